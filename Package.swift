@@ -1,0 +1,94 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+// `Scripts/setup` links LibTorch into `.libtorch`: `torch/{include,lib}` beside `nvidia/cu13/lib`, as pip lays them out.
+let libTorch = "\(Context.packageDirectory)/.libtorch/torch"
+
+let libTorchLinker: [LinkerSetting] = [
+    .unsafeFlags([
+        "-L\(libTorch)/lib", "-Xlinker", "-rpath", "-Xlinker", "\(libTorch)/lib",
+        // Where `make install` puts the libraries, so that the installed program can be moved.
+        "-Xlinker", "-rpath", "-Xlinker", "$ORIGIN/../lib/wav2vec2/torch/lib",
+        "-Xlinker", "-rpath", "-Xlinker", "$ORIGIN/../lib/wav2vec2/system",
+        "-Xlinker", "-rpath-link", "-Xlinker", "\(libTorch)/../nvidia/cu13/lib",
+    ]),
+    .linkedLibrary("torch_cpu"), .linkedLibrary("c10"), .linkedLibrary("stdc++"),
+]
+
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+let package = Package(
+    name: "wav2vec2",
+    products: [
+        .executable(name: "wav2vec2", targets: ["wav2vec2"]),
+        .library(name: "Torch", targets: ["Torch"]),
+        .library(name: "Audio", targets: ["Audio"]),
+        .library(name: "Corpus", targets: ["Corpus"]),
+        .library(name: "Wav2Vec2", targets: ["Wav2Vec2"]),
+        .library(name: "Interchange", targets: ["Interchange"]),
+        .library(name: "Decoding", targets: ["Decoding"]),
+        .library(name: "Recognition", targets: ["Recognition"]),
+        .library(name: "Training", targets: ["Training"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0"),
+    ],
+    targets: [
+        .target(
+            name: "CLibTorch",
+            cxxSettings: [
+                .unsafeFlags([
+                    "-isystem", "\(libTorch)/include", "-isystem",
+                    "\(libTorch)/include/torch/csrc/api/include", "-Wall", "-Wextra",
+                ])
+            ],
+            linkerSettings: libTorchLinker),
+        .systemLibrary(name: "CSndfile", pkgConfig: "sndfile", providers: [.apt(["libsndfile1-dev"])]),
+        .systemLibrary(name: "CSoxr", pkgConfig: "soxr", providers: [.apt(["libsoxr-dev"])]),
+        .target(name: "Torch", dependencies: ["CLibTorch"], swiftSettings: strict),
+        .target(name: "Audio", dependencies: ["CSndfile", "CSoxr"], swiftSettings: strict),
+        .target(name: "Corpus", dependencies: ["Audio"], swiftSettings: strict),
+        .target(name: "Decoding", swiftSettings: strict),
+        .target(name: "Reporting", swiftSettings: strict),
+        .target(name: "Wav2Vec2", dependencies: ["Torch"], swiftSettings: strict),
+        .target(name: "Interchange", dependencies: ["Wav2Vec2", "Torch"], swiftSettings: strict),
+        .target(
+            name: "Recognition",
+            dependencies: ["Interchange", "Wav2Vec2", "Torch", "Corpus", "Audio", "Decoding"],
+            swiftSettings: strict),
+        .target(
+            name: "Training",
+            dependencies: [
+                "Recognition", "Interchange", "Wav2Vec2", "Torch", "Corpus", "Audio", "Decoding", "Yams",
+                .product(name: "Logging", package: "swift-log"),
+            ], swiftSettings: strict),
+        .executableTarget(
+            name: "wav2vec2",
+            dependencies: [
+                "Training", "Recognition", "Interchange", "Wav2Vec2", "Torch", "Corpus", "Audio", "Decoding",
+                "Reporting",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ], swiftSettings: strict),
+        .testTarget(name: "TorchTests", dependencies: ["Torch"], swiftSettings: strict),
+        .testTarget(name: "AudioTests", dependencies: ["Audio"], swiftSettings: strict),
+        .testTarget(name: "CorpusTests", dependencies: ["Corpus", "Audio"], swiftSettings: strict),
+        .testTarget(name: "DecodingTests", dependencies: ["Decoding"], swiftSettings: strict),
+        .testTarget(name: "ReportingTests", dependencies: ["Reporting"], swiftSettings: strict),
+        .testTarget(
+            name: "Wav2Vec2Tests", dependencies: ["Interchange", "Wav2Vec2", "Torch"], swiftSettings: strict),
+        .testTarget(
+            name: "TrainingTests",
+            dependencies: ["Training", "Recognition", "Interchange", "Wav2Vec2", "Torch", "Corpus", "Audio", "Decoding"],
+            swiftSettings: strict),
+        .testTarget(name: "CommandLineTests", dependencies: ["wav2vec2"], swiftSettings: strict),
+    ],
+    cxxLanguageStandard: .cxx20
+)
