@@ -18,7 +18,6 @@ let libTorchLinker: [LinkerSetting] = [
 let strict: [SwiftSetting] = [
     .swiftLanguageMode(.v6),
     .enableUpcomingFeature("ExistentialAny"),
-    .enableUpcomingFeature("InternalImportsByDefault"),
 ]
 
 let package = Package(
@@ -53,11 +52,12 @@ let package = Package(
         .systemLibrary(name: "CSndfile", pkgConfig: "sndfile", providers: [.apt(["libsndfile1-dev"])]),
         .systemLibrary(name: "CSoxr", pkgConfig: "soxr", providers: [.apt(["libsoxr-dev"])]),
         .target(name: "Torch", dependencies: ["CLibTorch"], swiftSettings: strict),
+        .target(name: "Randomness", swiftSettings: strict),
         .target(name: "Audio", dependencies: ["CSndfile", "CSoxr"], swiftSettings: strict),
-        .target(name: "Corpus", dependencies: ["Audio"], swiftSettings: strict),
+        .target(name: "Corpus", dependencies: ["Audio", "Randomness"], swiftSettings: strict),
         .target(name: "Decoding", swiftSettings: strict),
         .target(name: "Reporting", swiftSettings: strict),
-        .target(name: "Wav2Vec2", dependencies: ["Torch"], swiftSettings: strict),
+        .target(name: "Wav2Vec2", dependencies: ["Torch", "Randomness"], swiftSettings: strict),
         .target(name: "Interchange", dependencies: ["Wav2Vec2", "Torch"], swiftSettings: strict),
         .target(
             name: "Recognition",
@@ -66,7 +66,7 @@ let package = Package(
         .target(
             name: "Training",
             dependencies: [
-                "Recognition", "Interchange", "Wav2Vec2", "Torch", "Corpus", "Audio", "Decoding", "Yams",
+                "Recognition", "Interchange", "Wav2Vec2", "Torch", "Corpus", "Audio", "Decoding", "Randomness", "Yams",
                 .product(name: "Logging", package: "swift-log"),
             ], swiftSettings: strict),
         .executableTarget(
@@ -78,6 +78,7 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ], swiftSettings: strict),
         .testTarget(name: "TorchTests", dependencies: ["Torch"], swiftSettings: strict),
+        .testTarget(name: "RandomnessTests", dependencies: ["Randomness"], swiftSettings: strict),
         .testTarget(name: "AudioTests", dependencies: ["Audio"], swiftSettings: strict),
         .testTarget(name: "CorpusTests", dependencies: ["Corpus", "Audio"], swiftSettings: strict),
         .testTarget(name: "DecodingTests", dependencies: ["Decoding"], swiftSettings: strict),
