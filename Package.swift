@@ -51,7 +51,7 @@ let package = Package(
             linkerSettings: libTorchLinker),
         .systemLibrary(name: "CSndfile", pkgConfig: "sndfile", providers: [.apt(["libsndfile1-dev"])]),
         .systemLibrary(name: "CSoxr", pkgConfig: "soxr", providers: [.apt(["libsoxr-dev"])]),
-        .target(name: "Torch", dependencies: ["CLibTorch"], swiftSettings: strict),
+        .target(name: "Torch", dependencies: ["CLibTorch", "Randomness"], swiftSettings: strict),
         .target(name: "Randomness", swiftSettings: strict),
         .target(name: "Audio", dependencies: ["CSndfile", "CSoxr"], swiftSettings: strict),
         .target(name: "Corpus", dependencies: ["Audio", "Randomness"], swiftSettings: strict),

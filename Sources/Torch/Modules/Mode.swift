@@ -1,0 +1,62 @@
+import Randomness
+
+/// Seeds for the dropouts of one forward pass, drawn in the order in which the dropouts run.
+public final class DropoutSource {
+    private var stream: RandomStream
+
+    /// Makes the source from a stream keyed by (seed, update, rank, micro-batch).
+    public init(_ stream: RandomStream) {
+        self.stream = stream
+    }
+
+    /// The seed of the next dropout.
+    public func nextSeed() -> Int64 { stream.seed() }
+}
+
+/// Whether a forward pass trains or predicts.
+public enum Mode {
+    /// No dropout.
+    case inference
+    /// Dropouts drop, with masks that depend on the source only.
+    case training(DropoutSource)
+
+    /// Whether this is a training pass.
+    public var isTraining: Bool {
+        if case .training = self { return true }
+        return false
+    }
+}
+
+extension Tensor {
+    /// Zeroes elements with a probability and scales the others by 1 / (1 − probability), in training only.
+    ///
+    /// The mask is a function of a seed, so that the backward pass draws it again instead of keeping it.
+    public func dropout(_ probability: Double, _ mode: Mode) throws -> Tensor {
+        guard case .training(let source) = mode, probability > 0 else { return self }
+        guard probability < 1 else { return try self * 0 }
+        let seed = source.nextSeed()
+        let device = device
+        func masked(_ tensor: Tensor) throws -> Tensor {
+            let mask = try tensor.emptyLike()
+            try mask.fillBernoulliInPlace(1 - probability, generator: Generator(seed: seed, device: device))
+            try mask.scaleInPlace(1 / (1 - probability))
+            return try tensor * mask
+        }
+        return try differentiable("dropout", [self]) {
+            (
+                [try masked(self)],
+                { gradients, _ in
+                    try [gradients[0].map { try masked($0.contiguous()) }]
+                }
+            )
+        }[0]
+    }
+
+    /// The tensor itself, with gradients multiplied by a factor (fairseq's `GradMultiply`).
+    public func scalingGradient(by factor: Double) throws -> Tensor {
+        if factor == 1 { return self }
+        return try differentiable("gradient scaling", [self]) {
+            ([self], { gradients, _ in try [gradients[0].map { try $0 * factor }] })
+        }[0]
+    }
+}
