@@ -1,5 +1,10 @@
 import Randomness
 
+/// What one dropout's mask is drawn from.
+public struct DropoutSeed: Sendable {
+    let value: Int64
+}
+
 /// Seeds for the dropouts of one forward pass, drawn in the order in which the dropouts run.
 public final class DropoutSource {
     private var stream: RandomStream
@@ -10,7 +15,7 @@ public final class DropoutSource {
     }
 
     /// The seed of the next dropout.
-    public func nextSeed() -> Int64 { stream.seed() }
+    public func nextSeed() -> DropoutSeed { DropoutSeed(value: stream.seed()) }
 }
 
 /// Whether a forward pass trains or predicts.
@@ -25,6 +30,12 @@ public enum Mode {
         if case .training = self { return true }
         return false
     }
+
+    /// The seed of the next dropout, in training.
+    public func nextDropoutSeed() -> DropoutSeed? {
+        if case .training(let source) = self { return source.nextSeed() }
+        return nil
+    }
 }
 
 extension Tensor {
@@ -32,24 +43,24 @@ extension Tensor {
     ///
     /// The mask is a function of a seed, so that the backward pass draws it again instead of keeping it.
     public func dropout(_ probability: Double, _ mode: Mode) throws -> Tensor {
-        guard case .training(let source) = mode, probability > 0 else { return self }
-        guard probability < 1 else { return try self * 0 }
-        let seed = source.nextSeed()
-        let device = device
-        func masked(_ tensor: Tensor) throws -> Tensor {
-            let mask = try tensor.emptyLike()
-            try mask.fillBernoulliInPlace(1 - probability, generator: Generator(seed: seed, device: device))
-            try mask.scaleInPlace(1 / (1 - probability))
-            return try tensor * mask
-        }
+        guard probability > 0, let seed = mode.nextDropoutSeed() else { return self }
         return try differentiable("dropout", [self]) {
             (
-                [try masked(self)],
+                [try droppingOut(probability, seed)],
                 { gradients, _ in
-                    try [gradients[0].map { try masked($0.contiguous()) }]
+                    try [gradients[0].map { try $0.contiguous().droppingOut(probability, seed) }]
                 }
             )
         }[0]
+    }
+
+    /// The elements with a seed's dropout mask applied, without recording: for backward passes written by hand.
+    public func droppingOut(_ probability: Double, _ seed: DropoutSeed) throws -> Tensor {
+        guard probability < 1 else { return try self * 0 }
+        let mask = try emptyLike()
+        try mask.fillBernoulliInPlace(1 - probability, generator: Generator(seed: seed.value, device: device))
+        try mask.scaleInPlace(1 / (1 - probability))
+        return try self * mask
     }
 
     /// The tensor itself, with gradients multiplied by a factor (fairseq's `GradMultiply`).

@@ -190,7 +190,8 @@ public final class Child<Content: ModuleContent>: ModuleProperty {
 
     func collect(prefix: String, into found: inout [NamedParameter]) {
         wrappedValue.forEachModule(key: key) { key, module in
-            module.collect(prefix: prefix + key + ".", into: &found)
+            // An empty key puts the part's parameters beside the module's own.
+            module.collect(prefix: key.isEmpty ? prefix : prefix + key + ".", into: &found)
         }
     }
 }

@@ -21,6 +21,10 @@ extension Tensor {
     public func softmax(_ dimension: Int, dtype: DType? = nil) throws -> Tensor {
         try ATen.softmax(.tensor(self), .int(dimension), dtype.map(Argument.dtype) ?? .none)
     }
+    /// The gradient of a softmax over the last dimension, from its result (this tensor) and the result's gradient.
+    public func softmaxBackward(_ gradient: Tensor) throws -> Tensor {
+        try ATen.softmaxBackward(.tensor(gradient), .tensor(self), .int(-1), .dtype(dtype))
+    }
     /// Log probabilities along a dimension, optionally computed in another type.
     public func logSoftmax(_ dimension: Int, dtype: DType? = nil) throws -> Tensor {
         try ATen.logSoftmax(.tensor(self), .int(dimension), dtype.map(Argument.dtype) ?? .none)
