@@ -21,6 +21,7 @@ public enum AudioError: Error, Equatable, Sendable, CustomStringConvertible {
     /// The file could not be written.
     case unwritable(file: String, reason: String)
 
+    /// The sentence.
     public var description: String {
         switch self {
         case .notFound(let file):

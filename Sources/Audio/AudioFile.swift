@@ -8,6 +8,7 @@ public enum AudioFile {
     /// What a file's header says, without decoding it where the header tells the length.
     ///
     /// - Parameter url: The file.
+    /// - Returns: Length, rate, channels and format.
     /// - Throws: `AudioError`.
     public static func info(_ url: URL) throws -> AudioInfo {
         try info(of: open(url))
@@ -18,6 +19,7 @@ public enum AudioFile {
     /// - Parameters:
     ///   - data: A whole file's bytes.
     ///   - name: What errors call it.
+    /// - Returns: Length, rate, channels and format.
     /// - Throws: `AudioError`.
     public static func info(_ data: Data, name: String = "audio in memory") throws -> AudioInfo {
         try info(of: open(data, name: name))

@@ -15,6 +15,7 @@ public struct AudioInfo: Equatable, Sendable {
     /// How many samples the recording has after resampling to another rate, rounded to the nearest.
     ///
     /// - Parameter rate: Samples per second.
+    /// - Returns: Samples per channel at that rate.
     public func sampleCount(at rate: Int) -> Int {
         rate == sampleRate ? frames : (frames * rate + sampleRate / 2) / sampleRate
     }

@@ -47,7 +47,8 @@ extension AudioFile {
     ) throws {
         let path = url.path
         guard channels > 0, samples.count % channels == 0 else {
-            throw AudioError.unwritable(file: path, reason: "\(samples.count) samples do not divide into \(channels) channels")
+            throw AudioError.unwritable(
+                file: path, reason: "\(samples.count) samples do not divide into \(channels) channels")
         }
         if format != .wavFloat, let bad = samples.firstIndex(where: { !$0.isFinite }) {
             throw AudioError.nonFinite(file: path, position: bad)
@@ -73,14 +74,15 @@ extension AudioFile {
         header.samplerate = Int32(clamping: rate)
         header.channels = Int32(clamping: channels)
         header.format = format.code
+        let refused = AudioError.unwritable(
+            file: path,
+            reason: "libsndfile does not write \(format.rawValue) with \(channels) channels at \(rate) Hz")
         guard sf_format_check(&header) != 0 else {
             close(descriptor)
-            throw AudioError.unwritable(
-                file: path, reason: "libsndfile does not write \(format.rawValue) with \(channels) channels at \(rate) Hz")
+            throw refused
         }
         guard let handle = sf_open_fd(descriptor, Int32(SFM_WRITE), &header, 1) else {
-            throw AudioError.unwritable(
-                file: path, reason: "libsndfile does not write \(format.rawValue) with \(channels) channels at \(rate) Hz")
+            throw refused
         }
         // The peak chunk carries the time of day: the same samples would give another file.
         sf_command(handle, Int32(SFC_SET_ADD_PEAK_CHUNK), nil, 0)

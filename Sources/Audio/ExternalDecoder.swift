@@ -20,6 +20,7 @@ enum ExternalDecoder {
     ///   - path: What to decode.
     ///   - name: What errors call it.
     /// - Returns: The decoded file's bytes.
+    /// - Throws: `AudioError`.
     static func decode(path: String, name: String) throws -> Data {
         guard let program = program() else {
             throw AudioError.unknownFormat(
@@ -56,8 +57,9 @@ enum ExternalDecoder {
         }
         guard process.terminationStatus == 0, let data = try? Data(contentsOf: decoded) else {
             let text = (try? Data(contentsOf: log)).map { String(decoding: $0, as: UTF8.self) } ?? ""
-            let lines = text.split(separator: "\n").map { $0.replacingOccurrences(of: "file:" + path, with: "the file") }
-            throw AudioError.unknownFormat(file: name, reason: "ffmpeg says: \(lines.last ?? "nothing")")
+            let last = text.split(separator: "\n").last ?? "nothing"
+            let reason = last.replacingOccurrences(of: "file:" + path, with: "the file")
+            throw AudioError.unknownFormat(file: name, reason: "ffmpeg says: \(reason)")
         }
         return data
     }

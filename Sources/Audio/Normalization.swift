@@ -4,6 +4,7 @@
 /// 1e-5 added to it. Sums are taken in double precision.
 ///
 /// - Parameter samples: One utterance; may be empty.
+/// - Returns: As many samples.
 public func normalized(_ samples: [Float]) -> [Float] {
     guard !samples.isEmpty else { return samples }
     let count = Double(samples.count)

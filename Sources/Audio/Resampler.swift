@@ -14,6 +14,7 @@ public final class Resampler {
     ///   - input: Samples per second that go in.
     ///   - output: Samples per second that come out.
     ///   - name: What errors call the signal.
+    /// - Throws: `AudioError.cannotResample`.
     public init(from input: Int, to output: Int, name: String = "audio") throws {
         guard input > 0, output > 0 else {
             throw AudioError.cannotResample(file: name, reason: "from \(input) Hz to \(output) Hz")
@@ -35,6 +36,7 @@ public final class Resampler {
     /// - Parameters:
     ///   - samples: The next samples at the input rate.
     ///   - output: Gets the samples at the output rate.
+    /// - Throws: `AudioError.cannotResample`.
     public func process(_ samples: [Float], into output: inout [Float]) throws {
         guard !samples.isEmpty else { return }
         var taken = 0
@@ -57,11 +59,15 @@ public final class Resampler {
     /// Ends the signal and appends to `output` what the filter still held.
     ///
     /// - Parameter output: Gets the last samples at the output rate.
+    /// - Throws: `AudioError.cannotResample`.
     public func finish(into output: inout [Float]) throws {
         let room = 8192
-        while try append(room: room, to: &output, { target, done in
-            soxr_process(self.handle, nil, 0, nil, target, room, &done)
-        }) > 0 {}
+        var made = 0
+        repeat {
+            made = try append(room: room, to: &output) { target, done in
+                soxr_process(self.handle, nil, 0, nil, target, room, &done)
+            }
+        } while made > 0
     }
 
     private func append(

@@ -23,6 +23,7 @@ final class SoundFileReader {
     /// - Parameters:
     ///   - source: The bytes; an open descriptor is taken over and closed with the reader.
     ///   - name: What errors call the recording.
+    /// - Throws: `AudioError.damaged`, if the header makes no sense.
     init?(_ source: ByteSource, name: String) throws {
         self.name = name
         var header = SF_INFO()
@@ -70,6 +71,8 @@ final class SoundFileReader {
     /// The next frames, channels averaged; empty at the end.
     ///
     /// - Parameter count: At most so many; never more than `blockFrames` come.
+    /// - Returns: Mono samples at the file's own rate.
+    /// - Throws: `AudioError`.
     func readMono(atMost count: Int) throws -> [Float] {
         let wanted = min(count, Self.blockFrames)
         guard wanted > 0 else { return [] }
