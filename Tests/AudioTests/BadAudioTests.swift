@@ -32,6 +32,21 @@ struct BadAudioTests {
         #expect(throws: AudioError.self) { try AudioFile.read(try Data(contentsOf: file)) }
     }
 
+    /// Where a cut falls between two frames, the decoder itself has nothing to complain about.
+    @Test func flacWithoutItsLastFrame() throws {
+        let file = folder.file("whole.flac")
+        try AudioFile.write(tone(count: 64_000), to: file, format: .flac)
+        let bytes = [UInt8](try Data(contentsOf: file))
+        // Every frame of one stream begins with the same four bytes: sync, block size and rate, channels and bits.
+        let first = try #require((42..<bytes.count).first { bytes[$0] == 0xFF && bytes[$0 + 1] == 0xF8 })
+        let last = try #require(
+            (first + 4..<bytes.count - 4).last { bytes[$0...].starts(with: bytes[first..<(first + 4)]) })
+        let cut = Data(bytes[..<last])
+        let error = try #require(throws: AudioError.self) { try AudioFile.read(cut, name: "cut") }
+        guard case .truncated("cut", 64_000, let found) = error else { throw error }
+        #expect(found > 32_000 && found < 64_000)
+    }
+
     @Test func flacWithOnlyItsHeader() throws {
         let file = try cut(.flac, keeping: 0.0005)
         #expect(throws: AudioError.self) { try AudioFile.read(file) }

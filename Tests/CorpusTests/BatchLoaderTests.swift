@@ -35,6 +35,7 @@ struct BatchLoaderTests {
                 #expect(try all(loader) == Array(expected[start...]))
             }
         }
+        var starts: Set<Int> = []
         for batch in expected {
             #expect(Set(batch.lengths).count == 1 && batch.samples.count == batch.lengths.reduce(0, +))
             #expect(batch.lengths[0] == min(4000, batch.utteranceIndices.map { lengths[$0] }.min() ?? 0))
@@ -45,9 +46,11 @@ struct BatchLoaderTests {
                 let crop = Array(batch.samples[start..<(start + length)])
                 let first = try #require(whole.firstIndex(of: crop[0]))
                 #expect(crop == Array(whole[first..<(first + length)]))
+                starts.insert(first)
                 start += length
             }
         }
+        #expect(starts.count > 8)
         let next = try BatchPlan(manifest, options: options, seed: 9, epoch: 2)
         #expect(try all(BatchLoader(manifest: manifest, plan: next, dictionary: dictionary)) != expected)
     }
