@@ -1,0 +1,86 @@
+/// An error rate over a corpus: all edits divided by all reference elements.
+///
+/// Utterances are pooled, not averaged, so a long utterance weighs more than a short one. An utterance with an empty
+/// reference adds its insertions to the errors and nothing to the divisor.
+public struct ErrorRate: Sendable, Equatable {
+    /// The pooled counts.
+    public private(set) var counts = EditCounts()
+    /// The number of utterances added.
+    public private(set) var utterances = 0
+    /// The number of utterances with at least one error.
+    public private(set) var utterancesWithErrors = 0
+
+    /// Makes an empty accumulator.
+    public init() {}
+
+    /// Adds one utterance.
+    ///
+    /// - Parameter edits: The utterance's counts.
+    public mutating func add(_ edits: EditCounts) {
+        counts = counts + edits
+        utterances += 1
+        if edits.errors > 0 { utterancesWithErrors += 1 }
+    }
+
+    /// Adds what another accumulator holds, so that ranks or threads can count apart.
+    ///
+    /// - Parameter other: The other accumulator.
+    public mutating func add(_ other: ErrorRate) {
+        counts = counts + other.counts
+        utterances += other.utterances
+        utterancesWithErrors += other.utterancesWithErrors
+    }
+
+    /// Errors a reference element, as a fraction; may exceed 1, and is nil when all references together are empty.
+    public var rate: Double? {
+        counts.referenceLength == 0 ? nil : Double(counts.errors) / Double(counts.referenceLength)
+    }
+
+    /// The share of utterances with at least one error; nil when there are none.
+    public var utteranceRate: Double? {
+        utterances == 0 ? nil : Double(utterancesWithErrors) / Double(utterances)
+    }
+}
+
+/// Word and character error rates over a corpus of transcripts.
+///
+/// Words are what whitespace separates. Characters are Swift's (Unicode grapheme clusters, compared by canonical
+/// equivalence), of the words joined with single spaces: the spaces between words count as characters, as is common.
+/// Case and punctuation count as they stand: normalise both texts first where they should not.
+public struct RecognitionErrors: Sendable, Equatable {
+    /// The word error rate.
+    public private(set) var words = ErrorRate()
+    /// The character error rate.
+    public private(set) var characters = ErrorRate()
+
+    /// Makes an empty accumulator.
+    public init() {}
+
+    /// Adds one utterance.
+    ///
+    /// - Parameters:
+    ///   - reference: What was said.
+    ///   - hypothesis: What was recognised.
+    public mutating func add(reference: String, hypothesis: String) {
+        let said = LetterText.words(in: reference)
+        let recognised = LetterText.words(in: hypothesis)
+        words.add(EditDistance.counts(reference: said, hypothesis: recognised))
+        characters.add(
+            EditDistance.counts(
+                reference: Array(said.joined(separator: " ")), hypothesis: Array(recognised.joined(separator: " "))))
+    }
+
+    /// Adds what another accumulator holds.
+    ///
+    /// - Parameter other: The other accumulator.
+    public mutating func add(_ other: RecognitionErrors) {
+        words.add(other.words)
+        characters.add(other.characters)
+    }
+
+    /// The word error rate as a fraction; nil when no reference has a word.
+    public var wer: Double? { words.rate }
+
+    /// The character error rate as a fraction; nil when no reference has a character.
+    public var cer: Double? { characters.rate }
+}

@@ -1,0 +1,139 @@
+/// One label of a decoded sequence, with the frames that it was read from.
+public struct LabelSpan: Sendable, Equatable {
+    /// The label's index in the dictionary.
+    public var label: Int
+
+    /// The run of frames whose best label this is, counted from the utterance's first frame.
+    public var frames: Range<Int>
+
+    /// Makes a span.
+    public init(label: Int, frames: Range<Int>) {
+        self.label = label
+        self.frames = frames
+    }
+}
+
+/// What can be wrong with the scores handed to a decoder.
+public enum DecodingError: Error, Equatable, CustomStringConvertible {
+    /// The number of scores is no multiple of the number of labels.
+    case wrongCount(count: Int, labels: Int)
+    /// The blank is not one of the labels.
+    case blankOutOfRange(blank: Int, labels: Int)
+    /// A score is not a number.
+    case notANumber(frame: Int, label: Int)
+
+    /// One sentence: what was expected, what was found, what to do.
+    public var description: String {
+        switch self {
+        case .wrongCount(let count, let labels):
+            "expected scores for whole frames of \(labels) labels, found \(count) scores: "
+                + "hand over a contiguous [frames, labels] matrix"
+        case .blankOutOfRange(let blank, let labels):
+            "the blank has index \(blank) but the scores have \(labels) labels: "
+                + "use the dictionary that the model was fine-tuned with"
+        case .notANumber(let frame, let label):
+            "the score of label \(label) at frame \(frame) is not a number: "
+                + "check the checkpoint and the recording for NaN values"
+        }
+    }
+}
+
+/// Best-path CTC decoding: the best label of every frame, repeats collapsed, blanks dropped.
+///
+/// Source: Graves et al. 2006, "Connectionist temporal classification", section 3.2.1.
+public struct GreedyDecoder: Sendable {
+    /// The index of the blank label; fairseq's models use 0 (`<s>`).
+    public var blank: Int
+
+    /// Labels that leave no trace in the result, such as `<pad>`, `</s>` and `<unk>`.
+    ///
+    /// They are dropped after repeats are collapsed, so like the blank they separate two equal labels.
+    public var ignored: Set<Int>
+
+    /// Makes a decoder.
+    ///
+    /// - Parameters:
+    ///   - blank: The index of the blank label.
+    ///   - ignored: Labels to drop from the result.
+    public init(blank: Int = 0, ignored: Set<Int> = []) {
+        self.blank = blank
+        self.ignored = ignored
+    }
+
+    /// Decodes one utterance's scores.
+    ///
+    /// - Parameters:
+    ///   - scores: Logits or log-probabilities, [frames, labels], contiguous. Of equal scores the lowest index wins.
+    ///   - labels: The number of labels.
+    /// - Returns: The labels in order of time with their frames; empty when every frame is blank or there is none.
+    /// - Throws: `DecodingError` when the shape is wrong or a score is not a number.
+    public func decode(_ scores: [Float], labels: Int) throws(DecodingError) -> [LabelSpan] {
+        // A closure passed to `withUnsafeBufferPointer` would lose the error's type.
+        let result = scores.withUnsafeBufferPointer { buffer in
+            Result { () throws(DecodingError) in try decode(buffer, labels: labels) }
+        }
+        return try result.get()
+    }
+
+    /// Decodes one utterance's scores in place.
+    ///
+    /// - Parameters:
+    ///   - scores: Logits or log-probabilities, [frames, labels], contiguous. Of equal scores the lowest index wins.
+    ///   - labels: The number of labels.
+    /// - Returns: The labels in order of time with their frames; empty when every frame is blank or there is none.
+    /// - Throws: `DecodingError` when the shape is wrong or a score is not a number.
+    public func decode(_ scores: UnsafeBufferPointer<Float>, labels: Int) throws(DecodingError) -> [LabelSpan] {
+        try collapse(bestLabels(scores, labels: labels))
+    }
+
+    /// The best label of every frame, before anything is collapsed or dropped.
+    ///
+    /// - Parameters:
+    ///   - scores: [frames, labels], contiguous.
+    ///   - labels: The number of labels.
+    /// - Returns: One index a frame.
+    /// - Throws: `DecodingError` when the shape is wrong or a score is not a number.
+    public func bestLabels(_ scores: UnsafeBufferPointer<Float>, labels: Int) throws(DecodingError) -> [Int] {
+        guard labels > 0, scores.count.isMultiple(of: labels) else {
+            throw .wrongCount(count: scores.count, labels: labels)
+        }
+        guard (0..<labels).contains(blank) else { throw .blankOutOfRange(blank: blank, labels: labels) }
+        let frames = scores.count / labels
+        var best = [Int](repeating: 0, count: frames)
+        for frame in 0..<frames {
+            let start = frame * labels
+            var winner = 0
+            var highest = -Float.infinity
+            for label in 0..<labels {
+                let score = scores[start + label]
+                if score > highest {
+                    highest = score
+                    winner = label
+                } else if score.isNaN {
+                    throw .notANumber(frame: frame, label: label)
+                }
+            }
+            best[frame] = winner
+        }
+        return best
+    }
+
+    /// Collapses repeats and drops the blank and the ignored labels.
+    ///
+    /// - Parameter path: One label index a frame.
+    /// - Returns: The labels that remain, with their frames.
+    public func collapse(_ path: [Int]) -> [LabelSpan] {
+        var spans: [LabelSpan] = []
+        var start = 0
+        while start < path.count {
+            let label = path[start]
+            var end = start + 1
+            while end < path.count, path[end] == label { end += 1 }
+            if label != blank, !ignored.contains(label) {
+                spans.append(LabelSpan(label: label, frames: start..<end))
+            }
+            start = end
+        }
+        return spans
+    }
+}

@@ -1,0 +1,79 @@
+/// A word of a decoded utterance with the frames that it was read from.
+public struct WordSpan: Sendable, Equatable {
+    /// The word's letters.
+    public var word: String
+
+    /// From the first letter's first frame to after the last letter's last frame.
+    public var frames: Range<Int>
+
+    /// Makes a span.
+    public init(word: String, frames: Range<Int>) {
+        self.word = word
+        self.frames = frames
+    }
+}
+
+/// Conversions between words and letters with a word boundary, as in fairseq's `.wrd` and `.ltr` files.
+public enum LetterText {
+    /// The symbol that ends a word in a letter transcript.
+    public static let wordBoundary = "|"
+
+    /// Splits a transcript into words at whitespace.
+    ///
+    /// - Parameter transcript: Words with any whitespace between and around them.
+    /// - Returns: The words, none of them empty.
+    public static func words(in transcript: String) -> [String] {
+        transcript.split(whereSeparator: \.isWhitespace).map(String.init)
+    }
+
+    /// Joins letters to a transcript.
+    ///
+    /// - Parameter letters: Dictionary symbols; a boundary ends a word, and several boundaries count as one.
+    /// - Returns: The words with single spaces between them.
+    public static func transcript(letters: some Sequence<String>) -> String {
+        var words: [String] = []
+        var word = ""
+        for letter in letters {
+            if letter == wordBoundary {
+                if !word.isEmpty { words.append(word) }
+                word = ""
+            } else {
+                word += letter
+            }
+        }
+        if !word.isEmpty { words.append(word) }
+        return words.joined(separator: " ")
+    }
+
+    /// Splits a transcript into letters, each word followed by a boundary.
+    ///
+    /// - Parameter transcript: Words with whitespace between them.
+    /// - Returns: One symbol a character, as in fairseq's `.ltr` line; empty for a transcript without words.
+    public static func letters(transcript: String) -> [String] {
+        words(in: transcript).flatMap { word in word.map(String.init) + [wordBoundary] }
+    }
+
+    /// Groups decoded letters into words.
+    ///
+    /// - Parameters:
+    ///   - spans: A decoder's result.
+    ///   - symbol: The dictionary's symbol for a label index.
+    /// - Returns: The words in order of time with their frames.
+    public static func words(_ spans: [LabelSpan], symbol: (Int) -> String) -> [WordSpan] {
+        var words: [WordSpan] = []
+        var open = false
+        for span in spans {
+            let letter = symbol(span.label)
+            if letter == wordBoundary {
+                open = false
+            } else if open, let last = words.indices.last {
+                words[last].word += letter
+                words[last].frames = words[last].frames.lowerBound..<span.frames.upperBound
+            } else {
+                words.append(WordSpan(word: letter, frames: span.frames))
+                open = true
+            }
+        }
+        return words
+    }
+}

@@ -1,0 +1,42 @@
+import Foundation
+
+/// A file mapped into memory for reading, until the object goes.
+///
+/// The file must not be shortened while it is mapped: reading past its new end stops the program. Files that are replaced
+/// by renaming, as ours are, stay whole for those who have mapped them.
+///
+/// Sendable although it holds a pointer: the memory is mapped read-only, never written, and freed only at the end.
+final class MappedFile: @unchecked Sendable {
+    let bytes: UnsafeRawBufferPointer
+
+    init(path: String) throws(SafetensorsError) {
+        // Opening a pipe for reading would wait for a writer; O_NONBLOCK has no effect on files.
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        guard descriptor >= 0 else { throw .unreadable(path: path, reason: Self.lastError()) }
+        defer { close(descriptor) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw .unreadable(path: path, reason: Self.lastError()) }
+        guard status.st_mode & S_IFMT == S_IFREG else {
+            throw .unreadable(path: path, reason: "it is not a file but a folder or a device")
+        }
+        let size = Int(status.st_size)
+        guard size > 0 else {
+            // Nothing can be mapped; the header's check names the damage.
+            bytes = UnsafeRawBufferPointer(start: nil, count: 0)
+            return
+        }
+        guard let start = mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0), start != MAP_FAILED else {
+            throw .unreadable(path: path, reason: Self.lastError())
+        }
+        bytes = UnsafeRawBufferPointer(start: start, count: size)
+    }
+
+    deinit {
+        if let start = bytes.baseAddress { munmap(UnsafeMutableRawPointer(mutating: start), bytes.count) }
+    }
+
+    private static func lastError() -> String {
+        let reason = String(cString: strerror(errno))
+        return errno == ENOENT ? "there is no such file" : reason
+    }
+}

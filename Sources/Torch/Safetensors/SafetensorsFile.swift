@@ -1,0 +1,79 @@
+import Foundation
+
+/// A safetensors file, mapped into memory: opening it reads the header only, and tensors are read where they lie.
+public final class SafetensorsFile: Sendable {
+    /// The file's path.
+    public let path: String
+
+    /// The tensors in the order of their data.
+    public let entries: [SafetensorsEntry]
+
+    /// The header's free text, such as `format`; empty when there is none.
+    public let metadata: [String: String]
+
+    private let mapping: MappedFile
+    private let indices: [String: Int]
+
+    /// Maps a file and checks its header against its size.
+    ///
+    /// - Parameter url: Where the file lies.
+    /// - Throws: `SafetensorsError` when the file cannot be read or is not a whole and valid safetensors file.
+    public init(_ url: URL) throws(SafetensorsError) {
+        path = url.path
+        mapping = try MappedFile(path: url.path)
+        do throws(SafetensorsDamage) {
+            let header = try SafetensorsHeader(file: mapping.bytes)
+            entries = header.entries
+            metadata = header.metadata
+        } catch {
+            throw .damaged(path: url.path, error)
+        }
+        // The parser has refused duplicates.
+        indices = Dictionary(uniqueKeysWithValues: entries.enumerated().map { ($1.name, $0) })
+    }
+
+    /// The tensor of a name, or nil.
+    ///
+    /// - Parameter name: The tensor's name in the file.
+    /// - Returns: The entry.
+    public func entry(_ name: String) -> SafetensorsEntry? {
+        indices[name].map { entries[$0] }
+    }
+
+    /// The tensor of a name.
+    ///
+    /// - Parameter name: The tensor's name in the file.
+    /// - Returns: The entry.
+    /// - Throws: `SafetensorsError.missingTensor` when there is none.
+    public func requiredEntry(_ name: String) throws(SafetensorsError) -> SafetensorsEntry {
+        guard let found = entry(name) else { throw .missingTensor(path: path, name: name) }
+        return found
+    }
+
+    /// A tensor's bytes where they are mapped.
+    ///
+    /// Valid only while this object lives: whoever keeps the pointer keeps the object. The address is a multiple of the
+    /// item size in files of our own writer, but the format does not promise it.
+    ///
+    /// - Parameter entry: One of this file's entries.
+    /// - Returns: The bytes; reading them may read from the disk.
+    public func bytes(of entry: SafetensorsEntry) -> UnsafeRawBufferPointer {
+        precondition(
+            entry.byteRange.upperBound <= mapping.bytes.count, "the entry \"\(entry.name)\" belongs to another file")
+        return UnsafeRawBufferPointer(rebasing: mapping.bytes[entry.byteRange])
+    }
+
+    /// Hands a tensor's bytes to a closure and keeps the file mapped meanwhile.
+    ///
+    /// - Parameters:
+    ///   - entry: One of this file's entries.
+    ///   - body: Receives the bytes, which are valid only inside it.
+    /// - Returns: What the closure returns.
+    /// - Throws: What the closure throws.
+    public func withBytes<Result, Failure: Error>(
+        of entry: SafetensorsEntry, _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        defer { withExtendedLifetime(self) {} }
+        return try body(bytes(of: entry))
+    }
+}

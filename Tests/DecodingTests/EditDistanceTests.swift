@@ -1,0 +1,124 @@
+import Testing
+
+@testable import Decoding
+
+/// The counts by trying every alignment: exponential, and independent of the code under test.
+private func oracle(_ reference: ArraySlice<Int>, _ hypothesis: ArraySlice<Int>) -> EditCounts {
+    if reference.isEmpty { return EditCounts(insertions: hypothesis.count) }
+    if hypothesis.isEmpty { return EditCounts(deletions: reference.count) }
+    let same = reference.first == hypothesis.first
+    let candidates = [
+        oracle(reference.dropFirst(), hypothesis.dropFirst())
+            + (same ? EditCounts(matches: 1) : EditCounts(substitutions: 1)),
+        oracle(reference.dropFirst(), hypothesis) + EditCounts(deletions: 1),
+        oracle(reference, hypothesis.dropFirst()) + EditCounts(insertions: 1),
+    ]
+    return candidates.min { ($0.errors, $0.substitutions) < ($1.errors, $1.substitutions) } ?? EditCounts()
+}
+
+private func counts<Element>(_ pairs: [AlignedPair<Element>]) -> EditCounts {
+    pairs.reduce(EditCounts()) { total, pair in
+        switch pair {
+        case .match: total + EditCounts(matches: 1)
+        case .substitution: total + EditCounts(substitutions: 1)
+        case .deletion: total + EditCounts(deletions: 1)
+        case .insertion: total + EditCounts(insertions: 1)
+        }
+    }
+}
+
+@Suite struct EditDistanceTests {
+    @Test func equalsTheExhaustiveSearch() {
+        var generator = SystemRandomNumberGenerator()
+        for _ in 0..<600 {
+            let symbols = Int.random(in: 1...4, using: &generator)
+            let reference = (0..<Int.random(in: 0...6, using: &generator)).map { _ in Int.random(in: 0..<symbols) }
+            let hypothesis = (0..<Int.random(in: 0...6, using: &generator)).map { _ in Int.random(in: 0..<symbols) }
+            let expected = oracle(reference[...], hypothesis[...])
+            #expect(EditDistance.counts(reference: reference, hypothesis: hypothesis) == expected)
+            let pairs = EditDistance.align(reference: reference, hypothesis: hypothesis)
+            #expect(counts(pairs) == expected, "\(reference) \(hypothesis)")
+            #expect(pairs.compactMap(\.reference) == reference)
+            #expect(pairs.compactMap(\.hypothesis) == hypothesis)
+        }
+    }
+
+    @Test func dividesWhatNoTableHolds() {
+        // 3000 × 2900 elements exceed the largest table, so the division runs; the counts come from another path.
+        let reference = (0..<3000).map { _ in Int.random(in: 0..<30) }
+        let hypothesis = reference.enumerated().compactMap { index, element -> Int? in
+            index % 17 == 3 ? nil : index % 11 == 5 ? element + 1 : element
+        }
+        let pairs = EditDistance.align(reference: reference, hypothesis: hypothesis)
+        #expect(counts(pairs) == EditDistance.counts(reference: reference, hypothesis: hypothesis))
+        #expect(pairs.compactMap(\.reference) == reference)
+        #expect(pairs.compactMap(\.hypothesis) == hypothesis)
+        for pair in pairs {
+            if case .substitution(let said, let heard) = pair { #expect(said != heard) }
+        }
+    }
+
+    @Test func alignsWords() {
+        let pairs = EditDistance.align(
+            reference: ["THE", "CAT", "SAT", "DOWN"], hypothesis: ["THE", "HAT", "SAT", "RIGHT", "DOWN"])
+        #expect(
+            pairs == [
+                .match("THE"), .substitution(reference: "CAT", hypothesis: "HAT"), .match("SAT"), .insertion("RIGHT"),
+                .match("DOWN"),
+            ])
+    }
+
+    @Test func handlesEmptySides() {
+        #expect(EditDistance.counts(reference: [Int](), hypothesis: []) == EditCounts())
+        #expect(EditDistance.align(reference: [Int](), hypothesis: [1]) == [.insertion(1)])
+        #expect(EditDistance.align(reference: [1], hypothesis: []) == [.deletion(1)])
+    }
+}
+
+@Suite struct ErrorRateTests {
+    @Test func poolsUtterances() {
+        var errors = RecognitionErrors()
+        errors.add(reference: "A B C", hypothesis: "A X C")
+        errors.add(reference: "D", hypothesis: "D E")
+        #expect(errors.wer == 0.5)
+        #expect(errors.words.utterances == 2)
+        #expect(errors.words.utteranceRate == 1)
+        // "A B C" is five characters with its spaces; "D E" adds two to "D".
+        #expect(errors.cer == 3.0 / 6.0)
+    }
+
+    @Test func countsInsertionsIntoEmptyReferences() {
+        var errors = RecognitionErrors()
+        #expect(errors.wer == nil)
+        errors.add(reference: " ", hypothesis: "NOISE")
+        #expect(errors.wer == nil)
+        #expect(errors.words.counts.insertions == 1)
+        errors.add(reference: "YES NO", hypothesis: "YES NO")
+        #expect(errors.wer == 0.5)
+        #expect(errors.cer == 5.0 / 6.0)
+    }
+
+    @Test func mergesAsOneCorpus() {
+        let pairs = [("A B", "A"), ("C", "D"), ("", "E"), ("F G H", "F G H")]
+        var whole = RecognitionErrors()
+        var left = RecognitionErrors()
+        var right = RecognitionErrors()
+        for (index, pair) in pairs.enumerated() {
+            whole.add(reference: pair.0, hypothesis: pair.1)
+            if index < 2 {
+                left.add(reference: pair.0, hypothesis: pair.1)
+            } else {
+                right.add(reference: pair.0, hypothesis: pair.1)
+            }
+        }
+        left.add(right)
+        #expect(left == whole)
+    }
+
+    @Test func ignoresAmountAndKindOfWhitespace() {
+        var errors = RecognitionErrors()
+        errors.add(reference: " ONE\tTWO ", hypothesis: "ONE  TWO")
+        #expect(errors.wer == 0)
+        #expect(errors.cer == 0)
+    }
+}

@@ -1,0 +1,76 @@
+import Testing
+
+@testable import Decoding
+
+private func oneHot(_ path: [Int], labels: Int) -> [Float] {
+    path.flatMap { best in (0..<labels).map { $0 == best ? 1 : Float.random(in: -1..<0.9) } }
+}
+
+@Suite struct GreedyDecoderTests {
+    @Test func collapsesAndDropsBlanks() throws {
+        let spans = try GreedyDecoder().decode(oneHot([0, 3, 3, 0, 3, 2, 2, 0], labels: 4), labels: 4)
+        #expect(
+            spans == [
+                LabelSpan(label: 3, frames: 1..<3), LabelSpan(label: 3, frames: 4..<5),
+                LabelSpan(label: 2, frames: 5..<7),
+            ])
+    }
+
+    /// A path decodes to those labels that differ from their predecessor and from the blank: stated frame by frame.
+    @Test func agreesWithTheDefinition() throws {
+        for _ in 0..<500 {
+            let labels = Int.random(in: 1...5)
+            let blank = Int.random(in: 0..<labels)
+            let ignored: Set<Int> = Bool.random() ? [Int.random(in: 0..<labels)] : []
+            let path = (0..<Int.random(in: 0...20)).map { _ in Int.random(in: 0..<labels) }
+            let spans = try GreedyDecoder(blank: blank, ignored: ignored)
+                .decode(oneHot(path, labels: labels), labels: labels)
+            let starts = path.indices.filter { frame in
+                path[frame] != blank && !ignored.contains(path[frame])
+                    && (frame == 0 || path[frame - 1] != path[frame])
+            }
+            #expect(spans.map(\.label) == starts.map { path[$0] })
+            #expect(spans.map(\.frames.lowerBound) == starts)
+            let covered = Set(spans.flatMap(\.frames))
+            #expect(covered == Set(path.indices.filter { path[$0] != blank && !ignored.contains(path[$0]) }))
+        }
+    }
+
+    @Test func breaksTiesTowardsTheLowestIndex() throws {
+        #expect(try GreedyDecoder(blank: 2).decode([1, 1, 1], labels: 3).map(\.label) == [0])
+        let lowest = -Float.infinity
+        #expect(try GreedyDecoder(blank: 1).decode([lowest, lowest], labels: 2).map(\.label) == [0])
+    }
+
+    @Test func namesWhatIsWrong() {
+        let decoder = GreedyDecoder(blank: 2)
+        #expect(throws: DecodingError.wrongCount(count: 4, labels: 3)) { try decoder.decode([1, 2, 3, 4], labels: 3) }
+        #expect(throws: DecodingError.wrongCount(count: 0, labels: 0)) { try decoder.decode([], labels: 0) }
+        #expect(throws: DecodingError.blankOutOfRange(blank: 2, labels: 2)) { try decoder.decode([1, 2], labels: 2) }
+        #expect(throws: DecodingError.notANumber(frame: 1, label: 0)) {
+            try decoder.decode([1, 2, 3, .nan, 1, 2], labels: 3)
+        }
+    }
+
+    @Test func groupsLettersIntoWords() throws {
+        let symbols = ["<s>", "|", "A", "B"]
+        let spans = GreedyDecoder().collapse([1, 2, 2, 0, 3, 1, 1, 0, 1, 3, 0, 2])
+        #expect(
+            LetterText.words(spans) { symbols[$0] } == [
+                WordSpan(word: "AB", frames: 1..<5), WordSpan(word: "BA", frames: 9..<12),
+            ])
+        #expect(LetterText.transcript(letters: spans.map { symbols[$0.label] }) == "AB BA")
+    }
+
+    @Test func lettersAndWordsRoundTrip() {
+        #expect(LetterText.letters(transcript: " AB  C ") == ["A", "B", "|", "C", "|"])
+        #expect(LetterText.letters(transcript: "  ").isEmpty)
+        for _ in 0..<100 {
+            let words = (0..<Int.random(in: 0...5)).map { _ in
+                String((0..<Int.random(in: 1...6)).compactMap { _ in "ABC'É".randomElement() })
+            }
+            let transcript = words.joined(separator: " ")
+            #expect(LetterText.transcript(letters: LetterText.letters(transcript: transcript)) == transcript)
+        }
+    }
+}
