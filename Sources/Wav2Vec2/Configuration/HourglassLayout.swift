@@ -29,9 +29,10 @@ public struct HourglassLayout: Sendable, Equatable, CustomStringConvertible {
         self.post = post
     }
 
-    /// Reads NVIDIA's expression `[pre,(middle,factor),post]`; `off`, `none` and an empty text mean a plain encoder.
-    public static func parse(_ text: String) throws -> HourglassLayout? {
-        if ["", "off", "none"].contains(text.lowercased()) { return nil }
+    /// Reads NVIDIA's expression `[pre,(middle,factor),post]`.
+    ///
+    /// - Throws: ``ConfigurationError`` with the place where the text stops making sense.
+    public init(parsing text: String) throws {
         var scanner = ExpressionScanner(text, name: "hourglass", example: "[2,(8,4),2] or off")
         try scanner.expect("[")
         let pre = try scanner.integer()
@@ -45,7 +46,7 @@ public struct HourglassLayout: Sendable, Equatable, CustomStringConvertible {
         let post = try scanner.integer()
         try scanner.expect("]")
         try scanner.expectEnd()
-        return try HourglassLayout(pre: pre, middle: middle, factor: factor, post: post)
+        try self.init(pre: pre, middle: middle, factor: factor, post: post)
     }
 
     public var description: String { "[\(pre),(\(middle),\(factor)),\(post)]" }
