@@ -76,7 +76,9 @@ public enum AudioFile {
         if size == 0 || truncation != nil { close(descriptor) }
         if size == 0 { throw AudioError.empty(file: path) }
         if let truncation { throw truncation }
-        if let reader = try SoundFileReader(source, name: path) { return reader }
+        if let reader = try SoundFileReader(source, name: path) {
+            return try reader.guessesLength ? asStream(map(url), name: path) : reader
+        }
         return try whenUnknown(announced, name: path) { try decodedExternally(path: path, name: path) }
     }
 
@@ -84,7 +86,9 @@ public enum AudioFile {
         let source = ByteSource.memory(data)
         if data.isEmpty { throw AudioError.empty(file: name) }
         if let truncation = source.truncation(file: name) { throw truncation }
-        if let reader = try SoundFileReader(source, name: name) { return reader }
+        if let reader = try SoundFileReader(source, name: name) {
+            return try reader.guessesLength ? asStream(data, name: name) : reader
+        }
         return try whenUnknown(source.announcedFormat, name: name) {
             // Some containers keep their index at the end, so ffmpeg wants a file that it can seek in.
             let file = FileManager.default.temporaryDirectory.appendingPathComponent("wav2vec2-\(UUID().uuidString)")
@@ -111,6 +115,21 @@ public enum AudioFile {
             throw AudioError.unreadable(file: path, reason: "it is no regular file")
         }
         return (descriptor, Int(status.st_size))
+    }
+
+    private static func map(_ url: URL) throws -> Data {
+        do {
+            return try Data(contentsOf: url, options: .mappedIfSafe)
+        } catch {
+            throw AudioError.unreadable(file: url.path, reason: error.localizedDescription)
+        }
+    }
+
+    private static func asStream(_ data: Data, name: String) throws -> SoundFileReader {
+        guard let reader = try SoundFileReader(.stream(data), name: name) else {
+            throw AudioError.damaged(file: name, reason: "its beginning can be read only by looking at its end")
+        }
+        return reader
     }
 
     private static func whenUnknown(

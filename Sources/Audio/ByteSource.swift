@@ -5,11 +5,17 @@ enum ByteSource {
     /// A regular file: its path, open descriptor and size.
     case file(descriptor: Int32, size: Int)
     case memory(Data)
+    /// Like memory, but the decoder may not look for the end.
+    case stream(Data)
+
+    var isStream: Bool {
+        if case .stream = self { true } else { false }
+    }
 
     var size: Int {
         switch self {
         case .file(_, let size): size
-        case .memory(let data): data.count
+        case .memory(let data), .stream(let data): data.count
         }
     }
 
@@ -22,7 +28,7 @@ enum ByteSource {
             return [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
                 filled = max(0, pread(descriptor, buffer.baseAddress, count, off_t(offset)))
             }
-        case .memory(let data):
+        case .memory(let data), .stream(let data):
             return [UInt8](data.dropFirst(offset).prefix(count))
         }
     }

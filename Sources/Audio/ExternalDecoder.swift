@@ -55,11 +55,16 @@ enum ExternalDecoder {
         } catch {
             throw AudioError.unreadable(file: name, reason: "ffmpeg cannot be started: \(error)")
         }
+        let text = (try? Data(contentsOf: log)).map { String(decoding: $0, as: UTF8.self) } ?? ""
+        let last = (text.split(separator: "\n").last ?? "nothing")
+            .replacingOccurrences(of: "file:" + path, with: "the file")
+        // Of some containers it plays what is left, reports success, and says only here that the rest is missing.
+        let signs = ["prematurely", "truncated", "corrupt", "partial file", "moov atom not found"]
+        if signs.contains(where: text.contains) {
+            throw AudioError.damaged(file: name, reason: "ffmpeg says: \(last)")
+        }
         guard process.terminationStatus == 0, let data = try? Data(contentsOf: decoded) else {
-            let text = (try? Data(contentsOf: log)).map { String(decoding: $0, as: UTF8.self) } ?? ""
-            let last = text.split(separator: "\n").last ?? "nothing"
-            let reason = last.replacingOccurrences(of: "file:" + path, with: "the file")
-            throw AudioError.unknownFormat(file: name, reason: "ffmpeg says: \(reason)")
+            throw AudioError.unknownFormat(file: name, reason: "ffmpeg says: \(last)")
         }
         return data
     }

@@ -7,6 +7,9 @@ final class SoundFileReader {
     let info: AudioInfo
     /// Frames that the header promises; nil if it does not say.
     let promisedFrames: Int?
+    /// Whether the codec may have no length of its own: libsndfile then guesses one from the file's size and the first
+    /// frame's bit rate, and plays no further, unless the file is opened as a stream.
+    let guessesLength: Bool
     /// Whether seeking lands on the exact frame (codecs with memory do not promise it).
     let seeksExactly: Bool
     private(set) var position = 0
@@ -32,8 +35,8 @@ final class SoundFileReader {
             memory = nil
             guard let handle = sf_open_fd(descriptor, Int32(SFM_READ), &header, SF_TRUE.int32) else { return nil }
             self.handle = handle
-        case .memory(let data):
-            let memory = MemoryFile(data)
+        case .memory(let data), .stream(let data):
+            let memory = MemoryFile(data, knowsItsEnd: !source.isStream)
             self.memory = memory
             var calls = MemoryFile.calls
             let user = Unmanaged.passUnretained(memory).toOpaque()
@@ -43,6 +46,7 @@ final class SoundFileReader {
         let unknown = header.frames < 0 || header.frames == sf_count_t.max
         promisedFrames = unknown ? nil : Int(header.frames)
         let codec = Int(header.format) & Int(SF_FORMAT_SUBMASK)
+        guessesLength = (Int(SF_FORMAT_MPEG_LAYER_I)...Int(SF_FORMAT_MPEG_LAYER_III)).contains(codec)
         seeksExactly = header.seekable != 0 && codec < 0x0020
         info = AudioInfo(
             frames: promisedFrames ?? 0, sampleRate: Int(header.samplerate), channels: Int(header.channels),
@@ -132,9 +136,13 @@ extension RawRepresentable where RawValue: BinaryInteger {
 /// Encoded audio in memory, as libsndfile wants to see it.
 private final class MemoryFile {
     private let data: Data
+    private let knowsItsEnd: Bool
     private var position = 0
 
-    init(_ data: Data) { self.data = data }
+    init(_ data: Data, knowsItsEnd: Bool) {
+        self.data = data
+        self.knowsItsEnd = knowsItsEnd
+    }
 
     private static func of(_ user: UnsafeMutableRawPointer?) -> MemoryFile? {
         user.map { Unmanaged<MemoryFile>.fromOpaque($0).takeUnretainedValue() }
@@ -143,7 +151,7 @@ private final class MemoryFile {
     static let calls = SF_VIRTUAL_IO(
         get_filelen: { sf_count_t(of($0)?.data.count ?? 0) },
         seek: { offset, whence, user in
-            guard let file = of(user) else { return -1 }
+            guard let file = of(user), file.knowsItsEnd || whence != SEEK_END else { return -1 }
             let base = whence == SEEK_SET ? 0 : whence == SEEK_CUR ? file.position : file.data.count
             let target = base + Int(offset)
             guard (0...file.data.count).contains(target) else { return -1 }

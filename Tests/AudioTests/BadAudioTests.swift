@@ -68,6 +68,48 @@ struct BadAudioTests {
         guard case .damaged(file.path, _) = error else { throw error }
     }
 
+    @Test func truncatedMP3() throws {
+        let file = try cut(.mp3, keeping: 0.5)
+        let error = try #require(throws: AudioError.self) { try AudioFile.read(file) }
+        #expect("\(error)".contains(file.path))
+    }
+
+    /// Without the frame that tells the length, libsndfile guesses it, and would play no further than its guess.
+    @Test(arguments: [false, true])
+    func mp3WithoutLengthIsReadToItsEnd(variable: Bool) throws {
+        let file = folder.file("tone.mp3")
+        // Silence takes few bits: the first frames promise a far longer or shorter file than it is.
+        let loud = tone(count: 64_000) + [Float](repeating: 0, count: 64_000)
+        try AudioFile.write(variable ? loud : tone(count: 128_000), to: file, format: .mp3)
+        let bytes = [UInt8](try Data(contentsOf: file))
+        let frames = (0..<bytes.count - 1).filter { bytes[$0] == 0xFF && bytes[$0 + 1] & 0xE0 == 0xE0 }
+        let second = try #require(frames.first { $0 > 40 && bytes[$0 + 1] == bytes[frames[0] + 1] })
+        let headless = Data(bytes[second...])
+        let samples = try AudioFile.read(headless)
+        #expect(abs(samples.count - 128_000) < 4000)
+        #expect(try AudioFile.info(headless).sampleCount(at: 16_000) == samples.count)
+        try headless.write(to: file)
+        #expect(try AudioFile.read(file) == samples)
+    }
+
+    @Test func containersThatFFmpegPlaysInPart() throws {
+        guard let program = AudioFile.externalDecoder else { return }
+        let wave = folder.file("tone.wav")
+        try AudioFile.write(tone(count: 128_000), to: wave)
+        for name in ["tone.webm", "tone.m4a"] {
+            let file = folder.file(name)
+            let process = Process()
+            process.executableURL = program
+            process.arguments = ["-nostdin", "-v", "error", "-i", wave.path, file.path]
+            try process.run()
+            process.waitUntilExit()
+            let data = try Data(contentsOf: file)
+            try data.prefix(data.count / 2).write(to: file)
+            let error = try #require(throws: AudioError.self) { try AudioFile.read(file) }
+            guard case .damaged(file.path, _) = error else { throw error }
+        }
+    }
+
     @Test func damagedFLAC() throws {
         let file = folder.file("damaged.flac")
         try AudioFile.write(tone(count: 64_000), to: file, format: .flac)
