@@ -24,6 +24,8 @@ public enum CheckpointError: Error, CustomStringConvertible, Sendable {
 }
 
 /// A model on disk: a folder with `model.safetensors`, whose names are fairseq's, and `config.json`.
+///
+/// Hugging Face's folders of the same architecture are read too.
 public struct Checkpoint: Sendable {
     /// The weights' file in a checkpoint's folder.
     public static let weightsName = "model.safetensors"
@@ -53,9 +55,15 @@ public struct Checkpoint: Sendable {
         } catch {
             throw CheckpointError.damaged(path: configuration.path, reason: "it cannot be read")
         }
+        var state = try TensorFile.read(weights)
+        if let root = try? JSONDecoder().decode(JSONValue.self, from: data), root["model_type"] != nil {
+            let description = try HuggingFace.description(root, folder: url)
+            state = Dictionary(
+                state.map { (HuggingFace.name($0, description), $1) }, uniquingKeysWith: { first, _ in first })
+            return Checkpoint(url: url, description: description, state: state)
+        }
         return Checkpoint(
-            url: url, description: try ModelDescription(json: data, path: configuration.path),
-            state: try TensorFile.read(weights))
+            url: url, description: try ModelDescription(json: data, path: configuration.path), state: state)
     }
 
     /// Writes a model into an existing folder.

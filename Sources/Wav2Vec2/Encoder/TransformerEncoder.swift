@@ -25,7 +25,7 @@ public final class TransformerEncoder: Module {
 
     /// Context vectors of frames.
     ///
-    /// The probe sees `pos_conv`, `layers.N` and, with an Hourglass, `downsample_layer`, `hourglass_layers.N`,
+    /// The probe sees `pos_conv`, `layers_input`, `layers.N` and, with an Hourglass, `downsample_layer`, `hourglass_layers.N`,
     /// `upsample_layer` and `post_layers.N`; a layer that LayerDrop skips shows its input.
     ///
     /// - Parameters:
@@ -39,6 +39,7 @@ public final class TransformerEncoder: Module {
         var hidden = try input + positional
         if !normFirst { hidden = try norm(hidden) }
         hidden = try hidden.dropout(dropout, pass.mode)
+        pass.probe?("layers_input", hidden)
 
         var decisions = pass.layerDrop
         func run(_ layers: [EncoderLayer], _ name: String, _ input: Tensor, _ layout: RaggedLayout) throws -> Tensor {

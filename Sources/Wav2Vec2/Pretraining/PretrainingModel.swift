@@ -97,7 +97,7 @@ public final class PretrainingModel: Module {
     /// All sub-batches go through extractor and encoder together; masks, negatives, quantizer statistics and penalties
     /// are each sub-batch's own, so the sum equals that of separate passes.
     ///
-    /// The probe sees the model's stages, and `quantized` and `logits` of each sub-batch.
+    /// The probe sees the model's stages, and `quantized`, `predictions`, `targets` and `logits` of each sub-batch.
     ///
     /// - Parameters:
     ///   - samples: All utterances' samples end to end, [Σ lengths].
@@ -180,8 +180,11 @@ public final class PretrainingModel: Module {
             positions = plan.mask.frames
             counts = local.lengths
         }
+        let predictions = try finalProjection(context.takingRows(maskedRows))
+        pass.probe?("predictions", predictions)
+        pass.probe?("targets", truth.vectors)
         let logits = try contrastiveLogits(
-            predictions: finalProjection(context.takingRows(maskedRows)), candidates: candidates,
+            predictions: predictions, candidates: candidates,
             identities: identities, masked: positions, candidateCounts: counts, negatives: plan.negatives,
             codeVectors: codeVectors(plan.negatives, frames: rows.count), temperature: objective.logitTemp)
         pass.probe?("logits", logits)
