@@ -3,10 +3,12 @@
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/edge.h>
 #include <torch/csrc/autograd/function.h>
+#include <torch/csrc/autograd/functions/basic_ops.h>
 #include <torch/csrc/autograd/functions/utils.h>
 #include <torch/csrc/autograd/variable.h>
 
 #include <memory>
+#include <mutex>
 
 #include "Bridge.hpp"
 
@@ -14,18 +16,6 @@ using namespace bridge;
 using torch::autograd::variable_list;
 
 namespace {
-
-/// Owns a Swift context and gives it back once.
-struct Context {
-    Context(void *pointer, void (*release)(void *)) : pointer(pointer), release(release) {}
-    ~Context() {
-        if (release != nullptr) release(pointer);
-    }
-    Context(const Context &) = delete;
-    Context &operator=(const Context &) = delete;
-    void *pointer;
-    void (*release)(void *);
-};
 
 /// Throws the message that a callback returned, after the Swift frame has been left.
 void throwIfFailed(ct_error error, const std::string &where) {
@@ -38,14 +28,20 @@ void throwIfFailed(ct_error error, const std::string &where) {
 class SwiftFunction : public torch::autograd::Node {
   public:
     SwiftFunction(
-        std::string label, torch::autograd::edge_list edges, std::unique_ptr<Context> context,
+        std::string label, torch::autograd::edge_list edges, std::shared_ptr<Context> context,
         ct_backward_callback backward)
         : Node(std::move(edges)), label(std::move(label)), context(std::move(context)), backward(backward) {}
 
     std::string name() const override { return label; }
 
     variable_list apply(variable_list &&gradients) override {
-        if (context == nullptr)
+        // Another thread's pass over the same graph may release the closure while this one runs it.
+        std::shared_ptr<Context> held;
+        {
+            std::lock_guard<std::mutex> lock(mutex_);
+            held = context;
+        }
+        if (held == nullptr)
             throw std::runtime_error(label + ": backward was run a second time without keeping the graph");
         std::vector<ct_tensor> borrowed;
         borrowed.reserve(gradients.size());
@@ -56,8 +52,12 @@ class SwiftFunction : public torch::autograd::Node {
         auto needed = std::make_unique<bool[]>(count);
         for (size_t i = 0; i < count; i++) needed[i] = task_should_compute_output(i);
         std::vector<ct_tensor> results(count, nullptr);
-        ct_error error =
-            backward(context->pointer, borrowed.data(), borrowed.size(), needed.get(), results.data(), count);
+        const bool recording = at::GradMode::is_enabled();
+        ct_error error = nullptr;
+        {
+            at::AutoGradMode off(false);
+            error = backward(held->pointer, borrowed.data(), borrowed.size(), needed.get(), results.data(), count);
+        }
         variable_list output;
         output.reserve(count);
         for (ct_tensor result : results) {
@@ -65,14 +65,35 @@ class SwiftFunction : public torch::autograd::Node {
             ct_tensor_release(result);
         }
         throwIfFailed(error, label);
+        if (recording) refuseSecondDerivative(gradients, output);
         return output;
     }
 
-    void release_variables() override { context.reset(); }
+    void release_variables() override {
+        std::shared_ptr<Context> released;
+        std::lock_guard<std::mutex> lock(mutex_);
+        released.swap(context);
+    }
 
   private:
+    /// The closure's values carry no history of their own: without this, second derivatives would be silently zero.
+    void refuseSecondDerivative(const variable_list &gradients, variable_list &output) {
+        auto edges = next_edges();
+        for (auto &edge : torch::autograd::collect_next_edges(gradients)) edges.push_back(std::move(edge));
+        std::shared_ptr<torch::autograd::Error> node(
+            new torch::autograd::Error(
+                label + ": its backward pass is a closure, which cannot be differentiated a second time",
+                std::move(edges)),
+            torch::autograd::deleteNode);
+        for (auto &gradient : output) {
+            if (!gradient.defined()) continue;
+            gradient = gradient.detach();
+            torch::autograd::set_history(gradient, node);
+        }
+    }
+
     std::string label;
-    std::unique_ptr<Context> context;
+    std::shared_ptr<Context> context;
     ct_backward_callback backward;
 };
 
@@ -130,7 +151,7 @@ bool ct_gradient_enabled(void) { return at::GradMode::is_enabled(); }
 ct_error ct_function_record(
     const char *name, const ct_tensor *inputs, size_t input_count, const ct_tensor *outputs, size_t output_count,
     void *context, ct_backward_callback backward, void (*release)(void *), ct_tensor *results) {
-    auto owned = std::make_unique<Context>(context, release);
+    auto owned = std::make_shared<Context>(context, release);
     return guarded([&] {
         auto variables = toList(inputs, input_count);
         bool recorded = false;

@@ -40,6 +40,18 @@ int64_t packDevice(c10::Device device);
 inline at::Generator *generator(ct_generator handle) { return reinterpret_cast<at::Generator *>(handle); }
 inline c10::IValue *object(ct_object handle) { return reinterpret_cast<c10::IValue *>(handle); }
 
+/// Owns a Swift context and gives it back once, also when what should have kept it was never made.
+struct Context {
+    Context(void *pointer, void (*release)(void *)) : pointer(pointer), release(release) {}
+    ~Context() {
+        if (release != nullptr) release(pointer);
+    }
+    Context(const Context &) = delete;
+    Context &operator=(const Context &) = delete;
+    void *pointer;
+    void (*release)(void *);
+};
+
 /// Runs `body` and turns what it throws into a message.
 template <typename Body>
 ct_error guarded(Body &&body) noexcept {

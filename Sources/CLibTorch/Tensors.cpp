@@ -3,6 +3,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 
 #include "Bridge.hpp"
 
@@ -56,12 +57,10 @@ ct_error ct_tensor_data(ct_tensor tensor, void **result) {
 ct_error ct_tensor_from_memory(
     void *data, const int64_t *sizes, size_t dimensions, int32_t dtype, void *context, void (*release)(void *),
     ct_tensor *result) {
+    auto owned = std::make_shared<Context>(context, release);
     return guarded([&] {
         *result = handOut(at::from_blob(
-            data, at::IntArrayRef(sizes, dimensions),
-            [context, release](void *) {
-                if (release != nullptr) release(context);
-            },
+            data, at::IntArrayRef(sizes, dimensions), [owned](void *) mutable { owned.reset(); },
             at::TensorOptions().dtype(static_cast<at::ScalarType>(dtype))));
     });
 }

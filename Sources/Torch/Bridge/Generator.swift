@@ -32,19 +32,23 @@ public final class Generator: @unchecked Sendable {
 
     /// Starts the stream again from a seed.
     public func seed(_ seed: Int64) throws {
-        try TorchError.check(ct_generator_seed(handle, UInt64(bitPattern: seed)))
+        try withExtendedLifetime(self) {
+            try TorchError.check(ct_generator_seed(handle, UInt64(bitPattern: seed)))
+        }
     }
 
     /// The state as a tensor of bytes.
     public func state() throws -> Tensor {
         var state: ct_tensor?
-        try TorchError.check(ct_generator_state(handle, &state))
+        try withExtendedLifetime(self) { try TorchError.check(ct_generator_state(handle, &state)) }
         guard let state else { throw TorchError.runtime("a generator gave no state") }
         return Tensor(adopting: state)
     }
 
     /// Continues from a saved state.
     public func restore(_ state: Tensor) throws {
-        try TorchError.check(ct_generator_set_state(handle, state.handle))
+        try withExtendedLifetime((self, state)) {
+            try TorchError.check(ct_generator_set_state(handle, state.handle))
+        }
     }
 }

@@ -97,9 +97,12 @@ public final class Operator: @unchecked Sendable {
     @discardableResult
     public func callAsFunction(_ arguments: Argument...) throws -> Tensor {
         try withResults(of: arguments) { results in
-            guard results.count == 1, results[0].tag == CT_TENSOR.rawValue, let tensor = results[0].payload.tensor
-            else { throw TorchError.operation("\(name): expected one tensor as the result, got \(results.count)") }
-            return Tensor(adopting: tensor)
+            // All results are adopted first, or the others' handles would never be given back.
+            let values = results.map { Value(adopting: $0) }
+            guard values.count == 1, case .tensor(let tensor) = values[0] else {
+                throw TorchError.operation("\(name): expected one tensor as the result, got \(values)")
+            }
+            return tensor
         }
     }
 
