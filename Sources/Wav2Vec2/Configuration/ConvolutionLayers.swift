@@ -1,7 +1,7 @@
 import Foundation
 
 /// A configuration value that cannot be read or does not make sense.
-public struct ConfigurationError: Error, CustomStringConvertible, Sendable {
+public struct ConfigurationError: Error, CustomStringConvertible, Equatable, Sendable {
     /// One sentence: what was found, what is expected.
     public let description: String
 

@@ -21,11 +21,11 @@ final class SelfAttention: Module {
     /// From [frames, channels] to the same shape.
     func callAsFunction(_ input: Tensor, _ layout: RaggedLayout, _ mode: Mode) throws -> Tensor {
         let fused = try projection(input)
-        let context =
-            try isGradientEnabled && fused.requiresGradient
-            ? trainingAttention(fused, layout, heads: heads, dropout: dropout, mode)
-            : inferenceAttention(fused, layout, heads: heads)
-        return try output(context)
+        let isTraining = mode.isTraining || (isGradientEnabled && fused.requiresGradient)
+        return try output(
+            isTraining
+                ? trainingAttention(fused, layout, heads: heads, dropout: dropout, mode)
+                : inferenceAttention(fused, layout, heads: heads))
     }
 }
 

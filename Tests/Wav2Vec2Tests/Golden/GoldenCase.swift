@@ -110,21 +110,6 @@ private func text(_ value: JSONValue) -> String {
     }
 }
 
-/// The largest difference, relative to the expected tensor's largest magnitude.
-func relativeError(_ found: Tensor, _ expected: Tensor) throws -> Double {
-    guard found.shape == expected.shape else { return .infinity }
-    let (a, b) = try (found.elements(Double.self), expected.elements(Double.self))
-    var difference = 0.0
-    var magnitude = 0.0
-    for (x, y) in zip(a, b) {
-        if x == y { continue }
-        difference = max(difference, (x - y).magnitude)
-        if (x - y).isNaN { return .infinity }
-    }
-    for y in b where y.isFinite { magnitude = max(magnitude, y.magnitude) }
-    return magnitude == 0 ? difference : difference / magnitude
-}
-
 /// The rows of [batch, time, channels] that are valid, end to end.
 func validRows(_ padded: Tensor, _ lengths: [Int]) throws -> Tensor {
     try .concatenate(lengths.indices.map { try padded.selected(0, $0).rows(0..<lengths[$0]) })
