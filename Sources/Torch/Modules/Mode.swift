@@ -30,11 +30,14 @@ public enum Mode {
 extension Tensor {
     /// Zeroes elements with a probability and scales the others by 1 / (1 − probability), in training only.
     ///
-    /// The mask is a function of a seed, so that the backward pass draws it again instead of keeping it.
+    /// The mask is a function of a seed and of the elements' positions, whatever the number of threads, so that the
+    /// backward pass draws it again instead of keeping it. FP32 in host memory has a kernel of its own; its masks are
+    /// others than those of LibTorch's generators, which serve everything else.
     public func dropout(_ probability: Double, _ mode: Mode) throws -> Tensor {
         guard case .training(let source) = mode, probability > 0 else { return self }
         guard probability < 1 else { return try self * 0 }
         let seed = source.nextSeed()
+        if fitsHostKernels { return try hostDropout(DropoutMask(seed: seed, probability: probability)) }
         let device = device
         func masked(_ tensor: Tensor) throws -> Tensor {
             let mask = try tensor.emptyLike()
@@ -50,6 +53,14 @@ extension Tensor {
                 }
             )
         }[0]
+    }
+
+    /// ``gelu()``, then ``dropout(_:_:)``: the same numbers in one pass over memory where there is a kernel for it.
+    public func geluDropout(_ probability: Double, _ mode: Mode) throws -> Tensor {
+        guard case .training(let source) = mode, probability > 0, probability < 1, fitsHostKernels else {
+            return try gelu().dropout(probability, mode)
+        }
+        return try hostGELUDropout(DropoutMask(seed: source.nextSeed(), probability: probability))
     }
 
     /// The tensor itself, with gradients multiplied by a factor (fairseq's `GradMultiply`).
