@@ -109,10 +109,10 @@ private struct Refusal: Error, CustomStringConvertible {
         #expect(message { try miscounted.backward() }.contains("0 gradients for 1 inputs"))
         try leaf.addGradientHook { _ in throw Refusal() }
         #expect(message { try (leaf * 2).backward() }.contains("utterance 7 is refused"))
-        let misshapen = try differentiable("shape", [Tensor([1.0]).requiringGradient()]) {
-            ([try Tensor([1.0])], { _, _ in [try Tensor.zeros([3], dtype: .float64)] })
+        let misshapen = try differentiable("shape", [Tensor([1.0, 2.0]).requiringGradient()]) {
+            ([try Tensor([1.0, 2.0])], { _, _ in [try Tensor.zeros([3], dtype: .float64)] })
         }[0]
-        #expect(message { try misshapen.backward() }.contains("[3]"))
+        #expect(message { try misshapen.sum().backward() }.contains("[3]"))
         #expect(throws: Refusal.self) { _ = try differentiable("forward", [leaf]) { throw Refusal() } }
     }
 

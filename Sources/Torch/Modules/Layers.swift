@@ -66,6 +66,27 @@ public final class LayerNorm: Module {
     public func callAsFunction(_ input: Tensor) throws -> Tensor {
         try input.layerNormalized(weight: weight, bias: bias, epsilon: epsilon)
     }
+
+    /// The layer applied to `residual` + dropout(`branch`), the end of each half of a post-norm transformer layer.
+    ///
+    /// The same numbers as in steps; in one pass over memory where there is a kernel for it. All shapes are
+    /// [..., channels].
+    ///
+    /// - Throws: `TorchError.shape` naming both shapes when they differ.
+    public func callAsFunction(
+        _ residual: Tensor, adding branch: Tensor, dropout probability: Double, _ mode: Mode
+    ) throws -> Tensor {
+        guard residual.shape == branch.shape else {
+            throw TorchError.shape("a residual of shape \(residual.shape) cannot take a branch of \(branch.shape)")
+        }
+        let rate = mode.isTraining ? max(0, probability) : 0
+        guard rate < 1, residual.size(-1) == weight.count,
+            [residual, branch, weight, bias].allSatisfy(\.fitsHostKernels)
+        else { return try self(residual + branch.dropout(probability, mode)) }
+        let mask = rate > 0 ? mode.nextDropoutSeed().map { DropoutMask($0, rate) } : nil
+        return try residual.hostResidualNorm(
+            adding: branch, mask ?? .none, weight: weight, bias: bias, epsilon: epsilon)
+    }
 }
 
 /// A table of vectors, looked up by index.

@@ -41,14 +41,16 @@ public enum Mode {
 extension Tensor {
     /// Zeroes elements with a probability and scales the others by 1 / (1 − probability), in training only.
     ///
-    /// The mask is a function of a seed, so that the backward pass draws it again instead of keeping it.
+    /// The mask is a function of a seed and of the elements' positions, whatever the number of threads, so that the
+    /// backward pass draws it again instead of keeping it. FP32 in host memory has a kernel of its own; its masks are
+    /// others than those of LibTorch's generators, which serve everything else.
     public func dropout(_ probability: Double, _ mode: Mode) throws -> Tensor {
         guard probability > 0, let seed = mode.nextDropoutSeed() else { return self }
         return try differentiable("dropout", [self]) {
             (
                 [try droppingOut(probability, seed)],
                 { gradients, _ in
-                    try [gradients[0].map { try $0.contiguous().droppingOut(probability, seed) }]
+                    try [gradients[0].map { try $0.droppingOut(probability, seed) }]
                 }
             )
         }[0]
@@ -57,10 +59,20 @@ extension Tensor {
     /// The elements with a seed's dropout mask applied, without recording: for backward passes written by hand.
     public func droppingOut(_ probability: Double, _ seed: DropoutSeed) throws -> Tensor {
         guard probability < 1 else { return try self * 0 }
+        let source = try contiguous()
+        if source.fitsHostKernels { return try source.hostDroppingOut(DropoutMask(seed, probability)) }
         let mask = try emptyLike()
         try mask.fillBernoulliInPlace(1 - probability, generator: Generator(seed: seed.value, device: device))
         try mask.scaleInPlace(1 / (1 - probability))
         return try self * mask
+    }
+
+    /// ``gelu()``, then ``dropout(_:_:)``: the same numbers in one pass over memory where there is a kernel for it.
+    public func geluDropout(_ probability: Double, _ mode: Mode) throws -> Tensor {
+        guard probability > 0, probability < 1, fitsHostKernels, let seed = mode.nextDropoutSeed() else {
+            return try gelu().dropout(probability, mode)
+        }
+        return try hostGELUDropout(DropoutMask(seed, probability))
     }
 
     /// The tensor itself, with gradients multiplied by a factor (fairseq's `GradMultiply`).

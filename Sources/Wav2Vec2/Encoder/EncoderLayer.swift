@@ -20,13 +20,13 @@ final class FeedForward: Module {
         let hidden = try expand(input)
         let activated =
             switch activation {
-            case .gelu: try hidden.gelu()
-            case .relu: try hidden.relu()
-            case .tanh: try hidden.tanh()
-            case .swish: try hidden.silu()
-            case .linear: hidden
+            case .gelu: try hidden.geluDropout(dropout, mode)
+            case .relu: try hidden.relu().dropout(dropout, mode)
+            case .tanh: try hidden.tanh().dropout(dropout, mode)
+            case .swish: try hidden.silu().dropout(dropout, mode)
+            case .linear: try hidden.dropout(dropout, mode)
             }
-        return try contract(activated.dropout(dropout, mode))
+        return try contract(activated)
     }
 }
 
@@ -55,7 +55,7 @@ final class EncoderLayer: Module {
             let hidden = try input + attention(attentionNorm(input), layout, mode).dropout(dropout, mode)
             return try hidden + feedForward(finalNorm(hidden), mode).dropout(dropout, mode)
         }
-        let hidden = try attentionNorm(input + attention(input, layout, mode).dropout(dropout, mode))
-        return try finalNorm(hidden + feedForward(hidden, mode).dropout(dropout, mode))
+        let hidden = try attentionNorm(input, adding: attention(input, layout, mode), dropout: dropout, mode)
+        return try finalNorm(hidden, adding: feedForward(hidden, mode), dropout: dropout, mode)
     }
 }

@@ -1,0 +1,50 @@
+// Elementwise kernels for FP32 in host memory: what LibTorch runs on one thread, or in several passes over memory.
+//
+// All arrays are contiguous; an output may be the same memory as an input. `threads` is how many threads share the
+// work; results never depend on it. Nothing here can fail.
+#pragma once
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/// Zeroes elements with a probability in [0, 1) and scales the others by 1 / (1 − probability).
+///
+/// The mask is a pure function of the seed and an element's index; the backward pass is the same function.
+void ck_dropout(
+    const float *input, float *output, int64_t count, uint64_t seed, double probability, int threads);
+
+/// Gaussian error linear unit x · Φ(x) (Hendrycks and Gimpel 2016), in its exact form.
+void ck_gelu(const float *input, float *output, int64_t count, int threads);
+/// `result` = `gradient` · (Φ(x) + x · φ(x)).
+void ck_gelu_backward(const float *input, const float *gradient, float *result, int64_t count, int threads);
+
+/// ck_dropout of ck_gelu, in one pass.
+void ck_gelu_dropout(
+    const float *input, float *output, int64_t count, uint64_t seed, double probability, int threads);
+/// The gradient of ck_gelu_dropout.
+void ck_gelu_dropout_backward(
+    const float *input, const float *gradient, float *result, int64_t count, uint64_t seed, double probability,
+    int threads);
+
+/// LayerNorm of `residual` + ck_dropout(`branch`) over rows of `columns` elements, then `weight` and `bias`.
+///
+/// `mean` and `inverse_deviation` receive one number a row.
+void ck_residual_norm(
+    const float *residual, const float *branch, const float *weight, const float *bias, float *output, float *mean,
+    float *inverse_deviation, int64_t rows, int64_t columns, uint64_t seed, double probability, double epsilon,
+    int threads);
+/// How many floats of scratch memory ck_residual_norm_backward needs.
+int64_t ck_residual_norm_scratch(int64_t rows, int64_t columns);
+/// The gradients of ck_residual_norm: of both inputs, the weight and the bias.
+void ck_residual_norm_backward(
+    const float *residual, const float *branch, const float *weight, const float *mean,
+    const float *inverse_deviation, const float *gradient, float *residual_gradient, float *branch_gradient,
+    float *weight_gradient, float *bias_gradient, float *scratch, int64_t rows, int64_t columns, uint64_t seed,
+    double probability, int threads);
+
+#ifdef __cplusplus
+}
+#endif
