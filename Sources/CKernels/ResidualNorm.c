@@ -12,36 +12,43 @@ struct arguments {
     double probability, epsilon;
 };
 
-/// `sum` = the row of residual + dropout(branch); returns the sum of its elements.
-CK_INLINE float residual_row(const struct arguments *a, int64_t row, float *sum) {
-#pragma clang fp reassociate(on)
-    float total = 0;
+/// The factors of a row's elements: 0 or the scale.
+CK_INLINE void factor_row(const struct arguments *a, int64_t row, float *restrict factors) {
     const int64_t start = row * a->columns, end = start + a->columns;
     for (int64_t begin = start; begin < end;) {
         const int64_t stop = mask_run_end(begin, end);
         const struct mask mask = make_mask(a->seed, (uint32_t)(begin >> 32), a->probability);
-        const float *residual = a->residual + begin, *branch = a->branch + begin;
-        float *output = sum + (begin - start);
+        float *restrict output = factors + (begin - start);
         const uint32_t first = (uint32_t)begin, count = (uint32_t)(stop - begin);
-        for (uint32_t i = 0; i < count; i++) {
-            const float value = residual[i] + branch[i] * mask_factor(mask, first + i);
-            output[i] = value;
-            total += value;
-        }
+        for (uint32_t i = 0; i < count; i++) output[i] = mask_factor(mask, first + i);
         begin = stop;
     }
-    return total;
 }
 
 CK_EVERY_CPU void ck_residual_norm_rows(const void *data, int64_t begin, int64_t end) {
 #pragma clang fp reassociate(on)
     const struct arguments *a = data;
     const int64_t columns = a->columns;
-    const float *weight = a->weight, *bias = a->bias;
+    const float *restrict weight = a->weight, *restrict bias = a->bias;
     for (int64_t row = begin; row < end; row++) {
-        float *output = a->output + row * columns;
-        const float mean = residual_row(a, row, output) / (float)columns;
-        float squares = 0;
+        const float *restrict residual = a->residual + row * columns, *restrict branch = a->branch + row * columns;
+        float *restrict output = a->output + row * columns;
+        float total = 0, squares = 0;
+        if (a->probability > 0) {
+            factor_row(a, row, output);
+            for (int64_t i = 0; i < columns; i++) {
+                const float value = residual[i] + branch[i] * output[i];
+                output[i] = value;
+                total += value;
+            }
+        } else {
+            for (int64_t i = 0; i < columns; i++) {
+                const float value = residual[i] + branch[i];
+                output[i] = value;
+                total += value;
+            }
+        }
+        const float mean = total / (float)columns;
         for (int64_t i = 0; i < columns; i++) {
             const float difference = output[i] - mean;
             squares += difference * difference;
@@ -57,23 +64,29 @@ CK_EVERY_CPU void ck_residual_norm_rows(const void *data, int64_t begin, int64_t
 /// of the additions is too.
 static int64_t rows_per_piece(int64_t rows) { return rows / 32 < 16 ? 16 : (rows + 31) / 32; }
 
-/// Each piece of rows owns 3 rows of scratch memory: gradients of weight and bias, and its normalised row.
+/// Rows of scratch memory that a piece owns: gradients of weight and bias, its normalised row and the row's factors.
+enum { SCRATCH_ROWS = 4 };
+
 CK_EVERY_CPU void ck_residual_norm_backward_rows(const void *data, int64_t begin, int64_t end, int64_t piece) {
 #pragma clang fp reassociate(on)
     const struct arguments *a = data;
     const int64_t columns = a->columns;
-    float *weight_gradient = a->scratch + piece * 3 * columns;
-    float *bias_gradient = weight_gradient + columns;
-    float *normalised = bias_gradient + columns;
-    for (int64_t i = 0; i < 2 * columns; i++) weight_gradient[i] = 0;
+    const int drops = a->probability > 0;
+    float *restrict weight_gradient = a->scratch + piece * SCRATCH_ROWS * columns;
+    float *restrict bias_gradient = weight_gradient + columns;
+    float *restrict normalised = bias_gradient + columns;
+    float *restrict factors = normalised + columns;
+    for (int64_t i = 0; i < columns; i++) weight_gradient[i] = bias_gradient[i] = 0, factors[i] = 1;
     for (int64_t row = begin; row < end; row++) {
         const float mean = a->mean[row], inverse = a->inverse_deviation[row];
-        const float *gradient = a->gradient + row * columns, *weight = a->weight;
-        float *residual_gradient = a->residual_gradient + row * columns;
-        residual_row(a, row, normalised);
+        const float *restrict gradient = a->gradient + row * columns, *restrict weight = a->weight;
+        const float *restrict residual = a->residual + row * columns, *restrict branch = a->branch + row * columns;
+        float *restrict residual_gradient = a->residual_gradient + row * columns;
+        float *restrict branch_gradient = a->branch_gradient + row * columns;
+        if (drops) factor_row(a, row, factors);
         float direct = 0, projected = 0;
         for (int64_t i = 0; i < columns; i++) {
-            const float value = (normalised[i] - mean) * inverse;
+            const float value = (residual[i] + branch[i] * factors[i] - mean) * inverse;
             const float weighted = gradient[i] * weight[i];
             normalised[i] = value;
             direct += weighted;
@@ -83,16 +96,15 @@ CK_EVERY_CPU void ck_residual_norm_backward_rows(const void *data, int64_t begin
         }
         direct /= (float)columns;
         projected /= (float)columns;
-        for (int64_t i = 0; i < columns; i++)
-            residual_gradient[i] = inverse * (gradient[i] * weight[i] - direct - normalised[i] * projected);
-        for (int64_t first = row * columns, last = first + columns; first < last;) {
-            const int64_t stop = mask_run_end(first, last);
-            const struct mask mask = make_mask(a->seed, (uint32_t)(first >> 32), a->probability);
-            const float *source = a->residual_gradient + first;
-            float *target = a->branch_gradient + first;
-            const uint32_t index = (uint32_t)first, count = (uint32_t)(stop - first);
-            for (uint32_t i = 0; i < count; i++) target[i] = source[i] * mask_factor(mask, index + i);
-            first = stop;
+        if (drops) {
+            for (int64_t i = 0; i < columns; i++) {
+                const float value = inverse * (gradient[i] * weight[i] - direct - normalised[i] * projected);
+                residual_gradient[i] = value;
+                branch_gradient[i] = value * factors[i];
+            }
+        } else {
+            for (int64_t i = 0; i < columns; i++)
+                residual_gradient[i] = inverse * (gradient[i] * weight[i] - direct - normalised[i] * projected);
         }
     }
 }
@@ -113,7 +125,7 @@ static void backward_pieces(const void *data, int64_t begin, int64_t end) {
 
 static int64_t piece_count(int64_t rows) { return (rows + rows_per_piece(rows) - 1) / rows_per_piece(rows); }
 
-int64_t ck_residual_norm_scratch(int64_t rows, int64_t columns) { return piece_count(rows) * 3 * columns; }
+int64_t ck_residual_norm_scratch(int64_t rows, int64_t columns) { return piece_count(rows) * SCRATCH_ROWS * columns; }
 
 void ck_residual_norm(
     const float *residual, const float *branch, const float *weight, const float *bias, float *output, float *mean,
@@ -143,8 +155,8 @@ void ck_residual_norm_backward(
     for (int64_t i = 0; i < columns; i++) {
         double weight_sum = 0, bias_sum = 0;
         for (int64_t piece = 0; piece < piece_count(rows); piece++) {
-            weight_sum += scratch[piece * 3 * columns + i];
-            bias_sum += scratch[(piece * 3 + 1) * columns + i];
+            weight_sum += scratch[piece * SCRATCH_ROWS * columns + i];
+            bias_sum += scratch[(piece * SCRATCH_ROWS + 1) * columns + i];
         }
         weight_gradient[i] = (float)weight_sum;
         bias_gradient[i] = (float)bias_sum;

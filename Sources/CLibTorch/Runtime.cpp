@@ -3,7 +3,12 @@
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
 #include <dlfcn.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <torch/csrc/api/include/torch/version.h>
+
+#include <climits>
 
 #include "Bridge.hpp"
 
@@ -24,6 +29,15 @@ const char *ct_cpu_capability(void) {
 
 int ct_threads(void) { return at::get_num_threads(); }
 void ct_set_threads(int count) { at::set_num_threads(count); }
+
+bool ct_reuse_host_memory(void) {
+#ifdef __GLIBC__
+    return mallopt(M_MMAP_THRESHOLD, 1 << 30) == 1 && mallopt(M_TRIM_THRESHOLD, INT_MAX) == 1 &&
+        mallopt(M_TOP_PAD, 64 << 20) == 1;
+#else
+    return false;
+#endif
+}
 
 ct_error ct_load_cuda(void) {
     return guarded([&] {

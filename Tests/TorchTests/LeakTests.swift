@@ -61,7 +61,9 @@ import Torch
                 ([try leaf * 2], { _, _ in try withExtendedLifetime(token) { throw TorchError.runtime("no") } })
             }[0]
             try? output.sum().backward()
-            _ = try differentiable("dropped", [leaf]) { ([try leaf * 2], { _, _ in [withExtendedLifetime(token) { nil }] }) }
+            _ = try differentiable("dropped", [leaf]) {
+                ([try leaf * 2], { _, _ in [withExtendedLifetime(token) { nil }] })
+            }
         }
         #expect(last == nil)
     }

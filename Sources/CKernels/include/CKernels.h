@@ -39,6 +39,8 @@ void ck_residual_norm(
 /// How many floats of scratch memory ck_residual_norm_backward needs.
 int64_t ck_residual_norm_scratch(int64_t rows, int64_t columns);
 /// The gradients of ck_residual_norm: of both inputs, the weight and the bias.
+///
+/// At probability 0 both inputs have the same gradient, and `branch_gradient` is neither read nor written.
 void ck_residual_norm_backward(
     const float *residual, const float *branch, const float *weight, const float *mean,
     const float *inverse_deviation, const float *gradient, float *residual_gradient, float *branch_gradient,

@@ -153,6 +153,8 @@ char *ct_configuration(void);
 const char *ct_cpu_capability(void);
 int ct_threads(void);
 void ct_set_threads(int count);
+/// Tells the C library to keep freed memory for later tensors; false where it has no such switch.
+bool ct_reuse_host_memory(void);
 /// Loads LibTorch's CUDA half; an error says what is missing.
 ct_error ct_load_cuda(void);
 int ct_cuda_device_count(void);

@@ -49,13 +49,17 @@ private let releaseBackward: @convention(c) (UnsafeMutableRawPointer?) -> Void =
 /// A differentiable function whose forward and backward passes are Swift closures.
 ///
 /// `forward` runs without recording and returns the outputs and the backward pass, which keeps what it captures until
-/// the graph is freed. When no input requires a gradient, or recording is off, the backward pass is dropped at once.
+/// the graph is freed. The backward pass is no part of a graph itself: differentiating its results again is refused.
+/// When no input requires a gradient, or recording is off, it is dropped at once. Tensors that it captures must not be
+/// changed in place before it runs: unlike LibTorch's own functions, it cannot notice.
 ///
 /// - Parameters:
 ///   - name: What error messages call the function.
 ///   - inputs: All tensors whose gradients the backward pass computes, in its order.
 ///   - forward: Computes the outputs, which must be new tensors, not the inputs themselves.
 /// - Returns: The outputs, with the function as their history.
+/// - Throws: What `forward` throws. What the backward pass throws arrives from `backward` or `gradients`, as a
+///   `TorchError.operation` with the function's name.
 public func differentiable(
     _ name: String, _ inputs: [Tensor], _ forward: () throws -> (outputs: [Tensor], backward: BackwardPass)
 ) throws -> [Tensor] {

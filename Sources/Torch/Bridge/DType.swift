@@ -29,6 +29,7 @@ public enum DType: Int32, Sendable, CaseIterable, CustomStringConvertible {
         }
     }
 
+    /// The type in the words of tensor files: `float32`.
     public var description: String {
         switch self {
         case .uint8: return "uint8"
@@ -52,29 +53,36 @@ public protocol TensorElement: Sendable {
 }
 
 extension Float: TensorElement {
+    /// The element type of the library.
     public static var dtype: DType { .float32 }
 }
 
 extension Double: TensorElement {
+    /// The element type of the library.
     public static var dtype: DType { .float64 }
 }
 
 extension Int64: TensorElement {
+    /// The element type of the library.
     public static var dtype: DType { .int64 }
 }
 
 extension Int: TensorElement {
+    /// The element type of the library.
     public static var dtype: DType { .int64 }
 }
 
 extension Int32: TensorElement {
+    /// The element type of the library.
     public static var dtype: DType { .int32 }
 }
 
 extension UInt8: TensorElement {
+    /// The element type of the library.
     public static var dtype: DType { .uint8 }
 }
 
 extension Bool: TensorElement {
+    /// The element type of the library.
     public static var dtype: DType { .bool }
 }

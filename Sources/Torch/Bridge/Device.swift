@@ -35,6 +35,7 @@ public enum Device: Sendable, Hashable, CustomStringConvertible {
         }
     }
 
+    /// The device as the command line writes it: `cuda:0`.
     public var description: String {
         switch self {
         case .cpu: return "cpu"

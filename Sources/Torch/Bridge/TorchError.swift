@@ -11,6 +11,7 @@ public enum TorchError: Error, CustomStringConvertible, Sendable {
     /// The run time lacks something: a device, a library.
     case runtime(String)
 
+    /// The message.
     public var description: String {
         switch self {
         case .operation(let message), .shape(let message), .state(let message), .runtime(let message): return message

@@ -119,7 +119,11 @@ extension Tensor {
                 [output],
                 { gradients, _ in
                     guard let gradient = try gradients[0]?.contiguous() else { return [nil, nil, nil, nil] }
-                    let results = try [emptyLike(), emptyLike(), weight.emptyLike(), bias.emptyLike()]
+                    let own = try emptyLike()
+                    // Without dropout both inputs have the same gradient.
+                    let results = try [
+                        own, mask.probability > 0 ? emptyLike() : own, weight.emptyLike(), bias.emptyLike(),
+                    ]
                     let scratch = try Tensor.empty([Int(ck_residual_norm_scratch(Int64(rows), Int64(columns)))])
                     try withFloats(
                         self, branch, weight, statistics, gradient, results[0], results[1], results[2], results[3],

@@ -33,7 +33,7 @@ public struct Initializer: Sendable {
         try make(shape) { try $0.fillUniformInPlace(low, high, generator: $1) }
     }
 
-    /// Normal numbers that keep the variance through a ReLU (He et al. 2015), by the number of inputs.
+    /// Normal numbers that keep the variance through a ReLU (He 2015), by the number of inputs.
     public func kaimingNormal(_ shape: [Int]) throws -> Tensor {
         try normal(shape, deviation: (2 / Double(shape.dropFirst().reduce(1, *))).squareRoot())
     }

@@ -1,6 +1,8 @@
 /// x · weightᵀ + bias.
 public final class Linear: Module {
+    /// [outputs, inputs].
     @Parameter("weight") public var weight: Tensor
+    /// [outputs].
     @Parameter("bias") public var bias: Tensor?
 
     /// How a linear layer's weight starts.
@@ -21,6 +23,7 @@ public final class Linear: Module {
     ///   - bias: Whether a bias is added.
     ///   - start: How the weight starts.
     ///   - initializer: Where the numbers come from.
+    /// - Throws: `TorchError.operation` if LibTorch cannot make the tensors.
     public init(
         _ inputs: Int, _ outputs: Int, bias: Bool = true, start: Start = .standard, initializer: Initializer
     ) throws {
@@ -48,9 +51,13 @@ public final class Linear: Module {
     }
 }
 
-/// Zero mean and unit variance of each row, scaled and shifted (Ba et al. 2016).
+/// Zero mean and unit variance of each row, scaled and shifted.
+///
+/// Layer normalisation (Ba, Kiros and Hinton 2016).
 public final class LayerNorm: Module {
+    /// The scale, [channels].
     @Parameter("weight") public var weight: Tensor
+    /// The shift, [channels].
     @Parameter("bias") public var bias: Tensor
     private let epsilon: Double
 
@@ -91,6 +98,7 @@ public final class LayerNorm: Module {
 
 /// A table of vectors, looked up by index.
 public final class Embedding: Module {
+    /// The vectors, [count, channels].
     @Parameter("weight") public var weight: Tensor
 
     /// Makes a table of `count` normal vectors.

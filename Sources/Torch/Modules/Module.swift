@@ -103,12 +103,16 @@ public protocol ParameterValue {
 }
 
 extension Tensor: ParameterValue {
+    /// The tensor, if there is one.
     public var parameterTensor: Tensor? { self }
+    /// Wraps a tensor.
     public init(parameterTensor: Tensor) { self = parameterTensor }
 }
 
 extension Tensor?: ParameterValue {
+    /// The tensor, if there is one.
     public var parameterTensor: Tensor? { self }
+    /// Wraps a tensor.
     public init(parameterTensor: Tensor) { self = parameterTensor }
 }
 
@@ -124,6 +128,7 @@ public final class Parameter<Value: ParameterValue>: ModuleProperty {
         self.key = key
     }
 
+    /// The parameter; it must have been set before it is read.
     public var wrappedValue: Value {
         get {
             guard let value else { preconditionFailure("parameter '\(key)' was read before it was set") }
@@ -153,16 +158,19 @@ public protocol ModuleContent {
 }
 
 extension Module: ModuleContent {
+    /// Calls `body` for each module with the key that leads to it.
     public func forEachModule(key: String, _ body: (String, Module) -> Void) { body(key, self) }
 }
 
 extension Optional: ModuleContent where Wrapped: ModuleContent {
+    /// Calls `body` for each module with the key that leads to it.
     public func forEachModule(key: String, _ body: (String, Module) -> Void) {
         self?.forEachModule(key: key, body)
     }
 }
 
 extension Array: ModuleContent where Element: ModuleContent {
+    /// Calls `body` for each module with the key that leads to it.
     public func forEachModule(key: String, _ body: (String, Module) -> Void) {
         for (index, element) in enumerated() { element.forEachModule(key: "\(key).\(index)", body) }
     }
@@ -180,6 +188,7 @@ public final class Child<Content: ModuleContent>: ModuleProperty {
         self.key = key
     }
 
+    /// The part; it must have been set before it is read.
     public var wrappedValue: Content {
         get {
             guard let content else { preconditionFailure("part '\(key)' was read before it was set") }

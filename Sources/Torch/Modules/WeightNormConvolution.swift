@@ -3,8 +3,11 @@
 /// The weight [outputs, inputs / groups, kernel] is g · v / ‖v‖, with one norm for each of the kernel's positions, as
 /// in fairseq's positional convolution.
 public final class WeightNormConvolution: Module {
+    /// The norms, [1, 1, kernel].
     @Parameter("weight_g") public var gain: Tensor
+    /// The directions, [outputs, inputs / groups, kernel].
     @Parameter("weight_v") public var direction: Tensor
+    /// [outputs].
     @Parameter("bias") public var bias: Tensor
     private let groups: Int
 
@@ -16,6 +19,7 @@ public final class WeightNormConvolution: Module {
     ///   - groups: Independent groups of channels.
     ///   - deviation: The standard deviation of the weights at the start.
     ///   - initializer: Where the numbers come from.
+    /// - Throws: `TorchError.operation` if LibTorch cannot make the tensors.
     public init(channels: Int, kernel: Int, groups: Int, deviation: Double, initializer: Initializer) throws {
         self.groups = groups
         super.init()

@@ -47,6 +47,7 @@ public final class Adam {
     /// - Parameters:
     ///   - learningRate: The step size.
     ///   - gradientScale: Gradients are multiplied by this first: normalisation and clipping in one.
+    /// - Throws: `TorchError.operation` if the buffers no longer fit each other.
     public func step(learningRate: Double, gradientScale: Double = 1) throws {
         updates += 1
         try withoutGradient {

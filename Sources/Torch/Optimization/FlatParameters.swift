@@ -19,6 +19,7 @@ public final class FlatParameters {
     /// Moves the parameters into a buffer of their own.
     ///
     /// - Parameter parameters: What is to be trained; gradients are recorded from now on.
+    /// - Throws: `TorchError.operation` if LibTorch cannot make the tensors.
     public init(_ parameters: [NamedParameter]) throws {
         names = parameters.map(\.name)
         shapes = parameters.map(\.tensor.shape)

@@ -1,46 +1,57 @@
 extension Tensor {
     // MARK: Operators, with the usual broadcasting
 
+    /// The sum.
     public static func + (left: Tensor, right: Tensor) throws -> Tensor {
         try ATen.add(.tensor(left), .tensor(right))
     }
 
+    /// The sum of each element and a number.
     public static func + (left: Tensor, right: Double) throws -> Tensor {
         try ATen.addScalar(.tensor(left), .double(right))
     }
 
+    /// The difference.
     public static func - (left: Tensor, right: Tensor) throws -> Tensor {
         try ATen.sub(.tensor(left), .tensor(right))
     }
 
+    /// Each element less a number.
     public static func - (left: Tensor, right: Double) throws -> Tensor {
         try ATen.addScalar(.tensor(left), .double(-right))
     }
 
+    /// A number less each element.
     public static func - (left: Double, right: Tensor) throws -> Tensor {
         try ATen.rsubScalar(.tensor(right), .double(left))
     }
 
+    /// The product, element by element.
     public static func * (left: Tensor, right: Tensor) throws -> Tensor {
         try ATen.mul(.tensor(left), .tensor(right))
     }
 
+    /// Each element times a number.
     public static func * (left: Tensor, right: Double) throws -> Tensor {
         try ATen.mulScalar(.tensor(left), .double(right))
     }
 
+    /// Each element times a number.
     public static func * (left: Double, right: Tensor) throws -> Tensor {
         try ATen.mulScalar(.tensor(right), .double(left))
     }
 
+    /// The quotient, element by element.
     public static func / (left: Tensor, right: Tensor) throws -> Tensor {
         try ATen.div(.tensor(left), .tensor(right))
     }
 
+    /// Each element divided by a number.
     public static func / (left: Tensor, right: Double) throws -> Tensor {
         try ATen.divScalar(.tensor(left), .double(right))
     }
 
+    /// The negation.
     public static prefix func - (tensor: Tensor) throws -> Tensor {
         try ATen.neg(.tensor(tensor))
     }

@@ -38,7 +38,7 @@ extension Tensor {
         try ATen.layerNorm(
             .tensor(self), .ints([size(-1)]), .optional(weight), .optional(bias), .double(epsilon))
     }
-    /// Attention (Vaswani et al. 2017, equation 1) of queries, keys and values of [batch, heads, time, channels].
+    /// Attention (Vaswani 2017, equation 1) of queries, keys and values of [batch, heads, time, channels].
     public static func attention(
         _ query: Tensor, _ key: Tensor, _ value: Tensor, dropout: Double = 0
     ) throws -> Tensor {
@@ -55,6 +55,8 @@ extension Tensor {
     ///   - targets: Label indices, int64, of one utterance.
     ///   - blank: The blank's index.
     ///   - zeroInfinity: Whether an impossible alignment costs nothing and has no gradient.
+    /// - Returns: A single number.
+    /// - Throws: `TorchError.operation` when a target is no label.
     public func ctcLoss(targets: Tensor, blank: Int, zeroInfinity: Bool) throws -> Tensor {
         try ATen.ctcLoss(
             .tensor(self), .tensor(targets), .ints([size(0)]), .ints([targets.count]), .int(blank), .int(2),

@@ -33,8 +33,8 @@ extension Tensor {
         var made: ct_tensor?
         let context = Unmanaged.passRetained(owner).toOpaque()
         try TorchError.check(
-            ct_tensor_from_memory(memory, shape.map(Int64.init), shape.count, dtype.rawValue, context, releaseOwner, &made)
-        )
+            ct_tensor_from_memory(
+                memory, shape.map(Int64.init), shape.count, dtype.rawValue, context, releaseOwner, &made))
         guard let made else { throw TorchError.runtime("LibTorch made no tensor of shape \(shape)") }
         return Tensor(adopting: made)
     }

@@ -56,9 +56,9 @@ extension Tensor {
 
     // MARK: Shape
 
-    /// The same elements in another shape; one size may be −1. Copies only if it must.
+    /// The same elements in another shape, where one size may be −1, copied only if they must be.
     public func reshaped(_ shape: Int...) throws -> Tensor { try ATen.reshape(.tensor(self), .ints(shape)) }
-    /// The same elements in another shape; one size may be −1. Copies only if it must.
+    /// The same elements in another shape, where one size may be −1, copied only if they must be.
     public func reshaped(_ shape: [Int]) throws -> Tensor { try ATen.reshape(.tensor(self), .ints(shape)) }
     /// The same memory seen in another shape.
     ///

@@ -78,6 +78,7 @@ public struct Tensor: Sendable {
 }
 
 extension Tensor: CustomStringConvertible {
+    /// Type, shape and device: `float32[2, 3]`.
     public var description: String {
         "\(dtype)\(shape)" + (device == .cpu ? "" : "@\(device)")
     }
