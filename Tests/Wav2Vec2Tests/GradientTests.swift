@@ -43,6 +43,39 @@ struct GradientTests {
         #expect(errors.allSatisfy { $0 < 1e-7 }, "\(errors)")
     }
 
+    /// The fused first layer equals convolution, group norm and GELU in steps, in FP64.
+    @Test(arguments: [24, 70, 130])
+    func normalizedSignalConvolutions(_ channels: Int) throws {
+        let layout = RaggedLayout([640, 320, 64])
+        let valid = [639, 301, 62]
+        let norm = try RaggedGroupNorm(channels, initializer: .random(seed: 1))
+        let signal = try normal(1024 * 5, 1, seed: 1) + 0.3
+        let points = [
+            try normal(channels, 1, 10, seed: 2), try normal(channels, seed: 3), try normal(channels, seed: 4),
+        ]
+        let rows = try Tensor(zip(layout.offsets, valid).flatMap { Array($0..<$0 + $1) })
+        let weights = try normal(rows.count, channels, seed: 5)
+        func run(_ dtype: DType) throws -> [Tensor] {
+            let leaves = try points.map { try $0.to(dtype: dtype).detached().requiringGradient() }
+            let input = try signal.to(dtype: dtype)
+            let output: Tensor
+            if dtype == .float32 {
+                output = try normalizedSignalConvolution(
+                    input, leaves[0], gain: leaves[1], bias: leaves[2], stride: 5, layout, valid: valid,
+                    epsilon: norm.epsilon)
+            } else {
+                (norm.weight, norm.bias) = (leaves[1], leaves[2])
+                output = try norm(stridedConvolution(input, leaves[0], nil, stride: 5), layout, valid: valid).gelu()
+            }
+            let frames = try output.takingRows(rows)
+            return try [frames]
+                + (frames * weights.to(dtype: dtype)).sum().gradients(of: leaves).map { try #require($0) }
+        }
+        for (found, expected) in zip(try run(.float32), try run(.float64)) {
+            #expect(try relativeError(found, expected) < 2e-6)
+        }
+    }
+
     @Test func rowsTakenAndPlaced() throws {
         let rows = try Tensor([4, 0, 3])
         let errors =

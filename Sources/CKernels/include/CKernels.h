@@ -47,6 +47,25 @@ void ck_residual_norm_backward(
     float *weight_gradient, float *bias_gradient, float *scratch, int64_t rows, int64_t columns, uint64_t seed,
     double probability, int threads);
 
+/// GELU of a strided convolution of one signal: output[t, c] = gelu(shift[c] + Σₖ weight[k, c] · signal[t · stride + k]).
+///
+/// A normalisation of the convolution's result is folded into `weight` and `shift` by the caller. Rows whose window
+/// would leave the signal's `samples` become zero.
+void ck_signal_convolution(
+    const float *signal, int64_t samples, const float *weight, const float *shift, float *output, int64_t rows,
+    int64_t channels, int64_t kernel, int64_t stride, int threads);
+/// Sums over windows: first[k] = Σₜ x[t, k] and second[j, k] = Σₜ x[t, j] · x[t, k], x[t, k] = signal[t · stride + k].
+void ck_window_moments(
+    const float *signal, int64_t rows, int64_t kernel, int64_t stride, double *first, double *second);
+/// How many floats of scratch memory ck_signal_convolution_backward needs.
+int64_t ck_signal_convolution_scratch(int64_t rows, int64_t channels, int64_t kernel);
+/// With g = gradient · gelu′ at each of `rows` rows: sums[c] = Σₜ g, products[k, c] = Σₜ g · signal[t · stride + k].
+///
+/// The convolution is computed again, so that nothing but the signal has to be kept.
+void ck_signal_convolution_backward(
+    const float *signal, const float *weight, const float *shift, const float *gradient, double *sums,
+    double *products, float *scratch, int64_t rows, int64_t channels, int64_t kernel, int64_t stride, int threads);
+
 #ifdef __cplusplus
 }
 #endif

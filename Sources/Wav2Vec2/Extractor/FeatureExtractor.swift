@@ -22,6 +22,12 @@ final class ExtractorBlock: Module {
     }
 
     func callAsFunction(_ input: Tensor, _ layout: RaggedLayout, valid: [Int]) throws -> Tensor {
+        if let groupNorm, weight.size(1) == 1, SignalKernels.canTake(input), SignalKernels.canTake(weight) {
+            // The normalisation takes away any constant, so the bias has neither influence nor gradient.
+            return try normalizedSignalConvolution(
+                input, weight, gain: groupNorm.weight, bias: groupNorm.bias, stride: stride, layout, valid: valid,
+                epsilon: groupNorm.epsilon)
+        }
         var hidden = try stridedConvolution(input, weight, bias, stride: stride)
         if let groupNorm { hidden = try groupNorm(hidden, layout, valid: valid) }
         if let layerNorm { hidden = try layerNorm(hidden) }

@@ -6,7 +6,7 @@ import Torch
 final class RaggedGroupNorm: Module {
     @Parameter("weight") var weight: Tensor
     @Parameter("bias") var bias: Tensor
-    private let epsilon = 1e-5
+    let epsilon = 1e-5
 
     init(_ channels: Int, initializer: Initializer) throws {
         super.init()
