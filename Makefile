@@ -46,7 +46,7 @@ docs: setup
 	@Scripts/docs
 
 install: build
-	@Scripts/install $(PREFIX)
+	@Scripts/install "$(PREFIX)"
 
 clean:
 	swift package clean
