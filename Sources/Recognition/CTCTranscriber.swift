@@ -26,6 +26,7 @@ struct CTCTranscriber: Sendable {
     /// - Parameters:
     ///   - logProbabilities: [frames, labels], row by row.
     ///   - duration: The recording's length in seconds.
+    /// - Returns: Words with times and confidences.
     /// - Throws: `DecodingError` when a score is not a number.
     func transcribe(_ logProbabilities: [Float], duration: Double) throws -> Transcription {
         let spans = try decoder.decode(logProbabilities, labels: symbols.count)

@@ -27,9 +27,8 @@ struct Windows: Sendable {
             let end = min(start + step, frames)
             let first = max(0, start - context)
             let last = min(frames, end + context)
-            return Window(
-                samples: first * layers.hop..<(last == frames ? samples : (last - 1) * layers.hop + layers.receptiveField),
-                kept: start - first..<end - first)
+            let stop = last == frames ? samples : (last - 1) * layers.hop + layers.receptiveField
+            return Window(samples: first * layers.hop..<stop, kept: start - first..<end - first)
         }
     }
 }

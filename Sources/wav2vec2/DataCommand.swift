@@ -21,7 +21,7 @@ struct ManifestCommand: ParsableCommand {
 
             Examples:
               wav2vec2 data manifest LibriSpeech/train-clean-100 --output data/train.tsv
-              wav2vec2 data manifest recordings --output data/train.tsv --valid-percent 5 --seed 7
+              wav2vec2 data manifest recordings --output data/train.tsv --valid-percent 5
             """)
 
     @Argument(help: "The folder, searched with all its subfolders.", completion: .directory)
@@ -38,8 +38,8 @@ struct ManifestCommand: ParsableCommand {
 
     @Option(
         parsing: .upToNextOption,
-        help: "File name extensions that are taken. (default: \(ManifestBuilder.defaultExtensions.joined(separator: " ")))")
-    var extensions: [String] = []
+        help: "File name extensions that are taken, in any case.")
+    var extensions = ManifestBuilder.defaultExtensions
 
     @Flag(help: "Decode every recording to its end, so that damaged ones are found now.")
     var decode = false
@@ -54,7 +54,7 @@ struct ManifestCommand: ParsableCommand {
         let wanted = extensions.flatMap { $0.split(whereSeparator: { $0 == "," || $0 == " " }) }
             .map { $0.hasPrefix(".") ? String($0.dropFirst()) : String($0) }
         let builder = ManifestBuilder(
-            extensions: wanted.isEmpty ? ManifestBuilder.defaultExtensions : wanted, validShare: validPercent / 100,
+            extensions: wanted, validShare: validPercent / 100,
             seed: seed, decodes: decode)
         let report = try builder.build(fileURL(audioFolder))
         for (path, reason) in report.unreadable { Console.error("wav2vec2: left out \(path): \(reason)") }
@@ -86,7 +86,7 @@ struct LabelsCommand: ParsableCommand {
             order; the key is a recording's path, its file name, or that without its extension.
 
             Example:
-              wav2vec2 data labels --manifest data/train.tsv --transcripts transcripts.tsv --uppercase
+              wav2vec2 data labels --manifest data/train.tsv --transcripts texts.tsv
             """)
 
     @Option(help: "The manifest that the transcripts belong to.", completion: .file(extensions: ["tsv"]))

@@ -134,9 +134,16 @@ private struct DoctorReport: Encodable {
                 try Device.cuda(found.count).prepare()
                 found.append("\(Device.cuda(found.count))")
             } catch {
-                return (found, Nullable(found.isEmpty ? "\(error)" : nil))
+                return (found, Nullable(found.isEmpty ? Self.gpuNote("\(error)") : nil))
             }
         }
+    }
+
+    private static func gpuNote(_ error: String) -> String {
+        guard FileManager.default.fileExists(atPath: "/proc/driver/nvidia/version") else {
+            return "this machine has no NVIDIA driver"
+        }
+        return error
     }
 
     /// A small product with a known result, forward and backward.

@@ -13,8 +13,8 @@ struct EvaluateCommand: AsyncParsableCommand {
             transcript and is named on standard error.
 
             Examples:
-              wav2vec2 evaluate --checkpoint finetuned/best --manifest data/test.tsv
-              wav2vec2 evaluate --checkpoint finetuned/best --manifest data/test.tsv --json | jq .wer
+              wav2vec2 evaluate --checkpoint best --manifest data/test.tsv
+              wav2vec2 evaluate --checkpoint best --manifest data/test.tsv --json | jq .wer
             """)
 
     @OptionGroup var model: CheckpointOptions

@@ -20,6 +20,7 @@ struct Program: AsyncParsableCommand {
             TranscribeCommand.self,
             DataCommand.self,
             CheckpointCommand.self,
+            BenchmarkCommand.self,
             DoctorCommand.self,
         ])
 

@@ -24,9 +24,9 @@ struct TranscribeCommand: AsyncParsableCommand {
             exit code is 65.
 
             Examples:
-              wav2vec2 transcribe --checkpoint finetuned/best interview.mp3
-              wav2vec2 transcribe --checkpoint finetuned/best --format json recordings/ > words.jsonl
-              wav2vec2 transcribe --checkpoint finetuned/best --output texts recordings/*.flac
+              wav2vec2 transcribe --checkpoint best interview.mp3
+              wav2vec2 transcribe --checkpoint best --format json recordings > words.jsonl
+              wav2vec2 transcribe --checkpoint best --output texts recordings/*.flac
             """)
 
     @OptionGroup var model: CheckpointOptions
