@@ -51,6 +51,7 @@ let package = Package(
             linkerSettings: libTorchLinker),
         .systemLibrary(name: "CSndfile", pkgConfig: "sndfile", providers: [.apt(["libsndfile1-dev"])]),
         .systemLibrary(name: "CSoxr", pkgConfig: "soxr", providers: [.apt(["libsoxr-dev"])]),
+        // Debug builds run the kernels too, and unoptimised they would take most of the tests' time.
         .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3", "-Wall", "-Wextra"])]),
         .target(name: "Torch", dependencies: ["CKernels", "CLibTorch", "Randomness"], swiftSettings: strict),
         .target(name: "Randomness", swiftSettings: strict),
@@ -69,17 +70,17 @@ let package = Package(
             dependencies: [
                 "Recognition", "Interchange", "Wav2Vec2", "Torch", "Corpus", "Audio", "Decoding", "Randomness", "Yams",
                 .product(name: "Logging", package: "swift-log"),
-            ], swiftSettings: strict),
+            ], resources: [.embedInCode("Recipes")], swiftSettings: strict),
         .executableTarget(
             name: "wav2vec2",
             dependencies: [
                 "Training", "Recognition", "Interchange", "Wav2Vec2", "Torch", "Corpus", "Audio", "Decoding",
-                "Reporting",
+                "Randomness", "Reporting",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ], swiftSettings: strict),
         .target(name: "TestSupport", dependencies: ["Torch"], path: "Tests/TestSupport", swiftSettings: strict),
-        .testTarget(name: "TorchTests", dependencies: ["Torch", "TestSupport"], swiftSettings: strict),
+        .testTarget(name: "TorchTests", dependencies: ["Torch", "Randomness", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "RandomnessTests", dependencies: ["Randomness"], swiftSettings: strict),
         .testTarget(name: "AudioTests", dependencies: ["Audio"], swiftSettings: strict),
         .testTarget(name: "CorpusTests", dependencies: ["Corpus", "Audio", "Randomness"], swiftSettings: strict),
@@ -91,7 +92,15 @@ let package = Package(
             name: "TrainingTests",
             dependencies: ["Training", "Recognition", "Interchange", "Wav2Vec2", "Torch", "Corpus", "Audio", "Decoding"],
             swiftSettings: strict),
-        .testTarget(name: "CommandLineTests", dependencies: ["wav2vec2"], swiftSettings: strict),
+        .testTarget(
+            name: "RecognitionTests",
+            dependencies: [
+                "Recognition", "Interchange", "Wav2Vec2", "Torch", "Corpus", "Audio", "Decoding", "Randomness",
+            ], swiftSettings: strict),
+        .testTarget(
+            name: "CommandLineTests",
+            dependencies: ["wav2vec2", "Recognition", "Interchange", "Wav2Vec2", "Torch", "Audio"],
+            swiftSettings: strict),
     ],
     cxxLanguageStandard: .cxx20
 )
