@@ -22,7 +22,7 @@ final class SyntheticCorpus {
                     let noise = Double((sample &* 1_103_515_245 &+ index &* 12_345) >> 8 & 0xFF) / 256 - 0.5
                     return Float(0.3 * sin(2 * .pi * tone * Double(sample) / 16_000) + 0.05 * noise)
                 }
-                try AudioFile.write(samples, to: file("\(name)\(index).wav"), format: .wav)
+                try AudioFile.write(samples, to: file("\(name)\(index).wav"), format: .wavFloat)
                 manifest += "\(name)\(index).wav\t\(count)\n"
                 labels += letters.joined(separator: " ") + " |\n"
             }
