@@ -125,6 +125,6 @@ private struct CheckpointReport: Encodable {
 /// The update that a checkpoint's training state was saved after, if there is one.
 private func trainingUpdate(_ folder: URL) -> Int? {
     struct State: Decodable { var update: Int }
-    guard let data = try? Data(contentsOf: folder.appendingPathComponent("training.json")) else { return nil }
+    guard let data = try? Data(contentsOf: folder.appendingPathComponent("training_state.json")) else { return nil }
     return (try? JSONDecoder().decode(State.self, from: data))?.update
 }

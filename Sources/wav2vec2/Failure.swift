@@ -4,6 +4,7 @@ import Decoding
 import Foundation
 import Interchange
 import Recognition
+import Reporting
 import Torch
 import Wav2Vec2
 
@@ -11,7 +12,7 @@ import Wav2Vec2
 func failureCode(_ error: any Error) -> Int32? {
     switch error {
     case is AudioError, is CorpusError, is CheckpointError, is SafetensorsError, is ConfigurationError,
-        is RecognitionError, is DecodingError:
+        is RecognitionError, is DecodingError, is MetricsError:
         return EX_DATAERR
     case is TorchError, is OutputError, is CancellationError, is CocoaError:
         return EXIT_FAILURE

@@ -21,6 +21,7 @@ struct Program: AsyncParsableCommand {
             DataCommand.self,
             CheckpointCommand.self,
             BenchmarkCommand.self,
+            ReportCommand.self,
             DoctorCommand.self,
         ])
 

@@ -171,6 +171,8 @@ private struct Fixture {
             #expect(!sizes.isEmpty && object["parameters"] as? Int == sizes.reduce(0, +))
             #expect(object["task"] as? String == "ctc" && object["labels"] as? [String] == Fixture.symbols)
             #expect(object["update"] is NSNull)
+            try fixture.write("{\"update\":17}", to: "model/training_state.json")
+            #expect(try run("checkpoint", "inspect", fixture.checkpoint, "--json").json()["update"] as? Int == 17)
             let text = try run("checkpoint", "inspect", fixture.checkpoint)
             #expect(text.output.contains("a model for recognition (CTC)"))
             #expect(text.output.contains("1 layers, 16 channels"))
@@ -195,5 +197,34 @@ private struct Fixture {
         #expect(object["shape"] as? String == "1,0.5" && object["task"] as? String == "inference")
         let utilisation = object["utilisation"] as? Double ?? 0
         #expect(utilisation > 0 && utilisation < 1.2)
+    }
+}
+
+@Suite struct ReportCommandTests {
+    @Test func theReportShowsRatesAndWords() throws {
+        try withTemporaryFolder { folder in
+            let fixture = try Fixture(folder)
+            let runs = folder.appendingPathComponent("run")
+            try FileManager.default.createDirectory(at: runs, withIntermediateDirectories: true)
+            try fixture.write(
+                "{\"kind\":\"train\",\"update\":1,\"loss\":3.5}\n{\"kind\":\"valid\",\"update\":2,\"cer\":0.5}\n",
+                to: "run/metrics.jsonl")
+            try FileManager.default.copyItem(
+                at: URL(fileURLWithPath: fixture.checkpoint), to: runs.appendingPathComponent("best"))
+            let page = folder.appendingPathComponent("report.html")
+            let outcome = try run(
+                "report", "--pretrain", runs.path, "--finetune", runs.path, "--scratch", runs.path, "--manifest",
+                fixture.manifest, "--examples", "3", "--output", page.path, "--json")
+            #expect(outcome.code == 0, "\(outcome.errors)")
+            let object = try outcome.json()
+            #expect(object["cer"] as? Double == object["scratch_cer"] as? Double && object["cer"] is Double)
+            let html = try String(contentsOf: page, encoding: .utf8)
+            #expect(html.contains("2.wav") && html.contains("Code perplexity") == false && html.contains("<svg"))
+            #expect(html.contains("pre-training did not help"))
+            let missing = try run(
+                "report", "--pretrain", folder.path, "--finetune", runs.path, "--manifest", fixture.manifest,
+                "--output", page.path)
+            #expect(missing.code == 65 && missing.errors.contains("metrics.jsonl"))
+        }
     }
 }

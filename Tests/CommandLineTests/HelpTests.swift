@@ -18,7 +18,7 @@ import Testing
 
     @Test(arguments: [
         "", "evaluate", "transcribe", "data", "data manifest", "data labels", "data dictionary", "checkpoint",
-        "checkpoint inspect", "benchmark", "doctor",
+        "checkpoint inspect", "benchmark", "report", "doctor",
     ])
     func helpIsAsRecorded(command: String) throws {
         let words = command.split(separator: " ").map(String.init)
