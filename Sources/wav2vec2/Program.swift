@@ -16,6 +16,8 @@ struct Program: AsyncParsableCommand {
             """,
         version: version,
         subcommands: [
+            PretrainCommand.self,
+            FinetuneCommand.self,
             EvaluateCommand.self,
             TranscribeCommand.self,
             DataCommand.self,

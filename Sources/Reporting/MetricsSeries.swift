@@ -1,0 +1,121 @@
+import Foundation
+
+/// What can be wrong with a metrics file.
+public enum MetricsError: Error, Equatable, CustomStringConvertible {
+    /// The file cannot be read.
+    case unreadable(path: String, reason: String)
+    /// A line is not a metrics record.
+    case damagedLine(path: String, line: Int, reason: String)
+
+    /// One sentence that names the file and the line.
+    public var description: String {
+        switch self {
+        case .unreadable(let path, let reason):
+            "cannot read the metrics file \(path): \(reason)"
+        case .damagedLine(let path, let line, let reason):
+            "\(path), line \(line): \(reason); remove the line, or resume the run, which rewrites its end"
+        }
+    }
+}
+
+/// One line of a metrics file.
+public struct MetricsRecord: Sendable, Equatable {
+    /// What was measured: `train`, `valid`, or another kind.
+    public var kind: String
+    /// The update after which it was measured.
+    public var update: Int
+    /// The numeric fields by name; a null is NaN, since JSON has no other way to write it.
+    public var values: [String: Double]
+
+    /// Makes a record.
+    public init(kind: String, update: Int, values: [String: Double]) {
+        self.kind = kind
+        self.update = update
+        self.values = values
+    }
+}
+
+extension MetricsRecord: Decodable {
+    private struct Key: CodingKey {
+        var stringValue: String
+        var intValue: Int? { nil }
+        init(stringValue: String) { self.stringValue = stringValue }
+        init?(intValue: Int) { nil }
+    }
+
+    /// Reads a record from a JSON object with at least `kind` and `update`; fields that are no numbers are ignored.
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: Key.self)
+        kind = try container.decode(String.self, forKey: Key(stringValue: "kind"))
+        update = try container.decode(Int.self, forKey: Key(stringValue: "update"))
+        values = [:]
+        for key in container.allKeys where key.stringValue != "kind" && key.stringValue != "update" {
+            if try container.decodeNil(forKey: key) {
+                values[key.stringValue] = .nan
+            } else if let number = try? container.decode(Double.self, forKey: key) {
+                values[key.stringValue] = number
+            }
+        }
+    }
+}
+
+/// The metrics of one run, as its JSON lines tell them.
+public struct MetricsSeries: Sendable {
+    /// The records in the file's order.
+    public var records: [MetricsRecord]
+
+    /// Makes a series from records.
+    ///
+    /// - Parameter records: The records in order.
+    public init(records: [MetricsRecord]) {
+        self.records = records
+    }
+
+    /// Reads a metrics file: one JSON object a line; empty lines and unknown fields are fine.
+    ///
+    /// - Parameter url: The file.
+    /// - Throws: `MetricsError` that names the file and the line.
+    public init(contentsOf url: URL) throws(MetricsError) {
+        let data: Data
+        do {
+            data = try Data(contentsOf: url)
+        } catch {
+            throw .unreadable(path: url.path, reason: "\((error as NSError).localizedDescription)")
+        }
+        let decoder = JSONDecoder()
+        records = []
+        for (index, line) in data.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated() {
+            if line.allSatisfy({ $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }) { continue }
+            do {
+                records.append(try decoder.decode(MetricsRecord.self, from: Data(line)))
+            } catch {
+                throw .damagedLine(path: url.path, line: index + 1, reason: Self.reason(error))
+            }
+        }
+    }
+
+    /// One field over the updates.
+    ///
+    /// - Parameters:
+    ///   - kind: The records' kind.
+    ///   - field: The field's name.
+    /// - Returns: A point for every record of the kind that has the field.
+    public func points(kind: String, field: String) -> [ChartPoint] {
+        records.compactMap { record in
+            guard record.kind == kind, let value = record.values[field] else { return nil }
+            return ChartPoint(x: Double(record.update), y: value)
+        }
+    }
+
+    private static func reason(_ error: any Error) -> String {
+        switch error {
+        case DecodingError.keyNotFound(let key, _): "the field \"\(key.stringValue)\" is missing"
+        case DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context):
+            context.codingPath.last.map { "the field \"\($0.stringValue)\" has the wrong type" }
+                ?? "expected a JSON object"
+        case DecodingError.dataCorrupted(let context) where !context.codingPath.isEmpty:
+            "the field \"\(context.codingPath.last?.stringValue ?? "")\" has the wrong type"
+        default: "it is not a whole JSON object"
+        }
+    }
+}
