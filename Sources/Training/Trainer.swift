@@ -29,6 +29,7 @@ public final class Trainer {
     /// The training loop: rate, accumulate, normalise, clip, step, log.
     ///
     /// - Parameter stop: Asked after every update for the signal that wants the run to stop.
+    /// - Returns: Whether all updates are made.
     /// - Throws: ``TrainingError``, or what the data or the model threw; what was saved before stays.
     public func run(stop: () -> Int32? = { nil }) throws -> TrainingOutcome {
         let options = recipe.optimization
@@ -97,8 +98,9 @@ public final class Trainer {
         let pretrains = task.description.task == .pretraining
         func only(_ value: Double) -> Double? { pretrains ? value : nil }
         let record = TrainRecord(
-            update: state.update, epoch: epoch, loss: sums.mean(sums.loss), contrastive: only(sums.mean(sums.contrastive)),
-            diversity: only(sums.mean(sums.diversity)), penalty: only(sums.mean(sums.penalty)),
+            update: state.update, epoch: epoch, loss: sums.mean(sums.loss),
+            contrastive: only(sums.mean(sums.contrastive)), diversity: only(sums.mean(sums.diversity)),
+            penalty: only(sums.mean(sums.penalty)),
             accuracy: only(sums.mean(Double(sums.correct))), codePerplexity: only(sums.mean(sums.codePerplexity)),
             probPerplexity: only(sums.mean(sums.probPerplexity)),
             temperature: only(TemperatureSchedule(recipe.model.latentTemp).temperature(update: state.update)),
@@ -246,7 +248,8 @@ public final class Trainer {
         let file = job.train[0].url.deletingLastPathComponent().appendingPathComponent("dict.\(recipe.data.labels).txt")
         guard FileManager.default.fileExists(atPath: file.path) else {
             throw TrainingError.badData(
-                "\(file.path): the dictionary beside the training manifest is missing; make it with wav2vec2 data dictionary")
+                "\(file.path): the dictionary beside the training manifest is missing; make it with wav2vec2 data "
+                    + "dictionary")
         }
         let dictionary = try LabelDictionary(contentsOf: file)
         for manifest in [manifest] + validation { try dictionary.validate(manifest) }
@@ -267,8 +270,9 @@ public final class Trainer {
         report(
             "\(job.task.rawValue): \(count) parameters, \(data.manifest.count) utterances of \(data.manifest.name) "
                 + "(\(spoken(seconds: Double(data.manifest.totalSamples) / 16_000)) of audio), "
-                + "\(data.subBatchesPerEpoch) sub-batches an epoch; an update takes \(recipe.batching.numConcatBatches) "
-                + "concatenated × \(recipe.optimization.updateFreq) accumulated, about \(spoken(seconds: seconds)) of audio")
+                + "\(data.subBatchesPerEpoch) sub-batches an epoch; an update takes "
+                + "\(recipe.batching.numConcatBatches) concatenated × \(recipe.optimization.updateFreq) accumulated, about \(spoken(seconds: seconds)) of audio"
+        )
         if state.update > 0 { report("going on after update \(state.update) (epoch \(state.epoch + 1))") }
     }
 }

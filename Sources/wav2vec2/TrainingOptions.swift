@@ -42,6 +42,7 @@ struct TrainingOptions: ParsableArguments {
     /// - Parameters:
     ///   - task: What is learned.
     ///   - labels: The extension of label files, where it is given.
+    /// - Throws: What stopped the run; `ExitCode` after a signal.
     func run(_ task: TrainingJob.Task, labels: String? = nil) throws {
         try compute.apply()
         var recipe: Recipe

@@ -22,7 +22,8 @@ import Wav2Vec2
     @Test func assignmentsAreTypedByTheKey() throws {
         var recipe = Recipe()
         try recipe.apply([
-            "optimization.lr=0.002", "model.hourglass=[2,(8,4),2]", "batching.crop=none", "checkpoint.save_every=2 epochs",
+            "optimization.lr=0.002", "model.hourglass=[2,(8,4),2]", "batching.crop=none",
+            "checkpoint.save_every=2 epochs",
             "validation.every=off", "masking.mask_channel_length=64",
         ])
         #expect(recipe.optimization.learningRate.peak == 0.002)

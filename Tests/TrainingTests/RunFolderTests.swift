@@ -22,7 +22,9 @@ import Testing
         defer { try? FileManager.default.removeItem(at: folder.url) }
         #expect(try !folder.prepare(resumes: false))
         try folder.replace("last", write("one"))
-        let (new, old) = (folder.url.appendingPathComponent(".last.new"), folder.url.appendingPathComponent(".last.old"))
+        let (new, old) = (
+            folder.url.appendingPathComponent(".last.new"), folder.url.appendingPathComponent(".last.old")
+        )
         let manager = FileManager.default
         // Killed while writing.
         try manager.createDirectory(at: new, withIntermediateDirectories: false)

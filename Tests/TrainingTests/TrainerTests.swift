@@ -1,10 +1,62 @@
 import Foundation
 import Interchange
 import Testing
+import Torch
 
 @testable import Training
 
 @Suite(.serialized) struct TrainerTests {
+    init() {
+        // What is computed is tiny, and test machines are busy.
+        LibTorch.threads = 1
+    }
+
+    @Test(arguments: [TrainingJob.Task.pretraining, .finetuning])
+    func concatenatedSubBatchesEqualAccumulatedOnes(_ task: TrainingJob.Task) throws {
+        let corpus = try SyntheticCorpus()
+        let plain = [
+            "model.dropout=0", "model.attention_dropout=0", "model.dropout_input=0", "model.dropout_features=0",
+            "model.encoder_layerdrop=0", "optimization.max_update=2", "batching.crop=none",
+        ]
+        _ = try Trainer(
+            corpus.job(task, "one", plain + ["batching.num_concat_batches=3", "optimization.update_freq=1"])
+        ).run()
+        _ = try Trainer(
+            corpus.job(task, "three", plain + ["batching.num_concat_batches=1", "optimization.update_freq=3"])
+        ).run()
+        let (one, three) = (try moments(corpus, "one"), try moments(corpus, "three"))
+        #expect(!one.isEmpty && one.keys == three.keys)
+        for (name, values) in one where name.hasSuffix(".exp_avg") {
+            let other = try #require(three[name])
+            // The keys' bias has no influence: its gradient is rounding noise.
+            guard !name.contains("qkv_proj.bias") else { continue }
+            let largest = values.map(abs).max() ?? 0
+            let difference = zip(values, other).map { abs($0 - $1) }.max() ?? 0
+            #expect(difference <= 1e-5 * max(largest, 1e-3), "\(name): \(difference) of \(largest)")
+        }
+    }
+
+    private func moments(_ corpus: SyntheticCorpus, _ output: String) throws -> [String: [Float]] {
+        try TensorFile.read(corpus.file(output + "/last/optimizer.safetensors")).mapValues { try $0.elements() }
+    }
+
+    @Test func finetuningLearnsTones() throws {
+        let corpus = try SyntheticCorpus()
+        let job = try corpus.job(
+            .finetuning, "tones",
+            [
+                "optimization.max_update=60", "optimization.lr=0.003", "optimization.schedule=constant",
+                "masking.mask_prob=0", "masking.mask_channel_prob=0", "model.feature_grad_mult=1",
+                "model.encoder_layerdrop=0", "logging.log_every=10", "validation.every=off",
+                "checkpoint.save_every=500",
+            ])
+        _ = try Trainer(job).run()
+        let losses = try corpus.metrics("tones").filter { $0["kind"] as? String == "train" }
+            .compactMap { $0["loss"] as? Double }
+        #expect(losses.count == 6)
+        #expect(losses[5] < losses[0] / 2, "losses: \(losses)")
+    }
+
     @Test func pretrainingThenFinetuningRunEndToEnd() throws {
         let corpus = try SyntheticCorpus()
         #expect(try Trainer(corpus.job(.pretraining, "pre")).run() == .finished)
@@ -19,9 +71,10 @@ import Testing
             #expect(train.allSatisfy { $0[key] is NSNumber }, "\(key)")
         }
         #expect(lines.filter { $0["kind"] as? String == "valid" }.compactMap { $0["update"] as? Int } == [3, 6])
-        #expect(try Set(corpus.bytes("pre").keys) == [
-            "model.safetensors", "config.json", "training_state.json", "optimizer.safetensors",
-        ])
+        #expect(
+            try Set(corpus.bytes("pre").keys) == [
+                "model.safetensors", "config.json", "training_state.json", "optimizer.safetensors",
+            ])
         #expect(try Recipe.load(corpus.file("pre/recipe.yaml").path) == SyntheticCorpus.recipe())
 
         var job = try corpus.job(.finetuning, "fine", ["model.encoder_layers=7", "ctc.freeze_finetune_updates=2"])

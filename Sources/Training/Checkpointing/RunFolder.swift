@@ -59,6 +59,7 @@ struct RunFolder {
     /// - Parameters:
     ///   - name: `last` or `best`.
     ///   - write: Fills the new folder; if it throws, the old one stays.
+    /// - Throws: ``TrainingError/cannotSave(folder:reason:)``.
     func replace(_ name: String, _ write: (URL) throws -> Void) throws {
         let manager = FileManager.default
         let place = url.appendingPathComponent(name, isDirectory: true)

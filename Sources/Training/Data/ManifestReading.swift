@@ -7,6 +7,7 @@ extension Manifest {
     /// - Parameters:
     ///   - sources: The files; weights other than 1 are refused.
     ///   - labels: The extension of label files, if labels are wanted.
+    /// - Returns: All utterances, in the order given.
     /// - Throws: `CorpusError`, or ``TrainingError`` for what cannot be joined.
     static func joined(_ sources: [WeightedManifest], labels: String?) throws -> Manifest {
         if let weighted = sources.first(where: { $0.weight != 1 }) {
@@ -27,7 +28,8 @@ extension Manifest {
                 let utterance = manifest[index]
                 guard utterance.offset == nil else {
                     throw TrainingError.usage(
-                        "\(manifest.name):\(utterance.line): parts of recordings cannot be joined with other manifests yet")
+                        "\(manifest.name):\(utterance.line): parts of recordings cannot be joined with other manifests yet"
+                    )
                 }
                 paths.append(utterance.audio.path)
                 counts.append(utterance.sampleCount)

@@ -18,6 +18,7 @@ final class TrainingLog {
     /// - Parameters:
     ///   - folder: The run's folder.
     ///   - update: The update to go on after; 0 starts an empty log.
+    /// - Throws: ``TrainingError/cannotSave(folder:reason:)``.
     init(_ folder: URL, after update: Int) throws {
         struct Line: Decodable {
             var update: Int
@@ -31,7 +32,9 @@ final class TrainingLog {
         if update > 0, let old = FileManager.default.contents(atPath: url.path) {
             for line in old.split(separator: UInt8(ascii: "\n")) {
                 // A kill may have left half a line.
-                guard let read = try? JSONDecoder().decode(Line.self, from: line), read.update <= update else { continue }
+                guard let read = try? JSONDecoder().decode(Line.self, from: line), read.update <= update else {
+                    continue
+                }
                 kept += line + [UInt8(ascii: "\n")]
                 seconds = max(seconds, read.seconds ?? 0)
             }

@@ -33,6 +33,7 @@ extension Interval: SettingValue {
         }
     }
 
+    /// The text that reads back as this interval.
     public var settingText: String {
         switch self {
         case .updates(let count): "\(count) updates"
@@ -41,5 +42,6 @@ extension Interval: SettingValue {
         }
     }
 
+    /// What to write, for error messages.
     public static var settingType: String { "a number of updates such as 500, or \"2 epochs\", or \"10 minutes\"" }
 }

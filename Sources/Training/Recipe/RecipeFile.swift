@@ -21,7 +21,8 @@ extension Recipe {
 
     /// Reads a recipe that the program brings along, or a file.
     ///
-    /// - Parameter nameOrPath: A built-in recipe's name; anything with a slash or a dot is a path.
+    /// - Parameter nameOrPath: A built-in recipe's name, or a path.
+    /// - Returns: The recipe.
     /// - Throws: ``ConfigurationError`` naming file, line and key.
     public static func load(_ nameOrPath: String) throws -> Recipe {
         if let found = builtIns.first(where: { $0.name == nameOrPath }) {
@@ -132,7 +133,8 @@ extension Recipe {
 
     /// Quotes what YAML would read as something else than this text.
     private static func quoted(_ text: String) -> String {
-        let isPlain = !text.isEmpty && text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "._- ".contains($0)) }
+        let isPlain =
+            !text.isEmpty && text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "._- ".contains($0)) }
         let isNumberList = text.hasPrefix("[") && text.allSatisfy { $0.isNumber || "[], .-e".contains($0) }
         if isPlain && text.first != "-" || Double(text) != nil || isNumberList { return text }
         return "\"" + text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") + "\""

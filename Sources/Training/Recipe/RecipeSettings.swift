@@ -38,9 +38,9 @@ extension Recipe.BatchingSection {
         Setting("max_tokens_valid", \.maxTokensValid, "the same in validation; off for the same number"),
         Setting("batch_size", \.batchSize, "most utterances of a sub-batch"),
         Setting(
-            "required_batch_size_multiple", \.requiredBatchSizeMultiple, "what the number of utterances is a multiple of"),
+            "required_batch_size_multiple", \.requiredBatchSizeMultiple, "what utterances' number is a multiple of"),
         Setting(
-            "required_seq_len_multiple", \.requiredSeqLenMultiple, "what the length of crops is a multiple of, in samples"),
+            "required_seq_len_multiple", \.requiredSeqLenMultiple, "what crops' length is a multiple of, in samples"),
         Setting("num_concat_batches", \.numConcatBatches, "sub-batches that go through the model at once"),
         Setting("crop", \.crop, "whether utterances are cropped to the shortest of their batch"),
     ]
@@ -68,7 +68,7 @@ extension LearningRateSchedule {
         Setting("initial_lr_scale", \.initialScale, "first learning rate as a part of the highest"),
         Setting("final_lr_scale", \.finalScale, "last learning rate as a part of the highest"),
         Setting("lr_poly_power", \.polynomialPower, "power of the polynomial schedule"),
-        Setting("lr_exp_decay", \.exponentialDecay, "factor a update; off to reach the last learning rate at max_update"),
+        Setting("lr_exp_decay", \.exponentialDecay, "factor an update; off to end at final_lr_scale"),
     ]
 }
 
@@ -78,12 +78,17 @@ extension LearningRateSchedule.Policy: SettingChoice {}
 extension BatchOptions.Crop: SettingValue {
     private static let names: [(name: String, value: Self)] = [("to_shortest", .toShortest), ("none", .none)]
 
+    /// Reads `to_shortest` or `none`.
+    ///
+    /// - Throws: ``ConfigurationError`` for anything else.
     public init(settingText: String) throws {
         guard let found = Self.names.first(where: { $0.name == settingText }) else { throw ConfigurationError("") }
         self = found.value
     }
 
+    /// The text that reads back as this value.
     public var settingText: String { Self.names.first { $0.value == self }?.name ?? rawValue }
 
+    /// What to write, for error messages.
     public static var settingType: String { "one of " + names.map(\.name).joined(separator: ", ") }
 }

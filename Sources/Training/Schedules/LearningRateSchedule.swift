@@ -59,6 +59,7 @@ public struct LearningRateSchedule: Sendable, Equatable {
     /// - Parameters:
     ///   - update: The update's number, from 1.
     ///   - maxUpdate: The last update's number.
+    /// - Returns: The rate.
     public func rate(update: Int, maxUpdate: Int) -> Double {
         value(step: max(1, update - 1), maxUpdate: maxUpdate)
     }

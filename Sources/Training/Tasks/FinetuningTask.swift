@@ -147,7 +147,8 @@ final class FinetuningTask: TrainingTask {
             if examples.count < 10 { examples.append("\(manifest.path(index)) (\(frames) frames, \(needed) needed)") }
         }
         guard count > 0 else { return nil }
-        return "\(manifest.name): \(count) of \(manifest.count) utterances have more labels than their frames can hold: "
-            + examples.joined(separator: "; ") + (count > examples.count ? ", and \(count - examples.count) more" : "")
+        let more = count > examples.count ? ", and \(count - examples.count) more" : ""
+        return "\(manifest.name): \(count) of \(manifest.count) utterances have more labels than fit their frames: "
+            + examples.joined(separator: "; ") + more
     }
 }

@@ -21,6 +21,8 @@ protocol TrainingTask: AnyObject {
     ///   - batch: The utterances.
     ///   - update: The update's number, from 1.
     ///   - microBatch: The micro-batch's number in the update.
+    /// - Returns: The sums.
+    /// - Throws: What the model throws.
     func accumulate(_ batch: MicroBatch, update: Int, microBatch: Int) throws -> Statistics
 
     /// Measures the model on held-out recordings, which always get the same masks.
