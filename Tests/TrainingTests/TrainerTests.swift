@@ -115,6 +115,18 @@ import Torch
         #expect(try corpus.bytes("broken") == corpus.bytes("straight"))
     }
 
+    @Test func utterancesTooShortForMaskAndLabelsAreNamedAndDoNotStopFinetuning() throws {
+        let corpus = try SyntheticCorpus(seconds: 0.03)
+        var lines: [String] = []
+        let job = try corpus.job(.finetuning, "short", ["masking.mask_length=10", "masking.mask_prob=0.65"])
+        #expect(try Trainer(job) { lines.append($0) }.run() == .finished)
+        #expect(lines.contains { $0.contains("more labels than fit") && $0.contains("train0.wav (1 frames") })
+        var strict = job
+        strict.output = corpus.file("strict")
+        strict.recipe.ctc.zeroInfinity = false
+        #expect(throws: TrainingError.self) { try Trainer(strict) }
+    }
+
     @Test func refusalsNameWhatIsWrong() throws {
         let corpus = try SyntheticCorpus(utterances: 5)
         var job = try corpus.job(.pretraining, "run", ["optimization.max_update=1"])

@@ -65,9 +65,7 @@ final class FinetuningTask: TrainingTask {
         let first = microBatch * recipe.batching.numConcatBatches
         let mask = try Mask.joined(
             batch.subBatches.enumerated().map { index, utterances in
-                try Mask.draw(
-                    recipe.effectiveMasking, lengths: Array(frames[utterances]), channels: recipe.model.encoderEmbedDim,
-                    seed: recipe.seed, update: update, subBatch: first + index)
+                try drawMask(Array(frames[utterances]), update: update, subBatch: first + index)
             })
         let (logits, layout) = try model(
             Tensor(batch.samples).to(device: device), lengths: batch.lengths, mask: mask,
@@ -77,6 +75,28 @@ final class FinetuningTask: TrainingTask {
         let loss = try sum(model.losses(logits, layout, targets: batch.labels))
         try loss.backward()
         return try statistics(loss, batch, frames: frames, masked: mask.frames.reduce(0) { $0 + $1.count })
+    }
+
+    /// Masks a sub-batch; an utterance too short for a span beside an unmasked frame is learned from as it is.
+    ///
+    /// Short words are worth transcribing, where pre-training would have nothing to predict in them.
+    private func drawMask(_ frames: [Int], update: Int, subBatch: Int) throws -> Mask {
+        let masking = recipe.effectiveMasking
+        let spans = { (length: Int) in
+            max(
+                Double(masking.time.minMasks),
+                masking.time.probability * Double(length) / Double(masking.time.length) + 1)
+        }
+        let maskable = frames.indices.filter { Double(frames[$0] - masking.time.length) > spans(frames[$0]) }
+        let drawn = try Mask.draw(
+            masking, lengths: maskable.map { frames[$0] }, channels: recipe.model.encoderEmbedDim, seed: recipe.seed,
+            update: update, subBatch: subBatch)
+        var result = Mask(frames: frames.map { _ in [] }, channels: frames.map { _ in [] })
+        for (index, utterance) in maskable.enumerated() {
+            result.frames[utterance] = drawn.frames[index]
+            if !drawn.channels.isEmpty { result.channels[utterance] = drawn.channels[index] }
+        }
+        return result
     }
 
     private func sum(_ losses: [Tensor]) throws -> Tensor {
