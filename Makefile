@@ -7,6 +7,9 @@ DEMO_OUTPUT ?= demo
 # Extra arguments: make demo ARGS=--miniature, make test ARGS='--filter TorchTests', make bench ARGS='--threads 1'.
 ARGS ?=
 
+# OpenMP's threads wait politely, also beside other work on the machine.
+export GOMP_SPINCOUNT ?= 10000
+
 .PHONY: help setup demo test build lint bench docs install clean
 
 help:

@@ -33,6 +33,7 @@ struct Program: AsyncParsableCommand {
     static func main() async {
         do {
             var command = try parseAsRoot()
+            if command is any LongRunningCommand { restartWithShortSpinning() }
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()
             } else {
