@@ -35,7 +35,7 @@ test: setup
 
 # The Swift runtime goes into the program, so that an installed program needs no Swift.
 build: setup
-	swift build --configuration release --product wav2vec2 --static-swift-stdlib $(ARGS)
+	swift build --configuration release --product wav2vec2 --static-swift-stdlib
 
 lint: setup
 	@Scripts/lint
