@@ -51,7 +51,10 @@ let package = Package(
             linkerSettings: libTorchLinker),
         .systemLibrary(name: "CSndfile", pkgConfig: "sndfile", providers: [.apt(["libsndfile1-dev"])]),
         .systemLibrary(name: "CSoxr", pkgConfig: "soxr", providers: [.apt(["libsoxr-dev"])]),
-        .target(name: "Torch", dependencies: ["CLibTorch"], swiftSettings: strict),
+        // Debug builds run the kernels too, and unoptimised they would take most of the tests' time.
+        // Debug builds run the kernels too, and unoptimised they would take most of the tests' time.
+        .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3", "-Wall", "-Wextra"])]),
+        .target(name: "Torch", dependencies: ["CKernels", "CLibTorch", "Randomness"], swiftSettings: strict),
         .target(name: "Randomness", swiftSettings: strict),
         .target(name: "Audio", dependencies: ["CSndfile", "CSoxr"], swiftSettings: strict),
         .target(name: "Corpus", dependencies: ["Audio", "Randomness"], swiftSettings: strict),
@@ -68,28 +71,37 @@ let package = Package(
             dependencies: [
                 "Recognition", "Interchange", "Wav2Vec2", "Torch", "Corpus", "Audio", "Decoding", "Randomness", "Yams",
                 .product(name: "Logging", package: "swift-log"),
-            ], swiftSettings: strict),
+            ], resources: [.embedInCode("Recipes")], swiftSettings: strict),
         .executableTarget(
             name: "wav2vec2",
             dependencies: [
                 "Training", "Recognition", "Interchange", "Wav2Vec2", "Torch", "Corpus", "Audio", "Decoding",
-                "Reporting",
+                "Randomness", "Reporting",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ], swiftSettings: strict),
-        .testTarget(name: "TorchTests", dependencies: ["Torch"], swiftSettings: strict),
+        .target(name: "TestSupport", dependencies: ["Torch"], path: "Tests/TestSupport", swiftSettings: strict),
+        .testTarget(name: "TorchTests", dependencies: ["Torch", "Randomness", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "RandomnessTests", dependencies: ["Randomness"], swiftSettings: strict),
         .testTarget(name: "AudioTests", dependencies: ["Audio"], swiftSettings: strict),
-        .testTarget(name: "CorpusTests", dependencies: ["Corpus", "Audio"], swiftSettings: strict),
+        .testTarget(name: "CorpusTests", dependencies: ["Corpus", "Audio", "Randomness"], swiftSettings: strict),
         .testTarget(name: "DecodingTests", dependencies: ["Decoding"], swiftSettings: strict),
         .testTarget(name: "ReportingTests", dependencies: ["Reporting"], swiftSettings: strict),
         .testTarget(
-            name: "Wav2Vec2Tests", dependencies: ["Interchange", "Wav2Vec2", "Torch"], swiftSettings: strict),
+            name: "Wav2Vec2Tests", dependencies: ["Interchange", "Wav2Vec2", "Torch", "Randomness", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "TrainingTests",
             dependencies: ["Training", "Recognition", "Interchange", "Wav2Vec2", "Torch", "Corpus", "Audio", "Decoding"],
             swiftSettings: strict),
-        .testTarget(name: "CommandLineTests", dependencies: ["wav2vec2"], swiftSettings: strict),
+        .testTarget(
+            name: "RecognitionTests",
+            dependencies: [
+                "Recognition", "Interchange", "Wav2Vec2", "Torch", "Corpus", "Audio", "Decoding", "Randomness",
+            ], swiftSettings: strict),
+        .testTarget(
+            name: "CommandLineTests",
+            dependencies: ["wav2vec2", "Recognition", "Interchange", "Wav2Vec2", "Torch", "Audio"],
+            swiftSettings: strict),
     ],
     cxxLanguageStandard: .cxx20
 )

@@ -1,0 +1,50 @@
+/// What can be wrong with a recording, one sentence each.
+public enum AudioError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// There is no such file.
+    case notFound(file: String)
+    /// The file is there but cannot be read; `reason` is the operating system's.
+    case unreadable(file: String, reason: String)
+    /// Neither libsndfile nor, where it was asked, ffmpeg knows the format.
+    case unknownFormat(file: String, reason: String)
+    /// Fewer frames (per channel, at the file's own rate) could be decoded than the header promises.
+    case truncated(file: String, expected: Int, found: Int)
+    /// The decoder met bytes that it cannot make sense of.
+    case damaged(file: String, reason: String)
+    /// The file holds no samples at all.
+    case empty(file: String)
+    /// A sample is NaN or infinite; `position` counts samples of the mixed-down signal.
+    case nonFinite(file: String, position: Int)
+    /// The frames asked for begin behind the recording's end; counts are at the rate asked for.
+    case outOfRange(file: String, start: Int, count: Int)
+    /// The sampling rates cannot be converted into each other.
+    case cannotResample(file: String, reason: String)
+    /// The file could not be written.
+    case unwritable(file: String, reason: String)
+
+    /// The sentence.
+    public var description: String {
+        switch self {
+        case .notFound(let file):
+            "\(file): there is no such audio file; check the path, or the root in the manifest's first line."
+        case .unreadable(let file, let reason):
+            "\(file): the audio file cannot be read (\(reason)); check its permissions and its disk."
+        case .unknownFormat(let file, let reason):
+            "\(file): this is no audio format that can be read here (WAV, FLAC, Ogg, Opus and MP3 always can; \(reason))."
+        case .truncated(let file, let expected, let found):
+            "\(file): the header promises \(expected) frames but only \(found) could be decoded: the file is cut off; "
+                + "fetch it again or leave it out."
+        case .damaged(let file, let reason):
+            "\(file): the audio is damaged (\(reason)); fetch it again or leave it out."
+        case .empty(let file):
+            "\(file): the audio file holds no samples; leave it out."
+        case .nonFinite(let file, let position):
+            "\(file): sample \(position) is not a finite number (NaN or infinity); repair the file or leave it out."
+        case .outOfRange(let file, let start, let count):
+            "\(file): frames from \(start) on were asked for, but the recording has only \(count); check the offset."
+        case .cannotResample(let file, let reason):
+            "\(file): the sampling rate cannot be converted (\(reason))."
+        case .unwritable(let file, let reason):
+            "\(file): the audio file cannot be written (\(reason))."
+        }
+    }
+}

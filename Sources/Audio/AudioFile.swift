@@ -1,0 +1,227 @@
+import Foundation
+
+/// Recordings: WAV, FLAC, Ogg Vorbis, Opus, MP3 and whatever else libsndfile reads; other containers through ffmpeg.
+public enum AudioFile {
+    /// The sampling rate of every model here, in samples per second.
+    public static let modelSampleRate = 16_000
+
+    /// What a file's header says, without decoding it where the header tells the length.
+    ///
+    /// - Parameter url: The file.
+    /// - Returns: Length, rate, channels and format.
+    /// - Throws: `AudioError`.
+    public static func info(_ url: URL) throws -> AudioInfo {
+        try info(of: open(url))
+    }
+
+    /// What the header of encoded audio in memory says.
+    ///
+    /// - Parameters:
+    ///   - data: A whole file's bytes.
+    ///   - name: What errors call it.
+    /// - Returns: Length, rate, channels and format.
+    /// - Throws: `AudioError`.
+    public static func info(_ data: Data, name: String = "audio in memory") throws -> AudioInfo {
+        try info(of: open(data, name: name))
+    }
+
+    /// Decodes a file, averages its channels and brings it to a sampling rate.
+    ///
+    /// - Parameters:
+    ///   - url: The file.
+    ///   - sampleRate: Samples per second of the result.
+    ///   - frames: Which samples of the result are wanted; all, if absent. An end behind the recording's is allowed.
+    /// - Returns: Samples, full scale at ±1.
+    /// - Throws: `AudioError`, among others where the file is cut off, empty, or has samples that are no finite numbers.
+    public static func read(
+        _ url: URL, sampleRate: Int = modelSampleRate, frames: Range<Int>? = nil
+    ) throws -> [Float] {
+        try read(open(url), sampleRate: sampleRate, frames: frames)
+    }
+
+    /// Decodes audio in memory, averages its channels and brings it to a sampling rate.
+    ///
+    /// - Parameters:
+    ///   - data: A whole file's bytes.
+    ///   - name: What errors call it.
+    ///   - sampleRate: Samples per second of the result.
+    ///   - frames: Which samples of the result are wanted; all, if absent.
+    /// - Returns: Samples, full scale at ±1.
+    /// - Throws: `AudioError`.
+    public static func read(
+        _ data: Data, name: String = "audio in memory", sampleRate: Int = modelSampleRate, frames: Range<Int>? = nil
+    ) throws -> [Float] {
+        try read(open(data, name: name), sampleRate: sampleRate, frames: frames)
+    }
+
+    /// The version of libsndfile, for reports of what is installed.
+    public static var decoderVersion: String { SoundFileReader.libraryVersion }
+
+    /// Where the ffmpeg program is, if it is installed.
+    public static var externalDecoder: URL? { ExternalDecoder.program() }
+
+    // MARK: - Opening
+
+    private static func open(_ url: URL) throws -> SoundFileReader {
+        let path = url.path
+        if ExternalDecoder.headerless.contains(url.pathExtension.lowercased()) {
+            close(try regularFile(path).descriptor)
+            return try decodedExternally(path: path, name: path)
+        }
+        let (descriptor, size) = try regularFile(path)
+        // libsndfile closes the descriptor it was given, also when it cannot open the file.
+        let source = ByteSource.file(descriptor: descriptor, size: size)
+        let announced = source.announcedFormat
+        let truncation = source.truncation(file: path)
+        if size == 0 || truncation != nil { close(descriptor) }
+        if size == 0 { throw AudioError.empty(file: path) }
+        if let truncation { throw truncation }
+        if let reader = try SoundFileReader(source, name: path) {
+            return try reader.guessesLength ? asStream(map(url), name: path) : reader
+        }
+        return try whenUnknown(announced, name: path) { try decodedExternally(path: path, name: path) }
+    }
+
+    private static func open(_ data: Data, name: String) throws -> SoundFileReader {
+        let source = ByteSource.memory(data)
+        if data.isEmpty { throw AudioError.empty(file: name) }
+        if let truncation = source.truncation(file: name) { throw truncation }
+        if let reader = try SoundFileReader(source, name: name) {
+            return try reader.guessesLength ? asStream(data, name: name) : reader
+        }
+        return try whenUnknown(source.announcedFormat, name: name) {
+            // Some containers keep their index at the end, so ffmpeg wants a file that it can seek in.
+            let file = FileManager.default.temporaryDirectory.appendingPathComponent("wav2vec2-\(UUID().uuidString)")
+            do {
+                try data.write(to: file)
+            } catch {
+                throw AudioError.unreadable(file: name, reason: "no temporary file can be written: \(error)")
+            }
+            defer { try? FileManager.default.removeItem(at: file) }
+            return try decodedExternally(path: file.path, name: name)
+        }
+    }
+
+    private static func regularFile(_ path: String) throws -> (descriptor: Int32, size: Int) {
+        let descriptor = Foundation.open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else {
+            throw errno == ENOENT || errno == ENOTDIR
+                ? AudioError.notFound(file: path)
+                : AudioError.unreadable(file: path, reason: String(cString: strerror(errno)))
+        }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+            close(descriptor)
+            throw AudioError.unreadable(file: path, reason: "it is no regular file")
+        }
+        return (descriptor, Int(status.st_size))
+    }
+
+    private static func map(_ url: URL) throws -> Data {
+        do {
+            return try Data(contentsOf: url, options: .mappedIfSafe)
+        } catch {
+            throw AudioError.unreadable(file: url.path, reason: error.localizedDescription)
+        }
+    }
+
+    private static func asStream(_ data: Data, name: String) throws -> SoundFileReader {
+        guard let reader = try SoundFileReader(.stream(data), name: name) else {
+            throw AudioError.damaged(file: name, reason: "its beginning can be read only by looking at its end")
+        }
+        return reader
+    }
+
+    private static func whenUnknown(
+        _ announced: String?, name: String, _ decode: () throws -> SoundFileReader
+    ) throws -> SoundFileReader {
+        // ffmpeg would make something of a broken FLAC file, and nobody would know that the rest is missing.
+        if announced == "FLAC" {
+            throw AudioError.damaged(file: name, reason: "it begins like a FLAC file, but its header cannot be read")
+        }
+        do {
+            return try decode()
+        } catch AudioError.unknownFormat where announced != nil {
+            throw AudioError.damaged(
+                file: name, reason: "it begins like \(announced ?? "audio"), but its header cannot be read")
+        }
+    }
+
+    private static func decodedExternally(path: String, name: String) throws -> SoundFileReader {
+        let decoded = try ExternalDecoder.decode(path: path, name: name)
+        guard let reader = try SoundFileReader(.memory(decoded), name: name) else {
+            throw AudioError.empty(file: name)
+        }
+        return reader
+    }
+
+    // MARK: - Reading
+
+    private static func info(of reader: SoundFileReader) throws -> AudioInfo {
+        var info = reader.info
+        if reader.promisedFrames == nil {
+            while try !reader.readMono(atMost: SoundFileReader.blockFrames).isEmpty {}
+            info.frames = reader.position
+        }
+        if info.frames == 0 { throw AudioError.empty(file: reader.name) }
+        return info
+    }
+
+    private static func read(
+        _ reader: SoundFileReader, sampleRate: Int, frames: Range<Int>?
+    ) throws -> [Float] {
+        let samples =
+            reader.info.sampleRate == sampleRate
+            ? try readDirectly(reader, frames: frames)
+            : try readResampled(reader, sampleRate: sampleRate, frames: frames)
+        if samples.isEmpty && frames?.isEmpty != true { throw AudioError.empty(file: reader.name) }
+        return samples
+    }
+
+    private static func readDirectly(_ reader: SoundFileReader, frames: Range<Int>?) throws -> [Float] {
+        let range = frames ?? 0..<Int.max
+        if let promised = reader.promisedFrames, range.lowerBound >= promised, promised > 0 {
+            throw AudioError.outOfRange(file: reader.name, start: range.lowerBound, count: promised)
+        }
+        if range.lowerBound > 0 { try reader.skip(to: range.lowerBound) }
+        if reader.position < range.lowerBound {
+            throw AudioError.outOfRange(file: reader.name, start: range.lowerBound, count: reader.position)
+        }
+        var samples: [Float] = []
+        samples.reserveCapacity(min(reader.promisedFrames ?? 0, range.upperBound) - range.lowerBound)
+        while reader.position < range.upperBound {
+            let block = try reader.readMono(atMost: range.upperBound - reader.position)
+            if block.isEmpty { break }
+            samples.append(contentsOf: block)
+        }
+        return samples
+    }
+
+    /// Decodes from the start also for a range, so that a part equals that part of the whole.
+    private static func readResampled(
+        _ reader: SoundFileReader, sampleRate: Int, frames: Range<Int>?
+    ) throws -> [Float] {
+        let resampler = try Resampler(from: reader.info.sampleRate, to: sampleRate, name: reader.name)
+        let range = frames ?? 0..<Int.max
+        var samples: [Float] = []
+        if let promised = reader.promisedFrames {
+            let ratio = Double(sampleRate) / Double(reader.info.sampleRate)
+            samples.reserveCapacity(Int(min(Double(promised) * ratio + 16_384, Double(range.upperBound))))
+        }
+        var ended = false
+        while !ended && samples.count < range.upperBound {
+            let block = try reader.readMono(atMost: SoundFileReader.blockFrames)
+            if block.isEmpty {
+                try resampler.finish(into: &samples)
+                ended = true
+            } else {
+                try resampler.process(block, into: &samples)
+            }
+        }
+        if samples.count <= range.lowerBound && !samples.isEmpty {
+            throw AudioError.outOfRange(file: reader.name, start: range.lowerBound, count: samples.count)
+        }
+        if frames == nil { return samples }
+        return Array(samples[min(range.lowerBound, samples.count)..<min(range.upperBound, samples.count)])
+    }
+}

@@ -1,0 +1,171 @@
+import CSndfile
+import Foundation
+
+/// A sound file that libsndfile decodes forward, in blocks mixed down to one channel.
+final class SoundFileReader {
+    let name: String
+    let info: AudioInfo
+    /// Frames that the header promises; nil if it does not say.
+    let promisedFrames: Int?
+    /// Whether the codec may have no length of its own: libsndfile then guesses one from the file's size and the first
+    /// frame's bit rate, and plays no further, unless the file is opened as a stream.
+    let guessesLength: Bool
+    /// Whether seeking lands on the exact frame (codecs with memory do not promise it).
+    let seeksExactly: Bool
+    private(set) var position = 0
+    private let handle: OpaquePointer
+    private let memory: MemoryFile?
+    private var interleaved: [Float]
+
+    static let blockFrames = 65_536
+
+    static var libraryVersion: String { String(cString: sf_version_string()) }
+
+    /// Opens encoded audio; returns nil if libsndfile does not know it.
+    ///
+    /// - Parameters:
+    ///   - source: The bytes; an open descriptor is taken over and closed with the reader.
+    ///   - name: What errors call the recording.
+    /// - Throws: `AudioError.damaged`, if the header makes no sense.
+    init?(_ source: ByteSource, name: String) throws {
+        self.name = name
+        var header = SF_INFO()
+        switch source {
+        case .file(let descriptor, _):
+            memory = nil
+            guard let handle = sf_open_fd(descriptor, Int32(SFM_READ), &header, SF_TRUE.int32) else { return nil }
+            self.handle = handle
+        case .memory(let data), .stream(let data):
+            let memory = MemoryFile(data, knowsItsEnd: !source.isStream)
+            self.memory = memory
+            var calls = MemoryFile.calls
+            let user = Unmanaged.passUnretained(memory).toOpaque()
+            guard let handle = sf_open_virtual(&calls, Int32(SFM_READ), &header, user) else { return nil }
+            self.handle = handle
+        }
+        let unknown = header.frames < 0 || header.frames == sf_count_t.max
+        promisedFrames = unknown ? nil : Int(header.frames)
+        let codec = Int(header.format) & Int(SF_FORMAT_SUBMASK)
+        guessesLength = (Int(SF_FORMAT_MPEG_LAYER_I)...Int(SF_FORMAT_MPEG_LAYER_III)).contains(codec)
+        seeksExactly = header.seekable != 0 && codec < 0x0020
+        info = AudioInfo(
+            frames: promisedFrames ?? 0, sampleRate: Int(header.samplerate), channels: Int(header.channels),
+            format: Self.formatName(header.format))
+        interleaved = []
+        guard info.channels > 0, info.sampleRate > 0 else {
+            throw AudioError.damaged(
+                file: name, reason: "the header says \(info.channels) channels at \(info.sampleRate) Hz")
+        }
+        interleaved = [Float](repeating: 0, count: Self.blockFrames * info.channels)
+    }
+
+    deinit { sf_close(handle) }
+
+    /// Goes to a frame, by seeking where that is exact and by decoding up to it elsewhere.
+    func skip(to frame: Int) throws {
+        if seeksExactly {
+            guard sf_seek(handle, sf_count_t(frame), SEEK_SET) == sf_count_t(frame) else {
+                throw AudioError.damaged(file: name, reason: "frame \(frame) cannot be found")
+            }
+            position = frame
+        }
+        while position < frame, try !readMono(atMost: frame - position).isEmpty {}
+    }
+
+    /// The next frames, channels averaged; empty at the end.
+    ///
+    /// - Parameter count: At most so many; never more than `blockFrames` come.
+    /// - Returns: Mono samples at the file's own rate.
+    /// - Throws: `AudioError`.
+    func readMono(atMost count: Int) throws -> [Float] {
+        let wanted = min(count, Self.blockFrames)
+        guard wanted > 0 else { return [] }
+        let got = interleaved.withUnsafeMutableBufferPointer {
+            Int(sf_readf_float(handle, $0.baseAddress, sf_count_t(wanted)))
+        }
+        if got < wanted, sf_error(handle) != SF_ERR_NO_ERROR.int32 {
+            throw AudioError.damaged(file: name, reason: String(cString: sf_strerror(handle)))
+        }
+        if got < wanted, let promisedFrames, position + got < promisedFrames {
+            throw AudioError.truncated(file: name, expected: promisedFrames, found: position + max(got, 0))
+        }
+        let mono = interleaved.withUnsafeBufferPointer { Self.mixDown($0, frames: got, channels: info.channels) }
+        if let bad = mono.firstIndex(where: { !$0.isFinite }) {
+            throw AudioError.nonFinite(file: name, position: position + bad)
+        }
+        position += got
+        return mono
+    }
+
+    private static func mixDown(
+        _ interleaved: UnsafeBufferPointer<Float>, frames: Int, channels: Int
+    ) -> [Float] {
+        guard channels > 1 else { return Array(interleaved.prefix(frames)) }
+        let scale = 1 / Float(channels)
+        return (0..<frames).map { frame in
+            var sum: Float = 0
+            for channel in 0..<channels { sum += interleaved[frame * channels + channel] }
+            return sum * scale
+        }
+    }
+
+    private static func formatName(_ format: Int32) -> String {
+        let codec = Int(format) & Int(SF_FORMAT_SUBMASK)
+        let codecs: [Int: String] = [
+            Int(SF_FORMAT_VORBIS): "Ogg Vorbis", Int(SF_FORMAT_OPUS): "Ogg Opus",
+            Int(SF_FORMAT_MPEG_LAYER_III): "MP3",
+        ]
+        let containers: [Int: String] = [
+            Int(SF_FORMAT_WAV): "WAV", Int(SF_FORMAT_WAVEX): "WAV", Int(SF_FORMAT_FLAC): "FLAC",
+            Int(SF_FORMAT_OGG): "Ogg", Int(SF_FORMAT_AIFF): "AIFF", Int(SF_FORMAT_AU): "AU",
+            Int(SF_FORMAT_RF64): "WAV", Int(SF_FORMAT_W64): "Wave64", Int(SF_FORMAT_CAF): "CAF",
+        ]
+        let container = Int(format) & Int(SF_FORMAT_TYPEMASK)
+        return codecs[codec] ?? containers[container] ?? "format 0x" + String(container, radix: 16)
+    }
+}
+
+extension BinaryInteger {
+    /// C's constants come with whatever type their definition happens to have.
+    fileprivate var int32: Int32 { Int32(self) }
+}
+extension RawRepresentable where RawValue: BinaryInteger {
+    fileprivate var int32: Int32 { Int32(rawValue) }
+}
+
+/// Encoded audio in memory, as libsndfile wants to see it.
+private final class MemoryFile {
+    private let data: Data
+    private let knowsItsEnd: Bool
+    private var position = 0
+
+    init(_ data: Data, knowsItsEnd: Bool) {
+        self.data = data
+        self.knowsItsEnd = knowsItsEnd
+    }
+
+    private static func of(_ user: UnsafeMutableRawPointer?) -> MemoryFile? {
+        user.map { Unmanaged<MemoryFile>.fromOpaque($0).takeUnretainedValue() }
+    }
+
+    static let calls = SF_VIRTUAL_IO(
+        get_filelen: { sf_count_t(of($0)?.data.count ?? 0) },
+        seek: { offset, whence, user in
+            guard let file = of(user), file.knowsItsEnd || whence != SEEK_END else { return -1 }
+            let base = whence == SEEK_SET ? 0 : whence == SEEK_CUR ? file.position : file.data.count
+            let target = base + Int(offset)
+            guard (0...file.data.count).contains(target) else { return -1 }
+            file.position = target
+            return sf_count_t(target)
+        },
+        read: { target, count, user in
+            guard let file = of(user), let target else { return 0 }
+            let count = max(0, min(Int(count), file.data.count - file.position))
+            let start = file.data.startIndex + file.position
+            file.data.copyBytes(to: target.assumingMemoryBound(to: UInt8.self), from: start..<(start + count))
+            file.position += count
+            return sf_count_t(count)
+        },
+        write: { _, _, _ in 0 },
+        tell: { sf_count_t(of($0)?.position ?? 0) })
+}

@@ -1,0 +1,112 @@
+// The functions of one element that the kernels are made of, written so that loops over them become vector code.
+#pragma once
+
+#include <stdint.h>
+#include <string.h>
+
+#define CK_INLINE static inline __attribute__((always_inline))
+
+// MARK: Dropout masks
+
+/// What decides about elements: two keys of 32 bits, and the bound below which a draw drops its element.
+struct mask {
+    uint32_t first;
+    uint32_t second;
+    uint32_t bound;
+    float scale;
+};
+
+/// splitmix64's finaliser (Steele, Lea and Flood 2014): every bit of the seed reaches every bit of the keys.
+CK_INLINE uint64_t mix_seed(uint64_t x) {
+    x += 0x9E3779B97F4A7C15u;
+    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
+    x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
+    return x ^ (x >> 31);
+}
+
+/// The mask of the 2³² elements whose index has this upper half.
+CK_INLINE struct mask make_mask(uint64_t seed, uint32_t upper, double probability) {
+    const uint64_t key = mix_seed(mix_seed(seed) + upper);
+    const struct mask mask = {
+        (uint32_t)key, (uint32_t)(key >> 32), (uint32_t)(probability * 4294967296.0),
+        (float)(1.0 / (1.0 - probability))};
+    return mask;
+}
+
+/// 0 or the scale, for the element whose index has this lower half.
+///
+/// Two rounds of a multiply-and-shift permutation of 32 bits with low avalanche bias (constants found by C. Wellons,
+/// "Prospecting for hash functions", 2018, and its sequel), each after its own key. Elements of one mask differ in
+/// the counter, masks in both keys. As a permutation it draws without replacement from 2³² numbers, which narrows the
+/// spread of a mask's rate by a relative count / 2³³: nothing beside the spread itself. It is no cipher.
+CK_INLINE float mask_factor(struct mask mask, uint32_t index) {
+    uint32_t x = index + mask.first;
+    x = (x ^ (x >> 16)) * 0x7FEB352Du;
+    x = (x ^ (x >> 15)) * 0x846CA68Bu;
+    x = (x ^ (x >> 16)) + mask.second;
+    x = (x ^ (x >> 16)) * 0x21F0AAADu;
+    x = (x ^ (x >> 15)) * 0x735A2D97u;
+    x = x ^ (x >> 15);
+    return x >= mask.bound ? mask.scale : 0.0f;
+}
+
+/// Where the run of elements ends that starts at `begin` and shares an index's upper half.
+CK_INLINE int64_t mask_run_end(int64_t begin, int64_t end) {
+    const int64_t limit = (begin | 0xFFFFFFFF) + 1;
+    return limit < end ? limit : end;
+}
+
+// MARK: GELU
+
+/// eˣ for x ≤ 0, to 1e-7 relative: Cody and Waite's reduction and the polynomial of Cephes' expf (Moshier 1992).
+CK_INLINE float exp_negative(float x) {
+    x = x < -87.0f ? -87.0f : x;
+    // Adding 1.5 · 2²³ rounds to a whole number, which then stands in the lowest bits.
+    const float shifter = 12582912.0f;
+    const float shifted = x * 1.44269504f + shifter;
+    const float whole = shifted - shifter;
+    const float r = (x - whole * 0.693359375f) + whole * 2.12194440e-4f;
+    float y = 1.9875691500e-4f;
+    y = y * r + 1.3981999507e-3f;
+    y = y * r + 8.3334519073e-3f;
+    y = y * r + 4.1665795894e-2f;
+    y = y * r + 1.6666665459e-1f;
+    y = y * r + 5.0000001201e-1f;
+    y = y * (r * r) + r + 1.0f;
+    uint32_t power, bits;
+    memcpy(&power, &shifted, 4);
+    memcpy(&bits, &y, 4);
+    bits += power << 23;
+    memcpy(&y, &bits, 4);
+    return y;
+}
+
+/// Φ(x), the normal distribution, and e^(−x²/2).
+struct normal {
+    float cumulative;
+    float exponential;
+};
+
+/// Abramowitz and Stegun (1964), formula 7.1.26: erf to 1.5e-7, with z = |x| / √2.
+CK_INLINE struct normal normal_of(float x) {
+    const float magnitude = __builtin_fabsf(x);
+    const float t = 1.0f / (1.0f + (0.3275911f * 0.70710678f) * magnitude);
+    const float e = exp_negative(-0.5f * x * x);
+    float y = 1.061405429f;
+    y = y * t - 1.453152027f;
+    y = y * t + 1.421413741f;
+    y = y * t - 0.284496736f;
+    y = y * t + 0.254829592f;
+    // Half of erfc(z): the upper tail, exact in relative terms where 1 − erf would cancel.
+    const float tail = 0.5f * (y * t) * e;
+    const struct normal result = {x < 0.0f ? tail : 1.0f - tail, e};
+    return result;
+}
+
+CK_INLINE float gelu(float x) { return x * normal_of(x).cumulative; }
+
+CK_INLINE float gelu_derivative(float x) {
+    const struct normal at = normal_of(x);
+    const float density = 0.39894228f * at.exponential;
+    return at.cumulative + x * density;
+}

@@ -1,0 +1,43 @@
+#define _GNU_SOURCE
+#include "Parallel.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stddef.h>
+
+// LibTorch's operators run on OpenMP's threads, which keep spinning for a while after each of them. A pool of our own
+// would compete with them for the cores, so the kernels join the very same team through OpenMP's C entry point. It is
+// looked up at run time: clang's own OpenMP would bring a second runtime library. Without one, the work is done serially.
+typedef void (*team_function)(void (*body)(void *), void *data, unsigned threads, unsigned flags);
+static team_function run_team;
+static pthread_once_t looked_up = PTHREAD_ONCE_INIT;
+
+static void look_up(void) { *(void **)&run_team = dlsym(RTLD_DEFAULT, "GOMP_parallel"); }
+
+struct work {
+    ck_body body;
+    const void *arguments;
+    int64_t count;
+    int64_t grain;
+    _Atomic int64_t next;
+};
+
+static void take_pieces(void *data) {
+    struct work *work = data;
+    for (;;) {
+        const int64_t begin = atomic_fetch_add_explicit(&work->next, work->grain, memory_order_relaxed);
+        if (begin >= work->count) return;
+        const int64_t end = begin + work->grain < work->count ? begin + work->grain : work->count;
+        work->body(work->arguments, begin, end);
+    }
+}
+
+void ck_parallel(int64_t count, int64_t grain, int threads, ck_body body, const void *arguments) {
+    struct work work = {body, arguments, count, grain, 0};
+    const int64_t pieces = (count + grain - 1) / grain;
+    if (pieces < threads) threads = (int)pieces;
+    pthread_once(&looked_up, look_up);
+    if (threads > 1 && run_team != NULL) run_team(take_pieces, &work, (unsigned)threads, 0);
+    else take_pieces(&work);
+}

@@ -1,0 +1,71 @@
+// Elementwise kernels for FP32 in host memory: what LibTorch runs on one thread, or in several passes over memory.
+//
+// All arrays are contiguous; an output may be the same memory as an input. `threads` is how many threads share the
+// work; results never depend on it. Nothing here can fail.
+#pragma once
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/// Zeroes elements with a probability in [0, 1) and scales the others by 1 / (1 − probability).
+///
+/// The mask is a pure function of the seed and an element's index; the backward pass is the same function.
+void ck_dropout(
+    const float *input, float *output, int64_t count, uint64_t seed, double probability, int threads);
+
+/// Gaussian error linear unit x · Φ(x) (Hendrycks and Gimpel 2016), in its exact form.
+void ck_gelu(const float *input, float *output, int64_t count, int threads);
+/// `result` = `gradient` · (Φ(x) + x · φ(x)).
+void ck_gelu_backward(const float *input, const float *gradient, float *result, int64_t count, int threads);
+
+/// ck_dropout of ck_gelu, in one pass.
+void ck_gelu_dropout(
+    const float *input, float *output, int64_t count, uint64_t seed, double probability, int threads);
+/// The gradient of ck_gelu_dropout.
+void ck_gelu_dropout_backward(
+    const float *input, const float *gradient, float *result, int64_t count, uint64_t seed, double probability,
+    int threads);
+
+/// LayerNorm of `residual` + ck_dropout(`branch`) over rows of `columns` elements, then `weight` and `bias`.
+///
+/// `mean` and `inverse_deviation` receive one number a row.
+void ck_residual_norm(
+    const float *residual, const float *branch, const float *weight, const float *bias, float *output, float *mean,
+    float *inverse_deviation, int64_t rows, int64_t columns, uint64_t seed, double probability, double epsilon,
+    int threads);
+/// How many floats of scratch memory ck_residual_norm_backward needs.
+int64_t ck_residual_norm_scratch(int64_t rows, int64_t columns);
+/// The gradients of ck_residual_norm: of both inputs, the weight and the bias.
+///
+/// At probability 0 both inputs have the same gradient, and `branch_gradient` is neither read nor written.
+void ck_residual_norm_backward(
+    const float *residual, const float *branch, const float *weight, const float *mean,
+    const float *inverse_deviation, const float *gradient, float *residual_gradient, float *branch_gradient,
+    float *weight_gradient, float *bias_gradient, float *scratch, int64_t rows, int64_t columns, uint64_t seed,
+    double probability, int threads);
+
+/// GELU of a strided convolution of one signal: output[t, c] = gelu(shift[c] + Σₖ weight[k, c] · signal[t · stride + k]).
+///
+/// A normalisation of the convolution's result is folded into `weight` and `shift` by the caller. Rows whose window
+/// would leave the signal's `samples` become zero.
+void ck_signal_convolution(
+    const float *signal, int64_t samples, const float *weight, const float *shift, float *output, int64_t rows,
+    int64_t channels, int64_t kernel, int64_t stride, int threads);
+/// Sums over windows: first[k] = Σₜ x[t, k] and second[j, k] = Σₜ x[t, j] · x[t, k], x[t, k] = signal[t · stride + k].
+void ck_window_moments(
+    const float *signal, int64_t rows, int64_t kernel, int64_t stride, double *first, double *second);
+/// How many floats of scratch memory ck_signal_convolution_backward needs.
+int64_t ck_signal_convolution_scratch(int64_t rows, int64_t channels, int64_t kernel);
+/// With g = gradient · gelu′ at each of `rows` rows: sums[c] = Σₜ g, products[k, c] = Σₜ g · signal[t · stride + k].
+///
+/// The convolution is computed again, so that nothing but the signal has to be kept.
+void ck_signal_convolution_backward(
+    const float *signal, const float *weight, const float *shift, const float *gradient, double *sums,
+    double *products, float *scratch, int64_t rows, int64_t channels, int64_t kernel, int64_t stride, int threads);
+
+#ifdef __cplusplus
+}
+#endif

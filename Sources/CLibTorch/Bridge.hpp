@@ -1,0 +1,70 @@
+// What the bridge's files share: handles to and from tensors, and exceptions to messages.
+#pragma once
+
+#include <ATen/core/Generator.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/core/ivalue.h>
+
+#include <atomic>
+#include <exception>
+#include <string>
+
+#include "CLibTorch.h"
+
+namespace bridge {
+
+extern std::atomic<int64_t> liveHandles;
+
+/// The message, in memory that ct_free frees.
+char *copyMessage(const std::string &message);
+
+inline at::TensorImpl *implementation(ct_tensor handle) { return reinterpret_cast<at::TensorImpl *>(handle); }
+
+/// A second reference to the handle's tensor.
+inline at::Tensor borrow(ct_tensor handle) {
+    if (handle == nullptr) return at::Tensor();
+    return at::Tensor(
+        c10::intrusive_ptr<at::TensorImpl, at::UndefinedTensorImpl>::reclaim_copy(implementation(handle)));
+}
+
+/// Hands a reference out as a handle; an undefined tensor becomes NULL.
+inline ct_tensor handOut(at::Tensor tensor) {
+    if (!tensor.defined()) return nullptr;
+    liveHandles.fetch_add(1, std::memory_order_relaxed);
+    return reinterpret_cast<ct_tensor>(tensor.unsafeReleaseTensorImpl());
+}
+
+c10::Device deviceFrom(int64_t packed);
+int64_t packDevice(c10::Device device);
+
+inline at::Generator *generator(ct_generator handle) { return reinterpret_cast<at::Generator *>(handle); }
+inline c10::IValue *object(ct_object handle) { return reinterpret_cast<c10::IValue *>(handle); }
+
+/// Owns a Swift context and gives it back once, also when what should have kept it was never made.
+struct Context {
+    Context(void *pointer, void (*release)(void *)) : pointer(pointer), release(release) {}
+    ~Context() {
+        if (release != nullptr) release(pointer);
+    }
+    Context(const Context &) = delete;
+    Context &operator=(const Context &) = delete;
+    void *pointer;
+    void (*release)(void *);
+};
+
+/// Runs `body` and turns what it throws into a message.
+template <typename Body>
+ct_error guarded(Body &&body) noexcept {
+    try {
+        body();
+        return nullptr;
+    } catch (const c10::Error &error) {
+        return copyMessage(error.what_without_backtrace());
+    } catch (const std::exception &error) {
+        return copyMessage(error.what());
+    } catch (...) {
+        return copyMessage("an unknown C++ exception");
+    }
+}
+
+}  // namespace bridge

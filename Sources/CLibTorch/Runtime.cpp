@@ -1,0 +1,57 @@
+// What LibTorch is, and how many threads it uses.
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+#include <ATen/Version.h>
+#include <dlfcn.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+#include <torch/csrc/api/include/torch/version.h>
+
+#include <climits>
+
+#include "Bridge.hpp"
+
+using namespace bridge;
+
+const char *ct_version(void) { return TORCH_VERSION; }
+
+char *ct_configuration(void) {
+    char *text = nullptr;
+    ct_error error = guarded([&] { text = copyMessage(at::show_config()); });
+    return error == nullptr ? text : error;
+}
+
+const char *ct_cpu_capability(void) {
+    static const std::string capability = at::get_cpu_capability();
+    return capability.c_str();
+}
+
+int ct_threads(void) { return at::get_num_threads(); }
+void ct_set_threads(int count) { at::set_num_threads(count); }
+
+bool ct_reuse_host_memory(void) {
+#ifdef __GLIBC__
+    return mallopt(M_MMAP_THRESHOLD, 1 << 30) == 1 && mallopt(M_TRIM_THRESHOLD, INT_MAX) == 1 &&
+        mallopt(M_TOP_PAD, 64 << 20) == 1;
+#else
+    return false;
+#endif
+}
+
+ct_error ct_load_cuda(void) {
+    return guarded([&] {
+        if (!at::hasCUDA() && dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) == nullptr)
+            throw std::runtime_error(dlerror());
+        if (!at::hasCUDA()) throw std::runtime_error("libtorch_cuda.so was loaded but registered no CUDA device");
+    });
+}
+
+int ct_cuda_device_count(void) {
+    int count = 0;
+    ct_error error = guarded([&] {
+        if (at::hasCUDA()) count = at::globalContext().getAcceleratorHooksInterface(c10::kCUDA).deviceCount();
+    });
+    ct_free(error);
+    return count;
+}

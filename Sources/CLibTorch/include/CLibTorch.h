@@ -1,0 +1,164 @@
+// The one C boundary between Swift and LibTorch.
+//
+// Every function that can fail returns NULL when it succeeded, or a message to be freed with ct_free. No C++ exception
+// and no C++ type crosses this boundary. Tensor handles are owned references: each one that a function hands out must
+// be given back once with ct_tensor_release.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct ct_tensor_opaque *ct_tensor;
+typedef const struct ct_operator_opaque *ct_operator;
+typedef struct ct_generator_opaque *ct_generator;
+typedef struct ct_object_opaque *ct_object;
+/// A message, or NULL for success.
+typedef char *ct_error;
+
+void ct_free(void *memory);
+
+// MARK: Values
+
+typedef enum ct_tag {
+    CT_NONE = 0,
+    CT_TENSOR,
+    CT_INT,
+    CT_DOUBLE,
+    CT_BOOL,
+    CT_STRING,
+    CT_INT_LIST,
+    CT_DOUBLE_LIST,
+    CT_BOOL_LIST,
+    CT_TENSOR_LIST,
+    CT_OPTIONAL_TENSOR_LIST,
+    CT_DTYPE,
+    CT_DEVICE,
+    CT_MEMORY_FORMAT,
+    CT_GENERATOR,
+    CT_OBJECT
+} ct_tag;
+
+/// One argument or result of an operator.
+///
+/// Lists point to `count` elements: int64_t, double, uint8_t or ct_tensor (NULL for an absent optional tensor). In
+/// results the tensors are owned by the caller, and list storage and strings are to be freed with ct_free. A device is
+/// its type in the low and its index in the high 32 bits of `integer`.
+typedef struct ct_value {
+    int32_t tag;
+    int64_t count;
+    union {
+        int64_t integer;
+        double real;
+        bool boolean;
+        ct_tensor tensor;
+        ct_generator generator;
+        ct_object object;
+        const void *pointer;
+    } payload;
+} ct_value;
+
+// MARK: Operators
+
+/// Finds an operator such as ("aten::add", "Tensor") once; the handle lives as long as the process.
+ct_error ct_operator_find(const char *name, const char *overload, ct_operator *result);
+/// Calls an operator boxed. Trailing arguments that are left out take the schema's defaults.
+ct_error ct_operator_call(
+    ct_operator op, const ct_value *arguments, size_t argument_count, ct_value *results, size_t result_capacity,
+    size_t *result_count);
+
+// MARK: Tensors
+
+void ct_tensor_release(ct_tensor tensor);
+ct_tensor ct_tensor_retain(ct_tensor tensor);
+/// How many handles are alive in the process (for leak tests).
+int64_t ct_live_handles(void);
+int64_t ct_tensor_dimensions(ct_tensor tensor);
+int64_t ct_tensor_size(ct_tensor tensor, int64_t dimension);
+int64_t ct_tensor_stride(ct_tensor tensor, int64_t dimension);
+int64_t ct_tensor_element_count(ct_tensor tensor);
+int32_t ct_tensor_dtype(ct_tensor tensor);
+int64_t ct_tensor_device(ct_tensor tensor);
+bool ct_tensor_is_contiguous(ct_tensor tensor);
+/// The address of the first element, or an error for tensors without host-visible storage.
+ct_error ct_tensor_data(ct_tensor tensor, void **result);
+/// A tensor over foreign host memory, without a copy; `release(context)` runs when the storage is freed.
+ct_error ct_tensor_from_memory(
+    void *data, const int64_t *sizes, size_t dimensions, int32_t dtype, void *context, void (*release)(void *),
+    ct_tensor *result);
+
+// MARK: Autograd
+
+bool ct_tensor_requires_gradient(ct_tensor tensor);
+bool ct_tensor_is_leaf(ct_tensor tensor);
+ct_error ct_tensor_set_requires_gradient(ct_tensor tensor, bool value);
+/// The accumulated gradient; NULL in `result` when there is none.
+ct_error ct_tensor_gradient(ct_tensor tensor, ct_tensor *result);
+/// Sets the gradient's tensor; NULL clears it.
+ct_error ct_tensor_set_gradient(ct_tensor tensor, ct_tensor gradient);
+/// Makes `tensor` share the storage, shape and strides of `data` from now on.
+ct_error ct_tensor_set_data(ct_tensor tensor, ct_tensor data);
+ct_error ct_backward(const ct_tensor *roots, const ct_tensor *gradients, size_t count, bool retain_graph);
+/// The gradients of the sum of `outputs` weighted by `output_gradients`; NULL where an input is unused.
+ct_error ct_gradients(
+    const ct_tensor *outputs, const ct_tensor *output_gradients, size_t output_count, const ct_tensor *inputs,
+    size_t input_count, bool retain_graph, bool create_graph, ct_tensor *results);
+/// Switches gradient recording for this thread and returns what it was.
+bool ct_set_gradient_enabled(bool enabled);
+bool ct_gradient_enabled(void);
+
+/// The backward pass of a function written in Swift.
+///
+/// `gradients` (borrowed, NULL where undefined) belong to the outputs; the callback fills `results` with owned tensors
+/// or NULL, one an input; `needed` says for which inputs a gradient is wanted. It returns NULL or an error message.
+typedef ct_error (*ct_backward_callback)(
+    void *context, const ct_tensor *gradients, size_t gradient_count, const bool *needed, ct_tensor *results,
+    size_t result_count);
+/// Records a function in the graph: `outputs` were computed from `inputs` without recording, and `results` are the
+/// same values with the function as their history. `release(context)` runs when the graph is freed, at once if nothing
+/// is recorded.
+ct_error ct_function_record(
+    const char *name, const ct_tensor *inputs, size_t input_count, const ct_tensor *outputs, size_t output_count,
+    void *context, ct_backward_callback backward, void (*release)(void *), ct_tensor *results);
+/// A hook sees the gradient of `tensor` (borrowed) and may put a replacement (owned) into `result`.
+typedef ct_error (*ct_hook_callback)(void *context, ct_tensor gradient, ct_tensor *result);
+ct_error ct_tensor_add_hook(
+    ct_tensor tensor, void *context, ct_hook_callback hook, void (*release)(void *), int64_t *identifier);
+ct_error ct_tensor_remove_hook(ct_tensor tensor, int64_t identifier);
+
+// MARK: Random numbers
+
+ct_error ct_generator_create(int64_t device, uint64_t seed, ct_generator *result);
+/// The generator that operators use when none is given.
+ct_error ct_generator_default(int64_t device, ct_generator *result);
+void ct_generator_release(ct_generator generator);
+ct_error ct_generator_seed(ct_generator generator, uint64_t seed);
+ct_error ct_generator_state(ct_generator generator, ct_tensor *result);
+ct_error ct_generator_set_state(ct_generator generator, ct_tensor state);
+
+// MARK: Opaque objects of LibTorch's custom classes
+
+void ct_object_release(ct_object object);
+
+// MARK: Run time
+
+const char *ct_version(void);
+/// How LibTorch was built and which libraries it uses; to be freed.
+char *ct_configuration(void);
+/// The instruction set that the CPU kernels were chosen for.
+const char *ct_cpu_capability(void);
+int ct_threads(void);
+void ct_set_threads(int count);
+/// Tells the C library to keep freed memory for later tensors; false where it has no such switch.
+bool ct_reuse_host_memory(void);
+/// Loads LibTorch's CUDA half; an error says what is missing.
+ct_error ct_load_cuda(void);
+int ct_cuda_device_count(void);
+
+#ifdef __cplusplus
+}
+#endif

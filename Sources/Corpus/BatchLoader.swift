@@ -1,0 +1,134 @@
+import Foundation
+
+/// Decodes a plan's batches on background threads ahead of the consumer, and hands them over in the plan's order.
+///
+/// At most `prefetch` batches are decoded or being decoded at any time. What the batches hold does not depend on the
+/// number of threads, nor on where loading began.
+public final class BatchLoader: Sendable {
+    private let queue: PrefetchQueue
+
+    /// Starts decoding.
+    ///
+    /// - Parameters:
+    ///   - manifest: The utterances.
+    ///   - plan: Which go together; made of the same manifest.
+    ///   - start: The first batch's position in the plan: a resumed run goes on where it was.
+    ///   - dictionary: Encodes the labels; without it batches have none.
+    ///   - normalize: Whether every utterance is brought to zero mean and unit variance, before it is cropped.
+    ///   - prefetch: How many batches may be decoded ahead, at least 1.
+    ///   - workers: How many threads decode, at least 1.
+    /// - Throws: `CorpusError`, if an option is impossible or labels are wanted that the manifest does not have.
+    public init(
+        manifest: Manifest, plan: BatchPlan, start: Int = 0, dictionary: LabelDictionary? = nil,
+        normalize: Bool = false, prefetch: Int = 4, workers: Int = 2
+    ) throws {
+        for (name, value) in [("prefetch", prefetch), ("workers", workers)] where value < 1 {
+            throw CorpusError.badOption(name: name, reason: "expected a whole number of at least 1, found \(value)")
+        }
+        guard (0...plan.count).contains(start) else {
+            throw CorpusError.badOption(
+                name: "start", reason: "expected a batch from 0 to \(plan.count), found \(start)")
+        }
+        if dictionary != nil && !manifest.hasLabels { throw CorpusError.noLabels(manifest: manifest.name) }
+        let decoder = BatchDecoder(manifest: manifest, plan: plan, dictionary: dictionary, normalize: normalize)
+        let queue = PrefetchQueue(from: start, to: plan.count, capacity: prefetch)
+        self.queue = queue
+        // The threads hold the queue and not the loader, so that letting go of the loader ends them.
+        for number in 0..<min(workers, prefetch, plan.count - start) {
+            let thread = Thread { queue.work { position in try decoder.decode(position) } }
+            thread.name = "decode \(number)"
+            thread.start()
+        }
+    }
+
+    deinit { queue.cancel() }
+
+    /// The next batch, waiting for it if need be; nil behind the last one and after `cancel`.
+    ///
+    /// - Returns: The batch.
+    /// - Throws: What went wrong in decoding this batch; the call after it goes on with the batch after it.
+    public func next() throws -> AudioBatch? { try queue.next()?.get() }
+
+    /// The position of the batch that `next` gives.
+    public var position: Int { queue.status.position }
+
+    /// How long `next` has waited for batches in all, in seconds.
+    public var waitSeconds: Double { queue.status.waitSeconds }
+
+    /// The most batches that were decoded or being decoded at a time.
+    var peakInFlight: Int { queue.status.peakInFlight }
+
+    /// Stops decoding; batches that are ready are dropped.
+    public func cancel() { queue.cancel() }
+}
+
+/// Results of numbered work, made out of order by several threads and taken in order by one.
+///
+/// `@unchecked Sendable`: every access to the mutable state is made while `condition` is locked.
+private final class PrefetchQueue: @unchecked Sendable {
+    private let condition = NSCondition()
+    private let end: Int
+    private let capacity: Int
+    private var nextToDecode: Int
+    private var nextToDeliver: Int
+    private var ready: [Int: Result<AudioBatch, any Error>] = [:]
+    private var cancelled = false
+    private var waitSeconds = 0.0
+    private var peakInFlight = 0
+
+    init(from start: Int, to end: Int, capacity: Int) {
+        nextToDecode = start
+        nextToDeliver = start
+        self.end = end
+        self.capacity = capacity
+    }
+
+    var status: (position: Int, waitSeconds: Double, peakInFlight: Int) {
+        condition.withLock { (nextToDeliver, waitSeconds, peakInFlight) }
+    }
+
+    /// A thread's life: take a number, decode, put the result down, until nothing is left.
+    func work(_ decode: (Int) throws -> AudioBatch) {
+        while let position = take() {
+            let result = Result { try decode(position) }
+            condition.withLock {
+                if !cancelled { ready[position] = result }
+                condition.broadcast()
+            }
+        }
+    }
+
+    private func take() -> Int? {
+        condition.withLock {
+            while !cancelled && nextToDecode < end && nextToDecode - nextToDeliver >= capacity { condition.wait() }
+            guard !cancelled && nextToDecode < end else { return nil }
+            defer { nextToDecode += 1 }
+            peakInFlight = max(peakInFlight, nextToDecode + 1 - nextToDeliver)
+            return nextToDecode
+        }
+    }
+
+    func next() -> Result<AudioBatch, any Error>? {
+        condition.withLock {
+            guard !cancelled && nextToDeliver < end else { return nil }
+            if ready[nextToDeliver] == nil {
+                let began = ContinuousClock.now
+                while !cancelled && ready[nextToDeliver] == nil { condition.wait() }
+                let waited = (ContinuousClock.now - began).components
+                waitSeconds += Double(waited.seconds) + Double(waited.attoseconds) * 1e-18
+            }
+            guard let result = ready.removeValue(forKey: nextToDeliver) else { return nil }
+            nextToDeliver += 1
+            condition.broadcast()
+            return result
+        }
+    }
+
+    func cancel() {
+        condition.withLock {
+            cancelled = true
+            ready = [:]
+            condition.broadcast()
+        }
+    }
+}

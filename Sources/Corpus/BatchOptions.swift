@@ -1,0 +1,77 @@
+/// How utterances are put together into batches; names and meanings are fairseq's.
+public struct BatchOptions: Equatable, Sendable {
+    /// What happens to utterances of different lengths in one batch.
+    public enum Crop: String, Sendable {
+        /// All are cropped to the shortest one, at random places: pre-training.
+        case toShortest
+        /// All keep their length: fine-tuning and evaluation.
+        case none
+    }
+
+    /// A batch's cost is at most this, in samples; no bound if nil.
+    ///
+    /// Cropped batches cost their count times their longest utterance (before cropping), others the sum of lengths.
+    public var maxTokens: Int?
+    /// The longest utterance, in samples: longer ones are cropped, or left out where nothing is cropped.
+    public var maxSampleSize: Int?
+    /// The shortest utterance, in samples; shorter ones are left out.
+    ///
+    /// At least the model's receptive field: 400 for the usual layers.
+    public var minSampleSize: Int
+    /// A batch's count of utterances is a multiple of this, as far as `maxTokens` allows.
+    public var requiredBatchSizeMultiple: Int
+    /// The most utterances in a batch; no bound if nil.
+    public var batchSize: Int?
+    /// Whether utterances are cropped to the batch's shortest.
+    public var crop: Crop
+    /// Cropped batches' length is a multiple of this many samples, if they are at least so long.
+    public var requiredSequenceLengthMultiple: Int
+    /// Whether utterances of a length that does not fit are left out and listed, or are an error.
+    public var skipInvalid: Bool
+
+    /// Makes options.
+    ///
+    /// - Parameters:
+    ///   - maxTokens: The most samples in a batch.
+    ///   - maxSampleSize: The most samples of an utterance.
+    ///   - minSampleSize: The least samples of an utterance.
+    ///   - requiredBatchSizeMultiple: What the count of utterances is a multiple of.
+    ///   - batchSize: The most utterances in a batch.
+    ///   - crop: Whether utterances are cropped to the batch's shortest.
+    ///   - requiredSequenceLengthMultiple: What the length of a cropped batch is a multiple of.
+    ///   - skipInvalid: Whether utterances that do not fit are left out.
+    public init(
+        maxTokens: Int? = nil, maxSampleSize: Int? = nil, minSampleSize: Int = 0, requiredBatchSizeMultiple: Int = 8,
+        batchSize: Int? = nil, crop: Crop = .none, requiredSequenceLengthMultiple: Int = 1, skipInvalid: Bool = true
+    ) {
+        self.maxTokens = maxTokens
+        self.maxSampleSize = maxSampleSize
+        self.minSampleSize = minSampleSize
+        self.requiredBatchSizeMultiple = requiredBatchSizeMultiple
+        self.batchSize = batchSize
+        self.crop = crop
+        self.requiredSequenceLengthMultiple = requiredSequenceLengthMultiple
+        self.skipInvalid = skipInvalid
+    }
+
+    /// The most samples that an utterance brings into a batch.
+    var longest: Int { min(maxSampleSize ?? .max, maxTokens ?? .max) }
+
+    func validate() throws {
+        let positive: [(String, Int?)] = [
+            ("max_tokens", maxTokens), ("max_sample_size", maxSampleSize), ("batch_size", batchSize),
+            ("required_batch_size_multiple", requiredBatchSizeMultiple),
+            ("required_seq_len_multiple", requiredSequenceLengthMultiple),
+        ]
+        for (name, value) in positive {
+            if let value, value < 1 {
+                throw CorpusError.badOption(name: name, reason: "expected a whole number of at least 1, found \(value)")
+            }
+        }
+        if minSampleSize > longest {
+            throw CorpusError.badOption(
+                name: "min_sample_size",
+                reason: "\(minSampleSize) samples are more than the longest utterance allowed, \(longest)")
+        }
+    }
+}

@@ -1,0 +1,75 @@
+/// What can be wrong with manifests, labels and dictionaries, one sentence each.
+public enum CorpusError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// There is no such file.
+    case notFound(file: String)
+    /// The file cannot be read; `reason` is the operating system's.
+    case unreadable(file: String, reason: String)
+    /// The file cannot be written; `reason` is the operating system's.
+    case unwritable(file: String, reason: String)
+    /// The first line is an entry, where fairseq's format wants the audio folder.
+    case missingRoot(file: String)
+    /// A line cannot be understood.
+    case badLine(file: String, line: Int, expected: String, found: String)
+    /// The manifest names no utterances.
+    case emptyManifest(file: String)
+    /// The label file has not as many lines as the manifest has utterances.
+    case labelCount(labels: String, found: Int, manifest: String, expected: Int)
+    /// The manifest has no labels, but they were asked for.
+    case noLabels(manifest: String)
+    /// Recordings that the manifest names are not there; `examples` are the first ones.
+    case missingAudio(manifest: String, count: Int, total: Int, examples: [String])
+    /// A label symbol is not in the dictionary; `utterance` and `line` say where it stands.
+    case unknownSymbol(symbol: String, utterance: String, file: String, line: Int)
+    /// A symbol stands twice in the dictionary.
+    case duplicateSymbol(symbol: String, file: String, line: Int)
+    /// A folder holds no audio files of the wanted kinds.
+    case noAudio(folder: String, extensions: [String])
+    /// Every audio file was unreadable; `reason` is the first one's.
+    case allUnreadable(folder: String, count: Int, reason: String)
+    /// The decoded recording has not as many samples as the manifest says.
+    case lengthMismatch(utterance: String, manifest: String, line: Int, expected: Int, found: Int)
+    /// Utterances are too short or too long, and none may be left out.
+    case invalidLengths(count: Int, first: String)
+    /// No utterance is left to make batches of.
+    case nothingLeft(reason: String)
+    /// A batching option has an impossible value.
+    case badOption(name: String, reason: String)
+
+    /// The sentence.
+    public var description: String {
+        switch self {
+        case .notFound(let file): "\(file): there is no such file; check the path."
+        case .unreadable(let file, let reason): "\(file): cannot be read (\(reason))."
+        case .unwritable(let file, let reason): "\(file): cannot be written (\(reason))."
+        case .missingRoot(let file):
+            "\(file):1: expected the audio folder alone on the first line, found an entry: put the root line first."
+        case .badLine(let file, let line, let expected, let found):
+            "\(file):\(line): expected \(expected), found \"\(found)\"."
+        case .emptyManifest(let file): "\(file): the manifest names no utterances."
+        case .labelCount(let labels, let found, let manifest, let expected):
+            "\(labels): has \(found) lines, but \(manifest) has \(expected) utterances: make both from the same list."
+        case .noLabels(let manifest):
+            "\(manifest): the manifest was read without labels; name their file's extension, as in \"ltr\"."
+        case .missingAudio(let manifest, let count, let total, let examples):
+            "\(manifest): \(count) of \(total) audio files are missing, among them \(examples.joined(separator: ", ")); "
+                + "check the root line."
+        case .unknownSymbol(let symbol, let utterance, let file, let line):
+            "\(file):\(line): the symbol \"\(symbol)\" of utterance \(utterance) is not in the dictionary; "
+                + "clean the transcript, or make a dictionary of these labels."
+        case .duplicateSymbol(let symbol, let file, let line):
+            "\(file):\(line): the symbol \"\(symbol)\" stands in the dictionary already."
+        case .noAudio(let folder, let extensions):
+            "\(folder): holds no audio files (looked for \(extensions.map { "." + $0 }.joined(separator: ", ")))."
+        case .allUnreadable(let folder, let count, let reason):
+            "\(folder): none of its \(count) audio files can be read; the first: \(reason)"
+        case .lengthMismatch(let utterance, let manifest, let line, let expected, let found):
+            "\(utterance): has \(found) samples at 16 kHz, but \(manifest):\(line) says \(expected); "
+                + "make the manifest anew."
+        case .invalidLengths(let count, let first):
+            "\(count) utterances have lengths that do not fit, the first: \(first); "
+                + "leave them out of the manifest, or let invalid ones be skipped."
+        case .nothingLeft(let reason): "No utterance is left to make batches of: \(reason)."
+        case .badOption(let name, let reason): "\(name): \(reason)."
+        }
+    }
+}

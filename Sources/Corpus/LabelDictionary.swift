@@ -1,0 +1,155 @@
+import Foundation
+
+/// The symbols that a model writes, as fairseq's `dict.ltr.txt` lists them.
+///
+/// Four specials come first without standing in the file: `<s>` (also the CTC blank), `<pad>`, `</s>` and `<unk>`.
+public struct LabelDictionary: Equatable, Sendable {
+    /// The specials, in the order of their indices.
+    public static let specials = ["<s>", "<pad>", "</s>", "<unk>"]
+    /// The CTC blank's index.
+    public static let blank = 0
+    /// The index of `<unk>`.
+    public static let unknown = 3
+    /// The symbol between words.
+    public static let wordBoundary = "|"
+
+    /// All symbols by index, specials included.
+    public let symbols: [String]
+    /// How often each symbol occurred, 0 for the specials.
+    public let counts: [Int]
+    private let indices: [String: Int]
+
+    private init(entries: [(symbol: String, count: Int)]) {
+        symbols = Self.specials + entries.map(\.symbol)
+        counts = Self.specials.map { _ in 0 } + entries.map(\.count)
+        indices = Dictionary(zip(symbols, 0...), uniquingKeysWith: { first, _ in first })
+    }
+
+    /// How many symbols there are, specials included: the width of a CTC head.
+    public var count: Int { symbols.count }
+
+    /// A symbol's index.
+    ///
+    /// - Parameter symbol: As it stands in the file.
+    /// - Returns: The index, or nil for a symbol that is not in the dictionary.
+    public func index(of symbol: String) -> Int? { indices[symbol] }
+
+    // MARK: - Files
+
+    /// Reads a dictionary.
+    ///
+    /// - Parameter url: Lines `symbol count`.
+    /// - Throws: `CorpusError`, naming the line.
+    public init(contentsOf url: URL) throws {
+        var entries: [(symbol: String, count: Int)] = []
+        var seen = Set(Self.specials)
+        for (index, line) in try Lines.read(url).enumerated() {
+            var fields = line.split(separator: " ", omittingEmptySubsequences: true)
+            let overwrites = fields.last == "#fairseq:overwrite"
+            if overwrites { fields.removeLast() }
+            guard fields.count == 2, let count = Int(fields[1]), count >= 0 else {
+                throw CorpusError.badLine(
+                    file: url.path, line: index + 1, expected: "a symbol, a space and its count", found: line)
+            }
+            guard seen.insert(String(fields[0])).inserted else {
+                throw CorpusError.duplicateSymbol(symbol: String(fields[0]), file: url.path, line: index + 1)
+            }
+            entries.append((String(fields[0]), count))
+        }
+        if entries.isEmpty {
+            throw CorpusError.badLine(
+                file: url.path, line: 1, expected: "a symbol, a space and its count", found: "an empty file")
+        }
+        self.init(entries: entries)
+    }
+
+    /// Counts the symbols of label lines; the most frequent come first, equals by their code points.
+    ///
+    /// - Parameter lines: Symbols separated by spaces.
+    public init(counting lines: some Sequence<String>) {
+        var counts: [Substring: Int] = [:]
+        for line in lines {
+            for symbol in line.split(separator: " ") { counts[symbol, default: 0] += 1 }
+        }
+        for special in Self.specials { counts[Substring(special)] = nil }
+        let entries = counts.map { (symbol: String($0.key), count: $0.value) }
+        self.init(
+            entries: entries.sorted { first, second in
+                first.count != second.count
+                    ? first.count > second.count
+                    : first.symbol.unicodeScalars.lexicographicallyPrecedes(second.symbol.unicodeScalars)
+            })
+    }
+
+    /// Counts the symbols of a manifest's labels.
+    ///
+    /// - Parameter manifest: Read with labels.
+    /// - Throws: `CorpusError.noLabels`.
+    public init(counting manifest: Manifest) throws {
+        guard let lines = manifest.labelLines else { throw CorpusError.noLabels(manifest: manifest.name) }
+        self.init(counting: (0..<lines.count).lazy.map { lines[$0] })
+    }
+
+    /// Writes lines `symbol count`, without the specials.
+    ///
+    /// - Parameter url: The file; one of that name is replaced.
+    /// - Throws: `CorpusError`.
+    public func write(to url: URL) throws {
+        let own = symbols.indices.dropFirst(Self.specials.count)
+        try Lines.write(own.lazy.map { "\(symbols[$0]) \(counts[$0])" }, to: url)
+    }
+
+    // MARK: - Labels
+
+    /// A label line as indices.
+    ///
+    /// - Parameters:
+    ///   - line: Symbols separated by spaces.
+    ///   - utterance: What errors call the utterance.
+    ///   - file: The file that holds the line.
+    ///   - number: The line's number in it, from 1.
+    /// - Returns: One index a symbol; nothing is appended.
+    /// - Throws: `CorpusError.unknownSymbol`: a symbol is never replaced by `<unk>`.
+    public func encode(
+        _ line: String, utterance: String = "given", file: String = "labels", number: Int = 1
+    ) throws -> [Int] {
+        try line.utf8.split(separator: UInt8(ascii: " ")).map { bytes in
+            let symbol = String(Substring(bytes))
+            guard let index = indices[symbol] else {
+                throw CorpusError.unknownSymbol(symbol: symbol, utterance: utterance, file: file, line: number)
+            }
+            return index
+        }
+    }
+
+    /// The labels of one of a manifest's utterances as indices.
+    ///
+    /// - Parameters:
+    ///   - manifest: Read with labels.
+    ///   - index: Which utterance.
+    /// - Returns: One index a symbol.
+    /// - Throws: `CorpusError.unknownSymbol`, naming the utterance and its line; `CorpusError.noLabels`.
+    public func encode(_ manifest: Manifest, at index: Int) throws -> [Int] {
+        guard let lines = manifest.labelLines else { throw CorpusError.noLabels(manifest: manifest.name) }
+        let place = manifest.labelPlace(of: index)
+        return try encode(lines[index], utterance: manifest.path(index), file: place.file, number: place.line)
+    }
+
+    /// Checks that the dictionary has every symbol of a manifest's labels.
+    ///
+    /// - Parameter manifest: Read with labels.
+    /// - Throws: `CorpusError.unknownSymbol` for the first one that is missing; `CorpusError.noLabels`.
+    public func validate(_ manifest: Manifest) throws {
+        for index in 0..<manifest.count { _ = try encode(manifest, at: index) }
+    }
+
+    /// The text that indices spell: `|` parts words, specials other than `<unk>` are silent.
+    ///
+    /// - Parameter labels: Indices, as after CTC's collapse.
+    /// - Returns: Words separated by single spaces; without a `|` in the dictionary, symbols separated by spaces.
+    public func text(of labels: some Sequence<Int>) -> String {
+        let spoken = labels.lazy.filter { $0 >= Self.unknown && $0 < symbols.count }.map { symbols[$0] }
+        guard indices[Self.wordBoundary] != nil else { return spoken.joined(separator: " ") }
+        return Transcript.words(spoken.map { $0 == Self.wordBoundary ? " " : $0 }.joined())
+    }
+}

@@ -1,0 +1,95 @@
+import Foundation
+
+/// Transcripts as label lines: fairseq's `.wrd` (words) and `.ltr` (letters).
+public enum Transcript {
+    /// The words, separated by single spaces: a line of a `.wrd` file.
+    ///
+    /// - Parameter text: A transcript.
+    /// - Returns: The same words.
+    public static func words(_ text: String) -> String {
+        text.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+    }
+
+    /// The letters, separated by spaces, with `|` after every word: a line of a `.ltr` file.
+    ///
+    /// A letter is a Unicode code point, as fairseq's scripts have it.
+    ///
+    /// - Parameter text: A transcript.
+    /// - Returns: `A B | C |` for `AB C`; empty for an empty transcript.
+    public static func letters(_ text: String) -> String {
+        text.split(whereSeparator: \.isWhitespace)
+            .map { word in word.unicodeScalars.map { String($0) }.joined(separator: " ") + " |" }
+            .joined(separator: " ")
+    }
+
+    /// The transcript that a `.ltr` line spells.
+    ///
+    /// - Parameter letters: Symbols separated by spaces, with `|` between words.
+    /// - Returns: Words separated by single spaces.
+    public static func text(fromLetters letters: String) -> String {
+        words(letters.filter { $0 != " " }.replacingOccurrences(of: "|", with: " "))
+    }
+
+    /// Reads transcripts for a manifest's utterances.
+    ///
+    /// The file either has one transcript a line in the manifest's order, or lines `key<TAB>transcript` in any order,
+    /// where the key is an utterance's path, its file name, or its file name without extension.
+    ///
+    /// - Parameters:
+    ///   - url: The file.
+    ///   - manifest: The utterances.
+    /// - Returns: One transcript an utterance, in the manifest's order.
+    /// - Throws: `CorpusError`.
+    public static func read(_ url: URL, for manifest: Manifest) throws -> [String] {
+        let lines = try Lines.read(url)
+        guard lines.contains(where: { $0.contains("\t") }) else {
+            guard lines.count == manifest.count else {
+                throw CorpusError.labelCount(
+                    labels: url.path, found: lines.count, manifest: manifest.name, expected: manifest.count)
+            }
+            return lines
+        }
+        var texts: [String: String] = [:]
+        for (index, line) in lines.enumerated() {
+            let fields = line.split(separator: "\t", maxSplits: 1, omittingEmptySubsequences: false)
+            guard fields.count == 2, texts.updateValue(String(fields[1]), forKey: String(fields[0])) == nil else {
+                throw CorpusError.badLine(
+                    file: url.path, line: index + 1, expected: "a key that no other line has, a tab and a transcript",
+                    found: line)
+            }
+        }
+        return try (0..<manifest.count).map { index in
+            let path = manifest.path(index)
+            let file = URL(fileURLWithPath: path)
+            let keys = [path, file.lastPathComponent, file.deletingPathExtension().lastPathComponent]
+            guard let text = keys.lazy.compactMap({ texts[$0] }).first else {
+                throw CorpusError.badLine(
+                    file: url.path, line: lines.count, expected: "a transcript for \(path) somewhere",
+                    found: "none in \(lines.count) lines")
+            }
+            return text
+        }
+    }
+
+    /// Writes the `.ltr` and `.wrd` files beside a manifest.
+    ///
+    /// - Parameters:
+    ///   - transcripts: One an utterance, in the manifest's order.
+    ///   - manifest: The `.tsv` file, whose name the two files share.
+    /// - Returns: The two files.
+    /// - Throws: `CorpusError`; a transcript with `|` is refused, since that is the word boundary.
+    @discardableResult
+    public static func writeLabels(_ transcripts: [String], beside manifest: URL) throws -> (letters: URL, words: URL) {
+        let base = manifest.deletingPathExtension()
+        let letters = base.appendingPathExtension("ltr")
+        let words = base.appendingPathExtension("wrd")
+        if let bad = transcripts.firstIndex(where: { $0.contains("|") }) {
+            throw CorpusError.badLine(
+                file: words.path, line: bad + 1, expected: "a transcript without the word boundary |",
+                found: transcripts[bad])
+        }
+        try Lines.write(transcripts.lazy.map(Self.letters), to: letters)
+        try Lines.write(transcripts.lazy.map(Self.words), to: words)
+        return (letters, words)
+    }
+}

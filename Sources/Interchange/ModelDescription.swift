@@ -1,0 +1,131 @@
+import Foundation
+import Wav2Vec2
+
+/// What a checkpoint's weights are: architecture, objective and dictionary.
+public struct ModelDescription: Sendable, Equatable {
+    /// What the model was trained for.
+    public enum Task: String, Sendable, Equatable {
+        /// The contrastive objective.
+        case pretraining
+        /// Recognition by CTC.
+        case ctc
+    }
+
+    /// What the model was trained for.
+    public var task: Task
+    /// The architecture.
+    public var model: ModelConfiguration
+    /// How frames and channels were masked.
+    public var masking = MaskingConfiguration()
+    /// The pre-training objective.
+    public var objective = ObjectiveConfiguration()
+    /// The CTC options.
+    public var ctc = CTCConfiguration()
+    /// Whether the model expects input of zero mean and unit variance.
+    public var normalize = false
+    /// The dictionary's symbols by label index, for a CTC model; the blank is index 0.
+    public var labels: [String] = []
+
+    /// Describes a model.
+    public init(task: Task, model: ModelConfiguration) {
+        self.task = task
+        self.model = model
+    }
+
+    /// The keys of all sections.
+    private static let table = SettingTable<ModelDescription>(
+        ModelConfiguration.settings.map { $0.lifted("model", \.model) }
+            + MaskingConfiguration.settings.map { $0.lifted("masking", \.masking) }
+            + ObjectiveConfiguration.settings.map { $0.lifted("objective", \.objective) }
+            + CTCConfiguration.settings.map { $0.lifted("ctc", \.ctc) }
+            + [Setting("normalize", \.normalize, "whether input has zero mean and unit variance")])
+
+    private static let format = "wav2vec2"
+
+    /// The description as JSON with sorted keys.
+    func json() throws -> Data {
+        var root: [String: JSONValue] = [
+            "format": .string(Self.format), "format_version": .integer(1), "task": .string(task.rawValue),
+        ]
+        if task == .ctc { root["labels"] = .array(labels.map(JSONValue.string)) }
+        for setting in Self.table.settings {
+            let path = setting.name.split(separator: ".").map(String.init)
+            let value = jsonValue(setting.text(self))
+            guard path.count == 2 else {
+                root[setting.name] = value
+                continue
+            }
+            var section: [String: JSONValue] = [:]
+            if case .object(let members)? = root[path[0]] { section = members }
+            section[path[1]] = value
+            root[path[0]] = .object(section)
+        }
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        return try encoder.encode(root)
+    }
+
+    /// Reads a description.
+    ///
+    /// - Throws: ``CheckpointError`` naming the file and what is wrong in it.
+    init(json data: Data, path: String) throws {
+        func damaged(_ reason: String) -> CheckpointError { .damaged(path: path, reason: reason) }
+        guard let root = try? JSONDecoder().decode([String: JSONValue].self, from: data) else {
+            throw damaged("it is not a JSON object")
+        }
+        guard root["format"]?.string == Self.format, let version = root["format_version"]?.integer else {
+            throw damaged("it has no \"format\": \"\(Self.format)\"; is this another program's checkpoint?")
+        }
+        guard version == 1 else {
+            throw damaged("its format version is \(version), and this program reads version 1; use a newer program")
+        }
+        guard let task = root["task"]?.string.flatMap(Task.init(rawValue:)) else {
+            throw damaged("its \"task\" is neither pretraining nor ctc")
+        }
+        self.init(task: task, model: ModelConfiguration())
+        for (key, value) in root where !["format", "format_version", "task", "labels"].contains(key) {
+            var pairs = [(key, value)]
+            if case .object(let members) = value { pairs = members.map { ("\(key).\($0)", $1) } }
+            for (name, value) in pairs {
+                do {
+                    try Self.table.set(name, to: settingText(value), in: &self)
+                } catch {
+                    throw damaged("\(error)")
+                }
+            }
+        }
+        if task == .ctc {
+            guard let labels = root["labels"]?.array?.compactMap(\.string), labels.count > 1 else {
+                throw damaged("a ctc checkpoint needs its \"labels\"")
+            }
+            self.labels = labels
+        }
+        do {
+            try model.validate()
+        } catch {
+            throw damaged("\(error)")
+        }
+    }
+}
+
+/// A setting's text as the JSON value it looks like.
+private func jsonValue(_ text: String) -> JSONValue {
+    if let flag = ["true": true, "false": false][text] { return .bool(flag) }
+    if let integer = Int(text) { return .integer(integer) }
+    if let number = Double(text) { return .number(number) }
+    if let list = try? [Double](settingText: text) { return .array(list.map(JSONValue.number)) }
+    return .string(text)
+}
+
+/// A JSON value as a setting's text.
+private func settingText(_ value: JSONValue) -> String {
+    switch value {
+    case .null: return "off"
+    case .bool(let flag): return flag ? "true" : "false"
+    case .integer(let integer): return String(integer)
+    case .number(let number): return number.settingText
+    case .string(let text): return text
+    case .array(let items): return "[" + items.map(settingText).joined(separator: ", ") + "]"
+    case .object: return "{…}"
+    }
+}

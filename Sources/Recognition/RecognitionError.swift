@@ -1,0 +1,22 @@
+/// What can be wrong with putting a model to use, one sentence each.
+public enum RecognitionError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// A recording is too short for a single frame; counts are samples at 16 kHz.
+    case tooShort(recording: String, samples: Int, needed: Int)
+    /// A dictionary has another number of symbols than the model has labels; both count the four specials.
+    case dictionarySize(dictionary: String, symbols: Int, labels: Int)
+    /// The audio is longer than expected in samples, or shorter.
+    case lengthMismatch(recording: String, expected: Int, found: Int)
+
+    /// The sentence.
+    public var description: String {
+        switch self {
+        case .tooShort(let recording, let samples, let needed):
+            "\(recording): has \(samples) samples at 16 kHz, and recognition needs at least \(needed); leave it out."
+        case .dictionarySize(let dictionary, let symbols, let labels):
+            "\(dictionary): gives \(symbols) symbols with the four specials, but the model writes \(labels) labels; "
+                + "use the dictionary that it was fine-tuned with."
+        case .lengthMismatch(let recording, let expected, let found):
+            "\(recording): has \(found) samples at 16 kHz where \(expected) were announced; make the manifest anew."
+        }
+    }
+}

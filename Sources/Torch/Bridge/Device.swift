@@ -1,0 +1,57 @@
+import CLibTorch
+
+/// Where a tensor lives.
+public enum Device: Sendable, Hashable, CustomStringConvertible {
+    case cpu
+    /// A CUDA GPU by its index.
+    case cuda(Int)
+
+    /// Reads `cpu`, `cuda` or `cuda:N`; `nil` for anything else.
+    public init?(_ text: String) {
+        switch text {
+        case "cpu": self = .cpu
+        case "cuda": self = .cuda(0)
+        default:
+            guard text.hasPrefix("cuda:"), let index = Int(text.dropFirst(5)), index >= 0 else { return nil }
+            self = .cuda(index)
+        }
+    }
+
+    /// Makes sure that the device can be used, loading LibTorch's CUDA half when a GPU is asked for.
+    ///
+    /// - Throws: `TorchError.runtime` that says what is missing.
+    public func prepare() throws {
+        guard case .cuda(let index) = self else { return }
+        if let error = ct_load_cuda() {
+            defer { ct_free(error) }
+            throw TorchError.runtime(
+                "device \(self) was asked for, but LibTorch's CUDA libraries cannot be loaded "
+                    + "(\(String(cString: error))); run Scripts/setup --cuda, or use --device cpu")
+        }
+        let count = Int(ct_cuda_device_count())
+        guard index < count else {
+            throw TorchError.runtime(
+                "device \(self) was asked for, but this machine shows \(count) CUDA devices; use --device cpu")
+        }
+    }
+
+    /// The device as the command line writes it: `cuda:0`.
+    public var description: String {
+        switch self {
+        case .cpu: return "cpu"
+        case .cuda(let index): return "cuda:\(index)"
+        }
+    }
+
+    var packed: Int64 {
+        switch self {
+        // LibTorch writes "the current device" as index -1, in the upper half.
+        case .cpu: return Int64(-1) << 32
+        case .cuda(let index): return Int64(index) << 32 | 1
+        }
+    }
+
+    init(packed: Int64) {
+        self = packed & 0xFFFF_FFFF == 1 ? .cuda(max(0, Int(packed >> 32))) : .cpu
+    }
+}

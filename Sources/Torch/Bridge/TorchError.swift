@@ -1,0 +1,27 @@
+import CLibTorch
+
+/// What went wrong in LibTorch, in the tensor library or in a tensor file.
+public enum TorchError: Error, CustomStringConvertible, Sendable {
+    /// An operator refused its arguments; the message carries the operator's name and the arguments' shapes.
+    case operation(String)
+    /// Shapes that do not fit each other or the operation.
+    case shape(String)
+    /// A parameter is missing, unexpected or of another shape when loading a state.
+    case state(String)
+    /// The run time lacks something: a device, a library.
+    case runtime(String)
+
+    /// The message.
+    public var description: String {
+        switch self {
+        case .operation(let message), .shape(let message), .state(let message), .runtime(let message): return message
+        }
+    }
+
+    /// Throws the bridge's message, if there is one.
+    static func check(_ error: ct_error?) throws {
+        guard let error else { return }
+        defer { ct_free(error) }
+        throw TorchError.operation(String(cString: error))
+    }
+}

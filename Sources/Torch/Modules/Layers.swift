@@ -1,0 +1,114 @@
+/// x · weightᵀ + bias.
+public final class Linear: Module {
+    /// [outputs, inputs].
+    @Parameter("weight") public var weight: Tensor
+    /// [outputs].
+    @Parameter("bias") public var bias: Tensor?
+
+    /// How a linear layer's weight starts.
+    public enum Start: Sendable {
+        /// PyTorch's own: uniform weight and bias.
+        case standard
+        /// Normal weight of the given deviation, zero bias (BERT's, with 0.02).
+        case normal(Double)
+        /// Glorot's uniform weight, zero bias.
+        case xavier
+    }
+
+    /// Makes the layer.
+    ///
+    /// - Parameters:
+    ///   - inputs: Input channels.
+    ///   - outputs: Output channels.
+    ///   - bias: Whether a bias is added.
+    ///   - start: How the weight starts.
+    ///   - initializer: Where the numbers come from.
+    /// - Throws: `TorchError.operation` if LibTorch cannot make the tensors.
+    public init(
+        _ inputs: Int, _ outputs: Int, bias: Bool = true, start: Start = .standard, initializer: Initializer
+    ) throws {
+        super.init()
+        let shape = [outputs, inputs]
+        switch start {
+        case .standard: weight = try initializer.linearDefault(shape, inputs: inputs)
+        case .normal(let deviation): weight = try initializer.normal(shape, deviation: deviation)
+        case .xavier: weight = try initializer.xavierUniform(shape)
+        }
+        guard bias else {
+            self.bias = nil
+            return
+        }
+        if case .standard = start {
+            self.bias = try initializer.linearDefault([outputs], inputs: inputs)
+        } else {
+            self.bias = try initializer.constant([outputs], 0)
+        }
+    }
+
+    /// From [..., inputs] to [..., outputs].
+    public func callAsFunction(_ input: Tensor) throws -> Tensor {
+        try input.linear(weight, bias: bias)
+    }
+}
+
+/// Zero mean and unit variance of each row, scaled and shifted.
+///
+/// Layer normalisation (Ba, Kiros and Hinton 2016).
+public final class LayerNorm: Module {
+    /// The scale, [channels].
+    @Parameter("weight") public var weight: Tensor
+    /// The shift, [channels].
+    @Parameter("bias") public var bias: Tensor
+    private let epsilon: Double
+
+    /// Makes the layer for rows of `channels` elements.
+    public init(_ channels: Int, epsilon: Double = 1e-5, initializer: Initializer) throws {
+        self.epsilon = epsilon
+        super.init()
+        weight = try initializer.constant([channels], 1)
+        bias = try initializer.constant([channels], 0)
+    }
+
+    /// From [..., channels] to the same shape.
+    public func callAsFunction(_ input: Tensor) throws -> Tensor {
+        try input.layerNormalized(weight: weight, bias: bias, epsilon: epsilon)
+    }
+
+    /// The layer applied to `residual` + dropout(`branch`), the end of each half of a post-norm transformer layer.
+    ///
+    /// The same numbers as in steps; in one pass over memory where there is a kernel for it. All shapes are
+    /// [..., channels].
+    ///
+    /// - Throws: `TorchError.shape` naming both shapes when they differ.
+    public func callAsFunction(
+        _ residual: Tensor, adding branch: Tensor, dropout probability: Double, _ mode: Mode
+    ) throws -> Tensor {
+        guard residual.shape == branch.shape else {
+            throw TorchError.shape("a residual of shape \(residual.shape) cannot take a branch of \(branch.shape)")
+        }
+        let rate = mode.isTraining ? max(0, probability) : 0
+        guard rate < 1, residual.size(-1) == weight.count,
+            [residual, branch, weight, bias].allSatisfy(\.fitsHostKernels)
+        else { return try self(residual + branch.dropout(probability, mode)) }
+        let mask = rate > 0 ? mode.nextDropoutSeed().map { DropoutMask($0, rate) } : nil
+        return try residual.hostResidualNorm(
+            adding: branch, mask ?? .none, weight: weight, bias: bias, epsilon: epsilon)
+    }
+}
+
+/// A table of vectors, looked up by index.
+public final class Embedding: Module {
+    /// The vectors, [count, channels].
+    @Parameter("weight") public var weight: Tensor
+
+    /// Makes a table of `count` normal vectors.
+    public init(count: Int, channels: Int, initializer: Initializer) throws {
+        super.init()
+        weight = try initializer.normal([count, channels], deviation: 1)
+    }
+
+    /// The rows at int64 indices of any shape.
+    public func callAsFunction(_ indices: Tensor) throws -> Tensor {
+        try weight.embedding(indices)
+    }
+}

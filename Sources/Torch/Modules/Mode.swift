@@ -1,0 +1,85 @@
+import Randomness
+
+/// What one dropout's mask is drawn from.
+public struct DropoutSeed: Sendable {
+    let value: Int64
+}
+
+/// Seeds for the dropouts of one forward pass, drawn in the order in which the dropouts run.
+public final class DropoutSource {
+    private var stream: RandomStream
+
+    /// Makes the source from a stream keyed by (seed, update, rank, micro-batch).
+    public init(_ stream: RandomStream) {
+        self.stream = stream
+    }
+
+    /// The seed of the next dropout.
+    public func nextSeed() -> DropoutSeed { DropoutSeed(value: stream.seed()) }
+}
+
+/// Whether a forward pass trains or predicts.
+public enum Mode {
+    /// No dropout.
+    case inference
+    /// Dropouts drop, with masks that depend on the source only.
+    case training(DropoutSource)
+
+    /// Whether this is a training pass.
+    public var isTraining: Bool {
+        if case .training = self { return true }
+        return false
+    }
+
+    /// The seed of the next dropout, in training.
+    public func nextDropoutSeed() -> DropoutSeed? {
+        if case .training(let source) = self { return source.nextSeed() }
+        return nil
+    }
+}
+
+extension Tensor {
+    /// Zeroes elements with a probability and scales the others by 1 / (1 − probability), in training only.
+    ///
+    /// The mask is a function of a seed and of the elements' positions, whatever the number of threads, so that the
+    /// backward pass draws it again instead of keeping it. FP32 in host memory has a kernel of its own; its masks are
+    /// others than those of LibTorch's generators, which serve everything else.
+    public func dropout(_ probability: Double, _ mode: Mode) throws -> Tensor {
+        guard probability > 0, let seed = mode.nextDropoutSeed() else { return self }
+        return try differentiable("dropout", [self]) {
+            (
+                [try droppingOut(probability, seed)],
+                { gradients, _ in
+                    try [gradients[0].map { try $0.droppingOut(probability, seed) }]
+                }
+            )
+        }[0]
+    }
+
+    /// The elements with a seed's dropout mask applied, without recording: for backward passes written by hand.
+    public func droppingOut(_ probability: Double, _ seed: DropoutSeed) throws -> Tensor {
+        guard probability < 1 else { return try self * 0 }
+        let source = try contiguous()
+        if source.fitsHostKernels { return try source.hostDroppingOut(DropoutMask(seed, probability)) }
+        let mask = try emptyLike()
+        try mask.fillBernoulliInPlace(1 - probability, generator: Generator(seed: seed.value, device: device))
+        try mask.scaleInPlace(1 / (1 - probability))
+        return try self * mask
+    }
+
+    /// ``gelu()``, then ``dropout(_:_:)``: the same numbers in one pass over memory where there is a kernel for it.
+    public func geluDropout(_ probability: Double, _ mode: Mode) throws -> Tensor {
+        guard probability > 0, probability < 1, fitsHostKernels, let seed = mode.nextDropoutSeed() else {
+            return try gelu().dropout(probability, mode)
+        }
+        return try hostGELUDropout(DropoutMask(seed, probability))
+    }
+
+    /// The tensor itself, with gradients multiplied by a factor (fairseq's `GradMultiply`).
+    public func scalingGradient(by factor: Double) throws -> Tensor {
+        if factor == 1 { return self }
+        return try differentiable("gradient scaling", [self]) {
+            ([self], { gradients, _ in try [gradients[0].map { try $0 * factor }] })
+        }[0]
+    }
+}

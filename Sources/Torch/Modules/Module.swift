@@ -1,0 +1,206 @@
+/// A part of a model: parameters and smaller parts, each with its key in checkpoints.
+///
+/// Subclasses declare properties with ``Parameter`` and ``Child``; nothing else is needed to have them found:
+///
+///     final class Linear: Module {
+///         @Parameter("weight") var weight: Tensor
+///         @Parameter("bias") var bias: Tensor?
+///     }
+open class Module {
+    /// Makes a module without content; subclasses set their properties.
+    public init() {}
+
+    /// All parameters below this module, in order of declaration, with their full names.
+    public func parameters() -> [NamedParameter] {
+        var found: [NamedParameter] = []
+        collect(prefix: "", into: &found)
+        return found
+    }
+
+    fileprivate func collect(prefix: String, into found: inout [NamedParameter]) {
+        var mirror: Mirror? = Mirror(reflecting: self)
+        var levels: [Mirror] = []
+        while let level = mirror {
+            levels.insert(level, at: 0)
+            mirror = level.superclassMirror
+        }
+        for child in levels.flatMap(\.children) {
+            (child.value as? any ModuleProperty)?.collect(prefix: prefix, into: &found)
+        }
+    }
+
+    /// All parameters' tensors by name.
+    public func state() -> [String: Tensor] {
+        Dictionary(parameters().map { ($0.name, $0.tensor) }) { first, _ in first }
+    }
+
+    /// Copies tensors into the parameters.
+    ///
+    /// - Throws: `TorchError.state` naming every parameter that is missing, unexpected or of another shape; the module
+    ///   is then unchanged.
+    public func load(_ state: [String: Tensor]) throws {
+        let parameters = parameters()
+        let names = Set(parameters.map(\.name))
+        let missing = parameters.map(\.name).filter { state[$0] == nil }
+        let unexpected = state.keys.filter { !names.contains($0) }.sorted()
+        var problems: [String] = []
+        func list(_ names: [String]) -> String {
+            names.prefix(5).joined(separator: ", ") + (names.count > 5 ? " and \(names.count - 5) more" : "")
+        }
+        if !missing.isEmpty { problems.append("missing \(list(missing))") }
+        if !unexpected.isEmpty { problems.append("unexpected \(list(unexpected))") }
+        for parameter in parameters {
+            guard let tensor = state[parameter.name], tensor.shape != parameter.tensor.shape else { continue }
+            problems.append("\(parameter.name) has shape \(tensor.shape) where \(parameter.tensor.shape) is expected")
+        }
+        guard problems.isEmpty else {
+            throw TorchError.state("the weights do not fit the model: " + problems.joined(separator: "; "))
+        }
+        try withoutGradient {
+            for parameter in parameters {
+                if let tensor = state[parameter.name] { try parameter.tensor.copy(from: tensor) }
+            }
+        }
+    }
+
+    /// Switches the recording of gradients for all parameters below this module.
+    public func setRequiresGradient(_ value: Bool) throws {
+        for parameter in parameters() { try parameter.tensor.requiringGradient(value) }
+    }
+}
+
+/// A parameter with its full name.
+public struct NamedParameter {
+    /// The key in checkpoints.
+    public let name: String
+    private let get: () -> Tensor
+    private let set: (Tensor) -> Void
+
+    init(name: String, get: @escaping () -> Tensor, set: @escaping (Tensor) -> Void) {
+        self.name = name
+        self.get = get
+        self.set = set
+    }
+
+    /// The parameter's tensor; setting it replaces the tensor in the module.
+    public var tensor: Tensor {
+        get { get() }
+        nonmutating set { set(newValue) }
+    }
+}
+
+/// A property that holds parameters.
+protocol ModuleProperty {
+    func collect(prefix: String, into found: inout [NamedParameter])
+}
+
+/// A type that ``Parameter`` can hold: a tensor that may be absent.
+public protocol ParameterValue {
+    /// The tensor, if there is one.
+    var parameterTensor: Tensor? { get }
+    /// Wraps a tensor.
+    init(parameterTensor: Tensor)
+}
+
+extension Tensor: ParameterValue {
+    /// The tensor, if there is one.
+    public var parameterTensor: Tensor? { self }
+    /// Wraps a tensor.
+    public init(parameterTensor: Tensor) { self = parameterTensor }
+}
+
+extension Tensor?: ParameterValue {
+    /// The tensor, if there is one.
+    public var parameterTensor: Tensor? { self }
+    /// Wraps a tensor.
+    public init(parameterTensor: Tensor) { self = parameterTensor }
+}
+
+/// Declares a parameter of a module, with its key beside the property.
+@propertyWrapper
+public final class Parameter<Value: ParameterValue>: ModuleProperty {
+    /// The name in checkpoints, below the module's own.
+    public let key: String
+    private var value: Value?
+
+    /// Declares a parameter that the module's initialiser sets.
+    public init(_ key: String) {
+        self.key = key
+    }
+
+    /// The parameter; it must have been set before it is read.
+    public var wrappedValue: Value {
+        get {
+            guard let value else { preconditionFailure("parameter '\(key)' was read before it was set") }
+            return value
+        }
+        set { value = newValue }
+    }
+
+    func collect(prefix: String, into found: inout [NamedParameter]) {
+        guard wrappedValue.parameterTensor != nil else { return }
+        found.append(
+            NamedParameter(name: prefix + key) { [self] in
+                guard let tensor = wrappedValue.parameterTensor else {
+                    preconditionFailure("parameter '\(key)' was removed while in use")
+                }
+                return tensor
+            } set: { [self] in
+                value = Value(parameterTensor: $0)
+            })
+    }
+}
+
+/// A type that ``Child`` can hold: a module, an optional one, or a list of modules numbered from 0.
+public protocol ModuleContent {
+    /// Calls `body` for each module with the key that leads to it.
+    func forEachModule(key: String, _ body: (String, Module) -> Void)
+}
+
+extension Module: ModuleContent {
+    /// Calls `body` for each module with the key that leads to it.
+    public func forEachModule(key: String, _ body: (String, Module) -> Void) { body(key, self) }
+}
+
+extension Optional: ModuleContent where Wrapped: ModuleContent {
+    /// Calls `body` for each module with the key that leads to it.
+    public func forEachModule(key: String, _ body: (String, Module) -> Void) {
+        self?.forEachModule(key: key, body)
+    }
+}
+
+extension Array: ModuleContent where Element: ModuleContent {
+    /// Calls `body` for each module with the key that leads to it.
+    public func forEachModule(key: String, _ body: (String, Module) -> Void) {
+        for (index, element) in enumerated() { element.forEachModule(key: "\(key).\(index)", body) }
+    }
+}
+
+/// Declares a part of a module, with its key beside the property.
+@propertyWrapper
+public final class Child<Content: ModuleContent>: ModuleProperty {
+    /// The name in checkpoints, below the module's own.
+    public let key: String
+    private var content: Content?
+
+    /// Declares a part that the module's initialiser sets.
+    public init(_ key: String) {
+        self.key = key
+    }
+
+    /// The part; it must have been set before it is read.
+    public var wrappedValue: Content {
+        get {
+            guard let content else { preconditionFailure("part '\(key)' was read before it was set") }
+            return content
+        }
+        set { content = newValue }
+    }
+
+    func collect(prefix: String, into found: inout [NamedParameter]) {
+        wrappedValue.forEachModule(key: key) { key, module in
+            // An empty key puts the part's parameters beside the module's own.
+            module.collect(prefix: key.isEmpty ? prefix : prefix + key + ".", into: &found)
+        }
+    }
+}

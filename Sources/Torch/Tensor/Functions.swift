@@ -1,0 +1,65 @@
+extension Tensor {
+    /// Gaussian error linear unit, in its exact (erf) form.
+    ///
+    /// FP32 in host memory has a kernel of its own, within 1e-6 of the largest magnitude and without second derivatives.
+    public func gelu() throws -> Tensor {
+        fitsHostKernels ? try hostGELU() : try ATen.gelu(.tensor(self))
+    }
+    /// The gradient of ``gelu()`` at this input.
+    public func geluBackward(_ gradient: Tensor) throws -> Tensor {
+        try ATen.geluBackward(.tensor(gradient), .tensor(self))
+    }
+    /// Rectified linear unit.
+    public func relu() throws -> Tensor { try ATen.relu(.tensor(self)) }
+    /// Hyperbolic tangent.
+    public func tanh() throws -> Tensor { try ATen.tanh(.tensor(self)) }
+    /// Logistic function.
+    public func sigmoid() throws -> Tensor { try ATen.sigmoid(.tensor(self)) }
+    /// log(1 + eˣ).
+    public func softplus() throws -> Tensor { try ATen.softplus(.tensor(self)) }
+    /// x · sigmoid(x).
+    public func silu() throws -> Tensor { try ATen.silu(.tensor(self)) }
+    /// Gated linear unit: the first half of a dimension times the sigmoid of the second.
+    public func glu(_ dimension: Int = -1) throws -> Tensor { try ATen.glu(.tensor(self), .int(dimension)) }
+    /// Probabilities along a dimension, optionally computed in another type.
+    public func softmax(_ dimension: Int, dtype: DType? = nil) throws -> Tensor {
+        try ATen.softmax(.tensor(self), .int(dimension), dtype.map(Argument.dtype) ?? .none)
+    }
+    /// The gradient of a softmax over the last dimension, from its result (this tensor) and the result's gradient.
+    public func softmaxBackward(_ gradient: Tensor) throws -> Tensor {
+        try ATen.softmaxBackward(.tensor(gradient), .tensor(self), .int(-1), .dtype(dtype))
+    }
+    /// Log probabilities along a dimension, optionally computed in another type.
+    public func logSoftmax(_ dimension: Int, dtype: DType? = nil) throws -> Tensor {
+        try ATen.logSoftmax(.tensor(self), .int(dimension), dtype.map(Argument.dtype) ?? .none)
+    }
+    /// Zero mean and unit variance over the last dimension, then weight and bias.
+    public func layerNormalized(weight: Tensor?, bias: Tensor?, epsilon: Double = 1e-5) throws -> Tensor {
+        try ATen.layerNorm(
+            .tensor(self), .ints([size(-1)]), .optional(weight), .optional(bias), .double(epsilon))
+    }
+    /// Attention (Vaswani 2017, equation 1) of queries, keys and values of [batch, heads, time, channels].
+    public static func attention(
+        _ query: Tensor, _ key: Tensor, _ value: Tensor, dropout: Double = 0
+    ) throws -> Tensor {
+        try ATen.attention(
+            .tensor(query), .tensor(key), .tensor(value), .none, .double(dropout), .bool(false))
+    }
+    /// The rows of an embedding table (this tensor) at int64 indices.
+    public func embedding(_ indices: Tensor) throws -> Tensor {
+        try ATen.embedding(.tensor(self), .tensor(indices))
+    }
+    /// The CTC loss (Graves 2006) of log probabilities [frames, 1, labels], summed; infinite losses count as zero.
+    ///
+    /// - Parameters:
+    ///   - targets: Label indices, int64, of one utterance.
+    ///   - blank: The blank's index.
+    ///   - zeroInfinity: Whether an impossible alignment costs nothing and has no gradient.
+    /// - Returns: A single number.
+    /// - Throws: `TorchError.operation` when a target is no label.
+    public func ctcLoss(targets: Tensor, blank: Int, zeroInfinity: Bool) throws -> Tensor {
+        try ATen.ctcLoss(
+            .tensor(self), .tensor(targets), .ints([size(0)]), .ints([targets.count]), .int(blank), .int(2),
+            .bool(zeroInfinity))
+    }
+}

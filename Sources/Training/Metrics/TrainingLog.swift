@@ -1,0 +1,60 @@
+import Foundation
+
+/// The file `metrics.jsonl`: one JSON object a line.
+final class TrainingLog {
+    /// The file's name in the output folder.
+    static let name = "metrics.jsonl"
+
+    private let url: URL
+    private let handle: FileHandle
+    private let encoder = JSONEncoder()
+    /// The seconds of training that the kept lines tell of.
+    let earlierSeconds: Double
+
+    /// Opens the log.
+    ///
+    /// Lines about later updates than the one that is resumed from are taken out: they will be written again.
+    ///
+    /// - Parameters:
+    ///   - folder: The run's folder.
+    ///   - update: The update to go on after; 0 starts an empty log.
+    /// - Throws: ``TrainingError/cannotSave(folder:reason:)``.
+    init(_ folder: URL, after update: Int) throws {
+        struct Line: Decodable {
+            var update: Int
+            var seconds: Double?
+        }
+        url = folder.appendingPathComponent(Self.name)
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        encoder.keyEncodingStrategy = .convertToSnakeCase
+        var kept = Data()
+        var seconds = 0.0
+        if update > 0, let old = FileManager.default.contents(atPath: url.path) {
+            for line in old.split(separator: UInt8(ascii: "\n")) {
+                // A kill may have left half a line.
+                guard let read = try? JSONDecoder().decode(Line.self, from: line), read.update <= update else {
+                    continue
+                }
+                kept += line + [UInt8(ascii: "\n")]
+                seconds = max(seconds, read.seconds ?? 0)
+            }
+        }
+        earlierSeconds = seconds
+        do {
+            try kept.write(to: url, options: .atomic)
+            handle = try FileHandle(forWritingTo: url)
+            try handle.seekToEnd()
+        } catch {
+            throw TrainingError.cannotSave(folder: folder.path, reason: "\(Self.name) cannot be written (\(error))")
+        }
+    }
+
+    /// Appends a line.
+    func write(_ record: some Encodable) throws {
+        do {
+            try handle.write(contentsOf: encoder.encode(record) + [UInt8(ascii: "\n")])
+        } catch {
+            throw TrainingError.cannotSave(folder: url.path, reason: "\(error)")
+        }
+    }
+}

@@ -1,0 +1,170 @@
+import Corpus
+import Wav2Vec2
+
+/// Everything that decides what a training run computes, but for its data: what a recipe file holds.
+///
+/// Keys and their meaning are in ``table``; the defaults are those of pre-training the BASE model.
+public struct Recipe: Sendable, Equatable {
+    /// The architecture and its dropouts.
+    public var model = ModelConfiguration()
+    /// How frames and channels are masked.
+    public var masking = MaskingConfiguration()
+    /// The pre-training objective.
+    public var objective = ObjectiveConfiguration()
+    /// The fine-tuning objective.
+    public var ctc = CTCConfiguration()
+    /// What is read.
+    public var data = DataSection()
+    /// How utterances are put together.
+    public var batching = BatchingSection()
+    /// How the model is changed.
+    public var optimization = OptimizationSection()
+    /// Number formats.
+    public var precision = PrecisionSection()
+    /// When and what is saved.
+    public var checkpoint = CheckpointSection()
+    /// When something is written to the log.
+    public var logging = LoggingSection()
+    /// When the held-out recordings are looked at.
+    public var validation = ValidationSection()
+    /// What all random choices derive from.
+    public var seed: UInt64 = 1
+
+    /// Pre-training of the BASE model.
+    public init() {}
+
+    /// The `data` section.
+    public struct DataSection: Sendable, Equatable {
+        /// The extension of the label files beside the manifests.
+        public var labels = "ltr"
+        /// Whether every utterance is brought to zero mean and unit variance.
+        public var normalize = false
+        /// Shorter utterances are left out, in samples.
+        public var minSampleSize = 0
+        /// Longer utterances are cropped, or left out where nothing is cropped, in samples.
+        public var maxSampleSize: Int?
+        /// Threads that decode audio.
+        public var workers = 2
+        /// Batches that are decoded ahead.
+        public var prefetch = 8
+    }
+
+    /// The `batching` section.
+    public struct BatchingSection: Sendable, Equatable {
+        /// The most samples of a sub-batch.
+        public var maxTokens = 1_400_000
+        /// The same in validation; `nil` for the same number.
+        public var maxTokensValid: Int?
+        /// The most utterances of a sub-batch.
+        public var batchSize: Int?
+        /// What the number of utterances is a multiple of, as far as `maxTokens` allows.
+        public var requiredBatchSizeMultiple = 8
+        /// What the length of cropped utterances is a multiple of, in samples.
+        public var requiredSeqLenMultiple = 1
+        /// How many sub-batches go through the model at once.
+        public var numConcatBatches = 1
+        /// Whether utterances are cropped to the shortest one of their batch.
+        public var crop = BatchOptions.Crop.toShortest
+    }
+
+    /// The `optimization` section.
+    public struct OptimizationSection: Sendable, Equatable {
+        /// Training ends after this update.
+        public var maxUpdate = 400_000
+        /// Training ends after this epoch, if it comes first.
+        public var maxEpoch: Int?
+        /// How many micro-batches make an update.
+        public var updateFreq = 1
+        /// Gradients with a larger norm are scaled down to it; 0 turns this off.
+        public var clipNorm = 25.0
+        /// The decays of Adam's two moments.
+        public var adamBetas = [0.9, 0.98]
+        /// Adam's ε.
+        public var adamEps = 1e-6
+        /// Decoupled weight decay.
+        public var weightDecay = 0.01
+        /// The learning rate over time.
+        public var learningRate = LearningRateSchedule()
+    }
+
+    /// The `precision` section.
+    public struct PrecisionSection: Sendable, Equatable {
+        /// In which number format the model computes.
+        public enum Mode: String, Sendable, Codable, CaseIterable {
+            /// Single precision throughout.
+            case fp32
+        }
+
+        /// In which number format the model computes.
+        public var mode = Mode.fp32
+    }
+
+    /// The `checkpoint` section.
+    public struct CheckpointSection: Sendable, Equatable {
+        /// When the state is saved, besides at the end.
+        public var saveEvery = Interval.minutes(10)
+        /// Whether the best weights are kept beside the last ones.
+        public var keepBest = true
+    }
+
+    /// The `logging` section.
+    public struct LoggingSection: Sendable, Equatable {
+        /// How many updates a line of the log sums up.
+        public var logEvery = 10
+    }
+
+    /// The `validation` section.
+    public struct ValidationSection: Sendable, Equatable {
+        /// When validation runs, besides at the end; `nil` only then.
+        public var every: Interval? = .epochs(1)
+    }
+}
+
+extension Recipe {
+    /// How masks are drawn: with `crop: none` the rule that all utterances mask equally many frames is off.
+    ///
+    /// Under that rule the shortest utterance would decide for all; it is meant for crops of equal length.
+    var effectiveMasking: MaskingConfiguration {
+        var masking = masking
+        if batching.crop == .none { masking.time.requireSameMasks = false }
+        return masking
+    }
+
+    /// Sub-batches of one update.
+    var subBatchesPerUpdate: Int { batching.numConcatBatches * optimization.updateFreq }
+
+    /// Checks that the values make sense together.
+    ///
+    /// - Throws: ``ConfigurationError`` naming the first key that does not.
+    public func validate() throws {
+        try model.validate()
+        for (name, value) in [
+            ("batching.max_tokens", batching.maxTokens), ("batching.num_concat_batches", batching.numConcatBatches),
+            ("batching.required_batch_size_multiple", batching.requiredBatchSizeMultiple),
+            ("batching.required_seq_len_multiple", batching.requiredSeqLenMultiple),
+            ("optimization.update_freq", optimization.updateFreq), ("optimization.max_update", optimization.maxUpdate),
+            ("data.workers", data.workers), ("data.prefetch", data.prefetch), ("logging.log_every", logging.logEvery),
+            ("masking.mask_length", masking.time.length), ("masking.mask_channel_length", masking.channel.length),
+        ] where value < 1 {
+            throw ConfigurationError("\(name) is \(value); it must be at least 1")
+        }
+        for (name, value) in [
+            ("optimization.clip_norm", optimization.clipNorm), ("optimization.weight_decay", optimization.weightDecay),
+            ("masking.mask_prob", masking.time.probability),
+            ("masking.mask_channel_prob", masking.channel.probability),
+        ] where value < 0 {
+            throw ConfigurationError("\(name) is \(value.settingText); it must be at least 0")
+        }
+        let betas = optimization.adamBetas
+        guard betas.count == 2, betas.allSatisfy({ $0 >= 0 && $0 < 1 }) else {
+            throw ConfigurationError("optimization.adam_betas needs two numbers of at least 0 and below 1")
+        }
+        guard optimization.adamEps > 0 else {
+            throw ConfigurationError("optimization.adam_eps must be more than 0")
+        }
+        guard objective.lossWeights.count == 2 else {
+            throw ConfigurationError("objective.loss_weights needs two numbers: diversity and feature penalty")
+        }
+        try optimization.learningRate.validate(maxUpdate: optimization.maxUpdate)
+    }
+}

@@ -1,0 +1,142 @@
+import Foundation
+import Wav2Vec2
+import Yams
+
+extension Recipe {
+    /// The recipes that the program brings along, by name.
+    public static let builtInNames = builtIns.map(\.name)
+
+    private static let builtIns: [(name: String, bytes: [UInt8])] = [
+        ("base", PackageResources.base_yaml),
+        ("large", PackageResources.large_yaml),
+        ("finetune-base-1h", PackageResources.finetune_base_1h_yaml),
+        ("finetune-base-10h", PackageResources.finetune_base_10h_yaml),
+        ("finetune-base-100h", PackageResources.finetune_base_100h_yaml),
+        ("finetune-base-960h", PackageResources.finetune_base_960h_yaml),
+        ("finetune-vox-100h", PackageResources.finetune_vox_100h_yaml),
+        ("finetune-vox-960h", PackageResources.finetune_vox_960h_yaml),
+        ("demo-pretrain", PackageResources.demo_pretrain_yaml),
+        ("demo-finetune", PackageResources.demo_finetune_yaml),
+    ]
+
+    /// Reads a recipe that the program brings along, or a file.
+    ///
+    /// - Parameter nameOrPath: A built-in recipe's name, or a path.
+    /// - Returns: The recipe.
+    /// - Throws: ``ConfigurationError`` naming file, line and key.
+    public static func load(_ nameOrPath: String) throws -> Recipe {
+        if let found = builtIns.first(where: { $0.name == nameOrPath }) {
+            return try Recipe(yaml: String(decoding: found.bytes, as: UTF8.self), path: "recipe \(nameOrPath)")
+        }
+        guard let data = FileManager.default.contents(atPath: nameOrPath) else {
+            throw ConfigurationError(
+                "there is no recipe '\(nameOrPath)': neither a readable file nor one of "
+                    + builtInNames.joined(separator: ", "))
+        }
+        return try Recipe(yaml: String(decoding: data, as: UTF8.self), path: nameOrPath)
+    }
+
+    /// Reads a recipe's text; keys that it does not have keep their defaults.
+    ///
+    /// - Parameters:
+    ///   - yaml: Nested sections in snake case.
+    ///   - path: What errors call the text.
+    /// - Throws: ``ConfigurationError`` naming file, line and key.
+    public init(yaml: String, path: String) throws {
+        self.init()
+        let root: Node?
+        do {
+            root = try Yams.compose(yaml: yaml)
+        } catch {
+            throw ConfigurationError("\(path): it is not YAML: \(error)")
+        }
+        guard let root else { return }
+        try set(root, at: "", path: path)
+        do {
+            try validate()
+        } catch {
+            throw ConfigurationError("\(path): \(error)")
+        }
+    }
+
+    private mutating func set(_ node: Node, at key: String, path: String) throws {
+        let place = node.mark.map { "\(path):\($0.line)" } ?? path
+        switch node {
+        case .mapping(let mapping):
+            for (name, value) in mapping {
+                guard let name = name.string else { throw ConfigurationError("\(place): a key must be a text") }
+                try set(value, at: key.isEmpty ? name : "\(key).\(name)", path: path)
+            }
+        case _ where key.isEmpty:
+            throw ConfigurationError("\(place): a recipe is made of sections, such as \"model:\"")
+        case .scalar(let scalar):
+            try set(key, to: scalar.string, place: place)
+        case .sequence(let sequence):
+            let items = try sequence.map { item in
+                guard let text = item.scalar?.string else {
+                    throw ConfigurationError("\(place): \(key) holds a list of something else than numbers")
+                }
+                return text
+            }
+            try set(key, to: "[" + items.joined(separator: ", ") + "]", place: place)
+        case .alias:
+            throw ConfigurationError("\(place): aliases are not supported; write \(key)'s value out")
+        }
+    }
+
+    private mutating func set(_ key: String, to text: String, place: String) throws {
+        do {
+            try Self.table.set(key, to: text, in: &self)
+        } catch {
+            throw ConfigurationError("\(place): \(error)")
+        }
+    }
+
+    /// Sets keys from `key=value` texts, as the command line gives them.
+    ///
+    /// - Throws: ``ConfigurationError`` naming the key, and the nearest one where there is no such key.
+    public mutating func apply(_ assignments: [String]) throws {
+        for assignment in assignments {
+            guard let equals = assignment.firstIndex(of: "=") else {
+                throw ConfigurationError("--set \(assignment): expected key=value, such as optimization.lr=0.0005")
+            }
+            let value = String(assignment[assignment.index(after: equals)...])
+            try set(String(assignment[..<equals]), to: value, place: "--set \(assignment)")
+        }
+        try validate()
+    }
+
+    /// Every key with its value as text.
+    public var values: [String: String] {
+        Dictionary(uniqueKeysWithValues: Self.table.settings.map { ($0.name, $0.text(self)) })
+    }
+
+    /// The recipe as YAML: every key, with its help as a comment.
+    public var yaml: String {
+        var lines: [String] = []
+        var section = ""
+        for setting in Self.table.settings {
+            let path = setting.name.split(separator: ".", maxSplits: 1).map(String.init)
+            if path.count == 2, path[0] != section {
+                section = path[0]
+                if !lines.isEmpty { lines.append("") }
+                lines.append("\(section):")
+            } else if path.count == 1 {
+                lines.append("")
+            }
+            let indent = path.count == 2 ? "  " : ""
+            lines.append("\(indent)# \(setting.help)")
+            lines.append("\(indent)\(path.last ?? setting.name): \(Self.quoted(setting.text(self)))")
+        }
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    /// Quotes what YAML would read as something else than this text.
+    private static func quoted(_ text: String) -> String {
+        let isPlain =
+            !text.isEmpty && text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "._- ".contains($0)) }
+        let isNumberList = text.hasPrefix("[") && text.allSatisfy { $0.isNumber || "[], .-e".contains($0) }
+        if isPlain && text.first != "-" || Double(text) != nil || isNumberList { return text }
+        return "\"" + text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") + "\""
+    }
+}

@@ -1,0 +1,94 @@
+import Corpus
+import Wav2Vec2
+
+extension Recipe {
+    /// All keys of a recipe, with their types and help.
+    public static let table = SettingTable<Recipe>(
+        ModelConfiguration.settings.map { $0.lifted("model", \.model) }
+            + MaskingConfiguration.settings.map { $0.lifted("masking", \.masking) }
+            + ObjectiveConfiguration.settings.map { $0.lifted("objective", \.objective) }
+            + CTCConfiguration.settings.map { $0.lifted("ctc", \.ctc) }
+            + DataSection.settings.map { $0.lifted("data", \.data) }
+            + BatchingSection.settings.map { $0.lifted("batching", \.batching) }
+            + OptimizationSection.settings.map { $0.lifted("optimization", \.optimization) }
+            + [
+                Setting("precision.mode", \.precision.mode, "in which number format the model computes"),
+                Setting("checkpoint.save_every", \.checkpoint.saveEvery, "when the state is saved, besides at the end"),
+                Setting("checkpoint.keep_best", \.checkpoint.keepBest, "whether the best weights are kept too"),
+                Setting("logging.log_every", \.logging.logEvery, "updates that a line of the log sums up"),
+                Setting("validation.every", \.validation.every, "when validation runs, besides at the end"),
+                Setting("seed", \.seed, "what all random choices derive from"),
+            ])
+}
+
+extension Recipe.DataSection {
+    static let settings: [Setting<Self>] = [
+        Setting("labels", \.labels, "extension of the label files beside the manifests"),
+        Setting("normalize", \.normalize, "whether every utterance is brought to zero mean and unit variance"),
+        Setting("min_sample_size", \.minSampleSize, "shorter utterances are left out, in samples"),
+        Setting("max_sample_size", \.maxSampleSize, "longer utterances are cropped or left out, in samples"),
+        Setting("workers", \.workers, "threads that decode audio"),
+        Setting("prefetch", \.prefetch, "batches that are decoded ahead"),
+    ]
+}
+
+extension Recipe.BatchingSection {
+    static let settings: [Setting<Self>] = [
+        Setting("max_tokens", \.maxTokens, "most samples of a sub-batch"),
+        Setting("max_tokens_valid", \.maxTokensValid, "the same in validation; off for the same number"),
+        Setting("batch_size", \.batchSize, "most utterances of a sub-batch"),
+        Setting(
+            "required_batch_size_multiple", \.requiredBatchSizeMultiple, "what utterances' number is a multiple of"),
+        Setting(
+            "required_seq_len_multiple", \.requiredSeqLenMultiple, "what crops' length is a multiple of, in samples"),
+        Setting("num_concat_batches", \.numConcatBatches, "sub-batches that go through the model at once"),
+        Setting("crop", \.crop, "whether utterances are cropped to the shortest of their batch"),
+    ]
+}
+
+extension Recipe.OptimizationSection {
+    static let settings: [Setting<Self>] =
+        [
+            Setting("max_update", \.maxUpdate, "training ends after this update"),
+            Setting("max_epoch", \.maxEpoch, "training ends after this epoch, if it comes first"),
+            Setting("update_freq", \.updateFreq, "micro-batches whose gradients make an update"),
+            Setting("clip_norm", \.clipNorm, "largest norm of the gradient; 0 for any"),
+            Setting("adam_betas", \.adamBetas, "decays of Adam's two moments"),
+            Setting("adam_eps", \.adamEps, "Adam's epsilon"),
+            Setting("weight_decay", \.weightDecay, "decoupled weight decay"),
+        ] + LearningRateSchedule.settings.map { $0.lifted("", \.learningRate) }
+}
+
+extension LearningRateSchedule {
+    static let settings: [Setting<Self>] = [
+        Setting("lr", \.peak, "highest learning rate"),
+        Setting("schedule", \.policy, "how the learning rate falls after warm-up and hold"),
+        Setting("warmup_updates", \.warmupUpdates, "updates in which the learning rate rises"),
+        Setting("hold_updates", \.holdUpdates, "updates at the highest learning rate"),
+        Setting("initial_lr_scale", \.initialScale, "first learning rate as a part of the highest"),
+        Setting("final_lr_scale", \.finalScale, "last learning rate as a part of the highest"),
+        Setting("lr_poly_power", \.polynomialPower, "power of the polynomial schedule"),
+        Setting("lr_exp_decay", \.exponentialDecay, "factor an update; off to end at final_lr_scale"),
+    ]
+}
+
+extension Recipe.PrecisionSection.Mode: SettingChoice {}
+extension LearningRateSchedule.Policy: SettingChoice {}
+
+extension BatchOptions.Crop: SettingValue {
+    private static let names: [(name: String, value: Self)] = [("to_shortest", .toShortest), ("none", .none)]
+
+    /// Reads `to_shortest` or `none`.
+    ///
+    /// - Throws: ``ConfigurationError`` for anything else.
+    public init(settingText: String) throws {
+        guard let found = Self.names.first(where: { $0.name == settingText }) else { throw ConfigurationError("") }
+        self = found.value
+    }
+
+    /// The text that reads back as this value.
+    public var settingText: String { Self.names.first { $0.value == self }?.name ?? rawValue }
+
+    /// What to write, for error messages.
+    public static var settingType: String { "one of " + names.map(\.name).joined(separator: ", ") }
+}

@@ -1,0 +1,174 @@
+import Corpus
+import Decoding
+import Interchange
+import Torch
+import Wav2Vec2
+
+/// Learning to write labels from recordings and their transcripts, by the CTC loss.
+final class FinetuningTask: TrainingTask {
+    let description: ModelDescription
+    let groups: [ParameterGroup]
+    let dictionary: LabelDictionary?
+    let metric = "wer"
+    var module: Module { model }
+
+    private let model: CTCModel
+    private let labels: LabelDictionary
+    private let recipe: Recipe
+    private let device: Device
+
+    /// Where weights come from.
+    enum Weights {
+        /// Random numbers.
+        case random
+        /// A pre-trained model's shared part; the output layer is new.
+        case shared(Checkpoint)
+        /// This task's own checkpoint.
+        case all(Checkpoint)
+    }
+
+    init(_ recipe: Recipe, dictionary: LabelDictionary, weights: Weights, device: Device) throws {
+        self.recipe = recipe
+        self.device = device
+        self.dictionary = dictionary
+        labels = dictionary
+        var description = ModelDescription(task: .ctc, model: recipe.model)
+        description.masking = recipe.masking
+        description.objective = recipe.objective
+        description.ctc = recipe.ctc
+        description.normalize = recipe.data.normalize
+        description.labels = dictionary.symbols
+        self.description = description
+        model = try CTCModel(
+            recipe.model, labels: dictionary.count, options: recipe.ctc,
+            initializer: .random(seed: initializationSeed(recipe)))
+        switch weights {
+        case .random: break
+        case .shared(let checkpoint): try model.model.load(checkpoint.sharedState())
+        case .all(let checkpoint): try model.load(checkpoint.ctcModel().state())
+        }
+        try model.move(to: device)
+        let parameters = model.parameters()
+        let isHead = { (parameter: NamedParameter) in parameter.name.hasPrefix("w2v_encoder.proj.") }
+        let encoder = parameters.filter { parameter in
+            !isHead(parameter) && (recipe.model.featureGradMult > 0 || !parameter.name.contains(".feature_extractor."))
+        }
+        groups = [
+            try ParameterGroup("output", parameters.filter(isHead), recipe.optimization),
+            try ParameterGroup(
+                "encoder", encoder, recipe.optimization, firstUpdate: recipe.ctc.freezeFinetuneUpdates + 1),
+        ]
+    }
+
+    func accumulate(_ batch: MicroBatch, update: Int, microBatch: Int) throws -> Statistics {
+        let frames = batch.lengths.map { recipe.model.convFeatureLayers.frames(samples: $0) }
+        let first = microBatch * recipe.batching.numConcatBatches
+        let mask = try Mask.joined(
+            batch.subBatches.enumerated().map { index, utterances in
+                try drawMask(Array(frames[utterances]), update: update, subBatch: first + index)
+            })
+        let (logits, layout) = try model(
+            Tensor(batch.samples).to(device: device), lengths: batch.lengths, mask: mask,
+            channelsFirst: recipe.masking.maskChannelBefore,
+            freezesEncoder: update <= recipe.ctc.freezeFinetuneUpdates,
+            .training(seed: recipe.seed, update: update, microBatch: microBatch))
+        let loss = try sum(model.losses(logits, layout, targets: batch.labels))
+        try loss.backward()
+        return try statistics(loss, batch, frames: frames, masked: mask.frames.reduce(0) { $0 + $1.count })
+    }
+
+    /// Masks a sub-batch; an utterance too short for a span beside an unmasked frame is learned from as it is.
+    ///
+    /// Short words are worth transcribing, where pre-training would have nothing to predict in them.
+    private func drawMask(_ frames: [Int], update: Int, subBatch: Int) throws -> Mask {
+        let masking = recipe.effectiveMasking
+        let spans = { (length: Int) in
+            max(
+                Double(masking.time.minMasks),
+                masking.time.probability * Double(length) / Double(masking.time.length) + 1)
+        }
+        let maskable = frames.indices.filter { Double(frames[$0] - masking.time.length) > spans(frames[$0]) }
+        let drawn = try Mask.draw(
+            masking, lengths: maskable.map { frames[$0] }, channels: recipe.model.encoderEmbedDim, seed: recipe.seed,
+            update: update, subBatch: subBatch)
+        var result = Mask(frames: frames.map { _ in [] }, channels: frames.map { _ in [] })
+        for (index, utterance) in maskable.enumerated() {
+            result.frames[utterance] = drawn.frames[index]
+            if !drawn.channels.isEmpty { result.channels[utterance] = drawn.channels[index] }
+        }
+        return result
+    }
+
+    private func sum(_ losses: [Tensor]) throws -> Tensor {
+        try Tensor.stack(losses.map { try $0.reshaped([]) }).sum()
+    }
+
+    private func statistics(_ loss: Tensor, _ batch: MicroBatch, frames: [Int], masked: Int) throws -> Statistics {
+        var sums = Statistics()
+        sums.sampleSize = batch.lengths.count
+        sums.samples = batch.samples.count
+        sums.frames = frames.reduce(0, +)
+        sums.maskedFrames = masked
+        sums.loss = try loss.item()
+        return sums
+    }
+
+    func validate(_ manifest: Manifest) throws -> ValidationResult {
+        // Whatever the longest utterance is, it is measured.
+        let tokens = max(recipe.batching.maxTokensValid ?? recipe.batching.maxTokens, manifest.sampleCounts.max() ?? 1)
+        let layers = recipe.model.convFeatureLayers
+        let plan = try BatchPlan.sequential(
+            manifest,
+            options: BatchOptions(
+                maxTokens: tokens, minSampleSize: layers.receptiveField, requiredBatchSizeMultiple: 1))
+        let loader = try BatchLoader(
+            manifest: manifest, plan: plan, dictionary: labels, normalize: recipe.data.normalize,
+            prefetch: recipe.data.prefetch, workers: recipe.data.workers)
+        let decoder = GreedyDecoder(blank: LabelDictionary.blank)
+        var result = ValidationResult()
+        var errors = RecognitionErrors()
+        try withoutGradient {
+            while let part = try loader.next() {
+                let batch = MicroBatch([part], cropsToShortest: false)
+                let (logits, layout) = try model(Tensor(batch.samples).to(device: device), lengths: batch.lengths)
+                let loss = try sum(model.losses(logits, layout, targets: batch.labels))
+                result.statistics += try statistics(loss, batch, frames: layout.lengths, masked: 0)
+                let scores = try logits.elements(Float.self)
+                for (utterance, target) in batch.labels.enumerated() {
+                    let rows = layout.rows(utterance)
+                    let range = rows.lowerBound * labels.count..<rows.upperBound * labels.count
+                    let spans = try decoder.decode(Array(scores[range]), labels: labels.count)
+                    errors.add(reference: labels.text(of: target), hypothesis: labels.text(of: spans.map(\.label)))
+                }
+            }
+        }
+        // Too short for a frame: nothing is recognised in them, and they count.
+        for excluded in plan.excluded {
+            errors.add(reference: labels.text(of: try labels.encode(manifest, at: excluded.utterance)), hypothesis: "")
+        }
+        result.utterances = manifest.count
+        result.wer = errors.wer
+        result.cer = errors.cer
+        return result
+    }
+
+    /// A sentence about utterances whose labels cannot fit their frames; `nil` if all do.
+    ///
+    /// CTC needs a frame for each label, and one more between two equal labels.
+    func labelsThatDoNotFit(_ manifest: Manifest) throws -> String? {
+        var examples: [String] = []
+        var count = 0
+        for index in 0..<manifest.count {
+            let target = try labels.encode(manifest, at: index)
+            let needed = target.count + zip(target, target.dropFirst()).count { $0 == $1 }
+            let frames = recipe.model.convFeatureLayers.frames(samples: manifest.sampleCounts[index])
+            guard needed > frames else { continue }
+            count += 1
+            if examples.count < 10 { examples.append("\(manifest.path(index)) (\(frames) frames, \(needed) needed)") }
+        }
+        guard count > 0 else { return nil }
+        let more = count > examples.count ? ", and \(count - examples.count) more" : ""
+        return "\(manifest.name): \(count) of \(manifest.count) utterances have more labels than fit their frames: "
+            + examples.joined(separator: "; ") + more
+    }
+}

@@ -1,0 +1,137 @@
+import Corpus
+import Interchange
+import Randomness
+import Torch
+import Wav2Vec2
+
+/// Learning representations from recordings alone, by the contrastive objective.
+final class PretrainingTask: TrainingTask {
+    let description: ModelDescription
+    let groups: [ParameterGroup]
+    let dictionary: LabelDictionary? = nil
+    let metric = "loss"
+    var module: Module { model }
+
+    private let model: PretrainingModel
+    private let recipe: Recipe
+    private let device: Device
+    private let temperature: TemperatureSchedule
+
+    /// Builds the model: from a checkpoint's weights if there are any, else from random ones.
+    init(_ recipe: Recipe, weights: Checkpoint?, device: Device) throws {
+        self.recipe = recipe
+        self.device = device
+        var description = ModelDescription(task: .pretraining, model: recipe.model)
+        description.masking = recipe.masking
+        description.objective = recipe.objective
+        description.normalize = recipe.data.normalize
+        self.description = description
+        temperature = TemperatureSchedule(recipe.model.latentTemp)
+        model = try PretrainingModel(
+            recipe.model, objective: recipe.objective, maskChannelBefore: recipe.masking.maskChannelBefore,
+            initializer: .random(seed: initializationSeed(recipe)))
+        if let weights { try model.load(weights.pretrainingModel().state()) }
+        try model.move(to: device)
+        // A frozen extractor must not shrink by weight decay either.
+        let learning = model.parameters().filter {
+            recipe.model.featureGradMult > 0 || !$0.name.hasPrefix("feature_extractor.")
+        }
+        groups = [try ParameterGroup("model", learning, recipe.optimization)]
+    }
+
+    func accumulate(_ batch: MicroBatch, update: Int, microBatch: Int) throws -> Statistics {
+        let first = microBatch * recipe.batching.numConcatBatches
+        let pass = ForwardPass.training(seed: recipe.seed, update: update, microBatch: microBatch)
+        let (losses, frames) = try losses(batch, update: update, firstSubBatch: first, trains: true, pass)
+        var total = losses[0].total
+        for loss in losses.dropFirst() { total = try total + loss.total }
+        try total.backward()
+        return try statistics(losses, batch, frames: frames)
+    }
+
+    private func losses(
+        _ batch: MicroBatch, update: Int, firstSubBatch: Int, trains: Bool, _ pass: ForwardPass
+    ) throws -> (losses: [PretrainingLosses], frames: Int) {
+        let lengths = batch.lengths.map { recipe.model.convFeatureLayers.frames(samples: $0) }
+        let plans = try batch.subBatches.enumerated().map { index, utterances in
+            try plan(
+                utterances, frames: Array(lengths[utterances]), update: update, subBatch: firstSubBatch + index,
+                trains: trains)
+        }
+        let samples = try Tensor(batch.samples).to(device: device)
+        let losses = try model(
+            samples, lengths: batch.lengths, plans: plans,
+            temperature: temperature.temperature(update: max(1, update)), pass)
+        return (losses, lengths.reduce(0, +))
+    }
+
+    /// The random choices of a sub-batch: a function of seed, update and the sub-batch's number alone.
+    private func plan(
+        _ utterances: Range<Int>, frames: [Int], update: Int, subBatch: Int, trains: Bool
+    ) throws -> SubBatchPlan {
+        let mask = try Mask.draw(
+            recipe.effectiveMasking, lengths: frames, channels: recipe.model.encoderEmbedDim, seed: recipe.seed,
+            update: update, subBatch: subBatch)
+        let everywhere = recipe.objective.negativesFromEverywhere
+        let negatives = Negatives.draw(
+            recipe.objective, masked: everywhere ? mask.frames : mask.frames.map { Array($0.indices) },
+            candidates: everywhere ? frames : mask.frames.map(\.count),
+            entries: (recipe.model.latentVars, recipe.model.latentGroups),
+            stream: RandomStream(seed: recipe.seed, purpose: .negatives, step: update, index: subBatch))
+        guard trains else {
+            return SubBatchPlan(utterances: utterances, mask: mask, negatives: negatives, noise: .none)
+        }
+        var stream = RandomStream(seed: recipe.seed, purpose: .gumbelNoise, step: update, index: subBatch)
+        let noise = try Generator(seed: stream.seed(), device: device)
+        let inputNoise = try Generator(seed: stream.seed(), device: device)
+        return SubBatchPlan(
+            utterances: utterances, mask: mask, negatives: negatives, noise: .drawn(noise),
+            inputNoise: .drawn(inputNoise))
+    }
+
+    private func statistics(_ losses: [PretrainingLosses], _ batch: MicroBatch, frames: Int) throws -> Statistics {
+        var sums = Statistics()
+        sums.samples = batch.samples.count
+        sums.frames = frames
+        for loss in losses {
+            let size = Double(loss.sampleSize)
+            sums.sampleSize += loss.sampleSize
+            sums.maskedFrames += loss.sampleSize
+            sums.loss += try loss.total.item()
+            sums.contrastive += try loss.contrastive.loss.item()
+            sums.diversity += try loss.diversity?.item() ?? 0
+            sums.penalty += try loss.penalty.item()
+            sums.correct += loss.contrastive.correct
+            sums.codePerplexity += try (loss.quantized?.codePerplexity.item() ?? 0) * size
+            sums.probPerplexity += try (loss.quantized?.probabilityPerplexity.item() ?? 0) * size
+        }
+        return sums
+    }
+
+    func validate(_ manifest: Manifest) throws -> ValidationResult {
+        var options = recipe.batchOptions(receptiveField: recipe.model.convFeatureLayers.receptiveField)
+        options.maxTokens = recipe.batching.maxTokensValid ?? options.maxTokens
+        let plan = try BatchPlan(manifest, options: options, seed: recipe.seed, epoch: 0)
+        let loader = try BatchLoader(
+            manifest: manifest, plan: plan, normalize: recipe.data.normalize, prefetch: recipe.data.prefetch,
+            workers: recipe.data.workers)
+        var result = ValidationResult()
+        try withoutGradient {
+            while let part = try loader.next() {
+                let batch = MicroBatch([part], cropsToShortest: false)
+                // Training counts updates from 1: number 0 is validation's, always the same.
+                let (losses, frames) = try losses(
+                    batch, update: 0, firstSubBatch: part.position, trains: false, .inference)
+                result.statistics += try statistics(losses, batch, frames: frames)
+                result.utterances += part.lengths.count
+            }
+        }
+        return result
+    }
+}
+
+/// Where a model's random weights come from.
+func initializationSeed(_ recipe: Recipe) -> Int64 {
+    var stream = RandomStream(seed: recipe.seed, purpose: .initialization)
+    return stream.seed()
+}

@@ -1,0 +1,42 @@
+import Corpus
+import Interchange
+import Torch
+
+/// What pre-training and fine-tuning do differently.
+protocol TrainingTask: AnyObject {
+    /// The model.
+    var module: Module { get }
+    /// What the model is, for its checkpoint.
+    var description: ModelDescription { get }
+    /// The parameters that learn.
+    var groups: [ParameterGroup] { get }
+    /// Encodes labels, where the task has any.
+    var dictionary: LabelDictionary? { get }
+    /// What validation's best checkpoint is the lowest in: `wer` or `loss`.
+    var metric: String { get }
+
+    /// Adds a micro-batch's gradients, and returns its sums.
+    ///
+    /// - Parameters:
+    ///   - batch: The utterances.
+    ///   - update: The update's number, from 1.
+    ///   - microBatch: The micro-batch's number in the update.
+    /// - Returns: The sums.
+    /// - Throws: What the model throws.
+    func accumulate(_ batch: MicroBatch, update: Int, microBatch: Int) throws -> Statistics
+
+    /// Measures the model on held-out recordings, which always get the same masks.
+    func validate(_ manifest: Manifest) throws -> ValidationResult
+}
+
+/// What validation measures.
+struct ValidationResult {
+    /// The sums.
+    var statistics = Statistics()
+    /// How many utterances were looked at.
+    var utterances = 0
+    /// Word error rate, as a fraction.
+    var wer: Double?
+    /// Character error rate, as a fraction.
+    var cer: Double?
+}

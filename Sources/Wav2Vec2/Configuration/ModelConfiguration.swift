@@ -1,0 +1,163 @@
+/// The architecture and the dropouts of a wav2vec 2.0 model, with fairseq's names and the BASE model's values.
+public struct ModelConfiguration: Sendable, Equatable {
+    /// How the feature extractor normalises.
+    public enum ExtractorMode: String, Sendable, Codable, CaseIterable {
+        /// GroupNorm, one group a channel, after the first convolution (BASE).
+        case groupNorm = "default"
+        /// LayerNorm after every convolution (LARGE).
+        case layerNorm = "layer_norm"
+    }
+
+    /// The nonlinearity of the feed-forward blocks.
+    public enum Activation: String, Sendable, Codable, CaseIterable {
+        case gelu
+        case relu
+        case tanh
+        case swish
+        case linear
+    }
+
+    // MARK: Feature extractor
+
+    public var extractorMode = ExtractorMode.groupNorm
+    public var convFeatureLayers: ConvolutionLayers
+    public var convBias = false
+    /// Gradients into the extractor are multiplied by this; 0 freezes it.
+    public var featureGradMult = 0.1
+
+    // MARK: Encoder
+
+    public var encoderLayers = 12
+    public var encoderEmbedDim = 768
+    public var encoderFfnEmbedDim = 3072
+    public var encoderAttentionHeads = 12
+    public var activationFn = Activation.gelu
+    /// Whether blocks normalise before attention and feed-forward (LARGE) instead of after.
+    public var layerNormFirst = false
+    public var convPos = 128
+    public var convPosGroups = 16
+    /// The Hourglass Transformer's layers, or `nil` for a plain encoder of `encoderLayers`.
+    public var hourglass: HourglassLayout?
+    public var hourglassResample = HourglassLayout.Resampling.naive
+
+    // MARK: Dropouts
+
+    public var dropout = 0.1
+    public var attentionDropout = 0.1
+    public var activationDropout = 0.0
+    public var dropoutInput = 0.1
+    public var dropoutFeatures = 0.1
+    public var encoderLayerdrop = 0.05
+    /// Before the CTC projection.
+    public var finalDropout = 0.0
+
+    // MARK: Quantizer and targets
+
+    public var quantizeTargets = true
+    public var quantizeInput = false
+    public var sameQuantizer = false
+    public var targetGlu = false
+    /// Channels of targets and predictions; 0 means the encoder's.
+    public var finalDim = 256
+    public var latentVars = 320
+    public var latentGroups = 2
+    /// Channels of the quantizer's output; 0 means `finalDim` (targets) or the encoder's (input).
+    public var latentDim = 0
+    /// Start, end and decay per update of the Gumbel temperature.
+    public var latentTemp = [2.0, 0.5, 0.999995]
+    public var quantizerDepth = 1
+    public var quantizerFactor = 3
+    public var combineGroups = false
+
+    /// The BASE model.
+    public init() {
+        guard let layers = try? ConvolutionLayers(parsing: "[(512,10,5)]+[(512,3,2)]*4+[(512,2,2)]*2") else {
+            preconditionFailure("the BASE model's convolutions are well formed")
+        }
+        convFeatureLayers = layers
+    }
+
+    /// Channels of the extractor's output.
+    public var extractorChannels: Int { convFeatureLayers.layers.last?.channels ?? 0 }
+
+    /// Channels of targets and predictions.
+    public var targetChannels: Int { finalDim > 0 ? finalDim : encoderEmbedDim }
+
+    /// The number of encoder layers, whatever their arrangement.
+    public var layerCount: Int { hourglass.map { $0.pre + $0.middle + $0.post } ?? encoderLayers }
+
+    /// Checks that the sizes fit each other.
+    ///
+    /// - Throws: ``ConfigurationError`` naming the first pair that does not.
+    public func validate() throws {
+        func require(_ condition: Bool, _ message: @autoclosure () -> String) throws {
+            if !condition { throw ConfigurationError(message()) }
+        }
+        try require(
+            encoderAttentionHeads >= 1 && encoderEmbedDim >= 1 && encoderEmbedDim % encoderAttentionHeads == 0,
+            "encoder_embed_dim \(encoderEmbedDim) is not a multiple of encoder_attention_heads \(encoderAttentionHeads)")
+        try require(
+            convPosGroups >= 1 && encoderEmbedDim % convPosGroups == 0,
+            "encoder_embed_dim \(encoderEmbedDim) is not a multiple of conv_pos_groups \(convPosGroups)")
+        try require(convPos >= 1, "conv_pos is \(convPos); it must be at least 1")
+        try require(encoderFfnEmbedDim >= 1, "encoder_ffn_embed_dim is \(encoderFfnEmbedDim); it must be at least 1")
+        try require(layerCount >= 1, "the encoder has no layers; set encoder_layers")
+        try require(
+            hourglass == nil || !layerNormFirst,
+            "hourglass works with layer_norm_first: false only, as its middle layers join the residual un-normalised")
+        try require(
+            latentVars >= 1 && latentGroups >= 1, "latent_vars and latent_groups must be at least 1")
+        for (name, size) in [
+            ("latent_dim or final_dim", latentDim > 0 ? latentDim : targetChannels),
+            ("latent_dim or encoder_embed_dim", latentDim > 0 ? latentDim : encoderEmbedDim),
+        ] where quantizeTargets || quantizeInput {
+            try require(
+                size % latentGroups == 0, "\(name) \(size) is not a multiple of latent_groups \(latentGroups)")
+        }
+        try require(quantizerDepth >= 1, "quantizer_depth is \(quantizerDepth); it must be at least 1")
+        try require(
+            latentTemp.count == 3 && latentTemp.allSatisfy { $0 > 0 },
+            "latent_temp needs three positive numbers: start, end and decay")
+        for (name, value) in [
+            ("dropout", dropout), ("attention_dropout", attentionDropout), ("activation_dropout", activationDropout),
+            ("dropout_input", dropoutInput), ("dropout_features", dropoutFeatures),
+            ("encoder_layerdrop", encoderLayerdrop), ("final_dropout", finalDropout),
+        ] {
+            try require(value >= 0 && value < 1, "\(name) is \(value); it must be at least 0 and below 1")
+        }
+    }
+}
+
+/// How frames and channels are masked: fairseq's `mask_*` options with the BASE model's pre-training values.
+public struct MaskingConfiguration: Sendable, Equatable {
+    /// Spans over time, replaced by the learned mask embedding.
+    public var time = SpanMasking(probability: 0.65, length: 10)
+    /// Spans over channels, set to zero.
+    public var channel = SpanMasking(probability: 0, length: 10)
+    /// Whether channels are masked before time.
+    public var maskChannelBefore = false
+
+    /// The BASE model's pre-training values.
+    public init() {}
+}
+
+/// The contrastive objective: fairseq's criterion and negative-sampling options, with the BASE model's values.
+public struct ObjectiveConfiguration: Sendable, Equatable {
+    /// Distractors from the masked frames of the same utterance.
+    public var numNegatives = 100
+    /// Distractors from the masked frames of all utterances of the sub-batch.
+    public var crossSampleNegatives = 0
+    /// Distractors put together from code-book entries at random.
+    public var codebookNegatives = 0
+    /// Whether distractors come from unmasked frames too.
+    public var negativesFromEverywhere = false
+    /// The temperature κ that divides cosine similarities.
+    public var logitTemp = 0.1
+    /// Whether the loss is InfoNCE (a choice among candidates) or binary cross-entropy (each candidate for itself).
+    public var infonce = true
+    /// Weights of the diversity loss and the feature penalty.
+    public var lossWeights = [0.1, 10.0]
+
+    /// The BASE model's values.
+    public init() {}
+}

@@ -1,0 +1,218 @@
+/// A value that can be written as one text in a recipe, on the command line or in a checkpoint's configuration.
+public protocol SettingValue: Sendable {
+    /// Reads the text.
+    ///
+    /// - Throws: ``ConfigurationError`` or any error when the text is not such a value; the caller adds the key's name.
+    init(settingText: String) throws
+    /// The text that reads back as this value.
+    var settingText: String { get }
+    /// What to write, for error messages: "a whole number".
+    static var settingType: String { get }
+}
+
+/// One key of a configuration: its name, where its value lies, what it means.
+public struct Setting<Root>: Sendable {
+    /// The key, in snake case.
+    public let name: String
+    /// One sentence on what the value does.
+    public let help: String
+    /// What to write, for error messages.
+    public let type: String
+    private let get: @Sendable (Root) -> String
+    private let put: @Sendable (inout Root, String) throws -> Void
+
+    /// Makes a key for a property.
+    public init<Value: SettingValue>(
+        _ name: String, _ path: any WritableKeyPath<Root, Value> & Sendable, _ help: String
+    ) {
+        self.name = name
+        self.help = help
+        type = Value.settingType
+        get = { $0[keyPath: path].settingText }
+        put = { $0[keyPath: path] = try Value(settingText: $1) }
+    }
+
+    private init(
+        name: String, help: String, type: String, get: @escaping @Sendable (Root) -> String,
+        put: @escaping @Sendable (inout Root, String) throws -> Void
+    ) {
+        self.name = name
+        self.help = help
+        self.type = type
+        self.get = get
+        self.put = put
+    }
+
+    /// The same key as part of something larger.
+    ///
+    /// - Parameters:
+    ///   - prefix: What the larger thing calls the part; empty to keep the name.
+    ///   - path: Where the part lies.
+    public func lifted<Outer>(
+        _ prefix: String, _ path: any WritableKeyPath<Outer, Root> & Sendable
+    ) -> Setting<Outer> {
+        let (get, put) = (get, put)
+        return Setting<Outer>(
+            name: prefix.isEmpty ? name : "\(prefix).\(name)", help: help, type: type,
+            get: { get($0[keyPath: path]) }, put: { try put(&$0[keyPath: path], $1) })
+    }
+
+    /// The value as text.
+    public func text(_ root: Root) -> String { get(root) }
+
+    /// Sets the value from text.
+    ///
+    /// - Throws: ``ConfigurationError`` that names the key, what was found and what is expected.
+    public func set(_ text: String, in root: inout Root) throws {
+        do {
+            try put(&root, text)
+        } catch let error as ConfigurationError where !error.description.isEmpty {
+            throw ConfigurationError("\(name): \(error.description)")
+        } catch {
+            throw ConfigurationError("\(name) is '\(text)', where \(type) is expected")
+        }
+    }
+}
+
+/// All keys of a configuration.
+public struct SettingTable<Root>: Sendable {
+    /// The keys, in the order in which they are written.
+    public let settings: [Setting<Root>]
+    private let byName: [String: Setting<Root>]
+
+    /// Makes the table.
+    public init(_ settings: [Setting<Root>]) {
+        self.settings = settings
+        byName = Dictionary(settings.map { ($0.name, $0) }) { first, _ in first }
+    }
+
+    /// Sets a value by its key.
+    ///
+    /// - Throws: ``ConfigurationError`` with the nearest valid key when there is no such key, or when the text is not a
+    ///   value of its type.
+    public func set(_ name: String, to text: String, in root: inout Root) throws {
+        guard let setting = byName[name] else {
+            let nearest = settings.map(\.name).min { editDistance(name, $0) < editDistance(name, $1) } ?? ""
+            throw ConfigurationError("there is no key '\(name)'; the nearest is '\(nearest)'")
+        }
+        try setting.set(text, in: &root)
+    }
+}
+
+/// Levenshtein's distance, to suggest the key that was meant.
+private func editDistance(_ first: String, _ second: String) -> Int {
+    let (left, right) = (Array(first), Array(second))
+    var row = Array(0...right.count)
+    for (i, a) in left.enumerated() {
+        var diagonal = row[0]
+        row[0] = i + 1
+        for (j, b) in right.enumerated() {
+            let substituted = diagonal + (a == b ? 0 : 1)
+            diagonal = row[j + 1]
+            row[j + 1] = min(substituted, row[j] + 1, diagonal + 1)
+        }
+    }
+    return row[right.count]
+}
+
+/// A malformed value; the table adds key and type.
+private let malformed = ConfigurationError("")
+
+extension Int: SettingValue {
+    public init(settingText: String) throws {
+        guard let value = Int(settingText.replacing("_", with: "")) else { throw malformed }
+        self = value
+    }
+    public var settingText: String { String(self) }
+    public static var settingType: String { "a whole number" }
+}
+
+extension UInt64: SettingValue {
+    public init(settingText: String) throws {
+        guard let value = UInt64(settingText) else { throw malformed }
+        self = value
+    }
+    public var settingText: String { String(self) }
+    public static var settingType: String { "a whole number of at least 0" }
+}
+
+extension Double: SettingValue {
+    public init(settingText: String) throws {
+        guard let value = Double(settingText), value.isFinite else { throw malformed }
+        self = value
+    }
+    public var settingText: String {
+        self == rounded() && magnitude < 1e15 ? String(Int(self)) : String(self)
+    }
+    public static var settingType: String { "a number" }
+}
+
+extension Bool: SettingValue {
+    public init(settingText: String) throws {
+        switch settingText.lowercased() {
+        case "true", "yes", "on": self = true
+        case "false", "no", "off": self = false
+        default: throw malformed
+        }
+    }
+    public var settingText: String { self ? "true" : "false" }
+    public static var settingType: String { "true or false" }
+}
+
+extension String: SettingValue {
+    public init(settingText: String) throws { self = settingText }
+    public var settingText: String { self }
+    public static var settingType: String { "a text" }
+}
+
+extension [Double]: SettingValue {
+    public init(settingText: String) throws {
+        var text = settingText[...]
+        if text.hasPrefix("["), text.hasSuffix("]") { text = text.dropFirst().dropLast() }
+        if text.hasPrefix("("), text.hasSuffix(")") { text = text.dropFirst().dropLast() }
+        self = try text.split(separator: ",").map { part in
+            try Double(settingText: String(part.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed()))
+        }
+    }
+    public var settingText: String { "[" + map(\.settingText).joined(separator: ", ") + "]" }
+    public static var settingType: String { "a list of numbers such as [0.1, 10]" }
+}
+
+extension Optional: SettingValue where Wrapped: SettingValue {
+    public init(settingText: String) throws {
+        let isAbsent = ["off", "none", "null", ""].contains(settingText.lowercased())
+        self = try isAbsent ? nil : Wrapped(settingText: settingText)
+    }
+    public var settingText: String { map(\.settingText) ?? "off" }
+    public static var settingType: String { Wrapped.settingType + ", or off" }
+}
+
+extension ConvolutionLayers: SettingValue {
+    public init(settingText: String) throws { try self.init(parsing: settingText) }
+    public var settingText: String { description }
+    public static var settingType: String { "an expression such as \"[(512,10,5)]+[(512,3,2)]*4\"" }
+}
+
+extension HourglassLayout: SettingValue {
+    public init(settingText: String) throws { try self.init(parsing: settingText) }
+    public var settingText: String { description }
+    public static var settingType: String { "\"[pre,(middle,factor),post]\"" }
+}
+
+/// A choice among named values.
+public protocol SettingChoice: SettingValue, RawRepresentable<String>, CaseIterable {}
+
+extension SettingChoice {
+    public init(settingText: String) throws {
+        guard let value = Self(rawValue: settingText) else { throw malformed }
+        self = value
+    }
+    public var settingText: String { rawValue }
+    public static var settingType: String { "one of " + allCases.map(\.rawValue).joined(separator: ", ") }
+}
+
+extension ModelConfiguration.ExtractorMode: SettingChoice {}
+extension ModelConfiguration.Activation: SettingChoice {}
+extension HourglassLayout.Resampling: SettingChoice {}
+extension SpanMasking.Selection: SettingChoice {}
+extension CTCConfiguration.BlankMode: SettingChoice {}

@@ -1,0 +1,61 @@
+import Torch
+
+/// The position-wise feed-forward block: two linear layers with a nonlinearity between them.
+final class FeedForward: Module {
+    @Child("fc1") var expand: Linear
+    @Child("fc2") var contract: Linear
+    private let activation: ModelConfiguration.Activation
+    private let dropout: Double
+
+    init(_ configuration: ModelConfiguration, initializer: Initializer) throws {
+        activation = configuration.activationFn
+        dropout = configuration.activationDropout
+        super.init()
+        let (channels, inner) = (configuration.encoderEmbedDim, configuration.encoderFfnEmbedDim)
+        expand = try Linear(channels, inner, start: .normal(0.02), initializer: initializer)
+        contract = try Linear(inner, channels, start: .normal(0.02), initializer: initializer)
+    }
+
+    func callAsFunction(_ input: Tensor, _ mode: Mode) throws -> Tensor {
+        let hidden = try expand(input)
+        let activated =
+            switch activation {
+            case .gelu: try hidden.geluDropout(dropout, mode)
+            case .relu: try hidden.relu().dropout(dropout, mode)
+            case .tanh: try hidden.tanh().dropout(dropout, mode)
+            case .swish: try hidden.silu().dropout(dropout, mode)
+            case .linear: try hidden.dropout(dropout, mode)
+            }
+        return try contract(activated)
+    }
+}
+
+/// One transformer layer: self-attention and feed-forward, each with residual and normalisation.
+final class EncoderLayer: Module {
+    @Child("self_attn") var attention: SelfAttention
+    @Child("self_attn_layer_norm") var attentionNorm: LayerNorm
+    @Child("") var feedForward: FeedForward
+    @Child("final_layer_norm") var finalNorm: LayerNorm
+    private let normFirst: Bool
+    private let dropout: Double
+
+    init(_ configuration: ModelConfiguration, initializer: Initializer) throws {
+        normFirst = configuration.layerNormFirst
+        dropout = configuration.dropout
+        super.init()
+        attention = try SelfAttention(configuration, initializer: initializer)
+        attentionNorm = try LayerNorm(configuration.encoderEmbedDim, initializer: initializer)
+        feedForward = try FeedForward(configuration, initializer: initializer)
+        finalNorm = try LayerNorm(configuration.encoderEmbedDim, initializer: initializer)
+    }
+
+    /// From [frames, channels] to the same shape.
+    func callAsFunction(_ input: Tensor, _ layout: RaggedLayout, _ mode: Mode) throws -> Tensor {
+        if normFirst {
+            let hidden = try input + attention(attentionNorm(input), layout, mode).dropout(dropout, mode)
+            return try hidden + feedForward(finalNorm(hidden), mode).dropout(dropout, mode)
+        }
+        let hidden = try attentionNorm(input, adding: attention(input, layout, mode), dropout: dropout, mode)
+        return try finalNorm(hidden, adding: feedForward(hidden, mode), dropout: dropout, mode)
+    }
+}

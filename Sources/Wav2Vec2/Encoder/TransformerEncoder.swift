@@ -1,0 +1,63 @@
+import Torch
+
+/// The context network: positional convolution and transformer layers, plain or Hourglass.
+public final class TransformerEncoder: Module {
+    @Child("pos_conv") var positions: PositionalConvolution
+    @Child("layers") var layers: [EncoderLayer]
+    @Child("") var hourglass: Hourglass?
+    @Child("layer_norm") var norm: LayerNorm
+    private let normFirst: Bool
+    private let dropout: Double
+    private let layerDrop: Double
+
+    init(_ configuration: ModelConfiguration, initializer: Initializer) throws {
+        normFirst = configuration.layerNormFirst
+        dropout = configuration.dropout
+        layerDrop = configuration.encoderLayerdrop
+        super.init()
+        positions = try PositionalConvolution(configuration, initializer: initializer)
+        layers = try (0..<(configuration.hourglass?.pre ?? configuration.encoderLayers)).map { _ in
+            try EncoderLayer(configuration, initializer: initializer)
+        }
+        hourglass = try configuration.hourglass.map { try Hourglass(configuration, $0, initializer: initializer) }
+        norm = try LayerNorm(configuration.encoderEmbedDim, initializer: initializer)
+    }
+
+    /// Context vectors of frames.
+    ///
+    /// The probe sees `pos_conv`, `layers_input`, `layers.N` and, with an Hourglass, `downsample_layer`, `hourglass_layers.N`,
+    /// `upsample_layer` and `post_layers.N`; a layer that LayerDrop skips shows its input.
+    ///
+    /// - Parameters:
+    ///   - input: [frames, channels].
+    ///   - layout: Where utterances lie.
+    ///   - pass: Dropouts, LayerDrop and probe.
+    /// - Returns: [frames, channels].
+    public func callAsFunction(_ input: Tensor, _ layout: RaggedLayout, _ pass: ForwardPass) throws -> Tensor {
+        let positional = try positions(input, layout)
+        pass.probe?("pos_conv", positional)
+        var hidden = try input + positional
+        if !normFirst { hidden = try norm(hidden) }
+        hidden = try hidden.dropout(dropout, pass.mode)
+        pass.probe?("layers_input", hidden)
+
+        var decisions = pass.layerDrop
+        func run(_ layers: [EncoderLayer], _ name: String, _ input: Tensor, _ layout: RaggedLayout) throws -> Tensor {
+            var hidden = input
+            for (index, layer) in layers.enumerated() {
+                let isDropped = layerDrop > 0 && (decisions?.uniform() ?? 1) < layerDrop
+                if !isDropped { hidden = try layer(hidden, layout, pass.mode) }
+                pass.probe?("\(name).\(index)", hidden)
+            }
+            return hidden
+        }
+        hidden = try run(layers, "layers", hidden, layout)
+        if let hourglass {
+            hidden = try hourglass(hidden, layout, probe: pass.probe) {
+                try run(hourglass.layers, "hourglass_layers", $0, $1)
+            }
+            hidden = try run(hourglass.post, "post_layers", hidden, layout)
+        }
+        return normFirst ? try norm(hidden) : hidden
+    }
+}

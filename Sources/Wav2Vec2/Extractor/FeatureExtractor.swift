@@ -1,0 +1,112 @@
+import Torch
+
+/// One block of the feature extractor: convolution, normalisation if any, GELU.
+final class ExtractorBlock: Module {
+    @Parameter("0.weight") var weight: Tensor
+    @Parameter("0.bias") var bias: Tensor?
+    @Child("2") var groupNorm: RaggedGroupNorm?
+    @Child("2.1") var layerNorm: LayerNorm?
+    private let stride: Int
+
+    init(
+        inputs: Int, layer: ConvolutionLayers.Layer, bias: Bool, groupNorm: Bool, layerNorm: Bool,
+        initializer: Initializer
+    ) throws {
+        stride = layer.stride
+        super.init()
+        weight = try initializer.kaimingNormal([layer.channels, inputs, layer.kernel])
+        self.bias =
+            try bias ? initializer.linearDefault([layer.channels], inputs: inputs * layer.kernel) : nil
+        self.groupNorm = try groupNorm ? RaggedGroupNorm(layer.channels, initializer: initializer) : nil
+        self.layerNorm = try layerNorm ? LayerNorm(layer.channels, initializer: initializer) : nil
+    }
+
+    func callAsFunction(_ input: Tensor, _ layout: RaggedLayout, valid: [Int]) throws -> Tensor {
+        if let groupNorm, weight.size(1) == 1, SignalKernels.canTake(input), SignalKernels.canTake(weight) {
+            // The normalisation takes away any constant, so the bias has neither influence nor gradient.
+            return try normalizedSignalConvolution(
+                input, weight, gain: groupNorm.weight, bias: groupNorm.bias, stride: stride, layout, valid: valid,
+                epsilon: groupNorm.epsilon)
+        }
+        var hidden = try stridedConvolution(input, weight, bias, stride: stride)
+        if let groupNorm { hidden = try groupNorm(hidden, layout, valid: valid) }
+        if let layerNorm { hidden = try layerNorm(hidden) }
+        return try hidden.gelu()
+    }
+}
+
+/// The convolutional feature extractor: from raw samples to one vector every 20 ms (paper, section 2).
+///
+/// The whole batch runs as one signal. Every utterance starts at a row that is a multiple of the remaining strides, so
+/// its windows stay aligned and its frames see its own samples only; the row or two that straddle a boundary at each
+/// layer are never read by a valid frame, and are dropped at the end.
+public final class FeatureExtractor: Module {
+    @Child("conv_layers") var blocks: [ExtractorBlock]
+    /// The convolutions' sizes.
+    public let layers: ConvolutionLayers
+
+    init(_ configuration: ModelConfiguration, initializer: Initializer) throws {
+        layers = configuration.convFeatureLayers
+        super.init()
+        var inputs = 1
+        var blocks: [ExtractorBlock] = []
+        for (index, layer) in layers.layers.enumerated() {
+            blocks.append(
+                try ExtractorBlock(
+                    inputs: inputs, layer: layer, bias: configuration.convBias,
+                    groupNorm: configuration.extractorMode == .groupNorm && index == 0,
+                    layerNorm: configuration.extractorMode == .layerNorm, initializer: initializer))
+            inputs = layer.channels
+        }
+        self.blocks = blocks
+    }
+
+    /// The frames of utterances of these many samples.
+    ///
+    /// - Throws: ``ConfigurationError`` naming an utterance that is shorter than one frame.
+    public func layout(samples: [Int]) throws -> RaggedLayout {
+        let frames = samples.map(layers.frames(samples:))
+        if let short = frames.firstIndex(of: 0) {
+            throw ConfigurationError(
+                "utterance \(short) of the batch has \(samples[short]) samples; at least \(layers.receptiveField) are "
+                    + "needed for one frame")
+        }
+        return RaggedLayout(frames)
+    }
+
+    /// Features of utterances that lie end to end.
+    ///
+    /// - Parameters:
+    ///   - samples: All samples, [Σ lengths].
+    ///   - lengths: The samples of each utterance.
+    /// - Returns: [frames, channels] and where each utterance's frames lie.
+    public func callAsFunction(_ samples: Tensor, lengths: [Int]) throws -> (features: Tensor, layout: RaggedLayout) {
+        let frames = try layout(samples: lengths)
+        let hop = layers.hop
+        // Each utterance gets whole rows of `hop` samples.
+        let rows = RaggedLayout(lengths.map { ($0 + hop - 1) / hop })
+        let signal = try align(samples, lengths, rows, hop: hop)
+        var hidden = try signal.viewed(rows.total * hop, 1)
+        var valid = lengths
+        var remaining = hop
+        for (block, layer) in zip(blocks, layers.layers) {
+            remaining /= layer.stride
+            valid = valid.map { ($0 - layer.kernel) / layer.stride + 1 }
+            hidden = try block(hidden, RaggedLayout(rows.lengths.map { $0 * remaining }), valid: valid)
+        }
+        if rows == frames { return (hidden, frames) }
+        let kept = try Tensor(frames.positions(in: rows)).to(device: hidden.device)
+        return (try hidden.takingRows(kept), frames)
+    }
+
+    private func align(_ samples: Tensor, _ lengths: [Int], _ rows: RaggedLayout, hop: Int) throws -> Tensor {
+        if rows.total * hop == samples.count { return try samples.contiguous() }
+        let source = RaggedLayout(lengths)
+        let signal = try Tensor.zeros([rows.total * hop], dtype: samples.dtype, device: samples.device)
+        for utterance in 0..<lengths.count {
+            let start = rows.offsets[utterance] * hop
+            try signal.rows(start..<start + lengths[utterance]).copy(from: samples.rows(source.rows(utterance)))
+        }
+        return signal
+    }
+}

@@ -1,0 +1,147 @@
+import Torch
+
+/// The first layer of the group-norm extractor in one pass each way: convolution, normalisation, GELU.
+///
+/// The layer has one input channel, so its output's statistics follow from the moments of the windows: with m and Σ the
+/// mean and covariance of a window, channel c has mean wᶜ · m and variance wᶜ Σ wᶜ. The normalisation then folds into
+/// weight and shift, and nothing but the output is ever written. The backward pass computes the convolution again and
+/// needs two sums over the rows, Σ g and Σ g · window; all else is arithmetic on [kernel, channels] numbers in FP64.
+///
+/// - Parameters:
+///   - signal: All samples, [rows · stride, 1], FP32 in host memory.
+///   - weight: [channels, 1, kernel].
+///   - gain: The normalisation's weight, [channels].
+///   - bias: The normalisation's bias, [channels].
+///   - stride: Samples from one window to the next.
+///   - layout: The output rows of each utterance, the straddling ones included.
+///   - valid: How many of them are frames.
+///   - epsilon: Added to the variance.
+/// - Returns: [rows, channels].
+func normalizedSignalConvolution(
+    _ signal: Tensor, _ weight: Tensor, gain: Tensor, bias: Tensor, stride: Int, _ layout: RaggedLayout, valid: [Int],
+    epsilon: Double
+) throws -> Tensor {
+    let (channels, kernel) = (weight.size(0), weight.size(2))
+    return try differentiable("normalized signal convolution", [weight, gain, bias]) {
+        let output = try Tensor.empty([layout.total, channels])
+        let taps = try weight.elements(Double.self)
+        let (gains, shifts) = try (gain.elements(Double.self), bias.elements(Double.self))
+        var parts: [NormalizedWindows] = []
+        for utterance in 0..<layout.count {
+            let windows = SignalKernels.Windows(
+                signal, from: layout.offsets[utterance] * stride, kernel: kernel, stride: stride)
+            let part = try NormalizedWindows(
+                windows, count: valid[utterance], taps: taps, gains: gains, shifts: shifts, epsilon: epsilon)
+            try SignalKernels.convolve(
+                windows, weight: part.weight, shift: part.shift, into: output.rows(layout.rows(utterance)))
+            parts.append(part)
+        }
+        return (
+            [output],
+            { gradients, _ in
+                guard let gradient = try gradients[0]?.contiguous() else { return [nil, nil, nil] }
+                var weightGradient = [Double](repeating: 0, count: channels * kernel)
+                var gainGradient = [Double](repeating: 0, count: channels)
+                var biasGradient = [Double](repeating: 0, count: channels)
+                for (utterance, part) in parts.enumerated() {
+                    let start = layout.offsets[utterance]
+                    try part.addGradients(
+                        gradient.rows(start..<start + part.count), taps: taps, gains: gains, weight: &weightGradient,
+                        gain: &gainGradient, bias: &biasGradient)
+                }
+                return [
+                    try Tensor(weightGradient, shape: [channels, 1, kernel]).to(dtype: .float32),
+                    try Tensor(gainGradient).to(dtype: .float32), try Tensor(biasGradient).to(dtype: .float32),
+                ]
+            }
+        )
+    }[0]
+}
+
+/// One utterance's windows with the normalisation of their convolution.
+private struct NormalizedWindows {
+    let windows: SignalKernels.Windows
+    let count: Int
+    /// Σ x[k] and Σ x[j] x[k] over the utterance's frames.
+    let first: [Double]
+    let second: [Double]
+    let means: [Double]
+    let inverses: [Double]
+    /// The folded weight, [kernel · channels], and shift.
+    let weight: [Float]
+    let shift: [Float]
+
+    init(
+        _ windows: SignalKernels.Windows, count: Int, taps: [Double], gains: [Double], shifts: [Double],
+        epsilon: Double
+    ) throws {
+        self.windows = windows
+        self.count = count
+        (first, second) = try SignalKernels.moments(windows, count: count)
+        let channels = gains.count
+        let kernel = first.count
+        let frames = Double(count)
+        var covariance = second
+        for j in 0..<kernel {
+            for k in 0..<kernel {
+                covariance[j * kernel + k] = second[j * kernel + k] / frames - first[j] / frames * (first[k] / frames)
+            }
+        }
+        var means = [Double](repeating: 0, count: channels)
+        var inverses = means
+        var weight = [Float](repeating: 0, count: kernel * channels)
+        var shift = [Float](repeating: 0, count: channels)
+        for channel in 0..<channels {
+            let own = taps[channel * kernel..<(channel + 1) * kernel]
+            var mean = 0.0
+            var variance = 0.0
+            for (j, left) in own.enumerated() {
+                mean += left * first[j] / frames
+                var sum = 0.0
+                for (k, right) in own.enumerated() { sum += covariance[j * kernel + k] * right }
+                variance += left * sum
+            }
+            let inverse = 1 / (max(0, variance) + epsilon).squareRoot()
+            means[channel] = mean
+            inverses[channel] = inverse
+            let scale = gains[channel] * inverse
+            for (k, tap) in own.enumerated() { weight[k * channels + channel] = Float(tap * scale) }
+            shift[channel] = Float(shifts[channel] - mean * scale)
+        }
+        self.means = means
+        self.inverses = inverses
+        self.weight = weight
+        self.shift = shift
+    }
+
+    /// Adds the gradients of this utterance's frames.
+    func addGradients(
+        _ gradient: Tensor, taps: [Double], gains: [Double], weight weightGradient: inout [Double],
+        gain gainGradient: inout [Double], bias biasGradient: inout [Double]
+    ) throws {
+        let (sums, products) = try SignalKernels.convolutionGradients(
+            windows, weight: weight, shift: shift, gradient: gradient)
+        let kernel = first.count
+        let channels = gains.count
+        let frames = Double(count)
+        for channel in 0..<channels {
+            let own = taps[channel * kernel..<(channel + 1) * kernel]
+            let (mean, inverse, sum) = (means[channel], inverses[channel], sums[channel])
+            // Σ g · x̂, with x̂ = (w · window − mean) / deviation.
+            var normalized = -mean * sum
+            for (k, tap) in own.enumerated() { normalized += tap * products[k * channels + channel] }
+            normalized *= inverse
+            biasGradient[channel] += sum
+            gainGradient[channel] += normalized
+            for k in 0..<kernel {
+                var moment = -mean * first[k]
+                for (j, tap) in own.enumerated() { moment += tap * second[j * kernel + k] }
+                // d/du of the normalisation subtracts what mean and variance take up.
+                weightGradient[channel * kernel + k] +=
+                    inverse * gains[channel]
+                    * (products[k * channels + channel] - sum / frames * first[k]
+                        - normalized / frames * inverse * moment)
+            }
+        }
+    }
+}

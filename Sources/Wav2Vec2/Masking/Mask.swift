@@ -1,0 +1,87 @@
+import Randomness
+import Torch
+
+/// What is masked in a batch.
+public struct Mask: Sendable {
+    /// For each utterance the sorted positions of its masked frames.
+    public var frames: [[Int]]
+    /// For each utterance the masked channels; empty when none are.
+    public var channels: [[Int]]
+
+    /// Makes a mask from positions.
+    public init(frames: [[Int]], channels: [[Int]] = []) {
+        self.frames = frames
+        self.channels = channels
+    }
+
+    /// Draws a mask for the utterances of one sub-batch.
+    ///
+    /// - Parameters:
+    ///   - configuration: How to draw.
+    ///   - lengths: The frames of each utterance.
+    ///   - channels: The channels of the encoder.
+    ///   - seed: The run's seed.
+    ///   - update: The update's number.
+    ///   - subBatch: The sub-batch's number, counted over ranks and accumulation steps.
+    public static func draw(
+        _ configuration: MaskingConfiguration, lengths: [Int], channels: Int, seed: UInt64, update: Int, subBatch: Int
+    ) throws -> Mask {
+        func streams(_ purpose: RandomPurpose) -> [RandomStream] {
+            // A row's stream depends on the sub-batch and the row; 2¹⁶ rows are more than a sub-batch holds.
+            (0...lengths.count).map {
+                RandomStream(seed: seed, purpose: purpose, step: update, index: subBatch << 16 | $0)
+            }
+        }
+        let frames =
+            try configuration.time.probability > 0
+            ? configuration.time.draw(lengths: lengths, streams: streams(.timeMask)) : lengths.map { _ in [] }
+        let masked =
+            try configuration.channel.probability > 0
+            ? configuration.channel.draw(
+                lengths: lengths.map { _ in channels }, streams: streams(.channelMask)) : []
+        return Mask(frames: frames, channels: masked)
+    }
+
+    /// The masked frames of all utterances as rows of the batch.
+    public func rows(in layout: RaggedLayout) -> [Int] {
+        frames.enumerated().flatMap { utterance, positions in positions.map { $0 + layout.offsets[utterance] } }
+    }
+
+    /// Several sub-batches' masks as the mask of one batch.
+    public static func joined(_ masks: [Mask]) -> Mask {
+        Mask(frames: masks.flatMap(\.frames), channels: masks.flatMap(\.channels))
+    }
+}
+
+extension Tensor {
+    /// Puts a vector in place of masked frames and zeros in place of masked channels.
+    ///
+    /// - Parameters:
+    ///   - mask: What to mask.
+    ///   - layout: Where utterances lie in this [frames, channels] tensor.
+    ///   - embedding: What a masked frame becomes, [channels].
+    ///   - channelsFirst: Whether channels are masked before frames, so that the embedding keeps all its channels.
+    func masked(
+        _ mask: Mask, _ layout: RaggedLayout, embedding: Tensor, channelsFirst: Bool
+    ) throws -> Tensor {
+        func time(_ input: Tensor) throws -> Tensor {
+            let rows = mask.rows(in: layout)
+            guard !rows.isEmpty else { return input }
+            var flags = [Bool](repeating: false, count: layout.total)
+            for row in rows { flags[row] = true }
+            let selected = try Tensor(flags, shape: [layout.total, 1]).to(device: device)
+            return try .choose(selected, embedding, else: input)
+        }
+        func channel(_ input: Tensor) throws -> Tensor {
+            guard mask.channels.contains(where: { !$0.isEmpty }) else { return input }
+            let channels = size(-1)
+            var keep = [Float](repeating: 1, count: layout.count * channels)
+            for (utterance, positions) in mask.channels.enumerated() {
+                for position in positions { keep[utterance * channels + position] = 0 }
+            }
+            let factors = try Tensor(keep, shape: [layout.count, channels]).to(dtype: dtype, device: device)
+            return try input * factors.taking(Tensor(layout.utteranceOfRow).to(device: device))
+        }
+        return try channelsFirst ? time(channel(self)) : channel(time(self))
+    }
+}

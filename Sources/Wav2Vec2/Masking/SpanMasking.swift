@@ -1,0 +1,161 @@
+import Foundation
+import Randomness
+
+/// How spans are chosen along one dimension: fairseq's `compute_mask_indices`.
+public struct SpanMasking: Sendable, Equatable {
+    /// How the lengths of spans are drawn.
+    public enum Selection: String, Sendable, Codable, CaseIterable {
+        /// All of `length`.
+        case `static`
+        /// Uniform between `other` and 2 · `length` + 1.
+        case uniform
+        /// Normal with mean `length` and deviation `other`, at least 1.
+        case normal
+        /// Poisson with mean `length`.
+        case poisson
+    }
+
+    /// The share of elements that spans would cover if they never overlapped.
+    public var probability: Double
+    /// The length of a span, or the mean length.
+    public var length: Int
+    /// How lengths are drawn.
+    public var selection = Selection.static
+    /// The other parameter of the length's distribution.
+    public var other = 0.0
+    /// Whether spans may not overlap.
+    public var noOverlap = false
+    /// The least number of elements between spans that do not overlap.
+    public var minSpace = 1
+    /// The least number of spans in a row.
+    public var minMasks = 0
+    /// Whether all rows of a batch mask the same number of elements: that of the row with the fewest.
+    public var requireSameMasks = true
+    /// The share of masked elements that are unmasked again.
+    public var maskDropout = 0.0
+
+    /// Makes static spans.
+    public init(probability: Double, length: Int) {
+        self.probability = probability
+        self.length = length
+    }
+
+    /// Draws masks for the rows of a sub-batch.
+    ///
+    /// - Parameters:
+    ///   - lengths: The elements of each row.
+    ///   - streams: A stream of random numbers for each row, and one more for the rule of equal counts.
+    /// - Returns: For each row the sorted positions that are masked.
+    /// - Throws: ``ConfigurationError`` when a row would be masked completely.
+    public func draw(lengths: [Int], streams: [RandomStream]) throws -> [[Int]] {
+        precondition(streams.count == lengths.count + 1, "one stream a row, and one for the batch")
+        var rows: [[Int]] = []
+        for (row, size) in lengths.enumerated() {
+            var stream = streams[row]
+            let chosen = positions(size: size, &stream)
+            guard chosen.count < size else {
+                throw ConfigurationError(
+                    "the mask covers all \(size) frames of an utterance: it is too short for mask_length \(length); "
+                        + "raise data.min_sample_size or lower masking.mask_length")
+            }
+            rows.append(chosen)
+        }
+        var last = streams[lengths.count]
+        if requireSameMasks, let least = rows.map(\.count).min() {
+            rows = rows.map { $0.count > least ? choose(least, from: $0, &last) : $0 }
+        }
+        if maskDropout > 0 {
+            rows = rows.map { row in
+                choose(row.count - Int((Double(row.count) * maskDropout).rounded()), from: row, &last)
+            }
+        }
+        return rows
+    }
+
+    /// The masked positions of one row, sorted.
+    private func positions(size: Int, _ stream: inout RandomStream) -> [Int] {
+        guard probability > 0, size > 1 else { return [] }
+        let wanted = Int(probability * Double(size) / Double(max(1, length)) + stream.uniform())
+        let count = max(minMasks, wanted)
+        var lengths = (0..<count).map { _ in spanLength(&stream) }
+        if lengths.reduce(0, +) == 0 { lengths = [min(length, size - 1)] }
+        return noOverlap
+            ? separateSpans(lengths, size: size, &stream) : overlappingSpans(lengths, size: size, &stream)
+    }
+
+    private func spanLength(_ stream: inout RandomStream) -> Int {
+        switch selection {
+        case .static: return length
+        case .uniform:
+            let low = Int(other)
+            return low + stream.integer(below: max(1, 2 * length + 1 - low))
+        case .normal: return max(1, Int((Double(length) + other * stream.normal()).rounded()))
+        case .poisson: return poisson(mean: Double(length), &stream)
+        }
+    }
+
+    /// Knuth's method: counts uniform factors until their product falls below e^−mean.
+    private func poisson(mean: Double, _ stream: inout RandomStream) -> Int {
+        let threshold = exp(-mean)
+        var product = stream.uniform()
+        var count = 0
+        while product > threshold {
+            count += 1
+            product *= stream.uniform()
+        }
+        return count
+    }
+
+    /// Spans with distinct starts that may overlap. The last element is never masked, as in fairseq.
+    private func overlappingSpans(_ lengths: [Int], size: Int, _ stream: inout RandomStream) -> [Int] {
+        var longest = lengths.min() ?? 1
+        if size - longest <= lengths.count { longest = size - lengths.count - 1 }
+        let starts = choose(min(lengths.count, max(1, size - longest)), from: Array(0..<max(1, size - longest)), &stream)
+        // Starts come sorted, lengths in the order drawn: they are independent, so any pairing has the same law.
+        var masked = [Bool](repeating: false, count: size)
+        for (start, length) in zip(starts, lengths) {
+            for position in start..<min(size, start + length) { masked[position] = true }
+        }
+        return masked.indices.filter { masked[$0] }
+    }
+
+    /// Spans with at least `minSpace` elements between them, the longest placed first.
+    private func separateSpans(_ lengths: [Int], size: Int, _ stream: inout RandomStream) -> [Int] {
+        var free = [0..<size]
+        var masked: [Int] = []
+        let shortest = lengths.min() ?? 1
+        for length in lengths.sorted(by: >) {
+            let room = free.map { $0.count >= length + minSpace ? $0.count : 0 }
+            let total = room.reduce(0, +)
+            guard total > 0 else { break }
+            var pick = stream.integer(below: total)
+            var index = 0
+            while pick >= room[index] {
+                pick -= room[index]
+                index += 1
+            }
+            let part = free.remove(at: index)
+            let start = part.lowerBound + stream.integer(below: part.count - length)
+            masked.append(contentsOf: start..<start + length)
+            if start - part.lowerBound - minSpace >= shortest {
+                free.append(part.lowerBound..<start - minSpace + 1)
+            }
+            if part.upperBound - start - length - minSpace > shortest {
+                free.append(start + length + minSpace..<part.upperBound)
+            }
+        }
+        return masked.sorted()
+    }
+
+    /// A sorted choice of distinct elements.
+    private func choose(_ count: Int, from elements: [Int], _ stream: inout RandomStream) -> [Int] {
+        // Selection sampling (Knuth, volume 2, 3.4.2, algorithm S): one pass, sorted result.
+        var chosen: [Int] = []
+        chosen.reserveCapacity(count)
+        for (position, element) in elements.enumerated() where chosen.count < count {
+            let left = elements.count - position
+            if stream.integer(below: left) < count - chosen.count { chosen.append(element) }
+        }
+        return chosen
+    }
+}

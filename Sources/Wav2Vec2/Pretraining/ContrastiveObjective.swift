@@ -1,0 +1,109 @@
+import Torch
+
+/// The contrastive loss of a sub-batch, summed over its masked frames.
+public struct ContrastiveLoss {
+    /// The loss.
+    public let loss: Tensor
+    /// For how many frames the true vector was the most similar one.
+    public let correct: Int
+    /// The scaled similarities, [frames, 1 + negatives], the true vector first; −∞ where a negative is the true vector.
+    public let logits: Tensor
+}
+
+/// Similarities of predictions to candidates, picked out of one product a utterance instead of gathered vectors.
+///
+/// Nothing of size [frames, negatives, channels] is ever built: normalised predictions times normalised candidates give
+/// all similarities of an utterance at once, of which the sampled ones are read.
+///
+/// - Parameters:
+///   - predictions: [frames, channels], the sub-batch's masked frames, utterance by utterance.
+///   - candidates: [candidates, channels], utterance by utterance.
+///   - identities: What makes two candidates the same vector: int64 [candidates], or `nil` if none ever are.
+///   - masked: For each utterance which of its candidates are the masked frames' true vectors.
+///   - candidateCounts: How many candidates each utterance has.
+///   - negatives: The distractors.
+///   - codeVectors: Made-up code vectors, [frames, count, channels], with their identities [frames, count].
+///   - temperature: What similarities are divided by.
+/// - Returns: [frames, 1 + negatives].
+func contrastiveLogits(
+    predictions: Tensor, candidates: Tensor, identities: Tensor?, masked: [[Int]], candidateCounts: [Int],
+    negatives: Negatives, codeVectors: (vectors: Tensor, identities: Tensor)?, temperature: Double
+) throws -> Tensor {
+    func normalized(_ tensor: Tensor) throws -> Tensor {
+        try tensor / tensor.norm(-1, keepingDimensions: true).clamped(below: 1e-8)
+    }
+    let device = predictions.device
+    let directions = try normalized(predictions)
+    let targets = try normalized(candidates)
+    let frames = RaggedLayout(masked.map(\.count))
+    let pool = RaggedLayout(candidateCounts)
+    let negativeInfinity = -Double.infinity
+
+    // Similarities at the given candidates, with −∞ where one is the frame's true vector.
+    func pick(_ similarity: Tensor, _ indices: Tensor, own: Tensor, _ identities: Tensor?) throws -> Tensor {
+        let picked = try similarity.gathered(1, indices)
+        guard let identities else { return picked }
+        let same = try identities.taking(indices.reshaped(-1)).viewed(indices.shape)
+            .equals(identities.taking(own).unsqueezed(1))
+        return try picked.filled(where: same, with: negativeInfinity)
+    }
+
+    var rows: [Tensor] = []
+    for utterance in 0..<masked.count where !masked[utterance].isEmpty {
+        let own = try Tensor(masked[utterance]).to(device: device)
+        let similarity = try directions.rows(frames.rows(utterance))
+            .matmul(targets.rows(pool.rows(utterance)).transposed())
+        let local = try identities?.rows(pool.rows(utterance))
+        var columns = [try similarity.gathered(1, own.unsqueezed(1))]
+        let count = negatives.sameUtterance[utterance].count / masked[utterance].count
+        if count > 0 {
+            let indices = try Tensor(negatives.sameUtterance[utterance], shape: [masked[utterance].count, count])
+                .to(device: device)
+            columns.append(try pick(similarity, indices, own: own, local))
+        }
+        rows.append(try .concatenate(columns, 1))
+    }
+    var logits = try Tensor.concatenate(rows)
+
+    if !negatives.anywhere.isEmpty {
+        let own = masked.enumerated().flatMap { utterance, positions in positions.map { $0 + pool.offsets[utterance] } }
+        let indices = try Tensor(negatives.anywhere, shape: [frames.total, negatives.anywhere.count / frames.total])
+            .to(device: device)
+        let picked = try pick(
+            directions.matmul(targets.transposed()), indices, own: Tensor(own).to(device: device), identities)
+        logits = try .concatenate([logits, picked], 1)
+    }
+    if let codeVectors {
+        let similarity = try (normalized(codeVectors.vectors) * directions.unsqueezed(1)).sum(-1)
+        let own = masked.enumerated().flatMap { utterance, positions in positions.map { $0 + pool.offsets[utterance] } }
+        let same = try identities.map {
+            try codeVectors.identities.equals($0.taking(Tensor(own).to(device: device)).unsqueezed(1))
+        }
+        let picked = try same.map { try similarity.filled(where: $0, with: negativeInfinity) } ?? similarity
+        logits = try .concatenate([logits, picked], 1)
+    }
+    return try logits / temperature
+}
+
+/// The loss of contrastive logits (paper, equation 3, or its binary form).
+///
+/// - Parameters:
+///   - logits: [frames, 1 + negatives], the true vector first.
+///   - infonce: Whether the loss is a choice among candidates; else each candidate is judged for itself.
+func contrastiveLoss(_ logits: Tensor, infonce: Bool) throws -> ContrastiveLoss {
+    let loss: Tensor
+    if infonce {
+        loss = try -logits.logSoftmax(1, dtype: .float32).selected(1, 0).sum()
+    } else {
+        // softplus(−∞) is 0 and has no gradient, so a negative equal to the true vector does not count.
+        let truth = try (-logits.selected(1, 0)).softplus().sum()
+        loss = try truth + logits.narrowed(1, 1..<logits.size(1)).softplus().sum()
+    }
+    let correct = try withoutGradient {
+        // A row whose smallest logit is the true one as well has nothing to choose from, and does not count.
+        let largest = try logits.argmax(-1).equals(0)
+        let smallest = try (-logits).argmax(-1).equals(0)
+        return Int(try largest.and(smallest.not()).sum().item())
+    }
+    return ContrastiveLoss(loss: loss, correct: correct, logits: logits)
+}

@@ -1,0 +1,190 @@
+import Foundation
+import Torch
+
+/// Where the Gumbel noise of one quantizer call comes from.
+public enum QuantizerNoise: Sendable {
+    /// None: the most probable entries are chosen, and no gradient passes through the choice (evaluation).
+    case none
+    /// Drawn from a generator.
+    case drawn(Generator)
+    /// Given numbers, [rows · groups, entries].
+    case given(Tensor)
+}
+
+/// The Gumbel temperature as a function of the update number alone.
+public struct TemperatureSchedule: Sendable, Equatable {
+    /// At the first update.
+    public let start: Double
+    /// The least.
+    public let end: Double
+    /// The factor from one update to the next.
+    public let decay: Double
+
+    /// Makes the schedule from fairseq's `latent_temp`: start, end and decay.
+    public init(_ latentTemp: [Double]) {
+        start = latentTemp[0]
+        end = latentTemp[1]
+        decay = latentTemp[2]
+    }
+
+    /// The temperature at an update, counted from 1: start · decayᵘ, as in NVIDIA's version.
+    public func temperature(update: Int) -> Double {
+        max(start * pow(decay, Double(update)), end)
+    }
+}
+
+/// What a quantizer makes of its input.
+public struct Quantized {
+    /// The chosen entries, concatenated over groups: [rows, channels].
+    public let vectors: Tensor
+    /// The chosen entry of each group: int64 [rows, groups].
+    public let codes: Tensor
+    /// e to the entropy of the mean choice, summed over groups: how many entries are in use.
+    public let codePerplexity: Tensor
+    /// The same of the mean probabilities; differentiable, the diversity loss's quantity.
+    public let probabilityPerplexity: Tensor
+    /// All entries of all groups.
+    public let entryCount: Int
+}
+
+/// One block of a deeper projection to logits.
+private final class ProjectionBlock: Module {
+    @Child("0") var linear: Linear
+
+    init(_ inputs: Int, _ outputs: Int, initializer: Initializer) throws {
+        super.init()
+        linear = try Linear(inputs, outputs, initializer: initializer)
+    }
+}
+
+/// The projection to logits: one linear layer, or several with GELU between them.
+private final class LogitProjection: Module {
+    @Child("") var single: Linear?
+    @Child("") var hidden: [ProjectionBlock]
+    @Child("") var last: [Linear]
+
+    init(_ inputs: Int, _ outputs: Int, depth: Int, factor: Int, initializer: Initializer) throws {
+        super.init()
+        guard depth > 1 else {
+            single = try Linear(inputs, outputs, start: .normal(1), initializer: initializer)
+            hidden = []
+            last = []
+            return
+        }
+        single = nil
+        let inner = inputs * factor
+        hidden = try (0..<depth - 1).map {
+            try ProjectionBlock($0 == 0 ? inputs : inner, inner, initializer: initializer)
+        }
+        last = [try Linear(inner, outputs, initializer: initializer)]
+    }
+
+    func callAsFunction(_ input: Tensor) throws -> Tensor {
+        if let single { return try single(input) }
+        var hidden = input
+        for block in self.hidden { hidden = try block.linear(hidden).gelu() }
+        return try last[0](hidden)
+    }
+}
+
+/// Chooses one entry of each of several code books by a Gumbel softmax (paper, section 2, equation 1).
+public final class GumbelVectorQuantizer: Module {
+    @Parameter("vars") var entries: Tensor
+    @Child("weight_proj") private var projection: LogitProjection
+    /// How many code books, each choosing a part of the vector.
+    public let groups: Int
+    /// Entries of a code book.
+    public let entriesPerGroup: Int
+    private let combineGroups: Bool
+
+    /// Makes the quantizer.
+    ///
+    /// - Parameters:
+    ///   - inputs: Input channels.
+    ///   - outputs: Output channels, a multiple of the groups.
+    ///   - configuration: Entries, groups, depth and factor.
+    ///   - initializer: Where the numbers come from.
+    init(inputs: Int, outputs: Int, _ configuration: ModelConfiguration, initializer: Initializer) throws {
+        groups = configuration.latentGroups
+        entriesPerGroup = configuration.latentVars
+        combineGroups = configuration.combineGroups
+        super.init()
+        let books = combineGroups ? 1 : groups
+        entries = try initializer.uniform([1, books * entriesPerGroup, outputs / groups], 0, 1)
+        projection = try LogitProjection(
+            inputs, groups * entriesPerGroup, depth: configuration.quantizerDepth,
+            factor: configuration.quantizerFactor, initializer: initializer)
+    }
+
+    /// The entries of one group, [entries, channels of a group].
+    private func book(_ group: Int) throws -> Tensor {
+        let start = combineGroups ? 0 : group * entriesPerGroup
+        return try entries.selected(0, 0).rows(start..<start + entriesPerGroup)
+    }
+
+    private func perplexity(_ probabilities: Tensor) throws -> Tensor {
+        // [groups, entries]; the small number keeps log defined, as in fairseq.
+        try (-(probabilities * (probabilities + 1e-7).log()).sum(-1)).exp().sum()
+    }
+
+    /// Quantizes [rows, inputs].
+    ///
+    /// - Parameters:
+    ///   - input: What is quantized.
+    ///   - temperature: The Gumbel softmax's temperature.
+    ///   - noise: Its noise; `.none` chooses the most probable entries.
+    public func callAsFunction(_ input: Tensor, temperature: Double, noise: QuantizerNoise) throws -> Quantized {
+        let rows = input.size(0)
+        let logits = try projection(input).viewed(rows, groups, entriesPerGroup)
+        let average = try logits.softmax(-1, dtype: .float32).mean(0)
+        let hard = try oneHot(logits.detached().argmax(-1))
+        let codePerplexity = try withoutGradient { try perplexity(hard.mean(0)) }
+
+        let choice: Tensor
+        let codes: Tensor
+        switch noise {
+        case .none:
+            choice = hard
+            codes = try logits.detached().argmax(-1)
+        case .drawn, .given:
+            let soft = try ((logits + gumbel(noise, like: logits)) / temperature).softmax(-1)
+            codes = try soft.detached().argmax(-1)
+            // The forward value is one-hot, the gradient the soft choice's (straight through).
+            choice = try oneHot(codes) - soft.detached() + soft
+        }
+        let parts = try (0..<groups).map { group in
+            try choice.selected(1, group).matmul(book(group))
+        }
+        return Quantized(
+            vectors: try .concatenate(parts, -1), codes: codes, codePerplexity: codePerplexity,
+            probabilityPerplexity: try perplexity(average), entryCount: groups * entriesPerGroup)
+    }
+
+    /// The most probable entry of each group for [rows, inputs]: int64 [rows, groups].
+    public func codes(_ input: Tensor) throws -> Tensor {
+        try projection(input).viewed(input.size(0), groups, entriesPerGroup).argmax(-1)
+    }
+
+    /// The vectors of chosen entries.
+    ///
+    /// - Parameter codes: int64 [rows, groups].
+    func vectors(_ codes: Tensor) throws -> Tensor {
+        try .concatenate((0..<groups).map { try book($0).taking(codes.selected(1, $0)) }, -1)
+    }
+
+    private func oneHot(_ codes: Tensor) throws -> Tensor {
+        let range = try Tensor.range(0..<entriesPerGroup, device: codes.device)
+        return try codes.unsqueezed(-1).equals(range).to(dtype: entries.dtype)
+    }
+
+    private func gumbel(_ noise: QuantizerNoise, like logits: Tensor) throws -> Tensor {
+        switch noise {
+        case .none: return try logits.zerosLike()
+        case .given(let numbers): return try numbers.viewed(logits.shape)
+        case .drawn(let generator):
+            let exponential = try logits.detached().emptyLike()
+            try exponential.fillExponentialInPlace(generator: generator)
+            return try -exponential.log()
+        }
+    }
+}

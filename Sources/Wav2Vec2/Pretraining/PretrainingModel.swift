@@ -1,0 +1,237 @@
+import Torch
+
+/// The random choices of one sub-batch.
+public struct SubBatchPlan: Sendable {
+    /// The utterances of the batch that belong to it.
+    public var utterances: Range<Int>
+    /// What is masked in them.
+    public var mask: Mask
+    /// The distractors of their masked frames.
+    public var negatives: Negatives
+    /// The target quantizer's noise.
+    public var noise: QuantizerNoise
+    /// The input quantizer's noise, where the model has one.
+    public var inputNoise: QuantizerNoise
+
+    /// Gathers the choices.
+    public init(
+        utterances: Range<Int>, mask: Mask, negatives: Negatives, noise: QuantizerNoise,
+        inputNoise: QuantizerNoise = .none
+    ) {
+        self.utterances = utterances
+        self.mask = mask
+        self.negatives = negatives
+        self.noise = noise
+        self.inputNoise = inputNoise
+    }
+}
+
+/// The losses of one sub-batch, each summed over its masked frames, and what is worth watching.
+public struct PretrainingLosses {
+    /// All terms together.
+    public let total: Tensor
+    /// The contrastive term.
+    public let contrastive: ContrastiveLoss
+    /// The weighted diversity term; absent without a quantizer.
+    public let diversity: Tensor?
+    /// The weighted penalty on the features' energy.
+    public let penalty: Tensor
+    /// The features' mean square, unweighted.
+    public let featurePenalty: Tensor
+    /// The quantizer's result, if there is one.
+    public let quantized: Quantized?
+    /// How many frames were masked: fairseq's sample size.
+    public let sampleSize: Int
+}
+
+/// wav2vec 2.0 with its pre-training objective (Baevski et al. 2020, section 3).
+public final class PretrainingModel: Module {
+    @Child("") public var model: Wav2Vec2Model
+    @Child("quantizer") public var quantizer: GumbelVectorQuantizer?
+    @Child("project_q") var targetProjection: Linear
+    @Child("input_quantizer") private var ownInputQuantizer: GumbelVectorQuantizer?
+    @Child("project_inp") var inputProjection: Linear?
+    @Child("target_glu.0") var targetGate: Linear?
+    @Child("final_proj") var finalProjection: Linear
+    /// How negatives are chosen and losses weighted.
+    public let objective: ObjectiveConfiguration
+    /// Whether channels are masked before frames.
+    public let maskChannelBefore: Bool
+
+    /// Makes a model.
+    ///
+    /// - Parameters:
+    ///   - configuration: The architecture.
+    ///   - objective: The losses.
+    ///   - maskChannelBefore: Whether channels are masked before frames.
+    ///   - initializer: Where parameters come from.
+    public init(
+        _ configuration: ModelConfiguration, objective: ObjectiveConfiguration = .init(),
+        maskChannelBefore: Bool = false, initializer: Initializer
+    ) throws {
+        self.objective = objective
+        self.maskChannelBefore = maskChannelBefore
+        super.init()
+        model = try Wav2Vec2Model(configuration, initializer: initializer)
+        let (inputs, target) = (configuration.extractorChannels, configuration.targetChannels)
+        let latent = configuration.latentDim > 0 ? configuration.latentDim : target
+        quantizer =
+            try configuration.quantizeTargets
+            ? GumbelVectorQuantizer(inputs: inputs, outputs: latent, configuration, initializer: initializer) : nil
+        targetProjection = try Linear(quantizer == nil ? inputs : latent, target, initializer: initializer)
+        let shares = configuration.sameQuantizer && quantizer != nil
+        let inputLatent =
+            shares ? latent : configuration.latentDim > 0 ? configuration.latentDim : configuration.encoderEmbedDim
+        ownInputQuantizer =
+            try configuration.quantizeInput && !shares
+            ? GumbelVectorQuantizer(inputs: inputs, outputs: inputLatent, configuration, initializer: initializer) : nil
+        inputProjection =
+            try configuration.quantizeInput
+            ? Linear(inputLatent, configuration.encoderEmbedDim, initializer: initializer) : nil
+        targetGate = try configuration.targetGlu ? Linear(target, 2 * target, initializer: initializer) : nil
+        finalProjection = try Linear(configuration.encoderEmbedDim, target, initializer: initializer)
+    }
+
+    /// The losses of each sub-batch of a batch.
+    ///
+    /// All sub-batches go through extractor and encoder together; masks, negatives, quantizer statistics and penalties
+    /// are each sub-batch's own, so the sum equals that of separate passes.
+    ///
+    /// The probe sees the model's stages, and `quantized`, `predictions`, `targets` and `logits` of each sub-batch.
+    ///
+    /// - Parameters:
+    ///   - samples: All utterances' samples end to end, [Σ lengths].
+    ///   - lengths: The samples of each utterance.
+    ///   - plans: The random choices of each sub-batch; together they cover all utterances in order.
+    ///   - temperature: The Gumbel softmax's temperature.
+    ///   - pass: Dropouts, LayerDrop and probe.
+    public func callAsFunction(
+        _ samples: Tensor, lengths: [Int], plans: [SubBatchPlan], temperature: Double, _ pass: ForwardPass
+    ) throws -> [PretrainingLosses] {
+        let configuration = model.configuration
+        let features = try model.features(samples, lengths: lengths)
+        let layout = features.layout
+        pass.probe?("conv_features", features.raw)
+        pass.probe?("features_ln", features.normalized)
+        let targets = try features.normalized.dropout(configuration.dropoutFeatures, pass.mode)
+        var input = try model.encoderInput(features, pass.mode)
+        var inputQuantized: [Quantized] = []
+        if let inputProjection {
+            let parts = try plans.map { plan in
+                let rows = layout.offsets[plan.utterances.lowerBound]..<layout.offsets[plan.utterances.upperBound]
+                let part = try inputQuantizer().callAsFunction(
+                    input.rows(rows), temperature: temperature, noise: plan.inputNoise)
+                inputQuantized.append(part)
+                return try inputProjection(part.vectors)
+            }
+            input = try .concatenate(parts)
+        }
+        let context = try model.context(
+            input, layout, mask: .joined(plans.map(\.mask)), channelsFirst: maskChannelBefore, pass)
+        return try plans.enumerated().map { index, plan in
+            try losses(
+                plan, features: features, targets: targets, context: context, temperature: temperature,
+                inputQuantized: inputQuantized.isEmpty ? nil : inputQuantized[index], pass)
+        }
+    }
+
+    private func inputQuantizer() throws -> GumbelVectorQuantizer {
+        guard let found = ownInputQuantizer ?? quantizer else {
+            throw ConfigurationError("quantize_input is on, but the model has no quantizer")
+        }
+        return found
+    }
+
+    private func losses(
+        _ plan: SubBatchPlan, features: Wav2Vec2Model.Features, targets: Tensor, context: Tensor, temperature: Double,
+        inputQuantized: Quantized?, _ pass: ForwardPass
+    ) throws -> PretrainingLosses {
+        let layout = features.layout
+        let span = layout.offsets[plan.utterances.lowerBound]..<layout.offsets[plan.utterances.upperBound]
+        let local = RaggedLayout(Array(layout.lengths[plan.utterances]))
+        let rows = plan.mask.rows(in: local)
+        guard !rows.isEmpty else {
+            throw ConfigurationError("no frame is masked: raise masking.mask_prob or lower masking.mask_length")
+        }
+        let maskedRows = try Tensor(rows.map { $0 + span.lowerBound }).to(device: context.device)
+
+        // The true vectors come first; they are candidates themselves unless all frames are.
+        var quantized: Quantized?
+        func represent(_ input: Tensor, keep: Bool) throws -> (vectors: Tensor, identities: Tensor?) {
+            guard let quantizer else { return (try gated(targetProjection(input)), nil) }
+            let result = try quantizer(input, temperature: temperature, noise: keep ? plan.noise : .none)
+            if keep { quantized = result }
+            return (try gated(targetProjection(result.vectors)), try codeIdentities(result.codes, quantizer))
+        }
+        let truth = try represent(targets.takingRows(maskedRows), keep: true)
+        pass.probe?("quantized", quantized?.vectors ?? truth.vectors)
+        var candidates = truth.vectors
+        var identities = truth.identities
+        var positions = plan.mask.frames.map { Array($0.indices) }
+        var counts = positions.map(\.count)
+        if objective.negativesFromEverywhere {
+            // All frames are candidates; the masked ones keep the vectors that their own quantization chose.
+            let everywhere = try represent(targets.rows(span), keep: false)
+            let places = try Tensor(rows).to(device: context.device)
+            candidates = try everywhere.vectors.replacing(places, with: truth.vectors)
+            if let all = everywhere.identities, let own = truth.identities {
+                identities = try all.replacing(places, with: own)
+            }
+            positions = plan.mask.frames
+            counts = local.lengths
+        }
+        let predictions = try finalProjection(context.takingRows(maskedRows))
+        pass.probe?("predictions", predictions)
+        pass.probe?("targets", truth.vectors)
+        let logits = try contrastiveLogits(
+            predictions: predictions, candidates: candidates,
+            identities: identities, masked: positions, candidateCounts: counts, negatives: plan.negatives,
+            codeVectors: codeVectors(plan.negatives, frames: rows.count), temperature: objective.logitTemp)
+        pass.probe?("logits", logits)
+        let contrastive = try contrastiveLoss(logits, infonce: objective.infonce)
+
+        let sampleSize = rows.count
+        var total = contrastive.loss
+        let featurePenalty = try features.raw.rows(span).to(dtype: .float32).squared().mean()
+        let penalty = try featurePenalty * (objective.lossWeights[1] * Double(sampleSize))
+        total = try total + penalty
+        let statistics = quantized ?? inputQuantized
+        let diversity = try statistics.map { statistics in
+            let entries = Double(statistics.entryCount)
+            return try (entries - statistics.probabilityPerplexity)
+                * (objective.lossWeights[0] * Double(sampleSize) / entries)
+        }
+        if let diversity { total = try total + diversity }
+        return PretrainingLosses(
+            total: total, contrastive: contrastive, diversity: diversity, penalty: penalty,
+            featurePenalty: featurePenalty, quantized: statistics, sampleSize: sampleSize)
+    }
+
+    private func gated(_ vectors: Tensor) throws -> Tensor {
+        try targetGate.map { try $0(vectors).glu() } ?? vectors
+    }
+
+    /// One number for each choice of entries: two vectors are the same if and only if these are.
+    private func codeIdentities(_ codes: Tensor, _ quantizer: GumbelVectorQuantizer) throws -> Tensor {
+        var identity = try codes.selected(-1, 0)
+        for group in 1..<max(1, quantizer.groups) {
+            let shift = try Tensor([Int64(quantizer.entriesPerGroup)], shape: []).to(device: codes.device)
+            identity = try identity * shift + codes.selected(-1, group)
+        }
+        return identity
+    }
+
+    private func codeVectors(
+        _ negatives: Negatives, frames: Int
+    ) throws -> (vectors: Tensor, identities: Tensor)? {
+        guard !negatives.codes.isEmpty, let quantizer else { return nil }
+        let count = negatives.codes.count / (frames * quantizer.groups)
+        let codes = try Tensor(negatives.codes, shape: [frames * count, quantizer.groups])
+            .to(device: model.maskEmbedding.device)
+        let vectors = try gated(targetProjection(quantizer.vectors(codes)))
+        return (
+            try vectors.viewed(frames, count, vectors.size(1)),
+            try codeIdentities(codes, quantizer).viewed(frames, count)
+        )
+    }
+}

@@ -1,0 +1,94 @@
+import Torch
+
+/// How utterances lie end to end along the first dimension of a matrix.
+public struct RaggedLayout: Sendable, Equatable {
+    /// The rows of each utterance.
+    public let lengths: [Int]
+    /// Where each utterance starts, and the total at the end: the cumulative lengths.
+    public let offsets: [Int]
+
+    /// Makes the layout of utterances of these lengths.
+    public init(_ lengths: [Int]) {
+        self.lengths = lengths
+        var offsets = [0]
+        offsets.reserveCapacity(lengths.count + 1)
+        for length in lengths { offsets.append(offsets[offsets.count - 1] + length) }
+        self.offsets = offsets
+    }
+
+    /// All rows.
+    public var total: Int { offsets[offsets.count - 1] }
+
+    /// The number of utterances.
+    public var count: Int { lengths.count }
+
+    /// The rows of one utterance.
+    public func rows(_ utterance: Int) -> Range<Int> { offsets[utterance]..<offsets[utterance + 1] }
+
+    /// The length that all utterances share, if they do.
+    public var uniformLength: Int? {
+        guard let first = lengths.first, lengths.allSatisfy({ $0 == first }) else { return nil }
+        return first
+    }
+
+    /// Every utterance made longer, up to a multiple.
+    public func roundedUp(toMultipleOf factor: Int) -> RaggedLayout {
+        RaggedLayout(lengths.map { ($0 + factor - 1) / factor * factor })
+    }
+
+    /// The utterance that each row belongs to.
+    public var utteranceOfRow: [Int] {
+        lengths.enumerated().flatMap { utterance, length in repeatElement(utterance, count: length) }
+    }
+
+    /// Where this layout's rows lie in another layout, whose utterances are at least as long.
+    ///
+    /// - Parameters:
+    ///   - larger: The other layout.
+    ///   - shift: Rows between the start of an utterance there and the first of its rows here.
+    public func positions(in larger: RaggedLayout, shiftedBy shift: Int = 0) -> [Int] {
+        var positions: [Int] = []
+        positions.reserveCapacity(total)
+        for (utterance, length) in lengths.enumerated() {
+            let start = larger.offsets[utterance] + shift
+            positions.append(contentsOf: start..<start + length)
+        }
+        return positions
+    }
+}
+
+extension Tensor {
+    /// The given rows, each asked for at most once; gradients go back to their rows.
+    ///
+    /// - Parameter indices: Distinct row numbers, int64.
+    public func takingRows(_ indices: Tensor) throws -> Tensor {
+        let shape = shape
+        return try differentiable("row selection", [self]) {
+            (
+                [try taking(indices)],
+                { gradients, _ in
+                    guard let gradient = gradients[0] else { return [nil] }
+                    return [
+                        try Tensor.zeros(shape, dtype: gradient.dtype, device: gradient.device)
+                            .replacing(indices, with: gradient)
+                    ]
+                }
+            )
+        }[0]
+    }
+
+    /// Rows placed into a larger matrix of zeros; the inverse of ``takingRows(_:)``.
+    ///
+    /// - Parameters:
+    ///   - indices: Where each row goes, distinct, int64.
+    ///   - count: The rows of the larger matrix.
+    public func placingRows(at indices: Tensor, in count: Int) throws -> Tensor {
+        try differentiable("row placement", [self]) {
+            let zeros = try Tensor.zeros([count] + Array(shape.dropFirst()), dtype: dtype, device: device)
+            return (
+                [try zeros.replacing(indices, with: self)],
+                { gradients, _ in try [gradients[0].map { try $0.taking(indices) }] }
+            )
+        }[0]
+    }
+}

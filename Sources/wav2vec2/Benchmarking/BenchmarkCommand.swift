@@ -1,0 +1,162 @@
+import ArgumentParser
+import Foundation
+import Torch
+import Wav2Vec2
+
+/// `wav2vec2 benchmark`: how fast a BASE model trains and recognises here.
+struct BenchmarkCommand: ParsableCommand {
+    /// What is timed.
+    enum Task: String, CaseIterable, ExpressibleByArgument {
+        case pretrain
+        case finetune
+        case inference
+    }
+
+    static let configuration = CommandConfiguration(
+        commandName: "benchmark",
+        abstract: "Time a BASE model on synthetic audio.",
+        discussion: """
+            A training step is everything an update does: drawing masks and negatives, forward and backward pass with \
+            the recipe's dropouts, clipping and Adam. One step warms up; then the median and the least of the \
+            repetitions are given. The utilisation is the analytic number of operations over the time and over the \
+            speed of a large matrix product in the same run.
+
+            Examples:
+              wav2vec2 benchmark pretrain
+              wav2vec2 benchmark finetune --utterances 15,13,11.5,9.5,8,6,4.5,3
+              wav2vec2 benchmark inference --hourglass "[2,(8,4),2]" --json
+            """)
+
+    @ArgumentParser.Argument(help: "What is timed: \(Task.allCases.map(\.rawValue).joined(separator: ", ")).")
+    var task: Task
+
+    @Option(help: "The batch: 4x10 is four utterances of 10 s; 15,13,11.5 is one of each length.")
+    var utterances = BenchmarkShape.standard
+
+    @Option(help: "An Hourglass encoder such as \"[2,(8,4),2]\", or off.")
+    var hourglass = "off"
+
+    @Option(help: "How many steps are timed.")
+    var repetitions = 5
+
+    @OptionGroup var compute: ComputeOptions
+
+    @Flag(help: "Print one JSON object.")
+    var json = false
+
+    func validate() throws {
+        guard repetitions >= 1 else {
+            throw ValidationError("--repetitions is \(repetitions); it must be at least 1.")
+        }
+        _ = try layout()
+    }
+
+    private func layout() throws -> HourglassLayout? {
+        do {
+            return hourglass == "off" ? nil : try HourglassLayout(parsing: hourglass)
+        } catch {
+            throw ValidationError("--\(error).")
+        }
+    }
+
+    func run() throws {
+        try compute.apply()
+        var configuration = ModelConfiguration()
+        configuration.hourglass = try layout()
+        let samples = utterances.samples
+        let benchmark: any BenchmarkTask =
+            switch task {
+            case .pretrain: try PretrainingBenchmark(configuration, samples: samples, device: compute.device)
+            case .finetune: try FinetuningBenchmark(configuration, samples: samples, device: compute.device)
+            case .inference: try InferenceBenchmark(configuration, samples: samples, device: compute.device)
+            }
+        var peak = try matrixProductSpeed(compute.device)
+        try benchmark.step(0)
+        var times: [Double] = []
+        for repetition in 1...repetitions {
+            Console.progress("benchmark: step \(repetition) of \(repetitions)")
+            let began = ContinuousClock.now
+            try benchmark.step(repetition)
+            times.append((ContinuousClock.now - began) / .seconds(1))
+        }
+        // Measured before and after: a machine that others use too is not always equally fast.
+        peak = max(peak, try matrixProductSpeed(compute.device))
+        let report = BenchmarkReport(
+            self, benchmark, times: times, peak: peak,
+            frames: samples.reduce(0) { $0 + configuration.convFeatureLayers.frames(samples: $1) })
+        Console.output(json ? try jsonLine(report) : report.text)
+    }
+}
+
+/// Operations per second of a large single-precision matrix product, the best of several.
+private func matrixProductSpeed(_ device: Device) throws -> Double {
+    let size = device == .cpu ? 2048 : 8192
+    let generator = try Generator(seed: 1)
+    let (left, right) = (
+        try Tensor.normal([size, size], generator: generator).to(device: device),
+        try Tensor.normal([size, size], generator: generator).to(device: device)
+    )
+    var best = 0.0
+    for _ in 0..<8 {
+        let began = ContinuousClock.now
+        _ = try left.matmul(right).rows(0..<1).narrowed(1, 0..<1).item()
+        let seconds = (ContinuousClock.now - began) / .seconds(1)
+        best = max(best, 2 * pow(Double(size), 3) / seconds)
+    }
+    return best
+}
+
+/// What `benchmark` prints.
+private struct BenchmarkReport: Encodable {
+    // The contract's key is `median_s`; conversion to snake case makes it of this.
+    var task: String
+    var shape: String
+    var medianS: Double
+    var minS: Double
+    var peakRssMb: Double
+    var utilisation: Double
+    var audioSPerS: Double
+    var framesPerS: Double
+    var maskedFramesPerS: Nullable<Double>
+    var threads: Int
+    var device: String
+    var precision = "fp32"
+    var hourglass: String
+    var repetitions: Int
+    var operations: Double
+    var peakOperationsPerS: Double
+
+    init(_ command: BenchmarkCommand, _ benchmark: any BenchmarkTask, times: [Double], peak: Double, frames: Int) {
+        let sorted = times.sorted()
+        let middle = sorted.count / 2
+        let median = sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
+        task = command.task.rawValue
+        shape = command.utterances.text
+        medianS = median
+        minS = sorted[0]
+        var usage = rusage()
+        getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+        peakRssMb = Double(usage.ru_maxrss) / 1024
+        operations = benchmark.operations
+        peakOperationsPerS = peak
+        utilisation = benchmark.operations / median / peak
+        audioSPerS = command.utterances.seconds.reduce(0, +) / median
+        framesPerS = Double(frames) / median
+        maskedFramesPerS = Nullable(benchmark.maskedFrames.map { Double($0) / median })
+        threads = LibTorch.threads
+        device = command.compute.device.description
+        hourglass = command.hourglass
+        repetitions = times.count
+    }
+
+    var text: String {
+        """
+        \(task), utterances \(shape), hourglass \(hourglass), \(precision) on \(device), \(threads) threads
+          step         median \(decimal(medianS, 3)) s, least \(decimal(minS, 3)) s of \(repetitions)
+          throughput   \(decimal(audioSPerS, 1)) s of audio, \(decimal(framesPerS, 0)) frames a second
+          utilisation  \(decimal(utilisation * 100, 1)) % of \(decimal(peakOperationsPerS / 1e9, 0)) GFLOP/s; \
+        \(decimal(operations / 1e12, 2)) TFLOP a step
+          memory       \(decimal(peakRssMb, 0)) MB at the peak
+        """
+    }
+}

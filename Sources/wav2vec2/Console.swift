@@ -1,0 +1,66 @@
+import Foundation
+import Synchronization
+
+/// What people read goes to standard error; results go to standard output.
+enum Console {
+    /// Writes a line to standard error.
+    static func error(_ line: String) {
+        clear()
+        FileHandle.standardError.write(Data((line + "\n").utf8))
+    }
+
+    /// Writes a line to standard output.
+    static func output(_ line: String) {
+        clear()
+        FileHandle.standardOutput.write(Data((line + "\n").utf8))
+    }
+
+    private static let state = Mutex((shown: false, last: ContinuousClock.now - .seconds(60)))
+
+    /// Shows how far a command is, in place on a terminal, and every ten seconds elsewhere.
+    static func progress(_ text: @autoclosure () -> String) {
+        let isTerminal = isatty(STDERR_FILENO) == 1
+        let now = ContinuousClock.now
+        let isDue = state.withLock { state in
+            guard now - state.last >= (isTerminal ? .milliseconds(100) : .seconds(10)) else { return false }
+            state = (isTerminal, now)
+            return true
+        }
+        guard isDue else { return }
+        FileHandle.standardError.write(Data((isTerminal ? "\r\u{1B}[K" + text() : text() + "\n").utf8))
+    }
+
+    private static func clear() {
+        let wasShown = state.withLock { state in
+            defer { state.shown = false }
+            return state.shown
+        }
+        if wasShown { FileHandle.standardError.write(Data("\r\u{1B}[K".utf8)) }
+    }
+}
+
+/// An encodable value as one line of JSON with sorted keys in snake case.
+func jsonLine(_ value: some Encodable) throws -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    encoder.keyEncodingStrategy = .convertToSnakeCase
+    return String(decoding: try encoder.encode(value), as: UTF8.self)
+}
+
+/// A number that is written as `null` where it is missing, so that the key is always there.
+struct Nullable<Value: Encodable>: Encodable {
+    var value: Value?
+
+    init(_ value: Value?) { self.value = value }
+
+    func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        if let value { try container.encode(value) } else { try container.encodeNil() }
+    }
+}
+
+/// A number with a fixed count of decimals.
+func decimal(_ number: Double, _ places: Int) -> String { String(format: "%.\(places)f", number) }
+
+/// A fraction as a percentage with two decimals.
+func percentage(_ fraction: Double?) -> String { fraction.map { decimal($0 * 100, 2) + " %" } ?? "undefined" }

@@ -1,0 +1,199 @@
+import ArgumentParser
+import Audio
+import Foundation
+import Torch
+
+/// `wav2vec2 doctor`: what this machine offers, and what is wrong with it.
+struct DoctorCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "doctor",
+        abstract: "Check LibTorch, processor, GPUs and audio codecs, and say how to fix what is wrong.",
+        discussion: """
+            The exit code is 1 if something essential fails; a missing GPU or ffmpeg is none of that.
+
+            Examples:
+              wav2vec2 doctor
+              wav2vec2 doctor --json | jq .problems
+            """)
+
+    @Flag(help: "Print one JSON object.")
+    var json = false
+
+    func run() throws {
+        let report = DoctorReport()
+        Console.output(json ? try jsonLine(report) : report.text)
+        if !report.ok { throw ExitCode(EXIT_FAILURE) }
+    }
+}
+
+/// What `doctor` found.
+private struct DoctorReport: Encodable {
+    /// One codec, tried out.
+    struct Codec: Encodable {
+        var name: String
+        var works: Bool
+        var error: Nullable<String>
+    }
+
+    /// Something that is missing or does not work.
+    struct Problem: Encodable {
+        var essential: Bool
+        var what: String
+        var remedy: String
+    }
+
+    var program = Program.version
+    var libtorch = LibTorch.version
+    var cpu = processorName()
+    var cpuCapability = LibTorch.cpuCapability
+    var mkl: Bool
+    var onednn: Bool
+    var cores = ProcessInfo.processInfo.activeProcessorCount
+    var threads = LibTorch.threads
+    var memoryMb = Int(ProcessInfo.processInfo.physicalMemory >> 20)
+    var availableMemoryMb: Nullable<Int>
+    var gpus: [String]
+    var gpuNote: Nullable<String>
+    var libsndfile = AudioFile.decoderVersion
+    var codecs: [Codec]
+    var ffmpeg: Nullable<String>
+    var problems: [Problem]
+    var ok: Bool
+
+    init() {
+        var problems: [Problem] = []
+        let configuration = LibTorch.configuration
+        mkl = configuration.contains("Math Kernel Library") || configuration.contains("USE_MKL=ON")
+        onednn = configuration.contains("MKL-DNN") || configuration.contains("USE_MKLDNN=1")
+        availableMemoryMb = Nullable(availableMemory().map { Int($0 >> 20) })
+        (gpus, gpuNote) = Self.findGPUs()
+        codecs = Self.tryCodecs()
+        ffmpeg = Nullable(AudioFile.externalDecoder?.path)
+        if let fault = Self.computationFault() {
+            problems.append(
+                Problem(
+                    essential: true, what: "LibTorch computes wrongly: \(fault)", remedy: "run Scripts/setup again"))
+        }
+        if !libtorch.hasPrefix("2.11.") {
+            problems.append(
+                Problem(
+                    essential: true, what: "LibTorch is \(libtorch) where 2.11.0 is expected",
+                    remedy: "run Scripts/setup, and build again"))
+        }
+        if !mkl {
+            problems.append(
+                Problem(
+                    essential: false, what: "LibTorch was built without MKL, so matrix products are slow",
+                    remedy: "use the LibTorch that Scripts/setup installs"))
+        }
+        for codec in codecs where !codec.works {
+            problems.append(
+                Problem(
+                    essential: ["WAV", "FLAC"].contains(codec.name),
+                    what: "\(codec.name) cannot be written and read back (\(codec.error.value ?? "unknown reason"))",
+                    remedy: "install libsndfile 1.1 or newer: apt-get install libsndfile1"))
+        }
+        if ffmpeg.value == nil {
+            problems.append(
+                Problem(
+                    essential: false, what: "ffmpeg is missing, so MP4, AAC and other containers cannot be read",
+                    remedy: "apt-get install ffmpeg"))
+        }
+        if let available = availableMemoryMb.value, available < 2048 {
+            problems.append(
+                Problem(
+                    essential: false, what: "only \(available) MB of memory are free; a BASE model needs 4 GB to train",
+                    remedy: "end other programs, or train a smaller model"))
+        }
+        self.problems = problems
+        ok = !problems.contains(where: \.essential)
+    }
+
+    var text: String {
+        var lines = [
+            "wav2vec2 \(program)",
+            "LibTorch     \(libtorch), MKL \(mkl ? "yes" : "no"), oneDNN \(onednn ? "yes" : "no")",
+            "processor    \(cpu), \(cores) cores, kernels for \(cpuCapability), \(threads) threads in use",
+            "memory       \(memoryMb) MB" + (availableMemoryMb.value.map { ", \($0) MB of it free" } ?? ""),
+            "GPUs         \(gpus.isEmpty ? "none (\(gpuNote.value ?? ""))" : gpus.joined(separator: ", "))",
+            "libsndfile   \(libsndfile)",
+            "codecs       " + codecs.map { "\($0.name) \($0.works ? "yes" : "NO")" }.joined(separator: ", "),
+            "ffmpeg       \(ffmpeg.value ?? "not found")",
+        ]
+        if problems.isEmpty { lines.append("Everything is in place.") }
+        for problem in problems {
+            lines.append("\(problem.essential ? "PROBLEM" : "note"): \(problem.what); \(problem.remedy).")
+        }
+        return lines.joined(separator: "\n")
+    }
+
+    private static func findGPUs() -> (found: [String], note: Nullable<String>) {
+        var found: [String] = []
+        while true {
+            do {
+                try Device.cuda(found.count).prepare()
+                found.append("\(Device.cuda(found.count))")
+            } catch {
+                return (found, Nullable(found.isEmpty ? Self.gpuNote("\(error)") : nil))
+            }
+        }
+    }
+
+    private static func gpuNote(_ error: String) -> String {
+        guard FileManager.default.fileExists(atPath: "/proc/driver/nvidia/version") else {
+            return "this machine has no NVIDIA driver"
+        }
+        return error
+    }
+
+    /// A small product with a known result, forward and backward.
+    private static func computationFault() -> String? {
+        do {
+            let input = try Tensor([1, 2, 3, 4] as [Float], shape: [2, 2]).requiringGradient()
+            let product = try input.matmul(input).sum()
+            try product.backward()
+            let gradient = try input.gradient()?.elements(Float.self) ?? []
+            let value = try product.item()
+            guard value == 54, gradient == [7, 11, 9, 13] else {
+                return "a 2×2 product gave \(value) with gradient \(gradient)"
+            }
+            return nil
+        } catch {
+            return "\(error)"
+        }
+    }
+
+    /// Writes and reads back half a second of a tone with each codec.
+    private static func tryCodecs() -> [Codec] {
+        let formats: [(name: String, format: AudioFileFormat)] = [
+            ("WAV", .wav16), ("FLAC", .flac), ("Ogg Vorbis", .vorbis), ("Opus", .opus), ("MP3", .mp3),
+        ]
+        let tone = (0..<8000).map { Float(0.5 * sin(2 * Double.pi * 440 * Double($0) / 16_000)) }
+        return formats.map { name, format in
+            let file = FileManager.default.temporaryDirectory.appendingPathComponent("wav2vec2-\(UUID().uuidString)")
+            defer { try? FileManager.default.removeItem(at: file) }
+            do {
+                try AudioFile.write(tone, to: file, format: format)
+                let energy = try AudioFile.read(file).reduce(0) { $0 + $1 * $1 }
+                // The tone has 1000; a lossy codec keeps nearly all of it.
+                let works = (800...1200).contains(energy)
+                return Codec(
+                    name: name, works: works, error: Nullable(works ? nil : "a tone came back with energy \(energy)"))
+            } catch {
+                return Codec(name: name, works: false, error: Nullable("\(error)"))
+            }
+        }
+    }
+}
+
+private func processorName() -> String {
+    let lines = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8))?.split(separator: "\n") ?? []
+    let model = lines.first { $0.hasPrefix("model name") }?.split(separator: ":").last
+    return model.map { $0.trimmingCharacters(in: .whitespaces) } ?? "unknown processor"
+}
+
+private func availableMemory() -> Int? {
+    let lines = (try? String(contentsOfFile: "/proc/meminfo", encoding: .utf8))?.split(separator: "\n") ?? []
+    guard let line = lines.first(where: { $0.hasPrefix("MemAvailable:") }) else { return nil }
+    return line.split(separator: " ").dropFirst().first.flatMap { Int($0) }.map { $0 << 10 }
+}

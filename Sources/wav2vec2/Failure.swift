@@ -1,0 +1,24 @@
+import Audio
+import Corpus
+import Decoding
+import Foundation
+import Interchange
+import Recognition
+import Reporting
+import Torch
+import Training
+import Wav2Vec2
+
+/// The exit code of an error that a command threw; nil for one of the argument parser's own.
+func failureCode(_ error: any Error) -> Int32? {
+    switch error {
+    case is AudioError, is CorpusError, is CheckpointError, is SafetensorsError, is ConfigurationError,
+        is RecognitionError, is DecodingError, is MetricsError:
+        return EX_DATAERR
+    case let error as TrainingError: return error.exitCode
+    case is TorchError, is FileWriteError, is OutputError, is CancellationError, is CocoaError:
+        return EXIT_FAILURE
+    default:
+        return nil
+    }
+}

@@ -1,0 +1,46 @@
+import ArgumentParser
+import Foundation
+import Torch
+
+extension Device: ExpressibleByArgument {
+    /// Reads `cpu`, `cuda` or `cuda:N`.
+    public init?(argument: String) { self.init(argument) }
+
+    /// The text that `--help` shows for a default.
+    public var defaultValueDescription: String { description }
+}
+
+/// Where and how a model runs.
+struct ComputeOptions: ParsableArguments {
+    @Option(help: "Where the model runs: cpu, cuda or cuda:N.")
+    var device = Device.cpu
+
+    @Option(help: "Threads of the CPU's kernels. (default: all cores)")
+    var threads: Int?
+
+    func validate() throws {
+        if let threads, threads < 1 {
+            throw ValidationError("--threads is \(threads); it must be at least 1.")
+        }
+    }
+
+    /// Sets the number of threads and makes sure of the device.
+    func apply() throws {
+        if let threads { LibTorch.threads = threads }
+        try device.prepare()
+    }
+}
+
+/// Which model recognises.
+struct CheckpointOptions: ParsableArguments {
+    @Option(help: "The fine-tuned model: a folder with model.safetensors and config.json.", completion: .directory)
+    var checkpoint: String
+
+    @Option(
+        help: "A fairseq dictionary (dict.ltr.txt) in place of the labels that the checkpoint holds.",
+        completion: .file())
+    var dictionary: String?
+}
+
+/// A path given on the command line.
+func fileURL(_ path: String) -> URL { URL(fileURLWithPath: path) }

@@ -1,0 +1,48 @@
+import ArgumentParser
+import Foundation
+import Torch
+
+/// The command-line program: its subcommands, and how it ends when one fails.
+@main
+struct Program: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "wav2vec2",
+        abstract: "Speech recognition that learns from recordings without transcripts: wav2vec 2.0.",
+        discussion: """
+            Try 'wav2vec2 doctor' to see whether everything is in place, and 'wav2vec2 help COMMAND' for a command's \
+            options and examples.
+
+            Exit codes: 0 done; 1 failed; 64 wrong usage; 65 bad input data; 130 or 143 stopped by a signal.
+            """,
+        version: version,
+        subcommands: [
+            PretrainCommand.self,
+            FinetuneCommand.self,
+            EvaluateCommand.self,
+            TranscribeCommand.self,
+            DataCommand.self,
+            CheckpointCommand.self,
+            BenchmarkCommand.self,
+            ReportCommand.self,
+            DoctorCommand.self,
+        ])
+
+    /// The program's version.
+    static let version = "0.1.0"
+
+    static func main() async {
+        do {
+            var command = try parseAsRoot()
+            if command is any LongRunningCommand { restartWithShortSpinning() }
+            if var asynchronous = command as? any AsyncParsableCommand {
+                try await asynchronous.run()
+            } else {
+                try command.run()
+            }
+        } catch {
+            guard let code = failureCode(error) else { exit(withError: error) }
+            Console.error("wav2vec2: \(error)")
+            Foundation.exit(code)
+        }
+    }
+}

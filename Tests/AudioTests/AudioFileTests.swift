@@ -1,0 +1,149 @@
+import Foundation
+import Testing
+
+@testable import Audio
+
+@Suite("Reading and writing recordings")
+struct AudioFileTests {
+    let folder: TemporaryFolder
+
+    init() throws { folder = try TemporaryFolder() }
+
+    @Test(arguments: [AudioFileFormat.wav16, .wavFloat, .flac])
+    func losslessFormatsRoundTrip(format: AudioFileFormat) throws {
+        let file = folder.file("tone.\(format.rawValue)")
+        let samples = tone(count: 70_001).map { format == .wavFloat ? $0 : ($0 * 32768).rounded() / 32768 }
+        try AudioFile.write(samples, to: file, format: format)
+        #expect(try AudioFile.read(file) == samples)
+        let info = try AudioFile.info(file)
+        #expect(info.frames == 70_001 && info.sampleRate == 16_000 && info.channels == 1)
+        #expect(info.format == (format == .flac ? "FLAC" : "WAV"))
+    }
+
+    @Test func writingTwiceGivesTheSameBytes() throws {
+        for format in [AudioFileFormat.wav16, .wavFloat, .flac] {
+            let files = ["a", "b"].map { folder.file($0 + format.rawValue) }
+            for file in files { try AudioFile.write(tone(count: 5000), to: file, format: format) }
+            #expect(try Data(contentsOf: files[0]) == Data(contentsOf: files[1]))
+        }
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.url.path).count == 6)
+    }
+
+    @Test func sixteenBitsClipAtFullScale() throws {
+        let file = folder.file("loud.wav")
+        try AudioFile.write([2, -2, 1, -1], to: file)
+        #expect(try AudioFile.read(file) == [32767 / 32768, -1, 32767 / 32768, -1])
+    }
+
+    @Test(arguments: [AudioFileFormat.vorbis, .opus, .mp3])
+    func lossyFormatsSoundTheSame(format: AudioFileFormat) throws {
+        let file = folder.file("tone.\(format.rawValue)")
+        let samples = tone(count: 48_000)
+        try AudioFile.write(samples, to: file, format: format)
+        let read = try AudioFile.read(file)
+        let info = try AudioFile.info(file)
+        #expect(abs(read.count - info.sampleCount(at: 16_000)) <= 1)
+        // Without the encoder's own account of its delay (MP3) the decoder cannot undo it.
+        if format != .mp3 { #expect(abs(read.count - samples.count) <= 16) }
+        let energy = read.reduce(0.0) { $0 + Double($1) * Double($1) }
+        let original = samples.reduce(0.0) { $0 + Double($1) * Double($1) }
+        #expect(abs(energy / original - 1) < 0.1)
+        if format == .vorbis { #expect(rootMeanSquare(read, samples) < 0.02) }
+    }
+
+    @Test func channelsAreAveragedAndRatesConverted() throws {
+        let file = folder.file("stereo8k.wav")
+        let left = tone(300, rate: 8000, count: 8000)
+        let right = tone(700, rate: 8000, count: 8000)
+        try AudioFile.write(
+            zip(left, right).flatMap { [$0, $1] }, sampleRate: 8000, channels: 2, to: file, format: .wavFloat)
+        #expect(try AudioFile.info(file) == AudioInfo(frames: 8000, sampleRate: 8000, channels: 2, format: "WAV"))
+        let expected = zip(tone(300, count: 16_000), tone(700, count: 16_000)).map { ($0 + $1) / 2 }
+        let read = try AudioFile.read(file)
+        #expect(read.count == 16_000)
+        #expect(rootMeanSquare(read, expected) < 1e-4)
+    }
+
+    @Test(arguments: [8000, 11_025, 22_050, 44_100, 48_000])
+    func resamplingKeepsLengthAndShape(rate: Int) throws {
+        for count in [rate, rate + 1, rate + 7, 3 * rate - 5, 401] {
+            let file = folder.file("tone\(count).wav")
+            try AudioFile.write(tone(rate: rate, count: count), sampleRate: rate, to: file, format: .wavFloat)
+            let read = try AudioFile.read(file)
+            #expect(read.count == (try AudioFile.info(file).sampleCount(at: 16_000)), "\(count) at \(rate) Hz")
+            if count == rate { #expect(rootMeanSquare(read, tone(count: 16_000)) < 1e-3) }
+        }
+    }
+
+    @Test(arguments: AudioFileFormat.allCases)
+    func aPartEqualsThatPartOfTheWhole(format: AudioFileFormat) throws {
+        for rate in [16_000, 8000] {
+            let file = folder.file("part\(rate).\(format.rawValue)")
+            try AudioFile.write(tone(rate: rate, count: 100_000), sampleRate: rate, to: file, format: format)
+            let whole = try AudioFile.read(file)
+            for range in [0..<1, 5..<4000, 70_000..<80_123, (whole.count - 3)..<(whole.count + 9)] {
+                let part = try AudioFile.read(file, frames: range)
+                #expect(part == Array(whole[range.lowerBound..<min(range.upperBound, whole.count)]), "\(range)")
+            }
+            #expect(throws: AudioError.outOfRange(file: file.path, start: 10_000_000, count: whole.count)) {
+                try AudioFile.read(file, frames: 10_000_000..<10_000_001)
+            }
+        }
+    }
+
+    @Test(arguments: [AudioFileFormat.wav16, .flac, .opus])
+    func memoryReadsAsTheFileDoes(format: AudioFileFormat) throws {
+        let file = folder.file("memory.\(format.rawValue)")
+        try AudioFile.write(tone(count: 30_000), to: file, format: format)
+        let data = try Data(contentsOf: file)
+        #expect(try AudioFile.read(data) == AudioFile.read(file))
+        #expect(try AudioFile.info(data) == AudioFile.info(file))
+    }
+
+    @Test func othersGoThroughFFmpeg() throws {
+        let file = folder.file("tone.g722")
+        let wave = folder.file("tone.wav")
+        try AudioFile.write(tone(count: 32_000), to: wave)
+        guard let program = AudioFile.externalDecoder else {
+            try Data(repeating: 7, count: 4000).write(to: file)
+            let error = try #require(throws: AudioError.self) { try AudioFile.read(file) }
+            #expect("\(error)".contains("ffmpeg"))
+            return
+        }
+        for name in ["tone.g722", "tone.m4a"] {
+            let made = folder.file(name)
+            let process = Process()
+            process.executableURL = program
+            process.arguments = ["-nostdin", "-v", "error", "-y", "-i", wave.path, made.path]
+            try process.run()
+            process.waitUntilExit()
+            #expect(process.terminationStatus == 0)
+            let samples = try AudioFile.read(made)
+            #expect(abs(samples.count - 32_000) < 3000)
+            let energy = samples.reduce(0.0) { $0 + Double($1) * Double($1) }
+            #expect(abs(energy / 2000 - 1) < 0.1)
+        }
+        let data = try Data(contentsOf: folder.file("tone.m4a"))
+        #expect(try AudioFile.read(data) == AudioFile.read(folder.file("tone.m4a")))
+    }
+}
+
+@Suite("Normalisation")
+struct NormalizationTests {
+    @Test func hasZeroMeanAndUnitVariance() {
+        let samples = normalized(tone(count: 9999).map { $0 * 0.01 + 0.3 })
+        let mean = samples.reduce(0.0) { $0 + Double($1) } / 9999
+        let variance = samples.reduce(0.0) { $0 + Double($1) * Double($1) } / 9999
+        // amplitude 0.005 under the envelope: a variance of 6.25e-6 (sin² sin², both 1/2), beside epsilon's 1e-5
+        #expect(abs(mean) < 1e-6)
+        #expect(abs(variance - 6.25e-6 / (6.25e-6 + 1e-5)) < 1e-3)
+    }
+
+    @Test func equalsTheDefinition() {
+        // mean 2.5, variance 1.25
+        let expected = [-1.5, -0.5, 0.5, 1.5].map { Float($0 / (1.25 + 1e-5).squareRoot()) }
+        #expect(normalized([1, 2, 3, 4]) == expected)
+        #expect(normalized([]) == [])
+        #expect(normalized([0.25, 0.25]) == [0, 0])
+    }
+}

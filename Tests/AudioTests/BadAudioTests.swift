@@ -1,0 +1,185 @@
+import Foundation
+import Testing
+
+@testable import Audio
+
+@Suite("Bad recordings")
+struct BadAudioTests {
+    let folder: TemporaryFolder
+
+    init() throws { folder = try TemporaryFolder() }
+
+    /// A file of which only the first part is there.
+    private func cut(_ format: AudioFileFormat, keeping share: Double) throws -> URL {
+        let whole = folder.file("whole.\(format.rawValue)")
+        try AudioFile.write(tone(count: 64_000), to: whole, format: format)
+        let data = try Data(contentsOf: whole)
+        let part = folder.file("cut.\(format.rawValue)")
+        try data.prefix(Int(Double(data.count) * share)).write(to: part)
+        return part
+    }
+
+    @Test(arguments: [0.2, 0.5, 0.9, 0.999])
+    func truncatedFLAC(share: Double) throws {
+        let file = try cut(.flac, keeping: share)
+        let error = try #require(throws: AudioError.self) { try AudioFile.read(file) }
+        #expect("\(error)".contains(file.path))
+        switch error {
+        case .truncated(_, let expected, let found): #expect(expected == 64_000 && found < 64_000)
+        case .damaged: break
+        default: Issue.record("\(error)")
+        }
+        #expect(throws: AudioError.self) { try AudioFile.read(try Data(contentsOf: file)) }
+    }
+
+    /// Where a cut falls between two frames, the decoder itself has nothing to complain about.
+    @Test func flacWithoutItsLastFrame() throws {
+        let file = folder.file("whole.flac")
+        try AudioFile.write(tone(count: 64_000), to: file, format: .flac)
+        let bytes = [UInt8](try Data(contentsOf: file))
+        // Every frame of one stream begins with the same four bytes: sync, block size and rate, channels and bits.
+        let first = try #require((42..<bytes.count).first { bytes[$0] == 0xFF && bytes[$0 + 1] == 0xF8 })
+        let last = try #require(
+            (first + 4..<bytes.count - 4).last { bytes[$0...].starts(with: bytes[first..<(first + 4)]) })
+        let cut = Data(bytes[..<last])
+        let error = try #require(throws: AudioError.self) { try AudioFile.read(cut, name: "cut") }
+        guard case .truncated("cut", 64_000, let found) = error else { throw error }
+        #expect(found > 32_000 && found < 64_000)
+    }
+
+    @Test func flacWithOnlyItsHeader() throws {
+        let file = try cut(.flac, keeping: 0.0005)
+        #expect(throws: AudioError.self) { try AudioFile.read(file) }
+    }
+
+    @Test func truncatedWAV() throws {
+        let file = try cut(.wav16, keeping: 0.5)
+        let found = (44 + 128_000) / 2 - 44
+        #expect(throws: AudioError.truncated(file: file.path, expected: 64_000, found: found / 2)) {
+            try AudioFile.read(file)
+        }
+        #expect(throws: AudioError.self) { try AudioFile.info(file) }
+    }
+
+    @Test(arguments: [AudioFileFormat.vorbis, .opus])
+    func truncatedOgg(format: AudioFileFormat) throws {
+        let file = try cut(format, keeping: 0.7)
+        let error = try #require(throws: AudioError.self) { try AudioFile.read(file) }
+        guard case .damaged(file.path, _) = error else { throw error }
+    }
+
+    @Test func truncatedMP3() throws {
+        let file = try cut(.mp3, keeping: 0.5)
+        let error = try #require(throws: AudioError.self) { try AudioFile.read(file) }
+        #expect("\(error)".contains(file.path))
+    }
+
+    /// Without the frame that tells the length, libsndfile guesses it, and would play no further than its guess.
+    @Test(arguments: [false, true])
+    func mp3WithoutLengthIsReadToItsEnd(variable: Bool) throws {
+        let file = folder.file("tone.mp3")
+        // Silence takes few bits: the first frames promise a far longer or shorter file than it is.
+        let loud = tone(count: 64_000) + [Float](repeating: 0, count: 64_000)
+        try AudioFile.write(variable ? loud : tone(count: 128_000), to: file, format: .mp3)
+        let bytes = [UInt8](try Data(contentsOf: file))
+        let frames = (0..<bytes.count - 1).filter { bytes[$0] == 0xFF && bytes[$0 + 1] & 0xE0 == 0xE0 }
+        let second = try #require(frames.first { $0 > 40 && bytes[$0 + 1] == bytes[frames[0] + 1] })
+        let headless = Data(bytes[second...])
+        let samples = try AudioFile.read(headless)
+        #expect(abs(samples.count - 128_000) < 4000)
+        #expect(try AudioFile.info(headless).sampleCount(at: 16_000) == samples.count)
+        try headless.write(to: file)
+        #expect(try AudioFile.read(file) == samples)
+    }
+
+    @Test func containersThatFFmpegPlaysInPart() throws {
+        guard let program = AudioFile.externalDecoder else { return }
+        let wave = folder.file("tone.wav")
+        try AudioFile.write(tone(count: 128_000), to: wave)
+        for name in ["tone.webm", "tone.m4a"] {
+            let file = folder.file(name)
+            let process = Process()
+            process.executableURL = program
+            process.arguments = ["-nostdin", "-v", "error", "-i", wave.path, file.path]
+            try process.run()
+            process.waitUntilExit()
+            let data = try Data(contentsOf: file)
+            try data.prefix(data.count / 2).write(to: file)
+            let error = try #require(throws: AudioError.self) { try AudioFile.read(file) }
+            guard case .damaged(file.path, _) = error else { throw error }
+        }
+    }
+
+    @Test func damagedFLAC() throws {
+        let file = folder.file("damaged.flac")
+        try AudioFile.write(tone(count: 64_000), to: file, format: .flac)
+        var data = try Data(contentsOf: file)
+        for index in (data.count / 2)..<(data.count / 2 + 2000) { data[index] ^= 0x5A }
+        try data.write(to: file)
+        let error = try #require(throws: AudioError.self) { try AudioFile.read(file) }
+        #expect("\(error)".contains(file.path))
+    }
+
+    @Test func zeroLength() throws {
+        let nothing = folder.file("nothing.flac")
+        try Data().write(to: nothing)
+        #expect(throws: AudioError.empty(file: nothing.path)) { try AudioFile.read(nothing) }
+        #expect(throws: AudioError.empty(file: "mine")) { try AudioFile.read(Data(), name: "mine") }
+        let header = folder.file("header.wav")
+        try AudioFile.write([], to: header)
+        #expect(throws: AudioError.empty(file: header.path)) { try AudioFile.read(header) }
+        #expect(throws: AudioError.empty(file: header.path)) { try AudioFile.info(header) }
+    }
+
+    @Test(arguments: [Float.nan, .infinity, -.infinity])
+    func nonFinite(value: Float) throws {
+        let file = folder.file("nan.wav")
+        var samples = tone(count: 70_000)
+        samples[69_000] = value
+        try AudioFile.write(samples, to: file, format: .wavFloat)
+        #expect(throws: AudioError.nonFinite(file: file.path, position: 69_000)) { try AudioFile.read(file) }
+        #expect(throws: AudioError.nonFinite(file: file.path, position: 69_000)) {
+            try AudioFile.write(samples, to: file, format: .flac)
+        }
+    }
+
+    @Test func missingUnreadableUnknown() throws {
+        let missing = folder.file("missing.flac")
+        #expect(throws: AudioError.notFound(file: missing.path)) { try AudioFile.read(missing) }
+        let error = try #require(throws: AudioError.self) { try AudioFile.info(folder.url) }
+        guard case .unreadable(folder.url.path, _) = error else { throw error }
+        let text = folder.file("notes.txt")
+        try Data("these are words, and no audio at all\n".utf8).write(to: text)
+        let unknown = try #require(throws: AudioError.self) { try AudioFile.read(text) }
+        guard case .unknownFormat(text.path, _) = unknown else { throw unknown }
+        let broken = folder.file("broken.flac")
+        try Data("fLaC and nothing of the kind".utf8).write(to: broken)
+        let damaged = try #require(throws: AudioError.self) { try AudioFile.read(broken) }
+        guard case .damaged(broken.path, _) = damaged else { throw damaged }
+    }
+
+    @Test func failedReadsLeaveNoOpenFiles() throws {
+        let descriptors = { try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count }
+        guard FileManager.default.fileExists(atPath: "/proc/self/fd") else { return }
+        let broken = folder.file("broken.flac")
+        try Data("fLaC and nothing of the kind".utf8).write(to: broken)
+        let part = try cut(.flac, keeping: 0.5)
+        let before = try descriptors()
+        for _ in 0..<200 {
+            _ = try? AudioFile.read(broken)
+            _ = try? AudioFile.read(part)
+        }
+        #expect(try descriptors() < before + 100)
+    }
+
+    @Test func unwritable() throws {
+        let file = folder.file("no/such/folder/a.wav")
+        let error = try #require(throws: AudioError.self) { try AudioFile.write([0], to: file) }
+        guard case .unwritable(file.path, _) = error else { throw error }
+        #expect(throws: AudioError.self) {
+            try AudioFile.write([0], sampleRate: 44_100, to: folder.file("a.opus"), format: .opus)
+        }
+        #expect(throws: AudioError.self) { try AudioFile.write([0, 0, 0], channels: 2, to: folder.file("a.wav")) }
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.url.path).isEmpty)
+    }
+}

@@ -1,0 +1,52 @@
+import Foundation
+
+/// How a run of the built program ended.
+struct Outcome {
+    var code: Int32
+    var output: String
+    var errors: String
+
+    /// The one JSON object of the output.
+    func json() throws -> [String: Any] {
+        try JSONSerialization.jsonObject(with: Data(output.utf8)) as? [String: Any] ?? [:]
+    }
+}
+
+/// Runs the program that was built beside the test bundle.
+func run(_ arguments: String..., in folder: URL? = nil) throws -> Outcome {
+    try run(arguments, in: folder)
+}
+
+func run(_ arguments: [String], in folder: URL? = nil) throws -> Outcome {
+    let bundle = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: bundle).deletingLastPathComponent().appendingPathComponent("wav2vec2")
+    process.arguments = arguments
+    process.currentDirectoryURL = folder
+    process.environment = ProcessInfo.processInfo.environment.merging(["COLUMNS": "80"]) { $1 }
+    process.standardInput = FileHandle.nullDevice
+    // Files, unlike pipes, cannot fill up while the other one is read.
+    let scratch = FileManager.default.temporaryDirectory.appendingPathComponent("wav2vec2-run-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: scratch, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: scratch) }
+    let files = try ["output", "errors"].map { name in
+        let file = scratch.appendingPathComponent(name)
+        try Data().write(to: file)
+        return (file, try FileHandle(forWritingTo: file))
+    }
+    process.standardOutput = files[0].1
+    process.standardError = files[1].1
+    try process.run()
+    process.waitUntilExit()
+    return Outcome(
+        code: process.terminationStatus, output: try String(contentsOf: files[0].0, encoding: .utf8),
+        errors: try String(contentsOf: files[1].0, encoding: .utf8))
+}
+
+/// Calls `body` with a new folder, which is removed afterwards.
+func withTemporaryFolder<Result>(_ body: (URL) throws -> Result) throws -> Result {
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("wav2vec2-cli-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    return try body(folder)
+}

@@ -1,0 +1,42 @@
+import Audio
+import Foundation
+
+@testable import Corpus
+
+/// A folder of synthetic recordings that is removed when its owner goes.
+final class TestCorpus {
+    let folder: URL
+
+    init() throws {
+        folder = FileManager.default.temporaryDirectory.appendingPathComponent("wav2vec2-tests-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    }
+
+    deinit { try? FileManager.default.removeItem(at: folder) }
+
+    func file(_ name: String) -> URL { folder.appendingPathComponent(name) }
+
+    @discardableResult
+    func write(_ name: String, _ text: String) throws -> URL {
+        try FileManager.default.createDirectory(
+            at: file(name).deletingLastPathComponent(), withIntermediateDirectories: true)
+        try Data(text.utf8).write(to: file(name))
+        return file(name)
+    }
+
+    /// Every sample of every utterance is another multiple of 1/32768, so that a crop shows where it was taken.
+    static func signal(_ index: Int, count: Int) -> [Float] {
+        (0..<count).map { Float((index * 7919 + $0) % 65_536 - 32_768) / 32_768 }
+    }
+
+    /// Writes `u0.flac`, `u1.flac`, … of the given lengths, and their manifest with labels.
+    func manifest(lengths: [Int], labels: [String]? = nil) throws -> Manifest {
+        for (index, length) in lengths.enumerated() {
+            try AudioFile.write(Self.signal(index, count: length), to: file("u\(index).flac"), format: .flac)
+        }
+        let entries = lengths.enumerated().map { "u\($0).flac\t\($1)\n" }.joined()
+        let url = try write("train.tsv", folder.path + "\n" + entries)
+        if let labels { try write("train.ltr", labels.joined(separator: "\n") + "\n") }
+        return try Manifest.read(url, labels: labels == nil ? nil : "ltr")
+    }
+}

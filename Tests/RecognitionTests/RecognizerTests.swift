@@ -1,0 +1,188 @@
+import Audio
+import Corpus
+import Foundation
+import Interchange
+import Testing
+import Torch
+import Wav2Vec2
+
+@testable import Recognition
+
+@Suite struct RecognizerTests {
+    @Test func resultsDependNeitherOnBatchingNorOnOrder() async throws {
+        let lengths = [16_000, 401, 7_777, 24_000, 12_345, 400, 9_999, 16_000, 5_000, 31_000]
+        let recordings = lengths.enumerated().map { index, length in
+            Recording(samples: TinyModel.samples(length, seed: UInt64(index)), name: "\(index)")
+        }
+        let alone = try TinyModel.recognizer(batchSeconds: 0)
+        let expected = try await alone.logProbabilities(recordings).map { try $0.get() }
+        let texts = try await alone.transcribe(recordings).map { try $0.get() }
+        #expect(Set(texts.map(\.text)).count > 4, "the model must not write the same everywhere")
+        for (index, length) in lengths.enumerated() {
+            #expect(expected[index].count == ((length - 400) / 320 + 1) * TinyModel.symbols.count)
+            let sum = expected[index].prefix(TinyModel.symbols.count).reduce(0) { $0 + exp($1) }
+            #expect(abs(sum - 1) < 1e-5)
+        }
+        for batchSeconds in [0.6, 1.7, 3, 100] {
+            let recognizer = try TinyModel.recognizer(batchSeconds: batchSeconds)
+            for order in [Array(0..<10), Array((0..<10).reversed()), [3, 1, 4, 0, 5, 9, 2, 6, 8, 7]] {
+                let shuffled = order.map { recordings[$0] }
+                let scores = try await recognizer.logProbabilities(shuffled).map { try $0.get() }
+                let found = try await recognizer.transcribe(shuffled).map { try $0.get() }
+                for (position, index) in order.enumerated() {
+                    let largest = expected[index].map(abs).max()!
+                    let difference = zip(scores[position], expected[index]).map { abs($0 - $1) }.max()!
+                    #expect(scores[position].count == expected[index].count)
+                    #expect(difference <= 1e-5 * largest)
+                    #expect(found[position].text == texts[index].text)
+                    #expect(found[position].words.map(\.start) == texts[index].words.map(\.start))
+                }
+            }
+        }
+    }
+
+    @Test func badRecordingsFailAloneAndByName() async throws {
+        let recognizer = try TinyModel.recognizer()
+        struct Broken: Error {}
+        let results = try await recognizer.transcribe([
+            Recording(samples: TinyModel.samples(399, seed: 1), name: "short"),
+            Recording(samples: TinyModel.samples(8_000, seed: 2)),
+            Recording(name: "broken", sampleCount: 9_000) { throw Broken() },
+            Recording(samples: [], name: "nothing"),
+            Recording(samples: TinyModel.samples(400, seed: 3)),
+        ])
+        #expect(throws: RecognitionError.tooShort(recording: "short", samples: 399, needed: 400)) {
+            try results[0].get()
+        }
+        #expect(throws: Broken.self) { try results[2].get() }
+        #expect(throws: RecognitionError.tooShort(recording: "nothing", samples: 0, needed: 400)) {
+            try results[3].get()
+        }
+        let good = try results[1].get()
+        let lone = try await recognizer.transcribe(samples: TinyModel.samples(8_000, seed: 2))
+        #expect(good.text == lone.text && good.duration == 0.5)
+        #expect(try results[4].get().duration == 0.025)
+        #expect(try await recognizer.transcribe([]).isEmpty)
+    }
+
+    @Test func longRecordingsAreCutWithoutLosingFrames() throws {
+        let layers = try TinyModel.configuration().convFeatureLayers
+        let windows = Windows(layers: layers, longest: 40, context: 5)
+        for samples in [400, 400 + 39 * 320, 400 + 40 * 320, 20_001, 54_321, 100_000, 100_319] {
+            let frames = layers.frames(samples: samples)
+            var next = 0
+            for window in windows(samples: samples) {
+                #expect(window.samples.upperBound <= samples)
+                let made = layers.frames(samples: window.samples.count)
+                #expect(made <= 40 && window.kept.upperBound <= made)
+                #expect(window.samples.lowerBound / 320 + window.kept.lowerBound == next)
+                next += window.kept.count
+            }
+            #expect(next == frames)
+        }
+        #expect(windows(samples: 400 + 39 * 320) == [.init(samples: 0..<12_880, kept: 0..<40)])
+    }
+
+    @Test func aLongRecordingHasAllItsFrames() async throws {
+        let samples = TinyModel.samples(16_000 * 50, seed: 9)
+        let recognizer = try TinyModel.recognizer()
+        let scores = try await recognizer.logProbabilities([Recording(samples: samples)])[0].get()
+        #expect(scores.count == ((16_000 * 50 - 400) / 320 + 1) * TinyModel.symbols.count)
+    }
+
+    @Test func cancellingStopsBetweenBatches() async throws {
+        let recognizer = try TinyModel.recognizer(batchSeconds: 0)
+        let recordings = (0..<400).map { Recording(samples: TinyModel.samples(16_000, seed: UInt64($0))) }
+        let task = Task { try await recognizer.transcribe(recordings) }
+        task.cancel()
+        await #expect(throws: CancellationError.self) { try await task.value }
+    }
+
+    @Test func wordsHaveTimesAndConfidences() throws {
+        let transcriber = CTCTranscriber(symbols: TinyModel.symbols, frameSeconds: 0.02)
+        // blank A A blank T | | E </s>: "AT E", each best label with probability 0.5 or 0.25.
+        let path: [(Int, Float)] = [
+            (0, 0.9), (7, 0.5), (7, 0.5), (0, 0.9), (6, 0.25), (4, 0.5), (4, 0.5), (5, 0.5), (2, 0.9),
+        ]
+        let scores = path.flatMap { label, probability in
+            (0..<8).map { $0 == label ? log(probability) : log((1 - probability) / 700) }
+        }
+        let result = try transcriber.transcribe(scores, duration: 0.19)
+        #expect(result.text == "AT E")
+        #expect(result.words.map(\.text) == ["AT", "E"])
+        #expect(abs(result.words[0].start - 0.02) < 1e-9 && abs(result.words[0].end - 0.10) < 1e-9)
+        #expect(abs(result.words[1].start - 0.14) < 1e-9 && abs(result.words[1].end - 0.16) < 1e-9)
+        #expect(abs(result.words[0].confidence - (0.5 * 0.25).squareRoot()) < 1e-6)
+        #expect(abs(result.words[1].confidence - 0.5) < 1e-6)
+    }
+
+    @Test func phonemesAreWordsOfTheirOwn() throws {
+        let transcriber = CTCTranscriber(symbols: ["<s>", "aa", "b"], frameSeconds: 0.02)
+        let result = try transcriber.transcribe([0, 1, 0, 0, 0, 1].map { Float($0) }, duration: 0.04)
+        #expect(result.text == "aa b")
+    }
+
+    @Test func checkpointsAndDictionariesAreChecked() async throws {
+        try await withTemporaryFolder { folder in
+            let checkpoint = try TinyModel.checkpoint(in: folder)
+            let recognizer = try Recognizer(checkpoint: checkpoint)
+            let samples = TinyModel.samples(20_000, seed: 5)
+            let same = try await TinyModel.recognizer().transcribe(samples: samples)
+            #expect(try await recognizer.transcribe(samples: samples) == same)
+            let dictionary = folder.appendingPathComponent("dict.ltr.txt")
+            try Data("| 3\nX 2\nY 2\nZ 1\n".utf8).write(to: dictionary)
+            let other = try await Recognizer(checkpoint: checkpoint, dictionary: dictionary)
+                .transcribe(samples: samples)
+            #expect(other.text.count == same.text.count && other.text != same.text)
+            try Data("| 3\nX 2\n".utf8).write(to: dictionary)
+            #expect(
+                throws: RecognitionError.dictionarySize(dictionary: dictionary.path, symbols: 6, labels: 8)
+            ) { try Recognizer(checkpoint: checkpoint, dictionary: dictionary) }
+            #expect(throws: CheckpointError.self) { try Recognizer(checkpoint: folder) }
+        }
+    }
+}
+
+@Suite struct EvaluatorTests {
+    @Test func ratesAreThoseOfTheTexts() async throws {
+        try await withTemporaryFolder { folder in
+            let recognizer = try TinyModel.recognizer()
+            var lines = [folder.path]
+            var labels: [String] = []
+            for index in 0..<3 {
+                let samples = TinyModel.samples(12_000 + 4_000 * index, seed: UInt64(index))
+                let name = "\(index).wav"
+                try AudioFile.write(samples, to: folder.appendingPathComponent(name))
+                let heard = try await recognizer.transcribe(folder.appendingPathComponent(name)).text
+                lines.append("\(name)\t\(samples.count)")
+                // The first is right, the second lacks a word at the end, the third is right.
+                labels.append(Transcript.letters(index == 1 ? heard + " MORE" : heard))
+            }
+            try AudioFile.write(TinyModel.samples(300, seed: 8), to: folder.appendingPathComponent("short.wav"))
+            lines.append("short.wav\t300")
+            labels.append("T E |")
+            let manifest = folder.appendingPathComponent("test.tsv")
+            try Data((lines.joined(separator: "\n") + "\n").utf8).write(to: manifest)
+            try Data((labels.joined(separator: "\n") + "\n").utf8).write(to: folder.appendingPathComponent("test.ltr"))
+            let evaluation = try await Evaluator(recognizer).evaluate(manifest)
+            let words = evaluation.errors.words.counts
+            #expect(words.deletions == 2 && words.substitutions == 0 && words.insertions == 0)
+            #expect(evaluation.ser == 0.5)
+            #expect(evaluation.utterances.map(\.identifier) == ["0.wav", "1.wav", "2.wav", "short.wav"])
+            #expect(evaluation.utterances.map(\.isTooShort) == [false, false, false, true])
+            #expect(evaluation.wer == 2 / Double(words.referenceLength))
+            #expect(abs(evaluation.audioSeconds - (12_000 + 16_000 + 20_000 + 300) / 16_000) < 1e-6)
+            #expect(evaluation.seconds > 0)
+        }
+    }
+
+    @Test func aWrongLengthIsNamed() async throws {
+        try await withTemporaryFolder { folder in
+            try AudioFile.write(TinyModel.samples(5_000, seed: 1), to: folder.appendingPathComponent("a.wav"))
+            let manifest = try Manifest(root: folder, paths: ["a.wav"], sampleCounts: [9_000], labels: ["T |"])
+            await #expect(throws: RecognitionError.self) {
+                try await Evaluator(TinyModel.recognizer()).evaluate(manifest)
+            }
+        }
+    }
+}

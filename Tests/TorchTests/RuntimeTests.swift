@@ -1,0 +1,45 @@
+import Testing
+import Torch
+
+@Suite struct GeneratorTests {
+    @Test func savesAndRestores() throws {
+        let generator = try Generator(seed: 11)
+        _ = try Tensor.normal([5], generator: generator)
+        let state = try generator.state()
+        let first = try Tensor.normal([100], generator: generator).elements(Float.self)
+        try generator.restore(state)
+        #expect(try Tensor.normal([100], generator: generator).elements(Float.self) == first)
+        let other = try Generator(seed: 0)
+        try other.restore(state)
+        #expect(try Tensor.normal([100], generator: other).elements(Float.self) == first)
+        try generator.seed(11)
+        _ = try Tensor.normal([5], generator: generator)
+        #expect(try Tensor.normal([100], generator: generator).elements(Float.self) == first)
+    }
+
+    @Test func refusesAForeignState() throws {
+        #expect(throws: TorchError.self) { try Generator(seed: 1).restore(Tensor.zeros([3])) }
+    }
+
+    @Test func standardGenerator() throws {
+        let state = try Generator.standard().state()
+        #expect(state.dtype == .uint8 && state.count > 0)
+    }
+}
+
+@Suite(.serialized) struct RuntimeTests {
+    @Test func threads() {
+        let before = LibTorch.threads
+        defer { LibTorch.threads = before }
+        LibTorch.threads = 1
+        #expect(LibTorch.threads == 1)
+        LibTorch.threads = 2
+        #expect(LibTorch.threads == 2)
+    }
+
+    @Test func facts() {
+        #expect(LibTorch.version.hasPrefix("2."))
+        #expect(LibTorch.configuration.contains("PyTorch"))
+        #expect(!LibTorch.cpuCapability.isEmpty)
+    }
+}

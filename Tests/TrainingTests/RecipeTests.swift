@@ -1,0 +1,62 @@
+import Foundation
+import Testing
+import Wav2Vec2
+
+@testable import Training
+
+@Suite struct RecipeTests {
+    @Test(arguments: Recipe.builtInNames)
+    func builtInRecipesLoadAndSurviveWriting(_ name: String) throws {
+        let recipe = try Recipe.load(name)
+        #expect(try Recipe(yaml: recipe.yaml, path: "written") == recipe)
+        #expect(recipe.yaml.split(separator: "\n").filter { $0.contains("# ") }.count == Recipe.table.settings.count)
+    }
+
+    @Test func everyRecipeFileIsBuiltIn() throws {
+        let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .appendingPathComponent("../../Recipes")
+        let files = try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.hasSuffix(".yaml") }
+        #expect(Set(files) == Set(Recipe.builtInNames.map { $0 + ".yaml" }))
+    }
+
+    @Test func assignmentsAreTypedByTheKey() throws {
+        var recipe = Recipe()
+        try recipe.apply([
+            "optimization.lr=0.002", "model.hourglass=[2,(8,4),2]", "batching.crop=none",
+            "checkpoint.save_every=2 epochs",
+            "validation.every=off", "masking.mask_channel_length=64",
+        ])
+        #expect(recipe.optimization.learningRate.peak == 0.002)
+        #expect(recipe.model.hourglass?.factor == 4)
+        #expect(recipe.batching.crop == .none)
+        #expect(recipe.checkpoint.saveEvery == .epochs(2))
+        #expect(recipe.validation.every == nil)
+        #expect(recipe.masking.channel.length == 64)
+        #expect(!recipe.effectiveMasking.time.requireSameMasks)
+    }
+
+    @Test func mistakesAreNamedWithFileLineAndNearestKey() throws {
+        func message(_ yaml: String) -> String {
+            do {
+                _ = try Recipe(yaml: yaml, path: "my.yaml")
+                return ""
+            } catch {
+                return "\(error)"
+            }
+        }
+        let unknown = message("model:\n  encoder_layer: 3\n")
+        #expect(unknown.contains("my.yaml:2") && unknown.contains("model.encoder_layers"))
+        let wrongType = message("seed: 1\noptimization:\n  max_update: many\n")
+        #expect(wrongType.contains("my.yaml:3") && wrongType.contains("a whole number"))
+        #expect(message("batching:\n  crop: some\n").contains("to_shortest, none"))
+        #expect(message("precision:\n  mode: fp8\n").contains("fp32"))
+        #expect(message("model: 3\n").contains("there is no key 'model'"))
+        #expect(message("- 1\n").contains("sections"))
+        #expect(message("model:\n  encoder_attention_heads: 7\n").contains("encoder_attention_heads 7"))
+        #expect(message("checkpoint:\n  save_every: 0\n").contains("more than 0"))
+        #expect(throws: ConfigurationError.self) { try Recipe.load("no-such-recipe") }
+        var recipe = Recipe()
+        #expect(throws: ConfigurationError.self) { try recipe.apply(["optimization.lr"]) }
+        #expect(throws: ConfigurationError.self) { try recipe.apply(["optimisation.lr=1"]) }
+    }
+}

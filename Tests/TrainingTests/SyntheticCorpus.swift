@@ -1,0 +1,80 @@
+import Audio
+import Foundation
+import Wav2Vec2
+
+@testable import Training
+
+/// A folder with short synthetic recordings: letters are tones, so that there is something to learn.
+final class SyntheticCorpus {
+    let folder: URL
+
+    init(utterances: Int = 10, seconds: Double = 1) throws {
+        folder = FileManager.default.temporaryDirectory.appendingPathComponent("wav2vec2-training-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        for (name, range) in [("train", 0..<utterances), ("valid", utterances..<utterances + 3)] {
+            var manifest = folder.path + "\n"
+            var labels = ""
+            for index in range {
+                let letters = (0..<3).map { ["a", "b", "c"][(index * 7 + $0 * $0 * 5 + index / 3) % 3] }
+                let count = Int(16_000 * seconds) + index % 4 * 1_600
+                let samples = (0..<count).map { sample in
+                    let tone = 300.0 * Double(letters[sample * 3 / count].utf8.first.map { Int($0) - 96 } ?? 1)
+                    let noise = Double((sample &* 1_103_515_245 &+ index &* 12_345) >> 8 & 0xFF) / 256 - 0.5
+                    return Float(0.3 * sin(2 * .pi * tone * Double(sample) / 16_000) + 0.05 * noise)
+                }
+                try AudioFile.write(samples, to: file("\(name)\(index).wav"), format: .wavFloat)
+                manifest += "\(name)\(index).wav\t\(count)\n"
+                labels += letters.joined(separator: " ") + " |\n"
+            }
+            try Data(manifest.utf8).write(to: file("\(name).tsv"))
+            try Data(labels.utf8).write(to: file("\(name).ltr"))
+        }
+        try Data("| 10\na 10\nb 10\nc 10\n".utf8).write(to: file("dict.ltr.txt"))
+    }
+
+    deinit { try? FileManager.default.removeItem(at: folder) }
+
+    func file(_ name: String) -> URL { folder.appendingPathComponent(name) }
+
+    /// A model that trains in moments, with every dropout on.
+    static func recipe(_ assignments: [String] = []) throws -> Recipe {
+        var recipe = Recipe()
+        try recipe.apply(
+            [
+                "model.conv_feature_layers=[(16,10,5)]+[(16,3,2)]*4+[(16,2,2)]*2", "model.encoder_layers=2",
+                "model.encoder_embed_dim=32", "model.encoder_ffn_embed_dim=48", "model.encoder_attention_heads=2",
+                "model.final_dim=16", "model.latent_vars=8", "model.conv_pos=16", "model.conv_pos_groups=4",
+                "model.encoder_layerdrop=0.2", "objective.num_negatives=10", "masking.mask_prob=0.4",
+                "masking.mask_length=4", "batching.max_tokens=48000", "batching.required_batch_size_multiple=1",
+                "batching.num_concat_batches=2", "optimization.update_freq=2", "optimization.max_update=6",
+                "optimization.warmup_updates=2", "optimization.lr=0.001", "logging.log_every=2", "validation.every=3",
+                "checkpoint.save_every=1",
+            ] + assignments)
+        return recipe
+    }
+
+    func job(_ task: TrainingJob.Task, _ output: String, _ assignments: [String] = []) throws -> TrainingJob {
+        let finetuning = ["batching.crop=none", "masking.mask_channel_prob=0.2", "masking.mask_channel_length=4"]
+        return TrainingJob(
+            task: task, recipe: try Self.recipe((task == .finetuning ? finetuning : []) + assignments),
+            train: [WeightedManifest(file("train.tsv"))], valid: [WeightedManifest(file("valid.tsv"))],
+            output: file(output))
+    }
+
+    /// The lines of a run's log.
+    func metrics(_ output: String) throws -> [[String: Any]] {
+        try String(contentsOf: file(output + "/metrics.jsonl"), encoding: .utf8).split(separator: "\n").map {
+            try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any] ?? [:]
+        }
+    }
+
+    /// The bytes of a run's saved files, by name.
+    func bytes(_ output: String, _ folder: String = "last") throws -> [String: Data] {
+        let url = file(output + "/" + folder)
+        var result: [String: Data] = [:]
+        for name in try FileManager.default.contentsOfDirectory(atPath: url.path) {
+            result[name] = try Data(contentsOf: url.appendingPathComponent(name))
+        }
+        return result
+    }
+}

@@ -1,0 +1,116 @@
+import Foundation
+import Testing
+import Torch
+
+@testable import Interchange
+@testable import Wav2Vec2
+
+/// One run of a reference implementation: configuration, weights, inputs, outputs.
+struct GoldenCase: Sendable, CustomTestStringConvertible {
+    let folder: URL
+    let name: String
+    let facts: JSONValue
+
+    var testDescription: String { name }
+
+    /// What a ragged implementation can equal (golden README, first table).
+    var ragged: String { facts["ragged"]?.string ?? "none" }
+
+    /// The fixtures, and the folder named by `WAV2VEC2_GOLDEN_DIR`.
+    static let folders: [URL] = {
+        let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().appendingPathComponent("Fixtures/golden")
+        let extra = ProcessInfo.processInfo.environment["WAV2VEC2_GOLDEN_DIR"]
+        return [fixtures] + (extra.map { [URL(fileURLWithPath: $0)] } ?? [])
+    }()
+
+    /// All cases that a ragged implementation can equal, at least in part.
+    static let all: [GoldenCase] = folders.flatMap { folder -> [GoldenCase] in
+        let files = (try? FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)) ?? []
+        return files.filter { $0.pathExtension == "json" }.sorted { $0.path < $1.path }.compactMap { file in
+            guard let data = try? Data(contentsOf: file),
+                let facts = try? JSONDecoder().decode(JSONValue.self, from: data),
+                let ragged = facts["ragged"]?.string, ragged != "none"
+            else { return nil }
+            return GoldenCase(folder: folder, name: file.deletingPathExtension().lastPathComponent, facts: facts)
+        }
+    }
+
+    func tensors(_ file: String) throws -> [String: Tensor] {
+        try TensorFile.read(folder.appendingPathComponent(file + ".safetensors"))
+    }
+
+    /// The utterances without padding: all samples end to end, and lengths.
+    func input() throws -> (samples: Tensor, lengths: [Int]) {
+        let name = try #require(facts["input"]?.string)
+        let inputs = try tensors("inputs")
+        let lengths = try #require(inputs["\(name).lens"]).elements(Int.self)
+        let source = try #require(inputs["\(name).source"])
+        let parts = try lengths.indices.map { try source.selected(0, $0).rows(0..<lengths[$0]) }
+        return (try .concatenate(parts), lengths)
+    }
+
+    /// Whether the case is about recognition.
+    var isCTC: Bool {
+        let directory = facts["directory"]?.string ?? ""
+        return name.contains("_ctc") || directory.hasSuffix("_ctc")
+    }
+
+    /// Description and parameters, by the model's own names.
+    func model() throws -> (description: ModelDescription, state: [String: Tensor]) {
+        if let directory = facts["directory"]?.string {
+            let checkpoint = try Checkpoint.read(folder.appendingPathComponent(directory))
+            return (checkpoint.description, try FusedParameters.join(checkpoint.state))
+        }
+        var description = ModelDescription(task: isCTC ? .ctc : .pretraining, model: ModelConfiguration())
+        let table = SettingTable<ModelDescription>(
+            ModelConfiguration.settings.map { $0.lifted("", \.model) }
+                + MaskingConfiguration.settings.map { $0.lifted("", \.masking) }
+                + ObjectiveConfiguration.settings.map { $0.lifted("", \.objective) })
+        let renamed = ["hourglass_transformer": "hourglass"]
+        guard case .object(let config)? = facts["config"] else { throw CheckpointError.missing(path: name) }
+        let known = Set(table.settings.map(\.name))
+        for (key, value) in config {
+            let key = renamed[key] ?? key
+            if known.contains(key) { try table.set(key, to: text(value), in: &description) }
+        }
+        if let multiplier = facts["feature_grad_mult"]?.double { description.model.featureGradMult = multiplier }
+        if isCTC && facts["feature_grad_mult"] == nil { description.model.featureGradMult = 1 }
+        if let weights = facts["loss_weights"]?.array?.compactMap(\.double) {
+            description.objective.lossWeights = weights.count == 2 ? weights : [weights[0], 0]
+        }
+        let files = try facts["weights"]?.array?.compactMap(\.string) ?? [#require(facts["weights"]?.string)]
+        var state: [String: Tensor] = [:]
+        for file in files { state.merge(try tensors(file)) { _, new in new } }
+        if isCTC {
+            if files.count == 1 {
+                // The file holds the projection only; the rest is the pre-trained model's.
+                state.merge(try tensors(files[0].replacing("_ctc", with: ""))) { first, _ in first }
+            }
+            let heads = ["quantizer.", "project_q.", "final_proj."]
+            state = Dictionary(
+                uniqueKeysWithValues: state.compactMap { key, tensor in
+                    if key.hasPrefix("w2v_encoder.proj") { return (key, tensor) }
+                    return heads.contains(where: key.hasPrefix) ? nil : ("w2v_encoder.w2v_model." + key, tensor)
+                })
+        }
+        return (description, try FusedParameters.join(state))
+    }
+}
+
+private func text(_ value: JSONValue) -> String {
+    switch value {
+    case .null: "off"
+    case .bool(let flag): flag ? "true" : "false"
+    case .integer(let integer): String(integer)
+    case .number(let number): String(number)
+    case .string(let text): text
+    case .array(let items): "[" + items.map(text).joined(separator: ", ") + "]"
+    case .object: ""
+    }
+}
+
+/// The rows of [batch, time, channels] that are valid, end to end.
+func validRows(_ padded: Tensor, _ lengths: [Int]) throws -> Tensor {
+    try .concatenate(lengths.indices.map { try padded.selected(0, $0).rows(0..<lengths[$0]) })
+}

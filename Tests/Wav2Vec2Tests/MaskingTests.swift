@@ -1,0 +1,169 @@
+import Foundation
+import Randomness
+import Testing
+import Torch
+
+@testable import Interchange
+@testable import Wav2Vec2
+
+@Suite("Masking")
+struct MaskingTests {
+    private func draw(_ masking: SpanMasking, _ lengths: [Int], index: Int) throws -> [[Int]] {
+        try masking.draw(
+            lengths: lengths,
+            streams: (0...lengths.count).map { RandomStream(seed: 7, purpose: .timeMask, step: index, index: $0) })
+    }
+
+    /// The references' seeded masks lie where our distribution of masked counts lies, and share its invariants.
+    @Test(arguments: ["samplers_fairseq", "samplers_nvidia"])
+    func countsAreDistributedAsTheReferences(_ file: String) throws {
+        let folder = GoldenCase.folders[0]
+        let data = try Data(contentsOf: folder.appendingPathComponent("\(file).json"))
+        let facts = try JSONDecoder().decode(JSONValue.self, from: data)
+        let tensors = try TensorFile.read(folder.appendingPathComponent("\(file).safetensors"))
+        for sampler in try #require(facts["cases"]?.array) {
+            let key = try #require(sampler["key"]?.string)
+            let golden = try #require(tensors[key])
+            var masking = SpanMasking(
+                probability: try #require(sampler["mask_prob"]?.double),
+                length: try #require(sampler["mask_length"]?.integer))
+            masking.minMasks = sampler["min_masks"]?.integer ?? 2
+            let lengths =
+                sampler["frame_lens"]?.array?.compactMap(\.integer)
+                ?? Array(repeating: golden.size(1), count: golden.size(0))
+            let counts = try (0..<200).map { index in
+                let rows = try draw(masking, lengths, index: index)
+                #expect(Set(rows.map(\.count)).count == 1)
+                for (row, length) in zip(rows, lengths) {
+                    #expect(row == row.sorted() && Set(row).count == row.count)
+                    #expect(row.allSatisfy { $0 >= 0 && $0 < length - 1 }, "the last frame is never masked")
+                }
+                return rows[0].count
+            }
+            let theirs = Int(try golden.selected(0, 0).sum().item())
+            let mean = Double(counts.reduce(0, +)) / Double(counts.count)
+            let deviation = (counts.map { (Double($0) - mean) * (Double($0) - mean) }.reduce(0, +) / 200).squareRoot()
+            #expect(
+                abs(Double(theirs) - mean) <= 4 * max(deviation, 1),
+                "\(key): the reference masks \(theirs), ours \(mean) ± \(deviation)")
+        }
+    }
+
+    /// At 0.65 × 10 an unpadded batch masks 45 % of its frames on average (golden README).
+    @Test func basePretrainingMasks45Percent() throws {
+        var masking = SpanMasking(probability: 0.65, length: 10)
+        masking.minMasks = 2
+        let shares = try (0..<100).map { index in
+            Double(try draw(masking, [Int](repeating: 499, count: 8), index: index)[0].count) / 499
+        }
+        let mean = shares.reduce(0, +) / 100
+        #expect(abs(mean - 0.45) < 0.02, "the mean share is \(mean)")
+    }
+
+    @Test func withoutTheSameCountRuleSpansStayWhole() throws {
+        var masking = SpanMasking(probability: 0.4, length: 7)
+        masking.requireSameMasks = false
+        for index in 0..<50 {
+            for row in try draw(masking, [200, 90, 31], index: index) {
+                for run in runs(row) { #expect(run.count >= 7) }
+            }
+        }
+    }
+
+    @Test func spansThatMustNotOverlapKeepTheirDistance() throws {
+        var masking = SpanMasking(probability: 0.5, length: 6)
+        (masking.noOverlap, masking.minSpace, masking.requireSameMasks) = (true, 2, false)
+        var total = 0
+        for index in 0..<100 {
+            let row = try draw(masking, [300], index: index)[0]
+            let found = runs(row)
+            total += row.count
+            for run in found { #expect(run.count == 6) }
+            for (first, second) in zip(found, found.dropFirst()) {
+                #expect(second.lowerBound - first.upperBound >= 2)
+            }
+        }
+        #expect(total > 100 * 300 / 4, "spans find room: \(total) of 30000")
+    }
+
+    @Test(arguments: SpanMasking.Selection.allCases)
+    func lengthsFollowTheirDistribution(_ selection: SpanMasking.Selection) throws {
+        var masking = SpanMasking(probability: 0.02, length: 8)
+        (masking.selection, masking.other, masking.requireSameMasks) = (selection, 2, false)
+        var lengths: [Int] = []
+        for index in 0..<400 {
+            let row = try draw(masking, [2_000], index: index)[0]
+            lengths += runs(row).map(\.count)
+        }
+        let mean = Double(lengths.reduce(0, +)) / Double(lengths.count)
+        // Uniform lengths are 2 ... 16, whose mean is 9; the others' is 8. Rare overlaps add a little.
+        let expected = selection == .uniform ? 9.0 : 8.0
+        #expect(abs(mean - expected) < 0.6, "the mean length is \(mean)")
+        #expect(selection == .static || Set(lengths).count > 4)
+    }
+
+    @Test func maskDropoutUnmasksItsShare() throws {
+        var masking = SpanMasking(probability: 0.65, length: 10)
+        let whole = try draw(masking, [499, 499], index: 1)
+        masking.maskDropout = 0.25
+        let dropped = try draw(masking, [499, 499], index: 1)
+        for (before, after) in zip(whole, dropped) {
+            #expect(after.count == before.count - Int((Double(before.count) * 0.25).rounded()))
+            #expect(Set(after).isSubset(of: before))
+        }
+    }
+
+    @Test func maskingATooShortUtteranceSaysSo() {
+        var masking = SpanMasking(probability: 0.65, length: 10)
+        masking.minMasks = 2
+        #expect(throws: ConfigurationError.self) { try draw(masking, [2], index: 0) }
+    }
+
+    @Test func masksDependOnSeedUpdateAndSubBatchOnly() throws {
+        var configuration = MaskingConfiguration()
+        configuration.channel.probability = 0.3
+        func mask(_ update: Int, _ subBatch: Int) throws -> Mask {
+            try Mask.draw(
+                configuration, lengths: [120, 90], channels: 64, seed: 3, update: update, subBatch: subBatch)
+        }
+        let first = try mask(5, 2)
+        #expect(try mask(5, 2).frames == first.frames && mask(5, 2).channels == first.channels)
+        #expect(try mask(6, 2).frames != first.frames)
+        #expect(try mask(5, 3).frames != first.frames)
+        #expect(first.channels.allSatisfy { !$0.isEmpty && $0.allSatisfy { $0 < 64 } })
+    }
+
+    private func runs(_ positions: [Int]) -> [Range<Int>] {
+        var runs: [Range<Int>] = []
+        for position in positions {
+            if let last = runs.last, last.upperBound == position {
+                runs[runs.count - 1] = last.lowerBound..<position + 1
+            } else {
+                runs.append(position..<position + 1)
+            }
+        }
+        return runs
+    }
+}
+
+@Suite("Negatives")
+struct NegativeTests {
+    @Test func areNeverTheFrameItselfAndCoverAllOthers() {
+        var objective = ObjectiveConfiguration()
+        (objective.numNegatives, objective.crossSampleNegatives, objective.codebookNegatives) = (40, 30, 5)
+        let negatives = Negatives.draw(
+            objective, masked: [Array(0..<6), Array(0..<4)], candidates: [6, 4], entries: (8, 2),
+            stream: RandomStream(seed: 1, purpose: .negatives))
+        for (utterance, count) in [6, 4].enumerated() {
+            for frame in 0..<count {
+                let row = negatives.sameUtterance[utterance][frame * 40..<(frame + 1) * 40]
+                #expect(Set(row) == Set(0..<count).subtracting([frame]))
+            }
+        }
+        for frame in 0..<10 {
+            let row = negatives.anywhere[frame * 30..<(frame + 1) * 30]
+            #expect(!row.contains(frame) && row.allSatisfy { $0 >= 0 && $0 < 10 } && Set(row).count > 5)
+        }
+        #expect(negatives.codes.count == 10 * 5 * 2 && negatives.codes.allSatisfy { $0 >= 0 && $0 < 8 })
+    }
+}
