@@ -24,12 +24,15 @@ public struct MetricsRecord: Sendable, Equatable {
     public var kind: String
     /// The update after which it was measured.
     public var update: Int
+    /// The name of the set that was measured, such as a validation manifest; nil where a run has no sets.
+    public var name: String?
     /// The numeric fields by name; a null is NaN, since JSON has no other way to write it.
     public var values: [String: Double]
 
     /// Makes a record.
-    public init(kind: String, update: Int, values: [String: Double]) {
+    public init(kind: String, update: Int, name: String? = nil, values: [String: Double]) {
         self.kind = kind
+        self.name = name
         self.update = update
         self.values = values
     }
@@ -43,7 +46,9 @@ extension MetricsRecord: Decodable {
         init?(intValue: Int) { nil }
     }
 
-    /// Reads a record from a JSON object with at least `kind` and `update`; fields that are no numbers are ignored.
+    /// Reads a record from a JSON object with at least `kind` and `update`.
+    ///
+    /// A text field `name` is the set's; other fields that are no numbers are ignored.
     public init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: Key.self)
         kind = try container.decode(String.self, forKey: Key(stringValue: "kind"))
@@ -55,6 +60,7 @@ extension MetricsRecord: Decodable {
                     codingPath: [Key(stringValue: "update")], debugDescription: "expected a whole number"))
         }
         update = whole
+        name = try? container.decode(String.self, forKey: Key(stringValue: "name"))
         values = [:]
         for key in container.allKeys where key.stringValue != "kind" && key.stringValue != "update" {
             if try container.decodeNil(forKey: key) {
@@ -101,15 +107,30 @@ public struct MetricsSeries: Sendable {
         }
     }
 
+    /// The sets that were measured, in the order in which they first occur.
+    ///
+    /// - Parameter kind: The records' kind.
+    /// - Returns: Their names; empty where records name no set.
+    public func sets(kind: String) -> [String] {
+        var names: [String] = []
+        for record in records where record.kind == kind {
+            if let name = record.name, !names.contains(name) { names.append(name) }
+        }
+        return names
+    }
+
     /// One field over the updates.
     ///
     /// - Parameters:
     ///   - kind: The records' kind.
     ///   - field: The field's name.
-    /// - Returns: A point for every record of the kind that has the field.
-    public func points(kind: String, field: String) -> [ChartPoint] {
-        records.compactMap { record in
-            guard record.kind == kind, let value = record.values[field] else { return nil }
+    ///   - set: Whose records; nil takes the first set, which is the one that chooses the best checkpoint.
+    /// - Returns: A point for every record of the kind and set that has the field.
+    public func points(kind: String, field: String, set: String? = nil) -> [ChartPoint] {
+        let wanted = set ?? sets(kind: kind).first
+        return records.compactMap { record in
+            guard record.kind == kind, record.name == nil || record.name == wanted, let value = record.values[field]
+            else { return nil }
             return ChartPoint(x: Double(record.update), y: value)
         }
     }

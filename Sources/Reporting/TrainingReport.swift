@@ -143,6 +143,9 @@ public struct TrainingReport: Sendable {
             series.append(
                 ChartSeries(name: Self.scratchName, points: scratch.points(kind: kind, field: field), color: 1))
         }
+        // The curves are the first set's: where there are others, the reader must know which one that is.
+        let sets = (finetuning ?? scratch)?.sets(kind: kind) ?? []
+        let subtitle = sets.count > 1 ? "\(subtitle): \(sets[0]), the first of \(sets.count) sets" : subtitle
         return LineChart(title: title, subtitle: subtitle, series: series, format: format)
     }
 }

@@ -262,6 +262,23 @@ private func chart(_ values: [Double], logarithmic: Bool = false) -> LineChart {
         #expect(throws: MetricsError.damagedLine(path: "FILE", line: line, reason: reason)) { try read(text) }
     }
 
+    @Test func keepsValidationSetsApart() throws {
+        let series = try read(
+            """
+            {"kind":"train","update":10,"loss":3}
+            {"kind":"valid","update":10,"name":"clean.tsv","wer":0.5}
+            {"kind":"valid","update":10,"name":"noisy.tsv","wer":0.9}
+            {"kind":"valid","update":20,"name":"clean.tsv","wer":0.25}
+            """)
+        #expect(series.sets(kind: "valid") == ["clean.tsv", "noisy.tsv"])
+        #expect(series.points(kind: "valid", field: "wer").map(\.y) == [0.5, 0.25])
+        #expect(series.points(kind: "valid", field: "wer", set: "noisy.tsv").map(\.y) == [0.9])
+        #expect(series.points(kind: "train", field: "loss").map(\.y) == [3])
+        var report = TrainingReport(title: "Sets")
+        report.finetuning = series
+        #expect(report.html().contains("validation recordings: clean.tsv, the first of 2 sets"))
+    }
+
     @Test func namesAMissingFile() {
         let error = #expect(throws: MetricsError.self) {
             try MetricsSeries(contentsOf: URL(filePath: "/nowhere/metrics.jsonl"))
