@@ -129,7 +129,8 @@ public final class Trainer {
             let isBest = index == 0 && value.isFinite && value < state.best?.value ?? .infinity
             try log.write(
                 ValidRecord(
-                    update: state.update, epoch: epoch, name: manifest.name, utterances: result.utterances, loss: loss,
+                    update: state.update, epoch: epoch, name: manifest.name, utterances: result.utterances,
+                    loss: loss.isFinite ? loss : nil,
                     accuracy: pretrains ? sums.mean(Double(sums.correct)) : nil,
                     codePerplexity: pretrains ? sums.mean(sums.codePerplexity) : nil,
                     probPerplexity: pretrains ? sums.mean(sums.probPerplexity) : nil, wer: result.wer, cer: result.cer,
@@ -225,6 +226,11 @@ public final class Trainer {
         let text = recipe.yaml
         try AtomicFile.write(to: folder.recipe) { try $0.append(Data(text.utf8)) }
         log = try TrainingLog(job.output, after: state.update)
+        if log.damagedLines > 0 {
+            report(
+                "WARNING: \(job.output.appendingPathComponent(TrainingLog.name).path): \(log.damagedLines) damaged lines "
+                    + "before its end are left out from now on; training itself is not affected")
+        }
         meter = Meter(earlierSeconds: log.earlierSeconds)
         introduce(job)
     }

@@ -31,6 +31,8 @@ struct Program: AsyncParsableCommand {
     static let version = "0.1.0"
 
     static func main() async {
+        // Beyond a file-size limit, writing fails with a message instead of ending the program.
+        signal(SIGXFSZ, SIG_IGN)
         do {
             var command = try parseAsRoot()
             if command is any LongRunningCommand { restartWithShortSpinning() }

@@ -32,7 +32,8 @@ struct ValidRecord: Encodable {
     /// The manifest.
     var name: String
     var utterances: Int
-    var loss: Double
+    /// Absent when it is no finite number, which JSON cannot hold.
+    var loss: Double?
     var accuracy: Double?
     var codePerplexity: Double?
     var probPerplexity: Double?

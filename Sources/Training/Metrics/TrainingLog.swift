@@ -10,6 +10,8 @@ final class TrainingLog {
     private let encoder = JSONEncoder()
     /// The seconds of training that the kept lines tell of.
     let earlierSeconds: Double
+    /// How many lines could not be read and were left out, besides a last one that a kill had cut off.
+    let damagedLines: Int
 
     /// Opens the log.
     ///
@@ -29,17 +31,22 @@ final class TrainingLog {
         encoder.keyEncodingStrategy = .convertToSnakeCase
         var kept = Data()
         var seconds = 0.0
+        var damaged = 0
         if update > 0, let old = FileManager.default.contents(atPath: url.path) {
-            for line in old.split(separator: UInt8(ascii: "\n")) {
-                // A kill may have left half a line.
-                guard let read = try? JSONDecoder().decode(Line.self, from: line), read.update <= update else {
+            let lines = old.split(separator: UInt8(ascii: "\n"))
+            for (index, line) in lines.enumerated() {
+                guard let read = try? JSONDecoder().decode(Line.self, from: line) else {
+                    // A kill may have left half a line at the end.
+                    if index + 1 < lines.count { damaged += 1 }
                     continue
                 }
+                guard read.update <= update else { continue }
                 kept += line + [UInt8(ascii: "\n")]
                 seconds = max(seconds, read.seconds ?? 0)
             }
         }
         earlierSeconds = seconds
+        damagedLines = damaged
         do {
             try kept.write(to: url, options: .atomic)
             handle = try FileHandle(forWritingTo: url)
