@@ -17,7 +17,7 @@ import Testing
     }
 
     @Test(arguments: [
-        "", "evaluate", "transcribe", "data", "data manifest", "data labels", "data dictionary", "checkpoint",
+        "", "pretrain", "finetune", "evaluate", "transcribe", "data", "data manifest", "data labels", "data dictionary", "checkpoint",
         "checkpoint inspect", "benchmark", "report", "doctor",
     ])
     func helpIsAsRecorded(command: String) throws {
