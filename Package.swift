@@ -88,10 +88,13 @@ let package = Package(
         .testTarget(name: "DecodingTests", dependencies: ["Decoding"], swiftSettings: strict),
         .testTarget(name: "ReportingTests", dependencies: ["Reporting"], swiftSettings: strict),
         .testTarget(
-            name: "Wav2Vec2Tests", dependencies: ["Interchange", "Wav2Vec2", "Torch", "Randomness", "TestSupport"], swiftSettings: strict),
+            name: "Wav2Vec2Tests", dependencies: ["Interchange", "Wav2Vec2", "Torch", "Randomness", "TestSupport"],
+            swiftSettings: strict),
         .testTarget(
             name: "TrainingTests",
-            dependencies: ["Training", "Recognition", "Interchange", "Wav2Vec2", "Torch", "Corpus", "Audio", "Decoding"],
+            dependencies: [
+                "Training", "Recognition", "Interchange", "Wav2Vec2", "Torch", "Corpus", "Audio", "Decoding",
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "RecognitionTests",

@@ -4,10 +4,14 @@ import Wav2Vec2
 
 /// What can be wrong with a checkpoint.
 public enum CheckpointError: Error, CustomStringConvertible, Sendable {
+    /// A folder lacks the weights or the configuration.
     case missing(path: String)
+    /// A file cannot be used, and why.
     case damaged(path: String, reason: String)
+    /// The checkpoint is of a model for another task.
     case wrongTask(path: String, found: ModelDescription.Task, wanted: ModelDescription.Task)
 
+    /// One sentence that names the folder or file, and what was expected of it.
     public var description: String {
         switch self {
         case .missing(let path):
@@ -42,6 +46,7 @@ public struct Checkpoint: Sendable {
     /// Opens a checkpoint; the weights stay on disk until they are used.
     ///
     /// - Parameter url: The folder.
+    /// - Returns: The checkpoint, its weights still on disk.
     /// - Throws: ``CheckpointError`` or a safetensors error, naming the file.
     public static func read(_ url: URL) throws -> Checkpoint {
         let configuration = url.appendingPathComponent(configurationName)
@@ -72,6 +77,7 @@ public struct Checkpoint: Sendable {
     ///   - description: What it is.
     ///   - state: The model's parameters by its own names.
     ///   - folder: The folder, which must exist.
+    /// - Throws: `TorchError.operation` or a file error, naming the file that could not be written.
     public static func write(_ description: ModelDescription, state: [String: Tensor], to folder: URL) throws {
         try TensorFile.write(
             FusedParameters.split(state), metadata: ["format": "pt"], to: folder.appendingPathComponent(weightsName))

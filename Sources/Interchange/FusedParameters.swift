@@ -11,6 +11,8 @@ public enum FusedParameters {
     /// Separate parameters from fused ones, as views.
     ///
     /// - Parameter state: The model's parameters, or anything of their layout, by name.
+    /// - Returns: The same tensors by name, each fused one as its three thirds.
+    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
     public static func split(_ state: [String: Tensor]) throws -> [String: Tensor] {
         var result: [String: Tensor] = [:]
         for (name, tensor) in state {
@@ -30,6 +32,7 @@ public enum FusedParameters {
     /// Fused parameters from separate ones.
     ///
     /// - Parameter state: A checkpoint's tensors by name; a fused parameter in it stays.
+    /// - Returns: The same tensors by name, each three thirds as one fused tensor.
     /// - Throws: `TorchError.state` when a third is missing.
     public static func join(_ state: [String: Tensor]) throws -> [String: Tensor] {
         var result: [String: Tensor] = [:]

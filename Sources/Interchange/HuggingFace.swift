@@ -9,12 +9,14 @@ enum HuggingFace {
     /// - Parameters:
     ///   - root: The configuration.
     ///   - folder: Where the preprocessor's configuration and the vocabulary lie.
+    /// - Returns: The model's architecture, task, preprocessing and vocabulary.
     /// - Throws: ``CheckpointError`` naming what this architecture does not have.
     static func description(_ root: JSONValue, folder: URL) throws -> ModelDescription {
         let path = folder.appendingPathComponent(Checkpoint.configurationName).path
         func refuse(_ reason: String) -> CheckpointError { .damaged(path: path, reason: reason) }
         guard let type = root["model_type"]?.string, type == "wav2vec2" else {
-            throw refuse("its model_type is \(root["model_type"]?.string ?? "missing"), and only wav2vec2 is this architecture")
+            throw refuse(
+                "its model_type is \(root["model_type"]?.string ?? "missing"), and only wav2vec2 is this architecture")
         }
         if root["add_adapter"]?.bool == true || root["adapter_attn_dim"]?.integer != nil {
             throw refuse("it has adapters, which this architecture has not")
@@ -84,7 +86,8 @@ enum HuggingFace {
         guard let data = try? Data(contentsOf: url),
             let vocabulary = try? JSONDecoder().decode([String: Int].self, from: data)
         else {
-            throw CheckpointError.damaged(path: url.path, reason: "a ctc model needs it as an object from symbol to index")
+            throw CheckpointError.damaged(
+                path: url.path, reason: "a ctc model needs it as an object from symbol to index")
         }
         let symbols = vocabulary.sorted { $0.value < $1.value }
         guard symbols.map(\.value) == Array(symbols.indices) else {

@@ -68,6 +68,7 @@ public struct RandomStream: RandomNumberGenerator, Sendable {
         return block[used]
     }
 
+    /// The next 64 random bits, from two words of the stream, the low one first.
     public mutating func next() -> UInt64 {
         let low = nextWord()
         return UInt64(nextWord()) << 32 | UInt64(low)
@@ -81,6 +82,7 @@ public struct RandomStream: RandomNumberGenerator, Sendable {
     /// A whole number in `0..<bound`.
     ///
     /// - Parameter bound: How many values there are; at least 1.
+    /// - Returns: Each value with the same probability.
     public mutating func integer(below bound: Int) -> Int {
         precondition(bound > 0, "a random integer needs at least one value to choose from, got \(bound)")
         return Int(next(upperBound: UInt64(bound)))

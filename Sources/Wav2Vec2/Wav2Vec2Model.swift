@@ -2,10 +2,12 @@ import Torch
 
 /// The part of wav2vec 2.0 that pre-training and fine-tuning share: feature extractor, projection, masking, encoder.
 public final class Wav2Vec2Model: Module {
+    /// The convolutions from samples to features.
     @Child("feature_extractor") public var featureExtractor: FeatureExtractor
     @Child("layer_norm") var norm: LayerNorm
     @Child("post_extract_proj") var projection: Linear?
     @Parameter("mask_emb") var maskEmbedding: Tensor
+    /// The context network over masked, projected features.
     @Child("encoder") public var encoder: TransformerEncoder
     /// The architecture.
     public let configuration: ModelConfiguration
@@ -39,6 +41,9 @@ public final class Wav2Vec2Model: Module {
     /// - Parameters:
     ///   - samples: All utterances' samples end to end, [Σ lengths].
     ///   - lengths: The samples of each utterance.
+    /// - Returns: The features before and after normalisation, and where utterances lie.
+    /// - Throws: ``ConfigurationError`` naming an utterance that is shorter than one frame; `TorchError.operation` if
+    ///   LibTorch refuses.
     public func features(_ samples: Tensor, lengths: [Int]) throws -> Features {
         let multiplier = configuration.featureGradMult
         let (raw, layout) =
@@ -60,7 +65,8 @@ public final class Wav2Vec2Model: Module {
         _ input: Tensor, _ layout: RaggedLayout, mask: Mask?, channelsFirst: Bool, _ pass: ForwardPass
     ) throws -> Tensor {
         let masked =
-            try mask.map { try input.masked($0, layout, embedding: maskEmbedding, channelsFirst: channelsFirst) } ?? input
+            try mask.map { try input.masked($0, layout, embedding: maskEmbedding, channelsFirst: channelsFirst) }
+            ?? input
         pass.probe?("encoder_input", masked)
         let context = try encoder(masked, layout, pass)
         pass.probe?("encoder_out", context)
@@ -78,6 +84,8 @@ public final class Wav2Vec2Model: Module {
     ///   - channelsFirst: Whether channels are masked before frames.
     ///   - pass: Dropouts, LayerDrop and probe.
     /// - Returns: [frames, channels] and where utterances lie.
+    /// - Throws: ``ConfigurationError`` naming an utterance that is shorter than one frame; `TorchError.operation` if
+    ///   LibTorch refuses.
     public func callAsFunction(
         _ samples: Tensor, lengths: [Int], mask: Mask? = nil, channelsFirst: Bool = false,
         _ pass: ForwardPass = .inference

@@ -9,6 +9,7 @@ import Torch
 ///   - step: Half the distance between the two evaluations.
 ///   - function: What is checked; it must be deterministic.
 /// - Returns: For each input the largest difference, relative to the gradient's largest magnitude (at least 1).
+/// - Throws: What the function throws, and `TorchError.operation` if LibTorch refuses.
 public func gradientErrors(
     _ inputs: [Tensor], step: Double = 1e-5, _ function: ([Tensor]) throws -> Tensor
 ) throws -> [Double] {

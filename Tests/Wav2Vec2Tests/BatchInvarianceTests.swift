@@ -61,7 +61,9 @@ struct BatchInvarianceTests {
             )
         }
         let alone = try run([], position: 0)
-        for (companions, position) in [([5_000], 0), ([5_000], 1), ([400, 20_011, 9_321], 2), ([9_321, 719, 3_200], 1)] {
+        for (companions, position) in [
+            ([5_000], 0), ([5_000], 1), ([400, 20_011, 9_321], 2), ([9_321, 719, 3_200], 1),
+        ] {
             let together = try run(companions, position: position)
             #expect(try relativeError(together.context, alone.context) < 1e-5)
             #expect(try relativeError(together.logits, alone.logits) < 1e-5)
@@ -76,7 +78,10 @@ struct BatchInvarianceTests {
 
     @Test func tooShortAnUtteranceIsNamed() throws {
         let model = try CTCModel(Self.configuration("base"), labels: 8, initializer: .random(seed: 5))
-        #expect(throws: ConfigurationError("utterance 1 of the batch has 399 samples; at least 400 are needed for one frame")) {
+        #expect(
+            throws: ConfigurationError(
+                "utterance 1 of the batch has 399 samples; at least 400 are needed for one frame")
+        ) {
             try model(signal(1_399, 1), lengths: [1_000, 399])
         }
     }

@@ -135,7 +135,7 @@ extension Recipe {
 
     /// Checks that the values make sense together.
     ///
-    /// - Throws: ``ConfigurationError`` naming the first key that does not.
+    /// - Throws: ``/Wav2Vec2/ConfigurationError`` naming the first key that does not.
     public func validate() throws {
         try model.validate()
         for (name, value) in [

@@ -94,6 +94,7 @@ public struct ConvolutionLayers: Sendable, Equatable, CustomStringConvertible {
     /// The rows of an utterance after each layer.
     ///
     /// - Parameter samples: The utterance's samples.
+    /// - Returns: One number a layer; 0 from the layer on whose kernel no longer fits.
     public func validRows(samples: Int) -> [Int] {
         var rows = samples
         return layers.map { layer in
@@ -107,6 +108,7 @@ public struct ConvolutionLayers: Sendable, Equatable, CustomStringConvertible {
         validRows(samples: samples).last ?? 0
     }
 
+    /// The expression that reads back as these layers, with equal neighbours as one term.
     public var description: String {
         var parts: [String] = []
         var index = 0
@@ -141,7 +143,8 @@ struct ExpressionScanner {
 
     private func failure(_ expected: String) -> ConfigurationError {
         let found = rest.isEmpty ? "the end" : "'\(rest.prefix(12))'"
-        return ConfigurationError("\(name) '\(text)' has \(found) where \(expected) is expected; write it like \(example)")
+        return ConfigurationError(
+            "\(name) '\(text)' has \(found) where \(expected) is expected; write it like \(example)")
     }
 
     mutating func take(_ token: Character) -> Bool {

@@ -1,4 +1,6 @@
-/// The layers of an Hourglass Transformer (Nawrot et al. 2021): some at full length, some shortened, some at full length.
+/// The layers of an Hourglass Transformer: some at full length, some shortened, some at full length.
+///
+/// Source: Nawrot et al. 2021.
 public struct HourglassLayout: Sendable, Equatable, CustomStringConvertible {
     /// How rows are merged and expanded.
     public enum Resampling: String, Sendable, Codable, CaseIterable {
@@ -49,5 +51,6 @@ public struct HourglassLayout: Sendable, Equatable, CustomStringConvertible {
         try self.init(pre: pre, middle: middle, factor: factor, post: post)
     }
 
+    /// The expression that reads back as this layout: `[pre,(middle,factor),post]`.
     public var description: String { "[\(pre),(\(middle),\(factor)),\(post)]" }
 }

@@ -10,63 +10,94 @@ public struct ModelConfiguration: Sendable, Equatable {
 
     /// The nonlinearity of the feed-forward blocks.
     public enum Activation: String, Sendable, Codable, CaseIterable {
+        /// x Φ(x), exact.
         case gelu
+        /// max(0, x).
         case relu
+        /// The hyperbolic tangent.
         case tanh
+        /// x σ(x).
         case swish
+        /// None: x itself.
         case linear
     }
 
     // MARK: Feature extractor
 
+    /// How the feature extractor normalises.
     public var extractorMode = ExtractorMode.groupNorm
+    /// The feature extractor's convolutions: channels, kernel and stride of each, the latter two in its input rows.
     public var convFeatureLayers: ConvolutionLayers
+    /// Whether the convolutions have a bias.
     public var convBias = false
     /// Gradients into the extractor are multiplied by this; 0 freezes it.
     public var featureGradMult = 0.1
 
     // MARK: Encoder
 
+    /// Transformer layers of a plain encoder.
     public var encoderLayers = 12
+    /// Channels of the encoder.
     public var encoderEmbedDim = 768
+    /// Channels inside the feed-forward blocks.
     public var encoderFfnEmbedDim = 3072
+    /// Attention heads of a layer; they share out the encoder's channels.
     public var encoderAttentionHeads = 12
+    /// The nonlinearity of the feed-forward blocks.
     public var activationFn = Activation.gelu
     /// Whether blocks normalise before attention and feed-forward (LARGE) instead of after.
     public var layerNormFirst = false
+    /// Kernel of the positional convolution, in frames.
     public var convPos = 128
+    /// Groups of the positional convolution.
     public var convPosGroups = 16
     /// The Hourglass Transformer's layers, or `nil` for a plain encoder of `encoderLayers`.
     public var hourglass: HourglassLayout?
+    /// How the Hourglass merges and expands frames.
     public var hourglassResample = HourglassLayout.Resampling.naive
 
     // MARK: Dropouts
 
+    /// Probability of dropout after attention and feed-forward, and on the encoder's input.
     public var dropout = 0.1
+    /// Probability of dropout of attention weights.
     public var attentionDropout = 0.1
+    /// Probability of dropout inside the feed-forward blocks.
     public var activationDropout = 0.0
+    /// Probability of dropout of projected features.
     public var dropoutInput = 0.1
+    /// Probability of dropout of the features that become targets.
     public var dropoutFeatures = 0.1
+    /// Probability that a layer is skipped in training (LayerDrop).
     public var encoderLayerdrop = 0.05
     /// Before the CTC projection.
     public var finalDropout = 0.0
 
     // MARK: Quantizer and targets
 
+    /// Whether targets are quantized.
     public var quantizeTargets = true
+    /// Whether the encoder's input is quantized.
     public var quantizeInput = false
+    /// Whether input and targets share a quantizer.
     public var sameQuantizer = false
+    /// Whether targets pass a gated linear unit.
     public var targetGlu = false
     /// Channels of targets and predictions; 0 means the encoder's.
     public var finalDim = 256
+    /// Entries of each code book.
     public var latentVars = 320
+    /// The number of code books.
     public var latentGroups = 2
     /// Channels of the quantizer's output; 0 means `finalDim` (targets) or the encoder's (input).
     public var latentDim = 0
     /// Start, end and decay per update of the Gumbel temperature.
     public var latentTemp = [2.0, 0.5, 0.999995]
+    /// Layers of the projection to the code books' logits.
     public var quantizerDepth = 1
+    /// Width of that projection's inner layers, in multiples of its input's.
     public var quantizerFactor = 3
+    /// Whether all groups share one code book.
     public var combineGroups = false
 
     /// The BASE model.
@@ -95,7 +126,8 @@ public struct ModelConfiguration: Sendable, Equatable {
         }
         try require(
             encoderAttentionHeads >= 1 && encoderEmbedDim >= 1 && encoderEmbedDim % encoderAttentionHeads == 0,
-            "encoder_embed_dim \(encoderEmbedDim) is not a multiple of encoder_attention_heads \(encoderAttentionHeads)")
+            "encoder_embed_dim \(encoderEmbedDim) is not a multiple of encoder_attention_heads \(encoderAttentionHeads)"
+        )
         try require(
             convPosGroups >= 1 && encoderEmbedDim % convPosGroups == 0,
             "encoder_embed_dim \(encoderEmbedDim) is not a multiple of conv_pos_groups \(convPosGroups)")

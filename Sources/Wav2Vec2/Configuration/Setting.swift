@@ -48,6 +48,7 @@ public struct Setting<Root>: Sendable {
     /// - Parameters:
     ///   - prefix: What the larger thing calls the part; empty to keep the name.
     ///   - path: Where the part lies.
+    /// - Returns: The key of the larger thing, with the same help and type.
     public func lifted<Outer>(
         _ prefix: String, _ path: any WritableKeyPath<Outer, Root> & Sendable
     ) -> Setting<Outer> {
@@ -119,35 +120,45 @@ private func editDistance(_ first: String, _ second: String) -> Int {
 private let malformed = ConfigurationError("")
 
 extension Int: SettingValue {
+    /// Reads a whole number, in which underscores may group digits.
     public init(settingText: String) throws {
         guard let value = Int(settingText.replacing("_", with: "")) else { throw malformed }
         self = value
     }
+    /// The text that reads back as this value.
     public var settingText: String { String(self) }
+    /// What to write, for error messages.
     public static var settingType: String { "a whole number" }
 }
 
 extension UInt64: SettingValue {
+    /// Reads the text; the error thrown for a malformed one has no message, since the key is not known here.
     public init(settingText: String) throws {
         guard let value = UInt64(settingText) else { throw malformed }
         self = value
     }
+    /// The text that reads back as this value.
     public var settingText: String { String(self) }
+    /// What to write, for error messages.
     public static var settingType: String { "a whole number of at least 0" }
 }
 
 extension Double: SettingValue {
+    /// Reads the text; the error thrown for a malformed one has no message, since the key is not known here.
     public init(settingText: String) throws {
         guard let value = Double(settingText), value.isFinite else { throw malformed }
         self = value
     }
+    /// The text that reads back as this value.
     public var settingText: String {
         self == rounded() && magnitude < 1e15 ? String(Int(self)) : String(self)
     }
+    /// What to write, for error messages.
     public static var settingType: String { "a number" }
 }
 
 extension Bool: SettingValue {
+    /// Reads true, yes, on, false, no or off in any case.
     public init(settingText: String) throws {
         switch settingText.lowercased() {
         case "true", "yes", "on": self = true
@@ -155,17 +166,23 @@ extension Bool: SettingValue {
         default: throw malformed
         }
     }
+    /// The text that reads back as this value.
     public var settingText: String { self ? "true" : "false" }
+    /// What to write, for error messages.
     public static var settingType: String { "true or false" }
 }
 
 extension String: SettingValue {
+    /// Takes the text as it is.
     public init(settingText: String) throws { self = settingText }
+    /// The text that reads back as this value.
     public var settingText: String { self }
+    /// What to write, for error messages.
     public static var settingType: String { "a text" }
 }
 
 extension [Double]: SettingValue {
+    /// Reads numbers between commas, in brackets, parentheses or neither.
     public init(settingText: String) throws {
         var text = settingText[...]
         if text.hasPrefix("["), text.hasSuffix("]") { text = text.dropFirst().dropLast() }
@@ -174,28 +191,39 @@ extension [Double]: SettingValue {
             try Double(settingText: String(part.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed()))
         }
     }
+    /// The text that reads back as this value.
     public var settingText: String { "[" + map(\.settingText).joined(separator: ", ") + "]" }
+    /// What to write, for error messages.
     public static var settingType: String { "a list of numbers such as [0.1, 10]" }
 }
 
 extension Optional: SettingValue where Wrapped: SettingValue {
+    /// Reads off, none, null or nothing as absent, and anything else as the wrapped value.
     public init(settingText: String) throws {
         let isAbsent = ["off", "none", "null", ""].contains(settingText.lowercased())
         self = try isAbsent ? nil : Wrapped(settingText: settingText)
     }
+    /// The text that reads back as this value.
     public var settingText: String { map(\.settingText) ?? "off" }
+    /// What to write, for error messages.
     public static var settingType: String { Wrapped.settingType + ", or off" }
 }
 
 extension ConvolutionLayers: SettingValue {
+    /// Parses the expression; an error says where it is wrong.
     public init(settingText: String) throws { try self.init(parsing: settingText) }
+    /// The text that reads back as this value.
     public var settingText: String { description }
+    /// What to write, for error messages.
     public static var settingType: String { "an expression such as \"[(512,10,5)]+[(512,3,2)]*4\"" }
 }
 
 extension HourglassLayout: SettingValue {
+    /// Parses the expression; an error says where it is wrong.
     public init(settingText: String) throws { try self.init(parsing: settingText) }
+    /// The text that reads back as this value.
     public var settingText: String { description }
+    /// What to write, for error messages.
     public static var settingType: String { "\"[pre,(middle,factor),post]\"" }
 }
 
@@ -203,11 +231,14 @@ extension HourglassLayout: SettingValue {
 public protocol SettingChoice: SettingValue, RawRepresentable<String>, CaseIterable {}
 
 extension SettingChoice {
+    /// Reads the text; the error thrown for a malformed one has no message, since the key is not known here.
     public init(settingText: String) throws {
         guard let value = Self(rawValue: settingText) else { throw malformed }
         self = value
     }
+    /// The text that reads back as this value.
     public var settingText: String { rawValue }
+    /// What to write, for error messages.
     public static var settingType: String { "one of " + allCases.map(\.rawValue).joined(separator: ", ") }
 }
 

@@ -40,7 +40,9 @@ final class Upsampler: Module {
     }
 }
 
-/// The shortened part of an Hourglass Transformer (Nawrot et al. 2021).
+/// The shortened part of an Hourglass Transformer.
+///
+/// Source: Nawrot et al. 2021.
 final class Hourglass: Module {
     @Child("downsample_layer") var downsample: Downsampler
     @Child("hourglass_layers") var layers: [EncoderLayer]

@@ -1,8 +1,9 @@
 import Torch
 
-/// Multi-head self-attention within each utterance (Vaswani et al. 2017).
+/// Multi-head self-attention within each utterance.
 ///
 /// Queries, keys and values come from one fused projection; fairseq's `q_proj`, `k_proj` and `v_proj` are its thirds.
+/// Source: Vaswani et al. 2017.
 final class SelfAttention: Module {
     @Child("qkv_proj") var projection: Linear
     @Child("out_proj") var output: Linear

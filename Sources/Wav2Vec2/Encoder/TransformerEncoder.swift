@@ -33,6 +33,7 @@ public final class TransformerEncoder: Module {
     ///   - layout: Where utterances lie.
     ///   - pass: Dropouts, LayerDrop and probe.
     /// - Returns: [frames, channels].
+    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
     public func callAsFunction(_ input: Tensor, _ layout: RaggedLayout, _ pass: ForwardPass) throws -> Tensor {
         let positional = try positions(input, layout)
         pass.probe?("pos_conv", positional)

@@ -80,6 +80,8 @@ public final class FeatureExtractor: Module {
     ///   - samples: All samples, [Σ lengths].
     ///   - lengths: The samples of each utterance.
     /// - Returns: [frames, channels] and where each utterance's frames lie.
+    /// - Throws: ``ConfigurationError`` naming an utterance that is shorter than one frame; `TorchError.operation` if
+    ///   LibTorch refuses.
     public func callAsFunction(_ samples: Tensor, lengths: [Int]) throws -> (features: Tensor, layout: RaggedLayout) {
         let frames = try layout(samples: lengths)
         let hop = layers.hop

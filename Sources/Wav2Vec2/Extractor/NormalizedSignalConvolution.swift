@@ -17,6 +17,7 @@ import Torch
 ///   - valid: How many of them are frames.
 ///   - epsilon: Added to the variance.
 /// - Returns: [rows, channels].
+/// - Throws: `TorchError` if the signal is not FP32 in host memory or is too short for the rows.
 func normalizedSignalConvolution(
     _ signal: Tensor, _ weight: Tensor, gain: Tensor, bias: Tensor, stride: Int, _ layout: RaggedLayout, valid: [Int],
     epsilon: Double

@@ -13,6 +13,7 @@ import Torch
 ///   - bias: [O] or none.
 ///   - stride: Rows from one window to the next.
 /// - Returns: [N, O].
+/// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
 func stridedConvolution(_ input: Tensor, _ weight: Tensor, _ bias: Tensor?, stride: Int) throws -> Tensor {
     let channels = weight.size(1)
     let kernel = weight.size(2)

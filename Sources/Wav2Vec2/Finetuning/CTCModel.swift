@@ -25,6 +25,7 @@ public struct CTCConfiguration: Sendable, Equatable {
 ///
 /// The blank is label 0.
 public final class CTCModel: Module {
+    /// The pre-trained part: feature extractor and encoder.
     @Child("w2v_encoder.w2v_model") public var model: Wav2Vec2Model
     @Child("w2v_encoder.proj") var projection: Linear
     /// The options.
@@ -37,6 +38,8 @@ public final class CTCModel: Module {
     ///   - labels: The size of the dictionary, the blank included.
     ///   - options: Blank weight and freezing.
     ///   - initializer: Where parameters come from.
+    /// - Throws: ``ConfigurationError`` naming the setting that no model can have; `TorchError.operation` if LibTorch
+    ///   refuses.
     public init(
         _ configuration: ModelConfiguration, labels: Int, options: CTCConfiguration = .init(), initializer: Initializer
     ) throws {
@@ -59,6 +62,8 @@ public final class CTCModel: Module {
     ///   - freezesEncoder: Whether no gradient reaches anything but the output layer.
     ///   - pass: Dropouts, LayerDrop and probe.
     /// - Returns: [frames, labels] and where utterances lie.
+    /// - Throws: ``ConfigurationError`` naming an utterance that is shorter than one frame; `TorchError.operation` if
+    ///   LibTorch refuses.
     public func callAsFunction(
         _ samples: Tensor, lengths: [Int], mask: Mask? = nil, channelsFirst: Bool = false, freezesEncoder: Bool = false,
         _ pass: ForwardPass = .inference
@@ -90,6 +95,7 @@ public final class CTCModel: Module {
     ///   - layout: Where utterances lie.
     ///   - targets: The labels of each utterance, without blanks.
     /// - Returns: One loss an utterance, FP64.
+    /// - Throws: `TorchError.operation` if LibTorch refuses, as for a label that the logits lack.
     public func losses(_ logits: Tensor, _ layout: RaggedLayout, targets: [[Int]]) throws -> [Tensor] {
         try logits.split(layout.lengths).enumerated().map { utterance, part in
             try part.to(dtype: .float64).logSoftmax(-1).unsqueezed(1)

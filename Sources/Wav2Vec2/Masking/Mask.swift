@@ -23,6 +23,8 @@ public struct Mask: Sendable {
     ///   - seed: The run's seed.
     ///   - update: The update's number.
     ///   - subBatch: The sub-batch's number, counted over ranks and accumulation steps.
+    /// - Returns: The masked frames of each utterance, and the masked channels where channels are masked.
+    /// - Throws: ``ConfigurationError`` when a mask would cover an utterance, or its channels, completely.
     public static func draw(
         _ configuration: MaskingConfiguration, lengths: [Int], channels: Int, seed: UInt64, update: Int, subBatch: Int
     ) throws -> Mask {
@@ -61,6 +63,8 @@ extension Tensor {
     ///   - layout: Where utterances lie in this [frames, channels] tensor.
     ///   - embedding: What a masked frame becomes, [channels].
     ///   - channelsFirst: Whether channels are masked before frames, so that the embedding keeps all its channels.
+    /// - Returns: A tensor of the same shape.
+    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
     func masked(
         _ mask: Mask, _ layout: RaggedLayout, embedding: Tensor, channelsFirst: Bool
     ) throws -> Tensor {

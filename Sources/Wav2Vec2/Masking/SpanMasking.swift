@@ -106,11 +106,14 @@ public struct SpanMasking: Sendable, Equatable {
         return count
     }
 
-    /// Spans with distinct starts that may overlap. The last element is never masked, as in fairseq.
+    /// Spans with distinct starts that may overlap.
+    ///
+    /// The last element is never masked, as in fairseq.
     private func overlappingSpans(_ lengths: [Int], size: Int, _ stream: inout RandomStream) -> [Int] {
         var longest = lengths.min() ?? 1
         if size - longest <= lengths.count { longest = size - lengths.count - 1 }
-        let starts = choose(min(lengths.count, max(1, size - longest)), from: Array(0..<max(1, size - longest)), &stream)
+        let starts = choose(
+            min(lengths.count, max(1, size - longest)), from: Array(0..<max(1, size - longest)), &stream)
         // Starts come sorted, lengths in the order drawn: they are independent, so any pairing has the same law.
         var masked = [Bool](repeating: false, count: size)
         for (start, length) in zip(starts, lengths) {

@@ -25,6 +25,7 @@ public struct ContrastiveLoss {
 ///   - codeVectors: Made-up code vectors, [frames, count, channels], with their identities [frames, count].
 ///   - temperature: What similarities are divided by.
 /// - Returns: [frames, 1 + negatives].
+/// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
 func contrastiveLogits(
     predictions: Tensor, candidates: Tensor, identities: Tensor?, masked: [[Int]], candidateCounts: [Int],
     negatives: Negatives, codeVectors: (vectors: Tensor, identities: Tensor)?, temperature: Double
@@ -90,6 +91,8 @@ func contrastiveLogits(
 /// - Parameters:
 ///   - logits: [frames, 1 + negatives], the true vector first.
 ///   - infonce: Whether the loss is a choice among candidates; else each candidate is judged for itself.
+/// - Returns: The summed loss, how many frames chose the true vector, and the logits.
+/// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
 func contrastiveLoss(_ logits: Tensor, infonce: Bool) throws -> ContrastiveLoss {
     let loss: Tensor
     if infonce {

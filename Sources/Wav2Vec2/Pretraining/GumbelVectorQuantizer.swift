@@ -104,6 +104,7 @@ public final class GumbelVectorQuantizer: Module {
     ///   - outputs: Output channels, a multiple of the groups.
     ///   - configuration: Entries, groups, depth and factor.
     ///   - initializer: Where the numbers come from.
+    /// - Throws: `TorchError.operation` if LibTorch cannot make the tensors.
     init(inputs: Int, outputs: Int, _ configuration: ModelConfiguration, initializer: Initializer) throws {
         groups = configuration.latentGroups
         entriesPerGroup = configuration.latentVars
@@ -133,6 +134,8 @@ public final class GumbelVectorQuantizer: Module {
     ///   - input: What is quantized.
     ///   - temperature: The Gumbel softmax's temperature.
     ///   - noise: Its noise; `.none` chooses the most probable entries.
+    /// - Returns: The quantized vectors, the codes and how evenly the entries are used.
+    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
     public func callAsFunction(_ input: Tensor, temperature: Double, noise: QuantizerNoise) throws -> Quantized {
         let rows = input.size(0)
         let logits = try projection(input).viewed(rows, groups, entriesPerGroup)
@@ -168,6 +171,8 @@ public final class GumbelVectorQuantizer: Module {
     /// The vectors of chosen entries.
     ///
     /// - Parameter codes: int64 [rows, groups].
+    /// - Returns: [rows, outputs].
+    /// - Throws: `TorchError.operation` for a code beyond the entries.
     func vectors(_ codes: Tensor) throws -> Tensor {
         try .concatenate((0..<groups).map { try book($0).taking(codes.selected(1, $0)) }, -1)
     }

@@ -28,6 +28,7 @@ public struct Negatives: Sendable {
     ///   - candidates: How many candidates each utterance has.
     ///   - entries: Entries and groups of the code book.
     ///   - stream: The sub-batch's random numbers.
+    /// - Returns: The distractors of every masked frame, by kind.
     public static func draw(
         _ objective: ObjectiveConfiguration, masked: [[Int]], candidates: [Int], entries: (count: Int, groups: Int),
         stream: RandomStream

@@ -44,9 +44,11 @@ public struct PretrainingLosses {
     public let sampleSize: Int
 }
 
-/// wav2vec 2.0 with its pre-training objective (Baevski et al. 2020, section 3).
+/// wav2vec 2.0 with its pre-training objective (paper, section 3).
 public final class PretrainingModel: Module {
+    /// The part that fine-tuning keeps: feature extractor and encoder.
     @Child("") public var model: Wav2Vec2Model
+    /// The quantizer of the targets; absent when targets are continuous.
     @Child("quantizer") public var quantizer: GumbelVectorQuantizer?
     @Child("project_q") var targetProjection: Linear
     @Child("input_quantizer") private var ownInputQuantizer: GumbelVectorQuantizer?
@@ -65,6 +67,8 @@ public final class PretrainingModel: Module {
     ///   - objective: The losses.
     ///   - maskChannelBefore: Whether channels are masked before frames.
     ///   - initializer: Where parameters come from.
+    /// - Throws: ``ConfigurationError`` naming the setting that no model can have; `TorchError.operation` if LibTorch
+    ///   refuses.
     public init(
         _ configuration: ModelConfiguration, objective: ObjectiveConfiguration = .init(),
         maskChannelBefore: Bool = false, initializer: Initializer
@@ -105,6 +109,9 @@ public final class PretrainingModel: Module {
     ///   - plans: The random choices of each sub-batch; together they cover all utterances in order.
     ///   - temperature: The Gumbel softmax's temperature.
     ///   - pass: Dropouts, LayerDrop and probe.
+    /// - Returns: One set of losses a sub-batch, in the order of the plans.
+    /// - Throws: ``ConfigurationError`` for an utterance shorter than one frame or a sub-batch without a masked frame;
+    ///   `TorchError.operation` if LibTorch refuses.
     public func callAsFunction(
         _ samples: Tensor, lengths: [Int], plans: [SubBatchPlan], temperature: Double, _ pass: ForwardPass
     ) throws -> [PretrainingLosses] {

@@ -46,6 +46,7 @@ public struct RaggedLayout: Sendable, Equatable {
     /// - Parameters:
     ///   - larger: The other layout.
     ///   - shift: Rows between the start of an utterance there and the first of its rows here.
+    /// - Returns: The row there of each row here.
     public func positions(in larger: RaggedLayout, shiftedBy shift: Int = 0) -> [Int] {
         var positions: [Int] = []
         positions.reserveCapacity(total)
@@ -61,6 +62,8 @@ extension Tensor {
     /// The given rows, each asked for at most once; gradients go back to their rows.
     ///
     /// - Parameter indices: Distinct row numbers, int64.
+    /// - Returns: The rows in the order of the indices.
+    /// - Throws: `TorchError.operation` for an index beyond the rows.
     public func takingRows(_ indices: Tensor) throws -> Tensor {
         let shape = shape
         return try differentiable("row selection", [self]) {
@@ -82,6 +85,8 @@ extension Tensor {
     /// - Parameters:
     ///   - indices: Where each row goes, distinct, int64.
     ///   - count: The rows of the larger matrix.
+    /// - Returns: A matrix of `count` rows.
+    /// - Throws: `TorchError.operation` for an index beyond `count`, or when rows and indices differ in number.
     public func placingRows(at indices: Tensor, in count: Int) throws -> Tensor {
         try differentiable("row placement", [self]) {
             let zeros = try Tensor.zeros([count] + Array(shape.dropFirst()), dtype: dtype, device: device)
