@@ -35,7 +35,7 @@ struct Program: AsyncParsableCommand {
         signal(SIGXFSZ, SIG_IGN)
         do {
             var command = try parseAsRoot()
-            if command is any LongRunningCommand { restartWithShortSpinning() }
+            if isLongRunning(type(of: command)) { restartWithShortSpinning() }
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()
             } else {

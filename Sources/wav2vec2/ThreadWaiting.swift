@@ -1,12 +1,13 @@
+import ArgumentParser
 import Foundation
 
-/// A command that computes for long enough to care about how threads wait for each other.
-protocol LongRunningCommand {}
-
-extension PretrainCommand: LongRunningCommand {}
-extension FinetuneCommand: LongRunningCommand {}
-extension EvaluateCommand: LongRunningCommand {}
-extension ReportCommand: LongRunningCommand {}
+/// Whether a command computes for long enough to care about how threads wait for each other.
+func isLongRunning(_ command: any ParsableCommand.Type) -> Bool {
+    let commands: [any ParsableCommand.Type] = [
+        PretrainCommand.self, FinetuneCommand.self, EvaluateCommand.self, ReportCommand.self,
+    ]
+    return commands.contains { $0 == command }
+}
 
 /// Starts the program again with a short OpenMP spin count, unless the user has chosen how threads wait.
 ///
