@@ -77,7 +77,7 @@ public struct Checkpoint: Sendable {
     ///   - description: What it is.
     ///   - state: The model's parameters by its own names.
     ///   - folder: The folder, which must exist.
-    /// - Throws: `TorchError.operation` or a file error, naming the file that could not be written.
+    /// - Throws: `FileWriteError` when the disk is full or the system fails; `TorchError.operation` if LibTorch refuses.
     public static func write(_ description: ModelDescription, state: [String: Tensor], to folder: URL) throws {
         try TensorFile.write(
             FusedParameters.split(state), metadata: ["format": "pt"], to: folder.appendingPathComponent(weightsName))

@@ -58,7 +58,7 @@ public enum SignalKernels {
     ///   - weight: [kernel · channels], tap by tap.
     ///   - shift: [channels].
     ///   - output: [rows, channels], FP32, contiguous, in host memory.
-    /// - Throws: `TorchError.shape` when the windows leave the signal; an error when a tensor is not in host memory.
+    /// - Throws: `TorchError.shape` when the windows leave the signal, or a tensor is not contiguous in host memory.
     public static func convolve(
         _ windows: Windows, weight: [Float], shift: [Float], into output: Tensor
     ) throws {
@@ -81,7 +81,7 @@ public enum SignalKernels {
     ///   - shift: Its shift.
     ///   - gradient: The output's gradient in the rows that count, [rows, channels].
     /// - Returns: Σ g for each channel, and Σ g · x[k] as [kernel · channels].
-    /// - Throws: `TorchError.shape` when the windows leave the signal; an error when a tensor is not in host memory.
+    /// - Throws: `TorchError.shape` when the windows leave the signal, or a tensor is not contiguous in host memory.
     public static func convolutionGradients(
         _ windows: Windows, weight: [Float], shift: [Float], gradient: Tensor
     ) throws -> (sums: [Double], products: [Double]) {
