@@ -25,14 +25,17 @@ struct ReportCommand: AsyncParsableCommand {
     @Option(help: "The pre-training's folder, with metrics.jsonl.", completion: .directory)
     var pretrain: String
 
-    @Option(help: "The fine-tuning's folder, with metrics.jsonl and best/.", completion: .directory)
+    @Option(help: "The fine-tuning's folder, with metrics.jsonl and checkpoints.", completion: .directory)
     var finetune: String
 
     @Option(help: "The folder of the same fine-tuning from random weights.", completion: .directory)
     var scratch: String?
 
-    @Option(help: "The model that is evaluated. (default: best/ of the fine-tuning)", completion: .directory)
-    var checkpoint: String?
+    @Option(help: "Which checkpoint of each fine-tuning is evaluated: best or last.")
+    var evaluated = EvaluatedCheckpoint.best
+
+    @Option(name: .customLong("note"), help: "A paragraph to add to the introduction; repeats.")
+    var notes: [String] = []
 
     @Option(help: "Recordings with labels that training did not see.", completion: .file())
     var manifest: String
@@ -67,17 +70,18 @@ struct ReportCommand: AsyncParsableCommand {
         report.pretraining = try metrics(pretrain)
         report.finetuning = try metrics(finetune)
         report.scratch = try scratch.map(metrics)
-        let model = checkpoint ?? best(of: finetune)
+        let model = evaluated.path(in: finetune)
         let evaluation = try await evaluate(model)
         var random: Evaluation?
-        if let scratch { random = try await evaluate(best(of: scratch)) }
+        if let scratch { random = try await evaluate(evaluated.path(in: scratch)) }
 
         let test = try Manifest.read(fileURL(manifest), labels: labels)
-        report.introduction = [
-            "The model first learned from recordings alone, by telling the true continuation of masked speech from "
-                + "false ones; then from recordings with transcripts, to write letters. The error rates are those of "
-                + "\(test.count) recordings (\(decimal(evaluation.audioSeconds, 0)) s) that neither stage saw."
-        ]
+        report.introduction =
+            [
+                "The model first learned from recordings alone, by telling the true continuation of masked speech from "
+                    + "false ones; then from recordings with transcripts, to write letters. The error rates are those of "
+                    + "\(test.count) recordings (\(decimal(evaluation.audioSeconds, 0)) s) that neither stage saw."
+            ] + notes
         report.keyFigures = [
             KeyFigure(
                 label: "character error rate", value: percentage(evaluation.cer), note: note(random?.cer)),
@@ -113,8 +117,6 @@ struct ReportCommand: AsyncParsableCommand {
     private func metrics(_ folder: String) throws -> MetricsSeries {
         try MetricsSeries(contentsOf: fileURL(folder).appendingPathComponent("metrics.jsonl"))
     }
-
-    private func best(of folder: String) -> String { (folder as NSString).appendingPathComponent("best") }
 
     private func evaluate(_ path: String) async throws -> Evaluation {
         let recognizer = try Recognizer(checkpoint: fileURL(path), device: compute.device)
@@ -189,4 +191,12 @@ private struct ReportSummary: Encodable {
         }
         return line + "; \(report)"
     }
+}
+
+/// Which of a training's checkpoints a report is about.
+enum EvaluatedCheckpoint: String, ExpressibleByArgument, CaseIterable {
+    case best
+    case last
+
+    func path(in folder: String) -> String { (folder as NSString).appendingPathComponent(rawValue) }
 }

@@ -1,0 +1,238 @@
+import Randomness
+import TestSupport
+import Testing
+import Torch
+
+@testable import Wav2Vec2
+
+/// The options that the golden cases leave at their defaults.
+@Suite("Model options")
+struct ModelOptionTests {
+    private func tiny(_ change: (inout ModelConfiguration) -> Void) throws -> ModelConfiguration {
+        var configuration = ModelConfiguration()
+        configuration.convFeatureLayers = try ConvolutionLayers(parsing: "[(12,10,5)]+[(12,3,2)]*4+[(12,2,2)]*2")
+        configuration.encoderEmbedDim = 16
+        configuration.encoderFfnEmbedDim = 24
+        configuration.encoderAttentionHeads = 2
+        configuration.encoderLayers = 2
+        (configuration.convPos, configuration.convPosGroups) = (8, 4)
+        (configuration.finalDim, configuration.latentVars) = (8, 6)
+        change(&configuration)
+        return configuration
+    }
+
+    private static let lengths = [8_000, 5_000, 6_400]
+
+    private func plan(
+        _ model: PretrainingModel, _ layout: RaggedLayout, update: Int = 1
+    ) throws -> SubBatchPlan {
+        var masking = MaskingConfiguration()
+        (masking.time.probability, masking.time.length, masking.time.requireSameMasks) = (0.5, 3, false)
+        let mask = try Mask.draw(
+            masking, lengths: layout.lengths, channels: 16, seed: 1, update: update, subBatch: 0)
+        let objective = model.objective
+        let everywhere = objective.negativesFromEverywhere
+        let negatives = Negatives.draw(
+            objective, masked: everywhere ? mask.frames : mask.frames.map { Array($0.indices) },
+            candidates: everywhere ? layout.lengths : mask.frames.map(\.count),
+            entries: (model.model.configuration.latentVars, model.model.configuration.latentGroups),
+            stream: RandomStream(seed: 1, purpose: .negatives, step: update))
+        return SubBatchPlan(
+            utterances: 0..<layout.count, mask: mask, negatives: negatives,
+            noise: .drawn(try Generator(seed: 5)), inputNoise: .drawn(try Generator(seed: 6)))
+    }
+
+    private func step(_ model: PretrainingModel) throws -> PretrainingLosses {
+        let samples = try Tensor.normal([Self.lengths.reduce(0, +)], generator: Generator(seed: 3))
+        let layout = try model.model.featureExtractor.layout(samples: Self.lengths)
+        return try model(
+            samples, lengths: Self.lengths, plans: [plan(model, layout)], temperature: 1.5,
+            .training(seed: 1, update: 1))[0]
+    }
+
+    /// Every option's parameters take part: the loss is finite and all of them receive a gradient.
+    @Test(arguments: [
+        "plain", "input quantizer", "shared quantizer", "target gate", "everywhere", "other negatives",
+        "combined groups",
+        "deep quantizer", "no quantizer", "binary", "hourglass",
+    ])
+    func everyParameterLearns(_ option: String) throws {
+        var objective = ObjectiveConfiguration()
+        objective.numNegatives = 7
+        let configuration = try tiny { configuration in
+            configuration.encoderLayerdrop = 0
+            switch option {
+            case "input quantizer": configuration.quantizeInput = true
+            case "shared quantizer":
+                (configuration.quantizeInput, configuration.sameQuantizer) = (true, true)
+            case "target gate": configuration.targetGlu = true
+            case "everywhere": objective.negativesFromEverywhere = true
+            case "other negatives":
+                (objective.crossSampleNegatives, objective.codebookNegatives) = (5, 4)
+            case "combined groups": configuration.combineGroups = true
+            case "deep quantizer": configuration.quantizerDepth = 3
+            case "no quantizer": configuration.quantizeTargets = false
+            case "binary": objective.infonce = false
+            case "hourglass":
+                configuration.hourglass = try? HourglassLayout(pre: 1, middle: 1, factor: 3, post: 1)
+                configuration.hourglassResample = .linear
+            default: break
+            }
+        }
+        let model = try PretrainingModel(configuration, objective: objective, initializer: .random(seed: 2))
+        try model.setRequiresGradient(true)
+        let losses = try step(model)
+        #expect(try losses.total.item().isFinite)
+        #expect((losses.diversity == nil) == (option == "no quantizer"))
+        let width = 1 + 7 + (option == "other negatives" ? 9 : 0)
+        #expect(losses.contrastive.logits.shape == [losses.sampleSize, width])
+        try losses.total.backward()
+        for parameter in model.parameters() {
+            let gradient = try #require(try parameter.tensor.gradient(), "\(parameter.name) has no gradient")
+            #expect(try gradient.isFinite() && gradient.norm().item() > 0, "\(parameter.name) does not learn")
+        }
+    }
+
+    /// One product a utterance and a choice of its elements equal gathered vectors and their cosines.
+    @Test func contrastiveLogitsEqualCosinesOfGatheredVectors() throws {
+        let masked = [[0, 2, 3], [1, 2]]
+        let counts = [5, 3]
+        let predictions = try Tensor.normal([5, 4], dtype: .float64, generator: Generator(seed: 1))
+        let candidates = try Tensor.normal([8, 4], dtype: .float64, generator: Generator(seed: 2))
+        let codes = try Tensor.normal([5, 2, 4], dtype: .float64, generator: Generator(seed: 3))
+        let same = [[1, 2, 3, 4, 0, 0], [0, 2, 1, 0]]
+        let anywhere = [7, 6, 5, 0, 1]
+        let identities = [0, 1, 0, 3, 4, 5, 6, 6]
+        let codeIdentities = [0, 9, 9, 0, 3, 9, 9, 9, 6, 5]
+        let logits = try contrastiveLogits(
+            predictions: predictions, candidates: candidates, identities: Tensor(identities), masked: masked,
+            candidateCounts: counts,
+            negatives: Negatives(sameUtterance: same, anywhere: anywhere),
+            codeVectors: (codes, Tensor(codeIdentities, shape: [5, 2])), temperature: 0.1)
+
+        func cosine(_ left: [Double], _ right: [Double]) -> Double {
+            func norm(_ vector: [Double]) -> Double { vector.map { $0 * $0 }.reduce(0, +).squareRoot() }
+            return zip(left, right).map { $0 * $1 }.reduce(0, +) / (norm(left) * norm(right))
+        }
+        let vectors = try (0..<8).map { try candidates.selected(0, $0).elements(Double.self) }
+        var expected: [Double] = []
+        var frame = 0
+        for (utterance, positions) in masked.enumerated() {
+            let offset = utterance == 0 ? 0 : counts[0]
+            for (row, position) in positions.enumerated() {
+                let own = offset + position
+                let prediction = try predictions.selected(0, frame).elements(Double.self)
+                func logit(_ vector: [Double], _ identity: Int) -> Double {
+                    identity == identities[own] ? -.infinity : cosine(prediction, vector) / 0.1
+                }
+                expected.append(cosine(prediction, vectors[own]) / 0.1)
+                for negative in same[utterance][row * 2..<row * 2 + 2] {
+                    expected.append(logit(vectors[offset + negative], identities[offset + negative]))
+                }
+                expected.append(logit(vectors[anywhere[frame]], identities[anywhere[frame]]))
+                for code in 0..<2 {
+                    let vector = try codes.selected(0, frame).selected(0, code).elements(Double.self)
+                    expected.append(logit(vector, codeIdentities[frame * 2 + code]))
+                }
+                frame += 1
+            }
+        }
+        #expect(try relativeError(logits, Tensor(expected, shape: [5, 6])) < 1e-12)
+        #expect(expected.contains(-.infinity))
+    }
+
+    /// A batch of several sub-batches costs what the sub-batches cost one after the other, gradients included.
+    @Test func concatenatedSubBatchesEqualSeparateOnes() throws {
+        let model = try PretrainingModel(
+            tiny {
+                ($0.encoderLayerdrop, $0.dropout, $0.attentionDropout, $0.dropoutInput, $0.dropoutFeatures) =
+                    (0, 0, 0, 0, 0)
+            }, initializer: .random(seed: 2))
+        try model.setRequiresGradient(true)
+        let signals = try Self.lengths.enumerated().map {
+            try Tensor.normal([$1], generator: Generator(seed: Int64($0)))
+        }
+        func plan(_ utterances: Range<Int>, _ layout: RaggedLayout, seed: Int64) throws -> SubBatchPlan {
+            var result = try self.plan(
+                model, RaggedLayout(Array(layout.lengths[utterances])), update: Int(seed))
+            result.utterances = utterances
+            result.noise = .drawn(try Generator(seed: seed))
+            return result
+        }
+        func gradients(_ losses: [PretrainingLosses]) throws -> [Tensor] {
+            let total = try losses.dropFirst().reduce(losses[0].total) { try $0 + $1.total }
+            let parameters = model.parameters().map(\.tensor)
+            return try zip(total.gradients(of: parameters), parameters).map { try $0 ?? $1.zerosLike() }
+        }
+        let layout = try model.model.featureExtractor.layout(samples: Self.lengths)
+        let together = try model(
+            .concatenate(signals), lengths: Self.lengths,
+            plans: [plan(0..<2, layout, seed: 8), plan(2..<3, layout, seed: 9)], temperature: 2, .inference)
+        let first = try model(
+            .concatenate(Array(signals[0..<2])), lengths: Array(Self.lengths[0..<2]),
+            plans: [plan(0..<2, layout, seed: 8)], temperature: 2, .inference)
+        var alone = try plan(2..<3, layout, seed: 9)
+        alone.utterances = 0..<1
+        let second = try model(
+            signals[2], lengths: [Self.lengths[2]], plans: [alone], temperature: 2, .inference)
+        for (joined, separate) in zip(together, first + second) {
+            #expect(try relativeError(joined.total, separate.total) < 1e-5)
+        }
+        let sums = try zip(gradients(first), gradients(second)).map { try $0 + $1 }
+        for (parameter, (found, expected)) in zip(model.parameters(), zip(try gradients(together), sums))
+        where !parameter.name.hasSuffix("qkv_proj.bias") {
+            #expect(try relativeError(found, expected) < 1e-5, "\(parameter.name)")
+        }
+    }
+
+    @Test func layerDropSkipsTheSameLayersForOneUpdateWhateverTheRank() throws {
+        let model = try Wav2Vec2Model(
+            tiny { ($0.encoderLayerdrop, $0.encoderLayers) = (0.5, 8) }, initializer: .random(seed: 4))
+        let signal = try Tensor.normal([8_000], generator: Generator(seed: 1))
+        func skipped(_ update: Int, rank: Int) throws -> [Bool] {
+            var stages: [Tensor] = []
+            var pass = ForwardPass.training(seed: 3, update: update, rank: rank)
+            pass.probe = { if $0 == "layers_input" || $0.hasPrefix("layers.") { stages.append($1) } }
+            _ = try model(signal, lengths: [8_000], pass)
+            return zip(stages, stages.dropFirst()).map { $0.isIdentical(to: $1) }
+        }
+        let all = try (1...12).map { try skipped($0, rank: 0) }
+        for (update, first) in zip(1..., all) { #expect(try skipped(update, rank: 5) == first) }
+        let share = Double(all.flatMap { $0 }.filter { $0 }.count) / 96
+        #expect(Set(all).count > 6 && abs(share - 0.5) < 0.2, "\(share) of the layers are skipped")
+    }
+
+    @Test func blankWeightsAndFreezing() throws {
+        let signal = try Tensor.normal([6_000], generator: Generator(seed: 1))
+        func model(_ change: (inout CTCConfiguration) -> Void = { _ in }) throws -> CTCModel {
+            var options = CTCConfiguration()
+            change(&options)
+            let model = try CTCModel(tiny { _ in }, labels: 5, options: options, initializer: .random(seed: 7))
+            try model.setRequiresGradient(true)
+            return model
+        }
+        let plain = try model()(signal, lengths: [6_000]).logits
+        let added = try model { $0.blankWeight = 2 }(signal, lengths: [6_000]).logits
+        let set = try model { ($0.blankWeight, $0.blankMode) = (-3, .set) }(signal, lengths: [6_000]).logits
+        #expect(try relativeError(added.selected(1, 0), plain.selected(1, 0) + 2) < 1e-6)
+        #expect(try set.selected(1, 0).elements(Float.self).allSatisfy { $0 == -3 })
+        for changed in [added, set] {
+            #expect(try relativeError(changed.narrowed(1, 1..<5), plain.narrowed(1, 1..<5)) == 0)
+        }
+        let frozen = try model()
+        let (logits, layout) = try frozen(signal, lengths: [6_000], freezesEncoder: true)
+        try frozen.losses(logits, layout, targets: [[1, 2]])[0].backward()
+        for parameter in frozen.parameters() {
+            let hasGradient = try parameter.tensor.gradient() != nil
+            #expect(hasGradient == parameter.name.hasPrefix("w2v_encoder.proj."), "\(parameter.name)")
+        }
+    }
+
+    /// Labels that cannot fit their frames cost nothing and teach nothing, instead of spoiling the batch.
+    @Test func impossibleLabelsAreWorthZero() throws {
+        let model = try CTCModel(tiny { _ in }, labels: 5, initializer: .random(seed: 7))
+        let signal = try Tensor.normal([800], generator: Generator(seed: 1))
+        let (logits, layout) = try model(signal, lengths: [800])
+        #expect(try model.losses(logits, layout, targets: [[1, 1, 1, 1, 1]])[0].item() == 0)
+    }
+}
