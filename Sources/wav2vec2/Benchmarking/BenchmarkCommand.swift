@@ -61,6 +61,8 @@ struct BenchmarkCommand: ParsableCommand {
 
     func run() throws {
         try compute.apply()
+        // As the commands that train do.
+        if task != .inference { LibTorch.reuseHostMemory() }
         var configuration = ModelConfiguration()
         configuration.hourglass = try layout()
         let samples = utterances.samples
