@@ -35,9 +35,7 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
-        .package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0"),
     ],
     targets: [
         .target(
@@ -69,8 +67,7 @@ let package = Package(
         .target(
             name: "Training",
             dependencies: [
-                "Recognition", "Interchange", "Wav2Vec2", "Torch", "Corpus", "Audio", "Decoding", "Randomness", "Yams",
-                .product(name: "Logging", package: "swift-log"),
+                "Interchange", "Wav2Vec2", "Torch", "Corpus", "Decoding", "Randomness", "Yams",
             ], resources: [.embedInCode("Recipes")], swiftSettings: strict),
         .executableTarget(
             name: "wav2vec2",
@@ -78,7 +75,6 @@ let package = Package(
                 "Training", "Recognition", "Interchange", "Wav2Vec2", "Torch", "Corpus", "Audio", "Decoding",
                 "Randomness", "Reporting",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
-                .product(name: "Logging", package: "swift-log"),
             ], swiftSettings: strict),
         .target(name: "TestSupport", dependencies: ["Torch"], path: "Tests/TestSupport", swiftSettings: strict),
         .testTarget(name: "TorchTests", dependencies: ["Torch", "Randomness", "TestSupport"], swiftSettings: strict),
