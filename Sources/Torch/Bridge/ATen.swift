@@ -21,7 +21,6 @@ enum ATen {
     static let abs = Operator("aten::abs")
     static let pow = Operator("aten::pow", "Tensor_Scalar")
     static let clampMin = Operator("aten::clamp_min")
-    static let maximum = Operator("aten::maximum")
 
     // Comparison and selection
     static let eq = Operator("aten::eq", "Tensor")
@@ -32,7 +31,6 @@ enum ATen {
     static let logicalAnd = Operator("aten::logical_and")
     static let all = Operator("aten::all")
     static let allDim = Operator("aten::all", "dim")
-    static let any = Operator("aten::any")
     static let isFinite = Operator("aten::isfinite")
     static let whereSelf = Operator("aten::where", "self")
     static let maskedFill = Operator("aten::masked_fill", "Scalar")
@@ -49,8 +47,6 @@ enum ATen {
 
     // Products
     static let matmul = Operator("aten::matmul")
-    static let mm = Operator("aten::mm")
-    static let bmm = Operator("aten::bmm")
     static let addmm = Operator("aten::addmm")
     static let addmmInPlace = Operator("aten::addmm_")
     static let linear = Operator("aten::linear")
@@ -90,7 +86,6 @@ enum ATen {
     static let full = Operator("aten::full")
     static let empty = Operator("aten::empty", "memory_format")
     static let zerosLike = Operator("aten::zeros_like")
-    static let emptyLike = Operator("aten::empty_like")
     static let arange = Operator("aten::arange", "start")
     static let copyInPlace = Operator("aten::copy_")
     static let zeroInPlace = Operator("aten::zero_")
