@@ -41,6 +41,7 @@ let package = Package(
         .target(
             name: "CLibTorch",
             cxxSettings: [
+                .define("USE_C10D_GLOO"),
                 .unsafeFlags([
                     "-isystem", "\(libTorch)/include", "-isystem",
                     "\(libTorch)/include/torch/csrc/api/include", "-Wall", "-Wextra",
@@ -50,9 +51,9 @@ let package = Package(
         .systemLibrary(name: "CSndfile", pkgConfig: "sndfile", providers: [.apt(["libsndfile1-dev"])]),
         .systemLibrary(name: "CSoxr", pkgConfig: "soxr", providers: [.apt(["libsoxr-dev"])]),
         // Debug builds run the kernels too, and unoptimised they would take most of the tests' time.
-        // Debug builds run the kernels too, and unoptimised they would take most of the tests' time.
         .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3", "-Wall", "-Wextra"])]),
         .target(name: "Torch", dependencies: ["CKernels", "CLibTorch", "Randomness"], swiftSettings: strict),
+        .target(name: "Cluster", dependencies: ["Torch"], swiftSettings: strict),
         .target(name: "Randomness", swiftSettings: strict),
         .target(name: "Audio", dependencies: ["CSndfile", "CSoxr"], swiftSettings: strict),
         .target(name: "Corpus", dependencies: ["Audio", "Randomness"], swiftSettings: strict),
@@ -78,6 +79,7 @@ let package = Package(
             ], swiftSettings: strict),
         .target(name: "TestSupport", dependencies: ["Torch"], path: "Tests/TestSupport", swiftSettings: strict),
         .testTarget(name: "TorchTests", dependencies: ["Torch", "Randomness", "TestSupport"], swiftSettings: strict),
+        .testTarget(name: "ClusterTests", dependencies: ["Cluster", "Torch"], swiftSettings: strict),
         .testTarget(name: "RandomnessTests", dependencies: ["Randomness"], swiftSettings: strict),
         .testTarget(name: "AudioTests", dependencies: ["Audio"], swiftSettings: strict),
         .testTarget(name: "CorpusTests", dependencies: ["Corpus", "Audio", "Randomness"], swiftSettings: strict),

@@ -97,6 +97,20 @@ class SwiftFunction : public torch::autograd::Node {
     ct_backward_callback backward;
 };
 
+class SwiftAccumulationHook : public torch::autograd::PostAccumulateGradHook {
+  public:
+    SwiftAccumulationHook(std::shared_ptr<Context> context, ct_accumulated_callback hook)
+        : context(std::move(context)), hook(hook) {}
+
+    void operator()(const torch::autograd::Variable &) override {
+        throwIfFailed(hook(context->pointer), "gradient accumulation hook");
+    }
+
+  private:
+    std::shared_ptr<Context> context;
+    ct_accumulated_callback hook;
+};
+
 variable_list toList(const ct_tensor *tensors, size_t count) {
     variable_list list;
     list.reserve(count);
@@ -191,4 +205,14 @@ ct_error ct_tensor_add_hook(
 
 ct_error ct_tensor_remove_hook(ct_tensor tensor, int64_t identifier) {
     return guarded([&] { borrow(tensor).remove_hook(static_cast<unsigned>(identifier)); });
+}
+
+ct_error ct_tensor_on_gradient_accumulated(
+    ct_tensor tensor, void *context, ct_accumulated_callback hook, void (*release)(void *)) {
+    auto owned = std::make_shared<Context>(context, release);
+    return guarded([&] {
+        std::unique_ptr<torch::autograd::PostAccumulateGradHook> made;
+        if (hook != nullptr) made = std::make_unique<SwiftAccumulationHook>(std::move(owned), hook);
+        torch::autograd::impl::set_post_acc_grad_hooks(borrow(tensor), std::move(made));
+    });
 }

@@ -17,6 +17,9 @@ typedef struct ct_tensor_opaque *ct_tensor;
 typedef const struct ct_operator_opaque *ct_operator;
 typedef struct ct_generator_opaque *ct_generator;
 typedef struct ct_object_opaque *ct_object;
+typedef struct ct_store_opaque *ct_store;
+typedef struct ct_process_group_opaque *ct_process_group;
+typedef struct ct_work_opaque *ct_work;
 /// A message, or NULL for success.
 typedef char *ct_error;
 
@@ -130,6 +133,11 @@ ct_error ct_tensor_add_hook(
     ct_tensor tensor, void *context, ct_hook_callback hook, void (*release)(void *), int64_t *identifier);
 ct_error ct_tensor_remove_hook(ct_tensor tensor, int64_t identifier);
 
+/// Calls `hook(context)` whenever a gradient has been added to the leaf `tensor`; a NULL hook takes the last one away.
+typedef ct_error (*ct_accumulated_callback)(void *context);
+ct_error ct_tensor_on_gradient_accumulated(
+    ct_tensor tensor, void *context, ct_accumulated_callback hook, void (*release)(void *));
+
 // MARK: Random numbers
 
 ct_error ct_generator_create(int64_t device, uint64_t seed, ct_generator *result);
@@ -143,6 +151,39 @@ ct_error ct_generator_set_state(ct_generator generator, ct_tensor state);
 // MARK: Opaque objects of LibTorch's custom classes
 
 void ct_object_release(ct_object object);
+
+// MARK: Processes that work together
+
+/// Connects to the store at `host`:`port`, and serves it too where `serves` is set; port 0 takes a free one.
+ct_error ct_store_connect(
+    const char *host, uint16_t port, bool serves, int64_t timeout_milliseconds, uint16_t *bound_port,
+    ct_store *result);
+void ct_store_release(ct_store store);
+ct_error ct_store_set(ct_store store, const char *key, const void *bytes, size_t count);
+/// Waits until `key` is set; the bytes are to be freed with ct_free.
+ct_error ct_store_get(ct_store store, const char *key, int64_t timeout_milliseconds, void **bytes, size_t *count);
+/// Adds to the number under `key`, which begins at 0, and gives the sum.
+ct_error ct_store_add(ct_store store, const char *key, int64_t amount, int64_t *result);
+ct_error ct_store_has(ct_store store, const char *key, bool *result);
+
+typedef enum ct_reduction { CT_REDUCE_SUM = 0, CT_REDUCE_MAX, CT_REDUCE_MIN } ct_reduction;
+
+/// Joins `size` processes that name the same `prefix` into a group for host tensors; `interface` may be NULL.
+ct_error ct_process_group_gloo(
+    ct_store store, const char *prefix, const char *interface, int rank, int size, int64_t timeout_milliseconds,
+    ct_process_group *result);
+void ct_process_group_release(ct_process_group group);
+/// Each collective starts at once and ends by ct_work_wait; its tensors stay alive until then.
+ct_error ct_all_reduce(ct_process_group group, ct_tensor tensor, ct_reduction reduction, ct_work *result);
+ct_error ct_broadcast(ct_process_group group, ct_tensor tensor, int root, ct_work *result);
+/// `output` holds the ranks' `input`s one after the other.
+ct_error ct_all_gather(ct_process_group group, ct_tensor output, ct_tensor input, ct_work *result);
+/// `output` is this rank's part of the sum of all ranks' `input`s.
+ct_error ct_reduce_scatter(ct_process_group group, ct_tensor output, ct_tensor input, ct_work *result);
+ct_error ct_barrier(ct_process_group group, ct_work *result);
+/// Waits for a collective; the error says what failed, also that time ran out.
+ct_error ct_work_wait(ct_work work, int64_t timeout_milliseconds);
+void ct_work_release(ct_work work);
 
 // MARK: Run time
 

@@ -10,11 +10,15 @@ public enum TorchError: Error, CustomStringConvertible, Sendable {
     case state(String)
     /// The run time lacks something: a device, a library.
     case runtime(String)
+    /// Another process is gone, or did not take part in time.
+    case communication(String)
 
     /// The message.
     public var description: String {
         switch self {
-        case .operation(let message), .shape(let message), .state(let message), .runtime(let message): return message
+        case .operation(let message), .shape(let message), .state(let message), .runtime(let message),
+            .communication(let message):
+            return message
         }
     }
 
@@ -23,5 +27,12 @@ public enum TorchError: Error, CustomStringConvertible, Sendable {
         guard let error else { return }
         defer { ct_free(error) }
         throw TorchError.operation(String(cString: error))
+    }
+
+    /// Throws the bridge's message about other processes, if there is one.
+    static func checkCommunication(_ error: ct_error?) throws {
+        guard let error else { return }
+        defer { ct_free(error) }
+        throw TorchError.communication(String(cString: error))
     }
 }

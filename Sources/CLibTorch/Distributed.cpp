@@ -1,0 +1,130 @@
+// Processes that train together: a shared store to meet at, and collectives (c10d).
+#include <torch/csrc/distributed/c10d/Backend.hpp>
+#include <torch/csrc/distributed/c10d/PrefixStore.hpp>
+#include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
+#include <torch/csrc/distributed/c10d/TCPStore.hpp>
+
+#include <cstring>
+
+#include "Bridge.hpp"
+#include "Distributed.hpp"
+
+using namespace bridge;
+
+namespace {
+
+std::chrono::milliseconds milliseconds(int64_t count) { return std::chrono::milliseconds(count); }
+
+c10d::ReduceOp reduceOp(ct_reduction reduction) {
+    switch (reduction) {
+        case CT_REDUCE_MAX: return c10d::ReduceOp::MAX;
+        case CT_REDUCE_MIN: return c10d::ReduceOp::MIN;
+        default: return c10d::ReduceOp::SUM;
+    }
+}
+
+}  // namespace
+
+ct_error ct_store_connect(
+    const char *host, uint16_t port, bool serves, int64_t timeout_milliseconds, uint16_t *bound_port,
+    ct_store *result) {
+    return guarded([&] {
+        c10d::TCPStoreOptions options;
+        options.port = port;
+        options.isServer = serves;
+        options.waitWorkers = false;
+        options.timeout = milliseconds(timeout_milliseconds);
+        auto made = c10::make_intrusive<c10d::TCPStore>(host, options);
+        *bound_port = made->getPort();
+        *result = handOutStore(std::move(made));
+    });
+}
+
+void ct_store_release(ct_store handle) { delete store(handle); }
+
+ct_error ct_store_set(ct_store handle, const char *key, const void *bytes, size_t count) {
+    return guarded([&] {
+        const auto *first = static_cast<const uint8_t *>(bytes);
+        (*store(handle))->set(key, std::vector<uint8_t>(first, first + count));
+    });
+}
+
+ct_error ct_store_get(
+    ct_store handle, const char *key, int64_t timeout_milliseconds, void **bytes, size_t *count) {
+    return guarded([&] {
+        (*store(handle))->wait({key}, milliseconds(timeout_milliseconds));
+        auto value = (*store(handle))->get(key);
+        *bytes = std::malloc(std::max<size_t>(value.size(), 1));
+        if (*bytes == nullptr) throw std::bad_alloc();
+        std::memcpy(*bytes, value.data(), value.size());
+        *count = value.size();
+    });
+}
+
+ct_error ct_store_add(ct_store handle, const char *key, int64_t amount, int64_t *result) {
+    return guarded([&] { *result = (*store(handle))->add(key, amount); });
+}
+
+ct_error ct_store_has(ct_store handle, const char *key, bool *result) {
+    return guarded([&] { *result = (*store(handle))->check({key}); });
+}
+
+ct_error ct_process_group_gloo(
+    ct_store handle, const char *prefix, const char *interface, int rank, int size, int64_t timeout_milliseconds,
+    ct_process_group *result) {
+    return guarded([&] {
+        auto options = c10d::ProcessGroupGloo::Options::create(milliseconds(timeout_milliseconds));
+        options->devices.push_back(
+            interface == nullptr ? c10d::ProcessGroupGloo::createDefaultDevice()
+                                 : c10d::ProcessGroupGloo::createDeviceForInterface(interface));
+        auto prefixed = c10::make_intrusive<c10d::PrefixStore>(prefix, *store(handle));
+        *result = handOutGroup(c10::make_intrusive<c10d::ProcessGroupGloo>(prefixed, rank, size, options));
+    });
+}
+
+void ct_process_group_release(ct_process_group handle) { delete group(handle); }
+
+ct_error ct_all_reduce(ct_process_group handle, ct_tensor tensor, ct_reduction reduction, ct_work *result) {
+    return guarded([&] {
+        std::vector<at::Tensor> tensors{borrow(tensor)};
+        c10d::AllreduceOptions options;
+        options.reduceOp = reduceOp(reduction);
+        *result = handOutWork((*group(handle))->allreduce(tensors, options));
+    });
+}
+
+ct_error ct_broadcast(ct_process_group handle, ct_tensor tensor, int root, ct_work *result) {
+    return guarded([&] {
+        std::vector<at::Tensor> tensors{borrow(tensor)};
+        c10d::BroadcastOptions options;
+        options.rootRank = root;
+        *result = handOutWork((*group(handle))->broadcast(tensors, options));
+    });
+}
+
+ct_error ct_all_gather(ct_process_group handle, ct_tensor output, ct_tensor input, ct_work *result) {
+    return guarded([&] {
+        at::Tensor all = borrow(output), own = borrow(input);
+        *result = handOutWork((*group(handle))->_allgather_base(all, own));
+    });
+}
+
+ct_error ct_reduce_scatter(ct_process_group handle, ct_tensor output, ct_tensor input, ct_work *result) {
+    return guarded([&] {
+        at::Tensor own = borrow(output), all = borrow(input);
+        *result = handOutWork((*group(handle))->_reduce_scatter_base(own, all));
+    });
+}
+
+ct_error ct_barrier(ct_process_group handle, ct_work *result) {
+    return guarded([&] { *result = handOutWork((*group(handle))->barrier()); });
+}
+
+ct_error ct_work_wait(ct_work handle, int64_t timeout_milliseconds) {
+    return guarded([&] {
+        if (!(*work(handle))->wait(milliseconds(timeout_milliseconds)))
+            throw std::runtime_error("the collective was aborted");
+    });
+}
+
+void ct_work_release(ct_work handle) { delete work(handle); }

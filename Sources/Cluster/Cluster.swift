@@ -1,0 +1,129 @@
+import Foundation
+import Torch
+
+/// The processes that train together, as one of them sees the others.
+///
+/// Made by ``join(_:greeting:options:)``. Every process must call what communicates in the same order. A failure of one
+/// process ends all of them with its message: see ``failing(_:)``.
+public final class Cluster: Sendable {
+    /// This process's place.
+    public let layout: ProcessLayout
+    /// The group for tensors.
+    public let group: ProcessGroup
+    private let meeting: MeetingPlace
+    private let watch: FailureWatch
+
+    /// How long things may take.
+    public struct Options: Sendable {
+        /// The longest wait for the other processes at the start, in seconds.
+        public var joinTimeout = 300.0
+        /// The longest that a collective may take before the missing process counts as lost, in seconds.
+        public var timeout = 600.0
+        /// The network interface for tensors; `nil` for the one of the machine's name (or of `GLOO_SOCKET_IFNAME`).
+        public var interface: String?
+
+        /// The usual times.
+        public init() {}
+    }
+
+    /// This process's number among all, from 0.
+    public var rank: Int { layout.rank }
+    /// How many processes there are.
+    public var size: Int { layout.size }
+    /// Whether this process writes checkpoints and speaks to people.
+    public var isLeader: Bool { layout.rank == 0 }
+
+    private init(layout: ProcessLayout, group: ProcessGroup, meeting: MeetingPlace, watch: FailureWatch) {
+        self.layout = layout
+        self.group = group
+        self.meeting = meeting
+        self.watch = watch
+    }
+
+    /// Meets the other processes, and makes sure that all of them do the same.
+    ///
+    /// - Parameters:
+    ///   - layout: This process's place.
+    ///   - greeting: What must be equal in all processes, by name: the program's version, the recipe's keys, ….
+    ///   - options: How long things may take.
+    /// - Returns: The processes, ready to compute together.
+    /// - Throws: ``ClusterError`` if the others do not come, or differ from this one.
+    public static func join(
+        _ layout: ProcessLayout, greeting: [String: String], options: Options = Options()
+    ) throws -> Cluster {
+        let meeting = try MeetingPlace(layout, timeout: options.joinTimeout)
+        try meeting.requireSameGreeting(greeting, timeout: options.joinTimeout)
+        let group: ProcessGroup
+        do {
+            group = try ProcessGroup(
+                gloo: meeting.store, name: meeting.key("gloo"), interface: options.interface ?? glooInterface(),
+                rank: layout.rank, size: layout.size, timeout: options.timeout)
+        } catch {
+            throw ClusterError.rendezvous(
+                "\(meeting.title) met the others at \(layout.host):\(layout.port), but no connection between the "
+                    + "processes could be made (\(error)): check that the machines reach each other by the addresses "
+                    + "of their names, or name the network interface by GLOO_SOCKET_IFNAME")
+        }
+        return Cluster(layout: layout, group: group, meeting: meeting, watch: FailureWatch(meeting))
+    }
+
+    /// The interface that users of c10d name by its own variable.
+    private static func glooInterface() -> String? {
+        ProcessInfo.processInfo.environment["GLOO_SOCKET_IFNAME"].flatMap { $0.isEmpty ? nil : $0 }
+    }
+
+    /// Runs what communicates; an error becomes the first cause's sentence, here and in every other process.
+    ///
+    /// - Parameter body: Work of this process; what it throws is told to the others.
+    /// - Returns: What `body` returned.
+    /// - Throws: The error of `body`, where this process failed first; else ``ClusterError/failed(_:)``.
+    public func failing<Result>(_ body: () throws -> Result) throws -> Result {
+        do {
+            return try body()
+        } catch TorchError.communication(let error) {
+            // A collective fails where another process did: what that one has to say is the cause.
+            if let cause = meeting.causeElsewhere(patience: 5) { throw ClusterError.failed(cause) }
+            let sentence = watch.explanation(of: error)
+            meeting.announceFailure(sentence)
+            throw ClusterError.failed(sentence)
+        } catch {
+            if let cause = meeting.causeElsewhere(patience: 0) { throw ClusterError.failed(cause) }
+            meeting.announceFailure("\(error)")
+            throw error
+        }
+    }
+
+    /// Says how far this process is, for the sentence about a process that does not answer.
+    ///
+    /// - Parameter update: The update that is being computed.
+    public func noteProgress(update: Int) { watch.note(update: update) }
+
+    /// Leaves: the other processes no longer count on this one.
+    public func leave() { watch.stop() }
+
+    /// Sums numbers over all processes, in double precision.
+    ///
+    /// - Parameter values: As many numbers in every process.
+    /// - Returns: The sums, the same to the last bit in every process.
+    /// - Throws: `TorchError.communication` if a process is gone.
+    public func sum(_ values: [Double]) throws -> [Double] {
+        guard !values.isEmpty else { return [] }
+        let tensor = try Tensor(values)
+        try group.allReduce(tensor).wait()
+        return try tensor.elements(Double.self)
+    }
+
+    /// Brings bytes of every process to the leader.
+    ///
+    /// - Parameters:
+    ///   - data: This process's bytes.
+    ///   - name: What is gathered; a name of its own for every call.
+    ///   - timeout: The longest wait for another process, in seconds.
+    /// - Returns: The bytes of all processes in the order of their ranks; `nil` but for the leader.
+    /// - Throws: `TorchError.communication` if a process is gone or time runs out.
+    public func gather(_ data: Data, name: String, timeout: Double) throws -> [Data]? {
+        try meeting.store.set(meeting.key("gather/\(name)/\(rank)"), to: data)
+        guard isLeader else { return nil }
+        return try (0..<size).map { try meeting.value("gather/\(name)/\($0)", timeout: timeout) }
+    }
+}

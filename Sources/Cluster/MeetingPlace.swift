@@ -1,0 +1,129 @@
+import Foundation
+import Synchronization
+import Torch
+
+/// The store that processes meet at, and what they tell each other there: who they are, and what went wrong.
+final class MeetingPlace: Sendable {
+    let store: Store
+    let layout: ProcessLayout
+    private let unreachable = Atomic<Bool>(false)
+
+    /// What messages call this process.
+    var title: String { "rank \(layout.rank) of \(layout.size)" }
+
+    /// Whether the store did not answer.
+    var isUnreachable: Bool { unreachable.load(ordering: .relaxed) }
+
+    init(_ layout: ProcessLayout, timeout: Double) throws {
+        self.layout = layout
+        let serves = layout.rank == 0 && !layout.launcherServes
+        do {
+            store = try Store(host: layout.host, port: layout.port, serves: serves, timeout: timeout)
+        } catch {
+            let reason = "\(error)"
+            throw ClusterError.rendezvous(
+                serves && reason.localizedCaseInsensitiveContains("in use")
+                    ? "port \(layout.port) of this machine is in use, so that rank 0 cannot serve the rendezvous: "
+                        + "choose another MASTER_PORT, or end the process that holds it"
+                    : "rank \(layout.rank) of \(layout.size) found no rendezvous at \(layout.host):\(layout.port) "
+                        + "within \(Int(timeout)) s: check MASTER_ADDR and MASTER_PORT, and that rank 0 has been started "
+                        + "and can be reached")
+        }
+    }
+
+    /// Keys of one attempt do not meet those of the attempt before.
+    func key(_ name: String) -> String { "wav2vec2/\(layout.attempt)/\(name)" }
+
+    func value(_ name: String, timeout: Double) throws -> Data {
+        try store.value(of: key(name), timeout: timeout)
+    }
+
+    // MARK: The greeting
+
+    private struct Greeting: Codable {
+        var values: [String: String]
+        var process: String
+    }
+
+    /// This machine and process, for people.
+    private var address: String { "\(ProcessInfo.processInfo.hostName), process \(getpid())" }
+
+    /// Waits for every process, and compares what each one is about to do with what rank 0 is.
+    func requireSameGreeting(_ values: [String: String], timeout: Double) throws {
+        let own = Greeting(values: values, process: address)
+        try reaching { try store.set(key("greeting/\(layout.rank)"), to: JSONEncoder().encode(own)) }
+        let deadline = ContinuousClock.now + .seconds(timeout)
+        var missing = Array(0..<layout.size)
+        while !missing.isEmpty {
+            if let cause = causeElsewhere(patience: 0) { throw ClusterError.mismatch(cause) }
+            try reaching { missing = try missing.filter { try !store.has(key("greeting/\($0)")) } }
+            if missing.isEmpty { break }
+            guard ContinuousClock.now < deadline else {
+                let names = missing.map(String.init).joined(separator: ", ")
+                throw ClusterError.rendezvous(
+                    "\(title) waited \(Int(timeout)) s at \(layout.host):\(layout.port) for rank \(names): start "
+                        + "them, or check that WORLD_SIZE is the number of processes")
+            }
+            Thread.sleep(forTimeInterval: 0.05)
+        }
+        guard layout.rank != 0 else { return }
+        let leader = try reaching {
+            try JSONDecoder().decode(Greeting.self, from: value("greeting/0", timeout: timeout))
+        }
+        let names = Set(leader.values.keys).union(values.keys).sorted()
+        let differences = names.filter { leader.values[$0] != values[$0] }.map {
+            "\($0): \(leader.values[$0] ?? "nothing") on rank 0, \(values[$0] ?? "nothing") on rank \(layout.rank)"
+        }
+        guard differences.isEmpty else {
+            let sentence =
+                "rank \(layout.rank) (\(address)) is not about to do what rank 0 (\(leader.process)) is: "
+                + "\(differences.joined(separator: "; ")); start every process with the same program, recipe and options"
+            announceFailure(sentence)
+            throw ClusterError.mismatch(sentence)
+        }
+    }
+
+    private func reaching<Result>(_ body: () throws -> Result) throws -> Result {
+        do {
+            return try body()
+        } catch let error as TorchError {
+            unreachable.store(true, ordering: .relaxed)
+            throw ClusterError.rendezvous(
+                "\(title) lost the rendezvous at \(layout.host):\(layout.port) (\(error)): see what rank 0 says")
+        }
+    }
+
+    // MARK: Failures
+
+    /// Tells the others why this process ends, unless another one was first.
+    func announceFailure(_ sentence: String) {
+        guard !isUnreachable, let count = try? store.add(key("failures"), 1), count == 1 else { return }
+        let cause = Cause(rank: layout.rank, sentence: sentence)
+        guard let data = try? JSONEncoder().encode(cause) else { return }
+        try? store.set(key("failure"), to: data)
+    }
+
+    private struct Cause: Codable {
+        var rank: Int
+        var sentence: String
+    }
+
+    /// What another process says why it failed; `nil` where none did within `patience` seconds.
+    func causeElsewhere(patience: Double) -> String? {
+        let deadline = ContinuousClock.now + .seconds(patience)
+        repeat {
+            do {
+                if try store.has(key("failure")) {
+                    let cause = try JSONDecoder().decode(Cause.self, from: value("failure", timeout: 5))
+                    return cause.rank == layout.rank
+                        ? nil : "rank \(layout.rank) ends because rank \(cause.rank) failed: \(cause.sentence)"
+                }
+            } catch {
+                unreachable.store(true, ordering: .relaxed)
+                return nil
+            }
+            if patience > 0 { Thread.sleep(forTimeInterval: 0.1) }
+        } while ContinuousClock.now < deadline
+        return nil
+    }
+}

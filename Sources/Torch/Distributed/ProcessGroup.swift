@@ -1,0 +1,146 @@
+import CLibTorch
+
+/// Processes that compute together, each with its rank (c10d's process group).
+///
+/// Every process must call the same collectives in the same order. `@unchecked Sendable` is safe: c10d's groups take
+/// calls from any thread; the order of the calls is the caller's.
+public final class ProcessGroup: @unchecked Sendable {
+    /// This process's number, from 0.
+    public let rank: Int
+    /// How many processes there are.
+    public let size: Int
+    /// The longest that a collective may take, in seconds.
+    public let timeout: Double
+    private let handle: ct_process_group
+    // The group goes on using the store that it was made with.
+    private let store: Store
+
+    /// How the values of all processes become one.
+    public enum Reduction: Sendable {
+        /// Their sum.
+        case sum
+        /// The largest of them.
+        case max
+        /// The smallest of them.
+        case min
+
+        var raw: ct_reduction {
+            switch self {
+            case .sum: CT_REDUCE_SUM
+            case .max: CT_REDUCE_MAX
+            case .min: CT_REDUCE_MIN
+            }
+        }
+    }
+
+    /// Joins a group for tensors on the CPU (Gloo), waiting for the other processes.
+    ///
+    /// - Parameters:
+    ///   - store: Where the processes meet.
+    ///   - name: What tells this group from others in the same store.
+    ///   - interface: The network interface to use; `nil` for the one of the machine's name.
+    ///   - rank: This process's number.
+    ///   - size: How many processes there are.
+    ///   - timeout: The longest that joining or a collective may take, in seconds.
+    /// - Throws: `TorchError.communication` if the others do not come in time.
+    public init(gloo store: Store, name: String, interface: String?, rank: Int, size: Int, timeout: Double) throws {
+        var made: ct_process_group?
+        try withExtendedLifetime(store) {
+            try TorchError.checkCommunication(
+                ct_process_group_gloo(
+                    store.handle, name, interface, Int32(rank), Int32(size), milliseconds(timeout), &made))
+        }
+        guard let made else { throw TorchError.runtime("LibTorch made no process group") }
+        handle = made
+        self.store = store
+        self.rank = rank
+        self.size = size
+        self.timeout = timeout
+    }
+
+    deinit { ct_process_group_release(handle) }
+
+    /// Starts to replace a tensor's values by those of all processes together.
+    ///
+    /// - Parameters:
+    ///   - tensor: A contiguous tensor of the same shape in each process, changed in place.
+    ///   - reduction: How values become one.
+    /// - Returns: The collective under way.
+    /// - Throws: `TorchError.communication` if the group refuses the tensor.
+    public func allReduce(_ tensor: Tensor, _ reduction: Reduction = .sum) throws -> Collective {
+        try start([tensor]) { ct_all_reduce(handle, tensor.handle, reduction.raw, &$0) }
+    }
+
+    /// Starts to copy a tensor of one process into that of every other.
+    ///
+    /// - Parameters:
+    ///   - tensor: A contiguous tensor of the same shape in each process.
+    ///   - root: The rank whose values count.
+    /// - Returns: The collective under way.
+    /// - Throws: `TorchError.communication` if the group refuses the tensor.
+    public func broadcast(_ tensor: Tensor, from root: Int = 0) throws -> Collective {
+        try start([tensor]) { ct_broadcast(handle, tensor.handle, Int32(root), &$0) }
+    }
+
+    /// Starts to lay the processes' tensors one after the other, everywhere.
+    ///
+    /// - Parameters:
+    ///   - own: This process's part, [elements].
+    ///   - all: Where all parts go, [``size`` × elements].
+    /// - Returns: The collective under way.
+    /// - Throws: `TorchError.communication` if the group refuses the tensors.
+    public func allGather(_ own: Tensor, into all: Tensor) throws -> Collective {
+        try start([own, all]) { ct_all_gather(handle, all.handle, own.handle, &$0) }
+    }
+
+    /// Starts to sum the processes' tensors, of which each process gets its part.
+    ///
+    /// - Parameters:
+    ///   - all: This process's summands, [``size`` × elements].
+    ///   - own: Where this process's part of the sum goes, [elements].
+    /// - Returns: The collective under way.
+    /// - Throws: `TorchError.communication` if the group refuses the tensors.
+    public func reduceScatter(_ all: Tensor, into own: Tensor) throws -> Collective {
+        try start([own, all]) { ct_reduce_scatter(handle, own.handle, all.handle, &$0) }
+    }
+
+    /// Waits until every process has come here.
+    ///
+    /// - Throws: `TorchError.communication` if one does not come in time, or is gone.
+    public func barrier() throws {
+        try start([]) { ct_barrier(handle, &$0) }.wait()
+    }
+
+    private func start(_ tensors: [Tensor], _ body: (inout ct_work?) -> ct_error?) throws -> Collective {
+        try withExtendedLifetime((self, tensors)) {
+            var work: ct_work?
+            try TorchError.checkCommunication(body(&work))
+            guard let work else { throw TorchError.runtime("LibTorch started no collective") }
+            return Collective(adopting: work, tensors: tensors, timeout: timeout)
+        }
+    }
+}
+
+/// A collective under way; it holds its tensors until it has ended.
+public final class Collective {
+    private let handle: ct_work
+    private let tensors: [Tensor]
+    private let timeout: Double
+
+    init(adopting handle: ct_work, tensors: [Tensor], timeout: Double) {
+        self.handle = handle
+        self.tensors = tensors
+        self.timeout = timeout
+    }
+
+    deinit { ct_work_release(handle) }
+
+    /// Waits for the end; afterwards the tensors hold the result.
+    ///
+    /// - Throws: `TorchError.communication` if a process is gone or time runs out.
+    public func wait() throws {
+        try withExtendedLifetime((self, tensors)) {
+            try TorchError.checkCommunication(ct_work_wait(handle, milliseconds(timeout)))
+        }
+    }
+}

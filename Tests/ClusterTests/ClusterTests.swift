@@ -1,0 +1,144 @@
+import Foundation
+import Testing
+import Torch
+
+@testable import Cluster
+
+/// Runs `body` as several processes would, on a thread each; gives what each returned or threw, by rank.
+func asRanks<Result: Sendable>(
+    _ size: Int, greeting: @escaping @Sendable (Int) -> [String: String] = { _ in [:] }, timeout: Double = 20,
+    _ body: @escaping @Sendable (Cluster) throws -> Result
+) async throws -> [Swift.Result<Result, any Error>] {
+    // Rank 0 serves on a port that was free a moment ago.
+    let port = try Store(host: "127.0.0.1", port: 0, serves: true, timeout: 5).port
+    return await withTaskGroup(of: (Int, Swift.Result<Result, any Error>).self) { tasks in
+        for rank in 0..<size {
+            tasks.addTask {
+                await withCheckedContinuation { continuation in
+                    let thread = Thread {
+                        let layout = ProcessLayout(
+                            rank: rank, size: size, localRank: rank, host: "127.0.0.1", port: port)
+                        var options = Cluster.Options()
+                        (options.joinTimeout, options.timeout) = (timeout, timeout)
+                        let result = Swift.Result<Result, any Error> {
+                            let cluster = try Cluster.join(layout, greeting: greeting(rank), options: options)
+                            defer { cluster.leave() }
+                            return try cluster.failing { try body(cluster) }
+                        }
+                        continuation.resume(returning: (rank, result))
+                    }
+                    thread.start()
+                }
+            }
+        }
+        var results: [Int: Swift.Result<Result, any Error>] = [:]
+        for await (rank, result) in tasks { results[rank] = result }
+        return (0..<size).compactMap { results[$0] }
+    }
+}
+
+@Suite(.serialized) struct ClusterTests {
+    @Test(arguments: [2, 4]) func sumsAreTheSameEverywhere(size: Int) async throws {
+        let results = try await asRanks(size) { cluster in
+            try cluster.sum([0.1 * Double(cluster.rank + 1), 1])
+        }
+        let first = try results[0].get()
+        #expect(abs(first[0] - 0.1 * Double(size * (size + 1) / 2)) < 1e-12)
+        #expect(first[1] == Double(size))
+        for result in results { #expect(try result.get() == first) }
+    }
+
+    @Test func collectivesMoveTensors() async throws {
+        let results = try await asRanks(2) { cluster -> [[Float]] in
+            let rank = Float(cluster.rank)
+            let sent = try Tensor([rank, rank + 10])
+            try cluster.group.broadcast(sent, from: 1).wait()
+            let all = try Tensor.zeros([4])
+            try cluster.group.allGather(Tensor([rank, rank]), into: all).wait()
+            let own = try Tensor.zeros([1])
+            try cluster.group.reduceScatter(Tensor([rank, rank + 1]), into: own).wait()
+            let largest = try Tensor([rank])
+            try cluster.group.allReduce(largest, .max).wait()
+            try cluster.group.barrier()
+            return try [sent, all, own, largest].map { try $0.elements(Float.self) }
+        }
+        for (rank, result) in results.enumerated() {
+            #expect(try result.get() == [[1, 11], [0, 0, 1, 1], [rank == 0 ? 1 : 3], [1]])
+        }
+    }
+
+    @Test func theLeaderGathersBytesInTheRanksOrder() async throws {
+        let results = try await asRanks(3) { cluster in
+            try cluster.gather(Data("text \(cluster.rank)".utf8), name: "texts", timeout: 10)
+        }
+        #expect(try results[0].get() == (0..<3).map { Data("text \($0)".utf8) })
+        #expect(try results[2].get() == nil)
+    }
+
+    @Test func differentPlansAreRefusedWithTheDifference() async throws {
+        let results = try await asRanks(2, greeting: { ["recipe optimization.lr": $0 == 0 ? "0.1" : "0.2"] }) { _ in }
+        #expect {
+            try results[1].get()
+        } throws: {
+            "\($0)".contains("recipe optimization.lr: 0.1 on rank 0, 0.2 on rank 1")
+        }
+        #expect { try results[0].get() } throws: { "\($0)".contains("optimization.lr") || "\($0)".contains("connection") }
+    }
+
+    struct Broken: Error, CustomStringConvertible { let description = "the audio of sea.flac is damaged" }
+
+    @Test func theFirstCauseEndsEveryProcess() async throws {
+        let results = try await asRanks(3) { cluster in
+            if cluster.rank == 1 { throw Broken() }
+            _ = try cluster.sum([1])
+        }
+        #expect(throws: Broken.self) { try results[1].get() }
+        for rank in [0, 2] {
+            #expect { try results[rank].get() } throws: {
+                "\($0)" == "rank \(rank) ends because rank 1 failed: the audio of sea.flac is damaged"
+            }
+        }
+    }
+
+    @Test func aSilentProcessIsNamed() async throws {
+        let results = try await asRanks(2, timeout: 2) { cluster in
+            guard cluster.rank == 0 else {
+                cluster.noteProgress(update: 7)
+                Thread.sleep(forTimeInterval: 2)
+                // As a stopped process would: no more signs, and no collective.
+                cluster.leave()
+                return Thread.sleep(forTimeInterval: 12)
+            }
+            _ = try cluster.sum([1])
+        }
+        #expect { try results[0].get() } throws: { "\($0)".contains("lost rank 1 (last seen at update 7)") }
+    }
+
+    @Test func nobodyAtTheMeetingPlace() throws {
+        let layout = ProcessLayout(rank: 1, size: 2, localRank: 1, host: "127.0.0.1", port: 1)
+        var options = Cluster.Options()
+        options.joinTimeout = 1
+        #expect {
+            try Cluster.join(layout, greeting: [:], options: options)
+        } throws: {
+            "\($0)".contains("no rendezvous at 127.0.0.1:1") && "\($0)".contains("MASTER_PORT")
+        }
+    }
+
+    @Test func aPortInUseIsNamed() throws {
+        let taken = try Store(host: "127.0.0.1", port: 0, serves: true, timeout: 5)
+        let layout = ProcessLayout(rank: 0, size: 2, localRank: 0, host: "127.0.0.1", port: taken.port)
+        #expect { try Cluster.join(layout, greeting: [:]) } throws: { "\($0)".contains("is in use") }
+        withExtendedLifetime(taken) {}
+    }
+
+    @Test func aProcessThatNeverComesIsNamed() throws {
+        let port = try Store(host: "127.0.0.1", port: 0, serves: true, timeout: 5).port
+        let layout = ProcessLayout(rank: 0, size: 3, localRank: 0, host: "127.0.0.1", port: port)
+        var options = Cluster.Options()
+        options.joinTimeout = 1
+        #expect { try Cluster.join(layout, greeting: [:], options: options) } throws: {
+            "\($0)".contains("for rank 1, 2")
+        }
+    }
+}
