@@ -53,7 +53,7 @@ let package = Package(
         // Debug builds run the kernels too, and unoptimised they would take most of the tests' time.
         .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3", "-Wall", "-Wextra"])]),
         .target(name: "Torch", dependencies: ["CKernels", "CLibTorch", "Randomness"], swiftSettings: strict),
-        .target(name: "Cluster", dependencies: ["Torch"], swiftSettings: strict),
+        .target(name: "Cluster", dependencies: ["CLibTorch", "Torch"], swiftSettings: strict),
         .target(name: "Randomness", swiftSettings: strict),
         .target(name: "Audio", dependencies: ["CSndfile", "CSoxr"], swiftSettings: strict),
         .target(name: "Corpus", dependencies: ["Audio", "Randomness"], swiftSettings: strict),
@@ -73,7 +73,7 @@ let package = Package(
         .executableTarget(
             name: "wav2vec2",
             dependencies: [
-                "Training", "Recognition", "Interchange", "Wav2Vec2", "Torch", "Corpus", "Audio", "Decoding",
+                "Training", "Recognition", "Interchange", "Wav2Vec2", "Torch", "Cluster", "Corpus", "Audio", "Decoding",
                 "Randomness", "Reporting",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: strict),

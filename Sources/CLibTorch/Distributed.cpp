@@ -1,9 +1,13 @@
 // Processes that train together: a shared store to meet at, and collectives (c10d).
+#include <c10/util/Logging.h>
 #include <torch/csrc/distributed/c10d/Backend.hpp>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
+#include <sys/prctl.h>
+
+#include <cstdlib>
 #include <cstring>
 
 #include "Bridge.hpp"
@@ -29,6 +33,9 @@ ct_error ct_store_connect(
     const char *host, uint16_t port, bool serves, int64_t timeout_milliseconds, uint16_t *bound_port,
     ct_store *result) {
     return guarded([&] {
+        // What goes wrong is thrown, and told in our words; the library's stack traces on standard error are for its
+        // own developers, who ask for them by this variable.
+        if (std::getenv("TORCH_CPP_LOG_LEVEL") == nullptr) FLAGS_caffe2_log_level = 3;
         c10d::TCPStoreOptions options;
         options.port = port;
         options.isServer = serves;
@@ -128,3 +135,5 @@ ct_error ct_work_wait(ct_work handle, int64_t timeout_milliseconds) {
 }
 
 void ct_work_release(ct_work handle) { delete work(handle); }
+
+void ct_end_with_parent(int signal) { prctl(PR_SET_PDEATHSIG, signal); }

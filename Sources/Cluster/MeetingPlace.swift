@@ -52,21 +52,14 @@ final class MeetingPlace: Sendable {
     func requireSameGreeting(_ values: [String: String], timeout: Double) throws {
         let own = Greeting(values: values, process: address)
         try reaching { try store.set(key("greeting/\(layout.rank)"), to: JSONEncoder().encode(own)) }
-        let deadline = ContinuousClock.now + .seconds(timeout)
-        var missing = Array(0..<layout.size)
-        while !missing.isEmpty {
-            if let cause = causeElsewhere(patience: 0) { throw ClusterError.mismatch(cause) }
-            try reaching { missing = try missing.filter { try !store.has(key("greeting/\($0)")) } }
-            if missing.isEmpty { break }
-            guard ContinuousClock.now < deadline else {
-                let names = missing.map(String.init).joined(separator: ", ")
-                throw ClusterError.rendezvous(
-                    "\(title) waited \(Int(timeout)) s at \(layout.host):\(layout.port) for rank \(names): start "
-                        + "them, or check that WORLD_SIZE is the number of processes")
-            }
-            Thread.sleep(forTimeInterval: 0.05)
-        }
-        guard layout.rank != 0 else { return }
+        try waitForAll("greeting", timeout: timeout)
+        if layout.rank != 0 { try compareWithLeader(values, timeout: timeout) }
+        // Nobody goes on to make connections that a process which was refused would keep waiting.
+        try reaching { try store.set(key("agreed/\(layout.rank)"), to: Data()) }
+        try waitForAll("agreed", timeout: timeout)
+    }
+
+    private func compareWithLeader(_ values: [String: String], timeout: Double) throws {
         let leader = try reaching {
             try JSONDecoder().decode(Greeting.self, from: value("greeting/0", timeout: timeout))
         }
@@ -80,6 +73,24 @@ final class MeetingPlace: Sendable {
                 + "\(differences.joined(separator: "; ")); start every process with the same program, recipe and options"
             announceFailure(sentence)
             throw ClusterError.mismatch(sentence)
+        }
+    }
+
+    /// Waits until every process has set its key of this name.
+    private func waitForAll(_ name: String, timeout: Double) throws {
+        let deadline = ContinuousClock.now + .seconds(timeout)
+        var missing = Array(0..<layout.size)
+        while !missing.isEmpty {
+            if let cause = causeElsewhere(patience: 0) { throw ClusterError.mismatch(cause) }
+            try reaching { missing = try missing.filter { try !store.has(key("\(name)/\($0)")) } }
+            if missing.isEmpty { break }
+            guard ContinuousClock.now < deadline else {
+                let names = missing.map(String.init).joined(separator: ", ")
+                throw ClusterError.rendezvous(
+                    "\(title) waited \(Int(timeout)) s at \(layout.host):\(layout.port) for rank \(names): start "
+                        + "them, or check that WORLD_SIZE is the number of processes")
+            }
+            Thread.sleep(forTimeInterval: 0.05)
         }
     }
 

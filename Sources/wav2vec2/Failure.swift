@@ -1,4 +1,5 @@
 import Audio
+import Cluster
 import Corpus
 import Decoding
 import Foundation
@@ -16,6 +17,7 @@ func failureCode(_ error: any Error) -> Int32? {
         is RecognitionError, is DecodingError, is MetricsError:
         return EX_DATAERR
     case let error as TrainingError: return error.exitCode
+    case let error as ClusterError: return error.exitCode
     case is TorchError, is FileWriteError, is OutputError, is CancellationError, is CocoaError:
         return EXIT_FAILURE
     default:

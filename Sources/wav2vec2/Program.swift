@@ -1,4 +1,5 @@
 import ArgumentParser
+import Cluster
 import Foundation
 import Torch
 
@@ -18,6 +19,7 @@ struct Program: AsyncParsableCommand {
         subcommands: [
             PretrainCommand.self,
             FinetuneCommand.self,
+            LaunchCommand.self,
             EvaluateCommand.self,
             TranscribeCommand.self,
             DataCommand.self,
@@ -34,6 +36,7 @@ struct Program: AsyncParsableCommand {
         // Beyond a file-size limit, writing fails with a message instead of ending the program.
         signal(SIGXFSZ, SIG_IGN)
         do {
+            endWithLauncher()
             var command = try parseAsRoot()
             if isLongRunning(type(of: command)) { restartWithShortSpinning() }
             if var asynchronous = command as? any AsyncParsableCommand {

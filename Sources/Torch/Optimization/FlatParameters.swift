@@ -11,6 +11,8 @@ public final class FlatParameters {
     public let gradients: Tensor
     /// Where each parameter lies in the buffers.
     public let ranges: [Range<Int>]
+    /// The tensors that the model computes with, in the buffer's order: views of it that record gradients.
+    let leaves: [Tensor]
     private let shapes: [[Int]]
 
     // Each parameter starts on a cache line, so that kernels see aligned memory.
@@ -33,13 +35,16 @@ public final class FlatParameters {
         let device = parameters.first?.tensor.device ?? .cpu
         values = try Tensor.zeros([end], device: device)
         gradients = try Tensor.zeros([end], device: device)
+        var leaves: [Tensor] = []
         for (parameter, range) in zip(parameters, ranges) {
             let view = try values.narrowed(0, range).viewed(parameter.tensor.shape)
             try withoutGradient { try view.copy(from: parameter.tensor) }
             let leaf = try view.detached().requiringGradient()
             try leaf.setGradient(gradients.narrowed(0, range).viewed(parameter.tensor.shape))
             parameter.tensor = leaf
+            leaves.append(leaf)
         }
+        self.leaves = leaves
     }
 
     /// A part of a buffer of this layout, in the parameter's shape.

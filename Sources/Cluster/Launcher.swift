@@ -1,0 +1,139 @@
+import Foundation
+import Synchronization
+import Torch
+
+/// How a launch ended.
+public enum LaunchOutcome: Sendable, Equatable {
+    /// Every process ended with 0.
+    case finished
+    /// A signal stopped the launch, and the processes had their time to save.
+    case stopped(signal: Int32)
+    /// A process failed; its exit code, and what is known.
+    case failed(code: Int32, reason: String)
+}
+
+/// Starts processes that belong together, watches over them, and starts them again.
+///
+/// The launcher of machine 0 serves the store at which all processes and launchers meet: it outlives the processes, so
+/// that their last words can be read. The first failure anywhere ends every process everywhere.
+public final class Launcher {
+    private let plan: LaunchPlan
+    private let report: (String) -> Void
+    private let store: Store
+
+    /// Prepares a launch.
+    ///
+    /// - Parameters:
+    ///   - plan: What to start.
+    ///   - report: Gets lines for people.
+    /// - Throws: ``ClusterError/rendezvous(_:)`` if the meeting place cannot be served or reached.
+    public init(_ plan: LaunchPlan, report: @escaping (String) -> Void) throws {
+        self.plan = plan
+        self.report = report
+        do {
+            store = try Store(
+                host: plan.host, port: plan.port, serves: plan.nodeRank == 0, timeout: plan.joinTimeout)
+        } catch {
+            throw ClusterError.rendezvous(
+                plan.nodeRank == 0
+                    ? "the rendezvous cannot be served at \(plan.host):\(plan.port) (\(error)): choose another port"
+                    : "machine \(plan.nodeRank) found no rendezvous at \(plan.host):\(plan.port) within "
+                        + "\(Int(plan.joinTimeout)) s: check --rendezvous, and that the launcher of machine 0 runs")
+        }
+        if let folder = plan.logFolder {
+            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        }
+    }
+
+    /// Runs everything to its end.
+    ///
+    /// - Parameter stop: Asked several times a second for the signal that wants the launch to stop.
+    /// - Returns: How it ended.
+    /// - Throws: What starting a process threw.
+    public func run(stop: () -> Int32?) throws -> LaunchOutcome {
+        var attempt = 0
+        while true {
+            let outcome = try runAttempt(attempt, stop: stop)
+            guard case .failed(_, let reason) = outcome, attempt < plan.restarts else { return outcome }
+            attempt += 1
+            report("\(reason); starting again (\(attempt) of \(plan.restarts) restarts)")
+        }
+    }
+
+    private func runAttempt(_ attempt: Int, stop: () -> Int32?) throws -> LaunchOutcome {
+        var workers: [Worker] = []
+        defer { for worker in workers { worker.closeOutput() } }
+        do {
+            for localRank in 0..<plan.processes {
+                workers.append(try Worker(plan, localRank: localRank, port: store.port, attempt: attempt))
+            }
+        } catch {
+            end(workers, with: SIGKILL)
+            throw error
+        }
+        let failureKey = "launch/\(attempt)/failure"
+        while workers.contains(where: \.isRunning) {
+            if let signal = stop() {
+                end(workers, with: SIGTERM)
+                return .stopped(signal: signal)
+            }
+            if let failed = workers.first(where: { !$0.isRunning && $0.exitCode != 0 }) {
+                let reason = "rank \(failed.rank) ended with \(failed.ending)"
+                try? store.set(failureKey, to: Data(reason.utf8))
+                end(workers, with: SIGTERM)
+                return .failed(code: failed.exitCode, reason: reason)
+            }
+            if plan.nodes > 1, let reason = reasonElsewhere(failureKey) {
+                end(workers, with: SIGTERM)
+                return .failed(code: EXIT_FAILURE, reason: reason)
+            }
+            Thread.sleep(forTimeInterval: 0.1)
+        }
+        guard let failed = workers.first(where: { $0.exitCode != 0 }) else { return try allFinished(attempt) }
+        let reason = "rank \(failed.rank) ended with \(failed.ending)"
+        try? store.set(failureKey, to: Data(reason.utf8))
+        return .failed(code: failed.exitCode, reason: reason)
+    }
+
+    /// The store lives in machine 0's launcher, which therefore leaves last.
+    private func allFinished(_ attempt: Int) throws -> LaunchOutcome {
+        guard plan.nodes > 1 else { return .finished }
+        let key = "launch/\(attempt)/finished"
+        guard var finished = try? store.add(key, 1), plan.nodeRank == 0 else { return .finished }
+        let deadline = ContinuousClock.now + .seconds(plan.grace)
+        while finished < plan.nodes {
+            if let reason = reasonElsewhere("launch/\(attempt)/failure") {
+                return .failed(code: EXIT_FAILURE, reason: reason)
+            }
+            guard ContinuousClock.now < deadline else {
+                return .failed(
+                    code: EXIT_FAILURE,
+                    reason: "this machine's processes finished, but \(plan.nodes - finished) other machines said "
+                        + "nothing for \(Int(plan.grace)) s")
+            }
+            Thread.sleep(forTimeInterval: 0.1)
+            finished = try store.add(key, 0)
+        }
+        return .finished
+    }
+
+    private func reasonElsewhere(_ key: String) -> String? {
+        do {
+            guard try store.has(key) else { return nil }
+            return String(decoding: try store.value(of: key, timeout: 5), as: UTF8.self)
+        } catch {
+            return "the rendezvous at \(plan.host):\(plan.port) is gone: the launcher of machine 0 has ended, or the "
+                + "network to it is cut"
+        }
+    }
+
+    /// Asks the processes to end, and makes them after their time.
+    private func end(_ workers: [Worker], with signal: Int32) {
+        for worker in workers { worker.send(signal) }
+        let deadline = ContinuousClock.now + .seconds(plan.grace)
+        while workers.contains(where: \.isRunning) {
+            if ContinuousClock.now > deadline { for worker in workers { worker.send(SIGKILL) } }
+            Thread.sleep(forTimeInterval: 0.05)
+        }
+    }
+}

@@ -1,0 +1,120 @@
+import Foundation
+import Synchronization
+
+/// One process of a launch, and where its output goes.
+final class Worker {
+    let rank: Int
+    private let process = Process()
+    private let copies: [OutputCopy]
+
+    var isRunning: Bool { process.isRunning }
+
+    /// The exit code as a shell gives it: 128 and the number for a signal.
+    var exitCode: Int32 {
+        process.terminationReason == .uncaughtSignal ? 128 + process.terminationStatus : process.terminationStatus
+    }
+
+    /// How the process ended, for people.
+    var ending: String {
+        process.terminationReason == .uncaughtSignal
+            ? "signal \(process.terminationStatus)" : "exit code \(process.terminationStatus)"
+    }
+
+    init(_ plan: LaunchPlan, localRank: Int, port: Int, attempt: Int) throws {
+        let rank = plan.nodeRank * plan.processes + localRank
+        self.rank = rank
+        let log = try plan.logFolder.map { folder in
+            try LogFile(folder.appendingPathComponent("rank-\(rank).log"), appends: attempt > 0)
+        }
+        process.executableURL = plan.executable
+        process.arguments = plan.arguments(attempt: attempt)
+        process.environment = plan.environment(of: localRank, port: port, attempt: attempt)
+        // The leader speaks to people as if it were alone; the others say who they are.
+        let prefix = rank == 0 ? "" : "[rank \(rank)] "
+        copies = [
+            OutputCopy(to: .standardOutput, prefix: prefix, log: log),
+            OutputCopy(to: .standardError, prefix: prefix, log: log),
+        ]
+        process.standardInput = FileHandle.nullDevice
+        process.standardOutput = copies[0].pipe
+        process.standardError = copies[1].pipe
+        try process.run()
+        for copy in copies { copy.start() }
+    }
+
+    func send(_ signal: Int32) {
+        if process.isRunning { kill(process.processIdentifier, signal) }
+    }
+
+    /// Waits until everything that the process wrote has been passed on.
+    func closeOutput() {
+        for copy in copies { copy.finish() }
+    }
+}
+
+/// A log that a process's two streams share.
+private final class LogFile: Sendable {
+    private let handle: Mutex<FileHandle>
+
+    init(_ url: URL, appends: Bool) throws {
+        if !appends || !FileManager.default.fileExists(atPath: url.path) {
+            guard FileManager.default.createFile(atPath: url.path, contents: nil) else {
+                throw ClusterError.failed("\(url.path): the log cannot be written: check the folder and the disk")
+            }
+        }
+        let handle = try FileHandle(forWritingTo: url)
+        try handle.seekToEnd()
+        self.handle = Mutex(handle)
+    }
+
+    func write(_ data: Data) { handle.withLock { try? $0.write(contentsOf: data) } }
+}
+
+/// Passes one stream of a process on: whole lines with a prefix, or everything as it comes.
+private final class OutputCopy: Sendable {
+    let pipe = Pipe()
+    private let target: FileHandle
+    private let prefix: Data
+    private let log: LogFile?
+    private let done = DispatchSemaphore(value: 0)
+
+    init(to target: FileHandle, prefix: String, log: LogFile?) {
+        self.target = target
+        self.prefix = Data(prefix.utf8)
+        self.log = log
+    }
+
+    func start() {
+        // The process alone holds the end for writing, so that its end is the end of the stream.
+        try? pipe.fileHandleForWriting.close()
+        let thread = Thread { [self] in
+            copy()
+            done.signal()
+        }
+        thread.start()
+    }
+
+    func finish() {
+        // A grandchild may hold the stream open: it does not keep the launcher.
+        _ = done.wait(timeout: .now() + 2)
+    }
+
+    private func copy() {
+        var line = Data()
+        while true {
+            let data = pipe.fileHandleForReading.availableData
+            if data.isEmpty { break }
+            log?.write(data)
+            guard !prefix.isEmpty else {
+                try? target.write(contentsOf: data)
+                continue
+            }
+            line += data
+            while let end = line.firstIndex(of: UInt8(ascii: "\n")) {
+                try? target.write(contentsOf: prefix + line[...end])
+                line = Data(line[line.index(after: end)...])
+            }
+        }
+        if !line.isEmpty { try? target.write(contentsOf: prefix + line + Data("\n".utf8)) }
+    }
+}
