@@ -57,7 +57,8 @@ final class FailureWatch: Sendable {
     func explanation(of error: String) -> String {
         let title = meeting.title
         guard !meeting.isUnreachable else {
-            return "\(title) lost rank 0 at \(meeting.layout.host): see what it says, or whether its machine still runs; "
+            return
+                "\(title) lost rank 0 at \(meeting.layout.host): see what it says, or whether its machine still runs; "
                 + "go on with --resume"
         }
         let others = (0..<meeting.layout.size).filter { $0 != meeting.layout.rank }

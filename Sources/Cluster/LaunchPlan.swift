@@ -67,7 +67,9 @@ public struct LaunchPlan: Sendable {
 ///
 /// Does nothing for a process that `wav2vec2 launch` did not start.
 public func endWithLauncher() {
-    guard let text = ProcessInfo.processInfo.environment["WAV2VEC2_LAUNCHER"], let launcher = Int32(text) else { return }
+    guard let text = ProcessInfo.processInfo.environment["WAV2VEC2_LAUNCHER"], let launcher = Int32(text) else {
+        return
+    }
     ct_end_with_parent(SIGTERM)
     // It may have ended before the line above.
     if getppid() != launcher { exit(EXIT_FAILURE) }

@@ -26,12 +26,15 @@ import Testing
             "SLURM_PROCID": "9", "SLURM_STEP_NUM_TASKS": "16", "SLURM_LOCALID": "1", "SLURM_JOB_ID": "100042",
             "SLURM_STEP_NODELIST": "gpu[003-004]",
         ])
-        #expect(layout == ProcessLayout(rank: 9, size: 16, localRank: 1, host: "gpu003", port: 15_000 + 100_042 % 15_000))
+        #expect(
+            layout == ProcessLayout(rank: 9, size: 16, localRank: 1, host: "gpu003", port: 15_000 + 100_042 % 15_000))
     }
 
-    @Test(arguments: [
-        ("gpu[003-010,12],login1", "gpu003"), ("n1,n2", "n1"), ("single", "single"), ("a[7]", "a7"), ("", nil), ("x[", nil),
-    ] as [(String, String?)])
+    @Test(
+        arguments: [
+            ("gpu[003-010,12],login1", "gpu003"), ("n1,n2", "n1"), ("single", "single"), ("a[7]", "a7"), ("", nil),
+            ("x[", nil),
+        ] as [(String, String?)])
     func findsTheFirstMachine(list: String, first: String?) {
         #expect(firstSlurmNode(list) == first)
     }
@@ -51,15 +54,16 @@ import Testing
         }
     }
 
-    @Test(arguments: [
-        (["RANK": "1"], "WORLD_SIZE is not set"),
-        (["RANK": "x", "WORLD_SIZE": "2"], "RANK is 'x'"),
-        (["RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1"], "MASTER_ADDR is not set"),
-        (
-            ["RANK": "2", "WORLD_SIZE": "2", "LOCAL_RANK": "0", "MASTER_ADDR": "a", "MASTER_PORT": "1"],
-            "rank 2 of 2"
-        ),
-    ] as [([String: String], String)])
+    @Test(
+        arguments: [
+            (["RANK": "1"], "WORLD_SIZE is not set"),
+            (["RANK": "x", "WORLD_SIZE": "2"], "RANK is 'x'"),
+            (["RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1"], "MASTER_ADDR is not set"),
+            (
+                ["RANK": "2", "WORLD_SIZE": "2", "LOCAL_RANK": "0", "MASTER_ADDR": "a", "MASTER_PORT": "1"],
+                "rank 2 of 2"
+            ),
+        ] as [([String: String], String)])
     func saysWhichVariableIsWrong(environment: [String: String], part: String) {
         #expect { try ProcessLayout.current(environment: environment) } throws: { "\($0)".contains(part) }
     }

@@ -34,7 +34,9 @@ public final class Store: @unchecked Sendable {
     /// - Throws: `TorchError.communication` if the store is gone.
     public func set(_ key: String, to value: Data) throws {
         try withExtendedLifetime(self) {
-            try value.withUnsafeBytes { try TorchError.checkCommunication(ct_store_set(handle, key, $0.baseAddress, $0.count)) }
+            try value.withUnsafeBytes {
+                try TorchError.checkCommunication(ct_store_set(handle, key, $0.baseAddress, $0.count))
+            }
         }
     }
 
@@ -71,7 +73,9 @@ public final class Store: @unchecked Sendable {
     @discardableResult
     public func add(_ key: String, _ amount: Int) throws -> Int {
         var sum: Int64 = 0
-        try withExtendedLifetime(self) { try TorchError.checkCommunication(ct_store_add(handle, key, Int64(amount), &sum)) }
+        try withExtendedLifetime(self) {
+            try TorchError.checkCommunication(ct_store_add(handle, key, Int64(amount), &sum))
+        }
         return Int(sum)
     }
 }

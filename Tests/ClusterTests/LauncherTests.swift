@@ -1,0 +1,112 @@
+import Foundation
+import Synchronization
+import Testing
+
+@testable import Cluster
+
+@Suite struct LauncherTests {
+    /// What a launch of a shell script reported and left behind.
+    private struct Run {
+        var outcome: LaunchOutcome
+        var lines: [String]
+        var folder: URL
+
+        func log(_ rank: Int) throws -> String {
+            try String(contentsOf: folder.appendingPathComponent("rank-\(rank).log"), encoding: .utf8)
+        }
+    }
+
+    private func launch(
+        _ script: String, processes: Int = 2, adjusting adjust: (inout LaunchPlan) -> Void = { _ in },
+        stop: (() -> Int32?)? = nil
+    ) throws -> Run {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("launch-\(UUID().uuidString)")
+        var plan = LaunchPlan(
+            executable: URL(fileURLWithPath: "/bin/sh"), arguments: ["-c", script, folder.path], processes: processes)
+        plan.logFolder = folder
+        plan.grace = 5
+        adjust(&plan)
+        var lines: [String] = []
+        let outcome = try Launcher(plan) { lines.append($0) }.run(stop: stop ?? { nil })
+        return Run(outcome: outcome, lines: lines, folder: folder)
+    }
+
+    @Test func everyProcessKnowsItsPlace() throws {
+        let run = try launch(
+            "echo \"$RANK/$WORLD_SIZE local $LOCAL_RANK attempt $TORCHELASTIC_RESTART_COUNT\"", processes: 3)
+        #expect(run.outcome == .finished)
+        for rank in 0..<3 { #expect(try run.log(rank) == "\(rank)/3 local \(rank) attempt 0\n") }
+        try FileManager.default.removeItem(at: run.folder)
+    }
+
+    @Test func theFirstFailureEndsAll() throws {
+        let start = ContinuousClock.now
+        let run = try launch("if [ $RANK = 1 ]; then echo 'the disk is full' >&2; exit 65; fi; exec sleep 60")
+        #expect(run.outcome == .failed(code: 65, reason: "rank 1 ended with exit code 65"))
+        #expect(ContinuousClock.now - start < .seconds(20))
+        #expect(try run.log(1) == "the disk is full\n")
+        try FileManager.default.removeItem(at: run.folder)
+    }
+
+    @Test func aProcessThatIgnoresTheEndIsKilled() throws {
+        let run = try launch(
+            "if [ $RANK = 1 ]; then sleep 0.5; kill -9 $$; fi; trap '' TERM; while :; do sleep 0.1; done"
+        ) {
+            $0.grace = 1
+        }
+        #expect(run.outcome == .failed(code: 137, reason: "rank 1 ended with signal 9"))
+        try FileManager.default.removeItem(at: run.folder)
+    }
+
+    @Test func startsAgainFromTheLastCheckpoint() throws {
+        let run = try launch("echo \"$TORCHELASTIC_RESTART_COUNT: $*\"; [ $TORCHELASTIC_RESTART_COUNT = 2 ]") {
+            $0.restarts = 3
+            $0.resumeArguments = ["--resume"]
+        }
+        #expect(run.outcome == .finished)
+        #expect(run.lines.count == 2 && run.lines[1].hasSuffix("starting again (2 of 3 restarts)"))
+        #expect(try run.log(0) == "0: \n1: --resume\n2: --resume\n")
+        try FileManager.default.removeItem(at: run.folder)
+    }
+
+    @Test func givesUpAfterItsRestarts() throws {
+        let run = try launch("exit 3") { $0.restarts = 1 }
+        guard case .failed(code: 3, _) = run.outcome else {
+            Issue.record("the launch ended with \(run.outcome)")
+            return
+        }
+        #expect(run.lines.count == 1)
+        try FileManager.default.removeItem(at: run.folder)
+    }
+
+    @Test func aSignalLetsTheProcessesSave() throws {
+        let start = ContinuousClock.now
+        let run = try launch(
+            "trap 'echo saved; exit 143' TERM; while :; do sleep 0.05; done",
+            stop: { ContinuousClock.now - start > .seconds(1) ? SIGINT : nil })
+        #expect(run.outcome == .stopped(signal: SIGINT))
+        for rank in 0..<2 { #expect(try run.log(rank) == "saved\n") }
+        try FileManager.default.removeItem(at: run.folder)
+    }
+
+    @Test func machinesEndTogether() async throws {
+        let port = UInt16.random(in: 20_000...40_000)
+        let script = "if [ $RANK = 1 ]; then sleep 0.5; exit 9; fi; exec sleep 60"
+        let outcomes = await withTaskGroup(of: (Int, LaunchOutcome?).self) { tasks in
+            for node in 0..<2 {
+                tasks.addTask {
+                    let run = try? self.launch(script, processes: 1) {
+                        ($0.nodes, $0.nodeRank, $0.host, $0.port) = (2, node, "127.0.0.1", Int(port))
+                    }
+                    if let run { try? FileManager.default.removeItem(at: run.folder) }
+                    return (node, run?.outcome)
+                }
+            }
+            var outcomes: [Int: LaunchOutcome] = [:]
+            for await (node, outcome) in tasks { outcomes[node] = outcome }
+            return outcomes
+        }
+        #expect(outcomes[0] == .failed(code: 1, reason: "rank 1 ended with exit code 9"))
+        #expect(outcomes[1] == .failed(code: 9, reason: "rank 1 ended with exit code 9"))
+    }
+}
