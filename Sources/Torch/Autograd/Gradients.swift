@@ -80,5 +80,14 @@ public func withoutGradient<Result>(_ body: () throws -> Result) rethrows -> Res
     return try body()
 }
 
+/// Runs `body` with operations recorded, inside ``withoutGradient(_:)`` or a backward pass.
+///
+/// The switch belongs to the thread: never suspend an asynchronous function inside.
+public func withGradient<Result>(_ body: () throws -> Result) rethrows -> Result {
+    let before = ct_set_gradient_enabled(true)
+    defer { _ = ct_set_gradient_enabled(before) }
+    return try body()
+}
+
 /// Whether operations of this thread are being recorded.
 public var isGradientEnabled: Bool { ct_gradient_enabled() }
