@@ -90,7 +90,8 @@ public final class Trainer {
             accuracy: only(sums.mean(Double(sums.correct))), codePerplexity: only(sums.mean(sums.codePerplexity)),
             probPerplexity: only(sums.mean(sums.probPerplexity)),
             temperature: only(TemperatureSchedule(recipe.model.latentTemp).temperature(update: state.update)),
-            gradNorm: sums.gradientNorm / Double(max(1, sums.updates)), lr: rate,
+            gradNorm: sums.gradientNorm / Double(max(1, sums.updates - sums.skippedUpdates)), lr: rate,
+            lossScale: makeUpdate.lossScale, skippedUpdates: makeUpdate.lossScale.map { _ in sums.skippedUpdates },
             audioSecondsPerSecond: Double(sums.samples) / 16_000 / rates.seconds,
             framesPerSecond: Double(sums.frames) / rates.seconds,
             maskedFramesPerSecond: Double(sums.maskedFrames) / rates.seconds, dataWaitShare: rates.waitShare,
@@ -143,10 +144,8 @@ public final class Trainer {
     }
 
     private func write(to url: URL, withOptimizer: Bool) throws {
-        try Checkpoint.write(task.description, state: makeUpdate.weights(), to: url)
-        makeUpdate.note(in: &state)
+        try makeUpdate.write(to: url, noting: &state, withOptimizer: withOptimizer)
         try state.write(to: url)
-        if withOptimizer { try makeUpdate.writeOptimizer(to: url) }
     }
 
     // MARK: Setting up
@@ -186,7 +185,7 @@ public final class Trainer {
         data = try TrainingData(
             manifest, recipe: recipe, receptiveField: recipe.model.convFeatureLayers.receptiveField,
             dictionary: task.dictionary, epoch: state.epoch, position: state.position)
-        makeUpdate = UpdateStep(task, data, recipe.optimization)
+        makeUpdate = try UpdateStep(task, data, recipe, report: report)
         if resumes { try makeUpdate.restore(state, from: folder.last) }
         let text = recipe.yaml
         try AtomicFile.write(to: folder.recipe) { try $0.append(Data(text.utf8)) }

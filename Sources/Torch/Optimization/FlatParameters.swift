@@ -70,11 +70,19 @@ public final class FlatParameters {
         lowered = made
     }
 
+    /// The tensors that the module computes with, in the buffer's order.
+    var leaves: [Tensor] { parameters.map(\.tensor) }
+
     /// After a backward pass in half precision: adds its gradients to the FP32 ones.
-    public func collectGradients() throws {
+    ///
+    /// - Parameter range: The elements whose gradients are complete; `nil` for all.
+    /// - Throws: `TorchError.operation` for elements beyond the buffer.
+    public func collectGradients(in range: Range<Int>? = nil) throws {
         guard let lowered else { return }
-        try gradients.addInPlace(lowered.gradients)
-        try lowered.gradients.zeroInPlace()
+        let part = range ?? 0..<gradients.count
+        let fresh = try lowered.gradients.rows(part)
+        try gradients.rows(part).addInPlace(fresh)
+        try fresh.zeroInPlace()
     }
 
     /// After a change of the buffer: rounds it for the module, where that computes in half precision.
