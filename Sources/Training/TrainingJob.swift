@@ -53,6 +53,7 @@ extension Recipe {
         adopted.finalDropout = model.finalDropout
         adopted.encoderLayerdrop = model.encoderLayerdrop
         adopted.featureGradMult = model.featureGradMult
+        adopted.checkpointActivations = model.checkpointActivations
         model = adopted
         data.normalize = description.normalize
     }

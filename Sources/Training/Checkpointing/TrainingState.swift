@@ -29,6 +29,8 @@ struct TrainingState: Codable {
     var statistics = Statistics()
     /// Updates that each group of parameters has had.
     var optimizerUpdates: [String: Int] = [:]
+    /// The loss scale's state, where losses are scaled.
+    var lossScaler: LossScaler.State?
     /// Every key of the recipe.
     var recipe: [String: String]
     /// The training data in words: manifests with their counts.

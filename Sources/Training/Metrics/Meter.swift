@@ -52,6 +52,8 @@ func progressLine(_ record: TrainRecord, of total: Int, remaining: Double) -> St
     if let accuracy = record.accuracy { parts.append("accuracy \(short(accuracy * 100)) %") }
     if let perplexity = record.codePerplexity { parts.append("codes \(short(perplexity))") }
     parts.append("gradient \(short(record.gradNorm))")
+    if let scale = record.lossScale { parts.append("loss scale \(short(scale))") }
+    if let skipped = record.skippedUpdates, skipped > 0 { parts.append("skipped \(skipped)") }
     parts.append("lr \(String(format: "%.2e", record.lr))")
     parts.append("\(short(record.audioSecondsPerSecond)) s of audio/s")
     if record.dataWaitShare > 0.05 { parts.append("waiting for data \(short(record.dataWaitShare * 100)) %") }

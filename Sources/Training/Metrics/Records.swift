@@ -15,6 +15,10 @@ struct TrainRecord: Encodable {
     var temperature: Double?
     var gradNorm: Double
     var lr: Double
+    /// What losses are multiplied by in half precision.
+    var lossScale: Double?
+    /// Updates of this line that were skipped because their gradients overflowed.
+    var skippedUpdates: Int?
     var audioSecondsPerSecond: Double
     var framesPerSecond: Double
     var maskedFramesPerSecond: Double
