@@ -19,6 +19,7 @@ public final class Trainer {
     private let recipe: Recipe
     private let task: any TrainingTask
     private let data: TrainingData
+    private let makeUpdate: UpdateStep
     private let validation: [Manifest]
     private let folder: RunFolder
     private let log: TrainingLog
@@ -26,7 +27,7 @@ public final class Trainer {
     private var state: TrainingState
     private var meter: Meter
 
-    /// The training loop: rate, accumulate, normalise, clip, step, log.
+    /// The training loop: rate, update, log, validate, save.
     ///
     /// - Parameter stop: Asked after every update for the signal that wants the run to stop.
     /// - Returns: Whether all updates are made.
@@ -36,22 +37,7 @@ public final class Trainer {
         while !isFinished {
             let update = state.update + 1
             let rate = options.learningRate.rate(update: update, maxUpdate: options.maxUpdate)
-            var sums = Statistics()
-            var utterances: [Int] = []
-            for group in task.groups { try group.parameters.clearGradients() }
-            for microBatch in 0..<options.updateFreq {
-                guard let batch = try data.next() else { break }
-                sums += try task.accumulate(batch, update: update, microBatch: microBatch)
-                utterances += batch.utterances
-            }
-            let norm = try gradientNorm(task.groups.map(\.parameters)) / Double(sums.sampleSize)
-            guard norm.isFinite, sums.loss.isFinite else { throw try notFinite(update, sums, utterances) }
-            let clip = options.clipNorm > 0 ? min(1, options.clipNorm / (norm + 1e-6)) : 1
-            for group in task.groups where update >= group.firstUpdate {
-                try group.adam.step(learningRate: rate, gradientScale: clip / Double(sums.sampleSize))
-            }
-            sums.updates = 1
-            sums.gradientNorm = norm
+            let sums = try makeUpdate(update, learningRate: rate)
             try finish(update, sums, rate: rate)
             if let signal = stop() {
                 try save()
@@ -157,27 +143,10 @@ public final class Trainer {
     }
 
     private func write(to url: URL, withOptimizer: Bool) throws {
-        try Checkpoint.write(task.description, state: task.module.state(), to: url)
-        for group in task.groups { state.optimizerUpdates[group.name] = group.adam.updates }
+        try Checkpoint.write(task.description, state: makeUpdate.weights(), to: url)
+        makeUpdate.note(in: &state)
         try state.write(to: url)
-        guard withOptimizer else { return }
-        var moments: [String: Tensor] = [:]
-        for group in task.groups { moments.merge(try group.moments()) { first, _ in first } }
-        try TensorFile.write(moments, to: url.appendingPathComponent(TrainingState.optimizerName))
-    }
-
-    private func notFinite(_ update: Int, _ sums: Statistics, _ utterances: [Int]) throws -> TrainingError {
-        var what = "the loss"
-        search: for group in task.groups {
-            for index in group.parameters.names.indices
-            where try !group.parameters.view(index, of: group.parameters.gradients).isFinite() {
-                what = "the gradient of \(group.parameters.names[index])"
-                break search
-            }
-        }
-        var names = utterances.prefix(10).map { data.manifest.path($0) }
-        if utterances.count > 10 { names.append("and \(utterances.count - 10) more") }
-        return .notFinite(update: update, what: what, utterances: names)
+        if withOptimizer { try makeUpdate.writeOptimizer(to: url) }
     }
 
     // MARK: Setting up
@@ -214,15 +183,11 @@ public final class Trainer {
         self.folder = folder
 
         task = try Self.task(job, recipe, origin: origin, isResumed: resumes, manifest, validation, report)
-        if resumes {
-            let moments = try TensorFile.read(folder.last.appendingPathComponent(TrainingState.optimizerName))
-            for group in task.groups {
-                try group.restore(updates: state.optimizerUpdates[group.name] ?? 0, from: moments)
-            }
-        }
         data = try TrainingData(
             manifest, recipe: recipe, receptiveField: recipe.model.convFeatureLayers.receptiveField,
             dictionary: task.dictionary, epoch: state.epoch, position: state.position)
+        makeUpdate = UpdateStep(task, data, recipe.optimization)
+        if resumes { try makeUpdate.restore(state, from: folder.last) }
         let text = recipe.yaml
         try AtomicFile.write(to: folder.recipe) { try $0.append(Data(text.utf8)) }
         log = try TrainingLog(job.output, after: state.update)
