@@ -119,8 +119,8 @@ public final class Trainer {
                     loss: loss.isFinite ? loss : nil,
                     accuracy: pretrains ? sums.mean(Double(sums.correct)) : nil,
                     codePerplexity: pretrains ? sums.mean(sums.codePerplexity) : nil,
-                    probPerplexity: pretrains ? sums.mean(sums.probPerplexity) : nil, wer: result.wer, cer: result.cer,
-                    best: isBest, seconds: meter.totalSeconds))
+                    probPerplexity: pretrains ? sums.mean(sums.probPerplexity) : nil, wer: result.wer,
+                    rawWer: result.rawWer, uer: result.uer, cer: result.cer, best: isBest, seconds: meter.totalSeconds))
             report(
                 validationLine(
                     result, manifest: manifest, update: state.update, isBest: isBest,
@@ -216,13 +216,7 @@ public final class Trainer {
         case let checkpoint? where isResumed: weights = .all(checkpoint)
         case let checkpoint?: weights = .shared(checkpoint)
         }
-        let file = job.train[0].url.deletingLastPathComponent().appendingPathComponent("dict.\(recipe.data.labels).txt")
-        guard FileManager.default.fileExists(atPath: file.path) else {
-            throw TrainingError.badData(
-                "\(file.path): the dictionary beside the training manifest is missing; make it with wav2vec2 data "
-                    + "dictionary")
-        }
-        let dictionary = try LabelDictionary(contentsOf: file)
+        let dictionary = try dictionary(job, recipe, resumed: isResumed ? origin : nil, report)
         for manifest in [manifest] + validation { try dictionary.validate(manifest) }
         let task = try FinetuningTask(recipe, dictionary: dictionary, weights: weights, device: job.device)
         if let sentence = try task.labelsThatDoNotFit(manifest) {
@@ -232,6 +226,29 @@ public final class Trainer {
             report("WARNING: \(sentence); they cost nothing and teach nothing")
         }
         return task
+    }
+
+    /// The labels that are learned: a resumed run's own, else those of the file beside the first training manifest.
+    private static func dictionary(
+        _ job: TrainingJob, _ recipe: Recipe, resumed: Checkpoint?, _ report: (String) -> Void
+    ) throws -> LabelDictionary {
+        let file = job.train[0].url.deletingLastPathComponent().appendingPathComponent("dict.\(recipe.data.labels).txt")
+        let exists = FileManager.default.fileExists(atPath: file.path)
+        guard let resumed else {
+            guard exists else {
+                throw TrainingError.badData(
+                    "\(file.path): the dictionary beside the training manifest is missing; make it with wav2vec2 data "
+                        + "dictionary")
+            }
+            return try LabelDictionary(contentsOf: file)
+        }
+        let saved = try LabelDictionary(symbols: resumed.description.labels)
+        if exists, try LabelDictionary(contentsOf: file).symbols != saved.symbols {
+            report(
+                "WARNING: \(file.path) is not the dictionary that this run began with; the run goes on with its own, "
+                    + "which \(resumed.url.path) holds")
+        }
+        return saved
     }
 
     private func introduce(_ job: TrainingJob) {

@@ -39,6 +39,10 @@ struct ValidRecord: Encodable {
     var probPerplexity: Double?
     /// Word error rate, as a fraction.
     var wer: Double?
+    /// The same of the best path's words with specials such as `<pad>` spelled out, as fairseq counts.
+    var rawWer: Double?
+    /// Unit error rate: of the dictionary's symbols, word boundaries included, as a fraction.
+    var uer: Double?
     /// Character error rate, as a fraction.
     var cer: Double?
     /// Whether the set decides the best checkpoint, and this is the best so far.

@@ -126,7 +126,7 @@ final class FinetuningTask: TrainingTask {
             prefetch: recipe.data.prefetch, workers: recipe.data.workers)
         let decoder = GreedyDecoder(blank: LabelDictionary.blank)
         var result = ValidationResult()
-        var errors = RecognitionErrors()
+        var errors = CTCErrors(labels)
         try withoutGradient {
             while let part = try loader.next() {
                 let batch = MicroBatch([part], cropsToShortest: false)
@@ -138,17 +138,19 @@ final class FinetuningTask: TrainingTask {
                     let rows = layout.rows(utterance)
                     let range = rows.lowerBound * labels.count..<rows.upperBound * labels.count
                     let spans = try decoder.decode(Array(scores[range]), labels: labels.count)
-                    errors.add(reference: labels.text(of: target), hypothesis: labels.text(of: spans.map(\.label)))
+                    errors.add(reference: target, hypothesis: spans.map(\.label))
                 }
             }
         }
         // Too short for a frame: nothing is recognised in them, and they count.
         for excluded in plan.excluded {
-            errors.add(reference: labels.text(of: try labels.encode(manifest, at: excluded.utterance)), hypothesis: "")
+            errors.add(reference: try labels.encode(manifest, at: excluded.utterance), hypothesis: [])
         }
         result.utterances = manifest.count
-        result.wer = errors.wer
-        result.cer = errors.cer
+        result.wer = errors.text.wer
+        result.rawWer = errors.rawWords.rate
+        result.uer = errors.units.rate
+        result.cer = errors.text.cer
         return result
     }
 

@@ -37,6 +37,10 @@ struct ValidationResult {
     var utterances = 0
     /// Word error rate, as a fraction.
     var wer: Double?
+    /// Word error rate of the best path with specials spelled out, as a fraction: fairseq's `raw_wer`.
+    var rawWer: Double?
+    /// Error rate over the dictionary's symbols, word boundaries included, as a fraction: fairseq's `uer`.
+    var uer: Double?
     /// Character error rate, as a fraction.
     var cer: Double?
 }
