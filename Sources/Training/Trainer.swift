@@ -191,9 +191,9 @@ public final class Trainer {
         data = try TrainingData(
             manifest, recipe: recipe, receptiveField: recipe.model.convFeatureLayers.receptiveField,
             dictionary: task.dictionary, epoch: state.epoch, position: state.position)
-        makeUpdate = UpdateStep(task, data, recipe.optimization)
+        makeUpdate = try UpdateStep(task, data, recipe, report: report)
         if let last { try makeUpdate.restore(state, from: last) }
-        keeper = CheckpointKeeper(folder, recipe.checkpoint, task.description, makeUpdate, report: report)
+        keeper = CheckpointKeeper(folder, recipe.checkpoint, makeUpdate, report: report)
         let model = recipe.model
         watch = Watch(
             recipe.watch, entries: model.quantizeTargets ? model.latentGroups * model.latentVars : 0,
@@ -201,7 +201,7 @@ public final class Trainer {
         self.state = state
         self.recipe = recipe
         log = try job.isDryRun ? nil : Self.openLog(folder, recipe, after: state.update, report)
-        let peak = try recipe.logging.utilisation ? job.device.sustainedSpeed() : nil
+        let peak = try recipe.logging.utilisation ? job.device.sustainedSpeed(recipe.precision.mode.dtype) : nil
         meter = Meter(
             earlierSeconds: log?.earlierSeconds ?? 0, peak: peak, benchmarkEpochs: recipe.logging.benchmarkEpochsNum)
         // A kill may have come between saving the last state and keeping it.

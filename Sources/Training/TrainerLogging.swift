@@ -18,7 +18,7 @@ extension Trainer {
             state.statistics, meter.endLap(), update: state.update, epoch: epoch, learningRate: rate,
             temperature: pretrains
                 ? TemperatureSchedule(recipe.model.latentTemp).temperature(update: state.update) : nil,
-            etaSeconds: meter.secondsPerUpdate.map { $0 * Double(remainingUpdates) }, seconds: meter.totalSeconds)
+            lossScale: makeUpdate.lossScale, etaSeconds: meter.secondsPerUpdate.map { $0 * Double(remainingUpdates) }, seconds: meter.totalSeconds)
         state.statistics = Statistics()
         try log?.write(record, series: "train", update: state.update)
         report(progressLine(record, of: recipe.optimization.maxUpdate))
@@ -40,11 +40,12 @@ extension Trainer {
 
     /// Measures the model on all held-out sets; the first decides whether it is the best so far.
     ///
+    /// Averaged weights are measured beside; as in NVIDIA's program they do not decide.
+    ///
     /// - Parameter epoch: The last update's epoch.
     /// - Throws: ``TrainingError``, or what the data or the model threw.
     func validate(epoch: Int) throws {
         let start = ContinuousClock.now
-        var series: Set<String> = []
         for (index, manifest) in validation.enumerated() {
             let began = ContinuousClock.now
             let result = try task.validate(manifest)
@@ -52,7 +53,7 @@ extension Trainer {
             try log?.write(
                 ValidRecord(
                     result, pretrains: pretrains, name: manifest.name, update: state.update, epoch: epoch, best: isBest,
-                    seconds: meter.totalSeconds), series: Self.series(index, manifest, &series), update: state.update,
+                    seconds: meter.totalSeconds), series: series(index), update: state.update,
                 histograms: result.codeCounts.enumerated().compactMap { group, counts in
                     Histogram(ranked: counts).map { ("code_use/group_\(group)", $0) }
                 })
@@ -61,9 +62,24 @@ extension Trainer {
                     result, manifest: manifest, update: state.update, isBest: isBest,
                     seconds: (ContinuousClock.now - began).inSeconds))
             if isBest { try keeper.saveBest(&state) }
+            if makeUpdate.averages { try validateAverage(index, manifest, epoch: epoch) }
         }
         meter.exclude(since: start)
         meter.lastValidation = .now
+    }
+
+    private func validateAverage(_ index: Int, _ manifest: Manifest, epoch: Int) throws {
+        let began = ContinuousClock.now
+        let result = try makeUpdate.withAveragedWeights { try task.validate(manifest) }
+        try log?.write(
+            ValidRecord(
+                result, kind: "valid_ema", pretrains: pretrains, name: manifest.name, update: state.update,
+                epoch: epoch, best: false, seconds: meter.totalSeconds), series: series(index, of: "ema"),
+            update: state.update)
+        report(
+            validationLine(
+                result, of: "averaged weights", manifest: manifest, update: state.update, isBest: false,
+                seconds: (ContinuousClock.now - began).inSeconds))
     }
 
     /// Whether a result is better than any before; then it is remembered.
@@ -80,11 +96,12 @@ extension Trainer {
         return true
     }
 
-    /// The event files' folder of a held-out set: `valid` for the first, with their names for the others.
-    private static func series(_ index: Int, _ manifest: Manifest, _ taken: inout Set<String>) -> String {
-        let stem = URL(fileURLWithPath: manifest.name).deletingPathExtension().lastPathComponent
-        let name = index == 0 ? "valid" : "valid-\(stem)"
-        return taken.insert(name).inserted ? name : "\(name)-\(index + 1)"
+    /// The event files' folder of a held-out set: `valid` or `ema` for the first, with their names for the others.
+    private func series(_ index: Int, of kind: String = "valid") -> String {
+        let names = validation.map { URL(fileURLWithPath: $0.name).deletingPathExtension().lastPathComponent }
+        guard index > 0 else { return kind }
+        let isAlone = names.dropFirst().count { $0 == names[index] } == 1
+        return "\(kind)-\(names[index])" + (isAlone ? "" : "-\(index + 1)")
     }
 }
 

@@ -61,10 +61,11 @@ extension TrainingJob {
 }
 
 extension Device {
-    /// Operations a second of matrix products, measured in a moment.
-    func sustainedSpeed() throws -> Double {
-        // Large enough to be near the peak, small enough not to delay the start of a run.
-        try matrixProductSpeed(size: self == .cpu ? 1024 : nil, repetitions: 4)
+    /// Operations a second of matrix products in a number format, measured in a moment.
+    func sustainedSpeed(_ dtype: DType) throws -> Double {
+        // Large enough to be near the peak, small enough not to delay the start of a run; CPUs are slow in half precision.
+        try matrixProductSpeed(
+            size: self == .cpu ? (dtype == .float32 ? 1024 : 512) : nil, repetitions: 4, dtype: dtype)
     }
 }
 
@@ -80,6 +81,7 @@ extension Recipe {
         adopted.finalDropout = model.finalDropout
         adopted.encoderLayerdrop = model.encoderLayerdrop
         adopted.featureGradMult = model.featureGradMult
+        adopted.checkpointActivations = model.checkpointActivations
         model = adopted
         data.normalize = description.normalize
     }

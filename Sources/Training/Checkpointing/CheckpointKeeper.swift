@@ -1,12 +1,9 @@
 import Foundation
-import Interchange
-import Torch
 
 /// Saves a run's checkpoints, and removes those that are no longer wanted.
 struct CheckpointKeeper {
     let folder: RunFolder
     private let options: Recipe.CheckpointSection
-    private let description: ModelDescription
     private let makeUpdate: UpdateStep
     private let report: (String) -> Void
 
@@ -15,16 +12,14 @@ struct CheckpointKeeper {
     /// - Parameters:
     ///   - folder: Where.
     ///   - options: What is kept.
-    ///   - description: What the model is.
     ///   - makeUpdate: Holds weights and optimizer.
     ///   - report: Gets lines for people.
     init(
-        _ folder: RunFolder, _ options: Recipe.CheckpointSection, _ description: ModelDescription,
+        _ folder: RunFolder, _ options: Recipe.CheckpointSection,
         _ makeUpdate: UpdateStep, report: @escaping (String) -> Void
     ) {
         self.folder = folder
         self.options = options
-        self.description = description
         self.makeUpdate = makeUpdate
         self.report = report
     }
@@ -66,10 +61,8 @@ struct CheckpointKeeper {
     }
 
     private func write(_ state: inout TrainingState, to url: URL, withOptimizer: Bool) throws {
-        try Checkpoint.write(description, state: makeUpdate.weights(), to: url)
-        makeUpdate.note(in: &state)
+        try makeUpdate.write(to: url, noting: &state, withOptimizer: withOptimizer)
         try state.write(to: url)
-        if withOptimizer { try makeUpdate.writeOptimizer(to: url) }
     }
 
     /// What a checkpoint takes on disk, found by writing it.

@@ -33,6 +33,8 @@ struct TrainingState: Codable {
     var effectiveBatch = 1
     /// Updates that each group of parameters has had.
     var optimizerUpdates: [String: Int] = [:]
+    /// The loss scale's state, where losses are scaled.
+    var lossScaler: LossScaler.State?
     /// Every key of the recipe.
     var recipe: [String: String]
     /// The training data in words: manifests with their counts.
@@ -62,7 +64,7 @@ struct TrainingState: Codable {
 
     /// Sections and keys that may differ when a run is resumed: they do not change what is computed.
     private static let free: Set<String> = [
-        "optimization.max_epoch", "data.workers", "data.prefetch", "batching.max_tokens_valid",
+        "model.checkpoint_activations", "optimization.max_epoch", "data.workers", "data.prefetch", "batching.max_tokens_valid",
         "batching.batch_size_valid", "batching.effective_batch", "checkpoint", "logging", "validation", "watch",
     ]
 

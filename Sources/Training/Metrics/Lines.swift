@@ -7,6 +7,8 @@ func progressLine(_ record: TrainRecord, of total: Int) -> String {
     if let accuracy = record.accuracy { parts.append("accuracy \(short(accuracy * 100)) %") }
     if let perplexity = record.codePerplexity { parts.append("codes \(short(perplexity))") }
     parts.append("gradient \(short(record.gradNorm))")
+    if let scale = record.lossScale { parts.append("loss scale \(short(scale))") }
+    if let skipped = record.skippedUpdates, skipped > 0 { parts.append("skipped \(skipped)") }
     parts.append("lr \(String(format: "%.2e", record.lr))")
     parts.append("\(short(record.audioSecondsPerSecond)) s of audio/s")
     if let utilisation = record.utilisation { parts.append("utilisation \(short(utilisation * 100)) %") }
@@ -22,10 +24,11 @@ func liveLine(update: Int, of total: Int, secondsPerUpdate: Double, remaining: D
 
 /// A validation result as a line for people.
 func validationLine(
-    _ result: ValidationResult, manifest: Manifest, update: Int, isBest: Bool, seconds: Double
+    _ result: ValidationResult, of weights: String? = nil, manifest: Manifest, update: Int, isBest: Bool,
+    seconds: Double
 ) -> String {
     let sums = result.statistics
-    var parts = ["validation after update \(update)", manifest.name, "loss \(short(sums.mean(sums.loss)))"]
+    var parts = ["validation after update \(update)" + (weights.map { " of \($0)" } ?? ""), manifest.name, "loss \(short(sums.mean(sums.loss)))"]
     if let wer = result.wer { parts.append("WER \(short(wer * 100)) %") }
     if let cer = result.cer { parts.append("CER \(short(cer * 100)) %") }
     if result.wer == nil { parts.append("accuracy \(short(sums.mean(Double(sums.correct)) * 100)) %") }

@@ -15,6 +15,10 @@ struct TrainRecord: Encodable {
     var temperature: Double?
     var gradNorm: Double
     var lr: Double
+    /// What losses are multiplied by in half precision.
+    var lossScale: Double?
+    /// Updates of this line that were skipped because their gradients overflowed.
+    var skippedUpdates: Int?
     var audioSecondsPerSecond: Double
     var framesPerSecond: Double
     var maskedFramesPerSecond: Double
@@ -36,11 +40,12 @@ struct TrainRecord: Encodable {
     ///   - epoch: Its epoch, from 0.
     ///   - learningRate: Its learning rate.
     ///   - temperature: The quantizer's temperature in it; `nil` in fine-tuning, as are the pre-training loss's parts.
+    ///   - lossScale: What its loss was multiplied by; `nil` where losses are not scaled.
     ///   - etaSeconds: How long the rest will take.
     ///   - seconds: How long all so far took.
     init(
         _ sums: Statistics, _ rates: Meter.Rates, update: Int, epoch: Int, learningRate: Double, temperature: Double?,
-        etaSeconds: Double?, seconds: Double
+        lossScale: Double?, etaSeconds: Double?, seconds: Double
     ) {
         self.update = update
         self.epoch = epoch
@@ -56,8 +61,10 @@ struct TrainRecord: Encodable {
             codePerplexity = sums.mean(sums.codePerplexity)
             probPerplexity = sums.mean(sums.probPerplexity)
         }
-        gradNorm = sums.gradientNorm / Double(max(1, sums.updates))
+        gradNorm = sums.gradientNorm / Double(max(1, sums.updates - sums.skippedUpdates))
         lr = learningRate
+        self.lossScale = lossScale
+        skippedUpdates = lossScale.map { _ in sums.skippedUpdates }
         audioSecondsPerSecond = rates.audioSecondsPerSecond
         framesPerSecond = rates.framesPerSecond
         maskedFramesPerSecond = rates.maskedFramesPerSecond
@@ -69,7 +76,8 @@ struct TrainRecord: Encodable {
 
 /// A line of `metrics.jsonl` about a validation set.
 struct ValidRecord: Encodable {
-    var kind = "valid"
+    /// `valid`, or `valid_ema` of averaged weights.
+    var kind: String
     var update: Int
     var epoch: Int
     /// The manifest.
@@ -98,6 +106,7 @@ struct ValidRecord: Encodable {
     ///
     /// - Parameters:
     ///   - result: What was measured.
+    ///   - kind: `valid`, or `valid_ema` of averaged weights.
     ///   - pretrains: Whether the model is being pre-trained.
     ///   - name: The manifest.
     ///   - update: The update after which it was measured.
@@ -105,9 +114,11 @@ struct ValidRecord: Encodable {
     ///   - best: Whether it is the best so far.
     ///   - seconds: How long training has taken.
     init(
-        _ result: ValidationResult, pretrains: Bool, name: String, update: Int, epoch: Int, best: Bool, seconds: Double
+        _ result: ValidationResult, kind: String = "valid", pretrains: Bool, name: String, update: Int, epoch: Int,
+        best: Bool, seconds: Double
     ) {
         let sums = result.statistics
+        self.kind = kind
         self.update = update
         self.epoch = epoch
         self.name = name

@@ -81,26 +81,30 @@ public struct Recipe: Sendable, Equatable {
         public var updateFreq = 1
         /// Gradients with a larger norm are scaled down to it; 0 turns this off.
         public var clipNorm = 25.0
+        /// How gradients become steps.
+        public enum Optimizer: String, Sendable, Codable, CaseIterable {
+            /// Adam in fairseq's form.
+            case adam
+            /// LAMB in apex's form.
+            case lamb
+        }
+
+        /// How gradients become steps.
+        public var optimizer = Optimizer.adam
         /// The decays of Adam's two moments.
         public var adamBetas = [0.9, 0.98]
         /// Adam's ε.
         public var adamEps = 1e-6
+        /// The decays of LAMB's two moments.
+        public var lambBetas = [0.9, 0.999]
+        /// LAMB's ε.
+        public var lambEps = 1e-8
+        /// What remains of the averaged weights at each update; 0 for no averaging.
+        public var ema = 0.0
         /// Decoupled weight decay.
         public var weightDecay = 0.01
         /// The learning rate over time.
         public var learningRate = LearningRateSchedule()
-    }
-
-    /// The `precision` section.
-    public struct PrecisionSection: Sendable, Equatable {
-        /// In which number format the model computes.
-        public enum Mode: String, Sendable, Codable, CaseIterable {
-            /// Single precision throughout.
-            case fp32
-        }
-
-        /// In which number format the model computes.
-        public var mode = Mode.fp32
     }
 }
 
@@ -136,13 +140,19 @@ extension Recipe {
         ] where value < 0 {
             throw ConfigurationError("\(name) is \(value.settingText); it must be at least 0")
         }
-        let betas = optimization.adamBetas
-        guard betas.count == 2, betas.allSatisfy({ $0 >= 0 && $0 < 1 }) else {
-            throw ConfigurationError("optimization.adam_betas needs two numbers of at least 0 and below 1")
+        for (name, betas, epsilon) in [
+            ("adam", optimization.adamBetas, optimization.adamEps),
+            ("lamb", optimization.lambBetas, optimization.lambEps),
+        ] {
+            guard betas.count == 2, betas.allSatisfy({ $0 >= 0 && $0 < 1 }) else {
+                throw ConfigurationError("optimization.\(name)_betas needs two numbers of at least 0 and below 1")
+            }
+            guard epsilon > 0 else { throw ConfigurationError("optimization.\(name)_eps must be more than 0") }
         }
-        guard optimization.adamEps > 0 else {
-            throw ConfigurationError("optimization.adam_eps must be more than 0")
+        guard optimization.ema >= 0, optimization.ema < 1 else {
+            throw ConfigurationError("optimization.ema must be at least 0 and below 1")
         }
+        try precision.validate()
         guard objective.lossWeights.count == 2 else {
             throw ConfigurationError("objective.loss_weights needs two numbers: diversity and feature penalty")
         }

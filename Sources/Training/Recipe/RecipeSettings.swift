@@ -11,11 +11,8 @@ extension Recipe {
             + DataSection.settings.map { $0.lifted("data", \.data) }
             + BatchingSection.settings.map { $0.lifted("batching", \.batching) }
             + OptimizationSection.settings.map { $0.lifted("optimization", \.optimization) }
-            + [
-                Setting("precision.mode", \.precision.mode, "in which number format the model computes")
-            ] + runSettings + [
-                Setting("seed", \.seed, "what all random choices derive from")
-            ])
+            + PrecisionSection.settings.map { $0.lifted("precision", \.precision) }
+            + runSettings + [Setting("seed", \.seed, "what all random choices derive from")])
 }
 
 extension Recipe.DataSection {
@@ -52,8 +49,12 @@ extension Recipe.OptimizationSection {
             Setting("max_epoch", \.maxEpoch, "training ends after this epoch, if it comes first"),
             Setting("update_freq", \.updateFreq, "micro-batches whose gradients make an update"),
             Setting("clip_norm", \.clipNorm, "largest norm of the gradient; 0 for any"),
+            Setting("optimizer", \.optimizer, "how gradients become steps"),
             Setting("adam_betas", \.adamBetas, "decays of Adam's two moments"),
             Setting("adam_eps", \.adamEps, "Adam's epsilon"),
+            Setting("lamb_betas", \.lambBetas, "decays of LAMB's two moments"),
+            Setting("lamb_eps", \.lambEps, "LAMB's epsilon"),
+            Setting("ema", \.ema, "what remains of the averaged weights at each update, such as 0.999; 0 for none"),
             Setting("weight_decay", \.weightDecay, "decoupled weight decay"),
         ] + LearningRateSchedule.settings.map { $0.lifted("", \.learningRate) }
 }
@@ -71,7 +72,7 @@ extension LearningRateSchedule {
     ]
 }
 
-extension Recipe.PrecisionSection.Mode: SettingChoice {}
+extension Recipe.OptimizationSection.Optimizer: SettingChoice {}
 extension LearningRateSchedule.Policy: SettingChoice {}
 
 extension BatchOptions.Crop: SettingValue {

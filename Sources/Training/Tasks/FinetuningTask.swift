@@ -10,7 +10,7 @@ final class FinetuningTask: TrainingTask {
     let groups: [ParameterGroup]
     let dictionary: LabelDictionary?
     let metric = "wer"
-    var module: Module { model }
+    var module: any PrecisionSelectable { model }
 
     private let model: CTCModel
     private let labels: LabelDictionary
@@ -60,7 +60,7 @@ final class FinetuningTask: TrainingTask {
         ]
     }
 
-    func accumulate(_ batch: MicroBatch, update: Int, microBatch: Int) throws -> Statistics {
+    func accumulate(_ batch: MicroBatch, update: Int, microBatch: Int, lossScale: Double) throws -> Statistics {
         let frames = batch.lengths.map { recipe.model.convFeatureLayers.frames(samples: $0) }
         let first = microBatch * recipe.batching.numConcatBatches
         let mask = try Mask.joined(
@@ -73,7 +73,7 @@ final class FinetuningTask: TrainingTask {
             freezesEncoder: update <= recipe.ctc.freezeFinetuneUpdates,
             .training(seed: recipe.seed, update: update, microBatch: microBatch))
         let loss = try sum(model.losses(logits, layout, targets: batch.labels))
-        try loss.backward()
+        try loss.backward(scaledBy: lossScale)
         var sums = try statistics(loss, batch, frames: frames, masked: mask.frames.reduce(0) { $0 + $1.count })
         sums.operations = operations(batch, update: update)
         return sums

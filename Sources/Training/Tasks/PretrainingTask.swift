@@ -10,7 +10,7 @@ final class PretrainingTask: TrainingTask {
     let groups: [ParameterGroup]
     let dictionary: LabelDictionary? = nil
     let metric = "loss"
-    var module: Module { model }
+    var module: any PrecisionSelectable { model }
 
     private let model: PretrainingModel
     private let recipe: Recipe
@@ -39,13 +39,13 @@ final class PretrainingTask: TrainingTask {
         groups = [try ParameterGroup("model", learning, recipe.optimization)]
     }
 
-    func accumulate(_ batch: MicroBatch, update: Int, microBatch: Int) throws -> Statistics {
+    func accumulate(_ batch: MicroBatch, update: Int, microBatch: Int, lossScale: Double) throws -> Statistics {
         let first = microBatch * recipe.batching.numConcatBatches
         let pass = ForwardPass.training(seed: recipe.seed, update: update, microBatch: microBatch)
         let (losses, frames) = try losses(batch, update: update, firstSubBatch: first, trains: true, pass)
         var total = losses[0].total
         for loss in losses.dropFirst() { total = try total + loss.total }
-        try total.backward()
+        try total.backward(scaledBy: lossScale)
         var sums = try statistics(losses, batch, frames: frames)
         sums.operations = operations(batch, masked: sums.maskedFrames, of: frames)
         return sums

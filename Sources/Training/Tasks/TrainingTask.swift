@@ -6,7 +6,7 @@ import Wav2Vec2
 /// What pre-training and fine-tuning do differently.
 protocol TrainingTask: AnyObject {
     /// The model.
-    var module: Module { get }
+    var module: any PrecisionSelectable { get }
     /// What the model is, for its checkpoint.
     var description: ModelDescription { get }
     /// The parameters that learn.
@@ -22,9 +22,10 @@ protocol TrainingTask: AnyObject {
     ///   - batch: The utterances.
     ///   - update: The update's number, from 1.
     ///   - microBatch: The micro-batch's number in the update.
+    ///   - lossScale: What the loss is multiplied by before the backward pass.
     /// - Returns: The sums.
     /// - Throws: What the model throws.
-    func accumulate(_ batch: MicroBatch, update: Int, microBatch: Int) throws -> Statistics
+    func accumulate(_ batch: MicroBatch, update: Int, microBatch: Int, lossScale: Double) throws -> Statistics
 
     /// Which held-out utterances are measured together.
     ///
