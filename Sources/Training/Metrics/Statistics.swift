@@ -28,6 +28,8 @@ struct Statistics: Codable, Equatable {
     var probPerplexity = 0.0
     /// The gradients' norms, summed over updates that were not skipped.
     var gradientNorm = 0.0
+    /// Floating-point operations of the model, counted analytically.
+    var operations = 0.0
 
     static func += (left: inout Statistics, right: Statistics) {
         left.updates += right.updates
@@ -44,6 +46,7 @@ struct Statistics: Codable, Equatable {
         left.codePerplexity += right.codePerplexity
         left.probPerplexity += right.probPerplexity
         left.gradientNorm += right.gradientNorm
+        left.operations += right.operations
     }
 
     /// A sum as a mean over the loss's units.

@@ -27,6 +27,8 @@ public struct Recipe: Sendable, Equatable {
     public var logging = LoggingSection()
     /// When the held-out recordings are looked at.
     public var validation = ValidationSection()
+    /// What training is watched for.
+    public var watch = WatchSection()
     /// What all random choices derive from.
     public var seed: UInt64 = 1
 
@@ -63,6 +65,8 @@ public struct Recipe: Sendable, Equatable {
         public var requiredSeqLenMultiple = 1
         /// How many sub-batches go through the model at once.
         public var numConcatBatches = 1
+        /// Of how many sub-batches an update is meant to be, over all processes; `nil` where any number will do.
+        public var effectiveBatch: Int?
         /// Whether utterances are cropped to the shortest one of their batch.
         public var crop = BatchOptions.Crop.toShortest
     }
@@ -102,26 +106,6 @@ public struct Recipe: Sendable, Equatable {
         /// The learning rate over time.
         public var learningRate = LearningRateSchedule()
     }
-
-    /// The `checkpoint` section.
-    public struct CheckpointSection: Sendable, Equatable {
-        /// When the state is saved, besides at the end.
-        public var saveEvery = Interval.minutes(10)
-        /// Whether the best weights are kept beside the last ones.
-        public var keepBest = true
-    }
-
-    /// The `logging` section.
-    public struct LoggingSection: Sendable, Equatable {
-        /// How many updates a line of the log sums up.
-        public var logEvery = 10
-    }
-
-    /// The `validation` section.
-    public struct ValidationSection: Sendable, Equatable {
-        /// When validation runs, besides at the end; `nil` only then.
-        public var every: Interval? = .epochs(1)
-    }
 }
 
 extension Recipe {
@@ -134,9 +118,6 @@ extension Recipe {
         return masking
     }
 
-    /// Sub-batches of one update.
-    var subBatchesPerUpdate: Int { batching.numConcatBatches * optimization.updateFreq }
-
     /// Checks that the values make sense together.
     ///
     /// - Throws: ``/Wav2Vec2/ConfigurationError`` naming the first key that does not.
@@ -147,7 +128,7 @@ extension Recipe {
             ("batching.required_batch_size_multiple", batching.requiredBatchSizeMultiple),
             ("batching.required_seq_len_multiple", batching.requiredSeqLenMultiple),
             ("optimization.update_freq", optimization.updateFreq), ("optimization.max_update", optimization.maxUpdate),
-            ("data.workers", data.workers), ("data.prefetch", data.prefetch), ("logging.log_every", logging.logEvery),
+            ("data.workers", data.workers), ("data.prefetch", data.prefetch),
             ("masking.mask_length", masking.time.length), ("masking.mask_channel_length", masking.channel.length),
         ] where value < 1 {
             throw ConfigurationError("\(name) is \(value); it must be at least 1")
@@ -176,5 +157,6 @@ extension Recipe {
             throw ConfigurationError("objective.loss_weights needs two numbers: diversity and feature penalty")
         }
         try optimization.learningRate.validate(maxUpdate: optimization.maxUpdate)
+        try validateRunSections()
     }
 }

@@ -12,13 +12,7 @@ extension Recipe {
             + BatchingSection.settings.map { $0.lifted("batching", \.batching) }
             + OptimizationSection.settings.map { $0.lifted("optimization", \.optimization) }
             + PrecisionSection.settings.map { $0.lifted("precision", \.precision) }
-            + [
-                Setting("checkpoint.save_every", \.checkpoint.saveEvery, "when the state is saved, besides at the end"),
-                Setting("checkpoint.keep_best", \.checkpoint.keepBest, "whether the best weights are kept too"),
-                Setting("logging.log_every", \.logging.logEvery, "updates that a line of the log sums up"),
-                Setting("validation.every", \.validation.every, "when validation runs, besides at the end"),
-                Setting("seed", \.seed, "what all random choices derive from"),
-            ])
+            + runSettings + [Setting("seed", \.seed, "what all random choices derive from")])
 }
 
 extension Recipe.DataSection {
@@ -42,6 +36,8 @@ extension Recipe.BatchingSection {
         Setting(
             "required_seq_len_multiple", \.requiredSeqLenMultiple, "what crops' length is a multiple of, in samples"),
         Setting("num_concat_batches", \.numConcatBatches, "sub-batches that go through the model at once"),
+        Setting(
+            "effective_batch", \.effectiveBatch, "sub-batches that an update is meant to have, over all processes"),
         Setting("crop", \.crop, "whether utterances are cropped to the shortest of their batch"),
     ]
 }

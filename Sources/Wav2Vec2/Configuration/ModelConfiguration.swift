@@ -179,8 +179,10 @@ public struct MaskingConfiguration: Sendable, Equatable {
     /// Whether channels are masked before time.
     public var maskChannelBefore = false
 
-    /// The BASE model's pre-training values.
-    public init() {}
+    /// The BASE model's pre-training values; at least two spans over time, which fairseq and NVIDIA have as a constant.
+    public init() {
+        time.minMasks = 2
+    }
 }
 
 /// The contrastive objective: fairseq's criterion and negative-sampling options, with the BASE model's values.
