@@ -68,7 +68,7 @@ let package = Package(
         .target(
             name: "Training",
             dependencies: [
-                "Interchange", "Wav2Vec2", "Torch", "Corpus", "Decoding", "Randomness", "Yams",
+                "Interchange", "Wav2Vec2", "Torch", "Cluster", "Corpus", "Decoding", "Randomness", "Yams",
             ], resources: [.embedInCode("Recipes")], swiftSettings: strict),
         .executableTarget(
             name: "wav2vec2",
@@ -91,7 +91,7 @@ let package = Package(
         .testTarget(
             name: "TrainingTests",
             dependencies: [
-                "Training", "Recognition", "Interchange", "Wav2Vec2", "Torch", "Corpus", "Audio", "Decoding",
+                "Training", "Recognition", "Interchange", "Wav2Vec2", "Torch", "Cluster", "Corpus", "Audio", "Decoding",
             ],
             swiftSettings: strict),
         .testTarget(

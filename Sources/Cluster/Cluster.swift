@@ -113,17 +113,34 @@ public final class Cluster: Sendable {
         return try tensor.elements(Double.self)
     }
 
-    /// Brings bytes of every process to the leader.
+    /// Tells every process the numbers of all.
     ///
-    /// - Parameters:
-    ///   - data: This process's bytes.
-    ///   - name: What is gathered; a name of its own for every call.
-    ///   - timeout: The longest wait for another process, in seconds.
-    /// - Returns: The bytes of all processes in the order of their ranks; `nil` but for the leader.
-    /// - Throws: `TorchError.communication` if a process is gone or time runs out.
-    public func gather(_ data: Data, name: String, timeout: Double) throws -> [Data]? {
-        try meeting.store.set(meeting.key("gather/\(name)/\(rank)"), to: data)
-        guard isLeader else { return nil }
-        return try (0..<size).map { try meeting.value("gather/\(name)/\($0)", timeout: timeout) }
+    /// - Parameter values: As many numbers in every process.
+    /// - Returns: The numbers of each process, by rank.
+    /// - Throws: `TorchError.communication` if a process is gone.
+    public func exchange(_ values: [Double]) throws -> [[Double]] {
+        let all = try Tensor.zeros([max(1, values.count) * size], dtype: .float64)
+        try group.allGather(Tensor(values.isEmpty ? [0] : values), into: all).wait()
+        let flat = try all.elements(Double.self)
+        let width = flat.count / size
+        return (0..<size).map { Array(flat[$0 * width..<$0 * width + values.count]) }
+    }
+
+    /// Tells every process a value of all.
+    ///
+    /// - Parameter value: This process's value; its size may differ from the others'.
+    /// - Returns: The value of each process, by rank.
+    /// - Throws: `TorchError.communication` if a process is gone.
+    public func exchange<Value: Codable>(_ value: Value) throws -> [Value] {
+        let own = [UInt8](try JSONEncoder().encode(value))
+        let counts = try exchange([Double(own.count)]).map { Int($0[0]) }
+        let width = counts.max() ?? 0
+        let padded = own + [UInt8](repeating: 0, count: width - own.count)
+        let all = try Tensor.zeros([width * size], dtype: .uint8)
+        try group.allGather(Tensor(padded), into: all).wait()
+        let flat = try all.elements(UInt8.self)
+        return try counts.enumerated().map { rank, count in
+            try JSONDecoder().decode(Value.self, from: Data(flat[rank * width..<rank * width + count]))
+        }
     }
 }

@@ -15,6 +15,22 @@ public struct ProcessLayout: Sendable, Equatable {
     /// How often the launcher has started the processes again.
     public var attempt = 0
 
+    /// Describes a place.
+    ///
+    /// - Parameters:
+    ///   - rank: This process's number among all, from 0.
+    ///   - size: How many processes there are.
+    ///   - localRank: This process's number on its machine, from 0.
+    ///   - host: Where the processes meet.
+    ///   - port: The port that the processes meet at.
+    public init(rank: Int, size: Int, localRank: Int, host: String, port: Int) {
+        self.rank = rank
+        self.size = size
+        self.localRank = localRank
+        self.host = host
+        self.port = port
+    }
+
     /// The place that the environment describes.
     ///
     /// Understood are `RANK`, `WORLD_SIZE`, `LOCAL_RANK`, `MASTER_ADDR` and `MASTER_PORT` (torchrun, Kubernetes'

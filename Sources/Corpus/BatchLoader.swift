@@ -12,30 +12,32 @@ public final class BatchLoader: Sendable {
     /// - Parameters:
     ///   - manifest: The utterances.
     ///   - plan: Which go together; made of the same manifest.
-    ///   - start: The first batch's position in the plan: a resumed run goes on where it was.
+    ///   - positions: Which of the plan's batches, in this order; `nil` for all. A resumed run goes on where it was, and
+    ///     each of several processes takes its share.
     ///   - dictionary: Encodes the labels; without it batches have none.
     ///   - normalize: Whether every utterance is brought to zero mean and unit variance, before it is cropped.
     ///   - prefetch: How many batches may be decoded ahead, at least 1.
     ///   - workers: How many threads decode, at least 1.
     /// - Throws: `CorpusError`, if an option is impossible or labels are wanted that the manifest does not have.
     public init(
-        manifest: Manifest, plan: BatchPlan, start: Int = 0, dictionary: LabelDictionary? = nil,
+        manifest: Manifest, plan: BatchPlan, positions: [Int]? = nil, dictionary: LabelDictionary? = nil,
         normalize: Bool = false, prefetch: Int = 4, workers: Int = 2
     ) throws {
         for (name, value) in [("prefetch", prefetch), ("workers", workers)] where value < 1 {
             throw CorpusError.badOption(name: name, reason: "expected a whole number of at least 1, found \(value)")
         }
-        guard (0...plan.count).contains(start) else {
+        let positions = positions ?? Array(0..<plan.count)
+        if let wrong = positions.first(where: { !(0..<plan.count).contains($0) }) {
             throw CorpusError.badOption(
-                name: "start", reason: "expected a batch from 0 to \(plan.count), found \(start)")
+                name: "positions", reason: "expected batches from 0 to \(plan.count - 1), found \(wrong)")
         }
         if dictionary != nil && !manifest.hasLabels { throw CorpusError.noLabels(manifest: manifest.name) }
         let decoder = BatchDecoder(manifest: manifest, plan: plan, dictionary: dictionary, normalize: normalize)
-        let queue = PrefetchQueue(from: start, to: plan.count, capacity: prefetch)
+        let queue = PrefetchQueue(count: positions.count, capacity: prefetch)
         self.queue = queue
         // The threads hold the queue and not the loader, so that letting go of the loader ends them.
-        for number in 0..<min(workers, prefetch, plan.count - start) {
-            let thread = Thread { queue.work { position in try decoder.decode(position) } }
+        for number in 0..<min(workers, prefetch, positions.count) {
+            let thread = Thread { queue.work { number in try decoder.decode(positions[number]) } }
             thread.name = "decode \(number)"
             thread.start()
         }
@@ -48,9 +50,6 @@ public final class BatchLoader: Sendable {
     /// - Returns: The batch.
     /// - Throws: What went wrong in decoding this batch; the call after it goes on with the batch after it.
     public func next() throws -> AudioBatch? { try queue.next()?.get() }
-
-    /// The position of the batch that `next` gives.
-    public var position: Int { queue.status.position }
 
     /// How long `next` has waited for batches in all, in seconds.
     public var waitSeconds: Double { queue.status.waitSeconds }
@@ -69,22 +68,20 @@ private final class PrefetchQueue: @unchecked Sendable {
     private let condition = NSCondition()
     private let end: Int
     private let capacity: Int
-    private var nextToDecode: Int
-    private var nextToDeliver: Int
+    private var nextToDecode = 0
+    private var nextToDeliver = 0
     private var ready: [Int: Result<AudioBatch, any Error>] = [:]
     private var cancelled = false
     private var waitSeconds = 0.0
     private var peakInFlight = 0
 
-    init(from start: Int, to end: Int, capacity: Int) {
-        nextToDecode = start
-        nextToDeliver = start
-        self.end = end
+    init(count: Int, capacity: Int) {
+        end = count
         self.capacity = capacity
     }
 
-    var status: (position: Int, waitSeconds: Double, peakInFlight: Int) {
-        condition.withLock { (nextToDeliver, waitSeconds, peakInFlight) }
+    var status: (waitSeconds: Double, peakInFlight: Int) {
+        condition.withLock { (waitSeconds, peakInFlight) }
     }
 
     /// A thread's life: take a number, decode, put the result down, until nothing is left.

@@ -2,7 +2,7 @@
 ///
 /// Utterances are pooled, not averaged, so a long utterance weighs more than a short one. An utterance with an empty
 /// reference adds its insertions to the errors and nothing to the divisor.
-public struct ErrorRate: Sendable, Equatable {
+public struct ErrorRate: Sendable, Equatable, Codable {
     /// The pooled counts.
     public private(set) var counts = EditCounts()
     /// The number of utterances added.
@@ -47,7 +47,7 @@ public struct ErrorRate: Sendable, Equatable {
 /// Words are what whitespace separates. Characters are Swift's (Unicode grapheme clusters, compared by canonical
 /// equivalence), of the words joined with single spaces: the spaces between words count as characters, as is common.
 /// Case and punctuation count as they stand: normalise both texts first where they should not.
-public struct RecognitionErrors: Sendable, Equatable {
+public struct RecognitionErrors: Sendable, Equatable, Codable {
     /// The word error rate.
     public private(set) var words = ErrorRate()
     /// The character error rate.

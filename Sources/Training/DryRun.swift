@@ -71,7 +71,8 @@ extension Trainer {
         let megabyte = Double(1 << 20)
         return DryRunReport(
             parameters: task.module.parameters().reduce(0) { $0 + $1.tensor.count },
-            utterances: data.manifest.count, effectiveBatch: EffectiveBatch(recipe).count,
+            utterances: data.manifest.count,
+            effectiveBatch: EffectiveBatch(recipe, processes: cluster?.size ?? 1).count,
             audioSecondsPerUpdate: Double(sums.samples) / 16_000, loss: sums.mean(sums.loss), secondsPerUpdate: seconds,
             remainingUpdates: remainingUpdates, secondsToFinish: seconds * Double(remainingUpdates),
             peakRssMb: peakResidentMegabytes(), memoryMb: Double(ProcessInfo.processInfo.physicalMemory) / megabyte,

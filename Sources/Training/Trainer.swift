@@ -1,3 +1,4 @@
+import Cluster
 import Corpus
 import Foundation
 import Interchange
@@ -25,6 +26,7 @@ public final class Trainer {
     let validation: [Manifest]
     let keeper: CheckpointKeeper
     let log: RunLog?
+    let cluster: Cluster?
     let report: (String) -> Void
     let progress: (String) -> Void
     var state: TrainingState
@@ -42,10 +44,12 @@ public final class Trainer {
         let firstUpdate = state.update
         while !isFinished {
             let update = state.update + 1
+            cluster?.noteProgress(update: update)
             let rate = options.learningRate.rate(update: update, maxUpdate: options.maxUpdate)
             let sums = try makeUpdate(update, learningRate: rate)
-            try finish(update, sums, rate: rate)
-            if let signal = stop() {
+            let due = try agree(stop())
+            try finish(update, sums, rate: rate, due)
+            if let signal = due.signal {
                 try save()
                 report("stopped by signal \(signal) after update \(update)\(howToGoOn)")
                 return .stopped(signal: signal)
@@ -61,6 +65,9 @@ public final class Trainer {
         return .finished
     }
 
+    /// Whether this process writes checkpoints and logs.
+    private var isLeader: Bool { cluster?.isLeader ?? true }
+
     private var howToGoOn: String {
         recipe.checkpoint.noSave ? "; checkpoint.no_save is set, and nothing is saved" : "; go on with --resume"
     }
@@ -70,7 +77,7 @@ public final class Trainer {
     }
 
     /// After an update: counts, logs, validates and saves as far as it is time for each.
-    private func finish(_ update: Int, _ sums: Statistics, rate: Double) throws {
+    private func finish(_ update: Int, _ sums: Statistics, rate: Double, _ due: Due) throws {
         let epoch = data.epoch
         let endsEpoch = data.isEpochFinished
         meter.count(sums, waitSeconds: data.waitSeconds)
@@ -93,17 +100,38 @@ public final class Trainer {
             liveLine(
                 update: update, of: recipe.optimization.maxUpdate, secondsPerUpdate: perUpdate,
                 remaining: perUpdate * Double(remainingUpdates)))
-        let validates = recipe.validation.every.map { isDue($0, endsEpoch, since: meter.lastValidation) } ?? false
-        if isFinished || validates { try validate(epoch: epoch) }
-        let saves = isDue(recipe.checkpoint.saveEvery, endsEpoch, since: meter.lastSave)
+        if isFinished || due.validation || isDue(recipe.validation.every, endsEpoch) { try validate(epoch: epoch) }
+        let saves = due.save || isDue(recipe.checkpoint.saveEvery, endsEpoch)
         if isFinished || saves || keeper.isMilestone(state) { try save() }
     }
 
-    private func isDue(_ interval: Interval, _ endsEpoch: Bool, since last: ContinuousClock.Instant) -> Bool {
+    /// What time and signals ask for after an update.
+    private struct Due {
+        var signal: Int32?
+        var validation: Bool
+        var save: Bool
+    }
+
+    /// Clocks and signals differ between processes, and all must do the same after the same update.
+    private func agree(_ signal: Int32?) throws -> Due {
+        let validation = hasPassed(recipe.validation.every, since: meter.lastValidation)
+        let save = hasPassed(recipe.checkpoint.saveEvery, since: meter.lastSave)
+        guard let cluster else { return Due(signal: signal, validation: validation, save: save) }
+        let all = try cluster.exchange([Double(signal ?? 0), validation ? 1 : 0, save ? 1 : 0])
+        let first = all.first { $0[0] > 0 }.map { Int32($0[0]) }
+        return Due(signal: first, validation: all[0][1] > 0, save: all[0][2] > 0)
+    }
+
+    private func hasPassed(_ interval: Interval?, since last: ContinuousClock.Instant) -> Bool {
+        guard case .minutes(let minutes) = interval else { return false }
+        return (ContinuousClock.now - last).inSeconds >= minutes * 60
+    }
+
+    private func isDue(_ interval: Interval?, _ endsEpoch: Bool) -> Bool {
         switch interval {
         case .updates(let count): state.update % count == 0
         case .epochs(let count): endsEpoch && state.epoch % count == 0
-        case .minutes(let minutes): (ContinuousClock.now - last).inSeconds >= minutes * 60
+        case .minutes, nil: false
         }
     }
 
@@ -117,14 +145,14 @@ public final class Trainer {
 
     /// Updates of an epoch, the last of which may be smaller than the others.
     var updatesPerEpoch: Double {
-        let size = EffectiveBatch(recipe).count
+        let size = EffectiveBatch(recipe, processes: cluster?.size ?? 1).count
         return Double((data.subBatchesPerEpoch + size - 1) / size)
     }
 
     /// Saves everything that resuming needs.
     private func save() throws {
         let start = ContinuousClock.now
-        try keeper.saveLast(&state)
+        if isLeader { try keeper.saveLast(&state) }
         meter.exclude(since: start)
         meter.lastSave = .now
     }
@@ -142,27 +170,32 @@ public final class Trainer {
     ///
     /// - Parameters:
     ///   - job: The run.
-    ///   - report: Gets lines for people.
+    ///   - cluster: The processes that train together, if there are others; each makes a trainer of the same job.
+    ///   - report: Gets lines for people, of one process only.
     ///   - progress: Gets after every update how far training is, for one place on a terminal.
     /// - Throws: ``TrainingError``, `CorpusError`, `CheckpointError`, `ConfigurationError`.
     public init(
-        _ job: TrainingJob, report: @escaping (String) -> Void = { _ in },
+        _ job: TrainingJob, among cluster: Cluster? = nil, report: @escaping (String) -> Void = { _ in },
         progress: @escaping (String) -> Void = { _ in }
     ) throws {
+        self.cluster = cluster
+        let processes = cluster?.size ?? 1
+        let isLeader = cluster?.isLeader ?? true
+        let report = isLeader ? report : { _ in }
         self.report = report
-        self.progress = progress
+        self.progress = isLeader ? progress : { _ in }
         guard !job.train.isEmpty, !job.valid.isEmpty else {
             throw TrainingError.usage("training needs at least one --train and one --valid manifest")
         }
         try job.device.prepare()
         let folder = RunFolder(url: job.output)
-        let last = try job.place(in: folder)
+        let last = try job.place(in: folder, among: cluster)
         let saved = try last.map { (weights: try Checkpoint.read($0), state: try TrainingState.read($0)) }
         let origin = try saved?.weights ?? job.from.map { try Checkpoint.read($0) }
         var recipe = job.recipe
         if let origin { recipe.adoptArchitecture(of: origin.description) }
         if let wanted = job.effectiveBatch {
-            recipe.optimization.updateFreq = try EffectiveBatch(recipe).updateFreq(for: wanted)
+            recipe.optimization.updateFreq = try EffectiveBatch(recipe, processes: processes).updateFreq(for: wanted)
         }
         try recipe.validate()
 
@@ -170,7 +203,7 @@ public final class Trainer {
         let manifest = try Manifest.joined(job.train, labels: labels)
         validation = try job.valid.map { try Manifest.joined([$0], labels: labels) }
         let summary = "\(manifest.name) (\(manifest.count) utterances, \(manifest.totalSamples) samples)"
-        let batch = EffectiveBatch(recipe)
+        let batch = EffectiveBatch(recipe, processes: processes)
         var state = saved?.state ?? TrainingState(recipe: [:], data: summary)
         if saved != nil {
             try state.requireSame(recipe: recipe, data: summary, folder: job.output)
@@ -190,8 +223,9 @@ public final class Trainer {
         ).make()
         data = try TrainingData(
             manifest, recipe: recipe, receptiveField: recipe.model.convFeatureLayers.receptiveField,
-            dictionary: task.dictionary, epoch: state.epoch, position: state.position)
-        makeUpdate = try UpdateStep(task, data, recipe, report: report)
+            dictionary: task.dictionary, epoch: state.epoch, position: state.position,
+            share: cluster.map { ProcessShare(rank: $0.rank, size: $0.size) } ?? .everything)
+        makeUpdate = try UpdateStep(task, data, recipe, cluster: cluster, report: report)
         if let last { try makeUpdate.restore(state, from: last) }
         keeper = CheckpointKeeper(folder, recipe.checkpoint, makeUpdate, report: report)
         let model = recipe.model
@@ -200,12 +234,13 @@ public final class Trainer {
             groups: model.latentGroups, warmup: min(recipe.optimization.learningRate.warmupUpdates, 10_000))
         self.state = state
         self.recipe = recipe
-        log = try job.isDryRun ? nil : Self.openLog(folder, recipe, after: state.update, report)
+        log = try job.isDryRun || !isLeader ? nil : Self.openLog(folder, recipe, after: state.update, report)
         let peak = try recipe.logging.utilisation ? job.device.sustainedSpeed(recipe.precision.mode.dtype) : nil
         meter = Meter(
-            earlierSeconds: log?.earlierSeconds ?? 0, peak: peak, benchmarkEpochs: recipe.logging.benchmarkEpochsNum)
+            earlierSeconds: log?.earlierSeconds ?? 0, peak: peak.map { $0 * Double(processes) },
+            benchmarkEpochs: recipe.logging.benchmarkEpochsNum)
         // A kill may have come between saving the last state and keeping it.
-        if saved != nil, !job.isDryRun { try keeper.tidy(state) }
+        if saved != nil, !job.isDryRun, isLeader { try keeper.tidy(state) }
         introduce(job, batch, peak: peak)
     }
 

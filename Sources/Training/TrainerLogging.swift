@@ -18,7 +18,8 @@ extension Trainer {
             state.statistics, meter.endLap(), update: state.update, epoch: epoch, learningRate: rate,
             temperature: pretrains
                 ? TemperatureSchedule(recipe.model.latentTemp).temperature(update: state.update) : nil,
-            lossScale: makeUpdate.lossScale, etaSeconds: meter.secondsPerUpdate.map { $0 * Double(remainingUpdates) }, seconds: meter.totalSeconds)
+            lossScale: makeUpdate.lossScale, etaSeconds: meter.secondsPerUpdate.map { $0 * Double(remainingUpdates) },
+            seconds: meter.totalSeconds)
         state.statistics = Statistics()
         try log?.write(record, series: "train", update: state.update)
         report(progressLine(record, of: recipe.optimization.maxUpdate))
@@ -48,7 +49,7 @@ extension Trainer {
         let start = ContinuousClock.now
         for (index, manifest) in validation.enumerated() {
             let began = ContinuousClock.now
-            let result = try task.validate(manifest)
+            let result = try task.validate(manifest, among: cluster)
             let isBest = index == 0 && isBest(result, manifest)
             try log?.write(
                 ValidRecord(
@@ -61,7 +62,7 @@ extension Trainer {
                 validationLine(
                     result, manifest: manifest, update: state.update, isBest: isBest,
                     seconds: (ContinuousClock.now - began).inSeconds))
-            if isBest { try keeper.saveBest(&state) }
+            if isBest, cluster?.isLeader ?? true { try keeper.saveBest(&state) }
             if makeUpdate.averages { try validateAverage(index, manifest, epoch: epoch) }
         }
         meter.exclude(since: start)
@@ -70,7 +71,7 @@ extension Trainer {
 
     private func validateAverage(_ index: Int, _ manifest: Manifest, epoch: Int) throws {
         let began = ContinuousClock.now
-        let result = try makeUpdate.withAveragedWeights { try task.validate(manifest) }
+        let result = try makeUpdate.withAveragedWeights { try task.validate(manifest, among: cluster) }
         try log?.write(
             ValidRecord(
                 result, kind: "valid_ema", pretrains: pretrains, name: manifest.name, update: state.update,

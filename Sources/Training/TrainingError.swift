@@ -14,6 +14,8 @@ public enum TrainingError: Error, CustomStringConvertible, Sendable {
     case damagedState(path: String, reason: String)
     /// The state cannot be saved; what was saved before is untouched.
     case cannotSave(folder: String, reason: String)
+    /// Copies of the model in several processes are no longer equal.
+    case diverged(update: Int, ranks: [Int])
     /// A loss or gradient is infinite or not a number.
     case notFinite(update: Int, what: String, utterances: [String])
     /// Gradients of half precision overflow however little the loss is scaled.
@@ -34,6 +36,10 @@ public enum TrainingError: Error, CustomStringConvertible, Sendable {
         case .damagedState(let path, let reason): "\(path) cannot be resumed: \(reason)"
         case .cannotSave(let folder, let reason):
             "the state could not be saved in \(folder): \(reason); the checkpoint that was saved before is intact"
+        case .diverged(let update, let ranks):
+            "after update \(update) the parameters of rank \(ranks.map(String.init).joined(separator: ", ")) differ from "
+                + "those of rank 0: memory or a device may be faulty, or the machines have different libraries; go on "
+                + "with --resume from the last checkpoint"
         case .notFinite(let update, let what, let utterances):
             "update \(update): \(what) is infinite or not a number; its utterances were "
                 + "\(utterances.joined(separator: ", ")): listen to them, lower optimization.lr, or set "
@@ -50,7 +56,7 @@ public enum TrainingError: Error, CustomStringConvertible, Sendable {
         switch self {
         case .usage, .outputNotEmpty, .recipeChanged, .dataChanged: 64
         case .badData: 65
-        case .damagedState, .cannotSave, .notFinite, .minimumLossScale: 1
+        case .damagedState, .cannotSave, .diverged, .notFinite, .minimumLossScale: 1
         }
     }
 }

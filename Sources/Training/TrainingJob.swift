@@ -1,3 +1,4 @@
+import Cluster
 import Corpus
 import Foundation
 import Interchange
@@ -37,6 +38,22 @@ public struct TrainingJob: Sendable {
     /// Whether the run is only tried, by ``Trainer/dryRun()``: nothing is written into the output folder.
     public var isDryRun = false
 
+    /// What every process that takes part must agree on, by name.
+    public var greeting: [String: String] {
+        let manifests = { (list: [WeightedManifest]) in list.map { "\($0)" }.joined(separator: " ") }
+        var greeting = recipe.values
+        greeting["task"] = task.rawValue
+        greeting["--train"] = manifests(train)
+        greeting["--valid"] = manifests(valid)
+        greeting["--output"] = output.path
+        greeting["--from"] = from?.path ?? "none"
+        greeting["--resume"] = resume ? "yes" : "no"
+        greeting["--device"] = device == .cpu ? "cpu" : "cuda"
+        greeting["--effective-batch"] = effectiveBatch.map(String.init) ?? "none"
+        greeting["--epochs-this-job"] = epochsThisJob.map(String.init) ?? "all"
+        return greeting
+    }
+
     /// Describes a run.
     public init(task: Task, recipe: Recipe, train: [WeightedManifest], valid: [WeightedManifest], output: URL) {
         self.task = task
@@ -48,12 +65,23 @@ public struct TrainingJob: Sendable {
 }
 
 extension TrainingJob {
-    /// Prepares the run's folder.
+    /// Prepares the run's folder, which only the leader of several processes does.
     ///
-    /// - Parameter folder: The folder; a dry run leaves it as it is.
+    /// - Parameters:
+    ///   - folder: The folder; a dry run leaves it as it is.
+    ///   - cluster: The processes, if there are others.
     /// - Returns: The state to go on from; `nil` for a new run.
     /// - Throws: ``TrainingError``.
-    func place(in folder: RunFolder) throws -> URL? {
+    func place(in folder: RunFolder, among cluster: Cluster?) throws -> URL? {
+        guard let cluster, !isDryRun else { return try place(in: folder) }
+        var found: URL?
+        if cluster.isLeader { found = try place(in: folder) }
+        // What the others see is what the leader has put right.
+        try cluster.group.barrier()
+        return cluster.isLeader ? found : resume ? folder.newestState : nil
+    }
+
+    private func place(in folder: RunFolder) throws -> URL? {
         guard isDryRun else { return try folder.prepare(resumes: resume) ? folder.last : nil }
         if !resume { try folder.requireEmpty() }
         return folder.newestState

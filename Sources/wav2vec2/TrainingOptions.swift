@@ -1,4 +1,5 @@
 import ArgumentParser
+import Cluster
 import Foundation
 import Torch
 import Training
@@ -90,10 +91,24 @@ struct TrainingOptions: ParsableArguments {
         job.epochsThisJob = epochsThisJob
         job.effectiveBatch = effectiveBatch
         job.isDryRun = dryRun
-        let trainer = try Trainer(job, report: Console.error, progress: { Console.live($0) })
+        guard let layout = try ProcessLayout.current(environment: ProcessInfo.processInfo.environment) else {
+            return try run(job, among: nil)
+        }
+        // Each process of a machine has a GPU of its own, unless one is named.
+        if case .cuda = job.device { job.device = .cuda(layout.localRank) }
+        var options = Cluster.Options()
+        options.timeout = recipe.distributed.timeout
+        let greeting = job.greeting.merging(["program version": Program.version]) { $1 }
+        let cluster = try Cluster.join(layout, greeting: greeting, options: options)
+        defer { cluster.leave() }
+        try cluster.failing { try run(job, among: cluster) }
+    }
+
+    private func run(_ job: TrainingJob, among cluster: Cluster?) throws {
+        let trainer = try Trainer(job, among: cluster, report: Console.error, progress: { Console.live($0) })
         if dryRun {
             let found = try trainer.dryRun()
-            Console.output(json ? try jsonLine(found) : found.text)
+            if cluster?.isLeader ?? true { Console.output(json ? try jsonLine(found) : found.text) }
             return
         }
         let signals = StopSignal()

@@ -67,12 +67,16 @@ func asRanks<Result: Sendable>(
         }
     }
 
-    @Test func theLeaderGathersBytesInTheRanksOrder() async throws {
+    @Test func everyProcessLearnsTheValuesOfAll() async throws {
         let results = try await asRanks(3) { cluster in
-            try cluster.gather(Data("text \(cluster.rank)".utf8), name: "texts", timeout: 10)
+            let texts = try cluster.exchange(String(repeating: "é", count: 2 * cluster.rank))
+            return (texts, try cluster.exchange([Double(cluster.rank), -1]))
         }
-        #expect(try results[0].get() == (0..<3).map { Data("text \($0)".utf8) })
-        #expect(try results[2].get() == nil)
+        for result in results {
+            let (texts, numbers) = try result.get()
+            #expect(texts == ["", "éé", "éééé"])
+            #expect(numbers == [[0, -1], [1, -1], [2, -1]])
+        }
     }
 
     @Test func differentPlansAreRefusedWithTheDifference() async throws {

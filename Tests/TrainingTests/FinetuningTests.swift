@@ -30,7 +30,7 @@ import Torch
             Manifest.joined(job.train, labels: "ltr"), recipe: job.recipe,
             receptiveField: job.recipe.model.convFeatureLayers.receptiveField, dictionary: task.dictionary, epoch: 0,
             position: 0)
-        let batch = try #require(try data.next())
+        let batch = try data.next(try #require(try data.beginUpdate().first))
         for group in task.groups { try group.parameters.clearGradients() }
         let sums = try (1...3).map { try task.accumulate(batch, update: $0, microBatch: 0, lossScale: 1) }
         let validation = try task.validate(Manifest.joined(job.valid, labels: "ltr"))

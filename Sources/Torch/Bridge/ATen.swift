@@ -55,6 +55,7 @@ enum ATen {
     // Shape
     static let reshape = Operator("aten::reshape")
     static let view = Operator("aten::view")
+    static let viewDType = Operator("aten::view", "dtype")
     static let permute = Operator("aten::permute")
     static let transpose = Operator("aten::transpose", "int")
     static let unsqueeze = Operator("aten::unsqueeze")

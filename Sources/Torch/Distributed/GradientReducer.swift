@@ -96,6 +96,7 @@ public final class GradientReducer {
     private func send() throws {
         let range = buckets[order[sent]]
         sent += 1
+        try parameters.collectGradients(in: range)
         running.append(try group.allReduce(parameters.gradients.narrowed(0, range)))
     }
 

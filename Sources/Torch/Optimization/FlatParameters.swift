@@ -122,6 +122,20 @@ public final class FlatParameters {
         }
     }
 
+    /// Numbers that are equal for equal buffers, and for others almost never.
+    ///
+    /// - Returns: The sums of the bits of the buffer's two halves, as exact whole numbers.
+    /// - Throws: `TorchError.operation` if LibTorch refuses a step.
+    public func checksum() throws -> [Double] {
+        try withoutGradient {
+            let (bits, middle) = (try values.reinterpreted(as: .int32), values.count / 2)
+            return try [0..<middle, middle..<values.count].map { half in
+                // A double holds 53 bits exactly.
+                Double(try bits.narrowed(0, half).sum().elements(Int64.self)[0] & 0xFFFF_FFFF_FFFF)
+            }
+        }
+    }
+
     /// Sets all gradients to zero.
     public func clearGradients() throws {
         try gradients.zeroInPlace()

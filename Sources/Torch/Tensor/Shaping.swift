@@ -63,6 +63,10 @@ extension Tensor {
     /// The same memory seen in another shape.
     ///
     /// - Throws: `TorchError.operation` if the strides do not allow it.
+    public func reinterpreted(as type: DType) throws -> Tensor {
+        try ATen.viewDType(.tensor(self), .dtype(type))
+    }
+
     public func viewed(_ shape: Int...) throws -> Tensor { try ATen.view(.tensor(self), .ints(shape)) }
     /// The same memory seen in another shape.
     public func viewed(_ shape: [Int]) throws -> Tensor { try ATen.view(.tensor(self), .ints(shape)) }

@@ -10,8 +10,10 @@ final class TrainingData {
     private let options: BatchOptions
     private let recipe: Recipe
     private let dictionary: LabelDictionary?
+    private let share: ProcessShare
     private var plan: BatchPlan
     private var loader: BatchLoader?
+    private var lastUpdate = 0..<0
     private var earlierWaits = 0.0
 
     /// Starts at a place.
@@ -19,11 +21,12 @@ final class TrainingData {
     /// - Throws: `CorpusError`, if nothing is left to make batches of.
     init(
         _ manifest: Manifest, recipe: Recipe, receptiveField: Int, dictionary: LabelDictionary?, epoch: Int,
-        position: Int
+        position: Int, share: ProcessShare = .everything
     ) throws {
         self.manifest = manifest
         self.recipe = recipe
         self.dictionary = dictionary
+        self.share = share
         self.epoch = epoch
         self.position = position
         options = recipe.batchOptions(receptiveField: receptiveField)
@@ -41,10 +44,7 @@ final class TrainingData {
 
     /// The mean length of a sub-batch, in samples, before cropping.
     var samplesPerSubBatch: Double {
-        let longest = options.crop == .none ? Int.max : options.maxSampleSize ?? .max
-        let total = (0..<plan.count).reduce(0) { sum, batch in
-            sum + plan[batch].reduce(0) { $0 + min(manifest.sampleCounts[$1], longest) }
-        }
+        let total = (0..<plan.count).reduce(0) { $0 + samples(of: $1) }
         return Double(total) / Double(max(1, plan.count))
     }
 
@@ -63,24 +63,61 @@ final class TrainingData {
         plan = try BatchPlan(manifest, options: options, seed: recipe.seed, epoch: epoch)
     }
 
-    /// The next sub-batches of this epoch, as one; `nil` at the epoch's end.
-    func next() throws -> MicroBatch? {
-        let loader = try currentLoader()
-        var parts: [AudioBatch] = []
-        while parts.count < recipe.batching.numConcatBatches, let part = try loader.next() {
-            parts.append(part)
-            position += 1
-        }
-        return parts.isEmpty ? nil : MicroBatch(parts, cropsToShortest: options.crop == .toShortest)
+    /// Begins an update: the next sub-batches of this epoch, those of other processes too, count as used.
+    ///
+    /// - Returns: This process's micro-batches by their numbers in the update; ``next(_:)`` gives them in this order.
+    /// - Throws: `CorpusError`.
+    func beginUpdate() throws -> [Int] {
+        if loader == nil { loader = try makeLoader() }
+        let microBatches = microBatches(from: position)
+        lastUpdate = position..<(microBatches.last?.upperBound ?? position)
+        position = lastUpdate.upperBound
+        return ownMicroBatches(of: microBatches)
     }
 
-    private func currentLoader() throws -> BatchLoader {
-        if let loader { return loader }
-        let made = try BatchLoader(
-            manifest: manifest, plan: plan, start: position, dictionary: dictionary, normalize: recipe.data.normalize,
+    /// The next micro-batch of this process.
+    ///
+    /// - Parameter number: Its number in the update, as ``beginUpdate()`` gave it.
+    /// - Returns: The micro-batch.
+    /// - Throws: What decoding threw.
+    func next(_ number: Int) throws -> MicroBatch {
+        guard let loader else { throw TrainingError.usage("a micro-batch was asked for before an update began") }
+        let first = number * recipe.batching.numConcatBatches
+        let count = min(recipe.batching.numConcatBatches, lastUpdate.count - first)
+        let parts = try (0..<count).compactMap { _ in try loader.next() }
+        return MicroBatch(parts, cropsToShortest: options.crop == .toShortest)
+    }
+
+    /// The sub-batches of the micro-batches of an update that begins at a place.
+    private func microBatches(from start: Int) -> [Range<Int>] {
+        let concatenated = recipe.batching.numConcatBatches
+        let end = min(plan.count, start + share.size * recipe.optimization.updateFreq * concatenated)
+        return stride(from: start, to: end, by: concatenated).map { $0..<min($0 + concatenated, end) }
+    }
+
+    private func ownMicroBatches(of microBatches: [Range<Int>]) -> [Int] {
+        share.microBatches(samples: microBatches.map { $0.reduce(0) { $0 + samples(of: $1) } })
+    }
+
+    /// The audio of a sub-batch, before cropping to a common length.
+    private func samples(of subBatch: Int) -> Int {
+        let longest = options.crop == .none ? Int.max : options.maxSampleSize ?? .max
+        return plan[subBatch].reduce(0) { $0 + min(manifest.sampleCounts[$1], longest) }
+    }
+
+    /// Decodes this process's share of the rest of the epoch.
+    private func makeLoader() throws -> BatchLoader {
+        var positions: [Int] = []
+        var start = position
+        while start < plan.count {
+            let microBatches = microBatches(from: start)
+            for number in ownMicroBatches(of: microBatches) { positions += Array(microBatches[number]) }
+            start = microBatches.last?.upperBound ?? plan.count
+        }
+        return try BatchLoader(
+            manifest: manifest, plan: plan, positions: positions, dictionary: dictionary,
+            normalize: recipe.data.normalize,
             prefetch: recipe.data.prefetch, workers: recipe.data.workers)
-        loader = made
-        return made
     }
 }
 

@@ -23,6 +23,8 @@ public struct Recipe: Sendable, Equatable {
     public var precision = PrecisionSection()
     /// When and what is saved.
     public var checkpoint = CheckpointSection()
+    /// How processes work together.
+    public var distributed = DistributedSection()
     /// When something is written to the log.
     public var logging = LoggingSection()
     /// When the held-out recordings are looked at.

@@ -12,7 +12,7 @@ extension Recipe {
             + BatchingSection.settings.map { $0.lifted("batching", \.batching) }
             + OptimizationSection.settings.map { $0.lifted("optimization", \.optimization) }
             + PrecisionSection.settings.map { $0.lifted("precision", \.precision) }
-            + runSettings + [Setting("seed", \.seed, "what all random choices derive from")])
+            + distributedSettings + runSettings + [Setting("seed", \.seed, "what all random choices derive from")])
 }
 
 extension Recipe.DataSection {

@@ -133,13 +133,13 @@ final class FinetuningTask: TrainingTask {
                 requiredBatchSizeMultiple: 1))
     }
 
-    func validate(_ manifest: Manifest) throws -> ValidationResult {
+    func tally(_ manifest: Manifest, share: ProcessShare) throws -> ValidationTally {
         let plan = try validationPlan(manifest)
         let loader = try BatchLoader(
-            manifest: manifest, plan: plan, dictionary: labels, normalize: recipe.data.normalize,
-            prefetch: recipe.data.prefetch, workers: recipe.data.workers)
+            manifest: manifest, plan: plan, positions: share.positions(of: plan.count), dictionary: labels,
+            normalize: recipe.data.normalize, prefetch: recipe.data.prefetch, workers: recipe.data.workers)
         let decoder = GreedyDecoder(blank: LabelDictionary.blank)
-        var result = ValidationResult()
+        var result = ValidationTally()
         var errors = CTCErrors(labels)
         try withoutGradient {
             while let part = try loader.next() {
@@ -147,6 +147,7 @@ final class FinetuningTask: TrainingTask {
                 let (logits, layout) = try model(Tensor(batch.samples).to(device: device), lengths: batch.lengths)
                 let loss = try sum(model.losses(logits, layout, targets: batch.labels))
                 result.statistics += try statistics(loss, batch, frames: layout.lengths, masked: 0)
+                result.utterances += part.lengths.count
                 let scores = try logits.elements(Float.self)
                 for (utterance, target) in batch.labels.enumerated() {
                     let rows = layout.rows(utterance)
@@ -157,14 +158,11 @@ final class FinetuningTask: TrainingTask {
             }
         }
         // Too short for a frame: nothing is recognised in them, and they count.
-        for excluded in plan.excluded {
+        for excluded in share.positions(of: plan.excluded.count).map({ plan.excluded[$0] }) {
+            result.utterances += 1
             errors.add(reference: try labels.encode(manifest, at: excluded.utterance), hypothesis: [])
         }
-        result.utterances = manifest.count
-        result.wer = errors.text.wer
-        result.rawWer = errors.rawWords.rate
-        result.uer = errors.units.rate
-        result.cer = errors.text.cer
+        result.take(errors)
         return result
     }
 

@@ -124,12 +124,12 @@ final class PretrainingTask: TrainingTask {
         return try BatchPlan(manifest, options: options, seed: recipe.seed, epoch: 0)
     }
 
-    func validate(_ manifest: Manifest) throws -> ValidationResult {
+    func tally(_ manifest: Manifest, share: ProcessShare) throws -> ValidationTally {
         let plan = try validationPlan(manifest)
         let loader = try BatchLoader(
-            manifest: manifest, plan: plan, normalize: recipe.data.normalize, prefetch: recipe.data.prefetch,
-            workers: recipe.data.workers)
-        var result = ValidationResult()
+            manifest: manifest, plan: plan, positions: share.positions(of: plan.count),
+            normalize: recipe.data.normalize, prefetch: recipe.data.prefetch, workers: recipe.data.workers)
+        var result = ValidationTally()
         try withoutGradient {
             while let part = try loader.next() {
                 let batch = MicroBatch([part], cropsToShortest: false)

@@ -1,3 +1,4 @@
+import Cluster
 import Corpus
 import Interchange
 import Torch
@@ -34,8 +35,29 @@ protocol TrainingTask: AnyObject {
     /// - Throws: `CorpusError`, as when no utterance is left.
     func validationPlan(_ manifest: Manifest) throws -> BatchPlan
 
-    /// Measures the model on held-out recordings, which always get the same masks.
-    func validate(_ manifest: Manifest) throws -> ValidationResult
+    /// Measures the model on this process's share of held-out recordings, which always get the same masks.
+    ///
+    /// - Parameters:
+    ///   - manifest: The held-out recordings.
+    ///   - share: Which of the plan's batches are this process's.
+    /// - Returns: What was counted.
+    /// - Throws: What the data or the model threw.
+    func tally(_ manifest: Manifest, share: ProcessShare) throws -> ValidationTally
+}
+
+extension TrainingTask {
+    /// Measures the model on held-out recordings, every one of them once, whatever the number of processes.
+    ///
+    /// - Parameters:
+    ///   - manifest: The held-out recordings.
+    ///   - cluster: The processes that share the work, if there are others.
+    /// - Returns: The same in every process.
+    /// - Throws: What the data or the model threw.
+    func validate(_ manifest: Manifest, among cluster: Cluster? = nil) throws -> ValidationResult {
+        guard let cluster else { return ValidationResult(try tally(manifest, share: .everything)) }
+        let own = try tally(manifest, share: ProcessShare(rank: cluster.rank, size: cluster.size))
+        return ValidationResult(try cluster.exchange(own).reduce(into: ValidationTally()) { $0 += $1 })
+    }
 }
 
 /// What validation measures.
@@ -55,21 +77,19 @@ struct ValidationResult {
     /// How often each entry of each code book was chosen; empty in fine-tuning.
     var codeCounts: [[Int]] = []
 
+    init(_ tally: ValidationTally) {
+        statistics = tally.statistics
+        utterances = tally.utterances
+        codeCounts = tally.codeCounts
+        wer = tally.text?.wer
+        rawWer = tally.rawWords?.rate
+        uer = tally.units?.rate
+        cer = tally.text?.cer
+    }
+
     /// How many entries of the code books were chosen at all, and how many there are; `nil` without code books.
     var codesUsed: (used: Int, entries: Int)? {
         guard !codeCounts.isEmpty else { return nil }
         return (codeCounts.joined().count { $0 > 0 }, codeCounts.reduce(0) { $0 + $1.count })
-    }
-
-    /// Counts which entries were chosen.
-    mutating func count(_ quantized: Quantized) throws {
-        let groups = quantized.codes.size(1)
-        if codeCounts.isEmpty {
-            let book = [Int](repeating: 0, count: quantized.entryCount / groups)
-            codeCounts = [[Int]](repeating: book, count: groups)
-        }
-        for (index, code) in try quantized.codes.elements(Int64.self).enumerated() {
-            codeCounts[index % groups][Int(code)] += 1
-        }
     }
 }

@@ -1,3 +1,4 @@
+import Cluster
 import Foundation
 import Interchange
 import Torch
@@ -14,6 +15,8 @@ final class UpdateStep {
     private let options: Recipe.OptimizationSection
     private let precision: Recipe.PrecisionSection
     private let report: (String) -> Void
+    private let cluster: Cluster?
+    private var replicas: Replicas?
     private var scaler: LossScaler?
     /// FP32 weights that do not learn, of a model that computes in half precision.
     private var frozen: [String: Tensor] = [:]
@@ -24,18 +27,22 @@ final class UpdateStep {
     ///   - task: The model, with its groups of parameters in FP32.
     ///   - data: Where micro-batches come from.
     ///   - recipe: How updates are made.
+    ///   - cluster: The processes that make every update together, if there are others.
     ///   - report: Gets lines for people.
     /// - Throws: `TorchError.operation` if LibTorch cannot make the tensors.
     init(
-        _ task: any TrainingTask, _ data: TrainingData, _ recipe: Recipe, report: @escaping (String) -> Void
+        _ task: any TrainingTask, _ data: TrainingData, _ recipe: Recipe, cluster: Cluster? = nil,
+        report: @escaping (String) -> Void
     ) throws {
         self.task = task
         self.data = data
+        self.cluster = cluster
         self.report = report
         options = recipe.optimization
         precision = recipe.precision
         if precision.scalesLoss { scaler = LossScaler(precision, updateFreq: options.updateFreq) }
         try lower(precision.model)
+        replicas = try cluster.map { try Replicas($0, task.groups, recipe.distributed) }
     }
 
     private func lower(_ precision: ModelPrecision) throws {
@@ -71,11 +78,20 @@ final class UpdateStep {
         var utterances: [Int] = []
         let lossScale = scaler?.scale ?? 1
         for group in task.groups { try group.parameters.clearGradients() }
-        for microBatch in 0..<options.updateFreq {
-            guard let batch = try data.next() else { break }
+        let microBatches = try data.beginUpdate()
+        if microBatches.isEmpty { replicas?.beginReduction() }
+        for microBatch in microBatches {
+            let isLast = microBatch == microBatches.last
+            if isLast { replicas?.beginReduction() }
+            let batch = try data.next(microBatch)
             sums += try task.accumulate(batch, update: update, microBatch: microBatch, lossScale: lossScale)
-            for group in task.groups { try group.parameters.collectGradients() }
+            // The last ones are collected as they are sent.
+            if !isLast || replicas == nil { for group in task.groups { try group.parameters.collectGradients() } }
             utterances += batch.utterances
+        }
+        if let replicas {
+            try replicas.finishReduction()
+            sums = try replicas.sum(sums)
         }
         sums.updates = 1
         let divisor = Double(sums.sampleSize) * lossScale
@@ -86,6 +102,7 @@ final class UpdateStep {
             try group.step(learningRate: learningRate, gradientScale: clip / divisor)
         }
         scaler?.succeed()
+        try replicas?.check(after: update)
         sums.gradientNorm = norm
         return sums
     }
@@ -128,6 +145,7 @@ final class UpdateStep {
     private func names(_ utterances: [Int]) -> [String] {
         var names = utterances.prefix(10).map { data.manifest.path($0) }
         if utterances.count > 10 { names.append("and \(utterances.count - 10) more") }
+        if let cluster { names.append("those of rank \(cluster.rank) among \(cluster.size) processes") }
         return names
     }
 

@@ -1,0 +1,75 @@
+import Cluster
+import Torch
+
+/// The same model in several processes: its gradients are summed, and its copies compared.
+final class Replicas {
+    private let cluster: Cluster
+    private let groups: [ParameterGroup]
+    private let reducers: [GradientReducer]
+    private let checkEvery: Int?
+
+    /// Prepares the model's copies.
+    ///
+    /// - Parameters:
+    ///   - cluster: The processes.
+    ///   - groups: The parameters, in the precision that the model computes in.
+    ///   - options: How gradients are sent, and how often parameters are compared.
+    /// - Throws: `TorchError`; ``TrainingError`` if the copies differ to begin with.
+    init(_ cluster: Cluster, _ groups: [ParameterGroup], _ options: Recipe.DistributedSection) throws {
+        self.cluster = cluster
+        self.groups = groups
+        checkEvery = options.checkEvery
+        let bytes = Int(options.bucketCapMb * 1_048_576)
+        reducers = try groups.map { try GradientReducer($0.parameters, over: cluster.group, bucketBytes: bytes) }
+        try compare(update: 0)
+    }
+
+    /// Begins to send gradients as soon as the next backward pass completes them.
+    func beginReduction() {
+        for reducer in reducers { reducer.begin() }
+    }
+
+    /// Waits until the gradients are the sums over all processes.
+    func finishReduction() throws {
+        for reducer in reducers { try reducer.finish() }
+    }
+
+    /// Sums what an update has measured.
+    func sum(_ own: Statistics) throws -> Statistics { Statistics(values: try cluster.sum(own.values)) }
+
+    /// Compares the parameters when it is time to.
+    ///
+    /// - Throws: ``TrainingError/diverged(update:ranks:)``.
+    func check(after update: Int) throws {
+        if let checkEvery, update % checkEvery == 0 { try compare(update: update) }
+    }
+
+    /// Every bit counts: equal copies that made equal updates are equal to the last one.
+    private func compare(update: Int) throws {
+        let own = try groups.map { try $0.parameters.checksum() }
+        let all = try cluster.exchange(own)
+        let different = all.indices.filter { all[$0] != all[0] }
+        guard different.isEmpty else { throw TrainingError.diverged(update: update, ranks: different) }
+    }
+}
+
+extension Statistics {
+    /// All sums as numbers, in a fixed order.
+    var values: [Double] {
+        [
+            Double(updates), Double(skippedUpdates), Double(sampleSize), Double(samples), Double(frames),
+            Double(maskedFrames), loss, contrastive, diversity, penalty, Double(correct), codePerplexity,
+            probPerplexity,
+            gradientNorm, operations,
+        ]
+    }
+
+    /// Sums from numbers in the order of ``values``.
+    init(values: [Double]) {
+        self.init(
+            updates: Int(values[0]), skippedUpdates: Int(values[1]), sampleSize: Int(values[2]),
+            samples: Int(values[3]), frames: Int(values[4]), maskedFrames: Int(values[5]), loss: values[6],
+            contrastive: values[7], diversity: values[8], penalty: values[9], correct: Int(values[10]),
+            codePerplexity: values[11], probPerplexity: values[12], gradientNorm: values[13], operations: values[14])
+    }
+}

@@ -1,0 +1,210 @@
+import Cluster
+import Corpus
+import Foundation
+import TestSupport
+import Testing
+import Torch
+import Wav2Vec2
+
+@testable import Training
+
+/// Several processes, each on a thread of its own, against one that does the same alone.
+@Suite(.serialized) struct DistributedTests {
+    let corpus: SyntheticCorpus
+
+    init() throws { corpus = try SyntheticCorpus(utterances: 22) }
+
+    /// Trains as `size` processes would; gives what rank 0 said.
+    @discardableResult
+    private func train(_ job: TrainingJob, processes size: Int, stopAfter updates: Int? = nil) async throws -> [String]
+    {
+        let port = try Store(host: "127.0.0.1", port: 0, serves: true, timeout: 5).port
+        let results = await withTaskGroup(of: (Int, Result<[String], any Error>).self) { tasks in
+            for rank in 0..<size {
+                tasks.addTask {
+                    await withCheckedContinuation { continuation in
+                        Thread {
+                            let layout = ProcessLayout(
+                                rank: rank, size: size, localRank: rank, host: "127.0.0.1", port: port)
+                            let result = Result<[String], any Error> {
+                                var options = Cluster.Options()
+                                (options.joinTimeout, options.timeout) = (60, 60)
+                                let cluster = try Cluster.join(layout, greeting: job.greeting, options: options)
+                                defer { cluster.leave() }
+                                return try cluster.failing {
+                                    var lines: [String] = []
+                                    let trainer = try Trainer(job, among: cluster) { lines.append($0) }
+                                    // One process gets the signal; all stop after the same update.
+                                    _ = try trainer.run {
+                                        rank == size - 1 && trainer.state.update + 1 == updates ? SIGTERM : nil
+                                    }
+                                    return lines
+                                }
+                            }
+                            continuation.resume(returning: (rank, result))
+                        }.start()
+                    }
+                }
+            }
+            var results: [Int: Result<[String], any Error>] = [:]
+            for await (rank, result) in tasks { results[rank] = result }
+            return results
+        }
+        let lines = try results[0]?.get() ?? []
+        for rank in 1..<size { #expect(try results[rank]?.get().isEmpty == true) }
+        return lines
+    }
+
+    private func weights(_ output: String) throws -> [String: Tensor] {
+        try TensorFile.read(corpus.file(output + "/last/model.safetensors"))
+    }
+
+    /// Expects that no tensor differs by more than 1e-5 of its largest magnitude.
+    private func expectSame(_ left: [String: Tensor], _ right: [String: Tensor]) throws {
+        #expect(Set(left.keys) == Set(right.keys))
+        for (name, tensor) in left {
+            let other = try #require(right[name])
+            // Attention does not depend on the keys' bias: all that it ever gets is rounding.
+            let error =
+                name.hasSuffix("k_proj.bias")
+                ? try (tensor - other).norm().item() : try relativeError(tensor, other)
+            #expect(error < 1e-5, "\(name)")
+        }
+    }
+
+    /// Sums made in another order differ in their last bits. Where a gradient is hardly more than them, Adam would make
+    /// steps of full size of it: its ε is above them here.
+    private static let steady = "optimization.adam_eps=0.01"
+
+    // LayerDrop and dropout stay on: what is dropped belongs to update and micro-batch, not to a process.
+    @Test(arguments: [(2, 1, 2), (4, 1, 1), (2, 2, 1)])
+    func pretrainingEqualsASingleProcess(processes: Int, concatenated: Int, accumulated: Int) async throws {
+        func options(_ accumulated: Int) -> [String] {
+            [
+                "batching.num_concat_batches=\(concatenated)", "optimization.update_freq=\(accumulated)",
+                "optimization.max_update=4", "batching.max_tokens=24000", "distributed.bucket_cap_mb=0.02",
+                "distributed.check_every=2", Self.steady,
+            ]
+        }
+        try await train(corpus.job(.pretraining, "many", options(accumulated)), processes: processes)
+        _ = try Trainer(corpus.job(.pretraining, "one", options(accumulated * processes))).run()
+        try expectSame(weights("many"), weights("one"))
+        let (many, one) = (try corpus.metrics("many"), try corpus.metrics("one"))
+        #expect(many.count == one.count)
+        for (left, right) in zip(many, one) {
+            for key in ["loss", "accuracy", "code_perplexity", "utterances", "grad_norm"] {
+                guard let a = left[key] as? Double, let b = right[key] as? Double else { continue }
+                #expect(abs(a - b) <= 1e-4 * abs(b), "\(key) of \(left["event"] ?? "")")
+            }
+        }
+    }
+
+    @Test func finetuningOfUnequalLengthsEqualsASingleProcess() async throws {
+        let options = [
+            "batching.num_concat_batches=1", "batching.max_tokens=40000", "optimization.max_update=4", Self.steady,
+        ]
+        try await train(
+            corpus.job(.finetuning, "many", options + ["optimization.update_freq=1"]), processes: 4)
+        _ = try Trainer(corpus.job(.finetuning, "one", options + ["optimization.update_freq=4"])).run()
+        try expectSame(weights("many"), weights("one"))
+        let wer = { (metrics: [[String: Any]]) in metrics.compactMap { $0["wer"] as? Double } }
+        // Three held-out utterances for four processes: each is measured once.
+        #expect(try !wer(corpus.metrics("many")).isEmpty)
+        #expect(try wer(corpus.metrics("many")) == wer(corpus.metrics("one")))
+    }
+
+    @Test func halfPrecisionEqualsASingleProcess() async throws {
+        let options = [
+            "precision.mode=bf16", "batching.num_concat_batches=1", "batching.max_tokens=24000",
+            "optimization.max_update=3",
+        ]
+        try await train(
+            corpus.job(.pretraining, "many", options + ["optimization.update_freq=1"]), processes: 2)
+        _ = try Trainer(corpus.job(.pretraining, "one", options + ["optimization.update_freq=2"])).run()
+        try expectSame(weights("many"), weights("one"))
+    }
+
+    @Test func resumesBitForBitAndOnAnyNumberOfProcesses() async throws {
+        let options = ["batching.num_concat_batches=1", "batching.max_tokens=24000", Self.steady]
+        let two = try corpus.job(.pretraining, "two", options + ["optimization.update_freq=2"])
+        try await train(two, processes: 2)
+        var parts = try corpus.job(.pretraining, "parts", options + ["optimization.update_freq=2"])
+        let lines = try await train(parts, processes: 2, stopAfter: 3)
+        #expect(lines.last?.contains("stopped by signal 15 after update 3") == true)
+        parts.resume = true
+        try FileManager.default.copyItem(at: corpus.file("parts"), to: corpus.file("other"))
+        try await train(parts, processes: 2)
+        #expect(try corpus.bytes("parts")["model.safetensors"] == corpus.bytes("two")["model.safetensors"])
+        // On four processes the sums are made in another order.
+        var other = try corpus.job(.pretraining, "other", options + ["optimization.update_freq=1"])
+        other.resume = true
+        try await train(other, processes: 4)
+        try expectSame(weights("other"), weights("two"))
+    }
+
+    @Test func theEffectiveBatchCountsProcesses() async throws {
+        var job = try corpus.job(.pretraining, "run", ["batching.num_concat_batches=1", "optimization.max_update=1"])
+        job.effectiveBatch = 4
+        let lines = try await train(job, processes: 2)
+        #expect(lines.contains { $0.contains("2 processes × 1 concatenated × 2 accumulated = 4 sub-batches") })
+        #expect(
+            try String(contentsOf: corpus.file("run/recipe.yaml"), encoding: .utf8).contains("update_freq: 2"))
+    }
+
+    @Test func aFolderInUseIsRefusedByAll() async throws {
+        _ = try Trainer(corpus.job(.pretraining, "run", ["optimization.max_update=1"])).run()
+        let job = try corpus.job(.pretraining, "run", ["optimization.max_update=1"])
+        await #expect {
+            try await train(job, processes: 2)
+        } throws: {
+            $0 is TrainingError && "\($0)".contains("is not empty")
+        }
+    }
+
+    @Test func copiesThatDifferAreNoticed() async throws {
+        let port = try Store(host: "127.0.0.1", port: 0, serves: true, timeout: 5).port
+        let job = try corpus.job(.pretraining, "run", ["distributed.check_every=2", "optimization.max_update=2"])
+        let errors = await withTaskGroup(of: String.self) { tasks in
+            for rank in 0..<2 {
+                tasks.addTask {
+                    await withCheckedContinuation { continuation in
+                        Thread {
+                            var sentence = "no error"
+                            do {
+                                let layout = ProcessLayout(
+                                    rank: rank, size: 2, localRank: 0, host: "127.0.0.1", port: port)
+                                let cluster = try Cluster.join(layout, greeting: [:])
+                                defer { cluster.leave() }
+                                try cluster.failing {
+                                    let trainer = try Trainer(job, among: cluster)
+                                    if rank == 1 {
+                                        let values = trainer.task.groups[0].parameters.values
+                                        try values.narrowed(0, 5..<6).scaleInPlace(1.001)
+                                    }
+                                    _ = try trainer.run()
+                                }
+                            } catch {
+                                sentence = "\(error)"
+                            }
+                            continuation.resume(returning: sentence)
+                        }.start()
+                    }
+                }
+            }
+            var errors: [String] = []
+            for await error in tasks { errors.append(error) }
+            return errors
+        }
+        for error in errors { #expect(error.contains("after update 2 the parameters of rank 1 differ")) }
+    }
+
+    @Test func microBatchesAreDealtOutByAudio() {
+        let samples = [50, 10, 40, 20, 30, 60, 5]
+        let shares = (0..<3).map { ProcessShare(rank: $0, size: 3).microBatches(samples: samples) }
+        #expect(shares.flatMap { $0 }.sorted() == Array(samples.indices))
+        #expect(shares.allSatisfy { $0.count <= 3 })
+        let audio = shares.map { $0.reduce(0) { $0 + samples[$1] } }
+        #expect((audio.max() ?? 0) - (audio.min() ?? 0) <= 10)
+        #expect(ProcessShare.everything.microBatches(samples: samples) == Array(samples.indices))
+    }
+}
