@@ -40,7 +40,7 @@ final class UpdateStep {
         self.report = report
         options = recipe.optimization
         precision = recipe.precision
-        if precision.scalesLoss { scaler = LossScaler(precision, updateFreq: options.updateFreq) }
+        if precision.scalesLoss { scaler = LossScaler(precision, updateFreq: microBatchesPerUpdate) }
         try lower(precision.model)
         replicas = try cluster.map { try Replicas($0, task.groups, recipe.distributed) }
     }
@@ -61,6 +61,9 @@ final class UpdateStep {
             parameter.tensor = try parameter.tensor.detached().to(dtype: precision.mode.dtype)
         }
     }
+
+    /// Micro-batches of an update, over all processes.
+    private var microBatchesPerUpdate: Int { options.updateFreq * (cluster?.size ?? 1) }
 
     /// What losses are multiplied by, where they are.
     var lossScale: Double? { scaler?.scale }
@@ -205,7 +208,7 @@ final class UpdateStep {
             for group in task.groups { try group.average?.restore(averaged) }
         }
         if let saved = state.lossScaler, scaler != nil {
-            scaler = LossScaler(precision, updateFreq: options.updateFreq, state: saved)
+            scaler = LossScaler(precision, updateFreq: microBatchesPerUpdate, state: saved)
         }
     }
 }
