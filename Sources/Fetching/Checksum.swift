@@ -35,12 +35,11 @@ public struct Checksum: Equatable, Sendable {
     /// The digest in lower-case hexadecimal digits.
     public let digest: String
 
-    /// Takes a published digest.
+    /// Takes a published digest; nil if it does not have the kind's number of hexadecimal digits.
     ///
     /// - Parameters:
     ///   - kind: How it is computed.
     ///   - digest: Hexadecimal digits in any case.
-    /// - Returns: Nil if the digest does not have the kind's number of hexadecimal digits.
     public init?(_ kind: Kind, _ digest: String) {
         guard digest.utf8.count == kind.digits, digest.allSatisfy({ $0.isHexDigit && $0.isASCII }) else { return nil }
         self.init(kind: kind, digest: digest.lowercased())

@@ -29,7 +29,6 @@ public struct Downloader: Sendable {
         for address in download.addresses { try Self.validate(address) }
         if let present = try present(download, monitor) { return present }
         var attempt = Attempt(download: download, part: try PartialFile(for: download.destination), monitor: monitor)
-        let before = attempt.part.size
         var addresses = download.addresses
         var pause = options.pause
         for round in 1...max(1, options.rounds) {
@@ -37,10 +36,8 @@ public struct Downloader: Sendable {
             for address in addresses {
                 switch try attempt.exhaust(address, options) {
                 case .complete:
-                    let bytes = size(download.destination) ?? 0
                     return FetchedFile(
-                        url: download.destination, bytes: bytes,
-                        received: max(0, bytes - (attempt.isFresh ? 0 : before)),
+                        url: download.destination, bytes: size(download.destination) ?? 0, received: attempt.received,
                         isVerified: download.checksum != nil)
                 case .refused: addresses.removeAll { $0 == address }
                 case .broken(_, let asked): wait = asked ?? wait
@@ -128,14 +125,15 @@ private struct Attempt {
     /// Why each address failed last.
     var reasons: [String: String] = [:]
     var wrongChecksum: FetchError?
-    /// Whether every byte of the partial file came in this attempt.
-    var isFresh: Bool
+    /// How many bytes came.
+    var received = 0
+    /// The only address that the partial file's bytes are from; nil where some are another's or an earlier run's.
+    private var origin: String?
 
     init(download: Download, part: PartialFile, monitor: FetchMonitor) {
         self.download = download
         self.part = part
         self.monitor = monitor
-        isFresh = part.size == 0
     }
 
     /// Asks one address until the file is whole or nothing more comes.
@@ -143,9 +141,14 @@ private struct Attempt {
         while true {
             try monitor.stopIfAsked(at: download.name)
             let before = part.size
-            let isFirstByte = before == 0
-            let outcome = try Transfer(address, download, into: part, monitor: monitor).run(options)
-            if isFirstByte { isFresh = true }
+            let transfer = Transfer(address, download, into: part, monitor: monitor)
+            let outcome = try transfer.run(options)
+            received += transfer.received
+            if transfer.beganAtZero {
+                origin = address
+            } else if transfer.received > 0 && origin != address {
+                origin = nil
+            }
             switch outcome {
             case .complete:
                 if let failed = try verify(address) {
@@ -173,8 +176,8 @@ private struct Attempt {
             if found != expected {
                 let reason = "the \(expected.kind.rawValue) is \(found.digest) and should be \(expected.digest)"
                 reasons[address] = reason
-                if !isFresh {
-                    // The beginning was an earlier run's: perhaps it is what is wrong.
+                if origin != address {
+                    // The beginning is an earlier run's or another address's: perhaps it is what is wrong.
                     monitor.notice("\(download.name): \(reason); fetching it once more from the beginning")
                     try part.discard()
                     return .broken(reason, wait: nil)

@@ -90,7 +90,9 @@ struct RateMeter {
     }
 }
 
-/// What a fetching tells its caller, and asks it. Everything is called on the thread that fetches.
+/// What a fetching tells its caller, and asks it.
+///
+/// Everything is called on the thread that fetches.
 public struct FetchMonitor {
     /// Is told how far it is, many times a second.
     public var report: (FetchProgress) -> Void

@@ -81,7 +81,9 @@ public struct HubRepository: Equatable, Sendable {
             commit: commit, files: files, leftOut: entries.map(\.path).filter { !wanted.contains($0) }.sorted())
     }
 
-    /// A file as the hub lists it. Large ones are in LFS, which names them by their SHA-256; git names the others.
+    /// A file as the hub lists it.
+    ///
+    /// Large ones are in LFS, which names them by their SHA-256; git names the others.
     private struct Entry: Decodable {
         struct LargeFile: Decodable {
             var oid: String
@@ -100,7 +102,9 @@ public struct HubRepository: Equatable, Sendable {
         }
     }
 
-    /// Which of a repository's files make the model. Only plain names: nothing leads out of the folder.
+    /// Which of a repository's files make the model.
+    ///
+    /// Only plain names: nothing leads out of the folder.
     static func wanted(_ names: [String]) -> Set<String> {
         let plain = names.filter { !$0.contains("/") && !$0.hasPrefix(".") && $0.utf8.count < 200 }
         var wanted = Set(

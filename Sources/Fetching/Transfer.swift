@@ -21,6 +21,10 @@ final class Transfer {
     private var meter: RateMeter?
     private var total: Int?
     private var offset = 0
+    /// How many bytes of the file came.
+    private(set) var received = 0
+    /// Whether the first of them is the file's first.
+    private(set) var beganAtZero = false
     /// What ended the transfer from our side.
     private var refusal: String?
     private var failure: (any Error)?
@@ -103,7 +107,9 @@ final class Transfer {
         do {
             if meter == nil { try begin() }
             guard refusal == nil, [200, 206].contains(head.status) else { return false }
+            if received == 0 { beganAtZero = part.size == 0 }
             try part.append(bytes)
+            received += bytes.count
             if let progress = meter?.advance(by: bytes.count) { monitor.report(progress) }
             if let size = download.size, part.size > size {
                 refusal = "it sends more than the expected \(size) bytes"

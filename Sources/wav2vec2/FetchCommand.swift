@@ -21,7 +21,7 @@ struct FetchCommand: ParsableCommand {
             Examples:
               wav2vec2 checkpoint fetch --list
               wav2vec2 checkpoint fetch wav2vec_small --output models
-              wav2vec2 checkpoint fetch facebook/wav2vec2-base-960h --output models/base-960h
+              wav2vec2 checkpoint fetch facebook/wav2vec2-base --output models/base
             """)
 
     @ArgumentParser.Argument(help: "The model.")

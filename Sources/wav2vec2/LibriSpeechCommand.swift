@@ -19,7 +19,7 @@ struct LibriSpeechCommand: ParsableCommand {
             compared with its published checksum.
 
             Examples:
-              wav2vec2 data librispeech --output data --parts train-clean-100,dev-clean,dev-other
+              wav2vec2 data librispeech --output data --parts dev-other,train-clean-100
               wav2vec2 data librispeech --output data --source /corpora/LibriSpeech
               wav2vec2 data librispeech --output data --parts dev-other --libri-light
             """)

@@ -167,6 +167,24 @@ import Testing
         #expect(try Data(contentsOf: scratch.file("file")) == body)
     }
 
+    @Test func aGoodMirrorIsNotBlamedForABadOnesBeginning() throws {
+        let wrong = content(300_000, seed: 4)
+        let bad = try TestServer { request, number in
+            var response = number == 0 ? TestResponse.file(wrong, request) : TestResponse(503)
+            response.closesAfter = 100_000
+            return response
+        }
+        let good = try TestServer(files: ["/file": body])
+        defer {
+            bad.stop()
+            good.stop()
+        }
+        let fetched = try Downloader.quick.fetch(download(bad.address + "/file", good.address + "/file"))
+        #expect(good.requests.map(\.rangeStart) == [100_000, nil])
+        #expect(fetched.received == 100_000 + 200_000 + body.count)
+        try expectWhole()
+    }
+
     @Test func busyServersAreAskedAgain() throws {
         let server = try TestServer { [body] request, number in
             number < 2 ? TestResponse(503, headers: ["Retry-After": "0"]) : .file(body, request)

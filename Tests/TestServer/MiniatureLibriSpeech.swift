@@ -36,6 +36,7 @@ public struct MiniatureLibriSpeech: Sendable {
     /// - Parameters:
     ///   - parts: Which parts; `librispeech_finetuning` is Libri-light's.
     ///   - folder: For files on the way; holds the parts unpacked afterwards, in the archives' layout.
+    /// - Throws: What writing files throws.
     public init(_ parts: [String], in folder: URL) throws {
         for (index, part) in parts.enumerated() {
             if part == "librispeech_finetuning" {
@@ -51,6 +52,7 @@ public struct MiniatureLibriSpeech: Sendable {
     ///
     /// - Parameter folder: For a file on the way.
     /// - Returns: The lines.
+    /// - Throws: What writing files throws.
     public func checksums(in folder: URL) throws -> String {
         try archives.sorted { $0.key < $1.key }.map { name, data in
             let file = folder.appendingPathComponent(name)

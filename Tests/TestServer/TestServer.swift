@@ -77,6 +77,7 @@ public final class TestServer: Sendable {
     /// Starts a server on a free port.
     ///
     /// - Parameter answer: Gives the answer to a request; the number counts the requests from 0.
+    /// - Throws: `POSIXError`.
     public init(_ answer: @escaping @Sendable (_ request: TestRequest, _ number: Int) -> TestResponse) throws {
         self.answer = answer
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
@@ -97,6 +98,9 @@ public final class TestServer: Sendable {
     }
 
     /// A server of files by path, each with ranges.
+    ///
+    /// - Parameter files: By path.
+    /// - Throws: `POSIXError`.
     public convenience init(files: [String: Data]) throws {
         try self.init { request, _ in
             files[request.target].map { TestResponse.file($0, request) } ?? TestResponse(404)

@@ -1,7 +1,9 @@
 import Fetching
 import Foundation
 
-/// What LibriSpeech consists of (Panayotov et al. 2015), and Libri-light's limited supervision (Kahn et al. 2020).
+/// What LibriSpeech consists of, and Libri-light's limited supervision.
+///
+/// Panayotov and others 2015; Kahn and others 2020.
 public enum LibriSpeech {
     /// A part of the corpus: one archive with one folder of recordings.
     public struct Part: Equatable, Sendable {

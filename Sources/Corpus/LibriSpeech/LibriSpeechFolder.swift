@@ -16,6 +16,7 @@ struct LibriSpeechFolder {
     ///   - part: What people call it.
     ///   - subfolders: Which of its folders to search; nil for all.
     ///   - monitor: Is told how far it is, and may stop it.
+    /// - Throws: `LibriSpeechError`, `CorpusError`, `FetchError.stopped`.
     init(_ folder: URL, part: String, subfolders: [String]? = nil, monitor: FetchMonitor) throws {
         manifest = try Self.list(folder, part: part, subfolders: subfolders, monitor: monitor)
         var texts: [String] = []
@@ -124,7 +125,9 @@ struct LabelledList {
 
     init(_ name: String, in folder: URL) { manifest = folder.appendingPathComponent(name + ".tsv") }
 
-    /// Writes the three files. The manifest comes last, so that it is there only when all of it is.
+    /// Writes the three files.
+    ///
+    /// The manifest comes last, so that it is there only when all of it is.
     func write(_ list: Manifest, _ transcripts: [String]) throws {
         unlink(manifest.path)
         try Transcript.writeLabels(transcripts, beside: manifest)
