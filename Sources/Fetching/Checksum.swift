@@ -59,10 +59,7 @@ public struct Checksum: Equatable, Sendable {
     /// - Returns: The digest.
     /// - Throws: `FetchError`.
     public static func compute(_ kind: Kind, of url: URL, monitor: FetchMonitor = FetchMonitor()) throws -> Checksum {
-        if let reason = cfetching_load_crypto() {
-            throw FetchError.missingLibrary(
-                name: "OpenSSL's libcrypto", package: "libssl3", reason: String(cString: reason))
-        }
+        try SystemLibrary.crypto.load()
         guard let digest = cfetching_digest_make(kind.algorithm) else {
             throw FetchError.missingLibrary(
                 name: kind.rawValue, package: "libssl3", reason: "OpenSSL refuses it in its present configuration")

@@ -1,4 +1,3 @@
-import CFetching
 import Foundation
 
 /// Fetches files over HTTP and HTTPS: from the first of several addresses that has them, going on where an earlier
@@ -23,9 +22,7 @@ public struct Downloader: Sendable {
     /// - Returns: The file.
     /// - Throws: `FetchError`.
     public func fetch(_ download: Download, monitor: FetchMonitor = FetchMonitor()) throws -> FetchedFile {
-        if let reason = cfetching_load_curl() {
-            throw FetchError.missingLibrary(name: "libcurl", package: "libcurl4", reason: String(cString: reason))
-        }
+        try SystemLibrary.curl.load()
         for address in download.addresses { try Self.validate(address) }
         if let present = try present(download, monitor) { return present }
         var attempt = Attempt(download: download, part: try PartialFile(for: download.destination), monitor: monitor)

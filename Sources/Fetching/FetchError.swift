@@ -35,8 +35,8 @@ public enum FetchError: Error, Equatable, Sendable, CustomStringConvertible {
         case .badAddress(let address):
             "\(address): is no address that can be fetched; it must begin with https:// or http://."
         case .unreachable(let file, let attempts):
-            "\(file) could not be fetched: \(attempts.joined(separator: "; ")). What has come is kept: run this again to "
-                + "go on, or name another mirror."
+            "\(file) could not be fetched: \(attempts.joined(separator: "; ")). Run this again to go on "
+                + "where it stopped, or name another mirror."
         case .wrongChecksum(let file, let address, let kind, let expected, let found, let kept):
             "\(file): what \(address) sent has the \(kind) \(found), where its publisher gives \(expected); it was set "
                 + "aside as \(kept): run this again, or name another mirror."

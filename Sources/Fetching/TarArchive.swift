@@ -19,10 +19,7 @@ public enum TarArchive {
     public static func unpack(
         _ archive: URL, into folder: URL, maximumBytes: Int, monitor: FetchMonitor = FetchMonitor()
     ) throws -> Int {
-        if let reason = cfetching_load_archive() {
-            throw FetchError.missingLibrary(
-                name: "libarchive", package: "libarchive13", reason: String(cString: reason))
-        }
+        try SystemLibrary.archive.load()
         let staging = folder.deletingLastPathComponent()
             .appendingPathComponent(".\(folder.lastPathComponent).unpacking")
         // What an earlier run left, when it was killed.

@@ -68,6 +68,9 @@ public final class TestServer: Sendable {
     private let state = Mutex((requests: [TestRequest](), isEnding: false))
     private let answer: @Sendable (TestRequest, Int) -> TestResponse
 
+    /// A proxy of this machine's environment does not know our servers.
+    private static let withoutProxy = setenv("no_proxy", "127.0.0.1", 1)
+
     /// `http://127.0.0.1:PORT`.
     public let address: String
 
@@ -80,6 +83,7 @@ public final class TestServer: Sendable {
     /// - Throws: `POSIXError`.
     public init(_ answer: @escaping @Sendable (_ request: TestRequest, _ number: Int) -> TestResponse) throws {
         self.answer = answer
+        _ = Self.withoutProxy
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         var name = sockaddr_in()
         name.sin_family = sa_family_t(AF_INET)
