@@ -36,6 +36,9 @@ public enum SystemLibrary: String, CaseIterable, Sendable {
     /// libcurl's version and that of its TLS library; nil where it cannot be loaded.
     public static var curlVersion: String? {
         guard cfetching_load_curl() == nil else { return nil }
-        return cfetching_curl_version().map { String(cString: $0) }
+        // The rest of the text names every further library that libcurl is made of.
+        return cfetching_curl_version().map {
+            String(cString: $0).split(separator: " ").prefix(2).joined(separator: ", ")
+        }
     }
 }
