@@ -19,7 +19,7 @@ public struct LabelDictionary: Equatable, Sendable {
     public let counts: [Int]
     private let indices: [String: Int]
 
-    private init(entries: [(symbol: String, count: Int)]) {
+    init(entries: [(symbol: String, count: Int)]) {
         symbols = Self.specials + entries.map(\.symbol)
         counts = Self.specials.map { _ in 0 } + entries.map(\.count)
         indices = Dictionary(zip(symbols, 0...), uniquingKeysWith: { first, _ in first })
