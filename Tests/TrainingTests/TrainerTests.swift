@@ -24,6 +24,13 @@ import Torch
         _ = try Trainer(
             corpus.job(task, "three", plain + ["batching.num_concat_batches=1", "optimization.update_freq=3"])
         ).run()
+        let (together, apart) = (try corpus.metrics("one"), try corpus.metrics("three"))
+        for key in ["loss", "contrastive", "diversity", "penalty", "code_perplexity", "grad_norm"] {
+            guard let expected = apart.first?[key] as? Double else { continue }
+            let found = try #require(together.first?[key] as? Double, "\(key)")
+            #expect(abs(found - expected) <= 1e-5 * max(abs(expected), 1e-3), "\(key): \(found), not \(expected)")
+        }
+        #expect((apart.first?["diversity"] as? Double != nil) == (task == .pretraining))
         let (one, three) = (try moments(corpus, "one"), try moments(corpus, "three"))
         #expect(!one.isEmpty && one.keys == three.keys)
         for (name, values) in one where name.hasSuffix(".exp_avg") {

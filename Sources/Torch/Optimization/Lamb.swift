@@ -52,14 +52,14 @@ public final class Lamb: Optimizer {
     public func step(learningRate: Double, gradientScale: Double = 1) throws {
         updates += 1
         try withoutGradient {
-            // The gradients' buffer becomes the step's: elementwise parts run over all parameters at once.
-            let step = parameters.gradients
-            if gradientScale != 1 { try step.scaleInPlace(gradientScale) }
-            try firstMoment.interpolateInPlace(to: step, weight: 1 - options.beta1)
-            try secondMoment.interpolateInPlace(to: step.squared(), weight: 1 - options.beta2)
+            let gradients = parameters.gradients
+            if gradientScale != 1 { try gradients.scaleInPlace(gradientScale) }
+            // Elementwise parts run over all parameters at once.
+            try firstMoment.interpolateInPlace(to: gradients, weight: 1 - options.beta1)
+            try secondMoment.interpolateInPlace(to: gradients.squared(), weight: 1 - options.beta2)
             let (first, second) = (correction(options.beta1), correction(options.beta2))
             let denominator = try (secondMoment / second).squareRoot() + options.epsilon
-            try step.copy(from: firstMoment / denominator)
+            let step = try firstMoment / denominator
             try step.scaleInPlace(1 / first)
             if options.weightDecay != 0 {
                 try step.addInPlace(parameters.values, scale: options.weightDecay)

@@ -7,7 +7,7 @@ public protocol Optimizer: AnyObject {
     /// How many updates were made.
     var updates: Int { get }
 
-    /// Makes one update from the gradients in the flat buffer, which afterwards hold nothing of use.
+    /// Makes one update from the gradients in the flat buffer, which are multiplied by the scale.
     ///
     /// - Parameters:
     ///   - learningRate: The step size.
