@@ -74,7 +74,7 @@ public struct LabelDictionary: Equatable, Sendable {
                 reason: "expected \(Self.specials.joined(separator: ", ")) first, found "
                     + symbols.prefix(Self.specials.count).joined(separator: ", "))
         }
-        if let (symbol, _) = Dictionary(grouping: symbols) { $0 }.first(where: { $1.count > 1 }) {
+        if let (symbol, _) = Dictionary(grouping: symbols, by: { $0 }).first(where: { $1.count > 1 }) {
             throw CorpusError.badOption(name: "labels", reason: "the symbol '\(symbol)' comes twice")
         }
         self.init(entries: symbols.dropFirst(Self.specials.count).map { ($0, 0) })
