@@ -73,10 +73,13 @@ final class UpdateStep {
     /// - Parameters:
     ///   - update: Its number, from 1.
     ///   - learningRate: The step size.
-    /// - Returns: The update's sums.
+    ///   - isInterrupted: Asked between micro-batches: an update of many takes long.
+    /// - Returns: The update's sums; `nil` if it was interrupted, and then nothing but the place in the data has changed.
     /// - Throws: ``TrainingError/notFinite(update:what:utterances:)``,
     ///   ``TrainingError/minimumLossScale(update:scale:what:utterances:)``, or what the data or the model threw.
-    func callAsFunction(_ update: Int, learningRate: Double) throws -> Statistics {
+    func callAsFunction(
+        _ update: Int, learningRate: Double, isInterrupted: () -> Bool = { false }
+    ) throws -> Statistics? {
         var sums = Statistics()
         var utterances: [Int] = []
         let lossScale = scaler?.scale ?? 1
@@ -84,6 +87,8 @@ final class UpdateStep {
         let microBatches = try data.beginUpdate()
         if microBatches.isEmpty { replicas?.beginReduction() }
         for microBatch in microBatches {
+            // Other processes would wait for this one's gradients.
+            if microBatch != microBatches.first, cluster == nil, isInterrupted() { return nil }
             let isLast = microBatch == microBatches.last
             if isLast { replicas?.beginReduction() }
             let batch = try data.next(microBatch)
