@@ -58,8 +58,8 @@ final class FailureWatch: Sendable {
         let title = meeting.title
         guard !meeting.isUnreachable else {
             return
-                "\(title) lost rank 0 at \(meeting.layout.host): see what it says, or whether its machine still runs; "
-                + "go on with --resume"
+                "\(title) lost rank 0 at \(meeting.layout.host): see what it says, and whether its machine and "
+                + "the network to it still work; go on with --resume"
         }
         let others = (0..<meeting.layout.size).filter { $0 != meeting.layout.rank }
         func beats() -> [Int?] { others.map { try? meeting.store.add(meeting.key("beat/\($0)"), 0) } }

@@ -14,11 +14,12 @@ final class MeetingPlace: Sendable {
     /// Whether the store did not answer.
     var isUnreachable: Bool { unreachable.load(ordering: .relaxed) }
 
-    init(_ layout: ProcessLayout, timeout: Double) throws {
+    init(_ layout: ProcessLayout, timeout: Double, patience: Double) throws {
         self.layout = layout
         let serves = layout.rank == 0 && !layout.launcherServes
         do {
-            store = try Store(host: layout.host, port: layout.port, serves: serves, timeout: timeout)
+            store = try Store(
+                host: layout.host, port: layout.port, serves: serves, timeout: timeout, patience: patience)
         } catch {
             let reason = "\(error)"
             throw ClusterError.rendezvous(
@@ -32,7 +33,9 @@ final class MeetingPlace: Sendable {
     }
 
     /// Keys of one attempt do not meet those of the attempt before.
-    func key(_ name: String) -> String { "wav2vec2/\(layout.attempt)/\(name)" }
+    func key(_ name: String) -> String { Self.key(name, attempt: layout.attempt) }
+
+    private static func key(_ name: String, attempt: Int) -> String { "wav2vec2/\(attempt)/\(name)" }
 
     func value(_ name: String, timeout: Double) throws -> Data {
         try store.value(of: key(name), timeout: timeout)
@@ -43,14 +46,17 @@ final class MeetingPlace: Sendable {
     private struct Greeting: Codable {
         var values: [String: String]
         var process: String
+        /// Where connections to the meeting place come from.
+        var source: String?
     }
 
     /// This machine and process, for people.
-    private var address: String { "\(ProcessInfo.processInfo.hostName), process \(getpid())" }
+    private var process: String { "\(ProcessInfo.processInfo.hostName), process \(getpid())" }
 
     /// Waits for every process, and compares what each one is about to do with what rank 0 is.
     func requireSameGreeting(_ values: [String: String], timeout: Double) throws {
-        let own = Greeting(values: values, process: address)
+        let source = localAddress(towards: layout.host, port: layout.port)
+        let own = Greeting(values: values, process: process, source: source)
         try reaching { try store.set(key("greeting/\(layout.rank)"), to: JSONEncoder().encode(own)) }
         try waitForAll("greeting", timeout: timeout)
         if layout.rank != 0 { try compareWithLeader(values, timeout: timeout) }
@@ -59,17 +65,33 @@ final class MeetingPlace: Sendable {
         try waitForAll("agreed", timeout: timeout)
     }
 
-    private func compareWithLeader(_ values: [String: String], timeout: Double) throws {
-        let leader = try reaching {
-            try JSONDecoder().decode(Greeting.self, from: value("greeting/0", timeout: timeout))
+    private func greeting(of rank: Int, timeout: Double) throws -> Greeting {
+        try reaching { try JSONDecoder().decode(Greeting.self, from: value("greeting/\(rank)", timeout: timeout)) }
+    }
+
+    /// This machine's address that the other processes reach, once all have sent their greetings.
+    ///
+    /// The machine that serves the meeting place may know it by an address that only its own processes reach; then the
+    /// way to a process of another machine counts.
+    func addressForOthers(timeout: Double) throws -> String? {
+        let own = localAddress(towards: layout.host, port: layout.port)
+        if let own, !isLoopback(own) { return own }
+        for rank in 0..<layout.size where rank != layout.rank {
+            guard let source = try greeting(of: rank, timeout: timeout).source, !isLoopback(source) else { continue }
+            return localAddress(towards: source, port: layout.port) ?? own
         }
+        return own
+    }
+
+    private func compareWithLeader(_ values: [String: String], timeout: Double) throws {
+        let leader = try greeting(of: 0, timeout: timeout)
         let names = Set(leader.values.keys).union(values.keys).sorted()
         let differences = names.filter { leader.values[$0] != values[$0] }.map {
             "\($0): \(leader.values[$0] ?? "nothing") on rank 0, \(values[$0] ?? "nothing") on rank \(layout.rank)"
         }
         guard differences.isEmpty else {
             let sentence =
-                "rank \(layout.rank) (\(address)) is not about to do what rank 0 (\(leader.process)) is: "
+                "rank \(layout.rank) (\(process)) is not about to do what rank 0 (\(leader.process)) is: "
                 + "\(differences.joined(separator: "; ")); start every process with the same program, recipe and options"
             announceFailure(sentence)
             throw ClusterError.mismatch(sentence)
@@ -114,9 +136,16 @@ final class MeetingPlace: Sendable {
         try? store.set(key("failure"), to: data)
     }
 
-    private struct Cause: Codable {
+    struct Cause: Codable {
         var rank: Int
         var sentence: String
+    }
+
+    /// The process that failed first, as it said itself; `nil` where none did, or the store is gone.
+    static func firstCause(in store: Store, attempt: Int) -> Cause? {
+        let key = key("failure", attempt: attempt)
+        guard (try? store.has(key)) == true, let data = try? store.value(of: key, timeout: 5) else { return nil }
+        return try? JSONDecoder().decode(Cause.self, from: data)
     }
 
     /// What another process says why it failed; `nil` where none did within `patience` seconds.

@@ -71,7 +71,7 @@ struct LaunchCommand: ParsableCommand {
         case .finished: return
         case .stopped(let signal): throw ExitCode(128 + signal)
         case .failed(let code, let reason):
-            Console.error("wav2vec2 launch: \(reason); its message is above")
+            Console.error("wav2vec2 launch: \(reason)")
             throw ExitCode(code)
         }
     }
