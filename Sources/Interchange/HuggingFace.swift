@@ -4,6 +4,46 @@ import Wav2Vec2
 
 /// Hugging Face's folders: their configuration and names in terms of ours.
 enum HuggingFace {
+    /// Whether a folder's `config.json` is Hugging Face's.
+    static func isCheckpoint(_ folder: URL) -> Bool {
+        let file = folder.appendingPathComponent(Checkpoint.configurationName)
+        guard let data = try? Data(contentsOf: file), let root = try? JSONDecoder().decode(JSONValue.self, from: data)
+        else { return false }
+        return root["model_type"] != nil
+    }
+
+    /// Reads a folder.
+    ///
+    /// - Parameter folder: With `config.json` and the weights.
+    /// - Returns: The checkpoint, its weights still on disk.
+    /// - Throws: ``CheckpointError`` or a safetensors error, naming the file.
+    static func read(_ folder: URL) throws -> Checkpoint {
+        let configuration = folder.appendingPathComponent(Checkpoint.configurationName)
+        let weights = folder.appendingPathComponent(Checkpoint.weightsName)
+        guard FileManager.default.fileExists(atPath: weights.path) else {
+            throw CheckpointError.missing(path: folder.path)
+        }
+        guard let root = try? JSONDecoder().decode(JSONValue.self, from: Data(contentsOf: configuration)) else {
+            throw CheckpointError.damaged(path: configuration.path, reason: "it is not a JSON object")
+        }
+        let description = try description(root, folder: folder)
+        let state = Dictionary(
+            try TensorFile.read(weights).map { (name($0, description), $1) }, uniquingKeysWith: { first, _ in first })
+        return try Checkpoint(url: folder, format: .huggingFace, description: description, state: state)
+    }
+
+    /// Writes a folder that `from_pretrained` loads.
+    ///
+    /// - Parameters:
+    ///   - description: What the model is.
+    ///   - state: The weights by fairseq's names.
+    ///   - folder: An existing folder.
+    /// - Returns: The settings that the format has no place for, a phrase each, its key first.
+    /// - Throws: ``CheckpointError/cannotHold(format:what:advice:)`` and what writing files throws.
+    static func write(_ description: ModelDescription, state: [String: Tensor], to folder: URL) throws -> [String] {
+        throw CheckpointError.cannotHold(format: .huggingFace, what: "any model yet", advice: "convert to native")
+    }
+
     /// The description of a folder's `config.json`.
     ///
     /// - Parameters:
