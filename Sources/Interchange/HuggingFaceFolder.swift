@@ -68,7 +68,7 @@ struct HuggingFaceFolder: Sendable {
 
     private func tensors(_ name: String) throws -> [String: Tensor] {
         let file = url.appendingPathComponent(name)
-        return name.hasSuffix(".safetensors") ? try TensorFile.read(file) : try TorchFile.tensors(file)
+        return name.hasSuffix(".safetensors") ? try TensorFile.read(file) : [:]
     }
 
     /// The names of each shard's tensors.

@@ -76,8 +76,9 @@ enum JSONValue: Codable, Sendable, Equatable {
         return value
     }
 
-    /// The value as text, its members sorted and indented; a number that is no integer keeps its point, which typed
-    /// readers such as Transformers' insist on.
+    /// The value as text, its members sorted and indented.
+    ///
+    /// A number that is no integer keeps its point, which typed readers such as Transformers' insist on.
     var text: String { text(indent: "") }
 
     private func text(indent: String) -> String {

@@ -11,6 +11,15 @@ public struct ModelDescription: Sendable, Equatable {
         case ctc
         /// The part that the two share, without quantizer or output layer.
         case encoder
+
+        /// What people call it, with its article.
+        public var phrase: String {
+            switch self {
+            case .pretraining: "a pre-training model"
+            case .ctc: "a ctc model"
+            case .encoder: "an encoder without quantizer or output layer"
+            }
+        }
     }
 
     /// What the model was trained for.

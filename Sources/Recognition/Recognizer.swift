@@ -45,18 +45,14 @@ public actor Recognizer {
     public init(
         checkpoint url: URL, dictionary: URL? = nil, device: Device = .cpu, batchSeconds: Double = 60
     ) throws {
-        let checkpoint = try Checkpoint.read(url)
-        let model = try checkpoint.ctcModel()
-        var symbols = checkpoint.description.labels
+        var checkpoint = try Checkpoint.read(url)
         if let dictionary {
-            symbols = try LabelDictionary(contentsOf: dictionary).symbols
-            guard symbols.count == model.labelCount else {
-                throw RecognitionError.dictionarySize(
-                    dictionary: dictionary.path, symbols: symbols.count, labels: model.labelCount)
-            }
+            checkpoint = try checkpoint.labelled(
+                LabelDictionary(contentsOf: dictionary).symbols, from: dictionary.path)
         }
+        let symbols = try checkpoint.requireLabels()
         try self.init(
-            model: model, symbols: symbols, normalizes: checkpoint.description.normalize, device: device,
+            model: checkpoint.ctcModel(), symbols: symbols, normalizes: checkpoint.description.normalize, device: device,
             batchSeconds: batchSeconds)
     }
 
