@@ -14,6 +14,8 @@ public enum CheckpointError: Error, CustomStringConvertible, Sendable {
     case noArchitecture(path: String, reason: String)
     /// A format has no place for what is to be written.
     case cannotHold(format: CheckpointFormat, what: String, advice: String)
+    /// There is something where a checkpoint is to be written.
+    case occupied(path: String, reason: String)
 
     /// One sentence that names the folder or file, and what was expected of it.
     public var description: String {
@@ -39,6 +41,8 @@ public enum CheckpointError: Error, CustomStringConvertible, Sendable {
                 + "architecture with --architecture-from CHECKPOINT"
         case .cannotHold(let format, let what, let advice):
             return "\(format.name) format cannot hold \(what): \(advice)"
+        case .occupied(let path, let reason):
+            return "\(path) is not written: \(reason)"
         }
     }
 }

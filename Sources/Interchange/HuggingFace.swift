@@ -215,9 +215,7 @@ enum HuggingFace {
         guard case .object(let root) = configuration else { return [] }
         let (read, _, _) = try HuggingFaceConfiguration.read(root, names: [])
         var found = description
-        found.model.finalDim = description.model.targetChannels
-        found.model.latentDim =
-            description.model.latentDim > 0 ? description.model.latentDim : description.model.targetChannels
+        found.model = description.model.withEffectiveSizes
         return found.settings(differingFrom: read)
     }
 

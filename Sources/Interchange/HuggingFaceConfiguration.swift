@@ -122,8 +122,7 @@ enum HuggingFaceConfiguration {
         let model = description.model
         try refuseForeign(description)
         var resolved = description
-        resolved.model.finalDim = model.targetChannels
-        resolved.model.latentDim = model.latentDim > 0 ? model.latentDim : model.targetChannels
+        resolved.model = model.withEffectiveSizes
         // Without a chance of masking they have no mask embedding: masking is then switched off by another key.
         let masks = max(description.masking.time.probability, description.masking.channel.probability) > 0
         if !masks { resolved.masking.time.probability = 0.05 }
