@@ -162,7 +162,7 @@ public struct Checkpoint: Sendable {
         return model
     }
 
-    /// The shared part's weights by its own names, from a checkpoint of either task.
+    /// The shared part's weights by its own names, from a checkpoint of any task.
     ///
     /// Quantizer, target and output projections are left out.
     public func sharedState() throws -> [String: Tensor] {
@@ -177,6 +177,14 @@ public struct Checkpoint: Sendable {
         case .pretraining:
             let heads = ["quantizer.", "project_q.", "final_proj.", "input_quantizer.", "project_inp.", "target_glu."]
             return try FusedParameters.join(state.filter { name, _ in !heads.contains(where: name.hasPrefix) })
+        case .encoder: return try FusedParameters.join(state)
         }
+    }
+
+    /// The shared part with its weights, from a checkpoint of any task.
+    public func sharedModel() throws -> Wav2Vec2Model {
+        let model = try Wav2Vec2Model(description.model, initializer: .empty)
+        try load(model, sharedState())
+        return model
     }
 }

@@ -14,6 +14,8 @@ public enum CheckpointError: Error, CustomStringConvertible, Sendable {
     case noArchitecture(path: String, reason: String)
     /// A format has no place for what is to be written.
     case cannotHold(format: CheckpointFormat, what: String, advice: String)
+    /// There is something where a checkpoint is to be written.
+    case occupied(path: String, reason: String)
 
     /// One sentence that names the folder or file, and what was expected of it.
     public var description: String {
@@ -24,10 +26,10 @@ public enum CheckpointError: Error, CustomStringConvertible, Sendable {
         case .damaged(let path, let reason):
             return "\(path) cannot be used: \(reason)"
         case .wrongTask(let path, let found, .ctc):
-            return "\(path) holds a \(found.rawValue) model, which cannot transcribe: fine-tune it first with "
+            return "\(path) holds \(found.phrase), which cannot transcribe: fine-tune it first with "
                 + "wav2vec2 finetune --from \(path)"
         case .wrongTask(let path, let found, let wanted):
-            return "\(path) holds a \(found.rawValue) model where one for \(wanted.rawValue) is needed"
+            return "\(path) holds \(found.phrase) where \(wanted.phrase) is needed"
         case .noDictionary(let path, let labels):
             return "\(path) holds a ctc model of \(labels) labels without its dictionary: give it with "
                 + "--dictionary FILE (fairseq's dict.ltr.txt lies beside the data it was trained on)"
@@ -39,6 +41,8 @@ public enum CheckpointError: Error, CustomStringConvertible, Sendable {
                 + "architecture with --architecture-from CHECKPOINT"
         case .cannotHold(let format, let what, let advice):
             return "\(format.name) format cannot hold \(what): \(advice)"
+        case .occupied(let path, let reason):
+            return "\(path) is not written: \(reason)"
         }
     }
 }
