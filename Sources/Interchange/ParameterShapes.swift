@@ -29,6 +29,7 @@ struct ParameterShapes {
         switch description.task {
         case .ctc: linear("w2v_encoder.proj", model.encoderEmbedDim, labels)
         case .pretraining: addHeads(model)
+        case .encoder: break
         }
     }
 

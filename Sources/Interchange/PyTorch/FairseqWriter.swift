@@ -25,7 +25,7 @@ enum FairseqWriter {
         var cfg: [(key: String, value: PickledValue)]
         var taskState: [(key: String, value: PickledValue)] = []
         switch description.task {
-        case .pretraining: cfg = pretraining(description, options)
+        case .pretraining, .encoder: cfg = pretraining(description, options)
         case .ctc:
             cfg = finetuning(description, options)
             if !description.labels.isEmpty {

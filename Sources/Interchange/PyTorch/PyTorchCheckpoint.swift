@@ -26,7 +26,8 @@ enum PyTorchCheckpoint {
         guard !stored.isEmpty else {
             throw CheckpointError.damaged(path: url.path, reason: "it holds no weights: it has no \"model\"")
         }
-        let task: ModelDescription.Task = stored["w2v_encoder.proj.weight"] == nil ? .pretraining : .ctc
+        let task: ModelDescription.Task =
+            stored["w2v_encoder.proj.weight"] != nil ? .ctc : stored["final_proj.weight"] != nil ? .pretraining : .encoder
         var options = try Options(root, task: task, path: url.path)
         var description = try options.description(task, architecture: architecture)
         var left = options.notCarriedOver
@@ -47,6 +48,7 @@ enum PyTorchCheckpoint {
         case .ctc:
             heads = ["quantizer.", "project_q.", "final_proj.", "input_quantizer.", "project_inp.", "target_glu."]
                 .map { ParameterShapes.ctcPrefix + $0 }
+        case .encoder: break
         case .pretraining:
             // The same tensors as the quantizer's, under a second name.
             if description.model.sameQuantizer && description.model.quantizeInput { heads = ["input_quantizer."] }
@@ -140,7 +142,7 @@ extension PyTorchCheckpoint {
                 layout = root["model"] == nil ? "weights alone" : "no options"
             }
             let outer = root["cfg"]?["model"] ?? root["args"]
-            if task == .pretraining || format == .nvidia {
+            if task != .ctc || format == .nvidia {
                 pretrained = own
                 missing = "it has neither args nor cfg"
             } else if let inner = outer?["w2v_args"] {
@@ -170,6 +172,8 @@ extension PyTorchCheckpoint {
             _ task: ModelDescription.Task, architecture: ModelDescription?
         ) throws -> ModelDescription {
             var description = ModelDescription.fairseqDefaults(task)
+            // NVIDIA's criterion has no option for it.
+            if format == .nvidia { description.ctc.zeroInfinity = true }
             if pretrained != nil {
                 try pretrained?.requireThisArchitecture()
                 try pretrained?.apply(to: &description)

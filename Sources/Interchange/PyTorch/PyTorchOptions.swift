@@ -20,6 +20,11 @@ struct PyTorchOptions {
                 format: format, what: "a code book that all groups share (combine_groups)",
                 advice: "keep it in this program's format")
         }
+        if description.task == .encoder {
+            throw CheckpointError.cannotHold(
+                format: format, what: description.task.phrase,
+                advice: "convert to huggingface or native, or fine-tune it first")
+        }
         let (time, channel) = (description.masking.time, description.masking.channel)
         if time.minMasks != 2 { left.append("mask_min_masks \(time.minMasks): theirs is always 2") }
         if channel.minMasks != 0 { left.append("mask_channel_min_masks \(channel.minMasks): theirs is always 0") }
