@@ -199,6 +199,11 @@ extension PyTorchCheckpoint {
         var notCarriedOver: [String] {
             var result: [String] = []
             if !sections.isEmpty { result.append("cfg: \(sections.joined(separator: ", "))") }
+            if let inner = pretrained?.unused, own != nil, root["cfg"]?["model"]?["w2v_args"] ?? root["args"]?["w2v_args"] != nil,
+                !inner.isEmpty
+            {
+                result.append("w2v_args: \(inner.joined(separator: ", "))")
+            }
             let name = root["cfg"] == nil ? "args" : "cfg.model, cfg.task, cfg.criterion"
             // The pre-trained model's options were looked at in full.
             let outer: Set = ["w2v_args", "apply_mask", "layerdrop", "arch", "mode"]
