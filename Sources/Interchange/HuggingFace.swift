@@ -213,7 +213,9 @@ enum HuggingFace {
     /// The settings that reading the configuration would not give back.
     private static func lost(_ description: ModelDescription, _ configuration: JSONValue) throws -> [String] {
         guard case .object(let root) = configuration else { return [] }
-        let (read, _, _) = try HuggingFaceConfiguration.read(root, names: [])
+        var (read, _, _) = try HuggingFaceConfiguration.read(root, names: [])
+        // The preprocessor's configuration holds it.
+        read.normalize = description.normalize
         var found = description
         found.model = description.model.withEffectiveSizes
         return found.settings(differingFrom: read)
