@@ -26,11 +26,20 @@ public struct Checkpoint: Sendable {
     /// The update that it was saved after, if it says so.
     public let update: Int?
 
-    /// Gathers what was read.
+    /// Gathers what was read, and holds the weights against the description before anything is allocated by it.
     init(
         url: URL, format: CheckpointFormat, layout: String = "", description: ModelDescription,
         state: [String: Tensor], notCarriedOver: [String] = [], update: Int? = nil
     ) throws {
+        if let problem = ParameterShapes.misfit(state, description) {
+            throw CheckpointError.damaged(path: url.path, reason: problem)
+        }
+        let labels = state["w2v_encoder.proj.weight"]?.shape[0] ?? 0
+        guard description.labels.isEmpty || description.labels.count == labels else {
+            throw CheckpointError.damaged(
+                path: url.path,
+                reason: "its dictionary has \(description.labels.count) symbols, but its model writes \(labels) labels")
+        }
         self.url = url
         self.format = format
         self.layout = layout
@@ -44,10 +53,16 @@ public struct Checkpoint: Sendable {
 
     /// Opens a checkpoint of any format, told by its content; the weights stay on disk until they are used.
     ///
-    /// - Parameter url: A folder or a `.pt` file.
+    /// - Parameters:
+    ///   - url: A folder or a `.pt` file.
+    ///   - architecture: Another checkpoint of the same architecture, for a `.pt` file that does not say its own.
     /// - Returns: The checkpoint, its weights still on disk.
     /// - Throws: ``CheckpointError`` or a safetensors error, naming the file.
-    public static func read(_ url: URL) throws -> Checkpoint {
+    public static func read(_ url: URL, architectureFrom architecture: URL? = nil) throws -> Checkpoint {
+        var isFolder: ObjCBool = false
+        if FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder), !isFolder.boolValue {
+            return try PyTorchCheckpoint.read(url, architecture: architecture.map { try read($0).description })
+        }
         if HuggingFace.isCheckpoint(url) { return try HuggingFace.read(url) }
         return try NativeCheckpoint.read(url)
     }
@@ -72,8 +87,8 @@ public struct Checkpoint: Sendable {
         switch format {
         case .native: return try NativeCheckpoint.write(description, state: state, to: url)
         case .huggingFace: return try HuggingFace.write(description, state: state, to: url)
-        case .fairseq, .nvidia:
-            throw CheckpointError.cannotHold(format: format, what: "any model yet", advice: "convert to native")
+        case .fairseq: return try FairseqWriter.write(description, state: state, to: url, update: update)
+        case .nvidia: return try NvidiaWriter.write(description, state: state, to: url, update: update)
         }
     }
 
