@@ -79,7 +79,7 @@ enum HuggingFace {
     }
 
     private static func sharedName(_ name: String, _ description: ModelDescription) -> String {
-        description.task == .ctc ? HuggingFaceNames.sharedPrefix + name : name
+        description.task == .ctc ? ParameterShapes.ctcPrefix + name : name
     }
 
     /// Makes up for what is there in one of the two programs only: the mask embedding, and a projection between equals.

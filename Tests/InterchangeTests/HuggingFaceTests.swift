@@ -44,6 +44,15 @@ import Torch
         }
     }
 
+    @Test func theGuideListsEveryName() throws {
+        let guide = golden.deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+            .appendingPathComponent("Documentation/wav2vec2.docc/BringingYourModel.md")
+        let rows = try String(contentsOf: guide, encoding: .utf8).split(separator: "\n").filter { $0.hasPrefix("|") }
+        for pair in HuggingFaceNames.all {
+            #expect(rows.contains { $0.contains("`\(pair.ours)`") && $0.contains("`\(pair.theirs)`") }, "\(pair)")
+        }
+    }
+
     @Test(arguments: [("base", "hf_base"), ("large", "hf_large")])
     func theGoldenFoldersHoldFairseqsWeights(_ model: (fairseq: String, theirs: String)) throws {
         let shared = try TensorFile.read(golden.appendingPathComponent("fairseq_\(model.fairseq).weights.safetensors"))
@@ -56,7 +65,7 @@ import Torch
         let encoder = shared.filter { name, _ in
             !["quantizer.", "project_q.", "final_proj."].contains(where: name.hasPrefix)
         }
-        let prefixed = Dictionary(uniqueKeysWithValues: encoder.map { (HuggingFaceNames.sharedPrefix + $0, $1) })
+        let prefixed = Dictionary(uniqueKeysWithValues: encoder.map { (ParameterShapes.ctcPrefix + $0, $1) })
         #expect(try differences(tuned.state, prefixed.merging(head) { $1 }) == [])
         #expect(tuned.description.labels.prefix(6) == ["<s>", "<pad>", "</s>", "<unk>", "|", "E"])
     }
