@@ -90,7 +90,6 @@ import Torch
             let checkpoint = try Checkpoint.read(folder)
             #expect(checkpoint.description.task == .encoder)
             #expect(checkpoint.notCarriedOver.contains { $0.hasPrefix("Wav2Vec2ForPreTraining: ") })
-            try checkpoint.checkWeights()
         }
     }
 
@@ -161,7 +160,6 @@ import Torch
             let kept = try TensorFile.read(file).filter { $0.key != "wav2vec2.masked_spec_embed" }
             try TensorFile.write(kept, to: file)
             let checkpoint = try Checkpoint.read(folder)
-            try checkpoint.checkWeights()
             #expect(checkpoint.notCarriedOver.contains { $0.hasPrefix("masked_spec_embed: ") })
         }
     }
@@ -232,7 +230,7 @@ import Torch
         ("{\"num_attention_heads\": 5}", "encoder_attention_heads 5"),
         ("{\"conv_kernel\": [10, 3]}", "conv_kernel"), ("{\"conv_stride\": []}", "conv_stride"),
         ("{\"num_hidden_layers\": 3}", "missing encoder.layers.2."),
-        ("{\"num_hidden_layers\": 1000000000000}", "too few for 1000000000000 layers"),
+        ("{\"num_hidden_layers\": 1000000000000}", "has 1000000000000 encoder layers"),
         ("{\"intermediate_size\": 40}", "fc1.bias has shape [80] where [40] is expected"),
         ("{\"layerdrop\": 2}", "encoder_layerdrop is 2"),
     ])
@@ -269,7 +267,7 @@ import Torch
 
     /// Whether reading, or checking the weights, fails with a sentence that has a text in it.
     private func expectRefusal(_ folder: URL, _ text: String) throws {
-        let error = #expect(throws: (any Error).self) { try Checkpoint.read(folder).checkWeights() }
+        let error = #expect(throws: (any Error).self) { try Checkpoint.read(folder) }
         #expect("\(try #require(error))".contains(text), "\(error.map { "\($0)" } ?? "")")
     }
 
