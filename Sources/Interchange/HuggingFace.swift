@@ -137,7 +137,8 @@ enum HuggingFace {
             throw CheckpointError.damaged(
                 path: folder.url.path, reason: "a ctc model needs lm_head.weight and lm_head.bias of as many rows")
         }
-        guard let vocabulary = try HuggingFaceVocabulary.read(folder, rows: rows, padding: root["pad_token_id"]?.integer)
+        guard
+            let vocabulary = try HuggingFaceVocabulary.read(folder, rows: rows, padding: root["pad_token_id"]?.integer)
         else { return ["vocab.json: the folder has none, so the labels have no symbols"] }
         description.labels = vocabulary.symbols
         if vocabulary.rows != Array(0..<rows) {

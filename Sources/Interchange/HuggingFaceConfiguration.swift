@@ -32,10 +32,12 @@ enum HuggingFaceConfiguration {
     private static let irrelevant: Set<String> = [
         "_name_or_path", "_attn_implementation", "adapter_attn_dim", "adapter_kernel_size", "adapter_stride",
         "add_adapter", "apply_spec_augment", "architectures", "attn_implementation", "bos_token_id",
-        "chunk_size_feed_forward", "classifier_proj_size", "codevector_dim", "conv_pos_batch_norm", "do_stable_layer_norm",
+        "chunk_size_feed_forward", "classifier_proj_size", "codevector_dim", "conv_pos_batch_norm",
+        "do_stable_layer_norm",
         "dtype", "eos_token_id", "feat_extract_activation", "feat_proj_layer_norm", "gradient_checkpointing",
         "initializer_range", "layer_norm_eps", "model_type", "num_adapter_layers", "num_feat_extract_layers",
-        "output_attentions", "output_hidden_size", "output_hidden_states", "pad_token_id", "return_dict", "tdnn_dilation",
+        "output_attentions", "output_hidden_size", "output_hidden_states", "pad_token_id", "return_dict",
+        "tdnn_dilation",
         "tdnn_dim", "tdnn_kernel", "torch_dtype", "transformers_version", "use_cache", "use_weighted_layer_sum",
         "vocab_size", "xvector_output_dim", "tokenizer_class", "hidden_dropout_prob", "feat_extract_dropout",
         "problem_type", "id2label", "label2id",
@@ -93,7 +95,9 @@ enum HuggingFaceConfiguration {
         }
     }
 
-    private static func task(_ root: [String: JSONValue], names: some Collection<String>) throws -> ModelDescription.Task {
+    private static func task(_ root: [String: JSONValue], names: some Collection<String>) throws
+        -> ModelDescription.Task
+    {
         if let name = root["architectures"]?.array?.first {
             guard let task = architectures[name.string ?? ""] else {
                 throw ConfigurationError(
@@ -160,7 +164,8 @@ enum HuggingFaceConfiguration {
     private static func refuseForeign(_ description: ModelDescription) throws {
         let model = description.model
         var refused: [(Bool, String)] = [
-            (model.hourglass != nil, "an Hourglass Transformer"), (model.quantizeInput, "a quantized input (quantize_input)"),
+            (model.hourglass != nil, "an Hourglass Transformer"),
+            (model.quantizeInput, "a quantized input (quantize_input)"),
         ]
         if description.task == .pretraining {
             refused += [

@@ -68,7 +68,9 @@ struct HuggingFaceFolder: Sendable {
 
     private func tensors(_ name: String) throws -> [String: Tensor] {
         let file = url.appendingPathComponent(name)
-        return name.hasSuffix(".safetensors") ? try TensorFile.read(file) : [:]
+        guard name.hasSuffix(".bin") else { return try TensorFile.read(file) }
+        let saved = try PyTorchFile(file)
+        return try saved.tensors(saved.root, "its dictionary")
     }
 
     /// The names of each shard's tensors.
@@ -83,7 +85,8 @@ struct HuggingFaceFolder: Sendable {
                 throw damaged("\(tensor) is in \(value.text), where a file's name is expected")
             }
             // A name may not lead out of the folder.
-            guard !shard.contains("/"), !shard.hasPrefix("."), shard.hasSuffix(".safetensors") || shard.hasSuffix(".bin")
+            guard !shard.contains("/"), !shard.hasPrefix("."),
+                shard.hasSuffix(".safetensors") || shard.hasSuffix(".bin")
             else {
                 throw damaged("\(tensor) is in \(shard), which is not the name of a weights' file")
             }

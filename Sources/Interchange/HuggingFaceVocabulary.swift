@@ -80,7 +80,8 @@ struct HuggingFaceVocabulary: Equatable, Sendable {
         var result = HuggingFaceVocabulary(symbols: [], rows: [])
         if let padding, padding != blank {
             result.notes.append(
-                "pad_token_id \(padding) of config.json: the tokenizer's \(own[blank]) with index \(blank) is the blank")
+                "pad_token_id \(padding) of config.json: the tokenizer's \(own[blank]) with index \(blank) is the blank"
+            )
         }
         result.arrange(
             own, blank: blank, beginning: beginning.flatMap { rowOf[$0] }, end: end.flatMap { rowOf[$0] },
@@ -145,7 +146,8 @@ struct HuggingFaceVocabulary: Equatable, Sendable {
         var indices: [String: Int] = [:]
         for (index, name) in names.enumerated() where indices.updateValue(index, forKey: name) != nil {
             throw CheckpointError.cannotHold(
-                format: .huggingFace, what: "the symbol \(name) twice", advice: "give another dictionary by --dictionary")
+                format: .huggingFace, what: "the symbol \(name) twice",
+                advice: "give another dictionary by --dictionary")
         }
         func known(_ name: String) -> JSONValue { indices[name] == nil ? .null : .string(name) }
         let blank = JSONValue.string(names.first ?? "<pad>")

@@ -84,7 +84,8 @@ enum JSONValue: Codable, Sendable, Equatable {
     private func text(indent: String) -> String {
         let inner = indent + "  "
         func block(_ open: String, _ close: String, _ items: [String]) -> String {
-            items.isEmpty ? open + close : "\(open)\n\(items.map { inner + $0 }.joined(separator: ",\n"))\n\(indent)\(close)"
+            items.isEmpty
+                ? open + close : "\(open)\n\(items.map { inner + $0 }.joined(separator: ",\n"))\n\(indent)\(close)"
         }
         switch self {
         case .null: return "null"

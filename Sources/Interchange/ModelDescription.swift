@@ -134,13 +134,16 @@ extension ModelDescription {
 
     /// Whether a setting means something for the model's task.
     private func isUsed(_ name: String) -> Bool {
-        let ofPretraining = ["objective.", "model.latent_", "model.quantize", "model.same_quantizer", "model.target_glu"]
+        let ofPretraining = [
+            "objective.", "model.latent_", "model.quantize", "model.same_quantizer", "model.target_glu",
+        ]
         let others = ["model.final_dim", "model.combine_groups", "model.dropout_features"]
         switch task {
         case .pretraining: return !name.hasPrefix("ctc.") && name != "model.final_dropout"
         case .ctc: return !(ofPretraining + others).contains(where: name.hasPrefix)
         case .encoder:
-            return !(ofPretraining + others + ["ctc.", "masking.", "model.final_dropout"]).contains(where: name.hasPrefix)
+            return !(ofPretraining + others + ["ctc.", "masking.", "model.final_dropout"]).contains(
+                where: name.hasPrefix)
         }
     }
 }

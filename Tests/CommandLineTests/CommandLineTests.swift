@@ -82,7 +82,9 @@ private struct Fixture {
             try expectEvaluation("has 1 lines")
             try fixture.write("T |\nT |\nT |\n", to: "data/all.ltr")
             try fixture.write("| 1\nE 1\n", to: "dict.txt")
-            try expectEvaluation("gives 6 symbols", "--dictionary", folder.appendingPathComponent("dict.txt").path)
+            try expectEvaluation(
+                "has 6 symbols, the four specials included", "--dictionary",
+                folder.appendingPathComponent("dict.txt").path)
             try FileManager.default.removeItem(atPath: fixture.audio + "/1.wav")
             try expectEvaluation("1 of 3 audio files are missing")
             let weights = fixture.checkpoint + "/model.safetensors"
@@ -176,6 +178,51 @@ private struct Fixture {
             let text = try run("checkpoint", "inspect", fixture.checkpoint)
             #expect(text.output.contains("a model for recognition (CTC)"))
             #expect(text.output.contains("1 layers, 16 channels"))
+        }
+    }
+
+    @Test func conversionsKeepTheModel() throws {
+        try withTemporaryFolder { folder in
+            let fixture = try Fixture(folder)
+            func place(_ name: String) -> String { folder.appendingPathComponent(name).path }
+            let converted = try run(
+                "checkpoint", "convert", fixture.checkpoint, place("theirs"), "--to", "huggingface", "--json"
+            ).json()
+            #expect(converted["from"] as? String == "native" && converted["to"] as? String == "huggingface")
+            #expect(converted["not_carried_over"] as? [String] == [])
+            let inspected = try run("checkpoint", "inspect", place("theirs"), "--json").json()
+            #expect(
+                inspected["format"] as? String == "huggingface" && inspected["labels"] as? [String] == Fixture.symbols)
+            let same = try run("checkpoint", "verify", fixture.checkpoint, place("theirs"), "--tolerance", "0")
+            #expect(same.code == 0 && same.output.contains("are the same model"))
+
+            // A place that is taken, and one that says no format.
+            let taken = try run("checkpoint", "convert", fixture.checkpoint, place("theirs"), "--to", "native")
+            #expect(taken.code == 65 && taken.errors.contains("give --force to replace it"))
+            #expect(
+                try run("checkpoint", "convert", fixture.checkpoint, place("theirs"), "--to", "native", "--force").code
+                    == 0
+            )
+            #expect(try run("checkpoint", "convert", fixture.checkpoint, place("model.pt")).code == 64)
+            #expect(try run("checkpoint", "convert", fixture.checkpoint, place("guessed")).code == 0)
+            #expect(
+                try run("checkpoint", "inspect", place("guessed"), "--json").json()["format"] as? String
+                    == "huggingface")
+            #expect(try run("checkpoint", "convert", fixture.checkpoint, place("tiny-fairseq.pt")).code == 0)
+
+            // Another dictionary makes another model.
+            try fixture.write("| 1\nE 1\nT 1\nX 1\n", to: "dict.txt")
+            #expect(
+                try run(
+                    "checkpoint", "convert", fixture.checkpoint, place("renamed"), "--dictionary", place("dict.txt"),
+                    "--to",
+                    "native"
+                ).code == 0)
+            let other = try run("checkpoint", "verify", fixture.checkpoint, place("renamed"), "--json")
+            #expect(other.code == 1 && other.errors == "")
+            let report = try other.json()
+            #expect(report["equal"] as? Bool == false)
+            #expect((report["dictionary"] as? [[String: String]])?.first?["second"] == "X")
         }
     }
 

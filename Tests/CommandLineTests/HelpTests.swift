@@ -19,7 +19,7 @@ import Testing
     @Test(arguments: [
         "", "pretrain", "finetune", "evaluate", "transcribe", "data", "data manifest", "data labels", "data dictionary",
         "checkpoint",
-        "checkpoint inspect", "benchmark", "report", "doctor",
+        "checkpoint inspect", "checkpoint convert", "checkpoint verify", "benchmark", "report", "doctor",
     ])
     func helpIsAsRecorded(command: String) throws {
         let words = command.split(separator: " ").map(String.init)

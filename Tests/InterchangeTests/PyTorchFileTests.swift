@@ -68,7 +68,9 @@ import Torch
         // A call to the system's shell is two names and an argument.
         let malicious = try open("malicious.pt").root
         #expect(malicious.typeName == "os.system" && malicious.members == nil)
-        #expect(throws: CheckpointError.self) { try Checkpoint.read(Self.folder.appendingPathComponent("malicious.pt")) }
+        #expect(throws: CheckpointError.self) {
+            try Checkpoint.read(Self.folder.appendingPathComponent("malicious.pt"))
+        }
         #expect(!FileManager.default.fileExists(atPath: "harm"))
     }
 

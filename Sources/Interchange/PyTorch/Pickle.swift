@@ -94,7 +94,8 @@ struct PickleReference: Sendable {
 
     /// Where an object's class is defined and what it is called: `argparse.Namespace`.
     var typeName: String? {
-        guard case .object(let type)? = node?.kind, case .global(let module, let name) = document.nodes[type].kind else {
+        guard case .object(let type)? = node?.kind, case .global(let module, let name) = document.nodes[type].kind
+        else {
             return nil
         }
         return "\(module).\(name)"

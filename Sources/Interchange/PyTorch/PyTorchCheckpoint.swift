@@ -27,7 +27,8 @@ enum PyTorchCheckpoint {
             throw CheckpointError.damaged(path: url.path, reason: "it holds no weights: it has no \"model\"")
         }
         let task: ModelDescription.Task =
-            stored["w2v_encoder.proj.weight"] != nil ? .ctc : stored["final_proj.weight"] != nil ? .pretraining : .encoder
+            stored["w2v_encoder.proj.weight"] != nil
+            ? .ctc : stored["final_proj.weight"] != nil ? .pretraining : .encoder
         var options = try Options(root, task: task, path: url.path)
         var description = try options.description(task, architecture: architecture)
         var left = options.notCarriedOver

@@ -35,6 +35,10 @@ struct ConvertCommand: ParsableCommand {
         completion: .file())
     var dictionary: String?
 
+    @Option(
+        help: "A checkpoint of the same architecture, for a .pt file that does not say its own.", completion: .file())
+    var architectureFrom: String?
+
     @Flag(help: "Replace a checkpoint that is there.")
     var force = false
 
@@ -44,7 +48,8 @@ struct ConvertCommand: ParsableCommand {
     func run() throws {
         let url = fileURL(output)
         Console.progress("reading \(input)")
-        var checkpoint = try Checkpoint.read(checkpointURL(input))
+        var checkpoint = try Checkpoint.read(
+            checkpointURL(input), architectureFrom: architectureFrom.map(checkpointURL))
         if let dictionary {
             checkpoint = try checkpoint.labelled(
                 LabelDictionary(contentsOf: fileURL(dictionary)).symbols, from: dictionary)
