@@ -45,9 +45,7 @@ struct CheckpointOptions: ParsableArguments {
     var dictionary: String?
 
     @Option(
-        help: ArgumentHelp(
-            "A checkpoint of the same architecture, for a .pt file that does not say its own.", valueName: "checkpoint"),
-        completion: .file())
+        help: "A checkpoint of the same architecture, for a .pt file that does not say its own.", completion: .file())
     var architectureFrom: String?
 
     /// The model put to use.
