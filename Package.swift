@@ -87,7 +87,8 @@ let package = Package(
             name: "Wav2Vec2Tests", dependencies: ["Interchange", "Wav2Vec2", "Torch", "Randomness", "TestSupport"],
             swiftSettings: strict),
         .testTarget(
-            name: "InterchangeTests", dependencies: ["Interchange", "Wav2Vec2", "Torch"], swiftSettings: strict),
+            name: "InterchangeTests", dependencies: ["Interchange", "Wav2Vec2", "Torch", "Corpus"],
+            swiftSettings: strict),
         .testTarget(
             name: "TrainingTests",
             dependencies: [

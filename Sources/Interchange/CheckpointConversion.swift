@@ -10,10 +10,12 @@ extension Checkpoint {
     ///   - format: Whose layout it gets.
     ///   - replaces: Whether a file or a converted checkpoint's folder that is there makes room.
     /// - Returns: What the original held and the new checkpoint does not, a phrase each, its key first.
-    /// - Throws: ``CheckpointError`` for a model that the format cannot represent, and for a place that is taken;
-    ///   `FileWriteError` when the disk is full.
+    /// - Throws: ``CheckpointError`` for a model that the format cannot represent, for a recognizer without the
+    ///   dictionary that the format needs, and for a place that is taken; `FileWriteError` when the disk is full.
     public func convert(to url: URL, format: CheckpointFormat, replacing replaces: Bool = false) throws -> [String] {
-        try notCarriedOver
+        // fairseq and NVIDIA keep dictionaries beside their data; a folder of ours or Hugging Face's is complete.
+        if description.task == .ctc, format.isFolder { _ = try requireLabels() }
+        return try notCarriedOver
             + CheckpointPlacement.write(to: url, isFolder: format.isFolder, replaces: replaces) {
                 try Checkpoint.write(description, state: state, to: $0, format: format, update: update ?? 0)
             }

@@ -37,15 +37,17 @@ public actor Recognizer {
     /// Loads a fine-tuned model from disk.
     ///
     /// - Parameters:
-    ///   - url: The checkpoint's folder.
-    ///   - dictionary: A fairseq dictionary in place of the checkpoint's own labels.
+    ///   - url: The checkpoint, of any format.
+    ///   - dictionary: A fairseq dictionary in place of the checkpoint's own labels, or where it has none.
+    ///   - architecture: A checkpoint of the same architecture, for a `.pt` file that does not say its own.
     ///   - device: Where the model runs.
     ///   - batchSeconds: How much audio goes through the model at once, in seconds.
     /// - Throws: `CheckpointError`, `CorpusError` or ``RecognitionError`` about the files, `TorchError` about the device.
     public init(
-        checkpoint url: URL, dictionary: URL? = nil, device: Device = .cpu, batchSeconds: Double = 60
+        checkpoint url: URL, dictionary: URL? = nil, architectureFrom architecture: URL? = nil, device: Device = .cpu,
+        batchSeconds: Double = 60
     ) throws {
-        var checkpoint = try Checkpoint.read(url)
+        var checkpoint = try Checkpoint.read(url, architectureFrom: architecture)
         if let dictionary {
             checkpoint = try checkpoint.labelled(
                 LabelDictionary(contentsOf: dictionary).symbols, from: dictionary.path)

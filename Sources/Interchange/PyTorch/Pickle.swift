@@ -208,7 +208,8 @@ struct PickleReference: Sendable {
         case .string(let text): return text
         case .node:
             guard let items, items.count <= 64 else { return nil }
-            let parts = items.compactMap { item in item.node == nil ? item.settingText : nil }
+            // Lists of lists are no setting's, and could go on for ever.
+            let parts = items.compactMap { $0.content.node == nil ? $0.settingText : nil }
             return parts.count == items.count ? "[" + parts.joined(separator: ", ") + "]" : nil
         case .none, .long, .bytes: return nil
         }

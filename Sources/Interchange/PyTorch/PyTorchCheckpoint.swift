@@ -121,6 +121,8 @@ extension PyTorchCheckpoint {
         private var pretrained: ForeignArguments?
         private var sections: [String] = []
         private let missing: String
+        /// Whether the pre-trained model's options are in `w2v_args`.
+        private var hasInner = false
 
         init(_ root: PickleReference, task: ModelDescription.Task, path: String) throws {
             self.root = root
@@ -151,6 +153,7 @@ extension PyTorchCheckpoint {
                     inner["model"]?.members == nil
                     ? ForeignArguments([inner], path: path) : Self.arguments(inner, path)
                 missing = ""
+                hasInner = true
             } else {
                 missing = "it has no w2v_args" + (outer?["w2v_path"]?.string.map { ", only w2v_path \($0)" } ?? "")
             }
@@ -200,10 +203,7 @@ extension PyTorchCheckpoint {
         var notCarriedOver: [String] {
             var result: [String] = []
             if !sections.isEmpty { result.append("cfg: \(sections.joined(separator: ", "))") }
-            if let inner = pretrained?.unused, own != nil,
-                root["cfg"]?["model"]?["w2v_args"] ?? root["args"]?["w2v_args"] != nil,
-                !inner.isEmpty
-            {
+            if hasInner, let inner = pretrained?.unused, !inner.isEmpty {
                 result.append("w2v_args: \(inner.joined(separator: ", "))")
             }
             let name = root["cfg"] == nil ? "args" : "cfg.model, cfg.task, cfg.criterion"

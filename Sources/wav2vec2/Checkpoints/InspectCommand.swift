@@ -22,6 +22,10 @@ struct InspectCommand: ParsableCommand {
     @ArgumentParser.Argument(help: "A checkpoint: a folder or a .pt file.", completion: .file())
     var path: String
 
+    @Option(
+        help: "A checkpoint of the same architecture, for a .pt file that does not say its own.", completion: .file())
+    var architectureFrom: String?
+
     @Flag(help: "List every tensor with its shape and type.")
     var tensors = false
 
@@ -29,7 +33,8 @@ struct InspectCommand: ParsableCommand {
     var json = false
 
     func run() throws {
-        let checkpoint = try Checkpoint.read(checkpointURL(path))
+        let checkpoint = try Checkpoint.read(
+            checkpointURL(path), architectureFrom: architectureFrom.map(checkpointURL))
         let report = CheckpointReport(checkpoint, tensors: tensors)
         Console.output(json ? try jsonLine(report) : report.text)
     }
