@@ -160,18 +160,16 @@ enum HuggingFace {
     /// - Throws: ``CheckpointError/cannotHold(format:what:advice:)`` and what writing files throws.
     static func write(_ description: ModelDescription, state: [String: Tensor], to url: URL) throws -> [String] {
         var files: [String: JSONValue] = [:]
-        var notes: [String] = []
         var tokens: (padding: Int, beginning: Int?, end: Int?) = (0, 1, 2)
         let model = description.model
-        if description.task == .ctc {
-            if description.labels.isEmpty {
-                notes.append("labels: the checkpoint has no dictionary, so the folder has no vocab.json")
-            } else {
-                let vocabulary = try HuggingFaceVocabulary.files(description.labels)
-                (files, tokens) = (vocabulary.contents, vocabulary.tokens)
-            }
-        }
         let labels = state["w2v_encoder.proj.weight"]?.size(0)
+        if description.task == .ctc {
+            guard !description.labels.isEmpty else {
+                throw CheckpointError.noDictionary(path: url.path, labels: labels ?? 0)
+            }
+            let vocabulary = try HuggingFaceVocabulary.files(description.labels)
+            (files, tokens) = (vocabulary.contents, vocabulary.tokens)
+        }
         let configuration = try HuggingFaceConfiguration.write(
             description, dtype: typeName(state), labels: labels, tokens: tokens)
         files[Checkpoint.configurationName] = configuration
@@ -208,7 +206,7 @@ enum HuggingFace {
         for (name, value) in files.sorted(by: { $0.key < $1.key }) {
             try AtomicFile.write(to: url.appendingPathComponent(name)) { try $0.append(Data((value.text + "\n").utf8)) }
         }
-        return try notes + lost(description, configuration)
+        return try lost(description, configuration)
     }
 
     /// The settings that reading the configuration would not give back.
