@@ -271,6 +271,8 @@ import Torch
         ("{\"hidden_size\": 128}", "hidden_size of config.json is 128"),
         ("{\"num_attention_heads\": 5}", "encoder_attention_heads 5"),
         ("{\"conv_kernel\": [10, 3]}", "conv_kernel"), ("{\"conv_stride\": []}", "conv_stride"),
+        ("{\"conv_stride\": [5, 2, 2, 2, 2, 4294967296, 4294967296]}", "conv_stride is ["),
+        ("{\"conv_stride\": [1000000, 1000000, 1000000, 1000000, 2, 2, 2]}", "conv_stride is ["),
         ("{\"num_hidden_layers\": 3}", "missing encoder.layers.2."),
         ("{\"num_hidden_layers\": 1000000000000}", "1000000000000 encoder layers"),
         ("{\"intermediate_size\": 40}", "fc1.bias has shape [80] where [40] is expected"),
