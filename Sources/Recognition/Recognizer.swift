@@ -54,7 +54,8 @@ public actor Recognizer {
         }
         let symbols = try checkpoint.requireLabels()
         try self.init(
-            model: checkpoint.ctcModel(), symbols: symbols, normalizes: checkpoint.description.normalize, device: device,
+            model: checkpoint.ctcModel(), symbols: symbols, normalizes: checkpoint.description.normalize,
+            device: device,
             batchSeconds: batchSeconds)
     }
 

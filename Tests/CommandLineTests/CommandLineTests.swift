@@ -87,11 +87,42 @@ private struct Fixture {
                 folder.appendingPathComponent("dict.txt").path)
             try FileManager.default.removeItem(atPath: fixture.audio + "/1.wav")
             try expectEvaluation("1 of 3 audio files are missing")
+            let fairseq = golden("fairseq_base_ctc.old_style.pt")
+            try expect("--dictionary FILE", ["evaluate", "--checkpoint", fairseq, "--manifest", fixture.manifest])
+            try expect(
+                "--dictionary FILE",
+                ["checkpoint", "convert", fairseq, folder.appendingPathComponent("x").path, "--to", "native"])
             let weights = fixture.checkpoint + "/model.safetensors"
             try Data("no weights at all".utf8).write(to: URL(fileURLWithPath: weights))
             try expect("model.safetensors", ["checkpoint", "inspect", fixture.checkpoint])
             let empty = folder.appendingPathComponent("data").path
             try expect("holds no audio files", ["data", "manifest", empty, "--output", "x.tsv"])
+        }
+    }
+
+    /// The path of a reference's file.
+    private func golden(_ name: String) -> String {
+        URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .appendingPathComponent("Fixtures/golden/\(name)").path
+    }
+
+    @Test func filesOfOtherProgramsAreUsedAsTheyAre() throws {
+        try withTemporaryFolder { folder in
+            let fixture = try Fixture(folder)
+            let inspected = try run("checkpoint", "inspect", golden("nvidia_base_ctc.pt"), "--json").json()
+            #expect(inspected["format"] as? String == "nvidia" && inspected["update"] as? Int == 1000)
+            #expect((inspected["labels"] as? [String])?.count == 32)
+            #expect((inspected["not_carried_over"] as? [String])?.contains { $0.hasPrefix("optimizer: ") } == true)
+            let transcribed = try run(
+                "transcribe", "--checkpoint", golden("nvidia_base_ctc.pt"), fixture.audio + "/0.wav")
+            #expect(transcribed.code == 0)
+            // fairseq's file of the same weights has no dictionary.
+            let letters = "|ETAONIHSRDLUMWCFGYPBVK'XJQZ".map { "\($0) 1" }
+            try fixture.write(letters.joined(separator: "\n") + "\n", to: "letters.txt")
+            let same = try run(
+                "transcribe", "--checkpoint", golden("fairseq_base_ctc.old_style.pt"), "--dictionary",
+                folder.appendingPathComponent("letters.txt").path, fixture.audio + "/0.wav")
+            #expect(same.code == 0 && same.output == transcribed.output)
         }
     }
 

@@ -21,8 +21,15 @@ import Torch
         }
     }
 
+    /// Sizes and offsets at the limits of their types.
+    private static let limits: [UInt64] = [.max, 1 << 63, 1 << 62, 1 << 40, 0xFFFF_FFFF, 0x7FFF_FFFF, 0]
+    /// What other files of the kind have, at another place: digits, brackets, opcodes.
+    private static let words = [
+        "9999999999999999999", "-1", "1e999", "[[[[", "null", "{}", "\"", "..", "((((", "}}}}", "R.", "Q",
+    ].map { Array($0.utf8) }
+
     /// Changes, repeats, removes or inserts bytes in one to four places.
-    static func mutated(_ original: Data, _ choices: inout Choices) -> Data {
+    static func mutated(_ original: [UInt8], _ choices: inout Choices) -> [UInt8] {
         var data = original
         for _ in 0..<Int.random(in: 1...4, using: &choices) {
             guard !data.isEmpty else { break }
@@ -31,27 +38,18 @@ import Torch
             case 0: data[place] ^= 1 << UInt8.random(in: 0..<8, using: &choices)
             case 1: data[place] = .random(in: 0...255, using: &choices)
             case 2: data[place] = [0, 1, 0x7F, 0x80, 0xFF].randomElement(using: &choices) ?? 0
-            case 3: data = data.prefix(place)
+            case 3: data.removeSubrange(place...)
             case 4:
-                // Sizes and offsets at the limits of their types.
-                let limits: [UInt64] = [.max, 1 << 63, 1 << 62, 1 << 40, 0xFFFF_FFFF, 0x7FFF_FFFF, 0]
                 let number = limits[Int.random(in: 0..<limits.count, using: &choices)]
                 let width = min([2, 4, 8].randomElement(using: &choices) ?? 8, data.count - place)
-                let bytes = withUnsafeBytes(of: number.littleEndian) { Data($0.prefix(width)) }
+                let bytes = withUnsafeBytes(of: number.littleEndian) { Array($0.prefix(width)) }
                 data.replaceSubrange(place..<place + width, with: bytes)
-            case 5:
-                let end = min(data.count, place + Int.random(in: 1...32, using: &choices))
-                data.removeSubrange(place..<end)
+            case 5: data.removeSubrange(place..<min(data.count, place + Int.random(in: 1...32, using: &choices)))
             case 6:
-                let end = min(data.count, place + Int.random(in: 1...64, using: &choices))
-                let copy = data[place..<end]
+                let copy = data[place..<min(data.count, place + Int.random(in: 1...64, using: &choices))]
                 data.insert(contentsOf: copy, at: Int.random(in: 0...data.count, using: &choices))
-            default:
-                // What other files of the kind have, at another place: digits, brackets, opcodes.
-                let words = ["9999999999999999999", "-1", "1e999", "[[[[", "null", "{}", "\"", "..", "((((", "}}}}", "R.", "Q"]
-                data.insert(contentsOf: Data((words.randomElement(using: &choices) ?? "").utf8), at: place)
+            default: data.insert(contentsOf: words[Int.random(in: 0..<words.count, using: &choices)], at: place)
             }
-            data = Data(data)
         }
         return data
     }
@@ -66,9 +64,10 @@ import Torch
     /// Runs mutations until the count is reached, and holds each to the limits.
     private func fuzz(_ target: Target, count: Int, seed: UInt64) throws {
         var choices = Choices(state: seed)
+        let original = Array(target.original)
         var (read, refused) = (0, 0)
         for index in 0..<count {
-            let data = Self.mutated(target.original, &choices)
+            let data = Data(Self.mutated(original, &choices))
             let memory = touchedBytes()
             let began = ContinuousClock.now
             do {
@@ -85,7 +84,8 @@ import Torch
             let touched = touchedBytes() - memory
             let allowed = (8 << 20) + 512 * data.count
             if touched > allowed {
-                Issue.record("\(target.name), mutation \(index) of \(data.count) bytes takes \(touched) bytes of memory")
+                Issue.record(
+                    "\(target.name), mutation \(index) of \(data.count) bytes takes \(touched) bytes of memory")
             }
         }
         #expect(read + refused == count && refused > 0, "\(target.name) is never refused")
@@ -166,7 +166,9 @@ import Torch
     }
 
     /// The old container, and pickles of all protocols with all that PyTorch saves.
-    @Test(arguments: ["legacy", "protocol2", "protocol4", "protocol0"]) func damagedFilesOfPyTorch(_ name: String) throws {
+    @Test(arguments: ["legacy", "protocol2", "protocol4", "protocol0"]) func damagedFilesOfPyTorch(_ name: String)
+        throws
+    {
         try withTemporaryFolder { folder in
             let original = try Data(contentsOf: PyTorchFileTests.folder.appendingPathComponent(name + ".pt"))
             let file = folder.appendingPathComponent("model.pt")

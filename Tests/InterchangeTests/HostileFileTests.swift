@@ -25,7 +25,8 @@ import Torch
 
     @Test func picklesThatBreakOff() {
         #expect(refusal([]) == "the pickle claims 1 bytes at byte 0, where 0 are left")
-        #expect(refusal([0x80, 6, 0x4E, 0x2E]) == "the pickle is of protocol 6, and 5 is the newest known before byte 2")
+        #expect(
+            refusal([0x80, 6, 0x4E, 0x2E]) == "the pickle is of protocol 6, and 5 is the newest known before byte 2")
         #expect(refusal([0x80, 2, 0x2E])?.contains("takes a value that is not there") == true)
         #expect(refusal([0xFF])?.contains("unknown opcode 255 at byte 0") == true)
         // A text of four gigabytes in a file of six bytes.
@@ -53,7 +54,8 @@ import Torch
     @Test func deepNestingAndCyclesCostNothing() {
         let depth = 200_000
         #expect(refusal([UInt8](repeating: 0x5D, count: 1) + [UInt8](repeating: 0x85, count: depth) + [0x2E]) == nil)
-        #expect(refusal([UInt8](repeating: 0x28, count: depth) + [UInt8](repeating: 0x74, count: depth) + [0x2E]) == nil)
+        #expect(
+            refusal([UInt8](repeating: 0x28, count: depth) + [UInt8](repeating: 0x74, count: depth) + [0x2E]) == nil)
     }
 
     @Test func listsAreNotMultiplied() {

@@ -17,8 +17,7 @@ import Torch
     func thereAndBackIsBitIdentical(_ model: SmallModel, _ format: CheckpointFormat) throws {
         try withTemporaryFolder { folder in
             var description = try model.description()
-            // What fairseq has fixed, and options that are not the defaults.
-            description.masking.time.minMasks = 2
+            // Options that are not the defaults.
             description.masking.time.requireSameMasks = false
             description.masking.channel.probability = 0.25
             description.masking.maskChannelBefore = true
@@ -64,7 +63,6 @@ import Torch
     func theHourglassFitsNvidiasFormatOnly(_ resampling: HourglassLayout.Resampling) throws {
         try withTemporaryFolder { folder in
             var description = try SmallModel(task: .pretraining).description()
-            description.masking.time.minMasks = 2
             description.model.hourglass = try HourglassLayout(pre: 1, middle: 2, factor: 3, post: 1)
             description.model.hourglassResample = resampling
             let state = try PretrainingModel(description.model, initializer: .random(seed: 1)).state()
@@ -85,7 +83,6 @@ import Torch
     @Test func aSharedQuantizerHasTwoNamesInFairseq() throws {
         try withTemporaryFolder { folder in
             var description = try SmallModel(task: .pretraining).description()
-            description.masking.time.minMasks = 2
             (description.model.quantizeInput, description.model.sameQuantizer) = (true, true)
             (description.model.quantizerDepth, description.model.targetGlu) = (2, true)
             let model = try PretrainingModel(description.model, initializer: .random(seed: 1))
@@ -125,7 +122,11 @@ import Torch
             description.labels.swapAt(0, 1)
             let file = folder.appendingPathComponent("model.pt")
             let left = try Checkpoint.write(description, state: model.state(), to: file, format: .nvidia)
-            #expect(left.map { $0.prefix { $0 != " " && $0 != ":" } } == ["mask_min_masks", "mask_channel_dropout", "labels"])
+            #expect(try Checkpoint.read(file).description.masking == description.masking)
+            #expect(
+                left.map { $0.prefix { $0 != " " && $0 != ":" } } == [
+                    "mask_min_masks", "mask_channel_dropout", "labels",
+                ])
             description.labels[0] = "a"
             let error = #expect(throws: CheckpointError.self) {
                 try Checkpoint.write(description, state: model.state(), to: file, format: .fairseq)
@@ -216,7 +217,10 @@ import Torch
             let file = folder.appendingPathComponent("old.pt")
             let args: PickledValue = .object(
                 module: "argparse", name: "Namespace",
-                state: [("arch", .string("wav2vec_ctc")), ("w2v_path", .string("/models/base.pt")), ("dropout", .number(0.25))])
+                state: [
+                    ("arch", .string("wav2vec_ctc")), ("w2v_path", .string("/models/base.pt")),
+                    ("dropout", .number(0.25)),
+                ])
             try write({ $0 }, from: source, args: args, to: file)
             let error = #expect(throws: CheckpointError.self) { try Checkpoint.read(file) }
             #expect("\(try #require(error))".contains("only w2v_path /models/base.pt"))

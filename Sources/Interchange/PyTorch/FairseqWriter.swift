@@ -48,7 +48,7 @@ enum FairseqWriter {
                         ])
                     ), ("val_loss", .none),
                 ])
-            ),
+            ), (ForeignArguments.ownMember, options.own),
         ])
         try PyTorchWriter.write(object, tensors: tensors, to: url)
         return options.left

@@ -31,6 +31,17 @@ struct ForeignArguments {
     /// The names that nothing has asked for.
     var unused: [String] { values.keys.filter { !used.contains($0) && !$0.hasPrefix("_") }.sorted() }
 
+    /// Settings that fairseq and NVIDIA have fixed in their code; a `.pt` file of ours has them in a member of its own,
+    /// which their programs pass over.
+    static let own: Set = [
+        "mask_min_masks", "mask_channel_min_masks", "mask_channel_same_count", "mask_channel_dropout",
+    ]
+    /// That member's name.
+    static let ownMember = "wav2vec2"
+    /// The table of those settings.
+    static let ownSettings: [Setting<ModelDescription>] =
+        MaskingConfiguration.settings.map { $0.lifted("", \.masking) }.filter { own.contains($0.name) }
+
     /// Our key of each of their options that have the same meaning, and for which a value of None means the default.
     private static let settings: [(theirs: String, setting: Setting<ModelDescription>)] = {
         let renamed = [
@@ -40,12 +51,8 @@ struct ForeignArguments {
         all += MaskingConfiguration.settings.map { $0.lifted("", \.masking) }
         all += ObjectiveConfiguration.settings.map { $0.lifted("", \.objective) }
         all += CTCConfiguration.settings.map { $0.lifted("", \.ctc) }
-        // Theirs are fixed: no code book is shared, spans over channels are as many in all utterances.
-        let ours: Set = [
-            "combine_groups", "mask_min_masks", "mask_channel_min_masks", "mask_channel_same_count",
-            "mask_channel_dropout", "loss_weights",
-        ]
-        return all.filter { !ours.contains($0.name) }.map { (renamed[$0.name] ?? $0.name, $0) }
+        let others = own.union(["combine_groups", "loss_weights"])
+        return all.filter { !others.contains($0.name) }.map { (renamed[$0.name] ?? $0.name, $0) }
     }()
 
     /// Our settings that the formats have a word for, with that word.
@@ -74,6 +81,16 @@ struct ForeignArguments {
             description.objective.lossWeights = weights
         }
         if let normalize = text("normalize") { description.normalize = normalize == "true" }
+    }
+
+    /// Takes over the settings that only our files have.
+    ///
+    /// - Parameter description: What they change.
+    /// - Throws: ``ConfigurationError`` naming the setting.
+    mutating func applyOwn(to description: inout ModelDescription) throws {
+        for setting in Self.ownSettings {
+            if let text = text(setting.name) { try setting.set(text, in: &description) }
+        }
     }
 
     /// Refuses what this architecture has not.

@@ -42,6 +42,7 @@ enum NvidiaWriter {
         var object: [(key: String, value: PickledValue)] = [
             ("args", .dictionary(args)), ("model", PyTorchWriter.dictionary(state, &tensors)), ("ema_model", .none),
             ("train_state", .dictionary([("step", .integer(update)), ("epoch", .integer(1))])),
+            (ForeignArguments.ownMember, options.own),
         ]
         if isCTC, !description.labels.isEmpty {
             // A dictionary file's text; the counts are not known, and nothing depends on them.

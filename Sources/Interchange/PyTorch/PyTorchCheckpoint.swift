@@ -31,6 +31,12 @@ enum PyTorchCheckpoint {
             ? .ctc : stored["final_proj.weight"] != nil ? .pretraining : .encoder
         var options = try Options(root, task: task, path: url.path)
         var description = try options.description(task, architecture: architecture)
+        do {
+            var own = ForeignArguments([root[ForeignArguments.ownMember]], path: url.path)
+            try own.applyOwn(to: &description)
+        } catch let error as ConfigurationError {
+            throw CheckpointError.damaged(path: url.path, reason: "its setting \(error)")
+        }
         var left = options.notCarriedOver
         let state = keep(stored, description, &left)
         if task == .ctc { description.labels = try labels(root, path: url.path) }
@@ -96,7 +102,7 @@ enum PyTorchCheckpoint {
             "scaler": "the loss scale", "train_state": "the place in the data, and the best loss",
             "ema_model": "a moving average of the weights beside them",
         ]
-        let carried: Set = ["model", "args", "cfg", "output_labels"]
+        let carried: Set = ["model", "args", "cfg", "output_labels", ForeignArguments.ownMember]
         guard !weightsAreRoot, let members = root.members else { return [] }
         return members.compactMap { key, value in
             guard !carried.contains(key), !value.isNone, !(value.count == 0 && value.items != nil) else { return nil }

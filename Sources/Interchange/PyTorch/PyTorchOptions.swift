@@ -26,7 +26,8 @@ struct PyTorchOptions {
                 advice: "convert to huggingface or native, or fine-tune it first")
         }
         let (time, channel) = (description.masking.time, description.masking.channel)
-        if time.minMasks != 2 { left.append("mask_min_masks \(time.minMasks): theirs is always 2") }
+        // Our default of none is no wish to have fewer than theirs.
+        if ![0, 2].contains(time.minMasks) { left.append("mask_min_masks \(time.minMasks): theirs is always 2") }
         if channel.minMasks != 0 { left.append("mask_channel_min_masks \(channel.minMasks): theirs is always 0") }
         if !channel.requireSameMasks { left.append("mask_channel_same_count false: theirs is always true") }
         if channel.maskDropout != 0 { left.append("mask_channel_dropout \(channel.maskDropout): theirs is always 0") }
@@ -46,6 +47,13 @@ struct PyTorchOptions {
         ForeignArguments.table.filter { names.contains($0.setting.name) }.map { theirs, setting in
             (theirs, value(setting))
         }
+    }
+
+    /// The settings that their programs have fixed, where ours are others.
+    var own: PickledValue {
+        let theirs = ModelDescription.fairseqDefaults(description.task)
+        let settings = ForeignArguments.ownSettings.filter { $0.text(description) != $0.text(theirs) }
+        return .dictionary(settings.map { ($0.name, value($0)) })
     }
 
     private func value(_ setting: Setting<ModelDescription>) -> PickledValue {
