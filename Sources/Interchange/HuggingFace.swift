@@ -170,7 +170,7 @@ enum HuggingFace {
             let vocabulary = try HuggingFaceVocabulary.files(description.labels)
             (files, tokens) = (vocabulary.contents, vocabulary.tokens)
         }
-        let configuration = try HuggingFaceConfiguration.write(
+        let (configuration, left) = try HuggingFaceConfiguration.write(
             description, dtype: typeName(state), labels: labels, tokens: tokens)
         files[Checkpoint.configurationName] = configuration
         var preprocessor: [String: JSONValue] = [
@@ -206,18 +206,7 @@ enum HuggingFace {
         for (name, value) in files.sorted(by: { $0.key < $1.key }) {
             try AtomicFile.write(to: url.appendingPathComponent(name)) { try $0.append(Data((value.text + "\n").utf8)) }
         }
-        return try lost(description, configuration)
-    }
-
-    /// The settings that reading the configuration would not give back.
-    private static func lost(_ description: ModelDescription, _ configuration: JSONValue) throws -> [String] {
-        guard case .object(let root) = configuration else { return [] }
-        var (read, _, _) = try HuggingFaceConfiguration.read(root, names: [])
-        // The preprocessor's configuration holds it.
-        read.normalize = description.normalize
-        var found = description
-        found.model = description.model.withEffectiveSizes
-        return found.settings(differingFrom: read)
+        return left
     }
 
     /// Transformers' name of the type that most of the weights have.

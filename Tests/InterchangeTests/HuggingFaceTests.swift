@@ -352,6 +352,10 @@ import Torch
                     "masking.no_mask_overlap: true",
                     "objective.cross_sample_negatives: 3", "objective.loss_weights: [0.1, 10]",
                 ])
+            // They stand beside Transformers' own keys, so that they come back here.
+            #expect(try Checkpoint.read(folder).description == description)
+            try edit(folder, "config.json") { $0["wav2vec2"] = ["model.invented": 1] }
+            try expectRefusal(folder, "there is no key 'model.invented'")
         }
     }
 

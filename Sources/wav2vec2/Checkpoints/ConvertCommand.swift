@@ -47,7 +47,6 @@ struct ConvertCommand: ParsableCommand {
 
     func run() throws {
         let url = fileURL(output)
-        Console.progress("reading \(input)")
         var checkpoint = try Checkpoint.read(
             checkpointURL(input), architectureFrom: architectureFrom.map(checkpointURL))
         if let dictionary {
