@@ -89,9 +89,10 @@ private struct Fixture {
             try expectEvaluation("1 of 3 audio files are missing")
             let fairseq = golden("fairseq_base_ctc.old_style.pt")
             try expect("--dictionary FILE", ["evaluate", "--checkpoint", fairseq, "--manifest", fixture.manifest])
-            try expect(
-                "--dictionary FILE",
-                ["checkpoint", "convert", fairseq, folder.appendingPathComponent("x").path, "--to", "native"])
+            let place = folder.appendingPathComponent("x").path
+            let refused = try run("checkpoint", "convert", fairseq, place, "--to", "native")
+            #expect(refused.code == 65 && refused.errors.contains("--dictionary FILE"))
+            #expect(!FileManager.default.fileExists(atPath: place))
             let weights = fixture.checkpoint + "/model.safetensors"
             try Data("no weights at all".utf8).write(to: URL(fileURLWithPath: weights))
             try expect("model.safetensors", ["checkpoint", "inspect", fixture.checkpoint])
