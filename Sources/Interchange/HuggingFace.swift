@@ -79,7 +79,7 @@ enum HuggingFace {
     }
 
     private static func sharedName(_ name: String, _ description: ModelDescription) -> String {
-        description.task == .ctc ? HuggingFaceNames.sharedPrefix + name : name
+        description.task == .ctc ? ParameterShapes.ctcPrefix + name : name
     }
 
     /// Makes up for what is there in one of the two programs only: the mask embedding, and a projection between equals.
@@ -160,19 +160,17 @@ enum HuggingFace {
     /// - Throws: ``CheckpointError/cannotHold(format:what:advice:)`` and what writing files throws.
     static func write(_ description: ModelDescription, state: [String: Tensor], to url: URL) throws -> [String] {
         var files: [String: JSONValue] = [:]
-        var notes: [String] = []
         var tokens: (padding: Int, beginning: Int?, end: Int?) = (0, 1, 2)
         let model = description.model
-        if description.task == .ctc {
-            if description.labels.isEmpty {
-                notes.append("labels: the checkpoint has no dictionary, so the folder has no vocab.json")
-            } else {
-                let vocabulary = try HuggingFaceVocabulary.files(description.labels)
-                (files, tokens) = (vocabulary.contents, vocabulary.tokens)
-            }
-        }
         let labels = state["w2v_encoder.proj.weight"]?.size(0)
-        let configuration = try HuggingFaceConfiguration.write(
+        if description.task == .ctc {
+            guard !description.labels.isEmpty else {
+                throw CheckpointError.noDictionary(path: url.path, labels: labels ?? 0)
+            }
+            let vocabulary = try HuggingFaceVocabulary.files(description.labels)
+            (files, tokens) = (vocabulary.contents, vocabulary.tokens)
+        }
+        let (configuration, left) = try HuggingFaceConfiguration.write(
             description, dtype: typeName(state), labels: labels, tokens: tokens)
         files[Checkpoint.configurationName] = configuration
         var preprocessor: [String: JSONValue] = [
@@ -208,18 +206,7 @@ enum HuggingFace {
         for (name, value) in files.sorted(by: { $0.key < $1.key }) {
             try AtomicFile.write(to: url.appendingPathComponent(name)) { try $0.append(Data((value.text + "\n").utf8)) }
         }
-        return try notes + lost(description, configuration)
-    }
-
-    /// The settings that reading the configuration would not give back.
-    private static func lost(_ description: ModelDescription, _ configuration: JSONValue) throws -> [String] {
-        guard case .object(let root) = configuration else { return [] }
-        var (read, _, _) = try HuggingFaceConfiguration.read(root, names: [])
-        // The preprocessor's configuration holds it.
-        read.normalize = description.normalize
-        var found = description
-        found.model = description.model.withEffectiveSizes
-        return found.settings(differingFrom: read)
+        return left
     }
 
     /// Transformers' name of the type that most of the weights have.

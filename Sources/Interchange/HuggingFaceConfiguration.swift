@@ -22,6 +22,9 @@ enum HuggingFaceConfiguration {
         "mctct": "M-CTC-T, which reads filter banks",
     ]
 
+    /// The key of the settings that theirs has no key for, which Transformers passes over and keeps.
+    static let ownMember = ForeignArguments.ownMember
+
     /// The classes that are read, by what they were trained for.
     private static let architectures: [String: ModelDescription.Task] = [
         "Wav2Vec2ForPreTraining": .pretraining, "Wav2Vec2ForCTC": .ctc, "Wav2Vec2Model": .encoder,
@@ -40,7 +43,7 @@ enum HuggingFaceConfiguration {
         "tdnn_dilation",
         "tdnn_dim", "tdnn_kernel", "torch_dtype", "transformers_version", "use_cache", "use_weighted_layer_sum",
         "vocab_size", "xvector_output_dim", "tokenizer_class", "hidden_dropout_prob", "feat_extract_dropout",
-        "problem_type", "id2label", "label2id",
+        "problem_type", "id2label", "label2id", ownMember,
     ]
 
     /// The description that a configuration stands for, without vocabulary and preprocessing.
@@ -67,6 +70,7 @@ enum HuggingFaceConfiguration {
             description.masking.time.probability = 0
             description.masking.channel.probability = 0
         }
+        if case .object(let settings)? = root[ownMember] { try description.apply(settings) }
         try description.model.validate()
         let known = irrelevant.union(HuggingFaceField.all.map(\.key))
         var unused = root.keys.filter { !known.contains($0) && root[$0] != .null }
@@ -117,12 +121,13 @@ enum HuggingFaceConfiguration {
     ///   - dtype: The name of its weights' type, such as `float32`.
     ///   - labels: The rows of a ctc model's output layer.
     ///   - tokens: The numbers of the tokenizer's specials: padding (the blank), beginning and end.
-    /// - Returns: All that Transformers needs to make the same model.
+    /// - Returns: All that Transformers needs to make the same model, and the settings of the task that it has no place
+    ///   for, a phrase each, its key first.
     /// - Throws: ``CheckpointError/cannotHold(format:what:advice:)`` naming what their architecture has not.
     static func write(
         _ description: ModelDescription, dtype: String, labels: Int?,
         tokens: (padding: Int, beginning: Int?, end: Int?)
-    ) throws -> JSONValue {
+    ) throws -> (json: JSONValue, left: [String]) {
         let model = description.model
         try refuseForeign(description)
         var resolved = description
@@ -149,7 +154,14 @@ enum HuggingFaceConfiguration {
             "vocab_size": .integer(labels ?? 32),
         ]
         for field in HuggingFaceField.all { root[field.key] = field.value(resolved) }
-        return .object(root)
+        // What reading this would not give back stands beside it.
+        var (read, _, _) = try read(root, names: [])
+        // The preprocessor's configuration holds it.
+        read.normalize = description.normalize
+        resolved.masking = description.masking
+        let others = resolved.settings(differingFrom: read)
+        if !others.isEmpty { root[ownMember] = ModelDescription.json(others) }
+        return (.object(root), others.filter { description.isUsed($0.key) }.map { "\($0.key): \($0.text)" })
     }
 
     /// The class that a task's model is loaded by.

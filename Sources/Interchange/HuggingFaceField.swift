@@ -75,7 +75,7 @@ struct HuggingFaceField: Sendable {
     private static func sizes(
         _ key: String, _ column: any WritableKeyPath<ConvolutionLayers.Layer, Int> & Sendable
     ) -> HuggingFaceField {
-        HuggingFaceField(key: key, expected: "a list of whole numbers, as long as conv_dim") { value, description in
+        HuggingFaceField(key: key, expected: "a list of sizes, as long as conv_dim,") { value, description in
             guard let items = value.array else { return false }
             let sizes = items.compactMap(\.integer)
             guard !sizes.isEmpty, sizes.count == items.count else { return false }

@@ -14,9 +14,6 @@ struct HuggingFaceNames: Sendable {
         var isHead = false
     }
 
-    /// What the CTC model's names have before those of the shared part.
-    static let sharedPrefix = "w2v_encoder.w2v_model."
-
     private static let shared: [Pair] = [
         Pair(ours: "mask_emb", theirs: "masked_spec_embed"),
         Pair(ours: "layer_norm.", theirs: "feature_projection.layer_norm."),
@@ -84,15 +81,15 @@ struct HuggingFaceNames: Sendable {
         let key = Self.weightNorm[name] ?? name
         for pair in pairs where !(pair.isHead && isBelow) {
             guard let found = Self.rename(key, from: pair.theirs, to: pair.ours) else { continue }
-            return task == .ctc && !pair.isHead ? Self.sharedPrefix + found : found
+            return task == .ctc && !pair.isHead ? ParameterShapes.ctcPrefix + found : found
         }
         return nil
     }
 
     /// Their name of one of our parameters; nil for one that their architecture has not.
     func theirs(_ ours: String) -> String? {
-        let isBelow = ours.hasPrefix(Self.sharedPrefix)
-        let key = isBelow ? String(ours.dropFirst(Self.sharedPrefix.count)) : ours
+        let isBelow = ours.hasPrefix(ParameterShapes.ctcPrefix)
+        let key = isBelow ? String(ours.dropFirst(ParameterShapes.ctcPrefix.count)) : ours
         for pair in pairs where task != .ctc || pair.isHead != isBelow {
             guard let found = Self.rename(key, from: pair.ours, to: pair.theirs) else { continue }
             return pair.isHead || task == .encoder ? found : family + found

@@ -120,20 +120,31 @@ public struct ModelDescription: Sendable, Equatable {
 }
 
 extension ModelDescription {
-    /// Settings that are another in `other`, a phrase each, for a task that both have.
+    /// Settings that are another in `other`.
     ///
     /// - Parameter other: The same model as another program would describe it.
-    /// - Returns: Each key and value that the model has, in the order of the recipe's keys.
-    func settings(differingFrom other: ModelDescription) -> [String] {
+    /// - Returns: Each key with the value that this description has, in the order of the recipe's keys.
+    func settings(differingFrom other: ModelDescription) -> [(key: String, text: String)] {
         Self.table.settings.compactMap { setting in
-            let (own, others) = (setting.text(self), setting.text(other))
-            guard own != others, isUsed(setting.name) else { return nil }
-            return "\(setting.name): \(own)"
+            let text = setting.text(self)
+            return text == setting.text(other) ? nil : (setting.name, text)
         }
     }
 
+    /// Settings as the members of a JSON object.
+    static func json(_ settings: [(key: String, text: String)]) -> JSONValue {
+        .object(Dictionary(settings.map { ($0.key, jsonValue($0.text)) }) { $1 })
+    }
+
+    /// Takes over settings that ``json(_:)`` wrote.
+    ///
+    /// - Throws: ``ConfigurationError`` naming the setting.
+    mutating func apply(_ settings: [String: JSONValue]) throws {
+        for (key, value) in settings { try Self.table.set(key, to: settingText(value), in: &self) }
+    }
+
     /// Whether a setting means something for the model's task.
-    private func isUsed(_ name: String) -> Bool {
+    func isUsed(_ name: String) -> Bool {
         let ofPretraining = [
             "objective.", "model.latent_", "model.quantize", "model.same_quantizer", "model.target_glu",
         ]

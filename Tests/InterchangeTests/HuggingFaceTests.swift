@@ -44,6 +44,15 @@ import Torch
         }
     }
 
+    @Test func theGuideListsEveryName() throws {
+        let guide = golden.deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+            .appendingPathComponent("Documentation/wav2vec2.docc/BringingYourModel.md")
+        let rows = try String(contentsOf: guide, encoding: .utf8).split(separator: "\n").filter { $0.hasPrefix("|") }
+        for pair in HuggingFaceNames.all {
+            #expect(rows.contains { $0.contains("`\(pair.ours)`") && $0.contains("`\(pair.theirs)`") }, "\(pair)")
+        }
+    }
+
     @Test(arguments: [("base", "hf_base"), ("large", "hf_large")])
     func theGoldenFoldersHoldFairseqsWeights(_ model: (fairseq: String, theirs: String)) throws {
         let shared = try TensorFile.read(golden.appendingPathComponent("fairseq_\(model.fairseq).weights.safetensors"))
@@ -56,7 +65,7 @@ import Torch
         let encoder = shared.filter { name, _ in
             !["quantizer.", "project_q.", "final_proj."].contains(where: name.hasPrefix)
         }
-        let prefixed = Dictionary(uniqueKeysWithValues: encoder.map { (HuggingFaceNames.sharedPrefix + $0, $1) })
+        let prefixed = Dictionary(uniqueKeysWithValues: encoder.map { (ParameterShapes.ctcPrefix + $0, $1) })
         #expect(try differences(tuned.state, prefixed.merging(head) { $1 }) == [])
         #expect(tuned.description.labels.prefix(6) == ["<s>", "<pad>", "</s>", "<unk>", "|", "E"])
     }
@@ -262,6 +271,8 @@ import Torch
         ("{\"hidden_size\": 128}", "hidden_size of config.json is 128"),
         ("{\"num_attention_heads\": 5}", "encoder_attention_heads 5"),
         ("{\"conv_kernel\": [10, 3]}", "conv_kernel"), ("{\"conv_stride\": []}", "conv_stride"),
+        ("{\"conv_stride\": [5, 2, 2, 2, 2, 4294967296, 4294967296]}", "conv_stride is ["),
+        ("{\"conv_stride\": [1000000, 1000000, 1000000, 1000000, 2, 2, 2]}", "conv_stride is ["),
         ("{\"num_hidden_layers\": 3}", "missing encoder.layers.2."),
         ("{\"num_hidden_layers\": 1000000000000}", "1000000000000 encoder layers"),
         ("{\"intermediate_size\": 40}", "fc1.bias has shape [80] where [40] is expected"),
@@ -341,6 +352,10 @@ import Torch
                     "masking.no_mask_overlap: true",
                     "objective.cross_sample_negatives: 3", "objective.loss_weights: [0.1, 10]",
                 ])
+            // They stand beside Transformers' own keys, so that they come back here.
+            #expect(try Checkpoint.read(folder).description == description)
+            try edit(folder, "config.json") { $0["wav2vec2"] = ["model.invented": 1] }
+            try expectRefusal(folder, "there is no key 'model.invented'")
         }
     }
 

@@ -43,6 +43,8 @@ struct SmallModel: Sendable, CustomTestStringConvertible {
         description.normalize = isLarge
         // Hugging Face's objective has no penalty on the features' energy.
         description.objective.lossWeights = [0.1, 0]
+        // fairseq's least number of spans, which its options cannot change.
+        description.masking.time.minMasks = 2
         if task == .ctc { description.labels = Self.labels }
         return description
     }

@@ -18,7 +18,7 @@ struct ConvertCommand: ParsableCommand {
             Examples:
               wav2vec2 checkpoint convert wav2vec_small.pt pretrained --to native
               wav2vec2 checkpoint convert finetuned/best my-model --to huggingface
-              wav2vec2 checkpoint convert wav2vec_small_960h.pt small --to native --dictionary dict.ltr.txt
+              wav2vec2 checkpoint convert tuned.pt tuned --to native --dictionary dict.ltr.txt
             """)
 
     @ArgumentParser.Argument(help: "A checkpoint: a folder or a .pt file.", completion: .file())
@@ -27,7 +27,7 @@ struct ConvertCommand: ParsableCommand {
     @ArgumentParser.Argument(help: "The folder or .pt file to write.", completion: .file())
     var output: String
 
-    @Option(help: "The format to write: native, fairseq, nvidia or huggingface.")
+    @Option(help: "The format to write, unless the output's name says it.")
     var to: CheckpointFormat?
 
     @Option(
@@ -47,7 +47,6 @@ struct ConvertCommand: ParsableCommand {
 
     func run() throws {
         let url = fileURL(output)
-        Console.progress("reading \(input)")
         var checkpoint = try Checkpoint.read(
             checkpointURL(input), architectureFrom: architectureFrom.map(checkpointURL))
         if let dictionary {
