@@ -8,10 +8,12 @@ import Wav2Vec2
 public struct Checkpoint: Sendable {
     /// The weights' file in a folder.
     public static let weightsName = "model.safetensors"
+    /// The file of averaged weights in a folder, where training made them.
+    public static let averagedWeightsName = "ema.safetensors"
     /// The description's file in a folder.
     public static let configurationName = "config.json"
 
-    /// Where it was read from.
+    /// Where it was read from: a folder, or a file of weights in one.
     public let url: URL
     /// Whose layout it has.
     public let format: CheckpointFormat
@@ -54,11 +56,12 @@ public struct Checkpoint: Sendable {
     /// Opens a checkpoint of any format, told by its content; the weights stay on disk until they are used.
     ///
     /// - Parameters:
-    ///   - url: A folder or a `.pt` file.
+    ///   - url: A folder, a `.pt` file, or one file of weights in a folder of this program, such as `ema.safetensors`.
     ///   - architecture: Another checkpoint of the same architecture, for a `.pt` file that does not say its own.
     /// - Returns: The checkpoint, its weights still on disk.
     /// - Throws: ``CheckpointError`` or a safetensors error, naming the file.
     public static func read(_ url: URL, architectureFrom architecture: URL? = nil) throws -> Checkpoint {
+        if url.pathExtension == "safetensors" { return try NativeCheckpoint.read(url) }
         var isFolder: ObjCBool = false
         if FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder), !isFolder.boolValue {
             return try PyTorchCheckpoint.read(url, architecture: architecture.map { try read($0).description })
@@ -91,6 +94,19 @@ public struct Checkpoint: Sendable {
         case .nvidia: return try NvidiaWriter.write(description, state: state, to: url, update: update)
         }
     }
+
+    /// Writes weights alone, in this program's format.
+    ///
+    /// - Parameters:
+    ///   - state: The model's parameters by its own names.
+    ///   - file: The file.
+    /// - Throws: `FileWriteError` when the disk is full or the system fails; `TorchError.operation` if LibTorch refuses.
+    public static func write(weights state: [String: Tensor], to file: URL) throws {
+        try TensorFile.write(FusedParameters.split(state), metadata: ["format": "pt"], to: file)
+    }
+
+    /// The weights by the model's own names.
+    public func weights() throws -> [String: Tensor] { try FusedParameters.join(state) }
 
     // MARK: Dictionary
 

@@ -42,10 +42,11 @@ public actor Recognizer {
     ///   - architecture: A checkpoint of the same architecture, for a `.pt` file that does not say its own.
     ///   - device: Where the model runs.
     ///   - batchSeconds: How much audio goes through the model at once, in seconds.
+    ///   - precision: In which number formats the model computes.
     /// - Throws: `CheckpointError`, `CorpusError` or ``RecognitionError`` about the files, `TorchError` about the device.
     public init(
         checkpoint url: URL, dictionary: URL? = nil, architectureFrom architecture: URL? = nil, device: Device = .cpu,
-        batchSeconds: Double = 60
+        batchSeconds: Double = 60, precision: ModelPrecision = ModelPrecision()
     ) throws {
         var checkpoint = try Checkpoint.read(url, architectureFrom: architecture)
         if let dictionary {
@@ -55,8 +56,7 @@ public actor Recognizer {
         let symbols = try checkpoint.requireLabels()
         try self.init(
             model: checkpoint.ctcModel(), symbols: symbols, normalizes: checkpoint.description.normalize,
-            device: device,
-            batchSeconds: batchSeconds)
+            device: device, batchSeconds: batchSeconds, precision: precision)
     }
 
     /// Puts a model to use.
@@ -67,9 +67,11 @@ public actor Recognizer {
     ///   - normalizes: Whether recordings are brought to zero mean and unit variance.
     ///   - device: Where the model runs.
     ///   - batchSeconds: How much audio goes through the model at once, in seconds.
+    ///   - precision: In which number formats the model computes.
     /// - Throws: `RecognitionError` when symbols and labels do not go together, `TorchError` about the device.
     public init(
-        model: sending CTCModel, symbols: [String], normalizes: Bool, device: Device = .cpu, batchSeconds: Double = 60
+        model: sending CTCModel, symbols: [String], normalizes: Bool, device: Device = .cpu, batchSeconds: Double = 60,
+        precision: ModelPrecision = ModelPrecision()
     ) throws {
         guard symbols.count == model.labelCount else {
             throw RecognitionError.dictionarySize(
@@ -79,6 +81,7 @@ public actor Recognizer {
         if device != .cpu {
             for parameter in model.parameters() { parameter.tensor = try parameter.tensor.to(device: device) }
         }
+        try model.convert(to: precision, on: device)
         let layers = model.model.configuration.convFeatureLayers
         let frameSeconds = Double(layers.hop) / Double(AudioFile.modelSampleRate)
         self.model = model

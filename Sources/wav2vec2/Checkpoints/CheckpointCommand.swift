@@ -6,11 +6,13 @@ import Interchange
 struct CheckpointCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "checkpoint",
-        abstract: "Look into checkpoints, convert and compare them.",
+        abstract: "Look into checkpoints, convert, compare and average them, and fetch public ones.",
         subcommands: [
             InspectCommand.self,
             ConvertCommand.self,
             VerifyCommand.self,
+            AverageCommand.self,
+            FetchCommand.self,
         ])
 }
 
