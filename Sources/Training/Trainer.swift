@@ -54,11 +54,11 @@ public final class Trainer {
             }
             // An update that was broken off has changed nothing: the state is still that after the one before.
             if let sums {
-                let due = try agree(signal ?? stop())
+                let due = try agree(cluster == nil ? nil : stop())
                 try finish(update, sums, rate: rate, due)
                 signal = due.signal
             }
-            // Several processes agree on signals after updates only.
+            // Several processes stop only where they agree on it, above.
             if let signal = signal ?? (cluster == nil ? stop() : nil) {
                 try save()
                 report("stopped by signal \(signal) after update \(state.update)\(howToGoOn)")

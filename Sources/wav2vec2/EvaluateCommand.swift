@@ -38,8 +38,7 @@ struct EvaluateCommand: AsyncParsableCommand {
 
     private func run(among cluster: Cluster?) async throws {
         try compute.apply()
-        let recognizer = try Recognizer(
-            checkpoint: fileURL(model.checkpoint), dictionary: model.dictionary.map(fileURL), device: compute.device(among: cluster))
+        let recognizer = try model.recognizer(device: compute.device(among: cluster))
         let isLeader = cluster?.isLeader ?? true
         let evaluator = Evaluator(recognizer, among: cluster)
         let evaluation = try await evaluator.evaluate(fileURL(manifest), labels: labels) { done, total in
