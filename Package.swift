@@ -46,7 +46,7 @@ let package = Package(
                 .unsafeFlags([
                     "-isystem", "\(libTorch)/include", "-isystem",
                     "\(libTorch)/include/torch/csrc/api/include", "-Wall", "-Wextra",
-                ])
+                ]),
             ],
             linkerSettings: libTorchLinker),
         .systemLibrary(name: "CSndfile", pkgConfig: "sndfile", providers: [.apt(["libsndfile1-dev"])]),
@@ -115,8 +115,9 @@ let package = Package(
         .testTarget(
             name: "CommandLineTests",
             dependencies: [
-                "wav2vec2", "Training", "Recognition", "Interchange", "Wav2Vec2", "Torch", "Cluster", "Audio", "Fetching",
-                "TestServer",
+                "wav2vec2", "Training", "Recognition", "Interchange", "Wav2Vec2", "Torch", "Cluster", "Audio",
+                "Fetching",
+                "TestServer", "TestSupport",
             ],
             swiftSettings: strict),
     ],

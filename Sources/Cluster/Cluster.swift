@@ -108,15 +108,12 @@ public final class Cluster: Sendable {
     /// Tells the others about an error, unless one of them told of its own before.
     private func firstCause(of error: any Error) -> any Error {
         guard case TorchError.communication(let reason) = error else {
-            if let cause = meeting.causeElsewhere(patience: 0) { return ClusterError.failed(cause) }
+            if let cause = meeting.causeElsewhere(patience: 0) { return cause }
             meeting.announceFailure("\(error)")
             return error
         }
         // A collective fails where another process did: what that one has to say is the cause.
-        if let cause = meeting.causeElsewhere(patience: 5) { return ClusterError.failed(cause) }
-        let sentence = watch.explanation(of: reason)
-        meeting.announceFailure(sentence)
-        return ClusterError.failed(sentence)
+        return watch.explanation(of: reason)
     }
 
     /// Says how far this process is, for the sentence about a process that does not answer.

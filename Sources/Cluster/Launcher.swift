@@ -37,7 +37,7 @@ public final class Launcher {
         } catch {
             throw ClusterError.rendezvous(
                 plan.nodeRank == 0
-                    ? "the rendezvous cannot be served at \(plan.host):\(plan.port) (\(error)): choose another port"
+                    ? Self.whyNotServed(plan, error)
                     : "machine \(plan.nodeRank) found no rendezvous at \(plan.host):\(plan.port) within "
                         + "\(Int(plan.joinTimeout)) s: check --rendezvous, and that the launcher of machine 0 runs")
         }
@@ -45,6 +45,13 @@ public final class Launcher {
             try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         }
         if plan.nodes > 1 { try meetOtherMachines() }
+    }
+
+    private static func whyNotServed(_ plan: LaunchPlan, _ error: any Error) -> String {
+        "\(error)".localizedCaseInsensitiveContains("in use")
+            ? "port \(plan.port) of this machine is in use, so that the rendezvous cannot be served: choose another "
+                + "port for --rendezvous, or end the process that holds it"
+            : "the rendezvous cannot be served at \(plan.host):\(plan.port) (\(error)): check --rendezvous"
     }
 
     /// Waits for the launchers of all machines, which must have the same in mind.
@@ -67,7 +74,8 @@ public final class Launcher {
                     }
                     Thread.sleep(forTimeInterval: 0.1)
                 }
-                let other = String(decoding: try store.value(of: "launch/machine/\(machine)", timeout: 5), as: UTF8.self)
+                let found = try store.value(of: "launch/machine/\(machine)", timeout: 5)
+                let other = String(decoding: found, as: UTF8.self)
                 guard other == own else {
                     throw ClusterError.mismatch(
                         "machine \(machine) was launched with \(other), machine \(plan.nodeRank) with \(own): "
@@ -124,11 +132,13 @@ public final class Launcher {
             // A signal may have gone to a process itself; all of them agree on it.
             if stopping == nil { stopping = workers.lazy.compactMap(\.stoppedBy).first }
             if let failed = workers.first(where: { $0.hasFailed(whileStopping: stopping != nil) }) {
+                // The dead do not speak for themselves, and the others want to know.
+                MeetingPlace.announce(
+                    .init(rank: failed.rank, sentence: "it ended with \(failed.ending)"), in: store, attempt: attempt)
                 let first = firstCause(failed, among: workers, attempt: attempt)
-                let reason = "rank \(first.rank) ended with \(first.ending)"
-                try? store.set(failureKey, to: Data(reason.utf8))
+                try? store.set(failureKey, to: Data(first.reason.utf8))
                 end(workers, with: SIGTERM)
-                return .failed(code: first.exitCode, reason: reason)
+                return .failed(code: first.exitCode, reason: first.reason)
             }
             if plan.nodes > 1, isRunning, let reason = reasonElsewhere(failureKey) {
                 end(workers, with: SIGTERM)

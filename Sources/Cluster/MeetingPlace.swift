@@ -93,7 +93,7 @@ final class MeetingPlace: Sendable {
             let sentence =
                 "rank \(layout.rank) (\(process)) is not about to do what rank 0 (\(leader.process)) is: "
                 + "\(differences.joined(separator: "; ")); start every process with the same program, recipe and options"
-            announceFailure(sentence)
+            announceFailure(sentence, isMismatch: true)
             throw ClusterError.mismatch(sentence)
         }
     }
@@ -103,7 +103,7 @@ final class MeetingPlace: Sendable {
         let deadline = ContinuousClock.now + .seconds(timeout)
         var missing = Array(0..<layout.size)
         while !missing.isEmpty {
-            if let cause = causeElsewhere(patience: 0) { throw ClusterError.mismatch(cause) }
+            if let cause = causeElsewhere(patience: 0) { throw cause }
             try reaching { missing = try missing.filter { try !store.has(key("\(name)/\($0)")) } }
             if missing.isEmpty { break }
             guard ContinuousClock.now < deadline else {
@@ -129,16 +129,24 @@ final class MeetingPlace: Sendable {
     // MARK: Failures
 
     /// Tells the others why this process ends, unless another one was first.
-    func announceFailure(_ sentence: String) {
-        guard !isUnreachable, let count = try? store.add(key("failures"), 1), count == 1 else { return }
-        let cause = Cause(rank: layout.rank, sentence: sentence)
-        guard let data = try? JSONEncoder().encode(cause) else { return }
-        try? store.set(key("failure"), to: data)
+    func announceFailure(_ sentence: String, isMismatch: Bool = false) {
+        guard !isUnreachable else { return }
+        let cause = Cause(rank: layout.rank, sentence: sentence, isMismatch: isMismatch)
+        Self.announce(cause, in: store, attempt: layout.attempt)
+    }
+
+    /// Puts a cause where all processes look for one, unless another one is there; launchers do so for the dead.
+    static func announce(_ cause: Cause, in store: Store, attempt: Int) {
+        guard let data = try? JSONEncoder().encode(cause),
+            let count = try? store.add(key("failures", attempt: attempt), 1), count == 1
+        else { return }
+        try? store.set(key("failure", attempt: attempt), to: data)
     }
 
     struct Cause: Codable {
         var rank: Int
         var sentence: String
+        var isMismatch = false
     }
 
     /// The process that failed first, as it said itself; `nil` where none did, or the store is gone.
@@ -149,14 +157,15 @@ final class MeetingPlace: Sendable {
     }
 
     /// What another process says why it failed; `nil` where none did within `patience` seconds.
-    func causeElsewhere(patience: Double) -> String? {
+    func causeElsewhere(patience: Double) -> ClusterError? {
         let deadline = ContinuousClock.now + .seconds(patience)
         repeat {
             do {
                 if try store.has(key("failure")) {
                     let cause = try JSONDecoder().decode(Cause.self, from: value("failure", timeout: 5))
-                    return cause.rank == layout.rank
-                        ? nil : "rank \(layout.rank) ends because rank \(cause.rank) failed: \(cause.sentence)"
+                    if cause.rank == layout.rank { return nil }
+                    let sentence = "rank \(layout.rank) ends because rank \(cause.rank) failed: \(cause.sentence)"
+                    return cause.isMismatch ? .mismatch(sentence) : .failed(sentence)
                 }
             } catch {
                 unreachable.store(true, ordering: .relaxed)

@@ -18,7 +18,13 @@ final class Worker {
     var ending: String {
         process.terminationReason == .uncaughtSignal
             ? "signal \(process.terminationStatus)" + (process.terminationStatus == SIGKILL ? " (killed)" : "")
-            : "exit code \(process.terminationStatus); its message is above"
+            : "exit code \(process.terminationStatus)"
+    }
+
+    /// How the process ended, and where more is said about it.
+    var reason: String {
+        "rank \(rank) ended with \(ending)"
+            + (process.terminationReason == .uncaughtSignal ? "" : "; its message is above")
     }
 
     /// The signal after which the process has saved and left, as its exit code says.
@@ -30,6 +36,7 @@ final class Worker {
     /// Whether the process has ended as it should not.
     ///
     /// - Parameter isStopping: Whether a signal has asked the processes to end: not every command handles it.
+    /// - Returns: Whether it has failed.
     func hasFailed(whileStopping isStopping: Bool) -> Bool {
         guard !isRunning, exitCode != 0, stoppedBy == nil else { return false }
         return !(isStopping && process.terminationReason == .uncaughtSignal && process.terminationStatus == SIGTERM)

@@ -6,7 +6,9 @@ import Torch
 ///
 /// Every process must have been given the same arguments.
 ///
-/// - Parameter body: The command's work; gets the processes, or `nil` for a process on its own.
+/// - Parameters:
+///   - isolation: The caller's actor.
+///   - body: The command's work; gets the processes, or `nil` for a process on its own.
 /// - Returns: What `body` returned.
 /// - Throws: What `body` threw, or the first cause in another process.
 func amongProcesses<Result>(

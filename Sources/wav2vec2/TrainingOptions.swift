@@ -99,7 +99,7 @@ struct TrainingOptions: ParsableArguments {
         // Each process of a machine has a GPU of its own, unless one is named.
         if case .cuda = job.device { job.device = .cuda(layout.localRank) }
         var options = Cluster.Options()
-        options.timeout = recipe.distributed.timeout
+        (options.timeout, options.joinTimeout) = (recipe.distributed.timeout, recipe.distributed.joinTimeout)
         let greeting = job.greeting.merging(["program version": Program.version]) { $1 }
         let cluster = try Cluster.join(layout, greeting: greeting, options: options)
         defer { cluster.leave() }
