@@ -175,7 +175,7 @@ public final class Trainer {
                 break search
             }
         }
-        var names = utterances.prefix(10).map { data.manifest.path($0) }
+        var names = utterances.prefix(10).map { data.manifest.identifier($0) }
         if utterances.count > 10 { names.append("and \(utterances.count - 10) more") }
         return .notFinite(update: update, what: what, utterances: names)
     }
@@ -203,8 +203,8 @@ public final class Trainer {
         try recipe.validate()
 
         let labels = job.task == .finetuning ? recipe.data.labels : nil
-        let manifest = try Manifest.joined(job.train, labels: labels)
-        validation = try job.valid.map { try Manifest.joined([$0], labels: labels) }
+        let manifest = try Manifest.training(job.train, labels: labels)
+        validation = try job.valid.map { try Manifest.validation($0, labels: labels) }
         let summary = "\(manifest.name) (\(manifest.count) utterances, \(manifest.totalSamples) samples)"
         var state = saved?.1 ?? TrainingState(recipe: [:], data: summary)
         if resumes { try state.requireSame(recipe: recipe, data: summary, folder: job.output) }
@@ -232,6 +232,9 @@ public final class Trainer {
                     + "before its end are left out from now on; training itself is not affected")
         }
         meter = Meter(earlierSeconds: log.earlierSeconds)
+        for manifest in validation {
+            if let sentence = try recipe.validationExclusions(manifest, job.task) { report("WARNING: \(sentence)") }
+        }
         introduce(job)
     }
 
@@ -251,7 +254,7 @@ public final class Trainer {
         case let checkpoint? where isResumed: weights = .all(checkpoint)
         case let checkpoint?: weights = .shared(checkpoint)
         }
-        let file = job.train[0].url.deletingLastPathComponent().appendingPathComponent("dict.\(recipe.data.labels).txt")
+        let file = LabelDictionary.file(for: job.train[0].url, labels: recipe.data.labels)
         guard FileManager.default.fileExists(atPath: file.path) else {
             throw TrainingError.badData(
                 "\(file.path): the dictionary beside the training manifest is missing; make it with wav2vec2 data "

@@ -59,7 +59,7 @@ struct TrainingState: Codable {
     /// Keys that may differ when a run is resumed: they do not change what is computed.
     private static let free: Set<String> = [
         "optimization.max_epoch", "data.workers", "data.prefetch", "checkpoint.save_every", "checkpoint.keep_best",
-        "logging.log_every", "validation.every", "batching.max_tokens_valid",
+        "logging.log_every", "validation.every", "batching.max_tokens_valid", "batching.batch_size_valid",
     ]
 
     /// Checks that a run is resumed as it was begun; only more updates may be asked for.

@@ -114,13 +114,7 @@ final class FinetuningTask: TrainingTask {
     }
 
     func validate(_ manifest: Manifest) throws -> ValidationResult {
-        // Whatever the longest utterance is, it is measured.
-        let tokens = max(recipe.batching.maxTokensValid ?? recipe.batching.maxTokens, manifest.sampleCounts.max() ?? 1)
-        let layers = recipe.model.convFeatureLayers
-        let plan = try BatchPlan.sequential(
-            manifest,
-            options: BatchOptions(
-                maxTokens: tokens, minSampleSize: layers.receptiveField, requiredBatchSizeMultiple: 1))
+        let plan = try recipe.finetuningValidationPlan(manifest)
         let loader = try BatchLoader(
             manifest: manifest, plan: plan, dictionary: labels, normalize: recipe.data.normalize,
             prefetch: recipe.data.prefetch, workers: recipe.data.workers)
@@ -164,7 +158,9 @@ final class FinetuningTask: TrainingTask {
             let frames = recipe.model.convFeatureLayers.frames(samples: manifest.sampleCounts[index])
             guard needed > frames else { continue }
             count += 1
-            if examples.count < 10 { examples.append("\(manifest.path(index)) (\(frames) frames, \(needed) needed)") }
+            if examples.count < 10 {
+                examples.append("\(manifest.identifier(index)) (\(frames) frames, \(needed) needed)")
+            }
         }
         guard count > 0 else { return nil }
         let more = count > examples.count ? ", and \(count - examples.count) more" : ""

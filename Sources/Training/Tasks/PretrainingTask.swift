@@ -109,9 +109,7 @@ final class PretrainingTask: TrainingTask {
     }
 
     func validate(_ manifest: Manifest) throws -> ValidationResult {
-        var options = recipe.batchOptions(receptiveField: recipe.model.convFeatureLayers.receptiveField)
-        options.maxTokens = recipe.batching.maxTokensValid ?? options.maxTokens
-        let plan = try BatchPlan(manifest, options: options, seed: recipe.seed, epoch: 0)
+        let plan = try recipe.pretrainingValidationPlan(manifest)
         let loader = try BatchLoader(
             manifest: manifest, plan: plan, normalize: recipe.data.normalize, prefetch: recipe.data.prefetch,
             workers: recipe.data.workers)
