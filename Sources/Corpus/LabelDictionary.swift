@@ -67,6 +67,23 @@ public struct LabelDictionary: Equatable, Sendable {
         self.init(entries: entries)
     }
 
+    /// A dictionary of symbols whose counts are not known, as a checkpoint lists them.
+    ///
+    /// - Parameter symbols: All symbols by index, the four specials first.
+    /// - Throws: `CorpusError.badOption` when the specials do not come first, or a symbol comes twice.
+    public init(symbols: [String]) throws {
+        guard symbols.starts(with: Self.specials) else {
+            throw CorpusError.badOption(
+                name: "labels",
+                reason: "expected \(Self.specials.joined(separator: ", ")) first, found "
+                    + symbols.prefix(Self.specials.count).joined(separator: ", "))
+        }
+        if let (symbol, _) = Dictionary(grouping: symbols, by: { $0 }).first(where: { $1.count > 1 }) {
+            throw CorpusError.badOption(name: "labels", reason: "the symbol '\(symbol)' comes twice")
+        }
+        self.init(entries: symbols.dropFirst(Self.specials.count).map { ($0, 0) })
+    }
+
     /// Counts the symbols of label lines; the most frequent come first, equals by their code points.
     ///
     /// - Parameter lines: Symbols separated by spaces.
@@ -75,8 +92,13 @@ public struct LabelDictionary: Equatable, Sendable {
         for line in lines {
             for symbol in line.split(separator: " ") { counts[symbol, default: 0] += 1 }
         }
-        for special in Self.specials { counts[Substring(special)] = nil }
+        self.init(counts: counts)
+    }
+
+    /// Orders counted symbols.
+    private init(counts: [Substring: Int]) {
         let entries = counts.map { (symbol: String($0.key), count: $0.value) }
+            .filter { !Self.specials.contains($0.symbol) }
         self.init(
             entries: entries.sorted { first, second in
                 first.count != second.count
@@ -91,7 +113,24 @@ public struct LabelDictionary: Equatable, Sendable {
     /// - Throws: `CorpusError.noLabels`.
     public init(counting manifest: Manifest) throws {
         guard let lines = manifest.labelLines else { throw CorpusError.noLabels(manifest: manifest.name) }
-        self.init(counting: (0..<lines.count).lazy.map { lines[$0] })
+        var counts: [Substring: Int] = [:]
+        // Nearly all symbols are one ASCII character, and need no string to be counted.
+        var letters = [Int](repeating: 0, count: 128)
+        for index in 0..<lines.count {
+            lines.withBytes(index) { line in
+                for symbol in line.split(separator: 0x20) {
+                    if symbol.count == 1, symbol[symbol.startIndex] < 128 {
+                        letters[Int(symbol[symbol.startIndex])] += 1
+                    } else {
+                        counts[Substring(decoding: symbol, as: UTF8.self), default: 0] += 1
+                    }
+                }
+            }
+        }
+        for (byte, count) in letters.enumerated() where count > 0 {
+            counts[Substring(Character(Unicode.Scalar(UInt8(byte))).description)] = count
+        }
+        self.init(counts: counts)
     }
 
     /// Writes lines `symbol count`, without the specials.

@@ -33,10 +33,12 @@ public enum CheckpointError: Error, CustomStringConvertible, Sendable {
 public struct Checkpoint: Sendable {
     /// The weights' file in a checkpoint's folder.
     public static let weightsName = "model.safetensors"
+    /// The file of averaged weights in a checkpoint's folder, where training made them.
+    public static let averagedWeightsName = "ema.safetensors"
     /// The description's file in a checkpoint's folder.
     public static let configurationName = "config.json"
 
-    /// Where it was read from.
+    /// Where it was read from: a folder, or a file of weights in one.
     public let url: URL
     /// What the weights are.
     public let description: ModelDescription
@@ -45,12 +47,14 @@ public struct Checkpoint: Sendable {
 
     /// Opens a checkpoint; the weights stay on disk until they are used.
     ///
-    /// - Parameter url: The folder.
+    /// - Parameter url: The folder, or one file of weights in it, such as `ema.safetensors`.
     /// - Returns: The checkpoint, its weights still on disk.
     /// - Throws: ``CheckpointError`` or a safetensors error, naming the file.
     public static func read(_ url: URL) throws -> Checkpoint {
-        let configuration = url.appendingPathComponent(configurationName)
-        let weights = url.appendingPathComponent(weightsName)
+        let isFile = url.pathExtension == "safetensors"
+        let folder = isFile ? url.deletingLastPathComponent() : url
+        let configuration = folder.appendingPathComponent(configurationName)
+        let weights = isFile ? url : folder.appendingPathComponent(weightsName)
         for file in [configuration, weights] where !FileManager.default.fileExists(atPath: file.path) {
             throw CheckpointError.missing(path: url.path)
         }
@@ -62,7 +66,7 @@ public struct Checkpoint: Sendable {
         }
         var state = try TensorFile.read(weights)
         if let root = try? JSONDecoder().decode(JSONValue.self, from: data), root["model_type"] != nil {
-            let description = try HuggingFace.description(root, folder: url)
+            let description = try HuggingFace.description(root, folder: folder)
             state = Dictionary(
                 state.map { (HuggingFace.name($0, description), $1) }, uniquingKeysWith: { first, _ in first })
             return Checkpoint(url: url, description: description, state: state)
@@ -79,11 +83,27 @@ public struct Checkpoint: Sendable {
     ///   - folder: The folder, which must exist.
     /// - Throws: `FileWriteError` when the disk is full or the system fails; `TorchError.operation` if LibTorch refuses.
     public static func write(_ description: ModelDescription, state: [String: Tensor], to folder: URL) throws {
-        try TensorFile.write(
-            FusedParameters.split(state), metadata: ["format": "pt"], to: folder.appendingPathComponent(weightsName))
+        try write(weights: state, to: folder.appendingPathComponent(weightsName))
         let json = try description.json()
         try AtomicFile.write(to: folder.appendingPathComponent(configurationName)) { try $0.append(json) }
     }
+
+    /// Writes weights alone.
+    ///
+    /// - Parameters:
+    ///   - state: The model's parameters by its own names.
+    ///   - file: The file.
+    /// - Throws: `FileWriteError` when the disk is full or the system fails; `TorchError.operation` if LibTorch refuses.
+    public static func write(weights state: [String: Tensor], to file: URL) throws {
+        try TensorFile.write(FusedParameters.split(state), metadata: ["format": "pt"], to: file)
+    }
+
+    private var weightsFile: URL {
+        url.pathExtension == "safetensors" ? url : url.appendingPathComponent(Self.weightsName)
+    }
+
+    /// The weights by the model's own names.
+    public func weights() throws -> [String: Tensor] { try FusedParameters.join(state) }
 
     private func require(_ task: ModelDescription.Task) throws {
         guard description.task == task else {
@@ -96,7 +116,7 @@ public struct Checkpoint: Sendable {
             try module.load(FusedParameters.join(state))
         } catch let error as TorchError {
             throw CheckpointError.damaged(
-                path: url.appendingPathComponent(Self.weightsName).path, reason: error.description)
+                path: weightsFile.path, reason: error.description)
         }
     }
 

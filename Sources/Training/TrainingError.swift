@@ -16,6 +16,8 @@ public enum TrainingError: Error, CustomStringConvertible, Sendable {
     case cannotSave(folder: String, reason: String)
     /// A loss or gradient is infinite or not a number.
     case notFinite(update: Int, what: String, utterances: [String])
+    /// Gradients of half precision overflow however little the loss is scaled.
+    case minimumLossScale(update: Int, scale: Double, what: String, utterances: [String])
 
     /// The sentence.
     public var description: String {
@@ -36,6 +38,10 @@ public enum TrainingError: Error, CustomStringConvertible, Sendable {
             "update \(update): \(what) is infinite or not a number; its utterances were "
                 + "\(utterances.joined(separator: ", ")): listen to them, lower optimization.lr, or set "
                 + "optimization.clip_norm"
+        case .minimumLossScale(let update, let scale, let what, let utterances):
+            "update \(update): \(what) still overflows although the loss scale has come down to its minimum, \(scale); the "
+                + "loss is probably exploding, and its utterances were \(utterances.joined(separator: ", ")): lower "
+                + "optimization.lr, set optimization.clip_norm, make updates of more audio, or use precision.mode=bf16"
         }
     }
 
@@ -44,7 +50,7 @@ public enum TrainingError: Error, CustomStringConvertible, Sendable {
         switch self {
         case .usage, .outputNotEmpty, .recipeChanged, .dataChanged: 64
         case .badData: 65
-        case .damagedState, .cannotSave, .notFinite: 1
+        case .damagedState, .cannotSave, .notFinite, .minimumLossScale: 1
         }
     }
 }

@@ -8,8 +8,8 @@ import Wav2Vec2
 struct CheckpointCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "checkpoint",
-        abstract: "Look into checkpoints.",
-        subcommands: [InspectCommand.self])
+        abstract: "Look into checkpoints, and average them.",
+        subcommands: [InspectCommand.self, AverageCommand.self])
 }
 
 /// `wav2vec2 checkpoint inspect`: architecture, task and size of a model on disk.

@@ -24,6 +24,7 @@ struct Program: AsyncParsableCommand {
             CheckpointCommand.self,
             BenchmarkCommand.self,
             ReportCommand.self,
+            CurvesCommand.self,
             DoctorCommand.self,
         ])
 

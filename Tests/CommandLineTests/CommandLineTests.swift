@@ -227,4 +227,25 @@ private struct Fixture {
             #expect(missing.code == 65 && missing.errors.contains("metrics.jsonl"))
         }
     }
+
+    @Test func curvesOfRunsAreDrawnSideBySide() throws {
+        try withTemporaryFolder { folder in
+            for (run, loss) in [("plain", 2.5), ("hourglass", 2.25)] {
+                let place = folder.appendingPathComponent(run)
+                try FileManager.default.createDirectory(at: place, withIntermediateDirectories: true)
+                let lines = [10, 20].map { "{\"kind\":\"valid\",\"update\":\($0),\"loss\":\(loss)}" }
+                try Data(lines.joined(separator: "\n").utf8).write(to: place.appendingPathComponent("metrics.jsonl"))
+            }
+            let file = folder.appendingPathComponent("pictures/curves.svg").path
+            let (plain, hourglass) = (folder.path + "/plain", folder.path + "/hourglass/metrics.jsonl")
+            let outcome = try run(["curves", "plain=\(plain)", "hourglass=\(hourglass)", "--output", file])
+            #expect(outcome.code == 0 && outcome.output == file + "\n" && outcome.errors == "")
+            let picture = try String(contentsOfFile: file, encoding: .utf8)
+            #expect(picture.contains("plain 2.5") && picture.contains("hourglass 2.25"))
+            #expect(try run(["curves", plain, "--output", file]).code == 64)
+            #expect(try run(["curves", "a=\(folder.path)", "--output", file]).code == 65)
+            let nothing = try run(["curves", "a=\(plain)", "--field", "wer", "--output", file])
+            #expect(nothing.code == 1 && nothing.errors.contains("the field wer"))
+        }
+    }
 }

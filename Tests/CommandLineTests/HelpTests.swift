@@ -20,7 +20,7 @@ import Testing
         "", "pretrain", "finetune", "evaluate", "transcribe", "data", "data manifest", "data combine", "data convert",
         "data labels", "data dictionary",
         "checkpoint",
-        "checkpoint inspect", "benchmark", "report", "doctor",
+        "checkpoint inspect", "benchmark", "report", "curves", "doctor",
     ])
     func helpIsAsRecorded(command: String) throws {
         let words = command.split(separator: " ").map(String.init)

@@ -24,6 +24,13 @@ import Torch
         _ = try Trainer(
             corpus.job(task, "three", plain + ["batching.num_concat_batches=1", "optimization.update_freq=3"])
         ).run()
+        let (together, apart) = (try corpus.metrics("one"), try corpus.metrics("three"))
+        for key in ["loss", "contrastive", "diversity", "penalty", "code_perplexity", "grad_norm"] {
+            guard let expected = apart.first?[key] as? Double else { continue }
+            let found = try #require(together.first?[key] as? Double, "\(key)")
+            #expect(abs(found - expected) <= 1e-5 * max(abs(expected), 1e-3), "\(key): \(found), not \(expected)")
+        }
+        #expect((apart.first?["diversity"] as? Double != nil) == (task == .pretraining))
         let (one, three) = (try moments(corpus, "one"), try moments(corpus, "three"))
         #expect(!one.isEmpty && one.keys == three.keys)
         for (name, values) in one where name.hasSuffix(".exp_avg") {
@@ -104,7 +111,8 @@ import Torch
         #expect(try corpus.bytes("broken") == corpus.bytes("straight"))
         #expect(try corpus.bytes("broken", "best") == corpus.bytes("straight", "best"))
         func comparable(_ output: String) throws -> [[String]] {
-            try corpus.metrics(output).map { line in
+            // The speed at the end is that of the last job alone.
+            try corpus.metrics(output).filter { $0["kind"] as? String != "benchmark" }.map { line in
                 line.filter { !$0.key.contains("second") && $0.key != "data_wait_share" && $0.key != "peak_rss_mb" }
                     .map { "\($0.key)=\($0.value)" }.sorted()
             }
@@ -149,7 +157,7 @@ import Torch
         job.train.append(WeightedManifest(corpus.file("valid.tsv")))
         #expect(message(job).0.contains("begun on"))
         job = try corpus.job(.pretraining, "weights")
-        job.train = [WeightedManifest(parsing: corpus.file("train.tsv").path + ":2.5")]
+        job.valid = [WeightedManifest(parsing: corpus.file("valid.tsv").path + ":2.5")]
         #expect(message(job).0.contains("weight 2.5"))
         try FileManager.default.removeItem(at: corpus.file("dict.ltr.txt"))
         #expect(message(try corpus.job(.finetuning, "nodict")).0.contains("dict.ltr.txt"))

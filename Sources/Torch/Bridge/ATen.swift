@@ -111,5 +111,8 @@ enum ATen {
     static let embedding = Operator("aten::embedding")
     static let attention = Operator("aten::scaled_dot_product_attention")
     static let ctcLoss = Operator("aten::ctc_loss", "IntList")
+    static let lerpInPlace = Operator("aten::lerp_", "Scalar")
+    static let foreachNorm = Operator("aten::_foreach_norm", "Scalar")
+    static let foreachMulInPlace = Operator("aten::_foreach_mul_", "List")
     static let fusedAdamW = Operator("aten::_fused_adamw_")
 }

@@ -169,6 +169,10 @@ extension Tensor {
     public func addInPlace(_ other: Tensor, scale: Double = 1) throws {
         try ATen.addInPlace.run(.tensor(self), .tensor(other), .double(scale))
     }
+    /// self ← self + weight · (end − self).
+    public func interpolateInPlace(to end: Tensor, weight: Double) throws {
+        try ATen.lerpInPlace.run(.tensor(self), .tensor(end), .double(weight))
+    }
     /// self ← self · other.
     public func multiplyInPlace(_ other: Tensor) throws { try ATen.mulInPlace.run(.tensor(self), .tensor(other)) }
     /// self ← factor · self.

@@ -5,6 +5,8 @@ extension Tensor {
     public func gelu() throws -> Tensor {
         fitsHostKernels ? try hostGELU() : try ATen.gelu(.tensor(self))
     }
+    /// Gaussian error linear unit in its approximate (tanh) form: fairseq's `gelu_accurate`.
+    public func geluApproximated() throws -> Tensor { try ATen.gelu(.tensor(self), .string("tanh")) }
     /// The gradient of ``gelu()`` at this input.
     public func geluBackward(_ gradient: Tensor) throws -> Tensor {
         try ATen.geluBackward(.tensor(gradient), .tensor(self))
