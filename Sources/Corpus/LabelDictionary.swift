@@ -21,7 +21,7 @@ public struct LabelDictionary: Equatable, Sendable {
     /// The indices of symbols of one ASCII character, −1 for others: nearly all labels are found here.
     private let letters: [Int]
 
-    private init(entries: [(symbol: String, count: Int)]) {
+    init(entries: [(symbol: String, count: Int)]) {
         symbols = Self.specials + entries.map(\.symbol)
         counts = Self.specials.map { _ in 0 } + entries.map(\.count)
         let indices = Dictionary(zip(symbols, 0...), uniquingKeysWith: { first, _ in first })

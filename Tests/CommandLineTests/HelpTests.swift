@@ -19,8 +19,8 @@ import Testing
     @Test(arguments: [
         "", "pretrain", "finetune", "evaluate", "transcribe", "data", "data manifest", "data combine", "data convert",
         "data labels", "data dictionary",
-        "checkpoint",
-        "checkpoint inspect", "benchmark", "report", "curves", "doctor",
+        "data librispeech", "checkpoint", "checkpoint inspect", "checkpoint average", "checkpoint fetch", "benchmark",
+        "report", "curves", "doctor",
     ])
     func helpIsAsRecorded(command: String) throws {
         let words = command.split(separator: " ").map(String.init)
