@@ -71,7 +71,7 @@ final class TrainingData {
             parts.append(part)
             position += 1
         }
-        return parts.isEmpty ? nil : MicroBatch(parts, cropsToShortest: options.crop == .toShortest)
+        return parts.isEmpty ? nil : MicroBatch(parts)
     }
 
     private func currentLoader() throws -> BatchLoader {
@@ -91,6 +91,8 @@ extension Recipe {
             maxTokens: batching.maxTokens, maxSampleSize: data.maxSampleSize,
             minSampleSize: max(data.minSampleSize, receptiveField),
             requiredBatchSizeMultiple: batching.requiredBatchSizeMultiple, batchSize: batching.batchSize,
-            crop: batching.crop, requiredSequenceLengthMultiple: batching.requiredSeqLenMultiple)
+            crop: batching.crop, requiredSequenceLengthMultiple: batching.requiredSeqLenMultiple,
+            cropGroup: batching.cropGroup, receptiveField: receptiveField, hop: model.convFeatureLayers.hop,
+            skipInvalid: batching.skipInvalidSizeInputs)
     }
 }
