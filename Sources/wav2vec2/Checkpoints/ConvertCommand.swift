@@ -54,7 +54,6 @@ struct ConvertCommand: ParsableCommand {
                 LabelDictionary(contentsOf: fileURL(dictionary)).symbols, from: dictionary)
         }
         let format = try to ?? Self.format(of: url.lastPathComponent, from: checkpoint.format)
-        Console.progress("writing \(output) in \(format.name) format")
         let left = try checkpoint.convert(to: url, format: format, replacing: force)
         let report = ConversionReport(checkpoint, input: input, output: output, to: format, notCarriedOver: left)
         Console.output(json ? try jsonLine(report) : report.text)
