@@ -159,7 +159,7 @@ import Torch
         job.train.append(WeightedManifest(corpus.file("valid.tsv")))
         #expect(message(job).0.contains("begun on"))
         job = try corpus.job(.pretraining, "weights")
-        job.train = [WeightedManifest(parsing: corpus.file("train.tsv").path + ":2.5")]
+        job.valid = [WeightedManifest(parsing: corpus.file("valid.tsv").path + ":2.5")]
         #expect(message(job).0.contains("weight 2.5"))
         try FileManager.default.removeItem(at: corpus.file("dict.ltr.txt"))
         #expect(message(try corpus.job(.finetuning, "nodict")).0.contains("dict.ltr.txt"))
