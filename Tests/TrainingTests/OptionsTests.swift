@@ -126,4 +126,24 @@ import Wav2Vec2
             }
         }
     }
+
+    /// The guide names the tests that hold what the originals do wrong: they must be there.
+    @Test func theGuidesTestsExist() throws {
+        let root = OptionsPage.file.deletingLastPathComponent()
+        let guide = try String(contentsOf: root.appendingPathComponent("Training.md"), encoding: .utf8)
+        let table = guide.components(separatedBy: "| There | Here | Test |").last?.components(separatedBy: "\n\n").first
+        let names = try #require(table).split(separator: "\n").dropFirst(2).flatMap { row in
+            row.split(separator: "|").last.map(OptionsPage.codes) ?? []
+        }
+        let tests = root.appendingPathComponent("../../Tests").standardized
+        let files = FileManager.default.enumerator(at: tests, includingPropertiesForKeys: nil)?.allObjects ?? []
+        let sources = try files.compactMap { $0 as? URL }.filter { $0.pathExtension == "swift" }.map {
+            try String(contentsOf: $0, encoding: .utf8)
+        }.joined()
+        #expect(names.count > 9)
+        for name in names {
+            #expect(
+                sources.contains("func \(name)(") || sources.contains("struct \(name) "), "there is no test \(name)")
+        }
+    }
 }

@@ -22,7 +22,8 @@ import Wav2Vec2
         let corpus = try SyntheticCorpus(seconds: 0.6)
         let plain = [
             "batching.num_concat_batches=1", "optimization.update_freq=1", "batching.max_tokens=24000",
-            "model.encoder_layers=1", "optimization.max_update=200", "optimization.warmup_updates=20", "optimization.lr=0.0005",
+            "model.encoder_layers=1", "optimization.max_update=200", "optimization.warmup_updates=20",
+            "optimization.lr=0.0005",
             "logging.log_every=20", "validation.every=off", "checkpoint.save_every=1000",
         ]
         func train(_ mode: String) throws -> [Double] {
@@ -153,7 +154,9 @@ import Wav2Vec2
         #expect(found != second)
         #expect(try Checkpoint.read(corpus.file("run/best/ema.safetensors")).ctcModel().labelCount > 0)
         let valid = try corpus.metrics("run").filter { ($0["kind"] as? String)?.hasPrefix("valid") == true }
-        let (raw, averaged) = (valid.filter { $0["kind"] as? String == "valid" }, valid.filter { $0["kind"] as? String == "valid_ema" })
+        let (raw, averaged) = (
+            valid.filter { $0["kind"] as? String == "valid" }, valid.filter { $0["kind"] as? String == "valid_ema" }
+        )
         #expect(raw.count == averaged.count && !raw.isEmpty)
         #expect(raw.last?["loss"] as? Double != averaged.last?["loss"] as? Double)
     }
@@ -170,6 +173,8 @@ import Wav2Vec2
         #expect(try Recipe(yaml: recipe.yaml, path: "copy") == recipe)
         #expect(throws: ConfigurationError.self) { try recipe.apply(["optimization.ema=1"]) }
         #expect(throws: ConfigurationError.self) { try recipe.apply(["precision.fp32_pos_conv=maybe"]) }
-        #expect(throws: ConfigurationError.self) { try recipe.apply(["precision.mode=fp16", "precision.fp16_init_scale=0"]) }
+        #expect(throws: ConfigurationError.self) {
+            try recipe.apply(["precision.mode=fp16", "precision.fp16_init_scale=0"])
+        }
     }
 }
