@@ -41,9 +41,11 @@ public actor Recognizer {
     ///   - dictionary: A fairseq dictionary in place of the checkpoint's own labels.
     ///   - device: Where the model runs.
     ///   - batchSeconds: How much audio goes through the model at once, in seconds.
+    ///   - precision: In which number formats the model computes.
     /// - Throws: `CheckpointError`, `CorpusError` or ``RecognitionError`` about the files, `TorchError` about the device.
     public init(
-        checkpoint url: URL, dictionary: URL? = nil, device: Device = .cpu, batchSeconds: Double = 60
+        checkpoint url: URL, dictionary: URL? = nil, device: Device = .cpu, batchSeconds: Double = 60,
+        precision: ModelPrecision = ModelPrecision()
     ) throws {
         let checkpoint = try Checkpoint.read(url)
         let model = try checkpoint.ctcModel()
@@ -57,7 +59,7 @@ public actor Recognizer {
         }
         try self.init(
             model: model, symbols: symbols, normalizes: checkpoint.description.normalize, device: device,
-            batchSeconds: batchSeconds)
+            batchSeconds: batchSeconds, precision: precision)
     }
 
     /// Puts a model to use.
@@ -68,9 +70,11 @@ public actor Recognizer {
     ///   - normalizes: Whether recordings are brought to zero mean and unit variance.
     ///   - device: Where the model runs.
     ///   - batchSeconds: How much audio goes through the model at once, in seconds.
+    ///   - precision: In which number formats the model computes.
     /// - Throws: `RecognitionError` when symbols and labels do not go together, `TorchError` about the device.
     public init(
-        model: sending CTCModel, symbols: [String], normalizes: Bool, device: Device = .cpu, batchSeconds: Double = 60
+        model: sending CTCModel, symbols: [String], normalizes: Bool, device: Device = .cpu, batchSeconds: Double = 60,
+        precision: ModelPrecision = ModelPrecision()
     ) throws {
         guard symbols.count == model.labelCount else {
             throw RecognitionError.dictionarySize(
@@ -80,6 +84,7 @@ public actor Recognizer {
         if device != .cpu {
             for parameter in model.parameters() { parameter.tensor = try parameter.tensor.to(device: device) }
         }
+        try model.convert(to: precision, on: device)
         let layers = model.model.configuration.convFeatureLayers
         let frameSeconds = Double(layers.hop) / Double(AudioFile.modelSampleRate)
         self.model = model

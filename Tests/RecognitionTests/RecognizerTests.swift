@@ -41,6 +41,19 @@ import Wav2Vec2
         }
     }
 
+    @Test(arguments: [ModelPrecision.Mode.fp16, .bf16])
+    func halfPrecisionRecognisesTheSame(_ mode: ModelPrecision.Mode) async throws {
+        let recordings = (0..<4).map { Recording(samples: TinyModel.samples(9_000 + 2_000 * $0, seed: UInt64($0))) }
+        let exact = try await TinyModel.recognizer().logProbabilities(recordings).map { try $0.get() }
+        let half = try TinyModel.recognizer(precision: ModelPrecision(mode))
+        let band: Float = mode == .fp16 ? 0.02 : 0.15
+        for (found, expected) in zip(try await half.logProbabilities(recordings), exact) {
+            let differences = zip(try found.get(), expected).map { abs($0 - $1) }
+            #expect(differences.count == expected.count && differences.allSatisfy { $0 < band })
+            #expect(differences.contains { $0 > 0 })
+        }
+    }
+
     @Test func badRecordingsFailAloneAndByName() async throws {
         let recognizer = try TinyModel.recognizer()
         struct Broken: Error {}

@@ -49,7 +49,9 @@ private final class Pair: Module {
     @Test(arguments: [0, 0.01])
     func followsApex(decay: Double) throws {
         var stream = RandomStream(seed: 3, purpose: .synthesis)
-        func random(_ count: Int, _ scale: Double) -> [Double] { (0..<count).map { _ in (stream.uniform() - 0.5) * scale } }
+        func random(_ count: Int, _ scale: Double) -> [Double] {
+            (0..<count).map { _ in (stream.uniform() - 0.5) * scale }
+        }
         // The second parameter starts from zero: its trust ratio has no norm to use at first.
         var references = [Reference(random(7, 4)), Reference([0, 0, 0])]
         let module = try Pair(references[0].values, references[1].values)

@@ -22,7 +22,8 @@ import Torch
             }
             let last = mode.nextDropoutSeed().map { "\($0)" }
             seeds.append(last ?? "")
-            return try [hidden.elements()] + hidden.squared().sum().gradients(of: [input, weight]).compactMap { $0 }
+            return try [hidden.elements()]
+                + hidden.squared().sum().gradients(of: [input, weight]).compactMap { $0 }
                 .map { try $0.elements() }
         }
         var seeds: [String] = []
@@ -72,7 +73,8 @@ import Torch
             let input = try Tensor.normal([256], deviation: 0.1, generator: Generator(seed: 1)).requiringGradient()
             var hidden = try input + 1
             for _ in 0..<4 {
-                hidden = try recomputes ? recomputing(hidden, parameters: [], .inference, part) : part(hidden, .inference)
+                hidden =
+                    try recomputes ? recomputing(hidden, parameters: [], .inference, part) : part(hidden, .inference)
             }
             held = Kept.bytes
             return try hidden.sum().gradients(of: [input])[0]?.elements() ?? []

@@ -154,9 +154,8 @@ import Wav2Vec2
         #expect(found != second)
         #expect(try Checkpoint.read(corpus.file("run/best/ema.safetensors")).ctcModel().labelCount > 0)
         let valid = try corpus.metrics("run").filter { ($0["kind"] as? String)?.hasPrefix("valid") == true }
-        let (raw, averaged) = (
-            valid.filter { $0["kind"] as? String == "valid" }, valid.filter { $0["kind"] as? String == "valid_ema" }
-        )
+        func ofKind(_ kind: String) -> [[String: Any]] { valid.filter { $0["kind"] as? String == kind } }
+        let (raw, averaged) = (ofKind("valid"), ofKind("valid_ema"))
         #expect(raw.count == averaged.count && !raw.isEmpty)
         #expect(raw.last?["loss"] as? Double != averaged.last?["loss"] as? Double)
     }
@@ -173,8 +172,7 @@ import Wav2Vec2
         #expect(try Recipe(yaml: recipe.yaml, path: "copy") == recipe)
         #expect(throws: ConfigurationError.self) { try recipe.apply(["optimization.ema=1"]) }
         #expect(throws: ConfigurationError.self) { try recipe.apply(["precision.fp32_pos_conv=maybe"]) }
-        #expect(throws: ConfigurationError.self) {
-            try recipe.apply(["precision.mode=fp16", "precision.fp16_init_scale=0"])
-        }
+        let noScale = ["precision.mode=fp16", "precision.fp16_init_scale=0"]
+        #expect(throws: ConfigurationError.self) { try recipe.apply(noScale) }
     }
 }

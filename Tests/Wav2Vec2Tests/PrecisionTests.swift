@@ -41,7 +41,8 @@ struct PrecisionTests {
             entries: (6, 2), stream: RandomStream(seed: 1, purpose: .negatives, step: 1))
         // Noise so strong that rounding changes no choice of a code, which would be another gradient altogether.
         let choices = mask.frames.reduce(0) { $0 + $1.count } * configuration.latentGroups
-        let noise = try Tensor.normal([choices, configuration.latentVars], deviation: 20, generator: Generator(seed: 5))
+        let noise = try Tensor.normal(
+            [choices, configuration.latentVars], deviation: 20, generator: Generator(seed: 5))
         let plan = SubBatchPlan(
             utterances: 0..<layout.count, mask: mask, negatives: negatives, noise: .given(noise))
         let losses = try model(

@@ -1,5 +1,6 @@
-/// Runs a part of a model and keeps its input only; the backward pass runs it a second time (Chen et al. 2016).
+/// Runs a part of a model and keeps its input only; the backward pass runs it a second time.
 ///
+/// Source: Chen et al. 2016.
 /// Dropout masks are functions of seeds, so the second run repeats the first one exactly, and so do the gradients.
 ///
 /// - Parameters:

@@ -1,8 +1,8 @@
 import Foundation
 
-/// LAMB with decoupled weight decay, in the form of apex's `FusedLAMB` (You et al. 2020).
+/// LAMB with decoupled weight decay, in the form of apex's `FusedLAMB`.
 ///
-/// Adam's step with weight decay, scaled for each parameter by the ratio of the parameter's norm to the step's. Unlike in
+/// Source: You et al. 2020. Adam's step with weight decay, scaled for each parameter by the ratio of the parameter's norm to the step's. Unlike in
 /// ``Adam``, ε is added after the moments' bias correction. As in apex, without weight decay there is no such scaling.
 /// apex clips gradients to a norm of 1 itself; here clipping is the caller's, by the gradient scale.
 public final class Lamb: Optimizer {
@@ -78,7 +78,8 @@ public final class Lamb: Optimizer {
         let ofValues = try norms(parameters.views(of: parameters.values))
         let ofSteps = try norms(steps)
         let usable = try ofValues.isGreater(than: 0).and(ofSteps.isGreater(than: 0))
-        let ratios = try Tensor.choose(usable, ofValues / ofSteps, else: Tensor.ones(ofSteps.shape, device: step.device))
+        let one = try Tensor.ones(ofSteps.shape, device: step.device)
+        let ratios = try Tensor.choose(usable, ofValues / ofSteps, else: one)
         try ATen.foreachMulInPlace.run(.tensors(steps), .tensors(steps.indices.map { try ratios.selected(0, $0) }))
     }
 

@@ -1,6 +1,6 @@
-/// Dynamic loss scaling with backoff, as in fairseq's and NVIDIA's `DynamicLossScaler` (Micikevicius et al. 2018).
+/// Dynamic loss scaling with backoff.
 ///
-/// The scale doubles after every `window` updates without overflow, and halves after one with.
+/// Sources: Micikevicius et al. 2018; fairseq's and NVIDIA's `DynamicLossScaler`, whose counting this repeats. The scale doubles after every `window` updates without overflow, and halves after one with.
 struct LossScaler: Sendable {
     /// Where the scaler is, for a checkpoint.
     struct State: Codable, Equatable, Sendable {
