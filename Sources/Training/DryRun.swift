@@ -64,8 +64,10 @@ extension Trainer {
         let options = recipe.optimization
         let update = state.update + 1
         let began = ContinuousClock.now
-        let sums = try makeUpdate(
-            update, learningRate: options.learningRate.rate(update: update, maxUpdate: options.maxUpdate))
+        let sums =
+            try makeUpdate(
+                update, learningRate: options.learningRate.rate(update: update, maxUpdate: options.maxUpdate))
+            ?? Statistics()
         let seconds = (ContinuousClock.now - began).inSeconds
         let (whole, weights) = try keeper.measure(state)
         let megabyte = Double(1 << 20)

@@ -31,23 +31,29 @@ public final class Trainer {
     var meter: Meter
     private var watch: Watch
     private let lastEpochOfJob: Int?
+    private let lock: RunLock?
 
     /// The training loop: rate, update, log, validate, save.
     ///
-    /// - Parameter stop: Asked after every update for the signal that wants the run to stop.
+    /// - Parameter stop: Asked after every micro-batch for the signal that wants the run to stop.
     /// - Returns: Whether all updates are made.
     /// - Throws: ``TrainingError``, or what the data or the model threw; what was saved before stays.
     public func run(stop: () -> Int32? = { nil }) throws -> TrainingOutcome {
         let options = recipe.optimization
         let firstUpdate = state.update
+        var signal: Int32?
         while !isFinished {
             let update = state.update + 1
             let rate = options.learningRate.rate(update: update, maxUpdate: options.maxUpdate)
-            let sums = try makeUpdate(update, learningRate: rate)
-            try finish(update, sums, rate: rate)
-            if let signal = stop() {
+            let sums = try makeUpdate(update, learningRate: rate) {
+                signal = stop()
+                return signal != nil
+            }
+            // An update that was broken off has changed nothing: the state is still that after the one before.
+            if let sums { try finish(update, sums, rate: rate) }
+            if let signal = signal ?? stop() {
                 try save()
-                report("stopped by signal \(signal) after update \(update)\(howToGoOn)")
+                report("stopped by signal \(signal) after update \(state.update)\(howToGoOn)")
                 return .stopped(signal: signal)
             }
             if let lastEpochOfJob, state.epoch >= lastEpochOfJob, !isFinished {
@@ -156,6 +162,7 @@ public final class Trainer {
         }
         try job.device.prepare()
         let folder = RunFolder(url: job.output)
+        lock = job.isDryRun ? nil : try RunLock(job.output)
         let last = try job.place(in: folder)
         let saved = try last.map { (weights: try Checkpoint.read($0), state: try TrainingState.read($0)) }
         let origin = try saved?.weights ?? job.from.map { try Checkpoint.read($0) }

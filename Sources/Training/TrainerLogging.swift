@@ -18,7 +18,8 @@ extension Trainer {
             state.statistics, meter.endLap(), update: state.update, epoch: epoch, learningRate: rate,
             temperature: pretrains
                 ? TemperatureSchedule(recipe.model.latentTemp).temperature(update: state.update) : nil,
-            lossScale: makeUpdate.lossScale, etaSeconds: meter.secondsPerUpdate.map { $0 * Double(remainingUpdates) }, seconds: meter.totalSeconds)
+            lossScale: makeUpdate.lossScale, etaSeconds: meter.secondsPerUpdate.map { $0 * Double(remainingUpdates) },
+            seconds: meter.totalSeconds)
         state.statistics = Statistics()
         try log?.write(record, series: "train", update: state.update)
         report(progressLine(record, of: recipe.optimization.maxUpdate))

@@ -6,6 +6,8 @@ public enum TrainingError: Error, CustomStringConvertible, Sendable {
     case badData(String)
     /// The output folder holds something, and resuming was not asked for.
     case outputNotEmpty(folder: String)
+    /// Another process trains in the output folder.
+    case folderInUse(folder: String)
     /// The run to be resumed was started with another recipe; each difference as `key: then → now`.
     case recipeChanged(folder: String, differences: [String])
     /// The run to be resumed was started on other data.
@@ -25,6 +27,8 @@ public enum TrainingError: Error, CustomStringConvertible, Sendable {
         case .usage(let sentence), .badData(let sentence): sentence
         case .outputNotEmpty(let folder):
             "\(folder) is not empty: add --resume to go on with the run in it, or choose another --output"
+        case .folderInUse(let folder):
+            "another process is training in \(folder): wait for it, stop it, or choose another --output"
         case .recipeChanged(let folder, let differences):
             "\(folder) was begun with another recipe (\(differences.joined(separator: "; "))): resume with the same "
                 + "values, or start in another --output"
@@ -50,7 +54,7 @@ public enum TrainingError: Error, CustomStringConvertible, Sendable {
         switch self {
         case .usage, .outputNotEmpty, .recipeChanged, .dataChanged: 64
         case .badData: 65
-        case .damagedState, .cannotSave, .notFinite, .minimumLossScale: 1
+        case .damagedState, .folderInUse, .cannotSave, .notFinite, .minimumLossScale: 1
         }
     }
 }

@@ -19,7 +19,7 @@ import Testing
     @Test(arguments: [
         "", "pretrain", "finetune", "evaluate", "transcribe", "data", "data manifest", "data labels", "data dictionary",
         "checkpoint",
-        "checkpoint inspect", "benchmark", "report", "curves", "doctor",
+        "checkpoint inspect", "checkpoint average", "benchmark", "report", "curves", "doctor",
     ])
     func helpIsAsRecorded(command: String) throws {
         let words = command.split(separator: " ").map(String.init)

@@ -21,11 +21,13 @@ import Wav2Vec2
         let corpus = try SyntheticCorpus()
         _ = try Trainer(corpus.job(.pretraining, "straight", Self.plain)).run()
         var job = try corpus.job(.pretraining, "moved", Self.plain)
-        var updates = 0
+        // Asked after each of an update's two micro-batches.
+        var asked = 0
         _ = try Trainer(job).run {
-            updates += 1
-            return updates == 2 ? SIGTERM : nil
+            asked += 1
+            return asked == 4 ? SIGTERM : nil
         }
+        #expect(try TrainingState.read(corpus.file("moved/last")).update == 2)
         job.resume = true
         job.recipe.batching.numConcatBatches = 1
         job.recipe.optimization.updateFreq = 4
@@ -55,6 +57,20 @@ import Wav2Vec2
         #expect(try Trainer(job).recipe.optimization.updateFreq == 4)
         job.recipe.batching.numConcatBatches = 3
         #expect(throws: TrainingError.self) { try Trainer(job) }
+    }
+
+    @Test func aSecondProcessIsKeptOutOfTheFolder() throws {
+        let corpus = try SyntheticCorpus(utterances: 5)
+        var job = try corpus.job(.pretraining, "run", ["optimization.max_update=1"])
+        let first = try Trainer(job)
+        job.resume = true
+        do {
+            _ = try Trainer(job)
+            Issue.record("two trainers share a folder")
+        } catch let error as TrainingError {
+            #expect("\(error)".contains("another process is training in") && error.exitCode == 1)
+        }
+        #expect(try first.run() == .finished)
     }
 
     @Test func epochsOfThisJobPauseTheRunWithoutChangingIt() throws {
@@ -174,6 +190,41 @@ import Wav2Vec2
                 #expect(bytes.range(of: Data(tag.utf8)) != nil, "\(tag)")
             }
         }
+    }
+
+    @Test(arguments: [TrainingJob.Task.pretraining, .finetuning])
+    func averagedWeightsAreValidatedBesideTheRawOnes(_ task: TrainingJob.Task) throws {
+        let corpus = try SyntheticCorpus()
+        var lines: [String] = []
+        var job = try corpus.job(task, "run", ["optimization.ema=0.5"])
+        job.valid.append(WeightedManifest(corpus.file("train.tsv")))
+        _ = try Trainer(job) { lines.append($0) }.run()
+        let records = try corpus.metrics("run").filter { ($0["kind"] as? String)?.hasPrefix("valid") == true }
+        #expect(
+            records.compactMap { $0["kind"] as? String }
+                == ["valid", "valid_ema", "valid", "valid_ema", "valid", "valid_ema", "valid", "valid_ema"])
+        for pair in stride(from: 0, to: records.count, by: 2) {
+            #expect(records[pair]["loss"] as? Double != records[pair + 1]["loss"] as? Double)
+            #expect(records[pair + 1]["best"] as? Bool == false)
+            #expect((records[pair + 1]["uer"] is NSNumber) == (task == .finetuning))
+        }
+        #expect(lines.contains { $0.contains("of averaged weights") })
+        #expect(
+            try FileManager.default.contentsOfDirectory(atPath: corpus.file("run/tensorboard").path).sorted()
+                == ["ema", "ema-train", "train", "valid", "valid-train"])
+    }
+
+    @Test func aSetWithoutWordsCannotChooseTheBest() throws {
+        let corpus = try SyntheticCorpus()
+        let manifest = try String(contentsOf: corpus.file("valid.tsv"), encoding: .utf8).split(separator: "\n")
+        try Data((manifest.prefix(2).joined(separator: "\n") + "\n").utf8).write(to: corpus.file("empty.tsv"))
+        try Data("|\n".utf8).write(to: corpus.file("empty.ltr"))
+        var job = try corpus.job(.finetuning, "run", ["optimization.max_update=1"])
+        job.valid = [WeightedManifest(corpus.file("empty.tsv"))]
+        var lines: [String] = []
+        _ = try Trainer(job) { lines.append($0) }.run()
+        #expect(lines.contains { $0.hasPrefix("WARNING") && $0.contains("cannot choose the best checkpoint") })
+        #expect(!FileManager.default.fileExists(atPath: corpus.file("run/best").path))
     }
 
     @Test(arguments: [

@@ -64,7 +64,8 @@ struct TrainingState: Codable {
 
     /// Sections and keys that may differ when a run is resumed: they do not change what is computed.
     private static let free: Set<String> = [
-        "model.checkpoint_activations", "optimization.max_epoch", "data.workers", "data.prefetch", "batching.max_tokens_valid",
+        "model.checkpoint_activations", "optimization.max_epoch", "data.workers", "data.prefetch",
+        "batching.max_tokens_valid",
         "batching.batch_size_valid", "batching.effective_batch", "checkpoint", "logging", "validation", "watch",
     ]
 

@@ -28,7 +28,10 @@ func validationLine(
     seconds: Double
 ) -> String {
     let sums = result.statistics
-    var parts = ["validation after update \(update)" + (weights.map { " of \($0)" } ?? ""), manifest.name, "loss \(short(sums.mean(sums.loss)))"]
+    var parts = [
+        "validation after update \(update)" + (weights.map { " of \($0)" } ?? ""), manifest.name,
+        "loss \(short(sums.mean(sums.loss)))",
+    ]
     if let wer = result.wer { parts.append("WER \(short(wer * 100)) %") }
     if let cer = result.cer { parts.append("CER \(short(cer * 100)) %") }
     if result.wer == nil { parts.append("accuracy \(short(sums.mean(Double(sums.correct)) * 100)) %") }

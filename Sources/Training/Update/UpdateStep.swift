@@ -63,15 +63,19 @@ final class UpdateStep {
     /// - Parameters:
     ///   - update: Its number, from 1.
     ///   - learningRate: The step size.
-    /// - Returns: The update's sums.
+    ///   - isInterrupted: Asked between micro-batches: an update of many takes long.
+    /// - Returns: The update's sums; `nil` if it was interrupted, and then nothing but the place in the data has changed.
     /// - Throws: ``TrainingError/notFinite(update:what:utterances:)``,
     ///   ``TrainingError/minimumLossScale(update:scale:what:utterances:)``, or what the data or the model threw.
-    func callAsFunction(_ update: Int, learningRate: Double) throws -> Statistics {
+    func callAsFunction(
+        _ update: Int, learningRate: Double, isInterrupted: () -> Bool = { false }
+    ) throws -> Statistics? {
         var sums = Statistics()
         var utterances: [Int] = []
         let lossScale = scaler?.scale ?? 1
         for group in task.groups { try group.parameters.clearGradients() }
         for microBatch in 0..<options.updateFreq {
+            if microBatch > 0, isInterrupted() { return nil }
             guard let batch = try data.next() else { break }
             sums += try task.accumulate(batch, update: update, microBatch: microBatch, lossScale: lossScale)
             for group in task.groups { try group.parameters.collectGradients() }
