@@ -18,11 +18,15 @@ public struct LabelDictionary: Equatable, Sendable {
     /// How often each symbol occurred, 0 for the specials.
     public let counts: [Int]
     private let indices: [String: Int]
+    /// The indices of symbols of one ASCII character, −1 for others: nearly all labels are found here.
+    private let letters: [Int]
 
     private init(entries: [(symbol: String, count: Int)]) {
         symbols = Self.specials + entries.map(\.symbol)
         counts = Self.specials.map { _ in 0 } + entries.map(\.count)
-        indices = Dictionary(zip(symbols, 0...), uniquingKeysWith: { first, _ in first })
+        let indices = Dictionary(zip(symbols, 0...), uniquingKeysWith: { first, _ in first })
+        self.indices = indices
+        letters = (0..<128).map { byte in indices[String(Unicode.Scalar(UInt8(byte)))] ?? -1 }
     }
 
     /// How many symbols there are, specials included: the width of a CTC head.
@@ -116,6 +120,19 @@ public struct LabelDictionary: Equatable, Sendable {
         try Lines.write(own.lazy.map { "\(symbols[$0]) \(counts[$0])" }, to: url)
     }
 
+    /// Where the dictionary of a manifest is looked for: `dict.ltr.txt` beside a file, and in a folder.
+    ///
+    /// - Parameters:
+    ///   - manifest: A file or a folder.
+    ///   - labels: The labels' extension.
+    /// - Returns: The file, which need not be there.
+    public static func file(for manifest: URL, labels: String) -> URL {
+        var isFolder: ObjCBool = false
+        let exists = FileManager.default.fileExists(atPath: manifest.path, isDirectory: &isFolder)
+        let folder = exists && isFolder.boolValue ? manifest : manifest.deletingLastPathComponent()
+        return folder.appendingPathComponent("dict.\(labels).txt")
+    }
+
     // MARK: - Labels
 
     /// A label line as indices.
@@ -130,13 +147,35 @@ public struct LabelDictionary: Equatable, Sendable {
     public func encode(
         _ line: String, utterance: String = "given", file: String = "labels", number: Int = 1
     ) throws -> [Int] {
-        try line.utf8.split(separator: UInt8(ascii: " ")).map { bytes in
-            let symbol = String(Substring(bytes))
-            guard let index = indices[symbol] else {
+        var line = line
+        return try line.withUTF8 { bytes in
+            try encode(UnsafeRawBufferPointer(bytes)) { symbol in
                 throw CorpusError.unknownSymbol(symbol: symbol, utterance: utterance, file: file, line: number)
             }
-            return index
         }
+    }
+
+    /// A label line as indices; `unknown` gets every symbol that is not in the dictionary.
+    func encode(_ line: UnsafeRawBufferPointer, unknown: (String) throws -> Void) rethrows -> [Int] {
+        var labels: [Int] = []
+        labels.reserveCapacity(line.count / 2 + 1)
+        var start = 0
+        while start < line.count {
+            guard line[start] != 0x20 else {
+                start += 1
+                continue
+            }
+            var end = start + 1
+            while end < line.count, line[end] != 0x20 { end += 1 }
+            if end == start + 1, line[start] < 128, letters[Int(line[start])] >= 0 {
+                labels.append(letters[Int(line[start])])
+            } else {
+                let symbol = String(decoding: line[start..<end], as: UTF8.self)
+                if let index = indices[symbol] { labels.append(index) } else { try unknown(symbol) }
+            }
+            start = end
+        }
+        return labels
     }
 
     /// The labels of one of a manifest's utterances as indices.
@@ -149,15 +188,7 @@ public struct LabelDictionary: Equatable, Sendable {
     public func encode(_ manifest: Manifest, at index: Int) throws -> [Int] {
         guard let lines = manifest.labelLines else { throw CorpusError.noLabels(manifest: manifest.name) }
         let place = manifest.labelPlace(of: index)
-        return try encode(lines[index], utterance: manifest.path(index), file: place.file, number: place.line)
-    }
-
-    /// Checks that the dictionary has every symbol of a manifest's labels.
-    ///
-    /// - Parameter manifest: Read with labels.
-    /// - Throws: `CorpusError.unknownSymbol` for the first one that is missing; `CorpusError.noLabels`.
-    public func validate(_ manifest: Manifest) throws {
-        for index in 0..<manifest.count { _ = try encode(manifest, at: index) }
+        return try encode(lines[index], utterance: manifest.identifier(index), file: place.file, number: place.line)
     }
 
     /// The text that indices spell: `|` parts words, specials other than `<unk>` are silent.

@@ -174,8 +174,8 @@ public final class Trainer {
         try recipe.validate()
 
         let labels = job.task == .finetuning ? recipe.data.labels : nil
-        let manifest = try Manifest.joined(job.train, labels: labels)
-        validation = try job.valid.map { try Manifest.joined([$0], labels: labels) }
+        let manifest = try Manifest.training(job.train, labels: labels)
+        validation = try job.valid.map { try Manifest.validation($0, labels: labels) }
         let summary = "\(manifest.name) (\(manifest.count) utterances, \(manifest.totalSamples) samples)"
         let batch = EffectiveBatch(recipe)
         var state = saved?.state ?? TrainingState(recipe: [:], data: summary)
@@ -213,6 +213,9 @@ public final class Trainer {
             earlierSeconds: log?.earlierSeconds ?? 0, peak: peak, benchmarkEpochs: recipe.logging.benchmarkEpochsNum)
         // A kill may have come between saving the last state and keeping it.
         if saved != nil, !job.isDryRun { try keeper.tidy(state) }
+        for manifest in validation {
+            if let sentence = try recipe.validationExclusions(manifest, job.task) { report("WARNING: \(sentence)") }
+        }
         introduce(job, batch, peak: peak)
     }
 

@@ -19,7 +19,8 @@ struct EvaluateCommand: AsyncParsableCommand {
 
     @OptionGroup var model: CheckpointOptions
 
-    @Option(help: "The recordings and what is said in them: a fairseq .tsv, or JSON lines.", completion: .file())
+    @Option(
+        help: "The recordings and what is said in them: a fairseq .tsv, JSON lines, or a folder.", completion: .file())
     var manifest: String
 
     @Option(help: "The labels' extension beside a .tsv: ltr spells letters, of any other the symbols are words.")

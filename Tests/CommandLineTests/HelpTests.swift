@@ -17,7 +17,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "", "pretrain", "finetune", "evaluate", "transcribe", "data", "data manifest", "data labels", "data dictionary",
+        "", "pretrain", "finetune", "evaluate", "transcribe", "data", "data manifest", "data combine", "data convert",
+        "data labels", "data dictionary",
         "checkpoint",
         "checkpoint inspect", "checkpoint average", "benchmark", "report", "curves", "doctor",
     ])

@@ -68,8 +68,8 @@ import Wav2Vec2
         // Their scripts turn the islands on with the format; here that is what auto means.
         case _ where key.hasPrefix("precision.fp32_"): return script["fp16"] == "true" ? nil : "auto"
         case "checkpoint.keep_milestones": return "off"
-        // What the scripts set for each mode, which `auto` stands for.
-        case _ where key.hasPrefix("precision.fp32_"): return "auto"
+        // Their option is about validation; in training utterances that do not fit are always left out.
+        case "batching.skip_invalid_size_inputs": return "true"
         default: return nil
         }
     }

@@ -158,9 +158,6 @@ import Torch
         #expect(message(job).0.isEmpty, "more updates may be asked for")
         job.train.append(WeightedManifest(corpus.file("valid.tsv")))
         #expect(message(job).0.contains("begun on"))
-        job = try corpus.job(.pretraining, "weights")
-        job.train = [WeightedManifest(parsing: corpus.file("train.tsv").path + ":2.5")]
-        #expect(message(job).0.contains("weight 2.5"))
         try FileManager.default.removeItem(at: corpus.file("dict.ltr.txt"))
         #expect(message(try corpus.job(.finetuning, "nodict")).0.contains("dict.ltr.txt"))
         #expect(message(try corpus.job(.finetuning, "nodict2")).1 == 65)

@@ -91,6 +91,8 @@ extension Recipe {
             maxTokens: batching.maxTokens, maxSampleSize: data.maxSampleSize,
             minSampleSize: max(data.minSampleSize, receptiveField),
             requiredBatchSizeMultiple: batching.requiredBatchSizeMultiple, batchSize: batching.batchSize,
-            crop: batching.crop, requiredSequenceLengthMultiple: batching.requiredSeqLenMultiple)
+            crop: batching.crop, requiredSequenceLengthMultiple: batching.requiredSeqLenMultiple,
+            concatenated: batching.numConcatBatches, receptiveField: receptiveField, hop: model.convFeatureLayers.hop,
+            skipInvalid: batching.skipInvalidSizeInputs)
     }
 }

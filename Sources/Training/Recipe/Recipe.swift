@@ -59,10 +59,14 @@ public struct Recipe: Sendable, Equatable {
         public var maxTokensValid: Int?
         /// The most utterances of a sub-batch.
         public var batchSize: Int?
+        /// The same in validation; `nil` for the same number.
+        public var batchSizeValid: Int?
+        /// Whether utterances too short or too long to learn from are left out and named; otherwise they are an error.
+        public var skipInvalidSizeInputs = true
         /// What the number of utterances is a multiple of, as far as `maxTokens` allows.
         public var requiredBatchSizeMultiple = 8
-        /// What the length of cropped utterances is a multiple of, in samples.
-        public var requiredSeqLenMultiple = 1
+        /// What the length of cropped utterances is a multiple of, in frames.
+        public var requiredSeqLenMultiple = 2
         /// How many sub-batches go through the model at once.
         public var numConcatBatches = 1
         /// Of how many sub-batches an update is meant to be, over all processes; `nil` where any number will do.

@@ -123,15 +123,7 @@ final class FinetuningTask: TrainingTask {
         return sums
     }
 
-    func validationPlan(_ manifest: Manifest) throws -> BatchPlan {
-        // Whatever the longest utterance is, it is measured.
-        let tokens = max(recipe.batching.maxTokensValid ?? recipe.batching.maxTokens, manifest.sampleCounts.max() ?? 1)
-        return try BatchPlan.sequential(
-            manifest,
-            options: BatchOptions(
-                maxTokens: tokens, minSampleSize: recipe.model.convFeatureLayers.receptiveField,
-                requiredBatchSizeMultiple: 1))
-    }
+    func validationPlan(_ manifest: Manifest) throws -> BatchPlan { try recipe.finetuningValidationPlan(manifest) }
 
     func validate(_ manifest: Manifest) throws -> ValidationResult {
         let plan = try validationPlan(manifest)
@@ -180,7 +172,9 @@ final class FinetuningTask: TrainingTask {
             let frames = recipe.model.convFeatureLayers.frames(samples: manifest.sampleCounts[index])
             guard needed > frames else { continue }
             count += 1
-            if examples.count < 10 { examples.append("\(manifest.path(index)) (\(frames) frames, \(needed) needed)") }
+            if examples.count < 10 {
+                examples.append("\(manifest.identifier(index)) (\(frames) frames, \(needed) needed)")
+            }
         }
         guard count > 0 else { return nil }
         let more = count > examples.count ? ", and \(count - examples.count) more" : ""

@@ -118,11 +118,7 @@ final class PretrainingTask: TrainingTask {
         return sums
     }
 
-    func validationPlan(_ manifest: Manifest) throws -> BatchPlan {
-        var options = recipe.batchOptions(receptiveField: recipe.model.convFeatureLayers.receptiveField)
-        options.maxTokens = recipe.batching.maxTokensValid ?? options.maxTokens
-        return try BatchPlan(manifest, options: options, seed: recipe.seed, epoch: 0)
-    }
+    func validationPlan(_ manifest: Manifest) throws -> BatchPlan { try recipe.pretrainingValidationPlan(manifest) }
 
     func validate(_ manifest: Manifest) throws -> ValidationResult {
         let plan = try validationPlan(manifest)

@@ -64,7 +64,7 @@ struct TaskSetup {
 
     /// The labels that are learned: a resumed run's own, else those of the file beside the first training manifest.
     private func dictionary() throws -> LabelDictionary {
-        let file = job.train[0].url.deletingLastPathComponent().appendingPathComponent("dict.\(recipe.data.labels).txt")
+        let file = LabelDictionary.file(for: job.train[0].url, labels: recipe.data.labels)
         let exists = FileManager.default.fileExists(atPath: file.path)
         guard isResumed, let origin else {
             guard exists else {

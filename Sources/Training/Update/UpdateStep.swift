@@ -130,7 +130,7 @@ final class UpdateStep {
     }
 
     private func names(_ utterances: [Int]) -> [String] {
-        var names = utterances.prefix(10).map { data.manifest.path($0) }
+        var names = utterances.prefix(10).map { data.manifest.identifier($0) }
         if utterances.count > 10 { names.append("and \(utterances.count - 10) more") }
         return names
     }
