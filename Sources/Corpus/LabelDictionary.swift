@@ -21,7 +21,7 @@ public struct LabelDictionary: Equatable, Sendable {
     /// The indices of symbols of one ASCII character, −1 for others: nearly all labels are found here.
     private let letters: [Int]
 
-    private init(entries: [(symbol: String, count: Int)]) {
+    init(entries: [(symbol: String, count: Int)]) {
         symbols = Self.specials + entries.map(\.symbol)
         counts = Self.specials.map { _ in 0 } + entries.map(\.count)
         let indices = Dictionary(zip(symbols, 0...), uniquingKeysWith: { first, _ in first })
@@ -78,7 +78,7 @@ public struct LabelDictionary: Equatable, Sendable {
                 reason: "expected \(Self.specials.joined(separator: ", ")) first, found "
                     + symbols.prefix(Self.specials.count).joined(separator: ", "))
         }
-        if let (symbol, _) = Dictionary(grouping: symbols) { $0 }.first(where: { $1.count > 1 }) {
+        if let (symbol, _) = Dictionary(grouping: symbols, by: { $0 }).first(where: { $1.count > 1 }) {
             throw CorpusError.badOption(name: "labels", reason: "the symbol '\(symbol)' comes twice")
         }
         self.init(entries: symbols.dropFirst(Self.specials.count).map { ($0, 0) })

@@ -164,7 +164,7 @@ public final class Trainer {
         let folder = RunFolder(url: job.output)
         lock = job.isDryRun ? nil : try RunLock(job.output)
         let last = try job.place(in: folder)
-        let saved = try last.map { (weights: try Checkpoint.read($0), state: try TrainingState.read($0)) }
+        let saved = try last.map { try folder.read($0) }
         let origin = try saved?.weights ?? job.from.map { try Checkpoint.read($0) }
         var recipe = job.recipe
         if let origin { recipe.adoptArchitecture(of: origin.description) }

@@ -8,8 +8,8 @@ import Wav2Vec2
 struct CheckpointCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "checkpoint",
-        abstract: "Look into checkpoints, and average them.",
-        subcommands: [InspectCommand.self, AverageCommand.self])
+        abstract: "Look into checkpoints, average them, and fetch public ones.",
+        subcommands: [InspectCommand.self, AverageCommand.self, FetchCommand.self])
 }
 
 /// `wav2vec2 checkpoint inspect`: architecture, task and size of a model on disk.

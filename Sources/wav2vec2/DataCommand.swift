@@ -2,13 +2,14 @@ import ArgumentParser
 import Corpus
 import Foundation
 
-/// `wav2vec2 data`: manifests, labels and dictionaries.
+/// `wav2vec2 data`: manifests, labels, dictionaries and corpora.
 struct DataCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "data",
         abstract: "Prepare recordings and transcripts for training.",
         subcommands: [
             ManifestCommand.self, CombineCommand.self, ConvertCommand.self, LabelsCommand.self, DictionaryCommand.self,
+            LibriSpeechCommand.self,
         ])
 }
 

@@ -56,6 +56,30 @@ import Wav2Vec2
         #expect(try Trainer(other).run() == .finished)
     }
 
+    @Test func aDamagedStateNamesAnOlderOne() throws {
+        let corpus = try SyntheticCorpus(utterances: 5)
+        var job = try corpus.job(
+            .pretraining, "run", ["checkpoint.keep_last_checkpoints=2", "optimization.max_update=2"])
+        _ = try Trainer(job).run()
+        job.resume = true
+        job.recipe.optimization.maxUpdate = 3
+        // The newest kept state shares its files with the last one, so that both are damaged.
+        let weights = corpus.file("run/last/model.safetensors")
+        let handle = try FileHandle(forWritingTo: weights)
+        try handle.truncate(atOffset: 1_000)
+        try handle.close()
+        do {
+            _ = try Trainer(job)
+            Issue.record("half a checkpoint was resumed")
+        } catch let error as TrainingError {
+            #expect("\(error)".contains("update-1 was kept: remove last and rename it to last"))
+        }
+        try FileManager.default.removeItem(at: corpus.file("run/last"))
+        try FileManager.default.removeItem(at: corpus.file("run/update-2"))
+        try FileManager.default.moveItem(at: corpus.file("run/update-1"), to: corpus.file("run/last"))
+        #expect(try Trainer(job).run() == .finished)
+    }
+
     @Test func foldersThatAreNotOursAreLeftAlone() throws {
         let corpus = try SyntheticCorpus(utterances: 5)
         var job = try corpus.job(.pretraining, "run", ["optimization.max_update=1"])

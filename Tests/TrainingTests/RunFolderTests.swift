@@ -81,7 +81,11 @@ import Testing
         )
         try manager.createDirectory(at: new, withIntermediateDirectories: false)
         try manager.moveItem(at: folder.url.appendingPathComponent("update-1"), to: old)
+        // And while the recipe was written.
+        let partial = folder.url.appendingPathComponent(".recipe.yaml.\(UUID().uuidString).partial")
+        try Data("seed".utf8).write(to: partial)
         #expect(try folder.prepare(resumes: true))
+        #expect(!manager.fileExists(atPath: partial.path))
         #expect(!manager.fileExists(atPath: new.path) && !manager.fileExists(atPath: old.path))
         #expect(folder.kept().map(\.update) == [2, 3])
         #expect(folder.removeKept { update, _ in update == 3 }.isEmpty)

@@ -45,7 +45,9 @@ extension Tensor {
         _ query: Tensor, _ key: Tensor, _ value: Tensor, dropout: Double = 0
     ) throws -> Tensor {
         try ATen.attention(
-            .tensor(query), .tensor(key), .tensor(value), .none, .double(dropout), .bool(false))
+            .tensor(query.asFactor()), .tensor(key.asFactor()), .tensor(value.asFactor()), .none, .double(dropout),
+            .bool(false)
+        ).to(dtype: query.dtype)
     }
     /// The rows of an embedding table (this tensor) at int64 indices.
     public func embedding(_ indices: Tensor) throws -> Tensor {

@@ -1,4 +1,5 @@
 import Foundation
+import Interchange
 import Torch
 
 /// The folder of a run: `last/`, `best/` and kept checkpoints (`update-500/`), the resolved recipe and the logs.
@@ -25,6 +26,24 @@ struct RunFolder {
             guard FileManager.default.fileExists(atPath: folder.path) else { return false }
             // The new one is whole only once the old one was moved aside.
             return folder.lastPathComponent != ".last.new" || FileManager.default.fileExists(atPath: old("last").path)
+        }
+    }
+
+    /// Reads a state to go on from.
+    ///
+    /// - Parameter place: The state's folder.
+    /// - Returns: Its weights, still on disk, and where training was.
+    /// - Throws: What is wrong with it; where older states are kept, with the advice to use one.
+    func read(_ place: URL) throws -> (weights: Checkpoint, state: TrainingState) {
+        do {
+            return (try Checkpoint.read(place), try TrainingState.read(place))
+        } catch {
+            guard let older = kept().last(where: { (try? Checkpoint.read($0.url)) != nil }) else { throw error }
+            throw TrainingError.damagedState(
+                path: place.path,
+                reason:
+                    "\(error); \(older.url.lastPathComponent) was kept: remove \(place.lastPathComponent) and rename "
+                    + "it to last to go on from there")
         }
     }
 
@@ -59,6 +78,10 @@ struct RunFolder {
     func recover() throws {
         let manager = FileManager.default
         let hidden = try manager.contentsOfDirectory(atPath: url.path)
+        // What `AtomicFile` was writing: recipe and log.
+        for file in hidden where file.hasPrefix(".") && file.hasSuffix(".partial") {
+            try manager.removeItem(at: url.appendingPathComponent(file))
+        }
         let names = Set(
             hidden.compactMap { file -> String? in
                 guard file.hasPrefix("."), file.hasSuffix(".new") || file.hasSuffix(".old") else { return nil }
