@@ -26,10 +26,11 @@ public struct BatchOptions: Equatable, Sendable {
     public var crop: Crop
     /// Cropped batches have a multiple of this many frames, if they have at least so many.
     public var requiredSequenceLengthMultiple: Int
-    /// How many batches go through the model at once; cropped ones are all cropped to the shortest utterance of the group.
+    /// How many cropped batches form a group, all cropped to its shortest utterance.
     ///
-    /// A group's batches follow each other by length, as in NVIDIA's recipes, so that little is cropped away.
-    public var concatenated: Int
+    /// A group's batches follow each other by length, as those that are concatenated in NVIDIA's recipes, so that little
+    /// is cropped away.
+    public var cropGroup: Int
     /// The samples that a frame reads.
     public var receptiveField: Int
     /// The samples from one frame to the next.
@@ -47,13 +48,13 @@ public struct BatchOptions: Equatable, Sendable {
     ///   - batchSize: The most utterances in a batch.
     ///   - crop: Whether utterances are cropped to the batch's shortest.
     ///   - requiredSequenceLengthMultiple: What the frames of a cropped batch are a multiple of.
-    ///   - concatenated: How many batches go through the model at once.
+    ///   - cropGroup: How many batches are cropped to one length.
     ///   - receptiveField: The samples that a frame reads.
     ///   - hop: The samples from one frame to the next.
     ///   - skipInvalid: Whether utterances that do not fit are left out.
     public init(
         maxTokens: Int? = nil, maxSampleSize: Int? = nil, minSampleSize: Int = 0, requiredBatchSizeMultiple: Int = 8,
-        batchSize: Int? = nil, crop: Crop = .none, requiredSequenceLengthMultiple: Int = 1, concatenated: Int = 1,
+        batchSize: Int? = nil, crop: Crop = .none, requiredSequenceLengthMultiple: Int = 1, cropGroup: Int = 1,
         receptiveField: Int = 400, hop: Int = 320, skipInvalid: Bool = true
     ) {
         self.maxTokens = maxTokens
@@ -63,7 +64,7 @@ public struct BatchOptions: Equatable, Sendable {
         self.batchSize = batchSize
         self.crop = crop
         self.requiredSequenceLengthMultiple = requiredSequenceLengthMultiple
-        self.concatenated = concatenated
+        self.cropGroup = cropGroup
         self.receptiveField = receptiveField
         self.hop = hop
         self.skipInvalid = skipInvalid
@@ -85,7 +86,7 @@ public struct BatchOptions: Equatable, Sendable {
         let positive: [(String, Int?)] = [
             ("max_tokens", maxTokens), ("max_sample_size", maxSampleSize), ("batch_size", batchSize),
             ("required_batch_size_multiple", requiredBatchSizeMultiple),
-            ("required_seq_len_multiple", requiredSequenceLengthMultiple), ("num_concat_batches", concatenated),
+            ("required_seq_len_multiple", requiredSequenceLengthMultiple), ("crop_group", cropGroup),
             ("receptive field", receptiveField), ("hop", hop),
         ]
         for (name, value) in positive {

@@ -77,7 +77,7 @@ public struct BatchPlan: Sendable, Equatable {
         switch options.crop {
         case .none: batches.shuffle(using: &shuffle)
         case .toShortest:
-            let groups = Self.groups(of: options.concatenated, batches.count, shuffle: &shuffle).map { batches[$0] }
+            let groups = Self.groups(of: options.cropGroup, batches.count, shuffle: &shuffle).map { batches[$0] }
             batches = groups.flatMap { $0 }
             cropLengths = groups.flatMap { group in
                 // The longest come first: a group's shortest utterance is its last.

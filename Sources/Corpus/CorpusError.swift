@@ -100,8 +100,9 @@ public enum CorpusError: Error, Equatable, Sendable, CustomStringConvertible {
         case .sameName(let first, let second, let name):
             "\(first) and \(second) would both become \(name): convert them apart, into two folders."
         case .invalidLengths(let count, let first):
-            "\(count) utterances have lengths that do not fit, the first: \(first); "
-                + "leave them out of the manifest, or let invalid ones be skipped."
+            (count == 1 ? "1 utterance has a length" : "\(count) utterances have lengths")
+                + " that cannot be used, the first: \(first); leave them out of the manifest, or set "
+                + "batching.skip_invalid_size_inputs."
         case .nothingLeft(let reason): "No utterance is left to make batches of: \(reason)."
         case .badOption(let name, let reason): "\(name): \(reason)."
         }

@@ -92,8 +92,13 @@ public struct LabelDictionary: Equatable, Sendable {
         for line in lines {
             for symbol in line.split(separator: " ") { counts[symbol, default: 0] += 1 }
         }
-        for special in Self.specials { counts[Substring(special)] = nil }
+        self.init(counts: counts)
+    }
+
+    /// Orders counted symbols.
+    private init(counts: [Substring: Int]) {
         let entries = counts.map { (symbol: String($0.key), count: $0.value) }
+            .filter { !Self.specials.contains($0.symbol) }
         self.init(
             entries: entries.sorted { first, second in
                 first.count != second.count
@@ -108,7 +113,24 @@ public struct LabelDictionary: Equatable, Sendable {
     /// - Throws: `CorpusError.noLabels`.
     public init(counting manifest: Manifest) throws {
         guard let lines = manifest.labelLines else { throw CorpusError.noLabels(manifest: manifest.name) }
-        self.init(counting: (0..<lines.count).lazy.map { lines[$0] })
+        var counts: [Substring: Int] = [:]
+        // Nearly all symbols are one ASCII character, and need no string to be counted.
+        var letters = [Int](repeating: 0, count: 128)
+        for index in 0..<lines.count {
+            lines.withBytes(index) { line in
+                for symbol in line.split(separator: 0x20) {
+                    if symbol.count == 1, symbol[symbol.startIndex] < 128 {
+                        letters[Int(symbol[symbol.startIndex])] += 1
+                    } else {
+                        counts[Substring(decoding: symbol, as: UTF8.self), default: 0] += 1
+                    }
+                }
+            }
+        }
+        for (byte, count) in letters.enumerated() where count > 0 {
+            counts[Substring(Character(Unicode.Scalar(UInt8(byte))).description)] = count
+        }
+        self.init(counts: counts)
     }
 
     /// Writes lines `symbol count`, without the specials.

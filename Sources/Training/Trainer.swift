@@ -213,9 +213,6 @@ public final class Trainer {
             earlierSeconds: log?.earlierSeconds ?? 0, peak: peak, benchmarkEpochs: recipe.logging.benchmarkEpochsNum)
         // A kill may have come between saving the last state and keeping it.
         if saved != nil, !job.isDryRun { try keeper.tidy(state) }
-        for manifest in validation {
-            if let sentence = try recipe.validationExclusions(manifest, job.task) { report("WARNING: \(sentence)") }
-        }
         introduce(job, batch, peak: peak)
     }
 

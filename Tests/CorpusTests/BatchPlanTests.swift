@@ -125,7 +125,7 @@ struct BatchPlanTests {
     @Test func refusesImpossibleOptions() {
         for options in [
             BatchOptions(maxTokens: 0), .init(maxSampleSize: -1), .init(requiredBatchSizeMultiple: 0),
-            .init(batchSize: 0), .init(requiredSequenceLengthMultiple: 0), .init(concatenated: 0),
+            .init(batchSize: 0), .init(requiredSequenceLengthMultiple: 0), .init(cropGroup: 0),
             .init(maxTokens: 399, minSampleSize: 400),
         ] {
             #expect(throws: CorpusError.self) { try BatchPlan(lengths: [500], options: options, seed: 0, epoch: 0) }

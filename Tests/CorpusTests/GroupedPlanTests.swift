@@ -3,7 +3,7 @@ import Testing
 
 @testable import Corpus
 
-/// Batches beside NVIDIA's: which utterances go together, how many batches are concatenated, and what weights do.
+/// Batches beside NVIDIA's: which utterances go together, how many batches are group, and what weights do.
 @Suite("Groups and weights of batch plans")
 struct GroupedPlanTests {
     private static func lengths(_ count: Int, _ shortest: Int, _ spread: Int) -> [Int] {
@@ -44,42 +44,42 @@ struct GroupedPlanTests {
     }
 
     @Test(arguments: [1, 2, 3, 8, 100])
-    func groupsFollowEachOtherByLength(concatenated: Int) throws {
+    func groupsFollowEachOtherByLength(group: Int) throws {
         let lengths = Self.lengths(300, 32_000, 218_000)
         var shortPlaces: Set<Int> = []
         for epoch in 0..<6 {
             let plan = try BatchPlan(
                 lengths: lengths,
                 options: .init(
-                    maxTokens: 1_400_000, maxSampleSize: 200_000, crop: .toShortest, concatenated: concatenated),
+                    maxTokens: 1_400_000, maxSampleSize: 200_000, crop: .toShortest, cropGroup: group),
                 seed: 7, epoch: epoch)
             // No batch is empty, none is lost, every utterance is used once.
             #expect(Self.batches(plan).allSatisfy { !$0.isEmpty })
             #expect(Self.batches(plan).flatMap { $0 }.sorted() == Array(0..<300))
-            let groups = stride(from: 0, to: plan.count, by: concatenated).map { start in
-                Array(start..<min(start + concatenated, plan.count))
+            let groups = stride(from: 0, to: plan.count, by: group).map { start in
+                Array(start..<min(start + group, plan.count))
             }
             var ranges: [(longest: Int, shortest: Int)] = []
-            for group in groups {
-                let sizes = group.flatMap { plan[$0] }.map { min(lengths[$0], 200_000) }
+            for members in groups {
+                let sizes = members.flatMap { plan[$0] }.map { min(lengths[$0], 200_000) }
                 let (longest, shortest) = (sizes.max() ?? 0, sizes.min() ?? 0)
                 ranges.append((longest, shortest))
                 // All of the group are cropped to its shortest.
-                for batch in group { #expect(plan.cropLength(batch, found: [1 << 30]) == shortest) }
+                for batch in members { #expect(plan.cropLength(batch, found: [1 << 30]) == shortest) }
             }
             let sorted = ranges.sorted { ($0.longest, $0.shortest) > ($1.longest, $1.shortest) }
             for (first, second) in zip(sorted, sorted.dropFirst()) { #expect(first.shortest >= second.longest) }
-            if plan.count % concatenated != 0, let last = ranges.last { shortPlaces.insert(last.longest) }
+            if plan.count % group != 0, let last = ranges.last { shortPlaces.insert(last.longest) }
         }
         // Which utterances are in the shorter group differs from epoch to epoch.
-        if concatenated == 8 { #expect(shortPlaces.count > 1) }
+        if group == 8 { #expect(shortPlaces.count > 1) }
     }
 
     @Test func withoutCropsGroupsDoNotMatter() throws {
         let lengths = Self.lengths(100, 2000, 30_000)
-        let plans = try [1, 4].map { concatenated in
+        let plans = try [1, 4].map { group in
             try BatchPlan(
-                lengths: lengths, options: .init(maxTokens: 100_000, concatenated: concatenated), seed: 1, epoch: 3)
+                lengths: lengths, options: .init(maxTokens: 100_000, cropGroup: group), seed: 1, epoch: 3)
         }
         #expect(Self.batches(plans[0]) == Self.batches(plans[1]))
     }

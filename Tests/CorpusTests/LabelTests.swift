@@ -56,6 +56,10 @@ struct LabelTests {
         let dictionary = LabelDictionary(counting: ["B A | C |", "A |"])
         #expect(dictionary.symbols.dropFirst(4) == ["|", "A", "B", "C"])
         #expect(dictionary.counts.dropFirst(4) == [3, 2, 1, 1])
+        let lines = ["B A | C |", "ä <s> A  |", ""]
+        let manifest = try Manifest(
+            root: corpus.folder, paths: ["a", "b", "c"], sampleCounts: [1, 2, 3], labels: lines)
+        #expect(try LabelDictionary(counting: manifest) == LabelDictionary(counting: lines))
         let phones = LabelDictionary(counting: ["sil ah", "ah"])
         #expect(phones.text(of: [4, 5, 4]) == "ah sil ah")
     }

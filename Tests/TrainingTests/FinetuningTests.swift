@@ -33,7 +33,7 @@ import Torch
         let batch = try #require(try data.next())
         for group in task.groups { try group.parameters.clearGradients() }
         let sums = try (1...3).map { try task.accumulate(batch, update: $0, microBatch: 0, lossScale: 1) }
-        let validation = try task.validate(Manifest.validation(job.valid[0], labels: "ltr"))
+        let validation = try task.validate(Manifest.training(job.valid, labels: "ltr"))
         return (sums.map(\.loss), validation.statistics.loss, sums.reduce(0) { $0 + $1.maskedFrames })
     }
 

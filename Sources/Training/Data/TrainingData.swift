@@ -71,7 +71,7 @@ final class TrainingData {
             parts.append(part)
             position += 1
         }
-        return parts.isEmpty ? nil : MicroBatch(parts, cropsToShortest: options.crop == .toShortest)
+        return parts.isEmpty ? nil : MicroBatch(parts)
     }
 
     private func currentLoader() throws -> BatchLoader {
@@ -92,7 +92,7 @@ extension Recipe {
             minSampleSize: max(data.minSampleSize, receptiveField),
             requiredBatchSizeMultiple: batching.requiredBatchSizeMultiple, batchSize: batching.batchSize,
             crop: batching.crop, requiredSequenceLengthMultiple: batching.requiredSeqLenMultiple,
-            concatenated: batching.numConcatBatches, receptiveField: receptiveField, hop: model.convFeatureLayers.hop,
+            cropGroup: batching.cropGroup, receptiveField: receptiveField, hop: model.convFeatureLayers.hop,
             skipInvalid: batching.skipInvalidSizeInputs)
     }
 }

@@ -71,8 +71,13 @@ public struct Recipe: Sendable, Equatable {
         public var numConcatBatches = 1
         /// Of how many sub-batches an update is meant to be, over all processes; `nil` where any number will do.
         public var effectiveBatch: Int?
-        /// Whether utterances are cropped to the shortest one of their batch.
+        /// Whether utterances are cropped to the shortest one of their crop group.
         public var crop = BatchOptions.Crop.toShortest
+        /// How many sub-batches are cropped to one length; they follow each other by length.
+        ///
+        /// In NVIDIA's program this is the number of concatenated batches. Here the two are apart, so that the data stay
+        /// the same on a machine that holds fewer sub-batches at once.
+        public var cropGroup = 1
     }
 
     /// The `optimization` section.
@@ -131,6 +136,7 @@ extension Recipe {
             ("batching.max_tokens", batching.maxTokens), ("batching.num_concat_batches", batching.numConcatBatches),
             ("batching.required_batch_size_multiple", batching.requiredBatchSizeMultiple),
             ("batching.required_seq_len_multiple", batching.requiredSeqLenMultiple),
+            ("batching.crop_group", batching.cropGroup),
             ("optimization.update_freq", optimization.updateFreq), ("optimization.max_update", optimization.maxUpdate),
             ("data.workers", data.workers), ("data.prefetch", data.prefetch),
             ("masking.mask_length", masking.time.length), ("masking.mask_channel_length", masking.channel.length),

@@ -42,7 +42,9 @@ extension Recipe.BatchingSection {
         Setting("num_concat_batches", \.numConcatBatches, "sub-batches that go through the model at once"),
         Setting(
             "effective_batch", \.effectiveBatch, "sub-batches that an update is meant to have, over all processes"),
-        Setting("crop", \.crop, "whether utterances are cropped to the shortest of their concatenated batches"),
+        Setting("crop", \.crop, "whether utterances are cropped to the shortest of their crop group"),
+        Setting(
+            "crop_group", \.cropGroup, "sub-batches that are cropped to one length, and follow each other by length"),
     ]
 }
 

@@ -123,7 +123,16 @@ final class FinetuningTask: TrainingTask {
         return sums
     }
 
-    func validationPlan(_ manifest: Manifest) throws -> BatchPlan { try recipe.finetuningValidationPlan(manifest) }
+    func validationPlan(_ manifest: Manifest) throws -> BatchPlan {
+        // Whatever the longest utterance is, it is measured.
+        let tokens = max(recipe.batching.maxTokensValid ?? recipe.batching.maxTokens, manifest.sampleCounts.max() ?? 1)
+        return try BatchPlan.sequential(
+            manifest,
+            options: BatchOptions(
+                maxTokens: tokens, minSampleSize: recipe.model.convFeatureLayers.receptiveField,
+                requiredBatchSizeMultiple: 1, batchSize: recipe.batching.batchSizeValid ?? recipe.batching.batchSize,
+                skipInvalid: recipe.batching.skipInvalidSizeInputs))
+    }
 
     func validate(_ manifest: Manifest) throws -> ValidationResult {
         let plan = try validationPlan(manifest)
@@ -135,7 +144,7 @@ final class FinetuningTask: TrainingTask {
         var errors = CTCErrors(labels)
         try withoutGradient {
             while let part = try loader.next() {
-                let batch = MicroBatch([part], cropsToShortest: false)
+                let batch = MicroBatch([part])
                 let (logits, layout) = try model(Tensor(batch.samples).to(device: device), lengths: batch.lengths)
                 let loss = try sum(model.losses(logits, layout, targets: batch.labels))
                 result.statistics += try statistics(loss, batch, frames: layout.lengths, masked: 0)

@@ -28,7 +28,10 @@ struct TaskSetup {
         let task: any TrainingTask = try job.task == .finetuning ? finetuning() : pretraining()
         for manifest in validation {
             do {
-                _ = try task.validationPlan(manifest)
+                if let sentence = try task.validationPlan(manifest).exclusionSummary(manifest) {
+                    let meaning = job.task == .finetuning ? "; they count as if nothing were recognised in them." : "."
+                    report("WARNING: \(sentence.dropLast())\(meaning)")
+                }
             } catch CorpusError.nothingLeft(let reason) {
                 throw TrainingError.badData("\(manifest.name): there is nothing to validate on: \(reason)")
             }
