@@ -94,16 +94,18 @@ import Torch
         #expect(valid.allSatisfy { $0["wer"] is NSNumber && $0["cer"] is NSNumber })
     }
 
-    @Test(arguments: [TrainingJob.Task.pretraining, .finetuning], [1, 3, 4])
+    /// The trainer asks after each of an update's two micro-batches: stops between updates and in the middle of one.
+    @Test(arguments: [TrainingJob.Task.pretraining, .finetuning], [1, 2, 6, 7])
     func stoppingAndResumingChangesNothing(_ task: TrainingJob.Task, stop: Int) throws {
         let corpus = try SyntheticCorpus()
         #expect(try Trainer(corpus.job(task, "straight", ["ctc.freeze_finetune_updates=2"])).run() == .finished)
         var job = try corpus.job(task, "broken", ["ctc.freeze_finetune_updates=2"])
-        var updates = 0
+        var asked = 0
         let outcome = try Trainer(job).run {
-            updates += 1
-            return updates == stop ? SIGTERM : nil
+            asked += 1
+            return asked == stop ? SIGTERM : nil
         }
+        #expect(try TrainingState.read(corpus.file("broken/last")).update == stop / 2)
         #expect(outcome == .stopped(signal: SIGTERM))
         #expect(try corpus.bytes("broken") != corpus.bytes("straight"))
         job.resume = true
