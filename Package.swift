@@ -97,6 +97,9 @@ let package = Package(
             name: "Wav2Vec2Tests", dependencies: ["Interchange", "Wav2Vec2", "Torch", "Randomness", "TestSupport"],
             swiftSettings: strict),
         .testTarget(
+            name: "InterchangeTests", dependencies: ["Interchange", "Wav2Vec2", "Torch", "Corpus"],
+            swiftSettings: strict),
+        .testTarget(
             name: "TrainingTests",
             dependencies: [
                 "Training", "Recognition", "Interchange", "Wav2Vec2", "Torch", "Corpus", "Audio", "Decoding",

@@ -37,29 +37,26 @@ public actor Recognizer {
     /// Loads a fine-tuned model from disk.
     ///
     /// - Parameters:
-    ///   - url: The checkpoint's folder.
-    ///   - dictionary: A fairseq dictionary in place of the checkpoint's own labels.
+    ///   - url: The checkpoint, of any format.
+    ///   - dictionary: A fairseq dictionary in place of the checkpoint's own labels, or where it has none.
+    ///   - architecture: A checkpoint of the same architecture, for a `.pt` file that does not say its own.
     ///   - device: Where the model runs.
     ///   - batchSeconds: How much audio goes through the model at once, in seconds.
     ///   - precision: In which number formats the model computes.
     /// - Throws: `CheckpointError`, `CorpusError` or ``RecognitionError`` about the files, `TorchError` about the device.
     public init(
-        checkpoint url: URL, dictionary: URL? = nil, device: Device = .cpu, batchSeconds: Double = 60,
-        precision: ModelPrecision = ModelPrecision()
+        checkpoint url: URL, dictionary: URL? = nil, architectureFrom architecture: URL? = nil, device: Device = .cpu,
+        batchSeconds: Double = 60, precision: ModelPrecision = ModelPrecision()
     ) throws {
-        let checkpoint = try Checkpoint.read(url)
-        let model = try checkpoint.ctcModel()
-        var symbols = checkpoint.description.labels
+        var checkpoint = try Checkpoint.read(url, architectureFrom: architecture)
         if let dictionary {
-            symbols = try LabelDictionary(contentsOf: dictionary).symbols
-            guard symbols.count == model.labelCount else {
-                throw RecognitionError.dictionarySize(
-                    dictionary: dictionary.path, symbols: symbols.count, labels: model.labelCount)
-            }
+            checkpoint = try checkpoint.labelled(
+                LabelDictionary(contentsOf: dictionary).symbols, from: dictionary.path)
         }
+        let symbols = try checkpoint.requireLabels()
         try self.init(
-            model: model, symbols: symbols, normalizes: checkpoint.description.normalize, device: device,
-            batchSeconds: batchSeconds, precision: precision)
+            model: checkpoint.ctcModel(), symbols: symbols, normalizes: checkpoint.description.normalize,
+            device: device, batchSeconds: batchSeconds, precision: precision)
     }
 
     /// Puts a model to use.

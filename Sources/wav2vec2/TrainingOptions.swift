@@ -25,7 +25,9 @@ struct TrainingOptions: ParsableArguments {
     @Option(help: "The folder for checkpoints, the resolved recipe and metrics.jsonl.", completion: .directory)
     var output: String
 
-    @Option(help: "A checkpoint whose weights training begins with.", completion: .directory)
+    @Option(
+        help: "A checkpoint whose weights training begins with: a folder, or a .pt file of fairseq or NVIDIA.",
+        completion: .file())
     var from: String?
 
     @Flag(help: "Go on with the run in the output folder; an empty folder starts a new one.")

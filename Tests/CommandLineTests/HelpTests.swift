@@ -18,9 +18,8 @@ import Testing
 
     @Test(arguments: [
         "", "pretrain", "finetune", "evaluate", "transcribe", "data", "data manifest", "data combine", "data convert",
-        "data labels", "data dictionary",
-        "data librispeech", "checkpoint", "checkpoint inspect", "checkpoint average", "checkpoint fetch", "benchmark",
-        "report", "curves", "doctor",
+        "data labels", "data dictionary", "data librispeech", "checkpoint", "checkpoint inspect", "checkpoint convert",
+        "checkpoint verify", "checkpoint average", "checkpoint fetch", "benchmark", "report", "curves", "doctor",
     ])
     func helpIsAsRecorded(command: String) throws {
         let words = command.split(separator: " ").map(String.init)

@@ -60,6 +60,7 @@ enum ATen {
     static let unsqueeze = Operator("aten::unsqueeze")
     static let squeezeDim = Operator("aten::squeeze", "dim")
     static let expand = Operator("aten::expand")
+    static let asStrided = Operator("aten::as_strided")
     static let narrow = Operator("aten::narrow")
     static let slice = Operator("aten::slice", "Tensor")
     static let select = Operator("aten::select", "int")

@@ -60,30 +60,29 @@ private final class ProjectionBlock: Module {
 /// The projection to logits: one linear layer, or several with GELU between them.
 private final class LogitProjection: Module {
     @Child("") var single: Linear?
-    @Child("") var hidden: [ProjectionBlock]
-    @Child("") var last: [Linear]
+    @Child("") var stages: [Module]
+    private let hidden: [ProjectionBlock]
+    private let last: Linear
 
     init(_ inputs: Int, _ outputs: Int, depth: Int, factor: Int, initializer: Initializer) throws {
-        super.init()
-        guard depth > 1 else {
-            single = try Linear(inputs, outputs, start: .normal(1), initializer: initializer)
-            hidden = []
-            last = []
-            return
-        }
-        single = nil
         let inner = inputs * factor
         hidden = try (0..<depth - 1).map {
             try ProjectionBlock($0 == 0 ? inputs : inner, inner, initializer: initializer)
         }
-        last = [try Linear(inner, outputs, initializer: initializer)]
+        last =
+            try depth > 1
+            ? Linear(inner, outputs, initializer: initializer)
+            : Linear(inputs, outputs, start: .normal(1), initializer: initializer)
+        super.init()
+        // A single layer has no number in its name.
+        single = depth > 1 ? nil : last
+        stages = depth > 1 ? hidden + [last] : []
     }
 
     func callAsFunction(_ input: Tensor) throws -> Tensor {
-        if let single { return try single(input) }
-        var hidden = input
-        for block in self.hidden { hidden = try block.linear(hidden).gelu() }
-        return try last[0](hidden)
+        var features = input
+        for block in hidden { features = try block.linear(features).gelu() }
+        return try last(features)
     }
 }
 
