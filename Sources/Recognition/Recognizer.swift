@@ -29,7 +29,7 @@ public actor Recognizer {
     private let executor = ThreadExecutor(name: "recognizer")
     private nonisolated let normalizesInput: Bool
     private nonisolated let windows: Windows
-    private nonisolated let transcriber: CTCTranscriber
+    nonisolated let transcriber: CTCTranscriber
 
     /// The recognizer's own thread.
     public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
@@ -41,9 +41,11 @@ public actor Recognizer {
     ///   - dictionary: A fairseq dictionary in place of the checkpoint's own labels.
     ///   - device: Where the model runs.
     ///   - batchSeconds: How much audio goes through the model at once, in seconds.
+    ///   - decoder: Makes what turns log-probabilities into text from the symbol of each label.
     /// - Throws: `CheckpointError`, `CorpusError` or ``RecognitionError`` about the files, `TorchError` about the device.
     public init(
-        checkpoint url: URL, dictionary: URL? = nil, device: Device = .cpu, batchSeconds: Double = 60
+        checkpoint url: URL, dictionary: URL? = nil, device: Device = .cpu, batchSeconds: Double = 60,
+        decoder: ([String]) throws -> RecognitionDecoder = { _ in .greedy }
     ) throws {
         let checkpoint = try Checkpoint.read(url)
         let model = try checkpoint.ctcModel()
@@ -57,7 +59,7 @@ public actor Recognizer {
         }
         try self.init(
             model: model, symbols: symbols, normalizes: checkpoint.description.normalize, device: device,
-            batchSeconds: batchSeconds)
+            batchSeconds: batchSeconds, decoder: decoder)
     }
 
     /// Puts a model to use.
@@ -68,9 +70,11 @@ public actor Recognizer {
     ///   - normalizes: Whether recordings are brought to zero mean and unit variance.
     ///   - device: Where the model runs.
     ///   - batchSeconds: How much audio goes through the model at once, in seconds.
+    ///   - decoder: Makes what turns log-probabilities into text from the symbol of each label.
     /// - Throws: `RecognitionError` when symbols and labels do not go together, `TorchError` about the device.
     public init(
-        model: sending CTCModel, symbols: [String], normalizes: Bool, device: Device = .cpu, batchSeconds: Double = 60
+        model: sending CTCModel, symbols: [String], normalizes: Bool, device: Device = .cpu, batchSeconds: Double = 60,
+        decoder: ([String]) throws -> RecognitionDecoder = { _ in .greedy }
     ) throws {
         guard symbols.count == model.labelCount else {
             throw RecognitionError.dictionarySize(
@@ -90,7 +94,7 @@ public actor Recognizer {
         normalizesInput = normalizes
         shortestSamples = layers.receptiveField
         windows = Windows(layers: layers)
-        transcriber = CTCTranscriber(symbols: symbols, frameSeconds: frameSeconds)
+        transcriber = CTCTranscriber(symbols: symbols, frameSeconds: frameSeconds, decoder: try decoder(symbols))
     }
 
     deinit { executor.close() }

@@ -13,7 +13,7 @@ import Wav2Vec2
 func failureCode(_ error: any Error) -> Int32? {
     switch error {
     case is AudioError, is CorpusError, is CheckpointError, is SafetensorsError, is ConfigurationError,
-        is RecognitionError, is DecodingError, is MetricsError:
+        is RecognitionError, is DecodingError, is LanguageModelError, is AlignmentError, is MetricsError:
         return EX_DATAERR
     case let error as TrainingError: return error.exitCode
     case is TorchError, is FileWriteError, is OutputError, is CancellationError, is CocoaError:

@@ -17,7 +17,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "", "pretrain", "finetune", "evaluate", "transcribe", "data", "data manifest", "data labels", "data dictionary",
+        "", "pretrain", "finetune", "evaluate", "transcribe", "align", "lm", "lm build", "lm tune",
+        "lm convert", "lm inspect", "data", "data manifest", "data labels", "data dictionary",
         "checkpoint",
         "checkpoint inspect", "benchmark", "report", "doctor",
     ])
