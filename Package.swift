@@ -27,6 +27,7 @@ let package = Package(
         .library(name: "Torch", targets: ["Torch"]),
         .library(name: "Audio", targets: ["Audio"]),
         .library(name: "Corpus", targets: ["Corpus"]),
+        .library(name: "Fetching", targets: ["Fetching"]),
         .library(name: "Wav2Vec2", targets: ["Wav2Vec2"]),
         .library(name: "Interchange", targets: ["Interchange"]),
         .library(name: "Decoding", targets: ["Decoding"]),
@@ -56,7 +57,11 @@ let package = Package(
         .target(name: "Torch", dependencies: ["CKernels", "CLibTorch", "Randomness"], swiftSettings: strict),
         .target(name: "Randomness", swiftSettings: strict),
         .target(name: "Audio", dependencies: ["CSndfile", "CSoxr"], swiftSettings: strict),
-        .target(name: "Corpus", dependencies: ["Audio", "Randomness"], swiftSettings: strict),
+        // Headers only: the libraries are loaded when something is fetched.
+        .target(
+            name: "CFetching", cSettings: [.unsafeFlags(["-Wall", "-Wextra"])], linkerSettings: [.linkedLibrary("dl")]),
+        .target(name: "Fetching", dependencies: ["CFetching"], swiftSettings: strict),
+        .target(name: "Corpus", dependencies: ["Audio", "Fetching", "Randomness"], swiftSettings: strict),
         .target(name: "Decoding", dependencies: ["CZlib"], swiftSettings: strict),
         .target(name: "Reporting", swiftSettings: strict),
         .target(name: "Wav2Vec2", dependencies: ["Torch", "Randomness"], swiftSettings: strict),
@@ -74,18 +79,26 @@ let package = Package(
             name: "wav2vec2",
             dependencies: [
                 "Training", "Recognition", "Interchange", "Wav2Vec2", "Torch", "Corpus", "Audio", "Decoding",
-                "Randomness", "Reporting",
+                "Fetching", "Randomness", "Reporting",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: strict),
         .target(name: "TestSupport", dependencies: ["Torch"], path: "Tests/TestSupport", swiftSettings: strict),
         .testTarget(name: "TorchTests", dependencies: ["Torch", "Randomness", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "RandomnessTests", dependencies: ["Randomness"], swiftSettings: strict),
         .testTarget(name: "AudioTests", dependencies: ["Audio"], swiftSettings: strict),
-        .testTarget(name: "CorpusTests", dependencies: ["Corpus", "Audio", "Randomness"], swiftSettings: strict),
+        .target(
+            name: "TestServer", dependencies: ["Audio", "Fetching"], path: "Tests/TestServer", swiftSettings: strict),
+        .testTarget(name: "FetchingTests", dependencies: ["Fetching", "TestServer"], swiftSettings: strict),
+        .testTarget(
+            name: "CorpusTests", dependencies: ["Corpus", "Audio", "Fetching", "Randomness", "TestServer"],
+            swiftSettings: strict),
         .testTarget(name: "DecodingTests", dependencies: ["Decoding"], swiftSettings: strict),
         .testTarget(name: "ReportingTests", dependencies: ["Reporting"], swiftSettings: strict),
         .testTarget(
             name: "Wav2Vec2Tests", dependencies: ["Interchange", "Wav2Vec2", "Torch", "Randomness", "TestSupport"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "InterchangeTests", dependencies: ["Interchange", "Wav2Vec2", "Torch", "Corpus"],
             swiftSettings: strict),
         .testTarget(
             name: "TrainingTests",
@@ -100,7 +113,9 @@ let package = Package(
             ], swiftSettings: strict),
         .testTarget(
             name: "CommandLineTests",
-            dependencies: ["wav2vec2", "Recognition", "Interchange", "Wav2Vec2", "Torch", "Audio"],
+            dependencies: [
+                "wav2vec2", "Recognition", "Interchange", "Wav2Vec2", "Torch", "Audio", "Fetching", "TestServer",
+            ],
             swiftSettings: strict),
     ],
     cxxLanguageStandard: .cxx20

@@ -30,6 +30,11 @@ const char *ct_cpu_capability(void) {
 int ct_threads(void) { return at::get_num_threads(); }
 void ct_set_threads(int count) { at::set_num_threads(count); }
 
+void ct_allow_tf32(bool allowed) {
+    at::globalContext().setAllowTF32CuBLAS(allowed);
+    at::globalContext().setAllowTF32CuDNN(allowed);
+}
+
 bool ct_reuse_host_memory(void) {
 #ifdef __GLIBC__
     return mallopt(M_MMAP_THRESHOLD, 1 << 30) == 1 && mallopt(M_TRIM_THRESHOLD, INT_MAX) == 1 &&

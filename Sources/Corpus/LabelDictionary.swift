@@ -19,7 +19,7 @@ public struct LabelDictionary: Equatable, Sendable {
     public let counts: [Int]
     private let indices: [String: Int]
 
-    private init(entries: [(symbol: String, count: Int)]) {
+    init(entries: [(symbol: String, count: Int)]) {
         symbols = Self.specials + entries.map(\.symbol)
         counts = Self.specials.map { _ in 0 } + entries.map(\.count)
         indices = Dictionary(zip(symbols, 0...), uniquingKeysWith: { first, _ in first })
@@ -61,6 +61,23 @@ public struct LabelDictionary: Equatable, Sendable {
                 file: url.path, line: 1, expected: "a symbol, a space and its count", found: "an empty file")
         }
         self.init(entries: entries)
+    }
+
+    /// A dictionary of symbols whose counts are not known, as a checkpoint lists them.
+    ///
+    /// - Parameter symbols: All symbols by index, the four specials first.
+    /// - Throws: `CorpusError.badOption` when the specials do not come first, or a symbol comes twice.
+    public init(symbols: [String]) throws {
+        guard symbols.starts(with: Self.specials) else {
+            throw CorpusError.badOption(
+                name: "labels",
+                reason: "expected \(Self.specials.joined(separator: ", ")) first, found "
+                    + symbols.prefix(Self.specials.count).joined(separator: ", "))
+        }
+        if let (symbol, _) = Dictionary(grouping: symbols, by: { $0 }).first(where: { $1.count > 1 }) {
+            throw CorpusError.badOption(name: "labels", reason: "the symbol '\(symbol)' comes twice")
+        }
+        self.init(entries: symbols.dropFirst(Self.specials.count).map { ($0, 0) })
     }
 
     /// Counts the symbols of label lines; the most frequent come first, equals by their code points.

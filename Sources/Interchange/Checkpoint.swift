@@ -2,88 +2,148 @@ import Foundation
 import Torch
 import Wav2Vec2
 
-/// What can be wrong with a checkpoint.
-public enum CheckpointError: Error, CustomStringConvertible, Sendable {
-    /// A folder lacks the weights or the configuration.
-    case missing(path: String)
-    /// A file cannot be used, and why.
-    case damaged(path: String, reason: String)
-    /// The checkpoint is of a model for another task.
-    case wrongTask(path: String, found: ModelDescription.Task, wanted: ModelDescription.Task)
-
-    /// One sentence that names the folder or file, and what was expected of it.
-    public var description: String {
-        switch self {
-        case .missing(let path):
-            return "\(path) is not a checkpoint: a folder with model.safetensors and config.json is expected"
-        case .damaged(let path, let reason):
-            return "\(path) cannot be used: \(reason)"
-        case .wrongTask(let path, let found, .ctc):
-            return "\(path) holds a \(found.rawValue) model, which cannot transcribe: fine-tune it first with "
-                + "wav2vec2 finetune --from \(path)"
-        case .wrongTask(let path, let found, let wanted):
-            return "\(path) holds a \(found.rawValue) model where one for \(wanted.rawValue) is needed"
-        }
-    }
-}
-
-/// A model on disk: a folder with `model.safetensors`, whose names are fairseq's, and `config.json`.
+/// A model on disk, in any of the formats of ``CheckpointFormat``.
 ///
-/// Hugging Face's folders of the same architecture are read too.
+/// Whatever the format, the weights bear fairseq's names, with queries, keys and values as separate projections.
 public struct Checkpoint: Sendable {
-    /// The weights' file in a checkpoint's folder.
+    /// The weights' file in a folder.
     public static let weightsName = "model.safetensors"
-    /// The description's file in a checkpoint's folder.
+    /// The file of averaged weights in a folder, where training made them.
+    public static let averagedWeightsName = "ema.safetensors"
+    /// The description's file in a folder.
     public static let configurationName = "config.json"
 
-    /// Where it was read from.
+    /// Where it was read from: a folder, or a file of weights in one.
     public let url: URL
-    /// What the weights are.
-    public let description: ModelDescription
-    /// The weights by the checkpoint's names, in the mapped file.
+    /// Whose layout it has.
+    public let format: CheckpointFormat
+    /// The layout's variant, for people: "zip, cfg as omegaconf"; empty where there is only one.
+    public let layout: String
+    /// What the weights are; a ctc model's labels may be missing (``requireLabels()``).
+    public private(set) var description: ModelDescription
+    /// The weights by fairseq's names, in the mapped file.
     public let state: [String: Tensor]
+    /// What the checkpoint holds beside the model and this program leaves behind: a phrase each, its key first.
+    public let notCarriedOver: [String]
+    /// The update that it was saved after, if it says so.
+    public let update: Int?
 
-    /// Opens a checkpoint; the weights stay on disk until they are used.
-    ///
-    /// - Parameter url: The folder.
-    /// - Returns: The checkpoint, its weights still on disk.
-    /// - Throws: ``CheckpointError`` or a safetensors error, naming the file.
-    public static func read(_ url: URL) throws -> Checkpoint {
-        let configuration = url.appendingPathComponent(configurationName)
-        let weights = url.appendingPathComponent(weightsName)
-        for file in [configuration, weights] where !FileManager.default.fileExists(atPath: file.path) {
-            throw CheckpointError.missing(path: url.path)
+    /// Gathers what was read, and holds the weights against the description before anything is allocated by it.
+    init(
+        url: URL, format: CheckpointFormat, layout: String = "", description: ModelDescription,
+        state: [String: Tensor], notCarriedOver: [String] = [], update: Int? = nil
+    ) throws {
+        if let problem = ParameterShapes.misfit(state, description) {
+            throw CheckpointError.damaged(path: url.path, reason: problem)
         }
-        let data: Data
-        do {
-            data = try Data(contentsOf: configuration)
-        } catch {
-            throw CheckpointError.damaged(path: configuration.path, reason: "it cannot be read")
+        let labels = state["w2v_encoder.proj.weight"]?.shape[0] ?? 0
+        guard description.labels.isEmpty || description.labels.count == labels else {
+            throw CheckpointError.damaged(
+                path: url.path,
+                reason: "its dictionary has \(description.labels.count) symbols, but its model writes \(labels) labels")
         }
-        var state = try TensorFile.read(weights)
-        if let root = try? JSONDecoder().decode(JSONValue.self, from: data), root["model_type"] != nil {
-            let description = try HuggingFace.description(root, folder: url)
-            state = Dictionary(
-                state.map { (HuggingFace.name($0, description), $1) }, uniquingKeysWith: { first, _ in first })
-            return Checkpoint(url: url, description: description, state: state)
-        }
-        return Checkpoint(
-            url: url, description: try ModelDescription(json: data, path: configuration.path), state: state)
+        self.url = url
+        self.format = format
+        self.layout = layout
+        self.description = description
+        self.state = state
+        self.notCarriedOver = notCarriedOver
+        self.update = update
     }
 
-    /// Writes a model into an existing folder.
+    // MARK: Files
+
+    /// Opens a checkpoint of any format, told by its content; the weights stay on disk until they are used.
+    ///
+    /// - Parameters:
+    ///   - url: A folder, a `.pt` file, or one file of weights in a folder of this program, such as `ema.safetensors`.
+    ///   - architecture: Another checkpoint of the same architecture, for a `.pt` file that does not say its own.
+    /// - Returns: The checkpoint, its weights still on disk.
+    /// - Throws: ``CheckpointError`` or a safetensors error, naming the file.
+    public static func read(_ url: URL, architectureFrom architecture: URL? = nil) throws -> Checkpoint {
+        if url.pathExtension == "safetensors" { return try NativeCheckpoint.read(url) }
+        var isFolder: ObjCBool = false
+        if FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder), !isFolder.boolValue {
+            return try PyTorchCheckpoint.read(url, architecture: architecture.map { try read($0).description })
+        }
+        if HuggingFace.isCheckpoint(url) { return try HuggingFace.read(url) }
+        return try NativeCheckpoint.read(url)
+    }
+
+    /// Writes a model in any format.
     ///
     /// - Parameters:
     ///   - description: What it is.
     ///   - state: The model's parameters by its own names.
-    ///   - folder: The folder, which must exist.
-    /// - Throws: `FileWriteError` when the disk is full or the system fails; `TorchError.operation` if LibTorch refuses.
-    public static func write(_ description: ModelDescription, state: [String: Tensor], to folder: URL) throws {
-        try TensorFile.write(
-            FusedParameters.split(state), metadata: ["format": "pt"], to: folder.appendingPathComponent(weightsName))
-        let json = try description.json()
-        try AtomicFile.write(to: folder.appendingPathComponent(configurationName)) { try $0.append(json) }
+    ///   - url: For formats that are folders an existing folder, else the file.
+    ///   - format: Whose layout it gets.
+    ///   - update: The update it was saved after, where the format has a place for it.
+    /// - Returns: The settings that the format has no place for, a phrase each, its key first.
+    /// - Throws: ``CheckpointError/cannotHold(format:what:advice:)`` for a model that the format cannot represent;
+    ///   `FileWriteError` when the disk is full or the system fails; `TorchError.operation` if LibTorch refuses.
+    @discardableResult
+    public static func write(
+        _ description: ModelDescription, state: [String: Tensor], to url: URL, format: CheckpointFormat = .native,
+        update: Int = 0
+    ) throws -> [String] {
+        let state = try FusedParameters.split(state)
+        switch format {
+        case .native: return try NativeCheckpoint.write(description, state: state, to: url)
+        case .huggingFace: return try HuggingFace.write(description, state: state, to: url)
+        case .fairseq: return try FairseqWriter.write(description, state: state, to: url, update: update)
+        case .nvidia: return try NvidiaWriter.write(description, state: state, to: url, update: update)
+        }
     }
+
+    /// Writes weights alone, in this program's format.
+    ///
+    /// - Parameters:
+    ///   - state: The model's parameters by its own names.
+    ///   - file: The file.
+    /// - Throws: `FileWriteError` when the disk is full or the system fails; `TorchError.operation` if LibTorch refuses.
+    public static func write(weights state: [String: Tensor], to file: URL) throws {
+        try TensorFile.write(FusedParameters.split(state), metadata: ["format": "pt"], to: file)
+    }
+
+    /// The weights by the model's own names.
+    public func weights() throws -> [String: Tensor] { try FusedParameters.join(state) }
+
+    // MARK: Dictionary
+
+    /// The size of a ctc model's output layer; 0 for other models.
+    public var labelCount: Int { state["w2v_encoder.proj.weight"]?.shape.first ?? 0 }
+
+    /// The checkpoint with another dictionary, or with one that it lacks.
+    ///
+    /// - Parameters:
+    ///   - symbols: The symbol of each label, the blank first.
+    ///   - path: Where they come from, for errors.
+    /// - Returns: The same model with these labels.
+    /// - Throws: ``CheckpointError`` when this is no ctc model, or one of another number of labels.
+    public func labelled(_ symbols: [String], from path: String) throws -> Checkpoint {
+        try require(.ctc)
+        guard symbols.count == labelCount else {
+            throw CheckpointError.dictionarySize(
+                path: url.path, dictionary: path, symbols: symbols.count, labels: labelCount)
+        }
+        var result = self
+        result.description.labels = symbols
+        return result
+    }
+
+    /// The symbols of a ctc model's labels.
+    ///
+    /// - Returns: One symbol a label, the blank first.
+    /// - Throws: ``CheckpointError`` when this is no ctc model, or one without its dictionary.
+    public func requireLabels() throws -> [String] {
+        try require(.ctc)
+        guard !description.labels.isEmpty else {
+            throw CheckpointError.noDictionary(path: url.path, labels: labelCount)
+        }
+        return description.labels
+    }
+
+    // MARK: Models
 
     private func require(_ task: ModelDescription.Task) throws {
         guard description.task == task else {
@@ -95,8 +155,7 @@ public struct Checkpoint: Sendable {
         do {
             try module.load(FusedParameters.join(state))
         } catch let error as TorchError {
-            throw CheckpointError.damaged(
-                path: url.appendingPathComponent(Self.weightsName).path, reason: error.description)
+            throw CheckpointError.damaged(path: url.path, reason: error.description)
         }
     }
 
@@ -114,12 +173,12 @@ public struct Checkpoint: Sendable {
     public func ctcModel() throws -> CTCModel {
         try require(.ctc)
         let model = try CTCModel(
-            description.model, labels: description.labels.count, options: description.ctc, initializer: .empty)
+            description.model, labels: labelCount, options: description.ctc, initializer: .empty)
         try load(model, state)
         return model
     }
 
-    /// The shared part's weights by its own names, from a checkpoint of either task.
+    /// The shared part's weights by its own names, from a checkpoint of any task.
     ///
     /// Quantizer, target and output projections are left out.
     public func sharedState() throws -> [String: Tensor] {
@@ -134,6 +193,14 @@ public struct Checkpoint: Sendable {
         case .pretraining:
             let heads = ["quantizer.", "project_q.", "final_proj.", "input_quantizer.", "project_inp.", "target_glu."]
             return try FusedParameters.join(state.filter { name, _ in !heads.contains(where: name.hasPrefix) })
+        case .encoder: return try FusedParameters.join(state)
         }
+    }
+
+    /// The shared part with its weights, from a checkpoint of any task.
+    public func sharedModel() throws -> Wav2Vec2Model {
+        let model = try Wav2Vec2Model(description.model, initializer: .empty)
+        try load(model, sharedState())
+        return model
     }
 }

@@ -2,126 +2,221 @@ import Foundation
 import Torch
 import Wav2Vec2
 
-/// Hugging Face's folders: their configuration and names in terms of ours.
+/// Hugging Face's folders, as Transformers' `from_pretrained` and `save_pretrained` know them.
 enum HuggingFace {
-    /// The description of a folder's `config.json`.
+    /// Whether a folder's `config.json` is Hugging Face's.
+    static func isCheckpoint(_ folder: URL) -> Bool {
+        guard let root = try? HuggingFaceFolder(url: folder).object(Checkpoint.configurationName) else { return false }
+        return root["model_type"] != nil || (root["architectures"] != nil && root["format"] == nil)
+    }
+
+    // MARK: Reading
+
+    /// Reads a folder.
+    ///
+    /// - Parameter url: With `config.json` and the weights.
+    /// - Returns: The checkpoint, its weights still on disk.
+    /// - Throws: ``CheckpointError`` or a safetensors error, naming the file.
+    static func read(_ url: URL) throws -> Checkpoint {
+        let folder = HuggingFaceFolder(url: url)
+        guard let root = try folder.object(Checkpoint.configurationName) else {
+            throw CheckpointError.missing(path: url.path)
+        }
+        let (tensors, unread) = try folder.weights()
+        var left: [String] = []
+        var description: ModelDescription
+        let (family, unused): (String, [String])
+        do {
+            (description, family, unused) = try HuggingFaceConfiguration.read(root, names: tensors.keys)
+        } catch let error as ConfigurationError {
+            throw CheckpointError.damaged(
+                path: folder.path(Checkpoint.configurationName), reason: error.description)
+        }
+        left += unused.map { "\($0) of config.json" }
+
+        if description.task == .pretraining, tensors["quantizer.codevectors"] == nil {
+            description.task = .encoder
+            left.append("Wav2Vec2ForPreTraining: the quantizer's weights are missing, so this is an encoder only")
+        }
+        let names = HuggingFaceNames(
+            task: description.task, extractorMode: description.model.extractorMode, family: family)
+        var state: [String: Tensor] = [:]
+        for (name, tensor) in tensors.sorted(by: { $0.key < $1.key }) {
+            guard let own = names.ours(name) else {
+                left.append("\(name): a tensor that this architecture has not")
+                continue
+            }
+            if state.updateValue(tensor, forKey: own) != nil {
+                throw CheckpointError.damaged(path: url.path, reason: "\(name) is there under two names")
+            }
+        }
+        description.normalize = try normalizes(folder, &left)
+        left += try complete(&state, description, url)
+        if description.task == .ctc { left += try arrangeLabels(&state, &description, folder, root) }
+        left += unread.map { "\($0): a file that is not read" }
+        return try Checkpoint(
+            url: url, format: .huggingFace, layout: family == "wav2vec2" ? "" : "HuBERT", description: description,
+            state: state, notCarriedOver: left)
+    }
+
+    /// Whether recordings are normalised, from the preprocessor's configuration.
+    private static func normalizes(_ folder: HuggingFaceFolder, _ left: inout [String]) throws -> Bool {
+        let (own, joint) = ("preprocessor_config.json", "processor_config.json")
+        var (name, found) = (own, try folder.object(own))
+        if found == nil, case .object(let members)? = try folder.object(joint)?["feature_extractor"] {
+            (name, found) = (joint, members)
+        }
+        guard let found else {
+            left.append("\(own): the folder has none, so input is normalised, as Transformers does without being told")
+            return true
+        }
+        for (key, wanted) in [("sampling_rate", 16_000), ("feature_size", 1)] {
+            guard let value = found[key], value != .null, value.integer != wanted else { continue }
+            throw CheckpointError.damaged(
+                path: folder.path(name), reason: "\(key) is \(value.text), where \(wanted) is expected")
+        }
+        return found["do_normalize"]?.bool ?? true
+    }
+
+    private static func sharedName(_ name: String, _ description: ModelDescription) -> String {
+        description.task == .ctc ? ParameterShapes.ctcPrefix + name : name
+    }
+
+    /// Makes up for what is there in one of the two programs only: the mask embedding, and a projection between equals.
+    private static func complete(
+        _ state: inout [String: Tensor], _ description: ModelDescription, _ url: URL
+    ) throws -> [String] {
+        let model = description.model
+        let mask = sharedName("mask_emb", description)
+        let norm = state[sharedName("encoder.layer_norm.weight", description)]
+        guard norm?.shape == [model.encoderEmbedDim] else {
+            throw CheckpointError.damaged(
+                path: url.path,
+                reason: "hidden_size of config.json is \(model.encoderEmbedDim), but encoder.layer_norm.weight is "
+                    + (norm.map { "of shape \($0.shape)" } ?? "missing"))
+        }
+        var notes: [String] = []
+        if state[mask] == nil {
+            // Transformers draws it anew too; only training with masks uses it.
+            state[mask] = try Initializer.random(seed: 1).uniform([model.encoderEmbedDim], 0, 1)
+            notes.append("masked_spec_embed: the folder has none, so the embedding of masked frames starts at random")
+        }
+        if model.extractorChannels == model.encoderEmbedDim {
+            let (weight, bias) = ("post_extract_proj.weight", "post_extract_proj.bias")
+            if let found = state.removeValue(forKey: sharedName(weight, description)),
+                let offset = state.removeValue(forKey: sharedName(bias, description)),
+                try !isIdentity(found, offset)
+            {
+                throw CheckpointError.damaged(
+                    path: url.path,
+                    reason: "it projects features of \(model.encoderEmbedDim) channels to as many, which this "
+                        + "architecture does not: hidden_size must differ from the last of conv_dim")
+            }
+        }
+        return notes
+    }
+
+    private static func identity(_ size: Int) throws -> Tensor {
+        let range = try Tensor.range(0..<size)
+        return try range.unsqueezed(1).equals(range).to(dtype: .float32)
+    }
+
+    private static func isIdentity(_ weight: Tensor, _ bias: Tensor) throws -> Bool {
+        guard weight.shape.count == 2, weight.size(0) == weight.size(1) else { return false }
+        let distance = try (weight.to(dtype: .float32) - identity(weight.size(0))).magnitude().sum().item()
+        return try distance == 0 && bias.to(dtype: .float32).magnitude().sum().item() == 0
+    }
+
+    /// Takes the vocabulary over; the output layer's rows follow its order.
+    private static func arrangeLabels(
+        _ state: inout [String: Tensor], _ description: inout ModelDescription, _ folder: HuggingFaceFolder,
+        _ root: [String: JSONValue]
+    ) throws -> [String] {
+        let layer = ["w2v_encoder.proj.weight", "w2v_encoder.proj.bias"]
+        guard let rows = state[layer[0]]?.shape.first, layer.allSatisfy({ state[$0]?.shape.first == rows }) else {
+            throw CheckpointError.damaged(
+                path: folder.url.path, reason: "a ctc model needs lm_head.weight and lm_head.bias of as many rows")
+        }
+        guard
+            let vocabulary = try HuggingFaceVocabulary.read(folder, rows: rows, padding: root["pad_token_id"]?.integer)
+        else { return ["vocab.json: the folder has none, so the labels have no symbols"] }
+        description.labels = vocabulary.symbols
+        if vocabulary.rows != Array(0..<rows) {
+            let order = try Tensor(vocabulary.rows)
+            for name in layer { state[name] = try state[name]?.taking(order) }
+        }
+        return vocabulary.notes
+    }
+
+    // MARK: Writing
+
+    /// Writes a folder that `from_pretrained` loads.
     ///
     /// - Parameters:
-    ///   - root: The configuration.
-    ///   - folder: Where the preprocessor's configuration and the vocabulary lie.
-    /// - Returns: The model's architecture, task, preprocessing and vocabulary.
-    /// - Throws: ``CheckpointError`` naming what this architecture does not have.
-    static func description(_ root: JSONValue, folder: URL) throws -> ModelDescription {
-        let path = folder.appendingPathComponent(Checkpoint.configurationName).path
-        func refuse(_ reason: String) -> CheckpointError { .damaged(path: path, reason: reason) }
-        guard let type = root["model_type"]?.string, type == "wav2vec2" else {
-            throw refuse(
-                "its model_type is \(root["model_type"]?.string ?? "missing"), and only wav2vec2 is this architecture")
-        }
-        if root["add_adapter"]?.bool == true || root["adapter_attn_dim"]?.integer != nil {
-            throw refuse("it has adapters, which this architecture has not")
-        }
-        guard let architecture = root["architectures"]?.array?.first?.string else {
-            throw refuse("it names no architecture")
-        }
-        var model = ModelConfiguration()
-        func sizes(_ key: String) throws -> [Int] {
-            guard let list = root[key]?.array?.compactMap(\.integer), !list.isEmpty else {
-                throw refuse("\(key) is not a list of whole numbers")
+    ///   - description: What the model is.
+    ///   - state: The weights by fairseq's names.
+    ///   - url: An existing folder.
+    /// - Returns: The settings that the format has no place for, a phrase each, its key first.
+    /// - Throws: ``CheckpointError/cannotHold(format:what:advice:)`` and what writing files throws.
+    static func write(_ description: ModelDescription, state: [String: Tensor], to url: URL) throws -> [String] {
+        var files: [String: JSONValue] = [:]
+        var tokens: (padding: Int, beginning: Int?, end: Int?) = (0, 1, 2)
+        let model = description.model
+        let labels = state["w2v_encoder.proj.weight"]?.size(0)
+        if description.task == .ctc {
+            guard !description.labels.isEmpty else {
+                throw CheckpointError.noDictionary(path: url.path, labels: labels ?? 0)
             }
-            return list
+            let vocabulary = try HuggingFaceVocabulary.files(description.labels)
+            (files, tokens) = (vocabulary.contents, vocabulary.tokens)
         }
-        func integer(_ key: String, _ fallback: Int) -> Int { root[key]?.integer ?? fallback }
-        func double(_ key: String, _ fallback: Double) -> Double { root[key]?.double ?? fallback }
-        let (channels, kernels, strides) = try (sizes("conv_dim"), sizes("conv_kernel"), sizes("conv_stride"))
-        guard channels.count == kernels.count, channels.count == strides.count else {
-            throw refuse("conv_dim, conv_kernel and conv_stride have different lengths")
+        let (configuration, left) = try HuggingFaceConfiguration.write(
+            description, dtype: typeName(state), labels: labels, tokens: tokens)
+        files[Checkpoint.configurationName] = configuration
+        var preprocessor: [String: JSONValue] = [
+            "feature_extractor_type": .string("Wav2Vec2FeatureExtractor"), "feature_size": .integer(1),
+            "sampling_rate": .integer(16_000), "padding_side": .string("right"), "padding_value": .number(0),
+            "do_normalize": .bool(description.normalize),
+            // As Transformers' documentation has it: a group norm over padding was trained without a mask.
+            "return_attention_mask": .bool(model.extractorMode == .layerNorm),
+        ]
+        if description.task == .ctc { preprocessor["processor_class"] = .string("Wav2Vec2Processor") }
+        files["preprocessor_config.json"] = .object(preprocessor)
+
+        let names = HuggingFaceNames(task: description.task, extractorMode: model.extractorMode, family: "wav2vec2")
+        var tensors: [String: Tensor] = [:]
+        for (name, tensor) in state {
+            guard let theirs = names.theirs(name) else {
+                throw CheckpointError.cannotHold(
+                    format: .huggingFace, what: "the tensor \(name)", advice: "keep the model in the native format")
+            }
+            tensors[theirs] = tensor
         }
-        model.convFeatureLayers = try ConvolutionLayers(
-            channels.indices.map { .init(channels: channels[$0], kernel: kernels[$0], stride: strides[$0]) })
-        model.extractorMode = root["feat_extract_norm"]?.string == "layer" ? .layerNorm : .groupNorm
-        model.convBias = root["conv_bias"]?.bool ?? false
-        model.encoderLayers = integer("num_hidden_layers", 12)
-        model.encoderEmbedDim = integer("hidden_size", 768)
-        model.encoderFfnEmbedDim = integer("intermediate_size", 3072)
-        model.encoderAttentionHeads = integer("num_attention_heads", 12)
-        model.layerNormFirst = root["do_stable_layer_norm"]?.bool ?? false
-        model.convPos = integer("num_conv_pos_embeddings", 128)
-        model.convPosGroups = integer("num_conv_pos_embedding_groups", 16)
-        model.dropout = double("hidden_dropout", 0.1)
-        model.attentionDropout = double("attention_dropout", 0.1)
-        model.activationDropout = double("activation_dropout", 0.1)
-        model.dropoutInput = double("feat_proj_dropout", 0)
-        model.dropoutFeatures = double("feat_quantizer_dropout", 0)
-        model.encoderLayerdrop = double("layerdrop", 0.1)
-        model.finalDropout = double("final_dropout", 0.1)
-        model.finalDim = integer("proj_codevector_dim", 256)
-        model.latentDim = integer("codevector_dim", 256)
-        model.latentVars = integer("num_codevectors_per_group", 320)
-        model.latentGroups = integer("num_codevector_groups", 2)
-        for key in ["hidden_act", "feat_extract_activation"] where (root[key]?.string ?? "gelu") != "gelu" {
-            throw refuse("\(key) is \(root[key]?.string ?? ""), where gelu is expected")
+        if model.extractorChannels == model.encoderEmbedDim {
+            // Their models always project; one that does not is the same as one that projects by the identity.
+            for (part, tensor) in [
+                ("weight", try identity(model.encoderEmbedDim)), ("bias", try .zeros([model.encoderEmbedDim])),
+            ] {
+                let name = "post_extract_proj.\(part)"
+                if let theirs = names.theirs(sharedName(name, description)) { tensors[theirs] = tensor }
+            }
         }
-        var description = ModelDescription(
-            task: architecture == "Wav2Vec2ForCTC" ? .ctc : .pretraining, model: model)
-        description.masking.time = SpanMasking(
-            probability: double("mask_time_prob", 0.05), length: integer("mask_time_length", 10))
-        description.masking.channel = SpanMasking(
-            probability: double("mask_feature_prob", 0), length: integer("mask_feature_length", 10))
-        description.objective.numNegatives = integer("num_negatives", 100)
-        description.objective.logitTemp = double("contrastive_logits_temperature", 0.1)
-        // Hugging Face's objective has no penalty on the features' energy.
-        description.objective.lossWeights = [double("diversity_loss_weight", 0.1), 0]
-        let preprocessor = folder.appendingPathComponent("preprocessor_config.json")
-        if let data = try? Data(contentsOf: preprocessor) {
-            description.normalize =
-                (try? JSONDecoder().decode(JSONValue.self, from: data))?["do_normalize"]?.bool ?? false
+        try TensorFile.write(
+            tensors, metadata: ["format": "pt"], to: url.appendingPathComponent(Checkpoint.weightsName))
+        for (name, value) in files.sorted(by: { $0.key < $1.key }) {
+            try AtomicFile.write(to: url.appendingPathComponent(name)) { try $0.append(Data((value.text + "\n").utf8)) }
         }
-        if description.task == .ctc { description.labels = try labels(folder) }
-        return description
+        return left
     }
 
-    private static func labels(_ folder: URL) throws -> [String] {
-        let url = folder.appendingPathComponent("vocab.json")
-        guard let data = try? Data(contentsOf: url),
-            let vocabulary = try? JSONDecoder().decode([String: Int].self, from: data)
-        else {
-            throw CheckpointError.damaged(
-                path: url.path, reason: "a ctc model needs it as an object from symbol to index")
+    /// Transformers' name of the type that most of the weights have.
+    private static func typeName(_ state: [String: Tensor]) -> String {
+        let counts = Dictionary(state.values.map { ($0.dtype, $0.count) }, uniquingKeysWith: +)
+        switch counts.max(by: { $0.value < $1.value })?.key {
+        case .float16: return "float16"
+        case .bfloat16: return "bfloat16"
+        case .float64: return "float64"
+        default: return "float32"
         }
-        let symbols = vocabulary.sorted { $0.value < $1.value }
-        guard symbols.map(\.value) == Array(symbols.indices) else {
-            throw CheckpointError.damaged(path: url.path, reason: "its indices are not 0, 1, 2, …")
-        }
-        return symbols.map(\.key)
-    }
-
-    private static let renamed: [(theirs: String, ours: String)] = [
-        ("masked_spec_embed", "mask_emb"),
-        ("feature_projection.layer_norm.", "layer_norm."),
-        ("feature_projection.projection.", "post_extract_proj."),
-        ("encoder.pos_conv_embed.conv.parametrizations.weight.original0", "encoder.pos_conv.0.weight_g"),
-        ("encoder.pos_conv_embed.conv.parametrizations.weight.original1", "encoder.pos_conv.0.weight_v"),
-        ("encoder.pos_conv_embed.conv.", "encoder.pos_conv.0."),
-        (".attention.", ".self_attn."),
-        (".feed_forward.intermediate_dense.", ".fc1."),
-        (".feed_forward.output_dense.", ".fc2."),
-        ("quantizer.codevectors", "quantizer.vars"),
-        ("project_hid.", "final_proj."),
-    ]
-
-    /// Our name of one of their parameters.
-    static func name(_ theirs: String, _ description: ModelDescription) -> String {
-        if theirs.hasPrefix("lm_head.") { return "w2v_encoder.proj." + theirs.dropFirst("lm_head.".count) }
-        var name = theirs.hasPrefix("wav2vec2.") ? String(theirs.dropFirst("wav2vec2.".count)) : theirs
-        if name.hasPrefix("feature_extractor.conv_layers.") {
-            name.replace(".conv.", with: ".0.")
-            name.replace(".layer_norm.", with: description.model.extractorMode == .groupNorm ? ".2." : ".2.1.")
-        } else if name.hasPrefix("encoder.layers.") {
-            // Their layer_norm is the one after attention; the encoder's own and the final one keep their names.
-            name.replace(".layer_norm.", with: ".self_attn_layer_norm.")
-        }
-        for (old, new) in renamed { name.replace(old, with: new) }
-        return description.task == .ctc ? "w2v_encoder.w2v_model." + name : name
     }
 }

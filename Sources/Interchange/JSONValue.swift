@@ -75,4 +75,35 @@ enum JSONValue: Codable, Sendable, Equatable {
         guard case .array(let value) = self else { return nil }
         return value
     }
+
+    /// The value as text, its members sorted and indented.
+    ///
+    /// A number that is no integer keeps its point, which typed readers such as Transformers' insist on.
+    var text: String { text(indent: "") }
+
+    private func text(indent: String) -> String {
+        let inner = indent + "  "
+        func block(_ open: String, _ close: String, _ items: [String]) -> String {
+            items.isEmpty
+                ? open + close : "\(open)\n\(items.map { inner + $0 }.joined(separator: ",\n"))\n\(indent)\(close)"
+        }
+        switch self {
+        case .null: return "null"
+        case .bool(let value): return value ? "true" : "false"
+        case .integer(let value): return String(value)
+        case .number(let value): return value.isFinite ? String(value) : "null"
+        case .string(let value): return Self.quoted(value)
+        case .array(let items): return block("[", "]", items.map { $0.text(indent: inner) })
+        case .object(let members):
+            let sorted = members.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
+            return block("{", "}", sorted.map { "\(Self.quoted($0)): \($1.text(indent: inner))" })
+        }
+    }
+
+    private static func quoted(_ text: String) -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .withoutEscapingSlashes
+        // Any string can be encoded.
+        return (try? encoder.encode(text)).map { String(decoding: $0, as: UTF8.self) } ?? "\"\""
+    }
 }

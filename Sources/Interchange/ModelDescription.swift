@@ -9,6 +9,17 @@ public struct ModelDescription: Sendable, Equatable {
         case pretraining
         /// Recognition by CTC.
         case ctc
+        /// The part that the two share, without quantizer or output layer.
+        case encoder
+
+        /// What people call it, with its article.
+        public var phrase: String {
+            switch self {
+            case .pretraining: "a pre-training model"
+            case .ctc: "a ctc model"
+            case .encoder: "an encoder without quantizer or output layer"
+            }
+        }
     }
 
     /// What the model was trained for.
@@ -80,7 +91,7 @@ public struct ModelDescription: Sendable, Equatable {
             throw damaged("its format version is \(version), and this program reads version 1; use a newer program")
         }
         guard let task = root["task"]?.string.flatMap(Task.init(rawValue:)) else {
-            throw damaged("its \"task\" is neither pretraining nor ctc")
+            throw damaged("its \"task\" is none of pretraining, ctc and encoder")
         }
         self.init(task: task, model: ModelConfiguration())
         for (key, value) in root where !["format", "format_version", "task", "labels"].contains(key) {
@@ -104,6 +115,46 @@ public struct ModelDescription: Sendable, Equatable {
             try model.validate()
         } catch {
             throw damaged("\(error)")
+        }
+    }
+}
+
+extension ModelDescription {
+    /// Settings that are another in `other`.
+    ///
+    /// - Parameter other: The same model as another program would describe it.
+    /// - Returns: Each key with the value that this description has, in the order of the recipe's keys.
+    func settings(differingFrom other: ModelDescription) -> [(key: String, text: String)] {
+        Self.table.settings.compactMap { setting in
+            let text = setting.text(self)
+            return text == setting.text(other) ? nil : (setting.name, text)
+        }
+    }
+
+    /// Settings as the members of a JSON object.
+    static func json(_ settings: [(key: String, text: String)]) -> JSONValue {
+        .object(Dictionary(settings.map { ($0.key, jsonValue($0.text)) }) { $1 })
+    }
+
+    /// Takes over settings that ``json(_:)`` wrote.
+    ///
+    /// - Throws: ``ConfigurationError`` naming the setting.
+    mutating func apply(_ settings: [String: JSONValue]) throws {
+        for (key, value) in settings { try Self.table.set(key, to: settingText(value), in: &self) }
+    }
+
+    /// Whether a setting means something for the model's task.
+    func isUsed(_ name: String) -> Bool {
+        let ofPretraining = [
+            "objective.", "model.latent_", "model.quantize", "model.same_quantizer", "model.target_glu",
+        ]
+        let others = ["model.final_dim", "model.combine_groups", "model.dropout_features"]
+        switch task {
+        case .pretraining: return !name.hasPrefix("ctc.") && name != "model.final_dropout"
+        case .ctc: return !(ofPretraining + others).contains(where: name.hasPrefix)
+        case .encoder:
+            return !(ofPretraining + others + ["ctc.", "masking.", "model.final_dropout"]).contains(
+                where: name.hasPrefix)
         }
     }
 }

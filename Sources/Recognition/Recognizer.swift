@@ -37,29 +37,28 @@ public actor Recognizer {
     /// Loads a fine-tuned model from disk.
     ///
     /// - Parameters:
-    ///   - url: The checkpoint's folder.
-    ///   - dictionary: A fairseq dictionary in place of the checkpoint's own labels.
+    ///   - url: The checkpoint, of any format.
+    ///   - dictionary: A fairseq dictionary in place of the checkpoint's own labels, or where it has none.
+    ///   - architecture: A checkpoint of the same architecture, for a `.pt` file that does not say its own.
     ///   - device: Where the model runs.
     ///   - batchSeconds: How much audio goes through the model at once, in seconds.
+    ///   - precision: In which number formats the model computes.
     ///   - decoder: Makes what turns log-probabilities into text from the symbol of each label.
     /// - Throws: `CheckpointError`, `CorpusError` or ``RecognitionError`` about the files, `TorchError` about the device.
     public init(
-        checkpoint url: URL, dictionary: URL? = nil, device: Device = .cpu, batchSeconds: Double = 60,
+        checkpoint url: URL, dictionary: URL? = nil, architectureFrom architecture: URL? = nil, device: Device = .cpu,
+        batchSeconds: Double = 60, precision: ModelPrecision = ModelPrecision(),
         decoder: ([String]) throws -> RecognitionDecoder = { _ in .greedy }
     ) throws {
-        let checkpoint = try Checkpoint.read(url)
-        let model = try checkpoint.ctcModel()
-        var symbols = checkpoint.description.labels
+        var checkpoint = try Checkpoint.read(url, architectureFrom: architecture)
         if let dictionary {
-            symbols = try LabelDictionary(contentsOf: dictionary).symbols
-            guard symbols.count == model.labelCount else {
-                throw RecognitionError.dictionarySize(
-                    dictionary: dictionary.path, symbols: symbols.count, labels: model.labelCount)
-            }
+            checkpoint = try checkpoint.labelled(
+                LabelDictionary(contentsOf: dictionary).symbols, from: dictionary.path)
         }
+        let symbols = try checkpoint.requireLabels()
         try self.init(
-            model: model, symbols: symbols, normalizes: checkpoint.description.normalize, device: device,
-            batchSeconds: batchSeconds, decoder: decoder)
+            model: checkpoint.ctcModel(), symbols: symbols, normalizes: checkpoint.description.normalize,
+            device: device, batchSeconds: batchSeconds, precision: precision, decoder: decoder)
     }
 
     /// Puts a model to use.
@@ -70,10 +69,12 @@ public actor Recognizer {
     ///   - normalizes: Whether recordings are brought to zero mean and unit variance.
     ///   - device: Where the model runs.
     ///   - batchSeconds: How much audio goes through the model at once, in seconds.
+    ///   - precision: In which number formats the model computes.
     ///   - decoder: Makes what turns log-probabilities into text from the symbol of each label.
     /// - Throws: `RecognitionError` when symbols and labels do not go together, `TorchError` about the device.
     public init(
         model: sending CTCModel, symbols: [String], normalizes: Bool, device: Device = .cpu, batchSeconds: Double = 60,
+        precision: ModelPrecision = ModelPrecision(),
         decoder: ([String]) throws -> RecognitionDecoder = { _ in .greedy }
     ) throws {
         guard symbols.count == model.labelCount else {
@@ -84,6 +85,7 @@ public actor Recognizer {
         if device != .cpu {
             for parameter in model.parameters() { parameter.tensor = try parameter.tensor.to(device: device) }
         }
+        try model.convert(to: precision, on: device)
         let layers = model.model.configuration.convFeatureLayers
         let frameSeconds = Double(layers.hop) / Double(AudioFile.modelSampleRate)
         self.model = model

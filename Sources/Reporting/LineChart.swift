@@ -70,7 +70,7 @@ public struct LineChart: Sendable {
     ///
     /// - Returns: The markup; a chart without any point that can be drawn says so.
     public func html() -> String {
-        let shown = series.map { curve in curve.points.filter(isDrawable) }
+        let shown = drawable
         let missing = zip(series, shown).reduce(0) { $0 + $1.0.points.count - $1.1.count }
         let legend = series.count < 2 && shown.allSatisfy(\.isEmpty) ? "" : self.legend(shown)
         let smoothed =
@@ -86,12 +86,21 @@ public struct LineChart: Sendable {
             <figcaption>\(Markup.escaped(title))<small>\(Markup.escaped(subtitle))</small></figcaption>
             \(legend)
             <svg viewBox="0 0 520 260" role="img" aria-label="\(Markup.escaped(title))">
-            \(shown.allSatisfy(\.isEmpty) ? emptyPicture : picture(shown))
+            \(drawing)
             </svg>
             \(smoothed)\(note)
             </figure>
             """
     }
+
+    /// What stands inside the chart's `<svg viewBox="0 0 520 260">`: axes and curves.
+    var drawing: String {
+        let shown = drawable
+        return shown.allSatisfy(\.isEmpty) ? emptyPicture : picture(shown)
+    }
+
+    /// For each curve the points that can be drawn.
+    var drawable: [[ChartPoint]] { series.map { curve in curve.points.filter(isDrawable) } }
 
     private func isDrawable(_ point: ChartPoint) -> Bool {
         abs(point.x) <= Axis.largest && abs(point.y) <= Axis.largest

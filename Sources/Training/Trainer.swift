@@ -8,6 +8,8 @@ import Wav2Vec2
 public enum TrainingOutcome: Sendable, Equatable {
     /// All updates are made.
     case finished
+    /// The epochs of this job are made; everything is saved, and there is more to do.
+    case paused
     /// A signal asked to stop; everything is saved.
     case stopped(signal: Int32)
 }
@@ -16,51 +18,57 @@ public enum TrainingOutcome: Sendable, Equatable {
 ///
 /// Everything runs on the calling thread; only audio is decoded on others.
 public final class Trainer {
-    private let recipe: Recipe
-    private let task: any TrainingTask
-    private let data: TrainingData
-    private let validation: [Manifest]
-    private let folder: RunFolder
-    private let log: TrainingLog
-    private let report: (String) -> Void
-    private var state: TrainingState
-    private var meter: Meter
+    let recipe: Recipe
+    let task: any TrainingTask
+    let data: TrainingData
+    let makeUpdate: UpdateStep
+    let validation: [Manifest]
+    let keeper: CheckpointKeeper
+    let log: RunLog?
+    let report: (String) -> Void
+    let progress: (String) -> Void
+    var state: TrainingState
+    var meter: Meter
+    private var watch: Watch
+    private let lastEpochOfJob: Int?
+    private let lock: RunLock?
 
-    /// The training loop: rate, accumulate, normalise, clip, step, log.
+    /// The training loop: rate, update, log, validate, save.
     ///
-    /// - Parameter stop: Asked after every update for the signal that wants the run to stop.
+    /// - Parameter stop: Asked after every micro-batch for the signal that wants the run to stop.
     /// - Returns: Whether all updates are made.
     /// - Throws: ``TrainingError``, or what the data or the model threw; what was saved before stays.
     public func run(stop: () -> Int32? = { nil }) throws -> TrainingOutcome {
         let options = recipe.optimization
+        let firstUpdate = state.update
+        var signal: Int32?
         while !isFinished {
             let update = state.update + 1
             let rate = options.learningRate.rate(update: update, maxUpdate: options.maxUpdate)
-            var sums = Statistics()
-            var utterances: [Int] = []
-            for group in task.groups { try group.parameters.clearGradients() }
-            for microBatch in 0..<options.updateFreq {
-                guard let batch = try data.next() else { break }
-                sums += try task.accumulate(batch, update: update, microBatch: microBatch)
-                utterances += batch.utterances
+            let sums = try makeUpdate(update, learningRate: rate) {
+                signal = stop()
+                return signal != nil
             }
-            let norm = try gradientNorm(task.groups.map(\.parameters)) / Double(sums.sampleSize)
-            guard norm.isFinite, sums.loss.isFinite else { throw try notFinite(update, sums, utterances) }
-            let clip = options.clipNorm > 0 ? min(1, options.clipNorm / (norm + 1e-6)) : 1
-            for group in task.groups where update >= group.firstUpdate {
-                try group.adam.step(learningRate: rate, gradientScale: clip / Double(sums.sampleSize))
-            }
-            sums.updates = 1
-            sums.gradientNorm = norm
-            try finish(update, sums, rate: rate)
-            if let signal = stop() {
+            // An update that was broken off has changed nothing: the state is still that after the one before.
+            if let sums { try finish(update, sums, rate: rate) }
+            if let signal = signal ?? stop() {
                 try save()
-                report("stopped by signal \(signal) after update \(update); go on with --resume")
+                report("stopped by signal \(signal) after update \(state.update)\(howToGoOn)")
                 return .stopped(signal: signal)
             }
+            if let lastEpochOfJob, state.epoch >= lastEpochOfJob, !isFinished {
+                try save()
+                report("this job's epochs are made, the last update was \(update)\(howToGoOn)")
+                return .paused
+            }
         }
+        if state.update > firstUpdate { try writeBenchmark() }
         report("finished after update \(state.update) in \(spoken(seconds: meter.totalSeconds))")
         return .finished
+    }
+
+    private var howToGoOn: String {
+        recipe.checkpoint.noSave ? "; checkpoint.no_save is set, and nothing is saved" : "; go on with --resume"
     }
 
     private var isFinished: Bool {
@@ -69,20 +77,32 @@ public final class Trainer {
 
     /// After an update: counts, logs, validates and saves as far as it is time for each.
     private func finish(_ update: Int, _ sums: Statistics, rate: Double) throws {
-        let epochOfUpdate = data.epoch
+        let epoch = data.epoch
         let endsEpoch = data.isEpochFinished
-        if endsEpoch { try data.beginNextEpoch() }
+        meter.count(sums, waitSeconds: data.waitSeconds)
+        if endsEpoch {
+            try data.beginNextEpoch()
+            meter.endEpoch()
+        }
         state.update = update
         state.epoch = data.epoch
         state.position = data.position
+        state.finished = isFinished
         state.statistics += sums
-        if update % recipe.logging.logEvery == 0 || isFinished {
-            try writeLog(epoch: epochOfUpdate, rate: rate)
+        for warning in watch.look(at: update, sums) { try warn(warning) }
+        if let every = recipe.logging.histogramEvery, update % every == 0 {
+            try log?.write(gradientHistograms(task.groups), series: "train", update: update)
         }
-        if isFinished || recipe.validation.every.map({ isDue($0, endsEpoch, since: meter.lastValidation) }) ?? false {
-            try validate(epoch: epochOfUpdate)
-        }
-        if isFinished || isDue(recipe.checkpoint.saveEvery, endsEpoch, since: meter.lastSave) { try save() }
+        if update % recipe.logging.logEvery == 0 || isFinished { try writeLog(epoch: epoch, rate: rate) }
+        let perUpdate = meter.secondsPerUpdate ?? 0
+        progress(
+            liveLine(
+                update: update, of: recipe.optimization.maxUpdate, secondsPerUpdate: perUpdate,
+                remaining: perUpdate * Double(remainingUpdates)))
+        let validates = recipe.validation.every.map { isDue($0, endsEpoch, since: meter.lastValidation) } ?? false
+        if isFinished || validates { try validate(epoch: epoch) }
+        let saves = isDue(recipe.checkpoint.saveEvery, endsEpoch, since: meter.lastSave)
+        if isFinished || saves || keeper.isMilestone(state) { try save() }
     }
 
     private func isDue(_ interval: Interval, _ endsEpoch: Bool, since last: ContinuousClock.Instant) -> Bool {
@@ -93,91 +113,33 @@ public final class Trainer {
         }
     }
 
-    private func writeLog(epoch: Int, rate: Double) throws {
-        let (sums, rates) = (state.statistics, meter.lap(waitSeconds: data.waitSeconds, state.statistics.updates))
-        let pretrains = task.description.task == .pretraining
-        func only(_ value: Double) -> Double? { pretrains ? value : nil }
-        let record = TrainRecord(
-            update: state.update, epoch: epoch, loss: sums.mean(sums.loss),
-            contrastive: only(sums.mean(sums.contrastive)), diversity: only(sums.mean(sums.diversity)),
-            penalty: only(sums.mean(sums.penalty)),
-            accuracy: only(sums.mean(Double(sums.correct))), codePerplexity: only(sums.mean(sums.codePerplexity)),
-            probPerplexity: only(sums.mean(sums.probPerplexity)),
-            temperature: only(TemperatureSchedule(recipe.model.latentTemp).temperature(update: state.update)),
-            gradNorm: sums.gradientNorm / Double(max(1, sums.updates)), lr: rate,
-            audioSecondsPerSecond: Double(sums.samples) / 16_000 / rates.seconds,
-            framesPerSecond: Double(sums.frames) / rates.seconds,
-            maskedFramesPerSecond: Double(sums.maskedFrames) / rates.seconds, dataWaitShare: rates.waitShare,
-            peakRssMb: peakResidentMegabytes(), seconds: meter.totalSeconds)
-        state.statistics = Statistics()
-        try log.write(record)
-        report(
-            progressLine(
-                record, of: recipe.optimization.maxUpdate,
-                remaining: Double(recipe.optimization.maxUpdate - state.update) * rates.secondsPerUpdate))
+    /// Updates until the end, by number or by epochs, whichever comes first.
+    var remainingUpdates: Int {
+        let byNumber = max(0, recipe.optimization.maxUpdate - state.update)
+        guard let epochs = recipe.optimization.maxEpoch else { return byNumber }
+        let position = Double(state.epoch) + Double(state.position) / Double(max(1, data.subBatchesPerEpoch))
+        return min(byNumber, Int((max(0, Double(epochs) - position) * updatesPerEpoch).rounded(.up)))
     }
 
-    private func validate(epoch: Int) throws {
-        let start = ContinuousClock.now
-        for (index, manifest) in validation.enumerated() {
-            let began = ContinuousClock.now
-            let result = try task.validate(manifest)
-            let sums = result.statistics
-            let pretrains = task.description.task == .pretraining
-            let loss = sums.mean(sums.loss)
-            let value = task.metric == "wer" ? result.wer ?? .infinity : loss
-            let isBest = index == 0 && value.isFinite && value < state.best?.value ?? .infinity
-            try log.write(
-                ValidRecord(
-                    update: state.update, epoch: epoch, name: manifest.name, utterances: result.utterances,
-                    loss: loss.isFinite ? loss : nil,
-                    accuracy: pretrains ? sums.mean(Double(sums.correct)) : nil,
-                    codePerplexity: pretrains ? sums.mean(sums.codePerplexity) : nil,
-                    probPerplexity: pretrains ? sums.mean(sums.probPerplexity) : nil, wer: result.wer, cer: result.cer,
-                    best: isBest, seconds: meter.totalSeconds))
-            report(
-                validationLine(
-                    result, manifest: manifest, update: state.update, isBest: isBest,
-                    seconds: (ContinuousClock.now - began).inSeconds))
-            guard isBest else { continue }
-            state.best = .init(update: state.update, metric: task.metric, value: value)
-            guard recipe.checkpoint.keepBest else { continue }
-            try folder.replace("best") { try write(to: $0, withOptimizer: false) }
-        }
-        meter.exclude(since: start)
-        meter.lastValidation = .now
+    /// Updates of an epoch, the last of which may be smaller than the others.
+    var updatesPerEpoch: Double {
+        let size = EffectiveBatch(recipe).count
+        return Double((data.subBatchesPerEpoch + size - 1) / size)
     }
 
     /// Saves everything that resuming needs.
     private func save() throws {
         let start = ContinuousClock.now
-        try folder.replace("last") { try write(to: $0, withOptimizer: true) }
+        try keeper.saveLast(&state)
         meter.exclude(since: start)
         meter.lastSave = .now
     }
 
-    private func write(to url: URL, withOptimizer: Bool) throws {
-        try Checkpoint.write(task.description, state: task.module.state(), to: url)
-        for group in task.groups { state.optimizerUpdates[group.name] = group.adam.updates }
-        try state.write(to: url)
-        guard withOptimizer else { return }
-        var moments: [String: Tensor] = [:]
-        for group in task.groups { moments.merge(try group.moments()) { first, _ in first } }
-        try TensorFile.write(moments, to: url.appendingPathComponent(TrainingState.optimizerName))
-    }
-
-    private func notFinite(_ update: Int, _ sums: Statistics, _ utterances: [Int]) throws -> TrainingError {
-        var what = "the loss"
-        search: for group in task.groups {
-            for index in group.parameters.names.indices
-            where try !group.parameters.view(index, of: group.parameters.gradients).isFinite() {
-                what = "the gradient of \(group.parameters.names[index])"
-                break search
-            }
-        }
-        var names = utterances.prefix(10).map { data.manifest.path($0) }
-        if utterances.count > 10 { names.append("and \(utterances.count - 10) more") }
-        return .notFinite(update: update, what: what, utterances: names)
+    private func warn(_ warning: Watch.Warning) throws {
+        report("WARNING: \(warning)")
+        try log?.write(
+            WarningRecord(update: state.update, topic: warning.topic, message: "\(warning)"), series: nil,
+            update: state.update)
     }
 
     // MARK: Setting up
@@ -187,98 +149,99 @@ public final class Trainer {
     /// - Parameters:
     ///   - job: The run.
     ///   - report: Gets lines for people.
+    ///   - progress: Gets after every update how far training is, for one place on a terminal.
     /// - Throws: ``TrainingError``, `CorpusError`, `CheckpointError`, `ConfigurationError`.
-    public init(_ job: TrainingJob, report: @escaping (String) -> Void = { _ in }) throws {
+    public init(
+        _ job: TrainingJob, report: @escaping (String) -> Void = { _ in },
+        progress: @escaping (String) -> Void = { _ in }
+    ) throws {
         self.report = report
-        var recipe = job.recipe
+        self.progress = progress
         guard !job.train.isEmpty, !job.valid.isEmpty else {
             throw TrainingError.usage("training needs at least one --train and one --valid manifest")
         }
         try job.device.prepare()
         let folder = RunFolder(url: job.output)
-        let resumes = try folder.prepare(resumes: job.resume)
-        let saved = try resumes ? (Checkpoint.read(folder.last), TrainingState.read(folder.last)) : nil
-        let origin = try saved?.0 ?? job.from.map { try Checkpoint.read($0) }
+        lock = job.isDryRun ? nil : try RunLock(job.output)
+        let last = try job.place(in: folder)
+        let saved = try last.map { try folder.read($0) }
+        let origin = try saved?.weights ?? job.from.map { try Checkpoint.read($0) }
+        var recipe = job.recipe
         if let origin { recipe.adoptArchitecture(of: origin.description) }
+        if let wanted = job.effectiveBatch {
+            recipe.optimization.updateFreq = try EffectiveBatch(recipe).updateFreq(for: wanted)
+        }
         try recipe.validate()
 
         let labels = job.task == .finetuning ? recipe.data.labels : nil
         let manifest = try Manifest.joined(job.train, labels: labels)
         validation = try job.valid.map { try Manifest.joined([$0], labels: labels) }
         let summary = "\(manifest.name) (\(manifest.count) utterances, \(manifest.totalSamples) samples)"
-        var state = saved?.1 ?? TrainingState(recipe: [:], data: summary)
-        if resumes { try state.requireSame(recipe: recipe, data: summary, folder: job.output) }
-        state.recipe = recipe.values
-        self.state = state
-        self.recipe = recipe
-        self.folder = folder
-
-        task = try Self.task(job, recipe, origin: origin, isResumed: resumes, manifest, validation, report)
-        if resumes {
-            let moments = try TensorFile.read(folder.last.appendingPathComponent(TrainingState.optimizerName))
-            for group in task.groups {
-                try group.restore(updates: state.optimizerUpdates[group.name] ?? 0, from: moments)
+        let batch = EffectiveBatch(recipe)
+        var state = saved?.state ?? TrainingState(recipe: [:], data: summary)
+        if saved != nil {
+            try state.requireSame(recipe: recipe, data: summary, folder: job.output)
+            if state.effectiveBatch != batch.count {
+                report(
+                    "WARNING: an update had \(state.effectiveBatch) sub-batches until now and has \(batch.count) from "
+                        + "now on; --effective-batch \(state.effectiveBatch) goes on as before")
             }
         }
+        state.recipe = recipe.values
+        state.effectiveBatch = batch.count
+        lastEpochOfJob = job.epochsThisJob.map { state.epoch + $0 }
+
+        task = try TaskSetup(
+            job: job, recipe: recipe, origin: origin, isResumed: saved != nil, manifest: manifest,
+            validation: validation, report: report
+        ).make()
         data = try TrainingData(
             manifest, recipe: recipe, receptiveField: recipe.model.convFeatureLayers.receptiveField,
             dictionary: task.dictionary, epoch: state.epoch, position: state.position)
+        makeUpdate = try UpdateStep(task, data, recipe, report: report)
+        if let last { try makeUpdate.restore(state, from: last) }
+        keeper = CheckpointKeeper(folder, recipe.checkpoint, makeUpdate, report: report)
+        let model = recipe.model
+        watch = Watch(
+            recipe.watch, entries: model.quantizeTargets ? model.latentGroups * model.latentVars : 0,
+            groups: model.latentGroups, warmup: min(recipe.optimization.learningRate.warmupUpdates, 10_000))
+        self.state = state
+        self.recipe = recipe
+        log = try job.isDryRun ? nil : Self.openLog(folder, recipe, after: state.update, report)
+        let peak = try recipe.logging.utilisation ? job.device.sustainedSpeed(recipe.precision.mode.dtype) : nil
+        meter = Meter(
+            earlierSeconds: log?.earlierSeconds ?? 0, peak: peak, benchmarkEpochs: recipe.logging.benchmarkEpochsNum)
+        // A kill may have come between saving the last state and keeping it.
+        if saved != nil, !job.isDryRun { try keeper.tidy(state) }
+        introduce(job, batch, peak: peak)
+    }
+
+    private static func openLog(
+        _ folder: RunFolder, _ recipe: Recipe, after update: Int, _ report: (String) -> Void
+    ) throws -> RunLog {
         let text = recipe.yaml
         try AtomicFile.write(to: folder.recipe) { try $0.append(Data(text.utf8)) }
-        log = try TrainingLog(job.output, after: state.update)
+        let log = try RunLog(folder.url, after: update, recipe: text, writesEvents: recipe.logging.tensorboard)
         if log.damagedLines > 0 {
             report(
-                "WARNING: \(job.output.appendingPathComponent(TrainingLog.name).path): \(log.damagedLines) damaged lines "
+                "WARNING: \(folder.url.appendingPathComponent(TrainingLog.name).path): \(log.damagedLines) damaged lines "
                     + "before its end are left out from now on; training itself is not affected")
         }
-        meter = Meter(earlierSeconds: log.earlierSeconds)
-        introduce(job)
+        return log
     }
 
-    private static func task(
-        _ job: TrainingJob, _ recipe: Recipe, origin: Checkpoint?, isResumed: Bool, _ manifest: Manifest,
-        _ validation: [Manifest], _ report: (String) -> Void
-    ) throws -> any TrainingTask {
-        guard job.task == .finetuning else {
-            if origin == nil { report("the model starts from random weights (seed \(recipe.seed))") }
-            return try PretrainingTask(recipe, weights: origin, device: job.device)
-        }
-        let weights: FinetuningTask.Weights
-        switch origin {
-        case nil:
-            report("WARNING: no --from: the model starts from random weights, and nothing pre-trained is used")
-            weights = .random
-        case let checkpoint? where isResumed: weights = .all(checkpoint)
-        case let checkpoint?: weights = .shared(checkpoint)
-        }
-        let file = job.train[0].url.deletingLastPathComponent().appendingPathComponent("dict.\(recipe.data.labels).txt")
-        guard FileManager.default.fileExists(atPath: file.path) else {
-            throw TrainingError.badData(
-                "\(file.path): the dictionary beside the training manifest is missing; make it with wav2vec2 data "
-                    + "dictionary")
-        }
-        let dictionary = try LabelDictionary(contentsOf: file)
-        for manifest in [manifest] + validation { try dictionary.validate(manifest) }
-        let task = try FinetuningTask(recipe, dictionary: dictionary, weights: weights, device: job.device)
-        if let sentence = try task.labelsThatDoNotFit(manifest) {
-            guard recipe.ctc.zeroInfinity else {
-                throw TrainingError.badData(sentence + "; leave them out, or set ctc.zero_infinity=true")
-            }
-            report("WARNING: \(sentence); they cost nothing and teach nothing")
-        }
-        return task
-    }
-
-    private func introduce(_ job: TrainingJob) {
+    private func introduce(_ job: TrainingJob, _ batch: EffectiveBatch, peak: Double?) {
         if let sentence = data.exclusions { report("WARNING: \(sentence)") }
         let count = task.module.parameters().reduce(0) { $0 + $1.tensor.count }
-        let seconds = data.samplesPerSubBatch * Double(recipe.subBatchesPerUpdate) / 16_000
         report(
             "\(job.task.rawValue): \(count) parameters, \(data.manifest.count) utterances of \(data.manifest.name) "
                 + "(\(spoken(seconds: Double(data.manifest.totalSamples) / 16_000)) of audio), "
-                + "\(data.subBatchesPerEpoch) sub-batches an epoch; an update takes "
-                + "\(recipe.batching.numConcatBatches) concatenated × \(recipe.optimization.updateFreq) accumulated, about \(spoken(seconds: seconds)) of audio"
-        )
+                + "\(data.subBatchesPerEpoch) sub-batches an epoch")
+        report(batch.description(samplesPerSubBatch: data.samplesPerSubBatch))
+        if let sentence = batch.mismatch, job.effectiveBatch == nil { report("WARNING: \(sentence)") }
+        if let peak {
+            report("matrix products reach \(short(peak / 1e9)) GFLOP/s here; utilisation is a share of that")
+        }
         if state.update > 0 { report("going on after update \(state.update) (epoch \(state.epoch + 1))") }
     }
 }

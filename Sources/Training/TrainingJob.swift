@@ -30,6 +30,12 @@ public struct TrainingJob: Sendable {
     public var resume = false
     /// Where the model runs.
     public var device = Device.cpu
+    /// Training pauses after so many epochs of this job; `nil` for all.
+    public var epochsThisJob: Int?
+    /// How many sub-batches an update is to have, over all processes: `optimization.update_freq` is chosen for it.
+    public var effectiveBatch: Int?
+    /// Whether the run is only tried, by ``Trainer/dryRun()``: nothing is written into the output folder.
+    public var isDryRun = false
 
     /// Describes a run.
     public init(task: Task, recipe: Recipe, train: [WeightedManifest], valid: [WeightedManifest], output: URL) {
@@ -38,6 +44,28 @@ public struct TrainingJob: Sendable {
         self.train = train
         self.valid = valid
         self.output = output
+    }
+}
+
+extension TrainingJob {
+    /// Prepares the run's folder.
+    ///
+    /// - Parameter folder: The folder; a dry run leaves it as it is.
+    /// - Returns: The state to go on from; `nil` for a new run.
+    /// - Throws: ``TrainingError``.
+    func place(in folder: RunFolder) throws -> URL? {
+        guard isDryRun else { return try folder.prepare(resumes: resume) ? folder.last : nil }
+        if !resume { try folder.requireEmpty() }
+        return folder.newestState
+    }
+}
+
+extension Device {
+    /// Operations a second of matrix products in a number format, measured in a moment.
+    func sustainedSpeed(_ dtype: DType) throws -> Double {
+        // Large enough to be near the peak, small enough not to delay the start of a run; CPUs are slow in half precision.
+        try matrixProductSpeed(
+            size: self == .cpu ? (dtype == .float32 ? 1024 : 512) : nil, repetitions: 4, dtype: dtype)
     }
 }
 
@@ -53,6 +81,7 @@ extension Recipe {
         adopted.finalDropout = model.finalDropout
         adopted.encoderLayerdrop = model.encoderLayerdrop
         adopted.featureGradMult = model.featureGradMult
+        adopted.checkpointActivations = model.checkpointActivations
         model = adopted
         data.normalize = description.normalize
     }

@@ -12,7 +12,14 @@ public final class Wav2Vec2Model: Module {
     /// The architecture.
     public let configuration: ModelConfiguration
 
-    init(_ configuration: ModelConfiguration, initializer: Initializer) throws {
+    /// Makes a model.
+    ///
+    /// - Parameters:
+    ///   - configuration: The architecture.
+    ///   - initializer: Where parameters come from.
+    /// - Throws: ``ConfigurationError`` naming the setting that no model can have; `TorchError.operation` if LibTorch
+    ///   refuses.
+    public init(_ configuration: ModelConfiguration, initializer: Initializer) throws {
         try configuration.validate()
         self.configuration = configuration
         super.init()

@@ -55,8 +55,7 @@ struct AlignCommand: AsyncParsableCommand {
     func run() async throws {
         try compute.apply()
         let words = try readTranscript()
-        let recognizer = try Recognizer(
-            checkpoint: fileURL(model.checkpoint), dictionary: model.dictionary.map(fileURL), device: compute.device)
+        let recognizer = try model.recognizer(device: compute.device)
         let url = fileURL(audio)
         var aligned: TimedTranscript
         do {

@@ -19,10 +19,21 @@ enum Console {
 
     /// Shows how far a command is, in place on a terminal, and every ten seconds elsewhere.
     static func progress(_ text: @autoclosure () -> String) {
+        show(text, elsewhere: .seconds(10))
+    }
+
+    /// Shows how far a command is in place on a terminal, and nothing elsewhere: for commands that write lines of their
+    /// own.
+    static func live(_ text: @autoclosure () -> String) {
+        show(text, elsewhere: nil)
+    }
+
+    private static func show(_ text: () -> String, elsewhere: Duration?) {
         let isTerminal = isatty(STDERR_FILENO) == 1
+        guard let pause = isTerminal ? .milliseconds(100) : elsewhere else { return }
         let now = ContinuousClock.now
         let isDue = state.withLock { state in
-            guard now - state.last >= (isTerminal ? .milliseconds(100) : .seconds(10)) else { return false }
+            guard now - state.last >= pause else { return false }
             state = (isTerminal, now)
             return true
         }

@@ -2,12 +2,12 @@ import ArgumentParser
 import Corpus
 import Foundation
 
-/// `wav2vec2 data`: manifests, labels and dictionaries.
+/// `wav2vec2 data`: manifests, labels, dictionaries and corpora.
 struct DataCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "data",
         abstract: "Prepare recordings and transcripts for training.",
-        subcommands: [ManifestCommand.self, LabelsCommand.self, DictionaryCommand.self])
+        subcommands: [ManifestCommand.self, LabelsCommand.self, DictionaryCommand.self, LibriSpeechCommand.self])
 }
 
 /// `wav2vec2 data manifest`: the list of a folder's recordings.

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Audio
+import Fetching
 import Foundation
 import Torch
 
@@ -9,7 +10,7 @@ struct DoctorCommand: ParsableCommand {
         commandName: "doctor",
         abstract: "Check LibTorch, processor, GPUs and audio codecs, and say how to fix what is wrong.",
         discussion: """
-            The exit code is 1 if something essential fails; a missing GPU or ffmpeg is none of that.
+            The exit code is 1 if something essential fails; a missing GPU, ffmpeg or libcurl is none of that.
 
             Examples:
               wav2vec2 doctor
@@ -57,6 +58,7 @@ private struct DoctorReport: Encodable {
     var libsndfile = AudioFile.decoderVersion
     var codecs: [Codec]
     var ffmpeg: Nullable<String>
+    var libcurl = Nullable(SystemLibrary.curlVersion)
     var problems: [Problem]
     var ok: Bool
 
@@ -99,6 +101,12 @@ private struct DoctorReport: Encodable {
                     essential: false, what: "ffmpeg is missing, so MP4, AAC and other containers cannot be read",
                     remedy: "apt-get install ffmpeg"))
         }
+        for library in SystemLibrary.allCases where (try? library.load()) == nil {
+            problems.append(
+                Problem(
+                    essential: false, what: "\(library.rawValue) cannot be loaded, so nothing can be downloaded",
+                    remedy: "apt-get install \(library.package)"))
+        }
         if let available = availableMemoryMb.value, available < 2048 {
             problems.append(
                 Problem(
@@ -119,6 +127,7 @@ private struct DoctorReport: Encodable {
             "libsndfile   \(libsndfile)",
             "codecs       " + codecs.map { "\($0.name) \($0.works ? "yes" : "NO")" }.joined(separator: ", "),
             "ffmpeg       \(ffmpeg.value ?? "not found")",
+            "libcurl      \(libcurl.value ?? "not found")",
         ]
         if problems.isEmpty { lines.append("Everything is in place.") }
         for problem in problems {

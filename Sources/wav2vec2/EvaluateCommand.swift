@@ -37,9 +37,7 @@ struct EvaluateCommand: AsyncParsableCommand {
 
     func run() async throws {
         try compute.apply()
-        let recognizer = try Recognizer(
-            checkpoint: fileURL(model.checkpoint), dictionary: model.dictionary.map(fileURL), device: compute.device,
-            decoder: decoding.recognitionDecoder)
+        let recognizer = try model.recognizer(device: compute.device, decoder: decoding.recognitionDecoder)
         let evaluation = try await Evaluator(recognizer).evaluate(fileURL(manifest), labels: labels) { done, total in
             Console.progress("evaluate: \(done) of \(total) utterances")
         }

@@ -1,6 +1,7 @@
 import Audio
 import Corpus
 import Decoding
+import Fetching
 import Foundation
 import Interchange
 import Recognition
@@ -13,9 +14,11 @@ import Wav2Vec2
 func failureCode(_ error: any Error) -> Int32? {
     switch error {
     case is AudioError, is CorpusError, is CheckpointError, is SafetensorsError, is ConfigurationError,
-        is RecognitionError, is DecodingError, is LanguageModelError, is AlignmentError, is MetricsError:
+        is RecognitionError, is DecodingError, is LanguageModelError, is AlignmentError, is MetricsError,
+        is LibriSpeechError:
         return EX_DATAERR
     case let error as TrainingError: return error.exitCode
+    case let error as FetchError: return error.exitCode
     case is TorchError, is FileWriteError, is OutputError, is CancellationError, is CocoaError:
         return EXIT_FAILURE
     default:

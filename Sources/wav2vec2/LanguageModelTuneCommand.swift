@@ -50,8 +50,7 @@ struct LanguageModelTuneCommand: AsyncParsableCommand {
 
     func run() async throws {
         try compute.apply()
-        let recognizer = try Recognizer(
-            checkpoint: fileURL(model.checkpoint), dictionary: model.dictionary.map(fileURL), device: compute.device)
+        let recognizer = try model.recognizer(device: compute.device)
         let decoder = try decoding.beamSearch(Recognizer.alphabet(symbols: recognizer.symbols))
         let tuner = try await DecodingTuner(recognizer: recognizer, manifest: fileURL(manifest), labels: labels)
         if !json { Console.output("alpha  beta    WER       CER") }

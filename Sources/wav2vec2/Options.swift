@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Recognition
 import Torch
 
 extension Device: ExpressibleByArgument {
@@ -33,13 +34,34 @@ struct ComputeOptions: ParsableArguments {
 
 /// Which model recognises.
 struct CheckpointOptions: ParsableArguments {
-    @Option(help: "The fine-tuned model: a folder with model.safetensors and config.json.", completion: .directory)
+    @Option(
+        help: "The fine-tuned model: this program's or Hugging Face's folder, or a .pt file of fairseq or NVIDIA.",
+        completion: .file())
     var checkpoint: String
 
     @Option(
         help: "A fairseq dictionary (dict.ltr.txt) in place of the labels that the checkpoint holds.",
         completion: .file())
     var dictionary: String?
+
+    @Option(
+        help: "A checkpoint of the same architecture, for a .pt file that does not say its own.", completion: .file())
+    var architectureFrom: String?
+
+    /// The model put to use.
+    ///
+    /// - Parameters:
+    ///   - device: Where it runs.
+    ///   - decoder: Makes what turns log-probabilities into text from the symbol of each label.
+    /// - Returns: The recognizer.
+    /// - Throws: What is wrong with the checkpoint or the dictionary.
+    func recognizer(
+        device: Device, decoder: sending ([String]) throws -> RecognitionDecoder = { _ in .greedy }
+    ) throws -> Recognizer {
+        try Recognizer(
+            checkpoint: fileURL(checkpoint), dictionary: dictionary.map(fileURL),
+            architectureFrom: architectureFrom.map(fileURL), device: device, decoder: decoder)
+    }
 }
 
 /// A path given on the command line.

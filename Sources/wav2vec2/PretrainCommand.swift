@@ -7,9 +7,10 @@ struct PretrainCommand: ParsableCommand {
         abstract: "Pre-train a model on recordings without transcripts.",
         discussion: """
             Checkpoints go to OUTPUT/last and OUTPUT/best, measurements to OUTPUT/metrics.jsonl, the recipe with every \
-            value to OUTPUT/recipe.yaml. Ctrl-C finishes the update and saves; --resume goes on as if nothing had been.
+            value to OUTPUT/recipe.yaml. Ctrl-C saves and leaves; --resume goes on as if nothing had been.
 
             Examples:
+              wav2vec2 pretrain --recipe base --train data/train.tsv --valid data/valid.tsv --output runs/base --dry-run
               wav2vec2 pretrain --recipe base --train data/train.tsv --valid data/valid.tsv --output runs/base
               wav2vec2 pretrain --recipe base --train data/train.tsv --valid data/valid.tsv --output runs/base --resume
               wav2vec2 pretrain --recipe demo-pretrain --set optimization.lr=0.002 --set model.encoder_layers=6 …

@@ -26,6 +26,7 @@ struct Program: AsyncParsableCommand {
             CheckpointCommand.self,
             BenchmarkCommand.self,
             ReportCommand.self,
+            CurvesCommand.self,
             DoctorCommand.self,
         ])
 

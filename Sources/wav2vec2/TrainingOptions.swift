@@ -23,7 +23,9 @@ struct TrainingOptions: ParsableArguments {
     @Option(help: "The folder for checkpoints, the resolved recipe and metrics.jsonl.", completion: .directory)
     var output: String
 
-    @Option(help: "A checkpoint whose weights training begins with.", completion: .directory)
+    @Option(
+        help: "A checkpoint whose weights training begins with: a folder, or a .pt file of fairseq or NVIDIA.",
+        completion: .file())
     var from: String?
 
     @Flag(help: "Go on with the run in the output folder; an empty folder starts a new one.")
@@ -32,10 +34,34 @@ struct TrainingOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Another value for one of the recipe's keys; repeats.", valueName: "key=value"))
     var set: [String] = []
 
+    @Option(help: "What all random choices derive from. (default: the recipe's)")
+    var seed: UInt64?
+
+    @Option(
+        help: ArgumentHelp(
+            "Sub-batches of an update, over all processes: chooses optimization.update_freq.", valueName: "n"))
+    var effectiveBatch: Int?
+
+    @Option(help: ArgumentHelp("Pause after so many epochs; --resume goes on.", valueName: "n"))
+    var epochsThisJob: Int?
+
+    @Flag(help: "Read everything, make one update, tell time, memory and disk needed, and write nothing.")
+    var dryRun = false
+
+    @Flag(help: "With --dry-run: print one JSON object.")
+    var json = false
+
     @OptionGroup var compute: ComputeOptions
 
     func validate() throws {
         if train.isEmpty || valid.isEmpty { throw ValidationError("--train and --valid need a manifest each.") }
+        if json && !dryRun { throw ValidationError("--json goes with --dry-run; metrics.jsonl is a run's JSON.") }
+        for (name, value) in [("--effective-batch", effectiveBatch), ("--epochs-this-job", epochsThisJob)] {
+            if let value, value < 1 { throw ValidationError("\(name) is \(value); it must be at least 1.") }
+        }
+        if effectiveBatch != nil, set.contains(where: { $0.hasPrefix("optimization.update_freq=") }) {
+            throw ValidationError("--effective-batch chooses optimization.update_freq, which --set gives as well.")
+        }
     }
 
     /// Trains, reporting on standard error; a signal saves and leaves with its exit code.
@@ -52,6 +78,7 @@ struct TrainingOptions: ParsableArguments {
         do {
             recipe = try Recipe.load(self.recipe)
             if let labels { recipe.data.labels = labels }
+            if let seed { recipe.seed = seed }
             try recipe.apply(set)
         } catch let error as ConfigurationError {
             throw TrainingError.usage("\(error)")
@@ -62,8 +89,17 @@ struct TrainingOptions: ParsableArguments {
         job.from = from.map(fileURL)
         job.resume = resume
         job.device = compute.device
+        job.epochsThisJob = epochsThisJob
+        job.effectiveBatch = effectiveBatch
+        job.isDryRun = dryRun
+        let trainer = try Trainer(job, report: Console.error, progress: { Console.live($0) })
+        if dryRun {
+            let found = try trainer.dryRun()
+            Console.output(json ? try jsonLine(found) : found.text)
+            return
+        }
         let signals = StopSignal()
-        let outcome = try Trainer(job, report: Console.error).run { signals.received }
+        let outcome = try trainer.run { signals.received }
         if case .stopped(let signal) = outcome { throw ExitCode(128 + signal) }
     }
 }

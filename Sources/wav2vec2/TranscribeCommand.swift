@@ -48,9 +48,7 @@ struct TranscribeCommand: AsyncParsableCommand {
 
     func run() async throws {
         try compute.apply()
-        let recognizer = try Recognizer(
-            checkpoint: fileURL(model.checkpoint), dictionary: model.dictionary.map(fileURL), device: compute.device,
-            decoder: decoding.recognitionDecoder)
+        let recognizer = try model.recognizer(device: compute.device, decoder: decoding.recognitionDecoder)
         let (paths, hasFolder) = try list()
         let writer = try Writer(
             format: format, output: output.map(fileURL), bare: paths.count == 1 && !hasFolder, paths: paths)

@@ -82,14 +82,48 @@ struct Fixture {
             try expectEvaluation("has 1 lines")
             try fixture.write("T |\nT |\nT |\n", to: "data/all.ltr")
             try fixture.write("| 1\nE 1\n", to: "dict.txt")
-            try expectEvaluation("gives 6 symbols", "--dictionary", folder.appendingPathComponent("dict.txt").path)
+            try expectEvaluation(
+                "has 6 symbols, the four specials included", "--dictionary",
+                folder.appendingPathComponent("dict.txt").path)
             try FileManager.default.removeItem(atPath: fixture.audio + "/1.wav")
             try expectEvaluation("1 of 3 audio files are missing")
+            let fairseq = golden("fairseq_base_ctc.old_style.pt")
+            try expect("--dictionary FILE", ["evaluate", "--checkpoint", fairseq, "--manifest", fixture.manifest])
+            let place = folder.appendingPathComponent("x").path
+            let refused = try run("checkpoint", "convert", fairseq, place, "--to", "native")
+            #expect(refused.code == 65 && refused.errors.contains("--dictionary FILE"))
+            #expect(!FileManager.default.fileExists(atPath: place))
             let weights = fixture.checkpoint + "/model.safetensors"
             try Data("no weights at all".utf8).write(to: URL(fileURLWithPath: weights))
             try expect("model.safetensors", ["checkpoint", "inspect", fixture.checkpoint])
             let empty = folder.appendingPathComponent("data").path
             try expect("holds no audio files", ["data", "manifest", empty, "--output", "x.tsv"])
+        }
+    }
+
+    /// The path of a reference's file.
+    private func golden(_ name: String) -> String {
+        URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .appendingPathComponent("Fixtures/golden/\(name)").path
+    }
+
+    @Test func filesOfOtherProgramsAreUsedAsTheyAre() throws {
+        try withTemporaryFolder { folder in
+            let fixture = try Fixture(folder)
+            let inspected = try run("checkpoint", "inspect", golden("nvidia_base_ctc.pt"), "--json").json()
+            #expect(inspected["format"] as? String == "nvidia" && inspected["update"] as? Int == 1000)
+            #expect((inspected["labels"] as? [String])?.count == 32)
+            #expect((inspected["not_carried_over"] as? [String])?.contains { $0.hasPrefix("optimizer: ") } == true)
+            let transcribed = try run(
+                "transcribe", "--checkpoint", golden("nvidia_base_ctc.pt"), fixture.audio + "/0.wav")
+            #expect(transcribed.code == 0)
+            // fairseq's file of the same weights has no dictionary.
+            let letters = "|ETAONIHSRDLUMWCFGYPBVK'XJQZ".map { "\($0) 1" }
+            try fixture.write(letters.joined(separator: "\n") + "\n", to: "letters.txt")
+            let same = try run(
+                "transcribe", "--checkpoint", golden("fairseq_base_ctc.old_style.pt"), "--dictionary",
+                folder.appendingPathComponent("letters.txt").path, fixture.audio + "/0.wav")
+            #expect(same.code == 0 && same.output == transcribed.output)
         }
     }
 
@@ -179,6 +213,51 @@ struct Fixture {
         }
     }
 
+    @Test func conversionsKeepTheModel() throws {
+        try withTemporaryFolder { folder in
+            let fixture = try Fixture(folder)
+            func place(_ name: String) -> String { folder.appendingPathComponent(name).path }
+            let converted = try run(
+                "checkpoint", "convert", fixture.checkpoint, place("theirs"), "--to", "huggingface", "--json"
+            ).json()
+            #expect(converted["from"] as? String == "native" && converted["to"] as? String == "huggingface")
+            #expect(converted["not_carried_over"] as? [String] == [])
+            let inspected = try run("checkpoint", "inspect", place("theirs"), "--json").json()
+            #expect(
+                inspected["format"] as? String == "huggingface" && inspected["labels"] as? [String] == Fixture.symbols)
+            let same = try run("checkpoint", "verify", fixture.checkpoint, place("theirs"), "--tolerance", "0")
+            #expect(same.code == 0 && same.output.contains("are the same model"))
+
+            // A place that is taken, and one that says no format.
+            let taken = try run("checkpoint", "convert", fixture.checkpoint, place("theirs"), "--to", "native")
+            #expect(taken.code == 65 && taken.errors.contains("give --force to replace it"))
+            #expect(
+                try run("checkpoint", "convert", fixture.checkpoint, place("theirs"), "--to", "native", "--force").code
+                    == 0
+            )
+            #expect(try run("checkpoint", "convert", fixture.checkpoint, place("model.pt")).code == 64)
+            #expect(try run("checkpoint", "convert", fixture.checkpoint, place("guessed")).code == 0)
+            #expect(
+                try run("checkpoint", "inspect", place("guessed"), "--json").json()["format"] as? String
+                    == "huggingface")
+            #expect(try run("checkpoint", "convert", fixture.checkpoint, place("tiny-fairseq.pt")).code == 0)
+
+            // Another dictionary makes another model.
+            try fixture.write("| 1\nE 1\nT 1\nX 1\n", to: "dict.txt")
+            #expect(
+                try run(
+                    "checkpoint", "convert", fixture.checkpoint, place("renamed"), "--dictionary", place("dict.txt"),
+                    "--to",
+                    "native"
+                ).code == 0)
+            let other = try run("checkpoint", "verify", fixture.checkpoint, place("renamed"), "--json")
+            #expect(other.code == 1 && !other.errors.contains("wav2vec2:"))
+            let report = try other.json()
+            #expect(report["equal"] as? Bool == false)
+            #expect((report["dictionary"] as? [[String: String]])?.first?["second"] == "X")
+        }
+    }
+
     @Test func theDoctorTriesEverything() throws {
         let object = try run("doctor", "--json").json()
         #expect(object["libtorch"] as? String == LibTorch.version && object["ok"] as? Bool == true)
@@ -225,6 +304,27 @@ struct Fixture {
                 "report", "--pretrain", folder.path, "--finetune", runs.path, "--manifest", fixture.manifest,
                 "--output", page.path)
             #expect(missing.code == 65 && missing.errors.contains("metrics.jsonl"))
+        }
+    }
+
+    @Test func curvesOfRunsAreDrawnSideBySide() throws {
+        try withTemporaryFolder { folder in
+            for (run, loss) in [("plain", 2.5), ("hourglass", 2.25)] {
+                let place = folder.appendingPathComponent(run)
+                try FileManager.default.createDirectory(at: place, withIntermediateDirectories: true)
+                let lines = [10, 20].map { "{\"kind\":\"valid\",\"update\":\($0),\"loss\":\(loss)}" }
+                try Data(lines.joined(separator: "\n").utf8).write(to: place.appendingPathComponent("metrics.jsonl"))
+            }
+            let file = folder.appendingPathComponent("pictures/curves.svg").path
+            let (plain, hourglass) = (folder.path + "/plain", folder.path + "/hourglass/metrics.jsonl")
+            let outcome = try run(["curves", "plain=\(plain)", "hourglass=\(hourglass)", "--output", file])
+            #expect(outcome.code == 0 && outcome.output == file + "\n" && outcome.errors == "")
+            let picture = try String(contentsOfFile: file, encoding: .utf8)
+            #expect(picture.contains("plain 2.5") && picture.contains("hourglass 2.25"))
+            #expect(try run(["curves", plain, "--output", file]).code == 64)
+            #expect(try run(["curves", "a=\(folder.path)", "--output", file]).code == 65)
+            let nothing = try run(["curves", "a=\(plain)", "--field", "wer", "--output", file])
+            #expect(nothing.code == 1 && nothing.errors.contains("the field wer"))
         }
     }
 }

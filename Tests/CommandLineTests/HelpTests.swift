@@ -19,8 +19,8 @@ import Testing
     @Test(arguments: [
         "", "pretrain", "finetune", "evaluate", "transcribe", "align", "lm", "lm build", "lm tune",
         "lm convert", "lm inspect", "data", "data manifest", "data labels", "data dictionary",
-        "checkpoint",
-        "checkpoint inspect", "benchmark", "report", "doctor",
+        "data librispeech", "checkpoint", "checkpoint inspect", "checkpoint convert", "checkpoint verify",
+        "checkpoint average", "checkpoint fetch", "benchmark", "report", "curves", "doctor",
     ])
     func helpIsAsRecorded(command: String) throws {
         let words = command.split(separator: " ").map(String.init)

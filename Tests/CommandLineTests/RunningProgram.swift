@@ -17,13 +17,18 @@ func run(_ arguments: String..., in folder: URL? = nil) throws -> Outcome {
     try run(arguments, in: folder)
 }
 
-func run(_ arguments: [String], in folder: URL? = nil) throws -> Outcome {
+/// Runs the program with variables added to its environment; `meanwhile` is called while it runs.
+func run(
+    _ arguments: [String], in folder: URL? = nil, environment: [String: String] = [:],
+    meanwhile: (Process) -> Void = { _ in }
+) throws -> Outcome {
     let bundle = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
     let process = Process()
     process.executableURL = URL(fileURLWithPath: bundle).deletingLastPathComponent().appendingPathComponent("wav2vec2")
     process.arguments = arguments
     process.currentDirectoryURL = folder
     process.environment = ProcessInfo.processInfo.environment.merging(["COLUMNS": "80"]) { $1 }
+        .merging(environment) { $1 }
     process.standardInput = FileHandle.nullDevice
     // Files, unlike pipes, cannot fill up while the other one is read.
     let scratch = FileManager.default.temporaryDirectory.appendingPathComponent("wav2vec2-run-\(UUID().uuidString)")
@@ -37,6 +42,7 @@ func run(_ arguments: [String], in folder: URL? = nil) throws -> Outcome {
     process.standardOutput = files[0].1
     process.standardError = files[1].1
     try process.run()
+    meanwhile(process)
     process.waitUntilExit()
     return Outcome(
         code: process.terminationStatus, output: try String(contentsOf: files[0].0, encoding: .utf8),

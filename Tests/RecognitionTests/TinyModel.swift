@@ -22,14 +22,17 @@ enum TinyModel {
         return configuration
     }
 
-    static func recognizer(batchSeconds: Double = 60) throws -> Recognizer {
+    static func recognizer(
+        batchSeconds: Double = 60, precision: ModelPrecision = ModelPrecision()
+    ) throws -> Recognizer {
         let model = try CTCModel(
             configuration(), labels: symbols.count, initializer: .random(seed: 3))
         // Random heads hardly differ between labels: larger weights make several labels win.
         for parameter in model.parameters() where parameter.name == "w2v_encoder.proj.weight" {
             try parameter.tensor.scaleInPlace(8)
         }
-        return try Recognizer(model: model, symbols: symbols, normalizes: true, batchSeconds: batchSeconds)
+        return try Recognizer(
+            model: model, symbols: symbols, normalizes: true, batchSeconds: batchSeconds, precision: precision)
     }
 
     /// Writes a checkpoint and returns its folder.

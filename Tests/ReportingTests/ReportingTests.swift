@@ -286,3 +286,33 @@ private func chart(_ values: [Double], logarithmic: Bool = false) -> LineChart {
         #expect(error?.description.contains("/nowhere/metrics.jsonl") == true)
     }
 }
+
+@Suite struct ChartSheetTests {
+    private func run(_ name: String, _ losses: [Double]) -> (name: String, metrics: MetricsSeries) {
+        let records = losses.enumerated().map { index, loss in
+            MetricsRecord(kind: "valid", update: index * 10 + 10, name: "v", values: ["loss": loss, "wer": loss / 10])
+        }
+        return (name, MetricsSeries(records: records))
+    }
+
+    @Test func runsStandSideBySideInAWellFormedPicture() throws {
+        let comparison = RunComparison(runs: [run("plain <1>", [4, 3, 2]), run("hourglass", [5, 3])])
+        #expect(comparison.fields == ["loss", "wer"])
+        let sheet = ChartSheet(charts: comparison.fields.map(comparison.chart))
+        let found = try outline(sheet.svg())
+        // The document, and for each of the two charts its place and its drawing.
+        #expect(found.elements["svg"] == 5)
+        #expect(found.attributes.filter { $0.name == "class" && $0.value.hasPrefix("line ") }.count == 4)
+        #expect(!found.attributes.contains { ["src", "href", "xlink:href"].contains($0.name) })
+        #expect(sheet.svg().contains("plain &lt;1&gt; 2<") && sheet.svg().contains("hourglass 30.0 %<"))
+    }
+
+    @Test func aFieldThatARunLacksHasNoCurve() throws {
+        let other = MetricsSeries(records: [MetricsRecord(kind: "train", update: 1, values: ["loss": 1])])
+        let comparison = RunComparison(runs: [run("a", [1]), ("b", other)])
+        #expect(comparison.chart("loss").series.map(\.name) == ["a"])
+        #expect(RunComparison(runs: [("b", other)]).fields.isEmpty)
+        _ = try outline(ChartSheet(charts: []).svg())
+        _ = try outline(ChartSheet(charts: [comparison.chart("nothing")], columns: 0).svg())
+    }
+}

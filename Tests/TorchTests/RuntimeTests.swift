@@ -37,6 +37,16 @@ import Torch
         #expect(LibTorch.threads == 2)
     }
 
+    /// TF32 is about CUDA devices: products on the CPU stay what they are.
+    @Test func tf32LeavesTheCPUAlone() throws {
+        let (left, right) = (try Tensor.normal([64, 512]), try Tensor.normal([512, 64]))
+        func product() throws -> [Float] { try left.matmul(right).elements() }
+        let exact = try product()
+        LibTorch.allowTF32(true)
+        defer { LibTorch.allowTF32(false) }
+        #expect(try product() == exact)
+    }
+
     @Test func facts() {
         #expect(LibTorch.version.hasPrefix("2."))
         #expect(LibTorch.configuration.contains("PyTorch"))

@@ -20,7 +20,7 @@ private final class OneParameter: Module {
         let group = try ParameterGroup("all", module.parameters(), .init())
         for step in 0..<6 {
             try group.parameters.load(["weight": gradients.selected(0, step)], into: group.parameters.gradients)
-            try group.adam.step(learningRate: 5e-4)
+            try group.optimizer.step(learningRate: 5e-4, gradientScale: 1)
             let (found, wanted) = (
                 try module.weight.elements(Float.self), try expected.selected(0, step).elements(Float.self)
             )

@@ -38,51 +38,78 @@ struct KillTests {
         return process
     }
 
-    @Test func killsAtAnyMomentChangeNothing() throws {
+    @Test func killsAtTwentyRandomMomentsChangeNothing() throws {
+        let options = [
+            "--set", "checkpoint.keep_last_checkpoints=3", "--set", "checkpoint.keep_milestones=7 updates",
+        ]
         let began = ContinuousClock.now
-        let straight = try start("straight")
+        let straight = try start("straight", options)
         straight.waitUntilExit()
         #expect(straight.terminationStatus == 0)
         let whole = (ContinuousClock.now - began) / .seconds(1)
         var kills = 0
-        for attempt in 0..<60 {
-            let process = try start("killed")
-            // A part of what the undisturbed run took; later attempts live longer, so that a slow machine gets on too.
-            let life = whole * (Double.random(in: 0.1...0.7) + Double(attempt) * 0.05)
-            if kills < 8 {
-                Thread.sleep(forTimeInterval: life)
-                kill(process.processIdentifier, SIGKILL)
-            }
+        var updates: Set<Int> = []
+        for attempt in 0..<200 where kills < 20 {
+            let process = try start("killed", options)
+            // At any moment between the start of the process and some updates later. Every fourth lives longer, so that a
+            // slow machine gets on too; what is finished begins again, for all twenty to happen.
+            let share = Double.random(in: 0.05...(attempt % 4 == 3 ? 0.9 : 0.5))
+            Thread.sleep(forTimeInterval: whole * share)
+            kill(process.processIdentifier, SIGKILL)
             process.waitUntilExit()
-            if process.terminationReason == .exit {
+            if process.terminationReason == .uncaughtSignal {
+                kills += 1
+                if let state = try? TrainingState.read(corpus.file("killed/last")) { updates.insert(state.update) }
+            } else {
                 #expect(process.terminationStatus == 0)
-                break
+                try expectSame()
+                try FileManager.default.removeItem(at: corpus.file("killed"))
             }
-            kills += 1
         }
-        #expect(kills > 0)
-        #expect(try corpus.bytes("killed") == corpus.bytes("straight"))
-        #expect(try corpus.bytes("killed", "best") == corpus.bytes("straight", "best"))
-        #expect(
-            try FileManager.default.contentsOfDirectory(atPath: corpus.file("killed").path).sorted()
-                == ["best", "last", "metrics.jsonl", "recipe.yaml"])
+        #expect(kills == 20)
+        #expect(updates.count > 1, "the kills came at different updates: \(updates.sorted())")
+        let rest = try start("killed", options)
+        rest.waitUntilExit()
+        #expect(rest.terminationStatus == 0)
+        try expectSame()
     }
 
-    @Test func aFullDiskLeavesTheOldCheckpoint() throws {
-        let first = try start("full", ["--set", "optimization.max_update=2"])
+    private func expectSame() throws {
+        let names = ["best", "last", "update-28", "update-29", "update-30", "update-7", "update-14", "update-21"]
+        for name in names { #expect(try corpus.bytes("killed", name) == corpus.bytes("straight", name), "\(name)") }
+        // No half-written file is left over either.
+        let found = try FileManager.default.contentsOfDirectory(atPath: corpus.file("killed").path).sorted()
+        #expect(found == (names + ["metrics.jsonl", "recipe.yaml", "tensorboard"]).sorted())
+        #expect(try lines("killed") == lines("straight"))
+    }
+
+    /// What the log says apart from time: every update once, in order.
+    private func lines(_ output: String) throws -> [String] {
+        try corpus.metrics(output).filter { $0["kind"] as? String != "benchmark" }.map { line in
+            ["kind", "update", "loss", "grad_norm", "best"].map { "\(line[$0] ?? "")" }.joined(separator: " ")
+        }
+    }
+
+    @Test func aFullDiskLeavesTheOldCheckpoints() throws {
+        let keep = ["--set", "checkpoint.keep_milestones=2 updates", "--set", "optimization.max_update="]
+        func options(_ updates: Int) -> [String] { keep.dropLast() + [keep[3] + String(updates)] }
+        let first = try start("full", options(2))
         first.waitUntilExit()
         #expect(first.terminationStatus == 0)
         let before = try corpus.bytes("full")
-        let second = try start("full", ["--set", "optimization.max_update=4"], fileLimit: 60)
+        let second = try start("full", options(4), fileLimit: 60)
         second.waitUntilExit()
         let message = try String(contentsOf: corpus.file("errors.txt"), encoding: .utf8)
         #expect(message.contains("could not be saved") && message.contains("file size limit"))
         #expect(second.terminationReason == .exit && second.terminationStatus == 1)
         #expect(try corpus.bytes("full") == before)
-        let third = try start("full", ["--set", "optimization.max_update=4"])
+        #expect(try corpus.bytes("full", "update-2") == before)
+        let third = try start("full", options(4))
         third.waitUntilExit()
         #expect(third.terminationStatus == 0)
         #expect(try TrainingState.read(corpus.file("full/last")).update == 4)
+        #expect(try corpus.bytes("full", "update-2") == before)
+        #expect(try TrainingState.read(corpus.file("full/update-4")).update == 4)
     }
 
     @Test(arguments: [(SIGINT, Int32(130)), (SIGTERM, Int32(143))] as [(Int32, Int32)])

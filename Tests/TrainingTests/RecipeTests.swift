@@ -19,6 +19,19 @@ import Wav2Vec2
         #expect(Set(files) == Set(Recipe.builtInNames.map { $0 + ".yaml" }))
     }
 
+    /// The learning curves' recipes are files beside their script, and are the base recipe's kind of model.
+    @Test func theLearningCurvesRecipesLoad() throws {
+        let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .appendingPathComponent("../../Benchmarks/curves")
+        for name in ["pretrain.yaml", "finetune.yaml"] {
+            let recipe = try Recipe.load(folder.appendingPathComponent(name).path)
+            #expect(recipe.optimization.maxUpdate <= 2000, "\(name) takes minutes")
+            var hourglass = recipe
+            try hourglass.apply(["model.hourglass=[1,(4,4),1]"])
+            #expect(name == "finetune.yaml" || hourglass.model.layerCount == recipe.model.layerCount)
+        }
+    }
+
     @Test func assignmentsAreTypedByTheKey() throws {
         var recipe = Recipe()
         try recipe.apply([

@@ -56,4 +56,61 @@ import Testing
         #expect(try content(folder) == "one")
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder.url.path) == ["last"])
     }
+
+    private func state(_ update: Int) -> (URL) throws -> Void {
+        { folder in
+            var state = TrainingState(recipe: [:], data: "")
+            state.update = update
+            try state.write(to: folder)
+        }
+    }
+
+    @Test func keptCheckpointsOutliveLastAndInterruptions() throws {
+        let folder = try makeFolder()
+        defer { try? FileManager.default.removeItem(at: folder.url) }
+        _ = try folder.prepare(resumes: false)
+        for update in 1...3 {
+            try folder.replace("last", state(update))
+            try folder.keepLast(update: update)
+        }
+        #expect(folder.kept().map(\.update) == [1, 2, 3])
+        // Killed while keeping, and while removing.
+        let manager = FileManager.default
+        let (new, old) = (
+            folder.url.appendingPathComponent(".update-4.new"), folder.url.appendingPathComponent(".update-1.old")
+        )
+        try manager.createDirectory(at: new, withIntermediateDirectories: false)
+        try manager.moveItem(at: folder.url.appendingPathComponent("update-1"), to: old)
+        // And while the recipe was written.
+        let partial = folder.url.appendingPathComponent(".recipe.yaml.\(UUID().uuidString).partial")
+        try Data("seed".utf8).write(to: partial)
+        #expect(try folder.prepare(resumes: true))
+        #expect(!manager.fileExists(atPath: partial.path))
+        #expect(!manager.fileExists(atPath: new.path) && !manager.fileExists(atPath: old.path))
+        #expect(folder.kept().map(\.update) == [2, 3])
+        #expect(folder.removeKept { update, _ in update == 3 }.isEmpty)
+        #expect(folder.kept().map(\.update) == [3])
+        #expect(try TrainingState.read(folder.last).update == 3)
+    }
+
+    @Test func aDryRunFindsTheStateOfAnInterruptedSave() throws {
+        let folder = try makeFolder()
+        defer { try? FileManager.default.removeItem(at: folder.url) }
+        #expect(folder.newestState == nil)
+        _ = try folder.prepare(resumes: false)
+        let (new, old) = (
+            folder.url.appendingPathComponent(".last.new"), folder.url.appendingPathComponent(".last.old")
+        )
+        let manager = FileManager.default
+        // Half a first checkpoint is none.
+        try manager.createDirectory(at: new, withIntermediateDirectories: false)
+        #expect(folder.newestState == nil)
+        try manager.removeItem(at: new)
+        try folder.replace("last", write("one"))
+        #expect(folder.newestState == folder.last)
+        try manager.moveItem(at: folder.last, to: old)
+        #expect(folder.newestState?.lastPathComponent == ".last.old")
+        try manager.createDirectory(at: new, withIntermediateDirectories: false)
+        #expect(folder.newestState?.lastPathComponent == ".last.new")
+    }
 }

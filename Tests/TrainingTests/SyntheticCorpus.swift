@@ -48,7 +48,7 @@ final class SyntheticCorpus {
                 "masking.mask_length=4", "batching.max_tokens=48000", "batching.required_batch_size_multiple=1",
                 "batching.num_concat_batches=2", "optimization.update_freq=2", "optimization.max_update=6",
                 "optimization.warmup_updates=2", "optimization.lr=0.001", "logging.log_every=2", "validation.every=3",
-                "checkpoint.save_every=1",
+                "checkpoint.save_every=1", "logging.utilisation=false",
             ] + assignments)
         return recipe
     }

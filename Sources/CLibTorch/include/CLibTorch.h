@@ -153,6 +153,8 @@ char *ct_configuration(void);
 const char *ct_cpu_capability(void);
 int ct_threads(void);
 void ct_set_threads(int count);
+/// Whether CUDA products of single-precision numbers may be rounded to TF32.
+void ct_allow_tf32(bool allowed);
 /// Tells the C library to keep freed memory for later tensors; false where it has no such switch.
 bool ct_reuse_host_memory(void);
 /// Loads LibTorch's CUDA half; an error says what is missing.

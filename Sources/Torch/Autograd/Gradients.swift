@@ -55,6 +55,11 @@ extension Tensor {
         }
     }
 
+    /// Accumulates the gradients of this number times a factor.
+    public func backward(scaledBy factor: Double) throws {
+        try backward(gradient: Tensor.full(shape, factor, dtype: dtype, device: device))
+    }
+
     /// The gradients of this tensor with respect to others, `nil` where one has no influence.
     public func gradients(
         of inputs: [Tensor], outputGradient: Tensor? = nil, retainingGraph: Bool = false, creatingGraph: Bool = false
@@ -76,6 +81,15 @@ extension Tensor {
 /// The switch belongs to the thread: never suspend an asynchronous function inside.
 public func withoutGradient<Result>(_ body: () throws -> Result) rethrows -> Result {
     let before = ct_set_gradient_enabled(false)
+    defer { _ = ct_set_gradient_enabled(before) }
+    return try body()
+}
+
+/// Runs `body` with operations recorded, inside ``withoutGradient(_:)`` or a backward pass.
+///
+/// The switch belongs to the thread: never suspend an asynchronous function inside.
+public func withGradient<Result>(_ body: () throws -> Result) rethrows -> Result {
+    let before = ct_set_gradient_enabled(true)
     defer { _ = ct_set_gradient_enabled(before) }
     return try body()
 }

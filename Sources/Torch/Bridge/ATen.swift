@@ -60,6 +60,7 @@ enum ATen {
     static let unsqueeze = Operator("aten::unsqueeze")
     static let squeezeDim = Operator("aten::squeeze", "dim")
     static let expand = Operator("aten::expand")
+    static let asStrided = Operator("aten::as_strided")
     static let narrow = Operator("aten::narrow")
     static let slice = Operator("aten::slice", "Tensor")
     static let select = Operator("aten::select", "int")
@@ -111,5 +112,8 @@ enum ATen {
     static let embedding = Operator("aten::embedding")
     static let attention = Operator("aten::scaled_dot_product_attention")
     static let ctcLoss = Operator("aten::ctc_loss", "IntList")
+    static let lerpInPlace = Operator("aten::lerp_", "Scalar")
+    static let foreachNorm = Operator("aten::_foreach_norm", "Scalar")
+    static let foreachMulInPlace = Operator("aten::_foreach_mul_", "List")
     static let fusedAdamW = Operator("aten::_fused_adamw_")
 }

@@ -29,6 +29,9 @@ public enum DType: Int32, Sendable, CaseIterable, CustomStringConvertible {
         }
     }
 
+    /// Whether elements are floating-point numbers of 16 bits.
+    public var isHalfPrecision: Bool { self == .float16 || self == .bfloat16 }
+
     /// The type in the words of tensor files: `float32`.
     public var description: String {
         switch self {

@@ -21,6 +21,11 @@ public enum LibTorch {
         set { ct_set_threads(Int32(newValue)) }
     }
 
+    /// Chooses whether CUDA devices may round the factors of single-precision products to TF32 (10 bits of mantissa).
+    ///
+    /// LibTorch's own defaults differ between matrix products and convolutions; this sets both.
+    public static func allowTF32(_ allowed: Bool) { ct_allow_tf32(allowed) }
+
     /// Keeps the memory of freed tensors in the process, for the next ones.
     ///
     /// The C library gives large blocks back to the system at once, and gets them again page by page: up to half the

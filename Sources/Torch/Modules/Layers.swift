@@ -59,6 +59,8 @@ public final class LayerNorm: Module {
     @Parameter("weight") public var weight: Tensor
     /// The shift, [channels].
     @Parameter("bias") public var bias: Tensor
+    /// Whether half-precision input is normalised in single precision (fairseq's `Fp32LayerNorm`).
+    public var computesInFP32 = false
     private let epsilon: Double
 
     /// Makes the layer for rows of `channels` elements.
@@ -71,7 +73,14 @@ public final class LayerNorm: Module {
 
     /// From [..., channels] to the same shape.
     public func callAsFunction(_ input: Tensor) throws -> Tensor {
-        try input.layerNormalized(weight: weight, bias: bias, epsilon: epsilon)
+        guard computesInFP32, input.dtype.isHalfPrecision else {
+            return try input.layerNormalized(weight: weight, bias: bias, epsilon: epsilon)
+        }
+        return try input.to(dtype: .float32)
+            .layerNormalized(
+                weight: weight.to(dtype: .float32), bias: bias.to(dtype: .float32), epsilon: epsilon
+            )
+            .to(dtype: input.dtype)
     }
 
     /// The layer applied to `residual` + dropout(`branch`), the end of each half of a post-norm transformer layer.

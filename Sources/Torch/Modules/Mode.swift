@@ -16,6 +16,9 @@ public final class DropoutSource {
 
     /// The seed of the next dropout.
     public func nextSeed() -> DropoutSeed { DropoutSeed(value: stream.seed()) }
+
+    /// A source that gives the same seeds from here on, whatever this one does.
+    public func copied() -> DropoutSource { DropoutSource(stream) }
 }
 
 /// Whether a forward pass trains or predicts.
@@ -31,6 +34,12 @@ public enum Mode {
         return false
     }
 
+    /// The same mode, whose dropouts draw the same masks from here on, whatever this one's do.
+    public func copied() -> Mode {
+        if case .training(let source) = self { return .training(source.copied()) }
+        return self
+    }
+
     /// The seed of the next dropout, in training.
     public func nextDropoutSeed() -> DropoutSeed? {
         if case .training(let source) = self { return source.nextSeed() }
@@ -42,8 +51,9 @@ extension Tensor {
     /// Zeroes elements with a probability and scales the others by 1 / (1 − probability), in training only.
     ///
     /// The mask is a function of a seed and of the elements' positions, whatever the number of threads, so that the
-    /// backward pass draws it again instead of keeping it. FP32 in host memory has a kernel of its own; its masks are
-    /// others than those of LibTorch's generators, which serve everything else.
+    /// backward pass draws it again instead of keeping it. In host memory a kernel of our own draws it, for FP32 and,
+    /// between conversions, for half precision, so that the two differ by rounding alone; its masks are others than
+    /// those of LibTorch's generators, which serve everything else.
     public func dropout(_ probability: Double, _ mode: Mode) throws -> Tensor {
         guard probability > 0, let seed = mode.nextDropoutSeed() else { return self }
         return try differentiable("dropout", [self]) {
@@ -59,8 +69,11 @@ extension Tensor {
     /// The elements with a seed's dropout mask applied, without recording: for backward passes written by hand.
     public func droppingOut(_ probability: Double, _ seed: DropoutSeed) throws -> Tensor {
         guard probability < 1 else { return try self * 0 }
-        let source = try contiguous()
-        if source.fitsHostKernels { return try source.hostDroppingOut(DropoutMask(seed, probability)) }
+        let converts = device == .cpu && dtype.isHalfPrecision
+        let source = try (converts ? to(dtype: .float32) : self).contiguous()
+        if source.fitsHostKernels {
+            return try source.hostDroppingOut(DropoutMask(seed, probability)).to(dtype: dtype)
+        }
         let mask = try emptyLike()
         try mask.fillBernoulliInPlace(1 - probability, generator: Generator(seed: seed.value, device: device))
         try mask.scaleInPlace(1 / (1 - probability))

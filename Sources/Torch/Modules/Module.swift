@@ -172,7 +172,8 @@ extension Optional: ModuleContent where Wrapped: ModuleContent {
 extension Array: ModuleContent where Element: ModuleContent {
     /// Calls `body` for each module with the key that leads to it.
     public func forEachModule(key: String, _ body: (String, Module) -> Void) {
-        for (index, element) in enumerated() { element.forEachModule(key: "\(key).\(index)", body) }
+        let prefix = key.isEmpty ? "" : key + "."
+        for (index, element) in enumerated() { element.forEachModule(key: "\(prefix)\(index)", body) }
     }
 }
 

@@ -4,7 +4,7 @@ import Foundation
 ///
 /// fairseq and apex add ε to √v before its bias correction; LibTorch's fused operator adds it after. With ε / √(1 − β₂ᵗ)
 /// the two agree at update t.
-public final class Adam {
+public final class Adam: Optimizer {
     /// The constants of the update rule.
     public struct Options: Sendable, Equatable {
         /// Decay of the first moment, β₁.

@@ -6,10 +6,15 @@ import Foundation
 /// by renaming, as ours are, stay whole for those who have mapped them.
 ///
 /// Sendable although it holds a pointer: the memory is mapped read-only, never written, and freed only at the end.
-final class MappedFile: @unchecked Sendable {
-    let bytes: UnsafeRawBufferPointer
+public final class MappedFile: @unchecked Sendable {
+    /// The file's content, valid while the object lives.
+    public let bytes: UnsafeRawBufferPointer
 
-    init(path: String) throws(SafetensorsError) {
+    /// Maps a file.
+    ///
+    /// - Parameter path: Where the file lies; an empty file maps to no bytes.
+    /// - Throws: `SafetensorsError.unreadable` when there is no such file, or it cannot be mapped.
+    public init(path: String) throws(SafetensorsError) {
         // Opening a pipe for reading would wait for a writer; O_NONBLOCK has no effect on files.
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else { throw .unreadable(path: path, reason: Self.lastError()) }

@@ -42,7 +42,7 @@ public enum TensorFile {
     /// - Throws: `FileWriteError` when the disk is full or the system fails.
     public static func write(_ tensors: [String: Tensor], metadata: [String: String] = [:], to url: URL) throws {
         let entries = try tensors.map { name, tensor in
-            guard let type = dtypes.first(where: { $0.value == tensor.dtype })?.key else {
+            guard let type = SafetensorsType(tensor.dtype) else {
                 throw TorchError.state("\(url.path): tensor \(name) of type \(tensor.dtype) cannot be written")
             }
             return SafetensorsTensor(name: name, type: type, shape: tensor.shape) { write in
@@ -54,8 +54,16 @@ public enum TensorFile {
         try SafetensorsWriter.write(entries, metadata: metadata, to: url)
     }
 
-    private static let dtypes: [SafetensorsType: DType] = [
+    fileprivate static let dtypes: [SafetensorsType: DType] = [
         .bool: .bool, .uint8: .uint8, .int8: .int8, .int16: .int16, .int32: .int32, .int64: .int64,
         .float16: .float16, .bfloat16: .bfloat16, .float32: .float32, .float64: .float64,
     ]
+}
+
+extension SafetensorsType {
+    /// The type that tensors of an element type are written as; nil where the format has none.
+    public init?(_ dtype: DType) {
+        guard let found = TensorFile.dtypes.first(where: { $0.value == dtype })?.key else { return nil }
+        self = found
+    }
 }

@@ -138,20 +138,30 @@ extension Tensor {
 
     // MARK: Products
 
+    /// Whether products of this tensor are FP32 products, rounded: LibTorch multiplies FP16 on a CPU element by element,
+    /// a hundred times slower.
+    private var multipliesInFP32: Bool { dtype == .float16 && device == .cpu }
+
+    /// The tensor as a factor of a product.
+    func asFactor() throws -> Tensor { multipliesInFP32 ? try to(dtype: .float32) : self }
+
     /// The matrix product, batched over leading dimensions.
     ///
     /// - Throws: `TorchError.operation` naming both shapes when the inner dimensions differ.
-    public func matmul(_ other: Tensor) throws -> Tensor { try ATen.matmul(.tensor(self), .tensor(other)) }
+    public func matmul(_ other: Tensor) throws -> Tensor {
+        try ATen.matmul(.tensor(asFactor()), .tensor(other.asFactor())).to(dtype: dtype)
+    }
     /// self · weightᵀ + bias for a weight of shape [outputs, inputs].
     public func linear(_ weight: Tensor, bias: Tensor? = nil) throws -> Tensor {
-        try ATen.linear(.tensor(self), .tensor(weight), .optional(bias))
+        try ATen.linear(.tensor(asFactor()), .tensor(weight.asFactor()), .optional(bias?.asFactor())).to(dtype: dtype)
     }
     /// bias + self · other for matrices.
     public func matmul(_ other: Tensor, adding bias: Tensor) throws -> Tensor {
-        try ATen.addmm(.tensor(bias), .tensor(self), .tensor(other))
+        try ATen.addmm(.tensor(bias.asFactor()), .tensor(asFactor()), .tensor(other.asFactor())).to(dtype: dtype)
     }
     /// self ← self + left · right, for matrices; `self` may be a strided view.
     public func addProductInPlace(_ left: Tensor, _ right: Tensor) throws {
+        if multipliesInFP32 { return try addInPlace(left.asFactor().matmul(right.asFactor())) }
         try ATen.addmmInPlace.run(.tensor(self), .tensor(left), .tensor(right))
     }
     /// One-dimensional convolution of [batch, channels, time] by a weight of [outputs, channels / groups, kernel].
@@ -159,8 +169,9 @@ extension Tensor {
         _ weight: Tensor, bias: Tensor? = nil, stride: Int = 1, padding: Int = 0, groups: Int = 1
     ) throws -> Tensor {
         try ATen.convolution(
-            .tensor(self), .tensor(weight), .optional(bias), .ints([stride]), .ints([padding]), .ints([1]),
-            .bool(false), .ints([0]), .int(groups))
+            .tensor(asFactor()), .tensor(weight.asFactor()), .optional(bias?.asFactor()), .ints([stride]),
+            .ints([padding]), .ints([1]), .bool(false), .ints([0]), .int(groups)
+        ).to(dtype: dtype)
     }
 
     // MARK: In place
@@ -168,6 +179,10 @@ extension Tensor {
     /// self ← self + scale · other.
     public func addInPlace(_ other: Tensor, scale: Double = 1) throws {
         try ATen.addInPlace.run(.tensor(self), .tensor(other), .double(scale))
+    }
+    /// self ← self + weight · (end − self).
+    public func interpolateInPlace(to end: Tensor, weight: Double) throws {
+        try ATen.lerpInPlace.run(.tensor(self), .tensor(end), .double(weight))
     }
     /// self ← self · other.
     public func multiplyInPlace(_ other: Tensor) throws { try ATen.mulInPlace.run(.tensor(self), .tensor(other)) }

@@ -5,6 +5,8 @@ extension Tensor {
     public func gelu() throws -> Tensor {
         fitsHostKernels ? try hostGELU() : try ATen.gelu(.tensor(self))
     }
+    /// Gaussian error linear unit in its approximate (tanh) form: fairseq's `gelu_accurate`.
+    public func geluApproximated() throws -> Tensor { try ATen.gelu(.tensor(self), .string("tanh")) }
     /// The gradient of ``gelu()`` at this input.
     public func geluBackward(_ gradient: Tensor) throws -> Tensor {
         try ATen.geluBackward(.tensor(gradient), .tensor(self))
@@ -43,7 +45,9 @@ extension Tensor {
         _ query: Tensor, _ key: Tensor, _ value: Tensor, dropout: Double = 0
     ) throws -> Tensor {
         try ATen.attention(
-            .tensor(query), .tensor(key), .tensor(value), .none, .double(dropout), .bool(false))
+            .tensor(query.asFactor()), .tensor(key.asFactor()), .tensor(value.asFactor()), .none, .double(dropout),
+            .bool(false)
+        ).to(dtype: query.dtype)
     }
     /// The rows of an embedding table (this tensor) at int64 indices.
     public func embedding(_ indices: Tensor) throws -> Tensor {

@@ -82,6 +82,12 @@ extension Tensor {
     public func narrowed(_ dimension: Int, _ range: Range<Int>) throws -> Tensor {
         try ATen.narrow(.tensor(self), .int(dimension), .int(range.lowerBound), .int(range.count))
     }
+    /// The memory from this tensor's first element on, with other sizes and steps, as a view.
+    ///
+    /// - Throws: `TorchError.operation` when the view would reach beyond the memory.
+    public func viewed(_ shape: [Int], strides: [Int], from offset: Int) throws -> Tensor {
+        try ATen.asStrided(.tensor(self), .ints(shape), .ints(strides), .int(offset))
+    }
     /// Rows of the first dimension, as a view.
     public func rows(_ range: Range<Int>) throws -> Tensor { try narrowed(0, range) }
     /// Every `step`-th element of a dimension, as a view.

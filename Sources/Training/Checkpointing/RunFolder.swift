@@ -1,10 +1,12 @@
 import Foundation
+import Interchange
 import Torch
 
-/// The folder of a run: `last/` and `best/`, the resolved recipe and the log.
+/// The folder of a run: `last/`, `best/` and kept checkpoints (`update-500/`), the resolved recipe and the logs.
 ///
 /// A checkpoint's folder is written beside its place, synced, and exchanged with the old one by renaming; whatever moment
-/// the program is killed at, either the old or the new one is whole, and ``recover()`` puts it in its place.
+/// the program is killed at, either the old or the new one is whole, and ``recover()`` puts it in its place. Files in a
+/// checkpoint are never changed, so that a kept checkpoint and `last/` can share them.
 struct RunFolder {
     /// Where the run lives.
     let url: URL
@@ -16,6 +18,43 @@ struct RunFolder {
     private func new(_ name: String) -> URL { url.appendingPathComponent(".\(name).new", isDirectory: true) }
     private func old(_ name: String) -> URL { url.appendingPathComponent(".\(name).old", isDirectory: true) }
 
+    /// Where the last whole state is, or `nil`; nothing is changed.
+    ///
+    /// After an interrupted save it is where ``recover()`` would take it from.
+    var newestState: URL? {
+        [last, new("last"), old("last")].first { folder in
+            guard FileManager.default.fileExists(atPath: folder.path) else { return false }
+            // The new one is whole only once the old one was moved aside.
+            return folder.lastPathComponent != ".last.new" || FileManager.default.fileExists(atPath: old("last").path)
+        }
+    }
+
+    /// Reads a state to go on from.
+    ///
+    /// - Parameter place: The state's folder.
+    /// - Returns: Its weights, still on disk, and where training was.
+    /// - Throws: What is wrong with it; where older states are kept, with the advice to use one.
+    func read(_ place: URL) throws -> (weights: Checkpoint, state: TrainingState) {
+        do {
+            return (try Checkpoint.read(place), try TrainingState.read(place))
+        } catch {
+            guard let older = kept().last(where: { (try? Checkpoint.read($0.url)) != nil }) else { throw error }
+            throw TrainingError.damagedState(
+                path: place.path,
+                reason:
+                    "\(error); \(older.url.lastPathComponent) was kept: remove \(place.lastPathComponent) and rename "
+                    + "it to last to go on from there")
+        }
+    }
+
+    /// Refuses a folder in use.
+    ///
+    /// - Throws: ``TrainingError/outputNotEmpty(folder:)``.
+    func requireEmpty() throws {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: url.path)) ?? []
+        guard names.isEmpty else { throw TrainingError.outputNotEmpty(folder: url.path) }
+    }
+
     /// Makes the folder, and puts right what an interrupted save left.
     ///
     /// - Parameter resumes: Whether a run in it is to be gone on with.
@@ -25,9 +64,7 @@ struct RunFolder {
         let manager = FileManager.default
         do {
             try manager.createDirectory(at: url, withIntermediateDirectories: true)
-            if !resumes, try !manager.contentsOfDirectory(atPath: url.path).isEmpty {
-                throw TrainingError.outputNotEmpty(folder: url.path)
-            }
+            if !resumes { try requireEmpty() }
             try recover()
         } catch let error as TrainingError {
             throw error
@@ -40,11 +77,24 @@ struct RunFolder {
     /// Finishes or undoes what a kill interrupted.
     func recover() throws {
         let manager = FileManager.default
-        for name in ["last", "best"] {
+        let hidden = try manager.contentsOfDirectory(atPath: url.path)
+        // What `AtomicFile` was writing: recipe and log.
+        for file in hidden where file.hasPrefix(".") && file.hasSuffix(".partial") {
+            try manager.removeItem(at: url.appendingPathComponent(file))
+        }
+        let names = Set(
+            hidden.compactMap { file -> String? in
+                guard file.hasPrefix("."), file.hasSuffix(".new") || file.hasSuffix(".old") else { return nil }
+                let name = String(file.dropFirst().dropLast(4))
+                return name == "last" || name == "best" || Self.update(of: name) != nil ? name : nil
+            })
+        for name in names {
             let place = url.appendingPathComponent(name, isDirectory: true)
             let (new, old) = (new(name), old(name))
-            if manager.fileExists(atPath: old.path), !manager.fileExists(atPath: place.path) {
-                // The old one is moved aside only when the new one is whole.
+            // Only those two are ever replaced, the old one moved aside when the new one is whole. A kept checkpoint that
+            // was moved aside was to be removed.
+            let isReplaced = name == "last" || name == "best"
+            if isReplaced, manager.fileExists(atPath: old.path), !manager.fileExists(atPath: place.path) {
                 let whole = manager.fileExists(atPath: new.path) ? new : old
                 try manager.moveItem(at: whole, to: place)
             }
@@ -80,10 +130,98 @@ struct RunFolder {
         }
     }
 
+    // MARK: Kept checkpoints
+
+    /// The kept checkpoints by ascending update; folders that hold no training state are somebody else's.
+    func kept() -> [(update: Int, state: TrainingState, url: URL)] {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: url.path)) ?? []
+        return names.compactMap { name in
+            let folder = url.appendingPathComponent(name, isDirectory: true)
+            guard let update = Self.update(of: name), let state = try? TrainingState.read(folder) else { return nil }
+            return (update, state, folder)
+        }.sorted { $0.update < $1.update }
+    }
+
+    /// Keeps `last/` under its update's name too; it costs no room, since the files are shared.
+    ///
+    /// - Parameter update: The update that `last/` was saved after.
+    /// - Throws: ``TrainingError/cannotSave(folder:reason:)``.
+    func keepLast(update: Int) throws {
+        let name = "update-\(update)"
+        let place = url.appendingPathComponent(name, isDirectory: true)
+        let manager = FileManager.default
+        guard !manager.fileExists(atPath: place.path) else { return }
+        let new = new(name)
+        do {
+            try? manager.removeItem(at: new)
+            try manager.createDirectory(at: new, withIntermediateDirectories: false)
+            for file in try manager.contentsOfDirectory(atPath: last.path) {
+                let (source, target) = (last.appendingPathComponent(file), new.appendingPathComponent(file))
+                do {
+                    try manager.linkItem(at: source, to: target)
+                } catch {
+                    // Not every file system has hard links.
+                    try manager.copyItem(at: source, to: target)
+                }
+            }
+            try manager.moveItem(at: new, to: place)
+            try sync()
+        } catch {
+            try? manager.removeItem(at: new)
+            throw TrainingError.cannotSave(folder: place.path, reason: error.localizedDescription)
+        }
+    }
+
+    /// Removes kept checkpoints.
+    ///
+    /// - Parameter isWanted: Whether a checkpoint stays.
+    /// - Returns: A sentence for each that could not be removed: that is no reason to stop training.
+    func removeKept(unless isWanted: (_ update: Int, _ state: TrainingState) -> Bool) -> [String] {
+        kept().filter { !isWanted($0.update, $0.state) }.compactMap { checkpoint in
+            // Moved aside first: a kill must not leave half a checkpoint under its name.
+            let aside = old("update-\(checkpoint.update)")
+            do {
+                try FileManager.default.moveItem(at: checkpoint.url, to: aside)
+                try FileManager.default.removeItem(at: aside)
+                return nil
+            } catch {
+                return
+                    "\(checkpoint.url.path) is no longer wanted and cannot be removed (\(error.localizedDescription))"
+            }
+        }
+    }
+
+    private static func update(of name: String) -> Int? {
+        guard name.hasPrefix("update-") else { return nil }
+        return Int(name.dropFirst("update-".count))
+    }
+
     private func sync() throws {
         let handle = open(url.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard handle >= 0 else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
         defer { close(handle) }
         guard fsync(handle) == 0 else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
     }
+}
+
+/// The newest states of a training folder, newest first.
+///
+/// - Parameters:
+///   - folder: The training folder.
+///   - count: How many.
+/// - Returns: The states' folders; `last/` is left out where it is kept under its update's name too.
+/// - Throws: ``TrainingError/usage(_:)`` if there are fewer.
+public func newestStates(of folder: URL, count: Int) throws -> [URL] {
+    let run = RunFolder(url: folder)
+    var states = run.kept().map { (update: $0.update, url: $0.url) }
+    if let last = try? TrainingState.read(run.last), !states.contains(where: { $0.update == last.update }) {
+        states.append((last.update, run.last))
+    }
+    guard states.count >= count else {
+        let kept = states.map(\.url.lastPathComponent).joined(separator: ", ")
+        throw TrainingError.usage(
+            "\(folder.path) holds \(states.count) states (\(kept.isEmpty ? "none" : kept)), and \(count) are wanted: set "
+                + "checkpoint.keep_last_checkpoints or checkpoint.keep_milestones while training")
+    }
+    return states.sorted { $0.update > $1.update }.prefix(count).map(\.url)
 }

@@ -27,8 +27,14 @@ struct TrainingState: Codable {
     var best: Best?
     /// What is not yet in the log.
     var statistics = Statistics()
+    /// Whether training was complete when this was saved.
+    var finished = false
+    /// Sub-batches of an update, over all processes.
+    var effectiveBatch = 1
     /// Updates that each group of parameters has had.
     var optimizerUpdates: [String: Int] = [:]
+    /// The loss scale's state, where losses are scaled.
+    var lossScaler: LossScaler.State?
     /// Every key of the recipe.
     var recipe: [String: String]
     /// The training data in words: manifests with their counts.
@@ -56,19 +62,28 @@ struct TrainingState: Codable {
         }
     }
 
-    /// Keys that may differ when a run is resumed: they do not change what is computed.
+    /// Sections and keys that may differ when a run is resumed: they do not change what is computed.
     private static let free: Set<String> = [
-        "optimization.max_epoch", "data.workers", "data.prefetch", "checkpoint.save_every", "checkpoint.keep_best",
-        "logging.log_every", "validation.every", "batching.max_tokens_valid",
+        "model.checkpoint_activations", "optimization.max_epoch", "data.workers", "data.prefetch",
+        "batching.max_tokens_valid",
+        "batching.batch_size_valid", "batching.effective_batch", "checkpoint", "logging", "validation", "watch",
     ]
 
-    /// Checks that a run is resumed as it was begun; only more updates may be asked for.
+    /// Keys that say how an update is divided among processes, micro-batches and sub-batches.
+    ///
+    /// Another machine needs others. The order of the data does not depend on them: ``position`` counts sub-batches.
+    private static let hardware: Set<String> = ["batching.num_concat_batches", "optimization.update_freq"]
+
+    /// Checks that a run is resumed as it was begun; more updates and another division of an update may be asked for.
     ///
     /// - Throws: ``TrainingError/recipeChanged(folder:differences:)``, ``TrainingError/dataChanged(folder:then:now:)``.
     func requireSame(recipe now: Recipe, data: String, folder: URL) throws {
         let differences = now.values.sorted { $0.key < $1.key }.compactMap { key, value -> String? in
             let then = recipe[key] ?? "absent"
-            guard then != value, !Self.free.contains(key) else { return nil }
+            let section = key.split(separator: ".").first.map(String.init) ?? key
+            guard then != value, Self.free.isDisjoint(with: [key, section]), !Self.hardware.contains(key) else {
+                return nil
+            }
             if key == "optimization.max_update", let old = Int(then), now.optimization.maxUpdate >= old { return nil }
             return "\(key): \(then) → \(value)"
         }

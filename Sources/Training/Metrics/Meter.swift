@@ -1,77 +1,127 @@
-import Corpus
 import Foundation
 
 /// Measures how fast training goes, validation and saving left out.
+///
+/// Only what this job did counts: what an earlier one did before a kill took time that nobody measured.
 struct Meter {
+    /// What was done in some time.
+    struct Counts: Equatable {
+        var updates = 0
+        var samples = 0
+        var frames = 0
+        var maskedFrames = 0
+        var operations = 0.0
+        var seconds = 0.0
+        var waitSeconds = 0.0
+
+        static func += (left: inout Counts, right: Counts) {
+            left.updates += right.updates
+            left.samples += right.samples
+            left.frames += right.frames
+            left.maskedFrames += right.maskedFrames
+            left.operations += right.operations
+            left.seconds += right.seconds
+            left.waitSeconds += right.waitSeconds
+        }
+    }
+
+    /// How fast it was.
+    struct Rates: Equatable {
+        /// Seconds of audio a second.
+        var audioSecondsPerSecond: Double
+        /// Frames of the encoder a second.
+        var framesPerSecond: Double
+        /// Masked frames a second: what NVIDIA's README calls tokens.
+        var maskedFramesPerSecond: Double
+        /// The model's operations over those of a large matrix product in the same time; `nil` if not measured.
+        var utilisation: Double?
+        /// The share of time spent waiting for data.
+        var waitShare: Double
+
+        init(_ counts: Counts, peak: Double?) {
+            let seconds = max(1e-9, counts.seconds)
+            audioSecondsPerSecond = Double(counts.samples) / 16_000 / seconds
+            framesPerSecond = Double(counts.frames) / seconds
+            maskedFramesPerSecond = Double(counts.maskedFrames) / seconds
+            utilisation = peak.map { counts.operations / seconds / $0 }
+            waitShare = min(1, counts.waitSeconds / seconds)
+        }
+    }
+
     /// When the state was last saved.
     var lastSave = ContinuousClock.now
     /// When validation last ended.
     var lastValidation = ContinuousClock.now
     private let earlierSeconds: Double
+    private let peak: Double?
+    private let benchmarkEpochs: Int
     private let began = ContinuousClock.now
-    private var lapBegan = ContinuousClock.now
+    private var lastCount = ContinuousClock.now
     private var lastWait = 0.0
-
-    /// What one lap was like.
-    struct Lap {
-        var seconds: Double
-        var waitShare: Double
-        var secondsPerUpdate: Double
-    }
+    private var lap = Counts()
+    private var epoch = Counts()
+    private var epochs: [Counts] = []
+    private var pace: (seconds: Double, weight: Double) = (0, 0)
 
     /// Starts measuring.
     ///
-    /// - Parameter earlierSeconds: What runs before this one took.
-    init(earlierSeconds: Double) {
+    /// - Parameters:
+    ///   - earlierSeconds: What runs before this one took.
+    ///   - peak: Operations a second of a large matrix product; `nil` if not measured.
+    ///   - benchmarkEpochs: How many of the last epochs ``benchmark`` averages.
+    init(earlierSeconds: Double = 0, peak: Double? = nil, benchmarkEpochs: Int = 3) {
         self.earlierSeconds = earlierSeconds
+        self.peak = peak
+        self.benchmarkEpochs = benchmarkEpochs
     }
 
     /// Seconds of training, earlier runs included.
     var totalSeconds: Double { earlierSeconds + (ContinuousClock.now - began).inSeconds }
 
-    /// Ends a lap of some updates, and begins the next.
-    mutating func lap(waitSeconds: Double, _ updates: Int) -> Lap {
-        let now = ContinuousClock.now
-        let seconds = max(1e-9, (now - lapBegan).inSeconds)
-        let waited = waitSeconds - lastWait
-        lapBegan = now
+    /// Seconds of an update lately: an average over about the last twenty; `nil` before the first.
+    var secondsPerUpdate: Double? { pace.weight > 0 ? pace.seconds / pace.weight : nil }
+
+    /// Counts an update that has just been made.
+    ///
+    /// - Parameters:
+    ///   - sums: Its sums.
+    ///   - waitSeconds: How long training has waited for data since the job began.
+    ///   - now: When it was made.
+    mutating func count(_ sums: Statistics, waitSeconds: Double, now: ContinuousClock.Instant = .now) {
+        let seconds = (now - lastCount).inSeconds
+        let counts = Counts(
+            updates: 1, samples: sums.samples, frames: sums.frames, maskedFrames: sums.maskedFrames,
+            operations: sums.operations, seconds: seconds, waitSeconds: waitSeconds - lastWait)
+        lap += counts
+        epoch += counts
+        lastCount = now
         lastWait = waitSeconds
-        return Lap(
-            seconds: seconds, waitShare: min(1, waited / seconds), secondsPerUpdate: seconds / Double(max(1, updates)))
+        pace.seconds = 0.95 * pace.seconds + 0.05 * seconds
+        pace.weight = 0.95 * pace.weight + 0.05
     }
 
-    /// Leaves time out of the lap: validation and saving are not training.
+    /// Ends an epoch.
+    mutating func endEpoch() {
+        epochs = (epochs + [epoch]).suffix(benchmarkEpochs)
+        epoch = Counts()
+    }
+
+    /// Ends a lap of some updates, and begins the next.
+    ///
+    /// - Returns: How fast the lap was.
+    mutating func endLap() -> Rates {
+        defer { lap = Counts() }
+        return Rates(lap, peak: peak)
+    }
+
+    /// How fast the last epochs of this job were, the unfinished one only if there is no other; `nil` before any update.
+    var benchmark: (counts: Counts, rates: Rates)? {
+        let sum = (epochs.isEmpty ? [epoch] : epochs).reduce(into: Counts()) { $0 += $1 }
+        return sum.updates > 0 ? (sum, Rates(sum, peak: peak)) : nil
+    }
+
+    /// Leaves time out: validation and saving are not training.
     mutating func exclude(since start: ContinuousClock.Instant) {
-        lapBegan += ContinuousClock.now - start
+        lastCount += ContinuousClock.now - start
     }
 }
-
-/// A train record as a line for people.
-func progressLine(_ record: TrainRecord, of total: Int, remaining: Double) -> String {
-    var parts = ["update \(record.update)/\(total)", "epoch \(record.epoch + 1)", "loss \(short(record.loss))"]
-    if let accuracy = record.accuracy { parts.append("accuracy \(short(accuracy * 100)) %") }
-    if let perplexity = record.codePerplexity { parts.append("codes \(short(perplexity))") }
-    parts.append("gradient \(short(record.gradNorm))")
-    parts.append("lr \(String(format: "%.2e", record.lr))")
-    parts.append("\(short(record.audioSecondsPerSecond)) s of audio/s")
-    if record.dataWaitShare > 0.05 { parts.append("waiting for data \(short(record.dataWaitShare * 100)) %") }
-    parts.append("ETA \(spoken(seconds: remaining))")
-    return parts.joined(separator: " · ")
-}
-
-/// A validation result as a line for people.
-func validationLine(
-    _ result: ValidationResult, manifest: Manifest, update: Int, isBest: Bool, seconds: Double
-) -> String {
-    let sums = result.statistics
-    var parts = ["validation after update \(update)", manifest.name, "loss \(short(sums.mean(sums.loss)))"]
-    if let wer = result.wer { parts.append("WER \(short(wer * 100)) %") }
-    if let cer = result.cer { parts.append("CER \(short(cer * 100)) %") }
-    if result.wer == nil { parts.append("accuracy \(short(sums.mean(Double(sums.correct)) * 100)) %") }
-    if isBest { parts.append("best so far") }
-    parts.append("in \(spoken(seconds: seconds))")
-    return parts.joined(separator: " · ")
-}
-
-/// A number with four significant digits.
-private func short(_ number: Double) -> String { String(format: "%.4g", number) }

@@ -2,6 +2,8 @@
 struct Statistics: Codable, Equatable {
     /// Updates summed up.
     var updates = 0
+    /// Updates among them that were skipped because their gradients overflowed.
+    var skippedUpdates = 0
     /// What the loss is divided by: masked frames in pre-training, sentences in fine-tuning.
     var sampleSize = 0
     /// Samples of audio.
@@ -24,11 +26,14 @@ struct Statistics: Codable, Equatable {
     var codePerplexity = 0.0
     /// Perplexity of the mean probabilities times sample size.
     var probPerplexity = 0.0
-    /// The gradients' norms, summed over updates.
+    /// The gradients' norms, summed over updates that were not skipped.
     var gradientNorm = 0.0
+    /// Floating-point operations of the model, counted analytically.
+    var operations = 0.0
 
     static func += (left: inout Statistics, right: Statistics) {
         left.updates += right.updates
+        left.skippedUpdates += right.skippedUpdates
         left.sampleSize += right.sampleSize
         left.samples += right.samples
         left.frames += right.frames
@@ -41,6 +46,7 @@ struct Statistics: Codable, Equatable {
         left.codePerplexity += right.codePerplexity
         left.probPerplexity += right.probPerplexity
         left.gradientNorm += right.gradientNorm
+        left.operations += right.operations
     }
 
     /// A sum as a mean over the loss's units.

@@ -1,4 +1,5 @@
 import Foundation
+import Torch
 
 /// The file `metrics.jsonl`: one JSON object a line.
 final class TrainingLog {
@@ -48,7 +49,7 @@ final class TrainingLog {
         earlierSeconds = seconds
         damagedLines = damaged
         do {
-            try kept.write(to: url, options: .atomic)
+            try AtomicFile.write(to: url) { try $0.append(kept) }
             handle = try FileHandle(forWritingTo: url)
             try handle.seekToEnd()
         } catch {

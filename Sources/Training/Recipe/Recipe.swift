@@ -27,6 +27,8 @@ public struct Recipe: Sendable, Equatable {
     public var logging = LoggingSection()
     /// When the held-out recordings are looked at.
     public var validation = ValidationSection()
+    /// What training is watched for.
+    public var watch = WatchSection()
     /// What all random choices derive from.
     public var seed: UInt64 = 1
 
@@ -63,6 +65,8 @@ public struct Recipe: Sendable, Equatable {
         public var requiredSeqLenMultiple = 1
         /// How many sub-batches go through the model at once.
         public var numConcatBatches = 1
+        /// Of how many sub-batches an update is meant to be, over all processes; `nil` where any number will do.
+        public var effectiveBatch: Int?
         /// Whether utterances are cropped to the shortest one of their batch.
         public var crop = BatchOptions.Crop.toShortest
     }
@@ -77,46 +81,30 @@ public struct Recipe: Sendable, Equatable {
         public var updateFreq = 1
         /// Gradients with a larger norm are scaled down to it; 0 turns this off.
         public var clipNorm = 25.0
+        /// How gradients become steps.
+        public enum Optimizer: String, Sendable, Codable, CaseIterable {
+            /// Adam in fairseq's form.
+            case adam
+            /// LAMB in apex's form.
+            case lamb
+        }
+
+        /// How gradients become steps.
+        public var optimizer = Optimizer.adam
         /// The decays of Adam's two moments.
         public var adamBetas = [0.9, 0.98]
         /// Adam's ε.
         public var adamEps = 1e-6
+        /// The decays of LAMB's two moments.
+        public var lambBetas = [0.9, 0.999]
+        /// LAMB's ε.
+        public var lambEps = 1e-8
+        /// What remains of the averaged weights at each update; 0 for no averaging.
+        public var ema = 0.0
         /// Decoupled weight decay.
         public var weightDecay = 0.01
         /// The learning rate over time.
         public var learningRate = LearningRateSchedule()
-    }
-
-    /// The `precision` section.
-    public struct PrecisionSection: Sendable, Equatable {
-        /// In which number format the model computes.
-        public enum Mode: String, Sendable, Codable, CaseIterable {
-            /// Single precision throughout.
-            case fp32
-        }
-
-        /// In which number format the model computes.
-        public var mode = Mode.fp32
-    }
-
-    /// The `checkpoint` section.
-    public struct CheckpointSection: Sendable, Equatable {
-        /// When the state is saved, besides at the end.
-        public var saveEvery = Interval.minutes(10)
-        /// Whether the best weights are kept beside the last ones.
-        public var keepBest = true
-    }
-
-    /// The `logging` section.
-    public struct LoggingSection: Sendable, Equatable {
-        /// How many updates a line of the log sums up.
-        public var logEvery = 10
-    }
-
-    /// The `validation` section.
-    public struct ValidationSection: Sendable, Equatable {
-        /// When validation runs, besides at the end; `nil` only then.
-        public var every: Interval? = .epochs(1)
     }
 }
 
@@ -130,9 +118,6 @@ extension Recipe {
         return masking
     }
 
-    /// Sub-batches of one update.
-    var subBatchesPerUpdate: Int { batching.numConcatBatches * optimization.updateFreq }
-
     /// Checks that the values make sense together.
     ///
     /// - Throws: ``/Wav2Vec2/ConfigurationError`` naming the first key that does not.
@@ -143,7 +128,7 @@ extension Recipe {
             ("batching.required_batch_size_multiple", batching.requiredBatchSizeMultiple),
             ("batching.required_seq_len_multiple", batching.requiredSeqLenMultiple),
             ("optimization.update_freq", optimization.updateFreq), ("optimization.max_update", optimization.maxUpdate),
-            ("data.workers", data.workers), ("data.prefetch", data.prefetch), ("logging.log_every", logging.logEvery),
+            ("data.workers", data.workers), ("data.prefetch", data.prefetch),
             ("masking.mask_length", masking.time.length), ("masking.mask_channel_length", masking.channel.length),
         ] where value < 1 {
             throw ConfigurationError("\(name) is \(value); it must be at least 1")
@@ -155,16 +140,23 @@ extension Recipe {
         ] where value < 0 {
             throw ConfigurationError("\(name) is \(value.settingText); it must be at least 0")
         }
-        let betas = optimization.adamBetas
-        guard betas.count == 2, betas.allSatisfy({ $0 >= 0 && $0 < 1 }) else {
-            throw ConfigurationError("optimization.adam_betas needs two numbers of at least 0 and below 1")
+        for (name, betas, epsilon) in [
+            ("adam", optimization.adamBetas, optimization.adamEps),
+            ("lamb", optimization.lambBetas, optimization.lambEps),
+        ] {
+            guard betas.count == 2, betas.allSatisfy({ $0 >= 0 && $0 < 1 }) else {
+                throw ConfigurationError("optimization.\(name)_betas needs two numbers of at least 0 and below 1")
+            }
+            guard epsilon > 0 else { throw ConfigurationError("optimization.\(name)_eps must be more than 0") }
         }
-        guard optimization.adamEps > 0 else {
-            throw ConfigurationError("optimization.adam_eps must be more than 0")
+        guard optimization.ema >= 0, optimization.ema < 1 else {
+            throw ConfigurationError("optimization.ema must be at least 0 and below 1")
         }
+        try precision.validate()
         guard objective.lossWeights.count == 2 else {
             throw ConfigurationError("objective.loss_weights needs two numbers: diversity and feature penalty")
         }
         try optimization.learningRate.validate(maxUpdate: optimization.maxUpdate)
+        try validateRunSections()
     }
 }

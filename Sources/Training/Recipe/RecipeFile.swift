@@ -9,12 +9,15 @@ extension Recipe {
     private static let builtIns: [(name: String, bytes: [UInt8])] = [
         ("base", PackageResources.base_yaml),
         ("large", PackageResources.large_yaml),
+        ("base-benchmark", PackageResources.base_benchmark_yaml),
         ("finetune-base-1h", PackageResources.finetune_base_1h_yaml),
         ("finetune-base-10h", PackageResources.finetune_base_10h_yaml),
         ("finetune-base-100h", PackageResources.finetune_base_100h_yaml),
         ("finetune-base-960h", PackageResources.finetune_base_960h_yaml),
         ("finetune-vox-100h", PackageResources.finetune_vox_100h_yaml),
         ("finetune-vox-960h", PackageResources.finetune_vox_960h_yaml),
+        ("finetune-vox-960h-cv", PackageResources.finetune_vox_960h_cv_yaml),
+        ("finetune-base-benchmark", PackageResources.finetune_base_benchmark_yaml),
         ("demo-pretrain", PackageResources.demo_pretrain_yaml),
         ("demo-finetune", PackageResources.demo_finetune_yaml),
     ]

@@ -11,14 +11,8 @@ extension Recipe {
             + DataSection.settings.map { $0.lifted("data", \.data) }
             + BatchingSection.settings.map { $0.lifted("batching", \.batching) }
             + OptimizationSection.settings.map { $0.lifted("optimization", \.optimization) }
-            + [
-                Setting("precision.mode", \.precision.mode, "in which number format the model computes"),
-                Setting("checkpoint.save_every", \.checkpoint.saveEvery, "when the state is saved, besides at the end"),
-                Setting("checkpoint.keep_best", \.checkpoint.keepBest, "whether the best weights are kept too"),
-                Setting("logging.log_every", \.logging.logEvery, "updates that a line of the log sums up"),
-                Setting("validation.every", \.validation.every, "when validation runs, besides at the end"),
-                Setting("seed", \.seed, "what all random choices derive from"),
-            ])
+            + PrecisionSection.settings.map { $0.lifted("precision", \.precision) }
+            + runSettings + [Setting("seed", \.seed, "what all random choices derive from")])
 }
 
 extension Recipe.DataSection {
@@ -42,6 +36,8 @@ extension Recipe.BatchingSection {
         Setting(
             "required_seq_len_multiple", \.requiredSeqLenMultiple, "what crops' length is a multiple of, in samples"),
         Setting("num_concat_batches", \.numConcatBatches, "sub-batches that go through the model at once"),
+        Setting(
+            "effective_batch", \.effectiveBatch, "sub-batches that an update is meant to have, over all processes"),
         Setting("crop", \.crop, "whether utterances are cropped to the shortest of their batch"),
     ]
 }
@@ -53,8 +49,12 @@ extension Recipe.OptimizationSection {
             Setting("max_epoch", \.maxEpoch, "training ends after this epoch, if it comes first"),
             Setting("update_freq", \.updateFreq, "micro-batches whose gradients make an update"),
             Setting("clip_norm", \.clipNorm, "largest norm of the gradient; 0 for any"),
+            Setting("optimizer", \.optimizer, "how gradients become steps"),
             Setting("adam_betas", \.adamBetas, "decays of Adam's two moments"),
             Setting("adam_eps", \.adamEps, "Adam's epsilon"),
+            Setting("lamb_betas", \.lambBetas, "decays of LAMB's two moments"),
+            Setting("lamb_eps", \.lambEps, "LAMB's epsilon"),
+            Setting("ema", \.ema, "what remains of the averaged weights at each update, such as 0.999; 0 for none"),
             Setting("weight_decay", \.weightDecay, "decoupled weight decay"),
         ] + LearningRateSchedule.settings.map { $0.lifted("", \.learningRate) }
 }
@@ -72,7 +72,7 @@ extension LearningRateSchedule {
     ]
 }
 
-extension Recipe.PrecisionSection.Mode: SettingChoice {}
+extension Recipe.OptimizationSection.Optimizer: SettingChoice {}
 extension LearningRateSchedule.Policy: SettingChoice {}
 
 extension BatchOptions.Crop: SettingValue {

@@ -10,7 +10,7 @@ final class FinetuningTask: TrainingTask {
     let groups: [ParameterGroup]
     let dictionary: LabelDictionary?
     let metric = "wer"
-    var module: Module { model }
+    var module: any PrecisionSelectable { model }
 
     private let model: CTCModel
     private let labels: LabelDictionary
@@ -60,7 +60,7 @@ final class FinetuningTask: TrainingTask {
         ]
     }
 
-    func accumulate(_ batch: MicroBatch, update: Int, microBatch: Int) throws -> Statistics {
+    func accumulate(_ batch: MicroBatch, update: Int, microBatch: Int, lossScale: Double) throws -> Statistics {
         let frames = batch.lengths.map { recipe.model.convFeatureLayers.frames(samples: $0) }
         let first = microBatch * recipe.batching.numConcatBatches
         let mask = try Mask.joined(
@@ -73,8 +73,10 @@ final class FinetuningTask: TrainingTask {
             freezesEncoder: update <= recipe.ctc.freezeFinetuneUpdates,
             .training(seed: recipe.seed, update: update, microBatch: microBatch))
         let loss = try sum(model.losses(logits, layout, targets: batch.labels))
-        try loss.backward()
-        return try statistics(loss, batch, frames: frames, masked: mask.frames.reduce(0) { $0 + $1.count })
+        try loss.backward(scaledBy: lossScale)
+        var sums = try statistics(loss, batch, frames: frames, masked: mask.frames.reduce(0) { $0 + $1.count })
+        sums.operations = operations(batch, update: update)
+        return sums
     }
 
     /// Masks a sub-batch; an utterance too short for a span beside an unmasked frame is learned from as it is.
@@ -99,6 +101,14 @@ final class FinetuningTask: TrainingTask {
         return result
     }
 
+    /// Operations of a micro-batch; while the encoder is frozen, it runs forward only.
+    private func operations(_ batch: MicroBatch, update: Int) -> Double {
+        let count = OperationCount(recipe.model, samples: batch.lengths, head: .ctc(labels: labels.count))
+        guard update > recipe.ctc.freezeFinetuneUpdates else { return count.inference }
+        return count.training(
+            trainsExtractor: recipe.model.featureGradMult > 0, layerDrop: recipe.model.encoderLayerdrop)
+    }
+
     private func sum(_ losses: [Tensor]) throws -> Tensor {
         try Tensor.stack(losses.map { try $0.reshaped([]) }).sum()
     }
@@ -113,20 +123,24 @@ final class FinetuningTask: TrainingTask {
         return sums
     }
 
-    func validate(_ manifest: Manifest) throws -> ValidationResult {
+    func validationPlan(_ manifest: Manifest) throws -> BatchPlan {
         // Whatever the longest utterance is, it is measured.
         let tokens = max(recipe.batching.maxTokensValid ?? recipe.batching.maxTokens, manifest.sampleCounts.max() ?? 1)
-        let layers = recipe.model.convFeatureLayers
-        let plan = try BatchPlan.sequential(
+        return try BatchPlan.sequential(
             manifest,
             options: BatchOptions(
-                maxTokens: tokens, minSampleSize: layers.receptiveField, requiredBatchSizeMultiple: 1))
+                maxTokens: tokens, minSampleSize: recipe.model.convFeatureLayers.receptiveField,
+                requiredBatchSizeMultiple: 1))
+    }
+
+    func validate(_ manifest: Manifest) throws -> ValidationResult {
+        let plan = try validationPlan(manifest)
         let loader = try BatchLoader(
             manifest: manifest, plan: plan, dictionary: labels, normalize: recipe.data.normalize,
             prefetch: recipe.data.prefetch, workers: recipe.data.workers)
         let decoder = GreedyDecoder(blank: LabelDictionary.blank)
         var result = ValidationResult()
-        var errors = RecognitionErrors()
+        var errors = CTCErrors(labels)
         try withoutGradient {
             while let part = try loader.next() {
                 let batch = MicroBatch([part], cropsToShortest: false)
@@ -138,17 +152,19 @@ final class FinetuningTask: TrainingTask {
                     let rows = layout.rows(utterance)
                     let range = rows.lowerBound * labels.count..<rows.upperBound * labels.count
                     let spans = try decoder.decode(Array(scores[range]), labels: labels.count)
-                    errors.add(reference: labels.text(of: target), hypothesis: labels.text(of: spans.map(\.label)))
+                    errors.add(reference: target, hypothesis: spans.map(\.label))
                 }
             }
         }
         // Too short for a frame: nothing is recognised in them, and they count.
         for excluded in plan.excluded {
-            errors.add(reference: labels.text(of: try labels.encode(manifest, at: excluded.utterance)), hypothesis: "")
+            errors.add(reference: try labels.encode(manifest, at: excluded.utterance), hypothesis: [])
         }
         result.utterances = manifest.count
-        result.wer = errors.wer
-        result.cer = errors.cer
+        result.wer = errors.text.wer
+        result.rawWer = errors.rawWords.rate
+        result.uer = errors.units.rate
+        result.cer = errors.text.cer
         return result
     }
 

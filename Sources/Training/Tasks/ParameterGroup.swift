@@ -1,13 +1,15 @@
 import Torch
 
-/// Parameters that are updated together, with their optimizer.
+/// Parameters that are updated together, with their optimizer and, if wanted, their average.
 struct ParameterGroup {
     /// The name in saved states.
     let name: String
     /// The parameters and their gradients.
     let parameters: FlatParameters
     /// The optimizer.
-    let adam: Adam
+    let optimizer: any Optimizer
+    /// The moving average of the parameters, where the recipe wants one.
+    let average: AveragedParameters?
     /// The first update that changes the group.
     let firstUpdate: Int
 
@@ -17,17 +19,34 @@ struct ParameterGroup {
         self.name = name
         self.firstUpdate = firstUpdate
         self.parameters = try FlatParameters(parameters)
-        adam = try Adam(
-            self.parameters,
-            .init(
-                beta1: options.adamBetas[0], beta2: options.adamBetas[1], epsilon: options.adamEps,
-                weightDecay: options.weightDecay))
+        switch options.optimizer {
+        case .adam:
+            optimizer = try Adam(
+                self.parameters,
+                .init(
+                    beta1: options.adamBetas[0], beta2: options.adamBetas[1], epsilon: options.adamEps,
+                    weightDecay: options.weightDecay))
+        case .lamb:
+            optimizer = try Lamb(
+                self.parameters,
+                .init(
+                    beta1: options.lambBetas[0], beta2: options.lambBetas[1], epsilon: options.lambEps,
+                    weightDecay: options.weightDecay))
+        }
+        average = try options.ema > 0 ? AveragedParameters(self.parameters, decay: options.ema) : nil
+    }
+
+    /// Makes one update from the gradients.
+    func step(learningRate: Double, gradientScale: Double) throws {
+        try optimizer.step(learningRate: learningRate, gradientScale: gradientScale)
+        try parameters.publish()
+        try average?.update()
     }
 
     /// The moments by name, for a checkpoint.
     func moments() throws -> [String: Tensor] {
         var result: [String: Tensor] = [:]
-        for (kind, buffer) in [("exp_avg", adam.firstMoment), ("exp_avg_sq", adam.secondMoment)] {
+        for (kind, buffer) in [("exp_avg", optimizer.firstMoment), ("exp_avg_sq", optimizer.secondMoment)] {
             for (name, tensor) in try parameters.named(buffer) { result["\(name).\(kind)"] = tensor }
         }
         return result
@@ -40,7 +59,7 @@ struct ParameterGroup {
             for name in parameters.names { result[name] = state["\(name).\(kind)"] }
             return result
         }
-        try adam.restore(updates: updates, firstMoment: moment("exp_avg"), secondMoment: moment("exp_avg_sq"))
+        try optimizer.restore(updates: updates, firstMoment: moment("exp_avg"), secondMoment: moment("exp_avg_sq"))
     }
 }
 

@@ -10,7 +10,7 @@ final class PretrainingTask: TrainingTask {
     let groups: [ParameterGroup]
     let dictionary: LabelDictionary? = nil
     let metric = "loss"
-    var module: Module { model }
+    var module: any PrecisionSelectable { model }
 
     private let model: PretrainingModel
     private let recipe: Recipe
@@ -39,14 +39,24 @@ final class PretrainingTask: TrainingTask {
         groups = [try ParameterGroup("model", learning, recipe.optimization)]
     }
 
-    func accumulate(_ batch: MicroBatch, update: Int, microBatch: Int) throws -> Statistics {
+    func accumulate(_ batch: MicroBatch, update: Int, microBatch: Int, lossScale: Double) throws -> Statistics {
         let first = microBatch * recipe.batching.numConcatBatches
         let pass = ForwardPass.training(seed: recipe.seed, update: update, microBatch: microBatch)
         let (losses, frames) = try losses(batch, update: update, firstSubBatch: first, trains: true, pass)
         var total = losses[0].total
         for loss in losses.dropFirst() { total = try total + loss.total }
-        try total.backward()
-        return try statistics(losses, batch, frames: frames)
+        try total.backward(scaledBy: lossScale)
+        var sums = try statistics(losses, batch, frames: frames)
+        sums.operations = operations(batch, masked: sums.maskedFrames, of: frames)
+        return sums
+    }
+
+    /// Operations of a micro-batch, its masked frames spread evenly over it.
+    private func operations(_ batch: MicroBatch, masked: Int, of frames: Int) -> Double {
+        let share = Double(masked) / Double(max(1, frames))
+        let counts = batch.lengths.map { Int(Double(recipe.model.convFeatureLayers.frames(samples: $0)) * share) }
+        return OperationCount(recipe.model, samples: batch.lengths, head: .pretraining(masked: counts)).training(
+            trainsExtractor: recipe.model.featureGradMult > 0, layerDrop: recipe.model.encoderLayerdrop)
     }
 
     private func losses(
@@ -108,10 +118,14 @@ final class PretrainingTask: TrainingTask {
         return sums
     }
 
-    func validate(_ manifest: Manifest) throws -> ValidationResult {
+    func validationPlan(_ manifest: Manifest) throws -> BatchPlan {
         var options = recipe.batchOptions(receptiveField: recipe.model.convFeatureLayers.receptiveField)
         options.maxTokens = recipe.batching.maxTokensValid ?? options.maxTokens
-        let plan = try BatchPlan(manifest, options: options, seed: recipe.seed, epoch: 0)
+        return try BatchPlan(manifest, options: options, seed: recipe.seed, epoch: 0)
+    }
+
+    func validate(_ manifest: Manifest) throws -> ValidationResult {
+        let plan = try validationPlan(manifest)
         let loader = try BatchLoader(
             manifest: manifest, plan: plan, normalize: recipe.data.normalize, prefetch: recipe.data.prefetch,
             workers: recipe.data.workers)
@@ -124,6 +138,7 @@ final class PretrainingTask: TrainingTask {
                     batch, update: 0, firstSubBatch: part.position, trains: false, .inference)
                 result.statistics += try statistics(losses, batch, frames: frames)
                 result.utterances += part.lengths.count
+                for quantized in losses.compactMap(\.quantized) { try result.count(quantized) }
             }
         }
         return result

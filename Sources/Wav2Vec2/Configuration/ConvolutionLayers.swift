@@ -35,11 +35,23 @@ public struct ConvolutionLayers: Sendable, Equatable, CustomStringConvertible {
 
     /// Makes the list.
     ///
-    /// - Throws: ``ConfigurationError`` for an empty list or a size below 1.
+    /// - Throws: ``ConfigurationError`` for an empty list, a size below 1, or sizes beyond all sense.
     public init(_ layers: [Layer]) throws {
         guard !layers.isEmpty, layers.allSatisfy({ min($0.channels, $0.kernel, $0.stride) >= 1 }) else {
             throw ConfigurationError(
                 "the feature extractor needs at least one layer, and channels, kernel and stride of at least 1 in each")
+        }
+        // Far beyond any model, and far from the end of the integers for everything that is computed from the sizes.
+        let largest = 1 << 20
+        var hop = 1
+        for layer in layers {
+            let isSane = max(layer.channels, layer.kernel, layer.stride) <= largest && hop * layer.stride <= largest
+            guard isSane, layers.count <= 64 else {
+                throw ConfigurationError(
+                    "the feature extractor may have at most 64 layers, sizes of at most \(largest) and strides whose "
+                        + "product is at most that")
+            }
+            hop *= layer.stride
         }
         self.layers = layers
     }

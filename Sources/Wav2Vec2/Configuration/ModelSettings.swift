@@ -15,6 +15,9 @@ extension ModelConfiguration {
         Setting("conv_pos_groups", \.convPosGroups, "groups of the positional convolution"),
         Setting("hourglass", \.hourglass, "Hourglass layers [pre,(middle,factor),post], or off"),
         Setting("hourglass_resample", \.hourglassResample, "how the Hourglass merges and expands frames"),
+        Setting(
+            "checkpoint_activations", \.checkpointActivations,
+            "whether the backward pass runs transformer layers again, to save memory"),
         Setting("dropout", \.dropout, "dropout after attention and feed-forward, and on the encoder's input"),
         Setting("attention_dropout", \.attentionDropout, "dropout of attention weights"),
         Setting("activation_dropout", \.activationDropout, "dropout inside the feed-forward blocks"),

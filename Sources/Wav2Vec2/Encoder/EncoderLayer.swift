@@ -21,7 +21,9 @@ final class FeedForward: Module {
         let activated =
             switch activation {
             case .gelu: try hidden.geluDropout(dropout, mode)
+            case .geluAccurate, .geluFast: try hidden.geluApproximated().dropout(dropout, mode)
             case .relu: try hidden.relu().dropout(dropout, mode)
+            case .reluSquared: try hidden.relu().squared().dropout(dropout, mode)
             case .tanh: try hidden.tanh().dropout(dropout, mode)
             case .swish: try hidden.silu().dropout(dropout, mode)
             case .linear: try hidden.dropout(dropout, mode)

@@ -24,10 +24,11 @@ final class PositionalConvolution: Module {
         // Each utterance follows `gap` rows of zeros; after the last one come `gap` more.
         let spaced = RaggedLayout(layout.lengths.map { $0 + gap })
         let places = try Tensor(layout.positions(in: spaced, shiftedBy: gap)).to(device: input.device)
-        let signal = try input.placingRows(at: places, in: spaced.total + gap)
+        // The weights may stay FP32 where the rest of the model does not.
+        let signal = try input.to(dtype: convolution.bias.dtype).placingRows(at: places, in: spaced.total + gap)
         let convolved = try convolution(signal.transposed().unsqueezed(0)).squeezed(0).transposed()
         // Output row r sees signal rows r ..< r + kernel, so frame t of an utterance is the row `gap` before it.
         let frames = try Tensor(layout.positions(in: spaced)).to(device: input.device)
-        return try convolved.takingRows(frames).gelu()
+        return try convolved.takingRows(frames).to(dtype: input.dtype).gelu()
     }
 }

@@ -7,6 +7,8 @@ import Torch
 final class SelfAttention: Module {
     @Child("qkv_proj") var projection: Linear
     @Child("out_proj") var output: Linear
+    /// Whether the softmax of half-precision scores is FP32.
+    var softmaxInFP32 = false
     private let heads: Int
     private let dropout: Double
 
@@ -25,7 +27,8 @@ final class SelfAttention: Module {
         let isTraining = mode.isTraining || (isGradientEnabled && fused.requiresGradient)
         return try output(
             isTraining
-                ? trainingAttention(fused, layout, heads: heads, dropout: dropout, mode)
+                ? trainingAttention(
+                    fused, layout, heads: heads, dropout: dropout, softmaxInFP32: softmaxInFP32, mode)
                 : inferenceAttention(fused, layout, heads: heads))
     }
 }
@@ -61,8 +64,10 @@ private func inferenceAttention(_ fused: Tensor, _ layout: RaggedLayout, heads: 
 /// The backward pass computes the weights again (as Dao et al. 2022 do on GPUs): two small products more, and no
 /// [heads, frames, frames] matrix stays in memory from one pass to the other.
 private func trainingAttention(
-    _ fused: Tensor, _ layout: RaggedLayout, heads: Int, dropout: Double, _ mode: Mode
+    _ fused: Tensor, _ layout: RaggedLayout, heads: Int, dropout: Double, softmaxInFP32: Bool, _ mode: Mode
 ) throws -> Tensor {
+    let type = fused.dtype
+    let exact = softmaxInFP32 && type.isHalfPrecision ? DType.float32 : type
     let channels = fused.size(1) / 3
     let width = channels / heads
     let scale = 1 / Double(width).squareRoot()
@@ -75,9 +80,11 @@ private func trainingAttention(
         try tensor.rows(rows).viewed(rows.count, heads, width).transposed(0, 1)
     }
     func weights(_ rows: Range<Int>) throws -> Tensor {
-        let scores = try third(fused, rows, 0).matmul(third(fused, rows, 1).transposed())
-        try scores.scaleInPlace(scale)
-        return try scores.softmax(-1)
+        // In FP16 the product could leave the range before it is scaled: one of its factors is.
+        let query = try third(fused, rows, 0)
+        let scores = try (type == .float16 ? query * scale : query).matmul(third(fused, rows, 1).transposed())
+        if type != .float16 { try scores.scaleInPlace(scale) }
+        return try scores.softmax(-1, dtype: exact)
     }
     let dropsOut = mode.isTraining && dropout > 0
     var seeds: [DropoutSeed?] = []
@@ -88,7 +95,7 @@ private func trainingAttention(
             let rows = layout.rows(utterance)
             var attention = try weights(rows)
             if let seed = seeds[utterance] { attention = try attention.droppingOut(dropout, seed) }
-            try byHead(context, rows).copy(from: attention.matmul(third(fused, rows, 2)))
+            try byHead(context, rows).copy(from: attention.to(dtype: type).matmul(third(fused, rows, 2)))
         }
         return (
             [context],
@@ -105,8 +112,8 @@ private func trainingAttention(
                         dropped = try attention.droppingOut(dropout, seed)
                         attentionGradient = try attentionGradient.droppingOut(dropout, seed)
                     }
-                    try third(result, rows, 2).copy(from: dropped.transposed().matmul(incoming))
-                    let scores = try attention.softmaxBackward(attentionGradient)
+                    try third(result, rows, 2).copy(from: dropped.to(dtype: type).transposed().matmul(incoming))
+                    let scores = try attention.softmaxBackward(attentionGradient.to(dtype: exact)).to(dtype: type)
                     try scores.scaleInPlace(scale)
                     try third(result, rows, 0).copy(from: scores.matmul(third(fused, rows, 1)))
                     try third(result, rows, 1).copy(from: scores.transposed().matmul(third(fused, rows, 0)))

@@ -7,6 +7,7 @@ public final class TransformerEncoder: Module {
     @Child("") var hourglass: Hourglass?
     @Child("layer_norm") var norm: LayerNorm
     private let normFirst: Bool
+    private let recomputes: Bool
     private let dropout: Double
     private let layerDrop: Double
 
@@ -14,6 +15,7 @@ public final class TransformerEncoder: Module {
         normFirst = configuration.layerNormFirst
         dropout = configuration.dropout
         layerDrop = configuration.encoderLayerdrop
+        recomputes = configuration.checkpointActivations
         super.init()
         positions = try PositionalConvolution(configuration, initializer: initializer)
         layers = try (0..<(configuration.hourglass?.pre ?? configuration.encoderLayers)).map { _ in
@@ -22,6 +24,9 @@ public final class TransformerEncoder: Module {
         hourglass = try configuration.hourglass.map { try Hourglass(configuration, $0, initializer: initializer) }
         norm = try LayerNorm(configuration.encoderEmbedDim, initializer: initializer)
     }
+
+    /// All transformer layers, in the order in which they run.
+    var allLayers: [EncoderLayer] { layers + (hourglass.map { $0.layers + $0.post } ?? []) }
 
     /// Context vectors of frames.
     ///
@@ -47,7 +52,13 @@ public final class TransformerEncoder: Module {
             var hidden = input
             for (index, layer) in layers.enumerated() {
                 let isDropped = layerDrop > 0 && (decisions?.uniform() ?? 1) < layerDrop
-                if !isDropped { hidden = try layer(hidden, layout, pass.mode) }
+                if !isDropped {
+                    hidden =
+                        try recomputes
+                        ? recomputing(hidden, parameters: layer.parameters().map(\.tensor), pass.mode) {
+                            try layer($0, layout, $1)
+                        } : layer(hidden, layout, pass.mode)
+                }
                 pass.probe?("\(name).\(index)", hidden)
             }
             return hidden

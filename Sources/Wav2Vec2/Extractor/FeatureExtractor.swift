@@ -77,7 +77,7 @@ public final class FeatureExtractor: Module {
     /// Features of utterances that lie end to end.
     ///
     /// - Parameters:
-    ///   - samples: All samples, [Σ lengths].
+    ///   - samples: All samples, [Σ lengths]; they are converted to the weights' type.
     ///   - lengths: The samples of each utterance.
     /// - Returns: [frames, channels] and where each utterance's frames lie.
     /// - Throws: ``ConfigurationError`` naming an utterance that is shorter than one frame; `TorchError.operation` if
@@ -87,7 +87,7 @@ public final class FeatureExtractor: Module {
         let hop = layers.hop
         // Each utterance gets whole rows of `hop` samples.
         let rows = RaggedLayout(lengths.map { ($0 + hop - 1) / hop })
-        let signal = try align(samples, lengths, rows, hop: hop)
+        let signal = try align(samples.to(dtype: blocks[0].weight.dtype), lengths, rows, hop: hop)
         var hidden = try signal.viewed(rows.total * hop, 1)
         var valid = lengths
         var remaining = hop

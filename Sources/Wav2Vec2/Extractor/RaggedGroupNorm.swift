@@ -7,6 +7,8 @@ final class RaggedGroupNorm: Module {
     @Parameter("weight") var weight: Tensor
     @Parameter("bias") var bias: Tensor
     let epsilon = 1e-5
+    /// Whether half-precision input is normalised in single precision, not only its statistics.
+    var computesInFP32 = false
 
     init(_ channels: Int, initializer: Initializer) throws {
         super.init()
@@ -23,16 +25,26 @@ final class RaggedGroupNorm: Module {
     /// - Returns: The same shape; straddling rows hold numbers without meaning.
     /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
     func callAsFunction(_ input: Tensor, _ layout: RaggedLayout, valid: [Int]) throws -> Tensor {
-        let weight = weight
-        let bias = bias
+        let type = input.dtype
+        let wide = computesInFP32 && type.isHalfPrecision ? DType.float32 : type
+        return try normalized(
+            input.to(dtype: wide), weight: weight.to(dtype: wide), bias: bias.to(dtype: wide), layout, valid: valid
+        ).to(dtype: type)
+    }
+
+    private func normalized(
+        _ input: Tensor, weight: Tensor, bias: Tensor, _ layout: RaggedLayout, valid: [Int]
+    ) throws -> Tensor {
         let epsilon = epsilon
+        // Statistics of half-precision rows are FP32; what they are combined with is then computed in FP32 and rounded.
+        let exact = input.dtype.isHalfPrecision ? DType.float32 : input.dtype
         return try differentiable("ragged group norm", [input, weight, bias]) {
             let output = try input.emptyLike()
             var statistics: [(mean: Tensor, deviation: Tensor)] = []
             for utterance in 0..<layout.count {
                 let rows = layout.rows(utterance)
                 let frames = try input.rows(rows.lowerBound..<rows.lowerBound + valid[utterance])
-                let (variance, mean) = try frames.varianceAndMean(0)
+                let (variance, mean) = try frames.to(dtype: exact).varianceAndMean(0)
                 let inverse = try (variance + epsilon).reciprocalSquareRoot()
                 let scale = try inverse * weight
                 let target = try output.rows(rows)
@@ -45,14 +57,14 @@ final class RaggedGroupNorm: Module {
                 [output],
                 { gradients, needed in
                     guard let gradient = gradients[0] else { return [nil, nil, nil] }
-                    let weightGradient = try weight.zerosLike()
-                    let biasGradient = try bias.zerosLike()
+                    let weightGradient = try Tensor.zeros(weight.shape, dtype: exact, device: weight.device)
+                    let biasGradient = try weightGradient.zerosLike()
                     let inputGradient = needed[0] ? try input.zerosLike() : nil
                     for utterance in 0..<layout.count {
                         let start = layout.offsets[utterance]
                         let rows = start..<start + valid[utterance]
                         let (mean, inverse) = statistics[utterance]
-                        let incoming = try gradient.rows(rows)
+                        let incoming = try gradient.rows(rows).to(dtype: exact)
                         let normalized = try (input.rows(rows) - mean) * inverse
                         let sum = try incoming.sum(0)
                         let product = try (incoming * normalized).sum(0)

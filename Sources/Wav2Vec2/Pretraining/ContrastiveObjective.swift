@@ -24,14 +24,19 @@ public struct ContrastiveLoss {
 ///   - negatives: The distractors.
 ///   - codeVectors: Made-up code vectors, [frames, count, channels], with their identities [frames, count].
 ///   - temperature: What similarities are divided by.
-/// - Returns: [frames, 1 + negatives].
+///   - inFP32: Whether similarities of half-precision vectors are FP32 products.
+/// - Returns: [frames, 1 + negatives], FP32 for half-precision vectors.
 /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
 func contrastiveLogits(
     predictions: Tensor, candidates: Tensor, identities: Tensor?, masked: [[Int]], candidateCounts: [Int],
-    negatives: Negatives, codeVectors: (vectors: Tensor, identities: Tensor)?, temperature: Double
+    negatives: Negatives, codeVectors: (vectors: Tensor, identities: Tensor)?, temperature: Double,
+    inFP32: Bool = false
 ) throws -> Tensor {
     func normalized(_ tensor: Tensor) throws -> Tensor {
-        try tensor / tensor.norm(-1, keepingDimensions: true).clamped(below: 1e-8)
+        // The small bound and the quotient would be lost in half precision.
+        let exact = try tensor.dtype.isHalfPrecision ? tensor.to(dtype: .float32) : tensor
+        let unit = try exact / exact.norm(-1, keepingDimensions: true).clamped(below: 1e-8)
+        return try inFP32 ? unit : unit.to(dtype: tensor.dtype)
     }
     let device = predictions.device
     let directions = try normalized(predictions)
@@ -83,7 +88,7 @@ func contrastiveLogits(
         let picked = try same.map { try similarity.filled(where: $0, with: negativeInfinity) } ?? similarity
         logits = try .concatenate([logits, picked], 1)
     }
-    return try logits / temperature
+    return try (logits.dtype.isHalfPrecision ? logits.to(dtype: .float32) : logits) / temperature
 }
 
 /// The loss of contrastive logits (paper, equation 3, or its binary form).

@@ -60,30 +60,29 @@ private final class ProjectionBlock: Module {
 /// The projection to logits: one linear layer, or several with GELU between them.
 private final class LogitProjection: Module {
     @Child("") var single: Linear?
-    @Child("") var hidden: [ProjectionBlock]
-    @Child("") var last: [Linear]
+    @Child("") var stages: [Module]
+    private let hidden: [ProjectionBlock]
+    private let last: Linear
 
     init(_ inputs: Int, _ outputs: Int, depth: Int, factor: Int, initializer: Initializer) throws {
-        super.init()
-        guard depth > 1 else {
-            single = try Linear(inputs, outputs, start: .normal(1), initializer: initializer)
-            hidden = []
-            last = []
-            return
-        }
-        single = nil
         let inner = inputs * factor
         hidden = try (0..<depth - 1).map {
             try ProjectionBlock($0 == 0 ? inputs : inner, inner, initializer: initializer)
         }
-        last = [try Linear(inner, outputs, initializer: initializer)]
+        last =
+            try depth > 1
+            ? Linear(inner, outputs, initializer: initializer)
+            : Linear(inputs, outputs, start: .normal(1), initializer: initializer)
+        super.init()
+        // A single layer has no number in its name.
+        single = depth > 1 ? nil : last
+        stages = depth > 1 ? hidden + [last] : []
     }
 
     func callAsFunction(_ input: Tensor) throws -> Tensor {
-        if let single { return try single(input) }
-        var hidden = input
-        for block in self.hidden { hidden = try block.linear(hidden).gelu() }
-        return try last[0](hidden)
+        var features = input
+        for block in hidden { features = try block.linear(features).gelu() }
+        return try last(features)
     }
 }
 
@@ -138,22 +137,24 @@ public final class GumbelVectorQuantizer: Module {
     /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
     public func callAsFunction(_ input: Tensor, temperature: Double, noise: QuantizerNoise) throws -> Quantized {
         let rows = input.size(0)
-        let logits = try projection(input).viewed(rows, groups, entriesPerGroup)
+        let projected = try projection(input).viewed(rows, groups, entriesPerGroup)
+        // The choice and its statistics are FP32 in half precision too.
+        let logits = try projected.dtype.isHalfPrecision ? projected.to(dtype: .float32) : projected
         let average = try logits.softmax(-1, dtype: .float32).mean(0)
-        let hard = try oneHot(logits.detached().argmax(-1))
+        let hard = try oneHot(logits.detached().argmax(-1)).to(dtype: logits.dtype)
         let codePerplexity = try withoutGradient { try perplexity(hard.mean(0)) }
 
         let choice: Tensor
         let codes: Tensor
         switch noise {
         case .none:
-            choice = hard
+            choice = try hard.to(dtype: entries.dtype)
             codes = try logits.detached().argmax(-1)
         case .drawn, .given:
             let soft = try ((logits + gumbel(noise, like: logits)) / temperature).softmax(-1)
             codes = try soft.detached().argmax(-1)
             // The forward value is one-hot, the gradient the soft choice's (straight through).
-            choice = try oneHot(codes) - soft.detached() + soft
+            choice = try (oneHot(codes) - soft.detached() + soft).to(dtype: entries.dtype)
         }
         let parts = try (0..<groups).map { group in
             try choice.selected(1, group).matmul(book(group))
@@ -179,7 +180,7 @@ public final class GumbelVectorQuantizer: Module {
 
     private func oneHot(_ codes: Tensor) throws -> Tensor {
         let range = try Tensor.range(0..<entriesPerGroup, device: codes.device)
-        return try codes.unsqueezed(-1).equals(range).to(dtype: entries.dtype)
+        return try codes.unsqueezed(-1).equals(range).to(dtype: .float32)
     }
 
     private func gumbel(_ noise: QuantizerNoise, like logits: Tensor) throws -> Tensor {

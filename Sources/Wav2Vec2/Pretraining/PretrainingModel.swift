@@ -59,6 +59,8 @@ public final class PretrainingModel: Module {
     public let objective: ObjectiveConfiguration
     /// Whether channels are masked before frames.
     public let maskChannelBefore: Bool
+    /// Whether cosine similarities of half-precision vectors are FP32.
+    var cosineInFP32 = false
 
     /// Makes a model.
     ///
@@ -193,7 +195,8 @@ public final class PretrainingModel: Module {
         let logits = try contrastiveLogits(
             predictions: predictions, candidates: candidates,
             identities: identities, masked: positions, candidateCounts: counts, negatives: plan.negatives,
-            codeVectors: codeVectors(plan.negatives, frames: rows.count), temperature: objective.logitTemp)
+            codeVectors: codeVectors(plan.negatives, frames: rows.count), temperature: objective.logitTemp,
+            inFP32: cosineInFP32)
         pass.probe?("logits", logits)
         let contrastive = try contrastiveLoss(logits, infonce: objective.infonce)
 

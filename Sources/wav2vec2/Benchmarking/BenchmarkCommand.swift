@@ -72,7 +72,7 @@ struct BenchmarkCommand: ParsableCommand {
             case .finetune: try FinetuningBenchmark(configuration, samples: samples, device: compute.device)
             case .inference: try InferenceBenchmark(configuration, samples: samples, device: compute.device)
             }
-        var peak = try matrixProductSpeed(compute.device)
+        var peak = try compute.device.matrixProductSpeed()
         try benchmark.step(0)
         var times: [Double] = []
         for repetition in 1...repetitions {
@@ -82,30 +82,12 @@ struct BenchmarkCommand: ParsableCommand {
             times.append((ContinuousClock.now - began) / .seconds(1))
         }
         // Measured before and after: a machine that others use too is not always equally fast.
-        peak = max(peak, try matrixProductSpeed(compute.device))
+        peak = max(peak, try compute.device.matrixProductSpeed())
         let report = BenchmarkReport(
             self, benchmark, times: times, peak: peak,
             frames: samples.reduce(0) { $0 + configuration.convFeatureLayers.frames(samples: $1) })
         Console.output(json ? try jsonLine(report) : report.text)
     }
-}
-
-/// Operations per second of a large single-precision matrix product, the best of several.
-private func matrixProductSpeed(_ device: Device) throws -> Double {
-    let size = device == .cpu ? 2048 : 8192
-    let generator = try Generator(seed: 1)
-    let (left, right) = (
-        try Tensor.normal([size, size], generator: generator).to(device: device),
-        try Tensor.normal([size, size], generator: generator).to(device: device)
-    )
-    var best = 0.0
-    for _ in 0..<8 {
-        let began = ContinuousClock.now
-        _ = try left.matmul(right).rows(0..<1).narrowed(1, 0..<1).item()
-        let seconds = (ContinuousClock.now - began) / .seconds(1)
-        best = max(best, 2 * pow(Double(size), 3) / seconds)
-    }
-    return best
 }
 
 /// What `benchmark` prints.

@@ -1,5 +1,4 @@
 import Randomness
-import Recognition
 import Torch
 import Wav2Vec2
 

@@ -10,8 +10,10 @@ struct GoldenCase: Sendable, CustomTestStringConvertible {
     let folder: URL
     let name: String
     let facts: JSONValue
+    /// The `.pt` file that the model comes from, if it is not the weights that the facts name.
+    var checkpoint: String?
 
-    var testDescription: String { name }
+    var testDescription: String { checkpoint.map { "\(name) from \($0)" } ?? name }
 
     /// What a ragged implementation can equal (golden README, first table).
     var ragged: String { facts["ragged"]?.string ?? "none" }
@@ -25,14 +27,25 @@ struct GoldenCase: Sendable, CustomTestStringConvertible {
     }()
 
     /// All cases that a ragged implementation can equal, at least in part.
+    ///
+    /// Each comes once with the reference's plain weights, and once with each `.pt` file of the same model.
     static let all: [GoldenCase] = folders.flatMap { folder -> [GoldenCase] in
         let files = (try? FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)) ?? []
-        return files.filter { $0.pathExtension == "json" }.sorted { $0.path < $1.path }.compactMap { file in
+        let saved = files.filter { $0.pathExtension == "pt" }.map(\.lastPathComponent).sorted()
+        let cases: [GoldenCase] = files.filter { $0.pathExtension == "json" }.sorted { $0.path < $1.path }.compactMap {
+            file in
             guard let data = try? Data(contentsOf: file),
                 let facts = try? JSONDecoder().decode(JSONValue.self, from: data),
                 let ragged = facts["ragged"]?.string, ragged != "none"
             else { return nil }
             return GoldenCase(folder: folder, name: file.deletingPathExtension().lastPathComponent, facts: facts)
+        }
+        return cases.flatMap { golden in
+            let model = golden.name.prefix { $0 != "." } + "."
+            return [golden]
+                + saved.filter { $0.hasPrefix(model) }.map {
+                    GoldenCase(folder: folder, name: golden.name, facts: golden.facts, checkpoint: $0)
+                }
         }
     }
 
@@ -61,6 +74,12 @@ struct GoldenCase: Sendable, CustomTestStringConvertible {
         if let directory = facts["directory"]?.string {
             let checkpoint = try Checkpoint.read(folder.appendingPathComponent(directory))
             return (checkpoint.description, try FusedParameters.join(checkpoint.state))
+        }
+        if let name = checkpoint {
+            let checkpoint = try Checkpoint.read(folder.appendingPathComponent(name))
+            var description = checkpoint.description
+            if isCTC { description.model.featureGradMult = facts["feature_grad_mult"]?.double ?? 1 }
+            return (description, try FusedParameters.join(checkpoint.state))
         }
         var description = ModelDescription(task: isCTC ? .ctc : .pretraining, model: ModelConfiguration())
         let table = SettingTable<ModelDescription>(

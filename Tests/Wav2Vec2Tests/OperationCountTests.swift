@@ -1,4 +1,3 @@
-import Recognition
 import Testing
 import Wav2Vec2
 

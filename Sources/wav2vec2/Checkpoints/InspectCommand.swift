@@ -4,29 +4,27 @@ import Interchange
 import Torch
 import Wav2Vec2
 
-/// `wav2vec2 checkpoint`: what is in checkpoints.
-struct CheckpointCommand: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "checkpoint",
-        abstract: "Look into checkpoints.",
-        subcommands: [InspectCommand.self])
-}
-
 /// `wav2vec2 checkpoint inspect`: architecture, task and size of a model on disk.
 struct InspectCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "inspect",
         abstract: "Show what a checkpoint holds, without loading its weights.",
         discussion: """
-            PATH is a checkpoint's folder, or a training folder, whose last/ is then shown.
+            PATH is a checkpoint's folder, a training folder, whose last/ is then shown, or a .pt file of fairseq or \
+            NVIDIA. Tensors are listed by fairseq's names, whatever the format.
 
             Examples:
               wav2vec2 checkpoint inspect pretrained/best
               wav2vec2 checkpoint inspect finetuned/best --tensors
+              wav2vec2 checkpoint inspect wav2vec_small.pt
             """)
 
-    @ArgumentParser.Argument(help: "The checkpoint's folder.", completion: .directory)
+    @ArgumentParser.Argument(help: "A checkpoint: a folder or a .pt file.", completion: .file())
     var path: String
+
+    @Option(
+        help: "A checkpoint of the same architecture, for a .pt file that does not say its own.", completion: .file())
+    var architectureFrom: String?
 
     @Flag(help: "List every tensor with its shape and type.")
     var tensors = false
@@ -35,16 +33,9 @@ struct InspectCommand: ParsableCommand {
     var json = false
 
     func run() throws {
-        var url = fileURL(path)
-        let last = url.appendingPathComponent("last")
-        if !FileManager.default.fileExists(atPath: url.appendingPathComponent(Checkpoint.weightsName).path),
-            FileManager.default.fileExists(atPath: last.path)
-        {
-            url = last
-        }
-        let checkpoint = try Checkpoint.read(url)
-        let file = try SafetensorsFile(url.appendingPathComponent(Checkpoint.weightsName))
-        let report = CheckpointReport(checkpoint, file, tensors: tensors)
+        let checkpoint = try Checkpoint.read(
+            checkpointURL(path), architectureFrom: architectureFrom.map(checkpointURL))
+        let report = CheckpointReport(checkpoint, tensors: tensors)
         Console.output(json ? try jsonLine(report) : report.text)
     }
 }
@@ -58,6 +49,8 @@ private struct CheckpointReport: Encodable {
     }
 
     var path: String
+    var format: String
+    var layout: String
     var task: String
     var parameters: Int
     var tensorCount: Int
@@ -67,32 +60,41 @@ private struct CheckpointReport: Encodable {
     var update: Nullable<Int>
     var bytes: Int
     var model: [String: String]
+    var notCarriedOver: [String]
     var tensors: [TensorEntry]?
 
-    init(_ checkpoint: Checkpoint, _ file: SafetensorsFile, tensors wantsTensors: Bool) {
-        let description = checkpoint.description
+    init(_ checkpoint: Checkpoint, tensors wantsTensors: Bool) {
+        let (description, state) = (checkpoint.description, checkpoint.state)
+        format = checkpoint.format.rawValue
+        layout = checkpoint.layout
+        notCarriedOver = checkpoint.notCarriedOver
         path = checkpoint.url.relativePath
         task = description.task.rawValue
-        parameters = file.entries.reduce(0) { $0 + $1.elementCount }
-        tensorCount = file.entries.count
-        types = Dictionary(file.entries.map { ($0.type.rawValue, $0.elementCount) }, uniquingKeysWith: +)
+        parameters = state.values.reduce(0) { $0 + $1.count }
+        tensorCount = state.count
+        types = Dictionary(state.values.map { (typeName($0.dtype), $0.count) }, uniquingKeysWith: +)
         normalize = description.normalize
         labels = description.labels
-        update = Nullable(trainingUpdate(checkpoint.url))
-        bytes = file.entries.reduce(0) { $0 + $1.byteRange.count }
+        update = Nullable(checkpoint.update ?? trainingUpdate(checkpoint.url))
+        bytes = state.values.reduce(0) { $0 + $1.count * $1.dtype.itemSize }
         model = Dictionary(
             ModelConfiguration.settings.map { ($0.name, $0.text(description.model)) }, uniquingKeysWith: { $1 })
         tensors =
             wantsTensors
-            ? file.entries.sorted { $0.name < $1.name }
-                .map { TensorEntry(name: $0.name, shape: $0.shape, type: $0.type.rawValue) } : nil
+            ? state.sorted { $0.key < $1.key }
+                .map { TensorEntry(name: $0.key, shape: $0.value.shape, type: typeName($0.value.dtype)) } : nil
     }
+
+    private static let purposes = [
+        "ctc": "recognition (CTC)", "pretraining": "pre-training", "encoder": "fine-tuning: the encoder alone",
+    ]
 
     var text: String {
         func value(_ key: String) -> String { model[key] ?? "" }
         let hourglass = value("hourglass")
         var lines = [
-            "\(path): a model for \(task == "ctc" ? "recognition (CTC)" : "pre-training")",
+            "\(path): a model for \(Self.purposes[task] ?? task)",
+            "  format      \(format)" + (layout.isEmpty ? "" : ", \(layout)"),
             "  extractor   \(value("conv_feature_layers")), \(value("extractor_mode")) normalisation",
             "  encoder     "
                 + (hourglass == "off" ? "\(value("encoder_layers")) layers" : "Hourglass \(hourglass)")
@@ -106,8 +108,10 @@ private struct CheckpointReport: Encodable {
                     + (value("quantize_targets") == "true"
                         ? "\(value("latent_groups")) code books of \(value("latent_vars")) entries" : "none")
                     + ", targets of \(value("final_dim")) channels")
-        } else {
-            lines.append("  labels      \(labels.count): \(labels.joined(separator: " "))")
+        } else if task == "ctc" {
+            lines.append(
+                "  labels      "
+                    + (labels.isEmpty ? "no dictionary" : "\(labels.count): \(labels.joined(separator: " "))"))
         }
         lines.append("  input       \(normalize ? "zero mean and unit variance" : "as recorded"), 16 kHz")
         let kinds = types.sorted { $0.key < $1.key }.map { "\($0.value) as \($0.key)" }.joined(separator: ", ")
@@ -115,12 +119,16 @@ private struct CheckpointReport: Encodable {
             "  parameters  \(decimal(Double(parameters) / 1e6, 2)) million in \(tensorCount) tensors (\(kinds)), "
                 + "\(decimal(Double(bytes) / 1e6, 1)) MB")
         lines.append("  training    " + (update.value.map { "saved after update \($0)" } ?? "no training state"))
+        lines += notCarriedOver.map { "  left behind \($0)" }
         for tensor in tensors ?? [] {
             lines.append("  \(tensor.type) [\(tensor.shape.map(String.init).joined(separator: ", "))] \(tensor.name)")
         }
         return lines.joined(separator: "\n")
     }
 }
+
+/// The name that safetensors has for a type.
+private func typeName(_ type: DType) -> String { SafetensorsType(type)?.rawValue ?? "\(type)" }
 
 /// The update that a checkpoint's training state was saved after, if there is one.
 private func trainingUpdate(_ folder: URL) -> Int? {

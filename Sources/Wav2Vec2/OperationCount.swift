@@ -1,5 +1,3 @@
-import Wav2Vec2
-
 /// How many floating-point operations a model needs for a batch, counted analytically.
 ///
 /// Matrix products and convolutions only, a multiplication with its addition as two; normalisation, nonlinearities and

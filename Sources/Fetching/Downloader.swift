@@ -1,0 +1,201 @@
+import Foundation
+
+/// Fetches files over HTTP and HTTPS: from the first of several addresses that has them, going on where an earlier
+/// attempt ended, and never giving a file its name before it is whole and what its publisher says.
+public struct Downloader: Sendable {
+    /// How patiently.
+    public var options: FetchOptions
+
+    /// Makes a downloader.
+    ///
+    /// - Parameter options: How patiently.
+    public init(options: FetchOptions = FetchOptions()) { self.options = options }
+
+    /// Fetches a file, unless it is there already.
+    ///
+    /// While one address gives bytes it is kept to, however often its connection breaks; otherwise the next one follows,
+    /// and after the last, with a growing pause, the first again.
+    ///
+    /// - Parameters:
+    ///   - download: The file.
+    ///   - monitor: Is told how far it is, and may stop it; what has come is kept then.
+    /// - Returns: The file.
+    /// - Throws: `FetchError`.
+    public func fetch(_ download: Download, monitor: FetchMonitor = FetchMonitor()) throws -> FetchedFile {
+        try SystemLibrary.curl.load()
+        for address in download.addresses { try Self.validate(address) }
+        if let present = try present(download, monitor) { return present }
+        var attempt = Attempt(download: download, part: try PartialFile(for: download.destination), monitor: monitor)
+        var addresses = download.addresses
+        var pause = options.pause
+        for round in 1...max(1, options.rounds) {
+            var wait: Double?
+            for address in addresses {
+                switch try attempt.exhaust(address, options) {
+                case .complete:
+                    return FetchedFile(
+                        url: download.destination, bytes: size(download.destination) ?? 0, received: attempt.received,
+                        isVerified: download.checksum != nil)
+                case .refused: addresses.removeAll { $0 == address }
+                case .broken(_, let asked): wait = asked ?? wait
+                }
+            }
+            if addresses.isEmpty { break }
+            if round < options.rounds {
+                try sleep(wait.map { .seconds($0) } ?? pause, download, monitor)
+                pause = min(pause * 2, options.longestPause)
+            }
+        }
+        if let wrong = attempt.wrongChecksum { throw wrong }
+        throw FetchError.unreachable(
+            file: download.name,
+            attempts: download.addresses.compactMap { address in attempt.reasons[address].map { "\(address): \($0)" } })
+    }
+
+    /// Fetches a short text, such as a server's listing.
+    ///
+    /// - Parameters:
+    ///   - address: Where it is.
+    ///   - header: A line of the request's head.
+    ///   - monitor: May stop it.
+    /// - Returns: The bytes.
+    /// - Throws: `FetchError`.
+    public func data(
+        _ address: String, header: String? = nil, monitor: FetchMonitor = FetchMonitor()
+    ) throws -> Data {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("wav2vec2-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let file = folder.appendingPathComponent("answer")
+        let download = Download(name: address, addresses: [address], destination: file, header: header)
+        _ = try fetch(download, monitor: monitor)
+        do {
+            return try Data(contentsOf: file)
+        } catch {
+            throw FetchError.unwritable(file: file.path, reason: error.localizedDescription)
+        }
+    }
+
+    private static func validate(_ address: String) throws {
+        guard let url = URL(string: address), ["http", "https"].contains(url.scheme?.lowercased()), url.host != nil
+        else { throw FetchError.badAddress(address) }
+    }
+
+    /// The file, if it is there and right; a wrong one is set aside.
+    private func present(_ download: Download, _ monitor: FetchMonitor) throws -> FetchedFile? {
+        guard let bytes = size(download.destination) else { return nil }
+        let isRight =
+            try (download.size.map { $0 == bytes } ?? true)
+            && (download.checksum.map {
+                try Checksum.compute($0.kind, of: download.destination, monitor: monitor) == $0
+            }
+                ?? true)
+        if isRight {
+            return FetchedFile(
+                url: download.destination, bytes: bytes, received: 0, isVerified: download.checksum != nil)
+        }
+        let aside = download.destination.appendingPathExtension("damaged")
+        guard rename(download.destination.path, aside.path) == 0 else {
+            throw FetchError.unwritable(file: download.destination.path, reason: String(cString: strerror(errno)))
+        }
+        monitor.notice(
+            "\(download.destination.path): is not what its publisher describes; it is set aside as "
+                + "\(aside.lastPathComponent) and fetched anew")
+        return nil
+    }
+
+    private func size(_ url: URL) -> Int? {
+        var status = stat()
+        guard stat(url.path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+        return Int(status.st_size)
+    }
+
+    private func sleep(_ duration: Duration, _ download: Download, _ monitor: FetchMonitor) throws {
+        try Attempt.sleep(duration, file: download.name, monitor)
+    }
+}
+
+/// The attempts at one file.
+private struct Attempt {
+    let download: Download
+    var part: PartialFile
+    let monitor: FetchMonitor
+    /// Why each address failed last.
+    var reasons: [String: String] = [:]
+    var wrongChecksum: FetchError?
+    /// How many bytes came.
+    var received = 0
+    /// The only address that the partial file's bytes are from; nil where some are another's or an earlier run's.
+    private var origin: String?
+
+    init(download: Download, part: PartialFile, monitor: FetchMonitor) {
+        self.download = download
+        self.part = part
+        self.monitor = monitor
+    }
+
+    /// Asks one address until the file is whole or nothing more comes.
+    mutating func exhaust(_ address: String, _ options: FetchOptions) throws -> Transfer.Outcome {
+        while true {
+            try monitor.stopIfAsked(at: download.name)
+            let before = part.size
+            let transfer = Transfer(address, download, into: part, monitor: monitor)
+            let outcome = try transfer.run(options)
+            received += transfer.received
+            if transfer.beganAtZero {
+                origin = address
+            } else if transfer.received > 0 && origin != address {
+                origin = nil
+            }
+            switch outcome {
+            case .complete:
+                if let failed = try verify(address) {
+                    if case .broken = failed { continue }
+                    return failed
+                }
+                return .complete
+            case .refused(let reason):
+                reasons[address] = reason
+                monitor.notice("\(download.name): \(address): \(reason)")
+                return outcome
+            case .broken(let reason, let wait):
+                reasons[address] = reason
+                guard part.size > before else { return outcome }
+                monitor.notice("\(download.name): \(address): \(reason); going on from there")
+                try Self.sleep(wait.map { .seconds($0) } ?? options.pause, file: download.name, monitor)
+            }
+        }
+    }
+
+    /// Compares the whole file with its publisher's checksum and gives it its name.
+    private mutating func verify(_ address: String) throws -> Transfer.Outcome? {
+        if let expected = download.checksum {
+            let found = try Checksum.compute(expected.kind, of: part.url, monitor: monitor)
+            if found != expected {
+                let reason = "the \(expected.kind.rawValue) is \(found.digest) and should be \(expected.digest)"
+                reasons[address] = reason
+                if origin != address {
+                    // The beginning is an earlier run's or another address's: perhaps it is what is wrong.
+                    monitor.notice("\(download.name): \(reason); fetching it once more from the beginning")
+                    try part.discard()
+                    return .broken(reason, wait: nil)
+                }
+                let kept = try part.setAside()
+                wrongChecksum = .wrongChecksum(
+                    file: download.name, address: address, kind: expected.kind.rawValue, expected: expected.digest,
+                    found: found.digest, kept: kept.path)
+                part = try PartialFile(for: download.destination)
+                return .refused(reason)
+            }
+        }
+        try part.finish()
+        return nil
+    }
+
+    static func sleep(_ duration: Duration, file: String, _ monitor: FetchMonitor) throws {
+        let end = ContinuousClock.now + duration
+        while ContinuousClock.now < end {
+            try monitor.stopIfAsked(at: file)
+            Thread.sleep(forTimeInterval: min(0.1, (end - .now) / .seconds(1)))
+        }
+    }
+}

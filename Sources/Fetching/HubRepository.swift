@@ -1,0 +1,150 @@
+import Foundation
+
+/// A model's repository on the Hugging Face hub, or on a mirror of it.
+public struct HubRepository: Equatable, Sendable {
+    /// The hub itself.
+    public static let publicEndpoint = "https://huggingface.co"
+
+    /// The server.
+    public var endpoint: String
+    /// `organisation/model`.
+    public var name: String
+    /// A branch, a tag or a commit.
+    public var revision: String
+    /// Opens repositories that are not public.
+    public var token: String?
+
+    /// Names a repository.
+    ///
+    /// - Parameters:
+    ///   - name: `organisation/model`.
+    ///   - revision: A branch, a tag or a commit.
+    ///   - endpoint: The server.
+    ///   - token: Opens repositories that are not public.
+    public init(
+        _ name: String, revision: String = "main", endpoint: String = publicEndpoint, token: String? = nil
+    ) {
+        self.name = name
+        self.revision = revision
+        self.endpoint = endpoint
+        self.token = token
+    }
+
+    /// What a repository holds at one commit.
+    public struct Listing: Equatable, Sendable {
+        /// The commit.
+        public var commit: String
+        /// The files of a model, with what the hub says about each.
+        public var files: [Download]
+        /// The names of files that are left where they are: other frameworks' weights and the like.
+        public var leftOut: [String]
+    }
+
+    /// Lists what is needed of the repository to use the model.
+    ///
+    /// Of several forms of the weights the first is taken: `model.safetensors`, the same in parts, `pytorch_model.bin`,
+    /// the same in parts.
+    ///
+    /// - Parameters:
+    ///   - folder: Where the files go.
+    ///   - downloader: Asks the hub.
+    ///   - monitor: May stop it.
+    /// - Returns: The files, each with its size and checksum.
+    /// - Throws: `FetchError`.
+    public func list(
+        into folder: URL, with downloader: Downloader, monitor: FetchMonitor = FetchMonitor()
+    ) throws -> Listing {
+        let header = token.map { "Authorization: Bearer \($0)" }
+        let revisionAddress = join(endpoint, "api/models/\(name)/revision/\(escaped(revision))")
+        struct Revision: Decodable { var sha: String }
+        let commit: String = try read(Revision.self, revisionAddress, downloader, header, monitor).sha
+        guard commit.utf8.count >= 7, commit.allSatisfy({ $0.isASCII && $0.isHexDigit }) else {
+            throw FetchError.badAnswer(address: revisionAddress, reason: "\"\(commit)\" is no commit")
+        }
+        let treeAddress = join(endpoint, "api/models/\(name)/tree/\(commit)")
+        let entries = try read([Entry].self, treeAddress, downloader, header, monitor).filter { $0.type == "file" }
+        let wanted = Self.wanted(entries.map(\.path))
+        guard wanted.contains("config.json"), wanted.count > 1 else {
+            throw FetchError.badAnswer(
+                address: treeAddress, reason: "the repository holds no config.json with weights beside it")
+        }
+        let files = try entries.filter { wanted.contains($0.path) }.map { entry in
+            guard let checksum = entry.checksum, let size = entry.lfs?.size ?? entry.size, size >= 0 else {
+                throw FetchError.badAnswer(
+                    address: treeAddress, reason: "\(entry.path) has no checksum and size that can be understood")
+            }
+            return Download(
+                name: entry.path, addresses: [join(endpoint, "\(name)/resolve/\(commit)/\(escaped(entry.path))")],
+                destination: folder.appendingPathComponent(entry.path), checksum: checksum, size: size, header: header)
+        }
+        return Listing(
+            commit: commit, files: files, leftOut: entries.map(\.path).filter { !wanted.contains($0) }.sorted())
+    }
+
+    /// A file as the hub lists it.
+    ///
+    /// Large ones are in LFS, which names them by their SHA-256; git names the others.
+    private struct Entry: Decodable {
+        struct LargeFile: Decodable {
+            var oid: String
+            var size: Int
+        }
+
+        var type: String
+        var path: String
+        var size: Int?
+        var oid: String?
+        var lfs: LargeFile?
+
+        var checksum: Checksum? {
+            if let lfs { return Checksum(.sha256, lfs.oid.replacing("sha256:", with: "")) }
+            return oid.flatMap { Checksum(.gitBlob, $0) }
+        }
+    }
+
+    /// Which of a repository's files make the model.
+    ///
+    /// Only plain names: nothing leads out of the folder.
+    static func wanted(_ names: [String]) -> Set<String> {
+        let plain = names.filter { !$0.contains("/") && !$0.hasPrefix(".") && $0.utf8.count < 200 }
+        var wanted = Set(
+            plain.filter {
+                [
+                    "config.json", "preprocessor_config.json", "processor_config.json", "vocab.json",
+                    "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "README.md", "LICENSE",
+                ].contains($0)
+            })
+        func isShard(_ name: String, _ stem: String, _ ending: String) -> Bool {
+            name.hasPrefix(stem + "-") && name.hasSuffix(ending)
+        }
+        for (stem, ending) in [("model", ".safetensors"), ("pytorch_model", ".bin")] {
+            if plain.contains(stem + ending) {
+                wanted.insert(stem + ending)
+                return wanted
+            }
+            if plain.contains(stem + ending + ".index.json") {
+                wanted.insert(stem + ending + ".index.json")
+                wanted.formUnion(plain.filter { isShard($0, stem, ending) })
+                return wanted
+            }
+        }
+        return wanted.subtracting(["config.json"])
+    }
+
+    private func read<Value: Decodable>(
+        _ type: Value.Type, _ address: String, _ downloader: Downloader, _ header: String?, _ monitor: FetchMonitor
+    ) throws -> Value {
+        let data = try downloader.data(address, header: header, monitor: monitor)
+        do {
+            return try JSONDecoder().decode(Value.self, from: data)
+        } catch {
+            throw FetchError.badAnswer(address: address, reason: "it is not the JSON that the hub gives")
+        }
+    }
+
+    private func escaped(_ text: String) -> String {
+        var allowed = CharacterSet.alphanumerics
+        allowed.insert(charactersIn: "-_.~")
+        return text.addingPercentEncoding(withAllowedCharacters: allowed) ?? text
+    }
+}

@@ -1,0 +1,64 @@
+import Foundation
+import Torch
+import Wav2Vec2
+
+extension Checkpoint {
+    /// The mean of several checkpoints' weights, summed in double precision.
+    ///
+    /// Weights of the same run from its last part, averaged, often recognise better than any one of them.
+    ///
+    /// - Parameter checkpoints: At least one; all of one architecture, task and dictionary.
+    /// - Returns: The mean of each tensor by the checkpoint's names, in the first checkpoint's number formats.
+    /// - Throws: ``CheckpointError/damaged(path:reason:)`` naming the first that does not fit the others; a TorchError if
+    ///   memory runs out.
+    public static func average(_ checkpoints: [Checkpoint]) throws -> [String: Tensor] {
+        guard let first = checkpoints.first else { return [:] }
+        for other in checkpoints.dropFirst() { try first.requireSameModel(other) }
+        var result: [String: Tensor] = [:]
+        try withoutGradient {
+            // One tensor at a time: all checkpoints together may be larger than the memory.
+            for (name, tensor) in first.state {
+                var sum = try tensor.to(dtype: .float64)
+                for other in checkpoints.dropFirst() {
+                    guard let addend = other.state[name] else { continue }
+                    sum = try sum + addend.to(dtype: .float64)
+                }
+                result[name] = try (sum / Double(checkpoints.count)).to(dtype: tensor.dtype)
+            }
+        }
+        return result
+    }
+
+    /// Whether a key of the architecture says nothing of what the trained weights compute.
+    private static func ofTrainingOnly(_ name: String) -> Bool {
+        name.contains("drop") || ["feature_grad_mult", "latent_temp"].contains(name)
+    }
+
+    private func requireSameModel(_ other: Checkpoint) throws {
+        func differs(_ what: String) -> CheckpointError {
+            .damaged(path: other.url.path, reason: "\(what), so that they cannot be averaged")
+        }
+        let (mine, its) = (description, other.description)
+        guard mine.task == its.task else {
+            throw differs("it holds a \(its.task.rawValue) model and \(url.path) a \(mine.task.rawValue) model")
+        }
+        for setting in ModelConfiguration.settings where !Self.ofTrainingOnly(setting.name) {
+            let (here, there) = (setting.text(mine.model), setting.text(its.model))
+            guard here == there else {
+                throw differs("its \(setting.name) is \(there) and that of \(url.path) is \(here)")
+            }
+        }
+        guard mine.normalize == its.normalize else {
+            throw differs("its input normalisation is not that of \(url.path)")
+        }
+        guard mine.labels == its.labels else { throw differs("its labels are not those of \(url.path)") }
+        if let name = Set(state.keys).symmetricDifference(other.state.keys).min() {
+            throw differs("\(name) is in one of it and \(url.path) only")
+        }
+        for (name, tensor) in state {
+            guard let its = other.state[name], its.shape == tensor.shape else {
+                throw differs("its \(name) has another shape than that of \(url.path)")
+            }
+        }
+    }
+}

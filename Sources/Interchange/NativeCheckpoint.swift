@@ -1,0 +1,34 @@
+import Foundation
+import Torch
+
+/// This program's own format: a folder with `model.safetensors` and `config.json`.
+///
+/// Training may put other weights of the same model beside them, such as `ema.safetensors`.
+enum NativeCheckpoint {
+    static func read(_ url: URL) throws -> Checkpoint {
+        let isFile = url.pathExtension == "safetensors"
+        let folder = isFile ? url.deletingLastPathComponent() : url
+        let configuration = folder.appendingPathComponent(Checkpoint.configurationName)
+        let weights = isFile ? url : folder.appendingPathComponent(Checkpoint.weightsName)
+        for file in [configuration, weights] where !FileManager.default.fileExists(atPath: file.path) {
+            throw CheckpointError.missing(path: url.path)
+        }
+        let data: Data
+        do {
+            data = try Data(contentsOf: configuration)
+        } catch {
+            throw CheckpointError.damaged(path: configuration.path, reason: "it cannot be read")
+        }
+        return try Checkpoint(
+            url: url, format: .native, description: ModelDescription(json: data, path: configuration.path),
+            state: TensorFile.read(weights))
+    }
+
+    /// Writes into an existing folder; nothing is left out.
+    static func write(_ description: ModelDescription, state: [String: Tensor], to folder: URL) throws -> [String] {
+        try Checkpoint.write(weights: state, to: folder.appendingPathComponent(Checkpoint.weightsName))
+        let json = try description.json()
+        try AtomicFile.write(to: folder.appendingPathComponent(Checkpoint.configurationName)) { try $0.append(json) }
+        return []
+    }
+}

@@ -1,0 +1,31 @@
+/// Runs a part of a model and keeps its input only; the backward pass runs it a second time.
+///
+/// Source: Chen et al. 2016.
+/// Dropout masks are functions of seeds, so the second run repeats the first one exactly, and so do the gradients.
+///
+/// - Parameters:
+///   - input: What the part sees.
+///   - parameters: Whatever else the part depends on and wants gradients for.
+///   - mode: Whether the part's dropouts drop.
+///   - body: The part; it must draw its dropouts from the mode that it is given, and depend on nothing that changes.
+/// - Returns: The part's output.
+/// - Throws: What `body` throws, in the backward pass as a `TorchError.operation`.
+public func recomputing(
+    _ input: Tensor, parameters: [Tensor], _ mode: Mode, _ body: @escaping (Tensor, Mode) throws -> Tensor
+) throws -> Tensor {
+    guard isGradientEnabled else { return try body(input, mode) }
+    let start = mode.copied()
+    return try differentiable("recomputed part", [input] + parameters) {
+        (
+            [try body(input, mode)],
+            { gradients, needed in
+                guard let gradient = gradients[0] else { return needed.map { _ in nil } }
+                let leaf = try input.detached().requiringGradient(needed[0])
+                let output = try withGradient { try body(leaf, start.copied()) }
+                let wanted = zip([leaf] + parameters, needed).filter(\.1).map(\.0)
+                var found = try output.gradients(of: wanted, outputGradient: gradient).makeIterator()
+                return needed.map { $0 ? found.next() ?? nil : nil }
+            }
+        )
+    }[0]
+}

@@ -1,0 +1,46 @@
+/// An exponential moving average of parameters, in single precision.
+public final class AveragedParameters {
+    /// The averages, in the parameters' layout.
+    public let values: Tensor
+    private let parameters: FlatParameters
+    private let decay: Double
+
+    /// Starts from the parameters as they are.
+    ///
+    /// - Parameters:
+    ///   - parameters: What is averaged.
+    ///   - decay: What remains of the average at each update, such as 0.999.
+    /// - Throws: `TorchError.operation` if LibTorch cannot make the buffer.
+    public init(_ parameters: FlatParameters, decay: Double) throws {
+        self.parameters = parameters
+        self.decay = decay
+        values = try parameters.values.cloned()
+    }
+
+    /// average ← decay · average + (1 − decay) · parameters.
+    public func update() throws {
+        try withoutGradient { try values.interpolateInPlace(to: parameters.values, weight: 1 - decay) }
+    }
+
+    /// Continues from saved averages, by parameter.
+    public func restore(_ state: [String: Tensor]) throws { try parameters.load(state, into: values) }
+
+    /// Calls `body` with the averages in place of the parameters.
+    public func inUse<Result>(_ body: () throws -> Result) throws -> Result {
+        let raw = try parameters.values.cloned()
+        func put(_ tensor: Tensor) throws {
+            try withoutGradient { try parameters.values.copy(from: tensor) }
+            try parameters.publish()
+        }
+        try put(values)
+        let result: Result
+        do {
+            result = try body()
+        } catch {
+            try put(raw)
+            throw error
+        }
+        try put(raw)
+        return result
+    }
+}

@@ -1,0 +1,99 @@
+import Foundation
+
+/// LAMB with decoupled weight decay, in the form of apex's `FusedLAMB`.
+///
+/// Source: You et al. 2020. Adam's step with weight decay, scaled for each parameter by the ratio of the parameter's norm to the step's. Unlike in
+/// ``Adam``, ε is added after the moments' bias correction. As in apex, without weight decay there is no such scaling.
+/// apex clips gradients to a norm of 1 itself; here clipping is the caller's, by the gradient scale.
+public final class Lamb: Optimizer {
+    /// The constants of the update rule.
+    public struct Options: Sendable, Equatable {
+        /// Decay of the first moment, β₁.
+        public var beta1: Double
+        /// Decay of the second moment, β₂.
+        public var beta2: Double
+        /// Added to the square root of the second moment, ε.
+        public var epsilon: Double
+        /// Decoupled weight decay.
+        public var weightDecay: Double
+
+        /// Makes the constants; the defaults are apex's.
+        public init(beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-6, weightDecay: Double = 0.01) {
+            self.beta1 = beta1
+            self.beta2 = beta2
+            self.epsilon = epsilon
+            self.weightDecay = weightDecay
+        }
+    }
+
+    private let parameters: FlatParameters
+    private let options: Options
+    /// The running mean of gradients, in the parameters' layout.
+    public let firstMoment: Tensor
+    /// The running mean of squared gradients, in the parameters' layout.
+    public let secondMoment: Tensor
+    /// How many updates were made.
+    public private(set) var updates: Int = 0
+
+    /// Makes an optimizer with zero moments.
+    public init(_ parameters: FlatParameters, _ options: Options) throws {
+        self.parameters = parameters
+        self.options = options
+        firstMoment = try parameters.values.zerosLike()
+        secondMoment = try parameters.values.zerosLike()
+    }
+
+    /// Makes one update from the gradients in the flat buffer.
+    ///
+    /// - Parameters:
+    ///   - learningRate: The step size.
+    ///   - gradientScale: Gradients are multiplied by this first: normalisation and clipping in one.
+    /// - Throws: `TorchError.operation` if the buffers no longer fit each other.
+    public func step(learningRate: Double, gradientScale: Double = 1) throws {
+        updates += 1
+        try withoutGradient {
+            let gradients = parameters.gradients
+            if gradientScale != 1 { try gradients.scaleInPlace(gradientScale) }
+            // Elementwise parts run over all parameters at once.
+            try firstMoment.interpolateInPlace(to: gradients, weight: 1 - options.beta1)
+            try secondMoment.interpolateInPlace(to: gradients.squared(), weight: 1 - options.beta2)
+            let (first, second) = (correction(options.beta1), correction(options.beta2))
+            let denominator = try (secondMoment / second).squareRoot() + options.epsilon
+            let step = try firstMoment / denominator
+            try step.scaleInPlace(1 / first)
+            if options.weightDecay != 0 {
+                try step.addInPlace(parameters.values, scale: options.weightDecay)
+                try scaleByTrust(step)
+            }
+            try parameters.values.addInPlace(step, scale: -learningRate)
+        }
+    }
+
+    private func correction(_ beta: Double) -> Double { 1 - pow(beta, Double(updates)) }
+
+    /// Multiplies each parameter's part of the step by the norm of the parameter over that of the step, or by 1 where
+    /// one of them is 0.
+    private func scaleByTrust(_ step: Tensor) throws {
+        let steps = try parameters.views(of: step)
+        let ofValues = try norms(parameters.views(of: parameters.values))
+        let ofSteps = try norms(steps)
+        let usable = try ofValues.isGreater(than: 0).and(ofSteps.isGreater(than: 0))
+        let one = try Tensor.ones(ofSteps.shape, device: step.device)
+        let ratios = try Tensor.choose(usable, ofValues / ofSteps, else: one)
+        try ATen.foreachMulInPlace.run(.tensors(steps), .tensors(steps.indices.map { try ratios.selected(0, $0) }))
+    }
+
+    private func norms(_ tensors: [Tensor]) throws -> Tensor {
+        guard case .tensors(let norms)? = try ATen.foreachNorm.values(.tensors(tensors), .int(2)).first else {
+            throw TorchError.operation("\(ATen.foreachNorm.name): expected a list of norms")
+        }
+        return try .stack(norms.compactMap { $0 })
+    }
+
+    /// Continues from saved moments.
+    public func restore(updates: Int, firstMoment: [String: Tensor], secondMoment: [String: Tensor]) throws {
+        try parameters.load(firstMoment, into: self.firstMoment)
+        try parameters.load(secondMoment, into: self.secondMoment)
+        self.updates = updates
+    }
+}

@@ -1,0 +1,31 @@
+import Foundation
+
+extension Device {
+    /// Operations per second of a large matrix product here and now, the best of several.
+    ///
+    /// What a model reaches of it is its utilisation. A multiplication with its addition counts as two operations.
+    ///
+    /// - Parameters:
+    ///   - size: Rows and columns of the matrices; `nil` for what fills the device.
+    ///   - repetitions: How many products are timed.
+    ///   - dtype: The number format.
+    /// - Returns: Operations per second.
+    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
+    public func matrixProductSpeed(size: Int? = nil, repetitions: Int = 8, dtype: DType = .float32) throws -> Double {
+        let size = size ?? (self == .cpu ? 2048 : 8192)
+        let generator = try Generator(seed: 1)
+        let (left, right) = (
+            try Tensor.normal([size, size], generator: generator).to(dtype: dtype, device: self),
+            try Tensor.normal([size, size], generator: generator).to(dtype: dtype, device: self)
+        )
+        var best = 0.0
+        for _ in 0..<repetitions {
+            let began = ContinuousClock.now
+            // Reading a number waits for the device.
+            _ = try left.matmul(right).rows(0..<1).narrowed(1, 0..<1).item()
+            let seconds = (ContinuousClock.now - began) / .seconds(1)
+            best = max(best, 2 * pow(Double(size), 3) / seconds)
+        }
+        return best
+    }
+}

@@ -1,0 +1,113 @@
+import Foundation
+
+/// A file of TensorBoard events: TFRecords of `Event` messages (tensorflow/core/util/event.proto, summary.proto).
+final class EventFile {
+    /// What an event shows.
+    enum Value {
+        /// A number.
+        case scalar(Double)
+        /// Numbers in bins.
+        case histogram(Histogram)
+        /// Text in Markdown.
+        case text(String)
+    }
+
+    private let url: URL
+    private let handle: FileHandle
+
+    /// Starts a file of its own for this job; TensorBoard reads a folder's files as one.
+    ///
+    /// - Parameters:
+    ///   - folder: The folder, made if it is not there.
+    ///   - update: The update that training goes on after: what older files say of later ones is hidden.
+    ///   - time: When the job began, in seconds since 1970.
+    /// - Throws: ``TrainingError/cannotSave(folder:reason:)``.
+    init(_ folder: URL, after update: Int, time: Double = Date().timeIntervalSince1970) throws {
+        do {
+            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+            let host = ProcessInfo.processInfo.hostName
+            let stem = "events.out.tfevents.\(Int(time)).\(host.isEmpty ? "host" : host).\(getpid())"
+            var name = stem
+            var number = 0
+            while FileManager.default.fileExists(atPath: folder.appendingPathComponent(name).path) {
+                number += 1
+                name = "\(stem).\(number)"
+            }
+            url = folder.appendingPathComponent(name)
+            try Data().write(to: url)
+            handle = try FileHandle(forWritingTo: url)
+        } catch {
+            throw TrainingError.cannotSave(folder: folder.path, reason: "no event file can be made (\(error))")
+        }
+        try append(Self.event(time: time, step: 0) { $0.add(3, "brain.Event:2") })
+        if update > 0 {
+            // SessionLog, START: events of this step and later ones in older files are outdated.
+            try append(Self.event(time: time, step: update + 1) { $0.add(7) { $0.add(1, 1) } })
+        }
+    }
+
+    deinit { try? handle.close() }
+
+    /// Appends values of one update.
+    ///
+    /// - Parameters:
+    ///   - values: Each with its tag; scalars that are not finite are written as such.
+    ///   - update: The update.
+    ///   - time: Now, in seconds since 1970.
+    /// - Throws: ``TrainingError/cannotSave(folder:reason:)``.
+    func write(
+        _ values: [(tag: String, value: Value)], update: Int, time: Double = Date().timeIntervalSince1970
+    ) throws {
+        guard !values.isEmpty else { return }
+        try append(
+            Self.event(time: time, step: update) { event in
+                event.add(5) { summary in
+                    for (tag, value) in values { summary.add(1) { Self.fill(&$0, tag, value) } }
+                }
+            })
+    }
+
+    private func append(_ event: ProtocolBuffer) throws {
+        do {
+            try handle.write(contentsOf: RecordFraming.framed(event.bytes))
+        } catch {
+            throw TrainingError.cannotSave(folder: url.path, reason: "\(error)")
+        }
+    }
+
+    private static func event(
+        time: Double, step: Int, _ fill: (inout ProtocolBuffer) -> Void
+    ) -> ProtocolBuffer {
+        var event = ProtocolBuffer()
+        event.add(1, time)
+        if step != 0 { event.add(2, step) }
+        fill(&event)
+        return event
+    }
+
+    /// Fills a `Summary.Value`.
+    private static func fill(_ message: inout ProtocolBuffer, _ tag: String, _ value: Value) {
+        message.add(1, tag)
+        switch value {
+        case .scalar(let number): message.add(2, Float(number))
+        case .histogram(let histogram):
+            message.add(5) {
+                $0.add(1, histogram.minimum)
+                $0.add(2, histogram.maximum)
+                $0.add(3, histogram.count)
+                $0.add(4, histogram.sum)
+                $0.add(5, histogram.sumOfSquares)
+                $0.add(6, histogram.limits)
+                $0.add(7, histogram.counts)
+            }
+        case .text(let text):
+            message.add(8) { tensor in
+                // DT_STRING, one element.
+                tensor.add(1, 7)
+                tensor.add(2) { $0.add(2) { $0.add(1, 1) } }
+                tensor.add(8, text)
+            }
+            message.add(9) { $0.add(1) { $0.add(1, "text") } }
+        }
+    }
+}

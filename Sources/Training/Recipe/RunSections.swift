@@ -1,0 +1,102 @@
+import Wav2Vec2
+
+// The sections of a recipe that decide when a run saves, logs and looks at itself, and nothing of what it computes.
+
+extension Recipe {
+    /// The `checkpoint` section.
+    public struct CheckpointSection: Sendable, Equatable {
+        /// When the state is saved, besides at the end.
+        public var saveEvery = Interval.minutes(10)
+        /// Whether the best weights are kept beside the last ones.
+        public var keepBest = true
+        /// How many of the newest states stay, `last` among them.
+        public var keepLastCheckpoints = 1
+        /// After which updates a state is saved and kept for good.
+        public var keepMilestones: Milestones?
+        /// Whether nothing at all is saved.
+        public var noSave = false
+    }
+
+    /// The `logging` section.
+    public struct LoggingSection: Sendable, Equatable {
+        /// How many updates a line of the log sums up.
+        public var logEvery = 10
+        /// Whether event files for TensorBoard are written.
+        public var tensorboard = true
+        /// After how many updates histograms are written to them; `nil` for never.
+        public var histogramEvery: Int? = 1_000
+        /// Whether the model's share of a measured matrix-product peak is logged.
+        public var utilisation = true
+        /// Over how many of the last epochs the speed at the end is averaged.
+        public var benchmarkEpochsNum = 3
+    }
+
+    /// The `validation` section.
+    public struct ValidationSection: Sendable, Equatable {
+        /// When validation runs, besides at the end; `nil` only then.
+        public var every: Interval? = .epochs(1)
+    }
+
+    /// The `watch` section: when something is reported that no error tells of.
+    public struct WatchSection: Sendable, Equatable {
+        /// Code books count as collapsed when fewer than this share of their entries are in use; 0 for never.
+        public var codePerplexity = 0.025
+        /// The loss counts as diverging when it is so many times its best; `nil` for never.
+        public var divergence: Double? = 1.5
+        /// How many updates in a row must look wrong before anything is said.
+        public var patience = 500
+    }
+}
+
+extension Recipe {
+    static let runSettings: [Setting<Recipe>] = [
+        Setting("checkpoint.save_every", \.checkpoint.saveEvery, "when the state is saved, besides at the end"),
+        Setting("checkpoint.keep_best", \.checkpoint.keepBest, "whether the best weights are kept too"),
+        Setting(
+            "checkpoint.keep_last_checkpoints", \.checkpoint.keepLastCheckpoints,
+            "how many of the newest states stay, last among them"),
+        Setting(
+            "checkpoint.keep_milestones", \.checkpoint.keepMilestones,
+            "updates after which a state is saved and kept for good"),
+        Setting("checkpoint.no_save", \.checkpoint.noSave, "whether nothing at all is saved, only logged"),
+        Setting("logging.log_every", \.logging.logEvery, "updates that a line of the log sums up"),
+        Setting("logging.tensorboard", \.logging.tensorboard, "whether event files for TensorBoard are written"),
+        Setting(
+            "logging.histogram_every", \.logging.histogramEvery, "updates between histograms in them; off for none"),
+        Setting(
+            "logging.utilisation", \.logging.utilisation,
+            "whether the share of a matrix-product peak, measured at the start, is logged"),
+        Setting(
+            "logging.benchmark_epochs_num", \.logging.benchmarkEpochsNum,
+            "last epochs over which the speed at the end is averaged"),
+        Setting("validation.every", \.validation.every, "when validation runs, besides at the end"),
+        Setting(
+            "watch.code_perplexity", \.watch.codePerplexity,
+            "share of code-book entries below whose use a collapse is reported; 0 for never"),
+        Setting(
+            "watch.divergence", \.watch.divergence,
+            "how many times its best the loss must be to be reported as diverging; off for never"),
+        Setting("watch.patience", \.watch.patience, "updates in a row that must look wrong before it is reported"),
+    ]
+
+    /// Checks these sections' values.
+    ///
+    /// - Throws: ``/Wav2Vec2/ConfigurationError`` naming the first key that makes no sense.
+    func validateRunSections() throws {
+        for (name, value) in [
+            ("checkpoint.keep_last_checkpoints", checkpoint.keepLastCheckpoints),
+            ("logging.log_every", logging.logEvery), ("logging.histogram_every", logging.histogramEvery ?? 1),
+            ("logging.benchmark_epochs_num", logging.benchmarkEpochsNum), ("watch.patience", watch.patience),
+            ("batching.effective_batch", batching.effectiveBatch ?? 1),
+        ] where value < 1 {
+            throw ConfigurationError("\(name) is \(value); it must be at least 1")
+        }
+        guard (0..<1).contains(watch.codePerplexity) else {
+            throw ConfigurationError(
+                "watch.code_perplexity is \(watch.codePerplexity.settingText); it must be at least 0 and below 1")
+        }
+        if let divergence = watch.divergence, divergence <= 1 {
+            throw ConfigurationError("watch.divergence is \(divergence.settingText); it must be more than 1, or off")
+        }
+    }
+}

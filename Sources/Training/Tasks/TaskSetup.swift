@@ -1,0 +1,85 @@
+import Corpus
+import Foundation
+import Interchange
+import Wav2Vec2
+
+/// Builds what a job trains: the model with its weights, and for fine-tuning its dictionary.
+struct TaskSetup {
+    /// The run.
+    let job: TrainingJob
+    /// Its recipe, with the architecture of the checkpoint that it begins with.
+    let recipe: Recipe
+    /// The checkpoint that it begins or goes on with; `nil` for random weights.
+    let origin: Checkpoint?
+    /// Whether that is the run's own.
+    let isResumed: Bool
+    /// What is learned from.
+    let manifest: Manifest
+    /// What is held out.
+    let validation: [Manifest]
+    /// Gets lines for people.
+    let report: (String) -> Void
+
+    /// Builds the task.
+    ///
+    /// - Returns: The task, on the job's device.
+    /// - Throws: ``TrainingError``, `CorpusError`, `CheckpointError`.
+    func make() throws -> any TrainingTask {
+        let task: any TrainingTask = try job.task == .finetuning ? finetuning() : pretraining()
+        for manifest in validation {
+            do {
+                _ = try task.validationPlan(manifest)
+            } catch CorpusError.nothingLeft(let reason) {
+                throw TrainingError.badData("\(manifest.name): there is nothing to validate on: \(reason)")
+            }
+        }
+        return task
+    }
+
+    private func pretraining() throws -> PretrainingTask {
+        if origin == nil { report("the model starts from random weights (seed \(recipe.seed))") }
+        return try PretrainingTask(recipe, weights: origin, device: job.device)
+    }
+
+    private func finetuning() throws -> FinetuningTask {
+        let weights: FinetuningTask.Weights
+        switch origin {
+        case nil:
+            report("WARNING: no --from: the model starts from random weights, and nothing pre-trained is used")
+            weights = .random
+        case let checkpoint? where isResumed: weights = .all(checkpoint)
+        case let checkpoint?: weights = .shared(checkpoint)
+        }
+        let dictionary = try dictionary()
+        for manifest in [manifest] + validation { try dictionary.validate(manifest) }
+        let task = try FinetuningTask(recipe, dictionary: dictionary, weights: weights, device: job.device)
+        if let sentence = try task.labelsThatDoNotFit(manifest) {
+            guard recipe.ctc.zeroInfinity else {
+                throw TrainingError.badData(sentence + "; leave them out, or set ctc.zero_infinity=true")
+            }
+            report("WARNING: \(sentence); they cost nothing and teach nothing")
+        }
+        return task
+    }
+
+    /// The labels that are learned: a resumed run's own, else those of the file beside the first training manifest.
+    private func dictionary() throws -> LabelDictionary {
+        let file = job.train[0].url.deletingLastPathComponent().appendingPathComponent("dict.\(recipe.data.labels).txt")
+        let exists = FileManager.default.fileExists(atPath: file.path)
+        guard isResumed, let origin else {
+            guard exists else {
+                throw TrainingError.badData(
+                    "\(file.path): the dictionary beside the training manifest is missing; make it with wav2vec2 data "
+                        + "dictionary")
+            }
+            return try LabelDictionary(contentsOf: file)
+        }
+        let saved = try LabelDictionary(symbols: origin.description.labels)
+        if exists, try LabelDictionary(contentsOf: file).symbols != saved.symbols {
+            report(
+                "WARNING: \(file.path) is not the dictionary that this run began with; the run goes on with its own, "
+                    + "which \(origin.url.path) holds")
+        }
+        return saved
+    }
+}

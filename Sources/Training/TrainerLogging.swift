@@ -1,0 +1,125 @@
+import Corpus
+import Foundation
+import Wav2Vec2
+
+// What the trainer measures and writes down.
+
+extension Trainer {
+    private var pretrains: Bool { task.description.task == .pretraining }
+
+    /// Writes the line about the updates since the line before.
+    ///
+    /// - Parameters:
+    ///   - epoch: The last update's epoch.
+    ///   - rate: Its learning rate.
+    /// - Throws: ``TrainingError/cannotSave(folder:reason:)``.
+    func writeLog(epoch: Int, rate: Double) throws {
+        let record = TrainRecord(
+            state.statistics, meter.endLap(), update: state.update, epoch: epoch, learningRate: rate,
+            temperature: pretrains
+                ? TemperatureSchedule(recipe.model.latentTemp).temperature(update: state.update) : nil,
+            lossScale: makeUpdate.lossScale, etaSeconds: meter.secondsPerUpdate.map { $0 * Double(remainingUpdates) },
+            seconds: meter.totalSeconds)
+        state.statistics = Statistics()
+        try log?.write(record, series: "train", update: state.update)
+        report(progressLine(record, of: recipe.optimization.maxUpdate))
+    }
+
+    /// Writes how fast the last epochs were.
+    ///
+    /// - Throws: ``TrainingError/cannotSave(folder:reason:)``.
+    func writeBenchmark() throws {
+        guard let (counts, rates) = meter.benchmark else { return }
+        let record = BenchmarkRecord(counts, rates, update: state.update)
+        try log?.write(record, series: nil, update: state.update)
+        let share = rates.utilisation.map { ", utilisation \(short($0 * 100)) %" } ?? ""
+        report(
+            "speed over the last \(counts.updates) updates: \(short(record.secondsPerUpdate)) s an update, "
+                + "\(short(rates.audioSecondsPerSecond)) s of audio, \(short(rates.framesPerSecond)) frames and "
+                + "\(short(rates.maskedFramesPerSecond)) masked frames a second\(share)")
+    }
+
+    /// Measures the model on all held-out sets; the first decides whether it is the best so far.
+    ///
+    /// Averaged weights are measured beside; as in NVIDIA's program they do not decide.
+    ///
+    /// - Parameter epoch: The last update's epoch.
+    /// - Throws: ``TrainingError``, or what the data or the model threw.
+    func validate(epoch: Int) throws {
+        let start = ContinuousClock.now
+        for (index, manifest) in validation.enumerated() {
+            let began = ContinuousClock.now
+            let result = try task.validate(manifest)
+            let isBest = index == 0 && isBest(result, manifest)
+            try log?.write(
+                ValidRecord(
+                    result, pretrains: pretrains, name: manifest.name, update: state.update, epoch: epoch, best: isBest,
+                    seconds: meter.totalSeconds), series: series(index), update: state.update,
+                histograms: result.codeCounts.enumerated().compactMap { group, counts in
+                    Histogram(ranked: counts).map { ("code_use/group_\(group)", $0) }
+                })
+            report(
+                validationLine(
+                    result, manifest: manifest, update: state.update, isBest: isBest,
+                    seconds: (ContinuousClock.now - began).inSeconds))
+            if isBest { try keeper.saveBest(&state) }
+            if makeUpdate.averages { try validateAverage(index, manifest, epoch: epoch) }
+        }
+        meter.exclude(since: start)
+        meter.lastValidation = .now
+    }
+
+    private func validateAverage(_ index: Int, _ manifest: Manifest, epoch: Int) throws {
+        let began = ContinuousClock.now
+        let result = try makeUpdate.withAveragedWeights { try task.validate(manifest) }
+        try log?.write(
+            ValidRecord(
+                result, kind: "valid_ema", pretrains: pretrains, name: manifest.name, update: state.update,
+                epoch: epoch, best: false, seconds: meter.totalSeconds), series: series(index, of: "ema"),
+            update: state.update)
+        report(
+            validationLine(
+                result, of: "averaged weights", manifest: manifest, update: state.update, isBest: false,
+                seconds: (ContinuousClock.now - began).inSeconds))
+    }
+
+    /// Whether a result is better than any before; then it is remembered.
+    private func isBest(_ result: ValidationResult, _ manifest: Manifest) -> Bool {
+        let value = task.metric == "wer" ? result.wer : result.statistics.mean(result.statistics.loss)
+        guard let value, value.isFinite else {
+            report(
+                "WARNING: \(manifest.name): the \(task.metric) is no number after update \(state.update), so that it "
+                    + "cannot choose the best checkpoint; look at its transcripts and recordings")
+            return false
+        }
+        guard value < state.best?.value ?? .infinity else { return false }
+        state.best = .init(update: state.update, metric: task.metric, value: value)
+        return true
+    }
+
+    /// The event files' folder of a held-out set: `valid` or `ema` for the first, with their names for the others.
+    private func series(_ index: Int, of kind: String = "valid") -> String {
+        let names = validation.map { URL(fileURLWithPath: $0.name).deletingPathExtension().lastPathComponent }
+        guard index > 0 else { return kind }
+        let isAlone = names.dropFirst().count { $0 == names[index] } == 1
+        return "\(kind)-\(names[index])" + (isAlone ? "" : "-\(index + 1)")
+    }
+}
+
+/// How large gradients and parameters are: a histogram each of their norms, one number for each parameter tensor.
+///
+/// - Parameter groups: The parameters, with the gradients that the last update was made of.
+/// - Returns: The histograms with their tags.
+/// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
+func gradientHistograms(_ groups: [ParameterGroup]) throws -> [(tag: String, Histogram)] {
+    var (gradients, values): ([Double], [Double]) = ([], [])
+    for parameters in groups.map(\.parameters) {
+        for index in parameters.names.indices {
+            gradients.append(try parameters.view(index, of: parameters.gradients).norm().item())
+            values.append(try parameters.view(index, of: parameters.values).norm().item())
+        }
+    }
+    return [("gradient_norms", gradients), ("parameter_norms", values)].compactMap { tag, numbers in
+        Histogram(numbers).map { (tag, $0) }
+    }
+}

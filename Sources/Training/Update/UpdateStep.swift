@@ -1,0 +1,197 @@
+import Foundation
+import Interchange
+import Torch
+import Wav2Vec2
+
+/// Makes updates of the model: accumulate, measure, clip, step, average.
+///
+/// In half precision the optimizer sees FP32 weights and gradients, and the loss is scaled where gradients could vanish.
+/// An update whose gradients overflow is skipped: it keeps its number and its utterances are used up, as in NVIDIA's
+/// program (fairseq's would make another update of that number), while the optimizer does not count it.
+final class UpdateStep {
+    private let task: any TrainingTask
+    private let data: TrainingData
+    private let options: Recipe.OptimizationSection
+    private let precision: Recipe.PrecisionSection
+    private let report: (String) -> Void
+    private var scaler: LossScaler?
+    /// FP32 weights that do not learn, of a model that computes in half precision.
+    private var frozen: [String: Tensor] = [:]
+
+    /// Prepares for updates of a task's parameters, and brings the model to its precision.
+    ///
+    /// - Parameters:
+    ///   - task: The model, with its groups of parameters in FP32.
+    ///   - data: Where micro-batches come from.
+    ///   - recipe: How updates are made.
+    ///   - report: Gets lines for people.
+    /// - Throws: `TorchError.operation` if LibTorch cannot make the tensors.
+    init(
+        _ task: any TrainingTask, _ data: TrainingData, _ recipe: Recipe, report: @escaping (String) -> Void
+    ) throws {
+        self.task = task
+        self.data = data
+        self.report = report
+        options = recipe.optimization
+        precision = recipe.precision
+        if precision.scalesLoss { scaler = LossScaler(precision, updateFreq: options.updateFreq) }
+        try lower(precision.model)
+    }
+
+    private func lower(_ precision: ModelPrecision) throws {
+        let device = task.groups.first?.parameters.values.device ?? .cpu
+        precision.prepare(device)
+        if precision.mode == .tf32, device == .cpu { report("precision tf32 is fp32 on a CPU") }
+        task.module.setPrecision(precision)
+        guard precision.mode.isHalf else { return }
+        for group in task.groups {
+            try group.parameters.lower(to: precision.mode.dtype, except: precision.keepsExact)
+        }
+        let learning = Set(task.groups.flatMap(\.parameters.names))
+        for parameter in task.module.parameters()
+        where !learning.contains(parameter.name) && !precision.keepsExact(parameter.name) {
+            frozen[parameter.name] = parameter.tensor
+            parameter.tensor = try parameter.tensor.detached().to(dtype: precision.mode.dtype)
+        }
+    }
+
+    /// What losses are multiplied by, where they are.
+    var lossScale: Double? { scaler?.scale }
+
+    /// Makes one update, or skips it when gradients overflow that a smaller loss scale may save.
+    ///
+    /// - Parameters:
+    ///   - update: Its number, from 1.
+    ///   - learningRate: The step size.
+    ///   - isInterrupted: Asked between micro-batches: an update of many takes long.
+    /// - Returns: The update's sums; `nil` if it was interrupted, and then nothing but the place in the data has changed.
+    /// - Throws: ``TrainingError/notFinite(update:what:utterances:)``,
+    ///   ``TrainingError/minimumLossScale(update:scale:what:utterances:)``, or what the data or the model threw.
+    func callAsFunction(
+        _ update: Int, learningRate: Double, isInterrupted: () -> Bool = { false }
+    ) throws -> Statistics? {
+        var sums = Statistics()
+        var utterances: [Int] = []
+        let lossScale = scaler?.scale ?? 1
+        for group in task.groups { try group.parameters.clearGradients() }
+        for microBatch in 0..<options.updateFreq {
+            if microBatch > 0, isInterrupted() { return nil }
+            guard let batch = try data.next() else { break }
+            sums += try task.accumulate(batch, update: update, microBatch: microBatch, lossScale: lossScale)
+            for group in task.groups { try group.parameters.collectGradients() }
+            utterances += batch.utterances
+        }
+        sums.updates = 1
+        let divisor = Double(sums.sampleSize) * lossScale
+        let norm = try gradientNorm(task.groups.map(\.parameters)) / divisor
+        guard norm.isFinite, sums.loss.isFinite else { return try skip(update, sums, utterances) }
+        let clip = options.clipNorm > 0 ? min(1, options.clipNorm / (norm + 1e-6)) : 1
+        for group in task.groups where update >= group.firstUpdate {
+            try group.step(learningRate: learningRate, gradientScale: clip / divisor)
+        }
+        scaler?.succeed()
+        sums.gradientNorm = norm
+        return sums
+    }
+
+    // MARK: Overflow
+
+    /// Lowers the loss scale, or gives up.
+    private func skip(_ update: Int, _ sums: Statistics, _ utterances: [Int]) throws -> Statistics {
+        guard let before = scaler?.scale else {
+            throw TrainingError.notFinite(update: update, what: try culprit(), utterances: names(utterances))
+        }
+        guard scaler?.overflow() == true, let now = scaler?.scale else {
+            throw TrainingError.minimumLossScale(
+                update: update, scale: precision.minLossScale, what: try culprit(), utterances: names(utterances))
+        }
+        report(
+            "update \(update): overflow at loss scale \(before.settingText), the update is skipped"
+                + (now == before ? "" : "; the loss scale is now \(now.settingText)"))
+        var kept = sums
+        kept.skippedUpdates = 1
+        guard !sums.loss.isFinite else { return kept }
+        // An infinite loss would hide the others that it is averaged with.
+        kept = Statistics()
+        (kept.updates, kept.skippedUpdates) = (1, 1)
+        (kept.samples, kept.frames, kept.maskedFrames) = (sums.samples, sums.frames, sums.maskedFrames)
+        return kept
+    }
+
+    /// The first thing found that is not finite.
+    private func culprit() throws -> String {
+        for group in task.groups {
+            for index in group.parameters.names.indices
+            where try !group.parameters.view(index, of: group.parameters.gradients).isFinite() {
+                return "the gradient of \(group.parameters.names[index])"
+            }
+        }
+        return "the loss"
+    }
+
+    private func names(_ utterances: [Int]) -> [String] {
+        var names = utterances.prefix(10).map { data.manifest.path($0) }
+        if utterances.count > 10 { names.append("and \(utterances.count - 10) more") }
+        return names
+    }
+
+    // MARK: Averaged weights
+
+    /// Whether weights are averaged.
+    var averages: Bool { task.groups.contains { $0.average != nil } }
+
+    /// Calls `body` with the averaged weights in place of the model's, where there are any.
+    func withAveragedWeights<Result>(_ body: () throws -> Result) throws -> Result {
+        func use(_ averages: ArraySlice<AveragedParameters>) throws -> Result {
+            guard let first = averages.first else { return try body() }
+            return try first.inUse { try use(averages.dropFirst()) }
+        }
+        return try use(task.groups.compactMap(\.average)[...])
+    }
+
+    // MARK: Checkpoints
+
+    /// Writes weights, averaged weights and, if wanted, the optimizer's tensors into a checkpoint's folder.
+    ///
+    /// - Parameters:
+    ///   - folder: The folder, which must exist.
+    ///   - state: Gets what resuming needs besides tensors.
+    ///   - withOptimizer: Whether the checkpoint is to be resumed from.
+    /// - Throws: `FileWriteError` when the disk is full or the system fails.
+    func write(to folder: URL, noting state: inout TrainingState, withOptimizer: Bool) throws {
+        try Checkpoint.write(task.description, state: weights { $0.parameters.values }, to: folder)
+        if averages {
+            let averaged = try weights { $0.average?.values ?? $0.parameters.values }
+            try Checkpoint.write(weights: averaged, to: folder.appendingPathComponent(Checkpoint.averagedWeightsName))
+        }
+        for group in task.groups { state.optimizerUpdates[group.name] = group.optimizer.updates }
+        state.lossScaler = scaler?.state
+        guard withOptimizer else { return }
+        var moments: [String: Tensor] = [:]
+        for group in task.groups { moments.merge(try group.moments()) { first, _ in first } }
+        try TensorFile.write(moments, to: folder.appendingPathComponent(TrainingState.optimizerName))
+    }
+
+    /// The model's FP32 weights, with those that learn taken from a buffer of each group.
+    private func weights(_ buffer: (ParameterGroup) -> Tensor) throws -> [String: Tensor] {
+        var result = task.module.state().merging(frozen) { $1 }
+        for group in task.groups { result.merge(try group.parameters.named(buffer(group))) { $1 } }
+        return result
+    }
+
+    /// Continues from a checkpoint's folder; the weights are the model's already.
+    func restore(_ state: TrainingState, from folder: URL) throws {
+        let moments = try TensorFile.read(folder.appendingPathComponent(TrainingState.optimizerName))
+        for group in task.groups {
+            try group.restore(updates: state.optimizerUpdates[group.name] ?? 0, from: moments)
+        }
+        if averages {
+            let file = folder.appendingPathComponent(Checkpoint.averagedWeightsName)
+            let averaged = try Checkpoint.read(file).weights()
+            for group in task.groups { try group.average?.restore(averaged) }
+        }
+        if let saved = state.lossScaler, scaler != nil {
+            scaler = LossScaler(precision, updateFreq: options.updateFreq, state: saved)
+        }
+    }
+}

@@ -1,0 +1,117 @@
+import Torch
+
+/// In which number formats a model computes.
+///
+/// Sums that lose too much in half precision are FP32 in every mode: the statistics of the ragged group norm, the Gumbel
+/// softmax and the perplexities, all losses; CTC's recursion is FP64. The other islands are options, with NVIDIA's names.
+public struct ModelPrecision: Sendable, Equatable {
+    /// The format of weights and activations.
+    public enum Mode: String, Sendable, Codable, CaseIterable {
+        /// Single precision throughout.
+        case fp32
+        /// Single precision, whose products a CUDA device may round to TF32; FP32 on a CPU.
+        case tf32
+        /// Half precision of 5 exponent and 10 mantissa bits.
+        case fp16
+        /// Half precision of 8 exponent and 7 mantissa bits.
+        case bf16
+
+        /// The type of weights and activations.
+        public var dtype: DType {
+            switch self {
+            case .fp32, .tf32: .float32
+            case .fp16: .float16
+            case .bf16: .bfloat16
+            }
+        }
+
+        /// Whether weights and activations have 16 bits.
+        public var isHalf: Bool { dtype.isHalfPrecision }
+    }
+
+    /// The format of weights and activations.
+    public var mode: Mode
+    /// Whether the transformer layers' LayerNorms are FP32 throughout.
+    public var fp32TransformerLayernorm = false
+    /// Whether the attention's softmax is FP32.
+    public var fp32MhaSoftmax = false
+    /// Whether the cosine similarities of the contrastive objective are FP32.
+    public var fp32CosineSim = false
+    /// Whether the positional convolution is FP32, its weights included.
+    public var fp32PosConv = false
+    /// Whether the feature extractor's normalisations are FP32 throughout.
+    public var fp32ConvNorms = false
+
+    /// Makes a mode's precision with the islands that NVIDIA's recipes set for it.
+    public init(_ mode: Mode = .fp32) {
+        self.mode = mode
+        fp32PosConv = mode.isHalf
+        fp32CosineSim = mode == .fp16
+        fp32ConvNorms = mode == .fp16
+    }
+
+    /// Whether a parameter stays FP32 in a model of half precision.
+    ///
+    /// - Parameter name: Its full name.
+    /// - Returns: Whether it lies on an island that keeps its own weights.
+    public func keepsExact(_ name: String) -> Bool {
+        !mode.isHalf || fp32PosConv && name.contains("encoder.pos_conv.")
+    }
+
+    /// Sets what is a switch of the whole process: TF32 on a CUDA device.
+    public func prepare(_ device: Device) {
+        if device != .cpu { LibTorch.allowTF32(mode == .tf32) }
+    }
+}
+
+/// A model whose number formats can be chosen.
+public protocol PrecisionSelectable: Module {
+    /// Chooses where the model computes in which format; its parameters are converted by the caller.
+    func setPrecision(_ precision: ModelPrecision)
+}
+
+extension PrecisionSelectable {
+    /// Converts a model for inference.
+    ///
+    /// - Parameters:
+    ///   - precision: The formats.
+    ///   - device: Where the model lies.
+    /// - Throws: `TorchError.operation` if LibTorch cannot make the tensors.
+    public func convert(to precision: ModelPrecision, on device: Device) throws {
+        precision.prepare(device)
+        setPrecision(precision)
+        guard precision.mode.isHalf else { return }
+        for parameter in parameters() where !precision.keepsExact(parameter.name) {
+            parameter.tensor = try parameter.tensor.detached().to(dtype: precision.mode.dtype)
+        }
+    }
+}
+
+extension Wav2Vec2Model: PrecisionSelectable {
+    /// Chooses where the model computes in which format; its parameters are converted by the caller.
+    public func setPrecision(_ precision: ModelPrecision) {
+        for block in featureExtractor.blocks {
+            block.groupNorm?.computesInFP32 = precision.fp32ConvNorms
+            block.layerNorm?.computesInFP32 = precision.fp32ConvNorms
+        }
+        for layer in encoder.allLayers {
+            layer.attention.softmaxInFP32 = precision.fp32MhaSoftmax
+            for norm in [layer.attentionNorm, layer.finalNorm] {
+                norm.computesInFP32 = precision.fp32TransformerLayernorm
+            }
+        }
+    }
+}
+
+extension PretrainingModel: PrecisionSelectable {
+    /// Chooses where the model computes in which format; its parameters are converted by the caller.
+    public func setPrecision(_ precision: ModelPrecision) {
+        model.setPrecision(precision)
+        cosineInFP32 = precision.fp32CosineSim
+    }
+}
+
+extension CTCModel: PrecisionSelectable {
+    /// Chooses where the model computes in which format; its parameters are converted by the caller.
+    public func setPrecision(_ precision: ModelPrecision) { model.setPrecision(precision) }
+}

@@ -1,0 +1,28 @@
+import ArgumentParser
+import Foundation
+import Interchange
+
+/// `wav2vec2 checkpoint`: what is in checkpoints, and between their formats.
+struct CheckpointCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "checkpoint",
+        abstract: "Look into checkpoints, convert, compare and average them, and fetch public ones.",
+        subcommands: [
+            InspectCommand.self,
+            ConvertCommand.self,
+            VerifyCommand.self,
+            AverageCommand.self,
+            FetchCommand.self,
+        ])
+}
+
+/// The checkpoint that a path names: the path itself, or a training folder's `last/`.
+func checkpointURL(_ path: String) -> URL {
+    let url = fileURL(path)
+    let last = url.appendingPathComponent("last")
+    let manager = FileManager.default
+    let isCheckpoint = manager.fileExists(atPath: url.appendingPathComponent(Checkpoint.configurationName).path)
+    return !isCheckpoint && manager.fileExists(atPath: last.path) ? last : url
+}
+
+extension CheckpointFormat: ExpressibleByArgument {}

@@ -1,0 +1,110 @@
+import ArgumentParser
+import Corpus
+import Foundation
+import Interchange
+
+/// `wav2vec2 checkpoint convert`: a checkpoint in another program's format.
+struct ConvertCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "convert",
+        abstract: "Write a checkpoint in the format of this program, fairseq, NVIDIA or Hugging Face.",
+        discussion: """
+            The input's format is told by its content. Without --to the output's is told by its name, where a name such \
+            as model-fairseq.pt says it, or where one kind of file is left: a .pt file is fairseq's or NVIDIA's, a \
+            folder this program's or Hugging Face's, and the input's own format is not meant.
+
+            What the new format has no place for is listed, and a model that it cannot hold is refused.
+
+            Examples:
+              wav2vec2 checkpoint convert wav2vec_small.pt pretrained --to native
+              wav2vec2 checkpoint convert finetuned/best my-model --to huggingface
+              wav2vec2 checkpoint convert tuned.pt tuned --to native --dictionary dict.ltr.txt
+            """)
+
+    @ArgumentParser.Argument(help: "A checkpoint: a folder or a .pt file.", completion: .file())
+    var input: String
+
+    @ArgumentParser.Argument(help: "The folder or .pt file to write.", completion: .file())
+    var output: String
+
+    @Option(help: "The format to write, unless the output's name says it.")
+    var to: CheckpointFormat?
+
+    @Option(
+        help: "A fairseq dictionary (dict.ltr.txt) for a recognizer, in place of the one that the checkpoint may hold.",
+        completion: .file())
+    var dictionary: String?
+
+    @Option(
+        help: "A checkpoint of the same architecture, for a .pt file that does not say its own.", completion: .file())
+    var architectureFrom: String?
+
+    @Flag(help: "Replace a checkpoint that is there.")
+    var force = false
+
+    @Flag(help: "Print one JSON object.")
+    var json = false
+
+    func run() throws {
+        let url = fileURL(output)
+        var checkpoint = try Checkpoint.read(
+            checkpointURL(input), architectureFrom: architectureFrom.map(checkpointURL))
+        if let dictionary {
+            checkpoint = try checkpoint.labelled(
+                LabelDictionary(contentsOf: fileURL(dictionary)).symbols, from: dictionary)
+        }
+        let format = try to ?? Self.format(of: url.lastPathComponent, from: checkpoint.format)
+        let left = try checkpoint.convert(to: url, format: format, replacing: force)
+        let report = ConversionReport(checkpoint, input: input, output: output, to: format, notCarriedOver: left)
+        Console.output(json ? try jsonLine(report) : report.text)
+    }
+
+    /// The format that a name asks for.
+    ///
+    /// - Throws: `ValidationError` when it could be either of two.
+    static func format(of name: String, from source: CheckpointFormat) throws -> CheckpointFormat {
+        let lowered = name.lowercased()
+        let words = CheckpointFormat.allCases.filter { lowered.contains($0.rawValue) }
+        if words.count == 1 { return words[0] }
+        let isFile = [".pt", ".pth"].contains { lowered.hasSuffix($0) }
+        let possible = CheckpointFormat.allCases.filter { $0.isFolder != isFile && $0 != source }
+        guard possible.count == 1 else {
+            let choices = possible.map { "--to \($0.rawValue)" }.joined(separator: " or ")
+            throw ValidationError("\(name) could be of more than one format: say \(choices).")
+        }
+        return possible[0]
+    }
+}
+
+/// What `checkpoint convert` shows.
+private struct ConversionReport: Encodable {
+    var input: String
+    var output: String
+    var from: String
+    var to: String
+    var task: String
+    var parameters: Int
+    var tensorCount: Int
+    var labels: Int
+    var notCarriedOver: [String]
+
+    init(_ checkpoint: Checkpoint, input: String, output: String, to: CheckpointFormat, notCarriedOver: [String]) {
+        self.input = input
+        self.output = output
+        from = checkpoint.format.rawValue
+        self.to = to.rawValue
+        task = checkpoint.description.task.rawValue
+        parameters = checkpoint.state.values.reduce(0) { $0 + $1.count }
+        tensorCount = checkpoint.state.count
+        labels = checkpoint.description.labels.count
+        self.notCarriedOver = notCarriedOver
+    }
+
+    var text: String {
+        var lines = [
+            "\(output): \(decimal(Double(parameters) / 1e6, 2)) million parameters in \(to) format, from \(from)"
+        ]
+        if !notCarriedOver.isEmpty { lines.append("not carried over:") }
+        return (lines + notCarriedOver.map { "  \($0)" }).joined(separator: "\n")
+    }
+}

@@ -1,0 +1,110 @@
+import Audio
+import Foundation
+import Testing
+
+/// `pretrain` and `checkpoint average` as scripts use them.
+@Suite struct TrainingCommandTests {
+    private static let recipe = """
+        model:
+          conv_feature_layers: "[(8,10,5)]+[(8,3,2)]*4+[(8,2,2)]*2"
+          encoder_layers: 1
+          encoder_embed_dim: 16
+          encoder_ffn_embed_dim: 32
+          encoder_attention_heads: 2
+          final_dim: 8
+          latent_vars: 4
+          conv_pos: 8
+          conv_pos_groups: 2
+        objective:
+          num_negatives: 5
+        masking:
+          mask_length: 4
+        batching:
+          max_tokens: 40000
+          required_batch_size_multiple: 1
+          effective_batch: 4
+        optimization:
+          max_update: 4
+          warmup_updates: 0
+        checkpoint:
+          keep_last_checkpoints: 2
+        logging:
+          log_every: 1
+          utilisation: false
+        """
+
+    private static func prepare(_ folder: URL) throws -> [String] {
+        var lines = [folder.path]
+        for index in 0..<6 {
+            let samples = (0..<16_000).map { Float(0.4 * sin(Double($0) * 0.01 * Double(index + 3))) }
+            try AudioFile.write(samples, to: folder.appendingPathComponent("\(index).wav"))
+            lines.append("\(index).wav\t16000")
+        }
+        try Data((lines.joined(separator: "\n") + "\n").utf8).write(to: folder.appendingPathComponent("all.tsv"))
+        try Data(recipe.utf8).write(to: folder.appendingPathComponent("recipe.yaml"))
+        return [
+            "pretrain", "--recipe", "recipe.yaml", "--train", "all.tsv", "--valid", "all.tsv", "--output", "out",
+            "--threads", "1",
+        ]
+    }
+
+    @Test func aRunIsTriedMadeInPartsAndAveraged() throws {
+        try withTemporaryFolder { folder in
+            let pretrain = try Self.prepare(folder)
+            let tried = try run(pretrain + ["--dry-run", "--json", "--seed", "7"], in: folder)
+            #expect(tried.code == 0, "\(tried.errors)")
+            let object = try tried.json()
+            for key in [
+                "parameters", "utterances", "effective_batch", "audio_seconds_per_update", "loss", "seconds_per_update",
+                "remaining_updates", "seconds_to_finish", "peak_rss_mb", "memory_mb", "checkpoint_mb", "weights_mb",
+                "disk_needed_mb", "disk_free_mb",
+            ] {
+                #expect(object[key] is NSNumber, "\(key)")
+            }
+            #expect(tried.errors.contains("seed 7"))
+            #expect(tried.errors.contains("WARNING: an update takes 1 sub-batches"))
+            #expect(!FileManager.default.fileExists(atPath: folder.appendingPathComponent("out").path))
+            let text = try run(pretrain + ["--dry-run"], in: folder)
+            #expect(text.code == 0 && text.output.contains("  disk     "))
+
+            let paused = try run(pretrain + ["--effective-batch", "2", "--epochs-this-job", "1"], in: folder)
+            #expect(paused.code == 0, "\(paused.errors)")
+            #expect(paused.errors.contains("1 concatenated × 2 accumulated = 2 sub-batches"))
+            #expect(paused.errors.contains("this job's epochs are made"))
+            // Plain lines where there is no terminal: nothing is written in place.
+            #expect(!paused.errors.contains("\r") && !paused.errors.contains("s an update · ETA"))
+            let finished = try run(pretrain + ["--effective-batch", "2", "--resume"], in: folder)
+            #expect(finished.code == 0 && finished.errors.contains("finished after update 4"), "\(finished.errors)")
+
+            let average = try run(["checkpoint", "average", "--last", "2", "out", "--output", "mean"], in: folder)
+            #expect(average.code == 0, "\(average.errors)")
+            let inspected = try run(["checkpoint", "inspect", "mean", "--json"], in: folder)
+            #expect(try inspected.json()["task"] as? String == "pretraining")
+            let again = try run(["checkpoint", "average", "out/last", "out/best", "--output", "mean"], in: folder)
+            #expect(again.code == 64 && again.errors.contains("is there already"))
+            let few = try run(["checkpoint", "average", "--last", "9", "out", "--output", "other"], in: folder)
+            #expect(few.code == 64 && few.errors.contains("holds 2 states"))
+            let named = try run(["checkpoint", "average", "out/last", "out/best", "--output", "other"], in: folder)
+            #expect(named.code == 0, "\(named.errors)")
+        }
+    }
+
+    @Test func wrongOptionsAreSixtyFour() throws {
+        try withTemporaryFolder { folder in
+            let pretrain = try Self.prepare(folder)
+            for (options, text) in [
+                (["--json"], "--dry-run"), (["--epochs-this-job", "0"], "at least 1"),
+                (["--effective-batch", "4", "--set", "optimization.update_freq=2"], "--set gives as well"),
+                (["--effective-batch", "5", "--set", "batching.num_concat_batches=2"], "4 or 6"),
+                (["--set", "checkpoint.keep_milestones=5 minutes"], "not minutes"),
+                (["--set", "watch.divergence=0.5"], "more than 1"),
+            ] {
+                let outcome = try run(pretrain + options, in: folder)
+                #expect(outcome.code == 64, "\(options): \(outcome.errors)")
+                #expect(outcome.errors.contains(text), "\(options): \(outcome.errors)")
+            }
+            #expect(try run(["checkpoint", "average", "--output", "x"]).code == 64)
+            #expect(try run(["checkpoint", "average", "a", "b", "--last", "2", "--output", "x"]).code == 64)
+        }
+    }
+}

@@ -1,0 +1,217 @@
+import Fetching
+import Foundation
+import TestServer
+import Testing
+
+@testable import Corpus
+
+@Suite struct LibriSpeechTests {
+    private let corpus: TestCorpus
+    private var output: URL { corpus.file("output") }
+    private var mirror: URL { corpus.file("mirror") }
+
+    init() throws {
+        corpus = try TestCorpus()
+        try FileManager.default.createDirectory(at: mirror, withIntermediateDirectories: true)
+    }
+
+    private func prepare(
+        _ names: String, limited: Bool = false, _ miniature: MiniatureLibriSpeech, server: TestServer? = nil,
+        source: URL? = nil, notice: @escaping (String) -> Void = { _ in }
+    ) throws -> LibriSpeechPreparation.Report {
+        let sums = try corpus.write("md5sum.txt", miniature.checksums(in: mirror))
+        let parts = try LibriSpeech.replacingChecksums(of: LibriSpeech.parts(named: names, limited: limited), by: sums)
+        var preparation = LibriSpeechPreparation(parts, output: output)
+        preparation.mirrors = [(server?.address ?? "http://127.0.0.1:1") + "/12"]
+        preparation.source = source
+        preparation.downloader.options.pause = .milliseconds(5)
+        preparation.downloader.options.rounds = 2
+        preparation.monitor = FetchMonitor(notice: notice)
+        return try preparation.run()
+    }
+
+    private func expect(_ name: String, _ recordings: [MiniatureLibriSpeech.Recording], root: URL) throws {
+        let manifest = try Manifest.read(output.appendingPathComponent(name + ".tsv"), labels: "ltr")
+        #expect(manifest.root.path == root.standardizedFileURL.path)
+        #expect((0..<manifest.count).map { manifest.path($0) } == recordings.map(\.path))
+        #expect(manifest.sampleCounts == recordings.map(\.samples))
+        #expect((0..<manifest.count).map { manifest[$0].labels } == recordings.map { Transcript.letters($0.text) })
+        let words = try Lines.read(output.appendingPathComponent(name + ".wrd"))
+        #expect(words == recordings.map(\.text))
+        try manifest.validate()
+        try LabelDictionary(contentsOf: output.appendingPathComponent("dict.ltr.txt")).validate(manifest)
+    }
+
+    @Test func partsBecomeListsAndASecondRunDoesNothing() throws {
+        let names = LibriSpeech.trainingNames + ["dev-clean"]
+        let miniature = try MiniatureLibriSpeech(names, in: mirror)
+        // Every first answer breaks off in the middle.
+        let server = try TestServer { request, number in
+            guard let content = miniature.files[request.target] else { return TestResponse(404) }
+            var response = TestResponse.file(content, request)
+            if request.rangeStart == nil { response.closesAfter = content.count / 2 }
+            return response
+        }
+        defer { server.stop() }
+        let report = try prepare(names.joined(separator: ","), miniature, server: server)
+        #expect(report.received == miniature.archives.values.reduce(0) { $0 + $1.count })
+        #expect(report.lists.map(\.name) == ["dev-clean"] + LibriSpeech.trainingNames + ["train-full-960"])
+        for name in names {
+            try expect(
+                name, #require(miniature.recordings[name]),
+                root: output.appendingPathComponent("LibriSpeech/" + name))
+        }
+        let combined = try LibriSpeech.trainingNames.flatMap { name in
+            try #require(miniature.recordings[name]).map { recording in
+                MiniatureLibriSpeech.Recording(
+                    path: name + "/" + recording.path, samples: recording.samples, text: recording.text)
+            }
+        }
+        try expect("train-full-960", combined, root: output.appendingPathComponent("LibriSpeech"))
+        let there = try FileManager.default.contentsOfDirectory(atPath: output.path)
+        #expect(!there.contains("archives") && !there.contains { $0.hasPrefix(".") })
+        #expect(FileManager.default.fileExists(atPath: output.path + "/LibriSpeech/LICENSE.TXT"))
+
+        let asked = server.requests.count
+        let inode = try FileManager.default.attributesOfItem(atPath: output.path + "/dev-clean.tsv")[.systemFileNumber]
+        let second = try prepare(names.joined(separator: ","), miniature, server: server)
+        #expect(second.received == 0 && second.lists == report.lists && server.requests.count == asked)
+        let after = try FileManager.default.attributesOfItem(atPath: output.path + "/dev-clean.tsv")[.systemFileNumber]
+        #expect(inode as? Int == after as? Int)
+        // A list that lost a file is made again.
+        try FileManager.default.removeItem(at: output.appendingPathComponent("dev-clean.wrd"))
+        _ = try prepare("dev-clean", miniature)
+        try expect(
+            "dev-clean", #require(miniature.recordings["dev-clean"]),
+            root: output.appendingPathComponent("LibriSpeech/dev-clean"))
+    }
+
+    @Test func limitedSupervisionIsSplit() throws {
+        let miniature = try MiniatureLibriSpeech(["librispeech_finetuning"], in: mirror)
+        let server = try TestServer(files: miniature.files)
+        defer { server.stop() }
+        let report = try prepare("none", limited: true, miniature, server: server)
+        let all = try #require(miniature.recordings["librispeech_finetuning"])
+        let root = output.appendingPathComponent("librispeech_finetuning")
+        for fold in 0..<6 {
+            let wanted = all.filter { $0.path.hasPrefix("1h/\(fold)/") }
+            #expect(wanted.count == 12)
+            try expect("train-10min-\(fold)", wanted, root: root)
+        }
+        try expect("train-1h", all.filter { $0.path.hasPrefix("1h/") }, root: root)
+        try expect("train-10h", all, root: root)
+        #expect(report.lists.map(\.utterances) == [12, 12, 12, 12, 12, 12, 72, 84])
+        #expect(try prepare("none", limited: true, miniature).lists == report.lists)
+    }
+
+    @Test func aCopyOnDiskIsRead() throws {
+        let miniature = try MiniatureLibriSpeech(["dev-clean", "dev-other", "test-clean"], in: mirror)
+        let server = try TestServer(files: miniature.files)
+        defer { server.stop() }
+        // One part unpacked, one as an archive, one not there.
+        try FileManager.default.removeItem(at: mirror.appendingPathComponent("LibriSpeech/dev-other"))
+        try FileManager.default.removeItem(at: mirror.appendingPathComponent("LibriSpeech/test-clean"))
+        let archive = mirror.appendingPathComponent("dev-other.tar.gz")
+        try #require(miniature.archives["dev-other.tar.gz"]).write(to: archive)
+        // Checksums are computed in another folder, for they pass through files of the same names.
+        let source = corpus.file("source")
+        try FileManager.default.moveItem(at: mirror, to: source)
+        try FileManager.default.createDirectory(at: mirror, withIntermediateDirectories: true)
+        let report = try prepare("dev-clean,dev-other,test-clean", miniature, server: server, source: source)
+        #expect(server.requests.map(\.target) == ["/12/test-clean.tar.gz"])
+        #expect(report.lists.count == 3)
+        for (name, root) in [
+            ("dev-clean", source), ("dev-other", output), ("test-clean", output),
+        ] {
+            try expect(
+                name, #require(miniature.recordings[name]), root: root.appendingPathComponent("LibriSpeech/" + name))
+        }
+        #expect(FileManager.default.fileExists(atPath: source.path + "/dev-other.tar.gz"))
+        #expect(throws: LibriSpeechError.nothingInSource(folder: source.path, parts: ["test-other"])) {
+            let parts = try LibriSpeech.parts(named: "test-other")
+            var preparation = LibriSpeechPreparation(parts, output: output)
+            preparation.source = source
+            _ = try preparation.run()
+        }
+    }
+
+    @Test func wrongArchivesAreRefused() throws {
+        let miniature = try MiniatureLibriSpeech(["dev-clean", "dev-other"], in: mirror)
+        var files = miniature.files
+        files["/12/dev-clean.tar.gz"]?[200] ^= 1
+        let server = try TestServer(files: files)
+        defer { server.stop() }
+        let error = #expect(throws: FetchError.self) { try prepare("dev-clean", miniature, server: server) }
+        #expect(error?.exitCode == 65 && "\(error as Any)".contains("MD5"))
+        #expect(!FileManager.default.fileExists(atPath: output.path + "/LibriSpeech"))
+        // A right checksum of an archive with another part in it.
+        let swapped = corpus.file("swapped")
+        try FileManager.default.createDirectory(at: swapped, withIntermediateDirectories: true)
+        let archive = swapped.appendingPathComponent("dev-clean.tar.gz")
+        try #require(miniature.archives["dev-other.tar.gz"]).write(to: archive)
+        let parts = try LibriSpeech.replacingChecksums(
+            of: LibriSpeech.parts(named: "dev-clean"),
+            by: corpus.write("sums", Checksum.compute(.md5, of: archive).digest + " *dev-clean.tar.gz\n"))
+        var preparation = LibriSpeechPreparation(parts, output: output)
+        preparation.source = swapped
+        #expect(throws: LibriSpeechError.otherContent(archive: archive.path, expected: "dev-clean")) {
+            try preparation.run()
+        }
+        #expect(throws: LibriSpeechError.noChecksum(archive: "dev-clean.tar.gz", file: corpus.file("empty").path)) {
+            try LibriSpeech.replacingChecksums(of: parts, by: corpus.write("empty", "\n"))
+        }
+        #expect(throws: LibriSpeechError.badChecksums(file: corpus.file("bad").path, line: 1, found: "abc  x")) {
+            try LibriSpeech.replacingChecksums(of: parts, by: corpus.write("bad", "abc  x\n"))
+        }
+    }
+
+    @Test func damagedCopiesAreNamed() throws {
+        func expectError(_ expected: String, _ change: (URL) throws -> Void) throws {
+            let fresh = corpus.file(UUID().uuidString)
+            try FileManager.default.createDirectory(at: fresh, withIntermediateDirectories: true)
+            _ = try MiniatureLibriSpeech(["dev-clean"], in: fresh)
+            try change(fresh.appendingPathComponent("LibriSpeech/dev-clean/84/7"))
+            var preparation = try LibriSpeechPreparation(LibriSpeech.parts(named: "dev-clean"), output: output)
+            preparation.source = fresh
+            let error = #expect(throws: LibriSpeechError.self, "\(expected)") { try preparation.run() }
+            #expect("\(error as Any)".contains(expected), "\(error as Any)")
+            #expect(!FileManager.default.fileExists(atPath: output.path + "/dev-clean.tsv"))
+        }
+        try expectError("84-7-0001.flac") {
+            try Data("84-7-0000 ONE\n".utf8).write(to: $0.appendingPathComponent("84-7.trans.txt"))
+        }
+        try expectError("no recording 84-7-0002.flac") {
+            try Data("84-7-0002 ONE\n".utf8).write(to: $0.appendingPathComponent("84-7.trans.txt"))
+        }
+        try expectError("84-7.trans.txt:1: expected words of the letters A to Z") {
+            try Data("84-7-0000 one\n".utf8).write(to: $0.appendingPathComponent("84-7.trans.txt"))
+        }
+        try expectError("1 of 6 recordings cannot be read") {
+            try Data("no audio".utf8).write(to: $0.appendingPathComponent("84-7-0000.flac"))
+        }
+    }
+
+    @Test func theCountOfPublishedPartsIsCompared() throws {
+        _ = try MiniatureLibriSpeech(["dev-clean"], in: mirror)
+        var preparation = try LibriSpeechPreparation(LibriSpeech.parts(named: "dev-clean"), output: output)
+        preparation.source = mirror
+        var notices: [String] = []
+        preparation.monitor = FetchMonitor(notice: { notices.append($0) })
+        #expect(try preparation.run().lists[0].utterances == 6)
+        #expect(notices.contains { $0.contains("has 6 recordings, where the published part has 2703") })
+    }
+
+    @Test func partsAreChosenByName() throws {
+        #expect(try LibriSpeech.parts(named: "all").count == 7)
+        #expect(try LibriSpeech.parts(named: "dev-other, dev-clean").map(\.name) == ["dev-clean", "dev-other"])
+        #expect(try LibriSpeech.parts(named: "none", limited: true).map(\.isLimitedSupervision) == [true])
+        #expect(throws: LibriSpeechError.unknownPart("dev")) { try LibriSpeech.parts(named: "dev") }
+        #expect(LibriSpeech.parts.allSatisfy { $0.checksum != nil && $0.size != nil })
+        #expect(LibriSpeech.limitedSupervision.checksum?.kind == .sha256)
+    }
+
+    @Test func theDictionaryIsThePublicModels() {
+        let symbols = LabelDictionary.librispeech.symbols
+        #expect(symbols.count == 32 && symbols[4] == "|" && symbols[5] == "E" && symbols[31] == "Z")
+    }
+}

@@ -1,0 +1,89 @@
+import Foundation
+import Testing
+import Torch
+
+@testable import Interchange
+@testable import Wav2Vec2
+
+/// The two halves of `Scripts/check-transformers`: what Transformers is to read, and what it wrote.
+///
+/// The folder named by `WAV2VEC2_EXCHANGE_DIR` holds Transformers' models in `theirs` and receives ours in `ours`.
+@Suite struct ExchangeTests {
+    private static let folder = ProcessInfo.processInfo.environment["WAV2VEC2_EXCHANGE_DIR"].map {
+        URL(fileURLWithPath: $0, isDirectory: true)
+    }
+
+    /// Two recordings of the same length, so that no padding is involved.
+    private static let lengths = [6_000, 6_000]
+    private static func input() throws -> Tensor {
+        try Tensor.normal([2, lengths[0]], dtype: .float32, generator: Generator(seed: 11))
+    }
+
+    /// What a checkpoint's model makes of the input: [recordings, frames, channels] by stage.
+    private static func outputs(_ checkpoint: Checkpoint, _ input: Tensor) throws -> [String: Tensor] {
+        let samples = try input.reshaped(-1)
+        let lengths = (0..<input.size(0)).map { _ in input.size(1) }
+        return try withoutGradient {
+            var found: [String: Tensor] = [:]
+            switch checkpoint.description.task {
+            case .ctc: found["logits"] = try checkpoint.ctcModel()(samples, lengths: lengths).logits
+            case .encoder: found["context"] = try checkpoint.sharedModel()(samples, lengths: lengths).context
+            case .pretraining:
+                let model = try checkpoint.pretrainingModel()
+                found["context"] = try model.model(samples, lengths: lengths).context
+                let features = try model.model.features(samples, lengths: lengths)
+                let quantizer = try #require(model.quantizer)
+                found["quantized"] = try model.targetProjection(
+                    quantizer(features.normalized, temperature: 1, noise: .none).vectors)
+                found["predictions"] = try model.finalProjection(#require(found["context"]))
+            }
+            return try found.mapValues { try $0.reshaped(input.size(0), -1, $0.size(1)) }
+        }
+    }
+
+    @Test func transformersGetsModelsAndWhatTheyCompute() throws {
+        try withTemporaryFolder { temporary in
+            let place = (Self.folder ?? temporary).appendingPathComponent("ours")
+            for format in CheckpointFormat.allCases {
+                for model in SmallModel.all where format.isFolder || model.task != .encoder {
+                    let name = model.testDescription.replacing(", ", with: "-")
+                    let folder = place.appendingPathComponent(format.rawValue)
+                    let file = folder.appendingPathComponent(format.isFolder ? name : name + ".pt")
+                    try? FileManager.default.removeItem(at: file)
+                    let native = try Checkpoint.read(model.write(to: temporary, UUID().uuidString))
+                    #expect(try native.convert(to: file, format: format) == [])
+                    let input = try Self.input()
+                    var expected = try Self.outputs(Checkpoint.read(file), input)
+                    #expect(try differences(expected, Self.outputs(native, input)) == [])
+                    expected["input"] = input
+                    try TensorFile.write(expected, to: folder.appendingPathComponent(name + ".expected.safetensors"))
+                }
+            }
+        }
+    }
+
+    @Test(.enabled(if: folder != nil, "Scripts/check-transformers runs this"))
+    func whatTransformersWroteComputesTheSame() throws {
+        let place = try #require(Self.folder).appendingPathComponent("theirs")
+        let names = try FileManager.default.contentsOfDirectory(atPath: place.path).filter {
+            !$0.contains(".expected.")
+        }
+        #expect(names.count >= 6)
+        for name in names.sorted() {
+            let checkpoint = try Checkpoint.read(place.appendingPathComponent(name))
+            #expect(checkpoint.notCarriedOver == [], "\(name)")
+            var expected = try TensorFile.read(place.appendingPathComponent(name + ".expected.safetensors"))
+            let input = try #require(expected["input"])
+            expected["input"] = nil
+            let found = try Self.outputs(checkpoint, input)
+            #expect(!expected.isEmpty)
+            for (stage, tensor) in expected {
+                let own = try #require(found[stage], "\(name) has no \(stage)")
+                let error = try (own - tensor).magnitude().maximum(0).maximum(0).maximum(0).item()
+                let scale = try tensor.magnitude().maximum(0).maximum(0).maximum(0).item()
+                #expect(
+                    own.shape == tensor.shape && error <= 1e-5 * scale, "\(name): \(stage) differs by \(error / scale)")
+            }
+        }
+    }
+}

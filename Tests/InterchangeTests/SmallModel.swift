@@ -1,0 +1,118 @@
+import Foundation
+import Testing
+import Torch
+
+@testable import Interchange
+@testable import Wav2Vec2
+
+/// Small models with random weights, as tests write and read them.
+struct SmallModel: Sendable, CustomTestStringConvertible {
+    var task: ModelDescription.Task
+    /// Layer norm in the extractor and before blocks, and biases, as LARGE has them.
+    var isLarge = false
+    /// Whether features have as many channels as the encoder, so that nothing projects them.
+    var isSquare = false
+
+    static let all = [ModelDescription.Task.pretraining, .ctc, .encoder].flatMap { task in
+        [SmallModel(task: task), SmallModel(task: task, isLarge: true), SmallModel(task: task, isSquare: true)]
+    }
+    static let labels = ["<s>", "<pad>", "</s>", "<unk>", "|", "E", "T", "A", "'"]
+
+    var testDescription: String { "\(task.rawValue)\(isLarge ? ", large" : "")\(isSquare ? ", square" : "")" }
+
+    func description() throws -> ModelDescription {
+        var model = ModelConfiguration()
+        let channels = isSquare ? 32 : 16
+        model.convFeatureLayers = try ConvolutionLayers(
+            parsing: "[(\(channels),10,5)]+[(\(channels),3,2)]*4+[(\(channels),2,2)]*2")
+        model.encoderLayers = 2
+        model.encoderEmbedDim = 32
+        model.encoderFfnEmbedDim = 48
+        model.encoderAttentionHeads = 4
+        model.convPos = 16
+        model.convPosGroups = 4
+        model.finalDim = 16
+        model.latentDim = 16
+        model.latentVars = 8
+        if isLarge {
+            model.extractorMode = .layerNorm
+            model.layerNormFirst = true
+            model.convBias = true
+        }
+        var description = ModelDescription(task: task, model: model)
+        description.normalize = isLarge
+        // Hugging Face's objective has no penalty on the features' energy.
+        description.objective.lossWeights = [0.1, 0]
+        // fairseq's least number of spans, which its options cannot change.
+        description.masking.time.minMasks = 2
+        if task == .ctc { description.labels = Self.labels }
+        return description
+    }
+
+    /// Random weights by fairseq's names, every tensor in memory of its own.
+    func state(seed: Int64 = 7) throws -> [String: Tensor] {
+        let description = try description()
+        let initializer = try Initializer.random(seed: seed)
+        let model: Module
+        switch task {
+        case .pretraining: model = try PretrainingModel(description.model, initializer: initializer)
+        case .ctc: model = try CTCModel(description.model, labels: Self.labels.count, initializer: initializer)
+        case .encoder: model = try Wav2Vec2Model(description.model, initializer: initializer)
+        }
+        // Biases and norms too are to be no constants.
+        let noise = try Generator(seed: seed + 1)
+        for parameter in model.parameters() {
+            try parameter.tensor.copy(
+                from: parameter.tensor + Tensor.normal(parameter.tensor.shape, dtype: .float32, generator: noise) * 0.1)
+        }
+        return try FusedParameters.split(model.state()).mapValues { try $0.contiguous() }
+    }
+
+    /// Writes it in a format and returns where.
+    func write(to folder: URL, _ name: String = "model", format: CheckpointFormat = .native) throws -> URL {
+        let url = folder.appendingPathComponent(name)
+        try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+        try Checkpoint.write(description(), state: state(), to: url, format: format)
+        return url
+    }
+}
+
+/// The fixtures made by the reference implementations.
+let golden = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .appendingPathComponent("Fixtures/golden")
+
+/// Calls `body` with a new folder, which is removed afterwards.
+func withTemporaryFolder<Result>(_ body: (URL) throws -> Result) throws -> Result {
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("wav2vec2-tests-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    return try body(folder)
+}
+
+/// Calls `body` with a copy of a golden folder.
+func withCopy<Result>(of name: String, _ body: (URL) throws -> Result) throws -> Result {
+    try withTemporaryFolder { folder in
+        let copy = folder.appendingPathComponent(name)
+        try FileManager.default.copyItem(at: golden.appendingPathComponent(name), to: copy)
+        return try body(copy)
+    }
+}
+
+/// Changes a JSON file of a folder; one that is missing starts empty.
+func edit(_ folder: URL, _ name: String, _ body: (inout [String: Any]) -> Void) throws {
+    let file = folder.appendingPathComponent(name)
+    let data = FileManager.default.contents(atPath: file.path) ?? Data("{}".utf8)
+    var object = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+    body(&object)
+    try JSONSerialization.data(withJSONObject: object).write(to: file)
+}
+
+/// The names of tensors that are not bit for bit the same in two states, or in one of them only.
+func differences(_ first: [String: Tensor], _ second: [String: Tensor]) throws -> [String] {
+    try Set(first.keys).union(second.keys).sorted().filter { name in
+        guard let one = first[name], let other = second[name], one.shape == other.shape, one.dtype == other.dtype
+        else { return true }
+        let bytes = try [one, other].map { try $0.contiguous().withUnsafeMutableBytes { Data($0) } }
+        return bytes[0] != bytes[1]
+    }
+}

@@ -1,0 +1,137 @@
+import Foundation
+import Interchange
+import Testing
+import Torch
+import Wav2Vec2
+
+@testable import Training
+
+@Suite(.serialized) struct CheckpointKeepingTests {
+    init() {
+        // What is computed is tiny, and test machines are busy.
+        LibTorch.threads = 1
+    }
+
+    private func folders(_ corpus: SyntheticCorpus, _ output: String) throws -> [String] {
+        try FileManager.default.contentsOfDirectory(atPath: corpus.file(output).path)
+            .filter { $0.hasPrefix("update-") || $0.hasPrefix(".") }.sorted()
+    }
+
+    @Test func theNewestAndTheMilestonesStay() throws {
+        let corpus = try SyntheticCorpus(utterances: 5)
+        let job = try corpus.job(
+            .pretraining, "run",
+            ["checkpoint.keep_last_checkpoints=2", "checkpoint.keep_milestones=[1, 3]", "validation.every=off"])
+        #expect(try Trainer(job).run() == .finished)
+        #expect(try folders(corpus, "run") == ["update-1", "update-3", "update-5", "update-6"])
+        for update in [1, 3, 5, 6] {
+            #expect(try TrainingState.read(corpus.file("run/update-\(update)")).update == update)
+        }
+        #expect(try corpus.bytes("run") == corpus.bytes("run", "update-6"))
+        #expect(try TrainingState.read(corpus.file("run/last")).finished)
+        #expect(
+            try newestStates(of: corpus.file("run"), count: 2).map(\.lastPathComponent) == ["update-6", "update-5"])
+        #expect(throws: TrainingError.self) { try newestStates(of: corpus.file("run"), count: 5) }
+        // A run that is resumed with less to keep removes the rest.
+        var less = try corpus.job(.pretraining, "run", ["checkpoint.keep_milestones=3 updates"])
+        less.resume = true
+        #expect(try Trainer(less).run() == .finished)
+        #expect(try folders(corpus, "run") == ["update-3", "update-6"])
+    }
+
+    @Test func milestonesAreSavedWhenNothingElseIs() throws {
+        let corpus = try SyntheticCorpus(utterances: 5)
+        // Five utterances make two updates an epoch.
+        let job = try corpus.job(
+            .pretraining, "run",
+            ["checkpoint.save_every=100", "checkpoint.keep_milestones=1 epochs", "validation.every=off"])
+        #expect(try Trainer(job).run() == .finished)
+        for folder in try folders(corpus, "run") {
+            #expect(try TrainingState.read(corpus.file("run/\(folder)")).position == 0)
+        }
+        #expect(try folders(corpus, "run").count >= 2)
+        // From a milestone a new run can begin.
+        var other = try corpus.job(.pretraining, "other")
+        other.from = corpus.file("run/\(try folders(corpus, "run")[0])")
+        #expect(try Trainer(other).run() == .finished)
+    }
+
+    @Test func aDamagedStateNamesAnOlderOne() throws {
+        let corpus = try SyntheticCorpus(utterances: 5)
+        var job = try corpus.job(
+            .pretraining, "run", ["checkpoint.keep_last_checkpoints=2", "optimization.max_update=2"])
+        _ = try Trainer(job).run()
+        job.resume = true
+        job.recipe.optimization.maxUpdate = 3
+        // The newest kept state shares its files with the last one, so that both are damaged.
+        let weights = corpus.file("run/last/model.safetensors")
+        let handle = try FileHandle(forWritingTo: weights)
+        try handle.truncate(atOffset: 1_000)
+        try handle.close()
+        do {
+            _ = try Trainer(job)
+            Issue.record("half a checkpoint was resumed")
+        } catch let error as TrainingError {
+            #expect("\(error)".contains("update-1 was kept: remove last and rename it to last"))
+        }
+        try FileManager.default.removeItem(at: corpus.file("run/last"))
+        try FileManager.default.removeItem(at: corpus.file("run/update-2"))
+        try FileManager.default.moveItem(at: corpus.file("run/update-1"), to: corpus.file("run/last"))
+        #expect(try Trainer(job).run() == .finished)
+    }
+
+    @Test func foldersThatAreNotOursAreLeftAlone() throws {
+        let corpus = try SyntheticCorpus(utterances: 5)
+        var job = try corpus.job(.pretraining, "run", ["optimization.max_update=1"])
+        _ = try Trainer(job).run()
+        let mine = corpus.file("run/update-7")
+        try FileManager.default.createDirectory(at: mine, withIntermediateDirectories: false)
+        try Data("notes".utf8).write(to: mine.appendingPathComponent("notes.txt"))
+        job.recipe.optimization.maxUpdate = 2
+        job.resume = true
+        _ = try Trainer(job).run()
+        #expect(try String(contentsOf: mine.appendingPathComponent("notes.txt"), encoding: .utf8) == "notes")
+    }
+
+    @Test func withNoSaveNothingIsSaved() throws {
+        let corpus = try SyntheticCorpus(utterances: 5)
+        let job = try corpus.job(.pretraining, "run", ["checkpoint.no_save=true", "checkpoint.keep_milestones=[2]"])
+        var lines: [String] = []
+        #expect(try Trainer(job) { lines.append($0) }.run { SIGINT } == .stopped(signal: SIGINT))
+        #expect(lines.contains { $0.contains("nothing is saved") })
+        #expect(
+            try FileManager.default.contentsOfDirectory(atPath: corpus.file("run").path).sorted()
+                == ["metrics.jsonl", "recipe.yaml", "tensorboard"])
+    }
+
+    @Test func averagesAreOfAllWeightsAndOfLikeModelsOnly() throws {
+        let corpus = try SyntheticCorpus(utterances: 5)
+        let job = try corpus.job(
+            .pretraining, "run", ["checkpoint.keep_last_checkpoints=3", "optimization.max_update=3"])
+        _ = try Trainer(job).run()
+        let checkpoints = try (1...3).map { try Checkpoint.read(corpus.file("run/update-\($0)")) }
+        let average = try Checkpoint.average(checkpoints)
+        #expect(Set(average.keys) == Set(checkpoints[0].state.keys))
+        for (name, tensor) in average {
+            let parts = try checkpoints.map { try #require($0.state[name]).elements(Float.self) }
+            let expected = parts[0].indices.map { index in
+                Float(parts.reduce(0.0) { $0 + Double($1[index]) } / 3)
+            }
+            #expect(try tensor.elements(Float.self) == expected, "\(name)")
+        }
+        // It can be loaded as any other.
+        let folder = corpus.file("average")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        try Checkpoint.write(checkpoints[0].description, state: average, to: folder)
+        _ = try Checkpoint.read(folder).pretrainingModel()
+
+        let other = try corpus.job(.pretraining, "other", ["optimization.max_update=1", "model.encoder_layers=1"])
+        _ = try Trainer(other).run()
+        do {
+            _ = try Checkpoint.average([checkpoints[0], Checkpoint.read(corpus.file("other/last"))])
+            Issue.record("models of different depth were averaged")
+        } catch {
+            #expect("\(error)".contains("encoder_layers is 1") && "\(error)".contains("cannot be averaged"))
+        }
+    }
+}

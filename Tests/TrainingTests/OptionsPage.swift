@@ -1,0 +1,97 @@
+import Foundation
+
+@testable import Training
+
+/// The tables of the documentation's page *Options*, and the originals' options that stand in the fixtures.
+struct OptionsPage {
+    /// A key with what the originals call it.
+    struct Row {
+        var key: String
+        var fairseq: [String]
+        var nvidia: [String]
+    }
+
+    private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+        .appendingPathComponent("../..").standardized
+    /// Keys that change how fast something happens or is told, not what: they have defaults of their own.
+    static let free: Set<String> = ["data.workers", "logging.log_every"]
+
+    static let file = root.appendingPathComponent("Documentation/wav2vec2.docc/Options.md")
+
+    let text: String
+    /// The rows that map a key.
+    var rows: [Row] = []
+    /// The options that have no key: fairseq's, and NVIDIA's.
+    var others: (fairseq: [String], nvidia: [String]) = ([], [])
+
+    init() throws {
+        text = try String(contentsOf: Self.file, encoding: .utf8)
+        var columns: [String] = []
+        for line in text.components(separatedBy: "\n") {
+            guard line.hasPrefix("|") else {
+                columns = []
+                continue
+            }
+            let cells = line.split(separator: "|", omittingEmptySubsequences: false).dropFirst().dropLast()
+                .map { $0.trimmingCharacters(in: .whitespaces) }
+            if columns.isEmpty {
+                columns = cells
+            } else if columns == ["Key", "fairseq", "NVIDIA", "Meaning"], cells[0].hasPrefix("`") {
+                rows.append(
+                    Row(key: Self.codes(cells[0])[0], fairseq: Self.codes(cells[1]), nvidia: Self.codes(cells[2])))
+            } else if columns == ["fairseq", "NVIDIA", "Here"] {
+                others.fairseq += Self.codes(cells[0])
+                others.nvidia += Self.codes(cells[1])
+            }
+        }
+    }
+
+    /// The texts between backticks.
+    private static func codes(_ cell: String) -> [String] {
+        cell.components(separatedBy: "`").enumerated().filter { $0.offset % 2 == 1 }.map(\.element)
+    }
+
+    // MARK: - The originals
+
+    /// A fixture's lines after its header, as cells.
+    static func fixture(_ name: String) throws -> (header: [String], lines: [[String]]) {
+        let url = root.appendingPathComponent("Tests/Fixtures/options/\(name).tsv")
+        let lines = try String(contentsOf: url, encoding: .utf8).split(separator: "\n").map {
+            $0.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
+        }
+        return (lines[0], Array(lines.dropFirst()))
+    }
+
+    /// What one of NVIDIA's scripts finally passes: every option with its value.
+    static func script(_ name: String) throws -> [String: String] {
+        let (header, lines) = try fixture("nvidia-scripts")
+        guard let column = header.firstIndex(of: name) else { return [:] }
+        return Dictionary(uniqueKeysWithValues: lines.map { ($0[0], $0[column]) })
+    }
+
+    // MARK: - Values of the recipes
+
+    /// The table of some recipes' values: every key whose value NVIDIA's scripts decide.
+    func values(_ recipes: [(name: String, script: String)]) throws -> String {
+        let scripts = try recipes.map { try Self.script($0.script) }
+        let loaded = try recipes.map { try Recipe.load($0.name).values }
+        var lines = ["| Key | fairseq | " + recipes.map { "`\($0.name)`" }.joined(separator: " | ") + " |"]
+        lines.append("| --- | --- |" + recipes.map { _ in " --- |" }.joined())
+        let isPassed = { (option: String) in !["checkpoint", "absent"].contains(scripts[0][option] ?? "absent") }
+        for row in rows where !Self.free.contains(row.key) && row.nvidia.contains(where: isPassed) {
+            let name = row.fairseq.first.map { "`\($0)`" } ?? ""
+            lines.append(
+                "| `\(row.key)` | \(name) | " + loaded.map { "`\($0[row.key] ?? "")`" }.joined(separator: " | ") + " |")
+        }
+        return lines.joined(separator: "\n")
+    }
+
+    /// Where a table of values stands in the page.
+    func range(of name: String) throws -> Range<String.Index> {
+        let (first, last) = ("<!-- \(name) values: written by the tests -->\n", "<!-- end of values -->")
+        guard let start = text.range(of: first)?.upperBound,
+            let end = text.range(of: last, range: start..<text.endIndex)?.lowerBound
+        else { throw CocoaError(.fileReadCorruptFile) }
+        return start..<end
+    }
+}

@@ -1,0 +1,131 @@
+import Foundation
+import Testing
+import Wav2Vec2
+
+@testable import Training
+
+/// Recipes, the documentation's table of options, and what NVIDIA's scripts pass must say the same.
+///
+/// `UPDATE_SNAPSHOTS=1 swift test --filter OptionsTests` renews the table of the recipes' values.
+@Suite struct OptionsTests {
+    private static let pretraining = [("base", "pretrain_base"), ("large", "pretrain_large")]
+    private static let finetuning = [
+        ("finetune-base-1h", "finetune_base_1h"), ("finetune-base-10h", "finetune_base_10h"),
+        ("finetune-base-100h", "finetune_base_100h"), ("finetune-base-960h", "finetune_base_960h"),
+        ("finetune-vox-100h", "finetune_vox_100h"), ("finetune-vox-960h", "finetune_vox_960h"),
+        ("finetune-vox-960h-cv", "finetune_vox_960h_cv"),
+    ]
+    private static let benchmarks = [
+        ("base-benchmark", "pretrain_base_benchmark"), ("finetune-base-benchmark", "finetune_base_benchmark"),
+    ]
+    private static let scripts = pretraining + finetuning + benchmarks
+
+    @Test func everyKeyStandsInTheTableOnce() throws {
+        let documented = try OptionsPage().rows.map(\.key)
+        let keys = Recipe.table.settings.map(\.name)
+        #expect(Set(keys).subtracting(documented).sorted() == [], "keys that the page Options does not have")
+        #expect(Set(documented).subtracting(keys).sorted() == [], "rows of the page Options without a key")
+        #expect(documented.count == Set(documented).count)
+    }
+
+    @Test func everyOptionOfTheOriginalsIsMapped() throws {
+        let page = try OptionsPage()
+        let fairseq = Set(try OptionsPage.fixture("fairseq").lines.map { $0[0] })
+        let nvidia = Set(
+            try OptionsPage.fixture("nvidia-scripts").lines.map { $0[0] }
+                + OptionsPage.fixture("nvidia-inference").lines.map { $0[0] })
+        for (name, options, mapped, others) in [
+            ("fairseq", fairseq, page.rows.flatMap(\.fairseq), page.others.fairseq),
+            ("NVIDIA", nvidia, page.rows.flatMap(\.nvidia), page.others.nvidia),
+        ] {
+            let told = Set(mapped + others)
+            #expect(options.subtracting(told).sorted() == [], "\(name)'s options that the page does not tell of")
+            #expect(told.subtracting(options).sorted() == [], "\(name) has no such options")
+            #expect(Set(mapped).isDisjoint(with: others), "an option cannot both have a key and have none")
+        }
+    }
+
+    @Test func everyScriptHasARecipe() throws {
+        let scripts = try OptionsPage.fixture("nvidia-scripts").header.dropFirst()
+        #expect(Set(scripts) == Set(Self.scripts.map(\.1)))
+        #expect(Set(Self.scripts.map(\.0)).isSubset(of: Set(Recipe.builtInNames)))
+    }
+
+    /// Keys that say something else than the option of the originals: what they must be, given the script's options.
+    private static func translated(
+        _ key: String, _ script: [String: String], pretrains: Bool
+    ) throws -> String? {
+        func number(_ name: String) throws -> Int { try #require(script[name].flatMap(Int.init), "\(name)") }
+        switch key {
+        case "optimization.schedule": return ["poly": "polynomial", "exp": "exponential"][script["lr_policy"] ?? ""]
+        // Our recipes are for one process.
+        case "optimization.update_freq": return String(try number("update_freq") * number("processes"))
+        case "batching.crop": return pretrains ? "to_shortest" : "none"
+        case "batching.max_tokens_valid":
+            return script["max_tokens_valid"] == script["max_tokens"] ? "off" : script["max_tokens_valid"]
+        case "precision.mode": return script["fp16"] == "true" ? "fp16" : script["bf16"] == "true" ? "bf16" : "fp32"
+        case "checkpoint.save_every": return script["save_frequency"].map { "\($0) epochs" }
+        // Their scripts turn the islands on with the format; here that is what auto means.
+        case _ where key.hasPrefix("precision.fp32_"): return script["fp16"] == "true" ? nil : "auto"
+        case "checkpoint.keep_milestones": return "off"
+        // What the scripts set for each mode, which `auto` stands for.
+        case _ where key.hasPrefix("precision.fp32_"): return "auto"
+        default: return nil
+        }
+    }
+
+    /// A benchmark is the recipe that it measures, but for its length and what it keeps.
+    @Test(arguments: [("base-benchmark", "base"), ("finetune-base-benchmark", "finetune-base-960h")])
+    func benchmarksDifferInLengthOnly(_ benchmark: String, _ recipe: String) throws {
+        let original = try Recipe.load(recipe).values
+        let differing = try Recipe.load(benchmark).values.filter { original[$0.key] != $0.value }
+        #expect(
+            Set(differing.keys) == ["optimization.max_epoch", "checkpoint.no_save", "logging.benchmark_epochs_num"])
+        let script = try OptionsPage.script(Self.benchmarks.first { $0.0 == benchmark }?.1 ?? "")
+        #expect(differing["optimization.max_epoch"] == script["epochs_this_job"])
+    }
+
+    /// A value as numbers where it is made of them, so that `2.0 0.5` equals `[2, 0.5]`.
+    private static func normalised(_ text: String, of key: String) throws -> String {
+        if key == "model.conv_feature_layers" { return try ConvolutionLayers(parsing: text).description }
+        let text = text != "none" ? text : key == "data.min_sample_size" ? "0" : "off"
+        let words = text.trimmingCharacters(in: CharacterSet(charactersIn: "[]")).split { " ,".contains($0) }
+        let numbers = words.compactMap { Double($0) }
+        return numbers.count == words.count ? "\(numbers)" : text
+    }
+
+    @Test(arguments: Self.scripts)
+    func recipesHoldWhatTheScriptPasses(_ recipe: String, _ name: String) throws {
+        let script = try OptionsPage.script(name)
+        let values = try Recipe.load(recipe).values
+        var compared = 0
+        for row in try OptionsPage().rows where !OptionsPage.free.contains(row.key) {
+            guard let passed = row.nvidia.first.flatMap({ script[$0] }), !["checkpoint", "absent"].contains(passed)
+            else { continue }
+            let wanted = try Self.translated(row.key, script, pretrains: name.hasPrefix("pretrain")) ?? passed
+            let found = try #require(values[row.key], "\(row.key)")
+            #expect(
+                try Self.normalised(found, of: row.key) == Self.normalised(wanted, of: row.key),
+                "\(recipe): \(row.key) is \(found), and NVIDIA's \(name) passes \(wanted)")
+            compared += 1
+        }
+        let batch = try ["processes", "num_concat_batches", "update_freq"].map {
+            try #require(script[$0].flatMap(Int.init), "\($0)")
+        }
+        #expect(values["batching.effective_batch"] == String(batch.reduce(1, *)))
+        #expect(compared > (name.hasPrefix("pretrain") ? 75 : 45), "\(compared) values were compared")
+    }
+
+    @Test func theTablesOfValuesAreThoseOfTheRecipes() throws {
+        for (name, recipes) in [("pretraining", Self.pretraining), ("finetuning", Self.finetuning)] {
+            let page = try OptionsPage()
+            let table = try page.values(recipes.map { (name: $0.0, script: $0.1) }) + "\n"
+            let range = try page.range(of: name)
+            if ProcessInfo.processInfo.environment["UPDATE_SNAPSHOTS"] == "1" {
+                try Data(page.text.replacingCharacters(in: range, with: table).utf8).write(to: OptionsPage.file)
+            } else {
+                #expect(page.text[range] == table, "the values changed: look at them, and renew the table")
+            }
+        }
+    }
+}
