@@ -20,6 +20,8 @@ struct Program: AsyncParsableCommand {
             FinetuneCommand.self,
             EvaluateCommand.self,
             TranscribeCommand.self,
+            AlignCommand.self,
+            LanguageModelCommand.self,
             DataCommand.self,
             CheckpointCommand.self,
             BenchmarkCommand.self,
