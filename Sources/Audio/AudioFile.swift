@@ -198,7 +198,7 @@ public enum AudioFile {
     }
 
     /// For a range, decodes from a little before it on: the filter then holds what it would hold in the whole signal, and
-    /// the part equals that part of the whole but for rounding (−120 dB).
+    /// the part equals that part of the whole to 1e-5 of full scale.
     private static func readResampled(
         _ reader: SoundFileReader, sampleRate: Int, frames: Range<Int>?
     ) throws -> [Float] {

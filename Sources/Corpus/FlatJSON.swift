@@ -2,7 +2,7 @@ import Foundation
 
 /// Reads the members of a JSON object on one line, as long as all values are strings, numbers, `true`, `false` or `null`.
 ///
-/// What it does not understand it leaves to Foundation's parser, which is a hundred times slower: it never accepts what
+/// What it does not understand it leaves to Foundation's parser, which makes objects of everything: it never accepts what
 /// that parser refuses.
 struct FlatJSON {
     /// A member's value.

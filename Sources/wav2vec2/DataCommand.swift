@@ -8,7 +8,8 @@ struct DataCommand: AsyncParsableCommand {
         commandName: "data",
         abstract: "Prepare recordings and transcripts for training.",
         subcommands: [
-            ManifestCommand.self, CombineCommand.self, ConvertCommand.self, LabelsCommand.self, DictionaryCommand.self,
+            ManifestCommand.self, CombineCommand.self, DataConvertCommand.self, LabelsCommand.self,
+            DictionaryCommand.self,
             LibriSpeechCommand.self,
         ])
 }

@@ -7,7 +7,7 @@ import Training
 extension AudioFileFormat: ExpressibleByArgument {}
 
 /// `wav2vec2 data convert`: recordings in another format, sampling rate and speed.
-struct ConvertCommand: ParsableCommand {
+struct DataConvertCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "convert",
         abstract: "Write a manifest's recordings in another format, sampling rate or speed.",

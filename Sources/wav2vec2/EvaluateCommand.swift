@@ -29,6 +29,8 @@ struct EvaluateCommand: AsyncParsableCommand {
     @Option(help: "Write one JSON line an utterance, with reference, hypothesis and errors, to this file.")
     var utterances: String?
 
+    @OptionGroup(title: "Decoding") var decoding: DecodingOptions
+
     @OptionGroup var compute: ComputeOptions
 
     @Flag(help: "Print one JSON object; rates are fractions.")
@@ -36,7 +38,7 @@ struct EvaluateCommand: AsyncParsableCommand {
 
     func run() async throws {
         try compute.apply()
-        let recognizer = try model.recognizer(device: compute.device)
+        let recognizer = try model.recognizer(device: compute.device, decoder: decoding.recognitionDecoder)
         let evaluation = try await Evaluator(recognizer).evaluate(fileURL(manifest), labels: labels) { done, total in
             Console.progress("evaluate: \(done) of \(total) utterances")
         }

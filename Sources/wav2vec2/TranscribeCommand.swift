@@ -37,6 +37,8 @@ struct TranscribeCommand: AsyncParsableCommand {
     @Option(help: "A folder for one .txt or .json file a recording; made if need be.", completion: .directory)
     var output: String?
 
+    @OptionGroup(title: "Decoding") var decoding: DecodingOptions
+
     @OptionGroup var compute: ComputeOptions
 
     @Argument(
@@ -46,7 +48,7 @@ struct TranscribeCommand: AsyncParsableCommand {
 
     func run() async throws {
         try compute.apply()
-        let recognizer = try model.recognizer(device: compute.device)
+        let recognizer = try model.recognizer(device: compute.device, decoder: decoding.recognitionDecoder)
         let (paths, hasFolder) = try list()
         let writer = try Writer(
             format: format, output: output.map(fileURL), bare: paths.count == 1 && !hasFolder, paths: paths)

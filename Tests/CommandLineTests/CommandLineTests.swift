@@ -6,7 +6,7 @@ import Torch
 import Wav2Vec2
 
 /// A folder with a tiny random checkpoint, three recordings with labels, and a manifest of them.
-private struct Fixture {
+struct Fixture {
     static let symbols = ["<s>", "<pad>", "</s>", "<unk>", "|", "E", "T", "A"]
     let folder: URL
     var checkpoint: String { folder.appendingPathComponent("model").path }

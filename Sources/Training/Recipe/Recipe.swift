@@ -68,7 +68,7 @@ public struct Recipe: Sendable, Equatable {
         /// What the number of utterances is a multiple of, as far as `maxTokens` allows.
         public var requiredBatchSizeMultiple = 8
         /// What the length of cropped utterances is a multiple of, in frames.
-        public var requiredSeqLenMultiple = 1
+        public var requiredSeqLenMultiple = 2
         /// How many sub-batches go through the model at once.
         public var numConcatBatches = 1
         /// Of how many sub-batches an update is meant to be, over all processes; `nil` where any number will do.
