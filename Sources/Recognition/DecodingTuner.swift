@@ -38,8 +38,9 @@ public struct DecodingTuner: Sendable {
         let manifest = try Manifest.read(url, labels: labels)
         try manifest.validate()
         guard manifest.hasLabels else { throw CorpusError.noLabels(manifest: manifest.name) }
-        let tolerance = manifest.lengthTolerance
-        let recordings = (0..<manifest.count).map { Recording(manifest[$0], tolerance: tolerance) }
+        let recordings = (0..<manifest.count).map {
+            Recording(manifest[$0], tolerance: manifest.lengthTolerance(of: $0))
+        }
         scores = try await recognizer.logProbabilities(recordings).map { result in
             do { return try result.get() } catch RecognitionError.tooShort { return [] }
         }
