@@ -46,7 +46,7 @@ let package = Package(
                 .unsafeFlags([
                     "-isystem", "\(libTorch)/include", "-isystem",
                     "\(libTorch)/include/torch/csrc/api/include", "-Wall", "-Wextra",
-                ])
+                ]),
             ],
             linkerSettings: libTorchLinker),
         .systemLibrary(name: "CSndfile", pkgConfig: "sndfile", providers: [.apt(["libsndfile1-dev"])]),

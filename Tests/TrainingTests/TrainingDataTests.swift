@@ -11,7 +11,10 @@ import Torch
 
     private func data(_ manifest: Manifest, _ recipe: Recipe, epoch: Int = 0, position: Int = 0) throws -> TrainingData
     {
-        try TrainingData(
+        // An update is one micro-batch here.
+        var recipe = recipe
+        recipe.optimization.updateFreq = 1
+        return try TrainingData(
             manifest, recipe: recipe, receptiveField: 400, dictionary: nil, epoch: epoch, position: position)
     }
 
@@ -20,7 +23,7 @@ import Torch
         var result: [(epoch: Int, position: Int, batch: MicroBatch)] = []
         while data.epoch < 2 {
             let (epoch, position) = (data.epoch, data.position)
-            if let batch = try data.next() { result.append((epoch, position, batch)) }
+            for number in try data.beginUpdate() { result.append((epoch, position, try data.next(number))) }
             if data.isEpochFinished { try data.beginNextEpoch() }
         }
         return result

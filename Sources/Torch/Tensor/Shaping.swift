@@ -56,6 +56,11 @@ extension Tensor {
 
     // MARK: Shape
 
+    /// The same bytes as elements of another type of the same size, sharing memory.
+    public func reinterpreted(as type: DType) throws -> Tensor {
+        try ATen.viewDType(.tensor(self), .dtype(type))
+    }
+
     /// The same elements in another shape, where one size may be −1, copied only if they must be.
     public func reshaped(_ shape: Int...) throws -> Tensor { try ATen.reshape(.tensor(self), .ints(shape)) }
     /// The same elements in another shape, where one size may be −1, copied only if they must be.
@@ -63,10 +68,6 @@ extension Tensor {
     /// The same memory seen in another shape.
     ///
     /// - Throws: `TorchError.operation` if the strides do not allow it.
-    public func reinterpreted(as type: DType) throws -> Tensor {
-        try ATen.viewDType(.tensor(self), .dtype(type))
-    }
-
     public func viewed(_ shape: Int...) throws -> Tensor { try ATen.view(.tensor(self), .ints(shape)) }
     /// The same memory seen in another shape.
     public func viewed(_ shape: [Int]) throws -> Tensor { try ATen.view(.tensor(self), .ints(shape)) }
