@@ -50,6 +50,7 @@ let package = Package(
             ],
             linkerSettings: libTorchLinker),
         .systemLibrary(name: "CSndfile", pkgConfig: "sndfile", providers: [.apt(["libsndfile1-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CSoxr", pkgConfig: "soxr", providers: [.apt(["libsoxr-dev"])]),
         // Debug builds run the kernels too, and unoptimised they would take most of the tests' time.
         .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3", "-Wall", "-Wextra"])]),
@@ -62,7 +63,7 @@ let package = Package(
             name: "CFetching", cSettings: [.unsafeFlags(["-Wall", "-Wextra"])], linkerSettings: [.linkedLibrary("dl")]),
         .target(name: "Fetching", dependencies: ["CFetching"], swiftSettings: strict),
         .target(name: "Corpus", dependencies: ["Audio", "Fetching", "Randomness"], swiftSettings: strict),
-        .target(name: "Decoding", swiftSettings: strict),
+        .target(name: "Decoding", dependencies: ["CZlib"], swiftSettings: strict),
         .target(name: "Reporting", swiftSettings: strict),
         .target(name: "Wav2Vec2", dependencies: ["Torch", "Randomness"], swiftSettings: strict),
         .target(name: "Interchange", dependencies: ["Wav2Vec2", "Torch"], swiftSettings: strict),

@@ -197,20 +197,43 @@ public enum AudioFile {
         return samples
     }
 
-    /// Decodes from the start also for a range, so that a part equals that part of the whole.
+    /// For a range, decodes from a little before it on: the filter then holds what it would hold in the whole signal, and
+    /// the part equals that part of the whole to 1e-5 of full scale.
     private static func readResampled(
         _ reader: SoundFileReader, sampleRate: Int, frames: Range<Int>?
     ) throws -> [Float] {
-        let resampler = try Resampler(from: reader.info.sampleRate, to: sampleRate, name: reader.name)
+        let rate = reader.info.sampleRate
+        let resampler = try Resampler(from: rate, to: sampleRate, name: reader.name)
         let range = frames ?? 0..<Int.max
+        if let promised = reader.promisedFrames, promised > 0 {
+            let count = reader.info.sampleCount(at: sampleRate)
+            if range.lowerBound >= count {
+                throw AudioError.outOfRange(file: reader.name, start: range.lowerBound, count: count)
+            }
+        }
+        // Input and output samples coincide only at multiples of these.
+        let divisor = greatestCommonDivisor(rate, sampleRate)
+        let (inputStep, outputStep) = (rate / divisor, sampleRate / divisor)
+        let steps = max(0, range.lowerBound - filterMargin) / outputStep
+        let start = steps * outputStep
+        if steps > 0 {
+            try reader.skip(to: steps * inputStep)
+            if reader.position < steps * inputStep {
+                throw AudioError.outOfRange(
+                    file: reader.name, start: range.lowerBound, count: reader.position * sampleRate / rate)
+            }
+        }
         var samples: [Float] = []
         if let promised = reader.promisedFrames {
-            let ratio = Double(sampleRate) / Double(reader.info.sampleRate)
-            samples.reserveCapacity(Int(min(Double(promised) * ratio + 16_384, Double(range.upperBound))))
+            let ratio = Double(sampleRate) / Double(rate)
+            let wanted = min(Double(promised) * ratio + 16_384, Double(range.upperBound)) - Double(start)
+            samples.reserveCapacity(Int(max(0, wanted)))
         }
         var ended = false
-        while !ended && samples.count < range.upperBound {
-            let block = try reader.readMono(atMost: SoundFileReader.blockFrames)
+        while !ended && start + samples.count < range.upperBound {
+            let left = Double(range.upperBound) - Double(start + samples.count)
+            let needed = (left + Double(filterMargin)) * Double(rate) / Double(sampleRate) + 1
+            let block = try reader.readMono(atMost: Int(min(needed, Double(SoundFileReader.blockFrames))))
             if block.isEmpty {
                 try resampler.finish(into: &samples)
                 ended = true
@@ -218,10 +241,19 @@ public enum AudioFile {
                 try resampler.process(block, into: &samples)
             }
         }
-        if samples.count <= range.lowerBound && !samples.isEmpty {
-            throw AudioError.outOfRange(file: reader.name, start: range.lowerBound, count: samples.count)
+        if start + samples.count <= range.lowerBound && !samples.isEmpty {
+            throw AudioError.outOfRange(
+                file: reader.name, start: range.lowerBound, count: start + samples.count)
         }
         if frames == nil { return samples }
-        return Array(samples[min(range.lowerBound, samples.count)..<min(range.upperBound, samples.count)])
+        let end = min(range.upperBound - start, samples.count)
+        return Array(samples[min(range.lowerBound - start, end)..<end])
+    }
+
+    /// More samples than the resampler's filter reaches back, at the output rate.
+    private static let filterMargin = 8192
+
+    private static func greatestCommonDivisor(_ first: Int, _ second: Int) -> Int {
+        second == 0 ? first : greatestCommonDivisor(second, first % second)
     }
 }

@@ -16,6 +16,17 @@ public enum AudioFileFormat: String, CaseIterable, Sendable {
     /// MP3, lossy.
     case mp3
 
+    /// The usual file name extension.
+    public var pathExtension: String {
+        switch self {
+        case .wav16, .wavFloat: "wav"
+        case .flac: "flac"
+        case .vorbis: "ogg"
+        case .opus: "opus"
+        case .mp3: "mp3"
+        }
+    }
+
     fileprivate var code: Int32 {
         switch self {
         case .wav16: Int32(SF_FORMAT_WAV) | Int32(SF_FORMAT_PCM_16)

@@ -15,18 +15,40 @@ public final class Resampler {
     ///   - output: Samples per second that come out.
     ///   - name: What errors call the signal.
     /// - Throws: `AudioError.cannotResample`.
-    public init(from input: Int, to output: Int, name: String = "audio") throws {
-        guard input > 0, output > 0 else {
-            throw AudioError.cannotResample(file: name, reason: "from \(input) Hz to \(output) Hz")
+    public convenience init(from input: Int, to output: Int, name: String = "audio") throws {
+        try self.init(ratioOf: Double(input), to: Double(output), name: name)
+    }
+
+    /// The signal played faster or slower, pitch and all, as tapes and SoX' `speed` do it.
+    ///
+    /// - Parameters:
+    ///   - samples: The signal.
+    ///   - factor: How much faster: with 2 half as many samples come out.
+    ///   - name: What errors call the signal.
+    /// - Returns: The signal at the same sampling rate.
+    /// - Throws: `AudioError.cannotResample`.
+    public static func changingSpeed(_ samples: [Float], by factor: Double, name: String = "audio") throws -> [Float] {
+        if factor == 1 { return samples }
+        let resampler = try Resampler(ratioOf: factor, to: 1, name: name)
+        var result: [Float] = []
+        result.reserveCapacity(Int(Double(samples.count) / factor) + 1)
+        try resampler.process(samples, into: &result)
+        try resampler.finish(into: &result)
+        return result
+    }
+
+    private init(ratioOf input: Double, to output: Double, name: String) throws {
+        guard input > 0, output > 0, input.isFinite, output.isFinite else {
+            throw AudioError.cannotResample(file: name, reason: "from \(input) to \(output) samples a second")
         }
         var failure: soxr_error_t?
         var quality = soxr_quality_spec(UInt(SOXR_20_BITQ), 0)
-        guard let handle = soxr_create(Double(input), Double(output), 1, &failure, nil, &quality, nil) else {
+        guard let handle = soxr_create(input, output, 1, &failure, nil, &quality, nil) else {
             throw AudioError.cannotResample(file: name, reason: failure.map { String(cString: $0) } ?? "out of memory")
         }
         self.handle = handle
         self.name = name
-        ratio = Double(output) / Double(input)
+        ratio = output / input
     }
 
     deinit { soxr_delete(handle) }

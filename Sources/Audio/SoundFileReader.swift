@@ -10,8 +10,9 @@ final class SoundFileReader {
     /// Whether the codec may have no length of its own: libsndfile then guesses one from the file's size and the first
     /// frame's bit rate, and plays no further, unless the file is opened as a stream.
     let guessesLength: Bool
-    /// Whether seeking lands on the exact frame (codecs with memory do not promise it).
-    let seeksExactly: Bool
+    /// How many frames before the wanted one seeking must aim, so that what a codec remembers is there again: none where
+    /// samples stand alone; nil where seeking is impossible or not exact.
+    let seekMargin: Int?
     private(set) var position = 0
     private let handle: OpaquePointer
     private let memory: MemoryFile?
@@ -47,7 +48,14 @@ final class SoundFileReader {
         promisedFrames = unknown ? nil : Int(header.frames)
         let codec = Int(header.format) & Int(SF_FORMAT_SUBMASK)
         guessesLength = (Int(SF_FORMAT_MPEG_LAYER_I)...Int(SF_FORMAT_MPEG_LAYER_III)).contains(codec)
-        seeksExactly = header.seekable != 0 && codec < 0x0020
+        switch codec {
+        case _ where header.seekable == 0: seekMargin = nil
+        case ..<0x0020: seekMargin = 0
+        // Opus' decoder needs 80 ms to converge (RFC 7845). Vorbis is not sought in: on the last page libsndfile lands
+        // somewhere else.
+        case Int(SF_FORMAT_OPUS): seekMargin = Int(header.samplerate)
+        default: seekMargin = nil
+        }
         info = AudioInfo(
             frames: promisedFrames ?? 0, sampleRate: Int(header.samplerate), channels: Int(header.channels),
             format: Self.formatName(header.format))
@@ -63,11 +71,12 @@ final class SoundFileReader {
 
     /// Goes to a frame, by seeking where that is exact and by decoding up to it elsewhere.
     func skip(to frame: Int) throws {
-        if seeksExactly {
-            guard sf_seek(handle, sf_count_t(frame), SEEK_SET) == sf_count_t(frame) else {
-                throw AudioError.damaged(file: name, reason: "frame \(frame) cannot be found")
+        if let seekMargin, frame - seekMargin > position, promisedFrames.map({ frame <= $0 }) ?? false {
+            let target = frame - seekMargin
+            guard sf_seek(handle, sf_count_t(target), SEEK_SET) == sf_count_t(target) else {
+                throw AudioError.damaged(file: name, reason: "frame \(target) cannot be found")
             }
-            position = frame
+            position = target
         }
         while position < frame, try !readMono(atMost: frame - position).isEmpty {}
     }

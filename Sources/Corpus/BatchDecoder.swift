@@ -8,16 +8,16 @@ struct BatchDecoder: Sendable {
     let normalize: Bool
 
     func decode(_ position: Int) throws -> AudioBatch {
-        let indices = Array(plan[position])
+        let indices = plan[position]
         let labels = try dictionary.map { dictionary in try indices.map { try dictionary.encode(manifest, at: $0) } }
         let signals = try indices.map(signal)
-        let target = plan.cropLength(signals.map(\.count))
+        let target = plan.cropLength(position, found: signals.map(\.count))
         var samples: [Float] = []
         samples.reserveCapacity(target.map { $0 * indices.count } ?? signals.reduce(0) { $0 + $1.count })
         var lengths: [Int] = []
-        for (index, signal) in zip(indices, signals) {
+        for (draw, signal) in zip(plan.draws(position), signals) {
             let length = target ?? signal.count
-            let start = plan.cropStart(utterance: index, length: signal.count, target: length)
+            let start = plan.cropStart(draw: draw, length: signal.count, target: length)
             samples.append(contentsOf: signal[start..<(start + length)])
             lengths.append(length)
         }
@@ -31,11 +31,12 @@ struct BatchDecoder: Sendable {
         let range = utterance.offset.map { $0..<($0 + utterance.sampleCount) }
         let samples = try AudioFile.read(utterance.audio, frames: range)
         // Within the tolerance a recording may still be too short for the model.
-        guard abs(samples.count - utterance.sampleCount) <= manifest.lengthTolerance,
+        guard abs(samples.count - utterance.sampleCount) <= manifest.lengthTolerance(of: index),
             samples.count >= plan.options.minSampleSize
         else {
+            let place = manifest.place(of: index)
             throw CorpusError.lengthMismatch(
-                utterance: utterance.audio.path, manifest: manifest.name, line: utterance.line,
+                utterance: utterance.audio.path, manifest: place.file, line: place.line,
                 expected: utterance.sampleCount, found: samples.count)
         }
         return normalize ? normalized(samples) : samples

@@ -24,8 +24,17 @@ public struct BatchOptions: Equatable, Sendable {
     public var batchSize: Int?
     /// Whether utterances are cropped to the batch's shortest.
     public var crop: Crop
-    /// Cropped batches' length is a multiple of this many samples, if they are at least so long.
+    /// Cropped batches have a multiple of this many frames, if they have at least so many.
     public var requiredSequenceLengthMultiple: Int
+    /// How many cropped batches form a group, all cropped to its shortest utterance.
+    ///
+    /// A group's batches follow each other by length, as those that are concatenated in NVIDIA's recipes, so that little
+    /// is cropped away.
+    public var cropGroup: Int
+    /// The samples that a frame reads.
+    public var receptiveField: Int
+    /// The samples from one frame to the next.
+    public var hop: Int
     /// Whether utterances of a length that does not fit are left out and listed, or are an error.
     public var skipInvalid: Bool
 
@@ -38,11 +47,15 @@ public struct BatchOptions: Equatable, Sendable {
     ///   - requiredBatchSizeMultiple: What the count of utterances is a multiple of.
     ///   - batchSize: The most utterances in a batch.
     ///   - crop: Whether utterances are cropped to the batch's shortest.
-    ///   - requiredSequenceLengthMultiple: What the length of a cropped batch is a multiple of.
+    ///   - requiredSequenceLengthMultiple: What the frames of a cropped batch are a multiple of.
+    ///   - cropGroup: How many batches are cropped to one length.
+    ///   - receptiveField: The samples that a frame reads.
+    ///   - hop: The samples from one frame to the next.
     ///   - skipInvalid: Whether utterances that do not fit are left out.
     public init(
         maxTokens: Int? = nil, maxSampleSize: Int? = nil, minSampleSize: Int = 0, requiredBatchSizeMultiple: Int = 8,
-        batchSize: Int? = nil, crop: Crop = .none, requiredSequenceLengthMultiple: Int = 1, skipInvalid: Bool = true
+        batchSize: Int? = nil, crop: Crop = .none, requiredSequenceLengthMultiple: Int = 1, cropGroup: Int = 1,
+        receptiveField: Int = 400, hop: Int = 320, skipInvalid: Bool = true
     ) {
         self.maxTokens = maxTokens
         self.maxSampleSize = maxSampleSize
@@ -51,17 +64,30 @@ public struct BatchOptions: Equatable, Sendable {
         self.batchSize = batchSize
         self.crop = crop
         self.requiredSequenceLengthMultiple = requiredSequenceLengthMultiple
+        self.cropGroup = cropGroup
+        self.receptiveField = receptiveField
+        self.hop = hop
         self.skipInvalid = skipInvalid
     }
 
     /// The most samples that an utterance brings into a batch.
     var longest: Int { min(maxSampleSize ?? .max, maxTokens ?? .max) }
 
+    /// The longest part of a cropped utterance that has a wanted number of frames.
+    func cropLength(atMost samples: Int) -> Int {
+        let multiple = requiredSequenceLengthMultiple
+        guard multiple > 1, samples >= receptiveField else { return samples }
+        let frames = (samples - receptiveField) / hop + 1
+        guard frames >= multiple else { return samples }
+        return receptiveField + (frames - frames % multiple - 1) * hop
+    }
+
     func validate() throws {
         let positive: [(String, Int?)] = [
             ("max_tokens", maxTokens), ("max_sample_size", maxSampleSize), ("batch_size", batchSize),
             ("required_batch_size_multiple", requiredBatchSizeMultiple),
-            ("required_seq_len_multiple", requiredSequenceLengthMultiple),
+            ("required_seq_len_multiple", requiredSequenceLengthMultiple), ("crop_group", cropGroup),
+            ("receptive field", receptiveField), ("hop", hop),
         ]
         for (name, value) in positive {
             if let value, value < 1 {

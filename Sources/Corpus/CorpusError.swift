@@ -10,6 +10,12 @@ public enum CorpusError: Error, Equatable, Sendable, CustomStringConvertible {
     case missingRoot(file: String)
     /// A line cannot be understood.
     case badLine(file: String, line: Int, expected: String, found: String)
+    /// A line of `wav.scp` is a command; `command` is how it begins.
+    case command(file: String, line: Int, command: String)
+    /// A file has no line for an utterance, which stands in line `line` of `list`.
+    case noLine(name: String, file: String, list: String, line: Int)
+    /// Recordings of a folder have no transcript beside them; `example` is the first.
+    case noTranscripts(folder: String, count: Int, total: Int, example: String)
     /// The manifest names no utterances.
     case emptyManifest(file: String)
     /// The label file has not as many lines as the manifest has utterances.
@@ -20,6 +26,14 @@ public enum CorpusError: Error, Equatable, Sendable, CustomStringConvertible {
     case missingAudio(manifest: String, count: Int, total: Int, examples: [String])
     /// A label symbol is not in the dictionary; `utterance` and `line` say where it stands.
     case unknownSymbol(symbol: String, utterance: String, file: String, line: Int)
+    /// Labels have symbols that the dictionary lacks, or lack the word boundary.
+    ///
+    /// - `count` of `total` symbols are unknown, among them `examples`; the first is that of `utterance` at `file`, `line`;
+    ///   `advice` says what may be the reason.
+    case labelsDoNotFit(
+        examples: [String], count: Int, total: Int, utterance: String, file: String, line: Int, advice: String)
+    /// No label line has the word boundary that the dictionary has.
+    case noWordBoundary(file: String)
     /// A symbol stands twice in the dictionary.
     case duplicateSymbol(symbol: String, file: String, line: Int)
     /// A folder holds no audio files of the wanted kinds.
@@ -28,6 +42,8 @@ public enum CorpusError: Error, Equatable, Sendable, CustomStringConvertible {
     case allUnreadable(folder: String, count: Int, reason: String)
     /// The decoded recording has not as many samples as the manifest says.
     case lengthMismatch(utterance: String, manifest: String, line: Int, expected: Int, found: Int)
+    /// Two recordings would be converted to one file.
+    case sameName(first: String, second: String, name: String)
     /// Utterances are too short or too long, and none may be left out.
     case invalidLengths(count: Int, first: String)
     /// No utterance is left to make batches of.
@@ -45,6 +61,22 @@ public enum CorpusError: Error, Equatable, Sendable, CustomStringConvertible {
             "\(file):1: expected the audio folder alone on the first line, found an entry: put the root line first."
         case .badLine(let file, let line, let expected, let found):
             "\(file):\(line): expected \(expected), found \"\(found)\"."
+        case .command(let file, let line, let command):
+            "\(file):\(line): expected a recording's file, found the command \"\(command)\", and commands are never run: "
+                + "name the file that it reads (WAV, FLAC, Ogg, Opus, MP3 and others are decoded here), or write its output "
+                + "to a file first."
+        case .noLine(let name, let file, let list, let line):
+            "\(file): has no line for \(name), which \(list):\(line) names; add it, or leave the utterance out of both."
+        case .noTranscripts(let folder, let count, let total, let example):
+            "\(folder): \(count) of \(total) recordings have no transcript beside them, the first: \(example) is missing; "
+                + "write it, or list the recordings in a manifest with labels."
+        case .labelsDoNotFit(let examples, let count, let total, let utterance, let file, let line, let advice):
+            "\(file):\(line): the dictionary lacks "
+                + examples.map { "\"\($0)\"" }.joined(separator: ", ")
+                + " (\(count) of \(total) label symbols; first in utterance \(utterance)): \(advice)."
+        case .noWordBoundary(let file):
+            "\(file): no label has the word boundary | that the dictionary has, so all words of an utterance would run "
+                + "together; spell the transcripts with wav2vec2 data labels, or make a dictionary of these labels."
         case .emptyManifest(let file): "\(file): the manifest names no utterances."
         case .labelCount(let labels, let found, let manifest, let expected):
             "\(labels): has \(found) lines, but \(manifest) has \(expected) utterances: make both from the same list."
@@ -65,9 +97,12 @@ public enum CorpusError: Error, Equatable, Sendable, CustomStringConvertible {
         case .lengthMismatch(let utterance, let manifest, let line, let expected, let found):
             "\(utterance): has \(found) samples at 16 kHz, but \(manifest):\(line) says \(expected); "
                 + "make the manifest anew."
+        case .sameName(let first, let second, let name):
+            "\(first) and \(second) would both become \(name): convert them apart, into two folders."
         case .invalidLengths(let count, let first):
-            "\(count) utterances have lengths that do not fit, the first: \(first); "
-                + "leave them out of the manifest, or let invalid ones be skipped."
+            (count == 1 ? "1 utterance has a length" : "\(count) utterances have lengths")
+                + " that cannot be used, the first: \(first); leave them out of the manifest, or set "
+                + "batching.skip_invalid_size_inputs."
         case .nothingLeft(let reason): "No utterance is left to make batches of: \(reason)."
         case .badOption(let name, let reason): "\(name): \(reason)."
         }

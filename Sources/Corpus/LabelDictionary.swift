@@ -18,11 +18,15 @@ public struct LabelDictionary: Equatable, Sendable {
     /// How often each symbol occurred, 0 for the specials.
     public let counts: [Int]
     private let indices: [String: Int]
+    /// The indices of symbols of one ASCII character, −1 for others: nearly all labels are found here.
+    private let letters: [Int]
 
     init(entries: [(symbol: String, count: Int)]) {
         symbols = Self.specials + entries.map(\.symbol)
         counts = Self.specials.map { _ in 0 } + entries.map(\.count)
-        indices = Dictionary(zip(symbols, 0...), uniquingKeysWith: { first, _ in first })
+        let indices = Dictionary(zip(symbols, 0...), uniquingKeysWith: { first, _ in first })
+        self.indices = indices
+        letters = (0..<128).map { byte in indices[String(Unicode.Scalar(UInt8(byte)))] ?? -1 }
     }
 
     /// How many symbols there are, specials included: the width of a CTC head.
@@ -88,8 +92,13 @@ public struct LabelDictionary: Equatable, Sendable {
         for line in lines {
             for symbol in line.split(separator: " ") { counts[symbol, default: 0] += 1 }
         }
-        for special in Self.specials { counts[Substring(special)] = nil }
+        self.init(counts: counts)
+    }
+
+    /// Orders counted symbols.
+    private init(counts: [Substring: Int]) {
         let entries = counts.map { (symbol: String($0.key), count: $0.value) }
+            .filter { !Self.specials.contains($0.symbol) }
         self.init(
             entries: entries.sorted { first, second in
                 first.count != second.count
@@ -104,7 +113,24 @@ public struct LabelDictionary: Equatable, Sendable {
     /// - Throws: `CorpusError.noLabels`.
     public init(counting manifest: Manifest) throws {
         guard let lines = manifest.labelLines else { throw CorpusError.noLabels(manifest: manifest.name) }
-        self.init(counting: (0..<lines.count).lazy.map { lines[$0] })
+        var counts: [Substring: Int] = [:]
+        // Nearly all symbols are one ASCII character, and need no string to be counted.
+        var letters = [Int](repeating: 0, count: 128)
+        for index in 0..<lines.count {
+            lines.withBytes(index) { line in
+                for symbol in line.split(separator: 0x20) {
+                    if symbol.count == 1, symbol[symbol.startIndex] < 128 {
+                        letters[Int(symbol[symbol.startIndex])] += 1
+                    } else {
+                        counts[Substring(decoding: symbol, as: UTF8.self), default: 0] += 1
+                    }
+                }
+            }
+        }
+        for (byte, count) in letters.enumerated() where count > 0 {
+            counts[Substring(Character(Unicode.Scalar(UInt8(byte))).description)] = count
+        }
+        self.init(counts: counts)
     }
 
     /// Writes lines `symbol count`, without the specials.
@@ -114,6 +140,19 @@ public struct LabelDictionary: Equatable, Sendable {
     public func write(to url: URL) throws {
         let own = symbols.indices.dropFirst(Self.specials.count)
         try Lines.write(own.lazy.map { "\(symbols[$0]) \(counts[$0])" }, to: url)
+    }
+
+    /// Where the dictionary of a manifest is looked for: `dict.ltr.txt` beside a file, and in a folder.
+    ///
+    /// - Parameters:
+    ///   - manifest: A file or a folder.
+    ///   - labels: The labels' extension.
+    /// - Returns: The file, which need not be there.
+    public static func file(for manifest: URL, labels: String) -> URL {
+        var isFolder: ObjCBool = false
+        let exists = FileManager.default.fileExists(atPath: manifest.path, isDirectory: &isFolder)
+        let folder = exists && isFolder.boolValue ? manifest : manifest.deletingLastPathComponent()
+        return folder.appendingPathComponent("dict.\(labels).txt")
     }
 
     // MARK: - Labels
@@ -130,13 +169,35 @@ public struct LabelDictionary: Equatable, Sendable {
     public func encode(
         _ line: String, utterance: String = "given", file: String = "labels", number: Int = 1
     ) throws -> [Int] {
-        try line.utf8.split(separator: UInt8(ascii: " ")).map { bytes in
-            let symbol = String(Substring(bytes))
-            guard let index = indices[symbol] else {
+        var line = line
+        return try line.withUTF8 { bytes in
+            try encode(UnsafeRawBufferPointer(bytes)) { symbol in
                 throw CorpusError.unknownSymbol(symbol: symbol, utterance: utterance, file: file, line: number)
             }
-            return index
         }
+    }
+
+    /// A label line as indices; `unknown` gets every symbol that is not in the dictionary.
+    func encode(_ line: UnsafeRawBufferPointer, unknown: (String) throws -> Void) rethrows -> [Int] {
+        var labels: [Int] = []
+        labels.reserveCapacity(line.count / 2 + 1)
+        var start = 0
+        while start < line.count {
+            guard line[start] != 0x20 else {
+                start += 1
+                continue
+            }
+            var end = start + 1
+            while end < line.count, line[end] != 0x20 { end += 1 }
+            if end == start + 1, line[start] < 128, letters[Int(line[start])] >= 0 {
+                labels.append(letters[Int(line[start])])
+            } else {
+                let symbol = String(decoding: line[start..<end], as: UTF8.self)
+                if let index = indices[symbol] { labels.append(index) } else { try unknown(symbol) }
+            }
+            start = end
+        }
+        return labels
     }
 
     /// The labels of one of a manifest's utterances as indices.
@@ -149,15 +210,7 @@ public struct LabelDictionary: Equatable, Sendable {
     public func encode(_ manifest: Manifest, at index: Int) throws -> [Int] {
         guard let lines = manifest.labelLines else { throw CorpusError.noLabels(manifest: manifest.name) }
         let place = manifest.labelPlace(of: index)
-        return try encode(lines[index], utterance: manifest.path(index), file: place.file, number: place.line)
-    }
-
-    /// Checks that the dictionary has every symbol of a manifest's labels.
-    ///
-    /// - Parameter manifest: Read with labels.
-    /// - Throws: `CorpusError.unknownSymbol` for the first one that is missing; `CorpusError.noLabels`.
-    public func validate(_ manifest: Manifest) throws {
-        for index in 0..<manifest.count { _ = try encode(manifest, at: index) }
+        return try encode(lines[index], utterance: manifest.identifier(index), file: place.file, number: place.line)
     }
 
     /// The text that indices spell: `|` parts words, specials other than `<unk>` are silent.

@@ -1,7 +1,6 @@
 import Audio
 import Foundation
 import Randomness
-import Synchronization
 
 /// Makes manifests of the audio files in a folder.
 public struct ManifestBuilder: Sendable {
@@ -49,10 +48,6 @@ public struct ManifestBuilder: Sendable {
     /// - Returns: The manifests, and what could not be read.
     /// - Throws: `CorpusError`, if there is nothing that can be read.
     public func build(_ folder: URL) throws -> Report {
-        guard (0..<1).contains(validShare) else {
-            throw CorpusError.badOption(
-                name: "valid share", reason: "expected a number from 0 to below 1, found \(validShare)")
-        }
         let folder = folder.standardizedFileURL
         let paths = try list(folder)
         let results = measure(paths, in: folder)
@@ -68,14 +63,11 @@ public struct ManifestBuilder: Sendable {
             throw CorpusError.allUnreadable(
                 folder: folder.path, count: paths.count, reason: unreadable.first?.reason ?? "")
         }
-        let all = try Manifest(
-            name: folder.path, root: folder, paths: readable.map(\.path), sampleCounts: readable.map(\.count))
-        let valid = chooseValid(all)
-        guard !valid.isEmpty else { return Report(train: all, valid: nil, unreadable: unreadable) }
-        let train = (0..<all.count).filter { !valid.contains($0) }
-        return Report(
-            train: all.subset(train, name: folder.path + " (train)"),
-            valid: all.subset(valid.sorted(), name: folder.path + " (valid)"), unreadable: unreadable)
+        let all = Manifest(
+            name: folder.path, sources: [.init(name: folder.path, format: .folder, root: folder)],
+            sampleCounts: readable.map(\.count), paths: PackedStrings(readable.lazy.map(\.path)))
+        let (train, valid) = try all.split(validShare: validShare, seed: seed)
+        return Report(train: train, valid: valid, unreadable: unreadable)
     }
 
     private func list(_ folder: URL) throws -> [String] {
@@ -97,36 +89,101 @@ public struct ManifestBuilder: Sendable {
     }
 
     private func measure(_ paths: [String], in folder: URL) -> [Result<Int, any Error>] {
-        let results = Mutex([Result<Int, any Error>?](repeating: nil, count: paths.count))
-        let block = 64
-        DispatchQueue.concurrentPerform(iterations: (paths.count + block - 1) / block) { number in
-            for index in (number * block)..<min((number + 1) * block, paths.count) {
-                let url = folder.appendingPathComponent(paths[index])
-                let result = Result {
-                    decodes
-                        ? try AudioFile.read(url).count
-                        : try AudioFile.info(url).sampleCount(at: AudioFile.modelSampleRate)
-                }
-                results.withLock { $0[index] = result }
-            }
+        ParallelMap.map(count: paths.count) { index in
+            let url = URL(fileURLWithPath: folder.path + "/" + paths[index])
+            return decodes
+                ? try AudioFile.read(url).count
+                : try AudioFile.info(url).sampleCount(at: AudioFile.modelSampleRate)
         }
-        return results.withLock { $0.compactMap { $0 } }
     }
 
-    /// The files with the smallest draws, where a file's draw depends on its path and the seed alone: adding files
-    /// moves few of the others.
-    private func chooseValid(_ manifest: Manifest) -> Set<Int> {
-        guard validShare > 0, manifest.count > 1 else { return [] }
-        let count = min(max(1, Int((Double(manifest.count) * validShare).rounded())), manifest.count - 1)
-        let draws = (0..<manifest.count).map { index -> (draw: UInt64, index: Int) in
+    /// Lists a folder whose recordings must all be readable.
+    ///
+    /// - Parameters:
+    ///   - folder: Where the audio is.
+    ///   - labels: `ltr` and `wrd` read the `.txt` beside each recording; any other, the file of that extension. Nil
+    ///     reads none.
+    /// - Returns: The utterances, ordered by path.
+    /// - Throws: `CorpusError`, if a recording or a transcript cannot be read.
+    func read(_ folder: URL, labels: String?) throws -> Manifest {
+        let report = try build(folder)
+        if let first = report.unreadable.first {
+            throw CorpusError.unreadable(
+                file: folder.path,
+                reason: "\(report.unreadable.count) recordings are bad, the first: \(first.reason) "
+                    + "wav2vec2 data manifest makes a list without them")
+        }
+        guard let labels else { return report.train }
+        return try report.train.labelledFromFiles(labels)
+    }
+}
+
+extension Manifest {
+    /// Parts the utterances into those to train on and those to validate on.
+    ///
+    /// Chosen are those with the smallest draws, where a draw depends on the recording's path and the seed alone: adding
+    /// recordings moves few of the others, and parts of one recording stay together but for the last.
+    ///
+    /// - Parameters:
+    ///   - validShare: Which share goes to validation, from 0 to below 1.
+    ///   - seed: Chooses which ones.
+    /// - Returns: Both lists in the old order; no second one if the share is 0 or there is but one utterance.
+    /// - Throws: `CorpusError.badOption`.
+    public func split(validShare: Double, seed: UInt64) throws -> (train: Manifest, valid: Manifest?) {
+        guard (0..<1).contains(validShare) else {
+            throw CorpusError.badOption(
+                name: "valid share", reason: "expected a number from 0 to below 1, found \(validShare)")
+        }
+        guard validShare > 0, count > 1 else { return (self, nil) }
+        let wanted = min(max(1, Int((Double(count) * validShare).rounded())), count - 1)
+        let draws = (0..<count).map { index -> (draw: UInt64, index: Int) in
             // FNV-1a, folded to the 56 bits that a stream's index may have.
-            let hash = manifest.paths.utf8(index).reduce(0xCBF2_9CE4_8422_2325 as UInt64) {
+            let hash = paths.utf8(index).reduce(0xCBF2_9CE4_8422_2325 as UInt64) {
                 ($0 ^ UInt64($1)) &* 0x100_0000_01B3
             }
             var stream = RandomStream(
                 seed: seed, purpose: .split, index: Int((hash ^ hash >> 56) & 0xFF_FFFF_FFFF_FFFF))
             return (stream.next(), index)
         }
-        return Set(draws.sorted { ($0.draw, $0.index) < ($1.draw, $1.index) }.prefix(count).map(\.index))
+        let valid = Set(draws.sorted { ($0.draw, $0.index) < ($1.draw, $1.index) }.prefix(wanted).map(\.index))
+        let train = (0..<count).filter { !valid.contains($0) }
+        return (subset(train, name: name + " (train)"), subset(valid.sorted(), name: name + " (valid)"))
+    }
+
+    /// How many recordings have a file of an extension beside them.
+    ///
+    /// - Parameter pathExtension: As in `txt`.
+    /// - Returns: The count.
+    public func countFilesBeside(_ pathExtension: String) -> Int {
+        (0..<count).count { access(beside($0, pathExtension).path, F_OK) == 0 }
+    }
+
+    /// The same utterances with the transcripts that lie beside their recordings.
+    ///
+    /// - Parameter labels: `ltr` and `wrd` read `.txt` files; any other, the files of that extension.
+    /// - Returns: The manifest with labels.
+    /// - Throws: `CorpusError.noTranscripts`, if some are missing; or what is wrong with one of them.
+    public func labelledFromFiles(_ labels: String) throws -> Manifest {
+        let pathExtension = Transcript.isSpelt(labels) ? "txt" : labels
+        let missing = (0..<count).filter { access(beside($0, pathExtension).path, F_OK) != 0 }
+        if let first = missing.first {
+            throw CorpusError.noTranscripts(
+                folder: name, count: missing.count, total: count, example: beside(first, pathExtension).path)
+        }
+        var lines = PackedStrings()
+        for index in 0..<count {
+            let file = beside(index, pathExtension)
+            let text = try Lines.read(file).joined(separator: " ")
+            if Transcript.isSpelt(labels), text.contains("|") {
+                throw CorpusError.badLine(
+                    file: file.path, line: 1, expected: "a transcript without the word boundary |", found: text)
+            }
+            lines.append { Transcript.appendLine(Array(text.utf8), labels: labels, to: &$0) }
+        }
+        return withLabels(lines, labels: labels)
+    }
+
+    func beside(_ index: Int, _ pathExtension: String) -> URL {
+        audio(index).deletingPathExtension().appendingPathExtension(pathExtension)
     }
 }

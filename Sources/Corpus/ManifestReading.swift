@@ -2,53 +2,141 @@ import Audio
 import Foundation
 
 extension Manifest {
-    /// Reads a manifest; its content tells the format.
+    /// Reads a list of utterances, whose content tells its format.
     ///
     /// - Parameters:
-    ///   - url: A fairseq `.tsv`, or JSON lines with `audio_filepath`, `duration` and optionally `offset` and `text`.
-    ///   - labels: Which labels to read, by the extension of the file beside a `.tsv`: `ltr`, `wrd` or any other. Of JSON
-    ///     lines, `ltr` spells the `text`, `wrd` takes it as it is, and any other names the key. Nil reads none.
+    ///   - url: A fairseq `.tsv`; JSON lines with `audio_filepath`, `duration` and optionally `offset` and `text`; a JSON
+    ///     list of such objects, or of objects with `transcript` and `files`; a Kaldi folder with `wav.scp`, `text` and
+    ///     optionally `segments`; or a folder of recordings, with a `.txt` beside each where labels are wanted.
+    ///   - labels: Which labels to read, by the extension of the file beside a `.tsv`: `ltr`, `wrd` or any other. Where the
+    ///     list has transcripts, `ltr` spells them and `wrd` takes them as they are; any other names the key of JSON
+    ///     objects, or the extension of the files beside a folder's recordings. Nil reads none.
     /// - Returns: The utterances; relative paths start from the root line's folder, and a relative root, like relative
-    ///   paths in JSON lines, from the manifest's own folder.
+    ///   paths in other formats, from the list's own folder.
     /// - Throws: `CorpusError`, naming file and line.
     public static func read(_ url: URL, labels: String? = nil) throws -> Manifest {
-        let data = try Lines.map(url)
-        let manifest = try data.withUnsafeBytes { bytes in
-            let first = bytes.first { ![0x20, 0x09, 0x0A, 0x0D].contains($0) }
-            return first == UInt8(ascii: "{")
-                ? try readJSONLines(bytes, url: url, labels: labels)
-                : try readFairseq(bytes, url: url, labels: labels)
-        }
+        let manifest = try readAny(url, labels: labels)
         if manifest.count == 0 { throw CorpusError.emptyManifest(file: url.path) }
         return manifest
     }
 
-    private static func readFairseq(_ bytes: UnsafeRawBufferPointer, url: URL, labels: String?) throws -> Manifest {
-        var root = ""
+    private static func readAny(_ url: URL, labels: String?) throws -> Manifest {
+        var isFolder: ObjCBool = false
+        if FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder), isFolder.boolValue {
+            return FileManager.default.fileExists(atPath: url.appendingPathComponent("wav.scp").path)
+                ? try KaldiFolder(url).read(labels: labels)
+                : try ManifestBuilder().read(url, labels: labels)
+        }
+        if url.lastPathComponent == "wav.scp" {
+            return try KaldiFolder(url.deletingLastPathComponent()).read(labels: labels)
+        }
+        var reader = try LineReader(url)
+        guard let line = try reader.next() else { throw CorpusError.emptyManifest(file: url.path) }
+        switch line.first(where: { ![0x20, 0x09].contains($0) }) {
+        case UInt8(ascii: "{"):
+            var json = JSONManifest(url, labels: labels)
+            return try json.readLines()
+        case UInt8(ascii: "["):
+            var json = JSONManifest(url, labels: labels)
+            return try json.readList()
+        default: return try readFairseq(url, labels: labels)
+        }
+    }
+
+    /// Whether a list has labels of an extension, as far as a look at its first entry tells.
+    ///
+    /// - Parameters:
+    ///   - url: What ``read(_:labels:)`` reads.
+    ///   - labels: As for that.
+    /// - Returns: Whether they are there.
+    /// - Throws: `CorpusError`, if the list cannot be read.
+    public static func hasLabels(_ url: URL, labels: String) throws -> Bool {
+        let exists = { (file: URL) in FileManager.default.fileExists(atPath: file.path) }
+        var isFolder: ObjCBool = false
+        if FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder), isFolder.boolValue {
+            if exists(url.appendingPathComponent("wav.scp")) {
+                return exists(url.appendingPathComponent(Transcript.isSpelt(labels) ? "text" : labels))
+            }
+            return try ManifestBuilder().build(url).train.countFilesBeside(Transcript.isSpelt(labels) ? "txt" : labels)
+                > 0
+        }
+        var reader = try LineReader(url)
+        let line = try reader.next().map { String(decoding: $0.prefix(1 << 20), as: UTF8.self) } ?? ""
+        switch line.first(where: { !$0.isWhitespace }) {
+        case "{": return line.contains(Transcript.isSpelt(labels) ? "\"text\"" : "\"\(labels)\"")
+        case "[":
+            let text = String(
+                decoding: try Data(contentsOf: url, options: .mappedIfSafe).prefix(1 << 20), as: UTF8.self)
+            let keys = Transcript.isSpelt(labels) ? ["\"text\"", "\"transcript\""] : ["\"\(labels)\""]
+            return keys.contains { text.contains($0) }
+        default: return exists(url.deletingPathExtension().appendingPathExtension(labels))
+        }
+    }
+
+    /// The same utterances with the labels of another list.
+    ///
+    /// - Parameters:
+    ///   - other: Read with labels.
+    ///   - indices: For each utterance, which of the other list's labels are its own.
+    /// - Returns: The manifest with labels.
+    /// - Throws: `CorpusError.noLabels`.
+    public func withLabels(of other: Manifest, at indices: [Int]) throws -> Manifest {
+        guard let lines = other.labelLines else { throw CorpusError.noLabels(manifest: other.name) }
+        return withLabels(lines.selecting(indices), labels: other.sources[0].labels)
+    }
+
+    /// The same utterances with every label line changed.
+    ///
+    /// - Parameter transform: Gets a line and gives another.
+    /// - Returns: The manifest; unchanged without labels.
+    public func mappingLabels(_ transform: (String) -> String) -> Manifest {
+        guard let labelLines else { return self }
+        var lines = PackedStrings()
+        lines.reserve(strings: count, bytes: labelLines.byteCount)
+        for index in 0..<count { lines.append(transform(labelLines[index]).utf8) }
+        return withLabels(lines, labels: sources[0].labels)
+    }
+
+    func withLabels(_ lines: PackedStrings, labels: String?) -> Manifest {
+        var sources = sources
+        for index in sources.indices { sources[index].labels = labels }
+        return Manifest(
+            name: name, sources: sources, sampleCounts: sampleCounts, paths: paths, labelLines: lines,
+            offsets: offsets, identifiers: identifiers, speakers: speakers, lines: self.lines,
+            labelNumbers: labelNumbers)
+    }
+
+    private static func readFairseq(_ url: URL, labels: String?) throws -> Manifest {
         var paths = PackedStrings()
         var counts: [Int] = []
-        paths.reserve(strings: bytes.count / 64, bytes: bytes.count)
-        try Lines.forEach(in: bytes) { number, line in
-            if number == 1 {
-                if line.contains(0x09) { throw CorpusError.missingRoot(file: url.path) }
-                root = String(decoding: line, as: UTF8.self)
-                return
-            }
+        var reader = try LineReader(url)
+        guard let first = try reader.next() else { throw CorpusError.emptyManifest(file: url.path) }
+        if first.contains(0x09) { throw CorpusError.missingRoot(file: url.path) }
+        let root = String(decoding: first, as: UTF8.self)
+        var read = first.count + 1
+        while let line = try reader.next() {
             guard let (pathLength, count) = fields(line) else {
                 throw CorpusError.badLine(
-                    file: url.path, line: number, expected: "a path, a tab and a count of samples",
+                    file: url.path, line: reader.number, expected: "a path, a tab and a count of samples",
                     found: String(decoding: line.prefix(200), as: UTF8.self))
             }
-            paths.append(line[..<pathLength])
+            paths.append(UnsafeRawBufferPointer(rebasing: line[..<pathLength]))
             counts.append(count)
+            read += line.count + 1
+            if counts.count == 1000 {
+                paths.reserveRest(read: read, of: reader.size)
+                counts.reserveCapacity(Int(1.02 * Double(reader.size) / Double(read) * 1000))
+            }
         }
         let folder = url.deletingLastPathComponent()
         let labelFile = labels.map { url.deletingPathExtension().appendingPathExtension($0) }
-        return Manifest(
+        let source = Source(
             name: url.path, format: .fairseq,
             root: root.hasPrefix("/") ? URL(fileURLWithPath: root) : folder.appendingPathComponent(root),
-            labelFile: labelFile?.path, sampleCounts: counts, paths: paths,
-            labelLines: try labelFile.map { try readLabels($0, count: counts.count, manifest: url.path) }, offsets: nil)
+            labelFile: labelFile?.path, labels: labels, firstLine: 2)
+        return Manifest(
+            name: url.path, sources: [source], sampleCounts: counts, paths: paths,
+            labelLines: try labelFile.map { try readLabels($0, count: counts.count, manifest: url.path) })
     }
 
     /// The path's length and the sample count of a line, or nil if it is not of that form.
@@ -67,53 +155,12 @@ extension Manifest {
 
     private static func readLabels(_ url: URL, count: Int, manifest: String) throws -> PackedStrings {
         var lines = PackedStrings()
-        try Lines.map(url).withUnsafeBytes { bytes in
-            lines.reserve(strings: count, bytes: bytes.count)
-            Lines.forEach(in: bytes) { _, line in lines.append(line) }
-        }
+        var reader = try LineReader(url)
+        lines.reserve(strings: count, bytes: reader.size)
+        while let line = try reader.next() { lines.append(line) }
         guard lines.count == count else {
             throw CorpusError.labelCount(labels: url.path, found: lines.count, manifest: manifest, expected: count)
         }
         return lines
-    }
-
-    private static func readJSONLines(_ bytes: UnsafeRawBufferPointer, url: URL, labels: String?) throws -> Manifest {
-        var paths = PackedStrings()
-        var lines = PackedStrings()
-        var counts: [Int] = []
-        var offsets: [Int] = []
-        let rate = Double(AudioFile.modelSampleRate)
-        let labelKey = labels.map { ["ltr", "wrd"].contains($0) ? "text" : $0 }
-        try Lines.forEach(in: bytes) { number, line in
-            func bad(_ expected: String) -> CorpusError {
-                .badLine(
-                    file: url.path, line: number, expected: expected,
-                    found: String(decoding: line.prefix(200), as: UTF8.self))
-            }
-            guard let object = try? JSONSerialization.jsonObject(with: Data(line)) as? [String: Any] else {
-                throw bad("one JSON object")
-            }
-            guard let path = object["audio_filepath"] as? String, !path.isEmpty else {
-                throw bad("\"audio_filepath\" with a path")
-            }
-            guard let duration = object["duration"] as? Double, (0...1e9).contains(duration) else {
-                throw bad("\"duration\" with a number of seconds")
-            }
-            let offset = object["offset"] as? Double
-            guard (object["offset"] == nil || offset != nil), (0...1e9).contains(offset ?? 0) else {
-                throw bad("\"offset\" with a number of seconds")
-            }
-            paths.append(path.utf8)
-            counts.append(Int((duration * rate).rounded()))
-            offsets.append(offset.map { Int(($0 * rate).rounded()) } ?? -1)
-            if let labelKey {
-                guard let text = object[labelKey] as? String else { throw bad("\"\(labelKey)\" with a transcript") }
-                lines.append((labels == "ltr" ? Transcript.letters(text) : text).utf8)
-            }
-        }
-        return Manifest(
-            name: url.path, format: .jsonLines, root: url.deletingLastPathComponent(), labelFile: nil,
-            sampleCounts: counts, paths: paths, labelLines: labels == nil ? nil : lines,
-            offsets: offsets.allSatisfy { $0 < 0 } ? nil : offsets)
     }
 }

@@ -17,9 +17,55 @@ public enum Transcript {
     /// - Parameter text: A transcript.
     /// - Returns: `A B | C |` for `AB C`; empty for an empty transcript.
     public static func letters(_ text: String) -> String {
-        text.split(whereSeparator: \.isWhitespace)
-            .map { word in word.unicodeScalars.map { String($0) }.joined(separator: " ") + " |" }
-            .joined(separator: " ")
+        var line: [UInt8] = []
+        appendLine(Array(text.utf8), labels: "ltr", to: &line)
+        return String(decoding: line, as: UTF8.self)
+    }
+
+    /// Whether labels of this extension are made of a transcript: spelt, or as words.
+    static func isSpelt(_ labels: String) -> Bool { labels == "ltr" || labels == "wrd" }
+
+    /// Appends the label line of a transcript: `ltr` spells it, `wrd` takes its words, any other takes it as it is.
+    ///
+    /// It works on bytes, because lists of millions pass through it.
+    static func appendLine(_ text: [UInt8], labels: String, to line: inout [UInt8]) {
+        guard isSpelt(labels) else {
+            line.append(contentsOf: text)
+            return
+        }
+        let spells = labels == "ltr"
+        var position = 0
+        var isInWord = false
+        var isFirst = true
+        while position < text.count {
+            let length = scalarLength(text, at: position)
+            if isSpace(text, at: position, length: length) {
+                if isInWord && spells { line.append(contentsOf: [0x20, 0x7C]) }
+                isInWord = false
+            } else {
+                if !isFirst && (spells || !isInWord) { line.append(0x20) }
+                line.append(contentsOf: text[position..<(position + length)])
+                isInWord = true
+                isFirst = false
+            }
+            position += length
+        }
+        if isInWord && spells { line.append(contentsOf: [0x20, 0x7C]) }
+    }
+
+    private static func scalarLength(_ text: [UInt8], at position: Int) -> Int {
+        let byte = text[position]
+        let length = byte < 0xC0 ? 1 : byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4
+        return min(length, text.count - position)
+    }
+
+    private static func isSpace(_ text: [UInt8], at position: Int, length: Int) -> Bool {
+        let byte = text[position]
+        if byte < 0x80 { return byte == 0x20 || (0x09...0x0D).contains(byte) }
+        // Spaces outside ASCII begin with one of these bytes.
+        guard [0xC2, 0xE1, 0xE2, 0xE3].contains(byte) else { return false }
+        let scalar = String(decoding: text[position..<(position + length)], as: UTF8.self).unicodeScalars.first
+        return scalar?.properties.isWhitespace ?? false
     }
 
     /// The transcript that a `.ltr` line spells.

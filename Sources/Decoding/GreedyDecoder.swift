@@ -13,31 +13,6 @@ public struct LabelSpan: Sendable, Equatable {
     }
 }
 
-/// What can be wrong with the scores handed to a decoder.
-public enum DecodingError: Error, Equatable, CustomStringConvertible {
-    /// The number of scores is no multiple of the number of labels.
-    case wrongCount(count: Int, labels: Int)
-    /// The blank is not one of the labels.
-    case blankOutOfRange(blank: Int, labels: Int)
-    /// A score is not a number.
-    case notANumber(frame: Int, label: Int)
-
-    /// One sentence: what was expected, what was found, what to do.
-    public var description: String {
-        switch self {
-        case .wrongCount(let count, let labels):
-            "expected scores for whole frames of \(labels) labels, found \(count) scores: "
-                + "hand over a contiguous [frames, labels] matrix"
-        case .blankOutOfRange(let blank, let labels):
-            "the blank has index \(blank) but the scores have \(labels) labels: "
-                + "use the dictionary that the model was fine-tuned with"
-        case .notANumber(let frame, let label):
-            "the score of label \(label) at frame \(frame) is not a number: "
-                + "check the checkpoint and the recording for NaN values"
-        }
-    }
-}
-
 /// Best-path CTC decoding: the best label of every frame, repeats collapsed, blanks dropped.
 ///
 /// Source: Graves et al. 2006, "Connectionist temporal classification", section 3.2.1.

@@ -1,27 +1,41 @@
 import Decoding
 import Foundation
 
+/// How a model's log-probabilities become text.
+public enum RecognitionDecoder: Sendable {
+    /// The most probable label of every frame.
+    case greedy
+    /// A beam search, perhaps with a language model.
+    case beam(BeamSearchDecoder)
+}
+
 /// From a model's log-probabilities to words with times and confidences.
 struct CTCTranscriber: Sendable {
     /// The symbol of each label.
     let symbols: [String]
     /// From one frame to the next, in seconds: 20 ms for the usual layers.
     let frameSeconds: Double
-    private let decoder: GreedyDecoder
-    private let hasWordBoundary: Bool
+    let decoder: RecognitionDecoder
+    private let greedy: GreedyDecoder
+    private let boundary: Int?
 
     /// fairseq's padding and end of sentence: never part of a text, should a model write them after all.
     private static let silent: Set<String> = ["<s>", "<pad>", "</s>"]
 
-    init(symbols: [String], frameSeconds: Double) {
+    init(symbols: [String], frameSeconds: Double, decoder: RecognitionDecoder = .greedy) {
         self.symbols = symbols
         self.frameSeconds = frameSeconds
-        hasWordBoundary = symbols.contains(LetterText.wordBoundary)
-        decoder = GreedyDecoder(
-            blank: 0, ignored: Set(symbols.indices.filter { Self.silent.contains(symbols[$0]) }))
+        self.decoder = decoder
+        boundary = symbols.firstIndex(of: LetterText.wordBoundary)
+        greedy = GreedyDecoder(blank: 0, ignored: Self.silentLabels(symbols))
     }
 
-    /// Reads the most probable path.
+    /// The labels that are never part of a text.
+    static func silentLabels(_ symbols: [String]) -> Set<Int> {
+        Set(symbols.indices.filter { silent.contains(symbols[$0]) })
+    }
+
+    /// Reads what is said.
     ///
     /// - Parameters:
     ///   - logProbabilities: [frames, labels], row by row.
@@ -29,34 +43,49 @@ struct CTCTranscriber: Sendable {
     /// - Returns: Words with times and confidences.
     /// - Throws: `DecodingError` when a score is not a number.
     func transcribe(_ logProbabilities: [Float], duration: Double) throws -> Transcription {
-        let spans = try decoder.decode(logProbabilities, labels: symbols.count)
-        let scores = spans.map { span in
-            let sum = span.frames.reduce(0.0) { $0 + Double(logProbabilities[$1 * symbols.count + span.label]) }
-            return sum / Double(span.frames.count)
-        }
-        // Without a boundary in the dictionary every symbol is a word, as with phonemes.
-        let words =
-            hasWordBoundary
-            ? LetterText.words(spans) { symbols[$0] }
-            : spans.map { WordSpan(word: symbols[$0.label], frames: $0.frames) }
-        var next = spans.startIndex
-        let recognized = words.map { word in
-            var sum = 0.0
-            var letters = 0
-            while next < spans.count, spans[next].frames.upperBound <= word.frames.upperBound {
-                if spans[next].frames.lowerBound >= word.frames.lowerBound {
-                    sum += scores[next]
-                    letters += 1
-                }
-                next += 1
+        switch decoder {
+        case .greedy:
+            let spans = try greedy.decode(logProbabilities, labels: symbols.count)
+            let labels = spans.map { span in
+                let sum = span.frames.reduce(0.0) { $0 + Double(logProbabilities[$1 * symbols.count + span.label]) }
+                return AlignedLabel(label: span.label, frames: span.frames, score: sum / Double(span.frames.count))
             }
-            return RecognizedWord(
-                text: word.word, start: Double(word.frames.lowerBound) * frameSeconds,
-                end: min(Double(word.frames.upperBound) * frameSeconds, duration),
-                confidence: exp(sum / Double(max(letters, 1))))
+            return transcription(labels, duration: duration)
+        case .beam(let decoder):
+            guard let best = try decoder.decode(logProbabilities).first, !best.labels.isEmpty else {
+                return transcription([], duration: duration)
+            }
+            return transcription(
+                try align(best.labels, logProbabilities).labels, duration: duration)
         }
-        return Transcription(
-            text: recognized.map(\.text).joined(separator: " "), words: recognized,
-            confidence: scores.isEmpty ? 1 : exp(scores.reduce(0, +) / Double(scores.count)), duration: duration)
     }
+
+    /// Finds where labels were said; a word boundary before and after them may be heard or not.
+    func align(_ labels: [Int], _ logProbabilities: [Float]) throws(DecodingError) -> Alignment {
+        let bounded = boundary.map { [$0] + labels + [$0] } ?? labels
+        return try ForcedAligner(optionalEnds: boundary != nil).align(
+            logProbabilities, labels: symbols.count, transcript: bounded)
+    }
+
+    /// Groups labels into words.
+    func transcription(_ labels: [AlignedLabel], duration: Double) -> Transcription {
+        let words = words(labels).map { letters in
+            let score = letters.reduce(0) { $0 + $1.score } / Double(letters.count)
+            return RecognizedWord(
+                text: letters.map { symbols[$0.label] }.joined(), start: seconds(letters[0].frames.lowerBound),
+                end: min(seconds(letters[letters.count - 1].frames.upperBound), duration), confidence: exp(score))
+        }
+        let score = labels.reduce(0) { $0 + $1.score } / Double(max(labels.count, 1))
+        return Transcription(
+            text: words.map(\.text).joined(separator: " "), words: words, confidence: labels.isEmpty ? 1 : exp(score),
+            duration: duration)
+    }
+
+    /// The labels of each word; without a boundary in the dictionary every symbol is a word, as with phonemes.
+    func words(_ labels: [AlignedLabel]) -> [[AlignedLabel]] {
+        guard let boundary else { return labels.map { [$0] } }
+        return labels.split { $0.label == boundary }.map(Array.init)
+    }
+
+    private func seconds(_ frame: Int) -> Double { Double(frame) * frameSeconds }
 }

@@ -89,8 +89,9 @@ public struct Evaluator: Sendable {
     ) async throws -> Evaluation {
         guard manifest.hasLabels else { throw CorpusError.noLabels(manifest: manifest.name) }
         let began = ContinuousClock.now
-        let tolerance = manifest.lengthTolerance
-        let recordings = (0..<manifest.count).map { Recording(manifest[$0], tolerance: tolerance) }
+        let recordings = (0..<manifest.count).map { index in
+            Recording(manifest[index], tolerance: manifest.lengthTolerance(of: index))
+        }
         let total = manifest.count
         let results = try await recognizer.transcribe(recordings, among: cluster) { progress?($0, total) }
         var utterances: [EvaluatedUtterance] = []

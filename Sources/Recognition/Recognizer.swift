@@ -29,7 +29,7 @@ public actor Recognizer {
     private let executor = ThreadExecutor(name: "recognizer")
     private nonisolated let normalizesInput: Bool
     private nonisolated let windows: Windows
-    private nonisolated let transcriber: CTCTranscriber
+    nonisolated let transcriber: CTCTranscriber
 
     /// The recognizer's own thread.
     public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
@@ -43,10 +43,12 @@ public actor Recognizer {
     ///   - device: Where the model runs.
     ///   - batchSeconds: How much audio goes through the model at once, in seconds.
     ///   - precision: In which number formats the model computes.
+    ///   - decoder: Makes what turns log-probabilities into text from the symbol of each label.
     /// - Throws: `CheckpointError`, `CorpusError` or ``RecognitionError`` about the files, `TorchError` about the device.
     public init(
         checkpoint url: URL, dictionary: URL? = nil, architectureFrom architecture: URL? = nil, device: Device = .cpu,
-        batchSeconds: Double = 60, precision: ModelPrecision = ModelPrecision()
+        batchSeconds: Double = 60, precision: ModelPrecision = ModelPrecision(),
+        decoder: ([String]) throws -> RecognitionDecoder = { _ in .greedy }
     ) throws {
         var checkpoint = try Checkpoint.read(url, architectureFrom: architecture)
         if let dictionary {
@@ -56,7 +58,7 @@ public actor Recognizer {
         let symbols = try checkpoint.requireLabels()
         try self.init(
             model: checkpoint.ctcModel(), symbols: symbols, normalizes: checkpoint.description.normalize,
-            device: device, batchSeconds: batchSeconds, precision: precision)
+            device: device, batchSeconds: batchSeconds, precision: precision, decoder: decoder)
     }
 
     /// Puts a model to use.
@@ -68,10 +70,12 @@ public actor Recognizer {
     ///   - device: Where the model runs.
     ///   - batchSeconds: How much audio goes through the model at once, in seconds.
     ///   - precision: In which number formats the model computes.
+    ///   - decoder: Makes what turns log-probabilities into text from the symbol of each label.
     /// - Throws: `RecognitionError` when symbols and labels do not go together, `TorchError` about the device.
     public init(
         model: sending CTCModel, symbols: [String], normalizes: Bool, device: Device = .cpu, batchSeconds: Double = 60,
-        precision: ModelPrecision = ModelPrecision()
+        precision: ModelPrecision = ModelPrecision(),
+        decoder: ([String]) throws -> RecognitionDecoder = { _ in .greedy }
     ) throws {
         guard symbols.count == model.labelCount else {
             throw RecognitionError.dictionarySize(
@@ -92,7 +96,7 @@ public actor Recognizer {
         normalizesInput = normalizes
         shortestSamples = layers.receptiveField
         windows = Windows(layers: layers)
-        transcriber = CTCTranscriber(symbols: symbols, frameSeconds: frameSeconds)
+        transcriber = CTCTranscriber(symbols: symbols, frameSeconds: frameSeconds, decoder: try decoder(symbols))
     }
 
     deinit { executor.close() }

@@ -30,8 +30,14 @@ public final class StopSignal {
     }
 
     /// The signal that asks to stop, if one came.
-    public var received: Int32? {
-        let number = state.received.load(ordering: .relaxed)
-        return number == 0 ? nil : number
+    public var received: Int32? { check() }
+
+    /// Asks for the signal that asks to stop, from any thread.
+    public var check: @Sendable () -> Int32? {
+        let state = state
+        return {
+            let number = state.received.load(ordering: .relaxed)
+            return number == 0 ? nil : number
+        }
     }
 }

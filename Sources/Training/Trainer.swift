@@ -211,8 +211,8 @@ public final class Trainer {
         try recipe.validate()
 
         let labels = job.task == .finetuning ? recipe.data.labels : nil
-        let manifest = try Manifest.joined(job.train, labels: labels)
-        validation = try job.valid.map { try Manifest.joined([$0], labels: labels) }
+        let manifest = try Manifest.training(job.train, labels: labels)
+        validation = try job.valid.map { try Manifest.validation($0, labels: labels) }
         let summary = "\(manifest.name) (\(manifest.count) utterances, \(manifest.totalSamples) samples)"
         let batch = EffectiveBatch(recipe, processes: processes)
         var state = saved?.state ?? TrainingState(recipe: [:], data: summary)

@@ -98,7 +98,10 @@ extension Device {
 }
 
 extension Recipe {
-    /// Takes a checkpoint's architecture; dropouts, LayerDrop and the extractor's gradient factor stay the recipe's.
+    /// Takes a checkpoint's architecture.
+    ///
+    /// What belongs to training stays the recipe's: dropouts, LayerDrop, the extractor's gradient factor, the Gumbel
+    /// temperature, and whether layers are recomputed.
     mutating func adoptArchitecture(of description: ModelDescription) {
         var adopted = description.model
         adopted.dropout = model.dropout
@@ -109,6 +112,7 @@ extension Recipe {
         adopted.finalDropout = model.finalDropout
         adopted.encoderLayerdrop = model.encoderLayerdrop
         adopted.featureGradMult = model.featureGradMult
+        adopted.latentTemp = model.latentTemp
         adopted.checkpointActivations = model.checkpointActivations
         model = adopted
         data.normalize = description.normalize

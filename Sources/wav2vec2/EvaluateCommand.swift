@@ -20,7 +20,8 @@ struct EvaluateCommand: AsyncParsableCommand {
 
     @OptionGroup var model: CheckpointOptions
 
-    @Option(help: "The recordings and what is said in them: a fairseq .tsv, or JSON lines.", completion: .file())
+    @Option(
+        help: "The recordings and what is said in them: a fairseq .tsv, JSON lines, or a folder.", completion: .file())
     var manifest: String
 
     @Option(help: "The labels' extension beside a .tsv: ltr spells letters, of any other the symbols are words.")
@@ -28,6 +29,8 @@ struct EvaluateCommand: AsyncParsableCommand {
 
     @Option(help: "Write one JSON line an utterance, with reference, hypothesis and errors, to this file.")
     var utterances: String?
+
+    @OptionGroup(title: "Decoding") var decoding: DecodingOptions
 
     @OptionGroup var compute: ComputeOptions
 
@@ -38,7 +41,7 @@ struct EvaluateCommand: AsyncParsableCommand {
 
     private func run(among cluster: Cluster?) async throws {
         try compute.apply()
-        let recognizer = try model.recognizer(device: compute.device(among: cluster))
+        let recognizer = try model.recognizer(device: compute.device(among: cluster), decoder: decoding.recognitionDecoder)
         let isLeader = cluster?.isLeader ?? true
         let evaluator = Evaluator(recognizer, among: cluster)
         let evaluation = try await evaluator.evaluate(fileURL(manifest), labels: labels) { done, total in

@@ -51,7 +51,8 @@ struct LaunchCommand: ParsableCommand {
     func validate() throws {
         if processes < 1 { throw ValidationError("--processes is \(processes); it must be at least 1.") }
         if nodes < 1 || !(0..<nodes).contains(nodeRank) {
-            throw ValidationError("--node-rank is \(nodeRank); with --nodes \(nodes) it must be from 0 to \(nodes - 1).")
+            throw ValidationError(
+                "--node-rank is \(nodeRank); with --nodes \(nodes) it must be from 0 to \(nodes - 1).")
         }
         if nodes > 1, rendezvous == nil {
             throw ValidationError("--nodes \(nodes) needs --rendezvous HOST:PORT, an address of machine 0.")

@@ -50,13 +50,17 @@ struct CheckpointOptions: ParsableArguments {
 
     /// The model put to use.
     ///
-    /// - Parameter device: Where it runs.
+    /// - Parameters:
+    ///   - device: Where it runs.
+    ///   - decoder: Makes what turns log-probabilities into text from the symbol of each label.
     /// - Returns: The recognizer.
     /// - Throws: What is wrong with the checkpoint or the dictionary.
-    func recognizer(device: Device) throws -> Recognizer {
+    func recognizer(
+        device: Device, decoder: sending ([String]) throws -> RecognitionDecoder = { _ in .greedy }
+    ) throws -> Recognizer {
         try Recognizer(
             checkpoint: fileURL(checkpoint), dictionary: dictionary.map(fileURL),
-            architectureFrom: architectureFrom.map(fileURL), device: device)
+            architectureFrom: architectureFrom.map(fileURL), device: device, decoder: decoder)
     }
 }
 

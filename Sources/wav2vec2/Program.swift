@@ -22,6 +22,8 @@ struct Program: AsyncParsableCommand {
             LaunchCommand.self,
             EvaluateCommand.self,
             TranscribeCommand.self,
+            AlignCommand.self,
+            LanguageModelCommand.self,
             DataCommand.self,
             CheckpointCommand.self,
             BenchmarkCommand.self,

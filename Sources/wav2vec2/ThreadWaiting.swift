@@ -5,6 +5,7 @@ import Foundation
 func isLongRunning(_ command: any ParsableCommand.Type) -> Bool {
     let commands: [any ParsableCommand.Type] = [
         PretrainCommand.self, FinetuneCommand.self, EvaluateCommand.self, ReportCommand.self, BenchmarkCommand.self,
+        AlignCommand.self, LanguageModelTuneCommand.self,
     ]
     return commands.contains { $0 == command }
 }

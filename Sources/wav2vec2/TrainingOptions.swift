@@ -12,12 +12,14 @@ struct TrainingOptions: ParsableArguments {
 
     @Option(
         parsing: .upToNextOption,
-        help: ArgumentHelp("Manifests to learn from.", valueName: "file[:weight]"), completion: .file())
+        help: ArgumentHelp(
+            "Manifests or folders to learn from; with weight 2 an epoch has each recording twice.",
+            valueName: "file[:weight]"), completion: .file())
     var train: [String]
 
     @Option(
         parsing: .upToNextOption,
-        help: ArgumentHelp("Held-out manifests; the first decides the best checkpoint.", valueName: "file[:weight]"),
+        help: ArgumentHelp("Held-out manifests; the first decides the best checkpoint.", valueName: "file"),
         completion: .file())
     var valid: [String]
 

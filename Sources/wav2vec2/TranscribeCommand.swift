@@ -40,6 +40,8 @@ struct TranscribeCommand: AsyncParsableCommand {
     @Option(help: "A folder for one .txt or .json file a recording; made if need be.", completion: .directory)
     var output: String?
 
+    @OptionGroup(title: "Decoding") var decoding: DecodingOptions
+
     @OptionGroup var compute: ComputeOptions
 
     @Argument(
@@ -55,7 +57,7 @@ struct TranscribeCommand: AsyncParsableCommand {
     /// Gives the number of files that could not be transcribed; 0 in processes that leave speaking to another one.
     private func run(among cluster: Cluster?) async throws -> Int {
         try compute.apply()
-        let recognizer = try model.recognizer(device: compute.device(among: cluster))
+        let recognizer = try model.recognizer(device: compute.device(among: cluster), decoder: decoding.recognitionDecoder)
         let (paths, hasFolder) = try list()
         let writer = try Writer(
             format: format, output: output.map(fileURL), bare: paths.count == 1 && !hasFolder, paths: paths)

@@ -83,10 +83,29 @@ struct AudioFileTests {
             let whole = try AudioFile.read(file)
             for range in [0..<1, 5..<4000, 70_000..<80_123, (whole.count - 3)..<(whole.count + 9)] {
                 let part = try AudioFile.read(file, frames: range)
-                #expect(part == Array(whole[range.lowerBound..<min(range.upperBound, whole.count)]), "\(range)")
+                let expected = Array(whole[range.lowerBound..<min(range.upperBound, whole.count)])
+                // A codec's and a filter's memory converge, but not to the last bit.
+                let remembers = rate != 16_000 || format == .opus
+                let largest = zip(part, expected).map { abs($0 - $1) }.max() ?? 1
+                #expect(part.count == expected.count && largest <= (remembers ? 1e-5 : 0), "\(range): \(largest)")
             }
             #expect(throws: AudioError.outOfRange(file: file.path, start: 10_000_000, count: whole.count)) {
                 try AudioFile.read(file, frames: 10_000_000..<10_000_001)
+            }
+        }
+    }
+
+    /// Of long recordings only the part and a little before it are decoded.
+    @Test func opusIsSoughtIn() throws {
+        for (rate, count) in [(48_000, 480_123), (16_000, 131_072)] {
+            let file = folder.file("long\(rate).opus")
+            try AudioFile.write(tone(rate: rate, count: count), sampleRate: rate, to: file, format: .opus)
+            let whole = try AudioFile.read(file, sampleRate: rate)
+            for start in Array(stride(from: 1, to: count - 200, by: count / 23)) + [count - 700, count - 3] {
+                let part = try AudioFile.read(file, sampleRate: rate, frames: start..<(start + 500))
+                let expected = whole[start..<min(start + 500, whole.count)]
+                let largest = zip(part, expected).map { abs($0 - $1) }.max() ?? 1
+                #expect(part.count == expected.count && largest < 1e-5, "\(rate), \(start): \(largest)")
             }
         }
     }

@@ -28,7 +28,8 @@ struct LabelTests {
         let expected = CorpusError.unknownSymbol(
             symbol: "ß", utterance: "u1.flac", file: corpus.file("train.ltr").path, line: 2)
         #expect(throws: expected) { try dictionary.encode(manifest, at: 1) }
-        #expect(throws: expected) { try dictionary.validate(manifest) }
+        let error = try #require(throws: CorpusError.self) { try dictionary.validate(manifest) }
+        #expect("\(error)".hasPrefix("\(corpus.file("train.ltr").path):2: ") && "\(error)".contains("\"ß\" (1 of 6"))
         #expect("\(expected)".contains("u1.flac") && "\(expected)".contains(":2:") && "\(expected)".contains("ß"))
     }
 
@@ -55,6 +56,10 @@ struct LabelTests {
         let dictionary = LabelDictionary(counting: ["B A | C |", "A |"])
         #expect(dictionary.symbols.dropFirst(4) == ["|", "A", "B", "C"])
         #expect(dictionary.counts.dropFirst(4) == [3, 2, 1, 1])
+        let lines = ["B A | C |", "ä <s> A  |", ""]
+        let manifest = try Manifest(
+            root: corpus.folder, paths: ["a", "b", "c"], sampleCounts: [1, 2, 3], labels: lines)
+        #expect(try LabelDictionary(counting: manifest) == LabelDictionary(counting: lines))
         let phones = LabelDictionary(counting: ["sil ah", "ah"])
         #expect(phones.text(of: [4, 5, 4]) == "ah sil ah")
     }
@@ -84,6 +89,46 @@ struct LabelTests {
         }
         for text in ["c\tthree\nb\ttwo\n", "a\tone\nb\ttwo\nc\t3\nc\t4\n", "a\tone\nb\n"] {
             #expect(throws: CorpusError.self) { try Transcript.read(corpus.write("bad.txt", text), for: manifest) }
+        }
+    }
+}
+
+@Suite("Advice about dictionaries")
+struct LabelAdviceTests {
+    private func advice(dictionary: [String], labels: [String]) throws -> String {
+        let manifest = try Manifest(
+            name: "m.tsv", root: .init(fileURLWithPath: "/"), paths: labels.indices.map { "\($0).wav" },
+            sampleCounts: labels.map { _ in 16_000 }, labels: labels)
+        let error = try #require(throws: CorpusError.self) {
+            try LabelDictionary(counting: dictionary).validate(manifest)
+        }
+        return "\(error)"
+    }
+
+    @Test func saysWhatIsProbablyWrong() throws {
+        let letters = ["H E L L O | Y O U |"]
+        let words = try advice(dictionary: letters, labels: ["HELLO YOU", "YOU"])
+        #expect(words.contains("whole words") && words.contains("--labels ltr") && words.hasPrefix("m.tsv:2: "))
+        #expect(words.contains("\"YOU\", \"HELLO\" (3 of 3"))
+        #expect(try advice(dictionary: letters, labels: ["H |", "h e l l o | y o u |"]).contains("lower case and"))
+        #expect(try advice(dictionary: ["h e l l o |"], labels: ["H E L |"]).contains("are capitals and"))
+        #expect(try advice(dictionary: ["H E L L O"], labels: ["H E L L O |"]).contains("has no word boundary |"))
+        #expect(try advice(dictionary: letters, labels: ["H E Ä |"]).contains("clean the transcripts"))
+        let none = try advice(dictionary: letters, labels: ["H E L L O", ""])
+        #expect(none.contains("no label has the word boundary") && none.contains("data labels"))
+        // Phones have no word boundary on either side.
+        try LabelDictionary(counting: ["ah t"]).validate(
+            Manifest(root: .init(fileURLWithPath: "/"), paths: ["a"], sampleCounts: [1], labels: ["t ah"]))
+    }
+
+    @Test func spellsLikeTheDefinition() {
+        for text in ["", " ", "a", " a  b ", "grüß dich", "a\u{00A0}b", "日本 語", "x\u{3000}y\tz", "e\u{301}a"] {
+            let words = text.split(whereSeparator: \.isWhitespace)
+            let expected = words.map { $0.unicodeScalars.map { String($0) }.joined(separator: " ") + " |" }
+            #expect(Transcript.letters(text) == expected.joined(separator: " "), "\(text)")
+            var line: [UInt8] = []
+            Transcript.appendLine(Array(text.utf8), labels: "wrd", to: &line)
+            #expect(String(decoding: line, as: UTF8.self) == Transcript.words(text), "\(text)")
         }
     }
 }

@@ -32,7 +32,7 @@ import Testing
 
     private func expect(_ name: String, _ recordings: [MiniatureLibriSpeech.Recording], root: URL) throws {
         let manifest = try Manifest.read(output.appendingPathComponent(name + ".tsv"), labels: "ltr")
-        #expect(manifest.root.path == root.standardizedFileURL.path)
+        #expect(manifest.sources[0].root.path == root.standardizedFileURL.path)
         #expect((0..<manifest.count).map { manifest.path($0) } == recordings.map(\.path))
         #expect(manifest.sampleCounts == recordings.map(\.samples))
         #expect((0..<manifest.count).map { manifest[$0].labels } == recordings.map { Transcript.letters($0.text) })

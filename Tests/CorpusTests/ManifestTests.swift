@@ -15,12 +15,12 @@ struct ManifestTests {
         try corpus.write("train.ltr", "A B |\nC |\n\n")
         try corpus.write("train.phn", "a\nb\nc")
         let manifest = try Manifest.read(url, labels: "ltr")
-        #expect(manifest.count == 3 && manifest.format == .fairseq && manifest.totalSamples == 32_400)
+        #expect(manifest.count == 3 && manifest.sources[0].format == .fairseq && manifest.totalSamples == 32_400)
         #expect(
             manifest[0]
                 == Utterance(
                     identifier: "a/b.flac", audio: URL(fileURLWithPath: "/audio/a/b.flac"), sampleCount: 32_000,
-                    offset: nil, labels: "A B |", line: 2))
+                    offset: nil, labels: "A B |", speaker: nil, line: 2))
         #expect(manifest[1].audio.path == "/other/c.wav")
         #expect(manifest[2].audio.path == "/audio/d é.opus" && manifest[2].labels == "")
         #expect(try Manifest.read(url, labels: "phn")[2].labels == "c")
@@ -41,7 +41,7 @@ struct ManifestTests {
 
             """)
         let manifest = try Manifest.read(url, labels: "ltr")
-        #expect(manifest.sampleCounts == [32_000, 24_000] && manifest.format == .jsonLines)
+        #expect(manifest.sampleCounts == [32_000, 24_000] && manifest.sources[0].format == .jsonLines)
         #expect(manifest[0].labels == "h i | t h e r e |" && manifest[0].offset == nil && manifest[0].line == 1)
         #expect(manifest[0].audio.path == corpus.file("a.wav").path)
         #expect(manifest[1].audio.path == "/b.wav" && manifest[1].offset == 4000 && manifest[1].line == 2)

@@ -27,13 +27,13 @@ import Torch
             job.recipe, dictionary: LabelDictionary(contentsOf: corpus.file("dict.ltr.txt")), weights: .random,
             device: .cpu)
         let data = try TrainingData(
-            Manifest.joined(job.train, labels: "ltr"), recipe: job.recipe,
+            Manifest.training(job.train, labels: "ltr"), recipe: job.recipe,
             receptiveField: job.recipe.model.convFeatureLayers.receptiveField, dictionary: task.dictionary, epoch: 0,
             position: 0)
         let batch = try data.next(try #require(try data.beginUpdate().first))
         for group in task.groups { try group.parameters.clearGradients() }
         let sums = try (1...3).map { try task.accumulate(batch, update: $0, microBatch: 0, lossScale: 1) }
-        let validation = try task.validate(Manifest.joined(job.valid, labels: "ltr"))
+        let validation = try task.validate(Manifest.training(job.valid, labels: "ltr"))
         return (sums.map(\.loss), validation.statistics.loss, sums.reduce(0) { $0 + $1.maskedFrames })
     }
 

@@ -47,7 +47,7 @@ struct OptionsPage {
     }
 
     /// The texts between backticks.
-    private static func codes(_ cell: String) -> [String] {
+    static func codes(_ cell: some StringProtocol) -> [String] {
         cell.components(separatedBy: "`").enumerated().filter { $0.offset % 2 == 1 }.map(\.element)
     }
 

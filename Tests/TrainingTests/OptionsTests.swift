@@ -68,8 +68,8 @@ import Wav2Vec2
         // Their scripts turn the islands on with the format; here that is what auto means.
         case _ where key.hasPrefix("precision.fp32_"): return script["fp16"] == "true" ? nil : "auto"
         case "checkpoint.keep_milestones": return "off"
-        // What the scripts set for each mode, which `auto` stands for.
-        case _ where key.hasPrefix("precision.fp32_"): return "auto"
+        // Their option is about validation; in training utterances that do not fit are always left out.
+        case "batching.skip_invalid_size_inputs": return "true"
         default: return nil
         }
     }
@@ -126,6 +126,26 @@ import Wav2Vec2
             } else {
                 #expect(page.text[range] == table, "the values changed: look at them, and renew the table")
             }
+        }
+    }
+
+    /// The guide names the tests that hold what the originals do wrong: they must be there.
+    @Test func theGuidesTestsExist() throws {
+        let root = OptionsPage.file.deletingLastPathComponent()
+        let guide = try String(contentsOf: root.appendingPathComponent("Training.md"), encoding: .utf8)
+        let table = guide.components(separatedBy: "| There | Here | Test |").last?.components(separatedBy: "\n\n").first
+        let names = try #require(table).split(separator: "\n").dropFirst(2).flatMap { row in
+            row.split(separator: "|").last.map(OptionsPage.codes) ?? []
+        }
+        let tests = root.appendingPathComponent("../../Tests").standardized
+        let files = FileManager.default.enumerator(at: tests, includingPropertiesForKeys: nil)?.allObjects ?? []
+        let sources = try files.compactMap { $0 as? URL }.filter { $0.pathExtension == "swift" }.map {
+            try String(contentsOf: $0, encoding: .utf8)
+        }.joined()
+        #expect(names.count > 9)
+        for name in names {
+            #expect(
+                sources.contains("func \(name)(") || sources.contains("struct \(name) "), "there is no test \(name)")
         }
     }
 }

@@ -136,7 +136,8 @@ struct LabelledList {
 
     /// The list and its words, if an earlier run wrote all of it for this folder.
     func complete(root: URL) -> (manifest: Manifest, transcripts: [String])? {
-        guard let list = try? Manifest.read(manifest, labels: "wrd"), list.root.path == root.standardizedFileURL.path,
+        guard let list = try? Manifest.read(manifest, labels: "wrd"),
+            list.sources[0].root.path == root.standardizedFileURL.path,
             let letters = try? Lines.read(manifest.deletingPathExtension().appendingPathExtension("ltr")),
             letters.count == list.count
         else { return nil }

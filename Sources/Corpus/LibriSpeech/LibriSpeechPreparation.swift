@@ -236,10 +236,10 @@ public struct LibriSpeechPreparation {
 
     /// The 960 hours in one list, as NVIDIA's recipes read them.
     private func combine(_ parts: [(name: String, list: (manifest: Manifest, transcripts: [String]))]) throws -> List {
-        let parents = Set(parts.map { $0.list.manifest.root.deletingLastPathComponent().path })
+        let parents = Set(parts.map { $0.list.manifest.sources[0].root.deletingLastPathComponent().path })
         let isTogether =
-            parents.count == 1 && parts.allSatisfy { $0.list.manifest.root.lastPathComponent == $0.name }
-        let root = parts[0].list.manifest.root.deletingLastPathComponent().standardizedFileURL
+            parents.count == 1 && parts.allSatisfy { $0.list.manifest.sources[0].root.lastPathComponent == $0.name }
+        let root = parts[0].list.manifest.sources[0].root.deletingLastPathComponent().standardizedFileURL
         let name = LibriSpeech.combinedName
         let list = LabelledList(name, in: output)
         let count = parts.reduce(0) { $0 + $1.list.manifest.count }
@@ -249,7 +249,7 @@ public struct LibriSpeechPreparation {
         var paths: [String] = []
         var counts: [Int] = []
         for (part, content) in parts {
-            let prefix = isTogether ? part : content.manifest.root.path
+            let prefix = isTogether ? part : content.manifest.sources[0].root.path
             for index in 0..<content.manifest.count { paths.append(prefix + "/" + content.manifest.path(index)) }
             counts += content.manifest.sampleCounts
         }

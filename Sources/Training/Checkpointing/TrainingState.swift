@@ -66,7 +66,8 @@ struct TrainingState: Codable {
     private static let free: Set<String> = [
         "model.checkpoint_activations", "optimization.max_epoch", "data.workers", "data.prefetch",
         "batching.max_tokens_valid",
-        "batching.batch_size_valid", "batching.effective_batch", "checkpoint", "logging", "validation", "watch",
+        "batching.batch_size_valid", "batching.effective_batch", "distributed", "checkpoint", "logging", "validation",
+        "watch",
     ]
 
     /// Keys that say how an update is divided among processes, micro-batches and sub-batches.

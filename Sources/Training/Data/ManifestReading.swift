@@ -2,42 +2,39 @@ import Corpus
 import Foundation
 
 extension Manifest {
-    /// Reads manifests, and puts several one after the other.
+    /// Reads the manifests to learn from, one after the other; an epoch has each one's utterances as often as its weight.
     ///
     /// - Parameters:
-    ///   - sources: The files; weights other than 1 are refused.
+    ///   - sources: The files or folders.
     ///   - labels: The extension of label files, if labels are wanted.
     /// - Returns: All utterances, in the order given.
-    /// - Throws: `CorpusError`, or ``TrainingError`` for what cannot be joined.
-    static func joined(_ sources: [WeightedManifest], labels: String?) throws -> Manifest {
-        if let weighted = sources.first(where: { $0.weight != 1 }) {
+    /// - Throws: `CorpusError`, or ``TrainingError`` for a weight that is no positive number.
+    static func training(_ sources: [WeightedManifest], labels: String?) throws -> Manifest {
+        if let bad = sources.first(where: { !($0.weight > 0 && $0.weight <= 1000) }) {
             throw TrainingError.usage(
-                "\(weighted.url.path): the weight \(weighted.weight) cannot be used yet; every manifest counts once")
+                "--train \(bad.url.path): the weight must be above 0 and at most 1000, and is \(bad.weight)")
         }
         let manifests = try sources.map { source in
             let manifest = try read(source.url, labels: labels)
             try manifest.validate()
-            return manifest
+            return (manifest, source.weight)
         }
-        guard manifests.count != 1 else { return manifests[0] }
-        var paths: [String] = []
-        var counts: [Int] = []
-        var lines: [String] = []
-        for manifest in manifests {
-            for index in 0..<manifest.count {
-                let utterance = manifest[index]
-                guard utterance.offset == nil else {
-                    throw TrainingError.usage(
-                        "\(manifest.name):\(utterance.line): parts of recordings cannot be joined with other manifests yet"
-                    )
-                }
-                paths.append(utterance.audio.path)
-                counts.append(utterance.sampleCount)
-                if let line = utterance.labels { lines.append(line) }
-            }
+        return try joined(manifests)
+    }
+
+    /// Reads a held-out manifest, every utterance of which counts once.
+    ///
+    /// - Parameters:
+    ///   - source: The file or folder.
+    ///   - labels: The extension of label files, if labels are wanted.
+    /// - Returns: The utterances.
+    /// - Throws: `CorpusError`, or ``TrainingError`` for a weight.
+    static func validation(_ source: WeightedManifest, labels: String?) throws -> Manifest {
+        guard source.weight == 1 else {
+            throw TrainingError.usage(
+                "--valid \(source.url.path): has the weight \(source.weight), but every held-out utterance counts once: "
+                    + "weights are for --train")
         }
-        return try Manifest(
-            name: manifests.map(\.name).joined(separator: " + "), root: URL(fileURLWithPath: "/"), paths: paths,
-            sampleCounts: counts, labels: labels == nil ? nil : lines)
+        return try training([source], labels: labels)
     }
 }

@@ -15,20 +15,13 @@ struct MicroBatch {
 
     /// Puts sub-batches end to end.
     ///
-    /// - Parameters:
-    ///   - parts: The sub-batches.
-    ///   - cropsToShortest: Whether all become as long as the shortest of all; each begins at a random place already.
-    init(_ parts: [AudioBatch], cropsToShortest: Bool) {
-        let common = cropsToShortest ? parts.flatMap(\.lengths).min() : nil
+    /// - Parameter parts: The sub-batches.
+    init(_ parts: [AudioBatch]) {
         samples.reserveCapacity(parts.reduce(0) { $0 + $1.samples.count })
         for part in parts {
             let first = lengths.count
-            var start = 0
-            for length in part.lengths {
-                samples.append(contentsOf: part.samples[start..<start + (common ?? length)])
-                lengths.append(common ?? length)
-                start += length
-            }
+            samples += part.samples
+            lengths += part.lengths
             utterances += part.utteranceIndices
             labels += part.labels ?? []
             subBatches.append(first..<lengths.count)

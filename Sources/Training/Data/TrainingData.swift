@@ -85,7 +85,7 @@ final class TrainingData {
         let first = number * recipe.batching.numConcatBatches
         let count = min(recipe.batching.numConcatBatches, lastUpdate.count - first)
         let parts = try (0..<count).compactMap { _ in try loader.next() }
-        return MicroBatch(parts, cropsToShortest: options.crop == .toShortest)
+        return MicroBatch(parts)
     }
 
     /// The sub-batches of the micro-batches of an update that begins at a place.
@@ -128,6 +128,8 @@ extension Recipe {
             maxTokens: batching.maxTokens, maxSampleSize: data.maxSampleSize,
             minSampleSize: max(data.minSampleSize, receptiveField),
             requiredBatchSizeMultiple: batching.requiredBatchSizeMultiple, batchSize: batching.batchSize,
-            crop: batching.crop, requiredSequenceLengthMultiple: batching.requiredSeqLenMultiple)
+            crop: batching.crop, requiredSequenceLengthMultiple: batching.requiredSeqLenMultiple,
+            cropGroup: batching.cropGroup, receptiveField: receptiveField, hop: model.convFeatureLayers.hop,
+            skipInvalid: batching.skipInvalidSizeInputs)
     }
 }

@@ -61,16 +61,25 @@ public struct Recipe: Sendable, Equatable {
         public var maxTokensValid: Int?
         /// The most utterances of a sub-batch.
         public var batchSize: Int?
+        /// The same in validation; `nil` for the same number.
+        public var batchSizeValid: Int?
+        /// Whether utterances too short or too long to learn from are left out and named; otherwise they are an error.
+        public var skipInvalidSizeInputs = true
         /// What the number of utterances is a multiple of, as far as `maxTokens` allows.
         public var requiredBatchSizeMultiple = 8
-        /// What the length of cropped utterances is a multiple of, in samples.
-        public var requiredSeqLenMultiple = 1
+        /// What the length of cropped utterances is a multiple of, in frames.
+        public var requiredSeqLenMultiple = 2
         /// How many sub-batches go through the model at once.
         public var numConcatBatches = 1
         /// Of how many sub-batches an update is meant to be, over all processes; `nil` where any number will do.
         public var effectiveBatch: Int?
-        /// Whether utterances are cropped to the shortest one of their batch.
+        /// Whether utterances are cropped to the shortest one of their crop group.
         public var crop = BatchOptions.Crop.toShortest
+        /// How many sub-batches are cropped to one length; they follow each other by length.
+        ///
+        /// In NVIDIA's program this is the number of concatenated batches. Here the two are apart, so that the data stay
+        /// the same on a machine that holds fewer sub-batches at once.
+        public var cropGroup = 1
     }
 
     /// The `optimization` section.
@@ -129,6 +138,7 @@ extension Recipe {
             ("batching.max_tokens", batching.maxTokens), ("batching.num_concat_batches", batching.numConcatBatches),
             ("batching.required_batch_size_multiple", batching.requiredBatchSizeMultiple),
             ("batching.required_seq_len_multiple", batching.requiredSeqLenMultiple),
+            ("batching.crop_group", batching.cropGroup),
             ("optimization.update_freq", optimization.updateFreq), ("optimization.max_update", optimization.maxUpdate),
             ("data.workers", data.workers), ("data.prefetch", data.prefetch),
             ("masking.mask_length", masking.time.length), ("masking.mask_channel_length", masking.channel.length),

@@ -31,14 +31,20 @@ extension Recipe.BatchingSection {
         Setting("max_tokens", \.maxTokens, "most samples of a sub-batch"),
         Setting("max_tokens_valid", \.maxTokensValid, "the same in validation; off for the same number"),
         Setting("batch_size", \.batchSize, "most utterances of a sub-batch"),
+        Setting("batch_size_valid", \.batchSizeValid, "the same in validation; off for the same number"),
+        Setting(
+            "skip_invalid_size_inputs", \.skipInvalidSizeInputs,
+            "whether utterances too short or too long are left out and named, or are an error"),
         Setting(
             "required_batch_size_multiple", \.requiredBatchSizeMultiple, "what utterances' number is a multiple of"),
         Setting(
-            "required_seq_len_multiple", \.requiredSeqLenMultiple, "what crops' length is a multiple of, in samples"),
+            "required_seq_len_multiple", \.requiredSeqLenMultiple, "what crops' length is a multiple of, in frames"),
         Setting("num_concat_batches", \.numConcatBatches, "sub-batches that go through the model at once"),
         Setting(
             "effective_batch", \.effectiveBatch, "sub-batches that an update is meant to have, over all processes"),
-        Setting("crop", \.crop, "whether utterances are cropped to the shortest of their batch"),
+        Setting("crop", \.crop, "whether utterances are cropped to the shortest of their crop group"),
+        Setting(
+            "crop_group", \.cropGroup, "sub-batches that are cropped to one length, and follow each other by length"),
     ]
 }
 

@@ -130,7 +130,8 @@ final class FinetuningTask: TrainingTask {
             manifest,
             options: BatchOptions(
                 maxTokens: tokens, minSampleSize: recipe.model.convFeatureLayers.receptiveField,
-                requiredBatchSizeMultiple: 1))
+                requiredBatchSizeMultiple: 1, batchSize: recipe.batching.batchSizeValid ?? recipe.batching.batchSize,
+                skipInvalid: recipe.batching.skipInvalidSizeInputs))
     }
 
     func tally(_ manifest: Manifest, share: ProcessShare) throws -> ValidationTally {
@@ -143,7 +144,7 @@ final class FinetuningTask: TrainingTask {
         var errors = CTCErrors(labels)
         try withoutGradient {
             while let part = try loader.next() {
-                let batch = MicroBatch([part], cropsToShortest: false)
+                let batch = MicroBatch([part])
                 let (logits, layout) = try model(Tensor(batch.samples).to(device: device), lengths: batch.lengths)
                 let loss = try sum(model.losses(logits, layout, targets: batch.labels))
                 result.statistics += try statistics(loss, batch, frames: layout.lengths, masked: 0)
@@ -178,7 +179,9 @@ final class FinetuningTask: TrainingTask {
             let frames = recipe.model.convFeatureLayers.frames(samples: manifest.sampleCounts[index])
             guard needed > frames else { continue }
             count += 1
-            if examples.count < 10 { examples.append("\(manifest.path(index)) (\(frames) frames, \(needed) needed)") }
+            if examples.count < 10 {
+                examples.append("\(manifest.identifier(index)) (\(frames) frames, \(needed) needed)")
+            }
         }
         guard count > 0 else { return nil }
         let more = count > examples.count ? ", and \(count - examples.count) more" : ""

@@ -121,6 +121,8 @@ final class PretrainingTask: TrainingTask {
     func validationPlan(_ manifest: Manifest) throws -> BatchPlan {
         var options = recipe.batchOptions(receptiveField: recipe.model.convFeatureLayers.receptiveField)
         options.maxTokens = recipe.batching.maxTokensValid ?? options.maxTokens
+        options.batchSize = recipe.batching.batchSizeValid ?? options.batchSize
+        options.cropGroup = 1
         return try BatchPlan(manifest, options: options, seed: recipe.seed, epoch: 0)
     }
 
@@ -132,7 +134,7 @@ final class PretrainingTask: TrainingTask {
         var result = ValidationTally()
         try withoutGradient {
             while let part = try loader.next() {
-                let batch = MicroBatch([part], cropsToShortest: false)
+                let batch = MicroBatch([part])
                 // Training counts updates from 1: number 0 is validation's, always the same.
                 let (losses, frames) = try losses(
                     batch, update: 0, firstSubBatch: part.position, trains: false, .inference)

@@ -28,7 +28,10 @@ struct TaskSetup {
         let task: any TrainingTask = try job.task == .finetuning ? finetuning() : pretraining()
         for manifest in validation {
             do {
-                _ = try task.validationPlan(manifest)
+                if let sentence = try task.validationPlan(manifest).exclusionSummary(manifest) {
+                    let meaning = job.task == .finetuning ? "; they count as if nothing were recognised in them." : "."
+                    report("WARNING: \(sentence.dropLast())\(meaning)")
+                }
             } catch CorpusError.nothingLeft(let reason) {
                 throw TrainingError.badData("\(manifest.name): there is nothing to validate on: \(reason)")
             }
@@ -64,7 +67,7 @@ struct TaskSetup {
 
     /// The labels that are learned: a resumed run's own, else those of the file beside the first training manifest.
     private func dictionary() throws -> LabelDictionary {
-        let file = job.train[0].url.deletingLastPathComponent().appendingPathComponent("dict.\(recipe.data.labels).txt")
+        let file = LabelDictionary.file(for: job.train[0].url, labels: recipe.data.labels)
         let exists = FileManager.default.fileExists(atPath: file.path)
         guard isResumed, let origin else {
             guard exists else {

@@ -151,7 +151,7 @@ final class UpdateStep {
     }
 
     private func names(_ utterances: [Int]) -> [String] {
-        var names = utterances.prefix(10).map { data.manifest.path($0) }
+        var names = utterances.prefix(10).map { data.manifest.identifier($0) }
         if utterances.count > 10 { names.append("and \(utterances.count - 10) more") }
         if let cluster { names.append("those of rank \(cluster.rank) among \(cluster.size) processes") }
         return names

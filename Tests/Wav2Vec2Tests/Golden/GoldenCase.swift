@@ -32,7 +32,8 @@ struct GoldenCase: Sendable, CustomTestStringConvertible {
     static let all: [GoldenCase] = folders.flatMap { folder -> [GoldenCase] in
         let files = (try? FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)) ?? []
         let saved = files.filter { $0.pathExtension == "pt" }.map(\.lastPathComponent).sorted()
-        let cases: [GoldenCase] = files.filter { $0.pathExtension == "json" }.sorted { $0.path < $1.path }.compactMap { file in
+        let cases: [GoldenCase] = files.filter { $0.pathExtension == "json" }.sorted { $0.path < $1.path }.compactMap {
+            file in
             guard let data = try? Data(contentsOf: file),
                 let facts = try? JSONDecoder().decode(JSONValue.self, from: data),
                 let ragged = facts["ragged"]?.string, ragged != "none"

@@ -1,0 +1,206 @@
+import Audio
+import Foundation
+import Synchronization
+
+/// Converts a manifest's recordings to another format, sampling rate and speed.
+///
+/// What was converted earlier and is whole is not converted again, so a run that was stopped goes on where it was.
+public struct CorpusConverter: Sendable {
+    /// How the new recordings are written.
+    public var format: AudioFileFormat
+    /// Their samples per second.
+    public var sampleRate: Int
+    /// Every recording is written at each of these speeds; 1 is as it was.
+    public var speeds: [Double]
+    /// How many threads convert.
+    public var threads: Int
+
+    /// Makes a converter.
+    ///
+    /// - Parameters:
+    ///   - format: How the new recordings are written.
+    ///   - sampleRate: Their samples per second.
+    ///   - speeds: The speeds at which every recording is written.
+    ///   - threads: How many threads convert.
+    public init(
+        format: AudioFileFormat = .flac, sampleRate: Int = AudioFile.modelSampleRate, speeds: [Double] = [1],
+        threads: Int = 2
+    ) {
+        self.format = format
+        self.sampleRate = sampleRate
+        self.speeds = speeds
+        self.threads = threads
+    }
+
+    /// What became of a manifest.
+    public struct Report: Sendable {
+        /// The new recordings, speed by speed in the old order; those that failed are not among them.
+        public var manifest: Manifest?
+        /// Which of the old utterances each of them was.
+        public var utterances: [Int] = []
+        /// How many files were written.
+        public var converted = 0
+        /// How many were there already.
+        public var kept = 0
+        /// What could not be converted, with the reason.
+        public var failures: [(utterance: String, reason: String)] = []
+        /// Whether `stop` ended it before everything was done; then there is no manifest.
+        public var isStopped = false
+    }
+
+    private struct Target {
+        var utterance: Int
+        var speed: Double
+        var path: String
+    }
+
+    /// Converts.
+    ///
+    /// - Parameters:
+    ///   - manifest: The recordings, or parts of them.
+    ///   - folder: Where the new ones go, in subfolders as they were; made if need be.
+    ///   - stop: Asked between files; with `true` no further file is begun.
+    ///   - progress: Called now and then, on any thread, with the number of files done and of all.
+    /// - Returns: What was done.
+    /// - Throws: `CorpusError`, if an option is impossible, two recordings would get one name, or the folder holds
+    ///   recordings that were converted otherwise.
+    public func convert(
+        _ manifest: Manifest, to folder: URL, stop: @Sendable () -> Bool = { false },
+        progress: @Sendable (Int, Int) -> Void = { _, _ in }
+    ) throws -> Report {
+        try validate()
+        let targets = try targets(manifest)
+        try claim(folder)
+        let done = Atomic<Int>(0)
+        let results = ParallelMap.map(count: targets.count, threads: threads, block: 1, stop: stop) { index in
+            defer { progress(done.add(1, ordering: .relaxed).newValue, targets.count) }
+            return try convert(targets[index], of: manifest, to: folder)
+        }
+        var report = Report()
+        report.isStopped = results.count < targets.count
+        var finished: [(target: Target, count: Int)] = []
+        for (target, result) in zip(targets, results) {
+            switch result {
+            case .success(let (count, isNew)):
+                if isNew { report.converted += 1 } else { report.kept += 1 }
+                finished.append((target, count))
+            case .failure(let error): report.failures.append((manifest.identifier(target.utterance), "\(error)"))
+            }
+        }
+        if !report.isStopped && !finished.isEmpty {
+            report.utterances = finished.map(\.target.utterance)
+            report.manifest = Manifest(
+                name: folder.path, sources: [.init(name: folder.path, format: .fairseq, root: folder)],
+                sampleCounts: finished.map(\.count), paths: PackedStrings(finished.lazy.map(\.target.path)),
+                speakers: manifest.speakers?.selecting(report.utterances))
+        }
+        return report
+    }
+
+    private func validate() throws {
+        guard sampleRate > 0 else {
+            throw CorpusError.badOption(
+                name: "sampling rate", reason: "expected a positive number, found \(sampleRate)")
+        }
+        guard !speeds.isEmpty, speeds.allSatisfy({ (0.1...10).contains($0) }), Set(speeds).count == speeds.count else {
+            throw CorpusError.badOption(
+                name: "speeds", reason: "expected different numbers from 0.1 to 10, found \(speeds)")
+        }
+        guard threads > 0 else {
+            throw CorpusError.badOption(name: "threads", reason: "expected at least 1, found \(threads)")
+        }
+    }
+
+    // MARK: - Names
+
+    private func targets(_ manifest: Manifest) throws -> [Target] {
+        var targets: [Target] = []
+        targets.reserveCapacity(manifest.count * speeds.count)
+        var owners: [String: Int] = [:]
+        for speed in speeds {
+            for index in 0..<manifest.count {
+                let path = path(manifest, index, speed: speed)
+                if let other = owners.updateValue(index, forKey: path) {
+                    throw CorpusError.sameName(
+                        first: manifest.audio(other).path, second: manifest.audio(index).path, name: path)
+                }
+                targets.append(Target(utterance: index, speed: speed, path: path))
+            }
+        }
+        return targets
+    }
+
+    /// Subfolders as in the manifest; of absolute paths and paths that lead upwards, everything below the top.
+    private func path(_ manifest: Manifest, _ index: Int, speed: Double) -> String {
+        let parts = manifest.path(index).split(separator: "/").filter { $0 != "." && $0 != ".." }
+        var name = (parts.joined(separator: "/") as NSString).deletingPathExtension
+        if let offset = manifest.offset(index) { name += "-\(offset)-\(manifest.sampleCounts[index])" }
+        if speed != 1 { name += "-sp\(speed)" }
+        return name + "." + format.pathExtension
+    }
+
+    /// Notes in the folder how its recordings are made, so that no others are mistaken for them later.
+    private func claim(_ folder: URL) throws {
+        let settings = "format \(format.rawValue), \(sampleRate) Hz"
+        let note = folder.appendingPathComponent("conversion.txt")
+        if FileManager.default.fileExists(atPath: note.path) {
+            let found = try Lines.read(note).first ?? ""
+            guard found == settings else {
+                throw CorpusError.badOption(
+                    name: folder.path, reason: "expected a folder for \(settings), found one for \(found)")
+            }
+            return
+        }
+        do {
+            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        } catch {
+            throw CorpusError.unwritable(file: folder.path, reason: error.localizedDescription)
+        }
+        try Lines.write([settings], to: note)
+    }
+
+    // MARK: - One file
+
+    private func convert(_ target: Target, of manifest: Manifest, to folder: URL) throws -> (count: Int, isNew: Bool) {
+        let utterance = manifest[target.utterance]
+        let file = URL(fileURLWithPath: folder.path + "/" + target.path)
+        let expected = Double(utterance.sampleCount) / target.speed
+        if let count = wholeCount(file, source: utterance.audio, expected: expected) { return (count, false) }
+        let scale = Double(sampleRate) / Double(AudioFile.modelSampleRate)
+        let range = utterance.offset.map { offset in
+            Int((Double(offset) * scale).rounded())..<Int((Double(offset + utterance.sampleCount) * scale).rounded())
+        }
+        let samples = try AudioFile.read(utterance.audio, sampleRate: sampleRate, frames: range)
+        let found = Int((Double(samples.count) / scale).rounded())
+        guard abs(found - utterance.sampleCount) <= manifest.lengthTolerance(of: target.utterance) else {
+            let place = manifest.place(of: target.utterance)
+            throw CorpusError.lengthMismatch(
+                utterance: utterance.audio.path, manifest: place.file, line: place.line,
+                expected: utterance.sampleCount, found: found)
+        }
+        do {
+            try FileManager.default.createDirectory(
+                at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+        } catch {
+            throw CorpusError.unwritable(file: file.path, reason: error.localizedDescription)
+        }
+        let changed = try Resampler.changingSpeed(samples, by: target.speed, name: utterance.audio.path)
+        try AudioFile.write(changed, sampleRate: sampleRate, to: file, format: format)
+        // A lossy codec may change the length: the manifest says what is read back.
+        return (try AudioFile.info(file).sampleCount(at: AudioFile.modelSampleRate), true)
+    }
+
+    /// The samples at 16 kHz of a file that was converted earlier; nil unless it decodes to its end, is newer than its
+    /// source, and is as long as it should be.
+    private func wholeCount(_ file: URL, source: URL, expected: Double) -> Int? {
+        var made = stat()
+        var origin = stat()
+        guard stat(file.path, &made) == 0, stat(source.path, &origin) == 0,
+            (made.st_mtim.tv_sec, made.st_mtim.tv_nsec) >= (origin.st_mtim.tv_sec, origin.st_mtim.tv_nsec),
+            let info = try? AudioFile.info(file), info.sampleRate == sampleRate || format == .opus,
+            let samples = try? AudioFile.read(file, sampleRate: info.sampleRate), samples.count == info.frames
+        else { return nil }
+        let count = info.sampleCount(at: AudioFile.modelSampleRate)
+        return abs(Double(count) - expected) <= Double(AudioFile.modelSampleRate) / 10 ? count : nil
+    }
+}

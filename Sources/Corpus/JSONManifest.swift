@@ -1,0 +1,209 @@
+import Audio
+import Foundation
+
+/// Reads manifests of JSON objects: one a line, as NeMo's tools write them, or a list.
+struct JSONManifest {
+    private let url: URL
+    private let labels: String?
+    private let labelKey: String?
+    private var paths = PackedStrings()
+    private var labelLines = PackedStrings()
+    private var counts: [Int] = []
+    private var offsets: [Int] = []
+    private var hasOffsets = false
+    private var lines: [UInt32] = []
+
+    init(_ url: URL, labels: String?) {
+        self.url = url
+        self.labels = labels
+        labelKey = labels.map { Transcript.isSpelt($0) ? "text" : $0 }
+    }
+
+    /// What of an object is of use.
+    private struct Entry {
+        var path = [UInt8]()
+        var text = [UInt8]()
+        var hasPath = false
+        var hasText = false
+        var duration: Double?
+        var offset: Double?
+        var hasBadOffset = false
+
+        mutating func clear() {
+            path.removeAll(keepingCapacity: true)
+            text.removeAll(keepingCapacity: true)
+            (hasPath, hasText, duration, offset, hasBadOffset) = (false, false, nil, nil, false)
+        }
+    }
+
+    // MARK: - One object a line
+
+    /// Reads JSON lines.
+    mutating func readLines() throws -> Manifest {
+        var reader = try LineReader(url)
+        var entry = Entry()
+        var read = 0
+        let key = labelKey.map { Array($0.utf8) }
+        while let line = try reader.next() {
+            entry.clear()
+            if !Self.scan(line, labelKey: key, into: &entry) {
+                entry.clear()
+                try parse(line, number: reader.number, into: &entry)
+            }
+            try append(entry, number: reader.number) { String(decoding: line.prefix(200), as: UTF8.self) }
+            read += line.count + 1
+            if counts.count == 1000 {
+                paths.reserveRest(read: read, of: reader.size)
+                labelLines.reserveRest(read: read, of: reader.size)
+                let all = Int(1.02 * Double(reader.size) / Double(read) * 1000)
+                counts.reserveCapacity(all)
+                offsets.reserveCapacity(all)
+            }
+        }
+        return manifest(.jsonLines)
+    }
+
+    private static func scan(
+        _ line: UnsafeRawBufferPointer, labelKey: [UInt8]?, into entry: inout Entry
+    ) -> Bool {
+        var isGood = true
+        func take(_ value: FlatJSON.Value, into bytes: inout [UInt8]) -> Bool {
+            guard case .string(let characters, let isEscaped) = value else { return false }
+            bytes.removeAll(keepingCapacity: true)
+            if isEscaped {
+                isGood = isGood && FlatJSON.unescape(characters, into: &bytes)
+            } else {
+                bytes.append(contentsOf: characters)
+            }
+            return true
+        }
+        let isWhole = FlatJSON.forEachMember(of: line) { key, value in
+            if key.elementsEqual("audio_filepath".utf8) {
+                entry.hasPath = take(value, into: &entry.path)
+            } else if key.elementsEqual("duration".utf8) {
+                if case .number(let number) = value { entry.duration = number } else { entry.duration = nil }
+            } else if key.elementsEqual("offset".utf8) {
+                if case .number(let number) = value { entry.offset = number } else { entry.hasBadOffset = true }
+            }
+            if let labelKey, key.elementsEqual(labelKey) { entry.hasText = take(value, into: &entry.text) }
+        }
+        return isWhole && isGood
+    }
+
+    private func parse(_ line: UnsafeRawBufferPointer, number: Int, into entry: inout Entry) throws {
+        guard let object = try? JSONSerialization.jsonObject(with: Data(line)) as? [String: Any] else {
+            throw CorpusError.badLine(
+                file: url.path, line: number, expected: "one JSON object",
+                found: String(decoding: line.prefix(200), as: UTF8.self))
+        }
+        take(object, into: &entry)
+    }
+
+    private func take(_ object: [String: Any], into entry: inout Entry) {
+        if let path = object["audio_filepath"] as? String {
+            entry.path = Array(path.utf8)
+            entry.hasPath = true
+        }
+        entry.duration = object["duration"] as? Double
+        entry.offset = object["offset"] as? Double
+        entry.hasBadOffset = object["offset"] != nil && entry.offset == nil
+        if let labelKey, let text = object[labelKey] as? String {
+            entry.text = Array(text.utf8)
+            entry.hasText = true
+        }
+    }
+
+    private mutating func append(_ entry: Entry, number: Int, _ found: () -> String) throws {
+        func bad(_ expected: String) -> CorpusError {
+            .badLine(file: url.path, line: number, expected: expected, found: found())
+        }
+        let rate = Double(AudioFile.modelSampleRate)
+        guard entry.hasPath, !entry.path.isEmpty else { throw bad("\"audio_filepath\" with a path") }
+        guard let duration = entry.duration, (0...1e9).contains(duration) else {
+            throw bad("\"duration\" with a number of seconds")
+        }
+        guard !entry.hasBadOffset, (0...1e9).contains(entry.offset ?? 0) else {
+            throw bad("\"offset\" with a number of seconds")
+        }
+        if let labels, let labelKey {
+            guard entry.hasText else { throw bad("\"\(labelKey)\" with a transcript") }
+            if Transcript.isSpelt(labels), entry.text.contains(UInt8(ascii: "|")) {
+                throw bad("a transcript without the word boundary |")
+            }
+            labelLines.append { Transcript.appendLine(entry.text, labels: labels, to: &$0) }
+        }
+        paths.append(entry.path)
+        counts.append(Int((duration * rate).rounded()))
+        offsets.append(entry.offset.map { Int(($0 * rate).rounded()) } ?? -1)
+        hasOffsets = hasOffsets || entry.offset != nil
+    }
+
+    private func manifest(_ format: Manifest.Format) -> Manifest {
+        Manifest(
+            name: url.path,
+            sources: [
+                .init(name: url.path, format: format, root: url.deletingLastPathComponent(), labels: labels)
+            ],
+            sampleCounts: counts, paths: paths, labelLines: labels == nil ? nil : labelLines,
+            offsets: hasOffsets ? offsets : nil, lines: format == .jsonList ? lines : nil)
+    }
+
+    // MARK: - One list
+
+    /// Reads a JSON list.
+    ///
+    /// Its objects are those of JSON lines, or have a `transcript` and `files`: each file with `fname` and `duration` or
+    /// `num_samples` and `sample_rate`, as NVIDIA's script for LibriSpeech writes them. In errors an object's number
+    /// stands for the line.
+    mutating func readList() throws -> Manifest {
+        let data: Data
+        do {
+            data = try Data(contentsOf: url, options: .mappedIfSafe)
+        } catch {
+            throw CorpusError.unreadable(file: url.path, reason: error.localizedDescription)
+        }
+        guard let objects = try? JSONSerialization.jsonObject(with: data) as? [[String: Any]] else {
+            throw CorpusError.badLine(
+                file: url.path, line: 1, expected: "a JSON list of objects",
+                found: String(decoding: data.prefix(200), as: UTF8.self))
+        }
+        for (index, object) in objects.enumerated() {
+            let found = { "object \(index + 1): \(object)".replacingOccurrences(of: "\n", with: " ").prefix(200) }
+            for entry in try entries(object, number: index + 1, found: { String(found()) }) {
+                try append(entry, number: index + 1) { String(found()) }
+                lines.append(UInt32(clamping: index + 1))
+            }
+        }
+        return manifest(.jsonList)
+    }
+
+    private func entries(_ object: [String: Any], number: Int, found: () -> String) throws -> [Entry] {
+        guard let files = object["files"] else {
+            var entry = Entry()
+            take(object, into: &entry)
+            return [entry]
+        }
+        guard let files = files as? [[String: Any]], !files.isEmpty else {
+            throw CorpusError.badLine(
+                file: url.path, line: number, expected: "\"files\" with a list of objects", found: found())
+        }
+        let textKey = labels.map { Transcript.isSpelt($0) ? "transcript" : $0 }
+        return files.map { file in
+            var entry = Entry()
+            if let name = file["fname"] as? String {
+                entry.path = Array(name.utf8)
+                entry.hasPath = true
+            }
+            if let samples = file["num_samples"] as? Double, let rate = file["sample_rate"] as? Double, rate > 0 {
+                entry.duration = samples / rate
+            } else {
+                entry.duration = file["duration"] as? Double
+            }
+            if let textKey, let text = object[textKey] as? String {
+                entry.text = Array(text.utf8)
+                entry.hasText = true
+            }
+            return entry
+        }
+    }
+}

@@ -1,0 +1,119 @@
+import Audio
+import Foundation
+
+extension Manifest {
+    /// What a manifest can be written as.
+    public enum OutputFormat: String, CaseIterable, Sendable {
+        /// fairseq's manifest, with label files beside it.
+        case tsv
+        /// JSON lines, which hold transcripts and parts of recordings.
+        case jsonl
+    }
+
+    /// Writes the list in a format.
+    ///
+    /// - Parameters:
+    ///   - url: The file; one of that name is replaced.
+    ///   - format: As what.
+    /// - Throws: `CorpusError`; among others for parts of recordings, which a `.tsv` cannot express.
+    public func write(to url: URL, as format: OutputFormat) throws {
+        switch format {
+        case .tsv: try write(to: url)
+        case .jsonl: try writeJSONLines(to: url)
+        }
+    }
+
+    /// Writes the list as a fairseq manifest: the root, then `path<TAB>samples`.
+    ///
+    /// Where several lists with different roots were joined, the root is the folder that they have in common.
+    ///
+    /// - Parameter url: The file; one of that name is replaced.
+    /// - Throws: `CorpusError`; among others for parts of recordings, which the format cannot express.
+    public func write(to url: URL) throws {
+        if let part = offsets?.firstIndex(where: { $0 >= 0 }) {
+            throw CorpusError.unwritable(
+                file: url.path,
+                reason: "\(identifier(part)) begins within its recording, which a .tsv cannot say: write JSON lines")
+        }
+        let breaks: Set<UInt8> = [0x09, 0x0A, 0x0D]
+        if let bad = (0..<count).first(where: { paths.utf8($0).contains(where: breaks.contains) }) {
+            throw CorpusError.unwritable(
+                file: url.path, reason: "the file name \"\(paths[bad])\" has a tab or a line break")
+        }
+        let roots = sources.map { $0.root.standardizedFileURL.path }
+        let common = Self.commonFolder(roots)
+        let prefixes = roots.map { root in
+            let rest = root.dropFirst(common == "/" ? 1 : common.count).drop { $0 == "/" }
+            return rest.isEmpty ? "" : rest + "/"
+        }
+        let entries = sources.indices.lazy.flatMap { number in
+            range(ofSource: number).lazy.map { index in
+                let path = paths[index]
+                return (path.hasPrefix("/") ? path : prefixes[number] + path) + "\t\(sampleCounts[index])"
+            }
+        }
+        try Lines.write(chain([common], entries), to: url)
+    }
+
+    /// The deepest folder that all paths lie in.
+    private static func commonFolder(_ paths: [String]) -> String {
+        var common = paths.first.map { $0.split(separator: "/") } ?? []
+        for path in paths.dropFirst() {
+            let parts = path.split(separator: "/")
+            common = zip(common, parts).prefix { $0 == $1 }.map(\.0)
+        }
+        return "/" + common.joined(separator: "/")
+    }
+
+    private func writeJSONLines(to url: URL) throws {
+        let labels = sources[0].labels
+        let key = labels.map { Transcript.isSpelt($0) ? "text" : $0 }
+        let lines = (0..<count).lazy.map { index in
+            var line = "{\"audio_filepath\": \(Self.quoted(audio(index).standardizedFileURL.path)), "
+            line += "\"duration\": \(seconds(sampleCounts[index]))"
+            if let offset = offset(index) { line += ", \"offset\": \(seconds(offset))" }
+            if let labelLines, let key {
+                let text = labels == "ltr" ? Transcript.text(fromLetters: labelLines[index]) : labelLines[index]
+                line += ", \(Self.quoted(key)): \(Self.quoted(text))"
+            }
+            return line + "}"
+        }
+        try Lines.write(lines, to: url)
+    }
+
+    private static func quoted(_ text: String) -> String {
+        var result = "\""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"": result += "\\\""
+            case "\\": result += "\\\\"
+            case "\u{0}"..<" ": result += String(format: "\\u%04x", scalar.value)
+            default: result.unicodeScalars.append(scalar)
+            }
+        }
+        return result + "\""
+    }
+
+    /// Writes the label lines beside a manifest.
+    ///
+    /// - Parameters:
+    ///   - manifest: The manifest's file.
+    ///   - labels: The extension.
+    /// - Returns: The file.
+    /// - Throws: `CorpusError`.
+    @discardableResult
+    public func writeLabels(beside manifest: URL, labels: String) throws -> URL {
+        guard let labelLines else { throw CorpusError.noLabels(manifest: name) }
+        let file = manifest.deletingPathExtension().appendingPathExtension(labels)
+        try Lines.write((0..<count).lazy.map { labelLines[$0] }, to: file)
+        return file
+    }
+}
+
+private func chain(_ first: [String], _ second: some Sequence<String>) -> AnySequence<String> {
+    AnySequence {
+        var head = first.makeIterator()
+        var tail = second.makeIterator()
+        return AnyIterator { head.next() ?? tail.next() }
+    }
+}

@@ -1,0 +1,126 @@
+import Foundation
+
+/// One label of a transcript, with the frames that it was found in.
+public struct AlignedLabel: Sendable, Equatable {
+    /// The label's index in the dictionary.
+    public var label: Int
+    /// The frames that belong to it, without blanks around it.
+    public var frames: Range<Int>
+    /// The mean of its log-probabilities over these frames.
+    public var score: Double
+
+    /// Makes a label.
+    ///
+    /// - Parameters:
+    ///   - label: Its index in the dictionary.
+    ///   - frames: Its frames.
+    ///   - score: The mean of its log-probabilities over them.
+    public init(label: Int, frames: Range<Int>, score: Double) {
+        self.label = label
+        self.frames = frames
+        self.score = score
+    }
+}
+
+/// Where each label of a transcript was said: a path through the frames.
+public struct Alignment: Sendable, Equatable {
+    /// The transcript's labels with their frames; of optional ends, those that were not heard are left out.
+    public var labels: [AlignedLabel]
+    /// The label of every frame, blanks included.
+    public var path: [Int]
+    /// The natural logarithm of the path's probability.
+    public var score: Double
+}
+
+/// Finds the most probable path of a CTC model through a known transcript.
+///
+/// The Viterbi recursion is exact: every path is compared, in double precision. Memory stays bounded however long the
+/// recording is: the recursion's state is kept at a few frames only, and when the path is traced back each stretch
+/// between two of them is computed again, in the narrow band that can lead to the stretch's end.
+/// Source: Graves et al. 2006; Kürzinger et al. 2020, "CTC-segmentation"; the band of a stretch of n frames is 2n + 1
+/// states wide, since a path never moves on by more than two states a frame.
+public struct ForcedAligner: Sendable {
+    /// The CTC blank's index.
+    public var blank: Int
+    /// Whether the transcript's first and last labels may be missing from the recording, as word boundaries may.
+    ///
+    /// Of a transcript of less than three labels all must be there.
+    public var optionalEnds: Bool
+    /// How many bytes the kept states may take.
+    public var memory: Int
+
+    /// Makes an aligner.
+    ///
+    /// - Parameters:
+    ///   - blank: The CTC blank's index.
+    ///   - optionalEnds: Whether the first and last labels may be missing from the recording.
+    ///   - memory: How many bytes the kept states may take.
+    public init(blank: Int = 0, optionalEnds: Bool = false, memory: Int = 256 << 20) {
+        self.blank = blank
+        self.optionalEnds = optionalEnds
+        self.memory = memory
+    }
+
+    /// Aligns a transcript.
+    ///
+    /// - Parameters:
+    ///   - logProbabilities: Natural logarithms [frames, labels], contiguous: after log-softmax.
+    ///   - labels: The number of labels.
+    ///   - transcript: What is said, as labels.
+    /// - Returns: The most probable path.
+    /// - Throws: `DecodingError` when the shape is wrong, a score is not a number, the transcript is empty, has labels
+    ///   that the model lacks, or is too long for the frames.
+    public func align(_ logProbabilities: [Float], labels: Int, transcript: [Int]) throws(DecodingError) -> Alignment {
+        guard labels > 0, logProbabilities.count.isMultiple(of: labels) else {
+            throw .wrongCount(count: logProbabilities.count, labels: labels)
+        }
+        guard (0..<labels).contains(blank) else { throw .blankOutOfRange(blank: blank, labels: labels) }
+        guard !transcript.isEmpty else { throw .emptyTranscript }
+        for label in transcript where !(0..<labels).contains(label) || label == blank {
+            throw .badLabel(label: label, labels: labels)
+        }
+        if let bad = logProbabilities.firstIndex(where: \.isNaN) {
+            throw .notANumber(frame: bad / labels, label: bad % labels)
+        }
+        let frames = logProbabilities.count / labels
+        let certain = optionalEnds && transcript.count > 2 ? transcript.dropFirst().dropLast() : transcript[...]
+        // Two equal labels need a blank between them.
+        let needed = certain.count + zip(certain, certain.dropFirst()).count { $0 == $1 }
+        guard frames >= needed else { throw .tooLong(labels: transcript.count, needed: needed, frames: frames) }
+        let result = logProbabilities.withUnsafeBufferPointer { scores in
+            Result { () throws(DecodingError) in
+                var trellis = Trellis(scores: scores, labels: labels, aligner: self, transcript: transcript)
+                return try trellis.bestPath()
+            }
+        }
+        return alignment(try result.get(), logProbabilities, labels, transcript)
+    }
+
+    /// Reads the labels' frames off a path of states.
+    private func alignment(
+        _ states: [Int32], _ logProbabilities: [Float], _ labels: Int, _ transcript: [Int]
+    ) -> Alignment {
+        var aligned: [AlignedLabel] = []
+        var score = 0.0
+        var path: [Int] = []
+        path.reserveCapacity(states.count)
+        var start = 0
+        while start < states.count {
+            let state = Int(states[start])
+            let label = state & 1 == 0 ? blank : transcript[state >> 1]
+            var end = start
+            var sum = 0.0
+            while end < states.count, Int(states[end]) == state {
+                sum += Double(logProbabilities[end * labels + label])
+                path.append(label)
+                end += 1
+            }
+            score += sum
+            if state & 1 == 1 {
+                aligned.append(AlignedLabel(label: label, frames: start..<end, score: sum / Double(end - start)))
+            }
+            start = end
+        }
+        return Alignment(labels: aligned, path: path, score: score)
+    }
+}

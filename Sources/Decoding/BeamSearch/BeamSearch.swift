@@ -1,0 +1,236 @@
+import Foundation
+
+/// The state of a search through one utterance.
+///
+/// Texts and beginnings of words are nodes of two tries, so that a hypothesis is a few numbers and two hypotheses are
+/// the same when their numbers are: no text is built or compared until the end.
+struct BeamSearch {
+    static let ln10 = 2.302585092994046
+    /// No label's probability counts as less.
+    private static let lowest = Float(-34.538776394910684)
+
+    private struct Beam {
+        /// The finished words.
+        var text: Int32
+        /// The beginning of the next word; 0 where there is none.
+        var part: Int32
+        /// The label of the last frame; −1 before the first.
+        var last: Int32
+        /// The times of the finished words, as a list that ends at −1.
+        var times: Int32
+        /// The frames of the word that is open.
+        var start: Int32
+        var end: Int32
+        var logit: Double
+        var score = 0.0
+    }
+
+    private let decoder: BeamSearchDecoder
+    private let options: BeamSearchOptions
+    private let blank: Int32
+    private let boundary: Int32
+    private let mustKnow: Bool
+    private var parts: PartArena
+    private var texts: TextArena
+    private var times: [(previous: Int32, start: Int32, end: Int32)] = []
+    private var beams = [Beam(text: 0, part: 0, last: -1, times: -1, start: -1, end: -1, logit: 0)]
+    private var candidates: [Beam] = []
+    private var chosen: [Int] = []
+    // A hash table from (text, part) to the candidate of the label at hand; a slot is taken when its stamp is current.
+    private var slots: [Int32] = []
+    private var stamps: [UInt32] = []
+    private var stamp: UInt32 = 0
+
+    init(_ decoder: BeamSearchDecoder) {
+        self.decoder = decoder
+        options = decoder.options
+        blank = Int32(decoder.alphabet.blank)
+        boundary = Int32(decoder.alphabet.wordBoundary ?? -2)
+        mustKnow = !decoder.options.allowsUnknownWords && decoder.lexicon != nil
+        parts = PartArena(decoder)
+        texts = TextArena(decoder)
+        var size = 256
+        while size < decoder.options.beamWidth * 4 { size *= 2 }
+        slots = Array(repeating: -1, count: size)
+        stamps = Array(repeating: 0, count: size)
+    }
+
+    // MARK: - A frame
+
+    mutating func step(_ row: UnsafeBufferPointer<Float>, frame: Int) throws(DecodingError) {
+        var best = 0
+        for (label, score) in row.enumerated() {
+            if score.isNaN { throw .notANumber(frame: frame, label: label) }
+            if score > row[best] { best = label }
+        }
+        candidates.removeAll(keepingCapacity: true)
+        let least = Float(options.tokenMinLogp)
+        for label in row.indices where label == best || row[label] >= least {
+            guard label == decoder.alphabet.blank || !decoder.alphabet.silent.contains(label) else { continue }
+            extend(by: Int32(label), Double(min(max(row[label], Self.lowest), 0)), frame: Int32(frame))
+        }
+        // Every candidate may be gone: all labels of this frame are silent ones, or lead out of the lexicon.
+        if candidates.isEmpty {
+            extend(by: blank, Double(min(max(row[Int(blank)], Self.lowest), 0)), frame: Int32(frame))
+        }
+        for index in candidates.indices {
+            let beam = candidates[index]
+            candidates[index].score =
+                beam.logit + texts.nodes[Int(beam.text)].score + parts.nodes[Int(beam.part)].score
+        }
+        prune()
+    }
+
+    private mutating func extend(by label: Int32, _ logp: Double, frame: Int32) {
+        stamp &+= 1
+        for beam in beams {
+            var next = beam
+            next.logit += logp
+            next.last = label
+            if label == blank {
+                // Time passes.
+            } else if beam.last == label {
+                next.end = frame + 1
+            } else if label == boundary {
+                if beam.part > 0 {
+                    if mustKnow, !parts.isWord(beam.part) { continue }
+                    next.text = texts.child(beam.text, beam.part, &parts)
+                    next.times = close(beam)
+                    next.part = 0
+                }
+                (next.start, next.end) = (-1, -1)
+            } else if boundary < 0 {
+                // Every label is a word of its own.
+                let part = parts.child(0, label)
+                if mustKnow, !parts.isWord(part) { continue }
+                next.text = texts.child(beam.text, part, &parts)
+                if beam.start >= 0 { next.times = close(beam) }
+                (next.start, next.end) = (frame, frame + 1)
+            } else {
+                next.part = parts.child(beam.part, label)
+                if mustKnow, parts.nodes[Int(next.part)].lexicon < 0 { continue }
+                if beam.start < 0 { next.start = frame }
+                next.end = frame + 1
+            }
+            merge(next)
+        }
+    }
+
+    /// Ends the open word's frames.
+    private mutating func close(_ beam: Beam) -> Int32 {
+        times.append((previous: beam.times, start: beam.start, end: beam.end))
+        return Int32(times.count - 1)
+    }
+
+    /// Adds a candidate, or its probability to the one of the same label that reads the same.
+    ///
+    /// - Returns: The candidate's place. As in pyctcdecode, the times are those of the beam that came last.
+    @discardableResult private mutating func merge(_ beam: Beam) -> Int {
+        let mask = slots.count - 1
+        let key = UInt64(UInt32(bitPattern: beam.text)) << 32 | UInt64(UInt32(bitPattern: beam.part))
+        var slot = Int(truncatingIfNeeded: (key &* 0x9E37_79B9_7F4A_7C15) >> 32) & mask
+        while stamps[slot] == stamp {
+            let index = Int(slots[slot])
+            if candidates[index].text == beam.text, candidates[index].part == beam.part {
+                let sum = Self.sum(candidates[index].logit, beam.logit)
+                candidates[index] = beam
+                candidates[index].logit = sum
+                return index
+            }
+            slot = (slot + 1) & mask
+        }
+        stamps[slot] = stamp
+        slots[slot] = Int32(candidates.count)
+        candidates.append(beam)
+        return candidates.count - 1
+    }
+
+    /// log(exp a + exp b).
+    private static func sum(_ first: Double, _ second: Double) -> Double {
+        max(first, second) + log(1 + exp(-abs(first - second)))
+    }
+
+    /// Keeps the best candidates.
+    private mutating func prune() {
+        rank()
+        beams.removeAll(keepingCapacity: true)
+        guard options.prunesHistory else {
+            for index in chosen { beams.append(candidates[index]) }
+            return
+        }
+        var seen: Set<SIMD3<Int32>> = []
+        for index in chosen {
+            let beam = candidates[index]
+            if seen.insert(SIMD3(texts.nodes[Int(beam.text)].history, beam.part, beam.last)).inserted {
+                beams.append(beam)
+            }
+        }
+    }
+
+    /// Lists the best candidates, the best first; of equals the one that came first.
+    private mutating func rank() {
+        var highest = -Double.infinity
+        for beam in candidates { highest = max(highest, beam.score) }
+        let least = highest + options.beamPruneLogp
+        chosen.removeAll(keepingCapacity: true)
+        for index in candidates.indices where candidates[index].score >= least { chosen.append(index) }
+        candidates.withUnsafeBufferPointer { candidates in
+            chosen.sort { first, second in
+                let (left, right) = (candidates[first].score, candidates[second].score)
+                return left > right || left == right && first < second
+            }
+        }
+        if chosen.count > options.beamWidth { chosen.removeLast(chosen.count - options.beamWidth) }
+    }
+
+    // MARK: - The end
+
+    mutating func finish() -> [Hypothesis] {
+        candidates.removeAll(keepingCapacity: true)
+        stamp &+= 1
+        // A lexicon holds whole words only; where no hypothesis ends in one, the unfinished words are dropped.
+        let anyWhole = !mustKnow || beams.contains { $0.part == 0 || parts.isWord($0.part) }
+        var endsInWord: [Bool] = []
+        for beam in beams {
+            var next = beam
+            let isWhole = !mustKnow || parts.isWord(beam.part)
+            if beam.part > 0 {
+                if !isWhole, anyWhole { continue }
+                if isWhole {
+                    next.text = texts.child(beam.text, beam.part, &parts)
+                    next.times = close(beam)
+                }
+            } else if boundary < 0, beam.start >= 0 {
+                next.times = close(beam)
+            }
+            next.part = 0
+            let place = merge(next)
+            let isOpen = beam.part > 0 && isWhole || boundary < 0 && beam.text > 0
+            if place < endsInWord.count { endsInWord[place] = isOpen } else { endsInWord.append(isOpen) }
+        }
+        for index in candidates.indices {
+            candidates[index].score =
+                candidates[index].logit + texts.finalScore(candidates[index].text, endsInWord: endsInWord[index])
+        }
+        rank()
+        return chosen.map { hypothesis(candidates[$0]) }
+    }
+
+    private func hypothesis(_ beam: Beam) -> Hypothesis {
+        var spans: [Range<Int>] = []
+        var time = beam.times
+        while time >= 0 {
+            let entry = times[Int(time)]
+            spans.append(Int(entry.start)..<Int(entry.end))
+            time = entry.previous
+        }
+        let words = texts.parts(beam.text)
+        let texts = words.map { parts.text($0) }
+        let separator = boundary >= 0 ? [Int(boundary)] : []
+        return Hypothesis(
+            text: texts.joined(separator: " "),
+            words: zip(texts, spans.reversed()).map { WordSpan(word: $0, frames: $1) },
+            labels: Array(words.map { parts.labels($0) }.joined(separator: separator)),
+            acousticScore: beam.logit, score: beam.score)
+    }
+}

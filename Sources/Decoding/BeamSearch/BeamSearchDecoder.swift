@@ -1,0 +1,158 @@
+import Foundation
+
+/// CTC prefix beam search, with n-best hypotheses, an n-gram language model, a lexicon and hot words as options.
+///
+///     let alphabet = try DecodingAlphabet(symbols: recognizer.symbols)
+///     let model = try LanguageModel(contentsOf: URL(fileURLWithPath: "3-gram.arpa"))
+///     let decoder = try BeamSearchDecoder(alphabet: alphabet, model: model)
+///     let best = try decoder.decode(logProbabilities).first
+///
+/// Hypotheses, their scores and their word times are those of pyctcdecode 0.5.0. Words are scored by the language model
+/// when their boundary is read, and added to the acoustic score with a weight (shallow fusion).
+/// Source: Graves and Jaitly 2014, algorithm 1; Hannun et al. 2014; pyctcdecode.
+public struct BeamSearchDecoder: Sendable {
+    /// What the columns of scores stand for.
+    public let alphabet: DecodingAlphabet
+    /// The language model.
+    public let model: LanguageModel?
+    /// How the search goes about it.
+    public let options: BeamSearchOptions
+    /// The words that count as known: those given, or else the language model's.
+    public let lexicon: Lexicon?
+    let hotWords: HotWords
+
+    /// Makes a decoder.
+    ///
+    /// - Parameters:
+    ///   - alphabet: What the columns of scores stand for.
+    ///   - model: A language model over words.
+    ///   - lexicon: The words that are known; those of the language model where this is nil.
+    ///   - options: How the search goes about it.
+    /// - Throws: `LanguageModelError.unusable` when the dictionary can spell less than half of the model's words, for
+    ///   then the two do not go together; `DecodingError` for options out of range and hot words that cannot be spelled.
+    public init(
+        alphabet: DecodingAlphabet, model: LanguageModel? = nil, lexicon: Lexicon? = nil,
+        options: BeamSearchOptions = BeamSearchOptions()
+    ) throws {
+        try Self.check(options)
+        self.alphabet = alphabet
+        self.model = model
+        self.options = options
+        hotWords = try HotWords(options.hotWords, weight: options.hotWordWeight, alphabet: alphabet)
+        var known = lexicon
+        if let model, let words = model.words {
+            let ownWords = words.lazy.filter { !["<unk>", "<UNK>", "<s>", "</s>"].contains($0) }
+            let own = Lexicon(ownWords, alphabet: alphabet, model: model)
+            guard own.count > 0, own.count >= own.unspellable.count else {
+                throw LanguageModelError.unusable(path: model.path, reason: Self.mismatch(own, alphabet))
+            }
+            if known == nil { known = own }
+        }
+        self.lexicon = known
+    }
+
+    /// The same decoder with other weights, which shares the lexicon.
+    ///
+    /// - Parameters:
+    ///   - alpha: The language model's weight.
+    ///   - beta: The bonus for each word.
+    /// - Returns: A decoder.
+    public func with(alpha: Double, beta: Double) -> BeamSearchDecoder {
+        var options = options
+        options.alpha = alpha
+        options.beta = beta
+        return BeamSearchDecoder(self, options)
+    }
+
+    private init(_ other: BeamSearchDecoder, _ options: BeamSearchOptions) {
+        alphabet = other.alphabet
+        model = other.model
+        lexicon = other.lexicon
+        hotWords = other.hotWords
+        self.options = options
+    }
+
+    private static func check(_ options: BeamSearchOptions) throws(DecodingError) {
+        let checks: [(String, Double, Bool, String)] = [
+            ("beam_width", Double(options.beamWidth), options.beamWidth >= 1, "at least 1"),
+            ("beam_prune_logp", options.beamPruneLogp, options.beamPruneLogp <= 0, "at most 0"),
+            ("token_min_logp", options.tokenMinLogp, options.tokenMinLogp <= 0, "at most 0"),
+            ("alpha", options.alpha, options.alpha.isFinite, "a finite number"),
+            ("beta", options.beta, options.beta.isFinite, "a finite number"),
+            ("unk_score_offset", options.unknownScoreOffset, options.unknownScoreOffset.isFinite, "a finite number"),
+            ("hotword_weight", options.hotWordWeight, options.hotWordWeight.isFinite, "a finite number"),
+        ]
+        for (name, value, isGood, expected) in checks where !isGood {
+            throw .badOption(name: name, value: "\(value)", expected: expected)
+        }
+    }
+
+    private static func mismatch(_ lexicon: Lexicon, _ alphabet: DecodingAlphabet) -> String {
+        let symbols = Set(alphabet.symbols)
+        var foreign: [Character: Int] = [:]
+        for word in lexicon.unspellable.prefix(10_000) {
+            for letter in Set(word) where !symbols.contains(String(letter)) { foreign[letter, default: 0] += 1 }
+        }
+        let common = foreign.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.prefix(8).map { String($0.key) }
+        let total = lexicon.count + lexicon.unspellable.count
+        return "has other letters than the dictionary, which can spell only \(lexicon.count) of its \(total) words (it "
+            + "lacks \(common.joined(separator: " "))); use a language model made from text in the dictionary's letters"
+    }
+
+    /// Decodes one utterance.
+    ///
+    /// - Parameter logProbabilities: Natural logarithms [frames, labels], contiguous: after log-softmax.
+    /// - Returns: Hypotheses, the best first; at least one, which is empty when there are no frames.
+    /// - Throws: `DecodingError` when the shape is wrong or a score is not a number.
+    public func decode(_ logProbabilities: [Float]) throws(DecodingError) -> [Hypothesis] {
+        let result = logProbabilities.withUnsafeBufferPointer { buffer in
+            Result { () throws(DecodingError) in try decode(buffer) }
+        }
+        return try result.get()
+    }
+
+    /// Decodes one utterance in place.
+    ///
+    /// - Parameter logProbabilities: Natural logarithms [frames, labels], contiguous: after log-softmax.
+    /// - Returns: Hypotheses, the best first; at least one, which is empty when there are no frames.
+    /// - Throws: `DecodingError` when the shape is wrong or a score is not a number.
+    public func decode(_ logProbabilities: UnsafeBufferPointer<Float>) throws(DecodingError) -> [Hypothesis] {
+        let labels = alphabet.symbols.count
+        guard logProbabilities.count.isMultiple(of: labels) else {
+            throw .wrongCount(count: logProbabilities.count, labels: labels)
+        }
+        var search = BeamSearch(self)
+        for frame in 0..<logProbabilities.count / labels {
+            let row = UnsafeBufferPointer(rebasing: logProbabilities[frame * labels..<(frame + 1) * labels])
+            try search.step(row, frame: frame)
+        }
+        return search.finish()
+    }
+
+    /// Decodes many utterances at once, on all cores.
+    ///
+    /// - Parameters:
+    ///   - utterances: For each, log-probabilities [frames, labels].
+    ///   - threads: How many run at the same time; all cores where this is nil.
+    /// - Returns: The hypotheses of each, in the order given.
+    /// - Throws: `DecodingError`, and `CancellationError` when the task is cancelled.
+    public func decode(_ utterances: [[Float]], threads: Int? = nil) async throws -> [[Hypothesis]] {
+        let parallel = max(1, threads ?? ProcessInfo.processInfo.activeProcessorCount)
+        return try await withThrowingTaskGroup(of: (Int, [Hypothesis]).self) { group in
+            var results: [[Hypothesis]] = Array(repeating: [], count: utterances.count)
+            var next = 0
+            func add() {
+                let index = next
+                next += 1
+                group.addTask { (index, try decode(utterances[index])) }
+            }
+            while next < min(parallel, utterances.count) { add() }
+            while let (index, hypotheses) = try await group.next() {
+                try Task.checkCancellation()
+                results[index] = hypotheses
+                if next < utterances.count { add() }
+            }
+            return results
+        }
+    }
+}

@@ -1,0 +1,198 @@
+import Foundation
+
+/// Reads language models in the ARPA format, plain or compressed by gzip.
+///
+/// Strict where another reading could change scores: every count, every field and every word is checked, and what is
+/// wrong is named with its line. Source: Doug Paul's ARPA format, as SRILM and KenLM write it.
+struct ARPAReader {
+    private let reader: LineReader
+    private var words: [String] = []
+    private var numbers: [Data: UInt32] = [:]
+
+    /// Reads a model.
+    ///
+    /// - Parameter path: The file.
+    /// - Returns: The n-grams.
+    /// - Throws: `LanguageModelError`, naming the line.
+    static func read(_ path: String) throws(LanguageModelError) -> NGramModel {
+        var reader = ARPAReader(reader: try LineReader(path: path))
+        return try reader.read()
+    }
+
+    private init(reader: LineReader) { self.reader = reader }
+
+    private mutating func read() throws(LanguageModelError) -> NGramModel {
+        let counts = try readCounts()
+        var lists: [NGramList] = []
+        for (index, count) in counts.enumerated() {
+            lists.append(try readSection(order: index + 1, count: count, isLast: index + 1 == counts.count))
+        }
+        try expect("\\end\\")
+        while let line = try reader.next() {
+            guard Self.isBlank(line) else { throw problem("nothing after \\end\\", line) }
+        }
+        for needed in ["<s>", "</s>"] where numbers[Data(needed.utf8)] == nil {
+            throw .unusable(
+                path: reader.path,
+                reason: "has no \(needed) among its 1-grams, without which no sentence can be scored; make it again "
+                    + "from sentences, one a line")
+        }
+        return NGramModel(words: words, lists: lists)
+    }
+
+    // MARK: - Lines
+
+    private static func isBlank(_ line: UnsafeRawBufferPointer) -> Bool {
+        line.allSatisfy { $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }
+    }
+
+    private func problem(_ expected: String, _ found: UnsafeRawBufferPointer) -> LanguageModelError {
+        .badLine(path: reader.path, line: reader.number, expected: expected, found: found.text)
+    }
+
+    /// The next line that is not blank.
+    private func line(_ expected: String) throws(LanguageModelError) -> UnsafeRawBufferPointer {
+        while let line = try reader.next() {
+            if !Self.isBlank(line) { return line }
+        }
+        throw .unusable(
+            path: reader.path,
+            reason: reader.number == 0
+                ? "is empty" : "ends after line \(reader.number) where \(expected) was expected; get or make it again")
+    }
+
+    private func expect(_ text: String) throws(LanguageModelError) {
+        let line = try line(text)
+        guard line.elementsEqual(text.utf8) else { throw problem(text, line) }
+    }
+
+    // MARK: - Counts
+
+    private func readCounts() throws(LanguageModelError) -> [Int] {
+        var first = try line("\\data\\")
+        // Comments may come before; KenLM's begin with a number sign.
+        while first.first == UInt8(ascii: "#") { first = try line("\\data\\") }
+        guard first.elementsEqual("\\data\\".utf8) else {
+            throw problem("\\data\\, with which an ARPA file begins", first)
+        }
+        var counts: [Int] = []
+        while let line = try reader.next(), !Self.isBlank(line) {
+            let expected = "ngram \(counts.count + 1)=COUNT"
+            let parts = line.text.split(separator: "=").map { $0.trimmingCharacters(in: .whitespaces) }
+            guard parts.count == 2, parts[0] == "ngram \(counts.count + 1)", let count = Int(parts[1]), count >= 0
+            else {
+                throw problem(expected, line)
+            }
+            guard count < Int(UInt32.max) else {
+                throw problem("fewer than \(UInt32.max) n-grams of an order", line)
+            }
+            counts.append(count)
+        }
+        guard 1...NGramState.maximumOrder ~= counts.count else {
+            throw .unusable(
+                path: reader.path,
+                reason: counts.isEmpty
+                    ? "announces no n-grams below \\data\\"
+                    : "has order \(counts.count), and at most \(NGramState.maximumOrder) can be used")
+        }
+        return counts
+    }
+
+    // MARK: - N-grams
+
+    private mutating func readSection(order: Int, count: Int, isLast: Bool) throws(LanguageModelError) -> NGramList {
+        try expect("\\\(order)-grams:")
+        var list = NGramList(order: order)
+        if order == 1 {
+            // The unknown word comes first, whether the file lists it or not; its weights follow when it does.
+            words = ["<unk>"]
+            numbers = [Data("<unk>".utf8): 0, Data("<UNK>".utf8): 0]
+            list.words = [0]
+            list.probabilities = [-100]
+            list.backoffs = [0]
+        }
+        list.words.reserveCapacity(count * order)
+        var hasUnknown = false
+        for index in 0..<count {
+            guard let line = try reader.next(), !Self.isBlank(line), line.first != UInt8(ascii: "\\") else {
+                throw .unusable(
+                    path: reader.path,
+                    reason:
+                        "line \(reader.number) ends the \(order)-grams after \(index) of them, but the beginning of "
+                        + "the file announces \(count); get or make it again")
+            }
+            try readEntry(line, into: &list, isLast: isLast, &hasUnknown)
+        }
+        if let line = try reader.next(), !Self.isBlank(line) {
+            throw problem(
+                "an empty line after the \(count) \(order)-grams that the beginning of the file announces", line)
+        }
+        return list
+    }
+
+    private mutating func readEntry(
+        _ line: UnsafeRawBufferPointer, into list: inout NGramList, isLast: Bool, _ hasUnknown: inout Bool
+    ) throws(LanguageModelError) {
+        let order = list.order
+        var fields = 0
+        var probability: Float?
+        var backoff: Float? = -0.0
+        var isUnknownUnigram = false
+        try line.forEachField { field throws(LanguageModelError) in
+            defer { fields += 1 }
+            if fields == 0 {
+                probability = Self.number(field)
+            } else if fields <= order {
+                let text = Data(field)
+                if order > 1 {
+                    guard let number = numbers[text] else {
+                        throw problem("words that are among the 1-grams, which \(field.text) is not", line)
+                    }
+                    list.words.append(number)
+                } else if numbers[text] == 0 {
+                    isUnknownUnigram = true
+                } else {
+                    guard numbers[text] == nil else { throw problem("each word once", line) }
+                    numbers[text] = UInt32(words.count)
+                    list.words.append(UInt32(words.count))
+                    words.append(field.text)
+                }
+            } else if fields == order + 1 {
+                backoff = Self.number(field)
+            }
+        }
+        guard let probability, let backoff, fields == order + 1 || fields == order + 2 else {
+            throw problem(
+                "a probability, \(order == 1 ? "a word" : "\(order) words") and at most a backoff weight", line)
+        }
+        guard probability <= 0 else { throw problem("a logarithm of a probability, at most 0", line) }
+        guard !isLast || backoff == 0 || order == 1 else {
+            throw problem("no backoff weight, since there are no longer n-grams", line)
+        }
+        // Zero begins as −0; it becomes +0 where the n-gram turns out to be a context.
+        let weight: Float = backoff == 0 ? -0.0 : backoff
+        if isUnknownUnigram {
+            guard !hasUnknown else { throw problem("the unknown word once", line) }
+            hasUnknown = true
+            list.probabilities[0] = probability
+            list.backoffs[0] = weight
+        } else {
+            list.probabilities.append(probability)
+            if !isLast || order == 1 { list.backoffs.append(weight) }
+        }
+    }
+
+    /// A finite number; the nearest one in single precision.
+    private static func number(_ field: UnsafeRawBufferPointer) -> Float? {
+        guard field.count < 64 else { return nil }
+        return withUnsafeTemporaryAllocation(of: CChar.self, capacity: 64) { buffer in
+            for (index, byte) in field.enumerated() { buffer[index] = CChar(bitPattern: byte) }
+            buffer[field.count] = 0
+            guard let start = buffer.baseAddress else { return nil }
+            var end: UnsafeMutablePointer<CChar>?
+            let value = strtof(start, &end)
+            guard let end, end == start + field.count, field.count > 0, value.isFinite else { return nil }
+            return value
+        }
+    }
+}

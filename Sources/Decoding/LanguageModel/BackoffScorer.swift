@@ -1,0 +1,83 @@
+/// The weights of an n-gram: logarithms to base 10.
+struct NGramWeights {
+    var probability: Float
+    /// −0 where no longer n-gram begins with these words, so that a state need not remember them.
+    var backoff: Float
+}
+
+/// Whether a longer n-gram may begin with an n-gram of this backoff weight.
+///
+/// A weight of zero says no as −0 and yes as +0, which is how KenLM marks it too.
+@inline(__always) func canExtend(_ backoff: Float) -> Bool { backoff.bitPattern != 0x8000_0000 }
+
+/// Where a model keeps its n-grams.
+///
+/// Nodes are reached from the newest word towards older ones.
+protocol NGramTables: Sendable {
+    associatedtype Node
+    /// The length of the longest n-grams.
+    var order: Int { get }
+    /// A word's own weights; the node leads to n-grams that end in the word, of which a leaf has none.
+    func unigram(_ word: UInt32) -> (weights: NGramWeights, node: Node, isLeaf: Bool)
+    /// Goes one word further back to an n-gram of order `level + 2`, shorter than the longest.
+    func middle(_ level: Int, _ word: UInt32, _ node: inout Node) -> (weights: NGramWeights, isLeaf: Bool)?
+    /// Goes the last word back.
+    func longest(_ word: UInt32, _ node: Node) -> Float?
+}
+
+/// Scores words: what a language model's file formats have in common.
+protocol WordScorer: Sendable {
+    func score(_ word: UInt32, after state: NGramState, _ next: inout NGramState) -> Float
+    func backoff(_ word: UInt32) -> Float
+}
+
+/// Backoff scoring over any tables.
+///
+/// The probability of the longest known n-gram, plus the backoff weights of the contexts that were given up, added in
+/// single precision from the shortest on: the order of additions is KenLM's, so the sums are the same bit for bit.
+/// Source: Katz 1987; Heafield 2011, "KenLM: faster and smaller language model queries", section 4.
+struct BackoffScorer<Tables: NGramTables>: WordScorer {
+    let tables: Tables
+
+    func backoff(_ word: UInt32) -> Float { tables.unigram(word).weights.backoff }
+
+    func score(_ word: UInt32, after state: NGramState, _ next: inout NGramState) -> Float {
+        let start = tables.unigram(word)
+        var node = start.node
+        var isLeaf = start.isLeaf
+        var probability = start.weights.probability
+        var matched = 1
+        next.backoffs[0] = start.weights.backoff
+        var length = canExtend(start.weights.backoff) ? 1 : 0
+        var back = 0
+        while back < state.length, !isLeaf {
+            if back == tables.order - 2 {
+                if let longest = tables.longest(state.words[back], node) {
+                    probability = longest
+                    matched = tables.order
+                }
+                break
+            }
+            guard let found = tables.middle(back, state.words[back], &node) else { break }
+            probability = found.weights.probability
+            matched = back + 2
+            next.backoffs[back + 1] = found.weights.backoff
+            if canExtend(found.weights.backoff) { length = matched }
+            isLeaf = found.isLeaf
+            back += 1
+        }
+        next.length = length
+        next.words[0] = word
+        var index = 1
+        while index < length {
+            next.words[index] = state.words[index - 1]
+            index += 1
+        }
+        index = matched - 1
+        while index < state.length {
+            probability += state.backoffs[index]
+            index += 1
+        }
+        return probability
+    }
+}

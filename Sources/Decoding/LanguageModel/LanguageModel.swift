@@ -1,0 +1,212 @@
+import Foundation
+
+/// An n-gram language model with backoff: how probable a word is after others.
+///
+/// Read from an ARPA file (plain or compressed by gzip), from our own binary form, which is mapped into memory and used
+/// in place, or from a binary file of KenLM. Scores are KenLM's, bit for bit.
+///
+///     let model = try LanguageModel(contentsOf: URL(fileURLWithPath: "3-gram.arpa.gz"))
+///     print(model.score(["THE", "CAT"]).map(\.log10))
+public final class LanguageModel: Sendable {
+    /// The forms that a model can have on disk.
+    public enum Format: Equatable, Sendable, CustomStringConvertible {
+        /// Text: the ARPA format, perhaps compressed.
+        case arpa
+        /// Our own binary form.
+        case binary
+        /// A binary file of KenLM; the text is its name for the data structure.
+        case kenLM(String)
+
+        /// What people read.
+        public var description: String {
+            switch self {
+            case .arpa: "ARPA"
+            case .binary: "binary"
+            case .kenLM(let kind): "KenLM, \(kind)"
+            }
+        }
+    }
+
+    /// One word's score.
+    public struct WordScore: Sendable, Equatable {
+        /// The logarithm to base 10 of its probability after the words before it.
+        public var log10: Float
+        /// Whether the model does not know the word.
+        public var isUnknown: Bool
+    }
+
+    /// The file.
+    public let path: String
+    /// Its form.
+    public let format: Format
+    /// The length of the longest n-grams.
+    public let order: Int
+    /// How many n-grams there are of order 1, 2, and so on.
+    public let counts: [Int]
+
+    private let vocabulary: any WordTable
+    private let scorer: any WordScorer
+    private let storage: ByteStorage?
+    private let sentenceEnd: UInt32
+    /// The state at a sentence's beginning.
+    public let sentenceBeginning: NGramState
+
+    /// Reads a model.
+    ///
+    /// - Parameter url: An ARPA file, a model of `lm convert`, or a binary file of KenLM.
+    /// - Throws: `LanguageModelError`.
+    public convenience init(contentsOf url: URL) throws(LanguageModelError) {
+        let path = url.path
+        let storage = try ByteStorage(mapping: path)
+        if storage.bytes.starts(with: NGramTrie.magic) {
+            try self.init(NGramTrie(storage, path: path), path: path, format: .binary)
+        } else if KenLMHeader.recognizes(storage.bytes) {
+            try self.init(kenLM: storage, path: path)
+        } else {
+            let built = try NGramTrieBuilder.build(try ARPAReader.read(path), path: path)
+            try self.init(NGramTrie(built, path: path), path: path, format: .arpa)
+        }
+    }
+
+    private convenience init(_ trie: NGramTrie, path: String, format: Format) throws(LanguageModelError) {
+        try self.init(
+            path: path, format: format, counts: trie.counts, vocabulary: trie, scorer: BackoffScorer(tables: trie),
+            storage: trie.storage)
+    }
+
+    private convenience init(kenLM storage: ByteStorage, path: String) throws(LanguageModelError) {
+        let header = try KenLMHeader(storage.bytes, path: path)
+        let format = Format.kenLM(header.kind.name)
+        if header.kind.isTrie {
+            let trie = try KenLMTrie(storage, header, path: path)
+            try self.init(
+                path: path, format: format, counts: header.counts, vocabulary: trie.vocabulary,
+                scorer: BackoffScorer(tables: trie), storage: nil)
+        } else {
+            let tables = try KenLMProbing(storage, header, path: path)
+            try self.init(
+                path: path, format: format, counts: header.counts, vocabulary: tables.vocabulary,
+                scorer: BackoffScorer(tables: tables), storage: nil)
+        }
+    }
+
+    private init(
+        path: String, format: Format, counts: [Int], vocabulary: any WordTable, scorer: any WordScorer,
+        storage: ByteStorage?
+    ) throws(LanguageModelError) {
+        self.path = path
+        self.format = format
+        self.counts = counts
+        self.vocabulary = vocabulary
+        self.scorer = scorer
+        self.storage = storage
+        order = counts.count
+        let begin = vocabulary.index(of: "<s>")
+        sentenceEnd = vocabulary.index(of: "</s>")
+        for (index, word) in [(begin, "<s>"), (sentenceEnd, "</s>")] where index == 0 {
+            throw .unusable(path: path, reason: "has no \(word), without which no sentence can be scored")
+        }
+        var state = NGramState()
+        if order > 1 {
+            state.length = 1
+            state.words[0] = begin
+            state.backoffs[0] = scorer.backoff(begin)
+        }
+        sentenceBeginning = state
+    }
+
+    // MARK: - Words
+
+    /// A word's number in the model; 0 stands for words that it does not know.
+    public func index(of word: String) -> UInt32 { vocabulary.index(of: word) }
+
+    /// Whether the model knows a word.
+    public func contains(_ word: String) -> Bool { index(of: word) != 0 }
+
+    /// All words by number, the first being `<unk>`; nil for a KenLM file that was made without its words.
+    public var words: [String]? { vocabulary.words }
+
+    // MARK: - Scores
+
+    /// Scores a word.
+    ///
+    /// - Parameters:
+    ///   - word: Its number.
+    ///   - state: What came before; `NGramState()` for nothing, not even a sentence's beginning.
+    ///   - next: The state after it.
+    /// - Returns: The logarithm to base 10 of its probability.
+    public func score(_ word: UInt32, after state: NGramState, next: inout NGramState) -> Float {
+        scorer.score(word, after: state, &next)
+    }
+
+    /// Scores a sentence's end.
+    ///
+    /// - Parameter state: What came before.
+    /// - Returns: The logarithm to base 10 of the probability that the sentence ends here.
+    public func scoreEnd(after state: NGramState) -> Float {
+        var next = NGramState()
+        return scorer.score(sentenceEnd, after: state, &next)
+    }
+
+    /// Scores a sentence.
+    ///
+    /// - Parameters:
+    ///   - words: The sentence.
+    ///   - beginning: Whether it begins here, so that its first words follow `<s>`.
+    ///   - end: Whether it ends here; its end then has a score of its own, which comes last.
+    /// - Returns: A score for each word, and one for the end.
+    public func score(_ words: [String], beginning: Bool = true, end: Bool = true) -> [WordScore] {
+        var state = beginning ? sentenceBeginning : NGramState()
+        var scores: [WordScore] = []
+        for word in words {
+            let index = index(of: word)
+            var next = NGramState()
+            scores.append(WordScore(log10: score(index, after: state, next: &next), isUnknown: index == 0))
+            state = next
+        }
+        if end { scores.append(WordScore(log10: scoreEnd(after: state), isUnknown: false)) }
+        return scores
+    }
+
+    // MARK: - Writing
+
+    /// Writes the model in our own binary form, under a temporary name until it is whole.
+    ///
+    /// - Parameter url: The file; one of that name is replaced.
+    /// - Throws: `LanguageModelError.unusable` for a KenLM file, which is as quick to open as ours, and `.unwritable`.
+    public func writeBinary(to url: URL) throws(LanguageModelError) {
+        guard let storage else {
+            throw .unusable(
+                path: path,
+                reason: "is a binary file of KenLM, which can be used as it is; convert the ARPA file instead")
+        }
+        do {
+            let bytes = storage.bytes
+            guard let start = bytes.baseAddress else { return }
+            let data = Data(
+                bytesNoCopy: UnsafeMutableRawPointer(mutating: start), count: bytes.count, deallocator: .none)
+            try data.write(to: url, options: .atomic)
+        } catch {
+            throw .unwritable(path: url.path, reason: error.localizedDescription)
+        }
+    }
+}
+
+/// How a model finds words.
+protocol WordTable: Sendable {
+    /// A word's number, 0 for unknown words.
+    func index(of word: UnsafeRawBufferPointer) -> UInt32
+    /// All words by number, if they are kept.
+    var words: [String]? { get }
+}
+
+extension WordTable {
+    func index(of word: String) -> UInt32 {
+        var word = word
+        return word.withUTF8 { index(of: UnsafeRawBufferPointer($0)) }
+    }
+}
+
+extension NGramTrie: WordTable {
+    var words: [String]? { (0..<wordCount).map { word($0).text } }
+}

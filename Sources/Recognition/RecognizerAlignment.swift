@@ -1,0 +1,49 @@
+import Decoding
+import Foundation
+
+extension Recognizer {
+    /// What the columns of a model's log-probabilities stand for.
+    ///
+    /// - Parameter symbols: The symbol of each label; the first is the blank.
+    /// - Returns: An alphabet in which fairseq's specials are never written.
+    /// - Throws: `DecodingError` when there are no symbols.
+    public static func alphabet(symbols: [String]) throws -> DecodingAlphabet {
+        try DecodingAlphabet(symbols: symbols, silent: CTCTranscriber.silentLabels(symbols))
+    }
+
+    /// Finds where each word and character of a transcript is said in a recording.
+    ///
+    /// - Parameters:
+    ///   - recording: The recording; of hours, if need be.
+    ///   - transcript: What is said, in the dictionary's letters, with whitespace between words.
+    /// - Returns: Words and characters with times and confidences.
+    /// - Throws: `DecodingError` when the transcript is empty, has characters that the dictionary lacks, or is too long
+    ///   for the recording; what recognition throws.
+    public nonisolated func align(_ recording: Recording, transcript: String) async throws -> TimedTranscript {
+        let alphabet = try Self.alphabet(symbols: symbols)
+        let words = LetterText.words(in: transcript)
+        guard !words.isEmpty else { throw DecodingError.emptyTranscript }
+        let spelled = try words.map { word in
+            guard let labels = alphabet.labels(of: word) else {
+                throw DecodingError.unspellable(
+                    word: word, symbols: symbols.filter { $0.count == 1 }.sorted().joined())
+            }
+            return labels
+        }
+        let separator = alphabet.wordBoundary.map { [$0] } ?? []
+        let results = try await logProbabilities([recording])
+        let scores = try results[0].get()
+        let alignment = try transcriber.align(Array(spelled.joined(separator: separator)), scores)
+        func timed(_ letters: [AlignedLabel]) -> TimedText {
+            TimedText(
+                text: letters.map { symbols[$0.label] }.joined(),
+                start: Double(letters[0].frames.lowerBound) * frameSeconds,
+                end: Double(letters[letters.count - 1].frames.upperBound) * frameSeconds,
+                confidence: exp(letters.reduce(0) { $0 + $1.score } / Double(letters.count)))
+        }
+        let groups = transcriber.words(alignment.labels)
+        return TimedTranscript(
+            name: recording.name, duration: Double(scores.count / symbols.count) * frameSeconds,
+            words: groups.map(timed), characters: groups.flatMap { $0.map { timed([$0]) } })
+    }
+}

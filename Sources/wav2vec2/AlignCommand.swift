@@ -1,0 +1,106 @@
+import ArgumentParser
+import Decoding
+import Foundation
+import Recognition
+
+/// `wav2vec2 align`: where the words of a transcript are said.
+struct AlignCommand: AsyncParsableCommand {
+    /// What is written.
+    enum Format: String, CaseIterable, ExpressibleByArgument {
+        case text, json, srt, vtt, ctm, textgrid
+    }
+
+    static let configuration = CommandConfiguration(
+        commandName: "align",
+        abstract: "Find where each word and letter of a transcript is said in a recording.",
+        discussion: """
+            The most probable path of the model through the transcript is found exactly, in recordings of hours too. \
+            Lines of text are: start, end, confidence from 0 to 1, word. The transcript must be in the letters of the \
+            model's dictionary and hold what is said, all of it and nothing else.
+
+            Examples:
+              wav2vec2 align speech.flac speech.txt --checkpoint best
+              wav2vec2 align talk.mp3 talk.txt --checkpoint best --format srt --output talk.srt
+              wav2vec2 align speech.flac --text "A TIDY HOUSE" --checkpoint best --format json
+            """)
+
+    @Argument(help: "The recording.", completion: .file())
+    var audio: String
+
+    @Argument(help: "A file with the transcript.", completion: .file())
+    var transcript: String?
+
+    @OptionGroup var model: CheckpointOptions
+
+    @Option(help: "The transcript itself, in place of a file.")
+    var text: String?
+
+    @Flag(help: "Turn the transcript into capital letters first.")
+    var uppercase = false
+
+    @Option(help: "What is written: \(Format.allCases.map(\.rawValue).joined(separator: ", ")).")
+    var format = Format.text
+
+    @Option(help: "The file to write, in place of standard output.", completion: .file())
+    var output: String?
+
+    @OptionGroup var compute: ComputeOptions
+
+    func validate() throws {
+        guard (transcript == nil) != (text == nil) else {
+            throw ValidationError("Give the transcript either as a file or by --text.")
+        }
+    }
+
+    func run() async throws {
+        try compute.apply()
+        let words = try readTranscript()
+        let recognizer = try model.recognizer(device: compute.device)
+        let url = fileURL(audio)
+        var aligned: TimedTranscript
+        do {
+            aligned = try await recognizer.align(
+                Recording(contentsOf: url), transcript: uppercase ? words.uppercased() : words)
+        } catch let error as DecodingError {
+            throw AlignmentError(description: "\(transcript ?? audio): \(error).")
+        }
+        aligned.name = url.deletingPathExtension().lastPathComponent
+        let result = try written(aligned)
+        guard let output else { return Console.output(result.hasSuffix("\n") ? String(result.dropLast()) : result) }
+        do {
+            try Data(result.utf8).write(to: fileURL(output), options: .atomic)
+        } catch {
+            throw OutputError(description: "\(output): cannot be written (\(error.localizedDescription)).")
+        }
+    }
+
+    private func readTranscript() throws -> String {
+        if let text { return text }
+        guard let transcript else { return "" }
+        do {
+            return try String(contentsOf: fileURL(transcript), encoding: .utf8)
+        } catch {
+            throw AlignmentError(
+                description: "\(transcript): the transcript cannot be read as text (\(error.localizedDescription)).")
+        }
+    }
+
+    private func written(_ aligned: TimedTranscript) throws -> String {
+        switch format {
+        case .text:
+            aligned.words.map { word in
+                "\(decimal(word.start, 3))\t\(decimal(word.end, 3))\t\(decimal(word.confidence, 4))\t\(word.text)\n"
+            }.joined()
+        case .json: try jsonLine(aligned) + "\n"
+        case .srt: SubRip.text(aligned)
+        case .vtt: WebVTT.text(aligned)
+        case .ctm: CTM.text(aligned)
+        case .textgrid: TextGrid.text(aligned)
+        }
+    }
+}
+
+/// A transcript that does not go with the recording or the model.
+struct AlignmentError: Error, CustomStringConvertible {
+    let description: String
+}

@@ -1,0 +1,189 @@
+import ArgumentParser
+import Corpus
+import Foundation
+
+/// `wav2vec2 data manifest`: a list of recordings.
+struct ManifestCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "manifest",
+        abstract: "List recordings in a manifest, or write a manifest in another format.",
+        discussion: """
+            The recordings are those of a folder with its subfolders (with a .txt beside each they have transcripts \
+            too), of a Kaldi folder, or of a manifest in any format. A .tsv gets its labels beside it, in .ltr and \
+            .wrd files.
+
+            With --valid-percent some of the recordings go to a second manifest, valid.tsv beside the first (or \
+            FILE-valid.tsv if the first has that name). Which ones depends on their paths and the seed only.
+
+            Examples:
+              wav2vec2 data manifest LibriSpeech/train-clean-100 --output data/train.tsv
+              wav2vec2 data manifest recordings --output data/train.tsv --valid-percent 5
+              wav2vec2 data manifest kaldi/data/train --output train.jsonl
+            """)
+
+    @Argument(help: "A folder of recordings, a Kaldi folder, or a manifest.", completion: .file())
+    var source: String
+
+    @OptionGroup var output: ManifestOutput
+
+    @Option(help: "How many percent of the recordings go to the validation manifest, from 0 to below 100.")
+    var validPercent = 0.0
+
+    @Option(help: "Chooses the recordings for validation.")
+    var seed: UInt64 = 42
+
+    @Option(
+        parsing: .upToNextOption,
+        help: "File name extensions that are taken from a folder, in any case.")
+    var extensions = ManifestBuilder.defaultExtensions
+
+    @Flag(help: "Decode every recording of a folder to its end, so that damaged ones are found now.")
+    var decode = false
+
+    func validate() throws {
+        guard (0..<100).contains(validPercent) else {
+            throw ValidationError("--valid-percent is \(validPercent); it must be at least 0 and below 100.")
+        }
+    }
+
+    func run() throws {
+        let url = fileURL(source)
+        let parts = { (manifest: Manifest) in try manifest.split(validShare: validPercent / 100, seed: seed) }
+        guard try isPlainFolder(url) else {
+            let found = try output.labelsToRead { try Manifest.hasLabels(url, labels: $0) }
+            return try output.write(labels: found, parts: parts) { try Manifest.read(url, labels: $0) }
+        }
+        let wanted = extensions.flatMap { $0.split(whereSeparator: { $0 == "," || $0 == " " }) }
+            .map { $0.hasPrefix(".") ? String($0.dropFirst()) : String($0) }
+        let report = try ManifestBuilder(extensions: wanted, decodes: decode).build(url)
+        for (path, reason) in report.unreadable { Console.error("wav2vec2: left out \(path): \(reason)") }
+        let all = report.train
+        let found = try output.labelsToRead { labels in
+            let count = all.countFilesBeside(["ltr", "wrd"].contains(labels) ? "txt" : labels)
+            if (1..<all.count).contains(count) && labels == "ltr" {
+                Console.error(
+                    "wav2vec2: only \(count) of \(all.count) recordings have a .txt beside them: no labels are written")
+            }
+            return count == all.count
+        }
+        try output.write(labels: found, parts: parts) { try $0.map(all.labelledFromFiles) ?? all }
+    }
+
+    private func isPlainFolder(_ url: URL) throws -> Bool {
+        var isFolder: ObjCBool = false
+        guard FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder) else {
+            throw CorpusError.notFound(file: url.path)
+        }
+        return isFolder.boolValue && !FileManager.default.fileExists(atPath: url.appendingPathComponent("wav.scp").path)
+    }
+}
+
+/// `wav2vec2 data combine`: several lists as one.
+struct CombineCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "combine",
+        abstract: "Join manifests of any formats, with their labels, into one.",
+        discussion: """
+            Labels that one of the manifests has, all must have. The root of a .tsv is the folder that all recordings \
+            have in common.
+
+            Example:
+              wav2vec2 data combine clean-100.tsv clean-360.tsv other-500.tsv --output train-960.tsv
+            """)
+
+    @Argument(help: "Manifests of any format.", completion: .file())
+    var manifests: [String]
+
+    @OptionGroup var output: ManifestOutput
+
+    func run() throws {
+        let urls = manifests.map(fileURL)
+        let found = try output.labelsToRead { labels in
+            try urls.contains { try Manifest.hasLabels($0, labels: labels) }
+        }
+        try output.write(labels: found) { labels in
+            try Manifest.joined(urls.map { (try Manifest.read($0, labels: labels), 1) })
+        }
+    }
+}
+
+extension Manifest.OutputFormat: ExpressibleByArgument {}
+
+/// Where and how a manifest is written.
+struct ManifestOutput: ParsableArguments {
+    @Option(help: "The manifest to write.", completion: .file(extensions: ["tsv", "jsonl"]))
+    var output: String
+
+    @Option(help: "Its format: tsv or jsonl. (default: by the name's extension, else tsv)")
+    var format: Manifest.OutputFormat?
+
+    @Option(
+        parsing: .upToNextOption,
+        help: "Which labels are written, by extension; none stands for none. (default: ltr and wrd where there are any)"
+    )
+    var labels: [String] = []
+
+    @Flag(help: "Write transcripts in capitals.")
+    var uppercase = false
+
+    private var writtenFormat: Manifest.OutputFormat {
+        format ?? (["jsonl", "json"].contains(fileURL(output).pathExtension) ? .jsonl : .tsv)
+    }
+
+    func validate() throws {
+        if writtenFormat == .jsonl && labels.count > 1 {
+            throw ValidationError(
+                "JSON lines hold one kind of labels; --labels names \(labels.joined(separator: ", ")).")
+        }
+        if writtenFormat == .tsv && labels.contains(fileURL(output).pathExtension) {
+            throw ValidationError("--labels \(fileURL(output).pathExtension) would overwrite --output \(output).")
+        }
+    }
+
+    /// The labels that are to be written, of those that are there.
+    func labelsToRead(_ areThere: (String) throws -> Bool) throws -> [String] {
+        if labels == ["none"] { return [] }
+        guard labels.isEmpty else { return labels }
+        let found = try ["wrd", "ltr"].filter(areThere)
+        // Words say all that letters do.
+        return writtenFormat == .jsonl ? Array(found.prefix(1)) : found
+    }
+
+    /// Writes the manifest, and what is held out beside it, with their labels.
+    ///
+    /// - Parameters:
+    ///   - labels: Which labels.
+    ///   - parts: What is trained on and what is held out.
+    ///   - read: Gives the manifest with labels, or without.
+    /// - Throws: `CorpusError`.
+    func write(
+        labels: [String], parts: (Manifest) throws -> (train: Manifest, valid: Manifest?) = { ($0, nil) },
+        read: (String?) throws -> Manifest
+    ) throws {
+        let train = fileURL(output)
+        let name = train.deletingPathExtension().lastPathComponent
+        let file = train.deletingLastPathComponent()
+            .appendingPathComponent(name == "valid" ? "valid-valid" : "valid")
+            .appendingPathExtension(writtenFormat.rawValue)
+        try makeFolder(of: train)
+        // One kind of labels after the other, so that no more than one is in memory.
+        for (number, kind) in (labels.isEmpty ? [nil] : labels.map(Optional.some)).enumerated() {
+            var manifest = try read(kind)
+            if uppercase { manifest = manifest.mappingLabels { $0.uppercased() } }
+            let parts = try parts(manifest)
+            for (part, url) in [(parts.train, train)] + (parts.valid.map { [($0, file)] } ?? []) {
+                if number == 0 {
+                    try part.write(to: url, as: writtenFormat)
+                    summarize(part, url, labels)
+                }
+                if let kind, writtenFormat == .tsv { try part.writeLabels(beside: url, labels: kind) }
+            }
+        }
+    }
+
+    private func summarize(_ manifest: Manifest, _ file: URL, _ labels: [String]) {
+        let hours = Double(manifest.totalSamples) / 16_000 / 3600
+        let kinds = labels.isEmpty ? "" : ", with " + labels.sorted().joined(separator: " and ")
+        Console.error("\(file.relativePath): \(manifest.count) recordings, \(decimal(hours, 2)) hours\(kinds)")
+    }
+}

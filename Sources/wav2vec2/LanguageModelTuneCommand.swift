@@ -1,0 +1,96 @@
+import ArgumentParser
+import Decoding
+import Foundation
+import Recognition
+
+/// `wav2vec2 lm tune`: the weights that suit a development set.
+struct LanguageModelTuneCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "tune",
+        abstract: "Find the language model's weights that make the fewest errors on a development set.",
+        discussion: """
+            The model runs over the recordings once; then every pair of --alphas and --betas decodes them, on all \
+            cores, and --rounds more times the pairs around the best one. Use the weights it finds with evaluate and \
+            transcribe, on other recordings than these.
+
+            Example:
+              wav2vec2 lm tune --checkpoint best --manifest data/dev.tsv --lm 3-gram.bin
+            """)
+
+    @OptionGroup var model: CheckpointOptions
+
+    @Option(help: "The development set: a fairseq .tsv with labels, or JSON lines.", completion: .file())
+    var manifest: String
+
+    @Option(help: "The labels' extension beside a .tsv: ltr spells letters, of any other the symbols are words.")
+    var labels = "ltr"
+
+    @Option(help: "Weights of the language model to try.")
+    var alphas = NumberList([0.25, 0.5, 0.75, 1, 1.5, 2])
+
+    @Option(parsing: .unconditional, help: "Bonuses for words to try.")
+    var betas = NumberList([-1, 0, 1, 2])
+
+    @Option(help: "How often the neighbourhood of the best pair is searched more finely.")
+    var rounds = 1
+
+    @OptionGroup(title: "Decoding") var decoding: DecodingOptions
+
+    @OptionGroup var compute: ComputeOptions
+
+    @Flag(help: "Print one JSON object; rates are fractions.")
+    var json = false
+
+    func validate() throws {
+        if decoding.lm == nil {
+            throw ValidationError("lm tune needs the language model whose weights it finds: --lm.")
+        }
+        if rounds < 0 { throw ValidationError("--rounds is \(rounds); it must be at least 0.") }
+    }
+
+    func run() async throws {
+        try compute.apply()
+        let recognizer = try model.recognizer(device: compute.device)
+        let decoder = try decoding.beamSearch(Recognizer.alphabet(symbols: recognizer.symbols))
+        let tuner = try await DecodingTuner(recognizer: recognizer, manifest: fileURL(manifest), labels: labels)
+        if !json { Console.output("alpha  beta    WER       CER") }
+        let (trials, best) = try await tuner.tune(decoder, alphas: alphas.numbers, betas: betas.numbers, rounds: rounds)
+        { trial in
+            if !json { Console.output(Self.row(trial)) }
+        }
+        if json {
+            Console.output(
+                try jsonLine(
+                    TuningReport(trials: trials.map(TrialReport.init), best: Nullable(best.map(TrialReport.init)))))
+        } else if let best {
+            Console.output("best: --alpha \(best.alpha) --beta \(best.beta)  (WER \(percentage(best.errors.wer)))")
+        }
+    }
+
+    private static func row(_ trial: DecodingTuner.Trial) -> String {
+        String(
+            format: "%5.3f  %6.3f  %-8@  %@", trial.alpha, trial.beta, percentage(trial.errors.wer) as NSString,
+            percentage(trial.errors.cer) as NSString)
+    }
+}
+
+/// One pair of weights in the object that `lm tune --json` prints.
+private struct TrialReport: Encodable {
+    var alpha: Double
+    var beta: Double
+    var wer: Nullable<Double>
+    var cer: Nullable<Double>
+
+    init(_ trial: DecodingTuner.Trial) {
+        alpha = trial.alpha
+        beta = trial.beta
+        wer = Nullable(trial.errors.wer)
+        cer = Nullable(trial.errors.cer)
+    }
+}
+
+/// The object that `lm tune --json` prints.
+private struct TuningReport: Encodable {
+    var trials: [TrialReport]
+    var best: Nullable<TrialReport>
+}

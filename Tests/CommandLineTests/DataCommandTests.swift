@@ -1,0 +1,113 @@
+import Audio
+import Foundation
+import Testing
+
+@Suite struct DataCommandTests {
+    /// A folder with recordings; `transcripts` of them have a text beside.
+    private func recordings(_ folder: URL, count: Int = 4, transcripts: Int = 4) throws -> URL {
+        let audio = folder.appendingPathComponent("audio/deep")
+        try FileManager.default.createDirectory(at: audio, withIntermediateDirectories: true)
+        for index in 0..<count {
+            let samples = (0..<(8000 + 400 * index)).map { Float(0.4 * sin(Double($0) * 0.01 * Double(index + 3))) }
+            try AudioFile.write(samples, to: audio.appendingPathComponent("r\(index).wav"))
+            guard index < transcripts else { continue }
+            try Data("word \(index)\n".utf8).write(to: audio.appendingPathComponent("r\(index).txt"))
+        }
+        return folder.appendingPathComponent("audio")
+    }
+
+    private func text(_ folder: URL, _ name: String) throws -> String {
+        try String(contentsOf: folder.appendingPathComponent(name), encoding: .utf8)
+    }
+
+    @Test func manifestsTakeTranscriptsAlong() throws {
+        try withTemporaryFolder { folder in
+            let audio = try recordings(folder)
+            let made = try run(
+                ["data", "manifest", audio.path, "--output", "m/all.tsv", "--uppercase"], in: folder)
+            #expect(made.code == 0 && made.errors.contains("m/all.tsv: 4 recordings, 0.00 hours, with ltr and wrd"))
+            #expect(try text(folder, "m/all.ltr").hasPrefix("W O R D | 0 |\n"))
+            #expect(try text(folder, "m/all.wrd") == "WORD 0\nWORD 1\nWORD 2\nWORD 3\n")
+            let json = try run(["data", "manifest", "m/all.tsv", "--output", "m/all.jsonl"], in: folder)
+            #expect(json.code == 0)
+            let lines = try text(folder, "m/all.jsonl").split(separator: "\n")
+            #expect(
+                lines.count == 4 && lines[1].contains("\"text\": \"WORD 1\"")
+                    && lines[1].contains("\"duration\": 0.525"))
+            let split = try run(
+                ["data", "manifest", "m/all.jsonl", "--output", "m/part.tsv", "--valid-percent", "25"], in: folder)
+            #expect(split.code == 0)
+            #expect(try text(folder, "m/part.wrd").split(separator: "\n").count == 3)
+            #expect(try text(folder, "m/valid.ltr").split(separator: "\n").count == 1)
+            #expect(try text(folder, "m/valid.tsv").split(separator: "\n").count == 2)
+            let plain = try run(
+                ["data", "manifest", audio.path, "--output", "p.tsv", "--labels", "none"], in: folder)
+            #expect(plain.code == 0 && !FileManager.default.fileExists(atPath: folder.path + "/p.ltr"))
+        }
+    }
+
+    @Test func someTranscriptsAreSaidToBeTooFew() throws {
+        try withTemporaryFolder { folder in
+            let audio = try recordings(folder, transcripts: 3)
+            let made = try run(["data", "manifest", audio.path, "--output", "all.tsv"], in: folder)
+            #expect(made.code == 0 && made.errors.contains("only 3 of 4 recordings have a .txt beside them"))
+            #expect(!FileManager.default.fileExists(atPath: folder.path + "/all.ltr"))
+            let asked = try run(
+                ["data", "manifest", audio.path, "--output", "all.tsv", "--labels", "ltr"], in: folder)
+            #expect(asked.code == 65 && asked.errors.contains("r3.txt is missing"))
+        }
+    }
+
+    @Test func combinesWithLabels() throws {
+        try withTemporaryFolder { folder in
+            let audio = try recordings(folder)
+            for (name, format) in [("a", "tsv"), ("b", "jsonl")] {
+                let made = try run(
+                    ["data", "manifest", audio.path, "--output", "\(name).\(format)"], in: folder)
+                #expect(made.code == 0)
+            }
+            let joined = try run(["data", "combine", "a.tsv", "b.jsonl", "--output", "all.tsv"], in: folder)
+            #expect(joined.code == 0 && joined.errors.contains("8 recordings"))
+            #expect(try text(folder, "all.wrd") == String(repeating: "word 0\nword 1\nword 2\nword 3\n", count: 2))
+            #expect(try text(folder, "all.ltr").split(separator: "\n").count == 8)
+            try FileManager.default.removeItem(at: folder.appendingPathComponent("a.wrd"))
+            let lacking = try run(["data", "combine", "a.tsv", "b.jsonl", "--output", "all.tsv"], in: folder)
+            #expect(lacking.code == 65 && lacking.errors.contains("a.wrd: there is no such file"))
+            let dictionary = try run(["data", "dictionary", "b.jsonl", "a.tsv", "--output", "dict.txt"], in: folder)
+            #expect(dictionary.code == 0 && dictionary.errors.contains("9 symbols of 8 utterances"))
+        }
+    }
+
+    @Test func convertsAndGoesOn() throws {
+        try withTemporaryFolder { folder in
+            let audio = try recordings(folder)
+            _ = try run(["data", "manifest", audio.path, "--output", "a.tsv"], in: folder)
+            let arguments = ["data", "convert", "a.tsv", "--output", "out/b.tsv", "--speed", "1", "1.25"]
+            let made = try run(arguments, in: folder)
+            #expect(made.code == 0 && made.errors.contains("convert: 8 files written, 0 kept, 0 left out"))
+            let lines = try text(folder, "out/b.tsv").split(separator: "\n")
+            #expect(lines.count == 9 && lines[1] == "deep/r0.flac\t8000" && lines[5] == "deep/r0-sp1.25.flac\t6400")
+            #expect(try text(folder, "out/b.wrd").split(separator: "\n").count == 8)
+            try FileManager.default.removeItem(atPath: folder.path + "/out/b/deep/r1.flac")
+            try Data("no audio".utf8).write(to: audio.appendingPathComponent("deep/r2.wav"))
+            let again = try run(arguments, in: folder)
+            #expect(again.code == 0 && again.errors.contains("1 files written, 5 kept, 2 left out"))
+            #expect(again.errors.contains("left out deep/r2.wav: "))
+            #expect(try text(folder, "out/b.wrd") == "word 0\nword 1\nword 3\nword 0\nword 1\nword 3\n")
+        }
+    }
+
+    @Test func wrongUsageIsSixtyFour() throws {
+        for arguments in [
+            ["data", "convert", "a.tsv", "--output", "b.tsv", "--speed", "0"],
+            ["data", "convert", "a.tsv", "--output", "b.tsv", "--encoding", "wma"],
+            ["data", "combine", "a.tsv", "--output", "b.jsonl", "--labels", "ltr", "wrd"],
+            ["data", "manifest", "a", "--output", "b.tsv", "--format", "xml"],
+            ["data", "combine", "--output", "b.tsv"],
+        ] {
+            #expect(try run(arguments).code == 64, "\(arguments)")
+        }
+        let lost = try run("data", "manifest", "nowhere", "--output", "b.tsv")
+        #expect(lost.code == 65 && lost.errors.contains("nowhere: there is no such file"))
+    }
+}

@@ -1,0 +1,249 @@
+import Audio
+import Foundation
+import Testing
+
+@testable import Corpus
+
+@Suite("Formats of manifests")
+struct FormatTests {
+    let corpus: TestCorpus
+
+    init() throws { corpus = try TestCorpus() }
+
+    private func audio(_ name: String, _ count: Int) throws {
+        try FileManager.default.createDirectory(
+            at: corpus.file(name).deletingLastPathComponent(), withIntermediateDirectories: true)
+        try AudioFile.write(TestCorpus.signal(count, count: count), to: corpus.file(name))
+    }
+
+    /// What an error says, and that it names file and line.
+    private func message(
+        _ url: URL, labels: String? = "ltr", at place: String, _ location: SourceLocation = #_sourceLocation
+    ) throws -> String {
+        let error = try #require(throws: CorpusError.self, sourceLocation: location) {
+            try Manifest.read(url, labels: labels)
+        }
+        #expect("\(error)".hasPrefix(place), "\(error)", sourceLocation: location)
+        return "\(error)"
+    }
+
+    // MARK: - JSON
+
+    @Test func readsEscapesAndOddSpacing() throws {
+        let url = try corpus.write(
+            "a.json",
+            #"""
+              {"text": "gr\u00fc\u00df \"dich\"", "duration":1e0,"audio_filepath" : "a\/b\\c \ud83d\ude00.wav" }
+            {"audio_filepath": "ünï.wav", "duration": 0.5, "text": "\t x\n y ", "nested": {"a": [1, "}"]}, "more": null}
+            """#)
+        let manifest = try Manifest.read(url, labels: "ltr")
+        #expect(manifest.path(0) == "a/b\\c 😀.wav" && manifest[0].labels == "g r ü ß | \" d i c h \" |")
+        #expect(manifest.path(1) == "ünï.wav" && manifest[1].labels == "x | y |")
+        #expect(manifest.sampleCounts == [16_000, 8000])
+        #expect(try Manifest.read(url, labels: "wrd")[1].labels == "x y")
+    }
+
+    @Test(arguments: [
+        #"{"audio_filepath": "a", "duration": 01, "text": ""}"#,
+        #"{"audio_filepath": "a", "duration": 1., "text": ""}"#,
+        #"{"audio_filepath": "a", "duration": +1, "text": ""}"#,
+        #"{"audio_filepath": "a", "duration": 1, "text": ""},"#,
+        #"{"audio_filepath": "a", "duration": 1, "text": "\x"}"#, #"{"audio_filepath": "a", "duration": 1 "text": ""}"#,
+        #"{"audio_filepath": "a", "duration": 1, "text": "\ud83d"}"#, #"{"audio_filepath": "a", "duration": nan}"#,
+        #"{"audio_filepath": "a", "duration": 1, "text": "a|b"}"#, #"{"audio_filepath": "a", "duration": "1"}"#,
+        #"{"audio_filepath": "a", "duration": 1, "text": 5}"#, #"{"audio_filepath": "a", "duration": 1, "text": "x"#,
+        #"{"audio_filepath": "", "duration": 1, "text": "x"}"#, #"{"duration": 1, "text": "x"}"#, "null", "{}",
+    ])
+    func refusesWhatIsNoJSON(line: String) throws {
+        let good = #"{"audio_filepath": "a", "duration": 1, "text": "x"}"#
+        let url = try corpus.write("bad.json", [good, line, good].joined(separator: "\n"))
+        _ = try message(url, at: "\(url.path):2: expected ")
+    }
+
+    @Test func readsLists() throws {
+        let url = try corpus.write(
+            "nv.json",
+            """
+            [
+              {"transcript": "hello you", "original_duration": 2.0, "files": [
+                {"fname": "train/a.wav", "duration": 2.0, "num_samples": 16000, "sample_rate": 8000, "speed": 1},
+                {"fname": "train/a-0.9.wav", "duration": 2.25, "speed": 0.9}]},
+              {"audio_filepath": "b.wav", "duration": 1, "text": "b"}
+            ]
+            """)
+        var manifest = try Manifest.read(url, labels: "ltr")
+        #expect(manifest.sampleCounts == [32_000, 36_000, 16_000] && manifest[2].line == 2)
+        #expect(
+            manifest[1].labels == "h e l l o | y o u |" && manifest[1].audio.path == corpus.file("train/a-0.9.wav").path
+        )
+        manifest = try Manifest.joined([(manifest, 1), (manifest, 1)])
+        #expect(manifest[5].line == 2 && manifest[4].line == 1)
+        for (object, word) in [
+            (#"{"files": []}"#, "files"), (#"{"files": [{"fname": "a"}], "transcript": "x"}"#, "duration"),
+            (#"{"files": [{"fname": "a", "duration": 1}]}"#, "transcript"),
+        ] {
+            let bad = try corpus.write(
+                "bad.json", #"[{"audio_filepath": "b", "duration": 1, "text": "b"}, \#(object)]"#)
+            let text = try message(bad, at: "\(bad.path):2: expected ")
+            #expect(text.contains(word) && text.contains("object 2"))
+        }
+        let cut = try corpus.write("cut.json", #"[{"audio_filepath": "b", "duration": 1}, "#)
+        _ = try message(cut, at: "\(cut.path):1: expected a JSON list")
+    }
+
+    // MARK: - Kaldi
+
+    @Test func readsKaldiFolders() throws {
+        try audio("wavs/one.wav", 8000)
+        try audio("wavs/two.wav", 16_000)
+        let folder = corpus.file("data")
+        try corpus.write("data/wav.scp", "s1-one ../wavs/one.wav\ns2-two\t\(corpus.file("wavs/two.wav").path)\n")
+        try corpus.write("data/text", "s2-two SO LONG\ns1-one  HELLO  YOU \n")
+        try corpus.write("data/utt2spk", "s1-one s1\ns2-two s2\n")
+        for url in [folder, folder.appendingPathComponent("wav.scp")] {
+            let manifest = try Manifest.read(url, labels: "ltr")
+            #expect(manifest.count == 2 && manifest.sampleCounts == [8000, 16_000])
+            #expect(manifest[0].identifier == "s1-one" && manifest[0].labels == "H E L L O | Y O U |")
+            #expect(manifest[1].labels == "S O | L O N G |" && manifest[1].speaker == "s2")
+            #expect(manifest.labelPlace(of: 0) == (corpus.file("data/text").path, 2))
+            try manifest.validate()
+        }
+        try corpus.write("data/utt2dur", "s1-one 0.75\ns2-two 1\n")
+        #expect(try Manifest.read(folder).sampleCounts == [12_000, 16_000])
+        #expect(try Manifest.read(folder, labels: "wrd")[0].labels == "HELLO YOU")
+        #expect(try Manifest.read(folder, labels: "utt2dur")[0].labels == "0.75")
+    }
+
+    @Test func readsSegments() throws {
+        try audio("data/one.wav", 48_000)
+        try corpus.write("data/wav.scp", "rec one.wav\n")
+        try corpus.write("data/segments", "u1 rec 0.5 1.25\nu2 rec 1.5 -1\n")
+        try corpus.write("data/text", "u1 a\nu2 b\n")
+        let manifest = try Manifest.read(corpus.file("data"), labels: "ltr")
+        #expect(manifest.sampleCounts == [12_000, 24_000] && manifest[1].offset == 24_000 && manifest[1].line == 2)
+        let plan = try BatchPlan.sequential(manifest, options: .init())
+        let batch = try #require(try BatchLoader(manifest: manifest, plan: plan).next())
+        let whole = try AudioFile.read(corpus.file("data/one.wav"))
+        #expect(batch.samples == Array(whole[8000..<20_000]) + Array(whole[24_000...]))
+        for (line, expected) in [
+            ("u3 rec 2 1", "ends"), ("u3 none 0 1", "wav.scp"), ("u3 rec 0", "ends"), ("u3 rec 0 1 2", "ends"),
+            ("u2 rec 0 1", "no other line"), ("u3 rec x 1", "ends"), ("u3 rec 5 -1", "inside the recording"),
+        ] {
+            let file = try corpus.write("data/segments", "u1 rec 0.5 1.25\nu2 rec 1.5 -1\n\(line)\n")
+            #expect(try message(corpus.file("data"), labels: nil, at: "\(file.path):3: ").contains(expected))
+        }
+    }
+
+    @Test func neverRunsCommands() throws {
+        let witness = corpus.file("witness")
+        for command in ["touch \(witness.path) |", "| touch \(witness.path)", "sph2pipe -f wav -p x.sph |"] {
+            let url = try corpus.write("data/wav.scp", "a a.wav\nb \(command)\n")
+            let text = try message(corpus.file("data"), labels: nil, at: "\(url.path):2: ")
+            #expect(text.contains("never run") && text.contains(command))
+        }
+        #expect(!FileManager.default.fileExists(atPath: witness.path))
+    }
+
+    @Test func namesWhatKaldiFilesLack() throws {
+        try audio("data/a.wav", 8000)
+        let scp = try corpus.write("data/wav.scp", "a a.wav\nb a.wav\n")
+        let text = try corpus.write("data/text", "a x\n")
+        let folder = corpus.file("data")
+        #expect(
+            try message(folder, at: "\(text.path): has no line for b, which \(scp.path):2 names").contains("add it"))
+        try corpus.write("data/text", "a x\nb y\nc z\n")
+        #expect(try message(folder, at: "\(text.path):3: ").contains(scp.path))
+        try corpus.write("data/text", "a x\na y\n")
+        _ = try message(folder, at: "\(text.path):2: ")
+        try corpus.write("data/text", "a x\nb y|z\n")
+        #expect(try message(folder, at: "\(text.path):2: ").contains("word boundary"))
+        let durations = try corpus.write("data/utt2dur", "a 1\nb long\n")
+        _ = try message(folder, labels: nil, at: "\(durations.path):2: ")
+        try corpus.write("data/wav.scp", "a a.wav\na a.wav\n")
+        _ = try message(folder, labels: nil, at: "\(scp.path):2: ")
+        try corpus.write("data/wav.scp", "a\n")
+        _ = try message(folder, labels: nil, at: "\(scp.path):1: ")
+        try corpus.write("data/wav.scp", "")
+        #expect(throws: CorpusError.emptyManifest(file: scp.path)) { try Manifest.read(folder) }
+    }
+
+    // MARK: - Folders
+
+    @Test func readsFoldersWithTranscripts() throws {
+        for (name, count) in [("f/b/two.wav", 9000), ("f/one.wav", 8000)] { try audio(name, count) }
+        try corpus.write("f/one.txt", "Hello\nyou\n")
+        try corpus.write("f/one.phn", "h e l")
+        let folder = corpus.file("f")
+        let text = try message(folder, at: "\(folder.path): 1 of 2 recordings have no transcript")
+        #expect(text.contains("two.txt"))
+        #expect(try Manifest.read(folder).sampleCounts == [9000, 8000])
+        try corpus.write("f/b/two.txt", "")
+        let manifest = try Manifest.read(folder, labels: "ltr")
+        #expect(manifest[1].labels == "H e l l o | y o u |" && manifest[0].labels == "")
+        #expect(manifest.labelPlace(of: 1) == (corpus.file("f/one.txt").path, 1))
+        try corpus.write("f/b/two.phn", "t u")
+        #expect(try Manifest.read(folder, labels: "phn")[1].labels == "h e l")
+        let bad = try corpus.write("f/b/two.txt", "a|b")
+        _ = try message(folder, at: "\(bad.path):1: ")
+        try corpus.write("f/broken.wav", "no audio")
+        #expect(try message(folder, labels: nil, at: folder.path).contains("data manifest"))
+    }
+
+    // MARK: - Writing
+
+    @Test func formatsBecomeEachOther() throws {
+        let tsv = try corpus.write("a/one.tsv", "/audio/x\na.wav\t1001\n/other/b \"q\".wav\t2000\n")
+        try corpus.write("a/one.ltr", "A B | C |\nD |\n")
+        let manifest = try Manifest.read(tsv, labels: "ltr")
+        try manifest.write(to: corpus.file("one.jsonl"), as: .jsonl)
+        let lines = try Manifest.read(corpus.file("one.jsonl"), labels: "ltr")
+        #expect(lines.sampleCounts == manifest.sampleCounts)
+        for index in 0..<2 {
+            #expect(
+                lines[index].audio.path == manifest[index].audio.path && lines[index].labels == manifest[index].labels)
+        }
+        let second = try corpus.write("b/two.tsv", "/audio/y/z\nc.wav\t5\n")
+        let joined = try Manifest.joined([(Manifest.read(tsv), 1), (Manifest.read(second), 1)])
+        try joined.write(to: corpus.file("joined.tsv"), as: .tsv)
+        #expect(
+            try String(contentsOf: corpus.file("joined.tsv"), encoding: .utf8)
+                == "/audio\nx/a.wav\t1001\n/other/b \"q\".wav\t2000\ny/z/c.wav\t5\n")
+        let part = try corpus.write("part.jsonl", #"{"audio_filepath": "/a.wav", "duration": 0.3, "offset": 0.1}"#)
+        try Manifest.read(part).write(to: corpus.file("again.jsonl"), as: .jsonl)
+        #expect(try Manifest.read(corpus.file("again.jsonl"))[0].offset == 1600)
+        let error = try #require(throws: CorpusError.self) {
+            try Manifest.read(part).write(to: corpus.file("part.tsv"), as: .tsv)
+        }
+        #expect("\(error)".contains("/a.wav@0.1") && "\(error)".contains("JSON lines"))
+    }
+
+    @Test func linesLongerThanTheBufferAreWhole() throws {
+        let long = String(repeating: "é", count: 700)
+        let url = try corpus.write("long.txt", "a\r\n\n\(long)\nb\(long)")
+        for block in [1, 2, 3, 64, 1 << 20] {
+            var reader = try LineReader(url, block: block)
+            var lines: [String] = []
+            while let line = try reader.next() { lines.append(String(decoding: line, as: UTF8.self)) }
+            #expect(lines == ["a", "", long, "b" + long] && reader.number == 4)
+        }
+        #expect(throws: CorpusError.self) {
+            var reader = try LineReader(corpus.folder)
+            _ = try reader.next()
+        }
+    }
+
+    @Test func aListOfManyIsReadQuickly() throws {
+        let count = 100_000
+        var text = "/audio\n"
+        var json = ""
+        for index in 0..<count {
+            text += "speaker\(index % 977)/book/\(index).flac\t\(16_000 + index)\n"
+            json +=
+                #"{"audio_filepath": "speaker\#(index % 977)/\#(index).flac", "duration": 1.5, "text": "a b"}"# + "\n"
+        }
+        let tsv = try Manifest.read(corpus.write("many.tsv", text))
+        #expect(tsv.count == count && tsv[99_999].audio.path == "/audio/speaker345/book/99999.flac")
+        let lines = try Manifest.read(corpus.write("many.json", json), labels: "ltr")
+        #expect(lines.count == count && lines[77].labels == "a | b |" && lines.totalSamples == 24_000 * count)
+    }
+}

@@ -1,0 +1,101 @@
+import Foundation
+import Testing
+
+@testable import Decoding
+
+@Suite struct ForcedAlignerTests {
+    private struct Case: Decodable {
+        var labels: Int
+        var transcript: [Int]
+        var path: [Int]
+        var score: Double
+        var logProbabilities: Data
+    }
+
+    /// torchaudio's paths, with little memory and much.
+    @Test func pathsAreThoseOfTorchaudio() throws {
+        let cases: [Case] = try DecodingFixtures.read("alignments.json")
+        #expect(cases.count == 21)
+        for test in cases {
+            let scores = DecodingFixtures.floats(test.logProbabilities)
+            for memory in [0, 600, 256 << 20] {
+                let alignment = try ForcedAligner(memory: memory).align(
+                    scores, labels: test.labels, transcript: test.transcript)
+                #expect(alignment.path == test.path)
+                #expect(abs(alignment.score - test.score) < 1e-3)
+                #expect(alignment.labels.map(\.label) == test.transcript)
+            }
+        }
+    }
+
+    private static func random(_ frames: Int, _ labels: Int) -> [Float] {
+        (0..<frames).flatMap { _ in
+            let row = (0..<labels).map { _ in Float.random(in: -4...4) }
+            let total = log(row.reduce(0) { $0 + exp($1) })
+            return row.map { $0 - total }
+        }
+    }
+
+    /// Every path of a small trellis, one by one.
+    @Test func noOtherPathIsBetter() throws {
+        for round in 0..<60 {
+            let frames = Int.random(in: 1...7)
+            let transcript = (0..<Int.random(in: 1...3)).map { _ in Int.random(in: 1...2) }
+            let optional = round.isMultiple(of: 2)
+            let scores = Self.random(frames, 3)
+            var best = -Double.infinity
+            for number in 0..<Int(pow(3, Double(frames))) {
+                let path = (0..<frames).map { number / Int(pow(3, Double($0))) % 3 }
+                let labels = GreedyDecoder().collapse(path).map(\.label)
+                var wanted = [transcript]
+                if optional, transcript.count > 2 {
+                    wanted += [Array(transcript.dropFirst()), Array(transcript.dropLast())]
+                    wanted.append(Array(transcript.dropFirst().dropLast()))
+                }
+                guard wanted.contains(labels) else { continue }
+                best = max(best, path.enumerated().reduce(0.0) { $0 + Double(scores[$1.offset * 3 + $1.element]) })
+            }
+            let aligner = ForcedAligner(optionalEnds: optional, memory: Int.random(in: 0...500))
+            let found = try? aligner.align(scores, labels: 3, transcript: transcript)
+            if best == -.infinity {
+                #expect(found == nil)
+            } else {
+                #expect(abs((found?.score ?? 0) - best) < 1e-5, "\(frames) frames, \(transcript), \(optional)")
+            }
+        }
+    }
+
+    @Test func littleMemoryGivesTheSamePath() throws {
+        let scores = Self.random(700, 12)
+        let transcript = (0..<180).map { _ in Int.random(in: 1...11) }
+        let whole = try ForcedAligner().align(scores, labels: 12, transcript: transcript)
+        for memory in [0, 20_000, 100_000] {
+            #expect(try ForcedAligner(memory: memory).align(scores, labels: 12, transcript: transcript) == whole)
+        }
+        #expect(whole.path.count == 700)
+        #expect(whole.labels.allSatisfy { !$0.frames.isEmpty && $0.score <= 0 })
+        #expect(zip(whole.labels, whole.labels.dropFirst()).allSatisfy { $0.frames.upperBound <= $1.frames.lowerBound })
+    }
+
+    @Test func badInputIsNamed() throws {
+        let aligner = ForcedAligner()
+        let scores = Self.random(4, 3)
+        func problem(_ transcript: [Int], _ scores: [Float]) -> DecodingError? {
+            do {
+                _ = try aligner.align(scores, labels: 3, transcript: transcript)
+                return nil
+            } catch { return error }
+        }
+        #expect(problem([], scores) == .emptyTranscript)
+        #expect(problem([1, 3], scores) == .badLabel(label: 3, labels: 3))
+        #expect(problem([0], scores) == .badLabel(label: 0, labels: 3))
+        #expect(problem([1, 2, 1, 2, 1], scores) == .tooLong(labels: 5, needed: 5, frames: 4))
+        #expect(problem([1, 1, 1], scores) == .tooLong(labels: 3, needed: 5, frames: 4))
+        #expect(problem([1], []) == .tooLong(labels: 1, needed: 1, frames: 0))
+        #expect(problem([1], [0, 0]) == .wrongCount(count: 2, labels: 3))
+        #expect(problem([1], [0, .nan, 0]) == .notANumber(frame: 0, label: 1))
+        var impossible = scores
+        for label in 0..<3 { impossible[6 + label] = -.infinity }
+        #expect(problem([1, 2], impossible) == .impossible(frame: 2))
+    }
+}

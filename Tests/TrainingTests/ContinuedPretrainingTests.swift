@@ -1,0 +1,49 @@
+import Foundation
+import Interchange
+import Testing
+import Torch
+
+@testable import Training
+
+/// `pretrain --from`: another run's weights, and schedules from the start.
+@Suite(.serialized) struct ContinuedPretrainingTests {
+    init() {
+        // What is computed is tiny, and test machines are busy.
+        LibTorch.threads = 1
+    }
+
+    @Test func itBeginsWithTheWeightsAndArchitectureAndTheRecipesSchedules() throws {
+        let corpus = try SyntheticCorpus(utterances: 6)
+        _ = try Trainer(corpus.job(.pretraining, "first", ["optimization.max_update=3"])).run()
+        var job = try corpus.job(
+            .pretraining, "second",
+            [
+                "optimization.max_update=2", "optimization.lr=0", "model.encoder_layers=7", "logging.log_every=1",
+                "model.latent_temp=[0.7, 0.5, 0.9]", "model.dropout=0.3",
+            ])
+        job.from = corpus.file("first/last")
+        _ = try Trainer(job).run()
+        let (first, second) = (
+            try Checkpoint.read(corpus.file("first/last")), try Checkpoint.read(corpus.file("second/last"))
+        )
+        #expect(second.description.model.encoderLayers == 2, "the architecture is the checkpoint's")
+        #expect(second.description.model.dropout == 0.3, "dropouts are the recipe's")
+        #expect(Set(second.state.keys) == Set(first.state.keys))
+        // With a learning rate of 0 nothing moves, the quantizer included.
+        for (name, tensor) in first.state {
+            #expect(try tensor.elements(Float.self) == second.state[name]?.elements(Float.self), "\(name)")
+        }
+        let train = try corpus.metrics("second").filter { $0["kind"] as? String == "train" }
+        #expect(train.compactMap { $0["update"] as? Int } == [1, 2])
+        let temperatures = train.compactMap { $0["temperature"] as? Double }
+        #expect(zip(temperatures, [0.63, 0.567]).allSatisfy { abs($0 - $1) < 1e-9 }, "\(temperatures)")
+    }
+
+    @Test func aFinetunedModelIsRefused() throws {
+        let corpus = try SyntheticCorpus(utterances: 4)
+        _ = try Trainer(corpus.job(.finetuning, "tuned", ["optimization.max_update=1"])).run()
+        var job = try corpus.job(.pretraining, "again")
+        job.from = corpus.file("tuned/last")
+        #expect(throws: CheckpointError.self) { try Trainer(job) }
+    }
+}
