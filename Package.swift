@@ -69,7 +69,7 @@ let package = Package(
         .target(name: "Interchange", dependencies: ["Wav2Vec2", "Torch"], swiftSettings: strict),
         .target(
             name: "Recognition",
-            dependencies: ["Interchange", "Wav2Vec2", "Torch", "Corpus", "Audio", "Decoding"],
+            dependencies: ["Interchange", "Wav2Vec2", "Torch", "Cluster", "Corpus", "Audio", "Decoding"],
             swiftSettings: strict),
         .target(
             name: "Training",
@@ -116,7 +116,9 @@ let package = Package(
         .testTarget(
             name: "CommandLineTests",
             dependencies: [
-                "wav2vec2", "Recognition", "Interchange", "Wav2Vec2", "Torch", "Audio", "Fetching", "TestServer",
+                "wav2vec2", "Training", "Recognition", "Interchange", "Wav2Vec2", "Torch", "Cluster", "Audio",
+                "Fetching",
+                "TestServer", "TestSupport",
             ],
             swiftSettings: strict),
     ],

@@ -77,13 +77,14 @@ ct_error ct_store_has(ct_store handle, const char *key, bool *result) {
 }
 
 ct_error ct_process_group_gloo(
-    ct_store handle, const char *prefix, const char *interface, int rank, int size, int64_t timeout_milliseconds,
-    ct_process_group *result) {
+    ct_store handle, const char *prefix, const char *interface, const char *address, int rank, int size,
+    int64_t timeout_milliseconds, ct_process_group *result) {
     return guarded([&] {
         auto options = c10d::ProcessGroupGloo::Options::create(milliseconds(timeout_milliseconds));
         options->devices.push_back(
-            interface == nullptr ? c10d::ProcessGroupGloo::createDefaultDevice()
-                                 : c10d::ProcessGroupGloo::createDeviceForInterface(interface));
+            interface != nullptr ? c10d::ProcessGroupGloo::createDeviceForInterface(interface)
+            : address != nullptr ? c10d::ProcessGroupGloo::createDeviceForHostname(address)
+                                 : c10d::ProcessGroupGloo::createDefaultDevice());
         auto prefixed = c10::make_intrusive<c10d::PrefixStore>(prefix, *store(handle));
         *result = handOutGroup(c10::make_intrusive<c10d::ProcessGroupGloo>(prefixed, rank, size, options));
     });

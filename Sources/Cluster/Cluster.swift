@@ -19,7 +19,8 @@ public final class Cluster: Sendable {
         public var joinTimeout = 300.0
         /// The longest that a collective may take before the missing process counts as lost, in seconds.
         public var timeout = 600.0
-        /// The network interface for tensors; `nil` for the one of the machine's name (or of `GLOO_SOCKET_IFNAME`).
+        /// The network interface for tensors; `nil` for that of `GLOO_SOCKET_IFNAME` or, without it, for the one on the
+        /// way to the meeting place.
         public var interface: String?
 
         /// The usual times.
@@ -51,18 +52,20 @@ public final class Cluster: Sendable {
     public static func join(
         _ layout: ProcessLayout, greeting: [String: String], options: Options = Options()
     ) throws -> Cluster {
-        let meeting = try MeetingPlace(layout, timeout: options.joinTimeout)
+        let meeting = try MeetingPlace(layout, timeout: options.joinTimeout, patience: min(30, options.timeout))
         try meeting.requireSameGreeting(greeting, timeout: options.joinTimeout)
+        let interface = options.interface ?? glooInterface()
+        let address = try meeting.addressForOthers(timeout: options.joinTimeout)
         let group: ProcessGroup
         do {
             group = try ProcessGroup(
-                gloo: meeting.store, name: meeting.key("gloo"), interface: options.interface ?? glooInterface(),
+                gloo: meeting.store, name: meeting.key("gloo"), interface: interface, address: address,
                 rank: layout.rank, size: layout.size, timeout: options.timeout)
         } catch {
             throw ClusterError.rendezvous(
                 "\(meeting.title) met the others at \(layout.host):\(layout.port), but no connection between the "
-                    + "processes could be made (\(error)): check that the machines reach each other by the addresses "
-                    + "of their names, or name the network interface by GLOO_SOCKET_IFNAME")
+                    + "processes could be made from \(interface ?? address ?? "its own address") (\(error)): check that "
+                    + "no firewall is between the machines, or name another network interface by GLOO_SOCKET_IFNAME")
         }
         return Cluster(layout: layout, group: group, meeting: meeting, watch: FailureWatch(meeting))
     }
@@ -80,17 +83,37 @@ public final class Cluster: Sendable {
     public func failing<Result>(_ body: () throws -> Result) throws -> Result {
         do {
             return try body()
-        } catch TorchError.communication(let error) {
-            // A collective fails where another process did: what that one has to say is the cause.
-            if let cause = meeting.causeElsewhere(patience: 5) { throw ClusterError.failed(cause) }
-            let sentence = watch.explanation(of: error)
-            meeting.announceFailure(sentence)
-            throw ClusterError.failed(sentence)
         } catch {
-            if let cause = meeting.causeElsewhere(patience: 0) { throw ClusterError.failed(cause) }
-            meeting.announceFailure("\(error)")
-            throw error
+            throw firstCause(of: error)
         }
+    }
+
+    /// Runs what communicates and also waits for tasks; errors are treated as those of the other form are.
+    ///
+    /// - Parameters:
+    ///   - isolation: The caller's actor.
+    ///   - body: Work of this process; what it throws is told to the others.
+    /// - Returns: What `body` returned.
+    /// - Throws: The error of `body`, where this process failed first; else ``ClusterError/failed(_:)``.
+    public func failing<Result>(
+        isolation: isolated (any Actor)? = #isolation, _ body: () async throws -> Result
+    ) async throws -> Result {
+        do {
+            return try await body()
+        } catch {
+            throw firstCause(of: error)
+        }
+    }
+
+    /// Tells the others about an error, unless one of them told of its own before.
+    private func firstCause(of error: any Error) -> any Error {
+        guard case TorchError.communication(let reason) = error else {
+            if let cause = meeting.causeElsewhere(patience: 0) { return cause }
+            meeting.announceFailure("\(error)")
+            return error
+        }
+        // A collective fails where another process did: what that one has to say is the cause.
+        return watch.explanation(of: reason)
     }
 
     /// Says how far this process is, for the sentence about a process that does not answer.

@@ -12,6 +12,8 @@ final class FailureWatch: Sendable {
     private let update = Atomic<Int>(0)
 
     private static let period = 1.0
+    /// How long a process gives no sign of life that counts as lost, once a collective has failed.
+    private static let silence = 4.0
     /// How long this process may take to end by itself after another one has failed.
     private static let grace = 30.0
 
@@ -42,30 +44,37 @@ final class FailureWatch: Sendable {
     }
 
     /// The computing thread ends by itself at its next collective; a thread that hangs in one does not.
-    private func endAfterGrace(_ cause: String) {
+    private func endAfterGrace(_ cause: ClusterError) {
         let deadline = ContinuousClock.now + .seconds(Self.grace)
         while ContinuousClock.now < deadline {
             if isStopped.load(ordering: .relaxed) { return }
             Thread.sleep(forTimeInterval: 0.1)
         }
-        FileHandle.standardError.write(Data("wav2vec2: \(cause)\n".utf8))
+        try? FileHandle.standardError.write(contentsOf: Data("wav2vec2: \(cause)\n".utf8))
         // Other threads may be inside a library that never returns: no orderly exit is possible.
         _exit(EXIT_FAILURE)
     }
 
-    /// Which processes fell silent, for the sentence about a collective that failed or ran out of time.
-    func explanation(of error: String) -> String {
-        let title = meeting.title
-        guard !meeting.isUnreachable else {
-            return
-                "\(title) lost rank 0 at \(meeting.layout.host): see what it says, or whether its machine still runs; "
-                + "go on with --resume"
-        }
+    /// What has gone wrong where a collective failed or ran out of time: another process's own words, or which ones have
+    /// fallen silent.
+    func explanation(of error: String) -> ClusterError {
         let others = (0..<meeting.layout.size).filter { $0 != meeting.layout.rank }
         func beats() -> [Int?] { others.map { try? meeting.store.add(meeting.key("beat/\($0)"), 0) } }
         let before = beats()
-        Thread.sleep(forTimeInterval: 3 * Self.period)
+        if let cause = meeting.causeElsewhere(patience: Self.silence) { return cause }
         let silent = zip(others, zip(before, beats())).filter { $0.1.0 == $0.1.1 }.map(\.0)
+        let sentence = sentence(about: error, silent: silent)
+        meeting.announceFailure(sentence)
+        return .failed(sentence)
+    }
+
+    private func sentence(about error: String, silent: [Int]) -> String {
+        let title = meeting.title
+        guard !meeting.isUnreachable else {
+            return
+                "\(title) lost rank 0 at \(meeting.layout.host): see what it says, and whether its machine and "
+                + "the network to it still work; go on with --resume"
+        }
         guard !silent.isEmpty else {
             return "\(title) could not exchange tensors with the others (\(error)): check the network between the "
                 + "machines; go on with --resume"

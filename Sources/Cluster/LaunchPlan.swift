@@ -65,11 +65,13 @@ public struct LaunchPlan: Sendable {
 
 /// Ends this process when its launcher is gone, whatever ended that one: no process is left behind.
 ///
-/// Does nothing for a process that `wav2vec2 launch` did not start.
+/// The process has its time to save, as after a signal. Does nothing for one that `wav2vec2 launch` did not start.
 public func endWithLauncher() {
     guard let text = ProcessInfo.processInfo.environment["WAV2VEC2_LAUNCHER"], let launcher = Int32(text) else {
         return
     }
+    // What reads this process's lines may be gone before it has saved.
+    signal(SIGPIPE, SIG_IGN)
     ct_end_with_parent(SIGTERM)
     // It may have ended before the line above.
     if getppid() != launcher { exit(EXIT_FAILURE) }

@@ -15,7 +15,8 @@ public enum LaunchOutcome: Sendable, Equatable {
 /// Starts processes that belong together, watches over them, and starts them again.
 ///
 /// The launcher of machine 0 serves the store at which all processes and launchers meet: it outlives the processes, so
-/// that their last words can be read. The first failure anywhere ends every process everywhere.
+/// that their last words can be read. The first failure anywhere ends every process everywhere; a signal lets them save,
+/// for as long as they need.
 public final class Launcher {
     private let plan: LaunchPlan
     private let report: (String) -> Void
@@ -36,12 +37,58 @@ public final class Launcher {
         } catch {
             throw ClusterError.rendezvous(
                 plan.nodeRank == 0
-                    ? "the rendezvous cannot be served at \(plan.host):\(plan.port) (\(error)): choose another port"
+                    ? Self.whyNotServed(plan, error)
                     : "machine \(plan.nodeRank) found no rendezvous at \(plan.host):\(plan.port) within "
                         + "\(Int(plan.joinTimeout)) s: check --rendezvous, and that the launcher of machine 0 runs")
         }
         if let folder = plan.logFolder {
             try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        }
+        if plan.nodes > 1 { try meetOtherMachines() }
+    }
+
+    private static func whyNotServed(_ plan: LaunchPlan, _ error: any Error) -> String {
+        "\(error)".localizedCaseInsensitiveContains("in use")
+            ? "port \(plan.port) of this machine is in use, so that the rendezvous cannot be served: choose another "
+                + "port for --rendezvous, or end the process that holds it"
+            : "the rendezvous cannot be served at \(plan.host):\(plan.port) (\(error)): check --rendezvous"
+    }
+
+    /// Waits for the launchers of all machines, which must have the same in mind.
+    private func meetOtherMachines() throws {
+        let own = "--nodes \(plan.nodes) --processes \(plan.processes) --restarts \(plan.restarts)"
+        let place = "\(plan.host):\(plan.port)"
+        do {
+            guard try store.add("launch/machine/\(plan.nodeRank)/launchers", 1) == 1 else {
+                throw ClusterError.mismatch(
+                    "two launchers are --node-rank \(plan.nodeRank) at \(place): give each machine a number of its own")
+            }
+            try store.set("launch/machine/\(plan.nodeRank)", to: Data(own.utf8))
+            let deadline = ContinuousClock.now + .seconds(plan.joinTimeout)
+            for machine in 0..<plan.nodes {
+                while try !store.has("launch/machine/\(machine)") {
+                    guard ContinuousClock.now < deadline else {
+                        throw ClusterError.rendezvous(
+                            "machine \(plan.nodeRank) waited \(Int(plan.joinTimeout)) s at \(place) for machine "
+                                + "\(machine): start its launcher, or check --nodes and --node-rank")
+                    }
+                    Thread.sleep(forTimeInterval: 0.1)
+                }
+                let found = try store.value(of: "launch/machine/\(machine)", timeout: 5)
+                let other = String(decoding: found, as: UTF8.self)
+                guard other == own else {
+                    throw ClusterError.mismatch(
+                        "machine \(machine) was launched with \(other), machine \(plan.nodeRank) with \(own): "
+                            + "these must be equal")
+                }
+            }
+            // Machine 0 serves the store, and leaves only when every other one has read it.
+            try store.add("launch/met", 1)
+            while plan.nodeRank == 0, try store.add("launch/met", 0) < plan.nodes, ContinuousClock.now < deadline {
+                Thread.sleep(forTimeInterval: 0.1)
+            }
+        } catch let error as TorchError {
+            throw ClusterError.rendezvous("machine \(plan.nodeRank) lost the rendezvous at \(place) (\(error))")
         }
     }
 
@@ -54,7 +101,10 @@ public final class Launcher {
         var attempt = 0
         while true {
             let outcome = try runAttempt(attempt, stop: stop)
-            guard case .failed(_, let reason) = outcome, attempt < plan.restarts else { return outcome }
+            // Wrong usage stays wrong.
+            guard case .failed(let code, let reason) = outcome, code != EX_USAGE, attempt < plan.restarts else {
+                return outcome
+            }
             attempt += 1
             report("\(reason); starting again (\(attempt) of \(plan.restarts) restarts)")
         }
@@ -72,31 +122,48 @@ public final class Launcher {
             throw error
         }
         let failureKey = "launch/\(attempt)/failure"
-        while workers.contains(where: \.isRunning) {
-            if let signal = stop() {
-                end(workers, with: SIGTERM)
-                return .stopped(signal: signal)
+        var stopping: Int32?
+        while true {
+            let isRunning = workers.contains(where: \.isRunning)
+            if stopping == nil, let signal = stop() {
+                stopping = signal
+                for worker in workers { worker.send(SIGTERM) }
             }
-            if let failed = workers.first(where: { !$0.isRunning && $0.exitCode != 0 }) {
-                let reason = "rank \(failed.rank) ended with \(failed.ending)"
-                try? store.set(failureKey, to: Data(reason.utf8))
+            // A signal may have gone to a process itself; all of them agree on it.
+            if stopping == nil { stopping = workers.lazy.compactMap(\.stoppedBy).first }
+            if let failed = workers.first(where: { $0.hasFailed(whileStopping: stopping != nil) }) {
+                // The dead do not speak for themselves, and the others want to know.
+                MeetingPlace.announce(
+                    .init(rank: failed.rank, sentence: "it ended with \(failed.ending)"), in: store, attempt: attempt)
+                let first = firstCause(failed, among: workers, attempt: attempt)
+                try? store.set(failureKey, to: Data(first.reason.utf8))
                 end(workers, with: SIGTERM)
-                return .failed(code: failed.exitCode, reason: reason)
+                return .failed(code: first.exitCode, reason: first.reason)
             }
-            if plan.nodes > 1, let reason = reasonElsewhere(failureKey) {
+            if plan.nodes > 1, isRunning, let reason = reasonElsewhere(failureKey) {
                 end(workers, with: SIGTERM)
                 return .failed(code: EXIT_FAILURE, reason: reason)
             }
+            if !isRunning { break }
             Thread.sleep(forTimeInterval: 0.1)
         }
-        guard let failed = workers.first(where: { $0.exitCode != 0 }) else { return try allFinished(attempt) }
-        let reason = "rank \(failed.rank) ended with \(failed.ending)"
-        try? store.set(failureKey, to: Data(reason.utf8))
-        return .failed(code: failed.exitCode, reason: reason)
+        let outcome = try allEnded(attempt)
+        if case .finished = outcome, let stopping { return .stopped(signal: stopping) }
+        return outcome
+    }
+
+    /// Where several processes have ended, the one that the others name as the cause.
+    private func firstCause(_ found: Worker, among workers: [Worker], attempt: Int) -> Worker {
+        guard let cause = MeetingPlace.firstCause(in: store, attempt: attempt),
+            let first = workers.first(where: { $0.rank == cause.rank })
+        else { return found }
+        let deadline = ContinuousClock.now + .seconds(5)
+        while first.isRunning, ContinuousClock.now < deadline { Thread.sleep(forTimeInterval: 0.05) }
+        return first.hasFailed(whileStopping: false) ? first : found
     }
 
     /// The store lives in machine 0's launcher, which therefore leaves last.
-    private func allFinished(_ attempt: Int) throws -> LaunchOutcome {
+    private func allEnded(_ attempt: Int) throws -> LaunchOutcome {
         guard plan.nodes > 1 else { return .finished }
         let key = "launch/\(attempt)/finished"
         guard var finished = try? store.add(key, 1), plan.nodeRank == 0 else { return .finished }
@@ -108,7 +175,7 @@ public final class Launcher {
             guard ContinuousClock.now < deadline else {
                 return .failed(
                     code: EXIT_FAILURE,
-                    reason: "this machine's processes finished, but \(plan.nodes - finished) other machines said "
+                    reason: "this machine's processes ended, but \(plan.nodes - finished) other machines said "
                         + "nothing for \(Int(plan.grace)) s")
             }
             Thread.sleep(forTimeInterval: 0.1)

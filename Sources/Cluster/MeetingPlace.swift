@@ -14,11 +14,12 @@ final class MeetingPlace: Sendable {
     /// Whether the store did not answer.
     var isUnreachable: Bool { unreachable.load(ordering: .relaxed) }
 
-    init(_ layout: ProcessLayout, timeout: Double) throws {
+    init(_ layout: ProcessLayout, timeout: Double, patience: Double) throws {
         self.layout = layout
         let serves = layout.rank == 0 && !layout.launcherServes
         do {
-            store = try Store(host: layout.host, port: layout.port, serves: serves, timeout: timeout)
+            store = try Store(
+                host: layout.host, port: layout.port, serves: serves, timeout: timeout, patience: patience)
         } catch {
             let reason = "\(error)"
             throw ClusterError.rendezvous(
@@ -32,7 +33,9 @@ final class MeetingPlace: Sendable {
     }
 
     /// Keys of one attempt do not meet those of the attempt before.
-    func key(_ name: String) -> String { "wav2vec2/\(layout.attempt)/\(name)" }
+    func key(_ name: String) -> String { Self.key(name, attempt: layout.attempt) }
+
+    private static func key(_ name: String, attempt: Int) -> String { "wav2vec2/\(attempt)/\(name)" }
 
     func value(_ name: String, timeout: Double) throws -> Data {
         try store.value(of: key(name), timeout: timeout)
@@ -43,14 +46,17 @@ final class MeetingPlace: Sendable {
     private struct Greeting: Codable {
         var values: [String: String]
         var process: String
+        /// Where connections to the meeting place come from.
+        var source: String?
     }
 
     /// This machine and process, for people.
-    private var address: String { "\(ProcessInfo.processInfo.hostName), process \(getpid())" }
+    private var process: String { "\(ProcessInfo.processInfo.hostName), process \(getpid())" }
 
     /// Waits for every process, and compares what each one is about to do with what rank 0 is.
     func requireSameGreeting(_ values: [String: String], timeout: Double) throws {
-        let own = Greeting(values: values, process: address)
+        let source = localAddress(towards: layout.host, port: layout.port)
+        let own = Greeting(values: values, process: process, source: source)
         try reaching { try store.set(key("greeting/\(layout.rank)"), to: JSONEncoder().encode(own)) }
         try waitForAll("greeting", timeout: timeout)
         if layout.rank != 0 { try compareWithLeader(values, timeout: timeout) }
@@ -59,19 +65,35 @@ final class MeetingPlace: Sendable {
         try waitForAll("agreed", timeout: timeout)
     }
 
-    private func compareWithLeader(_ values: [String: String], timeout: Double) throws {
-        let leader = try reaching {
-            try JSONDecoder().decode(Greeting.self, from: value("greeting/0", timeout: timeout))
+    private func greeting(of rank: Int, timeout: Double) throws -> Greeting {
+        try reaching { try JSONDecoder().decode(Greeting.self, from: value("greeting/\(rank)", timeout: timeout)) }
+    }
+
+    /// This machine's address that the other processes reach, once all have sent their greetings.
+    ///
+    /// The machine that serves the meeting place may know it by an address that only its own processes reach; then the
+    /// way to a process of another machine counts.
+    func addressForOthers(timeout: Double) throws -> String? {
+        let own = localAddress(towards: layout.host, port: layout.port)
+        if let own, !isLoopback(own) { return own }
+        for rank in 0..<layout.size where rank != layout.rank {
+            guard let source = try greeting(of: rank, timeout: timeout).source, !isLoopback(source) else { continue }
+            return localAddress(towards: source, port: layout.port) ?? own
         }
+        return own
+    }
+
+    private func compareWithLeader(_ values: [String: String], timeout: Double) throws {
+        let leader = try greeting(of: 0, timeout: timeout)
         let names = Set(leader.values.keys).union(values.keys).sorted()
         let differences = names.filter { leader.values[$0] != values[$0] }.map {
             "\($0): \(leader.values[$0] ?? "nothing") on rank 0, \(values[$0] ?? "nothing") on rank \(layout.rank)"
         }
         guard differences.isEmpty else {
             let sentence =
-                "rank \(layout.rank) (\(address)) is not about to do what rank 0 (\(leader.process)) is: "
+                "rank \(layout.rank) (\(process)) is not about to do what rank 0 (\(leader.process)) is: "
                 + "\(differences.joined(separator: "; ")); start every process with the same program, recipe and options"
-            announceFailure(sentence)
+            announceFailure(sentence, isMismatch: true)
             throw ClusterError.mismatch(sentence)
         }
     }
@@ -81,7 +103,7 @@ final class MeetingPlace: Sendable {
         let deadline = ContinuousClock.now + .seconds(timeout)
         var missing = Array(0..<layout.size)
         while !missing.isEmpty {
-            if let cause = causeElsewhere(patience: 0) { throw ClusterError.mismatch(cause) }
+            if let cause = causeElsewhere(patience: 0) { throw cause }
             try reaching { missing = try missing.filter { try !store.has(key("\(name)/\($0)")) } }
             if missing.isEmpty { break }
             guard ContinuousClock.now < deadline else {
@@ -107,27 +129,43 @@ final class MeetingPlace: Sendable {
     // MARK: Failures
 
     /// Tells the others why this process ends, unless another one was first.
-    func announceFailure(_ sentence: String) {
-        guard !isUnreachable, let count = try? store.add(key("failures"), 1), count == 1 else { return }
-        let cause = Cause(rank: layout.rank, sentence: sentence)
-        guard let data = try? JSONEncoder().encode(cause) else { return }
-        try? store.set(key("failure"), to: data)
+    func announceFailure(_ sentence: String, isMismatch: Bool = false) {
+        guard !isUnreachable else { return }
+        let cause = Cause(rank: layout.rank, sentence: sentence, isMismatch: isMismatch)
+        Self.announce(cause, in: store, attempt: layout.attempt)
     }
 
-    private struct Cause: Codable {
+    /// Puts a cause where all processes look for one, unless another one is there; launchers do so for the dead.
+    static func announce(_ cause: Cause, in store: Store, attempt: Int) {
+        guard let data = try? JSONEncoder().encode(cause),
+            let count = try? store.add(key("failures", attempt: attempt), 1), count == 1
+        else { return }
+        try? store.set(key("failure", attempt: attempt), to: data)
+    }
+
+    struct Cause: Codable {
         var rank: Int
         var sentence: String
+        var isMismatch = false
+    }
+
+    /// The process that failed first, as it said itself; `nil` where none did, or the store is gone.
+    static func firstCause(in store: Store, attempt: Int) -> Cause? {
+        let key = key("failure", attempt: attempt)
+        guard (try? store.has(key)) == true, let data = try? store.value(of: key, timeout: 5) else { return nil }
+        return try? JSONDecoder().decode(Cause.self, from: data)
     }
 
     /// What another process says why it failed; `nil` where none did within `patience` seconds.
-    func causeElsewhere(patience: Double) -> String? {
+    func causeElsewhere(patience: Double) -> ClusterError? {
         let deadline = ContinuousClock.now + .seconds(patience)
         repeat {
             do {
                 if try store.has(key("failure")) {
                     let cause = try JSONDecoder().decode(Cause.self, from: value("failure", timeout: 5))
-                    return cause.rank == layout.rank
-                        ? nil : "rank \(layout.rank) ends because rank \(cause.rank) failed: \(cause.sentence)"
+                    if cause.rank == layout.rank { return nil }
+                    let sentence = "rank \(layout.rank) ends because rank \(cause.rank) failed: \(cause.sentence)"
+                    return cause.isMismatch ? .mismatch(sentence) : .failed(sentence)
                 }
             } catch {
                 unreachable.store(true, ordering: .relaxed)

@@ -17,7 +17,29 @@ final class Worker {
     /// How the process ended, for people.
     var ending: String {
         process.terminationReason == .uncaughtSignal
-            ? "signal \(process.terminationStatus)" : "exit code \(process.terminationStatus)"
+            ? "signal \(process.terminationStatus)" + (process.terminationStatus == SIGKILL ? " (killed)" : "")
+            : "exit code \(process.terminationStatus)"
+    }
+
+    /// How the process ended, and where more is said about it.
+    var reason: String {
+        "rank \(rank) ended with \(ending)"
+            + (process.terminationReason == .uncaughtSignal ? "" : "; its message is above")
+    }
+
+    /// The signal after which the process has saved and left, as its exit code says.
+    var stoppedBy: Int32? {
+        guard !isRunning, process.terminationReason == .exit else { return nil }
+        return [SIGINT, SIGTERM].first { process.terminationStatus == 128 + $0 }
+    }
+
+    /// Whether the process has ended as it should not.
+    ///
+    /// - Parameter isStopping: Whether a signal has asked the processes to end: not every command handles it.
+    /// - Returns: Whether it has failed.
+    func hasFailed(whileStopping isStopping: Bool) -> Bool {
+        guard !isRunning, exitCode != 0, stoppedBy == nil else { return false }
+        return !(isStopping && process.terminationReason == .uncaughtSignal && process.terminationStatus == SIGTERM)
     }
 
     init(_ plan: LaunchPlan, localRank: Int, port: Int, attempt: Int) throws {

@@ -1,4 +1,5 @@
 import Audio
+import Cluster
 import Corpus
 import Decoding
 import Foundation
@@ -46,11 +47,18 @@ public struct Evaluation: Sendable {
 public struct Evaluator: Sendable {
     /// What recognises.
     public let recognizer: Recognizer
+    /// The processes that share the work, if there are others.
+    public let cluster: Cluster?
 
     /// Makes an evaluator.
     ///
-    /// - Parameter recognizer: What recognises.
-    public init(_ recognizer: Recognizer) { self.recognizer = recognizer }
+    /// - Parameters:
+    ///   - recognizer: What recognises.
+    ///   - cluster: The processes that share the work, each with an evaluator of the same manifest; all get the results.
+    public init(_ recognizer: Recognizer, among cluster: Cluster? = nil) {
+        self.recognizer = recognizer
+        self.cluster = cluster
+    }
 
     /// Evaluates a manifest read from a file.
     ///
@@ -85,7 +93,7 @@ public struct Evaluator: Sendable {
             Recording(manifest[index], tolerance: manifest.lengthTolerance(of: index))
         }
         let total = manifest.count
-        let results = try await recognizer.transcribe(recordings) { progress?($0, total) }
+        let results = try await recognizer.transcribe(recordings, among: cluster) { progress?($0, total) }
         var utterances: [EvaluatedUtterance] = []
         var errors = RecognitionErrors()
         for (index, result) in results.enumerated() {

@@ -7,6 +7,9 @@ public enum RecognitionError: Error, Equatable, Sendable, CustomStringConvertibl
     /// The audio is longer than expected in samples, or shorter.
     case lengthMismatch(recording: String, expected: Int, found: Int)
 
+    /// Another process could not recognise a recording; its sentence.
+    case inAnotherProcess(String)
+
     /// The sentence.
     public var description: String {
         switch self {
@@ -17,6 +20,7 @@ public enum RecognitionError: Error, Equatable, Sendable, CustomStringConvertibl
                 + "use the dictionary that it was fine-tuned with."
         case .lengthMismatch(let recording, let expected, let found):
             "\(recording): has \(found) samples at 16 kHz where \(expected) were announced; make the manifest anew."
+        case .inAnotherProcess(let sentence): sentence
         }
     }
 }

@@ -6,13 +6,13 @@ enum Console {
     /// Writes a line to standard error.
     static func error(_ line: String) {
         clear()
-        FileHandle.standardError.write(Data((line + "\n").utf8))
+        write(line + "\n", to: .standardError)
     }
 
     /// Writes a line to standard output.
     static func output(_ line: String) {
         clear()
-        FileHandle.standardOutput.write(Data((line + "\n").utf8))
+        write(line + "\n", to: .standardOutput)
     }
 
     private static let state = Mutex((shown: false, last: ContinuousClock.now - .seconds(60)))
@@ -38,7 +38,12 @@ enum Console {
             return true
         }
         guard isDue else { return }
-        FileHandle.standardError.write(Data((isTerminal ? "\r\u{1B}[K" + text() : text() + "\n").utf8))
+        write(isTerminal ? "\r\u{1B}[K" + text() : text() + "\n", to: .standardError)
+    }
+
+    /// Nobody may be reading any more: that must not keep a run from saving.
+    private static func write(_ text: String, to handle: FileHandle) {
+        try? handle.write(contentsOf: Data(text.utf8))
     }
 
     private static func clear() {
@@ -46,7 +51,7 @@ enum Console {
             defer { state.shown = false }
             return state.shown
         }
-        if wasShown { FileHandle.standardError.write(Data("\r\u{1B}[K".utf8)) }
+        if wasShown { write("\r\u{1B}[K", to: .standardError) }
     }
 }
 

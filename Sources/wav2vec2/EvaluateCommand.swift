@@ -1,4 +1,5 @@
 import ArgumentParser
+import Cluster
 import Decoding
 import Foundation
 import Recognition
@@ -10,7 +11,7 @@ struct EvaluateCommand: AsyncParsableCommand {
         abstract: "Measure a fine-tuned model's word and character error rates on a manifest.",
         discussion: """
             Every utterance counts; one that is too short for a single frame (400 samples) counts as an empty \
-            transcript and is named on standard error.
+            transcript and is named on standard error. 'wav2vec2 launch' spreads the work over several processes.
 
             Examples:
               wav2vec2 evaluate --checkpoint best --manifest data/test.tsv
@@ -36,12 +37,17 @@ struct EvaluateCommand: AsyncParsableCommand {
     @Flag(help: "Print one JSON object; rates are fractions.")
     var json = false
 
-    func run() async throws {
+    func run() async throws { try await amongProcesses { try await run(among: $0) } }
+
+    private func run(among cluster: Cluster?) async throws {
         try compute.apply()
-        let recognizer = try model.recognizer(device: compute.device, decoder: decoding.recognitionDecoder)
-        let evaluation = try await Evaluator(recognizer).evaluate(fileURL(manifest), labels: labels) { done, total in
-            Console.progress("evaluate: \(done) of \(total) utterances")
+        let recognizer = try model.recognizer(device: compute.device(among: cluster), decoder: decoding.recognitionDecoder)
+        let isLeader = cluster?.isLeader ?? true
+        let evaluator = Evaluator(recognizer, among: cluster)
+        let evaluation = try await evaluator.evaluate(fileURL(manifest), labels: labels) { done, total in
+            if isLeader { Console.progress("evaluate: \(done) of \(total) utterances") }
         }
+        guard isLeader else { return }
         for utterance in evaluation.utterances where utterance.isTooShort {
             Console.error(
                 "wav2vec2: \(utterance.identifier): is too short for a frame and counts as an empty transcript.")

@@ -15,9 +15,10 @@ struct LaunchCommand: ParsableCommand {
             understood.
 
             Examples:
-              wav2vec2 launch --processes 8 -- pretrain --recipe base --train train.tsv --valid valid.tsv --output runs/base
-              wav2vec2 launch --processes 8 --nodes 2 --node-rank 1 --rendezvous node0:29500 -- pretrain …
-              wav2vec2 launch --processes 2 --restarts 3 --logs runs/logs -- finetune …
+              wav2vec2 launch --processes 8 -- pretrain --recipe base …
+              wav2vec2 launch --processes 8 --restarts 3 --logs logs -- finetune …
+              wav2vec2 launch --processes 8 --nodes 2 --node-rank 1 \\
+                --rendezvous node0:29500 -- pretrain …
             """)
 
     @Option(help: "Processes on this machine: one for each GPU.")
@@ -72,7 +73,7 @@ struct LaunchCommand: ParsableCommand {
         case .finished: return
         case .stopped(let signal): throw ExitCode(128 + signal)
         case .failed(let code, let reason):
-            Console.error("wav2vec2 launch: \(reason); its message is above")
+            Console.error("wav2vec2 launch: \(reason)")
             throw ExitCode(code)
         }
     }

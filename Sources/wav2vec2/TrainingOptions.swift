@@ -96,27 +96,31 @@ struct TrainingOptions: ParsableArguments {
         job.effectiveBatch = effectiveBatch
         job.isDryRun = dryRun
         guard let layout = try ProcessLayout.current(environment: ProcessInfo.processInfo.environment) else {
-            return try run(job, among: nil)
+            return try leave(run(job, among: nil))
         }
         // Each process of a machine has a GPU of its own, unless one is named.
         if case .cuda = job.device { job.device = .cuda(layout.localRank) }
         var options = Cluster.Options()
-        options.timeout = recipe.distributed.timeout
+        (options.timeout, options.joinTimeout) = (recipe.distributed.timeout, recipe.distributed.joinTimeout)
         let greeting = job.greeting.merging(["program version": Program.version]) { $1 }
         let cluster = try Cluster.join(layout, greeting: greeting, options: options)
         defer { cluster.leave() }
-        try cluster.failing { try run(job, among: cluster) }
+        // A signal is no failure of a process, and is not told to the others as one.
+        try leave(cluster.failing { try run(job, among: cluster) })
     }
 
-    private func run(_ job: TrainingJob, among cluster: Cluster?) throws {
+    private func leave(_ outcome: TrainingOutcome) throws {
+        if case .stopped(let signal) = outcome { throw ExitCode(128 + signal) }
+    }
+
+    private func run(_ job: TrainingJob, among cluster: Cluster?) throws -> TrainingOutcome {
         let trainer = try Trainer(job, among: cluster, report: Console.error, progress: { Console.live($0) })
         if dryRun {
             let found = try trainer.dryRun()
             if cluster?.isLeader ?? true { Console.output(json ? try jsonLine(found) : found.text) }
-            return
+            return .finished
         }
         let signals = StopSignal()
-        let outcome = try trainer.run { signals.received }
-        if case .stopped(let signal) = outcome { throw ExitCode(128 + signal) }
+        return try trainer.run { signals.received }
     }
 }

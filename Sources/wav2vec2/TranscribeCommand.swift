@@ -1,5 +1,6 @@
 import ArgumentParser
 import Audio
+import Cluster
 import Corpus
 import Foundation
 import Recognition
@@ -19,6 +20,8 @@ struct TranscribeCommand: AsyncParsableCommand {
             Of a single file the text alone is printed; of several files or a folder one line each, the path, a tab and \
             the text. With --format json every file is one JSON object a line, with words, their times in seconds \
             and confidences from 0 to 1. With --output each file's result goes into a file of its own, named after it.
+
+            'wav2vec2 launch' spreads the work over several processes.
 
             A file that cannot be read is named on standard error; the others are transcribed all the same, and the \
             exit code is 65.
@@ -47,11 +50,18 @@ struct TranscribeCommand: AsyncParsableCommand {
     var files: [String]
 
     func run() async throws {
+        let failures = try await amongProcesses { try await run(among: $0) }
+        if failures > 0 { throw ExitCode(EX_DATAERR) }
+    }
+
+    /// Gives the number of files that could not be transcribed; 0 in processes that leave speaking to another one.
+    private func run(among cluster: Cluster?) async throws -> Int {
         try compute.apply()
-        let recognizer = try model.recognizer(device: compute.device, decoder: decoding.recognitionDecoder)
+        let recognizer = try model.recognizer(device: compute.device(among: cluster), decoder: decoding.recognitionDecoder)
         let (paths, hasFolder) = try list()
         let writer = try Writer(
             format: format, output: output.map(fileURL), bare: paths.count == 1 && !hasFolder, paths: paths)
+        let isLeader = cluster?.isLeader ?? true
         let began = ContinuousClock.now
         var failures = 0
         var audioSeconds = 0.0
@@ -60,9 +70,11 @@ struct TranscribeCommand: AsyncParsableCommand {
             let group = Array(paths[start..<min(start + 256, paths.count)])
             let opened = group.map { path in Result { try Recording(contentsOf: fileURL(path)) } }
             let total = paths.count
-            var recognized = try await recognizer.transcribe(opened.compactMap { try? $0.get() }) { done in
-                Console.progress("transcribe: \(start + done) of \(total) files")
+            let recordings = opened.compactMap { try? $0.get() }
+            var recognized = try await recognizer.transcribe(recordings, among: cluster) { done in
+                if isLeader { Console.progress("transcribe: \(start + done) of \(total) files") }
             }.makeIterator()
+            guard isLeader else { continue }
             for (path, recording) in zip(group, opened) {
                 do {
                     _ = try recording.get()
@@ -77,11 +89,12 @@ struct TranscribeCommand: AsyncParsableCommand {
                 }
             }
         }
+        guard isLeader else { return 0 }
         let seconds = (ContinuousClock.now - began) / .seconds(1)
         Console.error(
             "transcribe: \(paths.count - failures) of \(paths.count) files, \(decimal(audioSeconds, 1)) s of audio in "
                 + "\(decimal(seconds, 1)) s (real-time factor \(decimal(seconds / max(audioSeconds, 1e-9), 3)))")
-        if failures > 0 { throw ExitCode(EX_DATAERR) }
+        return failures
     }
 
     /// The recordings, folders replaced by what they hold.

@@ -105,10 +105,10 @@ func asRanks<Result: Sendable>(
     }
 
     @Test func aSilentProcessIsNamed() async throws {
-        let results = try await asRanks(2, timeout: 1) { cluster in
+        let results = try await asRanks(2, timeout: 3) { cluster in
             guard cluster.rank == 0 else {
                 cluster.noteProgress(update: 7)
-                Thread.sleep(forTimeInterval: 2)
+                Thread.sleep(forTimeInterval: 1.5)
                 // As a stopped process would: no more signs, and no collective.
                 cluster.leave()
                 return Thread.sleep(forTimeInterval: 7)

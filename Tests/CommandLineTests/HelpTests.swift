@@ -17,10 +17,10 @@ import Testing
     }
 
     @Test(arguments: [
-        "", "pretrain", "finetune", "evaluate", "transcribe", "data", "data manifest", "data combine", "data convert",
-        "data labels", "data dictionary", "data librispeech", "checkpoint", "checkpoint inspect", "checkpoint convert",
-        "checkpoint verify", "checkpoint average", "checkpoint fetch", "benchmark", "report", "curves", "doctor",
-        "align", "lm", "lm build", "lm tune", "lm convert", "lm inspect",
+        "", "pretrain", "finetune", "launch", "evaluate", "transcribe", "data", "data manifest", "data combine",
+        "data convert", "data labels", "data dictionary", "data librispeech", "checkpoint", "checkpoint inspect",
+        "checkpoint convert", "checkpoint verify", "checkpoint average", "checkpoint fetch", "benchmark", "report",
+        "curves", "doctor", "align", "lm", "lm build", "lm tune", "lm convert", "lm inspect",
     ])
     func helpIsAsRecorded(command: String) throws {
         let words = command.split(separator: " ").map(String.init)

@@ -74,8 +74,7 @@ import Wav2Vec2
 
     /// Sums made in another order differ in their last bits.
     ///
-    /// Where a gradient is hardly more than them, Adam would make
-    /// steps of full size of it: its ε is above them here.
+    /// Where a gradient is hardly more than them, Adam would make steps of full size of it: its ε is above them here.
     private static let steady = "optimization.adam_eps=0.01"
 
     // LayerDrop and dropout stay on: what is dropped belongs to update and micro-batch, not to a process.

@@ -168,10 +168,11 @@ ct_error ct_store_has(ct_store store, const char *key, bool *result);
 
 typedef enum ct_reduction { CT_REDUCE_SUM = 0, CT_REDUCE_MAX, CT_REDUCE_MIN } ct_reduction;
 
-/// Joins `size` processes that name the same `prefix` into a group for host tensors; `interface` may be NULL.
+/// Joins `size` processes that name the same `prefix` into a group for host tensors. Connections go over the network
+/// interface or, without one, from the local address; where both are NULL, from the address of the machine's name.
 ct_error ct_process_group_gloo(
-    ct_store store, const char *prefix, const char *interface, int rank, int size, int64_t timeout_milliseconds,
-    ct_process_group *result);
+    ct_store store, const char *prefix, const char *interface, const char *address, int rank, int size,
+    int64_t timeout_milliseconds, ct_process_group *result);
 void ct_process_group_release(ct_process_group group);
 /// Each collective starts at once and ends by ct_work_wait; its tensors stay alive until then.
 ct_error ct_all_reduce(ct_process_group group, ct_tensor tensor, ct_reduction reduction, ct_work *result);

@@ -38,17 +38,20 @@ public final class ProcessGroup: @unchecked Sendable {
     /// - Parameters:
     ///   - store: Where the processes meet.
     ///   - name: What tells this group from others in the same store.
-    ///   - interface: The network interface to use; `nil` for the one of the machine's name.
+    ///   - interface: The network interface to use.
+    ///   - address: Without an interface, this machine's address to use; `nil` for the one of the machine's name.
     ///   - rank: This process's number.
     ///   - size: How many processes there are.
     ///   - timeout: The longest that joining or a collective may take, in seconds.
     /// - Throws: `TorchError.communication` if the others do not come in time.
-    public init(gloo store: Store, name: String, interface: String?, rank: Int, size: Int, timeout: Double) throws {
+    public init(
+        gloo store: Store, name: String, interface: String?, address: String?, rank: Int, size: Int, timeout: Double
+    ) throws {
         var made: ct_process_group?
         try withExtendedLifetime(store) {
             try TorchError.checkCommunication(
                 ct_process_group_gloo(
-                    store.handle, name, interface, Int32(rank), Int32(size), milliseconds(timeout), &made))
+                    store.handle, name, interface, address, Int32(rank), Int32(size), milliseconds(timeout), &made))
         }
         guard let made else { throw TorchError.runtime("LibTorch made no process group") }
         handle = made

@@ -1,13 +1,17 @@
 import CLibTorch
 import Foundation
+import Synchronization
 
 /// A small key-value store that processes meet at, served by one of them over TCP (c10d's `TCPStore`).
 ///
-/// `@unchecked Sendable` is safe: c10d guards each store with a lock of its own.
+/// A store that does not answer counts as gone from then on: c10d itself waits for as long as TCP does, which takes a
+/// cut cable for a slow one. `@unchecked Sendable` is safe: c10d guards each store with a lock of its own.
 public final class Store: @unchecked Sendable {
     let handle: ct_store
     /// The port that the store listens on.
     public let port: Int
+    private let patience: Double
+    private let isGone = Atomic<Bool>(false)
 
     /// Connects to a store, and serves it where asked to.
     ///
@@ -16,8 +20,9 @@ public final class Store: @unchecked Sendable {
     ///   - port: A port; 0 takes a free one where this process serves.
     ///   - serves: Whether this process holds the store.
     ///   - timeout: How long connecting and waiting may take, in seconds.
+    ///   - patience: How long an answer may take, in seconds.
     /// - Throws: `TorchError.communication` if the port is in use, or nobody answers in time.
-    public init(host: String, port: Int, serves: Bool, timeout: Double) throws {
+    public init(host: String, port: Int, serves: Bool, timeout: Double, patience: Double = 30) throws {
         var made: ct_store?
         var bound: UInt16 = 0
         try TorchError.checkCommunication(
@@ -25,6 +30,7 @@ public final class Store: @unchecked Sendable {
         guard let made else { throw TorchError.runtime("LibTorch made no store") }
         handle = made
         self.port = Int(bound)
+        self.patience = patience
     }
 
     deinit { ct_store_release(handle) }
@@ -33,9 +39,9 @@ public final class Store: @unchecked Sendable {
     ///
     /// - Throws: `TorchError.communication` if the store is gone.
     public func set(_ key: String, to value: Data) throws {
-        try withExtendedLifetime(self) {
+        try answer { store in
             try value.withUnsafeBytes {
-                try TorchError.checkCommunication(ct_store_set(handle, key, $0.baseAddress, $0.count))
+                try TorchError.checkCommunication(ct_store_set(store.handle, key, $0.baseAddress, $0.count))
             }
         }
     }
@@ -48,22 +54,25 @@ public final class Store: @unchecked Sendable {
     /// - Returns: The bytes.
     /// - Throws: `TorchError.communication` if time runs out or the store is gone.
     public func value(of key: String, timeout: Double) throws -> Data {
-        var bytes: UnsafeMutableRawPointer?
-        var count = 0
-        try withExtendedLifetime(self) {
-            try TorchError.checkCommunication(ct_store_get(handle, key, milliseconds(timeout), &bytes, &count))
+        try answer(waiting: timeout) { store in
+            var bytes: UnsafeMutableRawPointer?
+            var count = 0
+            try TorchError.checkCommunication(
+                ct_store_get(store.handle, key, milliseconds(timeout), &bytes, &count))
+            guard let bytes else { return Data() }
+            return Data(bytesNoCopy: bytes, count: count, deallocator: .custom { pointer, _ in ct_free(pointer) })
         }
-        guard let bytes else { return Data() }
-        return Data(bytesNoCopy: bytes, count: count, deallocator: .custom { pointer, _ in ct_free(pointer) })
     }
 
     /// Whether something stands under a key.
     ///
     /// - Throws: `TorchError.communication` if the store is gone.
     public func has(_ key: String) throws -> Bool {
-        var found = false
-        try withExtendedLifetime(self) { try TorchError.checkCommunication(ct_store_has(handle, key, &found)) }
-        return found
+        try answer { store in
+            var found = false
+            try TorchError.checkCommunication(ct_store_has(store.handle, key, &found))
+            return found
+        }
     }
 
     /// Adds to the number under a key, which begins at 0.
@@ -72,11 +81,38 @@ public final class Store: @unchecked Sendable {
     /// - Throws: `TorchError.communication` if the store is gone.
     @discardableResult
     public func add(_ key: String, _ amount: Int) throws -> Int {
-        var sum: Int64 = 0
-        try withExtendedLifetime(self) {
-            try TorchError.checkCommunication(ct_store_add(handle, key, Int64(amount), &sum))
+        try answer { store in
+            var sum: Int64 = 0
+            try TorchError.checkCommunication(ct_store_add(store.handle, key, Int64(amount), &sum))
+            return Int(sum)
         }
-        return Int(sum)
+    }
+
+    /// What a thread of an operation leaves for the one that waits for it.
+    private final class Answer<Value: Sendable>: Sendable {
+        let result = Mutex<Result<Value, any Error>?>(nil)
+        let arrived = DispatchSemaphore(value: 0)
+    }
+
+    /// Asks the store on a thread that can be left behind when no answer comes.
+    private func answer<Value: Sendable>(
+        waiting seconds: Double = 0, _ body: @escaping @Sendable (Store) throws -> Value
+    ) throws -> Value {
+        guard !isGone.load(ordering: .relaxed) else { throw TorchError.communication("the store is gone") }
+        let answer = Answer<Value>()
+        let thread = Thread { [self] in
+            let result = Result { try body(self) }
+            answer.result.withLock { $0 = result }
+            answer.arrived.signal()
+        }
+        thread.start()
+        guard answer.arrived.wait(timeout: .now() + seconds + patience) == .success,
+            let result = answer.result.withLock({ $0 })
+        else {
+            isGone.store(true, ordering: .relaxed)
+            throw TorchError.communication("the store gave no answer for \(Int(seconds + patience)) s")
+        }
+        return try result.get()
     }
 }
 

@@ -1,0 +1,55 @@
+import Cluster
+import Foundation
+
+extension Recognizer {
+    /// Recognises recordings together with other processes: each does a share, and all get every result.
+    ///
+    /// - Parameters:
+    ///   - recordings: What to recognise, the same in every process.
+    ///   - cluster: The processes; `nil` for this one alone.
+    ///   - progress: Called after every batch with the number of recordings done, as far as this process knows.
+    /// - Returns: One result a recording, in the order given; an error that another process met is a sentence here.
+    /// - Throws: `CancellationError` when the task is cancelled; `TorchError` when the model fails, or a process is gone.
+    public nonisolated func transcribe(
+        _ recordings: [Recording], among cluster: Cluster?, progress: (@Sendable (Int) -> Void)? = nil
+    ) async throws -> [Result<Transcription, any Error>] {
+        guard let cluster else { return try await transcribe(recordings, progress: progress) }
+        // Fewer recordings than processes leave some with nothing to do.
+        let shares = dealtOut(recordings.map(\.sampleCount), to: cluster.size)
+        let total = recordings.count
+        let own = shares[cluster.rank]
+        let results = try await transcribe(own.map { recordings[$0] }) { done in
+            progress?(own.isEmpty ? total : done * total / own.count)
+        }
+        var merged: [Result<Transcription, any Error>] = Array(repeating: .failure(CancellationError()), count: total)
+        for (share, outcomes) in zip(shares, try cluster.exchange(results.map(SentResult.init))) {
+            for (number, outcome) in zip(share, outcomes) { merged[number] = outcome.result }
+        }
+        return merged
+    }
+}
+
+/// A result on its way to another process.
+private enum SentResult: Codable {
+    case recognized(Transcription)
+    case tooShort(recording: String, samples: Int, needed: Int)
+    case failed(String)
+
+    init(_ result: Result<Transcription, any Error>) {
+        switch result {
+        case .success(let transcription): self = .recognized(transcription)
+        case .failure(RecognitionError.tooShort(let recording, let samples, let needed)):
+            self = .tooShort(recording: recording, samples: samples, needed: needed)
+        case .failure(let error): self = .failed("\(error)")
+        }
+    }
+
+    var result: Result<Transcription, any Error> {
+        switch self {
+        case .recognized(let transcription): .success(transcription)
+        case .tooShort(let recording, let samples, let needed):
+            .failure(RecognitionError.tooShort(recording: recording, samples: samples, needed: needed))
+        case .failed(let sentence): .failure(RecognitionError.inAnotherProcess(sentence))
+        }
+    }
+}
