@@ -135,6 +135,13 @@ ct_error ct_work_wait(ct_work handle, int64_t timeout_milliseconds) {
     });
 }
 
+ct_error ct_work_on_end(ct_work handle, void *context, void (*ended)(void *), void (*release)(void *)) {
+    auto owned = std::make_shared<Context>(context, release);
+    return guarded([&] {
+        (*work(handle))->getFuture()->addCallback([owned, ended](c10::ivalue::Future &) { ended(owned->pointer); });
+    });
+}
+
 void ct_work_release(ct_work handle) { delete work(handle); }
 
 void ct_end_with_parent(int signal) { prctl(PR_SET_PDEATHSIG, signal); }

@@ -79,7 +79,7 @@ struct LaunchCommand: ParsableCommand {
     }
 
     /// This program, whatever it is called and wherever it lies.
-    private static var program: URL {
+    static var program: URL {
         let path = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
         return fileURL(path ?? CommandLine.arguments[0])
     }

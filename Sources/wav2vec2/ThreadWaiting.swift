@@ -4,7 +4,9 @@ import Foundation
 /// Whether a command computes for long enough to care about how threads wait for each other.
 func isLongRunning(_ command: any ParsableCommand.Type) -> Bool {
     let commands: [any ParsableCommand.Type] = [
-        PretrainCommand.self, FinetuneCommand.self, EvaluateCommand.self, ReportCommand.self, BenchmarkCommand.self,
+        PretrainCommand.self, FinetuneCommand.self, EvaluateCommand.self, ReportCommand.self,
+        PretrainBenchmarkCommand.self,
+        FinetuneBenchmarkCommand.self, InferenceBenchmarkCommand.self, ScalingCommand.self,
         AlignCommand.self, LanguageModelTuneCommand.self,
     ]
     return commands.contains { $0 == command }

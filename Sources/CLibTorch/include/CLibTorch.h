@@ -184,6 +184,8 @@ ct_error ct_reduce_scatter(ct_process_group group, ct_tensor output, ct_tensor i
 ct_error ct_barrier(ct_process_group group, ct_work *result);
 /// Waits for a collective; the error says what failed, also that time ran out.
 ct_error ct_work_wait(ct_work work, int64_t timeout_milliseconds);
+/// Calls `ended(context)` when the collective has ended, on a thread of the library's own.
+ct_error ct_work_on_end(ct_work work, void *context, void (*ended)(void *), void (*release)(void *));
 void ct_work_release(ct_work work);
 /// Has the system send `signal` to this process when its parent ends. (Swift cannot call prctl.)
 void ct_end_with_parent(int signal);

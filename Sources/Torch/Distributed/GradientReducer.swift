@@ -1,3 +1,5 @@
+import Synchronization
+
 /// Sums gradients over processes, bucket by bucket, while the backward pass still computes the others.
 ///
 /// A bucket is a stretch of the flat gradient buffer: it is sent in place, without copies, as soon as the gradients of
@@ -14,6 +16,26 @@ public final class GradientReducer {
         public var bytes = 0
     }
 
+    /// A bucket on its way.
+    public struct Transfer: Sendable {
+        /// Its size.
+        public var bytes: Int
+        /// When it was sent.
+        public var sent: ContinuousClock.Instant
+        /// When the sum had come; `nil` while it has not.
+        public var ended: ContinuousClock.Instant?
+    }
+
+    /// What the library's threads note down.
+    private final class TransferLog: Sendable {
+        let transfers = Mutex<[Transfer]>([])
+    }
+
+    /// Whether ``transfers`` is kept, for benchmarks.
+    public var recordsTransfers = false
+    /// The buckets of the last pass, in the order in which they were sent.
+    public var transfers: [Transfer] { log.transfers.withLock { $0 } }
+    private let log = TransferLog()
     private let group: ProcessGroup
     private let parameters: FlatParameters
     private let buckets: [Range<Int>]
@@ -59,12 +81,16 @@ public final class GradientReducer {
     }
 
     /// Begins to send with the next backward pass: the last one of an update.
-    public func begin() {
+    ///
+    /// - Parameter overlapping: Whether buckets are sent while the pass is going on; otherwise ``finish()`` sends all,
+    ///   which is for comparison.
+    public func begin(overlapping: Bool = true) {
         waiting = [Int](repeating: 0, count: buckets.count)
         for bucket in bucketOfParameter { waiting[bucket] += 1 }
         completed = []
         sent = 0
-        isArmed = true
+        isArmed = overlapping
+        log.transfers.withLock { $0 = [] }
         report = Report(buckets: buckets.count, bytes: parameters.gradients.count * parameters.gradients.dtype.itemSize)
     }
 
@@ -78,8 +104,13 @@ public final class GradientReducer {
         while sent < order.count { try send() }
         for collective in running { try collective.wait() }
         running = []
+        let passWasWatched = isArmed
         isArmed = false
-        if !hasOrder { try agreeOnOrder() }
+        // The library tells of the last ends only now.
+        log.transfers.withLock { transfers in
+            for index in transfers.indices where transfers[index].ended == nil { transfers[index].ended = .now }
+        }
+        if !hasOrder, passWasWatched { try agreeOnOrder() }
         return report
     }
 
@@ -97,7 +128,17 @@ public final class GradientReducer {
         let range = buckets[order[sent]]
         sent += 1
         try parameters.collectGradients(in: range)
-        running.append(try group.allReduce(parameters.gradients.narrowed(0, range)))
+        let collective = try group.allReduce(parameters.gradients.narrowed(0, range))
+        running.append(collective)
+        guard recordsTransfers else { return }
+        let bytes = range.count * parameters.gradients.dtype.itemSize
+        let index = log.transfers.withLock { transfers in
+            transfers.append(Transfer(bytes: bytes, sent: .now))
+            return transfers.count - 1
+        }
+        try collective.onEnd { [log] in
+            log.transfers.withLock { if index < $0.count, $0[index].ended == nil { $0[index].ended = .now } }
+        }
     }
 
     private func agreeOnOrder() throws {

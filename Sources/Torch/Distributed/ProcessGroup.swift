@@ -123,27 +123,3 @@ public final class ProcessGroup: @unchecked Sendable {
         }
     }
 }
-
-/// A collective under way; it holds its tensors until it has ended.
-public final class Collective {
-    private let handle: ct_work
-    private let tensors: [Tensor]
-    private let timeout: Double
-
-    init(adopting handle: ct_work, tensors: [Tensor], timeout: Double) {
-        self.handle = handle
-        self.tensors = tensors
-        self.timeout = timeout
-    }
-
-    deinit { ct_work_release(handle) }
-
-    /// Waits for the end; afterwards the tensors hold the result.
-    ///
-    /// - Throws: `TorchError.communication` if a process is gone or time runs out.
-    public func wait() throws {
-        try withExtendedLifetime((self, tensors)) {
-            try TorchError.checkCommunication(ct_work_wait(handle, milliseconds(timeout)))
-        }
-    }
-}

@@ -5,13 +5,6 @@ import Wav2Vec2
 
 /// `wav2vec2 benchmark`: how fast a BASE model trains and recognises here.
 struct BenchmarkCommand: ParsableCommand {
-    /// What is timed.
-    enum Task: String, CaseIterable, ExpressibleByArgument {
-        case pretrain
-        case finetune
-        case inference
-    }
-
     static let configuration = CommandConfiguration(
         commandName: "benchmark",
         abstract: "Time a BASE model on synthetic audio.",
@@ -25,11 +18,48 @@ struct BenchmarkCommand: ParsableCommand {
               wav2vec2 benchmark pretrain
               wav2vec2 benchmark finetune --utterances 15,13,11.5,9.5,8,6,4.5,3
               wav2vec2 benchmark inference --hourglass "[2,(8,4),2]" --json
-            """)
+              wav2vec2 benchmark scaling --processes 1,2 --model
+            """,
+        subcommands: [
+            PretrainBenchmarkCommand.self, FinetuneBenchmarkCommand.self, InferenceBenchmarkCommand.self,
+            ScalingCommand.self,
+        ])
+}
 
-    @ArgumentParser.Argument(help: "What is timed: \(Task.allCases.map(\.rawValue).joined(separator: ", ")).")
-    var task: Task
+/// `wav2vec2 benchmark pretrain`.
+struct PretrainBenchmarkCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "pretrain", abstract: "Time a pre-training step.")
+    @OptionGroup var options: BenchmarkOptions
 
+    func run() throws { try options.run(.pretrain) }
+}
+
+/// `wav2vec2 benchmark finetune`.
+struct FinetuneBenchmarkCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "finetune", abstract: "Time a fine-tuning step.")
+    @OptionGroup var options: BenchmarkOptions
+
+    func run() throws { try options.run(.finetune) }
+}
+
+/// `wav2vec2 benchmark inference`.
+struct InferenceBenchmarkCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "inference", abstract: "Time a forward pass to log-probabilities.")
+    @OptionGroup var options: BenchmarkOptions
+
+    func run() throws { try options.run(.inference) }
+}
+
+/// What is timed.
+enum BenchmarkedTask: String {
+    case pretrain
+    case finetune
+    case inference
+}
+
+/// What a benchmark runs on.
+struct BenchmarkShapeOptions: ParsableArguments {
     @Option(help: "The batch: 4x10 is four utterances of 10 s; 15,13,11.5 is one of each length.")
     var utterances = BenchmarkShape.standard
 
@@ -43,6 +73,15 @@ struct BenchmarkCommand: ParsableCommand {
 
     @Flag(help: "Print one JSON object.")
     var json = false
+
+    /// The BASE model, plain or with an Hourglass encoder.
+    var configuration: ModelConfiguration {
+        get throws {
+            var configuration = ModelConfiguration()
+            configuration.hourglass = try layout()
+            return configuration
+        }
+    }
 
     func validate() throws {
         guard repetitions >= 1 else {
@@ -59,13 +98,19 @@ struct BenchmarkCommand: ParsableCommand {
         }
     }
 
-    func run() throws {
+}
+
+/// What the benchmarks of one process take.
+struct BenchmarkOptions: ParsableArguments {
+    @OptionGroup var shape: BenchmarkShapeOptions
+
+    func run(_ task: BenchmarkedTask) throws {
+        let (compute, repetitions) = (shape.compute, shape.repetitions)
         try compute.apply()
         // As the commands that train do.
         if task != .inference { LibTorch.reuseHostMemory() }
-        var configuration = ModelConfiguration()
-        configuration.hourglass = try layout()
-        let samples = utterances.samples
+        let configuration = try shape.configuration
+        let samples = shape.utterances.samples
         let benchmark: any BenchmarkTask =
             switch task {
             case .pretrain: try PretrainingBenchmark(configuration, samples: samples, device: compute.device)
@@ -84,9 +129,9 @@ struct BenchmarkCommand: ParsableCommand {
         // Measured before and after: a machine that others use too is not always equally fast.
         peak = max(peak, try compute.device.matrixProductSpeed())
         let report = BenchmarkReport(
-            self, benchmark, times: times, peak: peak,
+            task, shape, benchmark, times: times, peak: peak,
             frames: samples.reduce(0) { $0 + configuration.convFeatureLayers.frames(samples: $1) })
-        Console.output(json ? try jsonLine(report) : report.text)
+        Console.output(shape.json ? try jsonLine(report) : report.text)
     }
 }
 
@@ -110,14 +155,15 @@ private struct BenchmarkReport: Encodable {
     var operations: Double
     var peakOperationsPerS: Double
 
-    init(_ command: BenchmarkCommand, _ benchmark: any BenchmarkTask, times: [Double], peak: Double, frames: Int) {
-        let sorted = times.sorted()
-        let middle = sorted.count / 2
-        let median = sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
-        task = command.task.rawValue
+    init(
+        _ task: BenchmarkedTask, _ command: BenchmarkShapeOptions, _ benchmark: any BenchmarkTask, times: [Double],
+        peak: Double, frames: Int
+    ) {
+        let median = median(times)
+        self.task = task.rawValue
         shape = command.utterances.text
         medianS = median
-        minS = sorted[0]
+        minS = times.min() ?? median
         var usage = rusage()
         getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
         peakRssMb = Double(usage.ru_maxrss) / 1024
@@ -143,4 +189,12 @@ private struct BenchmarkReport: Encodable {
           memory       \(decimal(peakRssMb, 0)) MB at the peak
         """
     }
+}
+
+/// The middle of some numbers; the mean of the two in the middle where their count is even.
+func median(_ numbers: [Double]) -> Double {
+    let sorted = numbers.sorted()
+    guard !sorted.isEmpty else { return .nan }
+    let middle = sorted.count / 2
+    return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
 }

@@ -29,25 +29,32 @@ private func move(_ model: Module, to device: Device) throws {
 }
 
 /// Backward pass, clipping and Adam over one flat buffer.
-private struct Update {
+private final class Update {
     let parameters: FlatParameters
     let optimizer: Adam
     let clipNorm: Double
+    let sums: GradientSums?
 
-    init(_ model: Module, clipNorm: Double) throws {
-        parameters = try FlatParameters(model.parameters())
+    init(_ model: Module, clipNorm: Double, sums: SumOptions? = nil) throws {
+        let parameters = try FlatParameters(model.parameters())
+        self.parameters = parameters
         optimizer = try Adam(parameters, .init())
         self.clipNorm = clipNorm
+        self.sums = try sums.map { try GradientSums(parameters, $0) }
     }
 
     func callAsFunction(_ loss: Tensor, sampleSize: Int) throws {
+        sums?.noteForwardEnd()
+        try sums?.begin()
         try loss.backward()
+        try sums?.finish()
         let norm = try gradientNorm([parameters]) / Double(sampleSize)
         let clip = clipNorm > 0 ? min(1, clipNorm / (norm + 1e-6)) : 1
         try optimizer.step(learningRate: 1e-5, gradientScale: clip / Double(sampleSize))
         try parameters.clearGradients()
         // Reading a number waits for the device.
         _ = try parameters.values.rows(0..<1).item()
+        sums?.noteEnd()
     }
 }
 
@@ -61,13 +68,21 @@ final class PretrainingBenchmark: BenchmarkTask {
     private let device: Device
     private let frames: [Int]
 
-    init(_ configuration: ModelConfiguration, samples: [Int], device: Device) throws {
+    /// Prepares a model and its audio.
+    ///
+    /// - Parameters:
+    ///   - configuration: The model.
+    ///   - samples: The samples of each utterance.
+    ///   - device: Where the model runs.
+    ///   - sums: How gradients are summed over processes; `nil` for a process on its own that notes no times.
+    /// - Throws: `TorchError` if LibTorch cannot make the model.
+    init(_ configuration: ModelConfiguration, samples: [Int], device: Device, sums: SumOptions? = nil) throws {
         self.samples = samples
         self.device = device
         frames = samples.map(configuration.convFeatureLayers.frames(samples:))
         model = try PretrainingModel(configuration, initializer: .random(seed: Int64(seed)))
         try move(model, to: device)
-        update = try Update(model, clipNorm: 25)
+        update = try Update(model, clipNorm: 25, sums: sums)
         audio = try noise(samples, device)
     }
 
@@ -79,7 +94,11 @@ final class PretrainingBenchmark: BenchmarkTask {
         ).training(trainsExtractor: true, layerDrop: configuration.encoderLayerdrop)
     }
 
+    /// The sums over processes and the times of the last step, where asked for.
+    var sums: GradientSums? { update.sums }
+
     func step(_ number: Int) throws {
+        update.sums?.noteStart()
         let configuration = model.model.configuration
         let mask = try Mask.draw(
             MaskingConfiguration(), lengths: frames, channels: configuration.encoderEmbedDim, seed: seed,

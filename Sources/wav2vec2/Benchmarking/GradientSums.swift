@@ -1,0 +1,72 @@
+import Cluster
+import Torch
+
+/// Which processes sum a benchmark's gradients.
+struct SumOptions {
+    /// The processes; `nil` for one on its own, of which only times are noted.
+    var cluster: Cluster?
+    /// The gradients that are sent at once, in bytes.
+    var bucketBytes: Int
+}
+
+/// The sums of gradients in a benchmark's steps, and when each part of a step happened.
+final class GradientSums {
+    /// When gradients are sent.
+    enum Mode: CaseIterable {
+        /// Never: what a step takes by itself.
+        case never
+        /// When the backward pass has ended.
+        case after
+        /// While the backward pass is going on.
+        case during
+    }
+
+    /// The beginnings and ends of the parts of a step.
+    struct Times {
+        var start = ContinuousClock.now
+        var forwardEnd = ContinuousClock.now
+        var backwardEnd = ContinuousClock.now
+        var sumsEnd = ContinuousClock.now
+        var end = ContinuousClock.now
+    }
+
+    /// How the next step sends its gradients.
+    var mode = Mode.never
+    /// The last step's times.
+    private(set) var times = Times()
+    /// The last step's sums.
+    private(set) var report: GradientReducer.Report?
+    /// What a process contributes to the sums of a step, in bytes.
+    let bytes: Int
+    /// Where gradients lie.
+    let device: Device
+    private let reducer: GradientReducer?
+
+    init(_ parameters: FlatParameters, _ options: SumOptions) throws {
+        reducer = try options.cluster.map {
+            try GradientReducer(parameters, over: $0.group, bucketBytes: options.bucketBytes)
+        }
+        reducer?.recordsTransfers = true
+        bytes = parameters.gradients.count * parameters.gradients.dtype.itemSize
+        device = parameters.gradients.device
+    }
+
+    /// The buckets of the last step that summed.
+    var transfers: [GradientReducer.Transfer] { reducer?.transfers ?? [] }
+
+    func noteStart() { times.start = .now }
+
+    func noteForwardEnd() { times.forwardEnd = .now }
+
+    func noteEnd() { times.end = .now }
+
+    func begin() throws {
+        if mode != .never { reducer?.begin(overlapping: mode == .during) }
+    }
+
+    func finish() throws {
+        times.backwardEnd = .now
+        if mode != .never { report = try reducer?.finish() }
+        times.sumsEnd = .now
+    }
+}

@@ -1,0 +1,62 @@
+import Foundation
+import Torch
+
+/// What one process did in a step, in microseconds from the step's beginning.
+struct StepTrace: Codable {
+    /// Something with a beginning and an end.
+    struct Span: Codable {
+        var name: String
+        var start: Double
+        var end: Double
+    }
+
+    var rank: Int
+    /// What the process computed, one after the other.
+    var work: [Span]
+    /// Buckets of gradients on their way, several at once.
+    var transfers: [Span]
+
+    init(rank: Int, _ times: GradientSums.Times, _ transfers: [GradientReducer.Transfer]) {
+        func since(_ instant: ContinuousClock.Instant) -> Double { (instant - times.start) / .microseconds(1) }
+        func span(_ name: String, _ start: ContinuousClock.Instant, _ end: ContinuousClock.Instant) -> Span {
+            Span(name: name, start: since(start), end: since(end))
+        }
+        self.rank = rank
+        work = [
+            span("forward", times.start, times.forwardEnd), span("backward", times.forwardEnd, times.backwardEnd),
+            span("wait for sums", times.backwardEnd, times.sumsEnd), span("clip and Adam", times.sumsEnd, times.end),
+        ]
+        self.transfers = transfers.enumerated().map { number, transfer in
+            let size = decimal(Double(transfer.bytes) / 1_048_576, 1)
+            return span("bucket \(number) (\(size) MB)", transfer.sent, transfer.ended ?? times.sumsEnd)
+        }
+    }
+
+    /// Traces in the format of Chrome's tracing (chrome://tracing, ui.perfetto.dev): processes are ranks.
+    static func chrome(_ traces: [StepTrace]) throws -> Data {
+        var events: [[String: Any]] = []
+        for trace in traces {
+            let process = trace.rank
+            events.append([
+                "name": "process_name", "ph": "M", "pid": process, "args": ["name": "rank \(process)"],
+            ])
+            for span in trace.work {
+                events.append([
+                    "name": span.name, "cat": "compute", "ph": "X", "pid": process, "tid": 0, "ts": span.start,
+                    "dur": span.end - span.start,
+                ])
+            }
+            // Asynchronous events: they may overlap each other.
+            for (number, span) in trace.transfers.enumerated() {
+                for (phase, time) in [("b", span.start), ("e", span.end)] {
+                    events.append([
+                        "name": span.name, "cat": "gradient sums", "ph": phase, "pid": process, "tid": 0, "ts": time,
+                        "id": "\(process).\(number)",
+                    ])
+                }
+            }
+        }
+        return try JSONSerialization.data(
+            withJSONObject: ["traceEvents": events, "displayTimeUnit": "ms"], options: [.sortedKeys])
+    }
+}
