@@ -41,7 +41,8 @@ struct EvaluateCommand: AsyncParsableCommand {
 
     private func run(among cluster: Cluster?) async throws {
         try compute.apply()
-        let recognizer = try model.recognizer(device: compute.device(among: cluster), decoder: decoding.recognitionDecoder)
+        let recognizer = try model.recognizer(
+            device: compute.device(among: cluster), decoder: decoding.recognitionDecoder)
         let isLeader = cluster?.isLeader ?? true
         let evaluator = Evaluator(recognizer, among: cluster)
         let evaluation = try await evaluator.evaluate(fileURL(manifest), labels: labels) { done, total in

@@ -57,7 +57,8 @@ struct TranscribeCommand: AsyncParsableCommand {
     /// Gives the number of files that could not be transcribed; 0 in processes that leave speaking to another one.
     private func run(among cluster: Cluster?) async throws -> Int {
         try compute.apply()
-        let recognizer = try model.recognizer(device: compute.device(among: cluster), decoder: decoding.recognitionDecoder)
+        let recognizer = try model.recognizer(
+            device: compute.device(among: cluster), decoder: decoding.recognitionDecoder)
         let (paths, hasFolder) = try list()
         let writer = try Writer(
             format: format, output: output.map(fileURL), bare: paths.count == 1 && !hasFolder, paths: paths)
