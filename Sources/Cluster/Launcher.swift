@@ -33,7 +33,8 @@ public final class Launcher {
         self.report = report
         do {
             store = try Store(
-                host: plan.host, port: plan.port, serves: plan.nodeRank == 0, timeout: plan.joinTimeout)
+                host: plan.host, port: plan.port, serves: plan.nodeRank == 0, timeout: plan.joinTimeout,
+                patience: 15)
         } catch {
             throw ClusterError.rendezvous(
                 plan.nodeRank == 0

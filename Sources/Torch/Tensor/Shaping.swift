@@ -60,8 +60,6 @@ extension Tensor {
     public func reshaped(_ shape: Int...) throws -> Tensor { try ATen.reshape(.tensor(self), .ints(shape)) }
     /// The same elements in another shape, where one size may be −1, copied only if they must be.
     public func reshaped(_ shape: [Int]) throws -> Tensor { try ATen.reshape(.tensor(self), .ints(shape)) }
-    /// The same memory seen as numbers of another format.
-    public func reinterpreted(as type: DType) throws -> Tensor { try ATen.viewDType(.tensor(self), .dtype(type)) }
     /// The same memory seen in another shape.
     ///
     /// - Throws: `TorchError.operation` if the strides do not allow it.
