@@ -56,11 +56,8 @@ extension Tensor {
 
     // MARK: Shape
 
-    /// The same bytes as elements of another type of the same size, sharing memory.
-    public func reinterpreted(as type: DType) throws -> Tensor {
-        try ATen.viewDType(.tensor(self), .dtype(type))
-    }
-
+    /// The same memory seen as elements of another type of the same size.
+    public func reinterpreted(as type: DType) throws -> Tensor { try ATen.viewDType(.tensor(self), .dtype(type)) }
     /// The same elements in another shape, where one size may be −1, copied only if they must be.
     public func reshaped(_ shape: Int...) throws -> Tensor { try ATen.reshape(.tensor(self), .ints(shape)) }
     /// The same elements in another shape, where one size may be −1, copied only if they must be.
