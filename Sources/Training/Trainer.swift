@@ -61,6 +61,8 @@ public final class Trainer {
             // Several processes stop only where they agree on it, above.
             if let signal = signal ?? (cluster == nil ? stop() : nil) {
                 try save()
+                // A scheduler may end the whole job as soon as one process has left with a signal's code.
+                try cluster?.group.barrier()
                 report("stopped by signal \(signal) after update \(state.update)\(howToGoOn)")
                 return .stopped(signal: signal)
             }
