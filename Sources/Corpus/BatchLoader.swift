@@ -63,7 +63,7 @@ public final class BatchLoader: Sendable {
 
 /// Results of numbered work, made out of order by several threads and taken in order by one.
 ///
-/// `@unchecked Sendable`: every access to the mutable state is made while `condition` is locked.
+/// `@unchecked Sendable` is safe: every access to the mutable state is made while `condition` is locked.
 private final class PrefetchQueue: @unchecked Sendable {
     private let condition = NSCondition()
     private let end: Int

@@ -2,8 +2,8 @@ import Foundation
 
 /// Bytes that a language model is read from: a file mapped into memory, or memory of our own.
 ///
-/// Sendable although it holds pointers, which is safe: whoever fills the memory hands it over when it is complete, and
-/// it is never written afterwards.
+/// `@unchecked Sendable` is safe: whoever fills the memory hands it over when it is complete, and it is never written
+/// afterwards.
 final class ByteStorage: @unchecked Sendable {
     let bytes: UnsafeRawBufferPointer
     private let isMapped: Bool

@@ -1,7 +1,9 @@
 /// KenLM's hash tables with linear probing, used in place from a mapped file.
 ///
 /// An n-gram's key is a hash of its words from the newest to the oldest, so the words of an n-gram cannot be told from
-/// the file. Sendable is safe: the pointers lead into `storage`, which is never written and lives as long as this does.
+/// the file.
+///
+/// `@unchecked Sendable` is safe: the pointers lead into `storage`, never written and alive as long as this is.
 /// Source: KenLM's `lm/search_hashed.hh`, `util/probing_hash_table.hh`.
 struct KenLMProbing: NGramTables, @unchecked Sendable {
 
@@ -31,7 +33,9 @@ struct KenLMProbing: NGramTables, @unchecked Sendable {
         }
     }
 
-    /// The words by hash; Sendable is safe for the same reason.
+    /// The words by hash.
+    ///
+    /// `@unchecked Sendable` is safe: the table's pointer leads into `storage`, never written and alive as long as this is.
     struct Vocabulary: WordTable, @unchecked Sendable {
         let storage: ByteStorage
         let table: Table

@@ -1,6 +1,6 @@
 /// KenLM's tries of packed bits, used in place from a mapped file: plain, quantized, with compressed pointers, or both.
 ///
-/// Sendable is safe: the pointers lead into `storage`, which is never written and lives as long as this does.
+/// `@unchecked Sendable` is safe: the pointers lead into `storage`, never written and alive as long as this is.
 /// Source: KenLM's `lm/trie.cc`, `lm/quantize.hh`, `lm/bhiksha.hh`, `util/bit_packing.hh`.
 struct KenLMTrie: NGramTables, @unchecked Sendable {
 
@@ -63,7 +63,9 @@ struct KenLMTrie: NGramTables, @unchecked Sendable {
         var bits: Int
     }
 
-    /// The words by sorted hash; Sendable is safe for the same reason.
+    /// The words by sorted hash.
+    ///
+    /// `@unchecked Sendable` is safe: `hashes` leads into `storage`, never written and alive as long as this is.
     struct Vocabulary: WordTable, @unchecked Sendable {
         let storage: ByteStorage
         let hashes: UnsafeBufferPointer<UInt64>

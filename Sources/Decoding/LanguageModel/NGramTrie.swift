@@ -1,7 +1,5 @@
 /// Our own form of a language model, which is used in place from a mapped file.
 ///
-/// Sendable is safe: the pointers lead into `storage`, which is never written and lives as long as this does.
-///
 /// Words are numbered, `<unk>` being 0. N-grams form a trie from the newest word backwards: level n lists its n-grams
 /// ordered by (parent on level n − 1, oldest word), so that the children of a node lie side by side and are found by
 /// binary search. All numbers are little-endian, and every section begins at a multiple of 64 bytes:
@@ -12,6 +10,8 @@
 ///     level 1     weights [words, 2], first child [words + 1]
 ///     level n     oldest word [count], weights [count, 2], first child [count + 1]
 ///     last level  oldest word [count], probability [count]
+///
+/// `@unchecked Sendable` is safe: the pointers lead into `storage`, never written and alive as long as this is.
 struct NGramTrie: NGramTables, @unchecked Sendable {
     static let magic = Array("wav2vec2 n-gram\n".utf8)
     static let version: UInt32 = 1

@@ -195,6 +195,7 @@ final class RecordFile {
 
     init(folder: URL) throws(LanguageModelError) {
         path = folder.path
+        // The X are mkstemp's: it puts a free name in their place.
         var template = Array((folder.path + "/wav2vec2-lm-XXXXXX").utf8CString)
         descriptor = mkstemp(&template)
         guard descriptor >= 0 else {

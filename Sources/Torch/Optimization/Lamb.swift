@@ -2,8 +2,8 @@ import Foundation
 
 /// LAMB with decoupled weight decay, in the form of apex's `FusedLAMB`.
 ///
-/// Source: You et al. 2020. Adam's step with weight decay, scaled for each parameter by the ratio of the parameter's norm to the step's. Unlike in
-/// ``Adam``, ε is added after the moments' bias correction. As in apex, without weight decay there is no such scaling.
+/// Source: You et al. 2020. Adam's step with weight decay, scaled for each parameter by the ratio of the parameter's norm
+/// to the step's. Unlike in ``Adam``, ε is added after the moments' bias correction. As in apex, without weight decay there is no such scaling.
 /// apex clips gradients to a norm of 1 itself; here clipping is the caller's, by the gradient scale.
 public final class Lamb: Optimizer {
     /// The constants of the update rule.

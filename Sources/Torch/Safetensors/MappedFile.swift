@@ -5,7 +5,7 @@ import Foundation
 /// The file must not be shortened while it is mapped: reading past its new end stops the program. Files that are replaced
 /// by renaming, as ours are, stay whole for those who have mapped them.
 ///
-/// Sendable although it holds a pointer: the memory is mapped read-only, never written, and freed only at the end.
+/// `@unchecked Sendable` is safe: the memory is mapped read-only, never written, and freed only at the end.
 public final class MappedFile: @unchecked Sendable {
     /// The file's content, valid while the object lives.
     public let bytes: UnsafeRawBufferPointer
