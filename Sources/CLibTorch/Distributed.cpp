@@ -9,6 +9,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <mutex>
 
 #include "Bridge.hpp"
 #include "Distributed.hpp"
@@ -18,6 +19,17 @@ using namespace bridge;
 namespace {
 
 std::chrono::milliseconds milliseconds(int64_t count) { return std::chrono::milliseconds(count); }
+
+// c10d's flight recorder, one for all groups of a process, notes a group at its first collective without holding its own
+// lock (FlightRecorder::record, all_pg_status_): groups used from several threads would break its map.
+std::mutex flightRecorder;
+
+// Starts a collective. Gloo's return as soon as they are queued, so that nobody waits long here.
+template <typename Start>
+ct_work started(Start start) {
+    std::lock_guard<std::mutex> guard(flightRecorder);
+    return handOutWork(start());
+}
 
 c10d::ReduceOp reduceOp(ct_reduction reduction) {
     switch (reduction) {
@@ -97,7 +109,7 @@ ct_error ct_all_reduce(ct_process_group handle, ct_tensor tensor, ct_reduction r
         std::vector<at::Tensor> tensors{borrow(tensor)};
         c10d::AllreduceOptions options;
         options.reduceOp = reduceOp(reduction);
-        *result = handOutWork((*group(handle))->allreduce(tensors, options));
+        *result = started([&] { return (*group(handle))->allreduce(tensors, options); });
     });
 }
 
@@ -106,26 +118,26 @@ ct_error ct_broadcast(ct_process_group handle, ct_tensor tensor, int root, ct_wo
         std::vector<at::Tensor> tensors{borrow(tensor)};
         c10d::BroadcastOptions options;
         options.rootRank = root;
-        *result = handOutWork((*group(handle))->broadcast(tensors, options));
+        *result = started([&] { return (*group(handle))->broadcast(tensors, options); });
     });
 }
 
 ct_error ct_all_gather(ct_process_group handle, ct_tensor output, ct_tensor input, ct_work *result) {
     return guarded([&] {
         at::Tensor all = borrow(output), own = borrow(input);
-        *result = handOutWork((*group(handle))->_allgather_base(all, own));
+        *result = started([&] { return (*group(handle))->_allgather_base(all, own); });
     });
 }
 
 ct_error ct_reduce_scatter(ct_process_group handle, ct_tensor output, ct_tensor input, ct_work *result) {
     return guarded([&] {
         at::Tensor own = borrow(output), all = borrow(input);
-        *result = handOutWork((*group(handle))->_reduce_scatter_base(own, all));
+        *result = started([&] { return (*group(handle))->_reduce_scatter_base(own, all); });
     });
 }
 
 ct_error ct_barrier(ct_process_group handle, ct_work *result) {
-    return guarded([&] { *result = handOutWork((*group(handle))->barrier()); });
+    return guarded([&] { *result = started([&] { return (*group(handle))->barrier(); }); });
 }
 
 ct_error ct_work_wait(ct_work handle, int64_t timeout_milliseconds) {

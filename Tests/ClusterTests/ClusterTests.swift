@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import Testing
 import Torch
 
@@ -65,6 +66,24 @@ func asRanks<Result: Sendable>(
         for (rank, result) in results.enumerated() {
             #expect(try result.get() == [[1, 11], [0, 0, 1, 1], [rank == 0 ? 1 : 3], [1]])
         }
+    }
+
+    /// c10d keeps one record of all groups of a process; their first collectives, from many threads at once, must not break it.
+    @Test func groupsOfOneProcessStartCollectivesAtOnce() throws {
+        let store = try Store(host: "127.0.0.1", port: 0, serves: true, timeout: 20)
+        let groups = try (0..<200).map {
+            try ProcessGroup(
+                gloo: store, name: "group\($0)", interface: nil, address: "127.0.0.1", rank: 0, size: 1, timeout: 20)
+        }
+        let tensors = try groups.indices.map { try Tensor([Float($0)]) }
+        let sums = Mutex<[Float]>([])
+        DispatchQueue.concurrentPerform(iterations: 4) { thread in
+            let own = stride(from: thread, to: groups.count, by: 4)
+            let started = own.compactMap { try? groups[$0].allReduce(tensors[$0]) }
+            for sum in started where (try? sum.wait()) != nil {}
+            sums.withLock { sums in for number in own { sums += (try? tensors[number].elements(Float.self)) ?? [] } }
+        }
+        #expect(sums.withLock { $0.sorted() } == (0..<groups.count).map(Float.init))
     }
 
     @Test func everyProcessLearnsTheValuesOfAll() async throws {
