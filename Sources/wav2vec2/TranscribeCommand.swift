@@ -2,6 +2,7 @@ import ArgumentParser
 import Audio
 import Cluster
 import Corpus
+import Decoding
 import Foundation
 import Recognition
 
@@ -177,7 +178,7 @@ private struct FileReport: Encodable {
     var text: String
     var confidence: Double
     var duration: Double
-    var words: [RecognizedWord]
+    var words: [TimedText]
 
     init(file: String, transcription: Transcription) {
         self.file = file
