@@ -137,6 +137,22 @@ func asRanks<Result: Sendable>(
         #expect { try results[0].get() } throws: { "\($0)".contains("lost rank 1 (last seen at update 7)") }
     }
 
+    @Test func aProcessThatHangsIsNamed() async throws {
+        let results = try await asRanks(3, timeout: 2) { cluster in
+            cluster.noteProgress(update: 7)
+            _ = try cluster.sum([1])
+            cluster.noteProgress(update: 8)
+            // It stays alive, as one that waits for a disk or a device does.
+            if cluster.rank == 1 { Thread.sleep(forTimeInterval: 8) }
+            _ = try cluster.sum([1])
+        }
+        for rank in [0, 2] {
+            #expect { try results[rank].get() } throws: {
+                "\($0)".contains("waited in vain for rank 1 (in update 8), which is alive and does not get on")
+            }
+        }
+    }
+
     @Test func nobodyAtTheMeetingPlace() throws {
         let layout = ProcessLayout(rank: 1, size: 2, localRank: 1, host: "127.0.0.1", port: 1)
         var options = Cluster.Options()
