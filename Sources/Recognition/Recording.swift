@@ -8,7 +8,7 @@ public struct Recording: Sendable {
     public let name: String
     /// The expected length in samples at 16 kHz, by which batches are made; what is decoded may differ.
     public let sampleCount: Int
-    let load: @Sendable () throws -> [Float]
+    package let load: @Sendable () throws -> [Float]
 
     /// Makes a recording of any origin.
     ///

@@ -3,23 +3,30 @@ import Wav2Vec2
 /// How a long recording is cut into windows that overlap, so that attention's cost stays linear in its length.
 ///
 /// A window's outer frames see too little on one side: they are left to the neighbouring window.
-struct Windows: Sendable {
+package struct Windows: Sendable {
     /// A piece of a recording for one pass of the model.
-    struct Window: Equatable, Sendable {
+    package struct Window: Equatable, Sendable {
         /// The samples that the model gets.
-        var samples: Range<Int>
+        package var samples: Range<Int>
         /// Which of the frames it makes of them are kept.
-        var kept: Range<Int>
+        package var kept: Range<Int>
     }
 
     let layers: ConvolutionLayers
     /// Recordings up to this many frames stay whole: 40 s of the usual layers.
-    var longest = 2000
+    package var longest: Int
     /// Frames on each side of a window that only give context: 5 s.
-    var context = 250
+    package var context: Int
+
+    /// Windows of the usual sizes.
+    package init(layers: ConvolutionLayers, longest: Int = 2000, context: Int = 250) {
+        self.layers = layers
+        self.longest = longest
+        self.context = context
+    }
 
     /// The windows of a recording, in order; together they keep each of its frames once.
-    func callAsFunction(samples: Int) -> [Window] {
+    package func callAsFunction(samples: Int) -> [Window] {
         let frames = layers.frames(samples: samples)
         guard frames > longest else { return [Window(samples: 0..<samples, kept: 0..<frames)] }
         let step = longest - 2 * context

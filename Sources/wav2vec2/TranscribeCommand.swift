@@ -1,7 +1,6 @@
 import ArgumentParser
 import Audio
 import Cluster
-import Corpus
 import Foundation
 import Recognition
 
@@ -110,17 +109,6 @@ struct TranscribeCommand: AsyncParsableCommand {
             return try audioFiles(in: path)
         }
         return (paths, hasFolder)
-    }
-
-    private func audioFiles(in folder: String) throws -> [String] {
-        let wanted = Set(ManifestBuilder.defaultExtensions)
-        let found = (FileManager.default.enumerator(atPath: folder)?.allObjects ?? []).compactMap { $0 as? String }
-            .filter { path in
-                let file = fileURL(path)
-                return !file.lastPathComponent.hasPrefix(".") && wanted.contains(file.pathExtension.lowercased())
-            }
-        if found.isEmpty { throw CorpusError.noAudio(folder: folder, extensions: ManifestBuilder.defaultExtensions) }
-        return found.sorted().map { (folder as NSString).appendingPathComponent($0) }
     }
 }
 

@@ -31,7 +31,7 @@ public final class TransformerEncoder: Module {
     /// Context vectors of frames.
     ///
     /// The probe sees `pos_conv`, `layers_input`, `layers.N` and, with an Hourglass, `downsample_layer`, `hourglass_layers.N`,
-    /// `upsample_layer` and `post_layers.N`; a layer that LayerDrop skips shows its input.
+    /// `upsample_layer` and `post_layers.N`; a layer that is left out shows its input.
     ///
     /// - Parameters:
     ///   - input: [frames, channels].
@@ -48,11 +48,13 @@ public final class TransformerEncoder: Module {
         pass.probe?("layers_input", hidden)
 
         var decisions = pass.layerDrop
+        var depth = 0
         func run(_ layers: [EncoderLayer], _ name: String, _ input: Tensor, _ layout: RaggedLayout) throws -> Tensor {
             var hidden = input
             for (index, layer) in layers.enumerated() {
                 let isDropped = layerDrop > 0 && (decisions?.uniform() ?? 1) < layerDrop
-                if !isDropped {
+                depth += 1
+                if !isDropped && depth <= pass.depth ?? .max {
                     hidden =
                         try recomputes
                         ? recomputing(hidden, parameters: layer.parameters().map(\.tensor), pass.mode) {
