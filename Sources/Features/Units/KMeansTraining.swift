@@ -96,6 +96,8 @@ private struct Run {
     var inertia = Double.infinity
     /// The vectors of each cluster, once trained.
     var sizes: [Int] = []
+    /// The squared distance of each vector to its centre, at the last pass over all.
+    private var distances: [Double] = []
 
     init(_ vectors: Tensor, count: Int, options: KMeansOptions, device: Device, number: Int) {
         self.vectors = vectors
@@ -237,7 +239,7 @@ private struct Run {
     }
 
     /// Some of the vectors, drawn by their squared distance to their own centres.
-    private mutating func far(_ batch: Tensor, _ distances: [Double], count: Int) throws -> Tensor {
+    private mutating func far(_ vectors: Tensor, _ distances: [Double], count: Int) throws -> Tensor {
         var weights = distances
         var rows: [Int] = []
         for _ in 0..<min(count, distances.count) {
@@ -245,7 +247,7 @@ private struct Run {
             rows.append(row)
             weights[row] = 0
         }
-        return try batch.taking(Tensor(rows).to(device: device))
+        return try vectors.taking(Tensor(rows).to(device: vectors.device)).to(device: device)
     }
 
     private mutating func move(_ clusters: [Int], to places: Tensor) throws {
@@ -255,21 +257,22 @@ private struct Run {
 
     // MARK: All vectors
 
-    /// One pass: sets inertia and sizes, and gives what the means are made of.
+    /// One pass: sets inertia, sizes and distances, and gives what the means are made of.
     private mutating func measure() throws -> (sums: Tensor, counts: Tensor) {
         let search = try NearestCentroid(centroids)
         var sums = try Tensor.zeros(centroids.shape, dtype: .float64, device: device)
         var counts = try Tensor.zeros([count], dtype: .float64, device: device)
-        var distance = 0.0
+        distances = []
+        distances.reserveCapacity(total)
         for chunk in try search.chunks(of: vectors) {
             let part = try chunk.to(device: device)
             let clusters = try search(part)
             let (own, number) = try search.sums(part, clusters)
             sums = try sums + own
             counts = try counts + number
-            distance += try search.squaredDistances(part, clusters).sum(dtype: .float64).item()
+            distances += try search.squaredDistances(part, clusters).elements(Double.self)
         }
-        inertia = distance / Double(total)
+        inertia = distances.reduce(0, +) / Double(total)
         sizes = try counts.elements(Double.self).map { Int($0) }
         return (sums, counts)
     }
@@ -284,9 +287,6 @@ private struct Run {
     /// Puts empty clusters where vectors are far from their centres.
     private mutating func moveEmpty() throws {
         let empty = sizes.indices.filter { sizes[$0] == 0 }
-        let candidates = try sample(max(options.batchSize, count))
-        let search = try NearestCentroid(centroids)
-        let distances = try search.squaredDistances(candidates, search(candidates)).elements(Double.self)
-        try move(empty, to: far(candidates, distances, count: empty.count))
+        try move(empty, to: far(vectors, distances, count: empty.count))
     }
 }
