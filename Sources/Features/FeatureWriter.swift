@@ -114,7 +114,9 @@ public final class FeatureWriter {
     private let frameRate: Double
     private let sources: [FeatureSource]
     private var entries: [Int: [FeatureEntry]] = [:]
-    private var spool: Spool?
+    private let spool: Spool?
+    private let settings: FeatureSettings
+    private var isBegun = false
     private var pieces: [(name: String, shape: [Int], range: Range<Int>)] = []
     private var rows = 0
 
@@ -145,22 +147,25 @@ public final class FeatureWriter {
         format = single ?? options.format
         frameRate = featurizer.frameRate
         stages = try request.layers.map { layer in try LayerStage(layer, in: featurizer.configuration) }
+        settings = FeatureSettings(
+            checkpoint: featurizer.fingerprint, layers: request.layers.map(\.description).joined(separator: ","),
+            pool: request.pooling.rawValue, upsample: String(request.upsamples), precision: options.precision,
+            dtype: options.element.rawValue, format: format.rawValue, window: String(options.window))
+        spool = isFolder ? nil : try Spool(beside: output)
         try requireDistinctNames()
         if format == .npy { try requireOneArray() }
-        if isFolder {
-            try prepareFolder(featurizer)
-        } else {
-            let files = [output, manifestURL] + (format == .npy && request.pooling == .none ? [lengthsURL] : [])
-            if let there = files.first(where: { FileManager.default.fileExists(atPath: $0.path) }) {
-                throw FeatureError.occupied(
-                    path: there.path,
-                    advice: options.resumes
-                        ? "a single file is written at the end and cannot be gone on with: remove it, or write a folder"
-                        : "remove it, or name another file")
-            }
-            try FileManager.default.createDirectory(
-                at: output.deletingLastPathComponent(), withIntermediateDirectories: true)
-            spool = try Spool(beside: output)
+        if isFolder { try checkFolder() } else { try checkFiles() }
+    }
+
+    /// Makes sure that no file is written over.
+    private func checkFiles() throws {
+        let files = [output, manifestURL] + (format == .npy && !isPooled ? [lengthsURL] : [])
+        if let there = files.first(where: { FileManager.default.fileExists(atPath: $0.path) }) {
+            throw FeatureError.occupied(
+                path: there.path,
+                advice: options.resumes
+                    ? "a single file is written at the end and cannot be gone on with: remove it, or write a folder"
+                    : "remove it, or name another file")
         }
     }
 
@@ -215,34 +220,34 @@ public final class FeatureWriter {
 
     // MARK: Folders
 
-    private func prepareFolder(_ featurizer: Featurizer) throws {
-        let settings = FeatureSettings(
-            checkpoint: featurizer.fingerprint, layers: request.layers.map(\.description).joined(separator: ","),
-            pool: request.pooling.rawValue, upsample: String(request.upsamples), precision: options.precision,
-            dtype: options.element.rawValue, format: format.rawValue, window: String(options.window))
-        let file = output.appendingPathComponent(Self.settingsName)
+    /// Makes sure that nothing of others is in the folder.
+    private func checkFolder() throws {
         let content = (try? FileManager.default.contentsOfDirectory(atPath: output.path)) ?? []
-        if !content.isEmpty {
-            guard let data = try? Data(contentsOf: file),
-                let begun = try? JSONDecoder().decode(FeatureSettings.self, from: data)
-            else {
-                throw FeatureError.occupied(
-                    path: output.path, advice: "and it holds something else than features; name another folder")
-            }
-            guard options.resumes else {
-                throw FeatureError.occupied(
-                    path: output.path, advice: "--resume goes on with it; else remove it, or name another folder")
-            }
-            if let (key, own, other) = begun.difference(from: settings) {
-                throw FeatureError.otherSettings(folder: output.path, key: key, begun: own, now: other)
-            }
-            return
+        if content.isEmpty { return }
+        guard let data = try? Data(contentsOf: output.appendingPathComponent(Self.settingsName)),
+            let begun = try? JSONDecoder().decode(FeatureSettings.self, from: data)
+        else {
+            throw FeatureError.occupied(
+                path: output.path, advice: "and it holds something else than features; name another folder")
         }
+        guard options.resumes else {
+            throw FeatureError.occupied(
+                path: output.path, advice: "--resume goes on with it; else remove it, or name another folder")
+        }
+        if let (key, own, other) = begun.difference(from: settings) {
+            throw FeatureError.otherSettings(folder: output.path, key: key, begun: own, now: other)
+        }
+        isBegun = true
+    }
+
+    /// Makes the folder and says in it what it is of.
+    private func beginFolder() throws {
         try FileManager.default.createDirectory(at: output, withIntermediateDirectories: true)
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        let data = try encoder.encode(settings)
-        try AtomicFile.write(to: file) { try $0.append(data) }
+        let data = try encoder.encode(settings) + Data("\n".utf8)
+        try AtomicFile.write(to: output.appendingPathComponent(Self.settingsName)) { try $0.append(data) }
+        isBegun = true
     }
 
     /// Whether a recording's features are there from an interrupted run; if so, they get into the manifest.
@@ -301,6 +306,7 @@ public final class FeatureWriter {
         let source = sources[index]
         let tensors = try features.map { try $0.values.to(dtype: options.element.dtype) }
         guard let spool else {
+            if !isBegun { try beginFolder() }
             let file = output.appendingPathComponent(fileName(source))
             try FileManager.default.createDirectory(
                 at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
@@ -323,12 +329,13 @@ public final class FeatureWriter {
         rows += features[0].frames
     }
 
-    /// Ends the output: a single file gets its name, and the manifest is written.
+    /// Ends the output: a single file gets its name, and the manifest is written; nothing is if there are no features.
     ///
     /// - Returns: How many recordings it has.
     /// - Throws: `FileWriteError` when the disk is full or the system fails.
     @discardableResult
     public func finish() throws -> Int {
+        guard !entries.isEmpty else { return 0 }
         if let spool { try finish(spool) }
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]

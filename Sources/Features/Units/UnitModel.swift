@@ -100,8 +100,7 @@ public struct UnitModel: Sendable {
     ///   - path: What errors call the units.
     /// - Throws: ``FeatureError``, saying in what the two differ.
     public func require(_ featurizer: Featurizer, path: String) throws {
-        let stage = try LayerStage(layer, in: featurizer.configuration)
-        guard stage.dimension == clusters.dimension else {
+        if let stage = try? LayerStage(layer, in: featurizer.configuration), stage.dimension != clusters.dimension {
             throw FeatureError.dimension(found: stage.dimension, expected: clusters.dimension)
         }
         guard featurizer.fingerprint == fingerprint else {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Cluster
 import Features
 import Foundation
 import Wav2Vec2
@@ -36,6 +37,10 @@ struct FeatureModelOptions: ParsableArguments {
 
     /// The model put to use.
     func featurizer() throws -> Featurizer {
+        // Every process would write the same.
+        if let layout = try ProcessLayout.current(environment: ProcessInfo.processInfo.environment), layout.size > 1 {
+            throw ValidationError("This command runs in one process; give each process a manifest of its own.")
+        }
         try compute.apply()
         return try Featurizer(
             checkpoint: fileURL(checkpoint), architectureFrom: architectureFrom.map(fileURL), device: compute.device,
