@@ -71,7 +71,7 @@ struct CTCTranscriber: Sendable {
     func transcription(_ labels: [AlignedLabel], duration: Double) -> Transcription {
         let words = words(labels).map { letters in
             let score = letters.reduce(0) { $0 + $1.score } / Double(letters.count)
-            return RecognizedWord(
+            return TimedText(
                 text: letters.map { symbols[$0.label] }.joined(), start: seconds(letters[0].frames.lowerBound),
                 end: min(seconds(letters[letters.count - 1].frames.upperBound), duration), confidence: exp(score))
         }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Recognition
 import Torch
+import Wav2Vec2
 
 extension Device: ExpressibleByArgument {
     /// Reads `cpu`, `cuda` or `cuda:N`.
@@ -32,6 +33,14 @@ struct ComputeOptions: ParsableArguments {
     }
 }
 
+extension ModelPrecision.Mode: ExpressibleByArgument {}
+
+/// In which number formats a model computes when it is used.
+struct PrecisionOptions: ParsableArguments {
+    @Option(help: "Number format of the model. On a CPU tf32 is fp32, and fp16 and bf16 are slow.")
+    var precision = ModelPrecision.Mode.fp32
+}
+
 /// Which model recognises.
 struct CheckpointOptions: ParsableArguments {
     @Option(
@@ -48,6 +57,8 @@ struct CheckpointOptions: ParsableArguments {
         help: "A checkpoint of the same architecture, for a .pt file that does not say its own.", completion: .file())
     var architectureFrom: String?
 
+    @OptionGroup var precision: PrecisionOptions
+
     /// The model put to use.
     ///
     /// - Parameters:
@@ -60,7 +71,8 @@ struct CheckpointOptions: ParsableArguments {
     ) throws -> Recognizer {
         try Recognizer(
             checkpoint: fileURL(checkpoint), dictionary: dictionary.map(fileURL),
-            architectureFrom: architectureFrom.map(fileURL), device: device, decoder: decoder)
+            architectureFrom: architectureFrom.map(fileURL), device: device,
+            precision: ModelPrecision(precision.precision), decoder: decoder)
     }
 }
 

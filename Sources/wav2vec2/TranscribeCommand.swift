@@ -1,6 +1,7 @@
 import ArgumentParser
 import Audio
 import Cluster
+import Decoding
 import Foundation
 import Recognition
 
@@ -165,7 +166,7 @@ private struct FileReport: Encodable {
     var text: String
     var confidence: Double
     var duration: Double
-    var words: [RecognizedWord]
+    var words: [TimedText]
 
     init(file: String, transcription: Transcription) {
         self.file = file
