@@ -1,5 +1,6 @@
 import Corpus
 import Foundation
+import Recognition
 import Torch
 
 /// A recording whose features are written.
@@ -55,13 +56,13 @@ struct FeatureSettings: Codable, Equatable {
     var precision: String
     var dtype: String
     var format: String
-    var window: String
+    var windows: String
 
     /// The first setting that differs.
     func difference(from other: FeatureSettings) -> (key: String, own: String, other: String)? {
         let keys: [(String, KeyPath<FeatureSettings, String>)] = [
             ("the checkpoint", \.checkpoint), ("--layer", \.layers), ("--pool", \.pool), ("--upsample", \.upsample),
-            ("--precision", \.precision), ("--dtype", \.dtype), ("--format", \.format), ("--window", \.window),
+            ("--precision", \.precision), ("--dtype", \.dtype), ("--format", \.format), ("windows of", \.windows),
         ]
         for (key, path) in keys where self[keyPath: path] != other[keyPath: path] {
             return (key, self[keyPath: path], other[keyPath: path])
@@ -98,8 +99,8 @@ public final class FeatureWriter {
         public var resumes = false
         /// Names the number formats that the model computes in; part of a folder's settings.
         public var precision = "fp32"
-        /// The length of the windows that long recordings are cut into, in seconds; part of a folder's settings.
-        public var window = 40.0
+        /// How long recordings are cut; part of a folder's settings.
+        public var windows = WindowOptions()
 
         /// FP32 in `.npy` files.
         public init() {}
@@ -150,7 +151,7 @@ public final class FeatureWriter {
         settings = FeatureSettings(
             checkpoint: featurizer.fingerprint, layers: request.layers.map(\.description).joined(separator: ","),
             pool: request.pooling.rawValue, upsample: String(request.upsamples), precision: options.precision,
-            dtype: options.element.rawValue, format: format.rawValue, window: String(options.window))
+            dtype: options.element.rawValue, format: format.rawValue, windows: "\(options.windows.seconds) s, \(options.windows.overlap) s shared")
         spool = isFolder ? nil : try Spool(beside: output)
         try requireDistinctNames()
         if format == .npy { try requireOneArray() }

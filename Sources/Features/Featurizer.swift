@@ -12,8 +12,8 @@ import Wav2Vec2
 ///     print(features.frames, features.dimension, features.rate)
 ///
 /// Nothing is masked and nothing dropped. Recordings are batched by their length, and a result never depends on what
-/// shares the batch. Those longer than a window go through the model in overlapping windows. The model runs on a thread
-/// of the featurizer's own; cancelling the task takes effect between batches.
+/// shares the batch. Those longer than a window go through the model in overlapping windows, which are read as they are
+/// needed. The model runs on a thread of the featurizer's own; cancelling the task takes effect between batches.
 public actor Featurizer {
     /// The architecture.
     public nonisolated let configuration: ModelConfiguration
@@ -42,19 +42,22 @@ public actor Featurizer {
     ///   - architecture: A checkpoint of the same architecture, for a `.pt` file that does not say its own.
     ///   - device: Where the model runs.
     ///   - batchSeconds: How much audio goes through the model at once, in seconds.
-    ///   - windowSeconds: Recordings longer than this are cut into windows of this length, which overlap by 10 s.
+    ///   - windows: How recordings too long for one pass are cut.
     ///   - precision: In which number formats the model computes; features are FP32 in any case.
-    /// - Throws: `CheckpointError` about the files, `FeatureError.badOption`, `TorchError` about the device.
+    /// - Throws: `CheckpointError` about the files, `RecognitionError.badWindows`, `TorchError` about the device.
     public init(
         checkpoint url: URL, architectureFrom architecture: URL? = nil, device: Device = .cpu,
-        batchSeconds: Double = 60, windowSeconds: Double = 40, precision: ModelPrecision = ModelPrecision()
+        batchSeconds: Double = 60, windows: WindowOptions = WindowOptions(),
+        precision: ModelPrecision = ModelPrecision()
     ) throws {
         let checkpoint = try Checkpoint.read(url, architectureFrom: architecture)
         let configuration = checkpoint.description.model
-        windows = try Self.windows(configuration, seconds: windowSeconds)
-        guard batchSeconds >= 0 else {
-            throw FeatureError.badOption(name: "batch seconds", reason: "expected 0 or more, found \(batchSeconds)")
+        guard windows.isValid else {
+            throw RecognitionError.badWindows(seconds: windows.seconds, overlap: windows.overlap)
         }
+        // Windows begin and end where groups of shortened frames do, so that these are the whole recording's groups.
+        self.windows = Windows(
+            windows, layers: configuration.convFeatureLayers, unit: configuration.hourglass?.factor ?? 1)
         try device.prepare()
         let whole: any PrecisionSelectable
         if checkpoint.description.task == .pretraining {
@@ -78,20 +81,6 @@ public actor Featurizer {
     }
 
     deinit { executor.close() }
-
-    private static func windows(_ configuration: ModelConfiguration, seconds: Double) throws -> Windows {
-        let layers = configuration.convFeatureLayers
-        // Windows begin and end where groups of shortened frames do, so that these are the whole recording's groups.
-        let factor = configuration.hourglass?.factor ?? 1
-        let rate = Double(AudioFile.modelSampleRate) / Double(layers.hop)
-        let context = Int((5 * rate / Double(factor)).rounded(.up)) * factor
-        guard seconds * rate >= Double(4 * context), seconds <= 1e6 else {
-            let least = (Double(4 * context) / rate).rounded(.up)
-            throw FeatureError.badOption(
-                name: "the window", reason: "expected at least \(Int(least)) s and at most 1000000 s, found \(seconds) s")
-        }
-        return Windows(layers: layers, longest: Int(seconds * rate) / factor * factor, context: context)
-    }
 
     // MARK: - Features
 
@@ -137,16 +126,16 @@ public actor Featurizer {
     /// - Parameters:
     ///   - recordings: The recordings.
     ///   - request: Which layers, and in which form.
-    ///   - progress: Called after every batch with the recordings done.
+    ///   - progress: Called after every batch with the number of recordings done, and the seconds of audio.
     /// - Returns: For each recording, in the order given, its layers in the order asked for, or what is wrong with it.
     /// - Throws: ``FeatureError`` when the model has no such layer, `CancellationError` when the task is cancelled,
     ///   `TorchError` when the model fails.
     public nonisolated func features(
-        _ recordings: [Recording], _ request: FeatureRequest, progress: (@Sendable ([Int]) -> Void)? = nil
+        _ recordings: [Recording], _ request: FeatureRequest, progress: (@Sendable (Int, Double) -> Void)? = nil
     ) async throws -> [Result<[LayerFeatures], any Error>] {
         let stages = try request.layers.map { layer in try LayerStage(layer, in: configuration) }
-        let results = try await outputs(recordings, progress: progress) { featurizer, samples in
-            try featurizer.forward(samples) { try featurizer.hiddenStates($0, lengths: $1, stages) }
+        let results = try await outputs(recordings, progress: progress) { featurizer, windows in
+            try featurizer.forward(windows) { try featurizer.hiddenStates($0, lengths: $1, stages) }
         }
         return results.map { result in
             result.flatMap { outputs in
@@ -169,16 +158,16 @@ public actor Featurizer {
     ///
     /// - Parameters:
     ///   - recordings: The recordings.
-    ///   - progress: Called after every batch with the recordings done.
+    ///   - progress: Called after every batch with the number of recordings done, and the seconds of audio.
     /// - Returns: For each recording, in the order given, its codes, or what is wrong with it.
     /// - Throws: ``FeatureError/noQuantizer(checkpoint:reason:)``, `CancellationError` when the task is cancelled,
     ///   `TorchError` when the model fails.
     public nonisolated func codes(
-        _ recordings: [Recording], progress: (@Sendable ([Int]) -> Void)? = nil
+        _ recordings: [Recording], progress: (@Sendable (Int, Double) -> Void)? = nil
     ) async throws -> [Result<QuantizerCodes, any Error>] {
         let quantizer = try requireQuantizer()
-        let results = try await outputs(recordings, progress: progress) { featurizer, samples in
-            try featurizer.forward(samples) { input, lengths in
+        let results = try await outputs(recordings, progress: progress) { featurizer, windows in
+            try featurizer.forward(windows) { input, lengths in
                 let features = try featurizer.model.features(input, lengths: lengths)
                 guard let quantizer = featurizer.quantizer else { return ([], features.layout) }
                 return ([(try quantizer.codes(features.normalized), 1)], features.layout)
@@ -240,120 +229,86 @@ public actor Featurizer {
         )
     }
 
-    /// What was taken from a recording: some rows for each stage, and how many frames it has.
-    struct Outputs: Sendable {
-        var values: [Tensor] = []
-        var frames = 0
-    }
-
-    /// Runs the model over whole recordings, cutting the long ones; windows pass in groups within the budget.
+    /// Runs the model over windows at once; gives the rows that each keeps of every stage.
     private func forward(
-        _ recordings: [[Float]],
+        _ windows: [Window],
         _ body: (Tensor, [Int]) throws -> (rows: [(Tensor, factor: Int)], layout: RaggedLayout)
-    ) throws -> [Outputs] {
-        let pieces = recordings.indices.flatMap { index in
-            windows(samples: recordings[index].count).map { (recording: index, window: $0) }
-        }
-        let budget = max(Int(batchSeconds * Double(AudioFile.modelSampleRate)), 1)
-        var parts: [[[Tensor]]] = Array(repeating: [], count: recordings.count)
-        var start = 0
-        while start < pieces.count {
-            var end = start
-            var total = 0
-            repeat {
-                total += pieces[end].window.samples.count
-                end += 1
-            } while end < pieces.count && total + pieces[end].window.samples.count <= budget
-            let group = pieces[start..<end]
-            var samples: [Float] = []
-            samples.reserveCapacity(total)
-            for piece in group { samples.append(contentsOf: recordings[piece.recording][piece.window.samples]) }
-            try withoutGradient {
-                let (stages, layout) = try body(
-                    try Tensor(samples).to(device: device), group.map(\.window.samples.count))
-                for (row, piece) in group.enumerated() {
-                    let kept = piece.window.kept
-                    parts[piece.recording].append(
-                        try stages.map { tensor, factor in
-                            let shortened = RaggedLayout(layout.lengths.map { ($0 + factor - 1) / factor })
-                            let first = shortened.offsets[row] + kept.lowerBound / factor
-                            let last = shortened.offsets[row] + (kept.upperBound + factor - 1) / factor
-                            let rows = try tensor.rows(first..<last)
-                            // A copy, so that the rest of the batch does not stay in memory.
-                            return try rows.to(
-                                dtype: rows.dtype.isFloatingPoint ? .float32 : rows.dtype, device: .cpu
-                            ).cloned()
-                        })
+    ) throws -> [[Tensor]] {
+        guard !windows.isEmpty else { return [] }
+        var samples: [Float] = []
+        samples.reserveCapacity(windows.reduce(0) { $0 + $1.samples.count })
+        for window in windows { samples.append(contentsOf: window.samples) }
+        return try withoutGradient {
+            let (stages, layout) = try body(Tensor(samples).to(device: device), windows.map(\.samples.count))
+            return try windows.enumerated().map { row, window in
+                try stages.map { tensor, factor in
+                    let shortened = RaggedLayout(layout.lengths.map { ($0 + factor - 1) / factor })
+                    let first = shortened.offsets[row] + window.kept.lowerBound / factor
+                    let last = shortened.offsets[row] + (window.kept.upperBound + factor - 1) / factor
+                    let rows = try tensor.rows(first..<last)
+                    // A copy, so that the rest of the batch does not stay in memory.
+                    return try rows.to(dtype: rows.dtype.isFloatingPoint ? .float32 : rows.dtype, device: .cpu).cloned()
                 }
             }
-            start = end
-        }
-        return try zip(recordings, parts).map { samples, parts in
-            Outputs(
-                values: try (parts.first ?? []).indices.map { stage in try .concatenate(parts.map { $0[stage] }) },
-                frames: configuration.convFeatureLayers.frames(samples: samples.count))
         }
     }
 
     // MARK: - Batches
 
+    /// What was taken from a recording: some rows for each stage, and how many frames it has.
+    private struct Outputs: Sendable {
+        var values: [Tensor]
+        var frames: Int
+    }
+
     private nonisolated func outputs(
-        _ recordings: [Recording], progress: (@Sendable ([Int]) -> Void)?,
-        _ body: @Sendable (isolated Featurizer, [[Float]]) throws -> [Outputs]
+        _ recordings: [Recording], progress: (@Sendable (Int, Double) -> Void)?,
+        _ body: @Sendable (isolated Featurizer, [Window]) throws -> [[Tensor]]
     ) async throws -> [Result<Outputs, any Error>] {
+        let budget = max(1, Int(min(batchSeconds * Double(AudioFile.modelSampleRate), 1e15)))
+        let reader = WindowReader(recordings, windows: windows, normalizes: normalizesInput, budget: budget)
         var results: [Result<Outputs, any Error>] = recordings.map { _ in .failure(CancellationError()) }
-        let batches = plan(recordings.map(\.sampleCount))
-        var ahead = batches.first.map { load($0.map { recordings[$0] }) }
-        defer { ahead?.cancel() }
-        for (number, batch) in batches.enumerated() {
-            guard let loading = ahead else { break }
-            let loaded = await loading.value
+        // For each recording that has begun, the rows of its windows.
+        var unfinished: [Int: [[Tensor]]] = [:]
+        var (done, frames) = (0, 0)
+        var ahead = Task { await reader.nextGroup() }
+        defer { ahead.cancel() }
+        while true {
+            let reading = ahead
+            let group = await withTaskCancellationHandler {
+                await reading.value
+            } onCancel: {
+                reading.cancel()
+            }
             try Task.checkCancellation()
-            // The next batch is decoded while this one goes through the model.
-            ahead = number + 1 < batches.count ? load(batches[number + 1].map { recordings[$0] }) : nil
-            var found = try await body(self, loaded.compactMap { try? $0.get() }).makeIterator()
-            for (index, result) in zip(batch, loaded) {
-                results[index] = result.flatMap { _ in
-                    found.next().map { .success($0) } ?? .failure(CancellationError())
+            if group.isEmpty { return results }
+            // What comes next is decoded while this goes through the model.
+            ahead = Task { await reader.nextGroup() }
+            var rows = try await body(
+                self,
+                group.compactMap { piece in
+                    if case .window(_, let window) = piece { window } else { nil }
                 }
-            }
-            progress?(batch)
-        }
-        return results
-    }
-
-    /// Which recordings go together: the longest first, up to the budget.
-    private nonisolated func plan(_ lengths: [Int]) -> [[Int]] {
-        let budget = Int(batchSeconds * Double(AudioFile.modelSampleRate))
-        let order = lengths.indices.sorted { (lengths[$1], $0) < (lengths[$0], $1) }
-        var batches: [[Int]] = []
-        var sum = 0
-        for index in order {
-            if let last = batches.indices.last, sum + lengths[index] <= budget {
-                batches[last].append(index)
-                sum += lengths[index]
-            } else {
-                batches.append([index])
-                sum = lengths[index]
-            }
-        }
-        return batches
-    }
-
-    private nonisolated func load(_ recordings: [Recording]) -> Task<[Result<[Float], any Error>], Never> {
-        let (normalizes, needed) = (normalizesInput, configuration.convFeatureLayers.receptiveField)
-        return Task.detached {
-            recordings.map { recording in
-                Result {
-                    try Task.checkCancellation()
-                    let samples = try recording.load()
-                    guard samples.count >= needed else {
-                        throw RecognitionError.tooShort(
-                            recording: recording.name, samples: samples.count, needed: needed)
+            ).makeIterator()
+            for piece in group {
+                switch piece {
+                case .window(let index, let window):
+                    unfinished[index, default: []].append(rows.next() ?? [])
+                    frames += window.kept.count
+                case .end(let index, let samples):
+                    let parts = unfinished.removeValue(forKey: index) ?? []
+                    results[index] = samples.flatMap { samples in
+                        Result {
+                            Outputs(
+                                values: try (parts.first ?? []).indices.map { stage in
+                                    try .concatenate(parts.map { $0[stage] })
+                                }, frames: configuration.convFeatureLayers.frames(samples: samples))
+                        }
                     }
-                    return normalizes ? normalized(samples) : samples
+                    done += 1
                 }
             }
+            progress?(done, Double(frames) / frameRate)
         }
     }
 }

@@ -41,6 +41,31 @@ struct PrecisionOptions: ParsableArguments {
     var precision = ModelPrecision.Mode.fp32
 }
 
+/// How recordings go through a model.
+struct PassOptions: ParsableArguments {
+    @Option(help: "Seconds of audio that go through the model at once.")
+    var batchSeconds = 60.0
+
+    @Option(help: "The longest pass in seconds; longer recordings are cut into windows that overlap.")
+    var windowSeconds = WindowOptions().seconds
+
+    @Option(help: "Seconds of audio that neighbouring windows share.")
+    var overlapSeconds = WindowOptions().overlap
+
+    func validate() throws {
+        // Not a number is not more than 0 either.
+        guard batchSeconds > 0, windowSeconds > 0 else {
+            throw ValidationError("--batch-seconds and --window-seconds must be more than 0.")
+        }
+        guard overlapSeconds >= 0, overlapSeconds <= windowSeconds / 2 else {
+            throw ValidationError("--overlap-seconds must be from 0 to half of --window-seconds.")
+        }
+    }
+
+    /// How long recordings are cut.
+    var windows: WindowOptions { WindowOptions(seconds: windowSeconds, overlap: overlapSeconds) }
+}
+
 /// Which model recognises.
 struct CheckpointOptions: ParsableArguments {
     @Option(
@@ -59,6 +84,8 @@ struct CheckpointOptions: ParsableArguments {
 
     @OptionGroup var precision: PrecisionOptions
 
+    @OptionGroup var passes: PassOptions
+
     /// The model put to use.
     ///
     /// - Parameters:
@@ -72,6 +99,7 @@ struct CheckpointOptions: ParsableArguments {
         try Recognizer(
             checkpoint: fileURL(checkpoint), dictionary: dictionary.map(fileURL),
             architectureFrom: architectureFrom.map(fileURL), device: device,
+            batchSeconds: passes.batchSeconds, windows: passes.windows,
             precision: ModelPrecision(precision.precision), decoder: decoder)
     }
 }

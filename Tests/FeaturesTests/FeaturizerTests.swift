@@ -100,14 +100,16 @@ import Wav2Vec2
             let recording = Recording(samples: SmallModels.samples(16_000 * 27 + 99, seed: 1))
             let request = FeatureRequest([.extractor, .transformer(2), .context])
             let whole = try await Featurizer(checkpoint: checkpoint).features([recording], request)[0].get()
-            let cut = try await Featurizer(checkpoint: checkpoint, windowSeconds: 20.2)
+            let cut = try await Featurizer(checkpoint: checkpoint, windows: WindowOptions(seconds: 12.2, overlap: 6))
                 .features([recording], request)[0].get()
             #expect(cut.map(\.frames) == [1350, 338, 1350] && whole.map(\.frames) == cut.map(\.frames))
             let errors = try zip(cut, whole).map { try relativeError($0.values, $1.values) }
             #expect(errors[0] < 1e-5)
             // Attention reaches all of a recording: what is cut differs, and is the same place's all the same.
             #expect(errors[1] > 0 && errors[1] < 0.3 && errors[2] < 0.3, "\(errors)")
-            #expect(throws: FeatureError.self) { try Featurizer(checkpoint: checkpoint, windowSeconds: 10) }
+            #expect(throws: RecognitionError.self) {
+                try Featurizer(checkpoint: checkpoint, windows: WindowOptions(seconds: 10, overlap: 7))
+            }
         }
     }
 

@@ -11,7 +11,10 @@ struct AudioSelection: ParsableArguments {
     var manifest: String?
 
     @Argument(
-        help: "Recordings (WAV, FLAC, Ogg, Opus, MP3, others through ffmpeg) or folders of them, without --manifest.",
+        help: """
+            Recordings (WAV, FLAC, Ogg, Opus, MP3, others through ffmpeg), folders of them, or - for standard input, \
+            in place of a manifest.
+            """,
         completion: .file())
     var files: [String] = []
 
@@ -26,7 +29,7 @@ struct AudioSelection: ParsableArguments {
     /// - Returns: At least one; what is wrong with a file is found when its turn comes.
     /// - Throws: What is wrong with the manifest.
     func recordings() throws -> [SelectedRecording] {
-        guard let manifest else { return try files.flatMap(recordings) }
+        guard let manifest else { return try named() }
         let list = try Manifest.read(fileURL(manifest))
         try list.validate()
         return (0..<list.count).map { index in
@@ -38,16 +41,12 @@ struct AudioSelection: ParsableArguments {
         }
     }
 
-    private func recordings(_ path: String) throws -> [SelectedRecording] {
-        var isFolder: ObjCBool = false
-        let exists = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
-        let paths = exists && isFolder.boolValue ? try audioFiles(in: path) : [path]
-        return paths.map { file in
-            let name = paths == [path] ? fileURL(file).lastPathComponent : String(file.dropFirst(path.count))
-            let identifier = (name as NSString).deletingPathExtension.trimmingCharacters(in: ["/"])
-            return SelectedRecording(
-                source: FeatureSource(identifier: identifier, audio: fileURL(file).path), place: "",
-                recording: Result { try Recording(contentsOf: fileURL(file)) })
+    private func named() throws -> [SelectedRecording] {
+        let inputs = try TranscriptionInputs(files: files, lists: [])
+        return zip(inputs.entries, inputs.outputNames()).map { entry, name in
+            SelectedRecording(
+                source: FeatureSource(identifier: name, audio: entry.root == nil ? "-" : fileURL(entry.path).path),
+                place: "", recording: Result { try entry.recording() })
         }
     }
 }
@@ -60,20 +59,4 @@ struct SelectedRecording {
     var place: String
     /// The recording, unless its header cannot be read.
     var recording: Result<Recording, any Error>
-}
-
-/// The audio files of a folder and its subfolders.
-///
-/// - Parameter folder: The folder.
-/// - Returns: Their paths in alphabetical order, beginning with the folder's.
-/// - Throws: `CorpusError.noAudio`.
-func audioFiles(in folder: String) throws -> [String] {
-    let wanted = Set(ManifestBuilder.defaultExtensions)
-    let found = (FileManager.default.enumerator(atPath: folder)?.allObjects ?? []).compactMap { $0 as? String }
-        .filter { path in
-            let file = fileURL(path)
-            return !file.lastPathComponent.hasPrefix(".") && wanted.contains(file.pathExtension.lowercased())
-        }
-    if found.isEmpty { throw CorpusError.noAudio(folder: folder, extensions: ManifestBuilder.defaultExtensions) }
-    return found.sorted().map { (folder as NSString).appendingPathComponent($0) }
 }

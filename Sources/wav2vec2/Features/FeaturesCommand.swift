@@ -21,19 +21,11 @@ struct FeatureModelOptions: ParsableArguments {
         help: "A checkpoint of the same architecture, for a .pt file that does not say its own.", completion: .file())
     var architectureFrom: String?
 
-    @Option(help: "At most this many seconds of audio go through the model at once.")
-    var batchSeconds = 60.0
+    @OptionGroup var precision: PrecisionOptions
 
-    @Option(help: "Longer recordings, in seconds, go through the model in windows of this length, 10 s overlapping.")
-    var window = 40.0
+    @OptionGroup(title: "Long recordings and batches") var passes: PassOptions
 
     @OptionGroup var compute: ComputeOptions
-
-    func validate() throws {
-        guard batchSeconds >= 0, batchSeconds <= 1e6 else {
-            throw ValidationError("--batch-seconds is \(batchSeconds); it must be from 0 to 1000000.")
-        }
-    }
 
     /// The model put to use.
     func featurizer() throws -> Featurizer {
@@ -44,7 +36,8 @@ struct FeatureModelOptions: ParsableArguments {
         try compute.apply()
         return try Featurizer(
             checkpoint: fileURL(checkpoint), architectureFrom: architectureFrom.map(fileURL), device: compute.device,
-            batchSeconds: batchSeconds, windowSeconds: window)
+            batchSeconds: passes.batchSeconds, windows: passes.windows,
+            precision: ModelPrecision(precision.precision))
     }
 }
 
@@ -124,7 +117,8 @@ struct FeaturesCommand: AsyncParsableCommand {
         options.format = format ?? .npy
         options.element = dtype
         options.resumes = resume
-        options.window = model.window
+        options.windows = model.passes.windows
+        options.precision = model.precision.precision.rawValue
         let writer = try FeatureWriter(
             fileURL(output), sources: recordings.map(\.source), request, of: featurizer, options: options)
         var run = RecordingRun("features", recordings)

@@ -28,12 +28,12 @@ struct RecordingRun {
     /// - Parameters:
     ///   - isolation: The caller's actor.
     ///   - done: The numbers of recordings for which nothing is to be done.
-    ///   - work: Does a group; calls its second argument with the numbers of recordings that are done.
+    ///   - work: Does a group; calls its second argument with the recordings of it that are done, and the seconds.
     ///   - body: Gets each recording's number and what came of it, in order; nil where nothing could.
     /// - Throws: What the closures throw.
     mutating func forEach<Value: Sendable>(
         isolation: isolated (any Actor)? = #isolation, skipping done: Set<Int> = [],
-        _ work: ([Recording], @escaping @Sendable ([Int]) -> Void) async throws -> [Result<Value, any Error>],
+        _ work: ([Recording], @escaping @Sendable (Int, Double) -> Void) async throws -> [Result<Value, any Error>],
         _ body: (Int, Value?) throws -> Void
     ) async throws {
         let todo = recordings.indices.filter { !done.contains($0) }
@@ -49,8 +49,9 @@ struct RecordingRun {
             } while end < todo.count && end - start < 256 && sum + lengths[todo[end]] <= Self.groupSeconds
             let group = todo[start..<end]
             let opened = group.filter { (try? recordings[$0].recording.get()) != nil }
-            var results = try await work(opened.compactMap { try? recordings[$0].recording.get() }) { done in
-                progress.add(done.count, seconds: done.reduce(0) { $0 + lengths[opened[$1]] })
+            let before = progress.state
+            var results = try await work(opened.compactMap { try? recordings[$0].recording.get() }) { count, seconds in
+                progress.show(before.count + count, seconds: before.seconds + seconds)
             }.makeIterator()
             for index in group {
                 let result = recordings[index].recording.flatMap { _ in
@@ -93,12 +94,10 @@ struct RecordingRun {
             self.seconds = seconds
         }
 
-        func add(_ count: Int, seconds more: Double) {
-            let (count, audio) = done.withLock { done in
-                done.count += count
-                done.seconds += more
-                return done
-            }
+        var state: (count: Int, seconds: Double) { done.withLock { $0 } }
+
+        func show(_ count: Int, seconds audio: Double) {
+            done.withLock { $0 = (count, audio) }
             let elapsed = (ContinuousClock.now - began) / .seconds(1)
             let rate = audio / max(elapsed, 1e-9)
             Console.progress(

@@ -45,7 +45,7 @@ struct UnitOutput: ParsableArguments {
     /// - Throws: What goes wrong.
     func write(
         _ run: inout RecordingRun, symbols: some Sequence<String>, isolation: isolated (any Actor)? = #isolation,
-        _ work: ([Recording], @escaping @Sendable ([Int]) -> Void) async throws -> [Result<[String], any Error>]
+        _ work: ([Recording], @escaping @Sendable (Int, Double) -> Void) async throws -> [Result<[String], any Error>]
     ) async throws {
         let writer = try output.map { try UnitWriter(fileURL($0), format: format) }
         if let dictionary { try UnitWriter.write(dictionary: symbols, to: fileURL(dictionary)) }
