@@ -127,9 +127,8 @@ let package = Package(
         .testTarget(
             name: "CommandLineTests",
             dependencies: [
-                "wav2vec2", "Training", "Features", "Recognition", "Interchange", "Wav2Vec2", "Torch", "Cluster", "Audio",
-                "Fetching",
-                "TestServer", "TestSupport",
+                "wav2vec2", "Training", "Features", "Recognition", "Interchange", "Wav2Vec2", "Torch", "Cluster",
+                "Audio", "Fetching", "TestServer", "TestSupport",
             ],
             swiftSettings: strict),
     ],

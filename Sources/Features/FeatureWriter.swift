@@ -151,7 +151,8 @@ public final class FeatureWriter {
         settings = FeatureSettings(
             checkpoint: featurizer.fingerprint, layers: request.layers.map(\.description).joined(separator: ","),
             pool: request.pooling.rawValue, upsample: String(request.upsamples), precision: options.precision,
-            dtype: options.element.rawValue, format: format.rawValue, windows: "\(options.windows.seconds) s, \(options.windows.overlap) s shared")
+            dtype: options.element.rawValue, format: format.rawValue,
+            windows: "\(options.windows.seconds) s, \(options.windows.overlap) s shared")
         spool = isFolder ? nil : try Spool(beside: output)
         try requireDistinctNames()
         if format == .npy { try requireOneArray() }

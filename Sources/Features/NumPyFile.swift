@@ -55,7 +55,9 @@ public enum NumPyFile {
         let file = try MappedFile(path: url.path)
         let (shape, element, start) = try parse(file, path: url.path)
         let tensor = try Tensor.empty(shape, dtype: element.dtype)
-        try tensor.withUnsafeMutableBytes { $0.copyMemory(from: UnsafeRawBufferPointer(rebasing: file.bytes[start...])) }
+        try tensor.withUnsafeMutableBytes { memory in
+            memory.copyMemory(from: UnsafeRawBufferPointer(rebasing: file.bytes[start...]))
+        }
         return tensor
     }
 

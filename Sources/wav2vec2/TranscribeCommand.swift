@@ -21,6 +21,10 @@ struct TranscribeCommand: AsyncParsableCommand {
             Recordings of hours are cut where it is quiet into windows that overlap, and read as they are needed. \
             'wav2vec2 launch' spreads the work over several processes.
 
+            --live writes down raw audio from standard input while it comes, a line at every pause; what is written \
+            does not change any more. On a terminal the words since the last pause are shown and redrawn; with --json \
+            they are events as well.
+
             What cannot be read is named on standard error; the others are transcribed all the same, and the exit code \
             is 65.
 
@@ -29,6 +33,7 @@ struct TranscribeCommand: AsyncParsableCommand {
               wav2vec2 transcribe --checkpoint best --format json recordings > words.jsonl
               wav2vec2 transcribe --checkpoint best --format srt --output subtitles films/*.m4a
               curl -s https://example.org/talk.ogg | wav2vec2 transcribe --checkpoint best -
+              arecord -q -t raw -f S16_LE -r 16000 | wav2vec2 transcribe --checkpoint best --live
             """)
 
     @OptionGroup var model: CheckpointOptions
@@ -36,7 +41,7 @@ struct TranscribeCommand: AsyncParsableCommand {
     @Option(help: "What is written: \(TranscriptFormat.allCases.map(\.rawValue).joined(separator: ", ")).")
     var format: TranscriptFormat?
 
-    @Flag(help: "The same as --format json.")
+    @Flag(help: "The same as --format json; with --live one event a line.")
     var json = false
 
     @Option(help: "A folder for one file a recording; made if need be.", completion: .directory)
@@ -48,6 +53,8 @@ struct TranscribeCommand: AsyncParsableCommand {
     @Option(help: "A text file with recordings or folders, one a line; - is standard input.", completion: .file())
     var list: [String] = []
 
+    @OptionGroup(title: "Live input") var liveInput: LiveInputOptions
+
     @OptionGroup(title: "Decoding") var decoding: DecodingOptions
 
     @OptionGroup var compute: ComputeOptions
@@ -57,11 +64,23 @@ struct TranscribeCommand: AsyncParsableCommand {
         completion: .file())
     var files: [String] = []
 
+    private static let launched = ValidationError(
+        "Standard input goes to one process only; leave 'wav2vec2 launch' out.")
+
     private var chosenFormat: TranscriptFormat { format ?? (json ? .json : .text) }
 
     func validate() throws {
         if json, let format, format != .json {
             throw ValidationError("--json and --format \(format.rawValue) exclude each other.")
+        }
+        if liveInput.live {
+            guard files.allSatisfy({ $0 == "-" }), list.isEmpty, output == nil else {
+                throw ValidationError("--live reads standard input and writes standard output, and nothing else.")
+            }
+            guard [.text, .json].contains(chosenFormat) else {
+                throw ValidationError("--live writes text or json, not \(chosenFormat.rawValue).")
+            }
+            return
         }
         if files.isEmpty && list.isEmpty {
             throw ValidationError("Name recordings, folders, - for standard input, or a --list.")
@@ -79,10 +98,15 @@ struct TranscribeCommand: AsyncParsableCommand {
     /// Gives the number of inputs that could not be transcribed; 0 in processes that leave speaking to another one.
     private func run(among cluster: Cluster?) async throws -> Int {
         try compute.apply()
-        let isLeader = cluster?.isLeader ?? true
-        if cluster != nil && (files + list).contains("-") {
-            throw ValidationError("Standard input goes to one process only; leave 'wav2vec2 launch' out.")
+        if liveInput.live {
+            guard cluster == nil else { throw Self.launched }
+            try await liveInput.run(asJSON: chosenFormat == .json) {
+                try model.recognizer(device: compute.device, decoder: decoding.recognitionDecoder)
+            }
+            return 0
         }
+        let isLeader = cluster?.isLeader ?? true
+        if cluster != nil && (files + list).contains("-") { throw Self.launched }
         let inputs = try TranscriptionInputs(files: files, lists: list)
         let writer =
             isLeader

@@ -137,8 +137,9 @@ import Wav2Vec2
         #expect(try layers("2") == [.transformer(2)])
         #expect(try layers("1-3") == [.transformer(1), .transformer(2), .transformer(3)])
         #expect(try layers("all") == (0...3).map(FeatureLayer.transformer))
-        #expect(try layers("extractor, 3,0-1,3,context,normalized")
-            == [.extractor, .transformer(3), .transformer(0), .transformer(1), .context, .normalized])
+        #expect(
+            try layers("extractor, 3,0-1,3,context,normalized")
+                == [.extractor, .transformer(3), .transformer(0), .transformer(1), .context, .normalized])
         for bad in ["", "x", "3-1", "1-", "-1", "1,,2", "1--2", "+1", "99999999999999999999", "1.5"] {
             #expect(throws: FeatureError.self, "\(bad)") { try LayerSelection(bad) }
         }

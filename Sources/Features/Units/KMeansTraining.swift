@@ -114,7 +114,10 @@ private struct Run {
         centroids = try start()
         var step = 0
         if total > options.batchSize {
-            try learn { step += 1; progress(step, $0) }
+            try learn { inertia in
+                step += 1
+                progress(step, inertia)
+            }
         }
         // A last pass always measures; the ones before move the centres to the means.
         var previous = Double.infinity

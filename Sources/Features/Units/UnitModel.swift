@@ -1,7 +1,7 @@
 import Foundation
 import Torch
 
-/// Clusters of a model's features, whose numbers serve as pseudo-phonemes, as HuBERT's (Hsu et al. 2021).
+/// Clusters of a model's features, whose numbers serve as pseudo-phonemes.
 ///
 /// The file is a safetensors file with `centroids` [clusters, dimension] and `sizes`, and in its metadata the layer and
 /// the fingerprint of the model.

@@ -1,7 +1,8 @@
 import Foundation
 
-/// How well units go with phones: HuBERT's three figures (Hsu et al. 2021, section IV-C).
+/// How well units go with phones: HuBERT's three figures.
 ///
+/// Source: Hsu et al. 2021, "HuBERT: Self-Supervised Speech Representation Learning by Masked Prediction of Hidden Units".
 /// All of them come from how often each phone y and unit z fall on the same frame, p(y, z).
 public struct UnitQuality: Sendable, Equatable {
     /// For each phone and unit, on how many frames both are; absent pairs have none.
@@ -36,10 +37,14 @@ public struct UnitQuality: Sendable, Equatable {
     /// How many different units there are.
     public var units: Int { unitCounts.count }
 
-    /// How often a unit's most frequent phone is the right one: Σ_z max_y p(y, z). More units make it rise.
+    /// How often a unit's most frequent phone is the right one: Σ_z max_y p(y, z).
+    ///
+    /// More units make it rise.
     public var phonePurity: Double? { share { $0.unit } }
 
-    /// How often a phone's most frequent unit is the one that the frame has: Σ_y max_z p(y, z). More units make it fall.
+    /// How often a phone's most frequent unit is the one that the frame has: Σ_y max_z p(y, z).
+    ///
+    /// More units make it fall.
     public var clusterPurity: Double? { share { $0.phone } }
 
     private func share(_ key: (Pair) -> String) -> Double? {

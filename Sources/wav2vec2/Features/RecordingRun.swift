@@ -100,9 +100,11 @@ struct RecordingRun {
             done.withLock { $0 = (count, audio) }
             let elapsed = (ContinuousClock.now - began) / .seconds(1)
             let rate = audio / max(elapsed, 1e-9)
+            // The last fraction of a frame is never heard.
+            let left = count == total ? 0 : max(0, seconds - audio) / max(rate, 1e-9)
             Console.progress(
                 "\(command): \(count) of \(total) recordings · \(decimal(rate, 1)) times real time · ETA "
-                    + ByteText.duration(max(0, seconds - audio) / max(rate, 1e-9)))
+                    + ByteText.duration(left))
         }
     }
 }
