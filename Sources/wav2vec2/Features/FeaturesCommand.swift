@@ -72,8 +72,8 @@ struct FeaturesCommand: AsyncParsableCommand {
 
             Examples:
               wav2vec2 features --checkpoint best speech.flac --layer 6 --output speech.npy
-              wav2vec2 features --checkpoint best --manifest train.tsv --layer 4-9 --output feats
-              wav2vec2 features --checkpoint best recordings --pool mean --output vectors.npy
+              wav2vec2 features --checkpoint best --manifest a.tsv --layer 4-9 --output feats
+              wav2vec2 features --checkpoint best folder --pool mean --output vectors.npy
             """)
 
     @OptionGroup var audio: AudioSelection
@@ -83,16 +83,16 @@ struct FeaturesCommand: AsyncParsableCommand {
     @Option(help: "Which layers: such as 6, 4-9, 0,6,context, extractor, normalized, all.")
     var layer = "context"
 
-    @Option(help: "One vector a recording in place of its frames: \(list(Pooling.allCases)).")
+    @Option(help: "One vector a recording in place of its frames.")
     var pool = Pooling.none
 
     @Flag(help: "Repeat the frames of an Hourglass's shortened layers, to the rate of the others.")
     var upsample = false
 
-    @Option(help: "The form of a folder's files: \(list(FeatureWriter.Format.allCases)). (default: npy)")
+    @Option(help: "The form of a folder's files; npy where nothing is said.")
     var format: FeatureWriter.Format?
 
-    @Option(help: "The type of the numbers: \(list(NumPyFile.Element.allCases)).")
+    @Option(help: "The type of the numbers.")
     var dtype = NumPyFile.Element.float32
 
     @Option(help: "A folder, or a file that ends in .npy or .safetensors.", completion: .file())
@@ -131,9 +131,4 @@ struct FeaturesCommand: AsyncParsableCommand {
         Console.error("features: \(run.summary): \(output)")
         try run.end()
     }
-}
-
-/// The names of all cases of an option, for its help.
-func list<Choice: RawRepresentable<String>>(_ choices: [Choice]) -> String {
-    choices.map(\.rawValue).joined(separator: ", ")
 }

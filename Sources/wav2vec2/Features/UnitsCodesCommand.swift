@@ -26,7 +26,7 @@ struct UnitsCodesCommand: AsyncParsableCommand {
 
     @OptionGroup var model: FeatureModelOptions
 
-    @Option(help: "How the groups' entries are written: \(list(Groups.allCases)).")
+    @Option(help: "How the groups' entries are written.")
     var groups = Groups.joined
 
     @OptionGroup var output: UnitOutput

@@ -17,8 +17,8 @@ struct UnitsTrainCommand: AsyncParsableCommand {
             'units apply' refuses another model.
 
             Examples:
-              wav2vec2 units train --checkpoint best --manifest train.tsv --layer 6 --clusters 100 \\
-                  --output units.safetensors
+              wav2vec2 units train --checkpoint best --manifest train.tsv \\
+                  --layer 6 --clusters 100 --output units.safetensors
             """)
 
     @OptionGroup var audio: AudioSelection
