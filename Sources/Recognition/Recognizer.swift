@@ -103,12 +103,7 @@ public actor Recognizer {
         self.frameSeconds = frameSeconds
         normalizesInput = normalizes
         shortestSamples = layers.receptiveField
-        // Far beyond any recording, and far from overflow.
-        let most = 1e12
-        let longest = max(4, Int(min(windows.seconds / frameSeconds, most)))
-        self.windows = Windows(
-            layers: layers, longest: longest,
-            context: min(longest / 4, Int(min(windows.overlap / frameSeconds / 2, most))))
+        self.windows = Windows(windows, layers: layers)
         transcriber = CTCTranscriber(symbols: symbols, frameSeconds: frameSeconds, decoder: try decoder(symbols))
     }
 
