@@ -227,8 +227,9 @@ public actor Recognizer {
         }
     }
 
-    /// An empty array for a recording's log-probabilities: growing to those of hours would copy them again and again, and
-    /// take three times their room. What a header promises is believed up to ten hours.
+    /// An empty array with room for a recording's log-probabilities, so that those of hours are not copied as it grows.
+    ///
+    /// What a header promises is believed up to ten hours.
     private nonisolated func room(for recording: Recording) -> [Float] {
         let frames = min(windows.layers.frames(samples: recording.sampleCount), Int(36_000 / frameSeconds))
         var values: [Float] = []
