@@ -213,7 +213,8 @@ public actor Recognizer {
             for piece in group {
                 switch piece {
                 case .window(let index, let window):
-                    unfinished[index, default: []].append(contentsOf: scores.next() ?? [])
+                    if unfinished[index] == nil { unfinished[index] = room(for: recordings[index]) }
+                    unfinished[index]?.append(contentsOf: scores.next() ?? [])
                     frames += window.kept.count
                 case .end(let index, let samples):
                     let values = unfinished.removeValue(forKey: index) ?? []
@@ -224,6 +225,16 @@ public actor Recognizer {
             progress?(done)
             heard?(Double(frames) * frameSeconds)
         }
+    }
+
+    /// An empty array with room for a recording's log-probabilities, so that those of hours are not copied as it grows.
+    ///
+    /// What a header promises is believed up to ten hours.
+    private nonisolated func room(for recording: Recording) -> [Float] {
+        let frames = min(windows.layers.frames(samples: recording.sampleCount), Int(36_000 / frameSeconds))
+        var values: [Float] = []
+        values.reserveCapacity(max(0, frames) * symbols.count)
+        return values
     }
 
     /// Runs the model over windows at once; gives [frames, labels] of the frames that each keeps.
