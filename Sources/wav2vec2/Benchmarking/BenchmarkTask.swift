@@ -43,9 +43,9 @@ private final class Update {
         self.sums = try sums.map { try GradientSums(parameters, $0) }
     }
 
-    func callAsFunction(_ loss: Tensor, sampleSize: Int) throws {
+    func callAsFunction(_ loss: Tensor, sampleSize: Int, unused: Set<String> = []) throws {
         sums?.noteForwardEnd()
-        try sums?.begin()
+        sums?.begin(unused: unused)
         try loss.backward()
         try sums?.finish()
         let norm = try gradientNorm([parameters]) / Double(sampleSize)
@@ -112,12 +112,12 @@ final class PretrainingBenchmark: BenchmarkTask {
         let plan = SubBatchPlan(
             utterances: 0..<samples.count, mask: mask, negatives: negatives,
             noise: .drawn(try Generator(seed: gumbel.seed(), device: device)))
+        let pass = ForwardPass.training(seed: seed, update: number)
         let losses = try model(
             audio, lengths: samples, plans: [plan],
-            temperature: TemperatureSchedule(configuration.latentTemp).temperature(update: number),
-            .training(seed: seed, update: number))[0]
+            temperature: TemperatureSchedule(configuration.latentTemp).temperature(update: number), pass)[0]
         maskedFrames = losses.sampleSize
-        try update(losses.total, sampleSize: losses.sampleSize)
+        try update(losses.total, sampleSize: losses.sampleSize, unused: model.model.droppedParameters(pass))
     }
 }
 

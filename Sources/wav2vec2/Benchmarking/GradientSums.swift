@@ -60,8 +60,8 @@ final class GradientSums {
 
     func noteEnd() { times.end = .now }
 
-    func begin() throws {
-        if mode != .never { reducer?.begin(overlapping: mode == .during) }
+    func begin(unused: Set<String>) {
+        if mode != .never { reducer?.begin(unused: unused, overlapping: mode == .during) }
     }
 
     func finish() throws {
