@@ -6,7 +6,8 @@ public enum RecognitionError: Error, Equatable, Sendable, CustomStringConvertibl
     case dictionarySize(dictionary: String, symbols: Int, labels: Int)
     /// The audio is longer than expected in samples, or shorter.
     case lengthMismatch(recording: String, expected: Int, found: Int)
-
+    /// Recordings cannot be cut into windows of this length, in seconds, with this overlap.
+    case badWindows(seconds: Double, overlap: Double)
     /// Another process could not recognise a recording; its sentence.
     case inAnotherProcess(String)
 
@@ -20,6 +21,9 @@ public enum RecognitionError: Error, Equatable, Sendable, CustomStringConvertibl
                 + "use the dictionary that it was fine-tuned with."
         case .lengthMismatch(let recording, let expected, let found):
             "\(recording): has \(found) samples at 16 kHz where \(expected) were announced; make the manifest anew."
+        case .badWindows(let seconds, let overlap):
+            "windows of \(seconds) s that share \(overlap) s cannot be cut: a window needs a length, and its neighbours may "
+                + "share at most half of it."
         case .inAnotherProcess(let sentence): sentence
         }
     }

@@ -45,9 +45,9 @@ public struct TimelineChart: Sendable {
     /// The unit of time.
     public var unit: String
 
-    private static let width = 860.0
+    private static let width = 880.0
     private static let left = 130.0
-    private static let right = 20.0
+    private static let right = 40.0
     private static let row = 14.0
 
     /// Makes a chart.
@@ -93,7 +93,7 @@ public struct TimelineChart: Sendable {
                 + "<text class=\"tick\" x=\"\(place)\" y=\"\(Markup.coordinate(y + 16))\" text-anchor=\"middle\">"
                 + "\(axis.label(tick, format: .number)) \(Markup.escaped(unit))</text>"
         }
-        let room = (Self.width - Self.left) / Double(max(1, legend.count))
+        let room = (Self.width - Self.left - Self.right) / Double(max(1, legend.count))
         let keys = legend.enumerated().map { index, name in
             let place = Self.left + Double(index) * room
             return "<rect class=\"bar c\(index % Palette.count)\" x=\"\(Markup.coordinate(place))\" y=\"55\" "

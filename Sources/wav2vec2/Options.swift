@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Recognition
 import Torch
+import Wav2Vec2
 
 extension Device: ExpressibleByArgument {
     /// Reads `cpu`, `cuda` or `cuda:N`.
@@ -32,6 +33,39 @@ struct ComputeOptions: ParsableArguments {
     }
 }
 
+extension ModelPrecision.Mode: ExpressibleByArgument {}
+
+/// In which number formats a model computes when it is used.
+struct PrecisionOptions: ParsableArguments {
+    @Option(help: "Number format of the model. On a CPU tf32 is fp32, and fp16 and bf16 are slow.")
+    var precision = ModelPrecision.Mode.fp32
+}
+
+/// How recordings go through a model.
+struct PassOptions: ParsableArguments {
+    @Option(help: "Seconds of audio that go through the model at once.")
+    var batchSeconds = 60.0
+
+    @Option(help: "The longest pass in seconds; longer recordings are cut into windows that overlap.")
+    var windowSeconds = WindowOptions().seconds
+
+    @Option(help: "Seconds of audio that neighbouring windows share.")
+    var overlapSeconds = WindowOptions().overlap
+
+    func validate() throws {
+        // Not a number is not more than 0 either.
+        guard batchSeconds > 0, windowSeconds > 0 else {
+            throw ValidationError("--batch-seconds and --window-seconds must be more than 0.")
+        }
+        guard overlapSeconds >= 0, overlapSeconds <= windowSeconds / 2 else {
+            throw ValidationError("--overlap-seconds must be from 0 to half of --window-seconds.")
+        }
+    }
+
+    /// How long recordings are cut.
+    var windows: WindowOptions { WindowOptions(seconds: windowSeconds, overlap: overlapSeconds) }
+}
+
 /// Which model recognises.
 struct CheckpointOptions: ParsableArguments {
     @Option(
@@ -48,6 +82,10 @@ struct CheckpointOptions: ParsableArguments {
         help: "A checkpoint of the same architecture, for a .pt file that does not say its own.", completion: .file())
     var architectureFrom: String?
 
+    @OptionGroup var precision: PrecisionOptions
+
+    @OptionGroup var passes: PassOptions
+
     /// The model put to use.
     ///
     /// - Parameters:
@@ -60,7 +98,9 @@ struct CheckpointOptions: ParsableArguments {
     ) throws -> Recognizer {
         try Recognizer(
             checkpoint: fileURL(checkpoint), dictionary: dictionary.map(fileURL),
-            architectureFrom: architectureFrom.map(fileURL), device: device, decoder: decoder)
+            architectureFrom: architectureFrom.map(fileURL), device: device,
+            batchSeconds: passes.batchSeconds, windows: passes.windows,
+            precision: ModelPrecision(precision.precision), decoder: decoder)
     }
 }
 

@@ -22,23 +22,8 @@ struct ScalingCommand: AsyncParsableCommand {
               wav2vec2 benchmark scaling --model --network-bandwidth 25 --network-latency 10
             """)
 
-    /// Numbers of processes such as `1,2,4`.
-    struct Counts: ExpressibleByArgument {
-        var values: [Int]
-
-        init(_ values: [Int]) { self.values = values }
-
-        init?(argument: String) {
-            let values = argument.split(separator: ",", omittingEmptySubsequences: false).map { Int($0) ?? 0 }
-            guard !values.isEmpty, values.allSatisfy({ (1...64).contains($0) }) else { return nil }
-            self.values = values
-        }
-
-        var defaultValueDescription: String { values.map(String.init).joined(separator: ",") }
-    }
-
     @Option(help: "Numbers of processes to launch, from 1 to 64 each.")
-    var processes = Counts([1, 2])
+    var processes = CountList([1, 2])
 
     @OptionGroup var shape: BenchmarkShapeOptions
 
@@ -117,7 +102,7 @@ struct ScalingCommand: AsyncParsableCommand {
 
     private func write(_ measurements: [ScalingMeasurement]) throws {
         if let most = measurements.max(by: { $0.processes < $1.processes }) {
-            if let trace { try StepTrace.chrome(most.traces).write(to: fileURL(trace), options: .atomic) }
+            if let trace { try StepTrace.chrome(most.traces).write(to: fileURL(trace)) }
             if let timeline {
                 let hidden = most.hiddenShare.map { "; \(decimal($0 * 100, 0)) % of the sums' time is hidden" } ?? ""
                 let picture = StepTrace.timeline(
