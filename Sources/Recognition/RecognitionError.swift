@@ -15,7 +15,7 @@ public enum RecognitionError: Error, Equatable, Sendable, CustomStringConvertibl
     public var description: String {
         switch self {
         case .tooShort(let recording, let samples, let needed):
-            "\(recording): has \(samples) samples at 16 kHz, and recognition needs at least \(needed); leave it out."
+            "\(recording): has \(samples) samples at 16 kHz, and the model needs at least \(needed); leave it out."
         case .dictionarySize(let dictionary, let symbols, let labels):
             "\(dictionary): gives \(symbols) symbols with the four specials, but the model writes \(labels) labels; "
                 + "use the dictionary that it was fine-tuned with."

@@ -8,8 +8,9 @@ import Wav2Vec2
 
 /// A fine-tuned model put to use: recordings in, words with times and confidences out.
 ///
-///     let recognizer = try Recognizer(checkpoint: URL(fileURLWithPath: "finetuned/best"))
-///     print(try await recognizer.transcribe(URL(fileURLWithPath: "speech.flac")).text)
+///     let recognizer = try Recognizer(checkpoint: URL(filePath: "tuned/best"))
+///     let transcription = try await recognizer.transcribe(URL(filePath: "interview.flac"))
+///     print(transcription.text)
 ///
 /// Recordings are batched by their length, and a result never depends on what shares the batch. Those of more than 40 s
 /// are recognised in overlapping windows, read as they are needed: of recordings of hours only what the next two passes
@@ -102,12 +103,7 @@ public actor Recognizer {
         self.frameSeconds = frameSeconds
         normalizesInput = normalizes
         shortestSamples = layers.receptiveField
-        // Far beyond any recording, and far from overflow.
-        let most = 1e12
-        let longest = max(4, Int(min(windows.seconds / frameSeconds, most)))
-        self.windows = Windows(
-            layers: layers, longest: longest,
-            context: min(longest / 4, Int(min(windows.overlap / frameSeconds / 2, most))))
+        self.windows = Windows(windows, layers: layers)
         transcriber = CTCTranscriber(symbols: symbols, frameSeconds: frameSeconds, decoder: try decoder(symbols))
     }
 

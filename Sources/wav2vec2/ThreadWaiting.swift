@@ -7,7 +7,8 @@ func isLongRunning(_ command: any ParsableCommand.Type) -> Bool {
         PretrainCommand.self, FinetuneCommand.self, EvaluateCommand.self, ReportCommand.self,
         PretrainBenchmarkCommand.self,
         FinetuneBenchmarkCommand.self, InferenceBenchmarkCommand.self, ScalingCommand.self,
-        AlignCommand.self, TranscribeCommand.self, LanguageModelTuneCommand.self,
+        AlignCommand.self, TranscribeCommand.self, LanguageModelTuneCommand.self, FeaturesCommand.self,
+        UnitsCodesCommand.self, UnitsTrainCommand.self, UnitsApplyCommand.self,
     ]
     return commands.contains { $0 == command }
 }

@@ -23,6 +23,7 @@ import Testing
         "benchmark pretrain", "benchmark inference", "benchmark data", "benchmark kernels", "benchmark scaling",
         "report",
         "curves", "doctor", "align", "lm", "lm build", "lm tune", "lm convert", "lm inspect",
+        "features", "units", "units codes", "units train", "units apply", "units quality",
     ])
     func helpIsAsRecorded(command: String) throws {
         let words = command.split(separator: " ").map(String.init)

@@ -124,6 +124,22 @@ import Testing
         }
     }
 
+    @Test func longNoiseAtAnotherRateIsCut() throws {
+        try withTemporaryFolder { folder in
+            let fixture = try Fixture(folder)
+            var chords = [Float](repeating: 0, count: 8_000 * 45)
+            for pitch in [220.0, 277.2, 329.6] {
+                for index in chords.indices { chords[index] += Float(0.2 * sin(pitch * Double(index) / 1_273)) }
+            }
+            let file = folder.appendingPathComponent("music.wav")
+            try AudioFile.write(chords, sampleRate: 8_000, to: file)
+            let outcome = try transcribe(
+                fixture, [file.path, "--json", "--window-seconds", "6", "--overlap-seconds", "2"])
+            #expect(outcome.code == 0, "\(outcome.errors)")
+            #expect(try outcome.json()["duration"] as? Double == 45)
+        }
+    }
+
     /// Root may read everything, so that only other users' tests can tell.
     @Test(.enabled(if: geteuid() != 0)) func unreadableFoldersAreNamed() throws {
         try withTemporaryFolder { folder in

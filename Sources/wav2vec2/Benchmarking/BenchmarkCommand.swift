@@ -231,6 +231,8 @@ private struct BenchmarkReport: Encodable {
     var shape: String
     var medianS: Double
     var minS: Double
+    /// Each of the timed steps.
+    var stepS: [Double]
     var peakRssMb: Double
     var utilisation: Double
     var audioSPerS: Double
@@ -259,6 +261,7 @@ private struct BenchmarkReport: Encodable {
         shape = command.utterances.text
         medianS = median
         minS = times.min() ?? median
+        stepS = times
         peakRssMb = peakResidentMegabytes()
         operations = mean(\.operations)
         peakOperationsPerS = peak
