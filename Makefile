@@ -42,6 +42,7 @@ test: setup
 # The Swift runtime goes into the program, so that an installed program needs no Swift.
 build: setup
 	swift build --configuration release --product wav2vec2 --static-swift-stdlib
+	@[[ ! -e .libtorch/torch/lib/libtorch_cuda.so ]] || Scripts/build-cuda .build/release
 
 lint: setup
 	@Scripts/lint
