@@ -133,33 +133,48 @@ public actor Recognizer {
     /// - Parameters:
     ///   - recordings: What to recognise.
     ///   - progress: Called after every batch with the number of recordings done.
+    ///   - scores: Called with a recording's place and its log-probabilities [frames, labels], row by row, for those
+    ///     who want to keep them.
     /// - Returns: One result a recording, in the order given.
-    /// - Throws: `CancellationError` when the task is cancelled; `TorchError` when the model fails.
+    /// - Throws: `CancellationError` when the task is cancelled; `TorchError` when the model fails; what `scores` throws.
     public nonisolated func transcribe(
-        _ recordings: [Recording], progress: (@Sendable (Int) -> Void)? = nil
+        _ recordings: [Recording], progress: (@Sendable (Int) -> Void)? = nil,
+        scores: ((Int, [Float]) throws -> Void)? = nil
     ) async throws -> [Result<Transcription, any Error>] {
         var results: [Result<Transcription, any Error>?] = Array(repeating: nil, count: recordings.count)
-        try await forEachBatch(recordings, progress: progress) { index, result in
-            results[index] = result.flatMap { logits in
-                Result {
-                    try transcriber.transcribe(
-                        logits.values, duration: Double(logits.samples) / Double(AudioFile.modelSampleRate))
+        try await forEachBatch(recordings, progress: progress) { batch in
+            if let scores {
+                for (index, result) in batch { if let logits = try? result.get() { try scores(index, logits.values) } }
+            }
+            // Decoded side by side: a beam search takes longer than the model on a GPU.
+            let transcriber = transcriber
+            let read = try await concurrentMap(batch.map(\.result)) { result in
+                result.flatMap { logits in
+                    Result {
+                        try transcriber.transcribe(
+                            logits.values, duration: Double(logits.samples) / Double(AudioFile.modelSampleRate))
+                    }
                 }
             }
+            for (index, result) in zip(batch.map(\.index), read) { results[index] = result }
         }
         return results.map { $0 ?? .failure(CancellationError()) }
     }
 
     /// Log-probabilities of the labels in each frame.
     ///
-    /// - Parameter recordings: What to recognise.
+    /// - Parameters:
+    ///   - recordings: What to recognise.
+    ///   - progress: Called after every batch with the number of recordings done.
     /// - Returns: For each recording [frames, labels] row by row, or what is wrong with it.
     /// - Throws: `CancellationError` when the task is cancelled; `TorchError` when the model fails.
     public nonisolated func logProbabilities(
-        _ recordings: [Recording]
+        _ recordings: [Recording], progress: (@Sendable (Int) -> Void)? = nil
     ) async throws -> [Result<[Float], any Error>] {
         var results: [Result<[Float], any Error>?] = Array(repeating: nil, count: recordings.count)
-        try await forEachBatch(recordings, progress: nil) { index, result in results[index] = result.map(\.values) }
+        try await forEachBatch(recordings, progress: progress) { batch in
+            for (index, result) in batch { results[index] = result.map(\.values) }
+        }
         return results.map { $0 ?? .failure(CancellationError()) }
     }
 
@@ -173,7 +188,7 @@ public actor Recognizer {
 
     private nonisolated func forEachBatch(
         _ recordings: [Recording], progress: (@Sendable (Int) -> Void)?,
-        _ body: (Int, Result<Scores, any Error>) -> Void
+        _ body: ([(index: Int, result: Result<Scores, any Error>)]) async throws -> Void
     ) async throws {
         let batches = plan(recordings.map(\.sampleCount))
         var done = 0
@@ -187,14 +202,14 @@ public actor Recognizer {
             ahead = number + 1 < batches.count ? load(batches[number + 1].map { recordings[$0] }) : nil
             let good = loaded.compactMap { try? $0.get() }
             var scores = try await forward(good).makeIterator()
-            for (index, result) in zip(batch, loaded) {
-                body(
-                    index,
-                    result.flatMap { samples in
+            try await body(
+                zip(batch, loaded).map { index, result in
+                    let own = result.flatMap { samples -> Result<Scores, any Error> in
                         guard let values = scores.next() else { return .failure(CancellationError()) }
                         return .success(Scores(values: values, samples: samples.count))
-                    })
-            }
+                    }
+                    return (index, own)
+                })
             done += batch.count
             progress?(done)
         }

@@ -39,14 +39,7 @@ struct CheckpointOptions: ParsableArguments {
         completion: .file())
     var checkpoint: String
 
-    @Option(
-        help: "A fairseq dictionary (dict.ltr.txt) in place of the labels that the checkpoint holds.",
-        completion: .file())
-    var dictionary: String?
-
-    @Option(
-        help: "A checkpoint of the same architecture, for a .pt file that does not say its own.", completion: .file())
-    var architectureFrom: String?
+    @OptionGroup var reading: CheckpointReadingOptions
 
     /// The model put to use.
     ///
@@ -58,10 +51,79 @@ struct CheckpointOptions: ParsableArguments {
     func recognizer(
         device: Device, decoder: sending ([String]) throws -> RecognitionDecoder = { _ in .greedy }
     ) throws -> Recognizer {
+        try reading.recognizer(checkpoint, device: device, decoder: decoder)
+    }
+}
+
+/// How a checkpoint is read that does not say everything itself.
+struct CheckpointReadingOptions: ParsableArguments {
+    @Option(
+        help: "A fairseq dictionary (dict.ltr.txt) in place of the labels that the checkpoint holds.",
+        completion: .file())
+    var dictionary: String?
+
+    @Option(
+        help: "A checkpoint of the same architecture, for a .pt file that does not say its own.", completion: .file())
+    var architectureFrom: String?
+
+    /// A model put to use.
+    ///
+    /// - Parameters:
+    ///   - checkpoint: The checkpoint's path.
+    ///   - device: Where it runs.
+    ///   - decoder: Makes what turns log-probabilities into text from the symbol of each label.
+    /// - Returns: The recognizer.
+    /// - Throws: What is wrong with the checkpoint or the dictionary.
+    func recognizer(
+        _ checkpoint: String, device: Device,
+        decoder: sending ([String]) throws -> RecognitionDecoder = { _ in .greedy }
+    ) throws -> Recognizer {
         try Recognizer(
             checkpoint: fileURL(checkpoint), dictionary: dictionary.map(fileURL),
             architectureFrom: architectureFrom.map(fileURL), device: device, decoder: decoder)
     }
+}
+
+/// What is recognised and by which model: or what a model has made of it already.
+struct RecognitionSourceOptions: ParsableArguments {
+    /// One or the other.
+    enum Source {
+        case model(checkpoint: String, manifest: String)
+        case logits(String)
+    }
+
+    @Option(
+        help: "The fine-tuned model: this program's or Hugging Face's folder, or a .pt file of fairseq or NVIDIA.",
+        completion: .file())
+    var checkpoint: String?
+
+    @OptionGroup var reading: CheckpointReadingOptions
+
+    @Option(
+        help: "The recordings and what is said in them: a fairseq .tsv, JSON lines, or a folder.", completion: .file())
+    var manifest: String?
+
+    @Option(help: "The labels' extension beside a .tsv: ltr spells letters, of any other the symbols are words.")
+    var labels = "ltr"
+
+    @Option(
+        help: "A folder of 'evaluate --save-logits', in place of a model and a manifest: only decoding is done.",
+        completion: .directory)
+    var logits: String?
+
+    /// What was chosen.
+    var source: Source {
+        get throws {
+            switch (checkpoint, manifest, logits) {
+            case (let checkpoint?, let manifest?, nil): return .model(checkpoint: checkpoint, manifest: manifest)
+            case (nil, nil, let logits?): return .logits(logits)
+            default:
+                throw ValidationError("Give either --checkpoint and --manifest, or --logits alone.")
+            }
+        }
+    }
+
+    func validate() throws { _ = try source }
 }
 
 /// A path given on the command line.

@@ -48,7 +48,7 @@ import Testing
             let arpa = try Self.model(fixture)
             let outcome = try run(
                 "evaluate", "--checkpoint", fixture.checkpoint, "--manifest", fixture.manifest, "--lm", arpa,
-                "--lexicon-only", "--token-min-logp", "-20", "--json", "--utterances",
+                "--lexicon-only", "--token-min-logp", "-20", "--json", "--save-predictions",
                 folder.appendingPathComponent("lines").path)
             #expect(outcome.code == 0, "\(outcome.errors)")
             for line in try String(contentsOf: folder.appendingPathComponent("lines"), encoding: .utf8).split(

@@ -22,7 +22,7 @@ struct BenchmarkCommand: ParsableCommand {
             """,
         subcommands: [
             PretrainBenchmarkCommand.self, FinetuneBenchmarkCommand.self, InferenceBenchmarkCommand.self,
-            ScalingCommand.self,
+            ScalingCommand.self, DecodingBenchmarkCommand.self,
         ])
 }
 
