@@ -14,6 +14,16 @@
 
 using namespace bridge;
 
+// LibTorch's matrix products are MKL's, which gives processors that are not Intel's AVX2 kernels only, even where they have
+// AVX-512: half their speed. MKL asks this function, which a program may define in the library's stead.
+extern "C" int mkl_serv_intel_cpu_true(void) {
+#ifdef __x86_64__
+    return __builtin_cpu_is("intel") || __builtin_cpu_supports("avx512f");
+#else
+    return 0;
+#endif
+}
+
 const char *ct_version(void) { return TORCH_VERSION; }
 
 char *ct_configuration(void) {

@@ -58,26 +58,30 @@ public final class Wav2Vec2Model: Module {
             ? featureExtractor(samples, lengths: lengths)
             : withoutGradient { try featureExtractor(samples, lengths: lengths) }
         let scaled = try multiplier > 0 ? raw.scalingGradient(by: multiplier) : raw
-        return Features(raw: scaled, normalized: try norm(scaled), layout: layout)
+        return Features(raw: scaled, normalized: try profiled(.projection) { try norm(scaled) }, layout: layout)
     }
 
     /// From normalised features to the encoder's input, before masking.
     func encoderInput(_ features: Features, _ mode: Mode) throws -> Tensor {
-        let projected = try projection.map { try $0(features.normalized) } ?? features.normalized
-        return try projected.dropout(configuration.dropoutInput, mode)
+        try profiled(.projection) {
+            let projected = try projection.map { try $0(features.normalized) } ?? features.normalized
+            return try projected.dropout(configuration.dropoutInput, mode)
+        }
     }
 
     /// Masks the encoder's input and runs the encoder.
     func context(
         _ input: Tensor, _ layout: RaggedLayout, mask: Mask?, channelsFirst: Bool, _ pass: ForwardPass
     ) throws -> Tensor {
-        let masked =
-            try mask.map { try input.masked($0, layout, embedding: maskEmbedding, channelsFirst: channelsFirst) }
-            ?? input
-        pass.probe?("encoder_input", masked)
-        let context = try encoder(masked, layout, pass)
-        pass.probe?("encoder_out", context)
-        return context
+        try profiled(.elementwise) {
+            let masked =
+                try mask.map { try input.masked($0, layout, embedding: maskEmbedding, channelsFirst: channelsFirst) }
+                ?? input
+            pass.probe?("encoder_input", masked)
+            let context = try encoder(masked, layout, pass)
+            pass.probe?("encoder_out", context)
+            return context
+        }
     }
 
     /// Context vectors of utterances.

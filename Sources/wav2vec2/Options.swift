@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Recognition
 import Torch
+import Wav2Vec2
 
 extension Device: ExpressibleByArgument {
     /// Reads `cpu`, `cuda` or `cuda:N`.
@@ -32,6 +33,17 @@ struct ComputeOptions: ParsableArguments {
     }
 }
 
+extension ModelPrecision.Mode: ExpressibleByArgument {}
+
+/// In which number formats a model computes when it is used.
+struct PrecisionOptions: ParsableArguments {
+    @Option(help: "Number format of the model. On a CPU tf32 is fp32, and fp16 and bf16 are slow.")
+    var precision = ModelPrecision.Mode.fp32
+
+    /// The format's name.
+    var text: String { precision.rawValue }
+}
+
 /// Which model recognises.
 struct CheckpointOptions: ParsableArguments {
     @Option(
@@ -55,7 +67,7 @@ struct CheckpointOptions: ParsableArguments {
     }
 }
 
-/// How a checkpoint is read that does not say everything itself.
+/// How a checkpoint is put to use: what it may not say itself, and in which number formats it computes.
 struct CheckpointReadingOptions: ParsableArguments {
     @Option(
         help: "A fairseq dictionary (dict.ltr.txt) in place of the labels that the checkpoint holds.",
@@ -65,6 +77,8 @@ struct CheckpointReadingOptions: ParsableArguments {
     @Option(
         help: "A checkpoint of the same architecture, for a .pt file that does not say its own.", completion: .file())
     var architectureFrom: String?
+
+    @OptionGroup var precision: PrecisionOptions
 
     /// A model put to use.
     ///
@@ -80,7 +94,8 @@ struct CheckpointReadingOptions: ParsableArguments {
     ) throws -> Recognizer {
         try Recognizer(
             checkpoint: fileURL(checkpoint), dictionary: dictionary.map(fileURL),
-            architectureFrom: architectureFrom.map(fileURL), device: device, decoder: decoder)
+            architectureFrom: architectureFrom.map(fileURL), device: device,
+            precision: ModelPrecision(precision.precision), decoder: decoder)
     }
 }
 

@@ -74,6 +74,19 @@ import Testing
         }
     }
 
+    @Test func decodingIsTimed() throws {
+        let outcome = try run(
+            "benchmark", "decoding", "--utterances", "3", "--seconds", "1", "--sentences", "300", "--repetitions", "1",
+            "--json")
+        #expect(outcome.code == 0, "\(outcome.errors)")
+        let report = try outcome.json()
+        let (rate, time) = (report["utterances_per_s"] as? Double ?? 0, report["median_s"] as? Double ?? 0)
+        #expect(report["utterances"] as? Int == 3 && abs(rate * time - 3) < 1e-9 && report["processor_s"] is Double)
+        // Only a search that has a choice is worth timing.
+        #expect((report["labels_a_frame"] as? Double ?? 0) > 1.5)
+        #expect(try run("benchmark", "decoding", "--sentences", "0").code == 64)
+    }
+
     @Test func transcriptsAreAligned() throws {
         try withTemporaryFolder { folder in
             let fixture = try Fixture(folder)

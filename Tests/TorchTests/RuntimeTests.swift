@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 import Torch
 
@@ -28,6 +29,14 @@ import Torch
 }
 
 @Suite(.serialized) struct RuntimeTests {
+    /// MKL must ask the program, not itself, whether to use its AVX-512 kernels; the linker could drop the answer unseen.
+    @Test func theProgramAnswersForMKL() throws {
+        let name = "mkl_serv_intel_cpu_true"
+        let everyones = try #require(dlsym(nil, name))
+        let library = try #require(dlopen("libtorch_cpu.so", RTLD_NOLOAD | RTLD_NOW))
+        #expect(try #require(dlsym(library, name)) != everyones)
+    }
+
     @Test func threads() {
         let before = LibTorch.threads
         defer { LibTorch.threads = before }

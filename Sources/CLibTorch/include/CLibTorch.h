@@ -138,6 +138,25 @@ typedef ct_error (*ct_accumulated_callback)(void *context);
 ct_error ct_tensor_on_gradient_accumulated(
     ct_tensor tensor, void *context, ct_accumulated_callback hook, void (*release)(void *));
 
+// MARK: Observation
+
+typedef enum ct_observed {
+    CT_OPERATOR_BEGINS = 0,
+    CT_OPERATOR_ENDS,
+    /// A function of a backward pass.
+    CT_BACKWARD_BEGINS,
+    CT_BACKWARD_ENDS
+} ct_observed;
+/// Called on the thread that does the work. For a function of a backward pass, `thread` and `sequence` say where its
+/// forward part ran, as ct_graph_position does; the sequence of a function that adds a gradient to a leaf is -1.
+typedef void (*ct_observer)(ct_observed observed, const char *name, uint64_t thread, int64_t sequence);
+/// Has `observer` called for every operator and every function of backward passes, in all threads; NULL ends it.
+ct_error ct_observe(ct_observer observer);
+/// This thread's number, and the sequence number that the next function it records in a graph will have.
+void ct_graph_position(uint64_t *thread, int64_t *sequence);
+/// Waits until a device has done all its work.
+ct_error ct_device_synchronize(int64_t device);
+
 // MARK: Random numbers
 
 ct_error ct_generator_create(int64_t device, uint64_t seed, ct_generator *result);

@@ -48,7 +48,9 @@ extension Tensor {
                 let rootGradient: ct_tensor? = seedHandle
                 try withUnsafePointer(to: root) { roots in
                     try withUnsafePointer(to: rootGradient) { gradients in
-                        try TorchError.check(ct_backward(roots, gradients, 1, retainingGraph))
+                        try Profile.inBackwardPass {
+                            try TorchError.check(ct_backward(roots, gradients, 1, retainingGraph))
+                        }
                     }
                 }
             }

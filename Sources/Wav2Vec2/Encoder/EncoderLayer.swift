@@ -54,10 +54,18 @@ final class EncoderLayer: Module {
     /// From [frames, channels] to the same shape.
     func callAsFunction(_ input: Tensor, _ layout: RaggedLayout, _ mode: Mode) throws -> Tensor {
         if normFirst {
-            let hidden = try input + attention(attentionNorm(input), layout, mode).dropout(dropout, mode)
-            return try hidden + feedForward(finalNorm(hidden), mode).dropout(dropout, mode)
+            let hidden = try input + attend(attentionNorm(input), layout, mode).dropout(dropout, mode)
+            return try hidden + transform(finalNorm(hidden), mode).dropout(dropout, mode)
         }
-        let hidden = try attentionNorm(input, adding: attention(input, layout, mode), dropout: dropout, mode)
-        return try finalNorm(hidden, adding: feedForward(hidden, mode), dropout: dropout, mode)
+        let hidden = try attentionNorm(input, adding: attend(input, layout, mode), dropout: dropout, mode)
+        return try finalNorm(hidden, adding: transform(hidden, mode), dropout: dropout, mode)
+    }
+
+    private func attend(_ input: Tensor, _ layout: RaggedLayout, _ mode: Mode) throws -> Tensor {
+        try profiled(.attention) { try attention(input, layout, mode) }
+    }
+
+    private func transform(_ input: Tensor, _ mode: Mode) throws -> Tensor {
+        try profiled(.feedForward) { try feedForward(input, mode) }
     }
 }

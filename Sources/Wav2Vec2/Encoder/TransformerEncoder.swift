@@ -40,7 +40,7 @@ public final class TransformerEncoder: Module {
     /// - Returns: [frames, channels].
     /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
     public func callAsFunction(_ input: Tensor, _ layout: RaggedLayout, _ pass: ForwardPass) throws -> Tensor {
-        let positional = try positions(input, layout)
+        let positional = try profiled(.positionalConvolution) { try positions(input, layout) }
         pass.probe?("pos_conv", positional)
         var hidden = try input + positional
         if !normFirst { hidden = try norm(hidden) }

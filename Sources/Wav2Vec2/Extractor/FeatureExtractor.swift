@@ -91,10 +91,13 @@ public final class FeatureExtractor: Module {
         var hidden = try signal.viewed(rows.total * hop, 1)
         var valid = lengths
         var remaining = hop
-        for (block, layer) in zip(blocks, layers.layers) {
+        for (index, (block, layer)) in zip(blocks, layers.layers).enumerated() {
             remaining /= layer.stride
             valid = valid.map { ($0 - layer.kernel) / layer.stride + 1 }
-            hidden = try block(hidden, RaggedLayout(rows.lengths.map { $0 * remaining }), valid: valid)
+            let layout = RaggedLayout(rows.lengths.map { $0 * remaining })
+            hidden = try profiled(index == 0 ? .firstConvolution : .convolutions) {
+                try block(hidden, layout, valid: valid)
+            }
         }
         if rows == frames { return (hidden, frames) }
         let kept = try Tensor(frames.positions(in: rows)).to(device: hidden.device)

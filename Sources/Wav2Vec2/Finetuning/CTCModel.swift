@@ -72,9 +72,11 @@ public final class CTCModel: Module {
             try model(samples, lengths: lengths, mask: mask, channelsFirst: channelsFirst, pass)
         }
         let (context, layout) = try freezesEncoder ? withoutGradient(encode) : encode()
-        let logits = try projection(context.dropout(model.configuration.finalDropout, pass.mode))
-        pass.probe?("logits", logits)
-        return (try weightingBlank(logits), layout)
+        return try profiled(.ctc) {
+            let logits = try projection(context.dropout(model.configuration.finalDropout, pass.mode))
+            pass.probe?("logits", logits)
+            return (try weightingBlank(logits), layout)
+        }
     }
 
     private func weightingBlank(_ logits: Tensor) throws -> Tensor {
@@ -97,11 +99,14 @@ public final class CTCModel: Module {
     /// - Returns: One loss an utterance, FP64.
     /// - Throws: `TorchError.operation` if LibTorch refuses, as for a label that the logits lack.
     public func losses(_ logits: Tensor, _ layout: RaggedLayout, targets: [[Int]]) throws -> [Tensor] {
-        try logits.split(layout.lengths).enumerated().map { utterance, part in
-            try part.to(dtype: .float64).logSoftmax(-1).unsqueezed(1)
-                .ctcLoss(
-                    targets: Tensor(targets[utterance], shape: [1, targets[utterance].count]).to(device: logits.device),
-                    blank: 0, zeroInfinity: options.zeroInfinity)
+        try profiled(.ctc) {
+            try logits.split(layout.lengths).enumerated().map { utterance, part in
+                let labels = targets[utterance]
+                return try part.to(dtype: .float64).logSoftmax(-1).unsqueezed(1)
+                    .ctcLoss(
+                        targets: Tensor(labels, shape: [1, labels.count]).to(device: logits.device), blank: 0,
+                        zeroInfinity: options.zeroInfinity)
+            }
         }
     }
 }

@@ -122,7 +122,9 @@ public final class PretrainingModel: Module {
         let layout = features.layout
         pass.probe?("conv_features", features.raw)
         pass.probe?("features_ln", features.normalized)
-        let targets = try features.normalized.dropout(configuration.dropoutFeatures, pass.mode)
+        let targets = try profiled(.quantizer) {
+            try features.normalized.dropout(configuration.dropoutFeatures, pass.mode)
+        }
         var input = try model.encoderInput(features, pass.mode)
         var inputQuantized: [Quantized] = []
         if let inputProjection {
@@ -138,9 +140,11 @@ public final class PretrainingModel: Module {
         let context = try model.context(
             input, layout, mask: .joined(plans.map(\.mask)), channelsFirst: maskChannelBefore, pass)
         return try plans.enumerated().map { index, plan in
-            try losses(
-                plan, features: features, targets: targets, context: context, temperature: temperature,
-                inputQuantized: inputQuantized.isEmpty ? nil : inputQuantized[index], pass)
+            try profiled(.contrastive) {
+                try losses(
+                    plan, features: features, targets: targets, context: context, temperature: temperature,
+                    inputQuantized: inputQuantized.isEmpty ? nil : inputQuantized[index], pass)
+            }
         }
     }
 
@@ -167,10 +171,12 @@ public final class PretrainingModel: Module {
         // The true vectors come first; they are candidates themselves unless all frames are.
         var quantized: Quantized?
         func represent(_ input: Tensor, keep: Bool) throws -> (vectors: Tensor, identities: Tensor?) {
-            guard let quantizer else { return (try gated(targetProjection(input)), nil) }
-            let result = try quantizer(input, temperature: temperature, noise: keep ? plan.noise : .none)
-            if keep { quantized = result }
-            return (try gated(targetProjection(result.vectors)), try codeIdentities(result.codes, quantizer))
+            try profiled(.quantizer) {
+                guard let quantizer else { return (try gated(targetProjection(input)), nil) }
+                let result = try quantizer(input, temperature: temperature, noise: keep ? plan.noise : .none)
+                if keep { quantized = result }
+                return (try gated(targetProjection(result.vectors)), try codeIdentities(result.codes, quantizer))
+            }
         }
         let truth = try represent(targets.takingRows(maskedRows), keep: true)
         pass.probe?("quantized", quantized?.vectors ?? truth.vectors)

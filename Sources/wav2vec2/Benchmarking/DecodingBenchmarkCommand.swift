@@ -26,6 +26,9 @@ struct DecodingBenchmarkCommand: AsyncParsableCommand {
     @Option(help: "How many hypotheses are kept.")
     var beamWidth = BeamSearchOptions().beamWidth
 
+    @Option(help: "How many sentences the language model is made of.")
+    var sentences = 30_000
+
     @Option(help: "How often all are decoded; the median counts.")
     var repetitions = 3
 
@@ -37,8 +40,8 @@ struct DecodingBenchmarkCommand: AsyncParsableCommand {
 
     func validate() throws {
         for (name, value) in [
-            ("utterances", utterances), ("beam-width", beamWidth), ("repetitions", repetitions),
-            ("threads", threads ?? 1),
+            ("utterances", utterances), ("beam-width", beamWidth), ("sentences", sentences),
+            ("repetitions", repetitions), ("threads", threads ?? 1),
         ] where value < 1 {
             throw ValidationError("--\(name) is \(value); it must be at least 1.")
         }
@@ -51,7 +54,7 @@ struct DecodingBenchmarkCommand: AsyncParsableCommand {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("wav2vec2-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
-        let text = SyntheticText(words: 20_000, seed: 1)
+        let text = SyntheticText(words: min(20_000, sentences), seed: 1)
         Console.progress("benchmark: making the language model")
         let model = try languageModel(text, in: folder)
         var options = BeamSearchOptions()
@@ -83,8 +86,8 @@ struct DecodingBenchmarkCommand: AsyncParsableCommand {
 
     private func languageModel(_ text: SyntheticText, in folder: URL) throws -> LanguageModel {
         let (corpus, arpa) = (folder.appendingPathComponent("text"), folder.appendingPathComponent("model.arpa"))
-        let sentences = (0..<30_000).map { text.sentence(words: 15, number: $0).joined(separator: " ") }
-        try Data(sentences.joined(separator: "\n").utf8).write(to: corpus)
+        let lines = (0..<sentences).map { text.sentence(words: 15, number: $0).joined(separator: " ") }
+        try Data(lines.joined(separator: "\n").utf8).write(to: corpus)
         let builder = try LanguageModelBuilder(
             options: .init(order: 3, fallback: [0.5, 1, 1.5], temporaryFolder: folder))
         try builder.add(corpus)
