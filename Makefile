@@ -19,7 +19,7 @@ help:
 	@echo 'make build             build the release program $(PROGRAM)'
 	@echo 'make lint              check the formatting and the rules of the house'
 	@echo 'make bench             time one training step and recognition'
-	@echo 'make curves SPEECH=…   learning curves on a folder of speech, checked against the committed ones: about 12 minutes'
+	@echo 'make curves SPEECH=…   learning curves on a folder of speech, checked against the committed ones: about 20 minutes'
 	@echo 'make docs              build the documentation; a warning is an error'
 	@echo 'make install PREFIX=…  copy the program and its libraries to a folder that can be moved'
 	@echo 'make setup             install what building needs (the others do so too)'

@@ -5,6 +5,12 @@ public enum AudioFile {
     /// The sampling rate of every model here, in samples per second.
     public static let modelSampleRate = 16_000
 
+    /// How the names of files end that are likely to hold audio; those of the second line need the ffmpeg program.
+    public static let fileExtensions = [
+        "wav", "flac", "ogg", "oga", "opus", "mp3", "aif", "aiff", "au", "caf", "w64",
+        "m4a", "mp4", "aac", "webm", "mka", "mkv", "wma", "g722",
+    ]
+
     /// What a file's header says, without decoding it where the header tells the length.
     ///
     /// - Parameter url: The file.
@@ -62,7 +68,7 @@ public enum AudioFile {
 
     // MARK: - Opening
 
-    private static func open(_ url: URL) throws -> SoundFileReader {
+    static func open(_ url: URL) throws -> SoundFileReader {
         let path = url.path
         if ExternalDecoder.headerless.contains(url.pathExtension.lowercased()) {
             close(try regularFile(path).descriptor)
@@ -82,7 +88,7 @@ public enum AudioFile {
         return try whenUnknown(announced, name: path) { try decodedExternally(path: path, name: path) }
     }
 
-    private static func open(_ data: Data, name: String) throws -> SoundFileReader {
+    static func open(_ data: Data, name: String) throws -> SoundFileReader {
         let source = ByteSource.memory(data)
         if data.isEmpty { throw AudioError.empty(file: name) }
         if let truncation = source.truncation(file: name) { throw truncation }

@@ -14,7 +14,8 @@ enum ExternalDecoder {
 
     /// Decodes a file's first audio stream, at its own rate, into a temporary floating-point AU file.
     ///
-    /// Through a file, not a pipe: nothing can then block, however many threads decode.
+    /// Through a file, not a pipe: nothing can then block, however many threads decode. The file is mapped and then
+    /// unlinked: hours of audio take room on the disk, not in memory.
     ///
     /// - Parameters:
     ///   - path: What to decode.
@@ -63,7 +64,8 @@ enum ExternalDecoder {
         if signs.contains(where: text.contains) {
             throw AudioError.damaged(file: name, reason: "ffmpeg says: \(last)")
         }
-        guard process.terminationStatus == 0, let data = try? Data(contentsOf: decoded) else {
+        guard process.terminationStatus == 0, let data = try? Data(contentsOf: decoded, options: .alwaysMapped)
+        else {
             throw AudioError.unknownFormat(file: name, reason: "ffmpeg says: \(last)")
         }
         return data

@@ -136,6 +136,20 @@ ct_error ct_reduce_scatter(ct_process_group handle, ct_tensor output, ct_tensor 
     });
 }
 
+ct_error ct_send(ct_process_group handle, ct_tensor tensor, int target, int tag, ct_work *result) {
+    return guarded([&] {
+        std::vector<at::Tensor> tensors{borrow(tensor)};
+        *result = started([&] { return (*group(handle))->send(tensors, target, tag); });
+    });
+}
+
+ct_error ct_receive(ct_process_group handle, ct_tensor tensor, int source, int tag, ct_work *result) {
+    return guarded([&] {
+        std::vector<at::Tensor> tensors{borrow(tensor)};
+        *result = started([&] { return (*group(handle))->recv(tensors, source, tag); });
+    });
+}
+
 ct_error ct_barrier(ct_process_group handle, ct_work *result) {
     return guarded([&] { *result = started([&] { return (*group(handle))->barrier(); }); });
 }

@@ -12,6 +12,7 @@ public final class Cluster: Sendable {
     public let group: ProcessGroup
     private let meeting: MeetingPlace
     private let watch: FailureWatch
+    private let connect: @Sendable (String) throws -> ProcessGroup
 
     /// How long things may take.
     public struct Options: Sendable {
@@ -34,12 +35,23 @@ public final class Cluster: Sendable {
     /// Whether this process writes checkpoints and speaks to people.
     public var isLeader: Bool { layout.rank == 0 }
 
-    private init(layout: ProcessLayout, group: ProcessGroup, meeting: MeetingPlace, watch: FailureWatch) {
+    private init(
+        layout: ProcessLayout, group: ProcessGroup, meeting: MeetingPlace,
+        connect: @escaping @Sendable (String) throws -> ProcessGroup
+    ) {
         self.layout = layout
         self.group = group
         self.meeting = meeting
-        self.watch = watch
+        self.connect = connect
+        watch = FailureWatch(meeting, group)
     }
+
+    /// Makes another group of the same processes for host tensors, for a thread of its own.
+    ///
+    /// - Parameter name: What tells the group from others.
+    /// - Returns: The group; all processes must make it.
+    /// - Throws: `TorchError.communication` if a process is gone.
+    public func makeGroup(_ name: String) throws -> ProcessGroup { try connect(name) }
 
     /// Meets the other processes, and makes sure that all of them do the same.
     ///
@@ -56,18 +68,21 @@ public final class Cluster: Sendable {
         try meeting.requireSameGreeting(greeting, timeout: options.joinTimeout)
         let interface = options.interface ?? glooInterface()
         let address = try meeting.addressForOthers(timeout: options.joinTimeout)
+        let connect = { @Sendable (name: String) in
+            try ProcessGroup(
+                gloo: meeting.store, name: meeting.key(name), interface: interface, address: address,
+                rank: layout.rank, size: layout.size, timeout: options.timeout)
+        }
         let group: ProcessGroup
         do {
-            group = try ProcessGroup(
-                gloo: meeting.store, name: meeting.key("gloo"), interface: interface, address: address,
-                rank: layout.rank, size: layout.size, timeout: options.timeout)
+            group = try connect("gloo")
         } catch {
             throw ClusterError.rendezvous(
                 "\(meeting.title) met the others at \(layout.host):\(layout.port), but no connection between the "
                     + "processes could be made from \(interface ?? address ?? "its own address") (\(error)): check that "
                     + "no firewall is between the machines, or name another network interface by GLOO_SOCKET_IFNAME")
         }
-        return Cluster(layout: layout, group: group, meeting: meeting, watch: FailureWatch(meeting))
+        return Cluster(layout: layout, group: group, meeting: meeting, connect: connect)
     }
 
     /// The interface that users of c10d name by its own variable.

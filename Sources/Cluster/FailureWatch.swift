@@ -6,8 +6,12 @@ import Torch
 ///
 /// Collectives notice a process that is gone as soon as its connections close. What they do not notice is a process that
 /// failed before this one calls the next collective, or a machine that fell silent: that is what the signs are for.
+///
+/// A sign says how far the process is. Every process begins the same collectives in the same order: one that is alive and
+/// has begun fewer than the others, who wait for it, hangs in what it computes or reads.
 final class FailureWatch: Sendable {
     private let meeting: MeetingPlace
+    private let group: ProcessGroup
     private let isStopped = Atomic<Bool>(false)
     private let update = Atomic<Int>(0)
 
@@ -17,8 +21,9 @@ final class FailureWatch: Sendable {
     /// How long this process may take to end by itself after another one has failed.
     private static let grace = 30.0
 
-    init(_ meeting: MeetingPlace) {
+    init(_ meeting: MeetingPlace, _ group: ProcessGroup) {
         self.meeting = meeting
+        self.group = group
         let thread = Thread { [self] in run() }
         thread.name = "failure watch"
         thread.start()
@@ -37,10 +42,28 @@ final class FailureWatch: Sendable {
         }
     }
 
+    /// How far a process is.
+    private struct Progress: Equatable {
+        var update: Int
+        var collectives: Int
+        var beats: Int
+    }
+
     private func beat() {
-        _ = try? meeting.store.add(meeting.key("beat/\(meeting.layout.rank)"), 1)
-        let text = String(update.load(ordering: .relaxed))
-        try? meeting.store.set(meeting.key("update/\(meeting.layout.rank)"), to: Data(text.utf8))
+        let rank = meeting.layout.rank
+        let text = "\(update.load(ordering: .relaxed)) \(group.collectivesBegun)"
+        try? meeting.store.set(meeting.key("progress/\(rank)"), to: Data(text.utf8))
+        _ = try? meeting.store.add(meeting.key("beat/\(rank)"), 1)
+    }
+
+    /// What the last sign of a process said; `nil` where it has given none, or the store does not answer.
+    private func progress(of rank: Int) -> Progress? {
+        guard let beats = try? meeting.store.add(meeting.key("beat/\(rank)"), 0), beats > 0,
+            let data = try? meeting.value("progress/\(rank)", timeout: 1)
+        else { return nil }
+        let numbers = String(decoding: data, as: UTF8.self).split(separator: " ").compactMap { Int($0) }
+        guard numbers.count == 2 else { return nil }
+        return Progress(update: numbers[0], collectives: numbers[1], beats: beats)
     }
 
     /// The computing thread ends by itself at its next collective; a thread that hangs in one does not.
@@ -55,35 +78,46 @@ final class FailureWatch: Sendable {
         _exit(EXIT_FAILURE)
     }
 
-    /// What has gone wrong where a collective failed or ran out of time: another process's own words, or which ones have
-    /// fallen silent.
+    /// What has gone wrong where a collective failed or ran out of time: another process's own words, which ones have
+    /// fallen silent, or which ones the others wait for.
     func explanation(of error: String) -> ClusterError {
         let others = (0..<meeting.layout.size).filter { $0 != meeting.layout.rank }
-        func beats() -> [Int?] { others.map { try? meeting.store.add(meeting.key("beat/\($0)"), 0) } }
-        let before = beats()
+        let before = others.map(progress)
         if let cause = meeting.causeElsewhere(patience: Self.silence) { return cause }
-        let silent = zip(others, zip(before, beats())).filter { $0.1.0 == $0.1.1 }.map(\.0)
-        let sentence = sentence(about: error, silent: silent)
+        let now = others.map(progress)
+        let sentence = sentence(about: error, others.enumerated().map { ($1, before[$0], now[$0]) })
         meeting.announceFailure(sentence)
         return .failed(sentence)
     }
 
-    private func sentence(about error: String, silent: [Int]) -> String {
+    private func sentence(about error: String, _ others: [(rank: Int, before: Progress?, now: Progress?)]) -> String {
         let title = meeting.title
         guard !meeting.isUnreachable else {
             return
                 "\(title) lost rank 0 at \(meeting.layout.host): see what it says, and whether its machine and "
                 + "the network to it still work; go on with --resume"
         }
-        guard !silent.isEmpty else {
-            return "\(title) could not exchange tensors with the others (\(error)): check the network between the "
-                + "machines; go on with --resume"
+        func names(_ ranks: [(rank: Int, before: Progress?, now: Progress?)], _ when: String) -> String {
+            ranks.map { "rank \($0.rank)" + ($0.now.map { " (\(when) update \($0.update))" } ?? "") }
+                .joined(separator: ", ")
         }
-        let names = silent.map { rank in
-            let at = (try? meeting.value("update/\(rank)", timeout: 1)).map { String(decoding: $0, as: UTF8.self) }
-            return at.map { "rank \(rank) (last seen at update \($0))" } ?? "rank \(rank)"
+        let silent = others.filter { $0.before?.beats == $0.now?.beats }
+        guard silent.isEmpty else {
+            return "\(title) lost \(names(silent, "last seen at")), which gives no sign of life: see what that process "
+                + "or its machine says; go on with --resume"
         }
-        return "\(title) lost \(names.joined(separator: ", ")), which gives no sign of life: see what that process or "
-            + "its machine says; go on with --resume"
+        let hanging = others.filter { other in
+            guard let before = other.before, let now = other.now else { return false }
+            return now.collectives < group.collectivesBegun && now.collectives == before.collectives
+        }
+        guard hanging.isEmpty else {
+            return
+                "\(title) waited in vain for \(names(hanging, "in")), which is alive and does not get on: it hangs in "
+                + "what it computes or reads, or is slower than distributed.timeout allows; see what it does, go on "
+                + "with --resume"
+        }
+        return
+            "\(title) could not exchange tensors with the others (\(error)): check the network between the machines; "
+            + "go on with --resume"
     }
 }

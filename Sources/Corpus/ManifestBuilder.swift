@@ -49,7 +49,7 @@ public struct ManifestBuilder: Sendable {
     /// - Throws: `CorpusError`, if there is nothing that can be read.
     public func build(_ folder: URL) throws -> Report {
         let folder = folder.standardizedFileURL
-        let paths = try list(folder)
+        let paths = try AudioFolder.list(folder, extensions: extensions)
         let results = measure(paths, in: folder)
         var readable: [(path: String, count: Int)] = []
         var unreadable: [(path: String, reason: String)] = []
@@ -68,24 +68,6 @@ public struct ManifestBuilder: Sendable {
             sampleCounts: readable.map(\.count), paths: PackedStrings(readable.lazy.map(\.path)))
         let (train, valid) = try all.split(validShare: validShare, seed: seed)
         return Report(train: train, valid: valid, unreadable: unreadable)
-    }
-
-    private func list(_ folder: URL) throws -> [String] {
-        var isFolder: ObjCBool = false
-        guard FileManager.default.fileExists(atPath: folder.path, isDirectory: &isFolder), isFolder.boolValue,
-            let enumerator = FileManager.default.enumerator(atPath: folder.path)
-        else { throw CorpusError.notFound(file: folder.path) }
-        let wanted = Set(extensions.map { $0.lowercased() })
-        var paths: [String] = []
-        while let path = enumerator.nextObject() as? String {
-            let name = path.split(separator: "/").last ?? ""
-            guard !name.hasPrefix("."), let dot = name.lastIndex(of: "."),
-                wanted.contains(name[name.index(after: dot)...].lowercased())
-            else { continue }
-            paths.append(path)
-        }
-        if paths.isEmpty { throw CorpusError.noAudio(folder: folder.path, extensions: extensions) }
-        return paths.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     }
 
     private func measure(_ paths: [String], in folder: URL) -> [Result<Int, any Error>] {

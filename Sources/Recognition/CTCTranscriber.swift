@@ -69,15 +69,18 @@ struct CTCTranscriber: Sendable {
 
     /// Groups labels into words.
     func transcription(_ labels: [AlignedLabel], duration: Double) -> Transcription {
-        let words = words(labels).map { letters in
+        func timed(_ letters: [AlignedLabel]) -> TimedText {
             let score = letters.reduce(0) { $0 + $1.score } / Double(letters.count)
             return TimedText(
                 text: letters.map { symbols[$0.label] }.joined(), start: seconds(letters[0].frames.lowerBound),
                 end: min(seconds(letters[letters.count - 1].frames.upperBound), duration), confidence: exp(score))
         }
+        let groups = words(labels)
+        let words = groups.map(timed)
         let score = labels.reduce(0) { $0 + $1.score } / Double(max(labels.count, 1))
         return Transcription(
-            text: words.map(\.text).joined(separator: " "), words: words, confidence: labels.isEmpty ? 1 : exp(score),
+            text: words.map(\.text).joined(separator: " "), words: words,
+            characters: groups.flatMap { $0.map { timed([$0]) } }, confidence: labels.isEmpty ? 1 : exp(score),
             duration: duration)
     }
 

@@ -12,8 +12,9 @@ import Wav2Vec2
 ///     print(try await recognizer.transcribe(URL(fileURLWithPath: "speech.flac")).text)
 ///
 /// Recordings are batched by their length, and a result never depends on what shares the batch. Those of more than 40 s
-/// are recognised in overlapping windows. The model runs on a thread of the recognizer's own; cancelling the task takes
-/// effect between batches.
+/// are recognised in overlapping windows, read as they are needed: of recordings of hours only what the next two passes
+/// need is in memory, and 4 bytes a label and frame of the result. The model runs on a thread of the recognizer's own, any
+/// number of tasks may use it, and cancelling a task takes effect between batches.
 public actor Recognizer {
     /// The symbol of each label; the blank is index 0.
     public nonisolated let symbols: [String]
@@ -27,8 +28,8 @@ public actor Recognizer {
     private let model: CTCModel
     private let device: Device
     private let executor = ThreadExecutor(name: "recognizer")
-    private nonisolated let normalizesInput: Bool
-    private nonisolated let windows: Windows
+    nonisolated let normalizesInput: Bool
+    nonisolated let windows: Windows
     nonisolated let transcriber: CTCTranscriber
 
     /// The recognizer's own thread.
@@ -42,12 +43,14 @@ public actor Recognizer {
     ///   - architecture: A checkpoint of the same architecture, for a `.pt` file that does not say its own.
     ///   - device: Where the model runs.
     ///   - batchSeconds: How much audio goes through the model at once, in seconds.
+    ///   - windows: How recordings too long for one pass are cut.
     ///   - precision: In which number formats the model computes.
     ///   - decoder: Makes what turns log-probabilities into text from the symbol of each label.
     /// - Throws: `CheckpointError`, `CorpusError` or ``RecognitionError`` about the files, `TorchError` about the device.
     public init(
         checkpoint url: URL, dictionary: URL? = nil, architectureFrom architecture: URL? = nil, device: Device = .cpu,
-        batchSeconds: Double = 60, precision: ModelPrecision = ModelPrecision(),
+        batchSeconds: Double = 60, windows: WindowOptions = WindowOptions(),
+        precision: ModelPrecision = ModelPrecision(),
         decoder: ([String]) throws -> RecognitionDecoder = { _ in .greedy }
     ) throws {
         var checkpoint = try Checkpoint.read(url, architectureFrom: architecture)
@@ -58,7 +61,7 @@ public actor Recognizer {
         let symbols = try checkpoint.requireLabels()
         try self.init(
             model: checkpoint.ctcModel(), symbols: symbols, normalizes: checkpoint.description.normalize,
-            device: device, batchSeconds: batchSeconds, precision: precision, decoder: decoder)
+            device: device, batchSeconds: batchSeconds, windows: windows, precision: precision, decoder: decoder)
     }
 
     /// Puts a model to use.
@@ -69,17 +72,21 @@ public actor Recognizer {
     ///   - normalizes: Whether recordings are brought to zero mean and unit variance.
     ///   - device: Where the model runs.
     ///   - batchSeconds: How much audio goes through the model at once, in seconds.
+    ///   - windows: How recordings too long for one pass are cut.
     ///   - precision: In which number formats the model computes.
     ///   - decoder: Makes what turns log-probabilities into text from the symbol of each label.
     /// - Throws: `RecognitionError` when symbols and labels do not go together, `TorchError` about the device.
     public init(
         model: sending CTCModel, symbols: [String], normalizes: Bool, device: Device = .cpu, batchSeconds: Double = 60,
-        precision: ModelPrecision = ModelPrecision(),
+        windows: WindowOptions = WindowOptions(), precision: ModelPrecision = ModelPrecision(),
         decoder: ([String]) throws -> RecognitionDecoder = { _ in .greedy }
     ) throws {
         guard symbols.count == model.labelCount else {
             throw RecognitionError.dictionarySize(
                 dictionary: "the checkpoint's list of labels", symbols: symbols.count, labels: model.labelCount)
+        }
+        guard windows.isValid else {
+            throw RecognitionError.badWindows(seconds: windows.seconds, overlap: windows.overlap)
         }
         try device.prepare()
         if device != .cpu {
@@ -95,7 +102,12 @@ public actor Recognizer {
         self.frameSeconds = frameSeconds
         normalizesInput = normalizes
         shortestSamples = layers.receptiveField
-        windows = Windows(layers: layers)
+        // Far beyond any recording, and far from overflow.
+        let most = 1e12
+        let longest = max(4, Int(min(windows.seconds / frameSeconds, most)))
+        self.windows = Windows(
+            layers: layers, longest: longest,
+            context: min(longest / 4, Int(min(windows.overlap / frameSeconds / 2, most))))
         transcriber = CTCTranscriber(symbols: symbols, frameSeconds: frameSeconds, decoder: try decoder(symbols))
     }
 
@@ -133,22 +145,24 @@ public actor Recognizer {
     /// - Parameters:
     ///   - recordings: What to recognise.
     ///   - progress: Called after every batch with the number of recordings done.
+    ///   - heard: Called after every batch with the seconds of audio that have gone through the model, which within a
+    ///     long recording tells more.
     ///   - scores: Called with a recording's place and its log-probabilities [frames, labels], row by row, for those
     ///     who want to keep them.
     /// - Returns: One result a recording, in the order given.
     /// - Throws: `CancellationError` when the task is cancelled; `TorchError` when the model fails; what `scores` throws.
     public nonisolated func transcribe(
         _ recordings: [Recording], progress: (@Sendable (Int) -> Void)? = nil,
-        scores: ((Int, [Float]) throws -> Void)? = nil
+        heard: (@Sendable (Double) -> Void)? = nil, scores: ((Int, [Float]) throws -> Void)? = nil
     ) async throws -> [Result<Transcription, any Error>] {
         var results: [Result<Transcription, any Error>?] = Array(repeating: nil, count: recordings.count)
-        try await forEachBatch(recordings, progress: progress) { batch in
+        try await forEachGroup(recordings, progress: progress, heard: heard) { group in
             if let scores {
-                for (index, result) in batch { if let logits = try? result.get() { try scores(index, logits.values) } }
+                for (index, result) in group { if let logits = try? result.get() { try scores(index, logits.values) } }
             }
             // Decoded side by side: a beam search takes longer than the model on a GPU.
             let transcriber = transcriber
-            let read = try await concurrentMap(batch.map(\.result)) { result in
+            let read = try await concurrentMap(group.map(\.result)) { result in
                 result.flatMap { logits in
                     Result {
                         try transcriber.transcribe(
@@ -156,7 +170,7 @@ public actor Recognizer {
                     }
                 }
             }
-            for (index, result) in zip(batch.map(\.index), read) { results[index] = result }
+            for (index, result) in zip(group.map(\.index), read) { results[index] = result }
         }
         return results.map { $0 ?? .failure(CancellationError()) }
     }
@@ -172,8 +186,8 @@ public actor Recognizer {
         _ recordings: [Recording], progress: (@Sendable (Int) -> Void)? = nil
     ) async throws -> [Result<[Float], any Error>] {
         var results: [Result<[Float], any Error>?] = Array(repeating: nil, count: recordings.count)
-        try await forEachBatch(recordings, progress: progress) { batch in
-            for (index, result) in batch { results[index] = result.map(\.values) }
+        try await forEachGroup(recordings, progress: progress, heard: nil) { group in
+            for (index, result) in group { results[index] = result.map(\.values) }
         }
         return results.map { $0 ?? .failure(CancellationError()) }
     }
@@ -186,102 +200,66 @@ public actor Recognizer {
         var samples: Int
     }
 
-    private nonisolated func forEachBatch(
-        _ recordings: [Recording], progress: (@Sendable (Int) -> Void)?,
+    /// Calls `body` after each pass of the model with the recordings that it has finished.
+    private nonisolated func forEachGroup(
+        _ recordings: [Recording], progress: (@Sendable (Int) -> Void)?, heard: (@Sendable (Double) -> Void)?,
         _ body: ([(index: Int, result: Result<Scores, any Error>)]) async throws -> Void
     ) async throws {
-        let batches = plan(recordings.map(\.sampleCount))
-        var done = 0
-        var ahead = batches.first.map { load($0.map { recordings[$0] }) }
-        defer { ahead?.cancel() }
-        for (number, batch) in batches.enumerated() {
-            guard let loading = ahead else { break }
-            let loaded = await loading.value
+        let budget = max(1, Int(min(batchSeconds * Double(AudioFile.modelSampleRate), 1e15)))
+        let reader = WindowReader(recordings, windows: windows, normalizes: normalizesInput, budget: budget)
+        var unfinished: [Int: [Float]] = [:]
+        var (done, frames) = (0, 0)
+        var ahead = Task { await reader.nextGroup() }
+        defer { ahead.cancel() }
+        while true {
+            let reading = ahead
+            let group = await withTaskCancellationHandler {
+                await reading.value
+            } onCancel: {
+                reading.cancel()
+            }
             try Task.checkCancellation()
-            // The next batch is decoded while this one goes through the model.
-            ahead = number + 1 < batches.count ? load(batches[number + 1].map { recordings[$0] }) : nil
-            let good = loaded.compactMap { try? $0.get() }
-            var scores = try await forward(good).makeIterator()
-            try await body(
-                zip(batch, loaded).map { index, result in
-                    let own = result.flatMap { samples -> Result<Scores, any Error> in
-                        guard let values = scores.next() else { return .failure(CancellationError()) }
-                        return .success(Scores(values: values, samples: samples.count))
-                    }
-                    return (index, own)
-                })
-            done += batch.count
+            if group.isEmpty { return }
+            // What comes next is decoded while this goes through the model.
+            ahead = Task { await reader.nextGroup() }
+            var scores = try await forward(
+                group.compactMap { piece in
+                    if case .window(_, let window) = piece { window } else { nil }
+                }
+            ).makeIterator()
+            var finished: [(index: Int, result: Result<Scores, any Error>)] = []
+            for piece in group {
+                switch piece {
+                case .window(let index, let window):
+                    unfinished[index, default: []].append(contentsOf: scores.next() ?? [])
+                    frames += window.kept.count
+                case .end(let index, let samples):
+                    let values = unfinished.removeValue(forKey: index) ?? []
+                    finished.append((index, samples.map { Scores(values: values, samples: $0) }))
+                }
+            }
+            try await body(finished)
+            done += finished.count
             progress?(done)
+            heard?(Double(frames) * frameSeconds)
         }
     }
 
-    /// Which recordings go together: the longest first, up to the budget.
-    private nonisolated func plan(_ lengths: [Int]) -> [[Int]] {
-        let budget = Int(batchSeconds * Double(AudioFile.modelSampleRate))
-        let order = lengths.indices.sorted { (lengths[$1], $0) < (lengths[$0], $1) }
-        var batches: [[Int]] = []
-        var sum = 0
-        for index in order {
-            if let last = batches.indices.last, sum + lengths[index] <= budget {
-                batches[last].append(index)
-                sum += lengths[index]
-            } else {
-                batches.append([index])
-                sum = lengths[index]
+    /// Runs the model over windows at once; gives [frames, labels] of the frames that each keeps.
+    func forward(_ windows: [Window]) throws -> [[Float]] {
+        guard !windows.isEmpty else { return [] }
+        var samples: [Float] = []
+        samples.reserveCapacity(windows.reduce(0) { $0 + $1.samples.count })
+        for window in windows { samples.append(contentsOf: window.samples) }
+        return try withoutGradient {
+            let input = try Tensor(samples).to(device: device)
+            let (logits, layout) = try model(input, lengths: windows.map(\.samples.count))
+            let scores = try logits.logSoftmax(-1, dtype: .float32)
+            return try zip(windows, 0..<layout.count).map { window, row in
+                let first = layout.offsets[row]
+                return try scores.rows(first + window.kept.lowerBound..<first + window.kept.upperBound)
+                    .elements(Float.self)
             }
         }
-        return batches
-    }
-
-    private nonisolated func load(_ recordings: [Recording]) -> Task<[Result<[Float], any Error>], Never> {
-        let (normalizes, needed) = (normalizesInput, shortestSamples)
-        return Task.detached {
-            recordings.map { recording in
-                Result {
-                    try Task.checkCancellation()
-                    let samples = try recording.load()
-                    guard samples.count >= needed else {
-                        throw RecognitionError.tooShort(
-                            recording: recording.name, samples: samples.count, needed: needed)
-                    }
-                    return normalizes ? normalized(samples) : samples
-                }
-            }
-        }
-    }
-
-    /// Runs the model over whole recordings, cutting the long ones; windows pass in groups within the budget.
-    private func forward(_ recordings: [[Float]]) throws -> [[Float]] {
-        let pieces = recordings.indices.flatMap { index in
-            windows(samples: recordings[index].count).map { (recording: index, window: $0) }
-        }
-        let budget = max(Int(batchSeconds * Double(AudioFile.modelSampleRate)), 1)
-        var results: [[Float]] = Array(repeating: [], count: recordings.count)
-        var start = 0
-        while start < pieces.count {
-            var end = start
-            var total = 0
-            repeat {
-                total += pieces[end].window.samples.count
-                end += 1
-            } while end < pieces.count && total + pieces[end].window.samples.count <= budget
-            let group = pieces[start..<end]
-            var samples: [Float] = []
-            samples.reserveCapacity(total)
-            for piece in group { samples.append(contentsOf: recordings[piece.recording][piece.window.samples]) }
-            let values = try withoutGradient {
-                let input = try Tensor(samples).to(device: device)
-                let (logits, layout) = try model(input, lengths: group.map(\.window.samples.count))
-                let scores = try logits.logSoftmax(-1, dtype: .float32)
-                return try zip(group, 0..<layout.count).map { piece, row in
-                    let first = layout.offsets[row]
-                    let kept = piece.window.kept
-                    return try scores.rows(first + kept.lowerBound..<first + kept.upperBound).elements(Float.self)
-                }
-            }
-            for (piece, part) in zip(group, values) { results[piece.recording].append(contentsOf: part) }
-            start = end
-        }
-        return results
     }
 }

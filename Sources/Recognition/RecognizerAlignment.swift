@@ -34,16 +34,8 @@ extension Recognizer {
         let results = try await logProbabilities([recording])
         let scores = try results[0].get()
         let alignment = try transcriber.align(Array(spelled.joined(separator: separator)), scores)
-        func timed(_ letters: [AlignedLabel]) -> TimedText {
-            TimedText(
-                text: letters.map { symbols[$0.label] }.joined(),
-                start: Double(letters[0].frames.lowerBound) * frameSeconds,
-                end: Double(letters[letters.count - 1].frames.upperBound) * frameSeconds,
-                confidence: exp(letters.reduce(0) { $0 + $1.score } / Double(letters.count)))
-        }
-        let groups = transcriber.words(alignment.labels)
-        return TimedTranscript(
-            name: recording.name, duration: Double(scores.count / symbols.count) * frameSeconds,
-            words: groups.map(timed), characters: groups.flatMap { $0.map { timed([$0]) } })
+        return transcriber.transcription(
+            alignment.labels, duration: Double(scores.count / symbols.count) * frameSeconds
+        ).timed(as: recording.name)
     }
 }

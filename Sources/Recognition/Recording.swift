@@ -8,18 +8,34 @@ public struct Recording: Sendable {
     public let name: String
     /// The expected length in samples at 16 kHz, by which batches are made; what is decoded may differ.
     public let sampleCount: Int
-    let load: @Sendable () throws -> [Float]
+    /// Begins to read; may be called again.
+    let open: @Sendable () throws -> SampleReader
+
+    init(named name: String, sampleCount: Int, open: @escaping @Sendable () throws -> SampleReader) {
+        self.name = name
+        self.sampleCount = sampleCount
+        self.open = open
+    }
 
     /// Makes a recording of any origin.
     ///
     /// - Parameters:
     ///   - name: What errors call it.
     ///   - sampleCount: The expected samples at 16 kHz.
-    ///   - load: Gives the samples at 16 kHz, full scale at ±1; called on any thread, once.
+    ///   - load: Gives the samples at 16 kHz, full scale at ±1; called on any thread, and twice where the recording is
+    ///     longer than a window and the model wants it normalised.
     public init(name: String, sampleCount: Int, load: @escaping @Sendable () throws -> [Float]) {
-        self.name = name
-        self.sampleCount = sampleCount
-        self.load = load
+        self.init(named: name, sampleCount: sampleCount) { Self.reader(of: try load()) }
+    }
+
+    /// Reads samples in memory.
+    static func reader(of samples: [Float]) -> SampleReader {
+        var rest = samples[...]
+        return { count in
+            let taken = rest.prefix(count)
+            rest = rest.dropFirst(taken.count)
+            return Array(taken)
+        }
     }
 
     /// Makes a recording of samples in memory.
@@ -37,8 +53,21 @@ public struct Recording: Sendable {
     /// - Throws: `AudioError`.
     public init(contentsOf url: URL) throws {
         let info = try AudioFile.info(url)
-        self.init(name: url.path, sampleCount: info.sampleCount(at: AudioFile.modelSampleRate)) {
-            try AudioFile.read(url)
+        self.init(named: url.path, sampleCount: info.sampleCount(at: AudioFile.modelSampleRate)) {
+            try AudioStream(url).read
+        }
+    }
+
+    /// Makes a recording of a whole file's bytes, such as a program's standard input.
+    ///
+    /// - Parameters:
+    ///   - data: Encoded audio in any format that `AudioFile` reads.
+    ///   - name: What errors call it.
+    /// - Throws: `AudioError`.
+    public init(encoded data: Data, name: String) throws {
+        let info = try AudioFile.info(data, name: name)
+        self.init(named: name, sampleCount: info.sampleCount(at: AudioFile.modelSampleRate)) {
+            try AudioStream(data, name: name).read
         }
     }
 
@@ -48,15 +77,24 @@ public struct Recording: Sendable {
     ///   - utterance: Which one.
     ///   - tolerance: How many samples it may be longer or shorter than the manifest says.
     public init(_ utterance: Utterance, tolerance: Int) {
-        self.init(name: utterance.audio.path, sampleCount: utterance.sampleCount) {
-            let range = utterance.offset.map { $0..<($0 + utterance.sampleCount) }
-            let samples = try AudioFile.read(utterance.audio, frames: range)
-            guard abs(samples.count - utterance.sampleCount) <= tolerance else {
-                throw RecognitionError.lengthMismatch(
-                    recording: "\(utterance.audio.path) (line \(utterance.line))", expected: utterance.sampleCount,
-                    found: samples.count)
+        let expected = utterance.sampleCount
+        self.init(named: utterance.audio.path, sampleCount: expected) {
+            let read: SampleReader
+            if let offset = utterance.offset {
+                read = Self.reader(of: try AudioFile.read(utterance.audio, frames: offset..<offset + expected))
+            } else {
+                read = try AudioStream(utterance.audio).read
             }
-            return samples
+            var found = 0
+            return { count in
+                let samples = try read(count)
+                found += samples.count
+                guard samples.count == count || abs(found - expected) <= tolerance else {
+                    throw RecognitionError.lengthMismatch(
+                        recording: "\(utterance.audio.path) (line \(utterance.line))", expected: expected, found: found)
+                }
+                return samples
+            }
         }
     }
 }

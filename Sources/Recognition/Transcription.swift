@@ -4,8 +4,10 @@ import Decoding
 public struct Transcription: Sendable, Equatable, Codable {
     /// The words separated by single spaces; empty where nothing was heard.
     public var text: String
-    /// The words with their times; a word's confidence is the geometric mean of its letters' probabilities.
+    /// The words in order of time; a word's confidence is the geometric mean of its letters' probabilities.
     public var words: [TimedText]
+    /// The letters of the words, with their own times and probabilities.
+    public var characters: [TimedText]
     /// The geometric mean of all letters' probabilities, from 0 to 1; 1 without letters.
     public var confidence: Double
     /// The recording's length in seconds.
@@ -16,12 +18,24 @@ public struct Transcription: Sendable, Equatable, Codable {
     /// - Parameters:
     ///   - text: The transcript.
     ///   - words: Its words.
+    ///   - characters: Its letters, if they are known.
     ///   - confidence: From 0 to 1.
     ///   - duration: The recording's length in seconds.
-    public init(text: String, words: [TimedText], confidence: Double, duration: Double) {
+    public init(
+        text: String, words: [TimedText], characters: [TimedText] = [], confidence: Double, duration: Double
+    ) {
         self.text = text
         self.words = words
+        self.characters = characters
         self.confidence = confidence
         self.duration = duration
+    }
+
+    /// The transcription as the time-stamped formats are written from it.
+    ///
+    /// - Parameter name: What the formats call the recording.
+    /// - Returns: Words and letters.
+    public func timed(as name: String) -> TimedTranscript {
+        TimedTranscript(name: name, duration: duration, words: words, characters: characters)
     }
 }

@@ -1,34 +1,106 @@
 import Wav2Vec2
 
-/// How a long recording is cut into windows that overlap, so that attention's cost stays linear in its length.
+/// How recordings that are too long for one pass of the model are cut into overlapping windows.
 ///
-/// A window's outer frames see too little on one side: they are left to the neighbouring window.
-struct Windows: Sendable {
-    /// A piece of a recording for one pass of the model.
-    struct Window: Equatable, Sendable {
-        /// The samples that the model gets.
-        var samples: Range<Int>
-        /// Which of the frames it makes of them are kept.
-        var kept: Range<Int>
+/// What the model writes of each window is joined frame by frame. A window's outer frames see too little on one side:
+/// they are left to its neighbour.
+public struct WindowOptions: Sendable, Equatable {
+    /// The longest pass in seconds; a recording up to this length stays whole.
+    public var seconds: Double
+    /// How much audio neighbouring windows share, in seconds: half of it on each side of the cut.
+    public var overlap: Double
+
+    /// Makes options.
+    ///
+    /// - Parameters:
+    ///   - seconds: The longest pass; infinite for never cutting.
+    ///   - overlap: Shared audio, at most half of a window.
+    public init(seconds: Double = 40, overlap: Double = 10) {
+        self.seconds = seconds
+        self.overlap = overlap
     }
 
-    let layers: ConvolutionLayers
-    /// Recordings up to this many frames stay whole: 40 s of the usual layers.
-    var longest = 2000
-    /// Frames on each side of a window that only give context: 5 s.
-    var context = 250
+    /// Whether windows can be cut so.
+    var isValid: Bool { seconds > 0 && overlap >= 0 && overlap <= seconds / 2 }
+}
 
-    /// The windows of a recording, in order; together they keep each of its frames once.
-    func callAsFunction(samples: Int) -> [Window] {
-        let frames = layers.frames(samples: samples)
-        guard frames > longest else { return [Window(samples: 0..<samples, kept: 0..<frames)] }
-        let step = longest - 2 * context
-        return stride(from: 0, to: frames, by: step).map { start in
-            let end = min(start + step, frames)
-            let first = max(0, start - context)
-            let last = min(frames, end + context)
-            let stop = last == frames ? samples : (last - 1) * layers.hop + layers.receptiveField
-            return Window(samples: first * layers.hop..<stop, kept: start - first..<end - first)
+/// The windows' measures in frames and samples of a model.
+struct Windows: Sendable {
+    let layers: ConvolutionLayers
+    /// Recordings up to this many frames stay whole.
+    let longest: Int
+    /// Frames on each side of a cut that only give context to the other side.
+    let context: Int
+
+    /// The fewest samples that do not fit into one window.
+    var limit: Int { longest * layers.hop + layers.receptiveField }
+}
+
+/// A piece of a recording for one pass of the model.
+struct Window: Sendable {
+    /// The samples that the model gets.
+    var samples: [Float]
+    /// Which of the frames it makes of them are kept.
+    var kept: Range<Int>
+}
+
+/// Gives a recording's next samples: so many as are asked for, fewer only at the end.
+typealias SampleReader = (Int) throws -> [Float]
+
+/// Cuts a recording into windows while it is read: never more than one of them is held.
+struct WindowCutter {
+    private let windows: Windows
+    private let read: SampleReader
+    /// Samples from the window's first frame on.
+    private var buffer: [Float] = []
+    /// The first frame, counted from the buffer's, that no window has kept yet.
+    private var start = 0
+    private var hasEnded = false
+    /// How many samples have been read.
+    private(set) var sampleCount = 0
+
+    init(_ windows: Windows, read: @escaping SampleReader) {
+        self.windows = windows
+        self.read = read
+    }
+
+    /// The next window; nil at the end, when together they have kept each of the recording's frames once.
+    mutating func next() throws -> Window? {
+        if hasEnded { return nil }
+        let more = try read(windows.limit - buffer.count)
+        sampleCount += more.count
+        buffer.append(contentsOf: more)
+        guard buffer.count == windows.limit else {
+            hasEnded = true
+            return Window(samples: buffer, kept: start..<windows.layers.frames(samples: buffer.count))
         }
+        let cut = quietestCut()
+        let end = (cut + windows.context - 1) * windows.layers.hop + windows.layers.receptiveField
+        let window = Window(samples: Array(buffer[..<end]), kept: start..<cut)
+        let dropped = max(0, cut - windows.context)
+        buffer.removeFirst(dropped * windows.layers.hop)
+        start = cut - dropped
+        return window
+    }
+
+    /// The frame before which a cut hurts least: where it is quietest for a fifth of a second, in the last quarter of
+    /// the frames that the window may keep.
+    private func quietestCut() -> Int {
+        let latest = windows.longest - windows.context
+        let earliest = max(start + 1, latest - (latest - start) / 4)
+        let (hop, reach) = (windows.layers.hop, 5)
+        let blocks = max(0, earliest - reach)..<latest + reach
+        let energies = blocks.map { block in
+            let samples = min(block * hop, buffer.count)..<min((block + 1) * hop, buffer.count)
+            return buffer[samples].reduce(0.0) { $0 + Double($1) * Double($1) }
+        }
+        var quietest = latest
+        var least = Double.infinity
+        for cut in (earliest...latest).reversed() {
+            let around = max(0, cut - reach) - blocks.lowerBound..<cut + reach - blocks.lowerBound
+            let energy = energies[around].reduce(0, +)
+            if energy < least { (quietest, least) = (cut, energy) }
+        }
+        return quietest
     }
 }

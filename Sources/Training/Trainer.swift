@@ -41,6 +41,15 @@ public final class Trainer {
     /// - Returns: Whether all updates are made.
     /// - Throws: ``TrainingError``, or what the data or the model threw; what was saved before stays.
     public func run(stop: () -> Int32? = { nil }) throws -> TrainingOutcome {
+        do {
+            return try train(stop: stop)
+        } catch {
+            keeper.leave()
+            throw error
+        }
+    }
+
+    private func train(stop: () -> Int32?) throws -> TrainingOutcome {
         let options = recipe.optimization
         let firstUpdate = state.update
         var signal: Int32?
@@ -61,6 +70,7 @@ public final class Trainer {
             // Several processes stop only where they agree on it, above.
             if let signal = signal ?? (cluster == nil ? stop() : nil) {
                 try save()
+                try finishSaving()
                 // A scheduler may end the whole job as soon as one process has left with a signal's code.
                 try cluster?.group.barrier()
                 report("stopped by signal \(signal) after update \(state.update)\(howToGoOn)")
@@ -68,17 +78,16 @@ public final class Trainer {
             }
             if let lastEpochOfJob, state.epoch >= lastEpochOfJob, !isFinished {
                 try save()
+                try finishSaving()
                 report("this job's epochs are made, the last update was \(update)\(howToGoOn)")
                 return .paused
             }
         }
+        try finishSaving()
         if state.update > firstUpdate { try writeBenchmark() }
         report("finished after update \(state.update) in \(spoken(seconds: meter.totalSeconds))")
         return .finished
     }
-
-    /// Whether this process writes checkpoints and logs.
-    private var isLeader: Bool { cluster?.isLeader ?? true }
 
     private var howToGoOn: String {
         recipe.checkpoint.noSave ? "; checkpoint.no_save is set, and nothing is saved" : "; go on with --resume"
@@ -92,6 +101,7 @@ public final class Trainer {
     private func finish(_ update: Int, _ sums: Statistics, rate: Double, _ due: Due) throws {
         let epoch = data.epoch
         let endsEpoch = data.isEpochFinished
+        try keeper.hear()
         meter.count(sums, waitSeconds: data.waitSeconds)
         if endsEpoch {
             try data.beginNextEpoch()
@@ -161,12 +171,19 @@ public final class Trainer {
         return Double((data.subBatchesPerEpoch + size - 1) / size)
     }
 
-    /// Saves everything that resuming needs.
+    /// Begins to save everything that resuming needs.
     private func save() throws {
         let start = ContinuousClock.now
-        if isLeader { try keeper.saveLast(&state) }
+        try keeper.saveLast(&state)
         meter.exclude(since: start)
         meter.lastSave = .now
+    }
+
+    /// Waits until everything is saved.
+    private func finishSaving() throws {
+        let start = ContinuousClock.now
+        try keeper.finish()
+        meter.exclude(since: start)
     }
 
     private func warn(_ warning: Watch.Warning) throws {
@@ -230,9 +247,10 @@ public final class Trainer {
         state.effectiveBatch = batch.count
         lastEpochOfJob = job.epochsThisJob.map { state.epoch + $0 }
 
+        let sharing = recipe.distributed.zeroSharding && processes > 1 ? cluster : nil
         task = try TaskSetup(
             job: job, recipe: recipe, origin: origin, isResumed: saved != nil, manifest: manifest,
-            validation: validation, report: report
+            validation: validation, shards: sharing?.group, report: report
         ).make()
         data = try TrainingData(
             manifest, recipe: recipe, receptiveField: recipe.model.convFeatureLayers.receptiveField,
@@ -240,7 +258,10 @@ public final class Trainer {
             share: cluster.map { ProcessShare(rank: $0.rank, size: $0.size) } ?? .everything)
         makeUpdate = try UpdateStep(task, data, recipe, cluster: cluster, report: report)
         if let last { try makeUpdate.restore(state, from: last) }
-        keeper = CheckpointKeeper(folder, recipe.checkpoint, makeUpdate, report: report)
+        keeper = CheckpointKeeper(
+            folder, recipe.checkpoint, makeUpdate,
+            try sharing.map { .shares(try $0.makeGroup("checkpoints")) } ?? (isLeader ? .writes : .none), report: report
+        )
         let model = recipe.model
         watch = Watch(
             recipe.watch, entries: model.quantizeTargets ? model.latentGroups * model.latentVars : 0,

@@ -62,7 +62,7 @@ extension Trainer {
                 validationLine(
                     result, manifest: manifest, update: state.update, isBest: isBest,
                     seconds: (ContinuousClock.now - began).inSeconds))
-            if isBest, cluster?.isLeader ?? true { try keeper.saveBest(&state) }
+            if isBest { try keeper.saveBest(&state) }
             if makeUpdate.averages { try validateAverage(index, manifest, epoch: epoch) }
         }
         meter.exclude(since: start)
@@ -116,7 +116,7 @@ func gradientHistograms(_ groups: [ParameterGroup]) throws -> [(tag: String, His
     for parameters in groups.map(\.parameters) {
         for index in parameters.names.indices {
             gradients.append(try parameters.view(index, of: parameters.gradients).norm().item())
-            values.append(try parameters.view(index, of: parameters.values).norm().item())
+            values.append(try parameters.leaves[index].detached().norm().item())
         }
     }
     return [("gradient_norms", gradients), ("parameter_norms", values)].compactMap { tag, numbers in

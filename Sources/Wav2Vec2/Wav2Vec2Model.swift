@@ -33,6 +33,14 @@ public final class Wav2Vec2Model: Module {
         encoder = try TransformerEncoder(configuration, initializer: initializer)
     }
 
+    /// The parameters of the layers that LayerDrop skips: a pass leaves them without gradients.
+    ///
+    /// - Parameter pass: What decides it.
+    /// - Returns: Names, such as `encoder.layers.3.fc1.weight`.
+    public func droppedParameters(_ pass: ForwardPass) -> Set<String> {
+        Set(encoder.droppedParameters(pass).map { "encoder." + $0 })
+    }
+
     /// What the feature extractor makes of a batch.
     public struct Features {
         /// The convolutions' output before normalisation, [frames, channels].

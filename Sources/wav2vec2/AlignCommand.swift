@@ -92,10 +92,7 @@ struct AlignCommand: AsyncParsableCommand {
                 "\(decimal(word.start, 3))\t\(decimal(word.end, 3))\t\(decimal(word.confidence, 4))\t\(word.text)\n"
             }.joined()
         case .json: try jsonLine(aligned) + "\n"
-        case .srt: SubRip.text(aligned)
-        case .vtt: WebVTT.text(aligned)
-        case .ctm: CTM.text(aligned)
-        case .textgrid: TextGrid.text(aligned)
+        case .srt, .vtt, .ctm, .textgrid: TimedFormat(rawValue: format.rawValue)?.text(aligned) ?? ""
         }
     }
 }

@@ -15,7 +15,7 @@ import Wav2Vec2
 func failureCode(_ error: any Error) -> Int32? {
     switch error {
     case is AudioError, is CorpusError, is CheckpointError, is SafetensorsError, is ConfigurationError,
-        is RecognitionError, is DecodingError, is LanguageModelError, is AlignmentError, is MetricsError,
+        is RecognitionError, is DecodingError, is LanguageModelError, is AlignmentError, is InputError, is MetricsError,
         is LibriSpeechError:
         return EX_DATAERR
     case let error as TrainingError: return error.exitCode

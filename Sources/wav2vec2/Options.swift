@@ -44,6 +44,31 @@ struct PrecisionOptions: ParsableArguments {
     var text: String { precision.rawValue }
 }
 
+/// How recordings go through a model.
+struct PassOptions: ParsableArguments {
+    @Option(help: "Seconds of audio that go through the model at once.")
+    var batchSeconds = 60.0
+
+    @Option(help: "The longest pass in seconds; longer recordings are cut into windows that overlap.")
+    var windowSeconds = WindowOptions().seconds
+
+    @Option(help: "Seconds of audio that neighbouring windows share.")
+    var overlapSeconds = WindowOptions().overlap
+
+    func validate() throws {
+        // Not a number is not more than 0 either.
+        guard batchSeconds > 0, windowSeconds > 0 else {
+            throw ValidationError("--batch-seconds and --window-seconds must be more than 0.")
+        }
+        guard overlapSeconds >= 0, overlapSeconds <= windowSeconds / 2 else {
+            throw ValidationError("--overlap-seconds must be from 0 to half of --window-seconds.")
+        }
+    }
+
+    /// How long recordings are cut.
+    var windows: WindowOptions { WindowOptions(seconds: windowSeconds, overlap: overlapSeconds) }
+}
+
 /// Which model recognises.
 struct CheckpointOptions: ParsableArguments {
     @Option(
@@ -67,7 +92,7 @@ struct CheckpointOptions: ParsableArguments {
     }
 }
 
-/// How a checkpoint is put to use: what it may not say itself, and in which number formats it computes.
+/// How a checkpoint is put to use: what it may not say itself, and how the model computes.
 struct CheckpointReadingOptions: ParsableArguments {
     @Option(
         help: "A fairseq dictionary (dict.ltr.txt) in place of the labels that the checkpoint holds.",
@@ -79,6 +104,8 @@ struct CheckpointReadingOptions: ParsableArguments {
     var architectureFrom: String?
 
     @OptionGroup var precision: PrecisionOptions
+
+    @OptionGroup var passes: PassOptions
 
     /// A model put to use.
     ///
@@ -95,6 +122,7 @@ struct CheckpointReadingOptions: ParsableArguments {
         try Recognizer(
             checkpoint: fileURL(checkpoint), dictionary: dictionary.map(fileURL),
             architectureFrom: architectureFrom.map(fileURL), device: device,
+            batchSeconds: passes.batchSeconds, windows: passes.windows,
             precision: ModelPrecision(precision.precision), decoder: decoder)
     }
 }

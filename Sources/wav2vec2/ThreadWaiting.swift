@@ -7,7 +7,7 @@ func isLongRunning(_ command: any ParsableCommand.Type) -> Bool {
         PretrainCommand.self, FinetuneCommand.self, EvaluateCommand.self, ReportCommand.self,
         PretrainBenchmarkCommand.self,
         FinetuneBenchmarkCommand.self, InferenceBenchmarkCommand.self, ScalingCommand.self,
-        AlignCommand.self, LanguageModelTuneCommand.self,
+        AlignCommand.self, TranscribeCommand.self, LanguageModelTuneCommand.self,
     ]
     return commands.contains { $0 == command }
 }

@@ -1,88 +1,146 @@
 import ArgumentParser
-import Audio
 import Cluster
-import Corpus
-import Decoding
 import Foundation
 import Recognition
+import Synchronization
 
 /// `wav2vec2 transcribe`: text from recordings.
 struct TranscribeCommand: AsyncParsableCommand {
-    /// What is written for each recording.
-    enum Format: String, CaseIterable, ExpressibleByArgument {
-        case text
-        case json
-    }
-
     static let configuration = CommandConfiguration(
         commandName: "transcribe",
         abstract: "Write down what is said in recordings.",
         discussion: """
-            Of a single file the text alone is printed; of several files or a folder one line each, the path, a tab and \
-            the text. With --format json every file is one JSON object a line, with words, their times in seconds \
-            and confidences from 0 to 1. With --output each file's result goes into a file of its own, named after it.
+            Of a single file the text alone is printed; of several files, a folder or a list one line each, the path, \
+            a tab and the text. Folders are searched with their subfolders; - is standard input, a whole audio file.
 
+            --format json writes one JSON object a line, with words, their times in seconds and confidences from 0 to \
+            1; verbose-json adds captions and single characters; srt and vtt are subtitles, ctm is NIST's, textgrid \
+            Praat's. With --output each recording's result goes into a file of its own, in folders like those that the \
+            recordings lie in.
+
+            Recordings of hours are cut where it is quiet into windows that overlap, and read as they are needed. \
             'wav2vec2 launch' spreads the work over several processes.
 
-            A file that cannot be read is named on standard error; the others are transcribed all the same, and the \
-            exit code is 65.
+            --live writes down raw audio from standard input while it comes, a line at every pause; what is written \
+            does not change any more. On a terminal the words since the last pause are shown and redrawn; with --json \
+            they are events as well.
+
+            What cannot be read is named on standard error; the others are transcribed all the same, and the exit code \
+            is 65.
 
             Examples:
               wav2vec2 transcribe --checkpoint best interview.mp3
               wav2vec2 transcribe --checkpoint best --format json recordings > words.jsonl
-              wav2vec2 transcribe --checkpoint best --output texts recordings/*.flac
+              wav2vec2 transcribe --checkpoint best --format srt --output subtitles films/*.m4a
+              curl -s https://example.org/talk.ogg | wav2vec2 transcribe --checkpoint best -
+              arecord -q -t raw -f S16_LE -r 16000 | wav2vec2 transcribe --checkpoint best --live
             """)
 
     @OptionGroup var model: CheckpointOptions
 
-    @Option(help: "What is written: \(Format.allCases.map(\.rawValue).joined(separator: " or ")).")
-    var format = Format.text
+    @Option(help: "What is written: \(TranscriptFormat.allCases.map(\.rawValue).joined(separator: ", ")).")
+    var format: TranscriptFormat?
 
-    @Option(help: "A folder for one .txt or .json file a recording; made if need be.", completion: .directory)
+    @Flag(help: "The same as --format json; with --live one event a line.")
+    var json = false
+
+    @Option(help: "A folder for one file a recording; made if need be.", completion: .directory)
     var output: String?
+
+    @Flag(help: "Replace files that are there.")
+    var force = false
+
+    @Option(help: "A text file with recordings or folders, one a line; - is standard input.", completion: .file())
+    var list: [String] = []
+
+    @OptionGroup(title: "Live input") var liveInput: LiveInputOptions
 
     @OptionGroup(title: "Decoding") var decoding: DecodingOptions
 
     @OptionGroup var compute: ComputeOptions
 
     @Argument(
-        help: "Recordings (WAV, FLAC, Ogg, Opus, MP3, others through ffmpeg), or folders of them.",
+        help: "Recordings (WAV, FLAC, Ogg, Opus, MP3, others through ffmpeg), folders of them, or -.",
         completion: .file())
-    var files: [String]
+    var files: [String] = []
+
+    private static let launched = ValidationError(
+        "Standard input goes to one process only; leave 'wav2vec2 launch' out.")
+
+    private var chosenFormat: TranscriptFormat { format ?? (json ? .json : .text) }
+
+    func validate() throws {
+        if json, let format, format != .json {
+            throw ValidationError("--json and --format \(format.rawValue) exclude each other.")
+        }
+        if liveInput.live {
+            guard files.allSatisfy({ $0 == "-" }), list.isEmpty, output == nil else {
+                throw ValidationError("--live reads standard input and writes standard output, and nothing else.")
+            }
+            guard [.text, .json].contains(chosenFormat) else {
+                throw ValidationError("--live writes text or json, not \(chosenFormat.rawValue).")
+            }
+            return
+        }
+        if files.isEmpty && list.isEmpty {
+            throw ValidationError("Name recordings, folders, - for standard input, or a --list.")
+        }
+        if (files + list).filter({ $0 == "-" }).count > 1 {
+            throw ValidationError("Standard input can be read only once.")
+        }
+    }
 
     func run() async throws {
         let failures = try await amongProcesses { try await run(among: $0) }
         if failures > 0 { throw ExitCode(EX_DATAERR) }
     }
 
-    /// Gives the number of files that could not be transcribed; 0 in processes that leave speaking to another one.
+    /// Gives the number of inputs that could not be transcribed; 0 in processes that leave speaking to another one.
     private func run(among cluster: Cluster?) async throws -> Int {
         try compute.apply()
+        if liveInput.live {
+            guard cluster == nil else { throw Self.launched }
+            try await liveInput.run(asJSON: chosenFormat == .json) {
+                try model.recognizer(device: compute.device, decoder: decoding.recognitionDecoder)
+            }
+            return 0
+        }
+        let isLeader = cluster?.isLeader ?? true
+        if cluster != nil && (files + list).contains("-") { throw Self.launched }
+        let inputs = try TranscriptionInputs(files: files, lists: list)
+        let writer =
+            isLeader
+            ? try TranscriptWriter(inputs, format: chosenFormat, output: output.map(fileURL), replaces: force) : nil
         let recognizer = try model.recognizer(
             device: compute.device(among: cluster), decoder: decoding.recognitionDecoder)
-        let (paths, hasFolder) = try list()
-        let writer = try Writer(
-            format: format, output: output.map(fileURL), bare: paths.count == 1 && !hasFolder, paths: paths)
-        let isLeader = cluster?.isLeader ?? true
         let began = ContinuousClock.now
+        let total = inputs.entries.count
         var failures = 0
         var audioSeconds = 0.0
         // Results appear in order while later recordings still wait; within a group the longest goes first.
-        for start in stride(from: 0, to: paths.count, by: 256) {
-            let group = Array(paths[start..<min(start + 256, paths.count)])
-            let opened = group.map { path in Result { try Recording(contentsOf: fileURL(path)) } }
-            let total = paths.count
-            let recordings = opened.compactMap { try? $0.get() }
-            var recognized = try await recognizer.transcribe(recordings, among: cluster) { done in
-                if isLeader { Console.progress("transcribe: \(start + done) of \(total) files") }
-            }.makeIterator()
-            guard isLeader else { continue }
-            for (path, recording) in zip(group, opened) {
+        for start in stride(from: 0, to: total, by: 256) {
+            let group = inputs.entries[start..<min(start + 256, total)]
+            let opened = group.map { entry in Result { try entry.recording() } }
+            let finished = Mutex(start)
+            let before = audioSeconds
+            var recognized = try await recognizer.transcribe(
+                opened.compactMap { try? $0.get() }, among: cluster,
+                progress: { done in finished.withLock { $0 = start + done } },
+                heard: { seconds in
+                    guard isLeader else { return }
+                    let rate = (before + seconds) / ((ContinuousClock.now - began) / .seconds(1))
+                    Console.progress(
+                        "transcribe: \(finished.withLock { $0 }) of \(total) files · "
+                            + "\(decimal(before + seconds, 0)) s of audio · \(decimal(rate, 1)) s of audio/s")
+                }
+            ).makeIterator()
+            guard let writer else { continue }
+            for ((index, entry), recording) in zip(zip(group.indices, group), opened) {
                 do {
                     _ = try recording.get()
                     guard let transcription = try recognized.next()?.get() else { continue }
                     audioSeconds += transcription.duration
-                    try writer.write(transcription, path: path)
+                    try writer.write(transcription, index: index, path: entry.path)
                 } catch let error as OutputError {
                     throw error
                 } catch {
@@ -94,97 +152,8 @@ struct TranscribeCommand: AsyncParsableCommand {
         guard isLeader else { return 0 }
         let seconds = (ContinuousClock.now - began) / .seconds(1)
         Console.error(
-            "transcribe: \(paths.count - failures) of \(paths.count) files, \(decimal(audioSeconds, 1)) s of audio in "
+            "transcribe: \(total - failures) of \(total) files, \(decimal(audioSeconds, 1)) s of audio in "
                 + "\(decimal(seconds, 1)) s (real-time factor \(decimal(seconds / max(audioSeconds, 1e-9), 3)))")
         return failures
-    }
-
-    /// The recordings, folders replaced by what they hold.
-    private func list() throws -> (paths: [String], hasFolder: Bool) {
-        var hasFolder = false
-        let paths = try files.flatMap { path in
-            var isFolder: ObjCBool = false
-            guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue else {
-                return [path]
-            }
-            hasFolder = true
-            return try audioFiles(in: path)
-        }
-        return (paths, hasFolder)
-    }
-
-    private func audioFiles(in folder: String) throws -> [String] {
-        let wanted = Set(ManifestBuilder.defaultExtensions)
-        let found = (FileManager.default.enumerator(atPath: folder)?.allObjects ?? []).compactMap { $0 as? String }
-            .filter { path in
-                let file = fileURL(path)
-                return !file.lastPathComponent.hasPrefix(".") && wanted.contains(file.pathExtension.lowercased())
-            }
-        if found.isEmpty { throw CorpusError.noAudio(folder: folder, extensions: ManifestBuilder.defaultExtensions) }
-        return found.sorted().map { (folder as NSString).appendingPathComponent($0) }
-    }
-}
-
-/// A result that cannot be written ends the command.
-struct OutputError: Error, CustomStringConvertible {
-    let description: String
-}
-
-/// Puts transcriptions where they were asked for.
-private struct Writer {
-    private let format: TranscribeCommand.Format
-    private let output: URL?
-    private let bare: Bool
-
-    init(format: TranscribeCommand.Format, output: URL?, bare: Bool, paths: [String]) throws {
-        self.format = format
-        self.output = output
-        self.bare = bare
-        guard let output else { return }
-        var seen: [String: String] = [:]
-        for path in paths {
-            if let other = seen.updateValue(path, forKey: fileURL(path).deletingPathExtension().lastPathComponent) {
-                throw ValidationError(
-                    "\(other) and \(path) would both be written to one file in \(output.path); transcribe them apart.")
-            }
-        }
-        do {
-            try FileManager.default.createDirectory(at: output, withIntermediateDirectories: true)
-        } catch {
-            throw OutputError(description: "\(output.path): the folder cannot be made (\(error.localizedDescription)).")
-        }
-    }
-
-    func write(_ transcription: Transcription, path: String) throws {
-        let line =
-            switch format {
-            case .json: try jsonLine(FileReport(file: path, transcription: transcription))
-            case .text: bare || output != nil ? transcription.text : "\(path)\t\(transcription.text)"
-            }
-        guard let output else { return Console.output(line) }
-        let file = output.appendingPathComponent(fileURL(path).deletingPathExtension().lastPathComponent)
-            .appendingPathExtension(format == .json ? "json" : "txt")
-        do {
-            try Data((line + "\n").utf8).write(to: file, options: .atomic)
-        } catch {
-            throw OutputError(description: "\(file.path): cannot be written (\(error.localizedDescription)).")
-        }
-    }
-}
-
-/// A line that `transcribe --format json` prints.
-private struct FileReport: Encodable {
-    var file: String
-    var text: String
-    var confidence: Double
-    var duration: Double
-    var words: [TimedText]
-
-    init(file: String, transcription: Transcription) {
-        self.file = file
-        text = transcription.text
-        confidence = transcription.confidence
-        duration = transcription.duration
-        words = transcription.words
     }
 }

@@ -137,6 +137,96 @@ func asRanks<Result: Sendable>(
         #expect { try results[0].get() } throws: { "\($0)".contains("lost rank 1 (last seen at update 7)") }
     }
 
+    @Test func aProcessThatHangsIsNamed() async throws {
+        let results = try await asRanks(3, timeout: 2) { cluster in
+            cluster.noteProgress(update: 7)
+            _ = try cluster.sum([1])
+            cluster.noteProgress(update: 8)
+            // It stays alive, as one that waits for a disk or a device does.
+            if cluster.rank == 1 { Thread.sleep(forTimeInterval: 8) }
+            _ = try cluster.sum([1])
+        }
+        for rank in [0, 2] {
+            #expect { try results[rank].get() } throws: {
+                "\($0)".contains("waited in vain for rank 1 (in update 8), which is alive and does not get on")
+            }
+        }
+    }
+
+    // MARK: - Gradients
+
+    /// A chain of numbers: each layer is one parameter of 32 elements, the last layer's gradient comes first.
+    private final class Chain: Module {
+        @Parameter("0") var first: Tensor
+        @Parameter("1") var second: Tensor
+        @Parameter("2") var third: Tensor
+
+        override init() {}
+
+        static func make() throws -> Chain {
+            let chain = Chain()
+            chain.first = try Tensor.ones([32])
+            chain.second = try Tensor.ones([32])
+            chain.third = try Tensor.ones([32])
+            return chain
+        }
+
+        func callAsFunction(_ factor: Double, skippingSecond: Bool = false) throws -> Tensor {
+            var hidden = try first * factor
+            if !skippingSecond { hidden = try hidden + second * factor }
+            return try (hidden + third * factor).sum()
+        }
+    }
+
+    @Test func bucketsOfDroppedLayersAreNotSent() async throws {
+        let results = try await asRanks(2) { cluster -> [GradientReducer.Report] in
+            let chain = try Chain.make()
+            let flat = try FlatParameters(chain.parameters())
+            let reducer = try GradientReducer(flat, over: cluster.group, bucketBytes: 1)
+            func pass(_ unused: Set<String>) throws -> GradientReducer.Report {
+                try flat.clearGradients()
+                reducer.begin(unused: unused)
+                try chain(Double(cluster.rank + 1), skippingSecond: !unused.isEmpty).backward()
+                let report = try reducer.finish()
+                let sums = try flat.gradients.elements(Float.self)
+                #expect(sums[..<32].allSatisfy { $0 == 3 } && sums[64...].allSatisfy { $0 == 3 })
+                #expect(sums[32..<64].allSatisfy { $0 == (unused.isEmpty ? 3 : 0) })
+                return report
+            }
+            // The first pass agrees on the order, also where layers are dropped in it.
+            let reports = [try pass(["1"]), try pass([]), try pass(["1"])]
+            #expect(throws: TorchError.self) {
+                reducer.begin(unused: ["1"])
+                try chain(1).backward()
+            }
+            return reports
+        }
+        for result in results {
+            let reports = try result.get()
+            #expect(reports.map(\.buckets) == [2, 3, 2] && reports.map(\.overlapped) == [0, 3, 2])
+            #expect(reports.map(\.bytes) == [256, 384, 256])
+        }
+    }
+
+    @Test(arguments: [DType.float16, .bfloat16])
+    func gradientsAreSentInHalfPrecision(type: DType) async throws {
+        let results = try await asRanks(4) { cluster -> (GradientReducer.Report, [Float]) in
+            let chain = try Chain.make()
+            let flat = try FlatParameters(chain.parameters())
+            let reducer = try GradientReducer(flat, over: cluster.group, sentAs: type)
+            reducer.begin()
+            // What one process has nearly overflows FP16; the sum would.
+            try chain(cluster.rank == 0 ? 60_000 : 4_096.5).backward()
+            return (try reducer.finish(), try flat.gradients.elements(Float.self))
+        }
+        let exact: Float = 60_000 + 3 * 4_096.5
+        for result in results {
+            let (report, sums) = try result.get()
+            #expect(report.bytes == 96 * 2)
+            #expect(sums.allSatisfy { $0 != exact && abs($0 - exact) < 0.01 * exact })
+        }
+    }
+
     @Test func nobodyAtTheMeetingPlace() throws {
         let layout = ProcessLayout(rank: 1, size: 2, localRank: 1, host: "127.0.0.1", port: 1)
         var options = Cluster.Options()

@@ -20,7 +20,8 @@ import Testing
         "", "pretrain", "finetune", "launch", "evaluate", "transcribe", "data", "data manifest", "data combine",
         "data convert", "data labels", "data dictionary", "data librispeech", "checkpoint", "checkpoint inspect",
         "checkpoint convert", "checkpoint verify", "checkpoint average", "checkpoint fetch", "benchmark",
-        "benchmark pretrain", "benchmark scaling", "benchmark decoding", "report",
+        "benchmark pretrain", "benchmark inference", "benchmark data", "benchmark kernels", "benchmark scaling",
+        "benchmark decoding", "report",
         "curves", "doctor", "align", "lm", "lm build", "lm tune", "lm convert", "lm inspect",
     ])
     func helpIsAsRecorded(command: String) throws {

@@ -17,9 +17,9 @@ func run(_ arguments: String..., in folder: URL? = nil) throws -> Outcome {
     try run(arguments, in: folder)
 }
 
-/// Runs the program with variables added to its environment; `meanwhile` is called while it runs.
+/// Runs the program with variables added to its environment and `input` in a pipe; `meanwhile` is called while it runs.
 func run(
-    _ arguments: [String], in folder: URL? = nil, environment: [String: String] = [:],
+    _ arguments: [String], in folder: URL? = nil, environment: [String: String] = [:], input: Data? = nil,
     meanwhile: (Process) -> Void = { _ in }
 ) throws -> Outcome {
     let bundle = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
@@ -29,7 +29,8 @@ func run(
     process.currentDirectoryURL = folder
     process.environment = ProcessInfo.processInfo.environment.merging(["COLUMNS": "80"]) { $1 }
         .merging(environment) { $1 }
-    process.standardInput = FileHandle.nullDevice
+    let pipe = input.map { _ in Pipe() }
+    if let pipe { process.standardInput = pipe } else { process.standardInput = FileHandle.nullDevice }
     // Files, unlike pipes, cannot fill up while the other one is read.
     let scratch = FileManager.default.temporaryDirectory.appendingPathComponent("wav2vec2-run-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: scratch, withIntermediateDirectories: true)
@@ -41,7 +42,13 @@ func run(
     }
     process.standardOutput = files[0].1
     process.standardError = files[1].1
+    // The program may end before it has read everything.
+    signal(SIGPIPE, SIG_IGN)
     try process.run()
+    if let pipe, let input {
+        try? pipe.fileHandleForWriting.write(contentsOf: input)
+        try pipe.fileHandleForWriting.close()
+    }
     meanwhile(process)
     process.waitUntilExit()
     return Outcome(

@@ -23,7 +23,8 @@ enum TinyModel {
     }
 
     static func recognizer(
-        batchSeconds: Double = 60, precision: ModelPrecision = ModelPrecision()
+        batchSeconds: Double = 60, windows: WindowOptions = WindowOptions(), normalizes: Bool = true,
+        precision: ModelPrecision = ModelPrecision()
     ) throws -> Recognizer {
         let model = try CTCModel(
             configuration(), labels: symbols.count, initializer: .random(seed: 3))
@@ -32,7 +33,8 @@ enum TinyModel {
             try parameter.tensor.scaleInPlace(8)
         }
         return try Recognizer(
-            model: model, symbols: symbols, normalizes: true, batchSeconds: batchSeconds, precision: precision)
+            model: model, symbols: symbols, normalizes: normalizes, batchSeconds: batchSeconds, windows: windows,
+            precision: precision)
     }
 
     /// Writes a checkpoint and returns its folder.

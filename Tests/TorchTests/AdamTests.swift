@@ -49,11 +49,11 @@ private final class Single: Module {
         var worst = 0.0
         for step in 0..<gradients.size(0) {
             if step == resume {
-                let first = try flat.named(adam.firstMoment).mapValues { try $0.cloned() }
-                let second = try flat.named(adam.secondMoment).mapValues { try $0.cloned() }
-                let updates = adam.updates
+                let first = try flat.named(adam.moments.first).mapValues { try $0.cloned() }
+                let second = try flat.named(adam.moments.second).mapValues { try $0.cloned() }
+                let updates = adam.moments.updates
                 adam = try Adam(flat, options)
-                try adam.restore(updates: updates, firstMoment: first, secondMoment: second)
+                try adam.moments.restore(updates: updates, first: first, second: second)
             }
             try flat.view(0, of: flat.gradients).copy(from: gradients.selected(0, step) * gradientFactor)
             try adam.step(learningRate: 5e-4, gradientScale: scale)

@@ -60,10 +60,10 @@ private final class Pair: Module {
         var lamb = try Lamb(flat, options)
         for step in 0..<8 {
             if step == 4 {
-                let saved = try (flat.named(lamb.firstMoment), flat.named(lamb.secondMoment))
+                let saved = try (flat.named(lamb.moments.first), flat.named(lamb.moments.second))
                 let copy = (try saved.0.mapValues { try $0.cloned() }, try saved.1.mapValues { try $0.cloned() })
                 lamb = try Lamb(flat, options)
-                try lamb.restore(updates: step, firstMoment: copy.0, secondMoment: copy.1)
+                try lamb.moments.restore(updates: step, first: copy.0, second: copy.1)
             }
             for index in references.indices {
                 let gradients = random(references[index].values.count, pow(10, Double(step % 3)))

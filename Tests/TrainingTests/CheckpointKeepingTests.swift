@@ -1,5 +1,6 @@
 import Foundation
 import Interchange
+import Synchronization
 import Testing
 import Torch
 import Wav2Vec2
@@ -37,6 +38,60 @@ import Wav2Vec2
         less.resume = true
         #expect(try Trainer(less).run() == .finished)
         #expect(try folders(corpus, "run") == ["update-3", "update-6"])
+    }
+
+    @Test func whatIsBeingWrittenDoesNotChange() throws {
+        let corpus = try SyntheticCorpus(utterances: 5)
+        let trainer = try Trainer(corpus.job(.pretraining, "run", ["optimization.max_update=1"]))
+        let group = trainer.task.groups[0]
+        let before = try group.parameters.values.elements(Float.self)
+        let (copied, live) = (
+            try trainer.makeUpdate.weights(copying: true), try trainer.makeUpdate.weights(copying: false)
+        )
+        try group.parameters.values.fillInPlace(7)
+        let name = try #require(group.parameters.names.first)
+        let shape = try #require(group.parameters.leaves.first).shape
+        for (weights, first) in [(copied, before[0]), (live, 7)] {
+            let tensor = try #require(weights.learning[0].named(over: nil, tag: 0)[name])
+            #expect(try tensor.shape == shape && tensor.elements(Float.self)[0] == first)
+        }
+    }
+
+    @Test func savingInTheForegroundSavesTheSame() throws {
+        let corpus = try SyntheticCorpus(utterances: 5)
+        for (output, isAsynchronous) in [("behind", true), ("before", false)] {
+            let job = try corpus.job(
+                .pretraining, output,
+                ["optimization.max_update=2", "checkpoint.write_checkpoints_asynchronously=\(isAsynchronous)"])
+            #expect(try Trainer(job).run() == .finished)
+        }
+        for (name, bytes) in try corpus.bytes("behind") where name != "training_state.json" {
+            #expect(try corpus.bytes("before")[name] == bytes, "\(name)")
+        }
+    }
+
+    @Test func writingStopsAtTheFirstFailure() throws {
+        struct Full: Error {}
+        let writer = BackgroundWriter()
+        let mayGoOn = DispatchSemaphore(value: 0)
+        let written = Mutex<[Int]>([])
+        writer.write {
+            mayGoOn.wait()
+            written.withLock { $0.append(1) }
+            return ["one could not be removed"]
+        }
+        #expect(try writer.news().isEmpty && written.withLock { $0.isEmpty })
+        mayGoOn.signal()
+        writer.wait()
+        #expect(try writer.news() == ["one could not be removed"] && writer.news().isEmpty)
+        writer.write { throw Full() }
+        writer.write {
+            written.withLock { $0.append(3) }
+            return []
+        }
+        writer.wait()
+        #expect(throws: Full.self) { try writer.news() }
+        #expect(written.withLock { $0 } == [1])
     }
 
     @Test func milestonesAreSavedWhenNothingElseIs() throws {

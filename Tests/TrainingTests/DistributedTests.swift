@@ -1,6 +1,7 @@
 import Cluster
 import Corpus
 import Foundation
+import Synchronization
 import TestSupport
 import Testing
 import Torch
@@ -16,8 +17,10 @@ import Wav2Vec2
 
     /// Trains as `size` processes would; gives what rank 0 said.
     @discardableResult
-    private func train(_ job: TrainingJob, processes size: Int, stopAfter updates: Int? = nil) async throws -> [String]
-    {
+    private func train(
+        _ job: TrainingJob, processes size: Int, stopAfter updates: Int? = nil,
+        inspect: @escaping @Sendable (Trainer) -> Void = { _ in }
+    ) async throws -> [String] {
         let port = try Store(host: "127.0.0.1", port: 0, serves: true, timeout: 5).port
         let results = await withTaskGroup(of: (Int, Result<[String], any Error>).self) { tasks in
             for rank in 0..<size {
@@ -38,6 +41,7 @@ import Wav2Vec2
                                     _ = try trainer.run {
                                         rank == size - 1 && trainer.state.update + 1 == updates ? SIGTERM : nil
                                     }
+                                    inspect(trainer)
                                     return lines
                                 }
                             }
@@ -141,6 +145,91 @@ import Wav2Vec2
         other.resume = true
         try await train(other, processes: 4)
         try expectSame(weights("other"), weights("two"))
+    }
+
+    // MARK: - Sharded optimizers
+
+    private static let short = [
+        "batching.num_concat_batches=1", "batching.max_tokens=24000", "optimization.update_freq=1",
+        "optimization.max_update=3", "distributed.check_every=1", "checkpoint.save_every=2",
+    ]
+
+    @Test(arguments: [
+        (4, ["optimization.ema=0.9"]), (2, ["optimization.ema=0.9", "precision.mode=bf16"]),
+        (2, ["optimization.optimizer=lamb", "optimization.lr=0.01"]),
+    ])
+    func shardedOptimizersMakeTheSameUpdates(processes: Int, options: [String]) async throws {
+        let options = Self.short + options
+        try await train(corpus.job(.pretraining, "whole", options), processes: processes)
+        let held = Mutex<[Int]>([])
+        let all = Mutex(0)
+        try await train(
+            corpus.job(.pretraining, "sharded", options + ["distributed.zero_sharding=true"]), processes: processes
+        ) { trainer in
+            let group = trainer.task.groups[0]
+            let sizes = [group.optimizer.moments.first, group.optimizer.moments.second, group.parameters.masters].map(
+                \.count)
+            #expect(Set(sizes).count == 1 && group.average?.values.count ?? sizes[0] == sizes[0])
+            held.withLock { $0.append(sizes[0]) }
+            all.withLock { $0 = group.parameters.gradients.count }
+        }
+        let (shares, total) = (held.withLock { $0 }, all.withLock { $0 })
+        #expect(shares.count == processes && shares.reduce(0, +) == total)
+        #expect(shares.allSatisfy { $0 <= total / processes + 16 })
+        guard !options.contains("optimization.optimizer=lamb") else {
+            // Norms of parameters that lie in two shards are sums in another order.
+            return try expectSame(weights("sharded"), weights("whole"))
+        }
+        for folder in ["last", "best"] {
+            let (sharded, whole) = (try corpus.bytes("sharded", folder), try corpus.bytes("whole", folder))
+            for file in Set(whole.keys).subtracting(["training_state.json"]) {
+                #expect(sharded[file] == whole[file], "\(folder)/\(file)")
+            }
+            #expect(sharded.keys == whole.keys)
+        }
+        let values = { (output: String) in try corpus.metrics(output).compactMap { $0["loss"] as? Double } }
+        #expect(try values("sharded") == values("whole"))
+    }
+
+    @Test func aShardedStateGoesOnWithAnyNumberOfProcesses() async throws {
+        func job(_ output: String, _ accumulated: Int, sharded: Bool) throws -> TrainingJob {
+            var job = try corpus.job(
+                .pretraining, output,
+                Self.short + [
+                    "optimization.update_freq=\(accumulated)", "optimization.max_update=5", Self.steady,
+                    "distributed.zero_sharding=\(sharded)",
+                ])
+            job.resume = true
+            return job
+        }
+        try await train(job("straight", 2, sharded: false), processes: 2)
+        try await train(job("parts", 2, sharded: true), processes: 2, stopAfter: 2)
+        try FileManager.default.copyItem(at: corpus.file("parts"), to: corpus.file("again"))
+        try await train(job("again", 2, sharded: true), processes: 2)
+        #expect(
+            try corpus.bytes("again")["optimizer.safetensors"] == corpus.bytes("straight")["optimizer.safetensors"])
+        #expect(try corpus.bytes("again")["model.safetensors"] == corpus.bytes("straight")["model.safetensors"])
+        // Whole in one process, then in shards of four.
+        do {
+            let alone = try Trainer(job("parts", 4, sharded: true))
+            #expect(try alone.run { alone.state.update == 3 ? SIGTERM : nil } == .stopped(signal: SIGTERM))
+        }
+        try await train(job("parts", 1, sharded: true), processes: 4)
+        try expectSame(weights("parts"), weights("straight"))
+    }
+
+    // MARK: - Half precision on the way
+
+    @Test(arguments: ["fp16", "bf16"])
+    func gradientsCanBeSummedInHalfPrecision(format: String) async throws {
+        let options = Self.short + [Self.steady]
+        try await train(corpus.job(.pretraining, "exact", options), processes: 2)
+        try await train(
+            corpus.job(.pretraining, "half", options + ["distributed.reduce_precision=\(format)"]), processes: 2)
+        let norms = { (output: String) in try corpus.metrics(output).compactMap { $0["grad_norm"] as? Double } }
+        for (half, exact) in zip(try norms("half"), try norms("exact")) {
+            #expect(half != exact && abs(half - exact) < 0.02 * exact)
+        }
     }
 
     @Test func theEffectiveBatchCountsProcesses() async throws {

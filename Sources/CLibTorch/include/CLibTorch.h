@@ -200,6 +200,9 @@ ct_error ct_broadcast(ct_process_group group, ct_tensor tensor, int root, ct_wor
 ct_error ct_all_gather(ct_process_group group, ct_tensor output, ct_tensor input, ct_work *result);
 /// `output` is this rank's part of the sum of all ranks' `input`s.
 ct_error ct_reduce_scatter(ct_process_group group, ct_tensor output, ct_tensor input, ct_work *result);
+/// Sends a tensor to one rank, which receives it under the same tag.
+ct_error ct_send(ct_process_group group, ct_tensor tensor, int target, int tag, ct_work *result);
+ct_error ct_receive(ct_process_group group, ct_tensor tensor, int source, int tag, ct_work *result);
 ct_error ct_barrier(ct_process_group group, ct_work *result);
 /// Waits for a collective; the error says what failed, also that time ran out.
 ct_error ct_work_wait(ct_work work, int64_t timeout_milliseconds);

@@ -35,6 +35,13 @@ public enum Device: Sendable, Hashable, CustomStringConvertible {
         }
     }
 
+    /// Waits until the device has done all the work that it was given; a CPU has.
+    ///
+    /// - Throws: `TorchError.operation` when the device has failed.
+    public func synchronize() throws {
+        if self != .cpu { try TorchError.check(ct_device_synchronize(packed)) }
+    }
+
     /// The device as the command line writes it: `cuda:0`.
     public var description: String {
         switch self {

@@ -3,14 +3,15 @@ import Synchronization
 /// Sums gradients over processes, bucket by bucket, while the backward pass still computes the others.
 ///
 /// A bucket is a stretch of the flat gradient buffer: it is sent in place, without copies, as soon as the gradients of
-/// all its parameters are complete. Every process must send the same buckets in the same order; the order is the one in
-/// which they were completed in the first pass of rank 0.
+/// all its parameters are complete. A bucket without any gradient, as of a layer that was dropped, is not sent. Every
+/// process must send the same buckets in the same order; the order is the one in which they were completed in the first
+/// pass of rank 0.
 public final class GradientReducer {
     /// How a reduction went, for benchmarks.
     public struct Report: Sendable, Equatable {
         /// The buckets that were sent while the backward pass was going on.
         public var overlapped = 0
-        /// All buckets.
+        /// All buckets that were sent.
         public var buckets = 0
         /// The bytes that this process contributed.
         public var bytes = 0
@@ -40,12 +41,15 @@ public final class GradientReducer {
     private let parameters: FlatParameters
     private let buckets: [Range<Int>]
     private let bucketOfParameter: [Int]
+    private let sentType: DType
     private var waiting: [Int] = []
+    /// Buckets that hold no gradient in this pass.
+    private var skipped: Set<Int> = []
     private var order: [Int]
     private var hasOrder = false
     private var completed: [Int] = []
     private var sent = 0
-    private var running: [Collective] = []
+    private var running: [(collective: Collective, range: Range<Int>, summands: Tensor)] = []
     private var isArmed = false
     private var report = Report()
 
@@ -55,11 +59,17 @@ public final class GradientReducer {
     ///   - parameters: The parameters; their gradients are summed in their buffer.
     ///   - group: The processes.
     ///   - bucketBytes: The size that a bucket has at least, but for the last one.
+    ///   - sentType: The type in which gradients are sent and summed, FP32 or half precision; each process's are divided
+    ///     by the number of processes before they are rounded, so that their sum overflows no sooner than they do.
     /// - Throws: `TorchError.operation` if a parameter records no gradient.
-    public init(_ parameters: FlatParameters, over group: ProcessGroup, bucketBytes: Int = 16 << 20) throws {
+    public init(
+        _ parameters: FlatParameters, over group: ProcessGroup, bucketBytes: Int = 16 << 20,
+        sentAs sentType: DType = .float32
+    ) throws {
         self.group = group
         self.parameters = parameters
-        let itemSize = parameters.gradients.dtype.itemSize
+        self.sentType = sentType
+        let itemSize = sentType.itemSize
         // From the end: what stands last in the model is first in the backward pass.
         var buckets: [Range<Int>] = []
         var bucketOfParameter = [Int](repeating: 0, count: parameters.ranges.count)
@@ -82,27 +92,39 @@ public final class GradientReducer {
 
     /// Begins to send with the next backward pass: the last one of an update.
     ///
-    /// - Parameter overlapping: Whether buckets are sent while the pass is going on; otherwise ``finish()`` sends all,
-    ///   which is for comparison.
-    public func begin(overlapping: Bool = true) {
+    /// - Parameters:
+    ///   - unused: The parameters that get no gradient in the whole update, in any process, such as those of layers that
+    ///     are dropped.
+    ///   - overlapping: Whether buckets are sent while the pass is going on; otherwise ``finish()`` sends all, which is
+    ///     for comparison.
+    public func begin(unused: Set<String> = [], overlapping: Bool = true) {
         waiting = [Int](repeating: 0, count: buckets.count)
-        for bucket in bucketOfParameter { waiting[bucket] += 1 }
+        for (parameter, bucket) in bucketOfParameter.enumerated() where !unused.contains(parameters.names[parameter]) {
+            waiting[bucket] += 1
+        }
+        skipped = Set(buckets.indices.filter { waiting[$0] == 0 })
         completed = []
         sent = 0
         isArmed = overlapping
         log.transfers.withLock { $0 = [] }
-        report = Report(buckets: buckets.count, bytes: parameters.gradients.count * parameters.gradients.dtype.itemSize)
+        report = Report()
     }
 
-    /// Sends what is left, such as the gradients of layers that were dropped, and waits for all sums.
+    /// Sends what is left and waits for all sums.
     ///
-    /// - Returns: How much was sent during the backward pass.
+    /// - Returns: How much was sent, and how much of it during the backward pass.
     /// - Throws: `TorchError.communication` if a process is gone.
     @discardableResult
     public func finish() throws -> Report {
-        report.overlapped = sent
+        report.overlapped = report.buckets
         while sent < order.count { try send() }
-        for collective in running { try collective.wait() }
+        for (collective, range, summands) in running {
+            try collective.wait()
+            guard summands.dtype != .float32 else { continue }
+            let place = try parameters.gradients.rows(range)
+            try place.copy(from: summands)
+            try place.scaleInPlace(Double(group.size))
+        }
         running = []
         let passWasWatched = isArmed
         isArmed = false
@@ -110,7 +132,8 @@ public final class GradientReducer {
         log.transfers.withLock { transfers in
             for index in transfers.indices where transfers[index].ended == nil { transfers[index].ended = .now }
         }
-        if !hasOrder, passWasWatched { try agreeOnOrder() }
+        // Every process skips the same ones.
+        if !hasOrder, passWasWatched, skipped.count < buckets.count { try agreeOnOrder() }
         return report
     }
 
@@ -118,20 +141,29 @@ public final class GradientReducer {
         guard isArmed else { return }
         let bucket = bucketOfParameter[parameter]
         waiting[bucket] -= 1
+        guard waiting[bucket] >= 0 else {
+            throw TorchError.state("\(parameters.names[parameter]) got a gradient that its bucket did not wait for")
+        }
         if waiting[bucket] == 0 { completed.append(bucket) }
         // Before the order is agreed on, processes might disagree about it.
         guard hasOrder else { return }
-        while sent < order.count, waiting[order[sent]] <= 0 { try send() }
+        while sent < order.count, waiting[order[sent]] == 0 { try send() }
     }
 
     private func send() throws {
-        let range = buckets[order[sent]]
+        let bucket = order[sent]
         sent += 1
+        guard !skipped.contains(bucket) else { return }
+        let range = buckets[bucket]
         try parameters.collectGradients(in: range)
-        let collective = try group.allReduce(parameters.gradients.narrowed(0, range))
-        running.append(collective)
+        var summands = try parameters.gradients.rows(range)
+        if sentType != .float32 { summands = try (summands * (1 / Double(group.size))).to(dtype: sentType) }
+        let collective = try group.allReduce(summands)
+        running.append((collective, range, summands))
+        let bytes = range.count * sentType.itemSize
+        report.buckets += 1
+        report.bytes += bytes
         guard recordsTransfers else { return }
-        let bytes = range.count * parameters.gradients.dtype.itemSize
         let index = log.transfers.withLock { transfers in
             transfers.append(Transfer(bytes: bytes, sent: .now))
             return transfers.count - 1
@@ -142,11 +174,14 @@ public final class GradientReducer {
     }
 
     private func agreeOnOrder() throws {
-        let missing = buckets.indices.filter { !completed.contains($0) }
-        let own = try Tensor((completed + missing).map(Int64.init))
-            .to(device: parameters.gradients.device)
-        try group.broadcast(own).wait()
-        order = try own.elements(Int64.self).map(Int.init)
+        var own = completed
+        // What was not watched in this pass comes after its neighbour of the backward pass.
+        for bucket in buckets.indices where !own.contains(bucket) {
+            own.insert(bucket, at: own.firstIndex(of: bucket - 1).map { $0 + 1 } ?? 0)
+        }
+        let agreed = try Tensor(own.map(Int64.init)).to(device: parameters.gradients.device)
+        try group.broadcast(agreed).wait()
+        order = try agreed.elements(Int64.self).map(Int.init)
         hasOrder = true
     }
 }

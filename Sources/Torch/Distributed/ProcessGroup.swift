@@ -1,4 +1,5 @@
 import CLibTorch
+import Synchronization
 
 /// Processes that compute together, each with its rank (c10d's process group).
 ///
@@ -14,6 +15,10 @@ public final class ProcessGroup: @unchecked Sendable {
     private let handle: ct_process_group
     // The group goes on using the store that it was made with.
     private let store: Store
+    private let collectives = Atomic<Int>(0)
+
+    /// How many collectives this process has begun: as many in every process, but for those that others still wait for.
+    public var collectivesBegun: Int { collectives.load(ordering: .relaxed) }
 
     /// How the values of all processes become one.
     public enum Reduction: Sendable {
@@ -107,6 +112,30 @@ public final class ProcessGroup: @unchecked Sendable {
         try start([own, all]) { ct_reduce_scatter(handle, own.handle, all.handle, &$0) }
     }
 
+    /// Starts to send a tensor to one other process.
+    ///
+    /// - Parameters:
+    ///   - tensor: A contiguous tensor, left as it is until it has been sent.
+    ///   - target: The rank that receives it.
+    ///   - tag: Tells tensors that are under way at once from each other.
+    /// - Returns: The sending under way; it ends when the other process has taken the tensor.
+    /// - Throws: `TorchError.communication` if the group refuses the tensor.
+    public func send(_ tensor: Tensor, to target: Int, tag: Int) throws -> Collective {
+        try transfer([tensor]) { ct_send(handle, tensor.handle, Int32(target), Int32(tag), &$0) }
+    }
+
+    /// Starts to receive a tensor from one other process.
+    ///
+    /// - Parameters:
+    ///   - tensor: A contiguous tensor of the sender's size and type, which is overwritten.
+    ///   - source: The rank that sends it.
+    ///   - tag: The sender's tag.
+    /// - Returns: The reception under way.
+    /// - Throws: `TorchError.communication` if the group refuses the tensor.
+    public func receive(into tensor: Tensor, from source: Int, tag: Int) throws -> Collective {
+        try transfer([tensor]) { ct_receive(handle, tensor.handle, Int32(source), Int32(tag), &$0) }
+    }
+
     /// Waits until every process has come here.
     ///
     /// - Throws: `TorchError.communication` if one does not come in time, or is gone.
@@ -115,6 +144,11 @@ public final class ProcessGroup: @unchecked Sendable {
     }
 
     private func start(_ tensors: [Tensor], _ body: (inout ct_work?) -> ct_error?) throws -> Collective {
+        collectives.add(1, ordering: .relaxed)
+        return try transfer(tensors, body)
+    }
+
+    private func transfer(_ tensors: [Tensor], _ body: (inout ct_work?) -> ct_error?) throws -> Collective {
         try withExtendedLifetime((self, tensors)) {
             var work: ct_work?
             try TorchError.checkCommunication(body(&work))

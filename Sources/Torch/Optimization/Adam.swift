@@ -27,19 +27,14 @@ public final class Adam: Optimizer {
 
     private let parameters: FlatParameters
     private let options: Options
-    /// The running mean of gradients, in the parameters' layout.
-    public let firstMoment: Tensor
-    /// The running mean of squared gradients, in the parameters' layout.
-    public let secondMoment: Tensor
-    /// How many updates were made.
-    public private(set) var updates: Int = 0
+    /// The running moments.
+    public let moments: Moments
 
     /// Makes an optimizer with zero moments.
     public init(_ parameters: FlatParameters, _ options: Options) throws {
         self.parameters = parameters
         self.options = options
-        firstMoment = try parameters.values.zerosLike()
-        secondMoment = try parameters.values.zerosLike()
+        moments = try Moments(parameters)
     }
 
     /// Makes one update from the gradients in the flat buffer.
@@ -49,24 +44,18 @@ public final class Adam: Optimizer {
     ///   - gradientScale: Gradients are multiplied by this first: normalisation and clipping in one.
     /// - Throws: `TorchError.operation` if the buffers no longer fit each other.
     public func step(learningRate: Double, gradientScale: Double = 1) throws {
-        updates += 1
+        moments.updates += 1
         try withoutGradient {
             if gradientScale != 1 { try parameters.gradients.scaleInPlace(gradientScale) }
-            let device = parameters.values.device
-            let count = try Tensor.scalar(Double(updates), device: device)
-            let correction = (1 - pow(options.beta2, Double(updates))).squareRoot()
+            guard !parameters.own.isEmpty else { return }
+            let values = parameters.masters
+            let count = try Tensor.scalar(Double(moments.updates), device: values.device)
+            let correction = (1 - pow(options.beta2, Double(moments.updates))).squareRoot()
             try ATen.fusedAdamW.run(
-                .tensors([parameters.values]), .tensors([parameters.gradients]), .tensors([firstMoment]),
-                .tensors([secondMoment]), .tensors([]), .tensors([count]), .double(learningRate),
+                .tensors([values]), .tensors([parameters.gradients.rows(parameters.own)]), .tensors([moments.first]),
+                .tensors([moments.second]), .tensors([]), .tensors([count]), .double(learningRate),
                 .double(options.beta1), .double(options.beta2), .double(options.weightDecay),
                 .double(options.epsilon / correction), .bool(false), .bool(false))
         }
-    }
-
-    /// Continues from saved moments.
-    public func restore(updates: Int, firstMoment: [String: Tensor], secondMoment: [String: Tensor]) throws {
-        try parameters.load(firstMoment, into: self.firstMoment)
-        try parameters.load(secondMoment, into: self.secondMoment)
-        self.updates = updates
     }
 }

@@ -1,6 +1,6 @@
 /// An exponential moving average of parameters, in single precision.
 public final class AveragedParameters {
-    /// The averages, in the parameters' layout.
+    /// The averages of the parameters that this process changes, [elements of the parameters' `own`].
     public let values: Tensor
     private let parameters: FlatParameters
     private let decay: Double
@@ -14,12 +14,12 @@ public final class AveragedParameters {
     public init(_ parameters: FlatParameters, decay: Double) throws {
         self.parameters = parameters
         self.decay = decay
-        values = try parameters.values.cloned()
+        values = try parameters.masters.cloned()
     }
 
     /// average ← decay · average + (1 − decay) · parameters.
     public func update() throws {
-        try withoutGradient { try values.interpolateInPlace(to: parameters.values, weight: 1 - decay) }
+        try withoutGradient { try values.interpolateInPlace(to: parameters.masters, weight: 1 - decay) }
     }
 
     /// Continues from saved averages, by parameter.
@@ -27,9 +27,9 @@ public final class AveragedParameters {
 
     /// Calls `body` with the averages in place of the parameters.
     public func inUse<Result>(_ body: () throws -> Result) throws -> Result {
-        let raw = try parameters.values.cloned()
+        let raw = try parameters.masters.cloned()
         func put(_ tensor: Tensor) throws {
-            try withoutGradient { try parameters.values.copy(from: tensor) }
+            try withoutGradient { try parameters.masters.copy(from: tensor) }
             try parameters.publish()
         }
         try put(values)

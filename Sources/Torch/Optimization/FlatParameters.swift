@@ -6,28 +6,41 @@
 /// In half precision (``lower(to:except:)``) the buffers stay what the optimizer sees, FP32 master weights and FP32
 /// gradients, and the module computes with a rounded copy whose gradients are collected after each backward pass (the
 /// O2 scheme of Micikevicius et al. 2018).
+///
+/// Several processes may share the work of the optimizer: each then changes its own stretch of the parameters alone
+/// (``own``), keeps no more of the optimizer's state than that, and hands the result to the others by ``publish()`` (the
+/// first stage of ZeRO, Rajbhandari et al. 2020).
 public final class FlatParameters {
     /// The names, in the buffer's order.
     public let names: [String]
-    /// All parameters, [elements].
-    public let values: Tensor
+    /// All parameters, [elements]: in FP32, or as the module computes with them where the FP32 ones are sharded.
+    public private(set) var values: Tensor
+    /// The FP32 parameters that this process changes, those of ``own``.
+    public private(set) var masters: Tensor
     /// All gradients, [elements].
     public let gradients: Tensor
     /// Where each parameter lies in the buffers.
     public let ranges: [Range<Int>]
+    /// The elements that each process changes, by rank: all of them where nothing is sharded.
+    public let shards: [Range<Int>]
+    private let group: ProcessGroup?
     private let parameters: [NamedParameter]
     private let shapes: [[Int]]
     /// The rounded parameters that the module computes with, and their gradients, in the same layout.
     private var lowered: (values: Tensor, gradients: Tensor)?
+    /// Where the FP32 parameters are sharded: those that the module computes with in FP32, end to end.
+    private var exact: ExactParameters?
 
     // Each parameter starts on a cache line, so that kernels see aligned memory.
     private static let alignment = 16
 
     /// Moves the parameters into a buffer of their own.
     ///
-    /// - Parameter parameters: What is to be trained; gradients are recorded from now on.
+    /// - Parameters:
+    ///   - parameters: What is to be trained, equal in all processes; gradients are recorded from now on.
+    ///   - group: The processes that share the optimizer's work; `nil` where this one does all of it.
     /// - Throws: `TorchError.operation` if LibTorch cannot make the tensors.
-    public init(_ parameters: [NamedParameter]) throws {
+    public init(_ parameters: [NamedParameter], shardedOver group: ProcessGroup? = nil) throws {
         self.parameters = parameters
         names = parameters.map(\.name)
         shapes = parameters.map(\.tensor.shape)
@@ -38,23 +51,32 @@ public final class FlatParameters {
             end = (end + parameter.tensor.count + Self.alignment - 1) / Self.alignment * Self.alignment
         }
         self.ranges = ranges
+        self.group = group
+        let lines = end / Self.alignment
+        let share = group.map { (lines + $0.size - 1) / $0.size * Self.alignment } ?? end
+        shards = (0..<(group?.size ?? 1)).map { min(end, $0 * share)..<min(end, ($0 + 1) * share) }
         let device = parameters.first?.tensor.device ?? .cpu
         values = try Tensor.zeros([end], device: device)
+        masters = try values.rows(shards[group?.rank ?? 0])
         gradients = try Tensor.zeros([end], device: device)
         for (index, parameter) in parameters.enumerated() {
-            try withoutGradient { try view(index, of: values).copy(from: parameter.tensor) }
-            try place(index, in: values, gradients)
+            let place = try view(index, of: values)
+            try withoutGradient { try place.copy(from: parameter.tensor) }
+            try use(place, gradient: view(index, of: gradients), for: index)
         }
     }
 
-    /// Makes the module's tensor a view of a buffer, with its gradient a view of another.
-    private func place(_ index: Int, in values: Tensor, _ gradients: Tensor) throws {
-        let leaf = try view(index, of: values).detached().requiringGradient()
-        try leaf.setGradient(view(index, of: gradients))
+    /// The elements that this process changes.
+    public var own: Range<Int> { shards[group?.rank ?? 0] }
+
+    /// Makes a place in a buffer the module's tensor, with its gradient a place in another.
+    private func use(_ place: Tensor, gradient: Tensor, for index: Int) throws {
+        let leaf = try place.detached().requiringGradient()
+        try leaf.setGradient(gradient)
         parameters[index].tensor = leaf
     }
 
-    /// Makes the module compute in half precision; the buffers here stay FP32.
+    /// Makes the module compute in half precision; what the optimizer sees stays FP32.
     ///
     /// - Parameters:
     ///   - type: `float16` or `bfloat16`.
@@ -65,13 +87,24 @@ public final class FlatParameters {
             values: try values.to(dtype: type), gradients: try gradients.zerosLike().to(dtype: type)
         )
         for (index, name) in names.enumerated() where !staysExact(name) {
-            try place(index, in: made.values, made.gradients)
+            try use(view(index, of: made.values), gradient: view(index, of: made.gradients), for: index)
         }
         lowered = made
+        guard group != nil else { return }
+        // From here on there are FP32 values of the own shard alone, and of what the module needs in FP32.
+        let stay = names.indices.filter { staysExact(names[$0]) }
+        let kept = try ExactParameters(stay.map { ranges[$0] }, of: values)
+        for (place, index) in stay.enumerated() {
+            try use(
+                kept.view(place).viewed(shapes[index]), gradient: view(index, of: gradients), for: index)
+        }
+        masters = try masters.cloned()
+        values = made.values
+        exact = kept
     }
 
     /// The tensors that the module computes with, in the buffer's order.
-    var leaves: [Tensor] { parameters.map(\.tensor) }
+    public var leaves: [Tensor] { parameters.map(\.tensor) }
 
     /// After a backward pass in half precision: adds its gradients to the FP32 ones.
     ///
@@ -85,10 +118,22 @@ public final class FlatParameters {
         try fresh.zeroInPlace()
     }
 
-    /// After a change of the buffer: rounds it for the module, where that computes in half precision.
+    /// After a change of ``masters``: rounds them for the module, where that computes in half precision, and exchanges
+    /// them with the other processes, where they are sharded.
+    ///
+    /// - Throws: `TorchError.communication` if a process is gone.
     public func publish() throws {
-        guard let lowered else { return }
-        try withoutGradient { try lowered.values.copy(from: values) }
+        try withoutGradient {
+            try lowered?.values.rows(own).copy(from: masters)
+            try exact?.copy(own, from: masters)
+        }
+        guard let group else { return }
+        var running: [Collective] = []
+        for (rank, shard) in shards.enumerated() where !shard.isEmpty {
+            running.append(try group.broadcast(values.rows(shard), from: rank))
+            if let part = try exact?.part(shard) { running.append(try group.broadcast(part, from: rank)) }
+        }
+        for collective in running { try collective.wait() }
     }
 
     /// A part of a buffer of this layout, in the parameter's shape.
@@ -96,8 +141,11 @@ public final class FlatParameters {
         try buffer.narrowed(0, ranges[index]).viewed(shapes[index])
     }
 
-    /// All parts of a buffer of this layout.
-    func views(of buffer: Tensor) throws -> [Tensor] { try names.indices.map { try view($0, of: buffer) } }
+    /// Sums over the processes that share the optimizer's work.
+    func summed(_ tensor: Tensor) throws -> Tensor {
+        try group?.allReduce(tensor).wait()
+        return tensor
+    }
 
     /// A buffer of the same layout, by name: for checkpoints.
     public func named(_ buffer: Tensor) throws -> [String: Tensor] {
@@ -106,8 +154,22 @@ public final class FlatParameters {
         return result
     }
 
-    /// Copies named tensors into a buffer of this layout.
+    /// What a buffer of this process's elements holds of each parameter, its rows where the parameter lies in ``own``.
     ///
+    /// - Returns: The parameters' numbers, and where their elements are in the buffer; none for those of other processes.
+    var ownPieces: [(parameter: Int, range: Range<Int>)] {
+        ranges.indices.compactMap { index in
+            let piece = ranges[index].clamped(to: own)
+            let start = piece.lowerBound - own.lowerBound
+            return piece.isEmpty ? nil : (index, start..<start + piece.count)
+        }
+    }
+
+    /// Copies named tensors into a buffer of this process's elements.
+    ///
+    /// - Parameters:
+    ///   - state: Whole tensors, by parameter.
+    ///   - buffer: [elements of ``own``].
     /// - Throws: `TorchError.state` naming the first parameter that is missing or of another shape.
     public func load(_ state: [String: Tensor], into buffer: Tensor) throws {
         for (index, name) in names.enumerated() {
@@ -118,8 +180,27 @@ public final class FlatParameters {
                 throw TorchError.state(
                     "the training state of \(name) has shape \(tensor.shape) where \(shapes[index]) is expected")
             }
-            try withoutGradient { try view(index, of: buffer).copy(from: tensor) }
         }
+        try withoutGradient {
+            for (index, range) in ownPieces {
+                guard let tensor = state[names[index]] else { continue }
+                let start = own.lowerBound + range.lowerBound - ranges[index].lowerBound
+                try buffer.rows(range).copy(from: tensor.reshaped(-1).rows(start..<start + range.count))
+            }
+        }
+    }
+
+    /// A copy of a buffer of this process's elements in host memory.
+    ///
+    /// - Parameters:
+    ///   - buffer: [elements of ``own``].
+    ///   - isShared: Whether a buffer in host memory is to be used as it is, for as long as nobody changes it.
+    /// - Returns: The copy.
+    /// - Throws: `TorchError.operation` if memory runs out.
+    public func copy(_ buffer: Tensor, sharing isShared: Bool = false) throws -> FlatCopy {
+        let host = try buffer.device == .cpu && !isShared ? buffer.cloned() : buffer.to(device: .cpu)
+        return FlatCopy(
+            elements: host, names: names, shapes: shapes, ranges: ranges, shards: shards, rank: group?.rank ?? 0)
     }
 
     /// Numbers that are equal for equal buffers, and for others almost never.
@@ -128,10 +209,13 @@ public final class FlatParameters {
     /// - Throws: `TorchError.operation` if LibTorch refuses a step.
     public func checksum() throws -> [Double] {
         try withoutGradient {
-            let (bits, middle) = (try values.reinterpreted(as: .int32), values.count / 2)
-            return try [0..<middle, middle..<values.count].map { half in
-                // A double holds 53 bits exactly.
-                Double(try bits.narrowed(0, half).sum().elements(Int64.self)[0] & 0xFFFF_FFFF_FFFF)
+            try ([values] + (exact.map { [$0.values] } ?? [])).flatMap { buffer in
+                let bits = try buffer.reinterpreted(as: .int32)
+                let middle = bits.count / 2
+                return try [0..<middle, middle..<bits.count].map { half in
+                    // A double holds 53 bits exactly.
+                    Double(try bits.narrowed(0, half).sum().elements(Int64.self)[0] & 0xFFFF_FFFF_FFFF)
+                }
             }
         }
     }

@@ -28,19 +28,14 @@ public final class Lamb: Optimizer {
 
     private let parameters: FlatParameters
     private let options: Options
-    /// The running mean of gradients, in the parameters' layout.
-    public let firstMoment: Tensor
-    /// The running mean of squared gradients, in the parameters' layout.
-    public let secondMoment: Tensor
-    /// How many updates were made.
-    public private(set) var updates: Int = 0
+    /// The running moments.
+    public let moments: Moments
 
     /// Makes an optimizer with zero moments.
     public init(_ parameters: FlatParameters, _ options: Options) throws {
         self.parameters = parameters
         self.options = options
-        firstMoment = try parameters.values.zerosLike()
-        secondMoment = try parameters.values.zerosLike()
+        moments = try Moments(parameters)
     }
 
     /// Makes one update from the gradients in the flat buffer.
@@ -50,37 +45,53 @@ public final class Lamb: Optimizer {
     ///   - gradientScale: Gradients are multiplied by this first: normalisation and clipping in one.
     /// - Throws: `TorchError.operation` if the buffers no longer fit each other.
     public func step(learningRate: Double, gradientScale: Double = 1) throws {
-        updates += 1
+        moments.updates += 1
         try withoutGradient {
-            let gradients = parameters.gradients
-            if gradientScale != 1 { try gradients.scaleInPlace(gradientScale) }
+            if gradientScale != 1 { try parameters.gradients.scaleInPlace(gradientScale) }
+            let (values, gradients) = (parameters.masters, try parameters.gradients.rows(parameters.own))
             // Elementwise parts run over all parameters at once.
-            try firstMoment.interpolateInPlace(to: gradients, weight: 1 - options.beta1)
-            try secondMoment.interpolateInPlace(to: gradients.squared(), weight: 1 - options.beta2)
+            try moments.first.interpolateInPlace(to: gradients, weight: 1 - options.beta1)
+            try moments.second.interpolateInPlace(to: gradients.squared(), weight: 1 - options.beta2)
             let (first, second) = (correction(options.beta1), correction(options.beta2))
-            let denominator = try (secondMoment / second).squareRoot() + options.epsilon
-            let step = try firstMoment / denominator
+            let denominator = try (moments.second / second).squareRoot() + options.epsilon
+            let step = try moments.first / denominator
             try step.scaleInPlace(1 / first)
             if options.weightDecay != 0 {
-                try step.addInPlace(parameters.values, scale: options.weightDecay)
+                try step.addInPlace(values, scale: options.weightDecay)
                 try scaleByTrust(step)
             }
-            try parameters.values.addInPlace(step, scale: -learningRate)
+            try values.addInPlace(step, scale: -learningRate)
         }
     }
 
-    private func correction(_ beta: Double) -> Double { 1 - pow(beta, Double(updates)) }
+    private func correction(_ beta: Double) -> Double { 1 - pow(beta, Double(moments.updates)) }
 
     /// Multiplies each parameter's part of the step by the norm of the parameter over that of the step, or by 1 where
     /// one of them is 0.
     private func scaleByTrust(_ step: Tensor) throws {
-        let steps = try parameters.views(of: step)
-        let ofValues = try norms(parameters.views(of: parameters.values))
-        let ofSteps = try norms(steps)
+        let pieces = parameters.ownPieces
+        let steps = try pieces.map { try step.rows($0.range) }
+        let values = try pieces.map { try parameters.masters.rows($0.range) }
+        // A parameter may reach over the borders of shards.
+        let norms = try parameters.summed(squares(values, steps, of: pieces.map(\.parameter))).squareRoot()
+            .to(dtype: .float32)
+        let (ofValues, ofSteps) = (try norms.selected(0, 0), try norms.selected(0, 1))
         let usable = try ofValues.isGreater(than: 0).and(ofSteps.isGreater(than: 0))
         let one = try Tensor.ones(ofSteps.shape, device: step.device)
         let ratios = try Tensor.choose(usable, ofValues / ofSteps, else: one)
-        try ATen.foreachMulInPlace.run(.tensors(steps), .tensors(steps.indices.map { try ratios.selected(0, $0) }))
+        guard !pieces.isEmpty else { return }
+        let factors = try pieces.map { try ratios.selected(0, $0.parameter) }
+        try ATen.foreachMulInPlace.run(.tensors(steps), .tensors(factors))
+    }
+
+    /// The squared norms of pieces of parameters and of their steps, in double precision.
+    ///
+    /// - Returns: [2, all parameters]; 0 for those that lie elsewhere.
+    private func squares(_ values: [Tensor], _ steps: [Tensor], of indices: [Int]) throws -> Tensor {
+        let all = try Tensor.zeros([2, parameters.names.count], dtype: .float64, device: parameters.masters.device)
+        guard !indices.isEmpty else { return all }
+        let own = try Tensor.stack([norms(values), norms(steps)]).to(dtype: .float64).squared()
+        return try all.replacing(Tensor(indices.map(Int64.init)).to(device: all.device), with: own, 1)
     }
 
     private func norms(_ tensors: [Tensor]) throws -> Tensor {
@@ -88,12 +99,5 @@ public final class Lamb: Optimizer {
             throw TorchError.operation("\(ATen.foreachNorm.name): expected a list of norms")
         }
         return try .stack(norms.compactMap { $0 })
-    }
-
-    /// Continues from saved moments.
-    public func restore(updates: Int, firstMoment: [String: Tensor], secondMoment: [String: Tensor]) throws {
-        try parameters.load(firstMoment, into: self.firstMoment)
-        try parameters.load(secondMoment, into: self.secondMoment)
-        self.updates = updates
     }
 }

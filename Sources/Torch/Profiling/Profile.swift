@@ -14,6 +14,9 @@ public struct Profile: Sendable {
         /// In backward passes.
         public var backward = 0.0
 
+        /// No time.
+        public init() {}
+
         /// Both.
         public var total: Double { forward + backward }
     }
@@ -148,7 +151,7 @@ private struct Recording {
     @discardableResult
     mutating func charge() -> Double {
         // A device that failed says so to the work itself.
-        if device != .cpu { ct_free(ct_device_synchronize(device.packed)) }
+        try? device.synchronize()
         let now = now
         let elapsed = now - profile.seconds
         profile.seconds = now

@@ -28,4 +28,24 @@ extension Device {
         }
         return best
     }
+
+    /// Bytes per second of copying a large tensor here and now, read and written ones counted, the best of several.
+    ///
+    /// - Parameters:
+    ///   - bytes: The tensor's size, more than caches hold.
+    ///   - repetitions: How many copies are timed.
+    /// - Returns: Bytes per second.
+    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
+    public func copySpeed(bytes: Int = 256 << 20, repetitions: Int = 8) throws -> Double {
+        let source = try Tensor.zeros([bytes / 4], device: self)
+        let target = try source.zerosLike()
+        var best = 0.0
+        for _ in 0..<repetitions {
+            let began = ContinuousClock.now
+            try target.copy(from: source)
+            try synchronize()
+            best = max(best, 2 * Double(bytes) / ((ContinuousClock.now - began) / .seconds(1)))
+        }
+        return best
+    }
 }

@@ -1,3 +1,4 @@
+import Torch
 import Wav2Vec2
 
 extension Recipe {
@@ -9,6 +10,28 @@ extension Recipe {
         public var joinTimeout = 300.0
         /// The gradients that are sent at once, in MB of 2²⁰ bytes.
         public var bucketCapMb = 25.0
+        /// In which number format gradients are summed over processes.
+        public enum ReducePrecision: String, Sendable, Codable, CaseIterable {
+            /// In single precision.
+            case fp32
+            /// In IEEE half precision.
+            case fp16
+            /// In bfloat16.
+            case bf16
+
+            var dtype: DType {
+                switch self {
+                case .fp32: .float32
+                case .fp16: .float16
+                case .bf16: .bfloat16
+                }
+            }
+        }
+
+        /// In which number format gradients are summed over processes.
+        public var reducePrecision = ReducePrecision.fp32
+        /// Whether each process keeps only its share of the optimizer's state (the first stage of ZeRO).
+        public var zeroSharding = false
         /// After how many updates the processes compare their parameters; `nil` for never.
         public var checkEvery: Int? = 500
     }
@@ -20,7 +43,15 @@ extension Recipe {
             "longest wait for the other processes at the start, in seconds"),
         Setting("distributed.bucket_cap_mb", \.distributed.bucketCapMb, "gradients that are sent at once, in MB"),
         Setting(
+            "distributed.reduce_precision", \.distributed.reducePrecision,
+            "number format in which gradients are summed over processes"),
+        Setting(
+            "distributed.zero_sharding", \.distributed.zeroSharding,
+            "whether each process keeps only its share of the optimizer's state"),
+        Setting(
             "distributed.check_every", \.distributed.checkEvery,
             "updates after which the processes compare their parameters"),
     ]
 }
+
+extension Recipe.DistributedSection.ReducePrecision: SettingChoice {}

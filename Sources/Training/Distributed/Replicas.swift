@@ -14,19 +14,35 @@ final class Replicas {
     ///   - cluster: The processes.
     ///   - groups: The parameters, in the precision that the model computes in.
     ///   - options: How gradients are sent, and how often parameters are compared.
-    /// - Throws: `TorchError`; ``TrainingError`` if the copies differ to begin with.
+    /// - Throws: `TorchError`; ``TrainingError`` if the copies differ to begin with, or gradients cannot be summed as
+    ///   wanted.
     init(_ cluster: Cluster, _ groups: [ParameterGroup], _ options: Recipe.DistributedSection) throws {
         self.cluster = cluster
         self.groups = groups
         checkEvery = options.checkEvery
         let bytes = Int(options.bucketCapMb * 1_048_576)
-        reducers = try groups.map { try GradientReducer($0.parameters, over: cluster.group, bucketBytes: bytes) }
+        let type = options.reducePrecision.dtype
+        do {
+            try cluster.group.allReduce(
+                .ones([1], dtype: type, device: groups.first?.parameters.gradients.device ?? .cpu)
+            )
+            .wait()
+        } catch TorchError.communication(let reason) where type != .float32 {
+            throw TrainingError.usage(
+                "distributed.reduce_precision is \(options.reducePrecision.rawValue), and this LibTorch cannot sum such "
+                    + "numbers over processes (\(reason)): set it to fp32")
+        }
+        reducers = try groups.map {
+            try GradientReducer($0.parameters, over: cluster.group, bucketBytes: bytes, sentAs: type)
+        }
         try compare(update: 0)
     }
 
     /// Begins to send gradients as soon as the next backward pass completes them.
-    func beginReduction() {
-        for reducer in reducers { reducer.begin() }
+    ///
+    /// - Parameter unused: The parameters that get none in this update.
+    func beginReduction(unused: Set<String>) {
+        for reducer in reducers { reducer.begin(unused: unused) }
     }
 
     /// Waits until the gradients are the sums over all processes.

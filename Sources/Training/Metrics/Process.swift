@@ -1,7 +1,7 @@
 import Foundation
 
 /// The most memory that this process has held so far, in MB of 2²⁰ bytes.
-func peakResidentMegabytes() -> Double {
+public func peakResidentMegabytes() -> Double {
     var usage = rusage()
     guard getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage) == 0 else { return 0 }
     // Linux counts in units of 1024 bytes.

@@ -13,6 +13,8 @@ extension Recipe {
         public var keepLastCheckpoints = 1
         /// After which updates a state is saved and kept for good.
         public var keepMilestones: Milestones?
+        /// Whether training goes on while a checkpoint is being written, from a copy.
+        public var writeCheckpointsAsynchronously = true
         /// Whether nothing at all is saved.
         public var noSave = false
     }
@@ -58,6 +60,9 @@ extension Recipe {
         Setting(
             "checkpoint.keep_milestones", \.checkpoint.keepMilestones,
             "updates after which a state is saved and kept for good"),
+        Setting(
+            "checkpoint.write_checkpoints_asynchronously", \.checkpoint.writeCheckpointsAsynchronously,
+            "whether training goes on while a checkpoint is being written, from a copy in memory"),
         Setting("checkpoint.no_save", \.checkpoint.noSave, "whether nothing at all is saved, only logged"),
         Setting("logging.log_every", \.logging.logEvery, "updates that a line of the log sums up"),
         Setting("logging.tensorboard", \.logging.tensorboard, "whether event files for TensorBoard are written"),

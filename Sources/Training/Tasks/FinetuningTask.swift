@@ -27,7 +27,10 @@ final class FinetuningTask: TrainingTask {
         case all(Checkpoint)
     }
 
-    init(_ recipe: Recipe, dictionary: LabelDictionary, weights: Weights, device: Device) throws {
+    init(
+        _ recipe: Recipe, dictionary: LabelDictionary, weights: Weights, device: Device,
+        shardedOver group: ProcessGroup? = nil
+    ) throws {
         self.recipe = recipe
         self.device = device
         self.dictionary = dictionary
@@ -54,10 +57,17 @@ final class FinetuningTask: TrainingTask {
             !isHead(parameter) && (recipe.model.featureGradMult > 0 || !parameter.name.contains(".feature_extractor."))
         }
         groups = [
-            try ParameterGroup("output", parameters.filter(isHead), recipe.optimization),
+            try ParameterGroup("output", parameters.filter(isHead), recipe.optimization, shardedOver: group),
             try ParameterGroup(
-                "encoder", encoder, recipe.optimization, firstUpdate: recipe.ctc.freezeFinetuneUpdates + 1),
+                "encoder", encoder, recipe.optimization, firstUpdate: recipe.ctc.freezeFinetuneUpdates + 1,
+                shardedOver: group),
         ]
+    }
+
+    func parametersWithoutGradient(update: Int) -> Set<String> {
+        let frozen = groups.filter { update < $0.firstUpdate }.flatMap(\.parameters.names)
+        let dropped = model.model.droppedParameters(.training(seed: recipe.seed, update: update))
+        return Set(frozen).union(dropped.map { "w2v_encoder.w2v_model." + $0 })
     }
 
     func accumulate(_ batch: MicroBatch, update: Int, microBatch: Int, lossScale: Double) throws -> Statistics {

@@ -13,12 +13,13 @@ struct ParameterGroup {
     /// The first update that changes the group.
     let firstUpdate: Int
 
-    init(_ name: String, _ parameters: [NamedParameter], _ options: Recipe.OptimizationSection, firstUpdate: Int = 1)
-        throws
-    {
+    init(
+        _ name: String, _ parameters: [NamedParameter], _ options: Recipe.OptimizationSection, firstUpdate: Int = 1,
+        shardedOver group: ProcessGroup? = nil
+    ) throws {
         self.name = name
         self.firstUpdate = firstUpdate
-        self.parameters = try FlatParameters(parameters)
+        self.parameters = try FlatParameters(parameters, shardedOver: group)
         switch options.optimizer {
         case .adam:
             optimizer = try Adam(
@@ -43,15 +44,6 @@ struct ParameterGroup {
         try average?.update()
     }
 
-    /// The moments by name, for a checkpoint.
-    func moments() throws -> [String: Tensor] {
-        var result: [String: Tensor] = [:]
-        for (kind, buffer) in [("exp_avg", optimizer.firstMoment), ("exp_avg_sq", optimizer.secondMoment)] {
-            for (name, tensor) in try parameters.named(buffer) { result["\(name).\(kind)"] = tensor }
-        }
-        return result
-    }
-
     /// Continues from saved moments.
     func restore(updates: Int, from state: [String: Tensor]) throws {
         func moment(_ kind: String) -> [String: Tensor] {
@@ -59,7 +51,7 @@ struct ParameterGroup {
             for name in parameters.names { result[name] = state["\(name).\(kind)"] }
             return result
         }
-        try optimizer.restore(updates: updates, firstMoment: moment("exp_avg"), secondMoment: moment("exp_avg_sq"))
+        try optimizer.moments.restore(updates: updates, first: moment("exp_avg"), second: moment("exp_avg_sq"))
     }
 }
 

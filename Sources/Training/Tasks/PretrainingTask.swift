@@ -18,7 +18,7 @@ final class PretrainingTask: TrainingTask {
     private let temperature: TemperatureSchedule
 
     /// Builds the model: from a checkpoint's weights if there are any, else from random ones.
-    init(_ recipe: Recipe, weights: Checkpoint?, device: Device) throws {
+    init(_ recipe: Recipe, weights: Checkpoint?, device: Device, shardedOver group: ProcessGroup? = nil) throws {
         self.recipe = recipe
         self.device = device
         var description = ModelDescription(task: .pretraining, model: recipe.model)
@@ -36,7 +36,11 @@ final class PretrainingTask: TrainingTask {
         let learning = model.parameters().filter {
             recipe.model.featureGradMult > 0 || !$0.name.hasPrefix("feature_extractor.")
         }
-        groups = [try ParameterGroup("model", learning, recipe.optimization)]
+        groups = [try ParameterGroup("model", learning, recipe.optimization, shardedOver: group)]
+    }
+
+    func parametersWithoutGradient(update: Int) -> Set<String> {
+        model.model.droppedParameters(.training(seed: recipe.seed, update: update))
     }
 
     func accumulate(_ batch: MicroBatch, update: Int, microBatch: Int, lossScale: Double) throws -> Statistics {

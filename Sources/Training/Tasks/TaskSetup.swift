@@ -1,6 +1,7 @@
 import Corpus
 import Foundation
 import Interchange
+import Torch
 import Wav2Vec2
 
 /// Builds what a job trains: the model with its weights, and for fine-tuning its dictionary.
@@ -17,6 +18,8 @@ struct TaskSetup {
     let manifest: Manifest
     /// What is held out.
     let validation: [Manifest]
+    /// The processes that the optimizer's state is sharded over, where it is.
+    let shards: ProcessGroup?
     /// Gets lines for people.
     let report: (String) -> Void
 
@@ -41,7 +44,7 @@ struct TaskSetup {
 
     private func pretraining() throws -> PretrainingTask {
         if origin == nil { report("the model starts from random weights (seed \(recipe.seed))") }
-        return try PretrainingTask(recipe, weights: origin, device: job.device)
+        return try PretrainingTask(recipe, weights: origin, device: job.device, shardedOver: shards)
     }
 
     private func finetuning() throws -> FinetuningTask {
@@ -55,7 +58,8 @@ struct TaskSetup {
         }
         let dictionary = try dictionary()
         for manifest in [manifest] + validation { try dictionary.validate(manifest) }
-        let task = try FinetuningTask(recipe, dictionary: dictionary, weights: weights, device: job.device)
+        let task = try FinetuningTask(
+            recipe, dictionary: dictionary, weights: weights, device: job.device, shardedOver: shards)
         if let sentence = try task.labelsThatDoNotFit(manifest) {
             guard recipe.ctc.zeroInfinity else {
                 throw TrainingError.badData(sentence + "; leave them out, or set ctc.zero_infinity=true")

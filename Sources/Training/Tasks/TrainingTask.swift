@@ -28,6 +28,12 @@ protocol TrainingTask: AnyObject {
     /// - Throws: What the model throws.
     func accumulate(_ batch: MicroBatch, update: Int, microBatch: Int, lossScale: Double) throws -> Statistics
 
+    /// The parameters that get no gradient in an update, whichever micro-batch and process computes it.
+    ///
+    /// - Parameter update: The update's number, from 1.
+    /// - Returns: Names: those of dropped and frozen layers.
+    func parametersWithoutGradient(update: Int) -> Set<String>
+
     /// Which held-out utterances are measured together.
     ///
     /// - Parameter manifest: The held-out recordings.

@@ -85,12 +85,15 @@ final class UpdateStep {
         let lossScale = scaler?.scale ?? 1
         for group in task.groups { try group.parameters.clearGradients() }
         let microBatches = try data.beginUpdate()
-        if microBatches.isEmpty { replicas?.beginReduction() }
+        func beginReduction() {
+            replicas?.beginReduction(unused: task.parametersWithoutGradient(update: update))
+        }
+        if microBatches.isEmpty { beginReduction() }
         for microBatch in microBatches {
             // Other processes would wait for this one's gradients.
             if microBatch != microBatches.first, cluster == nil, isInterrupted() { return nil }
             let isLast = microBatch == microBatches.last
-            if isLast { replicas?.beginReduction() }
+            if isLast { beginReduction() }
             let batch = try data.next(microBatch)
             sums += try task.accumulate(batch, update: update, microBatch: microBatch, lossScale: lossScale)
             // The last ones are collected as they are sent.
@@ -173,32 +176,38 @@ final class UpdateStep {
 
     // MARK: Checkpoints
 
-    /// Writes weights, averaged weights and, if wanted, the optimizer's tensors into a checkpoint's folder.
-    ///
-    /// - Parameters:
-    ///   - folder: The folder, which must exist.
-    ///   - state: Gets what resuming needs besides tensors.
-    ///   - withOptimizer: Whether the checkpoint is to be resumed from.
-    /// - Throws: `FileWriteError` when the disk is full or the system fails.
-    func write(to folder: URL, noting state: inout TrainingState, withOptimizer: Bool) throws {
-        try Checkpoint.write(task.description, state: weights { $0.parameters.values }, to: folder)
-        if averages {
-            let averaged = try weights { $0.average?.values ?? $0.parameters.values }
-            try Checkpoint.write(weights: averaged, to: folder.appendingPathComponent(Checkpoint.averagedWeightsName))
-        }
-        for group in task.groups { state.optimizerUpdates[group.name] = group.optimizer.updates }
+    /// Adds what resuming needs besides tensors.
+    func note(in state: inout TrainingState) {
+        for group in task.groups { state.optimizerUpdates[group.name] = group.optimizer.moments.updates }
         state.lossScaler = scaler?.state
-        guard withOptimizer else { return }
-        var moments: [String: Tensor] = [:]
-        for group in task.groups { moments.merge(try group.moments()) { first, _ in first } }
-        try TensorFile.write(moments, to: folder.appendingPathComponent(TrainingState.optimizerName))
     }
 
-    /// The model's FP32 weights, with those that learn taken from a buffer of each group.
-    private func weights(_ buffer: (ParameterGroup) -> Tensor) throws -> [String: Tensor] {
-        var result = task.module.state().merging(frozen) { $1 }
-        for group in task.groups { result.merge(try group.parameters.named(buffer(group))) { $1 } }
-        return result
+    /// The weights and averaged weights, for a checkpoint.
+    ///
+    /// - Parameter copying: Whether training goes on while they are used.
+    /// - Returns: All of them, or this process's part.
+    /// - Throws: `TorchError.operation` if memory runs out.
+    func weights(copying: Bool) throws -> Snapshot.Weights {
+        let learning = Set(task.groups.flatMap(\.parameters.names))
+        return Snapshot.Weights(
+            task.description,
+            fixed: task.module.state().filter { !learning.contains($0.key) }.merging(frozen) { $1 },
+            learning: try task.groups.map { try $0.parameters.copy($0.parameters.masters, sharing: !copying) },
+            averages: try task.groups.compactMap { group in
+                try group.average.map { try group.parameters.copy($0.values, sharing: !copying) }
+            })
+    }
+
+    /// The optimizer's moments, for a checkpoint.
+    ///
+    /// - Parameter copying: Whether training goes on while they are used.
+    /// - Returns: All of them, or this process's part.
+    /// - Throws: `TorchError.operation` if memory runs out.
+    func moments(copying: Bool) throws -> Snapshot.Moments {
+        func copies(_ buffer: (Moments) -> Tensor) throws -> [FlatCopy] {
+            try task.groups.map { try $0.parameters.copy(buffer($0.optimizer.moments), sharing: !copying) }
+        }
+        return Snapshot.Moments(first: try copies(\.first), second: try copies(\.second))
     }
 
     /// Continues from a checkpoint's folder; the weights are the model's already.

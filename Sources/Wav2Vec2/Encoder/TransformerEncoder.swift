@@ -28,6 +28,27 @@ public final class TransformerEncoder: Module {
     /// All transformer layers, in the order in which they run.
     var allLayers: [EncoderLayer] { layers + (hourglass.map { $0.layers + $0.post } ?? []) }
 
+    /// Which of all layers LayerDrop skips, in the order in which they run.
+    private func droppedLayers(_ pass: ForwardPass) -> [Bool] {
+        guard layerDrop > 0, var decisions = pass.layerDrop else { return allLayers.map { _ in false } }
+        return allLayers.map { _ in decisions.uniform() < layerDrop }
+    }
+
+    /// The parameters of the layers that LayerDrop skips: a pass leaves them without gradients.
+    ///
+    /// - Parameter pass: What decides it.
+    /// - Returns: Names, such as `layers.3.fc1.weight`.
+    func droppedParameters(_ pass: ForwardPass) -> Set<String> {
+        var keys: [String] = []
+        for (key, layers) in [
+            ("layers", layers), ("hourglass_layers", hourglass?.layers ?? []), ("post_layers", hourglass?.post ?? []),
+        ] {
+            layers.forEachModule(key: key) { key, _ in keys.append(key + ".") }
+        }
+        let dropped = zip(keys, droppedLayers(pass)).filter(\.1).map(\.0)
+        return Set(parameters().map(\.name).filter { name in dropped.contains(where: name.hasPrefix) })
+    }
+
     /// Context vectors of frames.
     ///
     /// The probe sees `pos_conv`, `layers_input`, `layers.N` and, with an Hourglass, `downsample_layer`, `hourglass_layers.N`,
@@ -47,12 +68,11 @@ public final class TransformerEncoder: Module {
         hidden = try hidden.dropout(dropout, pass.mode)
         pass.probe?("layers_input", hidden)
 
-        var decisions = pass.layerDrop
+        var dropped = droppedLayers(pass).makeIterator()
         func run(_ layers: [EncoderLayer], _ name: String, _ input: Tensor, _ layout: RaggedLayout) throws -> Tensor {
             var hidden = input
             for (index, layer) in layers.enumerated() {
-                let isDropped = layerDrop > 0 && (decisions?.uniform() ?? 1) < layerDrop
-                if !isDropped {
+                if dropped.next() != true {
                     hidden =
                         try recomputes
                         ? recomputing(hidden, parameters: layer.parameters().map(\.tensor), pass.mode) {

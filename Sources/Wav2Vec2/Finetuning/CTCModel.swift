@@ -100,13 +100,19 @@ public final class CTCModel: Module {
     /// - Throws: `TorchError.operation` if LibTorch refuses, as for a label that the logits lack.
     public func losses(_ logits: Tensor, _ layout: RaggedLayout, targets: [[Int]]) throws -> [Tensor] {
         try profiled(.ctc) {
-            try logits.split(layout.lengths).enumerated().map { utterance, part in
-                let labels = targets[utterance]
-                return try part.to(dtype: .float64).logSoftmax(-1).unsqueezed(1)
-                    .ctcLoss(
-                        targets: Tensor(labels, shape: [1, labels.count]).to(device: logits.device), blank: 0,
-                        zeroInfinity: options.zeroInfinity)
-            }
+            try ctcLosses(logits, layout, targets: targets, zeroInfinity: options.zeroInfinity)
         }
+    }
+}
+
+/// The CTC loss of each utterance, in FP64; see ``CTCModel/losses(_:_:targets:)``.
+func ctcLosses(
+    _ logits: Tensor, _ layout: RaggedLayout, targets: [[Int]], zeroInfinity: Bool
+) throws -> [Tensor] {
+    try logits.split(layout.lengths).enumerated().map { utterance, part in
+        try part.to(dtype: .float64).logSoftmax(-1).unsqueezed(1)
+            .ctcLoss(
+                targets: Tensor(targets[utterance], shape: [1, targets[utterance].count]).to(device: logits.device),
+                blank: 0, zeroInfinity: zeroInfinity)
     }
 }

@@ -1,54 +1,111 @@
 import ArgumentParser
+import Audio
+import Corpus
 import Foundation
+import Interchange
 import Torch
+import Training
 import Wav2Vec2
 
-/// `wav2vec2 benchmark`: how fast a BASE model trains and recognises here.
+/// `wav2vec2 benchmark`: how fast a BASE model trains and recognises here, and where the time goes.
 struct BenchmarkCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "benchmark",
-        abstract: "Time a BASE model on synthetic audio.",
+        abstract: "Time a BASE model, its kernels and the loading of audio.",
         discussion: """
             A training step is everything an update does: drawing masks and negatives, forward and backward pass with \
             the recipe's dropouts, clipping and Adam. One step warms up; then the median and the least of the \
             repetitions are given. The utilisation is the analytic number of operations over the time and over the \
-            speed of a large matrix product in the same run.
+            speed of a large matrix product in the same run. --profile sorts a step's time by stage.
 
             Examples:
-              wav2vec2 benchmark pretrain
+              wav2vec2 benchmark pretrain --profile
               wav2vec2 benchmark finetune --utterances 15,13,11.5,9.5,8,6,4.5,3
               wav2vec2 benchmark inference --hourglass "[2,(8,4),2]" --json
+              wav2vec2 benchmark inference --manifest test.tsv --checkpoint best
+              wav2vec2 benchmark data --manifest train.tsv
+              wav2vec2 benchmark kernels
               wav2vec2 benchmark scaling --processes 1,2 --model
             """,
         subcommands: [
             PretrainBenchmarkCommand.self, FinetuneBenchmarkCommand.self, InferenceBenchmarkCommand.self,
-            ScalingCommand.self, DecodingBenchmarkCommand.self,
+            DataBenchmarkCommand.self, KernelsBenchmarkCommand.self, ScalingCommand.self, DecodingBenchmarkCommand.self,
         ])
 }
 
 /// `wav2vec2 benchmark pretrain`.
 struct PretrainBenchmarkCommand: ParsableCommand {
     static let configuration = CommandConfiguration(commandName: "pretrain", abstract: "Time a pre-training step.")
-    @OptionGroup var options: BenchmarkOptions
+    @OptionGroup var options: TrainingBenchmarkOptions
 
-    func run() throws { try options.run(.pretrain) }
+    func run() throws {
+        try options.run(.pretrain) { configuration, audio, device in
+            try PretrainingBenchmark(configuration, audio: audio, device: device)
+        }
+    }
 }
 
 /// `wav2vec2 benchmark finetune`.
 struct FinetuneBenchmarkCommand: ParsableCommand {
     static let configuration = CommandConfiguration(commandName: "finetune", abstract: "Time a fine-tuning step.")
-    @OptionGroup var options: BenchmarkOptions
+    @OptionGroup var options: TrainingBenchmarkOptions
 
-    func run() throws { try options.run(.finetune) }
+    func run() throws {
+        try options.run(.finetune) { configuration, audio, device in
+            try FinetuningBenchmark(configuration, audio: audio, device: device)
+        }
+    }
 }
 
 /// `wav2vec2 benchmark inference`.
 struct InferenceBenchmarkCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "inference", abstract: "Time a forward pass to log-probabilities.")
-    @OptionGroup var options: BenchmarkOptions
+        commandName: "inference", abstract: "Time a forward pass to log-probabilities.",
+        discussion: """
+            With --manifest every batch of recordings is decoded, goes through the model, and its labels come back; the \
+            latencies of data, network and both are given for each number of recordings in a batch, as in NVIDIA's \
+            tables. Without --checkpoint the weights are random, which takes the same time.
 
-    func run() throws { try options.run(.inference) }
+            Examples:
+              wav2vec2 benchmark inference --utterances 1x6.54
+              wav2vec2 benchmark inference --manifest test.tsv --batch-sizes 1,4,8,16
+            """)
+
+    @OptionGroup var shape: BenchmarkShapeOptions
+
+    @Option(help: "A fine-tuned model in place of a BASE model with random weights.", completion: .file())
+    var checkpoint: String?
+
+    @Flag(help: "Let each of --utterances go through the model by itself.")
+    var oneByOne = false
+
+    @OptionGroup(title: "Latency") var latency: LatencyOptions
+
+    @OptionGroup(title: "Profile") var profile: ProfileOptions
+
+    func validate() throws {
+        guard latency.manifest != nil else { return }
+        if profile.profile { throw ValidationError("--profile goes with --utterances, not with --manifest.") }
+        if oneByOne {
+            throw ValidationError("--one-by-one goes with --utterances; with --manifest take --batch-sizes 1.")
+        }
+    }
+
+    func run() throws {
+        let compute = shape.compute
+        try compute.apply()
+        let saved = try checkpoint.map { try Checkpoint.read(fileURL($0)) }
+        let model = try saved?.ctcModel() ?? InferenceBenchmark.model(shape.configuration, device: compute.device)
+        if saved != nil { try move(model, to: compute.device) }
+        if let manifest = latency.manifest {
+            let report = try latency.measure(
+                model, normalizes: saved?.description.normalize ?? false, Manifest.read(fileURL(manifest)),
+                device: compute.device)
+            return Console.output(shape.json ? try jsonLine(report) : report.text)
+        }
+        let audio = try BenchmarkAudio(noise: shape.utterances.samples, compute.device)
+        try shape.report(.inference, InferenceBenchmark(model, audio: audio, oneByOne: oneByOne), profile)
+    }
 }
 
 /// What is timed.
@@ -100,38 +157,70 @@ struct BenchmarkShapeOptions: ParsableArguments {
 
 }
 
-/// What the benchmarks of one process take.
-struct BenchmarkOptions: ParsableArguments {
-    @OptionGroup var shape: BenchmarkShapeOptions
-
-    func run(_ task: BenchmarkedTask) throws {
-        let (compute, repetitions) = (shape.compute, shape.repetitions)
-        try compute.apply()
-        // As the commands that train do.
-        if task != .inference { LibTorch.reuseHostMemory() }
-        let configuration = try shape.configuration
-        let samples = shape.utterances.samples
-        let benchmark: any BenchmarkTask =
-            switch task {
-            case .pretrain: try PretrainingBenchmark(configuration, samples: samples, device: compute.device)
-            case .finetune: try FinetuningBenchmark(configuration, samples: samples, device: compute.device)
-            case .inference: try InferenceBenchmark(configuration, samples: samples, device: compute.device)
-            }
+extension BenchmarkShapeOptions {
+    /// Times steps, and prints what was found.
+    ///
+    /// - Parameters:
+    ///   - task: What is timed.
+    ///   - benchmark: A model at work.
+    ///   - profile: Whether a profile is wanted.
+    ///   - waited: How long steps have waited for batches so far, in seconds.
+    /// - Throws: What the steps throw.
+    func report(
+        _ task: BenchmarkedTask, _ benchmark: some BenchmarkTask, _ profile: ProfileOptions,
+        waited: () -> Double = { 0 }
+    ) throws {
         var peak = try compute.device.matrixProductSpeed()
-        try benchmark.step(0)
-        var times: [Double] = []
+        _ = try benchmark.step(0)
+        var (times, counts, profiles): ([Double], [StepCounts], [Profile]) = ([], [], [])
+        let waitedBefore = waited()
         for repetition in 1...repetitions {
             Console.progress("benchmark: step \(repetition) of \(repetitions)")
             let began = ContinuousClock.now
-            try benchmark.step(repetition)
+            if profile.profile {
+                profiles.append(
+                    try Profile.record(on: compute.device) { counts.append(try benchmark.step(repetition)) })
+            } else {
+                counts.append(try benchmark.step(repetition))
+            }
             times.append((ContinuousClock.now - began) / .seconds(1))
         }
+        let waiting = waited() - waitedBefore
         // Measured before and after: a machine that others use too is not always equally fast.
         peak = max(peak, try compute.device.matrixProductSpeed())
         let report = BenchmarkReport(
-            task, shape, benchmark, times: times, peak: peak,
-            frames: samples.reduce(0) { $0 + configuration.convFeatureLayers.frames(samples: $1) })
-        Console.output(shape.json ? try jsonLine(report) : report.text)
+            task, self, times: times, counts: counts, peak: peak, waiting: waiting,
+            profile: try profile.report(of: profiles, task))
+        Console.output(json ? try jsonLine(report) : report.text)
+    }
+}
+
+/// What the benchmarks of training take.
+struct TrainingBenchmarkOptions: ParsableArguments {
+    @OptionGroup var shape: BenchmarkShapeOptions
+
+    @Option(
+        help: "Recordings in place of noise, in batches of at most as many samples as --utterances has.",
+        completion: .file())
+    var manifest: String?
+
+    @OptionGroup(title: "Profile") var profile: ProfileOptions
+
+    func run(
+        _ task: BenchmarkedTask,
+        _ make: (ModelConfiguration, BenchmarkAudio, Device) throws -> some BenchmarkTask
+    ) throws {
+        try shape.compute.apply()
+        // As the commands that train do.
+        LibTorch.reuseHostMemory()
+        let (device, samples) = (shape.compute.device, shape.utterances.samples)
+        let audio =
+            try manifest.map {
+                try BenchmarkAudio(
+                    Manifest.read(fileURL($0)), like: samples, crops: task == .pretrain, steps: shape.repetitions + 1,
+                    device)
+            } ?? BenchmarkAudio(noise: samples, device)
+        try shape.report(task, make(shape.configuration, audio, device), profile) { audio.waitSeconds }
     }
 }
 
@@ -154,29 +243,36 @@ private struct BenchmarkReport: Encodable {
     var repetitions: Int
     var operations: Double
     var peakOperationsPerS: Double
+    var dataWaitShare: Double
+    var profile: ProfileReport?
 
     init(
-        _ task: BenchmarkedTask, _ command: BenchmarkShapeOptions, _ benchmark: any BenchmarkTask, times: [Double],
-        peak: Double, frames: Int
+        _ task: BenchmarkedTask, _ command: BenchmarkShapeOptions, times: [Double], counts: [StepCounts], peak: Double,
+        waiting: Double, profile: ProfileReport?
     ) {
         let median = median(times)
+        // Steps on recordings are not all alike.
+        func mean(_ number: (StepCounts) -> Double) -> Double {
+            counts.reduce(0) { $0 + number($1) } / Double(counts.count)
+        }
         self.task = task.rawValue
         shape = command.utterances.text
         medianS = median
         minS = times.min() ?? median
-        var usage = rusage()
-        getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
-        peakRssMb = Double(usage.ru_maxrss) / 1024
-        operations = benchmark.operations
+        peakRssMb = peakResidentMegabytes()
+        operations = mean(\.operations)
         peakOperationsPerS = peak
-        utilisation = benchmark.operations / median / peak
-        audioSPerS = command.utterances.seconds.reduce(0, +) / median
-        framesPerS = Double(frames) / median
-        maskedFramesPerS = Nullable(benchmark.maskedFrames.map { Double($0) / median })
+        utilisation = operations / median / peak
+        audioSPerS = mean { Double($0.samples) / Double(AudioFile.modelSampleRate) } / median
+        framesPerS = mean { Double($0.frames) } / median
+        let masks = counts.contains { $0.maskedFrames != nil }
+        maskedFramesPerS = Nullable(masks ? mean { Double($0.maskedFrames ?? 0) } / median : nil)
         threads = LibTorch.threads
         device = command.compute.device.description
         hourglass = command.hourglass
         repetitions = times.count
+        dataWaitShare = waiting / times.reduce(0, +)
+        self.profile = profile
     }
 
     var text: String {
@@ -187,7 +283,8 @@ private struct BenchmarkReport: Encodable {
           utilisation  \(decimal(utilisation * 100, 1)) % of \(decimal(peakOperationsPerS / 1e9, 0)) GFLOP/s; \
         \(decimal(operations / 1e12, 2)) TFLOP a step
           memory       \(decimal(peakRssMb, 0)) MB at the peak
-        """
+          waiting      \(decimal(dataWaitShare * 100, 1)) % for data
+        """ + (profile.map { "\n\n" + $0.text } ?? "")
     }
 }
 

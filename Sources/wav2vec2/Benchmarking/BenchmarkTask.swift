@@ -2,28 +2,35 @@ import Randomness
 import Torch
 import Wav2Vec2
 
-/// A model on synthetic audio, one step at a time.
+/// A model at work, one step at a time.
 protocol BenchmarkTask {
-    /// The samples of each utterance.
-    var samples: [Int] { get }
-    /// The masked frames of the last step; nil where nothing is masked.
-    var maskedFrames: Int? { get }
-    /// Operations of a step.
-    var operations: Double { get }
-
     /// Makes the step of this number, and returns when the device has done it.
-    func step(_ number: Int) throws
+    func step(_ number: Int) throws -> StepCounts
+}
+
+/// What a step did.
+struct StepCounts {
+    var samples: Int
+    var frames: Int
+    /// nil where nothing is masked.
+    var maskedFrames: Int?
+    /// Floating-point operations, counted analytically.
+    var operations: Double
+}
+
+extension Stage {
+    /// Waiting for a batch, and its way to the device.
+    static let dataWait = Stage("data wait")
+    /// Drawing what a step masks and which distractors it has.
+    static let draws = Stage("masks and negatives")
+    /// Norm and clipping of gradients, and Adam.
+    static let optimizer = Stage("optimizer")
 }
 
 private let seed: UInt64 = 1
 
-/// Noise as long as all utterances together.
-private func noise(_ samples: [Int], _ device: Device) throws -> Tensor {
-    try Tensor.normal([samples.reduce(0, +)], generator: Generator(seed: Int64(seed))).to(device: device)
-}
-
 /// Moves a model's parameters.
-private func move(_ model: Module, to device: Device) throws {
+func move(_ model: Module, to device: Device) throws {
     guard device != .cpu else { return }
     for parameter in model.parameters() { parameter.tensor = try parameter.tensor.to(device: device) }
 }
@@ -48,57 +55,64 @@ private final class Update {
         try sums?.begin()
         try loss.backward()
         try sums?.finish()
-        let norm = try gradientNorm([parameters]) / Double(sampleSize)
-        let clip = clipNorm > 0 ? min(1, clipNorm / (norm + 1e-6)) : 1
-        try optimizer.step(learningRate: 1e-5, gradientScale: clip / Double(sampleSize))
-        try parameters.clearGradients()
-        // Reading a number waits for the device.
-        _ = try parameters.values.rows(0..<1).item()
+        try profiled(.optimizer) {
+            let norm = try gradientNorm([parameters]) / Double(sampleSize)
+            let clip = clipNorm > 0 ? min(1, clipNorm / (norm + 1e-6)) : 1
+            try optimizer.step(learningRate: 1e-5, gradientScale: clip / Double(sampleSize))
+            try parameters.clearGradients()
+            // Reading a number waits for the device.
+            _ = try parameters.values.rows(0..<1).item()
+        }
         sums?.noteEnd()
     }
 }
 
 /// A pre-training update as the BASE recipe has it: all dropouts, LayerDrop, masks and negatives drawn anew.
 final class PretrainingBenchmark: BenchmarkTask {
-    let samples: [Int]
-    private(set) var maskedFrames: Int?
     private let model: PretrainingModel
     private let update: Update
-    private let audio: Tensor
+    private let audio: BenchmarkAudio
     private let device: Device
-    private let frames: [Int]
 
-    /// Prepares a model and its audio.
+    /// Prepares a model.
     ///
     /// - Parameters:
     ///   - configuration: The model.
-    ///   - samples: The samples of each utterance.
+    ///   - audio: What it hears.
     ///   - device: Where the model runs.
     ///   - sums: How gradients are summed over processes; `nil` for a process on its own that notes no times.
     /// - Throws: `TorchError` if LibTorch cannot make the model.
-    init(_ configuration: ModelConfiguration, samples: [Int], device: Device, sums: SumOptions? = nil) throws {
-        self.samples = samples
+    init(_ configuration: ModelConfiguration, audio: BenchmarkAudio, device: Device, sums: SumOptions? = nil) throws {
+        self.audio = audio
         self.device = device
-        frames = samples.map(configuration.convFeatureLayers.frames(samples:))
         model = try PretrainingModel(configuration, initializer: .random(seed: Int64(seed)))
         try move(model, to: device)
         update = try Update(model, clipNorm: 25, sums: sums)
-        audio = try noise(samples, device)
-    }
-
-    var operations: Double {
-        let configuration = model.model.configuration
-        let share = Double(maskedFrames ?? 0) / Double(max(1, frames.reduce(0, +)))
-        return OperationCount(
-            configuration, samples: samples, head: .pretraining(masked: frames.map { Int(Double($0) * share) })
-        ).training(trainsExtractor: true, layerDrop: configuration.encoderLayerdrop)
     }
 
     /// The sums over processes and the times of the last step, where asked for.
     var sums: GradientSums? { update.sums }
 
-    func step(_ number: Int) throws {
+    func step(_ number: Int) throws -> StepCounts {
         update.sums?.noteStart()
+        let configuration = model.model.configuration
+        let batch = try audio.next()
+        let frames = batch.samples.map(configuration.convFeatureLayers.frames(samples:))
+        let plan = try profiled(.draws) { try self.plan(number, frames) }
+        let losses = try model(
+            batch.audio, lengths: batch.samples, plans: [plan],
+            temperature: TemperatureSchedule(configuration.latentTemp).temperature(update: number),
+            .training(seed: seed, update: number))[0]
+        try update(losses.total, sampleSize: losses.sampleSize)
+        let operations = OperationCount(
+            configuration, samples: batch.samples, head: .pretraining(masked: plan.mask.frames.map(\.count))
+        ).training(trainsExtractor: true, layerDrop: configuration.encoderLayerdrop)
+        return StepCounts(
+            samples: batch.samples.reduce(0, +), frames: frames.reduce(0, +), maskedFrames: losses.sampleSize,
+            operations: operations)
+    }
+
+    private func plan(_ number: Int, _ frames: [Int]) throws -> SubBatchPlan {
         let configuration = model.model.configuration
         let mask = try Mask.draw(
             MaskingConfiguration(), lengths: frames, channels: configuration.encoderEmbedDim, seed: seed,
@@ -109,27 +123,17 @@ final class PretrainingBenchmark: BenchmarkTask {
             entries: (configuration.latentVars, configuration.latentGroups),
             stream: RandomStream(seed: seed, purpose: .negatives, step: number))
         var gumbel = RandomStream(seed: seed, purpose: .gumbelNoise, step: number)
-        let plan = SubBatchPlan(
-            utterances: 0..<samples.count, mask: mask, negatives: negatives,
+        return SubBatchPlan(
+            utterances: 0..<frames.count, mask: mask, negatives: negatives,
             noise: .drawn(try Generator(seed: gumbel.seed(), device: device)))
-        let losses = try model(
-            audio, lengths: samples, plans: [plan],
-            temperature: TemperatureSchedule(configuration.latentTemp).temperature(update: number),
-            .training(seed: seed, update: number))[0]
-        maskedFrames = losses.sampleSize
-        try update(losses.total, sampleSize: losses.sampleSize)
     }
 }
 
 /// A fine-tuning update as the recipe for 100 hours has it, without the first updates that train the head alone.
 final class FinetuningBenchmark: BenchmarkTask {
-    let samples: [Int]
-    private(set) var maskedFrames: Int?
     private let model: CTCModel
     private let update: Update
-    private let audio: Tensor
-    private let frames: [Int]
-    private let targets: [[Int]]
+    private let audio: BenchmarkAudio
     private let masking: MaskingConfiguration
 
     /// The letters, the word boundary, the apostrophe and four specials.
@@ -137,7 +141,7 @@ final class FinetuningBenchmark: BenchmarkTask {
     /// What English speakers say in a second.
     private static let lettersPerSecond = 14.0
 
-    init(_ configuration: ModelConfiguration, samples: [Int], device: Device) throws {
+    init(_ configuration: ModelConfiguration, audio: BenchmarkAudio, device: Device) throws {
         var configuration = configuration
         configuration.dropout = 0
         configuration.attentionDropout = 0
@@ -148,59 +152,88 @@ final class FinetuningBenchmark: BenchmarkTask {
         var masking = MaskingConfiguration()
         masking.channel = SpanMasking(probability: 0.5, length: 64)
         self.masking = masking
-        self.samples = samples
-        frames = samples.map(configuration.convFeatureLayers.frames(samples:))
-        var letters = RandomStream(seed: seed, purpose: .synthesis)
-        targets = zip(samples, frames).map { samples, frames in
-            let count = max(1, min(frames / 2, Int(Double(samples) / 16_000 * Self.lettersPerSecond)))
-            return (0..<count).map { _ in 4 + letters.integer(below: Self.labels - 4) }
-        }
+        self.audio = audio
         model = try CTCModel(configuration, labels: Self.labels, initializer: .random(seed: Int64(seed)))
         try move(model, to: device)
         update = try Update(model, clipNorm: 0)
-        audio = try noise(samples, device)
     }
 
-    var operations: Double {
+    func step(_ number: Int) throws -> StepCounts {
         let configuration = model.model.configuration
-        return OperationCount(configuration, samples: samples, head: .ctc(labels: Self.labels))
-            .training(trainsExtractor: false, layerDrop: configuration.encoderLayerdrop)
+        let batch = try audio.next()
+        let frames = batch.samples.map(configuration.convFeatureLayers.frames(samples:))
+        let (mask, targets) = try profiled(.draws) {
+            (
+                try Mask.draw(
+                    masking, lengths: frames, channels: configuration.encoderEmbedDim, seed: seed, update: number,
+                    subBatch: 0),
+                Self.targets(batch.samples, frames)
+            )
+        }
+        let (logits, layout) = try model(
+            batch.audio, lengths: batch.samples, mask: mask, .training(seed: seed, update: number))
+        let losses = try model.losses(logits, layout, targets: targets)
+        try update(
+            profiled(.ctc) { try Tensor.stack(losses).sum() }, sampleSize: targets.reduce(0) { $0 + $1.count })
+        return StepCounts(
+            samples: batch.samples.reduce(0, +), frames: layout.total,
+            maskedFrames: mask.frames.reduce(0) { $0 + $1.count },
+            operations: OperationCount(configuration, samples: batch.samples, head: .ctc(labels: Self.labels))
+                .training(trainsExtractor: false, layerDrop: configuration.encoderLayerdrop))
     }
 
-    func step(_ number: Int) throws {
-        let mask = try Mask.draw(
-            masking, lengths: frames, channels: model.model.configuration.encoderEmbedDim, seed: seed,
-            update: number, subBatch: 0)
-        maskedFrames = mask.frames.reduce(0) { $0 + $1.count }
-        let (logits, layout) = try model(
-            audio, lengths: samples, mask: mask, .training(seed: seed, update: number))
-        let losses = try model.losses(logits, layout, targets: targets)
-        try update(Tensor.stack(losses).sum(), sampleSize: targets.reduce(0) { $0 + $1.count })
+    /// Letters as many as people say in that time.
+    private static func targets(_ samples: [Int], _ frames: [Int]) -> [[Int]] {
+        var letters = RandomStream(seed: seed, purpose: .synthesis)
+        return zip(samples, frames).map { samples, frames in
+            let count = max(1, min(frames / 2, Int(Double(samples) / 16_000 * lettersPerSecond)))
+            return (0..<count).map { _ in 4 + letters.integer(below: labels - 4) }
+        }
     }
 }
 
 /// A forward pass to log-probabilities.
 final class InferenceBenchmark: BenchmarkTask {
-    let samples: [Int]
-    let maskedFrames: Int? = nil
-    let operations: Double
     private let model: CTCModel
-    private let audio: Tensor
+    private let audio: BenchmarkAudio
+    private let oneByOne: Bool
 
-    init(_ configuration: ModelConfiguration, samples: [Int], device: Device) throws {
-        self.samples = samples
-        model = try CTCModel(
-            configuration, labels: FinetuningBenchmark.labels, initializer: .random(seed: Int64(seed)))
-        try move(model, to: device)
-        audio = try noise(samples, device)
-        operations =
-            OperationCount(configuration, samples: samples, head: .ctc(labels: FinetuningBenchmark.labels)).inference
+    /// Puts a model to work.
+    ///
+    /// - Parameters:
+    ///   - model: The model.
+    ///   - audio: What it hears.
+    ///   - oneByOne: Whether each utterance goes through the model by itself.
+    init(_ model: CTCModel, audio: BenchmarkAudio, oneByOne: Bool) {
+        self.model = model
+        self.audio = audio
+        self.oneByOne = oneByOne
     }
 
-    func step(_ number: Int) throws {
+    /// A model whose weights are random.
+    static func model(_ configuration: ModelConfiguration, device: Device) throws -> CTCModel {
+        let model = try CTCModel(
+            configuration, labels: FinetuningBenchmark.labels, initializer: .random(seed: Int64(seed)))
+        try move(model, to: device)
+        return model
+    }
+
+    func step(_ number: Int) throws -> StepCounts {
+        let batch = try audio.next()
+        let places = RaggedLayout(batch.samples)
+        var frames = 0
         try withoutGradient {
-            let scores = try model(audio, lengths: samples).logits.logSoftmax(-1)
-            _ = try scores.rows(0..<1).sum().item()
+            for pass in oneByOne ? (0..<places.count).map({ $0..<$0 + 1 }) : [0..<places.count] {
+                let rows = places.offsets[pass.lowerBound]..<places.offsets[pass.upperBound]
+                let (logits, layout) = try model(batch.audio.rows(rows), lengths: Array(batch.samples[pass]))
+                try profiled(.ctc) { _ = try logits.logSoftmax(-1).rows(0..<1).sum().item() }
+                frames += layout.total
+            }
         }
+        return StepCounts(
+            samples: batch.samples.reduce(0, +), frames: frames, maskedFrames: nil,
+            operations: OperationCount(
+                model.model.configuration, samples: batch.samples, head: .ctc(labels: model.labelCount)
+            ).inference)
     }
 }

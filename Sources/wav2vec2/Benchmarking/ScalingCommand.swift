@@ -22,23 +22,8 @@ struct ScalingCommand: AsyncParsableCommand {
               wav2vec2 benchmark scaling --model --network-bandwidth 25 --network-latency 10
             """)
 
-    /// Numbers of processes such as `1,2,4`.
-    struct Counts: ExpressibleByArgument {
-        var values: [Int]
-
-        init(_ values: [Int]) { self.values = values }
-
-        init?(argument: String) {
-            let values = argument.split(separator: ",", omittingEmptySubsequences: false).map { Int($0) ?? 0 }
-            guard !values.isEmpty, values.allSatisfy({ (1...64).contains($0) }) else { return nil }
-            self.values = values
-        }
-
-        var defaultValueDescription: String { values.map(String.init).joined(separator: ",") }
-    }
-
     @Option(help: "Numbers of processes to launch, from 1 to 64 each.")
-    var processes = Counts([1, 2])
+    var processes = CountList([1, 2])
 
     @OptionGroup var shape: BenchmarkShapeOptions
 
@@ -113,7 +98,7 @@ struct ScalingCommand: AsyncParsableCommand {
 
     private func write(_ measurements: [ScalingMeasurement]) throws {
         if let trace, let most = measurements.max(by: { $0.processes < $1.processes }) {
-            try StepTrace.chrome(most.traces).write(to: fileURL(trace), options: .atomic)
+            try StepTrace.chrome(most.traces).write(to: fileURL(trace))
         }
         var report = ScalingReport(
             shape: shape.utterances.text, hourglass: shape.hourglass, device: shape.compute.device.description,

@@ -78,10 +78,6 @@ struct ScalingReport: Encodable {
         return head + rows + source
     }
 
-    private func column(_ text: String, _ width: Int) -> String {
-        String(repeating: " ", count: max(1, width - text.count)) + text
-    }
-
     private func size(_ bytes: Int) -> String {
         bytes >= 1 << 20 ? "\(bytes >> 20) MB" : "\(bytes >> 10) KB"
     }

@@ -17,8 +17,9 @@ extension ScalingMeasurement {
     static func measure(
         _ shape: BenchmarkShapeOptions, bucketBytes: Int, among cluster: Cluster?
     ) throws -> ScalingMeasurement {
+        let device = shape.compute.device(among: cluster)
         let benchmark = try PretrainingBenchmark(
-            shape.configuration, samples: shape.utterances.samples, device: shape.compute.device(among: cluster),
+            shape.configuration, audio: BenchmarkAudio(noise: shape.utterances.samples, device), device: device,
             sums: SumOptions(cluster: cluster, bucketBytes: bucketBytes))
         guard let sums = benchmark.sums else { throw TorchError.runtime("the benchmark notes no times") }
         let modes: [GradientSums.Mode] = cluster == nil ? [.never] : GradientSums.Mode.allCases
@@ -29,7 +30,7 @@ extension ScalingMeasurement {
             for mode in modes {
                 try cluster?.group.barrier()
                 sums.mode = mode
-                try benchmark.step(repetition)
+                _ = try benchmark.step(repetition)
                 // The first round warms up, and agrees on the order of the buckets.
                 guard repetition > 0 else { continue }
                 steps[mode, default: []].append(sums.times)

@@ -32,31 +32,21 @@ struct StepTrace: Codable {
         }
     }
 
-    /// Traces in the format of Chrome's tracing (chrome://tracing, ui.perfetto.dev): processes are ranks.
-    static func chrome(_ traces: [StepTrace]) throws -> Data {
-        var events: [[String: Any]] = []
+    /// The timeline of several processes.
+    static func chrome(_ traces: [StepTrace]) -> ChromeTrace {
+        var timeline = ChromeTrace()
         for trace in traces {
-            let process = trace.rank
-            events.append([
-                "name": "process_name", "ph": "M", "pid": process, "args": ["name": "rank \(process)"],
-            ])
+            timeline.name(process: trace.rank, "rank \(trace.rank)")
             for span in trace.work {
-                events.append([
-                    "name": span.name, "cat": "compute", "ph": "X", "pid": process, "tid": 0, "ts": span.start,
-                    "dur": span.end - span.start,
-                ])
+                timeline.add(
+                    span.name, category: "compute", process: trace.rank, start: span.start, end: span.end)
             }
-            // Asynchronous events: they may overlap each other.
             for (number, span) in trace.transfers.enumerated() {
-                for (phase, time) in [("b", span.start), ("e", span.end)] {
-                    events.append([
-                        "name": span.name, "cat": "gradient sums", "ph": phase, "pid": process, "tid": 0, "ts": time,
-                        "id": "\(process).\(number)",
-                    ])
-                }
+                timeline.addAsynchronous(
+                    span.name, category: "gradient sums", process: trace.rank, identifier: "\(trace.rank).\(number)",
+                    start: span.start, end: span.end)
             }
         }
-        return try JSONSerialization.data(
-            withJSONObject: ["traceEvents": events, "displayTimeUnit": "ms"], options: [.sortedKeys])
+        return timeline
     }
 }

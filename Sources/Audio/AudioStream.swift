@@ -1,0 +1,74 @@
+import Foundation
+
+/// A recording decoded piece by piece, so that hours of it need no more memory than seconds.
+///
+/// Channels are averaged, and samples come at one sampling rate; together they are what `AudioFile.read` gives.
+public final class AudioStream {
+    private let reader: SoundFileReader
+    private let resampler: Resampler?
+    private var ready: ArraySlice<Float> = []
+    private var hasEnded = false
+    private var isEmpty = true
+
+    /// Opens a file.
+    ///
+    /// - Parameters:
+    ///   - url: Any format that `AudioFile` reads.
+    ///   - sampleRate: Samples per second of what comes.
+    /// - Throws: `AudioError`.
+    public convenience init(_ url: URL, sampleRate: Int = AudioFile.modelSampleRate) throws {
+        try self.init(AudioFile.open(url), sampleRate: sampleRate)
+    }
+
+    /// Opens encoded audio in memory.
+    ///
+    /// - Parameters:
+    ///   - data: A whole file's bytes.
+    ///   - name: What errors call it.
+    ///   - sampleRate: Samples per second of what comes.
+    /// - Throws: `AudioError`.
+    public convenience init(
+        _ data: Data, name: String = "audio in memory", sampleRate: Int = AudioFile.modelSampleRate
+    ) throws {
+        try self.init(AudioFile.open(data, name: name), sampleRate: sampleRate)
+    }
+
+    private init(_ reader: SoundFileReader, sampleRate: Int) throws {
+        self.reader = reader
+        let rate = reader.info.sampleRate
+        resampler = rate == sampleRate ? nil : try Resampler(from: rate, to: sampleRate, name: reader.name)
+    }
+
+    /// The next samples.
+    ///
+    /// - Parameter count: How many are wanted.
+    /// - Returns: So many, full scale at ±1; fewer only at the recording's end, none behind it.
+    /// - Throws: `AudioError`, among others at the end of a recording that holds no samples.
+    public func read(_ count: Int) throws -> [Float] {
+        var samples: [Float] = []
+        while samples.count < count {
+            if ready.isEmpty {
+                if hasEnded { break }
+                try fill()
+            }
+            let taken = ready.prefix(count - samples.count)
+            samples.append(contentsOf: taken)
+            ready = ready.dropFirst(taken.count)
+        }
+        if !samples.isEmpty { isEmpty = false }
+        if isEmpty && hasEnded && count > 0 { throw AudioError.empty(file: reader.name) }
+        return samples
+    }
+
+    private func fill() throws {
+        let block = try reader.readMono(atMost: SoundFileReader.blockFrames)
+        hasEnded = block.isEmpty
+        guard let resampler else {
+            ready = block[...]
+            return
+        }
+        var samples: [Float] = []
+        if hasEnded { try resampler.finish(into: &samples) } else { try resampler.process(block, into: &samples) }
+        ready = samples[...]
+    }
+}

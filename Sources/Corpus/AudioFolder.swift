@@ -1,0 +1,58 @@
+import Foundation
+
+/// A folder of recordings.
+public enum AudioFolder {
+    /// Lists the audio files of a folder and its subfolders; links to folders are not followed, and files whose names
+    /// begin with a dot are not taken.
+    ///
+    /// - Parameters:
+    ///   - folder: Where to look.
+    ///   - extensions: Which files are taken, by extension without a dot, in any case.
+    /// - Returns: Paths from the folder on, ordered.
+    /// - Throws: `CorpusError`, if the folder is not there, one of its subfolders cannot be read, or no file is found.
+    public static func list(_ folder: URL, extensions: [String]) throws(CorpusError) -> [String] {
+        var status = stat()
+        guard stat(folder.path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
+            throw .notFound(file: folder.path)
+        }
+        let wanted = Set(extensions.map { $0.lowercased() })
+        var paths: [String] = []
+        var waiting = [""]
+        while let place = waiting.popLast() {
+            let path = place.isEmpty ? folder.path : folder.path + "/" + place
+            for entry in try entries(path) {
+                let name = place.isEmpty ? entry.name : place + "/" + entry.name
+                if entry.isFolder {
+                    waiting.append(name)
+                } else if !entry.name.hasPrefix("."), let dot = entry.name.lastIndex(of: "."),
+                    wanted.contains(entry.name[entry.name.index(after: dot)...].lowercased())
+                {
+                    paths.append(name)
+                }
+            }
+        }
+        if paths.isEmpty { throw .noAudio(folder: folder.path, extensions: extensions) }
+        return paths.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    }
+
+    private static func entries(_ path: String) throws(CorpusError) -> [(name: String, isFolder: Bool)] {
+        guard let stream = opendir(path) else {
+            throw .unreadable(file: path, reason: String(cString: strerror(errno)))
+        }
+        defer { closedir(stream) }
+        var entries: [(name: String, isFolder: Bool)] = []
+        errno = 0
+        while let entry = readdir(stream) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+                pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if name == "." || name == ".." { continue }
+            var status = stat()
+            let isFolder = lstat(path + "/" + name, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+            entries.append((name, isFolder))
+            errno = 0
+        }
+        if errno != 0 { throw .unreadable(file: path, reason: String(cString: strerror(errno))) }
+        return entries
+    }
+}

@@ -1,0 +1,97 @@
+import Audio
+import Foundation
+
+/// Reads recordings one after another and window by window: no more of them is decoded than the next pass needs.
+actor WindowReader {
+    /// What comes next of the recordings.
+    enum Piece: Sendable {
+        /// A window of a recording.
+        case window(recording: Int, Window)
+        /// All windows of a recording have come: how many samples it had, or what is wrong with it.
+        case end(recording: Int, Result<Int, any Error>)
+    }
+
+    private let recordings: [Recording]
+    private let windows: Windows
+    private let normalizes: Bool
+    /// Samples that go through the model at once, unless a window alone has more.
+    private let budget: Int
+    private var waiting: ArraySlice<Int>
+    private var current: (recording: Int, cutter: WindowCutter)?
+    private var held: Piece?
+
+    /// Prepares reading.
+    ///
+    /// - Parameters:
+    ///   - recordings: What to read; the longest are read first.
+    ///   - windows: How long ones are cut.
+    ///   - normalizes: Whether recordings are brought to zero mean and unit variance.
+    ///   - budget: Samples that go through the model at once.
+    init(_ recordings: [Recording], windows: Windows, normalizes: Bool, budget: Int) {
+        self.recordings = recordings
+        self.windows = windows
+        self.normalizes = normalizes
+        self.budget = budget
+        let lengths = recordings.map(\.sampleCount)
+        waiting = lengths.indices.sorted { (lengths[$1], $0) < (lengths[$0], $1) }[...]
+    }
+
+    /// The windows that go through the model together, and the ends between them; empty when all is read.
+    func nextGroup() -> [Piece] {
+        var group: [Piece] = []
+        var total = 0
+        while let piece = held ?? next() {
+            held = nil
+            if case .window(_, let window) = piece {
+                if total > 0 && total + window.samples.count > budget {
+                    held = piece
+                    break
+                }
+                total += window.samples.count
+            }
+            group.append(piece)
+        }
+        return group
+    }
+
+    private func next() -> Piece? {
+        guard let recording = current?.recording ?? waiting.popFirst() else { return nil }
+        do {
+            try Task.checkCancellation()
+            var cutter = try current?.cutter ?? open(recordings[recording])
+            if let window = try cutter.next() {
+                guard !window.kept.isEmpty else {
+                    throw RecognitionError.tooShort(
+                        recording: recordings[recording].name, samples: cutter.sampleCount,
+                        needed: windows.layers.receptiveField)
+                }
+                current = (recording, cutter)
+                return .window(recording: recording, window)
+            }
+            current = nil
+            return .end(recording: recording, .success(cutter.sampleCount))
+        } catch {
+            current = nil
+            return .end(recording: recording, .failure(error))
+        }
+    }
+
+    private func open(_ recording: Recording) throws -> WindowCutter {
+        let read = try recording.open()
+        guard normalizes else { return WindowCutter(windows, read: read) }
+        let beginning = try read(windows.limit)
+        if beginning.count < windows.limit {
+            return WindowCutter(windows, read: Recording.reader(of: normalized(beginning)))
+        }
+        // Mean and variance are the whole recording's: a long one is read twice rather than held.
+        var moments = SignalMoments()
+        var block = beginning
+        while !block.isEmpty {
+            moments.add(block)
+            try Task.checkCancellation()
+            block = try read(windows.limit)
+        }
+        let again = try recording.open()
+        return WindowCutter(windows) { [moments] count in moments.normalize(try again(count)) }
+    }
+}

@@ -1,0 +1,45 @@
+import Dispatch
+import Synchronization
+
+/// Writes one thing after the other while training goes on.
+///
+/// What goes wrong is thrown when the training thread next asks; nothing is begun after a failure.
+final class BackgroundWriter: Sendable {
+    private struct Outcome {
+        var failure: (any Error)?
+        var warnings: [String] = []
+    }
+
+    private let queue = DispatchQueue(label: "checkpoints")
+    private let outcome = Mutex(Outcome())
+
+    /// Begins to write as soon as everything before is written.
+    ///
+    /// - Parameter body: Writes; gives sentences about what did not go well and is no reason to stop.
+    func write(_ body: @escaping @Sendable () throws -> [String]) {
+        queue.async { [self] in
+            guard outcome.withLock({ $0.failure == nil }) else { return }
+            do {
+                let warnings = try body()
+                outcome.withLock { $0.warnings += warnings }
+            } catch {
+                outcome.withLock { $0.failure = error }
+            }
+        }
+    }
+
+    /// What has been heard from the writing so far.
+    ///
+    /// - Returns: New warnings.
+    /// - Throws: What the first failure was.
+    func news() throws -> [String] {
+        try outcome.withLock { outcome in
+            if let failure = outcome.failure { throw failure }
+            defer { outcome.warnings = [] }
+            return outcome.warnings
+        }
+    }
+
+    /// Waits until everything is written, or something has failed.
+    func wait() { queue.sync {} }
+}

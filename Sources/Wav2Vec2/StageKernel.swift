@@ -1,0 +1,217 @@
+import Randomness
+import Torch
+
+/// A kernel of the model by itself, as a benchmark runs it.
+public struct StageKernel {
+    /// What a pass cannot do without.
+    public enum Work: Sendable {
+        /// Floating-point operations, a multiplication with its addition as two.
+        case operations(Double)
+        /// Bytes read and written.
+        case bytes(Double)
+        /// Neither says much.
+        case uncounted
+    }
+
+    /// What tables call it.
+    public let name: String
+    /// What the forward pass needs.
+    public let forwardWork: Work
+    /// What the backward pass needs.
+    public let backwardWork: Work
+    /// What the backward pass gives gradients of; empty where there is none.
+    public let leaves: [Tensor]
+    /// Runs it.
+    public let forward: () throws -> Tensor
+
+    /// The kernels of a model of this architecture on a batch.
+    ///
+    /// Those of the encoder's layers are those of one layer; the optimizer comes last, over all parameters.
+    ///
+    /// - Parameters:
+    ///   - configuration: The architecture.
+    ///   - samples: The samples of each utterance.
+    ///   - initializer: Where parameters come from.
+    ///   - device: Where they run.
+    /// - Returns: The kernels, in the order of a pre-training step.
+    /// - Throws: ``ConfigurationError`` for an impossible architecture or batch; `TorchError` if LibTorch refuses.
+    public static func all(
+        _ configuration: ModelConfiguration, samples: [Int], initializer: Initializer, device: Device
+    ) throws -> [StageKernel] {
+        let model = try PretrainingModel(configuration, initializer: initializer)
+        for parameter in model.parameters() { parameter.tensor = try parameter.tensor.to(device: device) }
+        try model.setRequiresGradient(true)
+        let kernels = try KernelMaker(configuration, model, samples: samples, device: device)
+        return try kernels.extractor() + kernels.encoder() + kernels.objectives() + [kernels.optimizer()]
+    }
+}
+
+private struct KernelMaker {
+    let configuration: ModelConfiguration
+    let model: PretrainingModel
+    let samples: [Int]
+    let device: Device
+    let layout: RaggedLayout
+    let generator: Generator
+
+    init(_ configuration: ModelConfiguration, _ model: PretrainingModel, samples: [Int], device: Device) throws {
+        self.configuration = configuration
+        self.model = model
+        self.samples = samples
+        self.device = device
+        layout = try model.model.featureExtractor.layout(samples: samples)
+        generator = try Generator(seed: 1)
+    }
+
+    private func random(_ shape: [Int], learns: Bool = true) throws -> Tensor {
+        try Tensor.normal(shape, generator: generator).to(device: device).requiringGradient(learns)
+    }
+
+    private func leaves(_ module: Module?, _ inputs: Tensor...) -> [Tensor] {
+        inputs + (module?.parameters().map(\.tensor) ?? [])
+    }
+
+    private func product(
+        _ name: String, _ operations: Double, backward: Double? = nil, _ leaves: [Tensor],
+        _ forward: @escaping () throws -> Tensor
+    ) -> StageKernel {
+        StageKernel(
+            name: name, forwardWork: .operations(operations), backwardWork: .operations(backward ?? 2 * operations),
+            leaves: leaves, forward: forward)
+    }
+
+    // MARK: Stages
+
+    func extractor() throws -> [StageKernel] {
+        let extractor = model.model.featureExtractor
+        let count = OperationCount(configuration, samples: samples, head: .ctc(labels: 0))
+        let hop = extractor.layers.hop
+        let rows = RaggedLayout(samples.map { ($0 + hop - 1) / hop })
+        let signal = try random([rows.total * hop, 1], learns: false)
+        var stages: [(block: ExtractorBlock, layout: RaggedLayout, valid: [Int])] = []
+        var (remaining, valid) = (hop, samples)
+        for (block, layer) in zip(extractor.blocks, extractor.layers.layers) {
+            remaining /= layer.stride
+            valid = valid.map { ($0 - layer.kernel) / layer.stride + 1 }
+            stages.append((block, RaggedLayout(rows.lengths.map { [remaining] in $0 * remaining }), valid))
+        }
+        let first = stages.removeFirst()
+        let others = stages
+        let middle = try withoutGradient { try first.block(signal, first.layout, valid: first.valid) }
+            .detached().requiringGradient()
+        return [
+            product(
+                Stage.firstConvolution.name, count.firstLayer, backward: count.firstLayer,
+                first.block.parameters().map(\.tensor).filter { $0.requiresGradient }
+            ) { try first.block(signal, first.layout, valid: first.valid) },
+            product(
+                Stage.convolutions.name, count.extractor - count.firstLayer,
+                [middle] + others.flatMap { $0.block.parameters().map(\.tensor) }
+            ) { try others.reduce(middle) { try $1.block($0, $1.layout, valid: $1.valid) } },
+        ]
+    }
+
+    func encoder() throws -> [StageKernel] {
+        let encoder = model.model.encoder
+        guard let layer = encoder.allLayers.first else { return [] }
+        let layout = layout
+        let (channels, inner) = (configuration.encoderEmbedDim, configuration.encoderFfnEmbedDim)
+        let (rows, wide) = (Double(layout.total), Double(channels))
+        let (input, branch) = (try random([layout.total, channels]), try random([layout.total, channels]))
+        let hidden = try random([layout.total, inner])
+        let elements = 4 * rows * wide
+        // Dropouts draw the same masks each time.
+        let mode = Mode.training(DropoutSource(RandomStream(seed: 1, purpose: .dropout)))
+        let attention = layout.lengths.reduce(0.0) { $0 + 4 * Double($1 * $1) * wide } + 8 * rows * wide * wide
+        let residual = leaves(layer.attentionNorm, input, branch)
+        return [
+            product(
+                Stage.positionalConvolution.name,
+                2 * rows * wide * wide * Double(configuration.convPos) / Double(configuration.convPosGroups),
+                leaves(encoder.positions, input)
+            ) { try encoder.positions(input, layout) },
+            product("attention, a layer", attention, leaves(layer.attention, input)) {
+                try layer.attention(input, layout, mode.copied())
+            },
+            product("feed-forward, a layer", 4 * rows * wide * Double(inner), leaves(layer.feedForward, input)) {
+                try layer.feedForward(input, mode.copied())
+            },
+            StageKernel(
+                name: "GELU", forwardWork: .bytes(8 * rows * Double(inner)),
+                backwardWork: .bytes(12 * rows * Double(inner)), leaves: [hidden]
+            ) { try hidden.gelu() },
+            StageKernel(
+                name: "dropout, residual, LayerNorm", forwardWork: .bytes(3 * elements),
+                backwardWork: .bytes(5 * elements), leaves: residual
+            ) { try layer.attentionNorm(input, adding: branch, dropout: 0.1, mode.copied()) },
+            StageKernel(
+                name: "dropout", forwardWork: .bytes(2 * elements), backwardWork: .bytes(2 * elements), leaves: [input]
+            ) { try input.dropout(0.1, mode.copied()) },
+        ]
+    }
+
+    func objectives() throws -> [StageKernel] {
+        let mask = try Mask.draw(
+            MaskingConfiguration(), lengths: layout.lengths, channels: configuration.encoderEmbedDim, seed: 1,
+            update: 1, subBatch: 0)
+        let counts = mask.frames.map(\.count)
+        let masked = counts.map { Array(0..<$0) }
+        let negatives = Negatives.draw(
+            model.objective, masked: masked, candidates: counts,
+            entries: (configuration.latentVars, configuration.latentGroups),
+            stream: RandomStream(seed: 1, purpose: .negatives))
+        let total = counts.reduce(0, +)
+        let target = configuration.targetChannels
+        let features = try random([total, configuration.extractorChannels])
+        let (predictions, candidates) = (try random([total, target]), try random([total, target]))
+        let (temperature, infonce) = (model.objective.logitTemp, model.objective.infonce)
+        var kernels: [StageKernel] = []
+        if let quantizer = model.quantizer {
+            let noise = try Generator(seed: 1, device: device)
+            let entries = Double(configuration.latentVars * configuration.latentGroups)
+            kernels.append(
+                product(
+                    Stage.quantizer.name, 2 * Double(total) * Double(configuration.extractorChannels) * entries,
+                    leaves(quantizer, features)
+                ) { try quantizer(features, temperature: 2, noise: .drawn(noise)).vectors })
+        }
+        kernels.append(
+            product(
+                "contrastive logits and loss", counts.reduce(0) { $0 + 2 * Double($1 * $1 * target) },
+                [predictions, candidates]
+            ) {
+                let logits = try contrastiveLogits(
+                    predictions: predictions, candidates: candidates, identities: nil, masked: masked,
+                    candidateCounts: counts, negatives: negatives, codeVectors: nil, temperature: temperature)
+                return try contrastiveLoss(logits, infonce: infonce).loss
+            })
+        return kernels + [try ctc()]
+    }
+
+    /// Letters as fast as English is spoken, 14 a second, over the frames of the batch.
+    private func ctc() throws -> StageKernel {
+        let labels = 32
+        let logits = try random([layout.total, labels])
+        var letters = RandomStream(seed: 1, purpose: .synthesis)
+        let targets = layout.lengths.map { length in
+            (0..<max(1, length * 14 / 50)).map { _ in 4 + letters.integer(below: labels - 4) }
+        }
+        let layout = layout
+        return StageKernel(
+            name: "CTC loss", forwardWork: .uncounted, backwardWork: .uncounted, leaves: [logits]
+        ) { try Tensor.stack(ctcLosses(logits, layout, targets: targets, zeroInfinity: true)).sum() }
+    }
+
+    /// Adam reads values, gradients and both moments, and writes all but the gradients.
+    func optimizer() throws -> StageKernel {
+        let parameters = try FlatParameters(model.parameters())
+        let adam = try Adam(parameters, .init())
+        return StageKernel(
+            name: "Adam", forwardWork: .bytes(28 * Double(parameters.values.count)), backwardWork: .uncounted,
+            leaves: []
+        ) {
+            try adam.step(learningRate: 1e-5)
+            return parameters.values
+        }
+    }
+}

@@ -1,0 +1,71 @@
+import Foundation
+
+/// Raw audio from a pipe: signed 16-bit samples, the low byte first, one channel.
+///
+/// A thread of its own reads, so that whoever writes into the pipe is not held up while the model runs; when far more
+/// waits than a model that keeps up would leave, it stops reading until some is taken.
+///
+/// `@unchecked Sendable` is safe: the mutable state is touched only while `condition` is locked.
+final class LiveInput: @unchecked Sendable {
+    private let condition = NSCondition()
+    private var bytes: [UInt8] = []
+    private var hasEnded = false
+    private var hasBegun = false
+    private let most: Int
+
+    /// Starts reading.
+    ///
+    /// - Parameters:
+    ///   - descriptor: What is read from.
+    ///   - most: How many bytes may wait.
+    init(_ descriptor: Int32, most: Int) {
+        self.most = most
+        let thread = Thread { [self] in read(descriptor) }
+        thread.name = "live input"
+        thread.start()
+    }
+
+    /// All samples that have come since the last call, or nil at the end; waits for some.
+    ///
+    /// - Throws: `InputError` when what comes is a file with a header.
+    func next() throws -> [Float]? {
+        condition.lock()
+        defer { condition.unlock() }
+        // The first bytes tell whether this is raw audio at all.
+        while bytes.count < (hasBegun ? 2 : 4) && !hasEnded { condition.wait() }
+        if !hasBegun, let container = Self.container(bytes) {
+            throw InputError(
+                description: "standard input: begins like a \(container) file, but --live reads raw 16-bit samples; "
+                    + "leave --live out, or decode it first (ffmpeg -i FILE -ac 1 -ar 16000 -f s16le -).")
+        }
+        hasBegun = true
+        // At the end a half sample may be left.
+        guard bytes.count >= 2 else { return nil }
+        let count = bytes.count / 2
+        let samples = (0..<count).map { index in
+            Float(Int16(bitPattern: UInt16(bytes[2 * index]) | UInt16(bytes[2 * index + 1]) << 8)) / 32_768
+        }
+        bytes.removeFirst(2 * count)
+        condition.broadcast()
+        return samples
+    }
+
+    private static func container(_ bytes: [UInt8]) -> String? {
+        let names = ["RIFF": "WAV", "fLaC": "FLAC", "OggS": "Ogg"]
+        return names[String(decoding: bytes.prefix(4), as: UTF8.self)]
+    }
+
+    private func read(_ descriptor: Int32) {
+        var block = [UInt8](repeating: 0, count: 65_536)
+        while true {
+            let count = Foundation.read(descriptor, &block, block.count)
+            if count < 0 && errno == EINTR { continue }
+            condition.lock()
+            if count > 0 { bytes.append(contentsOf: block[..<count]) } else { hasEnded = true }
+            condition.broadcast()
+            while bytes.count > most { condition.wait() }
+            condition.unlock()
+            if count <= 0 { return }
+        }
+    }
+}

@@ -1,0 +1,111 @@
+import Audio
+import Corpus
+import Foundation
+import Recognition
+
+/// What is to be transcribed, and what of it cannot be found, in the order given.
+struct TranscriptionInputs {
+    /// One recording, or a folder or list that cannot be read.
+    struct Entry {
+        /// The path as it is printed; `-` for standard input.
+        var path: String
+        /// The folder that was given, or the one that a given file lies in; nil for standard input.
+        var root: URL?
+        /// What is wrong with a folder.
+        var failure: (any Error)?
+    }
+
+    /// Everything, folders replaced by what they hold.
+    private(set) var entries: [Entry] = []
+    /// Whether a single recording was named, so that its text needs no name beside it.
+    let isSingle: Bool
+
+    /// Looks for what was named.
+    ///
+    /// - Parameters:
+    ///   - files: Recordings, folders of them, and `-` for standard input.
+    ///   - lists: Files with such names, one a line.
+    /// - Throws: `InputError` when a list cannot be read or is empty.
+    init(files: [String], lists: [String]) throws {
+        let listed = try lists.flatMap(Self.names)
+        for name in files + listed {
+            if name == "-" {
+                entries.append(Entry(path: name))
+            } else if Self.isFolder(name) {
+                entries += Self.recordings(in: name)
+            } else {
+                entries.append(Entry(path: name, root: fileURL(name).deletingLastPathComponent()))
+            }
+        }
+        isSingle = lists.isEmpty && files.count == 1 && files.allSatisfy { !Self.isFolder($0) }
+    }
+
+    private static func isFolder(_ path: String) -> Bool {
+        var isFolder: ObjCBool = false
+        return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && isFolder.boolValue
+    }
+
+    private static func recordings(in folder: String) -> [Entry] {
+        let root = fileURL(folder)
+        do {
+            return try AudioFolder.list(root, extensions: AudioFile.fileExtensions).map { path in
+                Entry(path: (folder as NSString).appendingPathComponent(path), root: root)
+            }
+        } catch {
+            return [Entry(path: folder, root: root, failure: error)]
+        }
+    }
+
+    private static func names(list: String) throws -> [String] {
+        let data: Data
+        do {
+            data = list == "-" ? try standardInput() : try Data(contentsOf: fileURL(list))
+        } catch {
+            throw InputError(description: "\(list): the list cannot be read (\(error.localizedDescription)).")
+        }
+        let names = String(decoding: data, as: UTF8.self).split(whereSeparator: \.isNewline).map {
+            $0.trimmingCharacters(in: .whitespaces)
+        }.filter { !$0.isEmpty }
+        if names.isEmpty {
+            throw InputError(
+                description: "\(list): the list is empty; write the paths of recordings in it, one a line.")
+        }
+        return names
+    }
+
+    /// A name for each entry's results: its path without the extension, from the entries' common folder on.
+    ///
+    /// Where recordings differ in their extensions only, they keep them.
+    func outputNames() -> [String] {
+        let folders = entries.map { $0.root?.standardizedFileURL.pathComponents ?? [] }
+        var common = folders.first { !$0.isEmpty } ?? []
+        for folder in folders where !folder.isEmpty {
+            common = zip(common, folder).prefix { $0 == $1 }.map(\.0)
+        }
+        let whole = zip(entries, folders).map { entry, folder in
+            if folder.isEmpty { return "standard-input" }
+            let components = fileURL(entry.path).standardizedFileURL.pathComponents
+            return components.dropFirst(common.count).joined(separator: "/")
+        }
+        let stems = whole.map { ($0 as NSString).deletingPathExtension }
+        let counts = Dictionary(stems.map { ($0, 1) }, uniquingKeysWith: +)
+        return zip(whole, stems).map { name, stem in counts[stem] == 1 ? stem : name }
+    }
+}
+
+extension TranscriptionInputs.Entry {
+    /// Opens the recording.
+    func recording() throws -> Recording {
+        if let failure { throw failure }
+        if path == "-" { return try Recording(encoded: standardInput(), name: "standard input") }
+        return try Recording(contentsOf: fileURL(path))
+    }
+}
+
+/// All bytes of standard input.
+private func standardInput() throws -> Data { try FileHandle.standardInput.readToEnd() ?? Data() }
+
+/// What is to be transcribed cannot be found out.
+struct InputError: Error, CustomStringConvertible {
+    let description: String
+}

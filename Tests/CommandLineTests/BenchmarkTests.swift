@@ -1,0 +1,137 @@
+import Audio
+import Foundation
+import Testing
+
+@Suite struct BenchmarkTests {
+    private func trace(_ file: URL) throws -> [[String: Any]] {
+        let object = try JSONSerialization.jsonObject(with: Data(contentsOf: file)) as? [String: Any]
+        return try #require(object?["traceEvents"] as? [[String: Any]])
+    }
+
+    /// Every stage of a pre-training step takes its time, forward and backward; together they are the step.
+    @Test func profilesSumToTheStep() throws {
+        try withTemporaryFolder { folder in
+            let file = folder.appendingPathComponent("step.json")
+            let outcome = try run(
+                "benchmark", "pretrain", "--utterances", "1x0.6", "--repetitions", "1", "--profile", "--trace",
+                file.path, "--json")
+            #expect(outcome.code == 0, "\(outcome.errors)")
+            let object = try outcome.json()
+            let profile = try #require(object["profile"] as? [String: Any])
+            let rows = try #require(profile["stages"] as? [[String: Any]])
+            let expected = [
+                "data wait", "masks and negatives", "extractor layer 1", "extractor layers 2-7", "projection",
+                "positional convolution", "attention", "feed-forward", "norms and elementwise", "quantizer",
+                "contrastive", "optimizer", "other",
+            ]
+            #expect(rows.compactMap { $0["stage"] as? String } == expected)
+            func sum(_ key: String) -> Double { rows.reduce(0) { $0 + ($1[key] as? Double ?? .nan) } }
+            let step = try #require(object["median_s"] as? Double)
+            #expect(abs(sum("forward_s") + sum("backward_s") - step) < 0.03 * step)
+            #expect(abs(sum("share") - 1) < 1e-6)
+            for row in rows where expected[2...10].contains(row["stage"] as? String ?? "") {
+                for key in ["forward_s", "backward_s"] { #expect((row[key] as? Double ?? 0) > 0, "\(row)") }
+            }
+            // What no stage is named for is little.
+            #expect((rows.last?["share"] as? Double ?? 1) < 0.1)
+            try expectNested(trace(file))
+        }
+    }
+
+    /// A thread's spans lie within each other or apart, or Perfetto shows them wrongly.
+    private func expectNested(_ events: [[String: Any]]) throws {
+        let spans = events.filter { $0["ph"] as? String == "X" }
+        for category in ["stage", "backward", "operator"] {
+            #expect(spans.contains { $0["cat"] as? String == category }, "\(category)")
+        }
+        var open: [Double] = []
+        let ordered = try spans.map { span in
+            let (start, duration) = (try #require(span["ts"] as? Double), try #require(span["dur"] as? Double))
+            return (start: start, end: start + duration)
+        }.sorted { ($0.start, $1.end) < ($1.start, $0.end) }
+        for span in ordered {
+            while let last = open.last, last <= span.start { open.removeLast() }
+            #expect(span.end <= (open.last ?? .infinity) + 0.01)
+            open.append(span.end)
+        }
+    }
+
+    @Test func latenciesAreToldByBatchSize() throws {
+        try withTemporaryFolder { folder in
+            let samples = (0..<9_000).map { Float(sin(Double($0) * 0.1)) * 0.3 }
+            for number in 0..<3 {
+                try AudioFile.write(
+                    Array(samples.prefix(4_000 + 1_000 * number)), to: folder.appendingPathComponent("\(number).wav"))
+            }
+            let outcome = try run(
+                "benchmark", "inference", "--manifest", folder.path, "--batch-sizes", "1,2", "--warmup", "1", "--json")
+            #expect(outcome.code == 0, "\(outcome.errors)")
+            let rows = try #require(try outcome.json()["batch_sizes"] as? [[String: Any]])
+            #expect(rows.compactMap { $0["batch_size"] as? Int } == [1, 2])
+            #expect(rows.compactMap { $0["batches"] as? Int } == [3, 1])
+            for row in rows {
+                func latency(_ part: String, _ key: String) throws -> Double {
+                    try #require((row[part] as? [String: Double])?[key], "\(part) \(key)")
+                }
+                let mean = try latency("data", "mean_s") + latency("network", "mean_s")
+                #expect(try abs(latency("total", "mean_s") - mean) < 1e-9 && mean > 0)
+                for part in ["data", "network", "total"] {
+                    let quantiles = try ["p90_s", "p95_s", "p99_s"].map { try latency(part, $0) }
+                    let mean = try latency(part, "mean_s")
+                    #expect(quantiles == quantiles.sorted() && quantiles[2] >= mean)
+                }
+                let factor = try #require(row["real_time_factor"] as? Double)
+                #expect(abs(factor * (row["audio_s_per_s"] as? Double ?? 0) - 1) < 1e-9)
+            }
+            let short = folder.appendingPathComponent("short.wav")
+            try AudioFile.write([0.1, 0.2, 0.3], to: short)
+            let refused = try run("benchmark", "inference", "--manifest", folder.path, "--batch-sizes", "4")
+            #expect(refused.code == 65 && refused.errors.contains("short") && refused.errors.contains("400"))
+        }
+    }
+
+    @Test func decodingIsTimedByThreads() throws {
+        let outcome = try run(
+            "benchmark", "data", "--files", "1", "--formats", "flac", "opus", "--threads", "2", "--repetitions", "1",
+            "--steps", "0", "--audio-s-per-s", "1000", "--json")
+        #expect(outcome.code == 0, "\(outcome.errors)")
+        let object = try outcome.json()
+        let corpora = try #require(object["corpora"] as? [[String: Any]])
+        #expect(corpora.compactMap { $0["format"] as? String } == ["flac", "opus"])
+        for corpus in corpora {
+            let rows = try #require(corpus["threads"] as? [[String: Any]])
+            #expect(rows.compactMap { $0["threads"] as? Int } == [1, 2])
+            #expect(rows.allSatisfy { $0["hours_per_s"] as? Double ?? 0 > 0 })
+            let core = try #require(rows.last?["hours_per_s_and_core"] as? Double)
+            #expect(abs((corpus["cores_needed"] as? Double ?? 0) - 1000 / 3600 / core) < 1e-9)
+        }
+    }
+
+    @Test func kernelsAreTimedBothWays() throws {
+        let outcome = try run("benchmark", "kernels", "--utterances", "1x0.6", "--repetitions", "1", "--json")
+        #expect(outcome.code == 0, "\(outcome.errors)")
+        let object = try outcome.json()
+        let kernels = try #require(object["kernels"] as? [[String: Any]])
+        #expect(kernels.count == 12)
+        for kernel in kernels {
+            let name = kernel["kernel"] as? String ?? ""
+            for direction in ["forward", "backward"] where (name, direction) != ("Adam", "backward") {
+                let pass = try #require(kernel[direction] as? [String: Double], "\(name) \(direction)")
+                #expect((pass["median_s"] ?? 0) > 0 && (pass["share_of_peak"] ?? 0.5) > 0, "\(name)")
+            }
+        }
+        #expect((object["peak_bytes_per_s"] as? Double ?? 0) > 1e8)
+    }
+
+    @Test func impossibleOptionsAreRefused() throws {
+        for (arguments, words) in [
+            (["pretrain", "--trace", "a.json"], "--profile"), (["inference", "--batch-sizes", "1,0"], "batch-sizes"),
+            (["inference", "--manifest", "a.tsv", "--profile"], "--utterances"),
+            (["data", "--audio-s-per-s", "0"], "--audio-s-per-s"), (["data", "--files", "0"], "--files"),
+            (["kernels", "--repetitions", "0"], "--repetitions"),
+        ] {
+            let outcome = try run(["benchmark"] + arguments)
+            #expect(outcome.code == 64 && outcome.errors.contains(words), "\(arguments): \(outcome.errors)")
+        }
+    }
+}

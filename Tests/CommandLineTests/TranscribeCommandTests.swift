@@ -1,0 +1,172 @@
+import Audio
+import Foundation
+import Testing
+
+@Suite struct TranscribeCommandTests {
+    private func transcribe(_ fixture: Fixture, _ more: [String], input: Data? = nil) throws -> Outcome {
+        try run(["transcribe", "--checkpoint", fixture.checkpoint] + more, input: input)
+    }
+
+    @Test func listsFoldersAndStandardInputAreRead() throws {
+        try withTemporaryFolder { folder in
+            let fixture = try Fixture(folder)
+            let first = fixture.audio + "/0.wav"
+            let alone = try transcribe(fixture, [first])
+            let list = folder.appendingPathComponent("list.txt").path
+            try fixture.write("\(first)\n\n  \(fixture.audio)\r\n", to: "list.txt")
+            let listed = try transcribe(fixture, ["--list", list])
+            #expect(listed.code == 0, "\(listed.errors)")
+            let lines = listed.output.split(separator: "\n")
+            #expect(lines.count == 4 && lines[0] == lines[1])
+            #expect(lines[0] == "\(first)\t" + alone.output.dropLast())
+            let bytes = try Data(contentsOf: URL(fileURLWithPath: first))
+            #expect(try transcribe(fixture, ["-"], input: bytes).output == alone.output)
+            let json = try transcribe(fixture, ["-", "--json"], input: bytes).json()
+            #expect(json["file"] as? String == "-" && json["words"] is [Any] && json["characters"] == nil)
+        }
+    }
+
+    @Test func filesOfResultsNeverMeet() throws {
+        try withTemporaryFolder { folder in
+            let fixture = try Fixture(folder)
+            let audio = URL(fileURLWithPath: fixture.audio)
+            let deep = audio.appendingPathComponent("deep")
+            try FileManager.default.createDirectory(at: deep, withIntermediateDirectories: true)
+            for name in ["deep/0.wav", "deep/1.WAV", "1.flac"] {
+                let place = audio.appendingPathComponent(name)
+                try AudioFile.write(
+                    [Float](repeating: 0.1, count: 5_000), to: place, format: name.hasSuffix("flac") ? .flac : .wav16)
+            }
+            let output = folder.appendingPathComponent("out").path
+            let first = try transcribe(fixture, [fixture.audio, "--output", output, "--format", "verbose-json"])
+            #expect(first.code == 0 && first.output == "", "\(first.errors)")
+            let written = try FileManager.default.subpathsOfDirectory(atPath: output).filter { $0.contains(".") }
+            #expect(
+                written.sorted() == ["0.json", "1.flac.json", "1.wav.json", "2.json", "deep/0.json", "deep/1.json"])
+            let object = try JSONSerialization.jsonObject(
+                with: Data(contentsOf: URL(fileURLWithPath: output + "/0.json")))
+            let report = try #require(object as? [String: Any])
+            #expect(report["file"] as? String == fixture.audio + "/0.wav" && report["segments"] is [Any])
+            let characters = try #require(report["characters"] as? [[String: Any]])
+            let words = try #require(report["words"] as? [[String: Any]])
+            #expect(
+                characters.compactMap { $0["text"] as? String }.joined()
+                    == words.compactMap { $0["text"] as? String }.joined())
+            #expect(
+                characters.allSatisfy { $0["start"] is Double && $0["end"] is Double && $0["confidence"] is Double })
+            // Nothing is replaced, and nothing computed for it, unless that is asked for.
+            let again = try transcribe(
+                fixture, [fixture.audio + "/0.wav", "--output", output, "--format", "json"])
+            #expect(again.code == 1 && again.errors.contains("0.json: is there already; --force replaces"))
+            let forced = try transcribe(
+                fixture, [fixture.audio + "/0.wav", "--output", output, "--format", "json", "--force"])
+            #expect(forced.code == 0, "\(forced.errors)")
+            #expect(try !String(contentsOfFile: output + "/0.json", encoding: .utf8).contains("characters"))
+            let twice = try transcribe(
+                fixture, [fixture.audio + "/0.wav", fixture.audio + "/0.wav", "--output", output, "--force"])
+            #expect(twice.code == 64 && twice.errors.contains("would both be written to"))
+        }
+    }
+
+    @Test func timedFormatsAreWritten() throws {
+        try withTemporaryFolder { folder in
+            let fixture = try Fixture(folder)
+            for (format, beginning) in [("vtt", "WEBVTT\n"), ("textgrid", "File type = \"ooTextFile\"\n")] {
+                let outcome = try transcribe(fixture, [fixture.audio + "/1.wav", "--format", format])
+                #expect(outcome.code == 0 && outcome.output.hasPrefix(beginning), "\(outcome.errors)")
+            }
+            let output = folder.appendingPathComponent("out").path
+            for format in ["srt", "ctm"] {
+                #expect(try transcribe(fixture, [fixture.audio, "--format", format, "--output", output]).code == 0)
+                #expect(FileManager.default.fileExists(atPath: output + "/2.\(format)"))
+            }
+            let several = try transcribe(fixture, [fixture.audio, "--format", "srt"])
+            #expect(several.code == 64 && several.errors.contains("--output"))
+        }
+    }
+
+    @Test func badInputIsNamedAndTheRestGoesOn() throws {
+        try withTemporaryFolder { folder in
+            let fixture = try Fixture(folder)
+            for (name, count) in [("silence", 32_000), ("short", 300)] {
+                try AudioFile.write(
+                    [Float](repeating: 0, count: count), to: folder.appendingPathComponent("\(name).wav"))
+            }
+            try fixture.write("", to: "empty.wav")
+            try fixture.write("this is neither audio nor video", to: "film.m4a")
+            try FileManager.default.createDirectory(
+                at: folder.appendingPathComponent("hollow"), withIntermediateDirectories: true)
+            let names = ["empty.wav", "short.wav", "silence.wav", "hollow", "film.m4a", "gone.flac"]
+            let outcome = try transcribe(fixture, names.map { folder.appendingPathComponent($0).path })
+            #expect(outcome.code == 65)
+            #expect(outcome.output.hasPrefix(folder.path + "/silence.wav\t"))
+            #expect(outcome.output.split(separator: "\n").count == 1)
+            #expect(outcome.errors.contains("transcribe: 1 of 6 files"))
+            let errors = outcome.errors.split(separator: "\n").filter { $0.hasPrefix("wav2vec2: ") }
+            #expect(errors.count == 5, "\(outcome.errors)")
+            for (error, text) in zip(
+                errors,
+                [
+                    "empty.wav: the audio file holds no samples", "short.wav: has 300 samples",
+                    "hollow: holds no audio",
+                    "film.m4a: ", "gone.flac: there is no such audio file",
+                ])
+            {
+                #expect(error.contains(text), "\(error)")
+            }
+            try fixture.write(" \n\n", to: "list.txt")
+            let list = folder.appendingPathComponent("list.txt").path
+            let empty = try transcribe(fixture, ["--list", list])
+            #expect(empty.code == 65 && empty.errors.contains("list.txt: the list is empty"))
+            let missing = try transcribe(fixture, ["--list", list + "x"])
+            #expect(missing.code == 65 && missing.errors.contains("list.txtx: the list cannot be read"))
+            #expect(try transcribe(fixture, ["-"], input: Data()).code == 65)
+        }
+    }
+
+    /// Root may read everything, so that only other users' tests can tell.
+    @Test(.enabled(if: geteuid() != 0)) func unreadableFoldersAreNamed() throws {
+        try withTemporaryFolder { folder in
+            let fixture = try Fixture(folder)
+            let locked = fixture.audio + "/locked"
+            try FileManager.default.createDirectory(atPath: locked, withIntermediateDirectories: true)
+            defer { chmod(locked, 0o700) }
+            chmod(locked, 0)
+            let outcome = try transcribe(fixture, [fixture.audio])
+            #expect(outcome.code == 65 && outcome.errors.contains("locked: cannot be read (Permission denied)"))
+        }
+    }
+
+    @Test func wrongUsageIsTold() throws {
+        for arguments in [
+            [], ["-", "--list", "-"], ["a.wav", "--json", "--format", "srt"], ["--live", "a.wav"],
+            ["--live", "--format", "ctm"], ["--live", "--rate", "10"], ["a.wav", "--overlap-seconds", "30"],
+            ["a.wav", "--precision", "int8"], ["a.wav", "--batch-seconds", "0"],
+        ] {
+            let outcome = try run(["transcribe", "--checkpoint", "none"] + arguments)
+            #expect(outcome.code == 64, "\(arguments): \(outcome.errors)")
+        }
+    }
+
+    @Test func liveAudioIsWrittenDownWhileItComes() throws {
+        try withTemporaryFolder { folder in
+            let fixture = try Fixture(folder)
+            let samples = (0..<40_000).map { Int16(12_000 * sin(Double($0) * 0.05 * (1 + Double($0 / 4_000)))) }
+            let raw = samples.withUnsafeBytes { Data($0) }
+            let text = try transcribe(fixture, ["--live"], input: raw)
+            #expect(text.code == 0 && text.errors.contains("2.5 s of audio"), "\(text.errors)")
+            let finals = text.output.split(separator: "\n").map(String.init)
+            #expect(!finals.isEmpty)
+            let json = try transcribe(fixture, ["--live", "--json", "-"], input: raw)
+            let events = try json.output.split(separator: "\n").map {
+                try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any] ?? [:]
+            }
+            #expect(events.filter { $0["event"] as? String == "final" }.compactMap { $0["text"] as? String } == finals)
+            #expect(events.allSatisfy { $0["start"] is Double && $0["end"] is Double && $0["words"] is [Any] })
+            let wave = try transcribe(
+                fixture, ["--live"], input: Data(contentsOf: URL(fileURLWithPath: fixture.audio + "/0.wav")))
+            #expect(wave.code == 65 && wave.errors.contains("begins like a WAV file"))
+            #expect(try transcribe(fixture, ["--live"], input: Data([1])).code == 0)
+        }
+    }
+}

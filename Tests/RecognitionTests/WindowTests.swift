@@ -1,0 +1,137 @@
+import Audio
+import Foundation
+import Randomness
+import Synchronization
+import Testing
+
+@testable import Recognition
+
+@Suite struct WindowTests {
+    /// Windows of 40 frames, 5 of them context on each side.
+    private func windows() throws -> Windows {
+        Windows(layers: try TinyModel.configuration().convFeatureLayers, longest: 40, context: 5)
+    }
+
+    /// Noise with pauses.
+    private static func noise(_ count: Int, pauses: [Range<Int>] = []) -> [Float] {
+        var stream = RandomStream(seed: 1, purpose: .synthesis)
+        var samples = (0..<count).map { _ in Float(0.1 * stream.normal()) }
+        for pause in pauses { for index in pause { samples[index] *= 0.001 } }
+        return samples
+    }
+
+    @Test func everyFrameIsKeptOnce() throws {
+        let windows = try windows()
+        for count in [400, 400 + 39 * 320, 400 + 40 * 320 - 1, 400 + 40 * 320, 20_001, 54_321, 100_000, 100_319] {
+            let samples = Self.noise(count)
+            var cutter = WindowCutter(windows, read: Recording.reader(of: samples))
+            var (next, number) = (0, 0)
+            while let window = try cutter.next() {
+                let made = windows.layers.frames(samples: window.samples.count)
+                #expect(made <= 40 && window.kept.upperBound <= made && !window.kept.isEmpty)
+                // The frames kept are those that follow: the window's samples lie where they should in the recording.
+                let first = (next - window.kept.lowerBound) * 320
+                #expect(window.samples == Array(samples[first..<first + window.samples.count]))
+                #expect(number == 0 || window.kept.lowerBound == 5)
+                let isLast = first + window.samples.count == count
+                #expect(isLast || made - window.kept.upperBound == 5)
+                next += window.kept.count
+                number += 1
+            }
+            #expect(next == windows.layers.frames(samples: count) && cutter.sampleCount == count)
+            #expect((number == 1) == (count < 400 + 40 * 320))
+        }
+    }
+
+    @Test func cutsAreMadeWhereItIsQuiet() throws {
+        let windows = try windows()
+        // The first cut may lie in frames 27 to 35; a fifth of a second of silence lies around frame 29.
+        let quiet = 24 * 320..<34 * 320
+        var cutter = WindowCutter(windows, read: Recording.reader(of: Self.noise(30_000, pauses: [quiet])))
+        let window = try #require(try cutter.next())
+        #expect((28...30).contains(window.kept.upperBound), "cut at \(window.kept.upperBound)")
+        // Where nothing is quieter than the rest, windows are as long as they may be.
+        cutter = WindowCutter(windows, read: Recording.reader(of: [Float](repeating: 0, count: 30_000)))
+        #expect(try cutter.next()?.kept == 0..<35)
+    }
+
+    @Test(arguments: [false, true]) func longRecordingsAreReadAsTheyAreNeeded(normalizes: Bool) async throws {
+        // 200 s of a signal that is never in memory as a whole.
+        let total = 3_200_000
+        let most = Mutex(0)
+        let opened = Mutex(0)
+        let recording = Recording(named: "long", sampleCount: total) {
+            opened.withLock { $0 += 1 }
+            var position = 0
+            return { count in
+                most.withLock { $0 = max($0, count) }
+                let range = position..<min(position + count, total)
+                position = range.upperBound
+                return range.map { Float($0 % 161) / 161 - 0.5 }
+            }
+        }
+        let reader = WindowReader(
+            [recording], windows: try windows(), normalizes: normalizes, budget: 40_000)
+        var frames = 0
+        while case let group = await reader.nextGroup(), !group.isEmpty {
+            var alive = 0
+            for case .window(_, let window) in group {
+                alive += window.samples.count
+                frames += window.kept.count
+            }
+            #expect(alive <= 40_000, "a pass has \(alive) samples")
+        }
+        #expect(frames == (total - 400) / 320 + 1)
+        #expect(most.withLock { $0 } <= 40 * 320 + 400, "no more than a window is ever read")
+        #expect(opened.withLock { $0 } == (normalizes ? 2 : 1))
+    }
+
+    @Test func aLongRecordingIsNormalisedAsAWhole() async throws {
+        var samples = Self.noise(40_000)
+        for index in samples.indices { samples[index] = samples[index] * Float(index) / 20_000 + 0.25 }
+        let reader = WindowReader([Recording(samples: samples)], windows: try windows(), normalizes: true, budget: 1)
+        var joined: [Float] = []
+        while case let group = await reader.nextGroup(), !group.isEmpty {
+            for case .window(_, let window) in group {
+                joined += window.samples[(window.kept.lowerBound * 320)..<(window.kept.upperBound * 320)]
+            }
+        }
+        let expected = normalized(samples)
+        #expect(joined.count == 124 * 320)
+        #expect(zip(joined, expected).allSatisfy { abs($0 - $1) < 1e-5 })
+    }
+
+    @Test func joinedWindowsAreCloseToTheWhole() async throws {
+        // Half a minute, cut into windows of 6 s of which neighbours share 3 s.
+        let recording = Recording(samples: TinyModel.samples(16_000 * 30, seed: 9))
+        let whole = try await TinyModel.recognizer().logProbabilities([recording])[0].get()
+        let recognizer = try TinyModel.recognizer(windows: WindowOptions(seconds: 6, overlap: 3))
+        let cut = try await recognizer.logProbabilities([recording])[0].get()
+        #expect(cut.count == whole.count)
+        // Attention and norms see less of the recording: the numbers differ, what they say hardly does.
+        let labels = TinyModel.symbols.count
+        func best(_ scores: [Float]) -> [Int] {
+            stride(from: 0, to: scores.count, by: labels).map { frame in
+                (0..<labels).max { scores[frame + $0] < scores[frame + $1] } ?? 0
+            }
+        }
+        let equal = zip(best(cut), best(whole)).filter { $0 == $1 }.count
+        #expect(Double(equal) > 0.9 * Double(whole.count / labels), "\(equal) of \(whole.count / labels) frames")
+    }
+
+    @Test func impossibleWindowsAreRefused() {
+        for (seconds, overlap) in [(0.0, 0.0), (40, 21), (40, -1), (.nan, 1)] {
+            #expect(throws: RecognitionError.self) {
+                try TinyModel.recognizer(windows: WindowOptions(seconds: seconds, overlap: overlap))
+            }
+        }
+    }
+
+    @Test func alignmentUsesWindowsToo() async throws {
+        let samples = TinyModel.samples(16_000 * 12, seed: 4)
+        let recognizer = try TinyModel.recognizer(windows: WindowOptions(seconds: 3, overlap: 1))
+        let aligned = try await recognizer.align(Recording(samples: samples), transcript: "TEA EAT")
+        #expect(aligned.words.map(\.text) == ["TEA", "EAT"] && aligned.characters.count == 6)
+        #expect(abs(aligned.duration - 11.98) < 0.011)
+    }
+}
