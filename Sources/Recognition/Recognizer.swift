@@ -143,35 +143,47 @@ public actor Recognizer {
     ///   - progress: Called after every batch with the number of recordings done.
     ///   - heard: Called after every batch with the seconds of audio that have gone through the model, which within a
     ///     long recording tells more.
+    ///   - scores: Called with a recording's place and its log-probabilities [frames, labels], row by row, for those
+    ///     who want to keep them.
     /// - Returns: One result a recording, in the order given.
-    /// - Throws: `CancellationError` when the task is cancelled; `TorchError` when the model fails.
+    /// - Throws: `CancellationError` when the task is cancelled; `TorchError` when the model fails; what `scores` throws.
     public nonisolated func transcribe(
         _ recordings: [Recording], progress: (@Sendable (Int) -> Void)? = nil,
-        heard: (@Sendable (Double) -> Void)? = nil
+        heard: (@Sendable (Double) -> Void)? = nil, scores: ((Int, [Float]) throws -> Void)? = nil
     ) async throws -> [Result<Transcription, any Error>] {
         var results: [Result<Transcription, any Error>?] = Array(repeating: nil, count: recordings.count)
-        try await forEachRecording(recordings, progress: progress, heard: heard) { index, result in
-            results[index] = result.flatMap { logits in
-                Result {
-                    try transcriber.transcribe(
-                        logits.values, duration: Double(logits.samples) / Double(AudioFile.modelSampleRate))
+        try await forEachGroup(recordings, progress: progress, heard: heard) { group in
+            if let scores {
+                for (index, result) in group { if let logits = try? result.get() { try scores(index, logits.values) } }
+            }
+            // Decoded side by side: a beam search takes longer than the model on a GPU.
+            let transcriber = transcriber
+            let read = try await concurrentMap(group.map(\.result)) { result in
+                result.flatMap { logits in
+                    Result {
+                        try transcriber.transcribe(
+                            logits.values, duration: Double(logits.samples) / Double(AudioFile.modelSampleRate))
+                    }
                 }
             }
+            for (index, result) in zip(group.map(\.index), read) { results[index] = result }
         }
         return results.map { $0 ?? .failure(CancellationError()) }
     }
 
     /// Log-probabilities of the labels in each frame.
     ///
-    /// - Parameter recordings: What to recognise.
+    /// - Parameters:
+    ///   - recordings: What to recognise.
+    ///   - progress: Called after every batch with the number of recordings done.
     /// - Returns: For each recording [frames, labels] row by row, or what is wrong with it.
     /// - Throws: `CancellationError` when the task is cancelled; `TorchError` when the model fails.
     public nonisolated func logProbabilities(
-        _ recordings: [Recording]
+        _ recordings: [Recording], progress: (@Sendable (Int) -> Void)? = nil
     ) async throws -> [Result<[Float], any Error>] {
         var results: [Result<[Float], any Error>?] = Array(repeating: nil, count: recordings.count)
-        try await forEachRecording(recordings, progress: nil, heard: nil) { index, result in
-            results[index] = result.map(\.values)
+        try await forEachGroup(recordings, progress: progress, heard: nil) { group in
+            for (index, result) in group { results[index] = result.map(\.values) }
         }
         return results.map { $0 ?? .failure(CancellationError()) }
     }
@@ -184,9 +196,10 @@ public actor Recognizer {
         var samples: Int
     }
 
-    private nonisolated func forEachRecording(
+    /// Calls `body` after each pass of the model with the recordings that it has finished.
+    private nonisolated func forEachGroup(
         _ recordings: [Recording], progress: (@Sendable (Int) -> Void)?, heard: (@Sendable (Double) -> Void)?,
-        _ body: (Int, Result<Scores, any Error>) -> Void
+        _ body: ([(index: Int, result: Result<Scores, any Error>)]) async throws -> Void
     ) async throws {
         let budget = max(1, Int(min(batchSeconds * Double(AudioFile.modelSampleRate), 1e15)))
         let reader = WindowReader(recordings, windows: windows, normalizes: normalizesInput, budget: budget)
@@ -210,6 +223,7 @@ public actor Recognizer {
                     if case .window(_, let window) = piece { window } else { nil }
                 }
             ).makeIterator()
+            var finished: [(index: Int, result: Result<Scores, any Error>)] = []
             for piece in group {
                 switch piece {
                 case .window(let index, let window):
@@ -218,10 +232,11 @@ public actor Recognizer {
                     frames += window.kept.count
                 case .end(let index, let samples):
                     let values = unfinished.removeValue(forKey: index) ?? []
-                    body(index, samples.map { Scores(values: values, samples: $0) })
-                    done += 1
+                    finished.append((index, samples.map { Scores(values: values, samples: $0) }))
                 }
             }
+            try await body(finished)
+            done += finished.count
             progress?(done)
             heard?(Double(frames) * frameSeconds)
         }

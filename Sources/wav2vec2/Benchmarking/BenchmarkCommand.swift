@@ -29,7 +29,7 @@ struct BenchmarkCommand: ParsableCommand {
             """,
         subcommands: [
             PretrainBenchmarkCommand.self, FinetuneBenchmarkCommand.self, InferenceBenchmarkCommand.self,
-            DataBenchmarkCommand.self, KernelsBenchmarkCommand.self, ScalingCommand.self,
+            DataBenchmarkCommand.self, KernelsBenchmarkCommand.self, ScalingCommand.self, DecodingBenchmarkCommand.self,
         ])
 }
 
