@@ -27,7 +27,7 @@ import Wav2Vec2
             let recipe = try Recipe.load(folder.appendingPathComponent(name).path)
             #expect(recipe.optimization.maxUpdate <= 2000, "\(name) takes minutes")
             var hourglass = recipe
-            try hourglass.apply(["model.hourglass=[1,(4,4),1]"])
+            try hourglass.apply(["model.hourglass=[1,(2,4),1]"])
             #expect(name == "finetune.yaml" || hourglass.model.layerCount == recipe.model.layerCount)
         }
     }

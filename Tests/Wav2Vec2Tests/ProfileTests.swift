@@ -41,7 +41,7 @@ struct ProfileTests {
             #expect(times.forward >= forward && times.backward >= backward, "\(stage.name): \(times)")
         }
         let sum = profile.times.values.reduce(0) { $0 + $1.total }
-        #expect(abs(sum - profile.seconds) < 1e-9 && profile.seconds >= 0.16)
+        #expect(abs(sum - profile.seconds) < 1e-9 && profile.seconds >= 0.15)
         #expect(try leaf.gradient()?.elements(Double.self) == [16, 16])
         let slowSpans = profile.spans.filter { $0.kind == .backward && $0.name == "slow" }
         #expect(slowSpans.map(\.stage) == [late, outer, inner, outer])
