@@ -13,7 +13,7 @@ import Testing
         try withTemporaryFolder { folder in
             let file = folder.appendingPathComponent("step.json")
             let outcome = try run(
-                "benchmark", "pretrain", "--utterances", "1x0.6", "--repetitions", "1", "--profile", "--trace",
+                "benchmark", "pretrain", "--utterances", "1x0.3", "--repetitions", "1", "--profile", "--trace",
                 file.path, "--json")
             #expect(outcome.code == 0, "\(outcome.errors)")
             let object = try outcome.json()
@@ -58,13 +58,11 @@ import Testing
 
     @Test func latenciesAreToldByBatchSize() throws {
         try withTemporaryFolder { folder in
-            let samples = (0..<9_000).map { Float(sin(Double($0) * 0.1)) * 0.3 }
-            for number in 0..<3 {
-                try AudioFile.write(
-                    Array(samples.prefix(4_000 + 1_000 * number)), to: folder.appendingPathComponent("\(number).wav"))
-            }
-            let outcome = try run(
-                "benchmark", "inference", "--manifest", folder.path, "--batch-sizes", "1,2", "--warmup", "1", "--json")
+            let fixture = try Fixture(folder)
+            let command = [
+                "benchmark", "inference", "--checkpoint", fixture.checkpoint, "--manifest", fixture.manifest,
+            ]
+            let outcome = try run(command + ["--batch-sizes", "1,2", "--warmup", "1", "--json"])
             #expect(outcome.code == 0, "\(outcome.errors)")
             let rows = try #require(try outcome.json()["batch_sizes"] as? [[String: Any]])
             #expect(rows.compactMap { $0["batch_size"] as? Int } == [1, 2])
@@ -74,18 +72,20 @@ import Testing
                     try #require((row[part] as? [String: Double])?[key], "\(part) \(key)")
                 }
                 let mean = try latency("data", "mean_s") + latency("network", "mean_s")
-                #expect(try abs(latency("total", "mean_s") - mean) < 1e-9 && mean > 0)
+                let total = try latency("total", "mean_s")
+                #expect(abs(total - mean) < 1e-9 && mean > 0)
                 for part in ["data", "network", "total"] {
                     let quantiles = try ["p90_s", "p95_s", "p99_s"].map { try latency(part, $0) }
-                    #expect(quantiles == quantiles.sorted() && quantiles[2] >= (try latency(part, "mean_s")))
+                    let mean = try latency(part, "mean_s")
+                    #expect(quantiles == quantiles.sorted() && quantiles[2] >= mean)
                 }
                 let factor = try #require(row["real_time_factor"] as? Double)
                 #expect(abs(factor * (row["audio_s_per_s"] as? Double ?? 0) - 1) < 1e-9)
             }
-            let short = folder.appendingPathComponent("short.wav")
+            let short = URL(fileURLWithPath: fixture.audio).appendingPathComponent("0.wav")
             try AudioFile.write([0.1, 0.2, 0.3], to: short)
-            let refused = try run("benchmark", "inference", "--manifest", folder.path, "--batch-sizes", "4")
-            #expect(refused.code == 65 && refused.errors.contains("short") && refused.errors.contains("400"))
+            let refused = try run(command + ["--batch-sizes", "4"])
+            #expect(refused.code == 65 && refused.errors.contains("0.wav") && refused.errors.contains("400"))
         }
     }
 
@@ -107,7 +107,7 @@ import Testing
     }
 
     @Test func kernelsAreTimedBothWays() throws {
-        let outcome = try run("benchmark", "kernels", "--utterances", "1x0.6", "--repetitions", "1", "--json")
+        let outcome = try run("benchmark", "kernels", "--utterances", "1x0.3", "--repetitions", "1", "--json")
         #expect(outcome.code == 0, "\(outcome.errors)")
         let object = try outcome.json()
         let kernels = try #require(object["kernels"] as? [[String: Any]])
