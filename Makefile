@@ -8,17 +8,21 @@ SPEECH ?=
 # Extra arguments: make demo ARGS=--miniature, make test ARGS='--filter TorchTests', make bench ARGS='--threads 1'.
 ARGS ?=
 
+# Eight utterances of mixed lengths, in seconds.
+MIXED := 15,13,11.5,9.5,8,6,4.5,3
+
 # OpenMP's threads wait politely, also beside other work on the machine.
 export GOMP_SPINCOUNT ?= 10000
 
-.PHONY: help setup demo test build lint bench curves docs install clean
+.PHONY: help setup demo test build lint bench compare curves docs install clean
 
 help:
 	@echo 'make demo              prepare real speech, pre-train, fine-tune, evaluate and transcribe: about 12 minutes'
 	@echo 'make test              run every test'
 	@echo 'make build             build the release program $(PROGRAM)'
 	@echo 'make lint              check the formatting and the rules of the house'
-	@echo 'make bench             time one training step and recognition'
+	@echo 'make bench             time training steps, recognition, data and kernels, by stage'
+	@echo 'make compare           the same beside other programs, into Benchmarks/results'
 	@echo 'make curves SPEECH=…   learning curves on a folder of speech, checked against the committed ones: about 20 minutes'
 	@echo 'make docs              build the documentation; a warning is an error'
 	@echo 'make install PREFIX=…  copy the program and its libraries to a folder that can be moved'
@@ -38,14 +42,24 @@ test: setup
 # The Swift runtime goes into the program, so that an installed program needs no Swift.
 build: setup
 	swift build --configuration release --product wav2vec2 --static-swift-stdlib
+	@[[ ! -e .libtorch/torch/lib/libtorch_cuda.so ]] || Scripts/build-cuda .build/release
 
 lint: setup
 	@Scripts/lint
 
 bench: build
-	$(PROGRAM) benchmark pretrain $(ARGS)
+	$(PROGRAM) benchmark pretrain --profile --trace .build/pretrain.trace.json $(ARGS)
+	$(PROGRAM) benchmark pretrain --hourglass '[2,(8,4),2]' $(ARGS)
 	$(PROGRAM) benchmark finetune $(ARGS)
-	$(PROGRAM) benchmark inference $(ARGS)
+	$(PROGRAM) benchmark finetune --utterances $(MIXED) $(ARGS)
+	$(PROGRAM) benchmark inference --utterances 1x6.54 $(ARGS)
+	$(PROGRAM) benchmark inference --utterances $(MIXED) $(ARGS)
+	$(PROGRAM) benchmark inference --utterances $(MIXED) --one-by-one $(ARGS)
+	$(PROGRAM) benchmark kernels $(ARGS)
+	$(PROGRAM) benchmark data --steps 0 $(ARGS)
+
+compare: build
+	@Benchmarks/compare $(ARGS)
 
 curves: build
 	@Benchmarks/curves/run --speech "$(SPEECH)" $(ARGS)

@@ -32,6 +32,7 @@ let package = Package(
         .library(name: "Interchange", targets: ["Interchange"]),
         .library(name: "Decoding", targets: ["Decoding"]),
         .library(name: "Recognition", targets: ["Recognition"]),
+        .library(name: "Features", targets: ["Features"]),
         .library(name: "Training", targets: ["Training"]),
     ],
     dependencies: [
@@ -72,6 +73,10 @@ let package = Package(
             dependencies: ["Interchange", "Wav2Vec2", "Torch", "Cluster", "Corpus", "Audio", "Decoding"],
             swiftSettings: strict),
         .target(
+            name: "Features",
+            dependencies: ["Recognition", "Interchange", "Wav2Vec2", "Torch", "Corpus", "Audio", "Randomness"],
+            swiftSettings: strict),
+        .target(
             name: "Training",
             dependencies: [
                 "Interchange", "Wav2Vec2", "Torch", "Cluster", "Corpus", "Decoding", "Randomness", "Yams",
@@ -81,8 +86,8 @@ let package = Package(
         .executableTarget(
             name: "wav2vec2",
             dependencies: [
-                "Training", "Recognition", "Interchange", "Wav2Vec2", "Torch", "Cluster", "Corpus", "Audio", "Decoding",
-                "Fetching", "Randomness", "Reporting", "CStart",
+                "Training", "Features", "Recognition", "Interchange", "Wav2Vec2", "Torch", "Cluster", "Corpus", "Audio",
+                "Decoding", "Fetching", "Randomness", "Reporting", "CStart",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: strict),
         .target(name: "TestSupport", dependencies: ["Torch"], path: "Tests/TestSupport", swiftSettings: strict),
@@ -116,11 +121,16 @@ let package = Package(
                 "Recognition", "Interchange", "Wav2Vec2", "Torch", "Corpus", "Audio", "Decoding", "Randomness",
             ], swiftSettings: strict),
         .testTarget(
+            name: "FeaturesTests",
+            dependencies: [
+                "Features", "Recognition", "Interchange", "Wav2Vec2", "Torch", "Corpus", "Audio", "Randomness",
+                "TestSupport",
+            ], swiftSettings: strict),
+        .testTarget(
             name: "CommandLineTests",
             dependencies: [
-                "wav2vec2", "Training", "Recognition", "Interchange", "Wav2Vec2", "Torch", "Cluster", "Audio",
-                "Fetching",
-                "TestServer", "TestSupport",
+                "wav2vec2", "Training", "Features", "Recognition", "Interchange", "Wav2Vec2", "Torch", "Cluster",
+                "Audio", "Fetching", "TestServer", "TestSupport",
             ],
             swiftSettings: strict),
     ],

@@ -17,11 +17,11 @@ def onnx_model(folder):
         def __init__(self):
             super().__init__()
             torch.manual_seed(1)
-            config = Wav2Vec2Config(vocab_size=common.LABELS, attn_implementation="sdpa", return_dict=False)
+            config = Wav2Vec2Config(vocab_size=common.LABELS, attn_implementation="sdpa")
             self.model = Wav2Vec2ForCTC(config).eval()
 
         def forward(self, audio):
-            return self.model(audio)[0].log_softmax(-1)
+            return self.model(audio).logits.log_softmax(-1)
 
     folder.mkdir(parents=True, exist_ok=True)
     partial = file.with_suffix(".partial")

@@ -5,6 +5,7 @@
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
+#include <dlfcn.h>
 #include <sys/prctl.h>
 
 #include <cstdlib>
@@ -24,7 +25,8 @@ std::chrono::milliseconds milliseconds(int64_t count) { return std::chrono::mill
 // lock (FlightRecorder::record, all_pg_status_): groups used from several threads would break its map.
 std::mutex flightRecorder;
 
-// Starts a collective. Gloo's return as soon as they are queued, so that nobody waits long here.
+// Starts a collective. Gloo's return as soon as they are queued, NCCL's as soon as they are launched (its groups are
+// connected when they are made), so that nobody waits long here.
 template <typename Start>
 ct_work started(Start start) {
     std::lock_guard<std::mutex> guard(flightRecorder);
@@ -99,6 +101,23 @@ ct_error ct_process_group_gloo(
                                  : c10d::ProcessGroupGloo::createDefaultDevice());
         auto prefixed = c10::make_intrusive<c10d::PrefixStore>(prefix, *store(handle));
         *result = handOutGroup(c10::make_intrusive<c10d::ProcessGroupGloo>(prefixed, rank, size, options));
+    });
+}
+
+ct_error ct_process_group_nccl(
+    ct_store handle, const char *prefix, int device, int rank, int size, int64_t timeout_milliseconds,
+    ct_process_group *result) {
+    return guarded([&] {
+        using Maker = decltype(&wav2vec2_process_group_nccl);
+        void *library = dlopen("libCLibTorchCUDA.so", RTLD_NOW);
+        if (library == nullptr) throw std::runtime_error(dlerror());
+        auto make = reinterpret_cast<Maker>(dlsym(library, "wav2vec2_process_group_nccl"));
+        if (make == nullptr) throw std::runtime_error(dlerror());
+        char *message = make(handle, prefix, device, rank, size, timeout_milliseconds, result);
+        if (message == nullptr) return;
+        std::string copy(message);
+        std::free(message);
+        throw std::runtime_error(copy);
     });
 }
 

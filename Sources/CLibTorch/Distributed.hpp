@@ -28,3 +28,8 @@ inline ct_work handOutWork(WorkReference made) {
 }
 
 }  // namespace bridge
+
+/// What the CUDA library exports: makes a group for the tensors of one GPU; an error is a message that free() frees.
+extern "C" char *wav2vec2_process_group_nccl(
+    ct_store store, const char *prefix, int device, int rank, int size, int64_t timeout_milliseconds,
+    ct_process_group *result) noexcept;

@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import Torch
 
 /// The processes that train together, as one of them sees the others.
@@ -8,11 +9,12 @@ import Torch
 public final class Cluster: Sendable {
     /// This process's place.
     public let layout: ProcessLayout
-    /// The group for tensors.
+    /// The group for tensors in host memory.
     public let group: ProcessGroup
     private let meeting: MeetingPlace
     private let watch: FailureWatch
     private let connect: @Sendable (String) throws -> ProcessGroup
+    private let deviceGroup = Mutex<ProcessGroup?>(nil)
 
     /// How long things may take.
     public struct Options: Sendable {
@@ -44,6 +46,30 @@ public final class Cluster: Sendable {
         self.meeting = meeting
         self.connect = connect
         watch = FailureWatch(meeting, group)
+    }
+
+    /// The group for tensors of a device: NCCL's on a GPU.
+    ///
+    /// - Parameter device: This process's device; all processes must ask for a GPU's group at the same place.
+    /// - Returns: The group, the same each time.
+    /// - Throws: ``ClusterError`` if NCCL cannot be used.
+    public func group(on device: Device) throws -> ProcessGroup {
+        guard case .cuda(let index) = device else { return group }
+        return try deviceGroup.withLock { known in
+            if let known { return known }
+            do {
+                let made = try ProcessGroup(
+                    nccl: meeting.store, name: meeting.key("nccl"), device: index, rank: rank, size: size,
+                    timeout: group.timeout)
+                watch.watch(made)
+                known = made
+                return made
+            } catch {
+                throw ClusterError.rendezvous(
+                    "\(meeting.title) cannot exchange tensors of \(device) by NCCL (\(error)): make build builds its "
+                        + "library after Scripts/setup --cuda; distributed.backend=gloo goes without, more slowly")
+            }
+        }
     }
 
     /// Makes another group of the same processes for host tensors, for a thread of its own.

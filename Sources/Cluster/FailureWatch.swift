@@ -11,7 +11,7 @@ import Torch
 /// has begun fewer than the others, who wait for it, hangs in what it computes or reads.
 final class FailureWatch: Sendable {
     private let meeting: MeetingPlace
-    private let group: ProcessGroup
+    private let groups: Mutex<[ProcessGroup]>
     private let isStopped = Atomic<Bool>(false)
     private let update = Atomic<Int>(0)
 
@@ -23,11 +23,16 @@ final class FailureWatch: Sendable {
 
     init(_ meeting: MeetingPlace, _ group: ProcessGroup) {
         self.meeting = meeting
-        self.group = group
+        groups = Mutex([group])
         let thread = Thread { [self] in run() }
         thread.name = "failure watch"
         thread.start()
     }
+
+    /// Counts the collectives of another group too.
+    func watch(_ group: ProcessGroup) { groups.withLock { $0.append(group) } }
+
+    private var collectivesBegun: Int { groups.withLock { $0.reduce(0) { $0 + $1.collectivesBegun } } }
 
     func note(update: Int) { self.update.store(update, ordering: .relaxed) }
 
@@ -51,7 +56,7 @@ final class FailureWatch: Sendable {
 
     private func beat() {
         let rank = meeting.layout.rank
-        let text = "\(update.load(ordering: .relaxed)) \(group.collectivesBegun)"
+        let text = "\(update.load(ordering: .relaxed)) \(collectivesBegun)"
         try? meeting.store.set(meeting.key("progress/\(rank)"), to: Data(text.utf8))
         _ = try? meeting.store.add(meeting.key("beat/\(rank)"), 1)
     }
@@ -108,7 +113,7 @@ final class FailureWatch: Sendable {
         }
         let hanging = others.filter { other in
             guard let before = other.before, let now = other.now else { return false }
-            return now.collectives < group.collectivesBegun && now.collectives == before.collectives
+            return now.collectives < collectivesBegun && now.collectives == before.collectives
         }
         guard hanging.isEmpty else {
             return

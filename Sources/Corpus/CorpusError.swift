@@ -22,6 +22,8 @@ public enum CorpusError: Error, Equatable, Sendable, CustomStringConvertible {
     case labelCount(labels: String, found: Int, manifest: String, expected: Int)
     /// The manifest has no labels, but they were asked for.
     case noLabels(manifest: String)
+    /// The utterances of a list do not have a tag; `advice` says why and what to do.
+    case noTag(tag: String, list: String, advice: String)
     /// Recordings that the manifest names are not there; `examples` are the first ones.
     case missingAudio(manifest: String, count: Int, total: Int, examples: [String])
     /// A label symbol is not in the dictionary; `utterance` and `line` say where it stands.
@@ -82,6 +84,7 @@ public enum CorpusError: Error, Equatable, Sendable, CustomStringConvertible {
             "\(labels): has \(found) lines, but \(manifest) has \(expected) utterances: make both from the same list."
         case .noLabels(let manifest):
             "\(manifest): the manifest was read without labels; name their file's extension, as in \"ltr\"."
+        case .noTag(let tag, let list, let advice): "\(list): its utterances have no tag \"\(tag)\": \(advice)."
         case .missingAudio(let manifest, let count, let total, let examples):
             "\(manifest): \(count) of \(total) audio files are missing, among them \(examples.joined(separator: ", ")); "
                 + "check the root line."

@@ -76,6 +76,16 @@ public enum Transcript {
         words(letters.filter { $0 != " " }.replacingOccurrences(of: "|", with: " "))
     }
 
+    /// What a label line says.
+    ///
+    /// - Parameters:
+    ///   - line: The line.
+    ///   - labels: The labels' extension: `ltr` spells letters, of any other the symbols are words.
+    /// - Returns: Words separated by single spaces.
+    public static func text(ofLine line: String, labels: String) -> String {
+        labels == "ltr" ? text(fromLetters: line) : words(line)
+    }
+
     /// Reads transcripts for a manifest's utterances.
     ///
     /// The file either has one transcript a line in the manifest's order, or lines `key<TAB>transcript` in any order,
@@ -106,15 +116,19 @@ public enum Transcript {
         }
         return try (0..<manifest.count).map { index in
             let path = manifest.path(index)
-            let file = URL(fileURLWithPath: path)
-            let keys = [path, file.lastPathComponent, file.deletingPathExtension().lastPathComponent]
-            guard let text = keys.lazy.compactMap({ texts[$0] }).first else {
+            guard let text = keys(of: path).lazy.compactMap({ texts[$0] }).first else {
                 throw CorpusError.badLine(
                     file: url.path, line: lines.count, expected: "a transcript for \(path) somewhere",
                     found: "none in \(lines.count) lines")
             }
             return text
         }
+    }
+
+    /// What a line about an utterance may call it: its path, its file name, or that without its extension.
+    static func keys(of path: String) -> [String] {
+        let file = URL(fileURLWithPath: path)
+        return [path, file.lastPathComponent, file.deletingPathExtension().lastPathComponent]
     }
 
     /// Writes the `.ltr` and `.wrd` files beside a manifest.

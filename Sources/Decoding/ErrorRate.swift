@@ -62,12 +62,33 @@ public struct RecognitionErrors: Sendable, Equatable, Codable {
     ///   - reference: What was said.
     ///   - hypothesis: What was recognised.
     public mutating func add(reference: String, hypothesis: String) {
+        add(Self.counts(reference: reference, hypothesis: hypothesis))
+    }
+
+    /// Adds one utterance whose errors were counted.
+    ///
+    /// - Parameter counts: What ``counts(reference:hypothesis:)`` gave for it.
+    public mutating func add(_ counts: (words: EditCounts, characters: EditCounts)) {
+        words.add(counts.words)
+        characters.add(counts.characters)
+    }
+
+    /// Counts one utterance's errors.
+    ///
+    /// - Parameters:
+    ///   - reference: What was said.
+    ///   - hypothesis: What was recognised.
+    /// - Returns: The counts of words and of characters.
+    public static func counts(
+        reference: String, hypothesis: String
+    ) -> (words: EditCounts, characters: EditCounts) {
         let said = LetterText.words(in: reference)
         let recognised = LetterText.words(in: hypothesis)
-        words.add(EditDistance.counts(reference: said, hypothesis: recognised))
-        characters.add(
+        return (
+            EditDistance.counts(reference: said, hypothesis: recognised),
             EditDistance.counts(
-                reference: Array(said.joined(separator: " ")), hypothesis: Array(recognised.joined(separator: " "))))
+                reference: Array(said.joined(separator: " ")), hypothesis: Array(recognised.joined(separator: " ")))
+        )
     }
 
     /// Adds what another accumulator holds.
@@ -83,4 +104,7 @@ public struct RecognitionErrors: Sendable, Equatable, Codable {
 
     /// The character error rate as a fraction; nil when no reference has a character.
     public var cer: Double? { characters.rate }
+
+    /// The share of utterances with a word error; nil when there are none.
+    public var ser: Double? { words.utteranceRate }
 }

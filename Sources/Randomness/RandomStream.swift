@@ -16,6 +16,7 @@ public enum RandomPurpose: UInt32, Sendable, CaseIterable {
     case synthesis = 10
     case bootstrap = 11
     case split = 12
+    case clustering = 13
 }
 
 /// A stream of random numbers that is a pure function of (seed, purpose, step, index).

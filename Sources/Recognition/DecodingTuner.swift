@@ -33,21 +33,28 @@ public struct DecodingTuner: Sendable {
     ///   - recognizer: The model.
     ///   - url: A manifest with labels.
     ///   - labels: `ltr` where the labels spell letters.
+    ///   - progress: Called now and then with the number of utterances done and of all.
     /// - Throws: `CorpusError`, `AudioError` or `RecognitionError` about the data.
-    public init(recognizer: Recognizer, manifest url: URL, labels: String = "ltr") async throws {
-        let manifest = try Manifest.read(url, labels: labels)
-        try manifest.validate()
-        guard manifest.hasLabels else { throw CorpusError.noLabels(manifest: manifest.name) }
-        let recordings = (0..<manifest.count).map {
-            Recording(manifest[$0], tolerance: manifest.lengthTolerance(of: $0))
-        }
-        scores = try await recognizer.logProbabilities(recordings).map { result in
+    public init(
+        recognizer: Recognizer, manifest url: URL, labels: String = "ltr",
+        progress: (@Sendable (Int, Int) -> Void)? = nil
+    ) async throws {
+        let manifest = try Manifest.readForEvaluation(url, labels: labels)
+        let total = manifest.count
+        let results = try await recognizer.logProbabilities(manifest.recordings) { progress?($0, total) }
+        scores = try results.map { result in
             do { return try result.get() } catch RecognitionError.tooShort { return [] }
         }
-        references = (0..<manifest.count).map { index in
-            let line = manifest[index].labels ?? ""
-            return labels == "ltr" ? Transcript.text(fromLetters: line) : Transcript.words(line)
-        }
+        references = manifest.references(labels: labels)
+    }
+
+    /// Takes over a development set that a model has been run over, such as by `evaluate --save-logits`.
+    ///
+    /// - Parameter logits: The folder.
+    /// - Throws: `RecognitionError.badLogits`, `SafetensorsError` about its files.
+    public init(logits: SavedLogits) throws {
+        scores = try logits.entries.indices.map(logits.logProbabilities)
+        references = logits.entries.map(\.reference)
     }
 
     /// Tries every pair of weights, and then, round by round, pairs halfway between the best and its neighbours.

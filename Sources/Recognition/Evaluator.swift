@@ -4,46 +4,10 @@ import Corpus
 import Decoding
 import Foundation
 
-/// One utterance of an evaluation.
-public struct EvaluatedUtterance: Sendable {
-    /// Its name in the manifest.
-    public var identifier: String
-    /// What was said.
-    public var reference: String
-    /// What was recognised, with times; without words where the recording is too short for a frame.
-    public var transcription: Transcription
-    /// The word errors.
-    public var words: EditCounts
-    /// The character errors.
-    public var characters: EditCounts
-    /// Whether the recording is too short for a frame, so that nothing could be recognised in it.
-    public var isTooShort: Bool
-}
-
-/// How well a model recognises a set of recordings.
-public struct Evaluation: Sendable {
-    /// All utterances, in the manifest's order.
-    public var utterances: [EvaluatedUtterance]
-    /// The pooled error counts.
-    public var errors: RecognitionErrors
-    /// The length of all audio, in seconds.
-    public var audioSeconds: Double
-    /// How long recognition took, decoding of files included and loading of the model excluded, in seconds.
-    public var seconds: Double
-
-    /// The word error rate as a fraction; nil when no reference has a word.
-    public var wer: Double? { errors.wer }
-    /// The character error rate as a fraction; nil when no reference has a character.
-    public var cer: Double? { errors.cer }
-    /// The share of utterances with a word error; nil when there are none.
-    public var ser: Double? { errors.words.utteranceRate }
-    /// Seconds of work a second of audio.
-    public var realTimeFactor: Double { seconds / max(audioSeconds, 1e-9) }
-}
-
 /// Recognises a manifest's utterances and counts the errors.
 ///
-/// Every utterance counts: one that is too short for a frame counts as an empty transcript, all its words deleted.
+/// Every utterance counts: one that is too short for a frame counts as an empty transcript, all its words deleted, and
+/// characters that the model's dictionary lacks count as errors like any other.
 public struct Evaluator: Sendable {
     /// What recognises.
     public let recognizer: Recognizer
@@ -71,9 +35,8 @@ public struct Evaluator: Sendable {
     public func evaluate(
         _ url: URL, labels: String = "ltr", progress: (@Sendable (Int, Int) -> Void)? = nil
     ) async throws -> Evaluation {
-        let manifest = try Manifest.read(url, labels: labels)
-        try manifest.validate()
-        return try await evaluate(manifest, labels: labels, progress: progress)
+        try await evaluate(
+            Manifest.readForEvaluation(url, labels: labels), labels: labels, progress: progress)
     }
 
     /// Evaluates a manifest.
@@ -81,36 +44,89 @@ public struct Evaluator: Sendable {
     /// - Parameters:
     ///   - manifest: Read with labels.
     ///   - labels: `ltr` where the labels spell letters.
+    ///   - tags: What utterances can be grouped by: for each tag's name the values in the manifest's order.
+    ///   - folder: Where the log-probabilities are kept, as ``SavedLogits`` reads them.
     ///   - progress: Called now and then with the number of utterances done and of all.
     /// - Returns: Rates and results.
-    /// - Throws: `CorpusError`, `AudioError` or `RecognitionError` about the data, at the first utterance that is bad.
+    /// - Throws: `CorpusError`, `AudioError` or `RecognitionError` about the data, at the first utterance that is bad;
+    ///   `FileWriteError` and what the file system says about the folder.
     public func evaluate(
-        _ manifest: Manifest, labels: String = "ltr", progress: (@Sendable (Int, Int) -> Void)? = nil
+        _ manifest: Manifest, labels: String = "ltr", tags: [String: [String?]] = [:], savingLogits folder: URL? = nil,
+        progress: (@Sendable (Int, Int) -> Void)? = nil
     ) async throws -> Evaluation {
         guard manifest.hasLabels else { throw CorpusError.noLabels(manifest: manifest.name) }
         let began = ContinuousClock.now
-        let recordings = (0..<manifest.count).map { index in
-            Recording(manifest[index], tolerance: manifest.lengthTolerance(of: index))
-        }
         let total = manifest.count
-        let results = try await recognizer.transcribe(recordings, among: cluster) { progress?($0, total) }
-        var utterances: [EvaluatedUtterance] = []
-        var errors = RecognitionErrors()
-        for (index, result) in results.enumerated() {
-            let utterance = manifest[index]
-            let line = utterance.labels ?? ""
-            let reference = labels == "ltr" ? Transcript.text(fromLetters: line) : Transcript.words(line)
-            let evaluated = try Self.evaluate(utterance, reference: reference, result)
-            errors.add(reference: reference, hypothesis: evaluated.transcription.text)
-            utterances.append(evaluated)
+        let isLeader = cluster?.isLeader ?? true
+        if let folder, isLeader { try SavedLogits.begin(folder) }
+        // The others may write into the folder only when it is there.
+        _ = try cluster?.exchange([0])
+        let labelCount = recognizer.symbols.count
+        let results = try await recognizer.transcribe(
+            manifest.recordings, among: cluster, progress: { progress?($0, total) },
+            scores: folder.map { folder in
+                { try SavedLogits.write($1, labels: labelCount, index: $0, to: folder) }
+            })
+        let references = manifest.references(labels: labels)
+        var utterances = try results.enumerated().map { index, result in
+            try Self.evaluated(manifest[index], reference: references[index], result)
+        }
+        for (name, values) in tags {
+            for (index, value) in values.enumerated() { utterances[index].tags[name] = value }
+        }
+        if let folder, isLeader {
+            try SavedLogits.finish(
+                folder, symbols: recognizer.symbols, frameSeconds: recognizer.frameSeconds,
+                entries: utterances.enumerated().map { index, utterance in
+                    SavedLogits.Entry(
+                        utterance: utterance.identifier, audio: utterance.audio, reference: utterance.reference,
+                        seconds: utterance.transcription.duration,
+                        file: utterance.isTooShort ? nil : SavedLogits.fileName(index), tags: utterance.tags)
+                })
         }
         return Evaluation(
-            utterances: utterances, errors: errors,
-            audioSeconds: utterances.reduce(0) { $0 + $1.transcription.duration },
+            utterances: utterances, unwritable: try Self.unwritable(utterances, symbols: recognizer.symbols),
             seconds: (ContinuousClock.now - began) / .seconds(1))
     }
 
-    private static func evaluate(
+    /// Evaluates what a model has made of a manifest earlier, without the model.
+    ///
+    /// - Parameters:
+    ///   - logits: The folder that an evaluation has saved.
+    ///   - decoder: Makes what turns log-probabilities into text from the symbol of each label.
+    ///   - progress: Called after every utterance with the number of those done and of all.
+    /// - Returns: Rates and results; the time is that of decoding alone.
+    /// - Throws: `RecognitionError.badLogits`, `SafetensorsError` or `DecodingError` about the files; what `decoder` throws.
+    public static func evaluate(
+        _ logits: SavedLogits, decoder: ([String]) throws -> RecognitionDecoder = { _ in .greedy },
+        progress: ((Int, Int) -> Void)? = nil
+    ) async throws -> Evaluation {
+        let began = ContinuousClock.now
+        let transcriber = CTCTranscriber(
+            symbols: logits.symbols, frameSeconds: logits.frameSeconds, decoder: try decoder(logits.symbols))
+        let total = logits.entries.count
+        let utterances = try await concurrentMap(Array(0..<total), finished: { progress?($0, total) }) { index in
+            let entry = logits.entries[index]
+            let transcription = try transcriber.transcribe(logits.logProbabilities(index), duration: entry.seconds)
+            var utterance = EvaluatedUtterance(
+                identifier: entry.utterance, audio: entry.audio, reference: entry.reference,
+                transcription: transcription, isTooShort: entry.file == nil)
+            utterance.tags = entry.tags
+            return utterance
+        }
+        return Evaluation(
+            utterances: utterances, unwritable: try unwritable(utterances, symbols: logits.symbols),
+            seconds: (ContinuousClock.now - began) / .seconds(1))
+    }
+
+    private static func unwritable(
+        _ utterances: [EvaluatedUtterance], symbols: [String]
+    ) throws -> UnwritableText {
+        UnwritableText(
+            utterances.lazy.map { ($0.identifier, $0.reference) }, alphabet: try Recognizer.alphabet(symbols: symbols))
+    }
+
+    private static func evaluated(
         _ utterance: Utterance, reference: String, _ result: Result<Transcription, any Error>
     ) throws -> EvaluatedUtterance {
         let transcription: Transcription
@@ -122,10 +138,34 @@ public struct Evaluator: Sendable {
             transcription = Transcription(
                 text: "", words: [], confidence: 1, duration: Double(samples) / Double(AudioFile.modelSampleRate))
         }
-        var errors = RecognitionErrors()
-        errors.add(reference: reference, hypothesis: transcription.text)
         return EvaluatedUtterance(
-            identifier: utterance.identifier, reference: reference, transcription: transcription,
-            words: errors.words.counts, characters: errors.characters.counts, isTooShort: isTooShort)
+            identifier: utterance.identifier, audio: utterance.audio.path, reference: reference,
+            transcription: transcription, isTooShort: isTooShort)
+    }
+}
+
+extension Manifest {
+    /// Reads a list with labels whose recordings are all there.
+    ///
+    /// - Parameters:
+    ///   - url: The list.
+    ///   - labels: The extension of the labels.
+    /// - Returns: The manifest.
+    /// - Throws: `CorpusError`.
+    public static func readForEvaluation(_ url: URL, labels: String) throws -> Manifest {
+        let manifest = try read(url, labels: labels)
+        try manifest.validate()
+        guard manifest.hasLabels else { throw CorpusError.noLabels(manifest: manifest.name) }
+        return manifest
+    }
+
+    /// All utterances, to be recognised.
+    var recordings: [Recording] {
+        (0..<count).map { Recording(self[$0], tolerance: lengthTolerance(of: $0)) }
+    }
+
+    /// What is said in each utterance.
+    func references(labels: String) -> [String] {
+        (0..<count).map { Transcript.text(ofLine: self[$0].labels ?? "", labels: labels) }
     }
 }

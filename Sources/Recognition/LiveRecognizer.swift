@@ -24,7 +24,7 @@ public struct LiveOptions: Sendable, Equatable {
 ///     for await samples in microphone {
 ///         for event in try await live.append(samples) { print(event.event, event.text) }
 ///     }
-///     for event in try await live.finish() { print(event.text) }
+///     for event in try await live.finish() { print(event.event, event.text) }
 ///
 /// The model runs whenever `step` seconds are new, over these, what is not settled, and some context before it; what is
 /// settled is joined frame by frame, as in the windows of long recordings. A final event never changes. It comes at the

@@ -6,6 +6,8 @@ public enum RecognitionError: Error, Equatable, Sendable, CustomStringConvertibl
     case dictionarySize(dictionary: String, symbols: Int, labels: Int)
     /// The audio is longer than expected in samples, or shorter.
     case lengthMismatch(recording: String, expected: Int, found: Int)
+    /// A folder of saved logits is not whole; `reason` says what is wrong and what to do.
+    case badLogits(file: String, reason: String)
     /// Recordings cannot be cut into windows of this length, in seconds, with this overlap.
     case badWindows(seconds: Double, overlap: Double)
     /// Another process could not recognise a recording; its sentence.
@@ -15,12 +17,13 @@ public enum RecognitionError: Error, Equatable, Sendable, CustomStringConvertibl
     public var description: String {
         switch self {
         case .tooShort(let recording, let samples, let needed):
-            "\(recording): has \(samples) samples at 16 kHz, and recognition needs at least \(needed); leave it out."
+            "\(recording): has \(samples) samples at 16 kHz, and the model needs at least \(needed); leave it out."
         case .dictionarySize(let dictionary, let symbols, let labels):
             "\(dictionary): gives \(symbols) symbols with the four specials, but the model writes \(labels) labels; "
                 + "use the dictionary that it was fine-tuned with."
         case .lengthMismatch(let recording, let expected, let found):
             "\(recording): has \(found) samples at 16 kHz where \(expected) were announced; make the manifest anew."
+        case .badLogits(let file, let reason): "\(file): \(reason)."
         case .badWindows(let seconds, let overlap):
             "windows of \(seconds) s that share \(overlap) s cannot be cut: a window needs a length, and its neighbours may "
                 + "share at most half of it."

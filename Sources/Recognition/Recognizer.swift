@@ -8,8 +8,9 @@ import Wav2Vec2
 
 /// A fine-tuned model put to use: recordings in, words with times and confidences out.
 ///
-///     let recognizer = try Recognizer(checkpoint: URL(fileURLWithPath: "finetuned/best"))
-///     print(try await recognizer.transcribe(URL(fileURLWithPath: "speech.flac")).text)
+///     let recognizer = try Recognizer(checkpoint: URL(filePath: "tuned/best"))
+///     let transcription = try await recognizer.transcribe(URL(filePath: "interview.flac"))
+///     print(transcription.text)
 ///
 /// Recordings are batched by their length, and a result never depends on what shares the batch. Those of more than 40 s
 /// are recognised in overlapping windows, read as they are needed: of recordings of hours only what the next two passes
@@ -102,12 +103,7 @@ public actor Recognizer {
         self.frameSeconds = frameSeconds
         normalizesInput = normalizes
         shortestSamples = layers.receptiveField
-        // Far beyond any recording, and far from overflow.
-        let most = 1e12
-        let longest = max(4, Int(min(windows.seconds / frameSeconds, most)))
-        self.windows = Windows(
-            layers: layers, longest: longest,
-            context: min(longest / 4, Int(min(windows.overlap / frameSeconds / 2, most))))
+        self.windows = Windows(windows, layers: layers)
         transcriber = CTCTranscriber(symbols: symbols, frameSeconds: frameSeconds, decoder: try decoder(symbols))
     }
 
@@ -147,35 +143,47 @@ public actor Recognizer {
     ///   - progress: Called after every batch with the number of recordings done.
     ///   - heard: Called after every batch with the seconds of audio that have gone through the model, which within a
     ///     long recording tells more.
+    ///   - scores: Called with a recording's place and its log-probabilities [frames, labels], row by row, for those
+    ///     who want to keep them.
     /// - Returns: One result a recording, in the order given.
-    /// - Throws: `CancellationError` when the task is cancelled; `TorchError` when the model fails.
+    /// - Throws: `CancellationError` when the task is cancelled; `TorchError` when the model fails; what `scores` throws.
     public nonisolated func transcribe(
         _ recordings: [Recording], progress: (@Sendable (Int) -> Void)? = nil,
-        heard: (@Sendable (Double) -> Void)? = nil
+        heard: (@Sendable (Double) -> Void)? = nil, scores: ((Int, [Float]) throws -> Void)? = nil
     ) async throws -> [Result<Transcription, any Error>] {
         var results: [Result<Transcription, any Error>?] = Array(repeating: nil, count: recordings.count)
-        try await forEachRecording(recordings, progress: progress, heard: heard) { index, result in
-            results[index] = result.flatMap { logits in
-                Result {
-                    try transcriber.transcribe(
-                        logits.values, duration: Double(logits.samples) / Double(AudioFile.modelSampleRate))
+        try await forEachGroup(recordings, progress: progress, heard: heard) { group in
+            if let scores {
+                for (index, result) in group { if let logits = try? result.get() { try scores(index, logits.values) } }
+            }
+            // Decoded side by side: a beam search takes longer than the model on a GPU.
+            let transcriber = transcriber
+            let read = try await concurrentMap(group.map(\.result)) { result in
+                result.flatMap { logits in
+                    Result {
+                        try transcriber.transcribe(
+                            logits.values, duration: Double(logits.samples) / Double(AudioFile.modelSampleRate))
+                    }
                 }
             }
+            for (index, result) in zip(group.map(\.index), read) { results[index] = result }
         }
         return results.map { $0 ?? .failure(CancellationError()) }
     }
 
     /// Log-probabilities of the labels in each frame.
     ///
-    /// - Parameter recordings: What to recognise.
+    /// - Parameters:
+    ///   - recordings: What to recognise.
+    ///   - progress: Called after every batch with the number of recordings done.
     /// - Returns: For each recording [frames, labels] row by row, or what is wrong with it.
     /// - Throws: `CancellationError` when the task is cancelled; `TorchError` when the model fails.
     public nonisolated func logProbabilities(
-        _ recordings: [Recording]
+        _ recordings: [Recording], progress: (@Sendable (Int) -> Void)? = nil
     ) async throws -> [Result<[Float], any Error>] {
         var results: [Result<[Float], any Error>?] = Array(repeating: nil, count: recordings.count)
-        try await forEachRecording(recordings, progress: nil, heard: nil) { index, result in
-            results[index] = result.map(\.values)
+        try await forEachGroup(recordings, progress: progress, heard: nil) { group in
+            for (index, result) in group { results[index] = result.map(\.values) }
         }
         return results.map { $0 ?? .failure(CancellationError()) }
     }
@@ -188,9 +196,10 @@ public actor Recognizer {
         var samples: Int
     }
 
-    private nonisolated func forEachRecording(
+    /// Calls `body` after each pass of the model with the recordings that it has finished.
+    private nonisolated func forEachGroup(
         _ recordings: [Recording], progress: (@Sendable (Int) -> Void)?, heard: (@Sendable (Double) -> Void)?,
-        _ body: (Int, Result<Scores, any Error>) -> Void
+        _ body: ([(index: Int, result: Result<Scores, any Error>)]) async throws -> Void
     ) async throws {
         let budget = max(1, Int(min(batchSeconds * Double(AudioFile.modelSampleRate), 1e15)))
         let reader = WindowReader(recordings, windows: windows, normalizes: normalizesInput, budget: budget)
@@ -214,20 +223,33 @@ public actor Recognizer {
                     if case .window(_, let window) = piece { window } else { nil }
                 }
             ).makeIterator()
+            var finished: [(index: Int, result: Result<Scores, any Error>)] = []
             for piece in group {
                 switch piece {
                 case .window(let index, let window):
-                    unfinished[index, default: []].append(contentsOf: scores.next() ?? [])
+                    if unfinished[index] == nil { unfinished[index] = room(for: recordings[index]) }
+                    unfinished[index]?.append(contentsOf: scores.next() ?? [])
                     frames += window.kept.count
                 case .end(let index, let samples):
                     let values = unfinished.removeValue(forKey: index) ?? []
-                    body(index, samples.map { Scores(values: values, samples: $0) })
-                    done += 1
+                    finished.append((index, samples.map { Scores(values: values, samples: $0) }))
                 }
             }
+            try await body(finished)
+            done += finished.count
             progress?(done)
             heard?(Double(frames) * frameSeconds)
         }
+    }
+
+    /// An empty array with room for a recording's log-probabilities, so that those of hours are not copied as it grows.
+    ///
+    /// What a header promises is believed up to ten hours.
+    private nonisolated func room(for recording: Recording) -> [Float] {
+        let frames = min(windows.layers.frames(samples: recording.sampleCount), Int(36_000 / frameSeconds))
+        var values: [Float] = []
+        values.reserveCapacity(max(0, frames) * symbols.count)
+        return values
     }
 
     /// Runs the model over windows at once; gives [frames, labels] of the frames that each keeps.

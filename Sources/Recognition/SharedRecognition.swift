@@ -9,20 +9,26 @@ extension Recognizer {
     ///   - cluster: The processes; `nil` for this one alone.
     ///   - progress: Called after every batch with the number of recordings done, as far as this process knows.
     ///   - heard: Called after every batch with the seconds of audio that have gone through this process's model.
+    ///   - scores: Called with the place and the log-probabilities [frames, labels] of each recording that this process
+    ///     recognises.
     /// - Returns: One result a recording, in the order given; an error that another process met is a sentence here.
-    /// - Throws: `CancellationError` when the task is cancelled; `TorchError` when the model fails, or a process is gone.
+    /// - Throws: `CancellationError` when the task is cancelled; `TorchError` when the model fails, or a process is gone;
+    ///   what `scores` throws.
     public nonisolated func transcribe(
         _ recordings: [Recording], among cluster: Cluster?, progress: (@Sendable (Int) -> Void)? = nil,
-        heard: (@Sendable (Double) -> Void)? = nil
+        heard: (@Sendable (Double) -> Void)? = nil, scores: ((Int, [Float]) throws -> Void)? = nil
     ) async throws -> [Result<Transcription, any Error>] {
-        guard let cluster else { return try await transcribe(recordings, progress: progress, heard: heard) }
+        guard let cluster else {
+            return try await transcribe(recordings, progress: progress, heard: heard, scores: scores)
+        }
         // Fewer recordings than processes leave some with nothing to do.
         let shares = dealtOut(recordings.map(\.sampleCount), to: cluster.size)
         let total = recordings.count
         let own = shares[cluster.rank]
         let results = try await transcribe(
             own.map { recordings[$0] },
-            progress: { done in progress?(own.isEmpty ? total : done * total / own.count) }, heard: heard)
+            progress: { done in progress?(own.isEmpty ? total : done * total / own.count) }, heard: heard,
+            scores: scores.map { scores in { try scores(own[$0], $1) } })
         var merged: [Result<Transcription, any Error>] = Array(repeating: .failure(CancellationError()), count: total)
         for (share, outcomes) in zip(shares, try cluster.exchange(results.map(SentResult.init))) {
             for (number, outcome) in zip(share, outcomes) { merged[number] = outcome.result }

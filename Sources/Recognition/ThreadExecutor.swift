@@ -6,13 +6,13 @@ import Foundation
 /// thread that ever ran a model would start a team, and a long batch would hold up other tasks.
 ///
 /// `@unchecked Sendable` is safe: the mutable state is touched only while `condition` is locked.
-final class ThreadExecutor: SerialExecutor, @unchecked Sendable {
+package final class ThreadExecutor: SerialExecutor, @unchecked Sendable {
     private let condition = NSCondition()
     private var jobs: [UnownedJob] = []
     private var isClosed = false
 
     /// Starts the thread, which lives until `close()`.
-    init(name: String) {
+    package init(name: String) {
         let thread = Thread { [self] in work() }
         thread.name = name
         // LibTorch's kernels recurse little, but a parallel region inside autograd wants more than the default 512 KiB.
@@ -20,7 +20,7 @@ final class ThreadExecutor: SerialExecutor, @unchecked Sendable {
         thread.start()
     }
 
-    func enqueue(_ job: consuming ExecutorJob) {
+    package func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
         condition.withLock {
             jobs.append(job)
@@ -28,10 +28,10 @@ final class ThreadExecutor: SerialExecutor, @unchecked Sendable {
         }
     }
 
-    func asUnownedSerialExecutor() -> UnownedSerialExecutor { UnownedSerialExecutor(ordinary: self) }
+    package func asUnownedSerialExecutor() -> UnownedSerialExecutor { UnownedSerialExecutor(ordinary: self) }
 
     /// Ends the thread once its jobs are done.
-    func close() {
+    package func close() {
         condition.withLock {
             isClosed = true
             condition.signal()

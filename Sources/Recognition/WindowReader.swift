@@ -2,9 +2,9 @@ import Audio
 import Foundation
 
 /// Reads recordings one after another and window by window: no more of them is decoded than the next pass needs.
-actor WindowReader {
+package actor WindowReader {
     /// What comes next of the recordings.
-    enum Piece: Sendable {
+    package enum Piece: Sendable {
         /// A window of a recording.
         case window(recording: Int, Window)
         /// All windows of a recording have come: how many samples it had, or what is wrong with it.
@@ -27,7 +27,7 @@ actor WindowReader {
     ///   - windows: How long ones are cut.
     ///   - normalizes: Whether recordings are brought to zero mean and unit variance.
     ///   - budget: Samples that go through the model at once.
-    init(_ recordings: [Recording], windows: Windows, normalizes: Bool, budget: Int) {
+    package init(_ recordings: [Recording], windows: Windows, normalizes: Bool, budget: Int) {
         self.recordings = recordings
         self.windows = windows
         self.normalizes = normalizes
@@ -37,7 +37,7 @@ actor WindowReader {
     }
 
     /// The windows that go through the model together, and the ends between them; empty when all is read.
-    func nextGroup() -> [Piece] {
+    package func nextGroup() -> [Piece] {
         var group: [Piece] = []
         var total = 0
         while let piece = held ?? next() {

@@ -1,3 +1,4 @@
+import Audio
 import Wav2Vec2
 
 /// How recordings that are too long for one pass of the model are cut into overlapping windows.
@@ -21,27 +22,54 @@ public struct WindowOptions: Sendable, Equatable {
     }
 
     /// Whether windows can be cut so.
-    var isValid: Bool { seconds > 0 && overlap >= 0 && overlap <= seconds / 2 }
+    package var isValid: Bool { seconds > 0 && overlap >= 0 && overlap <= seconds / 2 }
 }
 
 /// The windows' measures in frames and samples of a model.
-struct Windows: Sendable {
+package struct Windows: Sendable {
     let layers: ConvolutionLayers
     /// Recordings up to this many frames stay whole.
     let longest: Int
     /// Frames on each side of a cut that only give context to the other side.
     let context: Int
+    /// Windows begin and are cut at multiples of so many frames.
+    let unit: Int
+
+    /// Makes windows of these measures.
+    init(layers: ConvolutionLayers, longest: Int, context: Int) {
+        self.layers = layers
+        self.longest = longest
+        self.context = context
+        unit = 1
+    }
+
+    /// Brings options to whole frames.
+    ///
+    /// - Parameters:
+    ///   - options: Valid ones.
+    ///   - layers: The convolutions that make frames of samples.
+    ///   - unit: Of how many frames windows shall begin and be cut at multiples.
+    package init(_ options: WindowOptions, layers: ConvolutionLayers, unit: Int = 1) {
+        // Far beyond any recording, and far from overflow.
+        let most = 1e12
+        let rate = Double(AudioFile.modelSampleRate) / Double(layers.hop)
+        func frames(_ seconds: Double) -> Int { Int(min(seconds * rate, most)) / unit * unit }
+        self.layers = layers
+        self.unit = unit
+        longest = max(4 * unit, frames(options.seconds))
+        context = min(longest / 4 / unit * unit, frames(options.overlap / 2))
+    }
 
     /// The fewest samples that do not fit into one window.
     var limit: Int { longest * layers.hop + layers.receptiveField }
 }
 
 /// A piece of a recording for one pass of the model.
-struct Window: Sendable {
+package struct Window: Sendable {
     /// The samples that the model gets.
-    var samples: [Float]
+    package var samples: [Float]
     /// Which of the frames it makes of them are kept.
-    var kept: Range<Int>
+    package var kept: Range<Int>
 }
 
 /// Gives a recording's next samples: so many as are asked for, fewer only at the end.
@@ -96,7 +124,7 @@ struct WindowCutter {
         }
         var quietest = latest
         var least = Double.infinity
-        for cut in (earliest...latest).reversed() {
+        for cut in (earliest...latest).reversed() where cut % windows.unit == 0 {
             let around = max(0, cut - reach) - blocks.lowerBound..<cut + reach - blocks.lowerBound
             let energy = energies[around].reduce(0, +)
             if energy < least { (quietest, least) = (cut, energy) }

@@ -33,21 +33,7 @@ public struct ChartSheet: Sendable {
             return "<svg x=\"\(x)\" y=\"\(y)\" width=\"\(Self.width)\" height=\"\(Self.height)\">\n"
                 + Self.content(chart) + "\n</svg>"
         }
-        return """
-            <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 \(width) \(height)" width="\(width)" height="\(height)">
-            <style>
-            \(ReportPage.style)
-            svg { font-family: system-ui, "Segoe UI", "DejaVu Sans", sans-serif; }
-            .sheet { fill: var(--surface); }
-            svg .title { font-size: 16px; font-weight: 600; fill: var(--ink); }
-            .key.c0 { fill: var(--c0); } .key.c1 { fill: var(--c1); } .key.c2 { fill: var(--c2); }
-            .key.c3 { fill: var(--c3); }
-            </style>
-            <rect class="sheet" width="\(width)" height="\(height)"/>
-            \(parts.joined(separator: "\n"))
-            </svg>
-
-            """
+        return SVGDocument.text(width: width, height: height, parts.joined(separator: "\n"))
     }
 
     private static func content(_ chart: LineChart) -> String {

@@ -34,6 +34,8 @@ public enum ReportBlock: Sendable {
     case waveform(WaveformPicture)
     /// Utterances beside their references.
     case transcripts(TranscriptTable)
+    /// Figures in rows and columns.
+    case table(ReportTable)
     /// Facts as names and values.
     case facts([(name: String, value: String)])
 
@@ -50,6 +52,8 @@ public enum ReportBlock: Sendable {
         case .waveform(let picture):
             picture.html()
         case .transcripts(let table):
+            table.html()
+        case .table(let table):
             table.html()
         case .facts(let facts):
             "<dl class=\"facts\">"

@@ -60,6 +60,12 @@ extension ReportPage {
         .wave { fill: var(--c0); }
         .span { fill: var(--span); }
         .lead { stroke: var(--axis); stroke-width: 1; }
+        .figures { background: var(--surface); border: 1px solid var(--border); border-radius: 8px; overflow-x: auto; }
+        .figures table { border-collapse: collapse; width: 100%; }
+        .figures th { text-align: left; font-size: 13px; font-weight: 600; color: var(--soft); white-space: nowrap; }
+        .figures th, .figures td { padding: 6px 14px; }
+        .figures td { border-top: 1px solid var(--grid); overflow-wrap: anywhere; }
+        .figures .number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
         .transcripts { width: 100%; border-collapse: separate; border-spacing: 0; }
         .transcripts th { text-align: left; vertical-align: top; padding: 10px 14px; font-weight: 600; font-size: 13px;
           width: 1%; white-space: nowrap; }
@@ -83,7 +89,7 @@ extension ReportPage {
           body { font-size: 12px; -webkit-print-color-adjust: exact; print-color-adjust: exact; }
           main { padding: 0; max-width: none; }
           .charts { grid-template-columns: 1fr 1fr; }
-          .tile, .chart, .transcripts tr, .facts { break-inside: avoid; }
+          .tile, .chart, .transcripts tr, .figures tr, .facts { break-inside: avoid; }
           h2 { break-after: avoid; }
         }
         """

@@ -30,15 +30,18 @@ public struct TranscriptTable: Sendable {
 
     /// The utterances.
     public var rows: [Row]
+    /// Whether the marks are explained above the table, as they must be once on a page.
+    public var showsKey: Bool
 
     /// Makes a table.
-    public init(rows: [Row]) {
+    public init(rows: [Row], showsKey: Bool = true) {
         self.rows = rows
+        self.showsKey = showsKey
     }
 
     /// The table as HTML.
     ///
-    /// - Returns: The markup, with a key to the marks.
+    /// - Returns: The markup.
     public func html() -> String {
         let body = rows.map { row in
             let columns = row.tokens.map(Self.column).joined(separator: "\n")
@@ -50,13 +53,16 @@ public struct TranscriptTable: Sendable {
                 <td>\(content)</td></tr>
                 """
         }
-        return """
+        let key = """
             <p class="key">Reference above, recognised below:
             <span class="pair sub"><span>said</span><span>sad</span></span> replaced
             <span class="pair del"><span>lost</span><span>–</span></span> missing
             <span class="pair ins"><span>–</span><span>extra</span></span> added.
             Beside each name: errors of words.</p>
-            <table class="transcripts"><tbody>
+
+            """
+        return """
+            \(showsKey ? key : "")<table class="transcripts"><tbody>
             \(body.joined(separator: "\n"))
             </tbody></table>
             """

@@ -247,16 +247,19 @@ public final class Trainer {
         state.effectiveBatch = batch.count
         lastEpochOfJob = job.epochsThisJob.map { state.epoch + $0 }
 
+        let tensors = try cluster.map {
+            try $0.group(on: recipe.distributed.backend == .gloo ? .cpu : job.device)
+        }
         let sharing = recipe.distributed.zeroSharding && processes > 1 ? cluster : nil
         task = try TaskSetup(
             job: job, recipe: recipe, origin: origin, isResumed: saved != nil, manifest: manifest,
-            validation: validation, shards: sharing?.group, report: report
+            validation: validation, shards: sharing == nil ? nil : tensors, report: report
         ).make()
         data = try TrainingData(
             manifest, recipe: recipe, receptiveField: recipe.model.convFeatureLayers.receptiveField,
             dictionary: task.dictionary, epoch: state.epoch, position: state.position,
             share: cluster.map { ProcessShare(rank: $0.rank, size: $0.size) } ?? .everything)
-        makeUpdate = try UpdateStep(task, data, recipe, cluster: cluster, report: report)
+        makeUpdate = try UpdateStep(task, data, recipe, cluster: cluster, over: tensors, report: report)
         if let last { try makeUpdate.restore(state, from: last) }
         keeper = CheckpointKeeper(
             folder, recipe.checkpoint, makeUpdate,

@@ -40,7 +40,6 @@ public struct StageKernel {
     ) throws -> [StageKernel] {
         let model = try PretrainingModel(configuration, initializer: initializer)
         for parameter in model.parameters() { parameter.tensor = try parameter.tensor.to(device: device) }
-        try model.setRequiresGradient(true)
         let kernels = try KernelMaker(configuration, model, samples: samples, device: device)
         return try kernels.extractor() + kernels.encoder() + kernels.objectives() + [kernels.optimizer()]
     }
@@ -53,6 +52,8 @@ private struct KernelMaker {
     let device: Device
     let layout: RaggedLayout
     let generator: Generator
+    /// Made before any kernel: it moves the parameters, whose gradients the kernels ask for.
+    let parameters: FlatParameters
 
     init(_ configuration: ModelConfiguration, _ model: PretrainingModel, samples: [Int], device: Device) throws {
         self.configuration = configuration
@@ -60,6 +61,7 @@ private struct KernelMaker {
         self.samples = samples
         self.device = device
         layout = try model.model.featureExtractor.layout(samples: samples)
+        parameters = try FlatParameters(model.parameters())
         generator = try Generator(seed: 1)
     }
 
@@ -102,7 +104,7 @@ private struct KernelMaker {
         return [
             product(
                 Stage.firstConvolution.name, count.firstLayer, backward: count.firstLayer,
-                first.block.parameters().map(\.tensor).filter { $0.requiresGradient }
+                first.block.parameters().map(\.tensor)
             ) { try first.block(signal, first.layout, valid: first.valid) },
             product(
                 Stage.convolutions.name, count.extractor - count.firstLayer,
@@ -204,7 +206,7 @@ private struct KernelMaker {
 
     /// Adam reads values, gradients and both moments, and writes all but the gradients.
     func optimizer() throws -> StageKernel {
-        let parameters = try FlatParameters(model.parameters())
+        let parameters = parameters
         let adam = try Adam(parameters, .init())
         return StageKernel(
             name: "Adam", forwardWork: .bytes(28 * Double(parameters.values.count)), backwardWork: .uncounted,

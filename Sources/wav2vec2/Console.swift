@@ -15,6 +15,22 @@ enum Console {
         write(line + "\n", to: .standardOutput)
     }
 
+    /// How many characters fit in a line of standard output.
+    static var outputWidth: Int {
+        if let columns = ProcessInfo.processInfo.environment["COLUMNS"].flatMap(Int.init), columns > 0 {
+            return columns
+        }
+        var size = winsize()
+        let isKnown = ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0
+        return isKnown ? Int(size.ws_col) : 80
+    }
+
+    /// Whether results may be coloured: on a terminal, unless `NO_COLOR` says otherwise.
+    static var outputIsColored: Bool {
+        let environment = ProcessInfo.processInfo.environment
+        return isatty(STDOUT_FILENO) == 1 && (environment["NO_COLOR"] ?? "").isEmpty && environment["TERM"] != "dumb"
+    }
+
     private static let state = Mutex((shown: false, last: ContinuousClock.now - .seconds(60)))
 
     /// Shows how far a command is, in place on a terminal, and every ten seconds elsewhere.

@@ -47,12 +47,7 @@ struct CurvesCommand: ParsableCommand {
                     + " Look at the lines of metrics.jsonl.")
         }
         let file = fileURL(output)
-        try makeFolder(of: file)
-        do {
-            try Data(ChartSheet(charts: charts).svg().utf8).write(to: file, options: .atomic)
-        } catch {
-            throw OutputError(description: "\(file.path): cannot be written (\(error.localizedDescription)).")
-        }
+        try writeResult(ChartSheet(charts: charts).svg(), to: file)
         Console.output(file.path)
     }
 

@@ -87,6 +87,13 @@ struct DecodingOptions: ParsableArguments {
         }
     }
 
+    /// How is decoded, in a few words.
+    var summary: String {
+        guard decoder == .beam || decoder == nil && wantsBeam else { return "greedy" }
+        let model = lm.map { ", language model \($0), alpha \(alpha), beta \(beta)" } ?? ", no language model"
+        return "beam search, \(beamWidth) hypotheses" + model
+    }
+
     /// The options of the search.
     var search: BeamSearchOptions {
         var options = BeamSearchOptions()

@@ -1,8 +1,10 @@
 import ArgumentParser
 import Cluster
+import Corpus
 import Decoding
 import Foundation
 import Recognition
+import Torch
 
 /// `wav2vec2 evaluate`: error rates of a fine-tuned model.
 struct EvaluateCommand: AsyncParsableCommand {
@@ -11,127 +13,130 @@ struct EvaluateCommand: AsyncParsableCommand {
         abstract: "Measure a fine-tuned model's word and character error rates on a manifest.",
         discussion: """
             Every utterance counts; one that is too short for a single frame (400 samples) counts as an empty \
-            transcript and is named on standard error. 'wav2vec2 launch' spreads the work over several processes.
+            transcript and is named on standard error. Characters of the references that the model's dictionary lacks \
+            count as errors like any other, and are named too. 'wav2vec2 launch' spreads the work over several \
+            processes.
 
             Examples:
               wav2vec2 evaluate --checkpoint best --manifest data/test.tsv
               wav2vec2 evaluate --checkpoint best --manifest data/test.tsv --json | jq .wer
+              wav2vec2 evaluate --checkpoint best --manifest data/test.jsonl \\
+                --by speaker --worst 10 --report test.html
             """)
 
-    @OptionGroup var model: CheckpointOptions
-
-    @Option(
-        help: "The recordings and what is said in them: a fairseq .tsv, JSON lines, or a folder.", completion: .file())
-    var manifest: String
-
-    @Option(help: "The labels' extension beside a .tsv: ltr spells letters, of any other the symbols are words.")
-    var labels = "ltr"
-
-    @Option(help: "Write one JSON line an utterance, with reference, hypothesis and errors, to this file.")
-    var utterances: String?
+    @OptionGroup var source: RecognitionSourceOptions
 
     @OptionGroup(title: "Decoding") var decoding: DecodingOptions
+
+    @Option(
+        name: .customLong("by"),
+        help: "Rates of groups too: by a key of JSON lines, NAME of Kaldi's utt2NAME or speaker, a column of --tags.")
+    var tags: [String] = []
+
+    @Option(
+        name: .customLong("tags"),
+        help: "A table for --by: columns with tabs between them, named in the first line, one of them path.",
+        completion: .file())
+    var table: String?
+
+    @Option(help: "How many sets of utterances are drawn for the confidence intervals; 0 for none.")
+    var bootstrap = Bootstrap().sets
+
+    @Option(help: "Show so many utterances with the most word errors. (default: none, and 20 in the report)")
+    var worst: Int?
+
+    @Option(help: "Write a page with all this and the aligned utterances.", completion: .file(extensions: ["html"]))
+    var report: String?
+
+    @Option(help: "Write one JSON line an utterance, with reference, hypothesis and errors.", completion: .file())
+    var savePredictions: String?
+
+    @Option(
+        help: "Keep the model's log-probabilities in this folder, for --logits here and in lm tune.",
+        completion: .directory)
+    var saveLogits: String?
 
     @OptionGroup var compute: ComputeOptions
 
     @Flag(help: "Print one JSON object; rates are fractions.")
     var json = false
 
+    func validate() throws {
+        for (name, value) in [("bootstrap", bootstrap), ("worst", worst ?? 0)] where value < 0 {
+            throw ValidationError("--\(name) is \(value); it must be at least 0.")
+        }
+        if table != nil, tags.isEmpty { throw ValidationError("--tags needs --by with one of its columns.") }
+        if source.logits != nil, table != nil || saveLogits != nil {
+            throw ValidationError(
+                "--logits has its tags and log-probabilities already: --tags and --save-logits go "
+                    + "with a model.")
+        }
+    }
+
     func run() async throws { try await amongProcesses { try await run(among: $0) } }
 
     private func run(among cluster: Cluster?) async throws {
         try compute.apply()
-        let recognizer = try model.recognizer(
-            device: compute.device(among: cluster), decoder: decoding.recognitionDecoder)
         let isLeader = cluster?.isLeader ?? true
-        let evaluator = Evaluator(recognizer, among: cluster)
-        let evaluation = try await evaluator.evaluate(fileURL(manifest), labels: labels) { done, total in
+        // What cannot be written had better be known before the work than after it.
+        for file in [report, savePredictions].compactMap({ $0 }) where isLeader { try makeFolder(of: fileURL(file)) }
+        let progress: @Sendable (Int, Int) -> Void = { done, total in
             if isLeader { Console.progress("evaluate: \(done) of \(total) utterances") }
         }
-        guard isLeader else { return }
+        let evaluation: Evaluation
+        switch try source.source {
+        case .model(let checkpoint, let manifest):
+            let recognizer = try source.reading.recognizer(
+                checkpoint, device: compute.device(among: cluster), decoder: decoding.recognitionDecoder)
+            let list = try Manifest.readForEvaluation(fileURL(manifest), labels: source.labels)
+            var values: [String: [String?]] = [:]
+            for tag in tags { values[tag] = try UtteranceTags.read(tag, of: list, from: table.map(fileURL)) }
+            evaluation = try await Evaluator(recognizer, among: cluster).evaluate(
+                list, labels: source.labels, tags: values, savingLogits: saveLogits.map(fileURL), progress: progress)
+        case .logits(let folder):
+            // Decoding takes all cores of one process.
+            guard isLeader else { return }
+            let logits = try SavedLogits(contentsOf: fileURL(folder))
+            for tag in tags where !logits.entries.contains(where: { $0.tags[tag] != nil }) {
+                throw RecognitionError.badLogits(
+                    file: folder, reason: "was saved without the tag \"\(tag)\"; save it again with --by \(tag)")
+            }
+            evaluation = try await Evaluator.evaluate(
+                logits, decoder: decoding.recognitionDecoder, progress: progress)
+        }
+        if isLeader { try show(evaluation) }
+    }
+
+    private func show(_ evaluation: Evaluation) throws {
         for utterance in evaluation.utterances where utterance.isTooShort {
             Console.error(
                 "wav2vec2: \(utterance.identifier): is too short for a frame and counts as an empty transcript.")
         }
-        if let utterances {
+        if let warning = evaluation.unwritable.warning { Console.error("wav2vec2: \(warning)") }
+        let bootstrap = Bootstrap(sets: bootstrap)
+        if let savePredictions {
             let lines = try evaluation.utterances.map { try jsonLine(UtteranceReport($0)) + "\n" }
-            try Data(lines.joined().utf8).write(to: fileURL(utterances), options: .atomic)
+            try writeResult(lines.joined(), to: fileURL(savePredictions))
         }
-        Console.output(json ? try jsonLine(EvaluationReport(evaluation)) : text(evaluation))
-    }
-
-    private func text(_ evaluation: Evaluation) -> String {
-        func counts(_ counts: EditCounts) -> String {
-            "\(counts.substitutions) substitutions, \(counts.deletions) deletions, \(counts.insertions) insertions"
+        if let report {
+            let text = EvaluationText(evaluation: evaluation, bootstrap: bootstrap, tags: tags, worst: worst ?? 20)
+            try writeResult(text.page(title: "Evaluation", facts: facts).html(), to: fileURL(report))
         }
-        let (words, characters) = (evaluation.errors.words.counts, evaluation.errors.characters.counts)
-        return """
-            WER \(percentage(evaluation.wer))  (\(counts(words)) in \(words.referenceLength) words)
-            CER \(percentage(evaluation.cer))  (\(counts(characters)) in \(characters.referenceLength) characters)
-            SER \(percentage(evaluation.ser))  (\(evaluation.utterances.count) utterances)
-            \(decimal(evaluation.audioSeconds, 1)) s of audio in \(decimal(evaluation.seconds, 1)) s: real-time factor \
-            \(decimal(evaluation.realTimeFactor, 3))
-            """
+        let shown = worst ?? 0
+        Console.output(
+            json
+                ? try jsonLine(EvaluationReport(evaluation, bootstrap, tags: tags, worst: shown))
+                : EvaluationText(evaluation: evaluation, bootstrap: bootstrap, tags: tags, worst: shown).text)
     }
-}
 
-/// The object that `evaluate --json` prints.
-struct EvaluationReport: Encodable {
-    var wer: Nullable<Double>
-    var cer: Nullable<Double>
-    var ser: Nullable<Double>
-    var utterances: Int
-    var tooShort: Int
-    var words: Int
-    var substitutions: Int
-    var deletions: Int
-    var insertions: Int
-    var characters: Int
-    var characterSubstitutions: Int
-    var characterDeletions: Int
-    var characterInsertions: Int
-    var audioSeconds: Double
-    var seconds: Double
-    var realTimeFactor: Double
-
-    init(_ evaluation: Evaluation) {
-        let (byWord, byCharacter) = (evaluation.errors.words.counts, evaluation.errors.characters.counts)
-        wer = Nullable(evaluation.wer)
-        cer = Nullable(evaluation.cer)
-        ser = Nullable(evaluation.ser)
-        utterances = evaluation.utterances.count
-        tooShort = evaluation.utterances.filter(\.isTooShort).count
-        words = byWord.referenceLength
-        substitutions = byWord.substitutions
-        deletions = byWord.deletions
-        insertions = byWord.insertions
-        characters = byCharacter.referenceLength
-        characterSubstitutions = byCharacter.substitutions
-        characterDeletions = byCharacter.deletions
-        characterInsertions = byCharacter.insertions
-        audioSeconds = evaluation.audioSeconds
-        seconds = evaluation.seconds
-        realTimeFactor = evaluation.realTimeFactor
-    }
-}
-
-/// A line of the file that `evaluate --utterances` writes.
-private struct UtteranceReport: Encodable {
-    var utterance: String
-    var reference: String
-    var hypothesis: String
-    var confidence: Double
-    var seconds: Double
-    var wordErrors: Int
-    var characterErrors: Int
-
-    init(_ evaluated: EvaluatedUtterance) {
-        utterance = evaluated.identifier
-        reference = evaluated.reference
-        hypothesis = evaluated.transcription.text
-        confidence = evaluated.transcription.confidence
-        seconds = evaluated.transcription.duration
-        wordErrors = evaluated.words.errors
-        characterErrors = evaluated.characters.errors
+    /// What the page says about where its figures come from.
+    private var facts: [(name: String, value: String)] {
+        let inputs: [(name: String, value: String?)] = [
+            ("model", source.checkpoint), ("precision", source.checkpoint.map { _ in source.reading.precision.text }),
+            ("manifest", source.manifest), ("saved logits", source.logits),
+            ("decoding", decoding.summary), ("kernels", "\(LibTorch.cpuCapability), \(LibTorch.threads) threads"),
+            ("program", Program.version),
+        ]
+        return inputs.compactMap { fact in fact.value.map { (fact.name, $0) } }
     }
 }

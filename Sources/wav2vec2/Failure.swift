@@ -2,6 +2,7 @@ import Audio
 import Cluster
 import Corpus
 import Decoding
+import Features
 import Fetching
 import Foundation
 import Interchange
@@ -16,7 +17,7 @@ func failureCode(_ error: any Error) -> Int32? {
     switch error {
     case is AudioError, is CorpusError, is CheckpointError, is SafetensorsError, is ConfigurationError,
         is RecognitionError, is DecodingError, is LanguageModelError, is AlignmentError, is InputError, is MetricsError,
-        is LibriSpeechError:
+        is LibriSpeechError, is FeatureError:
         return EX_DATAERR
     case let error as TrainingError: return error.exitCode
     case let error as ClusterError: return error.exitCode

@@ -11,19 +11,15 @@ struct LanguageModelTuneCommand: AsyncParsableCommand {
         discussion: """
             The model runs over the recordings once; then every pair of --alphas and --betas decodes them, on all \
             cores, and --rounds more times the pairs around the best one. Use the weights it finds with evaluate and \
-            transcribe, on other recordings than these.
+            transcribe, on other recordings than these. With --logits the model does not run at all.
 
-            Example:
+            Examples:
               wav2vec2 lm tune --checkpoint best --manifest data/dev.tsv --lm 3-gram.bin
+              wav2vec2 evaluate --checkpoint best --manifest data/dev.tsv --save-logits dev
+              wav2vec2 lm tune --logits dev --lm 3-gram.bin
             """)
 
-    @OptionGroup var model: CheckpointOptions
-
-    @Option(help: "The development set: a fairseq .tsv with labels, or JSON lines.", completion: .file())
-    var manifest: String
-
-    @Option(help: "The labels' extension beside a .tsv: ltr spells letters, of any other the symbols are words.")
-    var labels = "ltr"
+    @OptionGroup var source: RecognitionSourceOptions
 
     @Option(help: "Weights of the language model to try.")
     var alphas = NumberList([0.25, 0.5, 0.75, 1, 1.5, 2])
@@ -50,9 +46,20 @@ struct LanguageModelTuneCommand: AsyncParsableCommand {
 
     func run() async throws {
         try compute.apply()
-        let recognizer = try model.recognizer(device: compute.device)
-        let decoder = try decoding.beamSearch(Recognizer.alphabet(symbols: recognizer.symbols))
-        let tuner = try await DecodingTuner(recognizer: recognizer, manifest: fileURL(manifest), labels: labels)
+        let tuner: DecodingTuner
+        let decoder: BeamSearchDecoder
+        switch try source.source {
+        case .model(let checkpoint, let manifest):
+            let recognizer = try source.reading.recognizer(checkpoint, device: compute.device)
+            decoder = try decoding.beamSearch(Recognizer.alphabet(symbols: recognizer.symbols))
+            tuner = try await DecodingTuner(
+                recognizer: recognizer, manifest: fileURL(manifest), labels: source.labels
+            ) { done, total in Console.progress("lm tune: \(done) of \(total) utterances") }
+        case .logits(let folder):
+            let logits = try SavedLogits(contentsOf: fileURL(folder))
+            decoder = try decoding.beamSearch(Recognizer.alphabet(symbols: logits.symbols))
+            tuner = try DecodingTuner(logits: logits)
+        }
         if !json { Console.output("alpha  beta    WER       CER") }
         let (trials, best) = try await tuner.tune(decoder, alphas: alphas.numbers, betas: betas.numbers, rounds: rounds)
         { trial in

@@ -40,6 +40,9 @@ extension ModelPrecision.Mode: ExpressibleByArgument {}
 struct PrecisionOptions: ParsableArguments {
     @Option(help: "Number format of the model. On a CPU int8 is fastest, tf32 is fp32, and fp16 and bf16 are slow.")
     var precision = ModelPrecision.Mode.fp32
+
+    /// The format's name.
+    var text: String { precision.rawValue }
 }
 
 /// How recordings go through a model.
@@ -74,6 +77,24 @@ struct CheckpointOptions: ParsableArguments {
         completion: .file())
     var checkpoint: String
 
+    @OptionGroup var reading: CheckpointReadingOptions
+
+    /// The model put to use.
+    ///
+    /// - Parameters:
+    ///   - device: Where it runs.
+    ///   - decoder: Makes what turns log-probabilities into text from the symbol of each label.
+    /// - Returns: The recognizer.
+    /// - Throws: What is wrong with the checkpoint or the dictionary.
+    func recognizer(
+        device: Device, decoder: sending ([String]) throws -> RecognitionDecoder = { _ in .greedy }
+    ) throws -> Recognizer {
+        try reading.recognizer(checkpoint, device: device, decoder: decoder)
+    }
+}
+
+/// How a checkpoint is put to use: what it may not say itself, and how the model computes.
+struct CheckpointReadingOptions: ParsableArguments {
     @Option(
         help: "A fairseq dictionary (dict.ltr.txt) in place of the labels that the checkpoint holds.",
         completion: .file())
@@ -87,15 +108,17 @@ struct CheckpointOptions: ParsableArguments {
 
     @OptionGroup var passes: PassOptions
 
-    /// The model put to use.
+    /// A model put to use.
     ///
     /// - Parameters:
+    ///   - checkpoint: The checkpoint's path.
     ///   - device: Where it runs.
     ///   - decoder: Makes what turns log-probabilities into text from the symbol of each label.
     /// - Returns: The recognizer.
     /// - Throws: What is wrong with the checkpoint or the dictionary.
     func recognizer(
-        device: Device, decoder: sending ([String]) throws -> RecognitionDecoder = { _ in .greedy }
+        _ checkpoint: String, device: Device,
+        decoder: sending ([String]) throws -> RecognitionDecoder = { _ in .greedy }
     ) throws -> Recognizer {
         try Recognizer(
             checkpoint: fileURL(checkpoint), dictionary: dictionary.map(fileURL),
@@ -103,6 +126,48 @@ struct CheckpointOptions: ParsableArguments {
             batchSeconds: passes.batchSeconds, windows: passes.windows,
             precision: ModelPrecision(precision.precision), decoder: decoder)
     }
+}
+
+/// What is recognised and by which model: or what a model has made of it already.
+struct RecognitionSourceOptions: ParsableArguments {
+    /// One or the other.
+    enum Source {
+        case model(checkpoint: String, manifest: String)
+        case logits(String)
+    }
+
+    @Option(
+        help: "The fine-tuned model: this program's or Hugging Face's folder, or a .pt file of fairseq or NVIDIA.",
+        completion: .file())
+    var checkpoint: String?
+
+    @OptionGroup var reading: CheckpointReadingOptions
+
+    @Option(
+        help: "The recordings and what is said in them: a fairseq .tsv, JSON lines, or a folder.", completion: .file())
+    var manifest: String?
+
+    @Option(help: "The labels' extension beside a .tsv: ltr spells letters, of any other the symbols are words.")
+    var labels = "ltr"
+
+    @Option(
+        help: "A folder of 'evaluate --save-logits', in place of a model and a manifest: only decoding is done.",
+        completion: .directory)
+    var logits: String?
+
+    /// What was chosen.
+    var source: Source {
+        get throws {
+            switch (checkpoint, manifest, logits) {
+            case (let checkpoint?, let manifest?, nil): return .model(checkpoint: checkpoint, manifest: manifest)
+            case (nil, nil, let logits?): return .logits(logits)
+            default:
+                throw ValidationError("Give either --checkpoint and --manifest, or --logits alone.")
+            }
+        }
+    }
+
+    func validate() throws { _ = try source }
 }
 
 /// A path given on the command line.

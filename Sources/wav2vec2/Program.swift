@@ -23,6 +23,8 @@ struct Program: AsyncParsableCommand {
             EvaluateCommand.self,
             TranscribeCommand.self,
             AlignCommand.self,
+            FeaturesCommand.self,
+            UnitsCommand.self,
             LanguageModelCommand.self,
             DataCommand.self,
             CheckpointCommand.self,

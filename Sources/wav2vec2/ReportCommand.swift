@@ -1,7 +1,6 @@
 import ArgumentParser
 import Audio
 import Corpus
-import Decoding
 import Foundation
 import Recognition
 import Reporting
@@ -104,12 +103,7 @@ struct ReportCommand: AsyncParsableCommand {
             ("kernels", "\(LibTorch.cpuCapability), \(LibTorch.threads) threads"), ("program", Program.version),
         ]
         let file = fileURL(output)
-        try makeFolder(of: file)
-        do {
-            try Data(report.html().utf8).write(to: file, options: .atomic)
-        } catch {
-            throw OutputError(description: "\(file.path): cannot be written (\(error.localizedDescription)).")
-        }
+        try writeResult(report.html(), to: file)
         let summary = ReportSummary(evaluation, random, file)
         Console.output(json ? try jsonLine(summary) : summary.text)
     }
@@ -146,13 +140,7 @@ struct ReportCommand: AsyncParsableCommand {
         for number in 0..<count {
             let index = number * evaluation.utterances.count / count
             let evaluated = evaluation.utterances[index]
-            let columns = EditDistance.align(
-                reference: LetterText.words(in: evaluated.reference),
-                hypothesis: LetterText.words(in: evaluated.transcription.text))
-            report.examples.append(
-                TranscriptTable.Row(
-                    name: evaluated.identifier,
-                    tokens: columns.map { AlignedToken(reference: $0.reference, hypothesis: $0.hypothesis) }))
+            report.examples.append(TranscriptTable.Row(evaluated))
             guard number < Self.waveforms else { continue }
             let utterance = test[index]
             let samples = try AudioFile.read(

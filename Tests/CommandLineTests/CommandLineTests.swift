@@ -134,7 +134,7 @@ struct Fixture {
             let outcome = try run(
                 "evaluate", "--checkpoint", fixture.checkpoint, "--manifest", fixture.manifest, "--json", "--threads",
                 "1",
-                "--utterances", lines.path)
+                "--save-predictions", lines.path)
             #expect(outcome.code == 0)
             let object = try outcome.json()
             #expect(object["utterances"] as? Int == 3 && object["words"] as? Int == 4)

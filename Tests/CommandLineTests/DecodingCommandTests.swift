@@ -48,7 +48,7 @@ import Testing
             let arpa = try Self.model(fixture)
             let outcome = try run(
                 "evaluate", "--checkpoint", fixture.checkpoint, "--manifest", fixture.manifest, "--lm", arpa,
-                "--lexicon-only", "--token-min-logp", "-20", "--json", "--utterances",
+                "--lexicon-only", "--token-min-logp", "-20", "--json", "--save-predictions",
                 folder.appendingPathComponent("lines").path)
             #expect(outcome.code == 0, "\(outcome.errors)")
             for line in try String(contentsOf: folder.appendingPathComponent("lines"), encoding: .utf8).split(
@@ -72,6 +72,19 @@ import Testing
             #expect(
                 try run("transcribe", "--checkpoint", "x", "--decoder", "greedy", "--lm", arpa, "y.wav").code == 64)
         }
+    }
+
+    @Test func decodingIsTimed() throws {
+        let outcome = try run(
+            "benchmark", "decoding", "--utterances", "3", "--seconds", "1", "--sentences", "300", "--repetitions", "1",
+            "--json")
+        #expect(outcome.code == 0, "\(outcome.errors)")
+        let report = try outcome.json()
+        let (rate, time) = (report["utterances_per_s"] as? Double ?? 0, report["median_s"] as? Double ?? 0)
+        #expect(report["utterances"] as? Int == 3 && abs(rate * time - 3) < 1e-9 && report["processor_s"] is Double)
+        // Only a search that has a choice is worth timing.
+        #expect((report["labels_a_frame"] as? Double ?? 0) > 1.5)
+        #expect(try run("benchmark", "decoding", "--sentences", "0").code == 64)
     }
 
     @Test func transcriptsAreAligned() throws {

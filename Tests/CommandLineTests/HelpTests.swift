@@ -21,8 +21,9 @@ import Testing
         "data convert", "data labels", "data dictionary", "data librispeech", "checkpoint", "checkpoint inspect",
         "checkpoint convert", "checkpoint verify", "checkpoint average", "checkpoint fetch", "benchmark",
         "benchmark pretrain", "benchmark inference", "benchmark data", "benchmark kernels", "benchmark scaling",
-        "report",
+        "benchmark decoding", "report",
         "curves", "doctor", "align", "lm", "lm build", "lm tune", "lm convert", "lm inspect",
+        "features", "units", "units codes", "units train", "units apply", "units quality",
     ])
     func helpIsAsRecorded(command: String) throws {
         let words = command.split(separator: " ").map(String.init)

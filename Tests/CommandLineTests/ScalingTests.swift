@@ -5,9 +5,11 @@ import Testing
     @Test func stepsAreMeasuredAndPredicted() throws {
         try withTemporaryFolder { folder in
             let trace = folder.appendingPathComponent("step.json")
+            let picture = folder.appendingPathComponent("step.svg")
             let outcome = try run(
                 "benchmark", "scaling", "--processes", "2", "--utterances", "1x0.3", "--repetitions", "1", "--model",
-                "--network-bandwidth", "0.1", "--nodes", "2", "--trace", trace.path, "--json")
+                "--network-bandwidth", "0.1", "--nodes", "2", "--trace", trace.path,
+                "--timeline", picture.path, "--json")
             #expect(outcome.code == 0, "\(outcome.errors)")
             let object = try outcome.json()
             let measured = try #require((object["measurements"] as? [[String: Any]])?.first)
@@ -24,6 +26,9 @@ import Testing
             #expect((measured["all_reduce"] as? [Any])?.count == 5)
             try expectModel(object)
             try expectTrace(trace, buckets: buckets)
+            let drawn = try String(contentsOf: picture, encoding: .utf8)
+            // Four parts of each rank's step, its buckets, and four keys.
+            #expect(drawn.components(separatedBy: "<rect class=\"bar").count - 1 == 2 * (4 + buckets) + 4)
         }
     }
 

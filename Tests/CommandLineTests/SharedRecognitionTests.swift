@@ -21,7 +21,7 @@ import Testing
             let commands = files.map {
                 [
                     "evaluate", "--checkpoint", fixture.checkpoint, "--manifest", fixture.manifest, "--json",
-                    "--utterances", $0.path,
+                    "--save-predictions", $0.path,
                 ]
             }
             let together = try launch(processes, commands[1])

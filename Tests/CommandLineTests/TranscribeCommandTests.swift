@@ -71,15 +71,11 @@ import Testing
     @Test func timedFormatsAreWritten() throws {
         try withTemporaryFolder { folder in
             let fixture = try Fixture(folder)
-            for (format, beginning) in [("vtt", "WEBVTT\n"), ("textgrid", "File type = \"ooTextFile\"\n")] {
-                let outcome = try transcribe(fixture, [fixture.audio + "/1.wav", "--format", format])
-                #expect(outcome.code == 0 && outcome.output.hasPrefix(beginning), "\(outcome.errors)")
-            }
+            let tiers = try transcribe(fixture, [fixture.audio + "/1.wav", "--format", "textgrid"])
+            #expect(tiers.code == 0 && tiers.output.hasPrefix("File type = \"ooTextFile\"\n"), "\(tiers.errors)")
             let output = folder.appendingPathComponent("out").path
-            for format in ["srt", "ctm"] {
-                #expect(try transcribe(fixture, [fixture.audio, "--format", format, "--output", output]).code == 0)
-                #expect(FileManager.default.fileExists(atPath: output + "/2.\(format)"))
-            }
+            #expect(try transcribe(fixture, [fixture.audio, "--format", "ctm", "--output", output]).code == 0)
+            #expect(FileManager.default.fileExists(atPath: output + "/2.ctm"))
             let several = try transcribe(fixture, [fixture.audio, "--format", "srt"])
             #expect(several.code == 64 && several.errors.contains("--output"))
         }
@@ -124,6 +120,22 @@ import Testing
         }
     }
 
+    @Test func longNoiseAtAnotherRateIsCut() throws {
+        try withTemporaryFolder { folder in
+            let fixture = try Fixture(folder)
+            var chords = [Float](repeating: 0, count: 8_000 * 20)
+            for pitch in [220.0, 277.2, 329.6] {
+                for index in chords.indices { chords[index] += Float(0.2 * sin(pitch * Double(index) / 1_273)) }
+            }
+            let file = folder.appendingPathComponent("music.wav")
+            try AudioFile.write(chords, sampleRate: 8_000, to: file)
+            let outcome = try transcribe(
+                fixture, [file.path, "--json", "--window-seconds", "6", "--overlap-seconds", "2"])
+            #expect(outcome.code == 0, "\(outcome.errors)")
+            #expect(try outcome.json()["duration"] as? Double == 20)
+        }
+    }
+
     /// Root may read everything, so that only other users' tests can tell.
     @Test(.enabled(if: geteuid() != 0)) func unreadableFoldersAreNamed() throws {
         try withTemporaryFolder { folder in
@@ -139,9 +151,8 @@ import Testing
 
     @Test func wrongUsageIsTold() throws {
         for arguments in [
-            [], ["-", "--list", "-"], ["a.wav", "--json", "--format", "srt"], ["--live", "a.wav"],
-            ["--live", "--format", "ctm"], ["--live", "--rate", "10"], ["a.wav", "--overlap-seconds", "30"],
-            ["a.wav", "--precision", "int8"], ["a.wav", "--batch-seconds", "0"],
+            [], ["-", "--list", "-"], ["--live", "a.wav"], ["--live", "--rate", "10"],
+            ["a.wav", "--overlap-seconds", "30"], ["a.wav", "--precision", "int8"],
         ] {
             let outcome = try run(["transcribe", "--checkpoint", "none"] + arguments)
             #expect(outcome.code == 64, "\(arguments): \(outcome.errors)")

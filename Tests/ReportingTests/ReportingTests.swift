@@ -287,6 +287,26 @@ private func chart(_ values: [Double], logarithmic: Bool = false) -> LineChart {
     }
 }
 
+@Suite struct TimelineChartTests {
+    @Test func spansThatOverlapLieBeneathEachOther() throws {
+        let spans = [(0.0, 2.0), (1, 3), (2.5, 4), (.nan, 1)].map { start, end in
+            TimelineChart.Span(name: "<\(start)>", start: start, end: end, color: 1)
+        }
+        let chart = TimelineChart(
+            title: "a & b", subtitle: "", legend: ["x", "y"], lanes: [.init(name: "rank 0", spans: spans)], unit: "ms")
+        let found = try outline(chart.svg())
+        let bars = found.attributes.filter { $0.name == "class" && $0.value.hasPrefix("bar ") }
+        // Two keys and three spans: what has no beginning cannot be drawn.
+        #expect(bars.count == 5)
+        // The second span begins before the first has ended, and the third after it.
+        let rows = chart.svg().split(separator: "\n").filter { $0.contains("<title>&lt;") }.map { line in
+            line.components(separatedBy: " y=\"")[1].prefix { $0 != "\"" }
+        }
+        #expect(rows.count == 3 && rows[0] == rows[2] && rows[0] != rows[1])
+        _ = try outline(TimelineChart(title: "", subtitle: "", legend: [], lanes: [], unit: "s").svg())
+    }
+}
+
 @Suite struct ChartSheetTests {
     private func run(_ name: String, _ losses: [Double]) -> (name: String, metrics: MetricsSeries) {
         let records = losses.enumerated().map { index, loss in

@@ -25,9 +25,8 @@ import Torch
         switch kind {
         case .base: break
         case .large:
-            (configuration.extractorMode, configuration.layerNormFirst, configuration.convBias) = (
-                .layerNorm, true, true
-            )
+            configuration.extractorMode = .layerNorm
+            (configuration.layerNormFirst, configuration.convBias) = (true, true)
         case .hourglass:
             configuration.hourglass = try HourglassLayout(parsing: "[1,(1,2),1]")
             configuration.hourglassResample = .linear

@@ -192,6 +192,10 @@ typedef enum ct_reduction { CT_REDUCE_SUM = 0, CT_REDUCE_MAX, CT_REDUCE_MIN } ct
 ct_error ct_process_group_gloo(
     ct_store store, const char *prefix, const char *interface, const char *address, int rank, int size,
     int64_t timeout_milliseconds, ct_process_group *result);
+/// The same for the tensors of a GPU (NCCL), by libCLibTorchCUDA.so, which is looked for as the program's libraries are.
+ct_error ct_process_group_nccl(
+    ct_store store, const char *prefix, int device, int rank, int size, int64_t timeout_milliseconds,
+    ct_process_group *result);
 void ct_process_group_release(ct_process_group group);
 /// Each collective starts at once and ends by ct_work_wait; its tensors stay alive until then.
 ct_error ct_all_reduce(ct_process_group group, ct_tensor tensor, ct_reduction reduction, ct_work *result);

@@ -137,22 +137,6 @@ public struct BeamSearchDecoder: Sendable {
     /// - Returns: The hypotheses of each, in the order given.
     /// - Throws: `DecodingError`, and `CancellationError` when the task is cancelled.
     public func decode(_ utterances: [[Float]], threads: Int? = nil) async throws -> [[Hypothesis]] {
-        let parallel = max(1, threads ?? ProcessInfo.processInfo.activeProcessorCount)
-        return try await withThrowingTaskGroup(of: (Int, [Hypothesis]).self) { group in
-            var results: [[Hypothesis]] = Array(repeating: [], count: utterances.count)
-            var next = 0
-            func add() {
-                let index = next
-                next += 1
-                group.addTask { (index, try decode(utterances[index])) }
-            }
-            while next < min(parallel, utterances.count) { add() }
-            while let (index, hypotheses) = try await group.next() {
-                try Task.checkCancellation()
-                results[index] = hypotheses
-                if next < utterances.count { add() }
-            }
-            return results
-        }
+        try await concurrentMap(utterances, threads: threads) { try decode($0) }
     }
 }

@@ -30,6 +30,8 @@ struct PairTable: Sendable {
     private var keys: [UInt64]
     private var values: [Int32]
     private var mask: Int
+    /// How far a product is shifted so that its highest bits number the slots: those that all of the key has a part in.
+    private var shift: UInt64
     private(set) var count = 0
 
     init(minimumCapacity: Int = 64) {
@@ -38,7 +40,10 @@ struct PairTable: Sendable {
         keys = Array(repeating: Self.empty, count: size)
         values = Array(repeating: -1, count: size)
         mask = size - 1
+        shift = Self.shift(size)
     }
+
+    private static func shift(_ size: Int) -> UInt64 { UInt64(64 - size.trailingZeroBitCount) }
 
     @inline(__always) private static func key(_ first: Int32, _ second: Int32) -> UInt64 {
         UInt64(UInt32(bitPattern: first)) << 32 | UInt64(UInt32(bitPattern: second))
@@ -46,7 +51,7 @@ struct PairTable: Sendable {
 
     /// The slot of a key, or the free slot where it belongs.
     @inline(__always) private func slot(_ key: UInt64) -> Int {
-        var index = Int(truncatingIfNeeded: (key &* 0x9E37_79B9_7F4A_7C15) >> 24) & mask
+        var index = Int(truncatingIfNeeded: (key &* 0x9E37_79B9_7F4A_7C15) &>> shift)
         while keys[index] != key, keys[index] != Self.empty { index = (index + 1) & mask }
         return index
     }
@@ -68,6 +73,7 @@ struct PairTable: Sendable {
         keys = Array(repeating: Self.empty, count: oldKeys.count * 2)
         values = Array(repeating: -1, count: oldKeys.count * 2)
         mask = keys.count - 1
+        shift = Self.shift(keys.count)
         for (key, value) in zip(oldKeys, oldValues) where key != Self.empty {
             let index = slot(key)
             keys[index] = key

@@ -66,6 +66,31 @@ public final class ProcessGroup: @unchecked Sendable {
         self.timeout = timeout
     }
 
+    /// Joins a group for tensors of a GPU (NCCL), waiting for the other processes.
+    ///
+    /// - Parameters:
+    ///   - store: Where the processes meet.
+    ///   - name: What tells this group from others in the same store.
+    ///   - device: The number of this process's GPU.
+    ///   - rank: This process's number.
+    ///   - size: How many processes there are.
+    ///   - timeout: The longest that a collective may take, in seconds.
+    /// - Throws: `TorchError.communication` if NCCL's library is missing, or the others do not come.
+    public init(nccl store: Store, name: String, device: Int, rank: Int, size: Int, timeout: Double) throws {
+        var made: ct_process_group?
+        try withExtendedLifetime(store) {
+            try TorchError.checkCommunication(
+                ct_process_group_nccl(
+                    store.handle, name, Int32(device), Int32(rank), Int32(size), milliseconds(timeout), &made))
+        }
+        guard let made else { throw TorchError.runtime("LibTorch made no process group") }
+        handle = made
+        self.store = store
+        self.rank = rank
+        self.size = size
+        self.timeout = timeout
+    }
+
     deinit { ct_process_group_release(handle) }
 
     /// Starts to replace a tensor's values by those of all processes together.

@@ -10,6 +10,16 @@ extension Recipe {
         public var joinTimeout = 300.0
         /// The gradients that are sent at once, in MB of 2²⁰ bytes.
         public var bucketCapMb = 25.0
+        /// By what tensors travel.
+        public enum Backend: String, Sendable, Codable, CaseIterable {
+            /// NCCL between GPUs, Gloo between CPUs.
+            case auto
+            /// Gloo, through host memory.
+            case gloo
+        }
+
+        /// By what tensors travel.
+        public var backend = Backend.auto
         /// In which number format gradients are summed over processes.
         public enum ReducePrecision: String, Sendable, Codable, CaseIterable {
             /// In single precision.
@@ -42,6 +52,7 @@ extension Recipe {
             "distributed.join_timeout", \.distributed.joinTimeout,
             "longest wait for the other processes at the start, in seconds"),
         Setting("distributed.bucket_cap_mb", \.distributed.bucketCapMb, "gradients that are sent at once, in MB"),
+        Setting("distributed.backend", \.distributed.backend, "by what tensors travel"),
         Setting(
             "distributed.reduce_precision", \.distributed.reducePrecision,
             "number format in which gradients are summed over processes"),
@@ -54,4 +65,5 @@ extension Recipe {
     ]
 }
 
+extension Recipe.DistributedSection.Backend: SettingChoice {}
 extension Recipe.DistributedSection.ReducePrecision: SettingChoice {}

@@ -13,17 +13,20 @@ final class Replicas {
     /// - Parameters:
     ///   - cluster: The processes.
     ///   - groups: The parameters, in the precision that the model computes in.
+    ///   - group: By which the parameters' tensors travel.
     ///   - options: How gradients are sent, and how often parameters are compared.
     /// - Throws: `TorchError`; ``TrainingError`` if the copies differ to begin with, or gradients cannot be summed as
     ///   wanted.
-    init(_ cluster: Cluster, _ groups: [ParameterGroup], _ options: Recipe.DistributedSection) throws {
+    init(
+        _ cluster: Cluster, _ groups: [ParameterGroup], over group: ProcessGroup, _ options: Recipe.DistributedSection
+    ) throws {
         self.cluster = cluster
         self.groups = groups
         checkEvery = options.checkEvery
         let bytes = Int(options.bucketCapMb * 1_048_576)
         let type = options.reducePrecision.dtype
         do {
-            try cluster.group.allReduce(
+            try group.allReduce(
                 .ones([1], dtype: type, device: groups.first?.parameters.gradients.device ?? .cpu)
             )
             .wait()
@@ -33,7 +36,7 @@ final class Replicas {
                     + "numbers over processes (\(reason)): set it to fp32")
         }
         reducers = try groups.map {
-            try GradientReducer($0.parameters, over: cluster.group, bucketBytes: bytes, sentAs: type)
+            try GradientReducer($0.parameters, over: group, bucketBytes: bytes, sentAs: type)
         }
         try compare(update: 0)
     }

@@ -28,11 +28,12 @@ final class UpdateStep {
     ///   - data: Where micro-batches come from.
     ///   - recipe: How updates are made.
     ///   - cluster: The processes that make every update together, if there are others.
+    ///   - group: By which the parameters' tensors travel between them.
     ///   - report: Gets lines for people.
     /// - Throws: `TorchError.operation` if LibTorch cannot make the tensors.
     init(
         _ task: any TrainingTask, _ data: TrainingData, _ recipe: Recipe, cluster: Cluster? = nil,
-        report: @escaping (String) -> Void
+        over group: ProcessGroup? = nil, report: @escaping (String) -> Void
     ) throws {
         self.task = task
         self.data = data
@@ -42,7 +43,7 @@ final class UpdateStep {
         precision = recipe.precision
         if precision.scalesLoss { scaler = LossScaler(precision, updateFreq: microBatchesPerUpdate) }
         try lower(precision.model)
-        replicas = try cluster.map { try Replicas($0, task.groups, recipe.distributed) }
+        if let cluster, let group { replicas = try Replicas(cluster, task.groups, over: group, recipe.distributed) }
     }
 
     private func lower(_ precision: ModelPrecision) throws {

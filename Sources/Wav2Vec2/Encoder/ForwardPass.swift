@@ -7,6 +7,8 @@ public struct ForwardPass {
     public var mode: Mode
     /// Decides which layers LayerDrop skips; `nil` keeps all.
     public var layerDrop: RandomStream?
+    /// How many transformer layers run, for those who want none of the later ones; the rest pass their input on.
+    public var depth: Int?
     /// Sees intermediate results by name, such as `layers.3` or `pos_conv`.
     public var probe: ((String, Tensor) -> Void)?
 

@@ -28,13 +28,14 @@ public final class TransformerEncoder: Module {
     /// All transformer layers, in the order in which they run.
     var allLayers: [EncoderLayer] { layers + (hourglass.map { $0.layers + $0.post } ?? []) }
 
-    /// Which of all layers LayerDrop skips, in the order in which they run.
+    /// Which of all layers are left out, by LayerDrop or for being too deep, in the order in which they run.
     private func droppedLayers(_ pass: ForwardPass) -> [Bool] {
-        guard layerDrop > 0, var decisions = pass.layerDrop else { return allLayers.map { _ in false } }
-        return allLayers.map { _ in decisions.uniform() < layerDrop }
+        let isTooDeep = allLayers.indices.map { $0 >= pass.depth ?? .max }
+        guard layerDrop > 0, var decisions = pass.layerDrop else { return isTooDeep }
+        return isTooDeep.map { isTooDeep in decisions.uniform() < layerDrop || isTooDeep }
     }
 
-    /// The parameters of the layers that LayerDrop skips: a pass leaves them without gradients.
+    /// The parameters of the layers that are left out: a pass leaves them without gradients.
     ///
     /// - Parameter pass: What decides it.
     /// - Returns: Names, such as `layers.3.fc1.weight`.
@@ -52,7 +53,7 @@ public final class TransformerEncoder: Module {
     /// Context vectors of frames.
     ///
     /// The probe sees `pos_conv`, `layers_input`, `layers.N` and, with an Hourglass, `downsample_layer`, `hourglass_layers.N`,
-    /// `upsample_layer` and `post_layers.N`; a layer that LayerDrop skips shows its input.
+    /// `upsample_layer` and `post_layers.N`; a layer that is left out shows its input.
     ///
     /// - Parameters:
     ///   - input: [frames, channels].

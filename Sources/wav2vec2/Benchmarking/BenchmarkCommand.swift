@@ -29,7 +29,7 @@ struct BenchmarkCommand: ParsableCommand {
             """,
         subcommands: [
             PretrainBenchmarkCommand.self, FinetuneBenchmarkCommand.self, InferenceBenchmarkCommand.self,
-            DataBenchmarkCommand.self, KernelsBenchmarkCommand.self, ScalingCommand.self,
+            DataBenchmarkCommand.self, KernelsBenchmarkCommand.self, ScalingCommand.self, DecodingBenchmarkCommand.self,
         ])
 }
 
@@ -235,6 +235,8 @@ private struct BenchmarkReport: Encodable {
     var shape: String
     var medianS: Double
     var minS: Double
+    /// Each of the timed steps.
+    var stepS: [Double]
     var peakRssMb: Double
     var utilisation: Double
     var audioSPerS: Double
@@ -263,6 +265,7 @@ private struct BenchmarkReport: Encodable {
         shape = command.utterances.text
         medianS = median
         minS = times.min() ?? median
+        stepS = times
         peakRssMb = peakResidentMegabytes()
         operations = mean(\.operations)
         peakOperationsPerS = peak

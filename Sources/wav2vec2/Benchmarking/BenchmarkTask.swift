@@ -50,9 +50,9 @@ private final class Update {
         self.sums = try sums.map { try GradientSums(parameters, $0) }
     }
 
-    func callAsFunction(_ loss: Tensor, sampleSize: Int) throws {
+    func callAsFunction(_ loss: Tensor, sampleSize: Int, unused: Set<String> = []) throws {
         sums?.noteForwardEnd()
-        try sums?.begin()
+        sums?.begin(unused: unused)
         try loss.backward()
         try sums?.finish()
         try profiled(.optimizer) {
@@ -99,11 +99,11 @@ final class PretrainingBenchmark: BenchmarkTask {
         let batch = try audio.next()
         let frames = batch.samples.map(configuration.convFeatureLayers.frames(samples:))
         let plan = try profiled(.draws) { try self.plan(number, frames) }
+        let pass = ForwardPass.training(seed: seed, update: number)
         let losses = try model(
             batch.audio, lengths: batch.samples, plans: [plan],
-            temperature: TemperatureSchedule(configuration.latentTemp).temperature(update: number),
-            .training(seed: seed, update: number))[0]
-        try update(losses.total, sampleSize: losses.sampleSize)
+            temperature: TemperatureSchedule(configuration.latentTemp).temperature(update: number), pass)[0]
+        try update(losses.total, sampleSize: losses.sampleSize, unused: model.model.droppedParameters(pass))
         let operations = OperationCount(
             configuration, samples: batch.samples, head: .pretraining(masked: plan.mask.frames.map(\.count))
         ).training(trainsExtractor: true, layerDrop: configuration.encoderLayerdrop)

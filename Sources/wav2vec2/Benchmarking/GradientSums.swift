@@ -44,7 +44,8 @@ final class GradientSums {
 
     init(_ parameters: FlatParameters, _ options: SumOptions) throws {
         reducer = try options.cluster.map {
-            try GradientReducer(parameters, over: $0.group, bucketBytes: options.bucketBytes)
+            try GradientReducer(
+                parameters, over: $0.group(on: parameters.gradients.device), bucketBytes: options.bucketBytes)
         }
         reducer?.recordsTransfers = true
         bytes = parameters.gradients.count * parameters.gradients.dtype.itemSize
@@ -60,8 +61,8 @@ final class GradientSums {
 
     func noteEnd() { times.end = .now }
 
-    func begin() throws {
-        if mode != .never { reducer?.begin(overlapping: mode == .during) }
+    func begin(unused: Set<String>) {
+        if mode != .never { reducer?.begin(unused: unused, overlapping: mode == .during) }
     }
 
     func finish() throws {

@@ -95,8 +95,11 @@ private struct KernelReport: Encodable {
                 if !kernel.leaves.isEmpty {
                     let gradient = try Tensor.ones(output.shape, dtype: output.dtype, device: device)
                     let backwardBegan = ContinuousClock.now
-                    _ = try output.gradients(of: kernel.leaves, outputGradient: gradient)
+                    let gradients = try output.gradients(of: kernel.leaves, outputGradient: gradient)
                     try device.synchronize()
+                    guard !gradients.contains(where: { $0 == nil }) else {
+                        throw TorchError.runtime("\(kernel.name) has an input that gets no gradient")
+                    }
                     if repetition > 0 { backward.append((ContinuousClock.now - backwardBegan) / .seconds(1)) }
                 }
                 if repetition > 0 { forward.append((ended - began) / .seconds(1)) }

@@ -18,7 +18,7 @@ struct ScalingCommand: AsyncParsableCommand {
             that are not here can be described, as can a GPU's micro-batch.
 
             Examples:
-              wav2vec2 benchmark scaling --processes 1,2,4 --trace step.json
+              wav2vec2 benchmark scaling --processes 1,2,4 --timeline step.svg
               wav2vec2 benchmark scaling --model --network-bandwidth 25 --network-latency 10
             """)
 
@@ -34,6 +34,10 @@ struct ScalingCommand: AsyncParsableCommand {
         help: ArgumentHelp("A timeline of one step, for chrome://tracing or ui.perfetto.dev.", valueName: "file"),
         completion: .file(extensions: ["json"]))
     var trace: String?
+
+    @Option(
+        help: ArgumentHelp("A picture of that step.", valueName: "svg"), completion: .file(extensions: ["svg"]))
+    var timeline: String?
 
     @Flag(help: "Predict updates on many GPUs.")
     var model = false
@@ -97,8 +101,16 @@ struct ScalingCommand: AsyncParsableCommand {
     }
 
     private func write(_ measurements: [ScalingMeasurement]) throws {
-        if let trace, let most = measurements.max(by: { $0.processes < $1.processes }) {
-            try StepTrace.chrome(most.traces).write(to: fileURL(trace))
+        if let most = measurements.max(by: { $0.processes < $1.processes }) {
+            if let trace { try StepTrace.chrome(most.traces).write(to: fileURL(trace)) }
+            if let timeline {
+                let hidden = most.hiddenShare.map { "; \(decimal($0 * 100, 0)) % of the sums' time is hidden" } ?? ""
+                let picture = StepTrace.timeline(
+                    most.traces,
+                    subtitle: "pre-training, utterances \(shape.utterances.text) a process, buckets of "
+                        + "\(decimal(bucketCapMb, 0)) MB\(hidden)")
+                try Data(picture.svg().utf8).write(to: fileURL(timeline), options: .atomic)
+            }
         }
         var report = ScalingReport(
             shape: shape.utterances.text, hourglass: shape.hourglass, device: shape.compute.device.description,

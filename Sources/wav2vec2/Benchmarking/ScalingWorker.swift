@@ -86,13 +86,14 @@ extension ScalingMeasurement {
 
     /// All-reduces from a message to a large bucket.
     private static func allReduces(_ cluster: Cluster, like device: Device) throws -> [AllReduce] {
-        try [4 << 10, 64 << 10, 1 << 20, 8 << 20, 32 << 20].map { bytes in
+        let group = try cluster.group(on: device)
+        return try [4 << 10, 64 << 10, 1 << 20, 8 << 20, 32 << 20].map { bytes in
             let tensor = try Tensor.zeros([bytes / 4], device: device)
             var times: [Double] = []
             for repetition in 0..<8 {
                 try cluster.group.barrier()
                 let began = ContinuousClock.now
-                try cluster.group.allReduce(tensor).wait()
+                try group.allReduce(tensor).wait()
                 if repetition > 1 { times.append((ContinuousClock.now - began) / .seconds(1)) }
             }
             return AllReduce(bytes: bytes, seconds: median(times))

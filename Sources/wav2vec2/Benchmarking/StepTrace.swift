@@ -1,4 +1,4 @@
-import Foundation
+import Reporting
 import Torch
 
 /// What one process did in a step, in microseconds from the step's beginning.
@@ -30,6 +30,23 @@ struct StepTrace: Codable {
             let size = decimal(Double(transfer.bytes) / 1_048_576, 1)
             return span("bucket \(number) (\(size) MB)", transfer.sent, transfer.ended ?? times.sumsEnd)
         }
+    }
+
+    /// Traces as a picture: what every rank computes, and beneath it its buckets on their way.
+    static func timeline(_ traces: [StepTrace], subtitle: String) -> TimelineChart {
+        let colors = ["forward": 0, "backward": 1, "wait for sums": 2, "clip and Adam": 3]
+        func spans(_ spans: [Span], _ color: (Span) -> Int) -> [TimelineChart.Span] {
+            spans.map { .init(name: $0.name, start: $0.start / 1000, end: $0.end / 1000, color: color($0)) }
+        }
+        return TimelineChart(
+            title: "A step of \(traces.count) processes", subtitle: subtitle,
+            legend: ["forward", "backward", "wait for sums, sums", "clip and Adam"],
+            lanes: traces.flatMap { trace in
+                [
+                    TimelineChart.Lane(name: "rank \(trace.rank)", spans: spans(trace.work) { colors[$0.name] ?? 0 }),
+                    TimelineChart.Lane(name: "its sums", spans: spans(trace.transfers) { _ in 2 }),
+                ]
+            }, unit: "ms")
     }
 
     /// The timeline of several processes.

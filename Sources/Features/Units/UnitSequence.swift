@@ -1,0 +1,88 @@
+import Foundation
+
+/// The units of an utterance, frame by frame or run by run, as text.
+public struct UnitSequence: Sendable, Equatable {
+    /// How a file has them.
+    public enum Format: String, Sendable, CaseIterable {
+        /// Lines of an utterance's name, a tab, and its units with spaces between them.
+        case text
+        /// Lines of units with spaces between them, in the order of the manifest, as HuBERT's recipes read them.
+        case km
+    }
+
+    /// The utterance's name.
+    public var name: String
+    /// The units: numbers, or with several groups such as `3-14`.
+    public var symbols: [String]
+
+    /// Gathers units.
+    ///
+    /// - Parameters:
+    ///   - name: The utterance's name.
+    ///   - symbols: Its units.
+    public init(name: String, symbols: [String]) {
+        self.name = name
+        self.symbols = symbols
+    }
+
+    /// Gathers units given as numbers.
+    ///
+    /// - Parameters:
+    ///   - name: The utterance's name.
+    ///   - units: Its units.
+    public init(name: String, units: [Int]) { self.init(name: name, symbols: units.map(String.init)) }
+
+    /// One unit for each run of equal ones.
+    public var collapsed: UnitSequence {
+        var symbols: [String] = []
+        for symbol in self.symbols where symbol != symbols.last { symbols.append(symbol) }
+        return UnitSequence(name: name, symbols: symbols)
+    }
+
+    /// The line of a file.
+    ///
+    /// - Parameter format: The file's form.
+    /// - Returns: A line without its end.
+    public func line(_ format: Format) -> String {
+        (format == .text ? name + "\t" : "") + symbols.joined(separator: " ")
+    }
+
+    /// Reads a file of units; a tab in its first line tells the forms apart.
+    ///
+    /// - Parameters:
+    ///   - url: The file.
+    ///   - names: The names of the manifest's utterances, in order.
+    ///   - manifest: What errors call the manifest.
+    /// - Returns: One sequence an utterance, in the manifest's order.
+    /// - Throws: ``FeatureError``, naming the line; `CocoaError` when the file cannot be read.
+    public static func read(_ url: URL, names: [String], manifest: String) throws -> [UnitSequence] {
+        guard let text = try? String(contentsOf: url, encoding: .utf8) else {
+            throw FeatureError.damaged(file: url.path, reason: "there is no such file, or it is no text")
+        }
+        var lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+        if lines.last?.isEmpty == true { lines.removeLast() }
+        guard lines.count == names.count else {
+            throw FeatureError.unitCount(
+                file: url.path, found: lines.count, manifest: manifest, expected: names.count)
+        }
+        guard lines.first?.contains("\t") == true else {
+            return zip(names, lines).map { name, line in
+                UnitSequence(name: name, symbols: line.split(separator: " ").map(String.init))
+            }
+        }
+        let places = Dictionary(names.enumerated().map { ($1, $0) }) { first, _ in first }
+        var found: [UnitSequence?] = Array(repeating: nil, count: names.count)
+        for (number, line) in lines.enumerated() {
+            let parts = line.split(separator: "\t", maxSplits: 1, omittingEmptySubsequences: false)
+            guard parts.count == 2, let place = places[String(parts[0])], found[place] == nil else {
+                throw FeatureError.badUnits(
+                    file: url.path, line: number + 1,
+                    expected: "an utterance of \(manifest) that no other line has, a tab, and its units",
+                    found: String(line.prefix(80)))
+            }
+            found[place] = UnitSequence(
+                name: String(parts[0]), symbols: parts[1].split(separator: " ").map(String.init))
+        }
+        return found.compactMap { $0 }
+    }
+}

@@ -1,0 +1,64 @@
+import Decoding
+
+/// What of the references a model can never write, because its dictionary lacks the letters.
+///
+/// These are errors whatever the model hears, and they are counted as such.
+public struct UnwritableText: Sendable, Equatable {
+    /// How many characters of the references the dictionary lacks.
+    public var characters = 0
+    /// How many words have such a character.
+    public var words = 0
+    /// How many words there are.
+    public var allWords = 0
+    /// The characters and how often each occurs, the most frequent first; without a word boundary in the dictionary,
+    /// whole words.
+    public var symbols: [(symbol: String, count: Int)] = []
+    /// The first utterance with one.
+    public var firstUtterance: String?
+
+    /// Counts nothing.
+    init() {}
+
+    /// Counts what of some references cannot be written.
+    ///
+    /// - Parameters:
+    ///   - references: Names of utterances with what is said in them.
+    ///   - alphabet: What the model writes.
+    init(_ references: some Sequence<(identifier: String, reference: String)>, alphabet: DecodingAlphabet) {
+        var counts: [String: Int] = [:]
+        for (identifier, reference) in references {
+            for word in LetterText.words(in: reference) {
+                allWords += 1
+                guard alphabet.labels(of: word) == nil else { continue }
+                words += 1
+                firstUtterance = firstUtterance ?? identifier
+                guard alphabet.wordBoundary != nil else {
+                    counts[word, default: 0] += 1
+                    characters += word.count
+                    continue
+                }
+                for scalar in word.unicodeScalars where alphabet.labels(of: String(scalar)) == nil {
+                    counts[String(scalar), default: 0] += 1
+                    characters += 1
+                }
+            }
+        }
+        symbols = counts.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map { ($0.key, $0.value) }
+    }
+
+    /// Whether all symbols are the same.
+    public static func == (left: UnwritableText, right: UnwritableText) -> Bool {
+        left.characters == right.characters && left.words == right.words && left.allWords == right.allWords
+            && left.firstUtterance == right.firstUtterance
+            && left.symbols.elementsEqual(right.symbols) { $0 == $1 }
+    }
+
+    /// One sentence about them; nil where there are none.
+    public var warning: String? {
+        guard let firstUtterance else { return nil }
+        let names = symbols.prefix(8).map { "\"\($0.symbol)\"" }.joined(separator: " ")
+        return "\(words) of \(allWords) words of the references have characters that the model's dictionary lacks "
+            + "(\(names); first in \(firstUtterance)) and count as errors; write the references as the transcripts that "
+            + "the model learned from are written."
+    }
+}

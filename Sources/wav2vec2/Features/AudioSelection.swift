@@ -1,0 +1,62 @@
+import ArgumentParser
+import Corpus
+import Features
+import Foundation
+import Recognition
+
+/// The recordings that a command works on: a manifest's utterances, or files and folders.
+struct AudioSelection: ParsableArguments {
+    @Option(
+        help: "The recordings: a fairseq .tsv, JSON lines, a Kaldi folder, or a folder.", completion: .file())
+    var manifest: String?
+
+    @Argument(
+        help: """
+            Recordings (WAV, FLAC, Ogg, Opus, MP3, others through ffmpeg), folders of them, or - for standard input, \
+            in place of a manifest.
+            """,
+        completion: .file())
+    var files: [String] = []
+
+    func validate() throws {
+        guard (manifest == nil) != files.isEmpty else {
+            throw ValidationError("Name the recordings, either by --manifest or one by one.")
+        }
+    }
+
+    /// All recordings, in order.
+    ///
+    /// - Returns: At least one; what is wrong with a file is found when its turn comes.
+    /// - Throws: What is wrong with the manifest.
+    func recordings() throws -> [SelectedRecording] {
+        guard let manifest else { return try named() }
+        let list = try Manifest.read(fileURL(manifest))
+        try list.validate()
+        return (0..<list.count).map { index in
+            let utterance = list[index]
+            return SelectedRecording(
+                source: FeatureSource(identifier: utterance.identifier, audio: utterance.audio.path),
+                place: "\(list.source(of: index).name):\(utterance.line): ",
+                recording: .success(Recording(utterance, tolerance: list.lengthTolerance(of: index))))
+        }
+    }
+
+    private func named() throws -> [SelectedRecording] {
+        let inputs = try TranscriptionInputs(files: files, lists: [])
+        return zip(inputs.entries, inputs.outputNames()).map { entry, name in
+            SelectedRecording(
+                source: FeatureSource(identifier: name, audio: entry.root == nil ? "-" : fileURL(entry.path).path),
+                place: "", recording: Result { try entry.recording() })
+        }
+    }
+}
+
+/// A recording to work on.
+struct SelectedRecording {
+    /// What it is called.
+    var source: FeatureSource
+    /// What errors begin with: the line of the manifest.
+    var place: String
+    /// The recording, unless its header cannot be read.
+    var recording: Result<Recording, any Error>
+}

@@ -1,0 +1,134 @@
+import ArgumentParser
+import Cluster
+import Features
+import Foundation
+import Wav2Vec2
+
+extension Pooling: ExpressibleByArgument {}
+extension FeatureWriter.Format: ExpressibleByArgument {}
+extension NumPyFile.Element: ExpressibleByArgument {}
+
+/// The model that features come from.
+struct FeatureModelOptions: ParsableArguments {
+    @Option(
+        help: """
+            A model, pre-trained or fine-tuned: this program's or Hugging Face's folder, or a .pt file of fairseq or \
+            NVIDIA.
+            """, completion: .file())
+    var checkpoint: String
+
+    @Option(
+        help: "A checkpoint of the same architecture, for a .pt file that does not say its own.", completion: .file())
+    var architectureFrom: String?
+
+    @OptionGroup var precision: PrecisionOptions
+
+    @OptionGroup(title: "Long recordings and batches") var passes: PassOptions
+
+    @OptionGroup var compute: ComputeOptions
+
+    /// The model put to use.
+    func featurizer() throws -> Featurizer {
+        // Every process would write the same.
+        if let layout = try ProcessLayout.current(environment: ProcessInfo.processInfo.environment), layout.size > 1 {
+            throw ValidationError("This command runs in one process; give each process a manifest of its own.")
+        }
+        try compute.apply()
+        return try Featurizer(
+            checkpoint: fileURL(checkpoint), architectureFrom: architectureFrom.map(fileURL), device: compute.device,
+            batchSeconds: passes.batchSeconds, windows: passes.windows,
+            precision: ModelPrecision(precision.precision))
+    }
+}
+
+/// Reads a selection of layers given on the command line.
+func layerSelection(_ text: String) throws -> LayerSelection {
+    do {
+        return try LayerSelection(text)
+    } catch {
+        throw ValidationError("--layer: \(error)")
+    }
+}
+
+/// `wav2vec2 features`: hidden states of recordings.
+struct FeaturesCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "features",
+        abstract: "Write a model's hidden states of recordings: any layer, per frame or pooled.",
+        discussion: """
+            Layers are numbers and ranges with commas between them: N is what comes out of transformer layer N, counted \
+            from 1 as by fairseq's output_layer, and Hugging Face's hidden_states[N]; 0 is what goes into the first; \
+            all stands for 0 to the last. extractor is the convolutions' output, normalized the same after LayerNorm, \
+            context the model's output after its last norm. The layers of an Hourglass are counted through; the \
+            shortened ones have fewer frames, unless --upsample repeats them.
+
+            Where --output ends in .npy or .safetensors, one file is written. Otherwise it is a folder of one file a \
+            recording, which --resume goes on with after an interruption. Beside the features lies a manifest of JSON \
+            lines with id, audio, path, layer, frames, dimension and rate (frames a second). One .npy file of several \
+            recordings has all frames one after the other, with their counts in a .len file, as HuBERT's scripts \
+            read them.
+
+            A recording that cannot be read is named on standard error and left out; the exit code is then 65.
+
+            Examples:
+              wav2vec2 features --checkpoint best speech.flac --layer 6 --output speech.npy
+              wav2vec2 features --checkpoint best --manifest a.tsv --layer 4-9 --output feats
+              wav2vec2 features --checkpoint best folder --pool mean --output vectors.npy
+            """)
+
+    @OptionGroup var audio: AudioSelection
+
+    @OptionGroup var model: FeatureModelOptions
+
+    @Option(help: "Which layers: such as 6, 4-9, 0,6,context, extractor, normalized, all.")
+    var layer = "context"
+
+    @Option(help: "One vector a recording in place of its frames.")
+    var pool = Pooling.none
+
+    @Flag(help: "Repeat the frames of an Hourglass's shortened layers, to the rate of the others.")
+    var upsample = false
+
+    @Option(help: "The form of a folder's files; npy where nothing is said.")
+    var format: FeatureWriter.Format?
+
+    @Option(help: "The type of the numbers.")
+    var dtype = NumPyFile.Element.float32
+
+    @Option(help: "A folder, or a file that ends in .npy or .safetensors.", completion: .file())
+    var output: String
+
+    @Flag(help: "Go on with a folder that an interrupted run has left.")
+    var resume = false
+
+    func validate() throws {
+        _ = try layerSelection(layer)
+        if let format, let named = FeatureWriter.Format(rawValue: fileURL(output).pathExtension), named != format {
+            throw ValidationError("--format is \(format.rawValue), but --output ends in .\(named.rawValue).")
+        }
+    }
+
+    func run() async throws {
+        let recordings = try audio.recordings()
+        let featurizer = try model.featurizer()
+        let request = FeatureRequest(
+            try layerSelection(layer).layers(of: featurizer.configuration), pooling: pool, upsamples: upsample)
+        var options = FeatureWriter.Options()
+        options.format = format ?? .npy
+        options.element = dtype
+        options.resumes = resume
+        options.windows = model.passes.windows
+        options.precision = model.precision.precision.rawValue
+        let writer = try FeatureWriter(
+            fileURL(output), sources: recordings.map(\.source), request, of: featurizer, options: options)
+        var run = RecordingRun("features", recordings)
+        try await run.forEach(skipping: Set(recordings.indices.filter(writer.isWritten))) { group, progress in
+            try await featurizer.features(group, request, progress: progress)
+        } _: { index, features in
+            if let features { try writer.write(features, of: index) }
+        }
+        try writer.finish()
+        Console.error("features: \(run.summary): \(output)")
+        try run.end()
+    }
+}

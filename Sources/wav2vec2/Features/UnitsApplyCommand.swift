@@ -1,0 +1,44 @@
+import ArgumentParser
+import Features
+import Foundation
+
+/// `wav2vec2 units apply`: the cluster of each frame.
+struct UnitsApplyCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "apply",
+        abstract: "Write the number of the cluster that each frame is nearest to.",
+        discussion: """
+            The model must be the one that the clusters were trained on. A recording that cannot be read is named on \
+            standard error and left out; in a .km file its line is empty. The exit code is then 65.
+
+            Examples:
+              wav2vec2 units apply --units units.safetensors --checkpoint best speech.flac --collapse
+              wav2vec2 units apply --units units.safetensors --checkpoint best --manifest train.tsv \\
+                  --format km --output train.km --dictionary dict.km.txt
+            """)
+
+    @OptionGroup var audio: AudioSelection
+
+    @Option(help: "The clusters: a file of 'units train'.", completion: .file())
+    var units: String
+
+    @OptionGroup var model: FeatureModelOptions
+
+    @OptionGroup var output: UnitOutput
+
+    func run() async throws {
+        let recordings = try audio.recordings()
+        let units = try UnitModel(contentsOf: fileURL(units))
+        let featurizer = try model.featurizer()
+        try units.require(featurizer, path: self.units)
+        let device = model.compute.device
+        var run = RecordingRun("units apply", recordings)
+        try await output.write(&run, symbols: (0..<units.clusters.count).map(String.init)) { group, progress in
+            try await featurizer.features(group, units.request, progress: progress).map { result in
+                result.flatMap { features in
+                    Result { try units.units(features[0], on: device).map(String.init) }
+                }
+            }
+        }
+    }
+}

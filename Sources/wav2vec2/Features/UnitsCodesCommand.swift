@@ -1,0 +1,59 @@
+import ArgumentParser
+import Features
+import Foundation
+
+/// `wav2vec2 units codes`: what the quantizer chooses.
+struct UnitsCodesCommand: AsyncParsableCommand {
+    /// How the choices of several groups are written.
+    enum Groups: String, CaseIterable, ExpressibleByArgument {
+        case joined, separate
+    }
+
+    static let configuration = CommandConfiguration(
+        commandName: "codes",
+        abstract: "Write the code book entries that a pre-trained model's quantizer chooses, frame by frame.",
+        discussion: """
+            joined writes one number a frame: with two groups of V entries, G1 * V + G2. separate writes the entry of \
+            each group, such as 3-14. Entries are counted from 0. Fine-tuned models have no quantizer.
+
+            Examples:
+              wav2vec2 units codes --checkpoint pretrained/best speech.flac
+              wav2vec2 units codes --checkpoint pretrained/best --manifest train.tsv --format km \\
+                  --output train.km --dictionary dict.km.txt
+            """)
+
+    @OptionGroup var audio: AudioSelection
+
+    @OptionGroup var model: FeatureModelOptions
+
+    @Option(help: "How the groups' entries are written.")
+    var groups = Groups.joined
+
+    @OptionGroup var output: UnitOutput
+
+    func run() async throws {
+        let recordings = try audio.recordings()
+        let featurizer = try model.featurizer()
+        let (count, entries) = try featurizer.requireQuantizer()
+        var run = RecordingRun("units codes", recordings)
+        try await output.write(&run, symbols: symbols(groups: count, entries: entries)) { group, progress in
+            try await featurizer.codes(group, progress: progress).map { result in
+                result.map { codes in
+                    groups == .joined
+                        ? codes.joined.map(String.init)
+                        : codes.entries.map { $0.map(String.init).joined(separator: "-") }
+                }
+            }
+        }
+    }
+
+    /// Every symbol that there can be.
+    private func symbols(groups count: Int, entries: Int) -> [String] {
+        let all = (0..<count).reduce([[Int]()]) { prefixes, _ in
+            prefixes.flatMap { prefix in (0..<entries).map { prefix + [$0] } }
+        }
+        return groups == .joined
+            ? QuantizerCodes(entries: all, entriesPerGroup: entries).joined.map(String.init)
+            : all.map { $0.map(String.init).joined(separator: "-") }
+    }
+}

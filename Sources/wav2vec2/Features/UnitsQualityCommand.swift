@@ -1,0 +1,117 @@
+import ArgumentParser
+import Corpus
+import Features
+import Foundation
+
+/// `wav2vec2 units quality`: how well units go with phones.
+struct UnitsQualityCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "quality",
+        abstract: "Compare units with the phones that are spoken, by HuBERT's three figures.",
+        discussion: """
+            Phone purity: how often the phone that a unit stands for most is the right one. Cluster purity: how often \
+            the unit that a phone gets most is the one it has. PNMI: the share of a phone's uncertainty that the unit \
+            takes away. Frames without a phone are left out.
+
+            The phones are a label for each 10 or 20 ms, a line an utterance, or lines of times (utterance, begin, \
+            end, phone; or CTM). The units must not be collapsed.
+
+            Example:
+              wav2vec2 units quality dev.km --manifest dev.tsv --phones dev.ph
+            """)
+
+    @Argument(help: "The units: a file of 'units apply' or 'units codes'.", completion: .file())
+    var units: String
+
+    @Option(help: "The recordings that the units were made of, in any manifest's format.", completion: .file())
+    var manifest: String
+
+    @Option(help: "The phones of the manifest's recordings.", completion: .file())
+    var phones: String
+
+    @Option(help: "Samples at 16 kHz from one unit to the next: 320 of the usual models.")
+    var hop = 320
+
+    @Option(help: "Samples at 16 kHz that the frame of a unit reads: 400 of the usual models.")
+    var receptiveField = 400
+
+    @Option(help: "Leave out the frames of these phones, such as SIL; repeat it for more.")
+    var ignore: [String] = []
+
+    @Flag(help: "Print one JSON object; purities are fractions.")
+    var json = false
+
+    func validate() throws {
+        guard hop > 0, receptiveField > 0 else {
+            throw ValidationError("--hop and --receptive-field must be at least 1.")
+        }
+    }
+
+    func run() throws {
+        let list = try Manifest.read(fileURL(manifest))
+        let alignment = try PhoneAlignment(contentsOf: fileURL(phones), manifest: list)
+        let names = (0..<list.count).map(list.identifier)
+        let sequences = try UnitSequence.read(fileURL(units), names: names, manifest: list.name)
+        var quality = UnitQuality()
+        var left = 0
+        for (utterance, sequence) in sequences.enumerated() {
+            // A recording that could not be read has an empty line.
+            if sequence.symbols.isEmpty { continue }
+            let samples = list.sampleCounts[utterance]
+            let expected = max(0, (samples - receptiveField) / hop + 1)
+            let tolerance = 1 + list.lengthTolerance(of: utterance) / hop
+            guard abs(sequence.symbols.count - expected) <= tolerance else {
+                throw FeatureError.badUnits(
+                    file: units, line: utterance + 1,
+                    expected: "\(expected) units of \(names[utterance]), one every \(hop) samples and not collapsed",
+                    found: "\(sequence.symbols.count) units")
+            }
+            let spoken = alignment.phones(
+                utterance, frames: sequence.symbols.count, receptiveField: receptiveField, hop: hop)
+            for (phone, unit) in zip(spoken, sequence.symbols) {
+                guard let phone, !ignore.contains(alignment.symbols[phone]) else {
+                    left += 1
+                    continue
+                }
+                quality.add(phone: alignment.symbols[phone], unit: unit)
+            }
+        }
+        guard quality.frames > 0 else {
+            throw FeatureError.damaged(file: phones, reason: "no frame of the units has a phone that counts")
+        }
+        if json { return Console.output(try jsonLine(QualityReport(quality, leftOut: left))) }
+        Console.output(
+            """
+            phone purity    \(percentage(quality.phonePurity))
+            cluster purity  \(percentage(quality.clusterPurity))
+            PNMI            \(quality.phoneNormalizedMutualInformation.map { decimal($0, 4) } ?? "undefined")
+            \(quality.frames) frames of \(quality.phones) phones (\(decimal(quality.phoneEntropy, 2)) bits) and \
+            \(quality.units) units (\(decimal(quality.unitEntropy, 2)) bits); \(left) frames left out
+            """)
+    }
+}
+
+/// The object that `units quality --json` prints.
+private struct QualityReport: Encodable {
+    var phonePurity: Nullable<Double>
+    var clusterPurity: Nullable<Double>
+    var pnmi: Nullable<Double>
+    var frames: Int
+    var framesLeftOut: Int
+    var phones: Int
+    var units: Int
+    var phoneEntropyBits: Double
+    var unitEntropyBits: Double
+
+    init(_ quality: UnitQuality, leftOut: Int) {
+        phonePurity = Nullable(quality.phonePurity)
+        clusterPurity = Nullable(quality.clusterPurity)
+        pnmi = Nullable(quality.phoneNormalizedMutualInformation)
+        frames = quality.frames
+        framesLeftOut = leftOut
+        phones = quality.phones
+        units = quality.units
+        phoneEntropyBits = quality.phoneEntropy
+        unitEntropyBits = quality.unitEntropy
+    }
+}

@@ -1,0 +1,136 @@
+import ArgumentParser
+import Features
+import Foundation
+import Torch
+
+/// `wav2vec2 units train`: clusters of a layer's features.
+struct UnitsTrainCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "train",
+        abstract: "Find clusters of a layer's features by k-means.",
+        discussion: """
+            Mini-batch k-means from k-means++ centres, run --restarts times; the run with the least inertia (the mean \
+            squared distance of a frame to its centre) is kept. The same options give the same clusters. The frames \
+            that are used lie in memory: 500,000 of 768 numbers take 1.5 GB.
+
+            The result is a safetensors file with the centroids, the layer, and the model's fingerprint, by which \
+            'units apply' refuses another model.
+
+            Examples:
+              wav2vec2 units train --checkpoint best --manifest train.tsv \\
+                  --layer 6 --clusters 100 --output units.safetensors
+            """)
+
+    @OptionGroup var audio: AudioSelection
+
+    @OptionGroup var model: FeatureModelOptions
+
+    @Option(help: "Which layer, as in 'wav2vec2 features'; one alone.")
+    var layer: String
+
+    @Option(help: "How many clusters.")
+    var clusters = 100
+
+    @Flag(help: "Repeat the frames of an Hourglass's shortened layers, to the rate of the others.")
+    var upsample = false
+
+    @Option(help: "Use at most about this many frames, drawn at random from all recordings.")
+    var frames = 500_000
+
+    @Option(help: "How often to begin anew.")
+    var restarts = 3
+
+    @Option(help: "Frames of a mini-batch.")
+    var batchSize = 10_000
+
+    @Option(help: "Chooses frames and first centres.")
+    var seed: UInt64 = 1
+
+    @Option(help: "The file to write, such as units.safetensors.", completion: .file())
+    var output: String
+
+    @Flag(help: "Print one JSON object.")
+    var json = false
+
+    func validate() throws {
+        _ = try layerSelection(layer)
+        for (name, value) in [
+            ("--clusters", clusters), ("--frames", frames), ("--restarts", restarts), ("--batch-size", batchSize),
+        ] where value < 1 { throw ValidationError("\(name) is \(value); it must be at least 1.") }
+    }
+
+    func run() async throws {
+        guard !FileManager.default.fileExists(atPath: output) else {
+            throw FeatureError.occupied(path: output, advice: "remove it, or name another file")
+        }
+        let recordings = try audio.recordings()
+        let featurizer = try model.featurizer()
+        let layers = try layerSelection(layer).layers(of: featurizer.configuration)
+        guard layers.count == 1 else { throw ValidationError("--layer \(layer) names several layers; name one.") }
+        let request = FeatureRequest(layers, upsamples: upsample)
+        let total = recordings.reduce(0) { sum, selected in
+            sum + featurizer.frames(samples: (try? selected.recording.get())?.sampleCount ?? 0, request)
+        }
+        let sample = FrameSample(frames, of: total, seed: seed)
+        var run = RecordingRun("units train", recordings)
+        var parts: [Tensor] = []
+        try await run.forEach { group, progress in
+            try await featurizer.features(group, request, progress: progress)
+        } _: { index, features in
+            if let values = features?.first?.values { parts.append(try sample(values, recording: index)) }
+        }
+        Console.error("units train: \(run.summary)")
+        guard !parts.isEmpty else { return try run.end() }
+        let vectors = try Tensor.concatenate(parts)
+        parts = []
+        var options = KMeansOptions()
+        options.seed = seed
+        options.restarts = restarts
+        options.batchSize = batchSize
+        let result = try KMeans.train(vectors, count: clusters, options: options, on: model.compute.device) {
+            Console.progress("units train: run \($0) of \(restarts), batch \($1), inertia \(significant($2))")
+        }
+        let units = try UnitModel(result, request, of: featurizer, seed: seed)
+        try units.write(to: fileURL(output))
+        report(result, frames: vectors.size(0), layer: layers[0])
+        try run.end()
+    }
+
+    private func report(_ result: KMeansResult, frames: Int, layer: FeatureLayer) {
+        let sizes = result.sizes.sorted()
+        let (smallest, median, largest) = (sizes[0], sizes[sizes.count / 2], sizes[sizes.count - 1])
+        if json {
+            let line = try? jsonLine(
+                TrainReport(
+                    output: output, layer: layer.description, clusters: clusters,
+                    dimension: result.clusters.dimension, frames: frames, inertia: result.inertia, runs: result.runs,
+                    smallest: smallest, median: median, largest: largest))
+            return Console.output(line ?? "{}")
+        }
+        Console.output(
+            """
+            \(clusters) clusters of layer \(layer) (\(result.clusters.dimension) numbers a frame) from \(frames) frames: \
+            \(output)
+            inertia \(significant(result.inertia)) a frame\
+            \(restarts > 1 ? "  (runs: \(result.runs.map(significant).joined(separator: ", ")))" : "")
+            frames of a cluster: \(smallest) at least, \(median) in the middle, \(largest) at most
+            """)
+    }
+}
+
+/// A number with six significant digits.
+private func significant(_ number: Double) -> String { String(format: "%.6g", number) }
+
+/// The object that `units train --json` prints.
+private struct TrainReport: Encodable {
+    var output: String
+    var layer: String
+    var clusters: Int
+    var dimension: Int
+    var frames: Int
+    var inertia: Double
+    var runs: [Double]
+    var smallest: Int
+    var median: Int
+    var largest: Int
+}

@@ -1,0 +1,54 @@
+import Decoding
+import Foundation
+import Recognition
+import Torch
+import Wav2Vec2
+
+/// The examples of the guides, the README and Recognition's comments, word for word: so they compile.
+///
+/// `GuideTests` compares. An example that changes there changes here.
+private enum GuideExamples {
+    static func recognizing() async throws {
+        let recognizer = try Recognizer(checkpoint: URL(filePath: "tuned/best"))
+        let transcription = try await recognizer.transcribe(URL(filePath: "interview.flac"))
+        print(transcription.text)
+    }
+
+    static func manyRecordings(recognizer: Recognizer, urls: [URL]) async throws {
+        let recordings = try urls.map { try Recording(contentsOf: $0) }
+        for (url, result) in zip(urls, try await recognizer.transcribe(recordings)) {
+            switch result {
+            case .success(let transcription):
+                for word in transcription.words { print(word.start, word.end, word.text, word.confidence) }
+            case .failure(let error):
+                print("\(url.path): \(error)")
+            }
+        }
+    }
+
+    static func options(folder: URL, talk: URL, subtitles: URL) async throws {
+        let recognizer = try Recognizer(
+            checkpoint: folder, device: .cuda(0), batchSeconds: 300, windows: WindowOptions(seconds: 30, overlap: 6),
+            precision: ModelPrecision(.bf16))
+        let task = Task { try await recognizer.transcribe(talk) }
+        // task.cancel() ends it after the pass that the model is in.
+        let transcription = try await task.value
+        try SubRip.text(transcription.timed(as: "talk")).write(to: subtitles, atomically: true, encoding: .utf8)
+    }
+
+    static func live(recognizer: Recognizer, microphone: AsyncStream<[Float]>) async throws {
+        var live = try LiveRecognizer(recognizer, sampleRate: 48_000)
+        for await samples in microphone {
+            for event in try await live.append(samples) { print(event.event, event.text) }
+        }
+        for event in try await live.finish() { print(event.event, event.text) }
+    }
+
+    static func languageModel(checkpoint: URL, url: URL) async throws {
+        let model = try LanguageModel(contentsOf: URL(filePath: "3-gram.bin"))
+        let recognizer = try Recognizer(checkpoint: checkpoint) { symbols in
+            .beam(try BeamSearchDecoder(alphabet: Recognizer.alphabet(symbols: symbols), model: model))
+        }
+        print(try await recognizer.transcribe(url).text)
+    }
+}

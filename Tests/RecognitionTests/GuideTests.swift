@@ -1,0 +1,74 @@
+import Foundation
+import Testing
+
+/// Swift in the README, the guides and Recognition's comments stands in `GuideExamples.swift` too, and so compiles.
+@Suite struct GuideTests {
+    private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent()
+
+    private static func lines(_ file: URL) throws -> [String] {
+        try String(contentsOf: file, encoding: .utf8).components(separatedBy: "\n")
+    }
+
+    private static func files(_ folder: String, _ suffix: String) throws -> [URL] {
+        let url = root.appendingPathComponent(folder)
+        return try FileManager.default.contentsOfDirectory(atPath: url.path).sorted().filter { $0.hasSuffix(suffix) }
+            .map(url.appendingPathComponent)
+    }
+
+    /// The blocks that begin with "```swift".
+    private static func fenced(_ file: URL) throws -> [[String]] {
+        var blocks: [[String]] = []
+        var isInside = false
+        for line in try lines(file) {
+            if isInside && line.hasPrefix("```") {
+                isInside = false
+            } else if line.hasPrefix("```swift") {
+                isInside = true
+                blocks.append([])
+            } else if isInside {
+                blocks[blocks.count - 1].append(line)
+            }
+        }
+        return blocks
+    }
+
+    /// The indented blocks of documentation comments.
+    private static func commented(_ file: URL) throws -> [[String]] {
+        var blocks: [[String]] = [[]]
+        for line in try lines(file).map({ $0.trimmingCharacters(in: .whitespaces) }) {
+            if line.hasPrefix("///     ") && !line.hasPrefix("///     -") {
+                blocks[blocks.count - 1].append(String(line.dropFirst(3)))
+            } else if blocks.last?.isEmpty == false {
+                blocks.append([])
+            }
+        }
+        // A comment's parameters are continued with the same indentation: code follows an empty line.
+        return blocks.filter { $0.first?.contains("(") == true }
+    }
+
+    /// Lines as they are compared: without indentation, empty ones and imports.
+    private static func bare(_ lines: [String]) -> [String] {
+        lines.map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty && !$0.hasPrefix("import ") }
+    }
+
+    @Test func examplesAreCompiled() throws {
+        let here = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+        let examples = try Self.lines(here.appendingPathComponent("GuideExamples.swift"))
+        let compiled = "\n" + Self.bare(examples).joined(separator: "\n") + "\n"
+        let pages =
+            try [Self.root.appendingPathComponent("README.md")] + Self.files("Documentation/wav2vec2.docc", ".md")
+        let fenced = try pages.flatMap { page in try Self.fenced(page).map { (page, $0) } }
+        let commented = try Self.files("Sources/Recognition", ".swift").flatMap { file in
+            try Self.commented(file).map { (file, $0) }
+        }
+        #expect(fenced.count >= 6 && commented.count >= 2, "\(fenced.count) in pages, \(commented.count) in comments")
+        for (file, block) in fenced + commented {
+            let code = Self.bare(block).joined(separator: "\n")
+            #expect(
+                compiled.contains("\n" + code + "\n"),
+                "\(file.lastPathComponent): this is not in GuideExamples.swift:\n\(code)")
+            for line in block where line.hasPrefix("import ") { #expect(examples.contains(line), "\(line)") }
+        }
+    }
+}
