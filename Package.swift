@@ -81,11 +81,13 @@ let package = Package(
             dependencies: [
                 "Interchange", "Wav2Vec2", "Torch", "Cluster", "Corpus", "Decoding", "Randomness", "Yams",
             ], resources: [.embedInCode("Recipes")], swiftSettings: strict),
+        // Linked into the program alone: it acts before anything else does.
+        .target(name: "CStart", cSettings: [.unsafeFlags(["-Wall", "-Wextra"])]),
         .executableTarget(
             name: "wav2vec2",
             dependencies: [
                 "Training", "Features", "Recognition", "Interchange", "Wav2Vec2", "Torch", "Cluster", "Corpus", "Audio",
-                "Decoding", "Fetching", "Randomness", "Reporting",
+                "Decoding", "Fetching", "Randomness", "Reporting", "CStart",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: strict),
         .target(name: "TestSupport", dependencies: ["Torch"], path: "Tests/TestSupport", swiftSettings: strict),

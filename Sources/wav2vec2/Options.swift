@@ -26,9 +26,10 @@ struct ComputeOptions: ParsableArguments {
         }
     }
 
-    /// Sets the number of threads and makes sure of the device.
+    /// Sets the number of threads, has freed memory kept for the next tensors, and makes sure of the device.
     func apply() throws {
         if let threads { LibTorch.threads = threads }
+        LibTorch.reuseHostMemory()
         try device.prepare()
     }
 }
@@ -37,7 +38,7 @@ extension ModelPrecision.Mode: ExpressibleByArgument {}
 
 /// In which number formats a model computes when it is used.
 struct PrecisionOptions: ParsableArguments {
-    @Option(help: "Number format of the model. On a CPU tf32 is fp32, and fp16 and bf16 are slow.")
+    @Option(help: "Number format of the model. On a CPU int8 is fastest, tf32 is fp32, and fp16 and bf16 are slow.")
     var precision = ModelPrecision.Mode.fp32
 
     /// The format's name.

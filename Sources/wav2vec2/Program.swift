@@ -43,7 +43,6 @@ struct Program: AsyncParsableCommand {
         do {
             endWithLauncher()
             var command = try parseAsRoot()
-            if isLongRunning(type(of: command)) { restartWithShortSpinning() }
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()
             } else {

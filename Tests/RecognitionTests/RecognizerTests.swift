@@ -44,8 +44,8 @@ import Wav2Vec2
         }
     }
 
-    @Test(arguments: [ModelPrecision.Mode.fp16, .bf16])
-    func halfPrecisionRecognisesTheSame(_ mode: ModelPrecision.Mode) async throws {
+    @Test(arguments: [ModelPrecision.Mode.fp16, .bf16, .int8])
+    func lowerPrecisionRecognisesTheSame(_ mode: ModelPrecision.Mode) async throws {
         let recordings = (0..<4).map { Recording(samples: TinyModel.samples(9_000 + 2_000 * $0, seed: UInt64($0))) }
         let exact = try await TinyModel.recognizer().logProbabilities(recordings).map { try $0.get() }
         let half = try TinyModel.recognizer(precision: ModelPrecision(mode))

@@ -66,6 +66,53 @@ void ck_signal_convolution_backward(
     const float *signal, const float *weight, const float *shift, const float *gradient, double *sums,
     double *products, float *scratch, int64_t rows, int64_t channels, int64_t kernel, int64_t stride, int threads);
 
+/// How many floats ck_pack writes.
+int64_t ck_packed_count(int64_t columns, int64_t depth);
+/// Brings a weight [columns, depth] into the order in which ck_matrix_product reads it.
+void ck_pack(const float *weight, int64_t columns, int64_t depth, float *packed, int threads);
+/// output[r, c] = f(bias[c] + Σₖ input[r · stride + k] · weight[c, k]) with f the identity, or ck_gelu where `gelu` is set.
+///
+/// Rows may overlap, as the windows of a convolution do; `bias` may be NULL. A row's results do not depend on the others.
+/// Of several `groups`, each has its own input, `group_stride` after the one before, its own packed weight and its own
+/// `columns` of the output.
+void ck_matrix_product(
+    const float *input, int64_t stride, int64_t groups, int64_t group_stride, const float *packed, const float *bias,
+    int gelu, float *output, int64_t output_stride, int64_t rows, int64_t depth, int64_t columns, int threads);
+
+/// A weight of bytes: weight[c, k] ≈ scales[c] · values, packed; `sums` adds up each column's values.
+typedef struct ck_byte_weight {
+    const int8_t *values;
+    const float *scales;
+    const int32_t *sums;
+} ck_byte_weight;
+/// Rows of bytes: input[r, k] ≈ scales[r] · (values[r · stride + k] − zeros[r]).
+typedef struct ck_byte_rows {
+    const uint8_t *values;
+    const float *scales;
+    const int32_t *zeros;
+    int64_t stride;
+} ck_byte_rows;
+
+/// Whether the processor has an instruction that multiplies bytes and adds them up (AVX-512 VNNI).
+int ck_has_byte_products(void);
+/// How many bytes ck_quantize_weight writes.
+int64_t ck_byte_weight_count(int64_t columns, int64_t depth);
+/// The bytes of a row that ck_quantize_rows writes.
+int64_t ck_byte_stride(int64_t depth);
+/// Rounds each of a weight's columns [columns, depth] to whole multiples, from −127 to 127, of its own scale.
+void ck_quantize_weight(
+    const float *weight, int64_t columns, int64_t depth, int8_t *values, float *scales, int32_t *sums, int threads);
+/// Rounds each row to one of 256 equal steps between its least and its largest number (and zero).
+void ck_quantize_rows(
+    const float *input, int64_t stride, int64_t rows, int64_t depth, uint8_t *values, float *scales, int32_t *zeros,
+    int threads);
+/// ck_matrix_product of what the bytes stand for, summed up exactly.
+///
+/// `portable` keeps to plain C, whose results are the same bit for bit.
+void ck_byte_product(
+    const ck_byte_rows *input, const ck_byte_weight *weight, const float *bias, int gelu, float *output,
+    int64_t output_stride, int64_t rows, int64_t columns, int portable, int threads);
+
 #ifdef __cplusplus
 }
 #endif

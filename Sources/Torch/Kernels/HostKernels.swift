@@ -4,17 +4,26 @@ import CLibTorch
 // Elementwise parts that LibTorch runs on one thread or in several passes over memory, in kernels of our own. They
 // take contiguous FP32 in host memory; anything else goes through LibTorch's operators, which define the results.
 
-/// Calls `body` with the addresses of tensors for which ``Tensor/fitsHostKernels`` holds.
-private func withFloats(_ tensors: Tensor..., body: ([UnsafeMutablePointer<Float>]) -> Void) throws {
+/// Calls `body` with the addresses of the elements of contiguous tensors in host memory.
+func withAddresses(_ tensors: Tensor..., body: ([UnsafeMutableRawPointer]) throws -> Void) throws {
+    try withAddresses(tensors, body)
+}
+
+private func withAddresses(_ tensors: [Tensor], _ body: ([UnsafeMutableRawPointer]) throws -> Void) throws {
     try withExtendedLifetime(tensors) {
-        body(
+        try body(
             try tensors.map { tensor in
                 var address: UnsafeMutableRawPointer?
                 try TorchError.check(ct_tensor_data(tensor.handle, &address))
                 guard let address else { throw TorchError.runtime("\(tensor) has no elements in host memory") }
-                return address.assumingMemoryBound(to: Float.self)
+                return address
             })
     }
+}
+
+/// Calls `body` with the addresses of tensors for which ``Tensor/fitsHostKernels`` holds.
+func withFloats(_ tensors: Tensor..., body: ([UnsafeMutablePointer<Float>]) throws -> Void) throws {
+    try withAddresses(tensors) { try body($0.map { $0.assumingMemoryBound(to: Float.self) }) }
 }
 
 /// One dropout: which elements it drops, as a pure function of a seed.

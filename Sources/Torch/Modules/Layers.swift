@@ -4,6 +4,7 @@ public final class Linear: Module {
     @Parameter("weight") public var weight: Tensor
     /// [outputs].
     @Parameter("bias") public var bias: Tensor?
+    private var packed: PackedWeight?
 
     /// How a linear layer's weight starts.
     public enum Start: Sendable {
@@ -45,10 +46,19 @@ public final class Linear: Module {
         }
     }
 
-    /// From [..., inputs] to [..., outputs].
-    public func callAsFunction(_ input: Tensor) throws -> Tensor {
-        try input.linear(weight, bias: bias)
+    /// From [..., inputs] to [..., outputs], with GELU where it is asked for.
+    public func callAsFunction(_ input: Tensor, gelu: Bool = false) throws -> Tensor {
+        if let packed { return try packed(input, bias: bias, gelu: gelu) }
+        let output = try input.linear(weight, bias: bias)
+        return gelu ? try output.gelu() : output
     }
+
+    /// Packs the weight as it is now, for inference on the CPU: changes to it have no effect from here on, and no gradient
+    /// is recorded.
+    ///
+    /// - Parameter format: The numbers to multiply.
+    /// - Throws: `TorchError.shape` for a weight that is not FP32 in host memory.
+    public func pack(_ format: PackedWeight.Format) throws { packed = try PackedWeight(weight, format) }
 }
 
 /// Zero mean and unit variance of each row, scaled and shifted.

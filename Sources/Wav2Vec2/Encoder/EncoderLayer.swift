@@ -17,10 +17,12 @@ final class FeedForward: Module {
     }
 
     func callAsFunction(_ input: Tensor, _ mode: Mode) throws -> Tensor {
-        let hidden = try expand(input)
+        // Where nothing drops, GELU is part of the product.
+        let finishes = activation == .gelu && !mode.isTraining
+        let hidden = try expand(input, gelu: finishes)
         let activated =
             switch activation {
-            case .gelu: try hidden.geluDropout(dropout, mode)
+            case .gelu: finishes ? hidden : try hidden.geluDropout(dropout, mode)
             case .geluAccurate, .geluFast: try hidden.geluApproximated().dropout(dropout, mode)
             case .relu: try hidden.relu().dropout(dropout, mode)
             case .reluSquared: try hidden.relu().squared().dropout(dropout, mode)
@@ -29,6 +31,11 @@ final class FeedForward: Module {
             case .linear: try hidden.dropout(dropout, mode)
             }
         return try contract(activated)
+    }
+
+    func pack(_ format: PackedWeight.Format) throws {
+        try expand.pack(format)
+        try contract.pack(format)
     }
 }
 
@@ -59,6 +66,11 @@ final class EncoderLayer: Module {
         }
         let hidden = try attentionNorm(input, adding: attend(input, layout, mode), dropout: dropout, mode)
         return try finalNorm(hidden, adding: transform(hidden, mode), dropout: dropout, mode)
+    }
+
+    func pack(_ format: PackedWeight.Format) throws {
+        try attention.pack(format)
+        try feedForward.pack(format)
     }
 
     private func attend(_ input: Tensor, _ layout: RaggedLayout, _ mode: Mode) throws -> Tensor {

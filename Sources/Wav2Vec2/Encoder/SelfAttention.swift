@@ -21,6 +21,11 @@ final class SelfAttention: Module {
         output = try Linear(channels, channels, start: .normal(0.02), initializer: initializer)
     }
 
+    func pack(_ format: PackedWeight.Format) throws {
+        try projection.pack(format)
+        try output.pack(format)
+    }
+
     /// From [frames, channels] to the same shape.
     func callAsFunction(_ input: Tensor, _ layout: RaggedLayout, _ mode: Mode) throws -> Tensor {
         let fused = try projection(input)

@@ -7,6 +7,7 @@ final class ExtractorBlock: Module {
     @Child("2") var groupNorm: RaggedGroupNorm?
     @Child("2.1") var layerNorm: LayerNorm?
     private let stride: Int
+    private var packed: PackedWeight?
 
     init(
         inputs: Int, layer: ConvolutionLayers.Layer, bias: Bool, groupNorm: Bool, layerNorm: Bool,
@@ -28,10 +29,33 @@ final class ExtractorBlock: Module {
                 input, weight, gain: groupNorm.weight, bias: groupNorm.bias, stride: stride, layout, valid: valid,
                 epsilon: groupNorm.epsilon)
         }
-        var hidden = try stridedConvolution(input, weight, bias, stride: stride)
+        if groupNorm == nil, layerNorm == nil, let packed { return try convolved(input, packed, gelu: true) }
+        var hidden =
+            try packed.map { try convolved(input, $0, gelu: false) }
+            ?? stridedConvolution(input, weight, bias, stride: stride)
         if let groupNorm { hidden = try groupNorm(hidden, layout, valid: valid) }
         if let layerNorm { hidden = try layerNorm(hidden) }
         return try hidden.gelu()
+    }
+
+    /// Packs the weight for inference; a layer on one channel has a kernel of its own.
+    func pack(_ format: PackedWeight.Format) throws {
+        guard weight.size(1) > 1 else { return }
+        // A window's elements lie tap by tap.
+        packed = try PackedWeight(weight.permuted(0, 2, 1).reshaped(weight.size(0), -1), format)
+    }
+
+    /// The convolution as one product with overlapping rows.
+    private func convolved(_ input: Tensor, _ packed: PackedWeight, gelu: Bool) throws -> Tensor {
+        let (rows, channels, kernel) = (input.size(0) / stride, input.size(1), weight.size(2))
+        let whole = min(rows, input.size(0) < kernel ? 0 : (input.size(0) - kernel) / stride + 1)
+        let output = try Tensor.empty([rows, weight.size(0)])
+        try packed.multiply(
+            windowsOf: input.contiguous(), step: stride * channels, bias: bias, gelu: gelu,
+            into: output.rows(0..<whole))
+        // What would leave the signal is no valid frame of any utterance.
+        try output.rows(whole..<rows).zeroInPlace()
+        return output
     }
 }
 

@@ -15,11 +15,13 @@ public struct ModelPrecision: Sendable, Equatable {
         case fp16
         /// Half precision of 8 exponent and 7 mantissa bits.
         case bf16
+        /// Products of bytes with exact sums, everything else FP32: for using a model on a CPU.
+        case int8
 
         /// The type of weights and activations.
         public var dtype: DType {
             switch self {
-            case .fp32, .tf32: .float32
+            case .fp32, .tf32, .int8: .float32
             case .fp16: .float16
             case .bf16: .bfloat16
             }
@@ -68,18 +70,29 @@ public struct ModelPrecision: Sendable, Equatable {
 public protocol PrecisionSelectable: Module {
     /// Chooses where the model computes in which format; its parameters are converted by the caller.
     func setPrecision(_ precision: ModelPrecision)
+
+    /// Packs the weights of an FP32 model in host memory for inference: changes to them have no effect from then on.
+    ///
+    /// - Parameter format: The numbers that the large products multiply.
+    /// - Throws: `TorchError.shape` for weights of another kind.
+    func pack(_ format: PackedWeight.Format) throws
 }
 
 extension PrecisionSelectable {
-    /// Converts a model for inference.
+    /// Converts a model for inference; afterwards it can be trained no more.
     ///
     /// - Parameters:
     ///   - precision: The formats.
     ///   - device: Where the model lies.
-    /// - Throws: `TorchError.operation` if LibTorch cannot make the tensors.
+    /// - Throws: ``ConfigurationError`` for int8 elsewhere than on the CPU; `TorchError.operation` if LibTorch cannot make
+    ///   the tensors.
     public func convert(to precision: ModelPrecision, on device: Device) throws {
+        guard precision.mode != .int8 || device == .cpu else {
+            throw ConfigurationError("int8 is a precision of the CPU; on \(device) choose fp16 or bf16")
+        }
         precision.prepare(device)
         setPrecision(precision)
+        if !precision.mode.isHalf, device == .cpu { try pack(precision.mode == .int8 ? .int8 : .float32) }
         guard precision.mode.isHalf else { return }
         for parameter in parameters() where !precision.keepsExact(parameter.name) {
             parameter.tensor = try parameter.tensor.detached().to(dtype: precision.mode.dtype)
@@ -103,15 +116,36 @@ extension Wav2Vec2Model: PrecisionSelectable {
     }
 }
 
+extension Wav2Vec2Model {
+    /// Packs the convolutions and the encoder for inference; the positional convolution stays FP32.
+    public func pack(_ format: PackedWeight.Format) throws {
+        for block in featureExtractor.blocks { try block.pack(format) }
+        try projection?.pack(format)
+        try encoder.positions.pack()
+        for layer in encoder.allLayers { try layer.pack(format) }
+        try encoder.hourglass?.downsample.linear?.pack(format)
+        try encoder.hourglass?.upsample.linear?.pack(format)
+    }
+}
+
 extension PretrainingModel: PrecisionSelectable {
     /// Chooses where the model computes in which format; its parameters are converted by the caller.
     public func setPrecision(_ precision: ModelPrecision) {
         model.setPrecision(precision)
         cosineInFP32 = precision.fp32CosineSim
     }
+
+    /// Packs the model that predicts; what only the objective uses stays as it is.
+    public func pack(_ format: PackedWeight.Format) throws { try model.pack(format) }
 }
 
 extension CTCModel: PrecisionSelectable {
     /// Chooses where the model computes in which format; its parameters are converted by the caller.
     public func setPrecision(_ precision: ModelPrecision) { model.setPrecision(precision) }
+
+    /// Packs the model; the few labels' weights stay FP32.
+    public func pack(_ format: PackedWeight.Format) throws {
+        try model.pack(format)
+        try projection.pack(.float32)
+    }
 }

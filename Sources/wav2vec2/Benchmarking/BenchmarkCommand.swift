@@ -76,6 +76,8 @@ struct InferenceBenchmarkCommand: ParsableCommand {
     @Option(help: "A fine-tuned model in place of a BASE model with random weights.", completion: .file())
     var checkpoint: String?
 
+    @OptionGroup var precision: PrecisionOptions
+
     @Flag(help: "Let each of --utterances go through the model by itself.")
     var oneByOne = false
 
@@ -97,6 +99,7 @@ struct InferenceBenchmarkCommand: ParsableCommand {
         let saved = try checkpoint.map { try Checkpoint.read(fileURL($0)) }
         let model = try saved?.ctcModel() ?? InferenceBenchmark.model(shape.configuration, device: compute.device)
         if saved != nil { try move(model, to: compute.device) }
+        try model.convert(to: ModelPrecision(precision.precision), on: compute.device)
         if let manifest = latency.manifest {
             let report = try latency.measure(
                 model, normalizes: saved?.description.normalize ?? false, Manifest.read(fileURL(manifest)),
@@ -104,7 +107,9 @@ struct InferenceBenchmarkCommand: ParsableCommand {
             return Console.output(shape.json ? try jsonLine(report) : report.text)
         }
         let audio = try BenchmarkAudio(noise: shape.utterances.samples, compute.device)
-        try shape.report(.inference, InferenceBenchmark(model, audio: audio, oneByOne: oneByOne), profile)
+        try shape.report(
+            .inference, InferenceBenchmark(model, audio: audio, oneByOne: oneByOne), profile,
+            precision: precision.precision)
     }
 }
 
@@ -164,11 +169,12 @@ extension BenchmarkShapeOptions {
     ///   - task: What is timed.
     ///   - benchmark: A model at work.
     ///   - profile: Whether a profile is wanted.
+    ///   - precision: In which numbers the model computes.
     ///   - waited: How long steps have waited for batches so far, in seconds.
     /// - Throws: What the steps throw.
     func report(
         _ task: BenchmarkedTask, _ benchmark: some BenchmarkTask, _ profile: ProfileOptions,
-        waited: () -> Double = { 0 }
+        precision: ModelPrecision.Mode = .fp32, waited: () -> Double = { 0 }
     ) throws {
         var peak = try compute.device.matrixProductSpeed()
         _ = try benchmark.step(0)
@@ -189,7 +195,7 @@ extension BenchmarkShapeOptions {
         // Measured before and after: a machine that others use too is not always equally fast.
         peak = max(peak, try compute.device.matrixProductSpeed())
         let report = BenchmarkReport(
-            task, self, times: times, counts: counts, peak: peak, waiting: waiting,
+            task, self, precision: precision, times: times, counts: counts, peak: peak, waiting: waiting,
             profile: try profile.report(of: profiles, task))
         Console.output(json ? try jsonLine(report) : report.text)
     }
@@ -211,8 +217,6 @@ struct TrainingBenchmarkOptions: ParsableArguments {
         _ make: (ModelConfiguration, BenchmarkAudio, Device) throws -> some BenchmarkTask
     ) throws {
         try shape.compute.apply()
-        // As the commands that train do.
-        LibTorch.reuseHostMemory()
         let (device, samples) = (shape.compute.device, shape.utterances.samples)
         let audio =
             try manifest.map {
@@ -240,7 +244,7 @@ private struct BenchmarkReport: Encodable {
     var maskedFramesPerS: Nullable<Double>
     var threads: Int
     var device: String
-    var precision = "fp32"
+    var precision: String
     var hourglass: String
     var repetitions: Int
     var operations: Double
@@ -249,8 +253,8 @@ private struct BenchmarkReport: Encodable {
     var profile: ProfileReport?
 
     init(
-        _ task: BenchmarkedTask, _ command: BenchmarkShapeOptions, times: [Double], counts: [StepCounts], peak: Double,
-        waiting: Double, profile: ProfileReport?
+        _ task: BenchmarkedTask, _ command: BenchmarkShapeOptions, precision: ModelPrecision.Mode, times: [Double],
+        counts: [StepCounts], peak: Double, waiting: Double, profile: ProfileReport?
     ) {
         let median = median(times)
         // Steps on recordings are not all alike.
@@ -272,6 +276,7 @@ private struct BenchmarkReport: Encodable {
         maskedFramesPerS = Nullable(masks ? mean { Double($0.maskedFrames ?? 0) } / median : nil)
         threads = LibTorch.threads
         device = command.compute.device.description
+        self.precision = precision.rawValue
         hourglass = command.hourglass
         repetitions = times.count
         dataWaitShare = waiting / times.reduce(0, +)

@@ -239,6 +239,12 @@ struct GoldenTests {
         try expect(total, reference["out.loss"], "out.loss")
         try total.backward()
         try expectGradients(model, reference, tolerance: 5e-5)
+        try withoutGradient {
+            try model.pack(.float32)
+            let (logits, _) = try model(samples, lengths: lengths, mask: mask, pass)
+            try expectStages(stages, reference, layout, factor: description.model.hourglass?.factor ?? 1)
+            try expect(logits, byUtterance(#require(reference["out.logits"])), "out.logits of packed weights")
+        }
     }
 
     private func targets(_ reference: [String: Tensor]) throws -> [[Int]] {
@@ -259,7 +265,7 @@ struct GoldenTests {
         let model = try CTCModel(description.model, labels: labelCount, initializer: .empty)
         try model.load(state)
         let (samples, lengths) = try golden.input()
-        try withoutGradient {
+        func check() throws {
             let (logits, layout) = try model(samples, lengths: lengths)
             if golden.ragged == "equal" {
                 let expected = try #require(reference["out.logits"]).transposed(0, 1)
@@ -272,6 +278,11 @@ struct GoldenTests {
                 try expect(own, alone, "out.alone.\(utterance).logits")
                 try expect(logits.rows(layout.rows(utterance)), alone, "out.alone.\(utterance).logits in the batch")
             }
+        }
+        try withoutGradient {
+            try check()
+            try model.pack(.float32)
+            try check()
         }
     }
 }

@@ -1,0 +1,387 @@
+// Products of activations with weights that were packed before: FP32, and bytes with 32-bit sums.
+//
+// A BLAS packs its weights again in every call, refuses rows that overlap (the windows of a convolution), and leaves bias
+// and nonlinearity to further passes over memory. Here a panel of PANEL outputs lies input by input, the sums of a block
+// of rows stay in the first-level cache, and whatever follows the product is done there.
+#include <string.h>
+
+#include "CKernels.h"
+#include "Elementwise.h"
+#include "Parallel.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+/// PANEL: outputs of a packed panel. BLOCK: rows whose sums are held. DEPTH: inputs of a panel that stay in the
+/// second-level cache while the block's rows pass.
+enum { PANEL = 48, BLOCK = 96, DEPTH = 1536 };
+
+#define CK_NAME sums_of_any
+#define CK_TARGET
+#define CK_WIDTH 4
+#define CK_VECTORS 2
+#define CK_ROWS 4
+#include "MatrixTile.h"
+
+#if defined(__x86_64__)
+#define CK_NAME sums_of_avx2
+#define CK_TARGET __attribute__((target("avx2,fma")))
+#define CK_WIDTH 8
+#define CK_VECTORS 3
+#define CK_ROWS 4
+#include "MatrixTile.h"
+
+#define CK_NAME sums_of_avx512
+#define CK_TARGET __attribute__((target("avx512f")))
+#define CK_WIDTH 16
+#define CK_VECTORS 3
+#define CK_ROWS 8
+#include "MatrixTile.h"
+#endif
+
+typedef void (*float_sums)(
+    const float *input, int64_t stride, const float *panel, int64_t depth, float *sums, int64_t rows, int64_t columns);
+
+static float_sums best_float_sums(void) {
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx512f")) return sums_of_avx512;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return sums_of_avx2;
+#endif
+    return sums_of_any;
+}
+
+// MARK: Bytes
+
+/// Inputs whose bytes are multiplied together: four make a 32-bit sum.
+enum { GROUP = 4 };
+
+typedef void (*byte_sums)(
+    const uint8_t *input, int64_t stride, const int8_t *panel, int64_t groups, int32_t *sums, int64_t rows);
+
+/// One row's sums; exact whatever the order, so that all paths agree bit for bit.
+CK_EVERY_CPU void ck_byte_sums_of_row(const uint8_t *input, const int8_t *panel, int64_t groups, int32_t *sums) {
+    for (int64_t k = 0; k < groups; k++) {
+        const int8_t *weight = panel + k * PANEL * GROUP;
+        const int32_t a = input[k * GROUP], b = input[k * GROUP + 1], c = input[k * GROUP + 2],
+                      d = input[k * GROUP + 3];
+        for (int i = 0; i < PANEL; i++)
+            sums[i] += a * weight[i * GROUP] + b * weight[i * GROUP + 1] + c * weight[i * GROUP + 2] +
+                       d * weight[i * GROUP + 3];
+    }
+}
+
+static void byte_sums_of_any(
+    const uint8_t *input, int64_t stride, const int8_t *panel, int64_t groups, int32_t *sums, int64_t rows) {
+    for (int64_t row = 0; row < rows; row++)
+        ck_byte_sums_of_row(input + row * stride, panel, groups, sums + row * PANEL);
+}
+
+#if defined(__x86_64__)
+#define CK_VNNI __attribute__((target("avx512f,avx512vnni")))
+
+CK_INLINE CK_VNNI void byte_tile(
+    const uint8_t *input, int64_t stride, const int8_t *panel, int64_t groups, int32_t *sums, const int rows) {
+    enum { VECTORS = 3, ROWS = 8 };
+    __m512i total[ROWS][VECTORS];
+#pragma clang loop unroll(full)
+    for (int r = 0; r < rows; r++)
+#pragma clang loop unroll(full)
+        for (int v = 0; v < VECTORS; v++) total[r][v] = _mm512_loadu_si512(sums + r * PANEL + v * 16);
+    for (int64_t k = 0; k < groups; k++) {
+        __m512i weight[VECTORS];
+#pragma clang loop unroll(full)
+        for (int v = 0; v < VECTORS; v++) weight[v] = _mm512_loadu_si512(panel + k * PANEL * GROUP + v * 64);
+#pragma clang loop unroll(full)
+        for (int r = 0; r < rows; r++) {
+            int32_t four;
+            memcpy(&four, input + r * stride + k * GROUP, GROUP);
+            const __m512i x = _mm512_set1_epi32(four);
+#pragma clang loop unroll(full)
+            for (int v = 0; v < VECTORS; v++) total[r][v] = _mm512_dpbusd_epi32(total[r][v], x, weight[v]);
+        }
+    }
+#pragma clang loop unroll(full)
+    for (int r = 0; r < rows; r++)
+#pragma clang loop unroll(full)
+        for (int v = 0; v < VECTORS; v++) _mm512_storeu_si512(sums + r * PANEL + v * 16, total[r][v]);
+}
+
+static CK_VNNI void byte_sums_of_vnni(
+    const uint8_t *input, int64_t stride, const int8_t *panel, int64_t groups, int32_t *sums, int64_t rows) {
+    int64_t row = 0;
+    for (; row + 8 <= rows; row += 8) byte_tile(input + row * stride, stride, panel, groups, sums + row * PANEL, 8);
+    for (; row < rows; row++) byte_tile(input + row * stride, stride, panel, groups, sums + row * PANEL, 1);
+}
+#endif
+
+int ck_has_byte_products(void) {
+#if defined(__x86_64__)
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vnni");
+#else
+    return 0;
+#endif
+}
+
+static byte_sums best_byte_sums(int portable) {
+#if defined(__x86_64__)
+    if (!portable && ck_has_byte_products()) return byte_sums_of_vnni;
+#endif
+    (void)portable;
+    return byte_sums_of_any;
+}
+
+// MARK: Sharing the work
+
+struct product {
+    const float *input;
+    const ck_byte_rows *bytes;
+    const float *weight;
+    const ck_byte_weight *byte_weight;
+    int64_t stride, rows, depth, columns;
+    const float *bias;
+    float *output;
+    int64_t output_stride;
+    int gelu;
+    float_sums float_sums;
+    byte_sums byte_sums;
+    int64_t groups, group_stride, blocks, panels;
+    int by_blocks;
+};
+
+/// What follows a block's sums: bias and nonlinearity. Functions of one element: a result depends on its row alone.
+CK_EVERY_CPU void ck_finish(
+    const struct product *p, float *restrict sums, int64_t row, int64_t rows, int64_t column, int64_t columns) {
+    // Loops of constant length over whole panels, beyond the last column too.
+    if (p->bias != NULL) {
+        float bias[PANEL] = {0};
+        memcpy(bias, p->bias + column, (size_t)columns * sizeof(float));
+        for (int64_t r = 0; r < rows; r++)
+            for (int i = 0; i < PANEL; i++) sums[r * PANEL + i] += bias[i];
+    }
+    if (p->gelu) for (int64_t i = 0; i < rows * PANEL; i++) sums[i] = gelu(sums[i]);
+    float *output = p->output + row * p->output_stride + column;
+    for (int64_t r = 0; r < rows; r++) {
+        if (columns == PANEL) memcpy(output + r * p->output_stride, sums + r * PANEL, PANEL * sizeof(float));
+        else memcpy(output + r * p->output_stride, sums + r * PANEL, (size_t)columns * sizeof(float));
+    }
+}
+
+/// The numbers that a block's sums of bytes stand for.
+CK_EVERY_CPU void ck_dequantize(
+    const struct product *p, const int32_t *restrict sums, float *restrict numbers, int64_t row, int64_t rows,
+    int64_t column, int64_t columns) {
+    float scales[PANEL] = {0};
+    int32_t offsets[PANEL] = {0};
+    memcpy(scales, p->byte_weight->scales + column, (size_t)columns * sizeof(float));
+    memcpy(offsets, p->byte_weight->sums + column, (size_t)columns * sizeof(int32_t));
+    for (int64_t r = 0; r < rows; r++) {
+        const float scale = p->bytes->scales[row + r];
+        const int32_t zero = p->bytes->zeros[row + r];
+        for (int i = 0; i < PANEL; i++)
+            numbers[r * PANEL + i] = (float)(sums[r * PANEL + i] - zero * offsets[i]) * (scale * scales[i]);
+    }
+}
+
+static void multiply(const void *data, int64_t begin, int64_t end) {
+    const struct product *p = data;
+    for (int64_t unit = begin; unit < end; unit++) {
+        // The larger operand is walked once, the smaller one again and again.
+        const int64_t panels = p->groups * p->panels;
+        const int64_t block = p->by_blocks ? unit / panels : unit % p->blocks;
+        const int64_t panel = p->by_blocks ? unit % panels : unit / p->blocks;
+        const int64_t group = panel / p->panels, inner = panel % p->panels * PANEL;
+        const int64_t row = block * BLOCK, column = group * p->columns + inner;
+        const int64_t rows = p->rows - row < BLOCK ? p->rows - row : BLOCK;
+        const int64_t columns = p->columns - inner < PANEL ? p->columns - inner : PANEL;
+        float sums[BLOCK * PANEL] __attribute__((aligned(64)));
+        if (p->bytes != NULL) {
+            int32_t whole[BLOCK * PANEL] __attribute__((aligned(64)));
+            memset(whole, 0, (size_t)(rows * PANEL) * sizeof(int32_t));
+            const int64_t groups = p->bytes->stride / GROUP;
+            p->byte_sums(
+                p->bytes->values + row * p->bytes->stride, p->bytes->stride,
+                p->byte_weight->values + panel * PANEL * groups * GROUP, groups, whole, rows);
+            ck_dequantize(p, whole, sums, row, rows, column, columns);
+        } else {
+            memset(sums, 0, (size_t)(rows * PANEL) * sizeof(float));
+            for (int64_t k = 0; k < p->depth; k += DEPTH) {
+                const int64_t depth = p->depth - k < DEPTH ? p->depth - k : DEPTH;
+                p->float_sums(
+                    p->input + group * p->group_stride + row * p->stride + k, p->stride,
+                    p->weight + (panel * p->depth + k) * PANEL, depth, sums, rows, columns);
+            }
+        }
+        ck_finish(p, sums, row, rows, column, columns);
+    }
+}
+
+static void run(struct product *p, int64_t input_size, int64_t weight_size, int threads) {
+    p->blocks = (p->rows + BLOCK - 1) / BLOCK;
+    p->panels = (p->columns + PANEL - 1) / PANEL;
+    p->by_blocks = input_size > weight_size;
+    ck_parallel(p->blocks * p->groups * p->panels, 1, threads, multiply, p);
+}
+
+// MARK: FP32
+
+int64_t ck_packed_count(int64_t columns, int64_t depth) { return (columns + PANEL - 1) / PANEL * PANEL * depth; }
+
+struct packing {
+    const float *weight;
+    float *packed;
+    int64_t columns, depth;
+};
+
+static void pack_panels(const void *data, int64_t begin, int64_t end) {
+    const struct packing *p = data;
+    for (int64_t panel = begin; panel < end; panel++) {
+        float *packed = p->packed + panel * PANEL * p->depth;
+        // A few inputs at a time, so that the lines written stay in the first-level cache.
+        for (int64_t first = 0; first < p->depth; first += 16) {
+            const int64_t last = first + 16 < p->depth ? first + 16 : p->depth;
+            for (int64_t i = 0; i < PANEL; i++) {
+                const int64_t column = panel * PANEL + i;
+                const float *weight = p->weight + column * p->depth;
+                for (int64_t k = first; k < last; k++) packed[k * PANEL + i] = column < p->columns ? weight[k] : 0;
+            }
+        }
+    }
+}
+
+void ck_pack(const float *weight, int64_t columns, int64_t depth, float *packed, int threads) {
+    const struct packing p = {weight, packed, columns, depth};
+    ck_parallel((columns + PANEL - 1) / PANEL, 1, threads, pack_panels, &p);
+}
+
+void ck_matrix_product(
+    const float *input, int64_t stride, int64_t groups, int64_t group_stride, const float *packed, const float *bias,
+    int gelu, float *output, int64_t output_stride, int64_t rows, int64_t depth, int64_t columns, int threads) {
+    struct product p = {
+        .input = input, .weight = packed, .stride = stride, .groups = groups, .group_stride = group_stride,
+        .rows = rows, .depth = depth, .columns = columns, .bias = bias, .output = output,
+        .output_stride = output_stride, .gelu = gelu, .float_sums = best_float_sums()};
+    run(&p, rows * stride, columns * depth, threads);
+}
+
+// MARK: INT8
+
+int64_t ck_byte_stride(int64_t depth) { return (depth + GROUP - 1) / GROUP * GROUP; }
+
+int64_t ck_byte_weight_count(int64_t columns, int64_t depth) {
+    return (columns + PANEL - 1) / PANEL * PANEL * ck_byte_stride(depth);
+}
+
+/// The nearest whole number of a value between 0 and 255, or of one between -127 and 127, in the lowest byte.
+CK_INLINE uint8_t nearest_byte(float value) {
+    const float shifted = value + 12582912.0f;
+    uint32_t bits;
+    memcpy(&bits, &shifted, 4);
+    return (uint8_t)bits;
+}
+
+struct quantization {
+    const float *weight;
+    int8_t *values;
+    float *scales;
+    int32_t *sums;
+    int64_t columns, depth;
+};
+
+CK_EVERY_CPU void ck_quantize_weight_panels(const void *data, int64_t begin, int64_t end) {
+    const struct quantization *q = data;
+    const int64_t depth = q->depth, stride = ck_byte_stride(depth);
+    for (int64_t panel = begin; panel < end; panel++) {
+        int8_t *values = q->values + panel * PANEL * stride;
+        memset(values, 0, (size_t)(PANEL * stride));
+        for (int64_t i = 0; i < PANEL && panel * PANEL + i < q->columns; i++) {
+            const int64_t column = panel * PANEL + i;
+            const float *weight = q->weight + column * depth;
+            float largest = 0;
+            for (int64_t k = 0; k < depth; k++) {
+                const float magnitude = __builtin_fabsf(weight[k]);
+                largest = magnitude > largest ? magnitude : largest;
+            }
+            const float factor = largest > 0 ? 127.0f / largest : 0;
+            int32_t sum = 0;
+            for (int64_t k = 0; k < depth; k++) {
+                const int8_t value = (int8_t)nearest_byte(weight[k] * factor);
+                values[(k / GROUP * PANEL + i) * GROUP + k % GROUP] = value;
+                sum += value;
+            }
+            q->scales[column] = largest / 127.0f;
+            q->sums[column] = sum;
+        }
+    }
+}
+
+void ck_quantize_weight(
+    const float *weight, int64_t columns, int64_t depth, int8_t *values, float *scales, int32_t *sums, int threads) {
+    const struct quantization q = {weight, values, scales, sums, columns, depth};
+    ck_parallel((columns + PANEL - 1) / PANEL, 1, threads, ck_quantize_weight_panels, &q);
+}
+
+struct row_quantization {
+    const float *input;
+    uint8_t *values;
+    float *scales;
+    int32_t *zeros;
+    int64_t stride, depth;
+};
+
+CK_EVERY_CPU void ck_quantize_row_range(const void *data, int64_t begin, int64_t end) {
+    enum { LANES = 64 };
+    const struct row_quantization *q = data;
+    const int64_t depth = q->depth, stride = ck_byte_stride(depth);
+    for (int64_t row = begin; row < end; row++) {
+        const float *restrict input = q->input + row * q->stride;
+        uint8_t *restrict values = q->values + row * stride;
+        // Zero always has a byte of its own.
+        float low[LANES] = {0}, high[LANES] = {0};
+        int64_t k = 0;
+        for (; k + LANES <= depth; k += LANES)
+            for (int i = 0; i < LANES; i++) {
+                const float x = input[k + i];
+                low[i] = x < low[i] ? x : low[i];
+                high[i] = x > high[i] ? x : high[i];
+            }
+        for (; k < depth; k++) {
+            low[0] = input[k] < low[0] ? input[k] : low[0];
+            high[0] = input[k] > high[0] ? input[k] : high[0];
+        }
+        for (int i = 1; i < LANES; i++) {
+            low[0] = low[i] < low[0] ? low[i] : low[0];
+            high[0] = high[i] > high[0] ? high[i] : high[0];
+        }
+        const float range = high[0] - low[0];
+        const float factor = range > 0 ? 255.0f / range : 0;
+        const uint8_t zero = nearest_byte(-low[0] * factor);
+        const float offset = zero;
+        for (k = 0; k < depth; k++) {
+            float x = input[k] * factor + offset;
+            x = x < 0 ? 0 : x;
+            x = x > 255 ? 255 : x;
+            values[k] = nearest_byte(x);
+        }
+        for (; k < stride; k++) values[k] = 0;
+        q->scales[row] = range / 255.0f;
+        q->zeros[row] = zero;
+    }
+}
+
+void ck_quantize_rows(
+    const float *input, int64_t stride, int64_t rows, int64_t depth, uint8_t *values, float *scales, int32_t *zeros,
+    int threads) {
+    const struct row_quantization q = {input, values, scales, zeros, stride, depth};
+    const int64_t grain = CK_GRAIN / depth;
+    ck_parallel(rows, grain > 1 ? grain : 1, threads, ck_quantize_row_range, &q);
+}
+
+void ck_byte_product(
+    const ck_byte_rows *input, const ck_byte_weight *weight, const float *bias, int gelu, float *output,
+    int64_t output_stride, int64_t rows, int64_t columns, int portable, int threads) {
+    struct product p = {
+        .bytes = input, .byte_weight = weight, .groups = 1, .rows = rows, .columns = columns, .bias = bias,
+        .output = output, .output_stride = output_stride, .gelu = gelu, .byte_sums = best_byte_sums(portable)};
+    run(&p, rows * input->stride, columns * input->stride, threads);
+}

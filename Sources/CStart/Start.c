@@ -1,0 +1,49 @@
+// Starts the program again with settings that libraries read while they are loaded, before any of our code could run.
+//
+// GOMP_SPINCOUNT: after each operator OpenMP's threads spin for milliseconds. On an idle machine that is harmless; where
+// another process wants the cores too, waiting threads take the time that working ones need, and training becomes
+// several times slower. A short spin costs nothing measurable on an idle machine.
+//
+// GLIBC_TUNABLES: the C library asks the system for large pages, without which the first use of a tensor's memory, and
+// walking through weights, costs a tenth of the time.
+//
+// What the user has set is left alone. It happens before the libraries are initialised, most of a start's time.
+#if defined(__linux__)
+#define _GNU_SOURCE
+#include "CStart.h"
+
+#include <string.h>
+#include <unistd.h>
+
+static int is_set(char **environment, const char *name) {
+    const size_t length = strlen(name);
+    for (; *environment != NULL; environment++)
+        if (strncmp(*environment, name, length) == 0 && (*environment)[length] == '=') return 1;
+    return 0;
+}
+
+/// Help, and a command without anything to work on, are not worth a second start.
+static int computes(int count, char **arguments) {
+    if (count < 3 || strcmp(arguments[1], "help") == 0) return 0;
+    for (int i = 1; i < count; i++)
+        if (strcmp(arguments[i], "--help") == 0 || strcmp(arguments[i], "-h") == 0) return 0;
+    return 1;
+}
+
+static void start_again(int count, char **arguments, char **environment) {
+    if (!computes(count, arguments) || is_set(environment, "GOMP_SPINCOUNT") || is_set(environment, "OMP_WAIT_POLICY"))
+        return;
+    size_t size = 0;
+    while (environment[size] != NULL) size++;
+    char *changed[size + 3];
+    memcpy(changed, environment, size * sizeof(char *));
+    changed[size++] = (char *)"GOMP_SPINCOUNT=10000";
+    if (!is_set(environment, "GLIBC_TUNABLES")) changed[size++] = (char *)"GLIBC_TUNABLES=glibc.malloc.hugetlb=1";
+    changed[size] = NULL;
+    execve("/proc/self/exe", arguments, changed);
+    // Without /proc the program goes on as it is: slower at worst.
+}
+
+__attribute__((section(".preinit_array"), used)) static void (*const before_libraries)(int, char **, char **) =
+    start_again;
+#endif

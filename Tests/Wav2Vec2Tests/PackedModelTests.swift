@@ -1,0 +1,74 @@
+import TestSupport
+import Testing
+import Torch
+
+@testable import Wav2Vec2
+
+/// Models packed for inference beside the same models as they train.
+@Suite struct PackedModelTests {
+    private static let lengths = [6_000, 400, 4_321, 4_321]
+
+    private enum Kind: CaseIterable {
+        case base
+        case large
+        case hourglass
+    }
+
+    private func model(_ kind: Kind) throws -> CTCModel {
+        var configuration = ModelConfiguration()
+        configuration.convFeatureLayers = try ConvolutionLayers(parsing: "[(40,10,5)]+[(40,3,2)]*4+[(40,2,2)]*2")
+        configuration.encoderEmbedDim = 52
+        configuration.encoderFfnEmbedDim = 100
+        configuration.encoderAttentionHeads = 2
+        configuration.encoderLayers = 2
+        (configuration.convPos, configuration.convPosGroups) = (16, 4)
+        switch kind {
+        case .base: break
+        case .large:
+            configuration.extractorMode = .layerNorm
+            (configuration.layerNormFirst, configuration.convBias) = (true, true)
+        case .hourglass:
+            configuration.hourglass = try HourglassLayout(parsing: "[1,(1,2),1]")
+            configuration.hourglassResample = .linear
+        }
+        return try CTCModel(configuration, labels: 9, initializer: .random(seed: 11))
+    }
+
+    private func logits(_ model: CTCModel, _ lengths: Range<Int> = 0..<lengths.count) throws -> Tensor {
+        let samples = try Tensor.normal([Self.lengths.reduce(0, +)], generator: Generator(seed: 12))
+        let places = RaggedLayout(Self.lengths)
+        let rows = places.offsets[lengths.lowerBound]..<places.offsets[lengths.upperBound]
+        return try withoutGradient { try model(samples.rows(rows), lengths: Array(Self.lengths[lengths])).logits }
+    }
+
+    @Test(arguments: Kind.allCases)
+    private func packedWeightsChangeNothing(_ kind: Kind) throws {
+        let model = try model(kind)
+        let expected = try logits(model)
+        try model.convert(to: ModelPrecision(.fp32), on: .cpu)
+        #expect(try relativeError(logits(model), expected) < 1e-5)
+    }
+
+    @Test(arguments: Kind.allCases)
+    private func bytesStayClose(_ kind: Kind) throws {
+        let model = try model(kind)
+        let expected = try logits(model)
+        try model.convert(to: ModelPrecision(.int8), on: .cpu)
+        let found = try logits(model)
+        let cosine = try (found * expected).sum().item() / (found.norm().item() * expected.norm().item())
+        #expect(cosine > 0.999 && cosine < 0.9999999, "\(cosine)")
+        let frames = try model.model.featureExtractor.layout(samples: Self.lengths)
+        for utterance in 0..<Self.lengths.count {
+            let alone = try logits(model, utterance..<utterance + 1)
+            #expect(try relativeError(found.rows(frames.rows(utterance)), alone) < 2e-3, "an utterance by itself")
+        }
+    }
+
+    @Test func bytesAreForTheCPU() throws {
+        let model = try model(.base)
+        let error = #expect(throws: ConfigurationError.self) {
+            try model.convert(to: ModelPrecision(.int8), on: .cuda(0))
+        }
+        #expect(error.map { "\($0)" } == "int8 is a precision of the CPU; on cuda:0 choose fp16 or bf16")
+    }
+}
