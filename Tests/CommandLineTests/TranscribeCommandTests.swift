@@ -152,7 +152,7 @@ import Testing
     @Test func wrongUsageIsTold() throws {
         for arguments in [
             [], ["-", "--list", "-"], ["--live", "a.wav"], ["--live", "--rate", "10"],
-            ["a.wav", "--overlap-seconds", "30"], ["a.wav", "--precision", "int8"],
+            ["a.wav", "--overlap-seconds", "30"], ["a.wav", "--precision", "fp4"],
         ] {
             let outcome = try run(["transcribe", "--checkpoint", "none"] + arguments)
             #expect(outcome.code == 64, "\(arguments): \(outcome.errors)")
