@@ -57,6 +57,7 @@ enum ATen {
     static let view = Operator("aten::view")
     static let viewDType = Operator("aten::view", "dtype")
     static let permute = Operator("aten::permute")
+    static let flip = Operator("aten::flip")
     static let transpose = Operator("aten::transpose", "int")
     static let unsqueeze = Operator("aten::unsqueeze")
     static let squeezeDim = Operator("aten::squeeze", "dim")
