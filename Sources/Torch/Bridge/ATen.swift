@@ -49,6 +49,7 @@ enum ATen {
     static let matmul = Operator("aten::matmul")
     static let addmm = Operator("aten::addmm")
     static let addmmInPlace = Operator("aten::addmm_")
+    static let baddbmmInPlace = Operator("aten::baddbmm_")
     static let linear = Operator("aten::linear")
     static let convolution = Operator("aten::convolution")
 

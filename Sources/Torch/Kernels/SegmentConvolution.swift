@@ -18,9 +18,8 @@ private struct SpacedSegments {
         (self.places, self.gap, rows, signalRows) = (places, gap, row, window + gap)
     }
 
-    /// The signals [groups, signal rows, width] of groups of `width` columns of [rows, groups · width].
-    ///
-    /// - Parameter lead: The rows of zeros before the first segment, `gap` or less.
+    /// The signals [groups, signal rows, width] of groups of `width` columns of [rows, groups · width], with `lead` rows of
+    /// zeros, `gap` or less, before the first segment.
     func signals(_ rows: Tensor, width: Int, lead: Int) throws -> Tensor {
         let groups = rows.size(1) / width
         let signals = try Tensor.zeros([groups, signalRows, width])
