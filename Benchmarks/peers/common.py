@@ -67,11 +67,12 @@ def status(field):
 
 
 def measure(found, shape, step, **facts):
-    """One step warms up; then each is timed. The peak of memory begins anew with every shape."""
+    """Two steps warm up, until memory has been taken; then each is timed. The peak of memory begins anew with every shape."""
     try:
         pathlib.Path("/proc/self/clear_refs").write_text("5")
     except OSError:
         pass  # Then the peak is that of the whole process so far.
+    step()
     step()
     times = []
     for _ in range(found.repetitions):

@@ -14,7 +14,7 @@ struct BenchmarkCommand: ParsableCommand {
         abstract: "Time a BASE model, its kernels and the loading of audio.",
         discussion: """
             A training step is everything an update does: drawing masks and negatives, forward and backward pass with \
-            the recipe's dropouts, clipping and Adam. One step warms up; then the median and the least of the \
+            the recipe's dropouts, clipping and Adam. Two steps warm up, until memory has been taken; then the median and the least of the \
             repetitions are given. The utilisation is the analytic number of operations over the time and over the \
             speed of a large matrix product in the same run. --profile sorts a step's time by stage.
 
@@ -177,7 +177,7 @@ extension BenchmarkShapeOptions {
         precision: ModelPrecision.Mode = .fp32, waited: () -> Double = { 0 }
     ) throws {
         var peak = try compute.device.matrixProductSpeed()
-        _ = try benchmark.step(0)
+        for _ in 0..<2 { _ = try benchmark.step(0) }
         var (times, counts, profiles): ([Double], [StepCounts], [Profile]) = ([], [], [])
         let waitedBefore = waited()
         for repetition in 1...repetitions {
