@@ -60,11 +60,37 @@ func asRanks<Result: Sendable>(
             try cluster.group.reduceScatter(Tensor([rank, rank + 1]), into: own).wait()
             let largest = try Tensor([rank])
             try cluster.group.allReduce(largest, .max).wait()
+            let summed = try Tensor([rank, 5])
+            try cluster.group.reduce(summed, to: 1).wait()
             try cluster.group.barrier()
-            return try [sent, all, own, largest].map { try $0.elements(Float.self) }
+            return try [sent, all, own, largest, cluster.rank == 1 ? summed : Tensor.zeros([2])].map {
+                try $0.elements(Float.self)
+            }
         }
         for (rank, result) in results.enumerated() {
-            #expect(try result.get() == [[1, 11], [0, 0, 1, 1], [rank == 0 ? 1 : 3], [1]])
+            #expect(
+                try result.get() == [
+                    [1, 11], [0, 0, 1, 1], [rank == 0 ? 1 : 3], [1], rank == 0 ? [0, 0] : [1, 10],
+                ])
+        }
+    }
+
+    @Test func partsOfATensorAreGatheredInPlace() async throws {
+        let results = try await asRanks(3) { cluster -> [[Float]] in
+            let own = 2 * cluster.rank..<2 * cluster.rank + 2
+            return try [true, false].map { atOnce in
+                let all = try Tensor.zeros([6])
+                try all.rows(own).copy(from: Tensor([Float(cluster.rank), 10]))
+                // As NCCL does it, and as it is done by Gloo.
+                let running =
+                    try atOnce
+                    ? [cluster.group.allGather(all.rows(own), into: all)] : cluster.group.allGatherInPlace(all)
+                for collective in running { try collective.wait() }
+                return try all.elements(Float.self)
+            }
+        }
+        for result in results {
+            for all in try result.get() { #expect(all == [0, 10, 1, 10, 2, 10]) }
         }
     }
 
@@ -205,6 +231,34 @@ func asRanks<Result: Sendable>(
             let reports = try result.get()
             #expect(reports.map(\.buckets) == [2, 3, 2] && reports.map(\.overlapped) == [0, 3, 2])
             #expect(reports.map(\.bytes) == [256, 384, 256])
+        }
+    }
+
+    @Test func gradientsOfAShardGoToItsProcessAlone() async throws {
+        let results = try await asRanks(2) { cluster -> ([Float], Double, [Float], [GradientReducer.Report]) in
+            let chain = try Chain.make()
+            let flat = try FlatParameters(chain.parameters(), shardedOver: cluster.group)
+            let reducer = try GradientReducer(flat, over: cluster.group, bucketBytes: 1)
+            var reports: [GradientReducer.Report] = []
+            for unused in [[], ["1"]] as [Set<String>] {
+                try flat.clearGradients()
+                reducer.begin(unused: unused)
+                try chain(Double(cluster.rank + 1), skippingSecond: !unused.isEmpty).backward()
+                reports.append(try reducer.finish())
+            }
+            let own = try flat.gradients.rows(flat.own).elements(Float.self)
+            let norm = try gradientNorm([flat])
+            try flat.gatherGradients()
+            return (own, norm, try flat.gradients.elements(Float.self), reports)
+        }
+        let all = [Float](repeating: 3, count: 32) + [Float](repeating: 0, count: 32) + [Float](repeating: 3, count: 32)
+        for (rank, result) in results.enumerated() {
+            let (own, norm, gathered, reports) = try result.get()
+            #expect(own == Array(all[rank * 48..<(rank + 1) * 48]) && gathered == all)
+            #expect(abs(norm - 24) < 1e-5)
+            // The second parameter lies in both shards, in a bucket each.
+            #expect(reports.map(\.buckets) == [4, 2] && reports.map(\.bytes) == [384, 256])
+            #expect(reports.map(\.overlapped) == [0, 2])
         }
     }
 

@@ -199,6 +199,8 @@ ct_error ct_process_group_nccl(
 void ct_process_group_release(ct_process_group group);
 /// Each collective starts at once and ends by ct_work_wait; its tensors stay alive until then.
 ct_error ct_all_reduce(ct_process_group group, ct_tensor tensor, ct_reduction reduction, ct_work *result);
+/// The sum comes to `root`; what the others' tensors hold afterwards is undefined.
+ct_error ct_reduce(ct_process_group group, ct_tensor tensor, int root, ct_work *result);
 ct_error ct_broadcast(ct_process_group group, ct_tensor tensor, int root, ct_work *result);
 /// `output` holds the ranks' `input`s one after the other.
 ct_error ct_all_gather(ct_process_group group, ct_tensor output, ct_tensor input, ct_work *result);
