@@ -281,6 +281,14 @@ func asRanks<Result: Sendable>(
         }
     }
 
+    @Test func aGroupOfGPUsThatCannotBeMadeIsToldInOneSentence() async throws {
+        let results = try await asRanks(1) { cluster in _ = try cluster.group(on: .cuda(99)) }
+        #expect { try results[0].get() } throws: {
+            "\($0)".contains("cannot exchange tensors of cuda:99 by NCCL (") && "\($0)".contains("Scripts/setup --cuda")
+                && "\($0)".contains("distributed.backend=gloo") && !"\($0)".contains("\n")
+        }
+    }
+
     @Test func nobodyAtTheMeetingPlace() throws {
         let layout = ProcessLayout(rank: 1, size: 2, localRank: 1, host: "127.0.0.1", port: 1)
         var options = Cluster.Options()
