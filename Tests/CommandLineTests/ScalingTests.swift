@@ -8,7 +8,7 @@ import Testing
             let picture = folder.appendingPathComponent("step.svg")
             let outcome = try run(
                 "benchmark", "scaling", "--processes", "2", "--utterances", "1x0.3", "--repetitions", "1", "--model",
-                "--network-bandwidth", "0.1", "--nodes", "2", "--trace", trace.path,
+                "--network-bandwidth", "0.1", "--nodes", "2", "--c10d-reducer", "--trace", trace.path,
                 "--timeline", picture.path, "--json")
             #expect(outcome.code == 0, "\(outcome.errors)")
             let object = try outcome.json()
@@ -17,12 +17,14 @@ import Testing
             let buckets = try #require(measured["buckets"] as? Int)
             // BASE has 95 million parameters; they are sent in pieces of 25 MB and more.
             #expect((360_000_000..<400_000_000).contains(bytes) && (8...15).contains(buckets))
-            for name in ["step_s", "summing_after_s", "summing_during_s", "backward_s", "update_s"] {
+            for name in ["step_s", "summing_after_s", "summing_during_s", "reducer_s", "backward_s", "update_s"] {
                 #expect((measured[name] as? Double ?? 0) > 0, "\(name)")
             }
             for name in ["hidden_share", "first_bucket_share"] {
                 #expect((0...1).contains(measured[name] as? Double ?? -1), "\(name)")
             }
+            let added = ["waiting_during_s", "waiting_reducer_s"].compactMap { measured[$0] as? Double }
+            #expect(added.count == 2 && measured["exchange_s"] == nil)
             #expect((measured["all_reduce"] as? [Any])?.count == 5)
             try expectModel(object)
             try expectTrace(trace, buckets: buckets)
@@ -30,6 +32,32 @@ import Testing
             // Four parts of each rank's step, its buckets, and four keys.
             #expect(drawn.components(separatedBy: "<rect class=\"bar").count - 1 == 2 * (4 + buckets) + 4)
         }
+    }
+
+    @Test func aShardedOptimizerExchangesParameters() throws {
+        let outcome = try run(
+            "benchmark", "scaling", "--processes", "2", "--utterances", "1x0.3", "--repetitions", "1", "--zero-sharding",
+            "--model", "--bandwidth", "1", "--latency", "1", "--json")
+        #expect(outcome.code == 0, "\(outcome.errors)")
+        let object = try outcome.json()
+        let measured = try #require((object["measurements"] as? [[String: Any]])?.first)
+        #expect(try #require(measured["exchange_s"] as? Double) > 0)
+        let model = try #require(object["model"] as? [String: Any])
+        #expect(model["zero_sharding"] as? Bool == true)
+        let optimizer = try #require(model["optimizer_s"] as? Double)
+        let microBatch = try #require(model["micro_batch_s"] as? Double)
+        let bytes = Double(try #require(model["bytes"] as? Int))
+        for point in try #require(object["predictions"] as? [[String: Any]]).prefix(4) {
+            let gpus = Double(try #require(point["gpus"] as? Int))
+            let waiting = try #require(point["waiting_s"] as? Double)
+            let update = try #require(point["update_s"] as? Double)
+            #expect(abs(update - (8 / gpus * microBatch + waiting + optimizer / gpus)) < 1e-9 * update)
+            // Nothing hides the second half of what is sent.
+            let sent = 2 * (gpus - 1) / gpus * bytes
+            #expect(abs((point["sent_bytes"] as? Double ?? -1) - sent) < 1 && waiting >= sent / 2 / 1e9)
+        }
+        let refused = try run("benchmark", "scaling", "--zero-sharding", "--c10d-reducer")
+        #expect(refused.code == 64 && refused.errors.contains("exclude each other"))
     }
 
     private func expectModel(_ object: [String: Any]) throws {

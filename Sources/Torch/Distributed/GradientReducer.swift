@@ -8,7 +8,7 @@ import Synchronization
 /// pass of rank 0.
 ///
 /// Where the optimizer's work is sharded, no bucket reaches over the border of two shards, and its sum goes to the one
-/// process that needs it: half of what an all-reduce sends.
+/// process that needs it, where that sends less than an all-reduce.
 public final class GradientReducer {
     /// How a reduction went, for benchmarks.
     public struct Report: Sendable, Equatable {

@@ -12,9 +12,8 @@ public final class ProcessGroup: @unchecked Sendable {
     public let size: Int
     /// The longest that a collective may take, in seconds.
     public let timeout: Double
-    /// Whether an all-gather works in the tensor that it fills, and needs no other of that size.
-    private let gathersInPlace: Bool
-    private let handle: ct_process_group
+    private let isNCCL: Bool
+    let handle: ct_process_group
     // The group goes on using the store that it was made with.
     private let store: Store
     private let collectives = Atomic<Int>(0)
@@ -62,7 +61,7 @@ public final class ProcessGroup: @unchecked Sendable {
         }
         guard let made else { throw TorchError.runtime("LibTorch made no process group") }
         handle = made
-        gathersInPlace = false
+        isNCCL = false
         self.store = store
         self.rank = rank
         self.size = size
@@ -88,7 +87,7 @@ public final class ProcessGroup: @unchecked Sendable {
         }
         guard let made else { throw TorchError.runtime("LibTorch made no process group") }
         handle = made
-        gathersInPlace = true
+        isNCCL = true
         self.store = store
         self.rank = rank
         self.size = size
@@ -110,8 +109,10 @@ public final class ProcessGroup: @unchecked Sendable {
 
     /// Starts to sum the processes' tensors into that of one of them.
     ///
-    /// Each process sends its summands once, where an all-reduce also sends the sums back. Reductions of several stretches
-    /// of a buffer, each to the process that needs it, are a reduce-scatter in which stretches may be of any size.
+    /// By NCCL each process sends its summands once, where an all-reduce also sends the sums back. Reductions of several
+    /// stretches of a buffer, each to the process that needs it, are a reduce-scatter in which stretches may be of any
+    /// size. By Gloo each process sends everything once, and its part of the sum besides: more than in an all-reduce
+    /// between two processes, which is taken there, and less between others.
     ///
     /// - Parameters:
     ///   - tensor: A contiguous tensor of the same shape in each process, changed in place: what it holds afterwards in
@@ -120,7 +121,8 @@ public final class ProcessGroup: @unchecked Sendable {
     /// - Returns: The collective under way.
     /// - Throws: `TorchError.communication` if the group refuses the tensor.
     public func reduce(_ tensor: Tensor, to root: Int) throws -> Collective {
-        try start([tensor]) { ct_reduce(handle, tensor.handle, Int32(root), &$0) }
+        guard isNCCL || size > 2 else { return try allReduce(tensor) }
+        return try start([tensor]) { ct_reduce(handle, tensor.handle, Int32(root), &$0) }
     }
 
     /// Starts to copy a tensor of one process into that of every other.
@@ -156,7 +158,7 @@ public final class ProcessGroup: @unchecked Sendable {
     public func allGatherInPlace(_ all: Tensor) throws -> [Collective] {
         let share = all.count / size
         func part(_ rank: Int) throws -> Tensor { try all.rows(rank * share..<(rank + 1) * share) }
-        guard !gathersInPlace else { return [try allGather(part(rank), into: all)] }
+        guard !isNCCL else { return [try allGather(part(rank), into: all)] }
         return try (0..<size).map { try broadcast(part($0), from: $0) }
     }
 
