@@ -47,7 +47,7 @@ void ct_allow_tf32(bool allowed) {
 
 bool ct_reuse_host_memory(void) {
 #ifdef __GLIBC__
-    return mallopt(M_MMAP_THRESHOLD, 1 << 30) == 1 && mallopt(M_TRIM_THRESHOLD, INT_MAX) == 1 &&
+    return mallopt(M_MMAP_THRESHOLD, INT_MAX) == 1 && mallopt(M_TRIM_THRESHOLD, -1) == 1 &&
         mallopt(M_TOP_PAD, 64 << 20) == 1;
 #else
     return false;

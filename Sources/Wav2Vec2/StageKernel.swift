@@ -99,17 +99,22 @@ private struct KernelMaker {
         }
         let first = stages.removeFirst()
         let others = stages
-        let middle = try withoutGradient { try first.block(signal, first.layout, valid: first.valid) }
-            .detached().requiringGradient()
+        func start() throws -> Tensor {
+            try first.block(.init(values: signal, lacksGELU: false), first.layout, valid: first.valid).finished()
+        }
+        let middle = try withoutGradient(start).detached().requiringGradient()
         return [
             product(
                 Stage.firstConvolution.name, count.firstLayer, backward: count.firstLayer,
-                first.block.parameters().map(\.tensor)
-            ) { try first.block(signal, first.layout, valid: first.valid) },
+                first.block.parameters().map(\.tensor), start),
             product(
                 Stage.convolutions.name, count.extractor - count.firstLayer,
                 [middle] + others.flatMap { $0.block.parameters().map(\.tensor) }
-            ) { try others.reduce(middle) { try $1.block($0, $1.layout, valid: $1.valid) } },
+            ) {
+                try others.reduce(ExtractorActivation(values: middle, lacksGELU: false)) {
+                    try $1.block($0, $1.layout, valid: $1.valid)
+                }.finished()
+            },
         ]
     }
 

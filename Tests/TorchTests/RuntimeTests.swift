@@ -37,13 +37,14 @@ import Torch
         #expect(try #require(dlsym(library, name)) != everyones)
     }
 
-    @Test func threads() {
-        let before = LibTorch.threads
-        defer { LibTorch.threads = before }
-        LibTorch.threads = 1
-        #expect(LibTorch.threads == 1)
-        LibTorch.threads = 2
-        #expect(LibTorch.threads == 2)
+    /// In a process of its own: sums of other tests depend on the number of threads.
+    @Test func threads() async {
+        await #expect(processExitsWith: .success) {
+            for count in [1, 2] {
+                LibTorch.threads = count
+                #expect(LibTorch.threads == count)
+            }
+        }
     }
 
     /// TF32 is about CUDA devices: products on the CPU stay what they are.

@@ -12,12 +12,14 @@ struct GradientTests {
         try Tensor.normal(shape, dtype: .float64, generator: Generator(seed: seed))
     }
 
-    @Test(arguments: [(10, 5, 1), (3, 2, 3), (2, 2, 3), (7, 2, 2), (2, 3, 2)])
-    func stridedConvolutions(_ kernel: Int, _ stride: Int, _ channels: Int) throws {
+    @Test(arguments: [(10, 5, 1, false), (3, 2, 3, true), (2, 2, 3, false), (7, 2, 2, true), (2, 3, 2, true)])
+    func stridedConvolutions(_ kernel: Int, _ stride: Int, _ channels: Int, ofGELU gelu: Bool) throws {
         let inputs = [
             try normal(8 * stride, channels, seed: 1), try normal(4, channels, kernel, seed: 2), try normal(4, seed: 3),
         ]
-        let errors = try gradientErrors(inputs) { try stridedConvolution($0[0], $0[1], $0[2], stride: stride) }
+        let errors = try gradientErrors(inputs) {
+            try stridedConvolution($0[0], $0[1], $0[2], stride: stride, geluOfInput: gelu)
+        }
         #expect(errors.allSatisfy { $0 < 1e-7 }, "\(errors)")
     }
 

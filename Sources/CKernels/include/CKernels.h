@@ -29,6 +29,16 @@ void ck_gelu_dropout_backward(
     const float *input, const float *gradient, float *result, int64_t count, uint64_t seed, double probability,
     int threads);
 
+/// Softmax of each row of scores, then ck_dropout; in place.
+void ck_attention_weights(
+    float *scores, int64_t rows, int64_t columns, uint64_t seed, double probability, int threads);
+/// The backward pass of ck_attention_weights, which computes them again; both arrays are overwritten.
+///
+/// `scores` becomes the weights after dropout; `gradient`, that of those weights, `scale` times the scores' gradient.
+void ck_attention_weights_backward(
+    float *scores, float *gradient, double scale, int64_t rows, int64_t columns, uint64_t seed, double probability,
+    int threads);
+
 /// LayerNorm of `residual` + ck_dropout(`branch`) over rows of `columns` elements, then `weight` and `bias`.
 ///
 /// `mean` and `inverse_deviation` receive one number a row.
@@ -73,11 +83,11 @@ void ck_pack(const float *weight, int64_t columns, int64_t depth, float *packed,
 /// output[r, c] = f(bias[c] + Σₖ input[r · stride + k] · weight[c, k]) with f the identity, or ck_gelu where `gelu` is set.
 ///
 /// Rows may overlap, as the windows of a convolution do; `bias` may be NULL. A row's results do not depend on the others.
-/// Of several `groups`, each has its own input, `group_stride` after the one before, its own packed weight and its own
-/// `columns` of the output.
+/// Of several `parts`, each has its own input, `part_stride` after the one before, and its own `columns` of the output;
+/// every `sharing` of them have a packed weight of their own.
 void ck_matrix_product(
-    const float *input, int64_t stride, int64_t groups, int64_t group_stride, const float *packed, const float *bias,
-    int gelu, float *output, int64_t output_stride, int64_t rows, int64_t depth, int64_t columns, int threads);
+    const float *input, int64_t stride, int64_t parts, int64_t sharing, int64_t part_stride, const float *packed,
+    const float *bias, int gelu, float *output, int64_t output_stride, int64_t rows, int64_t depth, int64_t columns, int threads);
 
 /// A weight of bytes: weight[c, k] ≈ scales[c] · values, packed; `sums` adds up each column's values.
 typedef struct ck_byte_weight {

@@ -49,6 +49,7 @@ enum ATen {
     static let matmul = Operator("aten::matmul")
     static let addmm = Operator("aten::addmm")
     static let addmmInPlace = Operator("aten::addmm_")
+    static let baddbmmInPlace = Operator("aten::baddbmm_")
     static let linear = Operator("aten::linear")
     static let convolution = Operator("aten::convolution")
 
@@ -57,6 +58,7 @@ enum ATen {
     static let view = Operator("aten::view")
     static let viewDType = Operator("aten::view", "dtype")
     static let permute = Operator("aten::permute")
+    static let flip = Operator("aten::flip")
     static let transpose = Operator("aten::transpose", "int")
     static let unsqueeze = Operator("aten::unsqueeze")
     static let squeezeDim = Operator("aten::squeeze", "dim")

@@ -73,7 +73,7 @@ extension Tensor {
         let count = Int64(count)
         return try differentiable("GELU", [self]) {
             (
-                [try mapped { ck_gelu($0, $1, count, Self.kernelThreads) }],
+                [try hostGELUValues()],
                 { gradients, _ in
                     try [
                         gradients[0].map {
@@ -85,28 +85,54 @@ extension Tensor {
         }[0]
     }
 
-    /// The kernel of ``geluDropout(_:_:)``, differentiable once; it keeps its input only.
-    func hostGELUDropout(_ mask: DropoutMask) throws -> Tensor {
+    /// The kernel of ``geluDropoutLinear(_:_:weight:bias:)``, differentiable once; of the two activations it keeps the input
+    /// only, and computes the other one again.
+    func hostGELUDropoutLinear(_ mask: DropoutMask, weight: Tensor, bias: Tensor?) throws -> Tensor {
         let count = Int64(count)
-        return try differentiable("GELU with dropout", [self]) {
+        func activated() throws -> Tensor {
+            try mapped {
+                if mask.probability > 0 {
+                    ck_gelu_dropout($0, $1, count, mask.seed, mask.probability, Self.kernelThreads)
+                } else {
+                    ck_gelu($0, $1, count, Self.kernelThreads)
+                }
+            }
+        }
+        return try differentiable("GELU, dropout and linear", [self, weight] + (bias.map { [$0] } ?? [])) {
             (
-                [
-                    try mapped {
-                        ck_gelu_dropout($0, $1, count, mask.seed, mask.probability, Self.kernelThreads)
-                    }
-                ],
-                { gradients, _ in
-                    try [
-                        gradients[0].map {
-                            try mapped(with: $0) {
+                [try activated().linear(weight, bias: bias)],
+                { gradients, needed in
+                    guard let gradient = gradients[0] else { return needed.map { _ in nil } }
+                    let rows = try gradient.reshaped(-1, weight.size(0))
+                    var results: [Tensor?] = [nil, nil]
+                    if needed[1] { results[1] = try rows.transposed().matmul(activated().viewed(-1, weight.size(1))) }
+                    if needed[0] {
+                        let incoming = try rows.matmul(weight).viewed(shape)
+                        try withFloats(self, incoming) {
+                            if mask.probability > 0 {
                                 ck_gelu_dropout_backward(
-                                    $0, $1, $2, count, mask.seed, mask.probability, Self.kernelThreads)
+                                    $0[0], $0[1], $0[1], count, mask.seed, mask.probability, Self.kernelThreads)
+                            } else {
+                                ck_gelu_backward($0[0], $0[1], $0[1], count, Self.kernelThreads)
                             }
                         }
-                    ]
+                        results[0] = incoming
+                    }
+                    return results + (bias == nil ? [] : [needed[2] ? try rows.sum(0) : nil])
                 }
             )
         }[0]
+    }
+
+    /// The kernel of ``geluBackward(_:)``, in the gradient's place.
+    func hostGELUBackward(into gradient: Tensor) throws -> Tensor {
+        try withFloats(self, gradient) { ck_gelu_backward($0[0], $0[1], $0[1], Int64(count), Self.kernelThreads) }
+        return gradient
+    }
+
+    /// GELU of elements in host memory, not recorded.
+    func hostGELUValues() throws -> Tensor {
+        try mapped { ck_gelu($0, $1, Int64(count), Self.kernelThreads) }
     }
 
     /// LayerNorm of this tensor plus the dropout of another, differentiable once; it keeps both inputs and two numbers

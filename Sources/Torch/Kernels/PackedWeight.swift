@@ -23,7 +23,7 @@ public struct PackedWeight: Sendable {
     /// The numbers that are multiplied.
     public let format: Format
     private let values: Values
-    private let groups: Int
+    let groups: Int
     /// Inputs and outputs of a group.
     private let inputs: Int
     private let outputs: Int
@@ -112,33 +112,36 @@ public struct PackedWeight: Sendable {
     /// Products with windows, which may overlap, of signals in memory.
     ///
     /// - Parameters:
-    ///   - signal: FP32, contiguous, in host memory: one part, equally long, for each group.
+    ///   - signal: FP32, contiguous, in host memory: `parts` parts, equally long, for each group.
+    ///   - parts: How many parts of the signal, one after the other, have the same weight.
     ///   - start: The element at which the first window of each part begins.
     ///   - step: Elements from one window to the next.
-    ///   - bias: [groups · outputs], or none.
+    ///   - bias: [groups · parts · outputs], or none.
     ///   - gelu: Whether GELU follows.
-    ///   - output: [windows, groups · outputs], FP32, contiguous, in host memory.
+    ///   - output: [windows, groups · parts · outputs], FP32, contiguous, in host memory.
     /// - Throws: `TorchError.shape` when a window would leave the signal, or an array is of another kind.
     public func multiply(
-        windowsOf signal: Tensor, from start: Int = 0, step: Int, bias: Tensor? = nil, gelu: Bool = false,
-        into output: Tensor
+        windowsOf signal: Tensor, partsOfGroup parts: Int = 1, from start: Int = 0, step: Int, bias: Tensor? = nil,
+        gelu: Bool = false, into output: Tensor
     ) throws {
         try multiply(
-            windowsOf: signal, from: start, step: step, bias: bias, gelu: gelu, portably: false, into: output)
+            windowsOf: signal, partsOfGroup: parts, from: start, step: step, bias: bias, gelu: gelu, portably: false,
+            into: output)
     }
 
     /// The same; `portably` without the processor's own instruction for bytes, for tests.
     func multiply(
-        windowsOf signal: Tensor, from start: Int, step: Int, bias: Tensor?, gelu: Bool, portably: Bool,
-        into output: Tensor
+        windowsOf signal: Tensor, partsOfGroup: Int = 1, from start: Int, step: Int, bias: Tensor?, gelu: Bool,
+        portably: Bool, into output: Tensor
     ) throws {
         let rows = output.size(0)
         guard rows > 0 else { return }
         let bias = try bias?.contiguous()
-        let part = signal.count / groups
-        guard signal.fitsHostKernels, output.fitsHostKernels, output.shape == [rows, groups * outputs], start >= 0,
+        let parts = groups * partsOfGroup
+        let part = signal.count / parts
+        guard signal.fitsHostKernels, output.fitsHostKernels, output.shape == [rows, parts * outputs], start >= 0,
             step > 0, start + (rows - 1) * step + inputs <= part,
-            bias.map({ $0.fitsHostKernels && $0.count == groups * outputs }) ?? true
+            bias.map({ $0.fitsHostKernels && $0.count == parts * outputs }) ?? true
         else {
             throw TorchError.shape(
                 "\(rows) windows of \(inputs) elements every \(step) of \(signal) cannot become \(output)")
@@ -147,9 +150,9 @@ public struct PackedWeight: Sendable {
         case .float32(let packed):
             try withFloats(signal, packed, output, bias ?? output) {
                 ck_matrix_product(
-                    $0[0] + start, Int64(step), Int64(groups), Int64(part), $0[1], bias == nil ? nil : $0[3],
-                    gelu ? 1 : 0, $0[2], Int64(groups * outputs), Int64(rows), Int64(inputs), Int64(outputs),
-                    Int32(LibTorch.threads))
+                    $0[0] + start, Int64(step), Int64(parts), Int64(partsOfGroup), Int64(part), $0[1],
+                    bias == nil ? nil : $0[3], gelu ? 1 : 0, $0[2], Int64(parts * outputs), Int64(rows),
+                    Int64(inputs), Int64(outputs), Int32(LibTorch.threads))
             }
         case .int8(let bytes, let scales, let sums):
             let stride = ck_byte_stride(Int64(inputs))

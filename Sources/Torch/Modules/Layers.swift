@@ -53,6 +53,11 @@ public final class Linear: Module {
         return gelu ? try output.gelu() : output
     }
 
+    /// ``Tensor/geluDropoutLinear(_:_:weight:bias:)`` with this layer's weight and bias.
+    public func callAsFunction(geluOf input: Tensor, dropout: Double, _ mode: Mode) throws -> Tensor {
+        try input.geluDropoutLinear(dropout, mode, weight: weight, bias: bias)
+    }
+
     /// Packs the weight as it is now, for inference on the CPU: changes to it have no effect from here on, and no gradient
     /// is recorded.
     ///

@@ -80,12 +80,25 @@ extension Tensor {
         return try self * mask
     }
 
-    /// ``gelu()``, then ``dropout(_:_:)``: the same numbers in one pass over memory where there is a kernel for it.
-    public func geluDropout(_ probability: Double, _ mode: Mode) throws -> Tensor {
-        guard probability > 0, probability < 1, fitsHostKernels, let seed = mode.nextDropoutSeed() else {
-            return try gelu().dropout(probability, mode)
+    /// ``gelu()``, ``dropout(_:_:)`` and ``linear(_:bias:)``, one after the other.
+    ///
+    /// Where there is a kernel for it, the product's input is not kept for the backward pass, but computed again.
+    ///
+    /// - Parameters:
+    ///   - probability: The share of the activations that is dropped.
+    ///   - mode: Whether anything is.
+    ///   - weight: [outputs, inputs].
+    ///   - bias: [outputs], or none.
+    /// - Returns: [..., outputs].
+    /// - Throws: `TorchError.operation` for sizes that do not go together.
+    public func geluDropoutLinear(
+        _ probability: Double, _ mode: Mode, weight: Tensor, bias: Tensor?
+    ) throws -> Tensor {
+        guard probability < 1, fitsHostKernels, weight.fitsHostKernels else {
+            return try gelu().dropout(probability, mode).linear(weight, bias: bias)
         }
-        return try hostGELUDropout(DropoutMask(seed, probability))
+        let mask = probability > 0 ? mode.nextDropoutSeed().map { DropoutMask($0, probability) } : nil
+        return try hostGELUDropoutLinear(mask ?? .none, weight: weight, bias: bias)
     }
 
     /// The tensor itself, with gradients multiplied by a factor (fairseq's `GradMultiply`).

@@ -33,8 +33,8 @@ public final class WeightNormConvolution: Module {
         try direction * (gain / direction.norm(0, 1, keepingDimensions: true))
     }
 
-    /// From [batch, channels, time] to [batch, channels, time − kernel + 1].
-    public func callAsFunction(_ input: Tensor) throws -> Tensor {
-        try input.convolved(weight(), bias: bias, groups: groups)
+    /// ``Tensor/convolved(withinSegments:_:bias:groups:)`` with this weight: from [rows, channels] to the same shape.
+    public func callAsFunction(_ input: Tensor, withinSegments lengths: [Int]) throws -> Tensor {
+        try input.convolved(withinSegments: lengths, weight(), bias: bias, groups: groups)
     }
 }

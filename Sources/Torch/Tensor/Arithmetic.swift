@@ -164,6 +164,11 @@ extension Tensor {
         if multipliesInFP32 { return try addInPlace(left.asFactor().matmul(right.asFactor())) }
         try ATen.addmmInPlace.run(.tensor(self), .tensor(left), .tensor(right))
     }
+    /// self ← scale · left · right, batched over the first dimension; `self` may be a strided view.
+    public func setProductInPlace(_ left: Tensor, _ right: Tensor, scale: Double = 1) throws {
+        if multipliesInFP32 { return try copy(from: (left.asFactor() * scale).matmul(right.asFactor())) }
+        try ATen.baddbmmInPlace.run(.tensor(self), .tensor(left), .tensor(right), .double(0), .double(scale))
+    }
     /// One-dimensional convolution of [batch, channels, time] by a weight of [outputs, channels / groups, kernel].
     public func convolved(
         _ weight: Tensor, bias: Tensor? = nil, stride: Int = 1, padding: Int = 0, groups: Int = 1

@@ -7,9 +7,10 @@ extension Tensor {
     }
     /// Gaussian error linear unit in its approximate (tanh) form: fairseq's `gelu_accurate`.
     public func geluApproximated() throws -> Tensor { try ATen.gelu(.tensor(self), .string("tanh")) }
-    /// The gradient of ``gelu()`` at this input.
+    /// The gradient of ``gelu()`` at this input; it may take the memory of `gradient`.
     public func geluBackward(_ gradient: Tensor) throws -> Tensor {
-        try ATen.geluBackward(.tensor(gradient), .tensor(self))
+        if fitsHostKernels, gradient.fitsHostKernels { return try hostGELUBackward(into: gradient) }
+        return try ATen.geluBackward(.tensor(gradient), .tensor(self))
     }
     /// Rectified linear unit.
     public func relu() throws -> Tensor { try ATen.relu(.tensor(self)) }

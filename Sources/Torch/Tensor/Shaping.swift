@@ -92,6 +92,8 @@ extension Tensor {
     }
     /// Rows of the first dimension, as a view.
     public func rows(_ range: Range<Int>) throws -> Tensor { try narrowed(0, range) }
+    /// A copy with one dimension's order turned round.
+    public func reversed(_ dimension: Int) throws -> Tensor { try ATen.flip(.tensor(self), .ints([dimension])) }
     /// Every `step`-th element of a dimension, as a view.
     public func strided(_ dimension: Int, from start: Int, step: Int) throws -> Tensor {
         try ATen.slice(.tensor(self), .int(dimension), .int(start), .none, .int(step))

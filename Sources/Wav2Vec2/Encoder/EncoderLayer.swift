@@ -17,20 +17,21 @@ final class FeedForward: Module {
     }
 
     func callAsFunction(_ input: Tensor, _ mode: Mode) throws -> Tensor {
-        // Where nothing drops, GELU is part of the product.
-        let finishes = activation == .gelu && !mode.isTraining
-        let hidden = try expand(input, gelu: finishes)
+        // GELU goes with the first product where nothing drops, else with the second.
+        if activation == .gelu, mode.isTraining {
+            return try contract(geluOf: expand(input), dropout: dropout, mode)
+        }
+        let hidden = try expand(input, gelu: activation == .gelu)
         let activated =
             switch activation {
-            case .gelu: finishes ? hidden : try hidden.geluDropout(dropout, mode)
-            case .geluAccurate, .geluFast: try hidden.geluApproximated().dropout(dropout, mode)
-            case .relu: try hidden.relu().dropout(dropout, mode)
-            case .reluSquared: try hidden.relu().squared().dropout(dropout, mode)
-            case .tanh: try hidden.tanh().dropout(dropout, mode)
-            case .swish: try hidden.silu().dropout(dropout, mode)
-            case .linear: try hidden.dropout(dropout, mode)
+            case .gelu, .linear: hidden
+            case .geluAccurate, .geluFast: try hidden.geluApproximated()
+            case .relu: try hidden.relu()
+            case .reluSquared: try hidden.relu().squared()
+            case .tanh: try hidden.tanh()
+            case .swish: try hidden.silu()
             }
-        return try contract(activated)
+        return try contract(activated.dropout(dropout, mode))
     }
 
     func pack(_ format: PackedWeight.Format) throws {

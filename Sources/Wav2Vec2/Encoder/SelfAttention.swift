@@ -66,7 +66,7 @@ private func inferenceAttention(_ fused: Tensor, _ layout: RaggedLayout, heads: 
 
 /// Attention with gradients, utterance by utterance, which keeps only the projections.
 ///
-/// The backward pass computes the weights again (as Dao et al. 2022 do on GPUs): two small products more, and no
+/// The backward pass computes the weights again (as Dao et al. 2022 do on GPUs): a small product more, and no
 /// [heads, frames, frames] matrix stays in memory from one pass to the other.
 private func trainingAttention(
     _ fused: Tensor, _ layout: RaggedLayout, heads: Int, dropout: Double, softmaxInFP32: Bool, _ mode: Mode
@@ -78,50 +78,44 @@ private func trainingAttention(
     let scale = 1 / Double(width).squareRoot()
     // [heads, frames, width] views of an utterance's thirds, and of its rows of a [frames, channels] tensor.
     func third(_ tensor: Tensor, _ rows: Range<Int>, _ index: Int) throws -> Tensor {
-        try tensor.rows(rows).narrowed(1, index * channels..<(index + 1) * channels)
-            .viewed(rows.count, heads, width).transposed(0, 1)
+        try byHead(tensor.narrowed(1, index * channels..<(index + 1) * channels), rows)
     }
     func byHead(_ tensor: Tensor, _ rows: Range<Int>) throws -> Tensor {
         try tensor.rows(rows).viewed(rows.count, heads, width).transposed(0, 1)
     }
-    func weights(_ rows: Range<Int>) throws -> Tensor {
-        // In FP16 the product could leave the range before it is scaled: one of its factors is.
-        let query = try third(fused, rows, 0)
-        let scores = try (type == .float16 ? query * scale : query).matmul(third(fused, rows, 1).transposed())
-        if type != .float16 { try scores.scaleInPlace(scale) }
-        return try scores.softmax(-1, dtype: exact)
+    /// Products [heads, frames, frames].
+    func products(_ left: Tensor, _ right: Tensor, scale: Double = 1) throws -> Tensor {
+        let frames = left.size(1)
+        let products = try Tensor.empty([heads, frames, frames], dtype: type, device: fused.device)
+        try products.setProductInPlace(left, right.transposed(), scale: scale)
+        return products
     }
-    let dropsOut = mode.isTraining && dropout > 0
-    var seeds: [DropoutSeed?] = []
-    for _ in 0..<layout.count { seeds.append(dropsOut ? mode.nextDropoutSeed() : nil) }
+    func scores(_ rows: Range<Int>) throws -> Tensor {
+        try products(third(fused, rows, 0), third(fused, rows, 1), scale: scale)
+    }
+    let dropouts: [WeightDropout?] = layout.lengths.map { _ in
+        dropout > 0 ? mode.nextDropoutSeed().map { WeightDropout(dropout, $0) } : nil
+    }
     return try differentiable("self-attention", [fused]) {
-        let context = try Tensor.empty([layout.total, channels], dtype: fused.dtype, device: fused.device)
-        for utterance in 0..<layout.count {
+        let context = try Tensor.empty([layout.total, channels], dtype: type, device: fused.device)
+        for (utterance, dropout) in dropouts.enumerated() {
             let rows = layout.rows(utterance)
-            var attention = try weights(rows)
-            if let seed = seeds[utterance] { attention = try attention.droppingOut(dropout, seed) }
-            try byHead(context, rows).copy(from: attention.to(dtype: type).matmul(third(fused, rows, 2)))
+            let weights = try scores(rows).attentionWeights(dropout, softmaxIn: exact)
+            try byHead(context, rows).setProductInPlace(weights, third(fused, rows, 2))
         }
         return (
             [context],
             { gradients, _ in
                 guard let gradient = try gradients[0]?.contiguous() else { return [nil] }
                 let result = try fused.emptyLike()
-                for utterance in 0..<layout.count {
+                for (utterance, dropout) in dropouts.enumerated() {
                     let rows = layout.rows(utterance)
-                    let attention = try weights(rows)
                     let incoming = try byHead(gradient, rows)
-                    var dropped = attention
-                    var attentionGradient = try incoming.matmul(third(fused, rows, 2).transposed())
-                    if let seed = seeds[utterance] {
-                        dropped = try attention.droppingOut(dropout, seed)
-                        attentionGradient = try attentionGradient.droppingOut(dropout, seed)
-                    }
-                    try third(result, rows, 2).copy(from: dropped.to(dtype: type).transposed().matmul(incoming))
-                    let scores = try attention.softmaxBackward(attentionGradient.to(dtype: exact)).to(dtype: type)
-                    try scores.scaleInPlace(scale)
-                    try third(result, rows, 0).copy(from: scores.matmul(third(fused, rows, 1)))
-                    try third(result, rows, 1).copy(from: scores.transposed().matmul(third(fused, rows, 0)))
+                    let (weights, scores) = try scores(rows).attentionWeightsBackward(
+                        products(incoming, third(fused, rows, 2)), scale: scale, dropout, softmaxIn: exact)
+                    try third(result, rows, 0).setProductInPlace(scores, third(fused, rows, 1))
+                    try third(result, rows, 1).setProductInPlace(scores.transposed(), third(fused, rows, 0))
+                    try third(result, rows, 2).setProductInPlace(weights.transposed(), incoming)
                 }
                 return [result]
             }

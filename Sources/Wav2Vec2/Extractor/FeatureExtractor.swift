@@ -1,5 +1,18 @@
 import Torch
 
+/// What a block of the feature extractor hands to the next.
+///
+/// GELU may be left to the next block, which then keeps one of the two tensors only for the backward pass.
+struct ExtractorActivation {
+    /// [rows, channels].
+    let values: Tensor
+    /// Whether GELU has been left out.
+    let lacksGELU: Bool
+
+    /// The values after GELU.
+    func finished() throws -> Tensor { lacksGELU ? try values.gelu() : values }
+}
+
 /// One block of the feature extractor: convolution, normalisation if any, GELU.
 final class ExtractorBlock: Module {
     @Parameter("0.weight") var weight: Tensor
@@ -22,20 +35,25 @@ final class ExtractorBlock: Module {
         self.layerNorm = try layerNorm ? LayerNorm(layer.channels, initializer: initializer) : nil
     }
 
-    func callAsFunction(_ input: Tensor, _ layout: RaggedLayout, valid: [Int]) throws -> Tensor {
-        if let groupNorm, weight.size(1) == 1, SignalKernels.canTake(input), SignalKernels.canTake(weight) {
+    func callAsFunction(
+        _ input: ExtractorActivation, _ layout: RaggedLayout, valid: [Int]
+    ) throws -> ExtractorActivation {
+        if let groupNorm, weight.size(1) == 1, SignalKernels.canTake(input.values), SignalKernels.canTake(weight) {
             // The normalisation takes away any constant, so the bias has neither influence nor gradient.
-            return try normalizedSignalConvolution(
-                input, weight, gain: groupNorm.weight, bias: groupNorm.bias, stride: stride, layout, valid: valid,
-                epsilon: groupNorm.epsilon)
+            let values = try normalizedSignalConvolution(
+                input.finished(), weight, gain: groupNorm.weight, bias: groupNorm.bias, stride: stride, layout,
+                valid: valid, epsilon: groupNorm.epsilon)
+            return ExtractorActivation(values: values, lacksGELU: false)
         }
-        if groupNorm == nil, layerNorm == nil, let packed { return try convolved(input, packed, gelu: true) }
+        if groupNorm == nil, layerNorm == nil, let packed {
+            return ExtractorActivation(values: try convolved(input.finished(), packed, gelu: true), lacksGELU: false)
+        }
         var hidden =
-            try packed.map { try convolved(input, $0, gelu: false) }
-            ?? stridedConvolution(input, weight, bias, stride: stride)
+            try packed.map { try convolved(input.finished(), $0, gelu: false) }
+            ?? stridedConvolution(input.values, weight, bias, stride: stride, geluOfInput: input.lacksGELU)
         if let groupNorm { hidden = try groupNorm(hidden, layout, valid: valid) }
         if let layerNorm { hidden = try layerNorm(hidden) }
-        return try hidden.gelu()
+        return ExtractorActivation(values: hidden, lacksGELU: true)
     }
 
     /// Packs the weight for inference; a layer on one channel has a kernel of its own.
@@ -112,7 +130,7 @@ public final class FeatureExtractor: Module {
         // Each utterance gets whole rows of `hop` samples.
         let rows = RaggedLayout(lengths.map { ($0 + hop - 1) / hop })
         let signal = try align(samples.to(dtype: blocks[0].weight.dtype), lengths, rows, hop: hop)
-        var hidden = try signal.viewed(rows.total * hop, 1)
+        var hidden = ExtractorActivation(values: try signal.viewed(rows.total * hop, 1), lacksGELU: false)
         var valid = lengths
         var remaining = hop
         for (index, (block, layer)) in zip(blocks, layers.layers).enumerated() {
@@ -123,9 +141,10 @@ public final class FeatureExtractor: Module {
                 try block(hidden, layout, valid: valid)
             }
         }
-        if rows == frames { return (hidden, frames) }
-        let kept = try Tensor(frames.positions(in: rows)).to(device: hidden.device)
-        return (try hidden.takingRows(kept), frames)
+        let features = try profiled(.convolutions) { try hidden.finished() }
+        if rows == frames { return (features, frames) }
+        let kept = try Tensor(frames.positions(in: rows)).to(device: features.device)
+        return (try features.takingRows(kept), frames)
     }
 
     private func align(_ samples: Tensor, _ lengths: [Int], _ rows: RaggedLayout, hop: Int) throws -> Tensor {

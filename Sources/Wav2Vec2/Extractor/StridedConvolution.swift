@@ -12,9 +12,13 @@ import Torch
 ///   - weight: [O, C, kernel], as checkpoints hold it.
 ///   - bias: [O] or none.
 ///   - stride: Rows from one window to the next.
+///   - gelu: Whether the convolution is that of the input's GELU, which is then not kept for the backward pass, but
+///     computed again.
 /// - Returns: [N, O].
 /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
-func stridedConvolution(_ input: Tensor, _ weight: Tensor, _ bias: Tensor?, stride: Int) throws -> Tensor {
+func stridedConvolution(
+    _ input: Tensor, _ weight: Tensor, _ bias: Tensor?, stride: Int, geluOfInput gelu: Bool = false
+) throws -> Tensor {
     let channels = weight.size(1)
     let kernel = weight.size(2)
     let outputs = weight.size(0)
@@ -31,7 +35,10 @@ func stridedConvolution(_ input: Tensor, _ weight: Tensor, _ bias: Tensor?, stri
         try view.rows(chunk.shift..<count).narrowed(1, 0..<chunk.range.count)
     }
     return try differentiable("strided convolution", [input, weight] + (bias.map { [$0] } ?? [])) {
-        let view = try input.viewed(count, stride * channels)
+        func activated() throws -> Tensor {
+            try (gelu ? input.gelu() : input).viewed(count, stride * channels)
+        }
+        let view = try activated()
         let filter = try matrix(weight)
         let first = try filter.rows(taps[0].range)
         let output =
@@ -49,7 +56,7 @@ func stridedConvolution(_ input: Tensor, _ weight: Tensor, _ bias: Tensor?, stri
                 if needed[0] {
                     // The first product writes every element unless the stride skips some.
                     let whole = taps[0].range.count == stride * channels
-                    let sum =
+                    var sum =
                         try whole
                         ? gradient.matmul(filter.rows(taps[0].range).transposed())
                         : Tensor.zeros([count, stride * channels], dtype: gradient.dtype, device: gradient.device)
@@ -57,11 +64,12 @@ func stridedConvolution(_ input: Tensor, _ weight: Tensor, _ bias: Tensor?, stri
                         try windows(sum, chunk).addProductInPlace(
                             gradient.rows(0..<count - chunk.shift), filter.rows(chunk.range).transposed())
                     }
-                    inputGradient = try sum.viewed(count * stride, channels)
+                    sum = try sum.viewed(count * stride, channels)
+                    inputGradient = gelu ? try input.geluBackward(sum) : sum
                 }
                 var weightGradient: Tensor?
                 if needed[1] {
-                    let sum = try filter.zerosLike()
+                    let (sum, view) = (try filter.zerosLike(), try activated())
                     for chunk in taps {
                         try sum.rows(chunk.range).addProductInPlace(
                             windows(view, chunk).transposed(), gradient.rows(0..<count - chunk.shift))

@@ -43,15 +43,13 @@ public struct RaggedLayout: Sendable, Equatable {
 
     /// Where this layout's rows lie in another layout, whose utterances are at least as long.
     ///
-    /// - Parameters:
-    ///   - larger: The other layout.
-    ///   - shift: Rows between the start of an utterance there and the first of its rows here.
+    /// - Parameter larger: The other layout.
     /// - Returns: The row there of each row here.
-    public func positions(in larger: RaggedLayout, shiftedBy shift: Int = 0) -> [Int] {
+    public func positions(in larger: RaggedLayout) -> [Int] {
         var positions: [Int] = []
         positions.reserveCapacity(total)
         for (utterance, length) in lengths.enumerated() {
-            let start = larger.offsets[utterance] + shift
+            let start = larger.offsets[utterance]
             positions.append(contentsOf: start..<start + length)
         }
         return positions

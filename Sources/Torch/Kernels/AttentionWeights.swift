@@ -1,0 +1,69 @@
+import CKernels
+
+/// Which of attention's weights are dropped.
+public struct WeightDropout: Sendable {
+    private let probability: Double
+    private let seed: DropoutSeed
+
+    /// - Parameters:
+    ///   - probability: The share that is dropped.
+    ///   - seed: What decides which.
+    public init(_ probability: Double, _ seed: DropoutSeed) {
+        self.probability = probability
+        self.seed = seed
+    }
+
+    fileprivate var mask: DropoutMask { DropoutMask(seed, probability) }
+
+    fileprivate func callAsFunction(_ tensor: Tensor) throws -> Tensor { try tensor.droppingOut(probability, seed) }
+}
+
+extension Tensor {
+    /// Attention's weights from its scores: softmax over the last dimension, then dropout; not recorded.
+    ///
+    /// - Parameters:
+    ///   - dropout: What is dropped.
+    ///   - type: The type in which the softmax is computed.
+    /// - Returns: The weights, of this tensor's type. They may take this tensor's memory, which is of no use afterwards.
+    /// - Throws: `TorchError.operation` if LibTorch refuses.
+    public func attentionWeights(_ dropout: WeightDropout?, softmaxIn type: DType) throws -> Tensor {
+        guard fitsHostKernels, type == .float32, (dropout?.mask.probability ?? 0) < 1 else {
+            let weights = try softmax(-1, dtype: type)
+            return try (dropout?(weights) ?? weights).to(dtype: dtype)
+        }
+        let (columns, mask) = (size(-1), dropout?.mask ?? .none)
+        try withFloats(self) {
+            ck_attention_weights(
+                $0[0], Int64(count / columns), Int64(columns), mask.seed, mask.probability, Int32(LibTorch.threads))
+        }
+        return self
+    }
+
+    /// The backward pass of ``attentionWeights(_:softmaxIn:)`` from the same scores, which computes the weights again.
+    ///
+    /// - Parameters:
+    ///   - gradient: Of the weights.
+    ///   - scale: What the scores' gradient is multiplied with.
+    ///   - dropout: As in the forward pass.
+    ///   - type: As in the forward pass.
+    /// - Returns: The weights, and the gradient of the scores, both of this tensor's type. They may take the memory of this
+    ///   tensor and of `gradient`.
+    /// - Throws: `TorchError.operation` if LibTorch refuses.
+    public func attentionWeightsBackward(
+        _ gradient: Tensor, scale: Double, _ dropout: WeightDropout?, softmaxIn type: DType
+    ) throws -> (weights: Tensor, scores: Tensor) {
+        guard fitsHostKernels, gradient.fitsHostKernels, type == .float32, (dropout?.mask.probability ?? 0) < 1 else {
+            let weights = try softmax(-1, dtype: type)
+            let scores = try weights.softmaxBackward((dropout?(gradient) ?? gradient).to(dtype: type)).to(dtype: dtype)
+            try scores.scaleInPlace(scale)
+            return (try (dropout?(weights) ?? weights).to(dtype: dtype), scores)
+        }
+        let (columns, mask) = (size(-1), dropout?.mask ?? .none)
+        try withFloats(self, gradient) {
+            ck_attention_weights_backward(
+                $0[0], $0[1], scale, Int64(count / columns), Int64(columns), mask.seed, mask.probability,
+                Int32(LibTorch.threads))
+        }
+        return (self, gradient)
+    }
+}

@@ -1,0 +1,63 @@
+import TestSupport
+import Testing
+
+@testable import Torch
+
+@Suite struct SegmentConvolutionTests {
+    /// Rows, weight [channels, channels / groups, kernel] and bias in FP64.
+    private func operands(_ rows: Int, groups: Int, width: Int, kernel: Int) throws -> [Tensor] {
+        let generator = try Generator(seed: 3)
+        let channels = groups * width
+        return try [[rows, channels], [channels, width, kernel], [channels]].map {
+            try Tensor.normal($0, generator: generator).to(dtype: .float64)
+        }
+    }
+
+    /// Lengths shorter than the kernel and than half of it; kernels even and odd, channels wider than a packed panel.
+    @Test(arguments: [([9], 2, 3, 4), ([7, 1, 30, 2], 3, 5, 8), ([40, 3], 1, 50, 7), ([5, 5], 2, 2, 1)])
+    func productsGiveWhatTheConvolutionGives(_ lengths: [Int], groups: Int, width: Int, kernel: Int) throws {
+        let points = try operands(lengths.reduce(0, +), groups: groups, width: width, kernel: kernel)
+        let upstream = try Tensor.normal([points[0].size(0), groups * width], generator: Generator(seed: 4))
+        func run(_ type: DType) throws -> (output: Tensor, gradients: [Tensor]) {
+            let leaves = try points.map { try $0.to(dtype: type).detached().requiringGradient() }
+            let output = try leaves[0].convolved(withinSegments: lengths, leaves[1], bias: leaves[2], groups: groups)
+            try (output * upstream.to(dtype: type)).sum().backward()
+            return (try output.detached(), try leaves.compactMap { try $0.gradient() })
+        }
+        let (expected, found) = (try run(.float64), try run(.float32))
+        #expect(try relativeError(found.output.to(dtype: .float64), expected.output) < 1e-6)
+        try #require(found.gradients.count == 3 && expected.gradients.count == 3)
+        for (gradient, exact) in zip(found.gradients, expected.gradients) {
+            #expect(try relativeError(gradient.to(dtype: .float64), exact) < 1e-6)
+        }
+    }
+
+    /// The definition, one number after the other.
+    @Test(arguments: [4, 5], [DType.float32, .float64])
+    func aRowSeesItsSegmentOnly(kernel: Int, type: DType) throws {
+        let lengths = [6, 2, 5]
+        let points = try operands(13, groups: 1, width: 1, kernel: kernel).map { try $0.to(dtype: type) }
+        let (input, weight) = (try points[0].elements(Double.self), try points[1].elements(Double.self))
+        let bias = try points[2].elements(Double.self)[0]
+        let found = try points[0].convolved(withinSegments: lengths, points[1], bias: points[2], groups: 1)
+            .elements(Double.self)
+        var start = 0
+        for length in lengths {
+            for row in 0..<length {
+                let expected = (0..<kernel).reduce(bias) { sum, tap in
+                    let other = row + tap - kernel / 2
+                    return (0..<length).contains(other) ? sum + weight[tap] * input[start + other] : sum
+                }
+                #expect(abs(found[start + row] - expected) < 1e-5)
+            }
+            start += length
+        }
+    }
+
+    @Test func rowsThatAreNotTheSegmentsAreRefused() throws {
+        let points = try operands(4, groups: 1, width: 2, kernel: 3)
+        #expect(throws: TorchError.self) {
+            try points[0].convolved(withinSegments: [3], points[1], bias: points[2], groups: 1)
+        }
+    }
+}
