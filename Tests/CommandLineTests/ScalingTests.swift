@@ -1,6 +1,8 @@
 import Foundation
 import Testing
 
+@testable import wav2vec2
+
 @Suite struct ScalingTests {
     @Test func stepsAreMeasuredAndPredicted() throws {
         try withTemporaryFolder { folder in
@@ -35,26 +37,24 @@ import Testing
     }
 
     @Test func aShardedOptimizerExchangesParameters() throws {
-        let outcome = try run(
-            "benchmark", "scaling", "--processes", "2", "--utterances", "1x0.3", "--repetitions", "1", "--zero-sharding",
-            "--model", "--bandwidth", "1", "--latency", "1", "--json")
-        #expect(outcome.code == 0, "\(outcome.errors)")
-        let object = try outcome.json()
-        let measured = try #require((object["measurements"] as? [[String: Any]])?.first)
-        #expect(try #require(measured["exchange_s"] as? Double) > 0)
-        let model = try #require(object["model"] as? [String: Any])
-        #expect(model["zero_sharding"] as? Bool == true)
-        let optimizer = try #require(model["optimizer_s"] as? Double)
-        let microBatch = try #require(model["micro_batch_s"] as? Double)
-        let bytes = Double(try #require(model["bytes"] as? Int))
-        for point in try #require(object["predictions"] as? [[String: Any]]).prefix(4) {
-            let gpus = Double(try #require(point["gpus"] as? Int))
-            let waiting = try #require(point["waiting_s"] as? Double)
-            let update = try #require(point["update_s"] as? Double)
-            #expect(abs(update - (8 / gpus * microBatch + waiting + optimizer / gpus)) < 1e-9 * update)
-            // Nothing hides the second half of what is sent.
-            let sent = 2 * (gpus - 1) / gpus * bytes
-            #expect(abs((point["sent_bytes"] as? Double ?? -1) - sent) < 1 && waiting >= sent / 2 / 1e9)
+        let link = ScalingModel.Link(bandwidth: 1e9, latency: 1e-6)
+        func points(zeroSharding: Bool) -> [ScalingModel.Point] {
+            ScalingModel(
+                microBatches: 8, microBatchS: 0.3, backwardS: 0.2, optimizerS: 0.08, bytes: 100_000_000,
+                lastBucketBytes: 10_000_000, firstBucketShare: 0.5, zeroSharding: zeroSharding, local: link,
+                network: link, gpusPerNode: 8
+            ).points(nodes: 1)
+        }
+        let (whole, sharded) = (points(zeroSharding: false), points(zeroSharding: true))
+        for (whole, sharded) in zip(whole, sharded) {
+            let gpus = Double(whole.gpus)
+            #expect(whole.sentBytes == sharded.sentBytes && whole.allReduceS == sharded.allReduceS)
+            #expect(whole.sentBytes == 2 * (gpus - 1) / gpus * 1e8)
+            // The backward pass hides half of the traffic at most: of the last bucket's tenth nothing.
+            let half = sharded.allReduceS / 2
+            #expect(abs(sharded.waitingS - (whole.gpus == 1 ? 0 : half / 10 + half)) < 1e-9)
+            let update = try #require(sharded.updateS)
+            #expect(abs(update - (8 / gpus * 0.3 + sharded.waitingS + 0.08 / gpus)) < 1e-9)
         }
         let refused = try run("benchmark", "scaling", "--zero-sharding", "--c10d-reducer")
         #expect(refused.code == 64 && refused.errors.contains("exclude each other"))

@@ -61,7 +61,8 @@ final class GradientSums {
                 parameters, over: $0.group(on: parameters.gradients.device), bucketBytes: options.bucketBytes)
         }
         reducer?.recordsTransfers = true
-        other = try options.comparesReducer
+        other =
+            try options.comparesReducer
             ? options.cluster.map {
                 try C10dReducer(
                     parameters, over: $0.group(on: parameters.gradients.device), bucketBytes: options.bucketBytes)

@@ -57,7 +57,8 @@ struct ScalingCommand: AsyncParsableCommand {
     func validate() throws {
         if bucketCapMb <= 0 { throw ValidationError("--bucket-cap-mb is \(bucketCapMb); it must be above 0.") }
         if zeroSharding, c10dReducer {
-            throw ValidationError("--zero-sharding and --c10d-reducer exclude each other: c10d's Reducer sums everywhere.")
+            throw ValidationError(
+                "--zero-sharding and --c10d-reducer exclude each other: c10d's Reducer sums everywhere.")
         }
         if model, !processes.values.contains(where: { $0 > 1 }), !prediction.describesLinks {
             throw ValidationError("--model needs a number above 1 in --processes, or --bandwidth and --latency.")

@@ -43,7 +43,9 @@ struct ScalingReport: Encodable {
                     + column(measured.processes > 1 ? decimal(Double(measured.bytes) / 1_048_576, 1) : "0", 11))
         }
         for measured in measurements {
-            if let reducer = measured.reducerS, let theirs = measured.waitingReducerS, let ours = measured.waitingDuringS {
+            if let reducer = measured.reducerS, let theirs = measured.waitingReducerS,
+                let ours = measured.waitingDuringS
+            {
                 lines.append("")
                 lines.append(
                     "\(measured.processes) processes with c10d's Reducer: \(decimal(reducer, 3)) s a step; it adds "
@@ -53,7 +55,8 @@ struct ScalingReport: Encodable {
             if let exchange = measured.exchangeS {
                 lines.append("")
                 lines.append(
-                    "\(measured.processes) processes exchange parameters in \(decimal(exchange, 3)) s of a step with sums")
+                    "\(measured.processes) processes exchange parameters in \(decimal(exchange, 3)) s of a step with sums"
+                )
             }
         }
         for measured in measurements where !measured.allReduce.isEmpty {

@@ -52,7 +52,8 @@ extension ScalingMeasurement {
             guard let alone = steps[.never], let summing = steps[mode] else { return nil }
             return median(zip(summing, alone).map { ($0.end - $0.start - ($1.end - $1.start)) / .seconds(1) })
         }
-        let own = StepTrace(rank: cluster?.rank ?? 0, sums.times, sums.transfers, exchanges: options.zeroSharding && cluster != nil)
+        let own = StepTrace(
+            rank: cluster?.rank ?? 0, sums.times, sums.transfers, exchanges: options.zeroSharding && cluster != nil)
         return ScalingMeasurement(
             processes: cluster?.size ?? 1, threads: LibTorch.threads,
             stepS: time(.never, \.start, \.end) ?? 0, forwardS: time(.never, \.start, \.forwardEnd) ?? 0,

@@ -29,10 +29,12 @@ struct StepTrace: Codable {
             Span(name: name, start: since(start), end: since(end))
         }
         self.rank = rank
-        work = [
-            span("forward", times.start, times.forwardEnd), span("backward", times.forwardEnd, times.backwardEnd),
-            span("wait for sums", times.backwardEnd, times.sumsEnd), span("clip and Adam", times.sumsEnd, times.optimizerEnd),
-        ] + (exchanges ? [span("exchange of parameters", times.optimizerEnd, times.end)] : [])
+        work =
+            [
+                span("forward", times.start, times.forwardEnd), span("backward", times.forwardEnd, times.backwardEnd),
+                span("wait for sums", times.backwardEnd, times.sumsEnd),
+                span("clip and Adam", times.sumsEnd, times.optimizerEnd),
+            ] + (exchanges ? [span("exchange of parameters", times.optimizerEnd, times.end)] : [])
         self.transfers = transfers.enumerated().map { number, transfer in
             let size = decimal(Double(transfer.bytes) / 1_048_576, 1)
             return span("bucket \(number) (\(size) MB)", transfer.sent, transfer.ended ?? times.sumsEnd)
