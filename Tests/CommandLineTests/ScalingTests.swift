@@ -88,6 +88,7 @@ import Testing
             #expect(
                 own.filter { $0["ph"] as? String == "X" }.compactMap { $0["name"] as? String }
                     == ["forward", "backward", "wait for sums", "clip and Adam"])
+            #expect(own.allSatisfy { ($0["ts"] as? Double ?? 0) >= 0 })
             for phase in ["b", "e"] { #expect(own.filter { $0["ph"] as? String == phase }.count == buckets) }
         }
     }

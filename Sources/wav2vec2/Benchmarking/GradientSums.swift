@@ -67,7 +67,8 @@ final class GradientSums {
                 try C10dReducer(
                     parameters, over: $0.group(on: parameters.gradients.device), bucketBytes: options.bucketBytes)
             } : nil
-        modes = [.never] + (reducer == nil ? [] : [.after, .during]) + (other == nil ? [] : [.reducer])
+        // The last one is what traces show.
+        modes = [.never] + (other == nil ? [] : [.reducer]) + (reducer == nil ? [] : [.after, .during])
         bytes = parameters.gradients.count * parameters.gradients.dtype.itemSize
         device = parameters.gradients.device
     }
