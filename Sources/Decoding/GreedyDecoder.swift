@@ -43,11 +43,7 @@ public struct GreedyDecoder: Sendable {
     /// - Returns: The labels in order of time with their frames; empty when every frame is blank or there is none.
     /// - Throws: `DecodingError` when the shape is wrong or a score is not a number.
     public func decode(_ scores: [Float], labels: Int) throws(DecodingError) -> [LabelSpan] {
-        // A closure passed to `withUnsafeBufferPointer` would lose the error's type.
-        let result = scores.withUnsafeBufferPointer { buffer in
-            Result { () throws(DecodingError) in try decode(buffer, labels: labels) }
-        }
-        return try result.get()
+        try collapse(bestLabels(scores, labels: labels))
     }
 
     /// Decodes one utterance's scores in place.
@@ -61,14 +57,25 @@ public struct GreedyDecoder: Sendable {
         try collapse(bestLabels(scores, labels: labels))
     }
 
+    func bestLabels(_ scores: [Float], labels: Int, firstFrame: Int = 0) throws(DecodingError) -> [Int] {
+        // A closure passed to `withUnsafeBufferPointer` would lose the error's type.
+        let result = scores.withUnsafeBufferPointer { buffer in
+            Result { () throws(DecodingError) in try bestLabels(buffer, labels: labels, firstFrame: firstFrame) }
+        }
+        return try result.get()
+    }
+
     /// The best label of every frame, before anything is collapsed or dropped.
     ///
     /// - Parameters:
     ///   - scores: [frames, labels], contiguous.
     ///   - labels: The number of labels.
+    ///   - firstFrame: The first frame's number, for errors.
     /// - Returns: One index a frame.
     /// - Throws: `DecodingError` when the shape is wrong or a score is not a number.
-    public func bestLabels(_ scores: UnsafeBufferPointer<Float>, labels: Int) throws(DecodingError) -> [Int] {
+    private func bestLabels(
+        _ scores: UnsafeBufferPointer<Float>, labels: Int, firstFrame: Int = 0
+    ) throws(DecodingError) -> [Int] {
         guard labels > 0, scores.count.isMultiple(of: labels) else {
             throw .wrongCount(count: scores.count, labels: labels)
         }
@@ -85,7 +92,7 @@ public struct GreedyDecoder: Sendable {
                     highest = score
                     winner = label
                 } else if score.isNaN {
-                    throw .notANumber(frame: frame, label: label)
+                    throw .notANumber(frame: firstFrame + frame, label: label)
                 }
             }
             best[frame] = winner

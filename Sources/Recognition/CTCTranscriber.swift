@@ -45,12 +45,9 @@ struct CTCTranscriber: Sendable {
     func transcribe(_ logProbabilities: [Float], duration: Double) throws -> Transcription {
         switch decoder {
         case .greedy:
-            let spans = try greedy.decode(logProbabilities, labels: symbols.count)
-            let labels = spans.map { span in
-                let sum = span.frames.reduce(0.0) { $0 + Double(logProbabilities[$1 * symbols.count + span.label]) }
-                return AlignedLabel(label: span.label, frames: span.frames, score: sum / Double(span.frames.count))
-            }
-            return transcription(labels, duration: duration)
+            var stream = GreedyStream(greedy, labels: symbols.count)
+            try stream.append(logProbabilities)
+            return transcription(stream.decoded(), duration: duration)
         case .beam(let decoder):
             guard let best = try decoder.decode(logProbabilities).first, !best.labels.isEmpty else {
                 return transcription([], duration: duration)
@@ -58,6 +55,11 @@ struct CTCTranscriber: Sendable {
             return transcription(
                 try align(best.labels, logProbabilities).labels, duration: duration)
         }
+    }
+
+    /// What reads a recording's log-probabilities as they come, where that can be done.
+    var stream: GreedyStream? {
+        if case .greedy = decoder { GreedyStream(greedy, labels: symbols.count) } else { nil }
     }
 
     /// Finds where labels were said; a word boundary before and after them may be heard or not.

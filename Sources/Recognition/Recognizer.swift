@@ -14,8 +14,9 @@ import Wav2Vec2
 ///
 /// Recordings are batched by their length, and a result never depends on what shares the batch. Those of more than 40 s
 /// are recognised in overlapping windows, read as they are needed: of recordings of hours only what the next two passes
-/// need is in memory, and 4 bytes a label and frame of the result. The model runs on a thread of the recognizer's own, any
-/// number of tasks may use it, and cancelling a task takes effect between batches.
+/// need is in memory, and of the result what is said; where log-probabilities are searched or asked for, 4 bytes a label and
+/// frame more. The model runs on a thread of the recognizer's own, any number of tasks may use it, and cancelling a task
+/// takes effect between batches.
 public actor Recognizer {
     /// The symbol of each label; the blank is index 0.
     public nonisolated let symbols: [String]
@@ -152,17 +153,21 @@ public actor Recognizer {
         heard: (@Sendable (Double) -> Void)? = nil, scores: ((Int, [Float]) throws -> Void)? = nil
     ) async throws -> [Result<Transcription, any Error>] {
         var results: [Result<Transcription, any Error>?] = Array(repeating: nil, count: recordings.count)
-        try await forEachGroup(recordings, progress: progress, heard: heard) { group in
+        let stream = scores == nil ? transcriber.stream : nil
+        try await forEachGroup(recordings, stream: stream, progress: progress, heard: heard) { group in
             if let scores {
-                for (index, result) in group { if let logits = try? result.get() { try scores(index, logits.values) } }
+                for (index, result) in group { if let heard = try? result.get() { try scores(index, heard.scores) } }
             }
             // Decoded side by side: a beam search takes longer than the model on a GPU.
             let transcriber = transcriber
             let read = try await concurrentMap(group.map(\.result)) { result in
-                result.flatMap { logits in
+                result.flatMap { heard in
                     Result {
-                        try transcriber.transcribe(
-                            logits.values, duration: Double(logits.samples) / Double(AudioFile.modelSampleRate))
+                        let duration = Double(heard.samples) / Double(AudioFile.modelSampleRate)
+                        if let stream = heard.stream {
+                            return transcriber.transcription(stream.decoded(), duration: duration)
+                        }
+                        return try transcriber.transcribe(heard.scores, duration: duration)
                     }
                 }
             }
@@ -182,28 +187,48 @@ public actor Recognizer {
         _ recordings: [Recording], progress: (@Sendable (Int) -> Void)? = nil
     ) async throws -> [Result<[Float], any Error>] {
         var results: [Result<[Float], any Error>?] = Array(repeating: nil, count: recordings.count)
-        try await forEachGroup(recordings, progress: progress, heard: nil) { group in
-            for (index, result) in group { results[index] = result.map(\.values) }
+        try await forEachGroup(recordings, stream: nil, progress: progress, heard: nil) { group in
+            for (index, result) in group { results[index] = result.map(\.scores) }
         }
         return results.map { $0 ?? .failure(CancellationError()) }
     }
 
     // MARK: - Batches
 
-    /// Log-probabilities [frames, labels] of a recording, and its length in samples.
-    private struct Scores: Sendable {
-        var values: [Float]
-        var samples: Int
+    /// What the model has made of a recording.
+    private struct Heard: Sendable {
+        /// Log-probabilities [frames, labels]; empty where a stream reads them instead.
+        var scores: [Float] = []
+        /// What reads them, or why it could not.
+        var stream: GreedyStream?
+        var error: DecodingError?
+        /// The recording's length, at its end.
+        var samples = 0
+
+        mutating func append(_ scores: [Float]) {
+            guard stream != nil else { return self.scores.append(contentsOf: scores) }
+            do throws(DecodingError) { try stream?.append(scores) } catch { self.error = self.error ?? error }
+        }
+
+        func ended(after samples: Int) throws -> Heard {
+            if let error { throw error }
+            var whole = self
+            whole.samples = samples
+            return whole
+        }
     }
 
     /// Calls `body` after each pass of the model with the recordings that it has finished.
+    ///
+    /// With a `stream`, which is copied for each recording, no log-probabilities are kept.
     private nonisolated func forEachGroup(
-        _ recordings: [Recording], progress: (@Sendable (Int) -> Void)?, heard: (@Sendable (Double) -> Void)?,
-        _ body: ([(index: Int, result: Result<Scores, any Error>)]) async throws -> Void
+        _ recordings: [Recording], stream: GreedyStream?, progress: (@Sendable (Int) -> Void)?,
+        heard: (@Sendable (Double) -> Void)?,
+        _ body: ([(index: Int, result: Result<Heard, any Error>)]) async throws -> Void
     ) async throws {
         let budget = max(1, Int(min(batchSeconds * Double(AudioFile.modelSampleRate), 1e15)))
         let reader = WindowReader(recordings, windows: windows, normalizes: normalizesInput, budget: budget)
-        var unfinished: [Int: [Float]] = [:]
+        var unfinished: [Int: Heard] = [:]
         var (done, frames) = (0, 0)
         var ahead = Task { await reader.nextGroup() }
         defer { ahead.cancel() }
@@ -223,16 +248,19 @@ public actor Recognizer {
                     if case .window(_, let window) = piece { window } else { nil }
                 }
             ).makeIterator()
-            var finished: [(index: Int, result: Result<Scores, any Error>)] = []
+            var finished: [(index: Int, result: Result<Heard, any Error>)] = []
             for piece in group {
                 switch piece {
                 case .window(let index, let window):
-                    if unfinished[index] == nil { unfinished[index] = room(for: recordings[index]) }
-                    unfinished[index]?.append(contentsOf: scores.next() ?? [])
+                    if unfinished[index] == nil {
+                        unfinished[index] =
+                            stream.map { Heard(stream: $0) } ?? Heard(scores: room(for: recordings[index]))
+                    }
+                    unfinished[index]?.append(scores.next() ?? [])
                     frames += window.kept.count
                 case .end(let index, let samples):
-                    let values = unfinished.removeValue(forKey: index) ?? []
-                    finished.append((index, samples.map { Scores(values: values, samples: $0) }))
+                    let heard = unfinished.removeValue(forKey: index) ?? Heard()
+                    finished.append((index, samples.flatMap { samples in Result { try heard.ended(after: samples) } }))
                 }
             }
             try await body(finished)

@@ -36,6 +36,39 @@ private func oneHot(_ path: [Int], labels: Int) -> [Float] {
         }
     }
 
+    /// However an utterance is cut, labels, frames and mean scores are those of the whole.
+    @Test func aStreamEqualsTheWhole() throws {
+        for seed in 0..<100 {
+            let labels = 1 + seed % 5
+            let decoder = GreedyDecoder(blank: seed % labels, ignored: seed % 3 == 0 ? [0] : [])
+            let scores = oneHot((0..<20).map { _ in Int.random(in: 0..<labels) }, labels: labels)
+            var stream = GreedyStream(decoder, labels: labels)
+            var frame = 0
+            while frame < 20 {
+                let next = min(20, frame + Int.random(in: 0...6))
+                try stream.append(Array(scores[frame * labels..<next * labels]))
+                #expect(stream.frames == next)
+                #expect(
+                    try stream.decoded().map(\.frames)
+                        == decoder.decode(Array(scores[..<(next * labels)]), labels: labels).map(\.frames))
+                frame = next
+            }
+            let spans = try decoder.decode(scores, labels: labels)
+            #expect(stream.decoded().map(\.label) == spans.map(\.label))
+            for (aligned, span) in zip(stream.decoded(), spans) {
+                let mean =
+                    span.frames.reduce(0) { $0 + Double(scores[$1 * labels + span.label]) } / Double(span.frames.count)
+                #expect(abs(aligned.score - mean) < 1e-12)
+            }
+        }
+    }
+
+    @Test func aStreamNamesTheFrameOfTheWhole() throws {
+        var stream = GreedyStream(GreedyDecoder(), labels: 2)
+        try stream.append([1, 0, 0, 1, 1, 0])
+        #expect(throws: DecodingError.notANumber(frame: 4, label: 1)) { try stream.append([1, 0, 0, .nan]) }
+    }
+
     @Test func breaksTiesTowardsTheLowestIndex() throws {
         #expect(try GreedyDecoder(blank: 2).decode([1, 1, 1], labels: 3).map(\.label) == [0])
         let lowest = -Float.infinity
