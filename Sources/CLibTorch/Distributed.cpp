@@ -132,6 +132,15 @@ ct_error ct_all_reduce(ct_process_group handle, ct_tensor tensor, ct_reduction r
     });
 }
 
+ct_error ct_reduce(ct_process_group handle, ct_tensor tensor, int root, ct_work *result) {
+    return guarded([&] {
+        std::vector<at::Tensor> tensors{borrow(tensor)};
+        c10d::ReduceOptions options;
+        options.rootRank = root;
+        *result = started([&] { return (*group(handle))->reduce(tensors, options); });
+    });
+}
+
 ct_error ct_broadcast(ct_process_group handle, ct_tensor tensor, int root, ct_work *result) {
     return guarded([&] {
         std::vector<at::Tensor> tensors{borrow(tensor)};

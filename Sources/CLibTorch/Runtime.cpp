@@ -56,9 +56,9 @@ bool ct_reuse_host_memory(void) {
 
 ct_error ct_load_cuda(void) {
     return guarded([&] {
-        if (!at::hasCUDA() && dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) == nullptr)
-            throw std::runtime_error(dlerror());
-        if (!at::hasCUDA()) throw std::runtime_error("libtorch_cuda.so was loaded but registered no CUDA device");
+        // LibTorch looks for its CUDA half when it is first asked about it, and never again: load, then ask.
+        if (dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) == nullptr) throw std::runtime_error(dlerror());
+        if (!at::globalContext().hasCUDART()) throw std::runtime_error("libtorch_cuda.so was loaded too late");
     });
 }
 

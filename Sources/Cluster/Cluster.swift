@@ -65,8 +65,10 @@ public final class Cluster: Sendable {
                 known = made
                 return made
             } catch {
+                // CUDA's advice for developers follows in lines of its own.
+                let reason = "\(error)".prefix { $0 != "\n" }
                 throw ClusterError.rendezvous(
-                    "\(meeting.title) cannot exchange tensors of \(device) by NCCL (\(error)): make build builds its "
+                    "\(meeting.title) cannot exchange tensors of \(device) by NCCL (\(reason)): make build builds its "
                         + "library after Scripts/setup --cuda; distributed.backend=gloo goes without, more slowly")
             }
         }

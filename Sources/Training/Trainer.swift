@@ -114,6 +114,7 @@ public final class Trainer {
         state.statistics += sums
         for warning in watch.look(at: update, sums) { try warn(warning) }
         if let every = recipe.logging.histogramEvery, update % every == 0 {
+            for group in task.groups { try group.parameters.gatherGradients() }
             try log?.write(gradientHistograms(task.groups), series: "train", update: update)
         }
         if update % recipe.logging.logEvery == 0 || isFinished { try writeLog(epoch: epoch, rate: rate) }

@@ -68,6 +68,34 @@ func asRanks<Result: Sendable>(
         }
     }
 
+    @Test(arguments: [2, 3]) func aSumComesToOneProcess(size: Int) async throws {
+        let results = try await asRanks(size) { cluster -> [Float] in
+            let tensor = try Tensor([Float(cluster.rank), 5])
+            try cluster.group.reduce(tensor, to: 1).wait()
+            return try tensor.elements(Float.self)
+        }
+        #expect(try results[1].get() == [Float(size * (size - 1) / 2), Float(5 * size)])
+    }
+
+    @Test func partsOfATensorAreGatheredInPlace() async throws {
+        let results = try await asRanks(3) { cluster -> [[Float]] in
+            let own = 2 * cluster.rank..<2 * cluster.rank + 2
+            return try [true, false].map { atOnce in
+                let all = try Tensor.zeros([6])
+                try all.rows(own).copy(from: Tensor([Float(cluster.rank), 10]))
+                // As NCCL does it, and as it is done by Gloo.
+                let running =
+                    try atOnce
+                    ? [cluster.group.allGather(all.rows(own), into: all)] : cluster.group.allGatherInPlace(all)
+                for collective in running { try collective.wait() }
+                return try all.elements(Float.self)
+            }
+        }
+        for result in results {
+            for all in try result.get() { #expect(all == [0, 10, 1, 10, 2, 10]) }
+        }
+    }
+
     /// c10d keeps one record of all groups of a process; their first collectives, from many threads at once, must not break it.
     @Test func groupsOfOneProcessStartCollectivesAtOnce() throws {
         let store = try Store(host: "127.0.0.1", port: 0, serves: true, timeout: 20)
@@ -208,6 +236,55 @@ func asRanks<Result: Sendable>(
         }
     }
 
+    @Test func gradientsOfAShardGoToItsProcessAlone() async throws {
+        let results = try await asRanks(2) { cluster -> ([Float], Double, [Float], [GradientReducer.Report]) in
+            let chain = try Chain.make()
+            let flat = try FlatParameters(chain.parameters(), shardedOver: cluster.group)
+            let reducer = try GradientReducer(flat, over: cluster.group, bucketBytes: 1)
+            var reports: [GradientReducer.Report] = []
+            for unused in [[], ["1"]] as [Set<String>] {
+                try flat.clearGradients()
+                reducer.begin(unused: unused)
+                try chain(Double(cluster.rank + 1), skippingSecond: !unused.isEmpty).backward()
+                reports.append(try reducer.finish())
+            }
+            let own = try flat.gradients.rows(flat.own).elements(Float.self)
+            let norm = try gradientNorm([flat])
+            try flat.gatherGradients()
+            return (own, norm, try flat.gradients.elements(Float.self), reports)
+        }
+        let all = [Float](repeating: 3, count: 32) + [Float](repeating: 0, count: 32) + [Float](repeating: 3, count: 32)
+        for (rank, result) in results.enumerated() {
+            let (own, norm, gathered, reports) = try result.get()
+            #expect(own == Array(all[rank * 48..<(rank + 1) * 48]) && gathered == all)
+            #expect(abs(norm - 24) < 1e-5)
+            // The second parameter lies in both shards, in a bucket each.
+            #expect(reports.map(\.buckets) == [4, 2] && reports.map(\.bytes) == [384, 256])
+            #expect(reports.map(\.overlapped) == [0, 2])
+        }
+    }
+
+    /// What the benchmark compares does the same work.
+    @Test func theLibrarysReducerGivesTheMeans() async throws {
+        let results = try await asRanks(2) { cluster -> [[Float]] in
+            let chain = try Chain.make()
+            let flat = try FlatParameters(chain.parameters())
+            let ours = try GradientReducer(flat, over: cluster.group, bucketBytes: 1)
+            let theirs = try C10dReducer(flat, over: cluster.group, bucketBytes: 1)
+            return try [(true, false), (false, false), (true, true), (false, false)].flatMap { isOurs, skipping in
+                try flat.clearGradients()
+                let loss = try chain(Double(cluster.rank + 1), skippingSecond: skipping)
+                if isOurs { ours.begin(unused: skipping ? ["1"] : []) } else { try theirs.prepare(loss) }
+                try loss.backward()
+                if isOurs { try ours.finish() }
+                return [try flat.gradients.elements(Float.self)]
+            }
+        }
+        let (sums, means) = ([Float](repeating: 3, count: 96), [Float](repeating: 1.5, count: 96))
+        let skipped = (0..<96).map { (32..<64).contains($0) ? Float(0) : 3 }
+        for result in results { #expect(try result.get() == [sums, means, skipped, means]) }
+    }
+
     @Test(arguments: [DType.float16, .bfloat16])
     func gradientsAreSentInHalfPrecision(type: DType) async throws {
         let results = try await asRanks(4) { cluster -> (GradientReducer.Report, [Float]) in
@@ -224,6 +301,14 @@ func asRanks<Result: Sendable>(
             let (report, sums) = try result.get()
             #expect(report.bytes == 96 * 2)
             #expect(sums.allSatisfy { $0 != exact && abs($0 - exact) < 0.01 * exact })
+        }
+    }
+
+    @Test func aGroupOfGPUsThatCannotBeMadeIsToldInOneSentence() async throws {
+        let results = try await asRanks(1) { cluster in _ = try cluster.group(on: .cuda(99)) }
+        #expect { try results[0].get() } throws: {
+            "\($0)".contains("cannot exchange tensors of cuda:99 by NCCL (") && "\($0)".contains("Scripts/setup --cuda")
+                && "\($0)".contains("distributed.backend=gloo") && !"\($0)".contains("\n")
         }
     }
 

@@ -73,8 +73,11 @@ final class LaunchFixture: Sendable {
         return outcome
     }
 
-    func weights(_ output: String) throws -> Data {
-        try Data(contentsOf: file(output + "/last/model.safetensors"))
+    func weights(_ output: String) throws -> Data { try saved(output, "model.safetensors") }
+
+    /// The bytes of a file of a run's last checkpoint.
+    func saved(_ output: String, _ name: String) throws -> Data {
+        try Data(contentsOf: file(output + "/last/" + name))
     }
 
     /// The update that a run has saved last.

@@ -75,6 +75,25 @@ import Torch
         }
     }
 
+    /// Each process holds a part of the optimizer's state: what the killed one held is on the disk.
+    @Test func aRestartOfAShardedRunContinuesBitForBit() throws {
+        let settings = ["distributed.zero_sharding=true", "optimization.max_update=25"]
+        func command(_ output: String) -> [String] {
+            fixture.pretrain(output) + settings.flatMap { ["--set", $0] }
+        }
+        let straight = try launch(command: command("straight"))
+        #expect(straight.code == 0, "\(straight.errors)")
+        let killed = try launch("--restarts", "1", command: command("killed")) {
+            try fixture.signal(SIGKILL, rank: 1, of: $0, after: 4, "killed")
+        }
+        #expect(killed.code == 0, "\(killed.errors)")
+        #expect(killed.errors.contains("rank 1 ended with signal 9 (killed); starting again (1 of 1 restarts)"))
+        #expect(killed.errors.contains("going on after update"))
+        for file in ["model.safetensors", "optimizer.safetensors"] {
+            #expect(try fixture.saved("killed", file) == fixture.saved("straight", file), "\(file)")
+        }
+    }
+
     @Test func aProcessThatStandsStillIsNamed() throws {
         let settings = fixture.pretrain("run", "optimization.max_update=100000", "distributed.timeout=2")
         var stopped = ContinuousClock.now

@@ -20,6 +20,7 @@ typedef struct ct_object_opaque *ct_object;
 typedef struct ct_store_opaque *ct_store;
 typedef struct ct_process_group_opaque *ct_process_group;
 typedef struct ct_work_opaque *ct_work;
+typedef struct ct_reducer_opaque *ct_reducer;
 /// A message, or NULL for success.
 typedef char *ct_error;
 
@@ -199,6 +200,8 @@ ct_error ct_process_group_nccl(
 void ct_process_group_release(ct_process_group group);
 /// Each collective starts at once and ends by ct_work_wait; its tensors stay alive until then.
 ct_error ct_all_reduce(ct_process_group group, ct_tensor tensor, ct_reduction reduction, ct_work *result);
+/// The sum comes to `root`; what the others' tensors hold afterwards is undefined.
+ct_error ct_reduce(ct_process_group group, ct_tensor tensor, int root, ct_work *result);
 ct_error ct_broadcast(ct_process_group group, ct_tensor tensor, int root, ct_work *result);
 /// `output` holds the ranks' `input`s one after the other.
 ct_error ct_all_gather(ct_process_group group, ct_tensor output, ct_tensor input, ct_work *result);
@@ -213,6 +216,12 @@ ct_error ct_work_wait(ct_work work, int64_t timeout_milliseconds);
 /// Calls `ended(context)` when the collective has ended, on a thread of the library's own.
 ct_error ct_work_on_end(ct_work work, void *context, void (*ended)(void *), void (*release)(void *));
 void ct_work_release(ct_work work);
+
+/// c10d's Reducer: the backward pass from a prepared output ends with the means of gradients over the group.
+ct_error ct_reducer_make(
+    ct_process_group group, const ct_tensor *parameters, size_t count, int64_t bucket_bytes, ct_reducer *result);
+ct_error ct_reducer_prepare(ct_reducer reducer, ct_tensor output);
+void ct_reducer_release(ct_reducer reducer);
 /// Has the system send `signal` to this process when its parent ends. (Swift cannot call prctl.)
 void ct_end_with_parent(int signal);
 

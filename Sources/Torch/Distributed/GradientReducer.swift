@@ -6,6 +6,9 @@ import Synchronization
 /// all its parameters are complete. A bucket without any gradient, as of a layer that was dropped, is not sent. Every
 /// process must send the same buckets in the same order; the order is the one in which they were completed in the first
 /// pass of rank 0.
+///
+/// Where the optimizer's work is sharded, no bucket reaches over the border of two shards, and its sum goes to the one
+/// process that needs it, where that sends less than an all-reduce.
 public final class GradientReducer {
     /// How a reduction went, for benchmarks.
     public struct Report: Sendable, Equatable {
@@ -40,7 +43,8 @@ public final class GradientReducer {
     private let group: ProcessGroup
     private let parameters: FlatParameters
     private let buckets: [Range<Int>]
-    private let bucketOfParameter: [Int]
+    /// One, or more for a parameter that lies in several shards.
+    private let bucketsOfParameter: [[Int]]
     private let sentType: DType
     private var waiting: [Int] = []
     /// Buckets that hold no gradient in this pass.
@@ -56,9 +60,10 @@ public final class GradientReducer {
     /// Watches the gradients of parameters.
     ///
     /// - Parameters:
-    ///   - parameters: The parameters; their gradients are summed in their buffer.
-    ///   - group: The processes.
-    ///   - bucketBytes: The size that a bucket has at least, but for the last one.
+    ///   - parameters: The parameters; their gradients are summed in their buffer. Where they are sharded, each process
+    ///     gets the sums of its own shard alone, and what it has of the others is undefined afterwards.
+    ///   - group: The processes; where the parameters are sharded, those that share them.
+    ///   - bucketBytes: The size that a bucket has at least, but for the last one and those at the borders of shards.
     ///   - sentType: The type in which gradients are sent and summed, FP32 or half precision; each process's are divided
     ///     by the number of processes before they are rounded, so that their sum overflows no sooner than they do.
     /// - Throws: `TorchError.operation` if a parameter records no gradient.
@@ -72,18 +77,16 @@ public final class GradientReducer {
         let itemSize = sentType.itemSize
         // From the end: what stands last in the model is first in the backward pass.
         var buckets: [Range<Int>] = []
-        var bucketOfParameter = [Int](repeating: 0, count: parameters.ranges.count)
         var end = parameters.gradients.count
-        for index in parameters.ranges.indices.reversed() {
-            bucketOfParameter[index] = buckets.count
-            let start = parameters.ranges[index].lowerBound
-            if (end - start) * itemSize >= bucketBytes || index == 0 {
-                buckets.append(start..<end)
-                end = start
-            }
+        for start in parameters.ranges.map(\.lowerBound).reversed()
+        where (end - start) * itemSize >= bucketBytes || start == 0 {
+            buckets += parameters.shards.reversed().map { $0.clamped(to: start..<end) }.filter { !$0.isEmpty }
+            end = start
         }
         self.buckets = buckets
-        self.bucketOfParameter = bucketOfParameter
+        bucketsOfParameter = parameters.ranges.map { range in
+            buckets.indices.filter { buckets[$0].overlaps(range) }
+        }
         order = Array(buckets.indices)
         for (index, leaf) in parameters.leaves.enumerated() {
             try leaf.onGradientAccumulated { [weak self] in try self?.noteGradient(of: index) }
@@ -99,8 +102,9 @@ public final class GradientReducer {
     ///     for comparison.
     public func begin(unused: Set<String> = [], overlapping: Bool = true) {
         waiting = [Int](repeating: 0, count: buckets.count)
-        for (parameter, bucket) in bucketOfParameter.enumerated() where !unused.contains(parameters.names[parameter]) {
-            waiting[bucket] += 1
+        for (parameter, buckets) in bucketsOfParameter.enumerated()
+        where !unused.contains(parameters.names[parameter]) {
+            for bucket in buckets { waiting[bucket] += 1 }
         }
         skipped = Set(buckets.indices.filter { waiting[$0] == 0 })
         completed = []
@@ -120,7 +124,7 @@ public final class GradientReducer {
         while sent < order.count { try send() }
         for (collective, range, summands) in running {
             try collective.wait()
-            guard summands.dtype != .float32 else { continue }
+            guard summands.dtype != .float32, parameters.own.overlaps(range) else { continue }
             let place = try parameters.gradients.rows(range)
             try place.copy(from: summands)
             try place.scaleInPlace(Double(group.size))
@@ -139,12 +143,13 @@ public final class GradientReducer {
 
     private func noteGradient(of parameter: Int) throws {
         guard isArmed else { return }
-        let bucket = bucketOfParameter[parameter]
-        waiting[bucket] -= 1
-        guard waiting[bucket] >= 0 else {
-            throw TorchError.state("\(parameters.names[parameter]) got a gradient that its bucket did not wait for")
+        for bucket in bucketsOfParameter[parameter] {
+            waiting[bucket] -= 1
+            guard waiting[bucket] >= 0 else {
+                throw TorchError.state("\(parameters.names[parameter]) got a gradient that its bucket did not wait for")
+            }
+            if waiting[bucket] == 0 { completed.append(bucket) }
         }
-        if waiting[bucket] == 0 { completed.append(bucket) }
         // Before the order is agreed on, processes might disagree about it.
         guard hasOrder else { return }
         while sent < order.count, waiting[order[sent]] == 0 { try send() }
@@ -158,7 +163,12 @@ public final class GradientReducer {
         try parameters.collectGradients(in: range)
         var summands = try parameters.gradients.rows(range)
         if sentType != .float32 { summands = try (summands * (1 / Double(group.size))).to(dtype: sentType) }
-        let collective = try group.allReduce(summands)
+        let collective =
+            if let owner = parameters.owner(of: range) {
+                try group.reduce(summands, to: owner)
+            } else {
+                try group.allReduce(summands)
+            }
         running.append((collective, range, summands))
         let bytes = range.count * sentType.itemSize
         report.buckets += 1

@@ -12,7 +12,8 @@ public final class ProcessGroup: @unchecked Sendable {
     public let size: Int
     /// The longest that a collective may take, in seconds.
     public let timeout: Double
-    private let handle: ct_process_group
+    private let isNCCL: Bool
+    let handle: ct_process_group
     // The group goes on using the store that it was made with.
     private let store: Store
     private let collectives = Atomic<Int>(0)
@@ -60,6 +61,7 @@ public final class ProcessGroup: @unchecked Sendable {
         }
         guard let made else { throw TorchError.runtime("LibTorch made no process group") }
         handle = made
+        isNCCL = false
         self.store = store
         self.rank = rank
         self.size = size
@@ -85,6 +87,7 @@ public final class ProcessGroup: @unchecked Sendable {
         }
         guard let made else { throw TorchError.runtime("LibTorch made no process group") }
         handle = made
+        isNCCL = true
         self.store = store
         self.rank = rank
         self.size = size
@@ -102,6 +105,24 @@ public final class ProcessGroup: @unchecked Sendable {
     /// - Throws: `TorchError.communication` if the group refuses the tensor.
     public func allReduce(_ tensor: Tensor, _ reduction: Reduction = .sum) throws -> Collective {
         try start([tensor]) { ct_all_reduce(handle, tensor.handle, reduction.raw, &$0) }
+    }
+
+    /// Starts to sum the processes' tensors into that of one of them.
+    ///
+    /// By NCCL each process sends its summands once, where an all-reduce also sends the sums back. Reductions of several
+    /// stretches of a buffer, each to the process that needs it, are a reduce-scatter in which stretches may be of any
+    /// size. By Gloo each process sends everything once, and its part of the sum besides: more than in an all-reduce
+    /// between two processes, which is taken there, and less between others.
+    ///
+    /// - Parameters:
+    ///   - tensor: A contiguous tensor of the same shape in each process, changed in place: what it holds afterwards in
+    ///     other processes than `root` is undefined.
+    ///   - root: The rank that gets the sum.
+    /// - Returns: The collective under way.
+    /// - Throws: `TorchError.communication` if the group refuses the tensor.
+    public func reduce(_ tensor: Tensor, to root: Int) throws -> Collective {
+        guard isNCCL || size > 2 else { return try allReduce(tensor) }
+        return try start([tensor]) { ct_reduce(handle, tensor.handle, Int32(root), &$0) }
     }
 
     /// Starts to copy a tensor of one process into that of every other.
@@ -126,7 +147,24 @@ public final class ProcessGroup: @unchecked Sendable {
         try start([own, all]) { ct_all_gather(handle, all.handle, own.handle, &$0) }
     }
 
+    /// Starts to hand each process's part of a tensor to all others, in place.
+    ///
+    /// NCCL gathers all parts at once; by Gloo, which would gather them in a second tensor of the same size, each is
+    /// broadcast. What a process sends and receives is the same.
+    ///
+    /// - Parameter all: A tensor that begins with the part of rank 0, [``size`` × elements].
+    /// - Returns: The collectives under way.
+    /// - Throws: `TorchError.communication` if the group refuses the tensor.
+    public func allGatherInPlace(_ all: Tensor) throws -> [Collective] {
+        let share = all.count / size
+        func part(_ rank: Int) throws -> Tensor { try all.rows(rank * share..<(rank + 1) * share) }
+        guard !isNCCL else { return [try allGather(part(rank), into: all)] }
+        return try (0..<size).map { try broadcast(part($0), from: $0) }
+    }
+
     /// Starts to sum the processes' tensors, of which each process gets its part.
+    ///
+    /// Gloo makes an all-reduce of a copy of this: only NCCL sends less.
     ///
     /// - Parameters:
     ///   - all: This process's summands, [``size`` × elements].

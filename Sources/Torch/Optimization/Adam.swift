@@ -46,13 +46,13 @@ public final class Adam: Optimizer {
     public func step(learningRate: Double, gradientScale: Double = 1) throws {
         moments.updates += 1
         try withoutGradient {
-            if gradientScale != 1 { try parameters.gradients.scaleInPlace(gradientScale) }
-            guard !parameters.own.isEmpty else { return }
+            let gradients = try parameters.gradients.rows(parameters.own)
+            if gradientScale != 1 { try gradients.scaleInPlace(gradientScale) }
             let values = parameters.masters
             let count = try Tensor.scalar(Double(moments.updates), device: values.device)
             let correction = (1 - pow(options.beta2, Double(moments.updates))).squareRoot()
             try ATen.fusedAdamW.run(
-                .tensors([values]), .tensors([parameters.gradients.rows(parameters.own)]), .tensors([moments.first]),
+                .tensors([values]), .tensors([gradients]), .tensors([moments.first]),
                 .tensors([moments.second]), .tensors([]), .tensors([count]), .double(learningRate),
                 .double(options.beta1), .double(options.beta2), .double(options.weightDecay),
                 .double(options.epsilon / correction), .bool(false), .bool(false))

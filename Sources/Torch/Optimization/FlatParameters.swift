@@ -17,7 +17,7 @@ public final class FlatParameters {
     public private(set) var values: Tensor
     /// The FP32 parameters that this process changes, those of ``own``.
     public private(set) var masters: Tensor
-    /// All gradients, [elements].
+    /// All gradients, [elements]; their sums over processes may be those of ``own`` alone, where that is not everything.
     public let gradients: Tensor
     /// Where each parameter lies in the buffers.
     public let ranges: [Range<Int>]
@@ -52,9 +52,11 @@ public final class FlatParameters {
         }
         self.ranges = ranges
         self.group = group
-        let lines = end / Self.alignment
-        let share = group.map { (lines + $0.size - 1) / $0.size * Self.alignment } ?? end
-        shards = (0..<(group?.size ?? 1)).map { min(end, $0 * share)..<min(end, ($0 + 1) * share) }
+        let processes = group?.size ?? 1
+        // Equal shards can be gathered in place.
+        let share = (end / Self.alignment + processes - 1) / processes * Self.alignment
+        end = share * processes
+        shards = (0..<processes).map { $0 * share..<($0 + 1) * share }
         let device = parameters.first?.tensor.device ?? .cpu
         values = try Tensor.zeros([end], device: device)
         masters = try values.rows(shards[group?.rank ?? 0])
@@ -68,6 +70,11 @@ public final class FlatParameters {
 
     /// The elements that this process changes.
     public var own: Range<Int> { shards[group?.rank ?? 0] }
+
+    /// The one process that needs the gradients of a stretch within a shard; `nil` where all processes need all.
+    func owner(of range: Range<Int>) -> Int? {
+        group == nil ? nil : shards.firstIndex { $0.contains(range.lowerBound) }
+    }
 
     /// Makes a place in a buffer the module's tensor, with its gradient a place in another.
     private func use(_ place: Tensor, gradient: Tensor, for index: Int) throws {
@@ -128,12 +135,18 @@ public final class FlatParameters {
             try exact?.copy(own, from: masters)
         }
         guard let group else { return }
-        var running: [Collective] = []
-        for (rank, shard) in shards.enumerated() where !shard.isEmpty {
-            running.append(try group.broadcast(values.rows(shard), from: rank))
+        var running = try group.allGatherInPlace(values)
+        for (rank, shard) in shards.enumerated() {
             if let part = try exact?.part(shard) { running.append(try group.broadcast(part, from: rank)) }
         }
         for collective in running { try collective.wait() }
+    }
+
+    /// After ``GradientReducer/finish()``: gets the sums of other processes' gradients, where this one has its own alone.
+    ///
+    /// - Throws: `TorchError.communication` if a process is gone.
+    public func gatherGradients() throws {
+        for collective in try group?.allGatherInPlace(gradients) ?? [] { try collective.wait() }
     }
 
     /// A part of a buffer of this layout, in the parameter's shape.
@@ -228,10 +241,11 @@ public final class FlatParameters {
 }
 
 /// The Euclidean norm of the gradients of several groups together.
+///
+/// Where they are sharded, it is that of all shards, and all processes must ask for it.
 public func gradientNorm(_ groups: [FlatParameters]) throws -> Double {
     let squares = try groups.map { group in
-        let norm = try group.gradients.norm().item()
-        return norm * norm
+        try group.summed(group.gradients.rows(group.own).norm().to(dtype: .float64).squared()).item()
     }
     return squares.reduce(0, +).squareRoot()
 }

@@ -47,8 +47,8 @@ public final class Lamb: Optimizer {
     public func step(learningRate: Double, gradientScale: Double = 1) throws {
         moments.updates += 1
         try withoutGradient {
-            if gradientScale != 1 { try parameters.gradients.scaleInPlace(gradientScale) }
             let (values, gradients) = (parameters.masters, try parameters.gradients.rows(parameters.own))
+            if gradientScale != 1 { try gradients.scaleInPlace(gradientScale) }
             // Elementwise parts run over all parameters at once.
             try moments.first.interpolateInPlace(to: gradients, weight: 1 - options.beta1)
             try moments.second.interpolateInPlace(to: gradients.squared(), weight: 1 - options.beta2)

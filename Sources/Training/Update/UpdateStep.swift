@@ -146,6 +146,7 @@ final class UpdateStep {
     /// The first thing found that is not finite.
     private func culprit() throws -> String {
         for group in task.groups {
+            try group.parameters.gatherGradients()
             for index in group.parameters.names.indices
             where try !group.parameters.view(index, of: group.parameters.gradients).isFinite() {
                 return "the gradient of \(group.parameters.names[index])"

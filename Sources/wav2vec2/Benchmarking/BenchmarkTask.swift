@@ -43,7 +43,8 @@ private final class Update {
     let sums: GradientSums?
 
     init(_ model: Module, clipNorm: Double, sums: SumOptions? = nil) throws {
-        let parameters = try FlatParameters(model.parameters())
+        let all = model.parameters()
+        let parameters = try FlatParameters(all, shardedOver: sums?.shards(on: all.first?.tensor.device ?? .cpu))
         self.parameters = parameters
         optimizer = try Adam(parameters, .init())
         self.clipNorm = clipNorm
@@ -52,7 +53,7 @@ private final class Update {
 
     func callAsFunction(_ loss: Tensor, sampleSize: Int, unused: Set<String> = []) throws {
         sums?.noteForwardEnd()
-        sums?.begin(unused: unused)
+        try sums?.begin(loss, unused: unused)
         try loss.backward()
         try sums?.finish()
         try profiled(.optimizer) {
@@ -63,6 +64,8 @@ private final class Update {
             // Reading a number waits for the device.
             _ = try parameters.values.rows(0..<1).item()
         }
+        sums?.noteOptimizerEnd()
+        if sums?.mode != .never { try parameters.publish() }
         sums?.noteEnd()
     }
 }

@@ -20,6 +20,7 @@ struct ScalingCommand: AsyncParsableCommand {
             Examples:
               wav2vec2 benchmark scaling --processes 1,2,4 --timeline step.svg
               wav2vec2 benchmark scaling --model --network-bandwidth 25 --network-latency 10
+              wav2vec2 benchmark scaling --processes 2 --c10d-reducer
             """)
 
     @Option(help: "Numbers of processes to launch, from 1 to 64 each.")
@@ -29,6 +30,12 @@ struct ScalingCommand: AsyncParsableCommand {
 
     @Option(help: "Gradients that are sent at once, in MB.")
     var bucketCapMb = 25.0
+
+    @Flag(help: "Let each process keep only its share of the optimizer's state.")
+    var zeroSharding = false
+
+    @Flag(help: "Time c10d's Reducer too, on which DistributedDataParallel runs.")
+    var c10dReducer = false
 
     @Option(
         help: ArgumentHelp("A timeline of one step, for chrome://tracing or ui.perfetto.dev.", valueName: "file"),
@@ -49,6 +56,10 @@ struct ScalingCommand: AsyncParsableCommand {
 
     func validate() throws {
         if bucketCapMb <= 0 { throw ValidationError("--bucket-cap-mb is \(bucketCapMb); it must be above 0.") }
+        if zeroSharding, c10dReducer {
+            throw ValidationError(
+                "--zero-sharding and --c10d-reducer exclude each other: c10d's Reducer sums everywhere.")
+        }
         if model, !processes.values.contains(where: { $0 > 1 }), !prediction.describesLinks {
             throw ValidationError("--model needs a number above 1 in --processes, or --bandwidth and --latency.")
         }
@@ -60,7 +71,10 @@ struct ScalingCommand: AsyncParsableCommand {
         LibTorch.reuseHostMemory()
         try await amongProcesses { cluster in
             let measurement = try ScalingMeasurement.measure(
-                shape, bucketBytes: Int(bucketCapMb * 1_048_576), among: cluster)
+                shape,
+                SumOptions(
+                    cluster: cluster, bucketBytes: Int(bucketCapMb * 1_048_576), zeroSharding: zeroSharding,
+                    comparesReducer: c10dReducer))
             guard cluster?.isLeader ?? true else { return }
             try JSONEncoder().encode(measurement).write(to: fileURL(measureInto), options: .atomic)
         }
@@ -98,6 +112,7 @@ struct ScalingCommand: AsyncParsableCommand {
             "--repetitions", String(shape.repetitions), "--device", shape.compute.device.description,
             "--bucket-cap-mb", String(bucketCapMb),
         ] + (shape.compute.threads.map { ["--threads", String($0)] } ?? [])
+            + (zeroSharding ? ["--zero-sharding"] : []) + (c10dReducer ? ["--c10d-reducer"] : [])
     }
 
     private func write(_ measurements: [ScalingMeasurement]) throws {
@@ -114,8 +129,8 @@ struct ScalingCommand: AsyncParsableCommand {
         }
         var report = ScalingReport(
             shape: shape.utterances.text, hourglass: shape.hourglass, device: shape.compute.device.description,
-            bucketCapMb: bucketCapMb, measurements: measurements)
-        if model { report.model = try prediction.model(of: measurements) }
+            bucketCapMb: bucketCapMb, zeroSharding: zeroSharding, measurements: measurements)
+        if model { report.model = try prediction.model(of: measurements, zeroSharding: zeroSharding) }
         report.predictions = report.model?.points(nodes: prediction.nodes)
         Console.output(shape.json ? try jsonLine(report) : report.text)
     }
@@ -165,7 +180,7 @@ struct PredictionOptions: ParsableArguments {
     }
 
     /// A model of measured parts: compute of the fewest processes, sums of the most.
-    func model(of measurements: [ScalingMeasurement]) throws -> ScalingModel {
+    func model(of measurements: [ScalingMeasurement], zeroSharding: Bool) throws -> ScalingModel {
         guard let alone = measurements.min(by: { $0.processes < $1.processes }),
             let together = measurements.max(by: { $0.processes < $1.processes })
         else { throw ValidationError("--processes names no number.") }
@@ -179,9 +194,9 @@ struct PredictionOptions: ParsableArguments {
         let speed = microBatch / (alone.forwardS + alone.backwardS)
         return ScalingModel(
             microBatches: microBatches, microBatchS: microBatch, backwardS: microBatch * share,
-            optimizerS: alone.updateS * speed, bytes: together.bytes,
+            optimizerS: alone.updateS * speed * (zeroSharding ? Double(alone.processes) : 1), bytes: together.bytes,
             lastBucketBytes: together.lastBucketBytes ?? together.bytes,
-            firstBucketShare: together.firstBucketShare ?? 1,
+            firstBucketShare: together.firstBucketShare ?? 1, zeroSharding: zeroSharding,
             local: .init(bandwidth: gigabytes * 1e9, latency: microseconds / 1e6),
             network: .init(
                 bandwidth: (networkBandwidth ?? gigabytes) * 1e9, latency: (networkLatency ?? microseconds) / 1e6),

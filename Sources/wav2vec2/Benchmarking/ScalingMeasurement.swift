@@ -24,12 +24,20 @@ struct ScalingMeasurement: Codable {
     var summingAfterS: Double?
     /// A step whose gradients are summed while the backward pass is going on.
     var summingDuringS: Double?
+    /// A step whose gradients c10d's Reducer averages while the backward pass is going on.
+    var reducerS: Double?
+    /// What sums during the backward pass add to the step of the same number without any.
+    var waitingDuringS: Double?
+    /// What c10d's Reducer adds to it.
+    var waitingReducerS: Double?
+    /// The exchange of parameters after the optimizer, where its state is sharded.
+    var exchangeS: Double?
     /// What a process contributes to the sums of a step, in bytes.
     var bytes: Int
-    /// The pieces that gradients are sent in.
+    /// The pieces that gradients are sent in, in the last step: those of dropped layers are not sent.
     var buckets: Int?
     /// Those that are sent before the backward pass has ended.
-    var bucketsSentDuringBackward: Double?
+    var bucketsSentDuringBackward: Int?
     /// The bytes of the piece that is sent last.
     var lastBucketBytes: Int?
     /// The share of the time with transfers under way that lies within the backward pass.

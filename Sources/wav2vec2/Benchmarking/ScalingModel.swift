@@ -4,7 +4,8 @@ import Foundation
 ///
 /// An update has a fixed number of micro-batches, dealt out over the GPUs; each GPU then steps once. Gradients are summed
 /// once an update, by a ring over all GPUs, while the last backward pass is going on. What does not fit into that pass, and
-/// in any case the bucket that is complete last, has to be waited for.
+/// in any case the bucket that is complete last, has to be waited for. Where the optimizer's state is sharded, a GPU makes
+/// its share of the step, and the second half of the all-reduce becomes the exchange of parameters after it.
 struct ScalingModel: Codable {
     /// What connects processes.
     struct Link: Codable {
@@ -18,6 +19,8 @@ struct ScalingModel: Codable {
     struct Point: Codable {
         var gpus: Int
         var nodes: Int
+        /// What a GPU sends an update, in bytes.
+        var sentBytes: Double
         /// The all-reduce by itself, in seconds.
         var allReduceS: Double
         /// The part of it that is waited for, in seconds.
@@ -46,6 +49,8 @@ struct ScalingModel: Codable {
     var lastBucketBytes: Int
     /// How much of the backward pass has gone by when the first bucket is sent.
     var firstBucketShare: Double
+    /// Whether the optimizer's state is sharded over the GPUs.
+    var zeroSharding: Bool
     /// Between the GPUs of a machine.
     var local: Link
     /// Between machines.
@@ -75,21 +80,24 @@ struct ScalingModel: Codable {
 
     private func point(gpus: Int) -> Point {
         let nodes = (gpus + gpusPerNode - 1) / gpusPerNode
-        let sum = allReduce(gpus: gpus, over: nodes > 1 ? network : local)
+        let all = allReduce(gpus: gpus, over: nodes > 1 ? network : local)
+        let sum = zeroSharding ? all / 2 : all
         let last = sum * Double(lastBucketBytes) / Double(max(1, bytes))
-        let waiting = gpus == 1 ? 0 : max(last, sum - backwardS * (1 - firstBucketShare))
-        func update(_ own: Int, waiting: Double) -> Double { Double(own) * microBatchS + waiting + optimizerS }
+        let waiting = gpus == 1 ? 0 : max(last, sum - backwardS * (1 - firstBucketShare)) + all - sum
+        let step = zeroSharding ? optimizerS / Double(gpus) : optimizerS
+        func update(_ own: Int, waiting: Double) -> Double { Double(own) * microBatchS + waiting + step }
         let whole = gpus <= microBatches ? update((microBatches + gpus - 1) / gpus, waiting: waiting) : nil
         return Point(
-            gpus: gpus, nodes: nodes, allReduceS: sum, waitingS: waiting, updateS: whole,
-            speedup: whole.map { update(microBatches, waiting: 0) / $0 },
+            gpus: gpus, nodes: nodes, sentBytes: sentBytes(gpus: gpus), allReduceS: all, waitingS: waiting,
+            updateS: whole, speedup: whole.map { (Double(microBatches) * microBatchS + optimizerS) / $0 },
             weakEfficiency: update(1, waiting: 0) / update(1, waiting: waiting),
             nvidiaSpeedup: Self.nvidiaSpeedups[gpus])
     }
 
     /// A ring: each GPU sends 2 (G − 1)/G of the bytes, in 2 (G − 1) messages.
     private func allReduce(gpus: Int, over link: Link) -> Double {
-        let others = Double(gpus - 1)
-        return 2 * others / Double(gpus) * Double(bytes) / link.bandwidth + 2 * others * link.latency
+        sentBytes(gpus: gpus) / link.bandwidth + 2 * Double(gpus - 1) * link.latency
     }
+
+    private func sentBytes(gpus: Int) -> Double { 2 * Double(gpus - 1) / Double(gpus) * Double(bytes) }
 }

@@ -8,34 +8,56 @@ struct ScalingReport: Encodable {
     var device: String
     var precision = "fp32"
     var bucketCapMb: Double
+    var zeroSharding: Bool
     var measurements: [ScalingMeasurement]
     var model: ScalingModel?
     var predictions: [ScalingModel.Point]?
 
-    init(shape: String, hourglass: String, device: String, bucketCapMb: Double, measurements: [ScalingMeasurement]) {
+    init(
+        shape: String, hourglass: String, device: String, bucketCapMb: Double, zeroSharding: Bool,
+        measurements: [ScalingMeasurement]
+    ) {
         self.shape = shape
         self.hourglass = hourglass
         self.device = device
         self.bucketCapMb = bucketCapMb
+        self.zeroSharding = zeroSharding
         self.measurements = measurements
     }
 
     var text: String {
         var lines = [
             "pre-training, utterances \(shape) a process, hourglass \(hourglass), \(precision) on \(device); "
-                + "buckets of \(decimal(bucketCapMb, 1)) MB",
+                + "buckets of \(decimal(bucketCapMb, 1)) MB" + (zeroSharding ? "; the optimizer is sharded" : ""),
             "",
             "processes  threads  step alone  sums after  sums during  sent during backward  time hidden  MB a step",
         ]
         for measured in measurements {
             func seconds(_ value: Double?) -> String { value.map { decimal($0, 3) + " s" } ?? "-" }
-            let sent = measured.bucketsSentDuringBackward.map { "\(decimal($0, 1)) of \(measured.buckets ?? 0)" } ?? "-"
+            let sent = measured.bucketsSentDuringBackward.map { "\($0) of \(measured.buckets ?? 0)" } ?? "-"
             lines.append(
                 column(String(measured.processes), 9) + column(String(measured.threads), 9)
                     + column(seconds(measured.stepS), 12) + column(seconds(measured.summingAfterS), 12)
                     + column(seconds(measured.summingDuringS), 13) + column(sent, 22)
                     + column(measured.hiddenShare.map { decimal($0 * 100, 0) + " %" } ?? "-", 13)
                     + column(measured.processes > 1 ? decimal(Double(measured.bytes) / 1_048_576, 1) : "0", 11))
+        }
+        for measured in measurements {
+            if let reducer = measured.reducerS, let theirs = measured.waitingReducerS,
+                let ours = measured.waitingDuringS
+            {
+                lines.append("")
+                lines.append(
+                    "\(measured.processes) processes with c10d's Reducer: \(decimal(reducer, 3)) s a step; it adds "
+                        + "\(decimal(theirs, 3)) s to a step without sums, and sums during the backward pass "
+                        + "\(decimal(ours, 3)) s")
+            }
+            if let exchange = measured.exchangeS {
+                lines.append("")
+                lines.append(
+                    "\(measured.processes) processes exchange parameters in \(decimal(exchange, 3)) s of a step with sums"
+                )
+            }
         }
         for measured in measurements where !measured.allReduce.isEmpty {
             let sizes = measured.allReduce.map {
@@ -62,10 +84,11 @@ struct ScalingReport: Encodable {
                 + "\(decimal(Double(model.bytes) / 1_048_576, 0)) MB of gradients; \(link(model.local)) within a "
                 + "machine of \(model.gpusPerNode), \(link(model.network)) between machines",
             "",
-            "    GPUs  machines  all-reduce     waiting      update  speedup  NVIDIA's  weak efficiency",
+            "    GPUs  machines   MB sent  all-reduce     waiting      update  speedup  NVIDIA's  weak efficiency",
         ]
         let rows = predictions.map { point in
             column(String(point.gpus), 8) + column(String(point.nodes), 10)
+                + column(decimal(point.sentBytes / 1_048_576, 0), 10)
                 + column(decimal(point.allReduceS, 4) + " s", 12) + column(decimal(point.waitingS, 4) + " s", 12)
                 + column(point.updateS.map { decimal($0, 3) + " s" } ?? "-", 12)
                 + column(point.speedup.map { decimal($0, 2) } ?? "-", 9)

@@ -10,32 +10,29 @@ extension ScalingMeasurement {
     ///
     /// - Parameters:
     ///   - shape: The model, its batch, and how often steps are timed.
-    ///   - bucketBytes: The gradients that are sent at once, in bytes.
-    ///   - cluster: The processes; `nil` for one on its own.
+    ///   - options: The processes, and how they sum gradients.
     /// - Returns: What this process saw; traces are those of all.
     /// - Throws: `TorchError`, or the first cause in another process.
     static func measure(
-        _ shape: BenchmarkShapeOptions, bucketBytes: Int, among cluster: Cluster?
+        _ shape: BenchmarkShapeOptions, _ options: SumOptions
     ) throws -> ScalingMeasurement {
+        let cluster = options.cluster
         let device = shape.compute.device(among: cluster)
         let benchmark = try PretrainingBenchmark(
             shape.configuration, audio: BenchmarkAudio(noise: shape.utterances.samples, device), device: device,
-            sums: SumOptions(cluster: cluster, bucketBytes: bucketBytes))
+            sums: options)
         guard let sums = benchmark.sums else { throw TorchError.runtime("the benchmark notes no times") }
-        let modes: [GradientSums.Mode] = cluster == nil ? [.never] : GradientSums.Mode.allCases
         var steps: [GradientSums.Mode: [GradientSums.Times]] = [:]
-        var overlapped: [Double] = []
         var (hidden, first): ([Double], [Double]) = ([], [])
         for repetition in 0...shape.repetitions {
-            for mode in modes {
+            for mode in sums.modes {
                 try cluster?.group.barrier()
                 sums.mode = mode
                 _ = try benchmark.step(repetition)
                 // The first round warms up, and agrees on the order of the buckets.
                 guard repetition > 0 else { continue }
                 steps[mode, default: []].append(sums.times)
-                guard mode == .during, let report = sums.report else { continue }
-                overlapped.append(Double(report.overlapped))
+                guard mode == .during else { continue }
                 hidden.append(hiddenShare(sums))
                 first.append(firstBucketShare(sums))
             }
@@ -50,14 +47,22 @@ extension ScalingMeasurement {
         ) -> Double? {
             steps[mode].map { median($0.map { ($0[keyPath: to] - $0[keyPath: from]) / .seconds(1) }) }
         }
-        let own = StepTrace(rank: cluster?.rank ?? 0, sums.times, sums.transfers)
+        // Steps of the same number drop the same layers.
+        func waiting(_ mode: GradientSums.Mode) -> Double? {
+            guard let alone = steps[.never], let summing = steps[mode] else { return nil }
+            return median(zip(summing, alone).map { ($0.end - $0.start - ($1.end - $1.start)) / .seconds(1) })
+        }
+        let own = StepTrace(
+            rank: cluster?.rank ?? 0, sums.times, sums.transfers, exchanges: options.zeroSharding && cluster != nil)
         return ScalingMeasurement(
             processes: cluster?.size ?? 1, threads: LibTorch.threads,
             stepS: time(.never, \.start, \.end) ?? 0, forwardS: time(.never, \.start, \.forwardEnd) ?? 0,
             backwardS: time(.never, \.forwardEnd, \.backwardEnd) ?? 0,
-            updateS: time(.never, \.sumsEnd, \.end) ?? 0, summingAfterS: time(.after, \.start, \.end),
-            summingDuringS: time(.during, \.start, \.end), bytes: sums.bytes, buckets: sums.report?.buckets,
-            bucketsSentDuringBackward: overlapped.isEmpty ? nil : overlapped.reduce(0, +) / Double(overlapped.count),
+            updateS: time(.never, \.sumsEnd, \.optimizerEnd) ?? 0, summingAfterS: time(.after, \.start, \.end),
+            summingDuringS: time(.during, \.start, \.end), reducerS: time(.reducer, \.start, \.end),
+            waitingDuringS: waiting(.during), waitingReducerS: waiting(.reducer),
+            exchangeS: options.zeroSharding ? time(.during, \.optimizerEnd, \.end) : nil,
+            bytes: sums.bytes, buckets: sums.report?.buckets, bucketsSentDuringBackward: sums.report?.overlapped,
             lastBucketBytes: sums.transfers.last?.bytes, hiddenShare: hidden.isEmpty ? nil : median(hidden),
             firstBucketShare: first.isEmpty ? nil : median(first),
             allReduce: try cluster.map { try allReduces($0, like: sums.device) } ?? [],

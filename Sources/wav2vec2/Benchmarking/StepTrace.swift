@@ -16,16 +16,25 @@ struct StepTrace: Codable {
     /// Buckets of gradients on their way, several at once.
     var transfers: [Span]
 
-    init(rank: Int, _ times: GradientSums.Times, _ transfers: [GradientReducer.Transfer]) {
+    /// What one process did in a step.
+    ///
+    /// - Parameters:
+    ///   - rank: The process.
+    ///   - times: When the parts of the step began and ended.
+    ///   - transfers: Its buckets.
+    ///   - exchanges: Whether processes exchange parameters after the step, as with a sharded optimizer.
+    init(rank: Int, _ times: GradientSums.Times, _ transfers: [GradientReducer.Transfer], exchanges: Bool) {
         func since(_ instant: ContinuousClock.Instant) -> Double { (instant - times.start) / .microseconds(1) }
         func span(_ name: String, _ start: ContinuousClock.Instant, _ end: ContinuousClock.Instant) -> Span {
             Span(name: name, start: since(start), end: since(end))
         }
         self.rank = rank
-        work = [
-            span("forward", times.start, times.forwardEnd), span("backward", times.forwardEnd, times.backwardEnd),
-            span("wait for sums", times.backwardEnd, times.sumsEnd), span("clip and Adam", times.sumsEnd, times.end),
-        ]
+        work =
+            [
+                span("forward", times.start, times.forwardEnd), span("backward", times.forwardEnd, times.backwardEnd),
+                span("wait for sums", times.backwardEnd, times.sumsEnd),
+                span("clip and Adam", times.sumsEnd, times.optimizerEnd),
+            ] + (exchanges ? [span("exchange of parameters", times.optimizerEnd, times.end)] : [])
         self.transfers = transfers.enumerated().map { number, transfer in
             let size = decimal(Double(transfer.bytes) / 1_048_576, 1)
             return span("bucket \(number) (\(size) MB)", transfer.sent, transfer.ended ?? times.sumsEnd)
@@ -34,7 +43,9 @@ struct StepTrace: Codable {
 
     /// Traces as a picture: what every rank computes, and beneath it its buckets on their way.
     static func timeline(_ traces: [StepTrace], subtitle: String) -> TimelineChart {
-        let colors = ["forward": 0, "backward": 1, "wait for sums": 2, "clip and Adam": 3]
+        let colors = [
+            "forward": 0, "backward": 1, "wait for sums": 2, "clip and Adam": 3, "exchange of parameters": 2,
+        ]
         func spans(_ spans: [Span], _ color: (Span) -> Int) -> [TimelineChart.Span] {
             spans.map { .init(name: $0.name, start: $0.start / 1000, end: $0.end / 1000, color: color($0)) }
         }
