@@ -2,6 +2,7 @@
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
+#include <c10/core/CachingDeviceAllocator.h>
 #include <dlfcn.h>
 #ifdef __GLIBC__
 #include <malloc.h>
@@ -69,4 +70,12 @@ int ct_cuda_device_count(void) {
     });
     ct_free(error);
     return count;
+}
+
+ct_error ct_device_peak_memory(int64_t device, int64_t *bytes) {
+    return guarded([&] {
+        const c10::Device place = deviceFrom(device);
+        const auto statistics = c10::getDeviceAllocator(place.type())->getDeviceStats(place.index());
+        *bytes = statistics.allocated_bytes[0].peak;
+    });
 }

@@ -40,8 +40,13 @@ static void start_again(int count, char **arguments, char **environment) {
     changed[size++] = (char *)"GOMP_SPINCOUNT=10000";
     if (!is_set(environment, "GLIBC_TUNABLES")) changed[size++] = (char *)"GLIBC_TUNABLES=glibc.malloc.hugetlb=1";
     changed[size] = NULL;
-    execve("/proc/self/exe", arguments, changed);
-    // Without /proc the program goes on as it is: slower at worst.
+    // By its own path: as /proc/self/exe the process would be called "exe" in ps and for pkill.
+    char path[4096];
+    const ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+    if (length <= 0) return;
+    path[length] = 0;
+    execve(path, arguments, changed);
+    // Without /proc, or after a new program has taken its place, the program goes on as it is: slower at worst.
 }
 
 __attribute__((section(".preinit_array"), used)) static void (*const before_libraries)(int, char **, char **) =

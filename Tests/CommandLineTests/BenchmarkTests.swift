@@ -133,4 +133,19 @@ import Testing
             #expect(outcome.code == 64 && outcome.errors.contains(words), "\(arguments): \(outcome.errors)")
         }
     }
+
+    @Test func trainsInHalfPrecision() throws {
+        let outcome = try run(
+            "benchmark", "pretrain", "--utterances", "1x0.3", "--repetitions", "1", "--precision", "fp16", "--json")
+        #expect(outcome.code == 0, "\(outcome.errors)")
+        let object = try outcome.json()
+        #expect(object["precision"] as? String == "fp16")
+        #expect(object["peak_device_mb"] is NSNull)
+    }
+
+    @Test func bytesAreNotForTraining() throws {
+        let outcome = try run("benchmark", "finetune", "--precision", "int8")
+        #expect(outcome.code == 64)
+        #expect(outcome.errors.contains("int8 is for inference"))
+    }
 }

@@ -241,6 +241,8 @@ bool ct_reuse_host_memory(void);
 /// Loads LibTorch's CUDA half; an error says what is missing.
 ct_error ct_load_cuda(void);
 int ct_cuda_device_count(void);
+/// The most memory that tensors on a device, which is no CPU, have taken at once so far, in bytes.
+ct_error ct_device_peak_memory(int64_t device, int64_t *bytes);
 
 #ifdef __cplusplus
 }

@@ -42,6 +42,16 @@ public enum Device: Sendable, Hashable, CustomStringConvertible {
         if self != .cpu { try TorchError.check(ct_device_synchronize(packed)) }
     }
 
+    /// The most memory that tensors here have taken at once so far, in bytes; nil for the CPU, whose memory is the process's.
+    ///
+    /// - Throws: `TorchError.operation` when the device does not count it.
+    public func peakMemory() throws -> Int? {
+        if self == .cpu { return nil }
+        var bytes: Int64 = 0
+        try TorchError.check(ct_device_peak_memory(packed, &bytes))
+        return Int(bytes)
+    }
+
     /// The device as the command line writes it: `cuda:0`.
     public var description: String {
         switch self {

@@ -39,8 +39,8 @@ struct PretrainBenchmarkCommand: ParsableCommand {
     @OptionGroup var options: TrainingBenchmarkOptions
 
     func run() throws {
-        try options.run(.pretrain) { configuration, audio, device in
-            try PretrainingBenchmark(configuration, audio: audio, device: device)
+        try options.run(.pretrain) { configuration, audio, device, precision in
+            try PretrainingBenchmark(configuration, audio: audio, device: device, precision: precision)
         }
     }
 }
@@ -51,8 +51,8 @@ struct FinetuneBenchmarkCommand: ParsableCommand {
     @OptionGroup var options: TrainingBenchmarkOptions
 
     func run() throws {
-        try options.run(.finetune) { configuration, audio, device in
-            try FinetuningBenchmark(configuration, audio: audio, device: device)
+        try options.run(.finetune) { configuration, audio, device, precision in
+            try FinetuningBenchmark(configuration, audio: audio, device: device, precision: precision)
         }
     }
 }
@@ -176,7 +176,9 @@ extension BenchmarkShapeOptions {
         _ task: BenchmarkedTask, _ benchmark: some BenchmarkTask, _ profile: ProfileOptions,
         precision: ModelPrecision.Mode = .fp32, waited: () -> Double = { 0 }
     ) throws {
-        var peak = try compute.device.matrixProductSpeed()
+        // On a CPU products in half precision are a makeshift: no peak to measure by.
+        let dtype = compute.device == .cpu ? DType.float32 : precision.dtype
+        var peak = try compute.device.matrixProductSpeed(dtype: dtype)
         for _ in 0..<2 { _ = try benchmark.step(0) }
         var (times, counts, profiles): ([Double], [StepCounts], [Profile]) = ([], [], [])
         let waitedBefore = waited()
@@ -194,7 +196,7 @@ extension BenchmarkShapeOptions {
         let waiting = waited() - waitedBefore
         // Measured before and after: a machine that others use too is not always equally fast.
         peak = max(peak, try compute.device.matrixProductSpeed())
-        let report = BenchmarkReport(
+        let report = try BenchmarkReport(
             task, self, precision: precision, times: times, counts: counts, peak: peak, waiting: waiting,
             profile: try profile.report(of: profiles, task))
         Console.output(json ? try jsonLine(report) : report.text)
@@ -210,11 +212,19 @@ struct TrainingBenchmarkOptions: ParsableArguments {
         completion: .file())
     var manifest: String?
 
+    @OptionGroup var precision: PrecisionOptions
+
     @OptionGroup(title: "Profile") var profile: ProfileOptions
+
+    func validate() throws {
+        if precision.precision == .int8 {
+            throw ValidationError("--precision int8 is for inference; a model cannot be trained in it.")
+        }
+    }
 
     func run(
         _ task: BenchmarkedTask,
-        _ make: (ModelConfiguration, BenchmarkAudio, Device) throws -> some BenchmarkTask
+        _ make: (ModelConfiguration, BenchmarkAudio, Device, ModelPrecision) throws -> some BenchmarkTask
     ) throws {
         try shape.compute.apply()
         let (device, samples) = (shape.compute.device, shape.utterances.samples)
@@ -224,7 +234,10 @@ struct TrainingBenchmarkOptions: ParsableArguments {
                     Manifest.read(fileURL($0)), like: samples, crops: task == .pretrain, steps: shape.repetitions + 1,
                     device)
             } ?? BenchmarkAudio(noise: samples, device)
-        try shape.report(task, make(shape.configuration, audio, device), profile) { audio.waitSeconds }
+        let mode = precision.precision
+        try shape.report(
+            task, make(shape.configuration, audio, device, ModelPrecision(mode)), profile, precision: mode
+        ) { audio.waitSeconds }
     }
 }
 
@@ -238,6 +251,7 @@ private struct BenchmarkReport: Encodable {
     /// Each of the timed steps.
     var stepS: [Double]
     var peakRssMb: Double
+    var peakDeviceMb: Nullable<Double>
     var utilisation: Double
     var audioSPerS: Double
     var framesPerS: Double
@@ -255,7 +269,7 @@ private struct BenchmarkReport: Encodable {
     init(
         _ task: BenchmarkedTask, _ command: BenchmarkShapeOptions, precision: ModelPrecision.Mode, times: [Double],
         counts: [StepCounts], peak: Double, waiting: Double, profile: ProfileReport?
-    ) {
+    ) throws {
         let median = median(times)
         // Steps on recordings are not all alike.
         func mean(_ number: (StepCounts) -> Double) -> Double {
@@ -267,6 +281,7 @@ private struct BenchmarkReport: Encodable {
         minS = times.min() ?? median
         stepS = times
         peakRssMb = peakResidentMegabytes()
+        peakDeviceMb = Nullable(try command.compute.device.peakMemory().map { Double($0) / 1_048_576 })
         operations = mean(\.operations)
         peakOperationsPerS = peak
         utilisation = operations / median / peak
@@ -283,6 +298,8 @@ private struct BenchmarkReport: Encodable {
         self.profile = profile
     }
 
+    private var onDevice: String { peakDeviceMb.value.map { ", \(decimal($0, 0)) MB on \(device)" } ?? "" }
+
     var text: String {
         """
         \(task), utterances \(shape), hourglass \(hourglass), \(precision) on \(device), \(threads) threads
@@ -290,7 +307,7 @@ private struct BenchmarkReport: Encodable {
           throughput   \(decimal(audioSPerS, 1)) s of audio, \(decimal(framesPerS, 0)) frames a second
           utilisation  \(decimal(utilisation * 100, 1)) % of \(decimal(peakOperationsPerS / 1e9, 0)) GFLOP/s; \
         \(decimal(operations / 1e12, 2)) TFLOP a step
-          memory       \(decimal(peakRssMb, 0)) MB at the peak
+          memory       \(decimal(peakRssMb, 0)) MB at the peak\(onDevice)
           waiting      \(decimal(dataWaitShare * 100, 1)) % for data
         """ + (profile.map { "\n\n" + $0.text } ?? "")
     }

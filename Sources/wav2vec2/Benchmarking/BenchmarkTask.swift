@@ -35,18 +35,26 @@ func move(_ model: Module, to device: Device) throws {
     for parameter in model.parameters() { parameter.tensor = try parameter.tensor.to(device: device) }
 }
 
-/// Backward pass, clipping and Adam over one flat buffer.
+/// Backward pass, clipping and Adam over one flat buffer; in half precision, as training does it, over FP32 weights.
 private final class Update {
     let parameters: FlatParameters
     let optimizer: Adam
     let clipNorm: Double
     let sums: GradientSums?
+    /// What the loss is multiplied by: FP16 would lose small gradients.
+    private let lossScale: Double
 
-    init(_ model: Module, clipNorm: Double, sums: SumOptions? = nil) throws {
+    init(
+        _ model: any PrecisionSelectable, clipNorm: Double, precision: ModelPrecision, sums: SumOptions? = nil
+    ) throws {
         let all = model.parameters()
         let parameters = try FlatParameters(all, shardedOver: sums?.shards(on: all.first?.tensor.device ?? .cpu))
         self.parameters = parameters
         optimizer = try Adam(parameters, .init())
+        lossScale = precision.mode == .fp16 ? 128 : 1
+        precision.prepare(parameters.values.device)
+        model.setPrecision(precision)
+        if precision.mode.isHalf { try parameters.lower(to: precision.mode.dtype, except: precision.keepsExact) }
         self.clipNorm = clipNorm
         self.sums = try sums.map { try GradientSums(parameters, $0) }
     }
@@ -54,12 +62,14 @@ private final class Update {
     func callAsFunction(_ loss: Tensor, sampleSize: Int, unused: Set<String> = []) throws {
         sums?.noteForwardEnd()
         try sums?.begin(loss, unused: unused)
-        try loss.backward()
+        try (lossScale == 1 ? loss : loss * lossScale).backward()
         try sums?.finish()
         try profiled(.optimizer) {
-            let norm = try gradientNorm([parameters]) / Double(sampleSize)
+            try parameters.collectGradients()
+            let divisor = Double(sampleSize) * lossScale
+            let norm = try gradientNorm([parameters]) / divisor
             let clip = clipNorm > 0 ? min(1, clipNorm / (norm + 1e-6)) : 1
-            try optimizer.step(learningRate: 1e-5, gradientScale: clip / Double(sampleSize))
+            try optimizer.step(learningRate: 1e-5, gradientScale: clip / divisor)
             try parameters.clearGradients()
             // Reading a number waits for the device.
             _ = try parameters.values.rows(0..<1).item()
@@ -83,14 +93,18 @@ final class PretrainingBenchmark: BenchmarkTask {
     ///   - configuration: The model.
     ///   - audio: What it hears.
     ///   - device: Where the model runs.
+    ///   - precision: In which numbers it computes.
     ///   - sums: How gradients are summed over processes; `nil` for a process on its own that notes no times.
     /// - Throws: `TorchError` if LibTorch cannot make the model.
-    init(_ configuration: ModelConfiguration, audio: BenchmarkAudio, device: Device, sums: SumOptions? = nil) throws {
+    init(
+        _ configuration: ModelConfiguration, audio: BenchmarkAudio, device: Device,
+        precision: ModelPrecision = ModelPrecision(), sums: SumOptions? = nil
+    ) throws {
         self.audio = audio
         self.device = device
         model = try PretrainingModel(configuration, initializer: .random(seed: Int64(seed)))
         try move(model, to: device)
-        update = try Update(model, clipNorm: 25, sums: sums)
+        update = try Update(model, clipNorm: 25, precision: precision, sums: sums)
     }
 
     /// The sums over processes and the times of the last step, where asked for.
@@ -144,7 +158,9 @@ final class FinetuningBenchmark: BenchmarkTask {
     /// What English speakers say in a second.
     private static let lettersPerSecond = 14.0
 
-    init(_ configuration: ModelConfiguration, audio: BenchmarkAudio, device: Device) throws {
+    init(
+        _ configuration: ModelConfiguration, audio: BenchmarkAudio, device: Device, precision: ModelPrecision
+    ) throws {
         var configuration = configuration
         configuration.dropout = 0
         configuration.attentionDropout = 0
@@ -158,7 +174,7 @@ final class FinetuningBenchmark: BenchmarkTask {
         self.audio = audio
         model = try CTCModel(configuration, labels: Self.labels, initializer: .random(seed: Int64(seed)))
         try move(model, to: device)
-        update = try Update(model, clipNorm: 0)
+        update = try Update(model, clipNorm: 0, precision: precision)
     }
 
     func step(_ number: Int) throws -> StepCounts {
