@@ -1,4 +1,4 @@
-/// Best-path decoding of an utterance that comes piece by piece: the scores of a piece need not be kept.
+/// Best-path decoding of an utterance that comes piece by piece: neither scores nor labels of the past are kept.
 public struct GreedyStream: Sendable {
     /// A run of frames with the same best label that may go on, and the sum of their scores.
     private struct Run {
@@ -10,7 +10,6 @@ public struct GreedyStream: Sendable {
     private let decoder: GreedyDecoder
     private let labels: Int
     private var run: Run?
-    private var found: [AlignedLabel] = []
     /// How many frames have come.
     public private(set) var frames = 0
 
@@ -27,30 +26,27 @@ public struct GreedyStream: Sendable {
     /// Takes the scores of the next frames.
     ///
     /// - Parameter scores: Log-probabilities, [frames, labels], contiguous.
+    /// - Returns: The labels that have ended, in order of time, with their frames and mean scores.
     /// - Throws: `DecodingError` when the shape is wrong or a score is not a number.
-    public mutating func append(_ scores: [Float]) throws(DecodingError) {
+    public mutating func append(_ scores: [Float]) throws(DecodingError) -> [AlignedLabel] {
         let best = try decoder.bestLabels(scores, labels: labels, firstFrame: frames)
+        var ended: [AlignedLabel] = []
         for (frame, label) in best.enumerated() {
             let score = Double(scores[frame * labels + label])
-            if run?.label != label { close() }
+            if run?.label != label, let last = finish() { ended.append(last) }
             let start = run?.frames.lowerBound ?? frames + frame
             run = Run(label: label, frames: start..<frames + frame + 1, sum: (run?.sum ?? 0) + score)
         }
         frames += best.count
+        return ended
     }
 
-    /// What has been said up to here.
+    /// Ends the utterance behind the frames that have come.
     ///
-    /// - Returns: The labels in order of time, with their frames and mean scores.
-    public func decoded() -> [AlignedLabel] {
-        var whole = self
-        whole.close()
-        return whole.found
-    }
-
-    private mutating func close() {
+    /// - Returns: The label of the last frames, unless that is the blank or one that leaves no trace.
+    public mutating func finish() -> AlignedLabel? {
         defer { run = nil }
-        guard let run, run.label != decoder.blank, !decoder.ignored.contains(run.label) else { return }
-        found.append(AlignedLabel(label: run.label, frames: run.frames, score: run.sum / Double(run.frames.count)))
+        guard let run, run.label != decoder.blank, !decoder.ignored.contains(run.label) else { return nil }
+        return AlignedLabel(label: run.label, frames: run.frames, score: run.sum / Double(run.frames.count))
     }
 }

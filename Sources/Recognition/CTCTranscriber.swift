@@ -40,26 +40,29 @@ struct CTCTranscriber: Sendable {
     /// - Parameters:
     ///   - logProbabilities: [frames, labels], row by row.
     ///   - duration: The recording's length in seconds.
+    ///   - detail: How much of it is wanted.
     /// - Returns: Words with times and confidences.
     /// - Throws: `DecodingError` when a score is not a number.
-    func transcribe(_ logProbabilities: [Float], duration: Double) throws -> Transcription {
+    func transcribe(
+        _ logProbabilities: [Float], duration: Double, detail: TranscriptionDetail = .characters
+    ) throws -> Transcription {
         switch decoder {
         case .greedy:
-            var stream = GreedyStream(greedy, labels: symbols.count)
+            var stream = GreedyTranscription(greedy, labels: symbols.count, builder(detail))
             try stream.append(logProbabilities)
-            return transcription(stream.decoded(), duration: duration)
+            return stream.finished(duration: duration)
         case .beam(let decoder):
             guard let best = try decoder.decode(logProbabilities).first, !best.labels.isEmpty else {
                 return transcription([], duration: duration)
             }
             return transcription(
-                try align(best.labels, logProbabilities).labels, duration: duration)
+                try align(best.labels, logProbabilities).labels, duration: duration, detail: detail)
         }
     }
 
     /// What reads a recording's log-probabilities as they come, where that can be done.
-    var stream: GreedyStream? {
-        if case .greedy = decoder { GreedyStream(greedy, labels: symbols.count) } else { nil }
+    func stream(_ detail: TranscriptionDetail) -> GreedyTranscription? {
+        if case .greedy = decoder { GreedyTranscription(greedy, labels: symbols.count, builder(detail)) } else { nil }
     }
 
     /// Finds where labels were said; a word boundary before and after them may be heard or not.
@@ -70,27 +73,15 @@ struct CTCTranscriber: Sendable {
     }
 
     /// Groups labels into words.
-    func transcription(_ labels: [AlignedLabel], duration: Double) -> Transcription {
-        func timed(_ letters: [AlignedLabel]) -> TimedText {
-            let score = letters.reduce(0) { $0 + $1.score } / Double(letters.count)
-            return TimedText(
-                text: letters.map { symbols[$0.label] }.joined(), start: seconds(letters[0].frames.lowerBound),
-                end: min(seconds(letters[letters.count - 1].frames.upperBound), duration), confidence: exp(score))
-        }
-        let groups = words(labels)
-        let words = groups.map(timed)
-        let score = labels.reduce(0) { $0 + $1.score } / Double(max(labels.count, 1))
-        return Transcription(
-            text: words.map(\.text).joined(separator: " "), words: words,
-            characters: groups.flatMap { $0.map { timed([$0]) } }, confidence: labels.isEmpty ? 1 : exp(score),
-            duration: duration)
+    func transcription(
+        _ labels: [AlignedLabel], duration: Double, detail: TranscriptionDetail = .characters
+    ) -> Transcription {
+        var builder = builder(detail)
+        for label in labels { builder.append(label) }
+        return builder.finished(duration: duration)
     }
 
-    /// The labels of each word; without a boundary in the dictionary every symbol is a word, as with phonemes.
-    func words(_ labels: [AlignedLabel]) -> [[AlignedLabel]] {
-        guard let boundary else { return labels.map { [$0] } }
-        return labels.split { $0.label == boundary }.map(Array.init)
+    private func builder(_ detail: TranscriptionDetail) -> TranscriptionBuilder {
+        TranscriptionBuilder(symbols: symbols, boundary: boundary, frameSeconds: frameSeconds, detail: detail)
     }
-
-    private func seconds(_ frame: Int) -> Double { Double(frame) * frameSeconds }
 }

@@ -141,6 +141,7 @@ public actor Recognizer {
     ///
     /// - Parameters:
     ///   - recordings: What to recognise.
+    ///   - detail: How much of what was recognised is kept.
     ///   - progress: Called after every batch with the number of recordings done.
     ///   - heard: Called after every batch with the seconds of audio that have gone through the model, which within a
     ///     long recording tells more.
@@ -149,11 +150,12 @@ public actor Recognizer {
     /// - Returns: One result a recording, in the order given.
     /// - Throws: `CancellationError` when the task is cancelled; `TorchError` when the model fails; what `scores` throws.
     public nonisolated func transcribe(
-        _ recordings: [Recording], progress: (@Sendable (Int) -> Void)? = nil,
-        heard: (@Sendable (Double) -> Void)? = nil, scores: ((Int, [Float]) throws -> Void)? = nil
+        _ recordings: [Recording], detail: TranscriptionDetail = .characters,
+        progress: (@Sendable (Int) -> Void)? = nil, heard: (@Sendable (Double) -> Void)? = nil,
+        scores: ((Int, [Float]) throws -> Void)? = nil
     ) async throws -> [Result<Transcription, any Error>] {
         var results: [Result<Transcription, any Error>?] = Array(repeating: nil, count: recordings.count)
-        let stream = scores == nil ? transcriber.stream : nil
+        let stream = scores == nil ? transcriber.stream(detail) : nil
         try await forEachGroup(recordings, stream: stream, progress: progress, heard: heard) { group in
             if let scores {
                 for (index, result) in group { if let heard = try? result.get() { try scores(index, heard.scores) } }
@@ -164,10 +166,8 @@ public actor Recognizer {
                 result.flatMap { heard in
                     Result {
                         let duration = Double(heard.samples) / Double(AudioFile.modelSampleRate)
-                        if let stream = heard.stream {
-                            return transcriber.transcription(stream.decoded(), duration: duration)
-                        }
-                        return try transcriber.transcribe(heard.scores, duration: duration)
+                        if var stream = heard.stream { return stream.finished(duration: duration) }
+                        return try transcriber.transcribe(heard.scores, duration: duration, detail: detail)
                     }
                 }
             }
@@ -200,7 +200,7 @@ public actor Recognizer {
         /// Log-probabilities [frames, labels]; empty where a stream reads them instead.
         var scores: [Float] = []
         /// What reads them, or why it could not.
-        var stream: GreedyStream?
+        var stream: GreedyTranscription?
         var error: DecodingError?
         /// The recording's length, at its end.
         var samples = 0
@@ -222,7 +222,7 @@ public actor Recognizer {
     ///
     /// With a `stream`, which is copied for each recording, no log-probabilities are kept.
     private nonisolated func forEachGroup(
-        _ recordings: [Recording], stream: GreedyStream?, progress: (@Sendable (Int) -> Void)?,
+        _ recordings: [Recording], stream: GreedyTranscription?, progress: (@Sendable (Int) -> Void)?,
         heard: (@Sendable (Double) -> Void)?,
         _ body: ([(index: Int, result: Result<Heard, any Error>)]) async throws -> Void
     ) async throws {

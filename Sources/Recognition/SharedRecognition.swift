@@ -7,6 +7,7 @@ extension Recognizer {
     /// - Parameters:
     ///   - recordings: What to recognise, the same in every process.
     ///   - cluster: The processes; `nil` for this one alone.
+    ///   - detail: How much of what was recognised is kept.
     ///   - progress: Called after every batch with the number of recordings done, as far as this process knows.
     ///   - heard: Called after every batch with the seconds of audio that have gone through this process's model.
     ///   - scores: Called with the place and the log-probabilities [frames, labels] of each recording that this process
@@ -15,18 +16,20 @@ extension Recognizer {
     /// - Throws: `CancellationError` when the task is cancelled; `TorchError` when the model fails, or a process is gone;
     ///   what `scores` throws.
     public nonisolated func transcribe(
-        _ recordings: [Recording], among cluster: Cluster?, progress: (@Sendable (Int) -> Void)? = nil,
-        heard: (@Sendable (Double) -> Void)? = nil, scores: ((Int, [Float]) throws -> Void)? = nil
+        _ recordings: [Recording], among cluster: Cluster?, detail: TranscriptionDetail = .characters,
+        progress: (@Sendable (Int) -> Void)? = nil, heard: (@Sendable (Double) -> Void)? = nil,
+        scores: ((Int, [Float]) throws -> Void)? = nil
     ) async throws -> [Result<Transcription, any Error>] {
         guard let cluster else {
-            return try await transcribe(recordings, progress: progress, heard: heard, scores: scores)
+            return try await transcribe(
+                recordings, detail: detail, progress: progress, heard: heard, scores: scores)
         }
         // Fewer recordings than processes leave some with nothing to do.
         let shares = dealtOut(recordings.map(\.sampleCount), to: cluster.size)
         let total = recordings.count
         let own = shares[cluster.rank]
         let results = try await transcribe(
-            own.map { recordings[$0] },
+            own.map { recordings[$0] }, detail: detail,
             progress: { done in progress?(own.isEmpty ? total : done * total / own.count) }, heard: heard,
             scores: scores.map { scores in { try scores(own[$0], $1) } })
         var merged: [Result<Transcription, any Error>] = Array(repeating: .failure(CancellationError()), count: total)

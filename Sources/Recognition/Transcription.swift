@@ -1,12 +1,28 @@
 import Decoding
 
+/// How much of a transcription is kept: of a long recording times take many times the memory of the text.
+public enum TranscriptionDetail: Int, Comparable, Sendable {
+    /// The text, its confidence and the recording's length.
+    case text
+    /// Words with times and confidences as well.
+    case words
+    /// Words and characters.
+    case characters
+
+    /// Whether one keeps less than another.
+    public static func < (first: TranscriptionDetail, second: TranscriptionDetail) -> Bool {
+        first.rawValue < second.rawValue
+    }
+}
+
 /// What was recognised in a recording.
 public struct Transcription: Sendable, Equatable, Codable {
     /// The words separated by single spaces; empty where nothing was heard.
     public var text: String
-    /// The words in order of time; a word's confidence is the geometric mean of its letters' probabilities.
+    /// The words in order of time, if they were wanted; a word's confidence is the geometric mean of its letters'
+    /// probabilities.
     public var words: [TimedText]
-    /// The letters of the words, with their own times and probabilities.
+    /// The letters of the words, if they were wanted, with their own times and probabilities.
     public var characters: [TimedText]
     /// The geometric mean of all letters' probabilities, from 0 to 1; 1 without letters.
     public var confidence: Double

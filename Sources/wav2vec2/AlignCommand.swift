@@ -65,13 +65,7 @@ struct AlignCommand: AsyncParsableCommand {
             throw AlignmentError(description: "\(transcript ?? audio): \(error).")
         }
         aligned.name = url.deletingPathExtension().lastPathComponent
-        let result = try written(aligned)
-        guard let output else { return Console.output(result.hasSuffix("\n") ? String(result.dropLast()) : result) }
-        do {
-            try Data(result.utf8).write(to: fileURL(output), options: .atomic)
-        } catch {
-            throw OutputError(description: "\(output): cannot be written (\(error.localizedDescription)).")
-        }
+        try writeResult(to: output.map(fileURL)) { try write(aligned, to: $0) }
     }
 
     private func readTranscript() throws -> String {
@@ -85,14 +79,22 @@ struct AlignCommand: AsyncParsableCommand {
         }
     }
 
-    private func written(_ aligned: TimedTranscript) throws -> String {
+    private func write(_ aligned: TimedTranscript, to body: (String) throws -> Void) throws {
         switch format {
         case .text:
-            aligned.words.map { word in
-                "\(decimal(word.start, 3))\t\(decimal(word.end, 3))\t\(decimal(word.confidence, 4))\t\(word.text)\n"
-            }.joined()
-        case .json: try jsonLine(aligned) + "\n"
-        case .srt, .vtt, .ctm, .textgrid: TimedFormat(rawValue: format.rawValue)?.text(aligned) ?? ""
+            for word in aligned.words {
+                try body(
+                    "\(decimal(word.start, 3))\t\(decimal(word.end, 3))\t\(decimal(word.confidence, 4))\t\(word.text)\n"
+                )
+            }
+        case .json:
+            try writeJSONLine(
+                [
+                    "name": .value(aligned.name), "duration": .value(aligned.duration), "words": .list(aligned.words),
+                    "characters": .list(aligned.characters),
+                ], to: body)
+        case .srt, .vtt, .ctm, .textgrid:
+            try TimedFormat(rawValue: format.rawValue)?.writer.write(aligned, to: body)
         }
     }
 }

@@ -6,13 +6,18 @@ enum Console {
     /// Writes a line to standard error.
     static func error(_ line: String) {
         clear()
-        write(line + "\n", to: .standardError)
+        write(Data((line + "\n").utf8), to: .standardError)
     }
 
     /// Writes a line to standard output.
     static func output(_ line: String) {
+        output(Data((line + "\n").utf8))
+    }
+
+    /// Writes text with its own line ends to standard output.
+    static func output(_ text: Data) {
         clear()
-        write(line + "\n", to: .standardOutput)
+        write(text, to: .standardOutput)
     }
 
     /// How many characters fit in a line of standard output.
@@ -54,20 +59,18 @@ enum Console {
             return true
         }
         guard isDue else { return }
-        write(isTerminal ? "\r\u{1B}[K" + text() : text() + "\n", to: .standardError)
+        write(Data((isTerminal ? "\r\u{1B}[K" + text() : text() + "\n").utf8), to: .standardError)
     }
 
     /// Nobody may be reading any more: that must not keep a run from saving.
-    private static func write(_ text: String, to handle: FileHandle) {
-        try? handle.write(contentsOf: Data(text.utf8))
-    }
+    private static func write(_ text: Data, to handle: FileHandle) { try? handle.write(contentsOf: text) }
 
     private static func clear() {
         let wasShown = state.withLock { state in
             defer { state.shown = false }
             return state.shown
         }
-        if wasShown { write("\r\u{1B}[K", to: .standardError) }
+        if wasShown { write(Data("\r\u{1B}[K".utf8), to: .standardError) }
     }
 }
 

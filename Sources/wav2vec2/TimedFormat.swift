@@ -7,13 +7,13 @@ enum TimedFormat: String, CaseIterable {
     /// How their files' names end; Praat looks for its own spelling.
     var fileExtension: String { self == .textgrid ? "TextGrid" : rawValue }
 
-    /// A transcript in the format.
-    func text(_ transcript: TimedTranscript) -> String {
+    /// What writes the format.
+    var writer: any TimedTextFormat.Type {
         switch self {
-        case .srt: SubRip.text(transcript)
-        case .vtt: WebVTT.text(transcript)
-        case .ctm: CTM.text(transcript)
-        case .textgrid: TextGrid.text(transcript)
+        case .srt: SubRip.self
+        case .vtt: WebVTT.self
+        case .ctm: CTM.self
+        case .textgrid: TextGrid.self
         }
     }
 }

@@ -124,7 +124,7 @@ struct TranscribeCommand: AsyncParsableCommand {
             let finished = Mutex(start)
             let before = audioSeconds
             var recognized = try await recognizer.transcribe(
-                opened.compactMap { try? $0.get() }, among: cluster,
+                opened.compactMap { try? $0.get() }, among: cluster, detail: chosenFormat.detail,
                 progress: { done in finished.withLock { $0 = start + done } },
                 heard: { seconds in
                     guard isLeader else { return }
@@ -136,17 +136,18 @@ struct TranscribeCommand: AsyncParsableCommand {
             ).makeIterator()
             guard let writer else { continue }
             for ((index, entry), recording) in zip(zip(group.indices, group), opened) {
+                let transcription: Transcription
                 do {
                     _ = try recording.get()
-                    guard let transcription = try recognized.next()?.get() else { continue }
-                    audioSeconds += transcription.duration
-                    try writer.write(transcription, index: index, path: entry.path)
-                } catch let error as OutputError {
-                    throw error
+                    guard let result = try recognized.next()?.get() else { continue }
+                    transcription = result
                 } catch {
                     failures += 1
                     Console.error("wav2vec2: \(error)")
+                    continue
                 }
+                audioSeconds += transcription.duration
+                try writer.write(transcription, index: index, path: entry.path)
             }
         }
         guard isLeader else { return 0 }

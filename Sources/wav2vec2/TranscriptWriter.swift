@@ -18,6 +18,15 @@ enum TranscriptFormat: String, CaseIterable, ExpressibleByArgument {
         }
     }
 
+    /// What of a transcription is written.
+    var detail: TranscriptionDetail {
+        switch self {
+        case .text: .text
+        case .json, .srt, .vtt, .ctm: .words
+        case .verboseJSON, .textgrid: .characters
+        }
+    }
+
     /// Whether results of several recordings can follow one another on standard output.
     var isLineByLine: Bool { [.text, .json, .verboseJSON, .ctm].contains(self) }
 }
@@ -70,52 +79,40 @@ struct TranscriptWriter {
     ///   - transcription: The result.
     ///   - index: Which of the inputs it is of.
     ///   - path: What the input was called.
-    /// - Throws: `OutputError` when a file cannot be written.
+    /// - Throws: `OutputError` when a folder cannot be made, `FileWriteError` when a file cannot be written.
     func write(_ transcription: Transcription, index: Int, path: String) throws {
-        let text = try text(transcription, name: names[index], path: path)
-        guard let file = files?[index] else {
-            if !text.isEmpty { Console.output(text.hasSuffix("\n") ? String(text.dropLast()) : text) }
-            return
+        let file = files?[index]
+        if let folder = file?.deletingLastPathComponent() {
+            do {
+                try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+            } catch {
+                throw OutputError(description: "\(folder.path): cannot be made (\(error.localizedDescription)).")
+            }
         }
-        do {
-            try FileManager.default.createDirectory(
-                at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
-            try Data(text.utf8).write(to: file, options: .atomic)
-        } catch {
-            throw OutputError(description: "\(file.path): cannot be written (\(error.localizedDescription)).")
-        }
+        try writeResult(to: file) { try write(transcription, name: names[index], path: path, to: $0) }
     }
 
-    private func text(_ transcription: Transcription, name: String, path: String) throws -> String {
+    private func write(
+        _ transcription: Transcription, name: String, path: String, to body: (String) throws -> Void
+    ) throws {
         switch format {
-        case .text: (isBare || files != nil ? transcription.text : "\(path)\t\(transcription.text)") + "\n"
-        case .json: try jsonLine(TranscriptReport(path, transcription, isVerbose: false)) + "\n"
-        case .verboseJSON: try jsonLine(TranscriptReport(path, transcription, isVerbose: true)) + "\n"
+        case .text:
+            if !isBare && files == nil { try body(path + "\t") }
+            try body(transcription.text)
+            try body("\n")
+        case .json, .verboseJSON:
+            var members: [String: JSONMember] = [
+                "file": .value(path), "text": .value(transcription.text),
+                "confidence": .value(transcription.confidence), "duration": .value(transcription.duration),
+                "words": .list(transcription.words),
+            ]
+            if format == .verboseJSON {
+                members["segments"] = .list(transcription.timed(as: path).captions())
+                members["characters"] = .list(transcription.characters)
+            }
+            try writeJSONLine(members, to: body)
         case .srt, .vtt, .ctm, .textgrid:
-            TimedFormat(rawValue: format.rawValue)?.text(transcription.timed(as: name)) ?? ""
-        }
-    }
-}
-
-/// A line that `transcribe --format json` prints; the verbose one has captions and characters too.
-private struct TranscriptReport: Encodable {
-    var file: String
-    var text: String
-    var confidence: Double
-    var duration: Double
-    var words: [TimedText]
-    var segments: [TimedText]?
-    var characters: [TimedText]?
-
-    init(_ file: String, _ transcription: Transcription, isVerbose: Bool) {
-        self.file = file
-        text = transcription.text
-        confidence = transcription.confidence
-        duration = transcription.duration
-        words = transcription.words
-        if isVerbose {
-            segments = transcription.timed(as: file).captions()
-            characters = transcription.characters
+            try TimedFormat(rawValue: format.rawValue)?.writer.write(transcription.timed(as: name), to: body)
         }
     }
 }

@@ -1,13 +1,12 @@
-/// SubRip subtitles (`.srt`).
-public enum SubRip {
+/// SubRip subtitles (`.srt`); empty where nothing is said.
+public enum SubRip: TimedTextFormat {
     /// Writes captions.
-    ///
-    /// - Parameter transcript: What is said.
-    /// - Returns: The file's text; empty where nothing is said.
-    public static func text(_ transcript: TimedTranscript) -> String {
-        transcript.captions().enumerated().map { index, caption in
-            "\(index + 1)\n\(clock(caption.start, separator: ",")) --> \(clock(caption.end, separator: ","))\n"
-                + caption.text + "\n"
-        }.joined(separator: "\n")
+    public static func write(_ transcript: TimedTranscript, to body: (String) throws -> Void) rethrows {
+        for (index, caption) in transcript.captions().enumerated() {
+            try body(
+                (index == 0 ? "" : "\n")
+                    + "\(index + 1)\n\(clock(caption.start, separator: ",")) --> \(clock(caption.end, separator: ","))\n"
+                    + caption.text + "\n")
+        }
     }
 }

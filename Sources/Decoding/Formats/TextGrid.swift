@@ -1,46 +1,64 @@
 /// Praat's annotations (`.TextGrid`), in the long text form: a tier of words, and one of characters where they are known.
-public enum TextGrid {
+public enum TextGrid: TimedTextFormat {
     /// Writes tiers, whose gaps are empty intervals, as Praat demands.
-    ///
-    /// - Parameter transcript: What is said.
-    /// - Returns: The file's text.
-    public static func text(_ transcript: TimedTranscript) -> String {
+    public static func write(_ transcript: TimedTranscript, to body: (String) throws -> Void) rethrows {
         var tiers = [("words", transcript.words)]
         if !transcript.characters.isEmpty { tiers.append(("characters", transcript.characters)) }
         let end = max(transcript.duration, transcript.words.last?.end ?? 0)
-        var lines = [
-            "File type = \"ooTextFile\"", "Object class = \"TextGrid\"", "", "xmin = 0", "xmax = \(fixed(end, 6))",
-            "tiers? <exists>", "size = \(tiers.count)", "item []:",
-        ]
+        try body(
+            """
+            File type = "ooTextFile"
+            Object class = "TextGrid"
+
+            xmin = 0
+            xmax = \(fixed(end, 6))
+            tiers? <exists>
+            size = \(tiers.count)
+            item []:
+
+            """)
         for (number, tier) in tiers.enumerated() {
-            let intervals = filled(tier.1, end: end)
-            lines += [
-                "    item [\(number + 1)]:", "        class = \"IntervalTier\"", "        name = \"\(tier.0)\"",
-                "        xmin = 0", "        xmax = \(fixed(end, 6))", "        intervals: size = \(intervals.count)",
-            ]
-            for (index, interval) in intervals.enumerated() {
-                lines += [
-                    "        intervals [\(index + 1)]:", "            xmin = \(fixed(interval.start, 6))",
-                    "            xmax = \(fixed(interval.end, 6))",
-                    "            text = \"\(interval.text.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\""))\"",
-                ]
+            var count = 0
+            forEachInterval(of: tier.1, end: end) { _, _, _ in count += 1 }
+            try body(
+                """
+                    item [\(number + 1)]:
+                        class = "IntervalTier"
+                        name = "\(tier.0)"
+                        xmin = 0
+                        xmax = \(fixed(end, 6))
+                        intervals: size = \(count)
+
+                """)
+            var index = 0
+            try forEachInterval(of: tier.1, end: end) { text, start, end in
+                index += 1
+                let quoted = text.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"")
+                try body(
+                    """
+                            intervals [\(index)]:
+                                xmin = \(fixed(start, 6))
+                                xmax = \(fixed(end, 6))
+                                text = "\(quoted)"
+
+                    """)
             }
         }
-        return lines.joined(separator: "\n") + "\n"
     }
 
-    private static func filled(_ texts: [TimedText], end: Double) -> [TimedText] {
-        var intervals: [TimedText] = []
+    /// Calls `body` with the text, start and end of each interval, gaps included.
+    private static func forEachInterval(
+        of texts: [TimedText], end: Double, _ body: (String, Double, Double) throws -> Void
+    ) rethrows {
         var time = 0.0
+        var isEmpty = true
         for text in texts where text.end > max(text.start, time) {
             let start = max(text.start, time)
-            if start > time { intervals.append(TimedText(text: "", start: time, end: start, confidence: 1)) }
-            intervals.append(TimedText(text: text.text, start: start, end: text.end, confidence: text.confidence))
+            if start > time { try body("", time, start) }
+            try body(text.text, start, text.end)
             time = text.end
+            isEmpty = false
         }
-        if time < end || intervals.isEmpty {
-            intervals.append(TimedText(text: "", start: time, end: end, confidence: 1))
-        }
-        return intervals
+        if time < end || isEmpty { try body("", time, end) }
     }
 }

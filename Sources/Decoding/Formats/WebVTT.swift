@@ -1,17 +1,15 @@
 /// Subtitles for the web (`.vtt`).
 ///
 /// Source: the W3C's WebVTT.
-public enum WebVTT {
+public enum WebVTT: TimedTextFormat {
     /// Writes captions.
-    ///
-    /// - Parameter transcript: What is said.
-    /// - Returns: The file's text.
-    public static func text(_ transcript: TimedTranscript) -> String {
-        (["WEBVTT\n"]
-            + transcript.captions().map { caption in
-                "\(clock(caption.start, separator: ".")) --> \(clock(caption.end, separator: "."))\n"
-                    + escaped(caption.text) + "\n"
-            }).joined(separator: "\n")
+    public static func write(_ transcript: TimedTranscript, to body: (String) throws -> Void) rethrows {
+        try body("WEBVTT\n")
+        for caption in transcript.captions() {
+            try body(
+                "\n\(clock(caption.start, separator: ".")) --> \(clock(caption.end, separator: "."))\n"
+                    + escaped(caption.text) + "\n")
+        }
     }
 
     private static func escaped(_ text: String) -> String {

@@ -1,0 +1,88 @@
+import Decoding
+import Foundation
+
+/// Groups labels into words as they come: of a recording of hours no more is kept than its transcription shall have.
+struct TranscriptionBuilder: Sendable {
+    private let symbols: [String]
+    private let frameSeconds: Double
+    private let detail: TranscriptionDetail
+    /// The label between words; without one every symbol is a word, as with phonemes.
+    private let boundary: Int?
+    /// The letters of the word that is open.
+    private var letters: [AlignedLabel] = []
+    private var text = ""
+    private var words: [TimedText] = []
+    private var characters: [TimedText] = []
+    private var (labelCount, scoreSum) = (0, 0.0)
+
+    init(symbols: [String], boundary: Int?, frameSeconds: Double, detail: TranscriptionDetail) {
+        self.symbols = symbols
+        self.boundary = boundary
+        self.frameSeconds = frameSeconds
+        self.detail = detail
+    }
+
+    mutating func append(_ label: AlignedLabel) {
+        labelCount += 1
+        scoreSum += label.score
+        if label.label != boundary { letters.append(label) }
+        if label.label == boundary || boundary == nil { endWord() }
+    }
+
+    /// What was said.
+    ///
+    /// - Parameter duration: The recording's length in seconds.
+    /// - Returns: What was asked for of it.
+    mutating func finished(duration: Double) -> Transcription {
+        endWord()
+        for index in words.indices.reversed() where words[index].end > duration { words[index].end = duration }
+        for index in characters.indices.reversed() where characters[index].end > duration {
+            characters[index].end = duration
+        }
+        return Transcription(
+            text: text, words: words, characters: characters,
+            confidence: labelCount == 0 ? 1 : exp(scoreSum / Double(labelCount)), duration: duration)
+    }
+
+    private mutating func endWord() {
+        guard !letters.isEmpty else { return }
+        if !text.isEmpty { text += " " }
+        for letter in letters { text += symbols[letter.label] }
+        if detail >= .words { words.append(timed(letters[...])) }
+        if detail >= .characters { for index in letters.indices { characters.append(timed(letters[index...index])) } }
+        letters.removeAll(keepingCapacity: true)
+    }
+
+    private func timed(_ letters: ArraySlice<AlignedLabel>) -> TimedText {
+        let score = letters.reduce(0) { $0 + $1.score } / Double(letters.count)
+        return TimedText(
+            text: letters.map { symbols[$0.label] }.joined(),
+            start: Double(letters.first?.frames.lowerBound ?? 0) * frameSeconds,
+            end: Double(letters.last?.frames.upperBound ?? 0) * frameSeconds, confidence: exp(score))
+    }
+}
+
+/// Recognises greedily while log-probabilities come.
+struct GreedyTranscription: Sendable {
+    private var stream: GreedyStream
+    private var builder: TranscriptionBuilder
+
+    init(_ decoder: GreedyDecoder, labels: Int, _ builder: TranscriptionBuilder) {
+        stream = GreedyStream(decoder, labels: labels)
+        self.builder = builder
+    }
+
+    /// Takes the log-probabilities [frames, labels] of the next frames.
+    mutating func append(_ scores: [Float]) throws(DecodingError) {
+        for label in try stream.append(scores) { builder.append(label) }
+    }
+
+    /// What was said.
+    ///
+    /// - Parameter duration: The recording's length in seconds.
+    /// - Returns: What was asked for of it.
+    mutating func finished(duration: Double) -> Transcription {
+        if let last = stream.finish() { builder.append(last) }
+        return builder.finished(duration: duration)
+    }
+}

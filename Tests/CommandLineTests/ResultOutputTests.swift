@@ -1,0 +1,50 @@
+import Decoding
+import Foundation
+import Testing
+
+@testable import wav2vec2
+
+/// Results of hours are written in pieces.
+@Suite struct ResultOutputTests {
+    private struct Report: Encodable {
+        var file: String
+        var confidence: Double
+        var words: [TimedText]
+        var empty: [TimedText] = []
+    }
+
+    @Test func piecesAreTheLineOfTheWhole() throws {
+        let words = (0..<2050).map { index in
+            TimedText(
+                text: "WORD \"\(index)\"/ü", start: Double(index) * 0.1, end: Double(index) / 3, confidence: 0.5)
+        }
+        for count in [0, 1, 100, 101, 2050] {
+            let report = Report(file: "a/\"b\".wav", confidence: 0.25, words: Array(words.prefix(count)))
+            var pieces: [String] = []
+            try writeJSONLine(
+                [
+                    "file": .value(report.file), "confidence": .value(report.confidence), "words": .list(report.words),
+                    "empty": .list([]),
+                ], to: { pieces.append($0) })
+            #expect(try pieces.joined() == jsonLine(report) + "\n")
+            #expect(pieces.allSatisfy { $0.utf8.count < 20_000 })
+        }
+    }
+
+    @Test func aFileAppearsWhenItIsWhole() throws {
+        try withTemporaryFolder { folder in
+            let file = folder.appendingPathComponent("out.txt")
+            let line = String(repeating: "x", count: 999) + "\n"
+            try writeResult(to: file) { write in for _ in 0..<200 { try write(line) } }
+            #expect(try String(contentsOf: file, encoding: .utf8) == String(repeating: line, count: 200))
+            #expect(throws: CocoaError.self) {
+                try writeResult(to: file) { write in
+                    for _ in 0..<200 { try write("y") }
+                    throw CocoaError(.fileWriteUnknown)
+                }
+            }
+            #expect(try String(contentsOf: file, encoding: .utf8).first == "x")
+            #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["out.txt"])
+        }
+    }
+}

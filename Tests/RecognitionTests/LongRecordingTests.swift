@@ -1,0 +1,73 @@
+import Foundation
+import Synchronization
+import Testing
+
+@testable import Decoding
+@testable import Recognition
+
+/// What a recording of hours costs in memory.
+@Suite struct LongRecordingTests {
+    #if canImport(Glibc)
+    /// Of the past only the text is kept.
+    ///
+    /// In a process of its own: memory that other tests use would be counted too.
+    @Test func moreMinutesCostTheirTextOnly() async {
+        await #expect(processExitsWith: .success) {
+            let recognizer = try TinyModel.recognizer(
+                batchSeconds: 20, windows: WindowOptions(seconds: 10, overlap: 2), normalizes: false)
+            let minutes = 5
+            let beep = TinyModel.samples(16_000, seed: 2)
+            let recording = Recording(named: "long", sampleCount: minutes * 60 * beep.count) {
+                var position = 0
+                return { count in
+                    let range = position..<min(position + count, minutes * 60 * beep.count)
+                    position = range.upperBound
+                    return range.map { beep[$0 % beep.count] }
+                }
+            }
+            let inUse = Mutex<[Int]>([])
+            let results = try await recognizer.transcribe(
+                [recording], detail: .text,
+                heard: { _ in inUse.withLock { $0.append(Self.heapInUse()) } })
+            let transcription = try results[0].get()
+            let measured = inUse.withLock { $0 }
+            // The first and last passes read and write less than the others.
+            let (early, late) = (measured.dropFirst(5).prefix(5).min()!, measured.dropLast(5).suffix(5).min()!)
+            precondition(measured.count > 30 && early > 0 && transcription.text.count > 10_000)
+            precondition(transcription.words.isEmpty && transcription.characters.isEmpty)
+            // Log-probabilities of the time between are 320 kB, characters with times 500 kB.
+            precondition(late - early < 100_000, "\(late - early) bytes more")
+        }
+    }
+
+    /// Bytes that are allocated and not freed, as the C library's `malloc_info` tells.
+    private static func heapInUse() -> Int {
+        typealias Report = @convention(c) (Int32, UnsafeMutablePointer<FILE>) -> Int32
+        var (text, size): (UnsafeMutablePointer<CChar>?, Int) = (nil, 0)
+        guard let stream = open_memstream(&text, &size), let function = dlsym(nil, "malloc_info") else { return 0 }
+        precondition(unsafeBitCast(function, to: Report.self)(0, stream) == 0 && fclose(stream) == 0)
+        defer { free(text) }
+        // Behind the arenas come the sums of all: what is free in two kinds of lists, what is mapped, and the whole.
+        let sums = text.flatMap { String(cString: $0).components(separatedBy: "</heap>").last } ?? ""
+        func sum(_ kind: String) -> Int {
+            let value = sums.components(separatedBy: "type=\"\(kind)\"")[1].components(separatedBy: "size=\"")[1]
+            return Int(value.prefix { $0.isNumber }) ?? 0
+        }
+        return sum("current") + sum("mmap") - sum("fast") - sum("rest")
+    }
+    #endif
+
+    /// However much is kept, what is kept is the same.
+    @Test func lessDetailChangesNothingElse() async throws {
+        let recognizer = try TinyModel.recognizer(windows: WindowOptions(seconds: 2, overlap: 0.5))
+        let recording = Recording(samples: TinyModel.samples(67_890, seed: 4))
+        let whole = try await recognizer.transcribe([recording])[0].get()
+        #expect(whole.words.count > 2 && whole.text == whole.words.map(\.text).joined(separator: " "))
+        for detail in [TranscriptionDetail.text, .words] {
+            var expected = whole
+            expected.characters = []
+            if detail == .text { expected.words = [] }
+            #expect(try await recognizer.transcribe([recording], detail: detail)[0].get() == expected)
+        }
+    }
+}
