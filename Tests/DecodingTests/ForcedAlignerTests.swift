@@ -77,6 +77,29 @@ import Testing
         #expect(zip(whole.labels, whole.labels.dropFirst()).allSatisfy { $0.frames.upperBound <= $1.frames.lowerBound })
     }
 
+    /// States are left out only where no best path can be, however wrong the first guess is.
+    @Test func whatIsLeftOutChangesNothing() throws {
+        for round in 0..<20 {
+            // Speech that goes with its transcript in three rounds of four, the last with a part of it missing.
+            let spoken = (0..<120).map { _ in Int.random(in: 1...11) }
+            var scores = Self.random(600, 12)
+            if !round.isMultiple(of: 4) {
+                for (index, label) in spoken.enumerated() {
+                    for frame in [5 * index, 5 * index + 1] {
+                        for other in 0..<12 { scores[frame * 12 + other] = other == label ? -0.1 : -6 }
+                    }
+                }
+            }
+            let transcript = round % 4 == 3 ? Array(spoken[..<40] + spoken[70...]) : spoken
+            var aligner = ForcedAligner(optionalEnds: round.isMultiple(of: 2))
+            let whole = try aligner.align(scores, labels: 12, transcript: transcript)
+            for (width, memory) in [(4, 128 << 20), (16, 5000), (50, 0), (100, 128 << 20)] {
+                (aligner.width, aligner.memory) = (width, memory)
+                #expect(try aligner.align(scores, labels: 12, transcript: transcript) == whole)
+            }
+        }
+    }
+
     @Test func badInputIsNamed() throws {
         let aligner = ForcedAligner()
         let scores = Self.random(4, 3)

@@ -34,7 +34,8 @@ public struct Alignment: Sendable, Equatable {
 
 /// Finds the most probable path of a CTC model through a known transcript.
 ///
-/// The Viterbi recursion is exact: every path is compared, in double precision. Memory stays bounded however long the
+/// The Viterbi recursion is exact, in double precision. States that cannot be on the best path are left out: a first
+/// guess bounds its score from below, and what is still to come from above. Memory stays bounded however long the
 /// recording is: the recursion's state is kept at a few frames only, and when the path is traced back each stretch
 /// between two of them is computed again, in the narrow band that can lead to the stretch's end.
 /// Source: Graves et al. 2006; Kürzinger et al. 2020, "CTC-segmentation"; the band of a stretch of n frames is 2n + 1
@@ -46,16 +47,18 @@ public struct ForcedAligner: Sendable {
     ///
     /// Of a transcript of less than three labels all must be there.
     public var optionalEnds: Bool
-    /// How many bytes the kept states may take.
+    /// About how many bytes the recursion may take.
     public var memory: Int
+    /// How many states the first guess follows in transcripts of more.
+    var width = 4096
 
     /// Makes an aligner.
     ///
     /// - Parameters:
     ///   - blank: The CTC blank's index.
     ///   - optionalEnds: Whether the first and last labels may be missing from the recording.
-    ///   - memory: How many bytes the kept states may take.
-    public init(blank: Int = 0, optionalEnds: Bool = false, memory: Int = 256 << 20) {
+    ///   - memory: About how many bytes the recursion may take.
+    public init(blank: Int = 0, optionalEnds: Bool = false, memory: Int = 128 << 20) {
         self.blank = blank
         self.optionalEnds = optionalEnds
         self.memory = memory

@@ -1,10 +1,18 @@
+import Foundation
+
 /// The trellis of a transcript: states are blank, first label, blank, second label, and so on to a last blank.
 ///
 /// A frame stays in its state, goes on to the next, or leaves out the blank between two different labels.
 struct Trellis {
+    /// The scores of a frame's states; those outside of `states` cannot be on the best path.
+    private struct Row {
+        var frame: Int
+        var states: Range<Int>
+        var values: [Double]
+    }
+
     private let scores: UnsafeBufferPointer<Float>
     private let labelCount: Int
-    private let blank: Int
     private let frames: Int
     private let states: Int
     /// The label of each state.
@@ -13,13 +21,16 @@ struct Trellis {
     private let skips: [Bool]
     /// The first states that a path may begin in, and how many of the last ones it may end in.
     private let ends: Int
-    /// Frames from one kept row to the next.
-    private let stretch: Int
+    /// How many bytes rows and steps may take, and how many states a first guess follows.
+    private let (memory, width): (Int, Int)
+    /// The most that the frames behind each can add to a path's score.
+    private let rest: [Double]
+    /// No path that scores less is the best one.
+    private var least = -Double.infinity
 
     init(scores: UnsafeBufferPointer<Float>, labels labelCount: Int, aligner: ForcedAligner, transcript: [Int]) {
         self.scores = scores
         self.labelCount = labelCount
-        blank = aligner.blank
         frames = scores.count / labelCount
         let states = 2 * transcript.count + 1
         self.states = states
@@ -30,131 +41,171 @@ struct Trellis {
             return transcript[state / 2] != transcript[state / 2 - 1]
         }
         ends = aligner.optionalEnds && transcript.count > 2 ? 4 : 2
-        // Few kept rows make long stretches, whose band of steps then takes the memory: 2n² bytes for n frames.
-        let row = states * MemoryLayout<Double>.stride
-        var stretch = max(1, Int(Double(frames).squareRoot()))
-        while (frames / stretch + 1) * row > aligner.memory, stretch < frames {
-            stretch = min(frames, stretch * 3 / 2 + 1)
+        (memory, width) = (aligner.memory, aligner.width)
+        let used = Set(transcript).union([blank])
+        var rest = [Double](repeating: 0, count: frames)
+        for frame in stride(from: frames - 1, to: 0, by: -1) {
+            let best = used.reduce(-Float.infinity) { max($0, scores[frame * labelCount + $1]) }
+            rest[frame - 1] = rest[frame] + Double(best)
         }
-        self.stretch = stretch
-    }
-
-    /// The scores of a frame's states, from those of the frame before, in `range`; outside it nothing is read or written.
-    ///
-    /// Where `steps` is given, how each state was reached is noted there: from 0, 1 or 2 states before.
-    @inline(__always) private func advance(
-        _ old: UnsafeMutablePointer<Double>, _ new: UnsafeMutablePointer<Double>, frame: Int, _ range: Range<Int>,
-        steps: UnsafeMutablePointer<UInt8>?
-    ) {
-        guard let row = scores.baseAddress.map({ $0 + frame * labelCount }) else { return }
-        labels.withUnsafeBufferPointer { labels in
-            skips.withUnsafeBufferPointer { skips in
-                for state in range {
-                    var best = old[state]
-                    var step: UInt8 = 0
-                    if state > range.lowerBound, old[state - 1] > best {
-                        best = old[state - 1]
-                        step = 1
-                    }
-                    if skips[state], state > range.lowerBound + 1, old[state - 2] > best {
-                        best = old[state - 2]
-                        step = 2
-                    }
-                    new[state] = best + Double(row[labels[state]])
-                    steps?[state - range.lowerBound] = step
-                }
-            }
-        }
-    }
-
-    /// The states that frame `frame` can be in, on a path that reaches the transcript's end in time.
-    private func reachable(_ frame: Int) -> Range<Int> {
-        let first = max(0, states - ends - 2 * (frames - 1 - frame))
-        let last = min(states, ends + 2 * frame)
-        return min(first, last)..<last
+        self.rest = rest
     }
 
     /// The state of every frame on the best path.
+    ///
+    /// First a few states around the best of each frame are followed. What they reach bounds the best path's score from
+    /// below; from above it is bounded in each state by the score up to there and the best labels of all later frames.
+    /// States whose upper bound is less than the lower one are left out: where transcript and recording go together,
+    /// nearly all.
     mutating func bestPath() throws(DecodingError) -> [Int32] {
-        let rows = (frames - 1) / stretch + 1
-        let kept = UnsafeMutablePointer<Double>.allocate(capacity: rows * states)
-        let work = UnsafeMutablePointer<Double>.allocate(capacity: 2 * states)
-        defer {
-            kept.deallocate()
-            work.deallocate()
+        let beginning = (0..<min(ends, states)).map { Double(scores[labels[$0]]) }
+        let first = Row(frame: 0, states: 0..<beginning.count, values: beginning)
+        let goal = states - ends
+        if states > width, let guess = advance(first, to: frames - 1, goal: goal, below: states, width: width).last {
+            least = bound(best(guess).score)
         }
-        work.initialize(repeating: -.infinity, count: 2 * states)
-        var (old, new) = (work, work + states)
-        for state in 0..<min(ends, states) { old[state] = Double(scores[labels[state]]) }
-        kept.initialize(from: old, count: states)
-        for frame in 1..<max(frames, 1) {
-            let range = reachable(frame)
-            advanceAll(old, new, frame, range)
-            // The next frame reads two states further, which may hold older scores.
-            if range.upperBound < states { new[range.upperBound] = -.infinity }
-            if range.upperBound + 1 < states { new[range.upperBound + 1] = -.infinity }
-            swap(&old, &new)
-            if frame.isMultiple(of: stretch) {
-                let row = kept + frame / stretch * states
-                row.initialize(repeating: -.infinity, count: states)
-                (row + range.lowerBound).update(from: old + range.lowerBound, count: range.count)
-            }
-        }
-        var best = states - 1
-        for state in stride(from: states - 2, through: max(0, states - ends), by: -1) where old[state] > old[best] {
-            best = state
-        }
-        guard old[best] > -.infinity else { throw .impossible(frame: firstImpossible()) }
-        return traceBack(from: best, kept)
+        var path = [Int32](repeating: 0, count: frames)
+        let rows = advance(first, to: frames - 1, goal: goal, below: states, keeping: memory / 2)
+        guard let last = rows.last else { throw .impossible(frame: firstImpossible()) }
+        let (state, score) = best(last)
+        guard score > -.infinity else { throw .impossible(frame: firstImpossible()) }
+        least = bound(score)
+        path[frames - 1] = Int32(state)
+        trace(rows, &path, memory / 4)
+        return path
     }
 
-    private func advanceAll(
-        _ old: UnsafeMutablePointer<Double>, _ new: UnsafeMutablePointer<Double>, _ frame: Int, _ range: Range<Int>
+    /// A little less than a score, beyond what rounding in another order can make of it.
+    private func bound(_ score: Double) -> Double { score - 1e-9 * abs(score) - 1e-9 * Double(frames) }
+
+    /// The best of the states that a path may end in; of equals the last.
+    private func best(_ row: Row) -> (state: Int, score: Double) {
+        var best = (state: row.states.upperBound - 1, score: -Double.infinity)
+        for state in row.states.reversed() where state >= states - ends {
+            let score = row.values[state - row.states.lowerBound]
+            if score > best.score { best = (state, score) }
+        }
+        return best
+    }
+
+    /// Goes from a row to a later frame.
+    ///
+    /// - Parameters:
+    ///   - row: The scores to begin with.
+    ///   - end: The frame to reach.
+    ///   - goal: The least state to be in then.
+    ///   - limit: Behind the largest state to be in then.
+    ///   - bytes: What rows in between may take; the first and last are kept in any case.
+    ///   - width: Only so many states around the best one are followed.
+    ///   - steps: How each state was reached is noted here, `limit - row.states.lowerBound` a frame: from 0, 1 or 2
+    ///     states before.
+    /// - Returns: The row, some in between at equal distances, and the last; nothing when the end cannot be reached.
+    private func advance(
+        _ row: Row, to end: Int, goal: Int, below limit: Int, keeping bytes: Int = 0, width: Int? = nil,
+        steps: UnsafeMutablePointer<UInt8>? = nil
+    ) -> [Row] {
+        let base = row.states.lowerBound
+        let capacity = limit - base
+        let count = max(1, min(end - row.frame, bytes / (capacity * MemoryLayout<Double>.stride)))
+        let distance = (end - row.frame + count - 1) / max(count, 1)
+        // Two states on each side that nothing is in.
+        let work = UnsafeMutablePointer<Double>.allocate(capacity: 2 * (capacity + 4))
+        defer { work.deallocate() }
+        work.initialize(repeating: -.infinity, count: 2 * (capacity + 4))
+        var (old, new) = (work + 2, work + capacity + 6)
+        var (low, high) = (0, min(row.states.count, capacity))
+        for state in 0..<high { old[state] = row.values[state] }
+        var rows = [row]
+        for frame in stride(from: row.frame + 1, through: end, by: 1) {
+            (old[low - 2], old[low - 1], old[high], old[high + 1]) = (-.infinity, -.infinity, -.infinity, -.infinity)
+            low = max(low, goal - 2 * (end - frame) - base)
+            high = min(high + 2, capacity)
+            guard low < high else { return [] }
+            step(old, new, frame, low..<high, base, steps.map { $0 + (frame - row.frame - 1) * capacity })
+            let worst = least - rest[frame]
+            while low < high, new[low] < worst { low += 1 }
+            while low < high, new[high - 1] < worst { high -= 1 }
+            if let width, high - low > width {
+                var best = low
+                for state in low..<high where new[state] > new[best] { best = state }
+                low = min(max(low, best - width / 2), high - width)
+                high = low + width
+            }
+            guard low < high else { return [] }
+            swap(&old, &new)
+            if frame == end || (frame - row.frame).isMultiple(of: distance) {
+                rows.append(
+                    Row(
+                        frame: frame, states: base + low..<base + high,
+                        values: Array(UnsafeBufferPointer(start: old + low, count: high - low))))
+            }
+        }
+        return rows
+    }
+
+    /// The scores of a frame's states in `range`, from those of the frame before; both count from state `base`.
+    @inline(__always) private func step(
+        _ old: UnsafeMutablePointer<Double>, _ new: UnsafeMutablePointer<Double>, _ frame: Int, _ range: Range<Int>,
+        _ base: Int, _ steps: UnsafeMutablePointer<UInt8>?
     ) {
-        // The two states before the range count too.
         guard let row = scores.baseAddress.map({ $0 + frame * labelCount }) else { return }
         labels.withUnsafeBufferPointer { labels in
             skips.withUnsafeBufferPointer { skips in
+                guard let steps else {
+                    for state in range {
+                        var best = max(old[state], old[state - 1])
+                        if skips[base + state] { best = max(best, old[state - 2]) }
+                        new[state] = best + Double(row[labels[base + state]])
+                    }
+                    return
+                }
                 for state in range {
                     var best = old[state]
-                    if state > 0 { best = max(best, old[state - 1]) }
-                    if skips[state] { best = max(best, old[state - 2]) }
-                    new[state] = best + Double(row[labels[state]])
+                    var step: UInt8 = 0
+                    if old[state - 1] > best { (best, step) = (old[state - 1], 1) }
+                    if skips[base + state], old[state - 2] > best { (best, step) = (old[state - 2], 2) }
+                    new[state] = best + Double(row[labels[base + state]])
+                    steps[state] = step
                 }
             }
         }
     }
 
-    /// Goes from the last frame to the first, one stretch at a time.
-    private func traceBack(from last: Int, _ kept: UnsafeMutablePointer<Double>) -> [Int32] {
-        var path = [Int32](repeating: 0, count: frames)
-        var state = last
-        var end = frames - 1
-        let band = min(states, 2 * stretch + 1)
-        let steps = UnsafeMutablePointer<UInt8>.allocate(capacity: stretch * band)
-        let work = UnsafeMutablePointer<Double>.allocate(capacity: 2 * states)
-        defer {
-            steps.deallocate()
-            work.deallocate()
-        }
-        path[end] = Int32(state)
-        while end > 0 {
-            let start = (end - 1) / stretch * stretch
-            let range = max(0, state - 2 * (end - start))..<state + 1
-            var (old, new) = (work, work + states)
-            (old + range.lowerBound).initialize(
-                from: kept + start / stretch * states + range.lowerBound, count: range.count)
-            for frame in start + 1...end {
-                advance(old, new, frame: frame, range, steps: steps + (frame - start - 1) * band)
-                swap(&old, &new)
+    /// Goes back from the last row, whose state the path already has, to the first, computing anew what lies between.
+    ///
+    /// - Parameters:
+    ///   - rows: Rows in order of their frames.
+    ///   - path: Gets the states of all frames before the last row's.
+    ///   - bytes: What rows between two of these may take.
+    private func trace(_ rows: [Row], _ path: inout [Int32], _ bytes: Int) {
+        for (row, next) in zip(rows, rows.dropFirst()).reversed() {
+            let end = next.frame
+            let state = Int(path[end])
+            let length = end - row.frame
+            // A path never moves on by more than two states a frame.
+            var start = row
+            let first = max(row.states.lowerBound, state - 2 * length)
+            start.states = first..<max(first, min(row.states.upperBound, state + 1))
+            start.values = Array(
+                row.values[first - row.states.lowerBound..<start.states.upperBound - row.states.lowerBound])
+            let band = state + 1 - first
+            guard length > 1, length * band > max(bytes, 4096) else {
+                let steps = UnsafeMutablePointer<UInt8>.allocate(capacity: length * band)
+                defer { steps.deallocate() }
+                _ = advance(start, to: end, goal: state, below: state + 1, steps: steps)
+                var state = state
+                for frame in stride(from: end, to: row.frame, by: -1) {
+                    state -= Int(steps[(frame - row.frame - 1) * band + state - first])
+                    path[frame - 1] = Int32(state)
+                }
+                continue
             }
-            for frame in stride(from: end, to: start, by: -1) {
-                state -= Int(steps[(frame - start - 1) * band + state - range.lowerBound])
-                path[frame - 1] = Int32(state)
-            }
-            end = start
+            // Two parts at least, or it would never end.
+            let halfway = 2 * band * MemoryLayout<Double>.stride
+            trace(
+                advance(start, to: end, goal: state, below: state + 1, keeping: max(bytes / 2, halfway)), &path,
+                bytes / 2)
         }
-        return path
     }
 
     /// The first frame in which every label of the transcript has probability zero, or the last frame.
