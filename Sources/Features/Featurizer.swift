@@ -234,7 +234,6 @@ public actor Featurizer {
         _ windows: [Window],
         _ body: (Tensor, [Int]) throws -> (rows: [(Tensor, factor: Int)], layout: RaggedLayout)
     ) throws -> [[Tensor]] {
-        guard !windows.isEmpty else { return [] }
         var samples: [Float] = []
         samples.reserveCapacity(windows.reduce(0) { $0 + $1.samples.count })
         for window in windows { samples.append(contentsOf: window.samples) }
@@ -265,38 +264,14 @@ public actor Featurizer {
         _ recordings: [Recording], progress: (@Sendable (Int, Double) -> Void)?,
         _ body: @Sendable (isolated Featurizer, [Window]) throws -> [[Tensor]]
     ) async throws -> [Result<Outputs, any Error>] {
-        let budget = max(1, Int(min(batchSeconds * Double(AudioFile.modelSampleRate), 1e15)))
-        let reader = WindowReader(recordings, windows: windows, normalizes: normalizesInput, budget: budget)
+        let reader = WindowReader(
+            recordings, windows: windows, normalizes: normalizesInput, batchSeconds: batchSeconds)
         var results: [Result<Outputs, any Error>] = recordings.map { _ in .failure(CancellationError()) }
-        // For each recording that has begun, the rows of its windows.
-        var unfinished: [Int: [[Tensor]]] = [:]
-        var (done, frames) = (0, 0)
-        var ahead = Task { await reader.nextGroup() }
-        defer { ahead.cancel() }
-        while true {
-            let reading = ahead
-            let group = await withTaskCancellationHandler {
-                await reading.value
-            } onCancel: {
-                reading.cancel()
-            }
-            try Task.checkCancellation()
-            if group.isEmpty { return results }
-            // What comes next is decoded while this goes through the model.
-            ahead = Task { await reader.nextGroup() }
-            var rows = try await body(
-                self,
-                group.compactMap { piece in
-                    if case .window(_, let window) = piece { window } else { nil }
-                }
-            ).makeIterator()
-            for piece in group {
-                switch piece {
-                case .window(let index, let window):
-                    unfinished[index, default: []].append(rows.next() ?? [])
-                    frames += window.kept.count
-                case .end(let index, let samples):
-                    let parts = unfinished.removeValue(forKey: index) ?? []
+        try await reader.forEachGroup(
+            model: { try await body(self, $0) }, start: { _ in [[Tensor]]() }, add: { $0.append($1) },
+            passed: { done, frames in progress?(done, Double(frames) / frameRate) },
+            finished: { ended in
+                for (index, parts, samples) in ended {
                     results[index] = samples.flatMap { samples in
                         Result {
                             Outputs(
@@ -305,10 +280,8 @@ public actor Featurizer {
                                 }, frames: configuration.convFeatureLayers.frames(samples: samples))
                         }
                     }
-                    done += 1
                 }
-            }
-            progress?(done, Double(frames) / frameRate)
-        }
+            })
+        return results
     }
 }

@@ -226,48 +226,24 @@ public actor Recognizer {
         heard: (@Sendable (Double) -> Void)?,
         _ body: ([(index: Int, result: Result<Heard, any Error>)]) async throws -> Void
     ) async throws {
-        let budget = max(1, Int(min(batchSeconds * Double(AudioFile.modelSampleRate), 1e15)))
-        let reader = WindowReader(recordings, windows: windows, normalizes: normalizesInput, budget: budget)
-        var unfinished: [Int: Heard] = [:]
-        var (done, frames) = (0, 0)
-        var ahead = Task { await reader.nextGroup() }
-        defer { ahead.cancel() }
-        while true {
-            let reading = ahead
-            let group = await withTaskCancellationHandler {
-                await reading.value
-            } onCancel: {
-                reading.cancel()
-            }
-            try Task.checkCancellation()
-            if group.isEmpty { return }
-            // What comes next is decoded while this goes through the model.
-            ahead = Task { await reader.nextGroup() }
-            var scores = try await forward(
-                group.compactMap { piece in
-                    if case .window(_, let window) = piece { window } else { nil }
-                }
-            ).makeIterator()
-            var finished: [(index: Int, result: Result<Heard, any Error>)] = []
-            for piece in group {
-                switch piece {
-                case .window(let index, let window):
-                    if unfinished[index] == nil {
-                        unfinished[index] =
-                            stream.map { Heard(stream: $0) } ?? Heard(scores: room(for: recordings[index]))
-                    }
-                    unfinished[index]?.append(scores.next() ?? [])
-                    frames += window.kept.count
-                case .end(let index, let samples):
-                    let heard = unfinished.removeValue(forKey: index) ?? Heard()
-                    finished.append((index, samples.flatMap { samples in Result { try heard.ended(after: samples) } }))
-                }
-            }
-            try await body(finished)
-            done += finished.count
-            progress?(done)
-            heard?(Double(frames) * frameSeconds)
-        }
+        let reader = WindowReader(
+            recordings, windows: windows, normalizes: normalizesInput, batchSeconds: batchSeconds)
+        try await reader.forEachGroup(
+            model: { try await forward($0) },
+            start: { index in
+                if let stream { Heard(stream: stream) } else { Heard(scores: room(for: recordings[index])) }
+            },
+            add: { $0.append($1) },
+            passed: { done, frames in
+                progress?(done)
+                heard?(Double(frames) * frameSeconds)
+            },
+            finished: { ended in
+                try await body(
+                    ended.map { index, heard, samples in
+                        (index, samples.flatMap { samples in Result { try heard.ended(after: samples) } })
+                    })
+            })
     }
 
     /// An empty array with room for a recording's log-probabilities, so that those of hours are not copied as it grows.
@@ -282,7 +258,6 @@ public actor Recognizer {
 
     /// Runs the model over windows at once; gives [frames, labels] of the frames that each keeps.
     func forward(_ windows: [Window]) throws -> [[Float]] {
-        guard !windows.isEmpty else { return [] }
         var samples: [Float] = []
         samples.reserveCapacity(windows.reduce(0) { $0 + $1.samples.count })
         for window in windows { samples.append(contentsOf: window.samples) }

@@ -36,6 +36,64 @@ package actor WindowReader {
         waiting = lengths.indices.sorted { (lengths[$1], $0) < (lengths[$0], $1) }[...]
     }
 
+    /// Prepares reading for a model that takes so many seconds of audio at once.
+    package init(_ recordings: [Recording], windows: Windows, normalizes: Bool, batchSeconds: Double) {
+        let budget = max(1, Int(min(batchSeconds * Double(AudioFile.modelSampleRate), 1e15)))
+        self.init(recordings, windows: windows, normalizes: normalizes, budget: budget)
+    }
+
+    /// Sends everything through a model and gathers what it makes of each recording.
+    ///
+    /// What comes next is decoded while a group goes through the model.
+    ///
+    /// - Parameters:
+    ///   - model: Gives what it makes of each window.
+    ///   - start: What a recording's results are gathered in, before its first window.
+    ///   - add: Adds what was made of a recording's next window.
+    ///   - passed: Called after every pass with the number of recordings done and of the frames made.
+    ///   - finished: Called after every pass with the recordings that have ended: what was gathered, and how many samples
+    ///     it had or what is wrong with it.
+    /// - Throws: `CancellationError` when the task is cancelled; what `model` and `finished` throw.
+    package nonisolated func forEachGroup<Output, Gathered>(
+        model: ([Window]) async throws -> [Output], start: (Int) -> Gathered, add: (inout Gathered, Output) -> Void,
+        passed: (_ done: Int, _ frames: Int) -> Void,
+        finished: ([(recording: Int, gathered: Gathered, samples: Result<Int, any Error>)]) async throws -> Void
+    ) async throws {
+        var unfinished: [Int: Gathered] = [:]
+        var (done, frames) = (0, 0)
+        var ahead = Task { await nextGroup() }
+        defer { ahead.cancel() }
+        while true {
+            let reading = ahead
+            let group = await withTaskCancellationHandler {
+                await reading.value
+            } onCancel: {
+                reading.cancel()
+            }
+            try Task.checkCancellation()
+            if group.isEmpty { return }
+            ahead = Task { await nextGroup() }
+            let windows = group.compactMap { piece in
+                if case .window(_, let window) = piece { window } else { nil }
+            }
+            var outputs = (windows.isEmpty ? [] : try await model(windows)).makeIterator()
+            var ended: [(recording: Int, gathered: Gathered, samples: Result<Int, any Error>)] = []
+            for piece in group {
+                switch piece {
+                case .window(let index, let window):
+                    guard let output = outputs.next() else { continue }
+                    add(&unfinished[index, default: start(index)], output)
+                    frames += window.kept.count
+                case .end(let index, let samples):
+                    ended.append((index, unfinished.removeValue(forKey: index) ?? start(index), samples))
+                }
+            }
+            try await finished(ended)
+            done += ended.count
+            passed(done, frames)
+        }
+    }
+
     /// The windows that go through the model together, and the ends between them; empty when all is read.
     package func nextGroup() -> [Piece] {
         var group: [Piece] = []

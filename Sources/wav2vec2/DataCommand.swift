@@ -75,23 +75,3 @@ struct DictionaryCommand: ParsableCommand {
         )
     }
 }
-
-/// Makes the folder that a file is to be written to.
-func makeFolder(of file: URL) throws {
-    let folder = file.deletingLastPathComponent()
-    do {
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    } catch {
-        throw OutputError(description: "\(folder.path): the folder cannot be made (\(error.localizedDescription)).")
-    }
-}
-
-/// Writes a result's file whole or not at all, and makes its folder where it is not there.
-func writeResult(_ text: String, to file: URL) throws {
-    try makeFolder(of: file)
-    do {
-        try Data(text.utf8).write(to: file, options: .atomic)
-    } catch {
-        throw OutputError(description: "\(file.path): cannot be written (\(error.localizedDescription)).")
-    }
-}

@@ -132,7 +132,8 @@ struct EvaluateCommand: AsyncParsableCommand {
     /// What the page says about where its figures come from.
     private var facts: [(name: String, value: String)] {
         let inputs: [(name: String, value: String?)] = [
-            ("model", source.checkpoint), ("precision", source.checkpoint.map { _ in source.reading.precision.text }),
+            ("model", source.checkpoint),
+            ("precision", source.checkpoint.map { _ in source.reading.precision.precision.rawValue }),
             ("manifest", source.manifest), ("saved logits", source.logits),
             ("decoding", decoding.summary), ("kernels", "\(LibTorch.cpuCapability), \(LibTorch.threads) threads"),
             ("program", Program.version),

@@ -40,9 +40,6 @@ extension ModelPrecision.Mode: ExpressibleByArgument {}
 struct PrecisionOptions: ParsableArguments {
     @Option(help: "Number format of the model. On a CPU int8 is fastest, tf32 is fp32, and fp16 and bf16 are slow.")
     var precision = ModelPrecision.Mode.fp32
-
-    /// The format's name.
-    var text: String { precision.rawValue }
 }
 
 /// How recordings go through a model.

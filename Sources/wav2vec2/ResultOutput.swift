@@ -2,14 +2,31 @@ import Decoding
 import Foundation
 import Torch
 
+/// Makes the folder that a file is to be written to.
+func makeFolder(of file: URL) throws {
+    let folder = file.deletingLastPathComponent()
+    do {
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    } catch {
+        throw OutputError(description: "\(folder.path): the folder cannot be made (\(error.localizedDescription)).")
+    }
+}
+
+/// Writes a result's file whole or not at all, and makes its folder where it is not there.
+func writeResult(_ text: String, to file: URL) throws {
+    try writeResult(to: file) { try $0(text) }
+}
+
 /// Writes a result piece by piece, gathered into blocks: of recordings of hours it is many times what is in memory.
 ///
 /// - Parameters:
-///   - file: The file, which appears only when all of it is written; nil for standard output.
+///   - file: The file, which appears only when all of it is written, its folder made if need be; nil for standard
+///     output.
 ///   - body: Writes the result by calling what it gets with pieces of text.
-/// - Throws: `FileWriteError`; what `body` throws.
+/// - Throws: `OutputError` about the folder, `FileWriteError` about the file; what `body` throws.
 func writeResult(to file: URL?, _ body: ((String) throws -> Void) throws -> Void) throws {
     guard let file else { return try inBlocks(body) { Console.output($0) } }
+    try makeFolder(of: file)
     try AtomicFile.write(to: file) { output in
         try inBlocks(body) { block in try output.append(block) }
     }

@@ -79,17 +79,9 @@ struct TranscriptWriter {
     ///   - transcription: The result.
     ///   - index: Which of the inputs it is of.
     ///   - path: What the input was called.
-    /// - Throws: `OutputError` when a folder cannot be made, `FileWriteError` when a file cannot be written.
+    /// - Throws: What `writeResult` throws.
     func write(_ transcription: Transcription, index: Int, path: String) throws {
-        let file = files?[index]
-        if let folder = file?.deletingLastPathComponent() {
-            do {
-                try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-            } catch {
-                throw OutputError(description: "\(folder.path): cannot be made (\(error.localizedDescription)).")
-            }
-        }
-        try writeResult(to: file) { try write(transcription, name: names[index], path: path, to: $0) }
+        try writeResult(to: files?[index]) { try write(transcription, name: names[index], path: path, to: $0) }
     }
 
     private func write(

@@ -1,6 +1,7 @@
 import Foundation
 import Randomness
 import Recognition
+import TestSupport
 import Testing
 import Torch
 

@@ -2,6 +2,7 @@ import Audio
 import Corpus
 import Decoding
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Recognition
@@ -71,11 +72,11 @@ import Testing
         let references = [("a", "TEA EAT"), ("b", "Tea ATÉ TÉÉ"), ("c", "")]
         let text = UnwritableText(
             references.map { (identifier: $0.0, reference: $0.1) },
-            alphabet: try Recognizer.alphabet(symbols: TinyModel.symbols))
+            alphabet: try Recognizer.alphabet(symbols: SmallModels.symbols))
         #expect(text.words == 3 && text.allWords == 5 && text.characters == 5 && text.firstUtterance == "b")
         #expect(text.symbols.map(\.symbol) == ["É", "a", "e"] && text.symbols[0].count == 3)
         #expect(try #require(text.warning).hasPrefix("3 of 5 words of the references have characters that the model's"))
-        #expect(UnwritableText([], alphabet: try Recognizer.alphabet(symbols: TinyModel.symbols)).warning == nil)
+        #expect(UnwritableText([], alphabet: try Recognizer.alphabet(symbols: SmallModels.symbols)).warning == nil)
     }
 
     @Test func decodingIsTriedAgainWithoutTheModel() async throws {
@@ -83,19 +84,19 @@ import Testing
             var manifest = folder.path + "\n"
             for (index, count) in [9_000, 300, 20_000].enumerated() {
                 try AudioFile.write(
-                    TinyModel.samples(count, seed: UInt64(index)), to: folder.appendingPathComponent("\(index).wav"))
+                    SmallModels.samples(count, seed: UInt64(index)), to: folder.appendingPathComponent("\(index).wav"))
                 manifest += "\(index).wav\t\(count)\n"
             }
             let list = folder.appendingPathComponent("test.tsv")
             try Data(manifest.utf8).write(to: list)
             try Data("T E A |\nA |\nE | T |\n".utf8).write(to: folder.appendingPathComponent("test.ltr"))
             let logits = folder.appendingPathComponent("logits")
-            let recognizer = try TinyModel.recognizer()
+            let recognizer = try SmallModels.recognizer()
             let read = try Manifest.readForEvaluation(list, labels: "ltr")
             let evaluation = try await Evaluator(recognizer).evaluate(
                 read, tags: ["speaker": ["x", nil, "y"]], savingLogits: logits)
             let saved = try SavedLogits(contentsOf: logits)
-            #expect(saved.symbols == TinyModel.symbols && saved.frameSeconds == 0.02 && saved.entries.count == 3)
+            #expect(saved.symbols == SmallModels.symbols && saved.frameSeconds == 0.02 && saved.entries.count == 3)
             #expect(saved.entries.map(\.reference) == ["TEA", "A", "E T"])
             #expect(saved.entries.map { $0.tags["speaker"] } == ["x", nil, "y"])
             #expect(saved.entries.map { $0.file == nil } == [false, true, false])

@@ -1,15 +1,16 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Recognition
 
 @Suite struct LiveSegmenterTests {
-    private static let labels = TinyModel.symbols.count
+    private static let labels = SmallModels.symbols.count
 
     /// Log-probabilities of a path of labels, one a frame: `.` is the blank.
     private static func scores(_ path: String) -> [Float] {
         path.flatMap { letter in
-            let label = letter == "." ? 0 : TinyModel.symbols.firstIndex(of: String(letter)) ?? 0
+            let label = letter == "." ? 0 : SmallModels.symbols.firstIndex(of: String(letter)) ?? 0
             return (0..<labels).map { $0 == label ? Float(-0.1) : -5 }
         }
     }
@@ -17,7 +18,7 @@ import Testing
     /// Ten frames of silence end a stretch, and so do sixty frames.
     private static func segmenter() -> LiveSegmenter {
         LiveSegmenter(
-            CTCTranscriber(symbols: TinyModel.symbols, frameSeconds: 0.02), pause: 10, longest: 60)
+            CTCTranscriber(symbols: SmallModels.symbols, frameSeconds: 0.02), pause: 10, longest: 60)
     }
 
     @Test func aPauseEndsAStretch() throws {
@@ -100,8 +101,8 @@ import Testing
     }
 
     @Test func whatIsFinalDoesNotDependOnPiecesAndNeverChanges() async throws {
-        let recognizer = try TinyModel.recognizer()
-        let samples = TinyModel.samples(16_000 * 6, seed: 6)
+        let recognizer = try SmallModels.recognizer()
+        let samples = SmallModels.samples(16_000 * 6, seed: 6)
         let events = try await Self.events(recognizer, samples, pieces: [4000])
         let finals = events.filter { $0.event == .final }
         #expect(finals.count > 2 && events.count > finals.count)
@@ -116,8 +117,8 @@ import Testing
     }
 
     @Test func finalsComeInTime() async throws {
-        let recognizer = try TinyModel.recognizer()
-        let samples = TinyModel.samples(16_000 * 6, seed: 6)
+        let recognizer = try SmallModels.recognizer()
+        let samples = SmallModels.samples(16_000 * 6, seed: 6)
         var live = try LiveRecognizer(recognizer, options: Self.options)
         var open: Double?
         for start in stride(from: 0, to: samples.count, by: 1600) {
@@ -131,8 +132,8 @@ import Testing
     }
 
     @Test func otherRatesAreConverted() async throws {
-        let recognizer = try TinyModel.recognizer()
-        let samples = TinyModel.samples(16_000 * 2, seed: 3)
+        let recognizer = try SmallModels.recognizer()
+        let samples = SmallModels.samples(16_000 * 2, seed: 3)
         let doubled = samples.flatMap { [$0, $0] }
         let events = try await Self.events(recognizer, doubled, pieces: [3000], rate: 32_000)
         let end = try #require(events.last?.end)

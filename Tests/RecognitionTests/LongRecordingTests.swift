@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Decoding
@@ -13,10 +14,10 @@ import Testing
     /// In a process of its own: memory that other tests use would be counted too.
     @Test func moreMinutesCostTheirTextOnly() async {
         await #expect(processExitsWith: .success) {
-            let recognizer = try TinyModel.recognizer(
+            let recognizer = try SmallModels.recognizer(
                 batchSeconds: 20, windows: WindowOptions(seconds: 10, overlap: 2), normalizes: false)
             let minutes = 5
-            let beep = TinyModel.samples(16_000, seed: 2)
+            let beep = SmallModels.samples(16_000, seed: 2)
             let recording = Recording(named: "long", sampleCount: minutes * 60 * beep.count) {
                 var position = 0
                 return { count in
@@ -33,7 +34,7 @@ import Testing
             let measured = inUse.withLock { $0 }
             // The first and last passes read and write less than the others.
             let (early, late) = (measured.dropFirst(5).prefix(5).min()!, measured.dropLast(5).suffix(5).min()!)
-            precondition(measured.count > 30 && early > 0 && transcription.text.count > 10_000)
+            precondition(measured.count > 30 && early > 0 && transcription.text.count > 5000)
             precondition(transcription.words.isEmpty && transcription.characters.isEmpty)
             // Log-probabilities of the time between are 320 kB, characters with times 500 kB.
             precondition(late - early < 100_000, "\(late - early) bytes more")
@@ -59,8 +60,8 @@ import Testing
 
     /// However much is kept, what is kept is the same.
     @Test func lessDetailChangesNothingElse() async throws {
-        let recognizer = try TinyModel.recognizer(windows: WindowOptions(seconds: 2, overlap: 0.5))
-        let recording = Recording(samples: TinyModel.samples(67_890, seed: 4))
+        let recognizer = try SmallModels.recognizer(windows: WindowOptions(seconds: 2, overlap: 0.5))
+        let recording = Recording(samples: SmallModels.samples(67_890, seed: 4))
         let whole = try await recognizer.transcribe([recording])[0].get()
         #expect(whole.words.count > 2 && whole.text == whole.words.map(\.text).joined(separator: " "))
         for detail in [TranscriptionDetail.text, .words] {

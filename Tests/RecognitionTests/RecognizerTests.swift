@@ -3,6 +3,7 @@ import Corpus
 import Foundation
 import Interchange
 import Randomness
+import TestSupport
 import Testing
 import Torch
 import Wav2Vec2
@@ -15,20 +16,20 @@ import Wav2Vec2
         let lengths = [16_000, 401, 7_777, 24_000, 12_345, 400, 9_999, 5_000, 41_000, 67_890]
         let windows = WindowOptions(seconds: 2, overlap: 0.5)
         let recordings = lengths.enumerated().map { index, length in
-            Recording(samples: TinyModel.samples(length, seed: UInt64(index)), name: "\(index)")
+            Recording(samples: SmallModels.samples(length, seed: UInt64(index)), name: "\(index)")
         }
-        let alone = try TinyModel.recognizer(batchSeconds: 0, windows: windows)
+        let alone = try SmallModels.recognizer(batchSeconds: 0, windows: windows)
         let expected = try await alone.logProbabilities(recordings).map { try $0.get() }
         let texts = try await alone.transcribe(recordings).map { try $0.get() }
         #expect(Set(texts.map(\.text)).count > 4, "the model must not write the same everywhere")
         for (index, length) in lengths.enumerated() {
-            #expect(expected[index].count == ((length - 400) / 320 + 1) * TinyModel.symbols.count)
-            let sum = expected[index].prefix(TinyModel.symbols.count).reduce(0) { $0 + exp($1) }
+            #expect(expected[index].count == ((length - 400) / 320 + 1) * SmallModels.symbols.count)
+            let sum = expected[index].prefix(SmallModels.symbols.count).reduce(0) { $0 + exp($1) }
             #expect(abs(sum - 1) < 1e-5)
         }
         var stream = RandomStream(seed: 7, purpose: .synthesis)
         for _ in 0..<10 {
-            let recognizer = try TinyModel.recognizer(batchSeconds: 0.5 + 8 * stream.uniform(), windows: windows)
+            let recognizer = try SmallModels.recognizer(batchSeconds: 0.5 + 8 * stream.uniform(), windows: windows)
             let order = lengths.indices.map { ($0, stream.uniform()) }.sorted { $0.1 < $1.1 }.map(\.0)
             let shuffled = order.map { recordings[$0] }
             let scores = try await recognizer.logProbabilities(shuffled).map { try $0.get() }
@@ -46,9 +47,9 @@ import Wav2Vec2
 
     @Test(arguments: [ModelPrecision.Mode.fp16, .bf16, .int8])
     func lowerPrecisionRecognisesTheSame(_ mode: ModelPrecision.Mode) async throws {
-        let recordings = (0..<4).map { Recording(samples: TinyModel.samples(9_000 + 2_000 * $0, seed: UInt64($0))) }
-        let exact = try await TinyModel.recognizer().logProbabilities(recordings).map { try $0.get() }
-        let half = try TinyModel.recognizer(precision: ModelPrecision(mode))
+        let recordings = (0..<4).map { Recording(samples: SmallModels.samples(9_000 + 2_000 * $0, seed: UInt64($0))) }
+        let exact = try await SmallModels.recognizer().logProbabilities(recordings).map { try $0.get() }
+        let half = try SmallModels.recognizer(precision: ModelPrecision(mode))
         let band: Float = mode == .fp16 ? 0.02 : 0.1
         for (found, expected) in zip(try await half.logProbabilities(recordings), exact) {
             let differences = zip(try found.get(), expected).map { abs($0 - $1) }
@@ -59,14 +60,14 @@ import Wav2Vec2
     }
 
     @Test func badRecordingsFailAloneAndByName() async throws {
-        let recognizer = try TinyModel.recognizer()
+        let recognizer = try SmallModels.recognizer()
         struct Broken: Error {}
         let results = try await recognizer.transcribe([
-            Recording(samples: TinyModel.samples(399, seed: 1), name: "short"),
-            Recording(samples: TinyModel.samples(8_000, seed: 2)),
+            Recording(samples: SmallModels.samples(399, seed: 1), name: "short"),
+            Recording(samples: SmallModels.samples(8_000, seed: 2)),
             Recording(name: "broken", sampleCount: 9_000) { throw Broken() },
             Recording(samples: [], name: "nothing"),
-            Recording(samples: TinyModel.samples(400, seed: 3)),
+            Recording(samples: SmallModels.samples(400, seed: 3)),
         ])
         #expect(throws: RecognitionError.tooShort(recording: "short", samples: 399, needed: 400)) {
             try results[0].get()
@@ -76,22 +77,22 @@ import Wav2Vec2
             try results[3].get()
         }
         let good = try results[1].get()
-        let lone = try await recognizer.transcribe(samples: TinyModel.samples(8_000, seed: 2))
+        let lone = try await recognizer.transcribe(samples: SmallModels.samples(8_000, seed: 2))
         #expect(good.text == lone.text && good.duration == 0.5)
         #expect(try results[4].get().duration == 0.025)
         #expect(try await recognizer.transcribe([]).isEmpty)
     }
 
     @Test func cancellingStopsBetweenBatches() async throws {
-        let recognizer = try TinyModel.recognizer(batchSeconds: 0)
-        let recordings = (0..<400).map { Recording(samples: TinyModel.samples(16_000, seed: UInt64($0))) }
+        let recognizer = try SmallModels.recognizer(batchSeconds: 0)
+        let recordings = (0..<400).map { Recording(samples: SmallModels.samples(16_000, seed: UInt64($0))) }
         let task = Task { try await recognizer.transcribe(recordings) }
         task.cancel()
         await #expect(throws: CancellationError.self) { try await task.value }
     }
 
     @Test func wordsHaveTimesAndConfidences() throws {
-        let transcriber = CTCTranscriber(symbols: TinyModel.symbols, frameSeconds: 0.02)
+        let transcriber = CTCTranscriber(symbols: SmallModels.symbols, frameSeconds: 0.02)
         // blank A A blank T | | E </s>: "AT E", each best label with probability 0.5 or 0.25.
         let path: [(Int, Float)] = [
             (0, 0.9), (7, 0.5), (7, 0.5), (0, 0.9), (6, 0.25), (4, 0.5), (4, 0.5), (5, 0.5), (2, 0.9),
@@ -119,10 +120,10 @@ import Wav2Vec2
 
     @Test func checkpointsAndDictionariesAreChecked() async throws {
         try await withTemporaryFolder { folder in
-            let checkpoint = try TinyModel.checkpoint(in: folder)
+            let checkpoint = try SmallModels.ctcCheckpoint(in: folder)
             let recognizer = try Recognizer(checkpoint: checkpoint)
-            let samples = TinyModel.samples(20_000, seed: 5)
-            let same = try await TinyModel.recognizer().transcribe(samples: samples)
+            let samples = SmallModels.samples(20_000, seed: 5)
+            let same = try await SmallModels.recognizer().transcribe(samples: samples)
             #expect(try await recognizer.transcribe(samples: samples) == same)
             let dictionary = folder.appendingPathComponent("dict.ltr.txt")
             try Data("| 3\nX 2\nY 2\nZ 1\n".utf8).write(to: dictionary)
@@ -142,11 +143,11 @@ import Wav2Vec2
 @Suite struct EvaluatorTests {
     @Test func ratesAreThoseOfTheTexts() async throws {
         try await withTemporaryFolder { folder in
-            let recognizer = try TinyModel.recognizer()
+            let recognizer = try SmallModels.recognizer()
             var lines = [folder.path]
             var labels: [String] = []
             for index in 0..<3 {
-                let samples = TinyModel.samples(12_000 + 4_000 * index, seed: UInt64(index))
+                let samples = SmallModels.samples(12_000 + 4_000 * index, seed: UInt64(index))
                 let name = "\(index).wav"
                 try AudioFile.write(samples, to: folder.appendingPathComponent(name))
                 let heard = try await recognizer.transcribe(folder.appendingPathComponent(name)).text
@@ -154,7 +155,7 @@ import Wav2Vec2
                 // The first is right, the second lacks a word at the end, the third is right.
                 labels.append(Transcript.letters(index == 1 ? heard + " MORE" : heard))
             }
-            try AudioFile.write(TinyModel.samples(300, seed: 8), to: folder.appendingPathComponent("short.wav"))
+            try AudioFile.write(SmallModels.samples(300, seed: 8), to: folder.appendingPathComponent("short.wav"))
             lines.append("short.wav\t300")
             labels.append("T E |")
             let manifest = folder.appendingPathComponent("test.tsv")
@@ -174,10 +175,10 @@ import Wav2Vec2
 
     @Test func aWrongLengthIsNamed() async throws {
         try await withTemporaryFolder { folder in
-            try AudioFile.write(TinyModel.samples(5_000, seed: 1), to: folder.appendingPathComponent("a.wav"))
+            try AudioFile.write(SmallModels.samples(5_000, seed: 1), to: folder.appendingPathComponent("a.wav"))
             let manifest = try Manifest(root: folder, paths: ["a.wav"], sampleCounts: [9_000], labels: ["T |"])
             await #expect(throws: RecognitionError.self) {
-                try await Evaluator(TinyModel.recognizer()).evaluate(manifest)
+                try await Evaluator(SmallModels.recognizer()).evaluate(manifest)
             }
         }
     }

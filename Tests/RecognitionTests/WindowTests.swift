@@ -2,6 +2,7 @@ import Audio
 import Foundation
 import Randomness
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Recognition
@@ -9,7 +10,7 @@ import Testing
 @Suite struct WindowTests {
     /// Windows of 40 frames, 5 of them context on each side.
     private func windows() throws -> Windows {
-        Windows(layers: try TinyModel.configuration().convFeatureLayers, longest: 40, context: 5)
+        Windows(layers: try SmallModels.configuration().convFeatureLayers, longest: 40, context: 5)
     }
 
     /// Noise with pauses.
@@ -103,13 +104,13 @@ import Testing
 
     @Test func joinedWindowsAreCloseToTheWhole() async throws {
         // Half a minute, cut into windows of 6 s of which neighbours share 3 s.
-        let recording = Recording(samples: TinyModel.samples(16_000 * 30, seed: 9))
-        let whole = try await TinyModel.recognizer().logProbabilities([recording])[0].get()
-        let recognizer = try TinyModel.recognizer(windows: WindowOptions(seconds: 6, overlap: 3))
+        let recording = Recording(samples: SmallModels.samples(16_000 * 30, seed: 9))
+        let whole = try await SmallModels.recognizer().logProbabilities([recording])[0].get()
+        let recognizer = try SmallModels.recognizer(windows: WindowOptions(seconds: 6, overlap: 3))
         let cut = try await recognizer.logProbabilities([recording])[0].get()
         #expect(cut.count == whole.count)
         // Attention and norms see less of the recording: the numbers differ, what they say hardly does.
-        let labels = TinyModel.symbols.count
+        let labels = SmallModels.symbols.count
         func best(_ scores: [Float]) -> [Int] {
             stride(from: 0, to: scores.count, by: labels).map { frame in
                 (0..<labels).max { scores[frame + $0] < scores[frame + $1] } ?? 0
@@ -122,14 +123,14 @@ import Testing
     @Test func impossibleWindowsAreRefused() {
         for (seconds, overlap) in [(0.0, 0.0), (40, 21), (40, -1), (.nan, 1)] {
             #expect(throws: RecognitionError.self) {
-                try TinyModel.recognizer(windows: WindowOptions(seconds: seconds, overlap: overlap))
+                try SmallModels.recognizer(windows: WindowOptions(seconds: seconds, overlap: overlap))
             }
         }
     }
 
     @Test func alignmentUsesWindowsToo() async throws {
-        let samples = TinyModel.samples(16_000 * 12, seed: 4)
-        let recognizer = try TinyModel.recognizer(windows: WindowOptions(seconds: 3, overlap: 1))
+        let samples = SmallModels.samples(16_000 * 12, seed: 4)
+        let recognizer = try SmallModels.recognizer(windows: WindowOptions(seconds: 3, overlap: 1))
         let aligned = try await recognizer.align(Recording(samples: samples), transcript: "TEA EAT")
         #expect(aligned.words.map(\.text) == ["TEA", "EAT"] && aligned.characters.count == 6)
         #expect(abs(aligned.duration - 11.98) < 0.011)

@@ -4,11 +4,10 @@ import Randomness
 import Torch
 import Wav2Vec2
 
-@testable import Features
-
-/// Small models with random weights, and recordings for them.
-enum SmallModels {
-    static func configuration(
+/// Small models with random weights, and recordings of noise and tones for them.
+public enum SmallModels {
+    /// An architecture of three blocks.
+    public static func configuration(
         hourglass: String? = nil, mode: ModelConfiguration.ExtractorMode = .groupNorm
     ) throws -> ModelConfiguration {
         var configuration = ModelConfiguration()
@@ -27,21 +26,49 @@ enum SmallModels {
     }
 
     /// Writes a pre-trained model and gives its folder.
-    static func checkpoint(
+    public static func checkpoint(
         in folder: URL, named name: String = "model", _ configuration: ModelConfiguration? = nil, seed: Int64 = 3,
         normalizes: Bool = true
     ) throws -> URL {
-        let url = folder.appendingPathComponent(name)
-        try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
         let configuration = try configuration ?? Self.configuration()
-        let model = try PretrainingModel(configuration, initializer: .random(seed: seed))
         var description = ModelDescription(task: .pretraining, model: configuration)
         description.normalize = normalizes
-        try Checkpoint.write(description, state: model.state(), to: url)
-        return url
+        return try write(
+            description, state: PretrainingModel(configuration, initializer: .random(seed: seed)).state(),
+            to: folder.appendingPathComponent(name))
     }
 
-    static func samples(_ count: Int, seed: UInt64) -> [Float] {
+    /// The labels of ``ctcModel()``.
+    public static let symbols = ["<s>", "<pad>", "</s>", "<unk>", "|", "E", "T", "A"]
+
+    /// A model that writes letters.
+    public static func ctcModel() throws -> CTCModel {
+        let model = try CTCModel(configuration(), labels: symbols.count, initializer: .random(seed: 3))
+        // Random heads hardly differ between labels: larger weights make several labels win.
+        for parameter in model.parameters() where parameter.name == "w2v_encoder.proj.weight" {
+            try parameter.tensor.scaleInPlace(8)
+        }
+        return model
+    }
+
+    /// Writes ``ctcModel()`` and gives its folder.
+    public static func ctcCheckpoint(in folder: URL) throws -> URL {
+        var description = ModelDescription(task: .ctc, model: try configuration())
+        description.labels = symbols
+        description.normalize = true
+        return try write(description, state: ctcModel().state(), to: folder.appendingPathComponent("tuned"))
+    }
+
+    private static func write(
+        _ description: ModelDescription, state: [String: Tensor], to folder: URL
+    ) throws -> URL {
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        try Checkpoint.write(description, state: state, to: folder)
+        return folder
+    }
+
+    /// A tone that comes and goes, in noise.
+    public static func samples(_ count: Int, seed: UInt64) -> [Float] {
         var stream = RandomStream(seed: seed, purpose: .synthesis)
         let pitch = 100 + 400 * stream.uniform()
         return (0..<count).map { index in
@@ -52,7 +79,7 @@ enum SmallModels {
 }
 
 /// Calls `body` with a new folder, which is removed afterwards.
-func withTemporaryFolder<Result>(_ body: (URL) async throws -> Result) async throws -> Result {
+public func withTemporaryFolder<Result>(_ body: (URL) async throws -> Result) async throws -> Result {
     let folder = FileManager.default.temporaryDirectory.appendingPathComponent("wav2vec2-tests-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: folder) }

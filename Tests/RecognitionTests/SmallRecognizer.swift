@@ -1,0 +1,15 @@
+import Recognition
+import TestSupport
+import Wav2Vec2
+
+extension SmallModels {
+    /// A recognizer with ``ctcModel()``.
+    static func recognizer(
+        batchSeconds: Double = 60, windows: WindowOptions = WindowOptions(), normalizes: Bool = true,
+        precision: ModelPrecision = ModelPrecision()
+    ) throws -> Recognizer {
+        try Recognizer(
+            model: ctcModel(), symbols: symbols, normalizes: normalizes, batchSeconds: batchSeconds, windows: windows,
+            precision: precision)
+    }
+}
