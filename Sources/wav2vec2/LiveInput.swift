@@ -25,14 +25,19 @@ final class LiveInput: @unchecked Sendable {
         thread.start()
     }
 
-    /// All samples that have come since the last call, or nil at the end; waits for some.
+    /// Waits for samples.
     ///
+    /// - Parameter isStopped: Whether the input is to end here.
+    /// - Returns: All that have come since the last call, or nil at the end.
     /// - Throws: `InputError` when what comes is a file with a header.
-    func next() throws -> [Float]? {
+    func next(isStopped: () -> Bool) throws -> [Float]? {
         condition.lock()
         defer { condition.unlock() }
         // The first bytes tell whether this is raw audio at all.
-        while bytes.count < (hasBegun ? 2 : 4) && !hasEnded { condition.wait() }
+        while bytes.count < (hasBegun ? 2 : 4) && !hasEnded && !isStopped() {
+            // A signal does not wake this up.
+            _ = condition.wait(until: Date() + 0.1)
+        }
         if !hasBegun, let container = Self.container(bytes) {
             throw InputError(
                 description: "standard input: begins like a \(container) file, but --live reads raw 16-bit samples; "
@@ -40,7 +45,7 @@ final class LiveInput: @unchecked Sendable {
         }
         hasBegun = true
         // At the end a half sample may be left.
-        guard bytes.count >= 2 else { return nil }
+        guard bytes.count >= 2 && !isStopped() else { return nil }
         let count = bytes.count / 2
         let samples = (0..<count).map { index in
             Float(Int16(bitPattern: UInt16(bytes[2 * index]) | UInt16(bytes[2 * index + 1]) << 8)) / 32_768

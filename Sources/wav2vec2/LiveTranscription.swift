@@ -2,6 +2,7 @@ import ArgumentParser
 import Audio
 import Foundation
 import Recognition
+import Training
 
 /// How live input is read and written.
 struct LiveInputOptions: ParsableArguments {
@@ -21,13 +22,14 @@ struct LiveInputOptions: ParsableArguments {
         guard delay >= 0, delay <= 10 else { throw ValidationError("--delay must be from 0 to 10 seconds.") }
     }
 
-    /// Transcribes standard input until it ends.
+    /// Transcribes standard input until it ends, or Ctrl-C or SIGTERM end it: what was heard is written then.
     ///
     /// - Parameters:
     ///   - asJSON: Whether every event is a line of JSON, the partial ones too.
     ///   - load: Loads the model, while the first audio is already waiting.
-    /// - Throws: `InputError` when the input is no raw audio; what loading and recognition throw.
+    /// - Throws: `InputError` when the input is no raw audio; what loading and recognition throw; `ExitCode` after a signal.
     func run(asJSON: Bool, load: () throws -> Recognizer) async throws {
+        let signal = StopSignal()
         // Half a minute may wait: a model that is slower than speech holds the source up rather than lose audio.
         let input = LiveInput(STDIN_FILENO, most: 60 * rate)
         var options = LiveOptions()
@@ -38,7 +40,7 @@ struct LiveInputOptions: ParsableArguments {
         let clock = ContinuousClock()
         var hasEnded = false
         while !hasEnded {
-            let samples = try input.next()
+            let samples = try input.next { signal.received != nil }
             let began = clock.now
             let events: [LiveEvent]
             if let samples {
@@ -55,6 +57,7 @@ struct LiveInputOptions: ParsableArguments {
         Console.error(
             "transcribe: \(decimal(seconds, 1)) s of audio, busy for \(decimal(busy / .seconds(1), 1)) s "
                 + "(real-time factor \(decimal(busy / .seconds(1) / max(seconds, 1e-9), 3)))")
+        if let number = signal.received { throw ExitCode(128 + number) }
     }
 
     private func show(_ event: LiveEvent, asJSON: Bool) throws {
@@ -69,6 +72,7 @@ struct LiveInputOptions: ParsableArguments {
     private func ending(_ text: String) -> String {
         var size = winsize()
         let width = ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0 ? Int(size.ws_col) : 80
-        return text.count < width ? text : "…" + text.suffix(max(1, width - 2))
+        // A full line would wrap, and only its last row be redrawn; the terminal may add a ^C.
+        return terminalEnding(of: text, columns: max(1, width - 3))
     }
 }

@@ -18,9 +18,11 @@ func run(_ arguments: String..., in folder: URL? = nil) throws -> Outcome {
 }
 
 /// Runs the program with variables added to its environment and `input` in a pipe; `meanwhile` is called while it runs.
+///
+/// Without `closesInput` the pipe stays open until the program has ended.
 func run(
     _ arguments: [String], in folder: URL? = nil, environment: [String: String] = [:], input: Data? = nil,
-    meanwhile: (Process) -> Void = { _ in }
+    closesInput: Bool = true, meanwhile: (Process) -> Void = { _ in }
 ) throws -> Outcome {
     let bundle = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
     let process = Process()
@@ -47,10 +49,11 @@ func run(
     try process.run()
     if let pipe, let input {
         try? pipe.fileHandleForWriting.write(contentsOf: input)
-        try pipe.fileHandleForWriting.close()
+        if closesInput { try pipe.fileHandleForWriting.close() }
     }
     meanwhile(process)
     process.waitUntilExit()
+    if !closesInput { try pipe?.fileHandleForWriting.close() }
     return Outcome(
         code: process.terminationStatus, output: try String(contentsOf: files[0].0, encoding: .utf8),
         errors: try String(contentsOf: files[1].0, encoding: .utf8))

@@ -2,6 +2,8 @@ import Audio
 import Foundation
 import Testing
 
+@testable import wav2vec2
+
 @Suite struct TranscribeCommandTests {
     private func transcribe(_ fixture: Fixture, _ more: [String], input: Data? = nil) throws -> Outcome {
         try run(["transcribe", "--checkpoint", fixture.checkpoint] + more, input: input)
@@ -179,5 +181,36 @@ import Testing
             #expect(wave.code == 65 && wave.errors.contains("begins like a WAV file"))
             #expect(try transcribe(fixture, ["--live"], input: Data([1])).code == 0)
         }
+    }
+
+    /// What no pause has settled is written all the same.
+    @Test(arguments: [(SIGINT, Int32(130)), (SIGTERM, Int32(143))])
+    func signalsEndLiveAudio(signal: Int32, code: Int32) throws {
+        try withTemporaryFolder { folder in
+            let fixture = try Fixture(folder)
+            let samples = (0..<30_000).map { Int16(12_000 * sin(Double($0) * 0.05 * (1 + Double($0 / 4_000)))) }
+            let arguments = ["transcribe", "--checkpoint", fixture.checkpoint, "--live", "--json"]
+            let outcome = try run(arguments, input: samples.withUnsafeBytes { Data($0) }, closesInput: false) {
+                process in
+                let end = ContinuousClock.now + .seconds(20)
+                let output = "/proc/\(process.processIdentifier)/fd/1"
+                while (try? String(contentsOfFile: output, encoding: .utf8))?.contains("partial") != true,
+                    ContinuousClock.now < end
+                { Thread.sleep(forTimeInterval: 0.01) }
+                kill(process.processIdentifier, signal)
+            }
+            #expect(outcome.code == code && outcome.errors.contains("s of audio"), "\(outcome.errors)")
+            let events = outcome.output.split(separator: "\n")
+            #expect(events.first?.contains("\"partial\"") == true && events.last?.contains("\"final\"") == true)
+        }
+    }
+
+    @Test func liveLinesFitTheTerminal() {
+        #expect(terminalEnding(of: "a tidy house", columns: 12) == "a tidy house")
+        #expect(terminalEnding(of: "a tidy house", columns: 11) == "…tidy house")
+        #expect(terminalEnding(of: "整理房屋", columns: 8) == "整理房屋")
+        #expect(terminalEnding(of: "整理房屋", columns: 7) == "…理房屋")
+        #expect(terminalEnding(of: "整理房屋", columns: 6) == "…房屋")
+        #expect(terminalEnding(of: "", columns: 0) == "")
     }
 }
