@@ -52,7 +52,7 @@ struct CTCTranscriber: Sendable {
             try stream.append(logProbabilities)
             return stream.finished(duration: duration)
         case .beam(let decoder):
-            guard let best = try decoder.decode(logProbabilities).first, !best.labels.isEmpty else {
+            guard let best = try decoder.decode(logProbabilities, atMost: 1).first, !best.labels.isEmpty else {
                 return transcription([], duration: duration)
             }
             return transcription(

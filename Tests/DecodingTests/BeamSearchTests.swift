@@ -85,8 +85,14 @@ import Testing
             let decoder = try BeamSearchDecoder(
                 alphabet: alphabet, model: model, lexicon: lexicon, options: test.options.search)
             let row = golden.labels.count
-            let found = try decoder.decode(Array(scores[test.offset..<test.offset + test.frames * row]))
+            let part = Array(scores[test.offset..<test.offset + test.frames * row])
+            let found = try decoder.decode(part)
             #expect(found.count == test.count, "case \(number)")
+            // What no hypothesis leads to may be forgotten at any time.
+            let forgetful = try part.withUnsafeBufferPointer {
+                try decoder.decode($0, BeamSearch(decoder, room: number % 2 * 500), atMost: 3)
+            }
+            #expect(forgetful == Array(found.prefix(3)), "case \(number)")
             for (rank, (ours, theirs)) in zip(found, test.beams).enumerated() {
                 #expect(ours.text == theirs.text, "case \(number), rank \(rank)")
                 #expect(ours.words == theirs.words, "case \(number), rank \(rank)")

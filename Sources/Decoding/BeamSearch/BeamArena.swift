@@ -49,6 +49,18 @@ struct PartArena {
         return index
     }
 
+    /// Forgets all beginnings that lead to none of these.
+    mutating func keep(_ used: some Sequence<Int32>) -> Survivors {
+        let survivors = Survivors(of: used, among: nodes.count, keepsFirst: true) { nodes[$0].parent }
+        nodes = survivors.kept(of: nodes)
+        children = PairTable(minimumCapacity: max(4096, nodes.count))
+        for index in nodes.indices.dropFirst() {
+            nodes[index].parent = survivors[nodes[index].parent]
+            children.insert(nodes[index].parent, nodes[index].label, Int32(index))
+        }
+        return survivors
+    }
+
     func labels(_ node: Int32) -> [Int] {
         var labels: [Int] = []
         var node = node
@@ -95,6 +107,7 @@ struct TextArena {
     private(set) var nodes: [Node]
     private var children = PairTable(minimumCapacity: 1024)
     private var histories: [[Int32]: Int32] = [[]: 0]
+    private var nextHistory: Int32 = 1
     private let decoder: BeamSearchDecoder
     private let historyLength: Int
 
@@ -140,8 +153,32 @@ struct TextArena {
             node = nodes[Int(node)].parent
         }
         if let known = histories[words] { return known }
-        histories[words] = Int32(histories.count)
-        return Int32(histories.count - 1)
+        defer { nextHistory += 1 }
+        histories[words] = nextHistory
+        return nextHistory
+    }
+
+    /// Forgets all texts that lead to none of these.
+    mutating func keep(_ used: some Sequence<Int32>) -> Survivors {
+        let survivors = Survivors(of: used, among: nodes.count, keepsFirst: true) { nodes[$0].parent }
+        nodes = survivors.kept(of: nodes)
+        for index in nodes.indices.dropFirst() { nodes[index].parent = survivors[nodes[index].parent] }
+        let seen = Set(nodes.map(\.history))
+        histories = histories.filter { seen.contains($0.value) }
+        return survivors
+    }
+
+    /// The beginnings of words that texts and histories consist of.
+    var usedParts: [Int32] { nodes.map(\.part) + histories.keys.joined() }
+
+    /// Follows the beginnings of words to their new numbers, after ``keep(_:)``.
+    mutating func renumber(_ parts: Survivors) {
+        children = PairTable(minimumCapacity: max(1024, nodes.count))
+        for index in nodes.indices.dropFirst() {
+            nodes[index].part = parts[nodes[index].part]
+            children.insert(nodes[index].parent, nodes[index].part, Int32(index))
+        }
+        histories = Dictionary(uniqueKeysWithValues: histories.map { ($0.key.map { parts[$0] }, $0.value) })
     }
 
     /// The score of a whole utterance.

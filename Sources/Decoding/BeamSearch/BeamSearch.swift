@@ -40,8 +40,18 @@ struct BeamSearch {
     private var slots: [Int32] = []
     private var stamps: [UInt32] = []
     private var stamp: UInt32 = 0
+    /// How many nodes there may be before those are forgotten that no hypothesis leads to.
+    private var room: Int
+    private let leastRoom: Int
 
-    init(_ decoder: BeamSearchDecoder) {
+    /// Starts before the first frame.
+    ///
+    /// - Parameters:
+    ///   - decoder: What to search for.
+    ///   - room: How many texts, beginnings of words and times are kept before the first are forgotten.
+    init(_ decoder: BeamSearchDecoder, room: Int = 1 << 19) {
+        self.room = room
+        leastRoom = room
         self.decoder = decoder
         options = decoder.options
         blank = Int32(decoder.alphabet.blank)
@@ -79,6 +89,23 @@ struct BeamSearch {
                 beam.logit + texts.nodes[Int(beam.text)].score + parts.nodes[Int(beam.part)].score
         }
         prune()
+        if texts.nodes.count + parts.nodes.count + times.count > room { forget() }
+    }
+
+    /// Forgets what no hypothesis leads to: of recordings of hours all hypotheses share all but the last words.
+    private mutating func forget() {
+        let keptTimes = Survivors(of: beams.map(\.times), among: times.count, keepsFirst: false) { times[$0].previous }
+        times = keptTimes.kept(of: times)
+        for index in times.indices { times[index].previous = keptTimes[times[index].previous] }
+        let keptTexts = texts.keep(beams.map(\.text))
+        let keptParts = parts.keep(beams.map(\.part) + texts.usedParts)
+        texts.renumber(keptParts)
+        for index in beams.indices {
+            beams[index].times = keptTimes[beams[index].times]
+            beams[index].text = keptTexts[beams[index].text]
+            beams[index].part = keptParts[beams[index].part]
+        }
+        room = max(leastRoom, 2 * (texts.nodes.count + parts.nodes.count + times.count))
     }
 
     private mutating func extend(by label: Int32, _ logp: Double, frame: Int32) {
@@ -185,7 +212,8 @@ struct BeamSearch {
 
     // MARK: - The end
 
-    mutating func finish() -> [Hypothesis] {
+    /// The best hypotheses, at most so many.
+    mutating func finish(atMost count: Int) -> [Hypothesis] {
         candidates.removeAll(keepingCapacity: true)
         stamp &+= 1
         // A lexicon holds whole words only; where no hypothesis ends in one, the unfinished words are dropped.
@@ -213,7 +241,7 @@ struct BeamSearch {
                 candidates[index].logit + texts.finalScore(candidates[index].text, endsInWord: endsInWord[index])
         }
         rank()
-        return chosen.map { hypothesis(candidates[$0]) }
+        return chosen.prefix(count).map { hypothesis(candidates[$0]) }
     }
 
     private func hypothesis(_ beam: Beam) -> Hypothesis {

@@ -101,32 +101,47 @@ public struct BeamSearchDecoder: Sendable {
 
     /// Decodes one utterance.
     ///
-    /// - Parameter logProbabilities: Natural logarithms [frames, labels], contiguous: after log-softmax.
+    /// - Parameters:
+    ///   - logProbabilities: Natural logarithms [frames, labels], contiguous: after log-softmax.
+    ///   - count: How many hypotheses are given at most; each of an hour takes a megabyte.
     /// - Returns: Hypotheses, the best first; at least one, which is empty when there are no frames.
     /// - Throws: `DecodingError` when the shape is wrong or a score is not a number.
-    public func decode(_ logProbabilities: [Float]) throws(DecodingError) -> [Hypothesis] {
+    public func decode(
+        _ logProbabilities: [Float], atMost count: Int = .max
+    ) throws(DecodingError) -> [Hypothesis] {
         let result = logProbabilities.withUnsafeBufferPointer { buffer in
-            Result { () throws(DecodingError) in try decode(buffer) }
+            Result { () throws(DecodingError) in try decode(buffer, atMost: count) }
         }
         return try result.get()
     }
 
     /// Decodes one utterance in place.
     ///
-    /// - Parameter logProbabilities: Natural logarithms [frames, labels], contiguous: after log-softmax.
+    /// - Parameters:
+    ///   - logProbabilities: Natural logarithms [frames, labels], contiguous: after log-softmax.
+    ///   - count: How many hypotheses are given at most.
     /// - Returns: Hypotheses, the best first; at least one, which is empty when there are no frames.
     /// - Throws: `DecodingError` when the shape is wrong or a score is not a number.
-    public func decode(_ logProbabilities: UnsafeBufferPointer<Float>) throws(DecodingError) -> [Hypothesis] {
+    public func decode(
+        _ logProbabilities: UnsafeBufferPointer<Float>, atMost count: Int = .max
+    ) throws(DecodingError) -> [Hypothesis] {
+        try decode(logProbabilities, BeamSearch(self), atMost: count)
+    }
+
+    /// The same from the start of a search.
+    func decode(
+        _ logProbabilities: UnsafeBufferPointer<Float>, _ start: BeamSearch, atMost count: Int
+    ) throws(DecodingError) -> [Hypothesis] {
         let labels = alphabet.symbols.count
         guard logProbabilities.count.isMultiple(of: labels) else {
             throw .wrongCount(count: logProbabilities.count, labels: labels)
         }
-        var search = BeamSearch(self)
+        var search = start
         for frame in 0..<logProbabilities.count / labels {
             let row = UnsafeBufferPointer(rebasing: logProbabilities[frame * labels..<(frame + 1) * labels])
             try search.step(row, frame: frame)
         }
-        return search.finish()
+        return search.finish(atMost: count)
     }
 
     /// Decodes many utterances at once, on all cores.
