@@ -40,6 +40,8 @@ final class PartialFile {
             unlink(url.path)
             unlink(sourceURL.path)
         }
+        // A process being started at this moment still has the descriptor, and would keep the lock until it runs.
+        flock(descriptor, LOCK_UN)
         close(descriptor)
     }
 

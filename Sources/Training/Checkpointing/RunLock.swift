@@ -27,5 +27,9 @@ final class RunLock {
         }
     }
 
-    deinit { close(handle) }
+    deinit {
+        // A process being started at this moment still has the handle, and would keep the lock until it runs.
+        flock(handle, LOCK_UN)
+        close(handle)
+    }
 }
