@@ -23,7 +23,7 @@ help:
 	@echo 'make lint              check the formatting and the rules of the house'
 	@echo 'make bench             time training steps, recognition, data and kernels, by stage'
 	@echo 'make compare           the same beside other programs, into Benchmarks/results'
-	@echo 'make curves SPEECH=…   learning curves on a folder of speech, checked against the committed ones: about 12 minutes'
+	@echo 'make curves SPEECH=…   learning curves on a folder of speech, checked against the committed ones: about 15 minutes'
 	@echo 'make docs              build the documentation; a warning is an error'
 	@echo 'make install PREFIX=…  copy the program and its libraries to a folder that can be moved'
 	@echo 'make setup             install what building needs (the others do so too)'

@@ -107,18 +107,18 @@ def records(path, kind):
 def summary(output):
     columns = collections.OrderedDict((name, []) for name in (
         "encoder", "validation loss", "accuracy", "code perplexity", "pre-training", "audio",
-        "best CER", "best WER", "test CER", "test WER", "fine-tuning"))
+        "validation CER", "validation WER", "test CER", "test WER", "fine-tuning"))
     for shape in SHAPES:
         valid = {stage: records(output / f"{shape}-{stage}.jsonl", "valid") for stage in STAGES}
         train = {stage: records(output / f"{shape}-{stage}.jsonl", "train") for stage in STAGES}
         last = valid["pretrain"][-1]
         test = json.loads((output / f"{shape}-test.json").read_text(encoding="utf-8"))
-        best = min(valid["finetune"], key=lambda record: record["wer"])
+        tuned = valid["finetune"][-1]
         rates = sorted(record["audio_seconds_per_second"] for record in train["pretrain"])
         values = (
             shape, f"{last['loss']:.3f}", f"{last['accuracy']:.1%}", f"{last['code_perplexity']:.1f}",
             f"{train['pretrain'][-1]['seconds']:.0f} s", f"{rates[len(rates) // 2]:.1f} s/s",
-            f"{best['cer']:.1%}", f"{best['wer']:.1%}", f"{test['cer']:.1%}", f"{test['wer']:.1%}",
+            f"{tuned['cer']:.1%}", f"{tuned['wer']:.1%}", f"{test['cer']:.1%}", f"{test['wer']:.1%}",
             f"{train['finetune'][-1]['seconds']:.0f} s")
         for column, value in zip(columns.values(), values):
             column.append(value)
@@ -127,7 +127,7 @@ def summary(output):
     lines += ["| " + " | ".join(row) + " |" for row in zip(*columns.values())]
     lines += [
         "",
-        f"Validation loss (nats a masked frame), accuracy and code perplexity: after the last update of pre-training. Test rates: of the last fine-tuned weights on speakers that no stage has seen. Times include validation. Machine: {machine()}.",
+        f"Validation loss (nats a masked frame), accuracy and code perplexity: after the last update of pre-training. Error rates: of the last fine-tuned weights; the test set has speakers that no stage has seen. Times include validation. Machine: {machine()}.",
         "", "![Loss and accuracy of pre-training](pretrain.svg)", "", "![Loss and error rates of fine-tuning](finetune.svg)"]
     write(output / "summary.md", lines)
     print("\n".join(lines[4:4 + 2 + len(SHAPES)]))
