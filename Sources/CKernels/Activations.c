@@ -1,4 +1,5 @@
-// Dropout, GELU, and one after the other.
+// Dropout, GELU, and one after the other. An output may lie where an input does: an element depends on its own alone, which
+// is what the pragmas promise the compiler (it would take numbers one by one where it finds memory that overlaps).
 #include "CKernels.h"
 #include "Elementwise.h"
 #include "Parallel.h"
@@ -15,6 +16,7 @@ CK_EVERY_CPU void ck_gelu_range(const void *data, int64_t begin, int64_t end) {
     const struct arguments *a = data;
     const float *input = a->input;
     float *output = a->output;
+#pragma clang loop vectorize(assume_safety)
     for (int64_t i = begin; i < end; i++) output[i] = gelu(input[i]);
 }
 
@@ -22,6 +24,7 @@ CK_EVERY_CPU void ck_gelu_backward_range(const void *data, int64_t begin, int64_
     const struct arguments *a = data;
     const float *input = a->input, *gradient = a->gradient;
     float *output = a->output;
+#pragma clang loop vectorize(assume_safety)
     for (int64_t i = begin; i < end; i++) output[i] = gradient[i] * gelu_derivative(input[i]);
 }
 
@@ -33,6 +36,7 @@ CK_EVERY_CPU void ck_dropout_range(const void *data, int64_t begin, int64_t end)
         const float *input = a->input + begin;
         float *output = a->output + begin;
         const uint32_t first = (uint32_t)begin, count = (uint32_t)(stop - begin);
+#pragma clang loop vectorize(assume_safety)
         for (uint32_t i = 0; i < count; i++) output[i] = input[i] * mask_factor(mask, first + i);
         begin = stop;
     }
@@ -46,6 +50,7 @@ CK_EVERY_CPU void ck_gelu_dropout_range(const void *data, int64_t begin, int64_t
         const float *input = a->input + begin;
         float *output = a->output + begin;
         const uint32_t first = (uint32_t)begin, count = (uint32_t)(stop - begin);
+#pragma clang loop vectorize(assume_safety)
         for (uint32_t i = 0; i < count; i++) output[i] = gelu(input[i]) * mask_factor(mask, first + i);
         begin = stop;
     }
@@ -59,6 +64,7 @@ CK_EVERY_CPU void ck_gelu_dropout_backward_range(const void *data, int64_t begin
         const float *input = a->input + begin, *gradient = a->gradient + begin;
         float *output = a->output + begin;
         const uint32_t first = (uint32_t)begin, count = (uint32_t)(stop - begin);
+#pragma clang loop vectorize(assume_safety)
         for (uint32_t i = 0; i < count; i++)
             output[i] = gradient[i] * mask_factor(mask, first + i) * gelu_derivative(input[i]);
         begin = stop;

@@ -12,6 +12,7 @@
 #define _GNU_SOURCE
 #include "CStart.h"
 
+#include <malloc.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -31,8 +32,13 @@ static int computes(int count, char **arguments) {
 }
 
 static void start_again(int count, char **arguments, char **environment) {
-    if (!computes(count, arguments) || is_set(environment, "GOMP_SPINCOUNT") || is_set(environment, "OMP_WAIT_POLICY"))
+    if (!computes(count, arguments)) {
+        // LibTorch registers its operators in very many small allocations; without the lists of small chunks freed last,
+        // which are walked and merged again and again meanwhile, help comes a twentieth earlier.
+        mallopt(M_MXFAST, 0);
         return;
+    }
+    if (is_set(environment, "GOMP_SPINCOUNT") || is_set(environment, "OMP_WAIT_POLICY")) return;
     size_t size = 0;
     while (environment[size] != NULL) size++;
     char *changed[size + 3];

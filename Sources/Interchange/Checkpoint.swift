@@ -153,7 +153,7 @@ public struct Checkpoint: Sendable {
 
     private func load(_ module: Module, _ state: [String: Tensor]) throws {
         do {
-            try module.load(FusedParameters.join(state))
+            try module.adopt(FusedParameters.join(state))
         } catch let error as TorchError {
             throw CheckpointError.damaged(path: url.path, reason: error.description)
         }

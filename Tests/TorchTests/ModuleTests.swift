@@ -1,3 +1,4 @@
+import Foundation
 import TestSupport
 import Testing
 import Torch
@@ -44,6 +45,34 @@ private final class TopBlock: Block {
         try target.load(source.state())
         #expect(try target.linear.weight.elements(Float.self) == source.linear.weight.elements(Float.self))
         #expect(!target.linear.weight.isIdentical(to: source.linear.weight))
+    }
+
+    @Test func adoptsWhatHasItsFormat() throws {
+        var state = try Block(extra: true).state()
+        let weight = try #require(state["fc.weight"])
+        let bias = try Tensor([1.5, -2.5].map(Float.init)).to(dtype: .float16)
+        state["fc.bias"] = bias
+        let target = try Block(extra: true)
+        try target.adopt(state)
+        try weight.fillInPlace(7)
+        #expect(try target.linear.weight.elements(Float.self).allSatisfy { $0 == 7 }, "no copy")
+        #expect(try target.linear.bias?.dtype == .float32)
+        #expect(try target.linear.bias?.elements(Float.self) == [1.5, -2.5])
+        state["surplus"] = weight
+        #expect { try target.adopt(state) } throws: { "\($0)".contains("unexpected surplus") }
+    }
+
+    /// A model that has adopted weights of a mapped file can still be trained.
+    @Test func changesDoNotReachTheFile() throws {
+        let url = FileManager.default.temporaryDirectory.appending(path: "adopted-\(UUID().uuidString).safetensors")
+        defer { try? FileManager.default.removeItem(at: url) }
+        try TensorFile.write(Block(extra: true).state(), to: url)
+        let before = try Data(contentsOf: url)
+        let module = try Block(extra: true)
+        try module.adopt(TensorFile.read(url))
+        for parameter in module.parameters() { try parameter.tensor.fillInPlace(3) }
+        #expect(try module.linear.weight.elements(Float.self).allSatisfy { $0 == 3 })
+        #expect(try Data(contentsOf: url) == before)
     }
 
     @Test func loadErrorsNameEverything() throws {

@@ -1,3 +1,4 @@
+import Synchronization
 import TestSupport
 import Testing
 
@@ -118,11 +119,26 @@ import Testing
         }
     }
 
+    /// The first product leaves nothing behind, the second does; no bit tells them apart.
+    @Test(arguments: [PackedWeight.Format.float32, .int8])
+    func fixedWeightsArePackedTwice(_ format: PackedWeight.Format) throws {
+        let (input, weight, bias) = try operands([9, 130, 64])
+        let count = Mutex(0)
+        let fixed = FixedWeight {
+            count.withLock { $0 += 1 }
+            return try PackedWeight(weight, format)
+        }
+        #expect(count.withLock { $0 } == 0)
+        let products = try (0..<4).map { _ in try fixed.packed()(input, bias: bias).elements(Float.self) }
+        #expect(products.allSatisfy { $0 == products[0] })
+        #expect(count.withLock { $0 } == 2)
+    }
+
     @Test func packedLayersKeepTheirWeight() throws {
         let layer = try Linear(6, 4, initializer: .random(seed: 7))
         let input = try Tensor.normal([3, 6], generator: Generator(seed: 8))
         let expected = try layer(input, gelu: true)
-        try layer.pack(.float32)
+        layer.pack(.float32)
         #expect(try relativeError(layer(input, gelu: true), expected) < 1e-6)
         layer.weight = try Tensor.zeros([4, 6])
         #expect(try relativeError(layer(input, gelu: true), expected) < 1e-6)

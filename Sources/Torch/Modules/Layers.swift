@@ -4,7 +4,7 @@ public final class Linear: Module {
     @Parameter("weight") public var weight: Tensor
     /// [outputs].
     @Parameter("bias") public var bias: Tensor?
-    private var packed: PackedWeight?
+    private var fixed: FixedWeight?
 
     /// How a linear layer's weight starts.
     public enum Start: Sendable {
@@ -48,7 +48,7 @@ public final class Linear: Module {
 
     /// From [..., inputs] to [..., outputs], with GELU where it is asked for.
     public func callAsFunction(_ input: Tensor, gelu: Bool = false) throws -> Tensor {
-        if let packed { return try packed(input, bias: bias, gelu: gelu) }
+        if let fixed { return try fixed.packed()(input, bias: bias, gelu: gelu) }
         let output = try input.linear(weight, bias: bias)
         return gelu ? try output.gelu() : output
     }
@@ -58,12 +58,12 @@ public final class Linear: Module {
         try input.geluDropoutLinear(dropout, mode, weight: weight, bias: bias)
     }
 
-    /// Packs the weight as it is now, for inference on the CPU: changes to it have no effect from here on, and no gradient
-    /// is recorded.
+    /// Has the weight packed, for inference on the CPU: it must not change from here on, and no gradient is recorded.
     ///
-    /// - Parameter format: The numbers to multiply.
-    /// - Throws: `TorchError.shape` for a weight that is not FP32 in host memory.
-    public func pack(_ format: PackedWeight.Format) throws { packed = try PackedWeight(weight, format) }
+    /// - Parameter format: The numbers to multiply. A weight that is not FP32 in host memory cannot be multiplied.
+    public func pack(_ format: PackedWeight.Format) {
+        fixed = FixedWeight { [weight] in try PackedWeight(weight, format) }
+    }
 }
 
 /// Zero mean and unit variance of each row, scaled and shifted.

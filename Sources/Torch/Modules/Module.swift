@@ -39,6 +39,25 @@ open class Module {
     /// - Throws: `TorchError.state` naming every parameter that is missing, unexpected or of another shape; the module
     ///   is then unchanged.
     public func load(_ state: [String: Tensor]) throws {
+        let pairs = try matched(state)
+        try withoutGradient {
+            for (parameter, tensor) in pairs { try parameter.tensor.copy(from: tensor) }
+        }
+    }
+
+    /// Puts tensors in the parameters' places, without a copy where their number format is the same.
+    ///
+    /// - Throws: `TorchError.state` as ``load(_:)``; the module is then unchanged.
+    public func adopt(_ state: [String: Tensor]) throws {
+        let adopted = try matched(state).map { parameter, tensor in
+            let own = parameter.tensor
+            return (parameter, try tensor.detached().to(dtype: own.dtype, device: own.device).contiguous())
+        }
+        for (parameter, tensor) in adopted { parameter.tensor = tensor }
+    }
+
+    /// The parameters, each with its tensor.
+    private func matched(_ state: [String: Tensor]) throws -> [(NamedParameter, Tensor)] {
         let parameters = parameters()
         let names = Set(parameters.map(\.name))
         let missing = parameters.map(\.name).filter { state[$0] == nil }
@@ -56,11 +75,7 @@ open class Module {
         guard problems.isEmpty else {
             throw TorchError.state("the weights do not fit the model: " + problems.joined(separator: "; "))
         }
-        try withoutGradient {
-            for parameter in parameters {
-                if let tensor = state[parameter.name] { try parameter.tensor.copy(from: tensor) }
-            }
-        }
+        return parameters.compactMap { parameter in state[parameter.name].map { (parameter, $0) } }
     }
 
     /// Switches the recording of gradients for all parameters below this module.

@@ -5,7 +5,8 @@ import Foundation
 /// The file must not be shortened while it is mapped: reading past its new end stops the program. Files that are replaced
 /// by renaming, as ours are, stay whole for those who have mapped them.
 ///
-/// `@unchecked Sendable` is safe: the memory is mapped read-only, never written, and freed only at the end.
+/// `@unchecked Sendable` is safe: nothing here writes the memory, and it is freed only at the end. A model that adopts
+/// tensors in it may change them: the process then gets pages of its own, and the file stays as it is.
 public final class MappedFile: @unchecked Sendable {
     /// The file's content, valid while the object lives.
     public let bytes: UnsafeRawBufferPointer
@@ -30,7 +31,7 @@ public final class MappedFile: @unchecked Sendable {
             bytes = UnsafeRawBufferPointer(start: nil, count: 0)
             return
         }
-        guard let start = mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0), start != MAP_FAILED else {
+        guard let start = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, descriptor, 0), start != MAP_FAILED else {
             throw .unreadable(path: path, reason: Self.lastError())
         }
         bytes = UnsafeRawBufferPointer(start: start, count: size)

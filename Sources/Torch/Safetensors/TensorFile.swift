@@ -2,7 +2,7 @@ import Foundation
 
 /// Tensors in safetensors files.
 public enum TensorFile {
-    /// Opens a file without copying: the tensors lie in the mapped file and must not be written.
+    /// Opens a file without copying: the tensors lie in the mapped file, which changes to them do not reach.
     ///
     /// - Parameter url: The file.
     /// - Returns: All tensors by name.

@@ -34,9 +34,9 @@ final class FeedForward: Module {
         return try contract(activated.dropout(dropout, mode))
     }
 
-    func pack(_ format: PackedWeight.Format) throws {
-        try expand.pack(format)
-        try contract.pack(format)
+    func pack(_ format: PackedWeight.Format) {
+        expand.pack(format)
+        contract.pack(format)
     }
 }
 
@@ -69,9 +69,9 @@ final class EncoderLayer: Module {
         return try finalNorm(hidden, adding: transform(hidden, mode), dropout: dropout, mode)
     }
 
-    func pack(_ format: PackedWeight.Format) throws {
-        try attention.pack(format)
-        try feedForward.pack(format)
+    func pack(_ format: PackedWeight.Format) {
+        attention.pack(format)
+        feedForward.pack(format)
     }
 
     private func attend(_ input: Tensor, _ layout: RaggedLayout, _ mode: Mode) throws -> Tensor {

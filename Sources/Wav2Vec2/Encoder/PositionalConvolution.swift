@@ -7,7 +7,7 @@ import Torch
 final class PositionalConvolution: Module {
     @Child("0") var convolution: WeightNormConvolution
     private let kernel: Int
-    private var packed: PackedWeight?
+    private var fixed: FixedWeight?
 
     init(_ configuration: ModelConfiguration, initializer: Initializer) throws {
         kernel = configuration.convPos
@@ -20,8 +20,8 @@ final class PositionalConvolution: Module {
 
     /// From [frames, channels] to the same shape.
     func callAsFunction(_ input: Tensor, _ layout: RaggedLayout) throws -> Tensor {
-        if let packed {
-            return try packed.convolved(
+        if let fixed {
+            return try fixed.packed().convolved(
                 input, withinSegments: layout.lengths, kernel: kernel, bias: convolution.bias, gelu: true)
         }
         // The weights may stay FP32 where the rest of the model does not.
@@ -29,6 +29,6 @@ final class PositionalConvolution: Module {
             .to(dtype: input.dtype).gelu()
     }
 
-    /// Folds and packs the weight for inference, in FP32.
-    func pack() throws { packed = try PackedWeight(convolution: convolution.weight()) }
+    /// Has the weight folded and packed for inference, in FP32.
+    func pack() { fixed = FixedWeight { [convolution] in try PackedWeight(convolution: convolution.weight()) } }
 }

@@ -21,9 +21,9 @@ final class SelfAttention: Module {
         output = try Linear(channels, channels, start: .normal(0.02), initializer: initializer)
     }
 
-    func pack(_ format: PackedWeight.Format) throws {
-        try projection.pack(format)
-        try output.pack(format)
+    func pack(_ format: PackedWeight.Format) {
+        projection.pack(format)
+        output.pack(format)
     }
 
     /// From [frames, channels] to the same shape.

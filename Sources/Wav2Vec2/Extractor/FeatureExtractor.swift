@@ -20,7 +20,7 @@ final class ExtractorBlock: Module {
     @Child("2") var groupNorm: RaggedGroupNorm?
     @Child("2.1") var layerNorm: LayerNorm?
     private let stride: Int
-    private var packed: PackedWeight?
+    private var fixed: FixedWeight?
 
     init(
         inputs: Int, layer: ConvolutionLayers.Layer, bias: Bool, groupNorm: Bool, layerNorm: Bool,
@@ -45,30 +45,32 @@ final class ExtractorBlock: Module {
                 valid: valid, epsilon: groupNorm.epsilon)
             return ExtractorActivation(values: values, lacksGELU: false)
         }
-        if groupNorm == nil, layerNorm == nil, let packed {
-            return ExtractorActivation(values: try convolved(input.finished(), packed, gelu: true), lacksGELU: false)
+        if groupNorm == nil, layerNorm == nil, let fixed {
+            return ExtractorActivation(values: try convolved(input.finished(), fixed, gelu: true), lacksGELU: false)
         }
         var hidden =
-            try packed.map { try convolved(input.finished(), $0, gelu: false) }
+            try fixed.map { try convolved(input.finished(), $0, gelu: false) }
             ?? stridedConvolution(input.values, weight, bias, stride: stride, geluOfInput: input.lacksGELU)
         if let groupNorm { hidden = try groupNorm(hidden, layout, valid: valid) }
         if let layerNorm { hidden = try layerNorm(hidden) }
         return ExtractorActivation(values: hidden, lacksGELU: true)
     }
 
-    /// Packs the weight for inference; a layer on one channel has a kernel of its own.
-    func pack(_ format: PackedWeight.Format) throws {
+    /// Has the weight packed for inference; a layer on one channel has a kernel of its own.
+    func pack(_ format: PackedWeight.Format) {
         guard weight.size(1) > 1 else { return }
         // A window's elements lie tap by tap.
-        packed = try PackedWeight(weight.permuted(0, 2, 1).reshaped(weight.size(0), -1), format)
+        fixed = FixedWeight { [weight] in
+            try PackedWeight(weight.permuted(0, 2, 1).reshaped(weight.size(0), -1), format)
+        }
     }
 
     /// The convolution as one product with overlapping rows.
-    private func convolved(_ input: Tensor, _ packed: PackedWeight, gelu: Bool) throws -> Tensor {
+    private func convolved(_ input: Tensor, _ fixed: FixedWeight, gelu: Bool) throws -> Tensor {
         let (rows, channels, kernel) = (input.size(0) / stride, input.size(1), weight.size(2))
         let whole = min(rows, input.size(0) < kernel ? 0 : (input.size(0) - kernel) / stride + 1)
         let output = try Tensor.empty([rows, weight.size(0)])
-        try packed.multiply(
+        try fixed.packed().multiply(
             windowsOf: input.contiguous(), step: stride * channels, bias: bias, gelu: gelu,
             into: output.rows(0..<whole))
         // What would leave the signal is no valid frame of any utterance.

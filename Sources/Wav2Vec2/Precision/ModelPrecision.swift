@@ -71,11 +71,10 @@ public protocol PrecisionSelectable: Module {
     /// Chooses where the model computes in which format; its parameters are converted by the caller.
     func setPrecision(_ precision: ModelPrecision)
 
-    /// Packs the weights of an FP32 model in host memory for inference: changes to them have no effect from then on.
+    /// Has the weights of an FP32 model in host memory packed for inference: they must not change from then on.
     ///
     /// - Parameter format: The numbers that the large products multiply.
-    /// - Throws: `TorchError.shape` for weights of another kind.
-    func pack(_ format: PackedWeight.Format) throws
+    func pack(_ format: PackedWeight.Format)
 }
 
 extension PrecisionSelectable {
@@ -92,7 +91,7 @@ extension PrecisionSelectable {
         }
         precision.prepare(device)
         setPrecision(precision)
-        if !precision.mode.isHalf, device == .cpu { try pack(precision.mode == .int8 ? .int8 : .float32) }
+        if !precision.mode.isHalf, device == .cpu { pack(precision.mode == .int8 ? .int8 : .float32) }
         guard precision.mode.isHalf else { return }
         for parameter in parameters() where !precision.keepsExact(parameter.name) {
             parameter.tensor = try parameter.tensor.detached().to(dtype: precision.mode.dtype)
@@ -118,13 +117,13 @@ extension Wav2Vec2Model: PrecisionSelectable {
 
 extension Wav2Vec2Model {
     /// Packs the convolutions and the encoder for inference; the positional convolution stays FP32.
-    public func pack(_ format: PackedWeight.Format) throws {
-        for block in featureExtractor.blocks { try block.pack(format) }
-        try projection?.pack(format)
-        try encoder.positions.pack()
-        for layer in encoder.allLayers { try layer.pack(format) }
-        try encoder.hourglass?.downsample.linear?.pack(format)
-        try encoder.hourglass?.upsample.linear?.pack(format)
+    public func pack(_ format: PackedWeight.Format) {
+        for block in featureExtractor.blocks { block.pack(format) }
+        projection?.pack(format)
+        encoder.positions.pack()
+        for layer in encoder.allLayers { layer.pack(format) }
+        encoder.hourglass?.downsample.linear?.pack(format)
+        encoder.hourglass?.upsample.linear?.pack(format)
     }
 }
 
@@ -136,7 +135,7 @@ extension PretrainingModel: PrecisionSelectable {
     }
 
     /// Packs the model that predicts; what only the objective uses stays as it is.
-    public func pack(_ format: PackedWeight.Format) throws { try model.pack(format) }
+    public func pack(_ format: PackedWeight.Format) { model.pack(format) }
 }
 
 extension CTCModel: PrecisionSelectable {
@@ -144,8 +143,8 @@ extension CTCModel: PrecisionSelectable {
     public func setPrecision(_ precision: ModelPrecision) { model.setPrecision(precision) }
 
     /// Packs the model; the few labels' weights stay FP32.
-    public func pack(_ format: PackedWeight.Format) throws {
-        try model.pack(format)
-        try projection.pack(.float32)
+    public func pack(_ format: PackedWeight.Format) {
+        model.pack(format)
+        projection.pack(.float32)
     }
 }
