@@ -7,7 +7,7 @@
 
 struct arguments {
     float *scores, *gradient;
-    int64_t columns;
+    int64_t columns, first;
     uint64_t seed;
     double probability;
     float scale;
@@ -45,7 +45,7 @@ CK_EVERY_CPU void ck_attention_weights_rows(const void *data, int64_t begin, int
             for (int64_t i = 0; i < columns; i++) row[i] *= inverse;
             continue;
         }
-        const int64_t start = r * columns;
+        const int64_t start = a->first + r * columns;
         for (int64_t at = start, stop; at < start + columns; at = stop) {
             stop = mask_run_end(at, start + columns);
             const struct mask mask = make_mask(a->seed, (uint32_t)(at >> 32), a->probability);
@@ -73,7 +73,7 @@ CK_EVERY_CPU void ck_attention_weights_backward_rows(const void *data, int64_t b
             for (int64_t i = 0; i < columns; i++) gradient[i] = scale * row[i] * (gradient[i] - projected);
             continue;
         }
-        const int64_t start = r * columns;
+        const int64_t start = a->first + r * columns;
         for (int64_t at = start, stop; at < start + columns; at = stop) {
             stop = mask_run_end(at, start + columns);
             const struct mask mask = make_mask(a->seed, (uint32_t)(at >> 32), a->probability);
@@ -101,14 +101,14 @@ CK_EVERY_CPU void ck_attention_weights_backward_rows(const void *data, int64_t b
 static int64_t rows_of_piece(int64_t columns) { return CK_GRAIN > columns ? CK_GRAIN / columns : 1; }
 
 void ck_attention_weights(
-    float *scores, int64_t rows, int64_t columns, uint64_t seed, double probability, int threads) {
-    const struct arguments a = {scores, NULL, columns, seed, probability, 1};
+    float *scores, int64_t rows, int64_t columns, int64_t first, uint64_t seed, double probability, int threads) {
+    const struct arguments a = {scores, NULL, columns, first, seed, probability, 1};
     ck_parallel(rows, rows_of_piece(columns), threads, ck_attention_weights_rows, &a);
 }
 
 void ck_attention_weights_backward(
-    float *scores, float *gradient, double scale, int64_t rows, int64_t columns, uint64_t seed, double probability,
-    int threads) {
-    const struct arguments a = {scores, gradient, columns, seed, probability, (float)scale};
+    float *scores, float *gradient, double scale, int64_t rows, int64_t columns, int64_t first, uint64_t seed,
+    double probability, int threads) {
+    const struct arguments a = {scores, gradient, columns, first, seed, probability, (float)scale};
     ck_parallel(rows, rows_of_piece(columns), threads, ck_attention_weights_backward_rows, &a);
 }

@@ -4,12 +4,7 @@
 #include <ATen/Version.h>
 #include <c10/core/CachingDeviceAllocator.h>
 #include <dlfcn.h>
-#ifdef __GLIBC__
-#include <malloc.h>
-#endif
 #include <torch/csrc/api/include/torch/version.h>
-
-#include <climits>
 
 #include "Bridge.hpp"
 
@@ -44,15 +39,6 @@ void ct_set_threads(int count) { at::set_num_threads(count); }
 void ct_allow_tf32(bool allowed) {
     at::globalContext().setAllowTF32CuBLAS(allowed);
     at::globalContext().setAllowTF32CuDNN(allowed);
-}
-
-bool ct_reuse_host_memory(void) {
-#ifdef __GLIBC__
-    return mallopt(M_MMAP_THRESHOLD, INT_MAX) == 1 && mallopt(M_TRIM_THRESHOLD, -1) == 1 &&
-        mallopt(M_TOP_PAD, 64 << 20) == 1;
-#else
-    return false;
-#endif
 }
 
 ct_error ct_load_cuda(void) {

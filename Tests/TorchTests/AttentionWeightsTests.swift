@@ -30,6 +30,26 @@ import Testing
         if columns > 1 { #expect(try relativeError(back.scores.to(dtype: .float64), expectedScores) < 2e-6) }
     }
 
+    /// Some heads at a time have the weights that all heads together have.
+    @Test func partsDropTheSame() throws {
+        let (scores, gradient) = (try random([5, 33, 33], seed: 8), try random([5, 33, 33], seed: 9))
+        let dropout = WeightDropout(0.4, seed)
+        let whole = try scores.cloned().attentionWeightsBackward(
+            gradient.cloned(), scale: 0.5, dropout, softmaxIn: .float32)
+        for heads in [0..<2, 2..<4, 4..<5] {
+            let part = dropout.starting(at: heads.lowerBound * 33 * 33)
+            let weights = try scores.rows(heads).cloned().attentionWeights(part, softmaxIn: .float32)
+            let back = try scores.rows(heads).cloned().attentionWeightsBackward(
+                gradient.rows(heads).cloned(), scale: 0.5, part, softmaxIn: .float32)
+            #expect(try weights.elements(Float.self) == whole.weights.rows(heads).elements(Float.self))
+            #expect(try back.weights.elements(Float.self) == whole.weights.rows(heads).elements(Float.self))
+            #expect(try back.scores.elements(Float.self) == whole.scores.rows(heads).elements(Float.self))
+        }
+        #expect(throws: TorchError.self) {
+            try scores.to(dtype: .float64).attentionWeights(dropout.starting(at: 1), softmaxIn: .float64)
+        }
+    }
+
     /// What other types and devices use.
     @Test func operatorsGiveTheSame() throws {
         let (scores, gradient) = (try random([2, 9, 9], seed: 3), try random([2, 9, 9], seed: 4))

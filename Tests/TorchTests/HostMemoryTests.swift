@@ -51,6 +51,54 @@ import Torch
         #expect(released)
     }
 
+    /// In a process of its own, whose memory nobody else takes.
+    @Test func freedNeighboursBecomeOneBlock() async {
+        await #expect(processExitsWith: .success) {
+            LibTorch.reuseHostMemory()
+            func address(_ tensor: Tensor) throws -> UInt {
+                try tensor.withUnsafeMutableBytes { UInt(bitPattern: $0.baseAddress) }
+            }
+            let size = 1_000_000
+            var (small, large): ([Tensor], [Tensor]) = ([], [])
+            for _ in 0..<8 {
+                large.append(try Tensor.empty([size]))
+                small.append(try Tensor.empty([100]))
+            }
+            let places = try large.map(address)
+            try #require(places.allSatisfy { $0 % 64 == 0 } && Set(places.map { $0 % 4096 }).count > 1)
+            // Freed in another order than they came, with what is small still there.
+            for index in [3, 1, 2, 5, 4] { large[index] = small[0] }
+            let joined = try Tensor.empty([5 * size])
+            try #require(try address(joined) == places[1])
+            large = []
+            try withExtendedLifetime(joined) {
+                let last = try Tensor.empty([2 * size])
+                try #require(try address(last) > places[5] && address(last) <= places[6])
+            }
+        }
+    }
+
+    @Test func reusedMemoryIsNobodyElses() async {
+        await #expect(processExitsWith: .success) {
+            LibTorch.reuseHostMemory()
+            var state: UInt64 = 1
+            func draw(_ bound: Int) -> Int {
+                state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+                return Int(state >> 33) % bound
+            }
+            var alive: [(tensor: Tensor, value: Double)] = []
+            for step in 0..<2000 {
+                if alive.count > 30 || (!alive.isEmpty && draw(3) == 0) {
+                    let (tensor, value) = alive.remove(at: draw(alive.count))
+                    let numbers = try tensor.elements(Float.self)
+                    try #require(numbers.allSatisfy { Double($0) == value }, "step \(step)")
+                } else {
+                    alive.append((try Tensor.full([1 + draw(100_000)], Double(step)), Double(step)))
+                }
+            }
+        }
+    }
+
     @Test func emptyTensors() throws {
         let empty = try Tensor([] as [Float], shape: [0, 3])
         #expect(empty.shape == [0, 3] && empty.count == 0)

@@ -56,7 +56,7 @@ private final class TopBlock: Block {
         try target.adopt(state)
         try weight.fillInPlace(7)
         #expect(try target.linear.weight.elements(Float.self).allSatisfy { $0 == 7 }, "no copy")
-        #expect(try target.linear.bias?.dtype == .float32)
+        #expect(target.linear.bias?.dtype == .float32)
         #expect(try target.linear.bias?.elements(Float.self) == [1.5, -2.5])
         state["surplus"] = weight
         #expect { try target.adopt(state) } throws: { "\($0)".contains("unexpected surplus") }

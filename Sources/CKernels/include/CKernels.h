@@ -29,15 +29,15 @@ void ck_gelu_dropout_backward(
     const float *input, const float *gradient, float *result, int64_t count, uint64_t seed, double probability,
     int threads);
 
-/// Softmax of each row of scores, then ck_dropout; in place.
+/// Softmax of each row of scores, then ck_dropout, for which the first score has the index `first`; in place.
 void ck_attention_weights(
-    float *scores, int64_t rows, int64_t columns, uint64_t seed, double probability, int threads);
+    float *scores, int64_t rows, int64_t columns, int64_t first, uint64_t seed, double probability, int threads);
 /// The backward pass of ck_attention_weights, which computes them again; both arrays are overwritten.
 ///
 /// `scores` becomes the weights after dropout; `gradient`, that of those weights, `scale` times the scores' gradient.
 void ck_attention_weights_backward(
-    float *scores, float *gradient, double scale, int64_t rows, int64_t columns, uint64_t seed, double probability,
-    int threads);
+    float *scores, float *gradient, double scale, int64_t rows, int64_t columns, int64_t first, uint64_t seed,
+    double probability, int threads);
 
 /// LayerNorm of `residual` + ck_dropout(`branch`) over rows of `columns` elements, then `weight` and `bias`.
 ///

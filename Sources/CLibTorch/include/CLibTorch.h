@@ -236,8 +236,8 @@ int ct_threads(void);
 void ct_set_threads(int count);
 /// Whether CUDA products of single-precision numbers may be rounded to TF32.
 void ct_allow_tf32(bool allowed);
-/// Tells the C library to keep freed memory for later tensors; false where it has no such switch.
-bool ct_reuse_host_memory(void);
+/// From here on keeps the memory of large freed tensors for later ones.
+void ct_reuse_host_memory(void);
 /// Loads LibTorch's CUDA half; an error says what is missing.
 ct_error ct_load_cuda(void);
 int ct_cuda_device_count(void);

@@ -29,12 +29,9 @@ public enum LibTorch {
     /// Keeps the memory of freed tensors in the process, for the next ones.
     ///
     /// The C library gives large blocks back to the system at once, and gets them again page by page: up to half the
-    /// time of an elementwise operator on 20 MB. Call it once at the start of a program that trains; the process then
+    /// time of an elementwise operator on 20 MB. Call it at the start of a program that trains or serves; the process then
     /// stays as large as it ever was.
-    ///
-    /// - Returns: Whether the C library has such a switch.
-    @discardableResult
-    public static func reuseHostMemory() -> Bool { ct_reuse_host_memory() }
+    public static func reuseHostMemory() { ct_reuse_host_memory() }
 
     /// How many tensor handles are alive, for leak tests.
     public static var liveHandles: Int { Int(ct_live_handles()) }

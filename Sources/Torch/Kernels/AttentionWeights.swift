@@ -4,6 +4,8 @@ import CKernels
 public struct WeightDropout: Sendable {
     private let probability: Double
     private let seed: DropoutSeed
+    /// The index of the first weight: where the heads before it have theirs.
+    fileprivate private(set) var first = 0
 
     /// - Parameters:
     ///   - probability: The share that is dropped.
@@ -13,9 +15,19 @@ public struct WeightDropout: Sendable {
         self.seed = seed
     }
 
+    /// The dropout of the weights that begin at an index of all of an utterance's weights.
+    public func starting(at index: Int) -> WeightDropout {
+        var part = self
+        part.first = index
+        return part
+    }
+
     fileprivate var mask: DropoutMask { DropoutMask(seed, probability) }
 
-    fileprivate func callAsFunction(_ tensor: Tensor) throws -> Tensor { try tensor.droppingOut(probability, seed) }
+    fileprivate func callAsFunction(_ tensor: Tensor) throws -> Tensor {
+        guard first == 0 else { throw TorchError.shape("only the kernels of host memory drop a part of the weights") }
+        return try tensor.droppingOut(probability, seed)
+    }
 }
 
 extension Tensor {
@@ -34,7 +46,8 @@ extension Tensor {
         let (columns, mask) = (size(-1), dropout?.mask ?? .none)
         try withFloats(self) {
             ck_attention_weights(
-                $0[0], Int64(count / columns), Int64(columns), mask.seed, mask.probability, Int32(LibTorch.threads))
+                $0[0], Int64(count / columns), Int64(columns), Int64(dropout?.first ?? 0), mask.seed, mask.probability,
+                Int32(LibTorch.threads))
         }
         return self
     }
@@ -61,8 +74,8 @@ extension Tensor {
         let (columns, mask) = (size(-1), dropout?.mask ?? .none)
         try withFloats(self, gradient) {
             ck_attention_weights_backward(
-                $0[0], $0[1], scale, Int64(count / columns), Int64(columns), mask.seed, mask.probability,
-                Int32(LibTorch.threads))
+                $0[0], $0[1], scale, Int64(count / columns), Int64(columns), Int64(dropout?.first ?? 0), mask.seed,
+                mask.probability, Int32(LibTorch.threads))
         }
         return (self, gradient)
     }

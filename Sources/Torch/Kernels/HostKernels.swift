@@ -42,7 +42,7 @@ struct DropoutMask {
 
 extension Tensor {
     /// Whether the tensor is what the kernels take: contiguous FP32 elements in host memory, at least one.
-    var fitsHostKernels: Bool { dtype == .float32 && device == .cpu && isContiguous && count > 0 }
+    public var fitsHostKernels: Bool { dtype == .float32 && device == .cpu && isContiguous && count > 0 }
 
     private static var kernelThreads: Int32 { Int32(LibTorch.threads) }
 
