@@ -140,9 +140,10 @@ public struct LineChart: Sendable {
         let base = Markup.coordinate(Self.height - Self.bottom)
         parts.append("<path class=\"axis\" d=\"M\(Int(Self.left)) \(base)H\(Int(Self.width - Self.right))\"/>")
         for tick in horizontal.ticks {
+            let anchor = x(tick) > Self.width - 20 ? "end" : "middle"
             parts.append(
                 "<text class=\"tick\" x=\"\(Markup.coordinate(x(tick)))\" y=\"\(Int(Self.height - Self.bottom + 17))\" "
-                    + "text-anchor=\"middle\">\(horizontal.label(tick, format: .number))</text>")
+                    + "text-anchor=\"\(anchor)\">\(horizontal.label(tick, format: .number))</text>")
         }
         parts.append(
             "<text class=\"label\" x=\"\(Markup.coordinate((Self.left + Self.width - Self.right) / 2))\" "
