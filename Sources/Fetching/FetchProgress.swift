@@ -145,8 +145,9 @@ public enum ByteText {
     /// A time in its two largest units, as `2 h 05 min`.
     ///
     /// - Parameter seconds: The time.
-    /// - Returns: The text.
+    /// - Returns: The text; `unknown` for one that is not finite.
     public static func duration(_ seconds: Double) -> String {
+        guard seconds.isFinite, abs(seconds) < 1e12 else { return "unknown" }
         let whole = Int(seconds.rounded(.up))
         if whole < 60 { return "\(whole) s" }
         if whole < 3600 { return String(format: "%d min %02d s", whole / 60, whole % 60) }

@@ -181,13 +181,15 @@ public actor Recognizer {
     /// - Parameters:
     ///   - recordings: What to recognise.
     ///   - progress: Called after every batch with the number of recordings done.
+    ///   - heard: Called after every batch with the seconds of audio that have gone through the model.
     /// - Returns: For each recording [frames, labels] row by row, or what is wrong with it.
     /// - Throws: `CancellationError` when the task is cancelled; `TorchError` when the model fails.
     public nonisolated func logProbabilities(
-        _ recordings: [Recording], progress: (@Sendable (Int) -> Void)? = nil
+        _ recordings: [Recording], progress: (@Sendable (Int) -> Void)? = nil,
+        heard: (@Sendable (Double) -> Void)? = nil
     ) async throws -> [Result<[Float], any Error>] {
         var results: [Result<[Float], any Error>?] = Array(repeating: nil, count: recordings.count)
-        try await forEachGroup(recordings, stream: nil, progress: progress, heard: nil) { group in
+        try await forEachGroup(recordings, stream: nil, progress: progress, heard: heard) { group in
             for (index, result) in group { results[index] = result.map(\.scores) }
         }
         return results.map { $0 ?? .failure(CancellationError()) }

@@ -16,10 +16,14 @@ extension Recognizer {
     /// - Parameters:
     ///   - recording: The recording; of hours, if need be.
     ///   - transcript: What is said, in the dictionary's letters, with whitespace between words.
+    ///   - heard: Called after every batch with the seconds of audio that have gone through the model; finding the path
+    ///     then takes about as long again in recordings of hours.
     /// - Returns: Words and characters with times and confidences.
     /// - Throws: `DecodingError` when the transcript is empty, has characters that the dictionary lacks, or is too long
     ///   for the recording; what recognition throws.
-    public nonisolated func align(_ recording: Recording, transcript: String) async throws -> TimedTranscript {
+    public nonisolated func align(
+        _ recording: Recording, transcript: String, heard: (@Sendable (Double) -> Void)? = nil
+    ) async throws -> TimedTranscript {
         let alphabet = try Self.alphabet(symbols: symbols)
         let words = LetterText.words(in: transcript)
         guard !words.isEmpty else { throw DecodingError.emptyTranscript }
@@ -31,7 +35,7 @@ extension Recognizer {
             return labels
         }
         let separator = alphabet.wordBoundary.map { [$0] } ?? []
-        let results = try await logProbabilities([recording])
+        let results = try await logProbabilities([recording], heard: heard)
         let scores = try results[0].get()
         let alignment = try transcriber.align(Array(spelled.joined(separator: separator)), scores)
         return transcriber.transcription(

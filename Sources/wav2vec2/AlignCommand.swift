@@ -1,4 +1,5 @@
 import ArgumentParser
+import Audio
 import Decoding
 import Foundation
 import Recognition
@@ -59,8 +60,12 @@ struct AlignCommand: AsyncParsableCommand {
         let url = fileURL(audio)
         var aligned: TimedTranscript
         do {
-            aligned = try await recognizer.align(
-                Recording(contentsOf: url), transcript: uppercase ? words.uppercased() : words)
+            let recording = try Recording(contentsOf: url)
+            let progress = CountProgress("align", "s of audio")
+            let seconds = recording.sampleCount / AudioFile.modelSampleRate
+            aligned = try await recognizer.align(recording, transcript: uppercase ? words.uppercased() : words) {
+                progress.show(min(Int($0.rounded(.up)), seconds), of: seconds)
+            }
         } catch let error as DecodingError {
             throw AlignmentError(description: "\(transcript ?? audio): \(error).")
         }

@@ -60,8 +60,9 @@ struct DataConvertCommand: ParsableCommand {
         let signals = StopSignal()
         let signal = signals.check
         let converter = CorpusConverter(format: encoding, sampleRate: sampleRate, speeds: speed, threads: threads)
+        let progress = CountProgress("convert", "files")
         let report = try converter.convert(source, to: folder, stop: { signal() != nil }) { done, total in
-            Console.progress("convert: \(done) of \(total) files")
+            progress.show(done, of: total)
         }
         for (utterance, reason) in report.failures { Console.error("wav2vec2: left out \(utterance): \(reason)") }
         Console.error(

@@ -80,9 +80,8 @@ struct EvaluateCommand: AsyncParsableCommand {
         let isLeader = cluster?.isLeader ?? true
         // What cannot be written had better be known before the work than after it.
         for file in [report, savePredictions].compactMap({ $0 }) where isLeader { try makeFolder(of: fileURL(file)) }
-        let progress: @Sendable (Int, Int) -> Void = { done, total in
-            if isLeader { Console.progress("evaluate: \(done) of \(total) utterances") }
-        }
+        let shown = CountProgress("evaluate", "utterances")
+        let progress: @Sendable (Int, Int) -> Void = { done, total in if isLeader { shown.show(done, of: total) } }
         let evaluation: Evaluation
         switch try source.source {
         case .model(let checkpoint, let manifest):

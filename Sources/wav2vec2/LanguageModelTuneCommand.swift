@@ -52,9 +52,10 @@ struct LanguageModelTuneCommand: AsyncParsableCommand {
         case .model(let checkpoint, let manifest):
             let recognizer = try source.reading.recognizer(checkpoint, device: compute.device)
             decoder = try decoding.beamSearch(Recognizer.alphabet(symbols: recognizer.symbols))
+            let progress = CountProgress("lm tune", "utterances")
             tuner = try await DecodingTuner(
                 recognizer: recognizer, manifest: fileURL(manifest), labels: source.labels
-            ) { done, total in Console.progress("lm tune: \(done) of \(total) utterances") }
+            ) { done, total in progress.show(done, of: total) }
         case .logits(let folder):
             let logits = try SavedLogits(contentsOf: fileURL(folder))
             decoder = try decoding.beamSearch(Recognizer.alphabet(symbols: logits.symbols))

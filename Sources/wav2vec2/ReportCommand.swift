@@ -114,8 +114,9 @@ struct ReportCommand: AsyncParsableCommand {
 
     private func evaluate(_ path: String) async throws -> Evaluation {
         let recognizer = try Recognizer(checkpoint: fileURL(path), device: compute.device)
+        let progress = CountProgress("report: \(path)", "utterances")
         return try await Evaluator(recognizer).evaluate(fileURL(manifest), labels: labels) { done, total in
-            Console.progress("report: \(path), \(done) of \(total) utterances")
+            progress.show(done, of: total)
         }
     }
 

@@ -1,5 +1,7 @@
 import ArgumentParser
+import Audio
 import Cluster
+import Fetching
 import Foundation
 import Recognition
 import Synchronization
@@ -121,17 +123,24 @@ struct TranscribeCommand: AsyncParsableCommand {
         for start in stride(from: 0, to: total, by: 256) {
             let group = inputs.entries[start..<min(start + 256, total)]
             let opened = group.map { entry in Result { try entry.recording() } }
+            let recordings = opened.compactMap { try? $0.get() }
+            let groupSeconds = recordings.reduce(0) { $0 + Double($1.sampleCount) } / Double(AudioFile.modelSampleRate)
             let finished = Mutex(start)
             let before = audioSeconds
             var recognized = try await recognizer.transcribe(
-                opened.compactMap { try? $0.get() }, among: cluster, detail: chosenFormat.detail,
+                recordings, among: cluster, detail: chosenFormat.detail,
                 progress: { done in finished.withLock { $0 = start + done } },
                 heard: { seconds in
                     guard isLeader else { return }
-                    let rate = (before + seconds) / ((ContinuousClock.now - began) / .seconds(1))
+                    let elapsed = (ContinuousClock.now - began) / .seconds(1)
+                    // What later groups have is not known before they are opened: as much as this one, file by file.
+                    let share = min(1, seconds / max(groupSeconds, 1e-9))
+                    let done = (Double(start) + share * Double(group.count)) / Double(total)
                     Console.progress(
                         "transcribe: \(finished.withLock { $0 }) of \(total) files · "
-                            + "\(decimal(before + seconds, 0)) s of audio · \(decimal(rate, 1)) s of audio/s")
+                            + "\(decimal(before + seconds, 0)) s of audio · "
+                            + "\(decimal((before + seconds) / elapsed, 1)) s of audio/s · "
+                            + "ETA \(ByteText.duration(elapsed * (1 / done - 1)))")
                 }
             ).makeIterator()
             guard let writer else { continue }

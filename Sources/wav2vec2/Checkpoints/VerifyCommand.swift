@@ -35,9 +35,8 @@ struct VerifyCommand: ParsableCommand {
 
     func run() throws {
         let (one, other) = try (Checkpoint.read(checkpointURL(first)), Checkpoint.read(checkpointURL(second)))
-        let comparison = try CheckpointComparison(one, other) { done, total in
-            Console.progress("\(done) of \(total) tensors compared")
-        }
+        let progress = CountProgress("checkpoint verify", "tensors")
+        let comparison = try CheckpointComparison(one, other) { done, total in progress.show(done, of: total) }
         let report = VerificationReport(comparison, names: (first, second), tolerance: tolerance)
         Console.output(json ? try jsonLine(report) : report.text)
         if !report.equal { throw ExitCode(1) }
