@@ -49,6 +49,18 @@ import Torch
         #expect(try relativeError(logits(model), expected) < 1e-5)
     }
 
+    /// How many utterances go through the extractor together makes no difference.
+    @Test(arguments: Kind.allCases)
+    private func partsOfABatchChangeNothing(_ kind: Kind) throws {
+        let model = try model(kind)
+        try model.convert(to: ModelPrecision(.fp32), on: .cpu)
+        let expected = try logits(model)
+        for samples in [1, Self.lengths[0] + Self.lengths[1]] {
+            model.model.featureExtractor.samplesAtOnce = samples
+            #expect(try relativeError(logits(model), expected) < 1e-6, "\(samples) samples at once")
+        }
+    }
+
     @Test(arguments: Kind.allCases)
     private func bytesStayClose(_ kind: Kind) throws {
         let model = try model(kind)

@@ -88,6 +88,9 @@ public final class FeatureExtractor: Module {
     @Child("conv_layers") var blocks: [ExtractorBlock]
     /// The convolutions' sizes.
     public let layers: ConvolutionLayers
+    /// At most so many samples go through all layers together, unless an utterance alone has more, where nothing is kept
+    /// for a backward pass on the CPU: what a layer writes is then smaller, and sooner read by the next.
+    var samplesAtOnce = 160_000
 
     init(_ configuration: ModelConfiguration, initializer: Initializer) throws {
         layers = configuration.convFeatureLayers
@@ -128,6 +131,27 @@ public final class FeatureExtractor: Module {
     ///   LibTorch refuses.
     public func callAsFunction(_ samples: Tensor, lengths: [Int]) throws -> (features: Tensor, layout: RaggedLayout) {
         let frames = try layout(samples: lengths)
+        guard !isGradientEnabled, samples.device == .cpu, lengths.count > 1 else {
+            return (try features(samples, lengths, frames), frames)
+        }
+        let places = RaggedLayout(lengths)
+        var (parts, first): ([Tensor], Int) = ([], 0)
+        for next in 1...lengths.count
+        where next == lengths.count
+            || places.offsets[next + 1] - places.offsets[first] > samplesAtOnce
+        {
+            let some = Array(lengths[first..<next])
+            parts.append(
+                try features(
+                    samples.rows(places.offsets[first]..<places.offsets[next]), some,
+                    RaggedLayout(Array(frames.lengths[first..<next]))))
+            first = next
+        }
+        return (parts.count == 1 ? parts[0] : try .concatenate(parts), frames)
+    }
+
+    /// Features [frames, channels] of utterances that go through the layers together.
+    private func features(_ samples: Tensor, _ lengths: [Int], _ frames: RaggedLayout) throws -> Tensor {
         let hop = layers.hop
         // Each utterance gets whole rows of `hop` samples.
         let rows = RaggedLayout(lengths.map { ($0 + hop - 1) / hop })
@@ -144,9 +168,8 @@ public final class FeatureExtractor: Module {
             }
         }
         let features = try profiled(.convolutions) { try hidden.finished() }
-        if rows == frames { return (features, frames) }
-        let kept = try Tensor(frames.positions(in: rows)).to(device: features.device)
-        return (try features.takingRows(kept), frames)
+        if rows == frames { return features }
+        return try features.takingRows(Tensor(frames.positions(in: rows)).to(device: features.device))
     }
 
     private func align(_ samples: Tensor, _ lengths: [Int], _ rows: RaggedLayout, hop: Int) throws -> Tensor {
