@@ -27,7 +27,7 @@ public:
     LargeBlocks() {
         // Addresses cost nothing: twice the machine's memory leaves room for gaps. A limit on them may leave fewer.
         const size_t memory = static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
-        for (size_t size = rounded(2 * memory, growth); size >= growth && base == nullptr; size = rounded(size / 4, growth)) {
+        for (size_t size = 2 * memory; size >= growth && base == nullptr; size /= 4) {
             void *start = mmap(nullptr, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
             if (start == MAP_FAILED) continue;
             base = end = static_cast<char *>(start);

@@ -45,13 +45,16 @@ open class Module {
         }
     }
 
-    /// Puts tensors in the parameters' places, without a copy where their number format is the same.
+    /// Puts tensors in the parameters' places, large ones without a copy where their number format is the same.
+    ///
+    /// Small ones are copied: once a program has packed the large weights of a mapped file, it needs the file no longer.
     ///
     /// - Throws: `TorchError.state` as ``load(_:)``; the module is then unchanged.
     public func adopt(_ state: [String: Tensor]) throws {
         let adopted = try matched(state).map { parameter, tensor in
             let own = parameter.tensor
-            return (parameter, try tensor.detached().to(dtype: own.dtype, device: own.device).contiguous())
+            let adopted = try tensor.detached().to(dtype: own.dtype, device: own.device).contiguous()
+            return (parameter, adopted.count < 1 << 18 ? try adopted.cloned() : adopted)
         }
         for (parameter, tensor) in adopted { parameter.tensor = tensor }
     }
