@@ -55,7 +55,9 @@ let package = Package(
         .systemLibrary(name: "CSoxr", pkgConfig: "soxr", providers: [.apt(["libsoxr-dev"])]),
         // Debug builds run the kernels too, and unoptimised they would take most of the tests' time.
         .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3", "-Wall", "-Wextra"])]),
-        .target(name: "Torch", dependencies: ["CKernels", "CLibTorch", "Randomness"], swiftSettings: strict),
+        .target(
+            name: "Torch", dependencies: ["CKernels", "CLibTorch", "Randomness"],
+            resources: [.embedInCode("Device/Kernels")], swiftSettings: strict),
         .target(name: "Cluster", dependencies: ["CLibTorch", "Torch"], swiftSettings: strict),
         .target(name: "Randomness", swiftSettings: strict),
         .target(name: "Audio", dependencies: ["CSndfile", "CSoxr"], swiftSettings: strict),
@@ -90,8 +92,10 @@ let package = Package(
                 "Decoding", "Fetching", "Randomness", "Reporting", "CStart",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: strict),
+        // The kernels for GPUs as C++, on the CPU.
+        .target(name: "KernelEmulator", path: "Tests/KernelEmulator", cxxSettings: [.unsafeFlags(["-O1", "-Wall"])]),
         .target(
-            name: "TestSupport", dependencies: ["Interchange", "Wav2Vec2", "Torch", "Randomness"],
+            name: "TestSupport", dependencies: ["KernelEmulator", "Interchange", "Wav2Vec2", "Torch", "Randomness"],
             path: "Tests/TestSupport", swiftSettings: strict),
         .testTarget(name: "TorchTests", dependencies: ["Torch", "Randomness", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "ClusterTests", dependencies: ["Cluster", "Torch"], swiftSettings: strict),
@@ -115,6 +119,7 @@ let package = Package(
             name: "TrainingTests",
             dependencies: [
                 "Training", "Recognition", "Interchange", "Wav2Vec2", "Torch", "Cluster", "Corpus", "Audio", "Decoding",
+                "TestSupport",
             ],
             swiftSettings: strict),
         .testTarget(

@@ -13,6 +13,7 @@
 #include <mutex>
 
 #include "Bridge.hpp"
+#include "CUDALibrary.hpp"
 #include "Distributed.hpp"
 
 using namespace bridge;
@@ -108,16 +109,8 @@ ct_error ct_process_group_nccl(
     ct_store handle, const char *prefix, int device, int rank, int size, int64_t timeout_milliseconds,
     ct_process_group *result) {
     return guarded([&] {
-        using Maker = decltype(&wav2vec2_process_group_nccl);
-        void *library = dlopen("libCLibTorchCUDA.so", RTLD_NOW);
-        if (library == nullptr) throw std::runtime_error(dlerror());
-        auto make = reinterpret_cast<Maker>(dlsym(library, "wav2vec2_process_group_nccl"));
-        if (make == nullptr) throw std::runtime_error(dlerror());
-        char *message = make(handle, prefix, device, rank, size, timeout_milliseconds, result);
-        if (message == nullptr) return;
-        std::string copy(message);
-        std::free(message);
-        throw std::runtime_error(copy);
+        auto *make = cudaFunction<decltype(wav2vec2_process_group_nccl)>("wav2vec2_process_group_nccl");
+        throwMessage(make(handle, prefix, device, rank, size, timeout_milliseconds, result));
     });
 }
 

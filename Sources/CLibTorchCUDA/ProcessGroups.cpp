@@ -1,19 +1,19 @@
-// NCCL's process groups, in a library of its own: it needs LibTorch's CUDA half and NVIDIA's headers, and is loaded when
-// processes on GPUs meet. `Scripts/build-cuda` builds it.
+// NCCL's process groups. This library needs LibTorch's CUDA half and NVIDIA's headers, and is loaded when a GPU is asked
+// for; `Scripts/build-cuda` builds it.
 #include <c10/cuda/CUDAFunctions.h>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupNCCL.hpp>
 
 #include <chrono>
 #include <cstdlib>
-#include <cstring>
 
 #include "../CLibTorch/Distributed.hpp"
+#include "Exported.hpp"
 
-extern "C" __attribute__((visibility("default"))) char *wav2vec2_process_group_nccl(
+EXPORTED char *wav2vec2_process_group_nccl(
     ct_store store, const char *prefix, int device, int rank, int size, int64_t timeout_milliseconds,
     ct_process_group *result) noexcept {
-    try {
+    return exported([&] {
         // By default its watchdog ends the process when a collective is late; here whoever waits for it says why.
         setenv("TORCH_NCCL_ASYNC_ERROR_HANDLING", "0", 0);
         c10::cuda::set_device(static_cast<c10::DeviceIndex>(device));
@@ -24,12 +24,5 @@ extern "C" __attribute__((visibility("default"))) char *wav2vec2_process_group_n
         // Connects now, so that a failure is told here, and the processes' first collective is not the one that waits.
         group->eagerConnectSingleDevice(c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(device)));
         *result = bridge::handOutGroup(std::move(group));
-        return nullptr;
-    } catch (const c10::Error &error) {
-        return strdup(error.what_without_backtrace());
-    } catch (const std::exception &error) {
-        return strdup(error.what());
-    } catch (...) {
-        return strdup("an unknown C++ exception");
-    }
+    });
 }

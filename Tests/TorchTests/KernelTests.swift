@@ -224,7 +224,7 @@ import Testing
             let signal = try Tensor.normal([500, 6], generator: Generator(seed: 15))
             func all() throws -> [[Float]] {
                 let leaf = try input.detached().requiringGradient()
-                let norm = try leaf.hostResidualNorm(
+                let norm = try leaf.fusedResidualNorm(
                     adding: input, mask, weight: layer.weight.detached(), bias: layer.bias, epsilon: 1e-5)
                 let slope = try #require(try norm.squared().sum().gradients(of: [leaf])[0])
                 let attention = try scores.cloned().attentionWeights(

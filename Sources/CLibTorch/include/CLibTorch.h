@@ -21,6 +21,8 @@ typedef struct ct_store_opaque *ct_store;
 typedef struct ct_process_group_opaque *ct_process_group;
 typedef struct ct_work_opaque *ct_work;
 typedef struct ct_reducer_opaque *ct_reducer;
+typedef struct ct_kernels_opaque *ct_kernels;
+typedef struct ct_kernel_opaque *ct_kernel;
 /// A message, or NULL for success.
 typedef char *ct_error;
 
@@ -243,6 +245,16 @@ ct_error ct_load_cuda(void);
 int ct_cuda_device_count(void);
 /// The most memory that tensors on a device, which is no CPU, have taken at once so far, in bytes.
 ct_error ct_device_peak_memory(int64_t device, int64_t *bytes);
+
+// MARK: Kernels of our own on GPUs, by libCLibTorchCUDA.so, which is looked for as the program's libraries are
+
+/// Compiles CUDA source for a GPU, or takes what an earlier compilation left in `folder` under `name`; an empty folder
+/// keeps nothing. The kernels stay loaded as long as the process lives.
+ct_error ct_cuda_load_kernels(int device, const char *source, const char *folder, const char *name, ct_kernels *result);
+ct_error ct_cuda_find_kernel(ct_kernels kernels, const char *name, ct_kernel *result);
+/// Launches a kernel on LibTorch's current stream. `arguments` are the addresses of the kernel's arguments, in order.
+ct_error ct_cuda_launch(
+    int device, ct_kernel kernel, int64_t grid_x, int64_t grid_y, int threads, int shared_bytes, void **arguments);
 
 #ifdef __cplusplus
 }

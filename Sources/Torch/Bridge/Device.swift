@@ -33,6 +33,13 @@ public enum Device: Sendable, Hashable, CustomStringConvertible {
             throw TorchError.runtime(
                 "device \(self) was asked for, but this machine shows \(count) CUDA devices; use --device cpu")
         }
+        do {
+            try DeviceKernels.prepare(self)
+        } catch {
+            throw TorchError.runtime(
+                "the kernels for \(self) cannot be loaded (\(error)); libCLibTorchCUDA.so belongs beside the program, where "
+                    + "make build puts it after Scripts/setup --cuda; or use --device cpu")
+        }
     }
 
     /// Waits until the device has done all the work that it was given; a CPU has.

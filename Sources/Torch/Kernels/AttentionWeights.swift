@@ -2,7 +2,8 @@ import CKernels
 
 /// Which of attention's weights are dropped.
 public struct WeightDropout: Sendable {
-    private let probability: Double
+    /// The share that is dropped.
+    let probability: Double
     private let seed: DropoutSeed
     /// The index of the first weight: where the heads before it have theirs.
     fileprivate private(set) var first = 0
@@ -21,6 +22,9 @@ public struct WeightDropout: Sendable {
         part.first = index
         return part
     }
+
+    /// Has a device's default generator, which LibTorch's attention draws from, begin anew.
+    func seedDefaultGenerator(on device: Device) throws { try Generator.standard(on: device).seed(seed.value) }
 
     fileprivate var mask: DropoutMask { DropoutMask(seed, probability) }
 

@@ -85,43 +85,22 @@ extension Tensor {
         }[0]
     }
 
-    /// The kernel of ``geluDropoutLinear(_:_:weight:bias:)``, differentiable once; of the two activations it keeps the input
-    /// only, and computes the other one again.
-    func hostGELUDropoutLinear(_ mask: DropoutMask, weight: Tensor, bias: Tensor?) throws -> Tensor {
-        let count = Int64(count)
-        func activated() throws -> Tensor {
-            try mapped {
-                if mask.probability > 0 {
-                    ck_gelu_dropout($0, $1, count, mask.seed, mask.probability, Self.kernelThreads)
-                } else {
-                    ck_gelu($0, $1, count, Self.kernelThreads)
-                }
-            }
+    /// Dropout of the elements' GELU, not recorded.
+    func hostGELUDropped(_ mask: DropoutMask) throws -> Tensor {
+        guard mask.probability > 0 else { return try hostGELUValues() }
+        return try mapped { ck_gelu_dropout($0, $1, Int64(count), mask.seed, mask.probability, Self.kernelThreads) }
+    }
+
+    /// The gradient of ``hostGELUDropped(_:)`` at this input, written over the output's gradient.
+    func hostGELUDropoutBackward(into gradient: Tensor, _ mask: DropoutMask) throws {
+        guard mask.probability > 0 else {
+            _ = try hostGELUBackward(into: gradient)
+            return
         }
-        return try differentiable("GELU, dropout and linear", [self, weight] + (bias.map { [$0] } ?? [])) {
-            (
-                [try activated().linear(weight, bias: bias)],
-                { gradients, needed in
-                    guard let gradient = gradients[0] else { return needed.map { _ in nil } }
-                    let rows = try gradient.reshaped(-1, weight.size(0))
-                    var results: [Tensor?] = [nil, nil]
-                    if needed[1] { results[1] = try rows.transposed().matmul(activated().viewed(-1, weight.size(1))) }
-                    if needed[0] {
-                        let incoming = try rows.matmul(weight).viewed(shape)
-                        try withFloats(self, incoming) {
-                            if mask.probability > 0 {
-                                ck_gelu_dropout_backward(
-                                    $0[0], $0[1], $0[1], count, mask.seed, mask.probability, Self.kernelThreads)
-                            } else {
-                                ck_gelu_backward($0[0], $0[1], $0[1], count, Self.kernelThreads)
-                            }
-                        }
-                        results[0] = incoming
-                    }
-                    return results + (bias == nil ? [] : [needed[2] ? try rows.sum(0) : nil])
-                }
-            )
-        }[0]
+        try withFloats(self, gradient) {
+            ck_gelu_dropout_backward(
+                $0[0], $0[1], $0[1], Int64(count), mask.seed, mask.probability, Self.kernelThreads)
+        }
     }
 
     /// The kernel of ``geluBackward(_:)``, in the gradient's place.
@@ -135,42 +114,38 @@ extension Tensor {
         try mapped { ck_gelu($0, $1, Int64(count), Self.kernelThreads) }
     }
 
-    /// LayerNorm of this tensor plus the dropout of another, differentiable once; it keeps both inputs and two numbers
-    /// a row.
+    /// LayerNorm of this tensor plus the dropout of another, not recorded.
+    ///
+    /// - Parameter statistics: [2, rows]: gets each row's mean and inverse deviation.
     func hostResidualNorm(
-        adding branch: Tensor, _ mask: DropoutMask, weight: Tensor, bias: Tensor, epsilon: Double
+        adding branch: Tensor, _ mask: DropoutMask, weight: Tensor, bias: Tensor, epsilon: Double, statistics: Tensor
     ) throws -> Tensor {
-        let columns = size(-1)
-        let rows = count / columns
-        let statistics = try Tensor.empty([2, rows])
-        return try differentiable("residual LayerNorm", [self, branch, weight, bias]) {
-            let output = try emptyLike()
-            try withFloats(self, branch, weight, bias, output, statistics) {
-                ck_residual_norm(
-                    $0[0], $0[1], $0[2], $0[3], $0[4], $0[5], $0[5] + rows, Int64(rows), Int64(columns), mask.seed,
-                    mask.probability, epsilon, Self.kernelThreads)
-            }
-            return (
-                [output],
-                { gradients, _ in
-                    guard let gradient = try gradients[0]?.contiguous() else { return [nil, nil, nil, nil] }
-                    let own = try emptyLike()
-                    // Without dropout both inputs have the same gradient.
-                    let results = try [
-                        own, mask.probability > 0 ? emptyLike() : own, weight.emptyLike(), bias.emptyLike(),
-                    ]
-                    let scratch = try Tensor.empty([Int(ck_residual_norm_scratch(Int64(rows), Int64(columns)))])
-                    try withFloats(
-                        self, branch, weight, statistics, gradient, results[0], results[1], results[2], results[3],
-                        scratch
-                    ) {
-                        ck_residual_norm_backward(
-                            $0[0], $0[1], $0[2], $0[3], $0[3] + rows, $0[4], $0[5], $0[6], $0[7], $0[8], $0[9],
-                            Int64(rows), Int64(columns), mask.seed, mask.probability, Self.kernelThreads)
-                    }
-                    return results
-                }
-            )
-        }[0]
+        let (rows, columns) = (statistics.size(1), size(-1))
+        let output = try emptyLike()
+        try withFloats(self, branch, weight, bias, output, statistics) {
+            ck_residual_norm(
+                $0[0], $0[1], $0[2], $0[3], $0[4], $0[5], $0[5] + rows, Int64(rows), Int64(columns), mask.seed,
+                mask.probability, epsilon, Self.kernelThreads)
+        }
+        return output
+    }
+
+    /// The gradients of this tensor, the branch, weight and bias.
+    func hostResidualNormBackward(
+        _ gradient: Tensor, branch: Tensor, _ mask: DropoutMask, weight: Tensor, statistics: Tensor
+    ) throws -> [Tensor] {
+        let (rows, columns) = (statistics.size(1), size(-1))
+        let own = try emptyLike()
+        // Without dropout both inputs have the same gradient.
+        let results = try [own, mask.probability > 0 ? emptyLike() : own, weight.emptyLike(), weight.emptyLike()]
+        let scratch = try Tensor.empty([Int(ck_residual_norm_scratch(Int64(rows), Int64(columns)))])
+        try withFloats(
+            self, branch, weight, statistics, gradient, results[0], results[1], results[2], results[3], scratch
+        ) {
+            ck_residual_norm_backward(
+                $0[0], $0[1], $0[2], $0[3], $0[3] + rows, $0[4], $0[5], $0[6], $0[7], $0[8], $0[9], Int64(rows),
+                Int64(columns), mask.seed, mask.probability, Self.kernelThreads)
+        }
+        return results
     }
 }

@@ -88,7 +88,8 @@ public final class LayerNorm: Module {
 
     /// From [..., channels] to the same shape.
     public func callAsFunction(_ input: Tensor) throws -> Tensor {
-        guard computesInFP32, input.dtype.isHalfPrecision else {
+        // On GPUs LibTorch's own normalisation of half-precision rows computes in FP32 throughout.
+        guard computesInFP32, input.dtype.isHalfPrecision, input.device == .cpu else {
             return try input.layerNormalized(weight: weight, bias: bias, epsilon: epsilon)
         }
         return try input.to(dtype: .float32)
@@ -111,11 +112,11 @@ public final class LayerNorm: Module {
             throw TorchError.shape("a residual of shape \(residual.shape) cannot take a branch of \(branch.shape)")
         }
         let rate = mode.isTraining ? max(0, probability) : 0
-        guard rate < 1, residual.size(-1) == weight.count,
-            [residual, branch, weight, bias].allSatisfy(\.fitsHostKernels)
+        guard rate < 1, residual.size(-1) == weight.count, residual.fitsKernels(with: branch, weight, bias),
+            !residual.fitsDeviceKernels || Tensor.fitsResidualNormKernel(columns: weight.count)
         else { return try self(residual + branch.dropout(probability, mode)) }
         let mask = rate > 0 ? mode.nextDropoutSeed().map { DropoutMask($0, rate) } : nil
-        return try residual.hostResidualNorm(
+        return try residual.fusedResidualNorm(
             adding: branch, mask ?? .none, weight: weight, bias: bias, epsilon: epsilon)
     }
 }

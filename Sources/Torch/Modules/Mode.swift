@@ -51,9 +51,8 @@ extension Tensor {
     /// Zeroes elements with a probability and scales the others by 1 / (1 − probability), in training only.
     ///
     /// The mask is a function of a seed and of the elements' positions, whatever the number of threads, so that the
-    /// backward pass draws it again instead of keeping it. In host memory a kernel of our own draws it, for FP32 and,
-    /// between conversions, for half precision, so that the two differ by rounding alone; its masks are others than
-    /// those of LibTorch's generators, which serve everything else.
+    /// backward pass draws it again instead of keeping it. Kernels of our own draw it, the same masks in host memory and
+    /// on GPUs, and the same in half precision; what they do not take (FP64) gets the masks of LibTorch's generators.
     public func dropout(_ probability: Double, _ mode: Mode) throws -> Tensor {
         guard probability > 0, let seed = mode.nextDropoutSeed() else { return self }
         return try differentiable("dropout", [self]) {
@@ -71,9 +70,9 @@ extension Tensor {
         guard probability < 1 else { return try self * 0 }
         let converts = device == .cpu && dtype.isHalfPrecision
         let source = try (converts ? to(dtype: .float32) : self).contiguous()
-        if source.fitsHostKernels {
-            return try source.hostDroppingOut(DropoutMask(seed, probability)).to(dtype: dtype)
-        }
+        let drops = DropoutMask(seed, probability)
+        if source.fitsDeviceKernels { return try source.deviceDropped(drops, ofGELU: false).to(dtype: dtype) }
+        if source.fitsHostKernels { return try source.hostDroppingOut(drops).to(dtype: dtype) }
         let mask = try emptyLike()
         try mask.fillBernoulliInPlace(1 - probability, generator: Generator(seed: seed.value, device: device))
         try mask.scaleInPlace(1 / (1 - probability))
@@ -94,11 +93,11 @@ extension Tensor {
     public func geluDropoutLinear(
         _ probability: Double, _ mode: Mode, weight: Tensor, bias: Tensor?
     ) throws -> Tensor {
-        guard probability < 1, fitsHostKernels, weight.fitsHostKernels else {
+        guard probability < 1, fitsKernels(with: weight) else {
             return try gelu().dropout(probability, mode).linear(weight, bias: bias)
         }
         let mask = probability > 0 ? mode.nextDropoutSeed().map { DropoutMask($0, probability) } : nil
-        return try hostGELUDropoutLinear(mask ?? .none, weight: weight, bias: bias)
+        return try fusedGELUDropoutLinear(mask ?? .none, weight: weight, bias: bias)
     }
 
     /// The tensor itself, with gradients multiplied by a factor (fairseq's `GradMultiply`).

@@ -132,10 +132,12 @@ extension Tensor {
     /// The same elements, cut off from the graph.
     public func detached() throws -> Tensor { try ATen.detach(.tensor(self)) }
     /// The elements in another type and on another device; itself where nothing changes.
+    ///
+    /// On the way to a GPU nobody waits: the driver has read the host's memory when the call returns, or keeps it.
     public func to(dtype: DType? = nil, device: Device? = nil) throws -> Tensor {
         let dtype = dtype ?? self.dtype
         if let device, device != self.device {
-            return try ATen.toDevice(.tensor(self), .device(device), .dtype(dtype))
+            return try ATen.toDevice(.tensor(self), .device(device), .dtype(dtype), .bool(self.device == .cpu))
         }
         return dtype == self.dtype ? self : try ATen.toDType(.tensor(self), .dtype(dtype))
     }

@@ -29,6 +29,13 @@ final class SelfAttention: Module {
     /// From [frames, channels] to the same shape.
     func callAsFunction(_ input: Tensor, _ layout: RaggedLayout, _ mode: Mode) throws -> Tensor {
         let fused = try projection(input)
+        if fused.takesRaggedSelfAttention(heads: heads), dropout < 1 {
+            let drops = dropout > 0 ? mode.nextDropoutSeed().map { WeightDropout(dropout, $0) } : nil
+            return try output(
+                fused.raggedSelfAttention(
+                    offsets: layout.offsets(on: fused.device), longest: layout.lengths.max() ?? 0, heads: heads,
+                    dropout: drops))
+        }
         let isTraining = mode.isTraining || (isGradientEnabled && fused.requiresGradient)
         return try output(
             isTraining

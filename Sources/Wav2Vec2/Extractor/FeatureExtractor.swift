@@ -38,13 +38,15 @@ final class ExtractorBlock: Module {
     func callAsFunction(
         _ input: ExtractorActivation, _ layout: RaggedLayout, valid: [Int]
     ) throws -> ExtractorActivation {
-        if let groupNorm, weight.size(1) == 1, SignalKernels.canTake(input.values), SignalKernels.canTake(weight) {
+        if let groupNorm, weight.size(1) == 1, canNormalize(input.values, groupNorm) {
             // The normalisation takes away any constant, so the bias has neither influence nor gradient.
             let values = try normalizedSignalConvolution(
                 input.finished(), weight, gain: groupNorm.weight, bias: groupNorm.bias, stride: stride, layout,
                 valid: valid, epsilon: groupNorm.epsilon)
             return ExtractorActivation(values: values, lacksGELU: false)
         }
+        let input = try ExtractorActivation(
+            values: input.values.to(dtype: weight.dtype), lacksGELU: input.lacksGELU)
         if groupNorm == nil, layerNorm == nil, let fixed {
             return ExtractorActivation(values: try convolved(input.finished(), fixed, gelu: true), lacksGELU: false)
         }
@@ -54,6 +56,12 @@ final class ExtractorBlock: Module {
         if let groupNorm { hidden = try groupNorm(hidden, layout, valid: valid) }
         if let layerNorm { hidden = try layerNorm(hidden) }
         return ExtractorActivation(values: hidden, lacksGELU: true)
+    }
+
+    /// Whether there are kernels for the layer with its normalisation.
+    private func canNormalize(_ signal: Tensor, _ norm: RaggedGroupNorm) -> Bool {
+        NormalizedSignalKernels.canTake(weight: weight, gain: norm.weight, bias: norm.bias)
+            || SignalKernels.canTake(signal) && SignalKernels.canTake(weight)
     }
 
     /// Has the weight packed for inference; a layer on one channel has a kernel of its own.
@@ -124,7 +132,7 @@ public final class FeatureExtractor: Module {
     /// Features of utterances that lie end to end.
     ///
     /// - Parameters:
-    ///   - samples: All samples, [Σ lengths]; they are converted to the weights' type.
+    ///   - samples: All samples, [Σ lengths]; where no kernel takes them as they are, they are converted to the weights' type.
     ///   - lengths: The samples of each utterance.
     /// - Returns: [frames, channels] and where each utterance's frames lie.
     /// - Throws: ``ConfigurationError`` naming an utterance that is shorter than one frame; `TorchError.operation` if
@@ -155,7 +163,7 @@ public final class FeatureExtractor: Module {
         let hop = layers.hop
         // Each utterance gets whole rows of `hop` samples.
         let rows = RaggedLayout(lengths.map { ($0 + hop - 1) / hop })
-        let signal = try align(samples.to(dtype: blocks[0].weight.dtype), lengths, rows, hop: hop)
+        let signal = try align(samples, lengths, rows, hop: hop)
         var hidden = ExtractorActivation(values: try signal.viewed(rows.total * hop, 1), lacksGELU: false)
         var valid = lengths
         var remaining = hop

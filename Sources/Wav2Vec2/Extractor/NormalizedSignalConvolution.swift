@@ -8,7 +8,7 @@ import Torch
 /// needs two sums over the rows, Σ g and Σ g · window; all else is arithmetic on [kernel, channels] numbers in FP64.
 ///
 /// - Parameters:
-///   - signal: All samples, [rows · stride, 1], FP32 in host memory.
+///   - signal: All samples, [rows · stride, 1], in host memory FP32.
 ///   - weight: [channels, 1, kernel].
 ///   - gain: The normalisation's weight, [channels].
 ///   - bias: The normalisation's bias, [channels].
@@ -17,11 +17,17 @@ import Torch
 ///   - valid: How many of them are frames.
 ///   - epsilon: Added to the variance.
 /// - Returns: [rows, channels].
-/// - Throws: `TorchError` if the signal is not FP32 in host memory or is too short for the rows.
+/// - Throws: `TorchError` if no kernel takes the signal, or it is too short for the rows.
 func normalizedSignalConvolution(
     _ signal: Tensor, _ weight: Tensor, gain: Tensor, bias: Tensor, stride: Int, _ layout: RaggedLayout, valid: [Int],
     epsilon: Double
 ) throws -> Tensor {
+    if NormalizedSignalKernels.canTake(weight: weight, gain: gain, bias: bias) {
+        let utterances = layout.lengths.indices.map { (layout.offsets[$0], layout.lengths[$0], valid[$0]) }
+        return try NormalizedSignalKernels(
+            signal.to(dtype: .float32), weight: weight, gain: gain, bias: bias, stride: stride, utterances: utterances
+        )(epsilon: epsilon)
+    }
     let (channels, kernel) = (weight.size(0), weight.size(2))
     return try differentiable("normalized signal convolution", [weight, gain, bias]) {
         let output = try Tensor.empty([layout.total, channels])

@@ -1,3 +1,4 @@
+import Synchronization
 import Torch
 
 /// How utterances lie end to end along the first dimension of a matrix.
@@ -6,6 +7,10 @@ public struct RaggedLayout: Sendable, Equatable {
     public let lengths: [Int]
     /// Where each utterance starts, and the total at the end: the cumulative lengths.
     public let offsets: [Int]
+    private let uploaded = UploadedOffsets()
+
+    /// Whether utterances have the same lengths.
+    public static func == (left: RaggedLayout, right: RaggedLayout) -> Bool { left.lengths == right.lengths }
 
     /// Makes the layout of utterances of these lengths.
     public init(_ lengths: [Int]) {
@@ -21,6 +26,9 @@ public struct RaggedLayout: Sendable, Equatable {
 
     /// The number of utterances.
     public var count: Int { lengths.count }
+
+    /// The offsets as attention over ragged batches wants them, uploaded once: int32 [count + 1].
+    func offsets(on device: Device) throws -> Tensor { try uploaded.tensor(offsets, on: device) }
 
     /// The rows of one utterance.
     public func rows(_ utterance: Int) -> Range<Int> { offsets[utterance]..<offsets[utterance + 1] }
@@ -53,6 +61,20 @@ public struct RaggedLayout: Sendable, Equatable {
             positions.append(contentsOf: start..<start + length)
         }
         return positions
+    }
+}
+
+/// A layout's offsets on a device, shared by the layout's copies.
+private final class UploadedOffsets: Sendable {
+    private let known = Mutex<[Device: Tensor]>([:])
+
+    func tensor(_ offsets: [Int], on device: Device) throws -> Tensor {
+        try known.withLock { known in
+            if let found = known[device] { return found }
+            let made = try Tensor(offsets.map(Int32.init)).to(device: device)
+            known[device] = made
+            return made
+        }
     }
 }
 

@@ -18,6 +18,12 @@ struct GoldenTests {
         }
     }
 
+    /// The kernels for GPUs, emulated, in place of those for host memory.
+    @Test(arguments: GoldenCase.all.filter { !$0.isCTC && $0.name.contains("unpadded") })
+    func equalsTheReferenceWithDeviceKernels(_ golden: GoldenCase) throws {
+        try withEmulatedDeviceKernels { try checkPretraining(golden) }
+    }
+
     @Test func casesAreThere() {
         print("golden: \(GoldenCase.all.count) cases")
         #expect(GoldenCase.all.count >= 23)

@@ -1,0 +1,60 @@
+// Kernels on GPUs, by libCLibTorchCUDA.so.
+#include <dlfcn.h>
+
+#include <cstdint>
+#include <cstdlib>
+#include <stdexcept>
+#include <string>
+
+#include "Bridge.hpp"
+#include "CUDALibrary.hpp"
+
+namespace bridge {
+
+void *cudaFunction(const char *name) {
+    static void *const library = dlopen("libCLibTorchCUDA.so", RTLD_NOW);
+    // The loader's message is that of the first attempt only: ask again.
+    void *loaded = library != nullptr ? library : dlopen("libCLibTorchCUDA.so", RTLD_NOW);
+    if (loaded == nullptr) throw std::runtime_error(dlerror());
+    void *found = dlsym(loaded, name);
+    if (found == nullptr) throw std::runtime_error(dlerror());
+    return found;
+}
+
+void throwMessage(char *message) {
+    if (message == nullptr) return;
+    const std::string copy(message);
+    std::free(message);
+    throw std::runtime_error(copy);
+}
+
+}  // namespace bridge
+
+using namespace bridge;
+
+ct_error ct_cuda_load_kernels(int device, const char *source, const char *folder, const char *name, ct_kernels *result) {
+    return guarded([&] {
+        void *module = nullptr;
+        auto *load = cudaFunction<decltype(wav2vec2_cuda_load_kernels)>("wav2vec2_cuda_load_kernels");
+        throwMessage(load(device, source, folder, name, &module));
+        *result = reinterpret_cast<ct_kernels>(module);
+    });
+}
+
+ct_error ct_cuda_find_kernel(ct_kernels kernels, const char *name, ct_kernel *result) {
+    return guarded([&] {
+        void *function = nullptr;
+        auto *find = cudaFunction<decltype(wav2vec2_cuda_find_kernel)>("wav2vec2_cuda_find_kernel");
+        throwMessage(find(kernels, name, &function));
+        *result = reinterpret_cast<ct_kernel>(function);
+    });
+}
+
+ct_error ct_cuda_launch(
+    int device, ct_kernel kernel, int64_t grid_x, int64_t grid_y, int threads, int shared_bytes, void **arguments) {
+    return guarded([&] {
+        static auto *const launch = cudaFunction<decltype(wav2vec2_cuda_launch)>("wav2vec2_cuda_launch");
+        const int64_t grid[] = {grid_x, grid_y};
+        throwMessage(launch(device, kernel, grid, threads, shared_bytes, arguments));
+    });
+}

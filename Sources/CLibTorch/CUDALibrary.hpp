@@ -1,0 +1,28 @@
+// The library for GPUs that is loaded at run time: libCLibTorchCUDA.so.
+#pragma once
+
+#include <cstdint>
+
+namespace bridge {
+
+/// A function of libCLibTorchCUDA.so; throws where the library or the function is missing.
+void *cudaFunction(const char *name);
+
+template <typename Function>
+Function *cudaFunction(const char *name) {
+    return reinterpret_cast<Function *>(cudaFunction(name));
+}
+
+/// Throws what a function of the library told, if anything, and frees it.
+void throwMessage(char *message);
+
+}  // namespace bridge
+
+// What the library exports: an error is a message that free() frees.
+extern "C" {
+char *wav2vec2_cuda_load_kernels(
+    int device, const char *source, const char *folder, const char *name, void **result) noexcept;
+char *wav2vec2_cuda_find_kernel(void *module, const char *name, void **result) noexcept;
+char *wav2vec2_cuda_launch(
+    int device, void *kernel, const int64_t *grid, int threads, int shared_bytes, void **arguments) noexcept;
+}

@@ -1,0 +1,168 @@
+// LayerNorm of a residual plus the dropout of a branch: the end of each half of a post-norm transformer layer. A warp
+// has a row, whose elements stay in its registers; statistics are FP32.
+
+/// Elements that a lane reads at once, and how often it does: rows of up to 32 · 4 · 8 = 1024 elements.
+constexpr int LANE_WIDTH = 4, LANE_STEPS = 8, NORM_WARPS = 4;
+
+/// Calls `body(step, column)` for the columns of this lane.
+template <class Body>
+__device__ inline void for_each_step(int columns, Body body) {
+    const int lane = threadIdx.x % 32;
+#pragma unroll
+    for (int step = 0; step < LANE_STEPS; step++) {
+        const int column = (step * 32 + lane) * LANE_WIDTH;
+        if (column < columns) body(step, column);
+    }
+}
+
+/// The factors of dropout of a row's elements, by which the branch is multiplied.
+struct row_factors {
+    dropout_mask mask;
+    uint64 seed;
+    int64 start;
+    bool drops;
+
+    __device__ row_factors(uint64 seed, uint32 bound, float scale, int64 start)
+        : mask(make_mask(seed, (uint32)(start >> 32), bound, scale)), seed(seed), start(start), drops(bound != 0) {}
+    __device__ float operator()(int column) { return drops ? mask_factor(mask, seed, start + column) : 1.0f; }
+};
+
+template <class T>
+__device__ inline void residual_norm(
+    const T *residual, const T *branch, const T *weight, const T *bias, T *output, float *means, float *inverses,
+    int64 rows, int columns, uint64 seed, uint32 bound, float scale, float epsilon) {
+    const int64 row = (int64)blockIdx.x * NORM_WARPS + threadIdx.x / 32;
+    if (row >= rows) return;
+    row_factors factors(seed, bound, scale, row * columns);
+    float x[LANE_STEPS][LANE_WIDTH];
+    float total = 0;
+    for_each_step(columns, [&](int step, int column) {
+        float b[LANE_WIDTH];
+        read(residual + row * columns + column, x[step]);
+        read(branch + row * columns + column, b);
+#pragma unroll
+        for (int i = 0; i < LANE_WIDTH; i++) {
+            x[step][i] += b[i] * factors(column + i);
+            total += x[step][i];
+        }
+    });
+    const float mean = warp_sum(total) / columns;
+    float squares = 0;
+    for_each_step(columns, [&](int step, int) {
+#pragma unroll
+        for (int i = 0; i < LANE_WIDTH; i++) squares += (x[step][i] - mean) * (x[step][i] - mean);
+    });
+    const float inverse = 1.0f / sqrtf(warp_sum(squares) / columns + epsilon);
+    for_each_step(columns, [&](int step, int column) {
+        float w[LANE_WIDTH], b[LANE_WIDTH];
+        read(weight + column, w);
+        read(bias + column, b);
+#pragma unroll
+        for (int i = 0; i < LANE_WIDTH; i++) x[step][i] = (x[step][i] - mean) * inverse * w[i] + b[i];
+        write(output + row * columns + column, x[step]);
+    });
+    if (threadIdx.x % 32 == 0) {
+        means[row] = mean;
+        inverses[row] = inverse;
+    }
+}
+
+/// Gradients of both inputs, and for each block the sums [2, columns] of what weight and bias get.
+template <class T>
+__device__ inline void residual_norm_backward(
+    const T *residual, const T *branch, const T *weight, const float *means, const float *inverses, const T *gradient,
+    T *residual_gradient, T *branch_gradient, float *sums, int64 rows, int columns, uint64 seed, uint32 bound,
+    float scale) {
+    float weight_sums[LANE_STEPS][LANE_WIDTH] = {}, bias_sums[LANE_STEPS][LANE_WIDTH] = {};
+    const int warp = threadIdx.x / 32;
+    for (int64 row = (int64)blockIdx.x * NORM_WARPS + warp; row < rows; row += (int64)gridDim.x * NORM_WARPS) {
+        row_factors factors(seed, bound, scale, row * columns);
+        const float mean = means[row], inverse = inverses[row];
+        // Normalised elements, and gradients times weights.
+        float x[LANE_STEPS][LANE_WIDTH], g[LANE_STEPS][LANE_WIDTH];
+        float direct = 0, projected = 0;
+        for_each_step(columns, [&](int step, int column) {
+            float b[LANE_WIDTH], w[LANE_WIDTH];
+            read(residual + row * columns + column, x[step]);
+            read(branch + row * columns + column, b);
+            read(gradient + row * columns + column, g[step]);
+            read(weight + column, w);
+#pragma unroll
+            for (int i = 0; i < LANE_WIDTH; i++) {
+                x[step][i] = (x[step][i] + b[i] * factors(column + i) - mean) * inverse;
+                weight_sums[step][i] += g[step][i] * x[step][i];
+                bias_sums[step][i] += g[step][i];
+                g[step][i] *= w[i];
+                direct += g[step][i];
+                projected += g[step][i] * x[step][i];
+            }
+        });
+        direct = warp_sum(direct) / columns;
+        projected = warp_sum(projected) / columns;
+        for_each_step(columns, [&](int step, int column) {
+#pragma unroll
+            for (int i = 0; i < LANE_WIDTH; i++) g[step][i] = inverse * (g[step][i] - direct - x[step][i] * projected);
+            write(residual_gradient + row * columns + column, g[step]);
+            if (!factors.drops) return;
+#pragma unroll
+            for (int i = 0; i < LANE_WIDTH; i++) g[step][i] *= factors(column + i);
+            write(branch_gradient + row * columns + column, g[step]);
+        });
+    }
+    // The warps of a block add theirs up, one after the other: the order is always the same.
+    __shared__ float shared[2][32 * LANE_WIDTH * LANE_STEPS];
+    for (int turn = 0; turn < NORM_WARPS; turn++) {
+        if (turn == warp) {
+            for_each_step(columns, [&](int step, int column) {
+#pragma unroll
+                for (int i = 0; i < LANE_WIDTH; i++) {
+                    shared[0][column + i] = (turn == 0 ? 0.0f : shared[0][column + i]) + weight_sums[step][i];
+                    shared[1][column + i] = (turn == 0 ? 0.0f : shared[1][column + i]) + bias_sums[step][i];
+                }
+            });
+        }
+        __syncthreads();
+    }
+    for (int i = threadIdx.x; i < 2 * columns; i += blockDim.x)
+        sums[(int64)blockIdx.x * 2 * columns + i] = shared[i / columns][i % columns];
+}
+
+/// The sums of the columns of [rows, columns], FP32, for 32 columns a block of 32 × 8 threads.
+template <class T>
+__device__ inline void column_sums(const float *parts, T *result, int64 rows, int columns) {
+    __shared__ float shared[8][32];
+    const int x = threadIdx.x % 32, y = threadIdx.x / 32;
+    const int column = blockIdx.x * 32 + x;
+    float total = 0;
+    if (column < columns) {
+#pragma unroll 4
+        for (int64 row = y; row < rows; row += 8) total += parts[row * columns + column];
+    }
+    shared[y][x] = total;
+    __syncthreads();
+    if (y > 0 || column >= columns) return;
+    for (int i = 1; i < 8; i++) total += shared[i][x];
+    assign(result[column], total);
+}
+
+#define PARAMETERS(T)                                                                                                 \
+    (const T *residual, const T *branch, const T *weight, const T *bias, T *output, float *means, float *inverses,    \
+     int64 rows, int columns, uint64 seed, uint32 bound, float scale, float epsilon)
+KERNEL_OF_EACH_FORMAT(
+    residual_norm, 32 * NORM_WARPS, PARAMETERS,
+    (residual, branch, weight, bias, output, means, inverses, rows, columns, seed, bound, scale, epsilon))
+#undef PARAMETERS
+
+#define PARAMETERS(T)                                                                                                 \
+    (const T *residual, const T *branch, const T *weight, const float *means, const float *inverses,                  \
+     const T *gradient, T *residual_gradient, T *branch_gradient, float *sums, int64 rows, int columns, uint64 seed,  \
+     uint32 bound, float scale)
+KERNEL_OF_EACH_FORMAT(
+    residual_norm_backward, 32 * NORM_WARPS, PARAMETERS,
+    (residual, branch, weight, means, inverses, gradient, residual_gradient, branch_gradient, sums, rows, columns, seed,
+     bound, scale))
+#undef PARAMETERS
+
+#define PARAMETERS(T) (const float *parts, T *result, int64 rows, int columns)
+KERNEL_OF_EACH_FORMAT(column_sums, 256, PARAMETERS, (parts, result, rows, columns))
+#undef PARAMETERS

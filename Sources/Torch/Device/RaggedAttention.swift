@@ -1,0 +1,107 @@
+extension Tensor {
+    /// Whether ``raggedSelfAttention(offsets:longest:heads:dropout:)`` takes this tensor: LibTorch has such kernels for GPUs
+    /// alone, for heads of a multiple of eight channels.
+    public func takesRaggedSelfAttention(heads: Int) -> Bool {
+        guard device != .cpu, rank == 2, isContiguous, dtype == .float32 || dtype.isHalfPrecision else { return false }
+        let width = size(1) / (3 * heads)
+        return width % 8 == 0 && width <= 256
+    }
+
+    /// Multi-head self-attention within segments of rows on a GPU, for all segments at once, without a matrix of weights
+    /// (Dao et al. 2022): half precision by flash attention, FP32 by LibTorch's memory-efficient kernel. Scores and softmax
+    /// are FP32.
+    ///
+    /// Weights are dropped by the GPU's default generator, which is seeded anew each time: what is dropped depends on the
+    /// seed alone, but is not what is dropped on a CPU.
+    ///
+    /// - Parameters:
+    ///   - offsets: Where segments begin, and the end: int32 [segments + 1] on this tensor's device.
+    ///   - longest: The rows of the longest segment.
+    ///   - heads: How many heads there are; this tensor is [rows, 3 · channels]: queries, keys, values.
+    ///   - dropout: Which weights are dropped.
+    /// - Returns: [rows, channels].
+    /// - Throws: `TorchError.operation` when the GPU has no such kernel, or memory runs out.
+    public func raggedSelfAttention(
+        offsets: Tensor, longest: Int, heads: Int, dropout: WeightDropout?
+    ) throws -> Tensor {
+        let (rows, channels) = (size(0), size(1) / 3)
+        let segments = Segments(offsets: offsets, longest: longest, probability: dropout?.probability ?? 0)
+        if let dropout { try dropout.seedDefaultGenerator(on: device) }
+        return try differentiable("self-attention", [self]) {
+            let attention = try Attention(viewed(rows, 3, heads, channels / heads), segments)
+            return (
+                [try attention.output.viewed(rows, channels)],
+                { gradients, _ in
+                    try [
+                        gradients[0].map {
+                            let parts = try attention.backward($0.contiguous().viewed(attention.output.shape))
+                            return try Tensor.stack(parts, -3).viewed(rows, 3 * channels)
+                        }
+                    ]
+                }
+            )
+        }[0]
+    }
+}
+
+/// Where attention happens, and how much of it is dropped.
+private struct Segments {
+    let offsets: Tensor
+    let longest: Int
+    let probability: Double
+}
+
+/// One attention, with what its backward pass needs.
+private struct Attention {
+    let output: Tensor
+    private let inputs: [Tensor]
+    private let segments: Segments
+    /// Logarithms of the softmax's sums, and two that say what was dropped.
+    private let state: [Tensor]
+
+    /// Attends from queries to keys and values, the thirds of [rows, 3, heads, width].
+    init(_ thirds: Tensor, _ segments: Segments) throws {
+        self.segments = segments
+        let isHalf = thirds.dtype.isHalfPrecision
+        // The FP32 kernel wants a batch, of one.
+        let whole = isHalf ? thirds : try thirds.unsqueezed(0)
+        inputs = try (0..<3).map { try whole.selected(-3, $0) }
+        let values =
+            isHalf
+            ? try ATen.flashAttention.values(
+                .tensor(inputs[0]), .tensor(inputs[1]), .tensor(inputs[2]), .tensor(segments.offsets),
+                .tensor(segments.offsets), .int(segments.longest), .int(segments.longest),
+                .double(segments.probability), .bool(false), .bool(false))
+            : try ATen.efficientAttention.values(
+                .tensor(inputs[0]), .tensor(inputs[1]), .tensor(inputs[2]), .none, .tensor(segments.offsets),
+                .tensor(segments.offsets), .int(segments.longest), .int(segments.longest),
+                .double(segments.probability), .int(0), .bool(true))
+        let tensors = Self.tensors(values)
+        guard tensors.count >= 4 else { throw TorchError.operation("attention gave \(values)") }
+        output = tensors[0]
+        state = Array(tensors[1..<4])
+    }
+
+    private static func tensors(_ values: [Value]) -> [Tensor] {
+        values.compactMap { if case .tensor(let tensor) = $0 { tensor } else { nil } }
+    }
+
+    /// The gradients of queries, keys and values.
+    func backward(_ gradient: Tensor) throws -> [Tensor] {
+        let values =
+            gradient.dtype.isHalfPrecision
+            ? try ATen.flashAttentionBackward.values(
+                .tensor(gradient), .tensor(inputs[0]), .tensor(inputs[1]), .tensor(inputs[2]), .tensor(output),
+                .tensor(state[0]), .tensor(segments.offsets), .tensor(segments.offsets), .int(segments.longest),
+                .int(segments.longest), .double(segments.probability), .bool(false), .tensor(state[1]),
+                .tensor(state[2]))
+            : try ATen.efficientAttentionBackward.values(
+                .tensor(gradient), .tensor(inputs[0]), .tensor(inputs[1]), .tensor(inputs[2]), .none, .tensor(output),
+                .tensor(segments.offsets), .tensor(segments.offsets), .int(segments.longest), .int(segments.longest),
+                .tensor(state[0]), .double(segments.probability), .tensor(state[1]), .tensor(state[2]), .int(0),
+                .bool(false))
+        let parts = Self.tensors(values).prefix(3)
+        guard parts.count == 3 else { throw TorchError.operation("attention's backward pass gave \(values)") }
+        return Array(parts)
+    }
+}

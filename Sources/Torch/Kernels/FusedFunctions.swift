@@ -1,0 +1,62 @@
+// Functions that the kernels compute in fewer passes over memory than LibTorch's operators, and keep less for: in host
+// memory by `CKernels`, on GPUs by `Device/Kernels`.
+
+extension Tensor {
+    /// Whether the kernels take the tensor, wherever it is.
+    var fitsKernels: Bool { fitsHostKernels || fitsDeviceKernels }
+
+    /// Whether kernels take this tensor together with others: of one format, in one place.
+    func fitsKernels(with others: Tensor?...) -> Bool {
+        fitsKernels
+            && others.allSatisfy { $0.map { $0.fitsKernels && $0.dtype == dtype && $0.device == device } ?? true }
+    }
+
+    /// ``geluDropoutLinear(_:_:weight:bias:)`` by kernels, differentiable once; of the two activations it keeps the input
+    /// only, and computes the other one again.
+    func fusedGELUDropoutLinear(_ mask: DropoutMask, weight: Tensor, bias: Tensor?) throws -> Tensor {
+        func activated() throws -> Tensor {
+            try fitsDeviceKernels ? deviceDropped(mask, ofGELU: true) : hostGELUDropped(mask)
+        }
+        return try differentiable("GELU, dropout and linear", [self, weight] + (bias.map { [$0] } ?? [])) {
+            (
+                [try activated().linear(weight, bias: bias)],
+                { gradients, needed in
+                    guard let gradient = gradients[0] else { return needed.map { _ in nil } }
+                    let rows = try gradient.reshaped(-1, weight.size(0))
+                    var results: [Tensor?] = [nil, nil]
+                    if needed[1] { results[1] = try rows.transposed().matmul(activated().viewed(-1, weight.size(1))) }
+                    if needed[0] {
+                        let incoming = try rows.matmul(weight).viewed(shape)
+                        if fitsDeviceKernels {
+                            try deviceGELUDropoutBackward(into: incoming, mask)
+                        } else {
+                            try hostGELUDropoutBackward(into: incoming, mask)
+                        }
+                        results[0] = incoming
+                    }
+                    return results + (bias == nil ? [] : [needed[2] ? try rows.sum(0) : nil])
+                }
+            )
+        }[0]
+    }
+
+    /// LayerNorm of this tensor plus the dropout of another by kernels, differentiable once; it keeps both inputs and two
+    /// numbers a row.
+    func fusedResidualNorm(
+        adding branch: Tensor, _ mask: DropoutMask, weight: Tensor, bias: Tensor, epsilon: Double
+    ) throws -> Tensor {
+        let statistics = try Tensor.empty([2, count / size(-1)], device: device)
+        let isOnDevice = fitsDeviceKernels
+        return try differentiable("residual LayerNorm", [self, branch, weight, bias]) {
+            let norm = isOnDevice ? deviceResidualNorm : hostResidualNorm
+            return (
+                [try norm(branch, mask, weight, bias, epsilon, statistics)],
+                { gradients, _ in
+                    guard let gradient = try gradients[0]?.contiguous() else { return [nil, nil, nil, nil] }
+                    let backward = isOnDevice ? deviceResidualNormBackward : hostResidualNormBackward
+                    return try backward(gradient, branch, mask, weight, statistics)
+                }
+            )
+        }[0]
+    }
+}

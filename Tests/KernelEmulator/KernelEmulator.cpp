@@ -1,0 +1,194 @@
+// What CUDA gives to kernels, in C++: the threads of a block are fibers that take turns at every barrier and shuffle.
+#include "KernelEmulator.h"
+
+#include <ucontext.h>
+
+#include <cmath>
+#include <cstring>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace {
+
+struct Place {
+    int x, y, z;
+};
+Place threadIdx, blockIdx, blockDim, gridDim;
+
+struct Barrier {
+    int arrived = 0, generation = 0;
+};
+
+struct Fiber {
+    ucontext_t context;
+    std::vector<char> stack;
+    bool isDone = false;
+};
+
+constexpr int warpSize = 32;
+constexpr size_t stackBytes = 256 << 10;
+ucontext_t scheduler;
+std::vector<Fiber> fibers;
+Barrier blockBarrier;
+std::vector<Barrier> warpBarriers;
+std::vector<uint64_t> exchanged;
+std::vector<uint64_t> sharedMemory;
+std::function<void()> kernelBody;
+
+void wait(Barrier &barrier, int threads) {
+    const int generation = barrier.generation;
+    if (++barrier.arrived == threads) {
+        barrier.arrived = 0;
+        barrier.generation++;
+        return;
+    }
+    const int me = threadIdx.x;
+    while (barrier.generation == generation) swapcontext(&fibers[static_cast<size_t>(me)].context, &scheduler);
+}
+
+void __syncthreads() { wait(blockBarrier, blockDim.x); }
+
+template <class T>
+T __shfl_xor_sync(unsigned, T value, int mask) {
+    const size_t me = static_cast<size_t>(threadIdx.x), warp = me / warpSize;
+    std::memcpy(&exchanged[me], &value, sizeof value);
+    wait(warpBarriers[warp], warpSize);
+    T result;
+    std::memcpy(&result, &exchanged[me ^ static_cast<size_t>(mask)], sizeof result);
+    wait(warpBarriers[warp], warpSize);
+    return result;
+}
+
+float __uint_as_float(unsigned bits) {
+    float value;
+    std::memcpy(&value, &bits, 4);
+    return value;
+}
+float __fdividef(float x, float y) { return x / y; }
+float __expf(float x) { return std::exp(x); }
+
+}  // namespace
+
+#define __device__
+#define __global__
+#define __launch_bounds__(threads)
+#define __shared__ static
+#define DYNAMIC_SHARED_MEMORY(TYPE, NAME) TYPE *NAME = reinterpret_cast<TYPE *>(sharedMemory.data())
+
+namespace {
+
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wunknown-pragmas"
+#pragma clang diagnostic ignored "-Wpass-failed"
+#include "../../Sources/Torch/Device/Kernels/Common.cuh"
+
+inline float widened(half_number x) {
+    _Float16 value;
+    std::memcpy(&value, &x, 2);
+    return static_cast<float>(value);
+}
+inline void assign(half_number &x, float y) {
+    const _Float16 value = static_cast<_Float16>(y);
+    std::memcpy(&x, &value, 2);
+}
+/// To the nearest, ties to even.
+inline void assign(bfloat_number &x, float y) {
+    uint32_t bits;
+    std::memcpy(&bits, &y, 4);
+    x.bits = std::isnan(y) ? 0x7FC0 : static_cast<uint16_t>((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
+}
+
+#include "../../Sources/Torch/Device/Kernels/Elementwise.cu"
+#include "../../Sources/Torch/Device/Kernels/ResidualNorm.cu"
+#include "../../Sources/Torch/Device/Kernels/SignalConvolution.cu"
+#pragma clang diagnostic pop
+
+// MARK: Kernels by name
+
+using Kernel = std::function<void(void **)>;
+
+template <class... Parameters, size_t... Indices>
+Kernel caller(void (*kernel)(Parameters...), std::index_sequence<Indices...>) {
+    return [kernel](void **arguments) { kernel(*static_cast<Parameters *>(arguments[Indices])...); };
+}
+
+template <class... Parameters>
+Kernel caller(void (*kernel)(Parameters...)) {
+    return caller(kernel, std::index_sequence_for<Parameters...>());
+}
+
+#define NAMED(NAME) {#NAME, caller(NAME)}
+#define NAMED_OF_EACH_FORMAT(NAME) NAMED(NAME##_float32), NAMED(NAME##_float16), NAMED(NAME##_bfloat16)
+
+const std::map<std::string, Kernel> &kernels() {
+    static const std::map<std::string, Kernel> all = {
+        NAMED_OF_EACH_FORMAT(gelu_dropout),
+        NAMED_OF_EACH_FORMAT(gelu_dropout_backward),
+        NAMED_OF_EACH_FORMAT(residual_norm),
+        NAMED_OF_EACH_FORMAT(residual_norm_backward),
+        NAMED_OF_EACH_FORMAT(column_sums),
+        NAMED(window_moments),
+        NAMED_OF_EACH_FORMAT(fold_normalization),
+        NAMED_OF_EACH_FORMAT(signal_convolution),
+        NAMED_OF_EACH_FORMAT(signal_convolution_backward),
+        NAMED(signal_gradient_sums),
+        NAMED_OF_EACH_FORMAT(signal_gradients),
+    };
+    return all;
+}
+
+void runFiber() {
+    kernelBody();
+    const size_t me = static_cast<size_t>(threadIdx.x);
+    fibers[me].isDone = true;
+    swapcontext(&fibers[me].context, &scheduler);
+}
+
+void runBlock() {
+    blockBarrier = {};
+    warpBarriers.assign((fibers.size() + warpSize - 1) / warpSize, {});
+    for (Fiber &fiber : fibers) {
+        fiber.isDone = false;
+        getcontext(&fiber.context);
+        fiber.context.uc_stack.ss_sp = fiber.stack.data();
+        fiber.context.uc_stack.ss_size = fiber.stack.size();
+        fiber.context.uc_link = nullptr;
+        makecontext(&fiber.context, runFiber, 0);
+    }
+    for (bool isRunning = true; isRunning;) {
+        isRunning = false;
+        for (size_t index = 0; index < fibers.size(); index++) {
+            if (fibers[index].isDone) continue;
+            isRunning = true;
+            threadIdx = {static_cast<int>(index), 0, 0};
+            swapcontext(&scheduler, &fibers[index].context);
+        }
+    }
+}
+
+}  // namespace
+
+bool ke_launch(const char *name, int64_t grid_x, int64_t grid_y, int threads, int shared_bytes, void **arguments) {
+    static std::mutex mutex;
+    const std::lock_guard<std::mutex> lock(mutex);
+    const auto found = kernels().find(name);
+    if (found == kernels().end()) return false;
+    fibers.resize(static_cast<size_t>(threads));
+    for (Fiber &fiber : fibers) fiber.stack.resize(stackBytes);
+    exchanged.assign(fibers.size(), 0);
+    sharedMemory.assign(static_cast<size_t>(shared_bytes) / 8 + 1, 0);
+    kernelBody = [&] { found->second(arguments); };
+    blockDim = {threads, 1, 1};
+    gridDim = {static_cast<int>(grid_x), static_cast<int>(grid_y), 1};
+    for (int y = 0; y < gridDim.y; y++) {
+        for (int x = 0; x < gridDim.x; x++) {
+            blockIdx = {x, y, 0};
+            runBlock();
+        }
+    }
+    return true;
+}

@@ -1,0 +1,20 @@
+import KernelEmulator
+
+@testable import Torch
+
+/// Runs the kernels for GPUs on tensors in host memory.
+private struct EmulatedKernels: KernelLauncher {
+    func launch(_ name: String, _ shape: KernelShape, _ arguments: [UnsafeMutableRawPointer?]) throws {
+        var arguments = arguments
+        guard
+            ke_launch(
+                name, Int64(shape.grid.x), Int64(shape.grid.y), Int32(shape.threads), Int32(shape.sharedBytes),
+                &arguments)
+        else { throw TorchError.operation("there is no kernel \(name)") }
+    }
+}
+
+/// Calls `body` with the kernels for GPUs, emulated, in place of those for host memory.
+public func withEmulatedDeviceKernels<Result>(_ body: () throws -> Result) rethrows -> Result {
+    try DeviceKernels.$emulator.withValue(EmulatedKernels()) { try body() }
+}
