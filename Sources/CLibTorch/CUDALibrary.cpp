@@ -1,4 +1,4 @@
-// Kernels on GPUs, by libCLibTorchCUDA.so.
+// Kernels and recorded work on GPUs, by libCLibTorchCUDA.so.
 #include <dlfcn.h>
 
 #include <cstdint>
@@ -57,4 +57,30 @@ ct_error ct_cuda_launch(
         const int64_t grid[] = {grid_x, grid_y};
         throwMessage(launch(device, kernel, grid, threads, shared_bytes, arguments));
     });
+}
+
+ct_error ct_cuda_graph_begin(int device, ct_graph *result) {
+    return guarded([&] {
+        void *graph = nullptr;
+        auto *begin = cudaFunction<decltype(wav2vec2_cuda_graph_begin)>("wav2vec2_cuda_graph_begin");
+        throwMessage(begin(device, &graph));
+        *result = reinterpret_cast<ct_graph>(graph);
+    });
+}
+
+ct_error ct_cuda_graph_end(ct_graph graph) {
+    return guarded([&] {
+        throwMessage(cudaFunction<decltype(wav2vec2_cuda_graph_end)>("wav2vec2_cuda_graph_end")(graph));
+    });
+}
+
+ct_error ct_cuda_graph_replay(ct_graph graph) {
+    return guarded([&] {
+        static auto *const replay = cudaFunction<decltype(wav2vec2_cuda_graph_replay)>("wav2vec2_cuda_graph_replay");
+        throwMessage(replay(graph));
+    });
+}
+
+void ct_cuda_graph_release(ct_graph graph) {
+    ct_free(guarded([&] { cudaFunction<decltype(wav2vec2_cuda_graph_release)>("wav2vec2_cuda_graph_release")(graph); }));
 }

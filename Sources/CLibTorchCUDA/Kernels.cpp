@@ -1,7 +1,6 @@
 // Kernels of our own: compiled by NVRTC when they are first wanted, kept as machine code on disk, launched on LibTorch's
 // current stream. NVRTC and the driver are looked up where LibTorch has them.
 #include <ATen/cuda/CUDAContextLight.h>
-#include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
 #include <cuda.h>
 #include <dlfcn.h>
@@ -11,6 +10,8 @@
 #include <cstdio>
 #include <fstream>
 #include <iterator>
+#include <map>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -49,6 +50,43 @@ void check(CUresult result, const char *what) {
     FOUND(cuGetErrorString)(result, &text);
     throw std::runtime_error(std::string(what) + ": " + (text != nullptr ? text : "unknown error"));
 }
+
+/// The context that LibTorch, by CUDA's run time, has on a device.
+CUcontext primaryContext(int device) {
+    static std::mutex mutex;
+    static std::map<int, CUcontext> known;
+    const std::lock_guard<std::mutex> lock(mutex);
+    CUcontext &context = known[device];
+    if (context == nullptr) {
+        CUdevice found = 0;
+        check(FOUND(cuInit)(0), "the driver cannot start");
+        check(FOUND(cuDeviceGet)(&found, device), "the driver");
+        check(FOUND(cuDevicePrimaryCtxRetain)(&context, found), "the driver");
+    }
+    return context;
+}
+
+/// Makes a device the one that this thread's calls of the driver are for; a thread that has called nothing has none.
+class OnDevice {
+public:
+    explicit OnDevice(int device) {
+        static auto *const current = FOUND(cuCtxGetCurrent);
+        static auto *const push = library().find<decltype(cuCtxPushCurrent)>("cuCtxPushCurrent_v2");
+        CUcontext before = nullptr, wanted = primaryContext(device);
+        check(current(&before), "the driver");
+        isPushed = before != wanted;
+        if (isPushed) check(push(wanted), "the driver");
+    }
+    ~OnDevice() {
+        CUcontext popped = nullptr;
+        if (isPushed) library().find<decltype(cuCtxPopCurrent)>("cuCtxPopCurrent_v2")(&popped);
+    }
+    OnDevice(const OnDevice &) = delete;
+    OnDevice &operator=(const OnDevice &) = delete;
+
+private:
+    bool isPushed;
+};
 
 std::vector<char> compile(const char *source, const std::string &architecture) {
     nvrtcProgram program = nullptr;
@@ -98,7 +136,7 @@ std::vector<char> kept(const std::string &folder, const std::string &name, Make 
 EXPORTED char *wav2vec2_cuda_load_kernels(
     int device, const char *source, const char *folder, const char *name, void **result) noexcept {
     return exported([&] {
-        const c10::cuda::CUDAGuard guard(static_cast<c10::DeviceIndex>(device));
+        const OnDevice guard(device);
         const auto *properties = at::cuda::getDeviceProperties(static_cast<c10::DeviceIndex>(device));
         const std::string architecture =
             "sm_" + std::to_string(properties->major) + std::to_string(properties->minor);
@@ -125,7 +163,7 @@ EXPORTED char *wav2vec2_cuda_launch(
     int device, void *kernel, const int64_t *grid, int threads, int shared_bytes, void **arguments) noexcept {
     return exported([&] {
         static auto *const launch = FOUND(cuLaunchKernel);
-        const c10::cuda::CUDAGuard guard(static_cast<c10::DeviceIndex>(device));
+        const OnDevice guard(device);
         const auto stream = c10::cuda::getCurrentCUDAStream(static_cast<c10::DeviceIndex>(device));
         check(
             launch(

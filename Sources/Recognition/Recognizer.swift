@@ -27,7 +27,7 @@ public actor Recognizer {
     /// At most this many seconds of audio go through the model at once, unless a single window is longer.
     public nonisolated let batchSeconds: Double
 
-    private let model: CTCModel
+    private let inference: CTCInference
     private let device: Device
     private let executor = ThreadExecutor(name: "recognizer")
     nonisolated let normalizesInput: Bool
@@ -97,7 +97,7 @@ public actor Recognizer {
         try model.convert(to: precision, on: device)
         let layers = model.model.configuration.convFeatureLayers
         let frameSeconds = Double(layers.hop) / Double(AudioFile.modelSampleRate)
-        self.model = model
+        inference = CTCInference(model, on: device)
         self.symbols = symbols
         self.device = device
         self.batchSeconds = batchSeconds
@@ -264,9 +264,7 @@ public actor Recognizer {
         samples.reserveCapacity(windows.reduce(0) { $0 + $1.samples.count })
         for window in windows { samples.append(contentsOf: window.samples) }
         return try withoutGradient {
-            let input = try Tensor(samples).to(device: device)
-            let (logits, layout) = try model(input, lengths: windows.map(\.samples.count))
-            let scores = try logits.logSoftmax(-1, dtype: .float32)
+            let (scores, layout) = try inference(Tensor(samples), lengths: windows.map(\.samples.count))
             return try zip(windows, 0..<layout.count).map { window, row in
                 let first = layout.offsets[row]
                 return try scores.rows(first + window.kept.lowerBound..<first + window.kept.upperBound)

@@ -32,15 +32,23 @@ public struct StageKernel {
     ///   - configuration: The architecture.
     ///   - samples: The samples of each utterance.
     ///   - initializer: Where parameters come from.
+    ///   - precision: In which numbers they compute.
+    ///   - isReproducible: Whether nothing is drawn that devices draw differently, so that their results can be compared:
+    ///     attention drops nothing, and there is no Gumbel noise.
     ///   - device: Where they run.
     /// - Returns: The kernels, in the order of a pre-training step.
     /// - Throws: ``ConfigurationError`` for an impossible architecture or batch; `TorchError` if LibTorch refuses.
     public static func all(
-        _ configuration: ModelConfiguration, samples: [Int], initializer: Initializer, device: Device
+        _ configuration: ModelConfiguration, samples: [Int], initializer: Initializer,
+        precision: ModelPrecision = ModelPrecision(), isReproducible: Bool = false, device: Device
     ) throws -> [StageKernel] {
+        var configuration = configuration
+        if isReproducible { configuration.attentionDropout = 0 }
         let model = try PretrainingModel(configuration, initializer: initializer)
         for parameter in model.parameters() { parameter.tensor = try parameter.tensor.to(device: device) }
-        let kernels = try KernelMaker(configuration, model, samples: samples, device: device)
+        let kernels = try KernelMaker(
+            configuration, model, samples: samples, precision: precision, isReproducible: isReproducible, device: device
+        )
         return try kernels.extractor() + kernels.encoder() + kernels.objectives() + [kernels.optimizer()]
     }
 }
@@ -49,24 +57,34 @@ private struct KernelMaker {
     let configuration: ModelConfiguration
     let model: PretrainingModel
     let samples: [Int]
+    let dtype: DType
+    let isReproducible: Bool
     let device: Device
     let layout: RaggedLayout
     let generator: Generator
     /// Made before any kernel: it moves the parameters, whose gradients the kernels ask for.
     let parameters: FlatParameters
 
-    init(_ configuration: ModelConfiguration, _ model: PretrainingModel, samples: [Int], device: Device) throws {
+    init(
+        _ configuration: ModelConfiguration, _ model: PretrainingModel, samples: [Int], precision: ModelPrecision,
+        isReproducible: Bool, device: Device
+    ) throws {
         self.configuration = configuration
         self.model = model
         self.samples = samples
+        self.isReproducible = isReproducible
         self.device = device
+        dtype = precision.mode.dtype
         layout = try model.model.featureExtractor.layout(samples: samples)
         parameters = try FlatParameters(model.parameters())
+        precision.prepare(device)
+        model.setPrecision(precision)
+        if precision.mode.isHalf { try parameters.lower(to: dtype, except: precision.keepsExact) }
         generator = try Generator(seed: 1)
     }
 
     private func random(_ shape: [Int], learns: Bool = true) throws -> Tensor {
-        try Tensor.normal(shape, generator: generator).to(device: device).requiringGradient(learns)
+        try Tensor.normal(shape, generator: generator).to(dtype: dtype, device: device).requiringGradient(learns)
     }
 
     private func leaves(_ module: Module?, _ inputs: Tensor...) -> [Tensor] {
@@ -89,7 +107,7 @@ private struct KernelMaker {
         let count = OperationCount(configuration, samples: samples, head: .ctc(labels: 0))
         let hop = extractor.layers.hop
         let rows = RaggedLayout(samples.map { ($0 + hop - 1) / hop })
-        let signal = try random([rows.total * hop, 1], learns: false)
+        let signal = try Tensor.normal([rows.total * hop, 1], generator: generator).to(device: device)
         var stages: [(block: ExtractorBlock, layout: RaggedLayout, valid: [Int])] = []
         var (remaining, valid) = (hop, samples)
         for (block, layer) in zip(extractor.blocks, extractor.layers.layers) {
@@ -99,10 +117,15 @@ private struct KernelMaker {
         }
         let first = stages.removeFirst()
         let others = stages
+        // Rows that straddle utterances hold numbers without meaning, which need not be those of another device.
+        let frames = zip(first.layout.offsets, first.valid).flatMap { Array($0..<$0 + $1) }
+        let kept = try isReproducible ? Tensor(frames).to(device: device) : nil
         func start() throws -> Tensor {
-            try first.block(.init(values: signal, lacksGELU: false), first.layout, valid: first.valid).finished()
+            let whole = try first.block(.init(values: signal, lacksGELU: false), first.layout, valid: first.valid)
+                .finished()
+            return try kept.map { try whole.takingRows($0) } ?? whole
         }
-        let middle = try withoutGradient(start).detached().requiringGradient()
+        let middle = try random([first.layout.total, first.block.weight.size(0)])
         return [
             product(
                 Stage.firstConvolution.name, count.firstLayer, backward: count.firstLayer,
@@ -170,17 +193,19 @@ private struct KernelMaker {
         let total = counts.reduce(0, +)
         let target = configuration.targetChannels
         let features = try random([total, configuration.extractorChannels])
+        let inFP32 = model.cosineInFP32
         let (predictions, candidates) = (try random([total, target]), try random([total, target]))
         let (temperature, infonce) = (model.objective.logitTemp, model.objective.infonce)
         var kernels: [StageKernel] = []
         if let quantizer = model.quantizer {
-            let noise = try Generator(seed: 1, device: device)
+            let noise = try isReproducible ? QuantizerNoise.none : .drawn(Generator(seed: 1, device: device))
             let entries = Double(configuration.latentVars * configuration.latentGroups)
             kernels.append(
                 product(
                     Stage.quantizer.name, 2 * Double(total) * Double(configuration.extractorChannels) * entries,
-                    leaves(quantizer, features)
-                ) { try quantizer(features, temperature: 2, noise: .drawn(noise)).vectors })
+                    // The choice itself has a gradient where noise made it.
+                    isReproducible ? [] : leaves(quantizer, features)
+                ) { try quantizer(features, temperature: 2, noise: noise).vectors })
         }
         kernels.append(
             product(
@@ -189,7 +214,8 @@ private struct KernelMaker {
             ) {
                 let logits = try contrastiveLogits(
                     predictions: predictions, candidates: candidates, identities: nil, masked: masked,
-                    candidateCounts: counts, negatives: negatives, codeVectors: nil, temperature: temperature)
+                    candidateCounts: counts, negatives: negatives, codeVectors: nil, temperature: temperature,
+                    inFP32: inFP32)
                 return try contrastiveLoss(logits, infonce: infonce).loss
             })
         return kernels + [try ctc()]
@@ -206,7 +232,7 @@ private struct KernelMaker {
         let layout = layout
         return StageKernel(
             name: "CTC loss", forwardWork: .uncounted, backwardWork: .uncounted, leaves: [logits]
-        ) { try Tensor.stack(ctcLosses(logits, layout, targets: targets, zeroInfinity: true)).sum() }
+        ) { try ctcLosses(logits, layout, targets: targets, zeroInfinity: true).sum() }
     }
 
     /// Adam reads values, gradients and both moments, and writes all but the gradients.

@@ -61,3 +61,44 @@ import Testing
         }
     }
 }
+
+/// The same convolution as products of spectra.
+@Suite struct SpectralConvolutionTests {
+    /// Lengths of one row and of several blocks; kernels even and odd, one that wants longer blocks.
+    @Test(arguments: [
+        ([9], 2, 3, 4), ([700, 1, 30, 1200], 3, 5, 8), ([40, 3], 1, 5, 7), ([5, 5], 2, 2, 1), ([300, 200], 1, 2, 150),
+    ])
+    func equalsTheConvolution(_ lengths: [Int], groups: Int, width: Int, kernel: Int) throws {
+        let channels = groups * width
+        let generator = try Generator(seed: 5)
+        let points = try [[lengths.reduce(0, +), channels], [channels, width, kernel], [channels]].map {
+            try Tensor.normal($0, generator: generator)
+        }
+        let upstream = try Tensor.normal([points[0].size(0), channels], generator: generator)
+        func run(_ type: DType, _ convolve: ([Tensor]) throws -> Tensor) throws -> [Tensor] {
+            let leaves = try points.map { try $0.to(dtype: type).detached().requiringGradient() }
+            let output = try convolve(leaves)
+            return try [output]
+                + output.gradients(of: leaves, outputGradient: upstream.to(dtype: type)).map {
+                    try #require($0)
+                }
+        }
+        let expected = try run(.float64) {
+            try $0[0].convolved(withinSegments: lengths, $0[1], bias: $0[2], groups: groups)
+        }
+        let found = try run(.float32) {
+            try $0[0].convolvedByFrequencies(withinSegments: lengths, $0[1], bias: $0[2], groups: groups)
+        }
+        for (found, expected) in zip(found, expected) { #expect(try relativeError(found, expected) < 2e-6) }
+    }
+
+    @Test func halfPrecisionStaysSuch() throws {
+        let input = try Tensor.normal([20, 4], generator: Generator(seed: 6)).to(dtype: .bfloat16)
+        let weight = try Tensor.normal([4, 2, 3], generator: Generator(seed: 7))
+        let bias = try Tensor.zeros([4])
+        let found = try input.convolvedByFrequencies(withinSegments: [15, 5], weight, bias: bias, groups: 2)
+        #expect(found.dtype == .bfloat16)
+        let exact = try input.to(dtype: .float32).convolved(withinSegments: [15, 5], weight, bias: bias, groups: 2)
+        #expect(try relativeError(found, exact) < 1e-2)
+    }
+}

@@ -114,7 +114,8 @@ struct KillTests {
 
     @Test(arguments: [(SIGINT, Int32(130)), (SIGTERM, Int32(143))] as [(Int32, Int32)])
     func signalsSaveAndLeaveWithTheirCode(_ signal: Int32, _ code: Int32) async throws {
-        let process = try start("stopped")
+        // More updates than it can make before the signal, however late that comes.
+        let process = try start("stopped", ["--set", "optimization.max_update=1000000"])
         let last = corpus.file("stopped/last")
         for _ in 0..<600 where !FileManager.default.fileExists(atPath: last.path) {
             try await Task.sleep(for: .milliseconds(50))
@@ -122,6 +123,6 @@ struct KillTests {
         kill(process.processIdentifier, signal)
         process.waitUntilExit()
         #expect(process.terminationReason == .exit && process.terminationStatus == code)
-        #expect(try TrainingState.read(last).update < 30)
+        #expect(try TrainingState.read(last).update < 1_000_000)
     }
 }

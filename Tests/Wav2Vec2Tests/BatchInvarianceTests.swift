@@ -53,7 +53,7 @@ struct BatchInvarianceTests {
             let (logits, layout) = try model(.concatenate(signals), lengths: signals.map(\.count), pass)
             let losses = try model.losses(logits, layout, targets: signals.map { _ in targets })
             let parameters = model.parameters().map(\.tensor)
-            let gradients = try losses[position].gradients(of: parameters)
+            let gradients = try losses.selected(0, position).gradients(of: parameters)
             let rows = layout.rows(position)
             return (
                 try #require(context).rows(rows), try logits.rows(rows),

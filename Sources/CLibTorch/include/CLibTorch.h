@@ -23,6 +23,7 @@ typedef struct ct_work_opaque *ct_work;
 typedef struct ct_reducer_opaque *ct_reducer;
 typedef struct ct_kernels_opaque *ct_kernels;
 typedef struct ct_kernel_opaque *ct_kernel;
+typedef struct ct_graph_opaque *ct_graph;
 /// A message, or NULL for success.
 typedef char *ct_error;
 
@@ -255,6 +256,14 @@ ct_error ct_cuda_find_kernel(ct_kernels kernels, const char *name, ct_kernel *re
 /// Launches a kernel on LibTorch's current stream. `arguments` are the addresses of the kernel's arguments, in order.
 ct_error ct_cuda_launch(
     int device, ct_kernel kernel, int64_t grid_x, int64_t grid_y, int threads, int shared_bytes, void **arguments);
+
+/// Records this thread's work on a GPU from here to ct_cuda_graph_end instead of doing it (a CUDA graph). Meanwhile nothing
+/// may wait for the GPU or be copied from host memory.
+ct_error ct_cuda_graph_begin(int device, ct_graph *result);
+ct_error ct_cuda_graph_end(ct_graph graph);
+/// Does the recorded work, with the same memory each time, on the current stream.
+ct_error ct_cuda_graph_replay(ct_graph graph);
+void ct_cuda_graph_release(ct_graph graph);
 
 #ifdef __cplusplus
 }

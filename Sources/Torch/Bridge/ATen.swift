@@ -78,6 +78,13 @@ enum ATen {
     static let toDType = Operator("aten::to", "dtype")
     static let toDevice = Operator("aten::to", "device")
 
+    static let unfold = Operator("aten::unfold")
+
+    // Spectra
+    static let realSpectrum = Operator("aten::fft_rfft")
+    static let realSignal = Operator("aten::fft_irfft")
+    static let conjugate = Operator("aten::_conj_physical")
+
     // Indexing
     static let indexSelect = Operator("aten::index_select")
     static let gather = Operator("aten::gather")

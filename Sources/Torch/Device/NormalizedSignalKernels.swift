@@ -51,9 +51,8 @@ public struct NormalizedSignalKernels {
         }
         (self.signal, self.weight, self.gain, self.bias) = (signal, weight, gain, bias)
         (self.stride, self.utterances) = (stride, utterances)
-        table = try Tensor(
-            utterances.flatMap { [$0.start, $0.count, $0.valid].map(Int64.init) }, shape: [utterances.count, 3]
-        ).to(device: signal.device)
+        let rows = utterances.flatMap { [$0.start, $0.count, $0.valid] }
+        table = try .constant("rows of utterances", rows, on: signal.device) { rows }
     }
 
     /// The layer's output, [rows, channels], with the parameters' gradients recorded; the signal has none.

@@ -18,6 +18,12 @@ private struct SpacedSegments {
         (self.places, self.gap, rows, signalRows) = (places, gap, row, window + gap)
     }
 
+    /// Where each row begins its window: its place in the signal, less `gap`.
+    var windowOfRow: [Int] { places.flatMap { Array($0.window..<$0.window + $0.rows.count) } }
+
+    /// Where each row lies in the signal.
+    var rowsInSignal: [Int] { windowOfRow.map { $0 + gap } }
+
     /// The signals [groups, signal rows, width] of groups of `width` columns of [rows, groups · width], with `lead` rows of
     /// zeros, `gap` or less, before the first segment.
     func signals(_ rows: Tensor, width: Int, lead: Int) throws -> Tensor {
@@ -55,12 +61,58 @@ extension Tensor {
         if fitsHostKernels, weight.fitsHostKernels, bias.fitsHostKernels {
             return try hostConvolved(spaced, weight, bias: bias, groups: groups)
         }
+        guard device != .cpu, dtype != .float64 else {
+            return try convolvedDirectly(spaced, weight, bias: bias, groups: groups)
+        }
+        return try convolvedByFrequencies(withinSegments: lengths, weight, bias: bias, groups: groups)
+    }
+
+    /// The convolution by LibTorch's operator.
+    private func convolvedDirectly(
+        _ spaced: SpacedSegments, _ weight: Tensor, bias: Tensor, groups: Int
+    ) throws -> Tensor {
         let zeros = try Tensor.zeros([spaced.gap, size(1)], dtype: dtype, device: device)
         let signal = try Tensor.concatenate([zeros] + spaced.places.flatMap { [try rows($0.rows), zeros] })
         let convolved = try signal.transposed().unsqueezed(0).convolved(weight, bias: bias, groups: groups)
             .squeezed(0).transposed()
         return try .concatenate(
             spaced.places.map { try convolved.rows($0.window..<$0.window + $0.rows.count) })
+    }
+
+    /// The convolution as products of spectra, in FP32: on GPUs, whose libraries are slow with long kernels in many groups.
+    ///
+    /// The spaced signal is cut into blocks that overlap by a kernel less one (overlap-save); the products of spectra are
+    /// batched matrix products over the channels of a group, one for each frequency.
+    ///
+    /// - Parameters: Those of ``convolved(withinSegments:_:bias:groups:)``.
+    /// - Returns: [rows, channels], of this tensor's type.
+    /// - Throws: `TorchError.operation` if LibTorch refuses, as when memory runs out.
+    func convolvedByFrequencies(
+        withinSegments lengths: [Int], _ weight: Tensor, bias: Tensor, groups: Int
+    ) throws -> Tensor {
+        let (channels, kernel) = (size(1), weight.size(2))
+        let width = channels / groups
+        let spaced = SpacedSegments(lengths, gap: kernel / 2)
+        var size = 512
+        while size < 4 * kernel { size *= 2 }
+        let step = size - kernel + 1
+        // A window begins at each row of the signal but the last ones.
+        let windows = max(1, spaced.signalRows - kernel + 1)
+        let blocks = (windows + step - 1) / step
+        let places = try Tensor.constant("spaced rows", [kernel] + lengths, on: device) { spaced.rowsInSignal }
+        let signal = try to(dtype: .float32).placingRows(at: places, in: (blocks - 1) * step + size)
+        let frequencies = size / 2 + 1
+        // [groups · frequencies, blocks, inputs] times [groups · frequencies, inputs, outputs].
+        let inputs = try signal.unfolded(0, size: size, step: step).realSpectrum(size)
+            .viewed(blocks, groups, width, frequencies).permuted(1, 3, 0, 2)
+            .reshaped(groups * frequencies, blocks, width)
+        let filters = try weight.to(dtype: .float32).realSpectrum(size).conjugated()
+            .viewed(groups, width, width, frequencies).permuted(0, 3, 2, 1).reshaped(groups * frequencies, width, width)
+        let outputs = try inputs.matmul(filters).viewed(groups, frequencies, blocks, width).permuted(2, 0, 3, 1)
+            .reshaped(blocks, channels, frequencies).realSignal(size).narrowed(2, 0..<step)
+            .transposed(1, 2).reshaped(blocks * step, channels)
+        let starts = try Tensor.constant("spaced windows", [kernel] + lengths, on: device) { spaced.windowOfRow }
+        return try (outputs.takingRows(starts) + bias.to(dtype: .float32)).to(dtype: dtype)
     }
 
     /// The convolution and its gradients as products of packed operands with overlapping windows, differentiable once.

@@ -68,6 +68,8 @@ extension Tensor {
     public func reciprocalSquareRoot() throws -> Tensor { try ATen.rsqrt(.tensor(self)) }
     /// The square of each element.
     public func squared() throws -> Tensor { try ATen.square(.tensor(self)) }
+    /// The elements times a whole number: whole numbers stay such.
+    public func multiplied(by factor: Int) throws -> Tensor { try ATen.mulScalar(.tensor(self), .int(factor)) }
     /// The magnitude of each element.
     public func magnitude() throws -> Tensor { try ATen.abs(.tensor(self)) }
     /// Each element to a power.

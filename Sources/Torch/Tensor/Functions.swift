@@ -67,4 +67,22 @@ extension Tensor {
             .tensor(self), .tensor(targets), .ints([size(0)]), .ints([targets.count]), .int(blank), .int(2),
             .bool(zeroInfinity))
     }
+
+    /// The CTC loss of each utterance of [frames, utterances, labels] log probabilities.
+    ///
+    /// - Parameters:
+    ///   - frames: How many frames of each utterance count.
+    ///   - targets: Label indices, int64, utterance after utterance.
+    ///   - targetCounts: How many of them each utterance has.
+    ///   - blank: The blank's index.
+    ///   - zeroInfinity: Whether an impossible alignment costs nothing and has no gradient.
+    /// - Returns: [utterances].
+    /// - Throws: `TorchError.operation` when a target is no label.
+    public func ctcLosses(
+        frames: [Int], targets: Tensor, targetCounts: [Int], blank: Int, zeroInfinity: Bool
+    ) throws -> Tensor {
+        try ATen.ctcLoss(
+            .tensor(self), .tensor(targets), .ints(frames), .ints(targetCounts), .int(blank), .int(0),
+            .bool(zeroInfinity))
+    }
 }

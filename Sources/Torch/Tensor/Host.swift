@@ -101,4 +101,18 @@ extension Tensor {
         guard count == 1 else { throw TorchError.shape("a tensor of shape \(shape) is not a single number") }
         return try elements(Double.self)[0]
     }
+
+    /// Single numbers of several tensors of one device, in one transfer; 0 where there is no tensor.
+    ///
+    /// - Throws: `TorchError.shape` when one has not exactly one element.
+    public static func scalars(_ tensors: [Tensor?]) throws -> [Double] {
+        let present = tensors.compactMap { $0 }
+        if let other = present.first(where: { $0.count != 1 }) {
+            throw TorchError.shape("a tensor of shape \(other.shape) is not a single number")
+        }
+        guard !present.isEmpty else { return tensors.map { _ in 0 } }
+        var found = try Tensor.stack(present.map { try $0.detached().to(dtype: .float64).reshaped([]) })
+            .elements(Double.self)[...]
+        return tensors.map { $0 == nil ? 0 : found.removeFirst() }
+    }
 }

@@ -82,7 +82,7 @@ final class FinetuningTask: TrainingTask {
             channelsFirst: recipe.masking.maskChannelBefore,
             freezesEncoder: update <= recipe.ctc.freezeFinetuneUpdates,
             .training(seed: recipe.seed, update: update, microBatch: microBatch))
-        let loss = try sum(model.losses(logits, layout, targets: batch.labels))
+        let loss = try model.losses(logits, layout, targets: batch.labels).sum()
         try loss.backward(scaledBy: lossScale)
         var sums = try statistics(loss, batch, frames: frames, masked: mask.frames.reduce(0) { $0 + $1.count })
         sums.operations = operations(batch, update: update)
@@ -119,10 +119,6 @@ final class FinetuningTask: TrainingTask {
             trainsExtractor: recipe.model.featureGradMult > 0, layerDrop: recipe.model.encoderLayerdrop)
     }
 
-    private func sum(_ losses: [Tensor]) throws -> Tensor {
-        try Tensor.stack(losses.map { try $0.reshaped([]) }).sum()
-    }
-
     private func statistics(_ loss: Tensor, _ batch: MicroBatch, frames: [Int], masked: Int) throws -> Statistics {
         var sums = Statistics()
         sums.sampleSize = batch.lengths.count
@@ -156,7 +152,7 @@ final class FinetuningTask: TrainingTask {
             while let part = try loader.next() {
                 let batch = MicroBatch([part])
                 let (logits, layout) = try model(Tensor(batch.samples).to(device: device), lengths: batch.lengths)
-                let loss = try sum(model.losses(logits, layout, targets: batch.labels))
+                let loss = try model.losses(logits, layout, targets: batch.labels).sum()
                 result.statistics += try statistics(loss, batch, frames: layout.lengths, masked: 0)
                 result.utterances += part.lengths.count
                 let scores = try logits.elements(Float.self)

@@ -107,17 +107,26 @@ final class PretrainingTask: TrainingTask {
         var sums = Statistics()
         sums.samples = batch.samples.count
         sums.frames = frames
-        for loss in losses {
+        // One transfer for all numbers: each would wait for the device.
+        let numbers = try Tensor.scalars(
+            losses.flatMap { loss in
+                [
+                    loss.total, loss.contrastive.loss, loss.diversity, loss.penalty, loss.contrastive.correct,
+                    loss.quantized?.codePerplexity, loss.quantized?.probabilityPerplexity,
+                ]
+            })
+        for (index, loss) in losses.enumerated() {
+            let own = Array(numbers[7 * index..<7 * (index + 1)])
             let size = Double(loss.sampleSize)
             sums.sampleSize += loss.sampleSize
             sums.maskedFrames += loss.sampleSize
-            sums.loss += try loss.total.item()
-            sums.contrastive += try loss.contrastive.loss.item()
-            sums.diversity += try loss.diversity?.item() ?? 0
-            sums.penalty += try loss.penalty.item()
-            sums.correct += loss.contrastive.correct
-            sums.codePerplexity += try (loss.quantized?.codePerplexity.item() ?? 0) * size
-            sums.probPerplexity += try (loss.quantized?.probabilityPerplexity.item() ?? 0) * size
+            sums.loss += own[0]
+            sums.contrastive += own[1]
+            sums.diversity += own[2]
+            sums.penalty += own[3]
+            sums.correct += Int(own[4])
+            sums.codePerplexity += own[5] * size
+            sums.probPerplexity += own[6] * size
         }
         return sums
     }

@@ -71,7 +71,12 @@ final class Hourglass: Module {
         _ body: (Tensor, RaggedLayout) throws -> Tensor
     ) throws -> Tensor {
         let filled = layout.roundedUp(toMultipleOf: factor)
-        let places = try filled == layout ? nil : Tensor(layout.positions(in: filled)).to(device: input.device)
+        let places =
+            try filled == layout
+            ? nil
+            : Tensor.constant("filled rows", [factor] + layout.lengths, on: input.device) {
+                layout.positions(in: filled)
+            }
         var hidden = try places.map { try input.placingRows(at: $0, in: filled.total) } ?? input
         hidden = try downsample(hidden)
         probe?("downsample_layer", hidden)

@@ -177,7 +177,8 @@ public final class FeatureExtractor: Module {
         }
         let features = try profiled(.convolutions) { try hidden.finished() }
         if rows == frames { return features }
-        return try features.takingRows(Tensor(frames.positions(in: rows)).to(device: features.device))
+        let kept = try Tensor.constant("frames of rows", lengths, on: features.device) { frames.positions(in: rows) }
+        return try features.takingRows(kept)
     }
 
     private func align(_ samples: Tensor, _ lengths: [Int], _ rows: RaggedLayout, hop: Int) throws -> Tensor {

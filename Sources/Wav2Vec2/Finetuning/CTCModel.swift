@@ -96,9 +96,9 @@ public final class CTCModel: Module {
     ///   - logits: [frames, labels].
     ///   - layout: Where utterances lie.
     ///   - targets: The labels of each utterance, without blanks.
-    /// - Returns: One loss an utterance, FP64.
+    /// - Returns: [utterances], FP64.
     /// - Throws: `TorchError.operation` if LibTorch refuses, as for a label that the logits lack.
-    public func losses(_ logits: Tensor, _ layout: RaggedLayout, targets: [[Int]]) throws -> [Tensor] {
+    public func losses(_ logits: Tensor, _ layout: RaggedLayout, targets: [[Int]]) throws -> Tensor {
         try profiled(.ctc) {
             try ctcLosses(logits, layout, targets: targets, zeroInfinity: options.zeroInfinity)
         }
@@ -106,13 +106,36 @@ public final class CTCModel: Module {
 }
 
 /// The CTC loss of each utterance, in FP64; see ``CTCModel/losses(_:_:targets:)``.
+///
+/// On a GPU all utterances are one call: their rows, a few labels wide, are laid out side by side for it.
 func ctcLosses(
     _ logits: Tensor, _ layout: RaggedLayout, targets: [[Int]], zeroInfinity: Bool
-) throws -> [Tensor] {
-    try logits.split(layout.lengths).enumerated().map { utterance, part in
-        try part.to(dtype: .float64).logSoftmax(-1).unsqueezed(1)
-            .ctcLoss(
-                targets: Tensor(targets[utterance], shape: [1, targets[utterance].count]).to(device: logits.device),
-                blank: 0, zeroInfinity: zeroInfinity)
+) throws -> Tensor {
+    guard logits.device == .cpu else {
+        return try batchedCTCLosses(logits, layout, targets: targets, zeroInfinity: zeroInfinity)
     }
+    return try .stack(
+        logits.split(layout.lengths).enumerated().map { utterance, part in
+            try part.to(dtype: .float64).logSoftmax(-1).unsqueezed(1)
+                .ctcLoss(
+                    targets: Tensor(targets[utterance], shape: [1, targets[utterance].count]), blank: 0,
+                    zeroInfinity: zeroInfinity
+                ).reshaped([])
+        })
+}
+
+/// The CTC losses [utterances], in FP64, by one call.
+func batchedCTCLosses(
+    _ logits: Tensor, _ layout: RaggedLayout, targets: [[Int]], zeroInfinity: Bool
+) throws -> Tensor {
+    let (longest, labels) = (layout.lengths.max() ?? 0, logits.size(-1))
+    let places = try Tensor.constant("frames side by side", layout.lengths, on: logits.device) {
+        layout.lengths.enumerated().flatMap { utterance, length in (0..<length).map { $0 * layout.count + utterance } }
+    }
+    let rows = try logits.to(dtype: .float64).logSoftmax(-1)
+        .placingRows(at: places, in: longest * layout.count)
+    return try rows.viewed(longest, layout.count, labels)
+        .ctcLosses(
+            frames: layout.lengths, targets: Tensor(targets.flatMap { $0 }).to(device: logits.device),
+            targetCounts: targets.map(\.count), blank: 0, zeroInfinity: zeroInfinity)
 }

@@ -4,8 +4,8 @@ import Torch
 public struct ContrastiveLoss {
     /// The loss.
     public let loss: Tensor
-    /// For how many frames the true vector was the most similar one.
-    public let correct: Int
+    /// For how many frames the true vector was the most similar one: int64, a single number.
+    public let correct: Tensor
     /// The scaled similarities, [frames, 1 + negatives], the true vector first; −∞ where a negative is the true vector.
     public let logits: Tensor
 }
@@ -54,22 +54,10 @@ func contrastiveLogits(
         return try picked.filled(where: same, with: negativeInfinity)
     }
 
-    var rows: [Tensor] = []
-    for utterance in 0..<masked.count where !masked[utterance].isEmpty {
-        let own = try Tensor(masked[utterance]).to(device: device)
-        let similarity = try directions.rows(frames.rows(utterance))
-            .matmul(targets.rows(pool.rows(utterance)).transposed())
-        let local = try identities?.rows(pool.rows(utterance))
-        var columns = [try similarity.gathered(1, own.unsqueezed(1))]
-        let count = negatives.sameUtterance[utterance].count / masked[utterance].count
-        if count > 0 {
-            let indices = try Tensor(negatives.sameUtterance[utterance], shape: [masked[utterance].count, count])
-                .to(device: device)
-            columns.append(try pick(similarity, indices, own: own, local))
-        }
-        rows.append(try .concatenate(columns, 1))
-    }
-    var logits = try Tensor.concatenate(rows)
+    let similarities = SameUtteranceLogits(
+        directions: directions, targets: targets, identities: identities, masked: masked,
+        candidateCounts: candidateCounts, negatives: negatives.sameUtterance)
+    var logits = try similarities()
 
     if !negatives.anywhere.isEmpty {
         let own = masked.enumerated().flatMap { utterance, positions in positions.map { $0 + pool.offsets[utterance] } }
@@ -111,7 +99,7 @@ func contrastiveLoss(_ logits: Tensor, infonce: Bool) throws -> ContrastiveLoss 
         // A row whose smallest logit is the true one as well has nothing to choose from, and does not count.
         let largest = try logits.argmax(-1).equals(0)
         let smallest = try (-logits).argmax(-1).equals(0)
-        return Int(try largest.and(smallest.not()).sum().item())
+        return try largest.and(smallest.not()).sum()
     }
     return ContrastiveLoss(loss: loss, correct: correct, logits: logits)
 }

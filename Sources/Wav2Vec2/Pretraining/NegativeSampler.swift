@@ -1,4 +1,6 @@
+import Dispatch
 import Randomness
+import Synchronization
 
 /// Distractors for each masked frame of a sub-batch, as positions among its candidates.
 public struct Negatives: Sendable {
@@ -34,23 +36,29 @@ public struct Negatives: Sendable {
         stream: RandomStream
     ) -> Negatives {
         var stream = stream
-        func others(_ own: Int, _ high: Int, _ count: Int, _ stream: inout RandomStream) -> [Int] {
-            guard high > 1 else { return [Int](repeating: own, count: count) }
-            return (0..<count).map { _ in
-                let drawn = stream.integer(below: high - 1)
-                return drawn >= own ? drawn + 1 : drawn
+        // Most of the numbers by far: a stream for each utterance, so that they are drawn at the same time.
+        let seeds = masked.map { _ in stream.next() }
+        let drawn = Mutex([[Int]](repeating: [], count: masked.count))
+        DispatchQueue.concurrentPerform(iterations: masked.count) { utterance in
+            var stream = RandomStream(seed: seeds[utterance], purpose: .negatives)
+            var own: [Int] = []
+            own.reserveCapacity(masked[utterance].count * objective.numNegatives)
+            for position in masked[utterance] {
+                append(
+                    objective.numNegatives, otherThan: position, below: candidates[utterance], &stream, to: &own)
             }
+            drawn.withLock { $0[utterance] = own }
         }
-        let same = zip(masked, candidates).map { positions, high in
-            positions.flatMap { others($0, high, objective.numNegatives, &stream) }
-        }
+        let same = drawn.withLock { $0 }
         var anywhere: [Int] = []
         if objective.crossSampleNegatives > 0 {
             let total = candidates.reduce(0, +)
             var offset = 0
             for (positions, count) in zip(masked, candidates) {
                 for position in positions {
-                    anywhere += others(offset + position, total, objective.crossSampleNegatives, &stream)
+                    append(
+                        objective.crossSampleNegatives, otherThan: offset + position, below: total, &stream,
+                        to: &anywhere)
                 }
                 offset += count
             }
@@ -63,5 +71,19 @@ public struct Negatives: Sendable {
             }
         }
         return Negatives(sameUtterance: same, anywhere: anywhere, codes: codes)
+    }
+}
+
+/// Adds numbers below `high` that are not `own`, which is added where there is no other.
+private func append(
+    _ count: Int, otherThan own: Int, below high: Int, _ stream: inout RandomStream, to all: inout [Int]
+) {
+    for _ in 0..<count {
+        guard high > 1 else {
+            all.append(own)
+            continue
+        }
+        let drawn = stream.integer(below: high - 1)
+        all.append(drawn >= own ? drawn + 1 : drawn)
     }
 }

@@ -231,8 +231,7 @@ public final class PretrainingModel: Module {
     private func codeIdentities(_ codes: Tensor, _ quantizer: GumbelVectorQuantizer) throws -> Tensor {
         var identity = try codes.selected(-1, 0)
         for group in 1..<max(1, quantizer.groups) {
-            let shift = try Tensor([Int64(quantizer.entriesPerGroup)], shape: []).to(device: codes.device)
-            identity = try identity * shift + codes.selected(-1, group)
+            identity = try identity.multiplied(by: quantizer.entriesPerGroup) + codes.selected(-1, group)
         }
         return identity
     }

@@ -18,7 +18,7 @@ final class BenchmarkAudio {
     }
 
     private let source: Source
-    private let device: Device
+    let device: Device
 
     /// Noise.
     ///

@@ -195,7 +195,7 @@ extension BenchmarkShapeOptions {
         }
         let waiting = waited() - waitedBefore
         // Measured before and after: a machine that others use too is not always equally fast.
-        peak = max(peak, try compute.device.matrixProductSpeed())
+        peak = max(peak, try compute.device.matrixProductSpeed(dtype: dtype))
         let report = try BenchmarkReport(
             task, self, precision: precision, times: times, counts: counts, peak: peak, waiting: waiting,
             profile: try profile.report(of: profiles, task))

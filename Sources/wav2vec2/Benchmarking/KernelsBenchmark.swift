@@ -11,10 +11,12 @@ struct KernelsBenchmarkCommand: ParsableCommand {
         discussion: """
             Products are set against a large matrix product of the same run, elementwise kernels against copying memory. \
             Operations and bytes are those that the definition needs: what an implementation computes or reads twice \
-            does not count.
+            does not count. With --verify nothing is timed: each kernel's results and gradients are compared with those of \
+            FP32 on the CPU from the same numbers, which is what a new GPU or driver should be tried with.
 
-            Example:
+            Examples:
               wav2vec2 benchmark kernels --utterances 8x15 --threads 1
+              wav2vec2 benchmark kernels --device cuda --precision bf16 --verify
             """)
 
     @Option(help: "The batch: 4x10 is four utterances of 10 s; 15,13,11.5 is one of each length.")
@@ -23,7 +25,12 @@ struct KernelsBenchmarkCommand: ParsableCommand {
     @Option(help: "How often each kernel is timed.")
     var repetitions = 5
 
+    @OptionGroup var precision: PrecisionOptions
+
     @OptionGroup var compute: ComputeOptions
+
+    @Flag(help: "Compare results with the CPU's in place of timing.")
+    var verify = false
 
     @Flag(help: "Print one JSON object.")
     var json = false
@@ -32,21 +39,42 @@ struct KernelsBenchmarkCommand: ParsableCommand {
         guard repetitions >= 1 else {
             throw ValidationError("--repetitions is \(repetitions); it must be at least 1.")
         }
+        guard precision.precision != .int8 else {
+            throw ValidationError("--precision int8 is for inference; a model cannot be trained in it.")
+        }
+    }
+
+    /// The kernels of the BASE model.
+    private func kernels(_ mode: ModelPrecision.Mode, isReproducible: Bool = false, _ device: Device) throws
+        -> [StageKernel]
+    {
+        try StageKernel.all(
+            ModelConfiguration(), samples: utterances.samples, initializer: .random(seed: 1),
+            precision: ModelPrecision(mode), isReproducible: isReproducible, device: device)
     }
 
     func run() throws {
         try compute.apply()
         LibTorch.reuseHostMemory()
-        let device = compute.device
-        let peaks = (try device.matrixProductSpeed(), try device.copySpeed())
-        let kernels = try StageKernel.all(
-            ModelConfiguration(), samples: utterances.samples, initializer: .random(seed: 1), device: device)
+        let (device, mode) = (compute.device, precision.precision)
+        if verify {
+            let report = try KernelComparison(
+                kernels(mode, isReproducible: true, device), with: kernels(.fp32, isReproducible: true, .cpu),
+                mode, shape: utterances.text, device: device)
+            Console.output(json ? try jsonLine(report) : report.text)
+            return try report.requireAgreement()
+        }
+        // On a CPU products in half precision are a makeshift: no peak to measure by.
+        let peaks = (
+            try device.matrixProductSpeed(dtype: device == .cpu ? .float32 : mode.dtype), try device.copySpeed()
+        )
+        let kernels = try kernels(mode, device)
         let rows = try kernels.map { kernel in
             Console.progress("benchmark: \(kernel.name)")
             return try KernelReport.Row(kernel, repetitions: repetitions, device: device, peaks: peaks)
         }
         let report = KernelReport(
-            shape: utterances.text, device: device.description, repetitions: repetitions,
+            shape: utterances.text, device: device.description, precision: mode.rawValue, repetitions: repetitions,
             peakOperationsPerS: peaks.0, peakBytesPerS: peaks.1, kernels: rows)
         Console.output(json ? try jsonLine(report) : report.text)
     }
@@ -113,7 +141,7 @@ private struct KernelReport: Encodable {
     var task = "kernels"
     var shape: String
     var device: String
-    var precision = "fp32"
+    var precision: String
     var threads = LibTorch.threads
     var repetitions: Int
     var peakOperationsPerS: Double
@@ -121,11 +149,12 @@ private struct KernelReport: Encodable {
     var kernels: [Row]
 
     init(
-        shape: String, device: String, repetitions: Int, peakOperationsPerS: Double, peakBytesPerS: Double,
-        kernels: [Row]
+        shape: String, device: String, precision: String, repetitions: Int, peakOperationsPerS: Double,
+        peakBytesPerS: Double, kernels: [Row]
     ) {
         self.shape = shape
         self.device = device
+        self.precision = precision
         self.repetitions = repetitions
         self.peakOperationsPerS = peakOperationsPerS
         self.peakBytesPerS = peakBytesPerS

@@ -42,6 +42,7 @@ struct LatencyOptions: ParsableArguments {
         guard manifest.count > 0 else { throw CorpusError.nothingLeft(reason: "\(manifest.name) is empty") }
         let loader = LatencyLoader(
             manifest: manifest, normalizes: normalizes, shortest: model.model.featureExtractor.layers.receptiveField)
+        let inference = CTCInference(model, on: device)
         let rows = try batchSizes.values.map { size in
             // The last recordings make no whole batch, unless there are too few for one.
             let whole = max(1, manifest.count / size)
@@ -52,8 +53,7 @@ struct LatencyOptions: ParsableArguments {
                 let (began, batch) = (ContinuousClock.now, try loader.load(first..<min(first + size, manifest.count)))
                 let loaded = ContinuousClock.now
                 _ = try withoutGradient {
-                    try model(Tensor(batch.samples).to(device: device), lengths: batch.lengths).logits
-                        .logSoftmax(-1, dtype: .float32).argmax(-1).elements(Int64.self)
+                    try inference(Tensor(batch.samples), lengths: batch.lengths).scores.argmax(-1).elements(Int64.self)
                 }
                 guard number >= 0 else { continue }
                 Console.progress("benchmark: batch \(number + 1) of \(timed) with \(size) recordings")

@@ -1,0 +1,67 @@
+import Synchronization
+
+/// Whole numbers that follow from shapes, such as where rows go, as devices have them.
+///
+/// Shapes repeat, in services and benchmarks above all, and every upload takes as long as a small kernel.
+private final class DeviceConstants: Sendable {
+    private struct Key: Hashable {
+        let purpose: String
+        let shape: [Int]
+        let dtype: DType
+        let device: Device
+    }
+
+    private struct Entry {
+        let tensor: Tensor
+        var lastUse: Int
+    }
+
+    /// Elements that are kept at most: 32 MB.
+    private static let capacity = 4 << 20
+    static let shared = DeviceConstants()
+
+    private let state = Mutex<(entries: [Key: Entry], elements: Int, uses: Int)>(([:], 0, 0))
+
+    func tensor(
+        _ purpose: String, _ shape: [Int], _ dtype: DType, on device: Device, make: () throws -> [Int]
+    ) throws -> Tensor {
+        let key = Key(purpose: purpose, shape: shape, dtype: dtype, device: device)
+        return try state.withLock { state in
+            state.uses += 1
+            if var entry = state.entries[key] {
+                entry.lastUse = state.uses
+                state.entries[key] = entry
+                return entry.tensor
+            }
+            let made = try Tensor(make()).to(dtype: dtype).to(device: device)
+            state.entries[key] = Entry(tensor: made, lastUse: state.uses)
+            state.elements += made.count
+            while state.elements > Self.capacity, state.entries.count > 1,
+                let oldest = state.entries.min(by: { $0.value.lastUse < $1.value.lastUse })
+            {
+                state.entries[oldest.key] = nil
+                state.elements -= oldest.value.tensor.count
+            }
+            return made
+        }
+    }
+}
+
+extension Tensor {
+    /// Whole numbers that a shape decides, [count]: on a device the same tensor as before, where they were wanted
+    /// lately. Nobody may write to it.
+    ///
+    /// - Parameters:
+    ///   - purpose: What the numbers are; with `shape` it decides them.
+    ///   - shape: The sizes that decide them.
+    ///   - dtype: Their type.
+    ///   - device: Where they are wanted.
+    ///   - make: Computes them.
+    /// - Throws: What `make` throws; `TorchError.operation` if memory runs out.
+    public static func constant(
+        _ purpose: String, _ shape: [Int], as dtype: DType = .int64, on device: Device, make: () throws -> [Int]
+    ) throws -> Tensor {
+        guard device != .cpu else { return try Tensor(make()).to(dtype: dtype) }
+        return try DeviceConstants.shared.tensor(purpose, shape, dtype, on: device, make: make)
+    }
+}
