@@ -203,9 +203,12 @@ private struct KernelMaker {
             kernels.append(
                 product(
                     Stage.quantizer.name, 2 * Double(total) * Double(configuration.extractorChannels) * entries,
-                    // The choice itself has a gradient where noise made it.
                     isReproducible ? [] : leaves(quantizer, features)
-                ) { try quantizer(features, temperature: 2, noise: noise).vectors })
+                ) {
+                    let chosen = try quantizer(features, temperature: 2, noise: noise)
+                    // Which entry is chosen may hang on a rounding; how evenly they are chosen does not.
+                    return isReproducible ? chosen.probabilityPerplexity : chosen.vectors
+                })
         }
         kernels.append(
             product(

@@ -64,11 +64,12 @@ private struct DoctorReport: Encodable {
 
     init() {
         var problems: [Problem] = []
+        // First: LibTorch, asked about itself, would look for its CUDA half before that has been loaded.
+        (gpus, gpuNote) = Self.findGPUs()
         let configuration = LibTorch.configuration
         mkl = configuration.contains("Math Kernel Library") || configuration.contains("USE_MKL=ON")
         onednn = configuration.contains("MKL-DNN") || configuration.contains("USE_MKLDNN=1")
         availableMemoryMb = Nullable(availableMemory().map { Int($0 >> 20) })
-        (gpus, gpuNote) = Self.findGPUs()
         codecs = Self.tryCodecs()
         ffmpeg = Nullable(AudioFile.externalDecoder?.path)
         if let fault = Self.computationFault() {

@@ -130,6 +130,7 @@ const std::map<std::string, Kernel> &kernels() {
         NAMED_OF_EACH_FORMAT(gelu_dropout_backward),
         NAMED_OF_EACH_FORMAT(residual_norm),
         NAMED_OF_EACH_FORMAT(residual_norm_backward),
+        NAMED_OF_EACH_FORMAT(residual_norm_backward_wide),
         NAMED_OF_EACH_FORMAT(column_sums),
         NAMED(window_moments),
         NAMED_OF_EACH_FORMAT(fold_normalization),

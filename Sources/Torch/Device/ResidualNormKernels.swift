@@ -32,11 +32,11 @@ extension Tensor {
         let own = try emptyLike()
         // Without dropout both inputs have the same gradient.
         let other = try mask.bound > 0 ? emptyLike() : own
-        // About two blocks for each multiprocessor of a large GPU; a function of the shape alone, as the sums' order is.
-        let blocks = min((rows + Self.normWarps - 1) / Self.normWarps, 264)
+        // About four blocks for each multiprocessor of a large GPU; a function of the shape alone, as the sums' order is.
+        let blocks = min((rows + Self.normWarps - 1) / Self.normWarps, 528)
         let sums = try Tensor.empty([blocks, 2 * columns], device: device)
         try DeviceKernels.launch(
-            "residual_norm_backward", of: dtype, on: device,
+            columns > 768 ? "residual_norm_backward_wide" : "residual_norm_backward", of: dtype, on: device,
             KernelShape(grid: (blocks, 1), threads: 32 * Self.normWarps), .tensor(self), .tensor(branch),
             .tensor(weight), .tensor(statistics.selected(0, 0)), .tensor(statistics.selected(0, 1)),
             .tensor(gradient), .tensor(own), .tensor(other), .tensor(sums), .int64(rows), .int32(columns),

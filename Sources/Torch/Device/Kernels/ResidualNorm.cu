@@ -1,15 +1,17 @@
 // LayerNorm of a residual plus the dropout of a branch: the end of each half of a post-norm transformer layer. A warp
 // has a row, whose elements stay in its registers; statistics are FP32.
 
-/// Elements that a lane reads at once, and how often it does: rows of up to 32 · 4 · 8 = 1024 elements.
+/// Elements that a lane reads at once, and how often it does at most: rows of up to 32 · 4 · 8 = 1024 elements.
 constexpr int LANE_WIDTH = 4, LANE_STEPS = 8, NORM_WARPS = 4;
+/// The steps of BASE's rows of 768 elements, for which fewer registers do.
+constexpr int NARROW_STEPS = 6;
 
 /// Calls `body(step, column)` for the columns of this lane.
-template <class Body>
+template <int STEPS, class Body>
 __device__ inline void for_each_step(int columns, Body body) {
     const int lane = threadIdx.x % 32;
 #pragma unroll
-    for (int step = 0; step < LANE_STEPS; step++) {
+    for (int step = 0; step < STEPS; step++) {
         const int column = (step * 32 + lane) * LANE_WIDTH;
         if (column < columns) body(step, column);
     }
@@ -36,7 +38,7 @@ __device__ inline void residual_norm(
     row_factors factors(seed, bound, scale, row * columns);
     float x[LANE_STEPS][LANE_WIDTH];
     float total = 0;
-    for_each_step(columns, [&](int step, int column) {
+    for_each_step<LANE_STEPS>(columns, [&](int step, int column) {
         float b[LANE_WIDTH];
         read(residual + row * columns + column, x[step]);
         read(branch + row * columns + column, b);
@@ -48,12 +50,12 @@ __device__ inline void residual_norm(
     });
     const float mean = warp_sum(total) / columns;
     float squares = 0;
-    for_each_step(columns, [&](int step, int) {
+    for_each_step<LANE_STEPS>(columns, [&](int step, int) {
 #pragma unroll
         for (int i = 0; i < LANE_WIDTH; i++) squares += (x[step][i] - mean) * (x[step][i] - mean);
     });
     const float inverse = 1.0f / sqrtf(warp_sum(squares) / columns + epsilon);
-    for_each_step(columns, [&](int step, int column) {
+    for_each_step<LANE_STEPS>(columns, [&](int step, int column) {
         float w[LANE_WIDTH], b[LANE_WIDTH];
         read(weight + column, w);
         read(bias + column, b);
@@ -68,20 +70,20 @@ __device__ inline void residual_norm(
 }
 
 /// Gradients of both inputs, and for each block the sums [2, columns] of what weight and bias get.
-template <class T>
-__device__ inline void residual_norm_backward(
+template <int STEPS, class T>
+__device__ inline void residual_norm_gradients(
     const T *residual, const T *branch, const T *weight, const float *means, const float *inverses, const T *gradient,
     T *residual_gradient, T *branch_gradient, float *sums, int64 rows, int columns, uint64 seed, uint32 bound,
     float scale) {
-    float weight_sums[LANE_STEPS][LANE_WIDTH] = {}, bias_sums[LANE_STEPS][LANE_WIDTH] = {};
+    float weight_sums[STEPS][LANE_WIDTH] = {}, bias_sums[STEPS][LANE_WIDTH] = {};
     const int warp = threadIdx.x / 32;
     for (int64 row = (int64)blockIdx.x * NORM_WARPS + warp; row < rows; row += (int64)gridDim.x * NORM_WARPS) {
         row_factors factors(seed, bound, scale, row * columns);
         const float mean = means[row], inverse = inverses[row];
         // Normalised elements, and gradients times weights.
-        float x[LANE_STEPS][LANE_WIDTH], g[LANE_STEPS][LANE_WIDTH];
+        float x[STEPS][LANE_WIDTH], g[STEPS][LANE_WIDTH];
         float direct = 0, projected = 0;
-        for_each_step(columns, [&](int step, int column) {
+        for_each_step<STEPS>(columns, [&](int step, int column) {
             float b[LANE_WIDTH], w[LANE_WIDTH];
             read(residual + row * columns + column, x[step]);
             read(branch + row * columns + column, b);
@@ -99,7 +101,7 @@ __device__ inline void residual_norm_backward(
         });
         direct = warp_sum(direct) / columns;
         projected = warp_sum(projected) / columns;
-        for_each_step(columns, [&](int step, int column) {
+        for_each_step<STEPS>(columns, [&](int step, int column) {
 #pragma unroll
             for (int i = 0; i < LANE_WIDTH; i++) g[step][i] = inverse * (g[step][i] - direct - x[step][i] * projected);
             write(residual_gradient + row * columns + column, g[step]);
@@ -110,10 +112,10 @@ __device__ inline void residual_norm_backward(
         });
     }
     // The warps of a block add theirs up, one after the other: the order is always the same.
-    __shared__ float shared[2][32 * LANE_WIDTH * LANE_STEPS];
+    __shared__ float shared[2][32 * LANE_WIDTH * STEPS];
     for (int turn = 0; turn < NORM_WARPS; turn++) {
         if (turn == warp) {
-            for_each_step(columns, [&](int step, int column) {
+            for_each_step<STEPS>(columns, [&](int step, int column) {
 #pragma unroll
                 for (int i = 0; i < LANE_WIDTH; i++) {
                     shared[0][column + i] = (turn == 0 ? 0.0f : shared[0][column + i]) + weight_sums[step][i];
@@ -125,6 +127,27 @@ __device__ inline void residual_norm_backward(
     }
     for (int i = threadIdx.x; i < 2 * columns; i += blockDim.x)
         sums[(int64)blockIdx.x * 2 * columns + i] = shared[i / columns][i % columns];
+}
+
+template <class T>
+__device__ inline void residual_norm_backward(
+    const T *residual, const T *branch, const T *weight, const float *means, const float *inverses, const T *gradient,
+    T *residual_gradient, T *branch_gradient, float *sums, int64 rows, int columns, uint64 seed, uint32 bound,
+    float scale) {
+    residual_norm_gradients<NARROW_STEPS>(
+        residual, branch, weight, means, inverses, gradient, residual_gradient, branch_gradient, sums, rows, columns,
+        seed, bound, scale);
+}
+
+/// The same for rows of more than 768 elements.
+template <class T>
+__device__ inline void residual_norm_backward_wide(
+    const T *residual, const T *branch, const T *weight, const float *means, const float *inverses, const T *gradient,
+    T *residual_gradient, T *branch_gradient, float *sums, int64 rows, int columns, uint64 seed, uint32 bound,
+    float scale) {
+    residual_norm_gradients<LANE_STEPS>(
+        residual, branch, weight, means, inverses, gradient, residual_gradient, branch_gradient, sums, rows, columns,
+        seed, bound, scale);
 }
 
 /// The sums of the columns of [rows, columns], FP32, for 32 columns a block of 32 × 8 threads.
@@ -159,6 +182,10 @@ KERNEL_OF_EACH_FORMAT(
      uint32 bound, float scale)
 KERNEL_OF_EACH_FORMAT(
     residual_norm_backward, 32 * NORM_WARPS, PARAMETERS,
+    (residual, branch, weight, means, inverses, gradient, residual_gradient, branch_gradient, sums, rows, columns, seed,
+     bound, scale))
+KERNEL_OF_EACH_FORMAT(
+    residual_norm_backward_wide, 32 * NORM_WARPS, PARAMETERS,
     (residual, branch, weight, means, inverses, gradient, residual_gradient, branch_gradient, sums, rows, columns, seed,
      bound, scale))
 #undef PARAMETERS
