@@ -75,7 +75,7 @@ float __expf(float x) { return std::exp(x); }
 
 #define __device__
 #define __global__
-#define __launch_bounds__(threads)
+#define __launch_bounds__(...)
 #define __shared__ static
 #define DYNAMIC_SHARED_MEMORY(TYPE, NAME) TYPE *NAME = reinterpret_cast<TYPE *>(sharedMemory.data())
 

@@ -37,7 +37,7 @@ import Testing
             precondition(measured.count > 30 && early > 0 && transcription.text.count > 5000)
             precondition(transcription.words.isEmpty && transcription.characters.isEmpty)
             // Log-probabilities of the time between are 320 kB, characters with times 500 kB.
-            precondition(late - early < 100_000, "\(late - early) bytes more")
+            precondition(late - early < 200_000, "\(late - early) bytes more")
         }
     }
 

@@ -80,10 +80,27 @@ final class TrainingData {
     /// - Parameter number: Its number in the update, as ``beginUpdate()`` gave it.
     /// - Returns: The micro-batch.
     /// - Throws: What decoding threw.
-    func next(_ number: Int) throws -> MicroBatch {
+    func next(_ number: Int) throws -> MicroBatch { try take(number, of: lastUpdate) }
+
+    /// This process's first micro-batch of the update that will begin next, by its number in it; `nil` at the end of an
+    /// epoch.
+    var firstMicroBatchOfNextUpdate: Int? { ownMicroBatches(of: microBatches(from: position)).first }
+
+    /// Takes that micro-batch before its update begins: ``next(_:)`` will give those after it. The place in the data, as a
+    /// checkpoint has it, stays where it is.
+    ///
+    /// - Parameter number: ``firstMicroBatchOfNextUpdate``.
+    /// - Returns: The micro-batch.
+    /// - Throws: What decoding threw.
+    func takeFromNextUpdate(_ number: Int) throws -> MicroBatch {
+        try take(number, of: position..<(microBatches(from: position).last?.upperBound ?? position))
+    }
+
+    /// A micro-batch of the update with these sub-batches.
+    private func take(_ number: Int, of update: Range<Int>) throws -> MicroBatch {
         guard let loader else { throw TrainingError.usage("a micro-batch was asked for before an update began") }
         let first = number * recipe.batching.numConcatBatches
-        let count = min(recipe.batching.numConcatBatches, lastUpdate.count - first)
+        let count = min(recipe.batching.numConcatBatches, update.count - first)
         let parts = try (0..<count).compactMap { _ in try loader.next() }
         return MicroBatch(parts)
     }

@@ -70,23 +70,33 @@ final class FinetuningTask: TrainingTask {
         return Set(frozen).union(dropped.map { "w2v_encoder.w2v_model." + $0 })
     }
 
-    func accumulate(_ batch: MicroBatch, update: Int, microBatch: Int, lossScale: Double) throws -> Statistics {
+    func prepare(_ batch: MicroBatch, update: Int, microBatch: Int) throws -> PreparedBatch {
         let frames = batch.lengths.map { recipe.model.convFeatureLayers.frames(samples: $0) }
         let first = microBatch * recipe.batching.numConcatBatches
         let mask = try Mask.joined(
             batch.subBatches.enumerated().map { index, utterances in
                 try drawMask(Array(frames[utterances]), update: update, subBatch: first + index)
             })
+        return PreparedBatch(
+            batch: batch, update: update, microBatch: microBatch, samples: try Tensor(batch.samples).to(device: device),
+            frames: frames, mask: mask)
+    }
+
+    func accumulate(_ prepared: PreparedBatch, lossScale: Double) throws -> () throws -> Statistics {
+        let (batch, update) = (prepared.batch, prepared.update)
         let (logits, layout) = try model(
-            Tensor(batch.samples).to(device: device), lengths: batch.lengths, mask: mask,
+            prepared.samples, lengths: batch.lengths, mask: prepared.mask,
             channelsFirst: recipe.masking.maskChannelBefore,
             freezesEncoder: update <= recipe.ctc.freezeFinetuneUpdates,
-            .training(seed: recipe.seed, update: update, microBatch: microBatch))
+            .training(seed: recipe.seed, update: update, microBatch: prepared.microBatch))
         let loss = try model.losses(logits, layout, targets: batch.labels).sum()
         try loss.backward(scaledBy: lossScale)
-        var sums = try statistics(loss, batch, frames: frames, masked: mask.frames.reduce(0) { $0 + $1.count })
-        sums.operations = operations(batch, update: update)
-        return sums
+        let masked = prepared.mask?.frames.reduce(0) { $0 + $1.count } ?? 0
+        return { [self] in
+            var sums = try statistics(loss, batch, frames: prepared.frames, masked: masked)
+            sums.operations = operations(batch, update: update)
+            return sums
+        }
     }
 
     /// Masks a sub-batch; an utterance too short for a span beside an unmasked frame is learned from as it is.

@@ -43,16 +43,25 @@ final class PretrainingTask: TrainingTask {
         model.model.droppedParameters(.training(seed: recipe.seed, update: update))
     }
 
-    func accumulate(_ batch: MicroBatch, update: Int, microBatch: Int, lossScale: Double) throws -> Statistics {
-        let first = microBatch * recipe.batching.numConcatBatches
-        let pass = ForwardPass.training(seed: recipe.seed, update: update, microBatch: microBatch)
-        let (losses, frames) = try losses(batch, update: update, firstSubBatch: first, trains: true, pass)
+    func prepare(_ batch: MicroBatch, update: Int, microBatch: Int) throws -> PreparedBatch {
+        try prepare(
+            batch, update: update, microBatch: microBatch,
+            firstSubBatch: microBatch * recipe.batching.numConcatBatches, trains: true)
+    }
+
+    func accumulate(_ prepared: PreparedBatch, lossScale: Double) throws -> () throws -> Statistics {
+        let (batch, frames) = (prepared.batch, prepared.frames.reduce(0, +))
+        let pass = ForwardPass.training(
+            seed: recipe.seed, update: prepared.update, microBatch: prepared.microBatch)
+        let losses = try losses(prepared, pass)
         var total = losses[0].total
         for loss in losses.dropFirst() { total = try total + loss.total }
         try total.backward(scaledBy: lossScale)
-        var sums = try statistics(losses, batch, frames: frames)
-        sums.operations = operations(batch, masked: sums.maskedFrames, of: frames)
-        return sums
+        return { [self] in
+            var sums = try statistics(losses, batch, frames: frames)
+            sums.operations = operations(batch, masked: sums.maskedFrames, of: frames)
+            return sums
+        }
     }
 
     /// Operations of a micro-batch, its masked frames spread evenly over it.
@@ -63,20 +72,24 @@ final class PretrainingTask: TrainingTask {
             trainsExtractor: recipe.model.featureGradMult > 0, layerDrop: recipe.model.encoderLayerdrop)
     }
 
-    private func losses(
-        _ batch: MicroBatch, update: Int, firstSubBatch: Int, trains: Bool, _ pass: ForwardPass
-    ) throws -> (losses: [PretrainingLosses], frames: Int) {
-        let lengths = batch.lengths.map { recipe.model.convFeatureLayers.frames(samples: $0) }
+    private func prepare(
+        _ batch: MicroBatch, update: Int, microBatch: Int, firstSubBatch: Int, trains: Bool
+    ) throws -> PreparedBatch {
+        let frames = batch.lengths.map { recipe.model.convFeatureLayers.frames(samples: $0) }
         let plans = try batch.subBatches.enumerated().map { index, utterances in
             try plan(
-                utterances, frames: Array(lengths[utterances]), update: update, subBatch: firstSubBatch + index,
+                utterances, frames: Array(frames[utterances]), update: update, subBatch: firstSubBatch + index,
                 trains: trains)
         }
-        let samples = try Tensor(batch.samples).to(device: device)
-        let losses = try model(
-            samples, lengths: batch.lengths, plans: plans,
-            temperature: temperature.temperature(update: max(1, update)), pass)
-        return (losses, lengths.reduce(0, +))
+        return PreparedBatch(
+            batch: batch, update: update, microBatch: microBatch, samples: try Tensor(batch.samples).to(device: device),
+            frames: frames, plans: plans)
+    }
+
+    private func losses(_ prepared: PreparedBatch, _ pass: ForwardPass) throws -> [PretrainingLosses] {
+        try model(
+            prepared.samples, lengths: prepared.batch.lengths, plans: prepared.plans,
+            temperature: temperature.temperature(update: max(1, prepared.update)), pass)
     }
 
     /// The random choices of a sub-batch: a function of seed, update and the sub-batch's number alone.
@@ -149,9 +162,10 @@ final class PretrainingTask: TrainingTask {
             while let part = try loader.next() {
                 let batch = MicroBatch([part])
                 // Training counts updates from 1: number 0 is validation's, always the same.
-                let (losses, frames) = try losses(
-                    batch, update: 0, firstSubBatch: part.position, trains: false, .inference)
-                result.statistics += try statistics(losses, batch, frames: frames)
+                let prepared = try prepare(
+                    batch, update: 0, microBatch: 0, firstSubBatch: part.position, trains: false)
+                let losses = try losses(prepared, .inference)
+                result.statistics += try statistics(losses, batch, frames: prepared.frames.reduce(0, +))
                 result.utterances += part.lengths.count
                 for quantized in losses.compactMap(\.quantized) { try result.count(quantized) }
             }

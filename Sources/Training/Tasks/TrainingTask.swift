@@ -17,16 +17,25 @@ protocol TrainingTask: AnyObject {
     /// What validation's best checkpoint is the lowest in: `wer` or `loss`.
     var metric: String { get }
 
-    /// Adds a micro-batch's gradients, and returns its sums.
+    /// Brings a micro-batch to the device, and makes its random choices: what can be done while the device is busy with
+    /// another.
     ///
     /// - Parameters:
     ///   - batch: The utterances.
     ///   - update: The update's number, from 1.
     ///   - microBatch: The micro-batch's number in the update.
+    /// - Returns: The micro-batch, ready for the model.
+    /// - Throws: `ConfigurationError` for masks that utterances are too short for.
+    func prepare(_ batch: MicroBatch, update: Int, microBatch: Int) throws -> PreparedBatch
+
+    /// Adds a micro-batch's gradients.
+    ///
+    /// - Parameters:
+    ///   - prepared: The micro-batch.
     ///   - lossScale: What the loss is multiplied by before the backward pass.
-    /// - Returns: The sums.
+    /// - Returns: Gives the sums, for which it waits until the device is done.
     /// - Throws: What the model throws.
-    func accumulate(_ batch: MicroBatch, update: Int, microBatch: Int, lossScale: Double) throws -> Statistics
+    func accumulate(_ prepared: PreparedBatch, lossScale: Double) throws -> () throws -> Statistics
 
     /// The parameters that get no gradient in an update, whichever micro-batch and process computes it.
     ///

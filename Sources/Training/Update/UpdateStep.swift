@@ -17,6 +17,8 @@ final class UpdateStep {
     private let report: (String) -> Void
     private let cluster: Cluster?
     private var replicas: Replicas?
+    /// The next micro-batch, where it has been prepared already; what went wrong is told when its turn comes.
+    private var ahead: (update: Int, microBatch: Int, prepared: Result<PreparedBatch, any Error>)?
     private var scaler: LossScaler?
     /// FP32 weights that do not learn, of a model that computes in half precision.
     private var frozen: [String: Tensor] = [:]
@@ -95,11 +97,14 @@ final class UpdateStep {
             if microBatch != microBatches.first, cluster == nil, isInterrupted() { return nil }
             let isLast = microBatch == microBatches.last
             if isLast { beginReduction() }
-            let batch = try data.next(microBatch)
-            sums += try task.accumulate(batch, update: update, microBatch: microBatch, lossScale: lossScale)
+            let prepared = try prepared(microBatch, update: update)
+            let finish = try task.accumulate(prepared, lossScale: lossScale)
+            // A GPU is at work meanwhile; its numbers are waited for only then.
+            prepareNext(after: microBatch, of: microBatches, update: update)
+            sums += try finish()
             // The last ones are collected as they are sent.
             if !isLast || replicas == nil { for group in task.groups { try group.parameters.collectGradients() } }
-            utterances += batch.utterances
+            utterances += prepared.batch.utterances
         }
         if let replicas {
             try replicas.finishReduction()
@@ -117,6 +122,30 @@ final class UpdateStep {
         try replicas?.check(after: update)
         sums.gradientNorm = norm
         return sums
+    }
+
+    // MARK: Preparing ahead
+
+    /// A micro-batch of an update that has begun.
+    private func prepared(_ microBatch: Int, update: Int) throws -> PreparedBatch {
+        defer { ahead = nil }
+        if let ahead, ahead.update == update, ahead.microBatch == microBatch { return try ahead.prepared.get() }
+        return try task.prepare(data.next(microBatch), update: update, microBatch: microBatch)
+    }
+
+    /// Prepares the micro-batch that comes after one: of the same update, or the next update's first.
+    private func prepareNext(after microBatch: Int, of microBatches: [Int], update: Int) {
+        let place = microBatches.firstIndex(of: microBatch).map { $0 + 1 } ?? microBatches.count
+        let isNextUpdates = place == microBatches.count
+        guard let number = isNextUpdates ? data.firstMicroBatchOfNextUpdate : microBatches[place] else { return }
+        let next = isNextUpdates ? update + 1 : update
+        ahead = (
+            next, number,
+            Result {
+                let batch = try isNextUpdates ? data.takeFromNextUpdate(number) : data.next(number)
+                return try task.prepare(batch, update: next, microBatch: number)
+            }
+        )
     }
 
     // MARK: Overflow

@@ -10,8 +10,8 @@ public final class CTCInference {
         var lastUse: Int
     }
 
-    /// Longer batches keep a GPU busy as they are, and recorded work keeps its memory: 40 s.
-    private static let mostSamples = 640_000
+    /// Longer batches keep a GPU busy as they are, and recorded work keeps its memory: 20 s.
+    private static let mostSamples = 320_000
     /// How many lengths are remembered.
     private static let capacity = 8
 

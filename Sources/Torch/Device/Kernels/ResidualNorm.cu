@@ -83,6 +83,8 @@ __device__ inline void residual_norm_gradients(
         // Normalised elements, and gradients times weights.
         float x[STEPS][LANE_WIDTH], g[STEPS][LANE_WIDTH];
         float direct = 0, projected = 0;
+        // A bit for each element of this lane whose branch was not dropped.
+        uint32 kept = 0;
         for_each_step<STEPS>(columns, [&](int step, int column) {
             float b[LANE_WIDTH], w[LANE_WIDTH];
             read(residual + row * columns + column, x[step]);
@@ -91,7 +93,9 @@ __device__ inline void residual_norm_gradients(
             read(weight + column, w);
 #pragma unroll
             for (int i = 0; i < LANE_WIDTH; i++) {
-                x[step][i] = (x[step][i] + b[i] * factors(column + i) - mean) * inverse;
+                const float factor = factors(column + i);
+                kept |= (factor != 0.0f ? 1u : 0u) << (step * LANE_WIDTH + i);
+                x[step][i] = (x[step][i] + b[i] * factor - mean) * inverse;
                 weight_sums[step][i] += g[step][i] * x[step][i];
                 bias_sums[step][i] += g[step][i];
                 g[step][i] *= w[i];
@@ -107,7 +111,8 @@ __device__ inline void residual_norm_gradients(
             write(residual_gradient + row * columns + column, g[step]);
             if (!factors.drops) return;
 #pragma unroll
-            for (int i = 0; i < LANE_WIDTH; i++) g[step][i] *= factors(column + i);
+            for (int i = 0; i < LANE_WIDTH; i++)
+                g[step][i] = kept >> (step * LANE_WIDTH + i) & 1 ? g[step][i] * scale : 0.0f;
             write(branch_gradient + row * columns + column, g[step]);
         });
     }
@@ -180,8 +185,10 @@ KERNEL_OF_EACH_FORMAT(
     (const T *residual, const T *branch, const T *weight, const float *means, const float *inverses,                  \
      const T *gradient, T *residual_gradient, T *branch_gradient, float *sums, int64 rows, int columns, uint64 seed,  \
      uint32 bound, float scale)
+// As many registers as let four blocks share a multiprocessor.
+#define FOUR_BLOCKS 32 * NORM_WARPS, 4
 KERNEL_OF_EACH_FORMAT(
-    residual_norm_backward, 32 * NORM_WARPS, PARAMETERS,
+    residual_norm_backward, FOUR_BLOCKS, PARAMETERS,
     (residual, branch, weight, means, inverses, gradient, residual_gradient, branch_gradient, sums, rows, columns, seed,
      bound, scale))
 KERNEL_OF_EACH_FORMAT(
