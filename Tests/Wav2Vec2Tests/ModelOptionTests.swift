@@ -94,6 +94,30 @@ struct ModelOptionTests {
     }
 
     /// One product a utterance and a choice of its elements equal gathered vectors and their cosines.
+    /// Utterances with equal counts are one product; each by itself gives the same.
+    @Test func equalUtterancesTogetherOrAlone() throws {
+        let predictions = try Tensor.normal([8, 4], dtype: .float64, generator: Generator(seed: 1))
+        let candidates = try Tensor.normal([13, 4], dtype: .float64, generator: Generator(seed: 2))
+        let identities = [0, 1, 0, 3, 4, 5, 6, 6, 5, 9, 1, 1, 2]
+        let masked = [[0, 2, 3], [1, 2, 4], [0, 2]]
+        let counts = [5, 5, 3]
+        let negatives = [[1, 2, 3, 4, 0, 0], [3, 2, 1, 0, 4, 0], [1, 2, 1, 0]]
+        func logits(_ utterances: Range<Int>) throws -> Tensor {
+            let frames = RaggedLayout(masked.map(\.count)).offsets
+            let pool = RaggedLayout(counts).offsets
+            let own = pool[utterances.lowerBound]..<pool[utterances.upperBound]
+            return try contrastiveLogits(
+                predictions: predictions.rows(frames[utterances.lowerBound]..<frames[utterances.upperBound]),
+                candidates: candidates.rows(own), identities: Tensor(Array(identities[own])),
+                masked: Array(masked[utterances]), candidateCounts: Array(counts[utterances]),
+                negatives: Negatives(sameUtterance: Array(negatives[utterances])), codeVectors: nil, temperature: 0.1)
+        }
+        let together = try logits(0..<3).elements(Double.self)
+        let alone = try (0..<3).flatMap { try logits($0..<$0 + 1).elements(Double.self) }
+        #expect(together.contains(-.infinity))
+        #expect(zip(together, alone).allSatisfy { $0 == $1 || abs($0 - $1) < 1e-12 })
+    }
+
     @Test func contrastiveLogitsEqualCosinesOfGatheredVectors() throws {
         let masked = [[0, 2, 3], [1, 2]]
         let counts = [5, 3]

@@ -245,7 +245,7 @@ public final class FlatParameters {
 /// Where they are sharded, it is that of all shards, and all processes must ask for it.
 public func gradientNorm(_ groups: [FlatParameters]) throws -> Double {
     let squares = try groups.map { group in
-        try group.summed(group.gradients.rows(group.own).norm().to(dtype: .float64).squared()).item()
+        try group.summed(group.gradients.rows(group.own).norm().to(dtype: .float64).squared())
     }
-    return squares.reduce(0, +).squareRoot()
+    return try Tensor.scalars(squares).reduce(0, +).squareRoot()
 }

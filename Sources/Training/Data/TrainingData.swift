@@ -134,7 +134,8 @@ final class TrainingData {
         return try BatchLoader(
             manifest: manifest, plan: plan, positions: positions, dictionary: dictionary,
             normalize: recipe.data.normalize,
-            prefetch: recipe.data.prefetch, workers: recipe.data.workers)
+            // A micro-batch takes as many at once; the next one's are decoded meanwhile.
+            prefetch: max(recipe.data.prefetch, 2 * recipe.batching.numConcatBatches), workers: recipe.data.workers)
     }
 }
 

@@ -22,7 +22,8 @@ extension Recipe.DataSection {
         Setting("min_sample_size", \.minSampleSize, "shorter utterances are left out, in samples"),
         Setting("max_sample_size", \.maxSampleSize, "longer utterances are cropped or left out, in samples"),
         Setting("workers", \.workers, "threads that decode audio"),
-        Setting("prefetch", \.prefetch, "batches that are decoded ahead"),
+        Setting(
+            "prefetch", \.prefetch, "sub-batches that are decoded ahead, never fewer than those of two micro-batches"),
     ]
 }
 

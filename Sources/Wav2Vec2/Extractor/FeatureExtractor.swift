@@ -177,13 +177,21 @@ public final class FeatureExtractor: Module {
         }
         let features = try profiled(.convolutions) { try hidden.finished() }
         if rows == frames { return features }
-        let kept = try Tensor.constant("frames of rows", lengths, on: features.device) { frames.positions(in: rows) }
+        let kept = try Tensor.constant("frames of rows", rows.lengths + frames.lengths, on: features.device) {
+            frames.positions(in: rows)
+        }
         return try features.takingRows(kept)
     }
 
     private func align(_ samples: Tensor, _ lengths: [Int], _ rows: RaggedLayout, hop: Int) throws -> Tensor {
         if rows.total * hop == samples.count { return try samples.contiguous() }
         let source = RaggedLayout(lengths)
+        if let length = source.uniformLength, length > 0 {
+            let filled = try Tensor.zeros(
+                [lengths.count, rows.lengths[0] * hop], dtype: samples.dtype, device: samples.device)
+            try filled.narrowed(1, 0..<length).copy(from: samples.reshaped(lengths.count, length))
+            return try filled.viewed(-1)
+        }
         let signal = try Tensor.zeros([rows.total * hop], dtype: samples.dtype, device: samples.device)
         for utterance in 0..<lengths.count {
             let start = rows.offsets[utterance] * hop
