@@ -93,7 +93,6 @@ struct ModelOptionTests {
         }
     }
 
-    /// One product a utterance and a choice of its elements equal gathered vectors and their cosines.
     /// Utterances with equal counts are one product; each by itself gives the same.
     @Test func equalUtterancesTogetherOrAlone() throws {
         let predictions = try Tensor.normal([8, 4], dtype: .float64, generator: Generator(seed: 1))
@@ -118,6 +117,7 @@ struct ModelOptionTests {
         #expect(zip(together, alone).allSatisfy { $0 == $1 || abs($0 - $1) < 1e-12 })
     }
 
+    /// One product a utterance and a choice of its elements equal gathered vectors and their cosines.
     @Test func contrastiveLogitsEqualCosinesOfGatheredVectors() throws {
         let masked = [[0, 2, 3], [1, 2]]
         let counts = [5, 3]

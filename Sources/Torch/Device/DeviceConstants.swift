@@ -48,8 +48,9 @@ private final class DeviceConstants: Sendable {
 }
 
 extension Tensor {
-    /// Whole numbers that a shape decides, [count]: on a device the same tensor as before, where they were wanted
-    /// lately. Nobody may write to it.
+    /// Whole numbers that a shape decides.
+    ///
+    /// On a device it is the same tensor as before, where they were wanted lately: nobody may write to it.
     ///
     /// - Parameters:
     ///   - purpose: What the numbers are; with `shape` it decides them.
@@ -57,6 +58,7 @@ extension Tensor {
     ///   - dtype: Their type.
     ///   - device: Where they are wanted.
     ///   - make: Computes them.
+    /// - Returns: [count].
     /// - Throws: What `make` throws; `TorchError.operation` if memory runs out.
     public static func constant(
         _ purpose: String, _ shape: [Int], as dtype: DType = .int64, on device: Device, make: () throws -> [Int]

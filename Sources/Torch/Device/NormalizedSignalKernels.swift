@@ -55,9 +55,10 @@ public struct NormalizedSignalKernels {
         table = try .constant("rows of utterances", rows, on: signal.device) { rows }
     }
 
-    /// The layer's output, [rows, channels], with the parameters' gradients recorded; the signal has none.
+    /// The layer's output, with the parameters' gradients recorded; the signal has none.
     ///
     /// - Parameter epsilon: Added to the variance.
+    /// - Returns: [rows, channels].
     /// - Throws: `TorchError` if the device refuses, as when memory runs out.
     public func callAsFunction(epsilon: Double) throws -> Tensor {
         try differentiable("normalized signal convolution", [weight, gain, bias]) {

@@ -7,9 +7,10 @@ extension Tensor {
         return width % 8 == 0 && width <= 256
     }
 
-    /// Multi-head self-attention within segments of rows on a GPU, for all segments at once, without a matrix of weights
-    /// (Dao et al. 2022): half precision by flash attention, FP32 by LibTorch's memory-efficient kernel. Scores and softmax
-    /// are FP32.
+    /// Multi-head self-attention within segments of rows on a GPU, for all segments at once.
+    ///
+    /// No matrix of weights is ever in memory (Dao, Fu, Ermon, Rudra and Ré 2022): half precision is flash attention, FP32
+    /// LibTorch's memory-efficient kernel. Scores and softmax are FP32.
     ///
     /// Weights are dropped by the GPU's default generator, which is seeded anew each time: what is dropped depends on the
     /// seed alone, but is not what is dropped on a CPU.

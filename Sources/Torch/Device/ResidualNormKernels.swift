@@ -9,7 +9,7 @@ extension Tensor {
 
     /// LayerNorm of this tensor plus the dropout of another, not recorded.
     ///
-    /// - Parameter statistics: FP32 [2, rows]: gets each row's mean and inverse deviation.
+    /// `statistics`, FP32 [2, rows], gets each row's mean and inverse deviation.
     func deviceResidualNorm(
         adding branch: Tensor, _ mask: DropoutMask, weight: Tensor, bias: Tensor, epsilon: Double, statistics: Tensor
     ) throws -> Tensor {

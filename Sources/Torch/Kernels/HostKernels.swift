@@ -116,7 +116,7 @@ extension Tensor {
 
     /// LayerNorm of this tensor plus the dropout of another, not recorded.
     ///
-    /// - Parameter statistics: [2, rows]: gets each row's mean and inverse deviation.
+    /// `statistics`, [2, rows], gets each row's mean and inverse deviation.
     func hostResidualNorm(
         adding branch: Tensor, _ mask: DropoutMask, weight: Tensor, bias: Tensor, epsilon: Double, statistics: Tensor
     ) throws -> Tensor {

@@ -86,8 +86,9 @@ final class TrainingData {
     /// epoch.
     var firstMicroBatchOfNextUpdate: Int? { ownMicroBatches(of: microBatches(from: position)).first }
 
-    /// Takes that micro-batch before its update begins: ``next(_:)`` will give those after it. The place in the data, as a
-    /// checkpoint has it, stays where it is.
+    /// Takes that micro-batch before its update begins.
+    ///
+    /// ``next(_:)`` will give those after it. The place in the data, as a checkpoint has it, stays where it is.
     ///
     /// - Parameter number: ``firstMicroBatchOfNextUpdate``.
     /// - Returns: The micro-batch.
