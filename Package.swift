@@ -125,8 +125,8 @@ let package = Package(
         .testTarget(
             name: "RecognitionTests",
             dependencies: [
-                "Recognition", "Interchange", "Wav2Vec2", "Torch", "Corpus", "Audio", "Decoding", "Randomness",
-                "TestSupport",
+                "Features", "Recognition", "Interchange", "Wav2Vec2", "Torch", "Corpus", "Audio", "Decoding",
+                "Randomness", "TestSupport",
             ], swiftSettings: strict),
         .testTarget(
             name: "FeaturesTests",

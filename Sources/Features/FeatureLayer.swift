@@ -93,9 +93,7 @@ struct LayerStage {
 
 /// The layers that a user asks for, before it is known which the model has.
 ///
-///     try LayerSelection("6")            // one layer
-///     try LayerSelection("4-9,context")  // a range, and the model's output
-///     try LayerSelection("all")          // 0 to the last
+/// `"6"` is one layer, `"4-9,context"` a range and the model's output, `"all"` 0 to the last.
 public struct LayerSelection: Sendable, Equatable {
     private enum Item: Equatable {
         case one(FeatureLayer)

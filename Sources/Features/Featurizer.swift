@@ -7,8 +7,8 @@ import Wav2Vec2
 
 /// A model as a source of features: recordings in, the hidden states of any layer out.
 ///
-///     let featurizer = try Featurizer(checkpoint: URL(fileURLWithPath: "pretrained/best"))
-///     let features = try await featurizer.features(of: URL(fileURLWithPath: "speech.flac"), layer: .transformer(6))
+///     let featurizer = try Featurizer(checkpoint: URL(filePath: "pretrained/best"))
+///     let features = try await featurizer.features(of: URL(filePath: "speech.flac"), layer: .transformer(6))
 ///     print(features.frames, features.dimension, features.rate)
 ///
 /// Nothing is masked and nothing dropped. Recordings are batched by their length, and a result never depends on what

@@ -76,12 +76,20 @@ struct AlignCommand: AsyncParsableCommand {
     private func readTranscript() throws -> String {
         if let text { return text }
         guard let transcript else { return "" }
+        let data: Data
         do {
-            return try String(contentsOf: fileURL(transcript), encoding: .utf8)
+            data = try Data(contentsOf: fileURL(transcript))
         } catch {
-            throw AlignmentError(
-                description: "\(transcript): the transcript cannot be read as text (\(error.localizedDescription)).")
+            let reason =
+                FileManager.default.fileExists(atPath: transcript)
+                ? "the transcript cannot be read; check what it is and who may read it."
+                : "there is no such transcript; check the path, or give the text itself by --text."
+            throw AlignmentError(description: "\(transcript): \(reason)")
         }
+        guard let text = String(data: data, encoding: .utf8) else {
+            throw AlignmentError(description: "\(transcript): the transcript is no UTF-8 text; convert it (iconv).")
+        }
+        return text
     }
 
     private func write(_ aligned: TimedTranscript, to body: (String) throws -> Void) throws {

@@ -55,8 +55,8 @@ struct LiveInputOptions: ParsableArguments {
         }
         let seconds = Double(heard) / Double(rate)
         Console.error(
-            "transcribe: \(decimal(seconds, 1)) s of audio, busy for \(decimal(busy / .seconds(1), 1)) s "
-                + "(real-time factor \(decimal(busy / .seconds(1) / max(seconds, 1e-9), 3)))")
+            "transcribe: "
+                + TimedWork(audioSeconds: seconds, seconds: busy / .seconds(1), kind: ", busy for").description)
         if let number = signal.received { throw ExitCode(128 + number) }
     }
 

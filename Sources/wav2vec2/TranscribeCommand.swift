@@ -162,8 +162,8 @@ struct TranscribeCommand: AsyncParsableCommand {
         guard isLeader else { return 0 }
         let seconds = (ContinuousClock.now - began) / .seconds(1)
         Console.error(
-            "transcribe: \(total - failures) of \(total) files, \(decimal(audioSeconds, 1)) s of audio in "
-                + "\(decimal(seconds, 1)) s (real-time factor \(decimal(seconds / max(audioSeconds, 1e-9), 3)))")
+            "transcribe: \(total - failures) of \(total) files, "
+                + TimedWork(audioSeconds: audioSeconds, seconds: seconds).description)
         return failures
     }
 }

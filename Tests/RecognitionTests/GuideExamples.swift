@@ -1,10 +1,11 @@
 import Decoding
+import Features
 import Foundation
 import Recognition
 import Torch
 import Wav2Vec2
 
-/// The examples of the guides, the README and Recognition's comments, word for word: so they compile.
+/// The examples of the guides, the README and the libraries' comments, word for word: so they compile.
 ///
 /// `GuideTests` compares. An example that changes there changes here.
 private enum GuideExamples {
@@ -50,5 +51,45 @@ private enum GuideExamples {
             .beam(try BeamSearchDecoder(alphabet: Recognizer.alphabet(symbols: symbols), model: model))
         }
         print(try await recognizer.transcribe(url).text)
+    }
+
+    static func beamSearch(recognizer: Recognizer, logProbabilities: [Float]) throws {
+        let alphabet = try DecodingAlphabet(symbols: recognizer.symbols)
+        let model = try LanguageModel(contentsOf: URL(filePath: "3-gram.arpa"))
+        let decoder = try BeamSearchDecoder(alphabet: alphabet, model: model)
+        print(try decoder.decode(logProbabilities).first?.text ?? "")
+    }
+
+    static func scoring() throws {
+        let model = try LanguageModel(contentsOf: URL(filePath: "3-gram.arpa.gz"))
+        print(model.score(["THE", "CAT"]).map(\.log10))
+    }
+
+    static func buildingALanguageModel() throws {
+        let builder = try LanguageModelBuilder(options: .init(order: 3))
+        try builder.add(URL(filePath: "text.txt"))
+        try builder.write(to: URL(filePath: "3-gram.arpa.gz"))
+    }
+
+    static func evaluating() async throws {
+        let recognizer = try Recognizer(checkpoint: URL(filePath: "tuned/best"))
+        let evaluation = try await Evaluator(recognizer).evaluate(URL(filePath: "data/test.tsv"))
+        print(evaluation.wer ?? 0, evaluation.intervals().wer as Any)
+        for utterance in evaluation.worst(10) { print(utterance.identifier, utterance.transcription.text) }
+    }
+
+    static func features() async throws {
+        let featurizer = try Featurizer(checkpoint: URL(filePath: "pretrained/best"))
+        let features = try await featurizer.features(of: URL(filePath: "speech.flac"), layer: .transformer(6))
+        print(features.frames, features.dimension, features.rate)
+    }
+
+    static func units() async throws {
+        let featurizer = try Featurizer(checkpoint: URL(filePath: "pretrained/best"))
+        let features = try await featurizer.features(of: URL(filePath: "speech.flac"), layer: .transformer(6))
+
+        let result = try KMeans.train(features.values, count: 50)
+        let units = try UnitModel(result, FeatureRequest([.transformer(6)]), of: featurizer, seed: 1)
+        print(try units.units(features))
     }
 }

@@ -1,7 +1,8 @@
 import Foundation
 import Testing
 
-/// Swift in the README, the guides and Recognition's comments stands in `GuideExamples.swift` too, and so compiles.
+/// Swift in the README, the guides and the comments of the libraries that use a model stands in `GuideExamples.swift`
+/// too, and so compiles.
 @Suite struct GuideTests {
     private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent()
@@ -13,6 +14,13 @@ import Testing
     private static func files(_ folder: String, _ suffix: String) throws -> [URL] {
         let url = root.appendingPathComponent(folder)
         return try FileManager.default.contentsOfDirectory(atPath: url.path).sorted().filter { $0.hasSuffix(suffix) }
+            .map(url.appendingPathComponent)
+    }
+
+    /// The files of a library, those in its folders too.
+    private static func sources(of library: String) throws -> [URL] {
+        let url = root.appendingPathComponent("Sources/\(library)")
+        return try FileManager.default.subpathsOfDirectory(atPath: url.path).sorted().filter { $0.hasSuffix(".swift") }
             .map(url.appendingPathComponent)
     }
 
@@ -59,16 +67,28 @@ import Testing
         let pages =
             try [Self.root.appendingPathComponent("README.md")] + Self.files("Documentation/wav2vec2.docc", ".md")
         let fenced = try pages.flatMap { page in try Self.fenced(page).map { (page, $0) } }
-        let commented = try Self.files("Sources/Recognition", ".swift").flatMap { file in
-            try Self.commented(file).map { (file, $0) }
-        }
-        #expect(fenced.count >= 6 && commented.count >= 2, "\(fenced.count) in pages, \(commented.count) in comments")
+        let sources = try ["Recognition", "Features", "Decoding"].flatMap(Self.sources)
+        let commented = try sources.flatMap { file in try Self.commented(file).map { (file, $0) } }
+        #expect(fenced.count >= 8 && commented.count >= 6, "\(fenced.count) in pages, \(commented.count) in comments")
         for (file, block) in fenced + commented {
             let code = Self.bare(block).joined(separator: "\n")
             #expect(
                 compiled.contains("\n" + code + "\n"),
                 "\(file.lastPathComponent): this is not in GuideExamples.swift:\n\(code)")
             for line in block where line.hasPrefix("import ") { #expect(examples.contains(line), "\(line)") }
+        }
+    }
+
+    /// Blocks that are only indented would not be compared.
+    @Test func swiftIsFenced() throws {
+        let pages =
+            try [Self.root.appendingPathComponent("README.md")] + Self.files("Documentation/wav2vec2.docc", ".md")
+        for page in pages {
+            let fenced = Set(try Self.fenced(page).joined())
+            for line in try Self.lines(page) where !fenced.contains(line) {
+                let isSwift = ["let ", "var ", "import "].contains { line.hasPrefix("    " + $0) }
+                #expect(!isSwift, "\(page.lastPathComponent): put ```swift around this:\n\(line)")
+            }
         }
     }
 }

@@ -3,9 +3,9 @@ import Foundation
 /// CTC prefix beam search, with n-best hypotheses, an n-gram language model, a lexicon and hot words as options.
 ///
 ///     let alphabet = try DecodingAlphabet(symbols: recognizer.symbols)
-///     let model = try LanguageModel(contentsOf: URL(fileURLWithPath: "3-gram.arpa"))
+///     let model = try LanguageModel(contentsOf: URL(filePath: "3-gram.arpa"))
 ///     let decoder = try BeamSearchDecoder(alphabet: alphabet, model: model)
-///     let best = try decoder.decode(logProbabilities).first
+///     print(try decoder.decode(logProbabilities).first?.text ?? "")
 ///
 /// Hypotheses, their scores and their word times are those of pyctcdecode 0.5.0. Words are scored by the language model
 /// when their boundary is read, and added to the acoustic score with a weight (shallow fusion).

@@ -5,7 +5,7 @@ import Foundation
 /// Read from an ARPA file (plain or compressed by gzip), from our own binary form, which is mapped into memory and used
 /// in place, or from a binary file of KenLM. Scores are KenLM's, bit for bit.
 ///
-///     let model = try LanguageModel(contentsOf: URL(fileURLWithPath: "3-gram.arpa.gz"))
+///     let model = try LanguageModel(contentsOf: URL(filePath: "3-gram.arpa.gz"))
 ///     print(model.score(["THE", "CAT"]).map(\.log10))
 public final class LanguageModel: Sendable {
     /// The forms that a model can have on disk.

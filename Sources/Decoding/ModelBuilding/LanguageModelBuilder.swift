@@ -8,8 +8,8 @@ import Foundation
 /// model estimation".
 ///
 ///     let builder = try LanguageModelBuilder(options: .init(order: 3))
-///     try builder.add(URL(fileURLWithPath: "text.txt"))
-///     try builder.write(to: URL(fileURLWithPath: "3-gram.arpa.gz"))
+///     try builder.add(URL(filePath: "text.txt"))
+///     try builder.write(to: URL(filePath: "3-gram.arpa.gz"))
 public final class LanguageModelBuilder {
     /// What is made.
     public struct Options: Sendable {
