@@ -114,7 +114,9 @@ import Testing
             #expect(try align("--text", "tea", "--uppercase").code == 0)
             expect("the transcript has no words", try align("--text", " "))
             expect("needs at least", try align("--text", String(repeating: "TEA ", count: 40)))
-            expect("cannot be read", try align("/no/such/file"))
+            expect("there is no such transcript", try align("/no/such/file"))
+            try Data([0xFF, 0xFE, 0x41]).write(to: folder.appendingPathComponent("latin.txt"))
+            expect("is no UTF-8 text", try align(folder.appendingPathComponent("latin.txt").path))
             #expect(try align().code == 64)
         }
     }
