@@ -12,11 +12,10 @@
 namespace bridge {
 
 void *cudaFunction(const char *name) {
-    static void *const library = dlopen("libCLibTorchCUDA.so", RTLD_NOW);
-    // The loader's message is that of the first attempt only: ask again.
-    void *loaded = library != nullptr ? library : dlopen("libCLibTorchCUDA.so", RTLD_NOW);
-    if (loaded == nullptr) throw std::runtime_error(dlerror());
-    void *found = dlsym(loaded, name);
+    // Loaded once; later calls find it loaded.
+    void *library = dlopen("libCLibTorchCUDA.so", RTLD_NOW);
+    if (library == nullptr) throw std::runtime_error(dlerror());
+    void *found = dlsym(library, name);
     if (found == nullptr) throw std::runtime_error(dlerror());
     return found;
 }

@@ -3,7 +3,15 @@ import Synchronization
 /// Whole numbers that follow from shapes, such as where rows go, as devices have them.
 ///
 /// Shapes repeat, in services and benchmarks above all, and every upload takes as long as a small kernel.
-private final class DeviceConstants: Sendable {
+final class DeviceConstants: Sendable {
+    /// The constants that some work has used: recorded work holds their addresses alone.
+    final class Uses: Sendable {
+        let tensors = Mutex<[Tensor]>([])
+    }
+
+    /// Notes what the work of this task uses, while it is being recorded.
+    @TaskLocal static var uses: Uses?
+
     private struct Key: Hashable {
         let purpose: String
         let shape: [Int]
@@ -16,9 +24,13 @@ private final class DeviceConstants: Sendable {
         var lastUse: Int
     }
 
-    /// Elements that are kept at most: 32 MB.
-    private static let capacity = 4 << 20
-    static let shared = DeviceConstants()
+    /// 32 MB.
+    static let shared = DeviceConstants(capacity: 4 << 20)
+
+    private let capacity: Int
+
+    /// - Parameter capacity: How many elements are kept at most.
+    init(capacity: Int) { self.capacity = capacity }
 
     private let state = Mutex<(entries: [Key: Entry], elements: Int, uses: Int)>(([:], 0, 0))
 
@@ -26,7 +38,7 @@ private final class DeviceConstants: Sendable {
         _ purpose: String, _ shape: [Int], _ dtype: DType, on device: Device, make: () throws -> [Int]
     ) throws -> Tensor {
         let key = Key(purpose: purpose, shape: shape, dtype: dtype, device: device)
-        return try state.withLock { state in
+        let found = try state.withLock { state in
             state.uses += 1
             if var entry = state.entries[key] {
                 entry.lastUse = state.uses
@@ -36,7 +48,7 @@ private final class DeviceConstants: Sendable {
             let made = try Tensor(make()).to(dtype: dtype).to(device: device)
             state.entries[key] = Entry(tensor: made, lastUse: state.uses)
             state.elements += made.count
-            while state.elements > Self.capacity, state.entries.count > 1,
+            while state.elements > capacity, state.entries.count > 1,
                 let oldest = state.entries.min(by: { $0.value.lastUse < $1.value.lastUse })
             {
                 state.entries[oldest.key] = nil
@@ -44,6 +56,8 @@ private final class DeviceConstants: Sendable {
             }
             return made
         }
+        Self.uses?.tensors.withLock { $0.append(found) }
+        return found
     }
 }
 

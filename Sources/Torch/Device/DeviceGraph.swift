@@ -8,13 +8,15 @@ import CLibTorch
 /// must be the only user of the input and output meanwhile, as with any shared tensor.
 public final class DeviceGraph: @unchecked Sendable {
     private let graph: ct_graph
+    /// What the work reads beside its input: the graph has nothing but their addresses.
+    private let constants = DeviceConstants.Uses()
     /// What the recorded work returned; replaying writes it anew.
     public let output: Tensor
 
     /// Records work without doing it.
     ///
     /// Nothing in it may wait for the GPU, read its numbers, or upload any: what depends on shapes must be there already, as
-    /// it is after ``Tensor/constant(_:_:as:on:make:)``.
+    /// it is after ``Tensor/constant(_:_:as:on:make:)``. All other tensors that it reads must outlive the graph.
     ///
     /// - Parameters:
     ///   - device: The GPU.
@@ -26,7 +28,7 @@ public final class DeviceGraph: @unchecked Sendable {
         try TorchError.check(ct_cuda_graph_begin(Int32(index), &begun))
         guard let begun else { throw TorchError.runtime("no recording began on \(device)") }
         do {
-            output = try body()
+            output = try DeviceConstants.$uses.withValue(constants) { try body() }
         } catch {
             // The recording must end whatever happened in it.
             ct_free(ct_cuda_graph_end(begun))

@@ -45,22 +45,22 @@ public final class CTCInference {
         }
         uses += 1
         let layout = try model.model.featureExtractor.layout(samples: lengths)
-        guard var pass = passes[lengths] else {
-            // Uploads what shapes decide, which cannot be recorded.
-            let found = try scores(samples.to(device: device), lengths)
+        guard let pass = passes[lengths] else {
             remember(lengths)
-            return (found, layout)
+            return (try scores(samples.to(device: device), lengths), layout)
         }
-        pass.lastUse = uses
-        if pass.recorded == nil {
-            let input = try samples.to(device: device).cloned()
-            pass.recorded = (input, try DeviceGraph(on: device) { try scores(input, lengths) })
-        }
-        passes[lengths] = pass
-        guard let (input, graph) = pass.recorded else { return (try scores(samples, lengths), layout) }
+        let (input, graph) = try pass.recorded ?? record(samples, lengths)
+        passes[lengths] = Pass(recorded: (input, graph), lastUse: uses)
         try input.copy(from: samples)
         try graph.replay()
         return (graph.output, layout)
+    }
+
+    private func record(_ samples: Tensor, _ lengths: [Int]) throws -> (samples: Tensor, graph: DeviceGraph) {
+        let input = try samples.to(device: device).cloned()
+        // Uploads what shapes decide, as far as that has been forgotten: it cannot be recorded.
+        _ = try scores(input, lengths)
+        return (input, try DeviceGraph(on: device) { try scores(input, lengths) })
     }
 
     private func scores(_ samples: Tensor, _ lengths: [Int]) throws -> Tensor {

@@ -1,0 +1,46 @@
+import Testing
+
+@testable import Torch
+
+@Suite struct DeviceConstantsTests {
+    private func numbers(_ constants: DeviceConstants, _ shape: [Int], made: inout Int) throws -> Tensor {
+        try constants.tensor("numbers", shape, .int64, on: .cpu) {
+            made += 1
+            return shape
+        }
+    }
+
+    @Test func whatWasWantedLatelyIsKept() throws {
+        let constants = DeviceConstants(capacity: 5)
+        var made = 0
+        let first = try numbers(constants, [1, 2], made: &made)
+        #expect(try numbers(constants, [1, 2], made: &made).isIdentical(to: first) && made == 1)
+        _ = try numbers(constants, [3, 4], made: &made)
+        _ = try numbers(constants, [1, 2], made: &made)
+        // Two of three fit: the one that was not asked for again has to go.
+        _ = try numbers(constants, [5, 6], made: &made)
+        #expect(made == 3)
+        #expect(try numbers(constants, [1, 2], made: &made).isIdentical(to: first) && made == 3)
+        _ = try numbers(constants, [3, 4], made: &made)
+        #expect(made == 4)
+    }
+
+    @Test func typesAreToldApart() throws {
+        let constants = DeviceConstants(capacity: 10)
+        #expect(try constants.tensor("a", [7], .int32, on: .cpu) { [7] }.dtype == .int32)
+        #expect(try constants.tensor("a", [7], .int64, on: .cpu) { [7] }.dtype == .int64)
+    }
+
+    /// Recorded work goes on reading what has been forgotten here.
+    @Test func recordedWorkKeepsWhatItUses() throws {
+        let constants = DeviceConstants(capacity: 2)
+        let uses = DeviceConstants.Uses()
+        try DeviceConstants.$uses.withValue(uses) {
+            _ = try constants.tensor("a", [1, 2], .int64, on: .cpu) { [1, 2] }
+            _ = try constants.tensor("a", [1, 2], .int64, on: .cpu) { [1, 2] }
+        }
+        // Takes the other's place.
+        _ = try constants.tensor("a", [3, 4], .int64, on: .cpu) { [3, 4] }
+        #expect(try uses.tensors.withLock { try $0.map { try $0.elements(Int.self) } } == [[1, 2], [1, 2]])
+    }
+}
