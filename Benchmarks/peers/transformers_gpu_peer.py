@@ -17,7 +17,7 @@ from transformers.models.wav2vec2.modeling_wav2vec2 import _compute_mask_indices
 def pretraining(count, samples):
     config = Wav2Vec2Config(
         hidden_dropout=0.1, attention_dropout=0.1, activation_dropout=0.0, feat_proj_dropout=0.1,
-        feat_quantizer_dropout=0.1, layerdrop=0.05, mask_time_prob=0.65, mask_time_length=10, attn_implementation="sdpa")
+        feat_quantizer_dropout=0.1, layerdrop=0.0, mask_time_prob=0.65, mask_time_length=10, attn_implementation="sdpa")
     model = Wav2Vec2ForPreTraining(config).train().cuda()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5, fused=True)
     batch = torch.randn(count, samples, device="cuda")

@@ -6,50 +6,15 @@
 #include <string.h>
 
 #include "CKernels.h"
-#include "Elementwise.h"
+#include "MatrixTiles.h"
 #include "Parallel.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
 
-/// PANEL: outputs of a packed panel. BLOCK: rows whose sums are held. DEPTH: inputs of a panel that stay in the
-/// second-level cache while the block's rows pass.
-enum { PANEL = 48, BLOCK = 96, DEPTH = 1536 };
-
-#define CK_NAME sums_of_any
-#define CK_TARGET
-#define CK_WIDTH 4
-#define CK_VECTORS 2
-#define CK_ROWS 4
-#include "MatrixTile.h"
-
-#if defined(__x86_64__)
-#define CK_NAME sums_of_avx2
-#define CK_TARGET __attribute__((target("avx2,fma")))
-#define CK_WIDTH 8
-#define CK_VECTORS 3
-#define CK_ROWS 4
-#include "MatrixTile.h"
-
-#define CK_NAME sums_of_avx512
-#define CK_TARGET __attribute__((target("avx512f")))
-#define CK_WIDTH 16
-#define CK_VECTORS 3
-#define CK_ROWS 8
-#include "MatrixTile.h"
-#endif
-
-typedef void (*float_sums)(
-    const float *input, int64_t stride, const float *panel, int64_t depth, float *sums, int64_t rows, int64_t columns);
-
-static float_sums best_float_sums(void) {
-#if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx512f")) return sums_of_avx512;
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return sums_of_avx2;
-#endif
-    return sums_of_any;
-}
+/// Rows whose sums are held, and inputs of a panel that stay in the second-level cache while the block's rows pass.
+enum { BLOCK = 96, DEPTH = 1536 };
 
 // MARK: Bytes
 
@@ -143,29 +108,11 @@ struct product {
     float *output;
     int64_t output_stride;
     int gelu;
-    float_sums float_sums;
+    ck_sums float_sums;
     byte_sums byte_sums;
     int64_t parts, sharing, part_stride, blocks, panels;
     int by_blocks;
 };
-
-/// What follows a block's sums: bias and nonlinearity. Functions of one element: a result depends on its row alone.
-CK_EVERY_CPU void ck_finish(
-    const struct product *p, float *restrict sums, int64_t row, int64_t rows, int64_t column, int64_t columns) {
-    // Loops of constant length over whole panels, beyond the last column too.
-    if (p->bias != NULL) {
-        float bias[PANEL] = {0};
-        memcpy(bias, p->bias + column, (size_t)columns * sizeof(float));
-        for (int64_t r = 0; r < rows; r++)
-            for (int i = 0; i < PANEL; i++) sums[r * PANEL + i] += bias[i];
-    }
-    if (p->gelu) for (int64_t i = 0; i < rows * PANEL; i++) sums[i] = gelu(sums[i]);
-    float *output = p->output + row * p->output_stride + column;
-    for (int64_t r = 0; r < rows; r++) {
-        if (columns == PANEL) memcpy(output + r * p->output_stride, sums + r * PANEL, PANEL * sizeof(float));
-        else memcpy(output + r * p->output_stride, sums + r * PANEL, (size_t)columns * sizeof(float));
-    }
-}
 
 /// The numbers that a block's sums of bytes stand for.
 CK_EVERY_CPU void ck_dequantize(
@@ -204,16 +151,17 @@ static void multiply(const void *data, int64_t begin, int64_t end) {
                 p->byte_weight->values + panel * PANEL * groups * GROUP, groups, whole, rows);
             ck_dequantize(p, whole, sums, row, rows, column, columns);
         } else {
-            memset(sums, 0, (size_t)(rows * PANEL) * sizeof(float));
             for (int64_t k = 0; k < p->depth; k += DEPTH) {
                 const int64_t depth = p->depth - k < DEPTH ? p->depth - k : DEPTH;
                 const int64_t packed = part / p->sharing * p->panels + panel % p->panels;
                 p->float_sums(
                     p->input + part * p->part_stride + row * p->stride + k, p->stride,
-                    p->weight + (packed * p->depth + k) * PANEL, depth, sums, rows, columns);
+                    p->weight + (packed * p->depth + k) * PANEL, PANEL, depth, sums, PANEL, rows, columns, k > 0);
             }
         }
-        ck_finish(p, sums, row, rows, column, columns);
+        ck_finish(
+            sums, rows, columns, p->bias != NULL ? p->bias + column : NULL, p->gelu,
+            p->output + row * p->output_stride + column, p->output_stride);
     }
 }
 
@@ -262,7 +210,7 @@ void ck_matrix_product(
         .input = input, .weight = packed, .stride = stride, .parts = parts, .sharing = sharing,
         .part_stride = part_stride,
         .rows = rows, .depth = depth, .columns = columns, .bias = bias, .output = output,
-        .output_stride = output_stride, .gelu = gelu, .float_sums = best_float_sums()};
+        .output_stride = output_stride, .gelu = gelu, .float_sums = best_tiles().rows};
     run(&p, rows * stride, columns * depth, threads);
 }
 

@@ -1,31 +1,33 @@
-// Sums of products of rows and a packed panel, for one instruction set; included once for each.
+// Sums of products for one instruction set; included once for each.
 //
 // CK_WIDTH: floats of a vector. CK_VECTORS and CK_ROWS: the tile whose sums stay in registers. CK_TARGET: the
-// instruction set. CK_NAME: the function.
+// instruction set. CK_NAME: the function, which comes in two kinds: CK_NAME_rows and CK_NAME_columns.
 
 #define CK_JOIN(a, b) a##b
 #define CK_EXPAND(a, b) CK_JOIN(a, b)
 #define CK_VECTOR CK_EXPAND(CK_NAME, _vector)
 #define CK_TILE CK_EXPAND(CK_NAME, _tile)
 #define CK_SLICE CK_EXPAND(CK_NAME, _slice)
+#define CK_SUMS CK_EXPAND(CK_NAME, _sums)
 
 typedef float CK_VECTOR __attribute__((vector_size(CK_WIDTH * 4), aligned(4)));
 
 CK_INLINE CK_TARGET void CK_TILE(
-    const float *input, int64_t stride, const float *panel, int64_t depth, float *sums, const int rows,
-    const int vectors) {
+    const float *a, int64_t row_step, int64_t depth_step, const float *b, int64_t b_step, int64_t depth, float *sums,
+    int64_t sums_step, const int add, const int rows, const int vectors) {
     CK_VECTOR total[CK_ROWS][CK_VECTORS];
 #pragma clang loop unroll(full)
     for (int r = 0; r < rows; r++)
 #pragma clang loop unroll(full)
-        for (int v = 0; v < vectors; v++) total[r][v] = *(const CK_VECTOR *)(sums + r * PANEL + v * CK_WIDTH);
+        for (int v = 0; v < vectors; v++)
+            total[r][v] = add ? *(const CK_VECTOR *)(sums + r * sums_step + v * CK_WIDTH) : (CK_VECTOR){0};
     for (int64_t k = 0; k < depth; k++) {
         CK_VECTOR weight[CK_VECTORS];
 #pragma clang loop unroll(full)
-        for (int v = 0; v < vectors; v++) weight[v] = *(const CK_VECTOR *)(panel + k * PANEL + v * CK_WIDTH);
+        for (int v = 0; v < vectors; v++) weight[v] = *(const CK_VECTOR *)(b + k * b_step + v * CK_WIDTH);
 #pragma clang loop unroll(full)
         for (int r = 0; r < rows; r++) {
-            const float x = input[r * stride + k];
+            const float x = a[r * row_step + k * depth_step];
 #pragma clang loop unroll(full)
             for (int v = 0; v < vectors; v++) total[r][v] += x * weight[v];
         }
@@ -33,27 +35,57 @@ CK_INLINE CK_TARGET void CK_TILE(
 #pragma clang loop unroll(full)
     for (int r = 0; r < rows; r++)
 #pragma clang loop unroll(full)
-        for (int v = 0; v < vectors; v++) *(CK_VECTOR *)(sums + r * PANEL + v * CK_WIDTH) = total[r][v];
+        for (int v = 0; v < vectors; v++) *(CK_VECTOR *)(sums + r * sums_step + v * CK_WIDTH) = total[r][v];
 }
 
 CK_INLINE CK_TARGET void CK_SLICE(
-    const float *input, int64_t stride, const float *panel, int64_t depth, float *sums, int64_t rows,
-    const int vectors) {
+    const float *a, int64_t row_step, int64_t depth_step, const float *b, int64_t b_step, int64_t depth, float *sums,
+    int64_t sums_step, int64_t rows, const int add, const int vectors) {
     int64_t row = 0;
     for (; row + CK_ROWS <= rows; row += CK_ROWS)
-        CK_TILE(input + row * stride, stride, panel, depth, sums + row * PANEL, CK_ROWS, vectors);
-    for (; row < rows; row++) CK_TILE(input + row * stride, stride, panel, depth, sums + row * PANEL, 1, vectors);
+        CK_TILE(
+            a + row * row_step, row_step, depth_step, b, b_step, depth, sums + row * sums_step, sums_step, add, CK_ROWS,
+            vectors);
+    for (; row + CK_ROWS / 2 <= rows; row += CK_ROWS / 2)
+        CK_TILE(
+            a + row * row_step, row_step, depth_step, b, b_step, depth, sums + row * sums_step, sums_step, add,
+            CK_ROWS / 2, vectors);
+    for (; row < rows; row++)
+        CK_TILE(
+            a + row * row_step, row_step, depth_step, b, b_step, depth, sums + row * sums_step, sums_step, add, 1,
+            vectors);
 }
 
-static CK_TARGET void CK_NAME(
-    const float *input, int64_t stride, const float *panel, int64_t depth, float *sums, int64_t rows,
-    int64_t columns) {
-    for (int64_t column = 0; column < columns; column += CK_VECTORS * CK_WIDTH) {
-        const int64_t vectors = (columns - column + CK_WIDTH - 1) / CK_WIDTH;
-        if (vectors >= CK_VECTORS) CK_SLICE(input, stride, panel + column, depth, sums + column, rows, CK_VECTORS);
-        else if (vectors == 2) CK_SLICE(input, stride, panel + column, depth, sums + column, rows, 2);
-        else CK_SLICE(input, stride, panel + column, depth, sums + column, rows, 1);
+CK_INLINE CK_TARGET void CK_SUMS(
+    const float *a, int64_t row_step, int64_t depth_step, const float *b, int64_t b_step, int64_t depth, float *sums,
+    int64_t sums_step, int64_t rows, int64_t columns, const int add) {
+    int64_t vectors = (columns + CK_WIDTH - 1) / CK_WIDTH;
+    for (int64_t column = 0; vectors > 0;) {
+        // Four vectors are better two and two than three and one.
+        const int64_t some = vectors == CK_VECTORS + 1 && CK_VECTORS == 3 ? 2 : vectors < CK_VECTORS ? vectors : CK_VECTORS;
+        if (some == CK_VECTORS)
+            CK_SLICE(
+                a, row_step, depth_step, b + column, b_step, depth, sums + column, sums_step, rows, add, CK_VECTORS);
+        else if (some == 2)
+            CK_SLICE(a, row_step, depth_step, b + column, b_step, depth, sums + column, sums_step, rows, add, 2);
+        else CK_SLICE(a, row_step, depth_step, b + column, b_step, depth, sums + column, sums_step, rows, add, 1);
+        vectors -= some;
+        column += some * CK_WIDTH;
     }
+}
+
+static CK_TARGET void CK_EXPAND(CK_NAME, _rows)(
+    const float *a, int64_t a_step, const float *b, int64_t b_step, int64_t depth, float *sums, int64_t sums_step,
+    int64_t rows, int64_t columns, int add) {
+    if (add) CK_SUMS(a, a_step, 1, b, b_step, depth, sums, sums_step, rows, columns, 1);
+    else CK_SUMS(a, a_step, 1, b, b_step, depth, sums, sums_step, rows, columns, 0);
+}
+
+static CK_TARGET void CK_EXPAND(CK_NAME, _columns)(
+    const float *a, int64_t a_step, const float *b, int64_t b_step, int64_t depth, float *sums, int64_t sums_step,
+    int64_t rows, int64_t columns, int add) {
+    if (add) CK_SUMS(a, 1, a_step, b, b_step, depth, sums, sums_step, rows, columns, 1);
+    else CK_SUMS(a, 1, a_step, b, b_step, depth, sums, sums_step, rows, columns, 0);
 }
 
 #undef CK_JOIN
@@ -61,6 +93,7 @@ static CK_TARGET void CK_NAME(
 #undef CK_VECTOR
 #undef CK_TILE
 #undef CK_SLICE
+#undef CK_SUMS
 #undef CK_WIDTH
 #undef CK_VECTORS
 #undef CK_ROWS

@@ -41,3 +41,30 @@ void ck_parallel(int64_t count, int64_t grain, int threads, ck_body body, const 
     if (threads > 1 && run_team != NULL) run_team(take_pieces, &work, (unsigned)threads, 0);
     else take_pieces(&work);
 }
+
+struct scratch_work {
+    ck_scratch_body body;
+    const void *arguments;
+    int64_t count;
+    float *scratch;
+    int64_t floats;
+    _Atomic int64_t next;
+};
+
+/// One thread's share; the piece's number says which memory is its own.
+static void take_units(const void *data, int64_t begin, int64_t end) {
+    (void)end;
+    struct scratch_work *work = (struct scratch_work *)data;
+    float *scratch = work->scratch + begin * work->floats;
+    for (;;) {
+        const int64_t unit = atomic_fetch_add_explicit(&work->next, 1, memory_order_relaxed);
+        if (unit >= work->count) return;
+        work->body(work->arguments, scratch, unit, unit + 1);
+    }
+}
+
+void ck_parallel_with_scratch(
+    int64_t count, int threads, float *scratch, int64_t floats, ck_scratch_body body, const void *arguments) {
+    struct scratch_work work = {body, arguments, count, scratch, floats, 0};
+    ck_parallel(threads, 1, threads, take_units, &work);
+}

@@ -219,7 +219,8 @@ import Testing
             let input = try Tensor.normal([64, 3000], generator: Generator(seed: 12))
             let mask = DropoutMask(DropoutSeed(value: 4), 0.1)
             let layer = try LayerNorm(3000, initializer: .random(seed: 8))
-            let scores = try Tensor.normal([3, 130, 130], generator: Generator(seed: 13))
+            let projected = try Tensor.normal([150, 3 * 2 * 20], generator: Generator(seed: 13)).requiringGradient()
+            let taps3 = try Tensor.normal([50, 6, 3], generator: Generator(seed: 16)).requiringGradient()
             let weight = try Tensor.normal([6, 3, 8], generator: Generator(seed: 14)).requiringGradient()
             let signal = try Tensor.normal([500, 6], generator: Generator(seed: 15))
             func all() throws -> [[Float]] {
@@ -227,14 +228,20 @@ import Testing
                 let norm = try leaf.fusedResidualNorm(
                     adding: input, mask, weight: layer.weight.detached(), bias: layer.bias, epsilon: 1e-5)
                 let slope = try #require(try norm.squared().sum().gradients(of: [leaf])[0])
-                let attention = try scores.cloned().attentionWeights(
-                    WeightDropout(0.1, DropoutSeed(value: 5)), softmaxIn: .float32)
+                let attention = try projected.hostSelfAttention(
+                    lengths: [130, 20], heads: 2,
+                    dropouts: [DropoutSeed(value: 5), DropoutSeed(value: 6)].map { WeightDropout(0.1, $0) })
+                let scores = try #require(try attention.squared().sum().gradients(of: [projected])[0])
+                let pairs = try signal.requiringGradient()
+                let paired = try pairs.convolvedInPairs(taps3, nil, geluOfInput: true)
+                let slopes = try paired.squared().sum().gradients(of: [pairs, taps3])
                 let convolved = try signal.convolved(
                     withinSegments: [300, 200], weight, bias: Tensor.zeros([6]), groups: 2)
                 let taps = try #require(try convolved.gradients(of: [weight], outputGradient: signal)[0])
-                return try [input.hostDroppingOut(mask), input.gelu(), norm, slope, attention, convolved, taps].map {
-                    try $0.elements(Float.self)
-                }
+                let kernels = try [
+                    input.hostDroppingOut(mask), input.gelu(), norm, slope, attention, scores, convolved, taps, paired,
+                ]
+                return try (kernels + slopes.map { try #require($0) }).map { try $0.elements(Float.self) }
             }
             LibTorch.threads = 1
             let single = try all()

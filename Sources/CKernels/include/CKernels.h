@@ -29,15 +29,24 @@ void ck_gelu_dropout_backward(
     const float *input, const float *gradient, float *result, int64_t count, uint64_t seed, double probability,
     int threads);
 
-/// Softmax of each row of scores, then ck_dropout, for which the first score has the index `first`; in place.
-void ck_attention_weights(
-    float *scores, int64_t rows, int64_t columns, int64_t first, uint64_t seed, double probability, int threads);
-/// The backward pass of ck_attention_weights, which computes them again; both arrays are overwritten.
+/// How many floats of scratch memory ck_attention needs; `longest` is the longest utterance's frames.
+int64_t ck_attention_scratch(int64_t longest, int64_t width, int threads);
+/// Multi-head self-attention within each utterance (Vaswani et al. 2017): softmax(scale · q kᵀ), ck_dropout, times v.
 ///
-/// `scores` becomes the weights after dropout; `gradient`, that of those weights, `scale` times the scores' gradient.
-void ck_attention_weights_backward(
-    float *scores, float *gradient, double scale, int64_t rows, int64_t columns, int64_t first, uint64_t seed,
-    double probability, int threads);
+/// `projected` has queries, keys and values side by side, [frames, 3, heads, width]; utterance u has the frames from
+/// offsets[u] to before offsets[u + 1]. `seeds` has one for each utterance, whose weights are counted [heads, frames,
+/// frames]; it may be NULL at probability 0. `output` is [frames, heads, width]. An utterance's results do not depend on
+/// the others.
+void ck_attention(
+    const float *projected, const int64_t *offsets, int64_t utterances, int64_t longest, int64_t heads, int64_t width,
+    double scale, const uint64_t *seeds, double probability, float *output, float *scratch, int threads);
+/// How many floats of scratch memory ck_attention_backward needs.
+int64_t ck_attention_backward_scratch(int64_t longest, int64_t width, int threads);
+/// The gradient of ck_attention's `projected`, by which the weights are computed again.
+void ck_attention_backward(
+    const float *projected, const float *gradient, const int64_t *offsets, int64_t utterances, int64_t longest,
+    int64_t heads, int64_t width, double scale, const uint64_t *seeds, double probability, float *output, float *scratch,
+    int threads);
 
 /// LayerNorm of `residual` + ck_dropout(`branch`) over rows of `columns` elements, then `weight` and `bias`.
 ///
@@ -88,6 +97,35 @@ void ck_pack(const float *weight, int64_t columns, int64_t depth, float *packed,
 void ck_matrix_product(
     const float *input, int64_t stride, int64_t parts, int64_t sharing, int64_t part_stride, const float *packed,
     const float *bias, int gelu, float *output, int64_t output_stride, int64_t rows, int64_t depth, int64_t columns, int threads);
+
+/// How many floats ck_pack_paired writes; for a weight that is turned, with channels and outputs exchanged.
+int64_t ck_paired_weight_count(int64_t outputs, int64_t channels);
+/// Brings a convolution's weight [outputs, channels, 3] into the order in which ck_paired_convolution reads it, or, where
+/// `turned` is set, ck_paired_input_gradient.
+void ck_pack_paired(const float *weight, int64_t outputs, int64_t channels, int turned, float *packed, int threads);
+/// How many floats of scratch memory ck_paired_convolution needs.
+int64_t ck_paired_convolution_scratch(int64_t channels, int threads);
+/// A convolution of 3 taps with stride 2: output[t, o] = f(bias[o] + Σ weight[o, c, k] · g(input[2t + k, c])) for the first
+/// `rows` / 2 outputs, with f and g the identity or, where `gelu` and `gelu_of_input` are set, ck_gelu.
+///
+/// Rows beyond the input are zero; `bias` may be NULL. Two outputs at a time take five sixths of the products; which two
+/// belong together follows from a row's place, so that a signal's results do not depend on what begins at a multiple of
+/// four rows after it.
+void ck_paired_convolution(
+    const float *input, int64_t rows, int gelu_of_input, const float *packed, const float *bias, int gelu, float *output,
+    int64_t channels, int64_t outputs, float *scratch, int threads);
+/// How many floats of scratch memory ck_paired_input_gradient needs.
+int64_t ck_paired_input_gradient_scratch(int64_t outputs, int threads);
+/// The gradient of ck_paired_convolution's input, [rows, channels]; `input` if its GELU was convolved, and else NULL.
+void ck_paired_input_gradient(
+    const float *gradient, const float *packed, const float *input, float *output, int64_t rows, int64_t channels,
+    int64_t outputs, float *scratch, int threads);
+/// How many floats of scratch memory ck_paired_weight_gradient needs.
+int64_t ck_paired_weight_gradient_scratch(int64_t channels, int64_t outputs, int threads);
+/// The gradient of ck_paired_convolution's weight, [outputs, channels, 3].
+void ck_paired_weight_gradient(
+    const float *input, int64_t rows, int gelu_of_input, const float *gradient, float *output, int64_t channels,
+    int64_t outputs, float *scratch, int threads);
 
 /// A weight of bytes: weight[c, k] ≈ scales[c] · values, packed; `sums` adds up each column's values.
 typedef struct ck_byte_weight {

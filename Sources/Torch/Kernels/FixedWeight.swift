@@ -6,25 +6,25 @@ import Synchronization
 /// program that recognizes one recording goes once through weights that may lie in a mapped file, and does not wait for
 /// the system to clear as much memory again, most of the time that loading a model would take. From the second product
 /// on the packed weight stays. The numbers are the same both ways, bit for bit.
-public final class FixedWeight {
+public final class FixedWeight<Packed: Sendable> {
     private enum State {
         case unused
         case used
-        case packed(PackedWeight)
+        case packed(Packed)
     }
 
-    private let pack: () throws -> PackedWeight
+    private let pack: () throws -> Packed
     private let state = Mutex(State.unused)
 
     /// Describes how the weight is packed; nothing is done before the first product.
     ///
     /// - Parameter pack: Packs the weight, the same whenever it is called.
-    public init(_ pack: @escaping () throws -> PackedWeight) { self.pack = pack }
+    public init(_ pack: @escaping () throws -> Packed) { self.pack = pack }
 
     /// The packed weight, for one product or one run of products.
     ///
     /// - Throws: What packing throws: `TorchError.shape` for a weight that cannot be packed.
-    public func packed() throws -> PackedWeight {
+    public func packed() throws -> Packed {
         try state.withLock { state in
             if case .packed(let weight) = state { return weight }
             let weight = try pack()

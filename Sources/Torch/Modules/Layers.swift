@@ -4,7 +4,7 @@ public final class Linear: Module {
     @Parameter("weight") public var weight: Tensor
     /// [outputs].
     @Parameter("bias") public var bias: Tensor?
-    private var fixed: FixedWeight?
+    private var fixed: FixedWeight<PackedWeight>?
 
     /// How a linear layer's weight starts.
     public enum Start: Sendable {

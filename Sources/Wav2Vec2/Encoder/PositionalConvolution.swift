@@ -7,7 +7,7 @@ import Torch
 final class PositionalConvolution: Module {
     @Child("0") var convolution: WeightNormConvolution
     private let kernel: Int
-    private var fixed: FixedWeight?
+    private var fixed: FixedWeight<PackedWeight>?
 
     init(_ configuration: ModelConfiguration, initializer: Initializer) throws {
         kernel = configuration.convPos

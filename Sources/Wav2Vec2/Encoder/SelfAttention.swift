@@ -36,6 +36,12 @@ final class SelfAttention: Module {
                     offsets: layout.offsets(on: fused.device), longest: layout.lengths.max() ?? 0, heads: heads,
                     dropout: drops))
         }
+        if fused.takesHostSelfAttention, dropout < 1 {
+            let drops = dropout > 0 ? layout.lengths.compactMap { _ in mode.nextDropoutSeed() } : []
+            return try output(
+                fused.hostSelfAttention(
+                    lengths: layout.lengths, heads: heads, dropouts: drops.map { WeightDropout(dropout, $0) }))
+        }
         let isTraining = mode.isTraining || (isGradientEnabled && fused.requiresGradient)
         return try output(
             isTraining
@@ -71,18 +77,10 @@ private func inferenceAttention(_ fused: Tensor, _ layout: RaggedLayout, heads: 
     return try .concatenate(parts)
 }
 
-/// Some heads of an utterance, whose weights are in memory at the same time.
-private struct AttentionPart {
-    let rows: Range<Int>
-    let heads: Range<Int>
-    let dropout: WeightDropout?
-}
-
-/// Attention with gradients, part by part, which keeps only the projections.
+/// Attention with gradients, utterance by utterance, which keeps only the projections.
 ///
-/// The backward pass computes the weights again (as Dao et al. 2022 do on GPUs): a small product more, and no
-/// [heads, frames, frames] matrix stays in memory from one pass to the other. In host memory each thread has the weights
-/// of one head at a time, so that they stay in its cache between one product and the next.
+/// The backward pass computes the weights again (as Dao et al. 2022 do): a small product more, and no
+/// [heads, frames, frames] matrix stays in memory from one pass to the other.
 private func trainingAttention(
     _ fused: Tensor, _ layout: RaggedLayout, heads: Int, dropout: Double, softmaxInFP32: Bool, _ mode: Mode
 ) throws -> Tensor {
@@ -91,50 +89,43 @@ private func trainingAttention(
     let channels = fused.size(1) / 3
     let width = channels / heads
     let scale = 1 / Double(width).squareRoot()
-    // [heads, frames, width] views of a part's thirds, and of its rows of a [frames, channels] tensor.
-    func third(_ tensor: Tensor, _ part: AttentionPart, _ index: Int) throws -> Tensor {
-        try byHead(tensor.narrowed(1, index * channels..<(index + 1) * channels), part)
+    // [heads, frames, width] views of an utterance's thirds, and of its rows of a [frames, channels] tensor.
+    func third(_ tensor: Tensor, _ rows: Range<Int>, _ index: Int) throws -> Tensor {
+        try byHead(tensor.narrowed(1, index * channels..<(index + 1) * channels), rows)
     }
-    func byHead(_ tensor: Tensor, _ part: AttentionPart) throws -> Tensor {
-        try tensor.rows(part.rows).viewed(part.rows.count, heads, width).transposed(0, 1).narrowed(0, part.heads)
+    func byHead(_ tensor: Tensor, _ rows: Range<Int>) throws -> Tensor {
+        try tensor.rows(rows).viewed(rows.count, heads, width).transposed(0, 1)
     }
     /// Products [heads, frames, frames].
     func products(_ left: Tensor, _ right: Tensor, scale: Double = 1) throws -> Tensor {
-        let (heads, frames) = (left.size(0), left.size(1))
-        let products = try Tensor.empty([heads, frames, frames], dtype: type, device: fused.device)
+        let products = try Tensor.empty([heads, left.size(1), left.size(1)], dtype: type, device: fused.device)
         try products.setProductInPlace(left, right.transposed(), scale: scale)
         return products
     }
-    func scores(_ part: AttentionPart) throws -> Tensor {
-        try products(third(fused, part, 0), third(fused, part, 1), scale: scale)
+    func scores(_ rows: Range<Int>) throws -> Tensor {
+        try products(third(fused, rows, 0), third(fused, rows, 1), scale: scale)
     }
-    let together = fused.fitsHostKernels && dropout < 1 ? min(heads, LibTorch.threads) : heads
-    let parts = layout.lengths.enumerated().flatMap { utterance, length in
-        let dropout = dropout > 0 ? mode.nextDropoutSeed().map { WeightDropout(dropout, $0) } : nil
-        return stride(from: 0, to: heads, by: together).map { first in
-            AttentionPart(
-                rows: layout.rows(utterance), heads: first..<min(heads, first + together),
-                dropout: dropout?.starting(at: first * length * length))
-        }
+    let utterances = (0..<layout.count).map { utterance in
+        (layout.rows(utterance), dropout > 0 ? mode.nextDropoutSeed().map { WeightDropout(dropout, $0) } : nil)
     }
     return try differentiable("self-attention", [fused]) {
         let context = try Tensor.empty([layout.total, channels], dtype: type, device: fused.device)
-        for part in parts {
-            let weights = try scores(part).attentionWeights(part.dropout, softmaxIn: exact)
-            try byHead(context, part).setProductInPlace(weights, third(fused, part, 2))
+        for (rows, dropout) in utterances {
+            let weights = try scores(rows).attentionWeights(dropout, softmaxIn: exact)
+            try byHead(context, rows).setProductInPlace(weights, third(fused, rows, 2))
         }
         return (
             [context],
             { gradients, _ in
                 guard let gradient = try gradients[0]?.contiguous() else { return [nil] }
                 let result = try fused.emptyLike()
-                for part in parts {
-                    let incoming = try byHead(gradient, part)
-                    let (weights, scores) = try scores(part).attentionWeightsBackward(
-                        products(incoming, third(fused, part, 2)), scale: scale, part.dropout, softmaxIn: exact)
-                    try third(result, part, 0).setProductInPlace(scores, third(fused, part, 1))
-                    try third(result, part, 1).setProductInPlace(scores.transposed(), third(fused, part, 0))
-                    try third(result, part, 2).setProductInPlace(weights.transposed(), incoming)
+                for (rows, dropout) in utterances {
+                    let incoming = try byHead(gradient, rows)
+                    let (weights, scores) = try scores(rows).attentionWeightsBackward(
+                        products(incoming, third(fused, rows, 2)), scale: scale, dropout, softmaxIn: exact)
+                    try third(result, rows, 0).setProductInPlace(scores, third(fused, rows, 1))
+                    try third(result, rows, 1).setProductInPlace(scores.transposed(), third(fused, rows, 0))
+                    try third(result, rows, 2).setProductInPlace(weights.transposed(), incoming)
                 }
                 return [result]
             }

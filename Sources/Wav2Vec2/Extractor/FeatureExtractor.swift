@@ -20,13 +20,17 @@ final class ExtractorBlock: Module {
     @Child("2") var groupNorm: RaggedGroupNorm?
     @Child("2.1") var layerNorm: LayerNorm?
     private let stride: Int
-    private var fixed: FixedWeight?
+    /// Whether every utterance begins at a row that is a multiple of four, where outputs can be computed in pairs.
+    private let startsPairs: Bool
+    private var fixed: FixedWeight<PackedWeight>?
+    private var fixedPairs: FixedWeight<PairedConvolution>?
 
     init(
-        inputs: Int, layer: ConvolutionLayers.Layer, bias: Bool, groupNorm: Bool, layerNorm: Bool,
+        inputs: Int, layer: ConvolutionLayers.Layer, startsPairs: Bool, bias: Bool, groupNorm: Bool, layerNorm: Bool,
         initializer: Initializer
     ) throws {
         stride = layer.stride
+        self.startsPairs = startsPairs
         super.init()
         weight = try initializer.kaimingNormal([layer.channels, inputs, layer.kernel])
         self.bias =
@@ -47,12 +51,22 @@ final class ExtractorBlock: Module {
         }
         let input = try ExtractorActivation(
             values: input.values.to(dtype: weight.dtype), lacksGELU: input.lacksGELU)
-        if groupNorm == nil, layerNorm == nil, let fixed {
-            return ExtractorActivation(values: try convolved(input.finished(), fixed, gelu: true), lacksGELU: false)
+        let isBare = groupNorm == nil && layerNorm == nil
+        if let packed = try convolvedWithPackedWeight(input, gelu: isBare) {
+            guard !isBare else { return ExtractorActivation(values: packed, lacksGELU: false) }
+            return try normalized(packed, layout, valid)
         }
-        var hidden =
-            try fixed.map { try convolved(input.finished(), $0, gelu: false) }
-            ?? stridedConvolution(input.values, weight, bias, stride: stride, geluOfInput: input.lacksGELU)
+        let hidden =
+            if takesPairs, input.values.fitsHostKernels {
+                try input.values.convolvedInPairs(weight, bias, geluOfInput: input.lacksGELU)
+            } else {
+                try stridedConvolution(input.values, weight, bias, stride: stride, geluOfInput: input.lacksGELU)
+            }
+        return try normalized(hidden, layout, valid)
+    }
+
+    private func normalized(_ hidden: Tensor, _ layout: RaggedLayout, _ valid: [Int]) throws -> ExtractorActivation {
+        var hidden = hidden
         if let groupNorm { hidden = try groupNorm(hidden, layout, valid: valid) }
         if let layerNorm { hidden = try layerNorm(hidden) }
         return ExtractorActivation(values: hidden, lacksGELU: true)
@@ -64,17 +78,34 @@ final class ExtractorBlock: Module {
             || SignalKernels.canTake(signal) && SignalKernels.canTake(weight)
     }
 
+    /// Whether outputs are computed in pairs.
+    private var takesPairs: Bool { startsPairs && PairedConvolution.takes(weight, stride: stride) }
+
     /// Has the weight packed for inference; a layer on one channel has a kernel of its own.
     func pack(_ format: PackedWeight.Format) {
         guard weight.size(1) > 1 else { return }
+        (fixed, fixedPairs) = (nil, nil)
+        if format == .float32, takesPairs {
+            fixedPairs = FixedWeight { [weight] in try PairedConvolution(weight) }
+            return
+        }
         // A window's elements lie tap by tap.
         fixed = FixedWeight { [weight] in
             try PackedWeight(weight.permuted(0, 2, 1).reshaped(weight.size(0), -1), format)
         }
     }
 
+    /// The convolution, and GELU if wanted, if the weight has been packed.
+    private func convolvedWithPackedWeight(_ input: ExtractorActivation, gelu: Bool) throws -> Tensor? {
+        if let fixedPairs {
+            return try fixedPairs.packed()(
+                input.values.contiguous(), bias: bias, geluOfInput: input.lacksGELU, gelu: gelu)
+        }
+        return try fixed.map { try convolved(input.finished(), $0, gelu: gelu) }
+    }
+
     /// The convolution as one product with overlapping rows.
-    private func convolved(_ input: Tensor, _ fixed: FixedWeight, gelu: Bool) throws -> Tensor {
+    private func convolved(_ input: Tensor, _ fixed: FixedWeight<PackedWeight>, gelu: Bool) throws -> Tensor {
         let (rows, channels, kernel) = (input.size(0) / stride, input.size(1), weight.size(2))
         let whole = min(rows, input.size(0) < kernel ? 0 : (input.size(0) - kernel) / stride + 1)
         let output = try Tensor.empty([rows, weight.size(0)])
@@ -106,9 +137,11 @@ public final class FeatureExtractor: Module {
         var inputs = 1
         var blocks: [ExtractorBlock] = []
         for (index, layer) in layers.layers.enumerated() {
+            // Utterances begin at multiples of the strides that follow, this layer's own included.
+            let following = layers.layers[index...].map(\.stride).reduce(1, *)
             blocks.append(
                 try ExtractorBlock(
-                    inputs: inputs, layer: layer, bias: configuration.convBias,
+                    inputs: inputs, layer: layer, startsPairs: following % 4 == 0, bias: configuration.convBias,
                     groupNorm: configuration.extractorMode == .groupNorm && index == 0,
                     layerNorm: configuration.extractorMode == .layerNorm, initializer: initializer))
             inputs = layer.channels

@@ -1,0 +1,291 @@
+// Self-attention within each utterance of a ragged batch, and its gradient (Vaswani et al. 2017), one head at a time.
+//
+// Some queries' scores with all keys of their utterance stay in the second-level cache from the first product to the
+// last; of the weights nothing else is ever in memory. The backward pass computes them again, as Dao et al. (2022) do.
+#include <stddef.h>
+#include <string.h>
+
+#include "CKernels.h"
+#include "MatrixTiles.h"
+#include "Parallel.h"
+
+struct attention {
+    const float *projected, *gradient;
+    float *output;
+    const int64_t *offsets;
+    const uint64_t *seeds;
+    int64_t heads, width, slices;
+    float scale;
+    double probability;
+    struct tiles tiles;
+};
+
+/// One head of an utterance.
+struct head {
+    int64_t first, frames, index;
+    uint64_t seed;
+};
+
+static struct head head_of(const struct attention *a, int64_t number) {
+    const int64_t utterance = number / a->heads;
+    return (struct head){
+        a->offsets[utterance], a->offsets[utterance + 1] - a->offsets[utterance], number % a->heads,
+        a->seeds != NULL ? a->seeds[utterance] : 0};
+}
+
+/// The most and the fewest queries whose scores are in memory together, and the scores that leave room in the cache.
+enum { MOST_QUERIES = 96, FEWEST_QUERIES = 8, SCORES = 64 * 1024 };
+
+/// Queries whose scores are in memory together: by the utterance's length alone, so that results are too.
+static int64_t queries_together(int64_t frames) {
+    const int64_t room = SCORES / rounded_up(frames, PANEL) / FEWEST_QUERIES * FEWEST_QUERIES;
+    return room > MOST_QUERIES ? MOST_QUERIES : room > FEWEST_QUERIES ? room : FEWEST_QUERIES;
+}
+
+/// No fewer floats than the scores of any utterance up to this length take.
+static int64_t score_floats(int64_t frames) {
+    const int64_t fewest = FEWEST_QUERIES * rounded_up(frames, PANEL);
+    return fewest > SCORES ? fewest : SCORES;
+}
+
+// MARK: Operands
+
+/// Rows [rows, width] as the packed panels of a product with their transpose.
+CK_EVERY_CPU void ck_pack_rows(const float *input, int64_t stride, int64_t rows, int64_t width, float *packed) {
+    for (int64_t first = 0; first < rows; first += PANEL) {
+        float *panel = packed + first * width;
+        const int64_t count = rows - first < PANEL ? rows - first : PANEL;
+        if (count < PANEL) memset(panel, 0, (size_t)(PANEL * width) * sizeof(float));
+        for (int64_t i = 0; i < count; i++)
+            for (int64_t k = 0; k < width; k++) panel[k * PANEL + i] = input[(first + i) * stride + k];
+    }
+}
+
+/// Rows [rows, width] one after the other, each padded with zeros to whole vectors.
+static void copy_rows(const float *input, int64_t stride, int64_t rows, int64_t width, float *copy) {
+    const int64_t padded = rounded_up(width, VECTOR);
+    for (int64_t r = 0; r < rows; r++) {
+        memcpy(copy + r * padded, input + r * stride, (size_t)width * sizeof(float));
+        memset(copy + r * padded + width, 0, (size_t)(padded - width) * sizeof(float));
+    }
+}
+
+/// The first columns of rows of padded sums.
+static void store_rows(const float *sums, int64_t rows, int64_t width, float *output, int64_t stride) {
+    const int64_t padded = rounded_up(width, VECTOR);
+    for (int64_t r = 0; r < rows; r++) memcpy(output + r * stride, sums + r * padded, (size_t)width * sizeof(float));
+}
+
+/// scores[r, j] = Σₖ rows[r, k] · packed[j, k].
+static void multiply_with_all(
+    const struct attention *a, const float *rows, int64_t stride, int64_t count, const float *packed, int64_t frames,
+    float *scores) {
+    const int64_t step = rounded_up(frames, PANEL);
+    for (int64_t j = 0; j < frames; j += PANEL) {
+        const int64_t columns = frames - j < PANEL ? frames - j : PANEL;
+        a->tiles.rows(rows, stride, packed + j * a->width, PANEL, a->width, scores + j, step, count, columns, 0);
+    }
+}
+
+// MARK: Weights
+
+/// Makes a row e^(scale · (x − the row's largest x)); returns one over the sum. A number that is none spreads over the row.
+CK_INLINE float exponentials(float *restrict row, int64_t columns, float scale) {
+#pragma clang fp reassociate(on)
+    enum { LANES = 64 };
+    float lanes[LANES];
+    for (int i = 0; i < LANES; i++) lanes[i] = row[0];
+    int64_t i = 0;
+    for (; i + LANES <= columns; i += LANES)
+        for (int lane = 0; lane < LANES; lane++)
+            lanes[lane] = row[i + lane] > lanes[lane] ? row[i + lane] : lanes[lane];
+    for (; i < columns; i++) lanes[0] = row[i] > lanes[0] ? row[i] : lanes[0];
+    float largest = lanes[0], sum = 0;
+    for (int lane = 1; lane < LANES; lane++) largest = lanes[lane] > largest ? lanes[lane] : largest;
+    for (i = 0; i < columns; i++) {
+        const float difference = scale * (row[i] - largest);
+        const float value = exp_negative(difference) + 0.0f * difference;
+        row[i] = value;
+        sum += value;
+    }
+    return 1.0f / sum;
+}
+
+/// The weights' exponentials after dropout in the place of scores, and what the row's sum divides by.
+CK_EVERY_CPU void ck_attention_weights_rows(
+    const struct attention *a, const struct head *head, float *scores, float *inverses, int64_t query, int64_t rows) {
+    const int64_t columns = head->frames, step = rounded_up(columns, PANEL);
+    for (int64_t r = 0; r < rows; r++) {
+        float *restrict row = scores + r * step;
+        inverses[r] = exponentials(row, columns, a->scale);
+        if (a->probability == 0) continue;
+        const int64_t start = (head->index * columns + query + r) * columns;
+        for (int64_t at = start, stop; at < start + columns; at = stop) {
+            stop = mask_run_end(at, start + columns);
+            const struct mask mask = make_mask(head->seed, (uint32_t)(at >> 32), a->probability);
+            float *restrict part = row + (at - start);
+            const uint32_t first = (uint32_t)at, count = (uint32_t)(stop - at);
+            for (uint32_t i = 0; i < count; i++) part[i] *= mask_factor(mask, first + i);
+        }
+    }
+}
+
+/// The weights after dropout in the place of scores, and the scores' gradient in the place of the weights'.
+CK_EVERY_CPU void ck_attention_weights_backward_rows(
+    const struct attention *a, const struct head *head, float *scores, float *gradients, int64_t query, int64_t rows) {
+#pragma clang fp reassociate(on)
+    const int64_t columns = head->frames, step = rounded_up(columns, PANEL);
+    const float scale = a->scale;
+    for (int64_t r = 0; r < rows; r++) {
+        float *restrict row = scores + r * step, *restrict gradient = gradients + r * step;
+        const float inverse = exponentials(row, columns, scale);
+        float projected = 0;
+        if (a->probability == 0) {
+            for (int64_t i = 0; i < columns; i++) {
+                row[i] *= inverse;
+                projected += row[i] * gradient[i];
+            }
+            for (int64_t i = 0; i < columns; i++) gradient[i] = scale * row[i] * (gradient[i] - projected);
+            continue;
+        }
+        const int64_t start = (head->index * columns + query + r) * columns;
+        for (int64_t at = start, stop; at < start + columns; at = stop) {
+            stop = mask_run_end(at, start + columns);
+            const struct mask mask = make_mask(head->seed, (uint32_t)(at >> 32), a->probability);
+            float *restrict weights = row + (at - start), *restrict part = gradient + (at - start);
+            const uint32_t first = (uint32_t)at, count = (uint32_t)(stop - at);
+            // With w the weight, m its dropout and g the gradient of w · m: w · g · m is both a term of the sum, and
+            // all that the scores' gradient needs of the mask.
+            for (uint32_t i = 0; i < count; i++) {
+                const float factor = mask_factor(mask, first + i), weight = weights[i] * inverse;
+                const float term = weight * factor * part[i];
+                projected += term;
+                part[i] = term;
+                // The sign of a weight that is dropped tells so; weights are not negative.
+                weights[i] = factor > 0 ? weight : -weight;
+            }
+        }
+        const float kept = (float)(1.0 / (1.0 - a->probability));
+        for (int64_t i = 0; i < columns; i++) {
+            const float weight = __builtin_fabsf(row[i]);
+            gradient[i] = scale * (gradient[i] - weight * projected);
+            row[i] = row[i] > 0 ? weight * kept : row[i] - row[i];
+        }
+    }
+}
+
+// MARK: Forward
+
+static int64_t forward_floats(int64_t frames, int64_t width) {
+    const int64_t padded = rounded_up(width, VECTOR);
+    return rounded_up(frames, PANEL) * width + frames * padded + score_floats(frames) + MOST_QUERIES * (padded + 1);
+}
+
+CK_EVERY_CPU void ck_scale_rows(float *rows, const float *factors, int64_t count, int64_t width) {
+    for (int64_t r = 0; r < count; r++)
+        for (int64_t i = 0; i < width; i++) rows[r * width + i] *= factors[r];
+}
+
+static void forward(const void *data, float *scratch, int64_t begin, int64_t end) {
+    const struct attention *a = data;
+    const int64_t channels = a->heads * a->width, width = a->width, padded = rounded_up(width, VECTOR);
+    for (int64_t unit = begin; unit < end; unit++) {
+        const struct head head = head_of(a, unit / a->slices);
+        const int64_t frames = head.frames, together = queries_together(frames);
+        const int64_t blocks = (frames + together - 1) / together, slice = unit % a->slices;
+        const int64_t first = blocks * slice / a->slices * together, last = blocks * (slice + 1) / a->slices * together;
+        if (first == last) continue;
+        const float *query = a->projected + head.first * 3 * channels + head.index * width;
+        float *keys = scratch, *values = keys + rounded_up(frames, PANEL) * width;
+        float *scores = values + frames * padded, *sums = scores + together * rounded_up(frames, PANEL);
+        float *inverses = sums + together * padded;
+        ck_pack_rows(query + channels, 3 * channels, frames, width, keys);
+        copy_rows(query + 2 * channels, 3 * channels, frames, width, values);
+        for (int64_t at = first; at < last && at < frames; at += together) {
+            const int64_t rows = frames - at < together ? frames - at : together;
+            multiply_with_all(a, query + at * 3 * channels, 3 * channels, rows, keys, frames, scores);
+            ck_attention_weights_rows(a, &head, scores, inverses, at, rows);
+            a->tiles.rows(
+                scores, rounded_up(frames, PANEL), values, padded, frames, sums, padded, rows, padded, 0);
+            ck_scale_rows(sums, inverses, rows, padded);
+            store_rows(
+                sums, rows, width, a->output + (head.first + at) * channels + head.index * width, channels);
+        }
+    }
+}
+
+/// Parts of a head's queries, so that each of a larger number of threads has some.
+static int64_t slices_of_head(int64_t heads, int threads) { return heads < threads ? (2 * threads + heads - 1) / heads : 1; }
+
+int64_t ck_attention_scratch(int64_t longest, int64_t width, int threads) {
+    return threads * forward_floats(longest, width);
+}
+
+void ck_attention(
+    const float *projected, const int64_t *offsets, int64_t utterances, int64_t longest, int64_t heads, int64_t width,
+    double scale, const uint64_t *seeds, double probability, float *output, float *scratch, int threads) {
+    const int64_t slices = slices_of_head(heads * utterances, threads);
+    const struct attention a = {
+        .projected = projected, .output = output, .offsets = offsets, .seeds = seeds, .heads = heads, .width = width,
+        .slices = slices, .scale = (float)scale, .probability = probability, .tiles = best_tiles()};
+    ck_parallel_with_scratch(
+        utterances * heads * slices, threads, scratch, forward_floats(longest, width), forward, &a);
+}
+
+// MARK: Backward
+
+static int64_t backward_floats(int64_t frames, int64_t width) {
+    const int64_t padded = rounded_up(width, VECTOR);
+    return 2 * rounded_up(frames, PANEL) * width + 3 * frames * padded + 2 * score_floats(frames) +
+           3 * MOST_QUERIES * padded;
+}
+
+static void backward(const void *data, float *scratch, int64_t begin, int64_t end) {
+    const struct attention *a = data;
+    const int64_t channels = a->heads * a->width, width = a->width, padded = rounded_up(width, VECTOR);
+    for (int64_t unit = begin; unit < end; unit++) {
+        const struct head head = head_of(a, unit);
+        const int64_t frames = head.frames, together = queries_together(frames), step = rounded_up(frames, PANEL);
+        const int64_t place = head.first * 3 * channels + head.index * width;
+        const float *query = a->projected + place;
+        const float *gradient = a->gradient + head.first * channels + head.index * width;
+        float *result = a->output + place;
+        float *keys = scratch, *values = keys + step * width, *key_rows = values + step * width;
+        float *key_sums = key_rows + frames * padded, *value_sums = key_sums + frames * padded;
+        float *scores = value_sums + frames * padded, *products = scores + together * step;
+        float *sums = products + together * step, *query_rows = sums + together * padded;
+        float *gradient_rows = query_rows + together * padded;
+        ck_pack_rows(query + channels, 3 * channels, frames, width, keys);
+        ck_pack_rows(query + 2 * channels, 3 * channels, frames, width, values);
+        copy_rows(query + channels, 3 * channels, frames, width, key_rows);
+        for (int64_t at = 0; at < frames; at += together) {
+            const int64_t rows = frames - at < together ? frames - at : together;
+            copy_rows(query + at * 3 * channels, 3 * channels, rows, width, query_rows);
+            copy_rows(gradient + at * channels, channels, rows, width, gradient_rows);
+            multiply_with_all(a, query_rows, padded, rows, keys, frames, scores);
+            multiply_with_all(a, gradient_rows, padded, rows, values, frames, products);
+            ck_attention_weights_backward_rows(a, &head, scores, products, at, rows);
+            a->tiles.rows(products, step, key_rows, padded, frames, sums, padded, rows, padded, 0);
+            store_rows(sums, rows, width, result + at * 3 * channels, 3 * channels);
+            a->tiles.columns(products, step, query_rows, padded, rows, key_sums, padded, frames, padded, at > 0);
+            a->tiles.columns(scores, step, gradient_rows, padded, rows, value_sums, padded, frames, padded, at > 0);
+        }
+        store_rows(key_sums, frames, width, result + channels, 3 * channels);
+        store_rows(value_sums, frames, width, result + 2 * channels, 3 * channels);
+    }
+}
+
+int64_t ck_attention_backward_scratch(int64_t longest, int64_t width, int threads) {
+    return threads * backward_floats(longest, width);
+}
+
+void ck_attention_backward(
+    const float *projected, const float *gradient, const int64_t *offsets, int64_t utterances, int64_t longest,
+    int64_t heads, int64_t width, double scale, const uint64_t *seeds, double probability, float *output, float *scratch,
+    int threads) {
+    const struct attention a = {
+        .projected = projected, .gradient = gradient, .output = output, .offsets = offsets, .seeds = seeds,
+        .heads = heads, .width = width, .slices = 1, .scale = (float)scale, .probability = probability,
+        .tiles = best_tiles()};
+    ck_parallel_with_scratch(utterances * heads, threads, scratch, backward_floats(longest, width), backward, &a);
+}
