@@ -38,8 +38,20 @@ extension ModelPrecision.Mode: ExpressibleByArgument {}
 
 /// In which number formats a model computes when it is used.
 struct PrecisionOptions: ParsableArguments {
-    @Option(help: "Number format of the model. On a CPU int8 is fastest, tf32 is fp32, and fp16 and bf16 are slow.")
+    @Option(
+        help: """
+            Number format of the model. On a CPU int8 is fastest, tf32 is fp32, and fp16, bf16 and fp8 are slow; on a GPU \
+            fp8 is bf16 with products of 8-bit floating-point numbers, for Ada, Hopper and newer.
+            """)
     var precision = ModelPrecision.Mode.fp32
+
+    /// Refuses the formats in which models are only used.
+    func validateForTraining() throws {
+        guard precision.trains else {
+            throw ValidationError(
+                "--precision \(precision.rawValue) is for inference; a model cannot be trained in it.")
+        }
+    }
 }
 
 /// How recordings go through a model.

@@ -68,6 +68,11 @@ float __uint_as_float(unsigned bits) {
     std::memcpy(&value, &bits, 4);
     return value;
 }
+unsigned __float_as_uint(float value) {
+    unsigned bits;
+    std::memcpy(&bits, &value, 4);
+    return bits;
+}
 float __fdividef(float x, float y) { return x / y; }
 float __expf(float x) { return std::exp(x); }
 
@@ -103,6 +108,7 @@ inline void assign(bfloat_number &x, float y) {
 }
 
 #include "../../Sources/Torch/Device/Kernels/Elementwise.cu"
+#include "../../Sources/Torch/Device/Kernels/Float8.cu"
 #include "../../Sources/Torch/Device/Kernels/ResidualNorm.cu"
 #include "../../Sources/Torch/Device/Kernels/SignalConvolution.cu"
 #pragma clang diagnostic pop
@@ -128,6 +134,7 @@ const std::map<std::string, Kernel> &kernels() {
     static const std::map<std::string, Kernel> all = {
         NAMED_OF_EACH_FORMAT(gelu_dropout),
         NAMED_OF_EACH_FORMAT(gelu_dropout_backward),
+        NAMED_OF_EACH_FORMAT(round_rows),
         NAMED_OF_EACH_FORMAT(residual_norm),
         NAMED_OF_EACH_FORMAT(residual_norm_backward),
         NAMED_OF_EACH_FORMAT(residual_norm_backward_wide),

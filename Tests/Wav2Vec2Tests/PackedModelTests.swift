@@ -76,6 +76,27 @@ import Torch
         }
     }
 
+    /// Sizes that products of 8-bit floating-point numbers take.
+    @Test func eightBitFloatsStayClose() throws {
+        var configuration = ModelConfiguration()
+        configuration.convFeatureLayers = try ConvolutionLayers(parsing: "[(32,10,5)]+[(32,3,2)]*4+[(32,2,2)]*2")
+        (configuration.encoderEmbedDim, configuration.encoderFfnEmbedDim) = (64, 128)
+        (configuration.encoderAttentionHeads, configuration.encoderLayers) = (2, 2)
+        (configuration.convPos, configuration.convPosGroups) = (16, 4)
+        func model(_ mode: ModelPrecision.Mode?) throws -> Tensor {
+            let model = try CTCModel(configuration, labels: 9, initializer: .random(seed: 11))
+            if let mode { try model.convert(to: ModelPrecision(mode), on: .cpu) }
+            return try logits(model).to(dtype: .float32)
+        }
+        let exact = try model(nil)
+        func cosine(_ mode: ModelPrecision.Mode) throws -> Double {
+            let found = try model(mode)
+            return try (found * exact).sum().item() / (found.norm().item() * exact.norm().item())
+        }
+        let (half, eight) = (try cosine(.bf16), try cosine(.fp8))
+        #expect(eight > 0.99 && eight < half, "\(eight), \(half)")
+    }
+
     @Test func bytesAreForTheCPU() throws {
         let model = try model(.base)
         let error = #expect(throws: ConfigurationError.self) {

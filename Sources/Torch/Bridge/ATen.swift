@@ -51,6 +51,7 @@ enum ATen {
     static let addmmInPlace = Operator("aten::addmm_")
     static let baddbmmInPlace = Operator("aten::baddbmm_")
     static let linear = Operator("aten::linear")
+    static let scaledProduct = Operator("aten::_scaled_mm")
     static let convolution = Operator("aten::convolution")
 
     // Shape

@@ -41,8 +41,8 @@ enum DeviceKernels {
     /// The whole source text.
     static var source: String {
         [
-            PackageResources.Common_cuh, PackageResources.Elementwise_cu, PackageResources.ResidualNorm_cu,
-            PackageResources.SignalConvolution_cu,
+            PackageResources.Common_cuh, PackageResources.Elementwise_cu, PackageResources.Float8_cu,
+            PackageResources.ResidualNorm_cu, PackageResources.SignalConvolution_cu,
         ].map { String(decoding: $0, as: UTF8.self) }.joined(separator: "\n")
     }
 

@@ -5,6 +5,7 @@ public final class Linear: Module {
     /// [outputs].
     @Parameter("bias") public var bias: Tensor?
     private var fixed: FixedWeight<PackedWeight>?
+    private var rounded: Float8Weight?
 
     /// How a linear layer's weight starts.
     public enum Start: Sendable {
@@ -49,6 +50,7 @@ public final class Linear: Module {
     /// From [..., inputs] to [..., outputs], with GELU where it is asked for.
     public func callAsFunction(_ input: Tensor, gelu: Bool = false) throws -> Tensor {
         if let fixed { return try fixed.packed()(input, bias: bias, gelu: gelu) }
+        if let rounded { return try rounded(input, bias: bias, gelu: gelu) }
         let output = try input.linear(weight, bias: bias)
         return gelu ? try output.gelu() : output
     }
@@ -63,6 +65,15 @@ public final class Linear: Module {
     /// - Parameter format: The numbers to multiply. A weight that is not FP32 in host memory cannot be multiplied.
     public func pack(_ format: PackedWeight.Format) {
         fixed = FixedWeight { [weight] in try PackedWeight(weight, format) }
+    }
+
+    /// Has the weight rounded to 8-bit floating point, for inference: it must not change from here on.
+    ///
+    /// No gradient is recorded. A weight that ``Float8Weight`` does not take stays as it is.
+    ///
+    /// - Throws: `TorchError.operation` if LibTorch refuses, as when memory runs out.
+    public func roundToFloat8() throws {
+        if Float8Weight.takes(weight) { rounded = try Float8Weight(weight) }
     }
 }
 

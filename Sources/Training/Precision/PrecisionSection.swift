@@ -51,9 +51,10 @@ extension Recipe {
         var scalesLoss: Bool { mode == .fp16 || mode == .bf16 && bf16LossScaler }
 
         func validate() throws {
-            guard mode != .int8 else {
+            guard mode.trains else {
                 throw ConfigurationError(
-                    "precision.mode is int8, in which models are used but not trained; choose one of the others")
+                    "precision.mode is \(mode.rawValue), in which models are used but not trained; choose one of the others"
+                )
             }
             for (name, value) in [
                 ("fp16_init_scale", fp16InitScale), ("min_loss_scale", minLossScale),

@@ -34,10 +34,8 @@ final class FeedForward: Module {
         return try contract(activated.dropout(dropout, mode))
     }
 
-    func pack(_ format: PackedWeight.Format) {
-        expand.pack(format)
-        contract.pack(format)
-    }
+    /// The large products.
+    var products: [Linear] { [expand, contract] }
 }
 
 /// One transformer layer: self-attention and feed-forward, each with residual and normalisation.
@@ -69,10 +67,8 @@ final class EncoderLayer: Module {
         return try finalNorm(hidden, adding: transform(hidden, mode), dropout: dropout, mode)
     }
 
-    func pack(_ format: PackedWeight.Format) {
-        attention.pack(format)
-        feedForward.pack(format)
-    }
+    /// The large products.
+    var products: [Linear] { attention.products + feedForward.products }
 
     private func attend(_ input: Tensor, _ layout: RaggedLayout, _ mode: Mode) throws -> Tensor {
         try profiled(.attention) { try attention(input, layout, mode) }

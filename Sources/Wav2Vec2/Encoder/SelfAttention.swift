@@ -21,10 +21,8 @@ final class SelfAttention: Module {
         output = try Linear(channels, channels, start: .normal(0.02), initializer: initializer)
     }
 
-    func pack(_ format: PackedWeight.Format) {
-        projection.pack(format)
-        output.pack(format)
-    }
+    /// The large products.
+    var products: [Linear] { [projection, output] }
 
     /// From [frames, channels] to the same shape.
     func callAsFunction(_ input: Tensor, _ layout: RaggedLayout, _ mode: Mode) throws -> Tensor {

@@ -17,15 +17,21 @@ public struct ModelPrecision: Sendable, Equatable {
         case bf16
         /// Products of bytes with exact sums, everything else FP32: for using a model on a CPU.
         case int8
+        /// BF16 whose large products are of 8-bit floating-point numbers (E4M3), row by row: for using a model on a GPU of
+        /// the Ada or Hopper generation or newer. A CPU computes with the same numbers, slowly.
+        case fp8
 
         /// The type of weights and activations.
         public var dtype: DType {
             switch self {
             case .fp32, .tf32, .int8: .float32
             case .fp16: .float16
-            case .bf16: .bfloat16
+            case .bf16, .fp8: .bfloat16
             }
         }
+
+        /// Whether models can be trained in it, not only used.
+        public var trains: Bool { self != .int8 && self != .fp8 }
 
         /// Whether weights and activations have 16 bits.
         public var isHalf: Bool { dtype.isHalfPrecision }
@@ -75,6 +81,9 @@ public protocol PrecisionSelectable: Module {
     ///
     /// - Parameter format: The numbers that the large products multiply.
     func pack(_ format: PackedWeight.Format)
+
+    /// The layers whose products may be of 8-bit numbers: most of the encoder's operations.
+    var products: [Linear] { get }
 }
 
 extension PrecisionSelectable {
@@ -83,8 +92,8 @@ extension PrecisionSelectable {
     /// - Parameters:
     ///   - precision: The formats.
     ///   - device: Where the model lies.
-    /// - Throws: ``ConfigurationError`` for int8 elsewhere than on the CPU; `TorchError.operation` if LibTorch cannot make
-    ///   the tensors.
+    /// - Throws: ``ConfigurationError`` for int8 elsewhere than on the CPU; `TorchError.runtime` for fp8 on a GPU that is too
+    ///   old for it; `TorchError.operation` if LibTorch cannot make the tensors.
     public func convert(to precision: ModelPrecision, on device: Device) throws {
         guard precision.mode != .int8 || device == .cpu else {
             throw ConfigurationError("int8 is a precision of the CPU; on \(device) choose fp16 or bf16")
@@ -93,6 +102,10 @@ extension PrecisionSelectable {
         setPrecision(precision)
         if !precision.mode.isHalf, device == .cpu { pack(precision.mode == .int8 ? .int8 : .float32) }
         guard precision.mode.isHalf else { return }
+        if precision.mode == .fp8 {
+            try Float8Weight.check(on: device)
+            for layer in products { try layer.roundToFloat8() }
+        }
         for parameter in parameters() where !precision.keepsExact(parameter.name) {
             parameter.tensor = try parameter.tensor.detached().to(dtype: precision.mode.dtype)
         }
@@ -119,11 +132,14 @@ extension Wav2Vec2Model {
     /// Packs the convolutions and the encoder for inference; the positional convolution stays FP32.
     public func pack(_ format: PackedWeight.Format) {
         for block in featureExtractor.blocks { block.pack(format) }
-        projection?.pack(format)
         encoder.positions.pack()
-        for layer in encoder.allLayers { layer.pack(format) }
-        encoder.hourglass?.downsample.linear?.pack(format)
-        encoder.hourglass?.upsample.linear?.pack(format)
+        for layer in products { layer.pack(format) }
+    }
+
+    /// The projection to the encoder and the encoder's layers.
+    public var products: [Linear] {
+        [projection, encoder.hourglass?.downsample.linear, encoder.hourglass?.upsample.linear].compactMap { $0 }
+            + encoder.allLayers.flatMap(\.products)
     }
 }
 
@@ -136,6 +152,9 @@ extension PretrainingModel: PrecisionSelectable {
 
     /// Packs the model that predicts; what only the objective uses stays as it is.
     public func pack(_ format: PackedWeight.Format) { model.pack(format) }
+
+    /// Those of the model that predicts.
+    public var products: [Linear] { model.products }
 }
 
 extension CTCModel: PrecisionSelectable {
@@ -147,4 +166,7 @@ extension CTCModel: PrecisionSelectable {
         model.pack(format)
         projection.pack(.float32)
     }
+
+    /// Those of the model; the few labels' product is none of them.
+    public var products: [Linear] { model.products }
 }

@@ -217,9 +217,7 @@ struct TrainingBenchmarkOptions: ParsableArguments {
     @OptionGroup(title: "Profile") var profile: ProfileOptions
 
     func validate() throws {
-        if precision.precision == .int8 {
-            throw ValidationError("--precision int8 is for inference; a model cannot be trained in it.")
-        }
+        try precision.validateForTraining()
     }
 
     func run(

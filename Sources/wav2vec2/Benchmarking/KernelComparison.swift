@@ -41,7 +41,7 @@ struct KernelComparison: Encodable {
             switch mode {
             case .fp32, .int8: 2e-5
             case .tf32, .fp16: 2e-2
-            case .bf16: 1e-1
+            case .bf16, .fp8: 1e-1
             }
         self.kernels = try zip(kernels, references).map { kernel, reference in
             Console.progress("benchmark: \(kernel.name)")

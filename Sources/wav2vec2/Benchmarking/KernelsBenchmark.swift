@@ -39,9 +39,7 @@ struct KernelsBenchmarkCommand: ParsableCommand {
         guard repetitions >= 1 else {
             throw ValidationError("--repetitions is \(repetitions); it must be at least 1.")
         }
-        guard precision.precision != .int8 else {
-            throw ValidationError("--precision int8 is for inference; a model cannot be trained in it.")
-        }
+        try precision.validateForTraining()
     }
 
     /// The kernels of the BASE model.

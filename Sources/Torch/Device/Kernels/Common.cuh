@@ -22,7 +22,15 @@ __device__ inline float widened(half_number x) {
     return y;
 }
 __device__ inline void assign(half_number &x, float y) { asm("cvt.rn.f16.f32 %0, %1;" : "=h"(x.bits) : "f"(y)); }
-__device__ inline void assign(bfloat_number &x, float y) { asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(x.bits) : "f"(y)); }
+__device__ inline void assign(bfloat_number &x, float y) {
+#if __CUDA_ARCH__ >= 800
+    asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(x.bits) : "f"(y));
+#else
+    // Turing has no instruction for it: to the nearest, ties to even.
+    const uint32 bits = __float_as_uint(y);
+    x.bits = y != y ? 0x7FFF : (uint16)((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
+#endif
+}
 #endif
 __device__ inline float widened(float x) { return x; }
 __device__ inline float widened(bfloat_number x) { return __uint_as_float((uint32)x.bits << 16); }
