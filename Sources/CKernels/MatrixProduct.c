@@ -110,7 +110,7 @@ struct product {
     int gelu;
     ck_sums float_sums;
     byte_sums byte_sums;
-    int64_t parts, sharing, part_stride, blocks, panels;
+    int64_t blocks, panels;
     int by_blocks;
 };
 
@@ -134,13 +134,11 @@ static void multiply(const void *data, int64_t begin, int64_t end) {
     const struct product *p = data;
     for (int64_t unit = begin; unit < end; unit++) {
         // The larger operand is walked once, the smaller one again and again.
-        const int64_t panels = p->parts * p->panels;
-        const int64_t block = p->by_blocks ? unit / panels : unit % p->blocks;
-        const int64_t panel = p->by_blocks ? unit % panels : unit / p->blocks;
-        const int64_t part = panel / p->panels, inner = panel % p->panels * PANEL;
-        const int64_t row = block * BLOCK, column = part * p->columns + inner;
+        const int64_t block = p->by_blocks ? unit / p->panels : unit % p->blocks;
+        const int64_t panel = p->by_blocks ? unit % p->panels : unit / p->blocks;
+        const int64_t row = block * BLOCK, column = panel * PANEL;
         const int64_t rows = p->rows - row < BLOCK ? p->rows - row : BLOCK;
-        const int64_t columns = p->columns - inner < PANEL ? p->columns - inner : PANEL;
+        const int64_t columns = p->columns - column < PANEL ? p->columns - column : PANEL;
         float sums[BLOCK * PANEL] __attribute__((aligned(64)));
         if (p->bytes != NULL) {
             int32_t whole[BLOCK * PANEL] __attribute__((aligned(64)));
@@ -153,10 +151,9 @@ static void multiply(const void *data, int64_t begin, int64_t end) {
         } else {
             for (int64_t k = 0; k < p->depth; k += DEPTH) {
                 const int64_t depth = p->depth - k < DEPTH ? p->depth - k : DEPTH;
-                const int64_t packed = part / p->sharing * p->panels + panel % p->panels;
                 p->float_sums(
-                    p->input + part * p->part_stride + row * p->stride + k, p->stride,
-                    p->weight + (packed * p->depth + k) * PANEL, PANEL, depth, sums, PANEL, rows, columns, k > 0);
+                    p->input + row * p->stride + k, p->stride,
+                    p->weight + (panel * p->depth + k) * PANEL, PANEL, depth, sums, PANEL, rows, columns, k > 0);
             }
         }
         ck_finish(
@@ -169,7 +166,7 @@ static void run(struct product *p, int64_t input_size, int64_t weight_size, int 
     p->blocks = (p->rows + BLOCK - 1) / BLOCK;
     p->panels = (p->columns + PANEL - 1) / PANEL;
     p->by_blocks = input_size > weight_size;
-    ck_parallel(p->blocks * p->parts * p->panels, 1, threads, multiply, p);
+    ck_parallel(p->blocks * p->panels, 1, threads, multiply, p);
 }
 
 // MARK: FP32
@@ -204,12 +201,10 @@ void ck_pack(const float *weight, int64_t columns, int64_t depth, float *packed,
 }
 
 void ck_matrix_product(
-    const float *input, int64_t stride, int64_t parts, int64_t sharing, int64_t part_stride, const float *packed,
-    const float *bias, int gelu, float *output, int64_t output_stride, int64_t rows, int64_t depth, int64_t columns, int threads) {
+    const float *input, int64_t stride, const float *packed, const float *bias, int gelu, float *output,
+    int64_t output_stride, int64_t rows, int64_t depth, int64_t columns, int threads) {
     struct product p = {
-        .input = input, .weight = packed, .stride = stride, .parts = parts, .sharing = sharing,
-        .part_stride = part_stride,
-        .rows = rows, .depth = depth, .columns = columns, .bias = bias, .output = output,
+        .input = input, .weight = packed, .stride = stride, .rows = rows, .depth = depth, .columns = columns, .bias = bias, .output = output,
         .output_stride = output_stride, .gelu = gelu, .float_sums = best_tiles().rows};
     run(&p, rows * stride, columns * depth, threads);
 }
@@ -331,7 +326,7 @@ void ck_byte_product(
     const ck_byte_rows *input, const ck_byte_weight *weight, const float *bias, int gelu, float *output,
     int64_t output_stride, int64_t rows, int64_t columns, int portable, int threads) {
     struct product p = {
-        .bytes = input, .byte_weight = weight, .parts = 1, .rows = rows, .columns = columns, .bias = bias,
+        .bytes = input, .byte_weight = weight, .rows = rows, .columns = columns, .bias = bias,
         .output = output, .output_stride = output_stride, .gelu = gelu, .byte_sums = best_byte_sums(portable)};
     run(&p, rows * input->stride, columns * input->stride, threads);
 }

@@ -13,9 +13,11 @@ import Testing
         }
     }
 
-    /// Lengths shorter than the kernel and than half of it; kernels even and odd, channels wider than a packed panel.
-    @Test(arguments: [([9], 2, 3, 4), ([7, 1, 30, 2], 3, 5, 8), ([40, 3], 1, 50, 7), ([5, 5], 2, 2, 1)])
-    func productsGiveWhatTheConvolutionGives(_ lengths: [Int], groups: Int, width: Int, kernel: Int) throws {
+    /// Lengths shorter than the kernel and than half of it; kernels even and odd, channels wider than a vector, and several blocks of a segment.
+    @Test(arguments: [
+        ([9], 2, 3, 4), ([7, 1, 30, 2], 3, 5, 8), ([40, 3], 1, 50, 7), ([5, 5], 2, 2, 1), ([300, 129], 2, 20, 128),
+    ])
+    func spectraGiveWhatTheConvolutionGives(_ lengths: [Int], groups: Int, width: Int, kernel: Int) throws {
         let points = try operands(lengths.reduce(0, +), groups: groups, width: width, kernel: kernel)
         let upstream = try Tensor.normal([points[0].size(0), groups * width], generator: Generator(seed: 4))
         func run(_ type: DType) throws -> (output: Tensor, gradients: [Tensor]) {
@@ -54,6 +56,18 @@ import Testing
         }
     }
 
+    /// An utterance's results are the same to the last bit wherever it lies, and with GELU in the same pass.
+    @Test func neighboursDoNotMatter() throws {
+        let points = try operands(211, groups: 3, width: 20, kernel: 16).map { try $0.to(dtype: .float32) }
+        let convolution = try SpectralConvolution(points[1])
+        let whole = try convolution(points[0], withinSegments: [51, 100, 60], bias: points[2])
+        let part = try points[0].rows(51..<151).contiguous()
+        let alone = try convolution(part, withinSegments: [100], bias: points[2])
+        #expect(try alone.elements(Float.self) == whole.rows(51..<151).elements(Float.self))
+        let activated = try convolution(part, withinSegments: [100], bias: points[2], gelu: true)
+        #expect(try activated.elements(Float.self) == alone.gelu().elements(Float.self))
+    }
+
     @Test func rowsThatAreNotTheSegmentsAreRefused() throws {
         let points = try operands(4, groups: 1, width: 2, kernel: 3)
         #expect(throws: TorchError.self) {
@@ -62,8 +76,8 @@ import Testing
     }
 }
 
-/// The same convolution as products of spectra.
-@Suite struct SpectralConvolutionTests {
+/// The same convolution by LibTorch's transforms, as GPUs have it.
+@Suite struct FrequencyConvolutionTests {
     /// Lengths of one row and of several blocks; kernels even and odd, one that wants longer blocks.
     @Test(arguments: [
         ([9], 2, 3, 4), ([700, 1, 30, 1200], 3, 5, 8), ([40, 3], 1, 5, 7), ([5, 5], 2, 2, 1), ([300, 200], 1, 2, 150),

@@ -92,11 +92,9 @@ void ck_pack(const float *weight, int64_t columns, int64_t depth, float *packed,
 /// output[r, c] = f(bias[c] + Σₖ input[r · stride + k] · weight[c, k]) with f the identity, or ck_gelu where `gelu` is set.
 ///
 /// Rows may overlap, as the windows of a convolution do; `bias` may be NULL. A row's results do not depend on the others.
-/// Of several `parts`, each has its own input, `part_stride` after the one before, and its own `columns` of the output;
-/// every `sharing` of them have a packed weight of their own.
 void ck_matrix_product(
-    const float *input, int64_t stride, int64_t parts, int64_t sharing, int64_t part_stride, const float *packed,
-    const float *bias, int gelu, float *output, int64_t output_stride, int64_t rows, int64_t depth, int64_t columns, int threads);
+    const float *input, int64_t stride, const float *packed, const float *bias, int gelu, float *output,
+    int64_t output_stride, int64_t rows, int64_t depth, int64_t columns, int threads);
 
 /// How many floats ck_pack_paired writes; for a weight that is turned, with channels and outputs exchanged.
 int64_t ck_paired_weight_count(int64_t outputs, int64_t channels);
@@ -126,6 +124,35 @@ int64_t ck_paired_weight_gradient_scratch(int64_t channels, int64_t outputs, int
 void ck_paired_weight_gradient(
     const float *input, int64_t rows, int gelu_of_input, const float *gradient, float *output, int64_t channels,
     int64_t outputs, float *scratch, int threads);
+
+/// Rows of a discrete Fourier transform for a kernel of so many taps; a block has results for half as many.
+int64_t ck_spectral_size(int64_t kernel);
+/// How many floats ck_spectral_weight writes; a group has `width` inputs and as many outputs.
+int64_t ck_spectral_weight_count(int64_t groups, int64_t width, int64_t kernel);
+/// How many floats the spectra of so many blocks of a signal take.
+int64_t ck_spectra_count(int64_t blocks, int64_t groups, int64_t width, int64_t kernel);
+/// How many floats of scratch memory the functions below need.
+int64_t ck_spectral_scratch(int64_t blocks, int64_t width, int64_t kernel, int threads);
+/// The spectra of a convolution's weight [groups · width, width, kernel].
+void ck_spectral_weight(
+    const float *weight, int64_t groups, int64_t width, int64_t kernel, float *spectra, float *scratch, int threads);
+/// A grouped convolution along the rows of segments: output[t, o] = f(bias[o] + Σ weight[o, i, k] · input[t + k − kernel / 2, i])
+/// over the inputs of o's group and the rows of t's segment, with f the identity, or ck_gelu where `gelu` is set.
+///
+/// `blocks` has three numbers for each of `count` blocks: where its segment begins and ends, and the first row that it has
+/// results for. `spectra` has room for the blocks' (ck_spectra_count). A segment's results do not depend on others.
+void ck_spectral_convolution(
+    const float *input, const int64_t *blocks, int64_t count, int64_t groups, int64_t width, int64_t kernel,
+    const float *weight_spectra, const float *bias, int gelu, float *output, float *spectra, float *scratch,
+    int threads);
+/// The gradient of ck_spectral_convolution's input.
+void ck_spectral_input_gradient(
+    const float *gradient, const int64_t *blocks, int64_t count, int64_t groups, int64_t width, int64_t kernel,
+    const float *weight_spectra, float *output, float *spectra, float *scratch, int threads);
+/// The gradient of ck_spectral_convolution's weight; `weight_spectra` is overwritten, `spectra` has room for the blocks' twice.
+void ck_spectral_weight_gradient(
+    const float *input, const float *gradient, const int64_t *blocks, int64_t count, int64_t groups, int64_t width,
+    int64_t kernel, float *output, float *weight_spectra, float *spectra, float *scratch, int threads);
 
 /// A weight of bytes: weight[c, k] ≈ scales[c] · values, packed; `sums` adds up each column's values.
 typedef struct ck_byte_weight {

@@ -23,8 +23,6 @@ public struct PackedWeight: Sendable {
     /// The numbers that are multiplied.
     public let format: Format
     private let values: Values
-    let groups: Int
-    /// Inputs and outputs of a group.
     private let inputs: Int
     private let outputs: Int
 
@@ -40,11 +38,13 @@ public struct PackedWeight: Sendable {
             throw TorchError.shape("\(weight) is no FP32 matrix in host memory, which alone can be packed")
         }
         self.format = format
-        groups = 1
         (outputs, inputs) = (weight.size(0), weight.size(1))
         let (columns, depth) = (Int64(outputs), Int64(inputs))
         switch format {
-        case .float32: values = .float32(try Self.packed(weight, groups: 1))
+        case .float32:
+            let packed = try Tensor.empty([Int(ck_packed_count(columns, depth))])
+            try withFloats(weight, packed) { ck_pack($0[0], columns, depth, $0[1], Int32(LibTorch.threads)) }
+            values = .float32(packed)
         case .int8:
             let bytes = try Tensor.empty([Int(ck_byte_weight_count(columns, depth))], dtype: .int8)
             let scales = try Tensor.empty([outputs])
@@ -60,34 +60,6 @@ public struct PackedWeight: Sendable {
         }
     }
 
-    /// Packs the weights of groups of channels that have nothing to do with each other, for FP32.
-    ///
-    /// - Parameter weight: [groups, outputs of a group, inputs of a group], FP32 in host memory.
-    /// - Throws: `TorchError.shape` for a weight of another kind.
-    public init(groups weight: Tensor) throws {
-        let weight = try weight.detached().contiguous()
-        guard weight.rank == 3, weight.fitsHostKernels else {
-            throw TorchError.shape("\(weight) is no FP32 array [groups, outputs, inputs] in host memory")
-        }
-        format = .float32
-        (groups, outputs, inputs) = (weight.size(0), weight.size(1), weight.size(2))
-        values = .float32(try Self.packed(weight, groups: groups))
-    }
-
-    private static func packed(_ weight: Tensor, groups: Int) throws -> Tensor {
-        let (columns, depth) = (Int64(weight.size(-2)), Int64(weight.size(-1)))
-        let count = Int(ck_packed_count(columns, depth))
-        let packed = try Tensor.empty([groups * count])
-        try withFloats(weight, packed) {
-            for group in 0..<groups {
-                ck_pack(
-                    $0[0] + group * Int(columns * depth), columns, depth, $0[1] + group * count,
-                    Int32(LibTorch.threads))
-            }
-        }
-        return packed
-    }
-
     /// Products with rows.
     ///
     /// - Parameters:
@@ -99,49 +71,44 @@ public struct PackedWeight: Sendable {
     public func callAsFunction(_ input: Tensor, bias: Tensor? = nil, gelu: Bool = false) throws -> Tensor {
         let shape = input.shape
         let output = try Tensor.empty(shape.dropLast() + [outputs])
-        guard shape.last == inputs, groups == 1 else {
+        guard shape.last == inputs else {
             throw TorchError.shape("rows of \(input) do not have the \(inputs) inputs of the weight")
         }
         guard output.count > 0 else { return output }
         try multiply(
-            windowsOf: input.to(dtype: .float32).contiguous(), from: 0, step: inputs, bias: bias, gelu: gelu,
+            windowsOf: input.to(dtype: .float32).contiguous(), step: inputs, bias: bias, gelu: gelu,
             into: output.viewed(-1, outputs))
         return output
     }
 
-    /// Products with windows, which may overlap, of signals in memory.
+    /// Products with windows, which may overlap, of a signal in memory.
     ///
     /// - Parameters:
-    ///   - signal: FP32, contiguous, in host memory: `parts` parts, equally long, for each group.
-    ///   - parts: How many parts of the signal, one after the other, have the same weight.
-    ///   - start: The element at which the first window of each part begins.
+    ///   - signal: FP32, contiguous, in host memory.
     ///   - step: Elements from one window to the next.
-    ///   - bias: [groups · parts · outputs], or none.
+    ///   - bias: [outputs], or none.
     ///   - gelu: Whether GELU follows.
-    ///   - output: [windows, groups · parts · outputs], FP32, contiguous, in host memory.
+    ///   - output: [windows, outputs], FP32, contiguous, in host memory.
     /// - Throws: `TorchError.shape` when a window would leave the signal, or an array is of another kind.
     public func multiply(
-        windowsOf signal: Tensor, partsOfGroup parts: Int = 1, from start: Int = 0, step: Int, bias: Tensor? = nil,
-        gelu: Bool = false, into output: Tensor
+        windowsOf signal: Tensor, step: Int, bias: Tensor? = nil, gelu: Bool = false,
+        into output: Tensor
     ) throws {
         try multiply(
-            windowsOf: signal, partsOfGroup: parts, from: start, step: step, bias: bias, gelu: gelu, portably: false,
-            into: output)
+            windowsOf: signal, step: step, bias: bias, gelu: gelu, portably: false, into: output)
     }
 
     /// The same; `portably` without the processor's own instruction for bytes, for tests.
     func multiply(
-        windowsOf signal: Tensor, partsOfGroup: Int = 1, from start: Int, step: Int, bias: Tensor?, gelu: Bool,
-        portably: Bool, into output: Tensor
+        windowsOf signal: Tensor, step: Int, bias: Tensor?, gelu: Bool, portably: Bool,
+        into output: Tensor
     ) throws {
         let rows = output.size(0)
         guard rows > 0 else { return }
         let bias = try bias?.contiguous()
-        let parts = groups * partsOfGroup
-        let part = signal.count / parts
-        guard signal.fitsHostKernels, output.fitsHostKernels, output.shape == [rows, parts * outputs], start >= 0,
-            step > 0, start + (rows - 1) * step + inputs <= part,
-            bias.map({ $0.fitsHostKernels && $0.count == parts * outputs }) ?? true
+        guard signal.fitsHostKernels, output.fitsHostKernels, output.shape == [rows, outputs], step > 0,
+            (rows - 1) * step + inputs <= signal.count,
+            bias.map({ $0.fitsHostKernels && $0.count == outputs }) ?? true
         else {
             throw TorchError.shape(
                 "\(rows) windows of \(inputs) elements every \(step) of \(signal) cannot become \(output)")
@@ -150,9 +117,8 @@ public struct PackedWeight: Sendable {
         case .float32(let packed):
             try withFloats(signal, packed, output, bias ?? output) {
                 ck_matrix_product(
-                    $0[0] + start, Int64(step), Int64(parts), Int64(partsOfGroup), Int64(part), $0[1],
-                    bias == nil ? nil : $0[3], gelu ? 1 : 0, $0[2], Int64(parts * outputs), Int64(rows),
-                    Int64(inputs), Int64(outputs), Int32(LibTorch.threads))
+                    $0[0], Int64(step), $0[1], bias == nil ? nil : $0[3], gelu ? 1 : 0, $0[2], Int64(outputs),
+                    Int64(rows), Int64(inputs), Int64(outputs), Int32(LibTorch.threads))
             }
         case .int8(let bytes, let scales, let sums):
             let stride = ck_byte_stride(Int64(inputs))
@@ -163,7 +129,7 @@ public struct PackedWeight: Sendable {
                     let rounded = whole[0].assumingMemoryBound(to: UInt8.self)
                     let zeros = whole[1].assumingMemoryBound(to: Int32.self)
                     ck_quantize_rows(
-                        floats[0] + start, Int64(step), Int64(rows), Int64(inputs), rounded, floats[3], zeros,
+                        floats[0], Int64(step), Int64(rows), Int64(inputs), rounded, floats[3], zeros,
                         Int32(LibTorch.threads))
                     var input = ck_byte_rows(values: rounded, scales: floats[3], zeros: zeros, stride: stride)
                     var weight = ck_byte_weight(

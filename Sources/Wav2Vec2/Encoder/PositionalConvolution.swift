@@ -6,13 +6,11 @@ import Torch
 /// before it than after it, as in fairseq's.
 final class PositionalConvolution: Module {
     @Child("0") var convolution: WeightNormConvolution
-    private let kernel: Int
-    private var fixed: FixedWeight<PackedWeight>?
+    private var fixed: FixedWeight<SpectralConvolution>?
 
     init(_ configuration: ModelConfiguration, initializer: Initializer) throws {
-        kernel = configuration.convPos
         super.init()
-        let channels = configuration.encoderEmbedDim
+        let (channels, kernel) = (configuration.encoderEmbedDim, configuration.convPos)
         convolution = try WeightNormConvolution(
             channels: channels, kernel: kernel, groups: configuration.convPosGroups,
             deviation: (4 / Double(kernel * channels)).squareRoot(), initializer: initializer)
@@ -21,14 +19,13 @@ final class PositionalConvolution: Module {
     /// From [frames, channels] to the same shape.
     func callAsFunction(_ input: Tensor, _ layout: RaggedLayout) throws -> Tensor {
         if let fixed {
-            return try fixed.packed().convolved(
-                input, withinSegments: layout.lengths, kernel: kernel, bias: convolution.bias, gelu: true)
+            return try fixed.packed()(input, withinSegments: layout.lengths, bias: convolution.bias, gelu: true)
         }
         // The weights may stay FP32 where the rest of the model does not.
         return try convolution(input.to(dtype: convolution.bias.dtype), withinSegments: layout.lengths)
             .to(dtype: input.dtype).gelu()
     }
 
-    /// Has the weight folded and packed for inference, in FP32.
-    func pack() { fixed = FixedWeight { [convolution] in try PackedWeight(convolution: convolution.weight()) } }
+    /// Has the weight folded and transformed for inference, in FP32.
+    func pack() { fixed = FixedWeight { [convolution] in try SpectralConvolution(convolution.weight()) } }
 }
