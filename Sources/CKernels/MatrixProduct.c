@@ -204,7 +204,8 @@ void ck_matrix_product(
     const float *input, int64_t stride, const float *packed, const float *bias, int gelu, float *output,
     int64_t output_stride, int64_t rows, int64_t depth, int64_t columns, int threads) {
     struct product p = {
-        .input = input, .weight = packed, .stride = stride, .rows = rows, .depth = depth, .columns = columns, .bias = bias, .output = output,
+        .input = input, .weight = packed, .stride = stride, .rows = rows, .depth = depth, .columns = columns,
+        .bias = bias, .output = output,
         .output_stride = output_stride, .gelu = gelu, .float_sums = best_tiles().rows};
     run(&p, rows * stride, columns * depth, threads);
 }
