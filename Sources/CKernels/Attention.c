@@ -30,7 +30,7 @@ static struct head head_of(const struct attention *a, int64_t number) {
     const int64_t utterance = number / a->heads;
     return (struct head){
         a->offsets[utterance], a->offsets[utterance + 1] - a->offsets[utterance], number % a->heads,
-        a->seeds != NULL ? a->seeds[utterance] : 0};
+        a->probability > 0 ? a->seeds[utterance] : 0};
 }
 
 /// The most and the fewest queries whose scores are in memory together, and the scores that leave room in the cache.

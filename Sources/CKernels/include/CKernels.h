@@ -35,7 +35,7 @@ int64_t ck_attention_scratch(int64_t longest, int64_t width, int threads);
 ///
 /// `projected` has queries, keys and values side by side, [frames, 3, heads, width]; utterance u has the frames from
 /// offsets[u] to before offsets[u + 1]. `seeds` has one for each utterance, whose weights are counted [heads, frames,
-/// frames]; it may be NULL at probability 0. `output` is [frames, heads, width]. An utterance's results do not depend on
+/// frames]; it is not read at probability 0. `output` is [frames, heads, width]. An utterance's results do not depend on
 /// the others.
 void ck_attention(
     const float *projected, const int64_t *offsets, int64_t utterances, int64_t longest, int64_t heads, int64_t width,

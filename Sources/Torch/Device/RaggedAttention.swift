@@ -1,3 +1,5 @@
+import Synchronization
+
 extension Tensor {
     /// Whether ``raggedSelfAttention(offsets:longest:heads:dropout:)`` takes this tensor: LibTorch has such kernels for GPUs
     /// alone, for heads of a multiple of eight channels.
@@ -9,8 +11,8 @@ extension Tensor {
 
     /// Multi-head self-attention within segments of rows on a GPU, for all segments at once.
     ///
-    /// No matrix of weights is ever in memory (Dao, Fu, Ermon, Rudra and Ré 2022): half precision is flash attention, FP32
-    /// LibTorch's memory-efficient kernel. Scores and softmax are FP32.
+    /// No matrix of weights is ever in memory (Dao, Fu, Ermon, Rudra and Ré 2022): half precision is flash attention where
+    /// the GPU has it, from Ampere on; the rest is LibTorch's memory-efficient kernel. Scores and softmax are FP32.
     ///
     /// Weights are dropped by the GPU's default generator, which is seeded anew each time: what is dropped depends on the
     /// seed alone, but is not what is dropped on a CPU.
@@ -29,7 +31,8 @@ extension Tensor {
         let segments = Segments(offsets: offsets, longest: longest, probability: dropout?.probability ?? 0)
         if let dropout { try dropout.seedDefaultGenerator(on: device) }
         return try differentiable("self-attention", [self]) {
-            let attention = try Attention(viewed(rows, 3, heads, channels / heads), segments)
+            let isFlash = dtype.isHalfPrecision && FlashAttention.runs(on: device)
+            let attention = try Attention(viewed(rows, 3, heads, channels / heads), segments, isFlash: isFlash)
             return (
                 [try attention.output.viewed(rows, channels)],
                 { gradients, _ in
@@ -52,23 +55,42 @@ private struct Segments {
     let probability: Double
 }
 
+/// Which GPUs have flash attention.
+private enum FlashAttention {
+    private static let known = Mutex<[Device: Bool]>([:])
+
+    /// Whether it runs on a GPU, which is found out by one frame when it is first asked for.
+    static func runs(on device: Device) -> Bool {
+        known.withLock { known in
+            if let runs = known[device] { return runs }
+            let runs =
+                (try? Attention(
+                    Tensor.zeros([1, 3, 1, 8], dtype: .float16, device: device),
+                    Segments(offsets: Tensor([Int32(0), 1]).to(device: device), longest: 1, probability: 0),
+                    isFlash: true)) != nil
+            known[device] = runs
+            return runs
+        }
+    }
+}
+
 /// One attention, with what its backward pass needs.
 private struct Attention {
     let output: Tensor
     private let inputs: [Tensor]
     private let segments: Segments
+    private let isFlash: Bool
     /// Logarithms of the softmax's sums, and two that say what was dropped.
     private let state: [Tensor]
 
     /// Attends from queries to keys and values, the thirds of [rows, 3, heads, width].
-    init(_ thirds: Tensor, _ segments: Segments) throws {
-        self.segments = segments
-        let isHalf = thirds.dtype.isHalfPrecision
-        // The FP32 kernel wants a batch, of one.
-        let whole = isHalf ? thirds : try thirds.unsqueezed(0)
+    init(_ thirds: Tensor, _ segments: Segments, isFlash: Bool) throws {
+        (self.segments, self.isFlash) = (segments, isFlash)
+        // The memory-efficient kernel wants a batch, of one.
+        let whole = isFlash ? thirds : try thirds.unsqueezed(0)
         inputs = try (0..<3).map { try whole.selected(-3, $0) }
         let values =
-            isHalf
+            isFlash
             ? try ATen.flashAttention.values(
                 .tensor(inputs[0]), .tensor(inputs[1]), .tensor(inputs[2]), .tensor(segments.offsets),
                 .tensor(segments.offsets), .int(segments.longest), .int(segments.longest),
@@ -90,7 +112,7 @@ private struct Attention {
     /// The gradients of queries, keys and values.
     func backward(_ gradient: Tensor) throws -> [Tensor] {
         let values =
-            gradient.dtype.isHalfPrecision
+            isFlash
             ? try ATen.flashAttentionBackward.values(
                 .tensor(gradient), .tensor(inputs[0]), .tensor(inputs[1]), .tensor(inputs[2]), .tensor(output),
                 .tensor(state[0]), .tensor(segments.offsets), .tensor(segments.offsets), .int(segments.longest),
