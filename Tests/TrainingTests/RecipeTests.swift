@@ -62,7 +62,10 @@ import Wav2Vec2
         let wrongType = message("seed: 1\noptimization:\n  max_update: many\n")
         #expect(wrongType.contains("my.yaml:3") && wrongType.contains("a whole number"))
         #expect(message("batching:\n  crop: some\n").contains("to_shortest, none"))
-        #expect(message("precision:\n  mode: fp8\n").contains("fp32"))
+        #expect(message("precision:\n  mode: fp4\n").contains("fp32"))
+        for mode in ["int8", "fp8"] {
+            #expect(message("precision:\n  mode: \(mode)\n").contains("precision.mode is \(mode), in which models are used"))
+        }
         #expect(message("model: 3\n").contains("there is no key 'model'"))
         #expect(message("- 1\n").contains("sections"))
         #expect(message("model:\n  encoder_attention_heads: 7\n").contains("encoder_attention_heads 7"))
