@@ -50,17 +50,6 @@ static int64_t score_floats(int64_t frames) {
 
 // MARK: Operands
 
-/// Rows [rows, width] as the packed panels of a product with their transpose.
-CK_EVERY_CPU void ck_pack_rows(const float *input, int64_t stride, int64_t rows, int64_t width, float *packed) {
-    for (int64_t first = 0; first < rows; first += PANEL) {
-        float *panel = packed + first * width;
-        const int64_t count = rows - first < PANEL ? rows - first : PANEL;
-        if (count < PANEL) memset(panel, 0, (size_t)(PANEL * width) * sizeof(float));
-        for (int64_t i = 0; i < count; i++)
-            for (int64_t k = 0; k < width; k++) panel[k * PANEL + i] = input[(first + i) * stride + k];
-    }
-}
-
 /// Rows [rows, width] one after the other, each padded with zeros to whole vectors.
 static void copy_rows(const float *input, int64_t stride, int64_t rows, int64_t width, float *copy) {
     const int64_t padded = rounded_up(width, VECTOR);
@@ -186,31 +175,29 @@ CK_EVERY_CPU void ck_scale_rows(float *rows, const float *factors, int64_t count
         for (int64_t i = 0; i < width; i++) rows[r * width + i] *= factors[r];
 }
 
-static void forward(const void *data, float *scratch, int64_t begin, int64_t end) {
+static void forward(const void *data, float *scratch, int64_t unit) {
     const struct attention *a = data;
     const int64_t channels = a->heads * a->width, width = a->width, padded = rounded_up(width, VECTOR);
-    for (int64_t unit = begin; unit < end; unit++) {
-        const struct head head = head_of(a, unit / a->slices);
-        const int64_t frames = head.frames, together = queries_together(frames);
-        const int64_t blocks = (frames + together - 1) / together, slice = unit % a->slices;
-        const int64_t first = blocks * slice / a->slices * together, last = blocks * (slice + 1) / a->slices * together;
-        if (first == last) continue;
-        const float *query = a->projected + head.first * 3 * channels + head.index * width;
-        float *keys = scratch, *values = keys + rounded_up(frames, PANEL) * width;
-        float *scores = values + frames * padded, *sums = scores + together * rounded_up(frames, PANEL);
-        float *inverses = sums + together * padded;
-        ck_pack_rows(query + channels, 3 * channels, frames, width, keys);
-        copy_rows(query + 2 * channels, 3 * channels, frames, width, values);
-        for (int64_t at = first; at < last && at < frames; at += together) {
-            const int64_t rows = frames - at < together ? frames - at : together;
-            multiply_with_all(a, query + at * 3 * channels, 3 * channels, rows, keys, frames, scores);
-            ck_attention_weights_rows(a, &head, scores, inverses, at, rows);
-            a->tiles.rows(
-                scores, rounded_up(frames, PANEL), values, padded, frames, sums, padded, rows, padded, 0);
-            ck_scale_rows(sums, inverses, rows, padded);
-            store_rows(
-                sums, rows, width, a->output + (head.first + at) * channels + head.index * width, channels);
-        }
+    const struct head head = head_of(a, unit / a->slices);
+    const int64_t frames = head.frames, together = queries_together(frames);
+    const int64_t blocks = (frames + together - 1) / together, slice = unit % a->slices;
+    const int64_t first = blocks * slice / a->slices * together, last = blocks * (slice + 1) / a->slices * together;
+    if (first == last) return;
+    const float *query = a->projected + head.first * 3 * channels + head.index * width;
+    float *keys = scratch, *values = keys + rounded_up(frames, PANEL) * width;
+    float *scores = values + frames * padded, *sums = scores + together * rounded_up(frames, PANEL);
+    float *inverses = sums + together * padded;
+    ck_pack_panels(query + channels, 3 * channels, frames, width, keys);
+    copy_rows(query + 2 * channels, 3 * channels, frames, width, values);
+    for (int64_t at = first; at < last && at < frames; at += together) {
+        const int64_t rows = frames - at < together ? frames - at : together;
+        multiply_with_all(a, query + at * 3 * channels, 3 * channels, rows, keys, frames, scores);
+        ck_attention_weights_rows(a, &head, scores, inverses, at, rows);
+        a->tiles.rows(
+            scores, rounded_up(frames, PANEL), values, padded, frames, sums, padded, rows, padded, 0);
+        ck_scale_rows(sums, inverses, rows, padded);
+        store_rows(
+            sums, rows, width, a->output + (head.first + at) * channels + head.index * width, channels);
     }
 }
 
@@ -240,39 +227,37 @@ static int64_t backward_floats(int64_t frames, int64_t width) {
            3 * MOST_QUERIES * padded;
 }
 
-static void backward(const void *data, float *scratch, int64_t begin, int64_t end) {
+static void backward(const void *data, float *scratch, int64_t unit) {
     const struct attention *a = data;
     const int64_t channels = a->heads * a->width, width = a->width, padded = rounded_up(width, VECTOR);
-    for (int64_t unit = begin; unit < end; unit++) {
-        const struct head head = head_of(a, unit);
-        const int64_t frames = head.frames, together = queries_together(frames), step = rounded_up(frames, PANEL);
-        const int64_t place = head.first * 3 * channels + head.index * width;
-        const float *query = a->projected + place;
-        const float *gradient = a->gradient + head.first * channels + head.index * width;
-        float *result = a->output + place;
-        float *keys = scratch, *values = keys + step * width, *key_rows = values + step * width;
-        float *key_sums = key_rows + frames * padded, *value_sums = key_sums + frames * padded;
-        float *scores = value_sums + frames * padded, *products = scores + together * step;
-        float *sums = products + together * step, *query_rows = sums + together * padded;
-        float *gradient_rows = query_rows + together * padded;
-        ck_pack_rows(query + channels, 3 * channels, frames, width, keys);
-        ck_pack_rows(query + 2 * channels, 3 * channels, frames, width, values);
-        copy_rows(query + channels, 3 * channels, frames, width, key_rows);
-        for (int64_t at = 0; at < frames; at += together) {
-            const int64_t rows = frames - at < together ? frames - at : together;
-            copy_rows(query + at * 3 * channels, 3 * channels, rows, width, query_rows);
-            copy_rows(gradient + at * channels, channels, rows, width, gradient_rows);
-            multiply_with_all(a, query_rows, padded, rows, keys, frames, scores);
-            multiply_with_all(a, gradient_rows, padded, rows, values, frames, products);
-            ck_attention_weights_backward_rows(a, &head, scores, products, at, rows);
-            a->tiles.rows(products, step, key_rows, padded, frames, sums, padded, rows, padded, 0);
-            store_rows(sums, rows, width, result + at * 3 * channels, 3 * channels);
-            a->tiles.columns(products, step, query_rows, padded, rows, key_sums, padded, frames, padded, at > 0);
-            a->tiles.columns(scores, step, gradient_rows, padded, rows, value_sums, padded, frames, padded, at > 0);
-        }
-        store_rows(key_sums, frames, width, result + channels, 3 * channels);
-        store_rows(value_sums, frames, width, result + 2 * channels, 3 * channels);
+    const struct head head = head_of(a, unit);
+    const int64_t frames = head.frames, together = queries_together(frames), step = rounded_up(frames, PANEL);
+    const int64_t place = head.first * 3 * channels + head.index * width;
+    const float *query = a->projected + place;
+    const float *gradient = a->gradient + head.first * channels + head.index * width;
+    float *result = a->output + place;
+    float *keys = scratch, *values = keys + step * width, *key_rows = values + step * width;
+    float *key_sums = key_rows + frames * padded, *value_sums = key_sums + frames * padded;
+    float *scores = value_sums + frames * padded, *products = scores + together * step;
+    float *sums = products + together * step, *query_rows = sums + together * padded;
+    float *gradient_rows = query_rows + together * padded;
+    ck_pack_panels(query + channels, 3 * channels, frames, width, keys);
+    ck_pack_panels(query + 2 * channels, 3 * channels, frames, width, values);
+    copy_rows(query + channels, 3 * channels, frames, width, key_rows);
+    for (int64_t at = 0; at < frames; at += together) {
+        const int64_t rows = frames - at < together ? frames - at : together;
+        copy_rows(query + at * 3 * channels, 3 * channels, rows, width, query_rows);
+        copy_rows(gradient + at * channels, channels, rows, width, gradient_rows);
+        multiply_with_all(a, query_rows, padded, rows, keys, frames, scores);
+        multiply_with_all(a, gradient_rows, padded, rows, values, frames, products);
+        ck_attention_weights_backward_rows(a, &head, scores, products, at, rows);
+        a->tiles.rows(products, step, key_rows, padded, frames, sums, padded, rows, padded, 0);
+        store_rows(sums, rows, width, result + at * 3 * channels, 3 * channels);
+        a->tiles.columns(products, step, query_rows, padded, rows, key_sums, padded, frames, padded, at > 0);
+        a->tiles.columns(scores, step, gradient_rows, padded, rows, value_sums, padded, frames, padded, at > 0);
     }
+    store_rows(key_sums, frames, width, result + channels, 3 * channels);
+    store_rows(value_sums, frames, width, result + 2 * channels, 3 * channels);
 }
 
 int64_t ck_attention_backward_scratch(int64_t longest, int64_t width, int threads) {

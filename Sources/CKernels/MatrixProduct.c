@@ -179,25 +179,15 @@ struct packing {
     int64_t columns, depth;
 };
 
-static void pack_panels(const void *data, int64_t begin, int64_t end) {
+static void pack(const void *data, int64_t begin, int64_t end) {
     const struct packing *p = data;
-    for (int64_t panel = begin; panel < end; panel++) {
-        float *packed = p->packed + panel * PANEL * p->depth;
-        // A few inputs at a time, so that the lines written stay in the first-level cache.
-        for (int64_t first = 0; first < p->depth; first += 16) {
-            const int64_t last = first + 16 < p->depth ? first + 16 : p->depth;
-            for (int64_t i = 0; i < PANEL; i++) {
-                const int64_t column = panel * PANEL + i;
-                const float *weight = p->weight + column * p->depth;
-                for (int64_t k = first; k < last; k++) packed[k * PANEL + i] = column < p->columns ? weight[k] : 0;
-            }
-        }
-    }
+    const int64_t first = begin * PANEL, last = end * PANEL < p->columns ? end * PANEL : p->columns;
+    ck_pack_panels(p->weight + first * p->depth, p->depth, last - first, p->depth, p->packed + first * p->depth);
 }
 
 void ck_pack(const float *weight, int64_t columns, int64_t depth, float *packed, int threads) {
     const struct packing p = {weight, packed, columns, depth};
-    ck_parallel((columns + PANEL - 1) / PANEL, 1, threads, pack_panels, &p);
+    ck_parallel((columns + PANEL - 1) / PANEL, 1, threads, pack, &p);
 }
 
 void ck_matrix_product(

@@ -37,6 +37,22 @@ struct tiles best_tiles(void) {
     return best;
 }
 
+CK_EVERY_CPU void ck_pack_panels(const float *input, int64_t stride, int64_t rows, int64_t depth, float *packed) {
+    for (int64_t first = 0; first < rows; first += PANEL) {
+        float *panel = packed + first * depth;
+        const int64_t count = rows - first < PANEL ? rows - first : PANEL;
+        if (count < PANEL) memset(panel, 0, (size_t)(PANEL * depth) * sizeof(float));
+        // A few columns at a time, so that the lines written stay in the first-level cache.
+        for (int64_t k = 0; k < depth; k += 16) {
+            const int64_t last = k + 16 < depth ? k + 16 : depth;
+            for (int64_t i = 0; i < count; i++) {
+                const float *row = input + (first + i) * stride;
+                for (int64_t j = k; j < last; j++) panel[j * PANEL + i] = row[j];
+            }
+        }
+    }
+}
+
 CK_EVERY_CPU void ck_finish(
     float *restrict sums, int64_t rows, int64_t columns, const float *bias, int apply_gelu, float *output,
     int64_t output_stride) {

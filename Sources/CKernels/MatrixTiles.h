@@ -30,6 +30,10 @@ struct tiles {
 /// The functions for this processor.
 struct tiles best_tiles(void);
 
+/// Rows [rows, depth], `stride` apart, as packed panels, the last of which zeros fill up: sums over k of products with `a`
+/// have a panel's rows as columns.
+void ck_pack_panels(const float *input, int64_t stride, int64_t rows, int64_t depth, float *packed);
+
 /// What follows the sums [rows, PANEL] of a panel: bias, or none, and GELU if wanted; then the columns that there are go out.
 ///
 /// Functions of one element: a result depends on its row alone.

@@ -6,7 +6,7 @@
 //     y₀ = (x₀ − x₂) w₀ + x₁ w₁ + x₂ (w₀ + w₂)        y₁ = (x₄ − x₂) w₂ + x₃ w₁ + x₂ (w₀ + w₂).
 //
 // These are the minimal filters of Winograd (1980), F(2, 2), for the two outer taps, which Lavin and Gray (2016) brought
-// to networks. Its transforms are differences and one sum, so that rounding errors stay those of the plain sums.
+// to networks. Its transforms are differences and one sum, which cost little accuracy.
 #include <stddef.h>
 #include <string.h>
 
@@ -88,29 +88,26 @@ CK_INLINE void transform_row(
     }
 }
 
-/// The rows of `count` pairs from `first` on, transformed; what lies beyond the input is zero. `kept` has room for 5 rows.
+/// A row of what is convolved: where it lies, or in `own`. What lies beyond the input is zero.
+CK_INLINE const float *row_of(const struct paired *p, int64_t row, float *restrict own) {
+    const float *source = p->input + row * p->channels;
+    if (row < p->rows && !p->gelu_of_input) return source;
+    if (row < p->rows) for (int64_t i = 0; i < p->channels; i++) own[i] = gelu(source[i]);
+    else memset(own, 0, (size_t)p->channels * sizeof(float));
+    return own;
+}
+
+/// The rows of `count` pairs from `first` on, transformed; `kept` has room for 5 rows.
 CK_EVERY_CPU void ck_transform_pairs(
     const struct paired *p, int64_t first, int64_t count, const struct places *to, float *restrict kept) {
     const int64_t channels = p->channels;
     const float *rows[PARTS];
     for (int64_t u = 0; u < count; u++) {
-        for (int part = 0; part < PARTS; part++) {
-            const int64_t row = 4 * (first + u) + part;
-            float *own = kept + (part == 4 ? u % 2 * 4 : part == 0 ? (u + 1) % 2 * 4 : part) * channels;
-            const float *source = p->input + row * channels;
-            if (part == 0 && u > 0) {
-                // The row that the pair before had last.
-            } else if (row >= p->rows) {
-                memset(own, 0, (size_t)channels * sizeof(float));
-            } else if (p->gelu_of_input) {
-                for (int64_t i = 0; i < channels; i++) own[i] = gelu(source[i]);
-            } else {
-                rows[part] = source;
-                continue;
-            }
-            rows[part] = own;
-        }
-        if (!p->gelu_of_input && u > 0 && 4 * (first + u) < p->rows) rows[0] = p->input + 4 * (first + u) * channels;
+        const int64_t row = 4 * (first + u);
+        // A pair's first row is the last of the pair before, so that those two have two places in turn.
+        rows[0] = u > 0 ? rows[4] : row_of(p, row, kept);
+        for (int part = 1; part < 4; part++) rows[part] = row_of(p, row + part, kept + part * channels);
+        rows[4] = row_of(p, row + 4, kept + (u % 2 == 0 ? 4 : 0) * channels);
         for (int part = 0; part < PARTS; part++)
             transform_row(
                 rows[part], part == 0 || part == 4 ? rows[2] : NULL, channels, to, u * to->pair + part * to->part);
@@ -121,29 +118,27 @@ CK_EVERY_CPU void ck_transform_pairs(
 
 static int64_t forward_floats(int64_t channels) { return PAIRS * PARTS * channels + PARTS * channels; }
 
-static void forward(const void *data, float *scratch, int64_t begin, int64_t end) {
+static void forward(const void *data, float *scratch, int64_t unit) {
     const struct paired *p = data;
     const int64_t channels = p->channels, size = channels * PANEL, outputs = p->outputs, step = PARTS * channels;
-    for (int64_t unit = begin; unit < end; unit++) {
-        const int64_t first = unit * p->together;
-        const int64_t count = p->pairs - first < p->together ? p->pairs - first : p->together;
-        // The last pair may lack its second output.
-        const int64_t seconds = 2 * (first + count) <= p->rows / 2 ? count : count - 1;
-        const struct places to = {scratch, channels, step, channels, channels};
-        ck_transform_pairs(p, first, count, &to, scratch + PAIRS * step);
-        for (int64_t column = 0; column < outputs; column += PANEL) {
-            const int64_t columns = outputs - column < PANEL ? outputs - column : PANEL;
-            const float *weight = p->packed + column / PANEL * WEIGHTS * size;
-            const float *bias = p->bias != NULL ? p->bias + column : NULL;
-            float *output = p->output + 2 * first * outputs + column;
-            float even[PAIRS * PANEL] __attribute__((aligned(64))), odd[PAIRS * PANEL] __attribute__((aligned(64)));
-            p->tiles.rows(scratch + 2 * channels, step, weight + 3 * size, PANEL, channels, even, PANEL, count, columns, 0);
-            memcpy(odd, even, (size_t)(count * PANEL) * sizeof(float));
-            p->tiles.rows(scratch, step, weight, PANEL, 2 * channels, even, PANEL, count, columns, 1);
-            p->tiles.rows(scratch + 3 * channels, step, weight + size, PANEL, 2 * channels, odd, PANEL, seconds, columns, 1);
-            ck_finish(even, count, columns, bias, p->gelu, output, 2 * outputs);
-            ck_finish(odd, seconds, columns, bias, p->gelu, output + outputs, 2 * outputs);
-        }
+    const int64_t first = unit * p->together;
+    const int64_t count = p->pairs - first < p->together ? p->pairs - first : p->together;
+    // The last pair may lack its second output.
+    const int64_t seconds = 2 * (first + count) <= p->rows / 2 ? count : count - 1;
+    const struct places to = {scratch, channels, step, channels, channels};
+    ck_transform_pairs(p, first, count, &to, scratch + PAIRS * step);
+    for (int64_t column = 0; column < outputs; column += PANEL) {
+        const int64_t columns = outputs - column < PANEL ? outputs - column : PANEL;
+        const float *weight = p->packed + column / PANEL * WEIGHTS * size;
+        const float *bias = p->bias != NULL ? p->bias + column : NULL;
+        float *output = p->output + 2 * first * outputs + column;
+        float even[PAIRS * PANEL] __attribute__((aligned(64))), odd[PAIRS * PANEL] __attribute__((aligned(64)));
+        p->tiles.rows(scratch + 2 * channels, step, weight + 3 * size, PANEL, channels, even, PANEL, count, columns, 0);
+        memcpy(odd, even, (size_t)(count * PANEL) * sizeof(float));
+        p->tiles.rows(scratch, step, weight, PANEL, 2 * channels, even, PANEL, count, columns, 1);
+        p->tiles.rows(scratch + 3 * channels, step, weight + size, PANEL, 2 * channels, odd, PANEL, seconds, columns, 1);
+        ck_finish(even, count, columns, bias, p->gelu, output, 2 * outputs);
+        ck_finish(odd, seconds, columns, bias, p->gelu, output + outputs, 2 * outputs);
     }
 }
 
@@ -211,27 +206,25 @@ CK_EVERY_CPU void ck_store_input_gradient(
 
 static int64_t input_gradient_floats(int64_t outputs) { return (PAIRS + 1) * GRADIENTS * outputs; }
 
-static void input_gradient(const void *data, float *scratch, int64_t begin, int64_t end) {
+static void input_gradient(const void *data, float *scratch, int64_t unit) {
     const struct paired *p = data;
     const int64_t outputs = p->outputs, size = outputs * PANEL, step = GRADIENTS * outputs;
-    for (int64_t unit = begin; unit < end; unit++) {
-        const int64_t first = unit * p->together;
-        const int64_t count = p->pairs - first < p->together ? p->pairs - first : p->together;
-        const struct places to = {scratch, outputs, step, outputs, outputs};
-        ck_transform_gradients(p, first - 1, count + 1, &to);
-        const float *even = scratch + step, *odd = even + outputs, *sum = odd + outputs;
-        for (int64_t channel = 0; channel < p->channels; channel += PANEL) {
-            const int64_t columns = p->channels - channel < PANEL ? p->channels - channel : PANEL;
-            const float *weight = p->packed + channel / PANEL * WEIGHTS * size;
-            float sums[5][(PAIRS + 1) * PANEL] __attribute__((aligned(64)));
-            p->tiles.rows(even, step, weight, PANEL, outputs, sums[0], PANEL, count, columns, 0);
-            p->tiles.rows(odd - step, step, weight + 2 * size, PANEL, outputs, sums[1], PANEL, count + 1, columns, 0);
-            p->tiles.rows(sum, step, weight + 3 * size, PANEL, outputs, sums[2], PANEL, count, columns, 0);
-            p->tiles.rows(even, step, weight + size, PANEL, outputs, sums[3], PANEL, count, columns, 0);
-            p->tiles.rows(odd, step, weight + size, PANEL, outputs, sums[4], PANEL, count, columns, 0);
-            ck_store_input_gradient(
-                p, first, count, channel, columns, sums[0], sums[1], sums[2], sums[3], sums[4]);
-        }
+    const int64_t first = unit * p->together;
+    const int64_t count = p->pairs - first < p->together ? p->pairs - first : p->together;
+    const struct places to = {scratch, outputs, step, outputs, outputs};
+    ck_transform_gradients(p, first - 1, count + 1, &to);
+    const float *even = scratch + step, *odd = even + outputs, *sum = odd + outputs;
+    for (int64_t channel = 0; channel < p->channels; channel += PANEL) {
+        const int64_t columns = p->channels - channel < PANEL ? p->channels - channel : PANEL;
+        const float *weight = p->packed + channel / PANEL * WEIGHTS * size;
+        float sums[5][(PAIRS + 1) * PANEL] __attribute__((aligned(64)));
+        p->tiles.rows(even, step, weight, PANEL, outputs, sums[0], PANEL, count, columns, 0);
+        p->tiles.rows(odd - step, step, weight + 2 * size, PANEL, outputs, sums[1], PANEL, count + 1, columns, 0);
+        p->tiles.rows(sum, step, weight + 3 * size, PANEL, outputs, sums[2], PANEL, count, columns, 0);
+        p->tiles.rows(even, step, weight + size, PANEL, outputs, sums[3], PANEL, count, columns, 0);
+        p->tiles.rows(odd, step, weight + size, PANEL, outputs, sums[4], PANEL, count, columns, 0);
+        ck_store_input_gradient(
+            p, first, count, channel, columns, sums[0], sums[1], sums[2], sums[3], sums[4]);
     }
 }
 
@@ -266,17 +259,17 @@ struct weight_gradient {
 
 static int64_t kept_floats(int64_t channels) { return PARTS * channels; }
 
-static void transform_some(const void *data, float *scratch, int64_t begin, int64_t end) {
-    enum { SOME = 16 };
+/// Pairs that one thread transforms at a time.
+enum { SOME = 16 };
+
+static void transform_some(const void *data, float *scratch, int64_t unit) {
     const struct weight_gradient *w = data;
-    for (int64_t unit = begin; unit < end; unit++) {
-        const int64_t at = unit * SOME, count = w->count - at < SOME ? w->count - at : SOME;
-        const struct places rows = {w->rows + at * SLICE, ROOM * SLICE, SLICE, PARTS * ROOM * SLICE, SLICE};
-        const struct places gradients = {
-            w->gradients + at * PANEL, ROOM * PANEL, PANEL, GRADIENTS * ROOM * PANEL, PANEL};
-        ck_transform_pairs(&w->pairs, w->first + at, count, &rows, scratch);
-        ck_transform_gradients(&w->pairs, w->first + at, count, &gradients);
-    }
+    const int64_t at = unit * SOME, count = w->count - at < SOME ? w->count - at : SOME;
+    const struct places rows = {w->rows + at * SLICE, ROOM * SLICE, SLICE, PARTS * ROOM * SLICE, SLICE};
+    const struct places gradients = {
+        w->gradients + at * PANEL, ROOM * PANEL, PANEL, GRADIENTS * ROOM * PANEL, PANEL};
+    ck_transform_pairs(&w->pairs, w->first + at, count, &rows, scratch);
+    ck_transform_gradients(&w->pairs, w->first + at, count, &gradients);
 }
 
 /// Some slices of channels with one panel of outputs.
@@ -334,7 +327,7 @@ void ck_paired_weight_gradient(
     if (width > channels || columns > outputs) memset(scratch, 0, (size_t)(w.sums - scratch) * sizeof(float));
     for (w.first = 0; w.first < w.pairs.pairs; w.first += DEPTH) {
         w.count = w.pairs.pairs - w.first < DEPTH ? w.pairs.pairs - w.first : DEPTH;
-        ck_parallel_with_scratch((w.count + 15) / 16, threads, kept, kept_floats(channels), transform_some, &w);
+        ck_parallel_with_scratch((w.count + SOME - 1) / SOME, threads, kept, kept_floats(channels), transform_some, &w);
         ck_parallel(w.panels * w.groups, 1, threads, add_products, &w);
     }
     ck_parallel(outputs, 16, threads, store_weight_gradient, &w);

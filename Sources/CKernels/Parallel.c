@@ -59,7 +59,7 @@ static void take_units(const void *data, int64_t begin, int64_t end) {
     for (;;) {
         const int64_t unit = atomic_fetch_add_explicit(&work->next, 1, memory_order_relaxed);
         if (unit >= work->count) return;
-        work->body(work->arguments, scratch, unit, unit + 1);
+        work->body(work->arguments, scratch, unit);
     }
 }
 

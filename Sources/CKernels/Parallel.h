@@ -19,9 +19,10 @@ enum { CK_GRAIN = 16384 };
 /// Calls `body` for pieces of `grain` that cover 0 ..< `count`, on up to `threads` threads, and waits for them.
 void ck_parallel(int64_t count, int64_t grain, int threads, ck_body body, const void *arguments);
 
-/// Work on the units from `begin` to before `end`, in memory that no other thread uses meanwhile.
-typedef void (*ck_scratch_body)(const void *arguments, float *scratch, int64_t begin, int64_t end);
+/// Work on one unit, in memory that no other thread uses meanwhile.
+typedef void (*ck_scratch_body)(const void *arguments, float *scratch, int64_t unit);
 
-/// ck_parallel with units of one, and `floats` of scratch memory for each thread.
+/// Calls `body` for the units 0 ..< `count` on up to `threads` threads, and waits for them; `scratch` has `floats` numbers
+/// for each thread.
 void ck_parallel_with_scratch(
     int64_t count, int threads, float *scratch, int64_t floats, ck_scratch_body body, const void *arguments);

@@ -155,125 +155,117 @@ CK_INLINE void load(lanes *vector, const float *numbers, int64_t count) {
 }
 
 /// A block's rows of two groups.
-CK_EVERY_CPU void ck_window_spectra(const void *data, float *scratch, int64_t begin, int64_t end) {
+CK_EVERY_CPU void ck_window_spectra(const void *data, float *scratch, int64_t unit) {
     const struct spectral *s = data;
     const int64_t channels = s->groups * s->width, pairs = pairs_of(s->groups), size = s->size;
     lanes *real = (lanes *)scratch, *imaginary = real + size;
-    for (int64_t unit = begin; unit < end; unit++) {
-        const struct block block = s->blocks[unit / pairs];
-        const int64_t group = unit % pairs * 2, start = block.first + s->shift;
-        const int two = group + 1 < s->groups;
-        const int64_t lowest = s->sees_own_rows ? block.first : block.begin;
-        const int64_t limit = block.first + size / 2 < block.end ? block.first + size / 2 : block.end;
-        const int64_t highest = s->sees_own_rows ? limit : block.end;
-        for (int64_t chunk = 0; chunk < s->width; chunk += LANES) {
-            for (int64_t i = 0; i < size; i++) {
-                const lanes zero = {0};
-                const int64_t row = start + i;
-                const int inside = row >= lowest && row < highest;
-                const float *numbers = s->input + row * channels + group * s->width + chunk;
-                real[i] = imaginary[i] = zero;
-                if (inside) load(real + i, numbers, s->width - chunk);
-                if (inside && two) load(imaginary + i, numbers + s->width, s->width - chunk);
-            }
-            transform(real, imaginary, size, s->twiddles);
-            const int64_t part = s->count * s->padded, next = s->frequencies * 2 * part;
-            float *place = s->spectra + group * next + unit / pairs * s->padded + chunk;
-            for (int64_t k = 0; k < s->frequencies; k++)
-                separate(
-                    real, imaginary, k, size, place + k * 2 * part, two ? place + next + k * 2 * part : NULL, part);
+    const struct block block = s->blocks[unit / pairs];
+    const int64_t group = unit % pairs * 2, start = block.first + s->shift;
+    const int two = group + 1 < s->groups;
+    const int64_t lowest = s->sees_own_rows ? block.first : block.begin;
+    const int64_t limit = block.first + size / 2 < block.end ? block.first + size / 2 : block.end;
+    const int64_t highest = s->sees_own_rows ? limit : block.end;
+    for (int64_t chunk = 0; chunk < s->width; chunk += LANES) {
+        for (int64_t i = 0; i < size; i++) {
+            const lanes zero = {0};
+            const int64_t row = start + i;
+            const int inside = row >= lowest && row < highest;
+            const float *numbers = s->input + row * channels + group * s->width + chunk;
+            real[i] = imaginary[i] = zero;
+            if (inside) load(real + i, numbers, s->width - chunk);
+            if (inside && two) load(imaginary + i, numbers + s->width, s->width - chunk);
         }
+        transform(real, imaginary, size, s->twiddles);
+        const int64_t part = s->count * s->padded, next = s->frequencies * 2 * part;
+        float *place = s->spectra + group * next + unit / pairs * s->padded + chunk;
+        for (int64_t k = 0; k < s->frequencies; k++)
+            separate(
+                real, imaginary, k, size, place + k * 2 * part, two ? place + next + k * 2 * part : NULL, part);
     }
 }
 
 /// The results of a block of two groups, which are as many rows as a segment has or half the transform's size.
-CK_EVERY_CPU void ck_block_results(const void *data, float *scratch, int64_t begin, int64_t end) {
+CK_EVERY_CPU void ck_block_results(const void *data, float *scratch, int64_t unit) {
     const struct spectral *s = data;
     const int64_t channels = s->groups * s->width, pairs = pairs_of(s->groups), size = s->size;
     lanes *real = (lanes *)scratch, *imaginary = real + size;
     const float scale = 1.0f / (float)size;
-    for (int64_t unit = begin; unit < end; unit++) {
-        const struct block block = s->blocks[unit / pairs];
-        const int64_t group = unit % pairs * 2;
-        const int two = group + 1 < s->groups;
-        const int64_t rows = block.end - block.first < size / 2 ? block.end - block.first : size / 2;
-        for (int64_t chunk = 0; chunk < s->width; chunk += LANES) {
-            const int64_t part = s->count * s->padded, next = s->frequencies * 2 * part;
-            const float *place = s->spectra + group * next + unit / pairs * s->padded + chunk;
-            for (int64_t k = 0; k < s->frequencies; k++)
-                join(real, imaginary, k, size, place + k * 2 * part, two ? place + next + k * 2 * part : NULL, part);
-            inverse_transform(real, imaginary, size, s->twiddles);
-            const int64_t columns = s->width - chunk < LANES ? s->width - chunk : LANES;
-            for (int member = 0; member <= two; member++) {
-                const lanes *results = (member ? imaginary : real) + s->skip;
-                const int64_t column = (group + member) * s->width + chunk;
-                lanes bias = {0};
-                if (s->bias != NULL) load(&bias, s->bias + column, columns);
-                for (int64_t i = 0; i < rows; i++) {
-                    lanes result = results[i] * scale + bias;
-                    float numbers[LANES];
-                    memcpy(numbers, &result, sizeof(numbers));
-                    if (s->gelu) for (int l = 0; l < LANES; l++) numbers[l] = gelu(numbers[l]);
-                    float *output = s->output + (block.first + i) * channels + column;
-                    if (columns == LANES) memcpy(output, numbers, sizeof(numbers));
-                    else memcpy(output, numbers, (size_t)columns * sizeof(float));
-                }
+    const struct block block = s->blocks[unit / pairs];
+    const int64_t group = unit % pairs * 2;
+    const int two = group + 1 < s->groups;
+    const int64_t rows = block.end - block.first < size / 2 ? block.end - block.first : size / 2;
+    for (int64_t chunk = 0; chunk < s->width; chunk += LANES) {
+        const int64_t part = s->count * s->padded, next = s->frequencies * 2 * part;
+        const float *place = s->spectra + group * next + unit / pairs * s->padded + chunk;
+        for (int64_t k = 0; k < s->frequencies; k++)
+            join(real, imaginary, k, size, place + k * 2 * part, two ? place + next + k * 2 * part : NULL, part);
+        inverse_transform(real, imaginary, size, s->twiddles);
+        const int64_t columns = s->width - chunk < LANES ? s->width - chunk : LANES;
+        for (int member = 0; member <= two; member++) {
+            const lanes *results = (member ? imaginary : real) + s->skip;
+            const int64_t column = (group + member) * s->width + chunk;
+            lanes bias = {0};
+            if (s->bias != NULL) load(&bias, s->bias + column, columns);
+            for (int64_t i = 0; i < rows; i++) {
+                lanes result = results[i] * scale + bias;
+                float numbers[LANES];
+                memcpy(numbers, &result, sizeof(numbers));
+                if (s->gelu) for (int l = 0; l < LANES; l++) numbers[l] = gelu(numbers[l]);
+                float *output = s->output + (block.first + i) * channels + column;
+                if (columns == LANES) memcpy(output, numbers, sizeof(numbers));
+                else memcpy(output, numbers, (size_t)columns * sizeof(float));
             }
         }
     }
 }
 
 /// The taps from two inputs of a group to all its outputs.
-CK_EVERY_CPU void ck_weight_spectra(const void *data, float *scratch, int64_t begin, int64_t end) {
+CK_EVERY_CPU void ck_weight_spectra(const void *data, float *scratch, int64_t unit) {
     const struct spectral *s = data;
     const int64_t pairs = pairs_of(s->width), size = s->size, kernel = s->kernel, width = s->width;
     lanes *real = (lanes *)scratch, *imaginary = real + size;
-    for (int64_t unit = begin; unit < end; unit++) {
-        const int64_t group = unit / pairs, input = unit % pairs * 2;
-        const int two = input + 1 < width;
-        for (int64_t chunk = 0; chunk < width; chunk += LANES) {
-            memset(scratch, 0, (size_t)(2 * size * LANES) * sizeof(float));
-            for (int64_t l = 0; l < LANES && chunk + l < width; l++) {
-                const float *taps = s->input + ((group * width + chunk + l) * width + input) * kernel;
-                for (int64_t k = 0; k < kernel; k++) {
-                    scratch[k * LANES + l] = taps[k];
-                    if (two) scratch[(size + k) * LANES + l] = taps[kernel + k];
-                }
+    const int64_t group = unit / pairs, input = unit % pairs * 2;
+    const int two = input + 1 < width;
+    for (int64_t chunk = 0; chunk < width; chunk += LANES) {
+        memset(scratch, 0, (size_t)(2 * size * LANES) * sizeof(float));
+        for (int64_t l = 0; l < LANES && chunk + l < width; l++) {
+            const float *taps = s->input + ((group * width + chunk + l) * width + input) * kernel;
+            for (int64_t k = 0; k < kernel; k++) {
+                scratch[k * LANES + l] = taps[k];
+                if (two) scratch[(size + k) * LANES + l] = taps[kernel + k];
             }
-            transform(real, imaginary, size, s->twiddles);
-            const int64_t row = 2 * s->padded, frequency = width * row;
-            float *place = s->weights + (group * s->frequencies * width + input) * row + chunk;
-            for (int64_t k = 0; k < s->frequencies; k++)
-                separate(
-                    real, imaginary, k, size, place + k * frequency, two ? place + k * frequency + row : NULL,
-                    s->padded);
         }
+        transform(real, imaginary, size, s->twiddles);
+        const int64_t row = 2 * s->padded, frequency = width * row;
+        float *place = s->weights + (group * s->frequencies * width + input) * row + chunk;
+        for (int64_t k = 0; k < s->frequencies; k++)
+            separate(
+                real, imaginary, k, size, place + k * frequency, two ? place + k * frequency + row : NULL,
+                s->padded);
     }
 }
 
 /// The opposite of ck_weight_spectra, into an array of taps.
-CK_EVERY_CPU void ck_weight_taps(const void *data, float *scratch, int64_t begin, int64_t end) {
+CK_EVERY_CPU void ck_weight_taps(const void *data, float *scratch, int64_t unit) {
     const struct spectral *s = data;
     const int64_t pairs = pairs_of(s->width), size = s->size, kernel = s->kernel, width = s->width;
     lanes *real = (lanes *)scratch, *imaginary = real + size;
     const float scale = 1.0f / (float)size;
-    for (int64_t unit = begin; unit < end; unit++) {
-        const int64_t group = unit / pairs, input = unit % pairs * 2;
-        const int two = input + 1 < width;
-        for (int64_t chunk = 0; chunk < width; chunk += LANES) {
-            const int64_t row = 2 * s->padded, frequency = width * row;
-            const float *place = s->weights + (group * s->frequencies * width + input) * row + chunk;
-            for (int64_t k = 0; k < s->frequencies; k++)
-                join(
-                    real, imaginary, k, size, place + k * frequency, two ? place + k * frequency + row : NULL,
-                    s->padded);
-            inverse_transform(real, imaginary, size, s->twiddles);
-            for (int64_t l = 0; l < LANES && chunk + l < width; l++) {
-                float *taps = s->output + ((group * width + chunk + l) * width + input) * kernel;
-                for (int64_t k = 0; k < kernel; k++) {
-                    taps[k] = scale * scratch[k * LANES + l];
-                    if (two) taps[kernel + k] = scale * scratch[(size + k) * LANES + l];
-                }
+    const int64_t group = unit / pairs, input = unit % pairs * 2;
+    const int two = input + 1 < width;
+    for (int64_t chunk = 0; chunk < width; chunk += LANES) {
+        const int64_t row = 2 * s->padded, frequency = width * row;
+        const float *place = s->weights + (group * s->frequencies * width + input) * row + chunk;
+        for (int64_t k = 0; k < s->frequencies; k++)
+            join(
+                real, imaginary, k, size, place + k * frequency, two ? place + k * frequency + row : NULL,
+                s->padded);
+        inverse_transform(real, imaginary, size, s->twiddles);
+        for (int64_t l = 0; l < LANES && chunk + l < width; l++) {
+            float *taps = s->output + ((group * width + chunk + l) * width + input) * kernel;
+            for (int64_t k = 0; k < kernel; k++) {
+                taps[k] = scale * scratch[k * LANES + l];
+                if (two) taps[kernel + k] = scale * scratch[(size + k) * LANES + l];
             }
         }
     }
@@ -309,19 +301,17 @@ CK_EVERY_CPU void ck_turn_weights(const float *restrict weights, float *restrict
 }
 
 /// The blocks' spectra times a frequency's weights, in place: conjugates for the convolution, which looks ahead.
-static void multiply(const void *data, float *scratch, int64_t begin, int64_t end) {
+static void multiply(const void *data, float *scratch, int64_t unit) {
     const struct spectral *s = data;
     const int64_t count = s->count, width = s->width, padded = s->padded;
     float *sums = scratch, *turned = scratch + 4 * count * padded;
-    for (int64_t unit = begin; unit < end; unit++) {
-        float *spectra = s->spectra + unit * 2 * count * padded;
-        const float *weights = s->weights + unit * width * 2 * padded;
-        if (s->is_gradient) ck_turn_weights(weights, turned, width, padded);
-        s->tiles.rows(
-            spectra, padded, s->is_gradient ? turned : weights, 2 * padded, width, sums, 2 * padded, 2 * count,
-            2 * padded, 0);
-        ck_complex_products(spectra, sums, count, padded, !s->is_gradient);
-    }
+    float *spectra = s->spectra + unit * 2 * count * padded;
+    const float *weights = s->weights + unit * width * 2 * padded;
+    if (s->is_gradient) ck_turn_weights(weights, turned, width, padded);
+    s->tiles.rows(
+        spectra, padded, s->is_gradient ? turned : weights, 2 * padded, width, sums, 2 * padded, 2 * count,
+        2 * padded, 0);
+    ck_complex_products(spectra, sums, count, padded, !s->is_gradient);
 }
 
 CK_EVERY_CPU void ck_subtract_rows(float *restrict rows, const float *restrict others, int64_t count, int64_t padded) {
@@ -330,19 +320,17 @@ CK_EVERY_CPU void ck_subtract_rows(float *restrict rows, const float *restrict o
 }
 
 /// A frequency's sums over the blocks: the input's spectra times the conjugates of the gradient's.
-static void correlate(const void *data, float *scratch, int64_t begin, int64_t end) {
+static void correlate(const void *data, float *scratch, int64_t unit) {
     const struct spectral *s = data;
     const int64_t count = s->count, width = s->width, padded = s->padded, part = count * padded;
-    for (int64_t unit = begin; unit < end; unit++) {
-        const float *input = s->spectra + unit * 2 * part, *gradient = s->others + unit * 2 * part;
-        float *sums = s->weights + unit * width * 2 * padded;
-        const ck_sums add = s->tiles.columns;
-        add(input, padded, gradient, padded, count, sums, 2 * padded, width, padded, 0);
-        add(input + part, padded, gradient + part, padded, count, sums, 2 * padded, width, padded, 1);
-        add(input + part, padded, gradient, padded, count, sums + padded, 2 * padded, width, padded, 0);
-        add(input, padded, gradient + part, padded, count, scratch, padded, width, padded, 0);
-        ck_subtract_rows(sums + padded, scratch, width, padded);
-    }
+    const float *input = s->spectra + unit * 2 * part, *gradient = s->others + unit * 2 * part;
+    float *sums = s->weights + unit * width * 2 * padded;
+    const ck_sums add = s->tiles.columns;
+    add(input, padded, gradient, padded, count, sums, 2 * padded, width, padded, 0);
+    add(input + part, padded, gradient + part, padded, count, sums, 2 * padded, width, padded, 1);
+    add(input + part, padded, gradient, padded, count, sums + padded, 2 * padded, width, padded, 0);
+    add(input, padded, gradient + part, padded, count, scratch, padded, width, padded, 0);
+    ck_subtract_rows(sums + padded, scratch, width, padded);
 }
 
 // MARK: Convolution and gradients
@@ -356,8 +344,15 @@ void ck_spectral_weight(
 }
 
 /// Windows to spectra, the products, and back.
-static void run(struct spectral *s, int threads) {
+static void run(
+    struct spectral *s, const float *input, const int64_t *blocks, const float *weight_spectra, float *output,
+    float *spectra, int threads) {
     const int64_t units = s->count * pairs_of(s->groups);
+    s->input = input;
+    s->blocks = (const struct block *)blocks;
+    s->weights = (float *)weight_spectra;
+    s->output = output;
+    s->spectra = spectra;
     share(s, units, threads, ck_window_spectra);
     share(s, s->groups * s->frequencies, threads, multiply);
     share(s, units, threads, ck_block_results);
@@ -368,30 +363,20 @@ void ck_spectral_convolution(
     const float *weight_spectra, const float *bias, int gelu, float *output, float *spectra, float *scratch,
     int threads) {
     struct spectral s = spectral_of(count, groups, width, kernel, scratch);
-    s.input = input;
-    s.blocks = (const struct block *)blocks;
-    s.weights = (float *)weight_spectra;
     s.bias = bias;
     s.gelu = gelu;
-    s.output = output;
-    s.spectra = spectra;
     s.shift = -(kernel / 2);
-    run(&s, threads);
+    run(&s, input, blocks, weight_spectra, output, spectra, threads);
 }
 
 void ck_spectral_input_gradient(
     const float *gradient, const int64_t *blocks, int64_t count, int64_t groups, int64_t width, int64_t kernel,
     const float *weight_spectra, float *output, float *spectra, float *scratch, int threads) {
     struct spectral s = spectral_of(count, groups, width, kernel, scratch);
-    s.input = gradient;
-    s.blocks = (const struct block *)blocks;
-    s.weights = (float *)weight_spectra;
-    s.output = output;
-    s.spectra = spectra;
     s.is_gradient = 1;
     s.shift = kernel / 2 - (kernel - 1);
     s.skip = kernel - 1;
-    run(&s, threads);
+    run(&s, gradient, blocks, weight_spectra, output, spectra, threads);
 }
 
 void ck_spectral_weight_gradient(

@@ -106,7 +106,9 @@ struct Float8Rows {
         }
         let exact = try input.to(dtype: .float32)
         let largest = try exact.magnitude().maximum(1, keepingDimension: true)
-        let factors = try Tensor.full([rows, 1], Self.largest, dtype: .float32) / largest.clamped(below: 1e-30)
+        let factors =
+            try Tensor.full([rows, 1], Self.largest, dtype: .float32, device: input.device)
+            / largest.clamped(below: 1e-30)
         bytes = try ATen.toDType(.tensor(exact * factors), .int(Self.type)).bits(.dtype(.uint8))
         scales = try largest / Self.largest
     }

@@ -78,35 +78,28 @@ public struct PairedConvolution: Sendable {
         return output
     }
 
-    /// The gradient of the input at an output's gradient.
-    fileprivate static func inputGradient(
-        _ gradient: Tensor, _ input: Tensor, _ weight: Tensor, geluOfInput: Bool
-    ) throws -> Tensor {
+    /// The gradients of input and weight, as far as they are wanted, at an output's gradient.
+    fileprivate static func gradients(
+        _ gradient: Tensor, _ input: Tensor, _ weight: Tensor, geluOfInput: Bool, ofInput: Bool, ofWeight: Bool
+    ) throws -> (input: Tensor?, weight: Tensor?) {
         let sizes = try Sizes(weight)
-        let (outputs, channels) = (Int64(sizes.outputs), Int64(sizes.channels))
-        let packed = try packed(weight, sizes, turned: true)
-        let result = try input.emptyLike()
-        let scratch = try Tensor.empty([Int(ck_paired_input_gradient_scratch(outputs, threads))])
-        try withFloats(gradient, packed, input, result, scratch) {
-            ck_paired_input_gradient(
-                $0[0], $0[1], geluOfInput ? $0[2] : nil, $0[3], Int64(input.size(0)), channels, outputs, $0[4], threads)
+        let (outputs, channels, rows) = (Int64(sizes.outputs), Int64(sizes.channels), Int64(input.size(0)))
+        let (own, taps) = (ofInput ? try input.emptyLike() : nil, ofWeight ? try weight.emptyLike() : nil)
+        if let own {
+            let scratch = try Tensor.empty([Int(ck_paired_input_gradient_scratch(outputs, threads))])
+            try withFloats(gradient, packed(weight, sizes, turned: true), input, own, scratch) {
+                ck_paired_input_gradient(
+                    $0[0], $0[1], geluOfInput ? $0[2] : nil, $0[3], rows, channels, outputs, $0[4], threads)
+            }
         }
-        return result
-    }
-
-    /// The gradient of the weight at an output's gradient.
-    fileprivate static func weightGradient(
-        _ gradient: Tensor, _ input: Tensor, _ weight: Tensor, geluOfInput: Bool
-    ) throws -> Tensor {
-        let sizes = try Sizes(weight)
-        let (outputs, channels) = (Int64(sizes.outputs), Int64(sizes.channels))
-        let result = try weight.emptyLike()
-        let scratch = try Tensor.empty([Int(ck_paired_weight_gradient_scratch(channels, outputs, threads))])
-        try withFloats(input, gradient, result, scratch) {
-            ck_paired_weight_gradient(
-                $0[0], Int64(input.size(0)), geluOfInput ? 1 : 0, $0[1], $0[2], channels, outputs, $0[3], threads)
+        if let taps {
+            let scratch = try Tensor.empty([Int(ck_paired_weight_gradient_scratch(channels, outputs, threads))])
+            try withFloats(input, gradient, taps, scratch) {
+                ck_paired_weight_gradient(
+                    $0[0], rows, geluOfInput ? 1 : 0, $0[1], $0[2], channels, outputs, $0[3], threads)
+            }
         }
-        return result
+        return (own, taps)
     }
 }
 
@@ -127,12 +120,9 @@ extension Tensor {
                 [try PairedConvolution(weight)(input, bias: bias, geluOfInput: geluOfInput)],
                 { gradients, needed in
                     guard let gradient = try gradients[0]?.contiguous() else { return needed.map { _ in nil } }
-                    return try [
-                        needed[0]
-                            ? PairedConvolution.inputGradient(gradient, input, weight, geluOfInput: geluOfInput) : nil,
-                        needed[1]
-                            ? PairedConvolution.weightGradient(gradient, input, weight, geluOfInput: geluOfInput) : nil,
-                    ] + (bias == nil ? [] : [needed[2] ? gradient.sum(0) : nil])
+                    let found = try PairedConvolution.gradients(
+                        gradient, input, weight, geluOfInput: geluOfInput, ofInput: needed[0], ofWeight: needed[1])
+                    return [found.input, found.weight] + (bias == nil ? [] : [needed[2] ? try gradient.sum(0) : nil])
                 }
             )
         }[0]

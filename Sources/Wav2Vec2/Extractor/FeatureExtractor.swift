@@ -52,21 +52,9 @@ final class ExtractorBlock: Module {
         let input = try ExtractorActivation(
             values: input.values.to(dtype: weight.dtype), lacksGELU: input.lacksGELU)
         let isBare = groupNorm == nil && layerNorm == nil
-        if let packed = try convolvedWithPackedWeight(input, gelu: isBare) {
-            guard !isBare else { return ExtractorActivation(values: packed, lacksGELU: false) }
-            return try normalized(packed, layout, valid)
-        }
-        let hidden =
-            if takesPairs, input.values.fitsHostKernels {
-                try input.values.convolvedInPairs(weight, bias, geluOfInput: input.lacksGELU)
-            } else {
-                try stridedConvolution(input.values, weight, bias, stride: stride, geluOfInput: input.lacksGELU)
-            }
-        return try normalized(hidden, layout, valid)
-    }
-
-    private func normalized(_ hidden: Tensor, _ layout: RaggedLayout, _ valid: [Int]) throws -> ExtractorActivation {
-        var hidden = hidden
+        let packed = try convolvedWithPackedWeight(input, gelu: isBare)
+        if isBare, let packed { return ExtractorActivation(values: packed, lacksGELU: false) }
+        var hidden = try packed ?? convolved(input)
         if let groupNorm { hidden = try groupNorm(hidden, layout, valid: valid) }
         if let layerNorm { hidden = try layerNorm(hidden) }
         return ExtractorActivation(values: hidden, lacksGELU: true)
@@ -93,6 +81,13 @@ final class ExtractorBlock: Module {
         fixed = FixedWeight { [weight] in
             try PackedWeight(weight.permuted(0, 2, 1).reshaped(weight.size(0), -1), format)
         }
+    }
+
+    /// The convolution with a weight that may change, differentiable.
+    private func convolved(_ input: ExtractorActivation) throws -> Tensor {
+        takesPairs && input.values.fitsHostKernels
+            ? try input.values.convolvedInPairs(weight, bias, geluOfInput: input.lacksGELU)
+            : try stridedConvolution(input.values, weight, bias, stride: stride, geluOfInput: input.lacksGELU)
     }
 
     /// The convolution, and GELU if wanted, if the weight has been packed.
