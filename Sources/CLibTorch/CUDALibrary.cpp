@@ -58,11 +58,11 @@ ct_error ct_cuda_launch(
     });
 }
 
-ct_error ct_cuda_graph_begin(int device, ct_graph *result) {
+ct_error ct_cuda_graph_begin(int device, bool is_large, ct_graph other, ct_graph *result) {
     return guarded([&] {
         void *graph = nullptr;
         auto *begin = cudaFunction<decltype(wav2vec2_cuda_graph_begin)>("wav2vec2_cuda_graph_begin");
-        throwMessage(begin(device, &graph));
+        throwMessage(begin(device, is_large, other, &graph));
         *result = reinterpret_cast<ct_graph>(graph);
     });
 }

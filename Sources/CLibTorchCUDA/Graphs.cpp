@@ -1,5 +1,6 @@
 // Work that was recorded once and is replayed at the price of one launch: CUDA graphs, by LibTorch's own class.
 #include <ATen/cuda/CUDAGraph.h>
+#include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAFunctions.h>
 #include <c10/cuda/CUDAStream.h>
 
@@ -32,14 +33,17 @@ private:
 
 }  // namespace
 
-EXPORTED char *wav2vec2_cuda_graph_begin(int device, void **result) noexcept {
+EXPORTED char *wav2vec2_cuda_graph_begin(int device, bool is_large, void *other, void **result) noexcept {
     return exported([&] {
         auto recorded = std::make_unique<Recorded>(static_cast<c10::DeviceIndex>(device));
         // All that was asked for before is done, and nothing else can get into the recording.
         c10::cuda::device_synchronize();
+        if (is_large) c10::cuda::CUDACachingAllocator::emptyCache();
+        c10::MempoolId_t pool{0, 0};
+        if (other != nullptr) pool = static_cast<Recorded *>(other)->graph.pool();
         c10::cuda::setCurrentCUDAStream(recorded->own);
         try {
-            recorded->graph.capture_begin({0, 0}, cudaStreamCaptureModeThreadLocal);
+            recorded->graph.capture_begin(pool, cudaStreamCaptureModeThreadLocal);
         } catch (...) {
             c10::cuda::setCurrentCUDAStream(recorded->before);
             throw;

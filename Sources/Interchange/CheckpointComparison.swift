@@ -159,7 +159,7 @@ public struct CheckpointComparison: Sendable {
             case .pretraining:
                 let model = try checkpoint.pretrainingModel()
                 let features = try model.model.features(input, lengths: lengths)
-                let quantized = try model.quantizer?(features.normalized, temperature: 1, noise: .none)
+                let quantized = try model.quantizer?(features.normalized, temperature: .scalar(1), noise: nil)
                 return [("context", try model.model(input, lengths: lengths).context)]
                     + (quantized.map { [("quantized", $0.vectors)] } ?? [])
             }

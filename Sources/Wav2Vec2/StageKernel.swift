@@ -190,6 +190,8 @@ private struct KernelMaker {
             model.objective, masked: masked, candidates: counts,
             entries: (configuration.latentVars, configuration.latentGroups),
             stream: RandomStream(seed: 1, purpose: .negatives))
+        let choices = try ContrastiveChoices(
+            masked: masked, candidateCounts: counts, negatives: negatives, on: device)
         let total = counts.reduce(0, +)
         let target = configuration.targetChannels
         let features = try random([total, configuration.extractorChannels])
@@ -198,14 +200,19 @@ private struct KernelMaker {
         let (temperature, infonce) = (model.objective.logitTemp, model.objective.infonce)
         var kernels: [StageKernel] = []
         if let quantizer = model.quantizer {
-            let noise = try isReproducible ? QuantizerNoise.none : .drawn(Generator(seed: 1, device: device))
+            let noise =
+                try isReproducible
+                ? nil
+                : QuantizerNoise.drawn(Generator(seed: 1, device: device))
+                    .numbers(rows: total, configuration, on: device)
+            let temperature = try Tensor.scalar(2, device: device)
             let entries = Double(configuration.latentVars * configuration.latentGroups)
             kernels.append(
                 product(
                     Stage.quantizer.name, 2 * Double(total) * Double(configuration.extractorChannels) * entries,
                     isReproducible ? [] : leaves(quantizer, features)
                 ) {
-                    let chosen = try quantizer(features, temperature: 2, noise: noise)
+                    let chosen = try quantizer(features, temperature: temperature, noise: noise)
                     // Which entry is chosen may hang on a rounding; how evenly they are chosen does not.
                     return isReproducible ? chosen.probabilityPerplexity : chosen.vectors
                 })
@@ -216,9 +223,8 @@ private struct KernelMaker {
                 [predictions, candidates]
             ) {
                 let logits = try contrastiveLogits(
-                    predictions: predictions, candidates: candidates, identities: nil, masked: masked,
-                    candidateCounts: counts, negatives: negatives, codeVectors: nil, temperature: temperature,
-                    inFP32: inFP32)
+                    predictions: predictions, candidates: candidates, identities: nil, choices: choices,
+                    codeVectors: nil, temperature: temperature, inFP32: inFP32)
                 return try contrastiveLoss(logits, infonce: infonce).loss
             })
         return kernels + [try ctc()]

@@ -79,11 +79,11 @@ public final class Wav2Vec2Model: Module {
 
     /// Masks the encoder's input and runs the encoder.
     func context(
-        _ input: Tensor, _ layout: RaggedLayout, mask: Mask?, channelsFirst: Bool, _ pass: ForwardPass
+        _ input: Tensor, _ layout: RaggedLayout, mask: PlacedMask?, channelsFirst: Bool, _ pass: ForwardPass
     ) throws -> Tensor {
         try profiled(.elementwise) {
             let masked =
-                try mask.map { try input.masked($0, layout, embedding: maskEmbedding, channelsFirst: channelsFirst) }
+                try mask.map { try input.masked($0, embedding: maskEmbedding, channelsFirst: channelsFirst) }
                 ?? input
             pass.probe?("encoder_input", masked)
             let context = try encoder(masked, layout, pass)
@@ -113,7 +113,10 @@ public final class Wav2Vec2Model: Module {
         pass.probe?("conv_features", features.raw)
         pass.probe?("features_ln", features.normalized)
         let input = try encoderInput(features, pass.mode)
-        let context = try context(input, features.layout, mask: mask, channelsFirst: channelsFirst, pass)
+        let placed = try mask.map {
+            try PlacedMask($0, features.layout, channels: input.size(1), on: input.device)
+        }
+        let context = try context(input, features.layout, mask: placed, channelsFirst: channelsFirst, pass)
         return (context, features.layout)
     }
 }

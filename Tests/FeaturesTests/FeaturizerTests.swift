@@ -159,7 +159,7 @@ import Wav2Vec2
             let model = try Checkpoint.read(checkpoint).pretrainingModel()
             let features = try model.model.features(Tensor(samples), lengths: [samples.count])
             let quantizer = try #require(model.quantizer)
-            let quantized = try quantizer(features.normalized, temperature: 1, noise: .none)
+            let quantized = try quantizer(features.normalized, temperature: .scalar(1), noise: nil)
             let expected = try quantized.codes.elements(Int.self)
             #expect(codes.entries.flatMap { $0 } == expected)
             #expect(codes.entries.count == 62 && codes.entriesPerGroup == 8 && Set(codes.joined).count > 1)

@@ -34,7 +34,7 @@ import Torch
                 let features = try model.model.features(samples, lengths: lengths)
                 let quantizer = try #require(model.quantizer)
                 found["quantized"] = try model.targetProjection(
-                    quantizer(features.normalized, temperature: 1, noise: .none).vectors)
+                    quantizer(features.normalized, temperature: .scalar(1), noise: nil).vectors)
                 found["predictions"] = try model.finalProjection(#require(found["context"]))
             }
             return try found.mapValues { try $0.reshaped(input.size(0), -1, $0.size(1)) }

@@ -4,7 +4,7 @@ import Testing
 @testable import Torch
 
 @Suite struct AttentionWeightsTests {
-    private let seed = DropoutSeed(value: 7)
+    private let seed = DropoutSeed(offset: 7)
 
     private func random(_ shape: [Int], seed: Int64, scale: Double = 4) throws -> Tensor {
         try Tensor.normal(shape, generator: Generator(seed: seed)) * scale

@@ -1,3 +1,5 @@
+import Foundation
+import Synchronization
 import Testing
 
 @testable import Torch
@@ -35,12 +37,21 @@ import Testing
     @Test func recordedWorkKeepsWhatItUses() throws {
         let constants = DeviceConstants(capacity: 2)
         let uses = DeviceConstants.Uses()
-        try DeviceConstants.$uses.withValue(uses) {
-            _ = try constants.tensor("a", [1, 2], .int64, on: .cpu) { [1, 2] }
-            _ = try constants.tensor("a", [1, 2], .int64, on: .cpu) { [1, 2] }
-        }
+        var made = 0
+        let first = try uses.noted { try numbers(constants, [1, 2], made: &made) }
         // Takes the other's place.
-        _ = try constants.tensor("a", [3, 4], .int64, on: .cpu) { [3, 4] }
-        #expect(try uses.tensors.withLock { try $0.map { try $0.elements(Int.self) } } == [[1, 2], [1, 2]])
+        _ = try numbers(constants, [3, 4], made: &made)
+        // LibTorch's threads find it too, as long as the work runs.
+        let again = Mutex<Tensor?>(nil)
+        uses.noted {
+            let isDone = DispatchSemaphore(value: 0)
+            Thread.detachNewThread {
+                again.withLock { $0 = try? constants.tensor("numbers", [1, 2], .int64, on: .cpu) { [0, 0] } }
+                isDone.signal()
+            }
+            isDone.wait()
+        }
+        #expect(again.withLock { $0?.isIdentical(to: first) } == true)
+        #expect(try !numbers(constants, [1, 2], made: &made).isIdentical(to: first))
     }
 }

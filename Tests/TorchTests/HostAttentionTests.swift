@@ -21,7 +21,7 @@ import Testing
 
         /// Dropouts of probability `p`, one for each utterance.
         func dropouts(_ p: Double) -> [WeightDropout] {
-            p > 0 ? lengths.indices.map { WeightDropout(p, DropoutSeed(value: Int64(40 + $0))) } : []
+            p > 0 ? lengths.indices.map { WeightDropout(p, DropoutSeed(offset: UInt64(40 + $0))) } : []
         }
 
         func run(_ p: Double) throws -> (context: Tensor, gradient: Tensor) {
@@ -39,7 +39,7 @@ import Testing
                 let products = try thirds.selected(0, 0).matmul(thirds.selected(0, 1).transposed())
                 // Ones become what dropout multiplies with.
                 let factors = try Tensor.ones([heads, length, length])
-                    .droppingOut(p, DropoutSeed(value: Int64(40 + utterance))).to(dtype: .float64)
+                    .droppingOut(p, DropoutSeed(offset: UInt64(40 + utterance))).to(dtype: .float64)
                 let weights = try (products / Double(width).squareRoot()).softmax(-1) * factors
                 parts.append(
                     try weights.matmul(thirds.selected(0, 2)).transposed(0, 1).reshaped(length, heads * width))
@@ -100,7 +100,7 @@ import Testing
         }
         #expect(throws: TorchError.self) {
             try projected.hostSelfAttention(
-                lengths: [4, 6], heads: 2, dropouts: [WeightDropout(0.1, DropoutSeed(value: 1))])
+                lengths: [4, 6], heads: 2, dropouts: [WeightDropout(0.1, DropoutSeed(offset: 1))])
         }
     }
 }

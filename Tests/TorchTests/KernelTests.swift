@@ -143,7 +143,7 @@ import Testing
 /// The quality of the dropout masks.
 @Suite struct MaskTests {
     private func kept(seed: Int64, rate: Double, count: Int) throws -> [Bool] {
-        try Tensor.ones([count]).droppingOut(rate, DropoutSeed(value: seed)).elements(Float.self).map {
+        try Tensor.ones([count]).droppingOut(rate, DropoutSeed(offset: UInt64(seed))).elements(Float.self).map {
             $0 != 0
         }
     }
@@ -192,7 +192,7 @@ import Testing
         let ones = try Tensor.ones([4])
         var dropped = [0, 0, 0, 0]
         for seed in 0..<seeds {
-            let mask = try ones.droppingOut(0.25, DropoutSeed(value: Int64(seed))).elements(Float.self)
+            let mask = try ones.droppingOut(0.25, DropoutSeed(offset: UInt64(seed))).elements(Float.self)
             for index in 0..<4 where mask[index] == 0 { dropped[index] += 1 }
         }
         for count in dropped { #expect(abs(deviations(count, of: seeds, 0.25)) < 4) }
@@ -217,7 +217,7 @@ import Testing
     @Test func doesNotDependOnThreads() async {
         await #expect(processExitsWith: .success) {
             let input = try Tensor.normal([64, 3000], generator: Generator(seed: 12))
-            let mask = DropoutMask(DropoutSeed(value: 4), 0.1)
+            let mask = DropoutMask(DropoutSeed(offset: 4), 0.1)
             let layer = try LayerNorm(3000, initializer: .random(seed: 8))
             let projected = try Tensor.normal([150, 3 * 2 * 20], generator: Generator(seed: 13)).requiringGradient()
             let taps3 = try Tensor.normal([50, 6, 3], generator: Generator(seed: 16)).requiringGradient()
@@ -230,7 +230,7 @@ import Testing
                 let slope = try #require(try norm.squared().sum().gradients(of: [leaf])[0])
                 let attention = try projected.hostSelfAttention(
                     lengths: [130, 20], heads: 2,
-                    dropouts: [DropoutSeed(value: 5), DropoutSeed(value: 6)].map { WeightDropout(0.1, $0) })
+                    dropouts: [DropoutSeed(offset: 5), DropoutSeed(offset: 6)].map { WeightDropout(0.1, $0) })
                 let scores = try #require(try attention.squared().sum().gradients(of: [projected])[0])
                 let pairs = try signal.requiringGradient()
                 let paired = try pairs.convolvedInPairs(taps3, nil, geluOfInput: true)

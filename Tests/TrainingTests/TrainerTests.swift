@@ -2,6 +2,7 @@ import Foundation
 import Interchange
 import Testing
 import Torch
+import Wav2Vec2
 
 @testable import Training
 
@@ -45,6 +46,36 @@ import Torch
 
     private func moments(_ corpus: SyntheticCorpus, _ output: String) throws -> [String: [Float]] {
         try TensorFile.read(corpus.file(output + "/last/optimizer.safetensors")).mapValues { try $0.elements() }
+    }
+
+    /// Passes that are recorded where shapes repeat train the same model, to the last bit.
+    @Test func recordedStepsEqualOthers() throws {
+        let corpus = try SyntheticCorpus()
+        let settings = [
+            "model.encoder_layerdrop=0.3", "data.max_sample_size=16000", "batching.batch_size=2",
+            "masking.mask_prob=0.6", "masking.mask_count_multiple=16", "optimization.max_update=8",
+            "optimization.update_freq=2", "optimization.ema=0.9",
+            "checkpoint.save_every=1000",
+        ]
+        for mode in ["fp32", "fp16"] {
+            for records in [false, true] {
+                let job = try corpus.job(
+                    .pretraining, "\(mode) \(records)",
+                    settings + ["precision.mode=\(mode)", "optimization.record_steps=\(records)"])
+                _ = try Trainer(job).run()
+            }
+            let (plain, recorded) = (try corpus.bytes("\(mode) false"), try corpus.bytes("\(mode) true"))
+            for file in ["model.safetensors", "optimizer.safetensors"] {
+                #expect(recorded[file] != nil && recorded[file] == plain[file], "\(mode): \(file)")
+            }
+        }
+    }
+
+    @Test func recordedStepsRecomputeNothing() throws {
+        let error = #expect(throws: ConfigurationError.self) {
+            try SyntheticCorpus.recipe(["optimization.record_steps=true", "model.checkpoint_activations=true"])
+        }
+        #expect(try "\(#require(error))".contains("optimization.record_steps and model.checkpoint_activations"))
     }
 
     @Test func finetuningLearnsTones() throws {

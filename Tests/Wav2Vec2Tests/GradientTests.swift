@@ -127,8 +127,10 @@ struct GradientTests {
         let identities = try Tensor([0, 1, 0, 5, 6])
         let errors = try gradientErrors([normal(5, 3, seed: 1), normal(5, 3, seed: 2)]) { points in
             let logits = try contrastiveLogits(
-                predictions: points[0], candidates: points[1], identities: identities, masked: [[0, 1, 2], [0, 1]],
-                candidateCounts: [3, 2], negatives: negatives, codeVectors: nil, temperature: 0.5)
+                predictions: points[0], candidates: points[1], identities: identities,
+                choices: ContrastiveChoices(
+                    masked: [[0, 1, 2], [0, 1]], candidateCounts: [3, 2], negatives: negatives, on: .cpu),
+                codeVectors: nil, temperature: 0.5)
             return try infonce
                 ? contrastiveLossInDoublePrecision(logits) : contrastiveLoss(logits, infonce: false).loss
         }
@@ -148,7 +150,7 @@ struct GradientTests {
             inputs: 4, outputs: 4, configuration, initializer: .random(seed: 4))
         let input = try Tensor.normal([5, 4], generator: Generator(seed: 6)).requiringGradient()
         let noise = try Tensor.normal([10, 3], generator: Generator(seed: 7))
-        let found = try quantizer(input, temperature: 1.5, noise: .given(noise))
+        let found = try quantizer(input, temperature: .scalar(1.5), noise: noise.viewed(5, 2, 3))
         let weights = try Tensor.normal([5, 4], generator: Generator(seed: 8))
         let gradient = try #require((found.vectors * weights).sum().gradients(of: [input])[0])
         let state = quantizer.state()

@@ -102,6 +102,22 @@ struct MaskingTests {
         #expect(selection == .static || Set(lengths).count > 4)
     }
 
+    /// Shapes repeat more often, and no more than a span and a half stays unmasked.
+    @Test func countsAreMultiples() throws {
+        let plain = SpanMasking(probability: 0.65, length: 10)
+        var masking = plain
+        masking.countMultiple = 16
+        for index in 0..<20 {
+            let (all, rows) = (
+                try draw(plain, [499, 499, 300], index: index), try draw(masking, [499, 499, 300], index: index)
+            )
+            #expect(Set(rows.map(\.count)) == [all[0].count / 16 * 16])
+            for (row, whole) in zip(rows, all) { #expect(Set(row).isSubset(of: whole) && row == row.sorted()) }
+        }
+        masking.countMultiple = 1_000
+        #expect(try draw(masking, [499], index: 1) == draw(plain, [499], index: 1), "fewer than that are left alone")
+    }
+
     @Test func maskDropoutUnmasksItsShare() throws {
         var masking = SpanMasking(probability: 0.65, length: 10)
         let whole = try draw(masking, [499, 499], index: 1)

@@ -46,7 +46,8 @@ struct ModelOptionTests {
         let samples = try Tensor.normal([Self.lengths.reduce(0, +)], generator: Generator(seed: 3))
         let layout = try model.model.featureExtractor.layout(samples: Self.lengths)
         return try model(
-            samples, lengths: Self.lengths, plans: [plan(model, layout)], temperature: 1.5,
+            PretrainingBatch(
+                samples, lengths: Self.lengths, plans: [plan(model, layout)], temperature: 1.5, for: model),
             .training(seed: 1, update: 1))[0]
     }
 
@@ -108,8 +109,10 @@ struct ModelOptionTests {
             return try contrastiveLogits(
                 predictions: predictions.rows(frames[utterances.lowerBound]..<frames[utterances.upperBound]),
                 candidates: candidates.rows(own), identities: Tensor(Array(identities[own])),
-                masked: Array(masked[utterances]), candidateCounts: Array(counts[utterances]),
-                negatives: Negatives(sameUtterance: Array(negatives[utterances])), codeVectors: nil, temperature: 0.1)
+                choices: ContrastiveChoices(
+                    masked: Array(masked[utterances]), candidateCounts: Array(counts[utterances]),
+                    negatives: Negatives(sameUtterance: Array(negatives[utterances])), on: .cpu),
+                codeVectors: nil, temperature: 0.1)
         }
         let together = try logits(0..<3).elements(Double.self)
         let alone = try (0..<3).flatMap { try logits($0..<$0 + 1).elements(Double.self) }
@@ -129,9 +132,10 @@ struct ModelOptionTests {
         let identities = [0, 1, 0, 3, 4, 5, 6, 6]
         let codeIdentities = [0, 9, 9, 0, 3, 9, 9, 9, 6, 5]
         let logits = try contrastiveLogits(
-            predictions: predictions, candidates: candidates, identities: Tensor(identities), masked: masked,
-            candidateCounts: counts,
-            negatives: Negatives(sameUtterance: same, anywhere: anywhere),
+            predictions: predictions, candidates: candidates, identities: Tensor(identities),
+            choices: ContrastiveChoices(
+                masked: masked, candidateCounts: counts, negatives: Negatives(sameUtterance: same, anywhere: anywhere),
+                on: .cpu),
             codeVectors: (codes, Tensor(codeIdentities, shape: [5, 2])), temperature: 0.1)
 
         func cosine(_ left: [Double], _ right: [Double]) -> Double {
@@ -189,16 +193,17 @@ struct ModelOptionTests {
             return try zip(total.gradients(of: parameters), parameters).map { try $0 ?? $1.zerosLike() }
         }
         let layout = try model.model.featureExtractor.layout(samples: Self.lengths)
-        let together = try model(
-            .concatenate(signals), lengths: Self.lengths,
-            plans: [plan(0..<2, layout, seed: 8), plan(2..<3, layout, seed: 9)], temperature: 2, .inference)
-        let first = try model(
-            .concatenate(Array(signals[0..<2])), lengths: Array(Self.lengths[0..<2]),
-            plans: [plan(0..<2, layout, seed: 8)], temperature: 2, .inference)
+        func losses(_ utterances: Range<Int>, _ plans: [SubBatchPlan]) throws -> [PretrainingLosses] {
+            try model(
+                PretrainingBatch(
+                    .concatenate(Array(signals[utterances])), lengths: Array(Self.lengths[utterances]), plans: plans,
+                    temperature: 2, for: model), .inference)
+        }
+        let together = try losses(0..<3, [plan(0..<2, layout, seed: 8), plan(2..<3, layout, seed: 9)])
+        let first = try losses(0..<2, [plan(0..<2, layout, seed: 8)])
         var alone = try plan(2..<3, layout, seed: 9)
         alone.utterances = 0..<1
-        let second = try model(
-            signals[2], lengths: [Self.lengths[2]], plans: [alone], temperature: 2, .inference)
+        let second = try losses(2..<3, [alone])
         for (joined, separate) in zip(together, first + second) {
             #expect(try relativeError(joined.total, separate.total) < 1e-5)
         }

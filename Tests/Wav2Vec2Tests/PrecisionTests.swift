@@ -46,7 +46,8 @@ struct PrecisionTests {
         let plan = SubBatchPlan(
             utterances: 0..<layout.count, mask: mask, negatives: negatives, noise: .given(noise))
         let losses = try model(
-            samples, lengths: Self.lengths, plans: [plan], temperature: 1.5, .training(seed: 1, update: 1))[0]
+            PretrainingBatch(samples, lengths: Self.lengths, plans: [plan], temperature: 1.5, for: model),
+            .training(seed: 1, update: 1))[0]
         try losses.total.backward()
         try flat.collectGradients()
         return (

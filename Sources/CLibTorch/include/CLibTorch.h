@@ -258,8 +258,9 @@ ct_error ct_cuda_launch(
     int device, ct_kernel kernel, int64_t grid_x, int64_t grid_y, int threads, int shared_bytes, void **arguments);
 
 /// Records this thread's work on a GPU from here to ct_cuda_graph_end instead of doing it (a CUDA graph). Meanwhile nothing
-/// may wait for the GPU or be copied from host memory.
-ct_error ct_cuda_graph_begin(int device, ct_graph *result);
+/// may wait for the GPU or be copied from host memory. Before large work, memory that LibTorch keeps for reuse is given back.
+/// The work uses the memory of another graph, if one is given: who replays one has read what the other wrote.
+ct_error ct_cuda_graph_begin(int device, bool is_large, ct_graph other, ct_graph *result);
 ct_error ct_cuda_graph_end(ct_graph graph);
 /// Does the recorded work, with the same memory each time, on the current stream.
 ct_error ct_cuda_graph_replay(ct_graph graph);

@@ -4,20 +4,34 @@ import Synchronization
 ///
 /// Shapes repeat, in services and benchmarks above all, and every upload takes as long as a small kernel.
 final class DeviceConstants: Sendable {
-    /// The constants that some work has used: recorded work holds their addresses alone.
-    final class Uses: Sendable {
-        let tensors = Mutex<[Tensor]>([])
-    }
-
-    /// Notes what the work of this task uses, while it is being recorded.
-    @TaskLocal static var uses: Uses?
-
-    private struct Key: Hashable {
+    fileprivate struct Key: Hashable {
         let purpose: String
         let shape: [Int]
         let dtype: DType
         let device: Device
     }
+
+    /// The constants that some work has used: recorded work holds their addresses alone, and cannot upload any.
+    final class Uses: Sendable {
+        private let tensors = Mutex<[Key: Tensor]>([:])
+
+        fileprivate func find(_ key: Key) -> Tensor? { tensors.withLock { $0[key] } }
+        fileprivate func note(_ tensor: Tensor, for key: Key) { tensors.withLock { $0[key] = tensor } }
+
+        /// Notes what is used while `body` runs, on LibTorch's threads too, and finds what was noted before.
+        func noted<Result>(_ body: () throws -> Result) rethrows -> Result {
+            DeviceConstants.noting.withLock { $0.append(self) }
+            defer {
+                DeviceConstants.noting.withLock { all in
+                    if let place = all.lastIndex(where: { $0 === self }) { all.remove(at: place) }
+                }
+            }
+            return try body()
+        }
+    }
+
+    /// The work that is being done for the first time, or recorded.
+    private static let noting = Mutex<[Uses]>([])
 
     private struct Entry {
         let tensor: Tensor
@@ -38,25 +52,29 @@ final class DeviceConstants: Sendable {
         _ purpose: String, _ shape: [Int], _ dtype: DType, on device: Device, make: () throws -> [Int]
     ) throws -> Tensor {
         let key = Key(purpose: purpose, shape: shape, dtype: dtype, device: device)
-        let found = try state.withLock { state in
-            state.uses += 1
-            if var entry = state.entries[key] {
-                entry.lastUse = state.uses
-                state.entries[key] = entry
-                return entry.tensor
+        let noting = Self.noting.withLock { $0 }
+        let noted = noting.lazy.compactMap { $0.find(key) }.first
+        let found =
+            try noted
+            ?? state.withLock { state in
+                state.uses += 1
+                if var entry = state.entries[key] {
+                    entry.lastUse = state.uses
+                    state.entries[key] = entry
+                    return entry.tensor
+                }
+                let made = try Tensor(make()).to(dtype: dtype).to(device: device)
+                state.entries[key] = Entry(tensor: made, lastUse: state.uses)
+                state.elements += made.count
+                while state.elements > capacity, state.entries.count > 1,
+                    let oldest = state.entries.min(by: { $0.value.lastUse < $1.value.lastUse })
+                {
+                    state.entries[oldest.key] = nil
+                    state.elements -= oldest.value.tensor.count
+                }
+                return made
             }
-            let made = try Tensor(make()).to(dtype: dtype).to(device: device)
-            state.entries[key] = Entry(tensor: made, lastUse: state.uses)
-            state.elements += made.count
-            while state.elements > capacity, state.entries.count > 1,
-                let oldest = state.entries.min(by: { $0.value.lastUse < $1.value.lastUse })
-            {
-                state.entries[oldest.key] = nil
-                state.elements -= oldest.value.tensor.count
-            }
-            return made
-        }
-        Self.uses?.tensors.withLock { $0.append(found) }
+        for uses in noting { uses.note(found, for: key) }
         return found
     }
 }

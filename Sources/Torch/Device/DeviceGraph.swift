@@ -2,33 +2,49 @@ import CLibTorch
 
 /// Work on a GPU that was recorded once, and is replayed at the price of a single launch (a CUDA graph).
 ///
-/// It reads and writes the same memory each time: new input is copied into the tensors that the recorded work read.
+/// It reads and writes the same memory each time: new input is copied into the tensors that the recorded work read. On a
+/// CPU, which records nothing, the work is done again.
 ///
 /// `@unchecked Sendable` is safe: the handle never changes, and LibTorch's streams order what threads ask for; who replays
 /// must be the only user of the input and output meanwhile, as with any shared tensor.
-public final class DeviceGraph: @unchecked Sendable {
-    private let graph: ct_graph
+final class DeviceGraph: @unchecked Sendable {
+    private enum Work {
+        case recorded(ct_graph, output: Tensor)
+        case repeated(() throws -> Tensor)
+    }
+
+    private let work: Work
     /// What the work reads beside its input: the graph has nothing but their addresses.
-    private let constants = DeviceConstants.Uses()
-    /// What the recorded work returned; replaying writes it anew.
-    public let output: Tensor
+    private let constants: DeviceConstants.Uses
 
     /// Records work without doing it.
     ///
     /// Nothing in it may wait for the GPU, read its numbers, or upload any: what depends on shapes must be there already, as
-    /// it is after ``Tensor/constant(_:_:as:on:make:)``. All other tensors that it reads must outlive the graph.
+    /// it is after ``Tensor/constant(_:_:as:on:make:)`` within the same constants. All other tensors that it reads must
+    /// outlive the graph.
     ///
     /// - Parameters:
-    ///   - device: The GPU.
+    ///   - device: Where it is done.
+    ///   - constants: What the same work used when it was done before.
+    ///   - isLarge: Whether the work takes most of the memory that there is.
+    ///   - other: Whose memory the work may use: what one of the two gave has been read when the other one is replayed.
     ///   - body: The work.
     /// - Throws: What `body` throws, and `TorchError.operation` when the work cannot be recorded.
-    public init(on device: Device, _ body: () throws -> Tensor) throws {
-        guard case .cuda(let index) = device else { throw TorchError.runtime("work on \(device) cannot be recorded") }
+    init(
+        on device: Device, constants: DeviceConstants.Uses, isLarge: Bool = false,
+        sharingMemoryOf other: DeviceGraph? = nil, _ body: @escaping () throws -> Tensor
+    ) throws {
+        self.constants = constants
+        guard case .cuda(let index) = device else {
+            work = .repeated(body)
+            return
+        }
         var begun: ct_graph?
-        try TorchError.check(ct_cuda_graph_begin(Int32(index), &begun))
+        try TorchError.check(ct_cuda_graph_begin(Int32(index), isLarge, other?.handle, &begun))
         guard let begun else { throw TorchError.runtime("no recording began on \(device)") }
+        let output: Tensor
         do {
-            output = try DeviceConstants.$uses.withValue(constants) { try body() }
+            output = try constants.noted(body)
         } catch {
             // The recording must end whatever happened in it.
             ct_free(ct_cuda_graph_end(begun))
@@ -40,13 +56,28 @@ public final class DeviceGraph: @unchecked Sendable {
             ct_cuda_graph_release(begun)
             throw TorchError.operation(String(cString: error))
         }
-        graph = begun
+        work = .recorded(begun, output: output)
     }
 
-    deinit { ct_cuda_graph_release(graph) }
+    deinit {
+        if let handle { ct_cuda_graph_release(handle) }
+    }
+
+    private var handle: ct_graph? {
+        if case .recorded(let handle, _) = work { return handle }
+        return nil
+    }
 
     /// Does the work again.
     ///
+    /// - Returns: What it gave, which the next time writes anew.
     /// - Throws: `TorchError.operation` when the GPU has failed.
-    public func replay() throws { try TorchError.check(ct_cuda_graph_replay(graph)) }
+    func replay() throws -> Tensor {
+        switch work {
+        case .recorded(let handle, let output):
+            try TorchError.check(ct_cuda_graph_replay(handle))
+            return output
+        case .repeated(let body): return try body()
+        }
+    }
 }

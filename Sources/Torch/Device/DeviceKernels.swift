@@ -6,6 +6,8 @@ import Synchronization
 enum KernelArgument {
     /// The address of a tensor's first element.
     case tensor(Tensor)
+    /// The same, or nothing.
+    case optional(Tensor?)
     case int64(Int)
     case int32(Int)
     case uint32(UInt32)
@@ -72,6 +74,8 @@ enum DeviceKernels {
         for (index, argument) in arguments.enumerated() {
             switch argument {
             case .tensor(let tensor): words[index] = UInt64(UInt(bitPattern: try tensor.address()))
+            case .optional(let tensor):
+                words[index] = try tensor.map { UInt64(UInt(bitPattern: try $0.address())) } ?? 0
             case .int64(let number): words[index] = UInt64(bitPattern: Int64(number))
             case .int32(let number): words[index] = UInt64(UInt32(bitPattern: Int32(number)))
             case .uint32(let number): words[index] = UInt64(number)

@@ -18,7 +18,8 @@ extension Tensor {
         let output = try emptyLike()
         try DeviceKernels.launch(
             "gelu_dropout", of: dtype, on: device, elementwiseShape, .tensor(self), .tensor(output), .int64(count),
-            .uint64(mask.seed), .uint32(mask.bound), .float(mask.scale), .int32(ofGELU ? 1 : 0))
+            .optional(mask.seed.base), .uint64(mask.seed.offset), .uint32(mask.bound), .float(mask.scale),
+            .int32(ofGELU ? 1 : 0))
         return output
     }
 
@@ -26,6 +27,7 @@ extension Tensor {
     func deviceGELUDropoutBackward(into gradient: Tensor, _ mask: DropoutMask) throws {
         try DeviceKernels.launch(
             "gelu_dropout_backward", of: dtype, on: device, elementwiseShape, .tensor(self), .tensor(gradient),
-            .tensor(gradient), .int64(count), .uint64(mask.seed), .uint32(mask.bound), .float(mask.scale))
+            .tensor(gradient), .int64(count), .optional(mask.seed.base), .uint64(mask.seed.offset), .uint32(mask.bound),
+            .float(mask.scale))
     }
 }

@@ -20,7 +20,8 @@ extension Tensor {
             KernelShape(grid: ((rows + Self.normWarps - 1) / Self.normWarps, 1), threads: 32 * Self.normWarps),
             .tensor(self), .tensor(branch), .tensor(weight), .tensor(bias), .tensor(output),
             .tensor(statistics.selected(0, 0)), .tensor(statistics.selected(0, 1)), .int64(rows), .int32(columns),
-            .uint64(mask.seed), .uint32(mask.bound), .float(mask.scale), .float(epsilon))
+            .optional(mask.seed.base), .uint64(mask.seed.offset), .uint32(mask.bound), .float(mask.scale),
+            .float(epsilon))
         return output
     }
 
@@ -40,7 +41,7 @@ extension Tensor {
             KernelShape(grid: (blocks, 1), threads: 32 * Self.normWarps), .tensor(self), .tensor(branch),
             .tensor(weight), .tensor(statistics.selected(0, 0)), .tensor(statistics.selected(0, 1)),
             .tensor(gradient), .tensor(own), .tensor(other), .tensor(sums), .int64(rows), .int32(columns),
-            .uint64(mask.seed), .uint32(mask.bound), .float(mask.scale))
+            .optional(mask.seed.base), .uint64(mask.seed.offset), .uint32(mask.bound), .float(mask.scale))
         let both = try Tensor.empty([2, columns], dtype: dtype, device: device)
         try DeviceKernels.launch(
             "column_sums", of: dtype, on: device, KernelShape(grid: ((2 * columns + 31) / 32, 1), threads: 256),

@@ -13,7 +13,12 @@ public struct WeightDropout: Sendable {
     }
 
     /// Has a device's default generator, which LibTorch's attention draws from, begin anew.
-    func seedDefaultGenerator(on device: Device) throws { try Generator.standard(on: device).seed(seed.value) }
+    ///
+    /// Recorded work goes on drawing from it: who does the work again seeds it before.
+    func seedDefaultGenerator(on device: Device) throws {
+        guard seed.base == nil else { return }
+        try Generator.standard(on: device).seed(Int64(bitPattern: seed.number()))
+    }
 
     var mask: DropoutMask { DropoutMask(seed, probability) }
 

@@ -24,7 +24,7 @@ extension Tensor {
             throw TorchError.shape(
                 "\(self) cannot be the queries, keys and values of \(heads) heads of utterances of \(lengths) frames")
         }
-        let call = HostAttention(
+        let call = try HostAttention(
             lengths: lengths, heads: heads, width: size(1) / 3 / heads, masks: dropouts.map(\.mask))
         guard isGradientEnabled, requiresGradient else { return try call.context(self) }
         return try differentiable("self-attention", [self]) {
@@ -46,11 +46,11 @@ private struct HostAttention: Sendable {
     let probability: Double
     let scale: Double
 
-    init(lengths: [Int], heads: Int, width: Int, masks: [DropoutMask]) {
+    init(lengths: [Int], heads: Int, width: Int, masks: [DropoutMask]) throws {
         offsets = lengths.reduce(into: [0]) { $0.append($0[$0.count - 1] + Int64($1)) }
         longest = Int64(lengths.max() ?? 0)
         (self.heads, self.width) = (Int64(heads), Int64(width))
-        (seeds, probability) = (masks.map(\.seed), masks.first?.probability ?? 0)
+        (seeds, probability) = (try masks.map { try $0.seed.number() }, masks.first?.probability ?? 0)
         scale = 1 / Double(width).squareRoot()
     }
 

@@ -28,16 +28,16 @@ func withFloats(_ tensors: Tensor..., body: ([UnsafeMutablePointer<Float>]) thro
 
 /// One dropout: which elements it drops, as a pure function of a seed.
 struct DropoutMask {
-    let seed: UInt64
+    let seed: DropoutSeed
     let probability: Double
 
     init(_ seed: DropoutSeed, _ probability: Double) {
-        self.seed = UInt64(bitPattern: seed.value)
+        self.seed = seed
         self.probability = probability
     }
 
     /// Drops nothing.
-    static let none = DropoutMask(DropoutSeed(value: 0), 0)
+    static let none = DropoutMask(DropoutSeed(offset: 0), 0)
 }
 
 extension Tensor {
@@ -65,7 +65,8 @@ extension Tensor {
 
     /// The kernel of ``droppingOut(_:_:)``, not recorded.
     func hostDroppingOut(_ mask: DropoutMask) throws -> Tensor {
-        try mapped { ck_dropout($0, $1, Int64(count), mask.seed, mask.probability, Self.kernelThreads) }
+        let seed = try mask.seed.number()
+        return try mapped { ck_dropout($0, $1, Int64(count), seed, mask.probability, Self.kernelThreads) }
     }
 
     /// The kernel of ``gelu()``, differentiable once; it keeps its input only.
@@ -88,7 +89,8 @@ extension Tensor {
     /// Dropout of the elements' GELU, not recorded.
     func hostGELUDropped(_ mask: DropoutMask) throws -> Tensor {
         guard mask.probability > 0 else { return try hostGELUValues() }
-        return try mapped { ck_gelu_dropout($0, $1, Int64(count), mask.seed, mask.probability, Self.kernelThreads) }
+        let seed = try mask.seed.number()
+        return try mapped { ck_gelu_dropout($0, $1, Int64(count), seed, mask.probability, Self.kernelThreads) }
     }
 
     /// The gradient of ``hostGELUDropped(_:)`` at this input, written over the output's gradient.
@@ -97,9 +99,9 @@ extension Tensor {
             _ = try hostGELUBackward(into: gradient)
             return
         }
+        let seed = try mask.seed.number()
         try withFloats(self, gradient) {
-            ck_gelu_dropout_backward(
-                $0[0], $0[1], $0[1], Int64(count), mask.seed, mask.probability, Self.kernelThreads)
+            ck_gelu_dropout_backward($0[0], $0[1], $0[1], Int64(count), seed, mask.probability, Self.kernelThreads)
         }
     }
 
@@ -122,9 +124,10 @@ extension Tensor {
     ) throws -> Tensor {
         let (rows, columns) = (statistics.size(1), size(-1))
         let output = try emptyLike()
+        let seed = try mask.seed.number()
         try withFloats(self, branch, weight, bias, output, statistics) {
             ck_residual_norm(
-                $0[0], $0[1], $0[2], $0[3], $0[4], $0[5], $0[5] + rows, Int64(rows), Int64(columns), mask.seed,
+                $0[0], $0[1], $0[2], $0[3], $0[4], $0[5], $0[5] + rows, Int64(rows), Int64(columns), seed,
                 mask.probability, epsilon, Self.kernelThreads)
         }
         return output
@@ -138,13 +141,14 @@ extension Tensor {
         let own = try emptyLike()
         // Without dropout both inputs have the same gradient.
         let results = try [own, mask.probability > 0 ? emptyLike() : own, weight.emptyLike(), weight.emptyLike()]
+        let seed = try mask.seed.number()
         let scratch = try Tensor.empty([Int(ck_residual_norm_scratch(Int64(rows), Int64(columns)))])
         try withFloats(
             self, branch, weight, statistics, gradient, results[0], results[1], results[2], results[3], scratch
         ) {
             ck_residual_norm_backward(
                 $0[0], $0[1], $0[2], $0[3], $0[3] + rows, $0[4], $0[5], $0[6], $0[7], $0[8], $0[9], Int64(rows),
-                Int64(columns), mask.seed, mask.probability, Self.kernelThreads)
+                Int64(columns), seed, mask.probability, Self.kernelThreads)
         }
         return results
     }

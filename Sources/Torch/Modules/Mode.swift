@@ -1,24 +1,70 @@
 import Randomness
 
-/// What one dropout's mask is drawn from.
+/// What one dropout's mask is drawn from: a number, or a number in memory that another is added to.
 public struct DropoutSeed: Sendable {
-    let value: Int64
+    /// int64, a single number that recorded work finds changed whenever it is done again.
+    let base: Tensor?
+    /// What is added to the base; the seed itself where there is none.
+    let offset: UInt64
+
+    init(base: Tensor? = nil, offset: UInt64) {
+        (self.base, self.offset) = (base, offset)
+    }
+
+    /// The sum, for which a device is waited for if it has the base.
+    func number() throws -> UInt64 {
+        try base.map { UInt64(bitPattern: try $0.elements(Int64.self)[0]) &+ offset } ?? offset
+    }
 }
 
-/// Seeds for the dropouts of one forward pass, drawn in the order in which the dropouts run.
+/// Seeds for the dropouts of one forward pass, in the order in which the dropouts of a part of the model run.
 public final class DropoutSource {
-    private var stream: RandomStream
+    private let base: Tensor?
+    private let start: UInt64
+    private var part: UInt64 = 0
+    private var count: UInt64 = 0
 
     /// Makes the source from a stream keyed by (seed, update, rank, micro-batch).
-    public init(_ stream: RandomStream) {
-        self.stream = stream
+    public convenience init(_ stream: RandomStream) {
+        var stream = stream
+        self.init(base: nil, start: stream.next())
+    }
+
+    /// Makes the source of work that is recorded once and done again with other seeds.
+    ///
+    /// - Parameter base: int64, a single number: what ``base(_:)`` gives makes the same seeds as the stream.
+    public convenience init(base: Tensor) { self.init(base: base, start: 0) }
+
+    private init(base: Tensor?, start: UInt64) {
+        (self.base, self.start) = (base, start)
+    }
+
+    /// What the seeds that a stream gives are counted from.
+    public static func base(_ stream: RandomStream) -> Int64 {
+        var stream = stream
+        return Int64(bitPattern: stream.next())
     }
 
     /// The seed of the next dropout.
-    public func nextSeed() -> DropoutSeed { DropoutSeed(value: stream.seed()) }
+    public func nextSeed() -> DropoutSeed {
+        defer { count += 1 }
+        // Weyl's sequence over an odd number: as long as it is not through, no two are the same.
+        return DropoutSeed(base: base, offset: start &+ (part << 32 | count) &* 0x9E37_79B9_7F4A_7C15)
+    }
 
     /// A source that gives the same seeds from here on, whatever this one does.
-    public func copied() -> DropoutSource { DropoutSource(stream) }
+    public func copied() -> DropoutSource {
+        let copy = DropoutSource(base: base, start: start)
+        (copy.part, copy.count) = (part, count)
+        return copy
+    }
+
+    /// A source for a part of the model, whose seeds do not depend on whether other parts run.
+    func forPart(_ number: Int) -> DropoutSource {
+        let source = DropoutSource(base: base, start: start)
+        source.part = UInt64(number) + 1
+        return source
+    }
 }
 
 /// Whether a forward pass trains or predicts.
@@ -37,6 +83,15 @@ public enum Mode {
     /// The same mode, whose dropouts draw the same masks from here on, whatever this one's do.
     public func copied() -> Mode {
         if case .training(let source) = self { return .training(source.copied()) }
+        return self
+    }
+
+    /// The same mode for a part of the model that other passes may leave out: what is dropped elsewhere does not depend on it.
+    ///
+    /// - Parameter number: Which part, from 0.
+    /// - Returns: The part's mode.
+    public func forPart(_ number: Int) -> Mode {
+        if case .training(let source) = self { return .training(source.forPart(number)) }
         return self
     }
 
@@ -74,7 +129,8 @@ extension Tensor {
         if source.fitsDeviceKernels { return try source.deviceDropped(drops, ofGELU: false).to(dtype: dtype) }
         if source.fitsHostKernels { return try source.hostDroppingOut(drops).to(dtype: dtype) }
         let mask = try emptyLike()
-        try mask.fillBernoulliInPlace(1 - probability, generator: Generator(seed: seed.value, device: device))
+        try mask.fillBernoulliInPlace(
+            1 - probability, generator: Generator(seed: Int64(bitPattern: seed.number()), device: device))
         try mask.scaleInPlace(1 / (1 - probability))
         return try self * mask
     }

@@ -247,5 +247,5 @@ public func gradientNorm(_ groups: [FlatParameters]) throws -> Double {
     let squares = try groups.map { group in
         try group.summed(group.gradients.rows(group.own).norm().to(dtype: .float64).squared())
     }
-    return try Tensor.scalars(squares).reduce(0, +).squareRoot()
+    return try Tensor.gathering(numbers: squares).elements(Double.self).reduce(0, +).squareRoot()
 }

@@ -102,17 +102,19 @@ extension Tensor {
         return try elements(Double.self)[0]
     }
 
-    /// Single numbers of several tensors of one device, in one transfer; 0 where there is no tensor.
+    /// Single numbers of several tensors of one device in one tensor, whose transfer is then one; 0 where there is no tensor.
     ///
+    /// - Returns: FP64 [count], without history.
     /// - Throws: `TorchError.shape` when one has not exactly one element.
-    public static func scalars(_ tensors: [Tensor?]) throws -> [Double] {
-        let present = tensors.compactMap { $0 }
-        if let other = present.first(where: { $0.count != 1 }) {
-            throw TorchError.shape("a tensor of shape \(other.shape) is not a single number")
-        }
-        guard !present.isEmpty else { return tensors.map { _ in 0 } }
-        var found = try Tensor.stack(present.map { try $0.detached().to(dtype: .float64).reshaped([]) })
-            .elements(Double.self)[...]
-        return tensors.map { $0 == nil ? 0 : found.removeFirst() }
+    public static func gathering(numbers tensors: [Tensor?]) throws -> Tensor {
+        let device = tensors.lazy.compactMap { $0?.device }.first ?? .cpu
+        return try .stack(
+            tensors.map { tensor in
+                guard let tensor else { return try .scalar(0, dtype: .float64, device: device) }
+                guard tensor.count == 1 else {
+                    throw TorchError.shape("a tensor of shape \(tensor.shape) is not a single number")
+                }
+                return try tensor.detached().to(dtype: .float64).reshaped([])
+            })
     }
 }

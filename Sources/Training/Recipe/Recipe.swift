@@ -90,6 +90,8 @@ public struct Recipe: Sendable, Equatable {
         public var maxEpoch: Int?
         /// How many micro-batches make an update.
         public var updateFreq = 1
+        /// Whether forward and backward passes are recorded where shapes repeat, as CUDA graphs on a GPU.
+        public var recordSteps = false
         /// Gradients with a larger norm are scaled down to it; 0 turns this off.
         public var clipNorm = 25.0
         /// How gradients become steps.
@@ -142,6 +144,7 @@ extension Recipe {
             ("optimization.update_freq", optimization.updateFreq), ("optimization.max_update", optimization.maxUpdate),
             ("data.workers", data.workers), ("data.prefetch", data.prefetch),
             ("masking.mask_length", masking.time.length), ("masking.mask_channel_length", masking.channel.length),
+            ("masking.mask_count_multiple", masking.time.countMultiple),
         ] where value < 1 {
             throw ConfigurationError("\(name) is \(value); it must be at least 1")
         }
@@ -163,6 +166,10 @@ extension Recipe {
         }
         guard optimization.ema >= 0, optimization.ema < 1 else {
             throw ConfigurationError("optimization.ema must be at least 0 and below 1")
+        }
+        guard !optimization.recordSteps || !model.checkpointActivations else {
+            throw ConfigurationError(
+                "optimization.record_steps and model.checkpoint_activations do not go together: turn one of them off")
         }
         try precision.validate()
         guard objective.lossWeights.count == 2 else {

@@ -55,6 +55,9 @@ extension Recipe.OptimizationSection {
             Setting("max_update", \.maxUpdate, "training ends after this update"),
             Setting("max_epoch", \.maxEpoch, "training ends after this epoch, if it comes first"),
             Setting("update_freq", \.updateFreq, "micro-batches whose gradients make an update"),
+            Setting(
+                "record_steps", \.recordSteps,
+                "whether passes of pre-training are recorded where shapes repeat, as CUDA graphs on a GPU"),
             Setting("clip_norm", \.clipNorm, "largest norm of the gradient; 0 for any"),
             Setting("optimizer", \.optimizer, "how gradients become steps"),
             Setting("adam_betas", \.adamBetas, "decays of Adam's two moments"),

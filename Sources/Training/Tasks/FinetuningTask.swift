@@ -77,25 +77,20 @@ final class FinetuningTask: TrainingTask {
             batch.subBatches.enumerated().map { index, utterances in
                 try drawMask(Array(frames[utterances]), update: update, subBatch: first + index)
             })
-        return PreparedBatch(
-            batch: batch, update: update, microBatch: microBatch, samples: try Tensor(batch.samples).to(device: device),
-            frames: frames, mask: mask)
-    }
-
-    func accumulate(_ prepared: PreparedBatch, lossScale: Double) throws -> () throws -> Statistics {
-        let (batch, update) = (prepared.batch, prepared.update)
-        let (logits, layout) = try model(
-            prepared.samples, lengths: batch.lengths, mask: prepared.mask,
-            channelsFirst: recipe.masking.maskChannelBefore,
-            freezesEncoder: update <= recipe.ctc.freezeFinetuneUpdates,
-            .training(seed: recipe.seed, update: update, microBatch: prepared.microBatch))
-        let loss = try model.losses(logits, layout, targets: batch.labels).sum()
-        try loss.backward(scaledBy: lossScale)
-        let masked = prepared.mask?.frames.reduce(0) { $0 + $1.count } ?? 0
-        return { [self] in
-            var sums = try statistics(loss, batch, frames: prepared.frames, masked: masked)
-            sums.operations = operations(batch, update: update)
-            return sums
+        let samples = try Tensor(batch.samples).to(device: device)
+        return PreparedBatch(batch: batch) { [self] lossScale in
+            let (logits, layout) = try model(
+                samples, lengths: batch.lengths, mask: mask, channelsFirst: recipe.masking.maskChannelBefore,
+                freezesEncoder: update <= recipe.ctc.freezeFinetuneUpdates,
+                .training(seed: recipe.seed, update: update, microBatch: microBatch))
+            let loss = try model.losses(logits, layout, targets: batch.labels).sum()
+            try loss.backward(gradient: .scalar(lossScale, device: device))
+            let masked = mask.frames.reduce(0) { $0 + $1.count }
+            return { [self] in
+                var sums = try statistics(loss, batch, frames: frames, masked: masked)
+                sums.operations = operations(batch, update: update)
+                return sums
+            }
         }
     }
 

@@ -1,20 +1,11 @@
-import Torch
-import Wav2Vec2
-
-/// A micro-batch ready for the model: its samples on the device, and its random choices.
+/// A micro-batch ready for the model: its samples are on the device, and its random choices are made.
 struct PreparedBatch {
     /// The utterances.
     let batch: MicroBatch
-    /// The update's number, from 1.
-    let update: Int
-    /// The micro-batch's number in the update.
-    let microBatch: Int
-    /// All utterances' samples, [Σ lengths], on the device.
-    let samples: Tensor
-    /// The frames of each utterance.
-    let frames: [Int]
-    /// What pre-training chooses for each sub-batch.
-    var plans: [SubBatchPlan] = []
-    /// What fine-tuning masks.
-    var mask: Mask?
+    /// Adds the micro-batch's gradients to those of the parameters.
+    ///
+    /// - Parameter lossScale: What the loss is multiplied by before the backward pass.
+    /// - Returns: Gives the sums, for which it waits until the device is done.
+    /// - Throws: What the model throws.
+    let addGradients: (_ lossScale: Double) throws -> () throws -> Statistics
 }

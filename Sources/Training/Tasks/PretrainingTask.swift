@@ -16,6 +16,7 @@ final class PretrainingTask: TrainingTask {
     private let recipe: Recipe
     private let device: Device
     private let temperature: TemperatureSchedule
+    private let recorded: RecordedPretraining?
 
     /// Builds the model: from a checkpoint's weights if there are any, else from random ones.
     init(_ recipe: Recipe, weights: Checkpoint?, device: Device, shardedOver group: ProcessGroup? = nil) throws {
@@ -36,6 +37,8 @@ final class PretrainingTask: TrainingTask {
         let learning = model.parameters().filter {
             recipe.model.featureGradMult > 0 || !$0.name.hasPrefix("feature_extractor.")
         }
+        recorded =
+            recipe.optimization.recordSteps ? RecordedPretraining(model, on: device, numbers: Self.numbers) : nil
         groups = [try ParameterGroup("model", learning, recipe.optimization, shardedOver: group)]
     }
 
@@ -44,23 +47,20 @@ final class PretrainingTask: TrainingTask {
     }
 
     func prepare(_ batch: MicroBatch, update: Int, microBatch: Int) throws -> PreparedBatch {
-        try prepare(
-            batch, update: update, microBatch: microBatch,
-            firstSubBatch: microBatch * recipe.batching.numConcatBatches, trains: true)
-    }
-
-    func accumulate(_ prepared: PreparedBatch, lossScale: Double) throws -> () throws -> Statistics {
-        let (batch, frames) = (prepared.batch, prepared.frames.reduce(0, +))
-        let pass = ForwardPass.training(
-            seed: recipe.seed, update: prepared.update, microBatch: prepared.microBatch)
-        let losses = try losses(prepared, pass)
-        var total = losses[0].total
-        for loss in losses.dropFirst() { total = try total + loss.total }
-        try total.backward(scaledBy: lossScale)
-        return { [self] in
-            var sums = try statistics(losses, batch, frames: frames)
-            sums.operations = operations(batch, masked: sums.maskedFrames, of: frames)
-            return sums
+        let input = try input(
+            batch, update: update, firstSubBatch: microBatch * recipe.batching.numConcatBatches, trains: true)
+        return PreparedBatch(batch: batch) { [self] lossScale in
+            let numbers =
+                try recorded?.addGradients(
+                    input, seed: recipe.seed, update: update, microBatch: microBatch, lossScale: lossScale)
+                ?? model.addGradients(
+                    input, .training(seed: recipe.seed, update: update, microBatch: microBatch),
+                    scaledBy: .scalar(lossScale, device: device), numbers: Self.numbers)
+            return { [self] in
+                var sums = try statistics(numbers, batch, input)
+                sums.operations = operations(batch, masked: sums.maskedFrames, of: sums.frames)
+                return sums
+            }
         }
     }
 
@@ -72,24 +72,18 @@ final class PretrainingTask: TrainingTask {
             trainsExtractor: recipe.model.featureGradMult > 0, layerDrop: recipe.model.encoderLayerdrop)
     }
 
-    private func prepare(
-        _ batch: MicroBatch, update: Int, microBatch: Int, firstSubBatch: Int, trains: Bool
-    ) throws -> PreparedBatch {
+    private func input(
+        _ batch: MicroBatch, update: Int, firstSubBatch: Int, trains: Bool
+    ) throws -> PretrainingBatch {
         let frames = batch.lengths.map { recipe.model.convFeatureLayers.frames(samples: $0) }
         let plans = try batch.subBatches.enumerated().map { index, utterances in
             try plan(
                 utterances, frames: Array(frames[utterances]), update: update, subBatch: firstSubBatch + index,
                 trains: trains)
         }
-        return PreparedBatch(
-            batch: batch, update: update, microBatch: microBatch, samples: try Tensor(batch.samples).to(device: device),
-            frames: frames, plans: plans)
-    }
-
-    private func losses(_ prepared: PreparedBatch, _ pass: ForwardPass) throws -> [PretrainingLosses] {
-        try model(
-            prepared.samples, lengths: prepared.batch.lengths, plans: prepared.plans,
-            temperature: temperature.temperature(update: max(1, prepared.update)), pass)
+        return try PretrainingBatch(
+            Tensor(batch.samples).to(device: device), lengths: batch.lengths, plans: plans,
+            temperature: temperature.temperature(update: max(1, update)), for: model)
     }
 
     /// The random choices of a sub-batch: a function of seed, update and the sub-batch's number alone.
@@ -116,23 +110,28 @@ final class PretrainingTask: TrainingTask {
             inputNoise: .drawn(inputNoise))
     }
 
-    private func statistics(_ losses: [PretrainingLosses], _ batch: MicroBatch, frames: Int) throws -> Statistics {
-        var sums = Statistics()
-        sums.samples = batch.samples.count
-        sums.frames = frames
-        // One transfer for all numbers: each would wait for the device.
-        let numbers = try Tensor.scalars(
-            losses.flatMap { loss in
+    /// What is told of each sub-batch, in one transfer: each would wait for the device.
+    private static func numbers(_ losses: [PretrainingLosses]) throws -> Tensor {
+        try .gathering(
+            numbers: losses.flatMap { loss in
                 [
                     loss.total, loss.contrastive.loss, loss.diversity, loss.penalty, loss.contrastive.correct,
                     loss.quantized?.codePerplexity, loss.quantized?.probabilityPerplexity,
                 ]
             })
-        for (index, loss) in losses.enumerated() {
+    }
+
+    /// The sums of what ``numbers(_:)`` gave.
+    private func statistics(_ numbers: Tensor, _ batch: MicroBatch, _ input: PretrainingBatch) throws -> Statistics {
+        var sums = Statistics()
+        sums.samples = batch.samples.count
+        sums.frames = input.layout.total
+        let numbers = try numbers.elements(Double.self)
+        for (index, sampleSize) in input.sampleSizes.enumerated() {
             let own = Array(numbers[7 * index..<7 * (index + 1)])
-            let size = Double(loss.sampleSize)
-            sums.sampleSize += loss.sampleSize
-            sums.maskedFrames += loss.sampleSize
+            let size = Double(sampleSize)
+            sums.sampleSize += sampleSize
+            sums.maskedFrames += sampleSize
             sums.loss += own[0]
             sums.contrastive += own[1]
             sums.diversity += own[2]
@@ -162,10 +161,9 @@ final class PretrainingTask: TrainingTask {
             while let part = try loader.next() {
                 let batch = MicroBatch([part])
                 // Training counts updates from 1: number 0 is validation's, always the same.
-                let prepared = try prepare(
-                    batch, update: 0, microBatch: 0, firstSubBatch: part.position, trains: false)
-                let losses = try losses(prepared, .inference)
-                result.statistics += try statistics(losses, batch, frames: prepared.frames.reduce(0, +))
+                let input = try input(batch, update: 0, firstSubBatch: part.position, trains: false)
+                let losses = try model(input, .inference)
+                result.statistics += try statistics(Self.numbers(losses), batch, input)
                 result.utterances += part.lengths.count
                 for quantized in losses.compactMap(\.quantized) { try result.count(quantized) }
             }

@@ -28,15 +28,6 @@ protocol TrainingTask: AnyObject {
     /// - Throws: `ConfigurationError` for masks that utterances are too short for.
     func prepare(_ batch: MicroBatch, update: Int, microBatch: Int) throws -> PreparedBatch
 
-    /// Adds a micro-batch's gradients.
-    ///
-    /// - Parameters:
-    ///   - prepared: The micro-batch.
-    ///   - lossScale: What the loss is multiplied by before the backward pass.
-    /// - Returns: Gives the sums, for which it waits until the device is done.
-    /// - Throws: What the model throws.
-    func accumulate(_ prepared: PreparedBatch, lossScale: Double) throws -> () throws -> Statistics
-
     /// The parameters that get no gradient in an update, whichever micro-batch and process computes it.
     ///
     /// - Parameter update: The update's number, from 1.

@@ -98,7 +98,7 @@ final class UpdateStep {
             let isLast = microBatch == microBatches.last
             if isLast { beginReduction() }
             let prepared = try prepared(microBatch, update: update)
-            let finish = try task.accumulate(prepared, lossScale: lossScale)
+            let finish = try prepared.addGradients(lossScale)
             // A GPU is at work meanwhile; its numbers are waited for only then.
             prepareNext(after: microBatch, of: microBatches, update: update)
             sums += try finish()

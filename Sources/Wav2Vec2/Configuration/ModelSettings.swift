@@ -61,7 +61,12 @@ extension MaskingConfiguration {
     public static let settings: [Setting<MaskingConfiguration>] =
         SpanMasking.settings("mask_", "no_mask_", "frames").map { $0.lifted("", \.time) }
         + SpanMasking.settings("mask_channel_", "no_mask_channel_", "channels").map { $0.lifted("", \.channel) }
-        + [Setting("mask_channel_before", \.maskChannelBefore, "whether channels are masked before frames")]
+        + [
+            Setting(
+                "mask_count_multiple", \.time.countMultiple,
+                "what each utterance's masked frames are a multiple of, if they are so many"),
+            Setting("mask_channel_before", \.maskChannelBefore, "whether channels are masked before frames"),
+        ]
 }
 
 extension ObjectiveConfiguration {

@@ -7,6 +7,10 @@ public struct ForwardPass {
     public var mode: Mode
     /// Decides which layers LayerDrop skips; `nil` keeps all.
     public var layerDrop: RandomStream?
+    /// Which transformer layers' results are used, bool [layers]; `nil` has LayerDrop skip the others.
+    ///
+    /// All of them run: recorded work does the same each time, and reads from memory what comes of it.
+    public var keptLayers: Tensor?
     /// How many transformer layers run, for those who want none of the later ones; the rest pass their input on.
     public var depth: Int?
     /// Sees intermediate results by name, such as `layers.3` or `pos_conv`.
@@ -15,6 +19,26 @@ public struct ForwardPass {
     /// No dropouts.
     public static var inference: ForwardPass { ForwardPass(mode: .inference, layerDrop: nil, probe: nil) }
 
+    /// A training pass that reads from memory what is dropped.
+    ///
+    /// - Parameters:
+    ///   - dropoutBase: What ``dropoutBase(seed:update:microBatch:)`` gives: int64, a single number.
+    ///   - keptLayers: What ``TransformerEncoder/keptLayers(_:)`` gives, bool [layers]; `nil` without LayerDrop.
+    /// - Returns: A pass that computes what ``training(seed:update:rank:microBatch:)`` does.
+    public static func recorded(dropoutBase: Tensor, keptLayers: Tensor?) -> ForwardPass {
+        ForwardPass(
+            mode: .training(DropoutSource(base: dropoutBase)), layerDrop: nil, keptLayers: keptLayers, probe: nil)
+    }
+
+    /// What a recorded pass's dropout masks depend on.
+    public static func dropoutBase(seed: UInt64, update: Int, microBatch: Int) -> Int64 {
+        DropoutSource.base(dropoutStream(seed, update, rank: 0, microBatch))
+    }
+
+    private static func dropoutStream(_ seed: UInt64, _ update: Int, rank: Int, _ microBatch: Int) -> RandomStream {
+        RandomStream(seed: seed, purpose: .dropout, step: update, index: rank << 24 | microBatch)
+    }
+
     /// A training pass.
     ///
     /// Dropout masks depend on (seed, update, rank, micro-batch), LayerDrop on (seed, update) only, so that all ranks
@@ -22,8 +46,7 @@ public struct ForwardPass {
     public static func training(seed: UInt64, update: Int, rank: Int = 0, microBatch: Int = 0) -> ForwardPass {
         ForwardPass(
             mode: .training(
-                DropoutSource(
-                    RandomStream(seed: seed, purpose: .dropout, step: update, index: rank << 24 | microBatch))),
+                DropoutSource(dropoutStream(seed, update, rank: rank, microBatch))),
             layerDrop: RandomStream(seed: seed, purpose: .layerDrop, step: update), probe: nil)
     }
 }

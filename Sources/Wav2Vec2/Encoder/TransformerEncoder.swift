@@ -35,6 +35,15 @@ public final class TransformerEncoder: Module {
         return isTooDeep.map { isTooDeep in decisions.uniform() < layerDrop || isTooDeep }
     }
 
+    /// Which layers' results a pass uses, for one that has all of them run.
+    ///
+    /// - Parameter pass: What decides it.
+    /// - Returns: bool [layers], in the order in which they run; `nil` if no pass leaves any out.
+    /// - Throws: `TorchError.operation` if memory runs out.
+    public func keptLayers(_ pass: ForwardPass) throws -> Tensor? {
+        layerDrop > 0 ? try Tensor(droppedLayers(pass).map { !$0 }) : nil
+    }
+
     /// The parameters of the layers that are left out: a pass leaves them without gradients.
     ///
     /// - Parameter pass: What decides it.
@@ -69,16 +78,20 @@ public final class TransformerEncoder: Module {
         hidden = try hidden.dropout(dropout, pass.mode)
         pass.probe?("layers_input", hidden)
 
-        var dropped = droppedLayers(pass).makeIterator()
+        var dropped = droppedLayers(pass).enumerated().makeIterator()
         func run(_ layers: [EncoderLayer], _ name: String, _ input: Tensor, _ layout: RaggedLayout) throws -> Tensor {
             var hidden = input
             for (index, layer) in layers.enumerated() {
-                if dropped.next() != true {
-                    hidden =
+                if let (number, isDropped) = dropped.next(), !isDropped {
+                    // The dropouts of a layer are the same whether or not others are left out.
+                    let mode = pass.mode.forPart(number)
+                    let result =
                         try recomputes
-                        ? recomputing(hidden, parameters: layer.parameters().map(\.tensor), pass.mode) {
+                        ? recomputing(hidden, parameters: layer.parameters().map(\.tensor), mode) {
                             try layer($0, layout, $1)
-                        } : layer(hidden, layout, pass.mode)
+                        } : layer(hidden, layout, mode)
+                    hidden =
+                        try pass.keptLayers.map { try .choose($0.selected(0, number), result, else: hidden) } ?? result
                 }
                 pass.probe?("\(name).\(index)", hidden)
             }

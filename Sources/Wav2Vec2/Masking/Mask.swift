@@ -55,36 +55,57 @@ public struct Mask: Sendable {
     }
 }
 
-extension Tensor {
-    /// Puts a vector in place of masked frames and zeros in place of masked channels.
+/// A batch's mask where the batch is.
+struct PlacedMask {
+    /// Which frames are masked: bool [frames, 1]; nil if none are.
+    let frames: Tensor?
+    /// What each utterance's channels are multiplied by: FP32 [utterances, channels]; nil if none are masked.
+    let channels: Tensor?
+    /// The utterance of each frame, where channels are masked: int64 [frames].
+    let utterances: Tensor?
+
+    /// Brings a mask to a device.
     ///
     /// - Parameters:
     ///   - mask: What to mask.
-    ///   - layout: Where utterances lie in this [frames, channels] tensor.
+    ///   - layout: Where utterances lie.
+    ///   - channels: The channels of a frame.
+    ///   - device: Where the frames are.
+    /// - Throws: `TorchError.operation` if memory runs out.
+    init(_ mask: Mask, _ layout: RaggedLayout, channels: Int, on device: Device) throws {
+        let rows = mask.rows(in: layout)
+        var flags = [Bool](repeating: false, count: layout.total)
+        for row in rows { flags[row] = true }
+        frames = try rows.isEmpty ? nil : Tensor(flags, shape: [layout.total, 1]).to(device: device)
+        guard mask.channels.contains(where: { !$0.isEmpty }) else {
+            (self.channels, utterances) = (nil, nil)
+            return
+        }
+        var keep = [Float](repeating: 1, count: layout.count * channels)
+        for (utterance, positions) in mask.channels.enumerated() {
+            for position in positions { keep[utterance * channels + position] = 0 }
+        }
+        self.channels = try Tensor(keep, shape: [layout.count, channels]).to(device: device)
+        utterances = try .constant("utterance of row", layout.lengths, on: device) { layout.utteranceOfRow }
+    }
+}
+
+extension Tensor {
+    /// Puts a vector in place of masked frames and zeros in place of masked channels of this [frames, channels] tensor.
+    ///
+    /// - Parameters:
+    ///   - mask: What to mask.
     ///   - embedding: What a masked frame becomes, [channels].
     ///   - channelsFirst: Whether channels are masked before frames, so that the embedding keeps all its channels.
     /// - Returns: A tensor of the same shape.
     /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
-    func masked(
-        _ mask: Mask, _ layout: RaggedLayout, embedding: Tensor, channelsFirst: Bool
-    ) throws -> Tensor {
+    func masked(_ mask: PlacedMask, embedding: Tensor, channelsFirst: Bool) throws -> Tensor {
         func time(_ input: Tensor) throws -> Tensor {
-            let rows = mask.rows(in: layout)
-            guard !rows.isEmpty else { return input }
-            var flags = [Bool](repeating: false, count: layout.total)
-            for row in rows { flags[row] = true }
-            let selected = try Tensor(flags, shape: [layout.total, 1]).to(device: device)
-            return try .choose(selected, embedding, else: input)
+            try mask.frames.map { try .choose($0, embedding, else: input) } ?? input
         }
         func channel(_ input: Tensor) throws -> Tensor {
-            guard mask.channels.contains(where: { !$0.isEmpty }) else { return input }
-            let channels = size(-1)
-            var keep = [Float](repeating: 1, count: layout.count * channels)
-            for (utterance, positions) in mask.channels.enumerated() {
-                for position in positions { keep[utterance * channels + position] = 0 }
-            }
-            let factors = try Tensor(keep, shape: [layout.count, channels]).to(dtype: dtype, device: device)
-            return try input * factors.taking(Tensor(layout.utteranceOfRow).to(device: device))
+            guard let factors = mask.channels, let utterances = mask.utterances else { return input }
+            return try input * factors.to(dtype: dtype).taking(utterances)
         }
         return try channelsFirst ? time(channel(self)) : channel(time(self))
     }

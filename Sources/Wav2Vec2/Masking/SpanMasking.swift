@@ -33,6 +33,8 @@ public struct SpanMasking: Sendable, Equatable {
     public var requireSameMasks = true
     /// The share of masked elements that are unmasked again.
     public var maskDropout = 0.0
+    /// What the number of masked elements of a row is a multiple of, if there are so many: others are unmasked again.
+    public var countMultiple = 1
 
     /// Makes static spans.
     public init(probability: Double, length: Int) {
@@ -67,6 +69,11 @@ public struct SpanMasking: Sendable, Equatable {
         if maskDropout > 0 {
             rows = rows.map { row in
                 choose(row.count - Int((Double(row.count) * maskDropout).rounded()), from: row, &last)
+            }
+        }
+        if countMultiple > 1 {
+            rows = rows.map { row in
+                row.count < countMultiple ? row : choose(row.count - row.count % countMultiple, from: row, &last)
             }
         }
         return rows

@@ -9,6 +9,26 @@ public enum QuantizerNoise: Sendable {
     case drawn(Generator)
     /// Given numbers, [rows · groups, entries].
     case given(Tensor)
+
+    /// The noise of one call of a quantizer.
+    ///
+    /// - Parameters:
+    ///   - rows: How many vectors are quantized.
+    ///   - configuration: Groups and entries.
+    ///   - device: Where they are quantized, and a generator draws.
+    /// - Returns: FP32 [rows, groups, entries]; nil for none.
+    /// - Throws: `TorchError.shape` for given numbers of another shape.
+    func numbers(rows: Int, _ configuration: ModelConfiguration, on device: Device) throws -> Tensor? {
+        let shape = [rows, configuration.latentGroups, configuration.latentVars]
+        switch self {
+        case .none: return nil
+        case .given(let numbers): return try numbers.viewed(shape)
+        case .drawn(let generator):
+            let exponential = try Tensor.empty(shape, device: device)
+            try exponential.fillExponentialInPlace(generator: generator)
+            return try -exponential.log()
+        }
+    }
 }
 
 /// The Gumbel temperature as a function of the update number alone.
@@ -131,11 +151,11 @@ public final class GumbelVectorQuantizer: Module {
     ///
     /// - Parameters:
     ///   - input: What is quantized.
-    ///   - temperature: The Gumbel softmax's temperature.
-    ///   - noise: Its noise; `.none` chooses the most probable entries.
+    ///   - temperature: The Gumbel softmax's temperature, a single number.
+    ///   - noise: Its noise, [rows, groups, entries]; `nil` chooses the most probable entries, and lets no gradient pass.
     /// - Returns: The quantized vectors, the codes and how evenly the entries are used.
     /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
-    public func callAsFunction(_ input: Tensor, temperature: Double, noise: QuantizerNoise) throws -> Quantized {
+    public func callAsFunction(_ input: Tensor, temperature: Tensor, noise: Tensor?) throws -> Quantized {
         let rows = input.size(0)
         let projected = try projection(input).viewed(rows, groups, entriesPerGroup)
         // The choice and its statistics are FP32 in half precision too.
@@ -146,15 +166,14 @@ public final class GumbelVectorQuantizer: Module {
 
         let choice: Tensor
         let codes: Tensor
-        switch noise {
-        case .none:
-            choice = try hard.to(dtype: entries.dtype)
-            codes = try logits.detached().argmax(-1)
-        case .drawn, .given:
-            let soft = try ((logits + gumbel(noise, like: logits)) / temperature).softmax(-1)
+        if let noise {
+            let soft = try ((logits + noise) / temperature).softmax(-1)
             codes = try soft.detached().argmax(-1)
             // The forward value is one-hot, the gradient the soft choice's (straight through).
             choice = try (oneHot(codes) - soft.detached() + soft).to(dtype: entries.dtype)
+        } else {
+            choice = try hard.to(dtype: entries.dtype)
+            codes = try logits.detached().argmax(-1)
         }
         let parts = try (0..<groups).map { group in
             try choice.selected(1, group).matmul(book(group))
@@ -181,16 +200,5 @@ public final class GumbelVectorQuantizer: Module {
     private func oneHot(_ codes: Tensor) throws -> Tensor {
         let range = try Tensor.range(0..<entriesPerGroup, device: codes.device)
         return try codes.unsqueezed(-1).equals(range).to(dtype: .float32)
-    }
-
-    private func gumbel(_ noise: QuantizerNoise, like logits: Tensor) throws -> Tensor {
-        switch noise {
-        case .none: return try logits.zerosLike()
-        case .given(let numbers): return try numbers.viewed(logits.shape)
-        case .drawn(let generator):
-            let exponential = try logits.detached().emptyLike()
-            try exponential.fillExponentialInPlace(generator: generator)
-            return try -exponential.log()
-        }
     }
 }

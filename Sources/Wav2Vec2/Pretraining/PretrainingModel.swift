@@ -106,20 +106,13 @@ public final class PretrainingModel: Module {
     /// The probe sees the model's stages, and `quantized`, `predictions`, `targets` and `logits` of each sub-batch.
     ///
     /// - Parameters:
-    ///   - samples: All utterances' samples end to end, [Σ lengths].
-    ///   - lengths: The samples of each utterance.
-    ///   - plans: The random choices of each sub-batch; together they cover all utterances in order.
-    ///   - temperature: The Gumbel softmax's temperature.
+    ///   - batch: The utterances, and what was chosen for them.
     ///   - pass: Dropouts, LayerDrop and probe.
-    /// - Returns: One set of losses a sub-batch, in the order of the plans.
-    /// - Throws: ``ConfigurationError`` for an utterance shorter than one frame or a sub-batch without a masked frame;
-    ///   `TorchError.operation` if LibTorch refuses.
-    public func callAsFunction(
-        _ samples: Tensor, lengths: [Int], plans: [SubBatchPlan], temperature: Double, _ pass: ForwardPass
-    ) throws -> [PretrainingLosses] {
+    /// - Returns: One set of losses a sub-batch, in order.
+    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
+    public func callAsFunction(_ batch: PretrainingBatch, _ pass: ForwardPass) throws -> [PretrainingLosses] {
         let configuration = model.configuration
-        let features = try model.features(samples, lengths: lengths)
-        let layout = features.layout
+        let features = try model.features(batch.samples, lengths: batch.lengths)
         pass.probe?("conv_features", features.raw)
         pass.probe?("features_ln", features.normalized)
         let targets = try profiled(.quantizer) {
@@ -128,21 +121,20 @@ public final class PretrainingModel: Module {
         var input = try model.encoderInput(features, pass.mode)
         var inputQuantized: [Quantized] = []
         if let inputProjection {
-            let parts = try plans.map { plan in
-                let rows = layout.offsets[plan.utterances.lowerBound]..<layout.offsets[plan.utterances.upperBound]
-                let part = try inputQuantizer().callAsFunction(
-                    input.rows(rows), temperature: temperature, noise: plan.inputNoise)
-                inputQuantized.append(part)
-                return try inputProjection(part.vectors)
+            let parts = try batch.subBatches.map { part in
+                let quantized = try inputQuantizer().callAsFunction(
+                    input.rows(part.span), temperature: batch.temperature, noise: part.inputNoise)
+                inputQuantized.append(quantized)
+                return try inputProjection(quantized.vectors)
             }
             input = try .concatenate(parts)
         }
         let context = try model.context(
-            input, layout, mask: .joined(plans.map(\.mask)), channelsFirst: maskChannelBefore, pass)
-        return try plans.enumerated().map { index, plan in
+            input, features.layout, mask: batch.mask, channelsFirst: maskChannelBefore, pass)
+        return try batch.subBatches.enumerated().map { index, part in
             try profiled(.contrastive) {
                 try losses(
-                    plan, features: features, targets: targets, context: context, temperature: temperature,
+                    part, features: features, targets: targets, context: context, temperature: batch.temperature,
                     inputQuantized: inputQuantized.isEmpty ? nil : inputQuantized[index], pass)
             }
         }
@@ -156,59 +148,43 @@ public final class PretrainingModel: Module {
     }
 
     private func losses(
-        _ plan: SubBatchPlan, features: Wav2Vec2Model.Features, targets: Tensor, context: Tensor, temperature: Double,
-        inputQuantized: Quantized?, _ pass: ForwardPass
+        _ part: PretrainingBatch.SubBatch, features: Wav2Vec2Model.Features, targets: Tensor, context: Tensor,
+        temperature: Tensor, inputQuantized: Quantized?, _ pass: ForwardPass
     ) throws -> PretrainingLosses {
-        let layout = features.layout
-        let span = layout.offsets[plan.utterances.lowerBound]..<layout.offsets[plan.utterances.upperBound]
-        let local = RaggedLayout(Array(layout.lengths[plan.utterances]))
-        let rows = plan.mask.rows(in: local)
-        guard !rows.isEmpty else {
-            throw ConfigurationError("no frame is masked: raise masking.mask_prob or lower masking.mask_length")
-        }
-        let maskedRows = try Tensor(rows.map { $0 + span.lowerBound }).to(device: context.device)
-
         // The true vectors come first; they are candidates themselves unless all frames are.
         var quantized: Quantized?
         func represent(_ input: Tensor, keep: Bool) throws -> (vectors: Tensor, identities: Tensor?) {
             try profiled(.quantizer) {
                 guard let quantizer else { return (try gated(targetProjection(input)), nil) }
-                let result = try quantizer(input, temperature: temperature, noise: keep ? plan.noise : .none)
+                let result = try quantizer(input, temperature: temperature, noise: keep ? part.noise : nil)
                 if keep { quantized = result }
                 return (try gated(targetProjection(result.vectors)), try codeIdentities(result.codes, quantizer))
             }
         }
-        let truth = try represent(targets.takingRows(maskedRows), keep: true)
+        let truth = try represent(targets.takingRows(part.maskedRows), keep: true)
         pass.probe?("quantized", quantized?.vectors ?? truth.vectors)
         var candidates = truth.vectors
         var identities = truth.identities
-        var positions = plan.mask.frames.map { Array($0.indices) }
-        var counts = positions.map(\.count)
-        if objective.negativesFromEverywhere {
+        if let places = part.ownRows {
             // All frames are candidates; the masked ones keep the vectors that their own quantization chose.
-            let everywhere = try represent(targets.rows(span), keep: false)
-            let places = try Tensor(rows).to(device: context.device)
+            let everywhere = try represent(targets.rows(part.span), keep: false)
             candidates = try everywhere.vectors.replacing(places, with: truth.vectors)
             if let all = everywhere.identities, let own = truth.identities {
                 identities = try all.replacing(places, with: own)
             }
-            positions = plan.mask.frames
-            counts = local.lengths
         }
-        let predictions = try finalProjection(context.takingRows(maskedRows))
+        let predictions = try finalProjection(context.takingRows(part.maskedRows))
         pass.probe?("predictions", predictions)
         pass.probe?("targets", truth.vectors)
         let logits = try contrastiveLogits(
-            predictions: predictions, candidates: candidates,
-            identities: identities, masked: positions, candidateCounts: counts, negatives: plan.negatives,
-            codeVectors: codeVectors(plan.negatives, frames: rows.count), temperature: objective.logitTemp,
-            inFP32: cosineInFP32)
+            predictions: predictions, candidates: candidates, identities: identities, choices: part.choices,
+            codeVectors: codeVectors(part.choices), temperature: objective.logitTemp, inFP32: cosineInFP32)
         pass.probe?("logits", logits)
         let contrastive = try contrastiveLoss(logits, infonce: objective.infonce)
 
-        let sampleSize = rows.count
+        let sampleSize = part.choices.frames
         var total = contrastive.loss
-        let featurePenalty = try features.raw.rows(span).to(dtype: .float32).squared().mean()
+        let featurePenalty = try features.raw.rows(part.span).to(dtype: .float32).squared().mean()
         let penalty = try featurePenalty * (objective.lossWeights[1] * Double(sampleSize))
         total = try total + penalty
         let statistics = quantized ?? inputQuantized
@@ -236,17 +212,12 @@ public final class PretrainingModel: Module {
         return identity
     }
 
-    private func codeVectors(
-        _ negatives: Negatives, frames: Int
-    ) throws -> (vectors: Tensor, identities: Tensor)? {
-        guard !negatives.codes.isEmpty, let quantizer else { return nil }
-        let count = negatives.codes.count / (frames * quantizer.groups)
-        let codes = try Tensor(negatives.codes, shape: [frames * count, quantizer.groups])
-            .to(device: model.maskEmbedding.device)
+    private func codeVectors(_ choices: ContrastiveChoices) throws -> (vectors: Tensor, identities: Tensor)? {
+        guard let codes = choices.codes, let quantizer else { return nil }
         let vectors = try gated(targetProjection(quantizer.vectors(codes)))
         return (
-            try vectors.viewed(frames, count, vectors.size(1)),
-            try codeIdentities(codes, quantizer).viewed(frames, count)
+            try vectors.viewed(choices.frames, -1, vectors.size(1)),
+            try codeIdentities(codes, quantizer).viewed(choices.frames, -1)
         )
     }
 }

@@ -38,9 +38,13 @@ struct PretrainBenchmarkCommand: ParsableCommand {
     static let configuration = CommandConfiguration(commandName: "pretrain", abstract: "Time a pre-training step.")
     @OptionGroup var options: TrainingBenchmarkOptions
 
+    @Flag(help: "Record forward and backward passes, on a GPU as a CUDA graph; masks count multiples of 16 frames.")
+    var recordSteps = false
+
     func run() throws {
         try options.run(.pretrain) { configuration, audio, device, precision in
-            try PretrainingBenchmark(configuration, audio: audio, device: device, precision: precision)
+            try PretrainingBenchmark(
+                configuration, audio: audio, device: device, precision: precision, records: recordSteps)
         }
     }
 }

@@ -42,7 +42,7 @@ private final class Update {
     let clipNorm: Double
     let sums: GradientSums?
     /// What the loss is multiplied by: FP16 would lose small gradients.
-    private let lossScale: Double
+    let lossScale: Double
 
     init(
         _ model: any PrecisionSelectable, clipNorm: Double, precision: ModelPrecision, sums: SumOptions? = nil
@@ -62,7 +62,12 @@ private final class Update {
     func callAsFunction(_ loss: Tensor, sampleSize: Int, unused: Set<String> = []) throws {
         sums?.noteForwardEnd()
         try sums?.begin(loss, unused: unused)
-        try (lossScale == 1 ? loss : loss * lossScale).backward()
+        try loss.backward(gradient: .scalar(lossScale, device: loss.device))
+        try apply(sampleSize: sampleSize)
+    }
+
+    /// The update, once gradients are there.
+    func apply(sampleSize: Int) throws {
         try sums?.finish()
         try profiled(.optimizer) {
             try parameters.collectGradients()
@@ -88,6 +93,8 @@ final class PretrainingBenchmark: BenchmarkTask {
     private let update: Update
     private let audio: BenchmarkAudio
     private let device: Device
+    private let masking: MaskingConfiguration
+    private let recorded: RecordedPretraining?
 
     /// Prepares a model.
     ///
@@ -96,11 +103,12 @@ final class PretrainingBenchmark: BenchmarkTask {
     ///   - audio: What it hears.
     ///   - device: Where the model runs.
     ///   - precision: In which numbers it computes.
+    ///   - records: Whether passes are recorded, as with `optimization.record_steps`; masks then count multiples of 16 frames.
     ///   - sums: How gradients are summed over processes; `nil` for a process on its own that notes no times.
     /// - Throws: `TorchError` if LibTorch cannot make the model.
     init(
         _ configuration: ModelConfiguration, audio: BenchmarkAudio, device: Device,
-        precision: ModelPrecision = ModelPrecision(), sums: SumOptions? = nil
+        precision: ModelPrecision = ModelPrecision(), records: Bool = false, sums: SumOptions? = nil
     ) throws {
         var configuration = configuration
         configuration.encoderLayerdrop = 0
@@ -109,6 +117,11 @@ final class PretrainingBenchmark: BenchmarkTask {
         model = try PretrainingModel(configuration, initializer: .random(seed: Int64(seed)))
         try move(model, to: device)
         update = try Update(model, clipNorm: 25, precision: precision, sums: sums)
+        var masking = MaskingConfiguration()
+        masking.time.countMultiple = records ? 16 : 1
+        self.masking = masking
+        recorded =
+            records ? RecordedPretraining(model, on: device) { try .gathering(numbers: $0.map(\.total)) } : nil
     }
 
     /// The sums over processes and the times of the last step, where asked for.
@@ -119,24 +132,34 @@ final class PretrainingBenchmark: BenchmarkTask {
         let configuration = model.model.configuration
         let batch = try audio.next()
         let frames = batch.samples.map(configuration.convFeatureLayers.frames(samples:))
-        let plan = try profiled(.draws) { try self.plan(number, frames) }
-        let pass = ForwardPass.training(seed: seed, update: number)
-        let losses = try model(
-            batch.audio, lengths: batch.samples, plans: [plan],
-            temperature: TemperatureSchedule(configuration.latentTemp).temperature(update: number), pass)[0]
-        try update(losses.total, sampleSize: losses.sampleSize, unused: model.model.droppedParameters(pass))
-        let operations = OperationCount(
-            configuration, samples: batch.samples, head: .pretraining(masked: plan.mask.frames.map(\.count))
-        ).training(trainsExtractor: true, layerDrop: configuration.encoderLayerdrop)
+        let (input, masked) = try profiled(.draws) {
+            let plan = try self.plan(number, frames)
+            let input = try PretrainingBatch(
+                batch.audio, lengths: batch.samples, plans: [plan],
+                temperature: TemperatureSchedule(configuration.latentTemp).temperature(update: number), for: model)
+            return (input, plan.mask.frames.map(\.count))
+        }
+        let sampleSize = input.sampleSizes[0]
+        if let recorded {
+            _ = try recorded.addGradients(
+                input, seed: seed, update: number, microBatch: 0, lossScale: update.lossScale)
+            try update.apply(sampleSize: sampleSize)
+        } else {
+            let pass = ForwardPass.training(seed: seed, update: number)
+            try update(
+                model(input, pass)[0].total, sampleSize: sampleSize, unused: model.model.droppedParameters(pass))
+        }
+        let operations = OperationCount(configuration, samples: batch.samples, head: .pretraining(masked: masked))
+            .training(trainsExtractor: true, layerDrop: configuration.encoderLayerdrop)
         return StepCounts(
-            samples: batch.samples.reduce(0, +), frames: frames.reduce(0, +), maskedFrames: losses.sampleSize,
+            samples: batch.samples.reduce(0, +), frames: frames.reduce(0, +), maskedFrames: sampleSize,
             operations: operations)
     }
 
     private func plan(_ number: Int, _ frames: [Int]) throws -> SubBatchPlan {
         let configuration = model.model.configuration
         let mask = try Mask.draw(
-            MaskingConfiguration(), lengths: frames, channels: configuration.encoderEmbedDim, seed: seed,
+            masking, lengths: frames, channels: configuration.encoderEmbedDim, seed: seed,
             update: number, subBatch: 0)
         let counts = mask.frames.map(\.count)
         let negatives = Negatives.draw(

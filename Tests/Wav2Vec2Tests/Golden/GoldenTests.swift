@@ -97,7 +97,9 @@ struct GoldenTests {
         var pass = ForwardPass.inference
         pass.probe = { name, tensor in stages[name, default: []].append(tensor) }
         let losses = try model(
-            samples, lengths: lengths, plans: plans, temperature: golden.facts["temperature"]?.double ?? 2, pass)
+            PretrainingBatch(
+                samples, lengths: lengths, plans: plans, temperature: golden.facts["temperature"]?.double ?? 2,
+                for: model), pass)
         try expectStages(
             stages.mapValues { $0[0] }, reference, layout, factor: description.model.hourglass?.factor ?? 1)
 

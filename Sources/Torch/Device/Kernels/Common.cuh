@@ -88,6 +88,9 @@ __device__ inline uint64 mix_seed(uint64 x) {
     return x ^ (x >> 31);
 }
 
+/// The seed of a dropout: a number, or what is added to one in memory, which recorded work finds changed.
+__device__ inline uint64 dropout_seed(const uint64 *base, uint64 offset) { return base ? *base + offset : offset; }
+
 /// The mask of the 2³² elements whose index has this upper half.
 __device__ inline dropout_mask make_mask(uint64 seed, uint32 upper, uint32 bound, float scale) {
     const uint64 key = mix_seed(mix_seed(seed) + upper);

@@ -25,7 +25,9 @@ __device__ inline void write_some(T *target, int64 index, int64 count, const flo
 /// Dropout of the elements, or of their GELU.
 template <class T>
 __device__ inline void gelu_dropout(
-    const T *input, T *output, int64 count, uint64 seed, uint32 bound, float scale, int applies_gelu) {
+    const T *input, T *output, int64 count, const uint64 *base, uint64 offset, uint32 bound, float scale,
+    int applies_gelu) {
+    const uint64 seed = dropout_seed(base, offset);
     dropout_mask mask = make_mask(seed, 0, bound, scale);
     for_each_eight(count, [&](int64 index) {
         float x[8];
@@ -42,7 +44,9 @@ __device__ inline void gelu_dropout(
 /// The gradient of GELU and dropout, from the input and the output's gradient; it may be written over the latter.
 template <class T>
 __device__ inline void gelu_dropout_backward(
-    const T *input, const T *gradient, T *result, int64 count, uint64 seed, uint32 bound, float scale) {
+    const T *input, const T *gradient, T *result, int64 count, const uint64 *base, uint64 offset, uint32 bound,
+    float scale) {
+    const uint64 seed = dropout_seed(base, offset);
     dropout_mask mask = make_mask(seed, 0, bound, scale);
     for_each_eight(count, [&](int64 index) {
         float x[8], g[8];
@@ -58,11 +62,14 @@ __device__ inline void gelu_dropout_backward(
 }
 
 #define PARAMETERS(T)                                                                                                 \
-    (const T *input, T *output, int64 count, uint64 seed, uint32 bound, float scale, int applies_gelu)
-KERNEL_OF_EACH_FORMAT(gelu_dropout, 256, PARAMETERS, (input, output, count, seed, bound, scale, applies_gelu))
+    (const T *input, T *output, int64 count, const uint64 *base, uint64 offset, uint32 bound, float scale,            \
+     int applies_gelu)
+KERNEL_OF_EACH_FORMAT(gelu_dropout, 256, PARAMETERS, (input, output, count, base, offset, bound, scale, applies_gelu))
 #undef PARAMETERS
 
 #define PARAMETERS(T)                                                                                                 \
-    (const T *input, const T *gradient, T *result, int64 count, uint64 seed, uint32 bound, float scale)
-KERNEL_OF_EACH_FORMAT(gelu_dropout_backward, 256, PARAMETERS, (input, gradient, result, count, seed, bound, scale))
+    (const T *input, const T *gradient, T *result, int64 count, const uint64 *base, uint64 offset, uint32 bound,      \
+     float scale)
+KERNEL_OF_EACH_FORMAT(
+    gelu_dropout_backward, 256, PARAMETERS, (input, gradient, result, count, base, offset, bound, scale))
 #undef PARAMETERS

@@ -32,10 +32,10 @@ struct row_factors {
 template <class T>
 __device__ inline void residual_norm(
     const T *residual, const T *branch, const T *weight, const T *bias, T *output, float *means, float *inverses,
-    int64 rows, int columns, uint64 seed, uint32 bound, float scale, float epsilon) {
+    int64 rows, int columns, const uint64 *base, uint64 offset, uint32 bound, float scale, float epsilon) {
     const int64 row = (int64)blockIdx.x * NORM_WARPS + threadIdx.x / 32;
     if (row >= rows) return;
-    row_factors factors(seed, bound, scale, row * columns);
+    row_factors factors(dropout_seed(base, offset), bound, scale, row * columns);
     float x[LANE_STEPS][LANE_WIDTH];
     float total = 0;
     for_each_step<LANE_STEPS>(columns, [&](int step, int column) {
@@ -73,12 +73,12 @@ __device__ inline void residual_norm(
 template <int STEPS, class T>
 __device__ inline void residual_norm_gradients(
     const T *residual, const T *branch, const T *weight, const float *means, const float *inverses, const T *gradient,
-    T *residual_gradient, T *branch_gradient, float *sums, int64 rows, int columns, uint64 seed, uint32 bound,
-    float scale) {
+    T *residual_gradient, T *branch_gradient, float *sums, int64 rows, int columns,
+    const uint64 *base, uint64 offset, uint32 bound, float scale) {
     float weight_sums[STEPS][LANE_WIDTH] = {}, bias_sums[STEPS][LANE_WIDTH] = {};
     const int warp = threadIdx.x / 32;
     for (int64 row = (int64)blockIdx.x * NORM_WARPS + warp; row < rows; row += (int64)gridDim.x * NORM_WARPS) {
-        row_factors factors(seed, bound, scale, row * columns);
+        row_factors factors(dropout_seed(base, offset), bound, scale, row * columns);
         const float mean = means[row], inverse = inverses[row];
         // Normalised elements, and gradients times weights.
         float x[STEPS][LANE_WIDTH], g[STEPS][LANE_WIDTH];
@@ -137,22 +137,22 @@ __device__ inline void residual_norm_gradients(
 template <class T>
 __device__ inline void residual_norm_backward(
     const T *residual, const T *branch, const T *weight, const float *means, const float *inverses, const T *gradient,
-    T *residual_gradient, T *branch_gradient, float *sums, int64 rows, int columns, uint64 seed, uint32 bound,
-    float scale) {
+    T *residual_gradient, T *branch_gradient, float *sums, int64 rows, int columns,
+    const uint64 *base, uint64 offset, uint32 bound, float scale) {
     residual_norm_gradients<NARROW_STEPS>(
         residual, branch, weight, means, inverses, gradient, residual_gradient, branch_gradient, sums, rows, columns,
-        seed, bound, scale);
+        base, offset, bound, scale);
 }
 
 /// The same for rows of more than 768 elements.
 template <class T>
 __device__ inline void residual_norm_backward_wide(
     const T *residual, const T *branch, const T *weight, const float *means, const float *inverses, const T *gradient,
-    T *residual_gradient, T *branch_gradient, float *sums, int64 rows, int columns, uint64 seed, uint32 bound,
-    float scale) {
+    T *residual_gradient, T *branch_gradient, float *sums, int64 rows, int columns,
+    const uint64 *base, uint64 offset, uint32 bound, float scale) {
     residual_norm_gradients<LANE_STEPS>(
         residual, branch, weight, means, inverses, gradient, residual_gradient, branch_gradient, sums, rows, columns,
-        seed, bound, scale);
+        base, offset, bound, scale);
 }
 
 /// The sums of the columns of [rows, columns], FP32, for 32 columns a block of 32 × 8 threads.
@@ -175,26 +175,26 @@ __device__ inline void column_sums(const float *parts, T *result, int64 rows, in
 
 #define PARAMETERS(T)                                                                                                 \
     (const T *residual, const T *branch, const T *weight, const T *bias, T *output, float *means, float *inverses,    \
-     int64 rows, int columns, uint64 seed, uint32 bound, float scale, float epsilon)
+     int64 rows, int columns, const uint64 *base, uint64 offset, uint32 bound, float scale, float epsilon)
 KERNEL_OF_EACH_FORMAT(
     residual_norm, 32 * NORM_WARPS, PARAMETERS,
-    (residual, branch, weight, bias, output, means, inverses, rows, columns, seed, bound, scale, epsilon))
+    (residual, branch, weight, bias, output, means, inverses, rows, columns, base, offset, bound, scale, epsilon))
 #undef PARAMETERS
 
 #define PARAMETERS(T)                                                                                                 \
     (const T *residual, const T *branch, const T *weight, const float *means, const float *inverses,                  \
-     const T *gradient, T *residual_gradient, T *branch_gradient, float *sums, int64 rows, int columns, uint64 seed,  \
-     uint32 bound, float scale)
+     const T *gradient, T *residual_gradient, T *branch_gradient, float *sums, int64 rows, int columns,               \
+     const uint64 *base, uint64 offset, uint32 bound, float scale)
 // As many registers as let four blocks share a multiprocessor.
 #define FOUR_BLOCKS 32 * NORM_WARPS, 4
 KERNEL_OF_EACH_FORMAT(
     residual_norm_backward, FOUR_BLOCKS, PARAMETERS,
-    (residual, branch, weight, means, inverses, gradient, residual_gradient, branch_gradient, sums, rows, columns, seed,
-     bound, scale))
+    (residual, branch, weight, means, inverses, gradient, residual_gradient, branch_gradient, sums, rows, columns, base,
+     offset, bound, scale))
 KERNEL_OF_EACH_FORMAT(
     residual_norm_backward_wide, 32 * NORM_WARPS, PARAMETERS,
-    (residual, branch, weight, means, inverses, gradient, residual_gradient, branch_gradient, sums, rows, columns, seed,
-     bound, scale))
+    (residual, branch, weight, means, inverses, gradient, residual_gradient, branch_gradient, sums, rows, columns, base,
+     offset, bound, scale))
 #undef PARAMETERS
 
 #define PARAMETERS(T) (const float *parts, T *result, int64 rows, int columns)

@@ -1,0 +1,87 @@
+import Randomness
+import TestSupport
+import Testing
+
+@testable import Torch
+
+/// On a CPU recorded work is done again on the tensors of the input that it was recorded with, as a GPU does it.
+@Suite struct WorkRecorderTests {
+    private struct Numbers: RecordableInput {
+        let numbers: Tensor
+
+        var shape: Int { numbers.count }
+        var tensors: [Tensor] { [numbers] }
+
+        func owned(on device: Device) throws -> Numbers { Numbers(numbers: try numbers.cloned()) }
+    }
+
+    private final class Calls {
+        var inputs: [Tensor] = []
+    }
+
+    private func recorder(_ calls: Calls, capacity: Int = 4) -> WorkRecorder<Numbers> {
+        WorkRecorder(on: .cpu, capacity: capacity, isLarge: true) {
+            calls.inputs.append($0.numbers)
+            return try $0.numbers * 2
+        }
+    }
+
+    private func doubled(_ recorder: WorkRecorder<Numbers>, _ numbers: [Float]) throws -> [Float] {
+        try recorder(Numbers(numbers: Tensor(numbers))).elements()
+    }
+
+    @Test func laterInputsAreCopiedWhereTheRecordedOneLay() throws {
+        let calls = Calls()
+        let recorder = recorder(calls)
+        for numbers: [Float] in [[1, 2], [3, 4], [5, 6], [7, 8]] {
+            #expect(try doubled(recorder, numbers) == numbers.map { 2 * $0 })
+        }
+        #expect(try doubled(recorder, [1]) == [2])
+        #expect(calls.inputs.count == 5)
+        #expect(!calls.inputs[0].isIdentical(to: calls.inputs[1]))
+        #expect(calls.inputs[2].isIdentical(to: calls.inputs[1]) && calls.inputs[3].isIdentical(to: calls.inputs[1]))
+    }
+
+    @Test func theShapeNotAskedForLongestIsForgotten() throws {
+        let calls = Calls()
+        let recorder = recorder(calls, capacity: 2)
+        for numbers: [Float] in [[1], [1], [1, 2], [1], [1, 2, 3], [3]] { _ = try doubled(recorder, numbers) }
+        // That of one number was used when the third shape came.
+        #expect(calls.inputs[5].isIdentical(to: calls.inputs[1]))
+        _ = try doubled(recorder, [1, 2])
+        #expect(try doubled(recorder, [4, 5]) == [8, 10])
+        #expect(!calls.inputs[6].isIdentical(to: calls.inputs[2]))
+    }
+
+    /// A dropout whose seed is in memory drops what one with the number drops, on each kind of kernels, and something else
+    /// when the memory has changed.
+    @Test(arguments: [false, true])
+    func seedsInMemoryAreReadEachTime(_ isEmulated: Bool) throws {
+        let stream = { RandomStream(seed: 3, purpose: .dropout, step: $0) }
+        let (input, branch) = (
+            try Tensor.normal([5, 32], generator: Generator(seed: 1)),
+            try Tensor.normal([5, 32], generator: Generator(seed: 2))
+        )
+        let norm = try LayerNorm(32, initializer: .random(seed: 4))
+        let weight = try Tensor.normal([8, 32], generator: Generator(seed: 5))
+        func outputs(_ source: DropoutSource) throws -> [[Float]] {
+            let mode = Mode.training(source)
+            func run() throws -> [[Float]] {
+                try [
+                    input.dropout(0.3, mode), norm(input, adding: branch, dropout: 0.3, mode),
+                    input.geluDropoutLinear(0.3, mode, weight: weight, bias: nil),
+                    input.dropout(0.3, mode.forPart(2)),
+                ].map { try $0.elements(Float.self) }
+            }
+            return try isEmulated ? withEmulatedDeviceKernels(run) : run()
+        }
+        let base = try Tensor([DropoutSource.base(stream(1))], shape: [])
+        let first = try outputs(DropoutSource(base: base))
+        #expect(try first == outputs(DropoutSource(stream(1))))
+        #expect(first[0] != first[3])
+        try base.copy(from: Tensor([DropoutSource.base(stream(2))], shape: []))
+        let second = try outputs(DropoutSource(base: base))
+        #expect(try second == outputs(DropoutSource(stream(2))))
+        for (one, other) in zip(first, second) { #expect(one != other) }
+    }
+}

@@ -1,0 +1,119 @@
+import Randomness
+import TestSupport
+import Testing
+import Torch
+
+@testable import Wav2Vec2
+
+/// Recorded passes read everything from tensors: done again with other numbers, they give what passes of their own give.
+@Suite struct RecordedPretrainingTests {
+    private static let lengths = [16_000, 16_000, 16_000]
+
+    private struct Recipe {
+        var configuration = ModelConfiguration()
+        var objective = ObjectiveConfiguration()
+        var masking = MaskingConfiguration()
+
+        init(_ option: String) throws {
+            configuration.convFeatureLayers = try ConvolutionLayers(parsing: "[(12,10,5)]+[(12,3,2)]*4+[(12,2,2)]*2")
+            (configuration.encoderEmbedDim, configuration.encoderFfnEmbedDim) = (16, 24)
+            (configuration.encoderAttentionHeads, configuration.encoderLayers) = (2, 3)
+            (configuration.convPos, configuration.convPosGroups) = (8, 4)
+            (configuration.finalDim, configuration.latentVars) = (8, 6)
+            (configuration.dropoutFeatures, configuration.activationDropout) = (0.1, 0.1)
+            configuration.encoderLayerdrop = 0.4
+            objective.numNegatives = 5
+            (masking.time.probability, masking.time.length, masking.time.countMultiple) = (0.6, 3, 16)
+            switch option {
+            case "all kinds of distractors":
+                (objective.negativesFromEverywhere, objective.crossSampleNegatives, objective.codebookNegatives) =
+                    (true, 4, 3)
+            case "input quantizer and channel masks":
+                configuration.quantizeInput = true
+                masking.channel = SpanMasking(probability: 0.4, length: 4)
+            case "hourglass":
+                configuration.hourglass = try HourglassLayout(pre: 1, middle: 1, factor: 3, post: 1)
+            default: break
+            }
+        }
+    }
+
+    /// One update's losses and gradients.
+    private struct Outcome: Equatable {
+        var losses: [Double]
+        var gradients: [[Float]]
+    }
+
+    private func batch(_ model: PretrainingModel, _ recipe: Recipe, update: Int) throws -> PretrainingBatch {
+        let samples = try Tensor.normal(
+            [Self.lengths.reduce(0, +)], generator: Generator(seed: Int64(update)))
+        let configuration = recipe.configuration
+        let layout = try model.model.featureExtractor.layout(samples: Self.lengths)
+        let everywhere = recipe.objective.negativesFromEverywhere
+        let plans = try [0..<2, 2..<3].enumerated().map { index, utterances in
+            let frames = Array(layout.lengths[utterances])
+            let mask = try Mask.draw(
+                recipe.masking, lengths: frames, channels: 16, seed: 1, update: update, subBatch: index)
+            let negatives = Negatives.draw(
+                recipe.objective, masked: everywhere ? mask.frames : mask.frames.map { Array($0.indices) },
+                candidates: everywhere ? frames : mask.frames.map(\.count),
+                entries: (configuration.latentVars, configuration.latentGroups),
+                stream: RandomStream(seed: 1, purpose: .negatives, step: update, index: index))
+            return SubBatchPlan(
+                utterances: utterances, mask: mask, negatives: negatives,
+                noise: .drawn(try Generator(seed: Int64(2 * update + index))),
+                inputNoise: .drawn(try Generator(seed: Int64(100 + 2 * update + index))))
+        }
+        return try PretrainingBatch(
+            samples, lengths: Self.lengths, plans: plans, temperature: 2 - 0.1 * Double(update), for: model)
+    }
+
+    @Test(arguments: ["plain", "all kinds of distractors", "input quantizer and channel masks", "hourglass"])
+    func equalPassesOfTheirOwn(_ option: String) throws {
+        let recipe = try Recipe(option)
+        let updates = 1...6
+        func run(
+            _ step: (PretrainingModel, PretrainingBatch, Int) throws -> Tensor
+        ) throws -> [Outcome] {
+            let model = try PretrainingModel(
+                recipe.configuration, objective: recipe.objective, initializer: .random(seed: 2))
+            let parameters = try FlatParameters(model.parameters())
+            var shapes: Set<PretrainingBatch.Shape> = []
+            let outcomes = try updates.map { update in
+                try parameters.clearGradients()
+                let batch = try batch(model, recipe, update: update)
+                shapes.insert(batch.shape)
+                let losses = try step(model, batch, update).elements(Double.self)
+                return Outcome(
+                    losses: losses,
+                    gradients: try parameters.names.indices.map {
+                        try parameters.view($0, of: parameters.gradients).elements()
+                    })
+            }
+            // Else nothing would have been done again.
+            #expect(shapes.count == 1)
+            return outcomes
+        }
+        func numbers(_ losses: [PretrainingLosses]) throws -> Tensor {
+            try .gathering(
+                numbers: losses.flatMap { [$0.total, $0.contrastive.correct, $0.quantized?.codePerplexity] })
+        }
+        let scale = { (update: Int) in Double(1 << update) }
+        let expected = try run { model, batch, update in
+            try model.addGradients(
+                batch, .training(seed: 7, update: update, microBatch: 1), scaledBy: .scalar(scale(update)),
+                numbers: numbers)
+        }
+        var recorded: RecordedPretraining?
+        let found = try run { model, batch, update in
+            let made = recorded ?? RecordedPretraining(model, on: .cpu, numbers: numbers)
+            recorded = made
+            return try made.addGradients(
+                batch, seed: 7, update: update, microBatch: 1, lossScale: scale(update))
+        }
+        #expect(found == expected)
+        #expect(zip(expected, expected.dropFirst()).allSatisfy { $0.losses != $1.losses })
+        // Some layer has been left out: its gradients are zero.
+        #expect(expected.contains { $0.gradients.contains { $0.allSatisfy { $0 == 0 } } })
+    }
+}
