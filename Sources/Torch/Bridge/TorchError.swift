@@ -10,6 +10,8 @@ public enum TorchError: Error, CustomStringConvertible, Sendable {
     case state(String)
     /// The run time lacks something: a device, a library.
     case runtime(String)
+    /// Work cannot be recorded for being done again.
+    case recording(String)
     /// Another process is gone, or did not take part in time.
     case communication(String)
 
@@ -17,7 +19,7 @@ public enum TorchError: Error, CustomStringConvertible, Sendable {
     public var description: String {
         switch self {
         case .operation(let message), .shape(let message), .state(let message), .runtime(let message),
-            .communication(let message):
+            .recording(let message), .communication(let message):
             return message
         }
     }

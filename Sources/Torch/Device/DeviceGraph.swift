@@ -29,7 +29,7 @@ final class DeviceGraph: @unchecked Sendable {
     ///   - isLarge: Whether the work takes most of the memory that there is.
     ///   - other: Whose memory the work may use: what one of the two gave has been read when the other one is replayed.
     ///   - body: The work.
-    /// - Throws: What `body` throws, and `TorchError.operation` when the work cannot be recorded.
+    /// - Throws: `TorchError.recording` when the work cannot be recorded.
     init(
         on device: Device, constants: DeviceConstants.Uses, isLarge: Bool = false,
         sharingMemoryOf other: DeviceGraph? = nil, _ body: @escaping () throws -> Tensor
@@ -40,23 +40,19 @@ final class DeviceGraph: @unchecked Sendable {
             return
         }
         var begun: ct_graph?
-        try TorchError.check(ct_cuda_graph_begin(Int32(index), isLarge, other?.handle, &begun))
-        guard let begun else { throw TorchError.runtime("no recording began on \(device)") }
-        let output: Tensor
         do {
-            output = try constants.noted(body)
+            try TorchError.check(ct_cuda_graph_begin(Int32(index), isLarge, other?.handle, &begun))
+            guard let begun else { throw TorchError.runtime("no recording began") }
+            let result = Result { try constants.noted(body) }
+            // The recording must end whatever happened in it; why it failed is told by what failed first.
+            let end = Result { try TorchError.check(ct_cuda_graph_end(begun)) }
+            let output = try result.get()
+            try end.get()
+            work = .recorded(begun, output: output)
         } catch {
-            // The recording must end whatever happened in it.
-            ct_free(ct_cuda_graph_end(begun))
-            ct_cuda_graph_release(begun)
-            throw error
+            if let begun { ct_cuda_graph_release(begun) }
+            throw TorchError.recording("the work cannot be recorded on \(device): \(error)")
         }
-        if let error = ct_cuda_graph_end(begun) {
-            defer { ct_free(error) }
-            ct_cuda_graph_release(begun)
-            throw TorchError.operation(String(cString: error))
-        }
-        work = .recorded(begun, output: output)
     }
 
     deinit {

@@ -49,7 +49,7 @@ public final class WorkRecorder<Input: RecordableInput> {
     ///
     /// - Parameter input: The input.
     /// - Returns: What the work gives; the next call may write it anew.
-    /// - Throws: What the work throws, and `TorchError.operation` when it cannot be recorded.
+    /// - Throws: What the work throws, and `TorchError.recording` when it cannot be recorded.
     public func callAsFunction(_ input: Input) throws -> Tensor {
         uses += 1
         let shape = input.shape

@@ -50,17 +50,28 @@ final class PretrainingTask: TrainingTask {
         let input = try input(
             batch, update: update, firstSubBatch: microBatch * recipe.batching.numConcatBatches, trains: true)
         return PreparedBatch(batch: batch) { [self] lossScale in
-            let numbers =
-                try recorded?.addGradients(
-                    input, seed: recipe.seed, update: update, microBatch: microBatch, lossScale: lossScale)
-                ?? model.addGradients(
-                    input, .training(seed: recipe.seed, update: update, microBatch: microBatch),
-                    scaledBy: .scalar(lossScale, device: device), numbers: Self.numbers)
+            let numbers = try addGradients(input, update: update, microBatch: microBatch, lossScale: lossScale)
             return { [self] in
                 var sums = try statistics(numbers, batch, input)
                 sums.operations = operations(batch, masked: sums.maskedFrames, of: sums.frames)
                 return sums
             }
+        }
+    }
+
+    private func addGradients(
+        _ input: PretrainingBatch, update: Int, microBatch: Int, lossScale: Double
+    ) throws -> Tensor {
+        guard let recorded else {
+            return try model.addGradients(
+                input, .training(seed: recipe.seed, update: update, microBatch: microBatch),
+                scaledBy: .scalar(lossScale, device: device), numbers: Self.numbers)
+        }
+        do {
+            return try recorded.addGradients(
+                input, seed: recipe.seed, update: update, microBatch: microBatch, lossScale: lossScale)
+        } catch TorchError.recording(let message) {
+            throw ConfigurationError("optimization.record_steps: \(message); turn it off")
         }
     }
 

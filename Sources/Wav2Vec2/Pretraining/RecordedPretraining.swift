@@ -54,7 +54,7 @@ public final class RecordedPretraining {
     ///   - microBatch: The micro-batch's number in the update.
     ///   - lossScale: What the loss is multiplied by.
     /// - Returns: The numbers to tell; the next call may write them anew.
-    /// - Throws: `TorchError.operation` if LibTorch refuses a step, or the work cannot be recorded.
+    /// - Throws: `TorchError.recording` if the passes cannot be recorded; `TorchError.operation` if LibTorch refuses a step.
     public func addGradients(
         _ batch: PretrainingBatch, seed: UInt64, update: Int, microBatch: Int, lossScale: Double
     ) throws -> Tensor {
