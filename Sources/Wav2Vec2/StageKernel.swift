@@ -222,6 +222,13 @@ private struct KernelMaker {
                 "contrastive logits and loss", counts.reduce(0) { $0 + 2 * Double($1 * $1 * target) },
                 [predictions, candidates]
             ) {
+                if infonce,
+                    let loss = try contrastiveLossWithoutLogits(
+                        predictions: predictions, candidates: candidates, identities: nil, choices: choices,
+                        temperature: temperature, inFP32: inFP32)
+                {
+                    return loss.loss
+                }
                 let logits = try contrastiveLogits(
                     predictions: predictions, candidates: candidates, identities: nil, choices: choices,
                     codeVectors: nil, temperature: temperature, inFP32: inFP32)

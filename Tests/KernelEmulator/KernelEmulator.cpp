@@ -1,6 +1,7 @@
 // What CUDA gives to kernels, in C++: the threads of a block are fibers that take turns at every barrier and shuffle.
 #include "KernelEmulator.h"
 
+#include <setjmp.h>
 #include <ucontext.h>
 
 #include <cmath>
@@ -25,13 +26,21 @@ struct Barrier {
 
 struct Fiber {
     ucontext_t context;
+    /// Where it goes on: jumps are faster than contexts, which ask the system for the signals that they block.
+    jmp_buf place;
     std::vector<char> stack;
+    bool hasBegun = false;
     bool isDone = false;
+    /// What it waits for, and at which of its generations.
+    const Barrier *barrier = nullptr;
+    int generation = 0;
+
+    bool isWaiting() const { return barrier != nullptr && barrier->generation == generation; }
 };
 
 constexpr int warpSize = 32;
 constexpr size_t stackBytes = 256 << 10;
-ucontext_t scheduler;
+jmp_buf schedulerPlace;
 std::vector<Fiber> fibers;
 Barrier blockBarrier;
 std::vector<Barrier> warpBarriers;
@@ -40,14 +49,15 @@ std::vector<uint64_t> sharedMemory;
 std::function<void()> kernelBody;
 
 void wait(Barrier &barrier, int threads) {
-    const int generation = barrier.generation;
+    Fiber &fiber = fibers[static_cast<size_t>(threadIdx.x)];
+    fiber.barrier = &barrier;
+    fiber.generation = barrier.generation;
     if (++barrier.arrived == threads) {
         barrier.arrived = 0;
         barrier.generation++;
         return;
     }
-    const int me = threadIdx.x;
-    while (barrier.generation == generation) swapcontext(&fibers[static_cast<size_t>(me)].context, &scheduler);
+    if (_setjmp(fiber.place) == 0) _longjmp(schedulerPlace, 1);
 }
 
 void __syncthreads() { wait(blockBarrier, blockDim.x); }
@@ -75,6 +85,11 @@ unsigned __float_as_uint(float value) {
 }
 float __fdividef(float x, float y) { return x / y; }
 float __expf(float x) { return std::exp(x); }
+float atomicAdd(float *address, float x) {
+    const float before = *address;
+    *address += x;
+    return before;
+}
 
 }  // namespace
 
@@ -107,8 +122,11 @@ inline void assign(bfloat_number &x, float y) {
     x.bits = std::isnan(y) ? 0x7FC0 : static_cast<uint16_t>((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
 }
 
+#include "../../Sources/Torch/Device/Kernels/Contrast.cu"
 #include "../../Sources/Torch/Device/Kernels/Elementwise.cu"
 #include "../../Sources/Torch/Device/Kernels/Float8.cu"
+#include "../../Sources/Torch/Device/Kernels/Masking.cu"
+#include "../../Sources/Torch/Device/Kernels/Quantizer.cu"
 #include "../../Sources/Torch/Device/Kernels/ResidualNorm.cu"
 #include "../../Sources/Torch/Device/Kernels/SignalConvolution.cu"
 #pragma clang diagnostic pop
@@ -132,8 +150,14 @@ Kernel caller(void (*kernel)(Parameters...)) {
 
 const std::map<std::string, Kernel> &kernels() {
     static const std::map<std::string, Kernel> all = {
+        NAMED_OF_EACH_FORMAT(choose_entries),
+        NAMED_OF_EACH_FORMAT(choose_entries_backward),
+        NAMED_OF_EACH_FORMAT(contrast),
+        NAMED_OF_EACH_FORMAT(contrast_backward),
         NAMED_OF_EACH_FORMAT(gelu_dropout),
         NAMED_OF_EACH_FORMAT(gelu_dropout_backward),
+        NAMED_OF_EACH_FORMAT(mask_rows),
+        NAMED_OF_EACH_FORMAT(mask_rows_backward),
         NAMED_OF_EACH_FORMAT(round_rows),
         NAMED_OF_EACH_FORMAT(residual_norm),
         NAMED_OF_EACH_FORMAT(residual_norm_backward),
@@ -153,7 +177,15 @@ void runFiber() {
     kernelBody();
     const size_t me = static_cast<size_t>(threadIdx.x);
     fibers[me].isDone = true;
-    swapcontext(&fibers[me].context, &scheduler);
+    _longjmp(schedulerPlace, 1);
+}
+
+/// Has a fiber run until it waits or is done.
+void resume(Fiber &fiber) {
+    if (_setjmp(schedulerPlace) != 0) return;
+    if (fiber.hasBegun) _longjmp(fiber.place, 1);
+    fiber.hasBegun = true;
+    setcontext(&fiber.context);
 }
 
 void runBlock() {
@@ -161,6 +193,8 @@ void runBlock() {
     warpBarriers.assign((fibers.size() + warpSize - 1) / warpSize, {});
     for (Fiber &fiber : fibers) {
         fiber.isDone = false;
+        fiber.hasBegun = false;
+        fiber.barrier = nullptr;
         getcontext(&fiber.context);
         fiber.context.uc_stack.ss_sp = fiber.stack.data();
         fiber.context.uc_stack.ss_size = fiber.stack.size();
@@ -172,8 +206,9 @@ void runBlock() {
         for (size_t index = 0; index < fibers.size(); index++) {
             if (fibers[index].isDone) continue;
             isRunning = true;
+            if (fibers[index].isWaiting()) continue;
             threadIdx = {static_cast<int>(index), 0, 0};
-            swapcontext(&scheduler, &fibers[index].context);
+            resume(fibers[index]);
         }
     }
 }

@@ -65,7 +65,7 @@ struct PrecisionTests {
         let exact = try step(configuration, ModelPrecision(.fp32))
         let rounded = try step(configuration, ModelPrecision(mode))
         #expect(rounded.losses.total.dtype == .float32, "losses are FP32")
-        #expect(rounded.losses.contrastive.logits.dtype == .float32)
+        #expect(rounded.losses.contrastive.logits?.dtype == .float32)
         for (name, type) in rounded.types {
             #expect(type == (name.contains("encoder.pos_conv.") ? .float32 : mode.dtype), "\(name)")
         }

@@ -43,7 +43,8 @@ enum DeviceKernels {
     /// The whole source text.
     static var source: String {
         [
-            PackageResources.Common_cuh, PackageResources.Elementwise_cu, PackageResources.Float8_cu,
+            PackageResources.Common_cuh, PackageResources.Contrast_cu, PackageResources.Elementwise_cu,
+            PackageResources.Float8_cu, PackageResources.Masking_cu, PackageResources.Quantizer_cu,
             PackageResources.ResidualNorm_cu, PackageResources.SignalConvolution_cu,
         ].map { String(decoding: $0, as: UTF8.self) }.joined(separator: "\n")
     }

@@ -42,10 +42,7 @@ extension Tensor {
             .tensor(weight), .tensor(statistics.selected(0, 0)), .tensor(statistics.selected(0, 1)),
             .tensor(gradient), .tensor(own), .tensor(other), .tensor(sums), .int64(rows), .int32(columns),
             .optional(mask.seed.base), .uint64(mask.seed.offset), .uint32(mask.bound), .float(mask.scale))
-        let both = try Tensor.empty([2, columns], dtype: dtype, device: device)
-        try DeviceKernels.launch(
-            "column_sums", of: dtype, on: device, KernelShape(grid: ((2 * columns + 31) / 32, 1), threads: 256),
-            .tensor(sums), .tensor(both), .int64(blocks), .int32(2 * columns))
+        let both = try sums.deviceColumnSums(as: dtype).viewed(2, columns)
         return [own, other, try both.selected(0, 0), try both.selected(0, 1)]
     }
 }

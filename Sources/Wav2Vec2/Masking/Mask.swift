@@ -101,7 +101,7 @@ extension Tensor {
     /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
     func masked(_ mask: PlacedMask, embedding: Tensor, channelsFirst: Bool) throws -> Tensor {
         func time(_ input: Tensor) throws -> Tensor {
-            try mask.frames.map { try .choose($0, embedding, else: input) } ?? input
+            try mask.frames.map { try input.replacingRows(where: $0, with: embedding) } ?? input
         }
         func channel(_ input: Tensor) throws -> Tensor {
             guard let factors = mask.channels, let utterances = mask.utterances else { return input }

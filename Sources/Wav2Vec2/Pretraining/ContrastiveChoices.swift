@@ -11,7 +11,7 @@ struct ContrastiveChoices {
         let count: Int
         let frames: Range<Int>
         let candidates: Range<Int>
-        /// Candidates of the utterance, the true one first: int64 [utterances, frames of one, 1 + negatives].
+        /// Candidates of the utterance, the true one first: int32 [utterances, frames of one, 1 + negatives].
         let indices: Tensor
     }
 
@@ -44,7 +44,6 @@ struct ContrastiveChoices {
         runs = try Self.equalRuns(masked, candidateCounts).map { run in
             let own = masked[run.lowerBound].count
             let drawn = negatives.sameUtterance[run.lowerBound].count / own
-            // Half the bytes on the way to the device.
             var choices: [Int32] = []
             choices.reserveCapacity(run.count * own * (1 + drawn))
             for utterance in run {
@@ -57,7 +56,7 @@ struct ContrastiveChoices {
             return Run(
                 count: run.count, frames: offsets[run.lowerBound]..<offsets[run.upperBound],
                 candidates: pool[run.lowerBound]..<pool[run.upperBound],
-                indices: try Tensor(choices, shape: [run.count, own, 1 + drawn]).to(device: device).to(dtype: .int64))
+                indices: try Tensor(choices, shape: [run.count, own, 1 + drawn]).to(device: device))
         }
         func placed(_ numbers: [Int], _ shape: [Int]) throws -> Tensor? {
             try numbers.isEmpty ? nil : Tensor(numbers, shape: shape).to(device: device)
@@ -117,18 +116,47 @@ struct ContrastiveChoices {
         return parts.count == 1 ? parts[0] : try .concatenate(parts, 1)
     }
 
+    /// The loss of the choices within utterances by a kernel in place of similarities; nil where there is none.
+    ///
+    /// - Parameters:
+    ///   - directions: Unit vectors of predictions, [frames, channels].
+    ///   - targets: Unit vectors of candidates, [candidates, channels].
+    ///   - identities: As of ``similarities(_:_:identities:codeVectors:)``.
+    ///   - temperature: What similarities are divided by.
+    /// - Returns: The loss summed over frames.
+    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
+    func contrast(
+        _ directions: Tensor, _ targets: Tensor, identities: Tensor?, temperature: Double
+    ) throws -> Contrast? {
+        guard anywhere == nil, codes == nil, directions.fitsDeviceKernels else { return nil }
+        var sum: Contrast?
+        for run in runs {
+            guard
+                let part = try products(run, directions, targets).contrast(
+                    run.indices, identities: identities?.rows(run.candidates), temperature: temperature)
+            else { return nil }
+            sum =
+                try sum.map { Contrast(loss: try $0.loss + part.loss, correct: try $0.correct + part.correct) } ?? part
+        }
+        return sum
+    }
+
+    /// All similarities of a run's utterances, [utterances, frames, candidates].
+    private func products(_ run: Run, _ directions: Tensor, _ targets: Tensor) throws -> Tensor {
+        try directions.rows(run.frames).viewed(run.count, run.frames.count / run.count, -1)
+            .matmul(targets.rows(run.candidates).viewed(run.count, run.candidates.count / run.count, -1).transposed())
+    }
+
     private func withinUtterances(
         _ run: Run, _ directions: Tensor, _ targets: Tensor, _ identities: Tensor?
     ) throws -> Tensor {
-        let shape = run.indices.shape
-        let (count, own, width) = (run.count, shape[1], shape[2])
+        let indices = try run.indices.to(dtype: .int64)
+        let (count, own, width) = (run.count, indices.size(1), indices.size(2))
         let pool = run.candidates.count / count
-        let similarity = try directions.rows(run.frames).viewed(count, own, -1)
-            .matmul(targets.rows(run.candidates).viewed(count, pool, -1).transposed())
-        let picked = try similarity.gathered(2, run.indices)
+        let picked = try products(run, directions, targets).gathered(2, indices)
         guard let identities, width > 1 else { return try picked.viewed(count * own, width) }
         let chosen = try identities.rows(run.candidates).viewed(count, 1, pool).expanded(count, own, pool)
-            .gathered(2, run.indices)
+            .gathered(2, indices)
         let others = try without(
             chosen.narrowed(2, 0..<1), picked.narrowed(2, 1..<width), chosen.narrowed(2, 1..<width))
         return try Tensor.concatenate([picked.narrowed(2, 0..<1), others], 2).viewed(count * own, width)

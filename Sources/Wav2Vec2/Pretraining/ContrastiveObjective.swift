@@ -4,10 +4,12 @@ import Torch
 public struct ContrastiveLoss {
     /// The loss.
     public let loss: Tensor
-    /// For how many frames the true vector was the most similar one: int64, a single number.
+    /// For how many frames the true vector was the most similar one: a single number.
     public let correct: Tensor
     /// The scaled similarities, [frames, 1 + negatives], the true vector first; −∞ where a negative is the true vector.
-    public let logits: Tensor
+    ///
+    /// Absent where a kernel has computed the loss without them.
+    public let logits: Tensor?
 }
 
 /// Similarities of predictions to candidates, picked out of one product an utterance instead of gathered vectors.
@@ -29,16 +31,34 @@ func contrastiveLogits(
     predictions: Tensor, candidates: Tensor, identities: Tensor?, choices: ContrastiveChoices,
     codeVectors: (vectors: Tensor, identities: Tensor)?, temperature: Double, inFP32: Bool = false
 ) throws -> Tensor {
-    func normalized(_ tensor: Tensor) throws -> Tensor {
-        // The small bound and the quotient would be lost in half precision.
-        let exact = try tensor.dtype.isHalfPrecision ? tensor.to(dtype: .float32) : tensor
-        let unit = try exact / exact.norm(-1, keepingDimensions: true).clamped(below: 1e-8)
-        return try inFP32 ? unit : unit.to(dtype: tensor.dtype)
-    }
     let logits = try choices.similarities(
-        normalized(predictions), normalized(candidates), identities: identities,
-        codeVectors: codeVectors.map { (try normalized($0.vectors), $0.identities) })
+        directions(predictions, inFP32), directions(candidates, inFP32), identities: identities,
+        codeVectors: codeVectors.map { (try directions($0.vectors, inFP32), $0.identities) })
     return try (logits.dtype.isHalfPrecision ? logits.to(dtype: .float32) : logits) / temperature
+}
+
+/// Vectors of length 1.
+private func directions(_ vectors: Tensor, _ inFP32: Bool) throws -> Tensor {
+    // The small bound and the quotient would be lost in half precision.
+    let exact = try vectors.dtype.isHalfPrecision ? vectors.to(dtype: .float32) : vectors
+    let unit = try exact / exact.norm(-1, keepingDimensions: true).clamped(below: 1e-8)
+    return try inFP32 ? unit : unit.to(dtype: vectors.dtype)
+}
+
+/// The choice among distractors of the same utterance (paper, equation 3) by a kernel; nil where there is none.
+///
+/// - Parameters: Those of ``contrastiveLogits(predictions:candidates:identities:choices:codeVectors:temperature:inFP32:)``.
+/// - Returns: What ``contrastiveLoss(_:infonce:)`` makes of the logits, without them.
+/// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
+func contrastiveLossWithoutLogits(
+    predictions: Tensor, candidates: Tensor, identities: Tensor?, choices: ContrastiveChoices, temperature: Double,
+    inFP32: Bool = false
+) throws -> ContrastiveLoss? {
+    guard predictions.fitsDeviceKernels else { return nil }
+    return try choices.contrast(
+        directions(predictions, inFP32), directions(candidates, inFP32), identities: identities,
+        temperature: temperature
+    ).map { ContrastiveLoss(loss: $0.loss, correct: $0.correct, logits: nil) }
 }
 
 /// The loss of contrastive logits (paper, equation 3, or its binary form).

@@ -157,30 +157,39 @@ public final class GumbelVectorQuantizer: Module {
     /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
     public func callAsFunction(_ input: Tensor, temperature: Tensor, noise: Tensor?) throws -> Quantized {
         let rows = input.size(0)
-        let projected = try projection(input).viewed(rows, groups, entriesPerGroup)
+        let logits = try projection(input).viewed(rows, groups, entriesPerGroup)
+        let chosen =
+            try logits.choosingEntries(noise: noise, temperature: temperature)
+            ?? choose(by: logits, noise: noise, temperature: temperature)
+        let choice = try chosen.choice.to(dtype: entries.dtype)
+        let parts = try (0..<groups).map { group in
+            try choice.selected(1, group).matmul(book(group))
+        }
+        return Quantized(
+            vectors: try .concatenate(parts, -1), codes: chosen.codes,
+            codePerplexity: try withoutGradient { try perplexity(chosen.meanChoices) },
+            probabilityPerplexity: try perplexity(chosen.meanProbabilities), entryCount: groups * entriesPerGroup)
+    }
+
+    /// The choice by LibTorch's operators, which defines what the kernels compute.
+    private func choose(by projected: Tensor, noise: Tensor?, temperature: Tensor) throws -> EntryChoice {
         // The choice and its statistics are FP32 in half precision too.
         let logits = try projected.dtype.isHalfPrecision ? projected.to(dtype: .float32) : projected
         let average = try logits.softmax(-1, dtype: .float32).mean(0)
         let hard = try oneHot(logits.detached().argmax(-1)).to(dtype: logits.dtype)
-        let codePerplexity = try withoutGradient { try perplexity(hard.mean(0)) }
-
         let choice: Tensor
         let codes: Tensor
         if let noise {
             let soft = try ((logits + noise) / temperature).softmax(-1)
             codes = try soft.detached().argmax(-1)
             // The forward value is one-hot, the gradient the soft choice's (straight through).
-            choice = try (oneHot(codes) - soft.detached() + soft).to(dtype: entries.dtype)
+            choice = try oneHot(codes) - soft.detached() + soft
         } else {
-            choice = try hard.to(dtype: entries.dtype)
+            choice = hard
             codes = try logits.detached().argmax(-1)
         }
-        let parts = try (0..<groups).map { group in
-            try choice.selected(1, group).matmul(book(group))
-        }
-        return Quantized(
-            vectors: try .concatenate(parts, -1), codes: codes, codePerplexity: codePerplexity,
-            probabilityPerplexity: try perplexity(average), entryCount: groups * entriesPerGroup)
+        return EntryChoice(
+            choice: choice, codes: codes, meanProbabilities: average, meanChoices: try hard.mean(0))
     }
 
     /// The most probable entry of each group for [rows, inputs]: int64 [rows, groups].

@@ -176,12 +176,7 @@ public final class PretrainingModel: Module {
         let predictions = try finalProjection(context.takingRows(part.maskedRows))
         pass.probe?("predictions", predictions)
         pass.probe?("targets", truth.vectors)
-        let logits = try contrastiveLogits(
-            predictions: predictions, candidates: candidates, identities: identities, choices: part.choices,
-            codeVectors: codeVectors(part.choices), temperature: objective.logitTemp, inFP32: cosineInFP32)
-        pass.probe?("logits", logits)
-        let contrastive = try contrastiveLoss(logits, infonce: objective.infonce)
-
+        let contrastive = try contrast(predictions, candidates, identities, part.choices, pass)
         let sampleSize = part.choices.frames
         var total = contrastive.loss
         let featurePenalty = try features.raw.rows(part.span).to(dtype: .float32).squared().mean()
@@ -197,6 +192,24 @@ public final class PretrainingModel: Module {
         return PretrainingLosses(
             total: total, contrastive: contrastive, diversity: diversity, penalty: penalty,
             featurePenalty: featurePenalty, quantized: statistics, sampleSize: sampleSize)
+    }
+
+    private func contrast(
+        _ predictions: Tensor, _ candidates: Tensor, _ identities: Tensor?, _ choices: ContrastiveChoices,
+        _ pass: ForwardPass
+    ) throws -> ContrastiveLoss {
+        if objective.infonce, pass.probe == nil,
+            let loss = try contrastiveLossWithoutLogits(
+                predictions: predictions, candidates: candidates, identities: identities, choices: choices,
+                temperature: objective.logitTemp, inFP32: cosineInFP32)
+        {
+            return loss
+        }
+        let logits = try contrastiveLogits(
+            predictions: predictions, candidates: candidates, identities: identities, choices: choices,
+            codeVectors: codeVectors(choices), temperature: objective.logitTemp, inFP32: cosineInFP32)
+        pass.probe?("logits", logits)
+        return try contrastiveLoss(logits, infonce: objective.infonce)
     }
 
     private func gated(_ vectors: Tensor) throws -> Tensor {

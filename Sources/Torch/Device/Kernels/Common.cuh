@@ -57,6 +57,8 @@ __device__ inline void write(T *address, const float (&numbers)[COUNT]) {
     *(vector_of<T, COUNT> *)address = made;
 }
 
+__device__ inline float minus_infinity() { return __uint_as_float(0xFF800000u); }
+
 // MARK: Reductions
 
 /// The sum over a warp, in every lane.
