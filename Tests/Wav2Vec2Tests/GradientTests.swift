@@ -64,7 +64,8 @@ struct GradientTests {
             if dtype == .float32 {
                 output = try normalizedSignalConvolution(
                     input, leaves[0], gain: leaves[1], bias: leaves[2], stride: 5, layout, valid: valid,
-                    epsilon: norm.epsilon)
+                    epsilon: norm.epsilon
+                ).output
             } else {
                 (norm.weight, norm.bias) = (leaves[1], leaves[2])
                 output = try norm(stridedConvolution(input, leaves[0], nil, stride: 5), layout, valid: valid).gelu()

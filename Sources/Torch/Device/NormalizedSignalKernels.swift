@@ -58,19 +58,24 @@ public struct NormalizedSignalKernels {
     /// The layer's output, with the parameters' gradients recorded; the signal has none.
     ///
     /// - Parameter epsilon: Added to the variance.
-    /// - Returns: [rows, channels].
+    /// - Returns: [rows, channels], and what computes the same numbers again.
     /// - Throws: `TorchError` if the device refuses, as when memory runs out.
-    public func callAsFunction(epsilon: Double) throws -> Tensor {
-        try differentiable("normalized signal convolution", [weight, gain, bias]) {
-            let folded = try fold(epsilon)
-            let output = try Tensor.empty(
-                [utterances.reduce(0) { $0 + $1.count }, channels], dtype: weight.dtype, device: device)
-            try DeviceKernels.launch(
-                "signal_convolution", of: weight.dtype, on: device, tiles(Self.forwardRows, \.count), .tensor(signal),
-                .tensor(table), .tensor(folded.weights), .tensor(output), .int64(signal.count), .int32(channels),
-                .int32(kernel), .int32(stride))
-            return ([output], { gradients, _ in try backward(gradients[0]?.contiguous(), folded) })
+    public func callAsFunction(epsilon: Double) throws -> (output: Tensor, again: () throws -> Tensor) {
+        let folded = try withoutGradient { try fold(epsilon) }
+        let output = try differentiable("normalized signal convolution", [weight, gain, bias]) {
+            ([try convolve(folded)], { gradients, _ in try backward(gradients[0]?.contiguous(), folded) })
         }[0]
+        return (output, { try convolve(folded) })
+    }
+
+    private func convolve(_ folded: Folded) throws -> Tensor {
+        let output = try Tensor.empty(
+            [utterances.reduce(0) { $0 + $1.count }, channels], dtype: weight.dtype, device: device)
+        try DeviceKernels.launch(
+            "signal_convolution", of: weight.dtype, on: device, tiles(Self.forwardRows, \.count), .tensor(signal),
+            .tensor(table), .tensor(folded.weights), .tensor(output), .int64(signal.count), .int32(channels),
+            .int32(kernel), .int32(stride))
+        return output
     }
 
     /// The normalisation of each utterance.

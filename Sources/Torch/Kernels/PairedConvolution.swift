@@ -111,17 +111,21 @@ extension Tensor {
     ///   - bias: [outputs] or none.
     ///   - geluOfInput: Whether the convolution is that of this tensor's GELU, which is then not kept for the backward
     ///     pass, but computed again.
+    ///   - again: Computes this tensor a second time for the backward pass, which then does not keep it.
     /// - Returns: [N, outputs].
     /// - Throws: `TorchError.shape` when the sizes do not go together.
-    public func convolvedInPairs(_ weight: Tensor, _ bias: Tensor?, geluOfInput: Bool) throws -> Tensor {
+    public func convolvedInPairs(
+        _ weight: Tensor, _ bias: Tensor?, geluOfInput: Bool, again: (() throws -> Tensor)? = nil
+    ) throws -> Tensor {
         let (input, weight) = (try contiguous(), try weight.contiguous())
+        let kept = again ?? { input }
         return try differentiable("strided convolution", [input, weight] + (bias.map { [$0] } ?? [])) {
             (
                 [try PairedConvolution(weight)(input, bias: bias, geluOfInput: geluOfInput)],
                 { gradients, needed in
                     guard let gradient = try gradients[0]?.contiguous() else { return needed.map { _ in nil } }
                     let found = try PairedConvolution.gradients(
-                        gradient, input, weight, geluOfInput: geluOfInput, ofInput: needed[0], ofWeight: needed[1])
+                        gradient, kept(), weight, geluOfInput: geluOfInput, ofInput: needed[0], ofWeight: needed[1])
                     return [found.input, found.weight] + (bias == nil ? [] : [needed[2] ? try gradient.sum(0) : nil])
                 }
             )

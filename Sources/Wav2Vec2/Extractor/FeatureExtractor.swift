@@ -8,6 +8,8 @@ struct ExtractorActivation {
     let values: Tensor
     /// Whether GELU has been left out.
     let lacksGELU: Bool
+    /// Computes the values a second time, where keeping them for the backward pass costs more.
+    var again: (() throws -> Tensor)?
 
     /// The values after GELU.
     func finished() throws -> Tensor { lacksGELU ? try values.gelu() : values }
@@ -44,13 +46,14 @@ final class ExtractorBlock: Module {
     ) throws -> ExtractorActivation {
         if let groupNorm, weight.size(1) == 1, canNormalize(input.values, groupNorm) {
             // The normalisation takes away any constant, so the bias has neither influence nor gradient.
-            let values = try normalizedSignalConvolution(
+            let (values, again) = try normalizedSignalConvolution(
                 input.finished(), weight, gain: groupNorm.weight, bias: groupNorm.bias, stride: stride, layout,
                 valid: valid, epsilon: groupNorm.epsilon)
-            return ExtractorActivation(values: values, lacksGELU: false)
+            return ExtractorActivation(values: values, lacksGELU: false, again: again)
         }
         let input = try ExtractorActivation(
-            values: input.values.to(dtype: weight.dtype), lacksGELU: input.lacksGELU)
+            values: input.values.to(dtype: weight.dtype), lacksGELU: input.lacksGELU,
+            again: input.values.dtype == weight.dtype ? input.again : nil)
         let isBare = groupNorm == nil && layerNorm == nil
         let packed = try convolvedWithPackedWeight(input, gelu: isBare)
         if isBare, let packed { return ExtractorActivation(values: packed, lacksGELU: false) }
@@ -86,8 +89,9 @@ final class ExtractorBlock: Module {
     /// The convolution with a weight that may change, differentiable.
     private func convolved(_ input: ExtractorActivation) throws -> Tensor {
         takesPairs && input.values.fitsHostKernels
-            ? try input.values.convolvedInPairs(weight, bias, geluOfInput: input.lacksGELU)
-            : try stridedConvolution(input.values, weight, bias, stride: stride, geluOfInput: input.lacksGELU)
+            ? try input.values.convolvedInPairs(weight, bias, geluOfInput: input.lacksGELU, again: input.again)
+            : try stridedConvolution(
+                input.values, weight, bias, stride: stride, geluOfInput: input.lacksGELU, again: input.again)
     }
 
     /// The convolution, and GELU if wanted, if the weight has been packed.

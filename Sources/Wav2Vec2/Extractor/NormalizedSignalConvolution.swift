@@ -16,12 +16,12 @@ import Torch
 ///   - layout: The output rows of each utterance, the straddling ones included.
 ///   - valid: How many of them are frames.
 ///   - epsilon: Added to the variance.
-/// - Returns: [rows, channels].
+/// - Returns: [rows, channels], and what computes the same numbers again, for who would else keep them.
 /// - Throws: `TorchError` if no kernel takes the signal, or it is too short for the rows.
 func normalizedSignalConvolution(
     _ signal: Tensor, _ weight: Tensor, gain: Tensor, bias: Tensor, stride: Int, _ layout: RaggedLayout, valid: [Int],
     epsilon: Double
-) throws -> Tensor {
+) throws -> (output: Tensor, again: () throws -> Tensor) {
     if NormalizedSignalKernels.canTake(weight: weight, gain: gain, bias: bias) {
         let utterances = layout.lengths.indices.map { (layout.offsets[$0], layout.lengths[$0], valid[$0]) }
         return try NormalizedSignalKernels(
@@ -29,22 +29,25 @@ func normalizedSignalConvolution(
         )(epsilon: epsilon)
     }
     let (channels, kernel) = (weight.size(0), weight.size(2))
-    return try differentiable("normalized signal convolution", [weight, gain, bias]) {
+    let taps = try weight.elements(Double.self)
+    let (gains, shifts) = try (gain.elements(Double.self), bias.elements(Double.self))
+    let parts = try (0..<layout.count).map { utterance in
+        let windows = SignalKernels.Windows(
+            signal, from: layout.offsets[utterance] * stride, kernel: kernel, stride: stride)
+        return try NormalizedWindows(
+            windows, count: valid[utterance], taps: taps, gains: gains, shifts: shifts, epsilon: epsilon)
+    }
+    func convolve() throws -> Tensor {
         let output = try Tensor.empty([layout.total, channels])
-        let taps = try weight.elements(Double.self)
-        let (gains, shifts) = try (gain.elements(Double.self), bias.elements(Double.self))
-        var parts: [NormalizedWindows] = []
-        for utterance in 0..<layout.count {
-            let windows = SignalKernels.Windows(
-                signal, from: layout.offsets[utterance] * stride, kernel: kernel, stride: stride)
-            let part = try NormalizedWindows(
-                windows, count: valid[utterance], taps: taps, gains: gains, shifts: shifts, epsilon: epsilon)
+        for (utterance, part) in parts.enumerated() {
             try SignalKernels.convolve(
-                windows, weight: part.weight, shift: part.shift, into: output.rows(layout.rows(utterance)))
-            parts.append(part)
+                part.windows, weight: part.weight, shift: part.shift, into: output.rows(layout.rows(utterance)))
         }
-        return (
-            [output],
+        return output
+    }
+    let output = try differentiable("normalized signal convolution", [weight, gain, bias]) {
+        (
+            [try convolve()],
             { gradients, _ in
                 guard let gradient = try gradients[0]?.contiguous() else { return [nil, nil, nil] }
                 var weightGradient = [Double](repeating: 0, count: channels * kernel)
@@ -63,6 +66,7 @@ func normalizedSignalConvolution(
             }
         )
     }[0]
+    return (output, convolve)
 }
 
 /// One utterance's windows with the normalisation of their convolution.

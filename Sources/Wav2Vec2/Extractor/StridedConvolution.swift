@@ -14,10 +14,12 @@ import Torch
 ///   - stride: Rows from one window to the next.
 ///   - gelu: Whether the convolution is that of the input's GELU, which is then not kept for the backward pass, but
 ///     computed again.
+///   - again: Computes the input a second time for the backward pass, which then does not keep it.
 /// - Returns: [N, O].
 /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
 func stridedConvolution(
-    _ input: Tensor, _ weight: Tensor, _ bias: Tensor?, stride: Int, geluOfInput gelu: Bool = false
+    _ input: Tensor, _ weight: Tensor, _ bias: Tensor?, stride: Int, geluOfInput gelu: Bool = false,
+    again: (() throws -> Tensor)? = nil
 ) throws -> Tensor {
     let channels = weight.size(1)
     let kernel = weight.size(2)
@@ -34,11 +36,12 @@ func stridedConvolution(
     func windows(_ view: Tensor, _ chunk: (shift: Int, range: Range<Int>)) throws -> Tensor {
         try view.rows(chunk.shift..<count).narrowed(1, 0..<chunk.range.count)
     }
+    func activated(_ input: Tensor) throws -> Tensor {
+        try (gelu ? input.gelu() : input).viewed(count, stride * channels)
+    }
+    let kept = again ?? { input }
     return try differentiable("strided convolution", [input, weight] + (bias.map { [$0] } ?? [])) {
-        func activated() throws -> Tensor {
-            try (gelu ? input.gelu() : input).viewed(count, stride * channels)
-        }
-        let view = try activated()
+        let view = try activated(input)
         let filter = try matrix(weight)
         let first = try filter.rows(taps[0].range)
         let output =
@@ -65,11 +68,11 @@ func stridedConvolution(
                             gradient.rows(0..<count - chunk.shift), filter.rows(chunk.range).transposed())
                     }
                     sum = try sum.viewed(count * stride, channels)
-                    inputGradient = gelu ? try input.geluBackward(sum) : sum
+                    inputGradient = gelu ? try kept().geluBackward(sum) : sum
                 }
                 var weightGradient: Tensor?
                 if needed[1] {
-                    let (sum, view) = (try filter.zerosLike(), try activated())
+                    let (sum, view) = (try filter.zerosLike(), try activated(kept()))
                     for chunk in taps {
                         try sum.rows(chunk.range).addProductInPlace(
                             windows(view, chunk).transposed(), gradient.rows(0..<count - chunk.shift))
