@@ -229,13 +229,8 @@ public final class Trainer {
             recipe.optimization.updateFreq = try EffectiveBatch(recipe, processes: processes).updateFreq(for: wanted)
         }
         try recipe.validate()
-        if recipe.optimization.recordSteps {
-            guard cluster == nil else {
-                throw ConfigurationError(
-                    "optimization.record_steps is for one process: gradients are sent while the backward pass runs; "
-                        + "turn it off")
-            }
-            if job.task == .finetuning { report("WARNING: optimization.record_steps is for pre-training alone") }
+        if recipe.optimization.recordSteps, job.task == .finetuning {
+            report("WARNING: optimization.record_steps is for pre-training alone")
         }
 
         let labels = job.task == .finetuning ? recipe.data.labels : nil

@@ -256,6 +256,23 @@ import Wav2Vec2
         }
     }
 
+    /// Recorded backward passes cannot be watched: gradients are sent when they are over.
+    @Test func recordedStepsEqualOthersInSeveralProcesses() async throws {
+        func job(_ output: String, records: Bool) throws -> TrainingJob {
+            try corpus.job(
+                .pretraining, output,
+                [
+                    "model.encoder_layerdrop=0.3", "data.max_sample_size=16000", "batching.batch_size=2",
+                    "batching.num_concat_batches=1", "masking.mask_prob=0.6", "masking.mask_count_multiple=16",
+                    "optimization.max_update=6", "optimization.record_steps=\(records)",
+                ])
+        }
+        try await train(job("plain", records: false), processes: 2)
+        try await train(job("recorded", records: true), processes: 2)
+        let (plain, recorded) = (try corpus.bytes("plain"), try corpus.bytes("recorded"))
+        #expect(plain["model.safetensors"] != nil && plain["model.safetensors"] == recorded["model.safetensors"])
+    }
+
     @Test func theEffectiveBatchCountsProcesses() async throws {
         var job = try corpus.job(.pretraining, "run", ["batching.num_concat_batches=1", "optimization.max_update=1"])
         job.effectiveBatch = 4

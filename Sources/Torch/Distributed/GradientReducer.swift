@@ -55,6 +55,7 @@ public final class GradientReducer {
     private var sent = 0
     private var running: [(collective: Collective, range: Range<Int>, summands: Tensor)] = []
     private var isArmed = false
+    private let watches: Bool
     private var report = Report()
 
     /// Watches the gradients of parameters.
@@ -66,12 +67,15 @@ public final class GradientReducer {
     ///   - bucketBytes: The size that a bucket has at least, but for the last one and those at the borders of shards.
     ///   - sentType: The type in which gradients are sent and summed, FP32 or half precision; each process's are divided
     ///     by the number of processes before they are rounded, so that their sum overflows no sooner than they do.
+    ///   - watches: Whether buckets may be sent while a backward pass goes on. A recorded one cannot be watched, and what
+    ///     watches would stand in the way of the recording.
     /// - Throws: `TorchError.operation` if a parameter records no gradient.
     public init(
         _ parameters: FlatParameters, over group: ProcessGroup, bucketBytes: Int = 16 << 20,
-        sentAs sentType: DType = .float32
+        sentAs sentType: DType = .float32, watches: Bool = true
     ) throws {
         self.group = group
+        self.watches = watches
         self.parameters = parameters
         self.sentType = sentType
         let itemSize = sentType.itemSize
@@ -88,7 +92,7 @@ public final class GradientReducer {
             buckets.indices.filter { buckets[$0].overlaps(range) }
         }
         order = Array(buckets.indices)
-        for (index, leaf) in parameters.leaves.enumerated() {
+        for (index, leaf) in parameters.leaves.enumerated() where watches {
             try leaf.onGradientAccumulated { [weak self] in try self?.noteGradient(of: index) }
         }
     }
@@ -109,7 +113,7 @@ public final class GradientReducer {
         skipped = Set(buckets.indices.filter { waiting[$0] == 0 })
         completed = []
         sent = 0
-        isArmed = overlapping
+        isArmed = overlapping && watches
         log.transfers.withLock { $0 = [] }
         report = Report()
     }

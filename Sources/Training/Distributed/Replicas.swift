@@ -15,10 +15,12 @@ final class Replicas {
     ///   - groups: The parameters, in the precision that the model computes in.
     ///   - group: By which the parameters' tensors travel.
     ///   - options: How gradients are sent, and how often parameters are compared.
+    ///   - overlaps: Whether gradients are sent while the backward pass goes on.
     /// - Throws: `TorchError`; ``TrainingError`` if the copies differ to begin with, or gradients cannot be summed as
     ///   wanted.
     init(
-        _ cluster: Cluster, _ groups: [ParameterGroup], over group: ProcessGroup, _ options: Recipe.DistributedSection
+        _ cluster: Cluster, _ groups: [ParameterGroup], over group: ProcessGroup,
+        _ options: Recipe.DistributedSection, overlaps: Bool
     ) throws {
         self.cluster = cluster
         self.groups = groups
@@ -36,7 +38,7 @@ final class Replicas {
                     + "numbers over processes (\(reason)): set it to fp32")
         }
         reducers = try groups.map {
-            try GradientReducer($0.parameters, over: group, bucketBytes: bytes, sentAs: type)
+            try GradientReducer($0.parameters, over: group, bucketBytes: bytes, sentAs: type, watches: overlaps)
         }
         try compare(update: 0)
     }

@@ -11,6 +11,7 @@ final class FinetuningTask: TrainingTask {
     let dictionary: LabelDictionary?
     let metric = "wer"
     var module: any PrecisionSelectable { model }
+    let recordsSteps = false
 
     private let model: CTCModel
     private let labels: LabelDictionary

@@ -11,6 +11,7 @@ final class PretrainingTask: TrainingTask {
     let dictionary: LabelDictionary? = nil
     let metric = "loss"
     var module: any PrecisionSelectable { model }
+    var recordsSteps: Bool { recorded != nil }
 
     private let model: PretrainingModel
     private let recipe: Recipe

@@ -17,6 +17,9 @@ protocol TrainingTask: AnyObject {
     /// What validation's best checkpoint is the lowest in: `wer` or `loss`.
     var metric: String { get }
 
+    /// Whether backward passes are recorded, and then done without anybody noticing how far they are.
+    var recordsSteps: Bool { get }
+
     /// Brings a micro-batch to the device, and makes its random choices: what can be done while the device is busy with
     /// another.
     ///

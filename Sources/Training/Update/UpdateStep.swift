@@ -45,7 +45,10 @@ final class UpdateStep {
         precision = recipe.precision
         if precision.scalesLoss { scaler = LossScaler(precision, updateFreq: microBatchesPerUpdate) }
         try lower(precision.model)
-        if let cluster, let group { replicas = try Replicas(cluster, task.groups, over: group, recipe.distributed) }
+        if let cluster, let group {
+            replicas = try Replicas(
+                cluster, task.groups, over: group, recipe.distributed, overlaps: !task.recordsSteps)
+        }
     }
 
     private func lower(_ precision: ModelPrecision) throws {
