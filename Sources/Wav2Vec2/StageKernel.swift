@@ -149,11 +149,14 @@ private struct KernelMaker {
         let (rows, wide) = (Double(layout.total), Double(channels))
         let (input, branch) = (try random([layout.total, channels]), try random([layout.total, channels]))
         let hidden = try random([layout.total, inner])
-        let elements = 4 * rows * wide
+        let bytes = Double(dtype.itemSize)
+        let elements = bytes * rows * wide
         // Dropouts draw the same masks each time.
         let mode = Mode.training(DropoutSource(RandomStream(seed: 1, purpose: .dropout)))
         let attention = layout.lengths.reduce(0.0) { $0 + 4 * Double($1 * $1) * wide } + 8 * rows * wide * wide
         let residual = leaves(layer.attentionNorm, input, branch)
+        let embedding = model.model.maskEmbedding
+        let flags = try Tensor((0..<layout.total).map { $0 % 20 < 9 }, shape: [layout.total, 1]).to(device: device)
         return [
             product(
                 Stage.positionalConvolution.name,
@@ -167,13 +170,17 @@ private struct KernelMaker {
                 try layer.feedForward(input, mode.copied())
             },
             StageKernel(
-                name: "GELU", forwardWork: .bytes(8 * rows * Double(inner)),
-                backwardWork: .bytes(12 * rows * Double(inner)), leaves: [hidden]
+                name: "GELU", forwardWork: .bytes(2 * bytes * rows * Double(inner)),
+                backwardWork: .bytes(3 * bytes * rows * Double(inner)), leaves: [hidden]
             ) { try hidden.gelu() },
             StageKernel(
                 name: "dropout, residual, LayerNorm", forwardWork: .bytes(3 * elements),
                 backwardWork: .bytes(5 * elements), leaves: residual
             ) { try layer.attentionNorm(input, adding: branch, dropout: 0.1, mode.copied()) },
+            StageKernel(
+                name: "masks", forwardWork: .bytes(2 * elements), backwardWork: .bytes(2 * elements),
+                leaves: [input, embedding]
+            ) { try input.replacingRows(where: flags, with: embedding) },
             StageKernel(
                 name: "dropout", forwardWork: .bytes(2 * elements), backwardWork: .bytes(2 * elements), leaves: [input]
             ) { try input.dropout(0.1, mode.copied()) },
@@ -198,6 +205,8 @@ private struct KernelMaker {
         let inFP32 = model.cosineInFP32
         let (predictions, candidates) = (try random([total, target]), try random([total, target]))
         let (temperature, infonce) = (model.objective.logitTemp, model.objective.infonce)
+        // Some candidates are the same vector.
+        let identities = try Tensor((0..<total).map { $0 % 97 }).to(device: device)
         var kernels: [StageKernel] = []
         if let quantizer = model.quantizer {
             let noise =
@@ -224,13 +233,13 @@ private struct KernelMaker {
             ) {
                 if infonce,
                     let loss = try contrastiveLossWithoutLogits(
-                        predictions: predictions, candidates: candidates, identities: nil, choices: choices,
+                        predictions: predictions, candidates: candidates, identities: identities, choices: choices,
                         temperature: temperature, inFP32: inFP32)
                 {
                     return loss.loss
                 }
                 let logits = try contrastiveLogits(
-                    predictions: predictions, candidates: candidates, identities: nil, choices: choices,
+                    predictions: predictions, candidates: candidates, identities: identities, choices: choices,
                     codeVectors: nil, temperature: temperature, inFP32: inFP32)
                 return try contrastiveLoss(logits, infonce: infonce).loss
             })
