@@ -11,6 +11,10 @@ ARGS ?=
 # Eight utterances of mixed lengths, in seconds.
 MIXED := 15,13,11.5,9.5,8,6,4.5,3
 
+# What the tests of kernels run with, besides the best that the processor has.
+LESSER_INSTRUCTIONS := avx2 plain
+KERNEL_TESTS := RuntimeTests|PairedConvolution|SegmentConvolution|HostAttention|PackedWeight|PackedModel|BatchInvariance|TorchTests.KernelTests|GoldenTests/equalsTheReference\(
+
 # OpenMP's threads wait politely, also beside other work on the machine.
 export GOMP_SPINCOUNT ?= 10000
 
@@ -37,6 +41,11 @@ demo: build
 
 test: setup
 	@Scripts/test-setup
+	@for instructions in $(LESSER_INSTRUCTIONS); do \
+	    WAV2VEC2_INSTRUCTIONS=$$instructions swift test --filter '$(KERNEL_TESTS)' >.build/test-$$instructions.log 2>&1 || \
+	        { cat .build/test-$$instructions.log; echo "the tests above fail with instructions of $$instructions"; exit 1; }; \
+	    echo "$$instructions: $$(grep -o 'Test run with.*' .build/test-$$instructions.log)"; \
+	done
 	swift test --parallel $(ARGS)
 
 # The Swift runtime goes into the program, so that an installed program needs no Swift.

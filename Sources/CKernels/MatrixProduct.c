@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "CKernels.h"
+#include "Instructions.h"
 #include "MatrixTiles.h"
 #include "Parallel.h"
 
@@ -80,13 +81,7 @@ static CK_VNNI void byte_sums_of_vnni(
 }
 #endif
 
-int ck_has_byte_products(void) {
-#if defined(__x86_64__)
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vnni");
-#else
-    return 0;
-#endif
-}
+int ck_has_byte_products(void) { return ck_instructions() >= AVX512_VNNI; }
 
 static byte_sums best_byte_sums(int portable) {
 #if defined(__x86_64__)

@@ -2,6 +2,7 @@
 
 #include <stddef.h>
 
+#include "Instructions.h"
 #include "Parallel.h"
 
 #define CK_NAME any
@@ -28,13 +29,12 @@
 #endif
 
 struct tiles best_tiles(void) {
-    struct tiles best = {any_rows, any_columns};
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx512f")) best = (struct tiles){avx512_rows, avx512_columns};
-    else if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-        best = (struct tiles){avx2_rows, avx2_columns};
+    const enum instructions instructions = ck_instructions();
+    if (instructions >= AVX512) return (struct tiles){avx512_rows, avx512_columns};
+    if (instructions >= AVX2) return (struct tiles){avx2_rows, avx2_columns};
 #endif
-    return best;
+    return (struct tiles){any_rows, any_columns};
 }
 
 CK_EVERY_CPU void ck_pack_panels(const float *input, int64_t stride, int64_t rows, int64_t depth, float *packed) {

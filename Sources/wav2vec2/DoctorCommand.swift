@@ -47,6 +47,7 @@ private struct DoctorReport: Encodable {
     var libtorch = LibTorch.version
     var cpu = processorName()
     var cpuCapability = LibTorch.cpuCapability
+    var kernels = HostInstructions.inUse
     var mkl: Bool
     var onednn: Bool
     var cores = ProcessInfo.processInfo.activeProcessorCount
@@ -122,7 +123,8 @@ private struct DoctorReport: Encodable {
         var lines = [
             "wav2vec2 \(program)",
             "LibTorch     \(libtorch), MKL \(mkl ? "yes" : "no"), oneDNN \(onednn ? "yes" : "no")",
-            "processor    \(cpu), \(cores) cores, kernels for \(cpuCapability), \(threads) threads in use",
+            "processor    \(cpu), \(cores) cores, \(threads) threads in use",
+            "kernels      \(kernels), LibTorch's \(cpuCapability)",
             "memory       \(memoryMb) MB" + (availableMemoryMb.value.map { ", \($0) MB of it free" } ?? ""),
             "GPUs         \(gpus.isEmpty ? "none (\(gpuNote.value ?? ""))" : gpus.joined(separator: ", "))",
             "libsndfile   \(libsndfile)",
