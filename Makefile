@@ -41,6 +41,7 @@ demo: build
 
 test: setup
 	@Scripts/test-setup
+	@mkdir -p .build
 	@for instructions in $(LESSER_INSTRUCTIONS); do \
 	    WAV2VEC2_INSTRUCTIONS=$$instructions swift test --filter '$(KERNEL_TESTS)' >.build/test-$$instructions.log 2>&1 || \
 	        { cat .build/test-$$instructions.log; echo "the tests above fail with instructions of $$instructions"; exit 1; }; \
