@@ -156,6 +156,8 @@ const std::map<std::string, Kernel> &kernels() {
         NAMED_OF_EACH_FORMAT(contrast_backward),
         NAMED_OF_EACH_FORMAT(gelu_dropout),
         NAMED_OF_EACH_FORMAT(gelu_dropout_backward),
+        NAMED_OF_EACH_FORMAT(gelu_dropout_backward_sums),
+        NAMED_OF_EACH_FORMAT(join_thirds),
         NAMED_OF_EACH_FORMAT(mask_rows),
         NAMED_OF_EACH_FORMAT(mask_rows_backward),
         NAMED_OF_EACH_FORMAT(round_rows),

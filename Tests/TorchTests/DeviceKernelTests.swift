@@ -55,6 +55,57 @@ import Testing
         }
     }
 
+    /// The first layer's bias gets its gradient with GELU's: in one place and in the other what it gets by itself.
+    @Test(arguments: formats)
+    func biasesBeforeGELU(_ dtype: DType, _ tolerance: Double) throws {
+        // One block of columns, and more; a number of columns that kernels of eight do not take.
+        for inner in [40, 2056, 20] {
+            let inputs = try [
+                normal([37, 24], seed: 1), normal([inner, 24], seed: 2), normal([inner], seed: 3),
+                normal([16, inner], seed: 4) * (1 / Double(inner).squareRoot()), normal([16], seed: 5),
+            ]
+            func layers(_ inputs: [Tensor]) throws -> (Linear, Linear) {
+                let first = try Linear(24, inner, initializer: .empty)
+                let second = try Linear(inner, 16, initializer: .empty)
+                (first.weight, first.bias) = (inputs[1], inputs[2])
+                (second.weight, second.bias) = (inputs[3], inputs[4])
+                return (first, second)
+            }
+            for rate in [0, 0.25] {
+                try compare(inputs, in: dtype, tolerance: tolerance) {
+                    let (first, second) = try layers($0)
+                    return try second(geluOf: first, $0[0], dropout: rate, training())
+                }
+                guard dtype == .float32 else { continue }
+                func gradients(_ function: (Linear, Linear, Tensor) throws -> Tensor) throws -> [Tensor] {
+                    let leaves = try inputs.map { try $0.detached().cloned().requiringGradient() }
+                    let (first, second) = try layers(leaves)
+                    let output = try function(first, second, leaves[0])
+                    return try output.gradients(of: leaves, outputGradient: normal(output.shape, seed: 9)).map {
+                        try #require($0)
+                    }
+                }
+                let together = try gradients { try $1(geluOf: $0, $2, dropout: rate, training()) }
+                let apart = try gradients {
+                    try $0($2).geluDropoutLinear(rate, training(), weight: $1.weight, bias: $1.bias)
+                }
+                for (one, other) in zip(together, apart) { #expect(try relativeError(one, other) < 1e-6) }
+            }
+        }
+    }
+
+    @Test(arguments: formats)
+    func thirdsSideBySide(_ dtype: DType, _ tolerance: Double) throws {
+        for (rows, columns) in [(5, 16), (600, 48), (3, 1032), (4, 12)] {
+            let parts = try (0..<3).map { try normal([rows, columns], seed: Int64($0)).to(dtype: dtype) }
+            let (joined, sums) = try withEmulatedDeviceKernels { try Tensor.joiningThirds(parts) }
+            let expected = try Tensor.concatenate(parts, 1)
+            #expect(try relativeError(joined, expected) == 0)
+            #expect(sums.dtype == dtype)
+            #expect(try relativeError(sums, expected.to(dtype: .float32).sum(0)) < tolerance)
+        }
+    }
+
     @Test(arguments: formats)
     func residualNorm(_ dtype: DType, _ tolerance: Double) throws {
         for (rows, columns) in [(5, 32), (1, 4), (9, 768), (1100, 36), (3, 1024)] {

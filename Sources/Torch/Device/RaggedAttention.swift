@@ -1,11 +1,11 @@
 import Synchronization
 
 extension Tensor {
-    /// Whether ``raggedSelfAttention(offsets:longest:heads:dropout:)`` takes this tensor: LibTorch has such kernels for GPUs
-    /// alone, for heads of a multiple of eight channels.
+    /// Whether ``raggedSelfAttention(offsets:longest:heads:dropout:bias:)`` takes what this weight projects to queries, keys
+    /// and values, [3 · channels, inputs]: LibTorch has such kernels for GPUs alone, for heads of a multiple of eight channels.
     public func takesRaggedSelfAttention(heads: Int) -> Bool {
-        guard device != .cpu, rank == 2, isContiguous, dtype == .float32 || dtype.isHalfPrecision else { return false }
-        let width = size(1) / (3 * heads)
+        guard device != .cpu, rank == 2, dtype == .float32 || dtype.isHalfPrecision else { return false }
+        let width = size(0) / (3 * heads)
         return width % 8 == 0 && width <= 256
     }
 
@@ -22,26 +22,28 @@ extension Tensor {
     ///   - longest: The rows of the longest segment.
     ///   - heads: How many heads there are; this tensor is [rows, 3 · channels]: queries, keys, values.
     ///   - dropout: Which weights are dropped.
+    ///   - bias: What was added to all rows of this tensor last, without being recorded: [3 · channels], whose gradient comes
+    ///     with this tensor's.
     /// - Returns: [rows, channels].
     /// - Throws: `TorchError.operation` when the GPU has no such kernel, or memory runs out.
     public func raggedSelfAttention(
-        offsets: Tensor, longest: Int, heads: Int, dropout: WeightDropout?
+        offsets: Tensor, longest: Int, heads: Int, dropout: WeightDropout?, bias: Tensor? = nil
     ) throws -> Tensor {
         let (rows, channels) = (size(0), size(1) / 3)
         let segments = Segments(offsets: offsets, longest: longest, probability: dropout?.probability ?? 0)
         if let dropout { try dropout.seedDefaultGenerator(on: device) }
-        return try differentiable("self-attention", [self]) {
+        return try differentiable("self-attention", [self] + (bias.map { [$0] } ?? [])) {
             let isFlash = dtype.isHalfPrecision && FlashAttention.runs(on: device)
             let attention = try Attention(viewed(rows, 3, heads, channels / heads), segments, isFlash: isFlash)
             return (
                 [try attention.output.viewed(rows, channels)],
-                { gradients, _ in
-                    try [
-                        gradients[0].map {
-                            let parts = try attention.backward($0.contiguous().viewed(attention.output.shape))
-                            return try Tensor.stack(parts, -3).viewed(rows, 3 * channels)
-                        }
-                    ]
+                { gradients, needed in
+                    guard let gradient = try gradients[0]?.contiguous() else { return needed.map { _ in nil } }
+                    let parts = try attention.backward(gradient.viewed(attention.output.shape))
+                    guard bias != nil else { return [try Tensor.stack(parts, -3).viewed(rows, 3 * channels)] }
+                    let (joined, sums) = try Tensor.joiningThirds(
+                        parts.map { try $0.contiguous().viewed(rows, channels) })
+                    return [joined, sums]
                 }
             )
         }[0]

@@ -11,30 +11,35 @@ extension Tensor {
             && others.allSatisfy { $0.map { $0.fitsKernels && $0.dtype == dtype && $0.device == device } ?? true }
     }
 
-    /// ``geluDropoutLinear(_:_:weight:bias:)`` by kernels, differentiable once; of the two activations it keeps the input
-    /// only, and computes the other one again.
-    func fusedGELUDropoutLinear(_ mask: DropoutMask, weight: Tensor, bias: Tensor?) throws -> Tensor {
+    /// ``geluDropoutLinear(_:_:weight:bias:ownBias:)`` by kernels, differentiable once; of the two activations it keeps the
+    /// input only, and computes the other one again.
+    func fusedGELUDropoutLinear(
+        _ mask: DropoutMask, weight: Tensor, bias: Tensor?, ownBias: Tensor?
+    ) throws -> Tensor {
         func activated() throws -> Tensor {
             try fitsDeviceKernels ? deviceDropped(mask, ofGELU: true) : hostGELUDropped(mask)
         }
-        return try differentiable("GELU, dropout and linear", [self, weight] + (bias.map { [$0] } ?? [])) {
+        let biases = [bias, ownBias].compactMap { $0 }
+        return try differentiable("GELU, dropout and linear", [self, weight] + biases) {
             (
                 [try activated().linear(weight, bias: bias)],
                 { gradients, needed in
                     guard let gradient = gradients[0] else { return needed.map { _ in nil } }
                     let rows = try gradient.reshaped(-1, weight.size(0))
-                    var results: [Tensor?] = [nil, nil]
+                    var (results, own): ([Tensor?], Tensor?) = ([nil, nil], nil)
                     if needed[1] { results[1] = try rows.transposed().matmul(activated().viewed(-1, weight.size(1))) }
                     if needed[0] {
                         let incoming = try rows.matmul(weight).viewed(shape)
-                        if fitsDeviceKernels {
-                            try deviceGELUDropoutBackward(into: incoming, mask)
-                        } else {
-                            try hostGELUDropoutBackward(into: incoming, mask)
+                        switch (fitsDeviceKernels, ownBias != nil) {
+                        case (true, true): own = try deviceGELUDropoutBackwardSums(into: incoming, mask)
+                        case (true, false): try deviceGELUDropoutBackward(into: incoming, mask)
+                        case (false, _): try hostGELUDropoutBackward(into: incoming, mask)
                         }
                         results[0] = incoming
+                        if ownBias != nil, own == nil { own = try incoming.reshaped(-1, size(-1)).sum(0) }
                     }
-                    return results + (bias == nil ? [] : [needed[2] ? try rows.sum(0) : nil])
+                    if bias != nil { results.append(needed[2] ? try rows.sum(0) : nil) }
+                    return ownBias == nil ? results : results + [own]
                 }
             )
         }[0]

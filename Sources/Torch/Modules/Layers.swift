@@ -55,9 +55,23 @@ public final class Linear: Module {
         return gelu ? try output.gelu() : output
     }
 
-    /// ``Tensor/geluDropoutLinear(_:_:weight:bias:)`` with this layer's weight and bias.
-    public func callAsFunction(geluOf input: Tensor, dropout: Double, _ mode: Mode) throws -> Tensor {
-        try input.geluDropoutLinear(dropout, mode, weight: weight, bias: bias)
+    /// What ``callAsFunction(_:gelu:)`` gives, with a bias that gets no gradient from it.
+    ///
+    /// - Parameter input: [..., inputs].
+    /// - Returns: [..., outputs], and the bias: whoever takes both has to see to its gradient, the sum of all rows'.
+    /// - Throws: `TorchError.operation` for sizes that do not go together.
+    public func withUnrecordedBias(_ input: Tensor) throws -> (output: Tensor, bias: Tensor?) {
+        guard fixed == nil, rounded == nil, let bias else { return (try self(input), nil) }
+        return (try input.linear(weight, bias: bias.detached()), bias)
+    }
+
+    /// Another layer, then ``Tensor/geluDropoutLinear(_:_:weight:bias:ownBias:)`` with this layer's weight and bias.
+    public func callAsFunction(geluOf first: Linear, _ input: Tensor, dropout: Double, _ mode: Mode) throws -> Tensor {
+        guard input.fitsKernels(with: first.weight, weight, first.bias) else {
+            return try first(input).geluDropoutLinear(dropout, mode, weight: weight, bias: bias)
+        }
+        let (hidden, ownBias) = try first.withUnrecordedBias(input)
+        return try hidden.geluDropoutLinear(dropout, mode, weight: weight, bias: bias, ownBias: ownBias)
     }
 
     /// Has the weight packed, for inference on the CPU: it must not change from here on, and no gradient is recorded.

@@ -144,16 +144,19 @@ extension Tensor {
     ///   - mode: Whether anything is.
     ///   - weight: [outputs, inputs].
     ///   - bias: [outputs], or none.
+    ///   - ownBias: What was added to all rows of this tensor last, without being recorded: [inputs], whose gradient comes
+    ///     with this tensor's. None otherwise.
     /// - Returns: [..., outputs].
     /// - Throws: `TorchError.operation` for sizes that do not go together.
     public func geluDropoutLinear(
-        _ probability: Double, _ mode: Mode, weight: Tensor, bias: Tensor?
+        _ probability: Double, _ mode: Mode, weight: Tensor, bias: Tensor?, ownBias: Tensor? = nil
     ) throws -> Tensor {
         guard probability < 1, fitsKernels(with: weight) else {
-            return try gelu().dropout(probability, mode).linear(weight, bias: bias)
+            let recorded = try ownBias.map { try self - $0.detached() + $0 } ?? self
+            return try recorded.gelu().dropout(probability, mode).linear(weight, bias: bias)
         }
         let mask = probability > 0 ? mode.nextDropoutSeed().map { DropoutMask($0, probability) } : nil
-        return try fusedGELUDropoutLinear(mask ?? .none, weight: weight, bias: bias)
+        return try fusedGELUDropoutLinear(mask ?? .none, weight: weight, bias: bias, ownBias: ownBias)
     }
 
     /// The tensor itself, with gradients multiplied by a factor (fairseq's `GradMultiply`).

@@ -19,7 +19,7 @@ final class FeedForward: Module {
     func callAsFunction(_ input: Tensor, _ mode: Mode) throws -> Tensor {
         // GELU goes with the first product where nothing drops, else with the second.
         if activation == .gelu, mode.isTraining {
-            return try contract(geluOf: expand(input), dropout: dropout, mode)
+            return try contract(geluOf: expand, input, dropout: dropout, mode)
         }
         let hidden = try expand(input, gelu: activation == .gelu)
         let activated =

@@ -26,14 +26,15 @@ final class SelfAttention: Module {
 
     /// From [frames, channels] to the same shape.
     func callAsFunction(_ input: Tensor, _ layout: RaggedLayout, _ mode: Mode) throws -> Tensor {
-        let fused = try projection(input)
-        if fused.takesRaggedSelfAttention(heads: heads), dropout < 1 {
+        if projection.weight.takesRaggedSelfAttention(heads: heads), dropout < 1 {
             let drops = dropout > 0 ? mode.nextDropoutSeed().map { WeightDropout(dropout, $0) } : nil
+            let (fused, bias) = try projection.withUnrecordedBias(input)
             return try output(
                 fused.raggedSelfAttention(
                     offsets: layout.offsets(on: fused.device), longest: layout.lengths.max() ?? 0, heads: heads,
-                    dropout: drops))
+                    dropout: drops, bias: bias))
         }
+        let fused = try projection(input)
         if fused.takesHostSelfAttention, dropout < 1 {
             let drops = dropout > 0 ? layout.lengths.compactMap { _ in mode.nextDropoutSeed() } : []
             return try output(

@@ -61,6 +61,54 @@ __device__ inline void gelu_dropout_backward(
     });
 }
 
+/// Columns of a thread and of a block of the kernels below, which have a row after the other.
+constexpr int COLUMN_WIDTH = 8, COLUMN_THREADS = 128;
+
+/// The same for [rows, columns], with the sums of the result's columns for each block: what a bias gets that was added to the
+/// input.
+template <class T>
+__device__ inline void gelu_dropout_backward_sums(
+    const T *input, const T *gradient, T *result, float *sums, int64 rows, int columns, const uint64 *base,
+    uint64 offset, uint32 bound, float scale) {
+    const int column = (blockIdx.y * COLUMN_THREADS + threadIdx.x) * COLUMN_WIDTH;
+    if (column >= columns) return;
+    const uint64 seed = dropout_seed(base, offset);
+    dropout_mask mask = make_mask(seed, 0, bound, scale);
+    float total[COLUMN_WIDTH] = {};
+    for (int64 row = blockIdx.x; row < rows; row += gridDim.x) {
+        const int64 index = row * columns + column;
+        float x[COLUMN_WIDTH], g[COLUMN_WIDTH];
+        read(input + index, x);
+        read(gradient + index, g);
+#pragma unroll
+        for (int i = 0; i < COLUMN_WIDTH; i++) {
+            g[i] *= gelu_slope(x[i]);
+            if (bound != 0) g[i] *= mask_factor(mask, seed, index + i);
+            total[i] += g[i];
+        }
+        write(result + index, g);
+    }
+    write(sums + (int64)blockIdx.x * columns + column, total);
+}
+
+/// Three matrices [rows, columns] side by side, [rows, 3, columns], with the sums of the result's columns for each block.
+template <class T>
+__device__ inline void join_thirds(
+    const T *first, const T *second, const T *third, T *result, float *sums, int64 rows, int columns) {
+    const int column = (blockIdx.y / 3 * COLUMN_THREADS + threadIdx.x) * COLUMN_WIDTH, part = blockIdx.y % 3;
+    if (column >= columns) return;
+    const T *source = part == 0 ? first : part == 1 ? second : third;
+    float total[COLUMN_WIDTH] = {};
+    for (int64 row = blockIdx.x; row < rows; row += gridDim.x) {
+        float x[COLUMN_WIDTH];
+        read(source + row * columns + column, x);
+#pragma unroll
+        for (int i = 0; i < COLUMN_WIDTH; i++) total[i] += x[i];
+        write(result + (row * 3 + part) * columns + column, x);
+    }
+    write(sums + ((int64)blockIdx.x * 3 + part) * columns + column, total);
+}
+
 #define PARAMETERS(T)                                                                                                 \
     (const T *input, T *output, int64 count, const uint64 *base, uint64 offset, uint32 bound, float scale,            \
      int applies_gelu)
@@ -72,4 +120,18 @@ KERNEL_OF_EACH_FORMAT(gelu_dropout, 256, PARAMETERS, (input, output, count, base
      float scale)
 KERNEL_OF_EACH_FORMAT(
     gelu_dropout_backward, 256, PARAMETERS, (input, gradient, result, count, base, offset, bound, scale))
+#undef PARAMETERS
+
+#define PARAMETERS(T)                                                                                                 \
+    (const T *input, const T *gradient, T *result, float *sums, int64 rows, int columns, const uint64 *base,          \
+     uint64 offset, uint32 bound, float scale)
+KERNEL_OF_EACH_FORMAT(
+    gelu_dropout_backward_sums, COLUMN_THREADS, PARAMETERS,
+    (input, gradient, result, sums, rows, columns, base, offset, bound, scale))
+#undef PARAMETERS
+
+#define PARAMETERS(T)                                                                                                 \
+    (const T *first, const T *second, const T *third, T *result, float *sums, int64 rows, int columns)
+KERNEL_OF_EACH_FORMAT(
+    join_thirds, COLUMN_THREADS, PARAMETERS, (first, second, third, result, sums, rows, columns))
 #undef PARAMETERS
