@@ -23,16 +23,6 @@ extension Tensor {
         return output
     }
 
-    // As in Elementwise.cu.
-    private static let (columnWidth, columnThreads) = (8, 128)
-
-    /// Blocks that share the rows of each column; a function of the shape alone, as the sums' order is.
-    private static func columnBlocks(_ rows: Int) -> Int { min(rows, 528) }
-
-    private static func columnGroups(_ columns: Int) -> Int {
-        (columns + columnWidth * columnThreads - 1) / (columnWidth * columnThreads)
-    }
-
     /// The gradient of ``deviceDropped(_:ofGELU:)`` as ``deviceGELUDropoutBackward(into:_:)`` has it, with the sums of its
     /// columns: FP32 arithmetic, in this tensor's format.
     func deviceGELUDropoutBackwardSums(into gradient: Tensor, _ mask: DropoutMask) throws -> Tensor {
@@ -42,32 +32,13 @@ extension Tensor {
             try deviceGELUDropoutBackward(into: gradient, mask)
             return try gradient.reshaped(rows, columns).sum(0)
         }
-        let blocks = Self.columnBlocks(rows)
-        let sums = try Tensor.empty([blocks, columns], device: device)
+        let shape = Self.columnShape(rows, columns)
+        let sums = try Tensor.empty([shape.grid.x, columns], device: device)
         try DeviceKernels.launch(
-            "gelu_dropout_backward_sums", of: dtype, on: device,
-            KernelShape(grid: (blocks, Self.columnGroups(columns)), threads: Self.columnThreads), .tensor(self),
-            .tensor(gradient), .tensor(gradient), .tensor(sums), .int64(rows), .int32(columns),
-            .optional(mask.seed.base), .uint64(mask.seed.offset), .uint32(mask.bound), .float(mask.scale))
+            "gelu_dropout_backward_sums", of: dtype, on: device, shape, .tensor(self), .tensor(gradient),
+            .tensor(gradient), .tensor(sums), .int64(rows), .int32(columns), .optional(mask.seed.base),
+            .uint64(mask.seed.offset), .uint32(mask.bound), .float(mask.scale))
         return try sums.deviceColumnSums(as: dtype)
-    }
-
-    /// Three matrices [rows, columns] as the thirds of one, [rows, 3 · columns], and the sums of its columns.
-    static func joiningThirds(_ parts: [Tensor]) throws -> (joined: Tensor, sums: Tensor) {
-        let (rows, columns) = (parts[0].size(0), parts[0].size(1))
-        guard columns % columnWidth == 0, parts.allSatisfy(\.fitsDeviceKernels) else {
-            let joined = try Tensor.concatenate(parts, 1)
-            return (joined, try joined.sum(0))
-        }
-        let (dtype, device) = (parts[0].dtype, parts[0].device)
-        let joined = try Tensor.empty([rows, 3 * columns], dtype: dtype, device: device)
-        let blocks = columnBlocks(rows)
-        let sums = try Tensor.empty([blocks, 3 * columns], device: device)
-        try DeviceKernels.launch(
-            "join_thirds", of: dtype, on: device,
-            KernelShape(grid: (blocks, 3 * columnGroups(columns)), threads: columnThreads), .tensor(parts[0]),
-            .tensor(parts[1]), .tensor(parts[2]), .tensor(joined), .tensor(sums), .int64(rows), .int32(columns))
-        return (joined, try sums.deviceColumnSums(as: dtype))
     }
 
     /// The gradient of ``deviceDropped(_:ofGELU:)`` with GELU at this input, written over the output's gradient.

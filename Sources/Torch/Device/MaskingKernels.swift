@@ -1,13 +1,10 @@
 // Rows that become one vector, on GPUs.
 
 extension Tensor {
-    // As in Masking.cu.
-    private static let (maskThreads, maskSteps) = (256, 4)
-
     /// Whether ``replacingRows(where:with:)`` takes this [rows, columns] tensor.
     func takesRowReplacement(_ vector: Tensor) -> Bool {
         rank == 2 && fitsDeviceKernels && vector.fitsDeviceKernels && vector.dtype == dtype && vector.count == size(1)
-            && size(1) % 8 == 0 && size(1) <= Self.maskThreads * Self.maskSteps
+            && size(1) % Self.columnWidth == 0
     }
 
     /// A vector in place of rows.
@@ -33,25 +30,14 @@ extension Tensor {
                 { gradients, _ in
                     guard let gradient = try gradients[0]?.contiguous() else { return [nil, nil] }
                     let own = try gradient.emptyLike()
-                    let blocks = min(rows, 528)
-                    let sums = try Tensor.empty([blocks, columns], device: gradient.device)
+                    let shape = Self.columnShape(rows, columns)
+                    let sums = try Tensor.empty([shape.grid.x, columns], device: gradient.device)
                     try DeviceKernels.launch(
-                        "mask_rows_backward", of: gradient.dtype, on: gradient.device,
-                        KernelShape(grid: (blocks, 1), threads: Self.maskThreads), .tensor(gradient), .tensor(flags),
-                        .tensor(own), .tensor(sums), .int64(rows), .int32(columns))
+                        "mask_rows_backward", of: gradient.dtype, on: gradient.device, shape, .tensor(gradient),
+                        .tensor(flags), .tensor(own), .tensor(sums), .int64(rows), .int32(columns))
                     return [own, try sums.deviceColumnSums(as: gradient.dtype)]
                 }
             )
         }[0]
-    }
-
-    /// The sums of this FP32 tensor's columns, [rows, columns], in another format: [columns].
-    func deviceColumnSums(as dtype: DType) throws -> Tensor {
-        let (rows, columns) = (size(0), size(1))
-        let result = try Tensor.empty([columns], dtype: dtype, device: device)
-        try DeviceKernels.launch(
-            "column_sums", of: dtype, on: device, KernelShape(grid: ((columns + 31) / 32, 1), threads: 256),
-            .tensor(self), .tensor(result), .int64(rows), .int32(columns))
-        return result
     }
 }

@@ -11,31 +11,25 @@ __device__ inline void mask_rows(
     });
 }
 
-/// Columns of a thread of the backward pass at most, and its threads.
-constexpr int MASK_STEPS = 4, MASK_THREADS = 256;
-
 /// The input's gradient, and for each block the sums [columns] of what the vector gets.
 template <class T>
 __device__ inline void mask_rows_backward(
     const T *gradient, const unsigned char *masked, T *result, float *sums, int64 rows, int columns) {
-    float total[MASK_STEPS] = {};
+    const int column = (blockIdx.y * COLUMN_THREADS + threadIdx.x) * COLUMN_WIDTH;
+    if (column >= columns) return;
+    float total[COLUMN_WIDTH] = {};
     for (int64 row = blockIdx.x; row < rows; row += gridDim.x) {
         const bool is_masked = masked[row];
+        float g[COLUMN_WIDTH];
+        read(gradient + row * columns + column, g);
 #pragma unroll
-        for (int step = 0; step < MASK_STEPS; step++) {
-            const int column = step * MASK_THREADS + threadIdx.x;
-            if (column >= columns) break;
-            const T number = gradient[row * columns + column];
-            if (is_masked) total[step] += widened(number);
-            if (is_masked) assign(result[row * columns + column], 0.0f);
-            else result[row * columns + column] = number;
+        for (int i = 0; i < COLUMN_WIDTH; i++) {
+            total[i] += is_masked ? g[i] : 0.0f;
+            g[i] = is_masked ? 0.0f : g[i];
         }
+        write(result + row * columns + column, g);
     }
-#pragma unroll
-    for (int step = 0; step < MASK_STEPS; step++) {
-        const int column = step * MASK_THREADS + threadIdx.x;
-        if (column < columns) sums[(int64)blockIdx.x * columns + column] = total[step];
-    }
+    write(sums + (int64)blockIdx.x * columns + column, total);
 }
 
 #define PARAMETERS(T)                                                                                                 \
@@ -45,5 +39,5 @@ KERNEL_OF_EACH_FORMAT(mask_rows, 256, PARAMETERS, (input, masked, vector, output
 
 #define PARAMETERS(T)                                                                                                 \
     (const T *gradient, const unsigned char *masked, T *result, float *sums, int64 rows, int columns)
-KERNEL_OF_EACH_FORMAT(mask_rows_backward, MASK_THREADS, PARAMETERS, (gradient, masked, result, sums, rows, columns))
+KERNEL_OF_EACH_FORMAT(mask_rows_backward, COLUMN_THREADS, PARAMETERS, (gradient, masked, result, sums, rows, columns))
 #undef PARAMETERS
