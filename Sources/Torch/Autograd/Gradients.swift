@@ -57,11 +57,6 @@ extension Tensor {
         }
     }
 
-    /// Accumulates the gradients of this number times a factor.
-    public func backward(scaledBy factor: Double) throws {
-        try backward(gradient: Tensor.full(shape, factor, dtype: dtype, device: device))
-    }
-
     /// The gradients of this tensor with respect to others, `nil` where one has no influence.
     public func gradients(
         of inputs: [Tensor], outputGradient: Tensor? = nil, retainingGraph: Bool = false, creatingGraph: Bool = false
