@@ -15,7 +15,7 @@ public protocol RecordableInput {
 /// Does the same work on one input after another, and records it where shapes repeat.
 ///
 /// On a GPU much work is many small pieces, each of which takes longer to ask for than to do. The first input of a shape is
-/// worked on as it is; with the second one the work is recorded, and is a single launch from then on (``DeviceGraph``).
+/// worked on as it is; with the second one the work is recorded, and is a single launch from then on: a CUDA graph.
 public final class WorkRecorder<Input: RecordableInput> {
     private struct Entry {
         /// What shapes alone decide, which a recording cannot upload.

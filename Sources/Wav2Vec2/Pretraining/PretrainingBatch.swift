@@ -3,7 +3,7 @@ import Torch
 /// A batch for pre-training where the model is, with everything that was chosen for it.
 ///
 /// All numbers that the model reads are in tensors, so that what is recorded for one batch can be done again for another of
-/// the same shape (``WorkRecorder``).
+/// the same shape (``Torch/WorkRecorder``).
 public struct PretrainingBatch {
     /// One sub-batch's choices.
     struct SubBatch {
