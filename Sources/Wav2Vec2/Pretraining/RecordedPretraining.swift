@@ -22,7 +22,7 @@ public final class RecordedPretraining {
     }
 
     /// How many shapes are remembered.
-    private static let capacity = 64
+    private static let capacity = 32
 
     private let model: PretrainingModel
     private let device: Device
