@@ -111,7 +111,7 @@ import Testing
         #expect(outcome.code == 0, "\(outcome.errors)")
         let object = try outcome.json()
         let kernels = try #require(object["kernels"] as? [[String: Any]])
-        #expect(kernels.count == 12)
+        #expect(kernels.count == 13)
         for kernel in kernels {
             let name = kernel["kernel"] as? String ?? ""
             for direction in ["forward", "backward"] where (name, direction) != ("Adam", "backward") {
