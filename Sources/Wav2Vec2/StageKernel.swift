@@ -231,17 +231,10 @@ private struct KernelMaker {
                 "contrastive logits and loss", counts.reduce(0) { $0 + 2 * Double($1 * $1 * target) },
                 [predictions, candidates]
             ) {
-                if infonce,
-                    let loss = try contrastiveLossWithoutLogits(
-                        predictions: predictions, candidates: candidates, identities: identities, choices: choices,
-                        temperature: temperature, inFP32: inFP32)
-                {
-                    return loss.loss
-                }
-                let logits = try contrastiveLogits(
+                try contrastiveLoss(
                     predictions: predictions, candidates: candidates, identities: identities, choices: choices,
-                    codeVectors: nil, temperature: temperature, inFP32: inFP32)
-                return try contrastiveLoss(logits, infonce: infonce).loss
+                    codeVectors: nil, temperature: temperature, infonce: infonce, inFP32: inFP32
+                ).loss
             })
         return kernels + [try ctc()]
     }

@@ -117,7 +117,7 @@ import Torch
         try withTemporaryFolder { folder in
             let model = SmallModel(task: .ctc)
             var description = try model.description()
-            description.masking.time.minMasks = 5
+            (description.masking.time.minMasks, description.masking.time.countMultiple) = (5, 16)
             description.masking.channel.maskDropout = 0.5
             description.labels.swapAt(0, 1)
             let file = folder.appendingPathComponent("model.pt")
@@ -125,7 +125,7 @@ import Torch
             #expect(try Checkpoint.read(file).description.masking == description.masking)
             #expect(
                 left.map { $0.prefix { $0 != " " && $0 != ":" } } == [
-                    "mask_min_masks", "mask_channel_dropout", "labels",
+                    "mask_min_masks", "mask_count_multiple", "mask_channel_dropout", "labels",
                 ])
             description.labels[0] = "a"
             let error = #expect(throws: CheckpointError.self) {

@@ -1,9 +1,12 @@
 import KernelEmulator
+import Synchronization
 
 @testable import Torch
 
 /// Runs the kernels for GPUs on tensors in host memory.
-private struct EmulatedKernels: KernelLauncher {
+private final class EmulatedKernels: KernelLauncher {
+    let launched = Mutex<Set<String>>([])
+
     func launch(_ name: String, _ shape: KernelShape, _ arguments: [UnsafeMutableRawPointer?]) throws {
         var arguments = arguments
         guard
@@ -11,10 +14,20 @@ private struct EmulatedKernels: KernelLauncher {
                 name, Int64(shape.grid.x), Int64(shape.grid.y), Int32(shape.threads), Int32(shape.sharedBytes),
                 &arguments)
         else { throw TorchError.operation("there is no kernel \(name)") }
+        launched.withLock { _ = $0.insert(name) }
     }
 }
 
 /// Calls `body` with the kernels for GPUs, emulated, in place of those for host memory.
 public func withEmulatedDeviceKernels<Result>(_ body: () throws -> Result) rethrows -> Result {
     try DeviceKernels.$emulator.withValue(EmulatedKernels()) { try body() }
+}
+
+/// Calls `body` as ``withEmulatedDeviceKernels(_:)`` does.
+///
+/// - Returns: The names of the kernels that ran.
+public func kernelsLaunched(_ body: () throws -> Void) rethrows -> Set<String> {
+    let kernels = EmulatedKernels()
+    try DeviceKernels.$emulator.withValue(kernels) { try body() }
+    return kernels.launched.withLock { $0 }
 }

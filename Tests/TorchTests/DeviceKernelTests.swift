@@ -90,6 +90,10 @@ import Testing
                     try $0($2).geluDropoutLinear(rate, training(), weight: $1.weight, bias: $1.bias)
                 }
                 for (one, other) in zip(together, apart) { #expect(try relativeError(one, other) < 1e-6) }
+                let launched = try kernelsLaunched {
+                    _ = try gradients { try $1(geluOf: $0, $2, dropout: rate, training()) }
+                }
+                #expect(launched.contains("gelu_dropout_backward_sums_float32") == (inner % 8 == 0))
             }
         }
     }
@@ -98,7 +102,10 @@ import Testing
     func thirdsSideBySide(_ dtype: DType, _ tolerance: Double) throws {
         for (rows, columns) in [(5, 16), (600, 48), (3, 1032), (4, 12)] {
             let parts = try (0..<3).map { try normal([rows, columns], seed: Int64($0)).to(dtype: dtype) }
-            let (joined, sums) = try withEmulatedDeviceKernels { try Tensor.joiningThirds(parts) }
+            var results: (joined: Tensor, sums: Tensor)?
+            let launched = try kernelsLaunched { results = try Tensor.joiningThirds(parts) }
+            #expect(launched.contains("join_thirds_\(dtype)") == (columns % 8 == 0))
+            let (joined, sums) = try #require(results)
             let expected = try Tensor.concatenate(parts, 1)
             #expect(try relativeError(joined, expected) == 0)
             #expect(sums.dtype == dtype)

@@ -50,7 +50,26 @@ import Testing
         #expect(calls.inputs[5].isIdentical(to: calls.inputs[1]))
         _ = try doubled(recorder, [1, 2])
         #expect(try doubled(recorder, [4, 5]) == [8, 10])
-        #expect(!calls.inputs[6].isIdentical(to: calls.inputs[2]))
+        // That of two numbers was new again, and is recorded with its second input only.
+        #expect(!calls.inputs[7].isIdentical(to: calls.inputs[6]))
+    }
+
+    /// What failed has used nothing that a recording could find: the next input of its shape is the first.
+    @Test func failedWorkIsNotRecorded() throws {
+        let calls = Calls()
+        var fails = true
+        let recorder = WorkRecorder<Numbers>(on: .cpu, capacity: 4, isLarge: false) {
+            calls.inputs.append($0.numbers)
+            if fails { throw TorchError.operation("no memory") }
+            return try $0.numbers * 2
+        }
+        #expect(throws: TorchError.self) { try doubled(recorder, [1, 2]) }
+        fails = false
+        for numbers: [Float] in [[3, 4], [5, 6], [7, 8]] {
+            #expect(try doubled(recorder, numbers) == numbers.map { 2 * $0 })
+        }
+        #expect(!calls.inputs[1].isIdentical(to: calls.inputs[2]))
+        #expect(calls.inputs[2].isIdentical(to: calls.inputs[3]))
     }
 
     /// A dropout whose seed is in memory drops what one with the number drops, on each kind of kernels, and something else

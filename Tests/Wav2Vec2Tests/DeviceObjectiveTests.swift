@@ -17,7 +17,7 @@ import Torch
 
     /// Results and gradients of a function, in FP32 by operators and in a format by kernels.
     private func compare(
-        _ inputs: [Tensor], in dtype: DType, tolerance: Double, _ what: String = "",
+        _ inputs: [Tensor], in dtype: DType, by kernels: [String], tolerance: Double, _ what: String = "",
         _ function: ([Tensor]) throws -> [Tensor]
     ) throws {
         let rounded = try inputs.map { try $0.to(dtype: dtype) }
@@ -32,7 +32,10 @@ import Torch
             return try outputs + total.gradients(of: leaves).map { try #require($0) }
         }
         let expected = try run(rounded.map { try $0.to(dtype: .float32) })
-        let found = try withEmulatedDeviceKernels { try run(rounded) }
+        var found: [Tensor] = []
+        let launched = try kernelsLaunched { found = try run(rounded) }
+        // Else the operators would have been compared with themselves.
+        for kernel in kernels { #expect(launched.contains("\(kernel)_\(dtype)"), "\(kernel) did not run") }
         for (index, pair) in zip(found, expected).enumerated() {
             let error = try relativeError(pair.0.to(dtype: .float32), pair.1.to(dtype: .float32))
             #expect(error < tolerance, "\(what) result \(index) of \(dtype) differs by \(error)")
@@ -44,7 +47,8 @@ import Torch
         for (rows, columns) in [(7, 8), (5, 768), (700, 40)] {
             let flags = try Tensor((0..<rows).map { $0 % 3 == 1 }, shape: [rows, 1])
             try compare(
-                [normal([rows, columns], seed: 1), normal([columns], seed: 2)], in: dtype, tolerance: tolerance
+                [normal([rows, columns], seed: 1), normal([columns], seed: 2)], in: dtype,
+                by: ["mask_rows", "mask_rows_backward"], tolerance: tolerance
             ) {
                 [try $0[0].replacingRows(where: flags, with: $0[1])]
             }
@@ -74,7 +78,8 @@ import Torch
             let temperature = try Tensor.scalar(1.5)
             let vectors = try books.tensor.detached()
             try compare(
-                [logits.viewed(rows, -1), vectors], in: dtype, tolerance: tolerance, "\(rows) rows of \(entries),"
+                [logits.viewed(rows, -1), vectors], in: dtype, by: ["choose_entries", "choose_entries_backward"],
+                tolerance: tolerance, "\(rows) rows of \(entries),"
             ) {
                 weight.tensor = try identity.to(dtype: $0[0].dtype)
                 bias.tensor = try Tensor.zeros([2 * entries], dtype: $0[0].dtype)
@@ -99,33 +104,14 @@ import Torch
         let identities = try Tensor((0..<total).map { $0 % 11 })
         let inputs = [try normal([total, 24], seed: 1), try normal([total, 24], seed: 2)]
         for identities in [nil, identities] {
-            try compare(inputs, in: dtype, tolerance: tolerance) { inputs in
+            try compare(inputs, in: dtype, by: ["contrast", "contrast_backward"], tolerance: tolerance) { inputs in
                 let choices = try ContrastiveChoices(
                     masked: masked, candidateCounts: counts, negatives: negatives, on: .cpu)
-                let fused = try contrastiveLossWithoutLogits(
+                let loss = try contrastiveLoss(
                     predictions: inputs[0], candidates: inputs[1], identities: identities, choices: choices,
-                    temperature: 0.1)
-                let loss =
-                    try fused
-                    ?? contrastiveLoss(
-                        contrastiveLogits(
-                            predictions: inputs[0], candidates: inputs[1], identities: identities, choices: choices,
-                            codeVectors: nil, temperature: 0.1), infonce: true)
-                // Only kernels leave out the logits.
-                #expect((loss.logits == nil) == (fused != nil))
+                    codeVectors: nil, temperature: 0.1, infonce: true)
                 return [loss.loss, loss.correct]
             }
-        }
-        // Else nothing but the operators would have been compared with themselves.
-        try withEmulatedDeviceKernels {
-            let choices = try ContrastiveChoices(
-                masked: masked, candidateCounts: counts, negatives: negatives, on: .cpu)
-            #expect(
-                try contrastiveLossWithoutLogits(
-                    predictions: inputs[0], candidates: inputs[1], identities: nil, choices: choices,
-                    temperature: 0.1) != nil)
-            #expect(
-                try Tensor.zeros([3, 1, 8]).choosingEntries(noise: nil, temperature: .scalar(1)) != nil)
         }
     }
 }

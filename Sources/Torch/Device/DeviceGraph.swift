@@ -5,9 +5,8 @@ import CLibTorch
 /// It reads and writes the same memory each time: new input is copied into the tensors that the recorded work read. On a
 /// CPU, which records nothing, the work is done again.
 ///
-/// `@unchecked Sendable` is safe: the handle never changes, and LibTorch's streams order what threads ask for; who replays
-/// must be the only user of the input and output meanwhile, as with any shared tensor.
-final class DeviceGraph: @unchecked Sendable {
+/// Who replays must be the only user of the input and output meanwhile, as with any shared tensor.
+final class DeviceGraph {
     private enum Work {
         case recorded(ct_graph, output: Tensor)
         case repeated(() throws -> Tensor)
@@ -31,8 +30,8 @@ final class DeviceGraph: @unchecked Sendable {
     ///   - body: The work.
     /// - Throws: `TorchError.recording` when the work cannot be recorded.
     init(
-        on device: Device, constants: DeviceConstants.Uses, isLarge: Bool = false,
-        sharingMemoryOf other: DeviceGraph? = nil, _ body: @escaping () throws -> Tensor
+        on device: Device, constants: DeviceConstants.Uses, isLarge: Bool, sharingMemoryOf other: DeviceGraph?,
+        _ body: @escaping () throws -> Tensor
     ) throws {
         self.constants = constants
         guard case .cuda(let index) = device else {

@@ -54,11 +54,13 @@ public final class WorkRecorder<Input: RecordableInput> {
         uses += 1
         let shape = input.shape
         guard var entry = entries[shape] else {
-            forgetOldest()
             let entry = Entry(lastUse: uses)
-            entries[shape] = entry
             let own = try input.owned(on: device)
-            return try entry.constants.noted { try work(own) }
+            let result = try entry.constants.noted { try work(own) }
+            // Only now: a recording needs what the work has used.
+            forgetOldest()
+            entries[shape] = entry
+            return result
         }
         entry.lastUse = uses
         entries[shape] = entry

@@ -26,8 +26,7 @@ public final class DropoutSource {
 
     /// Makes the source from a stream keyed by (seed, update, rank, micro-batch).
     public convenience init(_ stream: RandomStream) {
-        var stream = stream
-        self.init(base: nil, start: stream.next())
+        self.init(base: nil, start: UInt64(bitPattern: Self.base(stream)))
     }
 
     /// Makes the source of work that is recorded once and done again with other seeds.

@@ -45,20 +45,36 @@ private func directions(_ vectors: Tensor, _ inFP32: Bool) throws -> Tensor {
     return try inFP32 ? unit : unit.to(dtype: vectors.dtype)
 }
 
-/// The choice among distractors of the same utterance (paper, equation 3) by a kernel; nil where there is none.
+/// The contrastive loss, by a kernel without logits where there is one.
 ///
-/// - Parameters: Those of ``contrastiveLogits(predictions:candidates:identities:choices:codeVectors:temperature:inFP32:)``.
-/// - Returns: What ``contrastiveLoss(_:infonce:)`` makes of the logits, without them.
+/// - Parameters:
+///   - predictions: As of ``contrastiveLogits(predictions:candidates:identities:choices:codeVectors:temperature:inFP32:)``.
+///   - candidates: As there.
+///   - identities: As there.
+///   - choices: As there.
+///   - codeVectors: As there.
+///   - temperature: As there.
+///   - infonce: As of ``contrastiveLoss(_:infonce:)``.
+///   - inFP32: As of the logits.
+///   - needsLogits: Whether somebody wants to see the logits.
+/// - Returns: The summed loss, and how many frames chose the true vector.
 /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
-func contrastiveLossWithoutLogits(
-    predictions: Tensor, candidates: Tensor, identities: Tensor?, choices: ContrastiveChoices, temperature: Double,
-    inFP32: Bool = false
-) throws -> ContrastiveLoss? {
-    guard predictions.fitsDeviceKernels else { return nil }
-    return try choices.contrast(
-        directions(predictions, inFP32), directions(candidates, inFP32), identities: identities,
-        temperature: temperature
-    ).map { ContrastiveLoss(loss: $0.loss, correct: $0.correct, logits: nil) }
+func contrastiveLoss(
+    predictions: Tensor, candidates: Tensor, identities: Tensor?, choices: ContrastiveChoices,
+    codeVectors: (vectors: Tensor, identities: Tensor)?, temperature: Double, infonce: Bool, inFP32: Bool = false,
+    needsLogits: Bool = false
+) throws -> ContrastiveLoss {
+    if infonce, !needsLogits, predictions.fitsDeviceKernels,
+        let contrast = try choices.contrast(
+            directions(predictions, inFP32), directions(candidates, inFP32), identities: identities,
+            temperature: temperature)
+    {
+        return ContrastiveLoss(loss: contrast.loss, correct: contrast.correct, logits: nil)
+    }
+    return try contrastiveLoss(
+        contrastiveLogits(
+            predictions: predictions, candidates: candidates, identities: identities, choices: choices,
+            codeVectors: codeVectors, temperature: temperature, inFP32: inFP32), infonce: infonce)
 }
 
 /// The loss of contrastive logits (paper, equation 3, or its binary form).

@@ -176,7 +176,11 @@ public final class PretrainingModel: Module {
         let predictions = try finalProjection(context.takingRows(part.maskedRows))
         pass.probe?("predictions", predictions)
         pass.probe?("targets", truth.vectors)
-        let contrastive = try contrast(predictions, candidates, identities, part.choices, pass)
+        let contrastive = try contrastiveLoss(
+            predictions: predictions, candidates: candidates, identities: identities, choices: part.choices,
+            codeVectors: codeVectors(part.choices), temperature: objective.logitTemp, infonce: objective.infonce,
+            inFP32: cosineInFP32, needsLogits: pass.probe != nil)
+        if let logits = contrastive.logits { pass.probe?("logits", logits) }
         let sampleSize = part.choices.frames
         var total = contrastive.loss
         let featurePenalty = try features.raw.rows(part.span).to(dtype: .float32).squared().mean()
@@ -192,24 +196,6 @@ public final class PretrainingModel: Module {
         return PretrainingLosses(
             total: total, contrastive: contrastive, diversity: diversity, penalty: penalty,
             featurePenalty: featurePenalty, quantized: statistics, sampleSize: sampleSize)
-    }
-
-    private func contrast(
-        _ predictions: Tensor, _ candidates: Tensor, _ identities: Tensor?, _ choices: ContrastiveChoices,
-        _ pass: ForwardPass
-    ) throws -> ContrastiveLoss {
-        if objective.infonce, pass.probe == nil,
-            let loss = try contrastiveLossWithoutLogits(
-                predictions: predictions, candidates: candidates, identities: identities, choices: choices,
-                temperature: objective.logitTemp, inFP32: cosineInFP32)
-        {
-            return loss
-        }
-        let logits = try contrastiveLogits(
-            predictions: predictions, candidates: candidates, identities: identities, choices: choices,
-            codeVectors: codeVectors(choices), temperature: objective.logitTemp, inFP32: cosineInFP32)
-        pass.probe?("logits", logits)
-        return try contrastiveLoss(logits, infonce: objective.infonce)
     }
 
     private func gated(_ vectors: Tensor) throws -> Tensor {
