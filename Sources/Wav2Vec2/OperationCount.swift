@@ -7,12 +7,15 @@ public struct OperationCount: Sendable {
     public enum Head: Sendable {
         /// Pre-training, with this many masked frames in each utterance.
         case pretraining(masked: [Int])
-        /// Recognition, with this many labels.
-        case ctc(labels: Int)
+        /// Recognition, with this many labels, and for each utterance the sorted positions of masked frames; empty in
+        /// inference.
+        case ctc(labels: Int, masked: [[Int]] = [])
     }
 
-    /// The feature extractor, forward.
+    /// The feature extractor, forward, on all frames.
     public let extractor: Double
+    /// The same without the frames that a mask hides, which are not computed unless they are learned from.
+    public let frozenExtractor: Double
     /// Its first layer, whose input needs no gradient.
     public let firstLayer: Double
     /// The encoder's layers, forward.
@@ -29,19 +32,17 @@ public struct OperationCount: Sendable {
     public init(_ configuration: ModelConfiguration, samples: [Int], head: Head) {
         let layers = configuration.convFeatureLayers
         let channels = Double(configuration.encoderEmbedDim)
-        var perLayer = layers.layers.map { _ in 0.0 }
-        for length in samples {
-            var inputs = 1
-            for (index, rows) in layers.validRows(samples: length).enumerated() {
-                let layer = layers.layers[index]
-                perLayer[index] += 2 * Double(rows * layer.kernel * inputs * layer.channels)
-                inputs = layer.channels
-            }
-        }
+        let frames = samples.map(layers.frames(samples:))
+        let perLayer = Self.convolutions(layers, samples: samples)
         extractor = perLayer.reduce(0, +)
         firstLayer = perLayer.first ?? 0
+        if case .ctc(_, let masked) = head, masked.contains(where: { !$0.isEmpty }) {
+            let read = FrameRuns(lengths: frames, leavingOut: masked).samples(layers)
+            frozenExtractor = Self.convolutions(layers, samples: read).reduce(0, +)
+        } else {
+            frozenExtractor = extractor
+        }
 
-        let frames = samples.map(layers.frames(samples:))
         func transformer(_ count: Int, _ lengths: [Int]) -> Double {
             let inner = Double(configuration.encoderFfnEmbedDim)
             let perUtterance = lengths.map { length in
@@ -64,7 +65,7 @@ public struct OperationCount: Sendable {
             encoderLayers = transformer(configuration.encoderLayers, frames)
         }
         switch head {
-        case .ctc(let labels):
+        case .ctc(let labels, _):
             rest += 2 * total * channels * Double(labels)
         case .pretraining(let masked):
             let target = Double(configuration.targetChannels)
@@ -80,8 +81,22 @@ public struct OperationCount: Sendable {
         self.rest = rest
     }
 
-    /// One forward pass.
-    public var inference: Double { extractor + encoderLayers + rest }
+    /// The operations of each convolution on signals of these lengths.
+    private static func convolutions(_ layers: ConvolutionLayers, samples: [Int]) -> [Double] {
+        var operations = layers.layers.map { _ in 0.0 }
+        for length in samples {
+            var inputs = 1
+            for (index, rows) in layers.validRows(samples: length).enumerated() {
+                let layer = layers.layers[index]
+                operations[index] += 2 * Double(rows * layer.kernel * inputs * layer.channels)
+                inputs = layer.channels
+            }
+        }
+        return operations
+    }
+
+    /// One forward pass of which nothing learns.
+    public var inference: Double { frozenExtractor + encoderLayers + rest }
 
     /// Forward and backward pass, the backward twice the forward.
     ///
@@ -90,7 +105,7 @@ public struct OperationCount: Sendable {
     ///   - layerDrop: The probability with which a layer is skipped: the expected count is given.
     /// - Returns: Operations.
     public func training(trainsExtractor: Bool, layerDrop: Double) -> Double {
-        let extraction = trainsExtractor ? 3 * extractor - firstLayer : extractor
+        let extraction = trainsExtractor ? 3 * extractor - firstLayer : frozenExtractor
         return extraction + 3 * encoderLayers * (1 - layerDrop) + 3 * rest
     }
 }

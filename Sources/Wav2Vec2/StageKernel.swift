@@ -112,7 +112,7 @@ private struct KernelMaker {
         var (remaining, valid) = (hop, samples)
         for (block, layer) in zip(extractor.blocks, extractor.layers.layers) {
             remaining /= layer.stride
-            valid = valid.map { ($0 - layer.kernel) / layer.stride + 1 }
+            valid = valid.map(layer.outputs)
             stages.append((block, RaggedLayout(rows.lengths.map { [remaining] in $0 * remaining }), valid))
         }
         let first = stages.removeFirst()

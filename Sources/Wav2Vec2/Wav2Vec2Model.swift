@@ -56,15 +56,16 @@ public final class Wav2Vec2Model: Module {
     /// - Parameters:
     ///   - samples: All utterances' samples end to end, [Σ lengths].
     ///   - lengths: The samples of each utterance.
+    ///   - masked: For each utterance the sorted positions of frames that nobody reads: frozen convolutions leave them out.
     /// - Returns: The features before and after normalisation, and where utterances lie.
     /// - Throws: ``ConfigurationError`` naming an utterance that is shorter than one frame; `TorchError.operation` if
     ///   LibTorch refuses.
-    public func features(_ samples: Tensor, lengths: [Int]) throws -> Features {
+    public func features(_ samples: Tensor, lengths: [Int], leavingOut masked: [[Int]]? = nil) throws -> Features {
         let multiplier = configuration.featureGradMult
         let (raw, layout) =
             try multiplier > 0
-            ? featureExtractor(samples, lengths: lengths)
-            : withoutGradient { try featureExtractor(samples, lengths: lengths) }
+            ? featureExtractor(samples, lengths: lengths, leavingOut: masked)
+            : withoutGradient { try featureExtractor(samples, lengths: lengths, leavingOut: masked) }
         let scaled = try multiplier > 0 ? raw.scalingGradient(by: multiplier) : raw
         return Features(raw: scaled, normalized: try profiled(.projection) { try norm(scaled) }, layout: layout)
     }
@@ -94,7 +95,8 @@ public final class Wav2Vec2Model: Module {
 
     /// Context vectors of utterances.
     ///
-    /// The probe sees `conv_features`, `features_ln`, `encoder_input`, the encoder's stages and `encoder_out`.
+    /// The probe sees `conv_features`, `features_ln`, `encoder_input`, the encoder's stages and `encoder_out`; without one,
+    /// masked frames' features are computed for gradients alone.
     ///
     /// - Parameters:
     ///   - samples: All utterances' samples end to end, [Σ lengths].
@@ -109,7 +111,8 @@ public final class Wav2Vec2Model: Module {
         _ samples: Tensor, lengths: [Int], mask: Mask? = nil, channelsFirst: Bool = false,
         _ pass: ForwardPass = .inference
     ) throws -> (context: Tensor, layout: RaggedLayout) {
-        let features = try features(samples, lengths: lengths)
+        let features = try features(
+            samples, lengths: lengths, leavingOut: pass.probe == nil ? mask?.frames : nil)
         pass.probe?("conv_features", features.raw)
         pass.probe?("features_ln", features.normalized)
         let input = try encoderInput(features, pass.mode)

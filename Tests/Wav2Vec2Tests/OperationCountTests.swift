@@ -25,6 +25,25 @@ import Wav2Vec2
         #expect(count.inference == count.extractor + count.encoderLayers + count.rest)
     }
 
+    @Test func frozenConvolutionsLeaveOutMaskedFrames() throws {
+        let configuration = ModelConfiguration()
+        func count(_ masked: [Int]) -> OperationCount {
+            OperationCount(configuration, samples: [160_000], head: .ctc(labels: 5, masked: [masked]))
+        }
+        let (whole, half) = (count([]), count(Array(200..<499)))
+        #expect(whole.frozenExtractor == whole.extractor)
+        #expect(half.extractor == whole.extractor)
+        // What the first 200 frames see.
+        let samples = 199 * 320 + 400
+        let part = OperationCount(configuration, samples: [samples], head: .ctc(labels: 5))
+        #expect(half.frozenExtractor == part.extractor)
+        #expect(
+            whole.training(trainsExtractor: false, layerDrop: 0) - half.training(trainsExtractor: false, layerDrop: 0)
+                == whole.extractor - part.extractor)
+        #expect(
+            half.training(trainsExtractor: true, layerDrop: 0) == whole.training(trainsExtractor: true, layerDrop: 0))
+    }
+
     @Test func aBaseStepNeedsAboutTwoTeraflop() {
         let count = OperationCount(
             ModelConfiguration(), samples: [160_000, 160_000, 160_000, 160_000],

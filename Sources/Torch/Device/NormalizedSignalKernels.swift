@@ -5,6 +5,8 @@
 public struct NormalizedSignalKernels {
     /// Where an utterance's rows begin, how many there are, and how many of those are frames.
     public typealias Rows = (start: Int, count: Int, valid: Int)
+    /// Where the rows of a part of an utterance begin, how many there are, and which utterance it is of.
+    public typealias Part = (start: Int, count: Int, owner: Int)
 
     // As in SignalConvolution.cu.
     private static let (taps, moments, threads) = (10, 65, 128)
@@ -51,7 +53,7 @@ public struct NormalizedSignalKernels {
         }
         (self.signal, self.weight, self.gain, self.bias) = (signal, weight, gain, bias)
         (self.stride, self.utterances) = (stride, utterances)
-        let rows = utterances.flatMap { [$0.start, $0.count, $0.valid] }
+        let rows = utterances.enumerated().flatMap { [$1.start, $1.count, $1.valid, $0] }
         table = try .constant("rows of utterances", rows, on: signal.device) { rows }
     }
 
@@ -68,11 +70,28 @@ public struct NormalizedSignalKernels {
         return (output, { try convolve(folded) })
     }
 
+    /// The layer's output for parts of the utterances alone, without gradients; statistics are of whole utterances.
+    ///
+    /// - Parameters:
+    ///   - samples: The parts' samples, FP32, contiguous.
+    ///   - parts: The rows of each part, end to end.
+    ///   - epsilon: Added to the variance.
+    /// - Returns: [rows, channels].
+    /// - Throws: `TorchError` if the device refuses, as when memory runs out.
+    public func convolving(_ samples: Tensor, parts: [Part], epsilon: Double) throws -> Tensor {
+        // Which parts there are differs from batch to batch: not worth keeping.
+        let table = try Tensor(parts.flatMap { [$0.start, $0.count, $0.count, $0.owner] }).to(device: device)
+        return try withoutGradient { try convolve(samples, table, counts: parts.map(\.count), fold(epsilon)) }
+    }
+
     private func convolve(_ folded: Folded) throws -> Tensor {
-        let output = try Tensor.empty(
-            [utterances.reduce(0) { $0 + $1.count }, channels], dtype: weight.dtype, device: device)
+        try convolve(signal, table, counts: utterances.map(\.count), folded)
+    }
+
+    private func convolve(_ signal: Tensor, _ table: Tensor, counts: [Int], _ folded: Folded) throws -> Tensor {
+        let output = try Tensor.empty([counts.reduce(0, +), channels], dtype: weight.dtype, device: device)
         try DeviceKernels.launch(
-            "signal_convolution", of: weight.dtype, on: device, tiles(Self.forwardRows, \.count), .tensor(signal),
+            "signal_convolution", of: weight.dtype, on: device, tiles(Self.forwardRows, counts), .tensor(signal),
             .tensor(table), .tensor(folded.weights), .tensor(output), .int64(signal.count), .int32(channels),
             .int32(kernel), .int32(stride))
         return output
@@ -107,16 +126,15 @@ public struct NormalizedSignalKernels {
     }
 
     /// Blocks of so many rows of each utterance, with the samples of their windows in shared memory.
-    private func tiles(_ rows: Int, _ count: (Rows) -> Int) -> KernelShape {
-        let most = utterances.map(count).max() ?? 0
-        return KernelShape(
-            grid: ((most + rows - 1) / rows, utterances.count), threads: Self.threads,
+    private func tiles(_ rows: Int, _ counts: [Int]) -> KernelShape {
+        KernelShape(
+            grid: (((counts.max() ?? 0) + rows - 1) / rows, counts.count), threads: Self.threads,
             sharedBytes: 4 * ((rows - 1) * stride + Self.taps))
     }
 
     private func backward(_ gradient: Tensor?, _ folded: Folded) throws -> [Tensor?] {
         guard let gradient else { return [nil, nil, nil] }
-        let shape = tiles(Self.backwardRows, \.valid)
+        let shape = tiles(Self.backwardRows, utterances.map(\.valid))
         let columns = (Self.taps + 1) * channels
         let parts = try Tensor.empty([utterances.count, shape.grid.x, columns], device: device)
         try DeviceKernels.launch(

@@ -89,7 +89,7 @@ final class FinetuningTask: TrainingTask {
             let masked = mask.frames.reduce(0) { $0 + $1.count }
             return { [self] in
                 var sums = try statistics(loss, batch, frames: frames, masked: masked)
-                sums.operations = operations(batch, update: update)
+                sums.operations = operations(batch, mask, update: update)
                 return sums
             }
         }
@@ -118,8 +118,9 @@ final class FinetuningTask: TrainingTask {
     }
 
     /// Operations of a micro-batch; while the encoder is frozen, it runs forward only.
-    private func operations(_ batch: MicroBatch, update: Int) -> Double {
-        let count = OperationCount(recipe.model, samples: batch.lengths, head: .ctc(labels: labels.count))
+    private func operations(_ batch: MicroBatch, _ mask: Mask, update: Int) -> Double {
+        let count = OperationCount(
+            recipe.model, samples: batch.lengths, head: .ctc(labels: labels.count, masked: mask.frames))
         guard update > recipe.ctc.freezeFinetuneUpdates else { return count.inference }
         return count.training(
             trainsExtractor: recipe.model.featureGradMult > 0, layerDrop: recipe.model.encoderLayerdrop)

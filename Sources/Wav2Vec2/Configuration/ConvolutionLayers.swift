@@ -28,6 +28,9 @@ public struct ConvolutionLayers: Sendable, Equatable, CustomStringConvertible {
             self.kernel = kernel
             self.stride = stride
         }
+
+        /// The windows that fit into so many rows.
+        func outputs(_ rows: Int) -> Int { rows < kernel ? 0 : (rows - kernel) / stride + 1 }
     }
 
     /// The layers, first to last.
@@ -110,7 +113,7 @@ public struct ConvolutionLayers: Sendable, Equatable, CustomStringConvertible {
     public func validRows(samples: Int) -> [Int] {
         var rows = samples
         return layers.map { layer in
-            rows = rows < layer.kernel ? 0 : (rows - layer.kernel) / layer.stride + 1
+            rows = layer.outputs(rows)
             return rows
         }
     }
@@ -119,6 +122,12 @@ public struct ConvolutionLayers: Sendable, Equatable, CustomStringConvertible {
     public func frames(samples: Int) -> Int {
         validRows(samples: samples).last ?? 0
     }
+
+    /// The samples that some neighbouring frames see.
+    ///
+    /// - Parameter frames: How many frames, at least one.
+    /// - Returns: 400 for one frame of the usual layers, and 320 for each further one.
+    public func samples(frames: Int) -> Int { (frames - 1) * hop + receptiveField }
 
     /// The expression that reads back as these layers, with equal neighbours as one term.
     public var description: String {

@@ -41,10 +41,25 @@ final class ExtractorBlock: Module {
         self.layerNorm = try layerNorm ? LayerNorm(layer.channels, initializer: initializer) : nil
     }
 
+    /// Runs the block.
+    ///
+    /// - Parameters:
+    ///   - input: [rows · stride, channels].
+    ///   - layout: The output rows of each utterance or part of one, the straddling ones included.
+    ///   - valid: How many of them are frames.
+    ///   - source: Where the rows are parts of utterances and the block is the first, the utterances.
+    /// - Returns: [rows, channels].
+    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
     func callAsFunction(
-        _ input: ExtractorActivation, _ layout: RaggedLayout, valid: [Int]
+        _ input: ExtractorActivation, _ layout: RaggedLayout, valid: [Int], source: SignalSource? = nil
     ) throws -> ExtractorActivation {
         if let groupNorm, weight.size(1) == 1, canNormalize(input.values, groupNorm) {
+            if let source {
+                let values = try normalizedSignalConvolution(
+                    parts: input.finished(), layout, of: source, weight, gain: groupNorm.weight, bias: groupNorm.bias,
+                    stride: stride, epsilon: groupNorm.epsilon)
+                return ExtractorActivation(values: values, lacksGELU: false)
+            }
             // The normalisation takes away any constant, so the bias has neither influence nor gradient.
             let (values, again) = try normalizedSignalConvolution(
                 input.finished(), weight, gain: groupNorm.weight, bias: groupNorm.bias, stride: stride, layout,
@@ -61,6 +76,11 @@ final class ExtractorBlock: Module {
         if let groupNorm { hidden = try groupNorm(hidden, layout, valid: valid) }
         if let layerNorm { hidden = try layerNorm(hidden) }
         return ExtractorActivation(values: hidden, lacksGELU: true)
+    }
+
+    /// Whether the block, the first, can run on parts of utterances: its normalisation's statistics are of whole ones.
+    func takesParts(_ signal: Tensor) -> Bool {
+        groupNorm.map { weight.size(1) == 1 && canNormalize(signal, $0) } ?? true
     }
 
     /// Whether there are kernels for the layer with its normalisation.
@@ -166,13 +186,18 @@ public final class FeatureExtractor: Module {
     /// - Parameters:
     ///   - samples: All samples, [Σ lengths]; where no kernel takes them as they are, they are converted to the weights' type.
     ///   - lengths: The samples of each utterance.
+    ///   - masked: For each utterance the sorted positions of frames that nobody reads. Where no gradient is recorded they are
+    ///     not computed, and come as zeros.
     /// - Returns: [frames, channels] and where each utterance's frames lie.
     /// - Throws: ``ConfigurationError`` naming an utterance that is shorter than one frame; `TorchError.operation` if
     ///   LibTorch refuses.
-    public func callAsFunction(_ samples: Tensor, lengths: [Int]) throws -> (features: Tensor, layout: RaggedLayout) {
+    public func callAsFunction(
+        _ samples: Tensor, lengths: [Int], leavingOut masked: [[Int]]? = nil
+    ) throws -> (features: Tensor, layout: RaggedLayout) {
         let frames = try layout(samples: lengths)
-        guard !isGradientEnabled, samples.device == .cpu, lengths.count > 1 else {
-            return (try features(samples, lengths, frames), frames)
+        guard !isGradientEnabled else { return (try features(samples, lengths, frames, leavingOut: nil), frames) }
+        guard samples.device == .cpu, lengths.count > 1 else {
+            return (try features(samples, lengths, frames, leavingOut: masked), frames)
         }
         let places = RaggedLayout(lengths)
         var (parts, first): ([Tensor], Int) = ([], 0)
@@ -180,55 +205,77 @@ public final class FeatureExtractor: Module {
         where next == lengths.count
             || places.offsets[next + 1] - places.offsets[first] > samplesAtOnce
         {
-            let some = Array(lengths[first..<next])
             parts.append(
                 try features(
-                    samples.rows(places.offsets[first]..<places.offsets[next]), some,
-                    RaggedLayout(Array(frames.lengths[first..<next]))))
+                    samples.rows(places.offsets[first]..<places.offsets[next]), Array(lengths[first..<next]),
+                    RaggedLayout(Array(frames.lengths[first..<next])),
+                    leavingOut: masked.map { Array($0[first..<next]) }))
             first = next
         }
         return (parts.count == 1 ? parts[0] : try .concatenate(parts), frames)
     }
 
     /// Features [frames, channels] of utterances that go through the layers together.
-    private func features(_ samples: Tensor, _ lengths: [Int], _ frames: RaggedLayout) throws -> Tensor {
-        let hop = layers.hop
-        // Each utterance gets whole rows of `hop` samples.
-        let rows = RaggedLayout(lengths.map { ($0 + hop - 1) / hop })
-        let signal = try align(samples, lengths, rows, hop: hop)
-        var hidden = ExtractorActivation(values: try signal.viewed(rows.total * hop, 1), lacksGELU: false)
-        var valid = lengths
-        var remaining = hop
-        for (index, (block, layer)) in zip(blocks, layers.layers).enumerated() {
-            remaining /= layer.stride
-            valid = valid.map { ($0 - layer.kernel) / layer.stride + 1 }
-            let layout = RaggedLayout(rows.lengths.map { $0 * remaining })
-            hidden = try profiled(index == 0 ? .firstConvolution : .convolutions) {
-                try block(hidden, layout, valid: valid)
-            }
+    private func features(
+        _ samples: Tensor, _ lengths: [Int], _ frames: RaggedLayout, leavingOut masked: [[Int]]?
+    ) throws -> Tensor {
+        let signal = try AlignedSignal(samples, lengths, hop: layers.hop)
+        if let masked, masked.contains(where: { !$0.isEmpty }), blocks[0].takesParts(signal.samples) {
+            let wanted = FrameRuns(lengths: frames.lengths, leavingOut: masked)
+            if !wanted.runs.isEmpty { return try features(signal, wanted, in: frames) }
         }
-        let features = try profiled(.convolutions) { try hidden.finished() }
-        if rows == frames { return features }
-        let kept = try Tensor.constant("frames of rows", rows.lengths + frames.lengths, on: features.device) {
-            frames.positions(in: rows)
+        let features = try convolved(signal)
+        if signal.rows == frames { return features }
+        let kept = try Tensor.constant("frames of rows", signal.rows.lengths + frames.lengths, on: features.device) {
+            frames.positions(in: signal.rows)
         }
         return try features.takingRows(kept)
     }
 
-    private func align(_ samples: Tensor, _ lengths: [Int], _ rows: RaggedLayout, hop: Int) throws -> Tensor {
-        if rows.total * hop == samples.count { return try samples.contiguous() }
-        let source = RaggedLayout(lengths)
-        if let length = source.uniformLength, length > 0 {
-            let filled = try Tensor.zeros(
-                [lengths.count, rows.lengths[0] * hop], dtype: samples.dtype, device: samples.device)
-            try filled.narrowed(1, 0..<length).copy(from: samples.reshaped(lengths.count, length))
-            return try filled.viewed(-1)
+    /// Features [frames, channels] of some runs of frames; the others are zeros.
+    private func features(_ signal: AlignedSignal, _ wanted: FrameRuns, in frames: RaggedLayout) throws -> Tensor {
+        let runs = wanted.runs
+        let parts = try signal.parts(
+            from: runs.map { ($0.utterance, $0.frames.lowerBound) }, lengths: wanted.samples(layers))
+        let device = signal.samples.device
+        let places = runs.flatMap { run in run.frames.map { frames.offsets[run.utterance] + $0 } }
+        let kept = RaggedLayout(runs.map(\.frames.count)).positions(in: parts.rows)
+        let features = try convolved(parts, of: signal, owners: runs.map(\.utterance))
+        return try Tensor.zeros([frames.total, features.size(1)], dtype: features.dtype, device: device)
+            .replacing(Tensor(places).to(device: device), with: features.taking(Tensor(kept).to(device: device)))
+    }
+
+    /// What the layers make of a signal.
+    ///
+    /// - Parameters:
+    ///   - signal: Utterances or parts of them.
+    ///   - whole: The utterances that they are parts of, if they are.
+    ///   - owners: The utterance of each part.
+    /// - Returns: [rows, channels], those that straddle boundaries included.
+    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
+    private func convolved(
+        _ signal: AlignedSignal, of whole: AlignedSignal? = nil, owners: [Int] = []
+    ) throws -> Tensor {
+        func rows(_ signal: AlignedSignal, each count: Int) -> RaggedLayout {
+            RaggedLayout(signal.rows.lengths.map { $0 * count })
         }
-        let signal = try Tensor.zeros([rows.total * hop], dtype: samples.dtype, device: samples.device)
-        for utterance in 0..<lengths.count {
-            let start = rows.offsets[utterance] * hop
-            try signal.rows(start..<start + lengths[utterance]).copy(from: samples.rows(source.rows(utterance)))
+        let first = layers.layers[0]
+        var source = try whole.map {
+            SignalSource(
+                samples: try $0.samples.viewed(-1, 1), layout: rows($0, each: layers.hop / first.stride),
+                valid: $0.lengths.map(first.outputs), owners: owners)
         }
-        return signal
+        var hidden = ExtractorActivation(values: try signal.samples.viewed(-1, 1), lacksGELU: false)
+        var valid = signal.lengths
+        var remaining = layers.hop
+        for (block, layer) in zip(blocks, layers.layers) {
+            remaining /= layer.stride
+            valid = valid.map(layer.outputs)
+            hidden = try profiled(block === blocks[0] ? .firstConvolution : .convolutions) {
+                try block(hidden, rows(signal, each: remaining), valid: valid, source: source)
+            }
+            source = nil
+        }
+        return try profiled(.convolutions) { try hidden.finished() }
     }
 }

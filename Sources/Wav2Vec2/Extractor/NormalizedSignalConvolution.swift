@@ -30,13 +30,9 @@ func normalizedSignalConvolution(
     }
     let (channels, kernel) = (weight.size(0), weight.size(2))
     let taps = try weight.elements(Double.self)
-    let (gains, shifts) = try (gain.elements(Double.self), bias.elements(Double.self))
-    let parts = try (0..<layout.count).map { utterance in
-        let windows = SignalKernels.Windows(
-            signal, from: layout.offsets[utterance] * stride, kernel: kernel, stride: stride)
-        return try NormalizedWindows(
-            windows, count: valid[utterance], taps: taps, gains: gains, shifts: shifts, epsilon: epsilon)
-    }
+    let gains = try gain.elements(Double.self)
+    let parts = try normalizedWindows(
+        signal, weight, gain: gain, bias: bias, stride: stride, layout, valid: valid, epsilon: epsilon)
     func convolve() throws -> Tensor {
         let output = try Tensor.empty([layout.total, channels])
         for (utterance, part) in parts.enumerated() {
@@ -67,6 +63,73 @@ func normalizedSignalConvolution(
         )
     }[0]
     return (output, convolve)
+}
+
+/// Whole utterances, of which only parts are convolved: the normalisation's statistics are theirs.
+struct SignalSource {
+    /// All their samples, [rows · stride, 1].
+    let samples: Tensor
+    /// The output rows that each of them would have, the straddling ones included.
+    let layout: RaggedLayout
+    /// How many of those are frames.
+    let valid: [Int]
+    /// The utterance of each part.
+    let owners: [Int]
+}
+
+/// The layer on parts of utterances, without gradients.
+///
+/// - Parameters:
+///   - signal: The parts' samples, [rows · stride, 1].
+///   - layout: The output rows of each part, the straddling ones included.
+///   - source: The whole utterances.
+///   - weight: [channels, 1, kernel].
+///   - gain: The normalisation's weight, [channels].
+///   - bias: The normalisation's bias, [channels].
+///   - stride: Samples from one window to the next.
+///   - epsilon: Added to the variance.
+/// - Returns: [rows, channels].
+/// - Throws: `TorchError` if no kernel takes the signal, or it is too short for the rows.
+func normalizedSignalConvolution(
+    parts signal: Tensor, _ layout: RaggedLayout, of source: SignalSource, _ weight: Tensor, gain: Tensor, bias: Tensor,
+    stride: Int, epsilon: Double
+) throws -> Tensor {
+    if NormalizedSignalKernels.canTake(weight: weight, gain: gain, bias: bias) {
+        let whole = source.layout
+        let utterances = whole.lengths.indices.map { (whole.offsets[$0], whole.lengths[$0], source.valid[$0]) }
+        let kernels = try NormalizedSignalKernels(
+            source.samples.to(dtype: .float32), weight: weight, gain: gain, bias: bias, stride: stride,
+            utterances: utterances)
+        let parts = layout.lengths.indices.map { (layout.offsets[$0], layout.lengths[$0], source.owners[$0]) }
+        return try kernels.convolving(signal.to(dtype: .float32), parts: parts, epsilon: epsilon)
+    }
+    let normalizations = try normalizedWindows(
+        source.samples, weight, gain: gain, bias: bias, stride: stride, source.layout, valid: source.valid,
+        epsilon: epsilon)
+    let output = try Tensor.empty([layout.total, weight.size(0)])
+    for (part, owner) in source.owners.enumerated() {
+        let windows = SignalKernels.Windows(
+            signal, from: layout.offsets[part] * stride, kernel: weight.size(2), stride: stride)
+        try SignalKernels.convolve(
+            windows, weight: normalizations[owner].weight, shift: normalizations[owner].shift,
+            into: output.rows(layout.rows(part)))
+    }
+    return output
+}
+
+/// Each utterance's windows with the normalisation of their convolution.
+private func normalizedWindows(
+    _ signal: Tensor, _ weight: Tensor, gain: Tensor, bias: Tensor, stride: Int, _ layout: RaggedLayout, valid: [Int],
+    epsilon: Double
+) throws -> [NormalizedWindows] {
+    let taps = try weight.elements(Double.self)
+    let (gains, shifts) = try (gain.elements(Double.self), bias.elements(Double.self))
+    return try (0..<layout.count).map { utterance in
+        let windows = SignalKernels.Windows(
+            signal, from: layout.offsets[utterance] * stride, kernel: weight.size(2), stride: stride)
+        return try NormalizedWindows(
+            windows, count: valid[utterance], taps: taps, gains: gains, shifts: shifts, epsilon: epsilon)
+    }
 }
 
 /// One utterance's windows with the normalisation of their convolution.

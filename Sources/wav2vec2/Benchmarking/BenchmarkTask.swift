@@ -225,8 +225,9 @@ final class FinetuningBenchmark: BenchmarkTask {
         return StepCounts(
             samples: batch.samples.reduce(0, +), frames: layout.total,
             maskedFrames: mask.frames.reduce(0) { $0 + $1.count },
-            operations: OperationCount(configuration, samples: batch.samples, head: .ctc(labels: Self.labels))
-                .training(trainsExtractor: false, layerDrop: configuration.encoderLayerdrop))
+            operations: OperationCount(
+                configuration, samples: batch.samples, head: .ctc(labels: Self.labels, masked: mask.frames)
+            ).training(trainsExtractor: false, layerDrop: configuration.encoderLayerdrop))
     }
 
     /// Letters as many as people say in that time.

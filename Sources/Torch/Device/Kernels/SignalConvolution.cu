@@ -9,9 +9,10 @@ constexpr int THREAD_CHANNELS = 4;
 /// Rows that a block of the forward and of the backward pass has.
 constexpr int FORWARD_ROWS = 64, BACKWARD_ROWS = 256, SIGNAL_THREADS = 128;
 
-/// Where an utterance's rows begin, how many there are, and how many of those are frames.
+/// Where the rows of an utterance or a part of one begin, how many there are, how many of those are frames, and which
+/// utterance's statistics normalise them.
 struct utterance_rows {
-    int64 start, rows, valid;
+    int64 start, rows, valid, owner;
 };
 
 __device__ inline int pair_index(int j, int k) { return j * (j + 1) / 2 + k; }
@@ -121,7 +122,7 @@ __device__ inline void load_samples(float *samples, const float *signal, int64 f
     __syncthreads();
 }
 
-/// GELU of the folded convolution for FORWARD_ROWS rows (x) of an utterance (y); rows whose window leaves the signal, as
+/// GELU of the folded convolution for FORWARD_ROWS rows (x) of an utterance or a part of one (y); rows whose window leaves the signal, as
 /// the last of a batch may, become zero.
 template <class T>
 __device__ inline void signal_convolution(
@@ -135,7 +136,7 @@ __device__ inline void signal_convolution(
     const int64 start = (at.start + first) * stride;
     load_samples(samples, signal, start, (rows - 1) * stride + TAPS, samples_available);
     for (int channel = threadIdx.x * THREAD_CHANNELS; channel < channels; channel += SIGNAL_THREADS * THREAD_CHANNELS) {
-        const channel_weights weights(folded + (int64)blockIdx.y * (TAPS + 1) * channels + channel, channels);
+        const channel_weights weights(folded + at.owner * (TAPS + 1) * channels + channel, channels);
         for (int row = 0; row < rows; row++) {
             float sum[THREAD_CHANNELS];
             weights.convolve(samples + row * stride, sum);
