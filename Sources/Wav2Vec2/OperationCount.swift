@@ -18,7 +18,7 @@ public struct OperationCount: Sendable {
     public let frozenExtractor: Double
     /// Its first layer, whose input needs no gradient.
     public let firstLayer: Double
-    /// The encoder's layers, forward.
+    /// The encoder's layers, forward; in pre-training the last transforms masked frames alone.
     public let encoderLayers: Double
     /// All the rest, forward: projection, positional convolution, heads.
     public let rest: Double
@@ -55,14 +55,15 @@ public struct OperationCount: Sendable {
         let features = Double(configuration.extractorChannels)
         var rest = features == channels ? 0 : 2 * total * features * channels
         rest += 2 * total * channels * channels * Double(configuration.convPos) / Double(configuration.convPosGroups)
+        var encoder: Double
         if let hourglass = configuration.hourglass {
             let short = frames.map { ($0 + hourglass.factor - 1) / hourglass.factor }
-            encoderLayers = transformer(hourglass.pre + hourglass.post, frames) + transformer(hourglass.middle, short)
+            encoder = transformer(hourglass.pre + hourglass.post, frames) + transformer(hourglass.middle, short)
             if configuration.hourglassResample == .linear {
                 rest += 4 * Double(short.reduce(0, +) * hourglass.factor) * channels * channels
             }
         } else {
-            encoderLayers = transformer(configuration.encoderLayers, frames)
+            encoder = transformer(configuration.encoderLayers, frames)
         }
         switch head {
         case .ctc(let labels, _):
@@ -77,7 +78,12 @@ public struct OperationCount: Sendable {
             }
             rest += 2 * count * ((configuration.quantizeTargets ? latent : features) * target + channels * target)
             rest += masked.reduce(0) { $0 + 2 * Double($1 * $1) * target }
+            if configuration.hourglass.map({ $0.post > 0 }) ?? (configuration.encoderLayers > 0) {
+                // The attention's output projection and the feed-forward block.
+                encoder -= 2 * (total - count) * channels * (channels + 2 * Double(configuration.encoderFfnEmbedDim))
+            }
         }
+        encoderLayers = encoder
         self.rest = rest
     }
 

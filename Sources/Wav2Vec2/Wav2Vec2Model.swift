@@ -78,16 +78,17 @@ public final class Wav2Vec2Model: Module {
         }
     }
 
-    /// Masks the encoder's input and runs the encoder.
+    /// Masks the encoder's input and runs the encoder, for some rows of its result or all.
     func context(
-        _ input: Tensor, _ layout: RaggedLayout, mask: PlacedMask?, channelsFirst: Bool, _ pass: ForwardPass
+        _ input: Tensor, _ layout: RaggedLayout, mask: PlacedMask?, channelsFirst: Bool, reading rows: Tensor? = nil,
+        _ pass: ForwardPass
     ) throws -> Tensor {
         try profiled(.elementwise) {
             let masked =
                 try mask.map { try input.masked($0, embedding: maskEmbedding, channelsFirst: channelsFirst) }
                 ?? input
             pass.probe?("encoder_input", masked)
-            let context = try encoder(masked, layout, pass)
+            let context = try encoder(masked, layout, reading: rows, pass)
             pass.probe?("encoder_out", context)
             return context
         }

@@ -44,6 +44,21 @@ import Wav2Vec2
             half.training(trainsExtractor: true, layerDrop: 0) == whole.training(trainsExtractor: true, layerDrop: 0))
     }
 
+    @Test func theLastLayerTransformsMaskedFramesAlone() throws {
+        var configuration = ModelConfiguration()
+        func saved() -> Double {
+            let all = OperationCount(configuration, samples: [160_000], head: .ctc(labels: 5))
+            let masked = OperationCount(configuration, samples: [160_000], head: .pretraining(masked: [240]))
+            return all.encoderLayers - masked.encoderLayers
+        }
+        let expected: Int = 2 * (499 - 240) * 768 * (768 + 2 * 3072)
+        #expect(saved() == Double(expected))
+        configuration.hourglass = try HourglassLayout(parsing: "[2,(8,4),2]")
+        #expect(saved() == Double(expected))
+        configuration.hourglass = try HourglassLayout(pre: 2, middle: 8, factor: 4, post: 0)
+        #expect(saved() == 0)
+    }
+
     @Test func aBaseStepNeedsAboutTwoTeraflop() {
         let count = OperationCount(
             ModelConfiguration(), samples: [160_000, 160_000, 160_000, 160_000],

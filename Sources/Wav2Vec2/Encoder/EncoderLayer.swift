@@ -57,22 +57,32 @@ final class EncoderLayer: Module {
         finalNorm = try LayerNorm(configuration.encoderEmbedDim, initializer: initializer)
     }
 
-    /// From [frames, channels] to the same shape.
-    func callAsFunction(_ input: Tensor, _ layout: RaggedLayout, _ mode: Mode) throws -> Tensor {
+    /// Runs the layer.
+    ///
+    /// - Parameters:
+    ///   - input: [frames, channels].
+    ///   - layout: Where utterances lie.
+    ///   - rows: The frames that somebody reads, int64, each at most once; `nil` for all. All of them are attended to.
+    ///   - mode: Whether dropouts drop.
+    /// - Returns: [frames, channels], or as many rows as are read.
+    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
+    func callAsFunction(
+        _ input: Tensor, _ layout: RaggedLayout, reading rows: Tensor? = nil, _ mode: Mode
+    ) throws -> Tensor {
+        func attend(_ input: Tensor) throws -> Tensor {
+            try profiled(.attention) { try attention(input, layout, reading: rows, mode) }
+        }
+        let residual = try rows.map(input.takingRows) ?? input
         if normFirst {
-            let hidden = try input + attend(attentionNorm(input), layout, mode).dropout(dropout, mode)
+            let hidden = try residual + attend(attentionNorm(input)).dropout(dropout, mode)
             return try hidden + transform(finalNorm(hidden), mode).dropout(dropout, mode)
         }
-        let hidden = try attentionNorm(input, adding: attend(input, layout, mode), dropout: dropout, mode)
+        let hidden = try attentionNorm(residual, adding: attend(input), dropout: dropout, mode)
         return try finalNorm(hidden, adding: transform(hidden, mode), dropout: dropout, mode)
     }
 
     /// The large products.
     var products: [Linear] { attention.products + feedForward.products }
-
-    private func attend(_ input: Tensor, _ layout: RaggedLayout, _ mode: Mode) throws -> Tensor {
-        try profiled(.attention) { try attention(input, layout, mode) }
-    }
 
     private func transform(_ input: Tensor, _ mode: Mode) throws -> Tensor {
         try profiled(.feedForward) { try feedForward(input, mode) }

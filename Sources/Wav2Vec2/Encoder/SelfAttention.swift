@@ -24,29 +24,42 @@ final class SelfAttention: Module {
     /// The large products.
     var products: [Linear] { [projection, output] }
 
-    /// From [frames, channels] to the same shape.
-    func callAsFunction(_ input: Tensor, _ layout: RaggedLayout, _ mode: Mode) throws -> Tensor {
+    /// Attends.
+    ///
+    /// - Parameters:
+    ///   - input: [frames, channels].
+    ///   - layout: Where utterances lie.
+    ///   - rows: The frames that somebody reads, int64, each at most once; `nil` for all. All of them are attended to.
+    ///   - mode: Whether weights are dropped.
+    /// - Returns: [frames, channels], or as many rows as are read.
+    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
+    func callAsFunction(
+        _ input: Tensor, _ layout: RaggedLayout, reading rows: Tensor? = nil, _ mode: Mode
+    ) throws -> Tensor {
+        let attended = try attended(input, layout, mode)
+        return try output(rows.map(attended.takingRows) ?? attended)
+    }
+
+    /// The weighted values of all heads, [frames, channels].
+    private func attended(_ input: Tensor, _ layout: RaggedLayout, _ mode: Mode) throws -> Tensor {
         if projection.weight.takesRaggedSelfAttention(heads: heads), dropout < 1 {
             let drops = dropout > 0 ? mode.nextDropoutSeed().map { WeightDropout(dropout, $0) } : nil
             let (fused, bias) = try projection.withUnrecordedBias(input)
-            return try output(
-                fused.raggedSelfAttention(
-                    offsets: layout.offsets(on: fused.device), longest: layout.lengths.max() ?? 0, heads: heads,
-                    dropout: drops, bias: bias))
+            return try fused.raggedSelfAttention(
+                offsets: layout.offsets(on: fused.device), longest: layout.lengths.max() ?? 0, heads: heads,
+                dropout: drops, bias: bias)
         }
         let fused = try projection(input)
         if fused.takesHostSelfAttention, dropout < 1 {
             let drops = dropout > 0 ? layout.lengths.compactMap { _ in mode.nextDropoutSeed() } : []
-            return try output(
-                fused.hostSelfAttention(
-                    lengths: layout.lengths, heads: heads, dropouts: drops.map { WeightDropout(dropout, $0) }))
+            return try fused.hostSelfAttention(
+                lengths: layout.lengths, heads: heads, dropouts: drops.map { WeightDropout(dropout, $0) })
         }
         let isTraining = mode.isTraining || (isGradientEnabled && fused.requiresGradient)
-        return try output(
-            isTraining
-                ? trainingAttention(
-                    fused, layout, heads: heads, dropout: dropout, softmaxInFP32: softmaxInFP32, mode)
-                : inferenceAttention(fused, layout, heads: heads))
+        return isTraining
+            ? try trainingAttention(
+                fused, layout, heads: heads, dropout: dropout, softmaxInFP32: softmaxInFP32, mode)
+            : try inferenceAttention(fused, layout, heads: heads)
     }
 }
 

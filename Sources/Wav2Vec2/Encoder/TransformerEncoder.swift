@@ -67,10 +67,14 @@ public final class TransformerEncoder: Module {
     /// - Parameters:
     ///   - input: [frames, channels].
     ///   - layout: Where utterances lie.
+    ///   - rows: The frames that somebody reads, int64, each at most once: the last layer transforms no others. `nil` for
+    ///     all.
     ///   - pass: Dropouts, LayerDrop and probe.
-    /// - Returns: [frames, channels].
+    /// - Returns: [frames, channels], or as many rows as are read.
     /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
-    public func callAsFunction(_ input: Tensor, _ layout: RaggedLayout, _ pass: ForwardPass) throws -> Tensor {
+    public func callAsFunction(
+        _ input: Tensor, _ layout: RaggedLayout, reading rows: Tensor? = nil, _ pass: ForwardPass
+    ) throws -> Tensor {
         let positional = try profiled(.positionalConvolution) { try positions(input, layout) }
         pass.probe?("pos_conv", positional)
         var hidden = try input + positional
@@ -79,19 +83,25 @@ public final class TransformerEncoder: Module {
         pass.probe?("layers_input", hidden)
 
         var dropped = droppedLayers(pass).enumerated().makeIterator()
+        let last = (hourglass?.post ?? layers).last
+        var unread = rows
         func run(_ layers: [EncoderLayer], _ name: String, _ input: Tensor, _ layout: RaggedLayout) throws -> Tensor {
             var hidden = input
             for (index, layer) in layers.enumerated() {
                 if let (number, isDropped) = dropped.next(), !isDropped {
                     // The dropouts of a layer are the same whether or not others are left out.
                     let mode = pass.mode.forPart(number)
+                    let read = layer === last ? rows : nil
                     let result =
                         try recomputes
                         ? recomputing(hidden, parameters: layer.parameters().map(\.tensor), mode) {
-                            try layer($0, layout, $1)
-                        } : layer(hidden, layout, mode)
+                            try layer($0, layout, reading: read, $1)
+                        } : layer(hidden, layout, reading: read, mode)
                     hidden =
-                        try pass.keptLayers.map { try .choose($0.selected(0, number), result, else: hidden) } ?? result
+                        try pass.keptLayers.map {
+                            try .choose($0.selected(0, number), result, else: read.map(hidden.takingRows) ?? hidden)
+                        } ?? result
+                    if layer === last { unread = nil }
                 }
                 pass.probe?("\(name).\(index)", hidden)
             }
@@ -104,6 +114,8 @@ public final class TransformerEncoder: Module {
             }
             hidden = try run(hourglass.post, "post_layers", hidden, layout)
         }
+        // Where the last layer has been left out, or its frames are not those of the input.
+        if let unread { hidden = try hidden.takingRows(unread) }
         return normFirst ? try norm(hidden) : hidden
     }
 }

@@ -10,9 +10,9 @@ public struct PretrainingBatch {
         let utterances: Range<Int>
         /// Its frames among those of the batch.
         let span: Range<Int>
-        /// Its masked frames among those of the batch, utterance by utterance: int64 [masked frames].
-        let maskedRows: Tensor
-        /// The same among its own frames, where these are all candidates.
+        /// Its masked frames among all masked frames of the batch.
+        let masked: Range<Int>
+        /// Where they are among its own frames, if these are all candidates: int64 [masked frames].
         let ownRows: Tensor?
         let choices: ContrastiveChoices
         /// The target quantizer's noise, FP32 [masked frames, groups, entries]; nil for none.
@@ -21,7 +21,7 @@ public struct PretrainingBatch {
         let inputNoise: Tensor?
 
         var tensors: [Tensor] {
-            [maskedRows] + [ownRows, noise, inputNoise].compactMap { $0 } + choices.tensors
+            [ownRows, noise, inputNoise].compactMap { $0 } + choices.tensors
         }
     }
 
@@ -29,11 +29,13 @@ public struct PretrainingBatch {
     public struct Shape: Hashable {
         private let lengths: [Int]
         private let utterances: [Range<Int>]
+        private let masked: [Range<Int>]
         private let tensors: [[Int]]
 
         fileprivate init(_ batch: PretrainingBatch) {
             lengths = batch.lengths
             utterances = batch.subBatches.map(\.utterances)
+            masked = batch.subBatches.map(\.masked)
             tensors = batch.tensors.map(\.shape)
         }
     }
@@ -45,6 +47,8 @@ public struct PretrainingBatch {
     /// All utterances' samples end to end, [Σ lengths].
     let samples: Tensor
     let mask: PlacedMask
+    /// The masked frames, utterance by utterance: int64 [masked frames].
+    let maskedRows: Tensor
     /// The Gumbel softmax's temperature, a single number.
     let temperature: Tensor
     let subBatches: [SubBatch]
@@ -67,8 +71,10 @@ public struct PretrainingBatch {
         let layout = try model.model.featureExtractor.layout(samples: lengths)
         (self.samples, self.lengths, self.layout) = (samples, lengths, layout)
         self.temperature = try .scalar(temperature, device: device)
-        mask = try PlacedMask(
-            .joined(plans.map(\.mask)), layout, channels: configuration.encoderEmbedDim, on: device)
+        let mask = Mask.joined(plans.map(\.mask))
+        self.mask = try PlacedMask(mask, layout, channels: configuration.encoderEmbedDim, on: device)
+        maskedRows = try Tensor(mask.rows(in: layout)).to(device: device)
+        var count = 0
         subBatches = try plans.map { plan in
             let span = layout.offsets[plan.utterances.lowerBound]..<layout.offsets[plan.utterances.upperBound]
             let local = RaggedLayout(Array(layout.lengths[plan.utterances]))
@@ -78,9 +84,9 @@ public struct PretrainingBatch {
                     "no frame is masked: raise masking.mask_prob or lower masking.mask_length")
             }
             let everywhere = model.objective.negativesFromEverywhere
+            defer { count += rows.count }
             return SubBatch(
-                utterances: plan.utterances, span: span,
-                maskedRows: try Tensor(rows.map { $0 + span.lowerBound }).to(device: device),
+                utterances: plan.utterances, span: span, masked: count..<count + rows.count,
                 ownRows: try everywhere ? Tensor(rows).to(device: device) : nil,
                 choices: try ContrastiveChoices(
                     masked: everywhere ? plan.mask.frames : plan.mask.frames.map { Array($0.indices) },
@@ -101,6 +107,7 @@ public struct PretrainingBatch {
 
     /// All tensors, always in the same order.
     public var tensors: [Tensor] {
-        [samples, temperature] + [mask.frames, mask.channels].compactMap { $0 } + subBatches.flatMap(\.tensors)
+        [samples, temperature, maskedRows] + [mask.frames, mask.channels].compactMap { $0 }
+            + subBatches.flatMap(\.tensors)
     }
 }

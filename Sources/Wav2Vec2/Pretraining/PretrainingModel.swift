@@ -103,7 +103,8 @@ public final class PretrainingModel: Module {
     /// All sub-batches go through extractor and encoder together; masks, negatives, quantizer statistics and penalties
     /// are each sub-batch's own, so the sum equals that of separate passes.
     ///
-    /// The probe sees the model's stages, and `quantized`, `predictions`, `targets` and `logits` of each sub-batch.
+    /// The probe sees the model's stages, and `quantized`, `predictions`, `targets` and `logits` of each sub-batch; without
+    /// one, the last layer transforms masked frames alone, as no others are read.
     ///
     /// - Parameters:
     ///   - batch: The utterances, and what was chosen for them.
@@ -129,12 +130,17 @@ public final class PretrainingModel: Module {
             }
             input = try .concatenate(parts)
         }
-        let context = try model.context(
-            input, features.layout, mask: batch.mask, channelsFirst: maskChannelBefore, pass)
+        var context = try model.context(
+            input, features.layout, mask: batch.mask, channelsFirst: maskChannelBefore,
+            reading: pass.probe == nil ? batch.maskedRows : nil, pass)
+        if pass.probe != nil { context = try context.takingRows(batch.maskedRows) }
+        let masked = try targets.takingRows(batch.maskedRows)
         return try batch.subBatches.enumerated().map { index, part in
             try profiled(.contrastive) {
                 try losses(
-                    part, features: features, targets: targets, context: context, temperature: batch.temperature,
+                    part, features: features,
+                    targets: (everywhere: targets.rows(part.span), masked: masked.rows(part.masked)),
+                    context: context.rows(part.masked), temperature: batch.temperature,
                     inputQuantized: inputQuantized.isEmpty ? nil : inputQuantized[index], pass)
             }
         }
@@ -148,8 +154,9 @@ public final class PretrainingModel: Module {
     }
 
     private func losses(
-        _ part: PretrainingBatch.SubBatch, features: Wav2Vec2Model.Features, targets: Tensor, context: Tensor,
-        temperature: Tensor, inputQuantized: Quantized?, _ pass: ForwardPass
+        _ part: PretrainingBatch.SubBatch, features: Wav2Vec2Model.Features,
+        targets: (everywhere: Tensor, masked: Tensor),
+        context: Tensor, temperature: Tensor, inputQuantized: Quantized?, _ pass: ForwardPass
     ) throws -> PretrainingLosses {
         // The true vectors come first; they are candidates themselves unless all frames are.
         var quantized: Quantized?
@@ -161,19 +168,19 @@ public final class PretrainingModel: Module {
                 return (try gated(targetProjection(result.vectors)), try codeIdentities(result.codes, quantizer))
             }
         }
-        let truth = try represent(targets.takingRows(part.maskedRows), keep: true)
+        let truth = try represent(targets.masked, keep: true)
         pass.probe?("quantized", quantized?.vectors ?? truth.vectors)
         var candidates = truth.vectors
         var identities = truth.identities
         if let places = part.ownRows {
             // All frames are candidates; the masked ones keep the vectors that their own quantization chose.
-            let everywhere = try represent(targets.rows(part.span), keep: false)
+            let everywhere = try represent(targets.everywhere, keep: false)
             candidates = try everywhere.vectors.replacing(places, with: truth.vectors)
             if let all = everywhere.identities, let own = truth.identities {
                 identities = try all.replacing(places, with: own)
             }
         }
-        let predictions = try finalProjection(context.takingRows(part.maskedRows))
+        let predictions = try finalProjection(context)
         pass.probe?("predictions", predictions)
         pass.probe?("targets", truth.vectors)
         let contrastive = try contrastiveLoss(
