@@ -4,7 +4,42 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "CKernels.h"
+
 #define CK_INLINE static inline __attribute__((always_inline))
+
+// MARK: Formats
+
+/// Bytes of an element.
+CK_INLINE int64_t size_of(enum ck_format format) { return format == CK_BFLOAT16 ? 2 : 4; }
+
+/// An element of an array. BF16 is the upper half of a float.
+CK_INLINE float element(const void *array, enum ck_format format, int64_t index) {
+    if (format == CK_FLOAT32) return ((const float *)array)[index];
+    const uint32_t bits = (uint32_t)((const uint16_t *)array)[index] << 16;
+    float value;
+    memcpy(&value, &bits, 4);
+    return value;
+}
+
+/// Stores an element: rounded to the nearest, to even halfway; what is no number stays none.
+CK_INLINE void put(void *array, enum ck_format format, int64_t index, float value) {
+    if (format == CK_FLOAT32) {
+        ((float *)array)[index] = value;
+        return;
+    }
+    uint32_t bits;
+    memcpy(&bits, &value, 4);
+    const uint32_t rounded = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16;
+    ((uint16_t *)array)[index] = (uint16_t)(value != value ? bits >> 16 | 0x40 : rounded);
+}
+
+/// The array from an element on.
+CK_INLINE const void *from(const void *array, enum ck_format format, int64_t index) {
+    return (const char *)array + index * size_of(format);
+}
+
+CK_INLINE void *to(void *array, enum ck_format format, int64_t index) { return (char *)array + index * size_of(format); }
 
 // MARK: Dropout masks
 

@@ -4,10 +4,12 @@
 #include "Parallel.h"
 
 struct arguments {
-    const float *residual, *branch, *weight, *bias, *gradient;
-    float *output, *mean, *inverse_deviation;
-    float *residual_gradient, *branch_gradient, *scratch;
-    int64_t columns;
+    const void *residual, *branch, *gradient;
+    void *output, *residual_gradient, *branch_gradient;
+    enum ck_format format;
+    const float *weight, *bias;
+    float *mean, *inverse_deviation, *scratch;
+    int64_t rows, columns, rows_of_unit;
     uint64_t seed;
     double probability, epsilon;
 };
@@ -25,39 +27,54 @@ CK_INLINE void factor_row(const struct arguments *a, int64_t row, float *restric
     }
 }
 
-CK_EVERY_CPU void ck_residual_norm_rows(const void *data, int64_t begin, int64_t end) {
+/// Some rows; `scratch` has room for one.
+CK_INLINE void norm_rows(
+    const struct arguments *a, int64_t begin, int64_t end, float *scratch, enum ck_format format) {
 #pragma clang fp reassociate(on)
-    const struct arguments *a = data;
     const int64_t columns = a->columns;
     const float *restrict weight = a->weight, *restrict bias = a->bias;
     for (int64_t row = begin; row < end; row++) {
-        const float *restrict residual = a->residual + row * columns, *restrict branch = a->branch + row * columns;
-        float *restrict output = a->output + row * columns;
+        const void *restrict residual = from(a->residual, format, row * columns);
+        const void *restrict branch = from(a->branch, format, row * columns);
+        void *output = to(a->output, format, row * columns);
+        float *restrict values = format == CK_FLOAT32 ? output : scratch;
         float total = 0, squares = 0;
         if (a->probability > 0) {
-            factor_row(a, row, output);
+            factor_row(a, row, values);
             for (int64_t i = 0; i < columns; i++) {
-                const float value = residual[i] + branch[i] * output[i];
-                output[i] = value;
+                const float value = element(residual, format, i) + element(branch, format, i) * values[i];
+                values[i] = value;
                 total += value;
             }
         } else {
             for (int64_t i = 0; i < columns; i++) {
-                const float value = residual[i] + branch[i];
-                output[i] = value;
+                const float value = element(residual, format, i) + element(branch, format, i);
+                values[i] = value;
                 total += value;
             }
         }
         const float mean = total / (float)columns;
         for (int64_t i = 0; i < columns; i++) {
-            const float difference = output[i] - mean;
+            const float difference = values[i] - mean;
             squares += difference * difference;
         }
         const float inverse = 1.0f / __builtin_sqrtf(squares / (float)columns + (float)a->epsilon);
-        for (int64_t i = 0; i < columns; i++) output[i] = (output[i] - mean) * inverse * weight[i] + bias[i];
+        if (format == CK_FLOAT32)
+            for (int64_t i = 0; i < columns; i++) values[i] = (values[i] - mean) * inverse * weight[i] + bias[i];
+        else
+            for (int64_t i = 0; i < columns; i++)
+                put(output, format, i, (values[i] - mean) * inverse * weight[i] + bias[i]);
         a->mean[row] = mean;
         a->inverse_deviation[row] = inverse;
     }
+}
+
+CK_EVERY_CPU void ck_residual_norm_unit(const void *data, float *scratch, int64_t unit) {
+    const struct arguments *a = data;
+    const int64_t begin = unit * a->rows_of_unit;
+    const int64_t end = begin + a->rows_of_unit < a->rows ? begin + a->rows_of_unit : a->rows;
+    if (a->format == CK_BFLOAT16) norm_rows(a, begin, end, scratch, CK_BFLOAT16);
+    else norm_rows(a, begin, end, scratch, CK_FLOAT32);
 }
 
 /// Rows that add up their weight and bias gradients together; a function of nothing but the shape, so that the order
@@ -67,9 +84,9 @@ static int64_t rows_per_piece(int64_t rows) { return rows / 32 < 16 ? 16 : (rows
 /// Rows of scratch memory that a piece owns: gradients of weight and bias, its normalised row and the row's factors.
 enum { SCRATCH_ROWS = 4 };
 
-CK_EVERY_CPU void ck_residual_norm_backward_rows(const void *data, int64_t begin, int64_t end, int64_t piece) {
+CK_INLINE void backward_rows(
+    const struct arguments *a, int64_t begin, int64_t end, int64_t piece, enum ck_format format) {
 #pragma clang fp reassociate(on)
-    const struct arguments *a = data;
     const int64_t columns = a->columns;
     const int drops = a->probability > 0;
     float *restrict weight_gradient = a->scratch + piece * SCRATCH_ROWS * columns;
@@ -79,79 +96,81 @@ CK_EVERY_CPU void ck_residual_norm_backward_rows(const void *data, int64_t begin
     for (int64_t i = 0; i < columns; i++) weight_gradient[i] = bias_gradient[i] = 0, factors[i] = 1;
     for (int64_t row = begin; row < end; row++) {
         const float mean = a->mean[row], inverse = a->inverse_deviation[row];
-        const float *restrict gradient = a->gradient + row * columns, *restrict weight = a->weight;
-        const float *restrict residual = a->residual + row * columns, *restrict branch = a->branch + row * columns;
-        float *restrict residual_gradient = a->residual_gradient + row * columns;
-        float *restrict branch_gradient = a->branch_gradient + row * columns;
+        const float *restrict weight = a->weight;
+        const void *restrict gradient = from(a->gradient, format, row * columns);
+        const void *restrict residual = from(a->residual, format, row * columns);
+        const void *restrict branch = from(a->branch, format, row * columns);
+        void *restrict residual_gradient = to(a->residual_gradient, format, row * columns);
+        void *restrict branch_gradient = to(a->branch_gradient, format, row * columns);
         if (drops) factor_row(a, row, factors);
         float direct = 0, projected = 0;
         for (int64_t i = 0; i < columns; i++) {
-            const float value = (residual[i] + branch[i] * factors[i] - mean) * inverse;
-            const float weighted = gradient[i] * weight[i];
+            const float sum = element(residual, format, i) + element(branch, format, i) * factors[i];
+            const float value = (sum - mean) * inverse;
+            const float incoming = element(gradient, format, i), weighted = incoming * weight[i];
             normalised[i] = value;
             direct += weighted;
             projected += weighted * value;
-            weight_gradient[i] += gradient[i] * value;
-            bias_gradient[i] += gradient[i];
+            weight_gradient[i] += incoming * value;
+            bias_gradient[i] += incoming;
         }
         direct /= (float)columns;
         projected /= (float)columns;
-        if (drops) {
-            for (int64_t i = 0; i < columns; i++) {
-                const float value = inverse * (gradient[i] * weight[i] - direct - normalised[i] * projected);
-                residual_gradient[i] = value;
-                branch_gradient[i] = value * factors[i];
-            }
-        } else {
-            for (int64_t i = 0; i < columns; i++)
-                residual_gradient[i] = inverse * (gradient[i] * weight[i] - direct - normalised[i] * projected);
+        for (int64_t i = 0; i < columns; i++) {
+            const float weighted = element(gradient, format, i) * weight[i];
+            const float value = inverse * (weighted - direct - normalised[i] * projected);
+            put(residual_gradient, format, i, value);
+            if (drops) put(branch_gradient, format, i, value * factors[i]);
         }
     }
 }
 
-struct pieces {
-    struct arguments arguments;
-    int64_t rows, size;
-};
+CK_EVERY_CPU void ck_residual_norm_backward_rows(
+    const struct arguments *a, int64_t begin, int64_t end, int64_t piece) {
+    if (a->format == CK_BFLOAT16) backward_rows(a, begin, end, piece, CK_BFLOAT16);
+    else backward_rows(a, begin, end, piece, CK_FLOAT32);
+}
 
 static void backward_pieces(const void *data, int64_t begin, int64_t end) {
-    const struct pieces *pieces = data;
+    const struct arguments *a = data;
     for (int64_t piece = begin; piece < end; piece++) {
-        const int64_t first = piece * pieces->size;
-        const int64_t last = first + pieces->size < pieces->rows ? first + pieces->size : pieces->rows;
-        ck_residual_norm_backward_rows(&pieces->arguments, first, last, piece);
+        const int64_t first = piece * a->rows_of_unit;
+        const int64_t last = first + a->rows_of_unit < a->rows ? first + a->rows_of_unit : a->rows;
+        ck_residual_norm_backward_rows(a, first, last, piece);
     }
 }
 
 static int64_t piece_count(int64_t rows) { return (rows + rows_per_piece(rows) - 1) / rows_per_piece(rows); }
 
-int64_t ck_residual_norm_scratch(int64_t rows, int64_t columns) { return piece_count(rows) * SCRATCH_ROWS * columns; }
+int64_t ck_residual_norm_scratch(int64_t columns, int threads) { return columns * threads; }
 
 void ck_residual_norm(
-    const float *residual, const float *branch, const float *weight, const float *bias, float *output, float *mean,
-    float *inverse_deviation, int64_t rows, int64_t columns, uint64_t seed, double probability, double epsilon,
-    int threads) {
+    const void *residual, const void *branch, const float *weight, const float *bias, void *output,
+    enum ck_format format, float *mean, float *inverse_deviation, int64_t rows, int64_t columns, uint64_t seed,
+    double probability, double epsilon, float *scratch, int threads) {
+    const int64_t together = CK_GRAIN / columns > 0 ? CK_GRAIN / columns : 1;
     const struct arguments a = {
-        .residual = residual, .branch = branch, .weight = weight, .bias = bias, .output = output, .mean = mean,
-        .inverse_deviation = inverse_deviation, .columns = columns, .seed = seed, .probability = probability,
-        .epsilon = epsilon};
-    const int64_t grain = CK_GRAIN / columns > 0 ? CK_GRAIN / columns : 1;
-    ck_parallel(rows, grain, threads, ck_residual_norm_rows, &a);
+        .residual = residual, .branch = branch, .weight = weight, .bias = bias, .output = output, .format = format,
+        .mean = mean, .inverse_deviation = inverse_deviation, .rows = rows, .columns = columns,
+        .rows_of_unit = together, .seed = seed, .probability = probability, .epsilon = epsilon};
+    ck_parallel_with_scratch((rows + together - 1) / together, threads, scratch, columns, ck_residual_norm_unit, &a);
+}
+
+int64_t ck_residual_norm_backward_scratch(int64_t rows, int64_t columns) {
+    return piece_count(rows) * SCRATCH_ROWS * columns;
 }
 
 void ck_residual_norm_backward(
-    const float *residual, const float *branch, const float *weight, const float *mean,
-    const float *inverse_deviation, const float *gradient, float *residual_gradient, float *branch_gradient,
+    const void *residual, const void *branch, const float *weight, const float *mean, const float *inverse_deviation,
+    const void *gradient, void *residual_gradient, void *branch_gradient, enum ck_format format,
     float *weight_gradient, float *bias_gradient, float *scratch, int64_t rows, int64_t columns, uint64_t seed,
     double probability, int threads) {
-    const struct pieces pieces = {
-        .arguments =
-            {.residual = residual, .branch = branch, .weight = weight, .gradient = gradient,
-             .mean = (float *)mean, .inverse_deviation = (float *)inverse_deviation,
-             .residual_gradient = residual_gradient, .branch_gradient = branch_gradient, .scratch = scratch,
-             .columns = columns, .seed = seed, .probability = probability},
-        .rows = rows, .size = rows_per_piece(rows)};
-    ck_parallel(piece_count(rows), 1, threads, backward_pieces, &pieces);
+    const struct arguments a = {
+        .residual = residual, .branch = branch, .weight = weight, .gradient = gradient, .mean = (float *)mean,
+        .inverse_deviation = (float *)inverse_deviation, .residual_gradient = residual_gradient,
+        .branch_gradient = branch_gradient, .format = format, .scratch = scratch, .rows = rows, .columns = columns,
+        .rows_of_unit = rows_per_piece(rows), .seed = seed, .probability = probability};
+    ck_parallel(piece_count(rows), 1, threads, backward_pieces, &a);
     for (int64_t i = 0; i < columns; i++) {
         double weight_sum = 0, bias_sum = 0;
         for (int64_t piece = 0; piece < piece_count(rows); piece++) {

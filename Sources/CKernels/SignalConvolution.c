@@ -6,8 +6,11 @@
 #include "Parallel.h"
 
 struct arguments {
-    const float *signal, *weight, *shift, *gradient;
-    float *output, *scratch;
+    const float *signal, *weight, *shift;
+    const void *gradient;
+    void *output;
+    enum ck_format format;
+    float *scratch;
     int64_t rows, usable, channels, kernel, stride, rows_per_piece;
 };
 
@@ -24,32 +27,40 @@ CK_INLINE void convolve(const struct arguments *a, const float *window, int64_t 
     }
 }
 
-CK_INLINE void forward_block(const struct arguments *a, int64_t begin, int64_t end, int64_t channel, int width) {
+CK_INLINE void forward_block(
+    const struct arguments *a, int64_t begin, int64_t end, int64_t channel, int width, enum ck_format format) {
     for (int64_t row = begin; row < end; row++) {
         float sum[BLOCK];
         convolve(a, a->signal + row * a->stride, channel, width, sum);
-        float *output = a->output + row * a->channels + channel;
-        for (int i = 0; i < width; i++) output[i] = gelu(sum[i]);
+        void *output = to(a->output, format, row * a->channels + channel);
+        for (int i = 0; i < width; i++) put(output, format, i, gelu(sum[i]));
     }
+}
+
+CK_INLINE void forward_rows(const struct arguments *a, int64_t begin, int64_t end, enum ck_format format) {
+    const int64_t last = end < a->usable ? end : a->usable;
+    for (int64_t channel = 0; channel < a->channels; channel += BLOCK) {
+        if (a->channels - channel >= BLOCK) forward_block(a, begin, last, channel, BLOCK, format);
+        else forward_block(a, begin, last, channel, (int)(a->channels - channel), format);
+    }
+    const int64_t first = begin > a->usable ? begin : a->usable;
+    if (first < end)
+        memset(to(a->output, format, first * a->channels), 0, (size_t)((end - first) * a->channels * size_of(format)));
 }
 
 CK_EVERY_CPU void ck_signal_convolution_rows(const void *data, int64_t begin, int64_t end) {
     const struct arguments *a = data;
-    const int64_t last = end < a->usable ? end : a->usable;
-    for (int64_t channel = 0; channel < a->channels; channel += BLOCK) {
-        if (a->channels - channel >= BLOCK) forward_block(a, begin, last, channel, BLOCK);
-        else forward_block(a, begin, last, channel, (int)(a->channels - channel));
-    }
-    const int64_t first = begin > a->usable ? begin : a->usable;
-    if (first < end) memset(a->output + first * a->channels, 0, (size_t)((end - first) * a->channels) * sizeof(float));
+    if (a->format == CK_BFLOAT16) forward_rows(a, begin, end, CK_BFLOAT16);
+    else forward_rows(a, begin, end, CK_FLOAT32);
 }
 
 void ck_signal_convolution(
-    const float *signal, int64_t samples, const float *weight, const float *shift, float *output, int64_t rows,
-    int64_t channels, int64_t kernel, int64_t stride, int threads) {
+    const float *signal, int64_t samples, const float *weight, const float *shift, void *output, enum ck_format format,
+    int64_t rows, int64_t channels, int64_t kernel, int64_t stride, int threads) {
     const int64_t fitting = samples < kernel ? 0 : (samples - kernel) / stride + 1;
     const struct arguments a = {
-        signal, weight, shift, 0, output, 0, rows, fitting < rows ? fitting : rows, channels, kernel, stride, 0};
+        .signal = signal, .weight = weight, .shift = shift, .output = output, .format = format, .rows = rows,
+        .usable = fitting < rows ? fitting : rows, .channels = channels, .kernel = kernel, .stride = stride};
     ck_parallel(rows, ROWS, threads, ck_signal_convolution_rows, &a);
 }
 
@@ -73,13 +84,14 @@ void ck_window_moments(
 static int64_t piece_count(int64_t rows) { return rows < 32 * ROWS ? (rows + ROWS - 1) / ROWS : 32; }
 
 CK_INLINE void backward_block(
-    const struct arguments *a, int64_t begin, int64_t end, int64_t channel, int width, float *sums) {
+    const struct arguments *a, int64_t begin, int64_t end, int64_t channel, int width, float *sums,
+    enum ck_format format) {
     for (int64_t row = begin; row < end; row++) {
         const float *window = a->signal + row * a->stride;
-        const float *gradient = a->gradient + row * a->channels + channel;
+        const void *gradient = from(a->gradient, format, row * a->channels + channel);
         float g[BLOCK];
         convolve(a, window, channel, width, g);
-        for (int i = 0; i < width; i++) g[i] = gradient[i] * gelu_derivative(g[i]);
+        for (int i = 0; i < width; i++) g[i] = element(gradient, format, i) * gelu_derivative(g[i]);
         float *total = sums + a->kernel * a->channels + channel;
         for (int i = 0; i < width; i++) total[i] += g[i];
         for (int64_t k = 0; k < a->kernel; k++) {
@@ -90,8 +102,7 @@ CK_INLINE void backward_block(
     }
 }
 
-CK_EVERY_CPU void ck_signal_convolution_backward_pieces(const void *data, int64_t begin, int64_t end) {
-    const struct arguments *a = data;
+CK_INLINE void backward_pieces(const struct arguments *a, int64_t begin, int64_t end, enum ck_format format) {
     for (int64_t piece = begin; piece < end; piece++) {
         const int64_t size = (a->kernel + 1) * a->channels;
         float *sums = a->scratch + piece * size;
@@ -101,11 +112,17 @@ CK_EVERY_CPU void ck_signal_convolution_backward_pieces(const void *data, int64_
         for (int64_t row = first; row < last; row += ROWS) {
             const int64_t stop = row + ROWS < last ? row + ROWS : last;
             for (int64_t channel = 0; channel < a->channels; channel += BLOCK) {
-                if (a->channels - channel >= BLOCK) backward_block(a, row, stop, channel, BLOCK, sums);
-                else backward_block(a, row, stop, channel, (int)(a->channels - channel), sums);
+                if (a->channels - channel >= BLOCK) backward_block(a, row, stop, channel, BLOCK, sums, format);
+                else backward_block(a, row, stop, channel, (int)(a->channels - channel), sums, format);
             }
         }
     }
+}
+
+CK_EVERY_CPU void ck_signal_convolution_backward_pieces(const void *data, int64_t begin, int64_t end) {
+    const struct arguments *a = data;
+    if (a->format == CK_BFLOAT16) backward_pieces(a, begin, end, CK_BFLOAT16);
+    else backward_pieces(a, begin, end, CK_FLOAT32);
 }
 
 int64_t ck_signal_convolution_scratch(int64_t rows, int64_t channels, int64_t kernel) {
@@ -113,12 +130,14 @@ int64_t ck_signal_convolution_scratch(int64_t rows, int64_t channels, int64_t ke
 }
 
 void ck_signal_convolution_backward(
-    const float *signal, const float *weight, const float *shift, const float *gradient, double *sums,
-    double *products, float *scratch, int64_t rows, int64_t channels, int64_t kernel, int64_t stride, int threads) {
+    const float *signal, const float *weight, const float *shift, const void *gradient, enum ck_format format,
+    double *sums, double *products, float *scratch, int64_t rows, int64_t channels, int64_t kernel, int64_t stride,
+    int threads) {
     const int64_t pieces = piece_count(rows);
     const struct arguments a = {
-        signal, weight, shift, gradient, 0, scratch, rows, rows, channels, kernel, stride,
-        pieces > 0 ? (rows + pieces - 1) / pieces : 0};
+        .signal = signal, .weight = weight, .shift = shift, .gradient = gradient, .format = format,
+        .scratch = scratch, .rows = rows, .usable = rows, .channels = channels, .kernel = kernel, .stride = stride,
+        .rows_per_piece = pieces > 0 ? (rows + pieces - 1) / pieces : 0};
     ck_parallel(pieces, 1, threads, ck_signal_convolution_backward_pieces, &a);
     memset(products, 0, (size_t)(kernel * channels) * sizeof(double));
     memset(sums, 0, (size_t)channels * sizeof(double));

@@ -80,13 +80,14 @@ struct PrecisionTests {
         #expect(try relativeError(rounded.losses.total, exact.losses.total) > 0, "nothing was rounded")
     }
 
-    /// Each island changes what is computed, and brings it no further from FP32.
+    /// Each island changes what is computed. The kernels that have BF16's attention and first layer know FP32 only.
     @Test(arguments: [
-        "fp32_mha_softmax", "fp32_cosine_sim", "fp32_pos_conv", "fp32_conv_norms",
+        ("fp32_mha_softmax", ModelPrecision.Mode.fp16), ("fp32_cosine_sim", .bf16), ("fp32_pos_conv", .bf16),
+        ("fp32_conv_norms", .fp16),
     ])
-    func islandsAreUsed(_ island: String) throws {
-        var bare = ModelPrecision(.bf16)
-        bare.fp32PosConv = false
+    func islandsAreUsed(_ island: String, _ mode: ModelPrecision.Mode) throws {
+        var bare = ModelPrecision(mode)
+        (bare.fp32PosConv, bare.fp32CosineSim, bare.fp32ConvNorms) = (false, false, false)
         var with = bare
         switch island {
         case "fp32_mha_softmax": with.fp32MhaSoftmax = true

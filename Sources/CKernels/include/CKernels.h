@@ -1,6 +1,7 @@
-// Elementwise kernels for FP32 in host memory: what LibTorch runs on one thread, or in several passes over memory.
+// Kernels for host memory: what LibTorch runs on one thread, or in several passes over memory.
 //
-// All arrays are contiguous; an output may be the same memory as an input. `threads` is how many threads share the
+// All arrays are contiguous; an output may be the same memory as an input. Numbers are FP32 but where a format is given:
+// of BF16 each is widened when it is read, and rounded once when it is written. `threads` is how many threads share the
 // work; results never depend on it. Nothing here can fail.
 #pragma once
 
@@ -10,24 +11,30 @@
 extern "C" {
 #endif
 
+/// How an array's numbers are stored.
+enum ck_format { CK_FLOAT32, CK_BFLOAT16 };
+
 /// Zeroes elements with a probability in [0, 1) and scales the others by 1 / (1 − probability).
 ///
 /// The mask is a pure function of the seed and an element's index; the backward pass is the same function.
 void ck_dropout(
-    const float *input, float *output, int64_t count, uint64_t seed, double probability, int threads);
+    const void *input, void *output, enum ck_format format, int64_t count, uint64_t seed, double probability,
+    int threads);
 
 /// Gaussian error linear unit x · Φ(x) (Hendrycks and Gimpel 2016), in its exact form.
-void ck_gelu(const float *input, float *output, int64_t count, int threads);
+void ck_gelu(const void *input, void *output, enum ck_format format, int64_t count, int threads);
 /// `result` = `gradient` · (Φ(x) + x · φ(x)).
-void ck_gelu_backward(const float *input, const float *gradient, float *result, int64_t count, int threads);
+void ck_gelu_backward(
+    const void *input, const void *gradient, void *result, enum ck_format format, int64_t count, int threads);
 
 /// ck_dropout of ck_gelu, in one pass.
 void ck_gelu_dropout(
-    const float *input, float *output, int64_t count, uint64_t seed, double probability, int threads);
+    const void *input, void *output, enum ck_format format, int64_t count, uint64_t seed, double probability,
+    int threads);
 /// The gradient of ck_gelu_dropout.
 void ck_gelu_dropout_backward(
-    const float *input, const float *gradient, float *result, int64_t count, uint64_t seed, double probability,
-    int threads);
+    const void *input, const void *gradient, void *result, enum ck_format format, int64_t count, uint64_t seed,
+    double probability, int threads);
 
 /// How many floats of scratch memory ck_attention needs; `longest` is the longest utterance's frames.
 int64_t ck_attention_scratch(int64_t longest, int64_t width, int threads);
@@ -50,29 +57,32 @@ void ck_attention_backward(
 
 /// LayerNorm of `residual` + ck_dropout(`branch`) over rows of `columns` elements, then `weight` and `bias`.
 ///
-/// `mean` and `inverse_deviation` receive one number a row.
+/// `mean` and `inverse_deviation` receive one number a row. `residual`, `branch` and `output` have the format.
 void ck_residual_norm(
-    const float *residual, const float *branch, const float *weight, const float *bias, float *output, float *mean,
-    float *inverse_deviation, int64_t rows, int64_t columns, uint64_t seed, double probability, double epsilon,
-    int threads);
+    const void *residual, const void *branch, const float *weight, const float *bias, void *output,
+    enum ck_format format, float *mean, float *inverse_deviation, int64_t rows, int64_t columns, uint64_t seed,
+    double probability, double epsilon, float *scratch, int threads);
+/// How many floats of scratch memory ck_residual_norm needs.
+int64_t ck_residual_norm_scratch(int64_t columns, int threads);
 /// How many floats of scratch memory ck_residual_norm_backward needs.
-int64_t ck_residual_norm_scratch(int64_t rows, int64_t columns);
+int64_t ck_residual_norm_backward_scratch(int64_t rows, int64_t columns);
 /// The gradients of ck_residual_norm: of both inputs, the weight and the bias.
 ///
-/// At probability 0 both inputs have the same gradient, and `branch_gradient` is neither read nor written.
+/// At probability 0 both inputs have the same gradient, and `branch_gradient` is neither read nor written. The inputs and
+/// their gradients have the format, and so has `gradient`, the output's.
 void ck_residual_norm_backward(
-    const float *residual, const float *branch, const float *weight, const float *mean,
-    const float *inverse_deviation, const float *gradient, float *residual_gradient, float *branch_gradient,
+    const void *residual, const void *branch, const float *weight, const float *mean, const float *inverse_deviation,
+    const void *gradient, void *residual_gradient, void *branch_gradient, enum ck_format format,
     float *weight_gradient, float *bias_gradient, float *scratch, int64_t rows, int64_t columns, uint64_t seed,
     double probability, int threads);
 
 /// GELU of a strided convolution of one signal: output[t, c] = gelu(shift[c] + Σₖ weight[k, c] · signal[t · stride + k]).
 ///
 /// A normalisation of the convolution's result is folded into `weight` and `shift` by the caller. Rows whose window
-/// would leave the signal's `samples` become zero.
+/// would leave the signal's `samples` become zero. `output` has the format.
 void ck_signal_convolution(
-    const float *signal, int64_t samples, const float *weight, const float *shift, float *output, int64_t rows,
-    int64_t channels, int64_t kernel, int64_t stride, int threads);
+    const float *signal, int64_t samples, const float *weight, const float *shift, void *output, enum ck_format format,
+    int64_t rows, int64_t channels, int64_t kernel, int64_t stride, int threads);
 /// Sums over windows: first[k] = Σₜ x[t, k] and second[j, k] = Σₜ x[t, j] · x[t, k], x[t, k] = signal[t · stride + k].
 void ck_window_moments(
     const float *signal, int64_t rows, int64_t kernel, int64_t stride, double *first, double *second);
@@ -80,10 +90,11 @@ void ck_window_moments(
 int64_t ck_signal_convolution_scratch(int64_t rows, int64_t channels, int64_t kernel);
 /// With g = gradient · gelu′ at each of `rows` rows: sums[c] = Σₜ g, products[k, c] = Σₜ g · signal[t · stride + k].
 ///
-/// The convolution is computed again, so that nothing but the signal has to be kept.
+/// The convolution is computed again, so that nothing but the signal has to be kept. `gradient` has the format.
 void ck_signal_convolution_backward(
-    const float *signal, const float *weight, const float *shift, const float *gradient, double *sums,
-    double *products, float *scratch, int64_t rows, int64_t channels, int64_t kernel, int64_t stride, int threads);
+    const float *signal, const float *weight, const float *shift, const void *gradient, enum ck_format format,
+    double *sums, double *products, float *scratch, int64_t rows, int64_t channels, int64_t kernel, int64_t stride,
+    int threads);
 
 /// How many floats ck_pack writes.
 int64_t ck_packed_count(int64_t columns, int64_t depth);

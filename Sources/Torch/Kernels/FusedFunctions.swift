@@ -3,7 +3,7 @@
 
 extension Tensor {
     /// Whether the kernels take the tensor, wherever it is.
-    var fitsKernels: Bool { fitsHostKernels || fitsDeviceKernels }
+    var fitsKernels: Bool { fitsElementwiseHostKernels || fitsDeviceKernels }
 
     /// Whether kernels take this tensor together with others: of one format, in one place.
     func fitsKernels(with others: Tensor?...) -> Bool {

@@ -2,13 +2,14 @@ import CKernels
 
 extension Tensor {
     /// Whether ``hostSelfAttention(lengths:heads:dropouts:)`` takes this projection of queries, keys and values.
-    public var takesHostSelfAttention: Bool { fitsHostKernels }
+    public var takesHostSelfAttention: Bool { fitsElementwiseHostKernels }
 
     /// Multi-head self-attention within each utterance of a ragged batch, by a kernel; differentiable once.
     ///
     /// The matrix of weights is never in memory: some rows of one head at a time are in the cache. Only this tensor is
     /// kept, and the backward pass computes the weights again. Source: Vaswani et al. 2017; the recomputation, Dao et al.
-    /// 2022. This tensor holds queries, keys and values side by side, [frames, 3 · channels], FP32 in host memory.
+    /// 2022. This tensor holds queries, keys and values side by side, [frames, 3 · channels], FP32 or BF16 in host memory; of
+    /// BF16 all is computed in FP32, and rounded at the end.
     ///
     /// - Parameters:
     ///   - lengths: The frames of each utterance.
@@ -57,17 +58,19 @@ private struct HostAttention: Sendable {
     private var utterances: Int64 { Int64(offsets.count - 1) }
     private var threads: Int32 { Int32(LibTorch.threads) }
 
-    func context(_ projected: Tensor) throws -> Tensor {
+    func context(_ fused: Tensor) throws -> Tensor {
+        let projected = try fused.to(dtype: .float32)
         let output = try Tensor.empty([projected.size(0), Int(heads * width)])
         let scratch = try Tensor.empty([Int(ck_attention_scratch(longest, width, threads))])
         try withFloats(projected, output, scratch) {
             ck_attention(
                 $0[0], offsets, utterances, longest, heads, width, scale, seeds, probability, $0[1], $0[2], threads)
         }
-        return output
+        return try output.to(dtype: fused.dtype)
     }
 
-    func gradient(_ projected: Tensor, ofContext gradient: Tensor) throws -> Tensor {
+    func gradient(_ fused: Tensor, ofContext gradient: Tensor) throws -> Tensor {
+        let (projected, gradient) = (try fused.to(dtype: .float32), try gradient.to(dtype: .float32))
         let output = try projected.emptyLike()
         let scratch = try Tensor.empty([Int(ck_attention_backward_scratch(longest, width, threads))])
         try withFloats(projected, gradient, output, scratch) {
@@ -75,6 +78,6 @@ private struct HostAttention: Sendable {
                 $0[0], $0[1], offsets, utterances, longest, heads, width, scale, seeds, probability, $0[2], $0[3],
                 threads)
         }
-        return output
+        return try output.to(dtype: fused.dtype)
     }
 }

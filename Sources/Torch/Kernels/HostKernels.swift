@@ -2,7 +2,7 @@ import CKernels
 import CLibTorch
 
 // Elementwise parts that LibTorch runs on one thread or in several passes over memory, in kernels of our own. They
-// take contiguous FP32 in host memory; anything else goes through LibTorch's operators, which define the results.
+// take contiguous FP32 or BF16 in host memory; anything else goes through LibTorch's operators, which define the results.
 
 /// Calls `body` with the addresses of the elements of contiguous tensors in host memory.
 func withAddresses(_ tensors: Tensor..., body: ([UnsafeMutableRawPointer]) throws -> Void) throws {
@@ -41,32 +41,44 @@ struct DropoutMask {
 }
 
 extension Tensor {
-    /// Whether the tensor is what the kernels take: contiguous FP32 elements in host memory, at least one.
-    public var fitsHostKernels: Bool { dtype == .float32 && device == .cpu && isContiguous && count > 0 }
+    /// Whether the tensor is what all kernels take: contiguous FP32 elements in host memory, at least one.
+    public var fitsHostKernels: Bool { dtype == .float32 && isContiguousInHostMemory }
+
+    /// Whether the tensor is what elementwise kernels take: FP32 or BF16.
+    public var fitsElementwiseHostKernels: Bool {
+        (dtype == .float32 || dtype == .bfloat16) && isContiguousInHostMemory
+    }
+
+    private var isContiguousInHostMemory: Bool { device == .cpu && isContiguous && count > 0 }
+
+    /// How elementwise kernels are told the format.
+    var kernelFormat: ck_format { dtype == .bfloat16 ? CK_BFLOAT16 : CK_FLOAT32 }
 
     private static var kernelThreads: Int32 { Int32(LibTorch.threads) }
 
-    private func mapped(_ body: (_ input: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>) -> Void) throws
-        -> Tensor
-    {
+    private func mapped(
+        _ body: (_ input: UnsafeRawPointer, _ output: UnsafeMutableRawPointer, ck_format) -> Void
+    ) throws -> Tensor {
         let output = try emptyLike()
-        try withFloats(self, output) { body($0[0], $0[1]) }
+        try withAddresses(self, output) { body($0[0], $0[1], kernelFormat) }
         return output
     }
 
     private func mapped(
         with gradient: Tensor,
-        _ body: (UnsafePointer<Float>, UnsafePointer<Float>, UnsafeMutablePointer<Float>) -> Void
+        _ body: (UnsafeRawPointer, UnsafeRawPointer, UnsafeMutableRawPointer, ck_format) -> Void
     ) throws -> Tensor {
         let output = try emptyLike()
-        try withFloats(self, gradient.contiguous(), output) { body($0[0], $0[1], $0[2]) }
+        try withAddresses(self, gradient.to(dtype: dtype).contiguous(), output) {
+            body($0[0], $0[1], $0[2], kernelFormat)
+        }
         return output
     }
 
     /// The kernel of ``droppingOut(_:_:)``, not recorded.
     func hostDroppingOut(_ mask: DropoutMask) throws -> Tensor {
         let seed = try mask.seed.number()
-        return try mapped { ck_dropout($0, $1, Int64(count), seed, mask.probability, Self.kernelThreads) }
+        return try mapped { ck_dropout($0, $1, $2, Int64(count), seed, mask.probability, Self.kernelThreads) }
     }
 
     /// The kernel of ``gelu()``, differentiable once; it keeps its input only.
@@ -78,7 +90,7 @@ extension Tensor {
                 { gradients, _ in
                     try [
                         gradients[0].map {
-                            try mapped(with: $0) { ck_gelu_backward($0, $1, $2, count, Self.kernelThreads) }
+                            try mapped(with: $0) { ck_gelu_backward($0, $1, $2, $3, count, Self.kernelThreads) }
                         }
                     ]
                 }
@@ -90,7 +102,7 @@ extension Tensor {
     func hostGELUDropped(_ mask: DropoutMask) throws -> Tensor {
         guard mask.probability > 0 else { return try hostGELUValues() }
         let seed = try mask.seed.number()
-        return try mapped { ck_gelu_dropout($0, $1, Int64(count), seed, mask.probability, Self.kernelThreads) }
+        return try mapped { ck_gelu_dropout($0, $1, $2, Int64(count), seed, mask.probability, Self.kernelThreads) }
     }
 
     /// The gradient of ``hostGELUDropped(_:)`` at this input, written over the output's gradient.
@@ -100,20 +112,23 @@ extension Tensor {
             return
         }
         let seed = try mask.seed.number()
-        try withFloats(self, gradient) {
-            ck_gelu_dropout_backward($0[0], $0[1], $0[1], Int64(count), seed, mask.probability, Self.kernelThreads)
+        try withAddresses(self, gradient) {
+            ck_gelu_dropout_backward(
+                $0[0], $0[1], $0[1], kernelFormat, Int64(count), seed, mask.probability, Self.kernelThreads)
         }
     }
 
     /// The kernel of ``geluBackward(_:)``, in the gradient's place.
     func hostGELUBackward(into gradient: Tensor) throws -> Tensor {
-        try withFloats(self, gradient) { ck_gelu_backward($0[0], $0[1], $0[1], Int64(count), Self.kernelThreads) }
+        try withAddresses(self, gradient) {
+            ck_gelu_backward($0[0], $0[1], $0[1], kernelFormat, Int64(count), Self.kernelThreads)
+        }
         return gradient
     }
 
     /// GELU of elements in host memory, not recorded.
     func hostGELUValues() throws -> Tensor {
-        try mapped { ck_gelu($0, $1, Int64(count), Self.kernelThreads) }
+        try mapped { ck_gelu($0, $1, $2, Int64(count), Self.kernelThreads) }
     }
 
     /// LayerNorm of this tensor plus the dropout of another, not recorded.
@@ -125,10 +140,14 @@ extension Tensor {
         let (rows, columns) = (statistics.size(1), size(-1))
         let output = try emptyLike()
         let seed = try mask.seed.number()
-        try withFloats(self, branch, weight, bias, output, statistics) {
-            ck_residual_norm(
-                $0[0], $0[1], $0[2], $0[3], $0[4], $0[5], $0[5] + rows, Int64(rows), Int64(columns), seed,
-                mask.probability, epsilon, Self.kernelThreads)
+        let (gain, shift) = (try weight.to(dtype: .float32), try bias.to(dtype: .float32))
+        let scratch = try Tensor.empty([Int(ck_residual_norm_scratch(Int64(columns), Self.kernelThreads))])
+        try withAddresses(self, branch, output) { rowsOf in
+            try withFloats(gain, shift, statistics, scratch) {
+                ck_residual_norm(
+                    rowsOf[0], rowsOf[1], $0[0], $0[1], rowsOf[2], kernelFormat, $0[2], $0[2] + rows, Int64(rows),
+                    Int64(columns), seed, mask.probability, epsilon, $0[3], Self.kernelThreads)
+            }
         }
         return output
     }
@@ -140,16 +159,18 @@ extension Tensor {
         let (rows, columns) = (statistics.size(1), size(-1))
         let own = try emptyLike()
         // Without dropout both inputs have the same gradient.
-        let results = try [own, mask.probability > 0 ? emptyLike() : own, weight.emptyLike(), weight.emptyLike()]
+        let other = try mask.probability > 0 ? emptyLike() : own
+        let gain = try weight.to(dtype: .float32)
+        let (gains, shifts) = (try gain.emptyLike(), try gain.emptyLike())
         let seed = try mask.seed.number()
-        let scratch = try Tensor.empty([Int(ck_residual_norm_scratch(Int64(rows), Int64(columns)))])
-        try withFloats(
-            self, branch, weight, statistics, gradient, results[0], results[1], results[2], results[3], scratch
-        ) {
-            ck_residual_norm_backward(
-                $0[0], $0[1], $0[2], $0[3], $0[3] + rows, $0[4], $0[5], $0[6], $0[7], $0[8], $0[9], Int64(rows),
-                Int64(columns), seed, mask.probability, Self.kernelThreads)
+        let scratch = try Tensor.empty([Int(ck_residual_norm_backward_scratch(Int64(rows), Int64(columns)))])
+        try withAddresses(self, branch, gradient, own, other) { rowsOf in
+            try withFloats(gain, statistics, gains, shifts, scratch) {
+                ck_residual_norm_backward(
+                    rowsOf[0], rowsOf[1], $0[0], $0[1], $0[1] + rows, rowsOf[2], rowsOf[3], rowsOf[4], kernelFormat,
+                    $0[2], $0[3], $0[4], Int64(rows), Int64(columns), seed, mask.probability, Self.kernelThreads)
+            }
         }
-        return results
+        return try [own, other, gains.to(dtype: weight.dtype), shifts.to(dtype: weight.dtype)]
     }
 }

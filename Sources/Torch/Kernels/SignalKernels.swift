@@ -36,8 +36,10 @@ public enum SignalKernels {
         }
     }
 
-    /// Whether the kernels can take a signal.
-    public static func canTake(_ signal: Tensor) -> Bool { signal.fitsHostKernels }
+    /// Whether the kernels can take a signal, and write what a layer with this weight gives.
+    public static func canTake(_ signal: Tensor, weight: Tensor) -> Bool {
+        signal.fitsHostKernels && weight.fitsElementwiseHostKernels
+    }
 
     /// Σ x[k] and Σ x[j] · x[k] over the first `count` windows, [kernel] and [kernel · kernel].
     public static func moments(_ windows: Windows, count: Int) throws -> (first: [Double], second: [Double]) {
@@ -57,7 +59,7 @@ public enum SignalKernels {
     ///   - windows: The windows; there may be fewer than rows.
     ///   - weight: [kernel · channels], tap by tap.
     ///   - shift: [channels].
-    ///   - output: [rows, channels], FP32, contiguous, in host memory.
+    ///   - output: [rows, channels], FP32 or BF16, contiguous, in host memory.
     /// - Throws: `TorchError.shape` when the windows leave the signal, or a tensor is not contiguous in host memory.
     public static func convolve(
         _ windows: Windows, weight: [Float], shift: [Float], into output: Tensor
@@ -66,7 +68,7 @@ public enum SignalKernels {
         try windows.withSamples { samples, available in
             try output.withUnsafeMutableBytes { bytes in
                 ck_signal_convolution(
-                    samples, Int64(available), weight, shift, bytes.bindMemory(to: Float.self).baseAddress,
+                    samples, Int64(available), weight, shift, bytes.baseAddress, output.kernelFormat,
                     Int64(output.size(0)), Int64(channels), Int64(windows.kernel), Int64(windows.stride),
                     Int32(LibTorch.threads))
             }
@@ -79,7 +81,7 @@ public enum SignalKernels {
     ///   - windows: The windows of the forward pass.
     ///   - weight: Its weight.
     ///   - shift: Its shift.
-    ///   - gradient: The output's gradient in the rows that count, [rows, channels].
+    ///   - gradient: The output's gradient in the rows that count, [rows, channels], FP32 or BF16.
     /// - Returns: Σ g for each channel, and Σ g · x[k] as [kernel · channels].
     /// - Throws: `TorchError.shape` when the windows leave the signal, or a tensor is not contiguous in host memory.
     public static func convolutionGradients(
@@ -96,7 +98,7 @@ public enum SignalKernels {
             try gradient.contiguous().withUnsafeMutableBytes { gradients in
                 try scratch.withUnsafeMutableBytes { scratch in
                     ck_signal_convolution_backward(
-                        samples, weight, shift, gradients.bindMemory(to: Float.self).baseAddress, &sums, &products,
+                        samples, weight, shift, gradients.baseAddress, gradient.kernelFormat, &sums, &products,
                         scratch.bindMemory(to: Float.self).baseAddress, Int64(rows), Int64(channels), Int64(kernel),
                         Int64(windows.stride), Int32(LibTorch.threads))
                 }

@@ -122,11 +122,11 @@ extension Tensor {
     /// The elements with a seed's dropout mask applied, without recording: for backward passes written by hand.
     public func droppingOut(_ probability: Double, _ seed: DropoutSeed) throws -> Tensor {
         guard probability < 1 else { return try self * 0 }
-        let converts = device == .cpu && dtype.isHalfPrecision
+        let converts = device == .cpu && dtype == .float16
         let source = try (converts ? to(dtype: .float32) : self).contiguous()
         let drops = DropoutMask(seed, probability)
         if source.fitsDeviceKernels { return try source.deviceDropped(drops, ofGELU: false).to(dtype: dtype) }
-        if source.fitsHostKernels { return try source.hostDroppingOut(drops).to(dtype: dtype) }
+        if source.fitsElementwiseHostKernels { return try source.hostDroppingOut(drops).to(dtype: dtype) }
         let mask = try emptyLike()
         try mask.fillBernoulliInPlace(
             1 - probability, generator: Generator(seed: Int64(bitPattern: seed.number()), device: device))

@@ -86,7 +86,7 @@ final class ExtractorBlock: Module {
     /// Whether there are kernels for the layer with its normalisation.
     private func canNormalize(_ signal: Tensor, _ norm: RaggedGroupNorm) -> Bool {
         NormalizedSignalKernels.canTake(weight: weight, gain: norm.weight, bias: norm.bias)
-            || SignalKernels.canTake(signal) && SignalKernels.canTake(weight)
+            || SignalKernels.canTake(signal, weight: weight)
     }
 
     /// Whether outputs are computed in pairs.

@@ -34,7 +34,7 @@ func normalizedSignalConvolution(
     let parts = try normalizedWindows(
         signal, weight, gain: gain, bias: bias, stride: stride, layout, valid: valid, epsilon: epsilon)
     func convolve() throws -> Tensor {
-        let output = try Tensor.empty([layout.total, channels])
+        let output = try Tensor.empty([layout.total, channels], dtype: weight.dtype)
         for (utterance, part) in parts.enumerated() {
             try SignalKernels.convolve(
                 part.windows, weight: part.weight, shift: part.shift, into: output.rows(layout.rows(utterance)))
@@ -56,8 +56,8 @@ func normalizedSignalConvolution(
                         gain: &gainGradient, bias: &biasGradient)
                 }
                 return [
-                    try Tensor(weightGradient, shape: [channels, 1, kernel]).to(dtype: .float32),
-                    try Tensor(gainGradient).to(dtype: .float32), try Tensor(biasGradient).to(dtype: .float32),
+                    try Tensor(weightGradient, shape: [channels, 1, kernel]).to(dtype: weight.dtype),
+                    try Tensor(gainGradient).to(dtype: gain.dtype), try Tensor(biasGradient).to(dtype: bias.dtype),
                 ]
             }
         )
@@ -106,7 +106,7 @@ func normalizedSignalConvolution(
     let normalizations = try normalizedWindows(
         source.samples, weight, gain: gain, bias: bias, stride: stride, source.layout, valid: source.valid,
         epsilon: epsilon)
-    let output = try Tensor.empty([layout.total, weight.size(0)])
+    let output = try Tensor.empty([layout.total, weight.size(0)], dtype: weight.dtype)
     for (part, owner) in source.owners.enumerated() {
         let windows = SignalKernels.Windows(
             signal, from: layout.offsets[part] * stride, kernel: weight.size(2), stride: stride)
