@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
 """Hugging Face Transformers: pre-training and fine-tuning steps, and inference.
 
-BASE, FP32, SDPA attention, fused AdamW, inference mode; the dropouts and masks of `wav2vec2 benchmark`, and like there no LayerDrop.
+BASE, FP32 or, with BF16, autocast; SDPA attention, fused AdamW, inference mode; the dropouts and masks of `wav2vec2 benchmark`,
+and like there no LayerDrop.
 """
+import contextlib
+
 import numpy
 import torch
 import transformers
@@ -12,6 +15,11 @@ from transformers.models.wav2vec2.modeling_wav2vec2 import _compute_mask_indices
 import common
 
 PACKAGES = {"transformers": transformers.__version__, "torch": torch.__version__}
+
+
+def precision():
+    """The numbers of a forward pass: those of the weights, or BF16 where PyTorch holds it safe."""
+    return torch.autocast("cpu", dtype=torch.bfloat16) if found.variant == "bf16" else contextlib.nullcontext()
 
 
 def pretraining(audio):
@@ -27,8 +35,9 @@ def pretraining(audio):
     def step():
         mask = _compute_mask_indices(shape, 0.65, 10, min_masks=2)
         negatives = _sample_negative_indices(shape, config.num_negatives, mask)
-        output = model(
-            batch, mask_time_indices=torch.from_numpy(mask), sampled_negative_indices=torch.from_numpy(negatives))
+        with precision():
+            output = model(
+                batch, mask_time_indices=torch.from_numpy(mask), sampled_negative_indices=torch.from_numpy(negatives))
         (output.loss / mask.sum()).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 25)
         optimizer.step()
@@ -56,7 +65,9 @@ def finetuning(audio):
 
     def step():
         # Without padding no mask is needed, and attention is faster without.
-        model(batch, attention_mask=None if equal else mask, labels=labels).loss.backward()
+        with precision():
+            loss = model(batch, attention_mask=None if equal else mask, labels=labels).loss
+        loss.backward()
         optimizer.step()
         optimizer.zero_grad()
 

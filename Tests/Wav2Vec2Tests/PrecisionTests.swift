@@ -80,7 +80,9 @@ struct PrecisionTests {
         #expect(try relativeError(rounded.losses.total, exact.losses.total) > 0, "nothing was rounded")
     }
 
-    /// Each island changes what is computed. The kernels that have BF16's attention and first layer know FP32 only.
+    /// Each island changes what is computed.
+    ///
+    /// The kernels that have BF16's attention and first layer know FP32 only.
     @Test(arguments: [
         ("fp32_mha_softmax", ModelPrecision.Mode.fp16), ("fp32_cosine_sim", .bf16), ("fp32_pos_conv", .bf16),
         ("fp32_conv_norms", .fp16),
