@@ -5,6 +5,11 @@
 
 #include "CKernels.h"
 
+#if defined(__aarch64__) && defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
+
 static const char *const names[] = {"plain", "avx2", "avx512", "avx512_vnni"};
 
 static enum instructions of_processor(void) {
@@ -22,6 +27,16 @@ enum instructions ck_instructions(void) {
         for (enum instructions each = PLAIN; each < best; each++)
             if (strcmp(limit, names[each]) == 0) return each;
     return best;
+}
+
+int ck_multiplies_bfloat16(void) {
+#if defined(__x86_64__)
+    return __builtin_cpu_supports("avx512bf16") != 0 || __builtin_cpu_supports("amx-bf16") != 0;
+#elif defined(__aarch64__) && defined(__linux__)
+    return (getauxval(AT_HWCAP2) & HWCAP2_BF16) != 0;
+#else
+    return 0;
+#endif
 }
 
 const char *ck_instructions_name(void) { return names[ck_instructions()]; }

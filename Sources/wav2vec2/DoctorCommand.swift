@@ -48,6 +48,7 @@ private struct DoctorReport: Encodable {
     var cpu = processorName()
     var cpuCapability = LibTorch.cpuCapability
     var kernels = HostInstructions.inUse
+    var bf16Products = HostInstructions.multiplyBFloat16
     var mkl: Bool
     var onednn: Bool
     var cores = ProcessInfo.processInfo.activeProcessorCount
@@ -124,7 +125,7 @@ private struct DoctorReport: Encodable {
             "wav2vec2 \(program)",
             "LibTorch     \(libtorch), MKL \(mkl ? "yes" : "no"), oneDNN \(onednn ? "yes" : "no")",
             "processor    \(cpu), \(cores) cores, \(threads) threads in use",
-            "kernels      \(kernels), LibTorch's \(cpuCapability)",
+            "kernels      \(kernels), LibTorch's \(cpuCapability), BF16 products \(bf16Products ? "yes" : "no")",
             "memory       \(memoryMb) MB" + (availableMemoryMb.value.map { ", \($0) MB of it free" } ?? ""),
             "GPUs         \(gpus.isEmpty ? "none (\(gpuNote.value ?? ""))" : gpus.joined(separator: ", "))",
             "libsndfile   \(libsndfile)",

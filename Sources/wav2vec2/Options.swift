@@ -40,8 +40,9 @@ extension ModelPrecision.Mode: ExpressibleByArgument {}
 struct PrecisionOptions: ParsableArguments {
     @Option(
         help: """
-            Number format of the model. On a CPU int8 is fastest, tf32 is fp32, and fp16, bf16 and fp8 are slow; on a GPU \
-            fp8 is bf16 with products of 8-bit floating-point numbers, for Ada, Hopper and newer.
+            Number format of the model. On a CPU int8 is fastest, bf16 is faster than fp32 where the processor has BF16 \
+            products ("wav2vec2 doctor" tells), tf32 is fp32, and fp16 and fp8 are slow; on a GPU fp8 is bf16 with products \
+            of 8-bit floating-point numbers, for Ada, Hopper and newer.
             """)
     var precision = ModelPrecision.Mode.fp32
 

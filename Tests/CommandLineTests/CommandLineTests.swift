@@ -263,6 +263,7 @@ struct Fixture {
         #expect(object["libtorch"] as? String == LibTorch.version && object["ok"] as? Bool == true)
         let codecs = object["codecs"] as? [[String: Any]] ?? []
         #expect(codecs.count == 5 && codecs.allSatisfy { $0["works"] as? Bool == true })
+        #expect(object["bf16_products"] as? Bool == HostInstructions.multiplyBFloat16)
     }
 
     @Test func benchmarksPrintTheContract() throws {

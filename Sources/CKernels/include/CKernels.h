@@ -182,6 +182,8 @@ typedef struct ck_byte_rows {
 /// Whose instructions the kernels use: plain, avx2, avx512 or avx512_vnni. It is the best that the processor has, or what the
 /// environment's WAV2VEC2_INSTRUCTIONS names, if that is less.
 const char *ck_instructions_name(void);
+/// Whether the processor has instructions that multiply BF16, which LibTorch's products then use.
+int ck_multiplies_bfloat16(void);
 /// Whether the processor has an instruction that multiplies bytes and adds them up (AVX-512 VNNI).
 int ck_has_byte_products(void);
 /// How many bytes ck_quantize_weight writes.
