@@ -32,7 +32,7 @@ enum instructions ck_instructions(void) {
 int ck_multiplies_bfloat16(void) {
 #if defined(__x86_64__)
     return __builtin_cpu_supports("avx512bf16") != 0 || __builtin_cpu_supports("amx-bf16") != 0;
-#elif defined(__aarch64__) && defined(__linux__)
+#elif defined(HWCAP2_BF16)
     return (getauxval(AT_HWCAP2) & HWCAP2_BF16) != 0;
 #else
     return 0;

@@ -55,6 +55,9 @@ final class UpdateStep {
         let device = task.groups.first?.parameters.values.device ?? .cpu
         precision.prepare(device)
         if precision.mode == .tf32, device == .cpu { report("precision tf32 is fp32 on a CPU") }
+        if precision.mode.isMakeshift(on: device) {
+            report("WARNING: this processor has no products in \(precision.mode.rawValue); fp32 is faster on it")
+        }
         task.module.setPrecision(precision)
         guard precision.mode.isHalf else { return }
         for group in task.groups {

@@ -35,6 +35,11 @@ public struct ModelPrecision: Sendable, Equatable {
 
         /// Whether weights and activations have 16 bits.
         public var isHalf: Bool { dtype.isHalfPrecision }
+
+        /// Whether a device's products in the format are slower than those in single precision: it lacks instructions.
+        public func isMakeshift(on device: Device) -> Bool {
+            device == .cpu && isHalf && !(self == .bf16 && HostInstructions.multiplyBFloat16)
+        }
     }
 
     /// The format of weights and activations.

@@ -180,8 +180,7 @@ extension BenchmarkShapeOptions {
         _ task: BenchmarkedTask, _ benchmark: some BenchmarkTask, _ profile: ProfileOptions,
         precision: ModelPrecision.Mode = .fp32, waited: () -> Double = { 0 }
     ) throws {
-        // On a CPU products in half precision are a makeshift: no peak to measure by.
-        let dtype = compute.device == .cpu ? DType.float32 : precision.dtype
+        let dtype = precision.productFormat(on: compute.device)
         var peak = try compute.device.matrixProductSpeed(dtype: dtype)
         for _ in 0..<2 { _ = try benchmark.step(0) }
         var (times, counts, profiles): ([Double], [StepCounts], [Profile]) = ([], [], [])
@@ -321,4 +320,11 @@ func median(_ numbers: [Double]) -> Double {
     guard !sorted.isEmpty else { return .nan }
     let middle = sorted.count / 2
     return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
+}
+
+extension ModelPrecision.Mode {
+    /// The format in which a device's peak is measured: the model's, unless a CPU's products in it are a makeshift.
+    func productFormat(on device: Device) -> DType {
+        isMakeshift(on: device) ? .float32 : dtype
+    }
 }

@@ -62,9 +62,8 @@ struct KernelsBenchmarkCommand: ParsableCommand {
             Console.output(json ? try jsonLine(report) : report.text)
             return try report.requireAgreement()
         }
-        // On a CPU products in half precision are a makeshift: no peak to measure by.
         let peaks = (
-            try device.matrixProductSpeed(dtype: device == .cpu ? .float32 : mode.dtype), try device.copySpeed()
+            try device.matrixProductSpeed(dtype: mode.productFormat(on: device)), try device.copySpeed()
         )
         let kernels = try kernels(mode, device)
         let rows = try kernels.map { kernel in
