@@ -10,8 +10,11 @@
 #include "Parallel.h"
 
 struct attention {
-    const float *projected, *gradient;
-    float *output;
+    const void *projected, *gradient;
+    void *output;
+    enum ck_format format;
+    /// Numbers of a float of the products' operands: pairs of BF16.
+    int64_t together;
     const int64_t *offsets;
     const uint64_t *seeds;
     int64_t heads, width, slices;
@@ -50,29 +53,95 @@ static int64_t score_floats(int64_t frames) {
 
 // MARK: Operands
 
-/// Rows [rows, width] one after the other, each padded with zeros to whole vectors.
-static void copy_rows(const float *input, int64_t stride, int64_t rows, int64_t width, float *copy) {
-    const int64_t padded = rounded_up(width, VECTOR);
-    for (int64_t r = 0; r < rows; r++) {
-        memcpy(copy + r * padded, input + r * stride, (size_t)width * sizeof(float));
-        memset(copy + r * padded + width, 0, (size_t)(padded - width) * sizeof(float));
+/// Floats that hold so many numbers.
+static int64_t floats_of(const struct attention *a, int64_t numbers) {
+    return (numbers + a->together - 1) / a->together;
+}
+
+/// Rows of `stride` numbers as the operand `a` of products, whose steps count floats.
+static const float *rows_of(const struct attention *a, const void *array, int64_t index) {
+    return from(array, a->format, index);
+}
+
+/// A pair of BF16, the first in the lower half.
+CK_INLINE uint32_t pair_of(uint16_t first, uint16_t second) { return first | (uint32_t)second << 16; }
+
+CK_INLINE uint16_t narrowed(float value) {
+    uint16_t result;
+    put(&result, CK_BFLOAT16, 0, value);
+    return result;
+}
+
+/// Rows [rows, width] as the operand b of products that sum over rows: each padded with zeros to whole vectors, two of BF16
+/// as one of pairs.
+CK_EVERY_CPU void ck_attention_terms(
+    const struct attention *a, const void *array, int64_t index, int64_t stride, int64_t rows, float *terms) {
+    const int64_t width = a->width, padded = rounded_up(width, VECTOR);
+    if (a->format == CK_FLOAT32) {
+        for (int64_t r = 0; r < rows; r++) {
+            memcpy(terms + r * padded, (const float *)array + index + r * stride, (size_t)width * sizeof(float));
+            memset(terms + r * padded + width, 0, (size_t)(padded - width) * sizeof(float));
+        }
+        return;
+    }
+    for (int64_t r = 0; r < rows; r += 2) {
+        const uint16_t *first = (const uint16_t *)array + index + r * stride, *second = first + stride;
+        uint32_t *pairs = (uint32_t *)terms + r / 2 * padded;
+        if (r + 1 < rows) for (int64_t i = 0; i < width; i++) pairs[i] = pair_of(first[i], second[i]);
+        else for (int64_t i = 0; i < width; i++) pairs[i] = first[i];
+        memset(pairs + width, 0, (size_t)(padded - width) * sizeof(float));
     }
 }
 
+/// Sums [rows, columns] as the operand a of products that sum over columns; `own` has room for those of BF16.
+CK_EVERY_CPU const float *ck_attention_rows(
+    const struct attention *a, const float *sums, int64_t rows, int64_t columns, float *own) {
+    if (a->format == CK_FLOAT32) return sums;
+    const int64_t step = rounded_up(columns, PANEL);
+    for (int64_t r = 0; r < rows; r++) {
+        const float *restrict row = sums + r * step;
+        uint16_t *restrict numbers = (uint16_t *)own + r * step;
+        for (int64_t i = 0; i < columns; i++) numbers[i] = narrowed(row[i]);
+        if (columns % 2 != 0) numbers[columns] = 0;
+    }
+    return own;
+}
+
+/// Sums [rows, columns] as the operand a of products that sum over rows; `own` has room for those of BF16.
+CK_EVERY_CPU const float *ck_attention_columns(
+    const struct attention *a, const float *sums, int64_t rows, int64_t columns, float *own) {
+    if (a->format == CK_FLOAT32) return sums;
+    const int64_t step = rounded_up(columns, PANEL);
+    for (int64_t r = 0; r < rows; r += 2) {
+        const float *restrict first = sums + r * step, *restrict second = first + step;
+        uint32_t *restrict pairs = (uint32_t *)own + r / 2 * step;
+        if (r + 1 < rows) for (int64_t i = 0; i < columns; i++) pairs[i] = pair_of(narrowed(first[i]), narrowed(second[i]));
+        else for (int64_t i = 0; i < columns; i++) pairs[i] = narrowed(first[i]);
+    }
+    return own;
+}
+
 /// The first columns of rows of padded sums.
-static void store_rows(const float *sums, int64_t rows, int64_t width, float *output, int64_t stride) {
-    const int64_t padded = rounded_up(width, VECTOR);
-    for (int64_t r = 0; r < rows; r++) memcpy(output + r * stride, sums + r * padded, (size_t)width * sizeof(float));
+CK_EVERY_CPU void ck_attention_store(
+    const struct attention *a, const float *sums, int64_t rows, void *array, int64_t index, int64_t stride) {
+    const int64_t padded = rounded_up(a->width, VECTOR);
+    for (int64_t r = 0; r < rows; r++) {
+        const float *row = sums + r * padded;
+        void *output = to(array, a->format, index + r * stride);
+        if (a->format == CK_BFLOAT16) for (int64_t i = 0; i < a->width; i++) put(output, CK_BFLOAT16, i, row[i]);
+        else memcpy(output, row, (size_t)a->width * sizeof(float));
+    }
 }
 
 /// scores[r, j] = Σₖ rows[r, k] · packed[j, k].
 static void multiply_with_all(
     const struct attention *a, const float *rows, int64_t stride, int64_t count, const float *packed, int64_t frames,
     float *scores) {
-    const int64_t step = rounded_up(frames, PANEL);
+    const int64_t step = rounded_up(frames, PANEL), depth = floats_of(a, a->width);
     for (int64_t j = 0; j < frames; j += PANEL) {
         const int64_t columns = frames - j < PANEL ? frames - j : PANEL;
-        a->tiles.rows(rows, stride, packed + j * a->width, PANEL, a->width, scores + j, step, count, columns, 0);
+        a->tiles.rows(
+            rows, floats_of(a, stride), packed + j * depth, PANEL, depth, scores + j, step, count, columns, 0);
     }
 }
 
@@ -167,12 +236,20 @@ CK_EVERY_CPU void ck_attention_weights_backward_rows(
 
 static int64_t forward_floats(int64_t frames, int64_t width) {
     const int64_t padded = rounded_up(width, VECTOR);
-    return rounded_up(frames, PANEL) * width + frames * padded + score_floats(frames) + MOST_QUERIES * (padded + 1);
+    return rounded_up(frames, PANEL) * width + frames * padded + 2 * score_floats(frames) +
+           MOST_QUERIES * (padded + 1);
 }
 
 CK_EVERY_CPU void ck_scale_rows(float *rows, const float *factors, int64_t count, int64_t width) {
     for (int64_t r = 0; r < count; r++)
         for (int64_t i = 0; i < width; i++) rows[r * width + i] *= factors[r];
+}
+
+/// The keys or values of an utterance as packed panels.
+static void pack_rows(const struct attention *a, int64_t index, int64_t frames, float *packed) {
+    const int64_t stride = 3 * a->heads * a->width;
+    ck_pack_panels(
+        rows_of(a, a->projected, index), floats_of(a, stride), frames, floats_of(a, a->width), packed);
 }
 
 static void forward(const void *data, float *scratch, int64_t unit) {
@@ -183,21 +260,22 @@ static void forward(const void *data, float *scratch, int64_t unit) {
     const int64_t blocks = (frames + together - 1) / together, slice = unit % a->slices;
     const int64_t first = blocks * slice / a->slices * together, last = blocks * (slice + 1) / a->slices * together;
     if (first == last) return;
-    const float *query = a->projected + head.first * 3 * channels + head.index * width;
-    float *keys = scratch, *values = keys + rounded_up(frames, PANEL) * width;
-    float *scores = values + frames * padded, *sums = scores + together * rounded_up(frames, PANEL);
+    const int64_t query = head.first * 3 * channels + head.index * width, step = rounded_up(frames, PANEL);
+    float *keys = scratch, *values = keys + step * width;
+    float *scores = values + frames * padded, *own = scores + together * step, *sums = own + together * step;
     float *inverses = sums + together * padded;
-    ck_pack_panels(query + channels, 3 * channels, frames, width, keys);
-    copy_rows(query + 2 * channels, 3 * channels, frames, width, values);
+    pack_rows(a, query + channels, frames, keys);
+    ck_attention_terms(a, a->projected, query + 2 * channels, 3 * channels, frames, values);
     for (int64_t at = first; at < last && at < frames; at += together) {
         const int64_t rows = frames - at < together ? frames - at : together;
-        multiply_with_all(a, query + at * 3 * channels, 3 * channels, rows, keys, frames, scores);
+        multiply_with_all(
+            a, rows_of(a, a->projected, query + at * 3 * channels), 3 * channels, rows, keys, frames, scores);
         ck_attention_weights_rows(a, &head, scores, inverses, at, rows);
         a->tiles.rows(
-            scores, rounded_up(frames, PANEL), values, padded, frames, sums, padded, rows, padded, 0);
+            ck_attention_rows(a, scores, rows, frames, own), floats_of(a, step), values, padded, floats_of(a, frames),
+            sums, padded, rows, padded, 0);
         ck_scale_rows(sums, inverses, rows, padded);
-        store_rows(
-            sums, rows, width, a->output + (head.first + at) * channels + head.index * width, channels);
+        ck_attention_store(a, sums, rows, a->output, (head.first + at) * channels + head.index * width, channels);
     }
 }
 
@@ -209,12 +287,14 @@ int64_t ck_attention_scratch(int64_t longest, int64_t width, int threads) {
 }
 
 void ck_attention(
-    const float *projected, const int64_t *offsets, int64_t utterances, int64_t longest, int64_t heads, int64_t width,
-    double scale, const uint64_t *seeds, double probability, float *output, float *scratch, int threads) {
+    const void *projected, enum ck_format format, const int64_t *offsets, int64_t utterances, int64_t longest,
+    int64_t heads, int64_t width, double scale, const uint64_t *seeds, double probability, void *output,
+    float *scratch, int threads) {
     const int64_t slices = slices_of_head(heads * utterances, threads);
     const struct attention a = {
-        .projected = projected, .output = output, .offsets = offsets, .seeds = seeds, .heads = heads, .width = width,
-        .slices = slices, .scale = (float)scale, .probability = probability, .tiles = best_tiles()};
+        .projected = projected, .output = output, .format = format, .together = format == CK_BFLOAT16 ? 2 : 1,
+        .offsets = offsets, .seeds = seeds, .heads = heads, .width = width, .slices = slices, .scale = (float)scale,
+        .probability = probability, .tiles = best_tiles(format)};
     ck_parallel_with_scratch(
         utterances * heads * slices, threads, scratch, forward_floats(longest, width), forward, &a);
 }
@@ -223,7 +303,7 @@ void ck_attention(
 
 static int64_t backward_floats(int64_t frames, int64_t width) {
     const int64_t padded = rounded_up(width, VECTOR);
-    return 2 * rounded_up(frames, PANEL) * width + 3 * frames * padded + 2 * score_floats(frames) +
+    return 2 * rounded_up(frames, PANEL) * width + 3 * frames * padded + 3 * score_floats(frames) +
            3 * MOST_QUERIES * padded;
 }
 
@@ -232,32 +312,37 @@ static void backward(const void *data, float *scratch, int64_t unit) {
     const int64_t channels = a->heads * a->width, width = a->width, padded = rounded_up(width, VECTOR);
     const struct head head = head_of(a, unit);
     const int64_t frames = head.frames, together = queries_together(frames), step = rounded_up(frames, PANEL);
-    const int64_t place = head.first * 3 * channels + head.index * width;
-    const float *query = a->projected + place;
-    const float *gradient = a->gradient + head.first * channels + head.index * width;
-    float *result = a->output + place;
+    const int64_t query = head.first * 3 * channels + head.index * width;
+    const int64_t gradient = head.first * channels + head.index * width;
     float *keys = scratch, *values = keys + step * width, *key_rows = values + step * width;
     float *key_sums = key_rows + frames * padded, *value_sums = key_sums + frames * padded;
     float *scores = value_sums + frames * padded, *products = scores + together * step;
-    float *sums = products + together * step, *query_rows = sums + together * padded;
+    float *own = products + together * step, *sums = own + together * step, *query_rows = sums + together * padded;
     float *gradient_rows = query_rows + together * padded;
-    ck_pack_panels(query + channels, 3 * channels, frames, width, keys);
-    ck_pack_panels(query + 2 * channels, 3 * channels, frames, width, values);
-    copy_rows(query + channels, 3 * channels, frames, width, key_rows);
+    pack_rows(a, query + channels, frames, keys);
+    pack_rows(a, query + 2 * channels, frames, values);
+    ck_attention_terms(a, a->projected, query + channels, 3 * channels, frames, key_rows);
     for (int64_t at = 0; at < frames; at += together) {
-        const int64_t rows = frames - at < together ? frames - at : together;
-        copy_rows(query + at * 3 * channels, 3 * channels, rows, width, query_rows);
-        copy_rows(gradient + at * channels, channels, rows, width, gradient_rows);
-        multiply_with_all(a, query_rows, padded, rows, keys, frames, scores);
-        multiply_with_all(a, gradient_rows, padded, rows, values, frames, products);
+        const int64_t rows = frames - at < together ? frames - at : together, depth = floats_of(a, rows);
+        const int64_t queries = query + at * 3 * channels, incoming = gradient + at * channels;
+        ck_attention_terms(a, a->projected, queries, 3 * channels, rows, query_rows);
+        ck_attention_terms(a, a->gradient, incoming, channels, rows, gradient_rows);
+        multiply_with_all(a, rows_of(a, a->projected, queries), 3 * channels, rows, keys, frames, scores);
+        multiply_with_all(a, rows_of(a, a->gradient, incoming), channels, rows, values, frames, products);
         ck_attention_weights_backward_rows(a, &head, scores, products, at, rows);
-        a->tiles.rows(products, step, key_rows, padded, frames, sums, padded, rows, padded, 0);
-        store_rows(sums, rows, width, result + at * 3 * channels, 3 * channels);
-        a->tiles.columns(products, step, query_rows, padded, rows, key_sums, padded, frames, padded, at > 0);
-        a->tiles.columns(scores, step, gradient_rows, padded, rows, value_sums, padded, frames, padded, at > 0);
+        a->tiles.rows(
+            ck_attention_rows(a, products, rows, frames, own), floats_of(a, step), key_rows, padded,
+            floats_of(a, frames), sums, padded, rows, padded, 0);
+        ck_attention_store(a, sums, rows, a->output, queries, 3 * channels);
+        a->tiles.columns(
+            ck_attention_columns(a, products, rows, frames, own), step, query_rows, padded, depth, key_sums, padded,
+            frames, padded, at > 0);
+        a->tiles.columns(
+            ck_attention_columns(a, scores, rows, frames, own), step, gradient_rows, padded, depth, value_sums, padded,
+            frames, padded, at > 0);
     }
-    store_rows(key_sums, frames, width, result + channels, 3 * channels);
-    store_rows(value_sums, frames, width, result + 2 * channels, 3 * channels);
+    ck_attention_store(a, key_sums, frames, a->output, query + channels, 3 * channels);
+    ck_attention_store(a, value_sums, frames, a->output, query + 2 * channels, 3 * channels);
 }
 
 int64_t ck_attention_backward_scratch(int64_t longest, int64_t width, int threads) {
@@ -265,12 +350,12 @@ int64_t ck_attention_backward_scratch(int64_t longest, int64_t width, int thread
 }
 
 void ck_attention_backward(
-    const float *projected, const float *gradient, const int64_t *offsets, int64_t utterances, int64_t longest,
-    int64_t heads, int64_t width, double scale, const uint64_t *seeds, double probability, float *output, float *scratch,
-    int threads) {
+    const void *projected, const void *gradient, enum ck_format format, const int64_t *offsets, int64_t utterances,
+    int64_t longest, int64_t heads, int64_t width, double scale, const uint64_t *seeds, double probability, void *output,
+    float *scratch, int threads) {
     const struct attention a = {
-        .projected = projected, .gradient = gradient, .output = output, .offsets = offsets, .seeds = seeds,
-        .heads = heads, .width = width, .slices = 1, .scale = (float)scale, .probability = probability,
-        .tiles = best_tiles()};
+        .projected = projected, .gradient = gradient, .output = output, .format = format,
+        .together = format == CK_BFLOAT16 ? 2 : 1, .offsets = offsets, .seeds = seeds, .heads = heads, .width = width,
+        .slices = 1, .scale = (float)scale, .probability = probability, .tiles = best_tiles(format)};
     ck_parallel_with_scratch(utterances * heads, threads, scratch, backward_floats(longest, width), backward, &a);
 }

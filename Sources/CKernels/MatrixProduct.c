@@ -191,7 +191,7 @@ void ck_matrix_product(
     struct product p = {
         .input = input, .weight = packed, .stride = stride, .rows = rows, .depth = depth, .columns = columns,
         .bias = bias, .output = output,
-        .output_stride = output_stride, .gelu = gelu, .float_sums = best_tiles().rows};
+        .output_stride = output_stride, .gelu = gelu, .float_sums = best_tiles(CK_FLOAT32).rows};
     run(&p, rows * stride, columns * depth, threads);
 }
 

@@ -1,7 +1,8 @@
 // Sums of products for one instruction set; included once for each.
 //
 // CK_WIDTH: floats of a vector. CK_VECTORS and CK_ROWS: the tile whose sums stay in registers. CK_TARGET: the
-// instruction set. CK_NAME: the function, which comes in two kinds: CK_NAME_rows and CK_NAME_columns.
+// instruction set. CK_NAME: the function, which comes in two kinds: CK_NAME_rows and CK_NAME_columns. CK_ADD_PRODUCT: what
+// adds the product of a number with a vector to a vector; a * b where it is not defined.
 
 #define CK_JOIN(a, b) a##b
 #define CK_EXPAND(a, b) CK_JOIN(a, b)
@@ -9,6 +10,9 @@
 #define CK_TILE CK_EXPAND(CK_NAME, _tile)
 #define CK_SLICE CK_EXPAND(CK_NAME, _slice)
 #define CK_SUMS CK_EXPAND(CK_NAME, _sums)
+#ifndef CK_ADD_PRODUCT
+#define CK_ADD_PRODUCT(total, x, weight) ((total) + (x) * (weight))
+#endif
 
 typedef float CK_VECTOR __attribute__((vector_size(CK_WIDTH * 4), aligned(4)));
 
@@ -29,7 +33,7 @@ CK_INLINE CK_TARGET void CK_TILE(
         for (int r = 0; r < rows; r++) {
             const float x = a[r * row_step + k * depth_step];
 #pragma clang loop unroll(full)
-            for (int v = 0; v < vectors; v++) total[r][v] += x * weight[v];
+            for (int v = 0; v < vectors; v++) total[r][v] = CK_ADD_PRODUCT(total[r][v], x, weight[v]);
         }
     }
 #pragma clang loop unroll(full)
@@ -94,6 +98,7 @@ static CK_TARGET void CK_EXPAND(CK_NAME, _columns)(
 #undef CK_TILE
 #undef CK_SLICE
 #undef CK_SUMS
+#undef CK_ADD_PRODUCT
 #undef CK_WIDTH
 #undef CK_VECTORS
 #undef CK_ROWS

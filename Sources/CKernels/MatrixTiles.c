@@ -5,6 +5,10 @@
 #include "Instructions.h"
 #include "Parallel.h"
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 #define CK_NAME any
 #define CK_TARGET
 #define CK_WIDTH 4
@@ -28,9 +32,47 @@
 #include "MatrixTile.h"
 #endif
 
-struct tiles best_tiles(void) {
+// MARK: BF16
+
+typedef float four_floats __attribute__((vector_size(16), aligned(4)));
+typedef uint32_t four_words __attribute__((vector_size(16), aligned(4)));
+
+/// The sum's two terms, in the order of k.
+CK_INLINE four_floats add_pairs(four_floats total, float x, four_floats weight) {
+    uint32_t pair;
+    memcpy(&pair, &x, 4);
+    const four_words left = {pair, pair, pair, pair}, right = (four_words)weight;
+    total += (four_floats)(left << 16) * (four_floats)(right << 16);
+    return total + (four_floats)(left & 0xFFFF0000u) * (four_floats)(right & 0xFFFF0000u);
+}
+
+#define CK_NAME any_pairs
+#define CK_TARGET
+#define CK_WIDTH 4
+#define CK_VECTORS 2
+#define CK_ROWS 4
+#define CK_ADD_PRODUCT(total, x, weight) add_pairs(total, x, weight)
+#include "MatrixTile.h"
+
+#if defined(__x86_64__)
+#define CK_NAME avx512_pairs
+#define CK_TARGET __attribute__((target("avx512f,avx512bf16")))
+#define CK_WIDTH 16
+#define CK_VECTORS 3
+#define CK_ROWS 8
+#define CK_ADD_PRODUCT(total, x, weight) \
+    (avx512_pairs_vector) _mm512_dpbf16_ps((__m512)(total), (__m512bh)_mm512_set1_ps(x), (__m512bh)(weight))
+#include "MatrixTile.h"
+#endif
+
+struct tiles best_tiles(enum ck_format format) {
 #if defined(__x86_64__)
     const enum instructions instructions = ck_instructions();
+    if (format == CK_BFLOAT16 && instructions >= AVX512 && __builtin_cpu_supports("avx512bf16"))
+        return (struct tiles){avx512_pairs_rows, avx512_pairs_columns};
+#endif
+    if (format == CK_BFLOAT16) return (struct tiles){any_pairs_rows, any_pairs_columns};
+#if defined(__x86_64__)
     if (instructions >= AVX512) return (struct tiles){avx512_rows, avx512_columns};
     if (instructions >= AVX2) return (struct tiles){avx2_rows, avx2_columns};
 #endif

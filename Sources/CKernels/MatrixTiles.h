@@ -28,7 +28,10 @@ struct tiles {
 };
 
 /// The functions for this processor.
-struct tiles best_tiles(void);
+///
+/// Of BF16 each float of a and b is two numbers, whose products are added together: of neighbouring k, of which `depth`
+/// counts the pairs.
+struct tiles best_tiles(enum ck_format format);
 
 /// Rows [rows, depth], `stride` apart, as packed panels, the last of which zeros fill up: sums over k of products with `a`
 /// have a panel's rows as columns.

@@ -151,7 +151,7 @@ void ck_paired_convolution(
     const struct paired p = {
         .input = input, .packed = packed, .bias = bias, .output = output, .rows = rows, .pairs = pairs,
         .channels = channels, .outputs = outputs, .together = pairs_together(pairs, threads),
-        .gelu_of_input = gelu_of_input, .gelu = gelu, .tiles = best_tiles()};
+        .gelu_of_input = gelu_of_input, .gelu = gelu, .tiles = best_tiles(CK_FLOAT32)};
     ck_parallel_with_scratch(
         (pairs + p.together - 1) / p.together, threads, scratch, forward_floats(channels), forward, &p);
 }
@@ -239,7 +239,7 @@ void ck_paired_input_gradient(
     const struct paired p = {
         .input = input, .gradient = gradient, .packed = packed, .output = output, .rows = rows, .pairs = pairs,
         .channels = channels, .outputs = outputs, .together = pairs_together(pairs, threads),
-        .gelu_of_input = input != NULL, .tiles = best_tiles()};
+        .gelu_of_input = input != NULL, .tiles = best_tiles(CK_FLOAT32)};
     ck_parallel_with_scratch(
         (pairs + p.together - 1) / p.together, threads, scratch, input_gradient_floats(outputs), input_gradient, &p);
 }
@@ -317,7 +317,7 @@ void ck_paired_weight_gradient(
     struct weight_gradient w = {
         .pairs = {
             .input = input, .gradient = gradient, .output = output, .rows = rows, .pairs = pair_count(rows),
-            .channels = channels, .outputs = outputs, .gelu_of_input = gelu_of_input, .tiles = best_tiles()},
+            .channels = channels, .outputs = outputs, .gelu_of_input = gelu_of_input, .tiles = best_tiles(CK_FLOAT32)},
         .rows = scratch, .gradients = scratch + PARTS * ROOM * width, .slices = width / SLICE,
         .panels = columns / PANEL};
     w.sums = w.gradients + GRADIENTS * ROOM * columns;

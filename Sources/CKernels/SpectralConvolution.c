@@ -71,7 +71,7 @@ static struct spectral spectral_of(int64_t blocks, int64_t groups, int64_t width
     }
     return (struct spectral){
         .twiddles = scratch, .count = blocks, .groups = groups, .width = width, .padded = rounded_up(width, VECTOR),
-        .kernel = kernel, .size = size, .frequencies = size / 2 + 1, .tiles = best_tiles()};
+        .kernel = kernel, .size = size, .frequencies = size / 2 + 1, .tiles = best_tiles(CK_FLOAT32)};
 }
 
 static void share(const struct spectral *s, int64_t count, int threads, ck_scratch_body body) {

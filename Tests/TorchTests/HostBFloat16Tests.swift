@@ -95,11 +95,32 @@ import Testing
         }
     }
 
-    @Test func selfAttention() throws {
-        let dropouts = (0..<2).map { WeightDropout(0.1, DropoutSeed(offset: 40 + $0)) }
-        try expectTheSameRounded([numbers([150, 3 * 48], seed: 13)], gradient: [150, 48]) {
-            try $0[0].hostSelfAttention(lengths: [53, 97], heads: 3, dropouts: dropouts)
+    /// Weights are rounded before they are multiplied, as on GPUs.
+    @Test(arguments: [([1], 2, 8), ([5, 48, 97], 3, 64), ([130, 1, 201], 2, 20), ([900], 1, 16)], [0, 0.1])
+    func selfAttention(_ shape: ([Int], Int, Int), _ probability: Double) throws {
+        let (lengths, heads, width) = shape
+        let frames = lengths.reduce(0, +)
+        let input = try numbers([frames, 3 * heads * width], seed: 13)
+        let dropouts = lengths.indices.map { WeightDropout(probability, DropoutSeed(offset: 40 + UInt64($0))) }
+        func run(_ dtype: DType) throws -> [Tensor] {
+            let leaf = try input.to(dtype: dtype).requiringGradient()
+            let context = try leaf.hostSelfAttention(
+                lengths: lengths, heads: heads, dropouts: probability > 0 ? dropouts : [])
+            let weights = try numbers([frames, heads * width], seed: 14).to(dtype: dtype)
+            return [context, try #require(try context.gradients(of: [leaf], outputGradient: weights)[0])]
         }
+        for (found, exact) in try zip(run(.bfloat16), run(.float32)) {
+            #expect(found.dtype == .bfloat16)
+            let error = try relativeError(found, exact)
+            #expect(error < 0.01, "\(shape): \(error)")
+        }
+    }
+
+    @Test func headsOfOddWidthAreNotTaken() throws {
+        let input = try numbers([4, 3 * 2 * 5], seed: 1)
+        #expect(!input.takesHostSelfAttention(heads: 2))
+        #expect(throws: TorchError.self) { try input.hostSelfAttention(lengths: [4], heads: 2) }
+        #expect(try input.to(dtype: .float32).takesHostSelfAttention(heads: 2))
     }
 
     @Test func signalConvolution() throws {

@@ -43,17 +43,19 @@ int64_t ck_attention_scratch(int64_t longest, int64_t width, int threads);
 /// `projected` has queries, keys and values side by side, [frames, 3, heads, width]; utterance u has the frames from
 /// offsets[u] to before offsets[u + 1]. `seeds` has one for each utterance, whose weights are counted [heads, frames,
 /// frames]; it is not read at probability 0. `output` is [frames, heads, width]. An utterance's results do not depend on
-/// the others.
+/// the others. `projected` and `output` have the format; of BF16 the width must be even, and the weights are rounded before
+/// they are multiplied.
 void ck_attention(
-    const float *projected, const int64_t *offsets, int64_t utterances, int64_t longest, int64_t heads, int64_t width,
-    double scale, const uint64_t *seeds, double probability, float *output, float *scratch, int threads);
+    const void *projected, enum ck_format format, const int64_t *offsets, int64_t utterances, int64_t longest,
+    int64_t heads, int64_t width, double scale, const uint64_t *seeds, double probability, void *output,
+    float *scratch, int threads);
 /// How many floats of scratch memory ck_attention_backward needs.
 int64_t ck_attention_backward_scratch(int64_t longest, int64_t width, int threads);
 /// The gradient of ck_attention's `projected`, by which the weights are computed again.
 void ck_attention_backward(
-    const float *projected, const float *gradient, const int64_t *offsets, int64_t utterances, int64_t longest,
-    int64_t heads, int64_t width, double scale, const uint64_t *seeds, double probability, float *output, float *scratch,
-    int threads);
+    const void *projected, const void *gradient, enum ck_format format, const int64_t *offsets, int64_t utterances,
+    int64_t longest, int64_t heads, int64_t width, double scale, const uint64_t *seeds, double probability, void *output,
+    float *scratch, int threads);
 
 /// LayerNorm of `residual` + ck_dropout(`branch`) over rows of `columns` elements, then `weight` and `bias`.
 ///

@@ -2,14 +2,18 @@ import CKernels
 
 extension Tensor {
     /// Whether ``hostSelfAttention(lengths:heads:dropouts:)`` takes this projection of queries, keys and values.
-    public var takesHostSelfAttention: Bool { fitsElementwiseHostKernels }
+    ///
+    /// BF16 is multiplied in pairs: the width of its heads must be even.
+    public func takesHostSelfAttention(heads: Int) -> Bool {
+        fitsHostKernels || fitsElementwiseHostKernels && size(-1) / 3 / heads % 2 == 0
+    }
 
     /// Multi-head self-attention within each utterance of a ragged batch, by a kernel; differentiable once.
     ///
     /// The matrix of weights is never in memory: some rows of one head at a time are in the cache. Only this tensor is
     /// kept, and the backward pass computes the weights again. Source: Vaswani et al. 2017; the recomputation, Dao et al.
-    /// 2022. This tensor holds queries, keys and values side by side, [frames, 3 · channels], FP32 or BF16 in host memory; of
-    /// BF16 all is computed in FP32, and rounded at the end.
+    /// 2022. This tensor holds queries, keys and values side by side, [frames, 3 · channels], FP32 or BF16 in host memory. Of
+    /// BF16 the softmax and all sums are FP32; what is multiplied, the weights and their gradients among it, is rounded.
     ///
     /// - Parameters:
     ///   - lengths: The frames of each utterance.
@@ -18,7 +22,7 @@ extension Tensor {
     /// - Returns: [frames, channels].
     /// - Throws: `TorchError.shape` when the sizes do not go together.
     public func hostSelfAttention(lengths: [Int], heads: Int, dropouts: [WeightDropout] = []) throws -> Tensor {
-        guard takesHostSelfAttention, rank == 2, heads > 0, size(1) % (3 * heads) == 0,
+        guard rank == 2, heads > 0, size(1) % (3 * heads) == 0, takesHostSelfAttention(heads: heads),
             lengths.reduce(0, +) == size(0), lengths.allSatisfy({ $0 > 0 }),
             dropouts.isEmpty || dropouts.count == lengths.count, dropouts.allSatisfy({ $0.probability < 1 })
         else {
@@ -58,26 +62,25 @@ private struct HostAttention: Sendable {
     private var utterances: Int64 { Int64(offsets.count - 1) }
     private var threads: Int32 { Int32(LibTorch.threads) }
 
-    func context(_ fused: Tensor) throws -> Tensor {
-        let projected = try fused.to(dtype: .float32)
-        let output = try Tensor.empty([projected.size(0), Int(heads * width)])
+    func context(_ projected: Tensor) throws -> Tensor {
+        let output = try Tensor.empty([projected.size(0), Int(heads * width)], dtype: projected.dtype)
         let scratch = try Tensor.empty([Int(ck_attention_scratch(longest, width, threads))])
-        try withFloats(projected, output, scratch) {
+        try withAddresses(projected, output, scratch) {
             ck_attention(
-                $0[0], offsets, utterances, longest, heads, width, scale, seeds, probability, $0[1], $0[2], threads)
+                $0[0], projected.kernelFormat, offsets, utterances, longest, heads, width, scale, seeds, probability,
+                $0[1], $0[2].assumingMemoryBound(to: Float.self), threads)
         }
-        return try output.to(dtype: fused.dtype)
+        return output
     }
 
-    func gradient(_ fused: Tensor, ofContext gradient: Tensor) throws -> Tensor {
-        let (projected, gradient) = (try fused.to(dtype: .float32), try gradient.to(dtype: .float32))
+    func gradient(_ projected: Tensor, ofContext gradient: Tensor) throws -> Tensor {
         let output = try projected.emptyLike()
         let scratch = try Tensor.empty([Int(ck_attention_backward_scratch(longest, width, threads))])
-        try withFloats(projected, gradient, output, scratch) {
+        try withAddresses(projected, gradient, output, scratch) {
             ck_attention_backward(
-                $0[0], $0[1], offsets, utterances, longest, heads, width, scale, seeds, probability, $0[2], $0[3],
-                threads)
+                $0[0], $0[1], projected.kernelFormat, offsets, utterances, longest, heads, width, scale, seeds,
+                probability, $0[2], $0[3].assumingMemoryBound(to: Float.self), threads)
         }
-        return try output.to(dtype: fused.dtype)
+        return output
     }
 }

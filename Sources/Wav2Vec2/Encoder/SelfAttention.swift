@@ -50,7 +50,7 @@ final class SelfAttention: Module {
                 dropout: drops, bias: bias)
         }
         let fused = try projection(input)
-        if fused.takesHostSelfAttention, dropout < 1 {
+        if fused.takesHostSelfAttention(heads: heads), dropout < 1 {
             let drops = dropout > 0 ? layout.lengths.compactMap { _ in mode.nextDropoutSeed() } : []
             return try fused.hostSelfAttention(
                 lengths: layout.lengths, heads: heads, dropouts: drops.map { WeightDropout(dropout, $0) })
