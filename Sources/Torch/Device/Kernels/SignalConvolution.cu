@@ -122,8 +122,8 @@ __device__ inline void load_samples(float *samples, const float *signal, int64 f
     __syncthreads();
 }
 
-/// GELU of the folded convolution for FORWARD_ROWS rows (x) of an utterance or a part of one (y); rows whose window leaves the signal, as
-/// the last of a batch may, become zero.
+/// GELU of the folded convolution for FORWARD_ROWS rows (x) of an utterance or a part of one (y); rows whose window leaves
+/// the signal, as the last of a batch may, become zero.
 template <class T>
 __device__ inline void signal_convolution(
     const float *signal, const utterance_rows *utterances, const float *folded, T *output, int64 samples_available,
