@@ -13,7 +13,7 @@ MIXED := 15,13,11.5,9.5,8,6,4.5,3
 
 # What the tests of kernels run with, besides the best that the processor has.
 LESSER_INSTRUCTIONS := avx2 plain
-KERNEL_TESTS := RuntimeTests|PairedConvolution|SegmentConvolution|HostAttention|PackedWeight|PackedModel|BatchInvariance|TorchTests.KernelTests|GoldenTests/equalsTheReference\(
+KERNEL_TESTS := RuntimeTests|PairedConvolution|SegmentConvolution|HostAttention|HostBFloat16|PackedWeight|PackedModel|BatchInvariance|TorchTests.KernelTests|GoldenTests/equalsTheReference\(
 
 # OpenMP's threads wait politely, also beside other work on the machine.
 export GOMP_SPINCOUNT ?= 10000
