@@ -270,8 +270,10 @@ public final class Trainer {
             try sharing.map { .shares(try $0.makeGroup("checkpoints")) } ?? (isLeader ? .writes : .none), report: report
         )
         let model = recipe.model
+        // Fine-tuning has the settings of its model's code books, but no use for them.
+        let choosesCodes = task.description.task == .pretraining && model.quantizeTargets
         watch = Watch(
-            recipe.watch, entries: model.quantizeTargets ? model.latentGroups * model.latentVars : 0,
+            recipe.watch, entries: choosesCodes ? model.latentGroups * model.latentVars : 0,
             groups: model.latentGroups, warmup: min(recipe.optimization.learningRate.warmupUpdates, 10_000))
         self.state = state
         self.recipe = recipe

@@ -56,6 +56,21 @@ import Torch
         #expect((regularised.masked > 0) == assignment.contains("mask_prob"))
     }
 
+    /// A recipe of recognition has its model's code books, which nothing uses: none can collapse.
+    @Test func noCodeBooksAreWatched() throws {
+        let corpus = try SyntheticCorpus(utterances: 4)
+        let assignments = ["optimization.max_update=3", "optimization.warmup_updates=0", "watch.patience=1"]
+        func warnings(_ task: TrainingJob.Task, _ name: String, _ more: [String]) throws -> [String] {
+            var lines: [String] = []
+            _ = try Trainer(corpus.job(task, name, assignments + more), report: { lines.append($0) }).run()
+            return lines.filter { $0.contains("code books are collapsing") }
+        }
+        // All entries would have to be in use.
+        let strict = ["watch.code_perplexity=0.999"]
+        #expect(try warnings(.pretraining, "pre", strict).count == 1)
+        #expect(try warnings(.finetuning, "fine", strict).isEmpty)
+    }
+
     /// The parameters of a saved model, in an order of their names.
     private func weights(_ url: URL) throws -> [String: [Float]] {
         try Checkpoint.read(url).state.mapValues { try $0.elements() }
