@@ -71,6 +71,16 @@ import Torch
         #expect(try warnings(.finetuning, "fine", strict).isEmpty)
     }
 
+    /// No processor multiplies FP16 as LibTorch asks it to; every one multiplies FP32.
+    @Test(arguments: [("fp16", 1), ("fp32", 0)])
+    func aFormatThatIsSlowHereIsNamed(_ mode: String, _ expected: Int) throws {
+        let corpus = try SyntheticCorpus(utterances: 4)
+        var lines: [String] = []
+        let job = try corpus.job(.finetuning, "fine", ["optimization.max_update=1", "precision.mode=\(mode)"])
+        _ = try Trainer(job, report: { lines.append($0) }).run()
+        #expect(lines.filter { $0.contains("no products in \(mode)") }.count == expected)
+    }
+
     /// The parameters of a saved model, in an order of their names.
     private func weights(_ url: URL) throws -> [String: [Float]] {
         try Checkpoint.read(url).state.mapValues { try $0.elements() }
