@@ -1,14 +1,18 @@
-// What CUDA gives to kernels, in C++: the threads of a block are fibers that take turns at every barrier and shuffle.
+// What CUDA gives to kernels, in C++: the threads of a block are fibers that take turns at every barrier and shuffle, in
+// another order each time. Shared memory holds NaNs when a block begins. So what a GPU would not forgive, such as a missing
+// barrier or a number that was never written, shows in the results.
 #include "KernelEmulator.h"
 
 #include <setjmp.h>
 #include <ucontext.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <functional>
 #include <map>
 #include <mutex>
+#include <random>
 #include <string>
 #include <utility>
 #include <vector>
@@ -45,7 +49,7 @@ std::vector<Fiber> fibers;
 Barrier blockBarrier;
 std::vector<Barrier> warpBarriers;
 std::vector<uint64_t> exchanged;
-std::vector<uint64_t> sharedMemory;
+std::vector<uint64_t> dynamicSharedMemory;
 std::function<void()> kernelBody;
 
 void wait(Barrier &barrier, int threads) {
@@ -93,11 +97,14 @@ float atomicAdd(float *address, float x) {
 
 }  // namespace
 
+// The linker knows where a section begins and ends.
+extern "C" char __start_shared_memory[], __stop_shared_memory[];
+
 #define __device__
 #define __global__
 #define __launch_bounds__(...)
-#define __shared__ static
-#define DYNAMIC_SHARED_MEMORY(TYPE, NAME) TYPE *NAME = reinterpret_cast<TYPE *>(sharedMemory.data())
+#define __shared__ static __attribute__((section("shared_memory")))
+#define DYNAMIC_SHARED_MEMORY(TYPE, NAME) TYPE *NAME = reinterpret_cast<TYPE *>(dynamicSharedMemory.data())
 
 namespace {
 
@@ -190,7 +197,9 @@ void resume(Fiber &fiber) {
     setcontext(&fiber.context);
 }
 
-void runBlock() {
+void runBlock(std::minstd_rand &order) {
+    std::memset(__start_shared_memory, 0xFF, static_cast<size_t>(__stop_shared_memory - __start_shared_memory));
+    std::fill(dynamicSharedMemory.begin(), dynamicSharedMemory.end(), ~0ull);
     blockBarrier = {};
     warpBarriers.assign((fibers.size() + warpSize - 1) / warpSize, {});
     for (Fiber &fiber : fibers) {
@@ -205,7 +214,10 @@ void runBlock() {
     }
     for (bool isRunning = true; isRunning;) {
         isRunning = false;
-        for (size_t index = 0; index < fibers.size(); index++) {
+        const size_t turn = static_cast<size_t>(order());
+        for (size_t place = 0; place < fibers.size(); place++) {
+            const size_t turned = (turn + place) % fibers.size();
+            const size_t index = turn % 2 == 0 ? turned : fibers.size() - 1 - turned;
             if (fibers[index].isDone) continue;
             isRunning = true;
             if (fibers[index].isWaiting()) continue;
@@ -225,14 +237,15 @@ bool ke_launch(const char *name, int64_t grid_x, int64_t grid_y, int threads, in
     fibers.resize(static_cast<size_t>(threads));
     for (Fiber &fiber : fibers) fiber.stack.resize(stackBytes);
     exchanged.assign(fibers.size(), 0);
-    sharedMemory.assign(static_cast<size_t>(shared_bytes) / 8 + 1, 0);
+    dynamicSharedMemory.resize(static_cast<size_t>(shared_bytes) / 8 + 1);
     kernelBody = [&] { found->second(arguments); };
     blockDim = {threads, 1, 1};
     gridDim = {static_cast<int>(grid_x), static_cast<int>(grid_y), 1};
+    std::minstd_rand order;
     for (int y = 0; y < gridDim.y; y++) {
         for (int x = 0; x < gridDim.x; x++) {
             blockIdx = {x, y, 0};
-            runBlock();
+            runBlock(order);
         }
     }
     return true;
