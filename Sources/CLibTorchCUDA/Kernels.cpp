@@ -1,10 +1,8 @@
-// Kernels of our own: compiled by NVRTC when they are first wanted, kept as machine code on disk, launched on LibTorch's
-// current stream. NVRTC and the driver are looked up where LibTorch has them.
+// Kernels of our own: compiled when they are first wanted, kept as machine code on disk, launched on LibTorch's current
+// stream. NVRTC and the driver are looked up where LibTorch has them.
 #include <ATen/cuda/CUDAContextLight.h>
 #include <c10/cuda/CUDAStream.h>
 #include <cuda.h>
-#include <dlfcn.h>
-#include <nvrtc.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -15,34 +13,18 @@
 #include <string>
 #include <vector>
 
+#include "Compiler.hpp"
 #include "Exported.hpp"
 
 namespace {
 
-/// The functions of NVRTC and of the driver, by LibTorch's own library that is linked with both.
-struct Library {
-    void *handle = dlopen("libcaffe2_nvrtc.so", RTLD_NOW);
-
-    template <typename Function>
-    Function *find(const char *name) const {
-        if (handle == nullptr) throw std::runtime_error("libcaffe2_nvrtc.so cannot be loaded");
-        auto *found = reinterpret_cast<Function *>(dlsym(handle, name));
-        if (found == nullptr) throw std::runtime_error(std::string(name) + " is missing in NVRTC or the driver");
-        return found;
-    }
-};
-
-const Library &library() {
-    static const Library loaded;
+/// NVRTC and the driver, by LibTorch's own library that is linked with both.
+const LoadedLibrary &library() {
+    static const LoadedLibrary loaded("libcaffe2_nvrtc.so");
     return loaded;
 }
 
 #define FOUND(name) library().find<decltype(name)>(#name)
-
-void check(nvrtcResult result, const char *what) {
-    if (result == NVRTC_SUCCESS) return;
-    throw std::runtime_error(std::string(what) + ": " + FOUND(nvrtcGetErrorString)(result));
-}
 
 void check(CUresult result, const char *what) {
     if (result == CUDA_SUCCESS) return;
@@ -88,28 +70,6 @@ private:
     bool isPushed;
 };
 
-std::vector<char> compile(const char *source, const std::string &architecture) {
-    nvrtcProgram program = nullptr;
-    check(FOUND(nvrtcCreateProgram)(&program, source, "kernels.cu", 0, nullptr, nullptr), "NVRTC");
-    const std::string target = "--gpu-architecture=" + architecture;
-    const char *options[] = {target.c_str(), "--std=c++17"};
-    const nvrtcResult result = FOUND(nvrtcCompileProgram)(program, 2, options);
-    if (result != NVRTC_SUCCESS) {
-        size_t size = 0;
-        FOUND(nvrtcGetProgramLogSize)(program, &size);
-        std::string log(size, '\0');
-        FOUND(nvrtcGetProgramLog)(program, log.data());
-        FOUND(nvrtcDestroyProgram)(&program);
-        throw std::runtime_error("NVRTC: " + log);
-    }
-    size_t size = 0;
-    check(FOUND(nvrtcGetCUBINSize)(program, &size), "NVRTC");
-    std::vector<char> binary(size);
-    check(FOUND(nvrtcGetCUBIN)(program, binary.data()), "NVRTC");
-    FOUND(nvrtcDestroyProgram)(&program);
-    return binary;
-}
-
 /// What the folder keeps under a name, or what `make` makes, which is kept if it can be.
 template <typename Make>
 std::vector<char> kept(const std::string &folder, const std::string &name, Make make) {
@@ -140,11 +100,10 @@ EXPORTED char *wav2vec2_cuda_load_kernels(
         const auto *properties = at::cuda::getDeviceProperties(static_cast<c10::DeviceIndex>(device));
         const std::string architecture =
             "sm_" + std::to_string(properties->major) + std::to_string(properties->minor);
-        int major = 0, minor = 0;
-        check(FOUND(nvrtcVersion)(&major, &minor), "NVRTC");
-        const std::string file = std::string(name) + "-" + architecture + "-nvrtc" + std::to_string(major) + "."
-            + std::to_string(minor) + ".cubin";
-        const std::vector<char> binary = kept(folder, file, [&] { return compile(source, architecture); });
+        const std::string file =
+            std::string(name) + "-" + architecture + "-nvrtc" + compilerVersion(library()) + ".cubin";
+        const std::vector<char> binary =
+            kept(folder, file, [&] { return compileKernels(library(), source, architecture); });
         CUmodule module = nullptr;
         check(FOUND(cuModuleLoadData)(&module, binary.data()), "the kernels cannot be loaded");
         *result = module;

@@ -90,6 +90,19 @@ __device__ inline void choose_entries(
             shared[i / entries][i % entries];
 }
 
+/// Adds to a result the gradient that comes through a softmax of x, which it becomes.
+template <class Incoming>
+__device__ inline void add_through_softmax(
+    float (&x)[ENTRY_STEPS], float (&gradient)[ENTRY_STEPS], int entries, float scale, Incoming incoming) {
+    softmax(x, entries);
+    float projected = 0;
+    for_each_entry(entries, [&](int step, int entry) { projected += x[step] * incoming(entry); });
+    projected = warp_sum(projected);
+    for_each_entry(entries, [&](int step, int entry) {
+        gradient[step] += scale * x[step] * (incoming(entry) - projected);
+    });
+}
+
 /// The gradient of the logits: the choice's passes straight through the Gumbel softmax, that of the summed probabilities,
 /// [groups, entries], through the plain one.
 template <class T>
@@ -101,25 +114,17 @@ __device__ inline void choose_entries_backward(
     if (row >= rows) return;
     const int64 start = (row * groups + group) * entries;
     float x[ENTRY_STEPS], gradient[ENTRY_STEPS] = {};
-    // Adds the gradient that comes through a softmax of x to the result.
-    auto add = [&](float scale, auto incoming) {
-        softmax(x, entries);
-        float projected = 0;
-        for_each_entry(entries, [&](int step, int entry) { projected += x[step] * incoming(entry); });
-        projected = warp_sum(projected);
-        for_each_entry(entries, [&](int step, int entry) {
-            gradient[step] += scale * x[step] * (incoming(entry) - projected);
-        });
-    };
     if (sum_gradient) {
         for_each_entry(entries, [&](int step, int entry) { x[step] = widened(logits[start + entry]); });
-        add(1.0f, [&](int entry) { return sum_gradient[group * entries + entry]; });
+        add_through_softmax(x, gradient, entries, 1.0f, [&](int entry) { return sum_gradient[group * entries + entry]; });
     }
     if (noise && choice_gradient) {
         for_each_entry(entries, [&](int step, int entry) {
             x[step] = (widened(logits[start + entry]) + noise[start + entry]) / *temperature;
         });
-        add(1.0f / *temperature, [&](int entry) { return widened(choice_gradient[start + entry]); });
+        add_through_softmax(
+            x, gradient, entries, 1.0f / *temperature,
+            [&](int entry) { return widened(choice_gradient[start + entry]); });
     }
     for_each_entry(entries, [&](int step, int entry) { assign(result[start + entry], gradient[step]); });
 }
