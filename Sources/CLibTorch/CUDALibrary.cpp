@@ -31,6 +31,12 @@ void throwMessage(char *message) {
 
 using namespace bridge;
 
+ct_error ct_cuda_capability(int device, int *result) {
+    return guarded([&] {
+        throwMessage(cudaFunction<decltype(wav2vec2_cuda_capability)>("wav2vec2_cuda_capability")(device, result));
+    });
+}
+
 ct_error ct_cuda_load_kernels(int device, const char *source, const char *folder, const char *name, ct_kernels *result) {
     return guarded([&] {
         void *module = nullptr;

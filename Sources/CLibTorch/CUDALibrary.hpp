@@ -20,6 +20,7 @@ void throwMessage(char *message);
 
 // What the library exports: an error is a message that free() frees.
 extern "C" {
+char *wav2vec2_cuda_capability(int device, int *result) noexcept;
 char *wav2vec2_cuda_load_kernels(
     int device, const char *source, const char *folder, const char *name, void **result) noexcept;
 char *wav2vec2_cuda_find_kernel(void *module, const char *name, void **result) noexcept;

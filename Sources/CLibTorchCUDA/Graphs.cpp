@@ -2,6 +2,7 @@
 #include <ATen/cuda/CUDAGraph.h>
 #include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAFunctions.h>
+#include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
 
 #include <map>
@@ -12,14 +13,26 @@
 
 namespace {
 
-/// A graph with the stream on which it was recorded and the one that was current before.
+/// A graph with its memory, the stream on which it was recorded and the one that was current before.
 struct Recorded {
     at::cuda::CUDAGraph graph;
+    c10::MempoolId_t pool;
     c10::cuda::CUDAStream before;
     c10::cuda::CUDAStream own;
 
-    explicit Recorded(c10::DeviceIndex device)
-        : before(c10::cuda::getCurrentCUDAStream(device)), own(recordingStream(device)) {}
+    Recorded(c10::DeviceIndex device, const Recorded *other)
+        : pool(other != nullptr ? other->pool : at::cuda::graph_pool_handle()),
+          before(c10::cuda::getCurrentCUDAStream(device)), own(recordingStream(device)) {}
+
+    /// Ends a recording that failed: LibTorch's allocator would go on asking this graph which memory is its own.
+    void giveUp() noexcept {
+        c10::cuda::setCurrentCUDAStream(before);
+        try {
+            c10::cuda::CUDACachingAllocator::endAllocateToPool(own.device_index(), pool);
+        } catch (...) {
+            // It had ended.
+        }
+    }
 
 private:
     /// One a device: libraries keep memory for every stream that they have seen.
@@ -31,35 +44,43 @@ private:
     }
 };
 
+/// Held from the beginning of a recording to its end: a stream records for one at a time.
+std::mutex recording;
+
 }  // namespace
 
 EXPORTED char *wav2vec2_cuda_graph_begin(int device, bool is_large, void *other, void **result) noexcept {
     return exported([&] {
-        auto recorded = std::make_unique<Recorded>(static_cast<c10::DeviceIndex>(device));
+        std::unique_lock<std::mutex> alone(recording);
+        const auto index = static_cast<c10::DeviceIndex>(device);
+        const c10::cuda::CUDAGuard guard(index);
+        auto recorded = std::make_unique<Recorded>(index, static_cast<Recorded *>(other));
         // All that was asked for before is done, and nothing else can get into the recording.
         c10::cuda::device_synchronize();
         if (is_large) c10::cuda::CUDACachingAllocator::emptyCache();
-        c10::MempoolId_t pool{0, 0};
-        if (other != nullptr) pool = static_cast<Recorded *>(other)->graph.pool();
         c10::cuda::setCurrentCUDAStream(recorded->own);
         try {
-            recorded->graph.capture_begin(pool, cudaStreamCaptureModeThreadLocal);
+            recorded->graph.capture_begin(recorded->pool, cudaStreamCaptureModeThreadLocal);
         } catch (...) {
-            c10::cuda::setCurrentCUDAStream(recorded->before);
+            recorded->giveUp();
             throw;
         }
         *result = recorded.release();
+        // wav2vec2_cuda_graph_end, which this thread calls whatever happens, unlocks it.
+        alone.release();
     });
 }
 
 EXPORTED char *wav2vec2_cuda_graph_end(void *handle) noexcept {
     return exported([&] {
+        const std::lock_guard<std::mutex> alone(recording, std::adopt_lock);
         auto *recorded = static_cast<Recorded *>(handle);
+        const c10::cuda::CUDAGuard guard(recorded->own.device_index());
         c10::cuda::setCurrentCUDAStream(recorded->own);
         try {
             recorded->graph.capture_end();
         } catch (...) {
-            c10::cuda::setCurrentCUDAStream(recorded->before);
+            recorded->giveUp();
             throw;
         }
         c10::cuda::setCurrentCUDAStream(recorded->before);

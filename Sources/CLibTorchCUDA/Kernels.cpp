@@ -91,15 +91,23 @@ std::vector<char> kept(const std::string &folder, const std::string &name, Make 
     return made;
 }
 
+/// The compute capability of a GPU, ten times its first number plus its second.
+int capability(int device) {
+    const auto *properties = at::cuda::getDeviceProperties(static_cast<c10::DeviceIndex>(device));
+    return properties->major * 10 + properties->minor;
+}
+
 }  // namespace
+
+EXPORTED char *wav2vec2_cuda_capability(int device, int *result) noexcept {
+    return exported([&] { *result = capability(device); });
+}
 
 EXPORTED char *wav2vec2_cuda_load_kernels(
     int device, const char *source, const char *folder, const char *name, void **result) noexcept {
     return exported([&] {
         const OnDevice guard(device);
-        const auto *properties = at::cuda::getDeviceProperties(static_cast<c10::DeviceIndex>(device));
-        const std::string architecture =
-            "sm_" + std::to_string(properties->major) + std::to_string(properties->minor);
+        const std::string architecture = "sm_" + std::to_string(capability(device));
         const std::string file =
             std::string(name) + "-" + architecture + "-nvrtc" + compilerVersion(library()) + ".cubin";
         const std::vector<char> binary =

@@ -116,4 +116,18 @@ import Torch
         // Some layer has been left out: its gradients are zero.
         #expect(expected.contains { $0.gradients.contains { $0.allSatisfy { $0 == 0 } } })
     }
+
+    @Test func shapesTellWhoseCandidatesAreCompared() throws {
+        var objective = ObjectiveConfiguration()
+        (objective.negativesFromEverywhere, objective.numNegatives) = (true, 2)
+        func spans(_ masked: [[Int]]) throws -> [Range<Int>] {
+            let negatives = Negatives.draw(
+                objective, masked: masked, candidates: [4, 4, 4], entries: (2, 2),
+                stream: RandomStream(seed: 1, purpose: .negatives, step: 1, index: 0))
+            return try ContrastiveChoices(masked: masked, candidateCounts: [4, 4, 4], negatives: negatives, on: .cpu)
+                .spans
+        }
+        #expect(try spans([[0, 1], [1, 2], []]) == [0..<4, 0..<8])
+        #expect(try spans([[], [0, 1], [1, 2]]) == [0..<4, 4..<12])
+    }
 }

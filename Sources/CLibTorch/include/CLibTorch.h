@@ -249,6 +249,8 @@ ct_error ct_device_peak_memory(int64_t device, int64_t *bytes);
 
 // MARK: Kernels of our own on GPUs, by libCLibTorchCUDA.so, which is looked for as the program's libraries are
 
+/// The compute capability of a GPU, ten times its first number plus its second.
+ct_error ct_cuda_capability(int device, int *result);
 /// Compiles CUDA source for a GPU, or takes what an earlier compilation left in `folder` under `name`; an empty folder
 /// keeps nothing. The kernels stay loaded as long as the process lives.
 ct_error ct_cuda_load_kernels(int device, const char *source, const char *folder, const char *name, ct_kernels *result);

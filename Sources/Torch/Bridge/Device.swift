@@ -36,10 +36,21 @@ public enum Device: Sendable, Hashable, CustomStringConvertible {
         do {
             try DeviceKernels.prepare(self)
         } catch {
-            throw TorchError.runtime(
-                "the kernels for \(self) cannot be loaded (\(error)); libCLibTorchCUDA.so belongs beside the program, where "
-                    + "make build puts it after Scripts/setup --cuda; or use --device cpu")
+            let advice =
+                "\(error)".contains("libCLibTorchCUDA.so")
+                ? "make build puts it beside the program after Scripts/setup --cuda, or use" : "use"
+            throw TorchError.runtime("the kernels for \(self) cannot be loaded (\(error)); \(advice) --device cpu")
         }
+    }
+
+    /// The generation of an NVIDIA GPU: 90 for Hopper (compute capability 9.0); nil for the CPU.
+    ///
+    /// - Throws: `TorchError.operation` when the device cannot be asked.
+    public func generation() throws -> Int? {
+        guard case .cuda(let index) = self else { return nil }
+        var capability: Int32 = 0
+        try TorchError.check(ct_cuda_capability(Int32(index), &capability))
+        return Int(capability)
     }
 
     /// Waits until the device has done all the work that it was given; a CPU has.

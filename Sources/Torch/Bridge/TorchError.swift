@@ -28,13 +28,19 @@ public enum TorchError: Error, CustomStringConvertible, Sendable {
     static func check(_ error: ct_error?) throws {
         guard let error else { return }
         defer { ct_free(error) }
-        throw TorchError.operation(String(cString: error))
+        throw TorchError.operation(message(error))
     }
 
     /// Throws the bridge's message about other processes, if there is one.
     static func checkCommunication(_ error: ct_error?) throws {
         guard let error else { return }
         defer { ct_free(error) }
-        throw TorchError.communication(String(cString: error))
+        throw TorchError.communication(message(error))
+    }
+
+    /// The message without what CUDA's errors add for developers, line by line.
+    private static func message(_ error: ct_error) -> String {
+        let text = String(cString: error)
+        return text.contains("CUDA error") ? String(text.prefix { !$0.isNewline }) : text
     }
 }

@@ -1,4 +1,5 @@
 import CLibTorch
+import Synchronization
 
 /// Work on a GPU that was recorded once, and is replayed at the price of a single launch (a CUDA graph).
 ///
@@ -11,6 +12,11 @@ final class DeviceGraph {
         case recorded(ct_graph, output: Tensor)
         case repeated(() throws -> Tensor)
     }
+
+    private static let recordings = Atomic(0)
+
+    /// Whether some work is being recorded: who waits for a GPU then spoils it.
+    static var isRecording: Bool { recordings.load(ordering: .acquiring) > 0 }
 
     private let work: Work
     /// What the work reads beside its input: the graph has nothing but their addresses.
@@ -38,6 +44,8 @@ final class DeviceGraph {
             work = .repeated(body)
             return
         }
+        Self.recordings.add(1, ordering: .acquiringAndReleasing)
+        defer { Self.recordings.subtract(1, ordering: .acquiringAndReleasing) }
         var begun: ct_graph?
         do {
             try TorchError.check(ct_cuda_graph_begin(Int32(index), isLarge, other?.handle, &begun))

@@ -70,13 +70,19 @@ enum DeviceKernels {
         _ name: String, of dtype: DType? = nil, on device: Device, _ shape: KernelShape, _ arguments: KernelArgument...
     ) throws {
         guard shape.grid.x > 0, shape.grid.y > 0 else { return }
+        // Elsewhere an address means nothing, and a GPU that follows it is lost to the process.
+        func address(_ tensor: Tensor) throws -> UInt64 {
+            guard tensor.device == device else {
+                throw TorchError.operation("kernel \(name) on \(device) was given \(tensor) of \(tensor.device)")
+            }
+            return UInt64(UInt(bitPattern: try tensor.address()))
+        }
         // Every argument has eight bytes of its own.
         var words = [UInt64](repeating: 0, count: arguments.count)
         for (index, argument) in arguments.enumerated() {
             switch argument {
-            case .tensor(let tensor): words[index] = UInt64(UInt(bitPattern: try tensor.address()))
-            case .optional(let tensor):
-                words[index] = try tensor.map { UInt64(UInt(bitPattern: try $0.address())) } ?? 0
+            case .tensor(let tensor): words[index] = try address(tensor)
+            case .optional(let tensor): words[index] = try tensor.map(address) ?? 0
             case .int64(let number): words[index] = UInt64(bitPattern: Int64(number))
             case .int32(let number): words[index] = UInt64(UInt32(bitPattern: Int32(number)))
             case .uint32(let number): words[index] = UInt64(number)

@@ -45,6 +45,9 @@ public struct Float8Weight: Sendable {
         }
     }
 
+    /// Whether products can be recorded: on Ada LibTorch's clear their workspace apart from the stream that records.
+    static func canBeRecorded(on device: Device) -> Bool { (try? device.generation()) ?? 0 >= 90 }
+
     /// Products with rows.
     ///
     /// - Parameters:

@@ -81,6 +81,12 @@ public final class Linear: Module {
         fixed = FixedWeight { [weight] in try PackedWeight(weight, format) }
     }
 
+    /// Whether products can be part of recorded work (``WorkRecorder``) on a device.
+    ///
+    /// - Parameter device: Where the layer is.
+    /// - Returns: No only for 8-bit floating point on some GPUs.
+    public func canBeRecorded(on device: Device) -> Bool { rounded == nil || Float8Weight.canBeRecorded(on: device) }
+
     /// Has the weight rounded to 8-bit floating point, for inference: it must not change from here on.
     ///
     /// No gradient is recorded. A weight that ``Float8Weight`` does not take stays as it is.

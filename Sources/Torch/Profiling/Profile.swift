@@ -150,8 +150,8 @@ private struct Recording {
     /// Gives the time since the last call to what is running.
     @discardableResult
     mutating func charge() -> Double {
-        // A device that failed says so to the work itself.
-        try? device.synchronize()
+        // A device that failed says so to the work itself, and work that is only recorded is not done yet.
+        if !DeviceGraph.isRecording { try? device.synchronize() }
         let now = now
         let elapsed = now - profile.seconds
         profile.seconds = now

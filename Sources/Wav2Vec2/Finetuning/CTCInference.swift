@@ -24,7 +24,7 @@ public final class CTCInference {
 
     private let model: CTCModel
     private let device: Device
-    private let recorder: WorkRecorder<Batch>?
+    private var recorder: WorkRecorder<Batch>?
 
     /// Prepares for batches.
     ///
@@ -34,12 +34,10 @@ public final class CTCInference {
     public init(_ model: CTCModel, on device: Device) {
         self.model = model
         self.device = device
-        recorder =
-            device == .cpu
-            ? nil
-            : WorkRecorder(on: device, capacity: Self.capacity, isLarge: false) { batch in
-                try Self.scores(model, batch.samples, batch.lengths)
-            }
+        guard device != .cpu, model.model.products.allSatisfy({ $0.canBeRecorded(on: device) }) else { return }
+        recorder = WorkRecorder(on: device, capacity: Self.capacity, isLarge: false) { batch in
+            try Self.scores(model, batch.samples, batch.lengths)
+        }
     }
 
     /// The log-probabilities of a batch.
@@ -52,10 +50,15 @@ public final class CTCInference {
     ///   LibTorch refuses.
     public func callAsFunction(_ samples: Tensor, lengths: [Int]) throws -> (scores: Tensor, layout: RaggedLayout) {
         let layout = try model.model.featureExtractor.layout(samples: lengths)
-        guard let recorder, samples.count <= Self.mostSamples else {
-            return (try Self.scores(model, samples.to(device: device), lengths), layout)
+        if let recorder, samples.count <= Self.mostSamples {
+            do {
+                return (try recorder(Batch(samples: samples, lengths: lengths)), layout)
+            } catch TorchError.recording {
+                // As when memory is short: the results are the same without it, only later.
+                self.recorder = nil
+            }
         }
-        return (try recorder(Batch(samples: samples, lengths: lengths)), layout)
+        return (try Self.scores(model, samples.to(device: device), lengths), layout)
     }
 
     private static func scores(_ model: CTCModel, _ samples: Tensor, _ lengths: [Int]) throws -> Tensor {

@@ -67,6 +67,9 @@ struct ContrastiveChoices {
         own = try anywhere == nil && codes == nil ? nil : placed(truth, [frames])
     }
 
+    /// Which frames are compared with which candidates, in turn.
+    var spans: [Range<Int>] { runs.flatMap { [$0.frames, $0.candidates] } }
+
     /// All tensors, always in the same order.
     var tensors: [Tensor] { runs.map(\.indices) + [anywhere, codes, own].compactMap { $0 } }
 

@@ -30,12 +30,14 @@ public struct PretrainingBatch {
         private let lengths: [Int]
         private let utterances: [Range<Int>]
         private let masked: [Range<Int>]
+        private let compared: [[Range<Int>]]
         private let tensors: [[Int]]
 
         fileprivate init(_ batch: PretrainingBatch) {
             lengths = batch.lengths
             utterances = batch.subBatches.map(\.utterances)
             masked = batch.subBatches.map(\.masked)
+            compared = batch.subBatches.map(\.choices.spans)
             tensors = batch.tensors.map(\.shape)
         }
     }
