@@ -16,6 +16,17 @@ public struct LiveOptions: Sendable, Equatable {
 
     /// Makes the usual options.
     public init() {}
+
+    /// Checks that every value is a time that live input can wait for: at most an hour.
+    ///
+    /// - Throws: ``RecognitionError/badOption(name:value:expected:)``.
+    func validate() throws {
+        for (name, value) in [
+            ("step", step), ("delay", delay), ("context", context), ("pause", pause), ("longest", longest),
+        ] where !(0...3600).contains(value) {
+            throw RecognitionError.badOption(name: name, value: value, expected: "from 0 to 3600 seconds")
+        }
+    }
 }
 
 /// Recognises speech while it is spoken.
@@ -52,10 +63,11 @@ public struct LiveRecognizer {
     ///   - recognizer: The model, which others may use at the same time.
     ///   - sampleRate: Samples per second of the input.
     ///   - options: How it is recognised.
-    /// - Throws: `AudioError` when the sampling rate cannot be converted.
+    /// - Throws: `AudioError` when the sampling rate cannot be converted; ``RecognitionError`` for options that are no times.
     public init(
         _ recognizer: Recognizer, sampleRate: Int = AudioFile.modelSampleRate, options: LiveOptions = LiveOptions()
     ) throws {
+        try options.validate()
         self.recognizer = recognizer
         self.options = options
         resampler =

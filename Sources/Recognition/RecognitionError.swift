@@ -10,6 +10,8 @@ public enum RecognitionError: Error, Equatable, Sendable, CustomStringConvertibl
     case badLogits(file: String, reason: String)
     /// Recordings cannot be cut into windows of this length, in seconds, with this overlap.
     case badWindows(seconds: Double, overlap: Double)
+    /// An option is no number that it can be.
+    case badOption(name: String, value: Double, expected: String)
     /// Another process could not recognise a recording; its sentence.
     case inAnotherProcess(String)
 
@@ -27,6 +29,7 @@ public enum RecognitionError: Error, Equatable, Sendable, CustomStringConvertibl
         case .badWindows(let seconds, let overlap):
             "windows of \(seconds) s that share \(overlap) s cannot be cut: a window needs a length, and its neighbours may "
                 + "share at most half of it."
+        case .badOption(let name, let value, let expected): "\(name) is \(value); it must be \(expected)."
         case .inAnotherProcess(let sentence): sentence
         }
     }

@@ -90,6 +90,9 @@ public actor Recognizer {
         guard windows.isValid else {
             throw RecognitionError.badWindows(seconds: windows.seconds, overlap: windows.overlap)
         }
+        guard batchSeconds >= 0 else {
+            throw RecognitionError.badOption(name: "batchSeconds", value: batchSeconds, expected: "at least 0")
+        }
         try device.prepare()
         if device != .cpu {
             for parameter in model.parameters() { parameter.tensor = try parameter.tensor.to(device: device) }

@@ -226,7 +226,15 @@ public final class Trainer {
         var recipe = job.recipe
         if let origin { recipe.adoptArchitecture(of: origin.description) }
         if let wanted = job.effectiveBatch {
-            recipe.optimization.updateFreq = try EffectiveBatch(recipe, processes: processes).updateFreq(for: wanted)
+            let batch = try EffectiveBatch(recipe, processes: processes).making(wanted)
+            if batch.concatenated != recipe.batching.numConcatBatches {
+                report(
+                    "batching.num_concat_batches is \(batch.concatenated) in place of "
+                        + "\(recipe.batching.numConcatBatches), so that \(processes) "
+                        + "\(processes == 1 ? "process makes" : "processes make") an update of \(wanted) sub-batches")
+            }
+            recipe.batching.numConcatBatches = batch.concatenated
+            recipe.optimization.updateFreq = batch.accumulated
         }
         try recipe.validate()
         if recipe.optimization.recordSteps, job.task == .finetuning {

@@ -33,7 +33,8 @@ public struct TrainingJob: Sendable {
     public var device = Device.cpu
     /// Training pauses after so many epochs of this job; `nil` for all.
     public var epochsThisJob: Int?
-    /// How many sub-batches an update is to have, over all processes: `optimization.update_freq` is chosen for it.
+    /// How many sub-batches an update is to have, over all processes: `optimization.update_freq` is chosen for it, and
+    /// `batching.num_concat_batches` lowered if need be.
     public var effectiveBatch: Int?
     /// Whether the run is only tried, by ``Trainer/dryRun()``: nothing is written into the output folder.
     public var isDryRun = false

@@ -44,7 +44,9 @@ struct DataConvertCommand: ParsableCommand {
     var threads = 2
 
     func validate() throws {
-        if threads < 1 { throw ValidationError("--threads is \(threads); it must be at least 1.") }
+        if !(1...4096).contains(threads) {
+            throw ValidationError("--threads is \(threads); it must be from 1 to 4096.")
+        }
         if sampleRate < 1 { throw ValidationError("--sample-rate is \(sampleRate); it must be at least 1.") }
         guard !speed.isEmpty, speed.allSatisfy({ (0.1...10).contains($0) }), Set(speed).count == speed.count else {
             throw ValidationError("--speed takes different numbers from 0.1 to 10.")

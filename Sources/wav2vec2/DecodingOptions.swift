@@ -26,7 +26,10 @@ struct DecodingOptions: ParsableArguments {
         case beam
     }
 
-    @Option(help: "greedy takes the best letter of every frame; beam searches. (default: beam with --lm, else greedy)")
+    @Option(
+        help:
+            "greedy takes the best letter of every frame; beam searches. (default: beam with --lm, --lexicon, --lexicon-only or --hotword, else greedy)"
+    )
     var decoder: Kind?
 
     @Option(help: "A language model: an ARPA file, one of lm convert, or KenLM's binary.", completion: .file())
@@ -78,8 +81,11 @@ struct DecodingOptions: ParsableArguments {
         if lexiconOnly, lexicon == nil, lm == nil {
             throw ValidationError("--lexicon-only needs words to choose from: give --lexicon or --lm.")
         }
-        if beamWidth < 1 { throw ValidationError("--beam-width is \(beamWidth); it must be at least 1.") }
-        if beamPruneLogp > 0 || tokenMinLogp > 0 {
+        if !(1...1_000_000).contains(beamWidth) {
+            throw ValidationError("--beam-width is \(beamWidth); it must be from 1 to 1000000.")
+        }
+        // Not a number is not at most 0 either.
+        guard beamPruneLogp <= 0, tokenMinLogp <= 0 else {
             throw ValidationError("--beam-prune-logp and --token-min-logp are logarithms of probabilities, at most 0.")
         }
         for number in [alpha, beta, unkScoreOffset, hotwordWeight] where !number.isFinite {

@@ -58,6 +58,9 @@ struct LaunchCommand: ParsableCommand {
             throw ValidationError("--nodes \(nodes) needs --rendezvous HOST:PORT, an address of machine 0.")
         }
         if command.isEmpty { throw ValidationError("The command is missing: write it after --.") }
+        for (name, value) in [("--grace", grace), ("--join-timeout", joinTimeout)] where !(0...1e6).contains(value) {
+            throw ValidationError("\(name) is \(value); it must be from 0 to 1000000 seconds.")
+        }
         if restarts < 0 { throw ValidationError("--restarts is \(restarts); it must be at least 0.") }
     }
 

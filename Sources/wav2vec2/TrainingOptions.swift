@@ -42,7 +42,8 @@ struct TrainingOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Sub-batches of an update, over all processes: chooses optimization.update_freq.", valueName: "n"))
+            "Sub-batches of an update, over all processes: chooses optimization.update_freq, and fewer "
+                + "batching.num_concat_batches where the recipe's are too many.", valueName: "n"))
     var effectiveBatch: Int?
 
     @Option(help: ArgumentHelp("Pause after so many epochs; --resume goes on.", valueName: "n"))

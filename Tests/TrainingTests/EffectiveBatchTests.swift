@@ -14,21 +14,27 @@ import Testing
 
     @Test func accumulationIsSolvedFor() throws {
         var recipe = try Recipe.load("base")
-        let one = EffectiveBatch(recipe)
-        #expect(try one.updateFreq(for: 64) == 8 && one.updateFreq(for: 8) == 1)
-        #expect(try EffectiveBatch(recipe, processes: 4).updateFreq(for: 64) == 2)
-        for impossible in [0, 4, 60] {
-            #expect(throws: TrainingError.self) { try one.updateFreq(for: impossible) }
+        func made(_ wanted: Int, processes: Int) throws -> [Int] {
+            let batch = try EffectiveBatch(recipe, processes: processes).making(wanted)
+            return [batch.concatenated, batch.accumulated]
+        }
+        #expect(try made(64, processes: 1) == [8, 8] && made(8, processes: 1) == [8, 1])
+        #expect(try made(64, processes: 4) == [8, 2])
+        // Fewer at once where the recipe's would be too many: every one of 16 GPUs has 4 sub-batches of 64.
+        #expect(try made(64, processes: 16) == [4, 1] && made(60, processes: 1) == [6, 10])
+        #expect(try made(4, processes: 1) == [4, 1] && made(7, processes: 7) == [1, 1])
+        for (wanted, processes) in [(0, 1), (60, 16), (8, 16)] {
+            #expect(throws: TrainingError.self) { try EffectiveBatch(recipe, processes: processes).making(wanted) }
         }
         do {
-            _ = try one.updateFreq(for: 60)
+            _ = try EffectiveBatch(recipe, processes: 16).making(60)
         } catch let error as TrainingError {
-            #expect("\(error)".contains("56 or 64") && error.exitCode == 64)
+            #expect("\(error)".contains("48 or 64") && error.exitCode == 64)
         }
         recipe.optimization.updateFreq = 2
         let small = EffectiveBatch(recipe)
         #expect(small.count == 16)
-        #expect(try #require(small.mismatch).contains("optimization.update_freq=8"))
+        #expect(try #require(small.mismatch).contains("--effective-batch 64"))
         let text = small.description(samplesPerSubBatch: 16_000 * 90)
         #expect(text.contains("1 process × 8 concatenated × 2 accumulated = 16 sub-batches, about 0.40 h of audio"))
         #expect(text.contains("the recipe means 64"))

@@ -37,28 +37,29 @@ struct EffectiveBatch: Equatable {
     /// A sentence for an update that is not what the recipe means; `nil` if it is.
     var mismatch: String? {
         guard let intended, intended != count else { return nil }
-        let other = processes * concatenated
         let way =
-            intended % other == 0
-            ? "optimization.update_freq=\(intended / other) gives the recipe's"
-            : "choose batching.num_concat_batches so that \(intended) is a multiple of processes × num_concat_batches"
+            intended % processes == 0
+            ? "--effective-batch \(intended) gives the recipe's"
+            : "choose processes whose number \(intended) is a multiple of"
         return "an update takes \(count) sub-batches, and the recipe's learning rate is meant for \(intended): \(way)"
     }
 
-    /// The accumulation that gives an effective batch.
+    /// The same with an effective batch that is wanted: as many sub-batches at once as now or fewer, and more in turn.
     ///
     /// - Parameter wanted: Sub-batches of an update.
-    /// - Returns: `update_freq`.
-    /// - Throws: ``TrainingError/usage(_:)`` if no whole number does.
-    func updateFreq(for wanted: Int) throws -> Int {
-        let other = processes * concatenated
-        guard wanted > 0, wanted % other == 0 else {
-            let multiples = [wanted / other * other, (wanted / other + 1) * other].filter { $0 > 0 }
+    /// - Returns: How it comes about.
+    /// - Throws: ``TrainingError/usage(_:)`` if the processes cannot share it equally.
+    func making(_ wanted: Int) throws -> EffectiveBatch {
+        guard wanted > 0, wanted % processes == 0 else {
+            let multiples = [wanted / processes * processes, (wanted / processes + 1) * processes].filter { $0 > 0 }
             throw TrainingError.usage(
-                "an effective batch of \(wanted) sub-batches cannot be made of \(processes) "
-                    + "\(processes == 1 ? "process" : "processes") × \(concatenated) concatenated sub-batches: choose "
-                    + "\(multiples.map(String.init).joined(separator: " or ")), or another batching.num_concat_batches")
+                "an effective batch of \(wanted) sub-batches cannot be shared by \(processes) processes: choose "
+                    + multiples.map(String.init).joined(separator: " or "))
         }
-        return wanted / other
+        let share = wanted / processes
+        var made = self
+        made.concatenated = (1...max(1, min(concatenated, share))).last { share % $0 == 0 } ?? 1
+        made.accumulated = share / made.concatenated
+        return made
     }
 }

@@ -83,25 +83,4 @@ extension Recipe {
             "how many times its best the loss must be to be reported as diverging; off for never"),
         Setting("watch.patience", \.watch.patience, "updates in a row that must look wrong before it is reported"),
     ]
-
-    /// Checks these sections' values.
-    ///
-    /// - Throws: ``/Wav2Vec2/ConfigurationError`` naming the first key that makes no sense.
-    func validateRunSections() throws {
-        for (name, value) in [
-            ("checkpoint.keep_last_checkpoints", checkpoint.keepLastCheckpoints),
-            ("logging.log_every", logging.logEvery), ("logging.histogram_every", logging.histogramEvery ?? 1),
-            ("logging.benchmark_epochs_num", logging.benchmarkEpochsNum), ("watch.patience", watch.patience),
-            ("batching.effective_batch", batching.effectiveBatch ?? 1),
-        ] where value < 1 {
-            throw ConfigurationError("\(name) is \(value); it must be at least 1")
-        }
-        guard (0..<1).contains(watch.codePerplexity) else {
-            throw ConfigurationError(
-                "watch.code_perplexity is \(watch.codePerplexity.settingText); it must be at least 0 and below 1")
-        }
-        if let divergence = watch.divergence, divergence <= 1 {
-            throw ConfigurationError("watch.divergence is \(divergence.settingText); it must be more than 1, or off")
-        }
-    }
 }

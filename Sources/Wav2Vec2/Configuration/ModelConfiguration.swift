@@ -156,7 +156,13 @@ public struct ModelConfiguration: Sendable, Equatable {
             try require(
                 size % latentGroups == 0, "\(name) \(size) is not a multiple of latent_groups \(latentGroups)")
         }
-        try require(quantizerDepth >= 1, "quantizer_depth is \(quantizerDepth); it must be at least 1")
+        for (name, value, least) in [
+            ("quantizer_depth", quantizerDepth, 1), ("quantizer_factor", quantizerFactor, 1),
+            ("final_dim", finalDim, 0), ("latent_dim", latentDim, 0),
+        ] {
+            try require(value >= least, "\(name) is \(value); it must be at least \(least)")
+        }
+        try require(featureGradMult >= 0, "feature_grad_mult is \(featureGradMult); it must be at least 0")
         try require(
             latentTemp.count == 3 && latentTemp.allSatisfy { $0 > 0 },
             "latent_temp needs three positive numbers: start, end and decay")

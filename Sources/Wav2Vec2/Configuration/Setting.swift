@@ -121,8 +121,13 @@ private let malformed = ConfigurationError("")
 
 extension Int: SettingValue {
     /// Reads a whole number, in which underscores may group digits.
+    ///
+    /// Sizes are multiplied with each other: none is more than 2³¹ − 1.
     public init(settingText: String) throws {
         guard let value = Int(settingText.replacing("_", with: "")) else { throw malformed }
+        guard Int32(exactly: value) != nil else {
+            throw ConfigurationError("\(settingText) is out of reach: at most \(Int32.max)")
+        }
         self = value
     }
     /// The text that reads back as this value.
@@ -145,8 +150,13 @@ extension UInt64: SettingValue {
 
 extension Double: SettingValue {
     /// Reads the text; the error thrown for a malformed one has no message, since the key is not known here.
+    ///
+    /// Numbers in single precision end at 3.4e38; none is larger.
     public init(settingText: String) throws {
         guard let value = Double(settingText), value.isFinite else { throw malformed }
+        guard Float(value).isFinite else {
+            throw ConfigurationError("\(settingText) is out of reach: at most 1e38")
+        }
         self = value
     }
     /// The text that reads back as this value.

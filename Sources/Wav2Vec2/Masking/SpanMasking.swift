@@ -48,13 +48,13 @@ public struct SpanMasking: Sendable, Equatable {
     ///   - lengths: The elements of each row.
     ///   - streams: A stream of random numbers for each row, and one more for the rule of equal counts.
     /// - Returns: For each row the sorted positions that are masked.
-    /// - Throws: ``ConfigurationError`` when a row would be masked completely.
+    /// - Throws: ``ConfigurationError`` when a row would be masked completely, or has fewer elements than spans.
     public func draw(lengths: [Int], streams: [RandomStream]) throws -> [[Int]] {
         precondition(streams.count == lengths.count + 1, "one stream a row, and one for the batch")
         var rows: [[Int]] = []
         for (row, size) in lengths.enumerated() {
             var stream = streams[row]
-            let chosen = positions(size: size, &stream)
+            let chosen = try positions(size: size, &stream)
             guard chosen.count < size else {
                 throw ConfigurationError(
                     "the mask covers all \(size) frames of an utterance: it is too short for mask_length \(length); "
@@ -80,10 +80,15 @@ public struct SpanMasking: Sendable, Equatable {
     }
 
     /// The masked positions of one row, sorted.
-    private func positions(size: Int, _ stream: inout RandomStream) -> [Int] {
+    private func positions(size: Int, _ stream: inout RandomStream) throws -> [Int] {
         guard probability > 0, size > 1 else { return [] }
         let wanted = Int(probability * Double(size) / Double(max(1, length)) + stream.uniform())
         let count = max(minMasks, wanted)
+        guard count < size else {
+            throw ConfigurationError(
+                "the mask asks for \(count) spans in \(size) elements: lower masking.mask_prob, mask_channel_prob or "
+                    + "mask_min_masks, or raise the length of spans")
+        }
         var lengths = (0..<count).map { _ in spanLength(&stream) }
         if lengths.reduce(0, +) == 0 { lengths = [min(length, size - 1)] }
         return noOverlap

@@ -59,7 +59,7 @@ struct DataBenchmarkCommand: ParsableCommand {
         for (name, value) in [("--files", files), ("--repetitions", repetitions), ("--threads", threads ?? 1)]
         where value < 1 { throw ValidationError("\(name) is \(value); it must be at least 1.") }
         if steps < 0 { throw ValidationError("--steps is \(steps); it must be at least 0.") }
-        if let audioRate, audioRate <= 0 {
+        if let audioRate, !(audioRate > 0 && audioRate.isFinite) {
             throw ValidationError("--audio-s-per-s is \(audioRate); it must be above 0.")
         }
     }

@@ -55,7 +55,9 @@ struct ScalingCommand: AsyncParsableCommand {
     var measureInto: String?
 
     func validate() throws {
-        if bucketCapMb <= 0 { throw ValidationError("--bucket-cap-mb is \(bucketCapMb); it must be above 0.") }
+        guard bucketCapMb > 0, bucketCapMb <= 1e6 else {
+            throw ValidationError("--bucket-cap-mb is \(bucketCapMb); it must be above 0 and at most 1000000.")
+        }
         if zeroSharding, c10dReducer {
             throw ValidationError(
                 "--zero-sharding and --c10d-reducer exclude each other: c10d's Reducer sums everywhere.")

@@ -56,7 +56,9 @@ struct UnitsTrainCommand: AsyncParsableCommand {
         _ = try layerSelection(layer)
         for (name, value) in [
             ("--clusters", clusters), ("--frames", frames), ("--restarts", restarts), ("--batch-size", batchSize),
-        ] where value < 1 { throw ValidationError("\(name) is \(value); it must be at least 1.") }
+        ] where !(1...Int(Int32.max)).contains(value) {
+            throw ValidationError("\(name) is \(value); it must be from 1 to \(Int32.max).")
+        }
     }
 
     func run() async throws {
