@@ -66,10 +66,10 @@ public struct DecodingTuner: Sendable {
     ///   - rounds: How often the neighbourhood of the best pair is searched more finely.
     ///   - report: Called after every pair.
     /// - Returns: All trials in order, and the best: the fewest word errors, then the fewest character errors.
-    /// - Throws: `DecodingError`, and `CancellationError` when the task is cancelled.
+    /// - Throws: `DecodingError`, and `CancellationError` when the task is cancelled; what `report` throws.
     public func tune(
         _ decoder: BeamSearchDecoder, alphas: [Double], betas: [Double], rounds: Int = 0,
-        report: (Trial) -> Void = { _ in }
+        report: (Trial) throws -> Void = { _ in }
     ) async throws -> (trials: [Trial], best: Trial?) {
         var trials: [Trial] = []
         func attempt(_ alpha: Double, _ beta: Double) async throws {
@@ -77,7 +77,7 @@ public struct DecodingTuner: Sendable {
             let trial = Trial(
                 alpha: alpha, beta: beta, errors: try await errors(decoder.with(alpha: alpha, beta: beta)))
             trials.append(trial)
-            report(trial)
+            try report(trial)
         }
         for alpha in alphas {
             for beta in betas { try await attempt(alpha, beta) }

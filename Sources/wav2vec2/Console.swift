@@ -6,18 +6,35 @@ enum Console {
     /// Writes a line to standard error.
     static func error(_ line: String) {
         clear()
-        write(Data((line + "\n").utf8), to: .standardError)
+        writeMessage(line + "\n")
     }
 
     /// Writes a line to standard output.
-    static func output(_ line: String) {
-        output(Data((line + "\n").utf8))
+    ///
+    /// - Throws: `OutputError` when it cannot be written.
+    static func output(_ line: String) throws {
+        try output(Data((line + "\n").utf8))
     }
 
     /// Writes text with its own line ends to standard output.
-    static func output(_ text: Data) {
+    ///
+    /// - Throws: `OutputError` when it cannot be written, as on a full disk.
+    static func output(_ text: Data) throws {
         clear()
-        write(text, to: .standardOutput)
+        var rest = text[...]
+        while !rest.isEmpty {
+            let written = rest.withUnsafeBytes { write(STDOUT_FILENO, $0.baseAddress, $0.count) }
+            if written >= 0 {
+                rest = rest.dropFirst(written)
+            } else if errno == EAGAIN {
+                var waited = pollfd(fd: STDOUT_FILENO, events: Int16(POLLOUT), revents: 0)
+                poll(&waited, 1, -1)
+            } else if errno != EINTR {
+                throw OutputError(
+                    description: "standard output cannot be written (\(String(cString: strerror(errno)))); "
+                        + "not all of the result is there.")
+            }
+        }
     }
 
     /// How many characters fit in a line of standard output.
@@ -25,9 +42,7 @@ enum Console {
         if let columns = ProcessInfo.processInfo.environment["COLUMNS"].flatMap(Int.init), columns > 0 {
             return columns
         }
-        var size = winsize()
-        let isKnown = ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0
-        return isKnown ? Int(size.ws_col) : 80
+        return width(of: STDOUT_FILENO)
     }
 
     /// Whether results may be coloured: on a terminal, unless `NO_COLOR` says otherwise.
@@ -59,18 +74,38 @@ enum Console {
             return true
         }
         guard isDue else { return }
-        write(Data((isTerminal ? "\r\u{1B}[K" + text() : text() + "\n").utf8), to: .standardError)
+        writeMessage(isTerminal ? clearedLine + fitting(text()) : text() + "\n")
     }
 
     /// Nobody may be reading any more: that must not keep a run from saving.
-    private static func write(_ text: Data, to handle: FileHandle) { try? handle.write(contentsOf: text) }
+    private static func writeMessage(_ text: String) {
+        try? FileHandle.standardError.write(contentsOf: Data(text.utf8))
+    }
+
+    /// What begins a terminal's line anew; one that knows no such thing gets spaces.
+    private static var clearedLine: String {
+        guard ProcessInfo.processInfo.environment["TERM"] == "dumb" else { return "\r\u{1B}[K" }
+        return "\r" + String(repeating: " ", count: width(of: STDERR_FILENO) - 1) + "\r"
+    }
+
+    /// A line that ends in an ellipsis where it would not fit: what wraps cannot be overwritten.
+    private static func fitting(_ text: String) -> String {
+        let most = width(of: STDERR_FILENO) - 1
+        return text.count <= most ? text : text.prefix(max(0, most - 1)) + "…"
+    }
+
+    private static func width(of descriptor: Int32) -> Int {
+        var size = winsize()
+        let isKnown = ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0
+        return isKnown ? Int(size.ws_col) : 80
+    }
 
     private static func clear() {
         let wasShown = state.withLock { state in
             defer { state.shown = false }
             return state.shown
         }
-        if wasShown { write(Data("\r\u{1B}[K".utf8), to: .standardError) }
+        if wasShown { writeMessage(clearedLine) }
     }
 }
 

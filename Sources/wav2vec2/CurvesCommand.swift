@@ -48,7 +48,7 @@ struct CurvesCommand: ParsableCommand {
         }
         let file = fileURL(output)
         try writeResult(ChartSheet(charts: charts).svg(), to: file)
-        Console.output(file.path)
+        try Console.output(file.path)
     }
 
     private static func read(_ run: String) throws -> (name: String, metrics: MetricsSeries) {

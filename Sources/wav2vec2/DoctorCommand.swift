@@ -22,7 +22,7 @@ struct DoctorCommand: ParsableCommand {
 
     func run() throws {
         let report = DoctorReport()
-        Console.output(json ? try jsonLine(report) : report.text)
+        try Console.output(json ? try jsonLine(report) : report.text)
         if !report.ok { throw ExitCode(EXIT_FAILURE) }
     }
 }

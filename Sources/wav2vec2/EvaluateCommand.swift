@@ -122,7 +122,7 @@ struct EvaluateCommand: AsyncParsableCommand {
             try writeResult(text.page(title: "Evaluation", facts: facts).html(), to: fileURL(report))
         }
         let shown = worst ?? 0
-        Console.output(
+        try Console.output(
             json
                 ? try jsonLine(EvaluationReport(evaluation, bootstrap, tags: tags, worst: shown))
                 : EvaluationText(evaluation: evaluation, bootstrap: bootstrap, tags: tags, worst: shown).text)

@@ -77,7 +77,7 @@ struct FetchCommand: ParsableCommand {
                 : "no checksum is published, its SHA-256 is \(file.sha256.value ?? "")"
             Console.error("\(file.path): \(ByteText.size(file.bytes)), \(proof)")
         }
-        Console.output(json ? try jsonLine(summary) : summary.path)
+        try Console.output(json ? try jsonLine(summary) : summary.path)
     }
 
     // MARK: - fairseq's
@@ -151,7 +151,7 @@ struct FetchCommand: ParsableCommand {
         }
         let width = PublicModel.all.map(\.name.count).max() ?? 0
         for model in PublicModel.all {
-            Console.output(
+            try Console.output(
                 json
                     ? try jsonLine(Entry(name: model.name, form: model.form.rawValue, summary: model.summary))
                     : model.name.padding(toLength: width + 2, withPad: " ", startingAt: 0) + model.summary)

@@ -58,6 +58,10 @@ struct LanguageModelBuildCommand: ParsableCommand {
         guard (0.001...100_000).contains(memory) else {
             throw ValidationError("--memory is \(memory); it must be a number of gigabytes.")
         }
+        let target = fileURL(output).resolvingSymlinksInPath()
+        if let source = text.first(where: { fileURL($0).resolvingSymlinksInPath() == target }) {
+            throw ValidationError("--output is the text \(source) itself: name another file.")
+        }
     }
 
     func run() throws {
@@ -76,7 +80,7 @@ struct LanguageModelBuildCommand: ParsableCommand {
         }
         let summary = try builder.write(to: fileURL(output))
         if json {
-            Console.output(
+            try Console.output(
                 try jsonLine(
                     BuildReport(
                         output: output, tokens: summary.tokens, counts: summary.counts, discounts: summary.discounts)))
@@ -114,6 +118,9 @@ struct LanguageModelConvertCommand: ParsableCommand {
     var output: String
 
     func run() throws {
+        guard fileURL(input).resolvingSymlinksInPath() != fileURL(output).resolvingSymlinksInPath() else {
+            throw ValidationError("\(output) is the ARPA file itself: name another file.")
+        }
         let model = try LanguageModel(contentsOf: fileURL(input))
         try model.writeBinary(to: fileURL(output))
         Console.error("lm convert: \(output): \(model.counts.reduce(0, +)) n-grams of order \(model.order)")
@@ -144,7 +151,7 @@ struct LanguageModelInspectCommand: ParsableCommand {
         let report = ModelReport(
             path: path, format: model.format.description, order: model.order, counts: model.counts,
             sentences: score.map { SentenceReport($0, model) })
-        Console.output(json ? try jsonLine(report) : report.text)
+        try Console.output(json ? try jsonLine(report) : report.text)
     }
 }
 

@@ -61,17 +61,17 @@ struct LanguageModelTuneCommand: AsyncParsableCommand {
             decoder = try decoding.beamSearch(Recognizer.alphabet(symbols: logits.symbols))
             tuner = try DecodingTuner(logits: logits)
         }
-        if !json { Console.output("alpha  beta    WER       CER") }
+        if !json { try Console.output("alpha  beta    WER       CER") }
         let (trials, best) = try await tuner.tune(decoder, alphas: alphas.numbers, betas: betas.numbers, rounds: rounds)
         { trial in
-            if !json { Console.output(Self.row(trial)) }
+            if !json { try Console.output(Self.row(trial)) }
         }
         if json {
-            Console.output(
+            try Console.output(
                 try jsonLine(
                     TuningReport(trials: trials.map(TrialReport.init), best: Nullable(best.map(TrialReport.init)))))
         } else if let best {
-            Console.output("best: --alpha \(best.alpha) --beta \(best.beta)  (WER \(percentage(best.errors.wer)))")
+            try Console.output("best: --alpha \(best.alpha) --beta \(best.beta)  (WER \(percentage(best.errors.wer)))")
         }
     }
 

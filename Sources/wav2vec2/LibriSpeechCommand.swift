@@ -85,7 +85,7 @@ struct LibriSpeechCommand: ParsableCommand {
             Console.error("\(list.manifest.relativePath): \(list.utterances) recordings, \(hours) hours")
         }
         if json {
-            Console.output(try jsonLine(Summary(report, (ContinuousClock.now - start) / .seconds(1))))
+            try Console.output(try jsonLine(Summary(report, (ContinuousClock.now - start) / .seconds(1))))
         }
     }
 

@@ -62,9 +62,9 @@ struct LiveInputOptions: ParsableArguments {
 
     private func show(_ event: LiveEvent, asJSON: Bool) throws {
         switch event.event {
-        case _ where asJSON: Console.output(try jsonLine(event))
+        case _ where asJSON: try Console.output(try jsonLine(event))
         case .partial: Console.live(ending(event.text))
-        case .final: Console.output(event.text)
+        case .final: try Console.output(event.text)
         }
     }
 

@@ -105,7 +105,7 @@ struct ReportCommand: AsyncParsableCommand {
         let file = fileURL(output)
         try writeResult(report.html(), to: file)
         let summary = ReportSummary(evaluation, random, file)
-        Console.output(json ? try jsonLine(summary) : summary.text)
+        try Console.output(json ? try jsonLine(summary) : summary.text)
     }
 
     private func metrics(_ folder: String) throws -> MetricsSeries {

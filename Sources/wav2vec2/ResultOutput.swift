@@ -25,7 +25,7 @@ func writeResult(_ text: String, to file: URL) throws {
 ///   - body: Writes the result by calling what it gets with pieces of text.
 /// - Throws: `OutputError` about the folder, `FileWriteError` about the file; what `body` throws.
 func writeResult(to file: URL?, _ body: ((String) throws -> Void) throws -> Void) throws {
-    guard let file else { return try inBlocks(body) { Console.output($0) } }
+    guard let file else { return try inBlocks(body) { try Console.output($0) } }
     try makeFolder(of: file)
     try AtomicFile.write(to: file) { output in
         try inBlocks(body) { block in try output.append(block) }

@@ -118,7 +118,7 @@ struct TrainingOptions: ParsableArguments {
         let trainer = try Trainer(job, among: cluster, report: Console.error, progress: { Console.live($0) })
         if dryRun {
             let found = try trainer.dryRun()
-            if cluster?.isLeader ?? true { Console.output(json ? try jsonLine(found) : found.text) }
+            if cluster?.isLeader ?? true { try Console.output(json ? try jsonLine(found) : found.text) }
             return .finished
         }
         let signals = StopSignal()

@@ -52,6 +52,9 @@ struct TranscribeCommand: AsyncParsableCommand {
     @Flag(help: "Replace files that are there.")
     var force = false
 
+    @Flag(help: "Go on where an earlier run ended: leave out recordings whose file is in --output already.")
+    var resume = false
+
     @Option(help: "A text file with recordings or folders, one a line; - is standard input.", completion: .file())
     var list: [String] = []
 
@@ -66,12 +69,19 @@ struct TranscribeCommand: AsyncParsableCommand {
         completion: .file())
     var files: [String] = []
 
+    /// How much audio is recognised before its results are written, in seconds and for each process.
+    private static let groupSeconds = 600.0
+
     private static let launched = ValidationError(
         "Standard input goes to one process only; leave 'wav2vec2 launch' out.")
 
     private var chosenFormat: TranscriptFormat { format ?? (json ? .json : .text) }
 
     func validate() throws {
+        if force || resume, output == nil {
+            throw ValidationError("--force and --resume are about files in an --output.")
+        }
+        if force, resume { throw ValidationError("--force replaces what --resume leaves out: choose one of them.") }
         if json, let format, format != .json {
             throw ValidationError("--json and --format \(format.rawValue) exclude each other.")
         }
@@ -110,32 +120,45 @@ struct TranscribeCommand: AsyncParsableCommand {
         let isLeader = cluster?.isLeader ?? true
         if cluster != nil && (files + list).contains("-") { throw Self.launched }
         let inputs = try TranscriptionInputs(files: files, lists: list)
-        let writer =
-            isLeader
-            ? try TranscriptWriter(inputs, format: chosenFormat, output: output.map(fileURL), replaces: force) : nil
+        let writer = try TranscriptWriter(
+            inputs, format: chosenFormat, output: output.map(fileURL), replaces: force || resume)
+        let entries = inputs.entries.enumerated().filter { !resume || !writer.hasWritten($0.offset) }
+        if entries.count < inputs.entries.count, isLeader {
+            Console.error(
+                "transcribe: \(inputs.entries.count - entries.count) of \(inputs.entries.count) files are there")
+        }
         let recognizer = try model.recognizer(
             device: compute.device(among: cluster), decoder: decoding.recognitionDecoder)
         let began = ContinuousClock.now
-        let total = inputs.entries.count
+        let total = entries.count
         var failures = 0
         var audioSeconds = 0.0
+        var start = 0
         // Results appear in order while later recordings still wait; within a group the longest goes first.
-        for start in stride(from: 0, to: total, by: 256) {
-            let group = inputs.entries[start..<min(start + 256, total)]
-            let opened = group.map { entry in Result { try entry.recording() } }
+        while start < total {
+            var opened: [Result<Recording, any Error>] = []
+            var groupSeconds = 0.0
+            while start + opened.count < total, opened.count < 256,
+                groupSeconds < Self.groupSeconds * Double(cluster?.size ?? 1)
+            {
+                let recording = Result { try entries[start + opened.count].element.recording() }
+                opened.append(recording)
+                groupSeconds += Double((try? recording.get())?.sampleCount ?? 0) / Double(AudioFile.modelSampleRate)
+            }
+            let group = entries[start..<start + opened.count]
             let recordings = opened.compactMap { try? $0.get() }
-            let groupSeconds = recordings.reduce(0) { $0 + Double($1.sampleCount) } / Double(AudioFile.modelSampleRate)
             let finished = Mutex(start)
-            let before = audioSeconds
+            let (first, before, ahead) = (start, audioSeconds, max(groupSeconds, 1e-9))
+            start += opened.count
             var recognized = try await recognizer.transcribe(
                 recordings, among: cluster, detail: chosenFormat.detail,
-                progress: { done in finished.withLock { $0 = start + done } },
+                progress: { done in finished.withLock { $0 = first + done } },
                 heard: { seconds in
                     guard isLeader else { return }
                     let elapsed = (ContinuousClock.now - began) / .seconds(1)
                     // What later groups have is not known before they are opened: as much as this one, file by file.
-                    let share = min(1, seconds / max(groupSeconds, 1e-9))
-                    let done = (Double(start) + share * Double(group.count)) / Double(total)
+                    let share = min(1, seconds / ahead)
+                    let done = (Double(first) + share * Double(group.count)) / Double(total)
                     Console.progress(
                         "transcribe: \(finished.withLock { $0 }) of \(total) files · "
                             + "\(decimal(before + seconds, 0)) s of audio · "
@@ -143,8 +166,8 @@ struct TranscribeCommand: AsyncParsableCommand {
                             + "ETA \(ByteText.duration(elapsed * (1 / done - 1)))")
                 }
             ).makeIterator()
-            guard let writer else { continue }
-            for ((index, entry), recording) in zip(zip(group.indices, group), opened) {
+            guard isLeader else { continue }
+            for ((index, entry), recording) in zip(group, opened) {
                 let transcription: Transcription
                 do {
                     _ = try recording.get()

@@ -71,6 +71,18 @@ struct TranscriptWriter {
             throw OutputError(description: "\(present.path): is there already; --force replaces what is there.")
         }
         self.files = files
+        // Before hours of work, not after.
+        for file in Set(files.map { $0.deletingLastPathComponent() }).sorted(by: { $0.path < $1.path }) {
+            try makeFolder(of: file.appendingPathComponent("result"))
+            guard FileManager.default.isWritableFile(atPath: file.path) else {
+                throw OutputError(description: "\(file.path): cannot be written to; choose another --output.")
+            }
+        }
+    }
+
+    /// Whether the result of an input is in its file already.
+    func hasWritten(_ index: Int) -> Bool {
+        files.map { FileManager.default.fileExists(atPath: $0[index].path) } ?? false
     }
 
     /// Writes the result of a recording.

@@ -29,6 +29,8 @@ import Testing
             let arpa = try Self.model(fixture)
             let binary = folder.appendingPathComponent("model.bin").path
             #expect(try run("lm", "convert", arpa, binary).code == 0)
+            let onItself = try run("lm", "convert", arpa, arpa)
+            #expect(onItself.code == 64 && onItself.errors.contains("is the ARPA file itself"))
             var reports: [[String: Any]] = []
             for path in [arpa, binary] {
                 let outcome = try run("lm", "inspect", path, "--score", "EAT TEA NO", "--json")

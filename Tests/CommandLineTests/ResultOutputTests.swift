@@ -31,6 +31,33 @@ import Testing
         }
     }
 
+    @Test(arguments: [["doctor", "--json"], ["checkpoint", "fetch", "--list"]])
+    func whatCannotBeWrittenIsAFailure(_ arguments: [String]) throws {
+        let outcome = try run(arguments, output: "/dev/full")
+        #expect(outcome.code == 1)
+        #expect(outcome.errors.contains("standard output cannot be written (No space left on device)"))
+    }
+
+    @Test func linksAndDevicesStayWhatTheyAre() throws {
+        try withTemporaryFolder { folder in
+            let manager = FileManager.default
+            let (file, link) = (folder.appendingPathComponent("file"), folder.appendingPathComponent("link"))
+            try Data("old".utf8).write(to: file)
+            try manager.createSymbolicLink(at: link, withDestinationURL: file)
+            try writeResult("new", to: link)
+            #expect(try String(contentsOf: file, encoding: .utf8) == "new")
+            #expect(try manager.destinationOfSymbolicLink(atPath: link.path) == file.path)
+            let pipe = folder.appendingPathComponent("pipe")
+            #expect(mkfifo(pipe.path, 0o600) == 0)
+            let reader = open(pipe.path, O_RDWR)
+            defer { close(reader) }
+            try writeResult("through", to: pipe)
+            var bytes = [UInt8](repeating: 0, count: 16)
+            #expect(read(reader, &bytes, 16) == 7 && bytes.starts(with: Array("through".utf8)))
+            #expect(Set(try manager.contentsOfDirectory(atPath: folder.path)) == ["file", "link", "pipe"])
+        }
+    }
+
     @Test func aFileAppearsWhenItIsWhole() throws {
         try withTemporaryFolder { folder in
             let file = folder.appendingPathComponent("out.txt")

@@ -20,10 +20,11 @@ func run(_ arguments: String..., in folder: URL? = nil) throws -> Outcome {
 /// Runs the program with variables added to its environment and `input` in a pipe; `meanwhile` is called while it runs.
 ///
 /// With `isOrdinaryUser` root may read no more than others, so that access rights are tested as root too. Without
-/// `closesInput` the pipe stays open until the program has ended.
+/// `closesInput` the pipe stays open until the program has ended. Its output may go to a device.
 func run(
     _ arguments: [String], in folder: URL? = nil, environment: [String: String] = [:], input: Data? = nil,
-    closesInput: Bool = true, isOrdinaryUser: Bool = false, meanwhile: (Process) -> Void = { _ in }
+    closesInput: Bool = true, output: String? = nil, isOrdinaryUser: Bool = false,
+    meanwhile: (Process) -> Void = { _ in }
 ) throws -> Outcome {
     let bundle = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
     let process = Process()
@@ -47,7 +48,7 @@ func run(
         try Data().write(to: file)
         return (file, try FileHandle(forWritingTo: file))
     }
-    process.standardOutput = files[0].1
+    process.standardOutput = try output.map { try FileHandle(forWritingTo: URL(fileURLWithPath: $0)) } ?? files[0].1
     process.standardError = files[1].1
     // The program may end before it has read everything.
     signal(SIGPIPE, SIG_IGN)

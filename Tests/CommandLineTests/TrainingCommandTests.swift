@@ -95,7 +95,10 @@ import Testing
             for (options, text) in [
                 (["--json"], "--dry-run"), (["--epochs-this-job", "0"], "at least 1"),
                 (["--effective-batch", "4", "--set", "optimization.update_freq=2"], "--set gives as well"),
-                (["--effective-batch", "5", "--set", "batching.num_concat_batches=2"], "4 or 6"),
+                (["--set", "masking.mask_prob=65"], "masking.mask_prob is 65; it must be a share from 0 to 1"),
+                (["--set", "objective.num_negatives=-1"], "at least 0"),
+                (["--set", "model.conv_pos=9223372036854775807"], "out of reach"),
+                (["--set", "distributed.timeout=1e300"], "out of reach"),
                 (["--set", "checkpoint.keep_milestones=5 minutes"], "not minutes"),
                 (["--set", "watch.divergence=0.5"], "more than 1"),
             ] {

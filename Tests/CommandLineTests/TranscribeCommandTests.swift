@@ -64,6 +64,14 @@ import Testing
                 fixture, [fixture.audio + "/0.wav", "--output", output, "--format", "json", "--force"])
             #expect(forced.code == 0, "\(forced.errors)")
             #expect(try !String(contentsOfFile: output + "/0.json", encoding: .utf8).contains("characters"))
+            // What is there already stays; the rest is made.
+            try FileManager.default.removeItem(atPath: output + "/1.flac.json")
+            try fixture.write("mine", to: "out/2.json")
+            let resumed = try transcribe(
+                fixture, [fixture.audio, "--output", output, "--format", "json", "--resume"])
+            #expect(resumed.code == 0 && resumed.errors.contains("5 of 6 files are there"), "\(resumed.errors)")
+            #expect(try String(contentsOfFile: output + "/2.json", encoding: .utf8) == "mine")
+            #expect(FileManager.default.fileExists(atPath: output + "/1.flac.json"))
             let twice = try transcribe(
                 fixture, [fixture.audio + "/0.wav", fixture.audio + "/0.wav", "--output", output, "--force"])
             #expect(twice.code == 64 && twice.errors.contains("would both be written to"))

@@ -185,10 +185,28 @@ public final class LanguageModel: Sendable {
             guard let start = bytes.baseAddress else { return }
             let data = Data(
                 bytesNoCopy: UnsafeMutableRawPointer(mutating: start), count: bytes.count, deallocator: .none)
-            try data.write(to: url, options: .atomic)
+            try data.write(to: Self.replaceable(url), options: .atomic)
+        } catch let error as LanguageModelError {
+            throw error
         } catch {
             throw .unwritable(path: url.path, reason: error.localizedDescription)
         }
+    }
+
+    /// The file that a model is written to: where a link leads, if it is one.
+    ///
+    /// - Throws: `LanguageModelError.unwritable` for a device or a pipe, which must not be replaced by a file, and for a
+    ///   folder that is not there.
+    static func replaceable(_ url: URL) throws(LanguageModelError) -> URL {
+        let resolved = url.resolvingSymlinksInPath()
+        var status = stat()
+        if stat(url.path, &status) == 0, status.st_mode & S_IFMT != S_IFREG {
+            throw .unwritable(path: url.path, reason: "it is no file; name one")
+        }
+        guard stat(resolved.deletingLastPathComponent().path, &status) == 0 else {
+            throw .unwritable(path: url.path, reason: "its folder is not there; make it first")
+        }
+        return resolved
     }
 }
 

@@ -10,7 +10,8 @@ final class ARPAWriter {
     private var isOpen = true
     private var buffer: [UInt8] = []
 
-    init(_ url: URL, words: [String], counts: [Int]) throws(LanguageModelError) {
+    init(_ target: URL, words: [String], counts: [Int]) throws(LanguageModelError) {
+        let url = try LanguageModel.replaceable(target)
         self.url = url
         self.words = words.map { Array($0.utf8) }
         temporary =

@@ -21,10 +21,12 @@ public enum FileWriteError: Error, Equatable, CustomStringConvertible {
 
 /// Writes a file under a temporary name and gives it its name only when all of it is on the disk.
 ///
-/// Whoever reads the name sees the old content or the new, whole: after a crash, a kill or a full disk too.
+/// Whoever reads the name sees the old content or the new, whole: after a crash, a kill or a full disk too. A link stays one:
+/// the file that it leads to is replaced. What is no file, such as a device or a pipe, is written to as the content comes.
 public struct AtomicFile: ~Copyable {
     private let path: String
-    private let temporary: String
+    /// Nil where there is nothing to replace.
+    private let temporary: String?
     private let descriptor: Int32
     private var committed = false
 
@@ -43,18 +45,27 @@ public struct AtomicFile: ~Copyable {
         try file.commit()
     }
 
-    private init(path: String) throws(FileWriteError) {
+    private init(path given: String) throws(FileWriteError) {
+        let path = URL(fileURLWithPath: given).resolvingSymlinksInPath().path
         self.path = path
+        var status = stat()
+        if stat(given, &status) == 0, ![S_IFREG, S_IFDIR].contains(status.st_mode & S_IFMT) {
+            temporary = nil
+            descriptor = open(given, O_WRONLY | O_CLOEXEC)
+            guard descriptor >= 0 else { throw Self.failure(path: given, step: "open", written: 0) }
+            return
+        }
         let folder = (path as NSString).deletingLastPathComponent
         let name = ".\((path as NSString).lastPathComponent).\(UUID().uuidString).partial"
-        temporary = (folder as NSString).appendingPathComponent(name)
+        let temporary = (folder as NSString).appendingPathComponent(name)
+        self.temporary = temporary
         descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
         guard descriptor >= 0 else { throw Self.failure(path: path, step: "create", written: 0) }
     }
 
     deinit {
         close(descriptor)
-        if !committed { unlink(temporary) }
+        if !committed, let temporary { unlink(temporary) }
     }
 
     /// Appends bytes.
@@ -82,6 +93,7 @@ public struct AtomicFile: ~Copyable {
     }
 
     private consuming func commit() throws(FileWriteError) {
+        guard let temporary else { return }
         guard fsync(descriptor) == 0 else { throw Self.failure(path: path, step: "sync", written: written) }
         guard rename(temporary, path) == 0 else { throw Self.failure(path: path, step: "rename", written: written) }
         committed = true

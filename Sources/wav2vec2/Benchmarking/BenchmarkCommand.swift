@@ -108,7 +108,7 @@ struct InferenceBenchmarkCommand: ParsableCommand {
             let report = try latency.measure(
                 model, normalizes: saved?.description.normalize ?? false, Manifest.read(fileURL(manifest)),
                 device: compute.device)
-            return Console.output(shape.json ? try jsonLine(report) : report.text)
+            return try Console.output(shape.json ? try jsonLine(report) : report.text)
         }
         let audio = try BenchmarkAudio(noise: shape.utterances.samples, compute.device)
         try shape.report(
@@ -202,7 +202,7 @@ extension BenchmarkShapeOptions {
         let report = try BenchmarkReport(
             task, self, precision: precision, times: times, counts: counts, peak: peak, waiting: waiting,
             profile: try profile.report(of: profiles, task))
-        Console.output(json ? try jsonLine(report) : report.text)
+        try Console.output(json ? try jsonLine(report) : report.text)
     }
 }
 

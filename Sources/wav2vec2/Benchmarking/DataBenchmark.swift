@@ -84,7 +84,7 @@ struct DataBenchmarkCommand: ParsableCommand {
         var report = DataReport(
             audioSPerS: rate, audioSPerSIsGiven: audioRate != nil, repetitions: repetitions, corpora: sets)
         if steps > 0, let first = corpora.first { report.training = try train(on: first.1, named: first.0) }
-        Console.output(json ? try jsonLine(report) : report.text)
+        try Console.output(json ? try jsonLine(report) : report.text)
     }
 
     /// Operations a second over operations that a second of audio takes in a pre-training step.

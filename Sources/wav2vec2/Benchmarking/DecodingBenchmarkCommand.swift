@@ -81,7 +81,7 @@ struct DecodingBenchmarkCommand: AsyncParsableCommand {
             threads: threads ?? ProcessInfo.processInfo.activeProcessorCount,
             labelsAFrame: Double(tried) / Double(frames * utterances), medianS: median(times),
             processorS: median(processorTimes))
-        Console.output(json ? try jsonLine(report) : report.text)
+        try Console.output(json ? try jsonLine(report) : report.text)
     }
 
     private func languageModel(_ text: SyntheticText, in folder: URL) throws -> LanguageModel {

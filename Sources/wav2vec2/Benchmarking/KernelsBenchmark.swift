@@ -59,7 +59,7 @@ struct KernelsBenchmarkCommand: ParsableCommand {
             let report = try KernelComparison(
                 kernels(mode, isReproducible: true, device), with: kernels(.fp32, isReproducible: true, .cpu),
                 mode, shape: utterances.text, device: device)
-            Console.output(json ? try jsonLine(report) : report.text)
+            try Console.output(json ? try jsonLine(report) : report.text)
             return try report.requireAgreement()
         }
         let peaks = (
@@ -73,7 +73,7 @@ struct KernelsBenchmarkCommand: ParsableCommand {
         let report = KernelReport(
             shape: utterances.text, device: device.description, precision: mode.rawValue, repetitions: repetitions,
             peakOperationsPerS: peaks.0, peakBytesPerS: peaks.1, kernels: rows)
-        Console.output(json ? try jsonLine(report) : report.text)
+        try Console.output(json ? try jsonLine(report) : report.text)
     }
 }
 

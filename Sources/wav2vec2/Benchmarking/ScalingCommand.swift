@@ -134,7 +134,7 @@ struct ScalingCommand: AsyncParsableCommand {
             bucketCapMb: bucketCapMb, zeroSharding: zeroSharding, measurements: measurements)
         if model { report.model = try prediction.model(of: measurements, zeroSharding: zeroSharding) }
         report.predictions = report.model?.points(nodes: prediction.nodes)
-        Console.output(shape.json ? try jsonLine(report) : report.text)
+        try Console.output(shape.json ? try jsonLine(report) : report.text)
     }
 }
 

@@ -56,7 +56,7 @@ struct ConvertCommand: ParsableCommand {
         let format = try to ?? Self.format(of: url.lastPathComponent, from: checkpoint.format)
         let left = try checkpoint.convert(to: url, format: format, replacing: force)
         let report = ConversionReport(checkpoint, input: input, output: output, to: format, notCarriedOver: left)
-        Console.output(json ? try jsonLine(report) : report.text)
+        try Console.output(json ? try jsonLine(report) : report.text)
     }
 
     /// The format that a name asks for.

@@ -36,7 +36,7 @@ struct InspectCommand: ParsableCommand {
         let checkpoint = try Checkpoint.read(
             checkpointURL(path), architectureFrom: architectureFrom.map(checkpointURL))
         let report = CheckpointReport(checkpoint, tensors: tensors)
-        Console.output(json ? try jsonLine(report) : report.text)
+        try Console.output(json ? try jsonLine(report) : report.text)
     }
 }
 

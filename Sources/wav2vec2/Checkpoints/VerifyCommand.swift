@@ -38,7 +38,7 @@ struct VerifyCommand: ParsableCommand {
         let progress = CountProgress("checkpoint verify", "tensors")
         let comparison = try CheckpointComparison(one, other) { done, total in progress.show(done, of: total) }
         let report = VerificationReport(comparison, names: (first, second), tolerance: tolerance)
-        Console.output(json ? try jsonLine(report) : report.text)
+        try Console.output(json ? try jsonLine(report) : report.text)
         if !report.equal { throw ExitCode(1) }
     }
 }

@@ -79,8 +79,8 @@ struct UnitsQualityCommand: ParsableCommand {
         guard quality.frames > 0 else {
             throw FeatureError.damaged(file: phones, reason: "no frame of the units has a phone that counts")
         }
-        if json { return Console.output(try jsonLine(QualityReport(quality, leftOut: left))) }
-        Console.output(
+        if json { return try Console.output(try jsonLine(QualityReport(quality, leftOut: left))) }
+        try Console.output(
             """
             phone purity    \(percentage(quality.phonePurity))
             cluster purity  \(percentage(quality.clusterPurity))

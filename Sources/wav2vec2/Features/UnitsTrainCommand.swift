@@ -94,22 +94,22 @@ struct UnitsTrainCommand: AsyncParsableCommand {
         }
         let units = try UnitModel(result, request, of: featurizer, seed: seed)
         try units.write(to: fileURL(output))
-        report(result, frames: vectors.size(0), layer: layers[0])
+        try report(result, frames: vectors.size(0), layer: layers[0])
         try run.end()
     }
 
-    private func report(_ result: KMeansResult, frames: Int, layer: FeatureLayer) {
+    private func report(_ result: KMeansResult, frames: Int, layer: FeatureLayer) throws {
         let sizes = result.sizes.sorted()
         let (smallest, median, largest) = (sizes[0], sizes[sizes.count / 2], sizes[sizes.count - 1])
         if json {
-            let line = try? jsonLine(
+            let line = try jsonLine(
                 TrainReport(
                     output: output, layer: layer.description, clusters: clusters,
                     dimension: result.clusters.dimension, frames: frames, inertia: result.inertia, runs: result.runs,
                     smallest: smallest, median: median, largest: largest))
-            return Console.output(line ?? "{}")
+            return try Console.output(line)
         }
-        Console.output(
+        try Console.output(
             """
             \(clusters) clusters of layer \(layer) (\(result.clusters.dimension) numbers a frame) from \(frames) frames: \
             \(output)
