@@ -78,10 +78,10 @@ public enum AudioFile {
         // libsndfile closes the descriptor it was given, also when it cannot open the file.
         let source = ByteSource.file(descriptor: descriptor, size: size)
         let announced = source.announcedFormat
-        let truncation = source.truncation(file: path)
-        if size == 0 || truncation != nil { close(descriptor) }
+        let flaw = source.flaw(file: path)
+        if size == 0 || flaw != nil { close(descriptor) }
         if size == 0 { throw AudioError.empty(file: path) }
-        if let truncation { throw truncation }
+        if let flaw { throw flaw }
         if let reader = try SoundFileReader(source, name: path) {
             return try reader.guessesLength ? asStream(map(url), name: path) : reader
         }
@@ -91,25 +91,25 @@ public enum AudioFile {
     static func open(_ data: Data, name: String) throws -> SoundFileReader {
         let source = ByteSource.memory(data)
         if data.isEmpty { throw AudioError.empty(file: name) }
-        if let truncation = source.truncation(file: name) { throw truncation }
+        if let flaw = source.flaw(file: name) { throw flaw }
         if let reader = try SoundFileReader(source, name: name) {
             return try reader.guessesLength ? asStream(data, name: name) : reader
         }
         return try whenUnknown(source.announcedFormat, name: name) {
             // Some containers keep their index at the end, so ffmpeg wants a file that it can seek in.
-            let file = FileManager.default.temporaryDirectory.appendingPathComponent("wav2vec2-\(UUID().uuidString)")
+            let file = try NamelessFile(for: name)
             do {
-                try data.write(to: file)
+                try file.handle.write(contentsOf: data)
             } catch {
-                throw AudioError.unreadable(file: name, reason: "no temporary file can be written: \(error)")
+                throw file.failure(for: name)
             }
-            defer { try? FileManager.default.removeItem(at: file) }
-            return try decodedExternally(path: file.path, name: name)
+            return try reading(ExternalDecoder.decode(file, name: name), name: name)
         }
     }
 
     private static func regularFile(_ path: String) throws -> (descriptor: Int32, size: Int) {
-        let descriptor = Foundation.open(path, O_RDONLY | O_CLOEXEC)
+        // A pipe that nobody writes to would otherwise be waited for here.
+        let descriptor = Foundation.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else {
             throw errno == ENOENT || errno == ENOTDIR
                 ? AudioError.notFound(file: path)
@@ -154,7 +154,10 @@ public enum AudioFile {
     }
 
     private static func decodedExternally(path: String, name: String) throws -> SoundFileReader {
-        let decoded = try ExternalDecoder.decode(path: path, name: name)
+        try reading(ExternalDecoder.decode(path: path, name: name), name: name)
+    }
+
+    private static func reading(_ decoded: Data, name: String) throws -> SoundFileReader {
         guard let reader = try SoundFileReader(.memory(decoded), name: name) else {
             throw AudioError.empty(file: name)
         }

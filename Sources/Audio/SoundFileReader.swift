@@ -60,7 +60,7 @@ final class SoundFileReader {
             frames: promisedFrames ?? 0, sampleRate: Int(header.samplerate), channels: Int(header.channels),
             format: Self.formatName(header.format))
         interleaved = []
-        guard info.channels > 0, info.sampleRate > 0 else {
+        guard info.channels > 0, (1000...1_000_000).contains(info.sampleRate) else {
             throw AudioError.damaged(
                 file: name, reason: "the header says \(info.channels) channels at \(info.sampleRate) Hz")
         }

@@ -110,6 +110,72 @@ struct BadAudioTests {
         }
     }
 
+    /// libsndfile plays the first one only.
+    @Test(arguments: [AudioFileFormat.vorbis, .opus, .mp3])
+    func recordingsJoinedByteByByte(format: AudioFileFormat) throws {
+        let whole = folder.file("whole.\(format.rawValue)")
+        try AudioFile.write(tone(count: 64_000), to: whole, format: format)
+        let data = try Data(contentsOf: whole)
+        let error = try #require(throws: AudioError.self) { try AudioFile.read(data + data, name: "joined") }
+        #expect("\(error)".contains("joined: ") && "\(error)".contains("from byte \(data.count) on another one"))
+        #expect(try AudioFile.read(data).count > 60_000)
+    }
+
+    @Test(arguments: [AudioFileFormat.vorbis, .opus])
+    func damagedOggPages(format: AudioFileFormat) throws {
+        let whole = folder.file("whole.\(format.rawValue)")
+        try AudioFile.write(tone(count: 64_000), to: whole, format: format)
+        var data = try Data(contentsOf: whole)
+        data[data.count / 2] ^= 0x55
+        let error = try #require(throws: AudioError.self) { try AudioFile.read(data, name: "damaged") }
+        #expect("\(error)".contains("has a wrong checksum"))
+    }
+
+    /// Headers as programs write them, with less behind them than they promise.
+    @Test func halvesOfOtherContainers() throws {
+        func big(_ number: Int) -> [UInt8] { (0..<4).map { UInt8(truncatingIfNeeded: number >> (24 - 8 * $0)) } }
+        func little(_ number: Int, _ count: Int) -> [UInt8] {
+            (0..<count).map { UInt8(truncatingIfNeeded: number >> (8 * $0)) }
+        }
+        let samples = [UInt8](repeating: 0, count: 4000)
+        let au = Array(".snd".utf8) + big(24) + big(4000) + big(3) + big(16_000) + big(1) + samples
+        let aiff =
+            Array("FORM".utf8) + big(4 + 26 + 16 + 4000) + Array("AIFFCOMM".utf8) + big(18) + [0, 1] + big(2000) + [
+                0, 16,
+            ]
+            + [0x40, 0x0C, 0xFA, 0, 0, 0, 0, 0, 0, 0] + Array("SSND".utf8) + big(4008) + big(0) + big(0) + samples
+        let rf64 =
+            Array("RF64".utf8) + [255, 255, 255, 255] + Array("WAVEds64".utf8) + little(28, 4) + little(72 + 4000, 8)
+            + little(4000, 8) + little(2000, 8) + little(0, 4) + Array("fmt ".utf8) + little(16, 4) + little(1, 2)
+            + little(1, 2) + little(16_000, 4) + little(32_000, 4) + little(2, 2) + little(16, 2) + Array("data".utf8)
+            + [255, 255, 255, 255] + samples
+        for bytes in [au, aiff, rf64] {
+            #expect(try AudioFile.read(Data(bytes)).count == 2000)
+            let error = try #require(throws: AudioError.self) { try AudioFile.read(Data(bytes.dropLast(2000))) }
+            #expect("\(error)".contains("it is cut off: its header promises"))
+        }
+    }
+
+    @Test func headersOfInterruptedRecorders() throws {
+        let file = folder.file("whole.wav")
+        try AudioFile.write(tone(count: 16_000), to: file, format: .wav16)
+        var data = try Data(contentsOf: file)
+        data.replaceSubrange(40..<44, with: [0, 0, 0, 0])
+        let unfinished = try #require(throws: AudioError.self) { try AudioFile.read(data) }
+        #expect("\(unfinished)".contains("32000 bytes follow"))
+        data = try Data(contentsOf: file)
+        data.replaceSubrange(24..<28, with: [1, 0, 0, 0])
+        let slow = try #require(throws: AudioError.self) { try AudioFile.read(data) }
+        #expect("\(slow)".contains("1 channels at 1 Hz"))
+    }
+
+    /// Nobody writes to the pipe: opening it must not wait for that.
+    @Test(.timeLimit(.minutes(1))) func pipesAreNoFiles() throws {
+        let pipe = folder.file("pipe.wav")
+        #expect(mkfifo(pipe.path, 0o600) == 0)
+        #expect(throws: AudioError.self) { try AudioFile.read(pipe) }
+    }
+
     @Test func damagedFLAC() throws {
         let file = folder.file("damaged.flac")
         try AudioFile.write(tone(count: 64_000), to: file, format: .flac)

@@ -1,0 +1,200 @@
+import Foundation
+import Synchronization
+
+/// Whether a recording is all there, as far as its container tells.
+///
+/// libsndfile silently plays what is left of a file whose end is missing, skips Ogg pages that are damaged, and plays only
+/// the first of several recordings that were joined byte by byte.
+extension ByteSource {
+    /// What is wrong with the file; nil if it looks whole.
+    func flaw(file: String) -> AudioError? {
+        let head = bytes(at: 0, count: 16)
+        func starts(_ text: String) -> Bool { head.starts(with: text.utf8) }
+        if starts("RIFF") { return waveFlaw(file: file) }
+        if starts("OggS") { return Self.whole.unless(self) { oggFlaw(file: file) } }
+        if starts("FORM") || starts("RIFX") {
+            return promise(8 + Self.big(head, at: 4, count: 4), file: file)
+        }
+        if starts("RF64") || starts("BW64") {
+            // The sizes are in the first chunk, ds64.
+            return promise(8 + Self.little(bytes(at: 20, count: 8), at: 0, count: 8), file: file)
+        }
+        if starts("riff"), head.count == 16 {
+            return promise(Self.little(bytes(at: 16, count: 8), at: 0, count: 8), file: file)
+        }
+        if starts(".snd") {
+            return promise(Self.big(head, at: 4, count: 4) + Self.big(head, at: 8, count: 4), file: file)
+        }
+        return mp3Flaw(file: file)
+    }
+
+    /// Compares the size that a header promises; programs that write to a pipe put a huge one there.
+    private func promise(_ promised: UInt64, file: String) -> AudioError? {
+        guard promised > UInt64(size), promised < 0x7FFF_0000 || promised >= 1 << 33, promised < 1 << 48 else {
+            return nil
+        }
+        return .damaged(file: file, reason: "it is cut off: its header promises \(promised) bytes, and it has \(size)")
+    }
+
+    private func waveFlaw(file: String) -> AudioError? {
+        var offset = 12
+        var frameSize = 1
+        while offset + 8 <= size {
+            let header = bytes(at: offset, count: 24)
+            let length = Int(Self.little(header, at: 4, count: 4))
+            switch String(decoding: header.prefix(4), as: UTF8.self) {
+            case "fmt " where header.count == 24:
+                frameSize = max(1, Int(Self.little(header, at: 20, count: 2)))
+            case "data":
+                let found = size - offset - 8
+                if length == 0, found > 0 {
+                    return .damaged(
+                        file: file,
+                        reason:
+                            "its header says that it has no samples, and \(found) bytes follow, as where a recorder was "
+                            + "interrupted; convert it with ffmpeg, which reads them")
+                }
+                // Programs that write to a pipe do not know the length, and put a huge number there.
+                guard length > found, length < 0x7FFF_0000 else { return nil }
+                return .truncated(file: file, expected: length / frameSize, found: found / frameSize)
+            default: break
+            }
+            offset += 8 + length + length % 2
+        }
+        return nil
+    }
+
+    // MARK: Ogg (RFC 3533)
+
+    /// Of long recordings one part after another is read, each time from the opened file.
+    private static let whole = WholeFiles()
+
+    private func oggFlaw(file: String) -> AudioError? {
+        var offset = 0
+        var hasData = false
+        while offset < size {
+            let header = bytes(at: offset, count: 27)
+            guard header.count == 27, header.starts(with: "OggS".utf8) else {
+                return .damaged(
+                    file: file,
+                    reason: offset + header.count >= size && header.count < 27
+                        ? "its last Ogg page is cut off" : "there is no Ogg page at byte \(offset)")
+            }
+            let segments = bytes(at: offset + 27, count: Int(header[26]))
+            let length = 27 + Int(header[26]) + segments.reduce(0) { $0 + Int($1) }
+            let page = bytes(at: offset, count: length)
+            guard page.count == length else {
+                return .damaged(file: file, reason: "its last Ogg page is cut off")
+            }
+            guard Self.checksum(page) == UInt32(Self.little(page, at: 22, count: 4)) else {
+                return .damaged(file: file, reason: "the Ogg page at byte \(offset) has a wrong checksum")
+            }
+            let isFirst = page[5] & 2 != 0
+            if isFirst, hasData {
+                return .damaged(
+                    file: file,
+                    reason:
+                        "several recordings are joined in it, from byte \(offset) on another one; convert it with ffmpeg "
+                        + "to a single one")
+            }
+            hasData = hasData || !isFirst
+            offset += length
+        }
+        return nil
+    }
+
+    /// CRC-32 with the polynomial 0x04C11DB7, the highest bit first, of a page whose own checksum counts as 0.
+    private static func checksum(_ page: [UInt8]) -> UInt32 {
+        var sum: UInt32 = 0
+        crcTable.withUnsafeBufferPointer { table in
+            for (index, byte) in page.enumerated() {
+                let value = (22..<26).contains(index) ? 0 : byte
+                sum = sum << 8 ^ table[Int(UInt8(truncatingIfNeeded: sum >> 24) ^ value)]
+            }
+        }
+        return sum
+    }
+
+    private static let crcTable: [UInt32] = (0..<256).map { index in
+        (0..<8).reduce(UInt32(index) << 24) { sum, _ in sum << 1 ^ (sum >> 31 == 1 ? 0x04C1_1DB7 : 0) }
+    }
+
+    // MARK: MP3
+
+    /// The first frame may say how many bytes there are; what then follows is another recording if it begins like one.
+    private func mp3Flaw(file: String) -> AudioError? {
+        var start = 0
+        let head = bytes(at: 0, count: 10)
+        if head.count == 10, head.starts(with: "ID3".utf8) {
+            start = 10 + head[6..<10].reduce(0) { $0 << 7 | Int($1 & 0x7F) }
+        }
+        let frame = bytes(at: start, count: 64)
+        guard frame.count == 64, Self.isFrame(frame[...]) else { return nil }
+        // Behind the side information, which is shorter in MPEG-2 and for one channel.
+        let (isVersion1, isMono) = (frame[1] & 0x08 != 0, frame[3] >> 6 == 3)
+        let tag = 4 + (isVersion1 ? (isMono ? 17 : 32) : (isMono ? 9 : 17))
+        let name = frame[tag..<tag + 4]
+        guard name.elementsEqual("Xing".utf8) || name.elementsEqual("Info".utf8) else { return nil }
+        let flags = Self.big(frame, at: tag + 4, count: 4)
+        guard flags & 2 != 0 else { return nil }
+        let end = start + Int(Self.big(frame, at: tag + (flags & 1 != 0 ? 12 : 8), count: 4))
+        let next = bytes(at: end, count: 4)
+        guard end > start + 64, next.count == 4, next.starts(with: "ID3".utf8) || Self.isFrame(next[...]) else {
+            return nil
+        }
+        return .damaged(
+            file: file,
+            reason:
+                "several recordings are joined in it, from byte \(end) on another one; convert it with ffmpeg to a single "
+                + "one")
+    }
+
+    private static func isFrame(_ bytes: ArraySlice<UInt8>) -> Bool {
+        let bytes = Array(bytes.prefix(3))
+        // Synchronisation, a version, layer III, a bit rate and a sampling rate that exist.
+        return bytes.count == 3 && bytes[0] == 0xFF && bytes[1] & 0xE0 == 0xE0 && bytes[1] & 0x18 != 0x08
+            && bytes[1] & 0x06 == 0x02 && bytes[2] >> 4 != 15 && bytes[2] & 0x0C != 0x0C
+    }
+
+    // MARK: Numbers
+
+    private static func little(_ bytes: [UInt8], at offset: Int, count: Int) -> UInt64 {
+        guard offset + count <= bytes.count else { return 0 }
+        return (0..<count).reduce(0) { $0 | UInt64(bytes[offset + $1]) << UInt64(8 * $1) }
+    }
+
+    private static func big(_ bytes: [UInt8], at offset: Int, count: Int) -> UInt64 {
+        guard offset + count <= bytes.count else { return 0 }
+        return (0..<count).reduce(0) { $0 << 8 | UInt64(bytes[offset + $1]) }
+    }
+}
+
+/// Files that were found whole, as long as nobody has written to them since.
+private final class WholeFiles: Sendable {
+    private struct Identity: Hashable {
+        let device: UInt64
+        let number: UInt64
+        let size: Int
+        let seconds: Int
+        let nanoseconds: Int
+    }
+
+    private static let capacity = 4096
+    private let known = Mutex<Set<Identity>>([])
+
+    /// What `check` finds in a file that is not known.
+    func unless(_ source: ByteSource, _ check: () -> AudioError?) -> AudioError? {
+        var status = stat()
+        guard case .file(let descriptor, let size) = source, fstat(descriptor, &status) == 0 else { return check() }
+        let identity = Identity(
+            device: UInt64(status.st_dev), number: UInt64(status.st_ino), size: size,
+            seconds: status.st_mtim.tv_sec, nanoseconds: status.st_mtim.tv_nsec)
+        if known.withLock({ $0.contains(identity) }) { return nil }
+        if let flaw = check() { return flaw }
+        known.withLock { known in
+            if known.count >= Self.capacity { known.removeAll() }
+            known.insert(identity)
+        }
+        return nil
+    }
+}
