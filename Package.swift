@@ -25,6 +25,8 @@ let package = Package(
     products: [
         .executable(name: "wav2vec2", targets: ["wav2vec2"]),
         .library(name: "Torch", targets: ["Torch"]),
+        .library(name: "Randomness", targets: ["Randomness"]),
+        .library(name: "Cluster", targets: ["Cluster"]),
         .library(name: "Audio", targets: ["Audio"]),
         .library(name: "Corpus", targets: ["Corpus"]),
         .library(name: "Fetching", targets: ["Fetching"]),
@@ -72,8 +74,9 @@ let package = Package(
         .target(name: "Interchange", dependencies: ["Wav2Vec2", "Torch"], swiftSettings: strict),
         .target(
             name: "Recognition",
-            dependencies: ["Interchange", "Wav2Vec2", "Torch", "Cluster", "Corpus", "Audio", "Decoding"],
-            swiftSettings: strict),
+            dependencies: [
+                "Interchange", "Wav2Vec2", "Torch", "Cluster", "Corpus", "Audio", "Decoding", "Randomness",
+            ], swiftSettings: strict),
         .target(
             name: "Features",
             dependencies: ["Recognition", "Interchange", "Wav2Vec2", "Torch", "Corpus", "Audio", "Randomness"],

@@ -25,7 +25,7 @@ public enum AudioError: Error, Equatable, Sendable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .notFound(let file):
-            "\(file): there is no such audio file; check the path, or the root in the manifest's first line."
+            "\(file): there is no such audio file; check the path and, where it comes from a manifest, the folder that this one names."
         case .unreadable(let file, let reason):
             "\(file): the audio file cannot be read (\(reason)); check its permissions and its disk."
         case .unknownFormat(let file, let reason):

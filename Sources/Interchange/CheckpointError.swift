@@ -1,3 +1,5 @@
+import Foundation
+
 /// What can be wrong with a checkpoint.
 public enum CheckpointError: Error, CustomStringConvertible, Sendable {
     /// A folder lacks the weights or the configuration.
@@ -21,6 +23,13 @@ public enum CheckpointError: Error, CustomStringConvertible, Sendable {
     public var description: String {
         switch self {
         case .missing(let path):
+            let states = ["best", "last"].filter {
+                FileManager.default.fileExists(atPath: path + "/" + $0 + "/model.safetensors")
+            }
+            if !states.isEmpty {
+                return "\(path) is the folder of a run: name one of its checkpoints, "
+                    + states.map { "\(path)/\($0)" }.joined(separator: " or ")
+            }
             return "\(path) is not a checkpoint: a folder with model.safetensors and config.json, or a .pt file of "
                 + "fairseq or NVIDIA, is expected"
         case .damaged(let path, let reason):

@@ -10,6 +10,8 @@ final class LiveInput: @unchecked Sendable {
     private let condition = NSCondition()
     private var bytes: [UInt8] = []
     private var hasEnded = false
+    /// Why reading failed.
+    private var failure: String?
     private var hasBegun = false
     private let most: Int
 
@@ -34,9 +36,12 @@ final class LiveInput: @unchecked Sendable {
         condition.lock()
         defer { condition.unlock() }
         // The first bytes tell whether this is raw audio at all.
-        while bytes.count < (hasBegun ? 2 : 4) && !hasEnded && !isStopped() {
+        while bytes.count < (hasBegun ? 2 : 8) && !hasEnded && !isStopped() {
             // A signal does not wake this up.
             _ = condition.wait(until: Date() + 0.1)
+        }
+        if let failure {
+            throw InputError(description: "standard input: cannot be read (\(failure)); give it raw audio by a pipe.")
         }
         if !hasBegun, let container = Self.container(bytes) {
             throw InputError(
@@ -56,7 +61,9 @@ final class LiveInput: @unchecked Sendable {
     }
 
     private static func container(_ bytes: [UInt8]) -> String? {
-        let names = ["RIFF": "WAV", "fLaC": "FLAC", "OggS": "Ogg"]
+        let names = ["RIFF": "WAV", "fLaC": "FLAC", "OggS": "Ogg", "FORM": "AIFF", ".snd": "AU", "caff": "CAF"]
+        if bytes.starts(with: "ID3".utf8) { return "MP3" }
+        if bytes.dropFirst(4).starts(with: "ftyp".utf8) { return "MP4" }
         return names[String(decoding: bytes.prefix(4), as: UTF8.self)]
     }
 
@@ -65,8 +72,9 @@ final class LiveInput: @unchecked Sendable {
         while true {
             let count = Foundation.read(descriptor, &block, block.count)
             if count < 0 && errno == EINTR { continue }
+            let reason = count < 0 ? String(cString: strerror(errno)) : nil
             condition.lock()
-            if count > 0 { bytes.append(contentsOf: block[..<count]) } else { hasEnded = true }
+            if count > 0 { bytes.append(contentsOf: block[..<count]) } else { (hasEnded, failure) = (true, reason) }
             condition.broadcast()
             while bytes.count > most { condition.wait() }
             condition.unlock()

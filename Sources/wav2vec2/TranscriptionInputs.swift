@@ -63,7 +63,11 @@ struct TranscriptionInputs {
         } catch {
             throw InputError(description: "\(list): the list cannot be read (\(error.localizedDescription)).")
         }
-        let names = String(decoding: data, as: UTF8.self).split(whereSeparator: \.isNewline).map {
+        guard !data.contains(0), let text = String(data: data, encoding: .utf8) else {
+            throw InputError(
+                description: "\(list): is no list but something else; name recordings themselves without --list.")
+        }
+        let names = text.split(whereSeparator: \.isNewline).map {
             $0.trimmingCharacters(in: .whitespaces)
         }.filter { !$0.isEmpty }
         if names.isEmpty {
@@ -103,7 +107,14 @@ extension TranscriptionInputs.Entry {
 }
 
 /// All bytes of standard input.
-private func standardInput() throws -> Data { try FileHandle.standardInput.readToEnd() ?? Data() }
+private func standardInput() throws -> Data {
+    do {
+        return try FileHandle.standardInput.readToEnd() ?? Data()
+    } catch {
+        throw InputError(
+            description: "standard input: cannot be read (\(error.localizedDescription)); give - a pipe or a file.")
+    }
+}
 
 /// What is to be transcribed cannot be found out.
 struct InputError: Error, CustomStringConvertible {

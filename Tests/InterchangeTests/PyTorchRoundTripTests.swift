@@ -242,7 +242,8 @@ import Torch
         ("rotary_embeddings", .bool(true), "rotary embeddings true"),
         ("encoder_layers", .string("many"), "its option encoder_layers: encoder_layers is 'many'"),
         ("encoder_layers", .integer(1_000_000_000), "its configuration has 1000000000 encoder layers"),
-        ("encoder_embed_dim", .integer(1 << 40), "its configuration has a size of more than 16 million"),
+        ("encoder_embed_dim", .integer(1 << 25), "its configuration has a size of more than 16 million"),
+        ("encoder_embed_dim", .integer(1 << 40), "encoder_embed_dim: 1099511627776 is out of reach"),
         ("encoder_ffn_embed_dim", .integer(81), "fc1.bias has shape [80] where [81] is expected"),
     ])
     func whatThisArchitectureHasNotIsRefused(_ key: String, _ value: PickledValue, _ sentence: String) throws {

@@ -75,5 +75,35 @@ import Wav2Vec2
         var recipe = Recipe()
         #expect(throws: ConfigurationError.self) { try recipe.apply(["optimization.lr"]) }
         #expect(throws: ConfigurationError.self) { try recipe.apply(["optimisation.lr=1"]) }
+        #expect(throws: ConfigurationError("--set lr=1: there is no key 'lr'; the nearest is 'optimization.lr'")) {
+            try recipe.apply(["lr=1"])
+        }
+    }
+
+    /// What crashed the program once, or was taken without a word.
+    @Test(arguments: [
+        "masking.mask_prob=65", "masking.mask_channel_prob=25", "masking.mask_dropout=1.5", "masking.mask_other=-50",
+        "masking.mask_min_space=-1", "objective.num_negatives=-1", "objective.num_negatives=0",
+        "objective.logit_temp=0", "objective.loss_weights=[-1,-1]", "distributed.bucket_cap_mb=1e30",
+        "distributed.timeout=0", "model.quantizer_factor=0", "model.final_dim=-1", "model.feature_grad_mult=-1",
+        "batching.batch_size=-1", "data.max_sample_size=0", "optimization.max_epoch=0", "distributed.check_every=0",
+        "ctc.freeze_finetune_updates=-1", "optimization.max_update=9223372036854775807",
+    ])
+    func numbersHaveBounds(_ assignment: String) throws {
+        var recipe = Recipe()
+        let error = try #require(throws: ConfigurationError.self) {
+            try recipe.apply([assignment])
+            try recipe.validate()
+        }
+        let key = assignment.prefix { $0 != "=" }.split(separator: ".").last ?? ""
+        #expect("\(error)".contains(key), "\(error)")
+    }
+
+    @Test func masksOfMoreSpansThanFramesAreRefused() throws {
+        var masking = Recipe().masking
+        masking.time.minMasks = 300
+        #expect(throws: ConfigurationError.self) {
+            try Mask.draw(masking, lengths: [200], channels: 8, seed: 1, update: 1, subBatch: 0)
+        }
     }
 }

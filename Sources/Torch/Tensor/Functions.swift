@@ -57,7 +57,7 @@ extension Tensor {
     public func embedding(_ indices: Tensor) throws -> Tensor {
         try ATen.embedding(.tensor(self), .tensor(indices))
     }
-    /// The CTC loss (Graves 2006) of log probabilities [frames, 1, labels], summed; infinite losses count as zero.
+    /// The CTC loss (Graves 2006) of log probabilities [frames, 1, labels], summed.
     ///
     /// - Parameters:
     ///   - targets: Label indices, int64, of one utterance.

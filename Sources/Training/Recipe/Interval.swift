@@ -23,7 +23,7 @@ extension Interval: SettingValue {
         case "minutes", "minute": self = .minutes(try Double(settingText: String(first)))
         default: throw ConfigurationError("")
         }
-        guard isPositive else { throw ConfigurationError("the interval '\(settingText)' must be more than 0, or off") }
+        guard isPositive else { throw ConfigurationError("the interval '\(settingText)' must be more than 0") }
     }
 
     private var isPositive: Bool {

@@ -93,7 +93,13 @@ public struct SettingTable<Root>: Sendable {
     ///   value of its type.
     public func set(_ name: String, to text: String, in root: inout Root) throws {
         guard let setting = byName[name] else {
-            let nearest = settings.map(\.name).min { editDistance(name, $0) < editDistance(name, $1) } ?? ""
+            // A key without its section is compared with the keys of all sections.
+            func distance(_ key: String) -> Int {
+                let last = key.split(separator: ".").last.map(String.init) ?? key
+                return name.contains(".")
+                    ? editDistance(name, key) : min(editDistance(name, last), editDistance(name, key))
+            }
+            let nearest = settings.map(\.name).min { distance($0) < distance($1) } ?? ""
             throw ConfigurationError("there is no key '\(name)'; the nearest is '\(nearest)'")
         }
         try setting.set(text, in: &root)
