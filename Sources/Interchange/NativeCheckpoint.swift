@@ -21,7 +21,21 @@ enum NativeCheckpoint {
         }
         return try Checkpoint(
             url: url, format: .native, description: ModelDescription(json: data, path: configuration.path),
-            state: TensorFile.read(weights))
+            state: TensorFile.read(weights), notCarriedOver: companions(of: weights))
+    }
+
+    /// What a run keeps beside a model's weights, and no other format has.
+    private static func companions(of weights: URL) -> [String] {
+        let folder = weights.deletingLastPathComponent()
+        return [
+            ("ema.safetensors", "averaged weights, which are a checkpoint too: name the file itself"),
+            ("optimizer.safetensors", "the optimizer's state"),
+            ("training_state.json", "where the run was"),
+        ].compactMap { name, what in
+            let file = folder.appendingPathComponent(name)
+            return name != weights.lastPathComponent && FileManager.default.fileExists(atPath: file.path)
+                ? "\(name): \(what)" : nil
+        }
     }
 
     /// Writes into an existing folder; nothing is left out.

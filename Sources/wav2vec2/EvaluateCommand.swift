@@ -113,6 +113,12 @@ struct EvaluateCommand: AsyncParsableCommand {
         }
         if let warning = evaluation.unwritable.warning { Console.error("wav2vec2: \(warning)") }
         let bootstrap = Bootstrap(sets: bootstrap)
+        let shown = worst ?? 0
+        // First what cannot get lost with a file.
+        try Console.output(
+            json
+                ? try jsonLine(EvaluationReport(evaluation, bootstrap, tags: tags, worst: shown))
+                : EvaluationText(evaluation: evaluation, bootstrap: bootstrap, tags: tags, worst: shown).text)
         if let savePredictions {
             let lines = try evaluation.utterances.map { try jsonLine(UtteranceReport($0)) + "\n" }
             try writeResult(lines.joined(), to: fileURL(savePredictions))
@@ -121,11 +127,6 @@ struct EvaluateCommand: AsyncParsableCommand {
             let text = EvaluationText(evaluation: evaluation, bootstrap: bootstrap, tags: tags, worst: worst ?? 20)
             try writeResult(text.page(title: "Evaluation", facts: facts).html(), to: fileURL(report))
         }
-        let shown = worst ?? 0
-        try Console.output(
-            json
-                ? try jsonLine(EvaluationReport(evaluation, bootstrap, tags: tags, worst: shown))
-                : EvaluationText(evaluation: evaluation, bootstrap: bootstrap, tags: tags, worst: shown).text)
     }
 
     /// What the page says about where its figures come from.
