@@ -62,14 +62,15 @@ public struct CorpusConverter: Sendable {
     ///   - stop: Asked between files; with `true` no further file is begun.
     ///   - progress: Called now and then, on any thread, with the number of files done and of all.
     /// - Returns: What was done.
-    /// - Throws: `CorpusError`, if an option is impossible, two recordings would get one name, or the folder holds
-    ///   recordings that were converted otherwise.
+    /// - Throws: `CorpusError`, if an option is impossible, two recordings would get one name, one of them would
+    ///   be replaced, or the folder holds recordings that were converted otherwise.
     public func convert(
         _ manifest: Manifest, to folder: URL, stop: @Sendable () -> Bool = { false },
         progress: @Sendable (Int, Int) -> Void = { _, _ in }
     ) throws -> Report {
         try validate()
         let targets = try targets(manifest)
+        try protectRecordings(manifest, from: targets, in: folder)
         try claim(folder)
         let done = Atomic<Int>(0)
         let results = ParallelMap.map(count: targets.count, threads: threads, block: 1, stop: stop) { index in
@@ -137,6 +138,24 @@ public struct CorpusConverter: Sendable {
         if let offset = manifest.offset(index) { name += "-\(offset)-\(manifest.sampleCounts[index])" }
         if speed != 1 { name += "-sp\(speed)" }
         return name + "." + format.pathExtension
+    }
+
+    /// Refuses to write over what is read, by whatever name.
+    private func protectRecordings(_ manifest: Manifest, from targets: [Target], in folder: URL) throws {
+        var owners: [FileIdentity: Int] = [:]
+        for target in targets {
+            // What is not there yet is no recording that is read.
+            guard let identity = FileIdentity(folder.path + "/" + target.path) else { continue }
+            if owners.isEmpty {
+                for index in 0..<manifest.count {
+                    if let own = FileIdentity(manifest.audio(index).path) { owners[own] = index }
+                }
+            }
+            guard let owner = owners[identity] else { continue }
+            let place = manifest.place(of: owner)
+            throw CorpusError.overwritesRecording(
+                recording: manifest.audio(owner).path, manifest: place.file, line: place.line)
+        }
     }
 
     /// Notes in the folder how its recordings are made, so that no others are mistaken for them later.

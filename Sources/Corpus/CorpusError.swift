@@ -46,6 +46,10 @@ public enum CorpusError: Error, Equatable, Sendable, CustomStringConvertible {
     case lengthMismatch(utterance: String, manifest: String, line: Int, expected: Int, found: Int)
     /// Two recordings would be converted to one file.
     case sameName(first: String, second: String, name: String)
+    /// A new recording would take the place of one that `line` of `manifest` names.
+    case overwritesRecording(recording: String, manifest: String, line: Int)
+    /// A file that is read would be replaced.
+    case overwritesInput(file: String)
     /// Utterances are too short or too long, and none may be left out.
     case invalidLengths(count: Int, first: String)
     /// No utterance is left to make batches of.
@@ -102,6 +106,11 @@ public enum CorpusError: Error, Equatable, Sendable, CustomStringConvertible {
                 + "make the manifest anew."
         case .sameName(let first, let second, let name):
             "\(first) and \(second) would both become \(name): convert them apart, into two folders."
+        case .overwritesRecording(let recording, let manifest, let line):
+            "\(recording): is a recording that \(manifest):\(line) names, and its conversion would replace it: choose "
+                + "another folder for the new recordings (--audio-folder)."
+        case .overwritesInput(let file):
+            "\(file): is read here and would be replaced: choose another name for what is written (--output)."
         case .invalidLengths(let count, let first):
             (count == 1 ? "1 utterance has a length" : "\(count) utterances have lengths")
                 + " that cannot be used, the first: \(first); leave them out of the manifest, or set "

@@ -73,6 +73,35 @@ extension Manifest {
         }
     }
 
+    /// Extensions of label files that are looked for beside a `.tsv` without being named.
+    public static let labelExtensions = ["ltr", "wrd", "phn", "ph", "km"]
+
+    /// The files that a list and its labels are read from, those that are there; not the recordings.
+    ///
+    /// - Parameters:
+    ///   - url: What ``read(_:labels:)`` reads.
+    ///   - labels: Which labels beside a `.tsv` belong to it besides ``labelExtensions``.
+    /// - Returns: The files; none for a folder of recordings.
+    /// - Throws: `CorpusError`, if the list cannot be read.
+    public static func files(of url: URL, labels: [String]) throws -> [URL] {
+        var folder = url
+        if url.lastPathComponent == "wav.scp" { folder.deleteLastPathComponent() }
+        var isFolder: ObjCBool = false
+        if FileManager.default.fileExists(atPath: folder.path, isDirectory: &isFolder), isFolder.boolValue {
+            guard FileManager.default.fileExists(atPath: folder.appendingPathComponent("wav.scp").path) else {
+                return []
+            }
+            let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
+            return names.map { folder.appendingPathComponent($0) }
+        }
+        var reader = try LineReader(url)
+        let first = try reader.next()?.first { ![0x20, 0x09].contains($0) }
+        if first == UInt8(ascii: "{") || first == UInt8(ascii: "[") { return [url] }
+        let base = url.deletingPathExtension()
+        let beside = Set(labelExtensions + labels).sorted().map { base.appendingPathExtension($0) }
+        return [url] + beside.filter { FileManager.default.fileExists(atPath: $0.path) }
+    }
+
     /// The same utterances with the labels of another list.
     ///
     /// - Parameters:

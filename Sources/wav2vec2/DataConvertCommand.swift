@@ -57,6 +57,8 @@ struct DataConvertCommand: ParsableCommand {
         let url = fileURL(manifest)
         let file = fileURL(output.output)
         let folder = audioFolder.map(fileURL) ?? file.deletingPathExtension()
+        let found = try output.labelsToRead { try Manifest.hasLabels(url, labels: $0) }
+        try output.protect([url], labels: found)
         let source = try Manifest.read(url)
         try source.validate()
         let signals = StopSignal()
@@ -77,7 +79,6 @@ struct DataConvertCommand: ParsableCommand {
             throw CorpusError.allUnreadable(
                 folder: url.path, count: report.failures.count, reason: report.failures.first?.reason ?? "")
         }
-        let found = try output.labelsToRead { try Manifest.hasLabels(url, labels: $0) }
         try output.write(labels: found) { labels in
             guard let labels else { return converted }
             return try converted.withLabels(of: Manifest.read(url, labels: labels), at: report.utterances)

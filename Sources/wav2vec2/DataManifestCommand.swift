@@ -149,6 +149,39 @@ struct ManifestOutput: ParsableArguments {
         return writtenFormat == .jsonl ? Array(found.prefix(1)) : found
     }
 
+    /// The manifest, and that of what is held out beside it.
+    private var files: (train: URL, valid: URL) {
+        let train = fileURL(output)
+        let name = train.deletingPathExtension().lastPathComponent
+        return (
+            train,
+            train.deletingLastPathComponent().appendingPathComponent(name == "valid" ? "valid-valid" : "valid")
+                .appendingPathExtension(writtenFormat.rawValue)
+        )
+    }
+
+    /// Refuses to write over the lists that are read, by whatever name.
+    ///
+    /// - Parameters:
+    ///   - lists: What is read.
+    ///   - labels: Which labels are written.
+    ///   - holdsOut: Whether a second manifest is written.
+    /// - Throws: `CorpusError`.
+    func protect(_ lists: [URL], labels: [String], holdsOut: Bool = false) throws {
+        var inputs: Set<FileIdentity> = []
+        for list in lists {
+            inputs.formUnion(try Manifest.files(of: list, labels: labels).compactMap { FileIdentity($0.path) })
+        }
+        for manifest in holdsOut ? [files.train, files.valid] : [files.train] {
+            let beside = writtenFormat == .tsv ? labels : []
+            for file in [manifest] + beside.map({ manifest.deletingPathExtension().appendingPathExtension($0) }) {
+                if let own = FileIdentity(file.path), inputs.contains(own) {
+                    throw CorpusError.overwritesInput(file: file.relativePath)
+                }
+            }
+        }
+    }
+
     /// Writes the manifest, and what is held out beside it, with their labels.
     ///
     /// - Parameters:
@@ -160,11 +193,7 @@ struct ManifestOutput: ParsableArguments {
         labels: [String], parts: (Manifest) throws -> (train: Manifest, valid: Manifest?) = { ($0, nil) },
         read: (String?) throws -> Manifest
     ) throws {
-        let train = fileURL(output)
-        let name = train.deletingPathExtension().lastPathComponent
-        let file = train.deletingLastPathComponent()
-            .appendingPathComponent(name == "valid" ? "valid-valid" : "valid")
-            .appendingPathExtension(writtenFormat.rawValue)
+        let (train, file) = files
         try makeFolder(of: train)
         // One kind of labels after the other, so that no more than one is in memory.
         for (number, kind) in (labels.isEmpty ? [nil] : labels.map(Optional.some)).enumerated() {

@@ -97,6 +97,28 @@ import Testing
         }
     }
 
+    @Test func conversionsNeverReplaceWhatTheyRead() throws {
+        try withTemporaryFolder { folder in
+            let audio = try recordings(folder)
+            try FileManager.default.moveItem(at: audio, to: folder.appendingPathComponent("train"))
+            #expect(try run(["data", "manifest", "train", "--output", "train.tsv"], in: folder).code == 0)
+            let recording = folder.appendingPathComponent("train/deep/r0.wav")
+            let (sound, list) = (try Data(contentsOf: recording), try text(folder, "train.tsv"))
+            for (more, complaint) in [
+                (["train.jsonl", "--encoding", "wavFloat"], "train/deep/r0.wav: is a recording that "),
+                (["x.tsv", "--audio-folder", "train", "--encoding", "wav16"], "train/deep/r0.wav: is a recording that"),
+                (["train.tsv"], "train.tsv: is read here and would be replaced"),
+                (["./train/../train.tsv", "--audio-folder", "y"], "train.tsv: is read here and would be replaced"),
+                (["train.x", "--format", "tsv"], "train.wrd: is read here and would be replaced"),
+            ] {
+                let made = try run(["data", "convert", "train.tsv", "--output"] + more, in: folder)
+                #expect(made.code == 65 && made.errors.contains(complaint), "\(more): \(made.errors)")
+            }
+            #expect(try Data(contentsOf: recording) == sound && text(folder, "train.tsv") == list)
+            #expect(!FileManager.default.fileExists(atPath: folder.path + "/train/conversion.txt"))
+        }
+    }
+
     @Test func wrongUsageIsSixtyFour() throws {
         for arguments in [
             ["data", "convert", "a.tsv", "--output", "b.tsv", "--speed", "0"],

@@ -111,4 +111,23 @@ struct CorpusConverterTests {
             #expect(throws: CorpusError.self) { try converter.convert(manifest, to: corpus.file("none")) }
         }
     }
+
+    @Test func neverReplacesWhatItReads() throws {
+        _ = try source()
+        let manifest = try Manifest.read(corpus.file("m.tsv"))
+        let before = try Data(contentsOf: corpus.file("a.wav"))
+        try FileManager.default.createSymbolicLink(at: corpus.file("linked"), withDestinationURL: corpus.folder)
+        try FileManager.default.createDirectory(at: corpus.file("hard"), withIntermediateDirectories: true)
+        try FileManager.default.linkItem(at: corpus.file("a.wav"), to: corpus.file("hard/a.wav"))
+        for folder in [corpus.folder, corpus.file("linked"), corpus.file("d/.."), corpus.file("hard")] {
+            let error = try #require(throws: CorpusError.self) {
+                try CorpusConverter(format: .wav16, sampleRate: 8000).convert(manifest, to: folder)
+            }
+            #expect("\(error)".hasPrefix("\(corpus.file("a.wav").path): ") && "\(error)".contains("m.tsv:2 names"))
+        }
+        #expect(try Data(contentsOf: corpus.file("a.wav")) == before)
+        #expect(!FileManager.default.fileExists(atPath: corpus.file("conversion.txt").path))
+        // Beside them, under other names, is no harm.
+        #expect(try CorpusConverter(format: .wav16, speeds: [0.9]).convert(manifest, to: corpus.folder).converted == 2)
+    }
 }
