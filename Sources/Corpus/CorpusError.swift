@@ -50,6 +50,8 @@ public enum CorpusError: Error, Equatable, Sendable, CustomStringConvertible {
     case overwritesRecording(recording: String, manifest: String, line: Int)
     /// A file that is read would be replaced.
     case overwritesInput(file: String)
+    /// Labels beside a manifest, or beside that of what is held out, belong to other lists than those to be written.
+    case staleLabels(manifest: String, files: [String])
     /// Utterances are too short or too long, and none may be left out.
     case invalidLengths(count: Int, first: String)
     /// No utterance is left to make batches of.
@@ -111,6 +113,9 @@ public enum CorpusError: Error, Equatable, Sendable, CustomStringConvertible {
                 + "another folder for the new recordings (--audio-folder)."
         case .overwritesInput(let file):
             "\(file): is read here and would be replaced: choose another name for what is written (--output)."
+        case .staleLabels(let manifest, let files):
+            "\(manifest): nothing was written, because \(files.joined(separator: ", ")) would be taken for its labels, "
+                + "though made for another list: remove what is old, or choose another --output."
         case .invalidLengths(let count, let first):
             (count == 1 ? "1 utterance has a length" : "\(count) utterances have lengths")
                 + " that cannot be used, the first: \(first); leave them out of the manifest, or set "

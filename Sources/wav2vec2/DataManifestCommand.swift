@@ -51,6 +51,7 @@ struct ManifestCommand: ParsableCommand {
         let parts = { (manifest: Manifest) in try manifest.split(validShare: validPercent / 100, seed: seed) }
         guard try isPlainFolder(url) else {
             let found = try output.labelsToRead { try Manifest.hasLabels(url, labels: $0) }
+            try output.protect([url], labels: found, holdsOut: validPercent > 0)
             return try output.write(labels: found, parts: parts) { try Manifest.read(url, labels: $0) }
         }
         let wanted = extensions.flatMap { $0.split(whereSeparator: { $0 == "," || $0 == " " }) }
@@ -101,6 +102,7 @@ struct CombineCommand: ParsableCommand {
         let found = try output.labelsToRead { labels in
             try urls.contains { try Manifest.hasLabels($0, labels: labels) }
         }
+        try output.protect(urls, labels: found)
         try output.write(labels: found) { labels in
             try Manifest.joined(urls.map { (try Manifest.read($0, labels: labels), 1) })
         }
@@ -150,7 +152,7 @@ struct ManifestOutput: ParsableArguments {
     }
 
     /// The manifest, and that of what is held out beside it.
-    private var files: (train: URL, valid: URL) {
+    private var places: (train: URL, valid: URL) {
         let train = fileURL(output)
         let name = train.deletingPathExtension().lastPathComponent
         return (
@@ -172,7 +174,7 @@ struct ManifestOutput: ParsableArguments {
         for list in lists {
             inputs.formUnion(try Manifest.files(of: list, labels: labels).compactMap { FileIdentity($0.path) })
         }
-        for manifest in holdsOut ? [files.train, files.valid] : [files.train] {
+        for manifest in holdsOut ? [places.train, places.valid] : [places.train] {
             let beside = writtenFormat == .tsv ? labels : []
             for file in [manifest] + beside.map({ manifest.deletingPathExtension().appendingPathExtension($0) }) {
                 if let own = FileIdentity(file.path), inputs.contains(own) {
@@ -193,8 +195,11 @@ struct ManifestOutput: ParsableArguments {
         labels: [String], parts: (Manifest) throws -> (train: Manifest, valid: Manifest?) = { ($0, nil) },
         read: (String?) throws -> Manifest
     ) throws {
-        let (train, file) = files
+        let (train, file) = places
         try makeFolder(of: train)
+        // All appear together: labels beside a manifest of another time would be taken for its own.
+        let files = StagedFiles()
+        var written: [(url: URL, summary: String)] = []
         // One kind of labels after the other, so that no more than one is in memory.
         for (number, kind) in (labels.isEmpty ? [nil] : labels.map(Optional.some)).enumerated() {
             var manifest = try read(kind)
@@ -202,17 +207,20 @@ struct ManifestOutput: ParsableArguments {
             let parts = try parts(manifest)
             for (part, url) in [(parts.train, train)] + (parts.valid.map { [($0, file)] } ?? []) {
                 if number == 0 {
-                    try part.write(to: url, as: writtenFormat)
-                    summarize(part, url, labels)
+                    try part.write(to: url, as: writtenFormat, in: files)
+                    written.append((url, summary(part, url, labels)))
                 }
-                if let kind, writtenFormat == .tsv { try part.writeLabels(beside: url, labels: kind) }
+                if let kind, writtenFormat == .tsv { try part.writeLabels(beside: url, labels: kind, in: files) }
             }
         }
+        if writtenFormat == .tsv { try files.refuseStaleLabels(beside: written.map(\.url), besides: labels) }
+        try files.commit()
+        for (_, summary) in written { Console.error(summary) }
     }
 
-    private func summarize(_ manifest: Manifest, _ file: URL, _ labels: [String]) {
+    private func summary(_ manifest: Manifest, _ file: URL, _ labels: [String]) -> String {
         let hours = Double(manifest.totalSamples) / 16_000 / 3600
         let kinds = labels.isEmpty ? "" : ", with " + labels.sorted().joined(separator: " and ")
-        Console.error("\(file.relativePath): \(manifest.count) recordings, \(decimal(hours, 2)) hours\(kinds)")
+        return "\(file.relativePath): \(manifest.count) recordings, \(decimal(hours, 2)) hours\(kinds)"
     }
 }

@@ -119,6 +119,75 @@ import Testing
         }
     }
 
+    /// All files of a folder, by name.
+    private func contents(_ folder: URL) throws -> [String: Data] {
+        var contents: [String: Data] = [:]
+        for name in try FileManager.default.contentsOfDirectory(atPath: folder.path) {
+            contents[name] = try? Data(contentsOf: folder.appendingPathComponent(name))
+        }
+        return contents
+    }
+
+    @Test func listsNeverReplaceTheirInputs() throws {
+        try withTemporaryFolder { folder in
+            let audio = try recordings(folder)
+            for name in ["train.tsv", "test.tsv", "valid.jsonl"] {
+                #expect(try run(["data", "manifest", audio.path, "--output", name], in: folder).code == 0)
+            }
+            let before = try contents(folder)
+            for (arguments, name) in [
+                (["combine", "train.tsv", "test.tsv", "--output", "train.tsv"], "train.tsv"),
+                (["manifest", "train.tsv", "--output", "train.tsv", "--valid-percent", "25"], "train.tsv"),
+                (["manifest", "train.tsv", "--output", "train.x", "--format", "tsv"], "train.wrd"),
+                (
+                    ["manifest", "valid.jsonl", "--output", "x.jsonl", "--valid-percent", "25"], "valid.jsonl"
+                ),
+            ] {
+                let made = try run(["data"] + arguments, in: folder)
+                #expect(made.code == 65, "\(arguments)")
+                #expect(made.errors.contains("\(name): is read here and would be replaced"), "\(made.errors)")
+            }
+            // What fails after a part was read leaves everything as it was.
+            try Data("A |\n".utf8).write(to: folder.appendingPathComponent("test.ltr"))
+            let failed = try run(["data", "combine", "train.tsv", "test.tsv", "--output", "all.tsv"], in: folder)
+            #expect(failed.code == 65 && failed.errors.contains("test.ltr: has 1 lines"))
+            try before["test.ltr"]?.write(to: folder.appendingPathComponent("test.ltr"))
+            #expect(try contents(folder) == before)
+        }
+    }
+
+    @Test func labelsOfAnotherListAreNeverLeftBeside() throws {
+        try withTemporaryFolder { folder in
+            let audio = try recordings(folder, transcripts: 0)
+            let list = ["data", "manifest", audio.path, "--output", "l/train.tsv", "--valid-percent", "50"]
+            #expect(try run(list, in: folder).code == 0)
+            let texts = folder.appendingPathComponent("texts")
+            try Data("r0\ta\nr1\tb\nr2\tc\nr3\td\n".utf8).write(to: texts)
+            for name in ["train", "valid"] {
+                let labels = ["data", "labels", "--manifest", "l/\(name).tsv", "--transcripts", "texts"]
+                #expect(try run(labels, in: folder).code == 0)
+            }
+            let before = try contents(folder.appendingPathComponent("l"))
+            // The same list again goes with the same labels.
+            #expect(try run(list, in: folder).code == 0)
+            let seeds = try (1...8).map { seed in try run(list + ["--seed", "\(seed)"], in: folder) }
+            let refused = try #require(seeds.first { $0.code != 0 })
+            #expect(refused.code == 65)
+            #expect(
+                refused.errors.contains(
+                    "l/train.tsv: nothing was written, because l/train.ltr, l/train.wrd, l/valid.ltr, "))
+            #expect(try contents(folder.appendingPathComponent("l")) == before)
+            // So do no labels at all; but those that are written anew are no harm.
+            try Data("a\n".utf8).write(to: audio.appendingPathComponent("deep/r0.txt"))
+            let one = ["data", "manifest", audio.path, "--output", "l/train.tsv", "--labels"]
+            let none = try run(one + ["none"], in: folder)
+            #expect(none.code == 65 && none.errors.contains("remove what is old, or choose another --output"))
+            for index in 1..<4 { try Data("t\n".utf8).write(to: audio.appendingPathComponent("deep/r\(index).txt")) }
+            #expect(try run(one + ["ltr"], in: folder).errors.contains("because l/train.wrd would be taken for"))
+            #expect(try run(one + ["ltr", "wrd"], in: folder).code == 0)
+        }
+    }
+
     @Test func wrongUsageIsSixtyFour() throws {
         for arguments in [
             ["data", "convert", "a.tsv", "--output", "b.tsv", "--speed", "0"],
