@@ -63,7 +63,8 @@ public struct CorpusConverter: Sendable {
     ///   - progress: Called now and then, on any thread, with the number of files done and of all.
     /// - Returns: What was done.
     /// - Throws: `CorpusError`, if an option is impossible, two recordings would get one name, one of them would
-    ///   be replaced, or the folder holds recordings that were converted otherwise.
+    ///   be replaced, or the folder holds recordings that were converted otherwise; `CorpusError.unwritable` or
+    ///   `AudioError.unwritable`, if a file cannot be written.
     public func convert(
         _ manifest: Manifest, to folder: URL, stop: @Sendable () -> Bool = { false },
         progress: @Sendable (Int, Int) -> Void = { _, _ in }
@@ -73,10 +74,20 @@ public struct CorpusConverter: Sendable {
         try protectRecordings(manifest, from: targets, in: folder)
         try claim(folder)
         let done = Atomic<Int>(0)
-        let results = ParallelMap.map(count: targets.count, threads: threads, block: 1, stop: stop) { index in
+        let unwritable = Mutex<(any Error)?>(nil)
+        let results = ParallelMap.map(
+            count: targets.count, threads: threads, block: 1,
+            stop: { stop() || unwritable.withLock { $0 != nil } }
+        ) { index in
             defer { progress(done.add(1, ordering: .relaxed).newValue, targets.count) }
-            return try convert(targets[index], of: manifest, to: folder)
+            do {
+                return try convert(targets[index], of: manifest, to: folder)
+            } catch let error where Self.isAboutTheDisk(error) {
+                unwritable.withLock { $0 = $0 ?? error }
+                throw error
+            }
         }
+        if let error = unwritable.withLock({ $0 }) { throw error }
         var report = Report()
         report.isStopped = results.count < targets.count
         var finished: [(target: Target, count: Int)] = []
@@ -107,8 +118,20 @@ public struct CorpusConverter: Sendable {
             throw CorpusError.badOption(
                 name: "speeds", reason: "expected different numbers from 0.1 to 10, found \(speeds)")
         }
+        if let reason = AudioFile.refusal(of: format, sampleRate: sampleRate) {
+            throw CorpusError.badOption(
+                name: "encoding", reason: "\(format.rawValue) at \(sampleRate) Hz cannot be written (\(reason))")
+        }
         guard threads > 0 else {
             throw CorpusError.badOption(name: "threads", reason: "expected at least 1, found \(threads)")
+        }
+    }
+
+    /// Whether an error would meet the other recordings too.
+    private static func isAboutTheDisk(_ error: any Error) -> Bool {
+        switch error {
+        case AudioError.unwritable, CorpusError.unwritable: true
+        default: false
         }
     }
 

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Audio
 import Corpus
 import Foundation
 
@@ -12,6 +13,21 @@ struct DataCommand: AsyncParsableCommand {
             DictionaryCommand.self,
             LibriSpeechCommand.self,
         ])
+}
+
+/// Runs what writes recordings: a disk that takes no more is no fault of the data, and the exit code says so.
+func endingOnWriteErrors<Result>(_ body: () throws -> Result) throws -> Result {
+    do {
+        return try body()
+    } catch AudioError.unwritable(let file, let reason) {
+        throw OutputError(
+            description: "\(file): the recording cannot be written (\(reason)); make room or choose another folder, and "
+                + "give the command again to go on.")
+    } catch CorpusError.unwritable(let file, let reason) {
+        throw OutputError(
+            description: "\(file): cannot be written (\(reason)); make room or choose another folder, and give the "
+                + "command again to go on.")
+    }
 }
 
 /// `wav2vec2 data labels`: transcripts as letters and words.

@@ -188,10 +188,38 @@ import Testing
         }
     }
 
+    @Test(arguments: AudioFileFormat.allCases)
+    func aFullDiskEndsAConversion(format: AudioFileFormat) throws {
+        try withTemporaryFolder { folder in
+            let audio = try recordings(folder)
+            #expect(try run(["data", "manifest", audio.path, "--output", "a.tsv"], in: folder).code == 0)
+            let bundle = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+            let program = URL(fileURLWithPath: bundle).deletingLastPathComponent().appendingPathComponent("wav2vec2")
+            let process = Process()
+            process.executableURL = URL(fileURLWithPath: "/bin/bash")
+            // No file may grow beyond 1024 bytes.
+            process.arguments = [
+                "-c", "trap '' XFSZ; ulimit -f 1; \"$0\" \"$@\" 2>errors", program.path, "data", "convert", "a.tsv",
+                "--output", "b/b.tsv", "--encoding", format.rawValue,
+            ]
+            process.currentDirectoryURL = folder
+            try process.run()
+            process.waitUntilExit()
+            let errors = try text(folder, "errors")
+            #expect(process.terminationStatus == 1, "\(errors)")
+            #expect(errors.contains(".\(format.pathExtension): the recording cannot be written ("), "\(errors)")
+            #expect(errors.contains("File too large") && !errors.contains("left out"), "\(errors)")
+            #expect(!FileManager.default.fileExists(atPath: folder.path + "/b/b.tsv"))
+            let left = try FileManager.default.subpathsOfDirectory(atPath: folder.path + "/b")
+            #expect(!left.contains { $0.contains(".partial-") }, "\(left)")
+        }
+    }
+
     @Test func wrongUsageIsSixtyFour() throws {
         for arguments in [
             ["data", "convert", "a.tsv", "--output", "b.tsv", "--speed", "0"],
             ["data", "convert", "a.tsv", "--output", "b.tsv", "--encoding", "wma"],
+            ["data", "convert", "a.tsv", "--output", "b.tsv", "--encoding", "opus", "--sample-rate", "22050"],
             ["data", "combine", "a.tsv", "--output", "b.jsonl", "--labels", "ltr", "wrd"],
             ["data", "manifest", "a", "--output", "b.tsv", "--format", "xml"],
             ["data", "combine", "--output", "b.tsv"],

@@ -106,7 +106,7 @@ struct CorpusConverterTests {
         #expect(throws: CorpusError.self) { try CorpusConverter().convert(twice, to: corpus.file("other")) }
         for converter in [
             CorpusConverter(sampleRate: 0), .init(speeds: []), .init(speeds: [0]), .init(speeds: [1, 1]),
-            .init(threads: 0),
+            .init(threads: 0), .init(format: .opus, sampleRate: 22_050), .init(format: .mp3, sampleRate: 96_000),
         ] {
             #expect(throws: CorpusError.self) { try converter.convert(manifest, to: corpus.file("none")) }
         }
@@ -129,5 +129,15 @@ struct CorpusConverterTests {
         #expect(!FileManager.default.fileExists(atPath: corpus.file("conversion.txt").path))
         // Beside them, under other names, is no harm.
         #expect(try CorpusConverter(format: .wav16, speeds: [0.9]).convert(manifest, to: corpus.folder).converted == 2)
+    }
+
+    @Test func whatCannotBeWrittenEndsTheConversion() throws {
+        let manifest = try source()
+        // The first recording is good; the second one's folder cannot be made.
+        try corpus.write("out/d", "in the way")
+        let error = try #require(throws: CorpusError.self) {
+            try CorpusConverter(format: .wav16, threads: 1).convert(manifest, to: corpus.file("out"))
+        }
+        guard case .unwritable(corpus.file("out/d/b.wav").path, _) = error else { throw error }
     }
 }
