@@ -140,4 +140,26 @@ struct CorpusConverterTests {
         }
         guard case .unwritable(corpus.file("out/d/b.wav").path, _) = error else { throw error }
     }
+
+    @Test func leftoversOfKilledConversionsAreRemoved() throws {
+        let manifest = try source()
+        let id = "6F9619FF-8B86-D011-B42D-00CF4FC964FF"
+        let (gone, kept) = (["out/a.wav.partial-\(id)", "out/d/b.wav.partial-\(id)"], ["out/c.wav.partial-\(id)", "out/a.wav.partial-x"])
+        for name in gone + kept {
+            try corpus.write(name, "x")
+            try FileManager.default.setAttributes(
+                [.modificationDate: Date(timeIntervalSinceNow: -60)], ofItemAtPath: corpus.file(name).path)
+        }
+        // Another conversion may still be at work on it.
+        let busy = try corpus.write("out/a.wav.partial-\(UUID().uuidString)", "x")
+        try FileManager.default.setAttributes(
+            [.modificationDate: Date(timeIntervalSinceNow: 60)], ofItemAtPath: busy.path)
+        let converter = CorpusConverter(format: .wav16)
+        _ = try converter.convert(manifest, to: corpus.file("out"), stop: { true })
+        #expect(gone.allSatisfy { FileManager.default.fileExists(atPath: corpus.file($0).path) })
+        _ = try converter.convert(manifest, to: corpus.file("out"))
+        #expect(!gone.contains { FileManager.default.fileExists(atPath: corpus.file($0).path) })
+        #expect(kept.allSatisfy { FileManager.default.fileExists(atPath: corpus.file($0).path) })
+        #expect(FileManager.default.fileExists(atPath: busy.path))
+    }
 }
