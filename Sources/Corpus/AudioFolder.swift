@@ -43,12 +43,18 @@ public enum AudioFolder {
         var entries: [(name: String, isFolder: Bool)] = []
         errno = 0
         while let entry = readdir(stream) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
-                pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            var status = stat()
+            let (name, isUTF8, isFolder) = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+                pointer.withMemoryRebound(to: CChar.self, capacity: 256) { bytes in
+                    (
+                        String(cString: bytes), String(validatingCString: bytes) != nil,
+                        fstatat(dirfd(stream), bytes, &status, AT_SYMLINK_NOFOLLOW) == 0
+                            && status.st_mode & S_IFMT == S_IFDIR
+                    )
+                }
             }
             if name == "." || name == ".." { continue }
-            var status = stat()
-            let isFolder = lstat(path + "/" + name, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+            if isFolder && !isUTF8 { throw .nameNotUTF8(file: path + "/" + name) }
             entries.append((name, isFolder))
             errno = 0
         }

@@ -10,6 +10,12 @@ public enum CorpusError: Error, Equatable, Sendable, CustomStringConvertible {
     case missingRoot(file: String)
     /// A line cannot be understood.
     case badLine(file: String, line: Int, expected: String, found: String)
+    /// A line is not UTF-8; `found` is it with � for what is not.
+    case notUTF8(file: String, line: Int, found: String)
+    /// A key fits several utterances.
+    case ambiguousKey(key: String, file: String, line: Int, utterances: [String])
+    /// A folder's name is not UTF-8, so that no list can name what is in it.
+    case nameNotUTF8(file: String)
     /// A line of `wav.scp` is a command; `command` is how it begins.
     case command(file: String, line: Int, command: String)
     /// A file has no line for an utterance, which stands in line `line` of `list`.
@@ -69,6 +75,15 @@ public enum CorpusError: Error, Equatable, Sendable, CustomStringConvertible {
             "\(file):1: expected the audio folder alone on the first line, found an entry: put the root line first."
         case .badLine(let file, let line, let expected, let found):
             "\(file):\(line): expected \(expected), found \"\(found)\"."
+        case .notUTF8(let file, let line, let found):
+            "\(file):\(line): expected UTF-8, found other bytes (\u{FFFD} in \"\(found)\"): convert the file, as with "
+                + "iconv -f LATIN1 -t UTF-8; a name that has other bytes on disk must be changed there too."
+        case .ambiguousKey(let key, let file, let line, let utterances):
+            "\(file):\(line): the key \"\(key)\" fits \(utterances.count) utterances, among them "
+                + "\(utterances.prefix(2).joined(separator: " and ")): write their paths as the manifest has them."
+        case .nameNotUTF8(let file):
+            "\(file): this folder's name is not UTF-8 (\u{FFFD} stands for other bytes), so no list can name what is in "
+                + "it: give it another name."
         case .command(let file, let line, let command):
             "\(file):\(line): expected a recording's file, found the command \"\(command)\", and commands are never run: "
                 + "name the file that it reads (WAV, FLAC, Ogg, Opus, MP3 and others are decoded here), or write its output "

@@ -156,17 +156,7 @@ struct JSONManifest {
     /// `num_samples` and `sample_rate`, as NVIDIA's script for LibriSpeech writes them. In errors an object's number
     /// stands for the line.
     mutating func readList() throws -> Manifest {
-        let data: Data
-        do {
-            data = try Data(contentsOf: url, options: .mappedIfSafe)
-        } catch {
-            throw CorpusError.unreadable(file: url.path, reason: error.localizedDescription)
-        }
-        guard let objects = try? JSONSerialization.jsonObject(with: data) as? [[String: Any]] else {
-            throw CorpusError.badLine(
-                file: url.path, line: 1, expected: "a JSON list of objects",
-                found: String(decoding: data.prefix(200), as: UTF8.self))
-        }
+        let objects = try Self.objects(url)
         for (index, object) in objects.enumerated() {
             let found = { "object \(index + 1): \(object)".replacingOccurrences(of: "\n", with: " ").prefix(200) }
             for entry in try entries(object, number: index + 1, found: { String(found()) }) {
@@ -175,6 +165,26 @@ struct JSONManifest {
             }
         }
         return manifest(.jsonList)
+    }
+
+    /// The objects of a list.
+    static func objects(_ url: URL) throws -> [[String: Any]] {
+        var data: Data
+        do {
+            data = try Data(contentsOf: url, options: .mappedIfSafe)
+        } catch {
+            throw CorpusError.unreadable(file: url.path, reason: error.localizedDescription)
+        }
+        if data.starts(with: [0xEF, 0xBB, 0xBF]) { data = data.dropFirst(3) }
+        guard let objects = try? JSONSerialization.jsonObject(with: data) as? [[String: Any]] else {
+            // Says so where the text is not UTF-8.
+            var reader = try LineReader(url)
+            while try reader.next() != nil {}
+            throw CorpusError.badLine(
+                file: url.path, line: 1, expected: "a JSON list of objects",
+                found: String(decoding: data.prefix(200), as: UTF8.self))
+        }
+        return objects
     }
 
     private func entries(_ object: [String: Any], number: Int, found: () -> String) throws -> [Entry] {

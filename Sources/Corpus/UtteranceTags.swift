@@ -47,8 +47,7 @@ public enum UtteranceTags {
         let url = URL(fileURLWithPath: source.name)
         var found: [[String: Any]] = []
         if source.format == .jsonList {
-            let data = try? Data(contentsOf: url, options: .mappedIfSafe)
-            found = data.flatMap { try? JSONSerialization.jsonObject(with: $0) as? [[String: Any]] } ?? []
+            found = try JSONManifest.objects(url)
         } else {
             var reader = try LineReader(url)
             while let line = try reader.next() {
