@@ -12,7 +12,7 @@ public enum CorpusError: Error, Equatable, Sendable, CustomStringConvertible {
     case badLine(file: String, line: Int, expected: String, found: String)
     /// A line is not UTF-8; `found` is it with � for what is not.
     case notUTF8(file: String, line: Int, found: String)
-    /// A key fits several utterances.
+    /// A key fits several utterances, the first of them `utterances`.
     case ambiguousKey(key: String, file: String, line: Int, utterances: [String])
     /// A folder's name is not UTF-8, so that no list can name what is in it.
     case nameNotUTF8(file: String)
@@ -79,8 +79,8 @@ public enum CorpusError: Error, Equatable, Sendable, CustomStringConvertible {
             "\(file):\(line): expected UTF-8, found other bytes (\u{FFFD} in \"\(found)\"): convert the file, as with "
                 + "iconv -f LATIN1 -t UTF-8; a name that has other bytes on disk must be changed there too."
         case .ambiguousKey(let key, let file, let line, let utterances):
-            "\(file):\(line): the key \"\(key)\" fits \(utterances.count) utterances, among them "
-                + "\(utterances.prefix(2).joined(separator: " and ")): write their paths as the manifest has them."
+            "\(file):\(line): the key \"\(key)\" fits several utterances, among them "
+                + "\(utterances.joined(separator: " and ")): write their paths as the manifest has them."
         case .nameNotUTF8(let file):
             "\(file): this folder's name is not UTF-8 (\u{FFFD} stands for other bytes), so no list can name what is in "
                 + "it: give it another name."

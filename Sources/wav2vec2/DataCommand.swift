@@ -54,9 +54,28 @@ struct LabelsCommand: ParsableCommand {
 
     func run() throws {
         let url = fileURL(manifest)
-        let texts = try Transcript.read(fileURL(transcripts), for: Manifest.read(url))
+        let list = try Manifest.read(url)
+        try refuseListsWithTheirOwnTranscripts(list)
+        let texts = try Transcript.read(fileURL(transcripts), for: list)
         let files = try Transcript.writeLabels(uppercase ? texts.map { $0.uppercased() } : texts, beside: url)
         Console.error("\(files.letters.relativePath) and \(files.words.lastPathComponent): \(texts.count) transcripts")
+    }
+}
+
+extension LabelsCommand {
+    /// Only a `.tsv` has its labels in files beside it: those of any other list would be read by no command.
+    private func refuseListsWithTheirOwnTranscripts(_ list: Manifest) throws {
+        let place: String
+        switch list.sources[0].format {
+        case .fairseq: return
+        case .jsonLines, .jsonList: place = "in its objects, under \"text\""
+        case .kaldi: place = "in the folder's file text"
+        case .folder: place = "in a .txt beside each recording"
+        }
+        throw CorpusError.badOption(
+            name: manifest,
+            reason: "expected a .tsv, which has its labels in files beside it, found a list that has its transcripts "
+                + "\(place): write them there, or make a .tsv of it first with wav2vec2 data manifest")
     }
 }
 

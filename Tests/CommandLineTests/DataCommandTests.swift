@@ -215,6 +215,21 @@ import Testing
         }
     }
 
+    @Test func labelsGoBesideTabsOnly() throws {
+        try withTemporaryFolder { folder in
+            let audio = try recordings(folder, transcripts: 0)
+            #expect(try run(["data", "manifest", audio.path, "--output", "a.jsonl"], in: folder).code == 0)
+            try Data("a\nb\nc\nd\n".utf8).write(to: folder.appendingPathComponent("texts"))
+            for (list, place) in [("a.jsonl", "under \"text\""), ("audio", "a .txt beside each recording")] {
+                let made = try run(["data", "labels", "--manifest", list, "--transcripts", "texts"], in: folder)
+                #expect(made.code == 65 && made.errors.contains(place), "\(made.errors)")
+                #expect(made.errors.contains("\(list): expected a .tsv"), "\(made.errors)")
+            }
+            #expect(!FileManager.default.fileExists(atPath: folder.path + "/a.ltr"))
+            #expect(!FileManager.default.fileExists(atPath: folder.path + "/audio.ltr"))
+        }
+    }
+
     @Test func wrongUsageIsSixtyFour() throws {
         for arguments in [
             ["data", "convert", "a.tsv", "--output", "b.tsv", "--speed", "0"],

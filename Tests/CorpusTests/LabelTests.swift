@@ -91,6 +91,37 @@ struct LabelTests {
             #expect(throws: CorpusError.self) { try Transcript.read(corpus.write("bad.txt", text), for: manifest) }
         }
     }
+
+    @Test func refusesKeysThatFitSeveralRecordings() throws {
+        let manifest = try Manifest(
+            root: corpus.folder, paths: ["en/up.wav", "fr/up.wav", "en/one.wav", "en/one.wav"],
+            sampleCounts: [1, 2, 3, 3])
+        for key in ["up", "up.wav"] {
+            let url = try corpus.write("texts", "one\tx\n\(key)\tup\n")
+            let error = try #require(throws: CorpusError.self) { try Transcript.read(url, for: manifest) }
+            #expect("\(error)".hasPrefix("\(url.path):2: the key \"\(key)\" fits several utterances"), "\(error)")
+            #expect("\(error)".contains("en/up.wav and fr/up.wav"))
+            // Also where one of them has a line of its own, it may well be the other's.
+            let half = try corpus.write("texts", "one\tx\n\(key)\tup\nen/up.wav\tup\n")
+            #expect(throws: CorpusError.self) { try Transcript.read(half, for: manifest) }
+            let table = try corpus.write("tags.tsv", "path\tlanguage\n\(key)\ten\n")
+            let tags = try #require(throws: CorpusError.self) {
+                try UtteranceTags.read("language", of: manifest, from: table)
+            }
+            #expect("\(tags)".hasPrefix("\(table.path):2: the key"))
+        }
+        let whole = try corpus.write("texts", "en/up.wav\tup\nfr/up.wav\thaut\none\tx\nup\tunused\n")
+        #expect(try Transcript.read(whole, for: manifest) == ["up", "haut", "x", "x"])
+    }
+
+    @Test func namesTheTranscriptWithAWordBoundary() throws {
+        let manifest = try Manifest(root: corpus.folder, paths: ["a.wav", "b.wav"], sampleCounts: [1, 2])
+        for text in ["one\na|b\n", "b\tone\na\ta|b\n"] {
+            let url = try corpus.write("texts", text)
+            let error = try #require(throws: CorpusError.self) { try Transcript.read(url, for: manifest) }
+            #expect("\(error)".hasPrefix("\(url.path):2: expected a transcript without the word boundary |"), "\(error)")
+        }
+    }
 }
 
 @Suite("Advice about dictionaries")
