@@ -28,6 +28,8 @@ public enum CorpusError: Error, Equatable, Sendable, CustomStringConvertible {
     case labelCount(labels: String, found: Int, manifest: String, expected: Int)
     /// The manifest has no labels, but they were asked for.
     case noLabels(manifest: String)
+    /// Every label line of a list is empty.
+    case emptyLabels(file: String, count: Int)
     /// The utterances of a list do not have a tag; `advice` says why and what to do.
     case noTag(tag: String, list: String, advice: String)
     /// Recordings that the manifest names are not there; `examples` are the first ones.
@@ -105,6 +107,9 @@ public enum CorpusError: Error, Equatable, Sendable, CustomStringConvertible {
             "\(labels): has \(found) lines, but \(manifest) has \(expected) utterances: make both from the same list."
         case .noLabels(let manifest):
             "\(manifest): the manifest was read without labels; name their file's extension, as in \"ltr\"."
+        case .emptyLabels(let file, let count):
+            "\(file): all \(count) label lines are empty: write the transcripts with wav2vec2 data labels, or leave this "
+                + "list out."
         case .noTag(let tag, let list, let advice): "\(list): its utterances have no tag \"\(tag)\": \(advice)."
         case .missingAudio(let manifest, let count, let total, let examples):
             "\(manifest): \(count) of \(total) audio files are missing, among them \(examples.joined(separator: ", ")); "

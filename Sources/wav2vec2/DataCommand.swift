@@ -102,6 +102,8 @@ struct DictionaryCommand: ParsableCommand {
         let manifest = try Manifest.joined(
             manifests.map { (try Manifest.read(fileURL($0), labels: labels), 1) })
         let dictionary = try LabelDictionary(counting: manifest)
+        let empty = manifest.emptyLabelCount
+        if empty > 0 { Console.error("wav2vec2: \(empty) of \(manifest.count) utterances have empty labels") }
         let file = fileURL(output)
         try makeFolder(of: file)
         try dictionary.write(to: file)

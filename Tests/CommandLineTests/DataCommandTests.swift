@@ -230,6 +230,21 @@ import Testing
         }
     }
 
+    @Test func dictionariesOfNothingAreNotWritten() throws {
+        try withTemporaryFolder { folder in
+            let audio = try recordings(folder)
+            #expect(try run(["data", "manifest", audio.path, "--output", "a.tsv"], in: folder).code == 0)
+            let file = folder.appendingPathComponent("a.ltr")
+            try Data("\n\n\n\n".utf8).write(to: file)
+            let refused = try run(["data", "dictionary", "a.tsv", "--output", "dict.txt"], in: folder)
+            #expect(refused.code == 65 && refused.errors.contains("a.ltr: all 4 label lines are empty"))
+            #expect(!FileManager.default.fileExists(atPath: folder.path + "/dict.txt"))
+            try Data("\nA |\n\n\n".utf8).write(to: file)
+            let made = try run(["data", "dictionary", "a.tsv", "--output", "dict.txt"], in: folder)
+            #expect(made.code == 0 && made.errors.contains("3 of 4 utterances have empty labels"))
+        }
+    }
+
     @Test func wrongUsageIsSixtyFour() throws {
         for arguments in [
             ["data", "convert", "a.tsv", "--output", "b.tsv", "--speed", "0"],

@@ -152,6 +152,24 @@ struct LabelAdviceTests {
             Manifest(root: .init(fileURLWithPath: "/"), paths: ["a"], sampleCounts: [1], labels: ["t ah"]))
     }
 
+    @Test func refusesListsWhoseLabelsAreAllEmpty() throws {
+        func manifest(_ labels: [String]) throws -> Manifest {
+            try Manifest(
+                name: "m.tsv", root: .init(fileURLWithPath: "/"), paths: labels.indices.map { "\($0).wav" },
+                sampleCounts: labels.map { _ in 16_000 }, labels: labels)
+        }
+        let dictionary = LabelDictionary(counting: ["A |"])
+        let empty = try manifest(["", " ", ""])
+        let expected = CorpusError.emptyLabels(file: "m.tsv", count: 3)
+        #expect(throws: expected) { try dictionary.validate(empty) }
+        #expect(throws: expected) { try LabelDictionary(counting: empty) }
+        #expect("\(expected)".hasPrefix("m.tsv: all 3 label lines are empty"))
+        let some = try manifest(["", "A |", ""])
+        #expect(some.emptyLabelCount == 2 && empty.emptyLabelCount == 3)
+        try dictionary.validate(some)
+        #expect(try LabelDictionary(counting: some).count == 6)
+    }
+
     @Test func spellsLikeTheDefinition() {
         for text in ["", " ", "a", " a  b ", "grüß dich", "a\u{00A0}b", "日本 語", "x\u{3000}y\tz", "e\u{301}a"] {
             let words = text.split(whereSeparator: \.isWhitespace)
