@@ -107,6 +107,7 @@ public struct CorpusConverter: Sendable {
                 name: folder.path, sources: [.init(name: folder.path, format: .fairseq, root: folder)],
                 sampleCounts: finished.map(\.count), paths: PackedStrings(finished.lazy.map(\.target.path)),
                 speakers: manifest.speakers?.selecting(report.utterances))
+            report.manifest?.tags = manifest.tags?.selecting(report.utterances)
         }
         return report
     }

@@ -68,7 +68,8 @@ struct LineReader: ~Copyable {
         start = min(feed + 1, end)
         number += 1
         guard Self.isUTF8(line) else {
-            throw CorpusError.notUTF8(file: path, line: number, found: String(decoding: line.prefix(200), as: UTF8.self))
+            throw CorpusError.notUTF8(
+                file: path, line: number, found: String(decoding: line.prefix(200), as: UTF8.self))
         }
         return line
     }

@@ -84,29 +84,16 @@ extension Manifest {
         let labels = sources[0].labels
         let key = labels.map { Transcript.isSpelt($0) ? "text" : $0 }
         let lines = (0..<count).lazy.map { index in
-            var line = "{\"audio_filepath\": \(Self.quoted(audio(index).standardizedFileURL.path)), "
+            var line = "{\"audio_filepath\": \(CarriedTags.quoted(audio(index).standardizedFileURL.path)), "
             line += "\"duration\": \(seconds(sampleCounts[index]))"
             if let offset = offset(index) { line += ", \"offset\": \(seconds(offset))" }
             if let labelLines, let key {
                 let text = labels == "ltr" ? Transcript.text(fromLetters: labelLines[index]) : labelLines[index]
-                line += ", \(Self.quoted(key)): \(Self.quoted(text))"
+                line += ", \(CarriedTags.quoted(key)): \(CarriedTags.quoted(text))"
             }
-            return line + "}"
+            return line + (tags?.members[index] ?? "") + "}"
         }
         try files.write(lines, to: url)
-    }
-
-    private static func quoted(_ text: String) -> String {
-        var result = "\""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"": result += "\\\""
-            case "\\": result += "\\\\"
-            case "\u{0}"..<" ": result += String(format: "\\u%04x", scalar.value)
-            default: result.unicodeScalars.append(scalar)
-            }
-        }
-        return result + "\""
     }
 
     /// Writes the label lines beside a manifest.

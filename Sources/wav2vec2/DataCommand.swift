@@ -21,7 +21,8 @@ func endingOnWriteErrors<Result>(_ body: () throws -> Result) throws -> Result {
         return try body()
     } catch AudioError.unwritable(let file, let reason) {
         throw OutputError(
-            description: "\(file): the recording cannot be written (\(reason)); make room or choose another folder, and "
+            description:
+                "\(file): the recording cannot be written (\(reason)); make room or choose another folder, and "
                 + "give the command again to go on.")
     } catch CorpusError.unwritable(let file, let reason) {
         throw OutputError(

@@ -63,7 +63,7 @@ struct DataConvertCommand: ParsableCommand {
         let folder = audioFolder.map(fileURL) ?? file.deletingPathExtension()
         let found = try output.labelsToRead { try Manifest.hasLabels(url, labels: $0) }
         try output.protect([url], labels: found)
-        let source = try Manifest.read(url)
+        let source = try Manifest.read(url, keepsTags: true)
         try source.validate()
         let signals = StopSignal()
         let signal = signals.check
@@ -87,7 +87,8 @@ struct DataConvertCommand: ParsableCommand {
         }
         try output.write(labels: found) { labels in
             guard let labels else { return converted }
-            return try converted.withLabels(of: Manifest.read(url, labels: labels), at: report.utterances)
+            return try converted.withLabels(
+                of: Manifest.read(url, labels: labels, keepsTags: true), at: report.utterances)
         }
     }
 }

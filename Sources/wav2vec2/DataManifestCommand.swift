@@ -52,7 +52,9 @@ struct ManifestCommand: ParsableCommand {
         guard try isPlainFolder(url) else {
             let found = try output.labelsToRead { try Manifest.hasLabels(url, labels: $0) }
             try output.protect([url], labels: found, holdsOut: validPercent > 0)
-            return try output.write(labels: found, parts: parts) { try Manifest.read(url, labels: $0) }
+            return try output.write(labels: found, parts: parts) {
+                try Manifest.read(url, labels: $0, keepsTags: true)
+            }
         }
         let wanted = extensions.flatMap { $0.split(whereSeparator: { $0 == "," || $0 == " " }) }
             .map { $0.hasPrefix(".") ? String($0.dropFirst()) : String($0) }
@@ -104,7 +106,7 @@ struct CombineCommand: ParsableCommand {
         }
         try output.protect(urls, labels: found)
         try output.write(labels: found) { labels in
-            try Manifest.joined(urls.map { (try Manifest.read($0, labels: labels), 1) })
+            try Manifest.joined(urls.map { (try Manifest.read($0, labels: labels, keepsTags: true), 1) })
         }
     }
 }
@@ -204,6 +206,11 @@ struct ManifestOutput: ParsableArguments {
         for (number, kind) in (labels.isEmpty ? [nil] : labels.map(Optional.some)).enumerated() {
             var manifest = try read(kind)
             if uppercase { manifest = manifest.mappingLabels { $0.uppercased() } }
+            if number == 0, writtenFormat == .tsv, !manifest.tagNames.isEmpty {
+                Console.error(
+                    "wav2vec2: a .tsv cannot hold \(manifest.tagNames.joined(separator: ", ")): left out; JSON lines "
+                        + "(--output FILE.jsonl) keep them")
+            }
             let parts = try parts(manifest)
             for (part, url) in [(parts.train, train)] + (parts.valid.map { [($0, file)] } ?? []) {
                 if number == 0 {

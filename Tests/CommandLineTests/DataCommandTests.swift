@@ -106,7 +106,10 @@ import Testing
             let (sound, list) = (try Data(contentsOf: recording), try text(folder, "train.tsv"))
             for (more, complaint) in [
                 (["train.jsonl", "--encoding", "wavFloat"], "train/deep/r0.wav: is a recording that "),
-                (["x.tsv", "--audio-folder", "train", "--encoding", "wav16"], "train/deep/r0.wav: is a recording that"),
+                (
+                    ["x.tsv", "--audio-folder", "train", "--encoding", "wav16"],
+                    "train/deep/r0.wav: is a recording that"
+                ),
                 (["train.tsv"], "train.tsv: is read here and would be replaced"),
                 (["./train/../train.tsv", "--audio-folder", "y"], "train.tsv: is read here and would be replaced"),
                 (["train.x", "--format", "tsv"], "train.wrd: is read here and would be replaced"),
@@ -242,6 +245,42 @@ import Testing
             try Data("\nA |\n\n\n".utf8).write(to: file)
             let made = try run(["data", "dictionary", "a.tsv", "--output", "dict.txt"], in: folder)
             #expect(made.code == 0 && made.errors.contains("3 of 4 utterances have empty labels"))
+        }
+    }
+
+    @Test func tagsAreKeptInJSONLines() throws {
+        try withTemporaryFolder { folder in
+            let audio = try recordings(folder, count: 2)
+            let lines = """
+                {"audio_filepath": "audio/deep/r0.wav", "duration": 0.5, "text": "a", "speaker": "ann", "n": 1.50}
+                {"audio_filepath": "audio/deep/r1.wav", "duration": 0.525, "text": "b", "x\\u0079": [1, {"z": "ü/\\""}]}
+                """
+            try Data(lines.utf8).write(to: folder.appendingPathComponent("a.jsonl"))
+            for (arguments, suffix) in [
+                (["manifest", "a.jsonl"], ", \"text\": \"a\", \"speaker\": \"ann\", \"n\": 1.50}"),
+                (["manifest", "a.jsonl", "--labels", "none"], ", \"speaker\": \"ann\", \"n\": 1.50}"),
+                (["combine", "a.jsonl", "a.jsonl"], ", \"text\": \"a\", \"speaker\": \"ann\", \"n\": 1.50}"),
+                (["convert", "a.jsonl"], ", \"text\": \"a\", \"speaker\": \"ann\", \"n\": 1.50}"),
+            ] {
+                let made = try run(["data"] + arguments + ["--output", "b.jsonl"], in: folder)
+                #expect(made.code == 0 && !made.errors.contains("cannot hold"), "\(made.errors)")
+                let written = try text(folder, "b.jsonl").split(separator: "\n")
+                #expect(written[0].hasSuffix(suffix), "\(written)")
+                #expect(written[1].hasSuffix(", \"xy\": [1,{\"z\":\"ü/\\\"\"}]}"), "\(written)")
+            }
+            let tabs = try run(["data", "manifest", "a.jsonl", "--output", "b.tsv"], in: folder)
+            #expect(tabs.code == 0 && tabs.errors.contains("a .tsv cannot hold n, speaker, xy: left out"))
+            let kaldi = folder.appendingPathComponent("kaldi")
+            try FileManager.default.createDirectory(at: kaldi, withIntermediateDirectories: true)
+            for (name, content) in [
+                ("wav.scp", "u0 \(audio.path)/deep/r0.wav\nu1 \(audio.path)/deep/r1.wav\n"), ("text", "u0 a\nu1 b\n"),
+                ("utt2spk", "u0 ann\nu1 bob\n"), ("spk2gender", "bob m\n"), ("spk2utt", "ann u0\nbob u1\n"),
+            ] { try Data(content.utf8).write(to: kaldi.appendingPathComponent(name)) }
+            let made = try run(["data", "manifest", "kaldi", "--output", "k.jsonl"], in: folder)
+            #expect(made.code == 0, "\(made.errors)")
+            let written = try text(folder, "k.jsonl").split(separator: "\n")
+            #expect(written[0].hasSuffix(", \"text\": \"a\", \"id\": \"u0\", \"speaker\": \"ann\"}"), "\(written)")
+            #expect(written[1].hasSuffix(", \"id\": \"u1\", \"gender\": \"m\", \"speaker\": \"bob\"}"), "\(written)")
         }
     }
 

@@ -144,7 +144,10 @@ struct CorpusConverterTests {
     @Test func leftoversOfKilledConversionsAreRemoved() throws {
         let manifest = try source()
         let id = "6F9619FF-8B86-D011-B42D-00CF4FC964FF"
-        let (gone, kept) = (["out/a.wav.partial-\(id)", "out/d/b.wav.partial-\(id)"], ["out/c.wav.partial-\(id)", "out/a.wav.partial-x"])
+        let (gone, kept) = (
+            ["out/a.wav.partial-\(id)", "out/d/b.wav.partial-\(id)"],
+            ["out/c.wav.partial-\(id)", "out/a.wav.partial-x"]
+        )
         for name in gone + kept {
             try corpus.write(name, "x")
             try FileManager.default.setAttributes(

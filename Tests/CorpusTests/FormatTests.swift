@@ -217,6 +217,33 @@ struct FormatTests {
         #expect("\(error)".contains("/a.wav@0.1") && "\(error)".contains("JSON lines"))
     }
 
+    @Test func tagsGoWithTheirUtterances() throws {
+        let list = try corpus.write(
+            "nv.json",
+            """
+            [{"transcript": "x", "speaker": "s1", "files": [{"fname": "a.wav", "duration": 1, "speed": 0.9},
+             {"fname": "b.wav", "duration": 1}]}, {"audio_filepath": "c.wav", "duration": 2, "text": "y", "phn": "p"}]
+            """)
+        let plain = try corpus.write("p.tsv", "/audio\nd.wav\t16000\n")
+        let manifest = try Manifest.joined([
+            (Manifest.read(list, keepsTags: true), 1), (Manifest.read(plain, keepsTags: true), 1),
+        ])
+        #expect(manifest.tagNames == ["phn", "speaker", "speed"])
+        let out = corpus.file("out.jsonl")
+        try manifest.subset([3, 2, 0, 1], name: "x").write(to: out, as: .jsonl)
+        let ends = try Lines.read(out).map {
+            String($0[($0.range(of: "\"duration\": ")?.upperBound ?? $0.endIndex)...])
+        }
+        #expect(
+            ends == [
+                "1.0}", "2.0, \"phn\": \"p\"}", "1.0, \"speaker\": \"s1\", \"speed\": 0.9}",
+                "1.0, \"speaker\": \"s1\"}",
+            ])
+        #expect(try UtteranceTags.read("speaker", of: Manifest.read(out)) == [nil, nil, "s1", "s1"])
+        try Manifest.read(list).write(to: out, as: .jsonl)
+        #expect(try !Lines.read(out).joined().contains("speaker"))
+    }
+
     @Test func linesLongerThanTheBufferAreWhole() throws {
         let long = String(repeating: "é", count: 700)
         let url = try corpus.write("long.txt", "a\r\n\n\(long)\nb\(long)")
@@ -264,7 +291,9 @@ struct FormatTests {
             let url = try corpus.write("m.jsonl", mark + text)
             #expect(try Manifest.read(url, labels: "ltr")[0].labels == "x |" && Manifest.hasLabels(url, labels: "ltr"))
         }
-        for (text, lines) in [(mark, []), (mark + "\n", [""]), ("a\n" + mark, ["a", mark]), ("\u{FEFE}", ["\u{FEFE}"])] {
+        for (text, lines) in [
+            (mark, []), (mark + "\n", [""]), ("a\n" + mark, ["a", mark]), ("\u{FEFE}", ["\u{FEFE}"]),
+        ] {
             let url = try corpus.write("lines", text)
             for block in [1, 2, 3, 64] {
                 var reader = try LineReader(url, block: block)

@@ -119,7 +119,8 @@ struct LabelTests {
         for text in ["one\na|b\n", "b\tone\na\ta|b\n"] {
             let url = try corpus.write("texts", text)
             let error = try #require(throws: CorpusError.self) { try Transcript.read(url, for: manifest) }
-            #expect("\(error)".hasPrefix("\(url.path):2: expected a transcript without the word boundary |"), "\(error)")
+            #expect(
+                "\(error)".hasPrefix("\(url.path):2: expected a transcript without the word boundary |"), "\(error)")
         }
     }
 }
