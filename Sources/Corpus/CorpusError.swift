@@ -18,6 +18,8 @@ public enum CorpusError: Error, Equatable, Sendable, CustomStringConvertible {
     case nameNotUTF8(file: String)
     /// A line of `wav.scp` is a command; `command` is how it begins.
     case command(file: String, line: Int, command: String)
+    /// The recording of a line of `wav.scp` is not there.
+    case noRecording(file: String, line: Int, name: String, recording: String)
     /// A file has no line for an utterance, which stands in line `line` of `list`.
     case noLine(name: String, file: String, list: String, line: Int)
     /// Recordings of a folder have no transcript beside them; `example` is the first.
@@ -90,6 +92,9 @@ public enum CorpusError: Error, Equatable, Sendable, CustomStringConvertible {
             "\(file):\(line): expected a recording's file, found the command \"\(command)\", and commands are never run: "
                 + "name the file that it reads (WAV, FLAC, Ogg, Opus, MP3 and others are decoded here), or write its output "
                 + "to a file first."
+        case .noRecording(let file, let line, let name, let recording):
+            "\(file):\(line): there is no file \(recording), which should be the recording \(name): correct the path "
+                + "(relative ones start from the folder of wav.scp), or take the line out."
         case .noLine(let name, let file, let list, let line):
             "\(file): has no line for \(name), which \(list):\(line) names; add it, or leave the utterance out of both."
         case .noTranscripts(let folder, let count, let total, let example):
@@ -113,7 +118,7 @@ public enum CorpusError: Error, Equatable, Sendable, CustomStringConvertible {
         case .noTag(let tag, let list, let advice): "\(list): its utterances have no tag \"\(tag)\": \(advice)."
         case .missingAudio(let manifest, let count, let total, let examples):
             "\(manifest): \(count) of \(total) audio files are missing, among them \(examples.joined(separator: ", ")); "
-                + "check the root line."
+                + "check the paths, and in a .tsv the root in its first line."
         case .unknownSymbol(let symbol, let utterance, let file, let line):
             "\(file):\(line): the symbol \"\(symbol)\" of utterance \(utterance) is not in the dictionary; "
                 + "clean the transcript, or make a dictionary of these labels."

@@ -137,7 +137,14 @@ struct KaldiFolder {
             return path.hasPrefix("/") ? URL(fileURLWithPath: path) : file(path)
         }
         return try ParallelMap.map(count: urls.count) { index in
-            try AudioFile.info(urls[index]).sampleCount(at: AudioFile.modelSampleRate)
+            do {
+                return try AudioFile.info(urls[index]).sampleCount(at: AudioFile.modelSampleRate)
+            } catch AudioError.notFound {
+                let recording = wanted[index]
+                throw CorpusError.noRecording(
+                    file: file("wav.scp").path, line: recording + 1, name: recordings.identifiers[recording],
+                    recording: urls[index].path)
+            }
         }.map { try $0.get() }
     }
 

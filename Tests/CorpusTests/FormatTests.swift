@@ -114,6 +114,16 @@ struct FormatTests {
         #expect(try Manifest.read(folder, labels: "utt2dur")[0].labels == "0.75")
     }
 
+    @Test func namesTheLineOfAMissingRecording() throws {
+        try audio("data/one.wav", 8000)
+        let list = try corpus.write("data/wav.scp", "a one.wav\nb \(corpus.file("lost.wav").path)\nc one.wav\n")
+        for segments in [nil, "u c 0 0.1\nv b 0.1 -1\n"] {
+            if let segments { try corpus.write("data/segments", segments) }
+            let text = try message(corpus.file("data"), labels: nil, at: "\(list.path):2: there is no file")
+            #expect(text.contains("lost.wav, which should be the recording b") && !text.contains("first line"))
+        }
+    }
+
     @Test func readsSegments() throws {
         try audio("data/one.wav", 48_000)
         try corpus.write("data/wav.scp", "rec one.wav\n")
