@@ -5,10 +5,9 @@ public struct FileIdentity: Hashable, Sendable {
     private let device: UInt64
     private let inode: UInt64
 
-    /// Looks a path up, through links.
+    /// Looks a path up, through links; nil if nothing is there.
     ///
     /// - Parameter path: A file or folder.
-    /// - Returns: Nil if there is none.
     public init?(_ path: String) {
         var status = stat()
         guard stat(path, &status) == 0 else { return nil }

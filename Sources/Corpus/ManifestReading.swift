@@ -47,7 +47,7 @@ extension Manifest {
     /// Whether a list has labels of an extension, as far as a look at its first entry tells.
     ///
     /// - Parameters:
-    ///   - url: What ``read(_:labels:)`` reads.
+    ///   - url: What ``read(_:labels:keepsTags:)`` reads.
     ///   - labels: As for that.
     /// - Returns: Whether they are there.
     /// - Throws: `CorpusError`, if the list cannot be read.
@@ -80,7 +80,7 @@ extension Manifest {
     /// The files that a list and its labels are read from, those that are there; not the recordings.
     ///
     /// - Parameters:
-    ///   - url: What ``read(_:labels:)`` reads.
+    ///   - url: What ``read(_:labels:keepsTags:)`` reads.
     ///   - labels: Which labels beside a `.tsv` belong to it besides ``labelExtensions``.
     /// - Returns: The files; none for a folder of recordings.
     /// - Throws: `CorpusError`, if the list cannot be read.
