@@ -24,6 +24,9 @@ public enum AudioError: Error, Equatable, Sendable, CustomStringConvertible {
     /// The sentence.
     public var description: String {
         switch self {
+        case .notFound(let file) where file.contains("\u{FFFD}"):
+            "\(file): there is no such audio file; a name that is not UTF-8 (\u{FFFD} stands for other bytes) cannot be "
+                + "read here: give the file another name."
         case .notFound(let file):
             "\(file): there is no such audio file; check the path and, where it comes from a manifest, the folder that this one names."
         case .unreadable(let file, let reason):

@@ -2,8 +2,10 @@ import Foundation
 
 /// A folder of recordings.
 public enum AudioFolder {
-    /// Lists the audio files of a folder and its subfolders; links to folders are not followed, and files whose names
-    /// begin with a dot are not taken.
+    /// Lists the audio files of a folder and its subfolders; files whose names begin with a dot are not taken.
+    ///
+    /// Links to folders are followed, but no folder is listed twice: where a link leads to one that lies here anyway, as
+    /// it does in a loop, the folder's own name counts.
     ///
     /// - Parameters:
     ///   - folder: Where to look.
@@ -18,12 +20,21 @@ public enum AudioFolder {
         let wanted = Set(extensions.map { $0.lowercased() })
         var paths: [String] = []
         var waiting = [""]
-        while let place = waiting.popLast() {
+        var links: [String] = []
+        var seen: Set<FileIdentity> = []
+        // Folders come before links, so that which name a folder has does not depend on the disk's order.
+        while !waiting.isEmpty || !links.isEmpty {
+            if waiting.isEmpty {
+                waiting = links.sorted { $1.utf8.lexicographicallyPrecedes($0.utf8) }
+                links = []
+            }
+            let place = waiting.removeLast()
             let path = place.isEmpty ? folder.path : folder.path + "/" + place
+            if let identity = FileIdentity(path), !seen.insert(identity).inserted { continue }
             for entry in try entries(path) {
                 let name = place.isEmpty ? entry.name : place + "/" + entry.name
                 if entry.isFolder {
-                    waiting.append(name)
+                    if entry.isLink { links.append(name) } else { waiting.append(name) }
                 } else if !entry.name.hasPrefix("."), let dot = entry.name.lastIndex(of: "."),
                     wanted.contains(entry.name[entry.name.index(after: dot)...].lowercased())
                 {
@@ -35,21 +46,30 @@ public enum AudioFolder {
         return paths.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     }
 
-    private static func entries(_ path: String) throws(CorpusError) -> [(name: String, isFolder: Bool)] {
+    private static func entries(
+        _ path: String
+    ) throws(CorpusError) -> [(name: String, isFolder: Bool, isLink: Bool)] {
         guard let stream = opendir(path) else {
             throw .unreadable(file: path, reason: String(cString: strerror(errno)))
         }
         defer { closedir(stream) }
-        var entries: [(name: String, isFolder: Bool)] = []
+        var entries: [(name: String, isFolder: Bool, isLink: Bool)] = []
         errno = 0
         while let entry = readdir(stream) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
-                pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            var status = stat()
+            let (name, isUTF8, isFolder, isLink) = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+                pointer.withMemoryRebound(to: CChar.self, capacity: 256) { bytes in
+                    let isLink =
+                        fstatat(dirfd(stream), bytes, &status, AT_SYMLINK_NOFOLLOW) == 0
+                        && status.st_mode & S_IFMT == S_IFLNK
+                    let isFolder =
+                        fstatat(dirfd(stream), bytes, &status, 0) == 0 && status.st_mode & S_IFMT == S_IFDIR
+                    return (String(cString: bytes), String(validatingCString: bytes) != nil, isFolder, isLink)
+                }
             }
             if name == "." || name == ".." { continue }
-            var status = stat()
-            let isFolder = lstat(path + "/" + name, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
-            entries.append((name, isFolder))
+            if isFolder && !isUTF8 { throw .nameNotUTF8(file: path + "/" + name) }
+            entries.append((name, isFolder, isLink))
             errno = 0
         }
         if errno != 0 { throw .unreadable(file: path, reason: String(cString: strerror(errno))) }

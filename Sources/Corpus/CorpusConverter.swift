@@ -62,20 +62,34 @@ public struct CorpusConverter: Sendable {
     ///   - stop: Asked between files; with `true` no further file is begun.
     ///   - progress: Called now and then, on any thread, with the number of files done and of all.
     /// - Returns: What was done.
-    /// - Throws: `CorpusError`, if an option is impossible, two recordings would get one name, or the folder holds
-    ///   recordings that were converted otherwise.
+    /// - Throws: `CorpusError`, if an option is impossible, two recordings would get one name, one of them would
+    ///   be replaced, or the folder holds recordings that were converted otherwise; `CorpusError.unwritable` or
+    ///   `AudioError.unwritable`, if a file cannot be written.
     public func convert(
         _ manifest: Manifest, to folder: URL, stop: @Sendable () -> Bool = { false },
         progress: @Sendable (Int, Int) -> Void = { _, _ in }
     ) throws -> Report {
         try validate()
         let targets = try targets(manifest)
+        try protectRecordings(manifest, from: targets, in: folder)
         try claim(folder)
+        let start = Date()
         let done = Atomic<Int>(0)
-        let results = ParallelMap.map(count: targets.count, threads: threads, block: 1, stop: stop) { index in
+        let unwritable = Mutex<(any Error)?>(nil)
+        let results = ParallelMap.map(
+            count: targets.count, threads: threads, block: 1,
+            stop: { stop() || unwritable.withLock { $0 != nil } }
+        ) { index in
             defer { progress(done.add(1, ordering: .relaxed).newValue, targets.count) }
-            return try convert(targets[index], of: manifest, to: folder)
+            do {
+                return try convert(targets[index], of: manifest, to: folder)
+            } catch let error where Self.isAboutTheDisk(error) {
+                unwritable.withLock { $0 = $0 ?? error }
+                throw error
+            }
         }
+        if let error = unwritable.withLock({ $0 }) { throw error }
+        if results.count == targets.count { removeLeftovers(targets, in: folder, before: start) }
         var report = Report()
         report.isStopped = results.count < targets.count
         var finished: [(target: Target, count: Int)] = []
@@ -93,6 +107,7 @@ public struct CorpusConverter: Sendable {
                 name: folder.path, sources: [.init(name: folder.path, format: .fairseq, root: folder)],
                 sampleCounts: finished.map(\.count), paths: PackedStrings(finished.lazy.map(\.target.path)),
                 speakers: manifest.speakers?.selecting(report.utterances))
+            report.manifest?.tags = manifest.tags?.selecting(report.utterances)
         }
         return report
     }
@@ -106,8 +121,36 @@ public struct CorpusConverter: Sendable {
             throw CorpusError.badOption(
                 name: "speeds", reason: "expected different numbers from 0.1 to 10, found \(speeds)")
         }
+        if let reason = AudioFile.refusal(of: format, sampleRate: sampleRate) {
+            throw CorpusError.badOption(
+                name: "encoding", reason: "\(format.rawValue) at \(sampleRate) Hz cannot be written (\(reason))")
+        }
         guard threads > 0 else {
             throw CorpusError.badOption(name: "threads", reason: "expected at least 1, found \(threads)")
+        }
+    }
+
+    /// Whether an error would meet the other recordings too.
+    private static func isAboutTheDisk(_ error: any Error) -> Bool {
+        switch error {
+        case AudioError.unwritable, CorpusError.unwritable: true
+        default: false
+        }
+    }
+
+    /// Removes what conversions that were killed left of these files; what began after `start` may still be written.
+    private func removeLeftovers(_ targets: [Target], in folder: URL, before start: Date) {
+        let places = Dictionary(grouping: targets.map { $0.path as NSString }, by: \.deletingLastPathComponent)
+        for (place, paths) in places {
+            let own = Set(paths.map(\.lastPathComponent))
+            let place = folder.appendingPathComponent(place)
+            for name in (try? FileManager.default.contentsOfDirectory(atPath: place.path)) ?? [] {
+                let parts = name.components(separatedBy: ".partial-")
+                guard parts.count == 2, own.contains(parts[0]), UUID(uuidString: parts[1]) != nil else { continue }
+                let file = place.appendingPathComponent(name)
+                let changed = try? FileManager.default.attributesOfItem(atPath: file.path)[.modificationDate] as? Date
+                if let changed, changed < start { unlink(file.path) }
+            }
         }
     }
 
@@ -137,6 +180,24 @@ public struct CorpusConverter: Sendable {
         if let offset = manifest.offset(index) { name += "-\(offset)-\(manifest.sampleCounts[index])" }
         if speed != 1 { name += "-sp\(speed)" }
         return name + "." + format.pathExtension
+    }
+
+    /// Refuses to write over what is read, by whatever name.
+    private func protectRecordings(_ manifest: Manifest, from targets: [Target], in folder: URL) throws {
+        var owners: [FileIdentity: Int] = [:]
+        for target in targets {
+            // What is not there yet is no recording that is read.
+            guard let identity = FileIdentity(folder.path + "/" + target.path) else { continue }
+            if owners.isEmpty {
+                for index in 0..<manifest.count {
+                    if let own = FileIdentity(manifest.audio(index).path) { owners[own] = index }
+                }
+            }
+            guard let owner = owners[identity] else { continue }
+            let place = manifest.place(of: owner)
+            throw CorpusError.overwritesRecording(
+                recording: manifest.audio(owner).path, manifest: place.file, line: place.line)
+        }
     }
 
     /// Notes in the folder how its recordings are made, so that no others are mistaken for them later.

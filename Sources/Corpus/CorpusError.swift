@@ -10,8 +10,16 @@ public enum CorpusError: Error, Equatable, Sendable, CustomStringConvertible {
     case missingRoot(file: String)
     /// A line cannot be understood.
     case badLine(file: String, line: Int, expected: String, found: String)
+    /// A line is not UTF-8; `found` is it with � for what is not.
+    case notUTF8(file: String, line: Int, found: String)
+    /// A key fits several utterances, the first of them `utterances`.
+    case ambiguousKey(key: String, file: String, line: Int, utterances: [String])
+    /// A folder's name is not UTF-8, so that no list can name what is in it.
+    case nameNotUTF8(file: String)
     /// A line of `wav.scp` is a command; `command` is how it begins.
     case command(file: String, line: Int, command: String)
+    /// The recording of a line of `wav.scp` is not there.
+    case noRecording(file: String, line: Int, name: String, recording: String)
     /// A file has no line for an utterance, which stands in line `line` of `list`.
     case noLine(name: String, file: String, list: String, line: Int)
     /// Recordings of a folder have no transcript beside them; `example` is the first.
@@ -22,6 +30,8 @@ public enum CorpusError: Error, Equatable, Sendable, CustomStringConvertible {
     case labelCount(labels: String, found: Int, manifest: String, expected: Int)
     /// The manifest has no labels, but they were asked for.
     case noLabels(manifest: String)
+    /// Every label line of a list is empty.
+    case emptyLabels(file: String, count: Int)
     /// The utterances of a list do not have a tag; `advice` says why and what to do.
     case noTag(tag: String, list: String, advice: String)
     /// Recordings that the manifest names are not there; `examples` are the first ones.
@@ -46,6 +56,12 @@ public enum CorpusError: Error, Equatable, Sendable, CustomStringConvertible {
     case lengthMismatch(utterance: String, manifest: String, line: Int, expected: Int, found: Int)
     /// Two recordings would be converted to one file.
     case sameName(first: String, second: String, name: String)
+    /// A new recording would take the place of one that `line` of `manifest` names.
+    case overwritesRecording(recording: String, manifest: String, line: Int)
+    /// A file that is read would be replaced.
+    case overwritesInput(file: String)
+    /// Labels beside a manifest, or beside that of what is held out, belong to other lists than those to be written.
+    case staleLabels(manifest: String, files: [String])
     /// Utterances are too short or too long, and none may be left out.
     case invalidLengths(count: Int, first: String)
     /// No utterance is left to make batches of.
@@ -63,10 +79,22 @@ public enum CorpusError: Error, Equatable, Sendable, CustomStringConvertible {
             "\(file):1: expected the audio folder alone on the first line, found an entry: put the root line first."
         case .badLine(let file, let line, let expected, let found):
             "\(file):\(line): expected \(expected), found \"\(found)\"."
+        case .notUTF8(let file, let line, let found):
+            "\(file):\(line): expected UTF-8, found other bytes (\u{FFFD} in \"\(found)\"): convert the file, as with "
+                + "iconv -f LATIN1 -t UTF-8; a name that has other bytes on disk must be changed there too."
+        case .ambiguousKey(let key, let file, let line, let utterances):
+            "\(file):\(line): the key \"\(key)\" fits several utterances, among them "
+                + "\(utterances.joined(separator: " and ")): write their paths as the manifest has them."
+        case .nameNotUTF8(let file):
+            "\(file): this folder's name is not UTF-8 (\u{FFFD} stands for other bytes), so no list can name what is in "
+                + "it: give it another name."
         case .command(let file, let line, let command):
             "\(file):\(line): expected a recording's file, found the command \"\(command)\", and commands are never run: "
                 + "name the file that it reads (WAV, FLAC, Ogg, Opus, MP3 and others are decoded here), or write its output "
                 + "to a file first."
+        case .noRecording(let file, let line, let name, let recording):
+            "\(file):\(line): there is no file \(recording), which should be the recording \(name): correct the path "
+                + "(relative ones start from the folder of wav.scp), or take the line out."
         case .noLine(let name, let file, let list, let line):
             "\(file): has no line for \(name), which \(list):\(line) names; add it, or leave the utterance out of both."
         case .noTranscripts(let folder, let count, let total, let example):
@@ -84,10 +112,13 @@ public enum CorpusError: Error, Equatable, Sendable, CustomStringConvertible {
             "\(labels): has \(found) lines, but \(manifest) has \(expected) utterances: make both from the same list."
         case .noLabels(let manifest):
             "\(manifest): the manifest was read without labels; name their file's extension, as in \"ltr\"."
+        case .emptyLabels(let file, let count):
+            "\(file): all \(count) label lines are empty: write the transcripts with wav2vec2 data labels, or leave this "
+                + "list out."
         case .noTag(let tag, let list, let advice): "\(list): its utterances have no tag \"\(tag)\": \(advice)."
         case .missingAudio(let manifest, let count, let total, let examples):
             "\(manifest): \(count) of \(total) audio files are missing, among them \(examples.joined(separator: ", ")); "
-                + "check the root line."
+                + "check the paths, and in a .tsv the root in its first line."
         case .unknownSymbol(let symbol, let utterance, let file, let line):
             "\(file):\(line): the symbol \"\(symbol)\" of utterance \(utterance) is not in the dictionary; "
                 + "clean the transcript, or make a dictionary of these labels."
@@ -102,6 +133,14 @@ public enum CorpusError: Error, Equatable, Sendable, CustomStringConvertible {
                 + "make the manifest anew."
         case .sameName(let first, let second, let name):
             "\(first) and \(second) would both become \(name): convert them apart, into two folders."
+        case .overwritesRecording(let recording, let manifest, let line):
+            "\(recording): is a recording that \(manifest):\(line) names, and its conversion would replace it: choose "
+                + "another folder for the new recordings (--audio-folder)."
+        case .overwritesInput(let file):
+            "\(file): is read here and would be replaced: choose another name for what is written (--output)."
+        case .staleLabels(let manifest, let files):
+            "\(manifest): nothing was written, because \(files.joined(separator: ", ")) would be taken for its labels, "
+                + "though made for another list: remove what is old, or choose another --output."
         case .invalidLengths(let count, let first):
             (count == 1 ? "1 utterance has a length" : "\(count) utterances have lengths")
                 + " that cannot be used, the first: \(first); leave them out of the manifest, or set "

@@ -20,10 +20,10 @@ struct FlatJSON {
     ///
     /// - Parameters:
     ///   - line: The object's text; the byte behind it may be read, and ends a number.
-    ///   - body: Gets the key's bytes and the value.
+    ///   - body: Gets the key's bytes, the value, and the value as it is written.
     /// - Returns: Whether the whole line was understood.
     static func forEachMember(
-        of line: UnsafeRawBufferPointer, _ body: (UnsafeRawBufferPointer, Value) -> Void
+        of line: UnsafeRawBufferPointer, _ body: (UnsafeRawBufferPointer, Value, UnsafeRawBufferPointer) -> Void
     ) -> Bool {
         var scanner = FlatJSON(bytes: line)
         return scanner.object(body)
@@ -42,14 +42,16 @@ struct FlatJSON {
         return true
     }
 
-    private mutating func object(_ body: (UnsafeRawBufferPointer, Value) -> Void) -> Bool {
+    private mutating func object(_ body: (UnsafeRawBufferPointer, Value, UnsafeRawBufferPointer) -> Void) -> Bool {
         guard take(UInt8(ascii: "{")) else { return false }
         if !take(UInt8(ascii: "}")) {
             repeat {
-                guard take(UInt8(ascii: "\"")), let (key, isEscaped) = string(), !isEscaped, take(UInt8(ascii: ":")),
-                    let value = value()
+                guard take(UInt8(ascii: "\"")), let (key, isEscaped) = string(), !isEscaped, take(UInt8(ascii: ":"))
                 else { return false }
-                body(key, value)
+                skipSpace()
+                let start = position
+                guard let value = value() else { return false }
+                body(key, value, UnsafeRawBufferPointer(rebasing: bytes[start..<position]))
             } while take(UInt8(ascii: ","))
             guard take(UInt8(ascii: "}")) else { return false }
         }

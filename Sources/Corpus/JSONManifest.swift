@@ -12,9 +12,17 @@ struct JSONManifest {
     private var offsets: [Int] = []
     private var hasOffsets = false
     private var lines: [UInt32] = []
+    private var tags: CarriedTags?
+    /// Keys that are no tags.
+    private let ownKeys: Set<String>
 
-    init(_ url: URL, labels: String?) {
+    init(_ url: URL, labels: String?, keepsTags: Bool = false) {
         self.url = url
+        tags = keepsTags ? CarriedTags() : nil
+        // A transcript that nobody asked for is left out on purpose.
+        ownKeys = [
+            "audio_filepath", "duration", "offset", labels.map { Transcript.isSpelt($0) ? "text" : $0 } ?? "text",
+        ]
         self.labels = labels
         labelKey = labels.map { Transcript.isSpelt($0) ? "text" : $0 }
     }
@@ -28,11 +36,15 @@ struct JSONManifest {
         var duration: Double?
         var offset: Double?
         var hasBadOffset = false
+        var names: Set<String> = []
+        var members = [UInt8]()
 
         mutating func clear() {
             path.removeAll(keepingCapacity: true)
             text.removeAll(keepingCapacity: true)
             (hasPath, hasText, duration, offset, hasBadOffset) = (false, false, nil, nil, false)
+            names.removeAll(keepingCapacity: true)
+            members.removeAll(keepingCapacity: true)
         }
     }
 
@@ -46,7 +58,7 @@ struct JSONManifest {
         let key = labelKey.map { Array($0.utf8) }
         while let line = try reader.next() {
             entry.clear()
-            if !Self.scan(line, labelKey: key, into: &entry) {
+            if !Self.scan(line, labelKey: key, ownKeys: tags == nil ? nil : ownKeys, into: &entry) {
                 entry.clear()
                 try parse(line, number: reader.number, into: &entry)
             }
@@ -64,7 +76,7 @@ struct JSONManifest {
     }
 
     private static func scan(
-        _ line: UnsafeRawBufferPointer, labelKey: [UInt8]?, into entry: inout Entry
+        _ line: UnsafeRawBufferPointer, labelKey: [UInt8]?, ownKeys: Set<String>?, into entry: inout Entry
     ) -> Bool {
         var isGood = true
         func take(_ value: FlatJSON.Value, into bytes: inout [UInt8]) -> Bool {
@@ -77,7 +89,7 @@ struct JSONManifest {
             }
             return true
         }
-        let isWhole = FlatJSON.forEachMember(of: line) { key, value in
+        let isWhole = FlatJSON.forEachMember(of: line) { key, value, text in
             if key.elementsEqual("audio_filepath".utf8) {
                 entry.hasPath = take(value, into: &entry.path)
             } else if key.elementsEqual("duration".utf8) {
@@ -86,6 +98,13 @@ struct JSONManifest {
                 if case .number(let number) = value { entry.offset = number } else { entry.hasBadOffset = true }
             }
             if let labelKey, key.elementsEqual(labelKey) { entry.hasText = take(value, into: &entry.text) }
+            if let ownKeys {
+                let name = String(decoding: key, as: UTF8.self)
+                guard !ownKeys.contains(name) else { return }
+                entry.names.insert(name)
+                entry.members.append(contentsOf: ", \"\(name)\": ".utf8)
+                entry.members.append(contentsOf: text)
+            }
         }
         return isWhole && isGood
     }
@@ -110,6 +129,18 @@ struct JSONManifest {
         if let labelKey, let text = object[labelKey] as? String {
             entry.text = Array(text.utf8)
             entry.hasText = true
+        }
+        takeTags(object.filter { !ownKeys.contains($0.key) }, into: &entry)
+    }
+
+    private func takeTags(_ members: [String: Any], into entry: inout Entry) {
+        guard tags != nil else { return }
+        for (name, value) in members.sorted(by: { $0.key < $1.key }) {
+            let options: JSONSerialization.WritingOptions = [.fragmentsAllowed, .sortedKeys, .withoutEscapingSlashes]
+            guard let text = try? JSONSerialization.data(withJSONObject: value, options: options) else { continue }
+            entry.names.insert(name)
+            entry.members.append(contentsOf: ", \(CarriedTags.quoted(name)): ".utf8)
+            entry.members.append(contentsOf: text)
         }
     }
 
@@ -136,16 +167,20 @@ struct JSONManifest {
         counts.append(Int((duration * rate).rounded()))
         offsets.append(entry.offset.map { Int(($0 * rate).rounded()) } ?? -1)
         hasOffsets = hasOffsets || entry.offset != nil
+        tags?.names.formUnion(entry.names)
+        tags?.members.append(entry.members)
     }
 
     private func manifest(_ format: Manifest.Format) -> Manifest {
-        Manifest(
+        var manifest = Manifest(
             name: url.path,
             sources: [
                 .init(name: url.path, format: format, root: url.deletingLastPathComponent(), labels: labels)
             ],
             sampleCounts: counts, paths: paths, labelLines: labels == nil ? nil : labelLines,
             offsets: hasOffsets ? offsets : nil, lines: format == .jsonList ? lines : nil)
+        manifest.tags = tags
+        return manifest
     }
 
     // MARK: - One list
@@ -156,17 +191,7 @@ struct JSONManifest {
     /// `num_samples` and `sample_rate`, as NVIDIA's script for LibriSpeech writes them. In errors an object's number
     /// stands for the line.
     mutating func readList() throws -> Manifest {
-        let data: Data
-        do {
-            data = try Data(contentsOf: url, options: .mappedIfSafe)
-        } catch {
-            throw CorpusError.unreadable(file: url.path, reason: error.localizedDescription)
-        }
-        guard let objects = try? JSONSerialization.jsonObject(with: data) as? [[String: Any]] else {
-            throw CorpusError.badLine(
-                file: url.path, line: 1, expected: "a JSON list of objects",
-                found: String(decoding: data.prefix(200), as: UTF8.self))
-        }
+        let objects = try Self.objects(url)
         for (index, object) in objects.enumerated() {
             let found = { "object \(index + 1): \(object)".replacingOccurrences(of: "\n", with: " ").prefix(200) }
             for entry in try entries(object, number: index + 1, found: { String(found()) }) {
@@ -175,6 +200,26 @@ struct JSONManifest {
             }
         }
         return manifest(.jsonList)
+    }
+
+    /// The objects of a list.
+    static func objects(_ url: URL) throws -> [[String: Any]] {
+        var data: Data
+        do {
+            data = try Data(contentsOf: url, options: .mappedIfSafe)
+        } catch {
+            throw CorpusError.unreadable(file: url.path, reason: error.localizedDescription)
+        }
+        if data.starts(with: [0xEF, 0xBB, 0xBF]) { data = data.dropFirst(3) }
+        guard let objects = try? JSONSerialization.jsonObject(with: data) as? [[String: Any]] else {
+            // Says so where the text is not UTF-8.
+            var reader = try LineReader(url)
+            while try reader.next() != nil {}
+            throw CorpusError.badLine(
+                file: url.path, line: 1, expected: "a JSON list of objects",
+                found: String(decoding: data.prefix(200), as: UTF8.self))
+        }
+        return objects
     }
 
     private func entries(_ object: [String: Any], number: Int, found: () -> String) throws -> [Entry] {
@@ -203,6 +248,9 @@ struct JSONManifest {
                 entry.text = Array(text.utf8)
                 entry.hasText = true
             }
+            let own = file.filter { !["fname", "duration", "num_samples", "sample_rate"].contains($0.key) }
+            let shared = object.filter { $0.key != "files" && $0.key != "transcript" && !ownKeys.contains($0.key) }
+            takeTags(shared.merging(own) { shared, _ in shared }, into: &entry)
             return entry
         }
     }

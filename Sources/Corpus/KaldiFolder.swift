@@ -15,10 +15,12 @@ struct KaldiFolder {
 
     /// Reads the folder.
     ///
-    /// - Parameter labels: `ltr` spells `text`, `wrd` takes its words, any other reads the file of that name as it is.
+    /// - Parameters:
+    ///   - labels: `ltr` spells `text`, `wrd` takes its words, any other reads the file of that name as it is.
+    ///   - keepsTags: Whether names, speakers and other files about utterances and speakers are kept as tags.
     /// - Returns: The utterances of `segments`, or of `wav.scp` where there are no segments, in that file's order.
     /// - Throws: `CorpusError`, naming file and line.
-    func read(labels: String?) throws -> Manifest {
+    func read(labels: String?, keepsTags: Bool = false) throws -> Manifest {
         let recordings = try readRecordings()
         let list = has("segments") ? try readSegments(recordings) : try wholeRecordings(recordings)
         let names = KeyedLines(keys: list.identifiers, keyFile: list.file.path)
@@ -41,7 +43,7 @@ struct KaldiFolder {
             labelLines = lines
         }
         let speakers = has("utt2spk") ? try names.read(file("utt2spk")).values : nil
-        return Manifest(
+        var manifest = Manifest(
             name: folder.path,
             sources: [
                 .init(
@@ -49,6 +51,38 @@ struct KaldiFolder {
             ],
             sampleCounts: list.counts, paths: list.paths, labelLines: labelLines, offsets: list.offsets,
             identifiers: list.identifiers, speakers: speakers, labelNumbers: labelNumbers)
+        if keepsTags { manifest.tags = try tags(of: manifest) }
+        return manifest
+    }
+
+    /// The names as `id`, `utt2spk` as `speaker`, and every other `utt2TAG` or `spk2TAG` under its own name.
+    private func tags(of manifest: Manifest) throws -> CarriedTags {
+        var names: Set<String> = has("utt2spk") ? ["speaker"] : []
+        let others = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
+        for name in others where name.hasPrefix("utt2") || name.hasPrefix("spk2") {
+            let tag = name.dropFirst(4)
+            if tag.allSatisfy({ $0.isLetter || $0.isNumber || $0 == "_" }) { names.insert(String(tag)) }
+        }
+        names.subtract(["", "spk", "utt", "dur", "num_frames"])
+        var columns: [(name: String, values: [String?])] = []
+        for name in names.sorted() {
+            do {
+                columns.append((name, try UtteranceTags.read(name, of: manifest)))
+            } catch CorpusError.noTag {
+                // The file is about other utterances.
+            }
+        }
+        var tags = CarriedTags()
+        tags.names = Set(columns.map(\.name)).union(["id"])
+        for index in 0..<manifest.count {
+            var members = ", \"id\": \(CarriedTags.quoted(manifest.identifier(index)))"
+            for (name, values) in columns {
+                guard let value = values[index] else { continue }
+                members += ", \(CarriedTags.quoted(name)): \(CarriedTags.quoted(value))"
+            }
+            tags.members.append(members.utf8)
+        }
+        return tags
     }
 
     private struct List {
@@ -103,7 +137,14 @@ struct KaldiFolder {
             return path.hasPrefix("/") ? URL(fileURLWithPath: path) : file(path)
         }
         return try ParallelMap.map(count: urls.count) { index in
-            try AudioFile.info(urls[index]).sampleCount(at: AudioFile.modelSampleRate)
+            do {
+                return try AudioFile.info(urls[index]).sampleCount(at: AudioFile.modelSampleRate)
+            } catch AudioError.notFound {
+                let recording = wanted[index]
+                throw CorpusError.noRecording(
+                    file: file("wav.scp").path, line: recording + 1, name: recordings.identifiers[recording],
+                    recording: urls[index].path)
+            }
         }.map { try $0.get() }
     }
 

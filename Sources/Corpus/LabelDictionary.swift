@@ -110,7 +110,7 @@ public struct LabelDictionary: Equatable, Sendable {
     /// Counts the symbols of a manifest's labels.
     ///
     /// - Parameter manifest: Read with labels.
-    /// - Throws: `CorpusError.noLabels`.
+    /// - Throws: `CorpusError.noLabels`; `CorpusError.emptyLabels`, if there is no symbol to count.
     public init(counting manifest: Manifest) throws {
         guard let lines = manifest.labelLines else { throw CorpusError.noLabels(manifest: manifest.name) }
         var counts: [Substring: Int] = [:]
@@ -129,6 +129,9 @@ public struct LabelDictionary: Equatable, Sendable {
         }
         for (byte, count) in letters.enumerated() where count > 0 {
             counts[Substring(Character(Unicode.Scalar(UInt8(byte))).description)] = count
+        }
+        if counts.isEmpty {
+            throw CorpusError.emptyLabels(file: manifest.labelPlace(of: 0).file, count: manifest.count)
         }
         self.init(counts: counts)
     }

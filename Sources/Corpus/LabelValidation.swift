@@ -1,10 +1,18 @@
+extension Manifest {
+    /// How many utterances have an empty label line; 0 without labels.
+    public var emptyLabelCount: Int {
+        guard let labelLines else { return 0 }
+        return (0..<count).count { labelLines.withBytes($0) { line in line.allSatisfy { $0 == 0x20 } } }
+    }
+}
+
 extension LabelDictionary {
     /// Checks that the dictionary fits a manifest's labels.
     ///
     /// - Parameter manifest: Read with labels.
     /// - Throws: `CorpusError.labelsDoNotFit`, with the most frequent symbols that are missing, the first one's place and
     ///   what may be the reason; `CorpusError.noWordBoundary`, if the dictionary has one and no label does;
-    ///   `CorpusError.noLabels`.
+    ///   `CorpusError.emptyLabels`, if no utterance has any; `CorpusError.noLabels`.
     public func validate(_ manifest: Manifest) throws {
         guard let lines = manifest.labelLines else { throw CorpusError.noLabels(manifest: manifest.name) }
         let boundary = index(of: Self.wordBoundary)
@@ -30,7 +38,8 @@ extension LabelDictionary {
                 examples: examples, count: unknown.values.reduce(0, +), total: total,
                 utterance: manifest.identifier(first), file: place.file, line: place.line, advice: advice(unknown))
         }
-        if boundary != nil && !hasBoundary && total > 0 {
+        if total == 0 { throw CorpusError.emptyLabels(file: manifest.labelPlace(of: 0).file, count: manifest.count) }
+        if boundary != nil && !hasBoundary {
             throw CorpusError.noWordBoundary(file: manifest.labelPlace(of: 0).file)
         }
     }

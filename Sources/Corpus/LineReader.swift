@@ -1,6 +1,8 @@
 import Foundation
 
 /// Reads a text file line by line through one small buffer: a list of millions takes no more memory than its longest line.
+///
+/// The text must be UTF-8; a byte-order mark at its beginning, which some editors write, is dropped.
 struct LineReader: ~Copyable {
     /// The file's size, or 0 where it has none (a pipe).
     let size: Int
@@ -44,28 +46,49 @@ struct LineReader: ~Copyable {
     /// The bytes are valid until the next call, and the byte behind them may be read.
     ///
     /// - Returns: The line, or nil at the end.
-    /// - Throws: `CorpusError.unreadable`.
+    /// - Throws: `CorpusError.unreadable`; `CorpusError.notUTF8`.
     mutating func next() throws -> UnsafeRawBufferPointer? {
+        if number == 0 { try dropMark() }
         var searched = start
         while true {
             if searched < end, let base = buffer.baseAddress, let feed = memchr(base + searched, 0x0A, end - searched) {
-                return line(to: UnsafeRawPointer(feed) - UnsafeRawPointer(base))
+                return try line(to: UnsafeRawPointer(feed) - UnsafeRawPointer(base))
             }
             searched = end
-            if isAtEnd { return start < end ? line(to: end) : nil }
+            if isAtEnd { return start < end ? try line(to: end) : nil }
             let moved = start
             try fill()
             searched -= moved - start
         }
     }
 
-    private mutating func line(to feed: Int) -> UnsafeRawBufferPointer {
+    private mutating func line(to feed: Int) throws -> UnsafeRawBufferPointer {
         let last = feed > start && buffer[feed - 1] == 0x0D ? feed - 1 : feed
-        defer {
-            start = min(feed + 1, end)
-            number += 1
+        let line = UnsafeRawBufferPointer(rebasing: buffer[start..<last])
+        start = min(feed + 1, end)
+        number += 1
+        guard Self.isUTF8(line) else {
+            throw CorpusError.notUTF8(
+                file: path, line: number, found: String(decoding: line.prefix(200), as: UTF8.self))
         }
-        return UnsafeRawBufferPointer(rebasing: buffer[start..<last])
+        return line
+    }
+
+    private static func isUTF8(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        // Nearly all lines are ASCII, where no byte has the highest bit.
+        var position = 0
+        while position + 8 <= bytes.count {
+            if bytes.loadUnaligned(fromByteOffset: position, as: UInt64.self) & 0x8080_8080_8080_8080 != 0 {
+                return String(validating: bytes, as: UTF8.self) != nil
+            }
+            position += 8
+        }
+        return bytes[position...].allSatisfy { $0 < 0x80 } || String(validating: bytes, as: UTF8.self) != nil
+    }
+
+    private mutating func dropMark() throws {
+        while end < 3 && !isAtEnd { try fill() }
+        if end >= 3, buffer[0] == 0xEF, buffer[1] == 0xBB, buffer[2] == 0xBF { start = 3 }
     }
 
     /// Moves the unfinished line to the front, makes room if it fills the buffer, and reads on.

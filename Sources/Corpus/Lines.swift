@@ -12,6 +12,15 @@ enum Lines {
 
     /// Writes lines under a temporary name, a block at a time, and renames the file when it is whole.
     static func write(_ lines: some Sequence<String>, to url: URL) throws {
+        let files = StagedFiles()
+        try files.write(lines, to: url)
+        try files.commit()
+    }
+
+    /// Writes lines a block at a time.
+    ///
+    /// - Returns: The temporary name, which is for the caller to change.
+    static func writePartial(_ lines: some Sequence<String>, of url: URL) throws -> String {
         let partial = url.path + ".partial-\(UUID().uuidString)"
         let descriptor = Foundation.open(partial, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
         func failure() -> CorpusError {
@@ -46,7 +55,8 @@ enum Lines {
         }
         try flush()
         isOpen = false
-        guard close(descriptor) == 0, rename(partial, url.path) == 0 else { throw failure() }
+        guard close(descriptor) == 0 else { throw failure() }
         isWritten = true
+        return partial
     }
 }

@@ -55,6 +55,8 @@ public struct Manifest: Sendable {
     /// The line of each utterance and of its labels, where they do not follow from its number.
     let lines: [UInt32]?
     let labelNumbers: [UInt32]?
+    /// What else the list says, where that was asked for.
+    var tags: CarriedTags?
 
     init(
         name: String, sources: [Source], sampleCounts: [Int], paths: PackedStrings, labelLines: PackedStrings? = nil,
@@ -201,11 +203,13 @@ public struct Manifest: Sendable {
         source.weight = 1
         source.labelFile = nil
         if !isWhole { source.root = URL(fileURLWithPath: "/") }
-        return Manifest(
+        var result = Manifest(
             name: name, sources: [source], sampleCounts: indices.map { sampleCounts[$0] },
             paths: isWhole ? paths.selecting(indices) : PackedStrings(indices.lazy.map { audio($0).path }),
             labelLines: labelLines?.selecting(indices), offsets: offsets.map { offsets in indices.map { offsets[$0] } },
             identifiers: identifiers?.selecting(indices), speakers: speakers?.selecting(indices))
+        result.tags = tags?.selecting(indices)
+        return result
     }
 
     /// Several manifests, one after the other.
@@ -240,10 +244,12 @@ public struct Manifest: Sendable {
         let parts = manifests.map(\.manifest)
         let name = manifests.map { $1 == 1 ? $0.name : "\($0.name):\($1)" }.joined(separator: " + ")
         if parts.count == 1 {
-            return Manifest(
+            var result = Manifest(
                 name: name, sources: sources, sampleCounts: counts, paths: parts[0].paths,
                 labelLines: parts[0].labelLines, offsets: parts[0].offsets, identifiers: parts[0].identifiers,
                 speakers: parts[0].speakers, lines: parts[0].lines, labelNumbers: parts[0].labelNumbers)
+            result.tags = parts[0].tags
+            return result
         }
         func numbers(_ lines: KeyPath<Manifest, [UInt32]?>, _ place: (Manifest, Int) -> Int) -> [UInt32]? {
             guard parts.contains(where: { $0[keyPath: lines] != nil }) else { return nil }
@@ -251,7 +257,7 @@ public struct Manifest: Sendable {
                 part[keyPath: lines] ?? (0..<part.count).map { UInt32(clamping: place(part, $0)) }
             }
         }
-        return Manifest(
+        var result = Manifest(
             name: name, sources: sources, sampleCounts: counts, paths: concatenated(parts) { $0.paths },
             labelLines: first.manifest.hasLabels ? concatenated(parts) { $0.labelLines ?? PackedStrings() } : nil,
             offsets: parts.contains { $0.offsets != nil }
@@ -264,6 +270,8 @@ public struct Manifest: Sendable {
                 ? concatenated(parts) { $0.speakers ?? PackedStrings(repeatElement("", count: $0.count)) } : nil,
             lines: numbers(\.lines) { $0.place(of: $1).line },
             labelNumbers: numbers(\.labelNumbers) { $0.labelPlace(of: $1).line })
+        result.tags = CarriedTags.joined(parts)
+        return result
     }
 
     private static func concatenated(_ parts: [Manifest], _ strings: (Manifest) -> PackedStrings) -> PackedStrings {

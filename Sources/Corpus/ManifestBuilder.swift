@@ -42,7 +42,7 @@ public struct ManifestBuilder: Sendable {
         self.decodes = decodes
     }
 
-    /// Lists a folder and its subfolders (links to folders are not followed; hidden files are not taken).
+    /// Lists a folder and its subfolders (also linked ones; hidden files are not taken).
     ///
     /// - Parameter folder: Where the audio is; becomes the manifests' root.
     /// - Returns: The manifests, and what could not be read.

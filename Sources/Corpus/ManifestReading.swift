@@ -11,33 +11,34 @@ extension Manifest {
     ///   - labels: Which labels to read, by the extension of the file beside a `.tsv`: `ltr`, `wrd` or any other. Where the
     ///     list has transcripts, `ltr` spells them and `wrd` takes them as they are; any other names the key of JSON
     ///     objects, or the extension of the files beside a folder's recordings. Nil reads none.
+    ///   - keepsTags: Whether what the list says besides is kept, so that JSON lines can be written with it.
     /// - Returns: The utterances; relative paths start from the root line's folder, and a relative root, like relative
     ///   paths in other formats, from the list's own folder.
     /// - Throws: `CorpusError`, naming file and line.
-    public static func read(_ url: URL, labels: String? = nil) throws -> Manifest {
-        let manifest = try readAny(url, labels: labels)
+    public static func read(_ url: URL, labels: String? = nil, keepsTags: Bool = false) throws -> Manifest {
+        let manifest = try readAny(url, labels: labels, keepsTags: keepsTags)
         if manifest.count == 0 { throw CorpusError.emptyManifest(file: url.path) }
         return manifest
     }
 
-    private static func readAny(_ url: URL, labels: String?) throws -> Manifest {
+    private static func readAny(_ url: URL, labels: String?, keepsTags: Bool) throws -> Manifest {
         var isFolder: ObjCBool = false
         if FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder), isFolder.boolValue {
             return FileManager.default.fileExists(atPath: url.appendingPathComponent("wav.scp").path)
-                ? try KaldiFolder(url).read(labels: labels)
+                ? try KaldiFolder(url).read(labels: labels, keepsTags: keepsTags)
                 : try ManifestBuilder().read(url, labels: labels)
         }
         if url.lastPathComponent == "wav.scp" {
-            return try KaldiFolder(url.deletingLastPathComponent()).read(labels: labels)
+            return try KaldiFolder(url.deletingLastPathComponent()).read(labels: labels, keepsTags: keepsTags)
         }
         var reader = try LineReader(url)
         guard let line = try reader.next() else { throw CorpusError.emptyManifest(file: url.path) }
         switch line.first(where: { ![0x20, 0x09].contains($0) }) {
         case UInt8(ascii: "{"):
-            var json = JSONManifest(url, labels: labels)
+            var json = JSONManifest(url, labels: labels, keepsTags: keepsTags)
             return try json.readLines()
         case UInt8(ascii: "["):
-            var json = JSONManifest(url, labels: labels)
+            var json = JSONManifest(url, labels: labels, keepsTags: keepsTags)
             return try json.readList()
         default: return try readFairseq(url, labels: labels)
         }
@@ -46,7 +47,7 @@ extension Manifest {
     /// Whether a list has labels of an extension, as far as a look at its first entry tells.
     ///
     /// - Parameters:
-    ///   - url: What ``read(_:labels:)`` reads.
+    ///   - url: What ``read(_:labels:keepsTags:)`` reads.
     ///   - labels: As for that.
     /// - Returns: Whether they are there.
     /// - Throws: `CorpusError`, if the list cannot be read.
@@ -73,7 +74,36 @@ extension Manifest {
         }
     }
 
-    /// The same utterances with the labels of another list.
+    /// Extensions of label files that are looked for beside a `.tsv` without being named.
+    public static let labelExtensions = ["ltr", "wrd", "phn", "ph", "km"]
+
+    /// The files that a list and its labels are read from, those that are there; not the recordings.
+    ///
+    /// - Parameters:
+    ///   - url: What ``read(_:labels:keepsTags:)`` reads.
+    ///   - labels: Which labels beside a `.tsv` belong to it besides ``labelExtensions``.
+    /// - Returns: The files; none for a folder of recordings.
+    /// - Throws: `CorpusError`, if the list cannot be read.
+    public static func files(of url: URL, labels: [String]) throws -> [URL] {
+        var folder = url
+        if url.lastPathComponent == "wav.scp" { folder.deleteLastPathComponent() }
+        var isFolder: ObjCBool = false
+        if FileManager.default.fileExists(atPath: folder.path, isDirectory: &isFolder), isFolder.boolValue {
+            guard FileManager.default.fileExists(atPath: folder.appendingPathComponent("wav.scp").path) else {
+                return []
+            }
+            let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
+            return names.map { folder.appendingPathComponent($0) }
+        }
+        var reader = try LineReader(url)
+        let first = try reader.next()?.first { ![0x20, 0x09].contains($0) }
+        if first == UInt8(ascii: "{") || first == UInt8(ascii: "[") { return [url] }
+        let base = url.deletingPathExtension()
+        let beside = Set(labelExtensions + labels).sorted().map { base.appendingPathExtension($0) }
+        return [url] + beside.filter { FileManager.default.fileExists(atPath: $0.path) }
+    }
+
+    /// The same utterances with the labels of another list, and with its tags if they were kept.
     ///
     /// - Parameters:
     ///   - other: Read with labels.
@@ -82,7 +112,9 @@ extension Manifest {
     /// - Throws: `CorpusError.noLabels`.
     public func withLabels(of other: Manifest, at indices: [Int]) throws -> Manifest {
         guard let lines = other.labelLines else { throw CorpusError.noLabels(manifest: other.name) }
-        return withLabels(lines.selecting(indices), labels: other.sources[0].labels)
+        var result = withLabels(lines.selecting(indices), labels: other.sources[0].labels)
+        if let tags = other.tags { result.tags = tags.selecting(indices) }
+        return result
     }
 
     /// The same utterances with every label line changed.
@@ -100,10 +132,12 @@ extension Manifest {
     func withLabels(_ lines: PackedStrings, labels: String?) -> Manifest {
         var sources = sources
         for index in sources.indices { sources[index].labels = labels }
-        return Manifest(
+        var result = Manifest(
             name: name, sources: sources, sampleCounts: sampleCounts, paths: paths, labelLines: lines,
             offsets: offsets, identifiers: identifiers, speakers: speakers, lines: self.lines,
             labelNumbers: labelNumbers)
+        result.tags = tags
+        return result
     }
 
     private static func readFairseq(_ url: URL, labels: String?) throws -> Manifest {

@@ -17,9 +17,22 @@ extension Manifest {
     ///   - format: As what.
     /// - Throws: `CorpusError`; among others for parts of recordings, which a `.tsv` cannot express.
     public func write(to url: URL, as format: OutputFormat) throws {
+        let files = StagedFiles()
+        try write(to: url, as: format, in: files)
+        try files.commit()
+    }
+
+    /// Writes the list in a format, to appear together with other files.
+    ///
+    /// - Parameters:
+    ///   - url: The file; one of that name will be replaced.
+    ///   - format: As what.
+    ///   - files: What the file is written with.
+    /// - Throws: `CorpusError`; among others for parts of recordings, which a `.tsv` cannot express.
+    public func write(to url: URL, as format: OutputFormat, in files: StagedFiles) throws {
         switch format {
-        case .tsv: try write(to: url)
-        case .jsonl: try writeJSONLines(to: url)
+        case .tsv: try writeTabs(to: url, in: files)
+        case .jsonl: try writeJSONLines(to: url, in: files)
         }
     }
 
@@ -29,7 +42,9 @@ extension Manifest {
     ///
     /// - Parameter url: The file; one of that name is replaced.
     /// - Throws: `CorpusError`; among others for parts of recordings, which the format cannot express.
-    public func write(to url: URL) throws {
+    public func write(to url: URL) throws { try write(to: url, as: .tsv) }
+
+    private func writeTabs(to url: URL, in files: StagedFiles) throws {
         if let part = offsets?.firstIndex(where: { $0 >= 0 }) {
             throw CorpusError.unwritable(
                 file: url.path,
@@ -52,7 +67,7 @@ extension Manifest {
                 return (path.hasPrefix("/") ? path : prefixes[number] + path) + "\t\(sampleCounts[index])"
             }
         }
-        try Lines.write(chain([common], entries), to: url)
+        try files.write(chain([common], entries), to: url)
     }
 
     /// The deepest folder that all paths lie in.
@@ -65,33 +80,20 @@ extension Manifest {
         return "/" + common.joined(separator: "/")
     }
 
-    private func writeJSONLines(to url: URL) throws {
+    private func writeJSONLines(to url: URL, in files: StagedFiles) throws {
         let labels = sources[0].labels
         let key = labels.map { Transcript.isSpelt($0) ? "text" : $0 }
         let lines = (0..<count).lazy.map { index in
-            var line = "{\"audio_filepath\": \(Self.quoted(audio(index).standardizedFileURL.path)), "
+            var line = "{\"audio_filepath\": \(CarriedTags.quoted(audio(index).standardizedFileURL.path)), "
             line += "\"duration\": \(seconds(sampleCounts[index]))"
             if let offset = offset(index) { line += ", \"offset\": \(seconds(offset))" }
             if let labelLines, let key {
                 let text = labels == "ltr" ? Transcript.text(fromLetters: labelLines[index]) : labelLines[index]
-                line += ", \(Self.quoted(key)): \(Self.quoted(text))"
+                line += ", \(CarriedTags.quoted(key)): \(CarriedTags.quoted(text))"
             }
-            return line + "}"
+            return line + (tags?.members[index] ?? "") + "}"
         }
-        try Lines.write(lines, to: url)
-    }
-
-    private static func quoted(_ text: String) -> String {
-        var result = "\""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"": result += "\\\""
-            case "\\": result += "\\\\"
-            case "\u{0}"..<" ": result += String(format: "\\u%04x", scalar.value)
-            default: result.unicodeScalars.append(scalar)
-            }
-        }
-        return result + "\""
+        try files.write(lines, to: url)
     }
 
     /// Writes the label lines beside a manifest.
@@ -99,13 +101,14 @@ extension Manifest {
     /// - Parameters:
     ///   - manifest: The manifest's file.
     ///   - labels: The extension.
+    ///   - files: What the file is written with.
     /// - Returns: The file.
     /// - Throws: `CorpusError`.
     @discardableResult
-    public func writeLabels(beside manifest: URL, labels: String) throws -> URL {
+    public func writeLabels(beside manifest: URL, labels: String, in files: StagedFiles) throws -> URL {
         guard let labelLines else { throw CorpusError.noLabels(manifest: name) }
         let file = manifest.deletingPathExtension().appendingPathExtension(labels)
-        try Lines.write((0..<count).lazy.map { labelLines[$0] }, to: file)
+        try files.write((0..<count).lazy.map { labelLines[$0] }, to: file)
         return file
     }
 }

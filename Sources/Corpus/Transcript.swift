@@ -95,40 +95,42 @@ public enum Transcript {
     ///   - url: The file.
     ///   - manifest: The utterances.
     /// - Returns: One transcript an utterance, in the manifest's order.
-    /// - Throws: `CorpusError`.
+    /// - Throws: `CorpusError`; a transcript with `|` is refused, since that is the word boundary, and so is a key that
+    ///   fits several recordings.
     public static func read(_ url: URL, for manifest: Manifest) throws -> [String] {
         let lines = try Lines.read(url)
+        func plain(_ text: some StringProtocol, line: Int) throws -> String {
+            guard !text.utf8.contains(UInt8(ascii: "|")) else {
+                throw CorpusError.badLine(
+                    file: url.path, line: line, expected: "a transcript without the word boundary |",
+                    found: String(text))
+            }
+            return String(text)
+        }
         guard lines.contains(where: { $0.contains("\t") }) else {
             guard lines.count == manifest.count else {
                 throw CorpusError.labelCount(
                     labels: url.path, found: lines.count, manifest: manifest.name, expected: manifest.count)
             }
-            return lines
+            return try lines.enumerated().map { try plain($1, line: $0 + 1) }
         }
-        var texts: [String: String] = [:]
+        var keys = KeyedUtterances(url)
         for (index, line) in lines.enumerated() {
-            let fields = line.split(separator: "\t", maxSplits: 1, omittingEmptySubsequences: false)
-            guard fields.count == 2, texts.updateValue(String(fields[1]), forKey: String(fields[0])) == nil else {
+            guard let tab = line.firstIndex(of: "\t"), keys.insert(String(line[..<tab]), line: index + 1) else {
                 throw CorpusError.badLine(
                     file: url.path, line: index + 1, expected: "a key that no other line has, a tab and a transcript",
                     found: line)
             }
         }
-        return try (0..<manifest.count).map { index in
-            let path = manifest.path(index)
-            guard let text = keys(of: path).lazy.compactMap({ texts[$0] }).first else {
+        return try keys.lines(of: manifest).enumerated().map { index, number in
+            guard let number else {
                 throw CorpusError.badLine(
-                    file: url.path, line: lines.count, expected: "a transcript for \(path) somewhere",
+                    file: url.path, line: lines.count, expected: "a transcript for \(manifest.path(index)) somewhere",
                     found: "none in \(lines.count) lines")
             }
-            return text
+            let line = lines[number - 1]
+            return try plain(line.drop { $0 != "\t" }.dropFirst(), line: number)
         }
-    }
-
-    /// What a line about an utterance may call it: its path, its file name, or that without its extension.
-    static func keys(of path: String) -> [String] {
-        let file = URL(fileURLWithPath: path)
-        return [path, file.lastPathComponent, file.deletingPathExtension().lastPathComponent]
     }
 
     /// Writes the `.ltr` and `.wrd` files beside a manifest.

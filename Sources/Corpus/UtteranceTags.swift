@@ -47,8 +47,7 @@ public enum UtteranceTags {
         let url = URL(fileURLWithPath: source.name)
         var found: [[String: Any]] = []
         if source.format == .jsonList {
-            let data = try? Data(contentsOf: url, options: .mappedIfSafe)
-            found = data.flatMap { try? JSONSerialization.jsonObject(with: $0) as? [[String: Any]] } ?? []
+            found = try JSONManifest.objects(url)
         } else {
             var reader = try LineReader(url)
             while let line = try reader.next() {
@@ -110,7 +109,8 @@ public enum UtteranceTags {
                 file: url.path, line: 1, expected: "the columns path and \(tag), with a tab between them",
                 found: lines.first ?? "")
         }
-        var values: [String: String] = [:]
+        var values: [Int: String] = [:]
+        var keys = KeyedUtterances(url)
         for (number, line) in lines.enumerated().dropFirst() {
             let fields = line.split(separator: "\t", omittingEmptySubsequences: false)
             guard fields.count == names.count else {
@@ -118,16 +118,15 @@ public enum UtteranceTags {
                     file: url.path, line: number + 1, expected: "\(names.count) columns as in the first line",
                     found: line)
             }
-            let value = String(fields[place])
-            guard values.updateValue(value, forKey: String(fields[pathPlace])) == nil else {
+            values[number + 1] = String(fields[place])
+            guard keys.insert(String(fields[pathPlace]), line: number + 1) else {
                 throw CorpusError.badLine(
                     file: url.path, line: number + 1, expected: "a path that no other line has",
                     found: String(fields[pathPlace]))
             }
         }
-        let found = (0..<manifest.count).map { index -> String? in
-            let value = Transcript.keys(of: manifest.path(index)).lazy.compactMap { values[$0] }.first
-            return value.flatMap { $0.isEmpty ? nil : $0 }
+        let found = try keys.lines(of: manifest).map { line -> String? in
+            line.flatMap { values[$0] }.flatMap { $0.isEmpty ? nil : $0 }
         }
         guard found.contains(where: { $0 != nil }) else {
             throw CorpusError.noTag(

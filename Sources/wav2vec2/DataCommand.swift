@@ -1,4 +1,5 @@
 import ArgumentParser
+import Audio
 import Corpus
 import Foundation
 
@@ -12,6 +13,22 @@ struct DataCommand: AsyncParsableCommand {
             DictionaryCommand.self,
             LibriSpeechCommand.self,
         ])
+}
+
+/// Runs what writes recordings: a disk that takes no more is no fault of the data, and the exit code says so.
+func endingOnWriteErrors<Result>(_ body: () throws -> Result) throws -> Result {
+    do {
+        return try body()
+    } catch AudioError.unwritable(let file, let reason) {
+        throw OutputError(
+            description:
+                "\(file): the recording cannot be written (\(reason)); make room or choose another folder, and "
+                + "give the command again to go on.")
+    } catch CorpusError.unwritable(let file, let reason) {
+        throw OutputError(
+            description: "\(file): cannot be written (\(reason)); make room or choose another folder, and give the "
+                + "command again to go on.")
+    }
 }
 
 /// `wav2vec2 data labels`: transcripts as letters and words.
@@ -38,9 +55,28 @@ struct LabelsCommand: ParsableCommand {
 
     func run() throws {
         let url = fileURL(manifest)
-        let texts = try Transcript.read(fileURL(transcripts), for: Manifest.read(url))
+        let list = try Manifest.read(url)
+        try refuseListsWithTheirOwnTranscripts(list)
+        let texts = try Transcript.read(fileURL(transcripts), for: list)
         let files = try Transcript.writeLabels(uppercase ? texts.map { $0.uppercased() } : texts, beside: url)
         Console.error("\(files.letters.relativePath) and \(files.words.lastPathComponent): \(texts.count) transcripts")
+    }
+}
+
+extension LabelsCommand {
+    /// Only a `.tsv` has its labels in files beside it: those of any other list would be read by no command.
+    private func refuseListsWithTheirOwnTranscripts(_ list: Manifest) throws {
+        let place: String
+        switch list.sources[0].format {
+        case .fairseq: return
+        case .jsonLines, .jsonList: place = "in its objects, under \"text\""
+        case .kaldi: place = "in the folder's file text"
+        case .folder: place = "in a .txt beside each recording"
+        }
+        throw CorpusError.badOption(
+            name: manifest,
+            reason: "expected a .tsv, which has its labels in files beside it, found a list that has its transcripts "
+                + "\(place): write them there, or make a .tsv of it first with wav2vec2 data manifest")
     }
 }
 
@@ -67,6 +103,8 @@ struct DictionaryCommand: ParsableCommand {
         let manifest = try Manifest.joined(
             manifests.map { (try Manifest.read(fileURL($0), labels: labels), 1) })
         let dictionary = try LabelDictionary(counting: manifest)
+        let empty = manifest.emptyLabelCount
+        if empty > 0 { Console.error("wav2vec2: \(empty) of \(manifest.count) utterances have empty labels") }
         let file = fileURL(output)
         try makeFolder(of: file)
         try dictionary.write(to: file)

@@ -48,6 +48,10 @@ struct DataConvertCommand: ParsableCommand {
             throw ValidationError("--threads is \(threads); it must be from 1 to 4096.")
         }
         if sampleRate < 1 { throw ValidationError("--sample-rate is \(sampleRate); it must be at least 1.") }
+        if let reason = AudioFile.refusal(of: encoding, sampleRate: sampleRate) {
+            throw ValidationError(
+                "--encoding \(encoding.rawValue) cannot have --sample-rate \(sampleRate) (\(reason)).")
+        }
         guard !speed.isEmpty, speed.allSatisfy({ (0.1...10).contains($0) }), Set(speed).count == speed.count else {
             throw ValidationError("--speed takes different numbers from 0.1 to 10.")
         }
@@ -57,14 +61,18 @@ struct DataConvertCommand: ParsableCommand {
         let url = fileURL(manifest)
         let file = fileURL(output.output)
         let folder = audioFolder.map(fileURL) ?? file.deletingPathExtension()
-        let source = try Manifest.read(url)
+        let found = try output.labelsToRead { try Manifest.hasLabels(url, labels: $0) }
+        try output.protect([url], labels: found)
+        let source = try Manifest.read(url, keepsTags: true)
         try source.validate()
         let signals = StopSignal()
         let signal = signals.check
         let converter = CorpusConverter(format: encoding, sampleRate: sampleRate, speeds: speed, threads: threads)
         let progress = CountProgress("convert", "files")
-        let report = try converter.convert(source, to: folder, stop: { signal() != nil }) { done, total in
-            progress.show(done, of: total)
+        let report = try endingOnWriteErrors {
+            try converter.convert(source, to: folder, stop: { signal() != nil }) { done, total in
+                progress.show(done, of: total)
+            }
         }
         for (utterance, reason) in report.failures { Console.error("wav2vec2: left out \(utterance): \(reason)") }
         Console.error(
@@ -77,10 +85,10 @@ struct DataConvertCommand: ParsableCommand {
             throw CorpusError.allUnreadable(
                 folder: url.path, count: report.failures.count, reason: report.failures.first?.reason ?? "")
         }
-        let found = try output.labelsToRead { try Manifest.hasLabels(url, labels: $0) }
         try output.write(labels: found) { labels in
             guard let labels else { return converted }
-            return try converted.withLabels(of: Manifest.read(url, labels: labels), at: report.utterances)
+            return try converted.withLabels(
+                of: Manifest.read(url, labels: labels, keepsTags: true), at: report.utterances)
         }
     }
 }

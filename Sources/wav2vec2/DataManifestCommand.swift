@@ -51,7 +51,10 @@ struct ManifestCommand: ParsableCommand {
         let parts = { (manifest: Manifest) in try manifest.split(validShare: validPercent / 100, seed: seed) }
         guard try isPlainFolder(url) else {
             let found = try output.labelsToRead { try Manifest.hasLabels(url, labels: $0) }
-            return try output.write(labels: found, parts: parts) { try Manifest.read(url, labels: $0) }
+            try output.protect([url], labels: found, holdsOut: validPercent > 0)
+            return try output.write(labels: found, parts: parts) {
+                try Manifest.read(url, labels: $0, keepsTags: true)
+            }
         }
         let wanted = extensions.flatMap { $0.split(whereSeparator: { $0 == "," || $0 == " " }) }
             .map { $0.hasPrefix(".") ? String($0.dropFirst()) : String($0) }
@@ -101,8 +104,9 @@ struct CombineCommand: ParsableCommand {
         let found = try output.labelsToRead { labels in
             try urls.contains { try Manifest.hasLabels($0, labels: labels) }
         }
+        try output.protect(urls, labels: found)
         try output.write(labels: found) { labels in
-            try Manifest.joined(urls.map { (try Manifest.read($0, labels: labels), 1) })
+            try Manifest.joined(urls.map { (try Manifest.read($0, labels: labels, keepsTags: true), 1) })
         }
     }
 }
@@ -149,6 +153,39 @@ struct ManifestOutput: ParsableArguments {
         return writtenFormat == .jsonl ? Array(found.prefix(1)) : found
     }
 
+    /// The manifest, and that of what is held out beside it.
+    private var places: (train: URL, valid: URL) {
+        let train = fileURL(output)
+        let name = train.deletingPathExtension().lastPathComponent
+        return (
+            train,
+            train.deletingLastPathComponent().appendingPathComponent(name == "valid" ? "valid-valid" : "valid")
+                .appendingPathExtension(writtenFormat.rawValue)
+        )
+    }
+
+    /// Refuses to write over the lists that are read, by whatever name.
+    ///
+    /// - Parameters:
+    ///   - lists: What is read.
+    ///   - labels: Which labels are written.
+    ///   - holdsOut: Whether a second manifest is written.
+    /// - Throws: `CorpusError`.
+    func protect(_ lists: [URL], labels: [String], holdsOut: Bool = false) throws {
+        var inputs: Set<FileIdentity> = []
+        for list in lists {
+            inputs.formUnion(try Manifest.files(of: list, labels: labels).compactMap { FileIdentity($0.path) })
+        }
+        for manifest in holdsOut ? [places.train, places.valid] : [places.train] {
+            let beside = writtenFormat == .tsv ? labels : []
+            for file in [manifest] + beside.map({ manifest.deletingPathExtension().appendingPathExtension($0) }) {
+                if let own = FileIdentity(file.path), inputs.contains(own) {
+                    throw CorpusError.overwritesInput(file: file.relativePath)
+                }
+            }
+        }
+    }
+
     /// Writes the manifest, and what is held out beside it, with their labels.
     ///
     /// - Parameters:
@@ -160,30 +197,37 @@ struct ManifestOutput: ParsableArguments {
         labels: [String], parts: (Manifest) throws -> (train: Manifest, valid: Manifest?) = { ($0, nil) },
         read: (String?) throws -> Manifest
     ) throws {
-        let train = fileURL(output)
-        let name = train.deletingPathExtension().lastPathComponent
-        let file = train.deletingLastPathComponent()
-            .appendingPathComponent(name == "valid" ? "valid-valid" : "valid")
-            .appendingPathExtension(writtenFormat.rawValue)
+        let (train, file) = places
         try makeFolder(of: train)
+        // All appear together: labels beside a manifest of another time would be taken for its own.
+        let files = StagedFiles()
+        var written: [(url: URL, summary: String)] = []
         // One kind of labels after the other, so that no more than one is in memory.
         for (number, kind) in (labels.isEmpty ? [nil] : labels.map(Optional.some)).enumerated() {
             var manifest = try read(kind)
             if uppercase { manifest = manifest.mappingLabels { $0.uppercased() } }
+            if number == 0, writtenFormat == .tsv, !manifest.tagNames.isEmpty {
+                Console.error(
+                    "wav2vec2: a .tsv cannot hold \(manifest.tagNames.joined(separator: ", ")): left out; JSON lines "
+                        + "(--output FILE.jsonl) keep them")
+            }
             let parts = try parts(manifest)
             for (part, url) in [(parts.train, train)] + (parts.valid.map { [($0, file)] } ?? []) {
                 if number == 0 {
-                    try part.write(to: url, as: writtenFormat)
-                    summarize(part, url, labels)
+                    try part.write(to: url, as: writtenFormat, in: files)
+                    written.append((url, summary(part, url, labels)))
                 }
-                if let kind, writtenFormat == .tsv { try part.writeLabels(beside: url, labels: kind) }
+                if let kind, writtenFormat == .tsv { try part.writeLabels(beside: url, labels: kind, in: files) }
             }
         }
+        if writtenFormat == .tsv { try files.refuseStaleLabels(beside: written.map(\.url), besides: labels) }
+        try files.commit()
+        for (_, summary) in written { Console.error(summary) }
     }
 
-    private func summarize(_ manifest: Manifest, _ file: URL, _ labels: [String]) {
+    private func summary(_ manifest: Manifest, _ file: URL, _ labels: [String]) -> String {
         let hours = Double(manifest.totalSamples) / 16_000 / 3600
         let kinds = labels.isEmpty ? "" : ", with " + labels.sorted().joined(separator: " and ")
-        Console.error("\(file.relativePath): \(manifest.count) recordings, \(decimal(hours, 2)) hours\(kinds)")
+        return "\(file.relativePath): \(manifest.count) recordings, \(decimal(hours, 2)) hours\(kinds)"
     }
 }

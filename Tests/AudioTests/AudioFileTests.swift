@@ -165,4 +165,20 @@ struct NormalizationTests {
         #expect(normalized([]) == [])
         #expect(normalized([0.25, 0.25]) == [0, 0])
     }
+
+    @Test func saysWhatAnEncoderRefuses() throws {
+        for format in AudioFileFormat.allCases {
+            #expect(AudioFile.refusal(of: format, sampleRate: 16_000) == nil, "\(format)")
+            #expect(AudioFile.refusal(of: format, sampleRate: 0) != nil, "\(format)")
+        }
+        for (format, rate) in [(AudioFileFormat.opus, 44_100), (.mp3, 96_000), (.flac, 5_000_000)] {
+            let reason = try #require(AudioFile.refusal(of: format, sampleRate: rate), "\(format)")
+            #expect(!reason.contains("No Error") && !reason.contains("System error"), "\(reason)")
+            let file = FileManager.default.temporaryDirectory.appendingPathComponent("\(UUID().uuidString).x")
+            let error = try #require(throws: AudioError.self) {
+                try AudioFile.write([0.5, 0.25], sampleRate: rate, to: file, format: format)
+            }
+            guard case .unwritable(file.path, _) = error else { throw error }
+        }
+    }
 }

@@ -97,10 +97,198 @@ import Testing
         }
     }
 
+    @Test func conversionsNeverReplaceWhatTheyRead() throws {
+        try withTemporaryFolder { folder in
+            let audio = try recordings(folder)
+            try FileManager.default.moveItem(at: audio, to: folder.appendingPathComponent("train"))
+            #expect(try run(["data", "manifest", "train", "--output", "train.tsv"], in: folder).code == 0)
+            let recording = folder.appendingPathComponent("train/deep/r0.wav")
+            let (sound, list) = (try Data(contentsOf: recording), try text(folder, "train.tsv"))
+            for (more, complaint) in [
+                (["train.jsonl", "--encoding", "wavFloat"], "train/deep/r0.wav: is a recording that "),
+                (
+                    ["x.tsv", "--audio-folder", "train", "--encoding", "wav16"],
+                    "train/deep/r0.wav: is a recording that"
+                ),
+                (["train.tsv"], "train.tsv: is read here and would be replaced"),
+                (["./train/../train.tsv", "--audio-folder", "y"], "train.tsv: is read here and would be replaced"),
+                (["train.x", "--format", "tsv"], "train.wrd: is read here and would be replaced"),
+            ] {
+                let made = try run(["data", "convert", "train.tsv", "--output"] + more, in: folder)
+                #expect(made.code == 65 && made.errors.contains(complaint), "\(more): \(made.errors)")
+            }
+            #expect(try Data(contentsOf: recording) == sound && text(folder, "train.tsv") == list)
+            #expect(!FileManager.default.fileExists(atPath: folder.path + "/train/conversion.txt"))
+        }
+    }
+
+    /// All files of a folder, by name.
+    private func contents(_ folder: URL) throws -> [String: Data] {
+        var contents: [String: Data] = [:]
+        for name in try FileManager.default.contentsOfDirectory(atPath: folder.path) {
+            contents[name] = try? Data(contentsOf: folder.appendingPathComponent(name))
+        }
+        return contents
+    }
+
+    @Test func listsNeverReplaceTheirInputs() throws {
+        try withTemporaryFolder { folder in
+            let audio = try recordings(folder)
+            for name in ["train.tsv", "test.tsv", "valid.jsonl"] {
+                #expect(try run(["data", "manifest", audio.path, "--output", name], in: folder).code == 0)
+            }
+            let before = try contents(folder)
+            for (arguments, name) in [
+                (["combine", "train.tsv", "test.tsv", "--output", "train.tsv"], "train.tsv"),
+                (["manifest", "train.tsv", "--output", "train.tsv", "--valid-percent", "25"], "train.tsv"),
+                (["manifest", "train.tsv", "--output", "train.x", "--format", "tsv"], "train.wrd"),
+                (
+                    ["manifest", "valid.jsonl", "--output", "x.jsonl", "--valid-percent", "25"], "valid.jsonl"
+                ),
+            ] {
+                let made = try run(["data"] + arguments, in: folder)
+                #expect(made.code == 65, "\(arguments)")
+                #expect(made.errors.contains("\(name): is read here and would be replaced"), "\(made.errors)")
+            }
+            // What fails after a part was read leaves everything as it was.
+            try Data("A |\n".utf8).write(to: folder.appendingPathComponent("test.ltr"))
+            let failed = try run(["data", "combine", "train.tsv", "test.tsv", "--output", "all.tsv"], in: folder)
+            #expect(failed.code == 65 && failed.errors.contains("test.ltr: has 1 lines"))
+            try before["test.ltr"]?.write(to: folder.appendingPathComponent("test.ltr"))
+            #expect(try contents(folder) == before)
+        }
+    }
+
+    @Test func labelsOfAnotherListAreNeverLeftBeside() throws {
+        try withTemporaryFolder { folder in
+            let audio = try recordings(folder, transcripts: 0)
+            let list = ["data", "manifest", audio.path, "--output", "l/train.tsv", "--valid-percent", "50"]
+            #expect(try run(list, in: folder).code == 0)
+            let texts = folder.appendingPathComponent("texts")
+            try Data("r0\ta\nr1\tb\nr2\tc\nr3\td\n".utf8).write(to: texts)
+            for name in ["train", "valid"] {
+                let labels = ["data", "labels", "--manifest", "l/\(name).tsv", "--transcripts", "texts"]
+                #expect(try run(labels, in: folder).code == 0)
+            }
+            let before = try contents(folder.appendingPathComponent("l"))
+            // The same list again goes with the same labels.
+            #expect(try run(list, in: folder).code == 0)
+            let seeds = try (1...8).map { seed in try run(list + ["--seed", "\(seed)"], in: folder) }
+            let refused = try #require(seeds.first { $0.code != 0 })
+            #expect(refused.code == 65)
+            #expect(
+                refused.errors.contains(
+                    "l/train.tsv: nothing was written, because l/train.ltr, l/train.wrd, l/valid.ltr, "))
+            #expect(try contents(folder.appendingPathComponent("l")) == before)
+            // So do no labels at all; but those that are written anew are no harm.
+            try Data("a\n".utf8).write(to: audio.appendingPathComponent("deep/r0.txt"))
+            let one = ["data", "manifest", audio.path, "--output", "l/train.tsv", "--labels"]
+            let none = try run(one + ["none"], in: folder)
+            #expect(none.code == 65 && none.errors.contains("remove what is old, or choose another --output"))
+            for index in 1..<4 { try Data("t\n".utf8).write(to: audio.appendingPathComponent("deep/r\(index).txt")) }
+            #expect(try run(one + ["ltr"], in: folder).errors.contains("because l/train.wrd would be taken for"))
+            #expect(try run(one + ["ltr", "wrd"], in: folder).code == 0)
+        }
+    }
+
+    @Test(arguments: AudioFileFormat.allCases)
+    func aFullDiskEndsAConversion(format: AudioFileFormat) throws {
+        try withTemporaryFolder { folder in
+            let audio = try recordings(folder)
+            #expect(try run(["data", "manifest", audio.path, "--output", "a.tsv"], in: folder).code == 0)
+            let bundle = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+            let program = URL(fileURLWithPath: bundle).deletingLastPathComponent().appendingPathComponent("wav2vec2")
+            let process = Process()
+            process.executableURL = URL(fileURLWithPath: "/bin/bash")
+            // No file may grow beyond 1024 bytes.
+            process.arguments = [
+                "-c", "trap '' XFSZ; ulimit -f 1; \"$0\" \"$@\" 2>errors", program.path, "data", "convert", "a.tsv",
+                "--output", "b/b.tsv", "--encoding", format.rawValue,
+            ]
+            process.currentDirectoryURL = folder
+            try process.run()
+            process.waitUntilExit()
+            let errors = try text(folder, "errors")
+            #expect(process.terminationStatus == 1, "\(errors)")
+            #expect(errors.contains(".\(format.pathExtension): the recording cannot be written ("), "\(errors)")
+            #expect(errors.contains("File too large") && !errors.contains("left out"), "\(errors)")
+            #expect(!FileManager.default.fileExists(atPath: folder.path + "/b/b.tsv"))
+            let left = try FileManager.default.subpathsOfDirectory(atPath: folder.path + "/b")
+            #expect(!left.contains { $0.contains(".partial-") }, "\(left)")
+        }
+    }
+
+    @Test func labelsGoBesideTabsOnly() throws {
+        try withTemporaryFolder { folder in
+            let audio = try recordings(folder, transcripts: 0)
+            #expect(try run(["data", "manifest", audio.path, "--output", "a.jsonl"], in: folder).code == 0)
+            try Data("a\nb\nc\nd\n".utf8).write(to: folder.appendingPathComponent("texts"))
+            for (list, place) in [("a.jsonl", "under \"text\""), ("audio", "a .txt beside each recording")] {
+                let made = try run(["data", "labels", "--manifest", list, "--transcripts", "texts"], in: folder)
+                #expect(made.code == 65 && made.errors.contains(place), "\(made.errors)")
+                #expect(made.errors.contains("\(list): expected a .tsv"), "\(made.errors)")
+            }
+            #expect(!FileManager.default.fileExists(atPath: folder.path + "/a.ltr"))
+            #expect(!FileManager.default.fileExists(atPath: folder.path + "/audio.ltr"))
+        }
+    }
+
+    @Test func dictionariesOfNothingAreNotWritten() throws {
+        try withTemporaryFolder { folder in
+            let audio = try recordings(folder)
+            #expect(try run(["data", "manifest", audio.path, "--output", "a.tsv"], in: folder).code == 0)
+            let file = folder.appendingPathComponent("a.ltr")
+            try Data("\n\n\n\n".utf8).write(to: file)
+            let refused = try run(["data", "dictionary", "a.tsv", "--output", "dict.txt"], in: folder)
+            #expect(refused.code == 65 && refused.errors.contains("a.ltr: all 4 label lines are empty"))
+            #expect(!FileManager.default.fileExists(atPath: folder.path + "/dict.txt"))
+            try Data("\nA |\n\n\n".utf8).write(to: file)
+            let made = try run(["data", "dictionary", "a.tsv", "--output", "dict.txt"], in: folder)
+            #expect(made.code == 0 && made.errors.contains("3 of 4 utterances have empty labels"))
+        }
+    }
+
+    @Test func tagsAreKeptInJSONLines() throws {
+        try withTemporaryFolder { folder in
+            let audio = try recordings(folder, count: 2)
+            let lines = """
+                {"audio_filepath": "audio/deep/r0.wav", "duration": 0.5, "text": "a", "speaker": "ann", "n": 1.50}
+                {"audio_filepath": "audio/deep/r1.wav", "duration": 0.525, "text": "b", "x\\u0079": [1, {"z": "ü/\\""}]}
+                """
+            try Data(lines.utf8).write(to: folder.appendingPathComponent("a.jsonl"))
+            for (arguments, suffix) in [
+                (["manifest", "a.jsonl"], ", \"text\": \"a\", \"speaker\": \"ann\", \"n\": 1.50}"),
+                (["manifest", "a.jsonl", "--labels", "none"], ", \"speaker\": \"ann\", \"n\": 1.50}"),
+                (["combine", "a.jsonl", "a.jsonl"], ", \"text\": \"a\", \"speaker\": \"ann\", \"n\": 1.50}"),
+                (["convert", "a.jsonl"], ", \"text\": \"a\", \"speaker\": \"ann\", \"n\": 1.50}"),
+            ] {
+                let made = try run(["data"] + arguments + ["--output", "b.jsonl"], in: folder)
+                #expect(made.code == 0 && !made.errors.contains("cannot hold"), "\(made.errors)")
+                let written = try text(folder, "b.jsonl").split(separator: "\n")
+                #expect(written[0].hasSuffix(suffix), "\(written)")
+                #expect(written[1].hasSuffix(", \"xy\": [1,{\"z\":\"ü/\\\"\"}]}"), "\(written)")
+            }
+            let tabs = try run(["data", "manifest", "a.jsonl", "--output", "b.tsv"], in: folder)
+            #expect(tabs.code == 0 && tabs.errors.contains("a .tsv cannot hold n, speaker, xy: left out"))
+            let kaldi = folder.appendingPathComponent("kaldi")
+            try FileManager.default.createDirectory(at: kaldi, withIntermediateDirectories: true)
+            for (name, content) in [
+                ("wav.scp", "u0 \(audio.path)/deep/r0.wav\nu1 \(audio.path)/deep/r1.wav\n"), ("text", "u0 a\nu1 b\n"),
+                ("utt2spk", "u0 ann\nu1 bob\n"), ("spk2gender", "bob m\n"), ("spk2utt", "ann u0\nbob u1\n"),
+            ] { try Data(content.utf8).write(to: kaldi.appendingPathComponent(name)) }
+            let made = try run(["data", "manifest", "kaldi", "--output", "k.jsonl"], in: folder)
+            #expect(made.code == 0, "\(made.errors)")
+            let written = try text(folder, "k.jsonl").split(separator: "\n")
+            #expect(written[0].hasSuffix(", \"text\": \"a\", \"id\": \"u0\", \"speaker\": \"ann\"}"), "\(written)")
+            #expect(written[1].hasSuffix(", \"id\": \"u1\", \"gender\": \"m\", \"speaker\": \"bob\"}"), "\(written)")
+        }
+    }
+
     @Test func wrongUsageIsSixtyFour() throws {
         for arguments in [
             ["data", "convert", "a.tsv", "--output", "b.tsv", "--speed", "0"],
             ["data", "convert", "a.tsv", "--output", "b.tsv", "--encoding", "wma"],
+            ["data", "convert", "a.tsv", "--output", "b.tsv", "--encoding", "opus", "--sample-rate", "22050"],
             ["data", "combine", "a.tsv", "--output", "b.jsonl", "--labels", "ltr", "wrd"],
             ["data", "manifest", "a", "--output", "b.tsv", "--format", "xml"],
             ["data", "combine", "--output", "b.tsv"],

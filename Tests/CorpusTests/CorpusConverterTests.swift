@@ -106,9 +106,63 @@ struct CorpusConverterTests {
         #expect(throws: CorpusError.self) { try CorpusConverter().convert(twice, to: corpus.file("other")) }
         for converter in [
             CorpusConverter(sampleRate: 0), .init(speeds: []), .init(speeds: [0]), .init(speeds: [1, 1]),
-            .init(threads: 0),
+            .init(threads: 0), .init(format: .opus, sampleRate: 22_050), .init(format: .mp3, sampleRate: 96_000),
         ] {
             #expect(throws: CorpusError.self) { try converter.convert(manifest, to: corpus.file("none")) }
         }
+    }
+
+    @Test func neverReplacesWhatItReads() throws {
+        _ = try source()
+        let manifest = try Manifest.read(corpus.file("m.tsv"))
+        let before = try Data(contentsOf: corpus.file("a.wav"))
+        try FileManager.default.createSymbolicLink(at: corpus.file("linked"), withDestinationURL: corpus.folder)
+        try FileManager.default.createDirectory(at: corpus.file("hard"), withIntermediateDirectories: true)
+        try FileManager.default.linkItem(at: corpus.file("a.wav"), to: corpus.file("hard/a.wav"))
+        for folder in [corpus.folder, corpus.file("linked"), corpus.file("d/.."), corpus.file("hard")] {
+            let error = try #require(throws: CorpusError.self) {
+                try CorpusConverter(format: .wav16, sampleRate: 8000).convert(manifest, to: folder)
+            }
+            #expect("\(error)".hasPrefix("\(corpus.file("a.wav").path): ") && "\(error)".contains("m.tsv:2 names"))
+        }
+        #expect(try Data(contentsOf: corpus.file("a.wav")) == before)
+        #expect(!FileManager.default.fileExists(atPath: corpus.file("conversion.txt").path))
+        // Beside them, under other names, is no harm.
+        #expect(try CorpusConverter(format: .wav16, speeds: [0.9]).convert(manifest, to: corpus.folder).converted == 2)
+    }
+
+    @Test func whatCannotBeWrittenEndsTheConversion() throws {
+        let manifest = try source()
+        // The first recording is good; the second one's folder cannot be made.
+        try corpus.write("out/d", "in the way")
+        let error = try #require(throws: CorpusError.self) {
+            try CorpusConverter(format: .wav16, threads: 1).convert(manifest, to: corpus.file("out"))
+        }
+        guard case .unwritable(corpus.file("out/d/b.wav").path, _) = error else { throw error }
+    }
+
+    @Test func leftoversOfKilledConversionsAreRemoved() throws {
+        let manifest = try source()
+        let id = "6F9619FF-8B86-D011-B42D-00CF4FC964FF"
+        let (gone, kept) = (
+            ["out/a.wav.partial-\(id)", "out/d/b.wav.partial-\(id)"],
+            ["out/c.wav.partial-\(id)", "out/a.wav.partial-x"]
+        )
+        for name in gone + kept {
+            try corpus.write(name, "x")
+            try FileManager.default.setAttributes(
+                [.modificationDate: Date(timeIntervalSinceNow: -60)], ofItemAtPath: corpus.file(name).path)
+        }
+        // Another conversion may still be at work on it.
+        let busy = try corpus.write("out/a.wav.partial-\(UUID().uuidString)", "x")
+        try FileManager.default.setAttributes(
+            [.modificationDate: Date(timeIntervalSinceNow: 60)], ofItemAtPath: busy.path)
+        let converter = CorpusConverter(format: .wav16)
+        _ = try converter.convert(manifest, to: corpus.file("out"), stop: { true })
+        #expect(gone.allSatisfy { FileManager.default.fileExists(atPath: corpus.file($0).path) })
+        _ = try converter.convert(manifest, to: corpus.file("out"))
+        #expect(!gone.contains { FileManager.default.fileExists(atPath: corpus.file($0).path) })
+        #expect(kept.allSatisfy { FileManager.default.fileExists(atPath: corpus.file($0).path) })
+        #expect(FileManager.default.fileExists(atPath: busy.path))
     }
 }

@@ -114,6 +114,16 @@ struct FormatTests {
         #expect(try Manifest.read(folder, labels: "utt2dur")[0].labels == "0.75")
     }
 
+    @Test func namesTheLineOfAMissingRecording() throws {
+        try audio("data/one.wav", 8000)
+        let list = try corpus.write("data/wav.scp", "a one.wav\nb \(corpus.file("lost.wav").path)\nc one.wav\n")
+        for segments in [nil, "u c 0 0.1\nv b 0.1 -1\n"] {
+            if let segments { try corpus.write("data/segments", segments) }
+            let text = try message(corpus.file("data"), labels: nil, at: "\(list.path):2: there is no file")
+            #expect(text.contains("lost.wav, which should be the recording b") && !text.contains("first line"))
+        }
+    }
+
     @Test func readsSegments() throws {
         try audio("data/one.wav", 48_000)
         try corpus.write("data/wav.scp", "rec one.wav\n")
@@ -217,6 +227,33 @@ struct FormatTests {
         #expect("\(error)".contains("/a.wav@0.1") && "\(error)".contains("JSON lines"))
     }
 
+    @Test func tagsGoWithTheirUtterances() throws {
+        let list = try corpus.write(
+            "nv.json",
+            """
+            [{"transcript": "x", "speaker": "s1", "files": [{"fname": "a.wav", "duration": 1, "speed": 0.9},
+             {"fname": "b.wav", "duration": 1}]}, {"audio_filepath": "c.wav", "duration": 2, "text": "y", "phn": "p"}]
+            """)
+        let plain = try corpus.write("p.tsv", "/audio\nd.wav\t16000\n")
+        let manifest = try Manifest.joined([
+            (Manifest.read(list, keepsTags: true), 1), (Manifest.read(plain, keepsTags: true), 1),
+        ])
+        #expect(manifest.tagNames == ["phn", "speaker", "speed"])
+        let out = corpus.file("out.jsonl")
+        try manifest.subset([3, 2, 0, 1], name: "x").write(to: out, as: .jsonl)
+        let ends = try Lines.read(out).map {
+            String($0[($0.range(of: "\"duration\": ")?.upperBound ?? $0.endIndex)...])
+        }
+        #expect(
+            ends == [
+                "1.0}", "2.0, \"phn\": \"p\"}", "1.0, \"speaker\": \"s1\", \"speed\": 0.9}",
+                "1.0, \"speaker\": \"s1\"}",
+            ])
+        #expect(try UtteranceTags.read("speaker", of: Manifest.read(out)) == [nil, nil, "s1", "s1"])
+        try Manifest.read(list).write(to: out, as: .jsonl)
+        #expect(try !Lines.read(out).joined().contains("speaker"))
+    }
+
     @Test func linesLongerThanTheBufferAreWhole() throws {
         let long = String(repeating: "é", count: 700)
         let url = try corpus.write("long.txt", "a\r\n\n\(long)\nb\(long)")
@@ -245,5 +282,70 @@ struct FormatTests {
         #expect(tsv.count == count && tsv[99_999].audio.path == "/audio/speaker345/book/99999.flac")
         let lines = try Manifest.read(corpus.write("many.json", json), labels: "ltr")
         #expect(lines.count == count && lines[77].labels == "a | b |" && lines.totalSamples == 24_000 * count)
+    }
+
+    // MARK: - Encodings
+
+    @Test func byteOrderMarksAreDropped() throws {
+        let mark = "\u{FEFF}"
+        let tsv = try corpus.write("m.tsv", mark + "/audio\na.wav\t1\nb.wav\t2\n")
+        try corpus.write("m.ltr", mark + "A |\nB |\n")
+        let manifest = try Manifest.read(tsv, labels: "ltr")
+        #expect(manifest[0].audio.path == "/audio/a.wav" && manifest[0].labels == "A |" && manifest.count == 2)
+        let dictionary = try LabelDictionary(contentsOf: corpus.write("dict.txt", mark + "A 1\n| 2\n"))
+        #expect(dictionary.symbols.dropFirst(4) == ["A", "|"])
+        let texts = try corpus.write("texts", mark + "a\tone\nb\ttwo\n")
+        #expect(try Transcript.read(texts, for: manifest) == ["one", "two"])
+        let object = #"{"audio_filepath": "c.wav", "duration": 1, "text": "x"}"#
+        for text in [object, "[\(object)]"] {
+            let url = try corpus.write("m.jsonl", mark + text)
+            #expect(try Manifest.read(url, labels: "ltr")[0].labels == "x |" && Manifest.hasLabels(url, labels: "ltr"))
+        }
+        for (text, lines) in [
+            (mark, []), (mark + "\n", [""]), ("a\n" + mark, ["a", mark]), ("\u{FEFE}", ["\u{FEFE}"]),
+        ] {
+            let url = try corpus.write("lines", text)
+            for block in [1, 2, 3, 64] {
+                var reader = try LineReader(url, block: block)
+                var found: [String] = []
+                while let line = try reader.next() { found.append(String(decoding: line, as: UTF8.self)) }
+                #expect(found == lines, "\(text.utf8.map { $0 })")
+            }
+        }
+    }
+
+    @Test func otherEncodingsAreRefusedByLine() throws {
+        func latin(_ name: String, _ text: String) throws -> URL {
+            try corpus.write(name, "")
+            try Data(text.unicodeScalars.map { UInt8($0.value) }).write(to: corpus.file(name))
+            return corpus.file(name)
+        }
+        let tsv = try corpus.write("m.tsv", "/audio\na.wav\t1\nb.wav\t2\n")
+        let labels = try latin("m.ltr", "a |\ng r ü n |\n")
+        _ = try message(tsv, at: "\(labels.path):2: expected UTF-8, found other bytes")
+        let manifest = try Manifest.read(tsv)
+        let texts = try latin("texts", "a\tgrün und so weiter\nb\tx\n")
+        let error = try #require(throws: CorpusError.self) { try Transcript.read(texts, for: manifest) }
+        #expect("\(error)".hasPrefix("\(texts.path):1: expected UTF-8") && "\(error)".contains("iconv"))
+        let paths = try latin("p.tsv", "/audio\nx.wav\t1\nü.wav\t1\n")
+        _ = try message(paths, labels: nil, at: "\(paths.path):3: expected UTF-8")
+        let list = try latin("p.json", "[{\"audio_filepath\": \"a\",\n \"duration\": 1, \"text\": \"ü\"}]")
+        _ = try message(list, at: "\(list.path):2: expected UTF-8")
+        let good = try corpus.write("good", "grün 日本語 e\u{301}\u{1F600} und so weiter")
+        #expect(try Lines.read(good) == ["grün 日本語 e\u{301}\u{1F600} und so weiter"])
+    }
+
+    @Test func namesOnDiskThatAreNotUTF8AreSaidToBe() throws {
+        try audio("f/good.wav", 8000)
+        let bad: [CChar] = Array((corpus.file("f").path + "/b").utf8CString.dropLast()) + [CChar(bitPattern: 0xE9)]
+        let file = bad + Array(".wav".utf8CString)
+        #expect(link(corpus.file("f/good.wav").path, file) == 0)
+        let report = try ManifestBuilder().build(corpus.file("f"))
+        #expect(report.train.count == 1 && report.unreadable.count == 1)
+        #expect(report.unreadable[0].reason.contains("a name that is not UTF-8"))
+        #expect(!report.unreadable[0].reason.contains("first line"))
+        #expect(mkdir(bad + [0], 0o777) == 0)
+        let error = try #require(throws: CorpusError.self) { try ManifestBuilder().build(corpus.file("f")) }
+        #expect("\(error)".contains("this folder's name is not UTF-8"))
     }
 }

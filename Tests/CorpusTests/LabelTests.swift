@@ -91,6 +91,38 @@ struct LabelTests {
             #expect(throws: CorpusError.self) { try Transcript.read(corpus.write("bad.txt", text), for: manifest) }
         }
     }
+
+    @Test func refusesKeysThatFitSeveralRecordings() throws {
+        let manifest = try Manifest(
+            root: corpus.folder, paths: ["en/up.wav", "fr/up.wav", "en/one.wav", "en/one.wav"],
+            sampleCounts: [1, 2, 3, 3])
+        for key in ["up", "up.wav"] {
+            let url = try corpus.write("texts", "one\tx\n\(key)\tup\n")
+            let error = try #require(throws: CorpusError.self) { try Transcript.read(url, for: manifest) }
+            #expect("\(error)".hasPrefix("\(url.path):2: the key \"\(key)\" fits several utterances"), "\(error)")
+            #expect("\(error)".contains("en/up.wav and fr/up.wav"))
+            // Also where one of them has a line of its own, it may well be the other's.
+            let half = try corpus.write("texts", "one\tx\n\(key)\tup\nen/up.wav\tup\n")
+            #expect(throws: CorpusError.self) { try Transcript.read(half, for: manifest) }
+            let table = try corpus.write("tags.tsv", "path\tlanguage\n\(key)\ten\n")
+            let tags = try #require(throws: CorpusError.self) {
+                try UtteranceTags.read("language", of: manifest, from: table)
+            }
+            #expect("\(tags)".hasPrefix("\(table.path):2: the key"))
+        }
+        let whole = try corpus.write("texts", "en/up.wav\tup\nfr/up.wav\thaut\none\tx\nup\tunused\n")
+        #expect(try Transcript.read(whole, for: manifest) == ["up", "haut", "x", "x"])
+    }
+
+    @Test func namesTheTranscriptWithAWordBoundary() throws {
+        let manifest = try Manifest(root: corpus.folder, paths: ["a.wav", "b.wav"], sampleCounts: [1, 2])
+        for text in ["one\na|b\n", "b\tone\na\ta|b\n"] {
+            let url = try corpus.write("texts", text)
+            let error = try #require(throws: CorpusError.self) { try Transcript.read(url, for: manifest) }
+            #expect(
+                "\(error)".hasPrefix("\(url.path):2: expected a transcript without the word boundary |"), "\(error)")
+        }
+    }
 }
 
 @Suite("Advice about dictionaries")
@@ -119,6 +151,24 @@ struct LabelAdviceTests {
         // Phones have no word boundary on either side.
         try LabelDictionary(counting: ["ah t"]).validate(
             Manifest(root: .init(fileURLWithPath: "/"), paths: ["a"], sampleCounts: [1], labels: ["t ah"]))
+    }
+
+    @Test func refusesListsWhoseLabelsAreAllEmpty() throws {
+        func manifest(_ labels: [String]) throws -> Manifest {
+            try Manifest(
+                name: "m.tsv", root: .init(fileURLWithPath: "/"), paths: labels.indices.map { "\($0).wav" },
+                sampleCounts: labels.map { _ in 16_000 }, labels: labels)
+        }
+        let dictionary = LabelDictionary(counting: ["A |"])
+        let empty = try manifest(["", " ", ""])
+        let expected = CorpusError.emptyLabels(file: "m.tsv", count: 3)
+        #expect(throws: expected) { try dictionary.validate(empty) }
+        #expect(throws: expected) { try LabelDictionary(counting: empty) }
+        #expect("\(expected)".hasPrefix("m.tsv: all 3 label lines are empty"))
+        let some = try manifest(["", "A |", ""])
+        #expect(some.emptyLabelCount == 2 && empty.emptyLabelCount == 3)
+        try dictionary.validate(some)
+        #expect(try LabelDictionary(counting: some).count == 6)
     }
 
     @Test func spellsLikeTheDefinition() {

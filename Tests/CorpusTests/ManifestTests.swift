@@ -149,6 +149,26 @@ struct ManifestBuilderTests {
         try report.train.validate()
     }
 
+    @Test func linkedFoldersAreFollowedOnce() throws {
+        for (index, path) in ["f/b/one.wav", "outside/two.wav", "outside/deep/three.wav"].enumerated() {
+            let url = corpus.file(path)
+            try FileManager.default.createDirectory(
+                at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
+            try AudioFile.write(TestCorpus.signal(index, count: 800 + index), to: url)
+        }
+        // To a folder outside (twice), to one inside, back to the top, in a circle, and to nothing.
+        for (link, target) in [
+            ("f/z", "outside"), ("f/y", "outside"), ("f/a", "f/b"), ("f/b/up", "f"), ("outside/deep/back", "outside"),
+            ("f/gone", "nowhere"),
+        ] {
+            try FileManager.default.createSymbolicLink(at: corpus.file(link), withDestinationURL: corpus.file(target))
+        }
+        let expected = ["b/one.wav", "y/deep/three.wav", "y/two.wav"]
+        #expect(try AudioFolder.list(corpus.file("f"), extensions: ["wav"]) == expected)
+        let report = try ManifestBuilder().build(corpus.file("f"))
+        #expect(report.train.sampleCounts == [800, 802, 801] && report.unreadable.isEmpty)
+    }
+
     @Test func splitsBySeed() throws {
         for index in 0..<40 {
             try AudioFile.write(TestCorpus.signal(index, count: 500 + index), to: corpus.file("\(index).wav"))

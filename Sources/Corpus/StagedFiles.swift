@@ -1,0 +1,56 @@
+import Foundation
+
+/// Files that belong together: they are written under temporary names, and get their own when all of them are whole.
+///
+/// What was not committed is removed with this object.
+public final class StagedFiles {
+    private var files: [(partial: String, url: URL)] = []
+
+    /// Begins with none.
+    public init() {}
+
+    deinit {
+        for file in files { unlink(file.partial) }
+    }
+
+    func write(_ lines: some Sequence<String>, to url: URL) throws {
+        files.append((try Lines.writePartial(lines, of: url), url))
+    }
+
+    /// Whether a file that was staged is there already with the same content.
+    ///
+    /// - Parameter url: The file.
+    /// - Returns: Whether nothing will change.
+    public func isUnchanged(_ url: URL) -> Bool {
+        guard let staged = files.first(where: { $0.url == url }) else { return true }
+        return FileManager.default.contentsEqual(atPath: staged.partial, andPath: url.path)
+    }
+
+    /// Refuses to write manifests beside labels of other lists, which would be taken for their own.
+    ///
+    /// - Parameters:
+    ///   - manifests: `.tsv` files that were staged.
+    ///   - labels: The extensions of the labels that are written with each.
+    /// - Throws: `CorpusError.staleLabels`, unless the manifests say what they said before.
+    public func refuseStaleLabels(beside manifests: [URL], besides labels: [String]) throws {
+        let stale = manifests.filter { !isUnchanged($0) }.flatMap { manifest in
+            Manifest.labelExtensions.filter { !labels.contains($0) }
+                .map { manifest.deletingPathExtension().appendingPathExtension($0) }
+                .filter { $0 != manifest && FileManager.default.fileExists(atPath: $0.path) }
+        }
+        guard let first = manifests.first, !stale.isEmpty else { return }
+        throw CorpusError.staleLabels(manifest: first.relativePath, files: stale.map(\.relativePath))
+    }
+
+    /// Gives all files their names; those that were there are replaced.
+    ///
+    /// - Throws: `CorpusError.unwritable`.
+    public func commit() throws {
+        while let file = files.first {
+            guard rename(file.partial, file.url.path) == 0 else {
+                throw CorpusError.unwritable(file: file.url.path, reason: String(cString: strerror(errno)))
+            }
+            files.removeFirst()
+        }
+    }
+}
