@@ -8,7 +8,7 @@ public enum AudioFile {
     /// How the names of files end that are likely to hold audio; those of the second line need the ffmpeg program.
     public static let fileExtensions = [
         "wav", "flac", "ogg", "oga", "opus", "mp3", "aif", "aiff", "au", "caf", "w64",
-        "m4a", "mp4", "aac", "webm", "mka", "mkv", "wma", "g722",
+        "m4a", "m4b", "mp4", "mov", "3gp", "aac", "amr", "webm", "mka", "mkv", "wma", "wv", "avi", "g722",
     ]
 
     /// What a file's header says, without decoding it where the header tells the length.

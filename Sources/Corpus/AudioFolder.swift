@@ -10,9 +10,13 @@ public enum AudioFolder {
     /// - Parameters:
     ///   - folder: Where to look.
     ///   - extensions: Which files are taken, by extension without a dot, in any case.
+    ///   - unreadable: Called with the path of a subfolder that cannot be read, from the folder on, and why; the others are
+    ///     listed then. Without it such a subfolder is an error.
     /// - Returns: Paths from the folder on, ordered.
     /// - Throws: `CorpusError`, if the folder is not there, one of its subfolders cannot be read, or no file is found.
-    public static func list(_ folder: URL, extensions: [String]) throws(CorpusError) -> [String] {
+    public static func list(
+        _ folder: URL, extensions: [String], unreadable: ((String, CorpusError) -> Void)? = nil
+    ) throws(CorpusError) -> [String] {
         var status = stat()
         guard stat(folder.path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
             throw .notFound(file: folder.path)
@@ -22,6 +26,7 @@ public enum AudioFolder {
         var waiting = [""]
         var links: [String] = []
         var seen: Set<FileIdentity> = []
+        var hasUnreadable = false
         // Folders come before links, so that which name a folder has does not depend on the disk's order.
         while !waiting.isEmpty || !links.isEmpty {
             if waiting.isEmpty {
@@ -31,7 +36,16 @@ public enum AudioFolder {
             let place = waiting.removeLast()
             let path = place.isEmpty ? folder.path : folder.path + "/" + place
             if let identity = FileIdentity(path), !seen.insert(identity).inserted { continue }
-            for entry in try entries(path) {
+            let found: [(name: String, isFolder: Bool, isLink: Bool)]
+            do {
+                found = try entries(path)
+            } catch {
+                guard let unreadable, !place.isEmpty else { throw error }
+                unreadable(place, error)
+                hasUnreadable = true
+                continue
+            }
+            for entry in found {
                 let name = place.isEmpty ? entry.name : place + "/" + entry.name
                 if entry.isFolder {
                     if entry.isLink { links.append(name) } else { waiting.append(name) }
@@ -42,7 +56,7 @@ public enum AudioFolder {
                 }
             }
         }
-        if paths.isEmpty { throw .noAudio(folder: folder.path, extensions: extensions) }
+        if paths.isEmpty, !hasUnreadable { throw .noAudio(folder: folder.path, extensions: extensions) }
         return paths.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     }
 

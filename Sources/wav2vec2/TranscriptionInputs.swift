@@ -47,10 +47,14 @@ struct TranscriptionInputs {
 
     private static func recordings(in folder: String) -> [Entry] {
         let root = fileURL(folder)
+        func entry(_ path: String, _ failure: (any Error)? = nil) -> Entry {
+            Entry(path: (folder as NSString).appendingPathComponent(path), root: root, failure: failure)
+        }
+        var unreadable: [Entry] = []
         do {
-            return try AudioFolder.list(root, extensions: AudioFile.fileExtensions).map { path in
-                Entry(path: (folder as NSString).appendingPathComponent(path), root: root)
-            }
+            return try AudioFolder.list(root, extensions: AudioFile.fileExtensions) { path, error in
+                unreadable.append(entry(path, error))
+            }.map { entry($0) } + unreadable
         } catch {
             return [Entry(path: folder, root: root, failure: error)]
         }
