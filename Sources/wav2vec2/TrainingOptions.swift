@@ -75,6 +75,8 @@ struct TrainingOptions: ParsableArguments {
     ///   - labels: The extension of label files, where it is given.
     /// - Throws: What stopped the run; `ExitCode` after a signal.
     func run(_ task: TrainingJob.Task, labels: String? = nil) throws {
+        // What reads this process's lines may be gone: that must not end a run before it has saved.
+        signal(SIGPIPE, SIG_IGN)
         try compute.apply()
         // Every update asks for the same blocks; new pages from the system each time cost a seventh of a BASE update.
         LibTorch.reuseHostMemory()
