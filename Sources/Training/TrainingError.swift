@@ -6,6 +6,8 @@ public enum TrainingError: Error, CustomStringConvertible, Sendable {
     case badData(String)
     /// The output folder holds something, and resuming was not asked for.
     case outputNotEmpty(folder: String)
+    /// A run's last state is gone; `kept` is the newest kept one, `found` what else is left of the run.
+    case lastIsGone(folder: String, kept: String?, found: String)
     /// Another process trains in the output folder.
     case folderInUse(folder: String)
     /// The run to be resumed was started with another recipe; each difference as `key: then → now`.
@@ -18,6 +20,8 @@ public enum TrainingError: Error, CustomStringConvertible, Sendable {
     case cannotSave(folder: String, reason: String)
     /// Copies of the model in several processes are no longer equal.
     case diverged(update: Int, ranks: [Int])
+    /// What the model says of held-out recordings are no numbers; `saved` is the update of the last saved state, if any.
+    case modelDiverged(update: Int, name: String, saved: Int?)
     /// A loss or gradient is infinite or not a number.
     case notFinite(update: Int, what: String, utterances: [String])
     /// Gradients of half precision overflow however little the loss is scaled.
@@ -29,6 +33,12 @@ public enum TrainingError: Error, CustomStringConvertible, Sendable {
         case .usage(let sentence), .badData(let sentence): sentence
         case .outputNotEmpty(let folder):
             "\(folder) is not empty: add --resume to go on with the run in it, or choose another --output"
+        case .lastIsGone(let folder, let kept?, _):
+            "\(folder) has no last/ to go on from, but \(kept) was kept: rename it to last to go on from there, or choose "
+                + "another --output"
+        case .lastIsGone(let folder, nil, let found):
+            "\(folder) has no last/ to go on from, but \(found) of an earlier run: choose another --output, or remove "
+                + "what the folder holds to begin anew in it"
         case .folderInUse(let folder):
             "another process is training in \(folder): wait for it, stop it, or choose another --output"
         case .recipeChanged(let folder, let differences):
@@ -44,6 +54,13 @@ public enum TrainingError: Error, CustomStringConvertible, Sendable {
             "after update \(update) the parameters of rank \(ranks.map(String.init).joined(separator: ", ")) differ from "
                 + "those of rank 0: memory or a device may be faulty, or the machines have different libraries; go on "
                 + "with --resume from the last checkpoint"
+        case .modelDiverged(let update, let name, let saved):
+            "the run has diverged by update \(update): what the model says of \(name) are no numbers, and it is not saved: "
+                + "lower optimization.lr, warm up longer (optimization.warmup_updates), or set optimization.clip_norm, and "
+                + (saved.map {
+                    "begin again, from an earlier checkpoint if you like (last was saved after update \($0))"
+                }
+                    ?? "begin again")
         case .notFinite(let update, let what, let utterances):
             "update \(update): \(what) is infinite or not a number; its utterances were "
                 + "\(utterances.joined(separator: ", ")): listen to them, lower optimization.lr, or set "
@@ -58,9 +75,17 @@ public enum TrainingError: Error, CustomStringConvertible, Sendable {
     /// The program's exit code: 64 for wrong usage, 65 for bad input data, else 1.
     public var exitCode: Int32 {
         switch self {
-        case .usage, .outputNotEmpty, .recipeChanged, .dataChanged: 64
+        case .usage, .outputNotEmpty, .lastIsGone, .recipeChanged, .dataChanged: 64
         case .badData: 65
-        case .damagedState, .folderInUse, .cannotSave, .diverged, .notFinite, .minimumLossScale: 1
+        case .damagedState, .folderInUse, .cannotSave, .diverged, .modelDiverged, .notFinite, .minimumLossScale: 1
+        }
+    }
+
+    /// Whether the state at hand must not replace the one that was saved before: it is broken, or cannot be written.
+    var forbidsSaving: Bool {
+        switch self {
+        case .cannotSave, .diverged, .modelDiverged, .notFinite, .minimumLossScale: true
+        default: false
         }
     }
 }

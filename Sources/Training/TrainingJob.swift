@@ -85,7 +85,9 @@ extension TrainingJob {
     private func place(in folder: RunFolder) throws -> URL? {
         guard isDryRun else { return try folder.prepare(resumes: resume) ? folder.last : nil }
         if !resume { try folder.requireEmpty() }
-        return folder.newestState
+        let found = folder.newestState
+        if found == nil { try folder.requireNothingSaved() }
+        return found
     }
 }
 
