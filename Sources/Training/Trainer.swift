@@ -32,6 +32,8 @@ public final class Trainer {
     var state: TrainingState
     var meter: Meter
     private var watch: Watch
+    /// The best result before the validation that is under way.
+    private var bestBefore: TrainingState.Best?
     private let lastEpochOfJob: Int?
     private let lock: RunLock?
 
@@ -43,9 +45,31 @@ public final class Trainer {
     public func run(stop: () -> Int32? = { nil }) throws -> TrainingOutcome {
         do {
             return try train(stop: stop)
+        } catch let failure as ValidationFailure {
+            rescue(after: failure.cause, isKnownToAll: true, isTheModels: failure.isTheModels)
+            throw failure.cause
         } catch {
-            keeper.leave()
+            rescue(after: error)
             throw error
+        }
+    }
+
+    /// Saves the state where something else than the model ends the run: bad data, or a process that is gone.
+    ///
+    /// A model that diverged is not saved: what was saved before is better.
+    private func rescue(after failure: any Error, isKnownToAll: Bool = false, isTheModels: Bool = false) {
+        let isWhole = makeUpdate.lastChange <= state.update
+        let isWanted = state.update > 0 && !recipe.checkpoint.noSave
+        let isTheModels = isTheModels || (failure as? TrainingError)?.forbidsSaving == true
+        guard isWhole, isWanted, !isTheModels, isKnownToAll || !keeper.needsOthers else { return keeper.leave() }
+        do {
+            if keeper.lastSaved != state.update { try save() }
+            try finishSaving()
+            report(
+                "saved after update \(state.update), before what failed; go on with --resume when that is mended")
+        } catch {
+            report("WARNING: \(error)")
+            keeper.leave()
         }
     }
 
@@ -53,6 +77,11 @@ public final class Trainer {
         let options = recipe.optimization
         let firstUpdate = state.update
         var signal: Int32?
+        if let epoch = state.pendingValidation {
+            state.finished = isFinished
+            try validateWhole(epoch: epoch)
+            try saveIfDue(endsEpoch: state.position == 0)
+        }
         while !isFinished {
             let update = state.update + 1
             cluster?.noteProgress(update: update)
@@ -123,9 +152,28 @@ public final class Trainer {
             liveLine(
                 update: update, of: recipe.optimization.maxUpdate, secondsPerUpdate: perUpdate,
                 remaining: perUpdate * Double(remainingUpdates)))
-        if isFinished || due.validation || isDue(recipe.validation.every, endsEpoch) { try validate(epoch: epoch) }
-        let saves = due.save || isDue(recipe.checkpoint.saveEvery, endsEpoch)
+        if isFinished || due.validation || isDue(recipe.validation.every, endsEpoch) {
+            try validateWhole(epoch: epoch)
+        }
+        try saveIfDue(endsEpoch: endsEpoch, clock: due.save)
+    }
+
+    private func saveIfDue(endsEpoch: Bool, clock: Bool = false) throws {
+        let saves = clock || isDue(recipe.checkpoint.saveEvery, endsEpoch)
         if isFinished || saves || keeper.isMilestone(state) { try save() }
+    }
+
+    /// Validates; if this fails, the state is that before it, with a note that it is still to be done.
+    private func validateWhole(epoch: Int) throws {
+        bestBefore = state.best
+        state.pendingValidation = epoch
+        do {
+            try validate(epoch: epoch)
+        } catch {
+            state.best = bestBefore
+            throw error
+        }
+        state.pendingValidation = nil
     }
 
     /// What time and signals ask for after an update.
@@ -173,9 +221,16 @@ public final class Trainer {
     }
 
     /// Begins to save everything that resuming needs.
-    private func save() throws {
+    func save() throws {
         let start = ContinuousClock.now
-        try keeper.saveLast(&state)
+        if state.pendingValidation == nil {
+            try keeper.saveLast(&state)
+        } else {
+            // Not yet what this update's state will be in the end.
+            var unfinished = state
+            (unfinished.finished, unfinished.best) = (false, bestBefore)
+            try keeper.saveLast(&unfinished, keeps: false)
+        }
         meter.exclude(since: start)
         meter.lastSave = .now
     }
@@ -275,8 +330,8 @@ public final class Trainer {
         if let last { try makeUpdate.restore(state, from: last) }
         keeper = CheckpointKeeper(
             folder, recipe.checkpoint, makeUpdate,
-            try sharing.map { .shares(try $0.makeGroup("checkpoints")) } ?? (isLeader ? .writes : .none), report: report
-        )
+            try sharing.map { .shares(try $0.makeGroup("checkpoints")) } ?? (isLeader ? .writes : .none),
+            lastSaved: saved?.state.update, report: report)
         let model = recipe.model
         // Fine-tuning has the settings of its model's code books, but no use for them.
         let choosesCodes = task.description.task == .pretraining && model.quantizeTargets
@@ -285,22 +340,24 @@ public final class Trainer {
             groups: model.latentGroups, warmup: min(recipe.optimization.learningRate.warmupUpdates, 10_000))
         self.state = state
         self.recipe = recipe
-        log = try job.isDryRun || !isLeader ? nil : Self.openLog(folder, recipe, after: state.update, report)
+        log = try job.isDryRun || !isLeader ? nil : Self.openLog(folder, recipe, state, report)
         let peak = try recipe.logging.utilisation ? job.device.sustainedSpeed(recipe.precision.mode.dtype) : nil
         meter = Meter(
             earlierSeconds: log?.earlierSeconds ?? 0, peak: peak.map { $0 * Double(processes) },
             benchmarkEpochs: recipe.logging.benchmarkEpochsNum)
         // A kill may have come between saving the last state and keeping it.
-        if saved != nil, !job.isDryRun, isLeader { try keeper.tidy(state) }
+        if saved != nil, state.pendingValidation == nil, !job.isDryRun, isLeader { try keeper.tidy(state) }
         introduce(job, batch, peak: peak)
     }
 
     private static func openLog(
-        _ folder: RunFolder, _ recipe: Recipe, after update: Int, _ report: (String) -> Void
+        _ folder: RunFolder, _ recipe: Recipe, _ state: TrainingState, _ report: (String) -> Void
     ) throws -> RunLog {
         let text = recipe.yaml
         try AtomicFile.write(to: folder.recipe) { try $0.append(Data(text.utf8)) }
-        let log = try RunLog(folder.url, after: update, recipe: text, writesEvents: recipe.logging.tensorboard)
+        let log = try RunLog(
+            folder.url, after: state.update, repeatsValidation: state.pendingValidation != nil, recipe: text,
+            writesEvents: recipe.logging.tensorboard)
         if log.damagedLines > 0 {
             report(
                 "WARNING: \(folder.url.appendingPathComponent(TrainingLog.name).path): \(log.damagedLines) damaged lines "

@@ -1,4 +1,5 @@
 import Corpus
+import Decoding
 import Foundation
 import Wav2Vec2
 
@@ -49,7 +50,7 @@ extension Trainer {
         let start = ContinuousClock.now
         for (index, manifest) in validation.enumerated() {
             let began = ContinuousClock.now
-            let result = try task.validate(manifest, among: cluster)
+            let result = try measure(manifest)
             let isBest = index == 0 && isBest(result, manifest)
             try log?.write(
                 ValidRecord(
@@ -62,16 +63,41 @@ extension Trainer {
                 validationLine(
                     result, manifest: manifest, update: state.update, isBest: isBest,
                     seconds: (ContinuousClock.now - began).inSeconds))
-            if isBest { try keeper.saveBest(&state) }
+            if isBest, recipe.checkpoint.keepBest {
+                // The best weights alone are nothing to go on from.
+                if keeper.lastSaved == nil { try save() }
+                try keeper.saveBest(state)
+            }
             if makeUpdate.averages { try validateAverage(index, manifest, epoch: epoch) }
         }
         meter.exclude(since: start)
         meter.lastValidation = .now
     }
 
+    /// Measures the model on a held-out set.
+    ///
+    /// - Parameter manifest: The set.
+    /// - Returns: The result.
+    /// - Throws: ``TrainingError/modelDiverged(update:name:saved:)`` where what the model says are no numbers.
+    private func measure(_ manifest: Manifest) throws -> ValidationResult {
+        let diverged = TrainingError.modelDiverged(
+            update: state.update, name: manifest.name, saved: keeper.lastSaved.flatMap { $0 < state.update ? $0 : nil })
+        do {
+            let result = try task.validate(manifest, among: cluster)
+            guard !pretrains || result.statistics.loss.isFinite else {
+                throw ValidationFailure(cause: diverged, isTheModels: true)
+            }
+            return result
+        } catch is DecodingError {
+            throw diverged
+        } catch let failure as ValidationFailure where failure.cause is DecodingError {
+            throw ValidationFailure(cause: diverged, isTheModels: true)
+        }
+    }
+
     private func validateAverage(_ index: Int, _ manifest: Manifest, epoch: Int) throws {
         let began = ContinuousClock.now
-        let result = try makeUpdate.withAveragedWeights { try task.validate(manifest, among: cluster) }
+        let result = try makeUpdate.withAveragedWeights { try measure(manifest) }
         try log?.write(
             ValidRecord(
                 result, kind: "valid_ema", pretrains: pretrains, name: manifest.name, update: state.update,

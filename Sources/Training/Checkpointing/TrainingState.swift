@@ -27,6 +27,8 @@ struct TrainingState: Codable {
     var best: Best?
     /// What is not yet in the log.
     var statistics = Statistics()
+    /// The epoch of the last update, if validation after it is still to be done; else `nil`.
+    var pendingValidation: Int?
     /// Whether training was complete when this was saved.
     var finished = false
     /// Sub-batches of an update, over all processes.

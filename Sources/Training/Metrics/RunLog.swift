@@ -8,6 +8,7 @@ final class RunLog {
     private let lines: TrainingLog
     private let folder: URL
     private let update: Int
+    private let repeatsValidation: Bool
     private let writesEvents: Bool
     private let encoder = JSONEncoder()
     private var files: [String: EventFile] = [:]
@@ -17,13 +18,17 @@ final class RunLog {
     /// - Parameters:
     ///   - folder: The run's folder.
     ///   - update: The update to go on after; 0 starts empty logs.
+    ///   - repeatsValidation: Whether what they tell of validation after that very update will be told again as well.
     ///   - recipe: The resolved recipe, shown as text.
     ///   - writesEvents: Whether there are event files.
     /// - Throws: ``TrainingError/cannotSave(folder:reason:)``.
-    init(_ folder: URL, after update: Int, recipe: String, writesEvents: Bool) throws {
-        lines = try TrainingLog(folder, after: update)
+    init(
+        _ folder: URL, after update: Int, repeatsValidation: Bool = false, recipe: String, writesEvents: Bool
+    ) throws {
+        lines = try TrainingLog(folder, after: update, repeatsValidation: repeatsValidation)
         self.folder = folder.appendingPathComponent(Self.tensorBoardName, isDirectory: true)
         self.update = update
+        self.repeatsValidation = repeatsValidation
         self.writesEvents = writesEvents
         encoder.keyEncodingStrategy = .convertToSnakeCase
         try events("train", [("recipe", .text("```yaml\n\(recipe)```"))], update: update)
@@ -64,7 +69,10 @@ final class RunLog {
 
     private func events(_ series: String, _ values: [(tag: String, value: EventFile.Value)], update: Int) throws {
         guard writesEvents else { return }
-        let file = try files[series] ?? EventFile(folder.appendingPathComponent(series), after: self.update)
+        let isRepeated = repeatsValidation && series != "train"
+        let file =
+            try files[series]
+            ?? EventFile(folder.appendingPathComponent(series), after: self.update - (isRepeated ? 1 : 0))
         files[series] = file
         try file.write(values, update: update)
     }
