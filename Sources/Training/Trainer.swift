@@ -24,6 +24,8 @@ public final class Trainer {
     let data: TrainingData
     let makeUpdate: UpdateStep
     let validation: [Manifest]
+    /// ``DataIdentity`` of the held-out set that chooses the best.
+    let heldOutIdentity: String
     let keeper: CheckpointKeeper
     let log: RunLog?
     let cluster: Cluster?
@@ -277,9 +279,13 @@ public final class Trainer {
         lock = job.isDryRun || !isLeader ? nil : try RunLock(job.output)
         let last = try job.place(in: folder, among: cluster)
         let saved = try last.map { try folder.read($0) }
-        let origin = try saved?.weights ?? job.from.map { try Checkpoint.read($0) }
+        if let saved { try job.requireSameTask(as: saved.weights.description) }
+        let origin = try saved?.weights ?? job.origin()
         var recipe = job.recipe
-        if let origin { recipe.adoptArchitecture(of: origin.description) }
+        if let origin {
+            recipe.adoptArchitecture(of: origin.description)
+            if saved == nil { for sentence in job.ignored(by: recipe, of: origin) { report("WARNING: \(sentence)") } }
+        }
         if let wanted = job.effectiveBatch {
             let batch = try EffectiveBatch(recipe, processes: processes).making(wanted)
             if batch.concatenated != recipe.batching.numConcatBatches {
@@ -300,16 +306,35 @@ public final class Trainer {
         let manifest = try Manifest.training(job.train, labels: labels)
         validation = try job.valid.map { try Manifest.validation($0, labels: labels) }
         let summary = "\(manifest.name) (\(manifest.count) utterances, \(manifest.totalSamples) samples)"
+        let identity = DataIdentity(manifest).text
         let batch = EffectiveBatch(recipe, processes: processes)
         var state = saved?.state ?? TrainingState(recipe: [:], data: summary)
         if saved != nil {
-            try state.requireSame(recipe: recipe, data: summary, folder: job.output)
+            try state.requireSame(
+                asked: job.recipe, adopted: recipe, data: summary, identity: identity, folder: job.output)
             if state.effectiveBatch != batch.count {
                 report(
                     "WARNING: an update had \(state.effectiveBatch) sub-batches until now and has \(batch.count) from "
                         + "now on; --effective-batch \(state.effectiveBatch) goes on as before")
             }
         }
+        let threads = job.device == .cpu ? LibTorch.threads : nil
+        if let then = state.threads, let threads, then != threads {
+            report(
+                "WARNING: the run has computed with \(then) threads until now and does with \(threads) from now on: sums "
+                    + "are rounded in another way; --threads \(then) goes on to the same bytes")
+        }
+        state.threads = threads
+        heldOutIdentity = DataIdentity(validation[0]).text
+        if let best = state.best, let then = best.identity, then != heldOutIdentity {
+            report(
+                "WARNING: until now \(best.name ?? "another set") chose the best checkpoint (\(best.metric) "
+                    + "\(short(best.value)) after update \(best.update)); \(validation[0].name) chooses anew from now on"
+            )
+            state.best = nil
+        }
+        state.overridden = job.recipe.values.filter { recipe.values[$0.key] != $0.value }
+        (state.data, state.dataIdentity) = (summary, identity)
         state.recipe = recipe.values
         state.effectiveBatch = batch.count
         lastEpochOfJob = job.epochsThisJob.map { state.epoch + $0 }

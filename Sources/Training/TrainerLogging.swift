@@ -119,7 +119,8 @@ extension Trainer {
             return false
         }
         guard value < state.best?.value ?? .infinity else { return false }
-        state.best = .init(update: state.update, metric: task.metric, value: value)
+        state.best = .init(
+            update: state.update, metric: task.metric, value: value, name: manifest.name, identity: heldOutIdentity)
         return true
     }
 

@@ -44,6 +44,9 @@ public enum TrainingError: Error, CustomStringConvertible, Sendable {
         case .recipeChanged(let folder, let differences):
             "\(folder) was begun with another recipe (\(differences.joined(separator: "; "))): resume with the same "
                 + "values, or start in another --output"
+        case .dataChanged(let folder, let then, let now) where then == now:
+            "\(folder) was begun on \(then) as well, but with other paths, lengths, weights or labels, or in another order: "
+                + "resume with the list as it was, or start in another --output"
         case .dataChanged(let folder, let then, let now):
             "\(folder) was begun on \(then), and this is \(now): resume with the same --train, or start in another "
                 + "--output"

@@ -94,6 +94,7 @@ struct TrainingOptions: ParsableArguments {
             valid: valid.map { WeightedManifest(parsing: $0) }, output: fileURL(output))
         job.from = from.map(fileURL)
         job.resume = resume
+        job.assigned = Set(set.compactMap { $0.split(separator: "=").first.map(String.init) })
         job.device = compute.device
         job.epochsThisJob = epochsThisJob
         job.effectiveBatch = effectiveBatch

@@ -11,6 +11,9 @@ struct TrainingState: Codable {
         /// `wer` or `loss`.
         var metric: String
         var value: Double
+        /// The held-out set that it is of, and ``DataIdentity`` of it; `nil` in states of older versions.
+        var name: String?
+        var identity: String?
     }
 
     static let name = "training_state.json"
@@ -39,8 +42,14 @@ struct TrainingState: Codable {
     var lossScaler: LossScaler.State?
     /// Every key of the recipe.
     var recipe: [String: String]
+    /// What was asked for where ``recipe`` has another value, a checkpoint's; `nil` in states of older versions.
+    var overridden: [String: String]?
     /// The training data in words: manifests with their counts.
     var data: String
+    /// What the training data are; `nil` in states of older versions.
+    var dataIdentity: String?
+    /// The threads that computed on a CPU; `nil` elsewhere, and in states of older versions.
+    var threads: Int?
 
     func write(to folder: URL) throws {
         let encoder = JSONEncoder()
@@ -79,10 +88,17 @@ struct TrainingState: Codable {
 
     /// Checks that a run is resumed as it was begun; more updates and another division of an update may be asked for.
     ///
+    /// - Parameters:
+    ///   - asked: The recipe as it is asked for.
+    ///   - adopted: The recipe with the architecture of the run's own checkpoint: all that older states can be held against.
+    ///   - data: The training data in words.
+    ///   - identity: What they are.
+    ///   - folder: The run's folder.
     /// - Throws: ``TrainingError/recipeChanged(folder:differences:)``, ``TrainingError/dataChanged(folder:then:now:)``.
-    func requireSame(recipe now: Recipe, data: String, folder: URL) throws {
+    func requireSame(asked: Recipe, adopted: Recipe, data: String, identity: String, folder: URL) throws {
+        let now = overridden == nil ? adopted : asked
         let differences = now.values.sorted { $0.key < $1.key }.compactMap { key, value -> String? in
-            let then = recipe[key] ?? "absent"
+            let then = overridden?[key] ?? recipe[key] ?? "absent"
             let section = key.split(separator: ".").first.map(String.init) ?? key
             guard then != value, Self.free.isDisjoint(with: [key, section]), !Self.hardware.contains(key) else {
                 return nil
@@ -93,7 +109,7 @@ struct TrainingState: Codable {
         guard differences.isEmpty else {
             throw TrainingError.recipeChanged(folder: folder.path, differences: differences)
         }
-        guard self.data == data else {
+        guard dataIdentity.map({ $0 == identity }) ?? (self.data == data) else {
             throw TrainingError.dataChanged(folder: folder.path, then: self.data, now: data)
         }
     }
