@@ -114,6 +114,8 @@ public final class Trainer {
                 return .paused
             }
         }
+        // A run that is finished has a state, whatever its recipe says.
+        if keeper.lastSaved == nil { try save() }
         try finishSaving()
         if state.update > firstUpdate { try writeBenchmark() }
         report("finished after update \(state.update) in \(spoken(seconds: meter.totalSeconds))")
@@ -283,6 +285,7 @@ public final class Trainer {
         let origin = try saved?.weights ?? job.origin()
         var recipe = job.recipe
         if let origin {
+            try Self.requireFinite(origin, isResumed: saved != nil)
             recipe.adoptArchitecture(of: origin.description)
             if saved == nil { for sentence in job.ignored(by: recipe, of: origin) { report("WARNING: \(sentence)") } }
         }
@@ -298,6 +301,11 @@ public final class Trainer {
             recipe.optimization.updateFreq = batch.accumulated
         }
         try recipe.validate()
+        if let other = job.intendedTask, other != job.task {
+            report(
+                "WARNING: the recipe seems to be one for \(other.rawValue), and this is \(job.task.rawValue): check "
+                    + "--recipe")
+        }
         if recipe.optimization.recordSteps, job.task == .finetuning {
             report("WARNING: optimization.record_steps is for pre-training alone")
         }
@@ -350,7 +358,8 @@ public final class Trainer {
         data = try TrainingData(
             manifest, recipe: recipe, receptiveField: recipe.model.convFeatureLayers.receptiveField,
             dictionary: task.dictionary, epoch: state.epoch, position: state.position,
-            share: cluster.map { ProcessShare(rank: $0.rank, size: $0.size) } ?? .everything)
+            share: cluster.map { ProcessShare(rank: $0.rank, size: $0.size) } ?? .everything,
+            saved: last?.path ?? folder.last.path)
         makeUpdate = try UpdateStep(task, data, recipe, cluster: cluster, over: tensors, report: report)
         if let last { try makeUpdate.restore(state, from: last) }
         keeper = CheckpointKeeper(
@@ -375,6 +384,21 @@ public final class Trainer {
         introduce(job, batch, peak: peak)
     }
 
+    /// Refuses weights that are no numbers: whatever is computed with them is none either.
+    private static func requireFinite(_ origin: Checkpoint, isResumed: Bool) throws {
+        for (name, tensor) in origin.state.sorted(by: { $0.key < $1.key }) where try !tensor.isFinite() {
+            throw isResumed
+                ? TrainingError.damagedState(
+                    path: origin.url.path,
+                    reason:
+                        "its \(name) has values that are infinite or not numbers, since the run had diverged: rename "
+                        + "an earlier state to last to go on from there, or begin again")
+                : TrainingError.badData(
+                    "\(origin.url.path): its \(name) has values that are infinite or not numbers, since it is damaged or "
+                        + "had diverged: begin with another checkpoint")
+        }
+    }
+
     private static func openLog(
         _ folder: RunFolder, _ recipe: Recipe, _ state: TrainingState, _ report: (String) -> Void
     ) throws -> RunLog {
@@ -394,10 +418,12 @@ public final class Trainer {
     private func introduce(_ job: TrainingJob, _ batch: EffectiveBatch, peak: Double?) {
         if let sentence = data.exclusions { report("WARNING: \(sentence)") }
         let count = task.module.parameters().reduce(0) { $0 + $1.tensor.count }
+        let (used, all, drawn) = (data.utterances, data.manifest.count, data.utterancesPerEpoch)
+        let seconds = data.samplesPerSubBatch * Double(data.subBatchesPerEpoch) / 16_000
         report(
-            "\(job.task.rawValue): \(count) parameters, \(data.manifest.count) utterances of \(data.manifest.name) "
-                + "(\(spoken(seconds: Double(data.manifest.totalSamples) / 16_000)) of audio), "
-                + "\(data.subBatchesPerEpoch) sub-batches an epoch")
+            "\(job.task.rawValue): \(count) parameters, \(used == all ? "" : "\(used) of ")\(all) utterances of "
+                + "\(data.manifest.name), \(drawn == used ? "" : "by their weights \(drawn) in this epoch, ")"
+                + "\(spoken(seconds: seconds)) of audio and \(data.subBatchesPerEpoch) sub-batches an epoch")
         report(batch.description(samplesPerSubBatch: data.samplesPerSubBatch))
         if let sentence = batch.mismatch, job.effectiveBatch == nil { report("WARNING: \(sentence)") }
         if let peak {

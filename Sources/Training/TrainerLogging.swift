@@ -13,7 +13,7 @@ extension Trainer {
     /// - Parameters:
     ///   - epoch: The last update's epoch.
     ///   - rate: Its learning rate.
-    /// - Throws: ``TrainingError/cannotSave(folder:reason:)``.
+    /// - Throws: ``TrainingError/cannotSave(folder:reason:intact:)``.
     func writeLog(epoch: Int, rate: Double) throws {
         let record = TrainRecord(
             state.statistics, meter.endLap(), update: state.update, epoch: epoch, learningRate: rate,
@@ -28,7 +28,7 @@ extension Trainer {
 
     /// Writes how fast the last epochs were.
     ///
-    /// - Throws: ``TrainingError/cannotSave(folder:reason:)``.
+    /// - Throws: ``TrainingError/cannotSave(folder:reason:intact:)``.
     func writeBenchmark() throws {
         guard let (counts, rates) = meter.benchmark else { return }
         let record = BenchmarkRecord(counts, rates, update: state.update)
@@ -61,7 +61,7 @@ extension Trainer {
                 })
             report(
                 validationLine(
-                    result, manifest: manifest, update: state.update, isBest: isBest,
+                    result, pretrains: pretrains, manifest: manifest, update: state.update, isBest: isBest,
                     seconds: (ContinuousClock.now - began).inSeconds))
             if isBest, recipe.checkpoint.keepBest {
                 // The best weights alone are nothing to go on from.
@@ -105,7 +105,8 @@ extension Trainer {
             update: state.update)
         report(
             validationLine(
-                result, of: "averaged weights", manifest: manifest, update: state.update, isBest: false,
+                result, of: "averaged weights", pretrains: pretrains, manifest: manifest, update: state.update,
+                isBest: false,
                 seconds: (ContinuousClock.now - began).inSeconds))
     }
 

@@ -1,3 +1,6 @@
+import Foundation
+import Torch
+
 /// What can stop a training run, one sentence each.
 public enum TrainingError: Error, CustomStringConvertible, Sendable {
     /// What was asked for cannot be done: wrong options.
@@ -16,8 +19,10 @@ public enum TrainingError: Error, CustomStringConvertible, Sendable {
     case dataChanged(folder: String, then: String, now: String)
     /// The saved state cannot be read.
     case damagedState(path: String, reason: String)
-    /// The state cannot be saved; what was saved before is untouched.
-    case cannotSave(folder: String, reason: String)
+    /// The state cannot be saved; `intact` is the checkpoint that was saved before, if there is one.
+    case cannotSave(folder: String, reason: String, intact: String?)
+    /// A log or the run's folder cannot be written.
+    case cannotWrite(file: String, reason: String)
     /// Copies of the model in several processes are no longer equal.
     case diverged(update: Int, ranks: [Int])
     /// What the model says of held-out recordings are no numbers; `saved` is the update of the last saved state, if any.
@@ -51,8 +56,14 @@ public enum TrainingError: Error, CustomStringConvertible, Sendable {
             "\(folder) was begun on \(then), and this is \(now): resume with the same --train, or start in another "
                 + "--output"
         case .damagedState(let path, let reason): "\(path) cannot be resumed: \(reason)"
-        case .cannotSave(let folder, let reason):
-            "the state could not be saved in \(folder): \(reason); the checkpoint that was saved before is intact"
+        case .cannotSave(let folder, let reason, let intact):
+            "the state could not be saved in \(folder): \(reason); "
+                + (intact.map {
+                    "\($0), saved before, is intact: make room, or see to the folder's rights, and go on with "
+                        + "--resume"
+                } ?? "nothing was saved before: make room, or see to the folder's rights, and begin again")
+        case .cannotWrite(let file, let reason):
+            "\(file) cannot be written: \(reason); make room, or see to its rights; saved states are untouched"
         case .diverged(let update, let ranks):
             "after update \(update) the parameters of rank \(ranks.map(String.init).joined(separator: ", ")) differ from "
                 + "those of rank 0: memory or a device may be faulty, or the machines have different libraries; go on "
@@ -80,7 +91,9 @@ public enum TrainingError: Error, CustomStringConvertible, Sendable {
         switch self {
         case .usage, .outputNotEmpty, .lastIsGone, .recipeChanged, .dataChanged: 64
         case .badData: 65
-        case .damagedState, .folderInUse, .cannotSave, .diverged, .modelDiverged, .notFinite, .minimumLossScale: 1
+        case .damagedState, .folderInUse, .cannotSave, .cannotWrite, .diverged, .modelDiverged, .notFinite,
+            .minimumLossScale:
+            1
         }
     }
 
@@ -91,4 +104,24 @@ public enum TrainingError: Error, CustomStringConvertible, Sendable {
         default: false
         }
     }
+}
+
+/// What the system says about a failure, as a clause without an end.
+///
+/// - Parameter error: What a file operation threw.
+/// - Returns: Such as "No space left on device".
+func systemReason(_ error: any Error) -> String {
+    switch error {
+    case FileWriteError.noSpace(let path, let reason, let written):
+        return "\(URL(fileURLWithPath: path).lastPathComponent): \(reason) after \(written) bytes"
+    case FileWriteError.failed(let path, let step, let reason):
+        return "cannot \(step) \(URL(fileURLWithPath: path).lastPathComponent): \(reason)"
+    case let error as POSIXError: return String(cString: strerror(error.code.rawValue))
+    default: break
+    }
+    let error = error as NSError
+    if let cause = error.userInfo[NSUnderlyingErrorKey] as? any Error { return systemReason(cause) }
+    if error.domain == NSPOSIXErrorDomain { return String(cString: strerror(Int32(error.code))) }
+    let text = error.localizedDescription
+    return text.hasSuffix(".") ? String(text.dropLast()) : text
 }

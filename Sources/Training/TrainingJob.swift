@@ -29,6 +29,8 @@ public struct TrainingJob: Sendable {
     public var from: URL?
     /// Whether a run in the output folder is gone on with.
     public var resume = false
+    /// What the recipe seems to be meant for, where that can be told: another task is told.
+    public var intendedTask: Task?
     /// The recipe's keys that were given a value of their own, as by `--set`: where a checkpoint's counts, that is told.
     public var assigned: Set<String> = []
     /// Where the model runs.

@@ -81,8 +81,10 @@ struct TrainingOptions: ParsableArguments {
         // Every update asks for the same blocks; new pages from the system each time cost a seventh of a BASE update.
         LibTorch.reuseHostMemory()
         var recipe: Recipe
+        let intendedTask: TrainingJob.Task?
         do {
             recipe = try Recipe.load(self.recipe)
+            intendedTask = recipe.intendedTask(self.recipe)
             if let labels { recipe.data.labels = labels }
             if let seed { recipe.seed = seed }
             try recipe.apply(set)
@@ -94,6 +96,7 @@ struct TrainingOptions: ParsableArguments {
             valid: valid.map { WeightedManifest(parsing: $0) }, output: fileURL(output))
         job.from = from.map(fileURL)
         job.resume = resume
+        job.intendedTask = intendedTask
         job.assigned = Set(set.compactMap { $0.split(separator: "=").first.map(String.init) })
         job.device = compute.device
         job.epochsThisJob = epochsThisJob

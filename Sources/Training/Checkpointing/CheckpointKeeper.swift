@@ -72,16 +72,16 @@ final class CheckpointKeeper {
     /// - Parameters:
     ///   - state: Where the run is; gets what the optimizer adds.
     ///   - keeps: Whether older states are kept or removed now, and this one may be kept.
-    /// - Throws: ``TrainingError/cannotSave(folder:reason:)`` where the save before has failed; the old checkpoints stay.
+    /// - Throws: ``TrainingError/cannotSave(folder:reason:intact:)`` where the save before has failed; the old checkpoints stay.
     func saveLast(_ state: inout TrainingState, keeps: Bool = true) throws {
         try save("last", &state, withOptimizer: true, keeps: keeps)
-        lastSaved = state.update
+        if !options.noSave { lastSaved = state.update }
     }
 
     /// Begins to save the weights as the best so far.
     ///
     /// - Parameter state: Where the run is.
-    /// - Throws: ``TrainingError/cannotSave(folder:reason:)`` where the save before has failed; the old best stays.
+    /// - Throws: ``TrainingError/cannotSave(folder:reason:intact:)`` where the save before has failed; the old best stays.
     func saveBest(_ state: TrainingState) throws {
         guard options.keepBest else { return }
         var state = state
@@ -120,7 +120,7 @@ final class CheckpointKeeper {
 
     /// Finishes and takes note of what the writing thread has to say.
     ///
-    /// - Throws: ``TrainingError/cannotSave(folder:reason:)``; what was saved before stays.
+    /// - Throws: ``TrainingError/cannotSave(folder:reason:intact:)``; what was saved before stays.
     func finish() throws {
         writer.wait()
         try hear()
@@ -128,7 +128,7 @@ final class CheckpointKeeper {
 
     /// Takes note of what the writing thread has to say so far.
     ///
-    /// - Throws: ``TrainingError/cannotSave(folder:reason:)``; what was saved before stays.
+    /// - Throws: ``TrainingError/cannotSave(folder:reason:intact:)``; what was saved before stays.
     func hear() throws {
         for warning in try writer.news() { report("WARNING: \(warning)") }
     }
@@ -141,7 +141,7 @@ final class CheckpointKeeper {
     /// Keeps the state in `last/` if it is to be kept, and removes older ones that are not.
     ///
     /// - Parameter state: What `last/` holds.
-    /// - Throws: ``TrainingError/cannotSave(folder:reason:)``.
+    /// - Throws: ``TrainingError/cannotSave(folder:reason:intact:)``.
     func tidy(_ state: TrainingState) throws {
         for warning in try folder.tidy(state, options) { report("WARNING: \(warning)") }
     }
@@ -150,7 +150,7 @@ final class CheckpointKeeper {
     ///
     /// - Parameter state: Where the run is.
     /// - Returns: Bytes of all that resuming needs, and of the weights alone; 0 where another process writes.
-    /// - Throws: ``TrainingError/cannotSave(folder:reason:)``.
+    /// - Throws: ``TrainingError/cannotSave(folder:reason:intact:)``.
     func measure(_ state: TrainingState) throws -> (whole: Int, weights: Int) {
         let manager = FileManager.default
         let scratch = manager.temporaryDirectory.appendingPathComponent("wav2vec2-size-\(UUID().uuidString)")
@@ -188,7 +188,7 @@ extension RunFolder {
     ///   - state: What `last/` holds.
     ///   - options: What is kept.
     /// - Returns: A sentence for each that could not be removed.
-    /// - Throws: ``TrainingError/cannotSave(folder:reason:)``.
+    /// - Throws: ``TrainingError/cannotSave(folder:reason:intact:)``.
     fileprivate func tidy(_ state: TrainingState, _ options: Recipe.CheckpointSection) throws -> [String] {
         guard !options.noSave, state.update > 0 else { return [] }
         let newest = options.keepLastCheckpoints

@@ -42,10 +42,12 @@ struct RunFolder {
             return (try Checkpoint.read(place), try TrainingState.read(place))
         } catch {
             guard let older = kept().last(where: { (try? Checkpoint.read($0.url)) != nil }) else { throw error }
+            var reason = "\(error)"
+            if case TrainingError.damagedState(_, let known) = error { reason = known }
             throw TrainingError.damagedState(
                 path: place.path,
                 reason:
-                    "\(error); \(older.url.lastPathComponent) was kept: remove \(place.lastPathComponent) and rename "
+                    "\(reason); \(older.url.lastPathComponent) was kept: remove \(place.lastPathComponent) and rename "
                     + "it to last to go on from there")
         }
     }
@@ -101,7 +103,7 @@ struct RunFolder {
         } catch let error as TrainingError {
             throw error
         } catch {
-            throw TrainingError.cannotSave(folder: url.path, reason: error.localizedDescription)
+            throw TrainingError.cannotWrite(file: url.path, reason: systemReason(error))
         }
     }
 
@@ -140,7 +142,7 @@ struct RunFolder {
     /// - Parameters:
     ///   - name: `last` or `best`.
     ///   - write: Fills the new folder; if it throws, the old one stays.
-    /// - Throws: ``TrainingError/cannotSave(folder:reason:)``.
+    /// - Throws: ``TrainingError/cannotSave(folder:reason:intact:)``.
     func replace(_ name: String, _ write: (URL) throws -> Void) throws {
         let manager = FileManager.default
         let place = url.appendingPathComponent(name, isDirectory: true)
@@ -157,8 +159,8 @@ struct RunFolder {
         } catch {
             try? manager.removeItem(at: new)
             if !manager.fileExists(atPath: place.path) { try? manager.moveItem(at: old, to: place) }
-            let reason = (error as? FileWriteError)?.description ?? error.localizedDescription
-            throw TrainingError.cannotSave(folder: place.path, reason: reason)
+            let intact = [place, last].first { manager.fileExists(atPath: $0.path) }?.path
+            throw TrainingError.cannotSave(folder: place.path, reason: systemReason(error), intact: intact)
         }
     }
 
@@ -177,7 +179,7 @@ struct RunFolder {
     /// Keeps `last/` under its update's name too; it costs no room, since the files are shared.
     ///
     /// - Parameter update: The update that `last/` was saved after.
-    /// - Throws: ``TrainingError/cannotSave(folder:reason:)``.
+    /// - Throws: ``TrainingError/cannotSave(folder:reason:intact:)``.
     func keepLast(update: Int) throws {
         let name = "update-\(update)"
         let place = url.appendingPathComponent(name, isDirectory: true)
@@ -200,7 +202,7 @@ struct RunFolder {
             try sync()
         } catch {
             try? manager.removeItem(at: new)
-            throw TrainingError.cannotSave(folder: place.path, reason: error.localizedDescription)
+            throw TrainingError.cannotSave(folder: place.path, reason: systemReason(error), intact: last.path)
         }
     }
 

@@ -19,7 +19,9 @@ struct TrainingState: Codable {
     static let name = "training_state.json"
     static let optimizerName = "optimizer.safetensors"
 
-    var formatVersion = 1
+    static let newestFormat = 1
+
+    var formatVersion = newestFormat
     /// Updates made.
     var update = 0
     /// The epoch, from 0.
@@ -64,12 +66,43 @@ struct TrainingState: Codable {
         guard let data = FileManager.default.contents(atPath: url.path) else {
             throw TrainingError.damagedState(path: folder.path, reason: "\(name) is missing or cannot be read")
         }
+        struct Version: Decodable { var formatVersion: Int }
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
         do {
-            let decoder = JSONDecoder()
-            decoder.keyDecodingStrategy = .convertFromSnakeCase
-            return try decoder.decode(TrainingState.self, from: data)
-        } catch {
-            throw TrainingError.damagedState(path: url.path, reason: "it is not a training state (\(error))")
+            let version = try decoder.decode(Version.self, from: data).formatVersion
+            guard version <= newestFormat else {
+                throw TrainingError.damagedState(
+                    path: url.path,
+                    reason: "a newer version of this program wrote it (format \(version), and this one reads format "
+                        + "\(newestFormat)): go on with that version")
+            }
+            let state = try decoder.decode(TrainingState.self, from: data)
+            for (key, value, least) in [
+                ("update", state.update, 0), ("epoch", state.epoch, 0), ("position", state.position, 0),
+                ("effective_batch", state.effectiveBatch, 1),
+            ] where value < least {
+                throw TrainingError.damagedState(
+                    path: url.path, reason: "\(key) is \(value), and at least \(least) was expected: \(advice)")
+            }
+            return state
+        } catch let error as Swift.DecodingError {
+            throw TrainingError.damagedState(path: url.path, reason: "\(words(error)): \(advice)")
+        }
+    }
+
+    private static let advice = "put it back from a copy, or begin again in another --output"
+
+    /// What is wrong with a state's JSON.
+    private static func words(_ error: Swift.DecodingError) -> String {
+        func name(_ path: [any CodingKey]) -> String {
+            path.map(\.stringValue).joined(separator: ".").replacing(/[A-Z]/) { "_" + $0.output.lowercased() }
+        }
+        switch error {
+        case .keyNotFound(let key, let context): return "\(name(context.codingPath + [key])) is missing in it"
+        case .typeMismatch(_, let context), .valueNotFound(_, let context):
+            return "\(name(context.codingPath)) in it has a value of the wrong kind"
+        default: return "it is damaged: it is no JSON, or ends too early"
         }
     }
 

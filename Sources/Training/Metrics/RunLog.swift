@@ -21,7 +21,7 @@ final class RunLog {
     ///   - repeatsValidation: Whether what they tell of validation after that very update will be told again as well.
     ///   - recipe: The resolved recipe, shown as text.
     ///   - writesEvents: Whether there are event files.
-    /// - Throws: ``TrainingError/cannotSave(folder:reason:)``.
+    /// - Throws: ``TrainingError/cannotWrite(file:reason:)``.
     init(
         _ folder: URL, after update: Int, repeatsValidation: Bool = false, recipe: String, writesEvents: Bool
     ) throws {
@@ -46,7 +46,7 @@ final class RunLog {
     ///   - series: The event files' folder; `nil` for a line alone.
     ///   - update: The update that it is about.
     ///   - histograms: What else is shown of it.
-    /// - Throws: ``TrainingError/cannotSave(folder:reason:)``.
+    /// - Throws: ``TrainingError/cannotWrite(file:reason:)``.
     func write(
         _ record: some Encodable, series: String?, update: Int, histograms: [(tag: String, Histogram)] = []
     ) throws {
@@ -62,7 +62,7 @@ final class RunLog {
     ///   - histograms: Each with its tag.
     ///   - series: The event files' folder.
     ///   - update: The update that they are about.
-    /// - Throws: ``TrainingError/cannotSave(folder:reason:)``.
+    /// - Throws: ``TrainingError/cannotWrite(file:reason:)``.
     func write(_ histograms: [(tag: String, Histogram)], series: String, update: Int) throws {
         try events(series, histograms.map { ($0.tag, .histogram($0.1)) }, update: update)
     }

@@ -22,7 +22,7 @@ final class TrainingLog {
     ///   - folder: The run's folder.
     ///   - update: The update to go on after; 0 starts an empty log.
     ///   - repeatsValidation: Whether the lines about validation after that very update are taken out too.
-    /// - Throws: ``TrainingError/cannotSave(folder:reason:)``.
+    /// - Throws: ``TrainingError/cannotWrite(file:reason:)``.
     init(_ folder: URL, after update: Int, repeatsValidation: Bool = false) throws {
         struct Line: Decodable {
             var kind: String?
@@ -57,7 +57,7 @@ final class TrainingLog {
             handle = try FileHandle(forWritingTo: url)
             try handle.seekToEnd()
         } catch {
-            throw TrainingError.cannotSave(folder: folder.path, reason: "\(Self.name) cannot be written (\(error))")
+            throw TrainingError.cannotWrite(file: url.path, reason: systemReason(error))
         }
     }
 
@@ -66,7 +66,7 @@ final class TrainingLog {
         do {
             try handle.write(contentsOf: encoder.encode(record) + [UInt8(ascii: "\n")])
         } catch {
-            throw TrainingError.cannotSave(folder: url.path, reason: "\(error)")
+            throw TrainingError.cannotWrite(file: url.path, reason: systemReason(error))
         }
     }
 }
