@@ -79,6 +79,8 @@ public func endWithLauncher() {
     }
     // What reads this process's lines may be gone before it has saved.
     signal(SIGPIPE, SIG_IGN)
+    // A launcher ignores it for itself, and passes that on; training has a handler of its own.
+    signal(launcherEndedSignal, SIG_DFL)
     ct_end_with_parent(launcherEndedSignal)
     // It may have ended before the line above.
     if getppid() != launcher { exit(EXIT_FAILURE) }

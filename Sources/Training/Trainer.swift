@@ -35,7 +35,7 @@ public final class Trainer {
     var meter: Meter
     private var watch: Watch
     /// The best result before the validation that is under way.
-    private var bestBefore: TrainingState.Best?
+    var bestBefore: TrainingState.Best?
     private let lastEpochOfJob: Int?
     private let lock: RunLock?
 
@@ -53,25 +53,6 @@ public final class Trainer {
         } catch {
             rescue(after: error)
             throw error
-        }
-    }
-
-    /// Saves the state where something else than the model ends the run: bad data, or a process that is gone.
-    ///
-    /// A model that diverged is not saved: what was saved before is better.
-    private func rescue(after failure: any Error, isKnownToAll: Bool = false, isTheModels: Bool = false) {
-        let isWhole = makeUpdate.lastChange <= state.update
-        let isWanted = state.update > 0 && !recipe.checkpoint.noSave
-        let isTheModels = isTheModels || (failure as? TrainingError)?.forbidsSaving == true
-        guard isWhole, isWanted, !isTheModels, isKnownToAll || !keeper.needsOthers else { return keeper.leave() }
-        do {
-            if keeper.lastSaved != state.update { try save() }
-            try finishSaving()
-            report(
-                "saved after update \(state.update), before what failed; go on with --resume when that is mended")
-        } catch {
-            report("WARNING: \(error)")
-            keeper.leave()
         }
     }
 
@@ -126,7 +107,7 @@ public final class Trainer {
         recipe.checkpoint.noSave ? "; checkpoint.no_save is set, and nothing is saved" : "; go on with --resume"
     }
 
-    private var isFinished: Bool {
+    var isFinished: Bool {
         state.update >= recipe.optimization.maxUpdate || recipe.optimization.maxEpoch.map { state.epoch >= $0 } ?? false
     }
 
@@ -162,24 +143,6 @@ public final class Trainer {
         try saveIfDue(endsEpoch: endsEpoch, clock: due.save)
     }
 
-    private func saveIfDue(endsEpoch: Bool, clock: Bool = false) throws {
-        let saves = clock || isDue(recipe.checkpoint.saveEvery, endsEpoch)
-        if isFinished || saves || keeper.isMilestone(state) { try save() }
-    }
-
-    /// Validates; if this fails, the state is that before it, with a note that it is still to be done.
-    private func validateWhole(epoch: Int) throws {
-        bestBefore = state.best
-        state.pendingValidation = epoch
-        do {
-            try validate(epoch: epoch)
-        } catch {
-            state.best = bestBefore
-            throw error
-        }
-        state.pendingValidation = nil
-    }
-
     /// What time and signals ask for after an update.
     private struct Due {
         var signal: Int32?
@@ -202,14 +165,6 @@ public final class Trainer {
         return (ContinuousClock.now - last).inSeconds >= minutes * 60
     }
 
-    private func isDue(_ interval: Interval?, _ endsEpoch: Bool) -> Bool {
-        switch interval {
-        case .updates(let count): state.update % count == 0
-        case .epochs(let count): endsEpoch && state.epoch % count == 0
-        case .minutes, nil: false
-        }
-    }
-
     /// Updates until the end, by number or by epochs, whichever comes first.
     var remainingUpdates: Int {
         let byNumber = max(0, recipe.optimization.maxUpdate - state.update)
@@ -222,28 +177,6 @@ public final class Trainer {
     var updatesPerEpoch: Double {
         let size = EffectiveBatch(recipe, processes: cluster?.size ?? 1).count
         return Double((data.subBatchesPerEpoch + size - 1) / size)
-    }
-
-    /// Begins to save everything that resuming needs.
-    func save() throws {
-        let start = ContinuousClock.now
-        if state.pendingValidation == nil {
-            try keeper.saveLast(&state)
-        } else {
-            // Not yet what this update's state will be in the end.
-            var unfinished = state
-            (unfinished.finished, unfinished.best) = (false, bestBefore)
-            try keeper.saveLast(&unfinished, keeps: false)
-        }
-        meter.exclude(since: start)
-        meter.lastSave = .now
-    }
-
-    /// Waits until everything is saved.
-    private func finishSaving() throws {
-        let start = ContinuousClock.now
-        try keeper.finish()
-        meter.exclude(since: start)
     }
 
     private func warn(_ warning: Watch.Warning) throws {
@@ -285,7 +218,7 @@ public final class Trainer {
         let origin = try saved?.weights ?? job.origin()
         var recipe = job.recipe
         if let origin {
-            try Self.requireFinite(origin, isResumed: saved != nil)
+            try origin.requireFinite(isResumed: saved != nil)
             recipe.adoptArchitecture(of: origin.description)
             if saved == nil { for sentence in job.ignored(by: recipe, of: origin) { report("WARNING: \(sentence)") } }
         }
@@ -384,21 +317,6 @@ public final class Trainer {
         introduce(job, batch, peak: peak)
     }
 
-    /// Refuses weights that are no numbers: whatever is computed with them is none either.
-    private static func requireFinite(_ origin: Checkpoint, isResumed: Bool) throws {
-        for (name, tensor) in origin.state.sorted(by: { $0.key < $1.key }) where try !tensor.isFinite() {
-            throw isResumed
-                ? TrainingError.damagedState(
-                    path: origin.url.path,
-                    reason:
-                        "its \(name) has values that are infinite or not numbers, since the run had diverged: rename "
-                        + "an earlier state to last to go on from there, or begin again")
-                : TrainingError.badData(
-                    "\(origin.url.path): its \(name) has values that are infinite or not numbers, since it is damaged or "
-                        + "had diverged: begin with another checkpoint")
-        }
-    }
-
     private static func openLog(
         _ folder: RunFolder, _ recipe: Recipe, _ state: TrainingState, _ report: (String) -> Void
     ) throws -> RunLog {
@@ -413,22 +331,5 @@ public final class Trainer {
                     + "before its end are left out from now on; training itself is not affected")
         }
         return log
-    }
-
-    private func introduce(_ job: TrainingJob, _ batch: EffectiveBatch, peak: Double?) {
-        if let sentence = data.exclusions { report("WARNING: \(sentence)") }
-        let count = task.module.parameters().reduce(0) { $0 + $1.tensor.count }
-        let (used, all, drawn) = (data.utterances, data.manifest.count, data.utterancesPerEpoch)
-        let seconds = data.samplesPerSubBatch * Double(data.subBatchesPerEpoch) / 16_000
-        report(
-            "\(job.task.rawValue): \(count) parameters, \(used == all ? "" : "\(used) of ")\(all) utterances of "
-                + "\(data.manifest.name), \(drawn == used ? "" : "by their weights \(drawn) in this epoch, ")"
-                + "\(spoken(seconds: seconds)) of audio and \(data.subBatchesPerEpoch) sub-batches an epoch")
-        report(batch.description(samplesPerSubBatch: data.samplesPerSubBatch))
-        if let sentence = batch.mismatch, job.effectiveBatch == nil { report("WARNING: \(sentence)") }
-        if let peak {
-            report("matrix products reach \(short(peak / 1e9)) GFLOP/s here; utilisation is a share of that")
-        }
-        if state.update > 0 { report("going on after update \(state.update) (epoch \(state.epoch + 1))") }
     }
 }

@@ -8,6 +8,24 @@ import Wav2Vec2
 extension Trainer {
     private var pretrains: Bool { task.description.task == .pretraining }
 
+    /// Says what is about to be learned, and how.
+    func introduce(_ job: TrainingJob, _ batch: EffectiveBatch, peak: Double?) {
+        if let sentence = data.exclusions { report("WARNING: \(sentence)") }
+        let count = task.module.parameters().reduce(0) { $0 + $1.tensor.count }
+        let (used, all, drawn) = (data.utterances, data.manifest.count, data.utterancesPerEpoch)
+        let seconds = data.samplesPerSubBatch * Double(data.subBatchesPerEpoch) / 16_000
+        report(
+            "\(job.task.rawValue): \(count) parameters, \(used == all ? "" : "\(used) of ")\(all) utterances of "
+                + "\(data.manifest.name), \(drawn == used ? "" : "by their weights \(drawn) in this epoch, ")"
+                + "\(spoken(seconds: seconds)) of audio and \(data.subBatchesPerEpoch) sub-batches an epoch")
+        report(batch.description(samplesPerSubBatch: data.samplesPerSubBatch))
+        if let sentence = batch.mismatch, job.effectiveBatch == nil { report("WARNING: \(sentence)") }
+        if let peak {
+            report("matrix products reach \(short(peak / 1e9)) GFLOP/s here; utilisation is a share of that")
+        }
+        if state.update > 0 { report("going on after update \(state.update) (epoch \(state.epoch + 1))") }
+    }
+
     /// Writes the line about the updates since the line before.
     ///
     /// - Parameters:

@@ -141,6 +141,26 @@ extension TrainingJob {
     }
 }
 
+extension Checkpoint {
+    /// Refuses weights that are no numbers: whatever is computed with them is none either.
+    ///
+    /// - Parameter isResumed: Whether a run was to be gone on with.
+    /// - Throws: ``TrainingError``.
+    func requireFinite(isResumed: Bool) throws {
+        for (name, tensor) in state.sorted(by: { $0.key < $1.key }) where try !tensor.isFinite() {
+            throw isResumed
+                ? TrainingError.damagedState(
+                    path: url.path,
+                    reason:
+                        "its \(name) has values that are infinite or not numbers, since the run had diverged: rename "
+                        + "an earlier state to last to go on from there, or begin again")
+                : TrainingError.badData(
+                    "\(url.path): its \(name) has values that are infinite or not numbers, since it is damaged or "
+                        + "had diverged: begin with another checkpoint")
+        }
+    }
+}
+
 extension Device {
     /// Operations a second of matrix products in a number format, measured in a moment.
     func sustainedSpeed(_ dtype: DType) throws -> Double {
