@@ -198,7 +198,12 @@ public final class Cluster: Sendable {
     /// - Returns: The value of each process, by rank.
     /// - Throws: `TorchError.communication` if a process is gone.
     public func exchange<Value: Codable>(_ value: Value) throws -> [Value] {
-        let own = [UInt8](try JSONEncoder().encode(value))
+        let (encoder, decoder) = (JSONEncoder(), JSONDecoder())
+        encoder.nonConformingFloatEncodingStrategy = .convertToString(
+            positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+        decoder.nonConformingFloatDecodingStrategy = .convertFromString(
+            positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+        let own = [UInt8](try encoder.encode(value))
         let counts = try exchange([Double(own.count)]).map { Int($0[0]) }
         let width = counts.max() ?? 0
         let padded = own + [UInt8](repeating: 0, count: width - own.count)
@@ -206,7 +211,7 @@ public final class Cluster: Sendable {
         try group.allGather(Tensor(padded), into: all).wait()
         let flat = try all.elements(UInt8.self)
         return try counts.enumerated().map { rank, count in
-            try JSONDecoder().decode(Value.self, from: Data(flat[rank * width..<rank * width + count]))
+            try decoder.decode(Value.self, from: Data(flat[rank * width..<rank * width + count]))
         }
     }
 }

@@ -30,7 +30,7 @@ final class Worker {
     /// The signal after which the process has saved and left, as its exit code says.
     var stoppedBy: Int32? {
         guard !isRunning, process.terminationReason == .exit else { return nil }
-        return [SIGINT, SIGTERM].first { process.terminationStatus == 128 + $0 }
+        return [SIGINT, SIGTERM, SIGHUP].first { process.terminationStatus == 128 + $0 }
     }
 
     /// Whether the process has ended as it should not.

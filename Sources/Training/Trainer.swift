@@ -24,6 +24,8 @@ public final class Trainer {
     let data: TrainingData
     let makeUpdate: UpdateStep
     let validation: [Manifest]
+    /// ``DataIdentity`` of the held-out set that chooses the best.
+    let heldOutIdentity: String
     let keeper: CheckpointKeeper
     let log: RunLog?
     let cluster: Cluster?
@@ -32,6 +34,8 @@ public final class Trainer {
     var state: TrainingState
     var meter: Meter
     private var watch: Watch
+    /// The best result before the validation that is under way.
+    var bestBefore: TrainingState.Best?
     private let lastEpochOfJob: Int?
     private let lock: RunLock?
 
@@ -43,8 +47,11 @@ public final class Trainer {
     public func run(stop: () -> Int32? = { nil }) throws -> TrainingOutcome {
         do {
             return try train(stop: stop)
+        } catch let failure as ValidationFailure {
+            rescue(after: failure.cause, isKnownToAll: true, isTheModels: failure.isTheModels)
+            throw failure.cause
         } catch {
-            keeper.leave()
+            rescue(after: error)
             throw error
         }
     }
@@ -53,6 +60,11 @@ public final class Trainer {
         let options = recipe.optimization
         let firstUpdate = state.update
         var signal: Int32?
+        if let epoch = state.pendingValidation {
+            state.finished = isFinished
+            try validateWhole(epoch: epoch)
+            try saveIfDue(endsEpoch: state.position == 0)
+        }
         while !isFinished {
             let update = state.update + 1
             cluster?.noteProgress(update: update)
@@ -83,6 +95,8 @@ public final class Trainer {
                 return .paused
             }
         }
+        // A run that is finished has a state, whatever its recipe says.
+        if keeper.lastSaved == nil { try save() }
         try finishSaving()
         if state.update > firstUpdate { try writeBenchmark() }
         report("finished after update \(state.update) in \(spoken(seconds: meter.totalSeconds))")
@@ -93,7 +107,7 @@ public final class Trainer {
         recipe.checkpoint.noSave ? "; checkpoint.no_save is set, and nothing is saved" : "; go on with --resume"
     }
 
-    private var isFinished: Bool {
+    var isFinished: Bool {
         state.update >= recipe.optimization.maxUpdate || recipe.optimization.maxEpoch.map { state.epoch >= $0 } ?? false
     }
 
@@ -123,9 +137,10 @@ public final class Trainer {
             liveLine(
                 update: update, of: recipe.optimization.maxUpdate, secondsPerUpdate: perUpdate,
                 remaining: perUpdate * Double(remainingUpdates)))
-        if isFinished || due.validation || isDue(recipe.validation.every, endsEpoch) { try validate(epoch: epoch) }
-        let saves = due.save || isDue(recipe.checkpoint.saveEvery, endsEpoch)
-        if isFinished || saves || keeper.isMilestone(state) { try save() }
+        if isFinished || due.validation || isDue(recipe.validation.every, endsEpoch) {
+            try validateWhole(epoch: epoch)
+        }
+        try saveIfDue(endsEpoch: endsEpoch, clock: due.save)
     }
 
     /// What time and signals ask for after an update.
@@ -150,14 +165,6 @@ public final class Trainer {
         return (ContinuousClock.now - last).inSeconds >= minutes * 60
     }
 
-    private func isDue(_ interval: Interval?, _ endsEpoch: Bool) -> Bool {
-        switch interval {
-        case .updates(let count): state.update % count == 0
-        case .epochs(let count): endsEpoch && state.epoch % count == 0
-        case .minutes, nil: false
-        }
-    }
-
     /// Updates until the end, by number or by epochs, whichever comes first.
     var remainingUpdates: Int {
         let byNumber = max(0, recipe.optimization.maxUpdate - state.update)
@@ -170,21 +177,6 @@ public final class Trainer {
     var updatesPerEpoch: Double {
         let size = EffectiveBatch(recipe, processes: cluster?.size ?? 1).count
         return Double((data.subBatchesPerEpoch + size - 1) / size)
-    }
-
-    /// Begins to save everything that resuming needs.
-    private func save() throws {
-        let start = ContinuousClock.now
-        try keeper.saveLast(&state)
-        meter.exclude(since: start)
-        meter.lastSave = .now
-    }
-
-    /// Waits until everything is saved.
-    private func finishSaving() throws {
-        let start = ContinuousClock.now
-        try keeper.finish()
-        meter.exclude(since: start)
     }
 
     private func warn(_ warning: Watch.Warning) throws {
@@ -222,9 +214,14 @@ public final class Trainer {
         lock = job.isDryRun || !isLeader ? nil : try RunLock(job.output)
         let last = try job.place(in: folder, among: cluster)
         let saved = try last.map { try folder.read($0) }
-        let origin = try saved?.weights ?? job.from.map { try Checkpoint.read($0) }
+        if let saved { try job.requireSameTask(as: saved.weights.description) }
+        let origin = try saved?.weights ?? job.origin()
         var recipe = job.recipe
-        if let origin { recipe.adoptArchitecture(of: origin.description) }
+        if let origin {
+            try origin.requireFinite(isResumed: saved != nil)
+            recipe.adoptArchitecture(of: origin.description)
+            if saved == nil { for sentence in job.ignored(by: recipe, of: origin) { report("WARNING: \(sentence)") } }
+        }
         if let wanted = job.effectiveBatch {
             let batch = try EffectiveBatch(recipe, processes: processes).making(wanted)
             if batch.concatenated != recipe.batching.numConcatBatches {
@@ -237,6 +234,11 @@ public final class Trainer {
             recipe.optimization.updateFreq = batch.accumulated
         }
         try recipe.validate()
+        if let other = job.intendedTask, other != job.task {
+            report(
+                "WARNING: the recipe seems to be one for \(other.rawValue), and this is \(job.task.rawValue): check "
+                    + "--recipe")
+        }
         if recipe.optimization.recordSteps, job.task == .finetuning {
             report("WARNING: optimization.record_steps is for pre-training alone")
         }
@@ -245,16 +247,35 @@ public final class Trainer {
         let manifest = try Manifest.training(job.train, labels: labels)
         validation = try job.valid.map { try Manifest.validation($0, labels: labels) }
         let summary = "\(manifest.name) (\(manifest.count) utterances, \(manifest.totalSamples) samples)"
+        let identity = DataIdentity(manifest).text
         let batch = EffectiveBatch(recipe, processes: processes)
         var state = saved?.state ?? TrainingState(recipe: [:], data: summary)
         if saved != nil {
-            try state.requireSame(recipe: recipe, data: summary, folder: job.output)
+            try state.requireSame(
+                asked: job.recipe, adopted: recipe, data: summary, identity: identity, folder: job.output)
             if state.effectiveBatch != batch.count {
                 report(
                     "WARNING: an update had \(state.effectiveBatch) sub-batches until now and has \(batch.count) from "
                         + "now on; --effective-batch \(state.effectiveBatch) goes on as before")
             }
         }
+        let threads = job.device == .cpu ? LibTorch.threads : nil
+        if let then = state.threads, let threads, then != threads {
+            report(
+                "WARNING: the run has computed with \(then) threads until now and does with \(threads) from now on: sums "
+                    + "are rounded in another way; --threads \(then) goes on to the same bytes")
+        }
+        state.threads = threads
+        heldOutIdentity = DataIdentity(validation[0]).text
+        if let best = state.best, let then = best.identity, then != heldOutIdentity {
+            report(
+                "WARNING: until now \(best.name ?? "another set") chose the best checkpoint (\(best.metric) "
+                    + "\(short(best.value)) after update \(best.update)); \(validation[0].name) chooses anew from now on"
+            )
+            state.best = nil
+        }
+        state.overridden = job.recipe.values.filter { recipe.values[$0.key] != $0.value }
+        (state.data, state.dataIdentity) = (summary, identity)
         state.recipe = recipe.values
         state.effectiveBatch = batch.count
         lastEpochOfJob = job.epochsThisJob.map { state.epoch + $0 }
@@ -270,13 +291,14 @@ public final class Trainer {
         data = try TrainingData(
             manifest, recipe: recipe, receptiveField: recipe.model.convFeatureLayers.receptiveField,
             dictionary: task.dictionary, epoch: state.epoch, position: state.position,
-            share: cluster.map { ProcessShare(rank: $0.rank, size: $0.size) } ?? .everything)
+            share: cluster.map { ProcessShare(rank: $0.rank, size: $0.size) } ?? .everything,
+            saved: last?.path ?? folder.last.path)
         makeUpdate = try UpdateStep(task, data, recipe, cluster: cluster, over: tensors, report: report)
         if let last { try makeUpdate.restore(state, from: last) }
         keeper = CheckpointKeeper(
             folder, recipe.checkpoint, makeUpdate,
-            try sharing.map { .shares(try $0.makeGroup("checkpoints")) } ?? (isLeader ? .writes : .none), report: report
-        )
+            try sharing.map { .shares(try $0.makeGroup("checkpoints")) } ?? (isLeader ? .writes : .none),
+            lastSaved: saved?.state.update, report: report)
         let model = recipe.model
         // Fine-tuning has the settings of its model's code books, but no use for them.
         let choosesCodes = task.description.task == .pretraining && model.quantizeTargets
@@ -285,42 +307,29 @@ public final class Trainer {
             groups: model.latentGroups, warmup: min(recipe.optimization.learningRate.warmupUpdates, 10_000))
         self.state = state
         self.recipe = recipe
-        log = try job.isDryRun || !isLeader ? nil : Self.openLog(folder, recipe, after: state.update, report)
+        log = try job.isDryRun || !isLeader ? nil : Self.openLog(folder, recipe, state, report)
         let peak = try recipe.logging.utilisation ? job.device.sustainedSpeed(recipe.precision.mode.dtype) : nil
         meter = Meter(
             earlierSeconds: log?.earlierSeconds ?? 0, peak: peak.map { $0 * Double(processes) },
             benchmarkEpochs: recipe.logging.benchmarkEpochsNum)
         // A kill may have come between saving the last state and keeping it.
-        if saved != nil, !job.isDryRun, isLeader { try keeper.tidy(state) }
+        if saved != nil, state.pendingValidation == nil, !job.isDryRun, isLeader { try keeper.tidy(state) }
         introduce(job, batch, peak: peak)
     }
 
     private static func openLog(
-        _ folder: RunFolder, _ recipe: Recipe, after update: Int, _ report: (String) -> Void
+        _ folder: RunFolder, _ recipe: Recipe, _ state: TrainingState, _ report: (String) -> Void
     ) throws -> RunLog {
         let text = recipe.yaml
         try AtomicFile.write(to: folder.recipe) { try $0.append(Data(text.utf8)) }
-        let log = try RunLog(folder.url, after: update, recipe: text, writesEvents: recipe.logging.tensorboard)
+        let log = try RunLog(
+            folder.url, after: state.update, repeatsValidation: state.pendingValidation != nil, recipe: text,
+            writesEvents: recipe.logging.tensorboard)
         if log.damagedLines > 0 {
             report(
                 "WARNING: \(folder.url.appendingPathComponent(TrainingLog.name).path): \(log.damagedLines) damaged lines "
                     + "before its end are left out from now on; training itself is not affected")
         }
         return log
-    }
-
-    private func introduce(_ job: TrainingJob, _ batch: EffectiveBatch, peak: Double?) {
-        if let sentence = data.exclusions { report("WARNING: \(sentence)") }
-        let count = task.module.parameters().reduce(0) { $0 + $1.tensor.count }
-        report(
-            "\(job.task.rawValue): \(count) parameters, \(data.manifest.count) utterances of \(data.manifest.name) "
-                + "(\(spoken(seconds: Double(data.manifest.totalSamples) / 16_000)) of audio), "
-                + "\(data.subBatchesPerEpoch) sub-batches an epoch")
-        report(batch.description(samplesPerSubBatch: data.samplesPerSubBatch))
-        if let sentence = batch.mismatch, job.effectiveBatch == nil { report("WARNING: \(sentence)") }
-        if let peak {
-            report("matrix products reach \(short(peak / 1e9)) GFLOP/s here; utilisation is a share of that")
-        }
-        if state.update > 0 { report("going on after update \(state.update) (epoch \(state.epoch + 1))") }
     }
 }

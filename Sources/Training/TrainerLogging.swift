@@ -1,4 +1,5 @@
 import Corpus
+import Decoding
 import Foundation
 import Wav2Vec2
 
@@ -7,12 +8,30 @@ import Wav2Vec2
 extension Trainer {
     private var pretrains: Bool { task.description.task == .pretraining }
 
+    /// Says what is about to be learned, and how.
+    func introduce(_ job: TrainingJob, _ batch: EffectiveBatch, peak: Double?) {
+        if let sentence = data.exclusions { report("WARNING: \(sentence)") }
+        let count = task.module.parameters().reduce(0) { $0 + $1.tensor.count }
+        let (used, all, drawn) = (data.utterances, data.manifest.count, data.utterancesPerEpoch)
+        let seconds = data.samplesPerSubBatch * Double(data.subBatchesPerEpoch) / 16_000
+        report(
+            "\(job.task.rawValue): \(count) parameters, \(used == all ? "" : "\(used) of ")\(all) utterances of "
+                + "\(data.manifest.name), \(drawn == used ? "" : "by their weights \(drawn) in this epoch, ")"
+                + "\(spoken(seconds: seconds)) of audio and \(data.subBatchesPerEpoch) sub-batches an epoch")
+        report(batch.description(samplesPerSubBatch: data.samplesPerSubBatch))
+        if let sentence = batch.mismatch, job.effectiveBatch == nil { report("WARNING: \(sentence)") }
+        if let peak {
+            report("matrix products reach \(short(peak / 1e9)) GFLOP/s here; utilisation is a share of that")
+        }
+        if state.update > 0 { report("going on after update \(state.update) (epoch \(state.epoch + 1))") }
+    }
+
     /// Writes the line about the updates since the line before.
     ///
     /// - Parameters:
     ///   - epoch: The last update's epoch.
     ///   - rate: Its learning rate.
-    /// - Throws: ``TrainingError/cannotSave(folder:reason:)``.
+    /// - Throws: ``TrainingError/cannotSave(folder:reason:intact:)``.
     func writeLog(epoch: Int, rate: Double) throws {
         let record = TrainRecord(
             state.statistics, meter.endLap(), update: state.update, epoch: epoch, learningRate: rate,
@@ -27,7 +46,7 @@ extension Trainer {
 
     /// Writes how fast the last epochs were.
     ///
-    /// - Throws: ``TrainingError/cannotSave(folder:reason:)``.
+    /// - Throws: ``TrainingError/cannotSave(folder:reason:intact:)``.
     func writeBenchmark() throws {
         guard let (counts, rates) = meter.benchmark else { return }
         let record = BenchmarkRecord(counts, rates, update: state.update)
@@ -49,7 +68,7 @@ extension Trainer {
         let start = ContinuousClock.now
         for (index, manifest) in validation.enumerated() {
             let began = ContinuousClock.now
-            let result = try task.validate(manifest, among: cluster)
+            let result = try measure(manifest)
             let isBest = index == 0 && isBest(result, manifest)
             try log?.write(
                 ValidRecord(
@@ -60,18 +79,43 @@ extension Trainer {
                 })
             report(
                 validationLine(
-                    result, manifest: manifest, update: state.update, isBest: isBest,
+                    result, pretrains: pretrains, manifest: manifest, update: state.update, isBest: isBest,
                     seconds: (ContinuousClock.now - began).inSeconds))
-            if isBest { try keeper.saveBest(&state) }
+            if isBest, recipe.checkpoint.keepBest {
+                // The best weights alone are nothing to go on from.
+                if keeper.lastSaved == nil { try save() }
+                try keeper.saveBest(state)
+            }
             if makeUpdate.averages { try validateAverage(index, manifest, epoch: epoch) }
         }
         meter.exclude(since: start)
         meter.lastValidation = .now
     }
 
+    /// Measures the model on a held-out set.
+    ///
+    /// - Parameter manifest: The set.
+    /// - Returns: The result.
+    /// - Throws: ``TrainingError/modelDiverged(update:name:saved:)`` where what the model says are no numbers.
+    private func measure(_ manifest: Manifest) throws -> ValidationResult {
+        let diverged = TrainingError.modelDiverged(
+            update: state.update, name: manifest.name, saved: keeper.lastSaved.flatMap { $0 < state.update ? $0 : nil })
+        do {
+            let result = try task.validate(manifest, among: cluster)
+            guard !pretrains || result.statistics.loss.isFinite else {
+                throw ValidationFailure(cause: diverged, isTheModels: true)
+            }
+            return result
+        } catch is DecodingError {
+            throw diverged
+        } catch let failure as ValidationFailure where failure.cause is DecodingError {
+            throw ValidationFailure(cause: diverged, isTheModels: true)
+        }
+    }
+
     private func validateAverage(_ index: Int, _ manifest: Manifest, epoch: Int) throws {
         let began = ContinuousClock.now
-        let result = try makeUpdate.withAveragedWeights { try task.validate(manifest, among: cluster) }
+        let result = try makeUpdate.withAveragedWeights { try measure(manifest) }
         try log?.write(
             ValidRecord(
                 result, kind: "valid_ema", pretrains: pretrains, name: manifest.name, update: state.update,
@@ -79,7 +123,8 @@ extension Trainer {
             update: state.update)
         report(
             validationLine(
-                result, of: "averaged weights", manifest: manifest, update: state.update, isBest: false,
+                result, of: "averaged weights", pretrains: pretrains, manifest: manifest, update: state.update,
+                isBest: false,
                 seconds: (ContinuousClock.now - began).inSeconds))
     }
 
@@ -93,7 +138,8 @@ extension Trainer {
             return false
         }
         guard value < state.best?.value ?? .infinity else { return false }
-        state.best = .init(update: state.update, metric: task.metric, value: value)
+        state.best = .init(
+            update: state.update, metric: task.metric, value: value, name: manifest.name, identity: heldOutIdentity)
         return true
     }
 

@@ -1,3 +1,6 @@
+import Foundation
+import Torch
+
 /// What can stop a training run, one sentence each.
 public enum TrainingError: Error, CustomStringConvertible, Sendable {
     /// What was asked for cannot be done: wrong options.
@@ -6,6 +9,8 @@ public enum TrainingError: Error, CustomStringConvertible, Sendable {
     case badData(String)
     /// The output folder holds something, and resuming was not asked for.
     case outputNotEmpty(folder: String)
+    /// A run's last state is gone; `kept` is the newest kept one, `found` what else is left of the run.
+    case lastIsGone(folder: String, kept: String?, found: String)
     /// Another process trains in the output folder.
     case folderInUse(folder: String)
     /// The run to be resumed was started with another recipe; each difference as `key: then → now`.
@@ -14,10 +19,14 @@ public enum TrainingError: Error, CustomStringConvertible, Sendable {
     case dataChanged(folder: String, then: String, now: String)
     /// The saved state cannot be read.
     case damagedState(path: String, reason: String)
-    /// The state cannot be saved; what was saved before is untouched.
-    case cannotSave(folder: String, reason: String)
+    /// The state cannot be saved; `intact` is the checkpoint that was saved before, if there is one.
+    case cannotSave(folder: String, reason: String, intact: String?)
+    /// A log or the run's folder cannot be written.
+    case cannotWrite(file: String, reason: String)
     /// Copies of the model in several processes are no longer equal.
     case diverged(update: Int, ranks: [Int])
+    /// What the model says of held-out recordings are no numbers; `saved` is the update of the last saved state, if any.
+    case modelDiverged(update: Int, name: String, saved: Int?)
     /// A loss or gradient is infinite or not a number.
     case notFinite(update: Int, what: String, utterances: [String])
     /// Gradients of half precision overflow however little the loss is scaled.
@@ -29,21 +38,43 @@ public enum TrainingError: Error, CustomStringConvertible, Sendable {
         case .usage(let sentence), .badData(let sentence): sentence
         case .outputNotEmpty(let folder):
             "\(folder) is not empty: add --resume to go on with the run in it, or choose another --output"
+        case .lastIsGone(let folder, let kept?, _):
+            "\(folder) has no last/ to go on from, but \(kept) was kept: rename it to last to go on from there, or choose "
+                + "another --output"
+        case .lastIsGone(let folder, nil, let found):
+            "\(folder) has no last/ to go on from, but \(found) of an earlier run: choose another --output, or remove "
+                + "what the folder holds to begin anew in it"
         case .folderInUse(let folder):
             "another process is training in \(folder): wait for it, stop it, or choose another --output"
         case .recipeChanged(let folder, let differences):
             "\(folder) was begun with another recipe (\(differences.joined(separator: "; "))): resume with the same "
                 + "values, or start in another --output"
+        case .dataChanged(let folder, let then, let now) where then == now:
+            "\(folder) was begun on \(then) as well, but with other paths, lengths, weights or labels, or in another order: "
+                + "resume with the list as it was, or start in another --output"
         case .dataChanged(let folder, let then, let now):
             "\(folder) was begun on \(then), and this is \(now): resume with the same --train, or start in another "
                 + "--output"
         case .damagedState(let path, let reason): "\(path) cannot be resumed: \(reason)"
-        case .cannotSave(let folder, let reason):
-            "the state could not be saved in \(folder): \(reason); the checkpoint that was saved before is intact"
+        case .cannotSave(let folder, let reason, let intact):
+            "the state could not be saved in \(folder): \(reason); "
+                + (intact.map {
+                    "\($0), saved before, is intact: make room, or see to the folder's rights, and go on with "
+                        + "--resume"
+                } ?? "nothing was saved before: make room, or see to the folder's rights, and begin again")
+        case .cannotWrite(let file, let reason):
+            "\(file) cannot be written: \(reason); make room, or see to its rights; saved states are untouched"
         case .diverged(let update, let ranks):
             "after update \(update) the parameters of rank \(ranks.map(String.init).joined(separator: ", ")) differ from "
                 + "those of rank 0: memory or a device may be faulty, or the machines have different libraries; go on "
                 + "with --resume from the last checkpoint"
+        case .modelDiverged(let update, let name, let saved):
+            "the run has diverged by update \(update): what the model says of \(name) are no numbers, and it is not saved: "
+                + "lower optimization.lr, warm up longer (optimization.warmup_updates), or set optimization.clip_norm, and "
+                + (saved.map {
+                    "begin again, from an earlier checkpoint if you like (last was saved after update \($0))"
+                }
+                    ?? "begin again")
         case .notFinite(let update, let what, let utterances):
             "update \(update): \(what) is infinite or not a number; its utterances were "
                 + "\(utterances.joined(separator: ", ")): listen to them, lower optimization.lr, or set "
@@ -58,9 +89,39 @@ public enum TrainingError: Error, CustomStringConvertible, Sendable {
     /// The program's exit code: 64 for wrong usage, 65 for bad input data, else 1.
     public var exitCode: Int32 {
         switch self {
-        case .usage, .outputNotEmpty, .recipeChanged, .dataChanged: 64
+        case .usage, .outputNotEmpty, .lastIsGone, .recipeChanged, .dataChanged: 64
         case .badData: 65
-        case .damagedState, .folderInUse, .cannotSave, .diverged, .notFinite, .minimumLossScale: 1
+        case .damagedState, .folderInUse, .cannotSave, .cannotWrite, .diverged, .modelDiverged, .notFinite,
+            .minimumLossScale:
+            1
         }
     }
+
+    /// Whether the state at hand must not replace the one that was saved before: it is broken, or cannot be written.
+    var forbidsSaving: Bool {
+        switch self {
+        case .cannotSave, .diverged, .modelDiverged, .notFinite, .minimumLossScale: true
+        default: false
+        }
+    }
+}
+
+/// What the system says about a failure, as a clause without an end.
+///
+/// - Parameter error: What a file operation threw.
+/// - Returns: Such as "No space left on device".
+func systemReason(_ error: any Error) -> String {
+    switch error {
+    case FileWriteError.noSpace(let path, let reason, let written):
+        return "\(URL(fileURLWithPath: path).lastPathComponent): \(reason) after \(written) bytes"
+    case FileWriteError.failed(let path, let step, let reason):
+        return "cannot \(step) \(URL(fileURLWithPath: path).lastPathComponent): \(reason)"
+    case let error as POSIXError: return String(cString: strerror(error.code.rawValue))
+    default: break
+    }
+    let error = error as NSError
+    if let cause = error.userInfo[NSUnderlyingErrorKey] as? any Error { return systemReason(cause) }
+    if error.domain == NSPOSIXErrorDomain { return String(cString: strerror(Int32(error.code))) }
+    let text = error.localizedDescription
+    return text.hasSuffix(".") ? String(text.dropLast()) : text
 }

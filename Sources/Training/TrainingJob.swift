@@ -29,6 +29,10 @@ public struct TrainingJob: Sendable {
     public var from: URL?
     /// Whether a run in the output folder is gone on with.
     public var resume = false
+    /// What the recipe seems to be meant for, where that can be told: another task is told.
+    public var intendedTask: Task?
+    /// The recipe's keys that were given a value of their own, as by `--set`: where a checkpoint's counts, that is told.
+    public var assigned: Set<String> = []
     /// Where the model runs.
     public var device = Device.cpu
     /// Training pauses after so many epochs of this job; `nil` for all.
@@ -85,7 +89,75 @@ extension TrainingJob {
     private func place(in folder: RunFolder) throws -> URL? {
         guard isDryRun else { return try folder.prepare(resumes: resume) ? folder.last : nil }
         if !resume { try folder.requireEmpty() }
-        return folder.newestState
+        let found = folder.newestState
+        if found == nil { try folder.requireNothingSaved() }
+        return found
+    }
+}
+
+extension TrainingJob {
+    /// The checkpoint whose weights training begins with.
+    ///
+    /// - Returns: The checkpoint; `nil` for random weights.
+    /// - Throws: ``TrainingError/usage(_:)`` for a run's folder, which holds several; `CheckpointError`.
+    func origin() throws -> Checkpoint? {
+        guard let from else { return nil }
+        let run = RunFolder(url: from)
+        let manager = FileManager.default
+        let isCheckpoint = manager.fileExists(atPath: from.appendingPathComponent(Checkpoint.configurationName).path)
+        let choices = [run.best, run.last].filter { manager.fileExists(atPath: $0.path) }.map(\.path)
+        guard isCheckpoint || choices.isEmpty else {
+            throw TrainingError.usage(
+                "--from \(from.path) is the folder of a whole run: name a checkpoint in it, "
+                    + choices.joined(separator: " or "))
+        }
+        return try Checkpoint.read(from)
+    }
+
+    /// Refuses to go on with a run of the other kind.
+    ///
+    /// - Parameter description: What the run's checkpoint is.
+    /// - Throws: ``TrainingError/usage(_:)``.
+    func requireSameTask(as description: ModelDescription) throws {
+        let found: Task = description.task == .pretraining ? .pretraining : .finetuning
+        guard found != task else { return }
+        let (name, command) = found == .pretraining ? ("pre-training", "pretrain") : ("fine-tuning", "finetune")
+        throw TrainingError.usage(
+            "\(output.path) holds a \(name) run: go on with it by wav2vec2 \(command), or choose another --output")
+    }
+
+    /// Sentences about values that were given and do not count, since the checkpoint's do.
+    ///
+    /// - Parameters:
+    ///   - adopted: The recipe with the checkpoint's architecture.
+    ///   - origin: The checkpoint.
+    /// - Returns: A sentence for each.
+    func ignored(by adopted: Recipe, of origin: Checkpoint) -> [String] {
+        let (asked, used) = (recipe.values, adopted.values)
+        return assigned.sorted().compactMap { key in
+            guard let wanted = asked[key], let value = used[key], wanted != value else { return nil }
+            return "\(key)=\(wanted) has no effect: the model is that of \(origin.url.path), where it is \(value)"
+        }
+    }
+}
+
+extension Checkpoint {
+    /// Refuses weights that are no numbers: whatever is computed with them is none either.
+    ///
+    /// - Parameter isResumed: Whether a run was to be gone on with.
+    /// - Throws: ``TrainingError``.
+    func requireFinite(isResumed: Bool) throws {
+        for (name, tensor) in state.sorted(by: { $0.key < $1.key }) where try !tensor.isFinite() {
+            throw isResumed
+                ? TrainingError.damagedState(
+                    path: url.path,
+                    reason:
+                        "its \(name) has values that are infinite or not numbers, since the run had diverged: rename "
+                        + "an earlier state to last to go on from there, or begin again")
+                : TrainingError.badData(
+                    "\(url.path): its \(name) has values that are infinite or not numbers, since it is damaged or "
+                        + "had diverged: begin with another checkpoint")
+        }
     }
 }
 

@@ -71,6 +71,8 @@ struct LaunchCommand: ParsableCommand {
         plan.logFolder = logs.map(fileURL)
         if let rendezvous { (plan.host, plan.port) = try Self.address(rendezvous) }
         if ["pretrain", "finetune"].contains(command[0]) { plan.resumeArguments = ["--resume"] }
+        // The processes go on, whether anybody reads their lines or not.
+        signal(SIGPIPE, SIG_IGN)
         let signals = StopSignal()
         switch try Launcher(plan, report: { Console.error("launch: \($0)") }).run(stop: { signals.received }) {
         case .finished: return

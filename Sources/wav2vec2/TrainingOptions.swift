@@ -75,12 +75,16 @@ struct TrainingOptions: ParsableArguments {
     ///   - labels: The extension of label files, where it is given.
     /// - Throws: What stopped the run; `ExitCode` after a signal.
     func run(_ task: TrainingJob.Task, labels: String? = nil) throws {
+        // What reads this process's lines may be gone: that must not end a run before it has saved.
+        signal(SIGPIPE, SIG_IGN)
         try compute.apply()
         // Every update asks for the same blocks; new pages from the system each time cost a seventh of a BASE update.
         LibTorch.reuseHostMemory()
         var recipe: Recipe
+        let intendedTask: TrainingJob.Task?
         do {
             recipe = try Recipe.load(self.recipe)
+            intendedTask = recipe.intendedTask(self.recipe)
             if let labels { recipe.data.labels = labels }
             if let seed { recipe.seed = seed }
             try recipe.apply(set)
@@ -92,6 +96,8 @@ struct TrainingOptions: ParsableArguments {
             valid: valid.map { WeightedManifest(parsing: $0) }, output: fileURL(output))
         job.from = from.map(fileURL)
         job.resume = resume
+        job.intendedTask = intendedTask
+        job.assigned = Set(set.compactMap { $0.split(separator: "=").first.map(String.init) })
         job.device = compute.device
         job.epochsThisJob = epochsThisJob
         job.effectiveBatch = effectiveBatch

@@ -107,7 +107,7 @@ import Torch
         #expect(outcome.errors.contains("gives no sign of life"))
     }
 
-    @Test(arguments: [(SIGINT, Int32(130)), (SIGTERM, Int32(143))] as [(Int32, Int32)])
+    @Test(arguments: [(SIGINT, Int32(130)), (SIGTERM, Int32(143)), (SIGHUP, Int32(129))] as [(Int32, Int32)])
     func aSignalSavesEverything(_ signal: Int32, _ code: Int32) throws {
         let command = fixture.pretrain("run", "optimization.max_update=100000", "checkpoint.save_every=100000")
         let outcome = try launch(command: command) { launcher in
@@ -120,7 +120,8 @@ import Torch
         #expect(!outcome.errors.contains("[rank 1]") && !outcome.errors.contains("failed"), "\(outcome.errors)")
     }
 
-    @Test func nothingOutlivesTheLauncher() throws {
+    /// Several times: the system may tell of the launcher's end once for each of its threads.
+    @Test(arguments: 0..<4) func nothingOutlivesTheLauncher(_ repetition: Int) throws {
         var ranks: [Int32] = []
         let command = fixture.pretrain("run", "optimization.max_update=100000", "checkpoint.save_every=100000")
         let outcome = try launch(command: command) { launcher in

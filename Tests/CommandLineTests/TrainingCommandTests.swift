@@ -89,6 +89,26 @@ import Testing
         }
     }
 
+    @Test func whatHasNoEffectIsTold() throws {
+        try withTemporaryFolder { folder in
+            let pretrain = try Self.prepare(folder)
+            let first = try run(pretrain + ["--set", "optimization.max_update=1"], in: folder)
+            #expect(first.code == 0, "\(first.errors)")
+            let recipe = folder.appendingPathComponent("recipe.yaml")
+            try Data((Self.recipe + "\nctc:\n  freeze_finetune_updates: 3\n").utf8).write(to: recipe)
+            var more = pretrain
+            more[more.firstIndex(of: "out")!] = "more"
+            let told = try run(
+                more + ["--from", "out/last", "--set", "model.encoder_layers=2", "--set", "model.encoder_layers=3"],
+                in: folder)
+            #expect(told.code == 0, "\(told.errors)")
+            #expect(told.errors.contains("WARNING: model.encoder_layers=3 has no effect"))
+            let again = try run(
+                ["finetune"] + pretrain.dropFirst() + ["--resume", "--set", "optimization.max_update=2"], in: folder)
+            #expect(again.code == 64 && again.errors.contains("holds a pre-training run"), "\(again.errors)")
+        }
+    }
+
     @Test func wrongOptionsAreSixtyFour() throws {
         try withTemporaryFolder { folder in
             let pretrain = try Self.prepare(folder)

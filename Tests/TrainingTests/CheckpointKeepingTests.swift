@@ -156,7 +156,50 @@ import Wav2Vec2
         #expect(lines.contains { $0.contains("nothing is saved") })
         #expect(
             try FileManager.default.contentsOfDirectory(atPath: corpus.file("run").path).sorted()
-                == ["metrics.jsonl", "recipe.yaml", "tensorboard"])
+                == [".begun", "metrics.jsonl", "recipe.yaml", "tensorboard"])
+        // Nothing of it can be lost.
+        var again = job
+        again.resume = true
+        #expect(try Trainer(again).run() == .finished)
+    }
+
+    @Test func aRunWhoseLastStateIsGoneIsNotBegunAnew() throws {
+        let corpus = try SyntheticCorpus(utterances: 5)
+        var job = try corpus.job(
+            .pretraining, "run", ["checkpoint.keep_last_checkpoints=3", "optimization.max_update=3"])
+        _ = try Trainer(job).run()
+        job.resume = true
+        let folder = corpus.file("run")
+        func names() throws -> [String] {
+            try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
+        }
+        for (removed, expected) in [
+            (["last"], "update-3 was kept: rename it to last"),
+            (["update-1", "update-2", "update-3"], "best and metrics.jsonl of an earlier run"),
+            (["best"], "no last/ to go on from, but metrics.jsonl"),
+        ] {
+            for name in removed { try FileManager.default.removeItem(at: folder.appendingPathComponent(name)) }
+            let before = try (names(), Data(contentsOf: corpus.file("run/metrics.jsonl")))
+            for isDryRun in [true, false] {
+                job.isDryRun = isDryRun
+                let error = try #require(throws: TrainingError.self) { try Trainer(job) }
+                #expect("\(error)".contains(expected) && error.exitCode == 64, "\(error)")
+            }
+            #expect(try names() == before.0 && Data(contentsOf: corpus.file("run/metrics.jsonl")) == before.1)
+        }
+        // A folder that holds nothing of a run, or one that was killed before it had saved anything, is begun in.
+        try FileManager.default.removeItem(at: folder)
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: false)
+        let recordings = try (0..<5).map { try Data(contentsOf: corpus.file("train\($0).wav")) }
+        for (index, whole) in recordings.enumerated() {
+            try whole.prefix(20).write(to: corpus.file("train\(index).wav"))
+        }
+        // The first update fails.
+        #expect(throws: (any Error).self) { _ = try Trainer(job).run() }
+        for (index, whole) in recordings.enumerated() { try whole.write(to: corpus.file("train\(index).wav")) }
+        try Data("{\"update\":1}\n".utf8).write(to: corpus.file("run/metrics.jsonl"))
+        #expect(try Trainer(job).run() == .finished)
+        #expect(!FileManager.default.fileExists(atPath: corpus.file("run/.begun").path))
     }
 
     @Test func averagesAreOfAllWeightsAndOfLikeModelsOnly() throws {

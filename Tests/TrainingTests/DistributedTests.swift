@@ -63,6 +63,32 @@ import Wav2Vec2
         return lines
     }
 
+    /// Who reads the damaged recording is known to all, so that all can give their parts of the state.
+    @Test(arguments: [false, true])
+    func aDamagedHeldOutRecordingCostsNothing(isSharded: Bool) async throws {
+        let settings = [
+            "checkpoint.save_every=100", "optimization.max_update=4", "batching.max_tokens=24000",
+            "distributed.zero_sharding=\(isSharded)",
+        ]
+        try await train(corpus.job(.pretraining, "straight", settings), processes: 2)
+        let whole = try Data(contentsOf: corpus.file("valid23.wav"))
+        try whole.prefix(20).write(to: corpus.file("valid23.wav"))
+        var job = try corpus.job(.pretraining, "broken", settings)
+        do {
+            try await train(job, processes: 2)
+            Issue.record("half a recording was measured")
+        } catch {
+            #expect("\(error)".contains("valid23.wav"))
+        }
+        #expect(try TrainingState.read(corpus.file("broken/last")).update == 3)
+        try whole.write(to: corpus.file("valid23.wav"))
+        job.resume = true
+        try await train(job, processes: 2)
+        for folder in ["last", "best"] {
+            #expect(try corpus.bytes("broken", folder) == corpus.bytes("straight", folder))
+        }
+    }
+
     private func weights(_ output: String) throws -> [String: Tensor] {
         try TensorFile.read(corpus.file(output + "/last/model.safetensors"))
     }

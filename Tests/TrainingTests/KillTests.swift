@@ -1,3 +1,4 @@
+import Cluster
 import Foundation
 import Testing
 
@@ -20,10 +21,12 @@ struct KillTests {
     }
 
     /// Starts the program; with a limit, no file may grow beyond so many blocks of 512 bytes.
-    private func start(_ output: String, _ options: [String] = [], fileLimit: Int? = nil) throws -> Process {
+    private func start(
+        _ output: String, _ options: [String] = [], fileLimit: Int? = nil, before: String = "", errors: Pipe? = nil
+    ) throws -> Process {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/bin/sh")
-        let limit = fileLimit.map { "trap '' XFSZ; ulimit -f \($0); " } ?? ""
+        let limit = before + (fileLimit.map { "trap '' XFSZ; ulimit -f \($0); " } ?? "")
         // One thread: what is computed is tiny, and test machines are busy.
         process.environment = ProcessInfo.processInfo.environment.merging(["OMP_NUM_THREADS": "1"]) { $1 }
         process.arguments =
@@ -33,7 +36,11 @@ struct KillTests {
                 "--valid", corpus.file("valid.tsv").path, "--output", corpus.file(output).path, "--resume",
             ] + options
         try Data().write(to: corpus.file("errors.txt"))
-        process.standardError = try FileHandle(forWritingTo: corpus.file("errors.txt"))
+        if let errors {
+            process.standardError = errors
+        } else {
+            process.standardError = try FileHandle(forWritingTo: corpus.file("errors.txt"))
+        }
         try process.run()
         return process
     }
@@ -112,7 +119,37 @@ struct KillTests {
         #expect(try TrainingState.read(corpus.file("full/update-4")).update == 4)
     }
 
-    @Test(arguments: [(SIGINT, Int32(130)), (SIGTERM, Int32(143))] as [(Int32, Int32)])
+    @Test func aClosedPipeAndATerminalThatNohupKeepsAwayEndNothing() async throws {
+        let pipe = Pipe()
+        let process = try start("piped", before: "trap '' HUP; ", errors: pipe)
+        try pipe.fileHandleForWriting.close()
+        #expect(try pipe.fileHandleForReading.read(upToCount: 1)?.count == 1)
+        try pipe.fileHandleForReading.close()
+        for _ in 0..<600 where !FileManager.default.fileExists(atPath: corpus.file("piped/last").path) {
+            try await Task.sleep(for: .milliseconds(20))
+        }
+        kill(process.processIdentifier, SIGHUP)
+        process.waitUntilExit()
+        #expect(process.terminationReason == .exit && process.terminationStatus == 0)
+        #expect(try TrainingState.read(corpus.file("piped/last")).update == 30)
+    }
+
+    /// The system tells of a launcher's end once for each of its threads.
+    @Test(arguments: 0..<4) func theEndOfTheLauncherMayBeToldSeveralTimes(_ repetition: Int) async throws {
+        let process = try start("orphan", ["--set", "optimization.max_update=1000000"])
+        let last = corpus.file("orphan/last")
+        for _ in 0..<600 where !FileManager.default.fileExists(atPath: last.path) {
+            try await Task.sleep(for: .milliseconds(50))
+        }
+        for _ in 0..<20 {
+            kill(process.processIdentifier, launcherEndedSignal)
+            usleep(UInt32(repetition) * 500)
+        }
+        process.waitUntilExit()
+        #expect(process.terminationReason == .exit && process.terminationStatus == 143)
+    }
+
+    @Test(arguments: [(SIGINT, Int32(130)), (SIGTERM, Int32(143)), (SIGHUP, Int32(129))] as [(Int32, Int32)])
     func signalsSaveAndLeaveWithTheirCode(_ signal: Int32, _ code: Int32) async throws {
         // More updates than it can make before the signal, however late that comes.
         let process = try start("stopped", ["--set", "optimization.max_update=1000000"])

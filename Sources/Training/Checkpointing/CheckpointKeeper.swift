@@ -13,6 +13,8 @@ final class CheckpointKeeper {
     private let report: (String) -> Void
     private let writer = BackgroundWriter()
     private var copied: (update: Int, copy: Copy)?
+    /// The update whose state `last/` holds, or will as soon as it is written; `nil` if none was ever saved.
+    private(set) var lastSaved: Int?
 
     /// What this process has to do with a checkpoint.
     enum Role {
@@ -37,15 +39,17 @@ final class CheckpointKeeper {
     ///   - options: What is kept.
     ///   - makeUpdate: Holds weights and optimizer.
     ///   - role: This process's part in it.
+    ///   - lastSaved: The update whose state `last/` holds, if there is one.
     ///   - report: Gets lines for people.
     init(
         _ folder: RunFolder, _ options: Recipe.CheckpointSection, _ makeUpdate: UpdateStep, _ role: Role,
-        report: @escaping (String) -> Void
+        lastSaved: Int? = nil, report: @escaping (String) -> Void
     ) {
         self.folder = folder
         self.options = options
         self.makeUpdate = makeUpdate
         self.role = role
+        self.lastSaved = lastSaved
         self.report = report
     }
 
@@ -55,6 +59,9 @@ final class CheckpointKeeper {
         return nil
     }
 
+    /// Whether other processes must save at the same time.
+    var needsOthers: Bool { group != nil }
+
     private var writes: Bool { group.map { $0.rank == 0 } ?? true }
 
     /// Whether a state must be saved because it is to be kept for good.
@@ -62,22 +69,27 @@ final class CheckpointKeeper {
 
     /// Begins to save everything that resuming needs, and keeps or removes older states as the recipe says.
     ///
-    /// - Parameter state: Where the run is; gets what the optimizer adds.
-    /// - Throws: ``TrainingError/cannotSave(folder:reason:)`` where the save before has failed; the old checkpoints stay.
-    func saveLast(_ state: inout TrainingState) throws {
-        try save("last", &state, withOptimizer: true)
+    /// - Parameters:
+    ///   - state: Where the run is; gets what the optimizer adds.
+    ///   - keeps: Whether older states are kept or removed now, and this one may be kept.
+    /// - Throws: ``TrainingError/cannotSave(folder:reason:intact:)`` where the save before has failed; the old checkpoints stay.
+    func saveLast(_ state: inout TrainingState, keeps: Bool = true) throws {
+        try save("last", &state, withOptimizer: true, keeps: keeps)
+        if !options.noSave { lastSaved = state.update }
     }
 
     /// Begins to save the weights as the best so far.
     ///
     /// - Parameter state: Where the run is.
-    /// - Throws: ``TrainingError/cannotSave(folder:reason:)`` where the save before has failed; the old best stays.
-    func saveBest(_ state: inout TrainingState) throws {
+    /// - Throws: ``TrainingError/cannotSave(folder:reason:intact:)`` where the save before has failed; the old best stays.
+    func saveBest(_ state: TrainingState) throws {
         guard options.keepBest else { return }
-        try save("best", &state, withOptimizer: false)
+        var state = state
+        state.pendingValidation = nil
+        try save("best", &state, withOptimizer: false, keeps: false)
     }
 
-    private func save(_ name: String, _ state: inout TrainingState, withOptimizer: Bool) throws {
+    private func save(_ name: String, _ state: inout TrainingState, withOptimizer: Bool, keeps: Bool) throws {
         if case .none = role { return }
         guard !options.noSave else { return }
         let snapshot = try snapshot(&state, withOptimizer: withOptimizer)
@@ -87,7 +99,7 @@ final class CheckpointKeeper {
                 return []
             }
             try folder.replace(name) { try snapshot.write(to: $0) }
-            return withOptimizer ? try folder.tidy(snapshot.state, options) : []
+            return keeps ? try folder.tidy(snapshot.state, options) : []
         }
         if !options.writeCheckpointsAsynchronously { try finish() }
     }
@@ -108,7 +120,7 @@ final class CheckpointKeeper {
 
     /// Finishes and takes note of what the writing thread has to say.
     ///
-    /// - Throws: ``TrainingError/cannotSave(folder:reason:)``; what was saved before stays.
+    /// - Throws: ``TrainingError/cannotSave(folder:reason:intact:)``; what was saved before stays.
     func finish() throws {
         writer.wait()
         try hear()
@@ -116,7 +128,7 @@ final class CheckpointKeeper {
 
     /// Takes note of what the writing thread has to say so far.
     ///
-    /// - Throws: ``TrainingError/cannotSave(folder:reason:)``; what was saved before stays.
+    /// - Throws: ``TrainingError/cannotSave(folder:reason:intact:)``; what was saved before stays.
     func hear() throws {
         for warning in try writer.news() { report("WARNING: \(warning)") }
     }
@@ -129,7 +141,7 @@ final class CheckpointKeeper {
     /// Keeps the state in `last/` if it is to be kept, and removes older ones that are not.
     ///
     /// - Parameter state: What `last/` holds.
-    /// - Throws: ``TrainingError/cannotSave(folder:reason:)``.
+    /// - Throws: ``TrainingError/cannotSave(folder:reason:intact:)``.
     func tidy(_ state: TrainingState) throws {
         for warning in try folder.tidy(state, options) { report("WARNING: \(warning)") }
     }
@@ -138,7 +150,7 @@ final class CheckpointKeeper {
     ///
     /// - Parameter state: Where the run is.
     /// - Returns: Bytes of all that resuming needs, and of the weights alone; 0 where another process writes.
-    /// - Throws: ``TrainingError/cannotSave(folder:reason:)``.
+    /// - Throws: ``TrainingError/cannotSave(folder:reason:intact:)``.
     func measure(_ state: TrainingState) throws -> (whole: Int, weights: Int) {
         let manager = FileManager.default
         let scratch = manager.temporaryDirectory.appendingPathComponent("wav2vec2-size-\(UUID().uuidString)")
@@ -176,7 +188,7 @@ extension RunFolder {
     ///   - state: What `last/` holds.
     ///   - options: What is kept.
     /// - Returns: A sentence for each that could not be removed.
-    /// - Throws: ``TrainingError/cannotSave(folder:reason:)``.
+    /// - Throws: ``TrainingError/cannotSave(folder:reason:intact:)``.
     fileprivate func tidy(_ state: TrainingState, _ options: Recipe.CheckpointSection) throws -> [String] {
         guard !options.noSave, state.update > 0 else { return [] }
         let newest = options.keepLastCheckpoints

@@ -15,6 +15,9 @@ struct RunFolder {
     var best: URL { url.appendingPathComponent("best", isDirectory: true) }
     var recipe: URL { url.appendingPathComponent("recipe.yaml") }
 
+    /// A file that is there from a run's beginning until its first state is saved.
+    private var begun: URL { url.appendingPathComponent(".begun") }
+
     private func new(_ name: String) -> URL { url.appendingPathComponent(".\(name).new", isDirectory: true) }
     private func old(_ name: String) -> URL { url.appendingPathComponent(".\(name).old", isDirectory: true) }
 
@@ -39,10 +42,12 @@ struct RunFolder {
             return (try Checkpoint.read(place), try TrainingState.read(place))
         } catch {
             guard let older = kept().last(where: { (try? Checkpoint.read($0.url)) != nil }) else { throw error }
+            var reason = "\(error)"
+            if case TrainingError.damagedState(_, let known) = error { reason = known }
             throw TrainingError.damagedState(
                 path: place.path,
                 reason:
-                    "\(error); \(older.url.lastPathComponent) was kept: remove \(place.lastPathComponent) and rename "
+                    "\(reason); \(older.url.lastPathComponent) was kept: remove \(place.lastPathComponent) and rename "
                     + "it to last to go on from there")
         }
     }
@@ -52,26 +57,54 @@ struct RunFolder {
     /// - Throws: ``TrainingError/outputNotEmpty(folder:)``.
     func requireEmpty() throws {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: url.path)) ?? []
-        guard names.isEmpty else { throw TrainingError.outputNotEmpty(folder: url.path) }
+        guard names.allSatisfy({ $0 == begun.lastPathComponent }) else {
+            throw TrainingError.outputNotEmpty(folder: url.path)
+        }
+    }
+
+    /// Refuses to begin anew where a run has saved something, and its last state is gone.
+    ///
+    /// A run that ended before it had saved anything may be begun again.
+    ///
+    /// - Throws: ``TrainingError/lastIsGone(folder:kept:found:)``.
+    func requireNothingSaved() throws {
+        let manager = FileManager.default
+        if let newest = kept().last {
+            throw TrainingError.lastIsGone(folder: url.path, kept: newest.url.lastPathComponent, found: "")
+        }
+        var found = manager.fileExists(atPath: best.path) ? [best.lastPathComponent] : []
+        let metrics = url.appendingPathComponent(TrainingLog.name)
+        let size = (try? manager.attributesOfItem(atPath: metrics.path))?[.size] as? NSNumber
+        if !manager.fileExists(atPath: begun.path), (size?.intValue ?? 0) > 0 { found.append(TrainingLog.name) }
+        guard found.isEmpty else {
+            throw TrainingError.lastIsGone(folder: url.path, kept: nil, found: found.joined(separator: " and "))
+        }
     }
 
     /// Makes the folder, and puts right what an interrupted save left.
     ///
     /// - Parameter resumes: Whether a run in it is to be gone on with.
     /// - Returns: Whether there is a state to go on from.
-    /// - Throws: ``TrainingError`` for a folder in use when `resumes` is false.
+    /// - Throws: ``TrainingError`` for a folder in use when `resumes` is false, and for one whose last state is gone.
     func prepare(resumes: Bool) throws -> Bool {
         let manager = FileManager.default
         do {
             try manager.createDirectory(at: url, withIntermediateDirectories: true)
             if !resumes { try requireEmpty() }
             try recover()
+            if !manager.fileExists(atPath: last.path) {
+                try requireNothingSaved()
+                try Data().write(to: begun)
+                return false
+            }
+            // A kill may have come between the first save and this.
+            try? manager.removeItem(at: begun)
+            return true
         } catch let error as TrainingError {
             throw error
         } catch {
-            throw TrainingError.cannotSave(folder: url.path, reason: error.localizedDescription)
+            throw TrainingError.cannotWrite(file: url.path, reason: systemReason(error))
         }
-        return manager.fileExists(atPath: last.path)
     }
 
     /// Finishes or undoes what a kill interrupted.
@@ -109,7 +142,7 @@ struct RunFolder {
     /// - Parameters:
     ///   - name: `last` or `best`.
     ///   - write: Fills the new folder; if it throws, the old one stays.
-    /// - Throws: ``TrainingError/cannotSave(folder:reason:)``.
+    /// - Throws: ``TrainingError/cannotSave(folder:reason:intact:)``.
     func replace(_ name: String, _ write: (URL) throws -> Void) throws {
         let manager = FileManager.default
         let place = url.appendingPathComponent(name, isDirectory: true)
@@ -122,11 +155,12 @@ struct RunFolder {
             try manager.moveItem(at: new, to: place)
             try sync()
             try? manager.removeItem(at: old)
+            if name == "last" { try? manager.removeItem(at: begun) }
         } catch {
             try? manager.removeItem(at: new)
             if !manager.fileExists(atPath: place.path) { try? manager.moveItem(at: old, to: place) }
-            let reason = (error as? FileWriteError)?.description ?? error.localizedDescription
-            throw TrainingError.cannotSave(folder: place.path, reason: reason)
+            let intact = [place, last].first { manager.fileExists(atPath: $0.path) }?.path
+            throw TrainingError.cannotSave(folder: place.path, reason: systemReason(error), intact: intact)
         }
     }
 
@@ -145,7 +179,7 @@ struct RunFolder {
     /// Keeps `last/` under its update's name too; it costs no room, since the files are shared.
     ///
     /// - Parameter update: The update that `last/` was saved after.
-    /// - Throws: ``TrainingError/cannotSave(folder:reason:)``.
+    /// - Throws: ``TrainingError/cannotSave(folder:reason:intact:)``.
     func keepLast(update: Int) throws {
         let name = "update-\(update)"
         let place = url.appendingPathComponent(name, isDirectory: true)
@@ -168,7 +202,7 @@ struct RunFolder {
             try sync()
         } catch {
             try? manager.removeItem(at: new)
-            throw TrainingError.cannotSave(folder: place.path, reason: error.localizedDescription)
+            throw TrainingError.cannotSave(folder: place.path, reason: systemReason(error), intact: last.path)
         }
     }
 

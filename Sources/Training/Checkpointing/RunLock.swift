@@ -9,16 +9,16 @@ final class RunLock {
     /// Takes the lock; the folder is made if it is not there.
     ///
     /// - Parameter folder: The run's folder.
-    /// - Throws: ``TrainingError/folderInUse(folder:)``, ``TrainingError/cannotSave(folder:reason:)``.
+    /// - Throws: ``TrainingError/folderInUse(folder:)``, ``TrainingError/cannotWrite(file:reason:)``.
     init(_ folder: URL) throws {
         do {
             try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         } catch {
-            throw TrainingError.cannotSave(folder: folder.path, reason: error.localizedDescription)
+            throw TrainingError.cannotWrite(file: folder.path, reason: systemReason(error))
         }
         handle = open(folder.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard handle >= 0 else {
-            throw TrainingError.cannotSave(folder: folder.path, reason: String(cString: strerror(errno)))
+            throw TrainingError.cannotWrite(file: folder.path, reason: String(cString: strerror(errno)))
         }
         // Some network file systems know no locks: then there is none, and nothing else is worse.
         if flock(handle, LOCK_EX | LOCK_NB) != 0, errno == EWOULDBLOCK {

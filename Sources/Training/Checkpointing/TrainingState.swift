@@ -11,12 +11,17 @@ struct TrainingState: Codable {
         /// `wer` or `loss`.
         var metric: String
         var value: Double
+        /// The held-out set that it is of, and ``DataIdentity`` of it; `nil` in states of older versions.
+        var name: String?
+        var identity: String?
     }
 
     static let name = "training_state.json"
     static let optimizerName = "optimizer.safetensors"
 
-    var formatVersion = 1
+    static let newestFormat = 1
+
+    var formatVersion = newestFormat
     /// Updates made.
     var update = 0
     /// The epoch, from 0.
@@ -27,6 +32,8 @@ struct TrainingState: Codable {
     var best: Best?
     /// What is not yet in the log.
     var statistics = Statistics()
+    /// The epoch of the last update, if validation after it is still to be done; else `nil`.
+    var pendingValidation: Int?
     /// Whether training was complete when this was saved.
     var finished = false
     /// Sub-batches of an update, over all processes.
@@ -37,8 +44,14 @@ struct TrainingState: Codable {
     var lossScaler: LossScaler.State?
     /// Every key of the recipe.
     var recipe: [String: String]
+    /// What was asked for where ``recipe`` has another value, a checkpoint's; `nil` in states of older versions.
+    var overridden: [String: String]?
     /// The training data in words: manifests with their counts.
     var data: String
+    /// What the training data are; `nil` in states of older versions.
+    var dataIdentity: String?
+    /// The threads that computed on a CPU; `nil` elsewhere, and in states of older versions.
+    var threads: Int?
 
     func write(to folder: URL) throws {
         let encoder = JSONEncoder()
@@ -53,12 +66,43 @@ struct TrainingState: Codable {
         guard let data = FileManager.default.contents(atPath: url.path) else {
             throw TrainingError.damagedState(path: folder.path, reason: "\(name) is missing or cannot be read")
         }
+        struct Version: Decodable { var formatVersion: Int }
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
         do {
-            let decoder = JSONDecoder()
-            decoder.keyDecodingStrategy = .convertFromSnakeCase
-            return try decoder.decode(TrainingState.self, from: data)
-        } catch {
-            throw TrainingError.damagedState(path: url.path, reason: "it is not a training state (\(error))")
+            let version = try decoder.decode(Version.self, from: data).formatVersion
+            guard version <= newestFormat else {
+                throw TrainingError.damagedState(
+                    path: url.path,
+                    reason: "a newer version of this program wrote it (format \(version), and this one reads format "
+                        + "\(newestFormat)): go on with that version")
+            }
+            let state = try decoder.decode(TrainingState.self, from: data)
+            for (key, value, least) in [
+                ("update", state.update, 0), ("epoch", state.epoch, 0), ("position", state.position, 0),
+                ("effective_batch", state.effectiveBatch, 1),
+            ] where value < least {
+                throw TrainingError.damagedState(
+                    path: url.path, reason: "\(key) is \(value), and at least \(least) was expected: \(advice)")
+            }
+            return state
+        } catch let error as Swift.DecodingError {
+            throw TrainingError.damagedState(path: url.path, reason: "\(words(error)): \(advice)")
+        }
+    }
+
+    private static let advice = "put it back from a copy, or begin again in another --output"
+
+    /// What is wrong with a state's JSON.
+    private static func words(_ error: Swift.DecodingError) -> String {
+        func name(_ path: [any CodingKey]) -> String {
+            path.map(\.stringValue).joined(separator: ".").replacing(/[A-Z]/) { "_" + $0.output.lowercased() }
+        }
+        switch error {
+        case .keyNotFound(let key, let context): return "\(name(context.codingPath + [key])) is missing in it"
+        case .typeMismatch(_, let context), .valueNotFound(_, let context):
+            return "\(name(context.codingPath)) in it has a value of the wrong kind"
+        default: return "it is damaged: it is no JSON, or ends too early"
         }
     }
 
@@ -77,10 +121,17 @@ struct TrainingState: Codable {
 
     /// Checks that a run is resumed as it was begun; more updates and another division of an update may be asked for.
     ///
+    /// - Parameters:
+    ///   - asked: The recipe as it is asked for.
+    ///   - adopted: The recipe with the architecture of the run's own checkpoint: all that older states can be held against.
+    ///   - data: The training data in words.
+    ///   - identity: What they are.
+    ///   - folder: The run's folder.
     /// - Throws: ``TrainingError/recipeChanged(folder:differences:)``, ``TrainingError/dataChanged(folder:then:now:)``.
-    func requireSame(recipe now: Recipe, data: String, folder: URL) throws {
+    func requireSame(asked: Recipe, adopted: Recipe, data: String, identity: String, folder: URL) throws {
+        let now = overridden == nil ? adopted : asked
         let differences = now.values.sorted { $0.key < $1.key }.compactMap { key, value -> String? in
-            let then = recipe[key] ?? "absent"
+            let then = overridden?[key] ?? recipe[key] ?? "absent"
             let section = key.split(separator: ".").first.map(String.init) ?? key
             guard then != value, Self.free.isDisjoint(with: [key, section]), !Self.hardware.contains(key) else {
                 return nil
@@ -91,7 +142,7 @@ struct TrainingState: Codable {
         guard differences.isEmpty else {
             throw TrainingError.recipeChanged(folder: folder.path, differences: differences)
         }
-        guard self.data == data else {
+        guard dataIdentity.map({ $0 == identity }) ?? (self.data == data) else {
             throw TrainingError.dataChanged(folder: folder.path, then: self.data, now: data)
         }
     }

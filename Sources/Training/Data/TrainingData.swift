@@ -16,12 +16,13 @@ final class TrainingData {
     private var lastUpdate = 0..<0
     private var earlierWaits = 0.0
 
-    /// Starts at a place.
+    /// Starts at a place, which `saved` tells in error messages.
     ///
-    /// - Throws: `CorpusError`, if nothing is left to make batches of.
+    /// - Throws: `CorpusError`, if nothing is left to make batches of; ``TrainingError/damagedState(path:reason:)``, if
+    ///   there is no such place.
     init(
         _ manifest: Manifest, recipe: Recipe, receptiveField: Int, dictionary: LabelDictionary?, epoch: Int,
-        position: Int, share: ProcessShare = .everything
+        position: Int, share: ProcessShare = .everything, saved: String = "the saved state"
     ) throws {
         self.manifest = manifest
         self.recipe = recipe
@@ -32,12 +33,20 @@ final class TrainingData {
         options = recipe.batchOptions(receptiveField: receptiveField)
         plan = try BatchPlan(manifest, options: options, seed: recipe.seed, epoch: epoch)
         guard position <= plan.count else {
-            throw TrainingError.usage("the saved position \(position) lies behind the epoch's \(plan.count) batches")
+            throw TrainingError.damagedState(
+                path: saved,
+                reason: "position \(position) lies behind the \(plan.count) sub-batches of its epoch, \(epoch)")
         }
     }
 
     /// A sentence that counts and names what is left out.
     var exclusions: String? { plan.exclusionSummary(manifest) }
+
+    /// Utterances that are learned from.
+    var utterances: Int { manifest.count - plan.excluded.count }
+
+    /// Utterances of the epoch: each as often as its weight says.
+    var utterancesPerEpoch: Int { (0..<plan.count).reduce(0) { $0 + plan[$1].count } }
 
     /// Sub-batches of the epoch.
     var subBatchesPerEpoch: Int { plan.count }

@@ -24,7 +24,8 @@ func liveLine(update: Int, of total: Int, secondsPerUpdate: Double, remaining: D
 
 /// A validation result as a line for people.
 func validationLine(
-    _ result: ValidationResult, of weights: String? = nil, manifest: Manifest, update: Int, isBest: Bool,
+    _ result: ValidationResult, of weights: String? = nil, pretrains: Bool, manifest: Manifest, update: Int,
+    isBest: Bool,
     seconds: Double
 ) -> String {
     let sums = result.statistics
@@ -34,7 +35,11 @@ func validationLine(
     ]
     if let wer = result.wer { parts.append("WER \(short(wer * 100)) %") }
     if let cer = result.cer { parts.append("CER \(short(cer * 100)) %") }
-    if result.wer == nil { parts.append("accuracy \(short(sums.mean(Double(sums.correct)) * 100)) %") }
+    if pretrains {
+        parts.append("accuracy \(short(sums.mean(Double(sums.correct)) * 100)) %")
+    } else if result.wer == nil {
+        parts.append("no WER: its transcripts have no words")
+    }
     if let used = result.codesUsed { parts.append("\(used.used) of \(used.entries) codes used") }
     if isBest { parts.append("best so far") }
     parts.append("in \(spoken(seconds: seconds))")

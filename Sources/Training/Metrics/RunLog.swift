@@ -8,6 +8,7 @@ final class RunLog {
     private let lines: TrainingLog
     private let folder: URL
     private let update: Int
+    private let repeatsValidation: Bool
     private let writesEvents: Bool
     private let encoder = JSONEncoder()
     private var files: [String: EventFile] = [:]
@@ -17,13 +18,17 @@ final class RunLog {
     /// - Parameters:
     ///   - folder: The run's folder.
     ///   - update: The update to go on after; 0 starts empty logs.
+    ///   - repeatsValidation: Whether what they tell of validation after that very update will be told again as well.
     ///   - recipe: The resolved recipe, shown as text.
     ///   - writesEvents: Whether there are event files.
-    /// - Throws: ``TrainingError/cannotSave(folder:reason:)``.
-    init(_ folder: URL, after update: Int, recipe: String, writesEvents: Bool) throws {
-        lines = try TrainingLog(folder, after: update)
+    /// - Throws: ``TrainingError/cannotWrite(file:reason:)``.
+    init(
+        _ folder: URL, after update: Int, repeatsValidation: Bool = false, recipe: String, writesEvents: Bool
+    ) throws {
+        lines = try TrainingLog(folder, after: update, repeatsValidation: repeatsValidation)
         self.folder = folder.appendingPathComponent(Self.tensorBoardName, isDirectory: true)
         self.update = update
+        self.repeatsValidation = repeatsValidation
         self.writesEvents = writesEvents
         encoder.keyEncodingStrategy = .convertToSnakeCase
         try events("train", [("recipe", .text("```yaml\n\(recipe)```"))], update: update)
@@ -41,7 +46,7 @@ final class RunLog {
     ///   - series: The event files' folder; `nil` for a line alone.
     ///   - update: The update that it is about.
     ///   - histograms: What else is shown of it.
-    /// - Throws: ``TrainingError/cannotSave(folder:reason:)``.
+    /// - Throws: ``TrainingError/cannotWrite(file:reason:)``.
     func write(
         _ record: some Encodable, series: String?, update: Int, histograms: [(tag: String, Histogram)] = []
     ) throws {
@@ -57,14 +62,17 @@ final class RunLog {
     ///   - histograms: Each with its tag.
     ///   - series: The event files' folder.
     ///   - update: The update that they are about.
-    /// - Throws: ``TrainingError/cannotSave(folder:reason:)``.
+    /// - Throws: ``TrainingError/cannotWrite(file:reason:)``.
     func write(_ histograms: [(tag: String, Histogram)], series: String, update: Int) throws {
         try events(series, histograms.map { ($0.tag, .histogram($0.1)) }, update: update)
     }
 
     private func events(_ series: String, _ values: [(tag: String, value: EventFile.Value)], update: Int) throws {
         guard writesEvents else { return }
-        let file = try files[series] ?? EventFile(folder.appendingPathComponent(series), after: self.update)
+        let isRepeated = repeatsValidation && series != "train"
+        let file =
+            try files[series]
+            ?? EventFile(folder.appendingPathComponent(series), after: self.update - (isRepeated ? 1 : 0))
         files[series] = file
         try file.write(values, update: update)
     }

@@ -21,9 +21,11 @@ final class TrainingLog {
     /// - Parameters:
     ///   - folder: The run's folder.
     ///   - update: The update to go on after; 0 starts an empty log.
-    /// - Throws: ``TrainingError/cannotSave(folder:reason:)``.
-    init(_ folder: URL, after update: Int) throws {
+    ///   - repeatsValidation: Whether the lines about validation after that very update are taken out too.
+    /// - Throws: ``TrainingError/cannotWrite(file:reason:)``.
+    init(_ folder: URL, after update: Int, repeatsValidation: Bool = false) throws {
         struct Line: Decodable {
+            var kind: String?
             var update: Int
             var seconds: Double?
         }
@@ -41,7 +43,9 @@ final class TrainingLog {
                     if index + 1 < lines.count { damaged += 1 }
                     continue
                 }
-                guard read.update <= update else { continue }
+                let isRepeated =
+                    repeatsValidation && read.update == update && read.kind?.hasPrefix("valid") == true
+                guard read.update <= update, !isRepeated else { continue }
                 kept += line + [UInt8(ascii: "\n")]
                 seconds = max(seconds, read.seconds ?? 0)
             }
@@ -53,7 +57,7 @@ final class TrainingLog {
             handle = try FileHandle(forWritingTo: url)
             try handle.seekToEnd()
         } catch {
-            throw TrainingError.cannotSave(folder: folder.path, reason: "\(Self.name) cannot be written (\(error))")
+            throw TrainingError.cannotWrite(file: url.path, reason: systemReason(error))
         }
     }
 
@@ -62,7 +66,7 @@ final class TrainingLog {
         do {
             try handle.write(contentsOf: encoder.encode(record) + [UInt8(ascii: "\n")])
         } catch {
-            throw TrainingError.cannotSave(folder: url.path, reason: "\(error)")
+            throw TrainingError.cannotWrite(file: url.path, reason: systemReason(error))
         }
     }
 }

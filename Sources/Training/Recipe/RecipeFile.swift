@@ -39,6 +39,18 @@ extension Recipe {
         return try Recipe(yaml: String(decoding: data, as: UTF8.self), path: nameOrPath)
     }
 
+    /// What a recipe seems to be meant for.
+    ///
+    /// - Parameter nameOrPath: What it was loaded by.
+    /// - Returns: The task; `nil` where neither name nor content tell.
+    public func intendedTask(_ nameOrPath: String) -> TrainingJob.Task? {
+        if Self.builtInNames.contains(nameOrPath) {
+            return nameOrPath.contains("finetune") ? .finetuning : .pretraining
+        }
+        let (pretrains, finetunes) = (objective != ObjectiveConfiguration(), ctc != CTCConfiguration())
+        return pretrains == finetunes ? nil : pretrains ? .pretraining : .finetuning
+    }
+
     /// Reads a recipe's text; keys that it does not have keep their defaults.
     ///
     /// - Parameters:

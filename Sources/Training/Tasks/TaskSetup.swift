@@ -58,6 +58,7 @@ struct TaskSetup {
         }
         let dictionary = try dictionary()
         for manifest in [manifest] + validation { try dictionary.validate(manifest) }
+        try lookForEmptyTranscripts(dictionary)
         let task = try FinetuningTask(
             recipe, dictionary: dictionary, weights: weights, device: job.device, shardedOver: shards)
         if let sentence = try task.labelsThatDoNotFit(manifest) {
@@ -67,6 +68,23 @@ struct TaskSetup {
             report("WARNING: \(sentence); they cost nothing and teach nothing")
         }
         return task
+    }
+
+    /// Tells how many training utterances have nothing to learn from, and refuses lists of nothing else.
+    private func lookForEmptyTranscripts(_ dictionary: LabelDictionary) throws {
+        let boundary = dictionary.index(of: LabelDictionary.wordBoundary)
+        let empty = try (0..<manifest.count).filter {
+            try dictionary.encode(manifest, at: $0).allSatisfy { $0 == boundary }
+        }
+        guard let first = empty.first else { return }
+        guard empty.count < manifest.count else {
+            throw TrainingError.badData(
+                "\(manifest.name): all \(manifest.count) transcripts are empty, so that there is nothing to learn: make "
+                    + "the labels anew, with wav2vec2 data labels")
+        }
+        report(
+            "WARNING: \(manifest.name): \(empty.count) of \(manifest.count) transcripts are empty, the first that of "
+                + "\(manifest.identifier(first)); they teach that nothing is said")
     }
 
     /// The labels that are learned: a resumed run's own, else those of the file beside the first training manifest.

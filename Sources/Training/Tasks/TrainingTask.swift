@@ -1,5 +1,6 @@
 import Cluster
 import Corpus
+import Decoding
 import Interchange
 import Torch
 import Wav2Vec2
@@ -64,9 +65,35 @@ extension TrainingTask {
     /// - Throws: What the data or the model threw.
     func validate(_ manifest: Manifest, among cluster: Cluster? = nil) throws -> ValidationResult {
         guard let cluster else { return ValidationResult(try tally(manifest, share: .everything)) }
-        let own = try tally(manifest, share: ProcessShare(rank: cluster.rank, size: cluster.size))
-        return ValidationResult(try cluster.exchange(own).reduce(into: ValidationTally()) { $0 += $1 })
+        let own = Result { try tally(manifest, share: ProcessShare(rank: cluster.rank, size: cluster.size)) }
+        var share = ValidationShare()
+        do { share.tally = try own.get() } catch { share.isTheModels = error is DecodingError }
+        // What goes wrong in one process is heard by all, and they save together before they end.
+        let all = try cluster.exchange(share)
+        let tallies = all.compactMap(\.tally)
+        guard tallies.count == all.count else {
+            var cause: any Error = TorchError.communication("another process failed in validation")
+            if case .failure(let error) = own { cause = error }
+            throw ValidationFailure(cause: cause, isTheModels: all.contains(where: \.isTheModels))
+        }
+        return ValidationResult(tallies.reduce(into: ValidationTally()) { $0 += $1 })
     }
+}
+
+/// What a process tells the others of its part in validation.
+private struct ValidationShare: Codable {
+    /// What it counted; `nil` if it failed.
+    var tally: ValidationTally?
+    /// Whether the model is to blame for that.
+    var isTheModels = false
+}
+
+/// A failure in validation that every process has heard of, so that all do the same about it.
+struct ValidationFailure: Error {
+    /// This process's own error, or that another one has failed.
+    let cause: any Error
+    /// Whether the model is to blame, and not the data.
+    let isTheModels: Bool
 }
 
 /// What validation measures.

@@ -20,6 +20,8 @@ final class UpdateStep {
     /// The next micro-batch, where it has been prepared already; what went wrong is told when its turn comes.
     private var ahead: (update: Int, microBatch: Int, prepared: Result<PreparedBatch, any Error>)?
     private var scaler: LossScaler?
+    /// The newest update that has begun to change the model; 0 before any of this job.
+    private(set) var lastChange = 0
     /// FP32 weights that do not learn, of a model that computes in half precision.
     private var frozen: [String: Tensor] = [:]
 
@@ -121,6 +123,7 @@ final class UpdateStep {
         let norm = try gradientNorm(task.groups.map(\.parameters)) / divisor
         guard norm.isFinite, sums.loss.isFinite else { return try skip(update, sums, utterances) }
         let clip = options.clipNorm > 0 ? min(1, options.clipNorm / (norm + 1e-6)) : 1
+        lastChange = update
         for group in task.groups where update >= group.firstUpdate {
             try group.step(learningRate: learningRate, gradientScale: clip / divisor)
         }

@@ -21,7 +21,7 @@ final class EventFile {
     ///   - folder: The folder, made if it is not there.
     ///   - update: The update that training goes on after: what older files say of later ones is hidden.
     ///   - time: When the job began, in seconds since 1970.
-    /// - Throws: ``TrainingError/cannotSave(folder:reason:)``.
+    /// - Throws: ``TrainingError/cannotWrite(file:reason:)``.
     init(_ folder: URL, after update: Int, time: Double = Date().timeIntervalSince1970) throws {
         do {
             try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
@@ -37,7 +37,7 @@ final class EventFile {
             try Data().write(to: url)
             handle = try FileHandle(forWritingTo: url)
         } catch {
-            throw TrainingError.cannotSave(folder: folder.path, reason: "no event file can be made (\(error))")
+            throw TrainingError.cannotWrite(file: folder.path, reason: systemReason(error))
         }
         try append(Self.event(time: time, step: 0) { $0.add(3, "brain.Event:2") })
         if update > 0 {
@@ -54,7 +54,7 @@ final class EventFile {
     ///   - values: Each with its tag; scalars that are not finite are written as such.
     ///   - update: The update.
     ///   - time: Now, in seconds since 1970.
-    /// - Throws: ``TrainingError/cannotSave(folder:reason:)``.
+    /// - Throws: ``TrainingError/cannotWrite(file:reason:)``.
     func write(
         _ values: [(tag: String, value: Value)], update: Int, time: Double = Date().timeIntervalSince1970
     ) throws {
@@ -71,7 +71,7 @@ final class EventFile {
         do {
             try handle.write(contentsOf: RecordFraming.framed(event.bytes))
         } catch {
-            throw TrainingError.cannotSave(folder: url.path, reason: "\(error)")
+            throw TrainingError.cannotWrite(file: url.path, reason: systemReason(error))
         }
     }
 

@@ -1,0 +1,158 @@
+import Foundation
+import Interchange
+import Testing
+import Torch
+import Wav2Vec2
+
+@testable import Training
+
+/// What a run says about its files, data and recipe.
+@Suite(.serialized) struct MessageTests {
+    init() {
+        // What is computed is tiny, and test machines are busy.
+        LibTorch.threads = 1
+    }
+
+    private func refusal(_ job: TrainingJob) -> (text: String, code: Int32) {
+        do {
+            _ = try Trainer(job)
+            return ("", 0)
+        } catch {
+            return ("\(error)", (error as? TrainingError)?.exitCode ?? -1)
+        }
+    }
+
+    private func lines(_ job: TrainingJob) throws -> [String] {
+        var lines: [String] = []
+        _ = try Trainer(job) { lines.append($0) }
+        return lines
+    }
+
+    @Test func theSystemsReasonsAreInWords() throws {
+        let full = try FileHandle(forWritingTo: URL(fileURLWithPath: "/dev/full"))
+        let error = try #require(throws: (any Error).self) { try full.write(contentsOf: Data([1])) }
+        #expect(systemReason(error) == "No space left on device")
+        #expect(systemReason(POSIXError(.EACCES)) == "Permission denied")
+        let corpus = try SyntheticCorpus(utterances: 1)
+        let missing = try #require(throws: (any Error).self) {
+            try FileManager.default.createDirectory(
+                at: corpus.file("train.tsv/run"), withIntermediateDirectories: false)
+        }
+        #expect(!systemReason(missing).hasSuffix(".") && !systemReason(missing).contains("NSCocoa"))
+        // The same through the files that a run writes.
+        try FileManager.default.createDirectory(
+            at: corpus.file("run/metrics.jsonl"), withIntermediateDirectories: true)
+        let log = try #require(throws: TrainingError.self) { try TrainingLog(corpus.file("run"), after: 0) }
+        #expect("\(log)".contains("run/metrics.jsonl cannot be written: ") && log.exitCode == 1)
+        let events = try #require(throws: TrainingError.self) { try EventFile(corpus.file("train.tsv"), after: 0) }
+        #expect("\(events)".contains("train.tsv cannot be written: "))
+        for text in ["\(log)", "\(events)"] {
+            #expect(!text.contains("UserInfo") && !text.contains("NSCocoa") && !text.contains(".;"), "\(text)")
+        }
+    }
+
+    @Test func anIntactCheckpointIsNamedOnlyWhereThereIsOne() throws {
+        let corpus = try SyntheticCorpus(utterances: 1)
+        let folder = RunFolder(url: corpus.file("run"))
+        _ = try folder.prepare(resumes: false)
+        func failure() throws -> String {
+            "\(try #require(throws: TrainingError.self) { try folder.replace("last") { _ in throw POSIXError(.ENOSPC) } })"
+        }
+        #expect(try failure().contains("No space left on device; nothing was saved before"))
+        try folder.replace("last") { _ in }
+        #expect(try failure().contains("run/last, saved before, is intact"))
+    }
+
+    @Test func aStateThatCannotBeReadIsDescribedInWords() throws {
+        let corpus = try SyntheticCorpus(utterances: 4)
+        var job = try corpus.job(.pretraining, "run", ["optimization.max_update=1"])
+        _ = try Trainer(job).run()
+        job.resume = true
+        job.recipe.optimization.maxUpdate = 2
+        let url = corpus.file("run/last/training_state.json")
+        let good = try Data(contentsOf: url)
+        func refused(_ change: (inout [String: Any]) -> Void) throws -> String {
+            var state = try JSONSerialization.jsonObject(with: good) as? [String: Any] ?? [:]
+            change(&state)
+            try JSONSerialization.data(withJSONObject: state).write(to: url)
+            let (text, code) = refusal(job)
+            #expect(code == 1)
+            return text
+        }
+        #expect(
+            try refused { $0["format_version"] = 99 }.contains("a newer version of this program wrote it (format 99"))
+        #expect(try refused { $0["effective_batch"] = nil }.contains("effective_batch is missing"))
+        #expect(try refused { $0["update"] = "one" }.contains("update in it has a value of the wrong kind"))
+        #expect(try refused { $0["position"] = -3 }.contains("position is -3"))
+        let behind = try refused { $0["position"] = 1_000 }
+        #expect(behind.contains("run/last cannot be resumed: position 1000 lies behind"), "\(behind)")
+        try good.prefix(good.count / 2).write(to: url)
+        #expect(refusal(job).text.contains("training_state.json cannot be resumed: it is damaged"))
+        #expect(refusal(job).text.contains("begin again"))
+        try good.write(to: url)
+        #expect(refusal(job).text == "")
+    }
+
+    @Test func theFirstLineCountsWhatIsLearnedFrom() throws {
+        let corpus = try SyntheticCorpus(utterances: 8)
+        let first = { (lines: [String]) in lines.first { $0.hasPrefix("pretraining: ") } ?? "" }
+        var job = try corpus.job(.pretraining, "all")
+        let name = corpus.file("train.tsv").path
+        #expect(try first(lines(job)).contains("parameters, 8 utterances of \(name), 9 s of audio"))
+        // Two of them have 16000 samples.
+        job = try corpus.job(.pretraining, "long", ["data.min_sample_size=17000"])
+        #expect(try first(lines(job)).contains("parameters, 6 of 8 utterances of \(name), "))
+        job = try corpus.job(.pretraining, "twice")
+        job.train[0].weight = 2
+        #expect(try first(lines(job)).contains("by their weights 16 in this epoch, 18 s of audio"))
+    }
+
+    @Test func weightsThatAreNoNumbersAreNamedAtTheStart() throws {
+        let corpus = try SyntheticCorpus(utterances: 4)
+        var job = try corpus.job(.pretraining, "run", ["optimization.max_update=1"])
+        _ = try Trainer(job).run()
+        let file = corpus.file("run/last/model.safetensors")
+        var weights = try TensorFile.read(file).mapValues { try $0.cloned() }
+        let name = "encoder.layers.1.fc1.weight"
+        weights[name] = try #require(weights[name]) * Double.nan
+        try TensorFile.write(weights, metadata: ["format": "pt"], to: file)
+        job.resume = true
+        #expect(refusal(job).text.contains("\(name) has values that are infinite or not numbers"))
+        #expect(refusal(job).code == 1)
+        job = try corpus.job(.finetuning, "fine")
+        job.from = corpus.file("run/last")
+        #expect(refusal(job).text.contains("run/last: its \(name) has values") && refusal(job).code == 65)
+    }
+
+    @Test func recipesForTheOtherTaskAreTold() throws {
+        for (name, task) in [
+            ("base", .pretraining), ("demo-pretrain", .pretraining), ("demo-finetune", .finetuning),
+            ("finetune-vox-960h", .finetuning),
+        ] as [(String, TrainingJob.Task)] {
+            #expect(try Recipe.load(name).intendedTask(name) == task)
+        }
+        let unnamed = try Recipe(yaml: "ctc: {freeze_finetune_updates: 7}", path: "mine.yaml")
+        #expect(unnamed.intendedTask("mine.yaml") == .finetuning)
+        #expect(try Recipe(yaml: "seed: 7", path: "mine.yaml").intendedTask("mine.yaml") == nil)
+        let corpus = try SyntheticCorpus(utterances: 4)
+        var job = try corpus.job(.pretraining, "run")
+        for (task, count) in [(nil, 0), (.pretraining, 0), (.finetuning, 1)] as [(TrainingJob.Task?, Int)] {
+            job.intendedTask = task
+            job.output = corpus.file("run\(count)-\(task?.rawValue ?? "")")
+            #expect(try lines(job).count { $0.contains("seems to be one for finetuning") } == count)
+        }
+    }
+
+    @Test func emptyTranscriptsAreCountedOrRefused() throws {
+        let corpus = try SyntheticCorpus(utterances: 4)
+        var job = try corpus.job(.finetuning, "full")
+        #expect(try !lines(job).contains { $0.contains("are empty") })
+        job.output = corpus.file("some")
+        try Data("a b |\n\n|\nc |\n".utf8).write(to: corpus.file("train.ltr"))
+        let told = try lines(job)
+        #expect(told.contains { $0.contains("2 of 4 transcripts are empty, the first that of train1.wav") })
+        job.output = corpus.file("none")
+        try Data("|\n|\n\n\n".utf8).write(to: corpus.file("train.ltr"))
+        #expect(refusal(job).text.contains("all 4 transcripts are empty") && refusal(job).code == 65)
+    }
+}

@@ -1,0 +1,118 @@
+import Foundation
+import Interchange
+import Testing
+import Torch
+
+@testable import Training
+
+/// What is left of a run that ends by something that is not the model's fault.
+@Suite(.serialized) struct RescueTests {
+    init() {
+        // What is computed is tiny, and test machines are busy.
+        LibTorch.threads = 1
+    }
+
+    /// Cuts a recording off; gives what puts it back.
+    private func damage(_ url: URL) throws -> () throws -> Void {
+        let whole = try Data(contentsOf: url)
+        try whole.prefix(20).write(to: url)
+        return { try whole.write(to: url) }
+    }
+
+    /// A log without times; the speed at the end is that of the last job alone.
+    private func comparable(_ corpus: SyntheticCorpus, _ output: String) throws -> [[String]] {
+        try corpus.metrics(output).filter { $0["kind"] as? String != "benchmark" }.map { line in
+            line.filter { !$0.key.contains("second") && $0.key != "data_wait_share" && $0.key != "peak_rss_mb" }
+                .map { "\($0.key)=\($0.value)" }.sorted()
+        }
+    }
+
+    private func expectSame(_ corpus: SyntheticCorpus, _ one: String, _ other: String) throws {
+        for folder in ["last", "best"] {
+            #expect(try corpus.bytes(one, folder) == corpus.bytes(other, folder), "\(folder)")
+        }
+        #expect(try comparable(corpus, one) == comparable(corpus, other))
+    }
+
+    @Test(arguments: [TrainingJob.Task.pretraining, .finetuning], [3, 6])
+    func aDamagedHeldOutRecordingCostsNothing(_ task: TrainingJob.Task, every: Int) throws {
+        let corpus = try SyntheticCorpus()
+        try FileManager.default.copyItem(at: corpus.file("valid11.wav"), to: corpus.file("other.wav"))
+        try Data("\(corpus.folder.path)\nother.wav\t\(16_000 + 3 * 1_600)\n".utf8).write(to: corpus.file("other.tsv"))
+        try Data("a b |\n".utf8).write(to: corpus.file("other.ltr"))
+        func job(_ output: String) throws -> TrainingJob {
+            var job = try corpus.job(
+                task, output,
+                ["checkpoint.save_every=100", "validation.every=\(every)", "checkpoint.keep_milestones=[3, 6]"])
+            job.valid.append(WeightedManifest(corpus.file("other.tsv")))
+            return job
+        }
+        #expect(try Trainer(job("straight")).run() == .finished)
+        var broken = try job("broken")
+        // The first set is measured and may be the best so far; the second one cannot be read.
+        let mend = try damage(corpus.file("other.wav"))
+        var lines: [String] = []
+        for _ in 0..<2 {
+            #expect { try Trainer(broken) { lines.append($0) }.run() } throws: { "\($0)".contains("other.wav") }
+            broken.resume = true
+        }
+        #expect(lines.contains { $0.contains("saved after update \(every)") && $0.contains("--resume") })
+        let state = try TrainingState.read(corpus.file("broken/last"))
+        #expect(state.update == every && state.pendingValidation != nil && !state.finished)
+        try mend()
+        #expect(try Trainer(broken).run() == .finished)
+        try expectSame(corpus, "broken", "straight")
+        #expect(try corpus.bytes("broken", "update-3") == corpus.bytes("straight", "update-3"))
+    }
+
+    @Test func recordingsThatAreDamagedDuringTrainingCostNothing() throws {
+        let corpus = try SyntheticCorpus()
+        let settings = ["checkpoint.save_every=100", "validation.every=off"]
+        #expect(try Trainer(corpus.job(.pretraining, "straight", settings)).run() == .finished)
+        var job = try corpus.job(.pretraining, "broken", settings)
+        var mend: () throws -> Void = {}
+        #expect {
+            let trainer = try Trainer(job)
+            var isWhole = true
+            _ = try trainer.run {
+                if trainer.state.update == 2, isWhole {
+                    isWhole = false
+                    mend = (try? damage(corpus.file("train4.wav"))) ?? {}
+                }
+                return nil
+            }
+        } throws: {
+            "\($0)".contains("train4.wav")
+        }
+        let saved = try TrainingState.read(corpus.file("broken/last"))
+        #expect(saved.update >= 2 && saved.update < 6 && saved.pendingValidation == nil)
+        try mend()
+        job.resume = true
+        #expect(try Trainer(job).run() == .finished)
+        try expectSame(corpus, "broken", "straight")
+    }
+
+    /// The model is to blame: the state that was saved before is better than the one at hand.
+    @Test(arguments: [TrainingJob.Task.pretraining, .finetuning])
+    func aModelThatDivergedIsNamedAndNotSaved(_ task: TrainingJob.Task) throws {
+        let corpus = try SyntheticCorpus()
+        var job = try corpus.job(
+            task, "run", ["optimization.max_update=2", "checkpoint.save_every=1", "validation.every=off"])
+        _ = try Trainer(job).run()
+        let before = try corpus.bytes("run")
+        job.resume = true
+        job.recipe.optimization.maxUpdate = 3
+        let trainer = try Trainer(job)
+        let error = try #require(throws: TrainingError.self) {
+            _ = try trainer.run {
+                // What an update of enormous size leaves, and no gradient tells of.
+                for group in trainer.task.groups { try? group.parameters.masters.fillInPlace(.nan) }
+                for group in trainer.task.groups { try? group.parameters.values.fillInPlace(.nan) }
+                return nil
+            }
+        }
+        #expect(error.exitCode == 1)
+        #expect("\(error)".contains("update 3"), "\(error)")
+        #expect(try corpus.bytes("run") == before)
+    }
+}
