@@ -13,7 +13,8 @@ struct Program: AsyncParsableCommand {
             Try 'wav2vec2 doctor' to see whether everything is in place, and 'wav2vec2 help COMMAND' for a command's \
             options and examples.
 
-            Exit codes: 0 done; 1 failed; 64 wrong usage; 65 bad input data; 130 or 143 stopped by a signal.
+            Exit codes: 0 done; 1 failed; 64 wrong usage; 65 bad input data; 129, 130 or 143 stopped by a \
+            signal.
             """,
         version: version,
         subcommands: [

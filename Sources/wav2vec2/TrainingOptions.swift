@@ -105,7 +105,7 @@ struct TrainingOptions: ParsableArguments {
         guard let layout = try ProcessLayout.current(environment: ProcessInfo.processInfo.environment) else {
             return try leave(run(job, among: nil))
         }
-        // Each process of a machine has a GPU of its own, unless one is named.
+        // Each process of a machine has the GPU of its local number.
         if case .cuda = job.device { job.device = .cuda(layout.localRank) }
         var options = Cluster.Options()
         (options.timeout, options.joinTimeout) = (recipe.distributed.timeout, recipe.distributed.joinTimeout)
