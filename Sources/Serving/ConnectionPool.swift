@@ -23,10 +23,17 @@ enum ConnectionPhase: Sendable {
 final class BodyWatch: Sendable {
     private let state: Mutex<(expectsContinue: Bool, socket: Socket?)>
 
+    private let peer: HTTPRequest.Address?
+
     /// Begins.
     ///
-    /// - Parameter expectsContinue: Whether the client waits for `100 Continue` before it sends the body.
-    init(expectsContinue: Bool) { state = Mutex((expectsContinue, nil)) }
+    /// - Parameters:
+    ///   - expectsContinue: Whether the client waits for `100 Continue` before it sends the body.
+    ///   - peer: The client's address.
+    init(expectsContinue: Bool, peer: HTTPRequest.Address?) {
+        state = Mutex((expectsContinue, nil))
+        self.peer = peer
+    }
 
     /// The body is being waited for.
     func waits(on socket: Socket) {
@@ -37,12 +44,28 @@ final class BodyWatch: Sendable {
         if expectsContinue { _ = try? socket.write(Data("HTTP/1.1 100 Continue\r\n\r\n".utf8)) }
     }
 
-    /// Whether the client has closed the connection; unknown, and false, where the body came without a wait.
+    /// The answer is on its way: the client is not asked for the body any more.
+    func answered() { state.withLock { $0.expectsContinue = false } }
+
+    /// Whether the client has closed the connection.
     var isGone: Bool {
-        guard let socket = state.withLock({ $0.socket }) else { return false }
+        guard let socket = state.withLock({ $0.socket }) ?? foundSocket() else { return false }
         var byte: UInt8 = 0
         let count = recv(socket.file.rawValue, &byte, 1, Int32(MSG_PEEK | MSG_DONTWAIT))
         return count == 0 || count < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR
+    }
+
+    /// The connection from the client's address: where the body came without a wait, nobody has told which it is.
+    private func foundSocket() -> Socket? {
+        guard let peer, let names = try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd") else {
+            return nil
+        }
+        let sockets = names.lazy.compactMap { Int32($0) }.map { Socket(file: Socket.FileDescriptor(rawValue: $0)) }
+        let found = sockets.first { socket in
+            (try? socket.remotePeer()).map(HTTPRequest.Address.make) == peer
+        }
+        if let found { state.withLock { $0.socket = found } }
+        return found
     }
 }
 

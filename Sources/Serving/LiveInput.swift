@@ -41,7 +41,9 @@ struct LiveInput: WSHandler {
         let (frames, output) = AsyncStream<WSFrame>.makeStream()
         let session = Task {
             let began = ContinuousClock.now
-            let session = LiveSession(recognizer, rate: rate, isStopping: { core.isStopping }, output: output)
+            let session = LiveSession(
+                recognizer, rate: rate, isStopping: { core.isStopping }, output: output,
+                heard: { core.metrics.liveHeard(seconds: $0) })
             let seconds = await ConnectionPhase.$current.withValue(.live) { await session.run(client) }
             output.finish()
             core.metrics.liveEnds()

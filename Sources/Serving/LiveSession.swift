@@ -28,6 +28,7 @@ struct LiveSession: Sendable {
     private let rate: String
     private let isStopping: @Sendable () -> Bool
     private let output: AsyncStream<WSFrame>.Continuation
+    private let heard: @Sendable (Double) -> Void
 
     /// Prepares a session.
     ///
@@ -36,14 +37,16 @@ struct LiveSession: Sendable {
     ///   - rate: The samples per second, as they were asked for.
     ///   - isStopping: Whether the server stops.
     ///   - output: Takes the frames for the client.
+    ///   - heard: Called with the seconds of audio that the model has heard since it was called last.
     init(
         _ recognizer: Recognizer, rate: String, isStopping: @escaping @Sendable () -> Bool,
-        output: AsyncStream<WSFrame>.Continuation
+        output: AsyncStream<WSFrame>.Continuation, heard: @escaping @Sendable (Double) -> Void
     ) {
         self.recognizer = recognizer
         self.rate = rate
         self.isStopping = isStopping
         self.output = output
+        self.heard = heard
     }
 
     /// Recognises until the input ends.
@@ -64,13 +67,14 @@ struct LiveSession: Sendable {
             await inbox.end()
             return end
         }
-        var heard = 0
+        var count = 0
         do {
             try await withTaskCancellationHandler {
                 while let samples = await inbox.next() {
                     try Task.checkCancellation()
-                    heard += samples.count
+                    count += samples.count
                     for event in try await live.append(samples) { try send(event) }
+                    heard(Double(samples.count) / Double(samplesPerSecond))
                 }
                 let end = await reading.value
                 switch end {
@@ -87,9 +91,11 @@ struct LiveSession: Sendable {
             }
         } catch {
             reading.cancel()
+            // Whoever waits there for room would wait for ever.
+            await inbox.end()
             if !(error is CancellationError) { refuse("\(error)", code: 1011) }
         }
-        return Double(heard) / Double(samplesPerSecond)
+        return Double(count) / Double(samplesPerSecond)
     }
 
     private func send(_ event: LiveEvent) throws {

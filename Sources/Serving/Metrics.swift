@@ -64,8 +64,10 @@ final class Metrics: Sendable {
         state.withLock { state in
             state.open -= 1
             state.requests[Key(route: route, status: request.status), default: 0] += 1
+            // That of live input was counted when it was heard.
+            guard request.audioSeconds > 0, request.status == 200 else { return }
             state.audioSeconds += request.audioSeconds
-            if request.audioSeconds > 0, request.status == 200 { state.seconds.add(request.seconds) }
+            state.seconds.add(request.seconds)
         }
     }
 
@@ -77,6 +79,12 @@ final class Metrics: Sendable {
             return true
         }
     }
+
+    /// The model has heard more of a live input.
+    func liveHeard(seconds: Double) { state.withLock { $0.audioSeconds += seconds } }
+
+    /// The seconds of audio that were recognised.
+    var audioSeconds: Double { state.withLock { $0.audioSeconds } }
 
     /// A live input has ended.
     func liveEnds() { state.withLock { $0.live -= 1 } }

@@ -30,7 +30,8 @@ final class RequestBody: @unchecked Sendable {
         self.limit = limit
         iterator = request.bodySequence.makeAsyncIterator()
         watch = BodyWatch(
-            expectsContinue: request.headers[HTTPHeader("Expect")]?.lowercased() == "100-continue")
+            expectsContinue: request.headers[HTTPHeader("Expect")]?.lowercased() == "100-continue",
+            peer: request.remoteAddress)
     }
 
     /// The next bytes; nil at the end.
@@ -56,6 +57,7 @@ final class RequestBody: @unchecked Sendable {
     ///
     /// A connection that is closed while bytes wait to be read is reset, and then the client may never see the response.
     func drain() async {
+        watch.answered()
         let reading = Task { while try await self.read() != nil {} }
         let timer = Task {
             try await Task.sleep(for: .seconds(2))

@@ -15,7 +15,7 @@ import Synchronization
 /// Requests that come while the model is busy are recognised together; long recordings go beside them, so that they hold
 /// nobody up. Results are those of `wav2vec2 transcribe`.
 public final class Server: Sendable {
-    private let core: ServerCore
+    let core: ServerCore
     private let pool: ConnectionPool
     private let started: Once
     private let listening = Mutex<Task<Void, Never>?>(nil)

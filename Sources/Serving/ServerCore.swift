@@ -63,23 +63,31 @@ final class ServerCore: Sendable {
     }
 
     /// Receives an upload.
-    func receive(_ request: HTTPRequest, _ body: RequestBody) async throws -> Upload {
-        _ = try model()
+    ///
+    /// - Parameters:
+    ///   - request: The request.
+    ///   - body: Its body.
+    /// - Returns: The upload, and the model for it: what has begun goes on when the server stops.
+    /// - Throws: `RequestError` among others.
+    func receive(_ request: HTTPRequest, _ body: RequestBody) async throws -> (Upload, Model) {
         // Nothing is received in vain.
+        let model = try model()
         try room.check()
-        return try await Upload.receive(request, body, in: uploads)
+        return (try await Upload.receive(request, body, in: uploads), model)
     }
 
     /// Recognises an upload, unless the client goes away meanwhile.
     ///
     /// - Parameters:
     ///   - upload: The upload.
+    ///   - model: What recognises it.
     ///   - body: The request's body, which has been read.
     ///   - detail: How much is kept of what is recognised, at least.
     /// - Returns: What was recognised.
     /// - Throws: `RequestError` among others.
-    func recognize(_ upload: Upload, _ body: RequestBody, detail: TranscriptionDetail) async throws -> Transcription {
-        let model = try model()
+    func recognize(
+        _ upload: Upload, by model: Model, _ body: RequestBody, detail: TranscriptionDetail
+    ) async throws -> Transcription {
         let place = try room.enter()
         defer { place.leave() }
         return try await whileClientWaits(body.watch) { [self] in

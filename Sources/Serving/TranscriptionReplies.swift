@@ -10,8 +10,8 @@ extension Reply {
         _ core: ServerCore, _ request: HTTPRequest, _ body: RequestBody
     ) async throws -> Reply {
         let format = try format(request.query["format"], among: TranscriptFormat.self, default: .json, "format")
-        let upload = try await core.receive(request, body)
-        let transcription = try await core.recognize(upload, body, detail: format.detail)
+        let (upload, model) = try await core.receive(request, body)
+        let transcription = try await core.recognize(upload, by: model, body, detail: format.detail)
         return try await written(core, transcription, as: format, of: upload)
     }
 
@@ -27,13 +27,14 @@ extension Reply {
                 message: "Send a form (multipart/form-data) with a part named file; a bare file goes to /v1/transcribe."
             )
         }
-        let upload = try await core.receive(request, body)
+        let (upload, model) = try await core.receive(request, body)
         let format = try format(
             upload.fields["response_format"], among: OpenAIFormat.self, default: .json, "response_format")
         if ["true", "1"].contains(upload.fields["stream"]?.lowercased()) {
             throw RequestError.bad("Answers are not streamed; leave stream out, or use the WebSocket /v1/live.")
         }
-        let transcription = try await core.recognize(upload, body, detail: format == .verboseJSON ? .words : .text)
+        let transcription = try await core.recognize(
+            upload, by: model, body, detail: format == .json || format == .text ? .text : .words)
         switch format {
         case .text: return try await written(core, transcription, as: .text, of: upload)
         case .srt: return try await written(core, transcription, as: .srt, of: upload)
