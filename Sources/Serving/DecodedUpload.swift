@@ -9,6 +9,12 @@ struct DecodedUpload: Sendable {
     /// Whether it takes more than one pass of the model.
     var isLong: Bool
 
+    /// Takes a recording as it is.
+    init(recording: Recording, isLong: Bool) {
+        self.recording = recording
+        self.isLong = isLong
+    }
+
     /// Decodes an upload.
     ///
     /// Up to one window it is held in memory; a longer one goes into a temporary file of 4 bytes a sample.

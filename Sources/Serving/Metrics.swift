@@ -97,6 +97,7 @@ final class Metrics: Sendable {
     /// - Parameters:
     ///   - counts: How many requests wait for the model, and how many it works on.
     ///   - uptime: Seconds since the server began.
+    /// - Returns: The text.
     func text(_ counts: WaitingRoom.Counts, uptime: Double) -> String {
         let state = state.withLock { $0 }
         var lines: [String] = []

@@ -9,6 +9,7 @@ import Synchronization
 ///     let server = Server(ServerOptions(), facts: facts)
 ///     let address = try await server.start()
 ///     server.serve(try Recognizer(checkpoint: checkpoint))
+///     print("listening on \(address)")
 ///     // Until it is to end:
 ///     await server.stop(within: .seconds(30))
 ///

@@ -1,18 +1,22 @@
 import Foundation
 
 /// What a server answered.
-struct TestReply: Sendable {
-    var status: Int
+public struct TestReply: Sendable {
+    /// The status.
+    public var status: Int
     /// By name in lower case.
-    var headers: [String: String]
-    var body: Data
+    public var headers: [String: String]
+    /// The body.
+    public var body: Data
 
-    var text: String { String(decoding: body, as: UTF8.self) }
+    /// The body as text.
+    public var text: String { String(decoding: body, as: UTF8.self) }
 
-    func json() throws -> [String: Any] { try JSONSerialization.jsonObject(with: body) as? [String: Any] ?? [:] }
+    /// The body's JSON object.
+    public func json() throws -> [String: Any] { try JSONSerialization.jsonObject(with: body) as? [String: Any] ?? [:] }
 
-    /// The type of the error, and whether its message is a sentence.
-    var error: String? {
+    /// The type of the error, if its message is a sentence.
+    public var error: String? {
         guard let error = try? json()["error"] as? [String: Any], let type = error["type"] as? String,
             (error["message"] as? String)?.hasSuffix(".") == true
         else { return nil }
@@ -21,14 +25,15 @@ struct TestReply: Sendable {
 }
 
 /// The connection ended before what was expected.
-struct ConnectionEnded: Error {}
+public struct ConnectionEnded: Error {}
 
 /// A connection to a server in this process; its calls block, and belong on a thread: `onThread`.
-final class TestClient {
+public final class TestClient {
     private let descriptor: Int32
     private var buffer = Data()
 
-    init(port: UInt16) throws {
+    /// Connects to a port of this machine.
+    public init(port: UInt16) throws {
         signal(SIGPIPE, SIG_IGN)
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var name = sockaddr_in()
@@ -50,10 +55,11 @@ final class TestClient {
 
     deinit { Foundation.close(descriptor) }
 
-    func send(_ text: String) { send(Data(text.utf8)) }
+    /// Sends text.
+    public func send(_ text: String) { send(Data(text.utf8)) }
 
     /// Sends as much as the server takes.
-    func send(_ data: Data) {
+    public func send(_ data: Data) {
         data.withUnsafeBytes { bytes in
             var rest = bytes[...]
             while !rest.isEmpty {
@@ -66,25 +72,21 @@ final class TestClient {
     }
 
     /// Whether the server has closed the connection and everything was read.
-    func isClosed() -> Bool { buffer.isEmpty && (try? fill()) == nil }
+    public func isClosed() -> Bool { buffer.isEmpty && (try? fill()) == nil }
 
     /// Reads so many bytes.
-    func read(_ count: Int) throws -> Data {
+    public func read(_ count: Int) throws -> Data {
         while buffer.count < count { try fill() }
         defer { buffer = Data(buffer.dropFirst(count)) }
         return Data(buffer.prefix(count))
     }
 
     /// Reads a response; one of 100 is left out unless it is asked for.
-    func response(withContinue: Bool = false, toHead: Bool = false) throws -> TestReply {
-        var end = buffer.range(of: Data("\r\n\r\n".utf8))
-        while end == nil {
-            try fill()
-            end = buffer.range(of: Data("\r\n\r\n".utf8))
-        }
-        let head = try read(end!.upperBound)
-        let lines = String(decoding: head, as: UTF8.self).components(separatedBy: "\r\n")
-        let status = Int(lines[0].split(separator: " ")[1])!
+    public func response(withContinue: Bool = false, toHead: Bool = false) throws -> TestReply {
+        while buffer.range(of: Data("\r\n\r\n".utf8)) == nil { try fill() }
+        let end = buffer.range(of: Data("\r\n\r\n".utf8))?.upperBound ?? 0
+        let lines = String(decoding: try read(end), as: UTF8.self).components(separatedBy: "\r\n")
+        let status = lines[0].split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
         if status == 100, !withContinue { return try response() }
         var headers: [String: String] = [:]
         for line in lines.dropFirst() {
@@ -108,7 +110,7 @@ final class TestClient {
 extension TestClient {
     /// Opens one; gives the server's answer.
     @discardableResult
-    func openWebSocket(_ target: String) throws -> TestReply {
+    public func openWebSocket(_ target: String) throws -> TestReply {
         send(
             "GET \(target) HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n"
                 + "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n")
@@ -116,7 +118,7 @@ extension TestClient {
     }
 
     /// Sends a masked frame.
-    func sendFrame(_ opcode: UInt8, _ payload: Data, isLast: Bool = true) {
+    public func sendFrame(_ opcode: UInt8, _ payload: Data, isLast: Bool = true) {
         let mask: [UInt8] = [7, 11, 13, 17]
         var frame = Data([opcode | (isLast ? 0x80 : 0)])
         if payload.count < 126 {
@@ -131,7 +133,7 @@ extension TestClient {
     }
 
     /// The next frame.
-    func frame() throws -> (opcode: UInt8, payload: Data) {
+    public func frame() throws -> (opcode: UInt8, payload: Data) {
         let head = try read(2)
         var length = Int(head[1] & 127)
         if length == 126 { length = try read(2).reduce(0) { $0 << 8 | Int($1) } }
@@ -140,7 +142,7 @@ extension TestClient {
     }
 
     /// The text messages until the server closes, and its code.
-    func messages() throws -> (texts: [String], code: Int) {
+    public func messages() throws -> (texts: [String], code: Int) {
         var texts: [String] = []
         while true {
             let (opcode, payload) = try frame()
@@ -156,7 +158,7 @@ extension TestClient {
 }
 
 /// Does what blocks, on a thread of its own: Swift's pool has as many threads as there are cores, and the server needs them.
-func onThread<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
+public func onThread<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
     try await withCheckedThrowingContinuation { continuation in
         Thread { continuation.resume(with: Result { try body() }) }.start()
     }
