@@ -35,11 +35,13 @@ let package = Package(
         .library(name: "Decoding", targets: ["Decoding"]),
         .library(name: "Recognition", targets: ["Recognition"]),
         .library(name: "Features", targets: ["Features"]),
+        .library(name: "Serving", targets: ["Serving"]),
         .library(name: "Training", targets: ["Training"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/swhitty/FlyingFox", from: "0.27.1"),
     ],
     targets: [
         .target(
@@ -82,6 +84,12 @@ let package = Package(
             dependencies: ["Recognition", "Interchange", "Wav2Vec2", "Torch", "Corpus", "Audio", "Randomness"],
             swiftSettings: strict),
         .target(
+            name: "Serving",
+            dependencies: [
+                "Recognition", "Audio", "Decoding", .product(name: "FlyingFox", package: "FlyingFox"),
+                .product(name: "FlyingSocks", package: "FlyingFox"),
+            ], resources: [.embedInCode("Page")], swiftSettings: strict),
+        .target(
             name: "Training",
             dependencies: [
                 "Interchange", "Wav2Vec2", "Torch", "Cluster", "Corpus", "Decoding", "Randomness", "Yams",
@@ -91,8 +99,9 @@ let package = Package(
         .executableTarget(
             name: "wav2vec2",
             dependencies: [
-                "Training", "Features", "Recognition", "Interchange", "Wav2Vec2", "Torch", "Cluster", "Corpus", "Audio",
-                "Decoding", "Fetching", "Randomness", "Reporting", "CStart",
+                "Training", "Serving", "Features", "Recognition", "Interchange", "Wav2Vec2", "Torch", "Cluster",
+                "Corpus",
+                "Audio", "Decoding", "Fetching", "Randomness", "Reporting", "CStart",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: strict),
         // The kernels for GPUs as C++, on the CPU.
@@ -128,7 +137,7 @@ let package = Package(
         .testTarget(
             name: "RecognitionTests",
             dependencies: [
-                "Features", "Recognition", "Interchange", "Wav2Vec2", "Torch", "Corpus", "Audio", "Decoding",
+                "Serving", "Features", "Recognition", "Interchange", "Wav2Vec2", "Torch", "Corpus", "Audio", "Decoding",
                 "Randomness", "TestSupport",
             ], swiftSettings: strict),
         .testTarget(
@@ -136,6 +145,12 @@ let package = Package(
             dependencies: [
                 "Features", "Recognition", "Interchange", "Wav2Vec2", "Torch", "Corpus", "Audio", "Randomness",
                 "TestSupport",
+            ], swiftSettings: strict),
+        .testTarget(
+            name: "ServingTests",
+            dependencies: [
+                "Serving", "Recognition", "Audio", "Decoding", "Randomness", "TestSupport",
+                .product(name: "FlyingFox", package: "FlyingFox"),
             ], swiftSettings: strict),
         .testTarget(
             name: "CommandLineTests",

@@ -1,4 +1,8 @@
+import Dispatch
 import Foundation
+
+/// Threads for work that takes long: on Swift's shared pool it would hold up every other task of the program.
+private let workers = DispatchQueue(label: "concurrent map", attributes: .concurrent)
 
 /// The same work on many elements, a few at a time.
 ///
@@ -21,7 +25,13 @@ public func concurrentMap<Element: Sendable, Result: Sendable>(
         func add() {
             let (index, element) = (next, elements[next])
             next += 1
-            group.addTask { (index, try transform(element)) }
+            group.addTask {
+                try await withCheckedThrowingContinuation { continuation in
+                    workers.async {
+                        continuation.resume(with: Swift.Result { (index, try transform(element)) })
+                    }
+                }
+            }
         }
         while next < min(parallel, elements.count) { add() }
         while let (index, result) = try await group.next() {

@@ -32,6 +32,8 @@ public actor Recognizer {
     private let executor = ThreadExecutor(name: "recognizer")
     nonisolated let normalizesInput: Bool
     nonisolated let windows: Windows
+    /// Recordings of fewer samples at 16 kHz go through the model in one pass.
+    package nonisolated var windowLimit: Int { windows.limit }
     nonisolated let transcriber: CTCTranscriber
 
     /// The recognizer's own thread.

@@ -11,7 +11,13 @@ public struct Recording: Sendable {
     /// Begins to read; may be called again.
     let open: @Sendable () throws -> SampleReader
 
-    init(named name: String, sampleCount: Int, open: @escaping @Sendable () throws -> SampleReader) {
+    /// Makes a recording that is read piece by piece.
+    ///
+    /// - Parameters:
+    ///   - name: What errors call it.
+    ///   - sampleCount: The expected samples at 16 kHz.
+    ///   - open: Begins to read; may be called again.
+    package init(named name: String, sampleCount: Int, open: @escaping @Sendable () throws -> SampleReader) {
         self.name = name
         self.sampleCount = sampleCount
         self.open = open

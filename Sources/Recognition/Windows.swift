@@ -73,7 +73,7 @@ package struct Window: Sendable {
 }
 
 /// Gives a recording's next samples: so many as are asked for, fewer only at the end.
-typealias SampleReader = (Int) throws -> [Float]
+package typealias SampleReader = (Int) throws -> [Float]
 
 /// Cuts a recording into windows while it is read: never more than one of them is held.
 struct WindowCutter {

@@ -109,14 +109,6 @@ enum Console {
     }
 }
 
-/// An encodable value as one line of JSON with sorted keys in snake case.
-func jsonLine(_ value: some Encodable) throws -> String {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    encoder.keyEncodingStrategy = .convertToSnakeCase
-    return String(decoding: try encoder.encode(value), as: UTF8.self)
-}
-
 /// A number that is written as `null` where it is missing, so that the key is always there.
 struct Nullable<Value: Encodable>: Encodable {
     var value: Value?

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Audio
+import Decoding
 import Fetching
 import Foundation
 import Torch

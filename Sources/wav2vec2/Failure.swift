@@ -8,6 +8,7 @@ import Foundation
 import Interchange
 import Recognition
 import Reporting
+import Serving
 import Torch
 import Training
 import Wav2Vec2
@@ -24,7 +25,7 @@ func failureCode(_ error: any Error) -> Int32? {
     case let error as TrainingError: return error.exitCode
     case let error as ClusterError: return error.exitCode
     case let error as FetchError: return error.exitCode
-    case is TorchError, is FileWriteError, is OutputError, is CancellationError, is CocoaError:
+    case is TorchError, is FileWriteError, is OutputError, is ServerError, is CancellationError, is CocoaError:
         return EXIT_FAILURE
     default:
         return nil

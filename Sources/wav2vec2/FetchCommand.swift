@@ -1,4 +1,5 @@
 import ArgumentParser
+import Decoding
 import Fetching
 import Foundation
 import Training

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Corpus
+import Decoding
 import Fetching
 import Foundation
 import Training

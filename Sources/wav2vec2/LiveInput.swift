@@ -1,4 +1,5 @@
 import Foundation
+import Recognition
 
 /// Raw audio from a pipe: signed 16-bit samples, the low byte first, one channel.
 ///
@@ -51,11 +52,8 @@ final class LiveInput: @unchecked Sendable {
         hasBegun = true
         // At the end a half sample may be left.
         guard bytes.count >= 2 && !isStopped() else { return nil }
-        let count = bytes.count / 2
-        let samples = (0..<count).map { index in
-            Float(Int16(bitPattern: UInt16(bytes[2 * index]) | UInt16(bytes[2 * index + 1]) << 8)) / 32_768
-        }
-        bytes.removeFirst(2 * count)
+        let samples = rawSamples(bytes)
+        bytes.removeFirst(2 * samples.count)
         condition.broadcast()
         return samples
     }

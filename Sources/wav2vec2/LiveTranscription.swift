@@ -1,5 +1,6 @@
 import ArgumentParser
 import Audio
+import Decoding
 import Foundation
 import Recognition
 import Training

@@ -23,6 +23,7 @@ struct Program: AsyncParsableCommand {
             LaunchCommand.self,
             EvaluateCommand.self,
             TranscribeCommand.self,
+            ServeCommand.self,
             AlignCommand.self,
             FeaturesCommand.self,
             UnitsCommand.self,

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Audio
 import Corpus
+import Decoding
 import Foundation
 import Recognition
 import Reporting

@@ -1,4 +1,3 @@
-import Decoding
 import Foundation
 import Torch
 
@@ -45,36 +44,4 @@ private func inBlocks(
         }
     }
     if !block.isEmpty { try sink(block) }
-}
-
-/// What stands behind a key of a JSON object that is written piece by piece.
-enum JSONMember {
-    case value(any Encodable)
-    case list([TimedText])
-}
-
-/// One JSON object in a line, as `jsonLine` would give it, but long lists are never encoded as a whole: an encoder takes
-/// ten times the memory of what it encodes.
-///
-/// - Parameters:
-///   - members: What stands behind each key; the keys are in snake case.
-///   - body: Gets the line in pieces.
-/// - Throws: What `body` throws.
-func writeJSONLine(_ members: [String: JSONMember], to body: (String) throws -> Void) throws {
-    var separator = "{"
-    for (key, member) in members.sorted(by: { $0.key < $1.key }) {
-        try body("\(separator)\"\(key)\":")
-        separator = ","
-        switch member {
-        case .value(let value): try body(jsonLine(value))
-        case .list(let texts):
-            try body("[")
-            for start in stride(from: 0, to: texts.count, by: 100) {
-                let encoded = try jsonLine(Array(texts[start..<min(start + 100, texts.count)]))
-                try body((start == 0 ? "" : ",") + encoded.dropFirst().dropLast())
-            }
-            try body("]")
-        }
-    }
-    try body("}\n")
 }

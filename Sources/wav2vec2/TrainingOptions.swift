@@ -1,5 +1,6 @@
 import ArgumentParser
 import Cluster
+import Decoding
 import Foundation
 import Torch
 import Training

@@ -1,35 +1,8 @@
 import ArgumentParser
-import Decoding
 import Foundation
 import Recognition
 
-/// What `transcribe` writes of a recording.
-enum TranscriptFormat: String, CaseIterable, ExpressibleByArgument {
-    case text, json
-    case verboseJSON = "verbose-json"
-    case srt, vtt, ctm, textgrid
-
-    /// How the files' names end.
-    var fileExtension: String {
-        switch self {
-        case .text: "txt"
-        case .json, .verboseJSON: "json"
-        default: TimedFormat(rawValue: rawValue)?.fileExtension ?? rawValue
-        }
-    }
-
-    /// What of a transcription is written.
-    var detail: TranscriptionDetail {
-        switch self {
-        case .text: .text
-        case .json, .srt, .vtt, .ctm: .words
-        case .verboseJSON, .textgrid: .characters
-        }
-    }
-
-    /// Whether results of several recordings can follow one another on standard output.
-    var isLineByLine: Bool { [.text, .json, .verboseJSON, .ctm].contains(self) }
-}
+extension TranscriptFormat: ExpressibleByArgument {}
 
 /// Puts transcriptions where they were asked for.
 struct TranscriptWriter {
@@ -93,30 +66,9 @@ struct TranscriptWriter {
     ///   - path: What the input was called.
     /// - Throws: What `writeResult` throws.
     func write(_ transcription: Transcription, index: Int, path: String) throws {
-        try writeResult(to: files?[index]) { try write(transcription, name: names[index], path: path, to: $0) }
-    }
-
-    private func write(
-        _ transcription: Transcription, name: String, path: String, to body: (String) throws -> Void
-    ) throws {
-        switch format {
-        case .text:
-            if !isBare && files == nil { try body(path + "\t") }
-            try body(transcription.text)
-            try body("\n")
-        case .json, .verboseJSON:
-            var members: [String: JSONMember] = [
-                "file": .value(path), "text": .value(transcription.text),
-                "confidence": .value(transcription.confidence), "duration": .value(transcription.duration),
-                "words": .list(transcription.words),
-            ]
-            if format == .verboseJSON {
-                members["segments"] = .list(transcription.timed(as: path).captions())
-                members["characters"] = .list(transcription.characters)
-            }
-            try writeJSONLine(members, to: body)
-        case .srt, .vtt, .ctm, .textgrid:
-            try TimedFormat(rawValue: format.rawValue)?.writer.write(transcription.timed(as: name), to: body)
+        try writeResult(to: files?[index]) { body in
+            if format == .text, !isBare, files == nil { try body(path + "\t") }
+            try format.write(transcription, path: path, name: names[index], to: body)
         }
     }
 }

@@ -17,7 +17,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "", "pretrain", "finetune", "launch", "evaluate", "transcribe", "data", "data manifest", "data combine",
+        "", "pretrain", "finetune", "launch", "evaluate", "transcribe", "serve", "data", "data manifest",
+        "data combine",
         "data convert", "data labels", "data dictionary", "data librispeech", "checkpoint", "checkpoint inspect",
         "checkpoint convert", "checkpoint verify", "checkpoint average", "checkpoint fetch", "benchmark",
         "benchmark pretrain", "benchmark inference", "benchmark data", "benchmark kernels", "benchmark scaling",

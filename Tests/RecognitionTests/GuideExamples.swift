@@ -2,6 +2,7 @@ import Decoding
 import Features
 import Foundation
 import Recognition
+import Serving
 import Torch
 import Wav2Vec2
 
@@ -35,6 +36,15 @@ private enum GuideExamples {
         // task.cancel() ends it after the pass that the model is in.
         let transcription = try await task.value
         try SubRip.text(transcription.timed(as: "talk")).write(to: subtitles, atomically: true, encoding: .utf8)
+    }
+
+    static func serving(facts: ModelFacts, checkpoint: URL) async throws {
+        let server = Server(ServerOptions(), facts: facts)
+        let address = try await server.start()
+        server.serve(try Recognizer(checkpoint: checkpoint))
+        print("listening on \(address)")
+        // Until it is to end:
+        await server.stop(within: .seconds(30))
     }
 
     static func live(recognizer: Recognizer, microphone: AsyncStream<[Float]>) async throws {

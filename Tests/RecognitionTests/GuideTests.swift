@@ -67,7 +67,7 @@ import Testing
         let pages =
             try [Self.root.appendingPathComponent("README.md")] + Self.files("Documentation/wav2vec2.docc", ".md")
         let fenced = try pages.flatMap { page in try Self.fenced(page).map { (page, $0) } }
-        let sources = try ["Recognition", "Features", "Decoding"].flatMap(Self.sources)
+        let sources = try ["Recognition", "Features", "Serving", "Decoding"].flatMap(Self.sources)
         let commented = try sources.flatMap { file in try Self.commented(file).map { (file, $0) } }
         #expect(fenced.count >= 8 && commented.count >= 6, "\(fenced.count) in pages, \(commented.count) in comments")
         for (file, block) in fenced + commented {

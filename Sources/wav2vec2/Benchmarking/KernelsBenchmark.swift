@@ -1,4 +1,5 @@
 import ArgumentParser
+import Decoding
 import Foundation
 import Torch
 import Wav2Vec2

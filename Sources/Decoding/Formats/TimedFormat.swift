@@ -1,14 +1,12 @@
-import Decoding
-
 /// The formats that say when words are said, as other programs read them.
-enum TimedFormat: String, CaseIterable {
+package enum TimedFormat: String, CaseIterable {
     case srt, vtt, ctm, textgrid
 
     /// How their files' names end; Praat looks for its own spelling.
-    var fileExtension: String { self == .textgrid ? "TextGrid" : rawValue }
+    package var fileExtension: String { self == .textgrid ? "TextGrid" : rawValue }
 
     /// What writes the format.
-    var writer: any TimedTextFormat.Type {
+    package var writer: any TimedTextFormat.Type {
         switch self {
         case .srt: SubRip.self
         case .vtt: WebVTT.self

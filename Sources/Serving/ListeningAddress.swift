@@ -1,0 +1,54 @@
+import FlyingSocks
+import Foundation
+
+/// An address to listen on.
+enum ListeningAddress: Sendable {
+    case ip4(sockaddr_in)
+    case ip6(sockaddr_in6)
+
+    /// Finds the address of a host's name.
+    ///
+    /// - Parameters:
+    ///   - host: A name or an address.
+    ///   - port: The port.
+    /// - Throws: `ServerError.badHost`.
+    init(host: String, port: UInt16) throws {
+        var hints = addrinfo()
+        hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+        hints.ai_flags = AI_PASSIVE
+        var found: UnsafeMutablePointer<addrinfo>?
+        let status = getaddrinfo(host, String(port), &hints, &found)
+        guard status == 0 else {
+            throw ServerError.badHost(host, reason: String(cString: gai_strerror(status)))
+        }
+        defer { freeaddrinfo(found) }
+        var entry = found
+        while let info = entry?.pointee {
+            if let address = info.ai_addr {
+                let raw = UnsafeRawPointer(address)
+                if info.ai_family == AF_INET {
+                    self = .ip4(raw.loadUnaligned(as: sockaddr_in.self))
+                    return
+                }
+                if info.ai_family == AF_INET6 {
+                    self = .ip6(raw.loadUnaligned(as: sockaddr_in6.self))
+                    return
+                }
+            }
+            entry = info.ai_next
+        }
+        throw ServerError.badHost(host, reason: "it has no address")
+    }
+
+    /// The same with the port that the system has chosen.
+    func with(port: UInt16) -> ListeningAddress {
+        switch self {
+        case .ip4(var address):
+            address.sin_port = port.bigEndian
+            return .ip4(address)
+        case .ip6(var address):
+            address.sin6_port = port.bigEndian
+            return .ip6(address)
+        }
+    }
+}

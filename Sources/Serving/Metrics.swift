@@ -1,0 +1,133 @@
+import Foundation
+import Synchronization
+
+/// Counts what a server does, as Prometheus reads it.
+final class Metrics: Sendable {
+    private struct Key: Hashable, Comparable {
+        var route: String
+        var status: Int
+
+        static func < (first: Key, second: Key) -> Bool {
+            (first.route, first.status) < (second.route, second.status)
+        }
+    }
+
+    private struct State {
+        var requests: [Key: Int] = [:]
+        var open = 0
+        var live = 0
+        var audioSeconds = 0.0
+        var seconds = Histogram(bounds: [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800])
+        var recordings = Histogram(bounds: [1, 2, 4, 8, 16, 32, 64])
+    }
+
+    private struct Histogram {
+        let bounds: [Double]
+        var counts: [Int]
+        var sum = 0.0
+
+        init(bounds: [Double]) {
+            self.bounds = bounds
+            counts = Array(repeating: 0, count: bounds.count + 1)
+        }
+
+        mutating func add(_ value: Double) {
+            counts[bounds.firstIndex { value <= $0 } ?? bounds.count] += 1
+            sum += value
+        }
+
+        func lines(_ name: String) -> [String] {
+            var total = 0
+            var lines: [String] = []
+            for (bound, count) in zip(bounds.map { String(format: "%g", $0) } + ["+Inf"], counts) {
+                total += count
+                lines.append("\(name)_bucket{le=\"\(bound)\"} \(total)")
+            }
+            return lines + ["\(name)_sum \(sum)", "\(name)_count \(total)"]
+        }
+    }
+
+    private let state = Mutex(State())
+
+    /// Live inputs that are open.
+    var liveCount: Int { state.withLock { $0.live } }
+
+    /// A request has come.
+    func requestBegins() { state.withLock { $0.open += 1 } }
+
+    /// A request was answered.
+    ///
+    /// - Parameters:
+    ///   - request: The request.
+    ///   - route: Its path where there is such a route, otherwise `other`.
+    func requestEnds(_ request: ServedRequest, route: String) {
+        state.withLock { state in
+            state.open -= 1
+            state.requests[Key(route: route, status: request.status), default: 0] += 1
+            // That of live input was counted when it was heard.
+            guard request.audioSeconds > 0, request.status == 200 else { return }
+            state.audioSeconds += request.audioSeconds
+            state.seconds.add(request.seconds)
+        }
+    }
+
+    /// A live input begins, if fewer than so many are open.
+    func liveBegins(most: Int) -> Bool {
+        state.withLock { state in
+            guard state.live < most else { return false }
+            state.live += 1
+            return true
+        }
+    }
+
+    /// The model has heard more of a live input.
+    func liveHeard(seconds: Double) { state.withLock { $0.audioSeconds += seconds } }
+
+    /// The seconds of audio that were recognised.
+    var audioSeconds: Double { state.withLock { $0.audioSeconds } }
+
+    /// A live input has ended.
+    func liveEnds() { state.withLock { $0.live -= 1 } }
+
+    /// Recordings go through the model together.
+    func passes(recordings: Int) { state.withLock { $0.recordings.add(Double(recordings)) } }
+
+    /// Everything, in Prometheus' text format.
+    ///
+    /// - Parameters:
+    ///   - counts: How many requests wait for the model, and how many it works on.
+    ///   - uptime: Seconds since the server began.
+    /// - Returns: The text.
+    func text(_ counts: WaitingRoom.Counts, uptime: Double) -> String {
+        let state = state.withLock { $0 }
+        var lines: [String] = []
+        func add(_ name: String, _ kind: String, _ help: String, _ values: [String]) {
+            lines += ["# HELP wav2vec2_\(name) \(help)", "# TYPE wav2vec2_\(name) \(kind)"]
+            lines += values.map { "wav2vec2_" + $0 }
+        }
+        add(
+            "requests_total", "counter", "Requests answered, by route and status.",
+            state.requests.sorted { $0.key < $1.key }.map {
+                "requests_total{route=\"\($0.key.route)\",status=\"\($0.key.status)\"} \($0.value)"
+            })
+        add(
+            "audio_seconds_total", "counter", "Seconds of audio recognised.",
+            ["audio_seconds_total \(state.audioSeconds)"])
+        add(
+            "request_seconds", "histogram", "Seconds from a request's first byte to its answer, of those recognised.",
+            state.seconds.lines("request_seconds"))
+        add(
+            "batch_recordings", "histogram", "Short recordings that went through the model together.",
+            state.recordings.lines("batch_recordings"))
+        add(
+            "requests_open", "gauge", "Requests that are not answered yet, uploads included.",
+            ["requests_open \(state.open)"])
+        add("requests_waiting", "gauge", "Requests that wait for the model.", ["requests_waiting \(counts.waiting)"])
+        add(
+            "requests_in_flight", "gauge", "Requests that the model works on.", ["requests_in_flight \(counts.running)"]
+        )
+        add("live_inputs", "gauge", "Live inputs that are open.", ["live_inputs \(state.live)"])
+        add("uptime_seconds", "gauge", "Seconds since the server began.", ["uptime_seconds \(uptime)"])
+        return lines.joined(separator: "\n") + "\n"
+    }
+}

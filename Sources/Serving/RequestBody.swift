@@ -1,0 +1,102 @@
+import FlyingFox
+import FlyingSocks
+import Foundation
+
+/// A request's body, read once and never beyond a limit.
+///
+/// `@unchecked Sendable` is safe: the task that handles the request reads it, and only when that is done, the one that
+/// sends the response reads what is left.
+final class RequestBody: @unchecked Sendable {
+    /// What reading it has to do with the connection.
+    let watch: BodyWatch
+    /// Whether the request says how long its body is, or where it ends.
+    let hasLength: Bool
+    /// Whether all of it has been read.
+    private(set) var isAtEnd: Bool
+    private let announced: Int?
+    private let limit: Int
+    private var count = 0
+    private var iterator: HTTPBodySequence.Iterator
+
+    /// Takes a request's body.
+    ///
+    /// - Parameters:
+    ///   - request: The request.
+    ///   - limit: The most bytes that are read.
+    init(_ request: HTTPRequest, limit: Int) {
+        announced = request.bodySequence.count
+        hasLength = request.headers[.contentLength] != nil || request.headers[.transferEncoding] != nil
+        isAtEnd = announced == 0
+        self.limit = limit
+        iterator = request.bodySequence.makeAsyncIterator()
+        watch = BodyWatch(
+            expectsContinue: request.headers[HTTPHeader("Expect")]?.lowercased() == "100-continue",
+            peer: request.remoteAddress)
+    }
+
+    /// The next bytes; nil at the end.
+    ///
+    /// - Throws: `RequestError` for a body beyond the limit, `SocketError` where the client has gone.
+    func next() async throws -> Data? {
+        if let announced, announced > limit { throw RequestError.uploadTooLarge(limit: limit) }
+        guard let bytes = try await read() else { return nil }
+        if count > limit { throw RequestError.uploadTooLarge(limit: limit) }
+        return bytes
+    }
+
+    private func read() async throws -> Data? {
+        guard !isAtEnd else { return nil }
+        let bytes = try await ConnectionPhase.$current.withValue(.body(watch)) { try await iterator.next() }
+        count += bytes?.count ?? 0
+        if let announced, bytes == nil, count < announced { throw SocketError.disconnected }
+        isAtEnd = bytes == nil || count == announced
+        return bytes
+    }
+
+    /// Reads what is left and forgets it, for a while.
+    ///
+    /// A connection that is closed while bytes wait to be read is reset, and then the client may never see the response.
+    func drain() async {
+        watch.answered()
+        let reading = Task { while try await self.read() != nil {} }
+        let timer = Task {
+            try await Task.sleep(for: .seconds(2))
+            reading.cancel()
+        }
+        _ = await reading.result
+        timer.cancel()
+    }
+}
+
+/// The body of a response to a request whose own body was not read to its end: the connection closes after it.
+struct LastResponseBody: AsyncBufferedSequence {
+    typealias Element = UInt8
+
+    let data: Data
+    let request: RequestBody
+
+    struct Iterator: AsyncBufferedIteratorProtocol {
+        typealias Buffer = Data
+
+        fileprivate var data: Data?
+        fileprivate let request: RequestBody
+
+        mutating func next() async throws -> UInt8? {
+            guard let first = data?.first else { return try await nextBuffer(suggested: 1)?.first }
+            data = data?.dropFirst()
+            return first
+        }
+
+        mutating func nextBuffer(suggested count: Int) async throws -> Data? {
+            if let data, !data.isEmpty {
+                self.data = nil
+                return data
+            }
+            await request.drain()
+            // What follows on the connection is no request; an error is how the library is told to close it.
+            throw SocketError.disconnected
+        }
+    }
+
+    func makeAsyncIterator() -> Iterator { Iterator(data: data, request: request) }
+}

@@ -1,0 +1,123 @@
+import Audio
+import Foundation
+import Recognition
+
+/// Decides which recordings go through the model together.
+///
+/// Short ones, of at most one window, that have come while the model was busy go together, as many as one pass may have.
+/// Long ones go one after another beside them, window by window, so that a short one waits for one window at most. The
+/// results do not depend on any of this.
+actor Scheduler {
+    private struct Job {
+        var number: Int
+        var upload: DecodedUpload
+        var detail: TranscriptionDetail
+        var place: WaitingRoom.Place
+        var continuation: CheckedContinuation<Transcription, any Error>
+    }
+
+    private let recognizer: Recognizer
+    private let metrics: Metrics
+    private var short: [Job] = []
+    private var long: [Job] = []
+    private var isRunningShort = false
+    private var isRunningLong = false
+    /// The long recording that is recognised.
+    private var current: (number: Int, task: Task<Transcription, any Error>)?
+    private var next = 0
+
+    /// Makes a scheduler.
+    ///
+    /// - Parameters:
+    ///   - recognizer: The model.
+    ///   - metrics: Where batches are counted.
+    init(_ recognizer: Recognizer, metrics: Metrics) {
+        self.recognizer = recognizer
+        self.metrics = metrics
+    }
+
+    /// Recognises a recording when its turn comes.
+    ///
+    /// - Parameters:
+    ///   - upload: The recording.
+    ///   - detail: How much is kept of what is recognised, at least.
+    ///   - place: Is told when the model begins.
+    /// - Returns: What was recognised.
+    /// - Throws: What the recognizer throws; `CancellationError` when the task is cancelled.
+    func recognize(
+        _ upload: DecodedUpload, detail: TranscriptionDetail, place: WaitingRoom.Place
+    ) async throws -> Transcription {
+        let number = next
+        next += 1
+        return try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { continuation in
+                let job = Job(
+                    number: number, upload: upload, detail: detail, place: place, continuation: continuation)
+                if upload.isLong {
+                    long.append(job)
+                    if !isRunningLong {
+                        isRunningLong = true
+                        Task { await runLong() }
+                    }
+                } else {
+                    short.append(job)
+                    if !isRunningShort {
+                        isRunningShort = true
+                        Task { await runShort() }
+                    }
+                }
+            }
+        } onCancel: {
+            Task { await self.cancel(number) }
+        }
+    }
+
+    private func cancel(_ number: Int) {
+        if let current, current.number == number { current.task.cancel() }
+        for job in short + long where job.number == number { job.continuation.resume(throwing: CancellationError()) }
+        short.removeAll { $0.number == number }
+        long.removeAll { $0.number == number }
+    }
+
+    private func runShort() async {
+        while !short.isEmpty {
+            let batch = nextBatch()
+            for job in batch { job.place.begin() }
+            metrics.passes(recordings: batch.count)
+            do {
+                let detail = batch.map(\.detail).max() ?? .text
+                let results = try await recognizer.transcribe(batch.map(\.upload.recording), detail: detail)
+                for (job, result) in zip(batch, results) { job.continuation.resume(with: result) }
+            } catch {
+                for job in batch { job.continuation.resume(throwing: error) }
+            }
+        }
+        isRunningShort = false
+    }
+
+    /// As many as go through the model at once, in the order in which they came.
+    private func nextBatch() -> [Job] {
+        var total = 0.0
+        let batch = short.prefix { job in
+            let seconds = Double(job.upload.recording.sampleCount) / Double(AudioFile.modelSampleRate)
+            defer { total += seconds }
+            return total == 0 || total + seconds <= recognizer.batchSeconds
+        }
+        short.removeFirst(batch.count)
+        return Array(batch)
+    }
+
+    private func runLong() async {
+        while !long.isEmpty {
+            let job = long.removeFirst()
+            job.place.begin()
+            let task = Task { [recognizer] in
+                try await recognizer.transcribe([job.upload.recording], detail: job.detail)[0].get()
+            }
+            current = (job.number, task)
+            job.continuation.resume(with: await task.result)
+            current = nil
+        }
+        isRunningLong = false
+    }
+}

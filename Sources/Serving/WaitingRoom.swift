@@ -1,0 +1,70 @@
+import Synchronization
+
+/// Counts the requests that wait for the model and those that it works on.
+final class WaitingRoom: Sendable {
+    /// How many wait, and how many are recognised.
+    struct Counts: Equatable {
+        var waiting = 0
+        var running = 0
+    }
+
+    /// A request's place; it is given back at the latest when nobody holds it.
+    final class Place: Sendable {
+        private enum State { case waiting, running, left }
+
+        private let room: WaitingRoom
+        private let state = Mutex(State.waiting)
+
+        fileprivate init(in room: WaitingRoom) { self.room = room }
+
+        deinit { leave() }
+
+        /// The model begins.
+        func begin() {
+            state.withLock { state in
+                guard state == .waiting else { return }
+                state = .running
+                room.counts.withLock { ($0.waiting, $0.running) = ($0.waiting - 1, $0.running + 1) }
+            }
+        }
+
+        /// The request is done, or given up.
+        func leave() {
+            state.withLock { state in
+                room.counts.withLock { counts in
+                    switch state {
+                    case .waiting: counts.waiting -= 1
+                    case .running: counts.running -= 1
+                    case .left: break
+                    }
+                }
+                state = .left
+            }
+        }
+    }
+
+    private let most: Int
+    fileprivate let counts = Mutex(Counts())
+
+    /// Makes room for so many that wait.
+    init(most: Int) { self.most = most }
+
+    /// How many there are.
+    var current: Counts { counts.withLock { $0 } }
+
+    /// Makes sure that another one may come.
+    ///
+    /// - Throws: `RequestError`.
+    func check() throws { if current.waiting >= most { throw RequestError.tooMany } }
+
+    /// Takes a place.
+    ///
+    /// - Throws: `RequestError` when too many wait.
+    func enter() throws -> Place {
+        try counts.withLock { counts in
+            guard counts.waiting < most else { throw RequestError.tooMany }
+            counts.waiting += 1
+        }
+        return Place(in: self)
+    }
+}

@@ -1,0 +1,168 @@
+import ArgumentParser
+import Decoding
+import Dispatch
+import Foundation
+import Recognition
+import Serving
+
+/// `wav2vec2 serve`: recognition over HTTP.
+struct ServeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "serve",
+        abstract: "Recognise speech for other programs, over HTTP.",
+        discussion: """
+            POST /v1/transcribe takes a recording and answers with what 'wav2vec2 transcribe' writes of it; \
+            POST /v1/audio/transcriptions does so as OpenAI's API does; the WebSocket /v1/live writes down speech \
+            while it is spoken. GET / is a page to try it in a browser, GET /health and GET /metrics are for those who \
+            run it.
+
+            Requests that come while the model is busy are recognised together; results do not depend on it. When the \
+            model is loaded, the address is told on standard error, and then a line for each request; with --json \
+            they are objects on standard output.
+
+            Ctrl-C and SIGTERM end it when what is in flight is answered, at the latest after 30 s; a second one at \
+            once.
+
+            There are no passwords and no encryption: it listens for this machine only unless --host says otherwise.
+
+            Examples:
+              wav2vec2 serve --checkpoint best
+              curl -F file=@interview.mp3 http://127.0.0.1:8080/v1/transcribe?format=srt
+              wav2vec2 serve --checkpoint best --host 0.0.0.0 --port 80 --lm words.arpa
+            """)
+
+    @OptionGroup var model: CheckpointOptions
+
+    @Option(help: "The address or name to listen on; 0.0.0.0 is all networks.")
+    var host = ServerOptions().host
+
+    @Option(help: "The port; 0 is any that is free.")
+    var port = Int(ServerOptions().port)
+
+    @Option(help: "The largest upload in MB.")
+    var maxUploadMb = ServerOptions().maximumUploadBytes >> 20
+
+    @Option(help: "The longest recording in seconds.")
+    var maxAudioSeconds = ServerOptions().maximumAudioSeconds
+
+    @Option(help: "How many requests may wait for the model, and how many live inputs be open.")
+    var maxWaiting = ServerOptions().maximumWaiting
+
+    @Flag(help: "Write one JSON object a line to standard output: when it is ready, and for each request.")
+    var json = false
+
+    @OptionGroup(title: "Decoding") var decoding: DecodingOptions
+
+    @OptionGroup var compute: ComputeOptions
+
+    private struct Ready: Encodable {
+        var event = "ready"
+        var url: String
+        var facts: ModelFacts
+
+        func encode(to encoder: any Encoder) throws {
+            try facts.encode(to: encoder)
+            var container = encoder.container(keyedBy: CodingKeys.self)
+            try container.encode(event, forKey: .event)
+            try container.encode(url, forKey: .url)
+        }
+
+        private enum CodingKeys: String, CodingKey { case event, url }
+    }
+
+    private struct Request: Encodable {
+        var event = "request"
+        var request: ServedRequest
+
+        func encode(to encoder: any Encoder) throws {
+            try request.encode(to: encoder)
+            var container = encoder.container(keyedBy: CodingKeys.self)
+            try container.encode(event, forKey: .event)
+        }
+
+        private enum CodingKeys: String, CodingKey { case event }
+    }
+
+    func validate() throws {
+        guard UInt16(exactly: port) != nil else {
+            throw ValidationError("--port is \(port); it must be from 0 to 65535.")
+        }
+        guard (1...1 << 20).contains(maxUploadMb) else {
+            throw ValidationError("--max-upload-mb is \(maxUploadMb); it must be from 1 to 1048576.")
+        }
+        guard maxAudioSeconds > 0 else { throw ValidationError("--max-audio-seconds must be more than 0.") }
+        guard maxWaiting >= 1 else { throw ValidationError("--max-waiting is \(maxWaiting); it must be at least 1.") }
+    }
+
+    func run() async throws {
+        try compute.apply()
+        let (signals, signal) = AsyncStream<Int32>.makeStream()
+        let sources = [SIGINT, SIGTERM].map { number in
+            Foundation.signal(number, SIG_IGN)
+            let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
+            source.setEventHandler { signal.yield(number) }
+            source.resume()
+            return source
+        }
+        defer { for source in sources { source.cancel() } }
+        var options = ServerOptions()
+        options.host = host
+        options.port = UInt16(port)
+        options.maximumUploadBytes = maxUploadMb << 20
+        options.maximumAudioSeconds = maxAudioSeconds
+        options.maximumWaiting = maxWaiting
+        let facts = ModelFacts(
+            model: model.checkpoint, device: compute.device.description,
+            precision: model.reading.precision.precision.rawValue, decoder: decoding.summary, version: Program.version)
+        let server = Server(options, facts: facts) { [json] event in Self.show(event, asJSON: json) }
+        let url: String
+        do {
+            url = try await server.start()
+        } catch let error as ServerError where error.isUsage {
+            throw ValidationError(error.description)
+        }
+        // Before the model is loaded, which takes a while.
+        let ending = Task { await Self.end(server, on: signals) }
+        do {
+            server.serve(try model.recognizer(device: compute.device, decoder: decoding.recognitionDecoder))
+        } catch {
+            await server.stop(within: .zero)
+            throw error
+        }
+        Console.error(
+            "serve: \(url), model \(facts.model), device \(facts.device), precision \(facts.precision), \(facts.decoder)"
+        )
+        if json { try Console.output(jsonLine(Ready(url: url, facts: facts))) }
+        await ending.value
+    }
+
+    /// Ends the program after a signal: a first one lets it finish what is in flight.
+    private static func end(_ server: Server, on signals: AsyncStream<Int32>) async {
+        var isStopping = false
+        for await signal in signals {
+            if isStopping {
+                server.removeUploads()
+                Foundation.exit(128 + signal)
+            }
+            isStopping = true
+            Console.error("serve: finishing what is in flight; a second signal ends it at once")
+            Task {
+                await server.stop(within: .seconds(30))
+                Foundation.exit(128 + signal)
+            }
+        }
+    }
+
+    private static func show(_ event: ServerEvent, asJSON: Bool) {
+        switch event {
+        case .trouble(let sentence): Console.error("wav2vec2: \(sentence)")
+        case .served(let request):
+            Console.error(
+                "\(request.method) \(request.path) \(request.status) \(decimal(request.audioSeconds, 2)) s of audio in "
+                    + "\(decimal(request.seconds, 3)) s")
+            guard asJSON else { return }
+            // Whoever is served does not suffer from a log that is full.
+            do { try Console.output(jsonLine(Request(request: request))) } catch { Console.error("wav2vec2: \(error)") }
+        }
+    }
+}

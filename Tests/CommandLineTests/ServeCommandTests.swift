@@ -1,0 +1,92 @@
+import Foundation
+import TestServer
+import TestSupport
+import Testing
+
+@Suite struct ServeCommandTests {
+    /// Waits for the line that says where the program listens.
+    private func port(of process: Process) -> UInt16? {
+        let end = ContinuousClock.now + .seconds(20)
+        while ContinuousClock.now < end, process.isRunning {
+            let output = try? String(contentsOfFile: "/proc/\(process.processIdentifier)/fd/1", encoding: .utf8)
+            if let line = output?.split(separator: "\n").first,
+                let ready = try? JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any],
+                let url = (ready["url"] as? String).flatMap({ URL(string: $0) })
+            {
+                return url.port.flatMap { UInt16(exactly: $0) }
+            }
+            Thread.sleep(forTimeInterval: 0.01)
+        }
+        return nil
+    }
+
+    @Test(arguments: [(SIGTERM, Int32(143)), (SIGINT, Int32(130))])
+    func requestsAreAnsweredUntilASignalComes(signal: Int32, code: Int32) throws {
+        try withTemporaryFolder { folder in
+            let fixture = try Fixture(folder)
+            let uploads = folder.appendingPathComponent("uploads")
+            try FileManager.default.createDirectory(at: uploads, withIntermediateDirectories: true)
+            let audio = try Data(contentsOf: URL(fileURLWithPath: fixture.audio + "/1.wav"))
+            let head =
+                "POST /v1/transcribe?filename=1.wav HTTP/1.1\r\nHost: x\r\nContent-Length: \(audio.count)\r\n\r\n"
+            var replies: [TestReply] = []
+            let outcome = try run(
+                ["serve", "--checkpoint", fixture.checkpoint, "--port", "0", "--json"],
+                environment: ["TMPDIR": uploads.path]
+            ) { process in
+                guard let port = port(of: process), let client = try? TestClient(port: port),
+                    let late = try? TestClient(port: port)
+                else { return process.terminate() }
+                client.send(Data(head.utf8) + audio)
+                if let reply = try? client.response() { replies.append(reply) }
+                // A request that has begun is answered; the rest of it comes after the signal.
+                late.send(Data(head.utf8) + audio.prefix(10_000))
+                let end = ContinuousClock.now + .seconds(10)
+                while (try? FileManager.default.subpathsOfDirectory(atPath: uploads.path))?.count != 2,
+                    ContinuousClock.now < end
+                { Thread.sleep(forTimeInterval: 0.01) }
+                kill(process.processIdentifier, signal)
+                Thread.sleep(forTimeInterval: 0.1)
+                late.send(audio.dropFirst(10_000))
+                if let reply = try? late.response() { replies.append(reply) }
+            }
+            #expect(outcome.code == code, "\(outcome.errors)")
+            let expected = try run(
+                ["transcribe", "--checkpoint", fixture.checkpoint, "--json", "1.wav"],
+                in: URL(fileURLWithPath: fixture.audio))
+            #expect(replies.map(\.text) == [expected.output, expected.output])
+            let lines = try outcome.output.split(separator: "\n").map {
+                try #require(JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any])
+            }
+            #expect(lines.map { $0["event"] as? String } == ["ready", "request", "request"])
+            #expect(lines[0]["device"] as? String == "cpu" && lines[0]["precision"] as? String == "fp32")
+            #expect(lines[1]["status"] as? Int == 200 && lines[1]["audio_seconds"] as? Double == 1)
+            let errors = outcome.errors.split(separator: "\n")
+            #expect(errors.count == 4 && errors[0].hasPrefix("serve: http://127.0.0.1:"), "\(outcome.errors)")
+            #expect(errors[1].hasPrefix("POST /v1/transcribe 200 1.00 s of audio in "), "\(outcome.errors)")
+            #expect(try FileManager.default.contentsOfDirectory(atPath: uploads.path).isEmpty)
+        }
+    }
+
+    @Test func whatCannotBeServedIsNamed() throws {
+        try withTemporaryFolder { folder in
+            let fixture = try Fixture(folder)
+            func expect(_ code: Int32, _ text: String, _ more: String..., checkpoint: String? = nil) throws {
+                let outcome = try run(["serve", "--checkpoint", checkpoint ?? fixture.checkpoint] + more)
+                #expect(outcome.code == code && outcome.errors.contains(text), "\(outcome.code): \(outcome.errors)")
+                #expect(outcome.output == "")
+            }
+            let other = try TestServer(files: [:])
+            defer { other.stop() }
+            let port = try #require(other.address.split(separator: ":").last.map(String.init))
+            try expect(1, "127.0.0.1 port \(port): another program listens there", "--port", port)
+            try expect(64, "--host nowhere.invalid: is no address", "--host", "nowhere.invalid", "--port", "0")
+            try expect(65, "is not a checkpoint", "--port", "0", checkpoint: "none")
+            try expect(64, "--port is 70000", "--port", "70000")
+            try expect(64, "--max-upload-mb is 0", "--max-upload-mb", "0")
+            try expect(64, "--max-waiting is 0", "--max-waiting", "0")
+            try expect(64, "--max-audio-seconds must", "--max-audio-seconds", "0")
+            try expect(64, "--lexicon-only needs words", "--lexicon-only")
+        }
+    }
+}

@@ -1,0 +1,145 @@
+import Foundation
+import Recognition
+import TestSupport
+import Testing
+
+@testable import Serving
+
+@Suite struct LiveInputTests {
+    /// Raw audio, and the events that a recognizer gives for it; times do not depend on the pieces.
+    private func raw(_ count: Int, seed: UInt64) -> Data {
+        SmallModels.samples(count, seed: seed).map { Int16(max(-32_768, min(32_767, $0 * 32_768))) }
+            .withUnsafeBytes { Data($0) }
+    }
+
+    /// What a recognizer makes of pieces that come one after another.
+    private func events(_ recognizer: Recognizer, _ pieces: [Data], rate: Int = 16_000) async throws -> [LiveEvent] {
+        var live = try LiveRecognizer(recognizer, sampleRate: rate)
+        var events: [LiveEvent] = []
+        for piece in pieces { events += try await live.append(rawSamples(piece)) }
+        return events + (try await live.finish())
+    }
+
+    private func events(_ texts: [String]) throws -> [LiveEvent] {
+        try texts.map { try JSONDecoder().decode(LiveEvent.self, from: Data($0.utf8)) }
+    }
+
+    @Test(arguments: [16_000, 8_000])
+    func eventsAreThoseOfTheLiveRecognizer(rate: Int) async throws {
+        try await withServer { running in
+            let bytes = raw(rate * 4, seed: 6)
+            let pieces = stride(from: 0, to: bytes.count, by: 7_002).map { Data(bytes[$0...].prefix(7_002)) }
+            let metrics = running.server.core.metrics
+            let (texts, code) = try await onThread { [port = running.port] in
+                let client = try TestClient(port: port)
+                let answer = try client.openWebSocket(rate == 16_000 ? "/v1/live" : "/v1/live?rate=\(rate)")
+                #expect(answer.status == 101)
+                #expect(answer.headers["sec-websocket-accept"] == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
+                var seconds = 0.0
+                for (index, piece) in pieces.enumerated() {
+                    if index % 2 == 0 {
+                        client.sendFrame(2, piece)
+                    } else {
+                        // In two frames, with a ping between them.
+                        client.sendFrame(2, piece.prefix(7), isLast: false)
+                        client.sendFrame(9, Data("hello".utf8))
+                        client.sendFrame(0, piece.dropFirst(7))
+                    }
+                    // What comes while the model is behind is heard at once, which is another pass than piece by piece.
+                    seconds += Double(piece.count / 2) / Double(rate)
+                    while metrics.audioSeconds < seconds - 1e-6 { Thread.sleep(forTimeInterval: 0.002) }
+                }
+                client.sendFrame(1, Data("end".utf8))
+                return try client.messages()
+            }
+            #expect(code == 1000)
+            let found = try events(texts)
+            #expect(try await found == events(running.recognizer, pieces, rate: rate))
+            #expect(found.contains { $0.event == .partial } && found.contains { $0.event == .final })
+            try await eventually { running.requests.contains { $0.status == 101 && $0.audioSeconds == 4 } }
+            #expect(metrics.liveCount == 0)
+        }
+    }
+
+    @Test func closingGivesWhatIsLeft() async throws {
+        try await withServer { running in
+            let bytes = raw(24_000, seed: 6)
+            let (texts, code) = try await onThread { [port = running.port] in
+                let client = try TestClient(port: port)
+                try client.openWebSocket("/v1/live")
+                client.sendFrame(2, bytes)
+                client.sendFrame(8, Data([3, 232]))
+                return try client.messages()
+            }
+            #expect(code == 1000)
+            #expect(try await events(texts) == events(running.recognizer, [bytes]))
+        }
+    }
+
+    @Test(arguments: [
+        ("?rate=10", 2 as UInt8, 4, 1008), ("?rate=x", 2, 4, 1008), ("", 2, 3, 1007), ("", 1, 4, 1008),
+        ("", 2, (4 << 20) + 2, 1009), ("", 0, 2, 1002),
+    ])
+    func whatIsNotSpokenIsRefused(query: String, opcode: UInt8, size: Int, code: Int) async throws {
+        try await withServer { running in
+            let answer = try await onThread { [port = running.port] in
+                let client = try TestClient(port: port)
+                try client.openWebSocket("/v1/live" + query)
+                client.sendFrame(opcode, Data(count: size))
+                let messages = try client.messages()
+                #expect(client.isClosed())
+                return messages
+            }
+            #expect(answer.code == code)
+            let event = try JSONSerialization.jsonObject(with: Data(try #require(answer.texts.last).utf8))
+            let object = try #require(event as? [String: String])
+            #expect(object["event"] == "error" && object["message"]?.hasSuffix(".") == true)
+        }
+    }
+
+    @Test func clientsThatVanishAreForgotten() async throws {
+        try await withServer { running in
+            let bytes = raw(16_000, seed: 6)
+            try await onThread { [port = running.port] in
+                let client = try TestClient(port: port)
+                try client.openWebSocket("/v1/live")
+                client.sendFrame(2, bytes)
+            }
+            try await eventually { running.requests.contains { $0.status == 101 } }
+            #expect(running.server.core.metrics.liveCount == 0)
+        }
+    }
+
+    @Test func stoppingEndsLiveInputWithWhatWasHeard() async throws {
+        try await withServer { running in
+            let bytes = raw(24_000, seed: 6)
+            async let heard = onThread { [port = running.port] in
+                let client = try TestClient(port: port)
+                try client.openWebSocket("/v1/live")
+                client.sendFrame(2, bytes)
+                return try client.messages()
+            }
+            // Something is heard, and then the server stops.
+            try await eventually { running.server.core.metrics.audioSeconds == 1.5 }
+            await running.server.stop(within: .seconds(5))
+            let (texts, code) = try await heard
+            #expect(code == 1001)
+            #expect(try await events(texts) == events(running.recognizer, [bytes]))
+        }
+    }
+
+    @Test func asManyAsMayWaitAreOpen() async throws {
+        try await withServer {
+            $0.maximumWaiting = 1
+        } _: { running in
+            try await onThread { [port = running.port] in
+                let (first, second) = try (TestClient(port: port), TestClient(port: port))
+                #expect(try first.openWebSocket("/v1/live").status == 101)
+                #expect(try second.openWebSocket("/v1/live").status == 429)
+                first.sendFrame(1, Data("end".utf8))
+                #expect(try first.messages().texts.isEmpty)
+            }
+            try await eventually { running.server.core.metrics.liveCount == 0 }
+        }
+    }
+}

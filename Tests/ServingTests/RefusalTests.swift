@@ -1,0 +1,184 @@
+import Foundation
+import TestSupport
+import Testing
+
+@testable import Serving
+
+/// What is wrong with a request is told by a status and a sentence, and leaves nothing behind.
+@Suite struct RefusalTests {
+    @Test func statusesSayWhatIsWrong() async throws {
+        try await withServer { running in
+            func expect(
+                _ status: Int, _ type: String, _ method: String = "POST", _ target: String = "/v1/transcribe",
+                headers: [String: String] = [:], body: Data? = nil
+            ) async throws {
+                let reply = try await running.send(method, target, headers: headers, body)
+                #expect(reply.status == status && reply.error == type, "\(method) \(target): \(reply.text)")
+                #expect(reply.headers["content-type"] == "application/json")
+                #expect(!reply.text.contains(running.folder.path), "\(reply.text)")
+            }
+            let audio = try wave(16_000, seed: 1)
+            try await expect(404, "not_found", "GET", "/v2")
+            try await expect(404, "not_found", "POST", "/v2", body: audio)
+            try await expect(405, "method_not_allowed", "GET")
+            try await expect(405, "method_not_allowed", "DELETE", "/health")
+            try await expect(411, "length_required")
+            try await expect(400, "bad_request", "POST", "/v1/transcribe?format=doc", body: audio)
+            try await expect(
+                400, "bad_request", headers: formHeaders, body: form(file: nil, fields: ["file_name": "x"]))
+            try await expect(400, "bad_request", headers: formHeaders, body: form(file: audio).dropLast(8))
+            try await expect(
+                400, "bad_request", headers: ["Content-Type": "multipart/form-data"], body: form(file: audio))
+            let long = String(repeating: "x", count: 70_000)
+            try await expect(
+                400, "bad_request", headers: formHeaders, body: form(file: audio, fields: ["prompt": long]))
+            try await expect(415, "unsupported_media_type", headers: ["Content-Encoding": "gzip"], body: audio)
+            try await expect(415, "unsupported_media_type", "POST", "/v1/audio/transcriptions", body: audio)
+            try await expect(422, "unreadable_audio", body: Data())
+            try await expect(422, "unreadable_audio", body: Data("this is no audio".utf8))
+            try await expect(422, "unreadable_audio", body: audio.dropLast(100))
+            try await expect(422, "audio_too_short", body: wave(300, seed: 1))
+            try await expect(426, "upgrade_required", "GET", "/v1/live")
+            try await expect(400, "bad_request", "GET", "/v1/live", headers: ["Upgrade": "websocket"])
+            let missing = try await running.send("GET", "/v2").json()["error"] as? [String: Any]
+            #expect((missing?["routes"] as? [String])?.contains("POST /v1/transcribe") == true)
+            #expect(try await running.send("DELETE", "/health").headers["allow"] == "GET")
+            #expect(running.uploads.isEmpty)
+            // A form's own file name is told, not that of the temporary file.
+            let named = try await running.send("/v1/transcribe", file: Data("no".utf8), named: "../my talk.g722x")
+            #expect(named.text.contains("my talk.g722x: ") && !named.text.contains("../"), "\(named.text)")
+        }
+    }
+
+    @Test func uploadsBeyondTheLimitAreRefused() async throws {
+        try await withServer {
+            $0.maximumUploadBytes = 1 << 20
+        } _: { running in
+            let large = Data(count: 4 << 20)
+            let reply = try await running.send("POST", "/v1/transcribe", large)
+            #expect(reply.status == 413 && reply.error == "upload_too_large")
+            // Its length is told before a byte is sent, and then nothing need be sent.
+            try await onThread { [port = running.port] in
+                let client = try TestClient(port: port)
+                client.send(
+                    "POST /v1/transcribe HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999999\r\nExpect: 100-continue\r\n\r\n"
+                )
+                let reply = try client.response(withContinue: true)
+                #expect(reply.status == 413 && reply.headers["connection"] == "close")
+                #expect(client.isClosed())
+            }
+            // A length that is not told is counted.
+            try await onThread { [port = running.port] in
+                let client = try TestClient(port: port)
+                client.send("POST /v1/transcribe HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+                for _ in 0..<24 {
+                    client.send("10000\r\n")
+                    client.send(Data(count: 65_536))
+                    client.send("\r\n")
+                }
+                #expect(try client.response().status == 413)
+            }
+            #expect(try await running.send("/v1/transcribe", file: large).status == 413)
+            #expect(running.uploads.isEmpty)
+        }
+    }
+
+    @Test func audioBeyondTheLimitIsRefused() async throws {
+        try await withServer {
+            $0.maximumAudioSeconds = 1
+        } _: { running in
+            let reply = try await running.send("POST", "/v1/transcribe", wave(16_001, seed: 1))
+            #expect(reply.status == 413 && reply.error == "audio_too_long")
+            #expect(try await running.send("POST", "/v1/transcribe", wave(16_000, seed: 1)).status == 200)
+        }
+    }
+
+    @Test func tooManyThatWaitAreRefused() async throws {
+        try await withServer {
+            $0.maximumWaiting = 2
+        } _: { running in
+            let audio = try wave(16_000, seed: 1)
+            let places = try (0..<2).map { _ in try running.server.core.room.enter() }
+            let reply = try await running.send("POST", "/v1/transcribe", audio)
+            #expect(reply.status == 429 && reply.error == "too_many_requests" && reply.headers["retry-after"] == "5")
+            // Those that the model works on do not wait.
+            places[0].begin()
+            #expect(try await running.send("POST", "/v1/transcribe", audio).status == 200)
+            places[0].leave()
+            places[1].leave()
+            places[1].leave()
+            #expect(running.server.core.room.current == WaitingRoom.Counts())
+        }
+    }
+
+    @Test func nothingIsRecognisedBeforeThereIsAModel() async throws {
+        try await withServer(isReady: false) { running in
+            let reply = try await running.send("POST", "/v1/transcribe", wave(16_000, seed: 1))
+            #expect(reply.status == 503 && reply.error == "loading" && reply.headers["retry-after"] != nil)
+            let health = try await running.send("GET", "/health")
+            #expect(try health.status == 503 && health.json()["status"] as? String == "loading")
+            running.server.serve(running.recognizer)
+            #expect(try await running.send("POST", "/v1/transcribe", wave(16_000, seed: 1)).status == 200)
+            #expect(try await running.send("GET", "/health").status == 200)
+        }
+    }
+
+    @Test func hostsAndPortsThatCannotBeUsedAreNamed() async throws {
+        func failure(_ change: (inout ServerOptions) -> Void) async -> ServerError? {
+            var options = ServerOptions()
+            change(&options)
+            let server = Server(options, facts: RunningServer.facts)
+            do {
+                _ = try await server.start()
+                return nil
+            } catch { return error as? ServerError }
+        }
+        try await withServer { running in
+            let port = running.port
+            #expect(await failure { $0.port = port } == .addressInUse(host: "127.0.0.1", port: port))
+        }
+        for host in ["nowhere.invalid", "192.0.2.1"] {
+            guard case .badHost(host, _)? = await failure({ ($0.host, $0.port) = (host, 0) }) else {
+                Issue.record("\(host) was accepted")
+                continue
+            }
+        }
+        let gone = await failure { options in
+            options.port = 0
+            options.temporaryFolder = URL(fileURLWithPath: "/dev/null/none")
+        }
+        guard case .noFolder? = gone else {
+            Issue.record("\(String(describing: gone))")
+            return
+        }
+    }
+}
+
+@Suite struct MultipartTests {
+    @Test(arguments: [1, 2, 3, 7, 64, 100_000])
+    func piecesOfAnySizeGiveTheSame(size: Int) throws {
+        let content = Data("\r\n--a\r\n--a c\r\n\r\n--a b".utf8.dropLast()) + Data((0..<300).map { UInt8($0 % 256) })
+        let body =
+            Data("a preamble\r\n".utf8) + form(file: content, named: "x \\\"y\\\".wav", fields: ["k": ""])
+            + Data("rest".utf8)
+        var parser = try Multipart(contentType: formHeaders["Content-Type"]!)
+        var parts: [(name: String, filename: String?, data: Data)] = []
+        for start in stride(from: 0, to: body.count, by: size) {
+            try parser.append(body[start..<min(start + size, body.count)]) { event in
+                switch event {
+                case .part(let name, let filename): parts.append((name, filename, Data()))
+                case .data(let bytes): parts[parts.count - 1].data += bytes
+                }
+            }
+        }
+        #expect(parser.isComplete && parts.map(\.name) == ["k", "file"])
+        #expect(parts.map(\.filename) == [nil, "x \"y\".wav"])
+        #expect(parts.map(\.data) == [Data(), content])
+    }
+
+    @Test func namesAreHarmless() {
+        #expect(Upload.safeName("../../etc/pass\u{0}wd\n") == "passwd")
+        #expect(Upload.safeName("C:\\talks\\my talk.wav") == "my talk.wav")
+        for name in [nil, "", "..", "a/", " ", "a/.."] { #expect(["audio", "a"].contains(Upload.safeName(name))) }
+    }
+}

@@ -1,0 +1,165 @@
+import Foundation
+
+/// What a server answered.
+public struct TestReply: Sendable {
+    /// The status.
+    public var status: Int
+    /// By name in lower case.
+    public var headers: [String: String]
+    /// The body.
+    public var body: Data
+
+    /// The body as text.
+    public var text: String { String(decoding: body, as: UTF8.self) }
+
+    /// The body's JSON object.
+    public func json() throws -> [String: Any] { try JSONSerialization.jsonObject(with: body) as? [String: Any] ?? [:] }
+
+    /// The type of the error, if its message is a sentence.
+    public var error: String? {
+        guard let error = try? json()["error"] as? [String: Any], let type = error["type"] as? String,
+            (error["message"] as? String)?.hasSuffix(".") == true
+        else { return nil }
+        return type
+    }
+}
+
+/// The connection ended before what was expected.
+public struct ConnectionEnded: Error {}
+
+/// A connection to a server in this process; its calls block, and belong on a thread: `onThread`.
+public final class TestClient {
+    private let descriptor: Int32
+    private var buffer = Data()
+
+    /// Connects to a port of this machine.
+    public init(port: UInt16) throws {
+        signal(SIGPIPE, SIG_IGN)
+        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        var name = sockaddr_in()
+        name.sin_family = sa_family_t(AF_INET)
+        name.sin_port = port.bigEndian
+        name.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        var limit = timeval(tv_sec: 20, tv_usec: 0)
+        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+        let status = withUnsafePointer(to: &name) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        guard status == 0 else {
+            Foundation.close(descriptor)
+            throw ConnectionEnded()
+        }
+    }
+
+    deinit { Foundation.close(descriptor) }
+
+    /// Sends text.
+    public func send(_ text: String) { send(Data(text.utf8)) }
+
+    /// Sends as much as the server takes.
+    public func send(_ data: Data) {
+        data.withUnsafeBytes { bytes in
+            var rest = bytes[...]
+            while !rest.isEmpty {
+                let part = UnsafeRawBufferPointer(rebasing: rest)
+                let count = Foundation.send(descriptor, part.baseAddress, part.count, Int32(MSG_NOSIGNAL))
+                guard count > 0 else { return }
+                rest = rest.dropFirst(count)
+            }
+        }
+    }
+
+    /// Whether the server has closed the connection and everything was read.
+    public func isClosed() -> Bool { buffer.isEmpty && (try? fill()) == nil }
+
+    /// Reads so many bytes.
+    public func read(_ count: Int) throws -> Data {
+        while buffer.count < count { try fill() }
+        defer { buffer = Data(buffer.dropFirst(count)) }
+        return Data(buffer.prefix(count))
+    }
+
+    /// Reads a response; one of 100 is left out unless it is asked for.
+    public func response(withContinue: Bool = false, toHead: Bool = false) throws -> TestReply {
+        while buffer.range(of: Data("\r\n\r\n".utf8)) == nil { try fill() }
+        let end = buffer.range(of: Data("\r\n\r\n".utf8))?.upperBound ?? 0
+        let lines = String(decoding: try read(end), as: UTF8.self).components(separatedBy: "\r\n")
+        let status = lines[0].split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
+        if status == 100, !withContinue { return try response() }
+        var headers: [String: String] = [:]
+        for line in lines.dropFirst() {
+            guard let colon = line.firstIndex(of: ":") else { continue }
+            headers[line[..<colon].lowercased()] =
+                line[line.index(after: colon)...].trimmingCharacters(in: .whitespaces)
+        }
+        let length = toHead ? 0 : headers["content-length"].flatMap { Int($0) } ?? 0
+        return TestReply(status: status, headers: headers, body: try read(length))
+    }
+
+    private func fill() throws {
+        var block = [UInt8](repeating: 0, count: 65_536)
+        let count = recv(descriptor, &block, block.count, 0)
+        guard count > 0 else { throw ConnectionEnded() }
+        buffer.append(contentsOf: block.prefix(count))
+    }
+}
+
+/// WebSockets.
+extension TestClient {
+    /// Opens one; gives the server's answer.
+    @discardableResult
+    public func openWebSocket(_ target: String) throws -> TestReply {
+        send(
+            "GET \(target) HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n"
+                + "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n")
+        return try response()
+    }
+
+    /// Sends a masked frame.
+    public func sendFrame(_ opcode: UInt8, _ payload: Data, isLast: Bool = true) {
+        let mask: [UInt8] = [7, 11, 13, 17]
+        var frame = Data([opcode | (isLast ? 0x80 : 0)])
+        if payload.count < 126 {
+            frame.append(0x80 | UInt8(payload.count))
+        } else {
+            frame.append(0x80 | 127)
+            for shift in stride(from: 56, through: 0, by: -8) { frame.append(UInt8(payload.count >> shift & 255)) }
+        }
+        frame.append(contentsOf: mask)
+        frame.append(contentsOf: payload.enumerated().map { $1 ^ mask[$0 % 4] })
+        send(frame)
+    }
+
+    /// The next frame.
+    public func frame() throws -> (opcode: UInt8, payload: Data) {
+        let head = try read(2)
+        var length = Int(head[1] & 127)
+        if length == 126 { length = try read(2).reduce(0) { $0 << 8 | Int($1) } }
+        if length == 127 { length = try read(8).reduce(0) { $0 << 8 | Int($1) } }
+        return (head[0] & 15, try read(length))
+    }
+
+    /// The text messages until the server closes, and its code.
+    public func messages() throws -> (texts: [String], code: Int) {
+        var texts: [String] = []
+        while true {
+            let (opcode, payload) = try frame()
+            switch opcode {
+            case 1: texts.append(String(decoding: payload, as: UTF8.self))
+            case 8:
+                sendFrame(8, payload.prefix(2))
+                return (texts, payload.prefix(2).reduce(0) { $0 << 8 | Int($1) })
+            default: break
+            }
+        }
+    }
+}
+
+/// Does what blocks, on a thread of its own: Swift's pool has as many threads as there are cores, and the server needs them.
+public func onThread<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
+    try await withCheckedThrowingContinuation { continuation in
+        Thread { continuation.resume(with: Result { try body() }) }.start()
+    }
+}
