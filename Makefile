@@ -15,6 +15,9 @@ MIXED := 15,13,11.5,9.5,8,6,4.5,3
 LESSER_INSTRUCTIONS := avx2 plain
 KERNEL_TESTS := RuntimeTests|PairedConvolution|SegmentConvolution|HostAttention|HostBFloat16|PackedWeight|PackedModel|BatchInvariance|TorchTests.KernelTests|GoldenTests/equalsTheReference\(
 
+# What must answer in time runs by itself: the other tests keep Swift's few threads busy for seconds.
+TIMED_TESTS := ^ServingTests\.
+
 # OpenMP's threads wait politely, also beside other work on the machine.
 export GOMP_SPINCOUNT ?= 10000
 
@@ -47,7 +50,12 @@ test: setup
 	        { cat .build/test-$$instructions.log; echo "the tests above fail with instructions of $$instructions"; exit 1; }; \
 	    echo "$$instructions: $$(grep -o 'Test run with.*' .build/test-$$instructions.log)"; \
 	done
+ifeq ($(strip $(ARGS)),)
+	swift test --filter '$(TIMED_TESTS)'
+	swift test --parallel --skip '$(TIMED_TESTS)'
+else
 	swift test --parallel $(ARGS)
+endif
 
 # The Swift runtime goes into the program, so that an installed program needs no Swift.
 build: setup
