@@ -29,8 +29,10 @@ enum ExternalDecoder {
         try decode("file:/dev/stdin", from: file.handle, name: name)
     }
 
-    /// Through a file, not a pipe: nothing can then block, however many threads decode. The file has no name and is mapped:
-    /// hours of audio take room on the disk, not in memory, and nothing stays there when the program is killed.
+    /// Decodes through a file, not a pipe.
+    ///
+    /// Nothing can then block, however many threads decode. The file has no name and is mapped: hours of audio take room on
+    /// the disk, not in memory, and nothing stays there when the program is killed.
     private static func decode(_ source: String, from input: FileHandle, name: String) throws -> Data {
         guard let program = program() else {
             throw AudioError.unknownFormat(
