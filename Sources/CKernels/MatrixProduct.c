@@ -81,11 +81,9 @@ static CK_VNNI void byte_sums_of_vnni(
 }
 #endif
 
-int ck_has_byte_products(void) { return ck_instructions() >= AVX512_VNNI; }
-
 static byte_sums best_byte_sums(int portable) {
 #if defined(__x86_64__)
-    if (!portable && ck_has_byte_products()) return byte_sums_of_vnni;
+    if (!portable && ck_instructions() >= AVX512_VNNI) return byte_sums_of_vnni;
 #endif
     (void)portable;
     return byte_sums_of_any;

@@ -135,10 +135,6 @@ ct_error ct_tensor_set_gradient(ct_tensor tensor, ct_tensor gradient) {
     return guarded([&] { borrow(tensor).mutable_grad() = borrow(gradient); });
 }
 
-ct_error ct_tensor_set_data(ct_tensor tensor, ct_tensor data) {
-    return guarded([&] { borrow(tensor).set_data(borrow(data)); });
-}
-
 ct_error ct_backward(const ct_tensor *roots, const ct_tensor *gradients, size_t count, bool retain_graph) {
     return guarded([&] { torch::autograd::backward(toList(roots, count), toList(gradients, count), retain_graph); });
 }

@@ -55,5 +55,7 @@ import Testing
         }
         #expect(bounds.count == 7 && bounds.first?.first == 0 && bounds.last?.last == 3601.5)
         #expect(zip(bounds, bounds.dropFirst()).allSatisfy { $0[1] == $1[0] })
+        let silence = TextGrid.text(TimedTranscript(name: "silence", duration: 2, words: []))
+        #expect(silence.contains("size = 2\n") && silence.contains("name = \"characters\""))
     }
 }

@@ -186,8 +186,6 @@ typedef struct ck_byte_rows {
 const char *ck_instructions_name(void);
 /// Whether the processor has instructions that multiply BF16, which LibTorch's products then use.
 int ck_multiplies_bfloat16(void);
-/// Whether the processor has an instruction that multiplies bytes and adds them up (AVX-512 VNNI).
-int ck_has_byte_products(void);
 /// How many bytes ck_quantize_weight writes.
 int64_t ck_byte_weight_count(int64_t columns, int64_t depth);
 /// The bytes of a row that ck_quantize_rows writes.

@@ -107,8 +107,6 @@ ct_error ct_tensor_set_requires_gradient(ct_tensor tensor, bool value);
 ct_error ct_tensor_gradient(ct_tensor tensor, ct_tensor *result);
 /// Sets the gradient's tensor; NULL clears it.
 ct_error ct_tensor_set_gradient(ct_tensor tensor, ct_tensor gradient);
-/// Makes `tensor` share the storage, shape and strides of `data` from now on.
-ct_error ct_tensor_set_data(ct_tensor tensor, ct_tensor data);
 ct_error ct_backward(const ct_tensor *roots, const ct_tensor *gradients, size_t count, bool retain_graph);
 /// The gradients of the sum of `outputs` weighted by `output_gradients`; NULL where an input is unused.
 ct_error ct_gradients(

@@ -3,7 +3,10 @@ public enum TextGrid: TimedTextFormat {
     /// Writes tiers, whose gaps are empty intervals, as Praat demands.
     public static func write(_ transcript: TimedTranscript, to body: (String) throws -> Void) rethrows {
         var tiers = [("words", transcript.words)]
-        if !transcript.characters.isEmpty { tiers.append(("characters", transcript.characters)) }
+        // Where nothing is said, that is known of characters too.
+        if transcript.words.isEmpty || !transcript.characters.isEmpty {
+            tiers.append(("characters", transcript.characters))
+        }
         let end = max(transcript.duration, transcript.words.last?.end ?? 0)
         try body(
             """

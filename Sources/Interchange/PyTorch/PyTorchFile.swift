@@ -24,12 +24,6 @@ final class PyTorchFile {
     /// A pickle of more bytes than this is no honest checkpoint's: those of the largest models have a few megabytes.
     private static let largestPickle = 64 << 20
 
-    /// Whether a file begins as one of `torch.save`'s.
-    static func isPyTorchFile(_ url: URL) -> Bool {
-        guard let file = try? MappedFile(path: url.path) else { return false }
-        return isZip(file.bytes) || isLegacy(file.bytes) || isTar(file.bytes)
-    }
-
     private static func isZip(_ bytes: UnsafeRawBufferPointer) -> Bool { bytes.starts(with: [0x50, 0x4B]) }
 
     /// The pickle of the legacy format's magic number 0x1950A86A20F9469CFC6C, at any protocol.

@@ -32,13 +32,6 @@ extension Tensor {
         }
     }
 
-    /// Makes this tensor use another tensor's memory from now on.
-    public func setData(_ data: Tensor) throws {
-        try withHandle { raw in
-            try data.withHandle { try TorchError.check(ct_tensor_set_data(raw, $0)) }
-        }
-    }
-
     /// Accumulates the gradients of this tensor, a single number unless its gradient is given, in all leaves.
     public func backward(gradient: Tensor? = nil, retainingGraph: Bool = false) throws {
         let seed = try gradient ?? Tensor.ones(shape, dtype: dtype, device: device)

@@ -142,7 +142,4 @@ public struct PackedWeight: Sendable {
             }
         }
     }
-
-    /// Whether the processor has an instruction of its own for bytes; without it they are slower than FP32.
-    public static var hasFastBytes: Bool { ck_has_byte_products() != 0 }
 }
