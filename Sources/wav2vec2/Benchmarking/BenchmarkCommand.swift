@@ -125,21 +125,13 @@ enum BenchmarkedTask: String {
     case inference
 }
 
-/// What a benchmark runs on.
-struct BenchmarkShapeOptions: ParsableArguments {
+/// The batch of a benchmark's steps, and the encoder that it goes through.
+struct BenchmarkModelOptions: ParsableArguments {
     @Option(help: "The batch: 4x10 is four utterances of 10 s; 15,13,11.5 is one of each length.")
     var utterances = BenchmarkShape.standard
 
     @Option(help: "An Hourglass encoder such as \"[2,(8,4),2]\", or off.")
     var hourglass = "off"
-
-    @Option(help: "How many steps are timed.")
-    var repetitions = 5
-
-    @OptionGroup var compute: ComputeOptions
-
-    @Flag(help: "Print one JSON object.")
-    var json = false
 
     /// The BASE model, plain or with an Hourglass encoder.
     var configuration: ModelConfiguration {
@@ -150,12 +142,7 @@ struct BenchmarkShapeOptions: ParsableArguments {
         }
     }
 
-    func validate() throws {
-        guard repetitions >= 1 else {
-            throw ValidationError("--repetitions is \(repetitions); it must be at least 1.")
-        }
-        _ = try layout()
-    }
+    func validate() throws { _ = try layout() }
 
     private func layout() throws -> HourglassLayout? {
         do {
@@ -164,7 +151,29 @@ struct BenchmarkShapeOptions: ParsableArguments {
             throw ValidationError("--\(error).")
         }
     }
+}
 
+/// What a benchmark runs on.
+struct BenchmarkShapeOptions: ParsableArguments {
+    @OptionGroup var model: BenchmarkModelOptions
+
+    @Option(help: "How many steps are timed.")
+    var repetitions = 5
+
+    @OptionGroup var compute: ComputeOptions
+
+    @Flag(help: "Print one JSON object.")
+    var json = false
+
+    var utterances: BenchmarkShape { model.utterances }
+    var hourglass: String { model.hourglass }
+    var configuration: ModelConfiguration { get throws { try model.configuration } }
+
+    func validate() throws {
+        guard repetitions >= 1 else {
+            throw ValidationError("--repetitions is \(repetitions); it must be at least 1.")
+        }
+    }
 }
 
 extension BenchmarkShapeOptions {

@@ -16,7 +16,7 @@ struct DataBenchmarkCommand: ParsableCommand {
             Without --manifest recordings of synthetic speech are made, in each of --formats. Batches of 60 s are decoded \
             by 1 to --threads threads. How many cores feed one GPU follows from --audio-s-per-s; its default is what an \
             H100 would pre-train BASE on at 45 % of its 989 TFLOP/s (BF16, dense), by the operations that a second of \
-            audio takes.
+            audio takes in a step of --utterances, with --hourglass if there is one.
 
             Examples:
               wav2vec2 benchmark data
@@ -28,6 +28,8 @@ struct DataBenchmarkCommand: ParsableCommand {
 
     @Option(parsing: .upToNextOption, help: "What synthetic recordings are written as.")
     var formats: [AudioFileFormat] = [.flac, .opus, .wav16]
+
+    @OptionGroup var model: BenchmarkModelOptions
 
     @Option(help: "How many synthetic recordings of 15 s each.")
     var files = 48
@@ -53,9 +55,6 @@ struct DataBenchmarkCommand: ParsableCommand {
     private static let h100OperationsPerS = 989.4e12
     /// The utilisation that pre-training on a GPU is to reach.
     private static let utilisation = 0.45
-    /// A step that the usual batch stands for.
-    private static let step = [Int](repeating: 160_000, count: 4)
-
     func validate() throws {
         for (name, value) in [("--files", files), ("--repetitions", repetitions), ("--threads", threads ?? 1)]
         where value < 1 { throw ValidationError("\(name) is \(value); it must be at least 1.") }
@@ -70,7 +69,7 @@ struct DataBenchmarkCommand: ParsableCommand {
         defer { try? FileManager.default.removeItem(at: folder) }
         let corpora = try manifest.map { [("recordings", try Manifest.read(fileURL($0)))] } ?? synthetic(in: folder)
         let most = threads ?? ProcessInfo.processInfo.activeProcessorCount
-        let rate = audioRate ?? Self.usualRate
+        let rate = try audioRate ?? usualRate()
         var sets: [DataReport.Corpus] = []
         for (name, corpus) in corpora {
             let rows = try (1...most).map { count in
@@ -89,15 +88,15 @@ struct DataBenchmarkCommand: ParsableCommand {
     }
 
     /// Operations a second over operations that a second of audio takes in a pre-training step.
-    private static var usualRate: Double {
-        let configuration = ModelConfiguration()
+    private func usualRate() throws -> Double {
+        let (configuration, step) = (try model.configuration, model.utterances.samples)
         let frames = step.map(configuration.convFeatureLayers.frames(samples:))
         // About half of the frames are masked with the recipe's options.
         let operations = OperationCount(
             configuration, samples: step, head: .pretraining(masked: frames.map { $0 / 2 })
         ).training(trainsExtractor: true, layerDrop: configuration.encoderLayerdrop)
         let seconds = Double(step.reduce(0, +)) / Double(AudioFile.modelSampleRate)
-        return h100OperationsPerS * utilisation / (operations / seconds)
+        return Self.h100OperationsPerS * Self.utilisation / (operations / seconds)
     }
 
     // MARK: Decoding
@@ -126,8 +125,8 @@ struct DataBenchmarkCommand: ParsableCommand {
     /// Pre-training steps whose batches are decoded meanwhile, as a run has them.
     private func train(on manifest: Manifest, named name: String) throws -> DataReport.Training {
         LibTorch.reuseHostMemory()
-        let audio = try BenchmarkAudio(manifest, like: Self.step, crops: true, steps: steps + 1, .cpu)
-        let benchmark = try PretrainingBenchmark(ModelConfiguration(), audio: audio, device: .cpu)
+        let audio = try BenchmarkAudio(manifest, like: model.utterances.samples, crops: true, steps: steps + 1, .cpu)
+        let benchmark = try PretrainingBenchmark(model.configuration, audio: audio, device: .cpu)
         _ = try benchmark.step(0)
         let (began, waited) = (ContinuousClock.now, audio.waitSeconds)
         for step in 1...steps {
