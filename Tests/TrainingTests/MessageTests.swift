@@ -13,15 +13,6 @@ import Wav2Vec2
         LibTorch.threads = 1
     }
 
-    private func refusal(_ job: TrainingJob) -> (text: String, code: Int32) {
-        do {
-            _ = try Trainer(job)
-            return ("", 0)
-        } catch {
-            return ("\(error)", (error as? TrainingError)?.exitCode ?? -1)
-        }
-    }
-
     private func lines(_ job: TrainingJob) throws -> [String] {
         var lines: [String] = []
         _ = try Trainer(job) { lines.append($0) }

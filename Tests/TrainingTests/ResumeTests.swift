@@ -16,15 +16,6 @@ import Wav2Vec2
         corpus = try SyntheticCorpus(utterances: 5)
     }
 
-    private func refusal(_ job: TrainingJob) -> (text: String, code: Int32) {
-        do {
-            _ = try Trainer(job)
-            return ("", 0)
-        } catch {
-            return ("\(error)", (error as? TrainingError)?.exitCode ?? -1)
-        }
-    }
-
     private func lines(_ job: TrainingJob) throws -> [String] {
         var lines: [String] = []
         _ = try Trainer(job) { lines.append($0) }.run()

@@ -78,3 +78,13 @@ final class SyntheticCorpus {
         return result
     }
 }
+
+/// Why a job is not even begun, and the exit code; empty and 0 if it is.
+func refusal(_ job: TrainingJob) -> (text: String, code: Int32) {
+    do {
+        _ = try Trainer(job)
+        return ("", 0)
+    } catch {
+        return ("\(error)", (error as? TrainingError)?.exitCode ?? -1)
+    }
+}
