@@ -8,7 +8,12 @@ import Recognition
 /// Long ones go one after another beside them, window by window, so that a short one waits for one window at most. The
 /// results do not depend on any of this.
 actor Scheduler {
-    private struct Job {
+    /// The model: what each of the recordings that go through it together says.
+    typealias Transcribe =
+        @Sendable ([Recording], TranscriptionDetail) async throws -> [Result<Transcription, any Error>]
+
+    /// A recording whose turn comes.
+    struct Job {
         var number: Int
         var upload: DecodedUpload
         var detail: TranscriptionDetail
@@ -16,10 +21,13 @@ actor Scheduler {
         var continuation: CheckedContinuation<Transcription, any Error>
     }
 
-    private let recognizer: Recognizer
+    private let batchSeconds: Double
     private let metrics: Metrics
-    private var short: [Job] = []
-    private var long: [Job] = []
+    private let transcribe: Transcribe
+    /// The short recordings that wait, in the order in which they came.
+    private(set) var short: [Job] = []
+    /// The long ones.
+    private(set) var long: [Job] = []
     private var isRunningShort = false
     private var isRunningLong = false
     /// The long recording that is recognised.
@@ -29,11 +37,13 @@ actor Scheduler {
     /// Makes a scheduler.
     ///
     /// - Parameters:
-    ///   - recognizer: The model.
+    ///   - batchSeconds: How much audio goes through the model at once.
     ///   - metrics: Where batches are counted.
-    init(_ recognizer: Recognizer, metrics: Metrics) {
-        self.recognizer = recognizer
+    ///   - transcribe: The model.
+    init(batchSeconds: Double, metrics: Metrics, transcribe: @escaping Transcribe) {
+        self.batchSeconds = batchSeconds
         self.metrics = metrics
+        self.transcribe = transcribe
     }
 
     /// Recognises a recording when its turn comes.
@@ -86,7 +96,7 @@ actor Scheduler {
             metrics.passes(recordings: batch.count)
             do {
                 let detail = batch.map(\.detail).max() ?? .text
-                let results = try await recognizer.transcribe(batch.map(\.upload.recording), detail: detail)
+                let results = try await transcribe(batch.map(\.upload.recording), detail)
                 for (job, result) in zip(batch, results) { job.continuation.resume(with: result) }
             } catch {
                 for job in batch { job.continuation.resume(throwing: error) }
@@ -101,7 +111,7 @@ actor Scheduler {
         let batch = short.prefix { job in
             let seconds = Double(job.upload.recording.sampleCount) / Double(AudioFile.modelSampleRate)
             defer { total += seconds }
-            return total == 0 || total + seconds <= recognizer.batchSeconds
+            return total == 0 || total + seconds <= batchSeconds
         }
         short.removeFirst(batch.count)
         return Array(batch)
@@ -111,9 +121,7 @@ actor Scheduler {
         while !long.isEmpty {
             let job = long.removeFirst()
             job.place.begin()
-            let task = Task { [recognizer] in
-                try await recognizer.transcribe([job.upload.recording], detail: job.detail)[0].get()
-            }
+            let task = Task { [transcribe] in try await transcribe([job.upload.recording], job.detail)[0].get() }
             current = (job.number, task)
             job.continuation.resume(with: await task.result)
             current = nil

@@ -38,7 +38,10 @@ final class ServerCore: Sendable {
     var isReady: Bool { state.withLock { $0.model != nil } }
 
     func use(_ recognizer: Recognizer) {
-        let model = Model(recognizer: recognizer, scheduler: Scheduler(recognizer, metrics: metrics))
+        let scheduler = Scheduler(batchSeconds: recognizer.batchSeconds, metrics: metrics) {
+            try await recognizer.transcribe($0, detail: $1)
+        }
+        let model = Model(recognizer: recognizer, scheduler: scheduler)
         state.withLock { $0.model = model }
     }
 

@@ -33,7 +33,7 @@ import Testing
 
     @Test func whoeverStopsSendingIsLetGo() async throws {
         try await withServer {
-            $0.stallSeconds = 0.3
+            $0.stallSeconds = 1
         } _: { running in
             try await onThread { [port = running.port] in
                 let (idle, stalled) = try (TestClient(port: port), TestClient(port: port))
@@ -91,11 +91,11 @@ import Testing
                 while !server.core.metrics.text(WaitingRoom.Counts(), uptime: 0).contains("requests_open 1\n") {
                     Thread.sleep(forTimeInterval: 0.005)
                 }
-                Task { await server.stop(within: .seconds(10)) }
+                Task { await server.stop(within: .seconds(60)) }
                 // A connection on which nothing is asked ends at once, and nobody is let in any more.
                 #expect(idle.isClosed())
                 var isRefused = false
-                for _ in 0..<400 where !isRefused {
+                for _ in 0..<4000 where !isRefused {
                     isRefused = (try? TestClient(port: port)) == nil
                     Thread.sleep(forTimeInterval: 0.005)
                 }
@@ -119,7 +119,7 @@ import Testing
             }
             let began = ContinuousClock.now
             await server.stop(within: .milliseconds(200))
-            #expect(ContinuousClock.now - began < .seconds(5))
+            #expect(ContinuousClock.now - began < .seconds(20))
         }
     }
 }

@@ -121,7 +121,7 @@ import Testing
             }
             // Something is heard, and then the server stops.
             try await eventually { running.server.core.metrics.audioSeconds == 1.5 }
-            await running.server.stop(within: .seconds(5))
+            await running.server.stop(within: .seconds(60))
             let (texts, code) = try await heard
             #expect(code == 1001)
             #expect(try await events(texts) == events(running.recognizer, [bytes]))

@@ -1,68 +1,119 @@
 import Foundation
 import Recognition
+import Synchronization
 import TestSupport
 import Testing
 
 @testable import Serving
 
+/// A model that gives an answer only when it is told to, so that what has come meanwhile is known.
+private final class HeldModel: Sendable {
+    private let passes = Mutex<[[Int]]>([])
+    private let isOpen = Mutex(false)
+
+    /// The lengths in samples of the recordings of every pass that has begun.
+    var begun: [[Int]] { passes.withLock { $0 } }
+
+    func open() { isOpen.withLock { $0 = true } }
+
+    func transcribe(_ recordings: [Recording]) async throws -> [Result<Transcription, any Error>] {
+        passes.withLock { $0.append(recordings.map(\.sampleCount)) }
+        while !isOpen.withLock({ $0 }) { try await Task.sleep(for: .milliseconds(2)) }
+        return recordings.map {
+            .success(Transcription(text: String($0.sampleCount), words: [], confidence: 1, duration: 1))
+        }
+    }
+}
+
 @Suite struct SchedulerTests {
-    private func job(_ seconds: Double, seed: UInt64, isLong: Bool = false) -> DecodedUpload {
-        DecodedUpload(
-            recording: Recording(samples: SmallModels.samples(Int(seconds * 16_000), seed: seed)), isLong: isLong)
+    private let model = HeldModel()
+    private let room = WaitingRoom(most: 64)
+    private let metrics = Metrics()
+    private let scheduler: Scheduler
+
+    init() {
+        scheduler = Scheduler(batchSeconds: 1, metrics: metrics) { [model] recordings, _ in
+            try await model.transcribe(recordings)
+        }
     }
 
-    private func counted(_ metrics: Metrics, _ name: String) throws -> Int {
-        let lines = metrics.text(WaitingRoom.Counts(), uptime: 0).split(separator: "\n")
-        let line = try #require(lines.first { $0.hasPrefix("wav2vec2_\(name) ") })
-        return try #require(Int(line.split(separator: " ")[1]))
+    /// A request for a recording of so many samples.
+    private func request(_ count: Int, isLong: Bool = false) throws -> Task<String, any Error> {
+        let upload = DecodedUpload(recording: Recording(samples: [Float](repeating: 0, count: count)), isLong: isLong)
+        let place = try room.enter()
+        return Task {
+            defer { place.leave() }
+            return try await scheduler.recognize(upload, detail: .text, place: place).text
+        }
+    }
+
+    /// Requests that have come, one after another, while the model was at the first of them.
+    private func requests(_ counts: [Int], isLong: Bool = false) async throws -> [Task<String, any Error>] {
+        let before = model.begun.count
+        var tasks = [try request(counts[0], isLong: isLong)]
+        while model.begun.count == before { try await Task.sleep(for: .milliseconds(2)) }
+        for (index, count) in counts.dropFirst().enumerated() {
+            tasks.append(try request(count, isLong: isLong))
+            while await (isLong ? scheduler.long : scheduler.short).count <= index {
+                try await Task.sleep(for: .milliseconds(2))
+            }
+        }
+        return tasks
     }
 
     @Test func whatComesMeanwhileGoesTogether() async throws {
-        let recognizer = try Recognizer(
-            model: SmallModels.ctcModel(), symbols: SmallModels.symbols, normalizes: true, batchSeconds: 10)
-        let metrics = Metrics()
-        let room = WaitingRoom(most: 64)
-        let scheduler = Scheduler(recognizer, metrics: metrics)
-        let jobs = (0..<12).map { job(1, seed: UInt64($0), isLong: $0 == 3) }
-        let results = try await withThrowingTaskGroup(of: (Int, Transcription).self) { group in
-            for (index, job) in jobs.enumerated() {
-                let place = try room.enter()
-                group.addTask {
-                    defer { place.leave() }
-                    return (index, try await scheduler.recognize(job, detail: .words, place: place))
-                }
-            }
-            return try await group.reduce(into: [Int: Transcription]()) { $0[$1.0] = $1.1 }
-        }
+        let counts = [4_000, 6_000, 6_000, 3_999, 5_000, 400, 17_000, 401]
+        let short = try await requests(counts)
+        let long = try await requests([50_000, 60_000], isLong: true)
+        #expect(room.current == WaitingRoom.Counts(waiting: 8, running: 2))
+        model.open()
+        for (task, count) in zip(short, counts) { #expect(try await task.value == String(count)) }
+        #expect(try await [long[0].value, long[1].value] == ["50000", "60000"])
         #expect(room.current == WaitingRoom.Counts())
-        for (index, job) in jobs.enumerated() {
-            let alone = try await recognizer.transcribe([job.recording])[0].get()
-            #expect(results[index]?.text == alone.text && results[index]?.words.map(\.end) == alone.words.map(\.end))
-        }
-        // The first ones, those that came while these were heard, and those for which the second pass had no room.
-        let passes = try counted(metrics, "batch_recordings_count")
-        #expect(passes >= 2 && passes <= 6, "\(passes) passes")
+        // As many as fit into a second, in the order in which they came; what does not fit alone goes alone.
+        let passes = model.begun
+        #expect(passes.filter { $0[0] < 50_000 } == [[4_000], [6_000, 6_000, 3_999], [5_000, 400], [17_000], [401]])
+        #expect(passes.filter { $0[0] >= 50_000 } == [[50_000], [60_000]])
+        let text = metrics.text(WaitingRoom.Counts(), uptime: 0)
+        #expect(
+            text.contains("wav2vec2_batch_recordings_count 5\n") && text.contains("wav2vec2_batch_recordings_sum 8"))
     }
 
-    @Test func whatIsGivenUpIsNotRecognised() async throws {
-        let recognizer = try Recognizer(
-            model: SmallModels.ctcModel(), symbols: SmallModels.symbols, normalizes: true,
-            windows: WindowOptions(seconds: 1, overlap: 0))
-        let metrics = Metrics()
-        let room = WaitingRoom(most: 8)
-        let scheduler = Scheduler(recognizer, metrics: metrics)
-        for isLong in [false, true] {
-            let tasks = try (0..<3).map { index in
-                let (job, place) = (job(4, seed: UInt64(index), isLong: isLong), try room.enter())
-                return Task {
-                    defer { place.leave() }
-                    return try await scheduler.recognize(job, detail: .text, place: place)
-                }
-            }
-            tasks[2].cancel()
-            await #expect(throws: CancellationError.self) { try await tasks[2].value }
-            for task in tasks.prefix(2) { #expect(try await task.value.duration == 4) }
-        }
+    @Test(arguments: [false, true])
+    func whatIsGivenUpIsNotRecognised(isLong: Bool) async throws {
+        let tasks = try await requests([4_000, 5_000, 6_000], isLong: isLong)
+        tasks[1].cancel()
+        await #expect(throws: CancellationError.self) { try await tasks[1].value }
+        model.open()
+        #expect(try await [tasks[0].value, tasks[2].value] == ["4000", "6000"])
         #expect(room.current == WaitingRoom.Counts())
+        #expect(model.begun == [[4_000], [6_000]])
+    }
+
+    @Test func aLongRecordingIsGivenUpWhileItIsRecognised() async throws {
+        let tasks = try await requests([4_000, 5_000], isLong: true)
+        tasks[0].cancel()
+        await #expect(throws: CancellationError.self) { try await tasks[0].value }
+        model.open()
+        #expect(try await tasks[1].value == "5000")
+        #expect(model.begun == [[4_000], [5_000]])
+    }
+
+    @Test func whatFailsFailsAlone() async throws {
+        struct Broken: Error {}
+        let scheduler = Scheduler(batchSeconds: 1, metrics: metrics) { recordings, _ in
+            if recordings[0].sampleCount == 1 { throw Broken() }
+            return recordings.map { _ in .failure(RecognitionError.tooShort(recording: "x", samples: 2, needed: 400)) }
+        }
+        for isLong in [false, true] {
+            let place = try room.enter()
+            func recognize(_ count: Int) async throws {
+                let recording = Recording(samples: [Float](repeating: 0, count: count))
+                _ = try await scheduler.recognize(
+                    DecodedUpload(recording: recording, isLong: isLong), detail: .text, place: place)
+            }
+            await #expect(throws: Broken.self) { try await recognize(1) }
+            await #expect(throws: RecognitionError.self) { try await recognize(2) }
+        }
     }
 }
