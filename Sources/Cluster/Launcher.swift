@@ -66,7 +66,8 @@ public final class Launcher {
             }
             try store.set("launch/machine/\(plan.nodeRank)", to: Data(own.utf8))
             let deadline = ContinuousClock.now + .seconds(plan.joinTimeout)
-            for machine in 0..<plan.nodes {
+            var mismatch: ClusterError?
+            for machine in 0..<plan.nodes where mismatch == nil {
                 while try !store.has("launch/machine/\(machine)") {
                     guard ContinuousClock.now < deadline else {
                         throw ClusterError.rendezvous(
@@ -77,19 +78,24 @@ public final class Launcher {
                 }
                 let found = try store.value(of: "launch/machine/\(machine)", timeout: 5)
                 let other = String(decoding: found, as: UTF8.self)
-                guard other == own else {
-                    throw ClusterError.mismatch(
+                if other != own {
+                    mismatch = .mismatch(
                         "machine \(machine) was launched with \(other), machine \(plan.nodeRank) with \(own): "
                             + "these must be equal")
                 }
             }
-            // Machine 0 serves the store, and leaves only when every other one has read it.
             try store.add("launch/met", 1)
-            while plan.nodeRank == 0, try store.add("launch/met", 0) < plan.nodes, ContinuousClock.now < deadline {
-                Thread.sleep(forTimeInterval: 0.1)
-            }
+            try waitForOthers("launch/met", until: mismatch == nil ? deadline : min(deadline, .now + .seconds(5)))
+            if let mismatch { throw mismatch }
         } catch let error as TorchError {
             throw ClusterError.rendezvous("machine \(plan.nodeRank) lost the rendezvous at \(place) (\(error))")
+        }
+    }
+
+    /// Machine 0 serves the store, and waits until every launcher has said that it has read what it needs.
+    private func waitForOthers(_ key: String, until deadline: ContinuousClock.Instant) throws {
+        while plan.nodeRank == 0, try store.add(key, 0) < plan.nodes, ContinuousClock.now < deadline {
+            Thread.sleep(forTimeInterval: 0.1)
         }
     }
 
@@ -138,11 +144,11 @@ public final class Launcher {
                     .init(rank: failed.rank, sentence: "it ended with \(failed.ending)"), in: store, attempt: attempt)
                 let first = firstCause(failed, among: workers, attempt: attempt)
                 try? store.set(failureKey, to: Data(first.reason.utf8))
-                end(workers, with: SIGTERM)
+                endAfterFailure(workers, attempt)
                 return .failed(code: first.exitCode, reason: first.reason)
             }
             if plan.nodes > 1, isRunning, let reason = reasonElsewhere(failureKey) {
-                end(workers, with: SIGTERM)
+                endAfterFailure(workers, attempt)
                 return .failed(code: EXIT_FAILURE, reason: reason)
             }
             if !isRunning { break }
@@ -193,6 +199,14 @@ public final class Launcher {
             return "the rendezvous at \(plan.host):\(plan.port) is gone: the launcher of machine 0 has ended, or the "
                 + "network to it is cut"
         }
+    }
+
+    /// Ends the processes; all machines are told why before the store goes with machine 0's launcher.
+    private func endAfterFailure(_ workers: [Worker], _ attempt: Int) {
+        let key = "launch/\(attempt)/failure/read"
+        if plan.nodes > 1 { _ = try? store.add(key, 1) }
+        end(workers, with: SIGTERM)
+        if plan.nodes > 1 { try? waitForOthers(key, until: .now + .seconds(5)) }
     }
 
     /// Asks the processes to end, and makes them after their time.

@@ -249,6 +249,21 @@ import Torch
         }
     }
 
+    @Test func allMachinesAreToldWhy() async throws {
+        let (name, place) = ("train7.wav", "127.0.0.1:\(freePort())")
+        try Data("no sound".utf8).write(to: fixture.file(name))
+        let outcomes = await launchers { machine in
+            [
+                "launch", "--processes", "1", "--nodes", "2", "--node-rank", "\(machine)", "--rendezvous", place, "--",
+            ] + fixture.pretrain("run")
+        }
+        // That of the machine whose process has read the file, and a failure elsewhere.
+        #expect(Set(outcomes.map(\.code)).isSubset(of: [65, 1]) && outcomes.contains { $0.code == 65 })
+        for outcome in outcomes {
+            #expect(outcome.errors.contains(name) && !outcome.errors.contains("is gone"), "\(outcome.errors)")
+        }
+    }
+
     private func launchers(_ arguments: (Int) -> [String]) async -> [Outcome] {
         let both = (0..<2).map(arguments)
         return await withTaskGroup(of: Outcome?.self) { tasks in

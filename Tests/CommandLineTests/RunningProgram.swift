@@ -20,10 +20,10 @@ func run(_ arguments: String..., in folder: URL? = nil) throws -> Outcome {
 /// Runs the program with variables added to its environment and `input` in a pipe; `meanwhile` is called while it runs.
 ///
 /// With `isOrdinaryUser` root may read no more than others, so that access rights are tested as root too. Without
-/// `closesInput` the pipe stays open until the program has ended. Its output may go to a device.
+/// `closesInput` the pipe stays open until the program has ended. Its input may be a file, and its output a device.
 func run(
     _ arguments: [String], in folder: URL? = nil, environment: [String: String] = [:], input: Data? = nil,
-    closesInput: Bool = true, output: String? = nil, isOrdinaryUser: Bool = false,
+    closesInput: Bool = true, inputFile: URL? = nil, output: String? = nil, isOrdinaryUser: Bool = false,
     meanwhile: (Process) -> Void = { _ in }
 ) throws -> Outcome {
     let bundle = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
@@ -38,7 +38,11 @@ func run(
     process.environment = ProcessInfo.processInfo.environment.merging(["COLUMNS": "80"]) { $1 }
         .merging(environment) { $1 }
     let pipe = input.map { _ in Pipe() }
-    if let pipe { process.standardInput = pipe } else { process.standardInput = FileHandle.nullDevice }
+    if let pipe {
+        process.standardInput = pipe
+    } else {
+        process.standardInput = try inputFile.map { try FileHandle(forReadingFrom: $0) } ?? FileHandle.nullDevice
+    }
     // Files, unlike pipes, cannot fill up while the other one is read.
     let scratch = FileManager.default.temporaryDirectory.appendingPathComponent("wav2vec2-run-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: scratch, withIntermediateDirectories: true)
