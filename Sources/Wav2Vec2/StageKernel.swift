@@ -153,22 +153,18 @@ private struct KernelMaker {
         let elements = bytes * rows * wide
         // Dropouts draw the same masks each time.
         let mode = Mode.training(DropoutSource(RandomStream(seed: 1, purpose: .dropout)))
-        let attention = layout.lengths.reduce(0.0) { $0 + 4 * Double($1 * $1) * wide } + 8 * rows * wide * wide
         let residual = leaves(layer.attentionNorm, input, branch)
         let embedding = model.model.maskEmbedding
         let flags = try Tensor((0..<layout.total).map { $0 % 20 < 9 }, shape: [layout.total, 1]).to(device: device)
-        return [
-            product(
-                Stage.positionalConvolution.name,
-                2 * rows * wide * wide * Double(configuration.convPos) / Double(configuration.convPosGroups),
-                leaves(encoder.positions, input)
-            ) { try encoder.positions(input, layout) },
-            product("attention, a layer", attention, leaves(layer.attention, input)) {
-                try layer.attention(input, layout, mode.copied())
-            },
-            product("feed-forward, a layer", 4 * rows * wide * Double(inner), leaves(layer.feedForward, input)) {
-                try layer.feedForward(input, mode.copied())
-            },
+        let positions = product(
+            Stage.positionalConvolution.name,
+            2 * rows * wide * wide * Double(configuration.convPos) / Double(configuration.convPosGroups),
+            leaves(encoder.positions, input)
+        ) { try encoder.positions(input, layout) }
+        let products =
+            try [positions] + transformer(layer, "a layer", layout, input, mode)
+            + shortening(encoder.hourglass, input, mode)
+        return products + [
             StageKernel(
                 name: "GELU", forwardWork: .bytes(2 * bytes * rows * Double(inner)),
                 backwardWork: .bytes(3 * bytes * rows * Double(inner)), leaves: [hidden]
@@ -185,6 +181,40 @@ private struct KernelMaker {
                 name: "dropout", forwardWork: .bytes(2 * elements), backwardWork: .bytes(2 * elements), leaves: [input]
             ) { try input.dropout(0.1, mode.copied()) },
         ]
+    }
+
+    /// The products of a layer over these rows.
+    private func transformer(
+        _ layer: EncoderLayer, _ name: String, _ layout: RaggedLayout, _ input: Tensor, _ mode: Mode
+    ) -> [StageKernel] {
+        let (rows, wide) = (Double(layout.total), Double(configuration.encoderEmbedDim))
+        let attention = layout.lengths.reduce(0.0) { $0 + 4 * Double($1 * $1) * wide } + 8 * rows * wide * wide
+        let feedForward = 4 * rows * wide * Double(configuration.encoderFfnEmbedDim)
+        return [
+            product("attention, \(name)", attention, leaves(layer.attention, input)) {
+                try layer.attention(input, layout, mode.copied())
+            },
+            product("feed-forward, \(name)", feedForward, leaves(layer.feedForward, input)) {
+                try layer.feedForward(input, mode.copied())
+            },
+        ]
+    }
+
+    /// What shortens and expands, and a layer between them.
+    private func shortening(_ hourglass: Hourglass?, _ input: Tensor, _ mode: Mode) throws -> [StageKernel] {
+        guard let hourglass, let layer = hourglass.layers.first else { return [] }
+        let filled = layout.roundedUp(toMultipleOf: hourglass.factor)
+        let short = RaggedLayout(filled.lengths.map { $0 / hourglass.factor })
+        let channels = configuration.encoderEmbedDim
+        let isLearned = configuration.hourglassResample == .linear
+        let operations = 4 * Double(filled.total * channels * channels)
+        let bytes = Double(2 * dtype.itemSize * layout.total * channels)
+        let resampling = StageKernel(
+            name: "shortening and expanding", forwardWork: isLearned ? .operations(operations) : .bytes(bytes),
+            backwardWork: isLearned ? .operations(2 * operations) : .bytes(bytes),
+            leaves: leaves(hourglass.downsample, input) + leaves(hourglass.upsample)
+        ) { [layout] in try hourglass(input, layout, probe: nil) { hidden, _ in hidden } }
+        return try [resampling] + transformer(layer, "a short layer", short, random([short.total, channels]), mode)
     }
 
     func objectives() throws -> [StageKernel] {

@@ -122,6 +122,17 @@ import Testing
         #expect((object["peak_bytes_per_s"] as? Double ?? 0) > 1e8)
     }
 
+    @Test func kernelsOfAnHourglassAreCompared() throws {
+        let outcome = try run(
+            "benchmark", "kernels", "--utterances", "0.3,0.5", "--hourglass", "[1,(2,4),1]", "--verify", "--json")
+        #expect(outcome.code == 0, "\(outcome.errors)")
+        let object = try outcome.json()
+        #expect(object["hourglass"] as? String == "[1,(2,4),1]")
+        let names = try #require(object["kernels"] as? [[String: Any]]).compactMap { $0["kernel"] as? String }
+        #expect(names.count == 16)
+        #expect(names.contains("shortening and expanding") && names.contains("attention, a short layer"))
+    }
+
     @Test func impossibleOptionsAreRefused() throws {
         for (arguments, words) in [
             (["pretrain", "--trace", "a.json"], "--profile"), (["inference", "--batch-sizes", "1,0"], "batch-sizes"),

@@ -14,6 +14,7 @@ struct KernelComparison: Encodable {
 
     var task = "kernels"
     var shape: String
+    var hourglass: String
     var device: String
     var precision: String
     /// What a deviation may be.
@@ -27,13 +28,15 @@ struct KernelComparison: Encodable {
     ///   - references: The same of the CPU, in FP32.
     ///   - mode: The device's number format.
     ///   - shape: The batch.
+    ///   - hourglass: The encoder.
     ///   - device: Where the kernels run.
     /// - Throws: `TorchError` if LibTorch refuses.
     init(
         _ kernels: [StageKernel], with references: [StageKernel], _ mode: ModelPrecision.Mode, shape: String,
-        device: Device
+        hourglass: String, device: Device
     ) throws {
         self.shape = shape
+        self.hourglass = hourglass
         self.device = device.description
         precision = mode.rawValue
         // A few roundings to 24, 11 and 8 bits, and sums of thousands of such products.
@@ -87,8 +90,8 @@ struct KernelComparison: Encodable {
 
     var text: String {
         let head = [
-            "kernels, utterances \(shape), \(precision) on \(device) beside fp32 on the CPU; \(scientific(allowed)) of the "
-                + "largest magnitude is allowed",
+            "kernels, utterances \(shape), hourglass \(hourglass), \(precision) on \(device) beside fp32 on the CPU; "
+                + "\(scientific(allowed)) of the largest magnitude is allowed",
             "",
             "kernel".padding(toLength: 34, withPad: " ", startingAt: 0) + column("forward", 12)
                 + column("gradients", 12),

@@ -12,7 +12,7 @@ struct KernelsBenchmarkCommand: ParsableCommand {
         discussion: """
             Products are set against a large matrix product of the same run, elementwise kernels against copying memory. \
             Operations and bytes are those that the definition needs: what an implementation computes or reads twice \
-            does not count. With --verify nothing is timed: each kernel's results and gradients are compared with those of \
+            does not count. An Hourglass encoder adds its own kernels. With --verify nothing is timed: each kernel's results and gradients are compared with those of \
             FP32 on the CPU from the same numbers, which is what a new GPU or driver should be tried with.
 
             Examples:
@@ -20,8 +20,7 @@ struct KernelsBenchmarkCommand: ParsableCommand {
               wav2vec2 benchmark kernels --device cuda --precision bf16 --verify
             """)
 
-    @Option(help: "The batch: 4x10 is four utterances of 10 s; 15,13,11.5 is one of each length.")
-    var utterances = BenchmarkShape.standard
+    @OptionGroup var model: BenchmarkModelOptions
 
     @Option(help: "How often each kernel is timed.")
     var repetitions = 5
@@ -48,7 +47,7 @@ struct KernelsBenchmarkCommand: ParsableCommand {
         -> [StageKernel]
     {
         try StageKernel.all(
-            ModelConfiguration(), samples: utterances.samples, initializer: .random(seed: 1),
+            model.configuration, samples: model.utterances.samples, initializer: .random(seed: 1),
             precision: ModelPrecision(mode), isReproducible: isReproducible, device: device)
     }
 
@@ -59,7 +58,7 @@ struct KernelsBenchmarkCommand: ParsableCommand {
         if verify {
             let report = try KernelComparison(
                 kernels(mode, isReproducible: true, device), with: kernels(.fp32, isReproducible: true, .cpu),
-                mode, shape: utterances.text, device: device)
+                mode, shape: model.utterances.text, hourglass: model.hourglass, device: device)
             try Console.output(json ? try jsonLine(report) : report.text)
             return try report.requireAgreement()
         }
@@ -72,7 +71,8 @@ struct KernelsBenchmarkCommand: ParsableCommand {
             return try KernelReport.Row(kernel, repetitions: repetitions, device: device, peaks: peaks)
         }
         let report = KernelReport(
-            shape: utterances.text, device: device.description, precision: mode.rawValue, repetitions: repetitions,
+            shape: model.utterances.text, hourglass: model.hourglass, device: device.description,
+            precision: mode.rawValue, repetitions: repetitions,
             peakOperationsPerS: peaks.0, peakBytesPerS: peaks.1, kernels: rows)
         try Console.output(json ? try jsonLine(report) : report.text)
     }
@@ -138,6 +138,7 @@ private struct KernelReport: Encodable {
 
     var task = "kernels"
     var shape: String
+    var hourglass: String
     var device: String
     var precision: String
     var threads = LibTorch.threads
@@ -147,10 +148,11 @@ private struct KernelReport: Encodable {
     var kernels: [Row]
 
     init(
-        shape: String, device: String, precision: String, repetitions: Int, peakOperationsPerS: Double,
-        peakBytesPerS: Double, kernels: [Row]
+        shape: String, hourglass: String, device: String, precision: String, repetitions: Int,
+        peakOperationsPerS: Double, peakBytesPerS: Double, kernels: [Row]
     ) {
         self.shape = shape
+        self.hourglass = hourglass
         self.device = device
         self.precision = precision
         self.repetitions = repetitions
@@ -169,7 +171,7 @@ private struct KernelReport: Encodable {
                 + column(pass.shareOfPeak.map { decimal($0 * 100, 0) + " %" } ?? "", 8)
         }
         let head = [
-            "kernels, utterances \(shape), \(precision) on \(device), \(threads) threads, median of \(repetitions)",
+            "kernels, utterances \(shape), hourglass \(hourglass), \(precision) on \(device), \(threads) threads, median of \(repetitions)",
             "peaks: matrix product \(decimal(peakOperationsPerS / 1e9, 0)) GFLOP/s, copy "
                 + "\(decimal(peakBytesPerS / 1e9, 1)) GB/s", "",
             "kernel".padding(toLength: 30, withPad: " ", startingAt: 0) + column("forward", 12)
