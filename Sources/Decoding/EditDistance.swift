@@ -23,9 +23,6 @@ public struct EditCounts: Sendable, Equatable, Codable {
     /// The number of elements of the reference.
     public var referenceLength: Int { matches + substitutions + deletions }
 
-    /// The number of elements of the hypothesis.
-    public var hypothesisLength: Int { matches + substitutions + insertions }
-
     /// Adds two counts kind by kind.
     public static func + (left: EditCounts, right: EditCounts) -> EditCounts {
         EditCounts(

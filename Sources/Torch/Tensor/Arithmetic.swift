@@ -85,14 +85,10 @@ extension Tensor {
     public func equals(_ number: Double) throws -> Tensor { try ATen.eqScalar(.tensor(self), .double(number)) }
     /// Where the elements are greater than a number.
     public func isGreater(than number: Double) throws -> Tensor { try ATen.gtScalar(.tensor(self), .double(number)) }
-    /// Where the elements are smaller than a number.
-    public func isLess(than number: Double) throws -> Tensor { try ATen.ltScalar(.tensor(self), .double(number)) }
     /// The negation of a tensor of truth values.
     public func not() throws -> Tensor { try ATen.logicalNot(.tensor(self)) }
     /// Where both tensors of truth values are true.
     public func and(_ other: Tensor) throws -> Tensor { try ATen.logicalAnd(.tensor(self), .tensor(other)) }
-    /// Whether all elements along a dimension are true.
-    public func all(_ dimension: Int) throws -> Tensor { try ATen.allDim(.tensor(self), .int(dimension)) }
     /// Whether every element is a finite number.
     public func isFinite() throws -> Bool { try ATen.all(.tensor(ATen.isFinite(.tensor(self)))).item() != 0 }
     /// The elements of `first` where the mask is true, of `second` elsewhere.

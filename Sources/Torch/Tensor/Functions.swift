@@ -19,8 +19,6 @@ extension Tensor {
     public func relu() throws -> Tensor { try ATen.relu(.tensor(self)) }
     /// Hyperbolic tangent.
     public func tanh() throws -> Tensor { try ATen.tanh(.tensor(self)) }
-    /// Logistic function.
-    public func sigmoid() throws -> Tensor { try ATen.sigmoid(.tensor(self)) }
     /// log(1 + eˣ).
     public func softplus() throws -> Tensor { try ATen.softplus(.tensor(self)) }
     /// x · sigmoid(x).

@@ -92,12 +92,6 @@ extension Tensor {
     }
     /// Rows of the first dimension, as a view.
     public func rows(_ range: Range<Int>) throws -> Tensor { try narrowed(0, range) }
-    /// A copy with one dimension's order turned round.
-    public func reversed(_ dimension: Int) throws -> Tensor { try ATen.flip(.tensor(self), .ints([dimension])) }
-    /// Every `step`-th element of a dimension, as a view.
-    public func strided(_ dimension: Int, from start: Int, step: Int) throws -> Tensor {
-        try ATen.slice(.tensor(self), .int(dimension), .int(start), .none, .int(step))
-    }
     /// One index of a dimension, which disappears.
     public func selected(_ dimension: Int, _ index: Int) throws -> Tensor {
         try ATen.select(.tensor(self), .int(dimension), .int(index))
@@ -120,10 +114,6 @@ extension Tensor {
     /// Each element `count` times in a row along a dimension.
     public func repeatedInterleaved(_ count: Int, _ dimension: Int) throws -> Tensor {
         try ATen.repeatInterleave(.tensor(self), .int(count), .int(dimension))
-    }
-    /// Zeros (or another number) added before and after, given from the last dimension backwards.
-    public func padded(_ amounts: [Int], with number: Double = 0) throws -> Tensor {
-        try ATen.pad(.tensor(self), .ints(amounts), .double(number))
     }
     /// The tensor itself if it is contiguous, else a contiguous copy.
     public func contiguous() throws -> Tensor { isContiguous ? self : try ATen.contiguous(.tensor(self)) }
@@ -155,9 +145,5 @@ extension Tensor {
     /// A copy in which the given rows of a dimension are replaced.
     public func replacing(_ indices: Tensor, with rows: Tensor, _ dimension: Int = 0) throws -> Tensor {
         try ATen.indexCopy(.tensor(self), .int(dimension), .tensor(indices), .tensor(rows))
-    }
-    /// A copy to which `source` is added at positions along a dimension.
-    public func scatterAdding(_ dimension: Int, _ indices: Tensor, _ source: Tensor) throws -> Tensor {
-        try ATen.scatterAdd(.tensor(self), .int(dimension), .tensor(indices), .tensor(source))
     }
 }
