@@ -33,12 +33,7 @@ struct BatchDecoder: Sendable {
         // Within the tolerance a recording may still be too short for the model.
         guard abs(samples.count - utterance.sampleCount) <= manifest.lengthTolerance(of: index),
             samples.count >= plan.options.minSampleSize
-        else {
-            let place = manifest.place(of: index)
-            throw CorpusError.lengthMismatch(
-                utterance: utterance.audio.path, manifest: place.file, line: place.line,
-                expected: utterance.sampleCount, found: samples.count)
-        }
+        else { throw manifest.lengthMismatch(of: index, found: samples.count) }
         return normalize ? normalized(samples) : samples
     }
 }

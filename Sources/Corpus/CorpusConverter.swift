@@ -234,10 +234,7 @@ public struct CorpusConverter: Sendable {
         let samples = try AudioFile.read(utterance.audio, sampleRate: sampleRate, frames: range)
         let found = Int((Double(samples.count) / scale).rounded())
         guard abs(found - utterance.sampleCount) <= manifest.lengthTolerance(of: target.utterance) else {
-            let place = manifest.place(of: target.utterance)
-            throw CorpusError.lengthMismatch(
-                utterance: utterance.audio.path, manifest: place.file, line: place.line,
-                expected: utterance.sampleCount, found: found)
+            throw manifest.lengthMismatch(of: target.utterance, found: found)
         }
         do {
             try FileManager.default.createDirectory(

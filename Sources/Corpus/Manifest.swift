@@ -159,6 +159,19 @@ public struct Manifest: Sendable {
         }
     }
 
+    /// What is wrong with a recording whose length is not the list's.
+    ///
+    /// - Parameters:
+    ///   - index: Which utterance.
+    ///   - found: Its samples at 16 kHz.
+    /// - Returns: The error.
+    public func lengthMismatch(of index: Int, found: Int) -> CorpusError {
+        let (utterance, place) = (self[index], place(of: index))
+        return .lengthMismatch(
+            utterance: utterance.audio.path, manifest: place.file, line: place.line, expected: utterance.sampleCount,
+            found: found)
+    }
+
     private func sourceIndex(of index: Int) -> Int {
         (sources.lastIndex { $0.start <= index }) ?? 0
     }

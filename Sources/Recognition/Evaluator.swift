@@ -161,7 +161,7 @@ extension Manifest {
 
     /// All utterances, to be recognised.
     var recordings: [Recording] {
-        (0..<count).map { Recording(self[$0], tolerance: lengthTolerance(of: $0)) }
+        (0..<count).map { Recording(self, $0) }
     }
 
     /// What is said in each utterance.

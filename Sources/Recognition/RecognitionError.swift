@@ -4,8 +4,6 @@ public enum RecognitionError: Error, Equatable, Sendable, CustomStringConvertibl
     case tooShort(recording: String, samples: Int, needed: Int)
     /// A dictionary has another number of symbols than the model has labels; both count the four specials.
     case dictionarySize(dictionary: String, symbols: Int, labels: Int)
-    /// The audio is longer than expected in samples, or shorter.
-    case lengthMismatch(recording: String, expected: Int, found: Int)
     /// A folder of saved logits is not whole; `reason` says what is wrong and what to do.
     case badLogits(file: String, reason: String)
     /// Recordings cannot be cut into windows of this length, in seconds, with this overlap.
@@ -23,8 +21,6 @@ public enum RecognitionError: Error, Equatable, Sendable, CustomStringConvertibl
         case .dictionarySize(let dictionary, let symbols, let labels):
             "\(dictionary): gives \(symbols) symbols with the four specials, but the model writes \(labels) labels; "
                 + "use the dictionary that it was fine-tuned with."
-        case .lengthMismatch(let recording, let expected, let found):
-            "\(recording): has \(found) samples at 16 kHz where \(expected) were announced; make the manifest anew."
         case .badLogits(let file, let reason): "\(file): \(reason)."
         case .badWindows(let seconds, let overlap):
             "windows of \(seconds) s that share \(overlap) s cannot be cut: a window needs a length, and its neighbours may "

@@ -80,10 +80,11 @@ public struct Recording: Sendable {
     /// Makes a recording of a manifest's utterance; a length that is not the manifest's is an error.
     ///
     /// - Parameters:
-    ///   - utterance: Which one.
-    ///   - tolerance: How many samples it may be longer or shorter than the manifest says.
-    public init(_ utterance: Utterance, tolerance: Int) {
-        let expected = utterance.sampleCount
+    ///   - manifest: The manifest.
+    ///   - index: Which utterance.
+    public init(_ manifest: Manifest, _ index: Int) {
+        let utterance = manifest[index]
+        let (expected, tolerance) = (utterance.sampleCount, manifest.lengthTolerance(of: index))
         self.init(named: utterance.audio.path, sampleCount: expected) {
             let read: SampleReader
             if let offset = utterance.offset {
@@ -96,8 +97,7 @@ public struct Recording: Sendable {
                 let samples = try read(count)
                 found += samples.count
                 guard samples.count == count || abs(found - expected) <= tolerance else {
-                    throw RecognitionError.lengthMismatch(
-                        recording: "\(utterance.audio.path) (line \(utterance.line))", expected: expected, found: found)
+                    throw manifest.lengthMismatch(of: index, found: found)
                 }
                 return samples
             }

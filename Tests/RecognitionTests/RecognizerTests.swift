@@ -177,7 +177,7 @@ import Wav2Vec2
         try await withTemporaryFolder { folder in
             try AudioFile.write(SmallModels.samples(5_000, seed: 1), to: folder.appendingPathComponent("a.wav"))
             let manifest = try Manifest(root: folder, paths: ["a.wav"], sampleCounts: [9_000], labels: ["T |"])
-            await #expect(throws: RecognitionError.self) {
+            await #expect(throws: CorpusError.self) {
                 try await Evaluator(SmallModels.recognizer()).evaluate(manifest)
             }
         }

@@ -37,7 +37,7 @@ struct AudioSelection: ParsableArguments {
             return SelectedRecording(
                 source: FeatureSource(identifier: utterance.identifier, audio: utterance.audio.path),
                 place: "\(list.source(of: index).name):\(utterance.line): ",
-                recording: .success(Recording(utterance, tolerance: list.lengthTolerance(of: index))))
+                recording: .success(Recording(list, index)))
         }
     }
 

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Audio
+import Corpus
 import Fetching
 import Foundation
 import Recognition
@@ -59,7 +60,8 @@ struct RecordingRun {
                 }
                 if case .failure(let error) = result {
                     failures += 1
-                    Console.error("wav2vec2: \(recordings[index].place)\(error)")
+                    // What is wrong with the manifest names its line.
+                    Console.error("wav2vec2: \(error is CorpusError ? "" : recordings[index].place)\(error)")
                 }
                 try body(index, try? result.get())
             }
