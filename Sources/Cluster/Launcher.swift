@@ -144,11 +144,11 @@ public final class Launcher {
                     .init(rank: failed.rank, sentence: "it ended with \(failed.ending)"), in: store, attempt: attempt)
                 let first = firstCause(failed, among: workers, attempt: attempt)
                 try? store.set(failureKey, to: Data(first.reason.utf8))
-                endAfterFailure(workers, attempt)
+                endAfterFailure(workers, failureKey)
                 return .failed(code: first.exitCode, reason: first.reason)
             }
             if plan.nodes > 1, isRunning, let reason = reasonElsewhere(failureKey) {
-                endAfterFailure(workers, attempt)
+                endAfterFailure(workers, failureKey)
                 return .failed(code: EXIT_FAILURE, reason: reason)
             }
             if !isRunning { break }
@@ -202,11 +202,11 @@ public final class Launcher {
     }
 
     /// Ends the processes; all machines are told why before the store goes with machine 0's launcher.
-    private func endAfterFailure(_ workers: [Worker], _ attempt: Int) {
-        let key = "launch/\(attempt)/failure/read"
-        if plan.nodes > 1 { _ = try? store.add(key, 1) }
+    private func endAfterFailure(_ workers: [Worker], _ failureKey: String) {
+        let key = failureKey + "/read"
+        _ = try? store.add(key, 1)
         end(workers, with: SIGTERM)
-        if plan.nodes > 1 { try? waitForOthers(key, until: .now + .seconds(5)) }
+        try? waitForOthers(key, until: .now + .seconds(5))
     }
 
     /// Asks the processes to end, and makes them after their time.

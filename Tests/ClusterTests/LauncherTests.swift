@@ -1,6 +1,7 @@
 import Foundation
 import Synchronization
 import Testing
+import Torch
 
 @testable import Cluster
 
@@ -87,6 +88,58 @@ import Testing
         #expect(run.outcome == .stopped(signal: SIGINT))
         for rank in 0..<2 { #expect(try run.log(rank) == "saved\n") }
         try FileManager.default.removeItem(at: run.folder)
+    }
+
+    /// Launches machine 0 of two beside a machine 1 that reads a second late what machine 0 has left it.
+    ///
+    /// - Returns: What machine 1 has read, and how machine 0 ended.
+    private func launchBesideSlowMachine(
+        options: String, reading key: String, confirming confirmed: String
+    ) throws -> (read: String, outcome: Result<LaunchOutcome, any Error>) {
+        let port = try Store(host: "127.0.0.1", port: 0, serves: true, timeout: 5).port
+        // A thread of its own: the launcher holds up the one that it is called on.
+        let read = Mutex<Result<String, any Error>?>(nil)
+        let hasEnded = DispatchSemaphore(value: 0)
+        Thread {
+            let result = Result {
+                let store = try Store(host: "127.0.0.1", port: port, serves: false, timeout: 20)
+                try store.set("launch/machine/1", to: Data(options.utf8))
+                if confirmed != "launch/met" { try store.add("launch/met", 1) }
+                while try !store.has(key) { Thread.sleep(forTimeInterval: 0.02) }
+                Thread.sleep(forTimeInterval: 1)
+                let value = String(decoding: try store.value(of: key, timeout: 5), as: UTF8.self)
+                try store.add(confirmed, 1)
+                return value
+            }
+            read.withLock { $0 = result }
+            hasEnded.signal()
+        }.start()
+        let outcome = Result {
+            try launch("exit 65", processes: 1) {
+                ($0.nodes, $0.port, $0.joinTimeout, $0.logFolder) = (2, port, 20, nil)
+            }.outcome
+        }
+        hasEnded.wait()
+        return (try #require(read.withLock { $0 }).get(), outcome)
+    }
+
+    @Test func otherOptionsAreReadBeforeTheRendezvousGoes() throws {
+        let (read, outcome) = try launchBesideSlowMachine(
+            options: "--nodes 2 --processes 3 --restarts 0", reading: "launch/machine/0", confirming: "launch/met")
+        #expect(read == "--nodes 2 --processes 1 --restarts 0")
+        guard case .failure(ClusterError.mismatch(let reason)) = outcome else {
+            Issue.record("the launch ended with \(outcome)")
+            return
+        }
+        #expect(reason.contains("--processes 3"))
+    }
+
+    @Test func aFailureIsReadBeforeTheRendezvousGoes() throws {
+        let (read, outcome) = try launchBesideSlowMachine(
+            options: "--nodes 2 --processes 1 --restarts 0", reading: "launch/0/failure",
+            confirming: "launch/0/failure/read")
+        #expect(read.hasPrefix("rank 0 ended with exit code 65"))
+        #expect(try outcome.get() == .failed(code: 65, reason: read))
     }
 
     @Test func machinesEndTogether() async throws {
