@@ -161,6 +161,13 @@ import Wav2Vec2
             let units = codes.output.split(separator: "\n", omittingEmptySubsequences: false)
             #expect(codes.code == 65 && units.count == 4 && units[1].isEmpty && !units[2].isEmpty)
 
+            // A wrong length, too, names the line once.
+            try fixture.write("\(fixture.audio)\n0.wav\t12345\n", to: "data/wrong.tsv")
+            let wrong = folder.path + "/data/wrong.tsv"
+            try expect(
+                65, "wav2vec2: \(fixture.audio)/0.wav: has 9000 samples at 16 kHz, but \(wrong):2 says 12345",
+                "features", source[0], source[1], "--manifest", wrong, "--output", output + "-wrong")
+
             // Units of one model mean nothing to another.
             let file = folder.appendingPathComponent("units").path
             let trained = try run(
