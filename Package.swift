@@ -25,6 +25,7 @@ let package = Package(
     products: [
         .executable(name: "wav2vec2", targets: ["wav2vec2"]),
         .library(name: "Torch", targets: ["Torch"]),
+        .library(name: "Base", targets: ["Base"]),
         .library(name: "Randomness", targets: ["Randomness"]),
         .library(name: "Cluster", targets: ["Cluster"]),
         .library(name: "Audio", targets: ["Audio"]),
@@ -64,35 +65,37 @@ let package = Package(
             resources: [.embedInCode("Device/Kernels")], swiftSettings: strict),
         .target(name: "Cluster", dependencies: ["CLibTorch", "Torch"], swiftSettings: strict),
         .target(name: "Randomness", swiftSettings: strict),
-        .target(name: "Audio", dependencies: ["CSndfile", "CSoxr"], swiftSettings: strict),
+        // The floor: what every library may use, and which imports none of ours.
+        .target(name: "Base", swiftSettings: strict),
+        .target(name: "Audio", dependencies: ["Base", "CSndfile", "CSoxr"], swiftSettings: strict),
         // Headers only: the libraries are loaded when something is fetched.
         .target(
             name: "CFetching", cSettings: [.unsafeFlags(["-Wall", "-Wextra"])], linkerSettings: [.linkedLibrary("dl")]),
         .target(name: "Fetching", dependencies: ["CFetching"], swiftSettings: strict),
-        .target(name: "Corpus", dependencies: ["Audio", "Fetching", "Randomness"], swiftSettings: strict),
-        .target(name: "Decoding", dependencies: ["CZlib"], swiftSettings: strict),
+        .target(name: "Corpus", dependencies: ["Audio", "Base", "Fetching", "Randomness"], swiftSettings: strict),
+        .target(name: "Decoding", dependencies: ["Base", "CZlib"], swiftSettings: strict),
         .target(name: "Reporting", swiftSettings: strict),
         .target(name: "Wav2Vec2", dependencies: ["Torch", "Randomness"], swiftSettings: strict),
-        .target(name: "Interchange", dependencies: ["Wav2Vec2", "Torch"], swiftSettings: strict),
+        .target(name: "Interchange", dependencies: ["Base", "Wav2Vec2", "Torch"], swiftSettings: strict),
         .target(
             name: "Recognition",
             dependencies: [
-                "Interchange", "Wav2Vec2", "Torch", "Cluster", "Corpus", "Audio", "Decoding", "Randomness",
+                "Interchange", "Wav2Vec2", "Torch", "Cluster", "Corpus", "Audio", "Base", "Decoding", "Randomness",
             ], swiftSettings: strict),
         .target(
             name: "Features",
-            dependencies: ["Recognition", "Interchange", "Wav2Vec2", "Torch", "Corpus", "Audio", "Randomness"],
+            dependencies: ["Base", "Recognition", "Interchange", "Wav2Vec2", "Torch", "Corpus", "Audio", "Randomness"],
             swiftSettings: strict),
         .target(
             name: "Serving",
             dependencies: [
-                "Recognition", "Audio", "Decoding", .product(name: "FlyingFox", package: "FlyingFox"),
+                "Recognition", "Audio", "Base", "Decoding", .product(name: "FlyingFox", package: "FlyingFox"),
                 .product(name: "FlyingSocks", package: "FlyingFox"),
             ], resources: [.embedInCode("Page")], swiftSettings: strict),
         .target(
             name: "Training",
             dependencies: [
-                "Interchange", "Wav2Vec2", "Torch", "Cluster", "Corpus", "Decoding", "Randomness", "Yams",
+                "Interchange", "Wav2Vec2", "Torch", "Cluster", "Corpus", "Base", "Decoding", "Randomness", "Yams",
             ], resources: [.embedInCode("Recipes")], swiftSettings: strict),
         // Linked into the program alone: it acts before anything else does.
         .target(name: "CStart", cSettings: [.unsafeFlags(["-Wall", "-Wextra"])]),
@@ -101,7 +104,7 @@ let package = Package(
             dependencies: [
                 "Training", "Serving", "Features", "Recognition", "Interchange", "Wav2Vec2", "Torch", "Cluster",
                 "Corpus",
-                "Audio", "Decoding", "Fetching", "Randomness", "Reporting", "CStart",
+                "Audio", "Base", "Decoding", "Fetching", "Randomness", "Reporting", "CStart",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: strict),
         // The kernels for GPUs as C++, on the CPU.
@@ -111,6 +114,7 @@ let package = Package(
             path: "Tests/TestSupport", swiftSettings: strict),
         .testTarget(name: "TorchTests", dependencies: ["Torch", "Randomness", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "ClusterTests", dependencies: ["Cluster", "Torch"], swiftSettings: strict),
+        .testTarget(name: "BaseTests", dependencies: ["Base"], swiftSettings: strict),
         .testTarget(name: "RandomnessTests", dependencies: ["Randomness"], swiftSettings: strict),
         .testTarget(name: "AudioTests", dependencies: ["Audio"], swiftSettings: strict),
         .target(

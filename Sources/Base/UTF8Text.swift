@@ -1,0 +1,44 @@
+import Foundation
+
+/// Text that was read from a file: UTF-8, without the byte-order mark that some editors write.
+public enum UTF8Text {
+    /// Bytes that are not UTF-8.
+    public struct Invalid: Error, Equatable, CustomStringConvertible {
+        /// The line of the first such byte, from 1.
+        public let line: Int
+        /// The line with � for each such byte, at most 80 characters of it.
+        public let found: String
+
+        /// What was expected, what was found and what to do; the file's name belongs in front.
+        public var description: String {
+            "line \(line) is not UTF-8 (\"\(found.printable)\"): convert the file, as with iconv -f LATIN1 -t UTF-8"
+        }
+    }
+
+    /// The byte-order mark's bytes in UTF-8.
+    public static let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
+
+    /// Returns a file's bytes as text.
+    ///
+    /// - Parameter bytes: The whole file.
+    /// - Returns: The text.
+    /// - Throws: `Invalid`, with the first line that is not UTF-8.
+    public static func decode(_ bytes: Data) throws(Invalid) -> String {
+        let content = withoutMark(bytes)
+        if let text = String(validating: content, as: UTF8.self) { return text }
+        var number = 1
+        for line in content.split(separator: 0x0A, omittingEmptySubsequences: false) {
+            if String(validating: line, as: UTF8.self) == nil {
+                throw Invalid(line: number, found: String(String(decoding: line, as: UTF8.self).prefix(80)))
+            }
+            number += 1
+        }
+        // No line feed is part of a longer UTF-8 sequence, so that one of the lines is at fault.
+        throw Invalid(line: number, found: "")
+    }
+
+    /// Returns the bytes that follow a byte-order mark, or all of them where there is no mark.
+    public static func withoutMark(_ bytes: Data) -> Data {
+        bytes.starts(with: byteOrderMark) ? bytes.dropFirst(byteOrderMark.count) : bytes
+    }
+}
