@@ -11,6 +11,9 @@ ARGS ?=
 # Eight utterances of mixed lengths, in seconds.
 MIXED := 15,13,11.5,9.5,8,6,4.5,3
 
+# A batch of the demo's models: weights that have learned are timed beside random ones of the same architecture.
+DEMO_BATCH := 4x4
+
 # What the tests of kernels run with, besides the best that the processor has.
 LESSER_INSTRUCTIONS := avx2 plain
 KERNEL_TESTS := RuntimeTests|PairedConvolution|SegmentConvolution|HostAttention|HostBFloat16|PackedWeight|PackedModel|BatchInvariance|TorchTests.KernelTests|GoldenTests/equalsTheReference\(
@@ -28,7 +31,7 @@ help:
 	@echo 'make test              run every test'
 	@echo 'make build             build the release program $(PROGRAM)'
 	@echo 'make lint              check the formatting and the rules of the house'
-	@echo 'make bench             time training steps, recognition, data and kernels, by stage'
+	@echo 'make bench             time training steps, recognition, data, kernels, and a model that has learned'
 	@echo 'make compare           the same beside other programs, into Benchmarks/results'
 	@echo 'make curves SPEECH=…   learning curves on a folder of speech, checked against the committed ones: about 15 minutes'
 	@echo 'make docs              build the documentation; a warning is an error'
@@ -75,6 +78,16 @@ bench: build
 	$(PROGRAM) benchmark inference --utterances $(MIXED) --one-by-one $(ARGS)
 	$(PROGRAM) benchmark kernels $(ARGS)
 	$(PROGRAM) benchmark data --steps 0 $(ARGS)
+	@[[ -d $(DEMO_OUTPUT)/finetuned/last ]] || Scripts/demo --output $(DEMO_OUTPUT)
+	@for weights in '' --random-weights; do \
+	    set -x; \
+	    $(PROGRAM) benchmark pretrain --utterances $(DEMO_BATCH) --manifest $(DEMO_OUTPUT)/data/pretrain-joined.tsv \
+	        --checkpoint $(DEMO_OUTPUT)/pretrained/last $$weights $(ARGS) && \
+	    $(PROGRAM) benchmark finetune --utterances $(DEMO_BATCH) --manifest $(DEMO_OUTPUT)/data/train.tsv \
+	        --checkpoint $(DEMO_OUTPUT)/finetuned/last $$weights $(ARGS) && \
+	    $(PROGRAM) benchmark inference --utterances $(DEMO_BATCH) \
+	        --checkpoint $(DEMO_OUTPUT)/finetuned/last $$weights $(ARGS) || exit; \
+	done
 
 compare: build
 	@Benchmarks/compare $(ARGS)

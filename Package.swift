@@ -46,7 +46,7 @@ let package = Package(
     ],
     targets: [
         .target(
-            name: "CLibTorch",
+            name: "CLibTorch", dependencies: ["CKernels"],
             cxxSettings: [
                 .define("USE_C10D_GLOO"),
                 .unsafeFlags([
@@ -98,7 +98,7 @@ let package = Package(
                 "Interchange", "Wav2Vec2", "Torch", "Cluster", "Corpus", "Base", "Decoding", "Randomness", "Yams",
             ], resources: [.embedInCode("Recipes")], swiftSettings: strict),
         // Linked into the program alone: it acts before anything else does.
-        .target(name: "CStart", cSettings: [.unsafeFlags(["-Wall", "-Wextra"])]),
+        .target(name: "CStart", dependencies: ["CKernels"], cSettings: [.unsafeFlags(["-Wall", "-Wextra"])]),
         .executableTarget(
             name: "wav2vec2",
             dependencies: [

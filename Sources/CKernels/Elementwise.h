@@ -94,8 +94,11 @@ CK_INLINE int64_t mask_run_end(int64_t begin, int64_t end) {
 // MARK: GELU
 
 /// eˣ for x ≤ 0, to 1e-7 relative: Cody and Waite's reduction and the polynomial of Cephes' expf (Moshier 1992).
-CK_INLINE float exp_negative(float x) {
-    x = x < -87.0f ? -87.0f : x;
+///
+/// Below e⁻⁶⁴, which is 1e-28, it is zero: nothing beside the 1 that every softmax has, and far enough from the subnormal
+/// numbers that products with gradients do not reach them.
+CK_INLINE float exp_negative(float exponent) {
+    const float x = exponent < -64.0f ? -64.0f : exponent;
     // Adding 1.5 · 2²³ rounds to a whole number, which then stands in the lowest bits.
     const float shifter = 12582912.0f;
     const float shifted = x * 1.44269504f + shifter;
@@ -113,7 +116,7 @@ CK_INLINE float exp_negative(float x) {
     memcpy(&bits, &y, 4);
     bits += power << 23;
     memcpy(&y, &bits, 4);
-    return y;
+    return exponent < -64.0f ? 0.0f : y;
 }
 
 /// Φ(x), the normal distribution, and e^(−x²/2).
@@ -132,8 +135,10 @@ CK_INLINE struct normal normal_of(float x) {
     y = y * t + 1.421413741f;
     y = y * t - 0.284496736f;
     y = y * t + 0.254829592f;
-    // Half of erfc(z): the upper tail, exact in relative terms where 1 − erf would cancel.
-    const float tail = 0.5f * (y * t) * e;
+    // Half of erfc(z): the upper tail, exact in relative terms where 1 − erf would cancel. Where 1 − erf is zero in FP32, and
+    // so PyTorch's GELU, it is too: models that have learned have many such inputs.
+    const float half = 0.5f * (y * t) * e;
+    const float tail = half < 0x1p-26f ? 0.0f : half;
     const struct normal result = {x < 0.0f ? tail : 1.0f - tail, e};
     return result;
 }

@@ -201,6 +201,9 @@ int64_t ck_byte_weight_count(int64_t columns, int64_t depth) {
     return (columns + PANEL - 1) / PANEL * PANEL * ck_byte_stride(depth);
 }
 
+/// Numbers below count as zero: what they are divided by to make bytes of them would not be finite.
+static const float LEAST = 1e-35f;
+
 /// The nearest whole number of a value between 0 and 255, or of one between -127 and 127, in the lowest byte.
 CK_INLINE uint8_t nearest_byte(float value) {
     const float shifted = value + 12582912.0f;
@@ -231,7 +234,7 @@ CK_EVERY_CPU void ck_quantize_weight_panels(const void *data, int64_t begin, int
                 const float magnitude = __builtin_fabsf(weight[k]);
                 largest = magnitude > largest ? magnitude : largest;
             }
-            const float factor = largest > 0 ? 127.0f / largest : 0;
+            const float factor = largest > LEAST ? 127.0f / largest : 0;
             int32_t sum = 0;
             for (int64_t k = 0; k < depth; k++) {
                 const int8_t value = (int8_t)nearest_byte(weight[k] * factor);
@@ -283,7 +286,7 @@ CK_EVERY_CPU void ck_quantize_row_range(const void *data, int64_t begin, int64_t
             high[0] = high[i] > high[0] ? high[i] : high[0];
         }
         const float range = high[0] - low[0];
-        const float factor = range > 0 ? 255.0f / range : 0;
+        const float factor = range > LEAST ? 255.0f / range : 0;
         const uint8_t zero = nearest_byte(-low[0] * factor);
         const float offset = zero;
         for (k = 0; k < depth; k++) {

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "CLibTorch.h"
+#include "Subnormals.h"
 
 namespace bridge {
 
@@ -52,9 +53,19 @@ struct Context {
     void (*release)(void *);
 };
 
+/// Lets the calling thread, and the workers that LibTorch starts meanwhile and keeps, take subnormal numbers for zero.
+struct FlushedSubnormals {
+    FlushedSubnormals() : settings(ck_flush_subnormals()) {}
+    ~FlushedSubnormals() { ck_restore(settings); }
+    FlushedSubnormals(const FlushedSubnormals &) = delete;
+    FlushedSubnormals &operator=(const FlushedSubnormals &) = delete;
+    const ck_float_settings settings;
+};
+
 /// Runs `body` and turns what it throws into a message.
 template <typename Body>
 ct_error guarded(Body &&body) noexcept {
+    const FlushedSubnormals flushed;
     try {
         body();
         return nullptr;

@@ -1,5 +1,6 @@
 import Audio
 import Foundation
+import TestSupport
 import Testing
 
 @Suite struct BenchmarkTests {
@@ -53,6 +54,31 @@ import Testing
             while let last = open.last, last <= span.start { open.removeLast() }
             #expect(span.end <= (open.last ?? .infinity) + 0.01)
             open.append(span.end)
+        }
+    }
+
+    /// A checkpoint's own weights are timed, and random ones of the same architecture.
+    @Test func checkpointsAreTimed() throws {
+        try withTemporaryFolder { folder in
+            let pretrained = try SmallModels.checkpoint(in: folder).path
+            let tuned = try SmallModels.ctcCheckpoint(in: folder).path
+            let shape = ["--utterances", "1x0.3", "--repetitions", "1", "--json"]
+            for (task, checkpoint) in [
+                ("pretrain", pretrained), ("finetune", pretrained), ("finetune", tuned), ("inference", tuned),
+            ] {
+                let own = try run(["benchmark", task, "--checkpoint", checkpoint] + shape)
+                #expect(own.code == 0, "\(task) \(checkpoint): \(own.errors)")
+                #expect(try own.json()["weights"] as? String == checkpoint)
+                let random = try run(["benchmark", task, "--checkpoint", checkpoint, "--random-weights"] + shape)
+                #expect(try (random.json()["weights"] as? String)?.hasPrefix("random, of") == true)
+                // The architecture is the checkpoint's.
+                #expect(try own.json()["operations"] as? Double == random.json()["operations"] as? Double)
+            }
+            let wrong = try run(["benchmark", "pretrain", "--checkpoint", tuned] + shape)
+            #expect(wrong.code == 65 && wrong.errors.contains("tuned holds a ctc model"), "\(wrong.errors)")
+            #expect(try run("benchmark", "pretrain", "--random-weights").code == 64)
+            #expect(
+                try run("benchmark", "pretrain", "--checkpoint", pretrained, "--hourglass", "[1,(1,2),1]").code == 64)
         }
     }
 

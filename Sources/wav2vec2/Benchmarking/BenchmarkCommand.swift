@@ -24,6 +24,7 @@ struct BenchmarkCommand: ParsableCommand {
               wav2vec2 benchmark finetune --utterances 15,13,11.5,9.5,8,6,4.5,3
               wav2vec2 benchmark inference --hourglass "[2,(8,4),2]" --json
               wav2vec2 benchmark inference --manifest test.tsv --checkpoint best
+              wav2vec2 benchmark pretrain --checkpoint pretrained/best --utterances 8x4
               wav2vec2 benchmark data --manifest train.tsv
               wav2vec2 benchmark kernels
               wav2vec2 benchmark scaling --processes 1,2 --model
@@ -43,9 +44,9 @@ struct PretrainBenchmarkCommand: ParsableCommand {
     var recordSteps = false
 
     func run() throws {
-        try options.run(.pretrain) { configuration, audio, device, precision in
+        try options.run(.pretrain) { model, audio, device, precision in
             try PretrainingBenchmark(
-                configuration, audio: audio, device: device, precision: precision, records: recordSteps)
+                model, audio: audio, device: device, precision: precision, records: recordSteps)
         }
     }
 }
@@ -56,8 +57,8 @@ struct FinetuneBenchmarkCommand: ParsableCommand {
     @OptionGroup var options: TrainingBenchmarkOptions
 
     func run() throws {
-        try options.run(.finetune) { configuration, audio, device, precision in
-            try FinetuningBenchmark(configuration, audio: audio, device: device, precision: precision)
+        try options.run(.finetune) { model, audio, device, precision in
+            try FinetuningBenchmark(model, audio: audio, device: device, precision: precision)
         }
     }
 }
@@ -69,7 +70,7 @@ struct InferenceBenchmarkCommand: ParsableCommand {
         discussion: """
             With --manifest every batch of recordings is decoded, goes through the model, and its labels come back; the \
             latencies of data, network and both are given for each number of recordings in a batch, as in NVIDIA's \
-            tables. Without --checkpoint the weights are random, which takes the same time.
+            tables.
 
             Examples:
               wav2vec2 benchmark inference --utterances 1x6.54
@@ -78,8 +79,7 @@ struct InferenceBenchmarkCommand: ParsableCommand {
 
     @OptionGroup var shape: BenchmarkShapeOptions
 
-    @Option(help: "A fine-tuned model in place of a BASE model with random weights.", completion: .file())
-    var checkpoint: String?
+    @OptionGroup var weights: BenchmarkWeightsOptions
 
     @OptionGroup var precision: PrecisionOptions
 
@@ -101,20 +101,20 @@ struct InferenceBenchmarkCommand: ParsableCommand {
     func run() throws {
         let compute = shape.compute
         try compute.apply()
-        let saved = try checkpoint.map { try Checkpoint.read(fileURL($0)) }
-        let model = try saved?.ctcModel() ?? InferenceBenchmark.model(shape.configuration, device: compute.device)
-        if saved != nil { try move(model, to: compute.device) }
+        let subject = try weights.model(shape)
+        let model = try subject.inferenceModel(labels: FinetuningBenchmark.labels, seed: 1)
+        try move(model, to: compute.device)
         try model.convert(to: ModelPrecision(precision.precision), on: compute.device)
         if let manifest = latency.manifest {
             let report = try latency.measure(
-                model, normalizes: saved?.description.normalize ?? false, Manifest.read(fileURL(manifest)),
+                model, normalizes: subject.normalizes, Manifest.read(fileURL(manifest)),
                 device: compute.device)
             return try Console.output(shape.json ? try jsonLine(report) : report.text)
         }
         let audio = try BenchmarkAudio(noise: shape.utterances.samples, compute.device)
         try shape.report(
             .inference, InferenceBenchmark(model, audio: audio, oneByOne: oneByOne), profile,
-            precision: precision.precision)
+            model: subject, precision: precision.precision)
     }
 }
 
@@ -183,12 +183,13 @@ extension BenchmarkShapeOptions {
     ///   - task: What is timed.
     ///   - benchmark: A model at work.
     ///   - profile: Whether a profile is wanted.
+    ///   - model: Whose weights and encoder these are.
     ///   - precision: In which numbers the model computes.
     ///   - waited: How long steps have waited for batches so far, in seconds.
     /// - Throws: What the steps throw.
     func report(
         _ task: BenchmarkedTask, _ benchmark: some BenchmarkTask, _ profile: ProfileOptions,
-        precision: ModelPrecision.Mode = .fp32, waited: () -> Double = { 0 }
+        model: BenchmarkedModel, precision: ModelPrecision.Mode = .fp32, waited: () -> Double = { 0 }
     ) throws {
         let dtype = precision.productFormat(on: compute.device)
         var peak = try compute.device.matrixProductSpeed(dtype: dtype)
@@ -210,7 +211,8 @@ extension BenchmarkShapeOptions {
         // Measured before and after: a machine that others use too is not always equally fast.
         peak = max(peak, try compute.device.matrixProductSpeed(dtype: dtype))
         let report = try BenchmarkReport(
-            task, self, precision: precision, times: times, counts: counts, peak: peak, waiting: waiting,
+            task, self, model: model, precision: precision, times: times, counts: counts, peak: peak,
+            waiting: waiting,
             profile: try profile.report(of: profiles, task))
         try Console.output(json ? try jsonLine(report) : report.text)
     }
@@ -219,6 +221,8 @@ extension BenchmarkShapeOptions {
 /// What the benchmarks of training take.
 struct TrainingBenchmarkOptions: ParsableArguments {
     @OptionGroup var shape: BenchmarkShapeOptions
+
+    @OptionGroup var weights: BenchmarkWeightsOptions
 
     @Option(
         help: "Recordings in place of noise, in batches of at most as many samples as --utterances has.",
@@ -235,10 +239,11 @@ struct TrainingBenchmarkOptions: ParsableArguments {
 
     func run(
         _ task: BenchmarkedTask,
-        _ make: (ModelConfiguration, BenchmarkAudio, Device, ModelPrecision) throws -> some BenchmarkTask
+        _ make: (BenchmarkedModel, BenchmarkAudio, Device, ModelPrecision) throws -> some BenchmarkTask
     ) throws {
         try shape.compute.apply()
         let (device, samples) = (shape.compute.device, shape.utterances.samples)
+        let model = try weights.model(shape)
         let audio =
             try manifest.map {
                 try BenchmarkAudio(
@@ -247,7 +252,7 @@ struct TrainingBenchmarkOptions: ParsableArguments {
             } ?? BenchmarkAudio(noise: samples, device)
         let mode = precision.precision
         try shape.report(
-            task, make(shape.configuration, audio, device, ModelPrecision(mode)), profile, precision: mode
+            task, make(model, audio, device, ModelPrecision(mode)), profile, model: model, precision: mode
         ) { audio.waitSeconds }
     }
 }
@@ -271,6 +276,7 @@ private struct BenchmarkReport: Encodable {
     var device: String
     var precision: String
     var hourglass: String
+    var weights: String
     var repetitions: Int
     var operations: Double
     var peakOperationsPerS: Double
@@ -278,8 +284,9 @@ private struct BenchmarkReport: Encodable {
     var profile: ProfileReport?
 
     init(
-        _ task: BenchmarkedTask, _ command: BenchmarkShapeOptions, precision: ModelPrecision.Mode, times: [Double],
-        counts: [StepCounts], peak: Double, waiting: Double, profile: ProfileReport?
+        _ task: BenchmarkedTask, _ command: BenchmarkShapeOptions, model: BenchmarkedModel,
+        precision: ModelPrecision.Mode,
+        times: [Double], counts: [StepCounts], peak: Double, waiting: Double, profile: ProfileReport?
     ) throws {
         let median = median(times)
         // Steps on recordings are not all alike.
@@ -303,7 +310,8 @@ private struct BenchmarkReport: Encodable {
         threads = LibTorch.threads
         device = command.compute.device.description
         self.precision = precision.rawValue
-        hourglass = command.hourglass
+        hourglass = model.hourglass
+        weights = model.weights
         repetitions = times.count
         dataWaitShare = waiting / times.reduce(0, +)
         self.profile = profile
@@ -314,6 +322,7 @@ private struct BenchmarkReport: Encodable {
     var text: String {
         """
         \(task), utterances \(shape), hourglass \(hourglass), \(precision) on \(device), \(threads) threads
+          weights      \(weights)
           step         median \(decimal(medianS, 3)) s, least \(decimal(minS, 3)) s of \(repetitions)
           throughput   \(decimal(audioSPerS, 1)) s of audio, \(decimal(framesPerS, 0)) frames a second
           utilisation  \(decimal(utilisation * 100, 1)) % of \(decimal(peakOperationsPerS / 1e9, 0)) GFLOP/s; \

@@ -1,3 +1,4 @@
+import Interchange
 import Randomness
 import Torch
 import Wav2Vec2
@@ -99,25 +100,23 @@ final class PretrainingBenchmark: BenchmarkTask {
     /// Prepares a model.
     ///
     /// - Parameters:
-    ///   - configuration: The model.
+    ///   - subject: The model.
     ///   - audio: What it hears.
     ///   - device: Where the model runs.
     ///   - precision: In which numbers it computes.
     ///   - records: Whether passes are recorded, as with `optimization.record_steps`; masks then count multiples of 16 frames.
     ///   - sums: How gradients are summed over processes; `nil` for a process on its own that notes no times.
-    /// - Throws: `TorchError` if LibTorch cannot make the model.
+    /// - Throws: `CheckpointError` for a checkpoint of another task; `TorchError` if LibTorch cannot make the model.
     init(
-        _ configuration: ModelConfiguration, audio: BenchmarkAudio, device: Device,
+        _ subject: BenchmarkedModel, audio: BenchmarkAudio, device: Device,
         precision: ModelPrecision = ModelPrecision(), records: Bool = false, sums: SumOptions? = nil
     ) throws {
-        var configuration = configuration
-        configuration.encoderLayerdrop = 0
         self.audio = audio
         self.device = device
-        model = try PretrainingModel(configuration, initializer: .random(seed: Int64(seed)))
+        model = try subject.pretrainingModel(seed: Int64(seed))
         try move(model, to: device)
         update = try Update(model, clipNorm: 25, precision: precision, sums: sums)
-        var masking = MaskingConfiguration()
+        var masking = subject.masking
         masking.time.countMultiple = records ? 16 : 1
         self.masking = masking
         recorded =
@@ -183,24 +182,18 @@ final class FinetuningBenchmark: BenchmarkTask {
 
     /// The letters, the word boundary, the apostrophe and four specials.
     static let labels = 32
+    /// Labels that stand for nothing that is said.
+    private static let specials = 4
     /// What English speakers say in a second.
     private static let lettersPerSecond = 14.0
 
-    init(
-        _ configuration: ModelConfiguration, audio: BenchmarkAudio, device: Device, precision: ModelPrecision
-    ) throws {
-        var configuration = configuration
-        configuration.dropout = 0
-        configuration.attentionDropout = 0
-        configuration.activationDropout = 0.1
-        configuration.dropoutInput = 0
-        configuration.encoderLayerdrop = 0
-        configuration.featureGradMult = 0
-        var masking = MaskingConfiguration()
-        masking.channel = SpanMasking(probability: 0.5, length: 64)
+    init(_ subject: BenchmarkedModel, audio: BenchmarkAudio, device: Device, precision: ModelPrecision) throws {
+        var masking = subject.masking
+        masking.channel = SpanMasking(
+            probability: 0.5, length: min(64, max(1, subject.configuration.encoderEmbedDim / 8)))
         self.masking = masking
         self.audio = audio
-        model = try CTCModel(configuration, labels: Self.labels, initializer: .random(seed: Int64(seed)))
+        model = try subject.finetuningModel(labels: Self.labels, seed: Int64(seed))
         try move(model, to: device)
         update = try Update(model, clipNorm: 0, precision: precision)
     }
@@ -214,7 +207,7 @@ final class FinetuningBenchmark: BenchmarkTask {
                 try Mask.draw(
                     masking, lengths: frames, channels: configuration.encoderEmbedDim, seed: seed, update: number,
                     subBatch: 0),
-                Self.targets(batch.samples, frames)
+                Self.targets(batch.samples, frames, labels: model.labelCount)
             )
         }
         let (logits, layout) = try model(
@@ -226,16 +219,17 @@ final class FinetuningBenchmark: BenchmarkTask {
             samples: batch.samples.reduce(0, +), frames: layout.total,
             maskedFrames: mask.frames.reduce(0) { $0 + $1.count },
             operations: OperationCount(
-                configuration, samples: batch.samples, head: .ctc(labels: Self.labels, masked: mask.frames)
+                configuration, samples: batch.samples, head: .ctc(labels: model.labelCount, masked: mask.frames)
             ).training(trainsExtractor: false, layerDrop: configuration.encoderLayerdrop))
     }
 
     /// Letters as many as people say in that time.
-    private static func targets(_ samples: [Int], _ frames: [Int]) -> [[Int]] {
+    private static func targets(_ samples: [Int], _ frames: [Int], labels: Int) -> [[Int]] {
+        let first = min(specials, labels - 1)
         var letters = RandomStream(seed: seed, purpose: .synthesis)
         return zip(samples, frames).map { samples, frames in
             let count = max(1, min(frames / 2, Int(Double(samples) / 16_000 * lettersPerSecond)))
-            return (0..<count).map { _ in 4 + letters.integer(below: labels - 4) }
+            return (0..<count).map { _ in first + letters.integer(below: labels - first) }
         }
     }
 }
@@ -258,14 +252,6 @@ final class InferenceBenchmark: BenchmarkTask {
         self.audio = audio
         self.oneByOne = oneByOne
         inference = CTCInference(model, on: audio.device)
-    }
-
-    /// A model whose weights are random.
-    static func model(_ configuration: ModelConfiguration, device: Device) throws -> CTCModel {
-        let model = try CTCModel(
-            configuration, labels: FinetuningBenchmark.labels, initializer: .random(seed: Int64(seed)))
-        try move(model, to: device)
-        return model
     }
 
     func step(_ number: Int) throws -> StepCounts {

@@ -126,7 +126,8 @@ struct DataBenchmarkCommand: ParsableCommand {
     private func train(on manifest: Manifest, named name: String) throws -> DataReport.Training {
         LibTorch.reuseHostMemory()
         let audio = try BenchmarkAudio(manifest, like: model.utterances.samples, crops: true, steps: steps + 1, .cpu)
-        let benchmark = try PretrainingBenchmark(model.configuration, audio: audio, device: .cpu)
+        let benchmark = try PretrainingBenchmark(
+            BenchmarkedModel(model.configuration), audio: audio, device: .cpu)
         _ = try benchmark.step(0)
         let (began, waited) = (ContinuousClock.now, audio.waitSeconds)
         for step in 1...steps {

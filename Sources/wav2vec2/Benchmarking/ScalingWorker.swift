@@ -19,7 +19,8 @@ extension ScalingMeasurement {
         let cluster = options.cluster
         let device = shape.compute.device(among: cluster)
         let benchmark = try PretrainingBenchmark(
-            shape.configuration, audio: BenchmarkAudio(noise: shape.utterances.samples, device), device: device,
+            BenchmarkedModel(shape.configuration), audio: BenchmarkAudio(noise: shape.utterances.samples, device),
+            device: device,
             sums: options)
         guard let sums = benchmark.sums else { throw TorchError.runtime("the benchmark notes no times") }
         var steps: [GradientSums.Mode: [GradientSums.Times]] = [:]

@@ -123,7 +123,9 @@ __device__ inline float normal_cumulative(float x, float &exponential) {
     y = y * t + 1.421413741f;
     y = y * t - 0.284496736f;
     y = y * t + 0.254829592f;
-    const float tail = 0.5f * (y * t) * exponential;
+    // Zero where 1 − erf is zero in FP32, as on the CPU and in PyTorch.
+    const float half = 0.5f * (y * t) * exponential;
+    const float tail = half < 1.4901161e-8f ? 0.0f : half;
     return x < 0.0f ? tail : 1.0f - tail;
 }
 

@@ -1,0 +1,127 @@
+import ArgumentParser
+import Foundation
+import Interchange
+import Torch
+import Wav2Vec2
+
+/// The model that a benchmark runs: an architecture with random weights, or a checkpoint's own.
+///
+/// Weights that have learned can take another time than random ones: their activations spread into the tails of GELU and
+/// softmax.
+struct BenchmarkedModel {
+    /// The architecture, with every layer at work: steps are to be alike, one program's and another's.
+    let configuration: ModelConfiguration
+    /// How frames and channels are masked in training.
+    let masking: MaskingConfiguration
+    /// Whether recordings are brought to zero mean and unit variance.
+    let normalizes: Bool
+    /// Whose weights it has, for people.
+    let weights: String
+    private let objective: ObjectiveConfiguration
+    /// The labels of a recognizer's output layer.
+    private let labels: Int?
+    /// Where weights are read from; `nil` for random ones.
+    private let checkpoint: Checkpoint?
+
+    /// A BASE model with random weights.
+    init(_ configuration: ModelConfiguration) {
+        self.configuration = Self.withEveryLayer(configuration)
+        (masking, normalizes, objective) = (MaskingConfiguration(), false, ObjectiveConfiguration())
+        (weights, labels, checkpoint) = ("random", nil, nil)
+    }
+
+    /// A checkpoint's model.
+    ///
+    /// - Parameters:
+    ///   - checkpoint: The checkpoint.
+    ///   - randomWeights: Whether its weights are replaced by random ones.
+    init(_ checkpoint: Checkpoint, randomWeights: Bool) {
+        let description = checkpoint.description
+        configuration = Self.withEveryLayer(description.model)
+        (masking, normalizes, objective) = (description.masking, description.normalize, description.objective)
+        labels = description.task == .ctc ? checkpoint.labelCount : nil
+        self.checkpoint = randomWeights ? nil : checkpoint
+        weights = randomWeights ? "random, of the architecture of \(checkpoint.url.path)" : checkpoint.url.path
+    }
+
+    /// The Hourglass as `--hourglass` writes it, or off.
+    var hourglass: String { configuration.hourglass.map { "\($0)" } ?? "off" }
+
+    private static func withEveryLayer(_ configuration: ModelConfiguration) -> ModelConfiguration {
+        var configuration = configuration
+        configuration.encoderLayerdrop = 0
+        return configuration
+    }
+
+    /// The model with its quantizer.
+    ///
+    /// - Throws: `CheckpointError` for a checkpoint without quantizer; `TorchError` if LibTorch refuses.
+    func pretrainingModel(seed: Int64) throws -> PretrainingModel {
+        let model = try PretrainingModel(
+            configuration, objective: objective, maskChannelBefore: masking.maskChannelBefore,
+            initializer: .random(seed: seed))
+        if let checkpoint { try model.load(checkpoint.pretrainingModel().state()) }
+        return model
+    }
+
+    /// The model with an output layer, as the recipe for 100 hours trains it after the updates that train the head alone.
+    ///
+    /// A recognizer keeps its own output layer; over other weights it is random.
+    ///
+    /// - Throws: `TorchError` if LibTorch refuses.
+    func finetuningModel(labels: Int, seed: Int64) throws -> CTCModel {
+        var configuration = configuration
+        configuration.dropout = 0
+        configuration.attentionDropout = 0
+        configuration.activationDropout = 0.1
+        configuration.dropoutInput = 0
+        configuration.featureGradMult = 0
+        let model = try CTCModel(
+            configuration, labels: self.labels ?? labels, initializer: .random(seed: seed))
+        guard let checkpoint else { return model }
+        if self.labels != nil {
+            try model.load(checkpoint.ctcModel().state())
+        } else {
+            try model.model.load(checkpoint.sharedState())
+        }
+        return model
+    }
+
+    /// The model that writes labels.
+    ///
+    /// - Throws: `CheckpointError` for a checkpoint without output layer; `TorchError` if LibTorch refuses.
+    func inferenceModel(labels: Int, seed: Int64) throws -> CTCModel {
+        if let checkpoint { return try checkpoint.ctcModel() }
+        return try CTCModel(configuration, labels: self.labels ?? labels, initializer: .random(seed: seed))
+    }
+}
+
+/// Which model's weights are timed.
+struct BenchmarkWeightsOptions: ParsableArguments {
+    @Option(
+        help: "Time this checkpoint's model with its own weights, in place of a BASE model with random ones.",
+        completion: .file())
+    var checkpoint: String?
+
+    @Flag(help: "Give the model of --checkpoint random weights, to compare its own with.")
+    var randomWeights = false
+
+    func validate() throws {
+        if randomWeights, checkpoint == nil {
+            throw ValidationError("--random-weights goes with --checkpoint; without it the weights are random.")
+        }
+    }
+
+    /// The model.
+    ///
+    /// - Parameter shape: The BASE model where there is no checkpoint.
+    /// - Returns: The model that is timed.
+    /// - Throws: What is wrong with the checkpoint; `ValidationError` for an Hourglass beside it.
+    func model(_ shape: BenchmarkShapeOptions) throws -> BenchmarkedModel {
+        guard let checkpoint else { return BenchmarkedModel(try shape.configuration) }
+        guard shape.hourglass == "off" else {
+            throw ValidationError("--hourglass goes without --checkpoint, whose model has its own encoder.")
+        }
+        return BenchmarkedModel(try Checkpoint.read(fileURL(checkpoint)), randomWeights: randomWeights)
+    }
+}
