@@ -102,12 +102,14 @@ struct InferenceBenchmarkCommand: ParsableCommand {
         let compute = shape.compute
         try compute.apply()
         let saved = try checkpoint.map { try Checkpoint.read(fileURL($0)) }
+        if let saved, let checkpoint { Console.notes(saved.notes, of: checkpoint) }
         let model = try saved?.ctcModel() ?? InferenceBenchmark.model(shape.configuration, device: compute.device)
         if saved != nil { try move(model, to: compute.device) }
         try model.convert(to: ModelPrecision(precision.precision), on: compute.device)
         if let manifest = latency.manifest {
             let report = try latency.measure(
-                model, normalizes: saved?.description.normalize ?? false, Manifest.read(fileURL(manifest)),
+                model, normalizes: saved?.description.normalize ?? false,
+                epsilon: saved?.description.normalizeEpsilon ?? 1e-5, Manifest.read(fileURL(manifest)),
                 device: compute.device)
             return try Console.output(shape.json ? try jsonLine(report) : report.text)
         }
