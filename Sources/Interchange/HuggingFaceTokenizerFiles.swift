@@ -52,6 +52,7 @@ struct HuggingFaceTokenizerFiles: Sendable {
             tokenizer["do_lower_case"] = .bool(style.lowercases)
             tokenizer["replace_word_delimiter_char"] = .string(style.wordSeparator)
         }
+        if style.cleansUp { tokenizer["clean_up_tokenization_spaces"] = .bool(true) }
         tokenizer["processor_class"] = .string("Wav2Vec2Processor")
         contents = [
             HuggingFaceTokens.vocabularyName: .object(vocabulary), "tokenizer_config.json": .object(tokenizer),

@@ -134,6 +134,8 @@ struct HuggingFaceVocabulary: Equatable, Sendable {
     private mutating func chooseStyle(_ tokens: HuggingFaceTokens, delimiter: Int?, path: String) throws {
         let unit = tokens.isPhonemic ? TextStyle.Unit.words : .letters
         if unit != style.unit(of: symbols) { style.unit = unit }
+        style.cleansUp = try HuggingFaceFolder.flag(
+            tokens.settings, "clean_up_tokenization_spaces", default: false, path: path)
         guard !tokens.isPhonemic else { return }
         if let value = tokens.settings["replace_word_delimiter_char"], value != .null {
             guard let text = value.string else {

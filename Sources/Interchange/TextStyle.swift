@@ -21,6 +21,8 @@ public struct TextStyle: Sendable, Equatable {
     public var wordSeparator = " "
     /// Whether text is written in lower case.
     public var lowercases = false
+    /// Whether a space before punctuation or an English contraction is left out, as in "it 's".
+    public var cleansUp = false
     /// What is written for symbols that only name a label, by symbol.
     public var written: [ExactText: String] = [:]
 
@@ -59,6 +61,7 @@ extension TextStyle {
         if let unit { members["unit"] = .string(unit.rawValue) }
         if wordSeparator != " " { members["word_separator"] = .string(wordSeparator) }
         if lowercases { members["lower_case"] = .bool(true) }
+        if cleansUp { members["clean_up"] = .bool(true) }
         if !written.isEmpty {
             let pairs = written.sorted { $0.key < $1.key }
             members["written"] = .array(pairs.map { .array([.string($0.key.text), .string($0.value)]) })
@@ -87,9 +90,9 @@ extension TextStyle {
             case "word_separator":
                 guard let text = value.string else { throw bad(key, value, "a text") }
                 wordSeparator = text
-            case "lower_case":
+            case "lower_case", "clean_up":
                 guard let flag = value.bool else { throw bad(key, value, "true or false") }
-                lowercases = flag
+                if key == "clean_up" { cleansUp = flag } else { lowercases = flag }
             case "written":
                 for pair in value.array ?? [value] {
                     guard let texts = pair.array?.compactMap(\.string), texts.count == 2, pair.array?.count == 2 else {

@@ -20,6 +20,13 @@ struct LabelWriting: Sendable {
     /// The same for decoders.
     let alphabet: DecodingAlphabet
     private let lowercases: Bool
+    private let cleansUp: Bool
+
+    /// What Transformers' tokenizers replace in a text where they clean it up, in this order.
+    private static let replacements = [
+        (" .", "."), (" ?", "?"), (" !", "!"), (" ,", ","), (" ' ", "'"), (" n't", "n't"), (" 'm", "'m"), (" 's", "'s"),
+        (" 've", "'ve"), (" 're", "'re"),
+    ]
 
     /// fairseq's padding and marks of a sentence: never part of a text, should a model write them after all.
     private static let unwritten: Set<String> = ["<s>", "<pad>", "</s>"]
@@ -43,14 +50,26 @@ struct LabelWriting: Sendable {
         parting = isSpelled ? Set(spaces + (delimiter.map { [$0] } ?? [])) : []
         wordSeparator = style.wordSeparator
         lowercases = style.lowercases
+        cleansUp = style.cleansUp
         alphabet = try DecodingAlphabet(
             texts: texts.map { style.lowercases ? $0.lowercased() : $0 }, wordBoundary: boundary, isSpelled: isSpelled,
             silent: silent)
     }
 
-    /// A text as it is written in the end.
+    /// A whole text as it is written in the end.
     ///
-    /// - Parameter text: A word or several.
+    /// - Parameter text: The words and what is between them.
+    /// - Returns: The text.
+    func finished(_ text: String) -> String {
+        guard cleansUp else { return cased(text) }
+        return Self.replacements.reduce(cased(text)) { text, pair in
+            text.replacingOccurrences(of: pair.0, with: pair.1, options: .literal)
+        }
+    }
+
+    /// A word as it is written in the end.
+    ///
+    /// - Parameter text: The word.
     /// - Returns: The text, in lower case if need be; a Greek sigma then depends on its place in the word.
     func cased(_ text: String) -> String {
         lowercases ? text.lowercased(with: Locale(identifier: "en_US_POSIX")) : text

@@ -38,7 +38,7 @@ struct TranscriptionBuilder: Sendable {
             characters[index].end = duration
         }
         return Transcription(
-            text: writing.cased(text), words: words, characters: characters,
+            text: writing.finished(text), words: words, characters: characters,
             confidence: labelCount == 0 ? 1 : exp(scoreSum / Double(labelCount)), duration: duration)
     }
 

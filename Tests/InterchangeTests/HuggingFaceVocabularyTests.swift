@@ -265,7 +265,8 @@ import Torch
     @Test func textStylesComeBack() throws {
         let styles: [(labels: [String], style: TextStyle)] = [
             (["<s>", "a", "<2>", "|"], TextStyle(separator: "-", written: ["<2>": "|"])),
-            (["<s>", "A", "a", "|"], TextStyle(lowercases: true)), (["<s>", "一"], TextStyle(letters: true)),
+            (["<s>", "A", "a", "|"], TextStyle(lowercases: true)), (["<s>", "'", "|"], TextStyle(cleansUp: true)),
+            (["<s>", "一"], TextStyle(letters: true)),
             (["<s>", "h", "|"], TextStyle(letters: false)), (["<s>", "h", "<2>"], TextStyle(written: ["<2>": "|"])),
         ]
         for (labels, style) in styles {
@@ -289,12 +290,14 @@ import Torch
 extension TextStyle {
     /// A style that differs from fairseq's in some respects.
     fileprivate init(
-        letters: Bool? = nil, separator: String = " ", lowercases: Bool = false, written: [ExactText: String] = [:]
+        letters: Bool? = nil, separator: String = " ", lowercases: Bool = false, cleansUp: Bool = false,
+        written: [ExactText: String] = [:]
     ) {
         self.init()
         unit = letters.map { $0 ? .letters : .words }
         wordSeparator = separator
         self.lowercases = lowercases
+        self.cleansUp = cleansUp
         self.written = written
     }
 }

@@ -49,6 +49,16 @@ import Torch
         #expect(alphabet.labels(of: "aσ") == [5, 7] && alphabet.labels(of: "A") == nil)
     }
 
+    @Test(arguments: [false, true]) func textIsCleanedUpAsTransformersDoes(beam: Bool) throws {
+        let symbols = specials + ["|", "I", "T", "'", "S", "."]
+        let path = ["I", "T", "|", "'", "S", "|", "I", "T", "|", "."]
+        let found = try heard(path, symbols, style { ($0.cleansUp, $0.lowercases) = (true, true) }, beam: beam)
+        #expect(found.text == "it's it." && found.words.map(\.text) == ["it", "'s", "it", "."])
+        #expect(try heard(path, symbols, TextStyle(), beam: beam).text == "IT 'S IT .")
+        // Only contractions that are written in small letters are known.
+        #expect(try heard(path, symbols, style { $0.cleansUp = true }, beam: beam).text == "IT 'S IT.")
+    }
+
     @Test(arguments: [false, true]) func phonemesAreWordsThoughThereIsABoundary(beam: Bool) throws {
         let symbols = specials + ["h", "ə", "oʊ", "|"]
         let found = try heard(["h", "|", "ə", "oʊ", "|"], symbols, style { $0.unit = .words }, beam: beam)
