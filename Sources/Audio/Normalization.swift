@@ -33,11 +33,13 @@ public struct SignalMoments: Sendable {
 
     /// Brings samples to the zero mean and unit variance of the whole signal.
     ///
-    /// - Parameter samples: A part of the signal.
+    /// - Parameters:
+    ///   - samples: A part of the signal.
+    ///   - epsilon: What is added to the variance: 1e-5 in fairseq, 1e-7 in Transformers.
     /// - Returns: As many samples.
-    public func normalize(_ samples: [Float]) -> [Float] {
+    public func normalize(_ samples: [Float], epsilon: Double = 1e-5) -> [Float] {
         guard count > 0 else { return samples }
-        let scale = 1 / (squaredDeviations / count + 1e-5).squareRoot()
+        let scale = 1 / (squaredDeviations / count + epsilon).squareRoot()
         return samples.map { Float((Double($0) - mean) * scale) }
     }
 }
@@ -45,12 +47,14 @@ public struct SignalMoments: Sendable {
 /// The samples with zero mean and unit variance, as models trained on normalised audio expect them.
 ///
 /// The same function as layer normalisation without weights over the whole utterance: the population variance with
-/// 1e-5 added to it.
+/// a small number added to it.
 ///
-/// - Parameter samples: One utterance; may be empty.
+/// - Parameters:
+///   - samples: One utterance; may be empty.
+///   - epsilon: What is added to the variance: 1e-5 in fairseq, 1e-7 in Transformers. It matters in quiet recordings only.
 /// - Returns: As many samples.
-public func normalized(_ samples: [Float]) -> [Float] {
+public func normalized(_ samples: [Float], epsilon: Double = 1e-5) -> [Float] {
     var moments = SignalMoments()
     moments.add(samples)
-    return moments.normalize(samples)
+    return moments.normalize(samples, epsilon: epsilon)
 }

@@ -6,6 +6,7 @@ struct BatchDecoder: Sendable {
     let plan: BatchPlan
     let dictionary: LabelDictionary?
     let normalize: Bool
+    let epsilon: Double
 
     func decode(_ position: Int) throws -> AudioBatch {
         let indices = plan[position]
@@ -34,6 +35,6 @@ struct BatchDecoder: Sendable {
         guard abs(samples.count - utterance.sampleCount) <= manifest.lengthTolerance(of: index),
             samples.count >= plan.options.minSampleSize
         else { throw manifest.lengthMismatch(of: index, found: samples.count) }
-        return normalize ? normalized(samples) : samples
+        return normalize ? normalized(samples, epsilon: epsilon) : samples
     }
 }

@@ -16,12 +16,13 @@ public final class BatchLoader: Sendable {
     ///     each of several processes takes its share.
     ///   - dictionary: Encodes the labels; without it batches have none.
     ///   - normalize: Whether every utterance is brought to zero mean and unit variance, before it is cropped.
+    ///   - epsilon: What is then added to the variance.
     ///   - prefetch: How many batches may be decoded ahead, at least 1.
     ///   - workers: How many threads decode, at least 1.
     /// - Throws: `CorpusError`, if an option is impossible or labels are wanted that the manifest does not have.
     public init(
         manifest: Manifest, plan: BatchPlan, positions: [Int]? = nil, dictionary: LabelDictionary? = nil,
-        normalize: Bool = false, prefetch: Int = 4, workers: Int = 2
+        normalize: Bool = false, epsilon: Double = 1e-5, prefetch: Int = 4, workers: Int = 2
     ) throws {
         for (name, value) in [("prefetch", prefetch), ("workers", workers)] where value < 1 {
             throw CorpusError.badOption(name: name, reason: "expected a whole number of at least 1, found \(value)")
@@ -32,7 +33,8 @@ public final class BatchLoader: Sendable {
                 name: "positions", reason: "expected batches from 0 to \(plan.count - 1), found \(wrong)")
         }
         if dictionary != nil && !manifest.hasLabels { throw CorpusError.noLabels(manifest: manifest.name) }
-        let decoder = BatchDecoder(manifest: manifest, plan: plan, dictionary: dictionary, normalize: normalize)
+        let decoder = BatchDecoder(
+            manifest: manifest, plan: plan, dictionary: dictionary, normalize: normalize, epsilon: epsilon)
         let queue = PrefetchQueue(count: positions.count, capacity: prefetch)
         self.queue = queue
         // The threads hold the queue and not the loader, so that letting go of the loader ends them.

@@ -28,7 +28,10 @@ public actor Featurizer {
     private let quantizer: GumbelVectorQuantizer?
     private let device: Device
     private let executor = ThreadExecutor(name: "featurizer")
+    /// What whoever uses the model should know about its checkpoint.
+    public nonisolated let notes: [CheckpointNote]
     private nonisolated let normalizesInput: Bool
+    private nonisolated let normalizationEpsilon: Double
     private nonisolated let windows: Windows
     private nonisolated let task: ModelDescription.Task
 
@@ -78,6 +81,8 @@ public actor Featurizer {
         fingerprint = try checkpoint.fingerprint()
         task = checkpoint.description.task
         normalizesInput = checkpoint.description.normalize
+        normalizationEpsilon = checkpoint.description.normalizeEpsilon
+        notes = checkpoint.notes
     }
 
     deinit { executor.close() }
@@ -265,7 +270,8 @@ public actor Featurizer {
         _ body: @Sendable (isolated Featurizer, [Window]) throws -> [[Tensor]]
     ) async throws -> [Result<Outputs, any Error>] {
         let reader = WindowReader(
-            recordings, windows: windows, normalizes: normalizesInput, batchSeconds: batchSeconds)
+            recordings, windows: windows, normalizes: normalizesInput, epsilon: normalizationEpsilon,
+            batchSeconds: batchSeconds)
         var results: [Result<Outputs, any Error>] = recordings.map { _ in .failure(CancellationError()) }
         try await reader.forEachGroup(
             model: { try await body(self, $0) }, start: { _ in [[Tensor]]() }, add: { $0.append($1) },

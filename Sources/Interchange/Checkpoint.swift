@@ -20,18 +20,18 @@ public struct Checkpoint: Sendable {
     /// The layout's variant, for people: "zip, cfg as omegaconf"; empty where there is only one.
     public let layout: String
     /// What the weights are; a ctc model's labels may be missing (``requireLabels()``).
-    public private(set) var description: ModelDescription
+    public internal(set) var description: ModelDescription
     /// The weights by fairseq's names, in the mapped file.
-    public let state: [String: Tensor]
-    /// What the checkpoint holds beside the model and this program leaves behind: a phrase each, its key first.
-    public let notCarriedOver: [String]
+    public internal(set) var state: [String: Tensor]
+    /// What the checkpoint holds, lacks or contradicts, and what is made of it, in the order in which it was found.
+    public internal(set) var left: [CheckpointNote]
     /// The update that it was saved after, if it says so.
     public let update: Int?
 
     /// Gathers what was read, and holds the weights against the description before anything is allocated by it.
     init(
         url: URL, format: CheckpointFormat, layout: String = "", description: ModelDescription,
-        state: [String: Tensor], notCarriedOver: [String] = [], update: Int? = nil
+        state: [String: Tensor], left: [CheckpointNote] = [], update: Int? = nil
     ) throws {
         if let problem = ParameterShapes.misfit(state, description) {
             throw CheckpointError.damaged(path: url.path, reason: problem)
@@ -47,9 +47,15 @@ public struct Checkpoint: Sendable {
         self.layout = layout
         self.description = description
         self.state = state
-        self.notCarriedOver = notCarriedOver
+        self.left = left
         self.update = update
     }
+
+    /// What the checkpoint holds beside the model and this program leaves behind: a phrase each, its key first.
+    public var notCarriedOver: [String] { left.filter { $0.subject != .dictionary }.map(\.phrase) }
+
+    /// What everybody who uses the model is told: what the checkpoint holds and this program does not use, and what it lacks.
+    public var notes: [CheckpointNote] { left.filter { $0.subject != .conversion } }
 
     // MARK: Files
 
@@ -108,44 +114,9 @@ public struct Checkpoint: Sendable {
     /// The weights by the model's own names.
     public func weights() throws -> [String: Tensor] { try FusedParameters.join(state) }
 
-    // MARK: Dictionary
-
-    /// The size of a ctc model's output layer; 0 for other models.
-    public var labelCount: Int { state["w2v_encoder.proj.weight"]?.shape.first ?? 0 }
-
-    /// The checkpoint with another dictionary, or with one that it lacks.
-    ///
-    /// - Parameters:
-    ///   - symbols: The symbol of each label, the blank first.
-    ///   - path: Where they come from, for errors.
-    /// - Returns: The same model with these labels.
-    /// - Throws: ``CheckpointError`` when this is no ctc model, or one of another number of labels.
-    public func labelled(_ symbols: [String], from path: String) throws -> Checkpoint {
-        try require(.ctc)
-        guard symbols.count == labelCount else {
-            throw CheckpointError.dictionarySize(
-                path: url.path, dictionary: path, symbols: symbols.count, labels: labelCount)
-        }
-        var result = self
-        result.description.labels = symbols
-        return result
-    }
-
-    /// The symbols of a ctc model's labels.
-    ///
-    /// - Returns: One symbol a label, the blank first.
-    /// - Throws: ``CheckpointError`` when this is no ctc model, or one without its dictionary.
-    public func requireLabels() throws -> [String] {
-        try require(.ctc)
-        guard !description.labels.isEmpty else {
-            throw CheckpointError.noDictionary(path: url.path, labels: labelCount)
-        }
-        return description.labels
-    }
-
     // MARK: Models
 
-    private func require(_ task: ModelDescription.Task) throws {
+    func require(_ task: ModelDescription.Task) throws {
         guard description.task == task else {
             throw CheckpointError.wrongTask(path: url.path, found: description.task, wanted: task)
         }

@@ -1,3 +1,4 @@
+import Base
 import Foundation
 import Torch
 import Wav2Vec2
@@ -48,10 +49,12 @@ extension Checkpoint {
                 throw differs("its \(setting.name) is \(there) and that of \(url.path) is \(here)")
             }
         }
-        guard mine.normalize == its.normalize else {
+        guard mine.normalize == its.normalize, !mine.normalize || mine.normalizeEpsilon == its.normalizeEpsilon else {
             throw differs("its input normalisation is not that of \(url.path)")
         }
-        guard mine.labels == its.labels else { throw differs("its labels are not those of \(url.path)") }
+        guard mine.labels.map({ ExactText($0) }) == its.labels.map({ ExactText($0) }), mine.text == its.text else {
+            throw differs("its labels are not those of \(url.path)")
+        }
         if let name = Set(state.keys).symmetricDifference(other.state.keys).min() {
             throw differs("\(name) is in one of it and \(url.path) only")
         }

@@ -1,3 +1,4 @@
+import Base
 import Foundation
 import Torch
 import Wav2Vec2
@@ -96,6 +97,9 @@ public struct CheckpointComparison: Sendable {
         }
         note("task", first.task.rawValue, second.task.rawValue)
         note("normalize", first.normalize.settingText, second.normalize.settingText)
+        if first.normalize, second.normalize {
+            note("normalize_epsilon", first.normalizeEpsilon.settingText, second.normalizeEpsilon.settingText)
+        }
         let keys = Self.computing + (first.task == .pretraining && second.task == .pretraining ? Self.quantizing : [])
         let (one, other) = (first.model.withEffectiveSizes, second.model.withEffectiveSizes)
         for setting in ModelConfiguration.settings where keys.contains(where: setting.name.hasPrefix) {
@@ -104,6 +108,7 @@ public struct CheckpointComparison: Sendable {
             note("model.\(setting.name)", setting.text(one), setting.text(other))
         }
         guard first.task == .ctc, second.task == .ctc else { return }
+        note("text", first.text.json.excerpt, second.text.json.excerpt)
         note("ctc.blank_weight", first.ctc.blankWeight.settingText, second.ctc.blankWeight.settingText)
         if first.ctc.blankWeight != 0 {
             note("ctc.blank_mode", first.ctc.blankMode.rawValue, second.ctc.blankMode.rawValue)
@@ -117,8 +122,11 @@ public struct CheckpointComparison: Sendable {
             dictionary.append(
                 Difference(key: "number of labels", first: String(first.count), second: String(second.count)))
         }
-        for (index, (one, other)) in zip(first, second).enumerated() where one != other {
-            dictionary.append(Difference(key: "label \(index)", first: one, second: other))
+        for (index, (one, other)) in zip(first, second).enumerated() where !one.hasSameCodePoints(as: other) {
+            dictionary.append(
+                Difference(
+                    key: "label \(index)", first: one.printable,
+                    second: one == other ? other.quotedWithCodePoints : other.printable))
         }
     }
 

@@ -1,3 +1,4 @@
+import Base
 import Foundation
 
 /// What can be wrong with a checkpoint.
@@ -12,6 +13,8 @@ public enum CheckpointError: Error, CustomStringConvertible, Sendable {
     case noDictionary(path: String, labels: Int)
     /// A dictionary of another size than the model's output layer.
     case dictionarySize(path: String, dictionary: String, symbols: Int, labels: Int)
+    /// A dictionary has a checkpoint's symbol in another place, beside one that the checkpoint does not know.
+    case dictionaryOrder(path: String, dictionary: String, symbol: String, place: Int, row: Int, unknown: String?)
     /// A checkpoint says nothing about its model's architecture.
     case noArchitecture(path: String, reason: String)
     /// A format has no place for what is to be written.
@@ -45,6 +48,11 @@ public enum CheckpointError: Error, CustomStringConvertible, Sendable {
         case .dictionarySize(let path, let dictionary, let symbols, let labels):
             return "\(dictionary) has \(symbols) symbols, the four specials included, but the model of \(path) has "
                 + "\(labels) labels: give the dictionary it was trained with"
+        case .dictionaryOrder(let path, let dictionary, let symbol, let place, let row, let unknown):
+            return
+                "\(dictionary) has \(symbol.quotedWithCodePoints) as label \(place), which is label \(row) of \(path)"
+                + (unknown.map { ", and \($0.quotedWithCodePoints), which the checkpoint does not know" } ?? "")
+                + ": give the dictionary that the model was trained with, or none, as the checkpoint holds its symbols"
         case .noArchitecture(let path, let reason):
             return "\(path) does not say how its model is built (\(reason)): name a checkpoint of the same "
                 + "architecture with --architecture-from CHECKPOINT"

@@ -1,3 +1,4 @@
+import Base
 import Foundation
 import Torch
 import Wav2Vec2
@@ -23,7 +24,7 @@ enum HuggingFace {
             throw CheckpointError.missing(path: url.path)
         }
         let (tensors, unread) = try folder.weights()
-        var left: [String] = []
+        var left: [CheckpointNote] = []
         var description: ModelDescription
         let (family, unused): (String, [String])
         do {
@@ -32,50 +33,95 @@ enum HuggingFace {
             throw CheckpointError.damaged(
                 path: folder.path(Checkpoint.configurationName), reason: error.description)
         }
-        left += unused.map { "\($0) of config.json" }
+        left += unused.map { CheckpointNote("\($0.printable) of config.json", .conversion) }
 
         if description.task == .pretraining, tensors["quantizer.codevectors"] == nil {
             description.task = .encoder
-            left.append("Wav2Vec2ForPreTraining: the quantizer's weights are missing, so this is an encoder only")
+            left.append(
+                CheckpointNote(
+                    "Wav2Vec2ForPreTraining: the quantizer's weights are missing, so this is an encoder only"))
         }
         let names = HuggingFaceNames(
             task: description.task, extractorMode: description.model.extractorMode, family: family)
         var state: [String: Tensor] = [:]
+        var unknown: [String] = []
         for (name, tensor) in tensors.sorted(by: { $0.key < $1.key }) {
+            if let earlier = names.earlierName(name), tensors[earlier] != nil {
+                // Whoever loaded an early file and saved it again added a random one under the later name.
+                left.append(
+                    CheckpointNote(
+                        "\(name): not read, as the embedding that was trained is there under its earlier name \(earlier)"
+                    ))
+                continue
+            }
             guard let own = names.ours(name) else {
-                left.append("\(name): a tensor that this architecture has not")
+                unknown.append(name)
                 continue
             }
             if state.updateValue(tensor, forKey: own) != nil {
-                throw CheckpointError.damaged(path: url.path, reason: "\(name) is there under two names")
+                throw CheckpointError.damaged(path: url.path, reason: "\(name.printable) is there under two names")
             }
         }
-        description.normalize = try normalizes(folder, &left)
+        left += try notes(ofUnknown: unknown, names, url)
+        try setNormalization(&description, folder, &left)
         left += try complete(&state, description, url)
         if description.task == .ctc { left += try arrangeLabels(&state, &description, folder, root) }
-        left += unread.map { "\($0): a file that is not read" }
+        left += unread
         return try Checkpoint(
             url: url, format: .huggingFace, layout: family == "wav2vec2" ? "" : "HuBERT", description: description,
-            state: state, notCarriedOver: left)
+            state: state, left: left)
     }
 
-    /// Whether recordings are normalised, from the preprocessor's configuration.
-    private static func normalizes(_ folder: HuggingFaceFolder, _ left: inout [String]) throws -> Bool {
-        let (own, joint) = ("preprocessor_config.json", "processor_config.json")
-        var (name, found) = (own, try folder.object(own))
-        if found == nil, case .object(let members)? = try folder.object(joint)?["feature_extractor"] {
-            (name, found) = (joint, members)
+    /// Refuses tensors that belong to the model and have no place in it; those of other heads stay behind.
+    private static func notes(
+        ofUnknown unknown: [String], _ names: HuggingFaceNames, _ url: URL
+    ) throws -> [CheckpointNote] {
+        if let part = unknown.first(where: names.isPartOfModel) {
+            let others = unknown.count { names.isPartOfModel($0) } - 1
+            throw CheckpointError.damaged(
+                path: url.path,
+                reason: "its tensor \(part.printable)\(others > 0 ? " and \(others) more" : "") "
+                    + (part.contains("adapter")
+                        ? "belong to adapters, which this architecture has not" : "have no place in this architecture")
+                    + ": without them the model would compute something else")
         }
-        guard let found else {
-            left.append("\(own): the folder has none, so input is normalised, as Transformers does without being told")
-            return true
+        guard let first = unknown.first else { return [] }
+        let shown = unknown.prefix(5).map(\.printable).joined(separator: ", ")
+        let what =
+            unknown.count == 1
+            ? "\(first.printable): a tensor that this architecture has not"
+            : shown + (unknown.count > 5 ? " and \(unknown.count - 5) more" : "")
+                + ": tensors that this architecture has not"
+        return [CheckpointNote(what)]
+    }
+
+    /// Whether and how recordings are normalised, from the preprocessor's configuration.
+    private static func setNormalization(
+        _ description: inout ModelDescription, _ folder: HuggingFaceFolder, _ left: inout [CheckpointNote]
+    ) throws {
+        let (own, joint) = ("preprocessor_config.json", "processor_config.json")
+        // As in Transformers, a feature extractor inside the processor's configuration goes before one of its own.
+        let (inner, outer) = try (folder.object(joint)?["feature_extractor"]?.object, folder.object(own))
+        let name = inner == nil ? own : joint
+        if let inner, let outer, inner["do_normalize"] != outer["do_normalize"] {
+            left.append(
+                CheckpointNote(
+                    "\(own): its do_normalize is not that of \(joint), which counts, as in Transformers"))
+        }
+        guard let found = inner ?? outer else {
+            left.append(
+                CheckpointNote(
+                    "\(own): the folder has none, so input is normalised, as Transformers does without being told"))
+            description.normalize = true
+            return
         }
         for (key, wanted) in [("sampling_rate", 16_000), ("feature_size", 1)] {
-            guard let value = found[key], value != .null, value.integer != wanted else { continue }
+            guard let value = found[key], value != .null, value.double != Double(wanted) else { continue }
             throw CheckpointError.damaged(
-                path: folder.path(name), reason: "\(key) is \(value.text), where \(wanted) is expected")
+                path: folder.path(name), reason: "\(key) is \(value.excerpt), where \(wanted) is expected")
         }
-        return found["do_normalize"]?.bool ?? true
+        description.normalize = try HuggingFaceFolder.flag(
+            found, "do_normalize", default: true, path: folder.path(name))
     }
 
     private static func sharedName(_ name: String, _ description: ModelDescription) -> String {
@@ -85,7 +131,7 @@ enum HuggingFace {
     /// Makes up for what is there in one of the two programs only: the mask embedding, and a projection between equals.
     private static func complete(
         _ state: inout [String: Tensor], _ description: ModelDescription, _ url: URL
-    ) throws -> [String] {
+    ) throws -> [CheckpointNote] {
         let model = description.model
         let mask = sharedName("mask_emb", description)
         let norm = state[sharedName("encoder.layer_norm.weight", description)]
@@ -95,11 +141,13 @@ enum HuggingFace {
                 reason: "hidden_size of config.json is \(model.encoderEmbedDim), but encoder.layer_norm.weight is "
                     + (norm.map { "of shape \($0.shape)" } ?? "missing"))
         }
-        var notes: [String] = []
+        var notes: [CheckpointNote] = []
         if state[mask] == nil {
             // Transformers draws it anew too; only training with masks uses it.
             state[mask] = try Initializer.random(seed: 1).uniform([model.encoderEmbedDim], 0, 1)
-            notes.append("masked_spec_embed: the folder has none, so the embedding of masked frames starts at random")
+            notes.append(
+                CheckpointNote(
+                    "masked_spec_embed: the folder has none, so the embedding of masked frames starts at random"))
         }
         if model.extractorChannels == model.encoderEmbedDim {
             let (weight, bias) = ("post_extract_proj.weight", "post_extract_proj.bias")
@@ -130,17 +178,20 @@ enum HuggingFace {
     /// Takes the vocabulary over; the output layer's rows follow its order.
     private static func arrangeLabels(
         _ state: inout [String: Tensor], _ description: inout ModelDescription, _ folder: HuggingFaceFolder,
-        _ root: [String: JSONValue]
-    ) throws -> [String] {
+        _ root: JSONObject
+    ) throws -> [CheckpointNote] {
         let layer = ["w2v_encoder.proj.weight", "w2v_encoder.proj.bias"]
         guard let rows = state[layer[0]]?.shape.first, layer.allSatisfy({ state[$0]?.shape.first == rows }) else {
             throw CheckpointError.damaged(
                 path: folder.url.path, reason: "a ctc model needs lm_head.weight and lm_head.bias of as many rows")
         }
         guard
-            let vocabulary = try HuggingFaceVocabulary.read(folder, rows: rows, padding: root["pad_token_id"]?.integer)
-        else { return ["vocab.json: the folder has none, so the labels have no symbols"] }
+            let vocabulary = try HuggingFaceVocabulary.read(
+                folder, rows: rows, padding: root["pad_token_id"]?.integer,
+                tokenizerClass: root["tokenizer_class"]?.string)
+        else { return [CheckpointNote("vocab.json: the folder has none, so the labels have no symbols")] }
         description.labels = vocabulary.symbols
+        description.text = vocabulary.style
         if vocabulary.rows != Array(0..<rows) {
             let order = try Tensor(vocabulary.rows)
             for name in layer { state[name] = try state[name]?.taking(order) }
@@ -163,17 +214,18 @@ enum HuggingFace {
         var tokens: (padding: Int, beginning: Int?, end: Int?) = (0, 1, 2)
         let model = description.model
         let labels = state["w2v_encoder.proj.weight"]?.size(0)
+        var left: [String] = []
         if description.task == .ctc {
             guard !description.labels.isEmpty else {
                 throw CheckpointError.noDictionary(path: url.path, labels: labels ?? 0)
             }
-            let vocabulary = try HuggingFaceVocabulary.files(description.labels)
-            (files, tokens) = (vocabulary.contents, vocabulary.tokens)
+            let tokenizer = try HuggingFaceTokenizerFiles(description.labels, style: description.text)
+            (files, tokens, left) = (tokenizer.contents, tokenizer.tokens, tokenizer.left)
         }
-        let (configuration, left) = try HuggingFaceConfiguration.write(
+        let (configuration, others) = try HuggingFaceConfiguration.write(
             description, dtype: typeName(state), labels: labels, tokens: tokens)
         files[Checkpoint.configurationName] = configuration
-        var preprocessor: [String: JSONValue] = [
+        var preprocessor: JSONObject = [
             "feature_extractor_type": .string("Wav2Vec2FeatureExtractor"), "feature_size": .integer(1),
             "sampling_rate": .integer(16_000), "padding_side": .string("right"), "padding_value": .number(0),
             "do_normalize": .bool(description.normalize),
@@ -206,7 +258,7 @@ enum HuggingFace {
         for (name, value) in files.sorted(by: { $0.key < $1.key }) {
             try AtomicFile.write(to: url.appendingPathComponent(name)) { try $0.append(Data((value.text + "\n").utf8)) }
         }
-        return left
+        return left + others
     }
 
     /// Transformers' name of the type that most of the weights have.

@@ -1,3 +1,4 @@
+import Base
 import Foundation
 import Wav2Vec2
 
@@ -24,6 +25,9 @@ enum HuggingFaceConfiguration {
 
     /// The key of the settings that theirs has no key for, which Transformers passes over and keeps.
     static let ownMember = ForeignArguments.ownMember
+
+    /// What Transformers' feature extractor adds to the variance.
+    static let normalizeEpsilon = 1e-7
 
     /// The classes that are read, by what they were trained for.
     private static let architectures: [String: ModelDescription.Task] = [
@@ -54,23 +58,24 @@ enum HuggingFaceConfiguration {
     /// - Returns: The description, the family's name, and the keys that are not carried over.
     /// - Throws: ``ConfigurationError`` naming what this architecture has not, or a value that makes no sense.
     static func read(
-        _ root: [String: JSONValue], names: some Collection<String>
+        _ root: JSONObject, names: some Collection<String>
     ) throws -> (description: ModelDescription, family: String, unused: [String]) {
         let type = root["model_type"]?.string ?? ""
         guard families.contains(type) else {
             throw ConfigurationError(
-                "it is \(relatives[type] ?? "of the model_type \(root["model_type"]?.text ?? "missing")"); "
+                "it is \(relatives[type] ?? "of the model_type \(root["model_type"]?.excerpt ?? "missing")"); "
                     + "only the families wav2vec2 and hubert are this architecture")
         }
         try refuseVariants(root)
         var description = ModelDescription(task: try task(root, names: names), model: ModelConfiguration())
         HuggingFaceField.setDefaults(&description)
+        description.normalizeEpsilon = normalizeEpsilon
         for field in HuggingFaceField.all { try field.apply(root, to: &description) }
         if root["apply_spec_augment"]?.bool == false {
             description.masking.time.probability = 0
             description.masking.channel.probability = 0
         }
-        if case .object(let settings)? = root[ownMember] { try description.apply(settings) }
+        if let settings = root[ownMember]?.object { try description.apply(settings) }
         try description.model.validate()
         let known = irrelevant.union(HuggingFaceField.all.map(\.key))
         var unused = root.keys.filter { !known.contains($0) && root[$0] != .null }
@@ -78,7 +83,7 @@ enum HuggingFaceConfiguration {
         return (description, type, unused.sorted())
     }
 
-    private static func refuseVariants(_ root: [String: JSONValue]) throws {
+    private static func refuseVariants(_ root: JSONObject) throws {
         if root["add_adapter"]?.bool == true || (root["adapter_attn_dim"] ?? .null) != .null {
             throw ConfigurationError("the model has adapters, which this architecture has not")
         }
@@ -92,20 +97,20 @@ enum HuggingFaceConfiguration {
             throw ConfigurationError("feat_proj_layer_norm is false: features are always normalised here")
         }
         if let activation = root["feat_extract_activation"], activation.string != "gelu" {
-            throw ConfigurationError("feat_extract_activation is \(activation.text), where gelu is expected")
+            throw ConfigurationError("feat_extract_activation is \(activation.excerpt), where gelu is expected")
         }
         if let epsilon = root["layer_norm_eps"], epsilon.double != 1e-5 {
-            throw ConfigurationError("layer_norm_eps is \(epsilon.text), where 1e-05 is expected")
+            throw ConfigurationError("layer_norm_eps is \(epsilon.excerpt), where 1e-05 is expected")
         }
     }
 
-    private static func task(_ root: [String: JSONValue], names: some Collection<String>) throws
+    private static func task(_ root: JSONObject, names: some Collection<String>) throws
         -> ModelDescription.Task
     {
         if let name = root["architectures"]?.array?.first {
             guard let task = architectures[name.string ?? ""] else {
                 throw ConfigurationError(
-                    "its architecture is \(name.string ?? name.text), where one of "
+                    "its architecture is \(name.string?.printable ?? name.excerpt), where one of "
                         + "\(architectures.keys.sorted().joined(separator: ", ")) is expected")
             }
             return task
@@ -135,7 +140,7 @@ enum HuggingFaceConfiguration {
         // Without a chance of masking they have no mask embedding: masking is then switched off by another key.
         let masks = max(description.masking.time.probability, description.masking.channel.probability) > 0
         if !masks { resolved.masking.time.probability = 0.05 }
-        var root: [String: JSONValue] = [
+        var root: JSONObject = [
             "model_type": .string("wav2vec2"),
             "architectures": .array([.string(architecture(description.task))]),
             "dtype": .string(dtype),
@@ -161,7 +166,10 @@ enum HuggingFaceConfiguration {
         resolved.masking = description.masking
         let others = resolved.settings(differingFrom: read)
         if !others.isEmpty { root[ownMember] = ModelDescription.json(others) }
-        return (.object(root), others.filter { description.isUsed($0.key) }.map { "\($0.key): \($0.text)" })
+        let left = others.filter { description.isUsed($0.key) }.map { key, text in
+            key == "normalize_epsilon" ? "\(key): \(text), where theirs is always 1e-07" : "\(key): \(text)"
+        }
+        return (.object(root), left)
     }
 
     /// The class that a task's model is loaded by.

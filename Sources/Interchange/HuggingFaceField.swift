@@ -15,10 +15,10 @@ struct HuggingFaceField: Sendable {
     /// Takes the value over; where the key is absent, Transformers' default.
     ///
     /// - Throws: ``ConfigurationError`` naming the key, its value and what is expected.
-    func apply(_ root: [String: JSONValue], to description: inout ModelDescription) throws {
+    func apply(_ root: JSONObject, to description: inout ModelDescription) throws {
         guard let value = root[key], value != .null else { return }
         guard read(value, &description) else {
-            throw ConfigurationError("\(key) is \(value.text), where \(expected) is expected")
+            throw ConfigurationError("\(key) is \(value.excerpt), where \(expected) is expected")
         }
     }
 

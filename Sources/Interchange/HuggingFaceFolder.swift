@@ -1,3 +1,4 @@
+import Base
 import Foundation
 import Torch
 
@@ -9,7 +10,7 @@ struct HuggingFaceFolder: Sendable {
     /// Files that are read, or that say nothing about the model.
     private static let known: Set<String> = [
         "config.json", "preprocessor_config.json", "processor_config.json", "vocab.json", "tokenizer_config.json",
-        "special_tokens_map.json", "added_tokens.json", "README.md", "LICENSE",
+        "special_tokens_map.json", "added_tokens.json", "tokenizer.json", "README.md", "LICENSE",
     ]
     /// The weights' files, the first one found is taken; an index lists the shards.
     private static let weights = ["model.safetensors", "pytorch_model.bin"]
@@ -24,7 +25,7 @@ struct HuggingFaceFolder: Sendable {
     /// - Parameter name: The file's name.
     /// - Returns: Its members; nil when there is no such file.
     /// - Throws: ``CheckpointError/damaged(path:reason:)`` when it is no JSON object.
-    func object(_ name: String) throws -> [String: JSONValue]? {
+    func object(_ name: String) throws -> JSONObject? {
         let path = path(name)
         guard FileManager.default.fileExists(atPath: path) else { return nil }
         let size = (try? FileManager.default.attributesOfItem(atPath: path))?[.size] as? Int ?? 0
@@ -34,24 +35,41 @@ struct HuggingFaceFolder: Sendable {
         guard let data = FileManager.default.contents(atPath: path) else {
             throw CheckpointError.damaged(path: path, reason: "it cannot be read")
         }
+        let reason: String
         do {
-            return try JSONDecoder().decode([String: JSONValue].self, from: data)
+            if let object = try JSONParser.value(data).object { return object }
+            reason = "it holds something else"
+        } catch let error as UTF8Text.Invalid {
+            throw CheckpointError.damaged(path: path, reason: "\(error)")
         } catch {
-            throw CheckpointError.damaged(path: path, reason: "it is not a JSON object (\(Self.reason(error)))")
+            reason = "\(error)"
         }
+        throw CheckpointError.damaged(path: path, reason: "it is not a JSON object (\(reason))")
     }
 
-    private static func reason(_ error: any Error) -> String {
-        guard case .dataCorrupted(let context)? = error as? DecodingError else { return "it holds something else" }
-        let detail = (context.underlyingError as NSError?)?.userInfo["NSDebugDescription"] as? String
-        return detail ?? context.debugDescription
+    /// A setting that is true or false: null is false, and so is 0, as in Python.
+    ///
+    /// - Parameters:
+    ///   - settings: The members of a file.
+    ///   - key: The setting's key.
+    ///   - fallback: What counts where there is no such key.
+    ///   - path: The file, for errors.
+    /// - Returns: The value.
+    /// - Throws: ``CheckpointError/damaged(path:reason:)`` for a value of another type.
+    static func flag(_ settings: JSONObject, _ key: String, default fallback: Bool, path: String) throws -> Bool {
+        guard let value = settings[key] else { return fallback }
+        if value == .null { return false }
+        if let flag = value.bool { return flag }
+        if let number = value.double { return number != 0 }
+        throw CheckpointError.damaged(
+            path: path, reason: "\(key) is \(value.excerpt), where true or false is expected")
     }
 
     /// The weights by their names, whatever files they lie in.
     ///
-    /// - Returns: The tensors, on disk until they are used, and the names of the files that were not read.
+    /// - Returns: The tensors, on disk until they are used, and notes about the files that were not read.
     /// - Throws: ``CheckpointError`` naming the file that is missing or damaged, or a safetensors error.
-    func weights() throws -> (tensors: [String: Tensor], unread: [String]) {
+    func weights() throws -> (tensors: [String: Tensor], unread: [CheckpointNote]) {
         for name in Self.weights {
             if FileManager.default.fileExists(atPath: path(name)) {
                 return (try tensors(name), unread([name]))
@@ -74,7 +92,7 @@ struct HuggingFaceFolder: Sendable {
     }
 
     /// The names of each shard's tensors.
-    private func shards(_ root: [String: JSONValue], _ index: String) throws -> [String: [String]] {
+    private func shards(_ root: JSONObject, _ index: String) throws -> [String: [String]] {
         func damaged(_ reason: String) -> CheckpointError { .damaged(path: path(index), reason: reason) }
         guard case .object(let map)? = root["weight_map"], !map.isEmpty else {
             throw damaged("it has no weight_map, an object from tensor to file")
@@ -82,7 +100,7 @@ struct HuggingFaceFolder: Sendable {
         var shards: [String: [String]] = [:]
         for (tensor, value) in map {
             guard let shard = value.string else {
-                throw damaged("\(tensor) is in \(value.text), where a file's name is expected")
+                throw damaged("\(tensor.printable) is in \(value.excerpt), where a file's name is expected")
             }
             // A name may not lead out of the folder.
             guard !shard.contains("/"), !shard.hasPrefix("."),
@@ -115,9 +133,45 @@ struct HuggingFaceFolder: Sendable {
         return all
     }
 
+    // MARK: Other files
+
     /// What else lies in the folder.
-    private func unread(_ read: [String]) -> [String] {
+    private func unread(_ read: [String]) -> [CheckpointNote] {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: url.path)) ?? []
-        return names.filter { !$0.hasPrefix(".") && !Self.known.contains($0) && !read.contains($0) }.sorted()
+        let model = languageModel()
+        let parts = model == nil ? [] : [Self.languageModelName, "alphabet.json"]
+        let others = names.filter {
+            !$0.hasPrefix(".") && !Self.known.contains($0) && !(read + parts).contains($0)
+        }
+        return (model.map { [$0] } ?? [])
+            + others.sorted().map { name in
+                // Of the peft library: Transformers applies it, where that is installed.
+                name.hasPrefix("adapter_model.") || name == "adapter_config.json"
+                    ? CheckpointNote("\(name): an adapter that is not applied; merge it into the weights first")
+                    : CheckpointNote("\(name.printable): a file that is not read", .conversion)
+            }
+    }
+
+    private static let languageModelName = "language_model"
+
+    /// The language model of a `Wav2Vec2ProcessorWithLM`, as pyctcdecode saves it.
+    private func languageModel() -> CheckpointNote? {
+        let folder = url.appendingPathComponent(Self.languageModelName)
+        guard let names = try? FileManager.default.contentsOfDirectory(atPath: folder.path) else { return nil }
+        let endings = [".arpa", ".arpa.gz", ".bin", ".binary", ".klm", ".lm", ".trie"]
+        guard let name = names.sorted().first(where: { name in endings.contains { name.hasSuffix($0) } }) else {
+            return CheckpointNote("\(Self.languageModelName): a language model that is not used", .languageModel)
+        }
+        var options = "--lm \(folder.appendingPathComponent(name).relativePath)"
+        if names.contains("unigrams.txt") {
+            options += " --lexicon \(folder.appendingPathComponent("unigrams.txt").relativePath)"
+        }
+        let weights = (try? HuggingFaceFolder(url: folder).object("attrs.json")) ?? nil
+        for key in ["alpha", "beta"] {
+            if let weight = weights?[key]?.double { options += " --\(key) \(weight)" }
+        }
+        return CheckpointNote(
+            "\(Self.languageModelName)/\(name): a language model, used only where it is given: \(options)",
+            .languageModel)
     }
 }

@@ -49,6 +49,9 @@ struct HuggingFaceNames: Sendable {
         "encoder.pos_conv_embed.conv.parametrizations.weight.original1": "encoder.pos_conv_embed.conv.weight_v",
     ]
 
+    /// Early files' names, and what later ones call the same.
+    private static let earlier = ["mask_time_emb_vector": "masked_spec_embed"]
+
     /// All pairs there are, for the guide's table.
     static let all = shared + [groupNorm, layerNorm] + pretraining + recognition
 
@@ -78,12 +81,26 @@ struct HuggingFaceNames: Sendable {
     func ours(_ theirs: String) -> String? {
         let isBelow = theirs.hasPrefix(family)
         let name = isBelow ? String(theirs.dropFirst(family.count)) : theirs
-        let key = Self.weightNorm[name] ?? name
+        let key = Self.weightNorm[name] ?? Self.earlier[name] ?? name
         for pair in pairs where !(pair.isHead && isBelow) {
             guard let found = Self.rename(key, from: pair.theirs, to: pair.ours) else { continue }
             return task == .ctc && !pair.isHead ? ParameterShapes.ctcPrefix + found : found
         }
         return nil
+    }
+
+    /// What early files called a parameter of theirs; nil where that is no other name.
+    func earlierName(_ theirs: String) -> String? {
+        for (earlier, later) in Self.earlier where theirs == later || theirs == family + later {
+            return theirs.dropLast(later.count) + earlier
+        }
+        return nil
+    }
+
+    /// Whether a parameter of theirs lies in the part that all tasks share: without it that part computes something else.
+    func isPartOfModel(_ theirs: String) -> Bool {
+        let name = theirs.hasPrefix(family) ? String(theirs.dropFirst(family.count)) : theirs
+        return ["feature_extractor.", "feature_projection.", "encoder.", "adapter."].contains(where: name.hasPrefix)
     }
 
     /// Their name of one of our parameters; nil for one that their architecture has not.

@@ -1,3 +1,4 @@
+import Base
 import Foundation
 import Wav2Vec2
 
@@ -34,8 +35,12 @@ public struct ModelDescription: Sendable, Equatable {
     public var ctc = CTCConfiguration()
     /// Whether the model expects input of zero mean and unit variance.
     public var normalize = false
+    /// What is added to the variance in normalising input: 1e-5 in fairseq and NVIDIA's program, 1e-7 in Transformers.
+    public var normalizeEpsilon = 1e-5
     /// The dictionary's symbols by label index, for a CTC model; the blank is index 0.
     public var labels: [String] = []
+    /// How labels become text, for a CTC model.
+    public var text = TextStyle()
 
     /// Describes a model.
     public init(task: Task, model: ModelConfiguration) {
@@ -49,16 +54,23 @@ public struct ModelDescription: Sendable, Equatable {
             + MaskingConfiguration.settings.map { $0.lifted("masking", \.masking) }
             + ObjectiveConfiguration.settings.map { $0.lifted("objective", \.objective) }
             + CTCConfiguration.settings.map { $0.lifted("ctc", \.ctc) }
-            + [Setting("normalize", \.normalize, "whether input has zero mean and unit variance")])
+            + [
+                Setting("normalize", \.normalize, "whether input has zero mean and unit variance"),
+                Setting("normalize_epsilon", \.normalizeEpsilon, "added to the variance in normalising"),
+            ])
 
     private static let format = "wav2vec2"
 
     /// The description as JSON with sorted keys.
     func json() throws -> Data {
-        var root: [String: JSONValue] = [
+        var root: JSONObject = [
             "format": .string(Self.format), "format_version": .integer(1), "task": .string(task.rawValue),
         ]
-        if task == .ctc { root["labels"] = .array(labels.map(JSONValue.string)) }
+        if task == .ctc {
+            root["labels"] = .array(labels.map(JSONValue.string))
+            // As in fairseq, unless it says otherwise.
+            if text != TextStyle() { root["text"] = text.json }
+        }
         for setting in Self.table.settings {
             let path = setting.name.split(separator: ".").map(String.init)
             let value = jsonValue(setting.text(self))
@@ -66,8 +78,7 @@ public struct ModelDescription: Sendable, Equatable {
                 root[setting.name] = value
                 continue
             }
-            var section: [String: JSONValue] = [:]
-            if case .object(let members)? = root[path[0]] { section = members }
+            var section = root[path[0]]?.object ?? [:]
             section[path[1]] = value
             root[path[0]] = .object(section)
         }
@@ -81,8 +92,14 @@ public struct ModelDescription: Sendable, Equatable {
     /// - Throws: ``CheckpointError`` naming the file and what is wrong in it.
     init(json data: Data, path: String) throws {
         func damaged(_ reason: String) -> CheckpointError { .damaged(path: path, reason: reason) }
-        guard let root = try? JSONDecoder().decode([String: JSONValue].self, from: data) else {
-            throw damaged("it is not a JSON object")
+        let root: JSONObject
+        do {
+            guard let found = try JSONParser.value(data).object else { throw damaged("it is not a JSON object") }
+            root = found
+        } catch let error as UTF8Text.Invalid {
+            throw damaged("\(error)")
+        } catch let error as JSONParser.Failure {
+            throw damaged("it is not a JSON object (\(error))")
         }
         guard root["format"]?.string == Self.format, let version = root["format_version"]?.integer else {
             throw damaged("it has no \"format\": \"\(Self.format)\"; is this another program's checkpoint?")
@@ -94,22 +111,30 @@ public struct ModelDescription: Sendable, Equatable {
             throw damaged("its \"task\" is none of pretraining, ctc and encoder")
         }
         self.init(task: task, model: ModelConfiguration())
-        for (key, value) in root where !["format", "format_version", "task", "labels"].contains(key) {
-            var pairs = [(key, value)]
-            if case .object(let members) = value { pairs = members.map { ("\(key).\($0)", $1) } }
-            for (name, value) in pairs {
-                do {
-                    try Self.table.set(name, to: settingText(value), in: &self)
-                } catch {
-                    throw damaged("\(error)")
-                }
+        let others = ["format", "format_version", "task", "labels", "text"]
+        do {
+            for (key, value) in root where !others.contains(key) {
+                let pairs = value.object?.map { ("\(key).\($0.key)", $0.value) } ?? [(key, value)]
+                for (name, value) in pairs { try Self.table.set(name, to: settingText(value), in: &self) }
             }
+            if let style = root["text"] { text = try TextStyle(json: style) }
+            guard normalizeEpsilon > 0, normalizeEpsilon.isFinite else {
+                throw ConfigurationError(
+                    "normalize_epsilon is \(normalizeEpsilon), where a positive number is expected")
+            }
+        } catch {
+            throw damaged("\(error)")
         }
         if task == .ctc {
-            guard let labels = root["labels"]?.array?.compactMap(\.string), labels.count > 1 else {
+            guard let items = root["labels"]?.array, items.count > 1 else {
                 throw damaged("a ctc checkpoint needs its \"labels\"")
             }
-            self.labels = labels
+            labels = try items.map { item in
+                guard let symbol = item.string else {
+                    throw damaged("its \"labels\" hold \(item.excerpt), where a text is expected")
+                }
+                return symbol
+            }
         }
         do {
             try model.validate()
@@ -133,13 +158,13 @@ extension ModelDescription {
 
     /// Settings as the members of a JSON object.
     static func json(_ settings: [(key: String, text: String)]) -> JSONValue {
-        .object(Dictionary(settings.map { ($0.key, jsonValue($0.text)) }) { $1 })
+        .object(JSONObject(inOrder: settings.map { ($0.key, jsonValue($0.text)) }))
     }
 
     /// Takes over settings that ``json(_:)`` wrote.
     ///
     /// - Throws: ``ConfigurationError`` naming the setting.
-    mutating func apply(_ settings: [String: JSONValue]) throws {
+    mutating func apply(_ settings: JSONObject) throws {
         for (key, value) in settings { try Self.table.set(key, to: settingText(value), in: &self) }
     }
 
@@ -149,6 +174,7 @@ extension ModelDescription {
             "objective.", "model.latent_", "model.quantize", "model.same_quantizer", "model.target_glu",
         ]
         let others = ["model.final_dim", "model.combine_groups", "model.dropout_features"]
+        if name == "normalize_epsilon" { return normalize }
         switch task {
         case .pretraining: return !name.hasPrefix("ctc.") && name != "model.final_dropout"
         case .ctc: return !(ofPretraining + others).contains(where: name.hasPrefix)

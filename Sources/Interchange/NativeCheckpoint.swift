@@ -21,7 +21,7 @@ enum NativeCheckpoint {
         }
         return try Checkpoint(
             url: url, format: .native, description: ModelDescription(json: data, path: configuration.path),
-            state: TensorFile.read(weights), notCarriedOver: companions(of: weights))
+            state: TensorFile.read(weights), left: companions(of: weights).map { CheckpointNote($0, .conversion) })
     }
 
     /// What a run keeps beside a model's weights, and no other format has.

@@ -11,28 +11,21 @@ public enum RecognitionDecoder: Sendable {
 
 /// From a model's log-probabilities to words with times and confidences.
 struct CTCTranscriber: Sendable {
-    /// The symbol of each label.
-    let symbols: [String]
+    /// What labels stand for.
+    let writing: LabelWriting
     /// From one frame to the next, in seconds: 20 ms for the usual layers.
     let frameSeconds: Double
     let decoder: RecognitionDecoder
     private let greedy: GreedyDecoder
-    private let boundary: Int?
 
-    /// fairseq's padding and end of sentence: never part of a text, should a model write them after all.
-    private static let silent: Set<String> = ["<s>", "<pad>", "</s>"]
+    /// How many labels there are.
+    var labelCount: Int { writing.texts.count }
 
-    init(symbols: [String], frameSeconds: Double, decoder: RecognitionDecoder = .greedy) {
-        self.symbols = symbols
+    init(_ writing: LabelWriting, frameSeconds: Double, decoder: RecognitionDecoder = .greedy) {
+        self.writing = writing
         self.frameSeconds = frameSeconds
         self.decoder = decoder
-        boundary = symbols.firstIndex(of: LetterText.wordBoundary)
-        greedy = GreedyDecoder(blank: 0, ignored: Self.silentLabels(symbols))
-    }
-
-    /// The labels that are never part of a text.
-    static func silentLabels(_ symbols: [String]) -> Set<Int> {
-        Set(symbols.indices.filter { silent.contains(symbols[$0]) })
+        greedy = GreedyDecoder(blank: 0, ignored: writing.silent)
     }
 
     /// Reads what is said.
@@ -48,7 +41,7 @@ struct CTCTranscriber: Sendable {
     ) throws -> Transcription {
         switch decoder {
         case .greedy:
-            var stream = GreedyTranscription(greedy, labels: symbols.count, builder(detail))
+            var stream = GreedyTranscription(greedy, labels: labelCount, builder(detail))
             try stream.append(logProbabilities)
             return stream.finished(duration: duration)
         case .beam(let decoder):
@@ -62,14 +55,15 @@ struct CTCTranscriber: Sendable {
 
     /// What reads a recording's log-probabilities as they come, where that can be done.
     func stream(_ detail: TranscriptionDetail) -> GreedyTranscription? {
-        if case .greedy = decoder { GreedyTranscription(greedy, labels: symbols.count, builder(detail)) } else { nil }
+        if case .greedy = decoder { GreedyTranscription(greedy, labels: labelCount, builder(detail)) } else { nil }
     }
 
     /// Finds where labels were said; a word boundary before and after them may be heard or not.
     func align(_ labels: [Int], _ logProbabilities: [Float]) throws(DecodingError) -> Alignment {
+        let boundary = writing.boundary
         let bounded = boundary.map { [$0] + labels + [$0] } ?? labels
         return try ForcedAligner(optionalEnds: boundary != nil).align(
-            logProbabilities, labels: symbols.count, transcript: bounded)
+            logProbabilities, labels: labelCount, transcript: bounded)
     }
 
     /// Groups labels into words.
@@ -82,6 +76,6 @@ struct CTCTranscriber: Sendable {
     }
 
     private func builder(_ detail: TranscriptionDetail) -> TranscriptionBuilder {
-        TranscriptionBuilder(symbols: symbols, boundary: boundary, frameSeconds: frameSeconds, detail: detail)
+        TranscriptionBuilder(writing, frameSeconds: frameSeconds, detail: detail)
     }
 }

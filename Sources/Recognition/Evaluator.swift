@@ -76,7 +76,7 @@ public struct Evaluator: Sendable {
         }
         if let folder, isLeader {
             try SavedLogits.finish(
-                folder, symbols: recognizer.symbols, frameSeconds: recognizer.frameSeconds,
+                folder, symbols: recognizer.symbols, style: recognizer.style, frameSeconds: recognizer.frameSeconds,
                 entries: utterances.enumerated().map { index, utterance in
                     SavedLogits.Entry(
                         utterance: utterance.identifier, audio: utterance.audio, reference: utterance.reference,
@@ -85,7 +85,7 @@ public struct Evaluator: Sendable {
                 })
         }
         return Evaluation(
-            utterances: utterances, unwritable: try Self.unwritable(utterances, symbols: recognizer.symbols),
+            utterances: utterances, unwritable: Self.unwritable(utterances, alphabet: recognizer.alphabet),
             seconds: (ContinuousClock.now - began) / .seconds(1))
     }
 
@@ -93,17 +93,18 @@ public struct Evaluator: Sendable {
     ///
     /// - Parameters:
     ///   - logits: The folder that an evaluation has saved.
-    ///   - decoder: Makes what turns log-probabilities into text from the symbol of each label.
+    ///   - decoder: Makes what turns log-probabilities into text from what labels stand for.
     ///   - progress: Called after every utterance with the number of those done and of all.
     /// - Returns: Rates and results; the time is that of decoding alone.
     /// - Throws: `RecognitionError.badLogits`, `SafetensorsError` or `DecodingError` about the files; what `decoder` throws.
     public static func evaluate(
-        _ logits: SavedLogits, decoder: ([String]) throws -> RecognitionDecoder = { _ in .greedy },
+        _ logits: SavedLogits, decoder: (DecodingAlphabet) throws -> RecognitionDecoder = { _ in .greedy },
         progress: ((Int, Int) -> Void)? = nil
     ) async throws -> Evaluation {
         let began = ContinuousClock.now
+        let writing = try LabelWriting(symbols: logits.symbols, style: logits.style)
         let transcriber = CTCTranscriber(
-            symbols: logits.symbols, frameSeconds: logits.frameSeconds, decoder: try decoder(logits.symbols))
+            writing, frameSeconds: logits.frameSeconds, decoder: try decoder(writing.alphabet))
         let total = logits.entries.count
         let utterances = try await concurrentMap(Array(0..<total), finished: { progress?($0, total) }) { index in
             let entry = logits.entries[index]
@@ -115,15 +116,14 @@ public struct Evaluator: Sendable {
             return utterance
         }
         return Evaluation(
-            utterances: utterances, unwritable: try unwritable(utterances, symbols: logits.symbols),
+            utterances: utterances, unwritable: unwritable(utterances, alphabet: writing.alphabet),
             seconds: (ContinuousClock.now - began) / .seconds(1))
     }
 
     private static func unwritable(
-        _ utterances: [EvaluatedUtterance], symbols: [String]
-    ) throws -> UnwritableText {
-        UnwritableText(
-            utterances.lazy.map { ($0.identifier, $0.reference) }, alphabet: try Recognizer.alphabet(symbols: symbols))
+        _ utterances: [EvaluatedUtterance], alphabet: DecodingAlphabet
+    ) -> UnwritableText {
+        UnwritableText(utterances.lazy.map { ($0.identifier, $0.reference) }, alphabet: alphabet)
     }
 
     private static func evaluated(

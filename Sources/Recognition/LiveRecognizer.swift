@@ -133,7 +133,8 @@ public struct LiveRecognizer {
         var scores: [Float] = []
         if end > settledEnd {
             let window = Window(
-                samples: moments.normalize(buffer), kept: settledEnd - bufferStart..<end - bufferStart)
+                samples: moments.normalize(buffer, epsilon: recognizer.normalizationEpsilon),
+                kept: settledEnd - bufferStart..<end - bufferStart)
             scores = try await recognizer.forward([window]).first ?? []
         }
         let delay = isLast ? 0 : Int(options.delay / recognizer.frameSeconds)

@@ -56,7 +56,7 @@ struct LiveSegmenter {
         self.transcriber = transcriber
         self.pause = max(1, pause)
         self.longest = max(1, longest)
-        labels = transcriber.symbols.count
+        labels = transcriber.labelCount
     }
 
     /// How many settled frames belong to no finished stretch.

@@ -20,6 +20,12 @@ import Wav2Vec2
 public actor Recognizer {
     /// The symbol of each label; the blank is index 0.
     public nonisolated let symbols: [String]
+    /// How they become text.
+    public nonisolated let style: TextStyle
+    /// What labels stand for in text.
+    public nonisolated var alphabet: DecodingAlphabet { transcriber.writing.alphabet }
+    /// What whoever uses the model should know about its checkpoint; nothing for a model that came from no file.
+    public nonisolated let notes: [CheckpointNote]
     /// From one frame to the next, in seconds.
     public nonisolated let frameSeconds: Double
     /// The fewest samples at 16 kHz that make a frame.
@@ -31,6 +37,7 @@ public actor Recognizer {
     private let device: Device
     private let executor = ThreadExecutor(name: "recognizer")
     nonisolated let normalizesInput: Bool
+    nonisolated let normalizationEpsilon: Double
     nonisolated let windows: Windows
     /// Recordings of fewer samples at 16 kHz go through the model in one pass.
     package nonisolated var windowLimit: Int { windows.limit }
@@ -49,13 +56,13 @@ public actor Recognizer {
     ///   - batchSeconds: How much audio goes through the model at once, in seconds.
     ///   - windows: How recordings too long for one pass are cut.
     ///   - precision: In which number formats the model computes.
-    ///   - decoder: Makes what turns log-probabilities into text from the symbol of each label.
+    ///   - decoder: Makes what turns log-probabilities into text from what labels stand for.
     /// - Throws: `CheckpointError`, `CorpusError` or ``RecognitionError`` about the files, `TorchError` about the device.
     public init(
         checkpoint url: URL, dictionary: URL? = nil, architectureFrom architecture: URL? = nil, device: Device = .cpu,
         batchSeconds: Double = 60, windows: WindowOptions = WindowOptions(),
         precision: ModelPrecision = ModelPrecision(),
-        decoder: ([String]) throws -> RecognitionDecoder = { _ in .greedy }
+        decoder: (DecodingAlphabet) throws -> RecognitionDecoder = { _ in .greedy }
     ) throws {
         var checkpoint = try Checkpoint.read(url, architectureFrom: architecture)
         if let dictionary {
@@ -64,8 +71,10 @@ public actor Recognizer {
         }
         let symbols = try checkpoint.requireLabels()
         try self.init(
-            model: checkpoint.ctcModel(), symbols: symbols, normalizes: checkpoint.description.normalize,
-            device: device, batchSeconds: batchSeconds, windows: windows, precision: precision, decoder: decoder)
+            model: checkpoint.ctcModel(), symbols: symbols, style: checkpoint.description.text,
+            normalizes: checkpoint.description.normalize, epsilon: checkpoint.description.normalizeEpsilon,
+            notes: checkpoint.notes, device: device, batchSeconds: batchSeconds, windows: windows, precision: precision,
+            decoder: decoder)
     }
 
     /// Puts a model to use.
@@ -73,17 +82,21 @@ public actor Recognizer {
     /// - Parameters:
     ///   - model: The model, which the recognizer alone uses from now on.
     ///   - symbols: The symbol of each of its labels.
+    ///   - style: How they become text.
     ///   - normalizes: Whether recordings are brought to zero mean and unit variance.
+    ///   - epsilon: What is then added to the variance.
+    ///   - notes: What whoever uses the model should know.
     ///   - device: Where the model runs.
     ///   - batchSeconds: How much audio goes through the model at once, in seconds.
     ///   - windows: How recordings too long for one pass are cut.
     ///   - precision: In which number formats the model computes.
-    ///   - decoder: Makes what turns log-probabilities into text from the symbol of each label.
+    ///   - decoder: Makes what turns log-probabilities into text from what labels stand for.
     /// - Throws: `RecognitionError` when symbols and labels do not go together, `TorchError` about the device.
     public init(
-        model: sending CTCModel, symbols: [String], normalizes: Bool, device: Device = .cpu, batchSeconds: Double = 60,
+        model: sending CTCModel, symbols: [String], style: TextStyle = TextStyle(), normalizes: Bool,
+        epsilon: Double = 1e-5, notes: [CheckpointNote] = [], device: Device = .cpu, batchSeconds: Double = 60,
         windows: WindowOptions = WindowOptions(), precision: ModelPrecision = ModelPrecision(),
-        decoder: ([String]) throws -> RecognitionDecoder = { _ in .greedy }
+        decoder: (DecodingAlphabet) throws -> RecognitionDecoder = { _ in .greedy }
     ) throws {
         guard symbols.count == model.labelCount else {
             throw RecognitionError.dictionarySize(
@@ -107,10 +120,15 @@ public actor Recognizer {
         self.device = device
         self.batchSeconds = batchSeconds
         self.frameSeconds = frameSeconds
+        self.style = style
+        self.notes = notes
         normalizesInput = normalizes
+        normalizationEpsilon = epsilon
         shortestSamples = layers.receptiveField
         self.windows = Windows(windows, layers: layers)
-        transcriber = CTCTranscriber(symbols: symbols, frameSeconds: frameSeconds, decoder: try decoder(symbols))
+        let writing = try LabelWriting(symbols: symbols, style: style)
+        transcriber = CTCTranscriber(
+            writing, frameSeconds: frameSeconds, decoder: try decoder(writing.alphabet))
     }
 
     deinit { executor.close() }
@@ -234,7 +252,8 @@ public actor Recognizer {
         _ body: ([(index: Int, result: Result<Heard, any Error>)]) async throws -> Void
     ) async throws {
         let reader = WindowReader(
-            recordings, windows: windows, normalizes: normalizesInput, batchSeconds: batchSeconds)
+            recordings, windows: windows, normalizes: normalizesInput, epsilon: normalizationEpsilon,
+            batchSeconds: batchSeconds)
         try await reader.forEachGroup(
             model: { try await forward($0) },
             start: { index in

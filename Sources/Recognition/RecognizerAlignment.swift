@@ -1,5 +1,6 @@
 import Decoding
 import Foundation
+import Interchange
 
 extension Recognizer {
     /// What the columns of a model's log-probabilities stand for.
@@ -8,7 +9,7 @@ extension Recognizer {
     /// - Returns: An alphabet in which fairseq's specials are never written.
     /// - Throws: `DecodingError` when there are no symbols.
     public static func alphabet(symbols: [String]) throws -> DecodingAlphabet {
-        try DecodingAlphabet(symbols: symbols, silent: CTCTranscriber.silentLabels(symbols))
+        try LabelWriting(symbols: symbols, style: TextStyle()).alphabet
     }
 
     /// Finds where each word and character of a transcript is said in a recording.
@@ -24,13 +25,12 @@ extension Recognizer {
     public nonisolated func align(
         _ recording: Recording, transcript: String, heard: (@Sendable (Double) -> Void)? = nil
     ) async throws -> TimedTranscript {
-        let alphabet = try Self.alphabet(symbols: symbols)
-        let words = LetterText.words(in: transcript)
+        let words = transcriber.writing.words(in: transcript)
         guard !words.isEmpty else { throw DecodingError.emptyTranscript }
         let spelled = try words.map { word in
             guard let labels = alphabet.labels(of: word) else {
                 throw DecodingError.unspellable(
-                    word: word, symbols: symbols.filter { $0.count == 1 }.sorted().joined())
+                    word: word, symbols: alphabet.symbols.filter { $0.count == 1 }.sorted().joined())
             }
             return labels
         }

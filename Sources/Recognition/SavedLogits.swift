@@ -1,4 +1,6 @@
+import Decoding
 import Foundation
+import Interchange
 import Torch
 
 /// A folder with what a model made of each utterance, from which decoding can be tried again and again without the model.
@@ -30,9 +32,12 @@ public struct SavedLogits: Sendable {
     private struct Description: Codable {
         var symbols: [String]
         var frameSeconds: Double
+        /// How symbols become text, where that is not fairseq's way.
+        var text: String?
 
         enum CodingKeys: String, CodingKey {
             case symbols
+            case text
             case frameSeconds = "frame_seconds"
         }
     }
@@ -41,6 +46,8 @@ public struct SavedLogits: Sendable {
     public let folder: URL
     /// The symbol of each label; the first is the blank.
     public let symbols: [String]
+    /// How they become text.
+    public let style: TextStyle
     /// From one frame to the next, in seconds.
     public let frameSeconds: Double
     /// The utterances, in the manifest's order.
@@ -76,6 +83,11 @@ public struct SavedLogits: Sendable {
         }
         let (index, lines) = try read(Self.indexName)
         symbols = description.symbols
+        do {
+            style = try description.text.map { try TextStyle(encoded: $0) } ?? TextStyle()
+        } catch {
+            throw RecognitionError.badLogits(file: place.path, reason: "\(error); save the logits again")
+        }
         frameSeconds = description.frameSeconds
         entries = try lines.split(separator: UInt8(ascii: "\n")).enumerated().map { number, line in
             do {
@@ -90,6 +102,13 @@ public struct SavedLogits: Sendable {
         if entries.isEmpty {
             throw RecognitionError.badLogits(file: index.path, reason: "names no utterances; save the logits again")
         }
+    }
+
+    /// What labels stand for in text.
+    ///
+    /// - Throws: `DecodingError` when there are no symbols.
+    public var alphabet: DecodingAlphabet {
+        get throws { try LabelWriting(symbols: symbols, style: style).alphabet }
     }
 
     /// What the model made of an utterance.
@@ -139,10 +158,14 @@ public struct SavedLogits: Sendable {
     }
 
     /// Writes the dictionary and the index, which make the folder whole.
-    static func finish(_ folder: URL, symbols: [String], frameSeconds: Double, entries: [Entry]) throws {
+    static func finish(
+        _ folder: URL, symbols: [String], style: TextStyle, frameSeconds: Double, entries: [Entry]
+    ) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        let description = try encoder.encode(Description(symbols: symbols, frameSeconds: frameSeconds))
+        let description = try encoder.encode(
+            Description(
+                symbols: symbols, frameSeconds: frameSeconds, text: style == TextStyle() ? nil : style.encoded))
         try description.write(to: folder.appendingPathComponent(descriptionName), options: .atomic)
         var lines = Data()
         for entry in entries {

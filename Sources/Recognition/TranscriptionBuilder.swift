@@ -3,11 +3,9 @@ import Foundation
 
 /// Groups labels into words as they come: of a recording of hours no more is kept than its transcription shall have.
 struct TranscriptionBuilder: Sendable {
-    private let symbols: [String]
+    private let writing: LabelWriting
     private let frameSeconds: Double
     private let detail: TranscriptionDetail
-    /// The label between words; without one every symbol is a word, as with phonemes.
-    private let boundary: Int?
     /// The letters of the word that is open.
     private var letters: [AlignedLabel] = []
     private var text = ""
@@ -15,9 +13,8 @@ struct TranscriptionBuilder: Sendable {
     private var characters: [TimedText] = []
     private var (labelCount, scoreSum) = (0, 0.0)
 
-    init(symbols: [String], boundary: Int?, frameSeconds: Double, detail: TranscriptionDetail) {
-        self.symbols = symbols
-        self.boundary = boundary
+    init(_ writing: LabelWriting, frameSeconds: Double, detail: TranscriptionDetail) {
+        self.writing = writing
         self.frameSeconds = frameSeconds
         self.detail = detail
     }
@@ -25,8 +22,9 @@ struct TranscriptionBuilder: Sendable {
     mutating func append(_ label: AlignedLabel) {
         labelCount += 1
         scoreSum += label.score
-        if label.label != boundary { letters.append(label) }
-        if label.label == boundary || boundary == nil { endWord() }
+        let partsWords = writing.parting.contains(label.label)
+        if !partsWords { letters.append(label) }
+        if partsWords || !writing.isSpelled { endWord() }
     }
 
     /// What was said.
@@ -40,14 +38,14 @@ struct TranscriptionBuilder: Sendable {
             characters[index].end = duration
         }
         return Transcription(
-            text: text, words: words, characters: characters,
+            text: writing.finished(text), words: words, characters: characters,
             confidence: labelCount == 0 ? 1 : exp(scoreSum / Double(labelCount)), duration: duration)
     }
 
     private mutating func endWord() {
         guard !letters.isEmpty else { return }
-        if !text.isEmpty { text += " " }
-        for letter in letters { text += symbols[letter.label] }
+        if !text.isEmpty { text += writing.wordSeparator }
+        for letter in letters { text += writing.texts[letter.label] }
         if detail >= .words { words.append(timed(letters[...])) }
         if detail >= .characters { for index in letters.indices { characters.append(timed(letters[index...index])) } }
         letters.removeAll(keepingCapacity: true)
@@ -56,7 +54,7 @@ struct TranscriptionBuilder: Sendable {
     private func timed(_ letters: ArraySlice<AlignedLabel>) -> TimedText {
         let score = letters.reduce(0) { $0 + $1.score } / Double(letters.count)
         return TimedText(
-            text: letters.map { symbols[$0.label] }.joined(),
+            text: writing.cased(letters.map { writing.texts[$0.label] }.joined()),
             start: Double(letters.first?.frames.lowerBound ?? 0) * frameSeconds,
             end: Double(letters.last?.frames.upperBound ?? 0) * frameSeconds, confidence: exp(score))
     }

@@ -32,7 +32,7 @@ public struct UnwritableText: Sendable, Equatable {
                 guard alphabet.labels(of: word) == nil else { continue }
                 words += 1
                 firstUtterance = firstUtterance ?? identifier
-                guard alphabet.wordBoundary != nil else {
+                guard alphabet.isSpelled else {
                     counts[word, default: 0] += 1
                     characters += word.count
                     continue

@@ -14,6 +14,7 @@ package actor WindowReader {
     private let recordings: [Recording]
     private let windows: Windows
     private let normalizes: Bool
+    private let epsilon: Double
     /// Samples that go through the model at once, unless a window alone has more.
     private let budget: Int
     private var waiting: ArraySlice<Int>
@@ -26,20 +27,26 @@ package actor WindowReader {
     ///   - recordings: What to read; the longest are read first.
     ///   - windows: How long ones are cut.
     ///   - normalizes: Whether recordings are brought to zero mean and unit variance.
+    ///   - epsilon: What is then added to the variance.
     ///   - budget: Samples that go through the model at once.
-    package init(_ recordings: [Recording], windows: Windows, normalizes: Bool, budget: Int) {
+    package init(
+        _ recordings: [Recording], windows: Windows, normalizes: Bool, epsilon: Double = 1e-5, budget: Int
+    ) {
         self.recordings = recordings
         self.windows = windows
         self.normalizes = normalizes
+        self.epsilon = epsilon
         self.budget = budget
         let lengths = recordings.map(\.sampleCount)
         waiting = lengths.indices.sorted { (lengths[$1], $0) < (lengths[$0], $1) }[...]
     }
 
     /// Prepares reading for a model that takes so many seconds of audio at once.
-    package init(_ recordings: [Recording], windows: Windows, normalizes: Bool, batchSeconds: Double) {
+    package init(
+        _ recordings: [Recording], windows: Windows, normalizes: Bool, epsilon: Double, batchSeconds: Double
+    ) {
         let budget = max(1, Int(min(batchSeconds * Double(AudioFile.modelSampleRate), 1e15)))
-        self.init(recordings, windows: windows, normalizes: normalizes, budget: budget)
+        self.init(recordings, windows: windows, normalizes: normalizes, epsilon: epsilon, budget: budget)
     }
 
     /// Sends everything through a model and gathers what it makes of each recording.
@@ -139,7 +146,7 @@ package actor WindowReader {
         guard normalizes else { return WindowCutter(windows, read: read) }
         let beginning = try read(windows.limit)
         if beginning.count < windows.limit {
-            return WindowCutter(windows, read: Recording.reader(of: normalized(beginning)))
+            return WindowCutter(windows, read: Recording.reader(of: normalized(beginning, epsilon: epsilon)))
         }
         // Mean and variance are the whole recording's: a long one is read twice rather than held.
         var moments = SignalMoments()
@@ -150,6 +157,8 @@ package actor WindowReader {
             block = try read(windows.limit)
         }
         let again = try recording.open()
-        return WindowCutter(windows) { [moments] count in moments.normalize(try again(count)) }
+        return WindowCutter(windows) { [moments, epsilon] count in
+            moments.normalize(try again(count), epsilon: epsilon)
+        }
     }
 }

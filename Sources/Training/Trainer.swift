@@ -220,7 +220,10 @@ public final class Trainer {
         if let origin {
             try origin.requireFinite(isResumed: saved != nil)
             recipe.adoptArchitecture(of: origin.description)
-            if saved == nil { for sentence in job.ignored(by: recipe, of: origin) { report("WARNING: \(sentence)") } }
+            if saved == nil {
+                for note in origin.notes { report("\(origin.url.relativePath): \(note.phrase)") }
+                for sentence in job.ignored(by: recipe, of: origin) { report("WARNING: \(sentence)") }
+            }
         }
         if let wanted = job.effectiveBatch {
             let batch = try EffectiveBatch(recipe, processes: processes).making(wanted)

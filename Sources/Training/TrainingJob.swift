@@ -189,5 +189,6 @@ extension Recipe {
         adopted.checkpointActivations = model.checkpointActivations
         model = adopted
         data.normalize = description.normalize
+        data.normalizeEpsilon = description.normalizeEpsilon
     }
 }

@@ -41,7 +41,9 @@ struct AverageCommand: ParsableCommand {
         let folders = try last.map { try newestStates(of: fileURL(path[0]), count: $0) } ?? path.map(fileURL)
         let checkpoints = try folders.map { folder in
             Console.progress("checkpoint average: reading \(folder.relativePath)")
-            return try Checkpoint.read(folder)
+            let checkpoint = try Checkpoint.read(folder)
+            Console.notes(checkpoint.notes, of: folder.relativePath)
+            return checkpoint
         }
         let state = try Checkpoint.average(checkpoints)
         try writeFolder(fileURL(output)) { try Checkpoint.write(checkpoints[0].description, state: state, to: $0) }

@@ -136,11 +136,11 @@ struct DecodingOptions: ParsableArguments {
 
     /// What the recognizer is to decode with.
     ///
-    /// - Parameter symbols: The symbol of each of the model's labels.
+    /// - Parameter alphabet: What the model's labels stand for.
     /// - Returns: The decoder.
     /// - Throws: `LanguageModelError` and `DecodingError` about files and options.
-    func recognitionDecoder(symbols: [String]) throws -> RecognitionDecoder {
+    func recognitionDecoder(alphabet: DecodingAlphabet) throws -> RecognitionDecoder {
         guard decoder == .beam || decoder == nil && wantsBeam else { return .greedy }
-        return .beam(try beamSearch(Recognizer.alphabet(symbols: symbols)))
+        return .beam(try beamSearch(alphabet))
     }
 }

@@ -86,7 +86,7 @@ struct EvaluateCommand: AsyncParsableCommand {
         switch try source.source {
         case .model(let checkpoint, let manifest):
             let recognizer = try source.reading.recognizer(
-                checkpoint, device: compute.device(among: cluster), decoder: decoding.recognitionDecoder)
+                checkpoint, device: compute.device(among: cluster), decoding: decoding)
             let list = try Manifest.readForEvaluation(fileURL(manifest), labels: source.labels)
             var values: [String: [String?]] = [:]
             for tag in tags { values[tag] = try UtteranceTags.read(tag, of: list, from: table.map(fileURL)) }

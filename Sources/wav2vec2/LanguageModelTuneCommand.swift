@@ -51,14 +51,14 @@ struct LanguageModelTuneCommand: AsyncParsableCommand {
         switch try source.source {
         case .model(let checkpoint, let manifest):
             let recognizer = try source.reading.recognizer(checkpoint, device: compute.device)
-            decoder = try decoding.beamSearch(Recognizer.alphabet(symbols: recognizer.symbols))
+            decoder = try decoding.beamSearch(recognizer.alphabet)
             let progress = CountProgress("lm tune", "utterances")
             tuner = try await DecodingTuner(
                 recognizer: recognizer, manifest: fileURL(manifest), labels: source.labels
             ) { done, total in progress.show(done, of: total) }
         case .logits(let folder):
             let logits = try SavedLogits(contentsOf: fileURL(folder))
-            decoder = try decoding.beamSearch(Recognizer.alphabet(symbols: logits.symbols))
+            decoder = try decoding.beamSearch(logits.alphabet)
             tuner = try DecodingTuner(logits: logits)
         }
         if !json { try Console.output("alpha  beta    WER       CER") }

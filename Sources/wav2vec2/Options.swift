@@ -93,13 +93,11 @@ struct CheckpointOptions: ParsableArguments {
     ///
     /// - Parameters:
     ///   - device: Where it runs.
-    ///   - decoder: Makes what turns log-probabilities into text from the symbol of each label.
+    ///   - decoding: How log-probabilities become text; nil for the best letter of every frame.
     /// - Returns: The recognizer.
-    /// - Throws: What is wrong with the checkpoint or the dictionary.
-    func recognizer(
-        device: Device, decoder: sending ([String]) throws -> RecognitionDecoder = { _ in .greedy }
-    ) throws -> Recognizer {
-        try reading.recognizer(checkpoint, device: device, decoder: decoder)
+    /// - Throws: What is wrong with the checkpoint, the dictionary or the language model.
+    func recognizer(device: Device, decoding: DecodingOptions? = nil) throws -> Recognizer {
+        try reading.recognizer(checkpoint, device: device, decoding: decoding)
     }
 }
 
@@ -123,18 +121,18 @@ struct CheckpointReadingOptions: ParsableArguments {
     /// - Parameters:
     ///   - checkpoint: The checkpoint's path.
     ///   - device: Where it runs.
-    ///   - decoder: Makes what turns log-probabilities into text from the symbol of each label.
+    ///   - decoding: How log-probabilities become text; nil for the best letter of every frame.
     /// - Returns: The recognizer.
-    /// - Throws: What is wrong with the checkpoint or the dictionary.
-    func recognizer(
-        _ checkpoint: String, device: Device,
-        decoder: sending ([String]) throws -> RecognitionDecoder = { _ in .greedy }
-    ) throws -> Recognizer {
-        try Recognizer(
+    /// - Throws: What is wrong with the checkpoint, the dictionary or the language model.
+    func recognizer(_ checkpoint: String, device: Device, decoding: DecodingOptions? = nil) throws -> Recognizer {
+        let recognizer = try Recognizer(
             checkpoint: fileURL(checkpoint), dictionary: dictionary.map(fileURL),
             architectureFrom: architectureFrom.map(fileURL), device: device,
             batchSeconds: passes.batchSeconds, windows: passes.windows,
-            precision: ModelPrecision(precision.precision), decoder: decoder)
+            precision: ModelPrecision(precision.precision)
+        ) { try decoding?.recognitionDecoder(alphabet: $0) ?? .greedy }
+        Console.notes(recognizer.notes, of: checkpoint, usesLanguageModel: decoding?.lm != nil)
+        return recognizer
     }
 }
 

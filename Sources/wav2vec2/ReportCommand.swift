@@ -115,6 +115,7 @@ struct ReportCommand: AsyncParsableCommand {
 
     private func evaluate(_ path: String) async throws -> Evaluation {
         let recognizer = try Recognizer(checkpoint: fileURL(path), device: compute.device)
+        Console.notes(recognizer.notes, of: path)
         let progress = CountProgress("report: \(path)", "utterances")
         return try await Evaluator(recognizer).evaluate(fileURL(manifest), labels: labels) { done, total in
             progress.show(done, of: total)

@@ -124,7 +124,7 @@ struct ServeCommand: AsyncParsableCommand {
         // Before the model is loaded, which takes a while.
         let ending = Task { await Self.end(server, on: signals) }
         do {
-            server.serve(try model.recognizer(device: compute.device, decoder: decoding.recognitionDecoder))
+            server.serve(try model.recognizer(device: compute.device, decoding: decoding))
         } catch {
             await server.stop(within: .zero)
             throw error

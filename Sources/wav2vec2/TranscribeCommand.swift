@@ -113,7 +113,7 @@ struct TranscribeCommand: AsyncParsableCommand {
         if liveInput.live {
             guard cluster == nil else { throw Self.launched }
             try await liveInput.run(asJSON: chosenFormat == .json) {
-                try model.recognizer(device: compute.device, decoder: decoding.recognitionDecoder)
+                try model.recognizer(device: compute.device, decoding: decoding)
             }
             return 0
         }
@@ -128,7 +128,7 @@ struct TranscribeCommand: AsyncParsableCommand {
                 "transcribe: \(inputs.entries.count - entries.count) of \(inputs.entries.count) files are there")
         }
         let recognizer = try model.recognizer(
-            device: compute.device(among: cluster), decoder: decoding.recognitionDecoder)
+            device: compute.device(among: cluster), decoding: decoding)
         let began = ContinuousClock.now
         let total = entries.count
         var failures = 0

@@ -163,6 +163,11 @@ struct NormalizationTests {
         let expected = [-1.5, -0.5, 0.5, 1.5].map { Float($0 / (1.25 + 1e-5).squareRoot()) }
         #expect(normalized([1, 2, 3, 4]) == expected)
         #expect(normalized([]) == [])
+        // What is added to the variance decides in quiet recordings: at a variance of 1e-6 it is a tenth or ten times that.
+        let quiet: [Float] = [1e-3, -1e-3]
+        for (epsilon, level) in [(1e-5, 0.3015), (1e-7, 0.9535)] {
+            #expect(abs(Double(normalized(quiet, epsilon: epsilon)[0]) - level) < 1e-4)
+        }
         #expect(normalized([0.25, 0.25]) == [0, 0])
     }
 

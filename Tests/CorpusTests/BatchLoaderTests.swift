@@ -67,6 +67,11 @@ struct BatchLoaderTests {
         let normal = try #require(try BatchLoader(manifest: manifest, plan: plan, normalize: true).next())
         #expect(
             normal.samples == [800, 401, 600].enumerated().flatMap { normalized(TestCorpus.signal($0, count: $1)) })
+        let other = try #require(
+            try BatchLoader(manifest: manifest, plan: plan, normalize: true, epsilon: 0.5).next())
+        #expect(
+            other.samples
+                == [800, 401, 600].enumerated().flatMap { normalized(TestCorpus.signal($0, count: $1), epsilon: 0.5) })
     }
 
     @Test func normalisesBeforeCropping() throws {

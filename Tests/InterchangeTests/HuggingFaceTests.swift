@@ -13,7 +13,7 @@ import Torch
         try withTemporaryFolder { folder in
             let native = try Checkpoint.read(model.write(to: folder))
             let theirs = folder.appendingPathComponent("theirs")
-            #expect(try native.convert(to: theirs, format: .huggingFace) == [])
+            #expect(try native.convert(to: theirs, format: .huggingFace) == model.differsInHuggingFace)
             let read = try Checkpoint.read(theirs)
             #expect(read.format == .huggingFace && read.notCarriedOver == [])
             let back = folder.appendingPathComponent("back")
@@ -231,6 +231,7 @@ import Torch
     @Test func normalisationComesFromThePreprocessor() throws {
         try withCopy(of: "hf_base_ctc") { folder in
             let manager = FileManager.default
+            try manager.removeItem(at: folder.appendingPathComponent("processor_config.json"))
             try edit(folder, "preprocessor_config.json") { $0["do_normalize"] = false }
             #expect(try !Checkpoint.read(folder).description.normalize)
             try manager.removeItem(at: folder.appendingPathComponent("preprocessor_config.json"))
@@ -383,6 +384,6 @@ import Torch
             value.text
                 == "{\n  \"a\": [\n    1,\n    1e-05,\n    null\n  ],\n  \"b\": 1.0,\n  \"c\": \"é/\\\"\\n\",\n  \"d\": {}\n}"
         )
-        #expect(try JSONDecoder().decode(JSONValue.self, from: Data(value.text.utf8))["c"] == value["c"])
+        #expect(try JSONParser.value(Data(value.text.utf8))["c"] == value["c"])
     }
 }

@@ -1,3 +1,4 @@
+import Base
 import Foundation
 import Testing
 import Torch
@@ -55,7 +56,7 @@ import Torch
     @Test func theTokenizersPaddingIsTheBlank() throws {
         let found = try read("{\"x\":0,\"<pad>\":1}", rows: 2, padding: 0)
         #expect(found.symbols == ["<s>", "x"] && found.rows == [1, 0])
-        #expect(found.notes.count == 1 && found.notes[0].hasPrefix("pad_token_id 0 of config.json: "))
+        #expect(found.notes.count == 1 && found.notes[0].phrase.hasPrefix("pad_token_id 0 of config.json: "))
         let named = try read("{\"x\":0,\"y\":1}", rows: 2, padding: 1, tokenizer: "{\"pad_token\":\"[PAD]\"}")
         #expect(named.symbols == ["<s>", "x"] && named.rows == [1, 0])
     }
@@ -64,15 +65,25 @@ import Torch
         let tokenizer = "{\"do_lower_case\":true}"
         let found = try read("{\"<pad>\":0,\"A\":1,\"É\":2}", rows: 3, tokenizer: tokenizer)
         #expect(found.symbols == ["<s>", "a", "é"])
+        #expect(found.style == TextStyle(letters: true))
         let ambiguous = try read("{\"<pad>\":0,\"A\":1,\"a\":2}", rows: 3, tokenizer: tokenizer)
-        #expect(ambiguous.symbols == ["<s>", "A", "a"] && ambiguous.notes.count == 1)
+        #expect(ambiguous.symbols == ["<s>", "A", "a"] && ambiguous.style.lowercases)
+        #expect(ambiguous.notes.map(\.phrase).contains { $0.hasPrefix("do_lower_case of tokenizer_config.json: ") })
+        // At the end of a word a capital sigma becomes another letter.
+        let greek = try read("{\"<pad>\":0,\"Α\":1,\"Σ\":2}", rows: 3, tokenizer: tokenizer)
+        #expect(greek.symbols == ["<s>", "Α", "Σ"] && greek.style.lowercases && greek.notes == [])
+        for value in ["null", "0", "false"] {
+            #expect(
+                try read("{\"<pad>\":0,\"A\":1}", rows: 2, tokenizer: "{\"do_lower_case\":\(value)}").symbols[1] == "A")
+        }
     }
 
     @Test(arguments: [
         ("{\"<pad>\":0,\"a\":1}", 3, "it has 2 symbols, but lm_head has 3 rows, and none is called 2"),
-        ("{\"<pad>\":0,\"a\":1,\"b\":2}", 2, "b has the index 2, but lm_head has 2 rows"),
-        ("{\"<pad>\":0,\"a\":1,\"b\":1}", 3, "both a and b have the index 1"),
-        ("{\"<pad>\":0,\"a\":-1}", 2, "a has the index -1"), ("{\"<pad>\":0,\"a\":\"x\"}", 2, "a has the index \"x\""),
+        ("{\"<pad>\":0,\"a\":1,\"b\":2}", 2, "\"b\" has the index 2, but lm_head has 2 rows"),
+        ("{\"<pad>\":0,\"a\":1,\"b\":1}", 3, "both \"a\" and \"b\" have the index 1"),
+        ("{\"<pad>\":0,\"a\":-1}", 2, "\"a\" has the index -1"),
+        ("{\"<pad>\":0,\"a\":\"x\"}", 2, "\"a\" has the index \"x\""),
         ("{\"eng\":{\"<pad>\":0},\"deu\":{\"<pad>\":0}}", 1, "a vocabulary for each language"),
         ("{\"a\":0,\"b\":1}", 2, "so there is no blank"),
     ])
@@ -122,16 +133,171 @@ import Torch
             ["<s>", "a", "|", "<unk>"],
         ] {
             try withTemporaryFolder { folder in
-                let files = try HuggingFaceVocabulary.files(labels)
+                let files = try HuggingFaceTokenizerFiles(labels)
                 for (name, value) in files.contents {
                     try Data(value.text.utf8).write(to: folder.appendingPathComponent(name))
                 }
                 let read = try HuggingFaceVocabulary.read(
                     HuggingFaceFolder(url: folder), rows: labels.count, padding: files.tokens.padding)
                 let expected = labels[0] == "<blank>" ? ["<s>"] + labels.dropFirst() : labels
-                #expect(read?.symbols == expected && read?.notes == [])
+                #expect(
+                    read?.symbols == expected && read?.notes == [] && read?.style == TextStyle() && files.left == [])
             }
         }
-        #expect(throws: CheckpointError.self) { try HuggingFaceVocabulary.files(["<s>", "a", "a"]) }
+        #expect(throws: CheckpointError.self) { try HuggingFaceTokenizerFiles(["<s>", "a", "a"]) }
+    }
+
+    // MARK: Numbers
+
+    @Test func theVocabularyGoesBeforeAddedTokens() throws {
+        let vocabulary = "{\"a\":0,\"b\":1,\"|\":2,\"[UNK]\":3,\"[PAD]\":4}"
+        let names = "\"pad_token\":\"[PAD]\",\"unk_token\":\"[UNK]\""
+        let found = try read(
+            vocabulary, rows: 5, padding: 4, tokenizer: "{\(names)}", added: "{\"<s>\":4,\"</s>\":5}")
+        #expect(found.symbols == ["<s>", "a", "b", "|", "<unk>"] && found.rows == [4, 0, 1, 2, 3])
+        #expect(
+            found.notes.map(\.phrase)
+                == ["added_tokens.json: \"<s>\" has the index 4, but so has \"[PAD]\" in vocab.json, which counts"])
+        // Newer versions keep the numbers in tokenizer_config.json, and look at no other file then.
+        let decoder = "\"added_tokens_decoder\":{\"5\":{\"content\":\"<s>\"},\"6\":{\"content\":\"</s>\"}}"
+        let newer = try read(
+            vocabulary, rows: 7, padding: 4, tokenizer: "{\(names),\(decoder)}", specials: "{\"pad_token\":\"a\"}",
+            added: "{\"x\":5}")
+        #expect(newer.symbols == ["<s>", "<pad>", "</s>", "<unk>", "a", "b", "|"])
+        #expect(newer.rows == [4, 5, 6, 3, 0, 1, 2] && newer.notes == [])
+        // Without either, Transformers gives sentence marks the next numbers.
+        let marks = "\"bos_token\":\"<s>\",\"eos_token\":{\"content\":\"</s>\"}"
+        let unnumbered = try read(vocabulary, rows: 7, padding: 4, tokenizer: "{\(names),\(marks)}")
+        #expect(unnumbered.symbols == newer.symbols && unnumbered.rows == newer.rows && unnumbered.notes.count == 2)
+        let beside = try read(
+            vocabulary, rows: 5, padding: 4, tokenizer: "{\"pad_token\":\"a\"}",
+            specials: "{\"pad_token\":{\"content\":\"[PAD]\"},\"unk_token\":\"[UNK]\"}")
+        #expect(beside.rows == [4, 0, 1, 2, 3], "special_tokens_map.json goes before tokenizer_config.json")
+    }
+
+    @Test func theLaterOfTwoTokensWithOneNumberCounts() throws {
+        let found = try read("{\"<pad>\":0,\"b\":1,\"a\":1,\"|\":2}", rows: 3)
+        #expect(found.symbols == ["<s>", "a", "|"] && found.notes.count == 1)
+        #expect(found.notes[0].phrase.contains("the later one counts, as in Transformers"))
+    }
+
+    @Test func tokensWithTwoNumbersKeepBothRows() throws {
+        let found = try read(
+            "{\"<pad>\":0,\"a\":1,\"|\":2}", rows: 4,
+            tokenizer: "{\"added_tokens_decoder\":{\"3\":{\"content\":\"a\"}}}")
+        #expect(found.symbols == ["<s>", "a", "|", "<3>"] && found.style.text(of: "<3>") == "a")
+    }
+
+    @Test(arguments: [
+        "{\"added_tokens_decoder\":{\"x\":{\"content\":\"a\"}}}",
+        "{\"added_tokens_decoder\":{\"-1\":{\"content\":\"a\"}}}",
+        "{\"added_tokens_decoder\":{\"1\":{}}}", "{\"added_tokens_decoder\":[1]}",
+        "{\"replace_word_delimiter_char\":1}", "{\"do_lower_case\":\"yes\"}",
+    ])
+    func badSettingsAreRefused(_ tokenizer: String) throws {
+        let error = #expect(throws: CheckpointError.self) {
+            try read("{\"<pad>\":0,\"a\":1}", rows: 2, tokenizer: tokenizer)
+        }
+        let sentence = try #require(error).description
+        #expect(sentence.contains("tokenizer_config.json cannot be used: ") && !sentence.contains("\n"), "\(sentence)")
+    }
+
+    // MARK: Identity
+
+    @Test func symbolsThatLookEqualAreTwo() throws {
+        let found = try read(
+            "{\"<pad>\":0,\"<s>\":1,\"</s>\":2,\"<unk>\":3,\"K\":4,\"\\u212a\":5,\"é\":6,\"e\\u0301\":7,\"|\":8}",
+            rows: 9)
+        let scalars = found.symbols.dropFirst(4).map { $0.unicodeScalars.map(\.value) }
+        #expect(scalars == [[0x4B], [0x212A], [0xE9], [0x65, 0x301], [0x7C]] && found.rows == Array(0..<9))
+        let files = try HuggingFaceTokenizerFiles(found.symbols)
+        #expect(files.contents["vocab.json"]?["\u{212A}"] == .integer(5))
+        let again = try read(#require(files.contents["vocab.json"]).text, rows: 9)
+        #expect(again.symbols.dropFirst(4).map { $0.unicodeScalars.map(\.value) } == scalars)
+    }
+
+    @Test func byteOrderMarksAreDroppedAndOtherEncodingsNamed() throws {
+        #expect(try read("\u{FEFF}{\"<pad>\":0,\"a\":1}", rows: 2, tokenizer: "\u{FEFF}{}").symbols == ["<s>", "a"])
+        try withTemporaryFolder { folder in
+            try Data([0x7B, 0x0A, 0x22, 0xE4, 0x22, 0x3A, 0x30, 0x7D]).write(
+                to: folder.appendingPathComponent("vocab.json"))
+            let error = #expect(throws: CheckpointError.self) {
+                try HuggingFaceVocabulary.read(HuggingFaceFolder(url: folder), rows: 1, padding: 0)
+            }
+            let sentence = try #require(error).description
+            #expect(sentence.contains("vocab.json cannot be used: line 2 is not UTF-8"), "\(sentence)")
+        }
+    }
+
+    // MARK: Text
+
+    @Test func theNamedTokenPartsWords() throws {
+        let tokenizer = "{\"word_delimiter_token\":\" \",\"replace_word_delimiter_char\":\"-\"}"
+        let found = try read("{\"a\":0,\"|\":1,\" \":2,\"<pad>\":3}", rows: 4, padding: 3, tokenizer: tokenizer)
+        #expect(found.symbols == ["<s>", "a", "<1>", "|"] && found.rows == [3, 0, 1, 2])
+        #expect(found.style.text(of: "<1>") == "|" && found.style.wordSeparator == "-" && found.style.unit == nil)
+        // A name that is made up here is no other symbol's.
+        let odd = try read(
+            "{\"a\":0,\"|\":1,\" \":2,\"<pad>\":3,\"<1>\":4}", rows: 5, padding: 3, tokenizer: tokenizer)
+        #expect(odd.symbols == ["<s>", "a", "<<1>>", "|", "<1>"])
+    }
+
+    @Test func lettersWithoutADelimiterAreOneWord() throws {
+        for tokenizer in ["{\"word_delimiter_token\":null}", "{\"word_delimiter_token\":\"#\"}", "{}"] {
+            let found = try read("{\"<pad>\":0,\"一\":1,\"二\":2}", rows: 3, tokenizer: tokenizer)
+            #expect(found.symbols == ["<s>", "一", "二"] && found.style.unit == .letters)
+        }
+        let letter = try read("{\"<pad>\":0,\"a\":1,\"|\":2}", rows: 3, tokenizer: "{\"word_delimiter_token\":null}")
+        #expect(letter.symbols == ["<s>", "a", "<2>"] && letter.style.unit == .letters)
+        #expect(letter.style.text(of: "<2>") == "|")
+    }
+
+    @Test func phonemesAreWordsWhateverElseThereIs() throws {
+        let phonemes = "\"tokenizer_class\":\"Wav2Vec2PhonemeCTCTokenizer\""
+        let vocabulary = "{\"<pad>\":0,\"h\":1,\"oʊ\":2,\"|\":3}"
+        let bounded = try read(vocabulary, rows: 4, tokenizer: "{\(phonemes),\"word_delimiter_token\":\"|\"}")
+        #expect(bounded.symbols == ["<s>", "h", "oʊ", "|"] && bounded.style.unit == .words)
+        let sign = try read(vocabulary, rows: 4, tokenizer: "{\(phonemes)}")
+        #expect(sign.symbols == ["<s>", "h", "oʊ", "<3>"] && sign.style.text(of: "<3>") == "|")
+        #expect(sign.style.unit(of: sign.symbols) == .words)
+    }
+
+    @Test func textStylesComeBack() throws {
+        let styles: [(labels: [String], style: TextStyle)] = [
+            (["<s>", "a", "<2>", "|"], TextStyle(separator: "-", written: ["<2>": "|"])),
+            (["<s>", "A", "a", "|"], TextStyle(lowercases: true)), (["<s>", "'", "|"], TextStyle(cleansUp: true)),
+            (["<s>", "一"], TextStyle(letters: true)),
+            (["<s>", "h", "|"], TextStyle(letters: false)), (["<s>", "h", "<2>"], TextStyle(written: ["<2>": "|"])),
+        ]
+        for (labels, style) in styles {
+            #expect(try TextStyle(encoded: style.encoded) == style)
+            try withTemporaryFolder { folder in
+                let files = try HuggingFaceTokenizerFiles(labels, style: style)
+                for (name, value) in files.contents {
+                    try Data(value.text.utf8).write(to: folder.appendingPathComponent(name))
+                }
+                let read = try HuggingFaceVocabulary.read(
+                    HuggingFaceFolder(url: folder), rows: labels.count, padding: files.tokens.padding)
+                #expect(read?.symbols == labels && read?.style == style, "\(files.contents)")
+            }
+        }
+        for text in ["{\"unit\":\"x\"}", "{\"word_separator\":1}", "{\"written\":[[\"a\"]]}", "{\"other\":1}", "[]"] {
+            #expect(throws: (any Error).self) { try TextStyle(encoded: text) }
+        }
+    }
+}
+
+extension TextStyle {
+    /// A style that differs from fairseq's in some respects.
+    fileprivate init(
+        letters: Bool? = nil, separator: String = " ", lowercases: Bool = false, cleansUp: Bool = false,
+        written: [ExactText: String] = [:]
+    ) {
+        self.init()
+        unit = letters.map { $0 ? .letters : .words }
+        wordSeparator = separator
+        self.lowercases = lowercases
+        self.cleansUp = cleansUp
+        self.written = written
     }
 }

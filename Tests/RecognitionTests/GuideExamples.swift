@@ -57,16 +57,15 @@ private enum GuideExamples {
 
     static func languageModel(checkpoint: URL, url: URL) async throws {
         let model = try LanguageModel(contentsOf: URL(filePath: "3-gram.bin"))
-        let recognizer = try Recognizer(checkpoint: checkpoint) { symbols in
-            .beam(try BeamSearchDecoder(alphabet: Recognizer.alphabet(symbols: symbols), model: model))
+        let recognizer = try Recognizer(checkpoint: checkpoint) { alphabet in
+            .beam(try BeamSearchDecoder(alphabet: alphabet, model: model))
         }
         print(try await recognizer.transcribe(url).text)
     }
 
     static func beamSearch(recognizer: Recognizer, logProbabilities: [Float]) throws {
-        let alphabet = try DecodingAlphabet(symbols: recognizer.symbols)
         let model = try LanguageModel(contentsOf: URL(filePath: "3-gram.arpa"))
-        let decoder = try BeamSearchDecoder(alphabet: alphabet, model: model)
+        let decoder = try BeamSearchDecoder(alphabet: recognizer.alphabet, model: model)
         print(try decoder.decode(logProbabilities).first?.text ?? "")
     }
 

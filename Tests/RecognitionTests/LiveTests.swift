@@ -1,4 +1,5 @@
 import Foundation
+import Interchange
 import TestSupport
 import Testing
 
@@ -16,13 +17,15 @@ import Testing
     }
 
     /// Ten frames of silence end a stretch, and so do sixty frames.
-    private static func segmenter() -> LiveSegmenter {
+    private static func segmenter() throws -> LiveSegmenter {
         LiveSegmenter(
-            CTCTranscriber(symbols: SmallModels.symbols, frameSeconds: 0.02), pause: 10, longest: 60)
+            CTCTranscriber(
+                try LabelWriting(symbols: SmallModels.symbols, style: TextStyle()), frameSeconds: 0.02),
+            pause: 10, longest: 60)
     }
 
     @Test func aPauseEndsAStretch() throws {
-        var segmenter = Self.segmenter()
+        var segmenter = try Self.segmenter()
         #expect(
             try segmenter.add(Self.scores("...............TE.A|"), tentative: Self.scores("EA")).map(\.text) == [
                 "TEA EA"
@@ -42,7 +45,7 @@ import Testing
     }
 
     @Test func silenceIsForgotten() throws {
-        var segmenter = Self.segmenter()
+        var segmenter = try Self.segmenter()
         for _ in 0..<50 {
             #expect(try segmenter.add(Self.scores("...................."), tentative: Self.scores("..")).isEmpty)
             #expect(segmenter.waitingFrames == 0)
@@ -53,7 +56,7 @@ import Testing
     }
 
     @Test func speechWithoutPausesIsCutBetweenWords() throws {
-        var segmenter = Self.segmenter()
+        var segmenter = try Self.segmenter()
         // Words of five frames; one gap in the later half of the first sixty frames is wider than the others.
         var finals: [String] = []
         for number in 0..<40 {
@@ -68,7 +71,7 @@ import Testing
     }
 
     @Test func aWordWithoutEndIsCutToo() throws {
-        var segmenter = Self.segmenter()
+        var segmenter = try Self.segmenter()
         for _ in 0..<20 {
             _ = try segmenter.add(Self.scores("EAT.TAE."), tentative: Self.scores("A"))
             #expect(segmenter.waitingFrames < 68)

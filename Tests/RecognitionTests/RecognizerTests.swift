@@ -92,7 +92,8 @@ import Wav2Vec2
     }
 
     @Test func wordsHaveTimesAndConfidences() throws {
-        let transcriber = CTCTranscriber(symbols: SmallModels.symbols, frameSeconds: 0.02)
+        let transcriber = try CTCTranscriber(
+            LabelWriting(symbols: SmallModels.symbols, style: TextStyle()), frameSeconds: 0.02)
         // blank A A blank T | | E </s>: "AT E", each best label with probability 0.5 or 0.25.
         let path: [(Int, Float)] = [
             (0, 0.9), (7, 0.5), (7, 0.5), (0, 0.9), (6, 0.25), (4, 0.5), (4, 0.5), (5, 0.5), (2, 0.9),
@@ -113,7 +114,8 @@ import Wav2Vec2
     }
 
     @Test func phonemesAreWordsOfTheirOwn() throws {
-        let transcriber = CTCTranscriber(symbols: ["<s>", "aa", "b"], frameSeconds: 0.02)
+        let transcriber = try CTCTranscriber(
+            LabelWriting(symbols: ["<s>", "aa", "b"], style: TextStyle()), frameSeconds: 0.02)
         let result = try transcriber.transcribe([0, 1, 0, 0, 0, 1].map { Float($0) }, duration: 0.04)
         #expect(result.text == "aa b")
     }

@@ -68,6 +68,15 @@ private func floats(_ count: Int) -> Data {
         #expect(try scratch.names == ["model.safetensors"])
     }
 
+    @Test func aFloodOfEmptyTensorsIsRefused() {
+        func header(_ count: Int) -> String {
+            let tensors = (0..<count).map { "\"t\($0)\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}" }
+            return "{" + tensors.joined(separator: ",") + "}"
+        }
+        #expect(damage(image(header(2_000))) == nil)
+        #expect(damage(image(header(SafetensorsHeader.mostTensors + 1))) == .tooManyTensors)
+    }
+
     @Test func sameTensorsGiveSameBytes() throws {
         let scratch = try Scratch()
         let tensors = ["b", "a", "B", "ä", "c.1", "c.10", "c.2"].enumerated().map { index, name in

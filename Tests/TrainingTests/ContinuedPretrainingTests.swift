@@ -39,6 +39,29 @@ import Torch
         #expect(zip(temperatures, [0.63, 0.567]).allSatisfy { abs($0 - $1) < 1e-9 }, "\(temperatures)")
     }
 
+    @Test func recordingsAreNormalisedAsTheOriginDoes() throws {
+        let corpus = try SyntheticCorpus(utterances: 6)
+        _ = try Trainer(corpus.job(.pretraining, "first", ["optimization.max_update=1"])).run()
+        let first = try Checkpoint.read(corpus.file("first/last"))
+        #expect(first.description.normalizeEpsilon == 1e-5)
+        var description = first.description
+        description.normalize = true
+        description.normalizeEpsilon = 1e-7
+        let theirs = corpus.file("theirs")
+        try FileManager.default.createDirectory(at: theirs, withIntermediateDirectories: true)
+        try Checkpoint.write(description, state: first.state, to: theirs)
+        var job = try corpus.job(.pretraining, "second", ["optimization.max_update=1"])
+        job.from = theirs
+        _ = try Trainer(job).run()
+        let second = try Checkpoint.read(corpus.file("second/last")).description
+        #expect(second.normalize && second.normalizeEpsilon == 1e-7)
+        // A run that goes on without --from has it from its own checkpoint.
+        var resumed = try corpus.job(.pretraining, "second", ["optimization.max_update=2"])
+        resumed.resume = true
+        _ = try Trainer(resumed).run()
+        #expect(try Checkpoint.read(corpus.file("second/last")).description.normalizeEpsilon == 1e-7)
+    }
+
     @Test func aFinetunedModelIsRefused() throws {
         let corpus = try SyntheticCorpus(utterances: 4)
         _ = try Trainer(corpus.job(.finetuning, "tuned", ["optimization.max_update=1"])).run()

@@ -55,7 +55,8 @@ struct BeamSearch {
         self.decoder = decoder
         options = decoder.options
         blank = Int32(decoder.alphabet.blank)
-        boundary = Int32(decoder.alphabet.wordBoundary ?? -2)
+        // A label that never comes: everything is one word. A negative one: every label is a word of its own.
+        boundary = Int32(decoder.alphabet.wordBoundary ?? (decoder.alphabet.isSpelled ? Int(Int32.max) : -2))
         mustKnow = !decoder.options.allowsUnknownWords && decoder.lexicon != nil
         parts = PartArena(decoder)
         texts = TextArena(decoder)

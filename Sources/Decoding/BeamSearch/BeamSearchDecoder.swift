@@ -2,9 +2,8 @@ import Foundation
 
 /// CTC prefix beam search, with n-best hypotheses, an n-gram language model, a lexicon and hot words as options.
 ///
-///     let alphabet = try DecodingAlphabet(symbols: recognizer.symbols)
 ///     let model = try LanguageModel(contentsOf: URL(filePath: "3-gram.arpa"))
-///     let decoder = try BeamSearchDecoder(alphabet: alphabet, model: model)
+///     let decoder = try BeamSearchDecoder(alphabet: recognizer.alphabet, model: model)
 ///     print(try decoder.decode(logProbabilities).first?.text ?? "")
 ///
 /// Hypotheses, their scores and their word times are those of pyctcdecode 0.5.0. Words are scored by the language model

@@ -6,6 +6,8 @@ public struct DecodingAlphabet: Sendable, Equatable {
     public let blank: Int
     /// The index of the symbol between words; nil where every symbol is a word of its own, as with phonemes.
     public let wordBoundary: Int?
+    /// Whether labels are letters of words; with no symbol between words all of them make one word.
+    public let isSpelled: Bool
     /// Labels that are never written, such as `<pad>`.
     public let silent: Set<Int>
     /// The code points of each symbol.
@@ -23,15 +25,32 @@ public struct DecodingAlphabet: Sendable, Equatable {
     public init(
         symbols: [String], blank: Int = 0, wordBoundary: String = LetterText.wordBoundary, silent: Set<Int> = []
     ) throws(DecodingError) {
-        guard symbols.indices.contains(blank) else { throw .blankOutOfRange(blank: blank, labels: symbols.count) }
-        self.symbols = symbols
-        self.blank = blank
         let boundary = symbols.firstIndex(of: wordBoundary)
-        self.wordBoundary = boundary
+        try self.init(
+            texts: symbols, blank: blank, wordBoundary: boundary, isSpelled: boundary != nil, silent: silent)
+    }
+
+    /// Makes an alphabet of what is written for labels.
+    ///
+    /// - Parameters:
+    ///   - texts: What is written for each label; of equal texts the first label is the one that spells it.
+    ///   - blank: The CTC blank's index.
+    ///   - wordBoundary: The label between words.
+    ///   - isSpelled: Whether labels are letters of words; otherwise each is a word of its own.
+    ///   - silent: Labels that are never written; the blank need not be among them.
+    /// - Throws: `DecodingError.blankOutOfRange`.
+    public init(
+        texts: [String], blank: Int = 0, wordBoundary: Int?, isSpelled: Bool, silent: Set<Int> = []
+    ) throws(DecodingError) {
+        guard texts.indices.contains(blank) else { throw .blankOutOfRange(blank: blank, labels: texts.count) }
+        symbols = texts
+        self.blank = blank
+        self.wordBoundary = wordBoundary
+        self.isSpelled = isSpelled
         self.silent = silent
-        lengths = symbols.map(\.unicodeScalars.count)
-        let written = symbols.indices.filter { $0 != blank && $0 != boundary && !silent.contains($0) }
-        bySymbol = Dictionary(written.map { (symbols[$0], $0) }, uniquingKeysWith: { first, _ in first })
+        lengths = texts.map(\.unicodeScalars.count)
+        let written = texts.indices.filter { $0 != blank && $0 != wordBoundary && !silent.contains($0) }
+        bySymbol = Dictionary(written.map { (texts[$0], $0) }, uniquingKeysWith: { first, _ in first })
     }
 
     /// Spells a word.
@@ -40,7 +59,7 @@ public struct DecodingAlphabet: Sendable, Equatable {
     /// - Returns: One label a code point, or the label whose symbol the whole word is where there is no word boundary;
     ///   nil where the alphabet lacks one.
     public func labels(of word: String) -> [Int]? {
-        guard wordBoundary != nil else { return bySymbol[word].map { [$0] } }
+        guard isSpelled else { return bySymbol[word].map { [$0] } }
         var labels: [Int] = []
         for scalar in word.unicodeScalars {
             guard let label = bySymbol[String(scalar)] else { return nil }

@@ -35,12 +35,16 @@ struct ForeignArguments {
     /// which their programs pass over.
     static let own: Set = [
         "mask_min_masks", "mask_channel_min_masks", "mask_channel_same_count", "mask_channel_dropout",
+        "normalize_epsilon",
     ]
     /// That member's name.
     static let ownMember = "wav2vec2"
     /// The table of those settings.
     static let ownSettings: [Setting<ModelDescription>] =
         MaskingConfiguration.settings.map { $0.lifted("", \.masking) }.filter { own.contains($0.name) }
+        + [Setting("normalize_epsilon", \.normalizeEpsilon, "added to the variance in normalising")]
+    /// The key in that member of how labels become text, as JSON.
+    static let textKey = "text"
 
     /// Our key of each of their options that have the same meaning, and for which a value of None means the default.
     private static let settings: [(theirs: String, setting: Setting<ModelDescription>)] = {
@@ -90,6 +94,12 @@ struct ForeignArguments {
     mutating func applyOwn(to description: inout ModelDescription) throws {
         for setting in Self.ownSettings {
             if let text = text(setting.name) { try setting.set(text, in: &description) }
+        }
+        guard let style = text(Self.textKey) else { return }
+        do {
+            description.text = try TextStyle(encoded: style)
+        } catch {
+            throw ConfigurationError("\(Self.textKey): \(error)")
         }
     }
 

@@ -1,3 +1,4 @@
+import Base
 import Foundation
 import Torch
 import Wav2Vec2
@@ -43,7 +44,8 @@ enum PyTorchCheckpoint {
         left += leftovers(root, weightsAreRoot: root["model"] == nil)
         return try Checkpoint(
             url: url, format: options.format, layout: "\(file.container.rawValue) container, \(options.layout)",
-            description: description, state: state, notCarriedOver: left, update: update(root))
+            description: description, state: state,
+            left: left.map { CheckpointNote($0, .conversion) }, update: update(root))
     }
 
     /// The weights of the model; those of the other task's parts stay behind and are named.
@@ -77,13 +79,17 @@ enum PyTorchCheckpoint {
         }
         guard let text = root["output_labels"]?.string else { return [] }
         var labels = ["<s>", "<pad>", "</s>", "<unk>"]
-        for line in text.split(separator: "\n") {
-            let fields = line.split(separator: " ")
+        // By bytes: a symbol that is a combining mark is no part of the space before it.
+        for line in text.utf8.split(separator: 0x0A) {
+            let fields = line.split(separator: 0x20).map { String(Substring($0)) }
             guard fields.count >= 2, Int(fields[1]) != nil else {
                 throw CheckpointError.damaged(
-                    path: path, reason: "its output_labels have the line '\(line)' where a symbol and its count belong")
+                    path: path,
+                    reason:
+                        "its output_labels have the line '\(Substring(line).prefix(80).printable)' where a symbol and "
+                        + "its count belong")
             }
-            labels.append(String(fields[0]))
+            labels.append(fields[0])
         }
         return labels
     }
@@ -192,6 +198,7 @@ extension PyTorchCheckpoint {
                 description.masking = architecture.masking
                 description.objective = architecture.objective
                 description.normalize = architecture.normalize
+                description.normalizeEpsilon = architecture.normalizeEpsilon
             } else {
                 throw CheckpointError.noArchitecture(path: path, reason: missing)
             }

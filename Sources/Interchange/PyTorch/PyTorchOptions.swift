@@ -32,6 +32,12 @@ struct PyTorchOptions {
         if channel.minMasks != 0 { left.append("mask_channel_min_masks \(channel.minMasks): theirs is always 0") }
         if !channel.requireSameMasks { left.append("mask_channel_same_count false: theirs is always true") }
         if channel.maskDropout != 0 { left.append("mask_channel_dropout \(channel.maskDropout): theirs is always 0") }
+        if description.normalize, description.normalizeEpsilon != 1e-5 {
+            left.append("normalize_epsilon \(description.normalizeEpsilon.settingText): theirs is always 1e-05")
+        }
+        if description.task == .ctc, description.text != TextStyle() {
+            left.append("text \(description.text.json.excerpt): theirs writes symbols as they are, and spaces for |")
+        }
         if description.objective.lossWeights.count > 2 {
             left.append("loss_weights \(description.objective.lossWeights): theirs are two")
         }
@@ -54,7 +60,9 @@ struct PyTorchOptions {
     var own: PickledValue {
         let theirs = ModelDescription.fairseqDefaults(description.task)
         let settings = ForeignArguments.ownSettings.filter { $0.text(description) != $0.text(theirs) }
-        return .dictionary(settings.map { ($0.name, value($0)) })
+        let style = description.text == theirs.text ? [] : [description.text.encoded]
+        return .dictionary(
+            settings.map { ($0.name, value($0)) } + style.map { (ForeignArguments.textKey, .string($0)) })
     }
 
     private func value(_ setting: Setting<ModelDescription>) -> PickledValue {

@@ -32,6 +32,8 @@ public enum SafetensorsDamage: Error, Equatable, CustomStringConvertible {
     case headerTooLong(length: UInt64)
     /// The header ends after the file does.
     case headerBeyondEnd(length: Int, bytes: Int)
+    /// The header lists more tensors than any honest one.
+    case tooManyTensors
     /// The header is not the JSON that the format prescribes.
     case syntax(offset: Int, expected: String)
     /// A string of the header is not UTF-8.
@@ -64,6 +66,8 @@ public enum SafetensorsDamage: Error, Equatable, CustomStringConvertible {
             "its header claims \(length) bytes where \(SafetensorsHeader.largest) is the most allowed"
         case .headerBeyondEnd(let length, let bytes):
             "its header claims \(length) bytes but the file has only \(bytes)"
+        case .tooManyTensors:
+            "its header lists more than \(SafetensorsHeader.mostTensors) tensors"
         case .syntax(let offset, let expected):
             "expected \(expected) at byte \(offset)"
         case .notUTF8(let offset):

@@ -65,6 +65,9 @@ public struct SafetensorsEntry: Sendable, Equatable {
 struct SafetensorsHeader {
     /// The most bytes that a header may take, as in the reference implementation.
     static let largest = 100_000_000
+    /// The most tensors that are read: the largest models have some thousands, and a header has room for millions of empty
+    /// ones, which would take minutes.
+    static let mostTensors = 100_000
 
     let entries: [SafetensorsEntry]
     let metadata: [String: String]

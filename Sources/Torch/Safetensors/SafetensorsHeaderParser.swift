@@ -50,6 +50,7 @@ struct SafetensorsHeaderParser {
                 throw .unknownField(tensor: name, field: field)
             }
         }
+        guard tensors.count < SafetensorsHeader.mostTensors else { throw .tooManyTensors }
         tensors.append(fields)
     }
 

@@ -143,7 +143,7 @@ final class TrainingData {
         }
         return try BatchLoader(
             manifest: manifest, plan: plan, positions: positions, dictionary: dictionary,
-            normalize: recipe.data.normalize,
+            normalize: recipe.data.normalize, epsilon: recipe.data.normalizeEpsilon,
             // A micro-batch takes as many at once; the next one's are decoded meanwhile.
             prefetch: max(recipe.data.prefetch, 2 * recipe.batching.numConcatBatches), workers: recipe.data.workers)
     }

@@ -43,6 +43,8 @@ public struct Recipe: Sendable, Equatable {
         public var labels = "ltr"
         /// Whether every utterance is brought to zero mean and unit variance.
         public var normalize = false
+        /// What is then added to the variance.
+        public var normalizeEpsilon = 1e-5
         /// Shorter utterances are left out, in samples.
         public var minSampleSize = 0
         /// Longer utterances are cropped, or left out where nothing is cropped, in samples.

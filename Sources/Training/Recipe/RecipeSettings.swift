@@ -19,6 +19,9 @@ extension Recipe.DataSection {
     static let settings: [Setting<Self>] = [
         Setting("labels", \.labels, "extension of the label files beside the manifests"),
         Setting("normalize", \.normalize, "whether every utterance is brought to zero mean and unit variance"),
+        Setting(
+            "normalize_epsilon", \.normalizeEpsilon,
+            "added to the variance in normalising: 1e-5 as in fairseq, 1e-7 as in Transformers"),
         Setting("min_sample_size", \.minSampleSize, "shorter utterances are left out, in samples"),
         Setting("max_sample_size", \.maxSampleSize, "longer utterances are cropped or left out, in samples"),
         Setting("workers", \.workers, "threads that decode audio"),

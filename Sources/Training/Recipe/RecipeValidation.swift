@@ -124,6 +124,7 @@ extension Recipe {
             (
                 .moreThan(0),
                 [
+                    ("data.normalize_epsilon", data.normalizeEpsilon),
                     ("optimization.adam_eps", optimization.adamEps), ("optimization.lamb_eps", optimization.lambEps),
                     ("objective.logit_temp", objective.logitTemp),
                 ]

@@ -41,6 +41,7 @@ final class FinetuningTask: TrainingTask {
         description.objective = recipe.objective
         description.ctc = recipe.ctc
         description.normalize = recipe.data.normalize
+        description.normalizeEpsilon = recipe.data.normalizeEpsilon
         description.labels = dictionary.symbols
         self.description = description
         model = try CTCModel(
@@ -151,7 +152,8 @@ final class FinetuningTask: TrainingTask {
         let plan = try validationPlan(manifest)
         let loader = try BatchLoader(
             manifest: manifest, plan: plan, positions: share.positions(of: plan.count), dictionary: labels,
-            normalize: recipe.data.normalize, prefetch: recipe.data.prefetch, workers: recipe.data.workers)
+            normalize: recipe.data.normalize, epsilon: recipe.data.normalizeEpsilon, prefetch: recipe.data.prefetch,
+            workers: recipe.data.workers)
         let decoder = GreedyDecoder(blank: LabelDictionary.blank)
         var result = ValidationTally()
         var errors = CTCErrors(labels)

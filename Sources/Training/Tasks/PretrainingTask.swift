@@ -27,6 +27,7 @@ final class PretrainingTask: TrainingTask {
         description.masking = recipe.masking
         description.objective = recipe.objective
         description.normalize = recipe.data.normalize
+        description.normalizeEpsilon = recipe.data.normalizeEpsilon
         self.description = description
         temperature = TemperatureSchedule(recipe.model.latentTemp)
         model = try PretrainingModel(
@@ -167,7 +168,8 @@ final class PretrainingTask: TrainingTask {
         let plan = try validationPlan(manifest)
         let loader = try BatchLoader(
             manifest: manifest, plan: plan, positions: share.positions(of: plan.count),
-            normalize: recipe.data.normalize, prefetch: recipe.data.prefetch, workers: recipe.data.workers)
+            normalize: recipe.data.normalize, epsilon: recipe.data.normalizeEpsilon, prefetch: recipe.data.prefetch,
+            workers: recipe.data.workers)
         var result = ValidationTally()
         try withoutGradient {
             while let part = try loader.next() {

@@ -107,7 +107,8 @@ struct InferenceBenchmarkCommand: ParsableCommand {
         try model.convert(to: ModelPrecision(precision.precision), on: compute.device)
         if let manifest = latency.manifest {
             let report = try latency.measure(
-                model, normalizes: subject.normalizes, Manifest.read(fileURL(manifest)),
+                model, normalizes: subject.normalizes, epsilon: subject.normalizeEpsilon,
+                Manifest.read(fileURL(manifest)),
                 device: compute.device)
             return try Console.output(shape.json ? try jsonLine(report) : report.text)
         }

@@ -15,6 +15,8 @@ struct BenchmarkedModel {
     let masking: MaskingConfiguration
     /// Whether recordings are brought to zero mean and unit variance.
     let normalizes: Bool
+    /// What is added to the variance then.
+    let normalizeEpsilon: Double
     /// Whose weights it has, for people.
     let weights: String
     private let objective: ObjectiveConfiguration
@@ -26,7 +28,8 @@ struct BenchmarkedModel {
     /// A BASE model with random weights.
     init(_ configuration: ModelConfiguration) {
         self.configuration = Self.withEveryLayer(configuration)
-        (masking, normalizes, objective) = (MaskingConfiguration(), false, ObjectiveConfiguration())
+        (masking, objective) = (MaskingConfiguration(), ObjectiveConfiguration())
+        (normalizes, normalizeEpsilon) = (false, 1e-5)
         (weights, labels, checkpoint) = ("random", nil, nil)
     }
 
@@ -38,7 +41,8 @@ struct BenchmarkedModel {
     init(_ checkpoint: Checkpoint, randomWeights: Bool) {
         let description = checkpoint.description
         configuration = Self.withEveryLayer(description.model)
-        (masking, normalizes, objective) = (description.masking, description.normalize, description.objective)
+        (masking, objective) = (description.masking, description.objective)
+        (normalizes, normalizeEpsilon) = (description.normalize, description.normalizeEpsilon)
         labels = description.task == .ctc ? checkpoint.labelCount : nil
         self.checkpoint = randomWeights ? nil : checkpoint
         weights = randomWeights ? "random, of the architecture of \(checkpoint.url.path)" : checkpoint.url.path
@@ -122,6 +126,8 @@ struct BenchmarkWeightsOptions: ParsableArguments {
         guard shape.hourglass == "off" else {
             throw ValidationError("--hourglass goes without --checkpoint, whose model has its own encoder.")
         }
-        return BenchmarkedModel(try Checkpoint.read(fileURL(checkpoint)), randomWeights: randomWeights)
+        let saved = try Checkpoint.read(fileURL(checkpoint))
+        Console.notes(saved.notes, of: checkpoint)
+        return BenchmarkedModel(saved, randomWeights: randomWeights)
     }
 }

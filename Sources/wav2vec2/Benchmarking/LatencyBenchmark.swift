@@ -32,16 +32,18 @@ struct LatencyOptions: ParsableArguments {
     /// - Parameters:
     ///   - model: What recognises.
     ///   - normalizes: Whether recordings are brought to zero mean and unit variance.
+    ///   - epsilon: What is then added to the variance.
     ///   - manifest: The recordings, taken in its order.
     ///   - device: Where the model runs.
     /// - Returns: The latencies.
     /// - Throws: What is wrong with a recording.
     func measure(
-        _ model: CTCModel, normalizes: Bool, _ manifest: Manifest, device: Device
+        _ model: CTCModel, normalizes: Bool, epsilon: Double, _ manifest: Manifest, device: Device
     ) throws -> LatencyReport {
         guard manifest.count > 0 else { throw CorpusError.nothingLeft(reason: "\(manifest.name) is empty") }
         let loader = LatencyLoader(
-            manifest: manifest, normalizes: normalizes, shortest: model.model.featureExtractor.layers.receptiveField)
+            manifest: manifest, normalizes: normalizes, epsilon: epsilon,
+            shortest: model.model.featureExtractor.layers.receptiveField)
         let inference = CTCInference(model, on: device)
         let rows = try batchSizes.values.map { size in
             // The last recordings make no whole batch, unless there are too few for one.
@@ -71,6 +73,7 @@ struct LatencyOptions: ParsableArguments {
 private struct LatencyLoader {
     let manifest: Manifest
     let normalizes: Bool
+    let epsilon: Double
     let shortest: Int
 
     func load(_ indices: Range<Int>) throws -> (samples: [Float], lengths: [Int]) {
@@ -83,7 +86,7 @@ private struct LatencyLoader {
                 throw CorpusError.nothingLeft(
                     reason: "\(utterance.identifier) has \(found.count) samples, and the model needs \(shortest)")
             }
-            samples += normalizes ? normalized(found) : found
+            samples += normalizes ? normalized(found, epsilon: epsilon) : found
             lengths.append(found.count)
         }
         return (samples, lengths)

@@ -53,6 +53,7 @@ struct ConvertCommand: ParsableCommand {
         if let dictionary {
             checkpoint = try checkpoint.labelled(
                 LabelDictionary(contentsOf: fileURL(dictionary)).symbols, from: dictionary)
+            Console.notes(checkpoint.notes.filter { $0.subject == .dictionary }, of: input)
         }
         let format = try to ?? Self.format(of: url.lastPathComponent, from: checkpoint.format)
         let left = try checkpoint.convert(to: url, format: format, replacing: force)

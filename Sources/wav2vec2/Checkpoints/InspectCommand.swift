@@ -1,4 +1,5 @@
 import ArgumentParser
+import Base
 import Decoding
 import Foundation
 import Interchange
@@ -57,7 +58,10 @@ private struct CheckpointReport: Encodable {
     var tensorCount: Int
     var types: [String: Int]
     var normalize: Bool
+    var normalizeEpsilon: Double
     var labels: [String]
+    /// How labels become text, as JSON, where that is not fairseq's way.
+    var textStyle: Nullable<String>
     var update: Nullable<Int>
     var bytes: Int
     var model: [String: String]
@@ -75,6 +79,8 @@ private struct CheckpointReport: Encodable {
         tensorCount = state.count
         types = Dictionary(state.values.map { (typeName($0.dtype), $0.count) }, uniquingKeysWith: +)
         normalize = description.normalize
+        normalizeEpsilon = description.normalizeEpsilon
+        textStyle = Nullable(description.text == TextStyle() ? nil : description.text.encoded)
         labels = description.labels
         update = Nullable(checkpoint.update ?? trainingUpdate(checkpoint.url))
         bytes = state.values.reduce(0) { $0 + $1.count * $1.dtype.itemSize }
@@ -112,9 +118,14 @@ private struct CheckpointReport: Encodable {
         } else if task == "ctc" {
             lines.append(
                 "  labels      "
-                    + (labels.isEmpty ? "no dictionary" : "\(labels.count): \(labels.joined(separator: " "))"))
+                    + (labels.isEmpty
+                        ? "no dictionary" : "\(labels.count): \(labels.map(\.printable).joined(separator: " "))"))
+            if let style = textStyle.value {
+                lines.append("  text        " + style)
+            }
         }
-        lines.append("  input       \(normalize ? "zero mean and unit variance" : "as recorded"), 16 kHz")
+        let scaling = "zero mean and unit variance (\(normalizeEpsilon) added to the variance)"
+        lines.append("  input       \(normalize ? scaling : "as recorded"), 16 kHz")
         let kinds = types.sorted { $0.key < $1.key }.map { "\($0.value) as \($0.key)" }.joined(separator: ", ")
         lines.append(
             "  parameters  \(decimal(Double(parameters) / 1e6, 2)) million in \(tensorCount) tensors (\(kinds)), "

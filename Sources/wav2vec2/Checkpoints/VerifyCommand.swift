@@ -36,6 +36,7 @@ struct VerifyCommand: ParsableCommand {
 
     func run() throws {
         let (one, other) = try (Checkpoint.read(checkpointURL(first)), Checkpoint.read(checkpointURL(second)))
+        for (checkpoint, path) in [(one, first), (other, second)] { Console.notes(checkpoint.notes, of: path) }
         let progress = CountProgress("checkpoint verify", "tensors")
         let comparison = try CheckpointComparison(one, other) { done, total in progress.show(done, of: total) }
         let report = VerificationReport(comparison, names: (first, second), tolerance: tolerance)

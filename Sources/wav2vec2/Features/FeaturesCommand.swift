@@ -34,10 +34,12 @@ struct FeatureModelOptions: ParsableArguments {
             throw ValidationError("This command runs in one process; give each process a manifest of its own.")
         }
         try compute.apply()
-        return try Featurizer(
+        let featurizer = try Featurizer(
             checkpoint: fileURL(checkpoint), architectureFrom: architectureFrom.map(fileURL), device: compute.device,
             batchSeconds: passes.batchSeconds, windows: passes.windows,
             precision: ModelPrecision(precision.precision))
+        Console.notes(featurizer.notes, of: checkpoint)
+        return featurizer
     }
 }
 

@@ -1,0 +1,29 @@
+/// Something that a checkpoint holds, lacks or contradicts, and what is made of it.
+public struct CheckpointNote: Sendable, Equatable {
+    /// What a note is about.
+    public enum Subject: Sendable, Equatable {
+        /// A language model that the checkpoint holds beside the model.
+        case languageModel
+        /// The dictionary that was given for the checkpoint.
+        case dictionary
+        /// Anything else that whoever uses the model should know.
+        case use
+        /// What only matters to whoever converts the checkpoint or trains on.
+        case conversion
+    }
+
+    /// A phrase: what it is, a colon, and what becomes of it.
+    public let phrase: String
+    /// What it is about.
+    public let subject: Subject
+
+    /// Makes a note.
+    ///
+    /// - Parameters:
+    ///   - phrase: What it is, a colon, and what becomes of it.
+    ///   - subject: What it is about.
+    public init(_ phrase: String, _ subject: Subject = .use) {
+        self.phrase = phrase
+        self.subject = subject
+    }
+}

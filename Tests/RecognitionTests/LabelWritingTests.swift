@@ -1,0 +1,128 @@
+import Base
+import Decoding
+import Foundation
+import Interchange
+import TestSupport
+import Testing
+import Torch
+
+@testable import Recognition
+
+/// How labels become text, for tokenizers that write it otherwise than fairseq does.
+@Suite struct LabelWritingTests {
+    private let specials = ["<s>", "<pad>", "</s>", "<unk>"]
+
+    private func style(_ change: (inout TextStyle) -> Void) -> TextStyle {
+        var style = TextStyle()
+        change(&style)
+        return style
+    }
+
+    /// What is recognised where each symbol is heard for a frame, with blanks between them.
+    private func heard(
+        _ path: [String], _ symbols: [String], _ style: TextStyle, beam: Bool = false
+    ) throws -> Transcription {
+        let writing = try LabelWriting(symbols: symbols, style: style)
+        let decoder = beam ? RecognitionDecoder.beam(try BeamSearchDecoder(alphabet: writing.alphabet)) : .greedy
+        let transcriber = CTCTranscriber(writing, frameSeconds: 0.02, decoder: decoder)
+        let frames = path.flatMap { [0, symbols.firstIndex(of: $0) ?? 0] }
+        let scores = frames.flatMap { frame in symbols.indices.map { $0 == frame ? Float(-0.01) : -9 } }
+        return try transcriber.transcribe(scores, duration: Double(frames.count) * 0.02)
+    }
+
+    @Test(arguments: [false, true]) func anotherSeparatorIsWrittenBetweenWords(beam: Bool) throws {
+        let symbols = specials + ["|", "a", "b"]
+        for separator in ["-", "", "_ _"] {
+            let found = try heard(
+                ["|", "a", "b", "|", "|", "b", "a", "|"], symbols, style { $0.wordSeparator = separator }, beam: beam)
+            #expect(found.text == "ab\(separator)ba" && found.words.map(\.text) == ["ab", "ba"])
+        }
+    }
+
+    @Test(arguments: [false, true]) func textIsLoweredAsAWhole(beam: Bool) throws {
+        let symbols = specials + ["|", "A", "a", "Σ", "İ"]
+        let found = try heard(["A", "a", "Σ", "|", "İ", "Σ", "A"], symbols, style { $0.lowercases = true }, beam: beam)
+        // A sigma at the end of a word is written otherwise than one in its middle.
+        #expect(Array(found.text.unicodeScalars) == Array("aaς i\u{307}σa".unicodeScalars))
+        #expect(found.words.count == 2 && found.words[0].text == "aaς")
+        let alphabet = try LabelWriting(symbols: symbols, style: style { $0.lowercases = true }).alphabet
+        #expect(alphabet.labels(of: "aσ") == [5, 7] && alphabet.labels(of: "A") == nil)
+    }
+
+    @Test(arguments: [false, true]) func textIsCleanedUpAsTransformersDoes(beam: Bool) throws {
+        let symbols = specials + ["|", "I", "T", "'", "S", "."]
+        let path = ["I", "T", "|", "'", "S", "|", "I", "T", "|", "."]
+        let found = try heard(path, symbols, style { ($0.cleansUp, $0.lowercases) = (true, true) }, beam: beam)
+        #expect(found.text == "it's it." && found.words.map(\.text) == ["it", "'s", "it", "."])
+        #expect(try heard(path, symbols, TextStyle(), beam: beam).text == "IT 'S IT .")
+        // Only contractions that are written in small letters are known.
+        #expect(try heard(path, symbols, style { $0.cleansUp = true }, beam: beam).text == "IT 'S IT.")
+    }
+
+    @Test(arguments: [false, true]) func phonemesAreWordsThoughThereIsABoundary(beam: Bool) throws {
+        let symbols = specials + ["h", "ə", "oʊ", "|"]
+        let found = try heard(["h", "|", "ə", "oʊ", "|"], symbols, style { $0.unit = .words }, beam: beam)
+        #expect(found.text == "h ə oʊ" && found.words.count == 3)
+    }
+
+    @Test(arguments: [false, true]) func lettersWithoutABoundaryAreOneWord(beam: Bool) throws {
+        let symbols = specials + ["中", "文"]
+        let found = try heard(["中", "文", "中"], symbols, style { $0.unit = .letters }, beam: beam)
+        #expect(found.text == "中文中" && found.words.count == 1)
+        #expect(try heard(["中", "文"], symbols, TextStyle(), beam: beam).text == "中 文")
+    }
+
+    @Test(arguments: [false, true]) func aLetterMayBeWrittenAsTheBoundaryIsCalled(beam: Bool) throws {
+        let symbols = specials + ["a", "<5>", "|"]
+        let found = try heard(
+            ["a", "<5>", "|", "a"], symbols, style { $0.written = ["<5>": "|"] }, beam: beam)
+        #expect(found.text == "a| a" && found.words.map(\.text) == ["a|", "a"])
+    }
+
+    @Test func whiteSpaceAmongLettersPartsWords() throws {
+        let symbols = specials + ["|", "a", " ", "\u{3000}"]
+        let found = try heard(["a", " ", "a", "|", "a", "\u{3000}", " ", "a"], symbols, TextStyle())
+        #expect(found.text == "a a a a" && found.words.count == 4)
+    }
+
+    @Test func transcriptsAreSplitAsTextIsWritten() throws {
+        let dashed = try LabelWriting(symbols: specials + ["|", "a", "b"], style: style { $0.wordSeparator = "-" })
+        #expect(dashed.words(in: "ab-ba b") == ["ab", "ba", "b"])
+        let letter = try LabelWriting(symbols: specials + ["|", "a", "-"], style: style { $0.wordSeparator = "-" })
+        #expect(letter.words(in: "a-a a") == ["a-a", "a"])
+    }
+
+    @Test func savedLogitsKeepHowTextIsWritten() async throws {
+        try await withTemporaryFolder { folder in
+            let symbols = specials + ["|", "A", "a"]
+            let style = style {
+                $0.wordSeparator = "-"
+                $0.lowercases = true
+            }
+            let place = folder.appendingPathComponent("logits")
+            try SavedLogits.begin(place)
+            let entry = SavedLogits.Entry(utterance: "u", audio: "u", reference: "a", seconds: 0, file: nil, tags: [:])
+            try SavedLogits.finish(place, symbols: symbols, style: style, frameSeconds: 0.02, entries: [entry])
+            let saved = try SavedLogits(contentsOf: place)
+            #expect(saved.style == style && saved.symbols == symbols)
+            #expect(try saved.alphabet == LabelWriting(symbols: symbols, style: style).alphabet)
+        }
+    }
+
+    @Test func quietRecordingsAreNormalisedAsTheOriginDoes() async throws {
+        let quiet = SmallModels.samples(16_000, seed: 5).map { $0 * 0.003 }
+        func logits(epsilon: Double, _ samples: [Float], normalizes: Bool = true) async throws -> [Float] {
+            let recognizer = try Recognizer(
+                model: SmallModels.ctcModel(), symbols: SmallModels.symbols, normalizes: normalizes, epsilon: epsilon)
+            return try await recognizer.logProbabilities([Recording(samples: samples)])[0].get()
+        }
+        for epsilon in [1e-5, 1e-7] {
+            let found = try await logits(epsilon: epsilon, quiet)
+            let mean = quiet.reduce(0.0) { $0 + Double($1) } / Double(quiet.count)
+            let variance = quiet.reduce(0.0) { $0 + (Double($1) - mean) * (Double($1) - mean) } / Double(quiet.count)
+            let scaled = quiet.map { Float((Double($0) - mean) / (variance + epsilon).squareRoot()) }
+            #expect(try await found == logits(epsilon: 0, scaled, normalizes: false), "\(epsilon)")
+        }
+        #expect(try await logits(epsilon: 1e-5, quiet) != logits(epsilon: 1e-7, quiet))
+    }
+}
