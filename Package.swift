@@ -154,7 +154,7 @@ let package = Package(
         .testTarget(
             name: "ServingTests",
             dependencies: [
-                "Serving", "Recognition", "Audio", "Decoding", "Randomness", "TestSupport",
+                "Serving", "Recognition", "Wav2Vec2", "Audio", "Decoding", "Randomness", "TestSupport",
                 .product(name: "FlyingFox", package: "FlyingFox"),
             ], swiftSettings: strict),
         .testTarget(

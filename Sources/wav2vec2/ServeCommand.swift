@@ -1,4 +1,5 @@
 import ArgumentParser
+import Base
 import Decoding
 import Dispatch
 import Foundation
@@ -17,13 +18,15 @@ struct ServeCommand: AsyncParsableCommand {
             run it.
 
             Requests that come while the model is busy are recognised together; results do not depend on it. When the \
-            model is loaded, the address is told on standard error, and then a line for each request; with --json \
-            they are objects on standard output.
+            model is loaded, it prints the address to standard error, and then a line for each request; with --json \
+            these are objects on standard output.
 
-            Ctrl-C and SIGTERM end it when what is in flight is answered, at the latest after 30 s; a second one at \
-            once.
+            Ctrl-C and SIGTERM end it once what is in flight is answered, after 30 s at the latest; a second one ends \
+            it at once.
 
-            There are no passwords and no encryption: it listens for this machine only unless --host says otherwise.
+            There are no passwords and no encryption: it listens for this machine only unless --host says otherwise. \
+            Pages of other origins are refused, and so are names that are not the server's own; --allow-origin and \
+            --allow-host let them in.
 
             Examples:
               wav2vec2 serve --checkpoint best
@@ -47,6 +50,18 @@ struct ServeCommand: AsyncParsableCommand {
 
     @Option(help: "How many requests may wait for the model, and how many live inputs be open.")
     var maxWaiting = ServerOptions().maximumWaiting
+
+    @Option(
+        help: ArgumentHelp(
+            "Let pages of this origin use the server, such as https://app.example.org; * is any page. May be repeated.",
+            valueName: "origin"))
+    var allowOrigin: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "A name that requests may call the server by, as behind a reverse proxy. May be repeated.",
+            valueName: "name"))
+    var allowHost: [String] = []
 
     @Flag(help: "Write one JSON object a line to standard output: when it is ready, and for each request.")
     var json = false
@@ -90,8 +105,25 @@ struct ServeCommand: AsyncParsableCommand {
         guard (1...1 << 20).contains(maxUploadMb) else {
             throw ValidationError("--max-upload-mb is \(maxUploadMb); it must be from 1 to 1048576.")
         }
+        if let origin = allowOrigin.first(where: { !Self.isOrigin($0) }) {
+            throw ValidationError(
+                "--allow-origin is \(origin); it must be scheme, name and port of a page, such as https://app.example.org, "
+                    + "null, or *.")
+        }
+        if let name = allowHost.first(where: { $0.isEmpty || $0.contains("/") || $0.contains(":") }) {
+            throw ValidationError(
+                "--allow-host is \(name); it must be a name without a port, such as speech.example.org.")
+        }
         guard maxAudioSeconds > 0 else { throw ValidationError("--max-audio-seconds must be more than 0.") }
         guard maxWaiting >= 1 else { throw ValidationError("--max-waiting is \(maxWaiting); it must be at least 1.") }
+    }
+
+    /// Whether a text is an origin as browsers send it: no path, and no slash at its end.
+    private static func isOrigin(_ text: String) -> Bool {
+        if text == "*" || text == "null" { return true }
+        guard let separator = text.range(of: "://"), separator.lowerBound > text.startIndex else { return false }
+        let rest = text[separator.upperBound...]
+        return !rest.isEmpty && !rest.contains("/")
     }
 
     func run() async throws {
@@ -111,6 +143,8 @@ struct ServeCommand: AsyncParsableCommand {
         options.maximumUploadBytes = maxUploadMb << 20
         options.maximumAudioSeconds = maxAudioSeconds
         options.maximumWaiting = maxWaiting
+        options.allowedOrigins = allowOrigin
+        options.allowedHosts = allowHost
         let facts = ModelFacts(
             model: model.checkpoint, device: compute.device.description,
             precision: model.reading.precision.precision.rawValue, decoder: decoding.summary, version: Program.version)
@@ -147,7 +181,7 @@ struct ServeCommand: AsyncParsableCommand {
             isStopping = true
             Console.error("serve: finishing what is in flight; a second signal ends it at once")
             Task {
-                await server.stop(within: .seconds(30))
+                await server.stop(within: .seconds(29))
                 Foundation.exit(128 + signal)
             }
         }
@@ -158,7 +192,7 @@ struct ServeCommand: AsyncParsableCommand {
         case .trouble(let sentence): Console.error("wav2vec2: \(sentence)")
         case .served(let request):
             Console.error(
-                "\(request.method) \(request.path) \(request.status) \(decimal(request.audioSeconds, 2)) s of audio in "
+                "\(request.method.printable) \(request.path.printable) \(request.status) \(decimal(request.audioSeconds, 2)) s of audio in "
                     + "\(decimal(request.seconds, 3)) s")
             guard asJSON else { return }
             // Whoever is served does not suffer from a log that is full.
