@@ -42,8 +42,12 @@ struct Parameters: Sendable {
             func distance(_ other: String) -> Int {
                 // A name within the other one, such as rate and sample_rate, is nearer than any change of letters.
                 if name.lowercased().contains(other) || name.count > 2 && other.contains(name.lowercased()) { return 0 }
-                let counts = EditDistance.counts(reference: Array(other), hypothesis: letters)
-                return counts.substitutions + counts.deletions + counts.insertions
+                // fromat is response_format, not stream.
+                let parts = other.split(separator: "_").map(String.init) + [other]
+                return parts.map { part in
+                    let counts = EditDistance.counts(reference: Array(part), hypothesis: letters)
+                    return counts.substitutions + counts.deletions + counts.insertions
+                }.min() ?? 0
             }
             return names.min { distance($0) < distance($1) }
         }

@@ -88,7 +88,9 @@ struct RequestHandler: HTTPHandler {
             case .reply(let answer): reply = answer
             }
         } catch {
-            let error = RequestError(error)
+            var error = RequestError(error)
+            // Given up because the server's time is over.
+            if error.type == RequestError.gone.type, core.isStopping, !body.watch.isGone { error = .stopping }
             if let cause = error.cause { core.tell(.trouble("\(target.path): \(cause)")) }
             reply = error.reply
         }

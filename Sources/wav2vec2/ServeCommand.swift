@@ -5,6 +5,7 @@ import Dispatch
 import Foundation
 import Recognition
 import Serving
+import Synchronization
 
 /// `wav2vec2 serve`: recognition over HTTP.
 struct ServeCommand: AsyncParsableCommand {
@@ -128,15 +129,6 @@ struct ServeCommand: AsyncParsableCommand {
 
     func run() async throws {
         try compute.apply()
-        let (signals, signal) = AsyncStream<Int32>.makeStream()
-        let sources = [SIGINT, SIGTERM].map { number in
-            Foundation.signal(number, SIG_IGN)
-            let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-            source.setEventHandler { signal.yield(number) }
-            source.resume()
-            return source
-        }
-        defer { for source in sources { source.cancel() } }
         var options = ServerOptions()
         options.host = host
         options.port = UInt16(port)
@@ -149,14 +141,15 @@ struct ServeCommand: AsyncParsableCommand {
             model: model.checkpoint, device: compute.device.description,
             precision: model.reading.precision.precision.rawValue, decoder: decoding.summary, version: Program.version)
         let server = Server(options, facts: facts) { [json] event in Self.show(event, asJSON: json) }
+        // Before the model is loaded, which takes a while.
+        let sources = Self.endOnSignals(server)
+        defer { for source in sources { source.cancel() } }
         let url: String
         do {
             url = try await server.start()
         } catch let error as ServerError where error.isUsage {
             throw ValidationError(error.description)
         }
-        // Before the model is loaded, which takes a while.
-        let ending = Task { await Self.end(server, on: signals) }
         do {
             server.serve(try model.recognizer(device: compute.device, decoder: decoding.recognitionDecoder))
         } catch {
@@ -167,23 +160,38 @@ struct ServeCommand: AsyncParsableCommand {
             "serve: \(url), model \(facts.model), device \(facts.device), precision \(facts.precision), \(facts.decoder)"
         )
         if json { try Console.output(jsonLine(Ready(url: url, facts: facts))) }
-        await ending.value
+        // A signal ends the program.
+        while true { try await Task.sleep(for: .seconds(3600)) }
     }
 
-    /// Ends the program after a signal: a first one lets it finish what is in flight.
-    private static func end(_ server: Server, on signals: AsyncStream<Int32>) async {
-        var isStopping = false
-        for await signal in signals {
-            if isStopping {
-                server.removeUploads()
-                Foundation.exit(128 + signal)
+    /// Ends the program after a signal: a first one lets it finish what is in flight, for 30 s; a second one does not.
+    ///
+    /// The handlers and the limit are Dispatch's: all threads of Swift's tasks may be busy.
+    private static func endOnSignals(_ server: Server) -> [any DispatchSourceSignal] {
+        let isStopping = Mutex(false)
+        let end: @Sendable (Int32) -> Void = { signal in
+            server.removeUploads()
+            Foundation.exit(128 + signal)
+        }
+        let queue = DispatchQueue(label: "signals")
+        return [SIGINT, SIGTERM].map { number in
+            Foundation.signal(number, SIG_IGN)
+            let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
+            source.setEventHandler {
+                let isSecond = isStopping.withLock { isStopping in
+                    defer { isStopping = true }
+                    return isStopping
+                }
+                if isSecond { end(number) }
+                Console.error("serve: finishing what is in flight; a second signal ends it at once")
+                queue.asyncAfter(deadline: .now() + 30) { end(number) }
+                Task {
+                    await server.stop(within: .seconds(28))
+                    Foundation.exit(128 + number)
+                }
             }
-            isStopping = true
-            Console.error("serve: finishing what is in flight; a second signal ends it at once")
-            Task {
-                await server.stop(within: .seconds(29))
-                Foundation.exit(128 + signal)
-            }
+            source.resume()
+            return source
         }
     }
 

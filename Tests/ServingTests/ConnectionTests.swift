@@ -109,6 +109,22 @@ import Testing
         }
     }
 
+    @Test func whatTheServerGivesUpIsItsOwnDoing() async throws {
+        try await withServer(windows: WindowOptions(seconds: 2, overlap: 0), batchSeconds: 1) { running in
+            let audio = try wave(16_000 * 240, seed: 1)
+            let server = running.server
+            async let reply = onThread { [port = running.port] in
+                let client = try TestClient(port: port)
+                client.send(request("POST", "/v1/transcribe", audio))
+                return try client.response()
+            }
+            try await eventually { server.core.room.current.running == 1 }
+            await server.stop(within: .zero)
+            let answer = try await reply
+            #expect(answer.status == 503 && answer.error == "stopping", "\(answer.text)")
+        }
+    }
+
     @Test func stoppingDoesNotWaitForEver() async throws {
         try await withServer { running in
             let server = running.server

@@ -35,6 +35,7 @@ import Testing
             for (target, field, nearest) in [
                 ("/v1/transcribe", "fromat", "format"), ("/v1/transcribe", "prompt", "format"),
                 ("/v1/audio/transcriptions", "format", "response_format"),
+                ("/v1/audio/transcriptions", "fromat", "response_format"),
                 ("/v1/audio/transcriptions", "steam", "stream"), ("/v1/audio/transcriptions", "stream[]", "stream"),
                 ("/v1/audio/transcriptions", "", "stream"),
             ] {
