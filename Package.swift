@@ -67,7 +67,8 @@ let package = Package(
         .target(name: "Randomness", swiftSettings: strict),
         // The floor: what every library may use, and which imports none of ours.
         .target(name: "Base", swiftSettings: strict),
-        .target(name: "Audio", dependencies: ["Base", "CSndfile", "CSoxr"], swiftSettings: strict),
+        .target(name: "CSpawn", cSettings: [.unsafeFlags(["-Wall", "-Wextra"])]),
+        .target(name: "Audio", dependencies: ["Base", "CSndfile", "CSoxr", "CSpawn"], swiftSettings: strict),
         // Headers only: the libraries are loaded when something is fetched.
         .target(
             name: "CFetching", cSettings: [.unsafeFlags(["-Wall", "-Wextra"])], linkerSettings: [.linkedLibrary("dl")]),
@@ -153,7 +154,7 @@ let package = Package(
         .testTarget(
             name: "ServingTests",
             dependencies: [
-                "Serving", "Recognition", "Audio", "Decoding", "Randomness", "TestSupport",
+                "Serving", "Recognition", "Wav2Vec2", "Audio", "Decoding", "Randomness", "TestSupport",
                 .product(name: "FlyingFox", package: "FlyingFox"),
             ], swiftSettings: strict),
         .testTarget(

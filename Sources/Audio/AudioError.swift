@@ -18,8 +18,28 @@ public enum AudioError: Error, Equatable, Sendable, CustomStringConvertible {
     case outOfRange(file: String, start: Int, count: Int)
     /// The sampling rates cannot be converted into each other.
     case cannotResample(file: String, reason: String)
+    /// The file lists other files, which are not read.
+    case playlist(file: String)
+    /// The recording is longer than `DecodingLimits.seconds` allow.
+    case tooLong(file: String, limit: Double)
+    /// Decoded, the recording takes more room than `DecodingLimits.temporaryBytes` allow.
+    case tooLarge(file: String, limit: Int)
+    /// Decoding took longer than `DecodingLimits.time` allows.
+    case tooSlow(file: String, limit: Duration)
+    /// Decoding was stopped because nobody wants the result any more.
+    case cancelled(file: String)
+    /// This machine could not decode the recording, which may be in order: no room for temporary files, for example.
+    case failed(file: String, reason: String)
     /// The file could not be written.
     case unwritable(file: String, reason: String)
+
+    /// Whether this machine is to blame, such as a full disk, and not the recording.
+    public var isFailure: Bool {
+        switch self {
+        case .failed, .cancelled, .unwritable: true
+        default: false
+        }
+    }
 
     /// The sentence.
     public var description: String {
@@ -46,6 +66,19 @@ public enum AudioError: Error, Equatable, Sendable, CustomStringConvertible {
             "\(file): frames from \(start) on were asked for, but the recording has only \(count); check the offset."
         case .cannotResample(let file, let reason):
             "\(file): the sampling rate cannot be converted (\(reason))."
+        case .playlist(let file):
+            "\(file): this is a playlist, which names other files and is not read; give the recordings themselves."
+        case .tooLong(let file, let limit):
+            "\(file): the recording is longer than \(limit) s, the most that is read here; cut it into parts."
+        case .tooLarge(let file, let limit):
+            "\(file): decoded, the recording takes more than \(limit >> 20) MiB, the most that is read here; cut it into parts."
+        case .tooSlow(let file, let limit):
+            "\(file): decoding took longer than \(limit.components.seconds) s and was stopped; convert the file with ffmpeg, "
+                + "or leave it out."
+        case .cancelled(let file):
+            "\(file): decoding was stopped."
+        case .failed(let file, let reason):
+            "\(file): the recording could not be decoded (\(reason))."
         case .unwritable(let file, let reason):
             "\(file): the audio file cannot be written (\(reason))."
         }

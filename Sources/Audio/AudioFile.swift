@@ -13,11 +13,13 @@ public enum AudioFile {
 
     /// What a file's header says, without decoding it where the header tells the length.
     ///
-    /// - Parameter url: The file.
+    /// - Parameters:
+    ///   - url: The file.
+    ///   - limits: What decoding may cost.
     /// - Returns: Length, rate, channels and format.
     /// - Throws: `AudioError`.
-    public static func info(_ url: URL) throws -> AudioInfo {
-        try info(of: open(url))
+    public static func info(_ url: URL, limits: DecodingLimits = DecodingLimits()) throws -> AudioInfo {
+        try info(of: open(url, limits))
     }
 
     /// What the header of encoded audio in memory says.
@@ -25,10 +27,13 @@ public enum AudioFile {
     /// - Parameters:
     ///   - data: A whole file's bytes.
     ///   - name: What errors call it.
+    ///   - limits: What decoding may cost.
     /// - Returns: Length, rate, channels and format.
     /// - Throws: `AudioError`.
-    public static func info(_ data: Data, name: String = "audio in memory") throws -> AudioInfo {
-        try info(of: open(data, name: name))
+    public static func info(
+        _ data: Data, name: String = "audio in memory", limits: DecodingLimits = DecodingLimits()
+    ) throws -> AudioInfo {
+        try info(of: open(data, name: name, limits))
     }
 
     /// Decodes a file, averages its channels and brings it to a sampling rate.
@@ -37,12 +42,14 @@ public enum AudioFile {
     ///   - url: The file.
     ///   - sampleRate: Samples per second of the result.
     ///   - frames: Which samples of the result are wanted; all, if absent. An end behind the recording's is allowed.
+    ///   - limits: What decoding may cost.
     /// - Returns: Samples, full scale at ±1.
     /// - Throws: `AudioError`, among others where the file is cut off, empty, or has samples that are no finite numbers.
     public static func read(
-        _ url: URL, sampleRate: Int = modelSampleRate, frames: Range<Int>? = nil
+        _ url: URL, sampleRate: Int = modelSampleRate, frames: Range<Int>? = nil,
+        limits: DecodingLimits = DecodingLimits()
     ) throws -> [Float] {
-        try read(open(url), sampleRate: sampleRate, frames: frames)
+        try read(open(url, limits), sampleRate: sampleRate, frames: frames)
     }
 
     /// Decodes audio in memory, averages its channels and brings it to a sampling rate.
@@ -52,12 +59,14 @@ public enum AudioFile {
     ///   - name: What errors call it.
     ///   - sampleRate: Samples per second of the result.
     ///   - frames: Which samples of the result are wanted; all, if absent.
+    ///   - limits: What decoding may cost.
     /// - Returns: Samples, full scale at ±1.
     /// - Throws: `AudioError`.
     public static func read(
-        _ data: Data, name: String = "audio in memory", sampleRate: Int = modelSampleRate, frames: Range<Int>? = nil
+        _ data: Data, name: String = "audio in memory", sampleRate: Int = modelSampleRate, frames: Range<Int>? = nil,
+        limits: DecodingLimits = DecodingLimits()
     ) throws -> [Float] {
-        try read(open(data, name: name), sampleRate: sampleRate, frames: frames)
+        try read(open(data, name: name, limits), sampleRate: sampleRate, frames: frames)
     }
 
     /// The version of libsndfile, for reports of what is installed.
@@ -68,12 +77,10 @@ public enum AudioFile {
 
     // MARK: - Opening
 
-    static func open(_ url: URL) throws -> SoundFileReader {
+    static func open(_ url: URL, _ limits: DecodingLimits) throws -> SoundFileReader {
         let path = url.path
-        if ExternalDecoder.headerless.contains(url.pathExtension.lowercased()) {
-            close(try regularFile(path).descriptor)
-            return try decodedExternally(path: path, name: path)
-        }
+        let format = ExternalDecoder.headerless[url.pathExtension.lowercased()]
+        if let format { return try decodedExternally(path: path, format: format, limits) }
         let (descriptor, size) = try regularFile(path)
         // libsndfile closes the descriptor it was given, also when it cannot open the file.
         let source = ByteSource.file(descriptor: descriptor, size: size)
@@ -82,28 +89,27 @@ public enum AudioFile {
         if size == 0 || flaw != nil { close(descriptor) }
         if size == 0 { throw AudioError.empty(file: path) }
         if let flaw { throw flaw }
-        if let reader = try SoundFileReader(source, name: path) {
-            return try reader.guessesLength ? asStream(map(url), name: path) : reader
+        if let reader = try SoundFileReader(source, name: path, limits) {
+            return try reader.guessesLength ? asStream(map(url), name: path, limits) : reader
         }
-        return try whenUnknown(announced, name: path) { try decodedExternally(path: path, name: path) }
+        return try whenUnknown(announced, name: path) { try decodedExternally(path: path, limits) }
     }
 
-    static func open(_ data: Data, name: String) throws -> SoundFileReader {
+    static func open(_ data: Data, name: String, _ limits: DecodingLimits) throws -> SoundFileReader {
         let source = ByteSource.memory(data)
         if data.isEmpty { throw AudioError.empty(file: name) }
         if let flaw = source.flaw(file: name) { throw flaw }
-        if let reader = try SoundFileReader(source, name: name) {
-            return try reader.guessesLength ? asStream(data, name: name) : reader
+        if let reader = try SoundFileReader(source, name: name, limits) {
+            return try reader.guessesLength ? asStream(data, name: name, limits) : reader
         }
         return try whenUnknown(source.announcedFormat, name: name) {
-            // Some containers keep their index at the end, so ffmpeg wants a file that it can seek in.
             let file = try NamelessFile(for: name)
             do {
                 try file.handle.write(contentsOf: data)
             } catch {
                 throw file.failure(for: name)
             }
-            return try reading(ExternalDecoder.decode(file, name: name), name: name)
+            return try decodedExternally(file.handle.fileDescriptor, format: nil, name: name, limits)
         }
     }
 
@@ -131,8 +137,8 @@ public enum AudioFile {
         }
     }
 
-    private static func asStream(_ data: Data, name: String) throws -> SoundFileReader {
-        guard let reader = try SoundFileReader(.stream(data), name: name) else {
+    private static func asStream(_ data: Data, name: String, _ limits: DecodingLimits) throws -> SoundFileReader {
+        guard let reader = try SoundFileReader(.stream(data), name: name, limits) else {
             throw AudioError.damaged(file: name, reason: "its beginning can be read only by looking at its end")
         }
         return reader
@@ -153,12 +159,20 @@ public enum AudioFile {
         }
     }
 
-    private static func decodedExternally(path: String, name: String) throws -> SoundFileReader {
-        try reading(ExternalDecoder.decode(path: path, name: name), name: name)
+    private static func decodedExternally(
+        path: String, format: String? = nil, _ limits: DecodingLimits
+    ) throws -> SoundFileReader {
+        let (descriptor, size) = try regularFile(path)
+        defer { close(descriptor) }
+        if size == 0 { throw AudioError.empty(file: path) }
+        return try decodedExternally(descriptor, format: format, name: path, limits)
     }
 
-    private static func reading(_ decoded: Data, name: String) throws -> SoundFileReader {
-        guard let reader = try SoundFileReader(.memory(decoded), name: name) else {
+    private static func decodedExternally(
+        _ descriptor: Int32, format: String?, name: String, _ limits: DecodingLimits
+    ) throws -> SoundFileReader {
+        let decoded = try ExternalDecoder.decode(descriptor, format: format, name: name, limits: limits)
+        guard let reader = try SoundFileReader(.memory(decoded), name: name, limits) else {
             throw AudioError.empty(file: name)
         }
         return reader

@@ -15,9 +15,12 @@ public final class AudioStream {
     /// - Parameters:
     ///   - url: Any format that `AudioFile` reads.
     ///   - sampleRate: Samples per second of what comes.
+    ///   - limits: What decoding may cost.
     /// - Throws: `AudioError`.
-    public convenience init(_ url: URL, sampleRate: Int = AudioFile.modelSampleRate) throws {
-        try self.init(AudioFile.open(url), sampleRate: sampleRate)
+    public convenience init(
+        _ url: URL, sampleRate: Int = AudioFile.modelSampleRate, limits: DecodingLimits = DecodingLimits()
+    ) throws {
+        try self.init(AudioFile.open(url, limits), sampleRate: sampleRate)
     }
 
     /// Opens encoded audio in memory.
@@ -26,11 +29,13 @@ public final class AudioStream {
     ///   - data: A whole file's bytes.
     ///   - name: What errors call it.
     ///   - sampleRate: Samples per second of what comes.
+    ///   - limits: What decoding may cost.
     /// - Throws: `AudioError`.
     public convenience init(
-        _ data: Data, name: String = "audio in memory", sampleRate: Int = AudioFile.modelSampleRate
+        _ data: Data, name: String = "audio in memory", sampleRate: Int = AudioFile.modelSampleRate,
+        limits: DecodingLimits = DecodingLimits()
     ) throws {
-        try self.init(AudioFile.open(data, name: name), sampleRate: sampleRate)
+        try self.init(AudioFile.open(data, name: name, limits), sampleRate: sampleRate)
     }
 
     private init(_ reader: SoundFileReader, sampleRate: Int) throws {

@@ -1,9 +1,28 @@
+import Base
 import Foundation
 
 /// Formats beyond libsndfile's, decoded by the `ffmpeg` program where it is installed.
 enum ExternalDecoder {
-    /// Raw codecs without a header, which only their file name announces.
-    static let headerless: Set<String> = ["g722", "722"]
+    /// Raw codecs without a header, which only their file name announces, and what ffmpeg calls them.
+    static let headerless = ["g722": "g722", "722": "g722"]
+
+    /// What ffmpeg may take a file for: containers and raw codecs that hold audio in themselves.
+    ///
+    /// None that names other files (hls, dash, concat, image sequences, subtitles with an index): whoever sends such a file
+    /// would hear recordings that are not theirs, or keep ffmpeg waiting for parts that never come.
+    private static let containers = [
+        "mov", "mp4", "m4a", "3gp", "3g2", "mj2", "matroska", "webm", "avi", "asf", "asf_o", "flv", "live_flv",
+        "mpegts", "mpeg",
+        "rm", "nut", "mxf", "gxf", "wtv", "nsv", "ogg", "caf", "aiff", "wav", "w64", "au", "voc", "ircam", "nistsphere",
+        "sox",
+        "pvf", "xwma", "iff", "aac", "loas", "ac3", "eac3", "dts", "dtshd", "truehd", "mlp", "mp3", "amr", "amrnb",
+        "amrwb", "gsm",
+        "flac", "ape", "tta", "tak", "wv", "mpc", "mpc8", "ofr", "shn", "dsf", "qcp", "oma", "aa", "codec2", "vqf",
+        "act", "wve",
+    ]
+
+    /// Formats of ffmpeg's that are lists of other files.
+    private static let playlists: Set<String> = ["hls", "dash", "concat", "webm_dash_manifest", "imf", "sdp", "rtsp"]
 
     /// The program's path, looked up in `PATH`.
     static func program() -> URL? {
@@ -14,60 +33,89 @@ enum ExternalDecoder {
 
     /// Decodes a file's first audio stream, at its own rate, as floating-point AU.
     ///
+    /// The program gets the open file as its standard input and opens it again there, because some containers keep their
+    /// index at the end. It writes to a file, not a pipe, so that nothing can block, however many threads decode. That file has
+    /// no name and is mapped: hours of audio take room on the disk, not in memory, and nothing stays there when this
+    /// program is killed.
+    ///
     /// - Parameters:
-    ///   - path: What to decode.
-    ///   - name: What errors call it.
+    ///   - input: The open file's descriptor.
+    ///   - format: ffmpeg's name of the format, where the file's bytes do not show it.
+    ///   - name: What errors call the recording.
+    ///   - limits: What decoding may cost.
     /// - Returns: The decoded file's bytes.
     /// - Throws: `AudioError`.
-    static func decode(path: String, name: String) throws -> Data {
-        try decode("file:" + path, from: FileHandle.nullDevice, name: name)
-    }
-
-    /// Decodes what a temporary file holds.
-    static func decode(_ file: NamelessFile, name: String) throws -> Data {
-        // By this name, and not as a pipe, it can be looked at in any order.
-        try decode("file:/dev/stdin", from: file.handle, name: name)
-    }
-
-    /// Decodes through a file, not a pipe.
-    ///
-    /// Nothing can then block, however many threads decode. The file has no name and is mapped: hours of audio take room on
-    /// the disk, not in memory, and nothing stays there when the program is killed.
-    private static func decode(_ source: String, from input: FileHandle, name: String) throws -> Data {
+    static func decode(_ input: Int32, format: String?, name: String, limits: DecodingLimits) throws -> Data {
         guard let program = program() else {
             throw AudioError.unknownFormat(
                 file: name, reason: "G.722, M4A, WebM and the like need the program ffmpeg, which is not installed")
         }
         let decoded = try NamelessFile(for: name)
-        let process = Process()
-        process.executableURL = program
-        process.arguments = [
-            "-nostdin", "-v", "error", "-xerror", "-err_detect", "explode", "-protocol_whitelist", "file,pipe",
-            "-i", source, "-map", "0:a:0", "-map_metadata", "-1", "-c:a", "pcm_f32be", "-f", "au", "pipe:1",
-        ]
-        process.standardInput = input
-        process.standardOutput = decoded.handle
-        let messages = Pipe()
-        process.standardError = messages
-        let log: Data
+        let run: DecoderProcess
         do {
-            try process.run()
-            log = messages.fileHandleForReading.readDataToEndOfFile()
-            process.waitUntilExit()
+            run = try DecoderProcess(
+                program, arguments(format: format, limits: limits), input: input,
+                output: decoded.handle.fileDescriptor, limits: limits)
         } catch {
-            throw AudioError.unreadable(file: name, reason: "ffmpeg cannot be started: \(error)")
+            throw AudioError.failed(file: name, reason: "ffmpeg cannot be started: \(error.localizedDescription)")
         }
-        let text = String(decoding: log, as: UTF8.self)
-        if text.contains("No space left on device") { throw decoded.failure(for: name) }
+        if let error = failure(of: run, decoded: decoded, name: name, limits: limits) { throw error }
+        guard let data = decoded.mapped() else { throw AudioError.empty(file: name) }
+        return data
+    }
+
+    private static let source = "file:/dev/stdin"
+
+    private static func arguments(format: String?, limits: DecodingLimits) -> [String] {
+        // A second more than is wanted shows that the recording is longer.
+        let length = limits.seconds < 1e9 ? ["-t", "\(Int(limits.seconds.rounded(.up)) + 1)"] : []
+        return ["-nostdin", "-v", "error", "-xerror", "-err_detect", "explode"]
+            + [
+                "-protocol_whitelist", "file", "-format_whitelist",
+                (format.map { [$0] } ?? containers).joined(separator: ","),
+            ]
+            + (format.map { ["-f", $0] } ?? []) + ["-i", source]
+            + ["-map", "0:a:0", "-map_metadata", "-1"] + length + ["-c:a", "pcm_f32be", "-f", "au", "pipe:1"]
+    }
+
+    private static func failure(
+        of run: DecoderProcess, decoded: NamelessFile, name: String, limits: DecodingLimits
+    ) -> AudioError? {
+        let text = run.messages
         let last = (text.split(separator: "\n").last ?? "nothing").replacingOccurrences(of: source, with: "the file")
+            .printable
+        switch run.ending {
+        case .cancelled: return .cancelled(file: name)
+        case .tooSlow: return .tooSlow(file: name, limit: limits.time)
+        case .killed(let signal) where [SIGKILL, SIGTERM, SIGINT, SIGHUP].contains(signal):
+            return .failed(file: name, reason: "ffmpeg was ended by signal \(signal), perhaps for want of memory")
+        case .killed(let signal):
+            return .damaged(file: name, reason: "ffmpeg crashed on it, by signal \(signal)")
+        case .exited: break
+        }
+        if text.contains("No space left on device") || text.contains("Disk quota exceeded") {
+            return decoded.failure(for: name)
+        }
+        if text.contains("File too large") {
+            return decoded.size >= limits.temporaryBytes
+                ? .tooLarge(file: name, limit: limits.temporaryBytes)
+                : .failed(file: name, reason: "decoded it is larger than this process may write; see ulimit -f")
+        }
+        if let refusal = text.firstMatch(of: /\[([^ ]+) @ [^\]]*\] Format not on whitelist/) {
+            return notRead(String(refusal.output.1), name: name)
+        }
         // Of some containers it plays what is left, reports success, and says only here that the rest is missing.
         let signs = ["prematurely", "truncated", "corrupt", "partial file", "moov atom not found"]
         if signs.contains(where: text.contains) {
-            throw AudioError.damaged(file: name, reason: "ffmpeg says: \(last)")
+            return .damaged(file: name, reason: "ffmpeg says: \(last)")
         }
-        guard process.terminationStatus == 0, let data = decoded.mapped() else {
-            throw AudioError.unknownFormat(file: name, reason: "ffmpeg says: \(last)")
-        }
-        return data
+        if run.ending != .exited(0) { return .unknownFormat(file: name, reason: "ffmpeg says: \(last)") }
+        return nil
+    }
+
+    private static func notRead(_ format: String, name: String) -> AudioError {
+        playlists.contains(format)
+            ? .playlist(file: name)
+            : .unknownFormat(file: name, reason: "ffmpeg takes it for \"\(format)\", which is not read")
     }
 }

@@ -9,14 +9,14 @@ struct NamelessFile {
     /// Makes an empty one.
     ///
     /// - Parameter name: The recording that it is for.
-    /// - Throws: `AudioError.unreadable`.
+    /// - Throws: `AudioError.failed`.
     init(for name: String) throws {
         let folder = FileManager.default.temporaryDirectory
         self.folder = folder.path
         let path = folder.appendingPathComponent("wav2vec2-\(UUID().uuidString)").path
         let descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else {
-            throw AudioError.unreadable(
+            throw AudioError.failed(
                 file: name,
                 reason: "no file can be made in the temporary folder \(folder.path) "
                     + "(\(String(cString: strerror(errno)))); name another one by TMPDIR")
@@ -27,9 +27,15 @@ struct NamelessFile {
 
     /// What is told when it cannot be written.
     func failure(for name: String) -> AudioError {
-        .unreadable(
+        .failed(
             file: name,
             reason: "there is no room in the temporary folder \(folder); make some, or name another one by TMPDIR")
+    }
+
+    /// How many bytes it has.
+    var size: Int {
+        var status = stat()
+        return fstat(handle.fileDescriptor, &status) == 0 ? Int(status.st_size) : 0
     }
 
     /// Its bytes, mapped.

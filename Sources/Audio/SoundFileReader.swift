@@ -16,6 +16,7 @@ final class SoundFileReader {
     private(set) var position = 0
     private let handle: OpaquePointer
     private let memory: MemoryFile?
+    private let limits: DecodingLimits
     private var interleaved: [Float]
 
     static let blockFrames = 65_536
@@ -27,9 +28,11 @@ final class SoundFileReader {
     /// - Parameters:
     ///   - source: The bytes; an open descriptor is taken over and closed with the reader.
     ///   - name: What errors call the recording.
-    /// - Throws: `AudioError.damaged`, if the header makes no sense.
-    init?(_ source: ByteSource, name: String) throws {
+    ///   - limits: What decoding may cost.
+    /// - Throws: `AudioError.damaged`, if the header makes no sense; `AudioError.tooLong`.
+    init?(_ source: ByteSource, name: String, _ limits: DecodingLimits) throws {
         self.name = name
+        self.limits = limits
         var header = SF_INFO()
         switch source {
         case .file(let descriptor, _):
@@ -64,6 +67,7 @@ final class SoundFileReader {
             throw AudioError.damaged(
                 file: name, reason: "the header says \(info.channels) channels at \(info.sampleRate) Hz")
         }
+        try checkLength(info.frames)
         interleaved = [Float](repeating: 0, count: Self.blockFrames * info.channels)
     }
 
@@ -89,6 +93,7 @@ final class SoundFileReader {
     func readMono(atMost count: Int) throws -> [Float] {
         let wanted = min(count, Self.blockFrames)
         guard wanted > 0 else { return [] }
+        if limits.isCancelled() { throw AudioError.cancelled(file: name) }
         let got = interleaved.withUnsafeMutableBufferPointer {
             Int(sf_readf_float(handle, $0.baseAddress, sf_count_t(wanted)))
         }
@@ -103,7 +108,13 @@ final class SoundFileReader {
             throw AudioError.nonFinite(file: name, position: position + bad)
         }
         position += got
+        try checkLength(position)
         return mono
+    }
+
+    private func checkLength(_ frames: Int) throws {
+        guard Double(frames) > limits.seconds * Double(info.sampleRate) else { return }
+        throw AudioError.tooLong(file: name, limit: limits.seconds)
     }
 
     private static func mixDown(

@@ -1,4 +1,4 @@
-/// Samples of raw audio: signed 16-bit numbers, the low byte first, one channel.
+/// Returns the samples of raw audio: signed 16-bit numbers, the low byte first, one channel.
 ///
 /// - Parameter bytes: Two for each sample; a last byte alone is left out.
 /// - Returns: Samples, full scale at ±1.
@@ -10,4 +10,53 @@ package func rawSamples(_ bytes: some RandomAccessCollection<UInt8>) -> [Float] 
         samples.append(Float(Int16(bitPattern: UInt16(low) | UInt16(high) << 8)) / 32_768)
     }
     return samples
+}
+
+/// One stream of raw audio that comes in pieces of any length: signed 16-bit samples, the low byte first, one channel.
+///
+/// Half a sample waits for the next piece, and the first bytes wait until they show that this is no audio file.
+package struct RawAudioInput: Sendable {
+    /// The input begins as an audio file does, so that its bytes are not samples.
+    package struct NotRaw: Error, Equatable {
+        /// What it begins like, such as "a WAV file".
+        package let likeness: String
+    }
+
+    private var waiting: [UInt8] = []
+    private var isKnownToBeRaw = false
+
+    /// Begins.
+    package init() {}
+
+    /// Takes the next piece.
+    ///
+    /// - Parameter bytes: Any number of bytes.
+    /// - Returns: The samples that are complete; none while the first bytes may still turn out to be a file's header.
+    /// - Throws: ``NotRaw``.
+    package mutating func append(_ bytes: some Sequence<UInt8>) throws(NotRaw) -> [Float] {
+        waiting.append(contentsOf: bytes)
+        return try take(isWhole: false)
+    }
+
+    /// Ends the input.
+    ///
+    /// - Returns: The samples that were held back, and whether half a sample is left over.
+    /// - Throws: ``NotRaw``.
+    package mutating func finish() throws(NotRaw) -> (samples: [Float], hasHalfSample: Bool) {
+        let samples = try take(isWhole: true)
+        return (samples, !waiting.isEmpty)
+    }
+
+    private mutating func take(isWhole: Bool) throws(NotRaw) -> [Float] {
+        if !isKnownToBeRaw {
+            switch AudioFileMark.find(in: waiting, isWhole: isWhole) {
+            case .file(let likeness): throw NotRaw(likeness: likeness)
+            case .undecided: return []
+            case .none: isKnownToBeRaw = true
+            }
+        }
+        let samples = rawSamples(waiting)
+        waiting.removeFirst(2 * samples.count)
+        return samples
+    }
 }

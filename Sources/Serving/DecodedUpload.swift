@@ -8,11 +8,14 @@ struct DecodedUpload: Sendable {
     var recording: Recording
     /// Whether it takes more than one pass of the model.
     var isLong: Bool
+    /// The largest absolute value of its samples, of full scale.
+    var peak: Float
 
     /// Takes a recording as it is.
-    init(recording: Recording, isLong: Bool) {
+    init(recording: Recording, isLong: Bool, peak: Float = 1) {
         self.recording = recording
         self.isLong = isLong
+        self.peak = peak
     }
 
     /// Decodes an upload.
@@ -24,12 +27,18 @@ struct DecodedUpload: Sendable {
     ///   - folder: Where temporary files are made.
     ///   - window: Recordings of fewer samples take one pass.
     ///   - maximumSeconds: The longest recording.
-    /// - Throws: `RequestError` for audio that is too long or cannot be read.
-    init(_ upload: Upload, in folder: URL, window: Int, maximumSeconds: Double) throws {
+    ///   - isCancelled: Asked now and then whether the recording is still wanted.
+    /// - Throws: `RequestError` for audio that is too long or cannot be read; `CancellationError`.
+    init(
+        _ upload: Upload, in folder: UploadFolder, window: Int, maximumSeconds: Double,
+        isCancelled: @escaping @Sendable () -> Bool
+    ) throws {
         do {
-            let stream = try AudioStream(upload.file.url)
+            let stream = try AudioStream(
+                upload.file.url, limits: Self.limits(seconds: maximumSeconds, isCancelled: isCancelled))
             let most = Int(min(maximumSeconds * Double(AudioFile.modelSampleRate), 1e15))
             var samples = try stream.read(window)
+            peak = Self.peak(samples)
             guard samples.count <= most else { throw RequestError.audioTooLong(limit: maximumSeconds) }
             guard samples.count == window else {
                 recording = Recording(samples: samples, name: upload.name)
@@ -37,21 +46,34 @@ struct DecodedUpload: Sendable {
                 return
             }
             let file = try TemporaryFile(in: folder)
-            let writer = try file.writer()
             var count = 0
             while !samples.isEmpty {
+                if isCancelled() { throw CancellationError() }
                 count += samples.count
                 guard count <= most else { throw RequestError.audioTooLong(limit: maximumSeconds) }
-                try writer.write(contentsOf: samples.withUnsafeBytes { Data($0) })
+                peak = max(peak, Self.peak(samples))
+                try samples.withUnsafeBytes { try file.write($0) }
                 samples = try stream.read(window)
             }
-            try writer.close()
+            file.close()
             recording = Recording(named: upload.name, sampleCount: count) { try Self.reader(of: file) }
             isLong = true
         } catch {
             throw RequestError(error, file: upload.file.url.path, name: upload.name)
         }
     }
+
+    /// What decoding may cost: the room of two channels at 48 kHz, and a twentieth of the longest recording's time.
+    private static func limits(seconds: Double, isCancelled: @escaping @Sendable () -> Bool) -> DecodingLimits {
+        let usual = DecodingLimits()
+        let bytes = min(seconds * 48_000 * 2 * Double(MemoryLayout<Float>.size), Double(usual.temporaryBytes))
+        return DecodingLimits(
+            seconds: seconds, temporaryBytes: max(64 << 20, Int(bytes)),
+            time: .seconds(max(60, min(seconds / 20, 3600))),
+            isCancelled: isCancelled)
+    }
+
+    private static func peak(_ samples: [Float]) -> Float { samples.reduce(0) { max($0, abs($1)) } }
 
     /// Reads a file of samples, which stays as long as the reader does.
     private static func reader(of file: TemporaryFile) throws -> SampleReader {

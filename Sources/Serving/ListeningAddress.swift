@@ -40,6 +40,17 @@ enum ListeningAddress: Sendable {
         throw ServerError.badHost(host, reason: "it has no address")
     }
 
+    /// Whether only this machine can reach it.
+    var isLoopback: Bool {
+        switch self {
+        case .ip4(let address): return UInt32(bigEndian: address.sin_addr.s_addr) >> 24 == 127
+        case .ip6(let address):
+            let bytes = withUnsafeBytes(of: address.sin6_addr) { Array($0) }
+            let isMapped = bytes.prefix(12) == [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF]
+            return isMapped ? bytes[12] == 127 : bytes.dropLast().allSatisfy { $0 == 0 } && bytes.last == 1
+        }
+    }
+
     /// The same with the port that the system has chosen.
     func with(port: UInt16) -> ListeningAddress {
         switch self {

@@ -1,33 +1,36 @@
-import Decoding
+import Audio
 import FlyingFox
 import Foundation
 import Recognition
 
 /// `GET /v1/live`: raw audio in, events out, over a WebSocket.
 struct LiveInput: WSHandler {
+    /// The route.
+    static let path = "/v1/live"
+    /// What it knows.
+    static let names = Parameters.Names(used: ["rate"])
+
     let core: ServerCore
     let recognizer: Recognizer
-    /// The samples per second, as they were asked for.
-    let rate: String
+    /// The samples per second, or what is wrong with the request.
+    let rate: Result<Int, RequestError>
     let request: HTTPRequest
 
     /// Answers the request that opens a WebSocket.
     ///
-    /// - Parameters:
-    ///   - core: The server.
-    ///   - request: The request.
+    /// - Parameter call: The request.
     /// - Returns: The response that switches protocols.
     /// - Throws: `RequestError` for a request that opens none.
-    static func begin(_ core: ServerCore, _ request: HTTPRequest) async throws -> HTTPResponse {
+    static func begin(_ call: Call) async throws -> HTTPResponse {
+        let (core, request) = (call.core, call.request)
         let model = try core.model()
         guard request.headers[.upgrade]?.lowercased() == "websocket" else {
             throw RequestError(
                 status: HTTPStatusCode(426, phrase: "Upgrade Required"), type: "upgrade_required",
-                message: "\(request.path) is a WebSocket; open it with ws:// or wss://.",
+                message: "\(call.path) is a WebSocket; open it with ws:// or wss://.",
                 headers: [.upgrade: "websocket", .connection: "upgrade"])
         }
-        let input = LiveInput(
-            core: core, recognizer: model.recognizer, rate: request.query["rate"] ?? "16000", request: request)
+        let input = LiveInput(core: core, recognizer: model.recognizer, rate: rate(of: call), request: request)
         let response = try await WebSocketHTTPHandler(handler: input).handleRequest(request)
         guard response.statusCode == .switchingProtocols else {
             let reason = String(decoding: try await response.bodyData, as: UTF8.self)
@@ -35,6 +38,17 @@ struct LiveInput: WSHandler {
         }
         guard core.metrics.liveBegins(most: core.options.maximumWaiting) else { throw RequestError.tooMany }
         return response
+    }
+
+    private static func rate(of call: Call) -> Result<Int, RequestError> {
+        Result {
+            guard let text = try call.parameters()["rate"] else { return AudioFile.modelSampleRate }
+            guard let rate = Int(text), (1000...1_000_000).contains(rate) else {
+                throw RequestError.bad(
+                    "The rate is \(text.prefix(40)); it must be from 1000 to 1000000 samples a second.")
+            }
+            return rate
+        }.mapError { RequestError($0) }
     }
 
     func makeFrames(for client: AsyncThrowingStream<WSFrame, any Error>) async throws -> AsyncStream<WSFrame> {
@@ -49,8 +63,8 @@ struct LiveInput: WSHandler {
             core.metrics.liveEnds()
             core.finished(
                 ServedRequest(
-                    method: request.method.rawValue, path: request.path, status: 101, audioSeconds: seconds,
-                    seconds: (ContinuousClock.now - began) / .seconds(1)), route: request.path)
+                    method: request.method.rawValue, path: Self.path, status: 101, audioSeconds: seconds,
+                    seconds: (ContinuousClock.now - began) / .seconds(1)), route: Self.path)
         }
         // The connection was closed while there was something to send.
         output.onTermination = { if case .cancelled = $0 { session.cancel() } }

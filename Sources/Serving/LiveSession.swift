@@ -1,6 +1,7 @@
 import Audio
 import Decoding
 import FlyingFox
+import FlyingSocks
 import Foundation
 import Recognition
 
@@ -9,12 +10,12 @@ struct LiveSession: Sendable {
     /// Why the input ended.
     private enum End: Sendable {
         /// The client said so and waits for what is left.
-        case asked
+        case asked(hasHalfSample: Bool)
         /// The client closes the WebSocket.
-        case closed
+        case closed(hasHalfSample: Bool)
         /// The connection is gone.
         case gone
-        /// What came is not what is spoken here.
+        /// What came cannot be used; what came before it was heard.
         case refused(String, code: UInt16)
     }
 
@@ -25,7 +26,7 @@ struct LiveSession: Sendable {
 
     private static let longestMessage = 4 << 20
     private let recognizer: Recognizer
-    private let rate: String
+    private let rate: Result<Int, RequestError>
     private let isStopping: @Sendable () -> Bool
     private let output: AsyncStream<WSFrame>.Continuation
     private let heard: @Sendable (Double) -> Void
@@ -34,12 +35,12 @@ struct LiveSession: Sendable {
     ///
     /// - Parameters:
     ///   - recognizer: The model.
-    ///   - rate: The samples per second, as they were asked for.
+    ///   - rate: The samples per second, or why they are not known.
     ///   - isStopping: Whether the server stops.
     ///   - output: Takes the frames for the client.
     ///   - heard: Called with the seconds of audio that the model has heard since it was called last.
     init(
-        _ recognizer: Recognizer, rate: String, isStopping: @escaping @Sendable () -> Bool,
+        _ recognizer: Recognizer, rate: Result<Int, RequestError>, isStopping: @escaping @Sendable () -> Bool,
         output: AsyncStream<WSFrame>.Continuation, heard: @escaping @Sendable (Double) -> Void
     ) {
         self.recognizer = recognizer
@@ -54,10 +55,13 @@ struct LiveSession: Sendable {
     /// - Parameter client: The client's frames.
     /// - Returns: The seconds of audio that were heard.
     func run(_ client: AsyncThrowingStream<WSFrame, any Error>) async -> Double {
-        guard let samplesPerSecond = Int(rate), (1000...1_000_000).contains(samplesPerSecond),
-            var live = try? LiveRecognizer(recognizer, sampleRate: samplesPerSecond)
-        else {
-            refuse("The rate is \(rate); it must be from 1000 to 1000000 samples a second.", code: 1008)
+        let samplesPerSecond: Int
+        var live: LiveRecognizer
+        do {
+            samplesPerSecond = try rate.get()
+            live = try LiveRecognizer(recognizer, sampleRate: samplesPerSecond)
+        } catch {
+            refuse(RequestError(error).message, code: 1008)
             await waitForClose(client)
             return 0
         }
@@ -77,11 +81,14 @@ struct LiveSession: Sendable {
                     heard(Double(samples.count) / Double(samplesPerSecond))
                 }
                 let end = await reading.value
+                if case .gone = end, !isStopping() { return }
+                // What was heard before a message that is wrong is not lost.
+                for event in try await live.finish() { try send(event) }
                 switch end {
-                case .gone where !isStopping(): break
                 case .refused(let message, let code): refuse(message, code: code)
+                case .asked(hasHalfSample: true), .closed(hasHalfSample: true):
+                    output.yield(.close(code: WSCloseCode(1000, reason: "The last byte is half a sample: left out")))
                 case .asked, .closed, .gone:
-                    for event in try await live.finish() { try send(event) }
                     output.yield(.close(code: isStopping() ? .goingAway : .normalClosure))
                 }
                 if case .closed = end { return }
@@ -122,42 +129,63 @@ struct LiveSession: Sendable {
     }
 
     private func read(_ client: AsyncThrowingStream<WSFrame, any Error>, into inbox: LiveInbox) async -> End {
-        var message: (opcode: WSFrame.Opcode, payload: Data)?
+        var audio = RawAudioInput()
         do {
-            for try await frame in client {
-                switch frame.opcode {
-                case .ping: output.yield(WSFrame(fin: true, opcode: .pong, mask: nil, payload: frame.payload))
-                case .pong: break
-                case .close: return .closed
-                case .text, .binary:
-                    guard message == nil else {
-                        return .refused("A message begins inside another one.", code: 1002)
-                    }
-                    message = (frame.opcode, frame.payload)
-                case .continuation where message != nil: message?.payload.append(frame.payload)
-                default: return .refused("A frame is of no kind that is known here.", code: 1002)
+            let end = try await read(client, &audio, into: inbox)
+            let isHeard =
+                switch end {
+                case .asked, .closed, .gone: true
+                case .refused: false
                 }
-                guard let whole = message else { continue }
-                guard whole.payload.count <= Self.longestMessage else {
-                    return .refused("A message has more than 4 MB; send audio in smaller pieces.", code: 1009)
-                }
-                guard frame.fin, frame.opcode != .ping, frame.opcode != .pong else { continue }
-                message = nil
-                if whole.opcode == .text {
-                    let text = String(decoding: whole.payload, as: UTF8.self)
-                    if text == "end" { return .asked }
-                    return .refused(
-                        "The text message \"\(text.prefix(40))\" is unknown; the only one is \"end\".", code: 1008)
-                }
-                guard whole.payload.count % 2 == 0 else {
-                    return .refused(
-                        "A message has \(whole.payload.count) bytes; 16-bit samples have two bytes each.", code: 1007)
-                }
-                await inbox.add(rawSamples(whole.payload))
+            guard isHeard else { return end }
+            let (samples, hasHalfSample) = try audio.finish()
+            await inbox.add(samples)
+            return switch end {
+            case .asked: .asked(hasHalfSample: hasHalfSample)
+            case .closed: .closed(hasHalfSample: hasHalfSample)
+            case .gone, .refused: end
             }
-            return .gone
-        } catch {
+        } catch let error as RawAudioInput.NotRaw {
+            return .refused(
+                "The audio begins like \(error.likeness), but live input is raw 16-bit samples; "
+                    + "send files to /v1/transcribe, or decode them first (ffmpeg -i FILE -ac 1 -ar 16000 -f s16le -).",
+                code: 1003)
+        } catch SocketError.timeout {
             return .refused("Nothing came for too long.", code: 1008)
+        } catch {
+            return .refused("A frame of the WebSocket is malformed.", code: 1002)
         }
+    }
+
+    private func read(
+        _ client: AsyncThrowingStream<WSFrame, any Error>, _ audio: inout RawAudioInput, into inbox: LiveInbox
+    ) async throws -> End {
+        var message: (opcode: WSFrame.Opcode, payload: Data)?
+        for try await frame in client {
+            switch frame.opcode {
+            case .ping: output.yield(WSFrame(fin: true, opcode: .pong, mask: nil, payload: frame.payload))
+            case .pong: break
+            case .close: return .closed(hasHalfSample: false)
+            case .text, .binary:
+                guard message == nil else { return .refused("A message begins inside another one.", code: 1002) }
+                message = (frame.opcode, frame.payload)
+            case .continuation where message != nil: message?.payload.append(frame.payload)
+            default: return .refused("A frame is of no kind that is known here.", code: 1002)
+            }
+            guard let whole = message else { continue }
+            guard whole.payload.count <= Self.longestMessage else {
+                return .refused("A message has more than 4 MB; send audio in smaller pieces.", code: 1009)
+            }
+            guard frame.fin, frame.opcode != .ping, frame.opcode != .pong else { continue }
+            message = nil
+            if whole.opcode == .text {
+                let text = String(decoding: whole.payload, as: UTF8.self)
+                if text == "end" { return .asked(hasHalfSample: false) }
+                return .refused(
+                    "The text message \"\(text.prefix(40))\" is unknown; the only one is \"end\".", code: 1008)
+            }
+            await inbox.add(try audio.append(whole.payload))
+        }
+        return .gone
     }
 }

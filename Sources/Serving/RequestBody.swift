@@ -1,6 +1,7 @@
 import FlyingFox
 import FlyingSocks
 import Foundation
+import Synchronization
 
 /// A request's body, read once and never beyond a limit.
 ///
@@ -15,7 +16,9 @@ final class RequestBody: @unchecked Sendable {
     private(set) var isAtEnd: Bool
     private let announced: Int?
     private let limit: Int
+    private let isStopping: @Sendable () -> Bool
     private var count = 0
+    private let progress = Mutex(ContinuousClock.now)
     private var iterator: HTTPBodySequence.Iterator
 
     /// Takes a request's body.
@@ -23,11 +26,13 @@ final class RequestBody: @unchecked Sendable {
     /// - Parameters:
     ///   - request: The request.
     ///   - limit: The most bytes that are read.
-    init(_ request: HTTPRequest, limit: Int) {
+    ///   - isStopping: Whether the server stops.
+    init(_ request: HTTPRequest, limit: Int, isStopping: @escaping @Sendable () -> Bool) {
         announced = request.bodySequence.count
         hasLength = request.headers[.contentLength] != nil || request.headers[.transferEncoding] != nil
         isAtEnd = announced == 0
         self.limit = limit
+        self.isStopping = isStopping
         iterator = request.bodySequence.makeAsyncIterator()
         watch = BodyWatch(
             expectsContinue: request.headers[HTTPHeader("Expect")]?.lowercased() == "100-continue",
@@ -36,7 +41,7 @@ final class RequestBody: @unchecked Sendable {
 
     /// The next bytes; nil at the end.
     ///
-    /// - Throws: `RequestError` for a body beyond the limit, `SocketError` where the client has gone.
+    /// - Throws: `RequestError` for a body beyond the limit or with malformed chunks, `SocketError` where the client has gone.
     func next() async throws -> Data? {
         if let announced, announced > limit { throw RequestError.uploadTooLarge(limit: limit) }
         guard let bytes = try await read() else { return nil }
@@ -46,22 +51,37 @@ final class RequestBody: @unchecked Sendable {
 
     private func read() async throws -> Data? {
         guard !isAtEnd else { return nil }
-        let bytes = try await ConnectionPhase.$current.withValue(.body(watch)) { try await iterator.next() }
+        let bytes: Data?
+        do {
+            bytes = try await ConnectionPhase.$current.withValue(.body(watch)) { try await iterator.next() }
+        } catch let error as any LocalizedError where !(error is SocketError) {
+            throw RequestError.bad(
+                "The body cannot be read (\(error.errorDescription ?? "its chunks are malformed")); send it with a Content-Length."
+            )
+        }
+        progress.withLock { $0 = .now }
         count += bytes?.count ?? 0
         if let announced, bytes == nil, count < announced { throw SocketError.disconnected }
         isAtEnd = bytes == nil || count == announced
         return bytes
     }
 
-    /// Reads what is left and forgets it, for a while.
+    /// Reads what is left and forgets it, for half a minute at most, and until nothing comes for five seconds.
     ///
     /// A connection that is closed while bytes wait to be read is reset, and then the client may never see the response.
     func drain() async {
         watch.answered()
+        let began = ContinuousClock.now
+        progress.withLock { $0 = began }
         let reading = Task { while try await self.read() != nil {} }
         let timer = Task {
-            try await Task.sleep(for: .seconds(2))
-            reading.cancel()
+            while true {
+                try await Task.sleep(for: .milliseconds(250))
+                let now = ContinuousClock.now
+                let isIdle = now - self.progress.withLock { $0 } > .seconds(5)
+                guard isIdle || now - began > .seconds(self.isStopping() ? 2 : 30) else { continue }
+                return reading.cancel()
+            }
         }
         _ = await reading.result
         timer.cancel()

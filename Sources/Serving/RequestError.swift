@@ -15,6 +15,8 @@ struct RequestError: Error {
     var headers: [HTTPHeader: String] = [:]
     /// What there is, where something was asked for that there is not.
     var routes: [String]?
+    /// What is behind a failure of the server's: for those who run it, not for the client.
+    var cause: String?
 
     private struct Body: Encodable {
         struct Content: Encodable {
@@ -46,6 +48,14 @@ struct RequestError: Error {
         RequestError(
             status: .payloadTooLarge, type: "audio_too_long",
             message: "The recording is longer than \(Int(limit)) s (--max-audio-seconds); cut it.")
+    }
+
+    static func tooLoud(_ name: String, peak: Float) -> RequestError {
+        RequestError(
+            status: .unprocessableContent, type: "unusable_audio",
+            message:
+                "\(name): the recording's samples reach \(peak) times full scale, and what the model makes of them is not a "
+                + "number; scale them to at most 1.")
     }
 
     static let noLength = RequestError(
@@ -83,6 +93,15 @@ struct RequestError: Error {
         }
         switch error {
         case let error as RequestError: self = error
+        case AudioError.tooLong(_, let limit): self = .audioTooLong(limit: limit)
+        case AudioError.tooLarge: self.init(status: .payloadTooLarge, type: "audio_too_large", message: sentence())
+        case AudioError.cancelled: self = .gone
+        case let error as AudioError where error.isFailure:
+            // The sentence names folders of this machine.
+            self.init(
+                status: .internalServerError, type: "decoding_failed",
+                message: "The server could not decode the recording: its disk or memory may be full; try again later.")
+            cause = "\(error)"
         case is AudioError: self.init(status: .unprocessableContent, type: "unreadable_audio", message: sentence())
         case RecognitionError.tooShort:
             self.init(status: .unprocessableContent, type: "audio_too_short", message: sentence())
@@ -90,7 +109,9 @@ struct RequestError: Error {
             self.init(
                 status: .requestTimeout, type: "timeout", message: "Nothing came for too long; send the upload again.")
         case is SocketError, is CancellationError: self = .gone
-        default: self.init(status: .internalServerError, type: "internal", message: sentence())
+        default:
+            self.init(status: .internalServerError, type: "internal", message: sentence())
+            cause = "\(error)"
         }
     }
 
@@ -110,6 +131,9 @@ struct RequestError: Error {
 struct Reply: Sendable {
     static let json = "application/json"
     static let text = "text/plain; charset=utf-8"
+    static let events = "text/event-stream; charset=utf-8"
+    /// The header that names parameters which had no effect.
+    static let ignoredParameters = HTTPHeader("Ignored-Parameters")
 
     var status = HTTPStatusCode.ok
     var contentType: String

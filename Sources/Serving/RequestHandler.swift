@@ -1,6 +1,34 @@
 import FlyingFox
 import Foundation
 
+/// A request to a route.
+struct Call: Sendable {
+    let core: ServerCore
+    let request: HTTPRequest
+    /// The path, decoded.
+    let path: String
+    /// What the path has in place of a route's `{id}`.
+    let identifier: String
+    /// The parameters that the route knows.
+    let names: Parameters.Names
+    let body: RequestBody
+    fileprivate let query: [(name: String, value: String)]
+
+    /// Whether the body is a form.
+    var hasForm: Bool {
+        Multipart.parameters(request.headers[.contentType] ?? "").value == "multipart/form-data"
+    }
+
+    /// What was asked for.
+    ///
+    /// - Parameter fields: The form's fields.
+    /// - Returns: The query's parameters and the fields.
+    /// - Throws: `RequestError` for a name that the route does not know.
+    func parameters(adding fields: [(name: String, value: String)] = []) throws -> Parameters {
+        try Parameters(query + fields, known: names, for: path)
+    }
+}
+
 /// Finds a request's route, answers every error with a sentence, and reports the request.
 struct RequestHandler: HTTPHandler {
     /// What a route answers with.
@@ -13,20 +41,32 @@ struct RequestHandler: HTTPHandler {
     /// A path and what answers there.
     struct Route: Sendable {
         var method: HTTPMethod
+        /// The path; `{id}` at its end is any text.
         var path: String
-        var answer: @Sendable (ServerCore, HTTPRequest, RequestBody) async throws -> Answer
+        var names = Parameters.Names.none
+        var answer: @Sendable (Call) async throws -> Answer
+
+        /// What a path has in place of `{id}`; an empty text without one, nil for another path.
+        func identifier(in path: String) -> String? {
+            guard self.path.hasSuffix("{id}") else { return self.path == path ? "" : nil }
+            let start = self.path.dropLast(4)
+            return path.hasPrefix(start) && path.count > start.count ? String(path.dropFirst(start.count)) : nil
+        }
     }
 
     static let routes = [
-        Route(method: .GET, path: "/") { _, _, _ in .reply(.page) },
-        Route(method: .GET, path: "/health") { core, _, _ in .reply(try .health(core)) },
-        Route(method: .GET, path: "/metrics") { core, _, _ in .reply(.metrics(core)) },
-        Route(method: .GET, path: "/v1/live") { core, request, _ in try await .live(LiveInput.begin(core, request)) },
-        Route(method: .POST, path: "/v1/transcribe") { core, request, body in
-            .reply(try await Reply.transcription(core, request, body))
+        // A page's query is its scripts' own, and links gather parameters on their way.
+        Route(method: .GET, path: "/", names: Parameters.Names(used: [], takesAny: true)) { _ in .reply(.page) },
+        Route(method: .GET, path: "/health") { .reply(try .health($0.core)) },
+        Route(method: .GET, path: "/metrics") { .reply(.metrics($0.core)) },
+        Route(method: .GET, path: "/v1/models") { .reply(try .models($0.core)) },
+        Route(method: .GET, path: "/v1/models/{id}") { .reply(try .model($0.core, named: $0.identifier)) },
+        Route(method: .GET, path: LiveInput.path, names: LiveInput.names) { try await .live(LiveInput.begin($0)) },
+        Route(method: .POST, path: "/v1/transcribe", names: Reply.transcriptionNames) {
+            .reply(try await Reply.transcription($0))
         },
-        Route(method: .POST, path: "/v1/audio/transcriptions") { core, request, body in
-            .reply(try await Reply.openAITranscription(core, request, body))
+        Route(method: .POST, path: "/v1/audio/transcriptions", names: Reply.openAINames) {
+            .reply(try await Reply.openAITranscription($0))
         },
     ]
 
@@ -35,43 +75,72 @@ struct RequestHandler: HTTPHandler {
     func handleRequest(_ request: HTTPRequest) async throws -> HTTPResponse {
         let began = ContinuousClock.now
         core.metrics.requestBegins()
-        let body = RequestBody(request, limit: core.options.maximumUploadBytes)
-        let path = Self.routes.contains { $0.path == request.path } ? request.path : "other"
-        let reply: Reply
+        let body = RequestBody(request, limit: core.options.maximumUploadBytes) { [core] in core.isStopping }
+        let target = RequestTarget(request.target)
+        let route = Self.routes.first { $0.identifier(in: target.path) != nil }?.path ?? "other"
+        var origin: String?
+        var reply: Reply
         do {
-            switch try await answer(request, body) {
+            try Self.checkFraming(request)
+            origin = try core.access.check(request.headers, host: target.host)
+            switch try await answer(request, target, body, isForeign: origin != nil) {
             case .live(let response): return response
             case .reply(let answer): reply = answer
             }
         } catch {
-            reply = RequestError(error).reply
+            var error = RequestError(error)
+            // Given up because the server's time is over.
+            if error.type == RequestError.gone.type, core.isStopping, !body.watch.isGone { error = .stopping }
+            if let cause = error.cause { core.tell(.trouble("\(target.path): \(cause)")) }
+            reply = error.reply
         }
+        if let origin { reply.headers.merge(AccessRules.headers(for: origin)) { own, _ in own } }
         core.finished(
             ServedRequest(
-                method: request.method.rawValue, path: request.path, status: reply.status.code,
+                method: request.method.rawValue, path: target.path, status: reply.status.code,
                 audioSeconds: reply.audioSeconds, seconds: (ContinuousClock.now - began) / .seconds(1)),
-            route: path)
+            route: route)
         return response(reply, to: request, body)
     }
 
-    private func answer(_ request: HTTPRequest, _ body: RequestBody) async throws -> Answer {
-        let there = Self.routes.filter { $0.path == request.path }
+    /// Refuses what two servers in a row could read in two ways: that is how one request is smuggled in another.
+    private static func checkFraming(_ request: HTTPRequest) throws {
+        guard ["HTTP/1.0", "HTTP/1.1"].contains(request.version.rawValue) else {
+            throw RequestError(
+                status: .httpVersionNotSupported, type: "bad_version",
+                message: "The request is in \"\(request.version.rawValue.prefix(20))\"; this server speaks HTTP/1.1.")
+        }
+        if let length = request.headers[.contentLength], !length.utf8.allSatisfy({ (48...57).contains($0) }) {
+            throw RequestError.bad("The Content-Length \"\(length.prefix(40))\" is not a number of digits only.")
+        }
+    }
+
+    private func answer(
+        _ request: HTTPRequest, _ target: RequestTarget, _ body: RequestBody, isForeign: Bool
+    ) async throws -> Answer {
+        let there = Self.routes.filter { $0.identifier(in: target.path) != nil }
         guard !there.isEmpty else {
             let routes = Self.routes.map { "\($0.method.rawValue) \($0.path)" }
             throw RequestError(
                 status: .notFound, type: "not_found",
-                message: "There is no \(request.path); the routes are \(routes.joined(separator: ", ")).",
+                message: "There is no \(target.path); the routes are \(routes.joined(separator: ", ")).",
                 routes: routes)
         }
+        if request.method == .OPTIONS, isForeign { return .reply(AccessRules.preflight(request.headers)) }
         let method = request.method == .HEAD ? .GET : request.method
         guard let route = there.first(where: { $0.method == method }) else {
             let allowed = there.map(\.method.rawValue).joined(separator: ", ")
             throw RequestError(
                 status: .methodNotAllowed, type: "method_not_allowed",
-                message: "\(request.path) answers to \(allowed), not to \(request.method.rawValue).",
+                message: "\(target.path) answers to \(allowed), not to \(request.method.rawValue).",
                 headers: [HTTPHeader("Allow"): allowed])
         }
-        return try await route.answer(core, request, body)
+        let call = Call(
+            core: core, request: request, path: target.path, identifier: route.identifier(in: target.path) ?? "",
+            names: route.names, body: body, query: target.query)
+        // Before an upload has come; live input reports what is wrong over its WebSocket, where browsers can see it.
+        if route.path != LiveInput.path { _ = try call.parameters() }
+        return try await route.answer(call)
     }
 
     private func response(_ reply: Reply, to request: HTTPRequest, _ body: RequestBody) -> HTTPResponse {

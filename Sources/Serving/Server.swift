@@ -31,14 +31,13 @@ public final class Server: Sendable {
         _ options: ServerOptions = ServerOptions(), facts: ModelFacts,
         report: @escaping @Sendable (ServerEvent) -> Void = { _ in }
     ) {
-        let uploads = options.temporaryFolder.appendingPathComponent("wav2vec2-serve-\(UUID().uuidString)")
-        core = ServerCore(options, facts: facts, uploads: uploads, report: report)
+        core = ServerCore(options, facts: facts, report: report)
         let started = Once()
         self.started = started
         pool = ConnectionPool(stall: .seconds(options.stallSeconds)) { started.finish(.success($0)) }
     }
 
-    deinit { try? FileManager.default.removeItem(at: core.uploads) }
+    deinit { core.uploads.remove() }
 
     /// Starts to listen; until there is a model, requests are answered with 503.
     ///
@@ -51,19 +50,15 @@ public final class Server: Sendable {
         raiseFileLimit()
         let options = core.options
         let address = try ListeningAddress(host: options.host, port: options.port)
-        do {
-            try FileManager.default.createDirectory(
-                at: core.uploads, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-        } catch {
-            throw ServerError.noFolder(core.uploads.path, reason: error.localizedDescription)
-        }
+        core.listens(on: address)
+        try core.uploads.open()
         let task = Task { await listen(on: address) }
         listening.withLock { $0 = task }
         let socket: Socket
         do {
             socket = try await started.value
         } catch {
-            try? FileManager.default.removeItem(at: core.uploads)
+            core.uploads.remove()
             throw listeningError(error)
         }
         switch try socket.sockname() {
@@ -80,23 +75,34 @@ public final class Server: Sendable {
 
     /// Stops: accepts nothing any more, finishes what is in flight, and removes what was uploaded.
     ///
-    /// - Parameter limit: When to give up what is still in flight.
+    /// - Parameter limit: When to give up what is still in flight; it returns a second later at the latest.
     public func stop(within limit: Duration) async {
         core.stop()
         pool.stop()
-        if let task = listening.withLock({ $0 }) {
-            let timer = Task {
-                try await Task.sleep(for: limit)
-                task.cancel()
-            }
-            await task.value
-            timer.cancel()
-        }
+        if let task = listening.withLock({ $0 }) { await Self.end(task, within: limit) }
         removeUploads()
     }
 
+    /// Waits for a task, cancels it after a while, and then waits no longer: a thread that is blocked could hold it for ever.
+    private static func end(_ task: Task<Void, Never>, within limit: Duration) async {
+        let (ends, end) = AsyncStream<Void>.makeStream()
+        let waiting = Task {
+            await task.value
+            end.finish()
+        }
+        let timer = Task {
+            try await Task.sleep(for: limit)
+            task.cancel()
+            try await Task.sleep(for: .seconds(1))
+            end.finish()
+        }
+        for await _ in ends {}
+        timer.cancel()
+        waiting.cancel()
+    }
+
     /// Removes what was uploaded: for a program that ends without `stop`.
-    public func removeUploads() { try? FileManager.default.removeItem(at: core.uploads) }
+    public func removeUploads() { core.uploads.remove() }
 
     /// Listens until the server stops; what ends it before, such as the lack of file descriptors, is overcome.
     private func listen(on first: ListeningAddress) async {

@@ -11,24 +11,34 @@ final class ServerCore: Sendable {
         var scheduler: Scheduler
     }
 
+    private struct State {
+        var model: Model?
+        var isStopping = false
+        var access: AccessRules
+    }
+
     let options: ServerOptions
     let facts: ModelFacts
-    let uploads: URL
+    let uploads: UploadFolder
     let metrics = Metrics()
     let room: WaitingRoom
     let began = ContinuousClock.now
+    /// When it was made, in seconds since 1970.
+    let startTime = Int(Date().timeIntervalSince1970)
     private let report: @Sendable (ServerEvent) -> Void
-    private let state = Mutex<(model: Model?, isStopping: Bool)>((nil, false))
+    private let state: Mutex<State>
     /// Small uploads do not wait for large ones.
     private let quickWork = BlockingWork("uploads", threads: max(2, ProcessInfo.processInfo.activeProcessorCount))
     private let slowWork = BlockingWork("large uploads", threads: 1)
 
     init(
-        _ options: ServerOptions, facts: ModelFacts, uploads: URL, report: @escaping @Sendable (ServerEvent) -> Void
+        _ options: ServerOptions, facts: ModelFacts, report: @escaping @Sendable (ServerEvent) -> Void
     ) {
         self.options = options
         self.facts = facts
-        self.uploads = uploads
+        uploads = UploadFolder(in: options.temporaryFolder)
+        // Until it is known on which address it listens.
+        state = Mutex(State(access: AccessRules(options, isLocal: true)))
         self.report = report
         room = WaitingRoom(most: options.maximumWaiting)
     }
@@ -36,6 +46,15 @@ final class ServerCore: Sendable {
     var uptime: Double { (ContinuousClock.now - began) / .seconds(1) }
     var isStopping: Bool { state.withLock { $0.isStopping } }
     var isReady: Bool { state.withLock { $0.model != nil } }
+
+    /// Who may use the server through a browser.
+    var access: AccessRules { state.withLock { $0.access } }
+
+    /// The server listens on an address.
+    func listens(on address: ListeningAddress) {
+        let rules = AccessRules(options, isLocal: address.isLoopback)
+        state.withLock { $0.access = rules }
+    }
 
     func use(_ recognizer: Recognizer) {
         let scheduler = Scheduler(batchSeconds: recognizer.batchSeconds, metrics: metrics) {
@@ -59,7 +78,7 @@ final class ServerCore: Sendable {
     ///
     /// - Throws: `RequestError` while there is none, and when the server stops.
     func model() throws -> Model {
-        let (model, isStopping) = state.withLock { $0 }
+        let (model, isStopping) = state.withLock { ($0.model, $0.isStopping) }
         if isStopping { throw RequestError.stopping }
         guard let model else { throw RequestError.loading }
         return model
@@ -67,16 +86,14 @@ final class ServerCore: Sendable {
 
     /// Receives an upload.
     ///
-    /// - Parameters:
-    ///   - request: The request.
-    ///   - body: Its body.
-    /// - Returns: The upload, and the model for it: what has begun goes on when the server stops.
+    /// - Parameter call: The request.
+    /// - Returns: The upload, and the model for it: what has begun is finished when the server stops.
     /// - Throws: `RequestError` among others.
-    func receive(_ request: HTTPRequest, _ body: RequestBody) async throws -> (Upload, Model) {
-        // Nothing is received in vain.
+    func receive(_ call: Call) async throws -> (Upload, Model) {
+        // Before an upload that could not be answered.
         let model = try model()
         try room.check()
-        return (try await Upload.receive(request, body, in: uploads), model)
+        return (try await Upload.receive(call, in: uploads), model)
     }
 
     /// Recognises an upload, unless the client goes away meanwhile.
@@ -96,18 +113,26 @@ final class ServerCore: Sendable {
         return try await whileClientWaits(body.watch) { [self] in
             let window = model.recognizer.windowLimit
             let work = upload.byteCount > 4 << 20 ? slowWork : quickWork
-            let decoded = try await work.run { [uploads, options] in
+            let decoded = try await work.run { [uploads, options] job in
                 try DecodedUpload(
-                    upload, in: uploads, window: window, maximumSeconds: options.maximumAudioSeconds)
+                    upload, in: uploads, window: window, maximumSeconds: options.maximumAudioSeconds,
+                    isCancelled: { job.isCancelled })
             }
             try Task.checkCancellation()
-            return try await model.scheduler.recognize(decoded, detail: detail, place: place)
+            do {
+                return try await model.scheduler.recognize(decoded, detail: detail, place: place)
+            } catch  where decoded.peak > Self.loudest && !(error is CancellationError) {
+                throw RequestError.tooLoud(upload.name, peak: decoded.peak)
+            }
         }
     }
 
+    /// Beyond this, of full scale, it is the recording's fault when the model gives no numbers.
+    private static let loudest: Float = 100
+
     /// Makes text of a transcription, which takes long where the recording is.
     func text(_ write: @escaping @Sendable ((String) -> Void) throws -> Void) async throws -> Data {
-        try await quickWork.run {
+        try await quickWork.run { _ in
             var text = Data()
             try write { text.append(contentsOf: $0.utf8) }
             return text

@@ -8,7 +8,7 @@ public enum ServerError: Error, Equatable, Sendable, CustomStringConvertible {
     case addressInUse(host: String, port: UInt16)
     /// The operating system does not let us listen there; `reason` is its own.
     case cannotListen(host: String, port: UInt16, reason: String)
-    /// The folder for uploads cannot be made.
+    /// The folder for uploads cannot be made in the temporary folder; `reason` is the operating system's.
     case noFolder(String, reason: String)
 
     /// The sentence.
@@ -23,7 +23,8 @@ public enum ServerError: Error, Equatable, Sendable, CustomStringConvertible {
             "\(host) port \(port): cannot listen there (\(reason)); choose another --port, above 1024 where you are not "
                 + "root."
         case .noFolder(let path, let reason):
-            "\(path): the folder for uploads cannot be made (\(reason)); set TMPDIR to a folder that can be written to."
+            "\(path): the folder for uploads cannot be made there (\(reason)); set TMPDIR to a folder that exists and can be "
+                + "written to."
         }
     }
 

@@ -14,7 +14,13 @@ public struct ServerOptions: Sendable {
     public var maximumWaiting = 64
     /// A connection on which nothing moves for so many seconds, although something should, is closed.
     public var stallSeconds = 60.0
-    /// Where uploads lie until they are answered, in a folder of the server's own.
+    /// Origins of pages elsewhere that may use the server, such as `https://app.example.org`; `*` is any page.
+    public var allowedOrigins: [String] = []
+    /// Names in addition to `host` and `localhost` that requests may call the server by.
+    ///
+    /// Checked where the server listens on a loopback address, and where there are any; addresses are always allowed.
+    public var allowedHosts: [String] = []
+    /// Where uploads lie until they are answered, in a folder of the server's own; it must exist.
     public var temporaryFolder = FileManager.default.temporaryDirectory
 
     /// Makes the usual options.
@@ -23,7 +29,7 @@ public struct ServerOptions: Sendable {
 
 /// What a server says of its model.
 public struct ModelFacts: Sendable, Encodable {
-    /// What the model is called.
+    /// What the model is called: the path of its folder.
     public var model: String
     /// Where it runs.
     public var device: String
@@ -33,6 +39,15 @@ public struct ModelFacts: Sendable, Encodable {
     public var decoder: String
     /// The version of the program.
     public var version: String
+
+    /// What clients call the model: the folder's name, or that of the run whose `best`, `last` or `update-N` it is.
+    ///
+    /// The path is not for them: it shows how the server's disk is laid out.
+    public var name: String {
+        let parts = model.split(separator: "/").filter { $0 != "." && $0 != ".." }.map(String.init)
+        let isState = parts.last.map { ["best", "last"].contains($0) || $0.hasPrefix("update-") } ?? false
+        return (isState ? parts.dropLast().last : nil) ?? parts.last ?? model
+    }
 
     /// Makes facts.
     ///
@@ -55,7 +70,7 @@ public struct ModelFacts: Sendable, Encodable {
 public struct ServedRequest: Sendable, Encodable, Equatable {
     /// The method.
     public var method: String
-    /// The path, without the query.
+    /// The path, without the query, decoded: it may hold any characters.
     public var path: String
     /// The status of the answer; 499 where the client had gone, 101 for live input that has ended.
     public var status: Int
@@ -69,6 +84,7 @@ public struct ServedRequest: Sendable, Encodable, Equatable {
 public enum ServerEvent: Sendable {
     /// A request was answered.
     case served(ServedRequest)
-    /// Listening failed and begins again; the sentence says why.
+    /// Something of the server's failed: listening, which is tried again, or a request that is not to blame. The sentence says
+    /// why.
     case trouble(String)
 }

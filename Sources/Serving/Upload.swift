@@ -1,40 +1,6 @@
 import FlyingFox
 import Foundation
 
-/// A file that is deleted when nobody needs it any more.
-final class TemporaryFile: Sendable {
-    /// Where it is.
-    let url: URL
-
-    /// Makes an empty file.
-    ///
-    /// - Parameters:
-    ///   - folder: Where.
-    ///   - ending: How its name ends, without the dot.
-    /// - Throws: `RequestError` where it cannot be made.
-    init(in folder: URL, ending: String = "") throws {
-        var url = folder.appendingPathComponent(UUID().uuidString)
-        if !ending.isEmpty { url.appendPathExtension(ending) }
-        let descriptor = open(url.path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { throw Self.failure() }
-        close(descriptor)
-        self.url = url
-    }
-
-    deinit { unlink(url.path) }
-
-    /// Opens it for writing.
-    func writer() throws -> FileHandle {
-        do { return try FileHandle(forWritingTo: url) } catch { throw Self.failure() }
-    }
-
-    private static func failure() -> RequestError {
-        RequestError(
-            status: .internalServerError, type: "storage",
-            message: "The server cannot store the upload (\(String(cString: strerror(errno)))).")
-    }
-}
-
 /// What a client has sent: a file, and the fields beside it.
 struct Upload: Sendable {
     /// The file.
@@ -43,8 +9,8 @@ struct Upload: Sendable {
     var name: String
     /// How many bytes it has.
     var byteCount: Int
-    /// The form's fields.
-    var fields: [String: String]
+    /// What was asked for, in the query and in the form's fields.
+    var parameters: Parameters
 
     /// The name without its ending.
     var stem: String { (name as NSString).deletingPathExtension }
@@ -54,61 +20,60 @@ struct Upload: Sendable {
     /// Receives a request's body into a temporary file.
     ///
     /// - Parameters:
-    ///   - request: The request.
-    ///   - body: Its body: the file itself, or a form with a part named `file`.
+    ///   - call: The request: its body is the file itself, or a form with a part named `file`.
     ///   - folder: Where the temporary file is made.
     /// - Returns: The upload.
     /// - Throws: `RequestError` for a body that is none of these or too large; `SocketError` where the client has gone.
-    static func receive(_ request: HTTPRequest, _ body: RequestBody, in folder: URL) async throws -> Upload {
-        guard body.hasLength else { throw RequestError.noLength }
-        if let encoding = request.headers[.contentEncoding], encoding.lowercased() != "identity" {
+    static func receive(_ call: Call, in folder: UploadFolder) async throws -> Upload {
+        guard call.body.hasLength else { throw RequestError.noLength }
+        if let encoding = call.request.headers[.contentEncoding], encoding.lowercased() != "identity" {
             throw RequestError(
                 status: .unsupportedMediaType, type: "unsupported_media_type",
                 message: "The body's Content-Encoding is \(encoding); send it as it is.")
         }
-        let contentType = request.headers[.contentType] ?? ""
-        if Multipart.parameters(contentType).value == "multipart/form-data" {
-            return try await receiveForm(contentType, body, in: folder)
-        }
-        let name = safeName(request.query["filename"])
-        let file = try TemporaryFile(in: folder, ending: ending(of: name))
-        var writer = try BlockWriter(file)
-        while let bytes = try await body.next() { try writer.append(bytes) }
-        return Upload(file: file, name: name, byteCount: try writer.finish(), fields: [:])
+        if call.hasForm { return try await receiveForm(call, in: folder) }
+        let parameters = try call.parameters()
+        let name = safeName(try parameters["filename"])
+        var writer = BlockWriter(try TemporaryFile(in: folder, ending: ending(of: name)))
+        while let bytes = try await call.body.next() { try writer.append(bytes) }
+        return Upload(file: writer.file, name: name, byteCount: try writer.finish(), parameters: parameters)
     }
 
-    private static func receiveForm(
-        _ contentType: String, _ body: RequestBody, in folder: URL
-    ) async throws -> Upload {
-        var form = try Multipart(contentType: contentType)
-        var upload: Upload?
-        var writer: BlockWriter?
-        var fields: [String: String] = [:]
+    private static func receiveForm(_ call: Call, in folder: UploadFolder) async throws -> Upload {
+        var form = try Multipart(contentType: call.request.headers[.contentType] ?? "")
+        var fields: [(name: String, value: String)] = []
+        var file: (writer: BlockWriter, name: String?)?
+        var isFile = false
         var field = ""
         var value = Data()
         var fieldBytes = 0
         func endPart() throws {
-            if let writer = writer.take() {
-                upload?.byteCount = try writer.finish()
+            if isFile {
+                try file?.writer.flush()
             } else if !field.isEmpty {
-                fields[field] = String(decoding: value, as: UTF8.self)
+                fields.append((field, String(decoding: value, as: UTF8.self)))
             }
             value.removeAll()
-            field = ""
+            (isFile, field) = (false, "")
         }
-        while let bytes = try await body.next() {
+        while let bytes = try await call.body.next() {
             try form.append(bytes) { event in
                 switch event {
-                case .part("file", let filename) where upload == nil:
+                case .part("file", let filename):
                     try endPart()
-                    let name = safeName(filename)
-                    let file = try TemporaryFile(in: folder, ending: ending(of: name))
-                    upload = Upload(file: file, name: name, byteCount: 0, fields: [:])
-                    writer = try BlockWriter(file)
+                    guard file == nil else {
+                        throw RequestError.bad(
+                            "The form has more than one part named file; send one recording a request.")
+                    }
+                    let suffix = ending(of: safeName(filename))
+                    file = (BlockWriter(try TemporaryFile(in: folder, ending: suffix)), filename)
+                    isFile = true
                 case .part(let name, _):
                     try endPart()
+                    // Before the recording has come, which may take a while.
+                    try call.names.check(name, for: call.path)
                     field = name
-                case .data(let bytes) where writer != nil: try writer?.append(bytes)
+                case .data(let bytes) where isFile: try file?.writer.append(bytes)
                 case .data(let bytes):
                     fieldBytes += bytes.count
                     guard fieldBytes <= longestFields else {
@@ -118,16 +83,18 @@ struct Upload: Sendable {
                 }
             }
         }
-        try endPart()
         guard form.isComplete else {
             throw RequestError.bad("The multipart body ends before its last boundary; send it again.")
         }
-        guard var upload else {
+        try endPart()
+        guard var file else {
             throw RequestError.bad(
                 "The form has no part named file; send the recording as one (curl -F file=@talk.wav).")
         }
-        upload.fields = fields
-        return upload
+        let parameters = try call.parameters(adding: fields)
+        let name = safeName(try parameters["filename"] ?? file.name)
+        return Upload(
+            file: file.writer.file, name: name, byteCount: try file.writer.finish(), parameters: parameters)
     }
 
     /// A client's name for a file, as far as it is harmless.
@@ -149,33 +116,28 @@ struct Upload: Sendable {
 
 /// Writes a file in blocks: a connection gives a few kilobytes at a time.
 private struct BlockWriter {
-    private let handle: FileHandle
+    let file: TemporaryFile
     private var block = Data()
     private var count = 0
 
-    init(_ file: TemporaryFile) throws { handle = try file.writer() }
+    init(_ file: TemporaryFile) { self.file = file }
 
     mutating func append(_ bytes: Data) throws {
         block.append(bytes)
         if block.count >= 262_144 { try flush() }
     }
 
-    /// Writes the rest; gives the number of bytes.
-    consuming func finish() throws -> Int {
-        try flush()
-        try handle.close()
-        return count
-    }
-
-    private mutating func flush() throws {
-        do {
-            try handle.write(contentsOf: block)
-        } catch {
-            throw RequestError(
-                status: .internalServerError, type: "storage",
-                message: "The server cannot store the upload; its disk may be full.")
-        }
+    /// Writes what has been gathered.
+    mutating func flush() throws {
+        try block.withUnsafeBytes { try file.write($0) }
         count += block.count
         block.removeAll(keepingCapacity: true)
+    }
+
+    /// Writes the rest; gives the number of bytes.
+    mutating func finish() throws -> Int {
+        try flush()
+        file.close()
+        return count
     }
 }

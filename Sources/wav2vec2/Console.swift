@@ -1,12 +1,16 @@
+import Base
 import Foundation
 import Synchronization
 
 /// What people read goes to standard error; results go to standard output.
 enum Console {
     /// Writes a line to standard error.
+    ///
+    /// Names of files and requests come from others: what a terminal would obey, or take for another line, appears as code
+    /// points.
     static func error(_ line: String) {
         clear()
-        writeMessage(line + "\n")
+        writeMessage(line.printable + "\n")
     }
 
     /// Writes a line to standard output.
@@ -74,7 +78,11 @@ enum Console {
             return true
         }
         guard isDue else { return }
-        writeMessage(isTerminal ? clearedLine + fitting(text()) : text() + "\n")
+        let line = text()
+        // Speech that is recognised has invisible characters of its own, such as joiners: they stay.
+        let isHarmless = line.unicodeScalars.allSatisfy { $0.properties.generalCategory != .control }
+        let shown = isHarmless ? line : line.printable
+        writeMessage(isTerminal ? clearedLine + fitting(shown) : shown + "\n")
     }
 
     /// Nobody may be reading any more: that must not keep a run from saving.

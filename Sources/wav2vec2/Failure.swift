@@ -17,9 +17,9 @@ import Wav2Vec2
 func failureCode(_ error: any Error) -> Int32? {
     switch error {
     // Where nothing can be written, the input is not to blame.
-    case FeatureError.occupied, CheckpointError.occupied, LanguageModelError.unwritable, CorpusError.unwritable,
-        AudioError.unwritable:
+    case FeatureError.occupied, CheckpointError.occupied, LanguageModelError.unwritable, CorpusError.unwritable:
         return EXIT_FAILURE
+    case let error as AudioError where error.isFailure: return EXIT_FAILURE
     case is AudioError, is CorpusError, is CheckpointError, is SafetensorsError, is ConfigurationError,
         is RecognitionError, is DecodingError, is LanguageModelError, is AlignmentError, is InputError, is MetricsError,
         is LibriSpeechError, is FeatureError:

@@ -13,8 +13,10 @@ final class LiveInput: @unchecked Sendable {
     private var hasEnded = false
     /// Why reading failed.
     private var failure: String?
-    private var hasBegun = false
+    private var audio = RawAudioInput()
     private let most: Int
+    /// Whether the input ended in the middle of a sample, which is left out.
+    private(set) var hasHalfSample = false
 
     /// Starts reading.
     ///
@@ -36,33 +38,41 @@ final class LiveInput: @unchecked Sendable {
     func next(isStopped: () -> Bool) throws -> [Float]? {
         condition.lock()
         defer { condition.unlock() }
-        // The first bytes tell whether this is raw audio at all.
-        while bytes.count < (hasBegun ? 2 : 8) && !hasEnded && !isStopped() {
-            // A signal does not wake this up.
-            _ = condition.wait(until: Date() + 0.1)
+        while true {
+            while bytes.isEmpty && !hasEnded && !isStopped() {
+                // A signal does not wake this up.
+                _ = condition.wait(until: Date() + 0.1)
+            }
+            if let failure {
+                throw InputError(
+                    description: "standard input: cannot be read (\(failure)); give it raw audio by a pipe.")
+            }
+            guard !isStopped() else { return nil }
+            let isLast = bytes.isEmpty
+            let samples = try isLast ? finish() : take(bytes)
+            bytes.removeAll(keepingCapacity: true)
+            condition.broadcast()
+            if !samples.isEmpty { return samples }
+            if isLast { return nil }
         }
-        if let failure {
-            throw InputError(description: "standard input: cannot be read (\(failure)); give it raw audio by a pipe.")
-        }
-        if !hasBegun, let container = Self.container(bytes) {
-            throw InputError(
-                description: "standard input: begins like a \(container) file, but --live reads raw 16-bit samples; "
-                    + "leave --live out, or decode it first (ffmpeg -i FILE -ac 1 -ar 16000 -f s16le -).")
-        }
-        hasBegun = true
-        // At the end a half sample may be left.
-        guard bytes.count >= 2 && !isStopped() else { return nil }
-        let samples = rawSamples(bytes)
-        bytes.removeFirst(2 * samples.count)
-        condition.broadcast()
-        return samples
     }
 
-    private static func container(_ bytes: [UInt8]) -> String? {
-        let names = ["RIFF": "WAV", "fLaC": "FLAC", "OggS": "Ogg", "FORM": "AIFF", ".snd": "AU", "caff": "CAF"]
-        if bytes.starts(with: "ID3".utf8) { return "MP3" }
-        if bytes.dropFirst(4).starts(with: "ftyp".utf8) { return "MP4" }
-        return names[String(decoding: bytes.prefix(4), as: UTF8.self)]
+    private func finish() throws -> [Float] {
+        do {
+            let (samples, hasHalfSample) = try audio.finish()
+            self.hasHalfSample = hasHalfSample
+            return samples
+        } catch { throw problem(error) }
+    }
+
+    private func take(_ bytes: [UInt8]) throws -> [Float] {
+        do { return try audio.append(bytes) } catch { throw problem(error) }
+    }
+
+    private func problem(_ error: RawAudioInput.NotRaw) -> InputError {
+        InputError(
+            description: "standard input: begins like \(error.likeness), but --live reads raw 16-bit samples; "
+                + "leave --live out, or decode it first (ffmpeg -i FILE -ac 1 -ar 16000 -f s16le -).")
     }
 
     private func read(_ descriptor: Int32) {

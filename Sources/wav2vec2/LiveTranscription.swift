@@ -40,8 +40,11 @@ struct LiveInputOptions: ParsableArguments {
         var busy = Duration.zero
         let clock = ContinuousClock()
         var hasEnded = false
+        var failure: (any Error)?
         while !hasEnded {
-            let samples = try input.next { signal.received != nil }
+            var samples: [Float]?
+            // What was heard before is written all the same.
+            do { samples = try input.next { signal.received != nil } } catch { failure = error }
             let began = clock.now
             let events: [LiveEvent]
             if let samples {
@@ -53,6 +56,10 @@ struct LiveInputOptions: ParsableArguments {
             }
             for event in events { try show(event, asJSON: asJSON) }
             busy += clock.now - began
+        }
+        if let failure { throw failure }
+        if input.hasHalfSample {
+            Console.error("wav2vec2: standard input ends in the middle of a sample; its last byte is left out")
         }
         let seconds = Double(heard) / Double(rate)
         Console.error(

@@ -1,9 +1,11 @@
 import ArgumentParser
+import Base
 import Decoding
 import Dispatch
 import Foundation
 import Recognition
 import Serving
+import Synchronization
 
 /// `wav2vec2 serve`: recognition over HTTP.
 struct ServeCommand: AsyncParsableCommand {
@@ -17,13 +19,15 @@ struct ServeCommand: AsyncParsableCommand {
             run it.
 
             Requests that come while the model is busy are recognised together; results do not depend on it. When the \
-            model is loaded, the address is told on standard error, and then a line for each request; with --json \
-            they are objects on standard output.
+            model is loaded, it prints the address to standard error, and then a line for each request; with --json \
+            these are objects on standard output.
 
-            Ctrl-C and SIGTERM end it when what is in flight is answered, at the latest after 30 s; a second one at \
-            once.
+            Ctrl-C and SIGTERM end it once what is in flight is answered, after 30 s at the latest; a second one ends \
+            it at once.
 
-            There are no passwords and no encryption: it listens for this machine only unless --host says otherwise.
+            There are no passwords and no encryption: it listens for this machine only unless --host says otherwise. \
+            Pages of other origins are refused, and so are names that are not the server's own; --allow-origin and \
+            --allow-host let them in.
 
             Examples:
               wav2vec2 serve --checkpoint best
@@ -47,6 +51,18 @@ struct ServeCommand: AsyncParsableCommand {
 
     @Option(help: "How many requests may wait for the model, and how many live inputs be open.")
     var maxWaiting = ServerOptions().maximumWaiting
+
+    @Option(
+        help: ArgumentHelp(
+            "Let pages of this origin use the server, such as https://app.example.org; * is any page. May be repeated.",
+            valueName: "origin"))
+    var allowOrigin: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "A name that requests may call the server by, as behind a reverse proxy. May be repeated.",
+            valueName: "name"))
+    var allowHost: [String] = []
 
     @Flag(help: "Write one JSON object a line to standard output: when it is ready, and for each request.")
     var json = false
@@ -90,39 +106,50 @@ struct ServeCommand: AsyncParsableCommand {
         guard (1...1 << 20).contains(maxUploadMb) else {
             throw ValidationError("--max-upload-mb is \(maxUploadMb); it must be from 1 to 1048576.")
         }
+        if let origin = allowOrigin.first(where: { !Self.isOrigin($0) }) {
+            throw ValidationError(
+                "--allow-origin is \(origin); it must be scheme, name and port of a page, such as https://app.example.org, "
+                    + "null, or *.")
+        }
+        if let name = allowHost.first(where: { $0.isEmpty || $0.contains("/") || $0.contains(":") }) {
+            throw ValidationError(
+                "--allow-host is \(name); it must be a name without a port, such as speech.example.org.")
+        }
         guard maxAudioSeconds > 0 else { throw ValidationError("--max-audio-seconds must be more than 0.") }
         guard maxWaiting >= 1 else { throw ValidationError("--max-waiting is \(maxWaiting); it must be at least 1.") }
     }
 
+    /// Whether a text is an origin as browsers send it: no path, and no slash at its end.
+    private static func isOrigin(_ text: String) -> Bool {
+        if text == "*" || text == "null" { return true }
+        guard let separator = text.range(of: "://"), separator.lowerBound > text.startIndex else { return false }
+        let rest = text[separator.upperBound...]
+        return !rest.isEmpty && !rest.contains("/")
+    }
+
     func run() async throws {
         try compute.apply()
-        let (signals, signal) = AsyncStream<Int32>.makeStream()
-        let sources = [SIGINT, SIGTERM].map { number in
-            Foundation.signal(number, SIG_IGN)
-            let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-            source.setEventHandler { signal.yield(number) }
-            source.resume()
-            return source
-        }
-        defer { for source in sources { source.cancel() } }
         var options = ServerOptions()
         options.host = host
         options.port = UInt16(port)
         options.maximumUploadBytes = maxUploadMb << 20
         options.maximumAudioSeconds = maxAudioSeconds
         options.maximumWaiting = maxWaiting
+        options.allowedOrigins = allowOrigin
+        options.allowedHosts = allowHost
         let facts = ModelFacts(
             model: model.checkpoint, device: compute.device.description,
             precision: model.reading.precision.precision.rawValue, decoder: decoding.summary, version: Program.version)
         let server = Server(options, facts: facts) { [json] event in Self.show(event, asJSON: json) }
+        // Before the model is loaded, which takes a while.
+        let sources = Self.endOnSignals(server)
+        defer { for source in sources { source.cancel() } }
         let url: String
         do {
             url = try await server.start()
         } catch let error as ServerError where error.isUsage {
             throw ValidationError(error.description)
         }
-        // Before the model is loaded, which takes a while.
-        let ending = Task { await Self.end(server, on: signals) }
         do {
             server.serve(try model.recognizer(device: compute.device, decoding: decoding))
         } catch {
@@ -133,23 +160,38 @@ struct ServeCommand: AsyncParsableCommand {
             "serve: \(url), model \(facts.model), device \(facts.device), precision \(facts.precision), \(facts.decoder)"
         )
         if json { try Console.output(jsonLine(Ready(url: url, facts: facts))) }
-        await ending.value
+        // A signal ends the program.
+        while true { try await Task.sleep(for: .seconds(3600)) }
     }
 
-    /// Ends the program after a signal: a first one lets it finish what is in flight.
-    private static func end(_ server: Server, on signals: AsyncStream<Int32>) async {
-        var isStopping = false
-        for await signal in signals {
-            if isStopping {
-                server.removeUploads()
-                Foundation.exit(128 + signal)
+    /// Ends the program after a signal: a first one lets it finish what is in flight, for 30 s; a second one does not.
+    ///
+    /// The handlers and the limit are Dispatch's: all threads of Swift's tasks may be busy.
+    private static func endOnSignals(_ server: Server) -> [any DispatchSourceSignal] {
+        let isStopping = Mutex(false)
+        let end: @Sendable (Int32) -> Void = { signal in
+            server.removeUploads()
+            Foundation.exit(128 + signal)
+        }
+        let queue = DispatchQueue(label: "signals")
+        return [SIGINT, SIGTERM].map { number in
+            Foundation.signal(number, SIG_IGN)
+            let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
+            source.setEventHandler {
+                let isSecond = isStopping.withLock { isStopping in
+                    defer { isStopping = true }
+                    return isStopping
+                }
+                if isSecond { end(number) }
+                Console.error("serve: finishing what is in flight; a second signal ends it at once")
+                queue.asyncAfter(deadline: .now() + 30) { end(number) }
+                Task {
+                    await server.stop(within: .seconds(28))
+                    Foundation.exit(128 + number)
+                }
             }
-            isStopping = true
-            Console.error("serve: finishing what is in flight; a second signal ends it at once")
-            Task {
-                await server.stop(within: .seconds(30))
-                Foundation.exit(128 + signal)
-            }
+            source.resume()
+            return source
         }
     }
 
@@ -158,7 +200,7 @@ struct ServeCommand: AsyncParsableCommand {
         case .trouble(let sentence): Console.error("wav2vec2: \(sentence)")
         case .served(let request):
             Console.error(
-                "\(request.method) \(request.path) \(request.status) \(decimal(request.audioSeconds, 2)) s of audio in "
+                "\(request.method.printable) \(request.path.printable) \(request.status) \(decimal(request.audioSeconds, 2)) s of audio in "
                     + "\(decimal(request.seconds, 3)) s")
             guard asJSON else { return }
             // Whoever is served does not suffer from a log that is full.

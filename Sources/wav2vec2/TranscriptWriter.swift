@@ -1,4 +1,5 @@
 import ArgumentParser
+import Base
 import Foundation
 import Recognition
 
@@ -35,7 +36,8 @@ struct TranscriptWriter {
         for (name, entry) in zip(names, inputs.entries) {
             if let other = seen.updateValue(entry.path, forKey: name) {
                 throw ValidationError(
-                    "\(other) and \(entry.path) would both be written to \(output.path)/\(name).\(format.fileExtension); "
+                    "\(other.printable) and \(entry.path.printable) would both be written to "
+                        + "\(output.path)/\(name.printable).\(format.fileExtension); "
                         + "transcribe them apart.")
             }
         }
@@ -67,7 +69,7 @@ struct TranscriptWriter {
     /// - Throws: What `writeResult` throws.
     func write(_ transcription: Transcription, index: Int, path: String) throws {
         try writeResult(to: files?[index]) { body in
-            if format == .text, !isBare, files == nil { try body(path + "\t") }
+            if format == .text, !isBare, files == nil { try body(path.printable + "\t") }
             try format.write(transcription, path: path, name: names[index], to: body)
         }
     }

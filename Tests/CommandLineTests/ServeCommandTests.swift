@@ -28,7 +28,7 @@ import Testing
             try FileManager.default.createDirectory(at: uploads, withIntermediateDirectories: true)
             let audio = try Data(contentsOf: URL(fileURLWithPath: fixture.audio + "/1.wav"))
             let head =
-                "POST /v1/transcribe?filename=1.wav HTTP/1.1\r\nHost: x\r\nContent-Length: \(audio.count)\r\n\r\n"
+                "POST /v1/transcribe?filename=1.wav HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: \(audio.count)\r\n\r\n"
             var replies: [TestReply] = []
             let outcome = try run(
                 ["serve", "--checkpoint", fixture.checkpoint, "--port", "0", "--json"],
@@ -81,12 +81,86 @@ import Testing
             let port = try #require(other.address.split(separator: ":").last.map(String.init))
             try expect(1, "127.0.0.1 port \(port): another program listens there", "--port", port)
             try expect(64, "--host nowhere.invalid: is no address", "--host", "nowhere.invalid", "--port", "0")
+            let missing = try run(
+                ["serve", "--checkpoint", fixture.checkpoint, "--port", "0"],
+                environment: ["TMPDIR": folder.path + "/missing"])
+            #expect(missing.code == 1 && missing.errors.contains("/missing: the folder for uploads cannot be made"))
             try expect(65, "is not a checkpoint", "--port", "0", checkpoint: "none")
             try expect(64, "--port is 70000", "--port", "70000")
+            try expect(64, "--allow-origin is app.example", "--allow-origin", "app.example")
+            try expect(64, "--allow-origin is https://app.example/", "--allow-origin", "https://app.example/")
+            try expect(64, "--allow-host is speech:80", "--allow-host", "speech:80")
             try expect(64, "--max-upload-mb is 0", "--max-upload-mb", "0")
             try expect(64, "--max-waiting is 0", "--max-waiting", "0")
             try expect(64, "--max-audio-seconds must", "--max-audio-seconds", "0")
             try expect(64, "--lexicon-only needs words", "--lexicon-only")
+        }
+    }
+
+    @Test func requestsStayOnTheirLineOfTheLog() throws {
+        try withTemporaryFolder { folder in
+            let fixture = try Fixture(folder)
+            let outcome = try run(
+                ["serve", "--checkpoint", fixture.checkpoint, "--port", "0", "--json"],
+                environment: ["TMPDIR": folder.path]
+            ) { process in
+                defer { process.terminate() }
+                guard let port = port(of: process), let client = try? TestClient(port: port) else { return }
+                client.send(
+                    "GET /health%0aPOST%20/v1/transcribe%20200%1b[31m%c2%9b HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+                _ = try? client.response()
+            }
+            #expect(outcome.code == 143)
+            let lines = outcome.errors.split(separator: "\n")
+            #expect(lines.count == 3, "\(outcome.errors)")
+            #expect(
+                lines.dropFirst().first?.hasPrefix(
+                    "GET /health<U+000A>POST /v1/transcribe 200<U+001B>[31m<U+009B> 404 ") == true, "\(outcome.errors)")
+            // In JSON the path is what it is.
+            let event = try #require(outcome.output.split(separator: "\n").last)
+            let object = try JSONSerialization.jsonObject(with: Data(event.utf8)) as? [String: Any]
+            #expect(object?["path"] as? String == "/health\nPOST /v1/transcribe 200\u{1B}[31m\u{9B}")
+        }
+    }
+
+    /// ffmpeg that never ends stands for a recording that takes too long.
+    @Test func nothingIsDecodedForClientsThatHaveGone() throws {
+        try withTemporaryFolder { folder in
+            let fixture = try Fixture(folder)
+            let programs = folder.appendingPathComponent("programs")
+            try FileManager.default.createDirectory(at: programs, withIntermediateDirectories: true)
+            let program = programs.appendingPathComponent("ffmpeg")
+            let mark = folder.appendingPathComponent("pid").path
+            try Data("#!/bin/sh\necho $$ > '\(mark)'\nexec /bin/sleep 1000\n".utf8).write(to: program)
+            try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: program.path)
+            var decoder: Int32?
+            var isGone = false
+            let outcome = try run(
+                ["serve", "--checkpoint", fixture.checkpoint, "--port", "0", "--json"],
+                environment: ["TMPDIR": folder.path, "PATH": programs.path]
+            ) { process in
+                defer { process.terminate() }
+                func wait(_ isSo: () -> Bool) {
+                    let end = ContinuousClock.now + .seconds(20)
+                    while !isSo(), ContinuousClock.now < end { Thread.sleep(forTimeInterval: 0.02) }
+                }
+                guard let port = port(of: process) else { return }
+                var client = try? TestClient(port: port)
+                client?.send(
+                    "POST /v1/transcribe HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 14\r\n\r\nno known audio")
+                wait {
+                    decoder = (try? String(contentsOfFile: mark, encoding: .utf8)).flatMap {
+                        Int32($0.trimmingCharacters(in: .newlines))
+                    }
+                    return decoder != nil
+                }
+                client = nil
+                wait { decoder.map { kill($0, 0) != 0 } ?? true }
+                isGone = decoder.map { kill($0, 0) != 0 } ?? false
+            }
+            #expect(decoder != nil && isGone)
+            #expect(outcome.code == 143, "\(outcome.errors)")
+            #expect(outcome.errors.contains("POST /v1/transcribe 499"), "\(outcome.errors)")
         }
     }
 }

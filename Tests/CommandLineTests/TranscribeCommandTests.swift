@@ -6,9 +6,10 @@ import Testing
 
 @Suite struct TranscribeCommandTests {
     private func transcribe(
-        _ fixture: Fixture, _ more: [String], input: Data? = nil, inputFile: URL? = nil
+        _ fixture: Fixture, _ more: [String], in folder: URL? = nil, input: Data? = nil, inputFile: URL? = nil
     ) throws -> Outcome {
-        try run(["transcribe", "--checkpoint", fixture.checkpoint] + more, input: input, inputFile: inputFile)
+        try run(
+            ["transcribe", "--checkpoint", fixture.checkpoint] + more, in: folder, input: input, inputFile: inputFile)
     }
 
     @Test func listsFoldersAndStandardInputAreRead() throws {
@@ -195,7 +196,8 @@ import Testing
             let wave = try transcribe(
                 fixture, ["--live"], input: Data(contentsOf: URL(fileURLWithPath: fixture.audio + "/0.wav")))
             #expect(wave.code == 65 && wave.errors.contains("begins like a WAV file"))
-            #expect(try transcribe(fixture, ["--live"], input: Data([1])).code == 0)
+            let half = try transcribe(fixture, ["--live"], input: Data([1]))
+            #expect(half.code == 0 && half.errors.contains("ends in the middle of a sample"), "\(half.errors)")
         }
     }
 
@@ -218,6 +220,30 @@ import Testing
             #expect(outcome.code == code && outcome.errors.contains("s of audio"), "\(outcome.errors)")
             let events = outcome.output.split(separator: "\n")
             #expect(events.first?.contains("\"partial\"") == true && events.last?.contains("\"final\"") == true)
+        }
+    }
+
+    @Test func namesStayOnTheirLineOfTheOutput() throws {
+        try withTemporaryFolder { folder in
+            let fixture = try Fixture(folder)
+            let recordings = folder.appendingPathComponent("odd")
+            try FileManager.default.createDirectory(at: recordings, withIntermediateDirectories: true)
+            let odd = recordings.path + "/a\nb\t\u{1B}[31m.wav"
+            try FileManager.default.copyItem(atPath: fixture.audio + "/0.wav", toPath: odd)
+            try FileManager.default.copyItem(atPath: fixture.audio + "/1.wav", toPath: recordings.path + "/c.wav")
+            try Data("no audio".utf8).write(to: URL(fileURLWithPath: recordings.path + "/d\n\u{1B}[2J.wav"))
+            let text = try transcribe(fixture, ["odd"], in: folder)
+            #expect(text.code == 65)
+            let lines = text.output.split(separator: "\n")
+            #expect(
+                lines.count == 2 && lines.first?.hasPrefix("odd/a<U+000A>b<U+0009><U+001B>[31m.wav\t") == true,
+                "\(text)")
+            #expect(text.errors.contains("d<U+000A><U+001B>[2J.wav: ") && !text.errors.contains("\u{1B}"), "\(text)")
+            let ctm = try transcribe(fixture, ["--format", "ctm", "odd"], in: folder)
+            #expect(!ctm.output.contains("\u{1B}") && ctm.output.hasPrefix("a_b_<U+001B>[31m 1 "), "\(ctm.output)")
+            let json = try transcribe(fixture, ["--json", "odd"], in: folder)
+            let object = try JSONSerialization.jsonObject(with: Data(json.output.split(separator: "\n")[0].utf8))
+            #expect((object as? [String: Any])?["file"] as? String == "odd/a\nb\t\u{1B}[31m.wav")
         }
     }
 

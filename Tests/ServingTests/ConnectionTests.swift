@@ -38,7 +38,7 @@ import Testing
             try await onThread { [port = running.port] in
                 let (idle, stalled) = try (TestClient(port: port), TestClient(port: port))
                 idle.send("GET / HT")
-                stalled.send("POST /v1/transcribe HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\nRIFF")
+                stalled.send("POST /v1/transcribe HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100000\r\n\r\nRIFF")
                 let reply = try stalled.response()
                 #expect(reply.status == 408 && reply.error == "timeout")
                 #expect(stalled.isClosed() && idle.isClosed())
@@ -52,7 +52,7 @@ import Testing
             try await onThread { [port = running.port] in
                 for _ in 0..<3 {
                     let client = try TestClient(port: port)
-                    client.send("POST /v1/transcribe HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n")
+                    client.send("POST /v1/transcribe HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100000\r\n\r\n")
                     client.send(Data(count: 50_000))
                 }
             }
@@ -109,11 +109,27 @@ import Testing
         }
     }
 
+    @Test func whatTheServerGivesUpIsItsOwnDoing() async throws {
+        try await withServer(windows: WindowOptions(seconds: 2, overlap: 0), batchSeconds: 1) { running in
+            let audio = try wave(16_000 * 240, seed: 1)
+            let server = running.server
+            async let reply = onThread { [port = running.port] in
+                let client = try TestClient(port: port)
+                client.send(request("POST", "/v1/transcribe", audio))
+                return try client.response()
+            }
+            try await eventually { server.core.room.current.running == 1 }
+            await server.stop(within: .zero)
+            let answer = try await reply
+            #expect(answer.status == 503 && answer.error == "stopping", "\(answer.text)")
+        }
+    }
+
     @Test func stoppingDoesNotWaitForEver() async throws {
         try await withServer { running in
             let server = running.server
             let client = try TestClient(port: running.port)
-            client.send("POST /v1/transcribe HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\nRIFF")
+            client.send("POST /v1/transcribe HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100000\r\n\r\nRIFF")
             try await eventually {
                 server.core.metrics.text(WaitingRoom.Counts(), uptime: 0).contains("requests_open 1\n")
             }

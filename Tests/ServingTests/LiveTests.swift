@@ -77,7 +77,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("?rate=10", 2 as UInt8, 4, 1008), ("?rate=x", 2, 4, 1008), ("", 2, 3, 1007), ("", 1, 4, 1008),
+        ("?rate=10", 2 as UInt8, 4, 1008), ("?rate=x", 2, 4, 1008), ("?rate=16000&rate=8000", 2, 4, 1008),
+        ("?sample_rate=8000", 2, 4, 1008), ("?rate=8000&lang=de", 2, 4, 1008), ("", 1, 4, 1008),
         ("", 2, (4 << 20) + 2, 1009), ("", 0, 2, 1002),
     ])
     func whatIsNotSpokenIsRefused(query: String, opcode: UInt8, size: Int, code: Int) async throws {
@@ -94,6 +95,88 @@ import Testing
             let event = try JSONSerialization.jsonObject(with: Data(try #require(answer.texts.last).utf8))
             let object = try #require(event as? [String: String])
             #expect(object["event"] == "error" && object["message"]?.hasSuffix(".") == true)
+        }
+    }
+
+    @Test(arguments: [[333], [1_999, 2_001], [1], [3, 4]])
+    func messagesOfOddLengthAreOneStream(sizes: [Int]) async throws {
+        try await withServer { running in
+            // Fewer than the model waits for: it hears all at once, however it came.
+            let bytes = raw(7_000, seed: 6)
+            let (texts, code) = try await onThread { [port = running.port] in
+                let client = try TestClient(port: port)
+                try client.openWebSocket("/v1/live")
+                var rest = bytes[...]
+                var turn = 0
+                while !rest.isEmpty {
+                    client.sendFrame(2, Data(rest.prefix(sizes[turn % sizes.count])))
+                    rest = rest.dropFirst(sizes[turn % sizes.count])
+                    turn += 1
+                }
+                client.sendFrame(1, Data("end".utf8))
+                return try client.messages()
+            }
+            #expect(code == 1000)
+            #expect(try await events(texts) == events(running.recognizer, [bytes]))
+        }
+    }
+
+    @Test func halfASampleAtTheEndIsReported() async throws {
+        try await withServer { running in
+            let bytes = raw(7_000, seed: 6)
+            let answer = try await onThread { [port = running.port] in
+                let client = try TestClient(port: port)
+                try client.openWebSocket("/v1/live")
+                client.sendFrame(2, bytes + [7])
+                client.sendFrame(1, Data("end".utf8))
+                return try client.messagesAndReason()
+            }
+            #expect(answer.code == 1000 && answer.reason.contains("half a sample"))
+            #expect(try await events(answer.texts) == events(running.recognizer, [bytes]))
+        }
+    }
+
+    @Test(arguments: [
+        Array("RIFF\u{24}\u{0}\u{0}\u{0}WAVEfmt ".utf8), [0x1A, 0x45, 0xDF, 0xA3, 0x9F, 0x42, 0x86, 0x81],
+        Array("OggS\u{0}\u{2}\u{0}\u{0}".utf8), [0, 0, 0, 32] + Array("ftypM4A ".utf8),
+    ])
+    func filesAreNotHeardAsSamples(header: [UInt8]) async throws {
+        try await withServer { running in
+            for size in [2, 5, 1_000] {
+                let file = Data(header) + raw(8_000, seed: 6)
+                let answer = try await onThread { [port = running.port] in
+                    let client = try TestClient(port: port)
+                    try client.openWebSocket("/v1/live")
+                    client.sendFrame(2, file.prefix(size))
+                    client.sendFrame(2, file.dropFirst(size))
+                    return try client.messages()
+                }
+                #expect(answer.code == 1003 && answer.texts.count == 1)
+                #expect(answer.texts.first?.contains("begins like a") == true, "\(answer.texts)")
+            }
+            #expect(running.server.core.metrics.audioSeconds == 0)
+        }
+    }
+
+    /// What was heard before a message that cannot be used is given first.
+    @Test(arguments: [(1 as UInt8, 5, 1008), (2, (4 << 20) + 2, 1009), (0, 2, 1002), (5, 2, 1002)])
+    func whatWasHeardIsNotLost(opcode: UInt8, size: Int, code: Int) async throws {
+        try await withServer { running in
+            let bytes = raw(24_000, seed: 6)
+            let metrics = running.server.core.metrics
+            let answer = try await onThread { [port = running.port] in
+                let client = try TestClient(port: port)
+                try client.openWebSocket("/v1/live")
+                client.sendFrame(2, bytes)
+                while metrics.audioSeconds < 1.5 { Thread.sleep(forTimeInterval: 0.002) }
+                client.sendFrame(opcode, Data(count: size))
+                return try client.messages()
+            }
+            #expect(answer.code == code)
+            let expected = try await events(running.recognizer, [bytes])
+            #expect(expected.contains { $0.event == .final })
+            #expect(try events(Array(answer.texts.dropLast())) == expected)
+            #expect(answer.texts.last?.contains("\"error\"") == true)
         }
     }
 

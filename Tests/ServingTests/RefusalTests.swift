@@ -61,7 +61,7 @@ import Testing
             try await onThread { [port = running.port] in
                 let client = try TestClient(port: port)
                 client.send(
-                    "POST /v1/transcribe HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999999\r\nExpect: 100-continue\r\n\r\n"
+                    "POST /v1/transcribe HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9999999999\r\nExpect: 100-continue\r\n\r\n"
                 )
                 let reply = try client.response(withContinue: true)
                 #expect(reply.status == 413 && reply.headers["connection"] == "close")
@@ -70,7 +70,7 @@ import Testing
             // A length that is not told is counted.
             try await onThread { [port = running.port] in
                 let client = try TestClient(port: port)
-                client.send("POST /v1/transcribe HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+                client.send("POST /v1/transcribe HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n")
                 for _ in 0..<24 {
                     client.send("10000\r\n")
                     client.send(Data(count: 65_536))
@@ -90,6 +90,40 @@ import Testing
             let reply = try await running.send("POST", "/v1/transcribe", wave(16_001, seed: 1))
             #expect(reply.status == 413 && reply.error == "audio_too_long")
             #expect(try await running.send("POST", "/v1/transcribe", wave(16_000, seed: 1)).status == 200)
+        }
+    }
+
+    @Test(arguments: [1e30 as Float, -1e25, 3e38])
+    func samplesBeyondAllScalesAreTheUploadsFault(sample: Float) async throws {
+        try await withServer(mode: .layerNorm) { running in
+            var samples = SmallModels.samples(16_000, seed: 1)
+            samples[8_000] = sample
+            let audio = try wave(samples, as: .wavFloat)
+            for file in [audio, try wave(samples + SmallModels.samples(16_000 * 60, seed: 2), as: .wavFloat)] {
+                let reply = try await running.send("/v1/transcribe", file: file, named: "loud.wav")
+                #expect(reply.status == 422 && reply.text.contains("loud.wav"), "\(reply.text)")
+            }
+            #expect(try await running.send("POST", "/v1/transcribe", wave(16_000, seed: 1)).status == 200)
+        }
+    }
+
+    @Test func framingThatCanBeReadInTwoWaysIsRefused() async throws {
+        try await withServer { running in
+            try await onThread { [port = running.port] in
+                for (text, status) in [
+                    ("POST /v1/transcribe HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: +4\r\n\r\nabcd", 400),
+                    ("GET /health HTTP/9.9\r\nHost: 127.0.0.1\r\n\r\n", 505),
+                    (
+                        "POST /v1/transcribe HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nabcd\r\n",
+                        400
+                    ),
+                ] {
+                    let client = try TestClient(port: port)
+                    client.send(text)
+                    #expect(try client.response().status == status, "\(text)")
+                }
+            }
+            #expect(running.uploads.isEmpty)
         }
     }
 

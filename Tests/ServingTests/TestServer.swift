@@ -4,6 +4,7 @@ import Recognition
 import Synchronization
 import TestSupport
 import Testing
+import Wav2Vec2
 
 @testable import Serving
 
@@ -30,10 +31,12 @@ final class RunningServer: Sendable {
     }
 
     fileprivate init(
-        in folder: URL, isReady: Bool, windows: WindowOptions, batchSeconds: Double,
+        in folder: URL, isReady: Bool, mode: ModelConfiguration.ExtractorMode, windows: WindowOptions,
+        batchSeconds: Double,
         _ change: (inout ServerOptions) -> Void
     ) async throws {
         self.folder = folder.appendingPathComponent("uploads")
+        try FileManager.default.createDirectory(at: self.folder, withIntermediateDirectories: true)
         var options = ServerOptions()
         options.port = 0
         options.temporaryFolder = self.folder
@@ -44,7 +47,8 @@ final class RunningServer: Sendable {
             if case .served(let request) = event { log.requests.withLock { $0.append(request) } }
         }
         recognizer = try Recognizer(
-            model: SmallModels.ctcModel(), symbols: SmallModels.symbols, normalizes: true, batchSeconds: batchSeconds,
+            model: SmallModels.ctcModel(mode: mode), symbols: SmallModels.symbols, normalizes: mode == .groupNorm,
+            batchSeconds: batchSeconds,
             windows: windows)
         let address = try await server.start()
         port = try #require(URL(string: address)?.port.flatMap { UInt16(exactly: $0) })
@@ -72,13 +76,14 @@ final class RunningServer: Sendable {
 
 /// Calls `body` with a running server, and stops it.
 func withServer<Value>(
-    isReady: Bool = true, windows: WindowOptions = WindowOptions(), batchSeconds: Double = 60,
+    isReady: Bool = true, mode: ModelConfiguration.ExtractorMode = .groupNorm, windows: WindowOptions = WindowOptions(),
+    batchSeconds: Double = 60,
     _ change: (inout ServerOptions) -> Void = { _ in },
     _ body: (RunningServer) async throws -> Value
 ) async throws -> Value {
     try await withTemporaryFolder { folder in
         let running = try await RunningServer(
-            in: folder, isReady: isReady, windows: windows, batchSeconds: batchSeconds, change)
+            in: folder, isReady: isReady, mode: mode, windows: windows, batchSeconds: batchSeconds, change)
         do {
             let value = try await body(running)
             await running.server.stop(within: .seconds(60))
@@ -116,9 +121,14 @@ func form(file: Data?, named name: String = "talk.wav", fields: [String: String]
 
 /// A recording's bytes.
 func wave(_ count: Int, seed: UInt64) throws -> Data {
+    try wave(SmallModels.samples(count, seed: seed))
+}
+
+/// The bytes of a recording of these samples.
+func wave(_ samples: [Float], as format: AudioFileFormat = .wav16) throws -> Data {
     let file = FileManager.default.temporaryDirectory.appendingPathComponent("wav2vec2-\(UUID().uuidString).wav")
     defer { try? FileManager.default.removeItem(at: file) }
-    try AudioFile.write(SmallModels.samples(count, seed: seed), to: file)
+    try AudioFile.write(samples, to: file, format: format)
     return try Data(contentsOf: file)
 }
 

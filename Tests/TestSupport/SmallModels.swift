@@ -38,12 +38,12 @@ public enum SmallModels {
             to: folder.appendingPathComponent(name))
     }
 
-    /// The labels of ``ctcModel()``.
+    /// The labels of ``ctcModel(mode:)``.
     public static let symbols = ["<s>", "<pad>", "</s>", "<unk>", "|", "E", "T", "A"]
 
     /// A model that writes letters.
-    public static func ctcModel() throws -> CTCModel {
-        let model = try CTCModel(configuration(), labels: symbols.count, initializer: .random(seed: 3))
+    public static func ctcModel(mode: ModelConfiguration.ExtractorMode = .groupNorm) throws -> CTCModel {
+        let model = try CTCModel(configuration(mode: mode), labels: symbols.count, initializer: .random(seed: 3))
         // Random heads hardly differ between labels: larger weights make several labels win.
         for parameter in model.parameters() where parameter.name == "w2v_encoder.proj.weight" {
             try parameter.tensor.scaleInPlace(8)
@@ -51,7 +51,7 @@ public enum SmallModels {
         return model
     }
 
-    /// Writes ``ctcModel()`` and gives its folder.
+    /// Writes ``ctcModel(mode:)`` and gives its folder.
     public static func ctcCheckpoint(in folder: URL) throws -> URL {
         var description = ModelDescription(task: .ctc, model: try configuration())
         description.labels = symbols

@@ -110,10 +110,13 @@ public final class TestClient {
 extension TestClient {
     /// Opens one; gives the server's answer.
     @discardableResult
-    public func openWebSocket(_ target: String) throws -> TestReply {
+    public func openWebSocket(
+        _ target: String, host: String = "127.0.0.1", headers: [String: String] = [:]
+    ) throws -> TestReply {
+        let more = headers.map { "\($0): \($1)\r\n" }.joined()
         send(
-            "GET \(target) HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n"
-                + "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n")
+            "GET \(target) HTTP/1.1\r\nHost: \(host)\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n"
+                + "\(more)Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n")
         return try response()
     }
 
@@ -143,6 +146,12 @@ extension TestClient {
 
     /// The text messages until the server closes, and its code.
     public func messages() throws -> (texts: [String], code: Int) {
+        let answer = try messagesAndReason()
+        return (answer.texts, answer.code)
+    }
+
+    /// The text messages until the server closes, its code and its reason.
+    public func messagesAndReason() throws -> (texts: [String], code: Int, reason: String) {
         var texts: [String] = []
         while true {
             let (opcode, payload) = try frame()
@@ -150,7 +159,8 @@ extension TestClient {
             case 1: texts.append(String(decoding: payload, as: UTF8.self))
             case 8:
                 sendFrame(8, payload.prefix(2))
-                return (texts, payload.prefix(2).reduce(0) { $0 << 8 | Int($1) })
+                let code = payload.prefix(2).reduce(0) { $0 << 8 | Int($1) }
+                return (texts, code, String(decoding: payload.dropFirst(2), as: UTF8.self))
             default: break
             }
         }

@@ -135,7 +135,8 @@ private struct CheckpointReport: Encodable {
         for tensor in tensors ?? [] {
             lines.append("  \(tensor.type) [\(tensor.shape.map(String.init).joined(separator: ", "))] \(tensor.name)")
         }
-        return lines.joined(separator: "\n")
+        // Names of tensors and symbols are the checkpoint's.
+        return lines.map(\.printable).joined(separator: "\n")
     }
 }
 

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Base
 import Decoding
 import Foundation
 import Interchange
@@ -133,6 +134,7 @@ private struct VerificationReport: Encodable {
                 $0.absolute.value == 0 ? "  \($0.name) on synthetic audio are bit-identical" : "  \($0.text)"
             }
         }
-        return lines.joined(separator: "\n")
+        // Names of tensors and symbols are the checkpoint's.
+        return lines.map(\.printable).joined(separator: "\n")
     }
 }

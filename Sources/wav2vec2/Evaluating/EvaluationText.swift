@@ -1,3 +1,4 @@
+import Base
 import Decoding
 import Recognition
 
@@ -64,7 +65,8 @@ struct EvaluationText {
             rows: evaluation.groups(by: tag).map { group in
                 let (errors, interval) = (group.errors, group.intervals(bootstrap).wer)
                 return [
-                    group.value ?? "(none)", "\(errors.words.utterances)", "\(errors.words.counts.referenceLength)",
+                    group.value?.printable ?? "(none)", "\(errors.words.utterances)",
+                    "\(errors.words.counts.referenceLength)",
                     percentage(errors.wer), interval.map(Self.range) ?? "-", "\(errors.words.counts.substitutions)",
                     "\(errors.words.counts.deletions)", "\(errors.words.counts.insertions)", percentage(errors.cer),
                     percentage(errors.ser),
@@ -76,7 +78,7 @@ struct EvaluationText {
         let text = AlignedText(
             pairs: utterance.alignment, width: Console.outputWidth, isColored: Console.outputIsColored)
         let head =
-            "\(utterance.identifier): \(utterance.words.errors) errors in \(utterance.words.referenceLength) words"
+            "\(utterance.identifier.printable): \(utterance.words.errors) errors in \(utterance.words.referenceLength) words"
         return ([head] + text.lines).joined(separator: "\n")
     }
 }

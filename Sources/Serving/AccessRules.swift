@@ -1,0 +1,102 @@
+import FlyingFox
+import Foundation
+
+/// Who may use the server through a browser.
+///
+/// A page of any site can make its reader's browser send requests to 127.0.0.1. Browsers name the page's origin in such
+/// requests, and a foreign one is refused. By DNS rebinding a page can give its own name the server's address, so that its origin is
+/// no longer foreign: a server for this machine alone refuses names that are not its own.
+struct AccessRules: Sendable {
+    private let origins: Set<String>
+    private let hosts: Set<String>
+    private let checksHost: Bool
+
+    /// Makes the rules.
+    ///
+    /// - Parameters:
+    ///   - options: What is allowed in addition.
+    ///   - isLocal: Whether the server listens on a loopback address.
+    init(_ options: ServerOptions, isLocal: Bool) {
+        origins = Set(options.allowedOrigins.map { $0.lowercased() })
+        hosts = Set((["localhost", options.host] + options.allowedHosts).map(Self.normalized))
+        checksHost = isLocal || !options.allowedHosts.isEmpty
+    }
+
+    /// Checks a request.
+    ///
+    /// - Parameters:
+    ///   - headers: The request's headers.
+    ///   - host: The host, where the request names one in its target.
+    /// - Returns: The origin of a page elsewhere that is allowed to read the answer; nil where there is no such page.
+    /// - Throws: `RequestError`.
+    func check(_ headers: HTTPHeaders, host: String?) throws -> String? {
+        let host = host ?? headers[.host]
+        if checksHost, let host, !isOwn(host) {
+            throw RequestError(
+                status: .forbidden, type: "forbidden_host",
+                message:
+                    "This server is not called \"\(host.prefix(80))\"; use its address, or allow the name by --allow-host."
+            )
+        }
+        guard let origin = headers[HTTPHeader("Origin")] else { return nil }
+        if let host, Self.isSame(origin, host) { return nil }
+        if origins.contains("*") || origins.contains(origin.lowercased()) { return origin }
+        throw RequestError(
+            status: .forbidden, type: "forbidden_origin",
+            message: "Pages of \"\(origin.prefix(80))\" may not use this server; allow them by --allow-origin.")
+    }
+
+    /// The headers of an answer that a page elsewhere may read.
+    ///
+    /// Source: the Fetch standard, https://fetch.spec.whatwg.org/#http-cors-protocol
+    static func headers(for origin: String) -> [HTTPHeader: String] {
+        [
+            HTTPHeader("Access-Control-Allow-Origin"): origin, HTTPHeader("Vary"): "Origin",
+            HTTPHeader("Access-Control-Expose-Headers"): "Retry-After, \(Reply.ignoredParameters.rawValue)",
+        ]
+    }
+
+    /// The answer to a browser that asks whether a page elsewhere may send a request.
+    static func preflight(_ headers: HTTPHeaders) -> Reply {
+        var reply = Reply(contentType: Reply.text, body: Data())
+        reply.headers[HTTPHeader("Access-Control-Allow-Methods")] = "GET, POST"
+        reply.headers[HTTPHeader("Access-Control-Allow-Headers")] =
+            headers[HTTPHeader("Access-Control-Request-Headers")] ?? "*"
+        reply.headers[HTTPHeader("Access-Control-Allow-Private-Network")] = "true"
+        reply.headers[HTTPHeader("Access-Control-Max-Age")] = "600"
+        return reply
+    }
+
+    private func isOwn(_ host: String) -> Bool {
+        let name = Self.normalized(Self.split(host).name)
+        return name.isEmpty || Self.isAddress(name) || name.hasSuffix(".localhost") || hosts.contains(name)
+    }
+
+    /// Whether a page's origin is the host that it asks: of the same name and port.
+    private static func isSame(_ origin: String, _ host: String) -> Bool {
+        guard let separator = origin.range(of: "://") else { return false }
+        let usualPort = ["http": "80", "https": "443"][origin[..<separator.lowerBound].lowercased()]
+        let (page, own) = (split(String(origin[separator.upperBound...])), split(host))
+        guard let port = page.port ?? usualPort else { return false }
+        return normalized(page.name) == normalized(own.name) && port == own.port ?? usualPort
+    }
+
+    /// Parts `name:port`, where the name may be an IPv6 address in brackets.
+    private static func split(_ host: String) -> (name: String, port: String?) {
+        guard let colon = host.lastIndex(of: ":"), !host.hasSuffix("]"),
+            host[..<colon].hasSuffix("]") || !host[..<colon].contains(":")
+        else { return (host, nil) }
+        return (String(host[..<colon]), String(host[host.index(after: colon)...]))
+    }
+
+    private static func normalized(_ host: String) -> String {
+        let name = host.trimmingCharacters(in: CharacterSet(charactersIn: "[]")).lowercased()
+        return name.hasSuffix(".") ? String(name.dropLast()) : name
+    }
+
+    private static func isAddress(_ name: String) -> Bool {
+        var address = in6_addr()
+        let plain = name.prefix { $0 != "%" }
+        return inet_pton(AF_INET, name, &address) == 1 || inet_pton(AF_INET6, String(plain), &address) == 1
+    }
+}

@@ -1,0 +1,113 @@
+import Foundation
+import Synchronization
+import Testing
+
+@testable import Serving
+
+/// Where uploads lie, and what becomes of the folder.
+@Suite struct UploadFolderTests {
+    private func names(in folder: URL) throws -> [String] {
+        try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
+    }
+
+    @Test func leftoversOfKilledServersAreRemoved() async throws {
+        try await withServer { running in
+            let leftover = running.folder.appendingPathComponent("wav2vec2-serve-killed")
+            let foreign = running.folder.appendingPathComponent("other-folder")
+            for folder in [leftover, foreign] {
+                try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+                try Data("x".utf8).write(to: folder.appendingPathComponent("upload"))
+            }
+            let own = running.server.core.uploads.url.lastPathComponent
+            let next = UploadFolder(in: running.folder)
+            try next.open()
+            // Those of servers that live stay, and so does what is not a server's.
+            #expect(try names(in: running.folder) == ["other-folder", own, next.url.lastPathComponent].sorted())
+            next.remove()
+            #expect(try await running.send("POST", "/v1/transcribe", wave(16_000, seed: 1)).status == 200)
+            try FileManager.default.removeItem(at: foreign)
+        }
+    }
+
+    @Test func aFolderThatWasSweptAwayIsMadeAgain() async throws {
+        try await withServer { running in
+            let folder = running.server.core.uploads.url
+            try FileManager.default.removeItem(at: folder)
+            #expect(try await running.send("POST", "/v1/transcribe", wave(16_000, seed: 1)).status == 200)
+            let rights = try FileManager.default.attributesOfItem(atPath: folder.path)[.posixPermissions] as? Int
+            #expect(rights == 0o700)
+            // It is locked again.
+            let next = UploadFolder(in: running.folder)
+            try next.open()
+            next.remove()
+            #expect(FileManager.default.fileExists(atPath: folder.path))
+        }
+    }
+
+    @Test func aServerThatCannotStoreSaysSo() async throws {
+        try await withServer { running in
+            try FileManager.default.removeItem(at: running.folder)
+            let reply = try await running.send("POST", "/v1/transcribe", wave(16_000, seed: 1))
+            #expect(reply.status == 500 && reply.error == "storage" && !reply.text.contains(running.folder.path))
+            let health = try await running.send("GET", "/health")
+            #expect(try health.status == 503 && health.json()["status"] as? String == "no_storage")
+            try FileManager.default.createDirectory(at: running.folder, withIntermediateDirectories: true)
+            #expect(try await running.send("GET", "/health").status == 200)
+            #expect(try await running.send("POST", "/v1/transcribe", wave(16_000, seed: 1)).status == 200)
+        }
+    }
+
+    @Test func aMissingTemporaryFolderIsNamedAndNotMade() async throws {
+        let missing = FileManager.default.temporaryDirectory.appendingPathComponent("none-\(UUID().uuidString)/deeper")
+        var options = ServerOptions()
+        options.port = 0
+        options.temporaryFolder = missing
+        let server = Server(options, facts: RunningServer.facts)
+        await #expect(throws: ServerError.noFolder(missing.path, reason: "No such file or directory")) {
+            _ = try await server.start()
+        }
+        #expect(!FileManager.default.fileExists(atPath: missing.deletingLastPathComponent().path))
+    }
+
+    @Test(arguments: [(ENOSPC, 507), (EDQUOT, 507), (EACCES, 500), (EIO, 500)])
+    func fullDisksAreTheServersFault(number: Int32, status: Int) {
+        let error = RequestError.storage(number)
+        #expect(error.status.code == status && error.type == "storage")
+    }
+}
+
+@Suite struct BlockingWorkTests {
+    @Test func aTaskThatIsCancelledDoesNotWait() async throws {
+        let work = BlockingWork("test", threads: 1)
+        let state = Mutex((hasSeen: false, mayEnd: false, hasEnded: false))
+        let (begun, begin) = AsyncStream<Void>.makeStream()
+        let task = Task {
+            try await work.run { job in
+                begin.finish()
+                while !job.isCancelled { usleep(1_000) }
+                state.withLock { $0.hasSeen = true }
+                // Something that does not ask whether it is wanted.
+                while !state.withLock({ $0.mayEnd }) { usleep(1_000) }
+                state.withLock { $0.hasEnded = true }
+            }
+        }
+        for await _ in begun {}
+        task.cancel()
+        await #expect(throws: CancellationError.self) { try await task.value }
+        #expect(state.withLock { !$0.hasEnded })
+        try await eventually { state.withLock { $0.hasSeen } }
+        state.withLock { $0.mayEnd = true }
+        #expect(try await work.run { _ in 7 } == 7)
+        #expect(state.withLock { $0.hasEnded })
+    }
+
+    @Test func workThatNobodyWaitsForIsNotBegun() async throws {
+        let work = BlockingWork("test", threads: 1)
+        let task = Task {
+            withUnsafeCurrentTask { $0?.cancel() }
+            try await work.run { _ in _ = Issue.record("The work was begun.") }
+        }
+        await #expect(throws: CancellationError.self) { try await task.value }
+        try await work.run { _ in }
+    }
+}
