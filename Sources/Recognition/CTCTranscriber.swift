@@ -68,8 +68,13 @@ struct CTCTranscriber: Sendable {
     /// Finds where labels were said; a word boundary before and after them may be heard or not.
     func align(_ labels: [Int], _ logProbabilities: [Float]) throws(DecodingError) -> Alignment {
         let bounded = boundary.map { [$0] + labels + [$0] } ?? labels
-        return try ForcedAligner(optionalEnds: boundary != nil).align(
-            logProbabilities, labels: symbols.count, transcript: bounded)
+        do throws(DecodingError) {
+            return try ForcedAligner(optionalEnds: boundary != nil).align(
+                logProbabilities, labels: symbols.count, transcript: bounded)
+        } catch .tooLong(_, let needed, let frames) {
+            // Word boundaries need frames too, but people count letters.
+            throw .tooLong(labels: labels.count { $0 != boundary }, needed: needed, frames: frames)
+        }
     }
 
     /// Groups labels into words.

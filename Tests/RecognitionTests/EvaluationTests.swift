@@ -76,6 +76,7 @@ import Testing
         #expect(text.words == 3 && text.allWords == 5 && text.characters == 5 && text.firstUtterance == "b")
         #expect(text.symbols.map(\.symbol) == ["É", "a", "e"] && text.symbols[0].count == 3)
         #expect(try #require(text.warning).hasPrefix("3 of 5 words of the references have characters that the model's"))
+        #expect(text.warning?.contains("write the text in capitals") == true)
         #expect(UnwritableText([], alphabet: try Recognizer.alphabet(symbols: SmallModels.symbols)).warning == nil)
     }
 
