@@ -18,6 +18,7 @@ func failureCode(_ error: any Error) -> Int32? {
     switch error {
     // Where nothing can be written, the input is not to blame.
     case FeatureError.occupied, CheckpointError.occupied, LanguageModelError.unwritable, CorpusError.unwritable,
+        CorpusError.occupied,
         AudioError.unwritable:
         return EXIT_FAILURE
     case is AudioError, is CorpusError, is CheckpointError, is SafetensorsError, is ConfigurationError,

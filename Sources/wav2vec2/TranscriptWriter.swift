@@ -1,4 +1,5 @@
 import ArgumentParser
+import Base
 import Foundation
 import Recognition
 
@@ -31,9 +32,9 @@ struct TranscriptWriter {
             }
             return
         }
-        var seen: [String: String] = [:]
+        var seen: [ExactText: String] = [:]
         for (name, entry) in zip(names, inputs.entries) {
-            if let other = seen.updateValue(entry.path, forKey: name) {
+            if let other = seen.updateValue(entry.path, forKey: ExactText(name)) {
                 throw ValidationError(
                     "\(other) and \(entry.path) would both be written to \(output.path)/\(name).\(format.fileExtension); "
                         + "transcribe them apart.")
