@@ -60,8 +60,13 @@ struct KeyedUtterances {
         return names
     }
 
+    /// A path's file name, and that without its extension.
     private static func shortKeys(of path: String) -> [ExactText] {
-        let file = URL(fileURLWithPath: path)
-        return [file.lastPathComponent, file.deletingPathExtension().lastPathComponent].map { ExactText($0) }
+        let bytes = Substring(path).utf8
+        let name = bytes.lastIndex(of: UInt8(ascii: "/")).map { bytes[bytes.index(after: $0)...] } ?? bytes
+        guard let dot = name.lastIndex(of: UInt8(ascii: ".")), dot > name.startIndex else {
+            return [ExactText(Substring(name))]
+        }
+        return [ExactText(Substring(name)), ExactText(Substring(name[..<dot]))]
     }
 }

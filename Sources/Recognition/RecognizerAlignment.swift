@@ -34,7 +34,7 @@ extension Recognizer {
         _ recording: Recording, transcript: String, heard: (@Sendable (Double) -> Void)? = nil
     ) async throws -> TimedTranscript {
         let alphabet = try Self.alphabet(symbols: symbols)
-        let words = LetterText.words(in: transcript)
+        let words = transcript.whitespaceSeparated.map { String($0) }
         guard !words.isEmpty else { throw DecodingError.emptyTranscript }
         let spelled = try words.map { word in
             guard let labels = alphabet.labels(of: word) else {

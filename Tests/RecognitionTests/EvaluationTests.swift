@@ -80,6 +80,31 @@ import Testing
         #expect(UnwritableText([], alphabet: try Recognizer.alphabet(symbols: SmallModels.symbols)).warning == nil)
     }
 
+    /// A model that writes exactly its labels has no errors, in fine-tuning's validation and here.
+    @Test(arguments: [
+        ("ltr", ["T E A | E A T |", "A |"]), ("ltr", ["T E A | E A T", "A"]), ("char", ["T E A | E A T |", "A |"]),
+        ("ltr", ["sil ah t", "ah"]), ("phn", ["sil ah t", "ah"]), ("wrd", ["TEA EAT", "A"]),
+        ("ltr", ["c a f e \u{301} | \u{301} a |", "\u{939} \u{94D} | \u{93F} |"]),
+        ("ltr", ["A <unk> | <s> B <pad> |", "kʰ a | t |"]), ("ltr", ["A \u{A0} B |", "K \u{212A} |"]),
+    ])
+    func referencesAreReadAsInValidation(labels: String, lines: [String]) throws {
+        let manifest = try Manifest(
+            root: URL(fileURLWithPath: "/"), paths: lines.indices.map { "\($0)" }, sampleCounts: lines.map { _ in 1 },
+            labels: lines)
+        let dictionary = LabelDictionary(counting: lines)
+        let references = manifest.references(labels: labels, symbols: dictionary.symbols)
+        let transcriber = CTCTranscriber(symbols: dictionary.symbols, frameSeconds: 0.02)
+        for (line, reference) in zip(lines, references) {
+            let indices = try dictionary.encode(line)
+            #expect(dictionary.text(of: indices).unicodeScalars.elementsEqual(reference.unicodeScalars), "\(line)")
+            let scores = indices.flatMap { [LabelDictionary.blank, $0] }.flatMap { best in
+                dictionary.symbols.indices.map { $0 == best ? 0 : -100 as Float }
+            }
+            let text = try transcriber.transcribe(scores, duration: 1).text
+            #expect(text.unicodeScalars.elementsEqual(reference.unicodeScalars), "\(line): \(text), \(reference)")
+        }
+    }
+
     @Test func decodingIsTriedAgainWithoutTheModel() async throws {
         try await withTemporaryFolder { folder in
             var manifest = folder.path + "\n"
