@@ -122,7 +122,7 @@ let package = Package(
             name: "TestServer", dependencies: ["Audio", "Fetching"], path: "Tests/TestServer", swiftSettings: strict),
         .testTarget(name: "FetchingTests", dependencies: ["Fetching", "TestServer"], swiftSettings: strict),
         .testTarget(
-            name: "CorpusTests", dependencies: ["Corpus", "Audio", "Fetching", "Randomness", "TestServer"],
+            name: "CorpusTests", dependencies: ["Corpus", "Audio", "Base", "Fetching", "Randomness", "TestServer"],
             swiftSettings: strict),
         .testTarget(name: "DecodingTests", dependencies: ["Decoding"], swiftSettings: strict),
         .testTarget(name: "ReportingTests", dependencies: ["Reporting"], swiftSettings: strict),

@@ -11,7 +11,11 @@ public enum UTF8Text {
 
         /// What was expected, what was found and what to do; the file's name belongs in front.
         public var description: String {
-            "line \(line) is not UTF-8 (\"\(found.printable)\"): convert the file, as with iconv -f LATIN1 -t UTF-8"
+            // Every other byte of UTF-16 is 0 where the letters are Latin ones.
+            let encoding = found.unicodeScalars.contains("\0") ? "UTF-16" : "LATIN1"
+            return
+                "line \(line) is not UTF-8 (\"\(found.printable)\"): convert the file, as with "
+                + "iconv -f \(encoding) -t UTF-8"
         }
     }
 

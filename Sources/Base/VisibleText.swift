@@ -44,6 +44,20 @@ extension StringProtocol {
         return result
     }
 
+    /// The text's beginning on one line that a terminal shows as it is, with an ellipsis for what is left out.
+    ///
+    /// For lines of files in messages: a broken file may have lines of megabytes.
+    ///
+    /// - Parameter limit: At most how many code points are kept.
+    /// - Returns: The beginning, as ``printable`` shows it.
+    public func excerpt(_ limit: Int = 200) -> String {
+        let scalars = Substring(self).unicodeScalars
+        guard let end = scalars.index(scalars.startIndex, offsetBy: limit, limitedBy: scalars.endIndex),
+            end != scalars.endIndex
+        else { return printable }
+        return Substring(scalars[..<end]).printable + "…"
+    }
+
     /// The text in quotation marks, with its code points behind it where a screen does not show which they are.
     ///
     /// That is where it has invisible or combining code points, or none that are ASCII: `"é" (U+0065 U+0301)`. At most 12 code
@@ -51,12 +65,17 @@ extension StringProtocol {
     public var quotedWithCodePoints: String {
         let scalars = Array(unicodeScalars)
         let isPlain = scalars.allSatisfy { $0.isASCII && !$0.isInvisible }
-        guard !isPlain else { return "\"\(self)\"" }
+        guard !isPlain else { return "\"\(excerpt())\"" }
         var points = scalars.prefix(12).map(\.codePoint).joined(separator: " ")
         if scalars.count > 12 { points += " …" }
-        return "\"\(printable)\" (\(points))"
+        return "\"\(excerpt())\" (\(points))"
     }
 
     /// Whether canonical composition (Unicode's NFC) changes the text's code points: "e" with U+0301 for é.
     public var isDecomposed: Bool { !hasSameCodePoints(as: String(self).precomposedStringWithCanonicalMapping) }
+
+    /// What white space separates, code point by code point: a mark after a space is a word of its own, no part of the space.
+    public var whitespaceSeparated: [Substring] {
+        Substring(self).unicodeScalars.split(whereSeparator: \.properties.isWhitespace).map { Substring($0) }
+    }
 }

@@ -1,9 +1,10 @@
+import Base
 import Foundation
 
 /// What a list says of its utterances besides recordings, lengths and transcripts, kept to be written again.
 struct CarriedTags: Sendable {
     /// The keys that any utterance has.
-    var names: Set<String> = []
+    var names: Set<ExactText> = []
     /// For each utterance JSON's members as they are written behind others: empty, or with a comma before each.
     var members = PackedStrings()
 
@@ -49,5 +50,5 @@ struct CarriedTags: Sendable {
 
 extension Manifest {
     /// The keys of what was read besides recordings, lengths and labels, ordered; JSON lines are written with them.
-    public var tagNames: [String] { tags?.names.sorted() ?? [] }
+    public var tagNames: [String] { tags?.names.sorted().map(\.text) ?? [] }
 }

@@ -1,4 +1,5 @@
 import Audio
+import Base
 import Foundation
 import Synchronization
 
@@ -159,11 +160,11 @@ public struct CorpusConverter: Sendable {
     private func targets(_ manifest: Manifest) throws -> [Target] {
         var targets: [Target] = []
         targets.reserveCapacity(manifest.count * speeds.count)
-        var owners: [String: Int] = [:]
+        var owners: [ExactText: Int] = [:]
         for speed in speeds {
             for index in 0..<manifest.count {
                 let path = path(manifest, index, speed: speed)
-                if let other = owners.updateValue(index, forKey: path) {
+                if let other = owners.updateValue(index, forKey: ExactText(path)) {
                     throw CorpusError.sameName(
                         first: manifest.audio(other).path, second: manifest.audio(index).path, name: path)
                 }

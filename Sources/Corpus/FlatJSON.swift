@@ -10,6 +10,8 @@ struct FlatJSON {
         /// The characters between the quotes; `isEscaped` if some are written with a backslash.
         case string(UnsafeRawBufferPointer, isEscaped: Bool)
         case number(Double)
+        case null
+        /// `true` or `false`.
         case other
     }
 
@@ -92,7 +94,7 @@ struct FlatJSON {
             return string().map { .string($0.characters, isEscaped: $0.isEscaped) }
         case UInt8(ascii: "t"): return literal("true")
         case UInt8(ascii: "f"): return literal("false")
-        case UInt8(ascii: "n"): return literal("null")
+        case UInt8(ascii: "n"): return literal("null").map { _ in .null }
         default: return number()
         }
     }

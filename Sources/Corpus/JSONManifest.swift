@@ -1,4 +1,5 @@
 import Audio
+import Base
 import Foundation
 
 /// Reads manifests of JSON objects: one a line, as NeMo's tools write them, or a list.
@@ -11,17 +12,21 @@ struct JSONManifest {
     private var counts: [Int] = []
     private var offsets: [Int] = []
     private var hasOffsets = false
-    private var lines: [UInt32] = []
+    /// The object or line of each utterance, where these do not follow each other one by one.
+    private var lines: [UInt32]?
+    /// The utterances whose lengths are to be read from their recordings.
+    private var unmeasured: [Int] = []
     private var tags: CarriedTags?
     /// Keys that are no tags.
-    private let ownKeys: Set<String>
+    private let ownKeys: Set<ExactText>
 
     init(_ url: URL, labels: String?, keepsTags: Bool = false) {
         self.url = url
         tags = keepsTags ? CarriedTags() : nil
         // A transcript that nobody asked for is left out on purpose.
         ownKeys = [
-            "audio_filepath", "duration", "offset", labels.map { Transcript.isSpelt($0) ? "text" : $0 } ?? "text",
+            "audio_filepath", "duration", "offset",
+            ExactText(labels.map { Transcript.isSpelt($0) ? "text" : $0 } ?? "text"),
         ]
         self.labels = labels
         labelKey = labels.map { Transcript.isSpelt($0) ? "text" : $0 }
@@ -35,14 +40,16 @@ struct JSONManifest {
         var hasText = false
         var duration: Double?
         var offset: Double?
-        var hasBadOffset = false
-        var names: Set<String> = []
+        /// Whether there is a duration or an offset that is no number; `null` is none.
+        var (hasBadDuration, hasBadOffset) = (false, false)
+        var names: Set<ExactText> = []
         var members = [UInt8]()
 
         mutating func clear() {
             path.removeAll(keepingCapacity: true)
             text.removeAll(keepingCapacity: true)
-            (hasPath, hasText, duration, offset, hasBadOffset) = (false, false, nil, nil, false)
+            (hasPath, hasText, duration, offset) = (false, false, nil, nil)
+            (hasBadDuration, hasBadOffset) = (false, false)
             names.removeAll(keepingCapacity: true)
             members.removeAll(keepingCapacity: true)
         }
@@ -50,20 +57,24 @@ struct JSONManifest {
 
     // MARK: - One object a line
 
-    /// Reads JSON lines.
+    /// Reads JSON lines; blank ones among them say nothing.
     mutating func readLines() throws -> Manifest {
         var reader = try LineReader(url)
         var entry = Entry()
         var read = 0
         let key = labelKey.map { Array($0.utf8) }
         while let line = try reader.next() {
+            read += line.count + 1
+            if line.allSatisfy(Lines.isBlank) {
+                if lines == nil { lines = (0..<counts.count).map { UInt32(clamping: $0 + 1) } }
+                continue
+            }
             entry.clear()
             if !Self.scan(line, labelKey: key, ownKeys: tags == nil ? nil : ownKeys, into: &entry) {
                 entry.clear()
                 try parse(line, number: reader.number, into: &entry)
             }
             try append(entry, number: reader.number) { String(decoding: line.prefix(200), as: UTF8.self) }
-            read += line.count + 1
             if counts.count == 1000 {
                 paths.reserveRest(read: read, of: reader.size)
                 labelLines.reserveRest(read: read, of: reader.size)
@@ -72,11 +83,11 @@ struct JSONManifest {
                 offsets.reserveCapacity(all)
             }
         }
-        return manifest(.jsonLines)
+        return try manifest(.jsonLines)
     }
 
     private static func scan(
-        _ line: UnsafeRawBufferPointer, labelKey: [UInt8]?, ownKeys: Set<String>?, into entry: inout Entry
+        _ line: UnsafeRawBufferPointer, labelKey: [UInt8]?, ownKeys: Set<ExactText>?, into entry: inout Entry
     ) -> Bool {
         var isGood = true
         func take(_ value: FlatJSON.Value, into bytes: inout [UInt8]) -> Bool {
@@ -89,19 +100,26 @@ struct JSONManifest {
             }
             return true
         }
+        func number(_ value: FlatJSON.Value) -> (Double?, isBad: Bool) {
+            switch value {
+            case .number(let number): (number, false)
+            case .null: (nil, false)
+            case .string, .other: (nil, true)
+            }
+        }
         let isWhole = FlatJSON.forEachMember(of: line) { key, value, text in
             if key.elementsEqual("audio_filepath".utf8) {
                 entry.hasPath = take(value, into: &entry.path)
             } else if key.elementsEqual("duration".utf8) {
-                if case .number(let number) = value { entry.duration = number } else { entry.duration = nil }
+                (entry.duration, entry.hasBadDuration) = number(value)
             } else if key.elementsEqual("offset".utf8) {
-                if case .number(let number) = value { entry.offset = number } else { entry.hasBadOffset = true }
+                (entry.offset, entry.hasBadOffset) = number(value)
             }
             if let labelKey, key.elementsEqual(labelKey) { entry.hasText = take(value, into: &entry.text) }
             if let ownKeys {
                 let name = String(decoding: key, as: UTF8.self)
-                guard !ownKeys.contains(name) else { return }
-                entry.names.insert(name)
+                guard !ownKeys.contains(ExactText(name)) else { return }
+                entry.names.insert(ExactText(name))
                 entry.members.append(contentsOf: ", \"\(name)\": ".utf8)
                 entry.members.append(contentsOf: text)
             }
@@ -123,14 +141,20 @@ struct JSONManifest {
             entry.path = Array(path.utf8)
             entry.hasPath = true
         }
-        entry.duration = object["duration"] as? Double
-        entry.offset = object["offset"] as? Double
-        entry.hasBadOffset = object["offset"] != nil && entry.offset == nil
+        (entry.duration, entry.hasBadDuration) = Self.number(object["duration"])
+        (entry.offset, entry.hasBadOffset) = Self.number(object["offset"])
         if let labelKey, let text = object[labelKey] as? String {
             entry.text = Array(text.utf8)
             entry.hasText = true
         }
-        takeTags(object.filter { !ownKeys.contains($0.key) }, into: &entry)
+        takeTags(object.filter { !ownKeys.contains(ExactText($0.key)) }, into: &entry)
+    }
+
+    /// A number that may be absent or `null`, and whether it is something else.
+    private static func number(_ value: Any?) -> (Double?, isBad: Bool) {
+        guard let value, !(value is NSNull) else { return (nil, false) }
+        let number = value as? Double
+        return (number, number == nil)
     }
 
     private func takeTags(_ members: [String: Any], into entry: inout Entry) {
@@ -138,7 +162,7 @@ struct JSONManifest {
         for (name, value) in members.sorted(by: { $0.key < $1.key }) {
             let options: JSONSerialization.WritingOptions = [.fragmentsAllowed, .sortedKeys, .withoutEscapingSlashes]
             guard let text = try? JSONSerialization.data(withJSONObject: value, options: options) else { continue }
-            entry.names.insert(name)
+            entry.names.insert(ExactText(name))
             entry.members.append(contentsOf: ", \(CarriedTags.quoted(name)): ".utf8)
             entry.members.append(contentsOf: text)
         }
@@ -150,7 +174,7 @@ struct JSONManifest {
         }
         let rate = Double(AudioFile.modelSampleRate)
         guard entry.hasPath, !entry.path.isEmpty else { throw bad("\"audio_filepath\" with a path") }
-        guard let duration = entry.duration, (0...1e9).contains(duration) else {
+        guard !entry.hasBadDuration, (0...1e9).contains(entry.duration ?? 0) else {
             throw bad("\"duration\" with a number of seconds")
         }
         guard !entry.hasBadOffset, (0...1e9).contains(entry.offset ?? 0) else {
@@ -164,21 +188,52 @@ struct JSONManifest {
             labelLines.append { Transcript.appendLine(entry.text, labels: labels, to: &$0) }
         }
         paths.append(entry.path)
-        counts.append(Int((duration * rate).rounded()))
+        if entry.duration == nil { unmeasured.append(counts.count) }
+        counts.append(entry.duration.map { Int(($0 * rate).rounded()) } ?? 0)
+        lines?.append(UInt32(clamping: number))
         offsets.append(entry.offset.map { Int(($0 * rate).rounded()) } ?? -1)
         hasOffsets = hasOffsets || entry.offset != nil
         tags?.names.formUnion(entry.names)
         tags?.members.append(entry.members)
     }
 
-    private func manifest(_ format: Manifest.Format) -> Manifest {
+    private mutating func manifest(_ format: Manifest.Format) throws -> Manifest {
+        try measure(made(format))
+        return made(format)
+    }
+
+    /// Reads lengths that the list does not have from the recordings' headers.
+    ///
+    /// - Parameter manifest: The list, with 0 for these lengths.
+    /// - Throws: `CorpusError`, naming the line whose recording cannot be measured.
+    private mutating func measure(_ manifest: Manifest) throws {
+        let unmeasured = unmeasured
+        let lengths = ParallelMap.map(count: unmeasured.count) { index in
+            try AudioFile.info(manifest.audio(unmeasured[index])).sampleCount(at: AudioFile.modelSampleRate)
+        }
+        for (index, length) in zip(unmeasured, lengths) {
+            let place = manifest.place(of: index)
+            do {
+                counts[index] = try length.get() - (manifest.offset(index) ?? 0)
+            } catch {
+                throw CorpusError.noLength(file: place.file, line: place.line, reason: "\(error)")
+            }
+            guard counts[index] > 0 || manifest.offset(index) == nil else {
+                throw CorpusError.badLine(
+                    file: place.file, line: place.line, expected: "an \"offset\" inside the recording",
+                    found: "\(manifest.seconds(manifest.offset(index) ?? 0)) s, which is behind its end")
+            }
+        }
+    }
+
+    private func made(_ format: Manifest.Format) -> Manifest {
         var manifest = Manifest(
             name: url.path,
             sources: [
                 .init(name: url.path, format: format, root: url.deletingLastPathComponent(), labels: labels)
             ],
             sampleCounts: counts, paths: paths, labelLines: labels == nil ? nil : labelLines,
-            offsets: hasOffsets ? offsets : nil, lines: format == .jsonList ? lines : nil)
+            offsets: hasOffsets ? offsets : nil, lines: lines)
         manifest.tags = tags
         return manifest
     }
@@ -192,34 +247,14 @@ struct JSONManifest {
     /// stands for the line.
     mutating func readList() throws -> Manifest {
         let objects = try Self.objects(url)
+        lines = []
         for (index, object) in objects.enumerated() {
             let found = { "object \(index + 1): \(object)".replacingOccurrences(of: "\n", with: " ").prefix(200) }
             for entry in try entries(object, number: index + 1, found: { String(found()) }) {
                 try append(entry, number: index + 1) { String(found()) }
-                lines.append(UInt32(clamping: index + 1))
             }
         }
-        return manifest(.jsonList)
-    }
-
-    /// The objects of a list.
-    static func objects(_ url: URL) throws -> [[String: Any]] {
-        var data: Data
-        do {
-            data = try Data(contentsOf: url, options: .mappedIfSafe)
-        } catch {
-            throw CorpusError.unreadable(file: url.path, reason: error.localizedDescription)
-        }
-        if data.starts(with: [0xEF, 0xBB, 0xBF]) { data = data.dropFirst(3) }
-        guard let objects = try? JSONSerialization.jsonObject(with: data) as? [[String: Any]] else {
-            // Says so where the text is not UTF-8.
-            var reader = try LineReader(url)
-            while try reader.next() != nil {}
-            throw CorpusError.badLine(
-                file: url.path, line: 1, expected: "a JSON list of objects",
-                found: String(decoding: data.prefix(200), as: UTF8.self))
-        }
-        return objects
+        return try manifest(.jsonList)
     }
 
     private func entries(_ object: [String: Any], number: Int, found: () -> String) throws -> [Entry] {
@@ -242,14 +277,16 @@ struct JSONManifest {
             if let samples = file["num_samples"] as? Double, let rate = file["sample_rate"] as? Double, rate > 0 {
                 entry.duration = samples / rate
             } else {
-                entry.duration = file["duration"] as? Double
+                (entry.duration, entry.hasBadDuration) = Self.number(file["duration"])
             }
             if let textKey, let text = object[textKey] as? String {
                 entry.text = Array(text.utf8)
                 entry.hasText = true
             }
             let own = file.filter { !["fname", "duration", "num_samples", "sample_rate"].contains($0.key) }
-            let shared = object.filter { $0.key != "files" && $0.key != "transcript" && !ownKeys.contains($0.key) }
+            let shared = object.filter {
+                $0.key != "files" && $0.key != "transcript" && !ownKeys.contains(ExactText($0.key))
+            }
             takeTags(shared.merging(own) { shared, _ in shared }, into: &entry)
             return entry
         }

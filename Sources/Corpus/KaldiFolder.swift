@@ -1,4 +1,5 @@
 import Audio
+import Base
 import Foundation
 
 /// Reads a Kaldi data folder: `wav.scp`, and where they are there `segments`, `text`, `utt2spk`, `utt2dur`, `reco2dur`.
@@ -57,15 +58,15 @@ struct KaldiFolder {
 
     /// The names as `id`, `utt2spk` as `speaker`, and every other `utt2TAG` or `spk2TAG` under its own name.
     private func tags(of manifest: Manifest) throws -> CarriedTags {
-        var names: Set<String> = has("utt2spk") ? ["speaker"] : []
+        var names: Set<ExactText> = has("utt2spk") ? ["speaker"] : []
         let others = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
         for name in others where name.hasPrefix("utt2") || name.hasPrefix("spk2") {
             let tag = name.dropFirst(4)
-            if tag.allSatisfy({ $0.isLetter || $0.isNumber || $0 == "_" }) { names.insert(String(tag)) }
+            if tag.allSatisfy({ $0.isLetter || $0.isNumber || $0 == "_" }) { names.insert(ExactText(tag)) }
         }
         names.subtract(["", "spk", "utt", "dur", "num_frames"])
         var columns: [(name: String, values: [String?])] = []
-        for name in names.sorted() {
+        for name in names.sorted().map(\.text) {
             do {
                 columns.append((name, try UtteranceTags.read(name, of: manifest)))
             } catch CorpusError.noTag {
@@ -73,7 +74,7 @@ struct KaldiFolder {
             }
         }
         var tags = CarriedTags()
-        tags.names = Set(columns.map(\.name)).union(["id"])
+        tags.names = Set(columns.map { ExactText($0.name) }).union(["id"])
         for index in 0..<manifest.count {
             var members = ", \"id\": \(CarriedTags.quoted(manifest.identifier(index)))"
             for (name, values) in columns {
@@ -183,7 +184,7 @@ struct KaldiFolder {
         let rate = Double(AudioFile.modelSampleRate)
         var reader = try LineReader(url)
         while let line = try reader.next() {
-            let fields = String(decoding: line, as: UTF8.self).split(whereSeparator: \.isWhitespace)
+            let fields = String(decoding: line, as: UTF8.self).whitespaceSeparated
             func bad(_ expected: String) -> CorpusError {
                 .badLine(
                     file: url.path, line: reader.number, expected: expected,
@@ -194,7 +195,7 @@ struct KaldiFolder {
             else {
                 throw bad("an utterance, its recording, and where it begins and ends in seconds (or −1 for its end)")
             }
-            guard let recording = indices[String(fields[1])] else { throw bad("a recording that wav.scp has") }
+            guard let recording = indices[ExactText(fields[1])] else { throw bad("a recording that wav.scp has") }
             let first = Int((begin * rate).rounded())
             if end == -1 { open.append((list.counts.count, recording)) }
             list.identifiers.append(fields[0].utf8)

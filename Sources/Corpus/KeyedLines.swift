@@ -1,3 +1,4 @@
+import Base
 import Foundation
 
 /// Files of lines `name value` about the utterances of another list, as in Kaldi's folders.
@@ -28,11 +29,11 @@ struct KeyedLines {
     /// Where each name stands.
     ///
     /// - Throws: `CorpusError.badLine` for a name that stands twice.
-    func indices() throws -> [String: Int] {
-        var result: [String: Int] = [:]
+    func indices() throws -> [ExactText: Int] {
+        var result: [ExactText: Int] = [:]
         result.reserveCapacity(keys.count)
         for index in 0..<keys.count {
-            guard result.updateValue(index, forKey: keys[index]) == nil else {
+            guard result.updateValue(index, forKey: ExactText(keys[index])) == nil else {
                 throw CorpusError.badLine(
                     file: keyFile, line: index + 1, expected: "a name that no other line has", found: keys[index])
             }
@@ -49,7 +50,7 @@ struct KeyedLines {
         var values = PackedStrings()
         /// For each name, which of the file's lines is its own, from 1.
         var places = [UInt32](repeating: 0, count: keys.count)
-        var table: [String: Int]?
+        var table: [ExactText: Int]?
         var isInOrder = true
         var reader = try LineReader(url)
         while let line = try reader.next() {
@@ -63,7 +64,7 @@ struct KeyedLines {
             if index >= keys.count || !keys.equals(index, key) {
                 isInOrder = false
                 if table == nil { table = try indices() }
-                guard let found = table?[String(decoding: key, as: UTF8.self)] else {
+                guard let found = table?[ExactText(String(decoding: key, as: UTF8.self))] else {
                     throw bad("a name that \(keyFile) has")
                 }
                 index = found

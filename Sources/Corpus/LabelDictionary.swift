@@ -1,8 +1,10 @@
+import Base
 import Foundation
 
 /// The symbols that a model writes, as fairseq's `dict.ltr.txt` lists them.
 ///
 /// Four specials come first without standing in the file: `<s>` (also the CTC blank), `<pad>`, `</s>` and `<unk>`.
+/// Symbols are told apart by their code points, as in fairseq: K and the Kelvin sign are two.
 public struct LabelDictionary: Equatable, Sendable {
     /// The specials, in the order of their indices.
     public static let specials = ["<s>", "<pad>", "</s>", "<unk>"]
@@ -17,16 +19,16 @@ public struct LabelDictionary: Equatable, Sendable {
     public let symbols: [String]
     /// How often each symbol occurred, 0 for the specials.
     public let counts: [Int]
-    private let indices: [String: Int]
+    private let indices: [ExactText: Int]
     /// The indices of symbols of one ASCII character, −1 for others: nearly all labels are found here.
     private let letters: [Int]
 
     init(entries: [(symbol: String, count: Int)]) {
         symbols = Self.specials + entries.map(\.symbol)
         counts = Self.specials.map { _ in 0 } + entries.map(\.count)
-        let indices = Dictionary(zip(symbols, 0...), uniquingKeysWith: { first, _ in first })
+        let indices = Dictionary(zip(symbols.lazy.map { ExactText($0) }, 0...), uniquingKeysWith: { first, _ in first })
         self.indices = indices
-        letters = (0..<128).map { byte in indices[String(Unicode.Scalar(UInt8(byte)))] ?? -1 }
+        letters = (0..<128).map { byte in indices[ExactText(String(Unicode.Scalar(UInt8(byte))))] ?? -1 }
     }
 
     /// How many symbols there are, specials included: the width of a CTC head.
@@ -36,7 +38,12 @@ public struct LabelDictionary: Equatable, Sendable {
     ///
     /// - Parameter symbol: As it stands in the file.
     /// - Returns: The index, or nil for a symbol that is not in the dictionary.
-    public func index(of symbol: String) -> Int? { indices[symbol] }
+    public func index(of symbol: String) -> Int? { indices[ExactText(symbol)] }
+
+    /// Whether both have the same symbols, code point by code point, and counts.
+    public static func == (left: LabelDictionary, right: LabelDictionary) -> Bool {
+        left.counts == right.counts && left.symbols.elementsEqual(right.symbols) { $0.hasSameCodePoints(as: $1) }
+    }
 
     // MARK: - Files
 
@@ -46,19 +53,19 @@ public struct LabelDictionary: Equatable, Sendable {
     /// - Throws: `CorpusError`, naming the line.
     public init(contentsOf url: URL) throws {
         var entries: [(symbol: String, count: Int)] = []
-        var seen = Set(Self.specials)
+        var seen = Set(Self.specials.map { ExactText($0) })
         for (index, line) in try Lines.read(url).enumerated() {
-            var fields = line.split(separator: " ", omittingEmptySubsequences: true)
+            var fields = line.unicodeScalars.split(separator: " ").map { String($0) }
             let overwrites = fields.last == "#fairseq:overwrite"
             if overwrites { fields.removeLast() }
             guard fields.count == 2, let count = Int(fields[1]), count >= 0 else {
                 throw CorpusError.badLine(
                     file: url.path, line: index + 1, expected: "a symbol, a space and its count", found: line)
             }
-            guard seen.insert(String(fields[0])).inserted else {
-                throw CorpusError.duplicateSymbol(symbol: String(fields[0]), file: url.path, line: index + 1)
+            guard seen.insert(ExactText(fields[0])).inserted else {
+                throw CorpusError.duplicateSymbol(symbol: fields[0], file: url.path, line: index + 1)
             }
-            entries.append((String(fields[0]), count))
+            entries.append((fields[0], count))
         }
         if entries.isEmpty {
             throw CorpusError.badLine(
@@ -78,8 +85,10 @@ public struct LabelDictionary: Equatable, Sendable {
                 reason: "expected \(Self.specials.joined(separator: ", ")) first, found "
                     + symbols.prefix(Self.specials.count).joined(separator: ", "))
         }
-        if let (symbol, _) = Dictionary(grouping: symbols, by: { $0 }).first(where: { $1.count > 1 }) {
-            throw CorpusError.badOption(name: "labels", reason: "the symbol '\(symbol)' comes twice")
+        var seen: Set<ExactText> = []
+        if let symbol = symbols.first(where: { !seen.insert(ExactText($0)).inserted }) {
+            throw CorpusError.badOption(
+                name: "labels", reason: "the symbol \(symbol.quotedWithCodePoints) comes twice")
         }
         self.init(entries: symbols.dropFirst(Self.specials.count).map { ($0, 0) })
     }
@@ -88,16 +97,18 @@ public struct LabelDictionary: Equatable, Sendable {
     ///
     /// - Parameter lines: Symbols separated by spaces.
     public init(counting lines: some Sequence<String>) {
-        var counts: [Substring: Int] = [:]
+        var counts: [ExactText: Int] = [:]
         for line in lines {
-            for symbol in line.split(separator: " ") { counts[symbol, default: 0] += 1 }
+            for symbol in line.unicodeScalars.split(separator: " ") {
+                counts[ExactText(Substring(symbol)), default: 0] += 1
+            }
         }
         self.init(counts: counts)
     }
 
     /// Orders counted symbols.
-    private init(counts: [Substring: Int]) {
-        let entries = counts.map { (symbol: String($0.key), count: $0.value) }
+    private init(counts: [ExactText: Int]) {
+        let entries = counts.map { (symbol: $0.key.text, count: $0.value) }
             .filter { !Self.specials.contains($0.symbol) }
         self.init(
             entries: entries.sorted { first, second in
@@ -113,7 +124,7 @@ public struct LabelDictionary: Equatable, Sendable {
     /// - Throws: `CorpusError.noLabels`; `CorpusError.emptyLabels`, if there is no symbol to count.
     public init(counting manifest: Manifest) throws {
         guard let lines = manifest.labelLines else { throw CorpusError.noLabels(manifest: manifest.name) }
-        var counts: [Substring: Int] = [:]
+        var counts: [ExactText: Int] = [:]
         // Nearly all symbols are one ASCII character, and need no string to be counted.
         var letters = [Int](repeating: 0, count: 128)
         for index in 0..<lines.count {
@@ -122,13 +133,13 @@ public struct LabelDictionary: Equatable, Sendable {
                     if symbol.count == 1, symbol[symbol.startIndex] < 128 {
                         letters[Int(symbol[symbol.startIndex])] += 1
                     } else {
-                        counts[Substring(decoding: symbol, as: UTF8.self), default: 0] += 1
+                        counts[ExactText(String(decoding: symbol, as: UTF8.self)), default: 0] += 1
                     }
                 }
             }
         }
         for (byte, count) in letters.enumerated() where count > 0 {
-            counts[Substring(Character(Unicode.Scalar(UInt8(byte))).description)] = count
+            counts[ExactText(String(Unicode.Scalar(UInt8(byte))))] = count
         }
         if counts.isEmpty {
             throw CorpusError.emptyLabels(file: manifest.labelPlace(of: 0).file, count: manifest.count)
@@ -196,7 +207,7 @@ public struct LabelDictionary: Equatable, Sendable {
                 labels.append(letters[Int(line[start])])
             } else {
                 let symbol = String(decoding: line[start..<end], as: UTF8.self)
-                if let index = indices[symbol] { labels.append(index) } else { try unknown(symbol) }
+                if let index = indices[ExactText(symbol)] { labels.append(index) } else { try unknown(symbol) }
             }
             start = end
         }
@@ -222,7 +233,7 @@ public struct LabelDictionary: Equatable, Sendable {
     /// - Returns: Words separated by single spaces; without a `|` in the dictionary, symbols separated by spaces.
     public func text(of labels: some Sequence<Int>) -> String {
         let spoken = labels.lazy.filter { $0 >= Self.unknown && $0 < symbols.count }.map { symbols[$0] }
-        guard indices[Self.wordBoundary] != nil else { return spoken.joined(separator: " ") }
-        return Transcript.words(spoken.map { $0 == Self.wordBoundary ? " " : $0 }.joined())
+        guard index(of: Self.wordBoundary) != nil else { return spoken.joined(separator: " ") }
+        return Transcript.spaced(spoken.map { $0 == Self.wordBoundary ? " " : $0 }.joined())
     }
 }

@@ -1,3 +1,5 @@
+import Base
+
 extension Manifest {
     /// How many utterances have an empty label line; 0 without labels.
     public var emptyLabelCount: Int {
@@ -16,14 +18,14 @@ extension LabelDictionary {
     public func validate(_ manifest: Manifest) throws {
         guard let lines = manifest.labelLines else { throw CorpusError.noLabels(manifest: manifest.name) }
         let boundary = index(of: Self.wordBoundary)
-        var unknown: [String: Int] = [:]
+        var unknown: [ExactText: Int] = [:]
         var first: Int?
         var total = 0
         var hasBoundary = false
         for index in 0..<lines.count {
             let known = lines.withBytes(index) { line in
                 encode(line) { symbol in
-                    unknown[symbol, default: 0] += 1
+                    unknown[ExactText(symbol), default: 0] += 1
                     total += 1
                     first = first ?? index
                 }
@@ -33,9 +35,11 @@ extension LabelDictionary {
         }
         if let first {
             let place = manifest.labelPlace(of: first)
-            let examples = unknown.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.prefix(5).map(\.key)
+            let sorted = unknown.sorted { ($1.value, $0.key) < ($0.value, $1.key) }
+            let examples = sorted.prefix(12).map(\.key.text)
             throw CorpusError.labelsDoNotFit(
-                examples: examples, count: unknown.values.reduce(0, +), total: total,
+                examples: examples, others: sorted.count - examples.count, count: unknown.values.reduce(0, +),
+                total: total,
                 utterance: manifest.identifier(first), file: place.file, line: place.line, advice: advice(unknown))
         }
         if total == 0 { throw CorpusError.emptyLabels(file: manifest.labelPlace(of: 0).file, count: manifest.count) }
@@ -45,10 +49,10 @@ extension LabelDictionary {
     }
 
     /// What is most likely wrong, given the symbols that are missing and how often each occurs.
-    private func advice(_ unknown: [String: Int]) -> String {
+    private func advice(_ unknown: [ExactText: Int]) -> String {
         let count = unknown.values.reduce(0, +)
         let share = { (isOne: (String) -> Bool) in
-            Double(unknown.filter { isOne($0.key) }.values.reduce(0, +)) / Double(count)
+            Double(unknown.filter { isOne($0.key.text) }.values.reduce(0, +)) / Double(count)
         }
         let own = symbols.dropFirst(Self.specials.count)
         let spells = own.allSatisfy { $0.unicodeScalars.count == 1 }
@@ -67,10 +71,16 @@ extension LabelDictionary {
                 "the labels are capitals and the dictionary has small letters: write the transcripts in small letters, or "
                 + "make a dictionary of these labels with wav2vec2 data dictionary"
         }
-        if unknown.keys.contains(Self.wordBoundary) {
+        if unknown.keys.contains(ExactText(Self.wordBoundary)) {
             return
                 "it has no word boundary |, so it was made of other labels than spelt transcripts: make one of these "
                 + "labels with wav2vec2 data dictionary"
+        }
+        let reasons = unknown.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.prefix(1000).flatMap {
+            MissingLetters(in: $0.key.text, symbols: symbols.dropFirst(Self.specials.count)).reasons
+        }
+        if let reason = reasons.first(where: { [.decomposed, .composed].contains($0) }) ?? reasons.first {
+            return "\(reason.advice), or make a dictionary of these labels with wav2vec2 data dictionary"
         }
         return "clean the transcripts, or make a dictionary of these labels with wav2vec2 data dictionary"
     }

@@ -2,6 +2,9 @@ import Foundation
 
 /// Text files as lines.
 enum Lines {
+    /// Whether a byte is white space: a line of nothing else is blank.
+    static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }
+
     /// All lines as strings.
     static func read(_ url: URL) throws -> [String] {
         var lines: [String] = []

@@ -197,7 +197,7 @@ public struct Manifest: Sendable {
     func labelPlace(of index: Int) -> (file: String, line: Int) {
         let source = source(of: index)
         if source.format == .folder, let labels = source.labels {
-            return (beside(index, Transcript.isSpelt(labels) ? "txt" : labels).path, 1)
+            return transcriptPlace(of: index, labels: labels)
         }
         guard let file = source.labelFile else { return place(of: index) }
         return (file, labelNumbers.map { Int($0[index]) } ?? index - source.start + 1)

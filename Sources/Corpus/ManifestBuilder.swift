@@ -83,8 +83,8 @@ public struct ManifestBuilder: Sendable {
     ///
     /// - Parameters:
     ///   - folder: Where the audio is.
-    ///   - labels: `ltr` and `wrd` read the `.txt` beside each recording; any other, the file of that extension. Nil
-    ///     reads none.
+    ///   - labels: `ltr` and `wrd` read the `.txt` beside each recording, or its line in a `*.trans.txt` of its folder; any
+    ///     other, the file of that extension. Nil reads none.
     /// - Returns: The utterances, ordered by path.
     /// - Throws: `CorpusError`, if a recording or a transcript cannot be read.
     func read(_ folder: URL, labels: String?) throws -> Manifest {
@@ -130,42 +130,5 @@ extension Manifest {
         let valid = Set(draws.sorted { ($0.draw, $0.index) < ($1.draw, $1.index) }.prefix(wanted).map(\.index))
         let train = (0..<count).filter { !valid.contains($0) }
         return (subset(train, name: name + " (train)"), subset(valid.sorted(), name: name + " (valid)"))
-    }
-
-    /// How many recordings have a file of an extension beside them.
-    ///
-    /// - Parameter pathExtension: As in `txt`.
-    /// - Returns: The count.
-    public func countFilesBeside(_ pathExtension: String) -> Int {
-        (0..<count).count { access(beside($0, pathExtension).path, F_OK) == 0 }
-    }
-
-    /// The same utterances with the transcripts that lie beside their recordings.
-    ///
-    /// - Parameter labels: `ltr` and `wrd` read `.txt` files; any other, the files of that extension.
-    /// - Returns: The manifest with labels.
-    /// - Throws: `CorpusError.noTranscripts`, if some are missing; or what is wrong with one of them.
-    public func labelledFromFiles(_ labels: String) throws -> Manifest {
-        let pathExtension = Transcript.isSpelt(labels) ? "txt" : labels
-        let missing = (0..<count).filter { access(beside($0, pathExtension).path, F_OK) != 0 }
-        if let first = missing.first {
-            throw CorpusError.noTranscripts(
-                folder: name, count: missing.count, total: count, example: beside(first, pathExtension).path)
-        }
-        var lines = PackedStrings()
-        for index in 0..<count {
-            let file = beside(index, pathExtension)
-            let text = try Lines.read(file).joined(separator: " ")
-            if Transcript.isSpelt(labels), text.contains("|") {
-                throw CorpusError.badLine(
-                    file: file.path, line: 1, expected: "a transcript without the word boundary |", found: text)
-            }
-            lines.append { Transcript.appendLine(Array(text.utf8), labels: labels, to: &$0) }
-        }
-        return withLabels(lines, labels: labels)
-    }
-
-    func beside(_ index: Int, _ pathExtension: String) -> URL {
-        audio(index).deletingPathExtension().appendingPathExtension(pathExtension)
     }
 }

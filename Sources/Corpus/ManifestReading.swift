@@ -5,9 +5,10 @@ extension Manifest {
     /// Reads a list of utterances, whose content tells its format.
     ///
     /// - Parameters:
-    ///   - url: A fairseq `.tsv`; JSON lines with `audio_filepath`, `duration` and optionally `offset` and `text`; a JSON
-    ///     list of such objects, or of objects with `transcript` and `files`; a Kaldi folder with `wav.scp`, `text` and
-    ///     optionally `segments`; or a folder of recordings, with a `.txt` beside each where labels are wanted.
+    ///   - url: A fairseq `.tsv`; JSON lines with `audio_filepath`, and optionally `duration` (without it the recording's
+    ///     header is read), `offset` and `text`; a JSON list of such objects, or of objects with `transcript` and `files`; a
+    ///     Kaldi folder with `wav.scp`, `text` and optionally `segments`; or a folder of recordings, where labels are wanted
+    ///     with a `.txt` beside each, or LibriSpeech's `*.trans.txt`.
     ///   - labels: Which labels to read, by the extension of the file beside a `.tsv`: `ltr`, `wrd` or any other. Where the
     ///     list has transcripts, `ltr` spells them and `wrd` takes them as they are; any other names the key of JSON
     ///     objects, or the extension of the files beside a folder's recordings. Nil reads none.
@@ -31,20 +32,32 @@ extension Manifest {
         if url.lastPathComponent == "wav.scp" {
             return try KaldiFolder(url.deletingLastPathComponent()).read(labels: labels, keepsTags: keepsTags)
         }
-        var reader = try LineReader(url)
-        guard let line = try reader.next() else { throw CorpusError.emptyManifest(file: url.path) }
-        switch line.first(where: { ![0x20, 0x09].contains($0) }) {
-        case UInt8(ascii: "{"):
+        switch try jsonForm(url) {
+        case .jsonLines:
             var json = JSONManifest(url, labels: labels, keepsTags: keepsTags)
             return try json.readLines()
-        case UInt8(ascii: "["):
+        case .jsonList:
             var json = JSONManifest(url, labels: labels, keepsTags: keepsTags)
             return try json.readList()
         default: return try readFairseq(url, labels: labels)
         }
     }
 
-    /// Whether a list has labels of an extension, as far as a look at its first entry tells.
+    /// Which form of JSON a file has, by its first character that is no white space; nil for none.
+    private static func jsonForm(_ url: URL) throws -> Format? {
+        var reader = try LineReader(url)
+        while let line = try reader.next() {
+            switch line.first(where: { !Lines.isBlank($0) }) {
+            case nil: continue
+            case UInt8(ascii: "{"): return .jsonLines
+            case UInt8(ascii: "["): return .jsonList
+            default: return nil
+            }
+        }
+        return nil
+    }
+
+    /// Whether any utterance of a list has labels of an extension.
     ///
     /// - Parameters:
     ///   - url: What ``read(_:labels:keepsTags:)`` reads.
@@ -58,18 +71,11 @@ extension Manifest {
             if exists(url.appendingPathComponent("wav.scp")) {
                 return exists(url.appendingPathComponent(Transcript.isSpelt(labels) ? "text" : labels))
             }
-            return try ManifestBuilder().build(url).train.countFilesBeside(Transcript.isSpelt(labels) ? "txt" : labels)
-                > 0
+            return try ManifestBuilder().build(url).train.countTranscriptsBeside(labels) > 0
         }
-        var reader = try LineReader(url)
-        let line = try reader.next().map { String(decoding: $0.prefix(1 << 20), as: UTF8.self) } ?? ""
-        switch line.first(where: { !$0.isWhitespace }) {
-        case "{": return line.contains(Transcript.isSpelt(labels) ? "\"text\"" : "\"\(labels)\"")
-        case "[":
-            let text = String(
-                decoding: try Data(contentsOf: url, options: .mappedIfSafe).prefix(1 << 20), as: UTF8.self)
-            let keys = Transcript.isSpelt(labels) ? ["\"text\"", "\"transcript\""] : ["\"\(labels)\""]
-            return keys.contains { text.contains($0) }
+        switch try jsonForm(url) {
+        case .jsonLines: return try JSONManifest.hasLabels(url, labels: labels, isList: false)
+        case .jsonList: return try JSONManifest.hasLabels(url, labels: labels, isList: true)
         default: return exists(url.deletingPathExtension().appendingPathExtension(labels))
         }
     }
@@ -95,9 +101,7 @@ extension Manifest {
             let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
             return names.map { folder.appendingPathComponent($0) }
         }
-        var reader = try LineReader(url)
-        let first = try reader.next()?.first { ![0x20, 0x09].contains($0) }
-        if first == UInt8(ascii: "{") || first == UInt8(ascii: "[") { return [url] }
+        if try jsonForm(url) != nil { return [url] }
         let base = url.deletingPathExtension()
         let beside = Set(labelExtensions + labels).sorted().map { base.appendingPathExtension($0) }
         return [url] + beside.filter { FileManager.default.fileExists(atPath: $0.path) }

@@ -1,4 +1,5 @@
 import Audio
+import Base
 import Foundation
 
 /// Which phone is spoken when: frame-wise phone labels of a manifest's utterances.
@@ -79,7 +80,7 @@ private struct Builder {
     private var spans: [[PhoneAlignment.Span]]
     private var lines: [Int]
     private var symbols: [String] = []
-    private var indices: [Substring: Int] = [:]
+    private var indices: [ExactText: Int] = [:]
     private var isTimed = false
 
     init(url: URL, manifest: Manifest) {
@@ -91,26 +92,26 @@ private struct Builder {
     }
 
     private func bad(_ line: Int, _ expected: String, _ found: some StringProtocol) -> CorpusError {
-        .badLine(file: url.path, line: line, expected: expected, found: String(found.prefix(200)))
+        .badLine(file: url.path, line: line, expected: expected, found: found.excerpt())
     }
 
     private mutating func index(of symbol: Substring) -> Int {
-        if let index = indices[symbol] { return index }
-        indices[symbol] = symbols.count
+        if let index = indices[ExactText(symbol)] { return index }
+        indices[ExactText(symbol)] = symbols.count
         symbols.append(String(symbol))
         return symbols.count - 1
     }
 
     /// Names that utterances go by, and the utterance; −1 for a name of several.
-    private func names() -> [String: Int] {
-        var names: [String: Int] = [:]
+    private func names() -> [ExactText: Int] {
+        var names: [ExactText: Int] = [:]
         for index in 0..<manifest.count {
             let file = manifest.audio(index)
-            let own: Set = [
+            let own = [
                 manifest.identifier(index), manifest.path(index), file.lastPathComponent,
                 file.deletingPathExtension().lastPathComponent,
             ]
-            for name in own { names[name] = names[name] == nil ? index : -1 }
+            for name in Set(own.map { ExactText($0) }) { names[name] = names[name] == nil ? index : -1 }
         }
         return names
     }
@@ -118,12 +119,12 @@ private struct Builder {
     mutating func read() throws {
         let text = try Lines.read(url)
         let names = names()
-        let named = { (line: String) in line.split(whereSeparator: \.isWhitespace).first.flatMap { names[String($0)] } }
+        let named = { (line: String) in line.whitespaceSeparated.first.flatMap { names[ExactText($0)] } }
         let isNamed = text.first.flatMap(named) != nil
         isTimed =
             isNamed
             && text.allSatisfy { line in
-                let fields = line.split(whereSeparator: \.isWhitespace)
+                let fields = line.whitespaceSeparated
                 return (fields.count == 4 && Double(fields[1]) != nil && Double(fields[2]) != nil)
                     || (fields.count == 5 && Double(fields[2]) != nil && Double(fields[3]) != nil)
             }
@@ -132,7 +133,7 @@ private struct Builder {
                 labels: url.path, found: text.count, manifest: manifest.name, expected: manifest.count)
         }
         for (number, line) in zip(1..., text) {
-            var fields = line.split(whereSeparator: \.isWhitespace)
+            var fields = line.whitespaceSeparated
             var utterance = number - 1
             if isNamed {
                 guard let found = named(line) else {

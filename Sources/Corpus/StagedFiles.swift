@@ -42,6 +42,16 @@ public final class StagedFiles {
         throw CorpusError.staleLabels(manifest: first.relativePath, files: stale.map(\.relativePath))
     }
 
+    /// Refuses to replace files that hold something else.
+    ///
+    /// - Throws: `CorpusError.occupied`.
+    public func refuseReplacing() throws {
+        let occupied = files.map(\.url).filter {
+            FileManager.default.fileExists(atPath: $0.path) && !isUnchanged($0)
+        }
+        guard occupied.isEmpty else { throw CorpusError.occupied(files: occupied.map(\.relativePath)) }
+    }
+
     /// Gives all files their names; those that were there are replaced.
     ///
     /// - Throws: `CorpusError.unwritable`.

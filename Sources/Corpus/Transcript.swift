@@ -1,3 +1,4 @@
+import Base
 import Foundation
 
 /// Transcripts as label lines: fairseq's `.wrd` (words) and `.ltr` (letters).
@@ -7,7 +8,7 @@ public enum Transcript {
     /// - Parameter text: A transcript.
     /// - Returns: The same words.
     public static func words(_ text: String) -> String {
-        text.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+        text.whitespaceSeparated.joined(separator: " ")
     }
 
     /// The letters, separated by spaces, with `|` after every word: a line of a `.ltr` file.
@@ -73,85 +74,65 @@ public enum Transcript {
     /// - Parameter letters: Symbols separated by spaces, with `|` between words.
     /// - Returns: Words separated by single spaces.
     public static func text(fromLetters letters: String) -> String {
-        words(letters.filter { $0 != " " }.replacingOccurrences(of: "|", with: " "))
+        // Code point by code point, as fairseq: a mark after a space is a symbol of its own.
+        var text = String.UnicodeScalarView()
+        text.append(contentsOf: letters.unicodeScalars.lazy.filter { $0 != " " }.map { $0 == "|" ? " " : $0 })
+        return spaced(String(text))
     }
 
     /// What a label line says.
     ///
+    /// Symbols that are never part of a text, such as `<pad>`, are left out, as where a model's output is read.
+    ///
     /// - Parameters:
-    ///   - line: The line.
-    ///   - labels: The labels' extension: `ltr` spells letters, of any other the symbols are words.
+    ///   - line: Symbols separated by spaces.
+    ///   - isSpelt: Whether the symbols are letters with `|` between words, or each a word.
     /// - Returns: Words separated by single spaces.
-    public static func text(ofLine line: String, labels: String) -> String {
-        labels == "ltr" ? text(fromLetters: line) : words(line)
+    public static func text(ofLine line: String, isSpelt: Bool) -> String {
+        var line = line
+        if line.contains("<") {
+            let silent = LabelDictionary.specials.prefix(LabelDictionary.unknown)
+            line = line.unicodeScalars.split(separator: " ").map { String($0) }.filter { !silent.contains($0) }
+                .joined(separator: " ")
+        }
+        return isSpelt ? text(fromLetters: line) : spaced(line)
     }
 
-    /// Reads transcripts for a manifest's utterances.
-    ///
-    /// The file either has one transcript a line in the manifest's order, or lines `key<TAB>transcript` in any order,
-    /// where the key is an utterance's path, its file name, or its file name without extension.
-    ///
-    /// - Parameters:
-    ///   - url: The file.
-    ///   - manifest: The utterances.
-    /// - Returns: One transcript an utterance, in the manifest's order.
-    /// - Throws: `CorpusError`; a transcript with `|` is refused, since that is the word boundary, and so is a key that
-    ///   fits several recordings.
-    public static func read(_ url: URL, for manifest: Manifest) throws -> [String] {
-        let lines = try Lines.read(url)
-        func plain(_ text: some StringProtocol, line: Int) throws -> String {
-            guard !text.utf8.contains(UInt8(ascii: "|")) else {
-                throw CorpusError.badLine(
-                    file: url.path, line: line, expected: "a transcript without the word boundary |",
-                    found: String(text))
-            }
-            return String(text)
-        }
-        guard lines.contains(where: { $0.contains("\t") }) else {
-            guard lines.count == manifest.count else {
-                throw CorpusError.labelCount(
-                    labels: url.path, found: lines.count, manifest: manifest.name, expected: manifest.count)
-            }
-            return try lines.enumerated().map { try plain($1, line: $0 + 1) }
-        }
-        var keys = KeyedUtterances(url)
-        for (index, line) in lines.enumerated() {
-            guard let tab = line.firstIndex(of: "\t"), keys.insert(String(line[..<tab]), line: index + 1) else {
-                throw CorpusError.badLine(
-                    file: url.path, line: index + 1, expected: "a key that no other line has, a tab and a transcript",
-                    found: line)
-            }
-        }
-        return try keys.lines(of: manifest).enumerated().map { index, number in
-            guard let number else {
-                throw CorpusError.badLine(
-                    file: url.path, line: lines.count, expected: "a transcript for \(manifest.path(index)) somewhere",
-                    found: "none in \(lines.count) lines")
-            }
-            let line = lines[number - 1]
-            return try plain(line.drop { $0 != "\t" }.dropFirst(), line: number)
-        }
+    /// What spaces separate, with single spaces; other white space is a symbol like any other.
+    static func spaced(_ text: String) -> String {
+        text.unicodeScalars.split(separator: " ").map { Substring($0) }.joined(separator: " ")
     }
 
-    /// Writes the `.ltr` and `.wrd` files beside a manifest.
+    /// Writes the `.ltr` and `.wrd` files beside a manifest; those that are there are replaced.
     ///
     /// - Parameters:
     ///   - transcripts: One an utterance, in the manifest's order.
     ///   - manifest: The `.tsv` file, whose name the two files share.
-    /// - Returns: The two files.
     /// - Throws: `CorpusError`; a transcript with `|` is refused, since that is the word boundary.
-    @discardableResult
-    public static func writeLabels(_ transcripts: [String], beside manifest: URL) throws -> (letters: URL, words: URL) {
+    public static func writeLabels(_ transcripts: [String], beside manifest: URL) throws {
+        let files = StagedFiles()
+        try writeLabels(transcripts, beside: manifest, in: files)
+        try files.commit()
+    }
+
+    /// Writes the `.ltr` and `.wrd` files beside a manifest, to appear together with other files.
+    ///
+    /// - Parameters:
+    ///   - transcripts: One an utterance, in the manifest's order.
+    ///   - manifest: The `.tsv` file, whose name the two files share.
+    ///   - files: What the files are written with.
+    /// - Throws: `CorpusError`; a transcript with `|` is refused, since that is the word boundary.
+    public static func writeLabels(
+        _ transcripts: [String], beside manifest: URL, in files: StagedFiles
+    ) throws {
         let base = manifest.deletingPathExtension()
-        let letters = base.appendingPathExtension("ltr")
         let words = base.appendingPathExtension("wrd")
-        if let bad = transcripts.firstIndex(where: { $0.contains("|") }) {
+        if let bad = transcripts.firstIndex(where: { $0.utf8.contains(UInt8(ascii: "|")) }) {
             throw CorpusError.badLine(
                 file: words.path, line: bad + 1, expected: "a transcript without the word boundary |",
                 found: transcripts[bad])
         }
-        try Lines.write(transcripts.lazy.map(Self.letters), to: letters)
-        try Lines.write(transcripts.lazy.map(Self.words), to: words)
-        return (letters, words)
+        try files.write(transcripts.lazy.map(Self.letters), to: base.appendingPathExtension("ltr"))
+        try files.write(transcripts.lazy.map(Self.words), to: words)
     }
 }

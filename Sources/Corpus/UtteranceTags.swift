@@ -1,3 +1,4 @@
+import Base
 import Foundation
 
 /// What utterances can be grouped by, such as who speaks.
@@ -60,7 +61,7 @@ public enum UtteranceTags {
                 throw CorpusError.noLine(
                     name: manifest.identifier(index), file: source.name, list: source.name, line: line)
             }
-            return text(found[line - 1][tag])
+            return text(found[line - 1].first { $0.key.hasSameCodePoints(as: tag) }?.value)
         }
     }
 
@@ -80,31 +81,38 @@ public enum UtteranceTags {
     ) throws -> [String?] {
         let speakers = range.map { manifest[$0].speaker }
         if tag == "speaker" { return speakers }
-        func values(_ file: String) throws -> [String: String]? {
+        func values(_ file: String) throws -> [ExactText: String]? {
             let url = source.root.appendingPathComponent(file)
             guard FileManager.default.fileExists(atPath: url.path) else { return nil }
-            var values: [String: String] = [:]
+            var values: [ExactText: String] = [:]
             var reader = try LineReader(url)
             while let line = try reader.next() {
                 guard let (key, value) = KeyedLines.split(line) else { continue }
-                values[String(decoding: key, as: UTF8.self)] = String(decoding: value, as: UTF8.self)
+                values[ExactText(String(decoding: key, as: UTF8.self))] = String(decoding: value, as: UTF8.self)
             }
             return values
         }
-        if let own = try values("utt2" + tag) { return range.map { own[manifest.identifier($0)] } }
+        if let own = try values("utt2" + tag) { return range.map { own[ExactText(manifest.identifier($0))] } }
         guard let ofSpeakers = try values("spk2" + tag) else {
             throw CorpusError.noTag(
                 tag: tag, list: source.root.path, advice: "the folder has neither utt2\(tag) nor spk2\(tag)")
         }
-        return speakers.map { $0.flatMap { ofSpeakers[$0] } }
+        return speakers.map { $0.flatMap { ofSpeakers[ExactText($0)] } }
     }
 
     // MARK: - Tables
 
+    /// What tabs separate, code point by code point.
+    private static func columns(_ line: String) -> [String] {
+        line.unicodeScalars.split(separator: "\t", omittingEmptySubsequences: false).map { String($0) }
+    }
+
     private static func column(_ tag: String, of url: URL, for manifest: Manifest) throws -> [String?] {
         let lines = try Lines.read(url)
-        let names = (lines.first ?? "").split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
-        guard let place = names.firstIndex(of: tag), let pathPlace = names.firstIndex(of: "path") else {
+        let names = Self.columns(lines.first ?? "")
+        guard let place = names.firstIndex(where: { $0.hasSameCodePoints(as: tag) }),
+            let pathPlace = names.firstIndex(of: "path")
+        else {
             throw CorpusError.badLine(
                 file: url.path, line: 1, expected: "the columns path and \(tag), with a tab between them",
                 found: lines.first ?? "")
@@ -112,17 +120,18 @@ public enum UtteranceTags {
         var values: [Int: String] = [:]
         var keys = KeyedUtterances(url)
         for (number, line) in lines.enumerated().dropFirst() {
-            let fields = line.split(separator: "\t", omittingEmptySubsequences: false)
+            if line.utf8.allSatisfy(Lines.isBlank) { continue }
+            let fields = Self.columns(line)
             guard fields.count == names.count else {
                 throw CorpusError.badLine(
                     file: url.path, line: number + 1, expected: "\(names.count) columns as in the first line",
                     found: line)
             }
-            values[number + 1] = String(fields[place])
-            guard keys.insert(String(fields[pathPlace]), line: number + 1) else {
+            values[number + 1] = fields[place]
+            guard keys.insert(fields[pathPlace], line: number + 1) else {
                 throw CorpusError.badLine(
                     file: url.path, line: number + 1, expected: "a path that no other line has",
-                    found: String(fields[pathPlace]))
+                    found: fields[pathPlace])
             }
         }
         let found = try keys.lines(of: manifest).map { line -> String? in

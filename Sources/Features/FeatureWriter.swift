@@ -1,3 +1,4 @@
+import Base
 import Corpus
 import Foundation
 import Recognition
@@ -191,10 +192,10 @@ public final class FeatureWriter {
     }
 
     private func requireDistinctNames() throws {
-        var seen: [String: FeatureSource] = [:]
+        var seen: [ExactText: FeatureSource] = [:]
         for source in sources {
             let name = isFolder ? fileName(source) : source.identifier
-            if let other = seen.updateValue(source, forKey: name) {
+            if let other = seen.updateValue(source, forKey: ExactText(name)) {
                 throw FeatureError.sameName(first: other.audio, second: source.audio, name: "\(output.path): \(name)")
             }
         }

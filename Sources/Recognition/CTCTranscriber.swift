@@ -62,8 +62,13 @@ struct CTCTranscriber: Sendable {
     func align(_ labels: [Int], _ logProbabilities: [Float]) throws(DecodingError) -> Alignment {
         let boundary = writing.boundary
         let bounded = boundary.map { [$0] + labels + [$0] } ?? labels
-        return try ForcedAligner(optionalEnds: boundary != nil).align(
-            logProbabilities, labels: labelCount, transcript: bounded)
+        do throws(DecodingError) {
+            return try ForcedAligner(optionalEnds: boundary != nil).align(
+                logProbabilities, labels: labelCount, transcript: bounded)
+        } catch .tooLong(_, let needed, let frames) {
+            // Word boundaries need frames too, but people count letters.
+            throw .tooLong(labels: labels.count { $0 != boundary }, needed: needed, frames: frames)
+        }
     }
 
     /// Groups labels into words.

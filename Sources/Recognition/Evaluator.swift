@@ -67,7 +67,7 @@ public struct Evaluator: Sendable {
             scores: folder.map { folder in
                 { try SavedLogits.write($1, labels: labelCount, index: $0, to: folder) }
             })
-        let references = manifest.references(labels: labels)
+        let references = manifest.references(labels: labels, symbols: recognizer.symbols)
         var utterances = try results.enumerated().map { index, result in
             try Self.evaluated(manifest[index], reference: references[index], result)
         }
@@ -164,8 +164,16 @@ extension Manifest {
         (0..<count).map { Recording(self, $0) }
     }
 
-    /// What is said in each utterance.
-    func references(labels: String) -> [String] {
-        (0..<count).map { Transcript.text(ofLine: self[$0].labels ?? "", labels: labels) }
+    /// What is said in each utterance, read as a fine-tuning's validation reads it.
+    ///
+    /// Labels of any extension are letters where one of them is the word boundary; those of `ltr` also without one, if the
+    /// model has it. Of a model without a word boundary every symbol is a word.
+    func references(labels: String, symbols: [String]) -> [String] {
+        let boundary = LabelDictionary.wordBoundary
+        let lines = (0..<count).map { self[$0].labels ?? "" }
+        let isSpelt =
+            (labels == "ltr" && symbols.contains(boundary))
+            || lines.contains { $0.unicodeScalars.split(separator: " ").contains { $0.elementsEqual(["|"]) } }
+        return lines.map { Transcript.text(ofLine: $0, isSpelt: isSpelt) }
     }
 }

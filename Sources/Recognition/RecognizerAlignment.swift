@@ -1,3 +1,4 @@
+import Base
 import Decoding
 import Foundation
 import Interchange
@@ -10,6 +11,14 @@ extension Recognizer {
     /// - Throws: `DecodingError` when there are no symbols.
     public static func alphabet(symbols: [String]) throws -> DecodingAlphabet {
         try LabelWriting(symbols: symbols, style: TextStyle()).alphabet
+    }
+
+    /// The symbols that words are written with, for messages.
+    private static func letters(_ alphabet: DecodingAlphabet) -> String {
+        let letters = alphabet.symbols.indices.filter {
+            $0 != alphabet.blank && $0 != alphabet.wordBoundary && !alphabet.silent.contains($0)
+        }.map { ExactText(alphabet.symbols[$0]) }.filter { $0 != "<unk>" }.sorted().map(\.text)
+        return letters.joined(separator: letters.allSatisfy { $0.unicodeScalars.count == 1 } ? "" : " ")
     }
 
     /// Finds where each word and character of a transcript is said in a recording.
@@ -29,8 +38,7 @@ extension Recognizer {
         guard !words.isEmpty else { throw DecodingError.emptyTranscript }
         let spelled = try words.map { word in
             guard let labels = alphabet.labels(of: word) else {
-                throw DecodingError.unspellable(
-                    word: word, symbols: alphabet.symbols.filter { $0.count == 1 }.sorted().joined())
+                throw DecodingError.unspellable(word: word, symbols: Self.letters(alphabet))
             }
             return labels
         }

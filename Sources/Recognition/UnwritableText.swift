@@ -1,3 +1,4 @@
+import Base
 import Decoding
 
 /// What of the references a model can never write, because its dictionary lacks the letters.
@@ -15,6 +16,8 @@ public struct UnwritableText: Sendable, Equatable {
     public var symbols: [(symbol: String, count: Int)] = []
     /// The first utterance with one.
     public var firstUtterance: String?
+    /// What may be the matter with the characters.
+    public var reasons: [MissingLetters.Reason] = []
 
     /// Counts nothing.
     init() {}
@@ -25,40 +28,55 @@ public struct UnwritableText: Sendable, Equatable {
     ///   - references: Names of utterances with what is said in them.
     ///   - alphabet: What the model writes.
     init(_ references: some Sequence<(identifier: String, reference: String)>, alphabet: DecodingAlphabet) {
-        var counts: [String: Int] = [:]
+        var counts: [ExactText: Int] = [:]
+        var examples: [String] = []
         for (identifier, reference) in references {
             for word in LetterText.words(in: reference) {
                 allWords += 1
                 guard alphabet.labels(of: word) == nil else { continue }
                 words += 1
                 firstUtterance = firstUtterance ?? identifier
+                if examples.count < 100 { examples.append(word) }
                 guard alphabet.isSpelled else {
-                    counts[word, default: 0] += 1
+                    counts[ExactText(word), default: 0] += 1
                     characters += word.count
                     continue
                 }
                 for scalar in word.unicodeScalars where alphabet.labels(of: String(scalar)) == nil {
-                    counts[String(scalar), default: 0] += 1
+                    counts[ExactText(String(scalar)), default: 0] += 1
                     characters += 1
                 }
             }
         }
-        symbols = counts.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map { ($0.key, $0.value) }
+        symbols = counts.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map { ($0.key.text, $0.value) }
+        for word in examples {
+            for reason in MissingLetters(in: word, symbols: alphabet.symbols).reasons where !reasons.contains(reason) {
+                reasons.append(reason)
+            }
+        }
     }
 
     /// Whether all symbols are the same.
     public static func == (left: UnwritableText, right: UnwritableText) -> Bool {
         left.characters == right.characters && left.words == right.words && left.allWords == right.allWords
             && left.firstUtterance == right.firstUtterance
-            && left.symbols.elementsEqual(right.symbols) { $0 == $1 }
+            && left.symbols.elementsEqual(right.symbols) {
+                $0.symbol.hasSameCodePoints(as: $1.symbol) && $0.count == $1.count
+            }
+            && left.reasons == right.reasons
     }
 
     /// One sentence about them; nil where there are none.
     public var warning: String? {
         guard let firstUtterance else { return nil }
-        let names = symbols.prefix(8).map { "\"\($0.symbol)\"" }.joined(separator: " ")
+        let names =
+            symbols.prefix(8).map(\.symbol.quotedWithCodePoints).joined(separator: " ")
+            + (symbols.count > 8 ? " and \(symbols.count - 8) others" : "")
+        let advice = reasons.prefix(3).map(\.advice)
         return "\(words) of \(allWords) words of the references have characters that the model's dictionary lacks "
-            + "(\(names); first in \(firstUtterance)) and count as errors; write the references as the transcripts that "
-            + "the model learned from are written."
+            + "(\(names); first in \(firstUtterance.excerpt(1024))) and count as errors: "
+            + (advice.isEmpty
+                ? "write the references as the transcripts that the model learned from are written."
+                : advice.joined(separator: "; ") + ".")
     }
 }

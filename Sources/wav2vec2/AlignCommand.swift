@@ -1,5 +1,6 @@
 import ArgumentParser
 import Audio
+import Base
 import Decoding
 import Foundation
 import Recognition
@@ -67,9 +68,11 @@ struct AlignCommand: AsyncParsableCommand {
                 progress.show(min(Int($0.rounded(.up)), seconds), of: seconds)
             }
         } catch let error as DecodingError {
-            throw AlignmentError(description: "\(transcript ?? audio): \(error).")
+            let problem = error.description { $0 == .smallLetters ? "--uppercase" : nil }
+            throw AlignmentError(description: "\(transcript ?? audio): \(problem).".printable)
         }
         aligned.name = url.deletingPathExtension().lastPathComponent
+        if let warning = aligned.doubt { Console.error("wav2vec2: \(audio): \(warning)".printable) }
         try writeResult(to: output.map(fileURL)) { try write(aligned, to: $0) }
     }
 
@@ -86,10 +89,11 @@ struct AlignCommand: AsyncParsableCommand {
                 : "there is no such transcript; check the path, or give the text itself by --text."
             throw AlignmentError(description: "\(transcript): \(reason)")
         }
-        guard let text = String(data: data, encoding: .utf8) else {
-            throw AlignmentError(description: "\(transcript): the transcript is no UTF-8 text; convert it (iconv).")
+        do {
+            return try UTF8Text.decode(data)
+        } catch {
+            throw AlignmentError(description: "\(transcript): \(error).")
         }
-        return text
     }
 
     private func write(_ aligned: TimedTranscript, to body: (String) throws -> Void) throws {

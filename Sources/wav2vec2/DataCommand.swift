@@ -31,55 +31,6 @@ func endingOnWriteErrors<Result>(_ body: () throws -> Result) throws -> Result {
     }
 }
 
-/// `wav2vec2 data labels`: transcripts as letters and words.
-struct LabelsCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "labels",
-        abstract: "Write the .ltr and .wrd files beside a manifest from transcripts.",
-        discussion: """
-            The transcripts are one a line in the manifest's order, or lines of a key, a tab and the transcript in any \
-            order; the key is a recording's path, its file name, or that without its extension.
-
-            Example:
-              wav2vec2 data labels --manifest data/train.tsv --transcripts texts.tsv
-            """)
-
-    @Option(help: "The manifest that the transcripts belong to.", completion: .file(extensions: ["tsv"]))
-    var manifest: String
-
-    @Option(help: "The transcripts.", completion: .file())
-    var transcripts: String
-
-    @Flag(help: "Write transcripts in capitals.")
-    var uppercase = false
-
-    func run() throws {
-        let url = fileURL(manifest)
-        let list = try Manifest.read(url)
-        try refuseListsWithTheirOwnTranscripts(list)
-        let texts = try Transcript.read(fileURL(transcripts), for: list)
-        let files = try Transcript.writeLabels(uppercase ? texts.map { $0.uppercased() } : texts, beside: url)
-        Console.error("\(files.letters.relativePath) and \(files.words.lastPathComponent): \(texts.count) transcripts")
-    }
-}
-
-extension LabelsCommand {
-    /// Only a `.tsv` has its labels in files beside it: those of any other list would be read by no command.
-    private func refuseListsWithTheirOwnTranscripts(_ list: Manifest) throws {
-        let place: String
-        switch list.sources[0].format {
-        case .fairseq: return
-        case .jsonLines, .jsonList: place = "in its objects, under \"text\""
-        case .kaldi: place = "in the folder's file text"
-        case .folder: place = "in a .txt beside each recording"
-        }
-        throw CorpusError.badOption(
-            name: manifest,
-            reason: "expected a .tsv, which has its labels in files beside it, found a list that has its transcripts "
-                + "\(place): write them there, or make a .tsv of it first with wav2vec2 data manifest")
-    }
-}
-
 /// `wav2vec2 data dictionary`: the symbols of labels.
 struct DictionaryCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -8,8 +8,8 @@ struct ManifestCommand: ParsableCommand {
         commandName: "manifest",
         abstract: "List recordings in a manifest, or write a manifest in another format.",
         discussion: """
-            The recordings are those of a folder with its subfolders (with a .txt beside each they have transcripts \
-            too), of a Kaldi folder, or of a manifest in any format. A .tsv gets its labels beside it, in .ltr and \
+            The recordings are those of a folder with its subfolders (with their transcripts, from a .txt \
+            beside each or LibriSpeech's *.trans.txt), of a Kaldi folder, or of a manifest in any format. A .tsv gets its labels beside it, in .ltr and \
             .wrd files.
 
             With --valid-percent some of the recordings go to a second manifest, valid.tsv beside the first (or \
@@ -62,10 +62,11 @@ struct ManifestCommand: ParsableCommand {
         for (path, reason) in report.unreadable { Console.error("wav2vec2: left out \(path): \(reason)") }
         let all = report.train
         let found = try output.labelsToRead { labels in
-            let count = all.countFilesBeside(["ltr", "wrd"].contains(labels) ? "txt" : labels)
+            let count = try all.countTranscriptsBeside(labels)
             if (1..<all.count).contains(count) && labels == "ltr" {
                 Console.error(
-                    "wav2vec2: only \(count) of \(all.count) recordings have a .txt beside them: no labels are written")
+                    "wav2vec2: only \(count) of \(all.count) recordings have a .txt beside them, or a line in a "
+                        + "*.trans.txt of their folder: no labels are written")
             }
             return count == all.count
         }

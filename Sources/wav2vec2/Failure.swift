@@ -17,7 +17,8 @@ import Wav2Vec2
 func failureCode(_ error: any Error) -> Int32? {
     switch error {
     // Where nothing can be written, the input is not to blame.
-    case FeatureError.occupied, CheckpointError.occupied, LanguageModelError.unwritable, CorpusError.unwritable:
+    case FeatureError.occupied, CheckpointError.occupied, LanguageModelError.unwritable, CorpusError.unwritable,
+        CorpusError.occupied:
         return EXIT_FAILURE
     case let error as AudioError where error.isFailure: return EXIT_FAILURE
     case is AudioError, is CorpusError, is CheckpointError, is SafetensorsError, is ConfigurationError,

@@ -32,9 +32,9 @@ struct TranscriptWriter {
             }
             return
         }
-        var seen: [String: String] = [:]
+        var seen: [ExactText: String] = [:]
         for (name, entry) in zip(names, inputs.entries) {
-            if let other = seen.updateValue(entry.path, forKey: name) {
+            if let other = seen.updateValue(entry.path, forKey: ExactText(name)) {
                 throw ValidationError(
                     "\(other.printable) and \(entry.path.printable) would both be written to "
                         + "\(output.path)/\(name.printable).\(format.fileExtension); "

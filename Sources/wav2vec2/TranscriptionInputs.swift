@@ -1,4 +1,5 @@
 import Audio
+import Base
 import Corpus
 import Foundation
 import Recognition
@@ -67,13 +68,24 @@ struct TranscriptionInputs {
         } catch {
             throw InputError(description: "\(list): the list cannot be read (\(error.localizedDescription)).")
         }
-        guard !data.contains(0), let text = String(data: data, encoding: .utf8) else {
+        guard !data.contains(0) else {
             throw InputError(
                 description: "\(list): is no list but something else; name recordings themselves without --list.")
         }
-        let names = text.split(whereSeparator: \.isNewline).map {
-            $0.trimmingCharacters(in: .whitespaces)
-        }.filter { !$0.isEmpty }
+        let text: String
+        do {
+            text = try UTF8Text.decode(data)
+        } catch {
+            throw InputError(
+                description: "\(list): \(error); a name that has other bytes on disk must be changed there too.")
+        }
+        let lines = text.utf8.split(omittingEmptySubsequences: false) { $0 == 0x0A || $0 == 0x0D }.map { Substring($0) }
+        if let long = lines.first(where: { $0.utf8.count > Int(PATH_MAX) }) {
+            throw InputError(
+                description: "\(list): expected the path of a recording on each line, found a line of "
+                    + "\(long.utf8.count) bytes (\"\(long.excerpt(40))\"); write one path a line.")
+        }
+        let names = lines.map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
         if names.isEmpty {
             throw InputError(
                 description: "\(list): the list is empty; write the paths of recordings in it, one a line.")
@@ -88,7 +100,7 @@ struct TranscriptionInputs {
         let folders = entries.map { $0.root?.standardizedFileURL.pathComponents ?? [] }
         var common = folders.first { !$0.isEmpty } ?? []
         for folder in folders where !folder.isEmpty {
-            common = zip(common, folder).prefix { $0 == $1 }.map(\.0)
+            common = zip(common, folder).prefix { $0.hasSameCodePoints(as: $1) }.map(\.0)
         }
         let whole = zip(entries, folders).map { entry, folder in
             if folder.isEmpty { return "standard-input" }
@@ -96,8 +108,8 @@ struct TranscriptionInputs {
             return components.dropFirst(common.count).joined(separator: "/")
         }
         let stems = whole.map { ($0 as NSString).deletingPathExtension }
-        let counts = Dictionary(stems.map { ($0, 1) }, uniquingKeysWith: +)
-        return zip(whole, stems).map { name, stem in counts[stem] == 1 ? stem : name }
+        let counts = Dictionary(stems.map { (ExactText($0), 1) }, uniquingKeysWith: +)
+        return zip(whole, stems).map { name, stem in counts[ExactText(stem)] == 1 ? stem : name }
     }
 }
 

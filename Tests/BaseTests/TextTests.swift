@@ -29,6 +29,10 @@ import Testing
             try UTF8Text.decode(Data(Array("good\nna".utf8) + [0xEF] + Array("ve\n".utf8)))
         }
         #expect(error?.line == 2)
-        #expect(error?.description.contains("UTF-8") == true)
+        #expect(error?.description.contains("iconv -f LATIN1 -t UTF-8") == true)
+        let wide = #expect(throws: UTF8Text.Invalid.self) {
+            try UTF8Text.decode(Data([0xFF, 0xFE, 0x41, 0, 0x0A, 0]))
+        }
+        #expect(wide?.description.contains("iconv -f UTF-16 -t UTF-8") == true)
     }
 }

@@ -218,6 +218,41 @@ import Testing
         }
     }
 
+    /// LibriSpeech's transcripts: a key, a space and the text.
+    @Test func labelsAreTakenFromLibriSpeechsLists() throws {
+        try withTemporaryFolder { folder in
+            let audio = try recordings(folder, transcripts: 0)
+            let list = audio.appendingPathComponent("deep/r.trans.txt")
+            try Data("r2 THREE\nr0 ONE WORD\nr1 TWO\nr3 FOUR\n".utf8).write(to: list)
+            #expect(try run(["data", "manifest", audio.path, "--output", "all.tsv"], in: folder).code == 0)
+            #expect(try text(folder, "all.wrd") == "ONE WORD\nTWO\nTHREE\nFOUR\n")
+            let plain = ["data", "manifest", audio.path, "--output", "p/train.tsv", "--labels", "none"]
+            #expect(try run(plain + ["--valid-percent", "25"], in: folder).code == 0)
+            let both = ["data", "labels", "--manifest", "p/train.tsv", "p/valid.tsv"]
+            let made = try run(both + ["--transcripts", list.path], in: folder)
+            #expect(made.code == 0, "\(made.errors)")
+            #expect(made.errors.contains("p/train.ltr and train.wrd: 3 transcripts\n  deep/r"))
+            #expect(made.errors.contains("deep/r3.wav ⇒ FOUR") && made.errors.contains("p/valid.ltr"))
+            let words = try text(folder, "p/train.wrd") + text(folder, "p/valid.wrd")
+            #expect(words.split(separator: "\n").sorted() == ["FOUR", "ONE WORD", "THREE", "TWO"])
+            // The same once more changes nothing; other labels need --force.
+            #expect(try run(both, in: folder).code == 0)
+            try Data("r2 3\nr0 1\nr1 2\nr3 4\n".utf8).write(to: list)
+            let before = try contents(folder.appendingPathComponent("p"))
+            let refused = try run(both, in: folder)
+            #expect(refused.code == 1 && refused.errors.contains("p/train.ltr and p/train.wrd and p/valid.ltr"))
+            #expect(refused.errors.contains("--force"))
+            #expect(try contents(folder.appendingPathComponent("p")) == before)
+            #expect(try run(both + ["--force"], in: folder).code == 0)
+            #expect(try text(folder, "p/valid.wrd").utf8.count == 2)
+            // Another corpus' list has the right number of lines.
+            try Data("a-1 X\na-2 Y\na-3 Z\n".utf8).write(to: folder.appendingPathComponent("other.txt"))
+            let other = ["data", "labels", "--manifest", "p/train.tsv", "--transcripts", "other.txt", "--force"]
+            let foreign = try run(other, in: folder)
+            #expect(foreign.code == 65 && foreign.errors.contains("other.txt:1: \"a-1 X\" begins with what looks like"))
+        }
+    }
+
     @Test func labelsGoBesideTabsOnly() throws {
         try withTemporaryFolder { folder in
             let audio = try recordings(folder, transcripts: 0)

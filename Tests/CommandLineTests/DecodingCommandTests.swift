@@ -112,13 +112,14 @@ import Testing
             func expect(_ text: String, _ outcome: Outcome) {
                 #expect(outcome.code == 65 && outcome.errors.contains(text), "\(outcome.errors)")
             }
-            expect("\"tea\" has characters that the dictionary lacks", try align("--text", "tea"))
+            expect("\"tea\" has \"t\", \"e\", \"a\" that the dictionary lacks", try align("--text", "tea"))
+            expect("write the text in capitals (--uppercase", try align("--text", "tea"))
             #expect(try align("--text", "tea", "--uppercase").code == 0)
             expect("the transcript has no words", try align("--text", " "))
             expect("needs at least", try align("--text", String(repeating: "TEA ", count: 40)))
             expect("there is no such transcript", try align("/no/such/file"))
             try Data([0xFF, 0xFE, 0x41]).write(to: folder.appendingPathComponent("latin.txt"))
-            expect("is no UTF-8 text", try align(folder.appendingPathComponent("latin.txt").path))
+            expect("is not UTF-8", try align(folder.appendingPathComponent("latin.txt").path))
             #expect(try align().code == 64)
         }
     }

@@ -79,7 +79,8 @@ struct FormatTests {
         manifest = try Manifest.joined([(manifest, 1), (manifest, 1)])
         #expect(manifest[5].line == 2 && manifest[4].line == 1)
         for (object, word) in [
-            (#"{"files": []}"#, "files"), (#"{"files": [{"fname": "a"}], "transcript": "x"}"#, "duration"),
+            (#"{"files": []}"#, "files"),
+            (#"{"files": [{"fname": "a", "duration": "1"}], "transcript": "x"}"#, "duration"),
             (#"{"files": [{"fname": "a", "duration": 1}]}"#, "transcript"),
         ] {
             let bad = try corpus.write(

@@ -29,7 +29,9 @@ struct LabelTests {
             symbol: "ß", utterance: "u1.flac", file: corpus.file("train.ltr").path, line: 2)
         #expect(throws: expected) { try dictionary.encode(manifest, at: 1) }
         let error = try #require(throws: CorpusError.self) { try dictionary.validate(manifest) }
-        #expect("\(error)".hasPrefix("\(corpus.file("train.ltr").path):2: ") && "\(error)".contains("\"ß\" (1 of 6"))
+        #expect(
+            "\(error)".hasPrefix("\(corpus.file("train.ltr").path):2: ")
+                && "\(error)".contains("\"ß\" (U+00DF) (1 of 6"))
         #expect("\(expected)".contains("u1.flac") && "\(expected)".contains(":2:") && "\(expected)".contains("ß"))
     }
 

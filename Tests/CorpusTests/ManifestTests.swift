@@ -53,7 +53,7 @@ struct ManifestTests {
     @Test(arguments: [
         (#"{"audio_filepath": "a.wav"}"#, "duration"), (#"{"duration": 1}"#, "audio_filepath"),
         (#"{"audio_filepath": "a.wav", "duration": -1}"#, "duration"),
-        (#"{"audio_filepath": "a.wav", "duration": 1, "offset": "x"}"#, "offset"), ("{", "JSON"), ("", "JSON"),
+        (#"{"audio_filepath": "a.wav", "duration": 1, "offset": "x"}"#, "offset"), ("{", "JSON"),
         ("[1]", "JSON"),
     ])
     func namesBadJSONLines(line: String, word: String) throws {

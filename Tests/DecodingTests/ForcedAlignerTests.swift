@@ -115,6 +115,11 @@ import Testing
         #expect(problem([1, 2, 1, 2, 1], scores) == .tooLong(labels: 5, needed: 5, frames: 4))
         #expect(problem([1, 1, 1], scores) == .tooLong(labels: 3, needed: 5, frames: 4))
         #expect(problem([1], []) == .tooLong(labels: 1, needed: 1, frames: 0))
+        // Ends that may be missing are not counted.
+        let few = Array(scores.prefix(2 * 3))
+        #expect(throws: DecodingError.tooLong(labels: 3, needed: 3, frames: 2)) {
+            try ForcedAligner(optionalEnds: true).align(few, labels: 3, transcript: [2, 1, 2, 1, 2])
+        }
         #expect(problem([1], [0, 0]) == .wrongCount(count: 2, labels: 3))
         #expect(problem([1], [0, .nan, 0]) == .notANumber(frame: 0, label: 1))
         var impossible = scores

@@ -42,6 +42,18 @@ import Testing
             #expect(throws: FeatureError.self) {
                 try UnitSequence.read(folder.appendingPathComponent("none"), names: names, manifest: "m")
             }
+            // Names are told apart by code points: K and the Kelvin sign are two. Other editors' marks and ends of lines.
+            let odd = folder.appendingPathComponent("odd.text")
+            try Data("\u{FEFF}\u{212A}\t1 2\r\nK\t3\r\n".utf8).write(to: odd)
+            #expect(
+                try UnitSequence.read(odd, names: ["K", "\u{212A}"], manifest: "m").map(\.symbols) == [
+                    ["3"], ["1", "2"],
+                ])
+            try Data([0x4B, 0x09, 0xFF]).write(to: odd)
+            let latin = #expect(throws: FeatureError.self) {
+                try UnitSequence.read(odd, names: ["K"], manifest: "m")
+            }
+            #expect("\(try #require(latin))".contains("line 1 is not UTF-8"))
             let dictionary = folder.appendingPathComponent("dict")
             try UnitWriter.write(dictionary: ["0", "1"], to: dictionary)
             #expect(try String(contentsOf: dictionary, encoding: .utf8) == "0 1\n1 1\n")

@@ -76,7 +76,33 @@ import Testing
         #expect(text.words == 3 && text.allWords == 5 && text.characters == 5 && text.firstUtterance == "b")
         #expect(text.symbols.map(\.symbol) == ["É", "a", "e"] && text.symbols[0].count == 3)
         #expect(try #require(text.warning).hasPrefix("3 of 5 words of the references have characters that the model's"))
+        #expect(text.warning?.contains("write the text in capitals") == true)
         #expect(UnwritableText([], alphabet: try Recognizer.alphabet(symbols: SmallModels.symbols)).warning == nil)
+    }
+
+    /// A model that writes exactly its labels has no errors, in fine-tuning's validation and here.
+    @Test(arguments: [
+        ("ltr", ["T E A | E A T |", "A |"]), ("ltr", ["T E A | E A T", "A"]), ("char", ["T E A | E A T |", "A |"]),
+        ("ltr", ["sil ah t", "ah"]), ("phn", ["sil ah t", "ah"]), ("wrd", ["TEA EAT", "A"]),
+        ("ltr", ["c a f e \u{301} | \u{301} a |", "\u{939} \u{94D} | \u{93F} |"]),
+        ("ltr", ["A <unk> | <s> B <pad> |", "kʰ a | t |"]), ("ltr", ["A \u{A0} B |", "K \u{212A} |"]),
+    ])
+    func referencesAreReadAsInValidation(labels: String, lines: [String]) throws {
+        let manifest = try Manifest(
+            root: URL(fileURLWithPath: "/"), paths: lines.indices.map { "\($0)" }, sampleCounts: lines.map { _ in 1 },
+            labels: lines)
+        let dictionary = LabelDictionary(counting: lines)
+        let references = manifest.references(labels: labels, symbols: dictionary.symbols)
+        let transcriber = CTCTranscriber(symbols: dictionary.symbols, frameSeconds: 0.02)
+        for (line, reference) in zip(lines, references) {
+            let indices = try dictionary.encode(line)
+            #expect(dictionary.text(of: indices).unicodeScalars.elementsEqual(reference.unicodeScalars), "\(line)")
+            let scores = indices.flatMap { [LabelDictionary.blank, $0] }.flatMap { best in
+                dictionary.symbols.indices.map { $0 == best ? 0 : -100 as Float }
+            }
+            let text = try transcriber.transcribe(scores, duration: 1).text
+            #expect(text.unicodeScalars.elementsEqual(reference.unicodeScalars), "\(line): \(text), \(reference)")
+        }
     }
 
     @Test func decodingIsTriedAgainWithoutTheModel() async throws {

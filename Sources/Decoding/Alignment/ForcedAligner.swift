@@ -89,7 +89,7 @@ public struct ForcedAligner: Sendable {
         let certain = optionalEnds && transcript.count > 2 ? transcript.dropFirst().dropLast() : transcript[...]
         // Two equal labels need a blank between them.
         let needed = certain.count + zip(certain, certain.dropFirst()).count { $0 == $1 }
-        guard frames >= needed else { throw .tooLong(labels: transcript.count, needed: needed, frames: frames) }
+        guard frames >= needed else { throw .tooLong(labels: certain.count, needed: needed, frames: frames) }
         let result = logProbabilities.withUnsafeBufferPointer { scores in
             Result { () throws(DecodingError) in
                 var trellis = Trellis(scores: scores, labels: labels, aligner: self, transcript: transcript)

@@ -1,3 +1,4 @@
+import Base
 import Foundation
 
 /// How well units go with phones: HuBERT's three figures.
@@ -7,14 +8,14 @@ import Foundation
 public struct UnitQuality: Sendable, Equatable {
     /// For each phone and unit, on how many frames both are; absent pairs have none.
     private var joint: [Pair: Int] = [:]
-    private var phoneCounts: [String: Int] = [:]
-    private var unitCounts: [String: Int] = [:]
+    private var phoneCounts: [ExactText: Int] = [:]
+    private var unitCounts: [ExactText: Int] = [:]
     /// Frames with a phone and a unit.
     public private(set) var frames = 0
 
     private struct Pair: Hashable {
-        var phone: String
-        var unit: String
+        var phone: ExactText
+        var unit: ExactText
     }
 
     /// Nothing counted yet.
@@ -26,6 +27,7 @@ public struct UnitQuality: Sendable, Equatable {
     ///   - phone: The phone that is spoken.
     ///   - unit: The unit of the frame.
     public mutating func add(phone: String, unit: String) {
+        let (phone, unit) = (ExactText(phone), ExactText(unit))
         joint[Pair(phone: phone, unit: unit), default: 0] += 1
         phoneCounts[phone, default: 0] += 1
         unitCounts[unit, default: 0] += 1
@@ -47,9 +49,9 @@ public struct UnitQuality: Sendable, Equatable {
     /// More units make it fall.
     public var clusterPurity: Double? { share { $0.phone } }
 
-    private func share(_ key: (Pair) -> String) -> Double? {
+    private func share(_ key: (Pair) -> ExactText) -> Double? {
         guard frames > 0 else { return nil }
-        var largest: [String: Int] = [:]
+        var largest: [ExactText: Int] = [:]
         for (pair, count) in joint { largest[key(pair)] = max(largest[key(pair)] ?? 0, count) }
         return Double(largest.values.reduce(0, +)) / Double(frames)
     }
@@ -59,7 +61,7 @@ public struct UnitQuality: Sendable, Equatable {
     /// The entropy of the units H(z), in bits.
     public var unitEntropy: Double { entropy(unitCounts) }
 
-    private func entropy(_ counts: [String: Int]) -> Double {
+    private func entropy(_ counts: [ExactText: Int]) -> Double {
         // Sums in a fixed order, so that equal counts give equal figures.
         counts.values.sorted().reduce(0) { sum, count in
             let probability = Double(count) / Double(frames)

@@ -1,3 +1,4 @@
+import Base
 import Foundation
 
 /// The units of an utterance, frame by frame or run by run, as text.
@@ -56,10 +57,18 @@ public struct UnitSequence: Sendable, Equatable {
     /// - Returns: One sequence an utterance, in the manifest's order.
     /// - Throws: ``FeatureError``, naming the line; `CocoaError` when the file cannot be read.
     public static func read(_ url: URL, names: [String], manifest: String) throws -> [UnitSequence] {
-        guard let text = try? String(contentsOf: url, encoding: .utf8) else {
-            throw FeatureError.damaged(file: url.path, reason: "there is no such file, or it is no text")
+        guard let data = try? Data(contentsOf: url) else {
+            throw FeatureError.damaged(file: url.path, reason: "there is no such file, or it cannot be read")
         }
-        var lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+        let text: String
+        do {
+            text = try UTF8Text.decode(data)
+        } catch {
+            throw FeatureError.damaged(file: url.path, reason: "\(error)")
+        }
+        var lines = text.unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false).map { line in
+            Substring(line.last == "\r" ? line.dropLast() : line)
+        }
         if lines.last?.isEmpty == true { lines.removeLast() }
         guard lines.count == names.count else {
             throw FeatureError.unitCount(
@@ -70,15 +79,15 @@ public struct UnitSequence: Sendable, Equatable {
                 UnitSequence(name: name, symbols: line.split(separator: " ").map(String.init))
             }
         }
-        let places = Dictionary(names.enumerated().map { ($1, $0) }) { first, _ in first }
+        let places = Dictionary(names.enumerated().map { (ExactText($1), $0) }) { first, _ in first }
         var found: [UnitSequence?] = Array(repeating: nil, count: names.count)
         for (number, line) in lines.enumerated() {
             let parts = line.split(separator: "\t", maxSplits: 1, omittingEmptySubsequences: false)
-            guard parts.count == 2, let place = places[String(parts[0])], found[place] == nil else {
+            guard parts.count == 2, let place = places[ExactText(parts[0])], found[place] == nil else {
                 throw FeatureError.badUnits(
                     file: url.path, line: number + 1,
                     expected: "an utterance of \(manifest) that no other line has, a tab, and its units",
-                    found: String(line.prefix(80)))
+                    found: line.excerpt(80))
             }
             found[place] = UnitSequence(
                 name: String(parts[0]), symbols: parts[1].split(separator: " ").map(String.init))

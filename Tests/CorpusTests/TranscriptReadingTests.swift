@@ -1,0 +1,188 @@
+import Audio
+import Foundation
+import Testing
+
+@testable import Corpus
+
+@Suite struct TranscriptReadingTests {
+    let corpus: TestCorpus
+
+    init() throws { corpus = try TestCorpus() }
+
+    private func manifest(_ paths: [String]) throws -> Manifest {
+        try Manifest(root: corpus.folder, paths: paths, sampleCounts: paths.map { _ in 16_000 })
+    }
+
+    private func message(_ text: String, _ manifest: Manifest) throws -> String {
+        let url = try corpus.write("texts", text)
+        return "\(try #require(throws: CorpusError.self, "\(text)") { try Transcript.read(url, for: manifest) })"
+    }
+
+    private let librispeech = ["26/1001/26-1001-0000.flac", "26/1001/26-1001-0001.flac", "26/1001/26-1001-0002.flac"]
+
+    /// LibriSpeech's trans.txt and Kaldi's text have a space behind the key.
+    @Test(arguments: [" ", "  ", "\t", " \t"])
+    func keysEndAtWhiteSpace(separator: String) throws {
+        let list = try manifest(librispeech)
+        let lines = [
+            "26-1001-0002\(separator)THREE WORDS HERE", "26-1001-0000\(separator)ONE", "26-1001-0001\(separator)TWO",
+        ]
+        let text = lines.joined(separator: "\n") + "\n"
+        let read = try Transcript.read(corpus.write("texts", text), for: list)
+        #expect(read == ["ONE", "TWO", "THREE WORDS HERE"])
+        // Other utterances' lines and blank ones are passed over, however many there are.
+        let more = (0..<20).map { "99-1-\($0)\(separator)OTHER\n\n" }.joined()
+        #expect(try Transcript.read(corpus.write("texts", more + text), for: list) == read)
+        let lacking = try message(lines.dropLast().joined(separator: "\n"), list)
+        #expect(lacking.contains("a transcript for 26/1001/26-1001-0001.flac somewhere"), "\(lacking)")
+    }
+
+    @Test func keysMayBePathsAndHaveSpaces() throws {
+        let list = try manifest(["clips/my first.wav", "clips/my.wav", "clips/second.wav"])
+        let paths = "clips/my first.wav one two\nclips/my.wav three\nclips/second.wav four\n"
+        #expect(try Transcript.read(corpus.write("a", paths), for: list) == ["one two", "three", "four"])
+        let stems = "my three\nsecond four\nmy first one two\n"
+        #expect(try Transcript.read(corpus.write("b", stems), for: list) == ["one two", "three", "four"])
+        let tabs = "my\tfirst word\nmy first\tone\nsecond\tfour\n"
+        #expect(try Transcript.read(corpus.write("c", tabs), for: list) == ["one", "first word", "four"])
+    }
+
+    @Test(arguments: [
+        "5-1-0 A\n5-1-1 B\n5-1-2 C\n", "spk_a A B\nspk_b B\nspk_c C\n", "x/a.wav A\nx/b.wav B\nx/c.wav C\n",
+    ])
+    func keysOfOtherListsAreRefused(text: String) throws {
+        let error = try message(text, manifest(librispeech))
+        #expect(error.contains("texts:1: ") && error.contains("begins with what looks like a key"), "\(error)")
+        #expect(error.contains(librispeech[0]))
+        // A wrong count does not hide it.
+        #expect(
+            try message(text + text.replacing("5-", with: "6-"), manifest(librispeech)).contains("looks like a key"))
+    }
+
+    @Test func keysAloneAreNoTranscripts() throws {
+        let error = try message("26-1001-0000\n26-1001-0001\n26-1001-0002\n", manifest(librispeech))
+        #expect(error.contains("texts:1: expected a transcript after the key"), "\(error)")
+    }
+
+    @Test func plainLinesStayPlain() throws {
+        let list = try manifest(librispeech)
+        for text in [
+            "3 apples\nthe B2B market\nF-16 pilots\n", "one\n\nthree\n", "1 2 3\n4 5 6\n7 8 9\n", "a\nb\nc\n\n",
+        ] {
+            let lines = text.split(separator: "\n", omittingEmptySubsequences: false).prefix(3).map(String.init)
+            #expect(try Transcript.read(corpus.write("texts", text), for: list) == lines)
+        }
+    }
+
+    /// Recordings of commands are named by what is said.
+    @Test func namesThatAreWordsAreNotGuessedAt() throws {
+        let list = try manifest(["yes.wav", "no.wav"])
+        #expect(try Transcript.read(corpus.write("texts", "yes\nno\n"), for: list) == ["yes", "no"])
+        let error = try message("yes sir\nno sir\n", list)
+        #expect(error.contains("texts:1: \"yes sir\" may be a key with its transcript"), "\(error)")
+        #expect(try Transcript.read(corpus.write("texts", "yes\tyes sir\nno\tno\n"), for: list) == ["yes sir", "no"])
+    }
+
+    @Test func severalFilesAreReadTogether() throws {
+        let list = try manifest(librispeech)
+        let files = [
+            try corpus.write("a.trans.txt", "26-1001-0000 ONE\n26-1001-0002 THREE\n"),
+            try corpus.write("b.trans.txt", "26-1001-0001 TWO\n"),
+        ]
+        #expect(try Transcript.read(files, for: list) == ["ONE", "TWO", "THREE"])
+        let twice = try corpus.write("c.trans.txt", "26-1001-0001 AGAIN\n")
+        let error = try #require(throws: CorpusError.self) { try Transcript.read(files + [twice], for: list) }
+        #expect("\(error)".hasPrefix("\(twice.path):1: expected a key that no other line has"))
+    }
+
+    @Test func transcriptsOfFoldersAreFound() throws {
+        for path in librispeech + ["alone/x.flac"] {
+            let file = try corpus.write("c/" + path, "")
+            try AudioFile.write(TestCorpus.signal(0, count: 800), to: file, format: .flac)
+        }
+        try corpus.write("c/26/1001/26-1001.trans.txt", "26-1001-0000 ONE\n26-1001-0002 THREE\n26-1001-0001 TWO\n")
+        let folder = corpus.file("c")
+        let missing = try #require(throws: CorpusError.self) { try Manifest.read(folder, labels: "wrd") }
+        #expect("\(missing)".contains("1 of 4 recordings have no transcript"), "\(missing)")
+        try corpus.write("c/alone/x.txt", "ALONE\n")
+        let list = try Manifest.read(folder, labels: "wrd")
+        #expect((0..<4).map { list[$0].labels } == ["ONE", "TWO", "THREE", "ALONE"])
+        #expect(list.labelPlace(of: 2).line == 2 && list.labelPlace(of: 2).file.hasSuffix("26-1001.trans.txt"))
+        #expect(try list.transcriptsBeside() == ["ONE", "TWO", "THREE", "ALONE"])
+        #expect(try Manifest.hasLabels(folder, labels: "ltr"))
+        // The recording's own file counts before the folder's list.
+        try corpus.write("c/26/1001/26-1001-0000.txt", "OWN\n")
+        #expect(try Manifest.read(folder, labels: "ltr")[0].labels == "O W N |")
+    }
+}
+
+/// JSON lines as NeMo's tools and others' scripts leave them.
+@Suite struct JSONLinesTests {
+    let corpus: TestCorpus
+
+    init() throws {
+        corpus = try TestCorpus()
+        for (name, count) in [("a.wav", 8000), ("b.wav", 24_000)] {
+            try AudioFile.write(TestCorpus.signal(0, count: count), to: corpus.file(name))
+        }
+    }
+
+    private func message(_ text: String, labels: String? = nil) throws -> String {
+        let url = try corpus.write("bad.jsonl", text)
+        return "\(try #require(throws: CorpusError.self, "\(text)") { try Manifest.read(url, labels: labels) })"
+    }
+
+    @Test(arguments: ["", " ", "\t", "\r"])
+    func blankLinesSayNothing(blank: String) throws {
+        let first = #"{"audio_filepath": "a.wav", "duration": 0.5, "text": "one", "x": "1"}"#
+        let second = #"{"audio_filepath": "b.wav", "duration": 1.5, "text": "two", "x": "2"}"#
+        let url = try corpus.write("a.jsonl", [blank, first, blank, second, blank, ""].joined(separator: "\n"))
+        let list = try Manifest.read(url, labels: "wrd")
+        #expect(list.count == 2 && (0..<2).map { list[$0].labels } == ["one", "two"])
+        // Lines are still those of the file.
+        #expect((0..<2).map { list[$0].line } == [2, 4])
+        #expect(try UtteranceTags.read("x", of: list) == ["1", "2"])
+        #expect(try Manifest.hasLabels(url, labels: "ltr"))
+        #expect(try Manifest.files(of: url, labels: []).count == 1)
+        #expect(try message("\n" + first + "\n\n{\n").contains("bad.jsonl:4: expected one JSON object"))
+        let joined = try Manifest.joined([(list, 1), (list, 1)])
+        #expect((0..<4).map { joined[$0].line } == [2, 4, 2, 4])
+    }
+
+    @Test(arguments: ["", #", "duration": null"#, #", "duration": null, "offset": null, "nested": {}"#])
+    func lengthsAreReadFromRecordings(members: String) throws {
+        let lines = ["a", "b"].map { "{\"audio_filepath\": \"\($0).wav\"\(members), \"text\": \"x\"}" }
+        let list = try Manifest.read(corpus.write("a.jsonl", lines.joined(separator: "\n")))
+        #expect(list.sampleCounts == [8000, 24_000] && list.offset(0) == nil)
+        let objects = try Manifest.read(corpus.write("a.json", "[" + lines.joined(separator: ",") + "]"))
+        #expect(objects.sampleCounts == [8000, 24_000])
+    }
+
+    @Test func partsEndWhereTheirRecordingsDo() throws {
+        let part = #"{"audio_filepath": "b.wav", "offset": 0.5, "text": "x"}"#
+        #expect(try Manifest.read(corpus.write("a.jsonl", part)).sampleCounts == [16_000])
+        #expect(try message(part.replacing("0.5", with: "2")).contains("bad.jsonl:1: expected an \"offset\" inside"))
+    }
+
+    @Test func whatCannotBeMeasuredIsNamed() throws {
+        let good = #"{"audio_filepath": "a.wav"}"#
+        let missing = try message(good + "\n\n" + #"{"audio_filepath": "no.wav"}"#)
+        #expect(missing.contains("bad.jsonl:3: has no \"duration\"") && missing.contains("no.wav"), "\(missing)")
+        for duration in ["\"1\"", "true", "[]", "-1"] {
+            let error = try message("{\"audio_filepath\": \"a.wav\", \"duration\": \(duration)}")
+            #expect(error.contains("bad.jsonl:1: expected \"duration\" with a number"), "\(error)")
+        }
+    }
+
+    @Test func noTextIsNoTranscript() throws {
+        let none = #"{"audio_filepath": "a.wav", "duration": 0.5, "text": null}"#
+        let some = #"{"audio_filepath": "a.wav", "duration": 0.5, "text": "x"}"#
+        let url = try corpus.write("a.jsonl", none + "\n" + none)
+        #expect(try !Manifest.hasLabels(url, labels: "ltr") && Manifest.read(url).count == 2)
+        // Transcripts of some are never left out without a word.
+        #expect(try Manifest.hasLabels(corpus.write("b.jsonl", none + "\n" + some), labels: "ltr"))
+        #expect(try message(none + "\n" + some, labels: "ltr").contains("bad.jsonl:1: expected \"text\""))
+        #expect(try Manifest.hasLabels(corpus.write("c.json", "[\(none), \(some)]"), labels: "ltr"))
+        #expect(try !Manifest.hasLabels(corpus.write("d.json", "[\(none)]"), labels: "ltr"))
+    }
+}
