@@ -55,17 +55,25 @@ import Torch
     init() throws {
         // What is computed is tiny, and test machines are busy.
         LibTorch.threads = 1
-        corpus = try SyntheticCorpus()
-        _ = try Trainer(
-            corpus.job(
-                .finetuning, "old",
-                [
-                    "optimization.max_update=100", "optimization.lr=0.003", "optimization.schedule=constant",
-                    "masking.mask_prob=0", "masking.mask_channel_prob=0", "model.feature_grad_mult=1",
-                    "model.encoder_layerdrop=0", "validation.every=off", "checkpoint.save_every=500",
-                ])
-        ).run()
+        corpus = try SyntheticCorpus(utterances: 6)
     }
+
+    /// Trains the recognizer that the tests begin with.
+    private func trainOld(updates: Int) throws {
+        var job = try corpus.job(
+            .finetuning, "old",
+            Self.plain + [
+                "optimization.max_update=\(updates)", "optimization.lr=0.004", "optimization.schedule=constant",
+                "model.feature_grad_mult=1", "validation.every=off", "checkpoint.save_every=500",
+            ])
+        job.valid = job.train
+        _ = try Trainer(job).run()
+    }
+
+    private static let plain = [
+        "model.dropout=0", "model.attention_dropout=0", "model.dropout_input=0", "model.final_dropout=0",
+        "model.encoder_layerdrop=0", "masking.mask_prob=0", "masking.mask_channel_prob=0",
+    ]
 
     private var old: URL { corpus.file("old/last") }
 
@@ -76,6 +84,7 @@ import Torch
         var job = try corpus.job(
             .finetuning, output, ["optimization.max_update=1", "optimization.lr=1e-12"] + assignments)
         job.from = from
+        job.valid = job.train
         job.newHead = newHead
         var lines: [String] = []
         _ = try Trainer(job) { lines.append($0) }.run()
@@ -93,8 +102,9 @@ import Torch
     }
 
     @Test func itsErrorRatesAreThoseOfTheRecognizer() throws {
+        try trainOld(updates: 120)
         let expected = try rates("old")
-        #expect(expected.count == 3 && expected[1] < 0.5, "it has learned something: \(expected)")
+        #expect(expected.count == 3 && expected[2] < 0.5, "it has learned something: \(expected)")
         let same = try begin("same", from: old)
         #expect(same.rates == expected)
         #expect(same.lines.contains { $0.contains("that of \(old.path), with all 8 symbols") })
@@ -116,11 +126,11 @@ import Torch
         #expect(zip(rows[0][1], rows[1][1]).allSatisfy { abs($0 - $1) < 1e-6 }, "the row of x")
         #expect(zip(rows[0][2], rows[1][2]).allSatisfy { abs($0 - $1) < 1e-6 }, "the row of y")
         #expect(zip(rows[0][0], rows[1][0]).contains { abs($0 - $1) > 1e-3 }, "the row of |")
+        for format in [CheckpointFormat.fairseq, .nvidia, .huggingFace] { try expectTheSame(from: format, expected) }
     }
 
-    @Test(arguments: [CheckpointFormat.fairseq, .nvidia, .huggingFace])
-    func recognizersOfOtherProgramsKeepTheirsToo(_ format: CheckpointFormat) throws {
-        let expected = try rates("old")
+    /// The same recognizer in another program's format.
+    private func expectTheSame(from format: CheckpointFormat, _ expected: [Double]) throws {
         let checkpoint = try Checkpoint.read(old)
         let place = corpus.file(format == .huggingFace ? "hf" : "\(format).pt")
         if format == .huggingFace {
@@ -130,10 +140,11 @@ import Torch
         try setDictionary("a|bc")
         let found = try begin("\(format)", from: place)
         #expect(found.lines.contains { $0.contains("with all 8 symbols") }, "\(found.lines)")
-        #expect(found.rates == expected)
+        #expect(found.rates == expected, "\(format)")
     }
 
     @Test func withoutADictionaryOrACommonLetterTheLayerIsNewAndThatIsSaid() throws {
+        try trainOld(updates: 1)
         let checkpoint = try Checkpoint.read(old)
         var description = checkpoint.description
         description.labels = []
@@ -159,6 +170,7 @@ import Torch
 
     /// A resumed run goes on with its own output layer, whatever is given beside `--resume`.
     @Test func theRequestForANewLayerCountsOnce() throws {
+        try trainOld(updates: 1)
         var job = try corpus.job(.finetuning, "run", ["optimization.max_update=2"])
         job.from = old
         job.newHead = true
