@@ -96,8 +96,10 @@ let package = Package(
         .target(
             name: "Training",
             dependencies: [
-                "Interchange", "Wav2Vec2", "Torch", "Cluster", "Corpus", "Base", "Decoding", "Randomness", "Yams",
+                "Interchange", "Wav2Vec2", "Torch", "Cluster", "Corpus", "Base", "CFiles", "Decoding", "Randomness",
+                "Yams",
             ], resources: [.embedInCode("Recipes")], swiftSettings: strict),
+        .target(name: "CFiles", cSettings: [.unsafeFlags(["-Wall", "-Wextra"])]),
         // Linked into the program alone: it acts before anything else does.
         .target(name: "CStart", dependencies: ["CKernels"], cSettings: [.unsafeFlags(["-Wall", "-Wextra"])]),
         .executableTarget(

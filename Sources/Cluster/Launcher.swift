@@ -40,7 +40,8 @@ public final class Launcher {
                 plan.nodeRank == 0
                     ? Self.whyNotServed(plan, error)
                     : "machine \(plan.nodeRank) found no rendezvous at \(plan.host):\(plan.port) within "
-                        + "\(Int(plan.joinTimeout)) s: check --rendezvous, and that the launcher of machine 0 runs")
+                        + "\(Int(plan.joinTimeout)) s: check --rendezvous, that the launcher of machine 0 runs, and that no other "
+                        + "program listens there")
         }
         if let folder = plan.logFolder {
             try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)

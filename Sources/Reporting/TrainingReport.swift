@@ -54,7 +54,7 @@ public struct TrainingReport: Sendable {
             if !comparison.isEmpty { blocks.append(.charts([comparisonChart])) }
         }
         if !waveforms.isEmpty || !examples.isEmpty {
-            blocks.append(.heading("Held-out recordings"))
+            blocks.append(.heading("Test recordings"))
             blocks += waveforms.map { .waveform($0) }
             if !examples.isEmpty { blocks.append(.transcripts(TranscriptTable(rows: examples))) }
         }

@@ -191,15 +191,16 @@ public final class Trainer {
     /// Reads the data, builds or restores the model, and gets everything ready for ``run(stop:)``.
     ///
     /// - Parameters:
-    ///   - job: The run.
+    ///   - wanted: The run.
     ///   - cluster: The processes that train together, if there are others; each makes a trainer of the same job.
     ///   - report: Gets lines for people, of one process only.
     ///   - progress: Gets after every update how far training is, for one place on a terminal.
     /// - Throws: ``TrainingError``, `CorpusError`, `CheckpointError`, `ConfigurationError`.
     public init(
-        _ job: TrainingJob, among cluster: Cluster? = nil, report: @escaping (String) -> Void = { _ in },
+        _ wanted: TrainingJob, among cluster: Cluster? = nil, report: @escaping (String) -> Void = { _ in },
         progress: @escaping (String) -> Void = { _ in }
     ) throws {
+        var job = wanted
         self.cluster = cluster
         let processes = cluster?.size ?? 1
         let isLeader = cluster?.isLeader ?? true
@@ -215,6 +216,8 @@ public final class Trainer {
         let last = try job.place(in: folder, among: cluster)
         let saved = try last.map { try folder.read($0) }
         if let saved { try job.requireSameTask(as: saved.weights.description) }
+        let resumed = try saved.map { try ResumedRecipe($0.state, job) }
+        if let resumed { job.recipe = resumed.recipe }
         let origin = try saved?.weights ?? job.origin()
         var recipe = job.recipe
         if let origin {
@@ -224,6 +227,9 @@ public final class Trainer {
                 for note in origin.notes { report("\(origin.url.relativePath): \(note.phrase)") }
                 for sentence in job.ignored(by: recipe, of: origin) { report("WARNING: \(sentence)") }
             }
+        }
+        if let saved, let resumed, job.effectiveBatch == nil, !resumed.divides {
+            job.effectiveBatch = EffectiveBatch(recipe, processes: processes).keeping(saved.state.effectiveBatch)
         }
         if let wanted = job.effectiveBatch {
             let batch = try EffectiveBatch(recipe, processes: processes).making(wanted)
@@ -249,13 +255,18 @@ public final class Trainer {
         let labels = job.task == .finetuning ? recipe.data.labels : nil
         let manifest = try Manifest.training(job.train, labels: labels)
         validation = try job.valid.map { try Manifest.validation($0, labels: labels) }
+        if let cluster {
+            let file = LabelDictionary.file(for: job.train[0].url, labels: recipe.data.labels)
+            let dictionary = labels != nil && saved == nil ? try? LabelDictionary(contentsOf: file) : nil
+            try DataAgreement(manifest, validation: validation, dictionary: dictionary).compare(among: cluster)
+        }
         let summary = "\(manifest.name) (\(manifest.count) utterances, \(manifest.totalSamples) samples)"
         let identity = DataIdentity(manifest).text
         let batch = EffectiveBatch(recipe, processes: processes)
         var state = saved?.state ?? TrainingState(recipe: [:], data: summary)
-        if saved != nil {
-            try state.requireSame(
-                asked: job.recipe, adopted: recipe, data: summary, identity: identity, folder: job.output)
+        if let resumed {
+            try resumed.requireSameRun(state, data: summary, identity: identity, folder: job.output)
+            for line in resumed.news(after: state.update) + job.unheeded(by: state) { report(line) }
             if state.effectiveBatch != batch.count {
                 report(
                     "WARNING: an update had \(state.effectiveBatch) sub-batches until now and has \(batch.count) from "
@@ -268,6 +279,11 @@ public final class Trainer {
                 "WARNING: the run has computed with \(then) threads until now and does with \(threads) from now on: sums "
                     + "are rounded in another way; --threads \(then) goes on to the same bytes")
         }
+        if saved?.state.train != nil, (state.threads == nil) != (threads == nil) {
+            report(
+                "WARNING: the run has computed on a \(state.threads == nil ? "GPU" : "CPU") until now and does on a "
+                    + "\(threads == nil ? "GPU" : "CPU") from now on: sums are rounded in another way")
+        }
         state.threads = threads
         heldOutIdentity = DataIdentity(validation[0]).text
         if let best = state.best, let then = best.identity, then != heldOutIdentity {
@@ -277,9 +293,8 @@ public final class Trainer {
             )
             state.best = nil
         }
-        state.overridden = job.recipe.values.filter { recipe.values[$0.key] != $0.value }
+        job.note(in: &state, resolved: recipe, isNew: saved == nil)
         (state.data, state.dataIdentity) = (summary, identity)
-        state.recipe = recipe.values
         state.effectiveBatch = batch.count
         lastEpochOfJob = job.epochsThisJob.map { state.epoch + $0 }
 

@@ -20,6 +20,13 @@ extension Trainer {
                 + "\(spoken(seconds: seconds)) of audio and \(data.subBatchesPerEpoch) sub-batches an epoch")
         report(batch.description(samplesPerSubBatch: data.samplesPerSubBatch))
         if let sentence = batch.mismatch, job.effectiveBatch == nil { report("WARNING: \(sentence)") }
+        if !isFinished {
+            let updates = state.update + remainingUpdates
+            let epochs = Int((Double(updates) / updatesPerEpoch).rounded(.up))
+            for sentence in recipe.unreached(job.task, updates: updates, epochs: epochs) {
+                report("WARNING: \(sentence)")
+            }
+        }
         if let peak {
             report("matrix products reach \(short(peak / 1e9)) GFLOP/s here; utilisation is a share of that")
         }

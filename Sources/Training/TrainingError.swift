@@ -64,6 +64,9 @@ public enum TrainingError: Error, CustomStringConvertible, Sendable {
                 } ?? "nothing was saved before: make room, or see to the folder's rights, and begin again")
         case .cannotWrite(let file, let reason):
             "\(file) cannot be written: \(reason); make room, or see to its rights; saved states are untouched"
+        case .diverged(0, let ranks):
+            "rank \(ranks.map(String.init).joined(separator: ", ")) begins with other weights than rank 0: give every machine "
+                + "the same checkpoint (--from, or with --resume the same --output) and the same libraries"
         case .diverged(let update, let ranks):
             "after update \(update) the parameters of rank \(ranks.map(String.init).joined(separator: ", ")) differ from "
                 + "those of rank 0: memory or a device may be faulty, or the machines have different libraries; go on "

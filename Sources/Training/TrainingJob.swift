@@ -27,12 +27,18 @@ public struct TrainingJob: Sendable {
     public var output: URL
     /// The checkpoint whose weights training begins with; without it they are random.
     public var from: URL?
+    /// Whether fine-tuning begins with a new output layer even where ``from`` is a recognizer.
+    public var newHead = false
     /// Whether a run in the output folder is gone on with.
     public var resume = false
     /// What the recipe seems to be meant for, where that can be told: another task is told.
     public var intendedTask: Task?
     /// The recipe's keys that were given a value of their own, as by `--set`: where a checkpoint's counts, that is told.
     public var assigned: Set<String> = []
+    /// The recipe as its file has it, without what was ``assigned``; `nil` where that is nothing.
+    ///
+    /// A resumed run keeps the values that it was begun with, unless they are assigned or the file has others by then.
+    public var writtenRecipe: Recipe?
     /// Where the model runs.
     public var device = Device.cpu
     /// Training pauses after so many epochs of this job; `nil` for all.
@@ -46,12 +52,18 @@ public struct TrainingJob: Sendable {
     /// What every process that takes part must agree on, by name.
     public var greeting: [String: String] {
         let manifests = { (list: [WeightedManifest]) in list.map { "\($0)" }.joined(separator: " ") }
-        var greeting = recipe.values
+        let values = recipe.values
+        var greeting = values
+        // A resumed run takes what is given now, and keeps what is not.
+        let written = (writtenRecipe ?? recipe).values.filter { values[$0.key] != $0.value }
+        greeting["given keys"] = assigned.sorted().joined(separator: " ")
+        greeting["the recipe's file"] = written.map { "\($0.key)=\($0.value)" }.sorted().joined(separator: " ")
         greeting["task"] = task.rawValue
         greeting["--train"] = manifests(train)
         greeting["--valid"] = manifests(valid)
         greeting["--output"] = output.path
         greeting["--from"] = from?.path ?? "none"
+        greeting["--new-head"] = newHead ? "yes" : "no"
         greeting["--resume"] = resume ? "yes" : "no"
         greeting["--device"] = device == .cpu ? "cpu" : "cuda"
         greeting["--effective-batch"] = effectiveBatch.map(String.init) ?? "none"
@@ -190,5 +202,44 @@ extension Recipe {
         model = adopted
         data.normalize = description.normalize
         data.normalizeEpsilon = description.normalizeEpsilon
+    }
+}
+
+// What a run's state says of how it was begun.
+extension TrainingJob {
+    /// Writes down what is asked for, so that a resumed run can be held against it.
+    ///
+    /// - Parameters:
+    ///   - state: The run's state.
+    ///   - resolved: The recipe that the run goes by, with its checkpoint's architecture.
+    ///   - isNew: Whether the run begins.
+    func note(in state: inout TrainingState, resolved: Recipe, isNew: Bool) {
+        let (asked, written) = (recipe.values, (writtenRecipe ?? recipe).values)
+        state.recipe = resolved.values
+        state.overridden = asked.filter { state.recipe[$0.key] != $0.value }
+        state.replaced = written.filter { asked[$0.key] != $0.value }
+        (state.train, state.valid) = (train.map(\.url.path), valid.map(\.url.path))
+        guard isNew else { return }
+        state.from = from?.path
+        state.newHead = task == .finetuning ? newHead : nil
+    }
+
+    /// Lines about what is given beside `--resume` and counts at a run's beginning only.
+    ///
+    /// - Parameter state: The run's state.
+    /// - Returns: A line for each.
+    func unheeded(by state: TrainingState) -> [String] {
+        var lines: [String] = []
+        if let from, state.train != nil, from.path != state.from {
+            lines.append(
+                "WARNING: --from \(from.path) has no effect: this run has begun, "
+                    + (state.from.map { "with the weights of \($0)" } ?? "with random weights"))
+        }
+        if newHead, state.newHead == false {
+            lines.append(
+                "WARNING: --new-head has no effect: this run has begun without it, and goes on with its own output layer; "
+                    + "start in another --output")
+        }
+        return lines
     }
 }

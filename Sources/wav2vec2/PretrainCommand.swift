@@ -7,7 +7,7 @@ struct PretrainCommand: ParsableCommand {
         abstract: "Pre-train a model on recordings without transcripts.",
         discussion: """
             Checkpoints go to OUTPUT/last and OUTPUT/best, measurements to OUTPUT/metrics.jsonl, the recipe with every \
-            value to OUTPUT/recipe.yaml. Ctrl-C saves and leaves; --resume goes on as if nothing had been.
+            value to OUTPUT/recipe.yaml. Ctrl-C saves and exits; --resume continues exactly where it stopped.
 
             Examples:
               wav2vec2 pretrain --recipe base --train data/train.tsv --valid data/valid.tsv --output runs/base --dry-run

@@ -6,6 +6,7 @@ import Foundation
 import Recognition
 import Reporting
 import Torch
+import Training
 
 /// `wav2vec2 report`: the story of a model as one HTML page.
 struct ReportCommand: AsyncParsableCommand {
@@ -13,9 +14,10 @@ struct ReportCommand: AsyncParsableCommand {
         commandName: "report",
         abstract: "Write an HTML report of training runs and of what the model recognises.",
         discussion: """
-            The page needs nothing from outside. It shows the metrics of the runs, the error rates on a manifest that \
-            training did not see, and utterances at even distances through that manifest, the first ones with their \
-            waveforms. With --scratch the same fine-tuning from random weights stands beside it.
+            The page needs nothing from outside. It shows the metrics of the runs, the error rates on a manifest, and \
+            utterances at even distances through that manifest, the first ones with their waveforms. With --scratch the \
+            same fine-tuning from random weights stands beside it. The manifest is compared with the lists that the runs \
+            were trained on, and the page says which of its recordings training has seen.
 
             Example:
               wav2vec2 report --pretrain runs/pretrained --finetune runs/finetuned \\
@@ -37,7 +39,7 @@ struct ReportCommand: AsyncParsableCommand {
     @Option(name: .customLong("note"), help: "A paragraph to add to the introduction; repeats.")
     var notes: [String] = []
 
-    @Option(help: "Recordings with labels that training did not see.", completion: .file())
+    @Option(help: "Recordings with labels; they should not be among the training recordings.", completion: .file())
     var manifest: String
 
     @Option(help: "The labels' extension beside a .tsv.")
@@ -76,16 +78,19 @@ struct ReportCommand: AsyncParsableCommand {
         if let scratch { random = try await evaluate(evaluated.path(in: scratch)) }
 
         let test = try Manifest.read(fileURL(manifest), labels: labels)
+        let seen = SeenTestRecordings(
+            test, pretrain: pretrain, finetune: finetune, scratch: scratch, choosesBest: evaluated == .best)
+        for warning in seen.warnings { Console.error("WARNING: \(warning)") }
         report.introduction =
             [
                 "The model first learned from recordings alone, by telling the true continuation of masked speech from "
                     + "false ones; then from recordings with transcripts, to write letters. The error rates are those of "
-                    + "\(test.count) recordings (\(decimal(evaluation.audioSeconds, 0)) s) that neither stage saw."
+                    + "\(test.count) recordings (\(decimal(evaluation.audioSeconds, 0)) s). \(seen.sentences)"
             ] + notes
         report.keyFigures = [
             KeyFigure(
-                label: "character error rate", value: percentage(evaluation.cer), note: note(random?.cer)),
-            KeyFigure(label: "word error rate", value: percentage(evaluation.wer), note: note(random?.wer)),
+                label: "character error rate", value: percentage(evaluation.cer), note: note(random?.cer, seen)),
+            KeyFigure(label: "word error rate", value: percentage(evaluation.wer), note: note(random?.wer, seen)),
             KeyFigure(
                 label: "real-time factor", value: decimal(evaluation.realTimeFactor, 3),
                 note: "seconds of work a second of audio"),
@@ -105,7 +110,7 @@ struct ReportCommand: AsyncParsableCommand {
         ]
         let file = fileURL(output)
         try writeResult(report.html(), to: file)
-        let summary = ReportSummary(evaluation, random, file)
+        let summary = ReportSummary(evaluation, random, trainedOn: seen.trained, file)
         try Console.output(json ? try jsonLine(summary) : summary.text)
     }
 
@@ -122,8 +127,8 @@ struct ReportCommand: AsyncParsableCommand {
         }
     }
 
-    private func note(_ rate: Double?) -> String {
-        rate.map { "\(percentage($0)) from random weights" } ?? "on recordings that training did not see"
+    private func note(_ rate: Double?, _ seen: SeenTestRecordings) -> String {
+        rate.map { "\(percentage($0)) from random weights" } ?? seen.note
     }
 
     private func verdict(_ evaluation: Evaluation, _ random: Evaluation) -> String {
@@ -165,9 +170,12 @@ private struct ReportSummary: Encodable {
     var wer: Nullable<Double>
     var scratchCer: Nullable<Double>
     var scratchWer: Nullable<Double>
+    /// How many of the recordings training has seen; null where the runs do not tell.
+    var trainedOn: Nullable<Int>
     var report: String
 
-    init(_ evaluation: Evaluation, _ random: Evaluation?, _ file: URL) {
+    init(_ evaluation: Evaluation, _ random: Evaluation?, trainedOn count: Int?, _ file: URL) {
+        trainedOn = Nullable(count)
         cer = Nullable(evaluation.cer)
         wer = Nullable(evaluation.wer)
         scratchCer = Nullable(random?.cer)

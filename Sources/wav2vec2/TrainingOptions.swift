@@ -28,11 +28,18 @@ struct TrainingOptions: ParsableArguments {
     var output: String
 
     @Option(
-        help: "A checkpoint whose weights training begins with: a folder, or a .pt file of fairseq or NVIDIA.",
+        help: """
+            A checkpoint whose weights training begins with, in fine-tuning a recognizer's output layer too: a folder, or \
+            a .pt file of fairseq or NVIDIA.
+            """,
         completion: .file())
     var from: String?
 
-    @Flag(help: "Go on with the run in the output folder; an empty folder starts a new one.")
+    @Flag(
+        help: """
+            Continue the run in the output folder with the values that it has, except for what --set or an edited recipe \
+            changes; an empty folder starts a new one.
+            """)
     var resume = false
 
     @Option(help: ArgumentHelp("Another value for one of the recipe's keys; repeats.", valueName: "key=value"))
@@ -74,17 +81,20 @@ struct TrainingOptions: ParsableArguments {
     /// - Parameters:
     ///   - task: What is learned.
     ///   - labels: The extension of label files, where it is given.
+    ///   - newHead: Whether a recognizer's output layer is left out.
     /// - Throws: What stopped the run; `ExitCode` after a signal.
-    func run(_ task: TrainingJob.Task, labels: String? = nil) throws {
+    func run(_ task: TrainingJob.Task, labels: String? = nil, newHead: Bool = false) throws {
         // What reads this process's lines may be gone: that must not end a run before it has saved.
         signal(SIGPIPE, SIG_IGN)
         try compute.apply()
         // Every update asks for the same blocks; new pages from the system each time cost a seventh of a BASE update.
         LibTorch.reuseHostMemory()
         var recipe: Recipe
+        let written: Recipe
         let intendedTask: TrainingJob.Task?
         do {
             recipe = try Recipe.load(self.recipe)
+            written = recipe
             intendedTask = recipe.intendedTask(self.recipe)
             if let labels { recipe.data.labels = labels }
             if let seed { recipe.seed = seed }
@@ -96,9 +106,13 @@ struct TrainingOptions: ParsableArguments {
             task: task, recipe: recipe, train: train.map { WeightedManifest(parsing: $0) },
             valid: valid.map { WeightedManifest(parsing: $0) }, output: fileURL(output))
         job.from = from.map(fileURL)
+        job.newHead = newHead
         job.resume = resume
         job.intendedTask = intendedTask
+        job.writtenRecipe = written
         job.assigned = Set(set.compactMap { $0.split(separator: "=").first.map(String.init) })
+        if seed != nil { job.assigned.insert("seed") }
+        if labels != nil { job.assigned.insert("data.labels") }
         job.device = compute.device
         job.epochsThisJob = epochsThisJob
         job.effectiveBatch = effectiveBatch

@@ -330,6 +330,37 @@ func asRanks<Result: Sendable>(
         withExtendedLifetime(taken) {}
     }
 
+    /// A port that takes connections and says nothing, such as another program's.
+    @Test func aRendezvousThatSaysNothingIsLeftInTime() throws {
+        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(listener) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = in_addr_t(0x7F00_0001).bigEndian
+        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let isListening = withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(listener, $0, size) == 0 && listen(listener, 8) == 0 && getsockname(listener, $0, &size) == 0
+            }
+        }
+        try #require(isListening)
+        let port = Int(UInt16(bigEndian: address.sin_port))
+        let began = ContinuousClock.now
+        var plan = LaunchPlan(executable: URL(fileURLWithPath: "/bin/true"), arguments: [], processes: 1)
+        (plan.nodes, plan.nodeRank, plan.port, plan.joinTimeout) = (2, 1, port, 1)
+        #expect { try Launcher(plan) { _ in } } throws: {
+            "\($0)".contains("no rendezvous at 127.0.0.1:\(port) within 1 s")
+        }
+        let layout = ProcessLayout(rank: 1, size: 2, localRank: 1, host: "127.0.0.1", port: port)
+        var options = Cluster.Options()
+        options.joinTimeout = 1
+        #expect { try Cluster.join(layout, greeting: [:], options: options) } throws: {
+            "\($0)".contains("rank 1 of 2 found no rendezvous")
+        }
+        // Each waits for 1.5 s; busy machines get time.
+        #expect(ContinuousClock.now - began < .seconds(12))
+    }
+
     @Test func aProcessThatNeverComesIsNamed() throws {
         let port = try Store(host: "127.0.0.1", port: 0, serves: true, timeout: 5).port
         let layout = ProcessLayout(rank: 0, size: 3, localRank: 0, host: "127.0.0.1", port: port)

@@ -303,6 +303,42 @@ struct Fixture {
             let html = try String(contentsOf: page, encoding: .utf8)
             #expect(html.contains("2.wav") && html.contains("Code perplexity") == false && html.contains("<svg"))
             #expect(html.contains("pre-training did not help"))
+            // These runs do not say what they were trained on, and the page does not either.
+            #expect(object["trained_on"] is NSNull && !html.contains("did not see"))
+            #expect(html.contains("Whether pre-training has seen the test recordings is not known"))
+            #expect(outcome.errors.contains("WARNING: whether fine-tuning has seen the test recordings is not known"))
+            let statistics = [
+                "updates", "skipped_updates", "sample_size", "samples", "frames", "masked_frames", "loss",
+                "contrastive",
+                "diversity", "penalty", "correct", "code_perplexity", "prob_perplexity", "gradient_norm", "operations",
+            ].map { "\"\($0)\": 0" }.joined(separator: ", ")
+            try fixture.write("\(folder.path)\nelsewhere.wav\t16000\n", to: "other.tsv")
+            func reported(train: String, valid: String) throws -> (object: [String: Any], page: String, errors: String)
+            {
+                try fixture.write(
+                    """
+                    {"format_version": 1, "update": 1, "epoch": 0, "position": 0, "effective_batch": 1, "finished": true,
+                    "optimizer_updates": {}, "recipe": {}, "data": "", "statistics": {\(statistics)},
+                    "train": ["\(train)"], "valid": ["\(valid)"]}
+                    """, to: "run/best/training_state.json")
+                let outcome = try run(
+                    "report", "--pretrain", runs.path, "--finetune", runs.path, "--manifest", fixture.manifest,
+                    "--output",
+                    page.path, "--json")
+                #expect(outcome.code == 0, "\(outcome.errors)")
+                return (try outcome.json(), try String(contentsOf: page, encoding: .utf8), outcome.errors)
+            }
+            let other = folder.appendingPathComponent("other.tsv").path
+            let unseen = try reported(train: other, valid: other)
+            #expect(unseen.object["trained_on"] as? Int == 0 && !unseen.errors.contains("WARNING"), "\(unseen.errors)")
+            #expect(unseen.page.contains("None of them is in the lists that the runs learned from."))
+            let seen = try reported(train: fixture.manifest, valid: other)
+            #expect((seen.object["trained_on"] as? Int ?? 0) > 0 && !seen.page.contains("None of them is in the lists"))
+            #expect(seen.errors.contains("among those that fine-tuning learned from"), "\(seen.errors)")
+            #expect(seen.page.contains("among those that pre-training learned from"))
+            let chosen = try reported(train: other, valid: fixture.manifest)
+            #expect(
+                chosen.errors.contains("among those that chose the best checkpoint of fine-tuning"), "\(chosen.errors)")
             let missing = try run(
                 "report", "--pretrain", folder.path, "--finetune", runs.path, "--manifest", fixture.manifest,
                 "--output", page.path)

@@ -22,7 +22,7 @@ import Wav2Vec2
     /// Trains as `size` processes would; gives what rank 0 said.
     @discardableResult
     private func train(
-        _ job: TrainingJob, processes size: Int, stopAfter updates: Int? = nil,
+        _ job: TrainingJob, processes size: Int, stopAfter updates: Int? = nil, others: TrainingJob? = nil,
         inspect: @escaping @Sendable (Trainer) -> Void = { _ in }
     ) async throws -> [String] {
         let port = try Store(host: "127.0.0.1", port: 0, serves: true, timeout: 5).port
@@ -40,7 +40,8 @@ import Wav2Vec2
                                 defer { cluster.leave() }
                                 return try cluster.failing {
                                     var lines: [String] = []
-                                    let trainer = try Trainer(job, among: cluster) { lines.append($0) }
+                                    let own = rank == 0 ? job : others ?? job
+                                    let trainer = try Trainer(own, among: cluster) { lines.append($0) }
                                     // One process gets the signal; all stop after the same update.
                                     _ = try trainer.run {
                                         rank == size - 1 && trainer.state.update + 1 == updates ? SIGTERM : nil
@@ -87,6 +88,58 @@ import Wav2Vec2
         for folder in ["last", "best"] {
             #expect(try corpus.bytes("broken", folder) == corpus.bytes("straight", folder))
         }
+    }
+
+    /// As on machines with copies of their own: the paths are the same in the greeting, and the content differs.
+    @Test func otherDataInAnotherProcessIsRefused() async throws {
+        func refused(_ task: TrainingJob.Task, _ output: String, _ change: (inout TrainingJob) throws -> Void)
+            async throws -> String
+        {
+            let job = try corpus.job(task, output, ["optimization.max_update=1"])
+            var other = job
+            try change(&other)
+            do {
+                try await train(job, processes: 2, others: other)
+                Issue.record("two processes learned from different data")
+                return ""
+            } catch {
+                #expect(error is ClusterError || (error as? TrainingError)?.exitCode == 65)
+                return "\(error)"
+            }
+        }
+        let lines = try String(contentsOf: corpus.file("train.tsv"), encoding: .utf8).split(separator: "\n")
+        func list(_ name: String, _ lines: [Substring]) throws -> [WeightedManifest] {
+            try Data((lines.joined(separator: "\n") + "\n").utf8).write(to: corpus.file(name))
+            return [WeightedManifest(corpus.file(name))]
+        }
+        let shorter = try await refused(.pretraining, "a") { $0.train = try list("short.tsv", Array(lines.dropLast())) }
+        #expect(
+            shorter.contains("--train \(corpus.file("train.tsv").path) of rank 1")
+                && shorter.contains("it has 21 utterances of") && shorter.contains("there and 22 utterances of"),
+            "\(shorter)")
+        let order = try await refused(.pretraining, "b") {
+            $0.train = try list("order.tsv", [lines[0]] + lines.dropFirst().reversed())
+        }
+        #expect(order.contains("but other ones, or in another order"), "\(order)")
+        let held = try await refused(.pretraining, "c") { $0.valid = [WeightedManifest(corpus.file("train.tsv"))] }
+        #expect(held.contains("--valid \(corpus.file("valid.tsv").path) of rank 1"), "\(held)")
+        // Another dictionary, which gives the labels other numbers; and other transcripts.
+        let folder = corpus.file("other")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        for name in ["train.tsv", "train.ltr", "dict.ltr.txt"] {
+            try FileManager.default.copyItem(at: corpus.file(name), to: folder.appendingPathComponent(name))
+        }
+        try Data("a 1\n| 1\nb 1\nc 1\n".utf8).write(to: folder.appendingPathComponent("dict.ltr.txt"))
+        let elsewhere = { (job: inout TrainingJob) in
+            job.train = [WeightedManifest(folder.appendingPathComponent("train.tsv"))]
+        }
+        let dictionary = try await refused(.finetuning, "d", elsewhere)
+        #expect(dictionary.contains("the dictionary"), "\(dictionary)")
+        let text = try String(contentsOf: corpus.file("train.ltr"), encoding: .utf8)
+        try Data(("c c c |\n" + text.drop { $0 != "\n" }.dropFirst()).utf8).write(
+            to: folder.appendingPathComponent("train.ltr"))
+        #expect(try await refused(.finetuning, "e", elsewhere).contains("--train"))
+        #expect("\(WeightedManifest(folder, weight: 2))" == "\(folder.path):2.0")
     }
 
     private func weights(_ output: String) throws -> [String: Tensor] {

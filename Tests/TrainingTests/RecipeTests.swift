@@ -80,6 +80,29 @@ import Wav2Vec2
         }
     }
 
+    /// One sentence each, which begins with the file and the line.
+    @Test(arguments: [
+        ("model:\n  encoder_layers: 2\n foo: [1\n", 3, "this is not YAML"), ("seed: \"1\n", 2, "this is not YAML"),
+        ("model:\n\tencoder_layers: 2\n", 2, "this is not YAML"), ("seed: 1\n---\nseed: 2\n", 2, "another document"),
+        ("# \u{1}\n", 1, "U+0001"), ("seed: 1\nmodel: {}\nseed: 2\n", 1, "has 'seed' more than once"),
+        ("seed: *other\n", 1, "this is not YAML"),
+    ])
+    func whatIsNotYAMLIsNamedWithFileAndLine(_ yaml: String, _ line: Int, _ problem: String) throws {
+        let error = try #require(throws: ConfigurationError.self) { try Recipe(yaml: yaml, path: "my.yaml") }
+        #expect("\(error)".hasPrefix("my.yaml:\(line): ") && "\(error)".contains(problem), "\(error)")
+        #expect(!"\(error)".contains("\n") && !"\(error)".contains("^"), "\(error)")
+    }
+
+    @Test func filesAreUTF8WithOrWithoutAByteOrderMark() throws {
+        let file = FileManager.default.temporaryDirectory.appendingPathComponent("wav2vec2-\(UUID().uuidString).yaml")
+        defer { try? FileManager.default.removeItem(at: file) }
+        try Data([0xEF, 0xBB, 0xBF] + Array("seed: 7\n".utf8)).write(to: file)
+        #expect(try Recipe.load(file.path).seed == 7)
+        try Data(Array("seed: 7\n# caf".utf8) + [0xE9, 0x0A]).write(to: file)
+        let error = try #require(throws: ConfigurationError.self) { try Recipe.load(file.path) }
+        #expect("\(error)".hasPrefix("\(file.path): line 2 is not UTF-8"), "\(error)")
+    }
+
     /// What crashed the program once, or was taken without a word.
     @Test(arguments: [
         "masking.mask_prob=65", "masking.mask_channel_prob=25", "masking.mask_dropout=1.5", "masking.mask_other=-50",

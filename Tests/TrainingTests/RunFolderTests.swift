@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import Testing
 
 @testable import Training
@@ -40,6 +41,79 @@ import Testing
         try manager.createDirectory(at: old, withIntermediateDirectories: false)
         #expect(try folder.prepare(resumes: true))
         #expect(try content(folder) == "two" && !manager.fileExists(atPath: old.path))
+    }
+
+    /// Whoever looks for `last/` while it is replaced finds one, and a whole one.
+    @Test func theCheckpointIsNeverMissing() throws {
+        let folder = try makeFolder()
+        defer { try? FileManager.default.removeItem(at: folder.url) }
+        _ = try folder.prepare(resumes: false)
+        try folder.replace("last", write("0"))
+        let looks = Atomic<Int>(0)
+        let ends = Atomic<Bool>(false)
+        let missed = Mutex(0)
+        let hasEnded = DispatchSemaphore(value: 0)
+        let place = folder.last.path
+        Thread {
+            while !ends.load(ordering: .relaxed) {
+                if access(place, F_OK) != 0 { missed.withLock { $0 += 1 } }
+                looks.add(1, ordering: .relaxed)
+            }
+            hasEnded.signal()
+        }.start()
+        for number in 1...300 { try folder.replace("last", write("\(number)")) }
+        ends.store(true, ordering: .relaxed)
+        hasEnded.wait()
+        #expect(try content(folder) == "300")
+        #expect(missed.withLock { $0 } == 0 && looks.load(ordering: .relaxed) > 300)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.url.path) == ["last"])
+    }
+
+    /// Not every file system exchanges two folders in one step.
+    @Test func twoStepsServeWhereOneIsImpossible() throws {
+        var folder = try makeFolder()
+        defer { try? FileManager.default.removeItem(at: folder.url) }
+        folder.exchange = { _, _ in false }
+        _ = try folder.prepare(resumes: false)
+        for text in ["one", "two", "three"] { #expect(try folder.replace("last", write(text)).isEmpty) }
+        #expect(try content(folder) == "three")
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.url.path) == ["last"])
+    }
+
+    /// Killed between the exchange and the removal of the old state.
+    @Test func theStateBeforeIsRemovedAfterAKill() throws {
+        let folder = try makeFolder()
+        defer { try? FileManager.default.removeItem(at: folder.url) }
+        _ = try folder.prepare(resumes: false)
+        try folder.replace("last", write("new"))
+        let new = folder.url.appendingPathComponent(".last.new")
+        try FileManager.default.createDirectory(at: new, withIntermediateDirectories: false)
+        try write("old")(new)
+        #expect(folder.newestState == folder.last)
+        #expect(try folder.prepare(resumes: true))
+        #expect(try content(folder) == "new" && !FileManager.default.fileExists(atPath: new.path))
+    }
+
+    /// The superuser may write everywhere.
+    @Test(.enabled(if: geteuid() != 0)) func aStateThatCannotBeRemovedIsTheReason() throws {
+        let folder = try makeFolder()
+        let manager = FileManager.default
+        defer {
+            for name in ["last", ".last.new", ".last.old"] {
+                try? manager.setAttributes(
+                    [.posixPermissions: 0o755], ofItemAtPath: folder.url.appendingPathComponent(name).path)
+            }
+            try? manager.removeItem(at: folder.url)
+        }
+        _ = try folder.prepare(resumes: false)
+        try folder.replace("last", write("one"))
+        try manager.setAttributes([.posixPermissions: 0o555], ofItemAtPath: folder.last.path)
+        let told = try folder.replace("last", write("two"))
+        #expect(told.count == 1 && told[0].contains("Permission denied") && told[0].contains(".last.new"), "\(told)")
+        let error = try #require(throws: TrainingError.self) { try folder.replace("last", write("three")) }
+        #expect(
+            "\(error)".contains("cannot remove .last.new: ") && "\(error)".contains("Permission denied"), "\(error)")
+        #expect(try content(folder) == "two")
     }
 
     @Test func aFailedSaveLeavesTheOldCheckpoint() throws {

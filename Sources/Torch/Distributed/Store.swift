@@ -23,14 +23,63 @@ public final class Store: @unchecked Sendable {
     ///   - patience: How long an answer may take, in seconds.
     /// - Throws: `TorchError.communication` if the port is in use, or nobody answers in time.
     public init(host: String, port: Int, serves: Bool, timeout: Double, patience: Double = 30) throws {
-        var made: ct_store?
-        var bound: UInt16 = 0
-        try TorchError.checkCommunication(
-            ct_store_connect(host, UInt16(clamping: port), serves, milliseconds(timeout), &bound, &made))
-        guard let made else { throw TorchError.runtime("LibTorch made no store") }
-        handle = made
-        self.port = Int(bound)
+        let connect = { @Sendable () throws -> Connection in
+            var made: ct_store?
+            var bound: UInt16 = 0
+            try TorchError.checkCommunication(
+                ct_store_connect(host, UInt16(clamping: port), serves, milliseconds(timeout), &bound, &made))
+            guard let made else { throw TorchError.runtime("LibTorch made no store") }
+            return Connection(handle: made, port: Int(bound))
+        }
+        // c10d waits without end for the first words of whatever accepts a connection.
+        let connection = try serves ? connect() : Self.within(timeout + 0.5, connect) { ct_store_release($0.handle) }
+        handle = connection.handle
+        self.port = connection.port
         self.patience = patience
+    }
+
+    /// A store as c10d has it.
+    ///
+    /// `@unchecked Sendable` is safe: the thread that has made it hands it on and keeps nothing.
+    private struct Connection: @unchecked Sendable {
+        let handle: ct_store
+        let port: Int
+    }
+
+    /// Returns what `body` returns on a thread of its own, which is left behind when time runs out.
+    ///
+    /// - Parameters:
+    ///   - seconds: The longest wait.
+    ///   - body: What may take for ever.
+    ///   - discard: Gets a value that comes too late.
+    /// - Returns: What `body` returned.
+    /// - Throws: What `body` threw; `TorchError.communication` when time ran out.
+    private static func within<Value: Sendable>(
+        _ seconds: Double, _ body: @escaping @Sendable () throws -> Value, discard: @escaping @Sendable (Value) -> Void
+    ) throws -> Value {
+        let answer = Answer<Value>()
+        Thread {
+            let result = Result { try body() }
+            let isLate = answer.result.withLock { stored in
+                if answer.isAbandoned.load(ordering: .relaxed) { return true }
+                stored = result
+                return false
+            }
+            if isLate, case .success(let value) = result { discard(value) }
+            answer.arrived.signal()
+        }.start()
+        if answer.arrived.wait(timeout: .now() + seconds) == .success,
+            let result = answer.result.withLock({ $0 })
+        {
+            return try result.get()
+        }
+        // It may have come in this moment.
+        let late = answer.result.withLock { stored in
+            answer.isAbandoned.store(true, ordering: .relaxed)
+            return stored
+        }
+        guard let late else { throw TorchError.communication("nobody answered in \(Int(seconds)) s") }
+        return try late.get()
     }
 
     deinit { ct_store_release(handle) }
@@ -91,6 +140,8 @@ public final class Store: @unchecked Sendable {
     /// What a thread of an operation leaves for the one that waits for it.
     private final class Answer<Value: Sendable>: Sendable {
         let result = Mutex<Result<Value, any Error>?>(nil)
+        /// Whether nobody waits any more; changed under the lock of ``result``.
+        let isAbandoned = Atomic<Bool>(false)
         let arrived = DispatchSemaphore(value: 0)
     }
 

@@ -98,8 +98,8 @@ final class CheckpointKeeper {
                 try snapshot.send()
                 return []
             }
-            try folder.replace(name) { try snapshot.write(to: $0) }
-            return keeps ? try folder.tidy(snapshot.state, options) : []
+            let warnings = try folder.replace(name) { try snapshot.write(to: $0) }
+            return warnings + (keeps ? try folder.tidy(snapshot.state, options) : [])
         }
         if !options.writeCheckpointsAsynchronously { try finish() }
     }

@@ -1,15 +1,19 @@
+import CFiles
 import Foundation
 import Interchange
 import Torch
 
 /// The folder of a run: `last/`, `best/` and kept checkpoints (`update-500/`), the resolved recipe and the logs.
 ///
-/// A checkpoint's folder is written beside its place, synced, and exchanged with the old one by renaming; whatever moment
-/// the program is killed at, either the old or the new one is whole, and ``recover()`` puts it in its place. Files in a
+/// A checkpoint's folder is written beside its place, synced, and exchanged with the old one in one step, so that there is
+/// always a whole one of that name. A file system that cannot do so takes two: then, whatever moment the program is killed at,
+/// either the old or the new one is whole, and ``recover()`` puts it in its place. Files in a
 /// checkpoint are never changed, so that a kept checkpoint and `last/` can share them.
 struct RunFolder {
     /// Where the run lives.
     let url: URL
+    /// Exchanges two folders in one step, and says whether it could.
+    var exchange: @Sendable (URL, URL) throws -> Bool = exchangeFolders
 
     var last: URL { url.appendingPathComponent("last", isDirectory: true) }
     var best: URL { url.appendingPathComponent("best", isDirectory: true) }
@@ -131,37 +135,76 @@ struct RunFolder {
                 let whole = manager.fileExists(atPath: new.path) ? new : old
                 try manager.moveItem(at: whole, to: place)
             }
-            for leftover in [new, old] where manager.fileExists(atPath: leftover.path) {
-                try manager.removeItem(at: leftover)
-            }
+            for leftover in [new, old] { try clear(leftover) }
         }
     }
 
-    /// Replaces a checkpoint's folder by a new one.
+    /// Replaces a checkpoint's folder by a new one, which takes its name in the same moment.
     ///
     /// - Parameters:
     ///   - name: `last` or `best`.
     ///   - write: Fills the new folder; if it throws, the old one stays.
+    /// - Returns: A sentence if the old one could not be removed: the new one is whole in its place.
     /// - Throws: ``TrainingError/cannotSave(folder:reason:intact:)``.
-    func replace(_ name: String, _ write: (URL) throws -> Void) throws {
+    @discardableResult
+    func replace(_ name: String, _ write: (URL) throws -> Void) throws -> [String] {
         let manager = FileManager.default
         let place = url.appendingPathComponent(name, isDirectory: true)
         let (new, old) = (new(name), old(name))
         do {
-            try? manager.removeItem(at: new)
+            try clear(new)
+            // Without `last/` the old one is all that there is.
+            if manager.fileExists(atPath: place.path) { try clear(old) }
             try manager.createDirectory(at: new, withIntermediateDirectories: false)
             try write(new)
-            if manager.fileExists(atPath: place.path) { try manager.moveItem(at: place, to: old) }
-            try manager.moveItem(at: new, to: place)
+            let replaced = try put(new, in: place, aside: old)
             try sync()
-            try? manager.removeItem(at: old)
             if name == "last" { try? manager.removeItem(at: begun) }
+            guard let replaced else { return [] }
+            do {
+                try manager.removeItem(at: replaced)
+                return []
+            } catch {
+                return [
+                    "\(replaced.path), the state before this one, cannot be removed (\(systemReason(error))): the next save will "
+                        + "fail unless it is removed by then"
+                ]
+            }
         } catch {
             try? manager.removeItem(at: new)
             if !manager.fileExists(atPath: place.path) { try? manager.moveItem(at: old, to: place) }
             let intact = [place, last].first { manager.fileExists(atPath: $0.path) }?.path
             throw TrainingError.cannotSave(folder: place.path, reason: systemReason(error), intact: intact)
         }
+    }
+
+    /// Removes what an earlier save left, if anything.
+    ///
+    /// - Throws: `FileWriteError` with the system's reason.
+    private func clear(_ leftover: URL) throws {
+        guard FileManager.default.fileExists(atPath: leftover.path) else { return }
+        do {
+            try FileManager.default.removeItem(at: leftover)
+        } catch {
+            throw FileWriteError.failed(path: leftover.path, step: "remove", reason: systemReason(error))
+        }
+    }
+
+    /// Gives a new folder its place.
+    ///
+    /// - Returns: Where the folder is that had the place before; `nil` if none had.
+    /// - Throws: What the system said.
+    private func put(_ new: URL, in place: URL, aside old: URL) throws -> URL? {
+        let manager = FileManager.default
+        guard manager.fileExists(atPath: place.path) else {
+            try manager.moveItem(at: new, to: place)
+            return nil
+        }
+        if try exchange(new, place) { return new }
+        // For a moment there is none of that name; `recover()` knows what to do about a kill then.
+        try manager.moveItem(at: place, to: old)
+        try manager.moveItem(at: new, to: place)
+        return old
     }
 
     // MARK: Kept checkpoints
@@ -215,12 +258,13 @@ struct RunFolder {
             // Moved aside first: a kill must not leave half a checkpoint under its name.
             let aside = old("update-\(checkpoint.update)")
             do {
+                try clear(aside)
                 try FileManager.default.moveItem(at: checkpoint.url, to: aside)
                 try FileManager.default.removeItem(at: aside)
                 return nil
             } catch {
                 return
-                    "\(checkpoint.url.path) is no longer wanted and cannot be removed (\(error.localizedDescription))"
+                    "\(checkpoint.url.path) is no longer wanted and cannot be removed (\(systemReason(error)))"
             }
         }
     }
@@ -235,6 +279,18 @@ struct RunFolder {
         guard handle >= 0 else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
         defer { close(handle) }
         guard fsync(handle) == 0 else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
+    }
+}
+
+/// Exchanges two folders in one step.
+///
+/// - Returns: Whether that was done; false where the file system cannot.
+/// - Throws: `POSIXError`.
+@Sendable func exchangeFolders(_ first: URL, _ second: URL) throws -> Bool {
+    if cf_exchange(first.path, second.path) == 0 { return true }
+    switch errno {
+    case EINVAL, ENOSYS, ENOTSUP: return false
+    default: throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO)
     }
 }
 

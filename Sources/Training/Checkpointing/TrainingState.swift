@@ -46,6 +46,15 @@ struct TrainingState: Codable {
     var recipe: [String: String]
     /// What was asked for where ``recipe`` has another value, a checkpoint's; `nil` in states of older versions.
     var overridden: [String: String]?
+    /// What the recipe's file has where another value was given beside it, as by `--set`; `nil` in states of older versions.
+    var replaced: [String: String]?
+    /// The checkpoint that the weights were taken from; `nil` for random ones, and in states of older versions.
+    var from: String?
+    /// Whether fine-tuning began with a new output layer by request; `nil` elsewhere, and in states of older versions.
+    var newHead: Bool?
+    /// The training manifests, and the held-out ones; `nil` in states of older versions.
+    var train: [String]?
+    var valid: [String]?
     /// The training data in words: manifests with their counts.
     var data: String
     /// What the training data are; `nil` in states of older versions.
@@ -103,47 +112,6 @@ struct TrainingState: Codable {
         case .typeMismatch(_, let context), .valueNotFound(_, let context):
             return "\(name(context.codingPath)) in it has a value of the wrong kind"
         default: return "it is damaged: it is no JSON, or ends too early"
-        }
-    }
-
-    /// Sections and keys that may differ when a run is resumed: they do not change what is computed.
-    private static let free: Set<String> = [
-        "model.checkpoint_activations", "optimization.max_epoch", "data.workers", "data.prefetch",
-        "batching.max_tokens_valid",
-        "batching.batch_size_valid", "batching.effective_batch", "distributed", "checkpoint", "logging", "validation",
-        "watch",
-    ]
-
-    /// Keys that say how an update is divided among processes, micro-batches and sub-batches.
-    ///
-    /// Another machine needs others. The order of the data does not depend on them: ``position`` counts sub-batches.
-    private static let hardware: Set<String> = ["batching.num_concat_batches", "optimization.update_freq"]
-
-    /// Checks that a run is resumed as it was begun; more updates and another division of an update may be asked for.
-    ///
-    /// - Parameters:
-    ///   - asked: The recipe as it is asked for.
-    ///   - adopted: The recipe with the architecture of the run's own checkpoint: all that older states can be held against.
-    ///   - data: The training data in words.
-    ///   - identity: What they are.
-    ///   - folder: The run's folder.
-    /// - Throws: ``TrainingError/recipeChanged(folder:differences:)``, ``TrainingError/dataChanged(folder:then:now:)``.
-    func requireSame(asked: Recipe, adopted: Recipe, data: String, identity: String, folder: URL) throws {
-        let now = overridden == nil ? adopted : asked
-        let differences = now.values.sorted { $0.key < $1.key }.compactMap { key, value -> String? in
-            let then = overridden?[key] ?? recipe[key] ?? "absent"
-            let section = key.split(separator: ".").first.map(String.init) ?? key
-            guard then != value, Self.free.isDisjoint(with: [key, section]), !Self.hardware.contains(key) else {
-                return nil
-            }
-            if key == "optimization.max_update", let old = Int(then), now.optimization.maxUpdate >= old { return nil }
-            return "\(key): \(then) → \(value)"
-        }
-        guard differences.isEmpty else {
-            throw TrainingError.recipeChanged(folder: folder.path, differences: differences)
-        }
-        guard dataIdentity.map({ $0 == identity }) ?? (self.data == data) else {
-            throw TrainingError.dataChanged(folder: folder.path, then: self.data, now: data)
         }
     }
 }

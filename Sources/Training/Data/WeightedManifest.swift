@@ -1,11 +1,14 @@
 import Foundation
 
 /// A manifest on the command line: `FILE` or `FILE:WEIGHT`.
-public struct WeightedManifest: Sendable, Equatable {
+public struct WeightedManifest: Sendable, Equatable, CustomStringConvertible {
     /// The file.
     public var url: URL
     /// How often its utterances are seen, relative to other manifests'.
     public var weight: Double
+
+    /// The same as on the command line.
+    public var description: String { weight == 1 ? url.path : "\(url.path):\(weight)" }
 
     /// Makes the pair.
     public init(_ url: URL, weight: Double = 1) {

@@ -44,6 +44,12 @@ struct EffectiveBatch: Equatable {
         return "an update takes \(count) sub-batches, and the recipe's learning rate is meant for \(intended): \(way)"
     }
 
+    /// The effective batch that a resumed run goes on with where none is asked for.
+    ///
+    /// - Parameter size: Sub-batches of an update until now.
+    /// - Returns: `size`; `nil` where that comes about by itself, or the processes cannot share it equally.
+    func keeping(_ size: Int) -> Int? { count == size || !size.isMultiple(of: processes) ? nil : size }
+
     /// The same with an effective batch that is wanted: as many sub-batches at once as now or fewer, and more in turn.
     ///
     /// - Parameter wanted: Sub-batches of an update.

@@ -1,3 +1,4 @@
+import Base
 import Foundation
 import Wav2Vec2
 import Yams
@@ -36,7 +37,11 @@ extension Recipe {
                 "there is no recipe '\(nameOrPath)': neither a readable file nor one of "
                     + builtInNames.joined(separator: ", "))
         }
-        return try Recipe(yaml: String(decoding: data, as: UTF8.self), path: nameOrPath)
+        do {
+            return try Recipe(yaml: UTF8Text.decode(data), path: nameOrPath)
+        } catch let error as UTF8Text.Invalid {
+            throw ConfigurationError("\(nameOrPath): \(error)")
+        }
     }
 
     /// What a recipe seems to be meant for.
@@ -62,8 +67,8 @@ extension Recipe {
         let root: Node?
         do {
             root = try Yams.compose(yaml: yaml)
-        } catch {
-            throw ConfigurationError("\(path): it is not YAML: \(error)")
+        } catch let error as YamlError {
+            throw ConfigurationError(error.sentence(path))
         }
         guard let root else { return }
         try set(root, at: "", path: path)
@@ -153,5 +158,32 @@ extension Recipe {
         let isNumberList = text.hasPrefix("[") && text.allSatisfy { $0.isNumber || "[], .-e".contains($0) }
         if isPlain && text.first != "-" || Double(text) != nil || isNumberList { return text }
         return "\"" + text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") + "\""
+    }
+}
+
+extension YamlError {
+    /// What is wrong with a file, in one sentence that begins with its name and the line.
+    ///
+    /// - Parameter path: The file.
+    /// - Returns: The sentence.
+    func sentence(_ path: String) -> String {
+        switch self {
+        case .scanner(let context, let problem, let mark, _), .parser(let context, let problem, let mark, _),
+            .composer(let context, let problem, let mark, _):
+            let place = context.map { context in
+                " " + context.text + (context.mark.line == mark.line ? "" : " that begins in line \(context.mark.line)")
+            }
+            return "\(path):\(mark.line): this is not YAML: \(problem)\(place ?? "") (column \(mark.column))"
+        case .duplicatedKeysInMapping(let duplicates, let context):
+            let keys = duplicates.sorted().map { "'\($0)'" }.joined(separator: ", ")
+            return
+                "\(path):\(context.mark.line): the section that begins here has \(keys) more than once: keep one of them"
+        case .reader(let problem, let offset, let value, let yaml):
+            let line = offset.map { yaml.prefix($0).count { $0.isNewline } + 1 }
+            let code = UInt32(exactly: value).flatMap(Unicode.Scalar.init).map { " (\($0.codePoint))" } ?? ""
+            return "\(path)\(line.map { ":\($0)" } ?? ""): this is not YAML: \(problem)\(code)"
+        default:
+            return "\(path): this is not YAML: " + "\(self)".split(whereSeparator: \.isNewline).joined(separator: " ")
+        }
     }
 }

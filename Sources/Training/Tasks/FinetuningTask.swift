@@ -22,8 +22,10 @@ final class FinetuningTask: TrainingTask {
     enum Weights {
         /// Random numbers.
         case random
-        /// A pre-trained model's shared part; the output layer is new.
+        /// The part that a model of another task shares; the output layer is new.
         case shared(Checkpoint)
+        /// A recognizer's shared part, and the rows of its output layer that the dictionary has symbols for.
+        case recognizer(Checkpoint, OutputLayer)
         /// This task's own checkpoint.
         case all(Checkpoint)
     }
@@ -44,27 +46,39 @@ final class FinetuningTask: TrainingTask {
         description.normalizeEpsilon = recipe.data.normalizeEpsilon
         description.labels = dictionary.symbols
         self.description = description
-        model = try CTCModel(
+        let model = try CTCModel(
             recipe.model, labels: dictionary.count, options: recipe.ctc,
             initializer: .random(seed: initializationSeed(recipe)))
+        self.model = model
         switch weights {
         case .random: break
         case .shared(let checkpoint): try model.model.load(checkpoint.sharedState())
+        case .recognizer(let checkpoint, let layer):
+            try model.model.load(checkpoint.sharedState())
+            try withoutGradient {
+                for parameter in model.parameters() where Self.isOutput(parameter) {
+                    guard let own = checkpoint.state[parameter.name] else { continue }
+                    try parameter.tensor.copy(from: layer.combine(own, parameter.tensor))
+                }
+            }
         case .all(let checkpoint): try model.load(checkpoint.ctcModel().state())
         }
         try model.move(to: device)
         let parameters = model.parameters()
-        let isHead = { (parameter: NamedParameter) in parameter.name.hasPrefix("w2v_encoder.proj.") }
         let encoder = parameters.filter { parameter in
-            !isHead(parameter) && (recipe.model.featureGradMult > 0 || !parameter.name.contains(".feature_extractor."))
+            !Self.isOutput(parameter)
+                && (recipe.model.featureGradMult > 0 || !parameter.name.contains(".feature_extractor."))
         }
         groups = [
-            try ParameterGroup("output", parameters.filter(isHead), recipe.optimization, shardedOver: group),
+            try ParameterGroup("output", parameters.filter(Self.isOutput), recipe.optimization, shardedOver: group),
             try ParameterGroup(
                 "encoder", encoder, recipe.optimization, firstUpdate: recipe.ctc.freezeFinetuneUpdates + 1,
                 shardedOver: group),
         ]
     }
+
+    /// Whether a parameter belongs to the output layer.
+    private static func isOutput(_ parameter: NamedParameter) -> Bool { parameter.name.hasPrefix("w2v_encoder.proj.") }
 
     func parametersWithoutGradient(update: Int) -> Set<String> {
         let frozen = groups.filter { update < $0.firstUpdate }.flatMap(\.parameters.names)

@@ -48,17 +48,10 @@ struct TaskSetup {
     }
 
     private func finetuning() throws -> FinetuningTask {
-        let weights: FinetuningTask.Weights
-        switch origin {
-        case nil:
-            report("WARNING: no --from: the model starts from random weights, and nothing pre-trained is used")
-            weights = .random
-        case let checkpoint? where isResumed: weights = .all(checkpoint)
-        case let checkpoint?: weights = .shared(checkpoint)
-        }
         let dictionary = try dictionary()
         for manifest in [manifest] + validation { try dictionary.validate(manifest) }
         try lookForEmptyTranscripts(dictionary)
+        let weights = try weights(dictionary)
         let task = try FinetuningTask(
             recipe, dictionary: dictionary, weights: weights, device: job.device, shardedOver: shards)
         if let sentence = try task.labelsThatDoNotFit(manifest) {
@@ -68,6 +61,52 @@ struct TaskSetup {
             report("WARNING: \(sentence); they cost nothing and teach nothing")
         }
         return task
+    }
+
+    /// Where the weights come from; what becomes of a recognizer's output layer is reported.
+    private func weights(_ dictionary: LabelDictionary) throws -> FinetuningTask.Weights {
+        guard let origin else {
+            report("WARNING: no --from: the model starts from random weights, and nothing pre-trained is used")
+            return .random
+        }
+        if isResumed { return .all(origin) }
+        let path = origin.url.path
+        guard origin.description.task == .ctc else {
+            if job.newHead { report("--new-head has no effect: \(path) has no output layer to leave out") }
+            return .shared(origin)
+        }
+        if job.newHead {
+            report("the output layer is new, as --new-head asks: the one of \(path) is left out")
+            return .shared(origin)
+        }
+        let labels = origin.description.labels
+        guard !labels.isEmpty else {
+            report(
+                "WARNING: the output layer is new: \(path) has one of \(origin.labelCount) labels, but no dictionary that "
+                    + "says which symbols they are; to keep it, give the checkpoint its dictionary first: wav2vec2 "
+                    + "checkpoint convert \(path) FOLDER --to native --dictionary FILE")
+            return .shared(origin)
+        }
+        var used = Set<Int>()
+        if !Set(labels).isSuperset(of: LabelDictionary.specials) {
+            for index in 0..<manifest.count { used.formUnion(try dictionary.encode(manifest, at: index)) }
+        }
+        let layer = OutputLayer(labels: labels, dictionary: dictionary, used: used)
+        guard layer.keepsLetters else {
+            report(
+                "WARNING: the output layer is new: \(path) writes none of the dictionary's letters (it writes "
+                    + "\(OutputLayer.list(layer.dropped)), and the dictionary has \(OutputLayer.list(layer.new)))")
+            return .shared(origin)
+        }
+        report(layer.summary(of: path) + "; --new-head starts a new one")
+        let (own, here) = (origin.description.ctc, recipe.ctc)
+        if own.blankWeight != here.blankWeight || (own.blankWeight != 0 && own.blankMode != here.blankMode) {
+            report(
+                "WARNING: ctc.blank_weight is \(short(here.blankWeight)) (\(here.blankMode.rawValue)), and that of \(path) is "
+                    + "\(short(own.blankWeight)) (\(own.blankMode.rawValue)): the model begins with another output than "
+                    + "that of \(path)")
+        }
+        return .recognizer(origin, layer)
     }
 
     /// Tells how many training utterances have nothing to learn from, and refuses lists of nothing else.
