@@ -228,20 +228,7 @@ public final class Trainer {
                 for sentence in job.ignored(by: recipe, of: origin) { report("WARNING: \(sentence)") }
             }
         }
-        if let saved, let resumed, job.effectiveBatch == nil, !resumed.divides {
-            job.effectiveBatch = EffectiveBatch(recipe, processes: processes).keeping(saved.state.effectiveBatch)
-        }
-        if let wanted = job.effectiveBatch {
-            let batch = try EffectiveBatch(recipe, processes: processes).making(wanted)
-            if batch.concatenated != recipe.batching.numConcatBatches {
-                report(
-                    "batching.num_concat_batches is \(batch.concatenated) in place of "
-                        + "\(recipe.batching.numConcatBatches), so that \(processes) "
-                        + "\(processes == 1 ? "process makes" : "processes make") an update of \(wanted) sub-batches")
-            }
-            recipe.batching.numConcatBatches = batch.concatenated
-            recipe.optimization.updateFreq = batch.accumulated
-        }
+        try job.divideUpdates(of: &recipe, among: processes, resumed: saved?.state, divides: resumed?.divides, report)
         try recipe.validate()
         if let other = job.intendedTask, other != job.task {
             report(
@@ -274,16 +261,7 @@ public final class Trainer {
             }
         }
         let threads = job.device == .cpu ? LibTorch.threads : nil
-        if let then = state.threads, let threads, then != threads {
-            report(
-                "WARNING: the run has computed with \(then) threads until now and does with \(threads) from now on: sums "
-                    + "are rounded in another way; --threads \(then) goes on to the same bytes")
-        }
-        if saved?.state.train != nil, (state.threads == nil) != (threads == nil) {
-            report(
-                "WARNING: the run has computed on a \(state.threads == nil ? "GPU" : "CPU") until now and does on a "
-                    + "\(threads == nil ? "GPU" : "CPU") from now on: sums are rounded in another way")
-        }
+        if saved != nil, let sentence = state.rounding(threads: threads) { report("WARNING: \(sentence)") }
         state.threads = threads
         heldOutIdentity = DataIdentity(validation[0]).text
         if let best = state.best, let then = best.identity, then != heldOutIdentity {

@@ -218,7 +218,7 @@ extension TrainingJob {
         state.recipe = resolved.values
         state.overridden = asked.filter { state.recipe[$0.key] != $0.value }
         state.replaced = written.filter { asked[$0.key] != $0.value }
-        (state.train, state.valid) = (train.map(\.url.path), valid.map(\.url.path))
+        (state.train, state.valid) = (train.map(\.description), valid.map(\.description))
         guard isNew else { return }
         state.from = from?.path
         state.newHead = task == .finetuning ? newHead : nil
@@ -241,5 +241,37 @@ extension TrainingJob {
                     + "start in another --output")
         }
         return lines
+    }
+}
+
+extension TrainingJob {
+    /// Divides updates so that they have as many sub-batches as is wanted, or as a resumed run has had.
+    ///
+    /// - Parameters:
+    ///   - recipe: Gets what comes of it.
+    ///   - processes: How many train together.
+    ///   - state: The state of a resumed run; `nil` for a new one.
+    ///   - divides: Whether a resumed run is given another division.
+    ///   - report: Gets lines for people.
+    /// - Throws: ``TrainingError/usage(_:)`` if the processes cannot share what is wanted.
+    mutating func divideUpdates(
+        of recipe: inout Recipe, among processes: Int, resumed state: TrainingState?, divides: Bool?,
+        _ report: (String) -> Void
+    ) throws {
+        let own = EffectiveBatch(recipe, processes: processes)
+        if let state, divides == false, effectiveBatch == nil, let kept = own.keeping(state.effectiveBatch) {
+            effectiveBatch = kept
+            report("an update keeps its \(kept) sub-batches; --effective-batch gives it another number")
+        }
+        guard let effectiveBatch else { return }
+        let batch = try own.making(effectiveBatch)
+        if batch.concatenated != recipe.batching.numConcatBatches {
+            report(
+                "batching.num_concat_batches is \(batch.concatenated) in place of \(recipe.batching.numConcatBatches), so that "
+                    + "\(processes) \(processes == 1 ? "process makes" : "processes make") an update of \(effectiveBatch) "
+                    + "sub-batches")
+        }
+        recipe.batching.numConcatBatches = batch.concatenated
+        recipe.optimization.updateFreq = batch.accumulated
     }
 }

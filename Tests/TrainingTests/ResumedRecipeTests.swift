@@ -117,11 +117,24 @@ import Wav2Vec2
         _ = try lines(job)
         #expect(try saved.effectiveBatch == 3)
         let told = try lines(command(["optimization.max_update=3"], resume: true))
+        #expect(told.contains { $0.contains("an update keeps its 3 sub-batches") })
         #expect(told.contains { $0.contains("= 3 sub-batches") } && !told.contains { $0.contains("an update had") })
         #expect(try saved.effectiveBatch == 3)
         let changed = try lines(command(["optimization.max_update=4", "optimization.update_freq=1"], resume: true))
         #expect(changed.contains { $0.contains("an update had 3 sub-batches until now and has 2") }, "\(changed)")
         #expect(EffectiveBatch(file, processes: 2).keeping(3) == nil, "two processes cannot share it")
+    }
+
+    @Test func anotherDeviceRoundsInAnotherWay() {
+        var state = TrainingState(recipe: [:], data: "")
+        #expect(state.rounding(threads: 2) == nil, "an older version did not say where it computed")
+        state.train = ["train.tsv"]
+        #expect(state.rounding(threads: nil) == nil)
+        #expect(state.rounding(threads: 2)?.contains("on a GPU until now and does on a CPU") == true)
+        state.threads = 2
+        #expect(state.rounding(threads: 2) == nil)
+        #expect(state.rounding(threads: nil)?.contains("on a CPU until now and does on a GPU") == true)
+        #expect(state.rounding(threads: 3)?.contains("with 2 threads until now") == true)
     }
 
     @Test func aFinishedRunIsTidiedWhenItIsResumed() throws {

@@ -43,7 +43,7 @@ import Torch
         }
         try Data(line(0, 0.5).utf8).write(to: corpus.file("train.jsonl"))
         var job = try corpus.job(.pretraining, "parts", ["optimization.max_update=1"])
-        job.train = [WeightedManifest(corpus.file("train.jsonl"))]
+        job.train = [WeightedManifest(corpus.file("train.jsonl"), weight: 2)]
         _ = try Trainer(job).run()
         try Data((line(0.4, 0.3) + "\n" + line(0.5, 0.3) + "\n").utf8).write(to: corpus.file("test.jsonl"))
         let found = try SeenRecordings(Manifest.read(corpus.file("test.jsonl")), in: corpus.file("parts"))

@@ -115,3 +115,23 @@ struct TrainingState: Codable {
         }
     }
 }
+
+extension TrainingState {
+    /// A sentence where a resumed run rounds its sums in another way than until now; `nil` where it does not, or may not.
+    ///
+    /// - Parameter now: The threads that compute on a CPU; `nil` on a GPU.
+    /// - Returns: The sentence.
+    func rounding(threads now: Int?) -> String? {
+        switch (threads, now) {
+        case (let then?, let now?) where then != now:
+            "the run has computed with \(then) threads until now and does with \(now) from now on: sums are rounded in another "
+                + "way; --threads \(then) goes on to the same bytes"
+        case (.some, nil):
+            "the run has computed on a CPU until now and does on a GPU from now on: sums are rounded in another way"
+        // States of older versions do not say where they come from.
+        case (nil, .some) where train != nil:
+            "the run has computed on a GPU until now and does on a CPU from now on: sums are rounded in another way"
+        default: nil
+        }
+    }
+}

@@ -56,7 +56,7 @@ private struct Recordings {
     func shared(with lists: [String]) throws -> [String] {
         var found = Set<Int>()
         for list in lists {
-            let other = try Manifest.read(URL(fileURLWithPath: list))
+            let other = try Manifest.read(WeightedManifest(parsing: list).url)
             for index in 0..<other.count { look(for: other[index], &found) }
         }
         return found.sorted().map(manifest.identifier)
