@@ -17,6 +17,7 @@ struct CTCTranscriber: Sendable {
     let frameSeconds: Double
     let decoder: RecognitionDecoder
     private let greedy: GreedyDecoder
+    private let alphabet: DecodingAlphabet?
     private let boundary: Int?
 
     /// fairseq's padding and end of sentence: never part of a text, should a model write them after all.
@@ -26,7 +27,8 @@ struct CTCTranscriber: Sendable {
         self.symbols = symbols
         self.frameSeconds = frameSeconds
         self.decoder = decoder
-        boundary = symbols.firstIndex(of: LetterText.wordBoundary)
+        alphabet = try? Recognizer.alphabet(symbols: symbols)
+        boundary = alphabet?.wordBoundary
         greedy = GreedyDecoder(blank: 0, ignored: Self.silentLabels(symbols))
     }
 
@@ -56,7 +58,8 @@ struct CTCTranscriber: Sendable {
                 return transcription([], duration: duration)
             }
             return transcription(
-                try align(best.labels, logProbabilities).labels, duration: duration, detail: detail)
+                try align(best.labels, logProbabilities).labels, words: best.words.map(\.word), duration: duration,
+                detail: detail)
         }
     }
 
@@ -68,15 +71,26 @@ struct CTCTranscriber: Sendable {
     /// Finds where labels were said; a word boundary before and after them may be heard or not.
     func align(_ labels: [Int], _ logProbabilities: [Float]) throws(DecodingError) -> Alignment {
         let bounded = boundary.map { [$0] + labels + [$0] } ?? labels
+        // Between letters the silent labels say what the blank says.
+        var scores = logProbabilities
+        alphabet?.foldSilence(in: &scores)
         return try ForcedAligner(optionalEnds: boundary != nil).align(
-            logProbabilities, labels: symbols.count, transcript: bounded)
+            scores, labels: symbols.count, transcript: bounded)
     }
 
     /// Groups labels into words.
+    ///
+    /// - Parameters:
+    ///   - labels: In order of time.
+    ///   - words: How the words are written, where a lexicon spells them otherwise; nil for the labels' symbols.
+    ///   - duration: The recording's length in seconds.
+    ///   - detail: How much of it is wanted.
+    /// - Returns: Words with times and confidences.
     func transcription(
-        _ labels: [AlignedLabel], duration: Double, detail: TranscriptionDetail = .characters
+        _ labels: [AlignedLabel], words: [String]? = nil, duration: Double, detail: TranscriptionDetail = .characters
     ) -> Transcription {
         var builder = builder(detail)
+        builder.writtenWords = words
         for label in labels { builder.append(label) }
         return builder.finished(duration: duration)
     }

@@ -1,10 +1,11 @@
+import Base
 import Decoding
 
 /// What of the references a model can never write, because its dictionary lacks the letters.
 ///
 /// These are errors whatever the model hears, and they are counted as such.
 public struct UnwritableText: Sendable, Equatable {
-    /// How many characters of the references the dictionary lacks.
+    /// How many characters (code points) of the references the dictionary lacks.
     public var characters = 0
     /// How many words have such a character.
     public var words = 0
@@ -25,32 +26,30 @@ public struct UnwritableText: Sendable, Equatable {
     ///   - references: Names of utterances with what is said in them.
     ///   - alphabet: What the model writes.
     init(_ references: some Sequence<(identifier: String, reference: String)>, alphabet: DecodingAlphabet) {
-        var counts: [String: Int] = [:]
+        var counts: [ExactText: Int] = [:]
         for (identifier, reference) in references {
             for word in LetterText.words(in: reference) {
                 allWords += 1
-                guard alphabet.labels(of: word) == nil else { continue }
+                let missing = alphabet.unspellable(in: word)
+                guard !missing.isEmpty else { continue }
                 words += 1
                 firstUtterance = firstUtterance ?? identifier
-                guard alphabet.wordBoundary != nil else {
-                    counts[word, default: 0] += 1
-                    characters += word.count
-                    continue
-                }
-                for scalar in word.unicodeScalars where alphabet.labels(of: String(scalar)) == nil {
-                    counts[String(scalar), default: 0] += 1
-                    characters += 1
+                for symbol in missing {
+                    counts[ExactText(symbol), default: 0] += 1
+                    characters += symbol.unicodeScalars.count
                 }
             }
         }
-        symbols = counts.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map { ($0.key, $0.value) }
+        symbols = counts.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map { ($0.key.text, $0.value) }
     }
 
     /// Whether all symbols are the same.
     public static func == (left: UnwritableText, right: UnwritableText) -> Bool {
         left.characters == right.characters && left.words == right.words && left.allWords == right.allWords
             && left.firstUtterance == right.firstUtterance
-            && left.symbols.elementsEqual(right.symbols) { $0 == $1 }
+            && left.symbols.elementsEqual(right.symbols) {
+                $0.symbol.hasSameCodePoints(as: $1.symbol) && $0.count == $1.count
+            }
     }
 
     /// One sentence about them; nil where there are none.

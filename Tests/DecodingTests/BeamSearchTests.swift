@@ -200,7 +200,7 @@ import Testing
         }
         var options = BeamSearchOptions()
         options.hotWords = ["AB", "XY"]
-        #expect(throws: DecodingError.unspellable(word: "XY", symbols: "-AB|")) {
+        #expect(throws: DecodingError.unspellable(word: "XY", symbols: "AB")) {
             try BeamSearchDecoder(alphabet: alphabet, options: options)
         }
         options = BeamSearchOptions()
@@ -225,6 +225,8 @@ import Testing
             let lexicon = try Lexicon(contentsOf: url, alphabet: alphabet)
             #expect(lexicon.count == 2 && lexicon.unspellable == ["AAX"])
             try write("AB\nBA\tB B |\n")
+            #expect(try Lexicon(contentsOf: url, alphabet: alphabet).count == 2)
+            try write("AB\t-1.5\n")
             #expect(throws: LanguageModelError.self) { try Lexicon(contentsOf: url, alphabet: alphabet) }
             try write("ab\n")
             #expect(throws: LanguageModelError.self) { try Lexicon(contentsOf: url, alphabet: alphabet) }
