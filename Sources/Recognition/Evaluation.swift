@@ -1,3 +1,4 @@
+import Base
 import Decoding
 import Foundation
 
@@ -21,14 +22,16 @@ public struct EvaluatedUtterance: Sendable {
     public var tags: [String: String] = [:]
 
     init(
-        identifier: String, audio: String, reference: String, transcription: Transcription, isTooShort: Bool
+        identifier: String, audio: String, reference: String, transcription: Transcription, isTooShort: Bool,
+        characters unit: CharacterUnit = .codePoints
     ) {
         self.identifier = identifier
         self.audio = audio
         self.reference = reference
         self.transcription = transcription
         self.isTooShort = isTooShort
-        (words, characters) = RecognitionErrors.counts(reference: reference, hypothesis: transcription.text)
+        (words, characters) = RecognitionErrors.counts(
+            reference: reference, hypothesis: transcription.text, characters: unit)
     }
 
     /// Its words beside what was recognised.
@@ -57,7 +60,7 @@ public struct Evaluation: Sendable {
     }
 
     /// The length of all audio, in seconds.
-    public var audioSeconds: Double { utterances.reduce(0) { $0 + $1.transcription.duration } }
+    public var audioSeconds: Double { exactSeconds(utterances.reduce(0) { $0 + $1.transcription.duration }) }
     /// The word error rate as a fraction; nil when no reference has a word.
     public var wer: Double? { errors.wer }
     /// The character error rate as a fraction; nil when no reference has a character.
@@ -94,8 +97,8 @@ public struct Evaluation: Sendable {
     /// - Parameter tag: The tag's name.
     /// - Returns: A group for each value, by value; the utterances without the tag last.
     public func groups(by tag: String) -> [EvaluationGroup] {
-        let grouped = Dictionary(grouping: utterances) { $0.tags[tag] }
-        let named = grouped.compactMap { value, members in value.map { (value: $0, members: members) } }
+        let grouped = Dictionary(grouping: utterances) { $0.tags[tag].map { ExactText($0) } }
+        let named = grouped.compactMap { value, members in value.map { (value: $0.text, members: members) } }
         return named.sorted { $0.value.compare($1.value, options: .numeric) == .orderedAscending }.map {
             EvaluationGroup(tag: tag, value: $0.value, utterances: $0.members)
         } + (grouped[nil].map { [EvaluationGroup(tag: tag, value: nil, utterances: $0)] } ?? [])
@@ -107,17 +110,18 @@ public struct Evaluation: Sendable {
     /// - Returns: Pairs of what was said (nil for an insertion) and what was recognised (nil for a deletion), each with
     ///   how often it occurs, the most frequent first; equals by their words.
     public func confusions(_ count: Int) -> [(reference: String?, hypothesis: String?, count: Int)] {
-        var counts: [[String?]: Int] = [:]
+        var counts: [[ExactText?]: Int] = [:]
         for utterance in utterances where utterance.words.errors > 0 {
-            for pair in utterance.alignment where pair.reference != pair.hypothesis {
-                counts[[pair.reference, pair.hypothesis], default: 0] += 1
+            for pair in utterance.alignment {
+                let words = [pair.reference, pair.hypothesis].map { $0.map { ExactText($0) } }
+                if words[0] != words[1] { counts[words, default: 0] += 1 }
             }
         }
         let sorted = counts.sorted { first, second in
             let (left, right) = (first.key.map { $0 ?? "" }, second.key.map { $0 ?? "" })
             return (second.value, left[0], left[1]) < (first.value, right[0], right[1])
         }
-        return sorted.prefix(max(count, 0)).map { ($0.key[0], $0.key[1], $0.value) }
+        return sorted.prefix(max(count, 0)).map { ($0.key[0]?.text, $0.key[1]?.text, $0.value) }
     }
 }
 
