@@ -128,6 +128,15 @@ import Testing
         // The frames say something between the two spellings; they are the same word, so that there is one hypothesis.
         #expect(
             try Self.best(["T", "D", "H", "E"], alphabet, lexicon: lexicon) { $0.tokenMinLogp = -20 }.text == "THE")
+        // Of two spellings that are both heard, in words that have ended too, the more probable one gives the letters.
+        for (heard, other, labels) in [(2, 5, [2, 3, 4]), (5, 2, [5, 3, 4])] {
+            var scores = Self.frames(["T", "H", "E", "|", "D", "O", "G"], alphabet)
+            (scores[heard], scores[other]) = (log(0.55), log(0.44))
+            var options = BeamSearchOptions()
+            options.allowsUnknownWords = false
+            let both = try BeamSearchDecoder(alphabet: alphabet, lexicon: lexicon, options: options).decode(scores)
+            #expect(both.first?.text == "THE DOG" && both.first?.labels == labels + [1, 5, 6, 7])
+        }
         let hot = try Self.best(["D", "H", "E"], alphabet, lexicon: lexicon) { $0.hotWords = ["THE"] }
         #expect(hot.text == "THE" && hot.score > 9)
     }

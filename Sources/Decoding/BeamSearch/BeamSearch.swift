@@ -22,8 +22,15 @@ struct BeamSearch {
         var start: Int32
         var end: Int32
         var letters: Int32 = 0
+        /// A hash of all letters and ends of words: the same text may be spelled in several ways.
+        var spelling: UInt64 = 0
         var logit: Double
         var score = 0.0
+
+        /// Adds a letter, or the end of a word as 0, to the spelling.
+        mutating func spell(_ letter: Int32) {
+            spelling = (spelling &+ UInt64(UInt32(bitPattern: letter)) &+ 1) &* 0x9E37_79B9_7F4A_7C15
+        }
     }
 
     private let decoder: BeamSearchDecoder
@@ -135,24 +142,28 @@ struct BeamSearch {
             } else if beam.last == label {
                 next.end = frame + 1
             } else if label == boundary {
-                (next.start, next.end) = (-1, -1)
                 if beam.part > 0 {
                     if mustKnow, !parts.isWord(beam.part) { continue }
-                    next.times = close(beam, beam.part)
+                    close(&next, beam.part)
+                    next.spell(0)
                     next.part = 0
+                    (next.start, next.end) = (-1, -1)
                     add(beam.part, to: next)
                     continue
                 }
+                (next.start, next.end) = (-1, -1)
             } else if boundary < 0 {
                 // Every label is a word of its own.
                 let part = parts.child(0, label)
                 if mustKnow, !parts.isWord(part) { continue }
-                if beam.start >= 0 { next.times = close(beam, beam.letters) }
+                if beam.start >= 0 { close(&next, beam.letters) }
+                next.spell(label + 1)
                 (next.start, next.end, next.letters) = (frame, frame + 1, part)
                 add(part, to: next)
                 continue
             } else {
                 next.part = parts.child(beam.part, label)
+                next.spell(label + 1)
                 if mustKnow, parts.nodes[Int(next.part)].lexicon < 0 { continue }
                 if beam.start < 0 { next.start = frame }
                 next.end = frame + 1
@@ -176,10 +187,10 @@ struct BeamSearch {
         }
     }
 
-    /// Ends the open word's frames.
-    private mutating func close(_ beam: Beam, _ part: Int32) -> Int32 {
+    /// Ends the open word.
+    private mutating func close(_ beam: inout Beam, _ part: Int32) {
         times.append((previous: beam.times, start: beam.start, end: beam.end, part: part))
-        return Int32(times.count - 1)
+        beam.times = Int32(times.count - 1)
     }
 
     /// Adds a candidate, or its probability to the one of the same label that reads the same.
@@ -195,7 +206,8 @@ struct BeamSearch {
             let index = Int(slots[slot])
             if candidates[index].text == beam.text, parts.key(candidates[index].part) == part {
                 let sum = Self.sum(candidates[index].logit, beam.logit)
-                if !decoder.alphabet.isAmbiguous || beam.logit >= candidates[index].logit { candidates[index] = beam }
+                let isSpelledTheSame = candidates[index].spelling == beam.spelling
+                if isSpelledTheSame || beam.logit >= candidates[index].logit { candidates[index] = beam }
                 candidates[index].logit = sum
                 return index
             }
@@ -262,10 +274,11 @@ struct BeamSearch {
             let isOpen = beam.part > 0 && isWhole || boundary < 0 && beam.text > 0
             let places: [Int]
             if beam.part > 0, isWhole {
-                next.times = close(beam, beam.part)
+                close(&next, beam.part)
+                next.spell(0)
                 places = add(beam.part, to: next)
             } else {
-                if boundary < 0, beam.start >= 0 { next.times = close(beam, beam.letters) }
+                if boundary < 0, beam.start >= 0 { close(&next, beam.letters) }
                 places = [merge(next)]
             }
             for place in places {
