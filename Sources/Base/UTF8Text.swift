@@ -19,6 +19,24 @@ public enum UTF8Text {
         }
     }
 
+    /// The most bytes that a line of a text file may have, 64 MiB: more than any text has, and little enough for memory.
+    ///
+    /// A compressed file of a few megabytes can unfold to a line of many gigabytes.
+    public static let longestLine = 64 << 20
+
+    /// Whether bytes are UTF-8.
+    public static func isValid(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        // Nearly all lines are ASCII, where no byte has the highest bit.
+        var position = 0
+        while position + 8 <= bytes.count {
+            if bytes.loadUnaligned(fromByteOffset: position, as: UInt64.self) & 0x8080_8080_8080_8080 != 0 {
+                return String(validating: bytes, as: UTF8.self) != nil
+            }
+            position += 8
+        }
+        return bytes[position...].allSatisfy { $0 < 0x80 } || String(validating: bytes, as: UTF8.self) != nil
+    }
+
     /// The byte-order mark's bytes in UTF-8.
     public static let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
 

@@ -14,6 +14,8 @@ public enum CorpusError: Error, Equatable, Sendable, CustomStringConvertible {
     case badLine(file: String, line: Int, expected: String, found: String)
     /// A line is not UTF-8; `found` is it with � for what is not.
     case notUTF8(file: String, line: Int, found: String)
+    /// A line has more than `most` bytes.
+    case longLine(file: String, line: Int, most: Int)
     /// A key fits several utterances, the first of them `utterances`.
     case ambiguousKey(key: String, file: String, line: Int, utterances: [String])
     /// A folder's name is not UTF-8, so that no list can name what is in it.
@@ -96,6 +98,8 @@ public enum CorpusError: Error, Equatable, Sendable, CustomStringConvertible {
             "\(file):1: expected the audio folder alone on the first line, found an entry: put the root line first."
         case .badLine(let file, let line, let expected, let found):
             "\(file):\(line): expected \(expected.excerpt(1024)), found \(quoted(found))."
+        case .longLine(let file, let line, let most):
+            "\(file):\(line): the line has more than \(most) bytes: check that it is a text file of lines"
         case .notUTF8(let file, let line, let found):
             "\(file):\(line): expected UTF-8, found other bytes (\u{FFFD} in \(quoted(found))): convert the file, as with "
                 + "iconv -f \(found.contains("\0") ? "UTF-16" : "LATIN1") -t UTF-8; a name that has other bytes on disk must be changed there too."

@@ -1,3 +1,4 @@
+import Base
 import Foundation
 
 /// Reads a text file line by line through one small buffer: a list of millions takes no more memory than its longest line.
@@ -14,15 +15,18 @@ struct LineReader: ~Copyable {
     private var start = 0
     private var end = 0
     private var isAtEnd = false
+    private let longestLine: Int
 
     /// Opens a file.
     ///
     /// - Parameters:
     ///   - url: The file.
     ///   - block: How many bytes are read at a time.
+    ///   - longestLine: The most bytes of a line.
     /// - Throws: `CorpusError`.
-    init(_ url: URL, block: Int = 1 << 20) throws {
+    init(_ url: URL, block: Int = 1 << 20, longestLine: Int = UTF8Text.longestLine) throws {
         path = url.path
+        self.longestLine = longestLine
         descriptor = Foundation.open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else {
             throw errno == ENOENT || errno == ENOTDIR
@@ -46,7 +50,7 @@ struct LineReader: ~Copyable {
     /// The bytes are valid until the next call, and the byte behind them may be read.
     ///
     /// - Returns: The line, or nil at the end.
-    /// - Throws: `CorpusError.unreadable`; `CorpusError.notUTF8`.
+    /// - Throws: `CorpusError.unreadable`; `CorpusError.notUTF8`; `CorpusError.longLine`.
     mutating func next() throws -> UnsafeRawBufferPointer? {
         if number == 0 { try dropMark() }
         var searched = start
@@ -67,23 +71,14 @@ struct LineReader: ~Copyable {
         let line = UnsafeRawBufferPointer(rebasing: buffer[start..<last])
         start = min(feed + 1, end)
         number += 1
-        guard Self.isUTF8(line) else {
+        guard line.count <= longestLine else {
+            throw CorpusError.longLine(file: path, line: number, most: longestLine)
+        }
+        guard UTF8Text.isValid(line) else {
             throw CorpusError.notUTF8(
                 file: path, line: number, found: String(decoding: line.prefix(200), as: UTF8.self))
         }
         return line
-    }
-
-    private static func isUTF8(_ bytes: UnsafeRawBufferPointer) -> Bool {
-        // Nearly all lines are ASCII, where no byte has the highest bit.
-        var position = 0
-        while position + 8 <= bytes.count {
-            if bytes.loadUnaligned(fromByteOffset: position, as: UInt64.self) & 0x8080_8080_8080_8080 != 0 {
-                return String(validating: bytes, as: UTF8.self) != nil
-            }
-            position += 8
-        }
-        return bytes[position...].allSatisfy { $0 < 0x80 } || String(validating: bytes, as: UTF8.self) != nil
     }
 
     private mutating func dropMark() throws {
@@ -97,6 +92,9 @@ struct LineReader: ~Copyable {
             memmove(base, base + start, end - start)
             end -= start
             start = 0
+        }
+        guard end <= longestLine else {
+            throw CorpusError.longLine(file: path, line: number + 1, most: longestLine)
         }
         if end + 1 == buffer.count {
             let larger = UnsafeMutableRawBufferPointer.allocate(byteCount: 2 * buffer.count, alignment: 16)

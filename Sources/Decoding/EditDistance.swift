@@ -1,3 +1,5 @@
+import Base
+
 /// How many edits turn a reference into a hypothesis, by kind.
 public struct EditCounts: Sendable, Equatable, Codable {
     /// Reference elements found unchanged.
@@ -64,7 +66,7 @@ extension AlignedPair: Equatable where Element: Equatable {}
 
 /// Levenshtein distance and alignment between a reference and a hypothesis.
 ///
-/// Every edit costs one. Of the alignments with the fewest edits, the one with the fewest substitutions (and so the
+/// Texts are compared by code points, never by canonical equivalence. Every edit costs one. Of the alignments with the fewest edits, the one with the fewest substitutions (and so the
 /// most matches) is taken: the four counts are then unique, since deletions minus insertions is the difference in length.
 public enum EditDistance {
     /// Counts the edits, in time O(n·m) and memory O(n + m).
@@ -74,7 +76,21 @@ public enum EditDistance {
     ///   - hypothesis: What was recognised.
     /// - Returns: The counts.
     public static func counts<Element: Hashable>(reference: [Element], hypothesis: [Element]) -> EditCounts {
-        let (first, second) = interned(reference, hypothesis)
+        counts(interned(reference, hypothesis))
+    }
+
+    /// Counts the edits between texts, compared by code points.
+    ///
+    /// - Parameters:
+    ///   - reference: What was said.
+    ///   - hypothesis: What was recognised.
+    /// - Returns: The counts.
+    public static func counts(reference: [String], hypothesis: [String]) -> EditCounts {
+        counts(reference: reference.map { ExactText($0) }, hypothesis: hypothesis.map { ExactText($0) })
+    }
+
+    private static func counts(_ interned: ([Int32], [Int32])) -> EditCounts {
+        let (first, second) = interned
         let cost = EditCost.row(first[...], second[...], reversed: false)[second.count]
         let errors = Int(cost >> 32)
         let substitutions = Int(cost & 0xFFFF_FFFF)
@@ -93,7 +109,25 @@ public enum EditDistance {
     public static func align<Element: Hashable>(
         reference: [Element], hypothesis: [Element]
     ) -> [AlignedPair<Element>] {
-        let (first, second) = interned(reference, hypothesis)
+        align(reference, hypothesis, interned(reference, hypothesis))
+    }
+
+    /// Aligns texts, compared by code points.
+    ///
+    /// - Parameters:
+    ///   - reference: What was said.
+    ///   - hypothesis: What was recognised.
+    /// - Returns: The columns in order.
+    public static func align(reference: [String], hypothesis: [String]) -> [AlignedPair<String>] {
+        align(
+            reference, hypothesis,
+            interned(reference.map { ExactText($0) }, hypothesis.map { ExactText($0) }))
+    }
+
+    private static func align<Element>(
+        _ reference: [Element], _ hypothesis: [Element], _ interned: ([Int32], [Int32])
+    ) -> [AlignedPair<Element>] {
+        let (first, second) = interned
         var aligner = Aligner()
         aligner.align(first[...], second[...])
         var row = 0
@@ -105,7 +139,7 @@ public enum EditDistance {
                     row += 1
                     column += 1
                 }
-                return reference[row] == hypothesis[column]
+                return first[row] == second[column]
                     ? .match(reference[row])
                     : .substitution(reference: reference[row], hypothesis: hypothesis[column])
             case .reference:

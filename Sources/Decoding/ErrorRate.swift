@@ -42,11 +42,20 @@ public struct ErrorRate: Sendable, Equatable, Codable {
     }
 }
 
+/// What counts as one character.
+public enum CharacterUnit: String, CaseIterable, Sendable {
+    /// Unicode's code points, as jiwer and sclite count: "e" with a combining accent is two.
+    case codePoints = "codepoints"
+    /// What a reader takes for one character (Unicode's extended grapheme clusters): a letter with its marks is one.
+    case graphemes
+}
+
 /// Word and character error rates over a corpus of transcripts.
 ///
-/// Words are what whitespace separates. Characters are Swift's (Unicode grapheme clusters, compared by canonical
-/// equivalence), of the words joined with single spaces: the spaces between words count as characters, as is common.
-/// Case and punctuation count as they stand: normalise both texts first where they should not.
+/// Words are what spaces, tabs and line ends separate. Characters are code points, or grapheme clusters where that is
+/// asked for, of the words joined with single spaces: the spaces between words count as characters, as is common.
+/// All are compared by their code points. Case and punctuation count as they stand: normalise both texts first where
+/// they should not.
 public struct RecognitionErrors: Sendable, Equatable, Codable {
     /// The word error rate.
     public private(set) var words = ErrorRate()
@@ -61,13 +70,14 @@ public struct RecognitionErrors: Sendable, Equatable, Codable {
     /// - Parameters:
     ///   - reference: What was said.
     ///   - hypothesis: What was recognised.
-    public mutating func add(reference: String, hypothesis: String) {
-        add(Self.counts(reference: reference, hypothesis: hypothesis))
+    ///   - unit: What counts as one character.
+    public mutating func add(reference: String, hypothesis: String, characters unit: CharacterUnit = .codePoints) {
+        add(Self.counts(reference: reference, hypothesis: hypothesis, characters: unit))
     }
 
     /// Adds one utterance whose errors were counted.
     ///
-    /// - Parameter counts: What ``counts(reference:hypothesis:)`` gave for it.
+    /// - Parameter counts: What ``counts(reference:hypothesis:characters:)`` gave for it.
     public mutating func add(_ counts: (words: EditCounts, characters: EditCounts)) {
         words.add(counts.words)
         characters.add(counts.characters)
@@ -78,17 +88,28 @@ public struct RecognitionErrors: Sendable, Equatable, Codable {
     /// - Parameters:
     ///   - reference: What was said.
     ///   - hypothesis: What was recognised.
+    ///   - unit: What counts as one character.
     /// - Returns: The counts of words and of characters.
     public static func counts(
-        reference: String, hypothesis: String
+        reference: String, hypothesis: String, characters unit: CharacterUnit = .codePoints
     ) -> (words: EditCounts, characters: EditCounts) {
         let said = LetterText.words(in: reference)
         let recognised = LetterText.words(in: hypothesis)
         return (
             EditDistance.counts(reference: said, hypothesis: recognised),
-            EditDistance.counts(
-                reference: Array(said.joined(separator: " ")), hypothesis: Array(recognised.joined(separator: " ")))
+            characterCounts(said.joined(separator: " "), recognised.joined(separator: " "), unit)
         )
+    }
+
+    private static func characterCounts(_ said: String, _ recognised: String, _ unit: CharacterUnit) -> EditCounts {
+        switch unit {
+        case .codePoints:
+            EditDistance.counts(
+                reference: Array(said.unicodeScalars), hypothesis: Array(recognised.unicodeScalars))
+        case .graphemes:
+            EditDistance.counts(
+                reference: said.map { String($0) }, hypothesis: recognised.map { String($0) })
+        }
     }
 
     /// Adds what another accumulator holds.

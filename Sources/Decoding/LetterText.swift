@@ -18,12 +18,19 @@ public enum LetterText {
     /// The symbol that ends a word in a letter transcript.
     public static let wordBoundary = "|"
 
-    /// Splits a transcript into words at whitespace.
+    /// Whether a byte separates words: ASCII white space as KenLM has it (space, tab, line feed and carriage return).
     ///
-    /// - Parameter transcript: Words with any whitespace between and around them.
+    /// A no-break space and other white space of Unicode are letters, in language models as in transcripts.
+    @inline(__always) static func isSpace(_ byte: UInt8) -> Bool {
+        byte == 0x20 || byte == 0x09 || byte == 0x0A || byte == 0x0D
+    }
+
+    /// Splits a transcript into words at ASCII white space, as KenLM and sclite do.
+    ///
+    /// - Parameter transcript: Words with any number of spaces, tabs and line ends between and around them.
     /// - Returns: The words, none of them empty.
     public static func words(in transcript: String) -> [String] {
-        transcript.split(whereSeparator: \.isWhitespace).map(String.init)
+        transcript.utf8.split(whereSeparator: isSpace).map { String(Substring($0)) }
     }
 
     /// Joins letters to a transcript.
@@ -48,9 +55,9 @@ public enum LetterText {
     /// Splits a transcript into letters, each word followed by a boundary.
     ///
     /// - Parameter transcript: Words with whitespace between them.
-    /// - Returns: One symbol a character, as in fairseq's `.ltr` line; empty for a transcript without words.
+    /// - Returns: One symbol a code point, as in fairseq's `.ltr` line; empty for a transcript without words.
     public static func letters(transcript: String) -> [String] {
-        words(in: transcript).flatMap { word in word.map(String.init) + [wordBoundary] }
+        words(in: transcript).flatMap { word in word.unicodeScalars.map { String($0) } + [wordBoundary] }
     }
 
     /// Groups decoded letters into words.

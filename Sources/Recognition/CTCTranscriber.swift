@@ -48,8 +48,10 @@ struct CTCTranscriber: Sendable {
             guard let best = try decoder.decode(logProbabilities, atMost: 1).first, !best.labels.isEmpty else {
                 return transcription([], duration: duration)
             }
+            // Letters that are white space part words too, which the search counts as one.
+            let written = writing.parting.count > 1 ? nil : best.words.map(\.word)
             return transcription(
-                try align(best.labels, logProbabilities).labels, duration: duration, detail: detail)
+                try align(best.labels, logProbabilities).labels, words: written, duration: duration, detail: detail)
         }
     }
 
@@ -62,9 +64,12 @@ struct CTCTranscriber: Sendable {
     func align(_ labels: [Int], _ logProbabilities: [Float]) throws(DecodingError) -> Alignment {
         let boundary = writing.boundary
         let bounded = boundary.map { [$0] + labels + [$0] } ?? labels
+        // Between letters the silent labels say what the blank says.
+        var scores = logProbabilities
+        writing.alphabet.foldSilence(in: &scores)
         do throws(DecodingError) {
             return try ForcedAligner(optionalEnds: boundary != nil).align(
-                logProbabilities, labels: labelCount, transcript: bounded)
+                scores, labels: labelCount, transcript: bounded)
         } catch .tooLong(_, let needed, let frames) {
             // Word boundaries need frames too, but people count letters.
             throw .tooLong(labels: labels.count { $0 != boundary }, needed: needed, frames: frames)
@@ -72,10 +77,18 @@ struct CTCTranscriber: Sendable {
     }
 
     /// Groups labels into words.
+    ///
+    /// - Parameters:
+    ///   - labels: In order of time.
+    ///   - words: How the words are written, where a lexicon spells them otherwise; nil for the labels' symbols.
+    ///   - duration: The recording's length in seconds.
+    ///   - detail: How much of it is wanted.
+    /// - Returns: Words with times and confidences.
     func transcription(
-        _ labels: [AlignedLabel], duration: Double, detail: TranscriptionDetail = .characters
+        _ labels: [AlignedLabel], words: [String]? = nil, duration: Double, detail: TranscriptionDetail = .characters
     ) -> Transcription {
         var builder = builder(detail)
+        builder.writtenWords = words
         for label in labels { builder.append(label) }
         return builder.finished(duration: duration)
     }

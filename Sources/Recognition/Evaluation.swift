@@ -22,14 +22,16 @@ public struct EvaluatedUtterance: Sendable {
     public var tags: [String: String] = [:]
 
     init(
-        identifier: String, audio: String, reference: String, transcription: Transcription, isTooShort: Bool
+        identifier: String, audio: String, reference: String, transcription: Transcription, isTooShort: Bool,
+        characters unit: CharacterUnit = .codePoints
     ) {
         self.identifier = identifier
         self.audio = audio
         self.reference = reference
         self.transcription = transcription
         self.isTooShort = isTooShort
-        (words, characters) = RecognitionErrors.counts(reference: reference, hypothesis: transcription.text)
+        (words, characters) = RecognitionErrors.counts(
+            reference: reference, hypothesis: transcription.text, characters: unit)
     }
 
     /// Its words beside what was recognised.
@@ -58,7 +60,7 @@ public struct Evaluation: Sendable {
     }
 
     /// The length of all audio, in seconds.
-    public var audioSeconds: Double { utterances.reduce(0) { $0 + $1.transcription.duration } }
+    public var audioSeconds: Double { exactSeconds(utterances.reduce(0) { $0 + $1.transcription.duration }) }
     /// The word error rate as a fraction; nil when no reference has a word.
     public var wer: Double? { errors.wer }
     /// The character error rate as a fraction; nil when no reference has a character.
@@ -110,9 +112,9 @@ public struct Evaluation: Sendable {
     public func confusions(_ count: Int) -> [(reference: String?, hypothesis: String?, count: Int)] {
         var counts: [[ExactText?]: Int] = [:]
         for utterance in utterances where utterance.words.errors > 0 {
-            for pair in utterance.alignment
-            where pair.reference.map({ ExactText($0) }) != pair.hypothesis.map({ ExactText($0) }) {
-                counts[[pair.reference, pair.hypothesis].map { $0.map { ExactText($0) } }, default: 0] += 1
+            for pair in utterance.alignment {
+                let words = [pair.reference, pair.hypothesis].map { $0.map { ExactText($0) } }
+                if words[0] != words[1] { counts[words, default: 0] += 1 }
             }
         }
         let sorted = counts.sorted { first, second in

@@ -13,15 +13,19 @@ public struct Evaluator: Sendable {
     public let recognizer: Recognizer
     /// The processes that share the work, if there are others.
     public let cluster: Cluster?
+    /// What counts as one character.
+    public let characters: CharacterUnit
 
     /// Makes an evaluator.
     ///
     /// - Parameters:
     ///   - recognizer: What recognises.
     ///   - cluster: The processes that share the work, each with an evaluator of the same manifest; all get the results.
-    public init(_ recognizer: Recognizer, among cluster: Cluster? = nil) {
+    ///   - characters: What counts as one character.
+    public init(_ recognizer: Recognizer, among cluster: Cluster? = nil, characters: CharacterUnit = .codePoints) {
         self.recognizer = recognizer
         self.cluster = cluster
+        self.characters = characters
     }
 
     /// Evaluates a manifest read from a file.
@@ -69,7 +73,7 @@ public struct Evaluator: Sendable {
             })
         let references = manifest.references(labels: labels, symbols: recognizer.symbols)
         var utterances = try results.enumerated().map { index, result in
-            try Self.evaluated(manifest[index], reference: references[index], result)
+            try evaluated(manifest[index], reference: references[index], result)
         }
         for (name, values) in tags {
             for (index, value) in values.enumerated() { utterances[index].tags[name] = value }
@@ -93,12 +97,14 @@ public struct Evaluator: Sendable {
     ///
     /// - Parameters:
     ///   - logits: The folder that an evaluation has saved.
+    ///   - characters: What counts as one character.
     ///   - decoder: Makes what turns log-probabilities into text from what labels stand for.
     ///   - progress: Called after every utterance with the number of those done and of all.
     /// - Returns: Rates and results; the time is that of decoding alone.
     /// - Throws: `RecognitionError.badLogits`, `SafetensorsError` or `DecodingError` about the files; what `decoder` throws.
     public static func evaluate(
-        _ logits: SavedLogits, decoder: (DecodingAlphabet) throws -> RecognitionDecoder = { _ in .greedy },
+        _ logits: SavedLogits, characters: CharacterUnit = .codePoints,
+        decoder: (DecodingAlphabet) throws -> RecognitionDecoder = { _ in .greedy },
         progress: ((Int, Int) -> Void)? = nil
     ) async throws -> Evaluation {
         let began = ContinuousClock.now
@@ -111,7 +117,7 @@ public struct Evaluator: Sendable {
             let transcription = try transcriber.transcribe(logits.logProbabilities(index), duration: entry.seconds)
             var utterance = EvaluatedUtterance(
                 identifier: entry.utterance, audio: entry.audio, reference: entry.reference,
-                transcription: transcription, isTooShort: entry.file == nil)
+                transcription: transcription, isTooShort: entry.file == nil, characters: characters)
             utterance.tags = entry.tags
             return utterance
         }
@@ -126,7 +132,7 @@ public struct Evaluator: Sendable {
         UnwritableText(utterances.lazy.map { ($0.identifier, $0.reference) }, alphabet: alphabet)
     }
 
-    private static func evaluated(
+    private func evaluated(
         _ utterance: Utterance, reference: String, _ result: Result<Transcription, any Error>
     ) throws -> EvaluatedUtterance {
         let transcription: Transcription
@@ -140,7 +146,7 @@ public struct Evaluator: Sendable {
         }
         return EvaluatedUtterance(
             identifier: utterance.identifier, audio: utterance.audio.path, reference: reference,
-            transcription: transcription, isTooShort: isTooShort)
+            transcription: transcription, isTooShort: isTooShort, characters: characters)
     }
 }
 

@@ -29,11 +29,13 @@ public struct LiveEvent: Sendable, Equatable, Codable {
         guard let first = transcription.words.first, let last = transcription.words.last else { return nil }
         self.event = event
         text = transcription.text
-        start = offset + first.start
-        end = offset + last.end
+        start = exactSeconds(offset + first.start)
+        end = exactSeconds(offset + last.end)
         confidence = transcription.confidence
         words = transcription.words.map {
-            TimedText(text: $0.text, start: offset + $0.start, end: offset + $0.end, confidence: $0.confidence)
+            TimedText(
+                text: $0.text, start: exactSeconds(offset + $0.start), end: exactSeconds(offset + $0.end),
+                confidence: $0.confidence)
         }
     }
 }

@@ -47,7 +47,7 @@ extension Recognizer {
         let scores = try results[0].get()
         let alignment = try transcriber.align(Array(spelled.joined(separator: separator)), scores)
         return transcriber.transcription(
-            alignment.labels, duration: Double(scores.count / symbols.count) * frameSeconds
+            alignment.labels, duration: exactSeconds(Double(scores.count / symbols.count) * frameSeconds)
         ).timed(as: recording.name)
     }
 }

@@ -127,7 +127,14 @@ public struct SavedLogits: Sendable {
                 reason: "has log-probabilities of type \(entry.type.rawValue) and shape \(entry.shape), where F32 "
                     + "[frames, \(symbols.count)] goes with the \(symbols.count) symbols of \(Self.descriptionName)")
         }
-        return file.bytes(of: entry).withMemoryRebound(to: Float.self) { Array($0) }
+        return file.withBytes(of: entry) { bytes in
+            // Headers of other programs may have any length, so that the numbers may lie anywhere.
+            [Float](unsafeUninitializedCapacity: bytes.count / MemoryLayout<Float>.stride) { values, count in
+                UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(values)[..<bytes.count])
+                    .copyMemory(from: bytes)
+                count = bytes.count / MemoryLayout<Float>.stride
+            }
+        }
     }
 
     /// Begins a folder: an index of older logits is taken away, for its files are about to be replaced.
@@ -166,12 +173,12 @@ public struct SavedLogits: Sendable {
         let description = try encoder.encode(
             Description(
                 symbols: symbols, frameSeconds: frameSeconds, text: style == TextStyle() ? nil : style.encoded))
-        try description.write(to: folder.appendingPathComponent(descriptionName), options: .atomic)
+        try AtomicFile.write(to: folder.appendingPathComponent(descriptionName)) { try $0.append(description) }
         var lines = Data()
         for entry in entries {
             lines.append(try encoder.encode(entry))
             lines.append(UInt8(ascii: "\n"))
         }
-        try lines.write(to: folder.appendingPathComponent(indexName), options: .atomic)
+        try AtomicFile.write(to: folder.appendingPathComponent(indexName)) { try $0.append(lines) }
     }
 }

@@ -8,6 +8,9 @@ struct TranscriptionBuilder: Sendable {
     private let detail: TranscriptionDetail
     /// The letters of the word that is open.
     private var letters: [AlignedLabel] = []
+    /// How the words are written, in order; nil where they are their labels' symbols.
+    var writtenWords: [String]?
+    private var wordCount = 0
     private var text = ""
     private var words: [TimedText] = []
     private var characters: [TimedText] = []
@@ -45,18 +48,24 @@ struct TranscriptionBuilder: Sendable {
     private mutating func endWord() {
         guard !letters.isEmpty else { return }
         if !text.isEmpty { text += writing.wordSeparator }
-        for letter in letters { text += writing.texts[letter.label] }
-        if detail >= .words { words.append(timed(letters[...])) }
-        if detail >= .characters { for index in letters.indices { characters.append(timed(letters[index...index])) } }
+        let written = writtenWords.flatMap { wordCount < $0.count ? $0[wordCount] : nil }
+        wordCount += 1
+        let word = written ?? letters.map { writing.texts[$0.label] }.joined()
+        text += word
+        if detail >= .words { words.append(timed(letters[...], as: word)) }
+        if detail >= .characters {
+            for index in letters.indices {
+                characters.append(timed(letters[index...index], as: writing.texts[letters[index].label]))
+            }
+        }
         letters.removeAll(keepingCapacity: true)
     }
 
-    private func timed(_ letters: ArraySlice<AlignedLabel>) -> TimedText {
+    private func timed(_ letters: ArraySlice<AlignedLabel>, as text: String) -> TimedText {
         let score = letters.reduce(0) { $0 + $1.score } / Double(letters.count)
         return TimedText(
-            text: writing.cased(letters.map { writing.texts[$0.label] }.joined()),
-            start: Double(letters.first?.frames.lowerBound ?? 0) * frameSeconds,
-            end: Double(letters.last?.frames.upperBound ?? 0) * frameSeconds, confidence: exp(score))
+            text: writing.cased(text), start: exactSeconds(Double(letters.first?.frames.lowerBound ?? 0) * frameSeconds),
+            end: exactSeconds(Double(letters.last?.frames.upperBound ?? 0) * frameSeconds), confidence: exp(score))
     }
 }
 

@@ -5,7 +5,7 @@ import Decoding
 ///
 /// These are errors whatever the model hears, and they are counted as such.
 public struct UnwritableText: Sendable, Equatable {
-    /// How many characters of the references the dictionary lacks.
+    /// How many characters (code points) of the references the dictionary lacks.
     public var characters = 0
     /// How many words have such a character.
     public var words = 0
@@ -33,18 +33,14 @@ public struct UnwritableText: Sendable, Equatable {
         for (identifier, reference) in references {
             for word in LetterText.words(in: reference) {
                 allWords += 1
-                guard alphabet.labels(of: word) == nil else { continue }
+                let missing = alphabet.unspellable(in: word)
+                guard !missing.isEmpty else { continue }
                 words += 1
                 firstUtterance = firstUtterance ?? identifier
                 if examples.count < 100 { examples.append(word) }
-                guard alphabet.isSpelled else {
-                    counts[ExactText(word), default: 0] += 1
-                    characters += word.count
-                    continue
-                }
-                for scalar in word.unicodeScalars where alphabet.labels(of: String(scalar)) == nil {
-                    counts[ExactText(String(scalar)), default: 0] += 1
-                    characters += 1
+                for symbol in missing {
+                    counts[ExactText(symbol), default: 0] += 1
+                    characters += symbol.unicodeScalars.count
                 }
             }
         }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Base
 import Decoding
 import Foundation
 import Recognition
@@ -56,7 +57,10 @@ struct DecodingOptions: ParsableArguments {
     @Flag(help: "The utterance is part of a sentence: do not score its beginning and end as a sentence's.")
     var noLmBoundary = false
 
-    @Option(help: "The words that are known, one a line, in place of the language model's.", completion: .file())
+    @Option(
+        help:
+            "The words that are known, one per line, alone or with a spelling in the dictionary's symbols after it, in place of the language model's.",
+        completion: .file())
     var lexicon: String?
 
     @Flag(help: "Write words of the lexicon or language model only.")
@@ -126,10 +130,16 @@ struct DecodingOptions: ParsableArguments {
         let model = try lm.map { try LanguageModel(contentsOf: fileURL($0)) }
         let words = try lexicon.map { try Lexicon(contentsOf: fileURL($0), alphabet: alphabet, model: model) }
         let decoder = try BeamSearchDecoder(alphabet: alphabet, model: model, lexicon: words, options: search)
-        if let name = lexicon ?? lm, let listed = decoder.lexicon, let first = listed.unspellable.first {
+        guard let name = lexicon ?? lm, let listed = decoder.lexicon else { return decoder }
+        if lexicon != nil, !listed.specials.isEmpty {
+            Console.error(
+                "wav2vec2: \(name): left out the special words \(listed.specials.joined(separator: " ")), which stand for "
+                    + "no speech.")
+        }
+        if let first = listed.unspellable.first {
             Console.error(
                 "wav2vec2: \(name): \(listed.unspellable.count) of \(listed.unspellable.count + listed.count) words have "
-                    + "letters that the dictionary lacks and cannot be written, such as \"\(first)\".")
+                    + "letters that the dictionary lacks and cannot be written, such as \(first.quotedWithCodePoints).")
         }
         return decoder
     }

@@ -6,6 +6,8 @@ import Foundation
 import Recognition
 import Torch
 
+extension CharacterUnit: ExpressibleByArgument {}
+
 /// `wav2vec2 evaluate`: error rates of a fine-tuned model.
 struct EvaluateCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -38,6 +40,12 @@ struct EvaluateCommand: AsyncParsableCommand {
         help: "A table for --by: columns with tabs between them, named in the first line, one of them path.",
         completion: .file())
     var table: String?
+
+    @Option(
+        help:
+            "What the character error rate counts: codepoints, as jiwer and sclite do, or graphemes (a letter with its marks is one)."
+    )
+    var characters = CharacterUnit.codePoints
 
     @Option(help: "How many sets of utterances are drawn for the confidence intervals; 0 for none.")
     var bootstrap = Bootstrap().sets
@@ -90,7 +98,7 @@ struct EvaluateCommand: AsyncParsableCommand {
             let list = try Manifest.readForEvaluation(fileURL(manifest), labels: source.labels)
             var values: [String: [String?]] = [:]
             for tag in tags { values[tag] = try UtteranceTags.read(tag, of: list, from: table.map(fileURL)) }
-            evaluation = try await Evaluator(recognizer, among: cluster).evaluate(
+            evaluation = try await Evaluator(recognizer, among: cluster, characters: characters).evaluate(
                 list, labels: source.labels, tags: values, savingLogits: saveLogits.map(fileURL), progress: progress)
         case .logits(let folder):
             // Decoding takes all cores of one process.
@@ -101,7 +109,7 @@ struct EvaluateCommand: AsyncParsableCommand {
                     file: folder, reason: "was saved without the tag \"\(tag)\"; save it again with --by \(tag)")
             }
             evaluation = try await Evaluator.evaluate(
-                logits, decoder: decoding.recognitionDecoder, progress: progress)
+                logits, characters: characters, decoder: decoding.recognitionDecoder, progress: progress)
         }
         if isLeader { try show(evaluation) }
     }
@@ -117,14 +125,20 @@ struct EvaluateCommand: AsyncParsableCommand {
         // First what cannot get lost with a file.
         try Console.output(
             json
-                ? try jsonLine(EvaluationReport(evaluation, bootstrap, tags: tags, worst: shown))
-                : EvaluationText(evaluation: evaluation, bootstrap: bootstrap, tags: tags, worst: shown).text)
+                ? try jsonLine(
+                    EvaluationReport(
+                        evaluation, bootstrap, tags: tags, worst: shown, characters: characters))
+                : EvaluationText(
+                    evaluation: evaluation, bootstrap: bootstrap, tags: tags, worst: shown, characters: characters
+                ).text)
         if let savePredictions {
             let lines = try evaluation.utterances.map { try jsonLine(UtteranceReport($0)) + "\n" }
             try writeResult(lines.joined(), to: fileURL(savePredictions))
         }
         if let report {
-            let text = EvaluationText(evaluation: evaluation, bootstrap: bootstrap, tags: tags, worst: worst ?? 20)
+            let text = EvaluationText(
+                evaluation: evaluation, bootstrap: bootstrap, tags: tags, worst: worst ?? 20,
+                characters: characters)
             try writeResult(text.page(title: "Evaluation", facts: facts).html(), to: fileURL(report))
         }
     }

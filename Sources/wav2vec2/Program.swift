@@ -1,4 +1,5 @@
 import ArgumentParser
+import Base
 import Cluster
 import Foundation
 import Torch
@@ -52,7 +53,7 @@ struct Program: AsyncParsableCommand {
             }
         } catch {
             guard let code = failureCode(error) else { exit(withError: error) }
-            Console.error("wav2vec2: \(error)")
+            Console.error("wav2vec2: \((error as? CocoaError).map(SystemReason.sentence) ?? "\(error)")")
             Foundation.exit(code)
         }
     }

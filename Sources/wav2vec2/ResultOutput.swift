@@ -1,3 +1,4 @@
+import Base
 import Foundation
 import Torch
 
@@ -7,7 +8,7 @@ func makeFolder(of file: URL) throws {
     do {
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     } catch {
-        throw OutputError(description: "\(folder.path): the folder cannot be made (\(error.localizedDescription)).")
+        throw OutputError(description: "\(folder.path): the folder cannot be made (\(SystemReason.of(error))).")
     }
 }
 

@@ -22,6 +22,42 @@ import Testing
         #expect("e\u{301}".isDecomposed && !"\u{E9}".isDecomposed)
     }
 
+    /// Foundation wraps the system's reason; people need the reason.
+    @Test func reasonsAreTheSystems() {
+        let cause = NSError(domain: NSPOSIXErrorDomain, code: Int(EFBIG))
+        let wrapped = CocoaError(
+            .fileWriteUnknown, userInfo: [NSUnderlyingErrorKey: cause, NSFilePathErrorKey: "/a/b"])
+        #expect(SystemReason.of(wrapped) == "the process's file size limit is reached")
+        #expect(SystemReason.sentence(wrapped) == "/a/b: the process's file size limit is reached.")
+        #expect(SystemReason.of(POSIXError(.ENOSPC)) == "the disk is full")
+        #expect(SystemReason.of(CocoaError(.fileWriteUnknown)).contains("the system gives no reason"))
+        for code in [CocoaError.Code.fileNoSuchFile, .fileWriteNoPermission, .fileWriteOutOfSpace, .fileReadUnknown] {
+            #expect(!SystemReason.sentence(CocoaError(code)).contains("Cocoa"), "\(code)")
+        }
+        do {
+            _ = try Data(contentsOf: URL(fileURLWithPath: "/no/such/file"))
+            Issue.record("a file that is not there was read")
+        } catch {
+            #expect((error as? CocoaError).map(SystemReason.sentence)?.hasPrefix("/no/such/file: ") == true)
+        }
+    }
+
+    /// Bytes are told from text at any length: eight at a time where they are ASCII.
+    @Test func bytesAreCheckedWhole() {
+        for length in 0..<20 {
+            var bytes = [UInt8](repeating: 0x41, count: length)
+            func isValid() -> Bool { bytes.withUnsafeBytes { UTF8Text.isValid($0) } }
+            #expect(isValid())
+            for place in bytes.indices {
+                bytes[place] = 0xE9
+                #expect(!isValid(), "\(place) of \(length)")
+                bytes[place] = 0x41
+            }
+            bytes += Array("é".utf8)
+            #expect(isValid())
+        }
+    }
+
     @Test func textIsUTF8WithoutItsMark() throws {
         #expect(try UTF8Text.decode(Data([0xEF, 0xBB, 0xBF] + Array("é".utf8))).hasSameCodePoints(as: "é"))
         #expect(try UTF8Text.decode(Data()) == "")

@@ -44,6 +44,41 @@ import Testing
         }
     }
 
+    /// Where a file may not grow, the reason is told in one sentence, and what was there stays.
+    @Test func fullDisksAreNamed() throws {
+        try withTemporaryFolder { folder in
+            let fixture = try Fixture(folder)
+            let arpa = try Self.model(fixture)
+            let place = folder.appendingPathComponent("model.bin")
+            try Data("old".utf8).write(to: place)
+            for arguments in [
+                ["lm", "convert", arpa, place.path],
+                [
+                    "lm", "build", folder.appendingPathComponent("text.txt").path, "--discount-fallback", "--output",
+                    place.path,
+                ],
+            ] {
+                let outcome = try run(arguments, fileSizeLimit: 512)
+                #expect(outcome.code == 1, "\(outcome.errors)")
+                #expect(
+                    outcome.errors.hasPrefix("wav2vec2: /")
+                        && outcome.errors.hasSuffix(
+                            ": cannot be written (the process's file size limit is reached).\n")
+                        && outcome.errors.split(separator: "\n").count == 1, "\(outcome.errors)")
+                #expect(try Data(contentsOf: place) == Data("old".utf8))
+            }
+            #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).allSatisfy { !$0.hasPrefix(".") })
+            let logits = folder.appendingPathComponent("logits").path
+            let saved = try run(
+                [
+                    "evaluate", "--checkpoint", fixture.checkpoint, "--manifest", fixture.manifest, "--save-logits",
+                    logits,
+                ], fileSizeLimit: 512)
+            #expect(saved.code == 1 && saved.errors.contains("file size limit"), "\(saved.errors)")
+            #expect(!saved.errors.contains("NSCocoaErrorDomain"))
+        }
+    }
+
     @Test func recognitionUsesTheModel() throws {
         try withTemporaryFolder { folder in
             let fixture = try Fixture(folder)

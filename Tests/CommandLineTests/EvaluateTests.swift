@@ -145,6 +145,36 @@ import Testing
         }
     }
 
+    /// A character is a code point, or what a reader takes for one.
+    @Test func charactersAreCodePointsOrGraphemes() throws {
+        try withTemporaryFolder { folder in
+            let fixture = try Fixture(folder)
+            let logits = folder.appendingPathComponent("logits").path
+            let saved = try run(
+                "evaluate", "--checkpoint", fixture.checkpoint, "--manifest", Self.list(fixture), "--save-logits",
+                logits)
+            #expect(saved.code == 0, "\(saved.errors)")
+            let index = URL(fileURLWithPath: logits + "/index.jsonl")
+            let text = try String(contentsOf: index, encoding: .utf8)
+            #expect(text.contains("tée"))
+            try Data(text.replacingOccurrences(of: "tée", with: "te\u{301}\u{323}e").utf8).write(to: index)
+            let arguments = ["evaluate", "--logits", logits]
+            // "TEA", "A" and "TE A te\u{301}\u{323}e", whose marks are code points of their own.
+            for (options, count) in [
+                ([], 14), (["--characters", "codepoints"], 14), (["--characters", "graphemes"], 12),
+            ] {
+                let outcome = try run(arguments + ["--json"] + options)
+                #expect(outcome.code == 0, "\(outcome.errors)")
+                let object = try outcome.json()
+                #expect(object["characters"] as? Int == count, "\(options)")
+                #expect(object["character_unit"] as? String == options.last ?? "codepoints")
+            }
+            let shown = try run(arguments + ["--characters", "graphemes"])
+            #expect(shown.output.contains(" in 12 grapheme clusters"))
+            #expect(try run(arguments + ["--characters", "bytes"]).code == 64)
+        }
+    }
+
     @Test func differencesStandUnderEachOther() {
         func lines(_ reference: String, _ hypothesis: String, width: Int = 60, isColored: Bool = false) -> [String] {
             AlignedText(

@@ -21,10 +21,11 @@ func run(_ arguments: String..., in folder: URL? = nil) throws -> Outcome {
 ///
 /// With `isOrdinaryUser` root may read no more than others, so that access rights are tested as root too. Without
 /// `closesInput` the pipe stays open until the program has ended. Its input may be a file, and its output a device.
+/// With `fileSizeLimit` no file may become larger, in bytes.
 func run(
     _ arguments: [String], in folder: URL? = nil, environment: [String: String] = [:], input: Data? = nil,
     closesInput: Bool = true, inputFile: URL? = nil, output: String? = nil, isOrdinaryUser: Bool = false,
-    meanwhile: (Process) -> Void = { _ in }
+    fileSizeLimit: Int? = nil, meanwhile: (Process) -> Void = { _ in }
 ) throws -> Outcome {
     let bundle = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
     let process = Process()
@@ -33,6 +34,10 @@ func run(
     if isOrdinaryUser, geteuid() == 0, let program = process.executableURL {
         process.executableURL = URL(fileURLWithPath: "/usr/bin/setpriv")
         process.arguments = ["--bounding-set=-dac_override,-dac_read_search", program.path] + arguments
+    }
+    if let fileSizeLimit, let program = process.executableURL {
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/prlimit")
+        process.arguments = ["--fsize=\(fileSizeLimit)", program.path] + (process.arguments ?? [])
     }
     process.currentDirectoryURL = folder
     process.environment = ProcessInfo.processInfo.environment.merging(["COLUMNS": "80"]) { $1 }

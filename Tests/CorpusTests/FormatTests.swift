@@ -270,6 +270,20 @@ struct FormatTests {
         }
     }
 
+    /// A line has an end, so that a file which is no text takes no more memory than a long line.
+    @Test func linesWithoutEndAreRefused() throws {
+        let url = try corpus.write("endless.txt", "a\n" + String(repeating: "b", count: 5000) + "\nc\n")
+        for block in [16, 1000, 1 << 20] {
+            var reader = try LineReader(url, block: block, longestLine: 4096)
+            #expect(try reader.next()?.count == 1)
+            #expect(throws: CorpusError.longLine(file: url.path, line: 2, most: 4096)) { _ = try reader.next() }
+            var whole = try LineReader(url, block: block, longestLine: 5000)
+            var lengths: [Int] = []
+            while let line = try whole.next() { lengths.append(line.count) }
+            #expect(lengths == [1, 5000, 1])
+        }
+    }
+
     @Test func aListOfManyIsReadQuickly() throws {
         let count = 100_000
         var text = "/audio\n"

@@ -102,31 +102,45 @@ import Testing
         }
     }
 
-    /// With a beam that nothing falls out of, a text's score is its probability over all paths.
-    @Test func acousticScoresAreProbabilities() throws {
-        let alphabet = try DecodingAlphabet(symbols: ["-", "|", "A", "B"])
+    /// With a beam that nothing falls out of, a text's score is its probability over all paths: with symbols of several
+    /// code points, which spell the same text in several ways, and with labels that are never written too.
+    @Test(
+        arguments: [
+            (["-", "|", "A", "B"], []), (["-", "|", "A", "AB", "B"], []), (["-", "|", "A", "AA", "A"], []),
+            (["-", "</s>", "|", "A", "B"], [1]), (["A", "AB", "-", "|", "<pad>"], [4]),
+        ] as [([String], Set<Int>)])
+    func acousticScoresAreProbabilities(symbols: [String], silent: Set<Int>) throws {
+        let (count, frames) = (symbols.count, 5)
+        let blank = try #require(symbols.firstIndex(of: "-"))
+        let alphabet = try DecodingAlphabet(symbols: symbols, blank: blank, silent: silent)
         var options = BeamSearchOptions()
         (options.beamWidth, options.tokenMinLogp, options.beamPruneLogp) = (100_000, -1000, -1000)
         let decoder = try BeamSearchDecoder(alphabet: alphabet, options: options)
-        for _ in 0..<5 {
-            let frames = 5
-            let logits = (0..<frames * 4).map { _ in Float.random(in: -3...3) }
-            let scores = stride(from: 0, to: logits.count, by: 4).flatMap { start in
-                let row = logits[start..<start + 4]
+        let greedy = GreedyDecoder(blank: blank, ignored: silent)
+        for _ in 0..<4 {
+            let logits = (0..<frames * count).map { _ in Float.random(in: -3...3) }
+            let scores = stride(from: 0, to: logits.count, by: count).flatMap { start in
+                let row = logits[start..<start + count]
                 let total = log(row.reduce(0) { $0 + exp($1) })
                 return row.map { $0 - total }
             }
             var expected: [String: Double] = [:]
-            for number in 0..<1024 {
-                let path = (0..<frames).map { number >> (2 * $0) & 3 }
-                let score = path.enumerated().reduce(0.0) { $0 + Double(scores[$1.offset * 4 + $1.element]) }
-                let letters = GreedyDecoder().collapse(path).map { alphabet.symbols[$0.label] }
+            var path = [Int](repeating: 0, count: frames)
+            while path.last != count {
+                let score = path.enumerated().reduce(0.0) { $0 + Double(scores[$1.offset * count + $1.element]) }
+                let letters = greedy.collapse(path).map { symbols[$0.label] }
                 expected[LetterText.transcript(letters: letters), default: 0] += exp(score)
+                path[0] += 1
+                for place in 0..<frames - 1 where path[place] == count {
+                    (path[place], path[place + 1]) = (0, path[place + 1] + 1)
+                }
             }
             let found = try decoder.decode(scores)
             #expect(found.count == expected.count)
             for hypothesis in found {
                 #expect(abs(exp(hypothesis.acousticScore) - (expected[hypothesis.text] ?? 0)) < 1e-6)
+                let letters = hypothesis.labels.map { symbols[$0] }
+                #expect(LetterText.transcript(letters: letters) == hypothesis.text)
             }
             #expect(found.map(\.score) == found.map(\.score).sorted(by: >))
         }
@@ -200,7 +214,7 @@ import Testing
         }
         var options = BeamSearchOptions()
         options.hotWords = ["AB", "XY"]
-        #expect(throws: DecodingError.unspellable(word: "XY", symbols: "-AB|")) {
+        #expect(throws: DecodingError.unspellable(word: "XY", symbols: "AB")) {
             try BeamSearchDecoder(alphabet: alphabet, options: options)
         }
         options = BeamSearchOptions()
@@ -225,6 +239,8 @@ import Testing
             let lexicon = try Lexicon(contentsOf: url, alphabet: alphabet)
             #expect(lexicon.count == 2 && lexicon.unspellable == ["AAX"])
             try write("AB\nBA\tB B |\n")
+            #expect(try Lexicon(contentsOf: url, alphabet: alphabet).count == 2)
+            try write("AB\t-1.5\n")
             #expect(throws: LanguageModelError.self) { try Lexicon(contentsOf: url, alphabet: alphabet) }
             try write("ab\n")
             #expect(throws: LanguageModelError.self) { try Lexicon(contentsOf: url, alphabet: alphabet) }

@@ -76,6 +76,37 @@ private func counts<Element>(_ pairs: [AlignedPair<Element>]) -> EditCounts {
 }
 
 @Suite struct ErrorRateTests {
+    /// Texts are compared and counted by code points, as jiwer does.
+    @Test func charactersAreCodePoints() {
+        func counts(_ said: String, _ heard: String, _ unit: CharacterUnit = .codePoints) -> [EditCounts] {
+            let counts = RecognitionErrors.counts(reference: said, hypothesis: heard, characters: unit)
+            return [counts.words, counts.characters]
+        }
+        // A letter with a vowel sign: half of it is right, or all is wrong.
+        #expect(counts("कि", "क")[1] == EditCounts(matches: 1, deletions: 1))
+        #expect(counts("कि", "क", .graphemes)[1] == EditCounts(substitutions: 1))
+        // Canonically equal, and not the same.
+        #expect(
+            counts("\u{E9}", "e\u{301}") == [EditCounts(substitutions: 1), EditCounts(substitutions: 1, insertions: 1)])
+        #expect(counts("\u{E9}", "e\u{301}", .graphemes) == Array(repeating: EditCounts(substitutions: 1), count: 2))
+        for unit in CharacterUnit.allCases {
+            #expect(counts("K", "\u{212A}", unit) == Array(repeating: EditCounts(substitutions: 1), count: 2))
+            #expect(counts("\u{E9} K", "\u{E9} K", unit)[0] == EditCounts(matches: 2))
+        }
+        let pairs = EditDistance.align(reference: ["K", "A"], hypothesis: ["\u{212A}", "A"])
+        #expect(pairs.map { $0.reference?.utf8.count } == [1, 1] && pairs.map { $0.hypothesis?.utf8.count } == [3, 1])
+        if case .match = pairs[0] { Issue.record("the Kelvin sign was taken for K") }
+    }
+
+    /// Words are what ASCII white space separates, whatever stands beside it.
+    @Test func otherWhiteSpaceIsPartOfWords() {
+        #expect(LetterText.words(in: " A\tB\r\nC \n") == ["A", "B", "C"])
+        for odd in ["A\u{A0}B", "A\u{2003}B", "A\u{3000}B", "A\u{85}B"] { #expect(LetterText.words(in: odd) == [odd]) }
+        // A mark after a space joins it on the screen; the space separates all the same.
+        #expect(LetterText.words(in: "A \u{301}B").map(\.unicodeScalars.count) == [1, 2])
+        #expect(LetterText.letters(transcript: "e\u{301} A").map(\.unicodeScalars.count) == [1, 1, 1, 1, 1])
+    }
+
     @Test func poolsUtterances() {
         var errors = RecognitionErrors()
         errors.add(reference: "A B C", hypothesis: "A X C")

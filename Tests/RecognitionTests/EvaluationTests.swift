@@ -39,6 +39,20 @@ import Testing
         #expect(confusions.map(\.count) == [2, 1])
     }
 
+    /// What only looks the same is an error, told as one, and a group of its own.
+    @Test func textsAreCodePoints() {
+        let evaluation = Evaluation(
+            utterances: [
+                Self.utterance("one", "caf\u{E9}", "cafe\u{301}", speaker: "\u{E9}"),
+                Self.utterance("two", "K", "K", speaker: "e\u{301}"),
+            ], unwritable: UnwritableText(), seconds: 1)
+        #expect(evaluation.wer == 0.5 && evaluation.errors.characters.counts.errors == 2)
+        let confusions = evaluation.confusions(5)
+        #expect(confusions.map { $0.reference?.unicodeScalars.count } == [4])
+        #expect(confusions.map { $0.hypothesis?.unicodeScalars.count } == [5])
+        #expect(evaluation.groups(by: "speaker").count == 2)
+    }
+
     @Test func groupsAreInTheOrderOfTheirNames() {
         let groups = Self.evaluation.groups(by: "speaker")
         #expect(groups.map(\.value) == ["s9", "s10", nil])

@@ -1,3 +1,5 @@
+import Base
+
 /// The beginnings of words that a search has come across: a trie over labels, with what scoring needs at each node.
 struct PartArena {
     struct Node {
@@ -11,10 +13,20 @@ struct PartArena {
         var score: Double
         /// The number of the word in the language model, −1 while it was not looked up.
         var word: Int32 = -1
+        /// The node that stands for all beginnings that read the same; see ``PartArena/key(_:)``.
+        var key: Int32 = 0
+    }
+
+    /// What makes two beginnings the same, however they are spelled.
+    private struct Reading: Hashable {
+        var text: ExactText
+        var lexicon: Int32
     }
 
     private(set) var nodes: [Node]
     private var children = PairTable(minimumCapacity: 4096)
+    /// The nodes that stand for others, where a text can be spelled in several ways.
+    private var keys: [Reading: Int32] = [:]
     private let decoder: BeamSearchDecoder
     private let scoresUnknown: Bool
 
@@ -46,7 +58,21 @@ struct PartArena {
         let index = Int32(nodes.count)
         nodes.append(made)
         children.insert(node, label, index)
+        nodes[Int(index)].key = elected(index)
         return index
+    }
+
+    /// The node that stands for all beginnings which read as this one does and lead to the same words.
+    ///
+    /// With the label `nj` beside `n` and `j`, "nj" is one text whichever of them were heard.
+    func key(_ node: Int32) -> Int32 { node < 0 ? node : nodes[Int(node)].key }
+
+    private mutating func elected(_ node: Int32) -> Int32 {
+        guard decoder.alphabet.isAmbiguous else { return node }
+        let reading = Reading(text: ExactText(text(node)), lexicon: nodes[Int(node)].lexicon)
+        if let known = keys[reading] { return known }
+        keys[reading] = node
+        return node
     }
 
     /// Forgets all beginnings that lead to none of these.
@@ -57,6 +83,11 @@ struct PartArena {
         for index in nodes.indices.dropFirst() {
             nodes[index].parent = survivors[nodes[index].parent]
             children.insert(nodes[index].parent, nodes[index].label, Int32(index))
+        }
+        keys = keys.compactMapValues { survivors[$0] < 0 ? nil : survivors[$0] }
+        for index in nodes.indices.dropFirst() {
+            let key = survivors[nodes[index].key]
+            nodes[index].key = key < 0 ? elected(Int32(index)) : key
         }
         return survivors
     }
@@ -85,6 +116,9 @@ struct PartArena {
         return (number, decoder.lexicon == nil && number > 0)
     }
 
+    /// The words of the lexicon that end here, where one of them is not what the letters are: see ``Lexicon``.
+    func respelled(_ node: Int32) -> [Int32]? { decoder.lexicon?.respelled(at: nodes[Int(node)].lexicon) }
+
     /// Whether a whole word of the lexicon ends here.
     func isWord(_ node: Int32) -> Bool { (decoder.lexicon?.word(at: nodes[Int(node)].lexicon) ?? -1) >= 0 }
 }
@@ -93,7 +127,8 @@ struct PartArena {
 struct TextArena {
     struct Node {
         var parent: Int32
-        var part: Int32
+        /// The last word: the key of its letters in the part arena, or −2 less its place among the respelled words.
+        var word: Int32
         var hotWords: Int32
         /// The last words, as many as the language model can see: equal numbers mean equal words.
         var history: Int32
@@ -116,40 +151,51 @@ struct TextArena {
         historyLength = max(1, (decoder.model?.order ?? 1) - 1)
         let start = decoder.options.scoresBoundary ? decoder.model?.sentenceBeginning : nil
         nodes = [
-            Node(parent: -1, part: -1, hotWords: 0, history: 0, raw: 0, score: 0, state: start ?? NGramState())
+            Node(parent: -1, word: -1, hotWords: 0, history: 0, raw: 0, score: 0, state: start ?? NGramState())
         ]
     }
 
     /// A language model's score as it counts in a hypothesis: weighted, as a natural logarithm, with the word's bonus.
     private func weighted(_ log10: Double) -> Double { decoder.options.alpha * log10 * BeamSearch.ln10 }
 
-    mutating func child(_ node: Int32, _ part: Int32, _ parts: inout PartArena) -> Int32 {
-        let known = children.find(node, part)
+    /// The text that a word leads to.
+    ///
+    /// - Parameters:
+    ///   - node: The text before it.
+    ///   - part: The word's letters.
+    ///   - respelled: The word's place among those that are not what their letters are; −1 for one that is.
+    ///   - parts: The letters.
+    /// - Returns: Its node.
+    mutating func child(_ node: Int32, _ part: Int32, respelled: Int32 = -1, _ parts: inout PartArena) -> Int32 {
+        let word = respelled < 0 ? parts.key(part) : -2 - respelled
+        let known = children.find(node, word)
         if known >= 0 { return known }
         let parent = nodes[Int(node)]
         var made = Node(
-            parent: node, part: part, hotWords: parent.hotWords, history: 0, raw: parent.raw, score: 0,
+            parent: node, word: word, hotWords: parent.hotWords, history: 0, raw: parent.raw, score: 0,
             state: parent.state)
+        let entry = respelled < 0 ? nil : decoder.lexicon?.respelled[Int(respelled)]
         if let model = decoder.model {
-            let (number, isKnown) = parts.word(part)
+            let (number, isKnown) = entry.map { ($0.number, $0.number > 0) } ?? parts.word(part)
             var score = Double(model.score(number, after: parent.state, next: &made.state))
             if !isKnown { score += decoder.options.unknownScoreOffset }
             made.raw += weighted(score) + decoder.options.beta
         }
-        if decoder.hotWords.isWord(parts.nodes[Int(part)].hot) { made.hotWords += 1 }
+        let isHot = entry.map { decoder.hotWords.contains($0.text) }
+        if isHot ?? decoder.hotWords.isWord(parts.nodes[Int(part)].hot) { made.hotWords += 1 }
         made.score = made.raw + decoder.hotWords.weight * Double(made.hotWords)
         let index = Int32(nodes.count)
-        if decoder.options.prunesHistory { made.history = history(node, part) }
+        if decoder.options.prunesHistory { made.history = history(node, word) }
         nodes.append(made)
-        children.insert(node, part, index)
+        children.insert(node, word, index)
         return index
     }
 
-    private mutating func history(_ node: Int32, _ part: Int32) -> Int32 {
-        var words = [part]
+    private mutating func history(_ node: Int32, _ word: Int32) -> Int32 {
+        var words = [word]
         var node = node
         while words.count < historyLength, node > 0 {
-            words.append(nodes[Int(node)].part)
+            words.append(nodes[Int(node)].word)
             node = nodes[Int(node)].parent
         }
         if let known = histories[words] { return known }
@@ -168,15 +214,15 @@ struct TextArena {
         return survivors
     }
 
-    /// The beginnings of words that texts and histories consist of.
-    var usedParts: [Int32] { nodes.map(\.part) + histories.keys.joined() }
+    /// The words that texts and histories consist of; those that are not numbers of parts are negative.
+    var usedParts: [Int32] { nodes.map(\.word) + histories.keys.joined() }
 
     /// Follows the beginnings of words to their new numbers, after ``keep(_:)``.
     mutating func renumber(_ parts: Survivors) {
         children = PairTable(minimumCapacity: max(1024, nodes.count))
         for index in nodes.indices.dropFirst() {
-            nodes[index].part = parts[nodes[index].part]
-            children.insert(nodes[index].parent, nodes[index].part, Int32(index))
+            nodes[index].word = parts[nodes[index].word]
+            children.insert(nodes[index].parent, nodes[index].word, Int32(index))
         }
         histories = Dictionary(uniqueKeysWithValues: histories.map { ($0.key.map { parts[$0] }, $0.value) })
     }
@@ -204,14 +250,15 @@ struct TextArena {
         return text.score + weighted(score) + extra
     }
 
-    /// The words of a text, as nodes of the part arena.
-    func parts(_ node: Int32) -> [Int32] {
-        var parts: [Int32] = []
+    /// The words of a text.
+    func words(_ node: Int32, _ parts: PartArena) -> [String] {
+        var words: [String] = []
         var node = node
         while node > 0 {
-            parts.append(nodes[Int(node)].part)
+            let word = nodes[Int(node)].word
+            words.append(word >= 0 ? parts.text(word) : decoder.lexicon?.respelled[Int(-2 - word)].text ?? "")
             node = nodes[Int(node)].parent
         }
-        return parts.reversed()
+        return words.reversed()
     }
 }

@@ -18,11 +18,19 @@ struct BeamSearch {
         var last: Int32
         /// The times of the finished words, as a list that ends at −1.
         var times: Int32
-        /// The frames of the word that is open.
+        /// The frames of the word that is open, and its letters where every label is a word.
         var start: Int32
         var end: Int32
+        var letters: Int32 = 0
+        /// A hash of all letters and ends of words: the same text may be spelled in several ways.
+        var spelling: UInt64 = 0
         var logit: Double
         var score = 0.0
+
+        /// Adds a letter, or the end of a word as 0, to the spelling.
+        mutating func spell(_ letter: Int32) {
+            spelling = (spelling &+ UInt64(UInt32(bitPattern: letter)) &+ 1) &* 0x9E37_79B9_7F4A_7C15
+        }
     }
 
     private let decoder: BeamSearchDecoder
@@ -30,9 +38,13 @@ struct BeamSearch {
     private let blank: Int32
     private let boundary: Int32
     private let mustKnow: Bool
+    /// The labels that are never written, but for the blank.
+    private let silent: [Int]
+    private let isSilent: [Bool]
     private var parts: PartArena
     private var texts: TextArena
-    private var times: [(previous: Int32, start: Int32, end: Int32)] = []
+    /// The frames and letters of finished words.
+    private var times: [(previous: Int32, start: Int32, end: Int32, part: Int32)] = []
     private var beams = [Beam(text: 0, part: 0, last: -1, times: -1, start: -1, end: -1, logit: 0)]
     private var candidates: [Beam] = []
     private var chosen: [Int] = []
@@ -58,6 +70,8 @@ struct BeamSearch {
         // A label that never comes: everything is one word. A negative one: every label is a word of its own.
         boundary = Int32(decoder.alphabet.wordBoundary ?? (decoder.alphabet.isSpelled ? Int(Int32.max) : -2))
         mustKnow = !decoder.options.allowsUnknownWords && decoder.lexicon != nil
+        silent = decoder.alphabet.otherSilentLabels
+        isSilent = decoder.alphabet.symbols.indices.map(Set(silent).contains)
         parts = PartArena(decoder)
         texts = TextArena(decoder)
         var size = 256
@@ -76,14 +90,18 @@ struct BeamSearch {
         }
         candidates.removeAll(keepingCapacity: true)
         let least = Float(options.tokenMinLogp)
-        for label in row.indices where label == best || row[label] >= least {
-            guard label == decoder.alphabet.blank || !decoder.alphabet.silent.contains(label) else { continue }
-            extend(by: Int32(label), Double(min(max(row[label], Self.lowest), 0)), frame: Int32(frame))
+        // A label that is never written ends a letter as the blank does: they count as one label.
+        let quiet = silent.isEmpty ? row[Int(blank)] : decoder.alphabet.silence(in: row, silent)
+        for label in row.indices {
+            if label == Int(blank) {
+                guard label == best || isSilent[best] || quiet >= least else { continue }
+                extend(by: blank, Self.clamped(quiet), frame: Int32(frame))
+            } else if !isSilent[label], label == best || row[label] >= least {
+                extend(by: Int32(label), Self.clamped(row[label]), frame: Int32(frame))
+            }
         }
-        // Every candidate may be gone: all labels of this frame are silent ones, or lead out of the lexicon.
-        if candidates.isEmpty {
-            extend(by: blank, Double(min(max(row[Int(blank)], Self.lowest), 0)), frame: Int32(frame))
-        }
+        // Every candidate may be gone: all labels of this frame lead out of the lexicon.
+        if candidates.isEmpty { extend(by: blank, Self.clamped(quiet), frame: Int32(frame)) }
         for index in candidates.indices {
             let beam = candidates[index]
             candidates[index].score =
@@ -93,18 +111,23 @@ struct BeamSearch {
         if texts.nodes.count + parts.nodes.count + times.count > room { forget() }
     }
 
+    private static func clamped(_ logp: Float) -> Double { Double(min(max(logp, lowest), 0)) }
+
     /// Forgets what no hypothesis leads to: of recordings of hours all hypotheses share all but the last words.
     private mutating func forget() {
         let keptTimes = Survivors(of: beams.map(\.times), among: times.count, keepsFirst: false) { times[$0].previous }
         times = keptTimes.kept(of: times)
         for index in times.indices { times[index].previous = keptTimes[times[index].previous] }
         let keptTexts = texts.keep(beams.map(\.text))
-        let keptParts = parts.keep(beams.map(\.part) + texts.usedParts)
+        let keptParts = parts.keep(
+            beams.flatMap { [$0.part, parts.key($0.part), $0.letters] } + times.map(\.part) + texts.usedParts)
         texts.renumber(keptParts)
+        for index in times.indices { times[index].part = keptParts[times[index].part] }
         for index in beams.indices {
             beams[index].times = keptTimes[beams[index].times]
             beams[index].text = keptTexts[beams[index].text]
             beams[index].part = keptParts[beams[index].part]
+            beams[index].letters = keptParts[beams[index].letters]
         }
         room = max(leastRoom, 2 * (texts.nodes.count + parts.nodes.count + times.count))
     }
@@ -122,20 +145,26 @@ struct BeamSearch {
             } else if label == boundary {
                 if beam.part > 0 {
                     if mustKnow, !parts.isWord(beam.part) { continue }
-                    next.text = texts.child(beam.text, beam.part, &parts)
-                    next.times = close(beam)
+                    close(&next, beam.part)
+                    next.spell(0)
                     next.part = 0
+                    (next.start, next.end) = (-1, -1)
+                    add(beam.part, to: next)
+                    continue
                 }
                 (next.start, next.end) = (-1, -1)
             } else if boundary < 0 {
                 // Every label is a word of its own.
                 let part = parts.child(0, label)
                 if mustKnow, !parts.isWord(part) { continue }
-                next.text = texts.child(beam.text, part, &parts)
-                if beam.start >= 0 { next.times = close(beam) }
-                (next.start, next.end) = (frame, frame + 1)
+                if beam.start >= 0 { close(&next, beam.letters) }
+                next.spell(label + 1)
+                (next.start, next.end, next.letters) = (frame, frame + 1, part)
+                add(part, to: next)
+                continue
             } else {
                 next.part = parts.child(beam.part, label)
+                next.spell(label + 1)
                 if mustKnow, parts.nodes[Int(next.part)].lexicon < 0 { continue }
                 if beam.start < 0 { next.start = frame }
                 next.end = frame + 1
@@ -144,24 +173,42 @@ struct BeamSearch {
         }
     }
 
-    /// Ends the open word's frames.
-    private mutating func close(_ beam: Beam) -> Int32 {
-        times.append((previous: beam.times, start: beam.start, end: beam.end))
-        return Int32(times.count - 1)
+    /// Adds candidates whose text goes on with a word, or with each of the words that the lexicon has for its letters.
+    ///
+    /// - Returns: Their places.
+    @discardableResult private mutating func add(_ part: Int32, to beam: Beam) -> [Int] {
+        var next = beam
+        guard let words = parts.respelled(part) else {
+            next.text = texts.child(beam.text, part, &parts)
+            return [merge(next)]
+        }
+        return words.map { word in
+            next.text = texts.child(beam.text, part, respelled: word, &parts)
+            return merge(next)
+        }
+    }
+
+    /// Ends the open word.
+    private mutating func close(_ beam: inout Beam, _ part: Int32) {
+        times.append((previous: beam.times, start: beam.start, end: beam.end, part: part))
+        beam.times = Int32(times.count - 1)
     }
 
     /// Adds a candidate, or its probability to the one of the same label that reads the same.
     ///
-    /// - Returns: The candidate's place. As in pyctcdecode, the times are those of the beam that came last.
+    /// - Returns: The candidate's place. As in pyctcdecode, the times are those of the beam that came last; where a text
+    ///   can be spelled in several ways, times and letters are those of the more probable one.
     @discardableResult private mutating func merge(_ beam: Beam) -> Int {
         let mask = slots.count - 1
-        let key = UInt64(UInt32(bitPattern: beam.text)) << 32 | UInt64(UInt32(bitPattern: beam.part))
+        let part = parts.key(beam.part)
+        let key = UInt64(UInt32(bitPattern: beam.text)) << 32 | UInt64(UInt32(bitPattern: part))
         var slot = Int(truncatingIfNeeded: (key &* 0x9E37_79B9_7F4A_7C15) >> 32) & mask
         while stamps[slot] == stamp {
             let index = Int(slots[slot])
-            if candidates[index].text == beam.text, candidates[index].part == beam.part {
+            if candidates[index].text == beam.text, parts.key(candidates[index].part) == part {
                 let sum = Self.sum(candidates[index].logit, beam.logit)
-                candidates[index] = beam
+                let isSpelledTheSame = candidates[index].spelling == beam.spelling
+                if isSpelledTheSame || beam.logit >= candidates[index].logit { candidates[index] = beam }
                 candidates[index].logit = sum
                 return index
             }
@@ -189,7 +236,7 @@ struct BeamSearch {
         var seen: Set<SIMD3<Int32>> = []
         for index in chosen {
             let beam = candidates[index]
-            if seen.insert(SIMD3(texts.nodes[Int(beam.text)].history, beam.part, beam.last)).inserted {
+            if seen.insert(SIMD3(texts.nodes[Int(beam.text)].history, parts.key(beam.part), beam.last)).inserted {
                 beams.append(beam)
             }
         }
@@ -222,20 +269,22 @@ struct BeamSearch {
         var endsInWord: [Bool] = []
         for beam in beams {
             var next = beam
-            let isWhole = !mustKnow || parts.isWord(beam.part)
-            if beam.part > 0 {
-                if !isWhole, anyWhole { continue }
-                if isWhole {
-                    next.text = texts.child(beam.text, beam.part, &parts)
-                    next.times = close(beam)
-                }
-            } else if boundary < 0, beam.start >= 0 {
-                next.times = close(beam)
-            }
             next.part = 0
-            let place = merge(next)
+            let isWhole = !mustKnow || parts.isWord(beam.part)
+            if beam.part > 0, !isWhole, anyWhole { continue }
             let isOpen = beam.part > 0 && isWhole || boundary < 0 && beam.text > 0
-            if place < endsInWord.count { endsInWord[place] = isOpen } else { endsInWord.append(isOpen) }
+            let places: [Int]
+            if beam.part > 0, isWhole {
+                close(&next, beam.part)
+                next.spell(0)
+                places = add(beam.part, to: next)
+            } else {
+                if boundary < 0, beam.start >= 0 { close(&next, beam.letters) }
+                places = [merge(next)]
+            }
+            for place in places {
+                if place < endsInWord.count { endsInWord[place] = isOpen } else { endsInWord.append(isOpen) }
+            }
         }
         for index in candidates.indices {
             candidates[index].score =
@@ -247,19 +296,20 @@ struct BeamSearch {
 
     private func hypothesis(_ beam: Beam) -> Hypothesis {
         var spans: [Range<Int>] = []
+        var letters: [[Int]] = []
         var time = beam.times
         while time >= 0 {
             let entry = times[Int(time)]
             spans.append(Int(entry.start)..<Int(entry.end))
+            letters.append(parts.labels(entry.part))
             time = entry.previous
         }
-        let words = texts.parts(beam.text)
-        let texts = words.map { parts.text($0) }
+        let words = texts.words(beam.text, parts)
         let separator = boundary >= 0 ? [Int(boundary)] : []
         return Hypothesis(
-            text: texts.joined(separator: " "),
-            words: zip(texts, spans.reversed()).map { WordSpan(word: $0, frames: $1) },
-            labels: Array(words.map { parts.labels($0) }.joined(separator: separator)),
+            text: words.joined(separator: " "),
+            words: zip(words, spans.reversed()).map { WordSpan(word: $0, frames: $1) },
+            labels: Array(letters.reversed().joined(separator: separator)),
             acousticScore: beam.logit, score: beam.score)
     }
 }

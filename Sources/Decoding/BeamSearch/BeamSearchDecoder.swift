@@ -1,3 +1,4 @@
+import Base
 import Foundation
 
 /// CTC prefix beam search, with n-best hypotheses, an n-gram language model, a lexicon and hot words as options.
@@ -37,17 +38,19 @@ public struct BeamSearchDecoder: Sendable {
         self.alphabet = alphabet
         self.model = model
         self.options = options
-        hotWords = try HotWords(options.hotWords, weight: options.hotWordWeight, alphabet: alphabet)
         var known = lexicon
         if let model, let words = model.words {
-            let ownWords = words.lazy.filter { !["<unk>", "<UNK>", "<s>", "</s>"].contains($0) }
-            let own = Lexicon(ownWords, alphabet: alphabet, model: model)
-            guard own.count > 0, own.count >= own.unspellable.count else {
+            let own = Lexicon(words, alphabet: alphabet, model: model)
+            // Words that only the given lexicon can spell are as good.
+            let isRespelled = lexicon?.respelled.isEmpty == false
+            guard isRespelled || own.count > 0 && own.count >= own.unspellable.count else {
                 throw LanguageModelError.unusable(path: model.path, reason: Self.mismatch(own, alphabet))
             }
             if known == nil { known = own }
         }
         self.lexicon = known
+        hotWords = try HotWords(
+            options.hotWords, weight: options.hotWordWeight, alphabet: alphabet, lexicon: known)
     }
 
     /// The same decoder with other weights, which shares the lexicon.
@@ -87,12 +90,11 @@ public struct BeamSearchDecoder: Sendable {
     }
 
     private static func mismatch(_ lexicon: Lexicon, _ alphabet: DecodingAlphabet) -> String {
-        let symbols = Set(alphabet.symbols)
-        var foreign: [Character: Int] = [:]
+        var foreign: [ExactText: Int] = [:]
         for word in lexicon.unspellable.prefix(10_000) {
-            for letter in Set(word) where !symbols.contains(String(letter)) { foreign[letter, default: 0] += 1 }
+            for letter in Set(alphabet.unspellable(in: word).map { ExactText($0) }) { foreign[letter, default: 0] += 1 }
         }
-        let common = foreign.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.prefix(8).map { String($0.key) }
+        let common = foreign.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.prefix(8).map(\.key.text.printable)
         let total = lexicon.count + lexicon.unspellable.count
         return "has other letters than the dictionary, which can spell only \(lexicon.count) of its \(total) words (it "
             + "lacks \(common.joined(separator: " "))); use a language model made from text in the dictionary's letters"

@@ -1,3 +1,5 @@
+import Base
+
 /// What the columns of a model's scores stand for.
 public struct DecodingAlphabet: Sendable, Equatable {
     /// The symbol of each label.
@@ -12,7 +14,16 @@ public struct DecodingAlphabet: Sendable, Equatable {
     public let silent: Set<Int>
     /// The code points of each symbol.
     let lengths: [Int]
-    private let bySymbol: [String: Int]
+    /// Whether the same text may be written by different labels, as "nj" by `nj` or by `n` and `j`.
+    let isAmbiguous: Bool
+    private let bySymbol: [ExactText: Int]
+    /// The symbols that words are written with, by their first code point, the longest first.
+    private let byFirst: [Unicode.Scalar: [Spelled]]
+
+    private struct Spelled: Sendable, Equatable {
+        var label: Int
+        var scalars: [Unicode.Scalar]
+    }
 
     /// Makes an alphabet.
     ///
@@ -25,7 +36,7 @@ public struct DecodingAlphabet: Sendable, Equatable {
     public init(
         symbols: [String], blank: Int = 0, wordBoundary: String = LetterText.wordBoundary, silent: Set<Int> = []
     ) throws(DecodingError) {
-        let boundary = symbols.firstIndex(of: wordBoundary)
+        let boundary = symbols.firstIndex { $0.hasSameCodePoints(as: wordBoundary) }
         try self.init(
             texts: symbols, blank: blank, wordBoundary: boundary, isSpelled: boundary != nil, silent: silent)
     }
@@ -50,21 +61,99 @@ public struct DecodingAlphabet: Sendable, Equatable {
         self.silent = silent
         lengths = texts.map(\.unicodeScalars.count)
         let written = texts.indices.filter { $0 != blank && $0 != wordBoundary && !silent.contains($0) }
-        bySymbol = Dictionary(written.map { (texts[$0], $0) }, uniquingKeysWith: { first, _ in first })
+        bySymbol = Dictionary(written.map { (ExactText(texts[$0]), $0) }, uniquingKeysWith: { first, _ in first })
+        var byFirst: [Unicode.Scalar: [Spelled]] = [:]
+        for label in written {
+            let scalars = Array(texts[label].unicodeScalars)
+            guard let first = scalars.first else { continue }
+            byFirst[first, default: []].append(Spelled(label: label, scalars: scalars))
+        }
+        // Of equally long symbols the first label comes first.
+        self.byFirst = byFirst.mapValues { spelled in
+            spelled.sorted { ($1.scalars.count, $0.label) < ($0.scalars.count, $1.label) }
+        }
+        isAmbiguous =
+            isSpelled && (bySymbol.count < written.count || written.contains { texts[$0].unicodeScalars.count != 1 })
     }
 
-    /// Spells a word.
+    /// The label of a symbol that words are written with.
     ///
+    /// - Parameter symbol: The symbol, compared by code points.
+    /// - Returns: Its label; nil where the alphabet lacks it, and for the blank, the word boundary and silent labels.
+    public func label(of symbol: some StringProtocol) -> Int? { bySymbol[ExactText(symbol)] }
+
+    /// Spells a word by the longest symbols that fit.
+    ///
+    /// Where the longest symbol leads to a rest that cannot be spelled, the next shorter one is taken: a word is spelled
+    /// if there is any way to do it.
     /// - Parameter word: Without spaces.
-    /// - Returns: One label a code point, or the label whose symbol the whole word is where there is no word boundary;
-    ///   nil where the alphabet lacks one.
+    /// - Returns: Its labels, or the label whose symbol the whole word is where there is no word boundary; nil where the
+    ///   alphabet cannot spell it.
     public func labels(of word: String) -> [Int]? {
-        guard isSpelled else { return bySymbol[word].map { [$0] } }
+        guard isSpelled else { return label(of: word).map { [$0] } }
+        let scalars = Array(word.unicodeScalars)
+        let steps = spellings(of: scalars)
         var labels: [Int] = []
-        for scalar in word.unicodeScalars {
-            guard let label = bySymbol[String(scalar)] else { return nil }
-            labels.append(label)
+        var position = 0
+        while position < scalars.count {
+            guard let step = steps[position].first else { return nil }
+            labels.append(step.label)
+            position = step.end
         }
         return labels
+    }
+
+    /// The code points of a word that no spelling covers, as few as possible.
+    ///
+    /// - Parameter word: Without spaces.
+    /// - Returns: The code points in order, or the whole word where there is no word boundary; none for a word that can
+    ///   be spelled.
+    public func unspellable(in word: String) -> [String] {
+        guard isSpelled else { return label(of: word) == nil ? [word] : [] }
+        let scalars = Array(word.unicodeScalars)
+        // From the end: how many code points are left out at least, and where the next symbol or code point begins.
+        var missing = [Int](repeating: 0, count: scalars.count + 1)
+        var ends = [Int](repeating: 0, count: scalars.count)
+        for position in scalars.indices.reversed() {
+            (missing[position], ends[position]) = (missing[position + 1] + 1, -1)
+            for spelled in matches(scalars, at: position) {
+                let end = position + spelled.scalars.count
+                if missing[end] < missing[position] { (missing[position], ends[position]) = (missing[end], end) }
+            }
+        }
+        var result: [String] = []
+        var position = 0
+        while position < scalars.count {
+            if ends[position] < 0 { result.append(String(scalars[position])) }
+            position = max(ends[position], position + 1)
+        }
+        return result
+    }
+
+    /// All ways to spell a word.
+    ///
+    /// - Parameter scalars: The word's code points.
+    /// - Returns: For each place in the word the labels that may stand there and where they end, the longest first; only
+    ///   such as the rest of the word can follow.
+    func spellings(of scalars: [Unicode.Scalar]) -> [[(label: Int, end: Int)]] {
+        var steps = [[(label: Int, end: Int)]](repeating: [], count: scalars.count)
+        for position in scalars.indices.reversed() {
+            for spelled in matches(scalars, at: position) {
+                let end = position + spelled.scalars.count
+                if end == scalars.count || !steps[end].isEmpty { steps[position].append((spelled.label, end)) }
+            }
+        }
+        return steps
+    }
+
+    private func matches(_ scalars: [Unicode.Scalar], at position: Int) -> [Spelled] {
+        let candidates = byFirst[scalars[position]] ?? []
+        return candidates.filter { scalars[position...].starts(with: $0.scalars) }
+    }
+
+    /// The symbols that words are written with, in the order of their code points, for messages.
+    var letters: String {
+        let letters = bySymbol.keys.sorted().map(\.text)
+        return letters.joined(separator: letters.allSatisfy { $0.unicodeScalars.count == 1 } ? "" : " ")
     }
 }

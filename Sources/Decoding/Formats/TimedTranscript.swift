@@ -81,6 +81,12 @@ public struct TimedTranscript: Sendable, Equatable, Codable {
     }
 }
 
+/// A time in seconds without the noise of floating-point products and sums: 0.7 for 35 × 0.02, which is 0.7000000000000001.
+///
+/// Rounds to a ten-millionth of a second, which the times of samples at 16 kHz are whole multiples of: nothing is lost,
+/// and what is written is the frame's time.
+package func exactSeconds(_ seconds: Double) -> Double { (seconds * 1e7).rounded() / 1e7 }
+
 /// Hours, minutes, seconds and thousandths, as subtitle formats write them.
 func clock(_ seconds: Double, separator: String) -> String {
     let total = Int((max(seconds, 0) * 1000).rounded())

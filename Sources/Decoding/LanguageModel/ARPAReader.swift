@@ -3,9 +3,13 @@ import Foundation
 /// Reads language models in the ARPA format, plain or compressed by gzip.
 ///
 /// Strict where another reading could change scores: every count, every field and every word is checked, and what is
-/// wrong is named with its line. Source: Doug Paul's ARPA format, as SRILM and KenLM write it.
+/// wrong is named with its line. White space is as free as in KenLM's reader: SRILM and IRSTLM print counts in columns,
+/// and blank lines may be more or fewer. A probability of zero, `-inf` in some programs, is read as −99, as SRILM writes
+/// it. Source: Doug Paul's ARPA format, as SRILM, IRSTLM and KenLM write it.
 struct ARPAReader {
     private let reader: LineReader
+    /// A line that was read too early.
+    private var pending: UnsafeRawBufferPointer?
     private var words: [String] = []
     private var numbers: [Data: UInt32] = [:]
 
@@ -28,7 +32,7 @@ struct ARPAReader {
             lists.append(try readSection(order: index + 1, count: count, isLast: index + 1 == counts.count))
         }
         try expect("\\end\\")
-        while let line = try reader.next() {
+        while let line = try next() {
             guard Self.isBlank(line) else { throw problem("nothing after \\end\\", line) }
         }
         for needed in ["<s>", "</s>"] where numbers[Data(needed.utf8)] == nil {
@@ -42,17 +46,29 @@ struct ARPAReader {
 
     // MARK: - Lines
 
-    private static func isBlank(_ line: UnsafeRawBufferPointer) -> Bool {
-        line.allSatisfy { $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }
+    private static func isBlank(_ line: UnsafeRawBufferPointer) -> Bool { line.allSatisfy(LetterText.isSpace) }
+
+    private static func trimmed(_ line: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+        let start = line.drop(while: LetterText.isSpace)
+        let end = start.reversed().prefix(while: LetterText.isSpace).count
+        return UnsafeRawBufferPointer(rebasing: start.dropLast(end))
     }
 
     private func problem(_ expected: String, _ found: UnsafeRawBufferPointer) -> LanguageModelError {
         .badLine(path: reader.path, line: reader.number, expected: expected, found: found.text)
     }
 
+    private mutating func next() throws(LanguageModelError) -> UnsafeRawBufferPointer? {
+        if let line = pending {
+            pending = nil
+            return line
+        }
+        return try reader.next()
+    }
+
     /// The next line that is not blank.
-    private func line(_ expected: String) throws(LanguageModelError) -> UnsafeRawBufferPointer {
-        while let line = try reader.next() {
+    private mutating func line(_ expected: String) throws(LanguageModelError) -> UnsafeRawBufferPointer {
+        while let line = try next() {
             if !Self.isBlank(line) { return line }
         }
         throw .unusable(
@@ -61,27 +77,31 @@ struct ARPAReader {
                 ? "is empty" : "ends after line \(reader.number) where \(expected) was expected; get or make it again")
     }
 
-    private func expect(_ text: String) throws(LanguageModelError) {
+    private mutating func expect(_ text: String) throws(LanguageModelError) {
         let line = try line(text)
-        guard line.elementsEqual(text.utf8) else { throw problem(text, line) }
+        guard Self.trimmed(line).elementsEqual(text.utf8) else { throw problem(text, line) }
     }
 
     // MARK: - Counts
 
-    private func readCounts() throws(LanguageModelError) -> [Int] {
+    private mutating func readCounts() throws(LanguageModelError) -> [Int] {
         var first = try line("\\data\\")
         // Comments may come before; KenLM's begin with a number sign.
         while first.first == UInt8(ascii: "#") { first = try line("\\data\\") }
-        guard first.elementsEqual("\\data\\".utf8) else {
+        guard Self.trimmed(first).elementsEqual("\\data\\".utf8) else {
             throw problem("\\data\\, with which an ARPA file begins", first)
         }
         var counts: [Int] = []
-        while let line = try reader.next(), !Self.isBlank(line) {
-            let expected = "ngram \(counts.count + 1)=COUNT"
-            let parts = line.text.split(separator: "=").map { $0.trimmingCharacters(in: .whitespaces) }
-            guard parts.count == 2, parts[0] == "ngram \(counts.count + 1)", let count = Int(parts[1]), count >= 0
-            else {
-                throw problem(expected, line)
+        while let line = try reader.next() {
+            if Self.isBlank(line) {
+                if counts.isEmpty { continue } else { break }
+            }
+            if line.first == UInt8(ascii: "\\"), !counts.isEmpty {
+                pending = line
+                break
+            }
+            guard let (order, count) = Self.count(line), order == counts.count + 1 else {
+                throw problem("ngram \(counts.count + 1)=COUNT", line)
             }
             guard count < Int(UInt32.max) else {
                 throw problem("fewer than \(UInt32.max) n-grams of an order", line)
@@ -98,6 +118,29 @@ struct ARPAReader {
         return counts
     }
 
+    /// Reads `ngram ORDER=COUNT`, with white space wherever SRILM and IRSTLM may print it.
+    private static func count(_ line: UnsafeRawBufferPointer) -> (order: Int, count: Int)? {
+        var words: [[UInt8]] = []
+        line.forEachField { field in
+            // "ngram 1=4", "ngram  1=  4" and "ngram 1 = 4" have the same words.
+            for (index, part) in field.split(separator: UInt8(ascii: "="), omittingEmptySubsequences: false)
+                .enumerated()
+            {
+                if index > 0 { words.append([UInt8(ascii: "=")]) }
+                if !part.isEmpty { words.append(Array(part)) }
+            }
+        }
+        guard words.count == 4, words[0].elementsEqual("ngram".utf8), words[2] == [UInt8(ascii: "=")] else {
+            return nil
+        }
+        let numbers = [words[1], words[3]].map { digits in
+            digits.allSatisfy { UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 }
+                ? Int(String(decoding: digits, as: UTF8.self)) : nil
+        }
+        guard let order = numbers[0], let count = numbers[1] else { return nil }
+        return (order, count)
+    }
+
     // MARK: - N-grams
 
     private mutating func readSection(order: Int, count: Int, isLast: Bool) throws(LanguageModelError) -> NGramList {
@@ -111,10 +154,13 @@ struct ARPAReader {
             list.probabilities = [-100]
             list.backoffs = [0]
         }
-        list.words.reserveCapacity(count * order)
+        // What the file announces is believed up to a limit: it may be damaged.
+        list.words.reserveCapacity(min(count, 1 << 22) * order)
         var hasUnknown = false
         for index in 0..<count {
-            guard let line = try reader.next(), !Self.isBlank(line), line.first != UInt8(ascii: "\\") else {
+            var found = try next()
+            while let line = found, Self.isBlank(line) { found = try next() }
+            guard let line = found, line.first != UInt8(ascii: "\\") else {
                 throw .unusable(
                     path: reader.path,
                     reason:
@@ -123,9 +169,12 @@ struct ARPAReader {
             }
             try readEntry(line, into: &list, isLast: isLast, &hasUnknown)
         }
-        if let line = try reader.next(), !Self.isBlank(line) {
-            throw problem(
-                "an empty line after the \(count) \(order)-grams that the beginning of the file announces", line)
+        if let line = try next(), !Self.isBlank(line) {
+            guard line.first == UInt8(ascii: "\\") else {
+                throw problem(
+                    "an empty line after the \(count) \(order)-grams that the beginning of the file announces", line)
+            }
+            pending = line
         }
         return list
     }
@@ -163,7 +212,8 @@ struct ARPAReader {
         }
         guard let probability, let backoff, fields == order + 1 || fields == order + 2 else {
             throw problem(
-                "a probability, \(order == 1 ? "a word" : "\(order) words") and at most a backoff weight", line)
+                "a probability (a decimal number), \(order == 1 ? "a word" : "\(order) words") and at most a backoff "
+                    + "weight", line)
         }
         guard probability <= 0 else { throw problem("a logarithm of a probability, at most 0", line) }
         guard !isLast || backoff == 0 || order == 1 else {
@@ -182,17 +232,34 @@ struct ARPAReader {
         }
     }
 
-    /// A finite number; the nearest one in single precision.
+    /// A decimal number, the nearest one in single precision; −99 for minus infinity.
     private static func number(_ field: UnsafeRawBufferPointer) -> Float? {
-        guard field.count < 64 else { return nil }
+        guard field.count < 64, !field.isEmpty else { return nil }
+        if isMinusInfinity(field) { return -99 }
+        // C's reader would take hexadecimal numbers and "nan" as well.
+        let isDecimal = field.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "+"), UInt8(ascii: "-"), UInt8(ascii: "."),
+                UInt8(ascii: "e"), UInt8(ascii: "E"):
+                true
+            default: false
+            }
+        }
+        guard isDecimal else { return nil }
         return withUnsafeTemporaryAllocation(of: CChar.self, capacity: 64) { buffer in
             for (index, byte) in field.enumerated() { buffer[index] = CChar(bitPattern: byte) }
             buffer[field.count] = 0
             guard let start = buffer.baseAddress else { return nil }
             var end: UnsafeMutablePointer<CChar>?
             let value = strtof(start, &end)
-            guard let end, end == start + field.count, field.count > 0, value.isFinite else { return nil }
+            guard let end, end == start + field.count, value.isFinite else { return nil }
             return value
         }
+    }
+
+    private static func isMinusInfinity(_ field: UnsafeRawBufferPointer) -> Bool {
+        guard field.first == UInt8(ascii: "-"), field.count == 4 || field.count == 9 else { return false }
+        let name = field.dropFirst().map { $0 | 0x20 }
+        return name.elementsEqual("inf".utf8) || name.elementsEqual("infinity".utf8)
     }
 }

@@ -1,3 +1,4 @@
+import Base
 import Foundation
 
 /// Bytes that a language model is read from: a file mapped into memory, or memory of our own.
@@ -44,8 +45,8 @@ final class ByteStorage: @unchecked Sendable {
         }
     }
 
-    /// The system's words for the last error.
+    /// The words for the system's last error.
     static func lastError() -> String {
-        errno == ENOENT ? "there is no such file" : String(cString: strerror(errno))
+        errno == ENOENT ? "there is no such file" : SystemReason.of(code: errno)
     }
 }

@@ -1,3 +1,5 @@
+import Base
+
 /// How a binary file of KenLM begins, and which data structure follows.
 ///
 /// Source: KenLM's `lm/binary_format.cc`, format version 5.
@@ -106,7 +108,7 @@ struct KenLMWords {
     ///   - count: How many there must be.
     ///   - path: What errors call the file.
     /// - Returns: The words by number.
-    /// - Throws: `LanguageModelError.unusable` when there are more or fewer.
+    /// - Throws: `LanguageModelError.unusable` when there are more or fewer, or one is not UTF-8.
     static func read(
         _ bytes: UnsafeRawBufferPointer, offset: Int, count: Int, path: String
     ) throws(LanguageModelError) -> [String] {
@@ -116,6 +118,11 @@ struct KenLMWords {
             throw .unusable(
                 path: path,
                 reason: "is damaged: it ends with \(words.count) words where \(count) are announced; make it again")
+        }
+        guard words.allSatisfy({ UTF8Text.isValid(UnsafeRawBufferPointer(rebasing: $0)) }) else {
+            throw .unusable(
+                path: path,
+                reason: "has words that are not UTF-8; make it again from an ARPA file in UTF-8 (iconv converts it)")
         }
         return words.map { UnsafeRawBufferPointer(rebasing: $0).text }
     }

@@ -180,17 +180,36 @@ public final class LanguageModel: Sendable {
                 path: path,
                 reason: "is a binary file of KenLM, which can be used as it is; convert the ARPA file instead")
         }
-        do {
-            let bytes = storage.bytes
-            guard let start = bytes.baseAddress else { return }
-            let data = Data(
-                bytesNoCopy: UnsafeMutableRawPointer(mutating: start), count: bytes.count, deallocator: .none)
-            try data.write(to: Self.replaceable(url), options: .atomic)
-        } catch let error as LanguageModelError {
-            throw error
-        } catch {
-            throw .unwritable(path: url.path, reason: error.localizedDescription)
+        try Self.write(storage.bytes, to: Self.replaceable(url))
+    }
+
+    /// Writes a file under a temporary name, and gives it its own when all of it is on the disk.
+    private static func write(_ bytes: UnsafeRawBufferPointer, to url: URL) throws(LanguageModelError) {
+        let temporary = temporaryName(for: url)
+        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+        guard descriptor >= 0 else { throw .unwritable(path: url.path, reason: ByteStorage.lastError()) }
+        defer { close(descriptor) }
+        func failure() -> LanguageModelError {
+            let reason = ByteStorage.lastError()
+            unlink(temporary)
+            return .unwritable(path: url.path, reason: reason)
         }
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            // Linux writes at most 2 GiB less a page in one call.
+            let count = Foundation.write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { throw failure() }
+            rest = rest.dropFirst(count)
+        }
+        guard fsync(descriptor) == 0, rename(temporary, url.path) == 0 else { throw failure() }
+    }
+
+    /// The name of a file while it is written.
+    static func temporaryName(for url: URL) -> String {
+        url.deletingLastPathComponent().appendingPathComponent(
+            ".\(url.lastPathComponent).\(UUID().uuidString).partial"
+        ).path
     }
 
     /// The file that a model is written to: where a link leads, if it is one.

@@ -1,3 +1,5 @@
+import Base
+
 /// What can be wrong with a language model, one sentence each.
 public enum LanguageModelError: Error, Equatable, Sendable, CustomStringConvertible {
     /// A file cannot be opened or read.
@@ -6,6 +8,8 @@ public enum LanguageModelError: Error, Equatable, Sendable, CustomStringConverti
     case unwritable(path: String, reason: String)
     /// A line of a text file is not what the format has there.
     case badLine(path: String, line: Int, expected: String, found: String)
+    /// A line of a text file is not UTF-8; `found` is its beginning with � for what is not.
+    case notUTF8(path: String, line: Int, found: String)
     /// A file as a whole is not a language model that can be used; the reason says what to do.
     case unusable(path: String, reason: String)
 
@@ -16,12 +20,16 @@ public enum LanguageModelError: Error, Equatable, Sendable, CustomStringConverti
         case .unwritable(let path, let reason): "\(path): cannot be written (\(reason))."
         case .badLine(let path, let line, let expected, let found):
             "\(path), line \(line): expected \(expected), found \(Self.quoted(found))."
+        case .notUTF8(let path, let line, let found):
+            "\(path), line \(line): expected UTF-8, found \(Self.quoted(found)): convert the file, as with "
+                + "iconv -f LATIN1 -t UTF-8."
         case .unusable(let path, let reason): "\(path): \(reason)."
         }
     }
 
     private static func quoted(_ text: String) -> String {
         if text.isEmpty { return "an empty line" }
-        return "\"\(text.count > 80 ? text.prefix(80) + "…" : text[...])\""
+        let beginning = text.prefix(80)
+        return "\"\(beginning.printable)\(beginning.endIndex < text.endIndex ? "…" : "")\""
     }
 }

@@ -14,10 +14,7 @@ final class ARPAWriter {
         let url = try LanguageModel.replaceable(target)
         self.url = url
         self.words = words.map { Array($0.utf8) }
-        temporary =
-            url.deletingLastPathComponent().appendingPathComponent(
-                ".\(url.lastPathComponent).\(UUID().uuidString).partial"
-            ).path
+        temporary = LanguageModel.temporaryName(for: url)
         // T writes through without compression.
         guard let file = gzopen(temporary, url.pathExtension == "gz" ? "wb" : "wbT") else {
             throw .unwritable(path: url.path, reason: ByteStorage.lastError())

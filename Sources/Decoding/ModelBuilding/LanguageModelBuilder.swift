@@ -94,17 +94,20 @@ public final class LanguageModelBuilder {
         self.options = options
         thresholds = (0..<options.order).map { UInt64($0 < prune.count ? prune[$0] : prune.last ?? 0) }
         for (number, word) in words.enumerated() { numbers[Data(word.utf8)] = UInt32(number) }
+        // What reads the model takes both for the unknown word.
+        numbers[Data("<UNK>".utf8)] = Self.unknown
         full = SortedRecords(
             width: options.order + 2, keyLength: options.order, memory: options.memory / 2,
             folder: options.temporaryFolder, combines: true)
     }
 
-    /// Counts a text: one sentence a line, words separated by spaces.
+    /// Counts a text: one sentence a line, words separated by spaces or tabs.
     ///
     /// - Parameters:
-    ///   - url: The file, plain or compressed by gzip.
+    ///   - url: The file, UTF-8, plain or compressed by gzip.
     ///   - progress: Called now and then with the number of lines so far.
-    /// - Throws: `LanguageModelError`, naming a line with `<s>`, `</s>` or `<unk>`, which the model needs for itself.
+    /// - Throws: `LanguageModelError`, naming a line that is not UTF-8, or has `<s>`, `</s>`, `<unk>` or `<UNK>`, which the
+    ///   model needs for itself.
     public func add(_ url: URL, progress: ((Int) -> Void)? = nil) throws(LanguageModelError) {
         let reader = try LineReader(path: url.path)
         let order = options.order
@@ -126,7 +129,7 @@ public final class LanguageModelBuilder {
                     guard known > Self.end else {
                         throw .badLine(
                             path: url.path, line: reader.number,
-                            expected: "words other than <s>, </s> and <unk>, which the model adds by itself",
+                            expected: "words other than <s>, </s>, <unk> and <UNK>, which the model adds by itself",
                             found: field.text)
                     }
                     try count(known)

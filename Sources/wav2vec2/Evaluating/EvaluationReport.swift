@@ -87,15 +87,19 @@ struct EvaluationReport: Encodable {
     var audioSeconds: Double
     var seconds: Double
     var realTimeFactor: Double
+    var characterUnit: String
     var groups: [Group]
     var worst: [UtteranceReport]
 
     private enum CodingKeys: String, CodingKey {
         case tooShort, outOfDictionaryWords, outOfDictionaryCharacters, bootstrapSets, confidenceLevel, audioSeconds,
-            seconds, realTimeFactor, groups, worst
+            seconds, realTimeFactor, characterUnit, groups, worst
     }
 
-    init(_ evaluation: Evaluation, _ bootstrap: Bootstrap, tags: [String], worst count: Int) {
+    init(
+        _ evaluation: Evaluation, _ bootstrap: Bootstrap, tags: [String], worst count: Int, characters: CharacterUnit
+    ) {
+        characterUnit = characters.rawValue
         rates = RateReport(evaluation.errors, evaluation.intervals(bootstrap))
         tooShort = evaluation.utterances.filter(\.isTooShort).count
         outOfDictionaryWords = evaluation.unwritable.words
@@ -103,7 +107,7 @@ struct EvaluationReport: Encodable {
         bootstrapSets = bootstrap.sets
         confidenceLevel = bootstrap.level
         audioSeconds = evaluation.audioSeconds
-        seconds = evaluation.seconds
+        seconds = (evaluation.seconds * 1000).rounded() / 1000
         realTimeFactor = evaluation.realTimeFactor
         groups = tags.flatMap { evaluation.groups(by: $0) }.map {
             Group(
@@ -123,6 +127,7 @@ struct EvaluationReport: Encodable {
         try container.encode(audioSeconds, forKey: .audioSeconds)
         try container.encode(seconds, forKey: .seconds)
         try container.encode(realTimeFactor, forKey: .realTimeFactor)
+        try container.encode(characterUnit, forKey: .characterUnit)
         try container.encode(groups, forKey: .groups)
         try container.encode(worst, forKey: .worst)
     }

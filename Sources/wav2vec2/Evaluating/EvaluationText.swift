@@ -8,6 +8,7 @@ struct EvaluationText {
     let bootstrap: Bootstrap
     let tags: [String]
     let worst: Int
+    let characters: CharacterUnit
 
     /// The rates, the tables and the worst utterances.
     var text: String {
@@ -30,9 +31,10 @@ struct EvaluationText {
                 + " in \(counts.referenceLength) \(things)"
         }
         let sentences = errors.words
+        let unit = characters == .codePoints ? "characters" : "grapheme clusters"
         return """
             \(line("WER", errors.wer, intervals.wer, counts(errors.words.counts, of: "words")))
-            \(line("CER", errors.cer, intervals.cer, counts(errors.characters.counts, of: "characters")))
+            \(line("CER", errors.cer, intervals.cer, counts(errors.characters.counts, of: unit)))
             \(line("SER", errors.ser, intervals.ser, "\(sentences.utterancesWithErrors) of \(sentences.utterances) utterances"))
             \(decimal(evaluation.audioSeconds, 1)) s of audio in \(decimal(evaluation.seconds, 1)) s: real-time factor \
             \(decimal(evaluation.realTimeFactor, 3))
