@@ -135,6 +135,7 @@ public struct LiveRecognizer {
             let window = Window(
                 samples: moments.normalize(buffer), kept: settledEnd - bufferStart..<end - bufferStart)
             scores = try await recognizer.forward([window]).first ?? []
+            guard Recognizer.isFinite(scores) else { throw RecognitionError.notFinite(recording: "live input") }
         }
         let delay = isLast ? 0 : Int(options.delay / recognizer.frameSeconds)
         let horizon = max(settledEnd, end - delay)

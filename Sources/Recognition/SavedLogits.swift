@@ -108,7 +108,13 @@ public struct SavedLogits: Sendable {
                 reason: "has log-probabilities of type \(entry.type.rawValue) and shape \(entry.shape), where F32 "
                     + "[frames, \(symbols.count)] goes with the \(symbols.count) symbols of \(Self.descriptionName)")
         }
-        return file.bytes(of: entry).withMemoryRebound(to: Float.self) { Array($0) }
+        let scores = file.bytes(of: entry).withMemoryRebound(to: Float.self) { Array($0) }
+        guard Recognizer.isFinite(scores) else {
+            throw RecognitionError.badLogits(
+                file: url.path,
+                reason: "the log-probabilities of \(entries[index].utterance) are NaN or infinite; save them again")
+        }
+        return scores
     }
 
     /// Begins a folder: an index of older logits is taken away, for its files are about to be replaced.
@@ -117,6 +123,7 @@ public struct SavedLogits: Sendable {
     /// - Throws: What the file system says.
     static func begin(_ folder: URL) throws {
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        AtomicFile.removeLeftovers(in: folder)
         let index = folder.appendingPathComponent(indexName)
         if FileManager.default.fileExists(atPath: index.path) { try FileManager.default.removeItem(at: index) }
     }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Recognition
+import Torch
 
 extension TranscriptFormat: ExpressibleByArgument {}
 
@@ -50,6 +51,7 @@ struct TranscriptWriter {
             guard FileManager.default.isWritableFile(atPath: file.path) else {
                 throw OutputError(description: "\(file.path): cannot be written to; choose another --output.")
             }
+            AtomicFile.removeLeftovers(in: file)
         }
     }
 
