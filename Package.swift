@@ -61,14 +61,17 @@ let package = Package(
         // Debug builds run the kernels too, and unoptimised they would take most of the tests' time.
         .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3", "-Wall", "-Wextra"])]),
         .target(
-            name: "Torch", dependencies: ["CKernels", "CLibTorch", "Randomness"],
+            name: "Torch", dependencies: ["Base", "CKernels", "CLibTorch", "Randomness"],
             resources: [.embedInCode("Device/Kernels")], swiftSettings: strict),
         .target(name: "Cluster", dependencies: ["CLibTorch", "Torch"], swiftSettings: strict),
         .target(name: "Randomness", swiftSettings: strict),
         // The floor: what every library may use, and which imports none of ours.
         .target(name: "Base", swiftSettings: strict),
+        .target(
+            name: "CQuietMP3", cSettings: [.unsafeFlags(["-Wall", "-Wextra"])], linkerSettings: [.linkedLibrary("dl")]),
         .target(name: "CSpawn", cSettings: [.unsafeFlags(["-Wall", "-Wextra"])]),
-        .target(name: "Audio", dependencies: ["Base", "CSndfile", "CSoxr", "CSpawn"], swiftSettings: strict),
+        .target(
+            name: "Audio", dependencies: ["Base", "CQuietMP3", "CSndfile", "CSoxr", "CSpawn"], swiftSettings: strict),
         // Headers only: the libraries are loaded when something is fetched.
         .target(
             name: "CFetching", cSettings: [.unsafeFlags(["-Wall", "-Wextra"])], linkerSettings: [.linkedLibrary("dl")]),

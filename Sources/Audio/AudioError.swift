@@ -54,7 +54,7 @@ public enum AudioError: Error, Equatable, Sendable, CustomStringConvertible {
         case .unknownFormat(let file, let reason):
             "\(file): this is no audio format that can be read here (WAV, FLAC, Ogg, Opus and MP3 always can; \(reason))."
         case .truncated(let file, let expected, let found):
-            "\(file): the header promises \(expected) frames but only \(found) could be decoded: the file is cut off; "
+            "\(file): the header promises \(expected) frames but only \(found) could be decoded: the file is cut off or damaged; "
                 + "fetch it again or leave it out."
         case .damaged(let file, let reason):
             "\(file): the audio is damaged (\(reason)); fetch it again or leave it out."

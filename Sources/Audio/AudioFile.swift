@@ -89,6 +89,10 @@ public enum AudioFile {
         if size == 0 || flaw != nil { close(descriptor) }
         if size == 0 { throw AudioError.empty(file: path) }
         if let flaw { throw flaw }
+        if let patch = source.promisedLength()?.patch(size: size) {
+            close(descriptor)
+            return try asPatched(map(url), patch, name: path, limits)
+        }
         if let reader = try SoundFileReader(source, name: path, limits) {
             return try reader.guessesLength ? asStream(map(url), name: path, limits) : reader
         }
@@ -99,6 +103,9 @@ public enum AudioFile {
         let source = ByteSource.memory(data)
         if data.isEmpty { throw AudioError.empty(file: name) }
         if let flaw = source.flaw(file: name) { throw flaw }
+        if let patch = source.promisedLength()?.patch(size: source.size) {
+            return try asPatched(data, patch, name: name, limits)
+        }
         if let reader = try SoundFileReader(source, name: name, limits) {
             return try reader.guessesLength ? asStream(data, name: name, limits) : reader
         }
@@ -135,6 +142,16 @@ public enum AudioFile {
         } catch {
             throw AudioError.unreadable(file: url.path, reason: error.localizedDescription)
         }
+    }
+
+    /// Opens what a program has written to a pipe, without knowing how long it would be.
+    private static func asPatched(
+        _ data: Data, _ patch: ByteSource.Patch, name: String, _ limits: DecodingLimits
+    ) throws -> SoundFileReader {
+        guard let reader = try SoundFileReader(.patched(data, patch), name: name, limits) else {
+            throw AudioError.damaged(file: name, reason: "its header cannot be read")
+        }
+        return reader
     }
 
     private static func asStream(_ data: Data, name: String, _ limits: DecodingLimits) throws -> SoundFileReader {

@@ -7,6 +7,18 @@ enum ByteSource {
     case memory(Data)
     /// Like memory, but the decoder may not look for the end.
     case stream(Data)
+    /// Like memory, with a few bytes that the decoder sees in place of the file's own.
+    case patched(Data, Patch)
+
+    /// Bytes in place of others.
+    struct Patch {
+        var offset: Int
+        var bytes: [UInt8]
+    }
+
+    var patch: Patch? {
+        if case .patched(_, let patch) = self { patch } else { nil }
+    }
 
     var isStream: Bool {
         if case .stream = self { true } else { false }
@@ -15,7 +27,7 @@ enum ByteSource {
     var size: Int {
         switch self {
         case .file(_, let size): size
-        case .memory(let data), .stream(let data): data.count
+        case .memory(let data), .stream(let data), .patched(let data, _): data.count
         }
     }
 
@@ -28,7 +40,7 @@ enum ByteSource {
             return [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
                 filled = max(0, pread(descriptor, buffer.baseAddress, count, off_t(offset)))
             }
-        case .memory(let data), .stream(let data):
+        case .memory(let data), .stream(let data), .patched(let data, _):
             return [UInt8](data.dropFirst(offset).prefix(count))
         }
     }

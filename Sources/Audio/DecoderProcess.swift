@@ -33,27 +33,38 @@ struct DecoderProcess {
         let reading = ends[0]
         defer { close(reading) }
         var process: pid_t = 0
-        let refused = Self.withCStrings([program.path] + arguments) { arguments in
-            cspawn_bound(
-                program.path, arguments, environ, input, output, ends[1], UInt64(max(0, limits.temporaryBytes)),
-                &process)
-        }
+        let refused = Self.start(
+            program, arguments, streams: (input, output, ends[1]), mostBytes: limits.temporaryBytes, &process)
         close(ends[1])
         guard refused == 0 else { throw Self.failure(refused) }
 
         let deadline = ContinuousClock.now + limits.time
         var tail: [UInt8] = []
         var stopped: Ending?
-        while stopped == nil, try Self.read(reading, into: &tail) {
+        repeat {
             if limits.isCancelled() { stopped = .cancelled }
-            if ContinuousClock.now > deadline { stopped = .tooSlow }
-        }
+            if ContinuousClock.now >= deadline { stopped = .tooSlow }
+        } while try stopped == nil && Self.read(reading, into: &tail)
         if stopped != nil { kill(process, SIGKILL) }
         // Its standard error is at its end, so that it is ending, if it has not been killed.
         var status: Int32 = 0
         while waitpid(process, &status, 0) < 0, errno == EINTR {}
         messages = String(decoding: tail, as: UTF8.self)
         ending = stopped ?? (status & 0x7F == 0 ? .exited(status >> 8 & 0xFF) : .killed(signal: status & 0x7F))
+    }
+
+    /// Starts a program that ends with the calling thread.
+    ///
+    /// - Returns: 0, or an error number.
+    static func start(
+        _ program: URL, _ arguments: [String], streams: (input: Int32, output: Int32, messages: Int32), mostBytes: Int,
+        _ process: inout pid_t
+    ) -> Int32 {
+        withCStrings([program.path] + arguments) { arguments in
+            cspawn_bound(
+                program.path, arguments, environ, streams.input, streams.output, streams.messages,
+                UInt64(max(0, mostBytes)), &process)
+        }
     }
 
     /// How many bytes of messages are kept: a damaged file can cause gigabytes of them.

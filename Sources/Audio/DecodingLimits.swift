@@ -21,10 +21,10 @@ public struct DecodingLimits: Sendable {
     ///   - seconds: The longest recording in seconds.
     ///   - temporaryBytes: The most bytes of decoded audio in the temporary folder; 32 GiB are a day of stereo at 48 kHz.
     ///   - time: The most time for ffmpeg.
-    ///   - isCancelled: Whether nobody wants the result any more.
+    ///   - isCancelled: Whether nobody wants the result any more; by default, whether the current task is cancelled.
     public init(
         seconds: Double = .infinity, temporaryBytes: Int = 32 << 30, time: Duration = .seconds(3600),
-        isCancelled: @escaping @Sendable () -> Bool = { false }
+        isCancelled: @escaping @Sendable () -> Bool = { Task.isCancelled }
     ) {
         self.seconds = seconds
         self.temporaryBytes = temporaryBytes

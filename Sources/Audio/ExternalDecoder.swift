@@ -82,7 +82,9 @@ enum ExternalDecoder {
         of run: DecoderProcess, decoded: NamelessFile, name: String, limits: DecodingLimits
     ) -> AudioError? {
         let text = run.messages
+        // A line begins with the decoder's name and its address in memory.
         let last = (text.split(separator: "\n").last ?? "nothing").replacingOccurrences(of: source, with: "the file")
+            .replacing(#/^\[[^\]]* @ 0x[0-9a-f]+\] /#, with: "")
             .printable
         switch run.ending {
         case .cancelled: return .cancelled(file: name)

@@ -1,7 +1,7 @@
 import CSndfile
 import Foundation
 
-/// A sound file that libsndfile decodes forward, in blocks mixed down to one channel.
+/// A sound file that libsndfile decodes forward, in blocks mixed down to one channel as `ChannelMix` does it.
 final class SoundFileReader {
     let name: String
     let info: AudioInfo
@@ -14,6 +14,8 @@ final class SoundFileReader {
     /// samples stand alone; nil where seeking is impossible or not exact.
     let seekMargin: Int?
     private(set) var position = 0
+    /// Frames that were decoded and mixed, and not yet read.
+    private var mixed: ArraySlice<Float> = []
     private let handle: OpaquePointer
     private let memory: MemoryFile?
     private let limits: DecodingLimits
@@ -39,8 +41,8 @@ final class SoundFileReader {
             memory = nil
             guard let handle = sf_open_fd(descriptor, Int32(SFM_READ), &header, SF_TRUE.int32) else { return nil }
             self.handle = handle
-        case .memory(let data), .stream(let data):
-            let memory = MemoryFile(data, knowsItsEnd: !source.isStream)
+        case .memory(let data), .stream(let data), .patched(let data, _):
+            let memory = MemoryFile(data, knowsItsEnd: !source.isStream, patch: source.patch)
             self.memory = memory
             var calls = MemoryFile.calls
             let user = Unmanaged.passUnretained(memory).toOpaque()
@@ -68,65 +70,75 @@ final class SoundFileReader {
                 file: name, reason: "the header says \(info.channels) channels at \(info.sampleRate) Hz")
         }
         try checkLength(info.frames)
-        interleaved = [Float](repeating: 0, count: Self.blockFrames * info.channels)
+        let frames = info.channels == 1 ? Self.blockFrames : ChannelMix.blockFrames
+        interleaved = [Float](repeating: 0, count: frames * info.channels)
     }
 
     deinit { sf_close(handle) }
 
     /// Goes to a frame, by seeking where that is exact and by decoding up to it elsewhere.
     func skip(to frame: Int) throws {
-        if let seekMargin, frame - seekMargin > position, promisedFrames.map({ frame <= $0 }) ?? false {
-            let target = frame - seekMargin
-            guard sf_seek(handle, sf_count_t(target), SEEK_SET) == sf_count_t(target) else {
-                throw AudioError.damaged(file: name, reason: "frame \(target) cannot be found")
+        if let seekMargin, promisedFrames.map({ frame <= $0 }) ?? false {
+            let step = info.channels == 1 ? 1 : ChannelMix.blockFrames
+            let target = (frame - seekMargin) / step * step
+            if target > position + mixed.count {
+                guard sf_seek(handle, sf_count_t(target), SEEK_SET) == sf_count_t(target) else {
+                    throw AudioError.damaged(file: name, reason: "frame \(target) cannot be found")
+                }
+                position = target
+                mixed = []
             }
-            position = target
         }
         while position < frame, try !readMono(atMost: frame - position).isEmpty {}
     }
 
-    /// The next frames, channels averaged; empty at the end.
+    /// The next frames, channels mixed; empty at the end.
     ///
-    /// - Parameter count: At most so many; never more than `blockFrames` come.
+    /// - Parameter count: The most that is wanted; never more than `blockFrames` come.
     /// - Returns: Mono samples at the file's own rate.
     /// - Throws: `AudioError`.
     func readMono(atMost count: Int) throws -> [Float] {
-        let wanted = min(count, Self.blockFrames)
-        guard wanted > 0 else { return [] }
+        guard count > 0 else { return [] }
         if limits.isCancelled() { throw AudioError.cancelled(file: name) }
+        if mixed.isEmpty { mixed = try decode(atMost: info.channels == 1 ? count : ChannelMix.blockFrames)[...] }
+        let mono = Array(mixed.prefix(count))
+        if let bad = mono.firstIndex(where: { !$0.isFinite }) {
+            throw AudioError.nonFinite(file: name, position: position + bad)
+        }
+        mixed = mixed.dropFirst(mono.count)
+        position += mono.count
+        try checkLength(position)
+        return mono
+    }
+
+    /// Decodes and mixes what follows `position`.
+    private func decode(atMost count: Int) throws -> [Float] {
+        let wanted = min(count, interleaved.count / info.channels)
         let got = interleaved.withUnsafeMutableBufferPointer {
             Int(sf_readf_float(handle, $0.baseAddress, sf_count_t(wanted)))
         }
         if got < wanted, sf_error(handle) != SF_ERR_NO_ERROR.int32 {
-            throw AudioError.damaged(file: name, reason: String(cString: sf_strerror(handle)))
+            throw AudioError.damaged(file: name, reason: decoderMessage(at: position + max(got, 0)))
         }
         if got < wanted, let promisedFrames, position + got < promisedFrames {
             throw AudioError.truncated(file: name, expected: promisedFrames, found: position + max(got, 0))
         }
-        let mono = interleaved.withUnsafeBufferPointer { Self.mixDown($0, frames: got, channels: info.channels) }
-        if let bad = mono.firstIndex(where: { !$0.isFinite }) {
-            throw AudioError.nonFinite(file: name, position: position + bad)
+        return interleaved.withUnsafeBufferPointer {
+            ChannelMix.mono($0, frames: max(got, 0), channels: info.channels)
         }
-        position += got
-        try checkLength(position)
-        return mono
+    }
+
+    /// What libsndfile says; of MP3 it says nothing of use.
+    private func decoderMessage(at frame: Int) -> String {
+        let message = String(cString: sf_strerror(handle))
+        guard message.contains("internal error") else { return message }
+        let seconds = (Double(frame) / Double(info.sampleRate) * 1000).rounded() / 1000
+        return "its audio breaks off at \(seconds) s, as where a file is cut off"
     }
 
     private func checkLength(_ frames: Int) throws {
         guard Double(frames) > limits.seconds * Double(info.sampleRate) else { return }
         throw AudioError.tooLong(file: name, limit: limits.seconds)
-    }
-
-    private static func mixDown(
-        _ interleaved: UnsafeBufferPointer<Float>, frames: Int, channels: Int
-    ) -> [Float] {
-        guard channels > 1 else { return Array(interleaved.prefix(frames)) }
-        let scale = 1 / Float(channels)
-        return (0..<frames).map { frame in
-            var sum: Float = 0
-            for channel in 0..<channels { sum += interleaved[frame * channels + channel] }
-            return sum * scale
-        }
     }
 
     private static func formatName(_ format: Int32) -> String {
@@ -157,15 +169,25 @@ extension RawRepresentable where RawValue: BinaryInteger {
 private final class MemoryFile {
     private let data: Data
     private let knowsItsEnd: Bool
+    private let patch: ByteSource.Patch?
     private var position = 0
 
-    init(_ data: Data, knowsItsEnd: Bool) {
+    init(_ data: Data, knowsItsEnd: Bool, patch: ByteSource.Patch?) {
+        self.patch = patch
         self.data = data
         self.knowsItsEnd = knowsItsEnd
     }
 
     private static func of(_ user: UnsafeMutableRawPointer?) -> MemoryFile? {
         user.map { Unmanaged<MemoryFile>.fromOpaque($0).takeUnretainedValue() }
+    }
+
+    /// Replaces those of the bytes just read that the patch stands for.
+    private func applyPatch(to target: UnsafeMutableRawPointer, count: Int) {
+        for (index, byte) in (patch?.bytes ?? []).enumerated() {
+            let place = (patch?.offset ?? 0) + index - position
+            if (0..<count).contains(place) { target.storeBytes(of: byte, toByteOffset: place, as: UInt8.self) }
+        }
     }
 
     static let calls = SF_VIRTUAL_IO(
@@ -183,6 +205,7 @@ private final class MemoryFile {
             let count = max(0, min(Int(count), file.data.count - file.position))
             let start = file.data.startIndex + file.position
             file.data.copyBytes(to: target.assumingMemoryBound(to: UInt8.self), from: start..<(start + count))
+            file.applyPatch(to: target, count: count)
             file.position += count
             return sf_count_t(count)
         },

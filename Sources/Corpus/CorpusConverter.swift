@@ -60,14 +60,14 @@ public struct CorpusConverter: Sendable {
     /// - Parameters:
     ///   - manifest: The recordings, or parts of them.
     ///   - folder: Where the new ones go, in subfolders as they were; made if need be.
-    ///   - stop: Asked between files; with `true` no further file is begun.
+    ///   - stop: Asked between files and while one is decoded; with `true` no further file is begun.
     ///   - progress: Called now and then, on any thread, with the number of files done and of all.
     /// - Returns: What was done.
     /// - Throws: `CorpusError`, if an option is impossible, two recordings would get one name, one of them would
     ///   be replaced, or the folder holds recordings that were converted otherwise; `CorpusError.unwritable` or
-    ///   `AudioError.unwritable`, if a file cannot be written.
+    ///   `AudioError.unwritable`, if a file cannot be written; `AudioError.failed`, if this machine cannot decode one.
     public func convert(
-        _ manifest: Manifest, to folder: URL, stop: @Sendable () -> Bool = { false },
+        _ manifest: Manifest, to folder: URL, stop: @escaping @Sendable () -> Bool = { false },
         progress: @Sendable (Int, Int) -> Void = { _, _ in }
     ) throws -> Report {
         try validate()
@@ -83,7 +83,7 @@ public struct CorpusConverter: Sendable {
         ) { index in
             defer { progress(done.add(1, ordering: .relaxed).newValue, targets.count) }
             do {
-                return try convert(targets[index], of: manifest, to: folder)
+                return try convert(targets[index], of: manifest, to: folder, DecodingLimits(isCancelled: stop))
             } catch let error where Self.isAboutTheDisk(error) {
                 unwritable.withLock { $0 = $0 ?? error }
                 throw error
@@ -99,6 +99,7 @@ public struct CorpusConverter: Sendable {
             case .success(let (count, isNew)):
                 if isNew { report.converted += 1 } else { report.kept += 1 }
                 finished.append((target, count))
+            case .failure(AudioError.cancelled): report.isStopped = true
             case .failure(let error): report.failures.append((manifest.identifier(target.utterance), "\(error)"))
             }
         }
@@ -134,7 +135,9 @@ public struct CorpusConverter: Sendable {
     /// Whether an error would meet the other recordings too.
     private static func isAboutTheDisk(_ error: any Error) -> Bool {
         switch error {
-        case AudioError.unwritable, CorpusError.unwritable: true
+        case AudioError.cancelled: false
+        case let error as AudioError: error.isFailure
+        case CorpusError.unwritable: true
         default: false
         }
     }
@@ -223,7 +226,9 @@ public struct CorpusConverter: Sendable {
 
     // MARK: - One file
 
-    private func convert(_ target: Target, of manifest: Manifest, to folder: URL) throws -> (count: Int, isNew: Bool) {
+    private func convert(
+        _ target: Target, of manifest: Manifest, to folder: URL, _ limits: DecodingLimits
+    ) throws -> (count: Int, isNew: Bool) {
         let utterance = manifest[target.utterance]
         let file = URL(fileURLWithPath: folder.path + "/" + target.path)
         let expected = Double(utterance.sampleCount) / target.speed
@@ -232,7 +237,7 @@ public struct CorpusConverter: Sendable {
         let range = utterance.offset.map { offset in
             Int((Double(offset) * scale).rounded())..<Int((Double(offset + utterance.sampleCount) * scale).rounded())
         }
-        let samples = try AudioFile.read(utterance.audio, sampleRate: sampleRate, frames: range)
+        let samples = try AudioFile.read(utterance.audio, sampleRate: sampleRate, frames: range, limits: limits)
         let found = Int((Double(samples.count) / scale).rounded())
         guard abs(found - utterance.sampleCount) <= manifest.lengthTolerance(of: target.utterance) else {
             throw manifest.lengthMismatch(of: target.utterance, found: found)

@@ -1,3 +1,4 @@
+import Base
 import Foundation
 
 /// Text files as lines.
@@ -22,19 +23,27 @@ enum Lines {
 
     /// Writes lines a block at a time.
     ///
-    /// - Returns: The temporary name, which is for the caller to change.
-    static func writePartial(_ lines: some Sequence<String>, of url: URL) throws -> String {
+    /// - Returns: The temporary name, which is for the caller to change, and the open descriptor, which is for the caller to
+    ///   close once it has: until then the file is not taken for left over.
+    static func writePartial(
+        _ lines: some Sequence<String>, of url: URL
+    ) throws -> (path: String, descriptor: Int32) {
+        let mark = url.lastPathComponent + ".partial-"
+        Leftovers.remove(in: url.deletingLastPathComponent()) { name in
+            name.hasPrefix(mark) && UUID(uuidString: String(name.dropFirst(mark.count))) != nil
+        }
         let partial = url.path + ".partial-\(UUID().uuidString)"
-        let descriptor = Foundation.open(partial, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+        let descriptor = Leftovers.create(partial)
         func failure() -> CorpusError {
             .unwritable(file: url.path, reason: String(cString: strerror(errno)))
         }
         guard descriptor >= 0 else { throw failure() }
-        var isOpen = true
         var isWritten = false
         defer {
-            if isOpen { close(descriptor) }
-            if !isWritten { unlink(partial) }
+            if !isWritten {
+                unlink(partial)
+                close(descriptor)
+            }
         }
         var block: [UInt8] = []
         func flush() throws {
@@ -57,9 +66,8 @@ enum Lines {
             if block.count >= 1 << 20 { try flush() }
         }
         try flush()
-        isOpen = false
-        guard close(descriptor) == 0 else { throw failure() }
+        guard fsync(descriptor) == 0 else { throw failure() }
         isWritten = true
-        return partial
+        return (partial, descriptor)
     }
 }

@@ -46,7 +46,7 @@ public struct ManifestBuilder: Sendable {
     ///
     /// - Parameter folder: Where the audio is; becomes the manifests' root.
     /// - Returns: The manifests, and what could not be read.
-    /// - Throws: `CorpusError`, if there is nothing that can be read.
+    /// - Throws: `CorpusError`, if there is nothing that can be read; `AudioError`, if this machine fails.
     public func build(_ folder: URL) throws -> Report {
         let folder = folder.standardizedFileURL
         let paths = try AudioFolder.list(folder, extensions: extensions)
@@ -56,6 +56,8 @@ public struct ManifestBuilder: Sendable {
         for (path, result) in zip(paths, results) {
             switch result {
             case .success(let count): readable.append((path, count))
+            // A list without the recordings that a full disk kept out would be taken for all.
+            case .failure(let error as AudioError) where error.isFailure: throw error
             case .failure(let error): unreadable.append((path, "\(error)"))
             }
         }

@@ -4,17 +4,21 @@ import Foundation
 ///
 /// What was not committed is removed with this object.
 public final class StagedFiles {
-    private var files: [(partial: String, url: URL)] = []
+    private var files: [(partial: String, descriptor: Int32, url: URL)] = []
 
     /// Begins with none.
     public init() {}
 
     deinit {
-        for file in files { unlink(file.partial) }
+        for file in files {
+            unlink(file.partial)
+            close(file.descriptor)
+        }
     }
 
     func write(_ lines: some Sequence<String>, to url: URL) throws {
-        files.append((try Lines.writePartial(lines, of: url), url))
+        let (partial, descriptor) = try Lines.writePartial(lines, of: url)
+        files.append((partial, descriptor, url))
     }
 
     /// Whether a file that was staged is there already with the same content.
@@ -60,6 +64,7 @@ public final class StagedFiles {
             guard rename(file.partial, file.url.path) == 0 else {
                 throw CorpusError.unwritable(file: file.url.path, reason: String(cString: strerror(errno)))
             }
+            close(file.descriptor)
             files.removeFirst()
         }
     }

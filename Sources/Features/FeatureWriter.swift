@@ -163,6 +163,9 @@ public final class FeatureWriter {
     /// Makes sure that no file is written over.
     private func checkFiles() throws {
         let files = [output, manifestURL] + (format == .npy && !isPooled ? [lengthsURL] : [])
+        for file in files {
+            AtomicFile.removeLeftovers(in: file.deletingLastPathComponent(), of: file.lastPathComponent)
+        }
         if let there = files.first(where: { FileManager.default.fileExists(atPath: $0.path) }) {
             throw FeatureError.occupied(
                 path: there.path,
@@ -225,13 +228,14 @@ public final class FeatureWriter {
 
     /// Makes sure that nothing of others is in the folder.
     private func checkFolder() throws {
+        AtomicFile.removeLeftovers(in: output)
         let content = (try? FileManager.default.contentsOfDirectory(atPath: output.path)) ?? []
         if content.isEmpty { return }
         guard let data = try? Data(contentsOf: output.appendingPathComponent(Self.settingsName)),
             let begun = try? JSONDecoder().decode(FeatureSettings.self, from: data)
         else {
             throw FeatureError.occupied(
-                path: output.path, advice: "and it holds something else than features; name another folder")
+                path: output.path, advice: "and it holds something other than features; name another folder")
         }
         guard options.resumes else {
             throw FeatureError.occupied(
@@ -241,6 +245,8 @@ public final class FeatureWriter {
             throw FeatureError.otherSettings(folder: output.path, key: key, begun: own, now: other)
         }
         isBegun = true
+        let folders = Set(sources.map { output.appendingPathComponent(fileName($0)).deletingLastPathComponent() })
+        for folder in folders { AtomicFile.removeLeftovers(in: folder) }
     }
 
     /// Makes the folder and says in it what it is of.
@@ -308,6 +314,11 @@ public final class FeatureWriter {
     public func write(_ features: [LayerFeatures], of index: Int) throws {
         let source = sources[index]
         let tensors = try features.map { try $0.values.to(dtype: options.element.dtype) }
+        guard try options.element == .float32 || tensors.allSatisfy({ try $0.isFinite() }) else {
+            throw FeatureError.badOption(
+                name: "--dtype \(options.element.rawValue)",
+                reason: "\(source.audio) has features beyond the largest number of this type; write float32")
+        }
         guard let spool else {
             if !isBegun { try beginFolder() }
             let file = output.appendingPathComponent(fileName(source))

@@ -142,7 +142,7 @@ public actor Featurizer {
         let results = try await outputs(recordings, progress: progress) { featurizer, windows in
             try featurizer.forward(windows) { try featurizer.hiddenStates($0, lengths: $1, stages) }
         }
-        return results.map { result in
+        return zip(recordings, results).map { recording, result in
             result.flatMap { outputs in
                 Result {
                     try zip(zip(request.layers, stages), outputs.values).map { pair, values in
@@ -152,7 +152,10 @@ public actor Featurizer {
                             values = try values.repeatedInterleaved(stage.factor, 0).rows(0..<outputs.frames)
                             rate = frameRate
                         }
-                        return LayerFeatures(layer: layer, values: try request.pooling(values), rate: rate)
+                        let pooled = try request.pooling(values)
+                        // Squares of numbers that are finite need not be.
+                        guard try pooled.isFinite() else { throw RecognitionError.notFinite(recording: recording.name) }
+                        return LayerFeatures(layer: layer, values: pooled, rate: rate)
                     }
                 }
             }
@@ -175,7 +178,9 @@ public actor Featurizer {
             try featurizer.forward(windows) { input, lengths in
                 let features = try featurizer.model.features(input, lengths: lengths)
                 guard let quantizer = featurizer.quantizer else { return ([], features.layout) }
-                return ([(try quantizer.codes(features.normalized), 1)], features.layout)
+                // The quantizer chooses an entry for NaN too: one number a frame shows it.
+                let sums = try features.normalized.to(dtype: .float32).sum(1)
+                return ([(try quantizer.codes(features.normalized), 1), (sums, 1)], features.layout)
             }
         }
         return results.map { result in
@@ -274,7 +279,9 @@ public actor Featurizer {
             batchSeconds: batchSeconds)
         var results: [Result<Outputs, any Error>] = recordings.map { _ in .failure(CancellationError()) }
         try await reader.forEachGroup(
-            model: { try await body(self, $0) }, start: { _ in [[Tensor]]() }, add: { $0.append($1) },
+            model: { try await body(self, $0) },
+            isFinite: { stages in try stages.allSatisfy { try !$0.dtype.isFloatingPoint || $0.isFinite() } },
+            start: { _ in [[Tensor]]() }, add: { $0.append($1) },
             passed: { done, frames in progress?(done, Double(frames) / frameRate) },
             finished: { ended in
                 for (index, parts, samples) in ended {

@@ -136,6 +136,7 @@ public struct LiveRecognizer {
                 samples: moments.normalize(buffer, epsilon: recognizer.normalizationEpsilon),
                 kept: settledEnd - bufferStart..<end - bufferStart)
             scores = try await recognizer.forward([window]).first ?? []
+            guard Recognizer.isFinite(scores) else { throw RecognitionError.notFinite(recording: "live input") }
         }
         let delay = isLast ? 0 : Int(options.delay / recognizer.frameSeconds)
         let horizon = max(settledEnd, end - delay)

@@ -2,6 +2,8 @@
 public enum RecognitionError: Error, Equatable, Sendable, CustomStringConvertible {
     /// A recording is too short for a single frame; counts are samples at 16 kHz.
     case tooShort(recording: String, samples: Int, needed: Int)
+    /// The model's output for a recording is NaN or infinite.
+    case notFinite(recording: String)
     /// A dictionary has another number of symbols than the model has labels; both count the four specials.
     case dictionarySize(dictionary: String, symbols: Int, labels: Int)
     /// A folder of saved logits is not whole; `reason` says what is wrong and what to do.
@@ -18,6 +20,9 @@ public enum RecognitionError: Error, Equatable, Sendable, CustomStringConvertibl
         switch self {
         case .tooShort(let recording, let samples, let needed):
             "\(recording): has \(samples) samples at 16 kHz, and the model needs at least \(needed); leave it out."
+        case .notFinite(let recording):
+            "\(recording): the model's output is NaN or infinite; look for samples far beyond full scale in the recording, and "
+                + "for NaN in the checkpoint."
         case .dictionarySize(let dictionary, let symbols, let labels):
             "\(dictionary): gives \(symbols) symbols with the four specials, but the model writes \(labels) labels; "
                 + "use the dictionary that it was fine-tuned with."

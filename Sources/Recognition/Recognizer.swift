@@ -256,6 +256,7 @@ public actor Recognizer {
             batchSeconds: batchSeconds)
         try await reader.forEachGroup(
             model: { try await forward($0) },
+            isFinite: Self.isFinite,
             start: { index in
                 if let stream { Heard(stream: stream) } else { Heard(scores: room(for: recordings[index])) }
             },
@@ -281,6 +282,9 @@ public actor Recognizer {
         values.reserveCapacity(max(0, frames) * symbols.count)
         return values
     }
+
+    /// Whether log-probabilities are numbers; those of labels that a model never writes may be −∞.
+    static func isFinite(_ scores: [Float]) -> Bool { scores.allSatisfy { $0 < .infinity } }
 
     /// Runs the model over windows at once; gives [frames, labels] of the frames that each keeps.
     func forward(_ windows: [Window]) throws -> [[Float]] {

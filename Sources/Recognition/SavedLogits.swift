@@ -127,7 +127,7 @@ public struct SavedLogits: Sendable {
                 reason: "has log-probabilities of type \(entry.type.rawValue) and shape \(entry.shape), where F32 "
                     + "[frames, \(symbols.count)] goes with the \(symbols.count) symbols of \(Self.descriptionName)")
         }
-        return file.withBytes(of: entry) { bytes in
+        let scores = file.withBytes(of: entry) { bytes in
             // Headers of other programs may have any length, so that the numbers may lie anywhere.
             [Float](unsafeUninitializedCapacity: bytes.count / MemoryLayout<Float>.stride) { values, count in
                 UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(values)[..<bytes.count])
@@ -135,6 +135,12 @@ public struct SavedLogits: Sendable {
                 count = bytes.count / MemoryLayout<Float>.stride
             }
         }
+        guard Recognizer.isFinite(scores) else {
+            throw RecognitionError.badLogits(
+                file: url.path,
+                reason: "the log-probabilities of \(entries[index].utterance) are NaN or infinite; save them again")
+        }
+        return scores
     }
 
     /// Begins a folder: an index of older logits is taken away, for its files are about to be replaced.
@@ -143,6 +149,7 @@ public struct SavedLogits: Sendable {
     /// - Throws: What the file system says.
     static func begin(_ folder: URL) throws {
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        AtomicFile.removeLeftovers(in: folder)
         let index = folder.appendingPathComponent(indexName)
         if FileManager.default.fileExists(atPath: index.path) { try FileManager.default.removeItem(at: index) }
     }

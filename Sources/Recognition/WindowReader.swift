@@ -55,6 +55,8 @@ package actor WindowReader {
     ///
     /// - Parameters:
     ///   - model: Gives what it makes of each window.
+    ///   - isFinite: Whether what it makes of a window are finite numbers: a recording with others fails by
+    ///     ``RecognitionError/notFinite(recording:)``, whoever asked for it.
     ///   - start: What a recording's results are gathered in, before its first window.
     ///   - add: Adds what was made of a recording's next window.
     ///   - passed: Called after every pass with the number of recordings done and of the frames made.
@@ -62,11 +64,13 @@ package actor WindowReader {
     ///     it had or what is wrong with it.
     /// - Throws: `CancellationError` when the task is cancelled; what `model` and `finished` throw.
     package nonisolated func forEachGroup<Output, Gathered>(
-        model: ([Window]) async throws -> [Output], start: (Int) -> Gathered, add: (inout Gathered, Output) -> Void,
+        model: ([Window]) async throws -> [Output], isFinite: (Output) throws -> Bool, start: (Int) -> Gathered,
+        add: (inout Gathered, Output) -> Void,
         passed: (_ done: Int, _ frames: Int) -> Void,
         finished: ([(recording: Int, gathered: Gathered, samples: Result<Int, any Error>)]) async throws -> Void
     ) async throws {
         var unfinished: [Int: Gathered] = [:]
+        var broken: Set<Int> = []
         var (done, frames) = (0, 0)
         var ahead = Task { await nextGroup() }
         defer { ahead.cancel() }
@@ -89,9 +93,13 @@ package actor WindowReader {
                 switch piece {
                 case .window(let index, let window):
                     guard let output = outputs.next() else { continue }
-                    add(&unfinished[index, default: start(index)], output)
+                    if try !isFinite(output) { broken.insert(index) }
+                    if !broken.contains(index) { add(&unfinished[index, default: start(index)], output) }
                     frames += window.kept.count
-                case .end(let index, let samples):
+                case .end(let index, var samples):
+                    if broken.remove(index) != nil, case .success = samples {
+                        samples = .failure(RecognitionError.notFinite(recording: recordings[index].name))
+                    }
                     ended.append((index, unfinished.removeValue(forKey: index) ?? start(index), samples))
                 }
             }

@@ -14,7 +14,8 @@ struct DataConvertCommand: ParsableCommand {
         discussion: """
             Channels are averaged, and parts of recordings become files of their own. Another speed changes the pitch \
             too, as SoX' speed does; transcripts stay. What was converted before and is whole is kept, so a stopped \
-            command goes on when it is given again. Recordings that cannot be converted are named and left out.
+            command goes on when it is given again. Recordings that cannot be converted are named and left out; the \
+            exit code is then 65 unless --allow-unreadable accepts that.
 
             Examples:
               wav2vec2 data convert train.jsonl --output flac/train.tsv
@@ -43,7 +44,20 @@ struct DataConvertCommand: ParsableCommand {
     @Option(help: "How many recordings are converted at a time.")
     var threads = 2
 
+    @Flag(help: "Accept a manifest without the recordings that cannot be converted: the exit code is then 0.")
+    var allowUnreadable = false
+
+    /// Where the new recordings go.
+    private var folder: URL { audioFolder.map(fileURL) ?? fileURL(output.output).deletingPathExtension() }
+
     func validate() throws {
+        if folder.standardizedFileURL.path == fileURL(output.output).standardizedFileURL.path {
+            throw ValidationError(
+                audioFolder == nil
+                    ? "--output \(output.output) has no extension, so that the folder for the recordings would have the same "
+                        + "name; name it \(output.output).tsv, or give an --audio-folder."
+                    : "--output and --audio-folder name the same file.")
+        }
         if !(1...4096).contains(threads) {
             throw ValidationError("--threads is \(threads); it must be from 1 to 4096.")
         }
@@ -58,9 +72,8 @@ struct DataConvertCommand: ParsableCommand {
     }
 
     func run() throws {
+        try output.prepare()
         let url = fileURL(manifest)
-        let file = fileURL(output.output)
-        let folder = audioFolder.map(fileURL) ?? file.deletingPathExtension()
         let found = try output.labelsToRead { try Manifest.hasLabels(url, labels: $0) }
         try output.protect([url], labels: found)
         let source = try Manifest.read(url, keepsTags: true)
@@ -90,5 +103,7 @@ struct DataConvertCommand: ParsableCommand {
             return try converted.withLabels(
                 of: Manifest.read(url, labels: labels, keepsTags: true), at: report.utterances)
         }
+        let leftOut = report.failures.count
+        try reportLeftOut(leftOut, of: leftOut + converted.count, allowed: allowUnreadable)
     }
 }

@@ -12,6 +12,9 @@ struct ManifestCommand: ParsableCommand {
             beside each or LibriSpeech's *.trans.txt), of a Kaldi folder, or of a manifest in any format. A .tsv gets its labels beside it, in .ltr and \
             .wrd files.
 
+            Recordings that cannot be read are named and left out; the list is written all the same, and the exit code \
+            is 65 unless --allow-unreadable accepts that.
+
             With --valid-percent some of the recordings go to a second manifest, valid.tsv beside the first (or \
             FILE-valid.tsv if the first has that name). Which ones depends on their paths and the seed only.
 
@@ -40,6 +43,9 @@ struct ManifestCommand: ParsableCommand {
     @Flag(help: "Decode every recording of a folder to its end, so that damaged ones are found now.")
     var decode = false
 
+    @Flag(help: "Accept a list without the recordings that cannot be read: the exit code is then 0.")
+    var allowUnreadable = false
+
     func validate() throws {
         guard (0..<100).contains(validPercent) else {
             throw ValidationError("--valid-percent is \(validPercent); it must be at least 0 and below 100.")
@@ -47,6 +53,7 @@ struct ManifestCommand: ParsableCommand {
     }
 
     func run() throws {
+        try output.prepare()
         let url = fileURL(source)
         let parts = { (manifest: Manifest) in try manifest.split(validShare: validPercent / 100, seed: seed) }
         guard try isPlainFolder(url) else {
@@ -71,6 +78,7 @@ struct ManifestCommand: ParsableCommand {
             return count == all.count
         }
         try output.write(labels: found, parts: parts) { try $0.map(all.labelledFromFiles) ?? all }
+        try reportLeftOut(report.unreadable.count, of: report.unreadable.count + all.count, allowed: allowUnreadable)
     }
 
     private func isPlainFolder(_ url: URL) throws -> Bool {
@@ -101,6 +109,7 @@ struct CombineCommand: ParsableCommand {
     @OptionGroup var output: ManifestOutput
 
     func run() throws {
+        try output.prepare()
         let urls = manifests.map(fileURL)
         let found = try output.labelsToRead { labels in
             try urls.contains { try Manifest.hasLabels($0, labels: labels) }
@@ -110,6 +119,15 @@ struct CombineCommand: ParsableCommand {
             try Manifest.joined(urls.map { (try Manifest.read($0, labels: labels, keepsTags: true), 1) })
         }
     }
+}
+
+/// Says how many recordings a list lacks, and ends the command with the exit code of bad data unless that is accepted.
+func reportLeftOut(_ count: Int, of total: Int, allowed: Bool) throws {
+    guard count > 0 else { return }
+    Console.error(
+        "wav2vec2: \(count) of \(total) recordings were left out (named above)"
+            + (allowed ? "" : "; --allow-unreadable accepts that"))
+    if !allowed { throw ExitCode(EX_DATAERR) }
 }
 
 extension Manifest.OutputFormat: ExpressibleByArgument {}
@@ -142,6 +160,24 @@ struct ManifestOutput: ParsableArguments {
         }
         if writtenFormat == .tsv && labels.contains(fileURL(output).pathExtension) {
             throw ValidationError("--labels \(fileURL(output).pathExtension) would overwrite --output \(output).")
+        }
+    }
+
+    /// Makes sure that the manifest can be written, before hours of work rather than after.
+    ///
+    /// - Throws: `OutputError`.
+    func prepare() throws {
+        let file = fileURL(output)
+        try makeFolder(of: file)
+        let folder = file.deletingLastPathComponent().path
+        guard FileManager.default.isWritableFile(atPath: folder) else {
+            throw OutputError(description: "\(folder): cannot be written to; choose another --output.")
+        }
+        var isFolder: ObjCBool = false
+        if FileManager.default.fileExists(atPath: file.path, isDirectory: &isFolder), isFolder.boolValue {
+            throw OutputError(
+                description:
+                    "\(file.path): is a folder, and the manifest is a file; name it, as in \(output)/train.tsv.")
         }
     }
 

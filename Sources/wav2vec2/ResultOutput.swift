@@ -14,6 +14,7 @@ func makeFolder(of file: URL) throws {
 
 /// Writes a result's file whole or not at all, and makes its folder where it is not there.
 func writeResult(_ text: String, to file: URL) throws {
+    AtomicFile.removeLeftovers(in: file.deletingLastPathComponent(), of: file.lastPathComponent)
     try writeResult(to: file) { try $0(text) }
 }
 

@@ -28,7 +28,7 @@ struct TranscribeCommand: AsyncParsableCommand {
             they are events as well.
 
             What cannot be read is named on standard error; the others are transcribed all the same, and the exit code \
-            is 65.
+            is 65, or 1 where the recording is not to blame, as on a full disk.
 
             Examples:
               wav2vec2 transcribe --checkpoint best interview.mp3
@@ -103,19 +103,19 @@ struct TranscribeCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let failures = try await amongProcesses { try await run(among: $0) }
-        if failures > 0 { throw ExitCode(EX_DATAERR) }
+        let code = try await amongProcesses { try await run(among: $0) }
+        if code != EXIT_SUCCESS { throw ExitCode(code) }
     }
 
-    /// Gives the number of inputs that could not be transcribed; 0 in processes that leave speaking to another one.
-    private func run(among cluster: Cluster?) async throws -> Int {
+    /// Gives the exit code; 0 in processes that leave speaking to another one.
+    private func run(among cluster: Cluster?) async throws -> Int32 {
         try compute.apply()
         if liveInput.live {
             guard cluster == nil else { throw Self.launched }
             try await liveInput.run(asJSON: chosenFormat == .json) {
                 try model.recognizer(device: compute.device, decoding: decoding)
             }
-            return 0
+            return EXIT_SUCCESS
         }
         let isLeader = cluster?.isLeader ?? true
         if cluster != nil && (files + list).contains("-") { throw Self.launched }
@@ -132,6 +132,7 @@ struct TranscribeCommand: AsyncParsableCommand {
         let began = ContinuousClock.now
         let total = entries.count
         var failures = 0
+        var code = EXIT_SUCCESS
         var audioSeconds = 0.0
         var start = 0
         // Results appear in order while later recordings still wait; within a group the longest goes first.
@@ -175,6 +176,7 @@ struct TranscribeCommand: AsyncParsableCommand {
                     transcription = result
                 } catch {
                     failures += 1
+                    if code != EXIT_FAILURE { code = failureCode(error) ?? EX_DATAERR }
                     Console.error("wav2vec2: \(error)")
                     continue
                 }
@@ -182,11 +184,11 @@ struct TranscribeCommand: AsyncParsableCommand {
                 try writer.write(transcription, index: index, path: entry.path)
             }
         }
-        guard isLeader else { return 0 }
+        guard isLeader else { return EXIT_SUCCESS }
         let seconds = (ContinuousClock.now - began) / .seconds(1)
         Console.error(
             "transcribe: \(total - failures) of \(total) files, "
                 + TimedWork(audioSeconds: audioSeconds, seconds: seconds).description)
-        return failures
+        return code
     }
 }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Base
 import Foundation
 import Recognition
+import Torch
 
 extension TranscriptFormat: ExpressibleByArgument {}
 
@@ -52,6 +53,7 @@ struct TranscriptWriter {
             guard FileManager.default.isWritableFile(atPath: file.path) else {
                 throw OutputError(description: "\(file.path): cannot be written to; choose another --output.")
             }
+            AtomicFile.removeLeftovers(in: file)
         }
     }
 

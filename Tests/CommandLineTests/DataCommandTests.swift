@@ -122,6 +122,77 @@ import Testing
         }
     }
 
+    @Test func leftOutRecordingsAreCountedInTheExitCode() throws {
+        try withTemporaryFolder { folder in
+            let audio = try recordings(folder)
+            try Data("no audio".utf8).write(to: audio.appendingPathComponent("deep/r1.wav"))
+            let list = ["data", "manifest", audio.path, "--output", "all.tsv"]
+            let made = try run(list, in: folder)
+            #expect(made.code == 65 && made.errors.contains("left out deep/r1.wav: "), "\(made.errors)")
+            #expect(
+                made.errors.contains("1 of 4 recordings were left out (named above); --allow-unreadable accepts that"))
+            let written = try text(folder, "all.tsv")
+            #expect(written.split(separator: "\n").count == 4)
+            let allowed = try run(list + ["--allow-unreadable"], in: folder)
+            #expect(allowed.code == 0 && allowed.errors.contains("1 of 4 recordings were left out"))
+            #expect(try text(folder, "all.tsv") == written)
+
+            try AudioFile.write([Float](repeating: 0.1, count: 9000), to: audio.appendingPathComponent("deep/r1.wav"))
+            #expect(try run(list, in: folder).code == 0)
+            try Data("no audio".utf8).write(to: audio.appendingPathComponent("deep/r1.wav"))
+            let convert = ["data", "convert", "all.tsv", "--output", "new/all.tsv"]
+            let converted = try run(convert, in: folder)
+            #expect(converted.code == 65 && converted.errors.contains("3 files written, 0 kept, 1 left out"))
+            #expect(try text(folder, "new/all.tsv").split(separator: "\n").count == 4)
+            #expect(try run(convert + ["--allow-unreadable"], in: folder).code == 0)
+        }
+    }
+
+    /// What cannot be written is found before the work, not after it.
+    @Test func outputsAreCheckedFirst() throws {
+        try withTemporaryFolder { folder in
+            let audio = try recordings(folder)
+            #expect(try run(["data", "manifest", audio.path, "--output", "a.tsv"], in: folder).code == 0)
+            let unnamed = try run(["data", "convert", "a.tsv", "--output", "flac"], in: folder)
+            #expect(unnamed.code == 64 && unnamed.errors.contains("name it flac.tsv"), "\(unnamed.errors)")
+            #expect(!FileManager.default.fileExists(atPath: folder.path + "/flac"))
+            let same = ["data", "convert", "a.tsv", "--output", "b.tsv", "--audio-folder", "./b.tsv"]
+            #expect(try run(same, in: folder).code == 64)
+            let named = try run(
+                ["data", "convert", "a.tsv", "--output", "flac", "--audio-folder", "recordings"], in: folder)
+            #expect(named.code == 0, "\(named.errors)")
+            for command in [["manifest", audio.path], ["combine", "a.tsv"], ["convert", "a.tsv"]] {
+                let outcome = try run(["data"] + command + ["--output", "audio"], in: folder)
+                #expect([1, 64].contains(outcome.code), "\(outcome.errors)")
+                let other = try run(
+                    ["data"] + command + ["--output", "recordings", "--labels", "none"]
+                        + (command[0] == "convert" ? ["--audio-folder", "more"] : []), in: folder)
+                #expect(other.code == 1 && other.errors.contains("is a folder, and the manifest is a file"))
+                #expect(!other.errors.contains("left out") && !other.errors.contains("files written"))
+            }
+        }
+    }
+
+    /// No room for what ffmpeg decodes is this machine's fault, not the recording's.
+    @Test(.enabled(if: AudioFile.externalDecoder != nil)) func noRoomIsAFailure() throws {
+        try withTemporaryFolder { folder in
+            let audio = try recordings(folder, transcripts: 0)
+            let process = Process()
+            process.executableURL = AudioFile.externalDecoder
+            process.arguments = [
+                "-nostdin", "-v", "quiet", "-i", audio.path + "/deep/r0.wav", audio.path + "/deep/m.m4a",
+            ]
+            try process.run()
+            process.waitUntilExit()
+            let list = ["data", "manifest", audio.path, "--extensions", "wav", "m4a", "--output", "all.tsv"]
+            let none = try run(list, in: folder, environment: ["TMPDIR": "/dev/full"])
+            #expect(
+                none.code == 1 && none.errors.contains("m.m4a: the recording could not be decoded"), "\(none.errors)")
+            #expect(!FileManager.default.fileExists(atPath: folder.path + "/all.tsv"))
+            #expect(try run(list, in: folder).code == 0)
+        }
+    }
+
     /// All files of a folder, by name.
     private func contents(_ folder: URL) throws -> [String: Data] {
         var contents: [String: Data] = [:]

@@ -31,6 +31,84 @@ import Testing
         }
     }
 
+    /// What a decoder has to say about damaged files is told in our words, by the recording's name, or not at all.
+    @Test func nothingIsWrittenByLibraries() throws {
+        try withTemporaryFolder { folder in
+            let fixture = try Fixture(folder)
+            var names: [String] = []
+            let whole = folder.appendingPathComponent("whole.mp3")
+            let samples = (0..<64_000).map { Float(0.4 * sin(Double($0) * 0.05)) }
+            try AudioFile.write(samples, to: whole, format: .mp3)
+            let bytes = try Data(contentsOf: whole)
+            for step in [13, 37, 101] {
+                var damaged = bytes
+                for index in stride(from: 1500, to: bytes.count, by: step) { damaged[index] ^= UInt8(step) }
+                names.append(folder.appendingPathComponent("damaged\(step).mp3").path)
+                try damaged.write(to: URL(fileURLWithPath: names[names.count - 1]))
+            }
+            for share in [2, 3] {
+                names.append(folder.appendingPathComponent("cut\(share).mp3").path)
+                try bytes.prefix(bytes.count / share).write(to: URL(fileURLWithPath: names[names.count - 1]))
+            }
+            let outcome = try transcribe(fixture, names)
+            #expect(outcome.code == 65)
+            for line in outcome.errors.split(whereSeparator: \.isNewline) {
+                #expect(line.hasPrefix("wav2vec2: " + folder.path) || line.hasPrefix("transcribe: "), "\(line)")
+                #expect(!line.contains("internal error"))
+            }
+        }
+    }
+
+    /// Files that a killed run was writing go when the next one looks; those that are being written stay.
+    @Test func leftoversOfKilledRunsAreRemoved() throws {
+        try withTemporaryFolder { folder in
+            let fixture = try Fixture(folder)
+            let output = folder.appendingPathComponent("out")
+            try FileManager.default.createDirectory(at: output, withIntermediateDirectories: true)
+            let names = (0..<3).map { _ in ".0.txt.\(UUID().uuidString).partial" } + [".mine.partial"]
+            for name in names { try Data("half".utf8).write(to: output.appendingPathComponent(name)) }
+            let held = open(output.path + "/" + names[0], O_RDONLY)
+            defer { close(held) }
+            #expect(flock(held, LOCK_EX) == 0)
+            let outcome = try transcribe(fixture, [fixture.audio, "--output", output.path])
+            #expect(outcome.code == 0, "\(outcome.errors)")
+            let left = try FileManager.default.contentsOfDirectory(atPath: output.path).filter { $0.hasPrefix(".") }
+            #expect(Set(left) == [names[0], ".mine.partial"])
+        }
+    }
+
+    /// The names of bad recordings come first in their sentences, and nothing else is lost.
+    @Test func outputThatIsNotFiniteIsNamed() throws {
+        try withTemporaryFolder { folder in
+            let fixture = try Fixture(folder)
+            var samples = [Float](repeating: 0.1, count: 9_000)
+            samples[4_000] = 1e30
+            let loud = folder.appendingPathComponent("loud.wav")
+            try AudioFile.write(samples, to: loud, format: .wavFloat)
+            for more in [[], ["--decoder", "beam"], ["--format", "json"]] {
+                let outcome = try transcribe(fixture, [fixture.audio + "/0.wav", loud.path] + more)
+                #expect(outcome.code == 65 && outcome.output.contains("0.wav"))
+                #expect(outcome.errors.contains("wav2vec2: \(loud.path): the model's output is NaN or infinite"))
+            }
+        }
+    }
+
+    @Test(.enabled(if: AudioFile.externalDecoder != nil)) func playlistsAndFullDisksAreToldApart() throws {
+        try withTemporaryFolder { folder in
+            let fixture = try Fixture(folder)
+            try fixture.write(
+                "#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10.0,\nfile:\(fixture.audio)/0.wav\n", to: "list.m3u8")
+            let list = folder.path + "/list.m3u8"
+            let outcome = try transcribe(fixture, [list])
+            #expect(outcome.code == 65 && outcome.errors.contains("\(list): this is a playlist"), "\(outcome.errors)")
+            let full = try run(
+                ["transcribe", "--checkpoint", fixture.checkpoint, list, fixture.audio + "/0.wav"],
+                environment: ["TMPDIR": folder.path + "/none"])
+            #expect(full.code == 1 && full.output.contains("0.wav"), "\(full.errors)")
+            #expect(full.errors.contains("could not be decoded (no file can be made in the temporary folder"))
+        }
+    }
+
     @Test func filesOfResultsNeverMeet() throws {
         try withTemporaryFolder { folder in
             let fixture = try Fixture(folder)

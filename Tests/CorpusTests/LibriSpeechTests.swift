@@ -1,3 +1,4 @@
+import Base
 import Fetching
 import Foundation
 import TestServer
@@ -191,14 +192,64 @@ import Testing
         }
     }
 
+    /// Two runs that unpack one part would remove each other's files.
+    @Test func theFolderIsFilledByOneRunAtATime() throws {
+        let miniature = try MiniatureLibriSpeech(["dev-clean"], in: mirror)
+        let server = try TestServer(files: miniature.files)
+        defer { server.stop() }
+        try FileManager.default.createDirectory(at: output, withIntermediateDirectories: true)
+        do {
+            let lock = try FolderLock(output)
+            #expect(throws: LibriSpeechError.folderInUse(folder: output.path)) {
+                try prepare("dev-clean", miniature, server: server)
+            }
+            withExtendedLifetime(lock) {}
+        }
+        #expect(server.requests.isEmpty)
+        #expect(try prepare("dev-clean", miniature, server: server).lists[0].utterances == 6)
+    }
+
+    /// A folder of a part's name is trusted only as far as a record or the publisher's number goes.
+    @Test func halfOfAPartIsNeverTakenForAllOfIt() throws {
+        let miniature = try MiniatureLibriSpeech(["dev-clean", "dev-other"], in: mirror)
+        let server = try TestServer(files: miniature.files)
+        defer { server.stop() }
+        _ = try prepare("dev-clean", miniature, server: server)
+        let own = output.appendingPathComponent("LibriSpeech/dev-clean").standardizedFileURL
+        let other = output.appendingPathComponent("LibriSpeech/dev-other").standardizedFileURL
+        let chapter = try #require(
+            FileManager.default.enumerator(at: own, includingPropertiesForKeys: nil)?.compactMap { $0 as? URL }
+                .first { $0.pathExtension == "flac" }
+        ).deletingLastPathComponent()
+        // What another program, or an older one, has left there, its lists with it.
+        try FileManager.default.createDirectory(at: other, withIntermediateDirectories: true)
+        try FileManager.default.copyItem(at: chapter, to: other.appendingPathComponent("1"))
+        let missing = try FileManager.default.contentsOfDirectory(atPath: chapter.path).count { $0.hasSuffix(".flac") }
+        #expect(throws: LibriSpeechError.unfinished(folder: other.path, archive: "dev-other.tar.gz")) {
+            try prepare("dev-other", miniature, server: server)
+        }
+        let parts = try LibriSpeech.parts(named: "dev-other")
+        #expect(
+            throws: LibriSpeechError.wrongCount(folder: other.path, found: missing, expected: 2864, isOwn: true)
+        ) { try LibriSpeechPreparation(parts, output: output).run() }
+        // A chapter is lost; the list of all is still there.
+        try FileManager.default.removeItem(at: chapter)
+        #expect(
+            throws: LibriSpeechError.wrongCount(folder: own.path, found: 6 - missing, expected: 6, isOwn: true)
+        ) { try prepare("dev-clean", miniature, server: server) }
+        // The advice helps.
+        try FileManager.default.moveItem(at: own, to: corpus.file("away"))
+        #expect(try prepare("dev-clean", miniature, server: server).lists[0].utterances == 6)
+    }
+
     @Test func theCountOfPublishedPartsIsCompared() throws {
         _ = try MiniatureLibriSpeech(["dev-clean"], in: mirror)
         var preparation = try LibriSpeechPreparation(LibriSpeech.parts(named: "dev-clean"), output: output)
         preparation.source = mirror
-        var notices: [String] = []
-        preparation.monitor = FetchMonitor(notice: { notices.append($0) })
-        #expect(try preparation.run().lists[0].utterances == 6)
-        #expect(notices.contains { $0.contains("has 6 recordings, where the published part has 2703") })
+        let folder = mirror.appendingPathComponent("LibriSpeech/dev-clean").standardizedFileURL.path
+        #expect(
+            throws: LibriSpeechError.wrongCount(folder: folder, found: 6, expected: 2703, isOwn: false)
+        ) { try preparation.run() }
     }
 
     @Test func partsAreChosenByName() throws {

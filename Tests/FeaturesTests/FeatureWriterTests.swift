@@ -115,6 +115,26 @@ import Torch
                         folder: folder.appendingPathComponent(name).path, key: "--layer", begun: "1,2", now: "2")
                 ) { try setting.writer(name, one) { ($0.format, $0.resumes) = (format, true) } }
             }
+            // A kill before the settings were written, or between files, leaves temporary files.
+            let begun = folder.appendingPathComponent("begun")
+            let partial = { (name: String) in begun.appendingPathComponent(".\(name).\(UUID().uuidString).partial") }
+            try FileManager.default.createDirectory(
+                at: begun.appendingPathComponent("a"), withIntermediateDirectories: true)
+            try Data().write(to: partial("features.json"))
+            for resumes in [true, false] {
+                let writer = try setting.writer("begun", both) { $0.resumes = resumes }
+                if resumes { continue }
+                try writer.write(setting.features[0], of: 0)
+            }
+            try Data("half".utf8).write(to: partial("two.npy"))
+            let deep = begun.appendingPathComponent("a/.one.npy.\(UUID().uuidString).partial")
+            try Data("half".utf8).write(to: deep)
+            let rest = try setting.writer("begun", both) { $0.resumes = true }
+            #expect(try [0, 1, 2].map(rest.isWritten) == [true, false, false])
+            #expect(
+                try FileManager.default.contentsOfDirectory(atPath: begun.path).allSatisfy { !$0.hasSuffix(".partial") }
+            )
+            #expect(!FileManager.default.fileExists(atPath: deep.path))
             // A folder of something else is left alone.
             let other = folder.appendingPathComponent("other")
             try FileManager.default.createDirectory(at: other, withIntermediateDirectories: true)

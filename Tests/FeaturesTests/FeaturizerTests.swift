@@ -9,6 +9,35 @@ import Wav2Vec2
 @testable import Features
 
 @Suite struct FeaturizerTests {
+    /// One sample far beyond full scale is more than the norms can square: nothing is made of such a recording, whichever
+    /// way its features would be used, and the others in its batch are as they were.
+    @Test func outputThatIsNotFiniteIsRefused() async throws {
+        try await withTemporaryFolder { folder in
+            var loud = SmallModels.samples(16_000, seed: 2)
+            loud[7000] = 1e30
+            let good = SmallModels.samples(12_000, seed: 1)
+            let recordings = [Recording(samples: good, name: "good"), Recording(samples: loud, name: "loud")]
+            let checkpoint = try SmallModels.checkpoint(in: folder, normalizes: false)
+            let featurizer = try Featurizer(checkpoint: checkpoint)
+            let alone = try await featurizer.features([recordings[0]], FeatureRequest([.context]))
+            for pooling in [Pooling.none, .mean, .meanStd] {
+                for layer in [FeatureLayer.extractor, .transformer(1), .context] {
+                    let request = FeatureRequest([layer], pooling: pooling)
+                    let results = try await featurizer.features(recordings, request)
+                    #expect(throws: RecognitionError.notFinite(recording: "loud")) { try results[1].get() }
+                    let found = try results[0].get()[0].values
+                    #expect(try found.isFinite())
+                    if layer == .context, pooling == .none {
+                        #expect(try relativeError(found, alone[0].get()[0].values) <= 1e-5)
+                    }
+                }
+            }
+            let codes = try await featurizer.codes(recordings)
+            #expect(throws: RecognitionError.notFinite(recording: "loud")) { try codes[1].get() }
+            #expect(try !codes[0].get().entries.isEmpty)
+        }
+    }
+
     @Test func featuresDependNeitherOnBatchmatesNorOnOrder() async throws {
         try await withTemporaryFolder { folder in
             let checkpoint = try SmallModels.checkpoint(

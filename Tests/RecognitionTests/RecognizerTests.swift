@@ -11,6 +11,38 @@ import Wav2Vec2
 @testable import Recognition
 
 @Suite struct RecognizerTests {
+    /// One check for greedy and beam search, saved scores and alignment: a recording whose scores are not numbers fails
+    /// by its name, and the others are as they were.
+    @Test func outputThatIsNotFiniteIsRefused() async throws {
+        var loud = SmallModels.samples(40_000, seed: 2)
+        loud[30_000] = 1e30
+        let good = Recording(samples: SmallModels.samples(12_000, seed: 1), name: "good")
+        let bad = Recording(samples: loud, name: "loud")
+        let error = RecognitionError.notFinite(recording: "loud")
+        for windows in [WindowOptions(), WindowOptions(seconds: 1, overlap: 0.2)] {
+            let recognizer = try SmallModels.recognizer(windows: windows, normalizes: false)
+            let alone = try await recognizer.transcribe([good])[0].get()
+            let plain = try await recognizer.transcribe([good, bad])
+            #expect(try plain[0].get() == alone)
+            #expect(throws: error) { try plain[1].get() }
+            var saved: [Int] = []
+            let kept = try await recognizer.transcribe([bad, good], scores: { index, _ in saved.append(index) })
+            #expect(throws: error) { try kept[0].get() }
+            #expect(saved == [1])
+            let scores = try await recognizer.logProbabilities([bad, good])
+            #expect(throws: error) { try scores[0].get() }
+            #expect(try Recognizer.isFinite(scores[1].get()))
+            await #expect(throws: error) { try await recognizer.align(bad, transcript: "a") }
+        }
+        #expect(Recognizer.isFinite([-.infinity, 0]))
+        #expect(!Recognizer.isFinite([0, .infinity]) && !Recognizer.isFinite([.nan]))
+        var live = try LiveRecognizer(SmallModels.recognizer(normalizes: false))
+        await #expect(throws: RecognitionError.notFinite(recording: "live input")) {
+            _ = try await live.append(loud)
+            _ = try await live.finish()
+        }
+    }
+
     @Test func resultsDependNeitherOnBatchingNorOnOrder() async throws {
         // The last two are longer than a window, so that windows of several recordings share passes.
         let lengths = [16_000, 401, 7_777, 24_000, 12_345, 400, 9_999, 5_000, 41_000, 67_890]

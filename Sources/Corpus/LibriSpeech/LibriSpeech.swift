@@ -130,6 +130,12 @@ public enum LibriSpeechError: Error, Equatable, Sendable, CustomStringConvertibl
     case nothingInSource(folder: String, parts: [String])
     /// An archive does not hold the folder that it is named after.
     case otherContent(archive: String, expected: String)
+    /// Another process fills the output folder.
+    case folderInUse(folder: String)
+    /// A part has another number of recordings than it should.
+    case wrongCount(folder: String, found: Int, expected: Int, isOwn: Bool)
+    /// A folder has a part's name, and nothing says that it was unpacked to its end.
+    case unfinished(folder: String, archive: String)
     /// Recordings that cannot be read; `first` is one's reason.
     case unreadable(part: String, count: Int, total: Int, first: String)
     /// A recording without a transcript.
@@ -153,6 +159,16 @@ public enum LibriSpeechError: Error, Equatable, Sendable, CustomStringConvertibl
                 + "path, or leave --source out to download them."
         case .otherContent(let archive, let expected):
             "\(archive): the archive does not hold the folder \(expected) with recordings; fetch it again."
+        case .folderInUse(let folder):
+            "\(folder): another process prepares this folder; wait until it has ended, and give the command again."
+        case .wrongCount(let folder, let found, let expected, let isOwn):
+            "\(folder): has \(found) recordings, and there should be \(expected); "
+                + (isOwn
+                    ? "move this folder away, and give the command again to unpack the part afresh."
+                    : "copy this part again, or leave it out of --source to download it.")
+        case .unfinished(let folder, let archive):
+            "\(folder): nothing shows that this folder holds all of \(archive); move it away, and give the command again to "
+                + "unpack the part afresh."
         case .unreadable(let part, let count, let total, let first):
             "\(part): \(count) of \(total) recordings cannot be read, the first: \(first)"
         case .noTranscript(let recording, let file):

@@ -1,3 +1,4 @@
+import Base
 import Fetching
 import Foundation
 
@@ -57,16 +58,32 @@ public struct LibriSpeechPreparation {
     /// - Returns: What there is now.
     /// - Throws: `FetchError`, `LibriSpeechError`, `CorpusError`.
     public func run() throws -> Report {
-        let supplies = try parts.map { ($0, try supply(of: $0)) }
-        if let source, !supplies.contains(where: { $0.1.isLocal }) {
-            throw LibriSpeechError.nothingInSource(folder: source.path, parts: parts.map(\.name))
-        }
-        try checkSpace(supplies)
         do {
             try FileManager.default.createDirectory(at: output, withIntermediateDirectories: true)
         } catch {
             throw CorpusError.unwritable(file: output.path, reason: error.localizedDescription)
         }
+        // Two that unpack the same part would remove each other's files.
+        let lock: FolderLock
+        do {
+            lock = try FolderLock(output)
+        } catch .inUse {
+            throw LibriSpeechError.folderInUse(folder: output.path)
+        } catch .unopened(let reason) {
+            throw CorpusError.unwritable(file: output.path, reason: reason)
+        }
+        return try withExtendedLifetime(lock) { try prepare() }
+    }
+
+    private func prepare() throws -> Report {
+        let supplies = try parts.map { ($0, try supply(of: $0)) }
+        if let source, !supplies.contains(where: { $0.1.isLocal }) {
+            throw LibriSpeechError.nothingInSource(folder: source.path, parts: parts.map(\.name))
+        }
+        for (part, supply) in supplies {
+            if case .folder(let folder) = supply { try requireFinished(part, folder) }
+        }
+        try checkSpace(supplies)
         var report = Report(dictionary: output.appendingPathComponent("dict.ltr.txt"))
         var complete: [String: (manifest: Manifest, transcripts: [String])] = [:]
         for (part, supply) in supplies {
@@ -197,6 +214,9 @@ public struct LibriSpeechPreparation {
             throw LibriSpeechError.otherContent(archive: archive.path, expected: part.name)
         }
         let parent = folder.deletingLastPathComponent()
+        try Lines.write(
+            ["\(recordings(in: inside)) recordings were unpacked."],
+            to: inside.appendingPathComponent(Self.recordName))
         do {
             try FileManager.default.createDirectory(at: parent, withIntermediateDirectories: true)
             if !part.isLimitedSupervision { try moveTexts(from: inside.deletingLastPathComponent(), to: parent) }
@@ -207,6 +227,33 @@ public struct LibriSpeechPreparation {
             throw CorpusError.unwritable(file: folder.path, reason: String(cString: strerror(errno)))
         }
         return folder
+    }
+
+    /// In a part's folder, since it was unpacked to its end: how many recordings it has.
+    private static let recordName = ".unpacked"
+
+    private func recordings(in folder: URL) -> Int {
+        let files = FileManager.default.enumerator(atPath: folder.path)
+        return (files?.lazy.compactMap { $0 as? String }.filter { $0.hasSuffix(".flac") }.count) ?? 0
+    }
+
+    /// How many recordings a folder should have: as many as were unpacked, or as the publisher gives.
+    private func expectedCount(_ part: LibriSpeech.Part, _ folder: URL) -> Int? {
+        let record = try? Lines.read(folder.appendingPathComponent(Self.recordName)).first
+        return record?.split(separator: " ").first.flatMap { Int($0) } ?? part.utterances
+    }
+
+    /// Refuses a folder of our own that may be half of a part; of one in `source` nothing but a published count is known.
+    private func requireFinished(_ part: LibriSpeech.Part, _ folder: URL) throws {
+        let isOwn = folder == unpackedFolder(part)
+        guard let expected = expectedCount(part, folder) else {
+            if isOwn { throw LibriSpeechError.unfinished(folder: folder.path, archive: part.archive) }
+            return
+        }
+        let found = recordings(in: folder)
+        guard found == expected else {
+            throw LibriSpeechError.wrongCount(folder: folder.path, found: found, expected: expected, isOwn: isOwn)
+        }
     }
 
     /// The licence and the lists of speakers, chapters and books, which every archive holds alike.
@@ -224,11 +271,15 @@ public struct LibriSpeechPreparation {
         _ part: LibriSpeech.Part, _ folder: URL
     ) throws -> (manifest: Manifest, transcripts: [String]) {
         let list = LabelledList(part.name, in: output)
-        if let complete = list.complete(root: folder) { return complete }
+        let expected = expectedCount(part, folder)
+        if let complete = list.complete(root: folder), complete.manifest.count == expected ?? complete.manifest.count {
+            return complete
+        }
         let content = try LibriSpeechFolder(folder, part: part.name, monitor: monitor)
-        if let expected = part.utterances, expected != content.manifest.count {
-            monitor.notice(
-                "\(folder.path): has \(content.manifest.count) recordings, where the published part has \(expected)")
+        if let expected, expected != content.manifest.count {
+            throw LibriSpeechError.wrongCount(
+                folder: folder.path, found: content.manifest.count, expected: expected,
+                isOwn: folder == unpackedFolder(part))
         }
         try list.write(content.manifest, content.transcripts)
         return (content.manifest, content.transcripts)

@@ -82,6 +82,7 @@ public struct UnitModel: Sendable {
     /// - Parameter url: The file.
     /// - Throws: `FileWriteError` when the disk is full or the system fails.
     public func write(to url: URL) throws {
+        AtomicFile.removeLeftovers(in: url.deletingLastPathComponent(), of: url.lastPathComponent)
         try TensorFile.write(
             ["centroids": clusters.centroids, "sizes": Tensor(sizes)],
             metadata: [

@@ -17,6 +17,7 @@ public final class UnitWriter {
         guard !FileManager.default.fileExists(atPath: url.path) else {
             throw FeatureError.occupied(path: url.path, advice: "remove it, or name another file")
         }
+        AtomicFile.removeLeftovers(in: url.deletingLastPathComponent(), of: url.lastPathComponent)
         self.url = url
         self.format = format
         spool = try Spool(beside: url)
@@ -47,6 +48,7 @@ public final class UnitWriter {
         guard !FileManager.default.fileExists(atPath: url.path) else {
             throw FeatureError.occupied(path: url.path, advice: "remove it, or name another file")
         }
+        AtomicFile.removeLeftovers(in: url.deletingLastPathComponent(), of: url.lastPathComponent)
         let text = symbols.map { $0 + " 1\n" }.joined()
         try AtomicFile.write(to: url) { try $0.append(Data(text.utf8)) }
     }

@@ -1,3 +1,4 @@
+import Base
 import Foundation
 
 /// What can go wrong while a file is written.
@@ -45,6 +46,26 @@ public struct AtomicFile: ~Copyable {
         try file.commit()
     }
 
+    /// Removes what processes that were killed while they wrote have left in a folder.
+    ///
+    /// - Parameters:
+    ///   - folder: The folder; its subfolders are left alone.
+    ///   - name: The name of the file that they wrote; nil for any.
+    public static func removeLeftovers(in folder: URL, of name: String? = nil) {
+        Leftovers.remove(in: folder) { file in
+            guard let written = writtenName(ofTemporary: file) else { return false }
+            return name.map { written == $0[...] } ?? true
+        }
+    }
+
+    /// The name of the file that is written under a temporary one; nil for any other name.
+    public static func writtenName(ofTemporary name: String) -> Substring? {
+        let (end, mark) = (".partial", 37)
+        guard name.hasPrefix("."), name.hasSuffix(end), name.count > 1 + mark + end.count else { return nil }
+        let (written, identifier) = (name.dropFirst().dropLast(mark + end.count), name.dropLast(end.count).suffix(mark))
+        return identifier.hasPrefix(".") && UUID(uuidString: String(identifier.dropFirst())) != nil ? written : nil
+    }
+
     private init(path given: String) throws(FileWriteError) {
         let path = URL(fileURLWithPath: given).resolvingSymlinksInPath().path
         self.path = path
@@ -59,7 +80,7 @@ public struct AtomicFile: ~Copyable {
         let name = ".\((path as NSString).lastPathComponent).\(UUID().uuidString).partial"
         let temporary = (folder as NSString).appendingPathComponent(name)
         self.temporary = temporary
-        descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+        descriptor = Leftovers.create(temporary)
         guard descriptor >= 0 else { throw Self.failure(path: path, step: "create", written: 0) }
     }
 

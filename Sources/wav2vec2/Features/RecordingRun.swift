@@ -14,6 +14,7 @@ struct RecordingRun {
     let recordings: [SelectedRecording]
     /// How many could not be used.
     private(set) var failures = 0
+    private var code = EXIT_SUCCESS
     private let began = ContinuousClock.now
 
     /// A group's audio at most, in seconds, unless one recording has more: so much is kept in memory.
@@ -60,6 +61,7 @@ struct RecordingRun {
                 }
                 if case .failure(let error) = result {
                     failures += 1
+                    if code != EXIT_FAILURE { code = failureCode(error) ?? EX_DATAERR }
                     // What is wrong with the manifest names its line.
                     Console.error("wav2vec2: \(error is CorpusError ? "" : recordings[index].place)\(error)")
                 }
@@ -79,8 +81,9 @@ struct RecordingRun {
             + "\(decimal(seconds, 1)) s"
     }
 
-    /// Ends the command with the exit code of bad data if recordings could not be used.
-    func end() throws { if failures > 0 { throw ExitCode(EX_DATAERR) } }
+    /// Ends the command, if recordings could not be used, with the exit code of bad data, or of failure where this machine
+    /// is to blame.
+    func end() throws { if code != EXIT_SUCCESS { throw ExitCode(code) } }
 
     /// Counts what is done and shows it.
     private final class Progress: Sendable {

@@ -1,0 +1,236 @@
+import Foundation
+
+/// How much audio a header promises.
+///
+/// libsndfile plays what there is of a file whose end is missing, and says nothing.
+struct PromisedLength {
+    /// Where the audio begins.
+    var offset: Int
+    /// How many bytes the header promises from there on.
+    var bytes: UInt64
+    /// Bytes that belong together: those of a frame of all channels, or of a block of a compressed format.
+    var frameSize = 1
+    /// Where the length stands, if libsndfile takes one that is unknown for none.
+    var field: (order: ByteOrder, bytes: Int, distance: Int)?
+    /// Whether `frameSize` bytes are one sample of each channel.
+    var isPCM = false
+
+    /// What a decoder must see in place of a length that is unknown: all that follows.
+    func patch(size: Int) -> ByteSource.Patch? {
+        guard let field, Self.isUnknown(bytes), size > offset else { return nil }
+        // Between the length and the audio stand other bytes that it counts too.
+        let counted = size - offset + field.distance
+        let length = UInt64(min(counted, field.bytes == 4 ? 0x7FFF_0000 : Int.max))
+        let big = (0..<field.bytes).map { UInt8(truncatingIfNeeded: length >> UInt64(8 * (field.bytes - 1 - $0))) }
+        return ByteSource.Patch(
+            offset: offset - field.distance - field.bytes, bytes: field.order == .big ? big : big.reversed())
+    }
+
+    /// What is missing; nil if all is there.
+    ///
+    /// Where less than a frame is missing, every whole one can be read.
+    func flaw(size: Int, file: String) -> AudioError? {
+        guard !Self.isUnknown(bytes), size >= offset else { return nil }
+        let (promised, found) = (bytes, UInt64(size - offset))
+        let frame = UInt64(max(1, frameSize))
+        guard promised / frame > found / frame else { return nil }
+        return isPCM
+            ? .truncated(file: file, expected: Int(promised / frame), found: Int(found / frame))
+            : .damaged(
+                file: file,
+                reason: "it is cut off: its header promises \(promised) bytes of audio, and \(found) are there")
+    }
+
+    /// Whether a length stands for none: programs that write to a pipe put 0 or the largest number of 31, 32 or 63 bits,
+    /// some less a header, where they do not know it.
+    static func isUnknown(_ length: UInt64) -> Bool {
+        length == 0 || length >= 1 << 48 || (0x7FFF_0000...0x8000_0100).contains(length)
+            || (0xFFFF_0000...0x1_0000_0100).contains(length)
+    }
+}
+
+/// Which byte of a number comes first.
+enum ByteOrder { case little, big }
+
+extension ByteSource {
+    /// What the header of an uncompressed container promises; nil for other formats.
+    ///
+    /// Sources: Multimedia Programming Interface 1.0 (RIFF), EBU Tech 3306 (RF64), Sony's Wave64, Apple's AIFF-C and Core Audio
+    /// Format 1.0, Sun's and NeXT's AU, NIST's SPHERE.
+    func promisedLength() -> PromisedLength? {
+        let head = bytes(at: 0, count: 16)
+        guard head.count == 16 else { return nil }
+        switch String(decoding: head[..<4], as: UTF8.self) {
+        case "RIFF": return riff(.little)
+        case "RIFX": return riff(.big)
+        case "RF64", "BW64": return riff(.little)
+        case "riff": return wave64()
+        case "FORM": return aiff()
+        case "caff": return coreAudio()
+        case ".snd": return au()
+        case "NIST": return sphere()
+        default: return nil
+        }
+    }
+
+    // MARK: Chunks
+
+    /// A chunk: its name, where its content begins, and how many bytes that has by its header.
+    private struct Chunk {
+        var name: String
+        var content: Int
+        var length: UInt64
+    }
+
+    private func number(_ offset: Int, _ count: Int, _ order: ByteOrder) -> UInt64 {
+        let bytes = bytes(at: offset, count: count)
+        guard bytes.count == count else { return 0 }
+        return (order == .big ? bytes : bytes.reversed()).reduce(0) { $0 << 8 | UInt64($1) }
+    }
+
+    /// Walks through chunks up to one that `body` takes for the last, or whose end is missing.
+    private func forEachChunk(
+        from start: Int, nameLength: Int = 4, sizeLength: Int, _ order: ByteOrder, countsHeader: Bool = false,
+        alignment: UInt64, _ body: (Chunk) -> Bool
+    ) {
+        let header = nameLength + sizeLength
+        var offset = UInt64(start)
+        while offset + UInt64(header) <= UInt64(size) {
+            let name = bytes(at: Int(offset), count: 4)
+            var length = number(Int(offset) + nameLength, sizeLength, order)
+            if countsHeader { length = length >= UInt64(header) ? length - UInt64(header) : 0 }
+            let chunk = Chunk(
+                name: String(decoding: name, as: UTF8.self), content: Int(offset) + header, length: length)
+            guard body(chunk), length < 1 << 48 else { return }
+            offset += UInt64(header) + (length + alignment - 1) / alignment * alignment
+        }
+    }
+
+    private static let pcmTags: Set<UInt64> = [1, 3, 6, 7, 0xFFFE]
+
+    private func riff(_ order: ByteOrder) -> PromisedLength? {
+        var found: PromisedLength?
+        var (frameSize, isPCM) = (1, false)
+        var longLength: UInt64?
+        forEachChunk(from: 12, sizeLength: 4, order, alignment: 2) { chunk in
+            switch chunk.name {
+            case "ds64": longLength = number(chunk.content + 8, 8, .little)
+            case "fmt ":
+                isPCM = Self.pcmTags.contains(number(chunk.content, 2, order))
+                frameSize = Int(number(chunk.content + 12, 2, order))
+            case "data":
+                let length = chunk.length == 0xFFFF_FFFF ? longLength ?? chunk.length : chunk.length
+                found = PromisedLength(offset: chunk.content, bytes: length, frameSize: frameSize, isPCM: isPCM)
+                if length == 0 { found?.field = (order, 4, 0) }
+                return false
+            default: break
+            }
+            return true
+        }
+        return found
+    }
+
+    private func wave64() -> PromisedLength? {
+        var found: PromisedLength?
+        var (frameSize, isPCM) = (1, false)
+        forEachChunk(from: 40, nameLength: 16, sizeLength: 8, .little, countsHeader: true, alignment: 8) { chunk in
+            switch chunk.name {
+            case "fmt ":
+                isPCM = Self.pcmTags.contains(number(chunk.content, 2, .little))
+                frameSize = Int(number(chunk.content + 12, 2, .little))
+            case "data":
+                found = PromisedLength(
+                    offset: chunk.content, bytes: chunk.length, frameSize: frameSize, isPCM: isPCM)
+                return false
+            default: break
+            }
+            return true
+        }
+        return found
+    }
+
+    private func aiff() -> PromisedLength? {
+        var found: PromisedLength?
+        // Frames, and bytes of one, where the format is not compressed.
+        var common: (frames: UInt64, size: UInt64)?
+        let isCompressed = bytes(at: 8, count: 4).elementsEqual("AIFC".utf8)
+        forEachChunk(from: 12, sizeLength: 4, .big, alignment: 2) { chunk in
+            switch chunk.name {
+            case "COMM" where !isCompressed:
+                let bits = number(chunk.content + 6, 2, .big)
+                common = (number(chunk.content + 2, 4, .big), number(chunk.content, 2, .big) * ((bits + 7) / 8))
+            case "SSND":
+                // Before the samples: how many bytes of them are filling, and the size of a block.
+                let filling = number(chunk.content, 4, .big)
+                let length = chunk.length > 8 + filling ? chunk.length - 8 - filling : 0
+                let promised = common.map { max(length, $0.frames * $0.size) } ?? length
+                found = PromisedLength(
+                    offset: chunk.content + 8 + Int(filling), bytes: PromisedLength.isUnknown(length) ? 0 : promised,
+                    frameSize: Int(common?.size ?? 1), isPCM: common != nil)
+                return false
+            case "BODY":
+                found = PromisedLength(offset: chunk.content, bytes: chunk.length)
+                return false
+            default: break
+            }
+            return true
+        }
+        return found
+    }
+
+    private func coreAudio() -> PromisedLength? {
+        var found: PromisedLength?
+        var (frameSize, isPCM) = (1, false)
+        forEachChunk(from: 8, sizeLength: 8, .big, alignment: 1) { chunk in
+            switch chunk.name {
+            case "desc":
+                isPCM = bytes(at: chunk.content + 8, count: 4).elementsEqual("lpcm".utf8)
+                // 0 where packets differ in size.
+                frameSize = max(1, Int(number(chunk.content + 16, 4, .big)))
+            case "data":
+                // The number of edits comes first.
+                let length = chunk.length >= 4 ? chunk.length - 4 : 0
+                found = PromisedLength(
+                    offset: chunk.content + 4, bytes: length, frameSize: frameSize, isPCM: isPCM)
+                found?.field = (.big, 8, 4)
+                return false
+            default: break
+            }
+            return true
+        }
+        return found
+    }
+
+    // MARK: Headers of one piece
+
+    private func au() -> PromisedLength {
+        let widths: [UInt64: UInt64] = [1: 1, 2: 1, 3: 2, 4: 3, 5: 4, 6: 4, 7: 8, 27: 1]
+        let width = widths[number(12, 4, .big)]
+        return PromisedLength(
+            offset: Int(number(4, 4, .big)), bytes: number(8, 4, .big),
+            frameSize: width.map { Int($0 * max(1, number(20, 4, .big))) } ?? 1, isPCM: width != nil)
+    }
+
+    /// SPHERE: "NIST_1A", the header's length, then a line for each field, as in "sample_count -i 16000".
+    private func sphere() -> PromisedLength? {
+        let length = String(decoding: bytes(at: 8, count: 8), as: UTF8.self)
+        guard let offset = Int(length.trimmingCharacters(in: .whitespacesAndNewlines)), (16...65_536).contains(offset)
+        else {
+            return nil
+        }
+        var fields: [Substring: Substring] = [:]
+        let header = String(decoding: bytes(at: 16, count: offset - 16), as: UTF8.self)
+        for line in header.split(separator: "\n") {
+            let parts = line.split(separator: " ", maxSplits: 2)
+            if parts.first == "end_head" { break }
+            if parts.count == 3 { fields[parts[0]] = parts[2] }
+        }
+        func field(_ name: Substring) -> UInt64? {
+            fields[name].flatMap { UInt64($0.trimmingCharacters(in: .whitespaces)) }.flatMap { $0 < 1 << 40 ? $0 : nil }
+        }
+        // Compressed speech ("pcm,embedded-shorten-v2.00") has no such length.
+        guard let count = field("sample_count"), !(fields["sample_coding"] ?? "pcm").contains(",") else { return nil }
+        let frame = min(field("channel_count") ?? 1, 1024) * min(field("sample_n_bytes") ?? 2, 8)
+        return PromisedLength(offset: offset, bytes: count * frame, frameSize: Int(frame), isPCM: true)
+    }
+}

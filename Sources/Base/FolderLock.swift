@@ -1,0 +1,36 @@
+import Foundation
+
+/// Keeps a second process out of a folder that only one may fill.
+///
+/// The system drops the lock with the process, however it ends, so that no lock file is ever left over.
+public final class FolderLock: Sendable {
+    /// Why a folder cannot be locked.
+    public enum Failure: Error, Equatable {
+        /// Another process holds the lock.
+        case inUse
+        /// The folder cannot be opened; the operating system's reason.
+        case unopened(reason: String)
+    }
+
+    private let handle: Int32
+
+    /// Takes the lock.
+    ///
+    /// - Parameter folder: The folder, which is there.
+    /// - Throws: `Failure`.
+    public init(_ folder: URL) throws(Failure) {
+        handle = open(folder.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard handle >= 0 else { throw .unopened(reason: String(cString: strerror(errno))) }
+        // Some network file systems know no locks: then there is none, and nothing else is worse.
+        if flock(handle, LOCK_EX | LOCK_NB) != 0, errno == EWOULDBLOCK {
+            close(handle)
+            throw .inUse
+        }
+    }
+
+    deinit {
+        // A process being started at this moment still has the handle, and would keep the lock until it runs.
+        flock(handle, LOCK_UN)
+        close(handle)
+    }
+}

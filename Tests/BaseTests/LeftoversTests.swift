@@ -1,0 +1,49 @@
+import Base
+import Foundation
+import Testing
+
+@Suite("Leftovers and locks")
+struct LeftoversTests {
+    private func withFolder(_ body: (URL) throws -> Void) throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("leftovers-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        try body(folder)
+    }
+
+    @Test func onlyWhatNobodyWritesIsRemoved() throws {
+        try withFolder { folder in
+            let path = { (name: String) in folder.appendingPathComponent(name).path }
+            let written = Leftovers.create(path("a.partial"))
+            #expect(written >= 0)
+            try Data("x".utf8).write(to: folder.appendingPathComponent("b.partial"))
+            try Data("x".utf8).write(to: folder.appendingPathComponent("c"))
+            try FileManager.default.createDirectory(
+                at: folder.appendingPathComponent("d.partial"), withIntermediateDirectories: true)
+            try FileManager.default.createSymbolicLink(atPath: path("e.partial"), withDestinationPath: path("c"))
+            Leftovers.remove(in: folder) { $0.hasSuffix(".partial") }
+            var left = try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
+            #expect(left == ["a.partial", "c", "d.partial", "e.partial"])
+            close(written)
+            Leftovers.remove(in: folder) { $0.hasSuffix(".partial") }
+            left = try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
+            #expect(left == ["c", "d.partial", "e.partial"])
+            Leftovers.remove(in: folder.appendingPathComponent("none")) { _ in true }
+            #expect(Leftovers.create(path("c")) == -1 && errno == EEXIST)
+        }
+    }
+
+    @Test func aFolderIsLockedOnce() throws {
+        try withFolder { folder in
+            do {
+                let lock = try FolderLock(folder)
+                #expect(throws: FolderLock.Failure.inUse) { try FolderLock(folder) }
+                withExtendedLifetime(lock) {}
+            }
+            _ = try FolderLock(folder)
+            #expect(throws: FolderLock.Failure.unopened(reason: "No such file or directory")) {
+                try FolderLock(folder.appendingPathComponent("none"))
+            }
+        }
+    }
+}
