@@ -162,6 +162,13 @@ struct LiveSession: Sendable {
     ) async throws -> End {
         var message: (opcode: WSFrame.Opcode, payload: Data)?
         for try await frame in client {
+            // RFC 6455, sections 5.2 and 5.5.
+            guard !frame.rsv1, !frame.rsv2, !frame.rsv3 else {
+                return .refused("A frame has a reserved bit, but no extension was agreed on.", code: 1002)
+            }
+            guard frame.opcode.rawValue < 8 || frame.fin && frame.payload.count <= 125 else {
+                return .refused("A control frame is in pieces or has more than 125 bytes.", code: 1002)
+            }
             switch frame.opcode {
             case .ping: output.yield(WSFrame(fin: true, opcode: .pong, mask: nil, payload: frame.payload))
             case .pong: break

@@ -80,6 +80,7 @@ import Testing
         ("?rate=10", 2 as UInt8, 4, 1008), ("?rate=x", 2, 4, 1008), ("?rate=16000&rate=8000", 2, 4, 1008),
         ("?sample_rate=8000", 2, 4, 1008), ("?rate=8000&lang=de", 2, 4, 1008), ("", 1, 4, 1008),
         ("", 2, (4 << 20) + 2, 1009), ("", 0, 2, 1002),
+        ("", 0x42, 4, 1002), ("", 9, 126, 1002), ("", 3, 0, 1002),
     ])
     func whatIsNotSpokenIsRefused(query: String, opcode: UInt8, size: Int, code: Int) async throws {
         try await withServer { running in
