@@ -14,7 +14,7 @@ public struct CTCConfiguration: Sendable, Equatable {
     public var blankMode = BlankMode.add
     /// Whether utterances whose labels cannot fit their frames cost nothing instead of infinity.
     public var zeroInfinity = true
-    /// Updates during which only the new output layer learns.
+    /// Updates during which only the output layer learns.
     public var freezeFinetuneUpdates = 0
 
     /// No blank weight, zero infinity on.
