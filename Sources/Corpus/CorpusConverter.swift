@@ -179,7 +179,8 @@ public struct CorpusConverter: Sendable {
 
     /// Subfolders as in the manifest; of absolute paths and paths that lead upwards, everything below the top.
     private func path(_ manifest: Manifest, _ index: Int, speed: Double) -> String {
-        let parts = manifest.path(index).split(separator: "/").filter { $0 != "." && $0 != ".." }
+        let parts = manifest.path(index).utf8.split(separator: 0x2F).map { Substring($0) }
+            .filter { $0 != "." && $0 != ".." }
         var name = (parts.joined(separator: "/") as NSString).deletingPathExtension
         if let offset = manifest.offset(index) { name += "-\(offset)-\(manifest.sampleCounts[index])" }
         if speed != 1 { name += "-sp\(speed)" }

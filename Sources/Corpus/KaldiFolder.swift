@@ -135,7 +135,7 @@ struct KaldiFolder {
         }
         let urls = wanted.map { index -> URL in
             let path = recordings.paths[index]
-            return path.hasPrefix("/") ? URL(fileURLWithPath: path) : file(path)
+            return path.utf8.first == 0x2F ? URL(fileURLWithPath: path) : file(path)
         }
         return try ParallelMap.map(count: urls.count) { index in
             do {

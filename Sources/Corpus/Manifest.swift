@@ -178,7 +178,7 @@ public struct Manifest: Sendable {
 
     func audio(_ index: Int) -> URL {
         let path = paths[index]
-        return path.hasPrefix("/")
+        return path.utf8.first == 0x2F
             ? URL(fileURLWithPath: path) : URL(fileURLWithPath: source(of: index).root.path + "/" + path)
     }
 

@@ -1,4 +1,5 @@
 import Audio
+import Base
 import Foundation
 
 extension Manifest {
@@ -58,13 +59,13 @@ extension Manifest {
         let roots = sources.map { $0.root.standardizedFileURL.path }
         let common = Self.commonFolder(roots)
         let prefixes = roots.map { root in
-            let rest = root.dropFirst(common == "/" ? 1 : common.count).drop { $0 == "/" }
+            let rest = Substring(root.utf8.dropFirst(common == "/" ? 1 : common.utf8.count).drop { $0 == 0x2F })
             return rest.isEmpty ? "" : rest + "/"
         }
         let entries = sources.indices.lazy.flatMap { number in
             range(ofSource: number).lazy.map { index in
                 let path = paths[index]
-                return (path.hasPrefix("/") ? path : prefixes[number] + path) + "\t\(sampleCounts[index])"
+                return (path.utf8.first == 0x2F ? path : prefixes[number] + path) + "\t\(sampleCounts[index])"
             }
         }
         try files.write(chain([common], entries), to: url)
@@ -72,10 +73,11 @@ extension Manifest {
 
     /// The deepest folder that all paths lie in.
     private static func commonFolder(_ paths: [String]) -> String {
-        var common = paths.first.map { $0.split(separator: "/") } ?? []
-        for path in paths.dropFirst() {
-            let parts = path.split(separator: "/")
-            common = zip(common, parts).prefix { $0 == $1 }.map(\.0)
+        // Bytes, as the file system compares them: an accent may follow a slash.
+        let parts = paths.map { $0.utf8.split(separator: 0x2F).map { Substring($0) } }
+        var common = parts.first ?? []
+        for own in parts.dropFirst() {
+            common = zip(common, own).prefix { $0.hasSameCodePoints(as: $1) }.map(\.0)
         }
         return "/" + common.joined(separator: "/")
     }

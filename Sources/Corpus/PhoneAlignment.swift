@@ -120,12 +120,12 @@ private struct Builder {
         let text = try Lines.read(url)
         let names = names()
         let named = { (line: String) in line.whitespaceSeparated.first.flatMap { names[ExactText($0)] } }
-        let isNamed = text.first.flatMap(named) != nil
+        let isNamed = text.first { !$0.utf8.allSatisfy(Lines.isBlank) }.flatMap(named) != nil
         isTimed =
             isNamed
             && text.allSatisfy { line in
                 let fields = line.whitespaceSeparated
-                return (fields.count == 4 && Double(fields[1]) != nil && Double(fields[2]) != nil)
+                return fields.isEmpty || (fields.count == 4 && Double(fields[1]) != nil && Double(fields[2]) != nil)
                     || (fields.count == 5 && Double(fields[2]) != nil && Double(fields[3]) != nil)
             }
         if !isNamed && text.count != manifest.count {
@@ -136,6 +136,7 @@ private struct Builder {
             var fields = line.whitespaceSeparated
             var utterance = number - 1
             if isNamed {
+                if fields.isEmpty { continue }
                 guard let found = named(line) else {
                     throw bad(number, "the name of an utterance of \(manifest.name)", line)
                 }

@@ -187,7 +187,8 @@ public final class FeatureWriter {
 
     /// The path of a recording's file in the folder: its identifier with another extension, and never outside.
     private func fileName(_ source: FeatureSource) -> String {
-        let parts = source.identifier.split(separator: "/").map(String.init).filter { ![".", ".."].contains($0) }
+        let parts = source.identifier.utf8.split(separator: 0x2F).map { String(Substring($0)) }
+            .filter { ![".", ".."].contains($0) }
         let path = parts.isEmpty ? "recording" : parts.joined(separator: "/")
         // In "a.flac@1.5", a part of a recording, what follows the last dot is no extension.
         let isAudio = ManifestBuilder.defaultExtensions.contains((path as NSString).pathExtension.lowercased())

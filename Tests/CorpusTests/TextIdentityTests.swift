@@ -64,9 +64,25 @@ import Testing
         let tags = try corpus.write("tags.tsv", "path\tx\nK\t1\n\(kelvin)\t2\n\u{E9}\t4\n")
         #expect(try UtteranceTags.read("x", of: manifest, from: tags) == ["1", "2", nil, "4"])
         let phones = try corpus.write(
-            "phones", "\(kelvin) 0 0.0001 b\nK 0 0.0001 a\ne\u{301} 0 0.0001 c\n\u{E9} 0 0.0001 d\n")
+            "phones", "\(kelvin) 0 0.0001 b\n\nK 0 0.0001 a\ne\u{301} 0 0.0001 c\n\u{E9} 0 0.0001 d\n")
         let alignment = try PhoneAlignment(contentsOf: phones, manifest: manifest)
         #expect((0..<4).map { alignment[$0].map { alignment.symbols[$0.phone] } } == [["a"], ["b"], ["c"], ["d"]])
+    }
+
+    @Test func foldersAreToldApartByCodePoints() throws {
+        let lists = try ["K", kelvin, "\u{301}a"].map { name in
+            try AudioFile.write(
+                TestCorpus.signal(0, count: 800),
+                to: URL(fileURLWithPath: try corpus.write("\(name)/\u{308}x.wav", "").path))
+            return (try ManifestBuilder().build(corpus.file(name)).train, 1.0)
+        }
+        let joined = try Manifest.joined(lists)
+        try joined.write(to: corpus.file("all.tsv"))
+        let read = try Manifest.read(corpus.file("all.tsv"))
+        #expect(read.sources[0].root.path == corpus.folder.path)
+        try read.validate()
+        let found = Set((0..<3).map { ExactText(read.path($0)) })
+        #expect(found == Set(["K", kelvin, "\u{301}a"].map { ExactText($0 + "/\u{308}x.wav") }))
     }
 
     @Test func namesInKaldiFoldersAreFoundByCodePoints() throws {
