@@ -290,7 +290,7 @@ public final class Trainer {
         ).make()
         data = try TrainingData(
             manifest, recipe: recipe, receptiveField: recipe.model.convFeatureLayers.receptiveField,
-            dictionary: task.dictionary, epoch: state.epoch, position: state.position,
+            leastSamples: task.leastSamples, dictionary: task.dictionary, epoch: state.epoch, position: state.position,
             share: cluster.map { ProcessShare(rank: $0.rank, size: $0.size) } ?? .everything,
             saved: last?.path ?? folder.last.path)
         makeUpdate = try UpdateStep(task, data, recipe, cluster: cluster, over: tensors, report: report)
