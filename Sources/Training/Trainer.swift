@@ -308,7 +308,8 @@ public final class Trainer {
         self.state = state
         self.recipe = recipe
         log = try job.isDryRun || !isLeader ? nil : Self.openLog(folder, recipe, state, report)
-        let peak = try recipe.logging.utilisation ? job.device.sustainedSpeed(recipe.precision.mode.dtype) : nil
+        let type = recipe.precision.mode.mode(generation: try job.device.generation()).dtype
+        let peak = try recipe.logging.utilisation ? job.device.sustainedSpeed(type) : nil
         meter = Meter(
             earlierSeconds: log?.earlierSeconds ?? 0, peak: peak.map { $0 * Double(processes) },
             benchmarkEpochs: recipe.logging.benchmarkEpochsNum)
