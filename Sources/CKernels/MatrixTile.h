@@ -24,7 +24,7 @@ CK_INLINE CK_TARGET void CK_TILE(
     for (int r = 0; r < rows; r++)
 #pragma clang loop unroll(full)
         for (int v = 0; v < vectors; v++)
-            total[r][v] = add ? *(const CK_VECTOR *)(sums + r * sums_step + v * CK_WIDTH) : (CK_VECTOR){0};
+            total[r][v] = (CK_VECTOR){0};
     for (int64_t k = 0; k < depth; k++) {
         CK_VECTOR weight[CK_VECTORS];
 #pragma clang loop unroll(full)
@@ -39,7 +39,11 @@ CK_INLINE CK_TARGET void CK_TILE(
 #pragma clang loop unroll(full)
     for (int r = 0; r < rows; r++)
 #pragma clang loop unroll(full)
-        for (int v = 0; v < vectors; v++) *(CK_VECTOR *)(sums + r * sums_step + v * CK_WIDTH) = total[r][v];
+        for (int v = 0; v < vectors; v++) {
+            CK_VECTOR *place = (CK_VECTOR *)(sums + r * sums_step + v * CK_WIDTH);
+            // A call's own terms come first: added one by one to a sum of many they would lose accuracy.
+            *place = add ? *place + total[r][v] : total[r][v];
+        }
 }
 
 CK_INLINE CK_TARGET void CK_SLICE(

@@ -15,7 +15,8 @@ CK_INLINE int64_t rounded_up(int64_t count, int64_t step) { return (count + step
 /// sums[r, c] = Σₖ a[r, k] · b[k, c], added to what `sums` has if `add` is not 0.
 ///
 /// b has a row every `b_step` floats, `sums` every `sums_step`. Whole vectors of columns are read and written: both must
-/// have room for `columns` rounded up to VECTOR. A sum's terms are added in the order of k, whatever is beside it.
+/// have room for `columns` rounded up to VECTOR. A sum's terms are added in the order of k, whatever is beside it, and their
+/// sum then to what there was.
 typedef void (*ck_sums)(
     const float *a, int64_t a_step, const float *b, int64_t b_step, int64_t depth, float *sums, int64_t sums_step,
     int64_t rows, int64_t columns, int add);

@@ -246,16 +246,23 @@ void ck_paired_input_gradient(
 
 // MARK: Gradient of the weight
 
-/// Pairs that are added up between one visit to the sums and the next, and channels that lie together. A part has room for
-/// one pair more, so that parts do not begin at the same place of a cache's sets.
+/// Pairs that are transformed together, and channels that lie together. A part has room for one pair more, so that parts do
+/// not begin at the same place of a cache's sets.
 enum { DEPTH = 512, SLICE = 16, ROOM = DEPTH + 1 };
+/// Sums over a recording's frames are made in three levels, for the accuracy of FP32: of this many pairs, of this many
+/// DEPTHs, and of all.
+enum { PAIRS_OF_SUM = 128, DEPTHS_OF_SUM = 8 };
 
 struct weight_gradient {
     struct paired pairs;
-    /// [slices, PARTS, ROOM, SLICE], [panels, GRADIENTS, ROOM, PANEL], and [WEIGHTS, slices · SLICE, panels · PANEL].
-    float *rows, *gradients, *sums;
+    /// [slices, PARTS, ROOM, SLICE], [panels, GRADIENTS, ROOM, PANEL], and twice [WEIGHTS, slices · SLICE, panels · PANEL]:
+    /// what has been added up of the latest pairs, and of those before.
+    float *rows, *gradients, *sums, *totals;
     int64_t first, count, slices, panels, groups;
 };
+
+/// Numbers of a matrix of sums.
+CK_INLINE int64_t matrix_of(const struct weight_gradient *w) { return w->slices * SLICE * w->panels * PANEL; }
 
 static int64_t kept_floats(int64_t channels) { return PARTS * channels; }
 
@@ -275,28 +282,42 @@ static void transform_some(const void *data, float *scratch, int64_t unit) {
 /// Some slices of channels with one panel of outputs.
 static void add_products(const void *data, int64_t begin, int64_t end) {
     const struct weight_gradient *w = data;
-    const int64_t step = w->panels * PANEL, matrix = w->slices * SLICE * step;
+    const int64_t step = w->panels * PANEL, matrix = matrix_of(w);
+    const int continues = w->first % (DEPTH * DEPTHS_OF_SUM) > 0;
     // Which rows, which gradients, which sums: x₀ − x₂, x₁, x₂, x₃ and x₄ − x₂ in turn.
     static const int gradients[PARTS] = {0, 0, 2, 1, 1}, sums[PARTS] = {0, 1, 3, 1, 2};
     for (int64_t unit = begin; unit < end; unit++) {
         const int64_t panel = unit / w->groups, group = unit % w->groups;
         const int64_t last = w->slices * (group + 1) / w->groups;
         for (int64_t slice = w->slices * group / w->groups; slice < last; slice++)
-            for (int part = 0; part < PARTS; part++)
-                w->pairs.tiles.columns(
-                    w->rows + (slice * PARTS + part) * ROOM * SLICE, SLICE,
-                    w->gradients + (panel * GRADIENTS + gradients[part]) * ROOM * PANEL, PANEL, w->count,
-                    w->sums + sums[part] * matrix + slice * SLICE * step + panel * PANEL, step, SLICE, PANEL,
-                    w->first > 0 || part == 3);
+            for (int part = 0; part < PARTS; part++) {
+                const float *rows = w->rows + (slice * PARTS + part) * ROOM * SLICE;
+                const float *incoming = w->gradients + (panel * GRADIENTS + gradients[part]) * ROOM * PANEL;
+                float *place = w->sums + sums[part] * matrix + slice * SLICE * step + panel * PANEL;
+                for (int64_t at = 0; at < w->count; at += PAIRS_OF_SUM) {
+                    const int64_t count = w->count - at < PAIRS_OF_SUM ? w->count - at : PAIRS_OF_SUM;
+                    w->pairs.tiles.columns(
+                        rows + at * SLICE, SLICE, incoming + at * PANEL, PANEL, count, place, step, SLICE, PANEL,
+                        continues || at > 0 || part == 3);
+                }
+            }
     }
+}
+
+/// Adds some of the sums to the totals.
+CK_EVERY_CPU void ck_add_to_totals(const void *data, int64_t begin, int64_t end) {
+    const struct weight_gradient *w = data;
+    const float *restrict sums = w->sums;
+    float *restrict totals = w->totals;
+    for (int64_t i = begin; i < end; i++) totals[i] += sums[i];
 }
 
 static void store_weight_gradient(const void *data, int64_t begin, int64_t end) {
     const struct weight_gradient *w = data;
-    const int64_t step = w->panels * PANEL, matrix = w->slices * SLICE * step, channels = w->pairs.channels;
+    const int64_t step = w->panels * PANEL, matrix = matrix_of(w), channels = w->pairs.channels;
     for (int64_t output = begin; output < end; output++)
         for (int64_t channel = 0; channel < channels; channel++) {
-            const float *sums = w->sums + channel * step + output;
+            const float *sums = w->totals + channel * step + output;
             float *taps = w->pairs.output + (output * channels + channel) * 3;
             taps[0] = sums[0] + sums[3 * matrix];
             taps[1] = sums[matrix];
@@ -306,7 +327,7 @@ static void store_weight_gradient(const void *data, int64_t begin, int64_t end) 
 
 int64_t ck_paired_weight_gradient_scratch(int64_t channels, int64_t outputs, int threads) {
     const int64_t width = rounded_up(channels, SLICE), columns = rounded_up(outputs, PANEL);
-    return PARTS * ROOM * width + GRADIENTS * ROOM * columns + WEIGHTS * width * columns +
+    return PARTS * ROOM * width + GRADIENTS * ROOM * columns + 2 * WEIGHTS * width * columns +
            threads * kept_floats(channels);
 }
 
@@ -321,14 +342,19 @@ void ck_paired_weight_gradient(
         .rows = scratch, .gradients = scratch + PARTS * ROOM * width, .slices = width / SLICE,
         .panels = columns / PANEL};
     w.sums = w.gradients + GRADIENTS * ROOM * columns;
+    w.totals = w.sums + WEIGHTS * width * columns;
     w.groups = w.slices < 4 ? 1 : 4;
-    float *kept = w.sums + WEIGHTS * width * columns;
+    float *kept = w.totals + WEIGHTS * width * columns;
+    memset(w.totals, 0, (size_t)(WEIGHTS * width * columns) * sizeof(float));
     // Channels and outputs that only fill up.
     if (width > channels || columns > outputs) memset(scratch, 0, (size_t)(w.sums - scratch) * sizeof(float));
     for (w.first = 0; w.first < w.pairs.pairs; w.first += DEPTH) {
         w.count = w.pairs.pairs - w.first < DEPTH ? w.pairs.pairs - w.first : DEPTH;
         ck_parallel_with_scratch((w.count + SOME - 1) / SOME, threads, kept, kept_floats(channels), transform_some, &w);
         ck_parallel(w.panels * w.groups, 1, threads, add_products, &w);
+        const int64_t next = w.first + DEPTH;
+        if (next % (DEPTH * DEPTHS_OF_SUM) == 0 || next >= w.pairs.pairs)
+            ck_parallel(WEIGHTS * matrix_of(&w), CK_GRAIN, threads, ck_add_to_totals, &w);
     }
     ck_parallel(outputs, 16, threads, store_weight_gradient, &w);
 }

@@ -1,4 +1,4 @@
-// LayerNorm of a residual sum with dropout: the end of each half of a post-norm transformer layer.
+// LayerNorm of a residual sum with dropout, the end of each half of a post-norm transformer layer, and of rows alone.
 #include "CKernels.h"
 #include "Elementwise.h"
 #include "Parallel.h"
@@ -29,13 +29,13 @@ CK_INLINE void factor_row(const struct arguments *a, int64_t row, float *restric
 
 /// Some rows; `scratch` has room for one.
 CK_INLINE void norm_rows(
-    const struct arguments *a, int64_t begin, int64_t end, float *scratch, enum ck_format format) {
+    const struct arguments *a, int64_t begin, int64_t end, float *scratch, enum ck_format format, const int adds) {
 #pragma clang fp reassociate(on)
     const int64_t columns = a->columns;
     const float *restrict weight = a->weight, *restrict bias = a->bias;
     for (int64_t row = begin; row < end; row++) {
         const void *restrict residual = from(a->residual, format, row * columns);
-        const void *restrict branch = from(a->branch, format, row * columns);
+        const void *restrict branch = adds ? from(a->branch, format, row * columns) : 0;
         void *output = to(a->output, format, row * columns);
         float *restrict values = format == CK_FLOAT32 ? output : scratch;
         float total = 0, squares = 0;
@@ -48,7 +48,7 @@ CK_INLINE void norm_rows(
             }
         } else {
             for (int64_t i = 0; i < columns; i++) {
-                const float value = element(residual, format, i) + element(branch, format, i);
+                const float value = element(residual, format, i) + (adds ? element(branch, format, i) : 0);
                 values[i] = value;
                 total += value;
             }
@@ -73,23 +73,29 @@ CK_EVERY_CPU void ck_residual_norm_unit(const void *data, float *scratch, int64_
     const struct arguments *a = data;
     const int64_t begin = unit * a->rows_of_unit;
     const int64_t end = begin + a->rows_of_unit < a->rows ? begin + a->rows_of_unit : a->rows;
-    if (a->format == CK_BFLOAT16) norm_rows(a, begin, end, scratch, CK_BFLOAT16);
-    else norm_rows(a, begin, end, scratch, CK_FLOAT32);
+    if (a->branch == 0) norm_rows(a, begin, end, scratch, CK_FLOAT32, 0);
+    else if (a->format == CK_BFLOAT16) norm_rows(a, begin, end, scratch, CK_BFLOAT16, 1);
+    else norm_rows(a, begin, end, scratch, CK_FLOAT32, 1);
 }
 
 /// Rows that add up their weight and bias gradients together; a function of nothing but the shape, so that the order
 /// of the additions is too.
 static int64_t rows_per_piece(int64_t rows) { return rows / 32 < 16 ? 16 : (rows + 31) / 32; }
 
-/// Rows of scratch memory that a piece owns: gradients of weight and bias, its normalised row and the row's factors.
-enum { SCRATCH_ROWS = 4 };
+/// Rows of scratch memory that a piece owns: gradients of weight and bias, the same of the latest rows, its normalised row
+/// and the row's factors.
+enum { SCRATCH_ROWS = 6 };
+/// Rows whose gradients are added up before they are added to those of the rows before: one by one, a sum of many rows
+/// would lose accuracy.
+enum { ROWS_OF_SUM = 64 };
 
+/// Adds the gradients of weight and bias of some rows to the first two of the scratch rows.
 CK_INLINE void backward_rows(
-    const struct arguments *a, int64_t begin, int64_t end, int64_t piece, enum ck_format format) {
+    const struct arguments *a, int64_t begin, int64_t end, float *totals, enum ck_format format, const int adds) {
 #pragma clang fp reassociate(on)
     const int64_t columns = a->columns;
     const int drops = a->probability > 0;
-    float *restrict weight_gradient = a->scratch + piece * SCRATCH_ROWS * columns;
+    float *restrict weight_gradient = totals + 2 * columns;
     float *restrict bias_gradient = weight_gradient + columns;
     float *restrict normalised = bias_gradient + columns;
     float *restrict factors = normalised + columns;
@@ -99,13 +105,13 @@ CK_INLINE void backward_rows(
         const float *restrict weight = a->weight;
         const void *restrict gradient = from(a->gradient, format, row * columns);
         const void *restrict residual = from(a->residual, format, row * columns);
-        const void *restrict branch = from(a->branch, format, row * columns);
+        const void *restrict branch = adds ? from(a->branch, format, row * columns) : 0;
         void *restrict residual_gradient = to(a->residual_gradient, format, row * columns);
         void *restrict branch_gradient = to(a->branch_gradient, format, row * columns);
         if (drops) factor_row(a, row, factors);
         float direct = 0, projected = 0;
         for (int64_t i = 0; i < columns; i++) {
-            const float sum = element(residual, format, i) + element(branch, format, i) * factors[i];
+            const float sum = element(residual, format, i) + (adds ? element(branch, format, i) * factors[i] : 0);
             const float value = (sum - mean) * inverse;
             const float incoming = element(gradient, format, i), weighted = incoming * weight[i];
             normalised[i] = value;
@@ -123,12 +129,14 @@ CK_INLINE void backward_rows(
             if (drops) put(branch_gradient, format, i, value * factors[i]);
         }
     }
+    for (int64_t i = 0; i < columns; i++) totals[i] += weight_gradient[i], totals[columns + i] += bias_gradient[i];
 }
 
 CK_EVERY_CPU void ck_residual_norm_backward_rows(
-    const struct arguments *a, int64_t begin, int64_t end, int64_t piece) {
-    if (a->format == CK_BFLOAT16) backward_rows(a, begin, end, piece, CK_BFLOAT16);
-    else backward_rows(a, begin, end, piece, CK_FLOAT32);
+    const struct arguments *a, int64_t begin, int64_t end, float *totals) {
+    if (a->branch == 0) backward_rows(a, begin, end, totals, CK_FLOAT32, 0);
+    else if (a->format == CK_BFLOAT16) backward_rows(a, begin, end, totals, CK_BFLOAT16, 1);
+    else backward_rows(a, begin, end, totals, CK_FLOAT32, 1);
 }
 
 static void backward_pieces(const void *data, int64_t begin, int64_t end) {
@@ -136,7 +144,10 @@ static void backward_pieces(const void *data, int64_t begin, int64_t end) {
     for (int64_t piece = begin; piece < end; piece++) {
         const int64_t first = piece * a->rows_of_unit;
         const int64_t last = first + a->rows_of_unit < a->rows ? first + a->rows_of_unit : a->rows;
-        ck_residual_norm_backward_rows(a, first, last, piece);
+        float *totals = a->scratch + piece * SCRATCH_ROWS * a->columns;
+        for (int64_t i = 0; i < 2 * a->columns; i++) totals[i] = 0;
+        for (int64_t row = first; row < last; row += ROWS_OF_SUM)
+            ck_residual_norm_backward_rows(a, row, last - row < ROWS_OF_SUM ? last : row + ROWS_OF_SUM, totals);
     }
 }
 

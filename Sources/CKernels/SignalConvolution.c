@@ -105,16 +105,19 @@ CK_INLINE void backward_block(
 CK_INLINE void backward_pieces(const struct arguments *a, int64_t begin, int64_t end, enum ck_format format) {
     for (int64_t piece = begin; piece < end; piece++) {
         const int64_t size = (a->kernel + 1) * a->channels;
-        float *sums = a->scratch + piece * size;
-        memset(sums, 0, (size_t)size * sizeof(float));
+        // The sums of some rows, and those of all rows before: a sum of all one by one would lose accuracy.
+        float *restrict sums = a->scratch + piece * 2 * size, *restrict totals = sums + size;
+        memset(totals, 0, (size_t)size * sizeof(float));
         const int64_t first = piece * a->rows_per_piece;
         const int64_t last = first + a->rows_per_piece < a->rows ? first + a->rows_per_piece : a->rows;
         for (int64_t row = first; row < last; row += ROWS) {
             const int64_t stop = row + ROWS < last ? row + ROWS : last;
+            memset(sums, 0, (size_t)size * sizeof(float));
             for (int64_t channel = 0; channel < a->channels; channel += BLOCK) {
                 if (a->channels - channel >= BLOCK) backward_block(a, row, stop, channel, BLOCK, sums, format);
                 else backward_block(a, row, stop, channel, (int)(a->channels - channel), sums, format);
             }
+            for (int64_t i = 0; i < size; i++) totals[i] += sums[i];
         }
     }
 }
@@ -126,7 +129,7 @@ CK_EVERY_CPU void ck_signal_convolution_backward_pieces(const void *data, int64_
 }
 
 int64_t ck_signal_convolution_scratch(int64_t rows, int64_t channels, int64_t kernel) {
-    return piece_count(rows) * (kernel + 1) * channels;
+    return piece_count(rows) * 2 * (kernel + 1) * channels;
 }
 
 void ck_signal_convolution_backward(
@@ -142,7 +145,7 @@ void ck_signal_convolution_backward(
     memset(products, 0, (size_t)(kernel * channels) * sizeof(double));
     memset(sums, 0, (size_t)channels * sizeof(double));
     for (int64_t piece = 0; piece < pieces; piece++) {
-        const float *part = scratch + piece * (kernel + 1) * channels;
+        const float *part = scratch + (2 * piece + 1) * (kernel + 1) * channels;
         for (int64_t i = 0; i < kernel * channels; i++) products[i] += part[i];
         for (int64_t i = 0; i < channels; i++) sums[i] += part[kernel * channels + i];
     }

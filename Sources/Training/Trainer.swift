@@ -286,7 +286,7 @@ public final class Trainer {
         ).make()
         data = try TrainingData(
             manifest, recipe: recipe, receptiveField: recipe.model.convFeatureLayers.receptiveField,
-            dictionary: task.dictionary, epoch: state.epoch, position: state.position,
+            leastSamples: task.leastSamples, dictionary: task.dictionary, epoch: state.epoch, position: state.position,
             share: cluster.map { ProcessShare(rank: $0.rank, size: $0.size) } ?? .everything,
             saved: last?.path ?? folder.last.path)
         makeUpdate = try UpdateStep(task, data, recipe, cluster: cluster, over: tensors, report: report)
@@ -304,7 +304,8 @@ public final class Trainer {
         self.state = state
         self.recipe = recipe
         log = try job.isDryRun || !isLeader ? nil : Self.openLog(folder, recipe, state, report)
-        let peak = try recipe.logging.utilisation ? job.device.sustainedSpeed(recipe.precision.mode.dtype) : nil
+        let type = recipe.precision.mode.mode(generation: try job.device.generation()).dtype
+        let peak = try recipe.logging.utilisation ? job.device.sustainedSpeed(type) : nil
         meter = Meter(
             earlierSeconds: log?.earlierSeconds ?? 0, peak: peak.map { $0 * Double(processes) },
             benchmarkEpochs: recipe.logging.benchmarkEpochsNum)

@@ -1,3 +1,4 @@
+import Audio
 import Foundation
 import Interchange
 import Testing
@@ -131,6 +132,62 @@ import Wav2Vec2
             job.intendedTask = task
             job.output = corpus.file("run\(count)-\(task?.rawValue ?? "")")
             #expect(try lines(job).count { $0.contains("seems to be one for finetuning") } == count)
+        }
+    }
+
+    private func shorten(_ corpus: SyntheticCorpus, _ lengths: [Int]) throws {
+        let url = corpus.file("train.tsv")
+        var lines = try String(contentsOf: url, encoding: .utf8).split(separator: "\n").map(String.init)
+        for (index, length) in lengths.enumerated() {
+            let samples = (0..<length).map { Float(sin(Double($0) / 7)) }
+            try AudioFile.write(samples, to: corpus.file("train\(index).wav"), format: .wavFloat)
+            lines[index + 1] = "train\(index).wav\t\(length)"
+        }
+        try Data((lines.joined(separator: "\n") + "\n").utf8).write(to: url)
+    }
+
+    /// Among longer ones they end no run, whichever way the lengths of spans are drawn.
+    @Test(arguments: [TrainingJob.Task.pretraining, .finetuning], SpanMasking.Selection.allCases)
+    func utterancesTooShortForTheirSpansAreNamed(_ task: TrainingJob.Task, _ selection: SpanMasking.Selection) throws {
+        let corpus = try SyntheticCorpus(utterances: 6)
+        // 9, 3, 2 and 12 frames.
+        try shorten(corpus, [2_960, 1_040, 720, 3_920])
+        let job = try corpus.job(
+            task, "run",
+            [
+                "masking.mask_prob=0.65", "masking.mask_length=10", "masking.mask_selection=\(selection.rawValue)",
+                "masking.mask_other=\(selection == .uniform ? 9 : 3)", "batching.crop=none", "ctc.zero_infinity=true",
+                "optimization.max_update=12", "validation.every=1000", "checkpoint.save_every=1000",
+            ])
+        var lines: [String] = []
+        _ = try Trainer(job) { lines.append($0) }.run()
+        let spans = try #require(lines.first { $0.contains("too short for their masked spans") })
+        #expect(spans.contains("masking.mask_length 10"))
+        #expect(spans.contains("train0.wav (9 frames); train1.wav (3 frames)"))
+        let excluded = lines.contains { $0.contains("are left out: train2.wav (720 samples, at least 1040") }
+        #expect(excluded == (task == .pretraining) && spans.contains("train2") == (task == .finetuning))
+    }
+
+    /// Nothing could be learned from recordings all of which are shorter than a span.
+    @Test func spansThatFitNothingAreRefusedByTheirKeys() throws {
+        let corpus = try SyntheticCorpus(utterances: 4)
+        func refused(_ task: TrainingJob.Task, _ assignments: String...) throws -> String {
+            refusal(try corpus.job(task, "run-\(assignments.joined())", assignments)).text
+        }
+        for key in ["mask_length", "mask_min_masks"] {
+            let text = try refused(.pretraining, "masking.\(key)=1000")
+            #expect(text.contains("masking.\(key), which is 1000") && text.contains("train.tsv"), "\(text)")
+            // Short words are learned from without a mask.
+            #expect(try refused(.finetuning, "masking.\(key)=1000") == "")
+        }
+        for task in [TrainingJob.Task.pretraining, .finetuning] {
+            let text = try refused(task, "masking.mask_channel_prob=0.5", "masking.mask_channel_length=32")
+            #expect(text.contains("mask_channel_length is 32") && text.contains("32 channels"), "\(text)")
+        }
+        for huge in [
+            ["masking.mask_length=\(Int.max)"], ["masking.mask_selection=uniform", "masking.mask_other=1e300"],
+        ] {
+            #expect(throws: ConfigurationError.self) { try corpus.job(.pretraining, "huge", huge) }
         }
     }
 

@@ -63,7 +63,8 @@ import Wav2Vec2
         case "batching.crop": return pretrains ? "to_shortest" : "none"
         case "batching.max_tokens_valid":
             return script["max_tokens_valid"] == script["max_tokens"] ? "off" : script["max_tokens_valid"]
-        case "precision.mode": return script["fp16"] == "true" ? "fp16" : script["bf16"] == "true" ? "bf16" : "fp32"
+        // FP32, whose products their GPUs round to TF32 where they can.
+        case "precision.mode": return script["fp16"] == "true" ? "fp16" : script["bf16"] == "true" ? "bf16" : "auto"
         case "checkpoint.save_every": return script["save_frequency"].map { "\($0) epochs" }
         // Their scripts turn the islands on with the format; here that is what auto means.
         case _ where key.hasPrefix("precision.fp32_"): return script["fp16"] == "true" ? nil : "auto"

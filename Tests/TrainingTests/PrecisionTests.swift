@@ -160,15 +160,44 @@ import Wav2Vec2
         #expect(raw.last?["loss"] as? Double != averaged.last?["loss"] as? Double)
     }
 
+    /// NVIDIA's program multiplies in TF32 on GPUs from Ampere on; everything else computes in FP32.
+    @Test(
+        arguments: [(nil, .fp32), (70, .fp32), (75, .fp32), (80, .tf32), (90, .tf32), (120, .tf32)]
+            as [(Int?, ModelPrecision.Mode)])
+    func autoIsTF32WhereAGPUHasIt(_ generation: Int?, _ mode: ModelPrecision.Mode) throws {
+        for name in ["base", "large", "finetune-base-960h", "demo-pretrain"] {
+            #expect(try Recipe.load(name).precision.model(generation: generation) == ModelPrecision(mode))
+        }
+        for exact in ModelPrecision.Mode.allCases where exact.trains {
+            let recipe = try Recipe(yaml: "precision: {mode: \(exact.rawValue)}", path: "mine.yaml")
+            #expect(recipe.precision.model(generation: generation).mode == exact)
+        }
+        #expect(try Recipe(yaml: Recipe().yaml, path: "copy").precision.mode == .auto)
+    }
+
+    @Test func autoIsQuietAndExactOnACPU() throws {
+        let corpus = try SyntheticCorpus(utterances: 4)
+        var said: [String: [String]] = [:]
+        for mode in ["auto", "fp32"] {
+            let job = try corpus.job(
+                .pretraining, mode, ["optimization.max_update=2", "precision.mode=\(mode)"])
+            _ = try Trainer(job) { said[mode, default: []].append($0) }.run()
+        }
+        #expect(said.values.joined().allSatisfy { !$0.contains("precision") && !$0.contains("tf32") })
+        let weights = "model.safetensors"
+        #expect(try corpus.bytes("auto")[weights] == corpus.bytes("fp32")[weights])
+        #expect(try corpus.bytes("auto")[weights] != nil)
+    }
+
     @Test func keys() throws {
         var recipe = Recipe()
         try recipe.apply(["precision.mode=fp16"])
-        #expect(recipe.precision.model == ModelPrecision(.fp16) && recipe.precision.model.fp32CosineSim)
+        var model: ModelPrecision { recipe.precision.model(generation: nil) }
+        #expect(model == ModelPrecision(.fp16) && model.fp32CosineSim)
         try recipe.apply(["precision.fp32_cosine_sim=false", "precision.fp32_mha_softmax=true"])
-        #expect(!recipe.precision.model.fp32CosineSim && recipe.precision.model.fp32MhaSoftmax)
-        #expect(recipe.precision.model.fp32PosConv && recipe.precision.scalesLoss)
+        #expect(!model.fp32CosineSim && model.fp32MhaSoftmax && model.fp32PosConv && recipe.precision.scalesLoss)
         try recipe.apply(["precision.mode=bf16"])
-        #expect(!recipe.precision.scalesLoss && !recipe.precision.model.fp32ConvNorms)
+        #expect(!recipe.precision.scalesLoss && !model.fp32ConvNorms)
         #expect(try Recipe(yaml: recipe.yaml, path: "copy") == recipe)
         #expect(throws: ConfigurationError.self) { try recipe.apply(["optimization.ema=1"]) }
         #expect(throws: ConfigurationError.self) { try recipe.apply(["precision.fp32_pos_conv=maybe"]) }

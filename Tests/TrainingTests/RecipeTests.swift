@@ -121,12 +121,4 @@ import Wav2Vec2
         let key = assignment.prefix { $0 != "=" }.split(separator: ".").last ?? ""
         #expect("\(error)".contains(key), "\(error)")
     }
-
-    @Test func masksOfMoreSpansThanFramesAreRefused() throws {
-        var masking = Recipe().masking
-        masking.time.minMasks = 300
-        #expect(throws: ConfigurationError.self) {
-            try Mask.draw(masking, lengths: [200], channels: 8, seed: 1, update: 1, subBatch: 0)
-        }
-    }
 }

@@ -9,7 +9,7 @@ import Torch
 @Suite("Masking")
 struct MaskingTests {
     private func draw(_ masking: SpanMasking, _ lengths: [Int], index: Int) throws -> [[Int]] {
-        try masking.draw(
+        masking.draw(
             lengths: lengths,
             streams: (0...lengths.count).map { RandomStream(seed: 7, purpose: .timeMask, step: index, index: $0) })
     }
@@ -129,10 +129,88 @@ struct MaskingTests {
         }
     }
 
-    @Test func maskingATooShortUtteranceSaysSo() {
+    /// A row keeps an element, and has one masked, whatever its spans: none stops a run.
+    @Test(arguments: SpanMasking.Selection.allCases, [false, true])
+    func shortRowsAreMaskedLess(_ selection: SpanMasking.Selection, _ noOverlap: Bool) throws {
+        for (probability, length, least) in [(0.65, 10, 2), (1, 1, 0), (0.3, 40, 0), (0.5, 3, 12)] {
+            var masking = SpanMasking(probability: probability, length: length)
+            (masking.selection, masking.other, masking.noOverlap) = (selection, 3, noOverlap)
+            (masking.minMasks, masking.requireSameMasks) = (least, false)
+            for index in 0..<50 {
+                for (row, size) in zip(try draw(masking, Array(2...30), index: index), 2...30) {
+                    #expect(0 < row.count && row.count < size && row == row.sorted(), "\(size) elements: \(row)")
+                    #expect(Set(row).count == row.count && row.allSatisfy { (0..<size).contains($0) })
+                }
+            }
+        }
+    }
+
+    /// Two starts of three cover a row of 12: spans are drawn again, and stay spans.
+    @Test func spansThatCoverARowAreDrawnAgain() throws {
         var masking = SpanMasking(probability: 0.65, length: 10)
-        masking.minMasks = 2
-        #expect(throws: ConfigurationError.self) { try draw(masking, [2], index: 0) }
+        (masking.minMasks, masking.requireSameMasks) = (2, false)
+        for index in 0..<100 {
+            let row = try draw(masking, [12], index: index)[0]
+            #expect(row.count == 11 && runs(row).count == 1)
+        }
+    }
+
+    @Test func rowsThatCannotBeMaskedDoNotThinTheOthers() throws {
+        let masking = SpanMasking(probability: 0.65, length: 10)
+        let rows = try draw(masking, [1, 200, 0, 180], index: 1)
+        #expect(rows[0].isEmpty && rows[2].isEmpty)
+        #expect(rows[1].count == rows[3].count && rows[1].count > 50)
+    }
+
+    /// `finetune-base-960h` masks 0.1 × 768 / 64 = 1.2 spans of channels: two in a fifth of the batches, in all rows.
+    @Test func spansAreRoundedOnceForRowsOfOneLength() throws {
+        var masking = SpanMasking(probability: 0.1, length: 64)
+        (masking.noOverlap, masking.requireSameMasks) = (true, false)
+        let batches = try (0..<500).map { index in
+            try draw(masking, [Int](repeating: 768, count: 8), index: index).map { $0.count / 64 }
+        }
+        #expect(batches.allSatisfy { Set($0).count == 1 })
+        let share = Double(batches.count { $0[0] == 2 }) / 500
+        #expect(abs(share - 0.2) < 0.06, "two spans in \(share) of the batches")
+        // Rows of different lengths, a padded batch, are rounded for themselves.
+        let padded = try (0..<100).map { index in
+            try draw(masking, (0..<8).map { 768 + $0 }, index: index).map { $0.count / 64 }
+        }
+        #expect(padded.contains { Set($0).count == 2 })
+    }
+
+    @Test func spansThatLeaveNoChannelAreRefusedByTheirKeys() throws {
+        var masking = MaskingConfiguration()
+        masking.channel = SpanMasking(probability: 0.5, length: 31)
+        masking.channel.minMasks = 2
+        func message() -> String? {
+            #expect(throws: Never.self) { try MaskingConfiguration().validate(channels: 32) }
+            do {
+                let mask = try Mask.draw(masking, lengths: [5], channels: 32, seed: 1, update: 1, subBatch: 0)
+                return mask.channels[0].count == 31 ? nil : "\(mask.channels[0].count) masked"
+            } catch {
+                return "\(error)"
+            }
+        }
+        #expect(message() == nil)
+        masking.channel.length = 32
+        let tooLong = try #require(message())
+        #expect(tooLong.hasPrefix("masking.mask_channel_length is 32, and the encoder has only 32 channels"))
+        (masking.channel.selection, masking.channel.other) = (.uniform, 40)
+        #expect(try #require(message()).hasPrefix("masking.mask_channel_other is 40, "))
+        masking.channel = SpanMasking(probability: 0.5, length: 2)
+        masking.channel.minMasks = 32
+        #expect(try #require(message()).contains("masking.mask_channel_min_masks"))
+        masking.channel.probability = 0
+        #expect(throws: Never.self) { try masking.validate(channels: 32) }
+    }
+
+    /// fairseq's large means, whose e^−mean is no number any more.
+    @Test func longPoissonSpansHaveTheirMean() throws {
+        var masking = SpanMasking(probability: 0.001, length: 2_000)
+        (masking.selection, masking.minMasks, masking.noOverlap) = (.poisson, 1, true)
+        let counts = try (0..<40).map { try draw(masking, [10_000], index: $0)[0].count }
+        #expect(abs(Double(counts.reduce(0, +)) / 40 - 2_000) < 40)
     }
 
     @Test func masksDependOnSeedUpdateAndSubBatchOnly() throws {

@@ -59,7 +59,8 @@ void ck_attention_backward(
 
 /// LayerNorm of `residual` + ck_dropout(`branch`) over rows of `columns` elements, then `weight` and `bias`.
 ///
-/// `mean` and `inverse_deviation` receive one number a row. `residual`, `branch` and `output` have the format.
+/// `mean` and `inverse_deviation` receive one number a row. `residual`, `branch` and `output` have the format; `branch` may
+/// be left out (0), if the format is FP32 and the probability 0.
 void ck_residual_norm(
     const void *residual, const void *branch, const float *weight, const float *bias, void *output,
     enum ck_format format, float *mean, float *inverse_deviation, int64_t rows, int64_t columns, uint64_t seed,

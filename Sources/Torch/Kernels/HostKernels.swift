@@ -4,6 +4,11 @@ import CLibTorch
 // Elementwise parts that LibTorch runs on one thread or in several passes over memory, in kernels of our own. They
 // take contiguous FP32 or BF16 in host memory; anything else goes through LibTorch's operators, which define the results.
 
+/// Whether kernels of our own compute, and not LibTorch's operators, which tests compare them with.
+enum HostKernels {
+    @TaskLocal static var areUsed = true
+}
+
 /// Calls `body` with the addresses of the elements of contiguous tensors in host memory.
 func withAddresses(_ tensors: Tensor..., body: ([UnsafeMutableRawPointer]) throws -> Void) throws {
     try withAddresses(tensors, body)
@@ -49,7 +54,7 @@ extension Tensor {
         (dtype == .float32 || dtype == .bfloat16) && isContiguousInHostMemory
     }
 
-    private var isContiguousInHostMemory: Bool { device == .cpu && isContiguous && count > 0 }
+    private var isContiguousInHostMemory: Bool { HostKernels.areUsed && device == .cpu && isContiguous && count > 0 }
 
     /// How elementwise kernels are told the format.
     var kernelFormat: ck_format { dtype == .bfloat16 ? CK_BFLOAT16 : CK_FLOAT32 }
@@ -131,21 +136,22 @@ extension Tensor {
         try mapped { ck_gelu($0, $1, $2, Int64(count), Self.kernelThreads) }
     }
 
-    /// LayerNorm of this tensor plus the dropout of another, not recorded.
+    /// LayerNorm of this tensor plus the dropout of another, if there is one, not recorded.
     ///
     /// `statistics`, [2, rows], gets each row's mean and inverse deviation.
     func hostResidualNorm(
-        adding branch: Tensor, _ mask: DropoutMask, weight: Tensor, bias: Tensor, epsilon: Double, statistics: Tensor
+        adding branch: Tensor?, _ mask: DropoutMask, weight: Tensor, bias: Tensor, epsilon: Double, statistics: Tensor
     ) throws -> Tensor {
         let (rows, columns) = (statistics.size(1), size(-1))
         let output = try emptyLike()
         let seed = try mask.seed.number()
         let (gain, shift) = (try weight.to(dtype: .float32), try bias.to(dtype: .float32))
         let scratch = try Tensor.empty([Int(ck_residual_norm_scratch(Int64(columns), Self.kernelThreads))])
-        try withAddresses(self, branch, output) { rowsOf in
+        try withAddresses(self, branch ?? self, output) { rowsOf in
             try withFloats(gain, shift, statistics, scratch) {
                 ck_residual_norm(
-                    rowsOf[0], rowsOf[1], $0[0], $0[1], rowsOf[2], kernelFormat, $0[2], $0[2] + rows, Int64(rows),
+                    rowsOf[0], branch == nil ? nil : rowsOf[1], $0[0], $0[1], rowsOf[2], kernelFormat, $0[2],
+                    $0[2] + rows, Int64(rows),
                     Int64(columns), seed, mask.probability, epsilon, $0[3], Self.kernelThreads)
             }
         }
@@ -154,7 +160,7 @@ extension Tensor {
 
     /// The gradients of this tensor, the branch, weight and bias.
     func hostResidualNormBackward(
-        _ gradient: Tensor, branch: Tensor, _ mask: DropoutMask, weight: Tensor, statistics: Tensor
+        _ gradient: Tensor, branch: Tensor?, _ mask: DropoutMask, weight: Tensor, statistics: Tensor
     ) throws -> [Tensor] {
         let (rows, columns) = (statistics.size(1), size(-1))
         let own = try emptyLike()
@@ -164,10 +170,11 @@ extension Tensor {
         let (gains, shifts) = (try gain.emptyLike(), try gain.emptyLike())
         let seed = try mask.seed.number()
         let scratch = try Tensor.empty([Int(ck_residual_norm_backward_scratch(Int64(rows), Int64(columns)))])
-        try withAddresses(self, branch, gradient, own, other) { rowsOf in
+        try withAddresses(self, branch ?? self, gradient, own, other) { rowsOf in
             try withFloats(gain, statistics, gains, shifts, scratch) {
                 ck_residual_norm_backward(
-                    rowsOf[0], rowsOf[1], $0[0], $0[1], $0[1] + rows, rowsOf[2], rowsOf[3], rowsOf[4], kernelFormat,
+                    rowsOf[0], branch == nil ? nil : rowsOf[1], $0[0], $0[1], $0[1] + rows, rowsOf[2], rowsOf[3],
+                    rowsOf[4], kernelFormat,
                     $0[2], $0[3], $0[4], Int64(rows), Int64(columns), seed, mask.probability, Self.kernelThreads)
             }
         }

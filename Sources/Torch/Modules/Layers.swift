@@ -119,6 +119,9 @@ public final class LayerNorm: Module {
 
     /// From [..., channels] to the same shape.
     public func callAsFunction(_ input: Tensor) throws -> Tensor {
+        if input.size(-1) == weight.count, input.fitsHostKernels, weight.fitsHostKernels, bias.fitsHostKernels {
+            return try input.fusedNorm(weight: weight, bias: bias, epsilon: epsilon)
+        }
         // On GPUs LibTorch's own normalisation of half-precision rows computes in FP32 throughout.
         guard computesInFP32, input.dtype.isHalfPrecision, input.device == .cpu else {
             return try input.layerNormalized(weight: weight, bias: bias, epsilon: epsilon)

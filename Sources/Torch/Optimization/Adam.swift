@@ -2,8 +2,8 @@ import Foundation
 
 /// Adam with decoupled weight decay, in fairseq's form (Kingma and Ba 2015; Loshchilov and Hutter 2019).
 ///
-/// fairseq and apex add ε to √v before its bias correction; LibTorch's fused operator adds it after. With ε / √(1 − β₂ᵗ)
-/// the two agree at update t.
+/// fairseq, and apex before 2020, add ε to √v before its bias correction; newer apex and LibTorch's fused operator add it
+/// after. With ε / √(1 − β₂ᵗ) the two agree at update t.
 public final class Adam: Optimizer {
     /// The constants of the update rule.
     public struct Options: Sendable, Equatable {

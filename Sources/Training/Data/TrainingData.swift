@@ -21,7 +21,8 @@ final class TrainingData {
     /// - Throws: `CorpusError`, if nothing is left to make batches of; ``TrainingError/damagedState(path:reason:)``, if
     ///   there is no such place.
     init(
-        _ manifest: Manifest, recipe: Recipe, receptiveField: Int, dictionary: LabelDictionary?, epoch: Int,
+        _ manifest: Manifest, recipe: Recipe, receptiveField: Int, leastSamples: Int = 0, dictionary: LabelDictionary?,
+        epoch: Int,
         position: Int, share: ProcessShare = .everything, saved: String = "the saved state"
     ) throws {
         self.manifest = manifest
@@ -30,7 +31,7 @@ final class TrainingData {
         self.share = share
         self.epoch = epoch
         self.position = position
-        options = recipe.batchOptions(receptiveField: receptiveField)
+        options = recipe.batchOptions(receptiveField: receptiveField, leastSamples: leastSamples)
         plan = try BatchPlan(manifest, options: options, seed: recipe.seed, epoch: epoch)
         guard position <= plan.count else {
             throw TrainingError.damagedState(
@@ -151,10 +152,15 @@ final class TrainingData {
 
 extension Recipe {
     /// How training utterances are put together.
-    func batchOptions(receptiveField: Int) -> BatchOptions {
+    ///
+    /// - Parameters:
+    ///   - receptiveField: The samples that a frame reads.
+    ///   - leastSamples: The samples that the task needs of an utterance.
+    /// - Returns: The options.
+    func batchOptions(receptiveField: Int, leastSamples: Int) -> BatchOptions {
         BatchOptions(
             maxTokens: batching.maxTokens, maxSampleSize: data.maxSampleSize,
-            minSampleSize: max(data.minSampleSize, receptiveField),
+            minSampleSize: max(data.minSampleSize, receptiveField, leastSamples),
             requiredBatchSizeMultiple: batching.requiredBatchSizeMultiple, batchSize: batching.batchSize,
             crop: batching.crop, requiredSequenceLengthMultiple: batching.requiredSeqLenMultiple,
             cropGroup: batching.cropGroup, receptiveField: receptiveField, hop: model.convFeatureLayers.hop,

@@ -11,8 +11,27 @@ extension Recipe {
             case set(Bool)
         }
 
+        /// A number format, or the device's own choice.
+        public enum Format: Sendable, Equatable {
+            /// TF32 on GPUs that have it, as in NVIDIA's program; FP32 on others and on CPUs.
+            case auto
+            /// Said in the recipe.
+            case set(ModelPrecision.Mode)
+
+            /// The format on a device.
+            ///
+            /// - Parameter generation: Of a GPU, such as 80 for Ampere, the first with TF32; `nil` for a CPU.
+            /// - Returns: The format.
+            public func mode(generation: Int?) -> ModelPrecision.Mode {
+                switch self {
+                case .auto: (generation ?? 0) >= 80 ? .tf32 : .fp32
+                case .set(let mode): mode
+                }
+            }
+        }
+
         /// In which number format the model computes.
-        public var mode = ModelPrecision.Mode.fp32
+        public var mode = Format.auto
         /// The loss scale to start from.
         public var fp16InitScale = 128.0
         /// Updates without overflow after which the scale doubles; `nil` for 2¹⁴ over the accumulated micro-batches.
@@ -36,9 +55,12 @@ extension Recipe {
         /// Whether the feature extractor's normalisations are FP32.
         public var fp32ConvNorms = Island.auto
 
-        /// The formats in which the model computes.
-        var model: ModelPrecision {
-            var precision = ModelPrecision(mode)
+        /// The formats in which the model computes on a device.
+        ///
+        /// - Parameter generation: Of a GPU, as of ``Format/mode(generation:)``.
+        /// - Returns: The formats.
+        func model(generation: Int?) -> ModelPrecision {
+            var precision = ModelPrecision(mode.mode(generation: generation))
             fp32TransformerLayernorm.apply(to: &precision.fp32TransformerLayernorm)
             fp32MhaSoftmax.apply(to: &precision.fp32MhaSoftmax)
             fp32CosineSim.apply(to: &precision.fp32CosineSim)
@@ -48,10 +70,10 @@ extension Recipe {
         }
 
         /// Whether losses are scaled.
-        var scalesLoss: Bool { mode == .fp16 || mode == .bf16 && bf16LossScaler }
+        var scalesLoss: Bool { mode == .set(.fp16) || mode == .set(.bf16) && bf16LossScaler }
 
         func validate() throws {
-            guard mode.trains else {
+            if case .set(let mode) = mode, !mode.trains {
                 throw ConfigurationError(
                     "precision.mode is \(mode.rawValue), in which models are used but not trained; choose one of the others"
                 )
@@ -95,9 +117,29 @@ extension Recipe.PrecisionSection.Island: SettingValue {
 
 extension ModelPrecision.Mode: SettingChoice {}
 
+extension Recipe.PrecisionSection.Format: SettingValue {
+    /// Reads `auto`, or a mode's name.
+    public init(settingText: String) throws {
+        self = settingText == "auto" ? .auto : .set(try ModelPrecision.Mode(settingText: settingText))
+    }
+    /// The text that reads back as this value.
+    public var settingText: String {
+        switch self {
+        case .auto: "auto"
+        case .set(let mode): mode.settingText
+        }
+    }
+    /// What to write, for error messages.
+    public static var settingType: String {
+        let modes = ModelPrecision.Mode.allCases.filter(\.trains).map(\.rawValue)
+        return "auto, or one of \(modes.joined(separator: ", "))"
+    }
+}
+
 extension Recipe.PrecisionSection {
     static let settings: [Setting<Self>] = [
-        Setting("mode", \.mode, "in which number format the model computes"),
+        Setting(
+            "mode", \.mode, "in which number format the model computes; auto for tf32 on GPUs that have it, else fp32"),
         Setting("fp16_init_scale", \.fp16InitScale, "loss scale to start from"),
         Setting(
             "fp16_scale_window", \.fp16ScaleWindow,

@@ -7,6 +7,8 @@ extension Recipe {
         case moreThan(Double)
         /// More than 0, and at most so much.
         case upTo(Double)
+        /// From one number to another, both included.
+        case within(ClosedRange<Double>)
         /// From 0 to 1, both included.
         case share
         /// From 0 to below 1.
@@ -17,6 +19,7 @@ extension Recipe {
             case .atLeast(let least): value >= least
             case .moreThan(let limit): value > limit
             case .upTo(let most): value > 0 && value <= most
+            case .within(let range): range.contains(value)
             case .share: (0...1).contains(value)
             case .shareBelowOne: (0..<1).contains(value)
             }
@@ -27,6 +30,7 @@ extension Recipe {
             case .atLeast(let least): "at least \(least.settingText)"
             case .moreThan(let limit): "more than \(limit.settingText)"
             case .upTo(let most): "more than 0 and at most \(most.settingText)"
+            case .within(let range): "from \(range.lowerBound.settingText) to \(range.upperBound.settingText)"
             case .share: "a share from 0 to 1"
             case .shareBelowOne: "at least 0 and below 1"
             }
@@ -46,9 +50,9 @@ extension Recipe {
             }
         }
         for (name, spans) in [("mask", masking.time), ("mask_channel", masking.channel)]
-        where spans.selection == .uniform && Int(spans.other) > 2 * spans.length {
+        where spans.selection == .uniform && spans.other > 2 * Double(spans.length) {
             throw ConfigurationError(
-                "masking.\(name)_other is \(spans.other.settingText); with mask_selection uniform it is the shortest span, "
+                "masking.\(name)_other is \(spans.other.settingText); with \(name)_selection uniform it is the shortest span, "
                     + "at most twice masking.\(name)_length")
         }
         for (name, betas) in [("adam", optimization.adamBetas), ("lamb", optimization.lambBetas)] {
@@ -93,8 +97,6 @@ extension Recipe {
                     whole("optimization.max_epoch", optimization.maxEpoch),
                     whole("data.workers", data.workers), whole("data.prefetch", data.prefetch),
                     whole("data.max_sample_size", data.maxSampleSize),
-                    whole("masking.mask_length", masking.time.length),
-                    whole("masking.mask_channel_length", masking.channel.length),
                     whole("masking.mask_count_multiple", masking.time.countMultiple),
                     whole("checkpoint.keep_last_checkpoints", checkpoint.keepLastCheckpoints),
                     whole("logging.log_every", logging.logEvery),
@@ -109,16 +111,29 @@ extension Recipe {
                 [
                     ("optimization.clip_norm", optimization.clipNorm),
                     ("optimization.weight_decay", optimization.weightDecay),
-                    ("masking.mask_other", masking.time.other), ("masking.mask_channel_other", masking.channel.other),
-                    whole("masking.mask_min_space", masking.time.minSpace),
-                    whole("masking.mask_channel_min_space", masking.channel.minSpace),
-                    whole("masking.mask_min_masks", masking.time.minMasks),
-                    whole("masking.mask_channel_min_masks", masking.channel.minMasks),
                     whole("objective.num_negatives", objective.numNegatives),
                     whole("objective.cross_sample_negatives", objective.crossSampleNegatives),
                     whole("objective.codebook_negatives", objective.codebookNegatives),
                     whole("ctc.freeze_finetune_updates", ctc.freezeFinetuneUpdates),
                     whole("data.min_sample_size", data.minSampleSize),
+                ]
+            ),
+            (
+                // Frames or channels: more than any utterance or model has would only overflow.
+                .within(1...1e6),
+                [
+                    whole("masking.mask_length", masking.time.length),
+                    whole("masking.mask_channel_length", masking.channel.length),
+                ]
+            ),
+            (
+                .within(0...1e6),
+                [
+                    ("masking.mask_other", masking.time.other), ("masking.mask_channel_other", masking.channel.other),
+                    whole("masking.mask_min_space", masking.time.minSpace),
+                    whole("masking.mask_channel_min_space", masking.channel.minSpace),
+                    whole("masking.mask_min_masks", masking.time.minMasks),
+                    whole("masking.mask_channel_min_masks", masking.channel.minMasks),
                 ]
             ),
             (

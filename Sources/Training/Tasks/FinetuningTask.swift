@@ -80,6 +80,16 @@ final class FinetuningTask: TrainingTask {
     /// Whether a parameter belongs to the output layer.
     private static func isOutput(_ parameter: NamedParameter) -> Bool { parameter.name.hasPrefix("w2v_encoder.proj.") }
 
+    var leastSamples: Int { recipe.model.convFeatureLayers.receptiveField }
+
+    /// A sentence about utterances that are too short for their masked spans; `nil` if all are long enough.
+    func tooShortForMasks(_ manifest: Manifest) -> String? {
+        recipe.utterancesTooShortForMasks(
+            manifest, leastSamples: leastSamples, consequence: "and their frames are not masked",
+            isTooShort: { !canMask(frames: $0) }
+        )?.sentence
+    }
+
     func parametersWithoutGradient(update: Int) -> Set<String> {
         let frozen = groups.filter { update < $0.firstUpdate }.flatMap(\.parameters.names)
         let dropped = model.model.droppedParameters(.training(seed: recipe.seed, update: update))
@@ -110,26 +120,23 @@ final class FinetuningTask: TrainingTask {
         }
     }
 
-    /// Masks a sub-batch; an utterance too short for a span beside an unmasked frame is learned from as it is.
+    /// Masks a sub-batch.
     ///
-    /// Short words are worth transcribing, where pre-training would have nothing to predict in them.
+    /// The frames of an utterance too short for its spans stay as they are, as short words are worth transcribing; its
+    /// channels are masked.
     private func drawMask(_ frames: [Int], update: Int, subBatch: Int) throws -> Mask {
-        let masking = recipe.effectiveMasking
-        let spans = { (length: Int) in
-            max(
-                Double(masking.time.minMasks),
-                masking.time.probability * Double(length) / Double(masking.time.length) + 1)
-        }
-        let maskable = frames.indices.filter { Double(frames[$0] - masking.time.length) > spans(frames[$0]) }
-        let drawn = try Mask.draw(
-            masking, lengths: maskable.map { frames[$0] }, channels: recipe.model.encoderEmbedDim, seed: recipe.seed,
-            update: update, subBatch: subBatch)
-        var result = Mask(frames: frames.map { _ in [] }, channels: frames.map { _ in [] })
-        for (index, utterance) in maskable.enumerated() {
-            result.frames[utterance] = drawn.frames[index]
-            if !drawn.channels.isEmpty { result.channels[utterance] = drawn.channels[index] }
-        }
-        return result
+        try Mask.draw(
+            recipe.effectiveMasking, lengths: frames,
+            sparing: Set(frames.indices.filter { !canMask(frames: frames[$0]) }),
+            channels: recipe.model.encoderEmbedDim, seed: recipe.seed, update: update, subBatch: subBatch)
+    }
+
+    /// Whether a span has room beside the others' first frames.
+    private func canMask(frames: Int) -> Bool {
+        let masking = recipe.masking.time
+        let spans = max(
+            Double(masking.minMasks), masking.probability * Double(frames) / Double(masking.length) + 1)
+        return Double(frames - masking.length) > spans
     }
 
     /// Operations of a micro-batch; while the encoder is frozen, it runs forward only.

@@ -44,6 +44,27 @@ final class PretrainingTask: TrainingTask {
         groups = [try ParameterGroup("model", learning, recipe.optimization, shardedOver: group)]
     }
 
+    /// Those of three frames: two masked ones, that each has a distractor, beside one that is not.
+    var leastSamples: Int { recipe.model.convFeatureLayers.samples(frames: 3) }
+
+    /// A sentence about utterances that are too short for their masked spans; `nil` if all are long enough.
+    ///
+    /// - Parameters:
+    ///   - manifest: The utterances.
+    ///   - isLearnedFrom: Whether some of them have to be long enough.
+    /// - Returns: The sentence.
+    /// - Throws: ``/Wav2Vec2/ConfigurationError`` if none is.
+    func tooShortForMasks(_ manifest: Manifest, isLearnedFrom: Bool) throws -> String? {
+        let masking = recipe.masking.time
+        let found = recipe.utterancesTooShortForMasks(
+            manifest, leastSamples: leastSamples, consequence: "and are masked less", isTooShort: masking.overfills)
+        guard let found, found.areAll, isLearnedFrom else { return found?.sentence }
+        throw ConfigurationError(
+            "\(manifest.name): every utterance is too short for its masked spans: lower masking.mask_length, which is "
+                + "\(masking.length) frames, or masking.mask_min_masks, which is \(masking.minMasks), or learn from longer "
+                + "recordings")
+    }
+
     func parametersWithoutGradient(update: Int) -> Set<String> {
         model.model.droppedParameters(.training(seed: recipe.seed, update: update))
     }
@@ -157,7 +178,8 @@ final class PretrainingTask: TrainingTask {
     }
 
     func validationPlan(_ manifest: Manifest) throws -> BatchPlan {
-        var options = recipe.batchOptions(receptiveField: recipe.model.convFeatureLayers.receptiveField)
+        var options = recipe.batchOptions(
+            receptiveField: recipe.model.convFeatureLayers.receptiveField, leastSamples: leastSamples)
         options.maxTokens = recipe.batching.maxTokensValid ?? options.maxTokens
         options.batchSize = recipe.batching.batchSizeValid ?? options.batchSize
         options.cropGroup = 1

@@ -28,6 +28,7 @@ struct TaskSetup {
     /// - Returns: The task, on the job's device.
     /// - Throws: ``TrainingError``, `CorpusError`, `CheckpointError`.
     func make() throws -> any TrainingTask {
+        try recipe.masking.validate(channels: recipe.model.encoderEmbedDim)
         let task: any TrainingTask = try job.task == .finetuning ? finetuning() : pretraining()
         for manifest in validation {
             do {
@@ -44,7 +45,13 @@ struct TaskSetup {
 
     private func pretraining() throws -> PretrainingTask {
         if origin == nil { report("the model starts from random weights (seed \(recipe.seed))") }
-        return try PretrainingTask(recipe, weights: origin, device: job.device, shardedOver: shards)
+        let task = try PretrainingTask(recipe, weights: origin, device: job.device, shardedOver: shards)
+        for (index, manifest) in ([manifest] + validation).enumerated() {
+            if let sentence = try task.tooShortForMasks(manifest, isLearnedFrom: index == 0) {
+                report("WARNING: \(sentence)")
+            }
+        }
+        return task
     }
 
     private func finetuning() throws -> FinetuningTask {
@@ -54,6 +61,7 @@ struct TaskSetup {
         let weights = try weights(dictionary)
         let task = try FinetuningTask(
             recipe, dictionary: dictionary, weights: weights, device: job.device, shardedOver: shards)
+        if let sentence = task.tooShortForMasks(manifest) { report("WARNING: \(sentence)") }
         if let sentence = try task.labelsThatDoNotFit(manifest) {
             guard recipe.ctc.zeroInfinity else {
                 throw TrainingError.badData(sentence + "; leave them out, or set ctc.zero_infinity=true")

@@ -18,6 +18,9 @@ protocol TrainingTask: AnyObject {
     /// What validation's best checkpoint is the lowest in: `wer` or `loss`.
     var metric: String { get }
 
+    /// The samples that an utterance needs at least, or there is nothing in it to learn from.
+    var leastSamples: Int { get }
+
     /// Whether backward passes are recorded, and then done without anybody noticing how far they are.
     var recordsSteps: Bool { get }
 
@@ -53,6 +56,40 @@ protocol TrainingTask: AnyObject {
     /// - Returns: What was counted.
     /// - Throws: What the data or the model threw.
     func tally(_ manifest: Manifest, share: ProcessShare) throws -> ValidationTally
+}
+
+extension Recipe {
+    /// Names utterances that are too short for the spans that masks are made of.
+    ///
+    /// - Parameters:
+    ///   - manifest: The utterances.
+    ///   - leastSamples: Those of utterances that are learned from.
+    ///   - consequence: What becomes of the others.
+    ///   - isTooShort: Whether this many frames are too few.
+    /// - Returns: A sentence, and whether it is about all utterances that are learned from; `nil` if all are long enough.
+    func utterancesTooShortForMasks(
+        _ manifest: Manifest, leastSamples: Int, consequence: String, isTooShort: (Int) -> Bool
+    ) -> (sentence: String, areAll: Bool)? {
+        guard masking.time.probability > 0 else { return nil }
+        let least = max(leastSamples, data.minSampleSize)
+        var (examples, count, longEnough): ([String], Int, Int) = ([], 0, 0)
+        for (index, samples) in manifest.sampleCounts.enumerated() where samples >= least {
+            let frames = model.convFeatureLayers.frames(samples: samples)
+            guard isTooShort(frames) else {
+                longEnough += 1
+                continue
+            }
+            count += 1
+            if examples.count < 10 { examples.append("\(manifest.identifier(index)) (\(frames) frames)") }
+        }
+        guard count > 0 else { return nil }
+        let more = count > examples.count ? ", and \(count - examples.count) more" : ""
+        return (
+            "\(manifest.name): \(count) of \(manifest.count) utterances are too short for their masked spans "
+                + "(masking.mask_length \(masking.time.length), mask_min_masks \(masking.time.minMasks)), "
+                + "\(consequence): " + examples.joined(separator: "; ") + more, longEnough == 0
+        )
+    }
 }
 
 extension TrainingTask {

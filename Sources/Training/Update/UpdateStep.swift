@@ -46,16 +46,21 @@ final class UpdateStep {
         options = recipe.optimization
         precision = recipe.precision
         if precision.scalesLoss { scaler = LossScaler(precision, updateFreq: microBatchesPerUpdate) }
-        try lower(precision.model)
+        try lower()
         if let cluster, let group {
             replicas = try Replicas(
                 cluster, task.groups, over: group, recipe.distributed, overlaps: !task.recordsSteps)
         }
     }
 
-    private func lower(_ precision: ModelPrecision) throws {
+    private func lower() throws {
         let device = task.groups.first?.parameters.values.device ?? .cpu
+        let choice = precision.mode
+        let precision = precision.model(generation: try device.generation())
         precision.prepare(device)
+        if choice == .auto, precision.mode == .tf32 {
+            report("precision auto is tf32 on \(device); precision.mode=fp32 keeps products exact, and is slower")
+        }
         if precision.mode == .tf32, device == .cpu { report("precision tf32 is fp32 on a CPU") }
         if precision.mode.isMakeshift(on: device) {
             report("WARNING: this processor has no products in \(precision.mode.rawValue); fp32 is faster on it")

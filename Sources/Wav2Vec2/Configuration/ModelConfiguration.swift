@@ -189,6 +189,27 @@ public struct MaskingConfiguration: Sendable, Equatable {
     public init() {
         time.minMasks = 2
     }
+
+    /// Checks that spans over channels can leave some of them.
+    ///
+    /// - Parameter channels: The encoder's channels.
+    /// - Throws: ``ConfigurationError`` naming the keys that cannot go together.
+    public func validate(channels: Int) throws {
+        guard channel.probability > 0 else { return }
+        guard channel.leastLength < channels else {
+            let key = channel.selection == .uniform ? "mask_channel_other" : "mask_channel_length"
+            throw ConfigurationError(
+                "masking.\(key) is \(channel.leastLength), and the encoder has only \(channels) channels "
+                    + "(model.encoder_embed_dim): a span would mask all of them; lower masking.\(key)")
+        }
+        let spans = channel.leastSpans(channels)
+        guard spans < channels else {
+            throw ConfigurationError(
+                "\(spans) spans would be masked in the encoder's \(channels) channels (model.encoder_embed_dim): lower "
+                    + "masking.mask_channel_prob or masking.mask_channel_min_masks, or raise masking.mask_channel_length"
+            )
+        }
+    }
 }
 
 /// The contrastive objective: fairseq's criterion and negative-sampling options, with the BASE model's values.

@@ -16,29 +16,36 @@ public struct Mask: Sendable {
 
     /// Draws a mask for the utterances of one sub-batch.
     ///
+    /// An utterance too short for its spans is masked less: see ``SpanMasking/draw(lengths:streams:)``.
+    ///
     /// - Parameters:
     ///   - configuration: How to draw.
     ///   - lengths: The frames of each utterance.
+    ///   - spared: Utterances whose frames stay as they are; their channels are masked like the others'.
     ///   - channels: The channels of the encoder.
     ///   - seed: The run's seed.
     ///   - update: The update's number.
     ///   - subBatch: The sub-batch's number, counted over ranks and accumulation steps.
     /// - Returns: The masked frames of each utterance, and the masked channels where channels are masked.
-    /// - Throws: ``ConfigurationError`` when a mask would cover an utterance, or its channels, completely.
+    /// - Throws: ``ConfigurationError`` for spans over channels that leave none: see
+    ///   ``MaskingConfiguration/validate(channels:)``.
     public static func draw(
-        _ configuration: MaskingConfiguration, lengths: [Int], channels: Int, seed: UInt64, update: Int, subBatch: Int
+        _ configuration: MaskingConfiguration, lengths: [Int], sparing spared: Set<Int> = [], channels: Int,
+        seed: UInt64, update: Int, subBatch: Int
     ) throws -> Mask {
+        try configuration.validate(channels: channels)
         func streams(_ purpose: RandomPurpose) -> [RandomStream] {
             // A row's stream depends on the sub-batch and the row; 2¹⁶ rows are more than a sub-batch holds.
             (0...lengths.count).map {
                 RandomStream(seed: seed, purpose: purpose, step: update, index: subBatch << 16 | $0)
             }
         }
+        let maskable = lengths.enumerated().map { spared.contains($0) ? 0 : $1 }
         let frames =
-            try configuration.time.probability > 0
-            ? configuration.time.draw(lengths: lengths, streams: streams(.timeMask)) : lengths.map { _ in [] }
+            configuration.time.probability > 0
+            ? configuration.time.draw(lengths: maskable, streams: streams(.timeMask)) : lengths.map { _ in [] }
         let masked =
-            try configuration.channel.probability > 0
+            configuration.channel.probability > 0
             ? configuration.channel.draw(
                 lengths: lengths.map { _ in channels }, streams: streams(.channelMask)) : []
         return Mask(frames: frames, channels: masked)

@@ -44,31 +44,32 @@ public struct SpanMasking: Sendable, Equatable {
 
     /// Draws masks for the rows of a sub-batch.
     ///
+    /// Rows of equal length, an unpadded batch in fairseq's and NVIDIA's programs, have equally many spans: the mean number
+    /// is rounded at random once for all of them. (fairseq's newest version rounds for each row.)
+    ///
+    /// Spans that cover a whole row are drawn again. If they still do, the row gets a single span that leaves one element.
+    /// A row of fewer than two elements has no mask, and no say in the rule of equal counts.
+    ///
     /// - Parameters:
     ///   - lengths: The elements of each row.
-    ///   - streams: A stream of random numbers for each row, and one more for the rule of equal counts.
+    ///   - streams: A stream of random numbers for each row, and one more for what the rows share.
     /// - Returns: For each row the sorted positions that are masked.
-    /// - Throws: ``ConfigurationError`` when a row would be masked completely, or has fewer elements than spans.
-    public func draw(lengths: [Int], streams: [RandomStream]) throws -> [[Int]] {
+    public func draw(lengths: [Int], streams: [RandomStream]) -> [[Int]] {
         precondition(streams.count == lengths.count + 1, "one stream a row, and one for the batch")
-        var rows: [[Int]] = []
-        for (row, size) in lengths.enumerated() {
-            var stream = streams[row]
-            let chosen = try positions(size: size, &stream)
-            guard chosen.count < size else {
-                throw ConfigurationError(
-                    "the mask covers all \(size) frames of an utterance: it is too short for mask_length \(length); "
-                        + "raise data.min_sample_size or lower masking.mask_length")
-            }
-            rows.append(chosen)
-        }
         var last = streams[lengths.count]
-        if requireSameMasks, let least = rows.map(\.count).min() {
+        let shared = lengths.allSatisfy { $0 == lengths.first } ? last.uniform() : nil
+        var rows = lengths.enumerated().map { row, size in
+            var stream = streams[row]
+            let rounding = shared ?? stream.uniform()
+            return positions(size: size, rounding: rounding, &stream)
+        }
+        if requireSameMasks, let least = rows.lazy.map(\.count).filter({ $0 > 0 }).min() {
             rows = rows.map { $0.count > least ? choose(least, from: $0, &last) : $0 }
         }
         if maskDropout > 0 {
             rows = rows.map { row in
-                choose(row.count - Int((Double(row.count) * maskDropout).rounded()), from: row, &last)
+                let kept = row.count - Int((Double(row.count) * maskDropout).rounded())
+                return choose(min(row.count, max(1, kept)), from: row, &last)
             }
         }
         if countMultiple > 1 {
@@ -79,20 +80,39 @@ public struct SpanMasking: Sendable, Equatable {
         return rows
     }
 
+    /// Whether a row is too short for its spans, so that ``draw(lengths:streams:)`` may have to mask less of it.
+    ///
+    /// - Parameter size: The row's elements.
+    /// - Returns: Whether one span has as many elements, or there are as many spans.
+    public func overfills(_ size: Int) -> Bool { leastLength >= size || leastSpans(size) >= size }
+
+    /// The fewest spans of a row.
+    func leastSpans(_ size: Int) -> Int {
+        max(minMasks, Int(probability * Double(size) / Double(max(1, length))))
+    }
+
+    /// The length that no span falls short of, or the mean where there is no such length.
+    var leastLength: Int { selection == .uniform ? Int(other) : length }
+
+    /// How often spans that cover a whole row are drawn again.
+    private static let attempts = 16
+
     /// The masked positions of one row, sorted.
-    private func positions(size: Int, _ stream: inout RandomStream) throws -> [Int] {
+    private func positions(size: Int, rounding: Double, _ stream: inout RandomStream) -> [Int] {
         guard probability > 0, size > 1 else { return [] }
-        let wanted = Int(probability * Double(size) / Double(max(1, length)) + stream.uniform())
-        let count = max(minMasks, wanted)
-        guard count < size else {
-            throw ConfigurationError(
-                "the mask asks for \(count) spans in \(size) elements: lower masking.mask_prob, mask_channel_prob or "
-                    + "mask_min_masks, or raise the length of spans")
+        let drawn = max(minMasks, Int(probability * Double(size) / Double(max(1, length)) + rounding))
+        let wanted = min(drawn, size - 1)
+        for _ in 0..<Self.attempts {
+            var lengths = (0..<wanted).map { _ in spanLength(&stream) }
+            if lengths.reduce(0, +) == 0 { lengths = [min(length, size - 1)] }
+            let chosen =
+                noOverlap
+                ? separateSpans(lengths, size: size, &stream) : overlappingSpans(lengths, size: size, &stream)
+            if !chosen.isEmpty, chosen.count < size { return chosen }
         }
-        var lengths = (0..<count).map { _ in spanLength(&stream) }
-        if lengths.reduce(0, +) == 0 { lengths = [min(length, size - 1)] }
-        return noOverlap
-            ? separateSpans(lengths, size: size, &stream) : overlappingSpans(lengths, size: size, &stream)
+        let span = min(max(1, length), size - 1)
+        let start = stream.integer(below: size - span + 1)
+        return Array(start..<start + span)
     }
 
     private func spanLength(_ stream: inout RandomStream) -> Int {
@@ -101,13 +121,18 @@ public struct SpanMasking: Sendable, Equatable {
         case .uniform:
             let low = Int(other)
             return low + stream.integer(below: max(1, 2 * length + 1 - low))
-        case .normal: return max(1, Int((Double(length) + other * stream.normal()).rounded()))
+        case .normal:
+            let drawn = (Double(length) + other * stream.normal()).rounded()
+            // More than any row has; beyond, a number would not fit an Int.
+            return max(1, Int(min(drawn, 1e9)))
         case .poisson: return poisson(mean: Double(length), &stream)
         }
     }
 
     /// Knuth's method: counts uniform factors until their product falls below e^−mean.
     private func poisson(mean: Double, _ stream: inout RandomStream) -> Int {
+        // e^−mean vanishes for large means; the sum of two Poisson numbers is one of the sum of their means.
+        guard mean <= 500 else { return poisson(mean: 500, &stream) + poisson(mean: mean - 500, &stream) }
         let threshold = exp(-mean)
         var product = stream.uniform()
         var count = 0
@@ -150,7 +175,7 @@ public struct SpanMasking: Sendable, Equatable {
                 index += 1
             }
             let part = free.remove(at: index)
-            let start = part.lowerBound + stream.integer(below: part.count - length)
+            let start = part.lowerBound + stream.integer(below: max(1, part.count - length))
             masked.append(contentsOf: start..<start + length)
             if start - part.lowerBound - minSpace >= shortest {
                 free.append(part.lowerBound..<start - minSpace + 1)
