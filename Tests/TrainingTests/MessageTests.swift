@@ -180,6 +180,7 @@ import Wav2Vec2
             // Short words are learned from without a mask.
             #expect(try refused(.finetuning, "masking.\(key)=1000") == "")
         }
+        #expect(try refused(.pretraining, "masking.mask_prob=0").contains("masking.mask_prob is 0"))
         for task in [TrainingJob.Task.pretraining, .finetuning] {
             let text = try refused(task, "masking.mask_channel_prob=0.5", "masking.mask_channel_length=32")
             #expect(text.contains("mask_channel_length is 32") && text.contains("32 channels"), "\(text)")

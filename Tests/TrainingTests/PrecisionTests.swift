@@ -189,6 +189,20 @@ import Wav2Vec2
         #expect(try corpus.bytes("auto")[weights] != nil)
     }
 
+    /// A run that was begun before `auto` was the default can be resumed, and computes as it did.
+    @Test func aRunBegunInFP32StaysSo() throws {
+        let corpus = try SyntheticCorpus(utterances: 4)
+        var job = try corpus.job(.pretraining, "run", ["optimization.max_update=1", "precision.mode=fp32"])
+        _ = try Trainer(job).run()
+        job.resume = true
+        try job.recipe.apply(["optimization.max_update=2", "precision.mode=auto"])
+        _ = try Trainer(job).run()
+        let state = try TrainingState.read(corpus.file("run/last"))
+        #expect(state.update == 2 && state.recipe["precision.mode"] == "fp32")
+        try job.recipe.apply(["precision.mode=tf32"])
+        #expect(refusal(job).text.contains("precision.mode: fp32 → tf32"))
+    }
+
     @Test func keys() throws {
         var recipe = Recipe()
         try recipe.apply(["precision.mode=fp16"])

@@ -44,6 +44,9 @@ struct TaskSetup {
     }
 
     private func pretraining() throws -> PretrainingTask {
+        guard recipe.masking.time.probability > 0 else {
+            throw ConfigurationError("masking.mask_prob is 0, and pre-training predicts masked frames: raise it")
+        }
         if origin == nil { report("the model starts from random weights (seed \(recipe.seed))") }
         let task = try PretrainingTask(recipe, weights: origin, device: job.device, shardedOver: shards)
         for (index, manifest) in ([manifest] + validation).enumerated() {
