@@ -9,8 +9,8 @@ import Wav2Vec2
 @testable import Features
 
 @Suite struct FeaturizerTests {
-    /// As one sample far beyond full scale does in models of single precision, this one makes NaN: nothing is made of such a recording, whichever
-    /// way its features would be used, and the others in its batch are as they were.
+    /// One bad sample makes NaN of a whole recording: nothing is made of it, whichever way its features would be used, and
+    /// the others in its batch are as they were.
     @Test func outputThatIsNotFiniteIsRefused() async throws {
         try await withTemporaryFolder { folder in
             var loud = SmallModels.samples(16_000, seed: 2)
