@@ -14,6 +14,8 @@ public enum RecognitionError: Error, Equatable, Sendable, CustomStringConvertibl
     case badOption(name: String, value: Double, expected: String)
     /// Another process could not recognise a recording; its sentence.
     case inAnotherProcess(String)
+    /// Another process failed, and the recording may be in order; its sentence.
+    case failureInAnotherProcess(String)
 
     /// The sentence.
     public var description: String {
@@ -31,7 +33,7 @@ public enum RecognitionError: Error, Equatable, Sendable, CustomStringConvertibl
             "windows of \(seconds) s that share \(overlap) s cannot be cut: a window needs a length, and its neighbours may "
                 + "share at most half of it."
         case .badOption(let name, let value, let expected): "\(name) is \(value); it must be \(expected)."
-        case .inAnotherProcess(let sentence): sentence
+        case .inAnotherProcess(let sentence), .failureInAnotherProcess(let sentence): sentence
         }
     }
 }

@@ -1,3 +1,4 @@
+import Audio
 import Cluster
 import Foundation
 
@@ -45,12 +46,15 @@ private enum SentResult: Codable {
     case recognized(Transcription)
     case tooShort(recording: String, samples: Int, needed: Int)
     case failed(String)
+    /// By no fault of the recording.
+    case brokeDown(String)
 
     init(_ result: Result<Transcription, any Error>) {
         switch result {
         case .success(let transcription): self = .recognized(transcription)
         case .failure(RecognitionError.tooShort(let recording, let samples, let needed)):
             self = .tooShort(recording: recording, samples: samples, needed: needed)
+        case .failure(let error as AudioError) where error.isFailure: self = .brokeDown("\(error)")
         case .failure(let error): self = .failed("\(error)")
         }
     }
@@ -61,6 +65,7 @@ private enum SentResult: Codable {
         case .tooShort(let recording, let samples, let needed):
             .failure(RecognitionError.tooShort(recording: recording, samples: samples, needed: needed))
         case .failed(let sentence): .failure(RecognitionError.inAnotherProcess(sentence))
+        case .brokeDown(let sentence): .failure(RecognitionError.failureInAnotherProcess(sentence))
         }
     }
 }

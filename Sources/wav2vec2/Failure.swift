@@ -20,7 +20,7 @@ func failureCode(_ error: any Error) -> Int32? {
     case FeatureError.occupied, CheckpointError.occupied, LanguageModelError.unwritable, CorpusError.unwritable,
         CorpusError.occupied:
         return EXIT_FAILURE
-    case LibriSpeechError.folderInUse: return EXIT_FAILURE
+    case LibriSpeechError.folderInUse, RecognitionError.failureInAnotherProcess: return EXIT_FAILURE
     case let error as AudioError where error.isFailure: return EXIT_FAILURE
     case is AudioError, is CorpusError, is CheckpointError, is SafetensorsError, is ConfigurationError,
         is RecognitionError, is DecodingError, is LanguageModelError, is AlignmentError, is InputError, is MetricsError,

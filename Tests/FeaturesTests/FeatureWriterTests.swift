@@ -118,8 +118,7 @@ import Torch
             // A kill before the settings were written, or between files, leaves temporary files.
             let begun = folder.appendingPathComponent("begun")
             let partial = { (name: String) in begun.appendingPathComponent(".\(name).\(UUID().uuidString).partial") }
-            try FileManager.default.createDirectory(
-                at: begun.appendingPathComponent("a"), withIntermediateDirectories: true)
+            try FileManager.default.createDirectory(at: begun, withIntermediateDirectories: true)
             try Data().write(to: partial("features.json"))
             for resumes in [true, false] {
                 let writer = try setting.writer("begun", both) { $0.resumes = resumes }

@@ -9,12 +9,12 @@ import Wav2Vec2
 @testable import Features
 
 @Suite struct FeaturizerTests {
-    /// One sample far beyond full scale is more than the norms can square: nothing is made of such a recording, whichever
-    /// way its features would be used, and the others in its batch are as they were.
+    /// One bad sample makes NaN of a whole recording: nothing is made of it, whichever way its features would be used, and
+    /// the others in its batch are as they were.
     @Test func outputThatIsNotFiniteIsRefused() async throws {
         try await withTemporaryFolder { folder in
             var loud = SmallModels.samples(16_000, seed: 2)
-            loud[7000] = 1e30
+            loud[7000] = .infinity
             let good = SmallModels.samples(12_000, seed: 1)
             let recordings = [Recording(samples: good, name: "good"), Recording(samples: loud, name: "loud")]
             let checkpoint = try SmallModels.checkpoint(in: folder, normalizes: false)

@@ -243,16 +243,17 @@ public struct LibriSpeechPreparation {
         return record?.split(separator: " ").first.flatMap { Int($0) } ?? part.utterances
     }
 
-    /// Refuses a folder of our own that may be half of a part; of one in `source` nothing but a published count is known.
+    /// Refuses a folder of our own that may be half of a part.
+    ///
+    /// One in `source` is compared with the published count when it has been listed, which shows what is wrong with it.
     private func requireFinished(_ part: LibriSpeech.Part, _ folder: URL) throws {
-        let isOwn = folder == unpackedFolder(part)
+        guard folder == unpackedFolder(part) else { return }
         guard let expected = expectedCount(part, folder) else {
-            if isOwn { throw LibriSpeechError.unfinished(folder: folder.path, archive: part.archive) }
-            return
+            throw LibriSpeechError.unfinished(folder: folder.path, archive: part.archive)
         }
         let found = recordings(in: folder)
         guard found == expected else {
-            throw LibriSpeechError.wrongCount(folder: folder.path, found: found, expected: expected, isOwn: isOwn)
+            throw LibriSpeechError.wrongCount(folder: folder.path, found: found, expected: expected, isOwn: true)
         }
     }
 
