@@ -124,9 +124,13 @@ extension Transcript {
                 file: url.path, line: line.0, found: line.1, manifest: names.manifest.name,
                 example: names.manifest.path(0))
         }
-        // Recordings may be named by what is said in them: then nothing tells "yes" the name from "yes" the word.
+        // Recordings may be named by what is said in them: then nothing tells "yes" the name from "yes" the word. Numbers
+        // are words too, but hardly each of the recordings' own once.
         let areWords = named.allSatisfy { $1.key.unicodeScalars.allSatisfy(\.properties.isAlphabetic) }
-        if areWords, lines.count == names.manifest.count {
+        let areNumbers = named.allSatisfy { $1.key.utf8.allSatisfy { (0x30...0x39).contains($0) } }
+        let areDistinct = Set(named.map { ExactText($1.key) }).count == filled.count
+        let isDoubtful = areWords || (areNumbers && !(areDistinct && names.cover(named.map(\.1.key))))
+        if isDoubtful, lines.count == names.manifest.count {
             throw CorpusError.ambiguousKeys(file: url.path, line: first.0.0, found: first.0.1)
         }
         return true

@@ -83,6 +83,13 @@ import Testing
         #expect(try Transcript.read(corpus.write("texts", "yes\tyes sir\nno\tno\n"), for: list) == ["yes sir", "no"])
     }
 
+    @Test func numbersAreNamesWhereEachComesOnce() throws {
+        let list = try manifest(["0.wav", "1.wav", "2.wav"])
+        let keyed = try Transcript.read(corpus.write("texts", "2 four\n0 one two\n1 three\n"), for: list)
+        #expect(keyed == ["one two", "three", "four"])
+        #expect(try message("2 apples\n2 pears\n1 fig\n", list).contains("may be a key with its transcript"))
+    }
+
     @Test func severalFilesAreReadTogether() throws {
         let list = try manifest(librispeech)
         let files = [
