@@ -219,12 +219,6 @@ public final class Trainer {
         let resumed = try saved.map { try ResumedRecipe($0.state, job) }
         if let resumed { job.recipe = resumed.recipe }
         let origin = try saved?.weights ?? job.origin()
-        var job = job
-        // Runs of version 0.1 were fp32 where their recipe said nothing: they stay so, whatever the device.
-        if job.recipe.precision.mode == .auto, saved?.state.recipe["precision.mode"] == "fp32" {
-            job.recipe.precision.mode = .set(.fp32)
-            if job.device != .cpu { report("the run continues in fp32, as it began (precision.mode)") }
-        }
         var recipe = job.recipe
         if let origin {
             try origin.requireFinite(isResumed: saved != nil)

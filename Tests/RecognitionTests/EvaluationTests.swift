@@ -2,6 +2,7 @@ import Audio
 import Corpus
 import Decoding
 import Foundation
+import Interchange
 import TestSupport
 import Testing
 
@@ -107,7 +108,8 @@ import Testing
             labels: lines)
         let dictionary = LabelDictionary(counting: lines)
         let references = manifest.references(labels: labels, symbols: dictionary.symbols)
-        let transcriber = CTCTranscriber(symbols: dictionary.symbols, frameSeconds: 0.02)
+        let transcriber = try CTCTranscriber(
+            LabelWriting(symbols: dictionary.symbols, style: TextStyle()), frameSeconds: 0.02)
         for (line, reference) in zip(lines, references) {
             let indices = try dictionary.encode(line)
             #expect(dictionary.text(of: indices).unicodeScalars.elementsEqual(reference.unicodeScalars), "\(line)")

@@ -1,5 +1,6 @@
 import Decoding
 import Foundation
+import Interchange
 import Testing
 
 @testable import Recognition
@@ -7,6 +8,8 @@ import Testing
 /// From log-probabilities to words, without a model.
 @Suite struct TranscriberTests {
     private static let symbols = ["<s>", "<pad>", "</s>", "<unk>", "|", "T", "H", "E", "D", "O", "G"]
+
+    private static var writing: LabelWriting { get throws { try LabelWriting(symbols: symbols, style: TextStyle()) } }
 
     private static func frames(_ path: [String]) -> [Float] {
         path.flatMap { best in symbols.map { $0 == best ? Float(-0.01) : -7 } }
@@ -23,7 +26,7 @@ import Testing
         var options = BeamSearchOptions()
         options.allowsUnknownWords = false
         let decoder = try BeamSearchDecoder(alphabet: alphabet, lexicon: lexicon, options: options)
-        let transcriber = CTCTranscriber(symbols: Self.symbols, frameSeconds: 0.02, decoder: .beam(decoder))
+        let transcriber = try CTCTranscriber(Self.writing, frameSeconds: 0.02, decoder: .beam(decoder))
         let scores = Self.frames(["<s>", "D", "H", "<pad>", "E", "|", "D", "O", "O", "G"])
         let result = try transcriber.transcribe(scores, duration: 0.2)
         #expect(result.text == "THE DOG" && result.words.map(\.text) == ["THE", "DOG"])
@@ -37,7 +40,7 @@ import Testing
         let scores = Self.frames(["T", "O"]) + silence + Self.frames(["O", "|"])
         let alphabet = try Recognizer.alphabet(symbols: Self.symbols)
         for decoder in [.greedy, RecognitionDecoder.beam(try BeamSearchDecoder(alphabet: alphabet))] {
-            let transcriber = CTCTranscriber(symbols: Self.symbols, frameSeconds: 0.02, decoder: decoder)
+            let transcriber = try CTCTranscriber(Self.writing, frameSeconds: 0.02, decoder: decoder)
             let result = try transcriber.transcribe(scores, duration: 0.1)
             #expect(result.text == "TOO")
             #expect(result.characters.map(\.start) == [0, 0.02, 0.06])
@@ -46,14 +49,14 @@ import Testing
 
     /// Times are written as they are, without what multiplying and adding leave behind.
     @Test func timesAreThoseOfTheFrames() throws {
-        let transcriber = CTCTranscriber(symbols: Self.symbols, frameSeconds: 0.02)
+        let transcriber = try CTCTranscriber(Self.writing, frameSeconds: 0.02)
         for frame in [3, 7, 35, 57, 58, 115, 50_002] {
             let path = [AlignedLabel(label: 5, frames: frame..<frame + 1, score: 0)]
             let result = transcriber.transcription(path, duration: 2000)
             #expect(result.words.map { "\($0.start)" } == ["\(Double(2 * frame) / 100)"])
         }
         // A hop that is no whole number of milliseconds keeps its times.
-        let odd = CTCTranscriber(symbols: Self.symbols, frameSeconds: 101.0 / 16_000)
+        let odd = try CTCTranscriber(Self.writing, frameSeconds: 101.0 / 16_000)
         let path = [AlignedLabel(label: 5, frames: 3..<4, score: 0)]
         #expect(odd.transcription(path, duration: 1).words.map(\.start) == [303.0 / 16_000])
     }

@@ -194,11 +194,19 @@ import Wav2Vec2
         let corpus = try SyntheticCorpus(utterances: 4)
         var job = try corpus.job(.pretraining, "run", ["optimization.max_update=1", "precision.mode=fp32"])
         _ = try Trainer(job).run()
+        // States of version 0.1 do not say what the recipe's file had.
+        let file = corpus.file("run/last/training_state.json")
+        var saved = try #require(
+            try JSONSerialization.jsonObject(with: Data(contentsOf: file)) as? [String: Any])
+        #expect(saved.removeValue(forKey: "replaced") != nil)
+        try JSONSerialization.data(withJSONObject: saved).write(to: file)
         job.resume = true
+        job.assigned = ["optimization.max_update"]
         try job.recipe.apply(["optimization.max_update=2", "precision.mode=auto"])
         _ = try Trainer(job).run()
         let state = try TrainingState.read(corpus.file("run/last"))
         #expect(state.update == 2 && state.recipe["precision.mode"] == "fp32")
+        job.assigned = ["precision.mode"]
         try job.recipe.apply(["precision.mode=tf32"])
         #expect(refusal(job).text.contains("precision.mode: fp32 → tf32"))
     }
