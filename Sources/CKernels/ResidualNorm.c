@@ -58,7 +58,10 @@ CK_INLINE void norm_rows(
             const float difference = values[i] - mean;
             squares += difference * difference;
         }
-        const float inverse = 1.0f / __builtin_sqrtf(squares / (float)columns + (float)a->epsilon);
+        // Squares beyond the format's range leave nothing to divide by: the row is not a number then, where one over
+        // infinity would make zeros of it that nobody could tell from others.
+        const float variance = squares / (float)columns;
+        const float inverse = 1.0f / __builtin_sqrtf(variance + (float)a->epsilon) + 0.0f * variance;
         if (format == CK_FLOAT32)
             for (int64_t i = 0; i < columns; i++) values[i] = (values[i] - mean) * inverse * weight[i] + bias[i];
         else

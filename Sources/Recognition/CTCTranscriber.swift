@@ -49,7 +49,8 @@ struct CTCTranscriber: Sendable {
                 return transcription([], duration: duration)
             }
             // Letters that are white space part words too, which the search counts as one.
-            let written = writing.parting.count > 1 ? nil : best.words.map(\.word)
+            let isRespelled = decoder.respellsWords && writing.parting.count <= 1
+            let written = isRespelled ? best.words.map(\.word) : nil
             return transcription(
                 try align(best.labels, logProbabilities).labels, words: written, duration: duration, detail: detail)
         }

@@ -55,8 +55,7 @@ package actor WindowReader {
     ///
     /// - Parameters:
     ///   - model: Gives what it makes of each window.
-    ///   - isFinite: Whether what it makes of a window are finite numbers: a recording with others fails by
-    ///     ``RecognitionError/notFinite(recording:)``, whoever asked for it.
+    ///   - isFinite: Whether it made finite numbers of a window; recordings with others fail.
     ///   - start: What a recording's results are gathered in, before its first window.
     ///   - add: Adds what was made of a recording's next window.
     ///   - passed: Called after every pass with the number of recordings done and of the frames made.

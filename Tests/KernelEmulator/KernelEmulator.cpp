@@ -113,10 +113,15 @@ namespace {
 #pragma clang diagnostic ignored "-Wpass-failed"
 #include "../../Sources/Torch/Device/Kernels/Common.cuh"
 
+/// By its bits: the compiler's conversion of FP16's subnormal numbers passes through FP32's, which count as zero here.
 inline float widened(half_number x) {
-    _Float16 value;
-    std::memcpy(&value, &x, 2);
-    return static_cast<float>(value);
+    uint16_t bits;
+    std::memcpy(&bits, &x, 2);
+    const int exponent = bits >> 10 & 31, fraction = bits & 1023;
+    const float magnitude = exponent == 31 ? (fraction == 0 ? INFINITY : NAN)
+        : exponent == 0                    ? static_cast<float>(fraction) * 0x1p-24f
+                                           : std::ldexp(static_cast<float>(fraction + 1024), exponent - 25);
+    return bits >> 15 != 0 ? -magnitude : magnitude;
 }
 inline void assign(half_number &x, float y) {
     const _Float16 value = static_cast<_Float16>(y);

@@ -4,7 +4,8 @@ import Testing
 
 @testable import Torch
 
-@Suite struct DeviceConstantsTests {
+/// One after the other: what is noted is noted of all constants.
+@Suite(.serialized) struct DeviceConstantsTests {
     private func numbers(_ constants: DeviceConstants, _ shape: [Int], made: inout Int) throws -> Tensor {
         try constants.tensor("numbers", shape, .int64, on: .cpu) {
             made += 1

@@ -106,6 +106,18 @@ import Testing
         }
     }
 
+    /// A row whose squares overflow is not a number, where one over an infinite variance would make zeros of it.
+    @Test func rowsBeyondTheRangeAreNoNumbers() throws {
+        let layer = try LayerNorm(5, initializer: .random(seed: 8))
+        let input = try Tensor([1e30, 0, 1, -1, 2, 1, 2, 3, 4, 5] as [Float], shape: [2, 5])
+        for output in [
+            try layer(input), try layer(input, adding: Tensor.zeros([2, 5]), dropout: 0, .inference),
+        ] {
+            let numbers = try output.elements(Float.self)
+            #expect(numbers[..<5].allSatisfy(\.isNaN) && numbers[5...].allSatisfy(\.isFinite), "\(numbers)")
+        }
+    }
+
     @Test func residualNormRefusesUnlikeShapes() throws {
         let layer = try LayerNorm(4, initializer: .random(seed: 8))
         #expect { try layer(Tensor.ones([2, 4]), adding: Tensor.ones([3, 4]), dropout: 0, .inference) } throws: {

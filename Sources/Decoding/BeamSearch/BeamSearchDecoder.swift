@@ -53,6 +53,9 @@ public struct BeamSearchDecoder: Sendable {
             options.hotWords, weight: options.hotWordWeight, alphabet: alphabet, lexicon: known)
     }
 
+    /// Whether some words are written otherwise than the labels that spell them.
+    public var respellsWords: Bool { lexicon?.respelled.isEmpty == false }
+
     /// The same decoder with other weights, which shares the lexicon.
     ///
     /// - Parameters:

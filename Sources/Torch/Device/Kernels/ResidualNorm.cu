@@ -54,7 +54,9 @@ __device__ inline void residual_norm(
 #pragma unroll
         for (int i = 0; i < LANE_WIDTH; i++) squares += (x[step][i] - mean) * (x[step][i] - mean);
     });
-    const float inverse = 1.0f / sqrtf(warp_sum(squares) / columns + epsilon);
+    // Squares beyond the format's range make the row no number, as on the CPU.
+    const float variance = warp_sum(squares) / columns;
+    const float inverse = 1.0f / sqrtf(variance + epsilon) + 0.0f * variance;
     for_each_step<LANE_STEPS>(columns, [&](int step, int column) {
         float w[LANE_WIDTH], b[LANE_WIDTH];
         read(weight + column, w);
