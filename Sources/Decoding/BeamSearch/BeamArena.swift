@@ -29,6 +29,7 @@ struct PartArena {
     private var keys: [Reading: Int32] = [:]
     private let decoder: BeamSearchDecoder
     private let scoresUnknown: Bool
+    private let isAmbiguous: Bool
 
     /// pyctcdecode's idea of a word's usual length, beyond which unknown beginnings cost more.
     private static let averageLength: Int32 = 6
@@ -36,6 +37,7 @@ struct PartArena {
     init(_ decoder: BeamSearchDecoder) {
         self.decoder = decoder
         scoresUnknown = decoder.model != nil
+        isAmbiguous = decoder.alphabet.isAmbiguous
         nodes = [Node(parent: -1, label: -1, length: 0, lexicon: decoder.lexicon == nil ? -1 : 0, hot: 0, score: 0)]
     }
 
@@ -65,10 +67,10 @@ struct PartArena {
     /// The node that stands for all beginnings which read as this one does and lead to the same words.
     ///
     /// With the label `nj` beside `n` and `j`, "nj" is one text whichever of them were heard.
-    func key(_ node: Int32) -> Int32 { node < 0 ? node : nodes[Int(node)].key }
+    @inline(__always) func key(_ node: Int32) -> Int32 { isAmbiguous ? nodes[Int(node)].key : node }
 
     private mutating func elected(_ node: Int32) -> Int32 {
-        guard decoder.alphabet.isAmbiguous else { return node }
+        guard isAmbiguous else { return node }
         let reading = Reading(text: ExactText(text(node)), lexicon: nodes[Int(node)].lexicon)
         if let known = keys[reading] { return known }
         keys[reading] = node

@@ -23,13 +23,12 @@ struct BeamSearch {
         var end: Int32
         var letters: Int32 = 0
         /// A hash of all letters and ends of words: the same text may be spelled in several ways.
-        var spelling: UInt64 = 0
+        var spelling: UInt32 = 0
         var logit: Double
-        var score = 0.0
 
         /// Adds a letter, or the end of a word as 0, to the spelling.
-        mutating func spell(_ letter: Int32) {
-            spelling = (spelling &+ UInt64(UInt32(bitPattern: letter)) &+ 1) &* 0x9E37_79B9_7F4A_7C15
+        @inline(__always) mutating func spell(_ letter: Int32) {
+            spelling = (spelling &+ UInt32(bitPattern: letter) &+ 1) &* 0x9E37_79B1
         }
     }
 
@@ -38,6 +37,8 @@ struct BeamSearch {
     private let blank: Int32
     private let boundary: Int32
     private let mustKnow: Bool
+    /// Whether letters may be a word that is written otherwise.
+    private let hasRespelled: Bool
     /// The labels that are never written, but for the blank.
     private let silent: [Int]
     private let isSilent: [Bool]
@@ -47,6 +48,8 @@ struct BeamSearch {
     private var times: [(previous: Int32, start: Int32, end: Int32, part: Int32)] = []
     private var beams = [Beam(text: 0, part: 0, last: -1, times: -1, start: -1, end: -1, logit: 0)]
     private var candidates: [Beam] = []
+    /// The candidates' scores: acoustic, the language model's, and all bonuses.
+    private var scores: [Double] = []
     private var chosen: [Int] = []
     // A hash table from (text, part) to the candidate of the label at hand; a slot is taken when its stamp is current.
     private var slots: [Int32] = []
@@ -72,6 +75,7 @@ struct BeamSearch {
         mustKnow = !decoder.options.allowsUnknownWords && decoder.lexicon != nil
         silent = decoder.alphabet.otherSilentLabels
         isSilent = decoder.alphabet.symbols.indices.map(Set(silent).contains)
+        hasRespelled = decoder.lexicon?.respelled.isEmpty == false
         parts = PartArena(decoder)
         texts = TextArena(decoder)
         var size = 256
@@ -102,10 +106,9 @@ struct BeamSearch {
         }
         // Every candidate may be gone: all labels of this frame lead out of the lexicon.
         if candidates.isEmpty { extend(by: blank, Self.clamped(quiet), frame: Int32(frame)) }
-        for index in candidates.indices {
-            let beam = candidates[index]
-            candidates[index].score =
-                beam.logit + texts.nodes[Int(beam.text)].score + parts.nodes[Int(beam.part)].score
+        scores.removeAll(keepingCapacity: true)
+        for beam in candidates {
+            scores.append(beam.logit + texts.nodes[Int(beam.text)].score + parts.nodes[Int(beam.part)].score)
         }
         prune()
         if texts.nodes.count + parts.nodes.count + times.count > room { forget() }
@@ -173,18 +176,17 @@ struct BeamSearch {
         }
     }
 
-    /// Adds candidates whose text goes on with a word, or with each of the words that the lexicon has for its letters.
-    ///
-    /// - Returns: Their places.
-    @discardableResult private mutating func add(_ part: Int32, to beam: Beam) -> [Int] {
+    /// Adds a candidate whose text goes on with a word, or one for each word that the lexicon has for its letters.
+    @inline(__always) private mutating func add(_ part: Int32, to beam: Beam) {
         var next = beam
-        guard let words = parts.respelled(part) else {
+        guard hasRespelled, let words = parts.respelled(part) else {
             next.text = texts.child(beam.text, part, &parts)
-            return [merge(next)]
+            merge(next)
+            return
         }
-        return words.map { word in
+        for word in words {
             next.text = texts.child(beam.text, part, respelled: word, &parts)
-            return merge(next)
+            merge(next)
         }
     }
 
@@ -245,13 +247,13 @@ struct BeamSearch {
     /// Lists the best candidates, the best first; of equals the one that came first.
     private mutating func rank() {
         var highest = -Double.infinity
-        for beam in candidates { highest = max(highest, beam.score) }
+        for score in scores { highest = max(highest, score) }
         let least = highest + options.beamPruneLogp
         chosen.removeAll(keepingCapacity: true)
-        for index in candidates.indices where candidates[index].score >= least { chosen.append(index) }
-        candidates.withUnsafeBufferPointer { candidates in
+        for index in scores.indices where scores[index] >= least { chosen.append(index) }
+        scores.withUnsafeBufferPointer { scores in
             chosen.sort { first, second in
-                let (left, right) = (candidates[first].score, candidates[second].score)
+                let (left, right) = (scores[first], scores[second])
                 return left > right || left == right && first < second
             }
         }
@@ -273,28 +275,32 @@ struct BeamSearch {
             let isWhole = !mustKnow || parts.isWord(beam.part)
             if beam.part > 0, !isWhole, anyWhole { continue }
             let isOpen = beam.part > 0 && isWhole || boundary < 0 && beam.text > 0
-            let places: [Int]
-            if beam.part > 0, isWhole {
-                close(&next, beam.part)
-                next.spell(0)
-                places = add(beam.part, to: next)
-            } else {
-                if boundary < 0, beam.start >= 0 { close(&next, beam.letters) }
-                places = [merge(next)]
-            }
-            for place in places {
+            func end(_ text: Int32) {
+                next.text = text
+                let place = merge(next)
                 if place < endsInWord.count { endsInWord[place] = isOpen } else { endsInWord.append(isOpen) }
             }
+            guard beam.part > 0, isWhole else {
+                if boundary < 0, beam.start >= 0 { close(&next, beam.letters) }
+                end(beam.text)
+                continue
+            }
+            close(&next, beam.part)
+            next.spell(0)
+            if let words = parts.respelled(beam.part) {
+                for word in words { end(texts.child(beam.text, beam.part, respelled: word, &parts)) }
+            } else {
+                end(texts.child(beam.text, beam.part, &parts))
+            }
         }
-        for index in candidates.indices {
-            candidates[index].score =
-                candidates[index].logit + texts.finalScore(candidates[index].text, endsInWord: endsInWord[index])
+        scores = zip(candidates, endsInWord).map { beam, isOpen in
+            beam.logit + texts.finalScore(beam.text, endsInWord: isOpen)
         }
         rank()
-        return chosen.prefix(count).map { hypothesis(candidates[$0]) }
+        return chosen.prefix(count).map { hypothesis(candidates[$0], score: scores[$0]) }
     }
 
-    private func hypothesis(_ beam: Beam) -> Hypothesis {
+    private func hypothesis(_ beam: Beam, score: Double) -> Hypothesis {
         var spans: [Range<Int>] = []
         var letters: [[Int]] = []
         var time = beam.times
@@ -310,6 +316,6 @@ struct BeamSearch {
             text: words.joined(separator: " "),
             words: zip(words, spans.reversed()).map { WordSpan(word: $0, frames: $1) },
             labels: Array(letters.reversed().joined(separator: separator)),
-            acousticScore: beam.logit, score: beam.score)
+            acousticScore: beam.logit, score: score)
     }
 }

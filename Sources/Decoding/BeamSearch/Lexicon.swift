@@ -5,7 +5,7 @@ import Foundation
 ///
 /// A word is spelled by its letters (by the longest symbols that fit, or in any other way that the alphabet allows), or
 /// as a flashlight lexicon says, which may give a word several spellings, and a spelling several words.
-public struct Lexicon: Sendable {
+public final class Lexicon: Sendable {
     /// A line of a lexicon.
     public struct Entry: Sendable, Equatable {
         /// The word as it is written.
@@ -25,23 +25,12 @@ public struct Lexicon: Sendable {
     }
 
     /// How many words it holds.
-    public private(set) var count = 0
+    public var count: Int { content.count }
     /// Words that the alphabet cannot spell, and words of spellings that it cannot write, which are left out.
-    public private(set) var unspellable: [String] = []
+    public var unspellable: [String] { content.unspellable }
     /// The special words that were left out, such as `<unk>`: toolkits list them, and they stand for no speech.
-    public private(set) var specials: [String] = []
-    private var trie = SpellingTrie()
-    /// For each node, the language model's number of the word that its letters are, 0 for words that the model lacks or
-    /// that other letters spell, −1 where no word ends.
-    private var ends: [Int32] = [-1]
-    /// For each node, whether a word of the language model passes through it; without a model, any word.
-    private var known: [Bool] = [false]
-    /// Words that have a spelling other than their letters, and their numbers in the language model.
-    private(set) var respelled: [(text: String, number: UInt32)] = []
-    /// The spellings of each of these words.
-    private var labels: [ExactText: [[Int]]] = [:]
-    /// For nodes where such words end, their places in `respelled`; −1 for the word that the letters are.
-    private var respelledEnds: [Int32: [Int32]] = [:]
+    public var specials: [String] { content.specials }
+    private let content: Content
 
     /// Makes a lexicon of words.
     ///
@@ -49,7 +38,7 @@ public struct Lexicon: Sendable {
     ///   - words: Each once or more often.
     ///   - alphabet: What spells them.
     ///   - model: The language model, of whose words the lexicon remembers the numbers.
-    public init(_ words: some Sequence<String>, alphabet: DecodingAlphabet, model: LanguageModel? = nil) {
+    public convenience init(_ words: some Sequence<String>, alphabet: DecodingAlphabet, model: LanguageModel? = nil) {
         self.init(entries: words.lazy.map { Entry(word: $0) }, alphabet: alphabet, model: model)
     }
 
@@ -62,10 +51,58 @@ public struct Lexicon: Sendable {
     public init(
         entries: some Sequence<Entry>, alphabet: DecodingAlphabet, model: LanguageModel? = nil
     ) {
+        content = Content(entries, alphabet, model)
+    }
+
+    /// Words that stand for no speech; KenLM and SRILM read `<UNK>` as `<unk>`.
+    static func isSpecial(_ word: String) -> Bool {
+        ["<s>", "</s>", "<unk>", "<UNK>", "<pad>", "<eps>"].contains { $0.hasSameCodePoints(as: word) }
+    }
+    /// Words that have a spelling other than their letters, and their numbers in the language model.
+    var respelled: [(text: String, number: UInt32)] { content.respelled }
+
+    /// The node that a label leads to, −1 where no word continues with it.
+    @inline(__always) func child(_ node: Int32, _ label: Int32) -> Int32 { content.trie.child(node, label) }
+
+    /// Whether a word of the language model begins like this.
+    @inline(__always) func isKnown(_ node: Int32) -> Bool { node >= 0 && content.known[Int(node)] }
+
+    /// The number of the word that ends at a node, −1 where none does.
+    @inline(__always) func word(at node: Int32) -> Int32 { node < 0 ? -1 : content.ends[Int(node)] }
+
+    /// The words that end at a node, where one of them has a spelling other than its letters: places in `respelled`, −1
+    /// for the word that the letters are; nil at all other nodes.
+    @inline(__always) func respelled(at node: Int32) -> [Int32]? {
+        content.respelled.isEmpty ? nil : content.respelledEnds[node]
+    }
+
+    /// The spellings of a word that has others than its letters.
+    func spellings(of word: String) -> [[Int]] { content.labels[ExactText(word)] ?? [] }
+}
+
+/// What a lexicon holds.
+private struct Content: Sendable {
+    private(set) var count = 0
+    private(set) var unspellable: [String] = []
+    private(set) var specials: [String] = []
+    private(set) var trie = SpellingTrie()
+    /// For each node, the language model's number of the word that its letters are, 0 for words that the model lacks or
+    /// that other letters spell, −1 where no word ends.
+    private(set) var ends: [Int32] = [-1]
+    /// For each node, whether a word of the language model passes through it; without a model, any word.
+    private(set) var known: [Bool] = [false]
+    /// Words that have a spelling other than their letters, and their numbers in the language model.
+    private(set) var respelled: [(text: String, number: UInt32)] = []
+    /// The spellings of each of these words.
+    private(set) var labels: [ExactText: [[Int]]] = [:]
+    /// For nodes where such words end, their places in `respelled`; −1 for the word that the letters are.
+    private(set) var respelledEnds: [Int32: [Int32]] = [:]
+
+    init(_ entries: some Sequence<Lexicon.Entry>, _ alphabet: DecodingAlphabet, _ model: LanguageModel?) {
         var spelled: [(word: String, labels: [Int])] = []
         var written: [String] = []
         for entry in entries {
-            if Self.isSpecial(entry.word) {
+            if Lexicon.isSpecial(entry.word) {
                 specials.append(entry.word)
             } else if entry.spelling.isEmpty {
                 written.append(entry.word)
@@ -129,29 +166,6 @@ public struct Lexicon: Sendable {
         // Without a word boundary every label is a word.
         return alphabet.wordBoundary == nil && labels.count != 1 ? nil : labels
     }
-
-    /// Words that stand for no speech; KenLM and SRILM read `<UNK>` as `<unk>`.
-    static func isSpecial(_ word: String) -> Bool {
-        ["<s>", "</s>", "<unk>", "<UNK>", "<pad>", "<eps>"].contains { $0.hasSameCodePoints(as: word) }
-    }
-
-    /// The node that a label leads to, −1 where no word continues with it.
-    @inline(__always) func child(_ node: Int32, _ label: Int32) -> Int32 { trie.child(node, label) }
-
-    /// Whether a word of the language model begins like this.
-    @inline(__always) func isKnown(_ node: Int32) -> Bool { node >= 0 && known[Int(node)] }
-
-    /// The number of the word that ends at a node, −1 where none does.
-    @inline(__always) func word(at node: Int32) -> Int32 { node < 0 ? -1 : ends[Int(node)] }
-
-    /// The words that end at a node, where one of them has a spelling other than its letters: places in `respelled`, −1
-    /// for the word that the letters are; nil at all other nodes.
-    @inline(__always) func respelled(at node: Int32) -> [Int32]? {
-        respelled.isEmpty ? nil : respelledEnds[node]
-    }
-
-    /// The spellings of a word that has others than its letters.
-    func spellings(of word: String) -> [[Int]] { labels[ExactText(word)] ?? [] }
 }
 
 extension Lexicon {
@@ -163,7 +177,7 @@ extension Lexicon {
     ///   - alphabet: What spells the words.
     ///   - model: The language model.
     /// - Throws: `LanguageModelError`, naming a line that is not UTF-8, or a file without usable words.
-    public init(
+    public convenience init(
         contentsOf url: URL, alphabet: DecodingAlphabet, model: LanguageModel? = nil
     ) throws(LanguageModelError) {
         let reader = try LineReader(path: url.path)
