@@ -82,6 +82,18 @@ import Testing
         }
     }
 
+    /// Recordings last for the steps that warm up and for those that are timed.
+    @Test func trainingStepsTakeRecordings() throws {
+        try withTemporaryFolder { folder in
+            let fixture = try Fixture(folder)
+            let outcome = try run(
+                "benchmark", "finetune", "--checkpoint", fixture.checkpoint, "--manifest", fixture.manifest,
+                "--utterances", "2x1", "--repetitions", "3", "--json")
+            #expect(outcome.code == 0, "\(outcome.errors)")
+            #expect(try (outcome.json()["step_s"] as? [Double])?.count == 3)
+        }
+    }
+
     @Test func latenciesAreToldByBatchSize() throws {
         try withTemporaryFolder { folder in
             let fixture = try Fixture(folder)

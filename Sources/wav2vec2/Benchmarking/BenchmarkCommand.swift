@@ -178,6 +178,9 @@ struct BenchmarkShapeOptions: ParsableArguments {
 }
 
 extension BenchmarkShapeOptions {
+    /// Steps that come before those that are timed, until memory has been taken.
+    static let warmUps = 2
+
     /// Times steps, and prints what was found.
     ///
     /// - Parameters:
@@ -194,7 +197,7 @@ extension BenchmarkShapeOptions {
     ) throws {
         let dtype = precision.productFormat(on: compute.device)
         var peak = try compute.device.matrixProductSpeed(dtype: dtype)
-        for _ in 0..<2 { _ = try benchmark.step(0) }
+        for _ in 0..<Self.warmUps { _ = try benchmark.step(0) }
         var (times, counts, profiles): ([Double], [StepCounts], [Profile]) = ([], [], [])
         let waitedBefore = waited()
         for repetition in 1...repetitions {
@@ -248,7 +251,8 @@ struct TrainingBenchmarkOptions: ParsableArguments {
         let audio =
             try manifest.map {
                 try BenchmarkAudio(
-                    Manifest.read(fileURL($0)), like: samples, crops: task == .pretrain, steps: shape.repetitions + 1,
+                    Manifest.read(fileURL($0)), like: samples, crops: task == .pretrain,
+                    steps: shape.repetitions + BenchmarkShapeOptions.warmUps,
                     device)
             } ?? BenchmarkAudio(noise: samples, device)
         let mode = precision.precision
