@@ -4,6 +4,7 @@
 #include "KernelEmulator.h"
 
 #include <setjmp.h>
+#include <xmmintrin.h>
 #include <ucontext.h>
 
 #include <algorithm>
@@ -113,15 +114,10 @@ namespace {
 #pragma clang diagnostic ignored "-Wpass-failed"
 #include "../../Sources/Torch/Device/Kernels/Common.cuh"
 
-/// By its bits: the compiler's conversion of FP16's subnormal numbers passes through FP32's, which count as zero here.
 inline float widened(half_number x) {
-    uint16_t bits;
-    std::memcpy(&bits, &x, 2);
-    const int exponent = bits >> 10 & 31, fraction = bits & 1023;
-    const float magnitude = exponent == 31 ? (fraction == 0 ? INFINITY : NAN)
-        : exponent == 0                    ? static_cast<float>(fraction) * 0x1p-24f
-                                           : std::ldexp(static_cast<float>(fraction + 1024), exponent - 25);
-    return bits >> 15 != 0 ? -magnitude : magnitude;
+    _Float16 value;
+    std::memcpy(&value, &x, 2);
+    return static_cast<float>(value);
 }
 inline void assign(half_number &x, float y) {
     const _Float16 value = static_cast<_Float16>(y);
@@ -234,9 +230,21 @@ void runBlock(std::minstd_rand &order) {
 
 }  // namespace
 
+namespace {
+
+/// GPUs compute with subnormal numbers, which this process may take for zero.
+struct Subnormals {
+    Subnormals() : settings(_mm_getcsr()) { _mm_setcsr(settings & ~0x8040u); }
+    ~Subnormals() { _mm_setcsr(settings); }
+    const unsigned settings;
+};
+
+}  // namespace
+
 bool ke_launch(const char *name, int64_t grid_x, int64_t grid_y, int threads, int shared_bytes, void **arguments) {
     static std::mutex mutex;
     const std::lock_guard<std::mutex> lock(mutex);
+    const Subnormals subnormals;
     const auto found = kernels().find(name);
     if (found == kernels().end()) return false;
     fibers.resize(static_cast<size_t>(threads));
