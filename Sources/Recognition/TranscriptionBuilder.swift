@@ -64,7 +64,8 @@ struct TranscriptionBuilder: Sendable {
     private func timed(_ letters: ArraySlice<AlignedLabel>, as text: String) -> TimedText {
         let score = letters.reduce(0) { $0 + $1.score } / Double(letters.count)
         return TimedText(
-            text: writing.cased(text), start: exactSeconds(Double(letters.first?.frames.lowerBound ?? 0) * frameSeconds),
+            text: writing.cased(text),
+            start: exactSeconds(Double(letters.first?.frames.lowerBound ?? 0) * frameSeconds),
             end: exactSeconds(Double(letters.last?.frames.upperBound ?? 0) * frameSeconds), confidence: exp(score))
     }
 }
