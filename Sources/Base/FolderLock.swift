@@ -22,10 +22,8 @@ public final class FolderLock: Sendable {
         handle = open(folder.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard handle >= 0 else { throw .unopened(reason: String(cString: strerror(errno))) }
         // Some network file systems know no locks: then there is none, and nothing else is worse.
-        if flock(handle, LOCK_EX | LOCK_NB) != 0, errno == EWOULDBLOCK {
-            close(handle)
-            throw .inUse
-        }
+        // The handle is closed with this object, also where its initializer throws: twice would close another's.
+        if flock(handle, LOCK_EX | LOCK_NB) != 0, errno == EWOULDBLOCK { throw .inUse }
     }
 
     deinit {

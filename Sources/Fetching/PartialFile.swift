@@ -8,6 +8,8 @@ final class PartialFile {
     private let destination: URL
     private let descriptor: Int32
     private(set) var size: Int
+    /// Whether this process holds the lock: what another one is fetching is its own to remove.
+    private var isOwned = false
 
     private var sourceURL: URL { url.appendingPathExtension("source") }
 
@@ -28,15 +30,14 @@ final class PartialFile {
             throw FetchError.unwritable(file: url.path, reason: String(cString: strerror(errno)))
         }
         size = Int(status.st_size)
-        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
-            close(descriptor)
-            throw FetchError.busy(file: destination.path)
-        }
+        // From here on this object closes the descriptor, also where its initializer throws.
+        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else { throw FetchError.busy(file: destination.path) }
+        isOwned = true
     }
 
     deinit {
         // An empty one is of no use to anybody.
-        if size == 0 {
+        if size == 0, isOwned {
             unlink(url.path)
             unlink(sourceURL.path)
         }

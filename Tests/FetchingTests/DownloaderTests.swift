@@ -274,6 +274,8 @@ import Testing
             try PartialFile(for: scratch.file("file"))
         }
         #expect(part.size == 0)
+        // What the other one is about to fill stays, although nothing is in it yet.
+        #expect(try scratch.names() == ["file.part"])
     }
 
     @Test func roomIsCheckedBeforeTheBytesCome() throws {
