@@ -8,7 +8,7 @@ enum ExternalDecoder {
 
     /// What ffmpeg may take a file for: containers and raw codecs that hold audio in themselves.
     ///
-    /// None that names other files (hls, dash, concat, image sequences, subtitles with an index): whoever sends such a file
+    /// None that names other files (hls, dash, concat, image sequences, subtitles with an index): a sender of such a file
     /// would hear recordings that are not theirs, or keep ffmpeg waiting for parts that never come.
     private static let containers = [
         "mov", "mp4", "m4a", "3gp", "3g2", "mj2", "matroska", "webm", "avi", "asf", "asf_o", "flv", "live_flv",

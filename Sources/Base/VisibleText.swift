@@ -44,7 +44,7 @@ extension StringProtocol {
         return result
     }
 
-    /// The text's beginning on one line that a terminal shows as it is, with an ellipsis for what is left out.
+    /// The text's beginning on one line that a terminal shows as it is, with an ellipsis for the rest.
     ///
     /// For lines of files in messages: a broken file may have lines of megabytes.
     ///

@@ -126,7 +126,7 @@ public enum CorpusError: Error, Equatable, Sendable, CustomStringConvertible {
                 + "(its first is \(path(example))): write paths or file names as the manifest has them, or transcripts alone, "
                 + "one a line."
         case .occupied(let files):
-            "\(files.map(path).joined(separator: " and ")): would be replaced by other labels; --force replaces what is there."
+            "\(files.map(path).joined(separator: " and ")): would be replaced by other labels; --force replaces them."
         case .noLine(let name, let file, let list, let line):
             "\(file): has no line for \(path(name)), which \(list):\(line) names; add it, or leave the utterance out of both."
         case .noTranscripts(let folder, let count, let total, let example):

@@ -4,7 +4,7 @@ import Foundation
 /// The symbols that a model writes, as fairseq's `dict.ltr.txt` lists them.
 ///
 /// Four specials come first without standing in the file: `<s>` (also the CTC blank), `<pad>`, `</s>` and `<unk>`.
-/// Symbols are told apart by their code points, as in fairseq: K and the Kelvin sign are two.
+/// Symbols are compared by their code points, as in fairseq: K and the Kelvin sign are two.
 public struct LabelDictionary: Equatable, Sendable {
     /// The specials, in the order of their indices.
     public static let specials = ["<s>", "<pad>", "</s>", "<unk>"]

@@ -28,7 +28,7 @@ public actor Featurizer {
     private let quantizer: GumbelVectorQuantizer?
     private let device: Device
     private let executor = ThreadExecutor(name: "featurizer")
-    /// What whoever uses the model should know about its checkpoint.
+    /// Notes on the checkpoint for anyone who uses the model.
     public nonisolated let notes: [CheckpointNote]
     private nonisolated let normalizesInput: Bool
     private nonisolated let normalizationEpsilon: Double

@@ -54,7 +54,7 @@ public struct Checkpoint: Sendable {
     /// What the checkpoint holds beside the model and this program leaves behind: a phrase each, its key first.
     public var notCarriedOver: [String] { left.filter { $0.subject != .dictionary }.map(\.phrase) }
 
-    /// What everybody who uses the model is told: what the checkpoint holds and this program does not use, and what it lacks.
+    /// Notes for anyone who uses the model: what the checkpoint holds but this program does not use, and what it lacks.
     public var notes: [CheckpointNote] { left.filter { $0.subject != .conversion } }
 
     // MARK: Files

@@ -6,9 +6,9 @@ public struct CheckpointNote: Sendable, Equatable {
         case languageModel
         /// The dictionary that was given for the checkpoint.
         case dictionary
-        /// Anything else that whoever uses the model should know.
+        /// Anything else that users of the model should know.
         case use
-        /// What only matters to whoever converts the checkpoint or trains on.
+        /// What matters only for conversion and further training.
         case conversion
     }
 

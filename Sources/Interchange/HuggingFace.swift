@@ -47,7 +47,7 @@ enum HuggingFace {
         var unknown: [String] = []
         for (name, tensor) in tensors.sorted(by: { $0.key < $1.key }) {
             if let earlier = names.earlierName(name), tensors[earlier] != nil {
-                // Whoever loaded an early file and saved it again added a random one under the later name.
+                // Loading an early file and saving it again added a random one under the later name.
                 left.append(
                     CheckpointNote(
                         "\(name): not read, as the embedding that was trained is there under its earlier name \(earlier)"

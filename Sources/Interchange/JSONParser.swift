@@ -3,7 +3,7 @@ import Foundation
 
 /// Reads JSON as Python's `json` does, which wrote most of these files.
 ///
-/// Keys are told apart by their code points, the last of several equal ones counts, and `NaN` and `Infinity` are numbers.
+/// Keys are compared by their code points, the last of several equal ones counts, and `NaN` and `Infinity` are numbers.
 /// A byte-order mark is dropped.
 struct JSONParser {
     /// Where a text stops being JSON.

@@ -80,7 +80,7 @@ enum AudioFileMark {
         for _ in 0..<3 {
             let header = bytes.dropFirst(start).prefix(headerBytes)
             guard header.count == headerBytes else {
-                // What is there already may rule it out.
+                // The bytes so far may rule it out.
                 return header.first.map { $0 == 0xFF || $0 == 0x47 } ?? true ? .undecided : .none
             }
             guard let length = frame(header) else { return .none }

@@ -24,7 +24,7 @@ public actor Recognizer {
     public nonisolated let style: TextStyle
     /// What labels stand for in text.
     public nonisolated var alphabet: DecodingAlphabet { transcriber.writing.alphabet }
-    /// What whoever uses the model should know about its checkpoint; nothing for a model that came from no file.
+    /// Notes on the checkpoint for anyone who uses the model; empty for a model that came from no file.
     public nonisolated let notes: [CheckpointNote]
     /// From one frame to the next, in seconds.
     public nonisolated let frameSeconds: Double
@@ -85,7 +85,7 @@ public actor Recognizer {
     ///   - style: How they become text.
     ///   - normalizes: Whether recordings are brought to zero mean and unit variance.
     ///   - epsilon: What is then added to the variance.
-    ///   - notes: What whoever uses the model should know.
+    ///   - notes: What users of the model should know.
     ///   - device: Where the model runs.
     ///   - batchSeconds: How much audio goes through the model at once, in seconds.
     ///   - windows: How recordings too long for one pass are cut.

@@ -66,7 +66,7 @@ final class RequestBody: @unchecked Sendable {
         return bytes
     }
 
-    /// Reads what is left and forgets it, for half a minute at most, and until nothing comes for five seconds.
+    /// Reads the rest and forgets it, for half a minute at most, and until nothing comes for five seconds.
     ///
     /// A connection that is closed while bytes wait to be read is reset, and then the client may never see the response.
     func drain() async {

@@ -73,7 +73,7 @@ final class UploadFolder: Sendable {
         lock = -1
         // Another server that starts may take a folder that is not locked yet for a leftover.
         for _ in 0..<10 {
-            // The temporary folder itself is the machine's: where it is missing, that is told.
+            // The temporary folder itself belongs to the machine: a missing one is an error.
             guard mkdir(url.path, 0o700) == 0 || errno == EEXIST else { return errno }
             let descriptor = Foundation.open(url.path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
             guard descriptor >= 0 else {

@@ -237,7 +237,7 @@ extension TrainingJob {
         }
         if newHead, state.newHead == false {
             lines.append(
-                "WARNING: --new-head has no effect: this run has begun without it, and goes on with its own output layer; "
+                "WARNING: --new-head has no effect: this run began without it, and continues with its own output layer; "
                     + "start in another --output")
         }
         return lines

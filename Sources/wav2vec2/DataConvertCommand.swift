@@ -14,7 +14,7 @@ struct DataConvertCommand: ParsableCommand {
         discussion: """
             Channels are averaged, and parts of recordings become files of their own. Another speed changes the pitch \
             too, as SoX' speed does; transcripts stay. What was converted before and is whole is kept, so a stopped \
-            command goes on when it is given again. Recordings that cannot be converted are named and left out; the \
+            command continues when you run it again. Recordings that cannot be converted are named and left out; the \
             exit code is then 65 unless --allow-unreadable accepts that.
 
             Examples:

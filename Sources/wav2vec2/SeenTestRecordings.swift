@@ -57,7 +57,7 @@ struct SeenTestRecordings {
     /// A key figure's note.
     var note: String {
         switch trained {
-        case 0: "on recordings of none of the training lists"
+        case 0: "on recordings that no training list has"
         case let seen?: "on recordings of which training saw \(seen) of \(count)"
         case nil: "on the test recordings"
         }

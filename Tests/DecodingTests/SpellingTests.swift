@@ -213,7 +213,7 @@ import Testing
             } catch { return "\(error)" }
         }
         #expect(
-            try problem("HELLO 17\nWORLD 3\n").contains("line 1 spells \"HELLO\" with \"17\", which is none of the"))
+            try problem("HELLO 17\nWORLD 3\n").contains("line 1 spells \"HELLO\" with \"17\", which is not one of the"))
         #expect(try problem("HELLO\n").contains("the first is \"HELLO\""))
         #expect(try problem("\n \t\n").contains("holds no words"))
         #expect(try problem("<s>\n").contains("holds no words"))

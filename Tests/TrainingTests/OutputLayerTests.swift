@@ -163,12 +163,12 @@ import Torch
         let capitals = try begin("capitals", from: old)
         #expect(
             capitals.lines.contains {
-                $0.contains("none of the dictionary's letters (it writes \"a\", \"b\", \"c\"")
+                $0.contains("does not write any of the dictionary's letters (it writes \"a\", \"b\", \"c\"")
                     && $0.contains("has \"A\", \"B\", \"C\"")
             }, "\(capitals.lines)")
     }
 
-    /// A resumed run goes on with its own output layer, whatever is given beside `--resume`.
+    /// A resumed run continues with its own output layer, whatever is given beside `--resume`.
     @Test func theRequestForANewLayerCountsOnce() throws {
         try trainOld(updates: 1)
         var job = try corpus.job(.finetuning, "run", ["optimization.max_update=2"])

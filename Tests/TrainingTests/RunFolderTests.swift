@@ -43,7 +43,7 @@ import Testing
         #expect(try content(folder) == "two" && !manager.fileExists(atPath: old.path))
     }
 
-    /// Whoever looks for `last/` while it is replaced finds one, and a whole one.
+    /// A reader that looks for `last/` while it is replaced always finds a whole one.
     @Test func theCheckpointIsNeverMissing() throws {
         let folder = try makeFolder()
         defer { try? FileManager.default.removeItem(at: folder.url) }

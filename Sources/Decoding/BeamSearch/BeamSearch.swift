@@ -176,7 +176,7 @@ struct BeamSearch {
         }
     }
 
-    /// Adds a candidate whose text goes on with a word, or one for each word that the lexicon has for its letters.
+    /// Adds a candidate whose text continues with a word, or one for each word that the lexicon has for its letters.
     @inline(__always) private mutating func add(_ part: Int32, to beam: Beam) {
         var next = beam
         guard hasRespelled, let words = parts.respelled(part) else {

@@ -210,7 +210,7 @@ extension Lexicon {
         if let foreign {
             return
                 "has no word that the dictionary can spell; line \(foreign.line) spells \(first.quotedWithCodePoints) "
-                + "with \(foreign.symbol.quotedWithCodePoints), which is none of the dictionary's symbols "
+                + "with \(foreign.symbol.quotedWithCodePoints), which is not one of the dictionary's symbols "
                 + "(\(alphabet.letters)): give words alone, or with their spelling in these symbols"
         }
         return

@@ -1,7 +1,7 @@
 import Foundation
 import Wav2Vec2
 
-/// The recipe that a resumed run goes on with: the one that it began with, except for what is given another value now.
+/// The recipe of a resumed run: the one that it began with, except for keys that are given another value now.
 ///
 /// A value is given by `--set` and its like (``TrainingJob/assigned``), or by an edit of the recipe's file: then the file has
 /// another value than it had. What is merely left out of the command line keeps the run's value.
@@ -37,7 +37,7 @@ struct ResumedRecipe {
     /// Keys that belong to a job and not to the run: they are needed before the run's state can be read.
     private static let jobs: Set<String> = ["distributed.timeout", "distributed.join_timeout"]
 
-    /// Finds out what a resumed run goes on with.
+    /// Finds out what a resumed run continues with.
     ///
     /// - Parameters:
     ///   - state: The run's state.
@@ -97,7 +97,7 @@ struct ResumedRecipe {
 
     /// Lines about everything that is another than at the run's beginning, or than the command line has it.
     ///
-    /// - Parameter update: The update after which the run goes on.
+    /// - Parameter update: The update after which the run continues.
     /// - Returns: The lines; none where nothing differs.
     func news(after update: Int) -> [String] {
         var lines: [String] = []
@@ -125,7 +125,7 @@ struct ResumedRecipe {
         let before = schedule.rate(update: max(1, update), maxUpdate: then)
         let after = schedule.rate(update: update + 1, maxUpdate: recipe.optimization.maxUpdate)
         let planned = schedule.rate(update: update + 1, maxUpdate: then)
-        guard after != planned else { return "; the learning rate goes on as planned" }
+        guard after != planned else { return "; the learning rate continues as planned" }
         return
             "; the schedule is stretched to it: the learning rate was \(short(before)) in update \(max(1, update)) and is "
             + "\(short(after)) in update \(update + 1)"

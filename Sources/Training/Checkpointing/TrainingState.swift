@@ -125,7 +125,7 @@ extension TrainingState {
         switch (threads, now) {
         case (let then?, let now?) where then != now:
             "the run has computed with \(then) threads until now and does with \(now) from now on: sums are rounded in another "
-                + "way; --threads \(then) goes on to the same bytes"
+                + "way; --threads \(then) gives the same bytes"
         case (.some, nil):
             "the run has computed on a CPU until now and does on a GPU from now on: sums are rounded in another way"
         // States of older versions do not say where they come from.

@@ -44,7 +44,7 @@ struct EffectiveBatch: Equatable {
         return "an update takes \(count) sub-batches, and the recipe's learning rate is meant for \(intended): \(way)"
     }
 
-    /// The effective batch that a resumed run goes on with where none is asked for.
+    /// The effective batch of a resumed run where the command asks for none.
     ///
     /// - Parameter size: Sub-batches of an update until now.
     /// - Returns: `size`; `nil` where that comes about by itself, or the processes cannot share it equally.

@@ -105,7 +105,7 @@ struct TaskSetup {
         let layer = OutputLayer(labels: labels, dictionary: dictionary, used: used)
         guard layer.keepsLetters else {
             report(
-                "WARNING: the output layer is new: \(path) writes none of the dictionary's letters (it writes "
+                "WARNING: the output layer is new: \(path) does not write any of the dictionary's letters (it writes "
                     + "\(OutputLayer.list(layer.dropped)), and the dictionary has \(OutputLayer.list(layer.new)))")
             return .shared(origin)
         }
