@@ -89,7 +89,7 @@ public struct Evaluator: Sendable {
                 })
         }
         return Evaluation(
-            utterances: utterances, unwritable: Self.unwritable(utterances, alphabet: recognizer.alphabet),
+            utterances: utterances, unwritable: Self.unwritable(utterances, recognizer.transcriber.writing),
             seconds: (ContinuousClock.now - began) / .seconds(1))
     }
 
@@ -122,14 +122,13 @@ public struct Evaluator: Sendable {
             return utterance
         }
         return Evaluation(
-            utterances: utterances, unwritable: unwritable(utterances, alphabet: writing.alphabet),
+            utterances: utterances, unwritable: unwritable(utterances, writing),
             seconds: (ContinuousClock.now - began) / .seconds(1))
     }
 
-    private static func unwritable(
-        _ utterances: [EvaluatedUtterance], alphabet: DecodingAlphabet
-    ) -> UnwritableText {
-        UnwritableText(utterances.lazy.map { ($0.identifier, $0.reference) }, alphabet: alphabet)
+    private static func unwritable(_ utterances: [EvaluatedUtterance], _ writing: LabelWriting) -> UnwritableText {
+        UnwritableText(
+            utterances.lazy.map { ($0.identifier, $0.reference) }, alphabet: writing.alphabet, words: writing.words)
     }
 
     private func evaluated(

@@ -46,14 +46,16 @@ struct LabelWriting: Sendable {
         self.silent = silent
         let texts = symbols.map { style.text(of: $0) }
         self.texts = texts
-        let spaces = texts.indices.filter { !texts[$0].isEmpty && LetterText.words(in: texts[$0]).isEmpty }
+        let spaces = texts.indices.filter {
+            !texts[$0].isEmpty && texts[$0].unicodeScalars.allSatisfy(\.properties.isWhitespace)
+        }
         parting = isSpelled ? Set(spaces + (delimiter.map { [$0] } ?? [])) : []
         wordSeparator = style.wordSeparator
         lowercases = style.lowercases
         cleansUp = style.cleansUp
         alphabet = try DecodingAlphabet(
             texts: texts.map { style.lowercases ? $0.lowercased() : $0 }, wordBoundary: boundary, isSpelled: isSpelled,
-            silent: silent)
+            silent: silent, hasFinalSigma: style.lowercases)
     }
 
     /// A whole text as it is written in the end.
@@ -78,7 +80,7 @@ struct LabelWriting: Sendable {
     /// Splits a transcript into words: at white space, and at what this model writes between words.
     func words(in transcript: String) -> [String] {
         let separator = wordSeparator
-        guard isSpelled, !separator.isEmpty, !separator.allSatisfy(\.isWhitespace),
+        guard isSpelled, !LetterText.words(in: separator).isEmpty,
             alphabet.labels(of: separator) == nil
         else { return LetterText.words(in: transcript) }
         return LetterText.words(in: transcript.replacingOccurrences(of: separator, with: " ", options: .literal))
