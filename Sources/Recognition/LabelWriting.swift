@@ -46,9 +46,7 @@ struct LabelWriting: Sendable {
         self.silent = silent
         let texts = symbols.map { style.text(of: $0) }
         self.texts = texts
-        let spaces = texts.indices.filter {
-            !texts[$0].isEmpty && texts[$0].unicodeScalars.allSatisfy(\.properties.isWhitespace)
-        }
+        let spaces = texts.indices.filter { !texts[$0].isEmpty && LetterText.words(in: texts[$0]).isEmpty }
         parting = isSpelled ? Set(spaces + (delimiter.map { [$0] } ?? [])) : []
         wordSeparator = style.wordSeparator
         lowercases = style.lowercases
