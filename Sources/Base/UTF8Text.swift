@@ -11,12 +11,35 @@ public enum UTF8Text {
 
         /// What was expected, what was found and what to do; the file's name belongs in front.
         public var description: String {
-            // Every other byte of UTF-16 is 0 where the letters are Latin ones.
-            let encoding = found.unicodeScalars.contains("\0") ? "UTF-16" : "LATIN1"
-            return
-                "line \(line) is not UTF-8 (\"\(found.printable)\"): convert the file, as with "
-                + "iconv -f \(encoding) -t UTF-8"
+            "line \(line) is not UTF-8 (\"\(found.printable)\"): \(UTF8Text.remedy(for: found, line: line))"
         }
+    }
+
+    /// What to do about a line that is not UTF-8 text, as the end of a sentence.
+    ///
+    /// - Parameters:
+    ///   - found: The line's beginning, with � for each byte that is not UTF-8.
+    ///   - line: Its number, from 1.
+    /// - Returns: Another encoding to convert the file from, or how to unpack it.
+    public static func remedy(for found: String, line: Int) -> String {
+        let scalars = found.unicodeScalars
+        let replaced: Unicode.Scalar = "\u{FFFD}"
+        let formats: [(mark: [Unicode.Scalar], command: String)] = [
+            (["\u{1F}", replaced], "gzip -d"), (["B", "Z", "h"], "bzip2 -d"),
+            ([replaced, "7", "z", "X", "Z"], "xz -d"), (["(", replaced, "/", replaced], "zstd -d"),
+            (["P", "K", "\u{3}", "\u{4}"], "unzip"),
+        ]
+        if line == 1, let format = formats.first(where: { scalars.starts(with: $0.mark) }) {
+            return "the file is compressed: unpack it, as with \(format.command)"
+        }
+        let zeros = scalars.count { $0 == "\0" }
+        // Every other byte of UTF-16 is 0 where the letters are Latin ones, and that of every space; its byte-order mark
+        // is no UTF-8.
+        if 3 * zeros >= scalars.count || (line == 1 && scalars.starts(with: [replaced, replaced])), zeros > 0 {
+            return "convert the file, as with iconv -f UTF-16 -t UTF-8"
+        }
+        if zeros > 0, !scalars.contains(replaced) { return "remove the zero bytes, as with tr -d '\\000'" }
+        return "convert the file, as with iconv -f LATIN1 -t UTF-8"
     }
 
     /// The most bytes that a line of a text file may have, 64 MiB: more than any text has, and little enough for memory.

@@ -101,8 +101,8 @@ public enum CorpusError: Error, Equatable, Sendable, CustomStringConvertible {
         case .longLine(let file, let line, let most):
             "\(file):\(line): the line has more than \(most) bytes: check that it is a text file of lines"
         case .notUTF8(let file, let line, let found):
-            "\(file):\(line): expected UTF-8, found other bytes (\u{FFFD} in \(quoted(found))): convert the file, as with "
-                + "iconv -f \(found.contains("\0") ? "UTF-16" : "LATIN1") -t UTF-8; a name that has other bytes on disk must be changed there too."
+            "\(file):\(line): expected UTF-8, found other bytes (in \(quoted(found))): "
+                + "\(UTF8Text.remedy(for: found, line: line)); a name that has other bytes on disk must be changed there too."
         case .ambiguousKey(let key, let file, let line, let utterances):
             "\(file):\(line): the key \(quoted(key)) fits several utterances, among them "
                 + "\(utterances.map(path).joined(separator: " and ")): write their paths as the manifest has them."

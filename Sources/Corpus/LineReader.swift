@@ -3,7 +3,7 @@ import Foundation
 
 /// Reads a text file line by line through one small buffer: a list of millions takes no more memory than its longest line.
 ///
-/// The text must be UTF-8; a byte-order mark at its beginning, which some editors write, is dropped.
+/// The text must be UTF-8, without zero bytes, as UTF-16 has them; a byte-order mark at its beginning, which some editors write, is dropped.
 struct LineReader: ~Copyable {
     /// The file's size, or 0 where it has none (a pipe).
     let size: Int
@@ -74,7 +74,8 @@ struct LineReader: ~Copyable {
         guard line.count <= longestLine else {
             throw CorpusError.longLine(file: path, line: number, most: longestLine)
         }
-        guard UTF8Text.isValid(line) else {
+        let hasZero = line.baseAddress.map { memchr($0, 0, line.count) != nil } ?? false
+        guard !hasZero, UTF8Text.isValid(line) else {
             throw CorpusError.notUTF8(
                 file: path, line: number, found: String(decoding: line.prefix(200), as: UTF8.self))
         }

@@ -46,15 +46,17 @@ extension Manifest {
     /// Which form of JSON a file has, by its first character that is no white space; nil for none.
     private static func jsonForm(_ url: URL) throws -> Format? {
         var reader = try LineReader(url)
+        // A list that calls itself JSON is none of fairseq's, whatever is wrong with it.
+        let named: Format? = ["jsonl", "ndjson", "json"].contains(url.pathExtension.lowercased()) ? .jsonLines : nil
         while let line = try reader.next() {
             switch line.first(where: { !Lines.isBlank($0) }) {
             case nil: continue
             case UInt8(ascii: "{"): return .jsonLines
             case UInt8(ascii: "["): return .jsonList
-            default: return nil
+            default: return named
             }
         }
-        return nil
+        return named
     }
 
     /// Whether any utterance of a list has labels of an extension.
@@ -195,7 +197,14 @@ extension Manifest {
         var lines = PackedStrings()
         var reader = try LineReader(url)
         lines.reserve(strings: count, bytes: reader.size)
-        while let line = try reader.next() { lines.append(line) }
+        while let line = try reader.next() {
+            // fairseq parts symbols at any white space; spaces are the only one from here on.
+            if line.contains(where: { (0x09...0x0D).contains($0) }) {
+                lines.append(line.map { (0x09...0x0D).contains($0) ? 0x20 : $0 })
+            } else {
+                lines.append(line)
+            }
+        }
         guard lines.count == count else {
             throw CorpusError.labelCount(labels: url.path, found: lines.count, manifest: manifest, expected: count)
         }

@@ -115,6 +115,9 @@ extension Transcript {
         guard let first = named.first(where: { !$1.text.isEmpty }),
             2 * named.count > filled.count || areAlike || names.cover(named.map(\.1.key))
         else {
+            if let (line, problem) = names.misplaced(in: filled, besides: named.count) {
+                throw CorpusError.badLine(file: url.path, line: line.0, expected: problem, found: line.1)
+            }
             guard areAlike, let (line, key) = alike.first else { return false }
             if key.isName {
                 throw CorpusError.badLine(
@@ -160,12 +163,19 @@ private struct UtteranceNames {
 
     let manifest: Manifest
     private let names: Set<ExactText>
+    /// The names that have other signs than ASCII, composed.
+    private let composed: Set<ExactText>
     /// The most words that a name has: file names may have spaces.
     private let longest: Int
 
     init(_ manifest: Manifest) {
         self.manifest = manifest
-        names = KeyedUtterances.names(of: manifest)
+        let names = KeyedUtterances.names(of: manifest)
+        self.names = names
+        composed = Set(
+            names.lazy.filter { !$0.text.utf8.allSatisfy { $0 < 0x80 } }.map {
+                ExactText($0.text.precomposedStringWithCanonicalMapping)
+            })
         longest = names.reduce(1) { max($0, $1.text.unicodeScalars.count(where: \.properties.isWhitespace) + 1) }
     }
 
@@ -204,6 +214,46 @@ private struct UtteranceNames {
         let text = line[end...].drop(while: \.properties.isWhitespace)
         return Key(key: key, text: String(text), isName: names.contains(ExactText(key)))
     }
+
+    /// The first line that has the name of an utterance where no key is looked for, if most lines have one.
+    ///
+    /// Taken for transcripts, such lines would have the names among their words.
+    /// - Parameters:
+    ///   - lines: Lines with their numbers.
+    ///   - named: How many lines begin with a name as they should.
+    /// - Returns: The line, and what was expected in its place.
+    func misplaced(in lines: [(Int, String)], besides named: Int) -> (line: (Int, String), expected: String)? {
+        let wrong = lines.compactMap { line in problem(line.1).map { (line: line, expected: $0) } }
+        return 2 * (wrong.count + named) > lines.count ? wrong.first : nil
+    }
+
+    private func problem(_ line: String) -> String? {
+        let expected = "a key, a space or a tab, and a transcript"
+        let scalars = line.unicodeScalars
+        // sclite's trn: the transcript, and the name in parentheses.
+        if let open = scalars.lastIndex(of: "("), let close = scalars.lastIndex(of: ")"), open < close,
+            scalars[scalars.index(after: close)...].allSatisfy(\.properties.isWhitespace),
+            has(Substring(scalars[scalars.index(after: open)..<close]))
+        {
+            return "\(expected); here the key stands in parentheses at the end"
+        }
+        // Tables with commas, semicolons or bars between their columns, perhaps with quotation marks.
+        for separator: Unicode.Scalar in [",", ";", "|"] {
+            if let end = scalars.firstIndex(of: separator),
+                has(Substring(scalars[..<end]).trimmingCharacters(in: CharacterSet(charactersIn: " \"")))
+            {
+                return "\(expected); here \"\(separator)\" stands behind the key"
+            }
+        }
+        let first = line.whitespaceSeparated.first.map { String($0) } ?? ""
+        if !names.contains(ExactText(first)), composed.contains(ExactText(first.precomposedStringWithCanonicalMapping))
+        {
+            return "\(expected), the key in the manifest's code points (Unicode's NFC and NFD differ)"
+        }
+        return nil
+    }
+
+    private func has(_ name: some StringProtocol) -> Bool { names.contains(ExactText(name)) }
 
     /// Whether some keys are those of all utterances, or would be if they fitted one each.
     func cover(_ keys: [String]) -> Bool {

@@ -45,7 +45,7 @@ public struct DecodingTuner: Sendable {
         scores = try results.map { result in
             do { return try result.get() } catch RecognitionError.tooShort { return [] }
         }
-        references = manifest.references(labels: labels, symbols: recognizer.symbols)
+        references = manifest.references(labels: labels, alphabet: recognizer.alphabet)
     }
 
     /// Takes over a development set that a model has been run over, such as by `evaluate --save-logits`.

@@ -1,4 +1,5 @@
 import Audio
+import Base
 import Cluster
 import Corpus
 import Decoding
@@ -71,7 +72,7 @@ public struct Evaluator: Sendable {
             scores: folder.map { folder in
                 { try SavedLogits.write($1, labels: labelCount, index: $0, to: folder) }
             })
-        let references = manifest.references(labels: labels, symbols: recognizer.symbols)
+        let references = manifest.references(labels: labels, alphabet: recognizer.alphabet)
         var utterances = try results.enumerated().map { index, result in
             try evaluated(manifest[index], reference: references[index], result)
         }
@@ -89,7 +90,7 @@ public struct Evaluator: Sendable {
                 })
         }
         return Evaluation(
-            utterances: utterances, unwritable: Self.unwritable(utterances, alphabet: recognizer.alphabet),
+            utterances: utterances, unwritable: Self.unwritable(utterances, recognizer.transcriber.writing),
             seconds: (ContinuousClock.now - began) / .seconds(1))
     }
 
@@ -122,14 +123,13 @@ public struct Evaluator: Sendable {
             return utterance
         }
         return Evaluation(
-            utterances: utterances, unwritable: unwritable(utterances, alphabet: writing.alphabet),
+            utterances: utterances, unwritable: unwritable(utterances, writing),
             seconds: (ContinuousClock.now - began) / .seconds(1))
     }
 
-    private static func unwritable(
-        _ utterances: [EvaluatedUtterance], alphabet: DecodingAlphabet
-    ) -> UnwritableText {
-        UnwritableText(utterances.lazy.map { ($0.identifier, $0.reference) }, alphabet: alphabet)
+    private static func unwritable(_ utterances: [EvaluatedUtterance], _ writing: LabelWriting) -> UnwritableText {
+        UnwritableText(
+            utterances.lazy.map { ($0.identifier, $0.reference) }, alphabet: writing.alphabet, words: writing.words)
     }
 
     private func evaluated(
@@ -173,13 +173,29 @@ extension Manifest {
     /// What is said in each utterance, read as a fine-tuning's validation reads it.
     ///
     /// Labels of any extension are letters where one of them is the word boundary; those of `ltr` also without one, if the
-    /// model has it. Of a model without a word boundary every symbol is a word.
-    func references(labels: String, symbols: [String]) -> [String] {
+    /// model has it. Of a model whose symbols are words, such as phonemes, every symbol is one and boundaries are never
+    /// written, unless the labels spell the symbols themselves (`o ʊ |` for `oʊ`), as `.ltr` files of phonemes do.
+    func references(labels: String, alphabet: DecodingAlphabet) -> [String] {
         let boundary = LabelDictionary.wordBoundary
         let lines = (0..<count).map { self[$0].labels ?? "" }
-        let isSpelt =
-            (labels == "ltr" && symbols.contains(boundary))
-            || lines.contains { $0.unicodeScalars.split(separator: " ").contains { $0.elementsEqual(["|"]) } }
-        return lines.map { Transcript.text(ofLine: $0, isSpelt: isSpelt) }
+        let hasBoundary = lines.contains {
+            $0.unicodeScalars.split(separator: " ").contains { $0.elementsEqual(["|"]) }
+        }
+        let spelt = { lines.map { Transcript.text(ofLine: $0, isSpelt: true) } }
+        let listed = { lines.map { Transcript.text(ofLine: $0, isSpelt: false) } }
+        guard !alphabet.isSpelled else {
+            let isSpelt =
+                hasBoundary || (labels == "ltr" && alphabet.symbols.contains { $0.hasSameCodePoints(as: boundary) })
+            return isSpelt ? spelt() : listed()
+        }
+        guard hasBoundary else { return listed() }
+        let symbols = listed().map { line in
+            LetterText.words(in: line).filter { !$0.hasSameCodePoints(as: boundary) }.joined(separator: " ")
+        }
+        let words = spelt()
+        let foreign = { (texts: [String]) in
+            texts.reduce(0) { $0 + LetterText.words(in: $1).count { alphabet.label(of: $0) == nil } }
+        }
+        return foreign(words) < foreign(symbols) ? words : symbols
     }
 }

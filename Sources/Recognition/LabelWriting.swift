@@ -53,7 +53,7 @@ struct LabelWriting: Sendable {
         cleansUp = style.cleansUp
         alphabet = try DecodingAlphabet(
             texts: texts.map { style.lowercases ? $0.lowercased() : $0 }, wordBoundary: boundary, isSpelled: isSpelled,
-            silent: silent)
+            silent: silent, hasFinalSigma: style.lowercases)
     }
 
     /// A whole text as it is written in the end.
@@ -78,7 +78,7 @@ struct LabelWriting: Sendable {
     /// Splits a transcript into words: at white space, and at what this model writes between words.
     func words(in transcript: String) -> [String] {
         let separator = wordSeparator
-        guard isSpelled, !separator.isEmpty, !separator.allSatisfy(\.isWhitespace),
+        guard isSpelled, !LetterText.words(in: separator).isEmpty,
             alphabet.labels(of: separator) == nil
         else { return LetterText.words(in: transcript) }
         return LetterText.words(in: transcript.replacingOccurrences(of: separator, with: " ", options: .literal))

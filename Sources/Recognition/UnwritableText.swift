@@ -27,11 +27,15 @@ public struct UnwritableText: Sendable, Equatable {
     /// - Parameters:
     ///   - references: Names of utterances with what is said in them.
     ///   - alphabet: What the model writes.
-    init(_ references: some Sequence<(identifier: String, reference: String)>, alphabet: DecodingAlphabet) {
+    ///   - split: How a reference is split into words, where the model writes something else than a space between them.
+    init(
+        _ references: some Sequence<(identifier: String, reference: String)>, alphabet: DecodingAlphabet,
+        words split: (String) -> [String] = LetterText.words
+    ) {
         var counts: [ExactText: Int] = [:]
         var examples: [String] = []
         for (identifier, reference) in references {
-            for word in LetterText.words(in: reference) {
+            for word in split(reference) {
                 allWords += 1
                 let missing = alphabet.unspellable(in: word)
                 guard !missing.isEmpty else { continue }

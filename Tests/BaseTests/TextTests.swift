@@ -42,6 +42,18 @@ import Testing
         }
     }
 
+    /// What is no UTF-8 may be another encoding, compressed, or text with stray zero bytes.
+    @Test(arguments: [
+        ("caf\u{FFFD}", 1, "LATIN1"), ("\u{FFFD}\u{FFFD}a\0b\0", 1, "UTF-16"), ("a\0 \0|\0", 2, "UTF-16"),
+        ("\u{FFFD}\u{FFFD}\u{14}\u{4}\u{10}\u{4} \0\u{14}\u{4}", 1, "UTF-16"), ("some words\0", 1, "zero bytes"),
+        ("\u{1F}\u{FFFD}\u{8}\0\0\0", 1, "gzip -d"), ("BZh91AY&SY\u{FFFD}\0", 1, "bzip2 -d"),
+        ("\u{FFFD}7zXZ\0\0\u{4}", 1, "xz -d"), ("(\u{FFFD}/\u{FFFD}\u{4}\0", 1, "zstd -d"),
+        ("PK\u{3}\u{4}\u{14}\0\u{FFFD}", 1, "unzip"), ("BZh\u{FFFD}", 2, "LATIN1"),
+    ])
+    func otherBytesHaveRemedies(found: String, line: Int, remedy: String) {
+        #expect(UTF8Text.remedy(for: found, line: line).contains(remedy))
+    }
+
     /// Bytes are told from text at any length: eight at a time where they are ASCII.
     @Test func bytesAreCheckedWhole() {
         for length in 0..<20 {

@@ -21,6 +21,14 @@ struct LabelTests {
         #expect(try Data(contentsOf: corpus.file("again.txt")) == Data(contentsOf: url))
     }
 
+    /// fairseq parts symbols at any white space; a no-break space is left a symbol, for it is one in other dictionaries.
+    @Test func tabsPartSymbolsToo() throws {
+        let manifest = try corpus.manifest(lengths: [500, 600], labels: ["a\tb\t|", "c \u{B} a \u{A0} |"])
+        #expect(
+            try LabelDictionary(counting: manifest).symbols.dropFirst(4).map { $0 } == ["a", "|", "b", "c", "\u{A0}"])
+        #expect(Transcript.text(fromLetters: try #require(manifest[0].labels)) == "ab")
+    }
+
     @Test func neverReplacesASymbolSilently() throws {
         let manifest = try corpus.manifest(lengths: [500, 600], labels: ["A B |", "A ß |"])
         let dictionary = LabelDictionary(counting: ["A B |"])

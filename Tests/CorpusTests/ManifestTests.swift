@@ -73,6 +73,16 @@ struct ManifestTests {
         #expect("\(error)".hasPrefix("\(url.path):3: "))
     }
 
+    /// What calls itself JSON lines is read as such, so that the error is about them.
+    @Test func filesNamedJSONAreNoFairseqLists() throws {
+        let blank = try corpus.write("blank.jsonl", "\n \n")
+        #expect(throws: CorpusError.emptyManifest(file: blank.path)) { try Manifest.read(blank) }
+        let commented = try corpus.write(
+            "commented.jsonl", "# a list\n{\"audio_filepath\": \"a.wav\", \"duration\": 1}\n")
+        let error = try #require(throws: CorpusError.self) { try Manifest.read(commented) }
+        #expect("\(error)".contains("commented.jsonl:1: expected one JSON object"), "\(error)")
+    }
+
     @Test func namesWhatIsMissing() throws {
         let url = try corpus.write("noroot.tsv", "a.wav\t100\nb.wav\t100\n")
         #expect(throws: CorpusError.missingRoot(file: url.path)) { try Manifest.read(url) }

@@ -59,6 +59,32 @@ import Testing
             try message(text + text.replacing("5-", with: "6-"), manifest(librispeech)).contains("looks like a key"))
     }
 
+    /// sclite's trn, tables with commas or bars, names composed differently: taken for transcripts, the labels would have
+    /// the names among their words.
+    @Test(arguments: [
+        ("A B (26-1001-0000)\nC (26-1001-0001)\nD (26-1001-0002)\n", "texts:1: ", "in parentheses at the end"),
+        ("\"26-1001-0000\",\"A, B\"\n\"26-1001-0001\",\"C\"\n\"26-1001-0002\",\"D\"\n", "texts:1: ", "\",\" stands"),
+        ("path,text\n26-1001-0000,A B\n26-1001-0001,C\n26-1001-0002,D\n", "texts:2: ", "\",\" stands behind the key"),
+        ("26-1001-0000|A B|A B\n26-1001-0001|C|C\n26-1001-0002|D|D\n", "texts:1: ", "\"|\" stands behind the key"),
+    ])
+    func keysElsewhereAreRefused(text: String, place: String, problem: String) throws {
+        let error = try message(text, manifest(librispeech))
+        #expect(error.contains(place) && error.contains(problem), "\(error)")
+    }
+
+    @Test func keysAreComparedByCodePoints() throws {
+        let list = try manifest(["caf\u{E9}.wav", "th\u{E9}.wav", "b1.wav"])
+        let error = try message("cafe\u{301} A\nthe\u{301} B\nb1 C\n", list)
+        #expect(error.contains("texts:1: ") && error.contains("NFC"), "\(error)")
+    }
+
+    /// UTF-16 without a byte-order mark is UTF-8 too, if one minds no zero bytes.
+    @Test func zeroBytesAreNoText() throws {
+        let error = try message(
+            String(decoding: "a b\nc\nd\n".utf8.flatMap { [$0, 0] }, as: UTF8.self), manifest(librispeech))
+        #expect(error.contains("texts:1: expected UTF-8") && error.contains("UTF-16"), "\(error)")
+    }
+
     @Test func keysAloneAreNoTranscripts() throws {
         let error = try message("26-1001-0000\n26-1001-0001\n26-1001-0002\n", manifest(librispeech))
         #expect(error.contains("texts:1: expected a transcript after the key"), "\(error)")

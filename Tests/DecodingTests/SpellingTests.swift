@@ -250,4 +250,20 @@ import Testing
         let aligned = try ForcedAligner().align(folded, labels: symbols.count, transcript: [5, 5])
         #expect(aligned.labels.map(\.frames) == [0..<1, 2..<3])
     }
+
+    /// Where texts become small letters, a word's last σ is written ς, and words are given so.
+    @Test(arguments: [["-", "|", "α", "σ"], ["-", "|", "α", "σ", "ασ"]])
+    func aFinalSigmaIsTheLabelOfSigma(symbols: [String]) throws {
+        let alphabet = try DecodingAlphabet(texts: symbols, wordBoundary: 1, isSpelled: true, hasFinalSigma: true)
+        #expect(alphabet.labels(of: "σας") == alphabet.labels(of: "σασ"))
+        #expect(alphabet.unspellable(in: "σας").isEmpty && alphabet.label(of: "ς") == 3)
+        #expect(Lexicon(["ασα", "ας"], alphabet: alphabet).unspellable.isEmpty)
+        let lexicon = Lexicon(["ασα", "ας"], alphabet: alphabet)
+        let node = [2, 3].reduce(Int32(0)) { lexicon.child($0, Int32($1)) }
+        #expect(lexicon.word(at: node) == 0)
+        #expect(try DecodingAlphabet(texts: symbols, wordBoundary: 1, isSpelled: true).labels(of: "ας") == nil)
+        let own = try DecodingAlphabet(
+            texts: symbols + ["ς"], wordBoundary: 1, isSpelled: true, hasFinalSigma: true)
+        #expect(own.label(of: "ς") == symbols.count)
+    }
 }

@@ -107,9 +107,9 @@ import Testing
             root: URL(fileURLWithPath: "/"), paths: lines.indices.map { "\($0)" }, sampleCounts: lines.map { _ in 1 },
             labels: lines)
         let dictionary = LabelDictionary(counting: lines)
-        let references = manifest.references(labels: labels, symbols: dictionary.symbols)
-        let transcriber = try CTCTranscriber(
-            LabelWriting(symbols: dictionary.symbols, style: TextStyle()), frameSeconds: 0.02)
+        let writing = try LabelWriting(symbols: dictionary.symbols, style: TextStyle())
+        let references = manifest.references(labels: labels, alphabet: writing.alphabet)
+        let transcriber = CTCTranscriber(writing, frameSeconds: 0.02)
         for (line, reference) in zip(lines, references) {
             let indices = try dictionary.encode(line)
             #expect(dictionary.text(of: indices).unicodeScalars.elementsEqual(reference.unicodeScalars), "\(line)")
@@ -118,6 +118,23 @@ import Testing
             }
             let text = try transcriber.transcribe(scores, duration: 1).text
             #expect(text.unicodeScalars.elementsEqual(reference.unicodeScalars), "\(line): \(text), \(reference)")
+        }
+    }
+
+    /// A model that writes phonemes with spaces between them never writes the boundary that its dictionary may have.
+    @Test(arguments: ["ltr", "phn"], [true, false])
+    func phonemesAreWordsInReferencesToo(labels: String, hasBoundary: Bool) throws {
+        let symbols = ["<pad>", "h", "ə", "l", "oʊ"] + (hasBoundary ? ["|"] : [])
+        var style = TextStyle()
+        style.unit = .words
+        let alphabet = try LabelWriting(symbols: symbols, style: style).alphabet
+        for line in ["h ə l oʊ", "h ə | l oʊ |", "h | ə | l | o ʊ |"] {
+            let manifest = try Manifest(
+                root: URL(fileURLWithPath: "/"), paths: ["0"], sampleCounts: [1], labels: [line])
+            let references = manifest.references(labels: labels, alphabet: alphabet)
+            #expect(references == ["h ə l oʊ"], "\(line)")
+            let text = UnwritableText([(identifier: "0", reference: references[0])], alphabet: alphabet)
+            #expect(text.warning == nil)
         }
     }
 

@@ -91,6 +91,8 @@ import Torch
         #expect(dashed.words(in: "ab-ba b") == ["ab", "ba", "b"])
         let letter = try LabelWriting(symbols: specials + ["|", "a", "-"], style: style { $0.wordSeparator = "-" })
         #expect(letter.words(in: "a-a a") == ["a-a", "a"])
+        let hard = try LabelWriting(symbols: specials + ["|", "a"], style: style { $0.wordSeparator = "\u{A0}" })
+        #expect(hard.words(in: "a\u{A0}a a") == ["a", "a", "a"])
     }
 
     @Test func savedLogitsKeepHowTextIsWritten() async throws {

@@ -70,4 +70,20 @@ import Testing
         #expect(text.allWords == 5 && text.words == 2 && text.characters == 3 && text.firstUtterance == "two")
         #expect(text.symbols.map(\.symbol.unicodeScalars.first?.value) == [0x65, 0x6C, 0x301])
     }
+
+    /// Words that the model writes are no errors, whatever it writes between them, and whichever sigma ends them.
+    @Test(arguments: [
+        ("-", false, "AB-BA", 0), ("_", false, "AB_BA", 0), ("\u{A0}", false, "AB\u{A0}BA", 0),
+        ("-", false, "AB-CA", 1),
+        (" ", false, "AB-BA", 1), (" ", true, "ας σα", 0), (" ", true, "ας σx", 1), (" ", false, "ας", 1),
+    ])
+    func wordsThatAreRightAreWritable(separator: String, lowercases: Bool, reference: String, count: Int) throws {
+        var style = TextStyle()
+        style.wordSeparator = separator
+        style.lowercases = lowercases
+        let writing = try LabelWriting(symbols: ["<s>", "|", "A", "B", "Α", "Σ"], style: style)
+        let text = UnwritableText(
+            [(identifier: "one", reference: reference)], alphabet: writing.alphabet, words: writing.words)
+        #expect(text.words == count, "\(text.symbols)")
+    }
 }

@@ -16,6 +16,8 @@ public struct DecodingAlphabet: Sendable, Equatable {
     let lengths: [Int]
     /// Whether the same text may be written by different labels, as "nj" by `nj` or by `n` and `j`.
     let isAmbiguous: Bool
+    /// Whether ς is written where a word ends in the label σ, as in Greek in small letters.
+    private let hasFinalSigma: Bool
     private let bySymbol: [ExactText: Int]
     /// The symbols that words are written with, by their first code point, the longest first.
     private let byFirst: [Unicode.Scalar: [Spelled]]
@@ -49,9 +51,12 @@ public struct DecodingAlphabet: Sendable, Equatable {
     ///   - wordBoundary: The label between words.
     ///   - isSpelled: Whether labels are letters of words; otherwise each is a word of its own.
     ///   - silent: Labels that are never written; the blank need not be among them.
+    ///   - hasFinalSigma: Whether texts are turned into small letters in the end, so that a σ at a word's end is written
+    ///     as ς; a label of its own for ς goes before.
     /// - Throws: `DecodingError.blankOutOfRange`.
     public init(
-        texts: [String], blank: Int = 0, wordBoundary: Int?, isSpelled: Bool, silent: Set<Int> = []
+        texts: [String], blank: Int = 0, wordBoundary: Int?, isSpelled: Bool, silent: Set<Int> = [],
+        hasFinalSigma: Bool = false
     ) throws(DecodingError) {
         guard texts.indices.contains(blank) else { throw .blankOutOfRange(blank: blank, labels: texts.count) }
         symbols = texts
@@ -62,6 +67,7 @@ public struct DecodingAlphabet: Sendable, Equatable {
         lengths = texts.map(\.unicodeScalars.count)
         let written = texts.indices.filter { $0 != blank && $0 != wordBoundary && !silent.contains($0) }
         bySymbol = Dictionary(written.map { (ExactText(texts[$0]), $0) }, uniquingKeysWith: { first, _ in first })
+        self.hasFinalSigma = hasFinalSigma && !written.contains { texts[$0].unicodeScalars.contains("\u{3C2}") }
         var byFirst: [Unicode.Scalar: [Spelled]] = [:]
         for label in written {
             let scalars = Array(texts[label].unicodeScalars)
@@ -80,7 +86,18 @@ public struct DecodingAlphabet: Sendable, Equatable {
     ///
     /// - Parameter symbol: The symbol, compared by code points.
     /// - Returns: Its label; nil where the alphabet lacks it, and for the blank, the word boundary and silent labels.
-    public func label(of symbol: some StringProtocol) -> Int? { bySymbol[ExactText(symbol)] }
+    public func label(of symbol: some StringProtocol) -> Int? {
+        guard hasFinalSigma, symbol.unicodeScalars.contains("\u{3C2}") else { return bySymbol[ExactText(symbol)] }
+        var text = String.UnicodeScalarView()
+        text.append(contentsOf: scalars(of: symbol))
+        return bySymbol[ExactText(String(text))]
+    }
+
+    /// The code points of a word as the labels have them: σ for a ς that only stands for its place in the word.
+    func scalars(of word: some StringProtocol) -> [Unicode.Scalar] {
+        let scalars = Array(word.unicodeScalars)
+        return hasFinalSigma ? scalars.map { $0 == "\u{3C2}" ? "\u{3C3}" : $0 } : scalars
+    }
 
     /// Spells a word by the longest symbols that fit.
     ///
@@ -91,7 +108,7 @@ public struct DecodingAlphabet: Sendable, Equatable {
     ///   alphabet cannot spell it.
     public func labels(of word: String) -> [Int]? {
         guard isSpelled else { return label(of: word).map { [$0] } }
-        let scalars = Array(word.unicodeScalars)
+        let scalars = scalars(of: word)
         let steps = spellings(of: scalars)
         var labels: [Int] = []
         var position = 0
@@ -110,7 +127,7 @@ public struct DecodingAlphabet: Sendable, Equatable {
     ///   be spelled.
     public func unspellable(in word: String) -> [String] {
         guard isSpelled else { return label(of: word) == nil ? [word] : [] }
-        let scalars = Array(word.unicodeScalars)
+        let scalars = scalars(of: word)
         // From the end: how many code points are left out at least, and where the next symbol or code point begins.
         var missing = [Int](repeating: 0, count: scalars.count + 1)
         var ends = [Int](repeating: 0, count: scalars.count)

@@ -17,7 +17,7 @@ struct SpellingTrie: Sendable {
     /// - Returns: The nodes of its beginnings, the last that of the whole word; nil where it cannot be spelled.
     mutating func insert(_ word: String, _ alphabet: DecodingAlphabet) -> [Int32]? {
         guard alphabet.isAmbiguous else { return alphabet.labels(of: word).map { insert($0) } }
-        let scalars = Array(word.unicodeScalars)
+        let scalars = alphabet.scalars(of: word)
         let spellings = alphabet.spellings(of: scalars)
         guard spellings.first?.isEmpty == false else { return nil }
         var nodes: [Int32] = [0]

@@ -207,7 +207,7 @@ struct ARPAReader {
                     words.append(field.text)
                 }
             } else if fields == order + 1 {
-                backoff = Self.number(field)
+                backoff = Self.isMinusInfinity(field) ? nil : Self.number(field)
             }
         }
         guard let probability, let backoff, fields == order + 1 || fields == order + 2 else {
@@ -232,9 +232,12 @@ struct ARPAReader {
         }
     }
 
+    /// The most bytes of a number: scripts may write all digits that they have.
+    private static let longestNumber = 4096
+
     /// A decimal number, the nearest one in single precision; −99 for minus infinity.
     private static func number(_ field: UnsafeRawBufferPointer) -> Float? {
-        guard field.count < 64, !field.isEmpty else { return nil }
+        guard field.count <= longestNumber, !field.isEmpty else { return nil }
         if isMinusInfinity(field) { return -99 }
         // C's reader would take hexadecimal numbers and "nan" as well.
         let isDecimal = field.allSatisfy { byte in
@@ -246,7 +249,7 @@ struct ARPAReader {
             }
         }
         guard isDecimal else { return nil }
-        return withUnsafeTemporaryAllocation(of: CChar.self, capacity: 64) { buffer in
+        return withUnsafeTemporaryAllocation(of: CChar.self, capacity: field.count + 1) { buffer in
             for (index, byte) in field.enumerated() { buffer[index] = CChar(bitPattern: byte) }
             buffer[field.count] = 0
             guard let start = buffer.baseAddress else { return nil }

@@ -21,8 +21,8 @@ public enum LanguageModelError: Error, Equatable, Sendable, CustomStringConverti
         case .badLine(let path, let line, let expected, let found):
             "\(path), line \(line): expected \(expected), found \(Self.quoted(found))."
         case .notUTF8(let path, let line, let found):
-            "\(path), line \(line): expected UTF-8, found \(Self.quoted(found)): convert the file, as with "
-                + "iconv -f LATIN1 -t UTF-8."
+            "\(path), line \(line): expected UTF-8, found \(Self.quoted(found)): "
+                + "\(UTF8Text.remedy(for: found, line: line))."
         case .unusable(let path, let reason): "\(path): \(reason)."
         }
     }
