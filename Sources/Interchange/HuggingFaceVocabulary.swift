@@ -72,7 +72,7 @@ struct HuggingFaceVocabulary: Equatable, Sendable {
             .compactMap { $0.map { ExactText($0) } }
         for (index, token) in tokens.names.sorted(by: { $0.key < $1.key }) where index >= rows {
             let token = ExactText(token)
-            guard marks.contains(token) || tokens.added.contains(token) else {
+            guard marks.contains(token) || tokens.added.contains(token) || tokens.repeated.contains(index) else {
                 throw CheckpointError.damaged(
                     path: path,
                     reason: "\(token.text.quotedWithCodePoints) has the index \(index), but lm_head has \(rows) rows")
@@ -144,7 +144,11 @@ struct HuggingFaceVocabulary: Equatable, Sendable {
             }
             style.wordSeparator = text
         }
-        if try HuggingFaceFolder.flag(tokens.settings, "do_lower_case", default: false, path: path) { lower() }
+        if try HuggingFaceFolder.flag(tokens.settings, "do_lower_case", default: false, path: path) {
+            lower()
+            // Transformers lowers the whole text, and so what it writes between words.
+            style.wordSeparator = style.wordSeparator.lowercased()
+        }
     }
 
     /// Text in lower case: by symbols in lower case where that comes to the same.
