@@ -86,23 +86,10 @@ struct HuggingFaceFolder: Sendable {
 
     private func tensors(_ name: String) throws -> [String: Tensor] {
         let file = url.appendingPathComponent(name)
-        try refuseLargeFilePointer(file)
+        try LargeFilePointer.refuse(file)
         guard name.hasSuffix(".bin") else { return try TensorFile.read(file) }
         let saved = try PyTorchFile(file)
         return try saved.tensors(saved.root, "its dictionary")
-    }
-
-    /// Refuses what a clone without Git LFS has in place of a large file.
-    private func refuseLargeFilePointer(_ file: URL) throws {
-        guard let handle = try? FileHandle(forReadingFrom: file) else { return }
-        defer { try? handle.close() }
-        let start = Data("version https://git-lfs".utf8)
-        guard (try? handle.read(upToCount: start.count)) == start else { return }
-        throw CheckpointError.damaged(
-            path: file.path,
-            reason:
-                "it is a pointer of Git LFS, not the weights themselves: run git lfs pull in its folder, or fetch it again"
-        )
     }
 
     /// The names of each shard's tensors.

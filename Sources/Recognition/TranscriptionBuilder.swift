@@ -40,9 +40,11 @@ struct TranscriptionBuilder: Sendable {
         for index in characters.indices.reversed() where characters[index].end > duration {
             characters[index].end = duration
         }
-        return Transcription(
+        var result = Transcription(
             text: writing.finished(text), words: words, characters: characters,
             confidence: labelCount == 0 ? 1 : exp(scoreSum / Double(labelCount)), duration: duration)
+        result.wordSeparator = writing.wordSeparator
+        return result
     }
 
     private mutating func endWord() {
@@ -64,7 +66,8 @@ struct TranscriptionBuilder: Sendable {
     private func timed(_ letters: ArraySlice<AlignedLabel>, as text: String) -> TimedText {
         let score = letters.reduce(0) { $0 + $1.score } / Double(letters.count)
         return TimedText(
-            text: writing.cased(text), start: exactSeconds(Double(letters.first?.frames.lowerBound ?? 0) * frameSeconds),
+            text: writing.cased(text),
+            start: exactSeconds(Double(letters.first?.frames.lowerBound ?? 0) * frameSeconds),
             end: exactSeconds(Double(letters.last?.frames.upperBound ?? 0) * frameSeconds), confidence: exp(score))
     }
 }

@@ -119,6 +119,16 @@ import Torch
             try write("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n", folder, name)
             let sentence = try refusal(folder)
             #expect(sentence.contains("\(name) cannot be used: it is a pointer of Git LFS"), "\(sentence)")
+            guard name.hasSuffix(".safetensors") else {
+                #expect(try refusal(folder.appendingPathComponent(name)).contains("it is a pointer of Git LFS"))
+                return
+            }
+            let own = try SmallModel(task: .ctc).write(to: folder, "own")
+            let weights = own.appendingPathComponent(name)
+            try FileManager.default.removeItem(at: weights)
+            try FileManager.default.createSymbolicLink(
+                at: weights, withDestinationURL: folder.appendingPathComponent(name))
+            #expect(try refusal(own).contains("own/\(name) cannot be used: it is a pointer of Git LFS"))
         }
     }
 

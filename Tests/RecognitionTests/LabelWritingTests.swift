@@ -36,7 +36,10 @@ import Torch
             let found = try heard(
                 ["|", "a", "b", "|", "|", "b", "a", "|"], symbols, style { $0.wordSeparator = separator }, beam: beam)
             #expect(found.text == "ab\(separator)ba" && found.words.map(\.text) == ["ab", "ba"])
+            #expect(found.timed(as: "x").captions().map(\.text) == ["ab\(separator)ba"])
         }
+        let broken = try heard(["a", "|", "b"], symbols, style { $0.wordSeparator = "\n\n" }, beam: beam)
+        #expect(broken.text == "a\n\nb" && broken.timed(as: "x").captions().map(\.text) == ["a b"])
     }
 
     @Test(arguments: [false, true]) func textIsLoweredAsAWhole(beam: Bool) throws {
