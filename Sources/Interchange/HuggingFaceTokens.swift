@@ -115,8 +115,8 @@ struct HuggingFaceTokens {
         if let known, known != number {
             notes.append(
                 CheckpointNote(
-                    "\(file): \(token.quotedWithCodePoints) has the index \(number), but \(known) in "
-                        + "\(Self.vocabularyName), which counts"))
+                    "\(file): \(token.quotedWithCodePoints) has the index \(number) as well as \(known) in "
+                        + Self.vocabularyName))
             repeated.insert(number)
         }
         guard let name = names[number] else {

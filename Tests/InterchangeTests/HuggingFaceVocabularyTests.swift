@@ -59,7 +59,14 @@ import Torch
         #expect(found.symbols == ["<s>", "a", "b", "|"] && found.rows == [3, 0, 1, 2])
         let phrases = found.notes.map(\.phrase)
         #expect(phrases.count == 2, "\(phrases)")
-        #expect(phrases.contains { $0.hasSuffix("\"a\" has the index 5, but 0 in vocab.json, which counts") })
+        #expect(phrases.contains { $0.hasSuffix("\"a\" has the index 5 as well as 0 in vocab.json") })
+    }
+
+    @Test(arguments: [3, 4]) func ofTwoPaddingsTheConfigurationsIsTheBlank(_ padding: Int) throws {
+        let found = try read(
+            "{\"a\":0,\"b\":1,\"|\":2,\"<pad>\":3}", rows: 5, padding: padding, added: "{\"<pad>\":4}")
+        #expect(found.rows[0] == padding && found.symbols.prefix(4) == ["<s>", "a", "b", "|"])
+        #expect(found.style.text(of: found.symbols[4]) == "", "\(found.symbols)")
     }
 
     @Test func whatIsWrittenBetweenWordsIsLoweredToo() throws {

@@ -88,6 +88,13 @@ import Torch
         #expect(found.text == "a a a a" && found.words.count == 4)
     }
 
+    @Test(arguments: [false, true]) func whatIsWrittenAsNothingIsNoWord(beam: Bool) throws {
+        let symbols = specials + ["|", "a", "<6>"]
+        let found = try heard(
+            ["<6>", "a", "|", "<6>", "|", "a", "<6>"], symbols, style { $0.written = ["<6>": ""] }, beam: beam)
+        #expect(found.text == "a a" && found.words.map(\.text) == ["a", "a"], "\(found.text)")
+    }
+
     @Test func transcriptsAreSplitAsTextIsWritten() throws {
         let dashed = try LabelWriting(symbols: specials + ["|", "a", "b"], style: style { $0.wordSeparator = "-" })
         #expect(dashed.words(in: "ab-ba b") == ["ab", "ba", "b"])
