@@ -33,8 +33,9 @@ public enum CheckpointError: Error, CustomStringConvertible, Sendable {
                 return "\(path) is the folder of a run: name one of its checkpoints, "
                     + states.map { "\(path)/\($0)" }.joined(separator: " or ")
             }
-            return "\(path) is not a checkpoint: a folder with model.safetensors and config.json, or a .pt file of "
-                + "fairseq or NVIDIA, is expected"
+            let isAbsent = !FileManager.default.fileExists(atPath: path)
+            return "\(path) is not a checkpoint: \(isAbsent ? "there is no such file or folder; " : "")a folder with "
+                + "model.safetensors and config.json, or a .pt file of fairseq or NVIDIA, is expected"
         case .damaged(let path, let reason):
             return "\(path) cannot be used: \(reason)"
         case .wrongTask(let path, let found, .ctc):

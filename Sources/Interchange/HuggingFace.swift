@@ -80,10 +80,11 @@ enum HuggingFace {
             let others = unknown.count { names.isPartOfModel($0) } - 1
             throw CheckpointError.damaged(
                 path: url.path,
-                reason: "its tensor \(part.printable)\(others > 0 ? " and \(others) more" : "") "
+                reason: "its tensor \(part.printable)\(others > 0 ? " and \(others) more " : " ")"
                     + (part.contains("adapter")
-                        ? "belong to adapters, which this architecture has not" : "have no place in this architecture")
-                    + ": without them the model would compute something else")
+                        ? "\(others > 0 ? "belong" : "belongs") to adapters, which this architecture has not"
+                        : "\(others > 0 ? "have" : "has") no place in this architecture")
+                    + ": without \(others > 0 ? "them" : "it") the model would compute something else")
         }
         guard let first = unknown.first else { return [] }
         let shown = unknown.prefix(5).map(\.printable).joined(separator: ", ")

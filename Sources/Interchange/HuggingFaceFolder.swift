@@ -86,6 +86,7 @@ struct HuggingFaceFolder: Sendable {
 
     private func tensors(_ name: String) throws -> [String: Tensor] {
         let file = url.appendingPathComponent(name)
+        try LargeFilePointer.refuse(file)
         guard name.hasSuffix(".bin") else { return try TensorFile.read(file) }
         let saved = try PyTorchFile(file)
         return try saved.tensors(saved.root, "its dictionary")
@@ -138,33 +139,62 @@ struct HuggingFaceFolder: Sendable {
     /// What else lies in the folder.
     private func unread(_ read: [String]) -> [CheckpointNote] {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: url.path)) ?? []
-        let model = languageModel()
+        let model = languageModel() ?? missingLanguageModel()
         let parts = model == nil ? [] : [Self.languageModelName, "alphabet.json"]
         let others = names.filter {
             !$0.hasPrefix(".") && !Self.known.contains($0) && !(read + parts).contains($0)
         }
         return (model.map { [$0] } ?? [])
             + others.sorted().map { name in
+                if Self.languageModelEndings.contains(where: name.hasSuffix) {
+                    let options = "--lm \(shellWord(url.appendingPathComponent(name)))"
+                    return CheckpointNote(
+                        "\(name.printable): a language model, used only where it is given: \(options)", .languageModel)
+                }
                 // Of the peft library: Transformers applies it, where that is installed.
-                name.hasPrefix("adapter_model.") || name == "adapter_config.json"
+                return name.hasPrefix("adapter_model.") || name == "adapter_config.json"
                     ? CheckpointNote("\(name): an adapter that is not applied; merge it into the weights first")
                     : CheckpointNote("\(name.printable): a file that is not read", .conversion)
             }
     }
 
     private static let languageModelName = "language_model"
+    /// What KenLM's and ARPA files are called, where that cannot be anything else.
+    private static let languageModelEndings = [".arpa", ".arpa.gz", ".klm"]
+
+    /// A path as it can be typed.
+    private func shellWord(_ file: URL) -> String {
+        let path = file.relativePath
+        let isPlain = path.unicodeScalars.allSatisfy { scalar in
+            !scalar.isASCII || scalar.properties.isAlphabetic || ("0"..."9").contains(scalar)
+                || "/._-+=:,@%".unicodeScalars.contains(scalar)
+        }
+        return isPlain ? path : "'" + path.replacing("'", with: "'\\''") + "'"
+    }
+
+    /// The language model that a `Wav2Vec2ProcessorWithLM` decodes with, where the folder has none.
+    private func missingLanguageModel() -> CheckpointNote? {
+        let files = ["processor_config.json", "preprocessor_config.json", "tokenizer_config.json"]
+        for name in files where (try? object(name))??["processor_class"]?.string == "Wav2Vec2ProcessorWithLM" {
+            return CheckpointNote(
+                "\(name): its Wav2Vec2ProcessorWithLM decodes with a language model, but the folder "
+                    + "\(Self.languageModelName) is missing: fetch it too, and give the model with --lm", .languageModel
+            )
+        }
+        return nil
+    }
 
     /// The language model of a `Wav2Vec2ProcessorWithLM`, as pyctcdecode saves it.
     private func languageModel() -> CheckpointNote? {
         let folder = url.appendingPathComponent(Self.languageModelName)
         guard let names = try? FileManager.default.contentsOfDirectory(atPath: folder.path) else { return nil }
-        let endings = [".arpa", ".arpa.gz", ".bin", ".binary", ".klm", ".lm", ".trie"]
+        let endings = Self.languageModelEndings + [".bin", ".binary", ".lm", ".trie"]
         guard let name = names.sorted().first(where: { name in endings.contains { name.hasSuffix($0) } }) else {
             return CheckpointNote("\(Self.languageModelName): a language model that is not used", .languageModel)
         }
-        var options = "--lm \(folder.appendingPathComponent(name).relativePath)"
+        var options = "--lm \(shellWord(folder.appendingPathComponent(name)))"
         if names.contains("unigrams.txt") {
-            options += " --lexicon \(folder.appendingPathComponent("unigrams.txt").relativePath)"
+            options += " --lexicon \(shellWord(folder.appendingPathComponent("unigrams.txt")))"
         }
         let weights = (try? HuggingFaceFolder(url: folder).object("attrs.json")) ?? nil
         for key in ["alpha", "beta"] {

@@ -15,6 +15,8 @@ struct HuggingFaceTokens {
     private(set) var numbered: [Int: String] = [:]
     /// The tokenizer's settings.
     private(set) var settings: JSONObject = [:]
+    /// The numbers that added tokens are given beside the one that vocab.json has for them.
+    private(set) var repeated: Set<Int> = []
     /// What is worth telling.
     private(set) var notes: [CheckpointNote] = []
     /// Whether symbols are phonemes, which are written with spaces between them.
@@ -47,7 +49,9 @@ struct HuggingFaceTokens {
         let known = Set(vocabulary.keys.map { ExactText($0) })
         let extra = try tokens.addedTokens(folder)
         tokens.added = Set(extra.map { ExactText($0.token) }).subtracting(known)
-        for (number, token, file) in extra { tokens.take(token, number, file) }
+        for (number, token, file) in extra {
+            tokens.take(token, number, file, known: vocabulary[token].flatMap(Self.index))
+        }
         tokens.numberSpecials(known.union(tokens.added))
         return tokens
     }
@@ -79,7 +83,7 @@ struct HuggingFaceTokens {
                 "it holds a vocabulary for each language (\(language.printable), …), which belongs to adapters")
         }
         for (token, value) in vocabulary {
-            guard let number = value.integer, number >= 0 else {
+            guard let number = Self.index(value) else {
                 throw damaged(
                     "\(token.quotedWithCodePoints) has the index \(value.excerpt), where a whole number is expected")
             }
@@ -93,7 +97,28 @@ struct HuggingFaceTokens {
         }
     }
 
-    private mutating func take(_ token: String, _ number: Int, _ file: String) {
+    /// A token's number; nil for what is no whole number that is not negative.
+    ///
+    /// As in Python, 4.0 is 4.
+    private static func index(_ value: JSONValue) -> Int? {
+        value.double.flatMap(Int.init(exactly:)).flatMap { $0 >= 0 ? value.integer ?? $0 : nil }
+    }
+
+    /// Takes an added token.
+    ///
+    /// - Parameters:
+    ///   - token: Its text.
+    ///   - number: The number that it is given.
+    ///   - file: Where.
+    ///   - known: The token's number in vocab.json.
+    private mutating func take(_ token: String, _ number: Int, _ file: String, known: Int?) {
+        if let known, known != number {
+            notes.append(
+                CheckpointNote(
+                    "\(file): \(token.quotedWithCodePoints) has the index \(number) as well as \(known) in "
+                        + Self.vocabularyName))
+            repeated.insert(number)
+        }
         guard let name = names[number] else {
             names[number] = token
             return
@@ -137,13 +162,16 @@ struct HuggingFaceTokens {
         for (key, value) in try folder.object("special_tokens_map.json") ?? [:] { settings[key] = value }
         let list = "added_tokens.json"
         var found = try (folder.object(list) ?? [:]).map { token, value in
-            (try number(value.integer, token, value.excerpt, list), token, list)
+            (try number(Self.index(value), token, value.excerpt, list), token, list)
         }
         let whole = "tokenizer.json"
         for item in try folder.object(whole)?["added_tokens"]?.array ?? [] {
             guard let token = item["content"]?.string else { continue }
             found.append(
-                (try number(item["id"]?.integer, token, item["id"]?.excerpt ?? "missing", whole), token, whole))
+                (
+                    try number(item["id"].flatMap(Self.index), token, item["id"]?.excerpt ?? "missing", whole), token,
+                    whole
+                ))
         }
         return found
     }

@@ -30,12 +30,15 @@ struct HuggingFaceVocabulary: Equatable, Sendable {
         _ folder: HuggingFaceFolder, rows: Int, padding: Int?, tokenizerClass: String? = nil
     ) throws -> HuggingFaceVocabulary? {
         guard let tokens = try HuggingFaceTokens.read(folder, tokenizerClass: tokenizerClass) else { return nil }
-        let own = try named(tokens, rows: rows, path: folder.path(HuggingFaceTokens.vocabularyName))
+        var own = try named(tokens, rows: rows, path: folder.path(HuggingFaceTokens.vocabularyName))
         let rowOf = Dictionary(zip(own.map { ExactText($0) }, 0...)) { first, _ in first }
         func row(_ token: String?) -> Int? { token.flatMap { rowOf[ExactText($0)] } }
 
         let token = tokens.special("pad_token", "<pad>")
-        guard let blank = row(token) ?? padding.flatMap({ $0 < rows && $0 >= 0 ? $0 : nil }) else {
+        // Of several paddings the model was trained with the one that its configuration names.
+        let paddings = own.indices.filter { token?.hasSameCodePoints(as: own[$0]) == true }
+        let named = padding.flatMap { $0 < rows && $0 >= 0 ? $0 : nil }
+        guard let blank = paddings.first(where: { $0 == named }) ?? paddings.first ?? named else {
             throw CheckpointError.damaged(
                 path: folder.path(HuggingFaceTokens.vocabularyName),
                 reason:
@@ -43,6 +46,11 @@ struct HuggingFaceVocabulary: Equatable, Sendable {
                     + "blank")
         }
         var result = HuggingFaceVocabulary(notes: tokens.notes)
+        for row in paddings where row != blank {
+            // Transformers leaves out whatever is called as the padding is.
+            own[row] = "<\(row)>"
+            result.style.written[ExactText(own[row])] = ""
+        }
         for (row, token) in tokens.numbered.sorted(by: { $0.key < $1.key }) where row < rows {
             result.notes.append(
                 CheckpointNote(
@@ -72,7 +80,7 @@ struct HuggingFaceVocabulary: Equatable, Sendable {
             .compactMap { $0.map { ExactText($0) } }
         for (index, token) in tokens.names.sorted(by: { $0.key < $1.key }) where index >= rows {
             let token = ExactText(token)
-            guard marks.contains(token) || tokens.added.contains(token) else {
+            guard marks.contains(token) || tokens.added.contains(token) || tokens.repeated.contains(index) else {
                 throw CheckpointError.damaged(
                     path: path,
                     reason: "\(token.text.quotedWithCodePoints) has the index \(index), but lm_head has \(rows) rows")
@@ -144,7 +152,11 @@ struct HuggingFaceVocabulary: Equatable, Sendable {
             }
             style.wordSeparator = text
         }
-        if try HuggingFaceFolder.flag(tokens.settings, "do_lower_case", default: false, path: path) { lower() }
+        if try HuggingFaceFolder.flag(tokens.settings, "do_lower_case", default: false, path: path) {
+            lower()
+            // Transformers lowers the whole text, and so what it writes between words.
+            style.wordSeparator = style.wordSeparator.lowercased()
+        }
     }
 
     /// Text in lower case: by symbols in lower case where that comes to the same.

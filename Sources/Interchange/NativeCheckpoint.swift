@@ -13,6 +13,7 @@ enum NativeCheckpoint {
         for file in [configuration, weights] where !FileManager.default.fileExists(atPath: file.path) {
             throw CheckpointError.missing(path: url.path)
         }
+        try LargeFilePointer.refuse(weights)
         let data: Data
         do {
             data = try Data(contentsOf: configuration)

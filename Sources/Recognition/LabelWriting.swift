@@ -43,9 +43,11 @@ struct LabelWriting: Sendable {
         boundary = isSpelled ? delimiter : nil
         var silent = Set(symbols.indices.filter { Self.unwritten.contains(symbols[$0]) })
         if let delimiter, !isSpelled { silent.insert(delimiter) }
-        self.silent = silent
         let texts = symbols.map { style.text(of: $0) }
         self.texts = texts
+        // What is written as nothing is no word of its own either.
+        silent.formUnion(texts.indices.filter { texts[$0].isEmpty })
+        self.silent = silent
         let spaces = texts.indices.filter { !texts[$0].isEmpty && LetterText.words(in: texts[$0]).isEmpty }
         parting = isSpelled ? Set(spaces + (delimiter.map { [$0] } ?? [])) : []
         wordSeparator = style.wordSeparator

@@ -17,7 +17,7 @@ public enum TranscriptionDetail: Int, Comparable, Sendable {
 
 /// What was recognised in a recording.
 public struct Transcription: Sendable, Equatable, Codable {
-    /// The words separated by single spaces; empty where nothing was heard.
+    /// The words with the model's separator between them, usually a space; empty where nothing was heard.
     public var text: String
     /// The words in order of time, if they were wanted; a word's confidence is the geometric mean of its letters'
     /// probabilities.
@@ -28,6 +28,10 @@ public struct Transcription: Sendable, Equatable, Codable {
     public var confidence: Double
     /// The recording's length in seconds.
     public var duration: Double
+    /// What the model writes between words; not part of the encoding.
+    public var wordSeparator = " "
+
+    private enum CodingKeys: String, CodingKey { case text, words, characters, confidence, duration }
 
     /// Makes a transcription.
     ///
@@ -52,6 +56,9 @@ public struct Transcription: Sendable, Equatable, Codable {
     /// - Parameter name: What the formats call the recording.
     /// - Returns: Words and letters.
     public func timed(as name: String) -> TimedTranscript {
-        TimedTranscript(name: name, duration: duration, words: words, characters: characters)
+        var timed = TimedTranscript(name: name, duration: duration, words: words, characters: characters)
+        // An empty line would end a subtitle.
+        timed.wordSeparator = wordSeparator.contains(where: \.isNewline) ? " " : wordSeparator
+        return timed
     }
 }

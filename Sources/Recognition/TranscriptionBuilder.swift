@@ -40,9 +40,11 @@ struct TranscriptionBuilder: Sendable {
         for index in characters.indices.reversed() where characters[index].end > duration {
             characters[index].end = duration
         }
-        return Transcription(
+        var result = Transcription(
             text: writing.finished(text), words: words, characters: characters,
             confidence: labelCount == 0 ? 1 : exp(scoreSum / Double(labelCount)), duration: duration)
+        result.wordSeparator = writing.wordSeparator
+        return result
     }
 
     private mutating func endWord() {

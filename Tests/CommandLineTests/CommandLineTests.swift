@@ -75,7 +75,9 @@ struct Fixture {
                 let manifest = manifest ?? fixture.manifest
                 try expect(text, ["evaluate", "--checkpoint", fixture.checkpoint, "--manifest", manifest] + more)
             }
-            try expect("no-model is not a checkpoint", ["evaluate", "--checkpoint", "no-model", "--manifest", "x"])
+            try expect(
+                "no-model is not a checkpoint: there is no such file or folder",
+                ["evaluate", "--checkpoint", "no-model", "--manifest", "x"])
             try expectEvaluation("none.tsv: there is no such file", manifest: "none.tsv")
             try expectEvaluation("all.wrd", "--labels", "wrd")
             try fixture.write("T |\n", to: "data/all.ltr")

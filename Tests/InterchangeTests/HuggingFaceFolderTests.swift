@@ -96,6 +96,42 @@ import Torch
         }
     }
 
+    @Test func aLanguageModelThatIsMissingOrElsewhereIsNamed() throws {
+        try withCopy(of: "hf_base_ctc") { folder in
+            try edit(folder, "tokenizer_config.json") { $0["processor_class"] = "Wav2Vec2ProcessorWithLM" }
+            let notes = try Checkpoint.read(folder).notes
+            #expect(notes.count == 1 && notes[0].subject == .languageModel, "\(notes)")
+            #expect(notes[0].phrase.hasPrefix("tokenizer_config.json: its Wav2Vec2ProcessorWithLM decodes with a"))
+            try write("\\data\\", folder, "language_model/3 gram.arpa")
+            let found = try Checkpoint.read(folder).notes
+            let path = folder.appendingPathComponent("language_model/3 gram.arpa").path
+            #expect(found.count == 1 && found[0].phrase.hasSuffix(" --lm '\(path)'"), "\(found)")
+            try write("\\data\\", folder, "5gram.arpa")
+            let beside = try Checkpoint.read(folder).notes
+            #expect(beside.count == 2 && beside[1].phrase.hasPrefix("5gram.arpa: a language model"), "\(beside)")
+        }
+    }
+
+    @Test(arguments: ["model.safetensors", "pytorch_model.bin"])
+    func pointersOfGitLFSAreRefusedByName(_ name: String) throws {
+        try withCopy(of: "hf_base_ctc") { folder in
+            try FileManager.default.removeItem(at: folder.appendingPathComponent("model.safetensors"))
+            try write("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n", folder, name)
+            let sentence = try refusal(folder)
+            #expect(sentence.contains("\(name) cannot be used: it is a pointer of Git LFS"), "\(sentence)")
+            guard name.hasSuffix(".safetensors") else {
+                #expect(try refusal(folder.appendingPathComponent(name)).contains("it is a pointer of Git LFS"))
+                return
+            }
+            let own = try SmallModel(task: .ctc).write(to: folder, "own")
+            let weights = own.appendingPathComponent(name)
+            try FileManager.default.removeItem(at: weights)
+            try FileManager.default.createSymbolicLink(
+                at: weights, withDestinationURL: folder.appendingPathComponent(name))
+            #expect(try refusal(own).contains("own/\(name) cannot be used: it is a pointer of Git LFS"))
+        }
+    }
+
     @Test func whatTheUserOfAModelShouldKnowIsANote() throws {
         try withCopy(of: "hf_base_ctc") { folder in
             try change(folder) {
@@ -136,6 +172,10 @@ import Torch
             }
             let sentence = try refusal(folder)
             #expect(sentence.contains("its tensor \(name) and 1 more \(reason)"), "\(sentence)")
+            try change(folder) { $0[name + "_2"] = nil }
+            let single = reason.replacing("belong ", with: "belongs ").replacing("have ", with: "has ")
+            let one = try refusal(folder)
+            #expect(one.contains("its tensor \(name) \(single)") && one.contains("without it"), "\(one)")
         }
     }
 

@@ -46,6 +46,36 @@ import Torch
         #expect(found.symbols == ["<s>", "<pad>", "</s>", "<unk>", "a", "|"] && found.rows == [3, 4, 5, 2, 0, 1])
     }
 
+    /// Added tokens that vocab.json has under another number; the outputs were trained as vocab.json has it.
+    @Test(
+        arguments: [
+            (nil, "{\"[PAD]\":4,\"a\":5,\"<s>\":6}"),
+            ("{\"4\":{\"content\":\"[PAD]\"},\"5\":{\"content\":\"a\"}}", nil),
+        ] as [(String?, String?)])
+    func vocabJSONGoesBeforeOtherNumbersOfItsTokens(_ decoder: String?, _ added: String?) throws {
+        let settings = "\"pad_token\":\"[PAD]\"" + (decoder.map { ",\"added_tokens_decoder\":\($0)" } ?? "")
+        let found = try read(
+            "{\"a\":0,\"b\":1.0,\"|\":2,\"[PAD]\":3}", rows: 4, padding: 3, tokenizer: "{\(settings)}", added: added)
+        #expect(found.symbols == ["<s>", "a", "b", "|"] && found.rows == [3, 0, 1, 2])
+        let phrases = found.notes.map(\.phrase)
+        #expect(phrases.count == 2, "\(phrases)")
+        #expect(phrases.contains { $0.hasSuffix("\"a\" has the index 5 as well as 0 in vocab.json") })
+    }
+
+    @Test(arguments: [3, 4]) func ofTwoPaddingsTheConfigurationsIsTheBlank(_ padding: Int) throws {
+        let found = try read(
+            "{\"a\":0,\"b\":1,\"|\":2,\"<pad>\":3}", rows: 5, padding: padding, added: "{\"<pad>\":4}")
+        #expect(found.rows[0] == padding && found.symbols.prefix(4) == ["<s>", "a", "b", "|"])
+        #expect(found.style.text(of: found.symbols[4]) == "", "\(found.symbols)")
+    }
+
+    @Test func whatIsWrittenBetweenWordsIsLoweredToo() throws {
+        let found = try read(
+            "{\"<pad>\":0,\"A\":1,\"|\":2}", rows: 3,
+            tokenizer: "{\"do_lower_case\":true,\"replace_word_delimiter_char\":\"X\"}")
+        #expect(found.symbols == ["<s>", "a", "|"] && found.style.wordSeparator == "x")
+    }
+
     @Test func specialsWithOneRoleTwiceKeepTheirNames() throws {
         let found = try read(
             "{\"<pad>\":0,\"x\":1,\"<unk>\":2}", rows: 3,

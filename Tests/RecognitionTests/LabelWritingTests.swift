@@ -36,7 +36,10 @@ import Torch
             let found = try heard(
                 ["|", "a", "b", "|", "|", "b", "a", "|"], symbols, style { $0.wordSeparator = separator }, beam: beam)
             #expect(found.text == "ab\(separator)ba" && found.words.map(\.text) == ["ab", "ba"])
+            #expect(found.timed(as: "x").captions().map(\.text) == ["ab\(separator)ba"])
         }
+        let broken = try heard(["a", "|", "b"], symbols, style { $0.wordSeparator = "\n\n" }, beam: beam)
+        #expect(broken.text == "a\n\nb" && broken.timed(as: "x").captions().map(\.text) == ["a b"])
     }
 
     @Test(arguments: [false, true]) func textIsLoweredAsAWhole(beam: Bool) throws {
@@ -84,6 +87,13 @@ import Torch
         let symbols = specials + ["|", "a", " ", "\u{3000}"]
         let found = try heard(["a", " ", "a", "|", "a", "\u{3000}", " ", "a"], symbols, TextStyle())
         #expect(found.text.hasSameCodePoints(as: "a a a\u{3000} a") && found.words.count == 4)
+    }
+
+    @Test(arguments: [false, true]) func whatIsWrittenAsNothingIsNoWord(beam: Bool) throws {
+        let symbols = specials + ["|", "a", "<6>"]
+        let found = try heard(
+            ["<6>", "a", "|", "<6>", "|", "a", "<6>"], symbols, style { $0.written = ["<6>": ""] }, beam: beam)
+        #expect(found.text == "a a" && found.words.map(\.text) == ["a", "a"], "\(found.text)")
     }
 
     @Test func transcriptsAreSplitAsTextIsWritten() throws {

@@ -73,6 +73,11 @@ import Torch
         #expect(try told(.finetuning, updates: 100, ["model.latent_temp=[2,0.5,0.999995]"]) == [])
     }
 
+    @Test func aRateOfZeroIsSaid() throws {
+        let found = try told(.finetuning, updates: 100, ["optimization.lr=0", "validation.every=100"])
+        #expect(found == ["optimization.lr is 0: no weight learns anything"])
+    }
+
     @Test func aScheduleThatEpochsBreakOffIsSaid() throws {
         var recipe = Recipe()
         try recipe.apply([

@@ -34,6 +34,8 @@ public struct TimedTranscript: Sendable, Equatable, Codable {
     public var words: [TimedText]
     /// The characters in order of time; empty where they are not known.
     public var characters: [TimedText]
+    /// What captions have between words.
+    public var wordSeparator = " "
 
     /// Makes a transcript.
     ///
@@ -62,12 +64,12 @@ public struct TimedTranscript: Sendable, Equatable, Codable {
         var captions: [TimedText] = []
         var counts: [Double] = []
         for word in words {
-            if let last = captions.last, last.text.count + 1 + word.text.count <= width,
+            if let last = captions.last, last.text.count + wordSeparator.count + word.text.count <= width,
                 word.end - last.start <= seconds,
                 word.start - last.end < pause
             {
                 let index = captions.count - 1
-                captions[index].text += " " + word.text
+                captions[index].text += wordSeparator + word.text
                 captions[index].end = word.end
                 captions[index].confidence += word.confidence
                 counts[index] += 1

@@ -17,6 +17,7 @@ enum PyTorchCheckpoint {
     /// - Returns: The checkpoint, its weights still on disk.
     /// - Throws: ``CheckpointError`` naming the file and what is wrong in it.
     static func read(_ url: URL, architecture: ModelDescription?) throws -> Checkpoint {
+        try LargeFilePointer.refuse(url)
         let file = try PyTorchFile(url)
         let root = file.root
         guard root.members != nil else {

@@ -46,7 +46,7 @@ extension Recipe {
         let maxUpdate = optimization.maxUpdate
         let last = schedule.rate(update: updates, maxUpdate: maxUpdate)
         let (warmup, hold) = (schedule.warmupUpdates, schedule.holdUpdates)
-        guard schedule.peak > 0 else { return [] }
+        guard schedule.peak > 0 else { return ["optimization.lr is 0: no weight learns anything"] }
         // Update u has the policy's value at u − 1.
         if warmup > max(1, updates - 1) {
             return [

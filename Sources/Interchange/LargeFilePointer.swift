@@ -1,0 +1,21 @@
+import Foundation
+
+/// What a clone without Git LFS has in place of a large file: a few lines of text.
+enum LargeFilePointer {
+    /// Refuses such a file.
+    ///
+    /// - Parameter file: Where weights are expected.
+    /// - Throws: ``CheckpointError/damaged(path:reason:)`` saying what it is and how to get the weights.
+    static func refuse(_ file: URL) throws {
+        let isFile = try? file.resolvingSymlinksInPath().resourceValues(forKeys: [.isRegularFileKey]).isRegularFile
+        guard isFile == true, let handle = try? FileHandle(forReadingFrom: file) else { return }
+        defer { try? handle.close() }
+        let start = Data("version https://git-lfs".utf8)
+        guard (try? handle.read(upToCount: start.count)) == start else { return }
+        throw CheckpointError.damaged(
+            path: file.path,
+            reason:
+                "it is a pointer of Git LFS, not the weights themselves: run git lfs pull in its folder, or fetch it "
+                + "again")
+    }
+}
