@@ -4,21 +4,34 @@ import Foundation
 /// Formats beyond libsndfile's, decoded by the `ffmpeg` program where it is installed.
 enum ExternalDecoder {
     /// Raw codecs without a header, which only their file name announces, and what ffmpeg calls them.
-    static let headerless = ["g722": "g722", "722": "g722"]
+    ///
+    /// Only those whose rate is fixed: of others nobody can tell how fast they are played.
+    static let headerless = [
+        "g722": "g722", "722": "g722", "g723_1": "g723_1", "g729": "g729", "gsm": "gsm", "msbc": "sbc", "sbc": "sbc",
+        "sln": "sln",
+    ]
 
     /// What ffmpeg may take a file for: containers and raw codecs that hold audio in themselves.
     ///
-    /// None that names other files (hls, dash, concat, image sequences, subtitles with an index): whoever sends such a file
-    /// would hear recordings that are not theirs, or keep ffmpeg waiting for parts that never come.
+    /// None that names other files (hls, dash, concat, imf, image sequences, subtitles with an index, mlv): whoever sends
+    /// such a file would hear recordings that are not theirs, or keep ffmpeg waiting for parts that never come.
     private static let containers = [
-        "mov", "mp4", "m4a", "3gp", "3g2", "mj2", "matroska", "webm", "avi", "asf", "asf_o", "flv", "live_flv",
-        "mpegts", "mpeg",
-        "rm", "nut", "mxf", "gxf", "wtv", "nsv", "ogg", "caf", "aiff", "wav", "w64", "au", "voc", "ircam", "nistsphere",
-        "sox",
-        "pvf", "xwma", "iff", "aac", "loas", "ac3", "eac3", "dts", "dtshd", "truehd", "mlp", "mp3", "amr", "amrnb",
-        "amrwb", "gsm",
-        "flac", "ape", "tta", "tak", "wv", "mpc", "mpc8", "ofr", "shn", "dsf", "qcp", "oma", "aa", "codec2", "vqf",
-        "act", "wve",
+        // Of general use.
+        "mov", "mp4", "m4a", "3gp", "3g2", "mj2", "matroska", "webm", "avi", "asf", "asf_o", "flv", "live_flv", "kux",
+        "mpegts", "mpeg", "rm", "ivr", "nut", "nuv", "mxf", "gxf", "lxf", "wtv", "ty", "nsv", "ogg", "caf", "aiff",
+        "wav",
+        "w64", "au", "voc", "ircam", "nistsphere", "sox", "pvf", "paf", "epaf", "avr", "xwma", "iff", "sds", "sdx",
+        "rso",
+        "dv", "swf", "smjpeg", "aac", "loas", "ac3", "eac3", "dts", "dtshd", "spdif", "truehd", "mlp", "mp3", "amr",
+        "amrnb", "amrwb", "gsm", "flac", "ape", "tta", "tak", "wv", "mpc", "mpc8", "ofr", "shn", "dsf", "wsd",
+        "qcp", "ilbc", "oma", "aa", "aax", "codec2", "vqf", "act", "dss", "wve", "hcom", "mmf", "s337m", "osq", "wady",
+        // Of games, telephones and recorders.
+        "3dostr", "4xm", "ace", "adp", "ads", "adx", "aea", "afc", "aix", "alp", "apc", "apm", "argo_asf", "argo_brp",
+        "argo_cvg", "ast", "bfi", "bfstm", "bcstm", "bink", "binka", "bmv", "boa", "bonk", "brstm", "dcstr", "derf",
+        "dhav", "dxa", "ea", "film_cpk", "fsb", "fwse", "genh", "hca", "iss", "kvag", "laf", "lmlm4", "lvf", "mca",
+        "msf", "mtaf", "musx", "nsp", "pmp", "pp_bnk", "psxstr", "pva", "redspark", "roq", "rpl", "rsd", "scd",
+        "sdns", "smk", "smush", "sol", "svag", "svs", "thp", "tmv", "vag", "vivo", "vpk", "wc3movie", "wsaud", "wsvqa",
+        "xa", "xmd", "xmv", "xvag",
     ]
 
     /// Formats of ffmpeg's that are lists of other files.
