@@ -14,6 +14,8 @@ public enum AudioError: Error, Equatable, Sendable, CustomStringConvertible {
     case empty(file: String)
     /// A sample is NaN or infinite; `position` counts samples of the mixed-down signal.
     case nonFinite(file: String, position: Int)
+    /// Samples reach far beyond full scale, which the format to be written cannot hold; `peak` is a multiple of full scale.
+    case tooLoud(file: String, peak: Float, format: String)
     /// The frames asked for begin behind the recording's end; counts are at the rate asked for.
     case outOfRange(file: String, start: Int, count: Int)
     /// The sampling rates cannot be converted into each other.
@@ -62,6 +64,9 @@ public enum AudioError: Error, Equatable, Sendable, CustomStringConvertible {
             "\(file): the audio file holds no samples; leave it out."
         case .nonFinite(let file, let position):
             "\(file): sample \(position) is not a finite number (NaN or infinity); repair the file or leave it out."
+        case .tooLoud(let file, let peak, let format):
+            "\(file): samples reach \(peak) times full scale, and \(format) would cut them off; "
+                + "scale the recording to at most 1, or write wavFloat."
         case .outOfRange(let file, let start, let count):
             "\(file): frames from \(start) on were asked for, but the recording has only \(count); check the offset."
         case .cannotResample(let file, let reason):

@@ -42,8 +42,9 @@ public enum AudioFileFormat: String, CaseIterable, Sendable {
 extension AudioFile {
     /// Writes a recording under a temporary name and renames it when it is whole.
     ///
-    /// 16-bit formats round to the nearest step of 1/32768 and clip at full scale, so that reading and writing again
-    /// changes nothing.
+    /// 16-bit formats round to the nearest step of 1/32768, so that reading and writing again changes nothing. All but
+    /// `wavFloat` clip at full scale, which decoders and resamplers overshoot a little; an encoder may end the program
+    /// over numbers far beyond it.
     ///
     /// - Parameters:
     ///   - samples: Full scale at ±1; channels interleaved. NaN and infinity are refused except in `wavFloat`.
@@ -99,7 +100,10 @@ extension AudioFile {
             case .wav16, .flac:
                 let integers = block.map { Int16(max(-32768, min(32767, ($0 * 32768).rounded(.toNearestOrEven)))) }
                 done = sf_write_short(handle, integers, sf_count_t(integers.count))
-            case .wavFloat, .vorbis, .opus, .mp3:
+            case .vorbis, .opus, .mp3:
+                let clipped = block.map { max(-1, min(1, $0)) }
+                done = sf_write_float(handle, clipped, sf_count_t(clipped.count))
+            case .wavFloat:
                 done = block.withUnsafeBufferPointer { sf_write_float(handle, $0.baseAddress, sf_count_t($0.count)) }
             }
             if done != sf_count_t(block.count) {

@@ -4,8 +4,8 @@
 /// mean of both is silence. Which channels count is decided for each block of `blockFrames` by itself, so that a part of a
 /// recording is the same whether it is read alone or with the rest.
 enum ChannelMix {
-    /// Blocks begin at multiples of this many frames.
-    static let blockFrames = 16_384
+    /// Blocks begin at multiples of this many frames: short, because a plug may be turned in the middle of a recording.
+    static let blockFrames = 2048
 
     /// Below this correlation a channel is another one with the opposite sign: a tenth of their energy is left of the sum.
     private static let opposite = -0.9
@@ -28,27 +28,36 @@ enum ChannelMix {
                 count = frames
             }
         }
-        let energies = signals.map { product($0, $0) }
+        // An offset of both channels says nothing of whether their sounds cancel out.
+        let means = signals.map { mean($0) }
+        func product(_ first: Int, _ second: Int) -> Double {
+            ChannelMix.product(signals[first], signals[second]) - Double(frames) * means[first] * means[second]
+        }
+        let energies = signals.indices.map { max(0, product($0, $0)) }
         var kept: [Int] = []
         for channel in 0..<channels {
             let other = kept.indices.suffix(reach).first {
-                product(signals[kept[$0]], signals[channel])
+                product(kept[$0], channel)
                     < opposite * (energies[kept[$0]] * energies[channel]).squareRoot()
             }
             guard let other else {
                 kept.append(channel)
                 continue
             }
-            if energies[channel] > energies[kept[other]] { kept[other] = channel }
+            // Of channels that are about as loud the first stays: another one in each block would turn the sign round.
+            if energies[channel] > 2 * energies[kept[other]] { kept[other] = channel }
         }
         let mix = mean(of: kept.map { signals[$0] })
         // Three channels and more can cancel out without any two that do.
         let scale = Double(kept.count * kept.count)
-        guard kept.count > 2, product(mix, mix) * scale < (1 + opposite) * kept.reduce(0.0, { $0 + energies[$1] })
+        let offset = mean(mix)
+        let left = ChannelMix.product(mix, mix) - Double(frames) * offset * offset
+        guard kept.count > 2, left * scale < (1 + opposite) * kept.reduce(0.0, { $0 + energies[$1] })
         else {
             return mix
         }
-        return signals[energies.indices.max { energies[$0] < energies[$1] } ?? 0]
+        let largest = energies.max() ?? 0
+        return signals[energies.firstIndex { 2 * $0 >= largest } ?? 0]
     }
 
     private static func mean(of signals: [[Float]]) -> [Float] {
@@ -59,6 +68,10 @@ enum ChannelMix {
         let scale = 1 / Float(signals.count)
         for frame in sum.indices { sum[frame] *= scale }
         return sum
+    }
+
+    private static func mean(_ signal: [Float]) -> Double {
+        signal.reduce(0.0) { $0 + Double($1) } / Double(signal.count)
     }
 
     private static func product(_ first: [Float], _ second: [Float]) -> Double {

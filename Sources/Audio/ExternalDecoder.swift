@@ -4,21 +4,26 @@ import Foundation
 /// Formats beyond libsndfile's, decoded by the `ffmpeg` program where it is installed.
 enum ExternalDecoder {
     /// Raw codecs without a header, which only their file name announces, and what ffmpeg calls them.
-    static let headerless = ["g722": "g722", "722": "g722"]
+    ///
+    /// Only those whose rate is fixed: of others nobody can tell how fast they are played.
+    static let headerless = [
+        "g722": "g722", "722": "g722", "g723_1": "g723_1", "g729": "g729", "gsm": "gsm", "msbc": "sbc", "sbc": "sbc",
+        "sln": "sln",
+    ]
 
     /// What ffmpeg may take a file for: containers and raw codecs that hold audio in themselves.
     ///
-    /// None that names other files (hls, dash, concat, image sequences, subtitles with an index): a sender of such a file
-    /// would hear recordings that are not theirs, or keep ffmpeg waiting for parts that never come.
+    /// None that names other files (hls, dash, concat, imf, image sequences, subtitles with an index, mlv): a sender of such a
+    /// file would hear recordings that are not theirs, or keep ffmpeg waiting for parts that never come.
     private static let containers = [
-        "mov", "mp4", "m4a", "3gp", "3g2", "mj2", "matroska", "webm", "avi", "asf", "asf_o", "flv", "live_flv",
-        "mpegts", "mpeg",
-        "rm", "nut", "mxf", "gxf", "wtv", "nsv", "ogg", "caf", "aiff", "wav", "w64", "au", "voc", "ircam", "nistsphere",
-        "sox",
-        "pvf", "xwma", "iff", "aac", "loas", "ac3", "eac3", "dts", "dtshd", "truehd", "mlp", "mp3", "amr", "amrnb",
-        "amrwb", "gsm",
-        "flac", "ape", "tta", "tak", "wv", "mpc", "mpc8", "ofr", "shn", "dsf", "qcp", "oma", "aa", "codec2", "vqf",
-        "act", "wve",
+        "mov", "mp4", "m4a", "3gp", "3g2", "mj2", "matroska", "webm", "avi", "asf", "asf_o", "flv", "live_flv", "kux",
+        "mpegts", "mpeg", "rm", "ivr", "nut", "nuv", "mxf", "gxf", "lxf", "wtv", "ty", "nsv", "ogg", "caf", "aiff",
+        "wav",
+        "w64", "au", "voc", "ircam", "nistsphere", "sox", "pvf", "paf", "epaf", "avr", "xwma", "iff", "sds", "sdx",
+        "rso",
+        "dv", "swf", "smjpeg", "aac", "loas", "ac3", "eac3", "dts", "dtshd", "spdif", "truehd", "mlp", "mp3", "amr",
+        "amrnb", "amrwb", "gsm", "flac", "ape", "tta", "tak", "wv", "mpc", "mpc8", "ofr", "shn", "dsf", "wsd",
+        "qcp", "ilbc", "oma", "aa", "aax", "codec2", "vqf", "act", "dss", "wve", "hcom", "mmf", "s337m", "osq", "wady",
     ]
 
     /// Formats of ffmpeg's that are lists of other files.

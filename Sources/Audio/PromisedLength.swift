@@ -56,7 +56,8 @@ extension ByteSource {
     /// What the header of an uncompressed container promises; nil for other formats.
     ///
     /// Sources: Multimedia Programming Interface 1.0 (RIFF), EBU Tech 3306 (RF64), Sony's Wave64, Apple's AIFF-C and Core Audio
-    /// Format 1.0, Sun's and NeXT's AU, NIST's SPHERE.
+    /// Format 1.0, Sun's and NeXT's AU, NIST's SPHERE, Creative's VOC, AVR of the Atari ST, Psion's WVE, MIDI's Sample Dump
+    /// Standard.
     func promisedLength() -> PromisedLength? {
         let head = bytes(at: 0, count: 16)
         guard head.count == 16 else { return nil }
@@ -69,7 +70,10 @@ extension ByteSource {
         case "caff": return coreAudio()
         case ".snd": return au()
         case "NIST": return sphere()
-        default: return nil
+        case "Crea": return creativeVoice()
+        case "2BIT": return avr()
+        case "ALaw": return psionWave()
+        default: return head[0] == 0xF0 && head[1] == 0x7E ? sampleDump() : nil
         }
     }
 
@@ -112,8 +116,12 @@ extension ByteSource {
         var found: PromisedLength?
         var (frameSize, isPCM) = (1, false)
         var longLength: UInt64?
+        let isMovie = bytes(at: 8, count: 4).elementsEqual("AVI ".utf8)
         forEachChunk(from: 12, sizeLength: 4, order, alignment: 2) { chunk in
             switch chunk.name {
+            case "LIST" where isMovie:
+                // ffmpeg plays what there is of a movie, and says nothing.
+                found = PromisedLength(offset: chunk.content, bytes: chunk.length)
             case "ds64": longLength = number(chunk.content + 8, 8, .little)
             case "fmt ":
                 isPCM = Self.pcmTags.contains(number(chunk.content, 2, order))
@@ -209,6 +217,38 @@ extension ByteSource {
         return PromisedLength(
             offset: Int(number(4, 4, .big)), bytes: number(8, 4, .big),
             frameSize: width.map { Int($0 * max(1, number(20, 4, .big))) } ?? 1, isPCM: width != nil)
+    }
+
+    /// VOC: after the header come blocks of a type (0 ends), a length of three bytes and the content.
+    private func creativeVoice() -> PromisedLength? {
+        var offset = Int(number(20, 2, .little))
+        guard offset >= 22 else { return nil }
+        var last: PromisedLength?
+        while offset + 4 <= size, number(offset, 1, .little) != 0 {
+            let length = number(offset + 1, 3, .little)
+            last = PromisedLength(offset: offset + 4, bytes: length == 0xFF_FFFF ? 0 : length)
+            offset += 4 + Int(length)
+        }
+        return last
+    }
+
+    private func avr() -> PromisedLength {
+        let frame = number(14, 2, .big) / 8 * (number(12, 2, .big) == 0 ? 1 : 2)
+        return PromisedLength(
+            offset: 128, bytes: number(26, 4, .big) * frame, frameSize: Int(frame), isPCM: true)
+    }
+
+    private func psionWave() -> PromisedLength {
+        PromisedLength(offset: 32, bytes: number(18, 4, .big), isPCM: true)
+    }
+
+    /// MIDI's Sample Dump Standard: packets of 127 bytes, 120 of them samples of two to four bytes.
+    private func sampleDump() -> PromisedLength? {
+        let head = bytes(at: 0, count: 21).map(UInt64.init)
+        guard head.count == 21, (8...28).contains(head[6]) else { return nil }
+        let perPacket = 120 / ((head[6] + 6) / 7)
+        let count = head[10] | head[11] << 7 | head[12] << 14
+        return PromisedLength(offset: 21, bytes: (count + perPacket - 1) / perPacket * 127, frameSize: 127)
     }
 
     /// SPHERE: "NIST_1A", the header's length, then a line for each field, as in "sample_count -i 16000".

@@ -229,19 +229,21 @@ CK_EVERY_CPU void ck_quantize_weight_panels(const void *data, int64_t begin, int
         for (int64_t i = 0; i < PANEL && panel * PANEL + i < q->columns; i++) {
             const int64_t column = panel * PANEL + i;
             const float *weight = q->weight + column * depth;
-            float largest = 0;
+            // The last stays 0 unless a number is NaN or infinite, which no byte can say: then the scale says so.
+            float largest = 0, flaw = 0;
             for (int64_t k = 0; k < depth; k++) {
                 const float magnitude = __builtin_fabsf(weight[k]);
                 largest = magnitude > largest ? magnitude : largest;
+                flaw += weight[k] * 0;
             }
             const float factor = largest > LEAST ? 127.0f / largest : 0;
             int32_t sum = 0;
             for (int64_t k = 0; k < depth; k++) {
-                const int8_t value = (int8_t)nearest_byte(weight[k] * factor);
+                const int8_t value = flaw == 0 ? (int8_t)nearest_byte(weight[k] * factor) : 0;
                 values[(k / GROUP * PANEL + i) * GROUP + k % GROUP] = value;
                 sum += value;
             }
-            q->scales[column] = largest / 127.0f;
+            q->scales[column] = largest / 127.0f + flaw;
             q->sums[column] = sum;
         }
     }
@@ -270,33 +272,38 @@ CK_EVERY_CPU void ck_quantize_row_range(const void *data, int64_t begin, int64_t
         uint8_t *restrict values = q->values + row * stride;
         // Zero always has a byte of its own.
         float low[LANES] = {0}, high[LANES] = {0};
+        // Stays 0 unless a number is NaN or infinite, which no byte can say: then the scale says so.
+        float flaw[LANES] = {0};
         int64_t k = 0;
         for (; k + LANES <= depth; k += LANES)
             for (int i = 0; i < LANES; i++) {
                 const float x = input[k + i];
                 low[i] = x < low[i] ? x : low[i];
                 high[i] = x > high[i] ? x : high[i];
+                flaw[i] += x * 0;
             }
         for (; k < depth; k++) {
             low[0] = input[k] < low[0] ? input[k] : low[0];
             high[0] = input[k] > high[0] ? input[k] : high[0];
+            flaw[0] += input[k] * 0;
         }
         for (int i = 1; i < LANES; i++) {
             low[0] = low[i] < low[0] ? low[i] : low[0];
             high[0] = high[i] > high[0] ? high[i] : high[0];
+            flaw[0] += flaw[i];
         }
         const float range = high[0] - low[0];
         const float factor = range > LEAST ? 255.0f / range : 0;
-        const uint8_t zero = nearest_byte(-low[0] * factor);
+        const uint8_t zero = flaw[0] == 0 ? nearest_byte(-low[0] * factor) : 0;
         const float offset = zero;
         for (k = 0; k < depth; k++) {
             float x = input[k] * factor + offset;
-            x = x < 0 ? 0 : x;
+            x = x > 0 ? x : 0;
             x = x > 255 ? 255 : x;
             values[k] = nearest_byte(x);
         }
         for (; k < stride; k++) values[k] = 0;
-        q->scales[row] = range / 255.0f;
+        q->scales[row] = range / 255.0f + flaw[0];
         q->zeros[row] = zero;
     }
 }

@@ -227,6 +227,10 @@ public struct CorpusConverter: Sendable {
 
     // MARK: - One file
 
+    /// What decoders and resamplers overshoot full scale by stays below it; floating-point samples beyond it are of
+    /// another scale, or wrong.
+    private static let loudest: Float = 2
+
     private func convert(
         _ target: Target, of manifest: Manifest, to folder: URL, _ limits: DecodingLimits
     ) throws -> (count: Int, isNew: Bool) {
@@ -242,6 +246,10 @@ public struct CorpusConverter: Sendable {
         let found = Int((Double(samples.count) / scale).rounded())
         guard abs(found - utterance.sampleCount) <= manifest.lengthTolerance(of: target.utterance) else {
             throw manifest.lengthMismatch(of: target.utterance, found: found)
+        }
+        let peak = samples.reduce(0) { max($0, abs($1)) }
+        guard format == .wavFloat || peak <= Self.loudest else {
+            throw AudioError.tooLoud(file: utterance.audio.path, peak: peak, format: format.rawValue)
         }
         do {
             try FileManager.default.createDirectory(

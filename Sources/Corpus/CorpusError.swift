@@ -8,6 +8,8 @@ public enum CorpusError: Error, Equatable, Sendable, CustomStringConvertible {
     case unreadable(file: String, reason: String)
     /// The file cannot be written; `reason` is the operating system's.
     case unwritable(file: String, reason: String)
+    /// A .tsv has no way to say what it would have to.
+    case notForTabs(file: String, reason: String)
     /// The first line is an entry, where fairseq's format wants the audio folder.
     case missingRoot(file: String)
     /// A line cannot be understood.
@@ -94,6 +96,8 @@ public enum CorpusError: Error, Equatable, Sendable, CustomStringConvertible {
         case .notFound(let file): "\(file): there is no such file; check the path."
         case .unreadable(let file, let reason): "\(file): cannot be read (\(reason))."
         case .unwritable(let file, let reason): "\(file): cannot be written (\(reason))."
+        case .notForTabs(let file, let reason):
+            "\(file): \(reason), which a .tsv cannot say; write JSON lines (a name that ends in .jsonl)."
         case .missingRoot(let file):
             "\(file):1: expected the audio folder alone on the first line, found an entry: put the root line first."
         case .badLine(let file, let line, let expected, let found):

@@ -47,13 +47,12 @@ extension Manifest {
 
     private func writeTabs(to url: URL, in files: StagedFiles) throws {
         if let part = offsets?.firstIndex(where: { $0 >= 0 }) {
-            throw CorpusError.unwritable(
-                file: url.path,
-                reason: "\(identifier(part)) begins within its recording, which a .tsv cannot say: write JSON lines")
+            throw CorpusError.notForTabs(
+                file: url.path, reason: "\(identifier(part)) begins within its recording")
         }
         let breaks: Set<UInt8> = [0x09, 0x0A, 0x0D]
         if let bad = (0..<count).first(where: { paths.utf8($0).contains(where: breaks.contains) }) {
-            throw CorpusError.unwritable(
+            throw CorpusError.notForTabs(
                 file: url.path, reason: "the file name \"\(paths[bad])\" has a tab or a line break")
         }
         let roots = sources.map { $0.root.standardizedFileURL.path }

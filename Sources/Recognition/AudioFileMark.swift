@@ -37,6 +37,16 @@ enum AudioFileMark {
             Mark("NIST_1A", "a SPHERE file"), Mark("#!AMR", "an AMR file"), Mark("#!SILK", "a SILK file"),
             Mark("wvpk", "a WavPack file"), Mark("TTA1", "a TTA file"), Mark("MAC ", "an APE file"),
             Mark("MPCK", "a Musepack file"), Mark("DSD ", "a DSF file"), Mark("FRM8", "a DSDIFF file"),
+            Mark("OFR ", "an OptimFROG file"), Mark("tBaK", "a TAK file"), Mark("ajkg", "a Shorten file"),
+            Mark(".SoX", "a SoX file"), Mark("XoS.", "a SoX file"), Mark("PVF1", "a PVF file"),
+            Mark("#!iLBC", "an iLBC file"), Mark([0xC0, 0xDE, 0xC2], "a Codec 2 file"), Mark("MMMD", "an MMF file"),
+            Mark("DTSHDHDR", "a DTS file"), Mark([0x7F, 0xFE, 0x80, 1], "a DTS file"),
+            Mark("nut/multimedia container", "a NUT file"), Mark(".RMF", "a RealMedia file"),
+            Mark([0x2E, 0x72, 0x61, 0xFD], "a RealAudio file"), Mark("FWS", "an SWF file"), Mark("CWS", "an SWF file"),
+            Mark([6, 0x0E, 0x2B, 0x34, 2, 5, 1, 1], "an MXF file"),
+            Mark([0xB7, 0xD8, 0, 0x20, 0x37, 0x49, 0xDA, 0x11], "a WTV file"),
+            Mark([0x93] + Array("NUMPY".utf8), "a NumPy file"), Mark("BZh", "a bzip2 file"),
+            Mark([0xFD] + Array("7zXZ".utf8), "an xz file"), Mark([0x28, 0xB5, 0x2F, 0xFD], "a Zstandard file"),
             Mark("FLV\u{1}", "an FLV file"), Mark("Creative Voice File", "a VOC file"),
             Mark([0x1A, 0x45, 0xDF, 0xA3], "a WebM or Matroska file"),
             Mark([0x30, 0x26, 0xB2, 0x75, 0x8E, 0x66, 0xCF, 0x11], "a WMA file"),
@@ -48,7 +58,7 @@ enum AudioFileMark {
 
     /// Looks at the first bytes of an input.
     ///
-    /// The headers of MP3, AAC and MPEG transport streams are so short that speech may begin like one: they count where three
+    /// The headers of MP3, AAC, AC-3 and MPEG transport streams are so short that speech may begin like one: they count where three
     /// of them stand at the distances that they state.
     ///
     /// - Parameters:
@@ -62,7 +72,10 @@ enum AudioFileMark {
             if found.elementsEqual(mark.bytes) { return .file(mark.format) }
             if found.count < mark.bytes.count, mark.bytes.starts(with: found) { needsMore = true }
         }
-        for (format, distance) in [("an MP3 file", mpegFrame), ("an AAC file", adtsFrame), ("an MPEG file", packet)] {
+        for (format, distance) in [
+            ("an MP3 file", mpegFrame), ("an AAC file", adtsFrame), ("an AAC file", latmFrame),
+            ("an AC-3 file", ac3Frame), ("an MPEG file", packet),
+        ] {
             switch repeats(distance, in: bytes) {
             case .file: return .file(format)
             case .undecided: needsMore = true
@@ -81,7 +94,7 @@ enum AudioFileMark {
             let header = bytes.dropFirst(start).prefix(headerBytes)
             guard header.count == headerBytes else {
                 // The bytes so far may rule it out.
-                return header.first.map { $0 == 0xFF || $0 == 0x47 } ?? true ? .undecided : .none
+                return header.first.map { [0xFF, 0x47, 0x56, 0x0B].contains($0) } ?? true ? .undecided : .none
             }
             guard let length = frame(header) else { return .none }
             start += length
@@ -127,6 +140,35 @@ enum AudioFileMark {
             return nil
         }
         return length
+    }
+
+    /// The length of an AAC frame in LOAS/LATM that begins with these bytes.
+    ///
+    /// Source: ISO/IEC 14496-3, section 1.7.2 (AudioSyncStream).
+    private static func latmFrame(_ header: ArraySlice<UInt8>) -> Int? {
+        let bytes = header.map(Int.init)
+        guard bytes[0] == 0x56, bytes[1] & 0xE0 == 0xE0 else { return nil }
+        let length = (bytes[1] & 0x1F) << 8 | bytes[2]
+        return length > 0 ? length + 3 : nil
+    }
+
+    /// The length of an AC-3 or E-AC-3 frame that begins with these bytes.
+    ///
+    /// Source: ETSI TS 102 366, sections 4.4.1 and E.1.3.1.
+    private static func ac3Frame(_ header: ArraySlice<UInt8>) -> Int? {
+        let bytes = header.map(Int.init)
+        guard bytes[0] == 0x0B, bytes[1] == 0x77 else { return nil }
+        let version = bytes[5] >> 3
+        if (11...16).contains(version) { return 2 * ((bytes[2] & 7) << 8 | bytes[3]) + 2 }
+        let (rate, size) = (bytes[4] >> 6, bytes[4] & 0x3F)
+        guard version <= 10, rate < 3, size < 38 else { return nil }
+        let kilobits = [32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 576, 640][
+            size / 2]
+        switch rate {
+        case 0: return 4 * kilobits
+        case 1: return 2 * (320 * kilobits / 147 + size % 2)
+        default: return 6 * kilobits
+        }
     }
 
     /// The length of a packet of an MPEG transport stream that begins with these bytes.

@@ -87,6 +87,8 @@ actor LiveInbox {
 
     /// Takes samples; returns when more may come.
     func add(_ more: [Float]) async {
+        // Half a sample, or a first byte that may begin a file, gives none yet: that is not the end.
+        guard !more.isEmpty else { return }
         samples += more
         wakeReader()
         guard samples.count > most, !hasEnded else { return }
@@ -102,7 +104,7 @@ actor LiveInbox {
 
     /// All that has come; waits where that is nothing, and gives nil at the end.
     func next() async -> [Float]? {
-        if samples.isEmpty, !hasEnded { await withCheckedContinuation { reader = $0 } }
+        while samples.isEmpty, !hasEnded { await withCheckedContinuation { reader = $0 } }
         defer {
             samples.removeAll()
             wakeWriter()

@@ -19,6 +19,11 @@ struct Parameters: Sendable {
         /// No names.
         static let none = Names(used: [])
 
+        /// Whether a name is known, with or without the brackets of lists and objects.
+        func knows(_ name: String) -> Bool {
+            takesAny || used.contains(name) || (lists + ignored).contains(Parameters.stem(name))
+        }
+
         /// Refuses a name that is not known.
         ///
         /// - Parameters:
@@ -26,19 +31,22 @@ struct Parameters: Sendable {
         ///   - path: The route.
         /// - Throws: `RequestError` with the nearest name.
         func check(_ name: String, for path: String) throws {
-            guard !takesAny, !used.contains(name), !(lists + ignored).contains(Parameters.stem(name)) else { return }
+            guard !knows(name) else { return }
             let shown = "\"\(name.prefix(80))\""
-            guard let nearest = Self.nearest(to: name, among: used) else {
+            guard !used.isEmpty else {
                 throw RequestError.bad(
                     "\(path) has no parameters, and \(shown) was given; leave it out.")
             }
+            let nearest = Self.nearest(to: name, among: used).map { "the nearest is \"\($0)\", and all are " }
             throw RequestError.bad(
-                "\(path) has no parameter \(shown); the nearest is \"\(nearest)\", and all are \(used.joined(separator: ", "))."
+                "\(path) has no parameter \(shown); \(nearest ?? "it has ")\((used + ignored).joined(separator: ", "))."
             )
         }
 
+        /// The name that was probably meant; nil where none is like it.
         private static func nearest(to name: String, among names: [String]) -> String? {
             let letters = Array(name.lowercased().prefix(80))
+            guard !letters.isEmpty else { return nil }
             func distance(_ other: String) -> Int {
                 // A name within the other one, such as rate and sample_rate, is nearer than any change of letters.
                 if name.lowercased().contains(other) || name.count > 2 && other.contains(name.lowercased()) { return 0 }
@@ -49,7 +57,8 @@ struct Parameters: Sendable {
                     return counts.substitutions + counts.deletions + counts.insertions
                 }.min() ?? 0
             }
-            return names.min { distance($0) < distance($1) }
+            let nearest = names.min { distance($0) < distance($1) }
+            return nearest.flatMap { 2 * distance($0) <= max(letters.count, $0.count) ? $0 : nil }
         }
     }
 

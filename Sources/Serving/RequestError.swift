@@ -23,6 +23,18 @@ struct RequestError: Error {
             var message: String
             var type: String
             var routes: [String]?
+
+            private enum Key: CodingKey { case message, type, routes, param, code }
+
+            /// OpenAI's API requires `param` and `code` too, null where there is nothing to say.
+            func encode(to encoder: any Encoder) throws {
+                var values = encoder.container(keyedBy: Key.self)
+                try values.encode(message, forKey: .message)
+                try values.encode(type, forKey: .type)
+                try values.encodeIfPresent(routes, forKey: .routes)
+                try values.encodeNil(forKey: .param)
+                try values.encode(type, forKey: .code)
+            }
         }
         var error: Content
     }

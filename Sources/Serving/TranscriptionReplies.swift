@@ -83,9 +83,10 @@ extension Reply {
             format = try Reply.format(
                 parameters["response_format"], among: OpenAIFormat.self, default: .json, "response_format")
             let stream = try parameters["stream"] ?? ""
+            // As clients of several languages write it.
             switch stream.lowercased() {
-            case "true", "1": isStreamed = true
-            case "false", "0", "": isStreamed = false
+            case "true", "1", "yes", "on": isStreamed = true
+            case "false", "0", "no", "off", "": isStreamed = false
             default: throw RequestError.bad("stream is \"\(stream.prefix(40))\"; it must be true or false.")
             }
             let granularities = parameters.list("timestamp_granularities").filter { !$0.isEmpty }

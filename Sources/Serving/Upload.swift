@@ -68,8 +68,13 @@ struct Upload: Sendable {
                     let suffix = ending(of: safeName(filename))
                     file = (BlockWriter(try TemporaryFile(in: folder, ending: suffix)), filename)
                     isFile = true
-                case .part(let name, _):
+                case .part(let name, let filename):
                     try endPart()
+                    if let filename, !call.names.knows(name) {
+                        throw RequestError.bad(
+                            "The form has a file (\(safeName(filename))) in a part named \"\(name.prefix(80))\"; "
+                                + "send the recording in one named file (curl -F file=@talk.wav).")
+                    }
                     // Before the recording has come, which may take a while.
                     try call.names.check(name, for: call.path)
                     field = name

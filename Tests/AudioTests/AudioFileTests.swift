@@ -35,6 +35,15 @@ struct AudioFileTests {
         #expect(try AudioFile.read(file) == [32767 / 32768, -1, 32767 / 32768, -1])
     }
 
+    /// LAME ends the program over such numbers.
+    @Test(arguments: [AudioFileFormat.vorbis, .opus, .mp3]) func lossyFormatsClipToo(format: AudioFileFormat) throws {
+        var loud = tone(count: 16_000)
+        loud[5000] = 1e30
+        let file = folder.file("loud.\(format.pathExtension)")
+        try AudioFile.write(loud, to: file, format: format)
+        #expect(try AudioFile.read(file).allSatisfy { abs($0) < 2 })
+    }
+
     @Test(arguments: [AudioFileFormat.vorbis, .opus, .mp3])
     func lossyFormatsSoundTheSame(format: AudioFileFormat) throws {
         let file = folder.file("tone.\(format.rawValue)")

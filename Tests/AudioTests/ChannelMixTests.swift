@@ -51,11 +51,27 @@ struct ChannelMixTests {
         let heard = try AudioFile.read(file("turned.wav", [speech, turned]))
         #expect(energy(heard[33_000...]) > 0.9 * energy(speech[33_000...]))
         #expect(energy(heard[..<16_000]) > 0.9 * energy(speech[..<16_000]))
+        // Where it happens, no more than a tenth of a second is lost.
+        for start in stride(from: 0, to: 40_000, by: 2500) {
+            #expect(energy(heard[start..<start + 2500]) > 0.15 * energy(speech[start..<start + 2500]), "\(start)")
+        }
+    }
+
+    /// One and the same of two channels is heard all the time, though now one is louder by a hair and now the other.
+    @Test func theSignIsTheSameThroughout() throws {
+        let minus = speech.enumerated().map { -$0.element * ($0.offset / 2048 % 2 == 0 ? 1.01 : 0.99) }
+        #expect(try AudioFile.read(file("hair.wav", [speech, minus])) == speech)
+    }
+
+    /// An offset that both channels share is no speech.
+    @Test func offsetsDoNotHideOppositeChannels() throws {
+        let (plus, minus) = (speech.map { $0 + 0.3 }, speech.map { -$0 + 0.3 })
+        #expect(try AudioFile.read(file("offset.wav", [plus, minus])) == plus)
     }
 
     /// Everything else is the mean, as before.
     @Test func otherChannelsAreAveraged() throws {
-        for second in [speech, other, speech.map { -0.3 * $0 + 0.4 }, [Float](repeating: 0, count: 40_000)] {
+        for second in [speech, other, speech.map { 0.3 * $0 + 0.4 }, [Float](repeating: 0, count: 40_000)] {
             let mean = zip(speech, second).map { ($0 + $1) * 0.5 }
             #expect(try AudioFile.read(file("mean.wav", [speech, second])) == mean)
         }

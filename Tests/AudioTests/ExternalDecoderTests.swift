@@ -32,7 +32,10 @@ struct ExternalDecoderTests {
             ("a.ts", []),
             ("a.g722", []), ("a.mp2", []), ("a.mpg", ["-c:a", "mp2"]), ("a.ac3", []), ("a.tta", []),
             ("a.gsm", ["-ar", "8000"]),
-            ("a.rm", ["-ar", "8000"]), ("a.caf", ["-c:a", "alac"]), ("adpcm.wav", ["-c:a", "adpcm_ima_qt"]),
+            ("a.rm", ["-ar", "8000"]), ("a.swf", ["-ar", "44100"]), ("a.ast", []), ("a.spdif", ["-ar", "48000"]),
+            ("a.g723_1", ["-ar", "8000", "-b:a", "6300"]), ("a.sbc", ["-ar", "16000"]), ("a.nut", []),
+            ("a.dts", ["-ar", "48000", "-strict", "-2"]),
+            ("a.caf", ["-c:a", "alac"]), ("adpcm.wav", ["-c:a", "adpcm_ima_qt"]),
             ("speex.ogg", ["-c:a", "libspeex"]), ("a.amr", ["-ar", "8000"]),
         ] as [(String, [String])])
     func containersAreDecoded(name: String, options: [String]) throws {
@@ -41,7 +44,7 @@ struct ExternalDecoderTests {
         #expect(abs(samples.count - 32_000) < 3500, "\(name): \(samples.count)")
         let energy = samples.reduce(0.0) { $0 + Double($1) * Double($1) }
         #expect(abs(energy / 2000 - 1) < 0.25, "\(name): \(energy)")
-        guard name != "a.g722" else { return }
+        guard ExternalDecoder.headerless[file.pathExtension] == nil else { return }
         #expect(try AudioFile.read(Data(contentsOf: file), name: "upload") == samples)
     }
 

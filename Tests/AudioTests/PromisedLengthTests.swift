@@ -74,6 +74,57 @@ struct PromisedLengthTests {
 
     private static let formats = ["wav", "rifx", "rf64", "w64", "aiff", "au", "caf", "sphere"]
 
+    /// Formats of which libsndfile and ffmpeg play what there is: a whole file of each, written by its description.
+    private static let rareFiles: [(String, [UInt8])] = [
+        (
+            "a.voc",
+            text("Creative Voice File\u{1A}") + little(26, 2) + little(0x10A, 2) + little(0x1129, 2) + [9]
+                + little(12 + 4000, 3) + little(16_000) + [16, 1] + little(4, 2) + little(0)
+                + samples(channels: 1, bigEndian: false) + [0]
+        ),
+        (
+            "a.avr",
+            text("2BIT") + [UInt8](repeating: 0, count: 8) + big(0, 2) + big(16, 2) + big(-1, 2) + big(0, 2)
+                + big(-1, 2)
+                + big(16_000) + big(2000) + big(0) + big(2000) + [UInt8](repeating: 0, count: 90)
+                + samples(channels: 1, bigEndian: true)
+        ),
+        (
+            "a.wve",
+            text("ALawSoundFile**\u{0}") + big(3856, 2) + big(4000) + [UInt8](repeating: 0, count: 10)
+                + [UInt8](repeating: 0xD5, count: 4000)
+        ),
+        (
+            "a.sds",
+            [0xF0, 0x7E, 0, 1, 0, 0, 16, 0x12, 0x74, 3, 0x50, 0x0F, 0] + [UInt8](repeating: 0, count: 7) + [0xF7]
+                + (0..<50).flatMap { packet -> [UInt8] in
+                    let body = [0x7E, 0, 2, UInt8(packet)] + [UInt8](repeating: 0x40, count: 120)
+                    return [0xF0] + body + [body.reduce(0, ^) & 0x7F, 0xF7]
+                }
+        ),
+    ]
+
+    @Test(arguments: rareFiles.map(\.0)) func missingEndsOfRareFormatsAreFound(name: String) throws {
+        let whole = try #require(Self.rareFiles.first { $0.0 == name }?.1)
+        let count = try AudioFile.read(Data(whole), name: name).count
+        #expect(count >= 2000)
+        for missing in [200, whole.count / 2] {
+            #expect(throws: AudioError.self, "\(missing) bytes") {
+                _ = try AudioFile.read(Data(whole.dropLast(missing)), name: name)
+            }
+        }
+    }
+
+    @Test func missingEndsOfMoviesAreFound() throws {
+        // Of a movie whose list of frames is cut off nothing is played.
+        let list = Self.text("LIST") + Self.little(5000) + Self.text("movi") + [UInt8](repeating: 0, count: 4000)
+        let movie = Self.text("RIFF") + Self.little(5012) + Self.text("AVI ") + list
+        #expect(
+            throws: AudioError.damaged(
+                file: "a.avi", reason: "it is cut off: its header promises 5000 bytes of audio, and 4004 are there")
+        ) { _ = try AudioFile.read(Data(movie), name: "a.avi") }
+    }
+
     @Test(arguments: formats, [1, 2]) func missingEndsAreFound(format: String, channels: Int) throws {
         let whole = Data(Self.file(format, channels: channels))
         #expect(try AudioFile.read(whole).count == 2000)

@@ -112,6 +112,20 @@ struct CorpusConverterTests {
         }
     }
 
+    /// Floating-point samples far beyond full scale would be cut off, and LAME ends the program over them.
+    @Test(arguments: AudioFileFormat.allCases) func samplesBeyondFullScaleAreNotCutOff(format: AudioFileFormat) throws {
+        var loud = Self.tone(400, 16_000)
+        loud[5000] = 1e30
+        try AudioFile.write(loud, to: corpus.file("loud.wav"), format: .wavFloat)
+        try AudioFile.write(Self.tone(400, 16_000).map { $0 * 3.5 }, to: corpus.file("over.wav"), format: .wavFloat)
+        let url = try corpus.write("m.tsv", corpus.folder.path + "\nloud.wav\t16000\nover.wav\t16000\n")
+        let report = try CorpusConverter(format: format).convert(Manifest.read(url), to: corpus.file("out"))
+        #expect(report.converted == (format == .wavFloat ? 2 : 1) && report.failures.count == 2 - report.converted)
+        for failure in report.failures {
+            #expect(failure.reason.contains("times full scale") && failure.reason.contains(format.rawValue))
+        }
+    }
+
     @Test func neverReplacesWhatItReads() throws {
         _ = try source()
         let manifest = try Manifest.read(corpus.file("m.tsv"))

@@ -135,6 +135,20 @@ struct ManifestBuilderTests {
 
     init() throws { corpus = try TestCorpus() }
 
+    /// That is bad input, not a disk that cannot be written to.
+    @Test func namesWithTabsNeedJSONLines() throws {
+        let corpus = try TestCorpus()
+        try AudioFile.write([Float](repeating: 0.1, count: 1600), to: corpus.file("a\tb.wav"))
+        let url = try corpus.write("m.jsonl", "{\"audio_filepath\": \"a\\tb.wav\", \"duration\": 0.1}\n")
+        let manifest = try Manifest.read(url)
+        let error = #expect(throws: CorpusError.self) { try manifest.write(to: corpus.file("m.tsv")) }
+        guard case .notForTabs = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+        #expect("\(try #require(error))".contains(".jsonl"))
+    }
+
     @Test func listsFoldersInOrderAndNamesWhatIsUnreadable() throws {
         for (index, path) in ["b/two.wav", "a.flac", "b/one.WAV", "b/c/deep.flac"].enumerated() {
             let url = corpus.file(path)

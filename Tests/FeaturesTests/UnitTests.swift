@@ -11,6 +11,8 @@ import Testing
         #expect(sequence.collapsed.symbols == ["5", "2", "5", "7"])
         #expect(UnitSequence(name: "a", units: []).collapsed.symbols == [])
         #expect(sequence.line(.text) == "a\t5 5 2 2 2 5 7")
+        // A name cannot make a line or a column of its own, nor reach the terminal.
+        #expect(UnitSequence(name: "a\t1\nb\u{1B}[31m", units: [5]).line(.text) == "a<U+0009>1<U+000A>b<U+001B>[31m\t5")
         #expect(sequence.collapsed.line(.km) == "5 2 5 7")
     }
 

@@ -47,6 +47,14 @@ import Testing
     }
     private static let transport = (0..<4).flatMap { _ in [0x47, 0x40] + [UInt8](repeating: 0xFF, count: 186) }
 
+    /// AC-3 frames of 160 kbit/s: at 48 kHz 640 bytes; E-AC-3 has its length in the header.
+    private static func ac3(isEnhanced: Bool) -> [UInt8] {
+        let header: [UInt8] = isEnhanced ? [0x0B, 0x77, 1, 0x3F, 0, 16 << 3] : [0x0B, 0x77, 0, 0, 18, 8 << 3]
+        return (0..<4).flatMap { _ in header + [UInt8](repeating: 0, count: 634) }
+    }
+    /// AAC frames of 200 bytes in LOAS.
+    private static let latm = (0..<4).flatMap { _ in [0x56, 0xE0, 197] + [UInt8](repeating: 0, count: 197) }
+
     static let files: [(String, [UInt8])] = [
         ("a WAV file", Array("RIFF\u{4}\u{4}\u{0}\u{0}WAVEfmt ".utf8)),
         ("a WAV file", Array("RF64".utf8) + [255, 255]),
@@ -58,6 +66,11 @@ import Testing
         ("an MP4 file", [0, 0, 0, 32] + Array("ftypM4A ".utf8)),
         ("a CAF file", Array("caff\u{0}\u{1}".utf8)), ("an AIFF file", Array("FORM\u{0}\u{0}".utf8)),
         ("an AU file", Array(".snd\u{0}".utf8)), ("an AMR file", Array("#!AMR\n".utf8)),
+        ("an AC-3 file", ac3(isEnhanced: false)), ("an AC-3 file", ac3(isEnhanced: true)), ("an AAC file", latm),
+        ("a NUT file", Array("nut/multimedia container\u{0}".utf8)), ("a RealMedia file", Array(".RMF\u{0}".utf8)),
+        ("a SoX file", Array(".SoX\u{1}".utf8)), ("a TAK file", Array("tBaK".utf8)),
+        ("a DTS file", [0x7F, 0xFE, 0x80, 1, 0xFC]), ("a NumPy file", [0x93] + Array("NUMPY\u{1}".utf8)),
+        ("an MXF file", [6, 0x0E, 0x2B, 0x34, 2, 5, 1, 1, 0x0D]),
         ("a WMA file", [0x30, 0x26, 0xB2, 0x75, 0x8E, 0x66, 0xCF, 0x11]), ("a SPHERE file", Array("NIST_1A\n".utf8)),
     ]
 
@@ -76,7 +89,7 @@ import Testing
     }
 
     /// Speech may begin like the short headers of frames; it does not go on like them.
-    @Test(arguments: [mp3, aac, transport]) func oneHeaderIsNoFile(file: [UInt8]) throws {
+    @Test(arguments: [mp3, aac, latm, ac3(isEnhanced: false), transport]) func oneHeaderIsNoFile(file: [UInt8]) throws {
         var speech = file
         for index in 6..<speech.count { speech[index] = UInt8(truncatingIfNeeded: index &* 31) & 0x3F }
         #expect(try samples(speech, pieces: [100]).0 == rawSamples(speech))

@@ -122,6 +122,18 @@ import Testing
         }
     }
 
+    /// Half a sample, and a byte that may begin a file, give no samples yet.
+    @Test func nothingNewIsNotTheEnd() async throws {
+        let inbox = LiveInbox(most: 100)
+        let reading = Task { [await inbox.next(), await inbox.next()] }
+        try await Task.sleep(for: .milliseconds(100))
+        await inbox.add([])
+        try await Task.sleep(for: .milliseconds(50))
+        await inbox.add([0.5])
+        await inbox.end()
+        #expect(await reading.value == [[0.5], nil])
+    }
+
     @Test func halfASampleAtTheEndIsReported() async throws {
         try await withServer { running in
             let bytes = raw(7_000, seed: 6)

@@ -33,7 +33,7 @@ import Testing
         try await withServer { running in
             let audio = try wave(16_000, seed: 1)
             for (target, field, nearest) in [
-                ("/v1/transcribe", "fromat", "format"), ("/v1/transcribe", "prompt", "format"),
+                ("/v1/transcribe", "fromat", "format"), ("/v1/transcribe", "prompt", "prompt"),
                 ("/v1/audio/transcriptions", "format", "response_format"),
                 ("/v1/audio/transcriptions", "fromat", "response_format"),
                 ("/v1/audio/transcriptions", "steam", "stream"), ("/v1/audio/transcriptions", "stream[]", "stream"),
@@ -47,6 +47,25 @@ import Testing
             let reply = try await running.send(
                 "POST", "/v1/transcribe", headers: formHeaders, twice + form(file: audio))
             #expect(reply.status == 400 && reply.text.contains("more than one part named file"), "\(reply.text)")
+        }
+    }
+
+    @Test func namesUnlikeAnyOtherHaveNoNearestOne() async throws {
+        try await withServer { running in
+            for target in ["/v1/transcribe?language=de", "/v1/transcribe?=x", "/v1/audio/transcriptions?vad_filter=x"] {
+                let reply = try await running.send(target, file: wave(16_000, seed: 1))
+                #expect(reply.status == 400 && !reply.text.contains("nearest"), "\(reply.text)")
+                #expect(reply.text.contains("it has ") && reply.text.contains("format"), "\(reply.text)")
+            }
+        }
+    }
+
+    @Test func filesInOtherPartsAreNamed() async throws {
+        try await withServer { running in
+            let part =
+                "--a b\r\nContent-Disposition: form-data; name=\"audio\"; filename=\"a.wav\"\r\n\r\nx\r\n--a b--\r\n"
+            let reply = try await running.send("POST", "/v1/transcribe", headers: formHeaders, Data(part.utf8))
+            #expect(reply.status == 400 && reply.text.contains("in one named file"), "\(reply.text)")
         }
     }
 

@@ -15,6 +15,9 @@ import Testing
                 let reply = try await running.send(method, target, headers: headers, body)
                 #expect(reply.status == status && reply.error == type, "\(method) \(target): \(reply.text)")
                 #expect(reply.headers["content-type"] == "application/json")
+                // Clients of OpenAI's API in languages with strict decoding need all four.
+                let error = try #require(reply.json()["error"] as? [String: Any])
+                #expect(error["param"] is NSNull && error["code"] as? String == type && error["message"] is String)
                 #expect(!reply.text.contains(running.folder.path), "\(reply.text)")
             }
             let audio = try wave(16_000, seed: 1)

@@ -55,6 +55,23 @@ import Testing
         }
     }
 
+    /// A byte cannot say that a number is NaN or infinite; the results it goes into must.
+    @Test(arguments: sizes, [Float.nan, .infinity, -.infinity])
+    func numbersThatAreNoneStayNone(_ size: [Int], bad: Float) throws {
+        let (input, weight, _) = try operands(size)
+        let (rows, depth, outputs) = (size[0], size[1], size[2])
+        var values = try input.elements(Float.self)
+        values[depth - 1] = bad
+        let flawed = try Tensor(values, shape: [rows, depth])
+        let found = try PackedWeight(weight, .int8)(flawed).elements(Float.self)
+        for index in found.indices { #expect(found[index].isFinite == (index >= outputs), "\(index)") }
+        var factors = try weight.elements(Float.self)
+        factors[0] = bad
+        let packed = try PackedWeight(Tensor(factors, shape: [outputs, depth]), .int8)
+        let spoilt = try packed(input).elements(Float.self)
+        for index in spoilt.indices { #expect(spoilt[index].isFinite == (index % outputs != 0), "\(index)") }
+    }
+
     @Test(arguments: sizes, [false, true])
     func portableBytesAreTheSameBitForBit(_ size: [Int], gelu: Bool) throws {
         let (input, weight, bias) = try operands(size)

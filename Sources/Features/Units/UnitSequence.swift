@@ -43,9 +43,12 @@ public struct UnitSequence: Sendable, Equatable {
     /// The line of a file.
     ///
     /// - Parameter format: The file's form.
-    /// - Returns: A line without its end.
+    /// - Returns: A line without its end. Controls in the name, such as a tab, are shown as `<U+0009>`.
     public func line(_ format: Format) -> String {
-        (format == .text ? name + "\t" : "") + symbols.joined(separator: " ")
+        let hasControls = name.unicodeScalars.contains {
+            [.control, .lineSeparator, .paragraphSeparator].contains($0.properties.generalCategory)
+        }
+        return (format == .text ? (hasControls ? name.printable : name) + "\t" : "") + symbols.joined(separator: " ")
     }
 
     /// Reads a file of units; a tab in its first line tells the forms apart.
