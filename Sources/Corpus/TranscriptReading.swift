@@ -79,7 +79,7 @@ extension Transcript {
                     throw CorpusError.badLine(
                         file: lines.last?.file.path ?? place.path, line: lines.last?.number ?? 1,
                         expected: "a transcript for \(manifest.path(index)) somewhere",
-                        found: "none in \(lines.count) lines")
+                        found: "no such key in \(lines.count) \(lines.count == 1 ? "line" : "lines")")
                 }
                 let line = lines[number - 1]
                 try refuseBoundary(in: line.text, line.file, line.number)

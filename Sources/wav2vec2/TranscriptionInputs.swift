@@ -122,10 +122,25 @@ extension TranscriptionInputs.Entry {
     }
 }
 
+/// The most bytes of standard input: it is held in memory, and an endless one would take all of it.
+private let mostInputBytes = 4 << 30
+
 /// All bytes of standard input.
 private func standardInput() throws -> Data {
     do {
-        return try FileHandle.standardInput.readToEnd() ?? Data()
+        var data = Data()
+        while let block = try FileHandle.standardInput.read(upToCount: 1 << 20), !block.isEmpty {
+            data.append(block)
+            guard data.count <= mostInputBytes else {
+                throw InputError(
+                    description:
+                        "standard input: there are more than \(mostInputBytes >> 30) GiB of it; transcribe the "
+                        + "file by its name, or live audio with --live.")
+            }
+        }
+        return data
+    } catch let error as InputError {
+        throw error
     } catch {
         throw InputError(
             description: "standard input: cannot be read (\(error.localizedDescription)); give - a pipe or a file.")
