@@ -24,6 +24,7 @@ enum ExternalDecoder {
         "dv", "swf", "smjpeg", "aac", "loas", "ac3", "eac3", "dts", "dtshd", "spdif", "truehd", "mlp", "mp3", "amr",
         "amrnb", "amrwb", "gsm", "flac", "ape", "tta", "tak", "wv", "mpc", "mpc8", "ofr", "shn", "dsf", "wsd",
         "qcp", "ilbc", "oma", "aa", "aax", "codec2", "vqf", "act", "dss", "wve", "hcom", "mmf", "s337m", "osq", "wady",
+        "ast", "adx", "kvag", "argo_asf", "argo_cvg", "apm",
     ]
 
     /// Formats of ffmpeg's that are lists of other files.

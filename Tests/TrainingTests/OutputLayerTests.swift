@@ -189,7 +189,7 @@ import Torch
         job.from = old
         _ = try Trainer(job).run()
         job.newHead = true
-        #expect(try told().contains { $0.contains("--new-head has no effect: this run has begun without it") })
+        #expect(try told().contains { $0.contains("--new-head has no effect: this run began without it") })
         job.newHead = false
         job.from = corpus.file("old/best")
         #expect(try told().contains { $0.contains("old/best has no effect: this run has begun, with the weights of") })
