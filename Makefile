@@ -27,7 +27,7 @@ export GOMP_SPINCOUNT ?= 10000
 .PHONY: help setup demo test build lint bench compare curves docs install clean
 
 help:
-	@echo 'make demo              prepare real speech, pre-train, fine-tune, evaluate and transcribe: about 8 minutes'
+	@echo 'make demo              prepare real speech, pre-train, fine-tune, evaluate and transcribe: about 7 minutes'
 	@echo 'make test              run every test'
 	@echo 'make build             build the release program $(PROGRAM)'
 	@echo 'make lint              check the formatting and the rules of the house'
