@@ -65,7 +65,7 @@ let package = Package(
             resources: [.embedInCode("Device/Kernels")], swiftSettings: strict),
         .target(name: "Cluster", dependencies: ["CLibTorch", "Torch"], swiftSettings: strict),
         .target(name: "Randomness", swiftSettings: strict),
-        // The floor: what every library may use, and which imports none of ours.
+        // The floor: every library may use it, and it imports no other library of ours.
         .target(name: "Base", swiftSettings: strict),
         .target(
             name: "CQuietMP3", cSettings: [.unsafeFlags(["-Wall", "-Wextra"])], linkerSettings: [.linkedLibrary("dl")]),

@@ -46,7 +46,7 @@ extension Manifest {
     /// Which form of JSON a file has, by its first character that is no white space; nil for none.
     private static func jsonForm(_ url: URL) throws -> Format? {
         var reader = try LineReader(url)
-        // A list that calls itself JSON is none of fairseq's, whatever is wrong with it.
+        // A list that calls itself JSON is not in fairseq's format, however broken it is.
         let named: Format? = ["jsonl", "ndjson", "json"].contains(url.pathExtension.lowercased()) ? .jsonLines : nil
         while let line = try reader.next() {
             switch line.first(where: { !Lines.isBlank($0) }) {

@@ -49,7 +49,7 @@ struct SeenTestRecordings {
         self.warnings = warnings
         sentences =
             warnings.isEmpty
-            ? "None of them is in the lists that the runs learned from."
+            ? "The runs learned from lists that hold no recording of these."
             : warnings.map { $0.prefix(1).uppercased() + $0.dropFirst() + "." }.joined(separator: " ")
                 + (trained.isEmpty ? "" : " Expect more errors on recordings that are new to the model.")
     }

@@ -54,7 +54,7 @@ import Testing
         #expect(UTF8Text.remedy(for: found, line: line).contains(remedy))
     }
 
-    /// Bytes are told from text at any length: eight at a time where they are ASCII.
+    /// Bytes that are not text are found at any length: ASCII is checked eight bytes at a time.
     @Test func bytesAreCheckedWhole() {
         for length in 0..<20 {
             var bytes = [UInt8](repeating: 0x41, count: length)

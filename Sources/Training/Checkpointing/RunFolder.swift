@@ -201,7 +201,7 @@ struct RunFolder {
             return nil
         }
         if try exchange(new, place) { return new }
-        // For a moment there is none of that name; `recover()` knows what to do about a kill then.
+        // For a moment no folder has that name; `recover()` repairs what a kill leaves then.
         try manager.moveItem(at: place, to: old)
         try manager.moveItem(at: new, to: place)
         return old
