@@ -15,7 +15,7 @@ public struct LaunchPlan: Sendable {
     public var nodeRank = 0
     /// Where the machines meet: a name or address of machine 0.
     public var host = "127.0.0.1"
-    /// The port of the meeting place; 0 takes a free one, on a single machine.
+    /// The port of the rendezvous; 0 takes a free one, on a single machine.
     public var port = 0
     /// How often everything is started again after a failure.
     public var restarts = 0

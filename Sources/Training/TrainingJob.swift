@@ -50,25 +50,25 @@ public struct TrainingJob: Sendable {
     public var isDryRun = false
 
     /// What every process that takes part must agree on, by name.
-    public var greeting: [String: String] {
+    public var handshake: [String: String] {
         let manifests = { (list: [WeightedManifest]) in list.map { "\($0)" }.joined(separator: " ") }
         let values = recipe.values
-        var greeting = values
+        var handshake = values
         // A resumed run takes what is given now, and keeps what is not.
         let written = (writtenRecipe ?? recipe).values.filter { values[$0.key] != $0.value }
-        greeting["given keys"] = assigned.sorted().joined(separator: " ")
-        greeting["the recipe's file"] = written.map { "\($0.key)=\($0.value)" }.sorted().joined(separator: " ")
-        greeting["task"] = task.rawValue
-        greeting["--train"] = manifests(train)
-        greeting["--valid"] = manifests(valid)
-        greeting["--output"] = output.path
-        greeting["--from"] = from?.path ?? "none"
-        greeting["--new-head"] = newHead ? "yes" : "no"
-        greeting["--resume"] = resume ? "yes" : "no"
-        greeting["--device"] = device == .cpu ? "cpu" : "cuda"
-        greeting["--effective-batch"] = effectiveBatch.map(String.init) ?? "none"
-        greeting["--epochs-this-job"] = epochsThisJob.map(String.init) ?? "all"
-        return greeting
+        handshake["given keys"] = assigned.sorted().joined(separator: " ")
+        handshake["the recipe's file"] = written.map { "\($0.key)=\($0.value)" }.sorted().joined(separator: " ")
+        handshake["task"] = task.rawValue
+        handshake["--train"] = manifests(train)
+        handshake["--valid"] = manifests(valid)
+        handshake["--output"] = output.path
+        handshake["--from"] = from?.path ?? "none"
+        handshake["--new-head"] = newHead ? "yes" : "no"
+        handshake["--resume"] = resume ? "yes" : "no"
+        handshake["--device"] = device == .cpu ? "cpu" : "cuda"
+        handshake["--effective-batch"] = effectiveBatch.map(String.init) ?? "none"
+        handshake["--epochs-this-job"] = epochsThisJob.map(String.init) ?? "all"
+        return handshake
     }
 
     /// Describes a run.

@@ -217,7 +217,7 @@ import Torch
         let outcome = try startRank(0, port: port, fixture.pretrain("run")) { _ in
             let layout = ProcessLayout(rank: 1, size: 2, localRank: 1, host: "127.0.0.1", port: port)
             #expect(throws: ClusterError.self) {
-                try Cluster.join(layout, greeting: ["program version": "0.0.0-other"])
+                try Cluster.join(layout, handshake: ["program version": "0.0.0-other"])
             }
         }
         expectSentence(outcome, code: 64, "program version: ", "on rank 0, 0.0.0-other on rank 1")
