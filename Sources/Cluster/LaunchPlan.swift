@@ -19,7 +19,7 @@ public struct LaunchPlan: Sendable {
     public var port = 0
     /// How often everything is started again after a failure.
     public var restarts = 0
-    /// The arguments that a restart adds, so that the run goes on from its last checkpoint.
+    /// The arguments that a restart adds, so that the run continues from its last checkpoint.
     public var resumeArguments: [String] = []
     /// Where every process's output goes to, as `rank-N.log`; `nil` for the terminal alone.
     public var logFolder: URL?

@@ -70,7 +70,7 @@ import Torch
             #expect(
                 killed.errors.contains(
                     "launch: rank \(rank) ended with signal 9 (killed); starting again (1 of 1 restarts)"))
-            #expect(killed.errors.contains("going on after update"))
+            #expect(killed.errors.contains("continuing after update"))
             #expect(try fixture.weights("killed\(rank)") == fixture.weights("straight"))
         }
     }
@@ -88,7 +88,7 @@ import Torch
         }
         #expect(killed.code == 0, "\(killed.errors)")
         #expect(killed.errors.contains("rank 1 ended with signal 9 (killed); starting again (1 of 1 restarts)"))
-        #expect(killed.errors.contains("going on after update"))
+        #expect(killed.errors.contains("continuing after update"))
         for file in ["model.safetensors", "optimizer.safetensors"] {
             #expect(try fixture.saved("killed", file) == fixture.saved("straight", file), "\(file)")
         }
