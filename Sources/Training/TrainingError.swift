@@ -120,6 +120,7 @@ func systemReason(_ error: any Error) -> String {
     case FileWriteError.failed(let path, let step, let reason):
         return "cannot \(step) \(URL(fileURLWithPath: path).lastPathComponent): \(reason)"
     case let error as POSIXError: return String(cString: strerror(error.code.rawValue))
+    case let error as TorchError: return "\(error)"
     default: break
     }
     let error = error as NSError

@@ -145,7 +145,7 @@ struct RunFolder {
     ///   - name: `last` or `best`.
     ///   - write: Fills the new folder; if it throws, the old one stays.
     /// - Returns: A sentence if the old one could not be removed: the new one is whole in its place.
-    /// - Throws: ``TrainingError/cannotSave(folder:reason:intact:)``.
+    /// - Throws: ``TrainingError/cannotSave(folder:reason:intact:)``; `TorchError.communication` if `write` throws it.
     @discardableResult
     func replace(_ name: String, _ write: (URL) throws -> Void) throws -> [String] {
         let manager = FileManager.default
@@ -173,6 +173,8 @@ struct RunFolder {
         } catch {
             try? manager.removeItem(at: new)
             if !manager.fileExists(atPath: place.path) { try? manager.moveItem(at: old, to: place) }
+            // The disk is not to blame for a process that is gone while it should send its part.
+            if case TorchError.communication = error { throw error }
             let intact = [place, last].first { manager.fileExists(atPath: $0.path) }?.path
             throw TrainingError.cannotSave(folder: place.path, reason: systemReason(error), intact: intact)
         }
