@@ -2,6 +2,7 @@ import Cluster
 import Corpus
 import Foundation
 import Interchange
+import Kernels
 import Objectives
 import Torch
 import Wav2Vec2
