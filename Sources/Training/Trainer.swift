@@ -236,7 +236,7 @@ public final class Trainer {
             lastSaved: prepared.saved?.state.update, report: report)
         heldOut = HeldOutSets(manifests: prepared.manifests.validation, identity: prepared.start.heldOutIdentity)
         watch = Watch(recipe, task.description)
-        log = job.isDryRun || !isLeader ? nil : try prepared.openLog(report: report)
+        log = job.isDryRun || !isLeader ? nil : try prepared.openLog(task.metrics, report: report)
         let peak = try recipe.logging.utilisation ? job.device.sustainedSpeed(recipe.precision) : nil
         meter = Meter(
             earlierSeconds: log?.earlierSeconds ?? 0, peak: peak.map { $0 * Double(cluster?.size ?? 1) },

@@ -1,5 +1,6 @@
 import Corpus
 import Foundation
+import Objectives
 import Wav2Vec2
 
 // The lines, records and histograms that the trainer writes.
@@ -66,12 +67,10 @@ extension Trainer {
     func writeLog(epoch: Int, rate: Double) throws {
         let record = TrainRecord(
             state.statistics, meter.endLap(), update: state.update, epoch: epoch, learningRate: rate,
-            temperature: pretrains
-                ? TemperatureSchedule(recipe.model.latentTemp).temperature(update: state.update) : nil,
             lossScale: trainStep.lossScale, etaSeconds: meter.secondsPerUpdate.map { $0 * Double(remainingUpdates) },
             seconds: meter.totalSeconds)
         try log?.write(record, series: "train", update: state.update)
-        report(progressLine(record, of: recipe.optimization.maxUpdate))
+        report(progressLine(record, task.metrics, state.statistics.metrics, of: recipe.optimization.maxUpdate))
     }
 
     /// Writes the speed of the last epochs, if this job has made updates.
@@ -99,27 +98,35 @@ extension Trainer {
     ///   - began: When the evaluation began.
     /// - Throws: ``TrainingError/cannotWrite(file:reason:)``.
     func record(
-        _ result: ValidationResult, ofAverage: Bool = false, set index: Int, epoch: Int, isBest: Bool,
+        _ result: ValidationTally, ofAverage: Bool = false, set index: Int, epoch: Int, isBest: Bool,
         since began: ContinuousClock.Instant
     ) throws {
-        let name = heldOut.manifests[index].name
-        let histograms =
-            ofAverage
-            ? []
-            : result.codeCounts.enumerated().compactMap { group, counts in
-                Histogram(ranked: counts).map { ("code_use/group_\(group)", $0) }
-            }
+        let manifest = heldOut.manifests[index]
         try log?.write(
             ValidRecord(
-                result, kind: ofAverage ? "valid_ema" : "valid", pretrains: pretrains, name: name,
-                update: state.update, epoch: epoch, best: isBest, seconds: meter.totalSeconds),
+                result, kind: ofAverage ? "valid_ema" : "valid", name: manifest.name, update: state.update,
+                epoch: epoch, best: isBest, seconds: meter.totalSeconds),
             series: heldOut.series(index, of: ofAverage ? "ema" : "valid"), update: state.update,
-            histograms: histograms)
+            histograms: ofAverage ? [] : histograms(task.metrics, result.statistics.metrics))
         report(
             validationLine(
-                result, of: ofAverage ? "averaged weights" : nil, pretrains: pretrains,
-                manifest: heldOut.manifests[index], update: state.update, isBest: isBest,
+                result, of: ofAverage ? "averaged weights" : nil, task.metrics, chosenBy: task.metric,
+                manifest: manifest, update: state.update, isBest: isBest,
                 seconds: (ContinuousClock.now - began).inSeconds))
+    }
+}
+
+/// The histograms among metrics, the most frequent bin first.
+///
+/// - Parameters:
+///   - metrics: The metrics.
+///   - sums: Their values.
+/// - Returns: A histogram for each part of each, with its tag.
+func histograms(_ metrics: [Metric], _ sums: MetricSums) -> [(tag: String, Histogram)] {
+    metrics.filter { $0.reduction == .histogram }.flatMap { metric in
+        sums.bins(metric.name).enumerated().compactMap { part, counts in
+            Histogram(ranked: counts).map { ("\(metric.tag)\(part)", $0) }
+        }
     }
 }
 

@@ -64,7 +64,7 @@ extension Trainer {
     /// - Parameter manifest: The set.
     /// - Returns: The result.
     /// - Throws: ``TrainingError/modelDiverged(update:name:saved:)`` where the model's outputs are NaN or infinite.
-    private func evaluate(_ manifest: Manifest) throws -> ValidationResult {
+    private func evaluate(_ manifest: Manifest) throws -> ValidationTally {
         let diverged = TrainingError.modelDiverged(
             update: state.update, name: manifest.name, saved: keeper.lastSaved.flatMap { $0 < state.update ? $0 : nil })
         do {
@@ -81,9 +81,8 @@ extension Trainer {
     }
 
     /// Whether a result is better than any before; then it is remembered.
-    private func isBest(_ result: ValidationResult, _ manifest: Manifest) -> Bool {
-        let value = task.metric == "wer" ? result.wer : result.statistics.mean(result.statistics.loss)
-        guard let value, value.isFinite else {
+    private func isBest(_ result: ValidationTally, _ manifest: Manifest) -> Bool {
+        guard let value = result.value(task.metric), value.isFinite else {
             report(
                 "WARNING: \(manifest.name): the \(task.metric) is not a number after update \(state.update), so it cannot "
                     + "choose the best checkpoint; look at the set's transcripts and recordings")

@@ -5,10 +5,9 @@ import Wav2Vec2
 
 @testable import Training
 
-/// Runs that the program of version 0.1 began, interrupted between two lines of the log: they resume, and end as that
-/// program ended them.
+/// Runs of version 0.1, interrupted between two lines of the log: they resume, and end as that version ended them.
 ///
-/// `WAV2VEC2_WRITE_OLDER_RUNS=1`, set for a program of that version, writes `Tests/Fixtures/runs` anew.
+/// With `WAV2VEC2_WRITE_OLDER_RUNS=1` a checkout of that version rewrites `Tests/Fixtures/runs`.
 @Suite(.serialized) struct OlderRunTests {
     private static let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
         .appendingPathComponent("../Fixtures/runs")

@@ -1,6 +1,8 @@
 import Cluster
 import Foundation
 import Interchange
+import Kernels
+import Objectives
 import Torch
 import Wav2Vec2
 
@@ -38,15 +40,17 @@ extension RunPreparation {
 
     /// Writes the resolved recipe, and opens the run's logs.
     ///
-    /// - Parameter report: Gets lines for people.
+    /// - Parameters:
+    ///   - metrics: The metrics that the run reports.
+    ///   - report: Gets lines for people.
     /// - Returns: The logs.
     /// - Throws: ``TrainingError/cannotWrite(file:reason:)``.
-    func openLog(report: (String) -> Void) throws -> RunLog {
+    func openLog(_ metrics: [Metric], report: (String) -> Void) throws -> RunLog {
         let text = run.recipe.yaml
         try AtomicFile.write(to: place.folder.recipe) { try $0.append(Data(text.utf8)) }
         let log = try RunLog(
             place.folder.url, after: start.state.update, repeatsValidation: start.state.pendingValidation != nil,
-            recipe: text, writesEvents: run.recipe.logging.tensorboard)
+            recipe: text, metrics: metrics, writesEvents: run.recipe.logging.tensorboard)
         if log.damagedLines > 0 {
             report(
                 "WARNING: \(place.folder.url.appendingPathComponent(TrainingLog.name).path): \(log.damagedLines) damaged lines "

@@ -1,5 +1,6 @@
 import Corpus
 import Interchange
+import Objectives
 import Randomness
 import Torch
 import Wav2Vec2
@@ -9,6 +10,7 @@ final class PretrainingTask: TrainingTask {
     let description: ModelDescription
     let groups: [ParameterGroup]
     let dictionary: LabelDictionary? = nil
+    let metrics = ContrastiveMetrics.all
     let metric = "loss"
     var module: any PrecisionSelectable { model }
     var recordsSteps: Bool { recorded != nil }
@@ -77,6 +79,7 @@ final class PretrainingTask: TrainingTask {
             return { [self] in
                 var sums = try statistics(numbers, batch, input)
                 sums.operations = operations(batch, masked: sums.maskedFrames, of: sums.frames)
+                sums.metrics.add(ContrastiveMetrics.temperature, temperature.temperature(update: update))
                 return sums
             }
         }
@@ -167,12 +170,12 @@ final class PretrainingTask: TrainingTask {
             sums.sampleSize += sampleSize
             sums.maskedFrames += sampleSize
             sums.loss += own[0]
-            sums.contrastive += own[1]
-            sums.diversity += own[2]
-            sums.penalty += own[3]
-            sums.correct += Int(own[4])
-            sums.codePerplexity += own[5] * size
-            sums.probPerplexity += own[6] * size
+            sums.metrics.add(ContrastiveMetrics.contrastive, own[1], weight: size)
+            sums.metrics.add(ContrastiveMetrics.diversity, own[2], weight: size)
+            sums.metrics.add(ContrastiveMetrics.penalty, own[3], weight: size)
+            sums.metrics.add(ContrastiveMetrics.accuracy, own[4], weight: size)
+            sums.metrics.add(ContrastiveMetrics.codePerplexity, own[5] * size, weight: size)
+            sums.metrics.add(ContrastiveMetrics.probPerplexity, own[6] * size, weight: size)
         }
         return sums
     }
@@ -201,10 +204,22 @@ final class PretrainingTask: TrainingTask {
                 let losses = try model(input, .inference)
                 result.statistics += try statistics(Self.numbers(losses), batch, input)
                 result.utterances += part.lengths.count
-                for quantized in losses.compactMap(\.quantized) { try result.count(quantized) }
+                for quantized in losses.compactMap(\.quantized) {
+                    result.statistics.metrics.add(ContrastiveMetrics.codesUsed, bins: try quantized.codeCounts())
+                }
             }
         }
         return result
+    }
+}
+
+extension Quantized {
+    /// How often each entry of each code book was chosen.
+    fileprivate func codeCounts() throws -> [[Int]] {
+        let groups = codes.size(1)
+        var counts = [[Int]](repeating: [Int](repeating: 0, count: entryCount / groups), count: groups)
+        for (index, code) in try codes.elements(Int64.self).enumerated() { counts[index % groups][Int(code)] += 1 }
+        return counts
     }
 }
 

@@ -1,3 +1,4 @@
+import Kernels
 import Torch
 
 /// With which candidates each masked frame of a sub-batch is compared, where the model is.

@@ -1,3 +1,4 @@
+import Kernels
 import Torch
 
 /// The contrastive loss of a sub-batch, summed over its masked frames.

@@ -1,4 +1,5 @@
 import Foundation
+import Kernels
 import Torch
 
 /// Where the Gumbel noise of one quantizer call comes from.

@@ -1,3 +1,4 @@
+import Kernels
 import Torch
 
 /// The random choices of one sub-batch.
