@@ -265,7 +265,7 @@ private struct KernelMaker {
                 try contrastiveLoss(
                     predictions: predictions, candidates: candidates, identities: identities, choices: choices,
                     codeVectors: nil, temperature: temperature, infonce: infonce, inFP32: inFP32
-                ).loss
+                ).losses.sum()
             })
         return kernels + [try ctc()]
     }

@@ -62,7 +62,7 @@ import Torch
             if isLast {
                 pass.probe = { _, tensor in counts.activations += (try? tensor.subnormalCount()) ?? 1 }
             }
-            let loss = try model(batch, pass)[0].total
+            let loss = try model(batch, pass).total
             try loss.backward()
             try parameters.collectGradients()
             if isLast { counts.gradients += try parameters.gradients.subnormalCount() }

@@ -120,7 +120,7 @@ final class PretrainingBenchmark: BenchmarkTask {
         masking.time.countMultiple = records ? 16 : 1
         self.masking = masking
         recorded =
-            records ? RecordedPretraining(model, on: device) { try .gathering(numbers: $0.map(\.total)) } : nil
+            records ? RecordedPretraining(model, on: device) { $0.total } : nil
     }
 
     /// The sums over processes and the times of the last step, where asked for.
@@ -146,7 +146,7 @@ final class PretrainingBenchmark: BenchmarkTask {
         } else {
             let pass = ForwardPass.training(seed: seed, update: number)
             try update(
-                model(input, pass)[0].total, sampleSize: sampleSize, unused: model.model.droppedParameters(pass))
+                model(input, pass).total, sampleSize: sampleSize, unused: model.model.droppedParameters(pass))
         }
         let operations = OperationCount(configuration, samples: batch.samples, head: .pretraining(masked: masked))
             .training(trainsExtractor: true, layerDrop: configuration.encoderLayerdrop)
