@@ -16,7 +16,7 @@ DEMO_BATCH := 4x4
 
 # What the tests of kernels run with, besides the best that the processor has.
 LESSER_INSTRUCTIONS := avx2 plain
-KERNEL_TESTS := RuntimeTests|PairedConvolution|SegmentConvolution|HostAttention|HostBFloat16|PackedWeight|PackedModel|BatchInvariance|TorchTests.KernelTests|GoldenTests/equalsTheReference\(
+KERNEL_TESTS := ^KernelsTests\.|PairedConvolution|PackedModel|BatchInvariance|GoldenTests/equalsTheReference\(
 
 # What must answer in time runs by itself: the other tests keep Swift's few threads busy for seconds.
 TIMED_TESTS := ^ServingTests\.

@@ -75,7 +75,7 @@ extension Trainer {
             parameters: task.module.parameters().reduce(0) { $0 + $1.tensor.count },
             utterances: data.manifest.count,
             effectiveBatch: EffectiveBatch(recipe, processes: cluster?.size ?? 1).count,
-            audioSecondsPerUpdate: Double(sums.samples) / 16_000, loss: sums.mean(sums.loss), secondsPerUpdate: seconds,
+            audioSecondsPerUpdate: Double(sums.samples) / 16_000, loss: sums.meanLoss, secondsPerUpdate: seconds,
             remainingUpdates: remainingUpdates, secondsToFinish: seconds * Double(remainingUpdates),
             peakRssMb: peakResidentMegabytes(), memoryMb: Double(ProcessInfo.processInfo.physicalMemory) / megabyte,
             checkpointMb: Double(whole) / megabyte, weightsMb: Double(weights) / megabyte,

@@ -2,6 +2,8 @@ import Cluster
 import Corpus
 import Foundation
 import Interchange
+import Kernels
+import Objectives
 import Torch
 import Wav2Vec2
 
@@ -303,7 +305,7 @@ public final class Trainer {
             groups: model.latentGroups, warmup: min(recipe.optimization.learningRate.warmupUpdates, 10_000))
         self.state = state
         self.recipe = recipe
-        log = try job.isDryRun || !isLeader ? nil : Self.openLog(folder, recipe, state, report)
+        log = try job.isDryRun || !isLeader ? nil : Self.openLog(folder, recipe, state, task.metrics, report)
         let type = recipe.precision.mode.mode(generation: try job.device.generation()).dtype
         let peak = try recipe.logging.utilisation ? job.device.sustainedSpeed(type) : nil
         meter = Meter(
@@ -315,13 +317,14 @@ public final class Trainer {
     }
 
     private static func openLog(
-        _ folder: RunFolder, _ recipe: Recipe, _ state: TrainingState, _ report: (String) -> Void
+        _ folder: RunFolder, _ recipe: Recipe, _ state: TrainingState, _ metrics: [Metric],
+        _ report: (String) -> Void
     ) throws -> RunLog {
         let text = recipe.yaml
         try AtomicFile.write(to: folder.recipe) { try $0.append(Data(text.utf8)) }
         let log = try RunLog(
             folder.url, after: state.update, repeatsValidation: state.pendingValidation != nil, recipe: text,
-            writesEvents: recipe.logging.tensorboard)
+            metrics: metrics, writesEvents: recipe.logging.tensorboard)
         if log.damagedLines > 0 {
             report(
                 "WARNING: \(folder.url.appendingPathComponent(TrainingLog.name).path): \(log.damagedLines) damaged lines "

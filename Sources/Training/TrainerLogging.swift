@@ -1,6 +1,7 @@
 import Corpus
 import Decoding
 import Foundation
+import Objectives
 import Wav2Vec2
 
 // What the trainer measures and writes down.
@@ -42,13 +43,13 @@ extension Trainer {
     func writeLog(epoch: Int, rate: Double) throws {
         let record = TrainRecord(
             state.statistics, meter.endLap(), update: state.update, epoch: epoch, learningRate: rate,
-            temperature: pretrains
-                ? TemperatureSchedule(recipe.model.latentTemp).temperature(update: state.update) : nil,
             lossScale: makeUpdate.lossScale, etaSeconds: meter.secondsPerUpdate.map { $0 * Double(remainingUpdates) },
             seconds: meter.totalSeconds)
+        let line = progressLine(
+            record, task.metrics, state.statistics.metrics, of: recipe.optimization.maxUpdate)
         state.statistics = Statistics()
         try log?.write(record, series: "train", update: state.update)
-        report(progressLine(record, of: recipe.optimization.maxUpdate))
+        report(line)
     }
 
     /// Writes how fast the last epochs were.
@@ -79,15 +80,13 @@ extension Trainer {
             let isBest = index == 0 && isBest(result, manifest)
             try log?.write(
                 ValidRecord(
-                    result, pretrains: pretrains, name: manifest.name, update: state.update, epoch: epoch, best: isBest,
+                    result, name: manifest.name, update: state.update, epoch: epoch, best: isBest,
                     seconds: meter.totalSeconds), series: series(index), update: state.update,
-                histograms: result.codeCounts.enumerated().compactMap { group, counts in
-                    Histogram(ranked: counts).map { ("code_use/group_\(group)", $0) }
-                })
+                histograms: histograms(task.metrics, result.statistics.metrics))
             report(
                 validationLine(
-                    result, pretrains: pretrains, manifest: manifest, update: state.update, isBest: isBest,
-                    seconds: (ContinuousClock.now - began).inSeconds))
+                    result, task.metrics, chosenBy: task.metric, manifest: manifest, update: state.update,
+                    isBest: isBest, seconds: (ContinuousClock.now - began).inSeconds))
             if isBest, recipe.checkpoint.keepBest {
                 // The best weights alone are nothing to go on from.
                 if keeper.lastSaved == nil { try save() }
@@ -104,7 +103,7 @@ extension Trainer {
     /// - Parameter manifest: The set.
     /// - Returns: The result.
     /// - Throws: ``TrainingError/modelDiverged(update:name:saved:)`` where what the model says are no numbers.
-    private func measure(_ manifest: Manifest) throws -> ValidationResult {
+    private func measure(_ manifest: Manifest) throws -> ValidationTally {
         let diverged = TrainingError.modelDiverged(
             update: state.update, name: manifest.name, saved: keeper.lastSaved.flatMap { $0 < state.update ? $0 : nil })
         do {
@@ -125,20 +124,18 @@ extension Trainer {
         let result = try makeUpdate.withAveragedWeights { try measure(manifest) }
         try log?.write(
             ValidRecord(
-                result, kind: "valid_ema", pretrains: pretrains, name: manifest.name, update: state.update,
-                epoch: epoch, best: false, seconds: meter.totalSeconds), series: series(index, of: "ema"),
+                result, kind: "valid_ema", name: manifest.name, update: state.update, epoch: epoch, best: false,
+                seconds: meter.totalSeconds), series: series(index, of: "ema"),
             update: state.update)
         report(
             validationLine(
-                result, of: "averaged weights", pretrains: pretrains, manifest: manifest, update: state.update,
-                isBest: false,
-                seconds: (ContinuousClock.now - began).inSeconds))
+                result, of: "averaged weights", task.metrics, chosenBy: task.metric, manifest: manifest,
+                update: state.update, isBest: false, seconds: (ContinuousClock.now - began).inSeconds))
     }
 
     /// Whether a result is better than any before; then it is remembered.
-    private func isBest(_ result: ValidationResult, _ manifest: Manifest) -> Bool {
-        let value = task.metric == "wer" ? result.wer : result.statistics.mean(result.statistics.loss)
-        guard let value, value.isFinite else {
+    private func isBest(_ result: ValidationTally, _ manifest: Manifest) -> Bool {
+        guard let value = result.value(task.metric), value.isFinite else {
             report(
                 "WARNING: \(manifest.name): the \(task.metric) is no number after update \(state.update), so that it "
                     + "cannot choose the best checkpoint; look at its transcripts and recordings")
@@ -156,6 +153,20 @@ extension Trainer {
         guard index > 0 else { return kind }
         let isAlone = names.dropFirst().count { $0 == names[index] } == 1
         return "\(kind)-\(names[index])" + (isAlone ? "" : "-\(index + 1)")
+    }
+}
+
+/// The histograms among metrics, the most frequent bin first.
+///
+/// - Parameters:
+///   - metrics: The metrics.
+///   - sums: Their values.
+/// - Returns: A histogram for each part of each, with its tag.
+func histograms(_ metrics: [Metric], _ sums: MetricSums) -> [(tag: String, Histogram)] {
+    metrics.filter { $0.reduction == .histogram }.flatMap { metric in
+        sums.bins(metric.name).enumerated().compactMap { part, counts in
+            Histogram(ranked: counts).map { ("\(metric.tag)\(part)", $0) }
+        }
     }
 }
 

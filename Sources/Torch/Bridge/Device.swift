@@ -17,10 +17,10 @@ public enum Device: Sendable, Hashable, CustomStringConvertible {
         }
     }
 
-    /// Makes sure that the device can be used, loading LibTorch's CUDA half when a GPU is asked for.
+    /// Makes sure that LibTorch can use the device, loading its CUDA half when a GPU is asked for.
     ///
     /// - Throws: `TorchError.runtime` that says what is missing.
-    public func prepare() throws {
+    public func load() throws {
         guard case .cuda(let index) = self else { return }
         if let error = ct_load_cuda() {
             defer { ct_free(error) }
@@ -32,14 +32,6 @@ public enum Device: Sendable, Hashable, CustomStringConvertible {
         guard index < count else {
             throw TorchError.runtime(
                 "device \(self) was asked for, but this machine shows \(count) CUDA devices; use --device cpu")
-        }
-        do {
-            try DeviceKernels.prepare(self)
-        } catch {
-            let advice =
-                "\(error)".contains("libCLibTorchCUDA.so")
-                ? "make build puts it beside the program after Scripts/setup --cuda, or use" : "use"
-            throw TorchError.runtime("the kernels for \(self) cannot be loaded (\(error)); \(advice) --device cpu")
         }
     }
 

@@ -84,6 +84,16 @@ extension Tensor {
         }
     }
 
+    /// The address of the first element, in host memory or on a device.
+    package func address() throws -> UnsafeMutableRawPointer {
+        try withHandle { raw in
+            var address: UnsafeMutableRawPointer?
+            try TorchError.check(ct_tensor_data(raw, &address))
+            guard let address else { throw TorchError.runtime("\(self) has no elements in memory") }
+            return address
+        }
+    }
+
     /// The elements, copied to the host and converted, row by row.
     public func elements<Element: TensorElement & BitwiseCopyable>(_ type: Element.Type = Element.self) throws
         -> [Element]

@@ -6,7 +6,7 @@ public struct RowSegments: Sendable {
     /// The rows of each segment.
     public let lengths: [Int]
     /// Where each segment begins, and all rows at the end: int64 [segments + 1]; nil for a single segment.
-    let offsets: Tensor?
+    public let offsets: Tensor?
     /// 1 where a row belongs to a segment, else 0: FP32 [segments, rows]; nil for equal segments.
     private let membership: Tensor?
     /// The rows of each segment: FP32 [segments]; nil for equal segments.

@@ -1,6 +1,7 @@
 import Corpus
 import Decoding
 import Interchange
+import Objectives
 import Torch
 import Wav2Vec2
 
@@ -9,7 +10,8 @@ final class FinetuningTask: TrainingTask {
     let description: ModelDescription
     let groups: [ParameterGroup]
     let dictionary: LabelDictionary?
-    let metric = "wer"
+    let metrics = CTCMetrics.all
+    let metric = CTCMetrics.wordErrors.name
     var module: any PrecisionSelectable { model }
     let recordsSteps = false
 
@@ -199,7 +201,7 @@ final class FinetuningTask: TrainingTask {
             result.utterances += 1
             errors.add(reference: try labels.encode(manifest, at: excluded.utterance), hypothesis: [])
         }
-        result.take(errors)
+        result.statistics.metrics += errors.metrics
         return result
     }
 

@@ -1,5 +1,6 @@
 import Corpus
 import Interchange
+import Objectives
 import Randomness
 import Torch
 import Wav2Vec2
@@ -9,6 +10,7 @@ final class PretrainingTask: TrainingTask {
     let description: ModelDescription
     let groups: [ParameterGroup]
     let dictionary: LabelDictionary? = nil
+    let metrics = ContrastiveMetrics.all
     let metric = "loss"
     var module: any PrecisionSelectable { model }
     var recordsSteps: Bool { recorded != nil }
@@ -77,6 +79,7 @@ final class PretrainingTask: TrainingTask {
             return { [self] in
                 var sums = try statistics(numbers, batch, input)
                 sums.operations = operations(batch, masked: sums.maskedFrames, of: sums.frames)
+                sums.metrics.add(ContrastiveMetrics.temperature, temperature.temperature(update: update))
                 return sums
             }
         }
@@ -159,12 +162,12 @@ final class PretrainingTask: TrainingTask {
             sums.sampleSize += sampleSize
             sums.maskedFrames += sampleSize
             sums.loss += number(.total)
-            sums.contrastive += number(.contrastive)
-            sums.diversity += number(.diversity)
-            sums.penalty += number(.penalty)
-            sums.correct += Int(number(.correct))
-            sums.codePerplexity += number(.codePerplexity) * size
-            sums.probPerplexity += number(.probabilityPerplexity) * size
+            sums.metrics.add(ContrastiveMetrics.contrastive, number(.contrastive), weight: size)
+            sums.metrics.add(ContrastiveMetrics.diversity, number(.diversity), weight: size)
+            sums.metrics.add(ContrastiveMetrics.penalty, number(.penalty), weight: size)
+            sums.metrics.add(ContrastiveMetrics.accuracy, number(.correct), weight: size)
+            sums.metrics.add(ContrastiveMetrics.codePerplexity, number(.codePerplexity) * size, weight: size)
+            sums.metrics.add(ContrastiveMetrics.probPerplexity, number(.probabilityPerplexity) * size, weight: size)
         }
         return sums
     }
@@ -193,10 +196,22 @@ final class PretrainingTask: TrainingTask {
                 let losses = try model(input, .inference)
                 result.statistics += try statistics(losses.statistics(), batch, input)
                 result.utterances += part.lengths.count
-                if let quantized = losses.quantized { try result.count(quantized) }
+                if let quantized = losses.quantized {
+                    result.statistics.metrics.add(ContrastiveMetrics.codesUsed, bins: try quantized.codeCounts())
+                }
             }
         }
         return result
+    }
+}
+
+extension Quantized {
+    /// How often each entry of each code book was chosen.
+    fileprivate func codeCounts() throws -> [[Int]] {
+        let groups = codes.size(1)
+        var counts = [[Int]](repeating: [Int](repeating: 0, count: entryCount / groups), count: groups)
+        for (index, code) in try codes.elements(Int64.self).enumerated() { counts[index % groups][Int(code)] += 1 }
+        return counts
     }
 }
 

@@ -1,3 +1,4 @@
+import Kernels
 import Torch
 
 /// Fine-tuning options of a CTC model.

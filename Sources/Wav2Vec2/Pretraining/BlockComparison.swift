@@ -1,3 +1,4 @@
+import Kernels
 import Torch
 
 /// Frames that are compared with some of the candidates of their own block: an utterance, or a whole segment.

@@ -1,3 +1,4 @@
+import Kernels
 import Torch
 
 /// The candidates with which each masked frame is compared, where the model is.

@@ -1,3 +1,4 @@
+import Kernels
 import Torch
 
 /// The contrastive loss of masked frames.

@@ -1,3 +1,4 @@
+import Kernels
 import Torch
 
 /// What a quantizer makes of its input.

@@ -1,3 +1,4 @@
+import Kernels
 import Torch
 
 /// wav2vec 2.0 with its pre-training objective (paper, section 3).
