@@ -82,25 +82,38 @@ public final class PretrainingModel: Module {
             reading: pass.probe == nil ? batch.maskedRows : nil, pass)
         if pass.probe != nil { context = try context.takingRows(batch.maskedRows) }
         return try profiled(.contrastive) {
-            let (truth, quantized) = try quantize(
-                targets.takingRows(batch.maskedRows), batch, noise: batch.noise, segments: batch.masked)
-            pass.probe?("quantized", quantized?.vectors ?? truth.vectors)
-            let candidates = try candidates(for: truth, targets, batch)
-            let predictions = try finalProjection(context)
-            pass.probe?("predictions", predictions)
-            pass.probe?("targets", truth.vectors)
-            let contrastive = try contrastiveLoss(
-                predictions: predictions, candidates: candidates.vectors, identities: candidates.identities,
-                choices: batch.choices, codeVectors: codeVectors(batch.choices), temperature: objective.logitTemp,
-                infonce: objective.infonce, inFP32: cosineInFP32, needsLogits: pass.probe != nil)
-            if let logits = contrastive.logits { pass.probe?("logits", logits) }
-            let statistics = quantized ?? inputQuantized
-            let energy = try batch.frames.means(features.raw.to(dtype: .float32).squared().mean(-1))
-            return try PretrainingLosses(
-                contrastive: contrastive, of: batch, diversity: statistics.map { try diversity($0, batch) },
-                penalty: energy * batch.sizes * objective.lossWeights[1], featurePenalty: energy,
-                quantized: statistics)
+            try losses(features, targets: targets, context: context, inputQuantized: inputQuantized, batch, pass)
         }
+    }
+
+    /// Quantizes targets, projects both sides, contrasts them, and adds penalty and diversity (equations 2 to 4).
+    private func losses(
+        _ features: Wav2Vec2Model.Features, targets: Tensor, context: Tensor, inputQuantized: Quantized?,
+        _ batch: PretrainingBatch, _ pass: ForwardPass
+    ) throws -> PretrainingLosses {
+        let (truth, quantized) = try represent(
+            targets.takingRows(batch.maskedRows), batch, noise: batch.noise, segments: batch.masked)
+        pass.probe?("quantized", quantized?.vectors ?? truth.vectors)
+        let candidates = try candidates(for: truth, targets, batch)
+        let predictions = try finalProjection(context)
+        pass.probe?("predictions", predictions)
+        pass.probe?("targets", truth.vectors)
+        let contrastive = try contrastiveLoss(
+            predictions: predictions, candidates: candidates.vectors, identities: candidates.identities,
+            choices: batch.choices, codeVectors: codeVectors(batch.choices), temperature: objective.logitTemp,
+            infonce: objective.infonce, inFP32: cosineInFP32, needsLogits: pass.probe != nil)
+        if let logits = contrastive.logits { pass.probe?("logits", logits) }
+        let energy = try batch.frames.means(features.raw.to(dtype: .float32).squared().mean(-1))
+        let statistics = quantized ?? inputQuantized
+        return try PretrainingLosses(
+            contrastive: contrastive, of: batch, diversity: statistics.map { try diversity($0, batch) },
+            penalty: energy * batch.sizes * objective.lossWeights[1], featurePenalty: energy, quantized: statistics)
+    }
+
+    /// The weighted diversity loss of each segment (equation 4 in fairseq's form: the share of entries that are not in use).
+    private func diversity(_ quantized: Quantized, _ batch: PretrainingBatch) throws -> Tensor {
+        let entries = Double(quantized.entryCount)
+        return try (entries - quantized.probabilityPerplexity) * batch.sizes * (objective.lossWeights[0] / entries)
     }
 
     // MARK: Quantization (section 2)
@@ -119,8 +132,8 @@ public final class PretrainingModel: Module {
         return (try inputProjection(quantized.vectors), quantized)
     }
 
-    /// Targets in place of features: quantized, where the model does so, and projected.
-    private func quantize(
+    /// The representations of features: quantized, where the model does so, and projected.
+    private func represent(
         _ features: Tensor, _ batch: PretrainingBatch, noise: Tensor?, segments: RowSegments?
     ) throws -> (Representations, Quantized?) {
         try profiled(.quantizer) {
@@ -139,21 +152,13 @@ public final class PretrainingModel: Module {
     ) throws -> Representations {
         guard objective.negativesFromEverywhere else { return truth }
         // The masked frames keep the vectors that their own quantization chose.
-        let (all, _) = try quantize(features, batch, noise: nil, segments: nil)
+        let (all, _) = try represent(features, batch, noise: nil, segments: nil)
         return (
             try all.vectors.replacing(batch.maskedRows, with: truth.vectors),
             try all.identities.flatMap { all in
                 try truth.identities.map { try all.replacing(batch.maskedRows, with: $0) }
             }
         )
-    }
-
-    // MARK: Loss terms
-
-    /// The weighted diversity loss of each segment (equation 4, in fairseq's form: the share of entries not in use).
-    private func diversity(_ quantized: Quantized, _ batch: PretrainingBatch) throws -> Tensor {
-        let entries = Double(quantized.entryCount)
-        return try (entries - quantized.probabilityPerplexity) * batch.sizes * (objective.lossWeights[0] / entries)
     }
 
     private func gated(_ vectors: Tensor) throws -> Tensor {
