@@ -10,7 +10,7 @@ final class FinetuningTask: TrainingTask {
     let groups: [ParameterGroup]
     let dictionary: LabelDictionary?
     let metric = "wer"
-    var module: any PrecisionSelectable { model }
+    var module: any ConvertibleModel { model }
     let recordsSteps = false
 
     private let model: CTCModel

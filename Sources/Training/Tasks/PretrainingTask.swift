@@ -10,7 +10,7 @@ final class PretrainingTask: TrainingTask {
     let groups: [ParameterGroup]
     let dictionary: LabelDictionary? = nil
     let metric = "loss"
-    var module: any PrecisionSelectable { model }
+    var module: any ConvertibleModel { model }
     var recordsSteps: Bool { recorded != nil }
 
     private let model: PretrainingModel
