@@ -48,6 +48,7 @@ import Torch
         (configuration.dropoutInput, configuration.encoderLayerdrop) = (0, 0)
         let model = try PretrainingModel(
             configuration, objective: objective, initializer: .random(seed: 4))
+        try model.convertForTraining()
         // Training makes the extractor's convolutions larger, over hundreds of updates; these begin so.
         for parameter in model.parameters() where parameter.name.hasPrefix("feature_extractor") {
             try parameter.tensor.scaleInPlace(1.8)

@@ -30,7 +30,7 @@ struct PrecisionTests {
     ) throws -> (losses: PretrainingLosses, gradients: [String: Tensor], types: [String: DType]) {
         let model = try PretrainingModel(configuration, initializer: .random(seed: 2))
         let flat = try FlatParameters(model.parameters())
-        model.setPrecision(precision)
+        try model.convert(for: .training, on: .cpu, precision: precision)
         if precision.mode.isHalf { try flat.lower(to: precision.mode.dtype, except: precision.keepsExact) }
         let samples = try Tensor.normal([Self.lengths.reduce(0, +)], generator: Generator(seed: 3))
         let layout = try model.model.featureExtractor.layout(samples: Self.lengths)
@@ -110,7 +110,7 @@ struct PrecisionTests {
     func convertedModelsRecogniseTheSame(_ mode: ModelPrecision.Mode) throws {
         func logits(_ precision: ModelPrecision) throws -> Tensor {
             let model = try CTCModel(tiny(), labels: 5, initializer: .random(seed: 7))
-            try model.convert(to: precision, on: .cpu)
+            try model.convert(for: .inference, on: .cpu, precision: precision)
             return try withoutGradient {
                 try model(Tensor.normal([8_000], generator: Generator(seed: 1)), lengths: [8_000]).logits
             }

@@ -77,6 +77,7 @@ import Torch
         ) throws -> [Outcome] {
             let model = try PretrainingModel(
                 recipe.configuration, objective: recipe.objective, initializer: .random(seed: 2))
+            try model.convertForTraining()
             let parameters = try FlatParameters(model.parameters())
             var shapes: Set<PretrainingBatch.Shape> = []
             let outcomes = try updates.map { update in

@@ -12,7 +12,7 @@ final class FinetuningTask: TrainingTask {
     let dictionary: LabelDictionary?
     let metrics = CTCMetrics.all
     let metric = CTCMetrics.wordErrors.name
-    var module: any PrecisionSelectable { model }
+    var module: any ConvertibleModel { model }
     let recordsSteps = false
 
     private let model: CTCModel

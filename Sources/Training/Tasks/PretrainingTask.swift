@@ -12,7 +12,7 @@ final class PretrainingTask: TrainingTask {
     let dictionary: LabelDictionary? = nil
     let metrics = ContrastiveMetrics.all
     let metric = "loss"
-    var module: any PrecisionSelectable { model }
+    var module: any ConvertibleModel { model }
     var recordsSteps: Bool { recorded != nil }
 
     private let model: PretrainingModel

@@ -46,15 +46,14 @@ private final class Update {
     let lossScale: Double
 
     init(
-        _ model: any PrecisionSelectable, clipNorm: Double, precision: ModelPrecision, sums: SumOptions? = nil
+        _ model: any ConvertibleModel, clipNorm: Double, precision: ModelPrecision, sums: SumOptions? = nil
     ) throws {
         let all = model.parameters()
         let parameters = try FlatParameters(all, shardedOver: sums?.shards(on: all.first?.tensor.device ?? .cpu))
         self.parameters = parameters
         optimizer = try Adam(parameters, .init())
         lossScale = precision.mode == .fp16 ? 128 : 1
-        precision.prepare(parameters.values.device)
-        model.setPrecision(precision)
+        try model.convert(for: .training, on: parameters.values.device, precision: precision)
         if precision.mode.isHalf { try parameters.lower(to: precision.mode.dtype, except: precision.keepsExact) }
         self.clipNorm = clipNorm
         self.sums = try sums.map { try GradientSums(parameters, $0) }
