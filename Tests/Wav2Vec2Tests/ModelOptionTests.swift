@@ -220,6 +220,20 @@ struct ModelOptionTests {
         }
     }
 
+    /// Each segment's noise is what it would have alone; some segments cannot go without.
+    @Test func noiseOfSegments() throws {
+        let configuration = try tiny { _ in }
+        func numbers(_ noises: [QuantizerNoise], _ rows: [Int]) throws -> [Float]? {
+            try QuantizerNoise.numbers(noises, rows: rows, configuration, on: .cpu)?.elements()
+        }
+        func drawn(_ seed: Int64) throws -> QuantizerNoise { .drawn(try Generator(seed: seed)) }
+        let together = try numbers([drawn(1), drawn(2)], [3, 500])
+        let alone = try [numbers([drawn(1)], [3]), numbers([drawn(2)], [500])].compactMap { $0 }
+        #expect(together == alone.flatMap { $0 })
+        #expect(try numbers([.none, .none], [3, 500]) == nil)
+        #expect(throws: TorchError.self) { try numbers([drawn(1), .none], [3, 500]) }
+    }
+
     @Test func layerDropSkipsTheSameLayersForOneUpdateWhateverTheRank() throws {
         let model = try Wav2Vec2Model(
             tiny { ($0.encoderLayerdrop, $0.encoderLayers) = (0.5, 8) }, initializer: .random(seed: 4))

@@ -7,7 +7,7 @@ struct ContrastiveChoices {
     let frames: Int
     /// The true vectors and the distractors of the frame's own utterance.
     private let withinUtterances: BlockComparison
-    /// The true vectors and distractors from anywhere in the frame's segment; nil if there are none of these.
+    /// The true vectors and distractors from anywhere in the frame's segment; nil without such distractors.
     private let withinSegments: BlockComparison?
     /// Entries of made-up code vectors: int64 [frames · vectors, groups]; nil if there are none.
     let codes: Tensor?

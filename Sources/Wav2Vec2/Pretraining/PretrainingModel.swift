@@ -58,7 +58,7 @@ public final class PretrainingModel: Module {
     /// The losses of a batch (paper, section 3).
     ///
     /// All segments of the batch go through extractor, encoder, quantizer and losses together, as one ragged batch. Masks,
-    /// negatives, noise, quantizer statistics and penalties are each segment's own (``SegmentNumbering``), so that the sum
+    /// negatives, noise, quantizer statistics and penalties are each segment's own (`SegmentNumbering`), so that the sum
     /// equals that of separate passes.
     ///
     /// The probe sees the model's stages, and `quantized`, `predictions`, `targets` and `logits` of all masked frames,
