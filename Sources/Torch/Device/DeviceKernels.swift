@@ -166,7 +166,8 @@ private final class GPUKernels: KernelLauncher, @unchecked Sendable {
 extension Tensor {
     /// The address of the first element, in host memory or on a device.
     func address() throws -> UnsafeMutableRawPointer {
-        try withHandle { raw in
+        try requireElements()
+        return try withHandle { raw in
             var address: UnsafeMutableRawPointer?
             try TorchError.check(ct_tensor_data(raw, &address))
             guard let address else { throw TorchError.runtime("\(self) has no elements in memory") }
