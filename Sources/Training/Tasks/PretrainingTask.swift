@@ -106,7 +106,7 @@ final class PretrainingTask: TrainingTask {
     private func operations(_ batch: MicroBatch, masked: Int, of frames: Int) -> Double {
         let share = Double(masked) / Double(max(1, frames))
         let counts = batch.lengths.map { Int(Double(recipe.model.convFeatureLayers.frames(samples: $0)) * share) }
-        return OperationCount(recipe.model, samples: batch.lengths, head: .pretraining(masked: counts)).training(
+        return model.operations(samples: batch.lengths, masked: counts).training(
             trainsExtractor: recipe.model.featureGradMult > 0, layerDrop: recipe.model.encoderLayerdrop)
     }
 

@@ -16,7 +16,7 @@ public struct Quantized {
 }
 
 /// One block of a deeper projection to logits.
-private final class ProjectionBlock: Module {
+final class ProjectionBlock: Module {
     @Child("0") var linear: Linear
 
     init(_ inputs: Int, _ outputs: Int, initializer: Initializer) throws {
@@ -26,11 +26,13 @@ private final class ProjectionBlock: Module {
 }
 
 /// The projection to logits: one linear layer, or several with GELU between them.
-private final class LogitProjection: Module {
+final class LogitProjection: Module {
     @Child("") var single: Linear?
     @Child("") var stages: [Module]
     private let hidden: [ProjectionBlock]
     private let last: Linear
+    /// The linear layers, first to last.
+    var layers: [Linear] { hidden.map(\.linear) + [last] }
 
     init(_ inputs: Int, _ outputs: Int, depth: Int, factor: Int, initializer: Initializer) throws {
         let inner = inputs * factor
@@ -57,7 +59,7 @@ private final class LogitProjection: Module {
 /// Chooses one entry of each of several code books by a Gumbel softmax (paper, section 2, equation 1).
 public final class GumbelVectorQuantizer: Module {
     @Parameter("vars") var entries: Tensor
-    @Child("weight_proj") private var projection: LogitProjection
+    @Child("weight_proj") var projection: LogitProjection
     /// How many code books, each choosing a part of the vector.
     public let groups: Int
     /// Entries of a code book.

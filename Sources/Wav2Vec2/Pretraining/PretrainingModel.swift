@@ -8,7 +8,7 @@ public final class PretrainingModel: Module {
     /// The quantizer of the targets; absent when targets are continuous.
     @Child("quantizer") public var quantizer: GumbelVectorQuantizer?
     @Child("project_q") var targetProjection: Linear
-    @Child("input_quantizer") private var ownInputQuantizer: GumbelVectorQuantizer?
+    @Child("input_quantizer") var ownInputQuantizer: GumbelVectorQuantizer?
     @Child("project_inp") var inputProjection: Linear?
     @Child("target_glu.0") var targetGate: Linear?
     @Child("final_proj") var finalProjection: Linear

@@ -147,7 +147,7 @@ final class PretrainingBenchmark: BenchmarkTask {
             try update(
                 model(input, pass).total, sampleSize: sampleSize, unused: model.model.droppedParameters(pass))
         }
-        let operations = OperationCount(configuration, samples: batch.samples, head: .pretraining(masked: masked))
+        let operations = model.operations(samples: batch.samples, masked: masked)
             .training(trainsExtractor: true, layerDrop: configuration.encoderLayerdrop)
         return StepCounts(
             samples: batch.samples.reduce(0, +), frames: frames.reduce(0, +), maskedFrames: sampleSize,
@@ -217,9 +217,8 @@ final class FinetuningBenchmark: BenchmarkTask {
         return StepCounts(
             samples: batch.samples.reduce(0, +), frames: layout.total,
             maskedFrames: mask.frames.reduce(0) { $0 + $1.count },
-            operations: OperationCount(
-                configuration, samples: batch.samples, head: .ctc(labels: model.labelCount, masked: mask.frames)
-            ).training(trainsExtractor: false, layerDrop: configuration.encoderLayerdrop))
+            operations: model.operations(samples: batch.samples, masked: mask.frames)
+                .training(trainsExtractor: false, layerDrop: configuration.encoderLayerdrop))
     }
 
     /// Letters as many as people say in that time.
@@ -267,8 +266,6 @@ final class InferenceBenchmark: BenchmarkTask {
         }
         return StepCounts(
             samples: batch.samples.reduce(0, +), frames: frames, maskedFrames: nil,
-            operations: OperationCount(
-                model.model.configuration, samples: batch.samples, head: .ctc(labels: model.labelCount)
-            ).inference)
+            operations: model.operations(samples: batch.samples).inference)
     }
 }
