@@ -6,8 +6,6 @@ import Wav2Vec2
 // The lines, records and histograms that the trainer writes.
 
 extension Trainer {
-    var pretrains: Bool { task.description.task == .pretraining }
-
     /// Describes the run that is about to begin.
     ///
     /// - Parameters:
@@ -101,31 +99,30 @@ extension Trainer {
         _ result: ValidationTally, ofAverage: Bool = false, set index: Int, epoch: Int, isBest: Bool,
         since began: ContinuousClock.Instant
     ) throws {
-        let manifest = heldOut.manifests[index]
+        let name = heldOut.manifests[index].name
+        let histograms =
+            ofAverage
+            ? []
+            : self.histograms(of: result.statistics.metrics)
         try log?.write(
             ValidRecord(
-                result, kind: ofAverage ? "valid_ema" : "valid", name: manifest.name, update: state.update,
-                epoch: epoch, best: isBest, seconds: meter.totalSeconds),
+                result, kind: ofAverage ? "valid_ema" : "valid", name: name, update: state.update, epoch: epoch,
+                best: isBest, seconds: meter.totalSeconds),
             series: heldOut.series(index, of: ofAverage ? "ema" : "valid"), update: state.update,
-            histograms: ofAverage ? [] : histograms(task.metrics, result.statistics.metrics))
+            histograms: histograms)
         report(
             validationLine(
                 result, of: ofAverage ? "averaged weights" : nil, task.metrics, chosenBy: task.metric,
-                manifest: manifest, update: state.update, isBest: isBest,
+                manifest: heldOut.manifests[index], update: state.update, isBest: isBest,
                 seconds: (ContinuousClock.now - began).inSeconds))
     }
-}
 
-/// The histograms among metrics, the most frequent bin first.
-///
-/// - Parameters:
-///   - metrics: The metrics.
-///   - sums: Their values.
-/// - Returns: A histogram for each part of each, with its tag.
-func histograms(_ metrics: [Metric], _ sums: MetricSums) -> [(tag: String, Histogram)] {
-    metrics.filter { $0.reduction == .histogram }.flatMap { metric in
-        sums.bins(metric.name).enumerated().compactMap { part, counts in
-            Histogram(ranked: counts).map { ("\(metric.tag)\(part)", $0) }
+    /// The histograms among metrics, the most frequent bin of each first.
+    private func histograms(of sums: MetricSums) -> [(tag: String, Histogram)] {
+        task.metrics.filter { $0.reduction == .histogram }.flatMap { metric in
+            sums.bins(metric.name).enumerated().compactMap { part, counts in
+                Histogram(ranked: counts).map { ("\(metric.tag)\(part)", $0) }
+            }
         }
     }
 }

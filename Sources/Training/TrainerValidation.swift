@@ -69,7 +69,7 @@ extension Trainer {
             update: state.update, name: manifest.name, saved: keeper.lastSaved.flatMap { $0 < state.update ? $0 : nil })
         do {
             let result = try task.validate(manifest, among: cluster)
-            guard !pretrains || result.statistics.loss.isFinite else {
+            guard task.metric != "loss" || result.statistics.loss.isFinite else {
                 throw ValidationFailure(cause: diverged, isTheModels: true)
             }
             return result

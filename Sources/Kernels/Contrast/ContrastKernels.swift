@@ -1,15 +1,15 @@
 import Torch
 
-/// What a masked frame's choice between its true vector and distractors costs, summed over frames.
+/// What masked frames' choices between their true vectors and distractors cost.
 public struct Contrast {
-    /// The loss: FP32, a single number; differentiable.
-    public let loss: Tensor
-    /// How many frames chose the true vector: FP32, a single number.
+    /// The loss of each frame: FP32 [frames]; differentiable.
+    public let losses: Tensor
+    /// 1 for each frame that chose the true vector, else 0: FP32 [frames].
     public let correct: Tensor
 
-    /// Gathers what a choice costs.
-    public init(loss: Tensor, correct: Tensor) {
-        (self.loss, self.correct) = (loss, correct)
+    /// Gathers what choices cost.
+    public init(losses: Tensor, correct: Tensor) {
+        (self.losses, self.correct) = (losses, correct)
     }
 }
 
@@ -24,7 +24,7 @@ extension Tensor {
     ///   - choices: Each frame's candidates, the true one first: int32 [utterances, frames, 1 + distractors].
     ///   - identities: What makes two candidates the same vector: int64 [utterances · candidates], or `nil` if none ever are.
     ///   - temperature: What similarities are divided by.
-    /// - Returns: The loss, or nil.
+    /// - Returns: The loss of each frame, [utterances · frames], or nil.
     /// - Throws: `TorchError.operation` if memory runs out.
     public func contrast(_ choices: Tensor, identities: Tensor?, temperature: Double) throws -> Contrast? {
         guard rank == 3, fitsDeviceKernels, choices.dtype == .int32, choices.isContiguous, choices.rank == 3,
@@ -35,7 +35,7 @@ extension Tensor {
         let rows = size(0) * own
         // Losses, logarithms of the sums of exponentials, and who was right.
         let results = try Tensor.empty([3, rows], device: device)
-        let loss = try differentiable("contrastive loss", [self]) {
+        let losses = try differentiable("contrastive loss", [self]) {
             let warps = Self.contrastWarps
             try DeviceKernels.launch(
                 "contrast", of: dtype, on: device,
@@ -44,9 +44,9 @@ extension Tensor {
                 .tensor(results.selected(0, 1)), .tensor(results.selected(0, 2)), .int64(rows), .int32(own),
                 .int32(pool), .int32(width), .float(temperature))
             return (
-                [try results.selected(0, 0).sum()],
+                [try results.selected(0, 0)],
                 { gradients, _ in
-                    guard let gradient = gradients[0] else { return [nil] }
+                    guard let gradient = try gradients[0]?.contiguous() else { return [nil] }
                     let result = try emptyLike()
                     let warps = min(Self.contrastWarps, Self.sharedBytes / (4 * pool))
                     try DeviceKernels.launch(
@@ -60,6 +60,6 @@ extension Tensor {
                 }
             )
         }[0]
-        return Contrast(loss: loss, correct: try results.selected(0, 2).sum())
+        return Contrast(losses: losses, correct: try results.selected(0, 2))
     }
 }

@@ -1,13 +1,11 @@
 import Torch
 
 /// x · weightᵀ + bias.
-public final class Linear: Module {
+open class Linear: Module {
     /// [outputs, inputs].
-    @Parameter("weight") public var weight: Tensor
+    @Parameter("weight") public final var weight: Tensor
     /// [outputs].
-    @Parameter("bias") public var bias: Tensor?
-    private var fixed: FixedWeight<PackedWeight>?
-    private var rounded: Float8Weight?
+    @Parameter("bias") public final var bias: Tensor?
 
     /// How a linear layer's weight starts.
     public enum Start: Sendable {
@@ -49,67 +47,50 @@ public final class Linear: Module {
         }
     }
 
-    /// From [..., inputs] to [..., outputs], with GELU where it is asked for.
-    public func callAsFunction(_ input: Tensor, gelu: Bool = false) throws -> Tensor {
-        if let fixed { return try fixed.packed()(input, bias: bias, gelu: gelu) }
-        if let rounded { return try rounded(input, bias: bias, gelu: gelu) }
-        let output = try input.linear(weight, bias: bias)
-        return gelu ? try output.gelu() : output
+    /// Makes a layer that takes another's place: the parameters are the same ones, whichever layer changes them.
+    public init(sharing other: Linear) {
+        super.init()
+        (_weight, _bias) = (other._weight, other._bias)
     }
 
-    /// What ``callAsFunction(_:gelu:)`` gives, with a bias that gets no gradient from it.
+    /// From [..., inputs] to [..., outputs].
+    open func callAsFunction(_ input: Tensor) throws -> Tensor { try input.linear(weight, bias: bias) }
+
+    /// GELU of the layer's output, [..., outputs]; a converted layer applies it before the output leaves the cache.
+    open func withGELU(_ input: Tensor) throws -> Tensor { try self(input).gelu() }
+
+    /// The layer's output, with a bias that gets no gradient from it.
     ///
     /// - Parameter input: [..., inputs].
-    /// - Returns: [..., outputs], and the bias: whoever takes both has to see to its gradient, the sum of all rows'.
+    /// - Returns: [..., outputs], and the bias. The caller must add its gradient, the sum over all rows.
     /// - Throws: `TorchError.operation` for sizes that do not go together.
-    public func withUnrecordedBias(_ input: Tensor) throws -> (output: Tensor, bias: Tensor?) {
-        guard fixed == nil, rounded == nil, let bias else { return (try self(input), nil) }
+    open func withUnrecordedBias(_ input: Tensor) throws -> (output: Tensor, bias: Tensor?) {
+        guard let bias else { return (try self(input), nil) }
         return (try input.linear(weight, bias: bias.detached()), bias)
     }
 
     /// Another layer, then ``Tensor/geluDropoutLinear(_:_:weight:bias:ownBias:)`` with this layer's weight and bias.
-    public func callAsFunction(geluOf first: Linear, _ input: Tensor, dropout: Double, _ mode: Mode) throws -> Tensor {
+    public final func callAsFunction(
+        geluOf first: Linear, _ input: Tensor, dropout: Double, _ mode: Mode
+    ) throws -> Tensor {
         guard input.fitsKernels(with: first.weight, weight, first.bias) else {
             return try first(input).geluDropoutLinear(dropout, mode, weight: weight, bias: bias)
         }
         let (hidden, ownBias) = try first.withUnrecordedBias(input)
         return try hidden.geluDropoutLinear(dropout, mode, weight: weight, bias: bias, ownBias: ownBias)
     }
-
-    /// Has the weight packed, for inference on the CPU: it must not change from here on, and no gradient is recorded.
-    ///
-    /// - Parameter format: The numbers to multiply. A weight that is not FP32 in host memory cannot be multiplied.
-    public func pack(_ format: PackedWeight.Format) {
-        fixed = FixedWeight { [weight] in try PackedWeight(weight, format) }
-    }
-
-    /// Whether products can be part of recorded work (``WorkRecorder``) on a device.
-    ///
-    /// - Parameter device: Where the layer is.
-    /// - Returns: No only for 8-bit floating point on some GPUs.
-    public func canBeRecorded(on device: Device) -> Bool { rounded == nil || Float8Weight.canBeRecorded(on: device) }
-
-    /// Has the weight rounded to 8-bit floating point, for inference: it must not change from here on.
-    ///
-    /// No gradient is recorded. A weight that ``Float8Weight`` does not take stays as it is.
-    ///
-    /// - Throws: `TorchError.operation` if LibTorch refuses, as when memory runs out.
-    public func roundToFloat8() throws {
-        if Float8Weight.takes(weight) { rounded = try Float8Weight(weight) }
-    }
 }
 
 /// Zero mean and unit variance of each row, scaled and shifted.
 ///
 /// Layer normalisation (Ba, Kiros and Hinton 2016).
-public final class LayerNorm: Module {
+open class LayerNorm: Module {
     /// The scale, [channels].
-    @Parameter("weight") public var weight: Tensor
+    @Parameter("weight") public final var weight: Tensor
     /// The shift, [channels].
-    @Parameter("bias") public var bias: Tensor
-    /// Whether half-precision input is normalised in single precision (fairseq's `Fp32LayerNorm`).
-    public var computesInFP32 = false
-    private let epsilon: Double
+    @Parameter("bias") public final var bias: Tensor
+    /// The number added to the variance.
+    public let epsilon: Double
 
     /// Makes the layer for rows of `channels` elements.
     public init(_ channels: Int, epsilon: Double = 1e-5, initializer: Initializer) throws {
@@ -119,20 +100,19 @@ public final class LayerNorm: Module {
         bias = try initializer.constant([channels], 0)
     }
 
+    /// Makes a layer that takes another's place: the parameters are the same ones, whichever layer changes them.
+    public init(sharing other: LayerNorm) {
+        epsilon = other.epsilon
+        super.init()
+        (_weight, _bias) = (other._weight, other._bias)
+    }
+
     /// From [..., channels] to the same shape.
-    public func callAsFunction(_ input: Tensor) throws -> Tensor {
+    open func callAsFunction(_ input: Tensor) throws -> Tensor {
         if input.size(-1) == weight.count, input.fitsHostKernels, weight.fitsHostKernels, bias.fitsHostKernels {
             return try input.fusedNorm(weight: weight, bias: bias, epsilon: epsilon)
         }
-        // On GPUs LibTorch's own normalisation of half-precision rows computes in FP32 throughout.
-        guard computesInFP32, input.dtype.isHalfPrecision, input.device == .cpu else {
-            return try input.layerNormalized(weight: weight, bias: bias, epsilon: epsilon)
-        }
-        return try input.to(dtype: .float32)
-            .layerNormalized(
-                weight: weight.to(dtype: .float32), bias: bias.to(dtype: .float32), epsilon: epsilon
-            )
-            .to(dtype: input.dtype)
+        return try input.layerNormalized(weight: weight, bias: bias, epsilon: epsilon)
     }
 
     /// The layer applied to `residual` + dropout(`branch`), the end of each half of a post-norm transformer layer.
@@ -141,7 +121,7 @@ public final class LayerNorm: Module {
     /// [..., channels].
     ///
     /// - Throws: `TorchError.shape` naming both shapes when they differ.
-    public func callAsFunction(
+    public final func callAsFunction(
         _ residual: Tensor, adding branch: Tensor, dropout probability: Double, _ mode: Mode
     ) throws -> Tensor {
         guard residual.shape == branch.shape else {
@@ -154,22 +134,5 @@ public final class LayerNorm: Module {
         let mask = rate > 0 ? mode.nextDropoutSeed().map { DropoutMask($0, rate) } : nil
         return try residual.fusedResidualNorm(
             adding: branch, mask ?? .none, weight: weight, bias: bias, epsilon: epsilon)
-    }
-}
-
-/// A table of vectors, looked up by index.
-public final class Embedding: Module {
-    /// The vectors, [count, channels].
-    @Parameter("weight") public var weight: Tensor
-
-    /// Makes a table of `count` normal vectors.
-    public init(count: Int, channels: Int, initializer: Initializer) throws {
-        super.init()
-        weight = try initializer.normal([count, channels], deviation: 1)
-    }
-
-    /// The rows at int64 indices of any shape.
-    public func callAsFunction(_ indices: Tensor) throws -> Tensor {
-        try weight.embedding(indices)
     }
 }

@@ -1,7 +1,6 @@
 import Cluster
 import Foundation
 import Interchange
-import Kernels
 import Objectives
 import Torch
 import Wav2Vec2
@@ -40,9 +39,7 @@ extension RunPreparation {
 
     /// Writes the resolved recipe, and opens the run's logs.
     ///
-    /// - Parameters:
-    ///   - metrics: The metrics that the run reports.
-    ///   - report: Gets lines for people.
+    /// - Parameter report: Gets lines for people.
     /// - Returns: The logs.
     /// - Throws: ``TrainingError/cannotWrite(file:reason:)``.
     func openLog(_ metrics: [Metric], report: (String) -> Void) throws -> RunLog {

@@ -12,7 +12,7 @@ final class PretrainingTask: TrainingTask {
     let dictionary: LabelDictionary? = nil
     let metrics = ContrastiveMetrics.all
     let metric = "loss"
-    var module: any PrecisionSelectable { model }
+    var module: any ConvertibleModel { model }
     var recordsSteps: Bool { recorded != nil }
 
     private let model: PretrainingModel
@@ -42,7 +42,7 @@ final class PretrainingTask: TrainingTask {
             recipe.model.featureGradMult > 0 || !$0.name.hasPrefix("feature_extractor.")
         }
         recorded =
-            recipe.optimization.recordSteps ? RecordedPretraining(model, on: device, numbers: Self.numbers) : nil
+            recipe.optimization.recordSteps ? RecordedPretraining(model, on: device) { try $0.statistics() } : nil
         groups = [try ParameterGroup("model", learning, recipe.optimization, shardedOver: group)]
     }
 
@@ -91,7 +91,8 @@ final class PretrainingTask: TrainingTask {
         guard let recorded else {
             return try model.addGradients(
                 input, .training(seed: recipe.seed, update: update, microBatch: microBatch),
-                scaledBy: .scalar(lossScale, device: device), numbers: Self.numbers)
+                scaledBy: .scalar(lossScale, device: device)
+            ) { try $0.statistics() }
         }
         do {
             return try recorded.addGradients(
@@ -105,7 +106,7 @@ final class PretrainingTask: TrainingTask {
     private func operations(_ batch: MicroBatch, masked: Int, of frames: Int) -> Double {
         let share = Double(masked) / Double(max(1, frames))
         let counts = batch.lengths.map { Int(Double(recipe.model.convFeatureLayers.frames(samples: $0)) * share) }
-        return OperationCount(recipe.model, samples: batch.lengths, head: .pretraining(masked: counts)).training(
+        return model.operations(samples: batch.lengths, masked: counts).training(
             trainsExtractor: recipe.model.featureGradMult > 0, layerDrop: recipe.model.encoderLayerdrop)
     }
 
@@ -147,35 +148,26 @@ final class PretrainingTask: TrainingTask {
             inputNoise: .drawn(inputNoise))
     }
 
-    /// What is told of each sub-batch, in one transfer: each would wait for the device.
-    private static func numbers(_ losses: [PretrainingLosses]) throws -> Tensor {
-        try .gathering(
-            numbers: losses.flatMap { loss in
-                [
-                    loss.total, loss.contrastive.loss, loss.diversity, loss.penalty, loss.contrastive.correct,
-                    loss.quantized?.codePerplexity, loss.quantized?.probabilityPerplexity,
-                ]
-            })
-    }
-
-    /// The sums of what ``numbers(_:)`` gave.
+    /// The sums over sub-batches of the terms in `numbers`: see ``/Wav2Vec2/PretrainingLosses/statistics()``.
     private func statistics(_ numbers: Tensor, _ batch: MicroBatch, _ input: PretrainingBatch) throws -> Statistics {
         var sums = Statistics()
         sums.samples = batch.samples.count
         sums.frames = input.layout.total
         let numbers = try numbers.elements(Double.self)
         for (index, sampleSize) in input.sampleSizes.enumerated() {
-            let own = Array(numbers[7 * index..<7 * (index + 1)])
+            func number(_ term: PretrainingLosses.Term) -> Double {
+                numbers[term.rawValue * input.sampleSizes.count + index]
+            }
             let size = Double(sampleSize)
             sums.sampleSize += sampleSize
             sums.maskedFrames += sampleSize
-            sums.loss += own[0]
-            sums.metrics.add(ContrastiveMetrics.contrastive, own[1], weight: size)
-            sums.metrics.add(ContrastiveMetrics.diversity, own[2], weight: size)
-            sums.metrics.add(ContrastiveMetrics.penalty, own[3], weight: size)
-            sums.metrics.add(ContrastiveMetrics.accuracy, own[4], weight: size)
-            sums.metrics.add(ContrastiveMetrics.codePerplexity, own[5] * size, weight: size)
-            sums.metrics.add(ContrastiveMetrics.probPerplexity, own[6] * size, weight: size)
+            sums.loss += number(.total)
+            sums.metrics.add(ContrastiveMetrics.contrastive, number(.contrastive), weight: size)
+            sums.metrics.add(ContrastiveMetrics.diversity, number(.diversity), weight: size)
+            sums.metrics.add(ContrastiveMetrics.penalty, number(.penalty), weight: size)
+            sums.metrics.add(ContrastiveMetrics.accuracy, number(.correct), weight: size)
+            sums.metrics.add(ContrastiveMetrics.codePerplexity, number(.codePerplexity) * size, weight: size)
+            sums.metrics.add(ContrastiveMetrics.probPerplexity, number(.probabilityPerplexity) * size, weight: size)
         }
         return sums
     }
@@ -202,9 +194,9 @@ final class PretrainingTask: TrainingTask {
                 // Training counts updates from 1: number 0 is validation's, always the same.
                 let input = try input(batch, update: 0, firstSubBatch: part.position, trains: false)
                 let losses = try model(input, .inference)
-                result.statistics += try statistics(Self.numbers(losses), batch, input)
+                result.statistics += try statistics(losses.statistics(), batch, input)
                 result.utterances += part.lengths.count
-                for quantized in losses.compactMap(\.quantized) {
+                if let quantized = losses.quantized {
                     result.statistics.metrics.add(ContrastiveMetrics.codesUsed, bins: try quantized.codeCounts())
                 }
             }

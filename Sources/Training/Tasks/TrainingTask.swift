@@ -9,7 +9,7 @@ import Wav2Vec2
 /// What pre-training and fine-tuning do differently.
 protocol TrainingTask: AnyObject {
     /// The model.
-    var module: any PrecisionSelectable { get }
+    var module: any ConvertibleModel { get }
     /// What the model is, for its checkpoint.
     var description: ModelDescription { get }
     /// The parameters that learn.

@@ -61,7 +61,6 @@ final class UpdateStep {
         let device = task.groups.first?.parameters.values.device ?? .cpu
         let choice = precision.mode
         let precision = precision.model(generation: try device.generation())
-        precision.prepare(device)
         if choice == .auto, precision.mode == .tf32 {
             report("precision auto is tf32 on \(device); precision.mode=fp32 keeps products exact, and is slower")
         }
@@ -69,7 +68,7 @@ final class UpdateStep {
         if precision.mode.isMakeshift(on: device) {
             report("WARNING: this processor has no products in \(precision.mode.rawValue); fp32 is faster on it")
         }
-        task.module.setPrecision(precision)
+        try task.module.convert(for: .training, on: device, precision: precision)
         guard precision.mode.isHalf else { return }
         for group in task.groups {
             try group.parameters.lower(to: precision.mode.dtype, except: precision.keepsExact)

@@ -103,7 +103,7 @@ struct InferenceBenchmarkCommand: ParsableCommand {
         let subject = try weights.model(shape)
         let model = try subject.inferenceModel(seed: 1)
         try model.move(to: compute.device)
-        try model.convert(to: ModelPrecision(precision.precision), on: compute.device)
+        try model.convert(for: .inference, on: compute.device, precision: ModelPrecision(precision.precision))
         if let manifest = latency.manifest {
             let report = try latency.measure(
                 model, normalizes: subject.normalizes, epsilon: subject.normalizeEpsilon,

@@ -38,8 +38,6 @@ final class InferenceBenchmark: BenchmarkTask {
         }
         return StepCounts(
             samples: samples.reduce(0, +), frames: frames, maskedFrames: nil,
-            operations: OperationCount(
-                model.model.configuration, samples: samples, head: .ctc(labels: model.labelCount)
-            ).inference)
+            operations: model.operations(samples: samples).inference)
     }
 }
