@@ -221,7 +221,8 @@ public actor Featurizer {
         let layout: RaggedLayout
         if let depth = stages.compactMap(\.depth).max() {
             var pass = ForwardPass.inference
-            pass.depth = depth
+            pass.plan = .full
+            pass.plan.depth = depth
             pass.probe = { name, tensor in if wanted.contains(name) { found[name] = tensor } }
             layout = try model(samples, lengths: lengths, mask: mask, pass).layout
         } else {

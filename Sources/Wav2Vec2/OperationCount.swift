@@ -37,7 +37,7 @@ public struct OperationCount: Sendable {
         extractor = perLayer.reduce(0, +)
         firstLayer = perLayer.first ?? 0
         if case .ctc(_, let masked) = head, masked.contains(where: { !$0.isEmpty }) {
-            let read = FrameRuns(lengths: frames, leavingOut: masked).samples(layers)
+            let read = FrameRuns(lengths: frames, masked: masked).samples(layers)
             frozenExtractor = Self.convolutions(layers, samples: read).reduce(0, +)
         } else {
             frozenExtractor = extractor

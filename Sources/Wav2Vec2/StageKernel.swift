@@ -144,7 +144,7 @@ private struct KernelMaker {
 
     func encoder() throws -> [StageKernel] {
         let encoder = model.model.encoder
-        guard let layer = encoder.allLayers.first else { return [] }
+        guard let layer = encoder.layers.first ?? encoder.hourglass?.layers.first else { return [] }
         let layout = layout
         let (channels, inner) = (configuration.encoderEmbedDim, configuration.encoderFfnEmbedDim)
         let (rows, wide) = (Double(layout.total), Double(channels))

@@ -61,6 +61,7 @@ import Torch
             var pass = ForwardPass.training(seed: 1, update: update)
             let isLast = update > updates - 4
             if isLast {
+                pass.plan = .full
                 pass.probe = { _, tensor in counts.activations += (try? tensor.subnormalCount()) ?? 1 }
             }
             let loss = try model(batch, pass)[0].total

@@ -9,13 +9,15 @@ class ExtractorBlock: Module {
     final let stride: Int
     /// Whether every utterance begins at a row that is a multiple of four, where outputs can be computed in pairs.
     final let startsPairs: Bool
+    /// The stage that profiles count the block for.
+    final let stage: Stage
 
     init(
         inputs: Int, layer: ConvolutionLayers.Layer, startsPairs: Bool, bias: Bool, groupNorm: Bool, layerNorm: Bool,
-        initializer: Initializer
+        stage: Stage, initializer: Initializer
     ) throws {
         stride = layer.stride
-        self.startsPairs = startsPairs
+        (self.startsPairs, self.stage) = (startsPairs, stage)
         super.init()
         weight = try initializer.kaimingNormal([layer.channels, inputs, layer.kernel])
         self.bias =
@@ -26,7 +28,7 @@ class ExtractorBlock: Module {
 
     /// Makes a block that takes another's place.
     init(sharing other: ExtractorBlock) {
-        (stride, startsPairs) = (other.stride, other.startsPairs)
+        (stride, startsPairs, stage) = (other.stride, other.startsPairs, other.stage)
         super.init()
         (_weight, _bias) = (other._weight, other._bias)
         (_groupNorm, _layerNorm) = (other._groupNorm, other._layerNorm)

@@ -103,8 +103,8 @@ public final class PretrainingModel: Module {
     /// All sub-batches go through extractor and encoder together; masks, negatives, quantizer statistics and penalties
     /// are each sub-batch's own, so the sum equals that of separate passes.
     ///
-    /// The probe sees the model's stages, and `quantized`, `predictions`, `targets` and `logits` of each sub-batch; without
-    /// one, the last layer transforms masked frames alone, as no others are read.
+    /// The probe sees the model's stages, and `quantized`, `predictions`, `targets` and, where the plan keeps them, `logits` of
+    /// each sub-batch. Of the encoder's output only masked frames are read.
     ///
     /// - Parameters:
     ///   - batch: The utterances, and what was chosen for them.
@@ -113,27 +113,23 @@ public final class PretrainingModel: Module {
     /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
     public func callAsFunction(_ batch: PretrainingBatch, _ pass: ForwardPass) throws -> [PretrainingLosses] {
         let configuration = model.configuration
-        let features = try model.features(batch.samples, lengths: batch.lengths)
-        pass.probe?("conv_features", features.raw)
-        pass.probe?("features_ln", features.normalized)
+        let features = try model.features(batch.samples, lengths: batch.lengths, pass)
         let targets = try profiled(.quantizer) {
             try features.normalized.dropout(configuration.dropoutFeatures, pass.mode)
         }
-        var input = try model.encoderInput(features, pass.mode)
         var inputQuantized: [Quantized] = []
-        if let inputProjection {
+        let context = try model.context(
+            of: features, mask: batch.mask, channelsFirst: maskChannelBefore, readRows: batch.maskedRows, pass
+        ) { input in
+            guard let inputProjection else { return input }
             let parts = try batch.subBatches.map { part in
                 let quantized = try inputQuantizer().callAsFunction(
                     input.rows(part.span), temperature: batch.temperature, noise: part.inputNoise)
                 inputQuantized.append(quantized)
                 return try inputProjection(quantized.vectors)
             }
-            input = try .concatenate(parts)
+            return try .concatenate(parts)
         }
-        var context = try model.context(
-            input, features.layout, mask: batch.mask, channelsFirst: maskChannelBefore,
-            reading: pass.probe == nil ? batch.maskedRows : nil, pass)
-        if pass.probe != nil { context = try context.takingRows(batch.maskedRows) }
         let masked = try targets.takingRows(batch.maskedRows)
         return try batch.subBatches.enumerated().map { index, part in
             try profiled(.contrastive) {
@@ -186,7 +182,7 @@ public final class PretrainingModel: Module {
         let contrastive = try contrastiveLoss(
             predictions: predictions, candidates: candidates, identities: identities, choices: part.choices,
             codeVectors: codeVectors(part.choices), temperature: objective.logitTemp, infonce: objective.infonce,
-            inFP32: cosineInFP32, needsLogits: pass.probe != nil)
+            inFP32: cosineInFP32, needsLogits: pass.plan.keepsLogits)
         if let logits = contrastive.logits { pass.probe?("logits", logits) }
         let sampleSize = part.choices.frames
         var total = contrastive.loss
