@@ -126,7 +126,8 @@ let package = Package(
         .testTarget(
             name: "TorchTests", dependencies: ["Kernels", "Torch", "Randomness", "TestSupport"], swiftSettings: strict),
         .testTarget(
-            name: "KernelsTests", dependencies: ["Kernels", "Torch", "Randomness", "TestSupport"],
+            name: "KernelsTests",
+            dependencies: ["Kernels", "Torch", "Randomness", "KernelEmulator", "TestSupport"],
             swiftSettings: strict),
         .testTarget(name: "ClusterTests", dependencies: ["Cluster", "Torch"], swiftSettings: strict),
         .testTarget(name: "BaseTests", dependencies: ["Base"], swiftSettings: strict),

@@ -147,13 +147,13 @@ public final class LayerNorm: Module {
         guard residual.shape == branch.shape else {
             throw TorchError.shape("a residual of shape \(residual.shape) cannot take a branch of \(branch.shape)")
         }
-        let rate = mode.isTraining ? max(0, probability) : 0
-        guard rate < 1, residual.size(-1) == weight.count, residual.fitsKernels(with: branch, weight, bias),
-            !residual.fitsDeviceKernels || Tensor.fitsResidualNormKernel(columns: weight.count)
-        else { return try self(residual + branch.dropout(probability, mode)) }
-        let mask = rate > 0 ? mode.nextDropoutSeed().map { DropoutMask($0, rate) } : nil
-        return try residual.fusedResidualNorm(
-            adding: branch, mask ?? .none, weight: weight, bias: bias, epsilon: epsilon)
+        let mask = mode.nextMask(probability)
+        let norm = ResidualNorm(
+            residual: residual, branch: branch, mask: mask, weight: weight, bias: bias, epsilon: epsilon)
+        guard mask.probability < 1, residual.size(-1) == weight.count, let kernels = try norm.kernels else {
+            return try self(residual + branch.dropout(mask))
+        }
+        return try kernels.recorded("residual LayerNorm", [residual, branch, weight, bias])[0]
     }
 }
 
