@@ -33,6 +33,7 @@ let package = Package(
         .library(name: "Corpus", targets: ["Corpus"]),
         .library(name: "Fetching", targets: ["Fetching"]),
         .library(name: "Wav2Vec2", targets: ["Wav2Vec2"]),
+        .library(name: "Objectives", targets: ["Objectives"]),
         .library(name: "Interchange", targets: ["Interchange"]),
         .library(name: "Decoding", targets: ["Decoding"]),
         .library(name: "Recognition", targets: ["Recognition"]),
@@ -85,6 +86,7 @@ let package = Package(
         .target(name: "Decoding", dependencies: ["Base", "CZlib"], swiftSettings: strict),
         .target(name: "Reporting", swiftSettings: strict),
         .target(name: "Wav2Vec2", dependencies: ["Kernels", "Torch", "Randomness"], swiftSettings: strict),
+        .target(name: "Objectives", dependencies: ["Kernels", "Torch", "Wav2Vec2"], swiftSettings: strict),
         .target(name: "Interchange", dependencies: ["Base", "Wav2Vec2", "Torch"], swiftSettings: strict),
         .target(
             name: "Recognition",
@@ -104,8 +106,8 @@ let package = Package(
         .target(
             name: "Training",
             dependencies: [
-                "Interchange", "Wav2Vec2", "Kernels", "Torch", "Cluster", "Corpus", "Base", "CFiles", "Decoding",
-                "Randomness", "Yams",
+                "Interchange", "Objectives", "Wav2Vec2", "Kernels", "Torch", "Cluster", "Corpus", "Base", "CFiles",
+                "Decoding", "Randomness", "Yams",
             ], resources: [.embedInCode("Recipes")], swiftSettings: strict),
         .target(name: "CFiles", cSettings: [.unsafeFlags(["-Wall", "-Wextra"])]),
         // Linked into the program alone: it acts before anything else does.
@@ -145,6 +147,7 @@ let package = Package(
             name: "Wav2Vec2Tests",
             dependencies: ["Interchange", "Wav2Vec2", "Kernels", "Torch", "Randomness", "TestSupport"],
             swiftSettings: strict),
+        .testTarget(name: "ObjectivesTests", dependencies: ["Objectives", "Torch"], swiftSettings: strict),
         .testTarget(
             name: "InterchangeTests", dependencies: ["Interchange", "Wav2Vec2", "Torch", "Corpus"],
             swiftSettings: strict),

@@ -62,7 +62,7 @@ public actor Featurizer {
         self.windows = Windows(
             windows, layers: configuration.convFeatureLayers, unit: configuration.hourglass?.factor ?? 1)
         try device.prepare()
-        let whole: any PrecisionSelectable
+        let whole: any ConvertibleModel
         if checkpoint.description.task == .pretraining {
             let pretraining = try checkpoint.pretrainingModel()
             (whole, model, quantizer) = (pretraining, pretraining.model, pretraining.quantizer)
@@ -73,7 +73,7 @@ public actor Featurizer {
         if device != .cpu {
             for parameter in whole.parameters() { parameter.tensor = try parameter.tensor.to(device: device) }
         }
-        try whole.convert(to: precision, on: device)
+        try whole.convert(for: .inference, on: device, precision: precision)
         self.configuration = configuration
         self.device = device
         self.batchSeconds = batchSeconds

@@ -112,7 +112,7 @@ public actor Recognizer {
         if device != .cpu {
             for parameter in model.parameters() { parameter.tensor = try parameter.tensor.to(device: device) }
         }
-        try model.convert(to: precision, on: device)
+        try model.convert(for: .inference, on: device, precision: precision)
         let layers = model.model.configuration.convFeatureLayers
         let frameSeconds = Double(layers.hop) / Double(AudioFile.modelSampleRate)
         inference = CTCInference(model, on: device)

@@ -78,8 +78,7 @@ private struct KernelMaker {
         dtype = precision.mode.dtype
         layout = try model.model.featureExtractor.layout(samples: samples)
         parameters = try FlatParameters(model.parameters())
-        precision.prepare(device)
-        model.setPrecision(precision)
+        try model.convert(for: .training, on: device, precision: precision)
         if precision.mode.isHalf { try parameters.lower(to: dtype, except: precision.keepsExact) }
         generator = try Generator(seed: 1)
     }
@@ -105,7 +104,7 @@ private struct KernelMaker {
 
     func extractor() throws -> [StageKernel] {
         let extractor = model.model.featureExtractor
-        let count = OperationCount(configuration, samples: samples, head: .ctc(labels: 0))
+        let count = model.model.operations(samples: samples)
         let hop = extractor.layers.hop
         let rows = RaggedLayout(samples.map { ($0 + hop - 1) / hop })
         let signal = try Tensor.normal([rows.total * hop, 1], generator: generator).to(device: device)
@@ -122,8 +121,10 @@ private struct KernelMaker {
         let frames = zip(first.layout.offsets, first.valid).flatMap { Array($0..<$0 + $1) }
         let kept = try isReproducible ? Tensor(frames).to(device: device) : nil
         func start() throws -> Tensor {
-            let whole = try first.block(.init(values: signal, lacksGELU: false), first.layout, valid: first.valid)
-                .finished()
+            let whole = try first.block(
+                ExtractorActivation(signal), ExtractorRows(layout: first.layout, valid: first.valid)
+            )
+            .finished()
             return try kept.map { try whole.takingRows($0) } ?? whole
         }
         let middle = try random([first.layout.total, first.block.weight.size(0)])
@@ -135,8 +136,8 @@ private struct KernelMaker {
                 Stage.convolutions.name, count.extractor - count.firstLayer,
                 [middle] + others.flatMap { $0.block.parameters().map(\.tensor) }
             ) {
-                try others.reduce(ExtractorActivation(values: middle, lacksGELU: false)) {
-                    try $1.block($0, $1.layout, valid: $1.valid)
+                try others.reduce(ExtractorActivation(middle)) {
+                    try $1.block($0, ExtractorRows(layout: $1.layout, valid: $1.valid))
                 }.finished()
             },
         ]
@@ -265,7 +266,7 @@ private struct KernelMaker {
                 try contrastiveLoss(
                     predictions: predictions, candidates: candidates, identities: identities, choices: choices,
                     codeVectors: nil, temperature: temperature, infonce: infonce, inFP32: inFP32
-                ).loss
+                ).losses.sum()
             })
         return kernels + [try ctc()]
     }

@@ -79,17 +79,15 @@ import Testing
         #expect(try weight(Tensor.empty([0, 64])).shape == [0, 32])
     }
 
-    @Test func layersRoundWhatFits() throws {
+    @Test func layersAreRounded() throws {
         let layer = try Linear(64, 32, initializer: .random(seed: 7))
         let input = try random([4, 64], seed: 8)
         let before = try layer(input)
-        try layer.roundToFloat8()
-        let error = try withoutGradient { try relativeError(layer(input), before) }
+        let rounded = try Float8Linear(layer)
+        let error = try withoutGradient { try relativeError(rounded(input), before) }
         #expect(error > 1e-4 && error < 0.1)
-        let odd = try Linear(20, 32, initializer: .random(seed: 9))
-        let same = try odd(input.narrowed(1, 0..<20))
-        try odd.roundToFloat8()
-        #expect(try odd(input.narrowed(1, 0..<20)).elements(Float.self) == same.elements(Float.self))
+        #expect(try rounded.withGELU(input).elements(Float.self) == rounded(input).gelu().elements(Float.self))
+        #expect(throws: TorchError.self) { try Float8Linear(Linear(20, 32, initializer: .random(seed: 9))) }
     }
 
     @Test func refusesOtherSizes() throws {

@@ -149,10 +149,13 @@ import Testing
     @Test func packedLayersKeepTheirWeight() throws {
         let layer = try Linear(6, 4, initializer: .random(seed: 7))
         let input = try Tensor.normal([3, 6], generator: Generator(seed: 8))
-        let expected = try layer(input, gelu: true)
-        layer.pack(.float32)
-        #expect(try relativeError(layer(input, gelu: true), expected) < 1e-6)
+        let expected = try (product: layer(input), gelu: layer.withGELU(input))
+        let packed = PackedLinear(layer, .float32)
+        #expect(try relativeError(packed(input), expected.product) < 1e-6)
+        #expect(try relativeError(packed.withGELU(input), expected.gelu) < 1e-6)
+        #expect(packed.weight.isIdentical(to: layer.weight))
         layer.weight = try Tensor.zeros([4, 6])
-        #expect(try relativeError(layer(input, gelu: true), expected) < 1e-6)
+        #expect(try relativeError(packed.withGELU(input), expected.gelu) < 1e-6)
+        #expect(try packed.weight.magnitude().sum().item() == 0, "one parameter, whichever layer it is read from")
     }
 }

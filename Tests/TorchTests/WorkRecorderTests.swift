@@ -90,7 +90,7 @@ import Testing
                 try [
                     input.dropout(0.3, mode), norm(input, adding: branch, dropout: 0.3, mode),
                     input.geluDropoutLinear(0.3, mode, weight: weight, bias: nil),
-                    input.dropout(0.3, mode.forPart(2)),
+                    input.dropout(0.3, mode.forLayer(2)),
                 ].map { try $0.elements(Float.self) }
             }
             return try isEmulated ? withEmulatedDeviceKernels(run) : run()

@@ -36,6 +36,7 @@ struct BatchInvarianceTests {
     @Test(arguments: ["base", "large", "hourglass"])
     func outputsLogitsAndGradients(_ variant: String) throws {
         let model = try CTCModel(Self.configuration(variant), labels: 8, initializer: .random(seed: 5))
+        try model.convertForTraining()
         // Larger weights than at the start, so that everything has an influence.
         for parameter in model.parameters() where parameter.name.contains("self_attn") {
             try parameter.tensor.scaleInPlace(8)

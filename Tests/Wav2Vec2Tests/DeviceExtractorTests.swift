@@ -18,6 +18,7 @@ import Torch
     /// Features, and the gradients of the first layer's parameters.
     private func results(_ channels: Int, _ dtype: DType) throws -> [Tensor] {
         let extractor = try FeatureExtractor(layer(channels), initializer: .random(seed: 3))
+        extractor.convertForTraining()
         for parameter in extractor.parameters() {
             // Gains and biases that are neither 1 nor 0.
             let start = try parameter.tensor.detached()

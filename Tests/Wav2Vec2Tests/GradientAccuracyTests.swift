@@ -26,6 +26,7 @@ import Torch
         func gradients(_ type: DType) throws -> [String: Tensor] {
             let model = try CTCModel(configuration, labels: 12, initializer: .empty)
             try model.load(weights)
+            if type == .float32 { try model.convertForTraining() }
             for parameter in model.parameters() {
                 parameter.tensor = try parameter.tensor.to(dtype: type).detached().requiringGradient()
             }

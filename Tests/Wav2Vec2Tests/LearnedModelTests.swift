@@ -48,6 +48,7 @@ import Torch
         (configuration.dropoutInput, configuration.encoderLayerdrop) = (0, 0)
         let model = try PretrainingModel(
             configuration, objective: objective, initializer: .random(seed: 4))
+        try model.convertForTraining()
         // Training makes the extractor's convolutions larger, over hundreds of updates; these begin so.
         for parameter in model.parameters() where parameter.name.hasPrefix("feature_extractor") {
             try parameter.tensor.scaleInPlace(1.8)
@@ -62,7 +63,7 @@ import Torch
             if isLast {
                 pass.probe = { _, tensor in counts.activations += (try? tensor.subnormalCount()) ?? 1 }
             }
-            let loss = try model(batch, pass)[0].total
+            let loss = try model(batch, pass).total
             try loss.backward()
             try parameters.collectGradients()
             if isLast { counts.gradients += try parameters.gradients.subnormalCount() }

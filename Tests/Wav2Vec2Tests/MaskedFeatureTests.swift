@@ -41,6 +41,7 @@ import Torch
         Tensor, RaggedLayout
     ) {
         let extractor = try FeatureExtractor(Self.configuration(variant), initializer: .random(seed: 4))
+        extractor.convertForTraining()
         for parameter in extractor.parameters() where parameter.name.contains(".2.") {
             let start = try parameter.tensor.detached()
             parameter.tensor = try start + Tensor.normal(start.shape, deviation: 0.1, generator: Generator(seed: 5))
@@ -79,6 +80,7 @@ import Torch
         var configuration = try Self.configuration(variant)
         (configuration.dropout, configuration.attentionDropout, configuration.encoderLayerdrop) = (0, 0, 0)
         let model = try CTCModel(configuration, labels: 8, initializer: .random(seed: 6))
+        try model.convertForTraining()
         try model.setRequiresGradient(true)
         let frames = Self.lengths.map(configuration.convFeatureLayers.frames(samples:))
         let mask = Mask(frames: Self.masked, channels: [[0, 1, 5], [2], [], [30, 31]])

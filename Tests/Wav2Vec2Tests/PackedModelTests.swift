@@ -45,7 +45,7 @@ import Torch
     private func packedWeightsChangeNothing(_ kind: Kind) throws {
         let model = try model(kind)
         let expected = try logits(model)
-        try model.convert(to: ModelPrecision(.fp32), on: .cpu)
+        try model.convert(for: .inference, on: .cpu, precision: ModelPrecision(.fp32))
         #expect(try relativeError(logits(model), expected) < 1e-5)
     }
 
@@ -53,7 +53,7 @@ import Torch
     @Test(arguments: Kind.allCases)
     private func partsOfABatchChangeNothing(_ kind: Kind) throws {
         let model = try model(kind)
-        try model.convert(to: ModelPrecision(.fp32), on: .cpu)
+        try model.convert(for: .inference, on: .cpu, precision: ModelPrecision(.fp32))
         let expected = try logits(model)
         for samples in [1, Self.lengths[0] + Self.lengths[1]] {
             model.model.featureExtractor.samplesAtOnce = samples
@@ -65,7 +65,7 @@ import Torch
     private func bytesStayClose(_ kind: Kind) throws {
         let model = try model(kind)
         let expected = try logits(model)
-        try model.convert(to: ModelPrecision(.int8), on: .cpu)
+        try model.convert(for: .inference, on: .cpu, precision: ModelPrecision(.int8))
         let found = try logits(model)
         let cosine = try (found * expected).sum().item() / (found.norm().item() * expected.norm().item())
         #expect(cosine > 0.999 && cosine < 0.9999999, "\(cosine)")
@@ -85,7 +85,7 @@ import Torch
         (configuration.convPos, configuration.convPosGroups) = (16, 4)
         func model(_ mode: ModelPrecision.Mode?) throws -> Tensor {
             let model = try CTCModel(configuration, labels: 9, initializer: .random(seed: 11))
-            if let mode { try model.convert(to: ModelPrecision(mode), on: .cpu) }
+            if let mode { try model.convert(for: .inference, on: .cpu, precision: ModelPrecision(mode)) }
             return try logits(model).to(dtype: .float32)
         }
         let exact = try model(nil)
@@ -100,7 +100,7 @@ import Torch
     @Test func bytesAreForTheCPU() throws {
         let model = try model(.base)
         let error = #expect(throws: ConfigurationError.self) {
-            try model.convert(to: ModelPrecision(.int8), on: .cuda(0))
+            try model.convert(for: .inference, on: .cuda(0), precision: ModelPrecision(.int8))
         }
         #expect(error.map { "\($0)" } == "int8 is a precision of the CPU; on cuda:0 choose fp16 or bf16")
     }

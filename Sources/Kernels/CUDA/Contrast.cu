@@ -52,11 +52,11 @@ __device__ inline void contrast(
     correct[row] = truth >= largest && !(truth <= -negated) ? 1.0f : 0.0f;
 }
 
-/// The similarities' gradient, from that of the summed losses; each warp has `pool` numbers of shared memory.
+/// The similarities' gradient, from that of each frame's loss; each warp has `pool` numbers of shared memory.
 template <class T>
 __device__ inline void contrast_backward(
     const T *similarities, const int *choices, const int64 *identities, const float *normalizers,
-    const float *gradient, T *result, int64 rows, int own, int pool, int width, float temperature) {
+    const float *gradients, T *result, int64 rows, int own, int pool, int width, float temperature) {
     DYNAMIC_SHARED_MEMORY(float, shared);
     const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
     const int64 row = (int64)blockIdx.x * (blockDim.x / 32) + warp;
@@ -68,7 +68,7 @@ __device__ inline void contrast_backward(
         for (int j = lane; j < width; j += 32) {
             const float share = expf(logit(j) - normalizers[row]) - (j == 0 ? 1.0f : 0.0f);
             // A distractor that was drawn twice adds the same number twice: the order does not matter.
-            atomicAdd(sums + choices[row * width + j], share * *gradient / temperature);
+            atomicAdd(sums + choices[row * width + j], share * gradients[row] / temperature);
         }
     }
     __syncthreads();
@@ -86,8 +86,8 @@ KERNEL_OF_EACH_FORMAT(
 
 #define PARAMETERS(T)                                                                                                 \
     (const T *similarities, const int *choices, const int64 *identities, const float *normalizers,                    \
-     const float *gradient, T *result, int64 rows, int own, int pool, int width, float temperature)
+     const float *gradients, T *result, int64 rows, int own, int pool, int width, float temperature)
 KERNEL_OF_EACH_FORMAT(
     contrast_backward, 32 * CONTRAST_WARPS, PARAMETERS,
-    (similarities, choices, identities, normalizers, gradient, result, rows, own, pool, width, temperature))
+    (similarities, choices, identities, normalizers, gradients, result, rows, own, pool, width, temperature))
 #undef PARAMETERS

@@ -52,12 +52,18 @@ __device__ inline int argmax(const float (&x)[ENTRY_STEPS], int entries) {
 
 /// The choice of each row (x) in each code book (y) as numbers and one-hot, and for each block the sums of probabilities and
 /// of choices without noise, [blocks, 2, groups, entries].
+///
+/// Neighbouring blocks have rows of one segment after the other, which begin at the offsets; these may be missing where all
+/// rows are one segment.
 template <class T>
 __device__ inline void choose_entries(
-    const T *logits, const float *noise, T *choice, int64 *codes, float *sums, int64 rows, int groups, int entries) {
+    const T *logits, const float *noise, T *choice, int64 *codes, float *sums, const int64 *offsets, int segments,
+    int64 rows, int groups, int entries) {
     const int group = blockIdx.y, warp = threadIdx.x / 32;
+    const int segment = blockIdx.x % segments, part = blockIdx.x / segments, parts = gridDim.x / segments;
+    const int64 first = offsets ? offsets[segment] : 0, end = offsets ? offsets[segment + 1] : rows;
     float probabilities[ENTRY_STEPS] = {}, choices[ENTRY_STEPS] = {};
-    for (int64 row = (int64)blockIdx.x * CHOICE_WARPS + warp; row < rows; row += (int64)gridDim.x * CHOICE_WARPS) {
+    for (int64 row = first + (int64)part * CHOICE_WARPS + warp; row < end; row += (int64)parts * CHOICE_WARPS) {
         const int64 start = (row * groups + group) * entries;
         float x[ENTRY_STEPS];
         for_each_entry(entries, [&](int step, int entry) {
@@ -103,12 +109,12 @@ __device__ inline void add_through_softmax(
     });
 }
 
-/// The gradient of the logits: the choice's passes straight through the Gumbel softmax, that of the summed probabilities,
-/// [groups, entries], through the plain one.
+/// The gradient of the logits: the choice's passes straight through the Gumbel softmax, that of the segments' summed
+/// probabilities, [segments, groups, entries], through the plain one.
 template <class T>
 __device__ inline void choose_entries_backward(
     const T *logits, const float *noise, const float *temperature, const T *choice_gradient, const float *sum_gradient,
-    T *result, int64 rows, int groups, int entries) {
+    T *result, const int64 *offsets, int segments, int64 rows, int groups, int entries) {
     const int group = blockIdx.y;
     const int64 row = (int64)blockIdx.x * CHOICE_WARPS + threadIdx.x / 32;
     if (row >= rows) return;
@@ -116,7 +122,10 @@ __device__ inline void choose_entries_backward(
     float x[ENTRY_STEPS], gradient[ENTRY_STEPS] = {};
     if (sum_gradient) {
         for_each_entry(entries, [&](int step, int entry) { x[step] = widened(logits[start + entry]); });
-        add_through_softmax(x, gradient, entries, 1.0f, [&](int entry) { return sum_gradient[group * entries + entry]; });
+        int segment = 0;
+        while (segment + 1 < segments && row >= offsets[segment + 1]) segment++;
+        const float *incoming = sum_gradient + (segment * groups + group) * entries;
+        add_through_softmax(x, gradient, entries, 1.0f, [&](int entry) { return incoming[entry]; });
     }
     if (noise && choice_gradient) {
         for_each_entry(entries, [&](int step, int entry) {
@@ -130,15 +139,17 @@ __device__ inline void choose_entries_backward(
 }
 
 #define PARAMETERS(T)                                                                                                 \
-    (const T *logits, const float *noise, T *choice, int64 *codes, float *sums, int64 rows, int groups, int entries)
+    (const T *logits, const float *noise, T *choice, int64 *codes, float *sums, const int64 *offsets, int segments,   \
+     int64 rows, int groups, int entries)
 KERNEL_OF_EACH_FORMAT(
-    choose_entries, 32 * CHOICE_WARPS, PARAMETERS, (logits, noise, choice, codes, sums, rows, groups, entries))
+    choose_entries, 32 * CHOICE_WARPS, PARAMETERS,
+    (logits, noise, choice, codes, sums, offsets, segments, rows, groups, entries))
 #undef PARAMETERS
 
 #define PARAMETERS(T)                                                                                                 \
     (const T *logits, const float *noise, const float *temperature, const T *choice_gradient,                         \
-     const float *sum_gradient, T *result, int64 rows, int groups, int entries)
+     const float *sum_gradient, T *result, const int64 *offsets, int segments, int64 rows, int groups, int entries)
 KERNEL_OF_EACH_FORMAT(
     choose_entries_backward, 32 * CHOICE_WARPS, PARAMETERS,
-    (logits, noise, temperature, choice_gradient, sum_gradient, result, rows, groups, entries))
+    (logits, noise, temperature, choice_gradient, sum_gradient, result, offsets, segments, rows, groups, entries))
 #undef PARAMETERS

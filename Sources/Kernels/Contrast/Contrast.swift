@@ -1,15 +1,15 @@
 import Torch
 
-/// What a masked frame's choice between its true vector and distractors costs, summed over frames.
+/// What masked frames' choices between their true vectors and distractors cost.
 public struct Contrast {
-    /// The loss: FP32, a single number; differentiable.
-    public let loss: Tensor
-    /// How many frames chose the true vector: FP32, a single number.
+    /// The loss of each frame: FP32 [frames]; differentiable.
+    public let losses: Tensor
+    /// 1 for each frame that chose the true vector, else 0: FP32 [frames].
     public let correct: Tensor
 
-    /// Gathers what a choice costs.
-    public init(loss: Tensor, correct: Tensor) {
-        (self.loss, self.correct) = (loss, correct)
+    /// Gathers what choices cost.
+    public init(losses: Tensor, correct: Tensor) {
+        (self.losses, self.correct) = (losses, correct)
     }
 }
 
@@ -21,7 +21,7 @@ extension Tensor {
     ///   - choices: Each frame's candidates, the true one first: int32 [utterances, frames, 1 + distractors].
     ///   - identities: What makes two candidates the same vector: int64 [utterances · candidates], or `nil` if none ever are.
     ///   - temperature: What similarities are divided by.
-    /// - Returns: The loss, or nil.
+    /// - Returns: The loss of each frame, [utterances · frames], or nil.
     /// - Throws: `TorchError.operation` if memory runs out.
     public func contrast(_ choices: Tensor, identities: Tensor?, temperature: Double) throws -> Contrast? {
         try ContrastiveLoss(similarities: self, choices: choices, identities: identities, temperature: temperature)
@@ -47,32 +47,32 @@ struct ContrastiveLoss: FusedOperation {
                 $0.dtype == .int64 && $0.isContiguous && $0.count == similarities.size(0) * similarities.size(2)
             }) ?? true
         else { return nil }
-        return lossOnDevice
+        return lossesOnDevice
     }
 
-    private func lossOnDevice() throws -> Contrast {
+    private func lossesOnDevice() throws -> Contrast {
         // Losses, logarithms of the sums of exponentials, and who was right.
         let results = try Tensor.empty([3, similarities.size(0) * similarities.size(1)], device: similarities.device)
-        let loss = try differentiable("contrastive loss", [similarities]) {
+        let losses = try differentiable("contrastive loss", [similarities]) {
             try ContrastKernel(
                 similarities: similarities, choices: choices, identities: identities, losses: results.selected(0, 0),
                 normalizers: results.selected(0, 1), correct: results.selected(0, 2), temperature: temperature
             ).launch()
             return (
-                [try results.selected(0, 0).sum()],
+                [try results.selected(0, 0)],
                 { gradients, _ in
-                    guard let gradient = gradients[0] else { return [nil] }
+                    guard let gradient = try gradients[0]?.contiguous() else { return [nil] }
                     let result = try similarities.emptyLike()
                     try ContrastBackwardKernel(
                         similarities: similarities, choices: choices, identities: identities,
-                        normalizers: results.selected(0, 1), gradient: gradient, result: result,
+                        normalizers: results.selected(0, 1), gradients: gradient, result: result,
                         temperature: temperature
                     ).launch()
                     return [result]
                 }
             )
         }[0]
-        return Contrast(loss: loss, correct: try results.selected(0, 2).sum())
+        return Contrast(losses: losses, correct: try results.selected(0, 2))
     }
 }
 
@@ -110,13 +110,14 @@ struct ContrastKernel: DeviceKernel {
     }
 }
 
-/// The similarities' gradient, from that of the summed losses; a warp has a number of shared memory for each candidate.
+/// The similarities' gradient, from that of each frame's loss; a warp has a number of shared memory for each candidate.
 struct ContrastBackwardKernel: DeviceKernel {
     let similarities: Tensor
     let choices: Tensor
     let identities: Tensor?
     let normalizers: Tensor
-    let gradient: Tensor
+    /// FP32 [frames].
+    let gradients: Tensor
     let result: Tensor
     let temperature: Double
 
@@ -132,7 +133,7 @@ struct ContrastBackwardKernel: DeviceKernel {
     static let parameters: [KernelParameter<Self>] = [
         .reads("similarities", \.similarities), .reads("choices", as: .int32, \.choices),
         .reads("identities", as: .int64, \.identities), .reads("normalizers", as: .float, \.normalizers),
-        .reads("gradient", as: .float, \.gradient), .writes("result", \.result), .int64("rows", \.normalizers.count),
+        .reads("gradients", as: .float, \.gradients), .writes("result", \.result), .int64("rows", \.normalizers.count),
         .int32("own") { $0.similarities.size(1) }, .int32("pool") { $0.similarities.size(2) },
         .int32("width") { $0.choices.size(2) }, .float("temperature", \.temperature),
     ]

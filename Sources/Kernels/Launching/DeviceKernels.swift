@@ -64,7 +64,7 @@ extension Device {
     /// - Throws: `TorchError.runtime` that says what is missing.
     public func prepare() throws {
         try load()
-        guard self != .cpu else { return }
+        guard case .cuda = self else { return }
         do {
             _ = try DeviceKernels.launcher(self)
         } catch {

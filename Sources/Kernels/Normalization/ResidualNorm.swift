@@ -4,7 +4,9 @@ import Torch
 /// LayerNorm of a residual plus the dropout of a branch, in one pass over memory each way: the end of each half of a
 /// post-norm transformer layer.
 ///
-/// It keeps both inputs and two numbers a row. Without a branch it is LayerNorm alone.
+/// It keeps both inputs and two numbers a row. Without a branch it is LayerNorm alone, which in FP32 in host memory has a
+/// kernel because LibTorch's own adds up the gradients of weight and bias row by row: that costs accuracy where rows are
+/// many.
 struct ResidualNorm: FusedOperation {
     let residual: Tensor
     let branch: Tensor?
@@ -15,7 +17,7 @@ struct ResidualNorm: FusedOperation {
 
     var onHost: BothPasses? {
         get throws {
-            guard residual.fitsElementwiseHostKernels(with: [branch, weight, bias]),
+            guard hasColumns, residual.fitsElementwiseHostKernels(with: [branch, weight, bias]),
                 branch != nil || residual.dtype == .float32
             else { return nil }
             return try passes(outputOnHost, gradientsOnHost)
@@ -24,12 +26,14 @@ struct ResidualNorm: FusedOperation {
 
     var onDevice: BothPasses? {
         get throws {
-            guard let branch, residual.fitsDeviceKernels(with: [branch, weight, bias]),
+            guard let branch, hasColumns, residual.fitsDeviceKernels(with: [branch, weight, bias]),
                 ResidualNormKernel.takes(columns: weight.count)
             else { return nil }
             return try passes({ try outputOnDevice(branch, $0) }, { try gradientsOnDevice($0, branch, $1) })
         }
     }
+
+    private var hasColumns: Bool { residual.size(-1) == weight.count }
 
     /// The passes from those that take `statistics`, FP32 [2, rows]: each row's mean and inverse deviation.
     private func passes(
@@ -112,20 +116,5 @@ struct ResidualNorm: FusedOperation {
         ).launch()
         let both = try sums.deviceColumnSums(as: residual.dtype).viewed(2, columns)
         return [own, other, try both.selected(0, 0), try both.selected(0, 1)]
-    }
-}
-
-extension Tensor {
-    /// LayerNorm of this tensor, FP32 in host memory, by a kernel, differentiable once; it keeps the input and two numbers a
-    /// row.
-    ///
-    /// LibTorch's own adds up the gradients of weight and bias row by row, which costs accuracy where rows are many.
-    func fusedNorm(weight: Tensor, bias: Tensor, epsilon: Double) throws -> Tensor {
-        let norm = ResidualNorm(
-            residual: self, branch: nil, mask: .none, weight: weight, bias: bias, epsilon: epsilon)
-        guard let kernels = try norm.kernels else {
-            throw TorchError.shape("no kernel takes \(self), \(weight), \(bias)")
-        }
-        return try kernels.recorded("LayerNorm", [self, weight, bias])[0]
     }
 }

@@ -111,7 +111,6 @@ enum ATen {
     static let logSoftmax = Operator("aten::log_softmax", "int")
     static let layerNorm = Operator("aten::layer_norm")
     static let softmaxBackward = Operator("aten::_softmax_backward_data")
-    static let embedding = Operator("aten::embedding")
     static let attention = Operator("aten::scaled_dot_product_attention")
     static let ctcLoss = Operator("aten::ctc_loss", "IntList")
     static let lerpInPlace = Operator("aten::lerp_", "Scalar")

@@ -58,8 +58,8 @@ public final class DropoutSource {
         return copy
     }
 
-    /// A source for a part of the model, whose seeds do not depend on whether other parts run.
-    func forPart(_ number: Int) -> DropoutSource {
+    /// A source for one layer, whose seeds do not depend on whether other layers run.
+    func forLayer(_ number: Int) -> DropoutSource {
         let source = DropoutSource(base: base, start: start)
         source.part = UInt64(number) + 1
         return source
@@ -85,12 +85,12 @@ public enum Mode {
         return self
     }
 
-    /// The same mode for a part of the model that other passes may leave out: what is dropped elsewhere does not depend on it.
+    /// The mode of one layer, which other passes may skip: what the other layers drop does not depend on it.
     ///
-    /// - Parameter number: Which part, from 0.
-    /// - Returns: The part's mode.
-    public func forPart(_ number: Int) -> Mode {
-        if case .training(let source) = self { return .training(source.forPart(number)) }
+    /// - Parameter number: The layer, from 0.
+    /// - Returns: A mode with seeds of the layer's own.
+    public func forLayer(_ number: Int) -> Mode {
+        if case .training(let source) = self { return .training(source.forLayer(number)) }
         return self
     }
 

@@ -18,15 +18,47 @@ open class Module {
     }
 
     fileprivate func collect(prefix: String, into found: inout [NamedParameter]) {
+        for property in properties { property.collect(prefix: prefix, into: &found) }
+    }
+
+    /// The declared parameters and children, the superclasses' first.
+    private var properties: [any ModuleProperty] {
         var mirror: Mirror? = Mirror(reflecting: self)
         var levels: [Mirror] = []
         while let level = mirror {
             levels.insert(level, at: 0)
             mirror = level.superclassMirror
         }
-        for child in levels.flatMap(\.children) {
-            (child.value as? any ModuleProperty)?.collect(prefix: prefix, into: &found)
+        return levels.flatMap(\.children).compactMap { $0.value as? any ModuleProperty }
+    }
+
+    /// All modules below this one, in order of declaration, each after its own children.
+    public var descendants: [Module] {
+        var found: [Module] = []
+        for property in properties { property.forEachModule { found += $0.descendants + [$0] } }
+        return found
+    }
+
+    /// Replaces modules below this one, each after its own children.
+    ///
+    /// How a model is converted: a faster module takes the place of a plain one, shares its parameters, and keeps its names.
+    ///
+    ///     model.replaceChildren { ($0 as? Linear).map { PackedLinear($0, .int8) } ?? $0 }
+    ///
+    /// - Parameter replacement: Returns the module to put in a module's place: itself, or one that the property can hold.
+    /// - Throws: What `replacement` throws; what has been replaced by then stays so.
+    public func replaceChildren(_ replacement: (Module) throws -> Module) rethrows {
+        for property in properties {
+            try property.replaceModules { module in
+                try module.replaceChildren(replacement)
+                return try replacement(module)
+            }
         }
+    }
+
+    /// The keys of the module's own properties, in order of declaration, those of optional parts that it lacks included.
+    public var declaredKeys: [String] {
+        Mirror(reflecting: self).children.compactMap { ($0.value as? any ModuleProperty)?.key }
     }
 
     /// All parameters' tensors by name.
@@ -107,9 +139,12 @@ public struct NamedParameter {
     }
 }
 
-/// A property that holds parameters.
+/// A property that holds parameters or modules.
 protocol ModuleProperty {
+    var key: String { get }
     func collect(prefix: String, into found: inout [NamedParameter])
+    func forEachModule(_ body: (Module) -> Void)
+    func replaceModules(_ replacement: (Module) throws -> Module) rethrows
 }
 
 /// A type that ``Parameter`` can hold: a tensor that may be absent.
@@ -167,23 +202,50 @@ public final class Parameter<Value: ParameterValue>: ModuleProperty {
                 value = Value(parameterTensor: $0)
             })
     }
+
+    func forEachModule(_ body: (Module) -> Void) {}
+
+    func replaceModules(_ replacement: (Module) throws -> Module) {}
 }
 
 /// A type that ``Child`` can hold: a module, an optional one, or a list of modules numbered from 0.
 public protocol ModuleContent {
     /// Calls `body` for each module with the key that leads to it.
     func forEachModule(key: String, _ body: (String, Module) -> Void)
+    /// Returns the same content with other modules in their places.
+    func replacingModules(_ replacement: (Module) throws -> Module) rethrows -> any ModuleContent
+}
+
+/// The content with other modules in their places, which must be of types that it can hold.
+private func replaced<Content: ModuleContent>(
+    _ content: Content, by replacement: (Module) throws -> Module
+) rethrows -> Content {
+    let new = try content.replacingModules(replacement)
+    guard let fitting = new as? Content else {
+        preconditionFailure("\(type(of: new)) cannot take the place of \(Content.self)")
+    }
+    return fitting
 }
 
 extension Module: ModuleContent {
     /// Calls `body` for each module with the key that leads to it.
     public func forEachModule(key: String, _ body: (String, Module) -> Void) { body(key, self) }
+
+    /// Returns the module that takes this one's place.
+    public func replacingModules(_ replacement: (Module) throws -> Module) rethrows -> any ModuleContent {
+        try replacement(self)
+    }
 }
 
 extension Optional: ModuleContent where Wrapped: ModuleContent {
     /// Calls `body` for each module with the key that leads to it.
     public func forEachModule(key: String, _ body: (String, Module) -> Void) {
         self?.forEachModule(key: key, body)
+    }
+
+    /// Returns the same content with another module in its place.
+    public func replacingModules(_ replacement: (Module) throws -> Module) rethrows -> any ModuleContent {
+        try map { try replaced($0, by: replacement) }
     }
 }
 
@@ -192,6 +254,11 @@ extension Array: ModuleContent where Element: ModuleContent {
     public func forEachModule(key: String, _ body: (String, Module) -> Void) {
         let prefix = key.isEmpty ? "" : key + "."
         for (index, element) in enumerated() { element.forEachModule(key: "\(prefix)\(index)", body) }
+    }
+
+    /// Returns the same content with other modules in their places.
+    public func replacingModules(_ replacement: (Module) throws -> Module) rethrows -> any ModuleContent {
+        try map { try replaced($0, by: replacement) }
     }
 }
 
@@ -221,5 +288,12 @@ public final class Child<Content: ModuleContent>: ModuleProperty {
             // An empty key puts the part's parameters beside the module's own.
             module.collect(prefix: key.isEmpty ? prefix : prefix + key + ".", into: &found)
         }
+    }
+    func forEachModule(_ body: (Module) -> Void) {
+        wrappedValue.forEachModule(key: key) { _, module in body(module) }
+    }
+
+    func replaceModules(_ replacement: (Module) throws -> Module) rethrows {
+        wrappedValue = try replaced(wrappedValue, by: replacement)
     }
 }

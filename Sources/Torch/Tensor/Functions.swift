@@ -37,10 +37,6 @@ extension Tensor {
             .bool(false)
         ).to(dtype: query.dtype)
     }
-    /// The rows of an embedding table (this tensor) at int64 indices.
-    public func embedding(_ indices: Tensor) throws -> Tensor {
-        try ATen.embedding(.tensor(self), .tensor(indices))
-    }
     /// The CTC loss (Graves 2006) of log probabilities [frames, 1, labels], summed.
     ///
     /// - Parameters:

@@ -5,9 +5,8 @@ import Torch
 ///
 /// Each utterance sees zeros around itself and nothing of its neighbours. With an even kernel a frame sees one frame more
 /// before it than after it, as in fairseq's.
-final class PositionalConvolution: Module {
-    @Child("0") var convolution: WeightNormConvolution
-    private var fixed: FixedWeight<SpectralConvolution>?
+class PositionalConvolution: Module {
+    @Child("0") final var convolution: WeightNormConvolution
 
     init(_ configuration: ModelConfiguration, initializer: Initializer) throws {
         super.init()
@@ -17,16 +16,31 @@ final class PositionalConvolution: Module {
             deviation: (4 / Double(kernel * channels)).squareRoot(), initializer: initializer)
     }
 
-    /// From [frames, channels] to the same shape.
-    func callAsFunction(_ input: Tensor, _ layout: RaggedLayout) throws -> Tensor {
-        if let fixed {
-            return try fixed.packed()(input, withinSegments: layout.lengths, bias: convolution.bias, gelu: true)
-        }
-        // The weights may stay FP32 where the rest of the model does not.
-        return try convolution(input.to(dtype: convolution.bias.dtype), withinSegments: layout.lengths)
-            .to(dtype: input.dtype).gelu()
+    /// Makes a convolution that takes another's place.
+    init(sharing other: PositionalConvolution) {
+        super.init()
+        _convolution = other._convolution
     }
 
-    /// Has the weight folded and transformed for inference, in FP32.
-    func pack() { fixed = FixedWeight { [convolution] in try SpectralConvolution(convolution.weight()) } }
+    /// From [frames, channels] to the same shape.
+    func callAsFunction(_ input: Tensor, _ layout: RaggedLayout) throws -> Tensor {
+        // The weights may stay FP32 where the rest of the model does not.
+        try convolution(input.to(dtype: convolution.bias.dtype), withinSegments: layout.lengths)
+            .to(dtype: input.dtype).gelu()
+    }
+}
+
+/// A positional convolution with its weight folded and transformed once, for inference on the CPU, in FP32.
+final class SpectralPositionalConvolution: PositionalConvolution {
+    private let spectra: FixedWeight<SpectralConvolution>
+
+    /// Makes a convolution that takes the place of one that does not change any more.
+    override init(sharing other: PositionalConvolution) {
+        spectra = FixedWeight { [convolution = other.convolution] in try SpectralConvolution(convolution.weight()) }
+        super.init(sharing: other)
+    }
+
+    override func callAsFunction(_ input: Tensor, _ layout: RaggedLayout) throws -> Tensor {
+        try spectra.packed()(input, withinSegments: layout.lengths, bias: convolution.bias, gelu: true)
+    }
 }

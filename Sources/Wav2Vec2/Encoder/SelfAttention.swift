@@ -4,14 +4,12 @@ import Torch
 /// Multi-head self-attention within each utterance.
 ///
 /// Queries, keys and values come from one fused projection; fairseq's `q_proj`, `k_proj` and `v_proj` are its thirds.
-/// Source: Vaswani et al. 2017.
-final class SelfAttention: Module {
-    @Child("qkv_proj") var projection: Linear
-    @Child("out_proj") var output: Linear
-    /// Whether the softmax of half-precision scores is FP32.
-    var softmaxInFP32 = false
-    private let heads: Int
-    private let dropout: Double
+/// Source: Vaswani et al. 2017, section 3.2.
+class SelfAttention: Module {
+    @Child("qkv_proj") final var projection: Linear
+    @Child("out_proj") final var output: Linear
+    final let heads: Int
+    final let dropout: Double
 
     init(_ configuration: ModelConfiguration, initializer: Initializer) throws {
         heads = configuration.encoderAttentionHeads
@@ -22,126 +20,43 @@ final class SelfAttention: Module {
         output = try Linear(channels, channels, start: .normal(0.02), initializer: initializer)
     }
 
-    /// The large products.
-    var products: [Linear] { [projection, output] }
+    /// Makes a block that takes another's place.
+    init(sharing other: SelfAttention) {
+        (heads, dropout) = (other.heads, other.dropout)
+        super.init()
+        (_projection, _output) = (other._projection, other._output)
+    }
 
     /// Attends.
     ///
     /// - Parameters:
     ///   - input: [frames, channels].
     ///   - layout: Where utterances lie.
-    ///   - rows: The frames that somebody reads, int64, each at most once; `nil` for all. All of them are attended to.
+    ///   - rows: The frames whose results are read, int64, each at most once; `nil` for all. All frames are attended to.
     ///   - mode: Whether weights are dropped.
     /// - Returns: [frames, channels], or as many rows as are read.
     /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
-    func callAsFunction(
-        _ input: Tensor, _ layout: RaggedLayout, reading rows: Tensor? = nil, _ mode: Mode
+    final func callAsFunction(
+        _ input: Tensor, _ layout: RaggedLayout, readRows rows: Tensor? = nil, _ mode: Mode
     ) throws -> Tensor {
-        let attended = try attended(input, layout, mode)
-        return try output(rows.map(attended.takingRows) ?? attended)
+        let context = try context(input, layout, mode)
+        return try output(rows.map(context.takingRows) ?? context)
     }
 
-    /// The weighted values of all heads, [frames, channels].
-    private func attended(_ input: Tensor, _ layout: RaggedLayout, _ mode: Mode) throws -> Tensor {
-        if projection.weight.takesRaggedSelfAttention(heads: heads), dropout < 1 {
-            let drops = dropout > 0 ? mode.nextDropoutSeed().map { WeightDropout(dropout, $0) } : nil
-            let (fused, bias) = try projection.withUnrecordedBias(input)
-            return try fused.raggedSelfAttention(
-                offsets: layout.offsets(on: fused.device), longest: layout.lengths.max() ?? 0, heads: heads,
-                dropout: drops, bias: bias)
-        }
+    /// The values of each head, weighted by softmax(Q Kᵀ / √d) (equation 1): [frames, channels].
+    func context(_ input: Tensor, _ layout: RaggedLayout, _ mode: Mode) throws -> Tensor {
         let fused = try projection(input)
-        if fused.takesHostSelfAttention(heads: heads), dropout < 1 {
-            let drops = dropout > 0 ? layout.lengths.compactMap { _ in mode.nextDropoutSeed() } : []
-            return try fused.hostSelfAttention(
-                lengths: layout.lengths, heads: heads, dropouts: drops.map { WeightDropout(dropout, $0) })
+        let channels = input.size(1)
+        let width = channels / heads
+        let utterances = try (0..<layout.count).map { utterance in
+            let rows = layout.rows(utterance)
+            // Each [heads, frames, width].
+            let thirds = try fused.rows(rows).viewed(rows.count, 3, heads, width).permuted(1, 2, 0, 3)
+            let (queries, keys, values) = try (thirds.selected(0, 0), thirds.selected(0, 1), thirds.selected(0, 2))
+            let scores = try queries.matmul(keys.transposed()) * (1 / Double(width).squareRoot())
+            let weights = try scores.softmax(-1).dropout(dropout, mode)
+            return try weights.matmul(values).transposed(0, 1).reshaped(rows.count, channels)
         }
-        let isTraining = mode.isTraining || (isGradientEnabled && fused.requiresGradient)
-        return isTraining
-            ? try trainingAttention(
-                fused, layout, heads: heads, dropout: dropout, softmaxInFP32: softmaxInFP32, mode)
-            : try inferenceAttention(fused, layout, heads: heads)
+        return try .concatenate(utterances)
     }
-}
-
-/// The utterances of a layout as runs of equal length, each of which is one batched product.
-private func runs(_ layout: RaggedLayout) -> [(length: Int, count: Int, rows: Range<Int>)] {
-    var runs: [(length: Int, count: Int, rows: Range<Int>)] = []
-    for (utterance, length) in layout.lengths.enumerated() {
-        let rows = layout.rows(utterance)
-        if let last = runs.last, last.length == length {
-            runs[runs.count - 1] = (length, last.count + 1, last.rows.lowerBound..<rows.upperBound)
-        } else {
-            runs.append((length, 1, rows))
-        }
-    }
-    return runs
-}
-
-/// Attention without gradients: LibTorch's fused kernel, which never holds the matrix of weights.
-private func inferenceAttention(_ fused: Tensor, _ layout: RaggedLayout, heads: Int) throws -> Tensor {
-    let channels = fused.size(1) / 3
-    let parts = try runs(layout).map { run in
-        let thirds = try fused.rows(run.rows)
-            .viewed(run.count, run.length, 3, heads, channels / heads).permuted(2, 0, 3, 1, 4)
-        let context = try Tensor.attention(thirds.selected(0, 0), thirds.selected(0, 1), thirds.selected(0, 2))
-        return try context.transposed(1, 2).reshaped(run.rows.count, channels)
-    }
-    return try .concatenate(parts)
-}
-
-/// Attention with gradients, utterance by utterance, which keeps only the projections.
-///
-/// The backward pass computes the weights again (as Dao et al. 2022 do): a small product more, and no
-/// [heads, frames, frames] matrix stays in memory from one pass to the other.
-private func trainingAttention(
-    _ fused: Tensor, _ layout: RaggedLayout, heads: Int, dropout: Double, softmaxInFP32: Bool, _ mode: Mode
-) throws -> Tensor {
-    let type = fused.dtype
-    let exact = softmaxInFP32 && type.isHalfPrecision ? DType.float32 : type
-    let channels = fused.size(1) / 3
-    let width = channels / heads
-    let scale = 1 / Double(width).squareRoot()
-    // [heads, frames, width] views of an utterance's thirds, and of its rows of a [frames, channels] tensor.
-    func third(_ tensor: Tensor, _ rows: Range<Int>, _ index: Int) throws -> Tensor {
-        try byHead(tensor.narrowed(1, index * channels..<(index + 1) * channels), rows)
-    }
-    func byHead(_ tensor: Tensor, _ rows: Range<Int>) throws -> Tensor {
-        try tensor.rows(rows).viewed(rows.count, heads, width).transposed(0, 1)
-    }
-    /// Products [heads, frames, frames].
-    func products(_ left: Tensor, _ right: Tensor, scale: Double = 1) throws -> Tensor {
-        let products = try Tensor.empty([heads, left.size(1), left.size(1)], dtype: type, device: fused.device)
-        try products.setProductInPlace(left, right.transposed(), scale: scale)
-        return products
-    }
-    func scores(_ rows: Range<Int>) throws -> Tensor {
-        try products(third(fused, rows, 0), third(fused, rows, 1), scale: scale)
-    }
-    let utterances = (0..<layout.count).map { utterance in
-        (layout.rows(utterance), dropout > 0 ? mode.nextDropoutSeed().map { WeightDropout(dropout, $0) } : nil)
-    }
-    return try differentiable("self-attention", [fused]) {
-        let context = try Tensor.empty([layout.total, channels], dtype: type, device: fused.device)
-        for (rows, dropout) in utterances {
-            let weights = try scores(rows).attentionWeights(dropout, softmaxIn: exact)
-            try byHead(context, rows).setProductInPlace(weights, third(fused, rows, 2))
-        }
-        return (
-            [context],
-            { gradients, _ in
-                guard let gradient = try gradients[0]?.contiguous() else { return [nil] }
-                let result = try fused.emptyLike()
-                for (rows, dropout) in utterances {
-                    let incoming = try byHead(gradient, rows)
-                    let (weights, scores) = try scores(rows).attentionWeightsBackward(
-                        products(incoming, third(fused, rows, 2)), scale: scale, dropout, softmaxIn: exact)
-                    try third(result, rows, 0).setProductInPlace(scores, third(fused, rows, 1))
-                    try third(result, rows, 1).setProductInPlace(scores.transposed(), third(fused, rows, 0))
-                    try third(result, rows, 2).setProductInPlace(weights.transposed(), incoming)
-                }
-                return [result]
-            }
-        )
-    }[0]
 }

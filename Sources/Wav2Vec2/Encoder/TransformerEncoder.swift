@@ -91,13 +91,13 @@ public final class TransformerEncoder: Module {
             for (index, layer) in layers.enumerated() {
                 if let (number, isDropped) = dropped.next(), !isDropped {
                     // The dropouts of a layer are the same whether or not others are left out.
-                    let mode = pass.mode.forPart(number)
+                    let mode = pass.mode.forLayer(number)
                     let read = layer === last ? rows : nil
                     let result =
                         try recomputes
                         ? recomputing(hidden, parameters: layer.parameters().map(\.tensor), mode) {
-                            try layer($0, layout, reading: read, $1)
-                        } : layer(hidden, layout, reading: read, mode)
+                            try layer($0, layout, readRows: read, $1)
+                        } : layer(hidden, layout, readRows: read, mode)
                     hidden =
                         try pass.keptLayers.map {
                             try .choose($0.selected(0, number), result, else: read.map(hidden.takingRows) ?? hidden)

@@ -1,143 +1,6 @@
 import Kernels
 import Torch
 
-/// What a block of the feature extractor hands to the next.
-///
-/// GELU may be left to the next block, which then keeps one of the two tensors only for the backward pass.
-struct ExtractorActivation {
-    /// [rows, channels].
-    let values: Tensor
-    /// Whether GELU has been left out.
-    let lacksGELU: Bool
-    /// Computes the values a second time, where keeping them for the backward pass costs more.
-    var again: (() throws -> Tensor)?
-
-    /// The values after GELU.
-    func finished() throws -> Tensor { lacksGELU ? try values.gelu() : values }
-}
-
-/// One block of the feature extractor: convolution, normalisation if any, GELU.
-final class ExtractorBlock: Module {
-    @Parameter("0.weight") var weight: Tensor
-    @Parameter("0.bias") var bias: Tensor?
-    @Child("2") var groupNorm: RaggedGroupNorm?
-    @Child("2.1") var layerNorm: LayerNorm?
-    private let stride: Int
-    /// Whether every utterance begins at a row that is a multiple of four, where outputs can be computed in pairs.
-    private let startsPairs: Bool
-    private var fixed: FixedWeight<PackedWeight>?
-    private var fixedPairs: FixedWeight<PairedConvolution>?
-
-    init(
-        inputs: Int, layer: ConvolutionLayers.Layer, startsPairs: Bool, bias: Bool, groupNorm: Bool, layerNorm: Bool,
-        initializer: Initializer
-    ) throws {
-        stride = layer.stride
-        self.startsPairs = startsPairs
-        super.init()
-        weight = try initializer.kaimingNormal([layer.channels, inputs, layer.kernel])
-        self.bias =
-            try bias ? initializer.linearDefault([layer.channels], inputs: inputs * layer.kernel) : nil
-        self.groupNorm = try groupNorm ? RaggedGroupNorm(layer.channels, initializer: initializer) : nil
-        self.layerNorm = try layerNorm ? LayerNorm(layer.channels, initializer: initializer) : nil
-    }
-
-    /// Runs the block.
-    ///
-    /// - Parameters:
-    ///   - input: [rows · stride, channels].
-    ///   - layout: The output rows of each utterance or part of one, the straddling ones included.
-    ///   - valid: How many of them are frames.
-    ///   - source: Where the rows are parts of utterances and the block is the first, the utterances.
-    /// - Returns: [rows, channels].
-    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
-    func callAsFunction(
-        _ input: ExtractorActivation, _ layout: RaggedLayout, valid: [Int], source: SignalSource? = nil
-    ) throws -> ExtractorActivation {
-        if let groupNorm, weight.size(1) == 1, canNormalize(input.values, groupNorm) {
-            if let source {
-                let values = try normalizedSignalConvolution(
-                    parts: input.finished(), layout, of: source, weight, gain: groupNorm.weight, bias: groupNorm.bias,
-                    stride: stride, epsilon: groupNorm.epsilon)
-                return ExtractorActivation(values: values, lacksGELU: false)
-            }
-            // The normalisation takes away any constant, so the bias has neither influence nor gradient.
-            let (values, again) = try normalizedSignalConvolution(
-                input.finished(), weight, gain: groupNorm.weight, bias: groupNorm.bias, stride: stride, layout,
-                valid: valid, epsilon: groupNorm.epsilon)
-            return ExtractorActivation(values: values, lacksGELU: false, again: again)
-        }
-        let input = try ExtractorActivation(
-            values: input.values.to(dtype: weight.dtype), lacksGELU: input.lacksGELU,
-            again: input.values.dtype == weight.dtype ? input.again : nil)
-        let isBare = groupNorm == nil && layerNorm == nil
-        let packed = try convolvedWithPackedWeight(input, gelu: isBare)
-        if isBare, let packed { return ExtractorActivation(values: packed, lacksGELU: false) }
-        var hidden = try packed ?? convolved(input)
-        if let groupNorm { hidden = try groupNorm(hidden, layout, valid: valid) }
-        if let layerNorm { hidden = try layerNorm(hidden) }
-        return ExtractorActivation(values: hidden, lacksGELU: true)
-    }
-
-    /// Whether the block, the first, can run on parts of utterances: its normalisation's statistics are of whole ones.
-    func takesParts(_ signal: Tensor) -> Bool {
-        groupNorm.map { weight.size(1) == 1 && canNormalize(signal, $0) } ?? true
-    }
-
-    /// Whether there are kernels for the layer with its normalisation.
-    private func canNormalize(_ signal: Tensor, _ norm: RaggedGroupNorm) -> Bool {
-        NormalizedSignalKernels.canTake(weight: weight, gain: norm.weight, bias: norm.bias)
-            || SignalKernels.canTake(signal, weight: weight)
-    }
-
-    /// Whether outputs are computed in pairs.
-    private var takesPairs: Bool { startsPairs && PairedConvolution.takes(weight, stride: stride) }
-
-    /// Has the weight packed for inference; a layer on one channel has a kernel of its own.
-    func pack(_ format: PackedWeight.Format) {
-        guard weight.size(1) > 1 else { return }
-        (fixed, fixedPairs) = (nil, nil)
-        if format == .float32, takesPairs {
-            fixedPairs = FixedWeight { [weight] in try PairedConvolution(weight) }
-            return
-        }
-        // A window's elements lie tap by tap.
-        fixed = FixedWeight { [weight] in
-            try PackedWeight(weight.permuted(0, 2, 1).reshaped(weight.size(0), -1), format)
-        }
-    }
-
-    /// The convolution with a weight that may change, differentiable.
-    private func convolved(_ input: ExtractorActivation) throws -> Tensor {
-        takesPairs && input.values.fitsHostKernels
-            ? try input.values.convolvedInPairs(weight, bias, geluOfInput: input.lacksGELU, again: input.again)
-            : try stridedConvolution(
-                input.values, weight, bias, stride: stride, geluOfInput: input.lacksGELU, again: input.again)
-    }
-
-    /// The convolution, and GELU if wanted, if the weight has been packed.
-    private func convolvedWithPackedWeight(_ input: ExtractorActivation, gelu: Bool) throws -> Tensor? {
-        if let fixedPairs {
-            return try fixedPairs.packed()(
-                input.values.contiguous(), bias: bias, geluOfInput: input.lacksGELU, gelu: gelu)
-        }
-        return try fixed.map { try convolved(input.finished(), $0, gelu: gelu) }
-    }
-
-    /// The convolution as one product with overlapping rows.
-    private func convolved(_ input: Tensor, _ fixed: FixedWeight<PackedWeight>, gelu: Bool) throws -> Tensor {
-        let (rows, channels, kernel) = (input.size(0) / stride, input.size(1), weight.size(2))
-        let whole = min(rows, input.size(0) < kernel ? 0 : (input.size(0) - kernel) / stride + 1)
-        let output = try Tensor.empty([rows, weight.size(0)])
-        try fixed.packed().multiply(
-            windowsOf: input.contiguous(), step: stride * channels, bias: bias, gelu: gelu,
-            into: output.rows(0..<whole))
-        // What would leave the signal is no valid frame of any utterance.
-        try output.rows(whole..<rows).zeroInPlace()
-        return output
-    }
-}
-
 /// The convolutional feature extractor: from raw samples to one vector every 20 ms (paper, section 2).
 ///
 /// The whole batch runs as one signal. Every utterance starts at a row that is a multiple of the remaining strides, so
@@ -221,7 +84,7 @@ public final class FeatureExtractor: Module {
         _ samples: Tensor, _ lengths: [Int], _ frames: RaggedLayout, leavingOut masked: [[Int]]?
     ) throws -> Tensor {
         let signal = try AlignedSignal(samples, lengths, hop: layers.hop)
-        if let masked, masked.contains(where: { !$0.isEmpty }), blocks[0].takesParts(signal.samples) {
+        if let masked, masked.contains(where: { !$0.isEmpty }), blocks[0].supportsParts(of: signal.samples) {
             let wanted = FrameRuns(lengths: frames.lengths, leavingOut: masked)
             if !wanted.runs.isEmpty { return try features(signal, wanted, in: frames) }
         }
@@ -266,14 +129,15 @@ public final class FeatureExtractor: Module {
                 samples: try $0.samples.viewed(-1, 1), layout: rows($0, each: layers.hop / first.stride),
                 valid: $0.lengths.map(first.outputs), owners: owners)
         }
-        var hidden = ExtractorActivation(values: try signal.samples.viewed(-1, 1), lacksGELU: false)
+        var hidden = ExtractorActivation(try signal.samples.viewed(-1, 1))
         var valid = signal.lengths
         var remaining = layers.hop
         for (block, layer) in zip(blocks, layers.layers) {
             remaining /= layer.stride
             valid = valid.map(layer.outputs)
             hidden = try profiled(block === blocks[0] ? .firstConvolution : .convolutions) {
-                try block(hidden, rows(signal, each: remaining), valid: valid, source: source)
+                try block(
+                    hidden, ExtractorRows(layout: rows(signal, each: remaining), valid: valid, source: source))
             }
             source = nil
         }

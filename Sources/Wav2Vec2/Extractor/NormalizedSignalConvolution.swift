@@ -17,17 +17,18 @@ import Torch
 ///   - layout: The output rows of each utterance, the straddling ones included.
 ///   - valid: How many of them are frames.
 ///   - epsilon: Added to the variance.
-/// - Returns: [rows, channels], and what computes the same numbers again, for who would else keep them.
+/// - Returns: [rows, channels], and a function that computes the same numbers again, so that nobody need keep them.
 /// - Throws: `TorchError` if no kernel takes the signal, or it is too short for the rows.
 func normalizedSignalConvolution(
     _ signal: Tensor, _ weight: Tensor, gain: Tensor, bias: Tensor, stride: Int, _ layout: RaggedLayout, valid: [Int],
     epsilon: Double
-) throws -> (output: Tensor, again: () throws -> Tensor) {
+) throws -> (output: Tensor, recompute: () throws -> Tensor) {
     if NormalizedSignalKernels.canTake(weight: weight, gain: gain, bias: bias) {
         let utterances = layout.lengths.indices.map { (layout.offsets[$0], layout.lengths[$0], valid[$0]) }
-        return try NormalizedSignalKernels(
+        let (output, recompute) = try NormalizedSignalKernels(
             signal.to(dtype: .float32), weight: weight, gain: gain, bias: bias, stride: stride, utterances: utterances
         )(epsilon: epsilon)
+        return (output, recompute)
     }
     let (channels, kernel) = (weight.size(0), weight.size(2))
     let taps = try weight.elements(Double.self)

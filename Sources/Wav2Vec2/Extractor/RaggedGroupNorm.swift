@@ -3,17 +3,21 @@ import Torch
 /// Normalises each channel of each utterance over its valid frames: GroupNorm with one group a channel (Wu and He 2018).
 ///
 /// Statistics never see rows that straddle two utterances, so a result does not depend on batch mates.
-final class RaggedGroupNorm: Module {
-    @Parameter("weight") var weight: Tensor
-    @Parameter("bias") var bias: Tensor
-    let epsilon = 1e-5
-    /// Whether half-precision input is normalised in single precision, not only its statistics.
-    var computesInFP32 = false
+class RaggedGroupNorm: Module {
+    @Parameter("weight") final var weight: Tensor
+    @Parameter("bias") final var bias: Tensor
+    final let epsilon = 1e-5
 
     init(_ channels: Int, initializer: Initializer) throws {
         super.init()
         weight = try initializer.constant([channels], 1)
         bias = try initializer.constant([channels], 0)
+    }
+
+    /// Makes a layer that takes another's place.
+    init(sharing other: RaggedGroupNorm) {
+        super.init()
+        (_weight, _bias) = (other._weight, other._bias)
     }
 
     /// Normalises [rows, channels].
@@ -25,14 +29,10 @@ final class RaggedGroupNorm: Module {
     /// - Returns: The same shape; straddling rows hold numbers without meaning.
     /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
     func callAsFunction(_ input: Tensor, _ layout: RaggedLayout, valid: [Int]) throws -> Tensor {
-        let type = input.dtype
-        let wide = computesInFP32 && type.isHalfPrecision ? DType.float32 : type
-        return try normalized(
-            input.to(dtype: wide), weight: weight.to(dtype: wide), bias: bias.to(dtype: wide), layout, valid: valid
-        ).to(dtype: type)
+        try normalized(input, weight: weight, bias: bias, layout, valid: valid)
     }
 
-    private func normalized(
+    fileprivate final func normalized(
         _ input: Tensor, weight: Tensor, bias: Tensor, _ layout: RaggedLayout, valid: [Int]
     ) throws -> Tensor {
         let epsilon = epsilon
@@ -83,5 +83,16 @@ final class RaggedGroupNorm: Module {
                 }
             )
         }[0]
+    }
+}
+
+/// A ragged group norm that normalises half-precision rows in single precision, where the other's statistics alone are FP32.
+final class FP32RaggedGroupNorm: RaggedGroupNorm {
+    override func callAsFunction(_ input: Tensor, _ layout: RaggedLayout, valid: [Int]) throws -> Tensor {
+        let type = input.dtype
+        let wide = type.isHalfPrecision ? DType.float32 : type
+        return try normalized(
+            input.to(dtype: wide), weight: weight.to(dtype: wide), bias: bias.to(dtype: wide), layout, valid: valid
+        ).to(dtype: type)
     }
 }

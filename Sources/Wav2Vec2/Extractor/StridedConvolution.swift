@@ -15,12 +15,12 @@ import Torch
 ///   - stride: Rows from one window to the next.
 ///   - gelu: Whether the convolution is that of the input's GELU, which is then not kept for the backward pass, but
 ///     computed again.
-///   - again: Computes the input a second time for the backward pass, which then does not keep it.
+///   - recompute: Computes the input a second time for the backward pass, which then does not keep it.
 /// - Returns: [N, O].
 /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
 func stridedConvolution(
     _ input: Tensor, _ weight: Tensor, _ bias: Tensor?, stride: Int, geluOfInput gelu: Bool = false,
-    again: (() throws -> Tensor)? = nil
+    recompute: (() throws -> Tensor)? = nil
 ) throws -> Tensor {
     let channels = weight.size(1)
     let kernel = weight.size(2)
@@ -40,7 +40,7 @@ func stridedConvolution(
     func activated(_ input: Tensor) throws -> Tensor {
         try (gelu ? input.gelu() : input).viewed(count, stride * channels)
     }
-    let kept = again ?? { input }
+    let kept = recompute ?? { input }
     return try differentiable("strided convolution", [input, weight] + (bias.map { [$0] } ?? [])) {
         let view = try activated(input)
         let filter = try matrix(weight)

@@ -1,3 +1,4 @@
+import Kernels
 import Torch
 
 /// Log-probabilities of batches, again and again with one model.
@@ -34,7 +35,8 @@ public final class CTCInference {
     public init(_ model: CTCModel, on device: Device) {
         self.model = model
         self.device = device
-        guard device != .cpu, model.model.products.allSatisfy({ $0.canBeRecorded(on: device) }) else { return }
+        let layers = model.descendants.compactMap { $0 as? Float8Linear }
+        guard device != .cpu, layers.allSatisfy({ $0.canBeRecorded(on: device) }) else { return }
         recorder = WorkRecorder(on: device, capacity: Self.capacity, isLarge: false) { batch in
             try Self.scores(model, batch.samples, batch.lengths)
         }

@@ -104,7 +104,8 @@ struct InferenceBenchmarkCommand: ParsableCommand {
         let subject = try weights.model(shape)
         let model = try subject.inferenceModel(labels: FinetuningBenchmark.labels, seed: 1)
         try move(model, to: compute.device)
-        try model.convert(to: ModelPrecision(precision.precision), on: compute.device)
+        try model.convert(
+            for: .inference, on: compute.device, precision: ModelPrecision(precision.precision))
         if let manifest = latency.manifest {
             let report = try latency.measure(
                 model, normalizes: subject.normalizes, epsilon: subject.normalizeEpsilon,

@@ -46,15 +46,14 @@ private final class Update {
     let lossScale: Double
 
     init(
-        _ model: any PrecisionSelectable, clipNorm: Double, precision: ModelPrecision, sums: SumOptions? = nil
+        _ model: any ConvertibleModel, clipNorm: Double, precision: ModelPrecision, sums: SumOptions? = nil
     ) throws {
         let all = model.parameters()
         let parameters = try FlatParameters(all, shardedOver: sums?.shards(on: all.first?.tensor.device ?? .cpu))
         self.parameters = parameters
         optimizer = try Adam(parameters, .init())
         lossScale = precision.mode == .fp16 ? 128 : 1
-        precision.prepare(parameters.values.device)
-        model.setPrecision(precision)
+        try model.convert(for: .training, on: parameters.values.device, precision: precision)
         if precision.mode.isHalf { try parameters.lower(to: precision.mode.dtype, except: precision.keepsExact) }
         self.clipNorm = clipNorm
         self.sums = try sums.map { try GradientSums(parameters, $0) }
@@ -120,7 +119,7 @@ final class PretrainingBenchmark: BenchmarkTask {
         masking.time.countMultiple = records ? 16 : 1
         self.masking = masking
         recorded =
-            records ? RecordedPretraining(model, on: device) { try .gathering(numbers: $0.map(\.total)) } : nil
+            records ? RecordedPretraining(model, on: device) { $0.total } : nil
     }
 
     /// The sums over processes and the times of the last step, where asked for.
@@ -146,9 +145,9 @@ final class PretrainingBenchmark: BenchmarkTask {
         } else {
             let pass = ForwardPass.training(seed: seed, update: number)
             try update(
-                model(input, pass)[0].total, sampleSize: sampleSize, unused: model.model.droppedParameters(pass))
+                model(input, pass).total, sampleSize: sampleSize, unused: model.model.droppedParameters(pass))
         }
-        let operations = OperationCount(configuration, samples: batch.samples, head: .pretraining(masked: masked))
+        let operations = model.operations(samples: batch.samples, masked: masked)
             .training(trainsExtractor: true, layerDrop: configuration.encoderLayerdrop)
         return StepCounts(
             samples: batch.samples.reduce(0, +), frames: frames.reduce(0, +), maskedFrames: sampleSize,
@@ -218,9 +217,8 @@ final class FinetuningBenchmark: BenchmarkTask {
         return StepCounts(
             samples: batch.samples.reduce(0, +), frames: layout.total,
             maskedFrames: mask.frames.reduce(0) { $0 + $1.count },
-            operations: OperationCount(
-                configuration, samples: batch.samples, head: .ctc(labels: model.labelCount, masked: mask.frames)
-            ).training(trainsExtractor: false, layerDrop: configuration.encoderLayerdrop))
+            operations: model.operations(samples: batch.samples, masked: mask.frames)
+                .training(trainsExtractor: false, layerDrop: configuration.encoderLayerdrop))
     }
 
     /// Letters as many as people say in that time.
@@ -268,8 +266,6 @@ final class InferenceBenchmark: BenchmarkTask {
         }
         return StepCounts(
             samples: batch.samples.reduce(0, +), frames: frames, maskedFrames: nil,
-            operations: OperationCount(
-                model.model.configuration, samples: batch.samples, head: .ctc(labels: model.labelCount)
-            ).inference)
+            operations: model.operations(samples: batch.samples).inference)
     }
 }

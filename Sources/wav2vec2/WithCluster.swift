@@ -11,18 +11,18 @@ import Torch
 ///   - body: The command's work; gets the processes, or `nil` for a process on its own.
 /// - Returns: What `body` returned.
 /// - Throws: What `body` threw, or the first cause in another process.
-func amongProcesses<Result>(
+func withCluster<Result>(
     isolation: isolated (any Actor)? = #isolation, _ body: (Cluster?) async throws -> Result
 ) async throws -> Result {
     guard let layout = try ProcessLayout.current(environment: ProcessInfo.processInfo.environment) else {
         return try await body(nil)
     }
-    let greeting = [
+    let handshake = [
         "program version": Program.version, "command": CommandLine.arguments.dropFirst().joined(separator: " "),
     ]
-    let cluster = try Cluster.join(layout, greeting: greeting)
+    let cluster = try Cluster.join(layout, handshake: handshake)
     defer { cluster.leave() }
-    return try await cluster.failing { try await body(cluster) }
+    return try await cluster.reportingFailure { try await body(cluster) }
 }
 
 extension ComputeOptions {

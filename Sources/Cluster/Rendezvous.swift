@@ -2,8 +2,8 @@ import Foundation
 import Synchronization
 import Torch
 
-/// The store that processes meet at, and what they tell each other there: who they are, and what went wrong.
-final class MeetingPlace: Sendable {
+/// The store where processes find each other, agree on what they are about to do, and report what went wrong.
+final class Rendezvous: Sendable {
     let store: Store
     let layout: ProcessLayout
     private let unreachable = Atomic<Bool>(false)
@@ -41,50 +41,50 @@ final class MeetingPlace: Sendable {
         try store.value(of: key(name), timeout: timeout)
     }
 
-    // MARK: The greeting
+    // MARK: The handshake
 
-    private struct Greeting: Codable {
+    private struct Handshake: Codable {
         var values: [String: String]
         var process: String
-        /// Where connections to the meeting place come from.
+        /// Where connections to the rendezvous come from.
         var source: String?
     }
 
     /// This machine and process, for people.
     private var process: String { "\(ProcessInfo.processInfo.hostName), process \(getpid())" }
 
-    /// Waits for every process, and compares what each one is about to do with what rank 0 is.
-    func requireSameGreeting(_ values: [String: String], timeout: Double) throws {
+    /// Waits for every process, and compares its handshake with rank 0's.
+    func requireSameHandshake(_ values: [String: String], timeout: Double) throws {
         let source = localAddress(towards: layout.host, port: layout.port)
-        let own = Greeting(values: values, process: process, source: source)
-        try reaching { try store.set(key("greeting/\(layout.rank)"), to: JSONEncoder().encode(own)) }
-        try waitForAll("greeting", timeout: timeout)
+        let own = Handshake(values: values, process: process, source: source)
+        try reaching { try store.set(key("handshake/\(layout.rank)"), to: JSONEncoder().encode(own)) }
+        try waitForAll("handshake", timeout: timeout)
         if layout.rank != 0 { try compareWithLeader(values, timeout: timeout) }
-        // Nobody goes on to make connections that a process which was refused would keep waiting.
+        // No process may make connections before all agree: one that was refused would keep the others waiting.
         try reaching { try store.set(key("agreed/\(layout.rank)"), to: Data()) }
         try waitForAll("agreed", timeout: timeout)
     }
 
-    private func greeting(of rank: Int, timeout: Double) throws -> Greeting {
-        try reaching { try JSONDecoder().decode(Greeting.self, from: value("greeting/\(rank)", timeout: timeout)) }
+    private func handshake(of rank: Int, timeout: Double) throws -> Handshake {
+        try reaching { try JSONDecoder().decode(Handshake.self, from: value("handshake/\(rank)", timeout: timeout)) }
     }
 
-    /// This machine's address that the other processes reach, once all have sent their greetings.
+    /// This machine's address that the other processes reach, once all have sent their handshakes.
     ///
-    /// The machine that serves the meeting place may know it by an address that only its own processes reach; then the
+    /// The machine that serves the rendezvous may know it by an address that only its own processes reach; then the
     /// way to a process of another machine counts.
     func addressForOthers(timeout: Double) throws -> String? {
         let own = localAddress(towards: layout.host, port: layout.port)
         if let own, !isLoopback(own) { return own }
         for rank in 0..<layout.size where rank != layout.rank {
-            guard let source = try greeting(of: rank, timeout: timeout).source, !isLoopback(source) else { continue }
+            guard let source = try handshake(of: rank, timeout: timeout).source, !isLoopback(source) else { continue }
             return localAddress(towards: source, port: layout.port) ?? own
         }
         return own
     }
 
     private func compareWithLeader(_ values: [String: String], timeout: Double) throws {
-        let leader = try greeting(of: 0, timeout: timeout)
+        let leader = try handshake(of: 0, timeout: timeout)
         let names = Set(leader.values.keys).union(values.keys).sorted()
         let differences = names.filter { leader.values[$0] != values[$0] }.map {
             "\($0): \(leader.values[$0] ?? "nothing") on rank 0, \(values[$0] ?? "nothing") on rank \(layout.rank)"

@@ -1,0 +1,104 @@
+import TestSupport
+import Testing
+import Kernels
+import Torch
+
+@testable import Wav2Vec2
+
+extension ConvertibleModel {
+    /// Converts the model as a run in FP32 on the CPU does.
+    func convertForTraining() throws { try convert(for: .training, on: .cpu, precision: ModelPrecision()) }
+}
+
+extension FeatureExtractor {
+    /// Converts the extractor alone, as a run in FP32 on the CPU does.
+    func convertForTraining() {
+        replaceChildren(Conversion(for: .training, on: .cpu, precision: ModelPrecision()).extractorLayer)
+    }
+}
+
+/// Which layers take the places of the paper's.
+@Suite struct ConversionTests {
+    private func model(_ change: (inout ModelConfiguration) -> Void = { _ in }) throws -> CTCModel {
+        var configuration = ModelConfiguration()
+        configuration.convFeatureLayers = try ConvolutionLayers(parsing: "[(32,10,5)]+[(32,3,2)]*4+[(32,2,2)]*2")
+        (configuration.encoderEmbedDim, configuration.encoderFfnEmbedDim) = (48, 64)
+        (configuration.encoderAttentionHeads, configuration.encoderLayers) = (2, 1)
+        (configuration.convPos, configuration.convPosGroups) = (16, 4)
+        change(&configuration)
+        return try CTCModel(configuration, labels: 8, initializer: .random(seed: 6))
+    }
+
+    private func types(_ model: Module) -> Set<String> { Set(model.descendants.map { "\(type(of: $0))" }) }
+
+    /// The layers without those that never change.
+    private func layers(
+        _ purpose: Conversion.Purpose, _ precision: ModelPrecision,
+        _ change: (inout ModelConfiguration) -> Void = { _ in }
+    ) throws -> Set<String> {
+        let model = try model(change)
+        let (names, plain) = (model.parameters().map(\.name), types(model))
+        #expect(plain.isDisjoint(with: ["FusedSelfAttention", "FusedFirstBlock", "PackedLinear"]))
+        try model.convert(for: purpose, on: .cpu, precision: precision)
+        #expect(model.parameters().map(\.name) == names)
+        return types(model).subtracting([
+            "FeatureExtractor", "TransformerEncoder", "EncoderLayer", "Wav2Vec2Model", "WeightNormConvolution",
+        ])
+    }
+
+    @Test func trainingLearnsFromEveryLayer() throws {
+        let shared: Set<String> = [
+            "FusedFeedForward", "FusedSelfAttention", "PositionalConvolution", "Linear", "LayerNorm",
+        ]
+        #expect(
+            try layers(.training, ModelPrecision(.fp32))
+                == shared.union(["FusedFirstBlock", "PairedBlock", "RecomputingBlock", "RaggedGroupNorm"]))
+        var precision = ModelPrecision(.fp16)
+        precision.fp32TransformerLayernorm = true
+        #expect(
+            try layers(.training, precision)
+                == shared.union([
+                    "FusedFirstBlock", "PairedBlock", "RecomputingBlock", "FP32RaggedGroupNorm", "FP32LayerNorm",
+                ]))
+        #expect(
+            try layers(.training, ModelPrecision(.fp32)) {
+                ($0.activationFn, $0.extractorMode) = (.relu, .layerNorm)
+            } == shared.subtracting(["FusedFeedForward"]).union(["FeedForward", "PairedBlock", "RecomputingBlock"]))
+    }
+
+    @Test func inferencePacksWeights() throws {
+        let shared: Set<String> = [
+            "FusedFeedForward", "FusedSelfAttention", "SpectralPositionalConvolution", "LayerNorm", "FusedFirstBlock",
+            "PackedBlock", "PackedLinear", "RaggedGroupNorm",
+        ]
+        #expect(try layers(.inference, ModelPrecision(.fp32)) == shared.union(["PackedPairedBlock"]))
+        #expect(try layers(.inference, ModelPrecision(.int8)) == shared)
+        let eight = try layers(.inference, ModelPrecision(.fp8))
+        #expect(eight.isSuperset(of: ["Float8Linear", "Linear", "PositionalConvolution", "RecomputingBlock"]))
+        #expect(eight.isDisjoint(with: ["PackedLinear", "PackedBlock", "SpectralPositionalConvolution"]))
+    }
+
+    /// The paper's layers give the results of those that take their places, gradients included.
+    @Test(arguments: [ModelConfiguration.ExtractorMode.groupNorm, .layerNorm], [false, true])
+    func resultsAndGradientsAreThePapers(_ mode: ModelConfiguration.ExtractorMode, hourglass: Bool) throws {
+        let lengths = [6_000, 400, 4_321]
+        func run(_ isConverted: Bool) throws -> [Tensor] {
+            let model = try model {
+                ($0.extractorMode, $0.convBias) = (mode, mode == .layerNorm)
+                $0.layerNormFirst = mode == .layerNorm && !hourglass
+                $0.featureGradMult = 1
+                if hourglass { $0.hourglass = try? HourglassLayout(pre: 1, middle: 1, factor: 2, post: 1) }
+            }
+            if isConverted { try model.convertForTraining() }
+            try model.setRequiresGradient(true)
+            let samples = try Tensor.normal([lengths.reduce(0, +)], generator: Generator(seed: 12))
+            let (logits, layout) = try model(samples, lengths: lengths)
+            let loss = try model.losses(logits, layout, targets: [[3, 1, 2], [4], [5, 5]]).sum()
+            let named = model.parameters().filter { !$0.name.hasSuffix("qkv_proj.bias") && $0.name != "mask_emb" }
+            return try [logits] + loss.gradients(of: named.map(\.tensor)).compactMap { $0 }
+        }
+        let (plain, fast) = (try run(false), try run(true))
+        #expect(plain.count == fast.count)
+        for (own, other) in zip(plain, fast) { #expect(try relativeError(other, own) < 2e-5) }
+    }
+}
