@@ -1,3 +1,5 @@
+import Kernels
+
 extension CTCModel {
     /// The operations of recognition or of its training.
     ///

@@ -1,3 +1,5 @@
+import Kernels
+
 extension Wav2Vec2Model {
     /// The operations of extractor and encoder.
     ///

@@ -1,3 +1,4 @@
+import Kernels
 import Torch
 
 /// A part of a model that declares how many floating-point operations it does.

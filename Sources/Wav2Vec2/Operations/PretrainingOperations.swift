@@ -1,3 +1,5 @@
+import Kernels
+
 extension GumbelVectorQuantizer: OperationCounting {
     /// The projection to logits; looking entries up is left out.
     public func operations(_ lengths: [Int], reading rows: Int?) -> Double {
