@@ -41,9 +41,8 @@ import Torch
     @Test func everyKernelIsDeclaredOnce() {
         let declared = DeviceKernels.all.flatMap { kernel in kernel.variants.map { kernel.name + $0 } }
         #expect(Set(declared).count == declared.count)
-        #expect(
-            Set(text.kernels.keys) == Set(declared),
-            "kernels in Sources/Kernels/CUDA, and those that DeviceKernels.all lists")
+        let unpaired = Set(text.kernels.keys).symmetricDifference(declared).sorted()
+        #expect(unpaired.isEmpty, "kernels without a declaration in DeviceKernels.all, or the other way round")
     }
 
     /// A kernel whose file is another one would be compiled into the program by chance.

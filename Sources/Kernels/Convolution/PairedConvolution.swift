@@ -105,7 +105,7 @@ public struct PairedConvolution: Sendable {
 }
 
 extension Tensor {
-    /// ``PairedConvolution`` of this tensor, [2 · N, channels], FP32 in host memory; differentiable once.
+    /// `PairedConvolution` of this tensor, [2 · N, channels], FP32 in host memory; differentiable once.
     ///
     /// - Parameters:
     ///   - weight: [outputs, channels, 3].

@@ -69,7 +69,7 @@ open class Linear: Module {
         return (try input.linear(weight, bias: bias.detached()), bias)
     }
 
-    /// Another layer, then ``Tensor/geluDropoutLinear(_:_:weight:bias:ownBias:)`` with this layer's weight and bias.
+    /// Another layer, then `Tensor.geluDropoutLinear` with this layer's weight and bias.
     public final func callAsFunction(
         geluOf first: Linear, _ input: Tensor, dropout: Double, _ mode: Mode
     ) throws -> Tensor {
