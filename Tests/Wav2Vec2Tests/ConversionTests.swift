@@ -1,8 +1,9 @@
+import Kernels
 import TestSupport
 import Testing
-import Kernels
 import Torch
 
+@testable import Objectives
 @testable import Wav2Vec2
 
 extension ConvertibleModel {

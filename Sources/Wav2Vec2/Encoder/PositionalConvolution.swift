@@ -5,7 +5,7 @@ import Torch
 ///
 /// Each utterance sees zeros around itself and nothing of its neighbours. With an even kernel a frame sees one frame more
 /// before it than after it, as in fairseq's.
-class PositionalConvolution: Module {
+package class PositionalConvolution: Module {
     @Child("0") final var convolution: WeightNormConvolution
 
     init(_ configuration: ModelConfiguration, initializer: Initializer) throws {
@@ -23,24 +23,9 @@ class PositionalConvolution: Module {
     }
 
     /// From [frames, channels] to the same shape.
-    func callAsFunction(_ input: Tensor, _ layout: RaggedLayout) throws -> Tensor {
+    package func callAsFunction(_ input: Tensor, _ layout: RaggedLayout) throws -> Tensor {
         // The weights may stay FP32 where the rest of the model does not.
         try convolution(input.to(dtype: convolution.bias.dtype), withinSegments: layout.lengths)
             .to(dtype: input.dtype).gelu()
-    }
-}
-
-/// A positional convolution with its weight folded and transformed once, for inference on the CPU, in FP32.
-final class SpectralPositionalConvolution: PositionalConvolution {
-    private let spectra: FixedWeight<SpectralConvolution>
-
-    /// Makes a convolution that takes the place of one that does not change any more.
-    override init(sharing other: PositionalConvolution) {
-        spectra = FixedWeight { [convolution = other.convolution] in try SpectralConvolution(convolution.weight()) }
-        super.init(sharing: other)
-    }
-
-    override func callAsFunction(_ input: Tensor, _ layout: RaggedLayout) throws -> Tensor {
-        try spectra.packed()(input, withinSegments: layout.lengths, bias: convolution.bias, gelu: true)
     }
 }
