@@ -1,5 +1,3 @@
-import Kernels
-
 extension CTCModel {
     /// The operations of recognition or of its training.
     ///

@@ -1,5 +1,3 @@
-import Kernels
-
 extension GumbelVectorQuantizer: OperationCounting {
     /// The projection to logits; looking entries up is left out.
     public func operations(_ lengths: [Int], reading rows: Int?) -> Double {
