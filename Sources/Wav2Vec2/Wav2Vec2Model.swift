@@ -3,9 +3,9 @@ import Torch
 
 /// The part of wav2vec 2.0 that pre-training and fine-tuning share: feature extractor, projection, masking, encoder.
 public final class Wav2Vec2Model: Module {
-    /// The convolutions from samples to features.
     /// What the names of the feature extractor's parameters begin with.
     static let extractorKey = "feature_extractor"
+    /// The convolutions from samples to features.
     @Child(Wav2Vec2Model.extractorKey) public var featureExtractor: FeatureExtractor
     @Child("layer_norm") var norm: LayerNorm
     @Child("post_extract_proj") var projection: Linear?

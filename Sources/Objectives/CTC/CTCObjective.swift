@@ -108,7 +108,8 @@ extension ObjectiveModel where Main == CTCObjective {
     ///   - configuration: The architecture.
     ///   - labels: The size of the dictionary, the blank included.
     ///   - options: Blank weight and freezing.
-    ///   - others: Objectives beside the CTC loss.
+    ///   - maskChannelBefore: Whether channels are masked before frames.
+    ///   - others: Makes the objectives beside the CTC loss.
     ///   - initializer: Where parameters come from.
     /// - Throws: `ConfigurationError` naming the setting that no model can have; `TorchError.operation` if LibTorch refuses.
     public convenience init(

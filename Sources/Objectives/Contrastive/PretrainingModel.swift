@@ -8,7 +8,7 @@ extension ObjectiveModel where Main == ContrastiveObjective {
     ///   - configuration: The architecture.
     ///   - objective: How negatives are chosen and losses weighted.
     ///   - maskChannelBefore: Whether channels are masked before frames.
-    ///   - others: Objectives beside the contrastive one.
+    ///   - others: Makes the objectives beside the contrastive one.
     ///   - initializer: Where parameters come from.
     /// - Throws: `ConfigurationError` naming the setting that no model can have; `TorchError.operation` if LibTorch refuses.
     public convenience init(

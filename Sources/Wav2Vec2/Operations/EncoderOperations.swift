@@ -1,5 +1,3 @@
-import Kernels
-
 extension SelfAttention: OperationCounting {
     /// The projections, and for each pair of an utterance's rows a score and a weighted value.
     package func operations(_ lengths: [Int], reading rows: Int?) -> Double {

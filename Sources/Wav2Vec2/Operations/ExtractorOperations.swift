@@ -1,5 +1,3 @@
-import Kernels
-
 extension ExtractorBlock: OperationCounting {
     /// One convolution; the lengths are those of its output.
     package func operations(_ lengths: [Int], reading rows: Int?) -> Double {
