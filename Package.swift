@@ -40,6 +40,7 @@ let package = Package(
         .library(name: "Features", targets: ["Features"]),
         .library(name: "Serving", targets: ["Serving"]),
         .library(name: "Training", targets: ["Training"]),
+        .library(name: "Reporting", targets: ["Reporting"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),

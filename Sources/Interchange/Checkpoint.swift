@@ -24,6 +24,8 @@ public struct Checkpoint: Sendable {
     public internal(set) var description: ModelDescription
     /// The weights by fairseq's names, in the mapped file.
     public internal(set) var state: [String: Tensor]
+    /// The weights of objectives that a run was trained by beside its leading one, by the names that the run gives them.
+    public internal(set) var objectiveState: [String: Tensor] = [:]
     /// What the checkpoint holds, lacks or contradicts, and what is made of it, in the order in which it was found.
     public internal(set) var left: [CheckpointNote]
     /// The update that it was saved after, if it says so.
@@ -113,8 +115,10 @@ public struct Checkpoint: Sendable {
         try TensorFile.write(FusedParameters.split(state), metadata: ["format": "pt"], to: file)
     }
 
-    /// The weights by the model's own names.
-    public func weights() throws -> [String: Tensor] { try FusedParameters.join(state) }
+    /// All weights by the model's own names, those of other objectives included.
+    public func weights() throws -> [String: Tensor] {
+        try FusedParameters.join(state).merging(objectiveState) { own, _ in own }
+    }
 
     // MARK: Models
 

@@ -1,4 +1,5 @@
 import Foundation
+import Objectives
 import Torch
 
 /// This program's own format: a folder with `model.safetensors` and `config.json`.
@@ -20,9 +21,23 @@ enum NativeCheckpoint {
         } catch {
             throw CheckpointError.damaged(path: configuration.path, reason: "it cannot be read")
         }
-        return try Checkpoint(
+        let tensors = try TensorFile.read(weights)
+        let added = tensors.filter { $0.key.hasPrefix(addedKey) }
+        let notes = companions(of: weights) + objectives(added.keys.sorted())
+        var checkpoint = try Checkpoint(
             url: url, format: .native, description: ModelDescription(json: data, path: configuration.path),
-            state: TensorFile.read(weights), left: companions(of: weights).map { CheckpointNote($0, .conversion) })
+            state: tensors.filter { added[$0.key] == nil }, left: notes.map { CheckpointNote($0, .conversion) })
+        checkpoint.objectiveState = added
+        return checkpoint
+    }
+
+    /// What the names of other objectives' parameters begin with.
+    private static let addedKey = addedObjectivesKey + "."
+
+    /// The objectives whose parameters a run keeps in a checkpoint beside the model's.
+    private static func objectives(_ names: [String]) -> [String] {
+        let names = Set(names.compactMap { $0.dropFirst(addedKey.count).split(separator: ".").first.map(String.init) })
+        return names.sorted().map { "\(addedKey)\($0): parameters of an objective that the run was trained by" }
     }
 
     /// What a run keeps beside a model's weights, and no other format has.

@@ -2,11 +2,14 @@ import Kernels
 import Torch
 import Wav2Vec2
 
+/// What the names of the parameters of objectives beside the leading one begin with.
+package let addedObjectivesKey = "objectives"
+
 /// A backbone with the objectives that it learns by: one that leads, and any number beside it.
 public final class ObjectiveModel<Main: LeadingObjective>: Module {
     private let backboneChild: Child<Wav2Vec2Model>
     private let mainChild: Child<Main>
-    @Child("objectives") private var named: NamedObjectives
+    @Child(addedObjectivesKey) private var named: NamedObjectives
     /// Whether channels are masked before frames.
     public let maskChannelBefore: Bool
 
@@ -34,6 +37,19 @@ public final class ObjectiveModel<Main: LeadingObjective>: Module {
         backboneChild.wrappedValue = backbone
         mainChild.wrappedValue = main
         named = NamedObjectives(objectives: others)
+    }
+
+    /// Copies tensors into the parameters; those of objectives beside the leading one start as they are where there are none.
+    ///
+    /// - Parameters:
+    ///   - state: The tensors of backbone and leading objective.
+    ///   - added: The tensors of objectives beside it; those of others are left out.
+    /// - Throws: `TorchError.state` naming what is missing, unexpected or of another shape.
+    package func load(_ state: [String: Tensor], added: [String: Tensor]) throws {
+        let own = self.state().filter { $0.key.hasPrefix(addedObjectivesKey + ".") }
+        try load(
+            state.merging(try own.mapValues { try $0.detached() }) { first, _ in first }
+                .merging(added.filter { own[$0.key] != nil }) { $1 })
     }
 
     /// The metrics that the objectives report, in their order.

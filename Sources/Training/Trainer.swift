@@ -235,7 +235,7 @@ public final class Trainer {
             try sharding.map { .shares(try $0.makeGroup("checkpoints")) } ?? (isLeader ? .writes : .none),
             lastSaved: prepared.saved?.state.update, report: report)
         heldOut = HeldOutSets(manifests: prepared.manifests.validation, identity: prepared.start.heldOutIdentity)
-        watch = Watch(recipe, task.description)
+        watch = Watch(recipe, job.task)
         log = job.isDryRun || !isLeader ? nil : try prepared.openLog(task.metrics, report: report)
         let peak = try recipe.logging.utilisation ? job.device.sustainedSpeed(recipe.precision) : nil
         meter = Meter(

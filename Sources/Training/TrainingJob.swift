@@ -3,14 +3,6 @@ import Torch
 
 /// A training run as it is asked for.
 public struct TrainingJob: Sendable {
-    /// What is learned.
-    public enum Task: String, Sendable {
-        /// Representations from recordings alone.
-        case pretraining
-        /// Recognition from recordings and transcripts.
-        case finetuning
-    }
-
     /// The task.
     public var task: Task
     /// The recipe.

@@ -31,7 +31,7 @@ extension CTCConfiguration {
             of: .recognition),
         Setting(
             "freeze_finetune_updates", \.freezeFinetuneUpdates, "updates that train the output layer only",
-            of: .recognition),
+            of: .recognition, in: .atLeast(0)),
     ]
 }
 

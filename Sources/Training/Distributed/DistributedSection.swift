@@ -47,11 +47,15 @@ extension Recipe {
     }
 
     static let distributedSettings: [Setting<Recipe>] = [
-        Setting("distributed.timeout", \.distributed.timeout, "longest wait for another process, in seconds"),
+        Setting(
+            "distributed.timeout", \.distributed.timeout, "longest wait for another process, in seconds", in: .upTo(1e6)
+        ),
         Setting(
             "distributed.join_timeout", \.distributed.joinTimeout,
-            "longest wait for the other processes at the start, in seconds"),
-        Setting("distributed.bucket_cap_mb", \.distributed.bucketCapMb, "gradients that are sent at once, in MB"),
+            "longest wait for the other processes at the start, in seconds", in: .upTo(1e6)),
+        Setting(
+            "distributed.bucket_cap_mb", \.distributed.bucketCapMb, "gradients that are sent at once, in MB",
+            in: .upTo(1e6)),
         Setting("distributed.backend", \.distributed.backend, "by what tensors travel"),
         Setting(
             "distributed.reduce_precision", \.distributed.reducePrecision,
@@ -61,7 +65,7 @@ extension Recipe {
             "whether each process keeps only its share of the optimizer's state"),
         Setting(
             "distributed.check_every", \.distributed.checkEvery,
-            "updates after which the processes compare their parameters"),
+            "updates after which the processes compare their parameters", in: .atLeast(1)),
     ]
 }
 

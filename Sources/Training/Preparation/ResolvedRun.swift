@@ -44,7 +44,7 @@ struct ResolvedRun {
                 "WARNING: the recipe seems to be one for \(other.rawValue), and this is \(job.task.rawValue): check "
                     + "--recipe")
         }
-        if recipe.optimization.recordSteps, job.task == .finetuning {
+        if recipe.optimization.recordSteps, !job.task.recordsSteps {
             lines.append("WARNING: optimization.record_steps applies to pre-training only")
         }
     }

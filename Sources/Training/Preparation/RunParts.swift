@@ -1,4 +1,5 @@
 import Cluster
+import Corpus
 import Foundation
 import Interchange
 import Objectives
@@ -15,11 +16,19 @@ extension RunPreparation {
     ///   - report: Gets lines for people.
     /// - Returns: The task, on the job's device.
     /// - Throws: ``TrainingError``, `CorpusError`, `CheckpointError`.
-    func makeTask(shardedOver shards: ProcessGroup?, report: @escaping (String) -> Void) throws -> any TrainingTask {
-        try TaskSetup(
-            job: run.job, recipe: run.recipe, origin: run.origin, isResumed: saved != nil,
-            manifest: manifests.training, validation: manifests.validation, shards: shards, report: report
-        ).make()
+    func makeTask(shardedOver shards: ProcessGroup?, report: (String) -> Void) throws -> any TrainingTask {
+        try run.recipe.masking.validate(channels: run.recipe.model.encoderEmbedDim)
+        let task = try run.job.task.make(self, shards, report)
+        for manifest in manifests.validation {
+            do {
+                if let sentence = try task.validationPlan(manifest).exclusionSummary(manifest) {
+                    report("WARNING: \(sentence.dropLast())\(run.job.task.exclusion)")
+                }
+            } catch CorpusError.nothingLeft(let reason) {
+                throw TrainingError.badData("\(manifest.name): there is nothing to validate on: \(reason)")
+            }
+        }
+        return task
     }
 
     /// Opens the training data at the place that the run has reached.
@@ -64,14 +73,12 @@ extension Watch {
     ///
     /// - Parameters:
     ///   - recipe: The run's recipe.
-    ///   - description: The run's model.
-    init(_ recipe: Recipe, _ description: ModelDescription) {
-        let model = recipe.model
-        // Fine-tuning has the settings of its model's code books, but no use for them.
-        let choosesCodes = description.task == .pretraining && model.quantizeTargets
+    ///   - task: The kind of the run.
+    init(_ recipe: Recipe, _ task: TrainingJob.Task) {
+        let codeBooks = task.codeBooks(recipe)
         self.init(
-            recipe.watch, entries: choosesCodes ? model.latentGroups * model.latentVars : 0,
-            groups: model.latentGroups, warmup: min(recipe.optimization.learningRate.warmupUpdates, 10_000))
+            recipe.watch, entries: codeBooks.entries, groups: codeBooks.groups,
+            warmup: min(recipe.optimization.learningRate.warmupUpdates, 10_000))
     }
 }
 

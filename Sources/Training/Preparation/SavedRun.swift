@@ -33,10 +33,11 @@ extension TrainingJob {
     /// - Parameter description: The model in the run's checkpoint.
     /// - Throws: ``TrainingError/usage(_:)``.
     fileprivate func requireSameTask(as description: ModelDescription) throws {
-        let found: Task = description.task == .pretraining ? .pretraining : .finetuning
-        guard found != task else { return }
-        let (name, command) = found == .pretraining ? ("pre-training", "pretrain") : ("fine-tuning", "finetune")
+        guard description.task != task.model, let found = Task.all.first(where: { $0.model == description.task }) else {
+            return
+        }
         throw TrainingError.usage(
-            "\(output.path) holds a \(name) run: continue it with wav2vec2 \(command), or choose another --output")
+            "\(output.path) holds a \(found.phrase) run: continue it with wav2vec2 \(found.command), or choose another --output"
+        )
     }
 }

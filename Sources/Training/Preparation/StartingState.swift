@@ -66,7 +66,7 @@ extension TrainingJob {
         (state.train, state.valid) = (train.map(\.description), valid.map(\.description))
         guard isNew else { return }
         state.from = from?.path
-        state.newHead = task == .finetuning ? newHead : nil
+        state.newHead = task.readsLabels ? newHead : nil
     }
 
     /// Lines about options given beside `--resume` that have an effect only when a run starts.

@@ -14,6 +14,8 @@ public struct Recipe: Sendable, Equatable {
     public var objective = ContrastiveConfiguration()
     /// The fine-tuning objective.
     public var ctc = CTCConfiguration()
+    /// The objectives beside the one that leads.
+    public var objectives = AddedObjectives()
     /// What is read.
     public var data = DataSection()
     /// How utterances are put together.

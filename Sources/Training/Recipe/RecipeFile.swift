@@ -51,10 +51,10 @@ extension Recipe {
     /// - Returns: The task; `nil` where neither name nor content tell.
     public func intendedTask(_ nameOrPath: String) -> TrainingJob.Task? {
         if Self.builtInNames.contains(nameOrPath) {
-            return nameOrPath.contains("finetune") ? .finetuning : .pretraining
+            return nameOrPath.contains(TrainingJob.Task.finetuning.command) ? .finetuning : .pretraining
         }
-        let (pretrains, finetunes) = (objective != ContrastiveConfiguration(), ctc != CTCConfiguration())
-        return pretrains == finetunes ? nil : pretrains ? .pretraining : .finetuning
+        let meant = TrainingJob.Task.all.filter { $0.isMeant(self) }
+        return meant.count == 1 ? meant[0] : nil
     }
 
     /// Reads a recipe's text; keys that it does not have keep their defaults.
@@ -129,14 +129,14 @@ extension Recipe {
 
     /// Every key with its value as text.
     public var values: [String: String] {
-        Dictionary(uniqueKeysWithValues: Self.table.settings.map { ($0.name, $0.text(self)) })
+        Dictionary(uniqueKeysWithValues: settings.map { ($0.name, $0.text(self)) })
     }
 
     /// The recipe as YAML: every key, with its help as a comment.
     public var yaml: String {
         var lines: [String] = []
         var section = ""
-        for setting in Self.table.settings {
+        for setting in settings {
             let path = setting.name.split(separator: ".", maxSplits: 1).map(String.init)
             if path.count == 2, path[0] != section {
                 section = path[0]

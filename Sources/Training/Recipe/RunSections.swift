@@ -56,7 +56,7 @@ extension Recipe {
         Setting("checkpoint.keep_best", \.checkpoint.keepBest, "whether the best weights are kept too"),
         Setting(
             "checkpoint.keep_last_checkpoints", \.checkpoint.keepLastCheckpoints,
-            "how many of the newest states stay, last among them"),
+            "how many of the newest states stay, last among them", in: .atLeast(1)),
         Setting(
             "checkpoint.keep_milestones", \.checkpoint.keepMilestones,
             "updates after which a state is saved and kept for good"),
@@ -64,23 +64,26 @@ extension Recipe {
             "checkpoint.write_checkpoints_asynchronously", \.checkpoint.writeCheckpointsAsynchronously,
             "whether training goes on while a checkpoint is being written, from a copy in memory"),
         Setting("checkpoint.no_save", \.checkpoint.noSave, "whether nothing at all is saved, only logged"),
-        Setting("logging.log_every", \.logging.logEvery, "updates that a line of the log sums up"),
+        Setting("logging.log_every", \.logging.logEvery, "updates that a line of the log sums up", in: .atLeast(1)),
         Setting("logging.tensorboard", \.logging.tensorboard, "whether event files for TensorBoard are written"),
         Setting(
-            "logging.histogram_every", \.logging.histogramEvery, "updates between histograms in them; off for none"),
+            "logging.histogram_every", \.logging.histogramEvery, "updates between histograms in them; off for none",
+            in: .atLeast(1)),
         Setting(
             "logging.utilisation", \.logging.utilisation,
             "whether the share of a matrix-product peak, measured at the start, is logged"),
         Setting(
             "logging.benchmark_epochs_num", \.logging.benchmarkEpochsNum,
-            "last epochs over which the speed at the end is averaged"),
+            "last epochs over which the speed at the end is averaged", in: .atLeast(1)),
         Setting("validation.every", \.validation.every, "when validation runs, besides at the end"),
         Setting(
             "watch.code_perplexity", \.watch.codePerplexity,
-            "share of code-book entries below whose use a collapse is reported; 0 for never"),
+            "share of code-book entries below whose use a collapse is reported; 0 for never", in: .shareBelowOne),
         Setting(
             "watch.divergence", \.watch.divergence,
-            "how many times its best the loss must be to be reported as diverging; off for never"),
-        Setting("watch.patience", \.watch.patience, "updates in a row that must look wrong before it is reported"),
+            "how many times its best the loss must be to be reported as diverging; off for never", in: .moreThan(1)),
+        Setting(
+            "watch.patience", \.watch.patience, "updates in a row that must look wrong before it is reported",
+            in: .atLeast(1)),
     ]
 }

@@ -14,31 +14,8 @@ extension Recipe {
     /// - Returns: The sentences; none where everything is reached.
     func unreached(_ task: TrainingJob.Task, updates: Int, epochs: Int) -> [String] {
         let end = "the run ends after update \(updates)"
-        return (task == .finetuning ? frozenEncoder(updates, end) : slowTemperature(updates, end))
-            + unreachedRate(updates, end) + unreachedAverage(updates, end) + unreachedEvents(updates, epochs, end)
-    }
-
-    private func frozenEncoder(_ updates: Int, _ end: String) -> [String] {
-        guard ctc.freezeFinetuneUpdates >= updates else { return [] }
-        return [
-            "ctc.freeze_finetune_updates is \(ctc.freezeFinetuneUpdates), and \(end): the encoder stays frozen throughout, and "
-                + "only the output layer learns"
-        ]
-    }
-
-    private func slowTemperature(_ updates: Int, _ end: String) -> [String] {
-        guard model.quantizeTargets else { return [] }
-        let schedule = TemperatureSchedule(model.latentTemp)
-        let last = schedule.temperature(update: updates)
-        let way = schedule.start - schedule.end
-        guard way > 0, schedule.start - last < 0.9 * way else { return [] }
-        let fall =
-            short(last) == short(schedule.start)
-            ? "stays at \(short(last))" : "falls from \(short(schedule.start)) to \(short(last)) only"
-        return [
-            "model.latent_temp is \(model.latentTemp.settingText), and \(end): the Gumbel temperature \(fall), and never gets "
-                + "near \(short(schedule.end))"
-        ]
+        return task.unreached(self, updates, end) + unreachedRate(updates, end) + unreachedAverage(updates, end)
+            + unreachedEvents(updates, epochs, end)
     }
 
     /// What the learning rate does not come to: its peak, its fall, or the end of its fall.

@@ -50,7 +50,8 @@ final class FinetuningTask: TrainingTask {
         self.description = description
         let model = try CTCModel(
             recipe.model, labels: dictionary.count, options: recipe.ctc,
-            maskChannelBefore: recipe.masking.maskChannelBefore, initializer: .random(seed: initializationSeed(recipe)))
+            maskChannelBefore: recipe.masking.maskChannelBefore, others: recipe.objectives.make,
+            initializer: .random(seed: initializationSeed(recipe)))
         self.model = model
         switch weights {
         case .random: break
@@ -63,7 +64,8 @@ final class FinetuningTask: TrainingTask {
                     try parameter.tensor.copy(from: layer.combine(own, parameter.tensor))
                 }
             }
-        case .all(let checkpoint): try model.load(checkpoint.ctcModel().state())
+        case .all(let checkpoint):
+            try model.load(checkpoint.ctcModel().state(), added: checkpoint.objectiveState)
         }
         try model.move(to: device)
         let frozen = recipe.model.featureGradMult > 0 ? [] : model.extractorNames

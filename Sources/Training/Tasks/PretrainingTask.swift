@@ -32,8 +32,10 @@ final class PretrainingTask: TrainingTask {
         self.description = description
         model = try PretrainingModel(
             recipe.model, objective: recipe.objective, maskChannelBefore: recipe.masking.maskChannelBefore,
-            initializer: .random(seed: initializationSeed(recipe)))
-        if let weights { try model.load(weights.pretrainingModel().state()) }
+            others: recipe.objectives.make, initializer: .random(seed: initializationSeed(recipe)))
+        if let weights {
+            try model.load(weights.pretrainingModel().state(), added: weights.objectiveState)
+        }
         try model.move(to: device)
         // A frozen extractor must not shrink by weight decay either.
         let frozen = recipe.model.featureGradMult > 0 ? [] : model.extractorNames

@@ -56,19 +56,27 @@ extension SpanMasking {
     fileprivate static func settings(_ prefix: String, _ negation: String, _ what: String) -> [Setting<SpanMasking>] {
         [
             Setting(
-                "\(prefix)prob", \.probability, "share of \(what) covered by spans if none overlapped", of: .masking),
-            Setting("\(prefix)length", \.length, "length of a masked span of \(what)", of: .masking),
+                "\(prefix)prob", \.probability, "share of \(what) covered by spans if none overlapped", of: .masking,
+                in: .share),
+            Setting(
+                "\(prefix)length", \.length, "length of a masked span of \(what)", of: .masking, in: .within(1...1e6)),
             Setting("\(prefix)selection", \.selection, "how span lengths over \(what) are drawn", of: .masking),
-            Setting("\(prefix)other", \.other, "second parameter of the span lengths' distribution", of: .masking),
+            Setting(
+                "\(prefix)other", \.other, "second parameter of the span lengths' distribution", of: .masking,
+                in: .within(0...1e6)),
             Setting("\(negation)overlap", \.noOverlap, "whether spans over \(what) must not overlap", of: .masking),
             Setting(
                 "\(prefix)min_space", \.minSpace, "least number of \(what) between spans that do not overlap",
-                of: .masking),
-            Setting("\(prefix)min_masks", \.minMasks, "least number of spans over \(what)", of: .masking),
+                of: .masking, in: .within(0...1e6)),
+            Setting(
+                "\(prefix)min_masks", \.minMasks, "least number of spans over \(what)", of: .masking,
+                in: .within(0...1e6)),
             Setting(
                 "\(prefix)same_count", \.requireSameMasks, "whether all utterances mask equally many \(what)",
                 of: .masking),
-            Setting("\(prefix)dropout", \.maskDropout, "share of masked \(what) that are unmasked again", of: .masking),
+            Setting(
+                "\(prefix)dropout", \.maskDropout, "share of masked \(what) that are unmasked again", of: .masking,
+                in: .shareBelowOne),
         ]
     }
 }
@@ -81,7 +89,8 @@ extension MaskingConfiguration {
         + [
             Setting(
                 "mask_count_multiple", \.time.countMultiple,
-                "what each utterance's masked frames are a multiple of, if they are so many", of: .masking),
+                "what each utterance's masked frames are a multiple of, if they are so many", of: .masking,
+                in: .atLeast(1)),
             Setting(
                 "mask_channel_before", \.maskChannelBefore, "whether channels are masked before frames", of: .masking),
         ]

@@ -22,6 +22,23 @@ public struct Setting<Root>: Sendable {
     public let scope: SettingScope
     private let get: @Sendable (Root) -> String
     private let put: @Sendable (inout Root, String) throws -> Void
+    private let bounds: SettingBounds?
+    private let number: (@Sendable (Root) -> Double?)?
+
+    /// Makes a key for a number that has bounds.
+    public init<Value: SettingNumber>(
+        _ name: String, _ path: any WritableKeyPath<Root, Value> & Sendable, _ help: String,
+        of scope: SettingScope = .run, in bounds: SettingBounds
+    ) {
+        self.name = name
+        self.help = help
+        self.scope = scope
+        self.bounds = bounds
+        type = Value.settingType
+        get = { $0[keyPath: path].settingText }
+        put = { $0[keyPath: path] = try Value(settingText: $1) }
+        number = { $0[keyPath: path].settingNumber }
+    }
 
     /// Makes a key for a property.
     public init<Value: SettingValue>(
@@ -34,12 +51,15 @@ public struct Setting<Root>: Sendable {
         type = Value.settingType
         get = { $0[keyPath: path].settingText }
         put = { $0[keyPath: path] = try Value(settingText: $1) }
+        (bounds, number) = (nil, nil)
     }
 
-    private init(
-        name: String, help: String, type: String, scope: SettingScope, get: @escaping @Sendable (Root) -> String,
+    package init(
+        name: String, help: String, type: String, scope: SettingScope, bounds: SettingBounds? = nil,
+        number: (@Sendable (Root) -> Double?)? = nil, get: @escaping @Sendable (Root) -> String,
         put: @escaping @Sendable (inout Root, String) throws -> Void
     ) {
+        (self.bounds, self.number) = (bounds, number)
         self.name = name
         self.help = help
         self.scope = scope
@@ -57,14 +77,24 @@ public struct Setting<Root>: Sendable {
     public func lifted<Outer>(
         _ prefix: String, _ path: any WritableKeyPath<Outer, Root> & Sendable
     ) -> Setting<Outer> {
-        let (get, put) = (get, put)
+        let (get, put, number) = (get, put, number)
+        var lifted: (@Sendable (Outer) -> Double?)?
+        if let number { lifted = { number($0[keyPath: path]) } }
         return Setting<Outer>(
-            name: prefix.isEmpty ? name : "\(prefix).\(name)", help: help, type: type, scope: scope,
-            get: { get($0[keyPath: path]) }, put: { try put(&$0[keyPath: path], $1) })
+            name: prefix.isEmpty ? name : "\(prefix).\(name)", help: help, type: type, scope: scope, bounds: bounds,
+            number: lifted, get: { get($0[keyPath: path]) }, put: { try put(&$0[keyPath: path], $1) })
     }
 
     /// The value as text.
     public func text(_ root: Root) -> String { get(root) }
+
+    /// Checks that a number lies within its bounds.
+    ///
+    /// - Throws: ``ConfigurationError`` that names the key, the number and the bounds.
+    public func check(_ root: Root) throws {
+        guard let bounds, let value = number?(root), !bounds.allow(value) else { return }
+        throw ConfigurationError("\(name) is \(value.settingText); it must be \(bounds.words)")
+    }
 
     /// Sets the value from text.
     ///

@@ -1,67 +1,39 @@
 import Corpus
 import Foundation
 import Interchange
+import Objectives
 import Torch
 import Wav2Vec2
 
-/// Builds what a job trains: the model with its weights, and for fine-tuning its dictionary.
-struct TaskSetup {
-    /// The run.
-    let job: TrainingJob
-    /// Its recipe, with the architecture of the checkpoint that it begins with.
-    let recipe: Recipe
-    /// The checkpoint that it begins or goes on with; `nil` for random weights.
-    let origin: Checkpoint?
-    /// Whether that is the run's own.
-    let isResumed: Bool
-    /// What is learned from.
-    let manifest: Manifest
-    /// What is held out.
-    let validation: [Manifest]
-    /// The processes that the optimizer's state is sharded over, where it is.
-    let shards: ProcessGroup?
-    /// Gets lines for people.
-    let report: (String) -> Void
+extension TrainingJob.Task {
+    /// Recognition from recordings and transcripts, by the CTC loss.
+    public static let finetuning = TrainingJob.Task(
+        rawValue: "finetuning", phrase: "fine-tuning", command: "finetune", model: .ctc, readsLabels: true,
+        recordsSteps: false, exclusion: "; they count as if nothing were recognised in them.",
+        // The model has the settings of its code books, but no use for them.
+        codeBooks: { _ in (0, 0) }, isMeant: { $0.ctc != CTCConfiguration() }, unreached: { $0.frozenEncoder($1, $2) },
+        make: { try $0.finetuning(shardedOver: $1, report: $2) })
+}
 
-    /// Builds the task.
-    ///
-    /// - Returns: The task, on the job's device.
-    /// - Throws: ``TrainingError``, `CorpusError`, `CheckpointError`.
-    func make() throws -> any TrainingTask {
-        try recipe.masking.validate(channels: recipe.model.encoderEmbedDim)
-        let task: any TrainingTask = try job.task == .finetuning ? finetuning() : pretraining()
-        for manifest in validation {
-            do {
-                if let sentence = try task.validationPlan(manifest).exclusionSummary(manifest) {
-                    let meaning = job.task == .finetuning ? "; they count as if nothing were recognised in them." : "."
-                    report("WARNING: \(sentence.dropLast())\(meaning)")
-                }
-            } catch CorpusError.nothingLeft(let reason) {
-                throw TrainingError.badData("\(manifest.name): there is nothing to validate on: \(reason)")
-            }
-        }
-        return task
+extension Recipe {
+    /// A sentence about an encoder that never learns.
+    fileprivate func frozenEncoder(_ updates: Int, _ end: String) -> [String] {
+        guard ctc.freezeFinetuneUpdates >= updates else { return [] }
+        return [
+            "ctc.freeze_finetune_updates is \(ctc.freezeFinetuneUpdates), and \(end): the encoder stays frozen throughout, and "
+                + "only the output layer learns"
+        ]
     }
+}
 
-    private func pretraining() throws -> PretrainingTask {
-        guard recipe.masking.time.probability > 0 else {
-            throw ConfigurationError("masking.mask_prob is 0, and pre-training predicts masked frames: raise it")
-        }
-        if origin == nil { report("the model starts from random weights (seed \(recipe.seed))") }
-        let task = try PretrainingTask(recipe, weights: origin, device: job.device, shardedOver: shards)
-        for (index, manifest) in ([manifest] + validation).enumerated() {
-            if let sentence = try task.tooShortForMasks(manifest, isLearnedFrom: index == 0) {
-                report("WARNING: \(sentence)")
-            }
-        }
-        return task
-    }
-
-    private func finetuning() throws -> FinetuningTask {
-        let dictionary = try dictionary()
-        for manifest in [manifest] + validation { try dictionary.validate(manifest) }
-        try lookForEmptyTranscripts(dictionary)
-        let weights = try weights(dictionary)
+extension RunPreparation {
+    /// Builds a recognizer, and looks for utterances that it cannot learn from.
+    fileprivate func finetuning(shardedOver shards: ProcessGroup?, report: (String) -> Void) throws -> FinetuningTask {
+        let (job, recipe, manifest) = (run.job, run.recipe, manifests.training)
+        let dictionary = try dictionary(report)
+        for manifest in [manifest] + manifests.validation { try dictionary.validate(manifest) }
+        try lookForEmptyTranscripts(dictionary, report)
+        let weights = try weights(dictionary, report)
         let task = try FinetuningTask(
             recipe, dictionary: dictionary, weights: weights, device: job.device, shardedOver: shards)
         if let sentence = task.tooShortForMasks(manifest) { report("WARNING: \(sentence)") }
@@ -75,12 +47,15 @@ struct TaskSetup {
     }
 
     /// Where the weights come from; what becomes of a recognizer's output layer is reported.
-    private func weights(_ dictionary: LabelDictionary) throws -> FinetuningTask.Weights {
-        guard let origin else {
+    private func weights(
+        _ dictionary: LabelDictionary, _ report: (String) -> Void
+    ) throws -> FinetuningTask.Weights {
+        let (job, recipe, manifest) = (run.job, run.recipe, manifests.training)
+        guard let origin = run.origin else {
             report("WARNING: no --from: the model starts from random weights, and nothing pre-trained is used")
             return .random
         }
-        if isResumed { return .all(origin) }
+        if saved != nil { return .all(origin) }
         let path = origin.url.path
         guard origin.description.task == .ctc else {
             if job.newHead { report("--new-head has no effect: \(path) has no output layer to leave out") }
@@ -121,7 +96,8 @@ struct TaskSetup {
     }
 
     /// Tells how many training utterances have nothing to learn from, and refuses lists of nothing else.
-    private func lookForEmptyTranscripts(_ dictionary: LabelDictionary) throws {
+    private func lookForEmptyTranscripts(_ dictionary: LabelDictionary, _ report: (String) -> Void) throws {
+        let manifest = manifests.training
         let boundary = dictionary.index(of: LabelDictionary.wordBoundary)
         let empty = try (0..<manifest.count).filter {
             try dictionary.encode(manifest, at: $0).allSatisfy { $0 == boundary }
@@ -138,10 +114,11 @@ struct TaskSetup {
     }
 
     /// The labels that are learned: a resumed run's own, else those of the file beside the first training manifest.
-    private func dictionary() throws -> LabelDictionary {
+    private func dictionary(_ report: (String) -> Void) throws -> LabelDictionary {
+        let (job, recipe) = (run.job, run.recipe)
         let file = LabelDictionary.file(for: job.train[0].url, labels: recipe.data.labels)
         let exists = FileManager.default.fileExists(atPath: file.path)
-        guard isResumed, let origin else {
+        guard saved != nil, let origin = run.origin else {
             guard exists else {
                 throw TrainingError.badData(
                     "\(file.path): the dictionary beside the training manifest is missing; make it with wav2vec2 data "
