@@ -21,5 +21,5 @@ extension Stage {
     /// The contrastive logits and the loss made of them.
     public static let contrastive = Stage("contrastive")
     /// The labels' projection and the CTC loss.
-    public static let ctc = Stage("CTC")
+    public static let labels = Stage("CTC")
 }

@@ -67,7 +67,7 @@ public final class CTCInference {
     private static func scores(_ model: CTCModel, _ samples: Tensor, _ lengths: [Int]) throws -> Tensor {
         try withoutGradient {
             let logits = try model(samples, lengths: lengths).logits
-            return try profiled(.ctc) { try logits.logSoftmax(-1, dtype: .float32) }
+            return try profiled(.labels) { try logits.logSoftmax(-1, dtype: .float32) }
         }
     }
 }

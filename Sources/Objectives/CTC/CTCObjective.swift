@@ -63,7 +63,7 @@ public final class CTCObjective: Module, LeadingObjective {
     /// - Returns: [frames, labels].
     /// - Throws: `TorchError.operation` if LibTorch refuses.
     public func logits(_ context: Tensor, _ pass: ForwardPass) throws -> Tensor {
-        try profiled(.ctc) {
+        try profiled(.labels) {
             let logits = try projection(context.dropout(dropout, pass.mode))
             pass.probe?("logits", logits)
             return try weightingBlank(logits)
@@ -90,7 +90,7 @@ public final class CTCObjective: Module, LeadingObjective {
     /// - Returns: [utterances], FP64.
     /// - Throws: `TorchError.operation` if LibTorch refuses, as for a label that the logits lack.
     public func losses(_ logits: Tensor, _ layout: RaggedLayout, targets: [[Int]]) throws -> Tensor {
-        try profiled(.ctc) {
+        try profiled(.labels) {
             try ctcLosses(logits, layout, targets: targets, zeroInfinity: configuration.zeroInfinity)
         }
     }

@@ -51,7 +51,7 @@ struct ProfileReport: Encodable {
     /// The order of tables; what nobody named a place for comes before ``Stage/other``, the last.
     private static let order: [Stage] = [
         .dataWait, .draws, .firstConvolution, .convolutions, .projection, .positionalConvolution, .attention,
-        .feedForward, .elementwise, .quantizer, .contrastive, .ctc, .optimizer,
+        .feedForward, .elementwise, .quantizer, .contrastive, .labels, .optimizer,
     ]
 
     init(_ profiles: [Profile], trace: String) {
