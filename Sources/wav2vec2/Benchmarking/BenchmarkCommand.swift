@@ -45,7 +45,7 @@ struct PretrainBenchmarkCommand: ParsableCommand {
 
     func run() throws {
         try options.run(.pretrain) { model, audio, device, mode in
-            try model.pretraining(on: audio, device: device, precision: mode, recordsSteps: recordSteps)
+            try model.pretrainingBenchmark(on: audio, device: device, precision: mode, recordsSteps: recordSteps)
         }
     }
 }
@@ -57,7 +57,7 @@ struct FinetuneBenchmarkCommand: ParsableCommand {
 
     func run() throws {
         try options.run(.finetune) { model, audio, device, mode in
-            try model.finetuning(on: audio, device: device, precision: mode)
+            try model.finetuningBenchmark(on: audio, device: device, precision: mode)
         }
     }
 }

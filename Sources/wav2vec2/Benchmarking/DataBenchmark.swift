@@ -127,7 +127,7 @@ struct DataBenchmarkCommand: ParsableCommand {
     private func train(on manifest: Manifest, named name: String) throws -> DataReport.Training {
         LibTorch.reuseHostMemory()
         let audio = try BenchmarkAudio(manifest, like: model.utterances.samples, crops: true, steps: steps + 1)
-        let training = try BenchmarkedModel(model.configuration).pretraining(on: audio, device: .cpu)
+        let training = try BenchmarkedModel(model.configuration).pretrainingBenchmark(on: audio, device: .cpu)
         _ = try training.step()
         let (began, waited) = (ContinuousClock.now, audio.waitSeconds)
         for step in 1...steps {

@@ -20,7 +20,7 @@ extension ScalingMeasurement {
         let device = shape.compute.device(among: cluster)
         var made: GradientSums?
         // The next step's masks are drawn in the next step, so that a step's parts are its own.
-        let training = try BenchmarkedModel(shape.configuration).pretraining(
+        let training = try BenchmarkedModel(shape.configuration).pretrainingBenchmark(
             on: BenchmarkAudio(noise: shape.utterances.samples, isTakenAhead: false), device: device,
             shardedOver: options.shards(on: device)
         ) { parameters in

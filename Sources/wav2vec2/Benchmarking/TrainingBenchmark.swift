@@ -31,7 +31,7 @@ extension BenchmarkedModel {
     ///   - summation: Makes the summation of gradients over processes, if there is one.
     /// - Returns: The training.
     /// - Throws: `CheckpointError` for a checkpoint of another task; `TorchError` if LibTorch cannot make the model.
-    func pretraining(
+    func pretrainingBenchmark(
         on audio: BenchmarkAudio, device: Device, precision mode: ModelPrecision.Mode = .fp32,
         recordsSteps: Bool = false, shardedOver group: ProcessGroup? = nil,
         summation: ((FlatParameters) throws -> any GradientSummation)? = nil
@@ -54,7 +54,7 @@ extension BenchmarkedModel {
     ///   - mode: The number format that it computes in.
     /// - Returns: The training.
     /// - Throws: `CheckpointError` for a checkpoint that has nothing to share; `TorchError` if LibTorch cannot make the model.
-    func finetuning(
+    func finetuningBenchmark(
         on audio: BenchmarkAudio, device: Device, precision mode: ModelPrecision.Mode
     ) throws -> TrainingBenchmark {
         guard labelCount >= LabelDictionary.specials.count else {
@@ -63,7 +63,7 @@ extension BenchmarkedModel {
         }
         let symbols = LabelDictionary.specials + (LabelDictionary.specials.count..<labelCount).map(String.init)
         var recipe = try Recipe.load("finetune-base-100h").forOneMicroBatch(mode)
-            .adoptingArchitecture(of: ModelDescription(task: .ctc, model: configuration))
+            .adoptingArchitecture(of: ModelDescription(task: .encoder, model: configuration))
         recipe.model.encoderLayerdrop = 0
         recipe.masking.time = masking.time
         // A small model has fewer channels than the recipe's spans.
