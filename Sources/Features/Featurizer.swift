@@ -34,7 +34,7 @@ public actor Featurizer {
     private nonisolated let normalizesInput: Bool
     private nonisolated let normalizationEpsilon: Double
     private nonisolated let windows: Windows
-    private nonisolated let task: ModelDescription.Task
+    private nonisolated let task: ModelTask
 
     /// The featurizer's own thread.
     public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
@@ -64,7 +64,7 @@ public actor Featurizer {
             windows, layers: configuration.convFeatureLayers, unit: configuration.hourglass?.factor ?? 1)
         try device.prepare()
         let whole: any ConvertibleModel
-        if checkpoint.description.task == .pretraining {
+        if checkpoint.description.task.hasQuantizer {
             let pretraining = try checkpoint.pretrainingModel()
             (whole, model, quantizer) = (pretraining, pretraining.backbone, pretraining.quantizer)
         } else {
@@ -202,7 +202,7 @@ public actor Featurizer {
     /// - Returns: How many there are, and the entries of each.
     /// - Throws: ``FeatureError/noQuantizer(checkpoint:reason:)``.
     public nonisolated func requireQuantizer() throws -> (groups: Int, entriesPerGroup: Int) {
-        guard task == .pretraining else {
+        guard task.hasQuantizer else {
             throw FeatureError.noQuantizer(checkpoint: name, reason: "holds \(task.phrase), which has no quantizer")
         }
         guard configuration.quantizeTargets else {

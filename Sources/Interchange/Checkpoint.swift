@@ -1,5 +1,4 @@
 import Foundation
-import Objectives
 import Torch
 import Wav2Vec2
 
@@ -20,7 +19,7 @@ public struct Checkpoint: Sendable {
     public let format: CheckpointFormat
     /// The layout's variant, for people: "zip, cfg as omegaconf"; empty where there is only one.
     public let layout: String
-    /// What the weights are; a ctc model's labels may be missing (``requireLabels()``).
+    /// What the weights are; the labels of a model with an output layer may be missing (``requireLabels()``).
     public internal(set) var description: ModelDescription
     /// The weights by fairseq's names, in the mapped file.
     public internal(set) var state: [String: Tensor]
@@ -39,7 +38,7 @@ public struct Checkpoint: Sendable {
         if let problem = description.misfit(state) {
             throw CheckpointError.damaged(path: url.path, reason: problem)
         }
-        let labels = state[CTCModel.outputKey + ".weight"]?.shape[0] ?? 0
+        let labels = description.task.labelCount(state)
         guard description.labels.isEmpty || description.labels.count == labels else {
             throw CheckpointError.damaged(
                 path: url.path,
@@ -122,7 +121,7 @@ public struct Checkpoint: Sendable {
 
     // MARK: Models
 
-    func require(_ task: ModelDescription.Task) throws {
+    func require(_ task: ModelTask) throws {
         guard description.task == task else {
             throw CheckpointError.wrongTask(path: url.path, found: description.task, wanted: task)
         }
@@ -136,21 +135,12 @@ public struct Checkpoint: Sendable {
         }
     }
 
-    /// The pre-training model with its weights.
-    public func pretrainingModel() throws -> PretrainingModel {
-        try require(.pretraining)
-        let model = try PretrainingModel(
-            description.model, objective: description.objective,
-            maskChannelBefore: description.masking.maskChannelBefore, initializer: .empty)
-        try load(model, state)
-        return model
-    }
-
-    /// The recognizer's model with its weights.
-    public func ctcModel() throws -> CTCModel {
-        try require(.ctc)
-        let model = try CTCModel(
-            description.model, labels: labelCount, options: description.ctc, initializer: .empty)
+    /// A whole model with the checkpoint's weights.
+    ///
+    /// - Parameter model: A model of the description, its parameters empty.
+    /// - Returns: The same model.
+    /// - Throws: ``CheckpointError`` when the weights are not the model's.
+    func loaded<Model: Module>(_ model: Model) throws -> Model {
         try load(model, state)
         return model
     }

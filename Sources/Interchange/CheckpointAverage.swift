@@ -36,7 +36,7 @@ extension Checkpoint {
         }
         let (mine, its) = (description, other.description)
         guard mine.task == its.task else {
-            throw differs("it holds a \(its.task.rawValue) model and \(url.path) a \(mine.task.rawValue) model")
+            throw differs("it holds a \(its.task.name) model and \(url.path) a \(mine.task.name) model")
         }
         for setting in ModelConfiguration.settings where setting.scope.decidesOutput {
             let (here, there) = (setting.text(mine.model), setting.text(its.model))

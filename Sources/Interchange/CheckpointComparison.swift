@@ -85,7 +85,7 @@ public struct CheckpointComparison: Sendable {
         func note(_ key: String, _ one: String, _ other: String) {
             if one != other { architecture.append(Difference(key: key, first: one, second: other)) }
         }
-        note("task", first.task.rawValue, second.task.rawValue)
+        note("task", first.task.name, second.task.name)
         note("normalize", first.normalize.settingText, second.normalize.settingText)
         if first.normalize, second.normalize {
             note("normalize_epsilon", first.normalizeEpsilon.settingText, second.normalizeEpsilon.settingText)
@@ -98,11 +98,12 @@ public struct CheckpointComparison: Sendable {
         where setting.scope.decidesOutput && common.contains(setting.scope.part) {
             note("model.\(setting.name)", setting.text(one), setting.text(other))
         }
-        guard first.task == .ctc, second.task == .ctc else { return }
-        note("text", first.text.json.excerpt, second.text.json.excerpt)
-        note("ctc.blank_weight", first.ctc.blankWeight.settingText, second.ctc.blankWeight.settingText)
-        if first.ctc.blankWeight != 0 {
-            note("ctc.blank_mode", first.ctc.blankMode.rawValue, second.ctc.blankMode.rawValue)
+        guard first.task == second.task else { return }
+        if first.task.hasLabels { note("text", first.text.json.excerpt, second.text.json.excerpt) }
+        guard let section = first.task.section else { return }
+        let meaningless = first.task.meaninglessKeys(first)
+        for setting in section.settings where setting.scope.decidesOutput && !meaningless.contains(setting.name) {
+            note("\(section.name).\(setting.name)", setting.text(first), setting.text(second))
         }
     }
 
@@ -151,18 +152,7 @@ public struct CheckpointComparison: Sendable {
             return try Tensor(tones)
         }
         let input = try Tensor.concatenate(samples)
-        return try withoutGradient {
-            switch checkpoint.description.task {
-            case .ctc: return [("logits", try checkpoint.ctcModel()(input, lengths: lengths).logits)]
-            case .encoder: return [("context", try checkpoint.sharedModel()(input, lengths: lengths).context)]
-            case .pretraining:
-                let model = try checkpoint.pretrainingModel()
-                let features = try model.backbone.features(input, lengths: lengths)
-                let quantized = try model.quantizer?(features.normalized, temperature: .scalar(1), noise: nil)
-                return [("context", try model.backbone(input, lengths: lengths).context)]
-                    + (quantized.map { [("quantized", $0.vectors)] } ?? [])
-            }
-        }
+        return try withoutGradient { try checkpoint.description.task.outputs(checkpoint, input, lengths) }
     }
 }
 

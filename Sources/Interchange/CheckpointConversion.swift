@@ -14,7 +14,7 @@ extension Checkpoint {
     ///   dictionary that the format needs, and for a place that is taken; `FileWriteError` when the disk is full.
     public func convert(to url: URL, format: CheckpointFormat, replacing replaces: Bool = false) throws -> [String] {
         // fairseq and NVIDIA keep dictionaries beside their data; a folder of ours or Hugging Face's is complete.
-        if description.task == .ctc, format.isFolder { _ = try requireLabels() }
+        if description.task.hasLabels, format.isFolder { _ = try requireLabels() }
         return try notCarriedOver
             + CheckpointPlacement.write(to: url, isFolder: format.isFolder, replaces: replaces) {
                 try Checkpoint.write(description, state: state, to: $0, format: format, update: update ?? 0)

@@ -1,15 +1,12 @@
 import Base
 import Foundation
-import Objectives
 import Torch
 import Wav2Vec2
 
 /// The symbols of a recognizer's labels.
 extension Checkpoint {
-    private static let outputLayer = ["weight", "bias"].map { "\(CTCModel.outputKey).\($0)" }
-
-    /// The size of a ctc model's output layer; 0 for other models.
-    public var labelCount: Int { state[Self.outputLayer[0]]?.shape.first ?? 0 }
+    /// The size of the output layer; 0 for models without one.
+    public var labelCount: Int { description.task.labelCount(state) }
 
     /// The checkpoint with another dictionary, or with one that it lacks.
     ///
@@ -23,7 +20,7 @@ extension Checkpoint {
     /// - Throws: ``CheckpointError`` when this is no ctc model, one of another number of labels, or one whose own symbols have
     ///   other places in the dictionary beside symbols that it does not know.
     public func labelled(_ symbols: [String], from path: String) throws -> Checkpoint {
-        try require(.ctc)
+        try requireRecognizer()
         guard symbols.count == labelCount else {
             throw CheckpointError.dictionarySize(
                 path: url.path, dictionary: path, symbols: symbols.count, labels: labelCount)
@@ -56,7 +53,7 @@ extension Checkpoint {
                 path: url.path, dictionary: path, symbol: symbols[0], place: 0, row: order[0], unknown: nil)
         }
         let rowOrder = try Tensor(order)
-        for name in Self.outputLayer { result.state[name] = try state[name]?.taking(rowOrder) }
+        for name in description.task.outputTensors { result.state[name] = try state[name]?.taking(rowOrder) }
         result.left.append(
             CheckpointNote(
                 "\(path): has the checkpoint's symbols in another order, and the output layer's rows follow their symbols",
@@ -75,12 +72,12 @@ extension Checkpoint {
                 .dictionary))
     }
 
-    /// The symbols of a ctc model's labels.
+    /// The symbols of a model's labels.
     ///
-    /// - Returns: One symbol a label, the blank first.
-    /// - Throws: ``CheckpointError`` when this is no ctc model, or one without its dictionary.
+    /// - Returns: One symbol a label; a ctc model's blank first.
+    /// - Throws: ``CheckpointError`` when the model has no labels, or lacks its dictionary.
     public func requireLabels() throws -> [String] {
-        try require(.ctc)
+        if !description.task.hasLabels { try requireRecognizer() }
         guard !description.labels.isEmpty else {
             throw CheckpointError.noDictionary(path: url.path, labels: labelCount)
         }

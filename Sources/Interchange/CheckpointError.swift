@@ -8,7 +8,7 @@ public enum CheckpointError: Error, CustomStringConvertible, Sendable {
     /// A file cannot be used, and why.
     case damaged(path: String, reason: String)
     /// The checkpoint is of a model for another task.
-    case wrongTask(path: String, found: ModelDescription.Task, wanted: ModelDescription.Task)
+    case wrongTask(path: String, found: ModelTask, wanted: ModelTask)
     /// A recognizer's checkpoint has no dictionary.
     case noDictionary(path: String, labels: Int)
     /// A dictionary of another size than the model's output layer.
@@ -38,11 +38,9 @@ public enum CheckpointError: Error, CustomStringConvertible, Sendable {
                 + "model.safetensors and config.json, or a .pt file of fairseq or NVIDIA, is expected"
         case .damaged(let path, let reason):
             return "\(path) cannot be used: \(reason)"
-        case .wrongTask(let path, let found, .ctc):
-            return "\(path) holds \(found.phrase), which cannot transcribe: fine-tune it first with "
-                + "wav2vec2 finetune --from \(path)"
         case .wrongTask(let path, let found, let wanted):
-            return "\(path) holds \(found.phrase) where \(wanted.phrase) is needed"
+            return "\(path) holds \(found.phrase)"
+                + (wanted.remedy.map { ", \($0(path))" } ?? " where \(wanted.phrase) is needed")
         case .noDictionary(let path, let labels):
             return "\(path) holds a ctc model of \(labels) labels without its dictionary: give it with "
                 + "--dictionary FILE (fairseq's dict.ltr.txt lies beside the data it was trained on)"

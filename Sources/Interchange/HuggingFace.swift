@@ -1,6 +1,5 @@
 import Base
 import Foundation
-import Objectives
 import Torch
 import Wav2Vec2
 
@@ -38,12 +37,10 @@ enum HuggingFace {
         func table() -> FamilyNames {
             FamilyNames(reading.family, task: description.task, extractorMode: description.model.extractorMode)
         }
-        if description.task == .pretraining, table().lacksHead(tensors.keys) {
+        if let note = description.task.huggingFace.noteWithoutHead, table().lacksHead(tensors.keys) {
+            let type = reading.family.architecture(of: description.task)?.name ?? reading.family.name
+            left.append(CheckpointNote("\(type): \(note)"))
             description.task = .encoder
-            let type = reading.family.architectures.first { $0.task == .pretraining }?.name ?? reading.family.name
-            left.append(
-                CheckpointNote(
-                    "\(type): the quantizer's weights are missing, so this is an encoder only"))
         }
         let names = table()
         var state: [String: Tensor] = [:]
@@ -68,7 +65,9 @@ enum HuggingFace {
         left += try notes(ofUnknown: unknown, names, url)
         try setNormalization(&description, folder, &left)
         left += try complete(&state, description, url)
-        if description.task == .ctc { left += try arrangeLabels(&state, &description, folder, root) }
+        if description.task.huggingFace.hasTokenizer {
+            left += try arrangeLabels(&state, &description, names, folder, root)
+        }
         left += unread
         return try Checkpoint(
             url: url, format: .huggingFace,
@@ -182,13 +181,14 @@ enum HuggingFace {
 
     /// Takes the vocabulary over; the output layer's rows follow its order.
     private static func arrangeLabels(
-        _ state: inout [String: Tensor], _ description: inout ModelDescription, _ folder: HuggingFaceFolder,
-        _ root: JSONObject
+        _ state: inout [String: Tensor], _ description: inout ModelDescription, _ names: FamilyNames,
+        _ folder: HuggingFaceFolder, _ root: JSONObject
     ) throws -> [CheckpointNote] {
-        let layer = ["weight", "bias"].map { "\(CTCModel.outputKey).\($0)" }
-        guard let rows = state[layer[0]]?.shape.first, layer.allSatisfy({ state[$0]?.shape.first == rows }) else {
+        let (layer, rows) = (description.task.outputTensors, description.task.labelCount(state))
+        guard layer.allSatisfy({ state[$0]?.shape.first == rows }) else {
+            let theirs = layer.compactMap { names.theirs($0) }.joined(separator: " and ")
             throw CheckpointError.damaged(
-                path: folder.url.path, reason: "a ctc model needs lm_head.weight and lm_head.bias of as many rows")
+                path: folder.url.path, reason: "a \(description.task.name) model needs \(theirs) of as many rows")
         }
         guard
             let vocabulary = try HuggingFaceVocabulary.read(
@@ -219,17 +219,17 @@ enum HuggingFace {
         var files: [String: JSONValue] = [:]
         var tokens: (padding: Int, beginning: Int?, end: Int?) = (0, 1, 2)
         let model = description.model
-        let labels = state[CTCModel.outputKey + ".weight"]?.size(0)
+        let (task, labels) = (description.task, description.task.labelCount(state))
         var left: [String] = []
-        if description.task == .ctc {
+        if task.huggingFace.hasTokenizer {
             guard !description.labels.isEmpty else {
-                throw CheckpointError.noDictionary(path: url.path, labels: labels ?? 0)
+                throw CheckpointError.noDictionary(path: url.path, labels: labels)
             }
             let tokenizer = try HuggingFaceTokenizerFiles(description.labels, style: description.text)
             (files, tokens, left) = (tokenizer.contents, tokenizer.tokens, tokenizer.left)
         }
         let (configuration, others) = try HuggingFaceConfiguration.write(
-            description, family, dtype: typeName(state), labels: labels, tokens: tokens)
+            description, family, dtype: typeName(state), labels: task.hasLabels ? labels : nil, tokens: tokens)
         files[Checkpoint.configurationName] = configuration
         var preprocessor: JSONObject = [
             "feature_extractor_type": .string("Wav2Vec2FeatureExtractor"), "feature_size": .integer(1),
@@ -238,10 +238,10 @@ enum HuggingFace {
             // As Transformers' documentation has it: a group norm over padding was trained without a mask.
             "return_attention_mask": .bool(model.extractorMode == .layerNorm),
         ]
-        if description.task == .ctc { preprocessor["processor_class"] = .string("Wav2Vec2Processor") }
+        if task.huggingFace.hasTokenizer { preprocessor["processor_class"] = .string("Wav2Vec2Processor") }
         files["preprocessor_config.json"] = .object(preprocessor)
 
-        let names = FamilyNames(family, task: description.task, extractorMode: model.extractorMode)
+        let names = FamilyNames(family, task: task, extractorMode: model.extractorMode)
         var tensors: [String: Tensor] = [:]
         for (name, tensor) in state {
             guard let theirs = names.theirs(name) else {

@@ -61,23 +61,25 @@ enum HuggingFaceConfiguration {
                     + "only the families \(known.joined(separator: " and ")) are known here")
         }
         var description = ModelDescription(task: try task(root, family, names: names), model: ModelConfiguration())
+        for task in ModelTask.describing(description.task) { task.huggingFace.setDefaults(&description) }
         family.defaults(&description)
         description.normalizeEpsilon = normalizeEpsilon
-        for field in family.fields { try field.apply(root, to: &description) }
+        let fields = family.fields(of: description.task)
+        for field in fields { try field.apply(root, to: &description) }
         if let settings = root[ownMember]?.object { try description.apply(settings) }
         try description.model.validate()
-        let known = bookkeeping.union(family.ignoredKeys).union(family.fields.map(\.key))
+        let known = bookkeeping.union(family.ignoredKeys).union(fields.map(\.key))
         let unused =
             root.keys.filter { !known.contains($0) && root[$0] != .null }
-            + family.fields.filter { !$0.covers(root) }.map(\.key)
+            + fields.filter { !$0.covers(root) }.map(\.key)
         return Reading(description: description, family: family, unused: unused.sorted())
     }
 
     private static func task(
         _ root: JSONObject, _ family: ModelFamily, names: some Collection<String>
-    ) throws -> ModelDescription.Task {
+    ) throws -> ModelTask {
         if let name = root["architectures"]?.array?.first {
-            let known = family.architectures + ModelFamily.registered.flatMap(\.architectures)
+            let known = family.allArchitectures + ModelFamily.registered.flatMap(\.allArchitectures)
             guard let architecture = known.first(where: { $0.name == name.string }) else {
                 throw ConfigurationError(
                     "its architecture is \(name.string?.printable ?? name.excerpt), where one of "
@@ -85,8 +87,12 @@ enum HuggingFaceConfiguration {
             }
             return architecture.task
         }
-        let head = family.names.first { pair in pair.marksHead && names.contains { pair.native(of: $0) != nil } }
-        return head?.head ?? .encoder
+        let found = ModelTask.registered.last { task in
+            family.headNames(of: task).contains { pair in
+                pair.marksHead && names.contains { pair.native(of: $0) != nil }
+            }
+        }
+        return found ?? .encoder
     }
 
     /// The configuration of a model.
@@ -95,7 +101,7 @@ enum HuggingFaceConfiguration {
     ///   - description: The model.
     ///   - family: The family whose keys it gets.
     ///   - dtype: The name of its weights' type, such as `float32`.
-    ///   - labels: The rows of a ctc model's output layer.
+    ///   - labels: The rows of the output layer; nil for a model without one.
     ///   - tokens: The numbers of the tokenizer's specials: padding (the blank), beginning and end.
     /// - Returns: All that Transformers needs to make the same model, and the settings of the task that it has no place
     ///   for, a phrase each, its key first.
@@ -106,7 +112,7 @@ enum HuggingFaceConfiguration {
     ) throws -> (json: JSONValue, left: [String]) {
         try refuseForeign(description)
         guard let type = family.modelType,
-            let architecture = family.architectures.first(where: { $0.task == description.task })
+            let architecture = family.architecture(of: description.task)
         else {
             throw CheckpointError.cannotHold(
                 format: .huggingFace, what: description.task.phrase, advice: "keep the model in the native format")
@@ -125,7 +131,7 @@ enum HuggingFaceConfiguration {
             "eos_token_id": tokens.end.map(JSONValue.integer) ?? .null,
             "vocab_size": .integer(labels ?? 32),
         ]
-        for field in family.fields {
+        for field in family.fields(of: description.task) {
             if let value = field.value(resolved) { root[field.key] = value }
         }
         // What reading this would not give back stands beside it.
@@ -142,16 +148,12 @@ enum HuggingFaceConfiguration {
 
     private static func refuseForeign(_ description: ModelDescription) throws {
         let model = description.model
-        var refused = [(model.quantizeInput, "a quantized input (quantize_input)")]
-        if description.task == .pretraining {
-            refused += [
-                (!model.quantizeTargets, "targets without a quantizer"), (model.targetGlu, "target_glu"),
-                (model.quantizerDepth > 1, "a quantizer_depth above 1"), (model.combineGroups, "combine_groups"),
-            ]
-        }
-        if let found = refused.first(where: \.0) {
+        let refused =
+            (model.quantizeInput ? ["a quantized input (quantize_input)"] : [])
+            + description.task.huggingFace.refusals(model)
+        if let found = refused.first {
             throw CheckpointError.cannotHold(
-                format: .huggingFace, what: found.1, advice: "keep the model in the native format")
+                format: .huggingFace, what: found, advice: "keep the model in the native format")
         }
     }
 }

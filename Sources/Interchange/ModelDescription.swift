@@ -4,77 +4,70 @@ import Objectives
 import Wav2Vec2
 
 /// What a checkpoint's weights are: architecture, objective and dictionary.
+///
+/// The settings of tasks are properties too, each declared with its ``ModelTask``: ``objective``, ``ctc``.
 public struct ModelDescription: Sendable, Equatable {
     /// What the model was trained for.
-    public enum Task: String, Sendable, Equatable {
-        /// The contrastive objective.
-        case pretraining
-        /// Recognition by CTC.
-        case ctc
-        /// The part that the two share, without quantizer or output layer.
-        case encoder
-
-        /// What people call it, with its article.
-        public var phrase: String {
-            switch self {
-            case .pretraining: "a pre-training model"
-            case .ctc: "a ctc model"
-            case .encoder: "an encoder without quantizer or output layer"
-            }
-        }
-    }
-
-    /// What the model was trained for.
-    public var task: Task
+    public var task: ModelTask
     /// The architecture.
     public var model: ModelConfiguration
     /// How frames and channels were masked.
     public var masking = MaskingConfiguration()
-    /// The pre-training objective.
-    public var objective = ContrastiveConfiguration()
-    /// The CTC options.
-    public var ctc = CTCConfiguration()
     /// Whether the model expects input of zero mean and unit variance.
     public var normalize = false
     /// What is added to the variance in normalising input: 1e-5 in fairseq and NVIDIA's program, 1e-7 in Transformers.
     public var normalizeEpsilon = 1e-5
-    /// The dictionary's symbols by label index, for a CTC model; the blank is index 0.
+    /// The dictionary's symbols by label index, for a model with labels; the blank of a CTC model is index 0.
     public var labels: [String] = []
     /// How labels become text, for a CTC model.
     public var text = TextStyle()
+    private var configurations = TaskConfigurations()
 
     /// Describes a model.
-    public init(task: Task, model: ModelConfiguration) {
+    public init(task: ModelTask, model: ModelConfiguration) {
         self.task = task
         self.model = model
     }
 
-    /// The keys of all sections.
-    private static let table = SettingTable<ModelDescription>(
-        ModelConfiguration.settings.map { $0.lifted("model", \.model) }
-            + MaskingConfiguration.settings.map { $0.lifted("masking", \.masking) }
-            + ContrastiveConfiguration.settings.map { $0.lifted("objective", \.objective) }
-            + CTCConfiguration.settings.map { $0.lifted("ctc", \.ctc) }
-            + [
-                Setting("normalize", \.normalize, "whether input has zero mean and unit variance", of: .architecture),
-                Setting(
-                    "normalize_epsilon", \.normalizeEpsilon, "added to the variance in normalising",
-                    of: .normalizedInput),
-            ])
+    /// An objective's configuration, which a property of each task gives a name.
+    ///
+    /// - Parameter type: The configuration's type.
+    public subscript<Configuration: ObjectiveConfiguration>(_ type: Configuration.Type) -> Configuration {
+        get { configurations[type] }
+        set { configurations[type] = newValue }
+    }
+
+    /// The keys of all sections, with those of these tasks.
+    private static func table(_ tasks: [ModelTask]) -> SettingTable<ModelDescription> {
+        SettingTable(
+            ModelConfiguration.settings.map { $0.lifted("model", \.model) }
+                + MaskingConfiguration.settings.map { $0.lifted("masking", \.masking) }
+                + tasks.flatMap { $0.section?.qualified ?? [] }
+                + [
+                    Setting(
+                        "normalize", \.normalize, "whether input has zero mean and unit variance", of: .architecture),
+                    Setting(
+                        "normalize_epsilon", \.normalizeEpsilon, "added to the variance in normalising",
+                        of: .normalizedInput),
+                ])
+    }
+
+    /// The keys that the description has.
+    private var settings: [Setting<ModelDescription>] { Self.table(ModelTask.describing(task)).settings }
 
     private static let format = "wav2vec2"
 
     /// The description as JSON with sorted keys.
     func json() throws -> Data {
         var root: JSONObject = [
-            "format": .string(Self.format), "format_version": .integer(1), "task": .string(task.rawValue),
+            "format": .string(Self.format), "format_version": .integer(1), "task": .string(task.name),
         ]
-        if task == .ctc {
+        if task.hasLabels {
             root["labels"] = .array(labels.map(JSONValue.string))
             // As in fairseq, unless it says otherwise.
             if text != TextStyle() { root["text"] = text.json }
         }
-        for setting in Self.table.settings {
+        for setting in settings {
             let path = setting.name.split(separator: ".").map(String.init)
             let value = jsonValue(setting.text(self))
             guard path.count == 2 else {
@@ -110,15 +103,17 @@ public struct ModelDescription: Sendable, Equatable {
         guard version == 1 else {
             throw damaged("its format version is \(version), and this program reads version 1; use a newer program")
         }
-        guard let task = root["task"]?.string.flatMap(Task.init(rawValue:)) else {
-            throw damaged("its \"task\" is none of pretraining, ctc and encoder")
+        guard let task = root["task"]?.string.flatMap(ModelTask.named) else {
+            let known = ModelTask.registered.map(\.name)
+            throw damaged("its \"task\" is none of \(known.dropLast().joined(separator: ", ")) and \(known.last ?? "")")
         }
         self.init(task: task, model: ModelConfiguration())
+        let table = Self.table(ModelTask.registered)
         let others = ["format", "format_version", "task", "labels", "text"]
         do {
             for (key, value) in root where !others.contains(key) {
                 let pairs = value.object?.map { ("\(key).\($0.key)", $0.value) } ?? [(key, value)]
-                for (name, value) in pairs { try Self.table.set(name, to: settingText(value), in: &self) }
+                for (name, value) in pairs { try table.set(name, to: settingText(value), in: &self) }
             }
             if let style = root["text"] { text = try TextStyle(json: style) }
             guard normalizeEpsilon > 0, normalizeEpsilon.isFinite else {
@@ -128,9 +123,9 @@ public struct ModelDescription: Sendable, Equatable {
         } catch {
             throw damaged("\(error)")
         }
-        if task == .ctc {
+        if task.hasLabels {
             guard let items = root["labels"]?.array, items.count > 1 else {
-                throw damaged("a ctc checkpoint needs its \"labels\"")
+                throw damaged("a \(task.name) checkpoint needs its \"labels\"")
             }
             labels = try items.map { item in
                 guard let symbol = item.string else {
@@ -153,7 +148,7 @@ extension ModelDescription {
     /// - Parameter other: The same model as another program would describe it.
     /// - Returns: Each key with the value that this description has, in the order of the recipe's keys.
     func settings(differingFrom other: ModelDescription) -> [(key: String, text: String)] {
-        Self.table.settings.compactMap { setting in
+        settings.compactMap { setting in
             let text = setting.text(self)
             return text == setting.text(other) ? nil : (setting.name, text)
         }
@@ -168,12 +163,13 @@ extension ModelDescription {
     ///
     /// - Throws: ``ConfigurationError`` naming the setting.
     mutating func apply(_ settings: JSONObject) throws {
-        for (key, value) in settings { try Self.table.set(key, to: settingText(value), in: &self) }
+        let table = Self.table(ModelTask.registered)
+        for (key, value) in settings { try table.set(key, to: settingText(value), in: &self) }
     }
 
     /// Whether a setting means something for the model.
     func uses(_ name: String) -> Bool {
-        Self.table.settings.contains { $0.name == name && parts.contains($0.scope.part) }
+        settings.contains { $0.name == name && parts.contains($0.scope.part) }
     }
 }
 

@@ -1,22 +1,15 @@
-import Objectives
 import Torch
 import Wav2Vec2
 
 extension ModelDescription {
     /// The names and shapes of the model's parameters as checkpoint files have them, read off a model that takes no memory.
     ///
-    /// - Parameter labels: The size of a ctc model's output layer.
+    /// - Parameter labels: The size of the output layer of a model with labels.
     /// - Returns: The shape of each parameter by fairseq's name.
     /// - Throws: ``/Wav2Vec2/ConfigurationError`` naming the setting that no model can have; `TorchError.operation` for
     ///   sizes whose product no tensor can have.
     func shapes(labels: Int) throws -> [String: [Int]] {
-        let model: Module =
-            switch task {
-            case .pretraining: try PretrainingModel(self.model, initializer: .shapes)
-            case .ctc: try CTCModel(self.model, labels: labels, initializer: .shapes)
-            case .encoder: try Wav2Vec2Model(self.model, initializer: .shapes)
-            }
-        return try FusedParameters.split(model.state()).mapValues(\.shape)
+        try FusedParameters.split(task.makeModel(self, labels, .shapes).state()).mapValues(\.shape)
     }
 
     /// What is wrong with weights for the model: names and shapes, and types that no weight has.
@@ -29,8 +22,7 @@ extension ModelDescription {
         do {
             try model.validate()
             if let problem = absurdSize(tensors: state.count) { return problem }
-            let labels = state[CTCModel.outputKey + ".weight"]?.shape.first ?? 0
-            return Self.misfit(state, try shapes(labels: labels))
+            return Self.misfit(state, try shapes(labels: task.labelCount(state)))
         } catch let error as TorchError {
             return "its configuration makes no model: \(error)"
         } catch {

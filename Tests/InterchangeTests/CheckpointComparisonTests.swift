@@ -18,8 +18,8 @@ import Torch
         return try Checkpoint.read(url)
     }
 
-    @Test(arguments: [ModelDescription.Task.pretraining, .ctc, .encoder])
-    func theSameModelIsTheSame(_ task: ModelDescription.Task) throws {
+    @Test(arguments: [ModelTask.pretraining, .ctc, .encoder])
+    func theSameModelIsTheSame(_ task: ModelTask) throws {
         try withTemporaryFolder { folder in
             let model = SmallModel(task: task)
             let first = try write(folder, model) { _, _ in }

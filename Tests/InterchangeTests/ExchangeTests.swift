@@ -29,7 +29,7 @@ import Torch
             switch checkpoint.description.task {
             case .ctc: found["logits"] = try checkpoint.ctcModel()(samples, lengths: lengths).logits
             case .encoder: found["context"] = try checkpoint.sharedModel()(samples, lengths: lengths).context
-            case .pretraining:
+            default:
                 let model = try checkpoint.pretrainingModel()
                 found["context"] = try model.backbone(samples, lengths: lengths).context
                 let features = try model.backbone.features(samples, lengths: lengths)

@@ -27,7 +27,7 @@ import Torch
 
     @Test func theirFilesNamesComeBack() throws {
         for (name, task) in [
-            ("hf_base_ctc", ModelDescription.Task.ctc), ("hf_large_ctc", .ctc), ("hf_base_pretrain", .pretraining),
+            ("hf_base_ctc", ModelTask.ctc), ("hf_large_ctc", .ctc), ("hf_base_pretrain", .pretraining),
             ("hf_large_pretrain", .pretraining),
         ] {
             let file = golden.appendingPathComponent(name).appendingPathComponent("model.safetensors")
@@ -67,7 +67,7 @@ import Torch
             !["quantizer.", "project_q.", "final_proj."].contains(where: name.hasPrefix)
         }
         let prefixed = Dictionary(
-            uniqueKeysWithValues: encoder.map { (ModelDescription.Task.ctc.backbonePrefix + $0, $1) })
+            uniqueKeysWithValues: encoder.map { (ModelTask.ctc.backbonePrefix + $0, $1) })
         #expect(try differences(tuned.state, prefixed.merging(head) { $1 }) == [])
         #expect(tuned.description.labels.prefix(6) == ["<s>", "<pad>", "</s>", "<unk>", "|", "E"])
     }

@@ -8,18 +8,18 @@ import Torch
 
 /// Small models with random weights, as tests write and read them.
 struct SmallModel: Sendable, CustomTestStringConvertible {
-    var task: ModelDescription.Task
+    var task: ModelTask
     /// Layer norm in the extractor and before blocks, and biases, as LARGE has them.
     var isLarge = false
     /// Whether features have as many channels as the encoder, so that nothing projects them.
     var isSquare = false
 
-    static let all = [ModelDescription.Task.pretraining, .ctc, .encoder].flatMap { task in
+    static let all = [ModelTask.pretraining, .ctc, .encoder].flatMap { task in
         [SmallModel(task: task), SmallModel(task: task, isLarge: true), SmallModel(task: task, isSquare: true)]
     }
     static let labels = ["<s>", "<pad>", "</s>", "<unk>", "|", "E", "T", "A", "'"]
 
-    var testDescription: String { "\(task.rawValue)\(isLarge ? ", large" : "")\(isSquare ? ", square" : "")" }
+    var testDescription: String { "\(task.name)\(isLarge ? ", large" : "")\(isSquare ? ", square" : "")" }
 
     /// What Transformers does otherwise with the model: what it adds to the variance of recordings.
     var differsInHuggingFace: [String] { isLarge ? ["normalize_epsilon: 1e-05, where theirs is always 1e-07"] : [] }
@@ -57,12 +57,7 @@ struct SmallModel: Sendable, CustomTestStringConvertible {
     func state(seed: Int64 = 7) throws -> [String: Tensor] {
         let description = try description()
         let initializer = try Initializer.random(seed: seed)
-        let model: Module
-        switch task {
-        case .pretraining: model = try PretrainingModel(description.model, initializer: initializer)
-        case .ctc: model = try CTCModel(description.model, labels: Self.labels.count, initializer: initializer)
-        case .encoder: model = try Wav2Vec2Model(description.model, initializer: initializer)
-        }
+        let model = try task.makeModel(description, Self.labels.count, initializer)
         // Biases and norms too are to be no constants.
         let noise = try Generator(seed: seed + 1)
         for parameter in model.parameters() {

@@ -3,7 +3,7 @@ import Wav2Vec2
 /// What a family's files call the parameters of one kind of model, and back.
 struct FamilyNames: Sendable {
     private let family: ModelFamily
-    private let task: ModelDescription.Task
+    private let task: ModelTask
     private let pairs: [ParameterName]
     private let prefix: String
     /// The first components of the backbone's names, and of parts that it lacks.
@@ -15,12 +15,12 @@ struct FamilyNames: Sendable {
     ///   - family: Whose files they are in.
     ///   - task: What the model was trained for.
     ///   - extractorMode: How its extractor normalises.
-    init(_ family: ModelFamily, task: ModelDescription.Task, extractorMode: ModelConfiguration.ExtractorMode) {
+    init(_ family: ModelFamily, task: ModelTask, extractorMode: ModelConfiguration.ExtractorMode) {
         self.family = family
         self.task = task
         prefix = family.prefix.isEmpty ? "" : family.prefix + "."
-        pairs = family.names.filter { pair in
-            pair.extractorMode.map { $0 == extractorMode } ?? true && pair.head.map { $0 == task } ?? true
+        pairs = (family.names.filter { $0.head == nil } + family.headNames(of: task)).filter { pair in
+            pair.extractorMode.map { $0 == extractorMode } ?? true
         }
         let backbone = family.names.filter { $0.head == nil && $0.foreign.contains(".") }.map(\.foreign)
         parts = Set((backbone + family.foreignParts.keys).map { $0.prefix { $0 != "." } })
@@ -43,7 +43,7 @@ struct FamilyNames: Sendable {
         let key = isBackbone ? String(ours.dropFirst(task.backbonePrefix.count)) : ours
         for pair in pairs where pair.head == nil ? isBackbone : !isBackbone || task.backbonePrefix.isEmpty {
             guard let found = pair.foreign(of: key) else { continue }
-            return pair.head != nil || task == .encoder ? found : prefix + found
+            return pair.head != nil || !task.hasHead ? found : prefix + found
         }
         return nil
     }

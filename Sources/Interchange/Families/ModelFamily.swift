@@ -10,14 +10,14 @@ public struct ModelFamily: Sendable {
         /// The class, as in `architectures` of `config.json`.
         public var name: String
         /// What its models were trained for.
-        public var task: ModelDescription.Task
+        public var task: ModelTask
 
         /// Names a class.
         ///
         /// - Parameters:
         ///   - name: The class, as in `architectures` of `config.json`.
         ///   - task: What its models were trained for.
-        public init(_ name: String, _ task: ModelDescription.Task) {
+        public init(_ name: String, _ task: ModelTask) {
             self.name = name
             self.task = task
         }
@@ -34,11 +34,12 @@ public struct ModelFamily: Sendable {
 
     /// The `model_type` of `config.json`; nil where Transformers has no such models.
     public var modelType: String?
-    /// The classes that are read; of those of a task the first is written.
+    /// The classes that are read besides those that tasks name for the `model_type` (``HuggingFaceHead/architectures``); of
+    /// those of a task the first is written.
     public var architectures: [Architecture] = []
     /// What stands before the backbone's names in files of models with a head, without its dot.
     public var prefix = ""
-    /// What they call the parameters.
+    /// What they call the backbone's parameters, and those of heads that they call otherwise than ``HuggingFaceHead/names``.
     public var names: [ParameterName] = []
     /// Other spellings of their names, each with the one that ``names`` has.
     public var spellings: [String: String] = [:]
@@ -46,7 +47,7 @@ public struct ModelFamily: Sendable {
     public var earlierNames: [String: String] = [:]
     /// What their names contain of parts that this architecture lacks, and what such parts are called.
     public var foreignParts: [String: String] = [:]
-    /// What the keys of `config.json` stand for.
+    /// What the keys of `config.json` stand for, besides those of the task (``HuggingFaceHead/fields``).
     public var fields: [HuggingFaceField] = []
     /// Keys of `config.json` that say nothing about these models.
     public var ignoredKeys: Set<String> = []
@@ -72,7 +73,7 @@ public struct ModelFamily: Sendable {
     ///   - change: Changes what else differs.
     /// - Returns: The family, not registered yet.
     public func variant(
-        _ name: String, modelType: String?, architectures: [Architecture],
+        _ name: String, modelType: String?, architectures: [Architecture] = [],
         _ change: (inout ModelFamily) -> Void = { _ in }
     ) -> ModelFamily {
         var family = self
@@ -92,10 +93,44 @@ public struct ModelFamily: Sendable {
     ///   - native: The name here, as in ``names``; it is added where there is none.
     ///   - foreign: The name there; `#` stands for a layer's number.
     public mutating func rename(_ native: String, to foreign: String) {
-        guard let index = names.firstIndex(where: { $0.native == native }) else {
-            names.append(ParameterName(native, foreign))
+        if let index = names.firstIndex(where: { $0.native == native }) {
+            names[index].foreign = foreign
             return
         }
-        names[index].foreign = foreign
+        let head = ModelTask.registered.flatMap { headNames(of: $0) }.first { $0.native == native }
+        var name = head ?? ParameterName(native, foreign)
+        name.foreign = foreign
+        names.append(name)
+    }
+
+    // MARK: Heads
+
+    /// All classes that are read.
+    var allArchitectures: [Architecture] {
+        architectures
+            + ModelTask.registered.compactMap { task in
+                modelType.flatMap { task.huggingFace.architectures[$0] }.map { Architecture($0, task) }
+            }
+    }
+
+    /// The class that a task's models are written as; nil where there is none.
+    func architecture(of task: ModelTask) -> Architecture? { allArchitectures.first { $0.task == task } }
+
+    /// What files call the parameters of a task's head.
+    func headNames(of task: ModelTask) -> [ParameterName] {
+        let own = names.filter { $0.head == task }
+        let inherited = task.huggingFace.names.filter { name in !own.contains { $0.native == name.native } }
+        return own
+            + inherited.map { name in
+                var name = name
+                name.head = task
+                return name
+            }
+    }
+
+    /// What the keys of a task's `config.json` stand for.
+    func fields(of task: ModelTask) -> [HuggingFaceField] {
+        let heads = ModelTask.describing(task).flatMap(\.huggingFace.fields)
+        return fields + heads.filter { field in !fields.contains { $0.key == field.key } }
     }
 }

@@ -8,8 +8,8 @@ public struct ParameterName: Sendable, Equatable {
     public var native: String
     /// In theirs, without the family's prefix.
     public var foreign: String
-    /// The task whose head it is part of; nil for the backbone's.
-    public var head: ModelDescription.Task?
+    /// The task whose head it is part of; nil for the backbone's, and for a name in a task's own list.
+    public var head: ModelTask?
     /// Whether a file without it lacks the head, and so holds the backbone alone.
     public var marksHead: Bool
     /// The normalisation of the extractors that have it; nil for all.
@@ -24,7 +24,7 @@ public struct ParameterName: Sendable, Equatable {
     ///   - marksHead: Whether a file without it lacks the head.
     ///   - extractorMode: The normalisation of the extractors that have it; nil for all.
     public init(
-        _ native: String, _ foreign: String, head: ModelDescription.Task? = nil, marksHead: Bool = false,
+        _ native: String, _ foreign: String, head: ModelTask? = nil, marksHead: Bool = false,
         extractorMode: ModelConfiguration.ExtractorMode? = nil
     ) {
         self.native = native

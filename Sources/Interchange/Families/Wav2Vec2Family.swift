@@ -1,4 +1,3 @@
-import Objectives
 import Wav2Vec2
 
 extension ModelFamily {
@@ -6,12 +5,8 @@ extension ModelFamily {
     public static let wav2vec2: ModelFamily = {
         var family = ModelFamily("wav2vec 2.0")
         family.modelType = "wav2vec2"
-        family.architectures = [
-            Architecture("Wav2Vec2ForPreTraining", .pretraining), Architecture("Wav2Vec2ForCTC", .ctc),
-            Architecture("Wav2Vec2Model", .encoder),
-        ]
         family.prefix = "wav2vec2"
-        family.names = backboneNames + recognitionNames + pretrainingNames
+        family.names = backboneNames
         family.spellings = [
             "encoder.pos_conv_embed.conv.parametrizations.weight.original0": "encoder.pos_conv_embed.conv.weight_g",
             "encoder.pos_conv_embed.conv.parametrizations.weight.original1": "encoder.pos_conv_embed.conv.weight_v",
@@ -52,17 +47,6 @@ extension ModelFamily {
         ParameterName("encoder.layers.#.fc2.", "encoder.layers.#.feed_forward.output_dense."),
         ParameterName("encoder.layers.#.final_layer_norm.", "encoder.layers.#.final_layer_norm."),
         ParameterName("encoder.layer_norm.", "encoder.layer_norm."),
-    ]
-
-    private static let pretrainingNames = [
-        ParameterName("quantizer.vars", "quantizer.codevectors", head: .pretraining, marksHead: true),
-        ParameterName("quantizer.weight_proj.", "quantizer.weight_proj.", head: .pretraining),
-        ParameterName("project_q.", "project_q.", head: .pretraining),
-        ParameterName("final_proj.", "project_hid.", head: .pretraining),
-    ]
-
-    private static let recognitionNames = [
-        ParameterName(CTCModel.outputKey + ".", "lm_head.", head: .ctc, marksHead: true)
     ]
 
     // MARK: Keys of config.json
@@ -123,11 +107,6 @@ extension ModelFamily {
         .integer("mask_feature_length", \.masking.channel.length),
         .integer("mask_feature_min_masks", \.masking.channel.minMasks),
         .masks("apply_spec_augment"),
-        .integer("num_negatives", \.objective.numNegatives),
-        .number("contrastive_logits_temperature", \.objective.logitTemp),
-        .number("diversity_loss_weight", \.objective.lossWeights[0]),
-        .flag("ctc_zero_infinity", \.ctc.zeroInfinity),
-        .assumed("ctc_loss_reduction", "sum"),
     ]
 
     /// What Transformers takes where a key is absent.
@@ -140,8 +119,5 @@ extension ModelFamily {
         description.model.latentDim = 256
         description.masking.time = SpanMasking(probability: 0.05, length: 10)
         description.masking.time.minMasks = 2
-        // Their objective has no penalty on the features' energy.
-        description.objective.lossWeights = [0.1, 0]
-        description.ctc.zeroInfinity = false
     }
 }

@@ -17,22 +17,18 @@ enum FairseqWriter {
         _ description: ModelDescription, state: [String: Tensor], to url: URL, update: Int
     ) throws -> [String] {
         var options = try PyTorchOptions(description, format: .fairseq)
-        var cfg: [(key: String, value: PickledValue)]
+        var cfg = sections(options.head, description, options)
         var taskState: [(key: String, value: PickledValue)] = []
-        switch description.task {
-        case .pretraining, .encoder: cfg = pretraining(description, options)
-        case .ctc:
-            cfg = finetuning(description, options)
-            if !description.labels.isEmpty {
-                taskState = [("target_dictionary", dictionary(try options.symbols(format: .fairseq)))]
-            }
+        if description.task.hasLabels, !description.labels.isEmpty {
+            taskState = [("target_dictionary", dictionary(try options.symbols(format: .fairseq)))]
         }
         cfg += ["common", "checkpoint", "dataset", "optimization"].map { ($0, .dictionary([("_name", .none)])) }
         var tensors: [Tensor] = []
         let object: PickledValue = .dictionary([
             ("args", .none), ("cfg", .dictionary(cfg)),
-            ("model", PyTorchWriter.dictionary(aliased(state, description), &tensors)), ("criterion", .none),
-            ("optimizer_history", .list([history(description, update)])), ("task_state", .dictionary(taskState)),
+            ("model", PyTorchWriter.dictionary(aliased(state, options.head.secondName(description.model)), &tensors)),
+            ("criterion", .none),
+            ("optimizer_history", .list([history(options.head, update)])), ("task_state", .dictionary(taskState)),
             (
                 "extra_state",
                 .dictionary([
@@ -49,74 +45,49 @@ enum FairseqWriter {
         return options.left
     }
 
-    /// fairseq names a quantizer that input and targets share twice.
-    private static func aliased(_ state: [String: Tensor], _ description: ModelDescription) -> [String: Tensor] {
-        guard description.task == .pretraining, description.model.quantizeInput, description.model.sameQuantizer else {
-            return state
+    /// Weights with the part that fairseq names twice under both names.
+    private static func aliased(_ state: [String: Tensor], _ alias: PyTorchHead.SecondName?) -> [String: Tensor] {
+        guard let alias else { return state }
+        var result = state
+        for (name, tensor) in state where name.hasPrefix(alias.prefix) {
+            result[alias.second + name.dropFirst(alias.prefix.count)] = tensor
         }
-        var state = state
-        for (name, tensor) in state where name.hasPrefix("quantizer.") { state["input_" + name] = tensor }
-        return state
+        return result
     }
 
-    private static func history(_ description: ModelDescription, _ update: Int) -> PickledValue {
+    private static func history(_ head: PyTorchHead, _ update: Int) -> PickledValue {
         .dictionary([
-            ("criterion_name", .string(description.task == .ctc ? "CtcCriterion" : "Wav2vecCriterion")),
+            ("criterion_name", .string(head.criterionClass)),
             ("optimizer_name", .string("FairseqAdam")),
             ("lr_scheduler_state", .dictionary([("best", .none)])), ("num_updates", .integer(update)),
         ])
     }
 
-    private static func task(_ name: String, _ description: ModelDescription, labels: PickledValue) -> PickledValue {
-        .dictionary([
-            ("_name", .string(name)), ("data", .string("")), ("labels", labels), ("sample_rate", .integer(16_000)),
-            ("normalize", .bool(description.normalize)), ("enable_padding", .bool(false)),
-        ])
-    }
-
-    private static func pretraining(
-        _ description: ModelDescription, _ options: PyTorchOptions
-    ) -> [(key: String, value: PickledValue)] {
-        let model = options.options(PyTorchOptions.model.union(PyTorchOptions.masking).union(PyTorchOptions.negatives))
+    /// The sections that describe a model: its options, its task's and its criterion's.
+    ///
+    /// - Parameters:
+    ///   - head: What fairseq calls them.
+    ///   - description: The model.
+    ///   - options: The same as options.
+    /// - Returns: The sections in their order.
+    static func sections(
+        _ head: PyTorchHead, _ description: ModelDescription, _ options: PyTorchOptions
+    ) -> PyTorchHead.Options {
+        func section(_ name: String, _ options: PyTorchHead.Options) -> PickledValue {
+            .dictionary([("_name", .string(name))] + options)
+        }
         return [
-            ("model", .dictionary([("_name", .string("wav2vec2"))] + model)),
-            ("task", task("audio_pretraining", description, labels: .none)),
+            ("model", section(head.model, head.modelOptions(description, options))),
             (
-                "criterion",
-                .dictionary([
-                    ("_name", .string("wav2vec")), ("infonce", .bool(description.objective.infonce)),
-                    ("loss_weights", options.lossWeights),
-                ])
-            ),
-        ]
-    }
-
-    /// A recognizer's options, with those of the pre-trained model inside.
-    private static func finetuning(
-        _ description: ModelDescription, _ options: PyTorchOptions
-    ) -> [(key: String, value: PickledValue)] {
-        let own = options.options(
-            PyTorchOptions.masking.union([
-                "dropout", "attention_dropout", "activation_dropout", "dropout_input", "final_dropout",
-                "feature_grad_mult", "blank_weight", "blank_mode", "freeze_finetune_updates",
-            ]))
-        let masks = description.masking.isOn
-        let model: [(key: String, value: PickledValue)] = [
-            ("_name", .string("wav2vec_ctc")), ("w2v_path", .string("")), ("no_pretrained_weights", .bool(false)),
-            ("apply_mask", .bool(masks)), ("layerdrop", .number(description.model.encoderLayerdrop)),
-            ("normalize", .bool(description.normalize)), ("data", .string("")),
-            ("w2v_args", .dictionary(pretraining(description, options))),
-        ]
-        return [
-            ("model", .dictionary(model + own)),
-            ("task", task("audio_finetuning", description, labels: .string("ltr"))),
-            (
-                "criterion",
-                .dictionary([
-                    ("_name", .string("ctc")), ("zero_infinity", .bool(description.ctc.zeroInfinity)),
-                    ("sentence_avg", .bool(true)), ("post_process", .string("letter")),
-                ])
-            ),
+                "task",
+                section(
+                    head.task,
+                    [
+                        ("data", .string("")), ("labels", head.labels.map(PickledValue.string) ?? .none),
+                        ("sample_rate", .integer(16_000)), ("normalize", .bool(description.normalize)),
+                        ("enable_padding", .bool(false)),
+                    ])
+            ), ("criterion", section(head.criterion, head.criterionOptions(description, options))),
         ]
     }
 

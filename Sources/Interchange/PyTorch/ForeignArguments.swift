@@ -47,28 +47,24 @@ struct ForeignArguments {
     /// The key in that member of how labels become text, as JSON.
     static let textKey = "text"
 
-    /// Our key of each of their options that have the same meaning, and for which a value of None means the default.
-    private static let settings: [(theirs: String, setting: Setting<ModelDescription>)] = {
+    /// Our settings that the formats have a word for, with that word; there a value of None means the default.
+    static var table: [(theirs: String, setting: Setting<ModelDescription>)] {
         let renamed = [
             "hourglass": "hourglass_transformer", "mask_same_count": "require_same_masks",
         ]
         var all: [Setting<ModelDescription>] = ModelConfiguration.settings.map { $0.lifted("", \.model) }
         all += MaskingConfiguration.settings.map { $0.lifted("", \.masking) }
-        all += ContrastiveConfiguration.settings.map { $0.lifted("", \.objective) }
-        all += CTCConfiguration.settings.map { $0.lifted("", \.ctc) }
+        all += ModelTask.registered.filter { $0.pyTorch != nil }.flatMap { $0.section?.settings ?? [] }
         let others = own.union(["combine_groups", "loss_weights"])
         return all.filter { !others.contains($0.name) }.map { (renamed[$0.name] ?? $0.name, $0) }
-    }()
-
-    /// Our settings that the formats have a word for, with that word.
-    static var table: [(theirs: String, setting: Setting<ModelDescription>)] { settings }
+    }
 
     /// Takes over all options that we know.
     ///
     /// - Parameter description: What they change.
     /// - Throws: ``CheckpointError`` naming the option whose value we cannot have.
     mutating func apply(to description: inout ModelDescription) throws {
-        for (name, setting) in Self.settings {
+        for (name, setting) in Self.table {
             guard let text = text(name) else { continue }
             do {
                 try setting.set(text, in: &description)
@@ -126,9 +122,11 @@ struct ForeignArguments {
 extension ModelDescription {
     /// A model with the values that fairseq and NVIDIA take where an old file has no option.
     ///
-    /// - Parameter task: What it was trained for.
-    /// - Returns: fairseq's defaults, which are not the BASE recipe's.
-    static func fairseqDefaults(_ task: Task) -> ModelDescription {
+    /// - Parameters:
+    ///   - task: What it was trained for.
+    ///   - format: Whose defaults.
+    /// - Returns: Their defaults, which are not the BASE recipe's.
+    static func foreignDefaults(_ task: ModelTask, _ format: CheckpointFormat) -> ModelDescription {
         var description = ModelDescription(task: task, model: ModelConfiguration())
         description.model.dropoutInput = 0
         description.model.dropoutFeatures = 0
@@ -137,9 +135,7 @@ extension ModelDescription {
         description.model.featureGradMult = 1
         // Masks of time always have two spans at least.
         description.masking.time.minMasks = 2
-        description.objective.infonce = false
-        description.objective.lossWeights = [0, 0]
-        description.ctc.zeroInfinity = false
+        for head in ModelTask.registered.compactMap(\.pyTorch) { head.setDefaults(&description, format) }
         return description
     }
 }

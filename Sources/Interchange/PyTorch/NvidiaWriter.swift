@@ -18,33 +18,27 @@ enum NvidiaWriter {
     static func write(
         _ description: ModelDescription, state: [String: Tensor], to url: URL, update: Int
     ) throws -> [String] {
-        if description.model.sameQuantizer, description.model.quantizeInput, description.task == .pretraining {
-            throw CheckpointError.cannotHold(
-                format: .nvidia, what: "a quantizer that input and targets share (same_quantizer)",
-                advice: "convert it to fairseq, or keep it in this program's format")
-        }
         var options = try PyTorchOptions(description, format: .nvidia)
-        let isCTC = description.task == .ctc
+        let task = description.task
         var names = PyTorchOptions.model.union(PyTorchOptions.masking).union(PyTorchOptions.negatives)
-        names.formUnion(["hourglass", "hourglass_resample"])
-        if isCTC { names.formUnion(["final_dropout", "blank_weight", "blank_mode", "freeze_finetune_updates"]) }
+        names.formUnion(options.head.nvidiaOptions.union(["hourglass", "hourglass_resample"]))
         let masks = description.masking.isOn
         var args: [(key: String, value: PickledValue)] = [
-            ("mode", .string(isCTC ? "finetune" : "pretrain")), ("normalize", .bool(description.normalize)),
+            ("mode", .string(task.isFinetuned ? "finetune" : "pretrain")), ("normalize", .bool(description.normalize)),
             ("infonce", .bool(description.objective.infonce)), ("loss_weights", options.lossWeights),
-            ("apply_mask", .bool(isCTC && masks)), ("use_spectrogram_features", .bool(false)),
+            ("apply_mask", .bool(task.isFinetuned && masks)), ("use_spectrogram_features", .bool(false)),
             ("rotary_embeddings", .bool(false)), ("sample_rate", .integer(16_000)), ("mha", .string("pyt")),
         ]
-        if isCTC { args.append(("labels", .string("ltr"))) }
+        if let labels = options.head.labels { args.append(("labels", .string(labels))) }
         args += options.options(names)
-        if isCTC, !description.ctc.zeroInfinity { options.note("zero_infinity false: theirs is always true") }
+        for phrase in options.head.notes(description, .nvidia) { options.note(phrase) }
         var tensors: [Tensor] = []
         var object: [(key: String, value: PickledValue)] = [
             ("args", .dictionary(args)), ("model", PyTorchWriter.dictionary(state, &tensors)), ("ema_model", .none),
             ("train_state", .dictionary([("step", .integer(update)), ("epoch", .integer(1))])),
             (ForeignArguments.ownMember, options.own),
         ]
-        if isCTC, !description.labels.isEmpty {
+        if task.hasLabels, !description.labels.isEmpty {
             // A dictionary file's text; the counts are not known, and nothing depends on them.
             let lines = try options.symbols(format: .nvidia).map { "\($0) 1\n" }
             object.append(("output_labels", .string(lines.joined())))

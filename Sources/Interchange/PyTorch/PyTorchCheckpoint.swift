@@ -1,6 +1,5 @@
 import Base
 import Foundation
-import Objectives
 import Torch
 import Wav2Vec2
 
@@ -29,9 +28,7 @@ enum PyTorchCheckpoint {
         guard !stored.isEmpty else {
             throw CheckpointError.damaged(path: url.path, reason: "it holds no weights: it has no \"model\"")
         }
-        let task: ModelDescription.Task =
-            stored[CTCModel.outputKey + ".weight"] != nil
-            ? .ctc : stored["final_proj.weight"] != nil ? .pretraining : .encoder
+        let task = ModelTask.registered.last { $0.pyTorch.map { stored[$0.marker] != nil } ?? false } ?? .encoder
         var options = try Options(root, task: task, path: url.path)
         var description = try options.description(task, architecture: architecture)
         do {
@@ -42,7 +39,7 @@ enum PyTorchCheckpoint {
         }
         var left = options.notCarriedOver
         let state = try keep(stored, description, &left)
-        if task == .ctc { description.labels = try labels(root, path: url.path) }
+        if task.hasLabels { description.labels = try labels(root, path: url.path) }
         left += leftovers(root, weightsAreRoot: root["model"] == nil)
         return try Checkpoint(
             url: url, format: options.format, layout: "\(file.container.rawValue) container, \(options.layout)",
@@ -54,22 +51,25 @@ enum PyTorchCheckpoint {
     private static func keep(
         _ stored: [String: Tensor], _ description: ModelDescription, _ left: inout [String]
     ) throws -> [String: Tensor] {
-        var heads: [String] = []
-        switch description.task {
-        case .ctc: heads = try ContrastiveObjective.headPrefixes().map { description.task.backbonePrefix + $0 }
-        case .encoder: break
-        case .pretraining:
-            // The same tensors as the quantizer's, under a second name.
-            if description.model.sameQuantizer && description.model.quantizeInput { heads = ["input_quantizer."] }
+        let task = description.task
+        if let alias = task.pyTorch?.secondName(description.model) {
+            let kept = stored.filter { name, _ in !name.hasPrefix(alias.second) }
+            if kept.count < stored.count {
+                left.append("model.\(alias.second.dropLast()): \(alias.part) under a second name")
+            }
+            return kept
         }
-        let dropped = stored.keys.filter { name in heads.contains(where: name.hasPrefix) }
-        if !dropped.isEmpty {
+        guard task.isFinetuned else { return stored }
+        let heads = try ModelTask.registered.flatMap { try $0.pyTorch?.prefixes() ?? [] }.map {
+            task.backbonePrefix + $0
+        }
+        let kept = stored.filter { name, _ in !heads.contains(where: name.hasPrefix) }
+        if kept.count < stored.count {
             left.append(
-                description.task == .ctc
-                    ? "model: \(dropped.count) tensors of the pre-training objective, which recognition does not use"
-                    : "model.input_quantizer: the quantizer under a second name")
+                "model: \(stored.count - kept.count) tensors of the pre-training objective, which \(task.purpose) does "
+                    + "not use")
         }
-        return stored.filter { name, _ in !heads.contains(where: name.hasPrefix) }
+        return kept
     }
 
     /// The dictionary's symbols, from fairseq's task state or NVIDIA's output labels; none where there is neither.
@@ -136,7 +136,7 @@ extension PyTorchCheckpoint {
         /// Whether the pre-trained model's options are in `w2v_args`.
         private var hasInner = false
 
-        init(_ root: PickleReference, task: ModelDescription.Task, path: String) throws {
+        init(_ root: PickleReference, task: ModelTask, path: String) throws {
             self.root = root
             self.path = path
             if let cfg = root["cfg"] {
@@ -157,7 +157,7 @@ extension PyTorchCheckpoint {
                 layout = root["model"] == nil ? "weights alone" : "no options"
             }
             let outer = root["cfg"]?["model"] ?? root["args"]
-            if task != .ctc || format == .nvidia {
+            if !task.isFinetuned || format == .nvidia {
                 pretrained = own
                 missing = "it has neither args nor cfg"
             } else if let inner = outer?["w2v_args"] {
@@ -187,11 +187,9 @@ extension PyTorchCheckpoint {
 
         /// What the options make of a model.
         mutating func description(
-            _ task: ModelDescription.Task, architecture: ModelDescription?
+            _ task: ModelTask, architecture: ModelDescription?
         ) throws -> ModelDescription {
-            var description = ModelDescription.fairseqDefaults(task)
-            // NVIDIA's criterion has no option for it.
-            if format == .nvidia { description.ctc.zeroInfinity = true }
+            var description = ModelDescription.foreignDefaults(task, format)
             if pretrained != nil {
                 try pretrained?.requireThisArchitecture()
                 try pretrained?.apply(to: &description)
@@ -204,7 +202,7 @@ extension PyTorchCheckpoint {
             } else {
                 throw CheckpointError.noArchitecture(path: path, reason: missing)
             }
-            guard task == .ctc, own != nil else { return description }
+            guard task.isFinetuned, own != nil else { return description }
             try own?.apply(to: &description)
             if let text = own?.text("layerdrop"), let rate = Double(text) { description.model.encoderLayerdrop = rate }
             if own?.text("apply_mask") == "false" {

@@ -3,6 +3,8 @@ import Wav2Vec2
 
 /// Our settings as options of fairseq and NVIDIA.
 struct PyTorchOptions {
+    /// What the files have of the task.
+    let head: PyTorchHead
     /// The options by their names, and the settings that they have no word for.
     private let description: ModelDescription
     /// What has no place in a file, a phrase each.
@@ -16,16 +18,16 @@ struct PyTorchOptions {
     /// - Throws: ``CheckpointError/cannotHold(format:what:advice:)`` for a model that they cannot represent.
     init(_ description: ModelDescription, format: CheckpointFormat) throws {
         self.description = description
-        if description.model.combineGroups, description.model.quantizeTargets, description.task == .pretraining {
-            throw CheckpointError.cannotHold(
-                format: format, what: "a code book that all groups share (combine_groups)",
-                advice: "keep it in this program's format")
-        }
-        if description.task == .encoder {
+        guard let head = description.task.pyTorch else {
             throw CheckpointError.cannotHold(
                 format: format, what: description.task.phrase,
-                advice: "convert to huggingface or native, or fine-tune it first")
+                advice: "convert to huggingface or native" + (description.task.hasHead ? "" : ", or fine-tune it first")
+            )
         }
+        if let (what, advice) = head.refusal(description.model, format) {
+            throw CheckpointError.cannotHold(format: format, what: what, advice: advice)
+        }
+        self.head = head
         let (time, channel) = (description.masking.time, description.masking.channel)
         // Our default of none is no wish to have fewer than theirs.
         if ![0, 2].contains(time.minMasks) { left.append("mask_min_masks \(time.minMasks): theirs is always 2") }
@@ -36,7 +38,7 @@ struct PyTorchOptions {
         if description.normalize, description.normalizeEpsilon != 1e-5 {
             left.append("normalize_epsilon \(description.normalizeEpsilon.settingText): theirs is always 1e-05")
         }
-        if description.task == .ctc, description.text != TextStyle() {
+        if description.task.hasLabels, description.text != TextStyle() {
             left.append("text \(description.text.json.excerpt): theirs writes symbols as they are, and spaces for |")
         }
         if description.objective.lossWeights.count > 2 {
@@ -59,7 +61,7 @@ struct PyTorchOptions {
 
     /// The settings that their programs have fixed, where ours are others.
     var own: PickledValue {
-        let theirs = ModelDescription.fairseqDefaults(description.task)
+        let theirs = ModelDescription.foreignDefaults(description.task, .fairseq)
         let settings = ForeignArguments.ownSettings.filter { $0.text(description) != $0.text(theirs) }
         let style = description.text == theirs.text ? [] : [description.text.encoded]
         return .dictionary(

@@ -14,7 +14,7 @@ extension TrainingJob {
         /// The program's command.
         let command: String
         /// What the checkpoints of such runs hold.
-        let model: ModelDescription.Task
+        let model: ModelTask
         /// Whether labels beside the manifests are learned from.
         let readsLabels: Bool
         /// Whether passes can be recorded (`optimization.record_steps`).

@@ -63,7 +63,7 @@ package final class StandaloneUpdates {
         device: Device, report: @escaping (String) -> Void
     ) throws {
         let origin: FinetuningTask.Weights =
-            weights.map { $0.description.task == .ctc ? .all($0) : .shared($0) } ?? .random
+            weights.map { $0.description.task.hasLabels ? .all($0) : .shared($0) } ?? .random
         let task = try FinetuningTask(recipe, dictionary: labels, weights: origin, device: device)
         try self.init(task, recipe, data, device, nil, report)
     }

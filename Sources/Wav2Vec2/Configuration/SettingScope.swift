@@ -1,21 +1,26 @@
 /// What a setting is about: which models have a use for it, and whether trained weights compute something else by it.
 public struct SettingScope: Sendable, Hashable {
     /// What a setting is part of.
-    public enum Part: Sendable, Hashable {
+    public struct Part: Sendable, Hashable {
+        private let name: String
+
+        /// Names a part, such as an objective's own.
+        public init(_ name: String) { self.name = name }
+
         /// Extractor and encoder, which every model has.
-        case backbone
+        public static let backbone = Part("backbone")
         /// The shortened layers of a model that has them.
-        case hourglass
+        public static let hourglass = Part("hourglass")
         /// The input of a model that wants it normalised.
-        case normalizedInput
+        public static let normalizedInput = Part("normalized input")
         /// The masks that every training draws.
-        case masking
+        public static let masking = Part("masking")
         /// The contrastive objective with its quantizer.
-        case pretraining
+        public static let contrastive = Part("contrastive")
         /// Recognition by CTC.
-        case recognition
+        public static let recognition = Part("recognition")
         /// No part of a model: data, schedules, the run.
-        case run
+        public static let run = Part("run")
     }
 
     /// What the setting is part of.
@@ -44,9 +49,9 @@ public struct SettingScope: Sendable, Hashable {
     /// What is masked.
     public static let masking = SettingScope(.masking, decidesOutput: false)
     /// The quantizer's and the targets' architecture.
-    public static let quantizer = SettingScope(.pretraining, decidesOutput: true)
+    public static let quantizer = SettingScope(.contrastive, decidesOutput: true)
     /// The contrastive objective.
-    public static let objective = SettingScope(.pretraining, decidesOutput: false)
+    public static let objective = SettingScope(.contrastive, decidesOutput: false)
     /// What is done to a recognizer's logits.
     public static let logits = SettingScope(.recognition, decidesOutput: true)
     /// How recognition is learned.

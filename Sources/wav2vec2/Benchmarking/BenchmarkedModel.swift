@@ -45,7 +45,7 @@ struct BenchmarkedModel {
         configuration = Self.withEveryLayer(description.model)
         (masking, objective) = (description.masking, description.objective)
         (normalizes, normalizeEpsilon) = (description.normalize, description.normalizeEpsilon)
-        labels = description.task == .ctc ? checkpoint.labelCount : nil
+        labels = description.task.hasLabels ? checkpoint.labelCount : nil
         self.checkpoint = randomWeights ? nil : checkpoint
         weights = randomWeights ? "random, of the architecture of \(checkpoint.url.path)" : checkpoint.url.path
     }

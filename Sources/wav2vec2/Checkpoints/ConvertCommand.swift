@@ -95,7 +95,7 @@ private struct ConversionReport: Encodable {
         self.output = output
         from = checkpoint.format.rawValue
         self.to = to.rawValue
-        task = checkpoint.description.task.rawValue
+        task = checkpoint.description.task.name
         parameters = checkpoint.state.values.reduce(0) { $0 + $1.count }
         tensorCount = checkpoint.state.count
         labels = checkpoint.description.labels.count

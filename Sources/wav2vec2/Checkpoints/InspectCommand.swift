@@ -74,7 +74,7 @@ private struct CheckpointReport: Encodable {
         layout = checkpoint.layout
         notCarriedOver = checkpoint.notCarriedOver
         path = checkpoint.url.relativePath
-        task = description.task.rawValue
+        task = description.task.name
         parameters = state.values.reduce(0) { $0 + $1.count }
         tensorCount = state.count
         types = Dictionary(state.values.map { (typeName($0.dtype), $0.count) }, uniquingKeysWith: +)
