@@ -7,7 +7,7 @@ public final class Wav2Vec2Model: Module {
     @Child("feature_extractor") public var featureExtractor: FeatureExtractor
     @Child("layer_norm") var norm: LayerNorm
     @Child("post_extract_proj") var projection: Linear?
-    @Parameter("mask_emb") var maskEmbedding: Tensor
+    @Parameter("mask_emb") package var maskEmbedding: Tensor
     /// The context network over masked, projected features.
     @Child("encoder") public var encoder: TransformerEncoder
     /// The architecture.

@@ -1,6 +1,6 @@
+import Kernels
 import TestSupport
 import Testing
-import Kernels
 import Torch
 
 @testable import Wav2Vec2

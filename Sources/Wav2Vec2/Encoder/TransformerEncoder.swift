@@ -3,9 +3,9 @@ import Torch
 
 /// The context network: positional convolution and transformer layers, plain or Hourglass.
 public final class TransformerEncoder: Module {
-    @Child("pos_conv") var positions: PositionalConvolution
+    @Child("pos_conv") package var positions: PositionalConvolution
     @Child("layers") var layers: [EncoderLayer]
-    @Child("") var hourglass: Hourglass?
+    @Child("") package var hourglass: Hourglass?
     @Child("layer_norm") var norm: LayerNorm
     private let normFirst: Bool
     private let recomputes: Bool
@@ -27,7 +27,7 @@ public final class TransformerEncoder: Module {
     }
 
     /// All transformer layers, in the order in which they run.
-    var allLayers: [EncoderLayer] { layers + (hourglass.map { $0.layers + $0.post } ?? []) }
+    package var allLayers: [EncoderLayer] { layers + (hourglass.map { $0.layers + $0.post } ?? []) }
 
     /// Which of all layers are left out, by LayerDrop or for being too deep, in the order in which they run.
     private func droppedLayers(_ pass: ForwardPass) -> [Bool] {

@@ -114,7 +114,7 @@ public final class CTCModel: Module {
 /// The CTC loss of each utterance, in FP64; see ``CTCModel/losses(_:_:targets:)``.
 ///
 /// On a GPU all utterances are one call: their rows, a few labels wide, are laid out side by side for it.
-func ctcLosses(
+package func ctcLosses(
     _ logits: Tensor, _ layout: RaggedLayout, targets: [[Int]], zeroInfinity: Bool
 ) throws -> Tensor {
     guard logits.device == .cpu else {

@@ -2,7 +2,7 @@ import Kernels
 
 extension ExtractorBlock: OperationCounting {
     /// One convolution; the lengths are those of its output.
-    func operations(_ lengths: [Int], reading rows: Int?) -> Double {
+    package func operations(_ lengths: [Int], reading rows: Int?) -> Double {
         operations(lengths, reading: rows, multiplyingBy: weight)
     }
 }

@@ -2,7 +2,7 @@ import Kernels
 import Torch
 
 /// The candidates with which each masked frame is compared, where the model is.
-struct ContrastiveChoices {
+package struct ContrastiveChoices {
     /// The number of masked frames.
     let frames: Int
     /// The true vectors and the distractors of the frame's own utterance.
@@ -24,7 +24,7 @@ struct ContrastiveChoices {
     ///   - groups: The groups of the code book, of which made-up vectors have an entry each.
     ///   - device: Where the vectors are.
     /// - Throws: `TorchError.operation` if memory runs out.
-    init(
+    package init(
         masked: [[Int]], candidateCounts: [Int], negatives: Negatives, segments: [Range<Int>]? = nil, groups: Int = 1,
         on device: Device
     ) throws {

@@ -2,9 +2,9 @@ import Kernels
 import Torch
 
 /// The contrastive loss of masked frames.
-struct ContrastiveLoss {
+package struct ContrastiveLoss {
     /// The loss of each frame: [frames].
-    let losses: Tensor
+    package let losses: Tensor
     /// 1 for each frame to which the true vector was the most similar one, else 0: FP32 [frames].
     let correct: Tensor
     /// The scaled similarities, [frames, 1 + negatives], the true vector first; −∞ where a negative is the true vector.
@@ -60,7 +60,7 @@ private func directions(_ vectors: Tensor, _ inFP32: Bool) throws -> Tensor {
 ///   - needsLogits: Whether somebody wants to see the logits.
 /// - Returns: Each frame's loss, and which frames chose the true vector.
 /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
-func contrastiveLoss(
+package func contrastiveLoss(
     predictions: Tensor, candidates: Tensor, identities: Tensor?, choices: ContrastiveChoices,
     codeVectors: (vectors: Tensor, identities: Tensor)?, temperature: Double, infonce: Bool, inFP32: Bool = false,
     needsLogits: Bool = false

@@ -18,7 +18,7 @@ public enum QuantizerNoise: Sendable {
     ///   - device: Where they are quantized, and a generator draws.
     /// - Returns: FP32 [rows, groups, entries]; nil for none.
     /// - Throws: `TorchError.shape` for given numbers of another shape.
-    func numbers(rows: Int, _ configuration: ModelConfiguration, on device: Device) throws -> Tensor? {
+    package func numbers(rows: Int, _ configuration: ModelConfiguration, on device: Device) throws -> Tensor? {
         try Self.numbers([self], rows: [rows], configuration, on: device)
     }
 

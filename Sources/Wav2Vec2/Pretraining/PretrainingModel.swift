@@ -17,7 +17,7 @@ public final class PretrainingModel: Module {
     /// Whether channels are masked before frames.
     public let maskChannelBefore: Bool
     /// Whether cosine similarities of half-precision vectors are FP32.
-    var cosineInFP32 = false
+    package var cosineInFP32 = false
 
     /// Makes a model.
     ///

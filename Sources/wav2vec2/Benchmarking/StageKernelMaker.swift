@@ -1,60 +1,11 @@
 import Kernels
 import Randomness
 import Torch
+import Training
+import Wav2Vec2
 
-/// A kernel of the model by itself, as a benchmark runs it.
-public struct StageKernel {
-    /// What a pass cannot do without.
-    public enum Work: Sendable {
-        /// Floating-point operations, a multiplication with its addition as two.
-        case operations(Double)
-        /// Bytes read and written.
-        case bytes(Double)
-        /// Neither says much.
-        case uncounted
-    }
-
-    /// What tables call it.
-    public let name: String
-    /// What the forward pass needs.
-    public let forwardWork: Work
-    /// What the backward pass needs.
-    public let backwardWork: Work
-    /// What the backward pass gives gradients of; empty where there is none.
-    public let leaves: [Tensor]
-    /// Runs it.
-    public let forward: () throws -> Tensor
-
-    /// The kernels of a model of this architecture on a batch.
-    ///
-    /// Those of the encoder's layers are those of one layer; the optimizer comes last, over all parameters.
-    ///
-    /// - Parameters:
-    ///   - configuration: The architecture.
-    ///   - samples: The samples of each utterance.
-    ///   - initializer: Where parameters come from.
-    ///   - precision: In which numbers they compute.
-    ///   - isReproducible: Whether nothing is drawn that devices draw differently, so that their results can be compared:
-    ///     attention drops nothing, and there is no Gumbel noise.
-    ///   - device: Where they run.
-    /// - Returns: The kernels, in the order of a pre-training step.
-    /// - Throws: ``ConfigurationError`` for an impossible architecture or batch; `TorchError` if LibTorch refuses.
-    public static func all(
-        _ configuration: ModelConfiguration, samples: [Int], initializer: Initializer,
-        precision: ModelPrecision = ModelPrecision(), isReproducible: Bool = false, device: Device
-    ) throws -> [StageKernel] {
-        var configuration = configuration
-        if isReproducible { configuration.attentionDropout = 0 }
-        let model = try PretrainingModel(configuration, initializer: initializer)
-        for parameter in model.parameters() { parameter.tensor = try parameter.tensor.to(device: device) }
-        let kernels = try KernelMaker(
-            configuration, model, samples: samples, precision: precision, isReproducible: isReproducible, device: device
-        )
-        return try kernels.extractor() + kernels.encoder() + kernels.objectives() + [kernels.optimizer()]
-    }
-}
-
-private struct KernelMaker {
+/// Makes the kernels of a model's parts.
+struct StageKernelMaker {
     let configuration: ModelConfiguration
     let model: PretrainingModel
     let samples: [Int]
