@@ -1,6 +1,7 @@
 import Audio
 import Foundation
 import Interchange
+import Objectives
 import Recognition
 import Torch
 import Wav2Vec2
@@ -65,7 +66,7 @@ public actor Featurizer {
         let whole: any ConvertibleModel
         if checkpoint.description.task == .pretraining {
             let pretraining = try checkpoint.pretrainingModel()
-            (whole, model, quantizer) = (pretraining, pretraining.model, pretraining.quantizer)
+            (whole, model, quantizer) = (pretraining, pretraining.backbone, pretraining.quantizer)
         } else {
             let shared = try checkpoint.sharedModel()
             (whole, model, quantizer) = (shared, shared, nil)
@@ -221,7 +222,8 @@ public actor Featurizer {
         let layout: RaggedLayout
         if let depth = stages.compactMap(\.depth).max() {
             var pass = ForwardPass.inference
-            pass.depth = depth
+            pass.plan = .full
+            pass.plan.depth = depth
             pass.probe = { name, tensor in if wanted.contains(name) { found[name] = tensor } }
             layout = try model(samples, lengths: lengths, mask: mask, pass).layout
         } else {

@@ -4,7 +4,9 @@ import Torch
 /// The part of wav2vec 2.0 that pre-training and fine-tuning share: feature extractor, projection, masking, encoder.
 public final class Wav2Vec2Model: Module {
     /// The convolutions from samples to features.
-    @Child("feature_extractor") public var featureExtractor: FeatureExtractor
+    /// What the names of the feature extractor's parameters begin with.
+    static let extractorKey = "feature_extractor"
+    @Child(Wav2Vec2Model.extractorKey) public var featureExtractor: FeatureExtractor
     @Child("layer_norm") var norm: LayerNorm
     @Child("post_extract_proj") var projection: Linear?
     @Parameter("mask_emb") package var maskEmbedding: Tensor
@@ -34,6 +36,11 @@ public final class Wav2Vec2Model: Module {
         encoder = try TransformerEncoder(configuration, initializer: initializer)
     }
 
+    /// The names of the feature extractor's parameters, which `feature_grad_mult: 0` freezes.
+    public var extractorNames: Set<String> {
+        Set(featureExtractor.parameters().map { "\(Self.extractorKey).\($0.name)" })
+    }
+
     /// The parameters of the layers that LayerDrop skips: a pass leaves them without gradients.
     ///
     /// - Parameter pass: What decides it.
@@ -42,7 +49,7 @@ public final class Wav2Vec2Model: Module {
         Set(encoder.droppedParameters(pass).map { "encoder." + $0 })
     }
 
-    /// What the feature extractor makes of a batch.
+    /// The feature extractor's output for a batch.
     public struct Features {
         /// The convolutions' output before normalisation, [frames, channels].
         public let raw: Tensor
@@ -52,60 +59,16 @@ public final class Wav2Vec2Model: Module {
         public let layout: RaggedLayout
     }
 
-    /// Runs the feature extractor, with its gradients scaled, or without any when they are frozen.
+    /// Context vectors of utterances (paper, section 2).
     ///
-    /// - Parameters:
-    ///   - samples: All utterances' samples end to end, [Σ lengths].
-    ///   - lengths: The samples of each utterance.
-    ///   - masked: For each utterance the sorted positions of frames that nobody reads: frozen convolutions leave them out.
-    /// - Returns: The features before and after normalisation, and where utterances lie.
-    /// - Throws: ``ConfigurationError`` naming an utterance that is shorter than one frame; `TorchError.operation` if
-    ///   LibTorch refuses.
-    public func features(_ samples: Tensor, lengths: [Int], leavingOut masked: [[Int]]? = nil) throws -> Features {
-        let multiplier = configuration.featureGradMult
-        let (raw, layout) =
-            try multiplier > 0
-            ? featureExtractor(samples, lengths: lengths, leavingOut: masked)
-            : withoutGradient { try featureExtractor(samples, lengths: lengths, leavingOut: masked) }
-        let scaled = try multiplier > 0 ? raw.scalingGradient(by: multiplier) : raw
-        return Features(raw: scaled, normalized: try profiled(.projection) { try norm(scaled) }, layout: layout)
-    }
-
-    /// From normalised features to the encoder's input, before masking.
-    func encoderInput(_ features: Features, _ mode: Mode) throws -> Tensor {
-        try profiled(.projection) {
-            let projected = try projection.map { try $0(features.normalized) } ?? features.normalized
-            return try projected.dropout(configuration.dropoutInput, mode)
-        }
-    }
-
-    /// Masks the encoder's input and runs the encoder, for some rows of its result or all.
-    func context(
-        _ input: Tensor, _ layout: RaggedLayout, mask: PlacedMask?, channelsFirst: Bool, reading rows: Tensor? = nil,
-        _ pass: ForwardPass
-    ) throws -> Tensor {
-        try profiled(.elementwise) {
-            let masked =
-                try mask.map { try input.masked($0, embedding: maskEmbedding, channelsFirst: channelsFirst) }
-                ?? input
-            pass.probe?("encoder_input", masked)
-            let context = try encoder(masked, layout, reading: rows, pass)
-            pass.probe?("encoder_out", context)
-            return context
-        }
-    }
-
-    /// Context vectors of utterances.
-    ///
-    /// The probe sees `conv_features`, `features_ln`, `encoder_input`, the encoder's stages and `encoder_out`; without one,
-    /// masked frames' features are computed for gradients alone.
+    /// The probe sees `conv_features`, `features_ln`, `encoder_input`, the encoder's stages and `encoder_out`.
     ///
     /// - Parameters:
     ///   - samples: All utterances' samples end to end, [Σ lengths].
     ///   - lengths: The samples of each utterance.
     ///   - mask: What to mask, if anything.
     ///   - channelsFirst: Whether channels are masked before frames.
-    ///   - pass: Dropouts, LayerDrop and probe.
+    ///   - pass: Dropouts, LayerDrop, plan and probe.
     /// - Returns: [frames, channels] and where utterances lie.
     /// - Throws: ``ConfigurationError`` naming an utterance that is shorter than one frame; `TorchError.operation` if
     ///   LibTorch refuses.
@@ -113,15 +76,67 @@ public final class Wav2Vec2Model: Module {
         _ samples: Tensor, lengths: [Int], mask: Mask? = nil, channelsFirst: Bool = false,
         _ pass: ForwardPass = .inference
     ) throws -> (context: Tensor, layout: RaggedLayout) {
-        let features = try features(
-            samples, lengths: lengths, leavingOut: pass.probe == nil ? mask?.frames : nil)
-        pass.probe?("conv_features", features.raw)
-        pass.probe?("features_ln", features.normalized)
-        let input = try encoderInput(features, pass.mode)
+        let features = try features(samples, lengths: lengths, maskedFrames: mask?.frames, pass)
         let placed = try mask.map {
-            try PlacedMask($0, features.layout, channels: input.size(1), on: input.device)
+            try PlacedMask(
+                $0, features.layout, channels: configuration.encoderEmbedDim, on: features.raw.device)
         }
-        let context = try context(input, features.layout, mask: placed, channelsFirst: channelsFirst, pass)
-        return (context, features.layout)
+        return (try context(of: features, mask: placed, channelsFirst: channelsFirst, pass), features.layout)
+    }
+
+    /// Runs the feature extractor, with its gradients scaled, or without any when they are frozen.
+    ///
+    /// - Parameters:
+    ///   - samples: All utterances' samples end to end, [Σ lengths].
+    ///   - lengths: The samples of each utterance.
+    ///   - masked: For each utterance the sorted positions of frames whose features are not read.
+    ///   - pass: Plan and probe.
+    /// - Returns: The features before and after normalisation, and where utterances lie.
+    /// - Throws: ``ConfigurationError`` naming an utterance that is shorter than one frame; `TorchError.operation` if
+    ///   LibTorch refuses.
+    public func features(
+        _ samples: Tensor, lengths: [Int], maskedFrames masked: [[Int]]? = nil, _ pass: ForwardPass = .inference
+    ) throws -> Features {
+        func extract() throws -> (Tensor, RaggedLayout) {
+            try featureExtractor(samples, lengths: lengths, maskedFrames: masked, pass.plan)
+        }
+        let multiplier = configuration.featureGradMult
+        let (extracted, layout) = try multiplier > 0 ? extract() : withoutGradient(extract)
+        let raw = try multiplier > 0 ? extracted.scalingGradient(by: multiplier) : extracted
+        let normalized = try profiled(.projection) { try norm(raw) }
+        pass.probe?("conv_features", raw)
+        pass.probe?("features_ln", normalized)
+        return Features(raw: raw, normalized: normalized, layout: layout)
+    }
+
+    /// Projects features, masks them, and runs the encoder.
+    ///
+    /// - Parameters:
+    ///   - features: The features.
+    ///   - mask: What to mask, if anything.
+    ///   - channelsFirst: Whether channels are masked before frames.
+    ///   - rows: The frames whose context is read, int64, each at most once; `nil` for all.
+    ///   - pass: Dropouts, LayerDrop, plan and probe.
+    ///   - quantize: Replaces projected features before they are masked, as with `quantize_input`.
+    /// - Returns: [frames, channels], or as many rows as are read.
+    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
+    package func context(
+        of features: Features, mask: PlacedMask?, channelsFirst: Bool, readRows rows: Tensor? = nil,
+        _ pass: ForwardPass, quantizing quantize: (Tensor) throws -> Tensor = { $0 }
+    ) throws -> Tensor {
+        let projected = try profiled(.projection) {
+            let projected = try projection?(features.normalized) ?? features.normalized
+            return try projected.dropout(configuration.dropoutInput, pass.mode)
+        }
+        let input = try quantize(projected)
+        return try profiled(.elementwise) {
+            let masked =
+                try mask.map { try input.masked($0, embedding: maskEmbedding, channelsFirst: channelsFirst) }
+                ?? input
+            pass.probe?("encoder_input", masked)
+            let context = try encoder(masked, features.layout, readRows: rows, pass)
+            pass.probe?("encoder_out", context)
+            return context
+        }
     }
 }

@@ -2,6 +2,7 @@ import TestSupport
 import Testing
 import Torch
 
+@testable import Objectives
 @testable import Wav2Vec2
 
 /// Frozen convolutions leave out the frames that a mask hides: nothing that is read changes.
@@ -32,12 +33,12 @@ import Torch
     ]
 
     @Test func runsAreWhatIsLeft() {
-        let runs = FrameRuns(lengths: [10, 3, 4, 5], leavingOut: [[0, 3, 4, 8], [0, 1, 2], [], [1, 3]]).runs
+        let runs = FrameRuns(lengths: [10, 3, 4, 5], masked: [[0, 3, 4, 8], [0, 1, 2], [], [1, 3]]).runs
         let expected = [(0, 1..<3), (0, 5..<10), (2, 0..<4), (3, 0..<5)]
         #expect(runs == expected.map { FrameRuns.Run(utterance: $0.0, frames: $0.1) })
     }
 
-    private func features(_ variant: String, leavingOut masked: [[Int]]?, atOnce: Int? = nil) throws -> (
+    private func features(_ variant: String, masked: [[Int]]?, _ plan: ExecutionPlan = .lean) throws -> (
         Tensor, RaggedLayout
     ) {
         let extractor = try FeatureExtractor(Self.configuration(variant), initializer: .random(seed: 4))
@@ -46,20 +47,23 @@ import Torch
             let start = try parameter.tensor.detached()
             parameter.tensor = try start + Tensor.normal(start.shape, deviation: 0.1, generator: Generator(seed: 5))
         }
-        if let atOnce { extractor.samplesAtOnce = atOnce }
-        return try withoutGradient { try extractor(samples(), lengths: Self.lengths, leavingOut: masked) }
+        return try withoutGradient { try extractor(samples(), lengths: Self.lengths, maskedFrames: masked, plan) }
     }
 
     @Test(arguments: ["base", "large"], [1_000, 30_000, 1_000_000])
     func whatIsReadIsTheSame(_ variant: String, atOnce: Int) throws {
-        let (expected, layout) = try features(variant, leavingOut: nil)
-        try expectRows(features(variant, leavingOut: Self.masked, atOnce: atOnce).0, expected, layout)
+        let (expected, layout) = try features(variant, masked: nil)
+        var plan = ExecutionPlan.lean
+        plan.samplesAtOnce = atOnce
+        try expectRows(features(variant, masked: Self.masked, plan).0, expected, layout)
+        let all = try features(variant, masked: Self.masked, .full).0
+        #expect(try all.elements(Float.self) == expected.elements(Float.self), "a full plan skips no frame")
     }
 
     @Test func kernelsForGPUsLeaveOutFramesToo() throws {
-        let (expected, layout) = try features("base", leavingOut: nil)
+        let (expected, layout) = try features("base", masked: nil)
         try withEmulatedDeviceKernels {
-            try expectRows(features("base", leavingOut: Self.masked).0, expected, layout)
+            try expectRows(features("base", masked: Self.masked).0, expected, layout)
         }
     }
 
@@ -84,9 +88,9 @@ import Torch
         try model.setRequiresGradient(true)
         let frames = Self.lengths.map(configuration.convFeatureLayers.frames(samples:))
         let mask = Mask(frames: Self.masked, channels: [[0, 1, 5], [2], [], [30, 31]])
-        func run(_ probe: ((String, Tensor) -> Void)?) throws -> [Tensor] {
+        func run(_ plan: ExecutionPlan, _ probe: ((String, Tensor) -> Void)? = nil) throws -> [Tensor] {
             var pass = ForwardPass.inference
-            pass.probe = probe
+            (pass.plan, pass.probe) = (plan, probe)
             let (logits, layout) = try model(
                 samples(), lengths: Self.lengths, mask: mask, channelsFirst: channelsFirst, pass)
             let loss = try model.losses(logits, layout, targets: frames.map { [3, 1].suffix(max(1, $0 / 8)) }).sum()
@@ -94,12 +98,20 @@ import Torch
                 + loss.gradients(of: model.parameters().map(\.tensor)).compactMap { $0 }
         }
         var stages: [String: Tensor] = [:]
-        let expected = try run { stages[$0] = $1 }
-        // A probe sees all frames.
-        let features = try #require(stages["conv_features"])
-        #expect(try features.magnitude().sum(1).elements(Double.self).allSatisfy { $0 > 0 })
-        let found = try run(nil)
+        func zeroFrames() throws -> Int {
+            let features = try #require(stages["conv_features"])
+            return try features.magnitude().sum(1).elements(Double.self).filter { $0 == 0 }.count
+        }
+        let expected = try run(.full) { stages[$0] = $1 }
+        #expect(try zeroFrames() == 0)
+        let found = try run(.lean)
         #expect(found.count == expected.count)
         for (left, right) in zip(found, expected) { #expect(try relativeError(left, right) < 5e-5) }
+        // A probe sees what is computed, and changes none of it.
+        let probed = try run(.lean) { stages[$0] = $1 }
+        #expect(try zeroFrames() == mask.rows(in: RaggedLayout(frames)).count - 2)
+        for (left, right) in zip(found, probed) {
+            #expect(try left.elements(Float.self) == right.elements(Float.self))
+        }
     }
 }

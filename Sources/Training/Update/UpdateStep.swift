@@ -19,7 +19,7 @@ final class UpdateStep {
     private var replicas: Replicas?
     private var summation: (any GradientSummation)?
     /// The next micro-batch, where it has been prepared already; an error is thrown when its turn comes.
-    private var ahead: (update: Int, microBatch: Int, prepared: Result<PreparedBatch, any Error>)?
+    private var ahead: (update: Int, microBatch: Int, prepared: Result<any PreparedMicroBatch, any Error>)?
     private var scaler: LossScaler?
     /// FP32 weights that do not learn, of a model that computes in half precision.
     private var frozen: [String: Tensor] = [:]
@@ -115,10 +115,10 @@ final class UpdateStep {
             let isLast = microBatch == microBatches.last
             if isLast { beginReduction() }
             let prepared = try prepared(microBatch, update: update)
-            let finish = try prepared.addGradients(lossScale)
+            let pending = try prepared.addGradients(lossScale: lossScale)
             // A GPU is at work meanwhile; its numbers are waited for only then.
             prepareNext(after: microBatch, of: microBatches, update: update)
-            sums += try finish()
+            sums += try pending.wait()
             // The last ones are collected as they are sent.
             if !isLast || summation == nil { for group in task.groups { try group.parameters.collectGradients() } }
             utterances += prepared.batch.utterances
@@ -146,7 +146,7 @@ final class UpdateStep {
     // MARK: Preparing ahead
 
     /// A micro-batch of an update that has begun.
-    private func prepared(_ microBatch: Int, update: Int) throws -> PreparedBatch {
+    private func prepared(_ microBatch: Int, update: Int) throws -> any PreparedMicroBatch {
         defer { ahead = nil }
         if let ahead, ahead.update == update, ahead.microBatch == microBatch { return try ahead.prepared.get() }
         let batch = try profiled(.dataWait) { try data.next(microBatch) }

@@ -11,9 +11,9 @@ public struct ForwardPass {
     ///
     /// All of them run: recorded work does the same each time, and reads from memory what comes of it.
     public var keptLayers: Tensor?
-    /// How many transformer layers run, for those who want none of the later ones; the rest pass their input on.
-    public var depth: Int?
-    /// Sees intermediate results by name, such as `layers.3` or `pos_conv`.
+    /// How much of the pass is computed.
+    public var plan = ExecutionPlan.lean
+    /// Sees intermediate results by name, such as `layers.3` or `pos_conv`; what is computed does not depend on it.
     public var probe: ((String, Tensor) -> Void)?
 
     /// No dropouts.

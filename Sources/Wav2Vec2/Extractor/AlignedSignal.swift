@@ -8,25 +8,42 @@ struct AlignedSignal {
     let lengths: [Int]
     /// The rows of `hop` samples of each utterance.
     let rows: RaggedLayout
-    private let hop: Int
+    private let layers: ConvolutionLayers
+    /// The utterances that these samples are parts of, if they are.
+    private var source: SignalSource?
+
+    private var hop: Int { layers.hop }
 
     /// Aligns utterances.
     ///
     /// - Parameters:
     ///   - samples: All samples end to end, [Σ lengths].
     ///   - lengths: The samples of each utterance.
-    ///   - hop: The samples of a row.
+    ///   - layers: The convolutions, whose hop is the samples of a row.
     /// - Throws: `TorchError.operation` if memory runs out.
-    init(_ samples: Tensor, _ lengths: [Int], hop: Int) throws {
-        self.hop = hop
+    init(_ samples: Tensor, _ lengths: [Int], _ layers: ConvolutionLayers) throws {
+        self.layers = layers
         self.lengths = lengths
-        rows = Self.rows(lengths, hop)
-        self.samples = try Self.align(samples, lengths, rows, hop: hop)
+        rows = Self.rows(lengths, layers.hop)
+        self.samples = try Self.align(samples, lengths, rows, hop: layers.hop)
     }
 
-    private init(rows: RaggedLayout, of samples: Tensor, lengths: [Int], hop: Int) {
-        (self.rows, self.samples, self.lengths, self.hop) = (rows, samples, lengths, hop)
+    private init(rows: RaggedLayout, of samples: Tensor, lengths: [Int], _ layers: ConvolutionLayers) {
+        (self.rows, self.samples, self.lengths, self.layers) = (rows, samples, lengths, layers)
     }
+
+    /// The output rows of each convolution.
+    func blockRows() -> [ExtractorRows] {
+        var (valid, each) = (lengths, hop)
+        return layers.layers.enumerated().map { index, layer in
+            each /= layer.stride
+            valid = valid.map(layer.outputs)
+            return ExtractorRows(layout: outputs(each: each), valid: valid, source: index == 0 ? source : nil)
+        }
+    }
+
+    /// The output rows of a convolution that has `count` of them for each row of samples.
+    private func outputs(each count: Int) -> RaggedLayout { RaggedLayout(rows.lengths.map { $0 * count }) }
 
     /// Parts of the utterances, which may overlap.
     ///
@@ -42,7 +59,12 @@ struct AlignedSignal {
             return Array(first..<first + count)
         }
         let taken = try samples.viewed(-1, hop).taking(Tensor(wanted).to(device: samples.device))
-        return AlignedSignal(rows: layout, of: try taken.viewed(-1), lengths: lengths, hop: hop)
+        var parts = AlignedSignal(rows: layout, of: try taken.viewed(-1), lengths: lengths, layers)
+        let first = layers.layers[0]
+        parts.source = SignalSource(
+            samples: try samples.viewed(-1, 1), layout: outputs(each: hop / first.stride),
+            valid: self.lengths.map(first.outputs), owners: starts.map(\.utterance))
+        return parts
     }
 
     private static func rows(_ lengths: [Int], _ hop: Int) -> RaggedLayout {

@@ -10,13 +10,15 @@ package class ExtractorBlock: Module {
     final let stride: Int
     /// Whether every utterance begins at a row that is a multiple of four, where outputs can be computed in pairs.
     final let startsPairs: Bool
+    /// The stage that profiles count the block for.
+    final let stage: Stage
 
     init(
         inputs: Int, layer: ConvolutionLayers.Layer, startsPairs: Bool, bias: Bool, groupNorm: Bool, layerNorm: Bool,
-        initializer: Initializer
+        stage: Stage, initializer: Initializer
     ) throws {
         stride = layer.stride
-        self.startsPairs = startsPairs
+        (self.startsPairs, self.stage) = (startsPairs, stage)
         super.init()
         weight = try initializer.kaimingNormal([layer.channels, inputs, layer.kernel])
         self.bias =
@@ -27,7 +29,7 @@ package class ExtractorBlock: Module {
 
     /// Makes a block that takes another's place.
     init(sharing other: ExtractorBlock) {
-        (stride, startsPairs) = (other.stride, other.startsPairs)
+        (stride, startsPairs, stage) = (other.stride, other.startsPairs, other.stage)
         super.init()
         (_weight, _bias) = (other._weight, other._bias)
         (_groupNorm, _layerNorm) = (other._groupNorm, other._layerNorm)
@@ -70,14 +72,11 @@ package struct ExtractorRows {
     /// Where the rows are parts of utterances, and the block is the first: the utterances.
     var source: SignalSource?
 
-    /// The rows of whole utterances.
-    package init(layout: RaggedLayout, valid: [Int]) {
-        self.init(layout: layout, valid: valid, source: nil)
-    }
+    /// Describes rows of whole utterances.
+    package init(layout: RaggedLayout, valid: [Int]) { (self.layout, self.valid) = (layout, valid) }
 
+    /// Describes rows of parts of utterances.
     init(layout: RaggedLayout, valid: [Int], source: SignalSource?) {
-        self.layout = layout
-        self.valid = valid
-        self.source = source
+        (self.layout, self.valid, self.source) = (layout, valid, source)
     }
 }

@@ -10,9 +10,6 @@ public final class FeatureExtractor: Module {
     @Child("conv_layers") package var blocks: [ExtractorBlock]
     /// The convolutions' sizes.
     public let layers: ConvolutionLayers
-    /// At most so many samples go through all layers together, unless an utterance alone has more, where nothing is kept
-    /// for a backward pass on the CPU: what a layer writes is then smaller, and sooner read by the next.
-    var samplesAtOnce = 160_000
 
     init(_ configuration: ModelConfiguration, initializer: Initializer) throws {
         layers = configuration.convFeatureLayers
@@ -26,7 +23,8 @@ public final class FeatureExtractor: Module {
                 try ExtractorBlock(
                     inputs: inputs, layer: layer, startsPairs: following % 4 == 0, bias: configuration.convBias,
                     groupNorm: configuration.extractorMode == .groupNorm && index == 0,
-                    layerNorm: configuration.extractorMode == .layerNorm, initializer: initializer))
+                    layerNorm: configuration.extractorMode == .layerNorm,
+                    stage: index == 0 ? .firstConvolution : .convolutions, initializer: initializer))
             inputs = layer.channels
         }
         self.blocks = blocks
@@ -50,96 +48,28 @@ public final class FeatureExtractor: Module {
     /// - Parameters:
     ///   - samples: All samples, [Σ lengths]; where no kernel takes them as they are, they are converted to the weights' type.
     ///   - lengths: The samples of each utterance.
-    ///   - masked: For each utterance the sorted positions of frames that nobody reads. Where no gradient is recorded they are
-    ///     not computed, and come as zeros.
+    ///   - masked: For each utterance the sorted positions of frames whose features are not read.
+    ///   - plan: What is computed of those where no gradient is recorded.
     /// - Returns: [frames, channels] and where each utterance's frames lie.
     /// - Throws: ``ConfigurationError`` naming an utterance that is shorter than one frame; `TorchError.operation` if
     ///   LibTorch refuses.
     public func callAsFunction(
-        _ samples: Tensor, lengths: [Int], leavingOut masked: [[Int]]? = nil
+        _ samples: Tensor, lengths: [Int], maskedFrames masked: [[Int]]? = nil, _ plan: ExecutionPlan = .lean
     ) throws -> (features: Tensor, layout: RaggedLayout) {
         let frames = try layout(samples: lengths)
-        guard !isGradientEnabled else { return (try features(samples, lengths, frames, leavingOut: nil), frames) }
-        guard samples.device == .cpu, lengths.count > 1 else {
-            return (try features(samples, lengths, frames, leavingOut: masked), frames)
-        }
-        let places = RaggedLayout(lengths)
-        var (parts, first): ([Tensor], Int) = ([], 0)
-        for next in 1...lengths.count
-        where next == lengths.count
-            || places.offsets[next + 1] - places.offsets[first] > samplesAtOnce
-        {
-            parts.append(
-                try features(
-                    samples.rows(places.offsets[first]..<places.offsets[next]), Array(lengths[first..<next]),
-                    RaggedLayout(Array(frames.lengths[first..<next])),
-                    leavingOut: masked.map { Array($0[first..<next]) }))
-            first = next
-        }
-        return (parts.count == 1 ? parts[0] : try .concatenate(parts), frames)
+        let parts = ExtractorParts(self, lengths, frames, maskedFrames: masked, plan)
+        return (try parts.features(samples) { try self($0) }, frames)
     }
 
-    /// Features [frames, channels] of utterances that go through the layers together.
-    private func features(
-        _ samples: Tensor, _ lengths: [Int], _ frames: RaggedLayout, leavingOut masked: [[Int]]?
-    ) throws -> Tensor {
-        let signal = try AlignedSignal(samples, lengths, hop: layers.hop)
-        if let masked, masked.contains(where: { !$0.isEmpty }), blocks[0].supportsParts(of: signal.samples) {
-            let wanted = FrameRuns(lengths: frames.lengths, leavingOut: masked)
-            if !wanted.runs.isEmpty { return try features(signal, wanted, in: frames) }
-        }
-        let features = try convolved(signal)
-        if signal.rows == frames { return features }
-        let kept = try Tensor.constant("frames of rows", signal.rows.lengths + frames.lengths, on: features.device) {
-            frames.positions(in: signal.rows)
-        }
-        return try features.takingRows(kept)
-    }
-
-    /// Features [frames, channels] of some runs of frames; the others are zeros.
-    private func features(_ signal: AlignedSignal, _ wanted: FrameRuns, in frames: RaggedLayout) throws -> Tensor {
-        let runs = wanted.runs
-        let parts = try signal.parts(
-            from: runs.map { ($0.utterance, $0.frames.lowerBound) }, lengths: wanted.samples(layers))
-        let device = signal.samples.device
-        let places = runs.flatMap { run in run.frames.map { frames.offsets[run.utterance] + $0 } }
-        let kept = RaggedLayout(runs.map(\.frames.count)).positions(in: parts.rows)
-        let features = try convolved(parts, of: signal, owners: runs.map(\.utterance))
-        return try Tensor.zeros([frames.total, features.size(1)], dtype: features.dtype, device: device)
-            .replacing(Tensor(places).to(device: device), with: features.taking(Tensor(kept).to(device: device)))
-    }
-
-    /// What the layers make of a signal.
+    /// The blocks' output for a signal.
     ///
-    /// - Parameters:
-    ///   - signal: Utterances or parts of them.
-    ///   - whole: The utterances that they are parts of, if they are.
-    ///   - owners: The utterance of each part.
-    /// - Returns: [rows, channels], those that straddle boundaries included.
+    /// - Parameter signal: Utterances or parts of them.
+    /// - Returns: [rows, channels], those that straddle two utterances included.
     /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
-    private func convolved(
-        _ signal: AlignedSignal, of whole: AlignedSignal? = nil, owners: [Int] = []
-    ) throws -> Tensor {
-        func rows(_ signal: AlignedSignal, each count: Int) -> RaggedLayout {
-            RaggedLayout(signal.rows.lengths.map { $0 * count })
-        }
-        let first = layers.layers[0]
-        var source = try whole.map {
-            SignalSource(
-                samples: try $0.samples.viewed(-1, 1), layout: rows($0, each: layers.hop / first.stride),
-                valid: $0.lengths.map(first.outputs), owners: owners)
-        }
+    private func callAsFunction(_ signal: AlignedSignal) throws -> Tensor {
         var hidden = ExtractorActivation(try signal.samples.viewed(-1, 1))
-        var valid = signal.lengths
-        var remaining = layers.hop
-        for (block, layer) in zip(blocks, layers.layers) {
-            remaining /= layer.stride
-            valid = valid.map(layer.outputs)
-            hidden = try profiled(block === blocks[0] ? .firstConvolution : .convolutions) {
-                try block(
-                    hidden, ExtractorRows(layout: rows(signal, each: remaining), valid: valid, source: source))
-            }
-            source = nil
+        for (block, rows) in zip(blocks, signal.blockRows()) {
+            hidden = try profiled(block.stage) { try block(hidden, rows) }
         }
         return try profiled(.convolutions) { try hidden.finished() }
     }

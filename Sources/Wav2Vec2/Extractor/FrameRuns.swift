@@ -1,4 +1,4 @@
-/// The frames of a batch that somebody reads, as runs of neighbours.
+/// The frames of a batch that are read, as runs of neighbours.
 ///
 /// In fine-tuning a vector takes the place of masked frames, about half of all: nothing depends on their features, so an
 /// extractor that learns nothing need not compute them.
@@ -17,7 +17,7 @@ struct FrameRuns {
     /// - Parameters:
     ///   - lengths: The frames of each utterance.
     ///   - masked: For each utterance the sorted positions of its masked frames.
-    init(lengths: [Int], leavingOut masked: [[Int]]) {
+    init(lengths: [Int], masked: [[Int]]) {
         for (utterance, length) in lengths.enumerated() {
             var start = 0
             for position in masked[utterance] + [length] {

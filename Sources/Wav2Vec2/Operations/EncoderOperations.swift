@@ -52,7 +52,7 @@ extension TransformerEncoder {
     ///   - lengths: The frames of each utterance.
     ///   - rows: How many frames are read of the result: the last layer transforms no others. Nil for all.
     /// - Returns: Operations.
-    func operations(_ lengths: [Int], reading rows: Int?) -> (layers: Double, rest: Double) {
+    package func operations(_ lengths: [Int], reading rows: Int?) -> (layers: Double, rest: Double) {
         let last = (hourglass?.post ?? layers).last
         func sum(_ layers: [EncoderLayer], _ lengths: [Int]) -> Double {
             layers.reduce(0) { $0 + $1.operations(lengths, reading: $1 === last ? rows : nil) }

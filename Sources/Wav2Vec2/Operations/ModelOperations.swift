@@ -18,7 +18,7 @@ extension Wav2Vec2Model {
         let extractor = blocks.reduce(0, +)
         var frozen = extractor
         if masked.contains(where: { !$0.isEmpty }) {
-            let read = FrameRuns(lengths: frames, leavingOut: masked).samples(layers)
+            let read = FrameRuns(lengths: frames, masked: masked).samples(layers)
             frozen = featureExtractor.operations(samples: read).reduce(0, +)
         }
         let encoder = encoder.operations(frames, reading: rows)

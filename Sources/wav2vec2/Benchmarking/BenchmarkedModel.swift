@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Interchange
+import Objectives
 import Torch
 import Wav2Vec2
 
@@ -20,7 +21,7 @@ struct BenchmarkedModel {
     /// The origin of the weights, for people.
     let weights: String
     /// The weights of the contrastive objective's terms, and its distractors.
-    let objective: ObjectiveConfiguration
+    let objective: ContrastiveConfiguration
     /// The checkpoint that weights are read from; `nil` for random ones.
     let checkpoint: Checkpoint?
     /// The labels of a recognizer's output layer.
@@ -29,7 +30,7 @@ struct BenchmarkedModel {
     /// A BASE model with random weights.
     init(_ configuration: ModelConfiguration) {
         self.configuration = Self.withEveryLayer(configuration)
-        (masking, objective) = (MaskingConfiguration(), ObjectiveConfiguration())
+        (masking, objective) = (MaskingConfiguration(), ContrastiveConfiguration())
         (normalizes, normalizeEpsilon) = (false, 1e-5)
         (weights, labels, checkpoint) = ("random", nil, nil)
     }

@@ -3,6 +3,7 @@ import Audio
 import Corpus
 import Decoding
 import Foundation
+import Objectives
 import Randomness
 import Torch
 import Wav2Vec2

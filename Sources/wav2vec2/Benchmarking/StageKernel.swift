@@ -1,3 +1,4 @@
+import Objectives
 import Torch
 import Training
 import Wav2Vec2
@@ -5,7 +6,7 @@ import Wav2Vec2
 /// A kernel of the model by itself, as a benchmark runs it.
 struct StageKernel {
     /// The work that the definition of a pass needs.
-    enum Work {
+    enum Work: Sendable {
         /// Floating-point operations, a multiplication with its addition as two.
         case operations(Double)
         /// Bytes read and written.

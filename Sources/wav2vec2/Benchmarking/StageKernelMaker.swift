@@ -1,7 +1,7 @@
 import Kernels
+import Objectives
 import Randomness
 import Torch
-import Training
 import Wav2Vec2
 
 /// Makes the kernels of a model's parts.
@@ -9,6 +9,7 @@ struct StageKernelMaker {
     let configuration: ModelConfiguration
     let model: PretrainingModel
     let samples: [Int]
+    let precision: ModelPrecision
     let dtype: DType
     let isReproducible: Bool
     let device: Device
@@ -24,10 +25,11 @@ struct StageKernelMaker {
         self.configuration = configuration
         self.model = model
         self.samples = samples
+        self.precision = precision
         self.isReproducible = isReproducible
         self.device = device
         dtype = precision.mode.dtype
-        layout = try model.model.featureExtractor.layout(samples: samples)
+        layout = try model.backbone.featureExtractor.layout(samples: samples)
         parameters = try FlatParameters(model.parameters())
         try model.convert(for: .training, on: device, precision: precision)
         if precision.mode.isHalf { try parameters.lower(to: dtype, except: precision.keepsExact) }
@@ -54,8 +56,8 @@ struct StageKernelMaker {
     // MARK: Stages
 
     func extractor() throws -> [StageKernel] {
-        let extractor = model.model.featureExtractor
-        let count = model.model.operations(samples: samples)
+        let extractor = model.backbone.featureExtractor
+        let count = model.backbone.operations(samples: samples)
         let hop = extractor.layers.hop
         let rows = RaggedLayout(samples.map { ($0 + hop - 1) / hop })
         let signal = try Tensor.normal([rows.total * hop, 1], generator: generator).to(device: device)
@@ -95,8 +97,8 @@ struct StageKernelMaker {
     }
 
     func encoder() throws -> [StageKernel] {
-        let encoder = model.model.encoder
-        guard let layer = encoder.allLayers.first else { return [] }
+        let encoder = model.backbone.encoder
+        guard let layer = encoder.layers.first ?? encoder.hourglass?.layers.first else { return [] }
         let layout = layout
         let (channels, inner) = (configuration.encoderEmbedDim, configuration.encoderFfnEmbedDim)
         let (rows, wide) = (Double(layout.total), Double(channels))
@@ -107,7 +109,7 @@ struct StageKernelMaker {
         // Dropouts draw the same masks each time.
         let mode = Mode.training(DropoutSource(RandomStream(seed: 1, purpose: .dropout)))
         let residual = leaves(layer.attentionNorm, input, branch)
-        let embedding = model.model.maskEmbedding
+        let embedding = model.backbone.maskEmbedding
         let flags = try Tensor((0..<layout.total).map { $0 % 20 < 9 }, shape: [layout.total, 1]).to(device: device)
         let positions = product(
             Stage.positionalConvolution.name,
@@ -177,7 +179,7 @@ struct StageKernelMaker {
         let counts = mask.frames.map(\.count)
         let masked = counts.map { Array(0..<$0) }
         let negatives = Negatives.draw(
-            model.objective, masked: masked, candidates: counts,
+            model.main.configuration, masked: masked, candidates: counts,
             entries: (configuration.latentVars, configuration.latentGroups),
             stream: RandomStream(seed: 1, purpose: .negatives))
         let choices = try ContrastiveChoices(
@@ -185,9 +187,9 @@ struct StageKernelMaker {
         let total = counts.reduce(0, +)
         let target = configuration.targetChannels
         let features = try random([total, configuration.extractorChannels])
-        let inFP32 = model.cosineInFP32
+        let inFP32 = precision.fp32CosineSim
         let (predictions, candidates) = (try random([total, target]), try random([total, target]))
-        let (temperature, infonce) = (model.objective.logitTemp, model.objective.infonce)
+        let (temperature, infonce) = (model.main.configuration.logitTemp, model.main.configuration.infonce)
         // Some candidates are the same vector.
         let identities = try Tensor((0..<total).map { $0 % 97 }).to(device: device)
         var kernels: [StageKernel] = []
