@@ -25,6 +25,7 @@ let package = Package(
     products: [
         .executable(name: "wav2vec2", targets: ["wav2vec2"]),
         .library(name: "Torch", targets: ["Torch"]),
+        .library(name: "Kernels", targets: ["Kernels"]),
         .library(name: "Base", targets: ["Base"]),
         .library(name: "Randomness", targets: ["Randomness"]),
         .library(name: "Cluster", targets: ["Cluster"]),
@@ -32,6 +33,7 @@ let package = Package(
         .library(name: "Corpus", targets: ["Corpus"]),
         .library(name: "Fetching", targets: ["Fetching"]),
         .library(name: "Wav2Vec2", targets: ["Wav2Vec2"]),
+        .library(name: "Objectives", targets: ["Objectives"]),
         .library(name: "Interchange", targets: ["Interchange"]),
         .library(name: "Decoding", targets: ["Decoding"]),
         .library(name: "Recognition", targets: ["Recognition"]),
@@ -46,7 +48,7 @@ let package = Package(
     ],
     targets: [
         .target(
-            name: "CLibTorch", dependencies: ["CKernels"],
+            name: "CLibTorch", dependencies: ["CSubnormals"],
             cxxSettings: [
                 .define("USE_C10D_GLOO"),
                 .unsafeFlags([
@@ -59,10 +61,14 @@ let package = Package(
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CSoxr", pkgConfig: "soxr", providers: [.apt(["libsoxr-dev"])]),
         // Debug builds run the kernels too, and unoptimised they would take most of the tests' time.
-        .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3", "-Wall", "-Wextra"])]),
         .target(
-            name: "Torch", dependencies: ["Base", "CKernels", "CLibTorch", "Randomness"],
-            resources: [.embedInCode("Device/Kernels")], swiftSettings: strict),
+            name: "CKernels", dependencies: ["CSubnormals"],
+            cSettings: [.unsafeFlags(["-O3", "-Wall", "-Wextra"])]),
+        .target(name: "CSubnormals", cSettings: [.unsafeFlags(["-Wall", "-Wextra"])]),
+        .target(name: "Torch", dependencies: ["Base", "CLibTorch", "Randomness"], swiftSettings: strict),
+        .target(
+            name: "Kernels", dependencies: ["CKernels", "Randomness", "Torch"], resources: [.embedInCode("CUDA")],
+            swiftSettings: strict),
         .target(name: "Cluster", dependencies: ["CLibTorch", "Torch"], swiftSettings: strict),
         .target(name: "Randomness", swiftSettings: strict),
         // The floor: every library may use it, and it imports no other library of ours.
@@ -79,7 +85,8 @@ let package = Package(
         .target(name: "Corpus", dependencies: ["Audio", "Base", "Fetching", "Randomness"], swiftSettings: strict),
         .target(name: "Decoding", dependencies: ["Base", "CZlib"], swiftSettings: strict),
         .target(name: "Reporting", swiftSettings: strict),
-        .target(name: "Wav2Vec2", dependencies: ["Torch", "Randomness"], swiftSettings: strict),
+        .target(name: "Wav2Vec2", dependencies: ["Kernels", "Torch", "Randomness"], swiftSettings: strict),
+        .target(name: "Objectives", dependencies: ["Kernels", "Torch", "Wav2Vec2"], swiftSettings: strict),
         .target(name: "Interchange", dependencies: ["Base", "Wav2Vec2", "Torch"], swiftSettings: strict),
         .target(
             name: "Recognition",
@@ -99,26 +106,30 @@ let package = Package(
         .target(
             name: "Training",
             dependencies: [
-                "Interchange", "Wav2Vec2", "Torch", "Cluster", "Corpus", "Base", "CFiles", "Decoding", "Randomness",
-                "Yams",
+                "Interchange", "Objectives", "Wav2Vec2", "Kernels", "Torch", "Cluster", "Corpus", "Base", "CFiles",
+                "Decoding", "Randomness", "Yams",
             ], resources: [.embedInCode("Recipes")], swiftSettings: strict),
         .target(name: "CFiles", cSettings: [.unsafeFlags(["-Wall", "-Wextra"])]),
         // Linked into the program alone: it acts before anything else does.
-        .target(name: "CStart", dependencies: ["CKernels"], cSettings: [.unsafeFlags(["-Wall", "-Wextra"])]),
+        .target(name: "CStart", dependencies: ["CSubnormals"], cSettings: [.unsafeFlags(["-Wall", "-Wextra"])]),
         .executableTarget(
             name: "wav2vec2",
             dependencies: [
-                "Training", "Serving", "Features", "Recognition", "Interchange", "Wav2Vec2", "Torch", "Cluster",
-                "Corpus",
-                "Audio", "Base", "Decoding", "Fetching", "Randomness", "Reporting", "CStart",
+                "Training", "Serving", "Features", "Recognition", "Interchange", "Wav2Vec2", "Kernels", "Torch",
+                "Cluster", "Corpus", "Audio", "Base", "Decoding", "Fetching", "Randomness", "Reporting", "CStart",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: strict),
         // The kernels for GPUs as C++, on the CPU.
         .target(name: "KernelEmulator", path: "Tests/KernelEmulator", cxxSettings: [.unsafeFlags(["-O1", "-Wall"])]),
         .target(
-            name: "TestSupport", dependencies: ["KernelEmulator", "Interchange", "Wav2Vec2", "Torch", "Randomness"],
+            name: "TestSupport",
+            dependencies: ["KernelEmulator", "Interchange", "Wav2Vec2", "Kernels", "Torch", "Randomness"],
             path: "Tests/TestSupport", swiftSettings: strict),
-        .testTarget(name: "TorchTests", dependencies: ["Torch", "Randomness", "TestSupport"], swiftSettings: strict),
+        .testTarget(
+            name: "TorchTests", dependencies: ["Kernels", "Torch", "Randomness", "TestSupport"], swiftSettings: strict),
+        .testTarget(
+            name: "KernelsTests", dependencies: ["Kernels", "Torch", "Randomness", "TestSupport"],
+            swiftSettings: strict),
         .testTarget(name: "ClusterTests", dependencies: ["Cluster", "Torch"], swiftSettings: strict),
         .testTarget(name: "BaseTests", dependencies: ["Base"], swiftSettings: strict),
         .testTarget(name: "RandomnessTests", dependencies: ["Randomness"], swiftSettings: strict),
@@ -132,16 +143,18 @@ let package = Package(
         .testTarget(name: "DecodingTests", dependencies: ["Decoding"], swiftSettings: strict),
         .testTarget(name: "ReportingTests", dependencies: ["Reporting"], swiftSettings: strict),
         .testTarget(
-            name: "Wav2Vec2Tests", dependencies: ["Interchange", "Wav2Vec2", "Torch", "Randomness", "TestSupport"],
+            name: "Wav2Vec2Tests",
+            dependencies: ["Interchange", "Wav2Vec2", "Kernels", "Torch", "Randomness", "TestSupport"],
             swiftSettings: strict),
+        .testTarget(name: "ObjectivesTests", dependencies: ["Objectives", "Torch"], swiftSettings: strict),
         .testTarget(
             name: "InterchangeTests", dependencies: ["Interchange", "Wav2Vec2", "Torch", "Corpus"],
             swiftSettings: strict),
         .testTarget(
             name: "TrainingTests",
             dependencies: [
-                "Training", "Recognition", "Interchange", "Wav2Vec2", "Torch", "Cluster", "Corpus", "Audio", "Decoding",
-                "TestSupport",
+                "Training", "Recognition", "Interchange", "Wav2Vec2", "Kernels", "Torch", "Cluster", "Corpus", "Audio",
+                "Decoding", "TestSupport",
             ],
             swiftSettings: strict),
         .testTarget(
@@ -165,8 +178,8 @@ let package = Package(
         .testTarget(
             name: "CommandLineTests",
             dependencies: [
-                "wav2vec2", "Training", "Features", "Recognition", "Interchange", "Wav2Vec2", "Torch", "Cluster",
-                "Audio", "Fetching", "TestServer", "TestSupport",
+                "wav2vec2", "Training", "Features", "Recognition", "Interchange", "Wav2Vec2", "Kernels", "Torch",
+                "Cluster", "Audio", "Fetching", "TestServer", "TestSupport",
             ],
             swiftSettings: strict),
     ],

@@ -6,7 +6,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
-#include "Subnormals.h"
+#include "CSubnormals.h"
 
 // LibTorch's operators run on OpenMP's threads, which keep spinning for a while after each of them. A pool of our own
 // would compete with them for the cores, so the kernels join the very same team through OpenMP's C entry point. It is
@@ -27,14 +27,14 @@ struct work {
 
 static void take_pieces(void *data) {
     struct work *work = data;
-    const ck_float_settings settings = ck_flush_subnormals();
+    const subnormals_settings settings = subnormals_flush();
     for (;;) {
         const int64_t begin = atomic_fetch_add_explicit(&work->next, work->grain, memory_order_relaxed);
         if (begin >= work->count) break;
         const int64_t end = begin + work->grain < work->count ? begin + work->grain : work->count;
         work->body(work->arguments, begin, end);
     }
-    ck_restore(settings);
+    subnormals_restore(settings);
 }
 
 void ck_parallel(int64_t count, int64_t grain, int threads, ck_body body, const void *arguments) {

@@ -10,7 +10,7 @@
 #include <string>
 
 #include "CLibTorch.h"
-#include "Subnormals.h"
+#include "CSubnormals.h"
 
 namespace bridge {
 
@@ -55,11 +55,11 @@ struct Context {
 
 /// Lets the calling thread, and the workers that LibTorch starts meanwhile and keeps, take subnormal numbers for zero.
 struct FlushedSubnormals {
-    FlushedSubnormals() : settings(ck_flush_subnormals()) {}
-    ~FlushedSubnormals() { ck_restore(settings); }
+    FlushedSubnormals() : settings(subnormals_flush()) {}
+    ~FlushedSubnormals() { subnormals_restore(settings); }
     FlushedSubnormals(const FlushedSubnormals &) = delete;
     FlushedSubnormals &operator=(const FlushedSubnormals &) = delete;
-    const ck_float_settings settings;
+    const subnormals_settings settings;
 };
 
 /// Runs `body` and turns what it throws into a message.

@@ -13,7 +13,7 @@
 #if defined(__linux__)
 #define _GNU_SOURCE
 #include "CStart.h"
-#include "Subnormals.h"
+#include "CSubnormals.h"
 
 #include <malloc.h>
 #include <string.h>
@@ -35,7 +35,7 @@ static int computes(int count, char **arguments) {
 }
 
 static void start_again(int count, char **arguments, char **environment) {
-    ck_flush_subnormals();
+    subnormals_flush();
     if (!computes(count, arguments)) {
         // LibTorch registers its operators in very many small allocations; without the lists of small chunks freed last,
         // which are walked and merged again and again meanwhile, help comes a twentieth earlier.

@@ -4,14 +4,14 @@ import Torch
 
 /// The processes that train together, as one of them sees the others.
 ///
-/// Made by ``join(_:greeting:options:)``. Every process must call what communicates in the same order. A failure of one
-/// process ends all of them with its message: see ``failing(_:)``.
+/// Made by ``join(_:handshake:options:)``. Every process must call what communicates in the same order. A failure of one
+/// process ends all of them with its message: see ``reportingFailure(_:)``.
 public final class Cluster: Sendable {
     /// This process's place.
     public let layout: ProcessLayout
     /// The group for tensors in host memory.
     public let group: ProcessGroup
-    private let meeting: MeetingPlace
+    private let rendezvous: Rendezvous
     private let watch: FailureWatch
     private let connect: @Sendable (String) throws -> ProcessGroup
     private let deviceGroup = Mutex<ProcessGroup?>(nil)
@@ -23,7 +23,7 @@ public final class Cluster: Sendable {
         /// The longest that a collective may take before the missing process counts as lost, in seconds.
         public var timeout = 600.0
         /// The network interface for tensors; `nil` for that of `GLOO_SOCKET_IFNAME` or, without it, for the one on the
-        /// way to the meeting place.
+        /// way to the rendezvous.
         public var interface: String?
 
         /// The usual times.
@@ -38,14 +38,14 @@ public final class Cluster: Sendable {
     public var isLeader: Bool { layout.rank == 0 }
 
     private init(
-        layout: ProcessLayout, group: ProcessGroup, meeting: MeetingPlace,
+        layout: ProcessLayout, group: ProcessGroup, rendezvous: Rendezvous,
         connect: @escaping @Sendable (String) throws -> ProcessGroup
     ) {
         self.layout = layout
         self.group = group
-        self.meeting = meeting
+        self.rendezvous = rendezvous
         self.connect = connect
-        watch = FailureWatch(meeting, group)
+        watch = FailureWatch(rendezvous, group)
     }
 
     /// The group for tensors of a device: NCCL's on a GPU.
@@ -59,7 +59,7 @@ public final class Cluster: Sendable {
             if let known { return known }
             do {
                 let made = try ProcessGroup(
-                    nccl: meeting.store, name: meeting.key("nccl"), device: index, rank: rank, size: size,
+                    nccl: rendezvous.store, name: rendezvous.key("nccl"), device: index, rank: rank, size: size,
                     timeout: group.timeout)
                 watch.watch(made)
                 known = made
@@ -68,7 +68,7 @@ public final class Cluster: Sendable {
                 // CUDA's advice for developers follows in lines of its own.
                 let reason = "\(error)".prefix { $0 != "\n" }
                 throw ClusterError.rendezvous(
-                    "\(meeting.title) cannot exchange tensors of \(device) by NCCL (\(reason)): make build builds its "
+                    "\(rendezvous.title) cannot exchange tensors of \(device) by NCCL (\(reason)): make build builds its "
                         + "library after Scripts/setup --cuda; distributed.backend=gloo goes without, more slowly")
             }
         }
@@ -85,20 +85,20 @@ public final class Cluster: Sendable {
     ///
     /// - Parameters:
     ///   - layout: This process's place.
-    ///   - greeting: What must be equal in all processes, by name: the program's version, the recipe's keys, ….
+    ///   - handshake: What must be equal in all processes, by name: the program's version, the recipe's keys, ….
     ///   - options: How long things may take.
     /// - Returns: The processes, ready to compute together.
     /// - Throws: ``ClusterError`` if the others do not come, or differ from this one.
     public static func join(
-        _ layout: ProcessLayout, greeting: [String: String], options: Options = Options()
+        _ layout: ProcessLayout, handshake: [String: String], options: Options = Options()
     ) throws -> Cluster {
-        let meeting = try MeetingPlace(layout, timeout: options.joinTimeout, patience: min(30, options.timeout))
-        try meeting.requireSameGreeting(greeting, timeout: options.joinTimeout)
+        let rendezvous = try Rendezvous(layout, timeout: options.joinTimeout, patience: min(30, options.timeout))
+        try rendezvous.requireSameHandshake(handshake, timeout: options.joinTimeout)
         let interface = options.interface ?? glooInterface()
-        let address = try meeting.addressForOthers(timeout: options.joinTimeout)
+        let address = try rendezvous.addressForOthers(timeout: options.joinTimeout)
         let connect = { @Sendable (name: String) in
             try ProcessGroup(
-                gloo: meeting.store, name: meeting.key(name), interface: interface, address: address,
+                gloo: rendezvous.store, name: rendezvous.key(name), interface: interface, address: address,
                 rank: layout.rank, size: layout.size, timeout: options.timeout)
         }
         let group: ProcessGroup
@@ -106,11 +106,11 @@ public final class Cluster: Sendable {
             group = try connect("gloo")
         } catch {
             throw ClusterError.rendezvous(
-                "\(meeting.title) met the others at \(layout.host):\(layout.port), but no connection between the "
+                "\(rendezvous.title) met the others at \(layout.host):\(layout.port), but no connection between the "
                     + "processes could be made from \(interface ?? address ?? "its own address") (\(error)): check that "
                     + "no firewall is between the machines, or name another network interface by GLOO_SOCKET_IFNAME")
         }
-        return Cluster(layout: layout, group: group, meeting: meeting, connect: connect)
+        return Cluster(layout: layout, group: group, rendezvous: rendezvous, connect: connect)
     }
 
     /// The interface that users of c10d name by its own variable.
@@ -118,12 +118,12 @@ public final class Cluster: Sendable {
         ProcessInfo.processInfo.environment["GLOO_SOCKET_IFNAME"].flatMap { $0.isEmpty ? nil : $0 }
     }
 
-    /// Runs what communicates; an error becomes the first cause's sentence, here and in every other process.
+    /// Runs work that communicates, and reports its failure: every process then ends with the first cause.
     ///
-    /// - Parameter body: Work of this process; what it throws is told to the others.
+    /// - Parameter body: Work of this process; what it throws is reported to the others.
     /// - Returns: What `body` returned.
     /// - Throws: The error of `body`, where this process failed first; else ``ClusterError/failed(_:)``.
-    public func failing<Result>(_ body: () throws -> Result) throws -> Result {
+    public func reportingFailure<Result>(_ body: () throws -> Result) throws -> Result {
         do {
             return try body()
         } catch {
@@ -131,14 +131,14 @@ public final class Cluster: Sendable {
         }
     }
 
-    /// Runs what communicates and also waits for tasks; errors are treated as those of the other form are.
+    /// Runs asynchronous work that communicates, and reports its failure as the synchronous form does.
     ///
     /// - Parameters:
     ///   - isolation: The caller's actor.
-    ///   - body: Work of this process; what it throws is told to the others.
+    ///   - body: Work of this process; what it throws is reported to the others.
     /// - Returns: What `body` returned.
     /// - Throws: The error of `body`, where this process failed first; else ``ClusterError/failed(_:)``.
-    public func failing<Result>(
+    public func reportingFailure<Result>(
         isolation: isolated (any Actor)? = #isolation, _ body: () async throws -> Result
     ) async throws -> Result {
         do {
@@ -148,11 +148,11 @@ public final class Cluster: Sendable {
         }
     }
 
-    /// Tells the others about an error, unless one of them told of its own before.
+    /// Reports an error to the others, unless one of them has failed before.
     private func firstCause(of error: any Error) -> any Error {
         guard case TorchError.communication(let reason) = error else {
-            if let cause = meeting.causeElsewhere(patience: 0) { return cause }
-            meeting.announceFailure("\(error)")
+            if let cause = rendezvous.causeElsewhere(patience: 0) { return cause }
+            rendezvous.announceFailure("\(error)")
             return error
         }
         // A collective fails where another process did: what that one has to say is the cause.

@@ -10,7 +10,7 @@ import Torch
 /// A sign says how far the process is. Every process begins the same collectives in the same order: one that is alive and
 /// has begun fewer than the others, who wait for it, hangs in what it computes or reads.
 final class FailureWatch: Sendable {
-    private let meeting: MeetingPlace
+    private let rendezvous: Rendezvous
     private let groups: Mutex<[ProcessGroup]>
     private let isStopped = Atomic<Bool>(false)
     private let update = Atomic<Int>(0)
@@ -21,8 +21,8 @@ final class FailureWatch: Sendable {
     /// How long this process may take to end by itself after another one has failed.
     private static let grace = 30.0
 
-    init(_ meeting: MeetingPlace, _ group: ProcessGroup) {
-        self.meeting = meeting
+    init(_ rendezvous: Rendezvous, _ group: ProcessGroup) {
+        self.rendezvous = rendezvous
         groups = Mutex([group])
         let thread = Thread { [self] in run() }
         thread.name = "failure watch"
@@ -41,8 +41,8 @@ final class FailureWatch: Sendable {
     private func run() {
         while !isStopped.load(ordering: .relaxed) {
             beat()
-            if let cause = meeting.causeElsewhere(patience: 0) { return endAfterGrace(cause) }
-            if meeting.isUnreachable { return }
+            if let cause = rendezvous.causeElsewhere(patience: 0) { return endAfterGrace(cause) }
+            if rendezvous.isUnreachable { return }
             Thread.sleep(forTimeInterval: Self.period)
         }
     }
@@ -55,16 +55,16 @@ final class FailureWatch: Sendable {
     }
 
     private func beat() {
-        let rank = meeting.layout.rank
+        let rank = rendezvous.layout.rank
         let text = "\(update.load(ordering: .relaxed)) \(collectivesBegun)"
-        try? meeting.store.set(meeting.key("progress/\(rank)"), to: Data(text.utf8))
-        _ = try? meeting.store.add(meeting.key("beat/\(rank)"), 1)
+        try? rendezvous.store.set(rendezvous.key("progress/\(rank)"), to: Data(text.utf8))
+        _ = try? rendezvous.store.add(rendezvous.key("beat/\(rank)"), 1)
     }
 
     /// What the last sign of a process said; `nil` where it has given none, or the store does not answer.
     private func progress(of rank: Int) -> Progress? {
-        guard let beats = try? meeting.store.add(meeting.key("beat/\(rank)"), 0), beats > 0,
-            let data = try? meeting.value("progress/\(rank)", timeout: 1)
+        guard let beats = try? rendezvous.store.add(rendezvous.key("beat/\(rank)"), 0), beats > 0,
+            let data = try? rendezvous.value("progress/\(rank)", timeout: 1)
         else { return nil }
         let numbers = String(decoding: data, as: UTF8.self).split(separator: " ").compactMap { Int($0) }
         guard numbers.count == 2 else { return nil }
@@ -86,21 +86,21 @@ final class FailureWatch: Sendable {
     /// What has gone wrong where a collective failed or ran out of time: another process's own words, which ones have
     /// fallen silent, or which ones the others wait for.
     func explanation(of error: String) -> ClusterError {
-        let others = (0..<meeting.layout.size).filter { $0 != meeting.layout.rank }
+        let others = (0..<rendezvous.layout.size).filter { $0 != rendezvous.layout.rank }
         let before = others.map(progress)
-        if let cause = meeting.causeElsewhere(patience: Self.silence) { return cause }
+        if let cause = rendezvous.causeElsewhere(patience: Self.silence) { return cause }
         let now = others.map(progress)
         let sentence = sentence(about: error, others.enumerated().map { ($1, before[$0], now[$0]) })
-        meeting.announceFailure(sentence)
+        rendezvous.announceFailure(sentence)
         return .failed(sentence)
     }
 
     private func sentence(about error: String, _ others: [(rank: Int, before: Progress?, now: Progress?)]) -> String {
-        let title = meeting.title
-        guard !meeting.isUnreachable else {
+        let title = rendezvous.title
+        guard !rendezvous.isUnreachable else {
             return
-                "\(title) lost rank 0 at \(meeting.layout.host): see what it says, and whether its machine and "
-                + "the network to it still work; go on with --resume"
+                "\(title) lost rank 0 at \(rendezvous.layout.host): check its output, its machine and "
+                + "the network to it, then continue with --resume"
         }
         func names(_ ranks: [(rank: Int, before: Progress?, now: Progress?)], _ when: String) -> String {
             ranks.map { "rank \($0.rank)" + ($0.now.map { " (\(when) update \($0.update))" } ?? "") }
@@ -108,8 +108,9 @@ final class FailureWatch: Sendable {
         }
         let silent = others.filter { $0.before?.beats == $0.now?.beats }
         guard silent.isEmpty else {
-            return "\(title) lost \(names(silent, "last seen at")), which gives no sign of life: see what that process "
-                + "or its machine says; go on with --resume"
+            return
+                "\(title) lost \(names(silent, "last seen at")), which gives no sign of life: check the output of that "
+                + "process and its machine, then continue with --resume"
         }
         let hanging = others.filter { other in
             guard let before = other.before, let now = other.now else { return false }
@@ -117,12 +118,12 @@ final class FailureWatch: Sendable {
         }
         guard hanging.isEmpty else {
             return
-                "\(title) waited in vain for \(names(hanging, "in")), which is alive and does not get on: it hangs in "
-                + "what it computes or reads, or is slower than distributed.timeout allows; see what it does, go on "
-                + "with --resume"
+                "\(title) timed out waiting for \(names(hanging, "in")), which is alive but not making progress: it hangs in "
+                + "what it computes or reads, or is slower than distributed.timeout allows; check that process, then "
+                + "continue with --resume"
         }
         return
-            "\(title) could not exchange tensors with the others (\(error)): check the network between the machines; "
-            + "go on with --resume"
+            "\(title) could not exchange tensors with the others (\(error)): check the network between the machines, "
+            + "then continue with --resume"
     }
 }

@@ -15,11 +15,11 @@ public struct LaunchPlan: Sendable {
     public var nodeRank = 0
     /// Where the machines meet: a name or address of machine 0.
     public var host = "127.0.0.1"
-    /// The port of the meeting place; 0 takes a free one, on a single machine.
+    /// The port of the rendezvous; 0 takes a free one, on a single machine.
     public var port = 0
     /// How often everything is started again after a failure.
     public var restarts = 0
-    /// The arguments that a restart adds, so that the run goes on from its last checkpoint.
+    /// The arguments that a restart adds, so that the run continues from its last checkpoint.
     public var resumeArguments: [String] = []
     /// Where every process's output goes to, as `rank-N.log`; `nil` for the terminal alone.
     public var logFolder: URL?

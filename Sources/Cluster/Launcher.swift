@@ -27,7 +27,7 @@ public final class Launcher {
     /// - Parameters:
     ///   - plan: What to start.
     ///   - report: Gets lines for people.
-    /// - Throws: ``ClusterError/rendezvous(_:)`` if the meeting place cannot be served or reached.
+    /// - Throws: ``ClusterError/rendezvous(_:)`` if the rendezvous cannot be served or reached.
     public init(_ plan: LaunchPlan, report: @escaping (String) -> Void) throws {
         self.plan = plan
         self.report = report
@@ -141,7 +141,7 @@ public final class Launcher {
             if stopping == nil { stopping = workers.lazy.compactMap(\.stoppedBy).first }
             if let failed = workers.first(where: { $0.hasFailed(whileStopping: stopping != nil) }) {
                 // The dead do not speak for themselves, and the others want to know.
-                MeetingPlace.announce(
+                Rendezvous.announce(
                     .init(rank: failed.rank, sentence: "it ended with \(failed.ending)"), in: store, attempt: attempt)
                 let first = firstCause(failed, among: workers, attempt: attempt)
                 try? store.set(failureKey, to: Data(first.reason.utf8))
@@ -162,7 +162,7 @@ public final class Launcher {
 
     /// Where several processes have ended, the one that the others name as the cause.
     private func firstCause(_ found: Worker, among workers: [Worker], attempt: Int) -> Worker {
-        guard let cause = MeetingPlace.firstCause(in: store, attempt: attempt),
+        guard let cause = Rendezvous.firstCause(in: store, attempt: attempt),
             let first = workers.first(where: { $0.rank == cause.rank })
         else { return found }
         let deadline = ContinuousClock.now + .seconds(5)

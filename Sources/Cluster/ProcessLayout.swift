@@ -64,7 +64,7 @@ public struct ProcessLayout: Sendable, Equatable {
     private static func fromRankVariables(_ variables: EnvironmentReader) throws -> ProcessLayout {
         let size = try variables.number("WORLD_SIZE")
         let rank = try variables.number("RANK")
-        // A process on its own needs no meeting place.
+        // A process on its own needs no rendezvous.
         guard size != 1 else { return ProcessLayout(rank: rank, size: 1, localRank: 0, host: "", port: 0) }
         return ProcessLayout(
             rank: rank, size: size, localRank: try variables.number("LOCAL_RANK"),

@@ -33,10 +33,10 @@ public struct Checkpoint: Sendable {
         url: URL, format: CheckpointFormat, layout: String = "", description: ModelDescription,
         state: [String: Tensor], left: [CheckpointNote] = [], update: Int? = nil
     ) throws {
-        if let problem = ParameterShapes.misfit(state, description) {
+        if let problem = description.misfit(state) {
             throw CheckpointError.damaged(path: url.path, reason: problem)
         }
-        let labels = state["w2v_encoder.proj.weight"]?.shape[0] ?? 0
+        let labels = state[CTCModel.outputKey + ".weight"]?.shape[0] ?? 0
         guard description.labels.isEmpty || description.labels.count == labels else {
             throw CheckpointError.damaged(
                 path: url.path,
@@ -92,6 +92,7 @@ public struct Checkpoint: Sendable {
         _ description: ModelDescription, state: [String: Tensor], to url: URL, format: CheckpointFormat = .native,
         update: Int = 0
     ) throws -> [String] {
+        try ModelFamily.requirePlace(for: description.model, in: format)
         let state = try FusedParameters.split(state)
         switch format {
         case .native: return try NativeCheckpoint.write(description, state: state, to: url)
@@ -153,19 +154,12 @@ public struct Checkpoint: Sendable {
     ///
     /// Quantizer, target and output projections are left out.
     public func sharedState() throws -> [String: Tensor] {
-        let prefix = "w2v_encoder.w2v_model."
-        switch description.task {
-        case .ctc:
-            return try FusedParameters.join(
-                Dictionary(
-                    uniqueKeysWithValues: state.compactMap { name, tensor in
-                        name.hasPrefix(prefix) ? (String(name.dropFirst(prefix.count)), tensor) : nil
-                    }))
-        case .pretraining:
-            let heads = ["quantizer.", "project_q.", "final_proj.", "input_quantizer.", "project_inp.", "target_glu."]
-            return try FusedParameters.join(state.filter { name, _ in !heads.contains(where: name.hasPrefix) })
-        case .encoder: return try FusedParameters.join(state)
-        }
+        let shared = ModelDescription(task: .encoder, model: description.model)
+        return try FusedParameters.join(
+            Dictionary(
+                uniqueKeysWithValues: shared.shapes(labels: 0).keys.compactMap { name in
+                    state[description.task.backbonePrefix + name].map { (name, $0) }
+                }))
     }
 
     /// The shared part with its weights, from a checkpoint of any task.

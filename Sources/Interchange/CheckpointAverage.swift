@@ -30,11 +30,6 @@ extension Checkpoint {
         return result
     }
 
-    /// Whether a key of the architecture says nothing of what the trained weights compute.
-    private static func ofTrainingOnly(_ name: String) -> Bool {
-        name.contains("drop") || ["feature_grad_mult", "latent_temp"].contains(name)
-    }
-
     private func requireSameModel(_ other: Checkpoint) throws {
         func differs(_ what: String) -> CheckpointError {
             .damaged(path: other.url.path, reason: "\(what), so that they cannot be averaged")
@@ -43,7 +38,7 @@ extension Checkpoint {
         guard mine.task == its.task else {
             throw differs("it holds a \(its.task.rawValue) model and \(url.path) a \(mine.task.rawValue) model")
         }
-        for setting in ModelConfiguration.settings where !Self.ofTrainingOnly(setting.name) {
+        for setting in ModelConfiguration.settings where setting.scope.decidesOutput {
             let (here, there) = (setting.text(mine.model), setting.text(its.model))
             guard here == there else {
                 throw differs("its \(setting.name) is \(there) and that of \(url.path) is \(here)")

@@ -42,16 +42,6 @@ public struct CheckpointComparison: Sendable {
     /// The models' outputs on the same synthetic audio; empty when the architectures differ.
     public private(set) var outputs: [TensorDifference] = []
 
-    /// The settings that decide what a model computes, by the beginnings of their keys.
-    private static let computing = [
-        "extractor_mode", "conv_", "encoder_layers", "encoder_embed_dim", "encoder_ffn_embed_dim",
-        "encoder_attention_heads", "activation_fn", "layer_norm_first", "hourglass",
-    ]
-    private static let quantizing = [
-        "quantize_", "same_quantizer", "target_glu", "final_dim", "latent_vars", "latent_groups", "latent_dim",
-        "quantizer_", "combine_groups",
-    ]
-
     /// Compares two checkpoints.
     ///
     /// - Parameters:
@@ -100,11 +90,12 @@ public struct CheckpointComparison: Sendable {
         if first.normalize, second.normalize {
             note("normalize_epsilon", first.normalizeEpsilon.settingText, second.normalizeEpsilon.settingText)
         }
-        let keys = Self.computing + (first.task == .pretraining && second.task == .pretraining ? Self.quantizing : [])
         let (one, other) = (first.model.withEffectiveSizes, second.model.withEffectiveSizes)
-        for setting in ModelConfiguration.settings where keys.contains(where: setting.name.hasPrefix) {
-            // How a Hourglass resamples means nothing without one.
-            if setting.name == "hourglass_resample", one.hourglass == nil, other.hourglass == nil { continue }
+        // A part that only one of them has differs as a whole; how an Hourglass resamples means nothing without one.
+        let common = first.parts.intersection(second.parts).union(
+            (one.hourglass ?? other.hourglass) == nil ? [] : [.hourglass])
+        for setting in ModelConfiguration.settings
+        where setting.scope.decidesOutput && common.contains(setting.scope.part) {
             note("model.\(setting.name)", setting.text(one), setting.text(other))
         }
         guard first.task == .ctc, second.task == .ctc else { return }

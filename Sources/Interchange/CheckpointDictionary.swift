@@ -1,10 +1,11 @@
 import Base
 import Foundation
 import Torch
+import Wav2Vec2
 
 /// The symbols of a recognizer's labels.
 extension Checkpoint {
-    private static let outputLayer = ["w2v_encoder.proj.weight", "w2v_encoder.proj.bias"]
+    private static let outputLayer = ["weight", "bias"].map { "\(CTCModel.outputKey).\($0)" }
 
     /// The size of a ctc model's output layer; 0 for other models.
     public var labelCount: Int { state[Self.outputLayer[0]]?.shape.first ?? 0 }

@@ -25,24 +25,26 @@ enum HuggingFace {
         }
         let (tensors, unread) = try folder.weights()
         var left: [CheckpointNote] = []
-        var description: ModelDescription
-        let (family, unused): (String, [String])
+        let reading: HuggingFaceConfiguration.Reading
         do {
-            (description, family, unused) = try HuggingFaceConfiguration.read(root, names: tensors.keys)
+            reading = try HuggingFaceConfiguration.read(root, names: tensors.keys)
         } catch let error as ConfigurationError {
             throw CheckpointError.damaged(
                 path: folder.path(Checkpoint.configurationName), reason: error.description)
         }
-        left += unused.map { CheckpointNote("\($0.printable) of config.json", .conversion) }
-
-        if description.task == .pretraining, tensors["quantizer.codevectors"] == nil {
+        left += reading.unused.map { CheckpointNote("\($0.printable) of config.json", .conversion) }
+        var description = reading.description
+        func table() -> FamilyNames {
+            FamilyNames(reading.family, task: description.task, extractorMode: description.model.extractorMode)
+        }
+        if description.task == .pretraining, table().lacksHead(tensors.keys) {
             description.task = .encoder
+            let type = reading.family.architectures.first { $0.task == .pretraining }?.name ?? reading.family.name
             left.append(
                 CheckpointNote(
-                    "Wav2Vec2ForPreTraining: the quantizer's weights are missing, so this is an encoder only"))
+                    "\(type): the quantizer's weights are missing, so this is an encoder only"))
         }
-        let names = HuggingFaceNames(
-            task: description.task, extractorMode: description.model.extractorMode, family: family)
+        let names = table()
         var state: [String: Tensor] = [:]
         var unknown: [String] = []
         for (name, tensor) in tensors.sorted(by: { $0.key < $1.key }) {
@@ -68,22 +70,23 @@ enum HuggingFace {
         if description.task == .ctc { left += try arrangeLabels(&state, &description, folder, root) }
         left += unread
         return try Checkpoint(
-            url: url, format: .huggingFace, layout: family == "wav2vec2" ? "" : "HuBERT", description: description,
-            state: state, left: left)
+            url: url, format: .huggingFace,
+            layout: reading.family.name == ModelFamily.wav2vec2.name ? "" : reading.family.name,
+            description: description, state: state, left: left)
     }
 
     /// Refuses tensors that belong to the model and have no place in it; those of other heads stay behind.
     private static func notes(
-        ofUnknown unknown: [String], _ names: HuggingFaceNames, _ url: URL
+        ofUnknown unknown: [String], _ names: FamilyNames, _ url: URL
     ) throws -> [CheckpointNote] {
         if let part = unknown.first(where: names.isPartOfModel) {
             let others = unknown.count { names.isPartOfModel($0) } - 1
             throw CheckpointError.damaged(
                 path: url.path,
                 reason: "its tensor \(part.printable)\(others > 0 ? " and \(others) more " : " ")"
-                    + (part.contains("adapter")
-                        ? "\(others > 0 ? "belong" : "belongs") to adapters, which this architecture has not"
-                        : "\(others > 0 ? "have" : "has") no place in this architecture")
+                    + (names.foreignPart(part).map {
+                        "\(others > 0 ? "belong" : "belongs") to \($0), which this architecture has not"
+                    } ?? "\(others > 0 ? "have" : "has") no place in this architecture")
                     + ": without \(others > 0 ? "them" : "it") the model would compute something else")
         }
         guard let first = unknown.first else { return [] }
@@ -126,7 +129,7 @@ enum HuggingFace {
     }
 
     private static func sharedName(_ name: String, _ description: ModelDescription) -> String {
-        description.task == .ctc ? ParameterShapes.ctcPrefix + name : name
+        description.task.backbonePrefix + name
     }
 
     /// Makes up for what is there in one of the two programs only: the mask embedding, and a projection between equals.
@@ -181,7 +184,7 @@ enum HuggingFace {
         _ state: inout [String: Tensor], _ description: inout ModelDescription, _ folder: HuggingFaceFolder,
         _ root: JSONObject
     ) throws -> [CheckpointNote] {
-        let layer = ["w2v_encoder.proj.weight", "w2v_encoder.proj.bias"]
+        let layer = ["weight", "bias"].map { "\(CTCModel.outputKey).\($0)" }
         guard let rows = state[layer[0]]?.shape.first, layer.allSatisfy({ state[$0]?.shape.first == rows }) else {
             throw CheckpointError.damaged(
                 path: folder.url.path, reason: "a ctc model needs lm_head.weight and lm_head.bias of as many rows")
@@ -211,10 +214,11 @@ enum HuggingFace {
     /// - Returns: The settings that the format has no place for, a phrase each, its key first.
     /// - Throws: ``CheckpointError/cannotHold(format:what:advice:)`` and what writing files throws.
     static func write(_ description: ModelDescription, state: [String: Tensor], to url: URL) throws -> [String] {
+        let family = ModelFamily.wav2vec2
         var files: [String: JSONValue] = [:]
         var tokens: (padding: Int, beginning: Int?, end: Int?) = (0, 1, 2)
         let model = description.model
-        let labels = state["w2v_encoder.proj.weight"]?.size(0)
+        let labels = state[CTCModel.outputKey + ".weight"]?.size(0)
         var left: [String] = []
         if description.task == .ctc {
             guard !description.labels.isEmpty else {
@@ -224,7 +228,7 @@ enum HuggingFace {
             (files, tokens, left) = (tokenizer.contents, tokenizer.tokens, tokenizer.left)
         }
         let (configuration, others) = try HuggingFaceConfiguration.write(
-            description, dtype: typeName(state), labels: labels, tokens: tokens)
+            description, family, dtype: typeName(state), labels: labels, tokens: tokens)
         files[Checkpoint.configurationName] = configuration
         var preprocessor: JSONObject = [
             "feature_extractor_type": .string("Wav2Vec2FeatureExtractor"), "feature_size": .integer(1),
@@ -236,7 +240,7 @@ enum HuggingFace {
         if description.task == .ctc { preprocessor["processor_class"] = .string("Wav2Vec2Processor") }
         files["preprocessor_config.json"] = .object(preprocessor)
 
-        let names = HuggingFaceNames(task: description.task, extractorMode: model.extractorMode, family: "wav2vec2")
+        let names = FamilyNames(family, task: description.task, extractorMode: model.extractorMode)
         var tensors: [String: Tensor] = [:]
         for (name, tensor) in state {
             guard let theirs = names.theirs(name) else {

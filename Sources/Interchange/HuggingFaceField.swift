@@ -2,30 +2,55 @@ import Foundation
 import Wav2Vec2
 
 /// One key of Hugging Face's `config.json` and the property that it stands for.
-struct HuggingFaceField: Sendable {
+public struct HuggingFaceField: Sendable {
     /// The key.
-    let key: String
+    public let key: String
     private let expected: String
     private let read: @Sendable (JSONValue, inout ModelDescription) -> Bool
-    private let write: @Sendable (ModelDescription) -> JSONValue
+    private let write: @Sendable (ModelDescription) -> JSONValue?
+    /// The sentence that refuses a value; nil for one made of the key, the value and what is expected.
+    private var problem: String?
+    /// Whether a value is carried over, or means nothing; the others are listed.
+    private var isCarriedOver: @Sendable (JSONValue) -> Bool = { _ in true }
 
-    /// The value in a configuration.
-    func value(_ description: ModelDescription) -> JSONValue { write(description) }
+    private init(
+        _ key: String, expected: String, read: @escaping @Sendable (JSONValue, inout ModelDescription) -> Bool,
+        write: @escaping @Sendable (ModelDescription) -> JSONValue?
+    ) {
+        self.key = key
+        self.expected = expected
+        self.read = read
+        self.write = write
+    }
 
-    /// Takes the value over; where the key is absent, Transformers' default.
+    /// The value in a configuration; nil where the key is not written.
+    func value(_ description: ModelDescription) -> JSONValue? { write(description) }
+
+    /// Whether nothing of the key's value in a configuration is left behind.
+    func covers(_ root: JSONObject) -> Bool { root[key].map { $0 == .null || isCarriedOver($0) } ?? true }
+
+    /// Takes the value over; where the key is absent, the family's default stays.
     ///
     /// - Throws: ``ConfigurationError`` naming the key, its value and what is expected.
     func apply(_ root: JSONObject, to description: inout ModelDescription) throws {
         guard let value = root[key], value != .null else { return }
         guard read(value, &description) else {
-            throw ConfigurationError("\(key) is \(value.excerpt), where \(expected) is expected")
+            throw ConfigurationError(problem ?? "\(key) is \(value.excerpt), where \(expected) is expected")
         }
     }
 
-    private static func integer(
+    // MARK: Keys that stand for a property
+
+    /// A whole number that is not negative.
+    ///
+    /// - Parameters:
+    ///   - key: The key.
+    ///   - path: The property.
+    /// - Returns: The field.
+    public static func integer(
         _ key: String, _ path: any WritableKeyPath<ModelDescription, Int> & Sendable
     ) -> HuggingFaceField {
-        HuggingFaceField(key: key, expected: "a whole number that is not negative") { value, description in
+        HuggingFaceField(key, expected: "a whole number that is not negative") { value, description in
             guard let number = value.integer, number >= 0 else { return false }
             description[keyPath: path] = number
             return true
@@ -34,10 +59,16 @@ struct HuggingFaceField: Sendable {
         }
     }
 
-    private static func number(
+    /// A number.
+    ///
+    /// - Parameters:
+    ///   - key: The key.
+    ///   - path: The property.
+    /// - Returns: The field.
+    public static func number(
         _ key: String, _ path: any WritableKeyPath<ModelDescription, Double> & Sendable
     ) -> HuggingFaceField {
-        HuggingFaceField(key: key, expected: "a number") { value, description in
+        HuggingFaceField(key, expected: "a number") { value, description in
             guard let number = value.double else { return false }
             description[keyPath: path] = number
             return true
@@ -46,10 +77,16 @@ struct HuggingFaceField: Sendable {
         }
     }
 
-    private static func flag(
+    /// True or false.
+    ///
+    /// - Parameters:
+    ///   - key: The key.
+    ///   - path: The property.
+    /// - Returns: The field.
+    public static func flag(
         _ key: String, _ path: any WritableKeyPath<ModelDescription, Bool> & Sendable
     ) -> HuggingFaceField {
-        HuggingFaceField(key: key, expected: "true or false") { value, description in
+        HuggingFaceField(key, expected: "true or false") { value, description in
             guard let flag = value.bool else { return false }
             description[keyPath: path] = flag
             return true
@@ -59,10 +96,16 @@ struct HuggingFaceField: Sendable {
     }
 
     /// A choice by name; of several names for one value the first is written.
-    private static func choice<Value: Equatable & Sendable>(
+    ///
+    /// - Parameters:
+    ///   - key: The key.
+    ///   - path: The property.
+    ///   - names: Each name with what it stands for.
+    /// - Returns: The field.
+    public static func choice<Value: Equatable & Sendable>(
         _ key: String, _ path: any WritableKeyPath<ModelDescription, Value> & Sendable, _ names: [(String, Value)]
     ) -> HuggingFaceField {
-        HuggingFaceField(key: key, expected: names.map(\.0).joined(separator: ", ")) { value, description in
+        HuggingFaceField(key, expected: names.map(\.0).joined(separator: ", ")) { value, description in
             guard let found = names.first(where: { $0.0 == value.string }) else { return false }
             description[keyPath: path] = found.1
             return true
@@ -72,16 +115,21 @@ struct HuggingFaceField: Sendable {
     }
 
     /// One column of the three lists that describe the extractor's convolutions.
-    private static func sizes(
+    ///
+    /// - Parameters:
+    ///   - key: The key; the list of channels comes first, and decides how many layers there are.
+    ///   - column: What the list holds of each layer.
+    /// - Returns: The field.
+    public static func convolutions(
         _ key: String, _ column: any WritableKeyPath<ConvolutionLayers.Layer, Int> & Sendable
     ) -> HuggingFaceField {
-        HuggingFaceField(key: key, expected: "a list of sizes, as long as conv_dim,") { value, description in
+        let isFirst = column as AnyKeyPath == \ConvolutionLayers.Layer.channels
+        return HuggingFaceField(key, expected: "a list of whole numbers, as many as conv_dim,") { value, description in
             guard let items = value.array else { return false }
             let sizes = items.compactMap(\.integer)
             guard !sizes.isEmpty, sizes.count == items.count else { return false }
-            // The first list decides how many layers there are.
             let old = description.model.convFeatureLayers.layers
-            guard key == "conv_dim" || old.count == sizes.count else { return false }
+            guard isFirst || old.count == sizes.count else { return false }
             let layers = sizes.enumerated().map { index, size in
                 var layer = index < old.count ? old[index] : ConvolutionLayers.Layer(channels: 1, kernel: 1, stride: 1)
                 layer[keyPath: column] = size
@@ -95,59 +143,119 @@ struct HuggingFaceField: Sendable {
         }
     }
 
-    /// Every key that stands for something here.
-    static let all: [HuggingFaceField] = [
-        sizes("conv_dim", \.channels), sizes("conv_kernel", \.kernel), sizes("conv_stride", \.stride),
-        flag("conv_bias", \.model.convBias),
-        choice("feat_extract_norm", \.model.extractorMode, [("group", .groupNorm), ("layer", .layerNorm)]),
-        integer("num_hidden_layers", \.model.encoderLayers),
-        integer("hidden_size", \.model.encoderEmbedDim),
-        integer("intermediate_size", \.model.encoderFfnEmbedDim),
-        integer("num_attention_heads", \.model.encoderAttentionHeads),
-        choice(
-            "hidden_act", \.model.activationFn,
-            [
-                ("gelu", .gelu), ("relu", .relu), ("tanh", .tanh), ("silu", .swish), ("swish", .swish),
-                ("linear", .linear),
-            ]),
-        flag("do_stable_layer_norm", \.model.layerNormFirst),
-        integer("num_conv_pos_embeddings", \.model.convPos),
-        integer("num_conv_pos_embedding_groups", \.model.convPosGroups),
-        number("hidden_dropout", \.model.dropout),
-        number("attention_dropout", \.model.attentionDropout),
-        number("activation_dropout", \.model.activationDropout),
-        number("feat_proj_dropout", \.model.dropoutInput),
-        number("feat_quantizer_dropout", \.model.dropoutFeatures),
-        number("layerdrop", \.model.encoderLayerdrop),
-        number("final_dropout", \.model.finalDropout),
-        integer("proj_codevector_dim", \.model.finalDim),
-        integer("codevector_dim", \.model.latentDim),
-        integer("num_codevectors_per_group", \.model.latentVars),
-        integer("num_codevector_groups", \.model.latentGroups),
-        number("mask_time_prob", \.masking.time.probability),
-        integer("mask_time_length", \.masking.time.length),
-        integer("mask_time_min_masks", \.masking.time.minMasks),
-        number("mask_feature_prob", \.masking.channel.probability),
-        integer("mask_feature_length", \.masking.channel.length),
-        integer("mask_feature_min_masks", \.masking.channel.minMasks),
-        integer("num_negatives", \.objective.numNegatives),
-        number("contrastive_logits_temperature", \.objective.logitTemp),
-        number("diversity_loss_weight", \.objective.lossWeights[0]),
-        flag("ctc_zero_infinity", \.ctc.zeroInfinity),
-    ]
+    /// Whether frames and channels are masked at all, which leaves the probabilities of other keys as they are.
+    ///
+    /// - Parameter key: The key, which comes after those of the probabilities.
+    /// - Returns: The field.
+    public static func masks(_ key: String) -> HuggingFaceField {
+        HuggingFaceField(key, expected: "true or false") { value, description in
+            if value.bool == false {
+                description.masking.time.probability = 0
+                description.masking.channel.probability = 0
+            }
+            return true
+        } write: {
+            .bool($0.masking.isOn)
+        }
+    }
 
-    /// What Transformers takes where a key is absent.
-    static func setDefaults(_ description: inout ModelDescription) {
-        description.model.activationDropout = 0.1
-        description.model.dropoutInput = 0
-        description.model.dropoutFeatures = 0
-        description.model.encoderLayerdrop = 0.1
-        description.model.finalDropout = 0.1
-        description.model.latentDim = 256
-        description.masking.time = SpanMasking(probability: 0.05, length: 10)
-        description.masking.time.minMasks = 2
-        // Their objective has no penalty on the features' energy.
-        description.objective.lossWeights = [0.1, 0]
-        description.ctc.zeroInfinity = false
+    /// The probability of masked frames.
+    ///
+    /// Without a chance of masking Transformers' models have no mask embedding; ``masks(_:)`` then switches it off.
+    ///
+    /// - Parameter key: The key.
+    /// - Returns: The field.
+    public static func maskProbability(_ key: String) -> HuggingFaceField {
+        HuggingFaceField(key, expected: "a number") { value, description in
+            guard let number = value.double else { return false }
+            description.masking.time.probability = number
+            return true
+        } write: {
+            .number($0.masking.isOn ? $0.masking.time.probability : 0.05)
+        }
+    }
+
+    // MARK: Keys that must have a value
+
+    /// A key whose only possible value is one that this architecture always has.
+    ///
+    /// - Parameters:
+    ///   - key: The key.
+    ///   - value: The value.
+    ///   - isWritten: Whether it is written too.
+    ///   - problem: The sentence that refuses another; nil for the usual one.
+    /// - Returns: The field.
+    public static func fixed(
+        _ key: String, _ value: Bool, isWritten: Bool = true, problem: String? = nil
+    ) -> HuggingFaceField {
+        fixed(key, .bool(value), isWritten, problem) { $0.bool == value }
+    }
+
+    /// A key whose only possible value is one that this architecture always has.
+    ///
+    /// - Parameters:
+    ///   - key: The key.
+    ///   - value: The value.
+    ///   - isWritten: Whether it is written too.
+    ///   - problem: The sentence that refuses another; nil for the usual one.
+    /// - Returns: The field.
+    public static func fixed(
+        _ key: String, _ value: Double, isWritten: Bool = true, problem: String? = nil
+    ) -> HuggingFaceField {
+        fixed(key, .number(value), isWritten, problem) { $0.double == value }
+    }
+
+    /// A key whose only possible value is one that this architecture always has.
+    ///
+    /// - Parameters:
+    ///   - key: The key.
+    ///   - value: The value.
+    ///   - isWritten: Whether it is written too.
+    ///   - problem: The sentence that refuses another; nil for the usual one.
+    /// - Returns: The field.
+    public static func fixed(
+        _ key: String, _ value: String, isWritten: Bool = true, problem: String? = nil
+    ) -> HuggingFaceField {
+        fixed(key, .string(value), isWritten, problem) { $0.string == value }
+    }
+
+    /// A key that must be absent or null.
+    ///
+    /// - Parameters:
+    ///   - key: The key.
+    ///   - isWritten: Whether null is written.
+    ///   - problem: The sentence that refuses a value.
+    /// - Returns: The field.
+    public static func absent(_ key: String, isWritten: Bool = true, problem: String) -> HuggingFaceField {
+        fixed(key, .null, isWritten, problem) { _ in false }
+    }
+
+    /// A key with a value that is always written, and others that change nothing but training: they are listed as left out.
+    ///
+    /// - Parameters:
+    ///   - key: The key.
+    ///   - value: The value.
+    /// - Returns: The field.
+    public static func assumed(_ key: String, _ value: String) -> HuggingFaceField {
+        var field = HuggingFaceField(key, expected: value) { _, _ in
+            true
+        } write: { _ in
+            .string(value)
+        }
+        field.isCarriedOver = { $0.string == value }
+        return field
+    }
+
+    private static func fixed(
+        _ key: String, _ value: JSONValue, _ isWritten: Bool, _ problem: String?,
+        _ accepts: @escaping @Sendable (JSONValue) -> Bool
+    ) -> HuggingFaceField {
+        var field = HuggingFaceField(key, expected: value.string ?? value.text) { found, _ in
+            accepts(found)
+        } write: { _ in
+            isWritten ? value : nil
+        }
+        field.problem = problem
+        return field
     }
 }

@@ -55,8 +55,10 @@ public struct ModelDescription: Sendable, Equatable {
             + ObjectiveConfiguration.settings.map { $0.lifted("objective", \.objective) }
             + CTCConfiguration.settings.map { $0.lifted("ctc", \.ctc) }
             + [
-                Setting("normalize", \.normalize, "whether input has zero mean and unit variance"),
-                Setting("normalize_epsilon", \.normalizeEpsilon, "added to the variance in normalising"),
+                Setting("normalize", \.normalize, "whether input has zero mean and unit variance", of: .architecture),
+                Setting(
+                    "normalize_epsilon", \.normalizeEpsilon, "added to the variance in normalising",
+                    of: .normalizedInput),
             ])
 
     private static let format = "wav2vec2"
@@ -168,20 +170,9 @@ extension ModelDescription {
         for (key, value) in settings { try Self.table.set(key, to: settingText(value), in: &self) }
     }
 
-    /// Whether a setting means something for the model's task.
-    func isUsed(_ name: String) -> Bool {
-        let ofPretraining = [
-            "objective.", "model.latent_", "model.quantize", "model.same_quantizer", "model.target_glu",
-        ]
-        let others = ["model.final_dim", "model.combine_groups", "model.dropout_features"]
-        if name == "normalize_epsilon" { return normalize }
-        switch task {
-        case .pretraining: return !name.hasPrefix("ctc.") && name != "model.final_dropout"
-        case .ctc: return !(ofPretraining + others).contains(where: name.hasPrefix)
-        case .encoder:
-            return !(ofPretraining + others + ["ctc.", "masking.", "model.final_dropout"]).contains(
-                where: name.hasPrefix)
-        }
+    /// Whether a setting means something for the model.
+    func uses(_ name: String) -> Bool {
+        Self.table.settings.contains { $0.name == name && parts.contains($0.scope.part) }
     }
 }
 

@@ -26,7 +26,7 @@ extension Recognizer {
                 recordings, detail: detail, progress: progress, heard: heard, scores: scores)
         }
         // Fewer recordings than processes leave some with nothing to do.
-        let shares = dealtOut(recordings.map(\.sampleCount), to: cluster.size)
+        let shares = balancedShares(recordings.map(\.sampleCount), among: cluster.size)
         let total = recordings.count
         let own = shares[cluster.rank]
         let results = try await transcribe(

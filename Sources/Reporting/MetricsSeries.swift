@@ -28,6 +28,8 @@ public struct MetricsRecord: Sendable, Equatable {
     public var name: String?
     /// The numeric fields by name; a null is NaN, since JSON has no other way to write it.
     public var values: [String: Double]
+    /// The metrics that a record of the kind `metrics` declares; empty in others.
+    public var declared: [DeclaredMetric] = []
 
     /// Makes a record.
     public init(kind: String, update: Int, name: String? = nil, values: [String: Double]) {
@@ -62,6 +64,9 @@ extension MetricsRecord: Decodable {
         update = whole
         name = try? container.decode(String.self, forKey: Key(stringValue: "name"))
         values = [:]
+        if kind == "metrics" {
+            declared = try container.decode([DeclaredMetric].self, forKey: Key(stringValue: "metrics"))
+        }
         for key in container.allKeys where key.stringValue != "kind" && key.stringValue != "update" {
             if try container.decodeNil(forKey: key) {
                 values[key.stringValue] = .nan
@@ -105,6 +110,19 @@ public struct MetricsSeries: Sendable {
                 throw .damagedLine(path: url.path, line: index + 1, reason: Self.reason(error))
             }
         }
+    }
+
+    /// The metrics that the run declares, the newest declaration of each.
+    public var declared: [DeclaredMetric] {
+        var found: [DeclaredMetric] = []
+        for metric in records.flatMap(\.declared) {
+            if let place = found.firstIndex(where: { $0.name == metric.name }) {
+                found[place] = metric
+            } else {
+                found.append(metric)
+            }
+        }
+        return found
     }
 
     /// The sets that were measured, in the order in which they first occur.

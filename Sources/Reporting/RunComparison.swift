@@ -5,14 +5,6 @@ public struct RunComparison: Sendable {
     /// The kind of records that are compared: `train`, `valid` or another.
     public var kind: String
 
-    /// What is compared when nothing is asked for, in this order, as far as a run has it.
-    public static let usualFields = ["loss", "accuracy", "code_perplexity", "cer", "wer"]
-
-    private static let titles = [
-        "loss": "Loss", "accuracy": "Accuracy", "code_perplexity": "Code perplexity", "cer": "Character error rate",
-        "wer": "Word error rate", "uer": "Unit error rate", "raw_wer": "Raw word error rate",
-    ]
-
     /// Makes a comparison.
     ///
     /// - Parameters:
@@ -23,9 +15,20 @@ public struct RunComparison: Sendable {
         self.kind = kind
     }
 
-    /// The usual fields that some run has.
+    /// The metrics that runs have, those that every program of this kind has first.
+    private var metrics: [DeclaredMetric] {
+        let declared = runs.flatMap(\.metrics.declared)
+        let known = DeclaredMetric.undeclared.map { known in declared.first { $0.name == known.name } ?? known }
+        return declared.reduce(into: known) { all, metric in
+            if !all.contains(where: { $0.name == metric.name }) { all.append(metric) }
+        }
+    }
+
+    /// The fields that are compared when nothing is asked for: the loss and the metrics that the console shows, of any run.
     public var fields: [String] {
-        Self.usualFields.filter { field in runs.contains { !$0.metrics.points(kind: kind, field: field).isEmpty } }
+        metrics.filter { $0.name == "loss" || $0.label != nil }.map(\.name).filter { field in
+            runs.contains { !$0.metrics.points(kind: kind, field: field).isEmpty }
+        }
     }
 
     /// The chart of a field.
@@ -36,10 +39,10 @@ public struct RunComparison: Sendable {
         let series = runs.enumerated().map { index, run in
             ChartSeries(name: run.name, points: run.metrics.points(kind: kind, field: field), color: index)
         }
-        let isShare = field == "accuracy" || field.hasSuffix("er")
+        let metric = metrics.first { $0.name == field }
         let subtitle = ["train": "training", "valid": "validation"][kind] ?? kind
         return LineChart(
-            title: Self.titles[field] ?? field, subtitle: subtitle, series: series.filter { !$0.points.isEmpty },
-            format: isShare ? .percent : .number)
+            title: metric?.title ?? field, subtitle: subtitle, series: series.filter { !$0.points.isEmpty },
+            format: metric?.valueFormat ?? .number)
     }
 }

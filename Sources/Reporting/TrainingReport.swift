@@ -82,16 +82,28 @@ public struct TrainingReport: Sendable {
     }
 
     private static func pretrainingCharts(_ metrics: MetricsSeries) -> [any ReportChart] {
-        let charts = [
-            curves(metrics, title: "Loss", subtitle: "contrastive loss with its penalties", field: "loss"),
-            curves(
-                metrics, title: "Accuracy", subtitle: "masked frames whose true code scores highest", field: "accuracy",
-                format: .percent),
-            perplexities(metrics),
-            curves(metrics, title: "Gradient norm", subtitle: "before clipping", field: "grad_norm", logarithmic: true),
-        ]
+        let charts =
+            [
+                curves(metrics, title: "Loss", subtitle: "contrastive loss with its penalties", field: "loss"),
+                curves(
+                    metrics, title: "Accuracy", subtitle: "masked frames whose true code scores highest",
+                    field: "accuracy",
+                    format: .percent),
+                perplexities(metrics),
+                curves(
+                    metrics, title: "Gradient norm", subtitle: "before clipping", field: "grad_norm", logarithmic: true),
+            ] + declared(metrics, besides: ["accuracy", "code_perplexity"])
         // The loss is always shown, and says it when nothing was recorded.
         return charts.enumerated().filter { $0 == 0 || $1.series.contains { !$0.points.isEmpty } }.map(\.element)
+    }
+
+    /// The other metrics of a run that the console shows.
+    private static func declared(_ metrics: MetricsSeries, besides shown: Set<String>) -> [LineChart] {
+        metrics.declared.filter { $0.label != nil && !shown.contains($0.name) }.map { metric in
+            curves(
+                metrics, title: metric.title, subtitle: metric.direction, field: metric.name,
+                format: metric.valueFormat)
+        }
     }
 
     /// Training and validation values of one field.
@@ -118,7 +130,9 @@ public struct TrainingReport: Sendable {
     }
 
     private var finetuningCharts: [any ReportChart] {
-        [
+        let shown: Set = ["cer", "wer"]
+        let others = (finetuning ?? scratch)?.declared.filter { $0.label != nil && !shown.contains($0.name) } ?? []
+        return [
             runs(title: "Training loss", subtitle: "CTC loss", kind: "train", field: "loss"),
             runs(title: "Validation loss", subtitle: "CTC loss", kind: "valid", field: "loss"),
             runs(
@@ -128,6 +142,11 @@ public struct TrainingReport: Sendable {
                 title: "Word error rate", subtitle: "validation recordings", kind: "valid", field: "wer",
                 format: .percent),
         ]
+            + others.map { metric in
+                runs(
+                    title: metric.title, subtitle: "training" + (metric.better.map { "; \($0) is better" } ?? ""),
+                    kind: "train", field: metric.name, format: metric.valueFormat)
+            }
     }
 
     /// One field of both fine-tuning runs; each keeps its colour in every chart.

@@ -1,7 +1,7 @@
 import Corpus
 import Foundation
 
-/// What a dry run has found out.
+/// The needs of a run, as a dry run finds them.
 public struct DryRunReport: Encodable, Sendable {
     /// The model's parameters.
     public var parameters: Int
@@ -29,7 +29,7 @@ public struct DryRunReport: Encodable, Sendable {
     public var weightsMb: Double
     /// The most that all checkpoints of the run will take at once, in MB.
     public var diskNeededMb: Double
-    /// Room where the output folder is or will be, in MB; absent if the system does not tell.
+    /// Room where the output folder is or will be, in MB; absent if the system does not say.
     public var diskFreeMb: Double?
 
     /// The same for people.
@@ -54,7 +54,7 @@ public struct DryRunReport: Encodable, Sendable {
 }
 
 extension Trainer {
-    /// Makes one update and tells what the run will need; the output folder is left as it is.
+    /// Makes one update and finds out what the run will need; the output folder is left as it is.
     ///
     /// A checkpoint's size is found by writing one into the system's folder for temporary files.
     ///
@@ -65,17 +65,17 @@ extension Trainer {
         let update = state.update + 1
         let began = ContinuousClock.now
         let sums =
-            try makeUpdate(
+            try trainStep(
                 update, learningRate: options.learningRate.rate(update: update, maxUpdate: options.maxUpdate))
             ?? Statistics()
         let seconds = (ContinuousClock.now - began).inSeconds
-        let (whole, weights) = try keeper.measure(state)
+        let (whole, weights) = try keeper.sizeOnDisk(state)
         let megabyte = Double(1 << 20)
         return DryRunReport(
             parameters: task.module.parameters().reduce(0) { $0 + $1.tensor.count },
             utterances: data.manifest.count,
             effectiveBatch: EffectiveBatch(recipe, processes: cluster?.size ?? 1).count,
-            audioSecondsPerUpdate: Double(sums.samples) / 16_000, loss: sums.mean(sums.loss), secondsPerUpdate: seconds,
+            audioSecondsPerUpdate: Double(sums.samples) / 16_000, loss: sums.meanLoss, secondsPerUpdate: seconds,
             remainingUpdates: remainingUpdates, secondsToFinish: seconds * Double(remainingUpdates),
             peakRssMb: peakResidentMegabytes(), memoryMb: Double(ProcessInfo.processInfo.physicalMemory) / megabyte,
             checkpointMb: Double(whole) / megabyte, weightsMb: Double(weights) / megabyte,

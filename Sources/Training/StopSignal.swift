@@ -7,7 +7,7 @@ import Synchronization
 ///
 /// That is Ctrl-C, SIGTERM, and the end of its terminal (SIGHUP), unless that was to be ignored from the start, as `nohup`
 /// has it; a second signal of the same kind ends at once. The end of a process's launcher counts as a SIGTERM, however
-/// often the system tells of it.
+/// often the system reports it.
 public final class StopSignal {
     private let state: State
 

@@ -1,15 +1,18 @@
 import Corpus
-import Decoding
 import Foundation
+import Objectives
 import Wav2Vec2
 
-// What the trainer measures and writes down.
+// The lines, records and histograms that the trainer writes.
 
 extension Trainer {
-    private var pretrains: Bool { task.description.task == .pretraining }
-
-    /// Says what is about to be learned, and how.
-    func introduce(_ job: TrainingJob, _ batch: EffectiveBatch, peak: Double?) {
+    /// Describes the run that is about to begin.
+    ///
+    /// - Parameters:
+    ///   - run: The run.
+    ///   - peak: Operations a second of a large matrix product, if measured.
+    func introduce(_ run: ResolvedRun, peak: Double?) {
+        let (job, batch) = (run.job, run.batch)
         if let sentence = data.exclusions { report("WARNING: \(sentence)") }
         let count = task.module.parameters().reduce(0) { $0 + $1.tensor.count }
         let (used, all, drawn) = (data.utterances, data.manifest.count, data.utterancesPerEpoch)
@@ -30,7 +33,27 @@ extension Trainer {
         if let peak {
             report("matrix products reach \(short(peak / 1e9)) GFLOP/s here; utilisation is a share of that")
         }
-        if state.update > 0 { report("going on after update \(state.update) (epoch \(state.epoch + 1))") }
+        if state.update > 0 { report("continuing after update \(state.update) (epoch \(state.epoch + 1))") }
+    }
+
+    /// Writes a warning of ``Watch``.
+    ///
+    /// - Parameter warning: The warning.
+    /// - Throws: ``TrainingError/cannotWrite(file:reason:)``.
+    func warn(_ warning: Watch.Warning) throws {
+        report("WARNING: \(warning)")
+        try log?.write(
+            WarningRecord(update: state.update, topic: warning.topic, message: "\(warning)"), series: nil,
+            update: state.update)
+    }
+
+    /// Writes the histograms of gradients and parameters.
+    ///
+    /// - Throws: ``TrainingError/cannotWrite(file:reason:)``, `TorchError`.
+    func writeHistograms() throws {
+        // Every process gathers, and one writes.
+        for group in task.groups { try group.parameters.gatherGradients() }
+        try log?.write(gradientHistograms(task.groups), series: "train", update: state.update)
     }
 
     /// Writes the line about the updates since the line before.
@@ -38,22 +61,19 @@ extension Trainer {
     /// - Parameters:
     ///   - epoch: The last update's epoch.
     ///   - rate: Its learning rate.
-    /// - Throws: ``TrainingError/cannotSave(folder:reason:intact:)``.
+    /// - Throws: ``TrainingError/cannotWrite(file:reason:)``.
     func writeLog(epoch: Int, rate: Double) throws {
         let record = TrainRecord(
             state.statistics, meter.endLap(), update: state.update, epoch: epoch, learningRate: rate,
-            temperature: pretrains
-                ? TemperatureSchedule(recipe.model.latentTemp).temperature(update: state.update) : nil,
-            lossScale: makeUpdate.lossScale, etaSeconds: meter.secondsPerUpdate.map { $0 * Double(remainingUpdates) },
+            lossScale: trainStep.lossScale, etaSeconds: meter.secondsPerUpdate.map { $0 * Double(remainingUpdates) },
             seconds: meter.totalSeconds)
-        state.statistics = Statistics()
         try log?.write(record, series: "train", update: state.update)
-        report(progressLine(record, of: recipe.optimization.maxUpdate))
+        report(progressLine(record, task.metrics, state.statistics.metrics, of: recipe.optimization.maxUpdate))
     }
 
-    /// Writes how fast the last epochs were.
+    /// Writes the speed of the last epochs, if this job has made updates.
     ///
-    /// - Throws: ``TrainingError/cannotSave(folder:reason:intact:)``.
+    /// - Throws: ``TrainingError/cannotWrite(file:reason:)``.
     func writeBenchmark() throws {
         guard let (counts, rates) = meter.benchmark else { return }
         let record = BenchmarkRecord(counts, rates, update: state.update)
@@ -65,101 +85,49 @@ extension Trainer {
                 + "\(short(rates.maskedFramesPerSecond)) masked frames a second\(share)")
     }
 
-    /// Measures the model on all held-out sets; the first decides whether it is the best so far.
+    /// Writes the line about a held-out set's result.
     ///
-    /// Averaged weights are measured beside; as in NVIDIA's program they do not decide.
-    ///
-    /// - Parameter epoch: The last update's epoch.
-    /// - Throws: ``TrainingError``, or what the data or the model threw.
-    func validate(epoch: Int) throws {
-        let start = ContinuousClock.now
-        for (index, manifest) in validation.enumerated() {
-            let began = ContinuousClock.now
-            let result = try measure(manifest)
-            let isBest = index == 0 && isBest(result, manifest)
-            try log?.write(
-                ValidRecord(
-                    result, pretrains: pretrains, name: manifest.name, update: state.update, epoch: epoch, best: isBest,
-                    seconds: meter.totalSeconds), series: series(index), update: state.update,
-                histograms: result.codeCounts.enumerated().compactMap { group, counts in
-                    Histogram(ranked: counts).map { ("code_use/group_\(group)", $0) }
-                })
-            report(
-                validationLine(
-                    result, pretrains: pretrains, manifest: manifest, update: state.update, isBest: isBest,
-                    seconds: (ContinuousClock.now - began).inSeconds))
-            if isBest, recipe.checkpoint.keepBest {
-                // The best weights alone are nothing to go on from.
-                if keeper.lastSaved == nil { try save() }
-                try keeper.saveBest(state)
-            }
-            if makeUpdate.averages { try validateAverage(index, manifest, epoch: epoch) }
-        }
-        meter.exclude(since: start)
-        meter.lastValidation = .now
-    }
-
-    /// Measures the model on a held-out set.
-    ///
-    /// - Parameter manifest: The set.
-    /// - Returns: The result.
-    /// - Throws: ``TrainingError/modelDiverged(update:name:saved:)`` where what the model says are no numbers.
-    private func measure(_ manifest: Manifest) throws -> ValidationResult {
-        let diverged = TrainingError.modelDiverged(
-            update: state.update, name: manifest.name, saved: keeper.lastSaved.flatMap { $0 < state.update ? $0 : nil })
-        do {
-            let result = try task.validate(manifest, among: cluster)
-            guard !pretrains || result.statistics.loss.isFinite else {
-                throw ValidationFailure(cause: diverged, isTheModels: true)
-            }
-            return result
-        } catch is DecodingError {
-            throw diverged
-        } catch let failure as ValidationFailure where failure.cause is DecodingError {
-            throw ValidationFailure(cause: diverged, isTheModels: true)
-        }
-    }
-
-    private func validateAverage(_ index: Int, _ manifest: Manifest, epoch: Int) throws {
-        let began = ContinuousClock.now
-        let result = try makeUpdate.withAveragedWeights { try measure(manifest) }
+    /// - Parameters:
+    ///   - result: The result.
+    ///   - ofAverage: Whether it is that of the averaged weights.
+    ///   - index: The set's number.
+    ///   - epoch: The last update's epoch.
+    ///   - isBest: Whether the weights are the best so far.
+    ///   - began: When the evaluation began.
+    /// - Throws: ``TrainingError/cannotWrite(file:reason:)``.
+    func record(
+        _ result: ValidationTally, ofAverage: Bool = false, set index: Int, epoch: Int, isBest: Bool,
+        since began: ContinuousClock.Instant
+    ) throws {
+        let name = heldOut.manifests[index].name
+        let histograms =
+            ofAverage
+            ? []
+            : self.histograms(of: result.statistics.metrics)
         try log?.write(
             ValidRecord(
-                result, kind: "valid_ema", pretrains: pretrains, name: manifest.name, update: state.update,
-                epoch: epoch, best: false, seconds: meter.totalSeconds), series: series(index, of: "ema"),
-            update: state.update)
+                result, kind: ofAverage ? "valid_ema" : "valid", name: name, update: state.update, epoch: epoch,
+                best: isBest, seconds: meter.totalSeconds),
+            series: heldOut.series(index, of: ofAverage ? "ema" : "valid"), update: state.update,
+            histograms: histograms)
         report(
             validationLine(
-                result, of: "averaged weights", pretrains: pretrains, manifest: manifest, update: state.update,
-                isBest: false,
+                result, of: ofAverage ? "averaged weights" : nil, task.metrics, chosenBy: task.metric,
+                manifest: heldOut.manifests[index], update: state.update, isBest: isBest,
                 seconds: (ContinuousClock.now - began).inSeconds))
     }
 
-    /// Whether a result is better than any before; then it is remembered.
-    private func isBest(_ result: ValidationResult, _ manifest: Manifest) -> Bool {
-        let value = task.metric == "wer" ? result.wer : result.statistics.mean(result.statistics.loss)
-        guard let value, value.isFinite else {
-            report(
-                "WARNING: \(manifest.name): the \(task.metric) is no number after update \(state.update), so that it "
-                    + "cannot choose the best checkpoint; look at its transcripts and recordings")
-            return false
+    /// The histograms among metrics, the most frequent bin of each first.
+    private func histograms(of sums: MetricSums) -> [(tag: String, Histogram)] {
+        task.metrics.filter { $0.reduction == .histogram }.flatMap { metric in
+            sums.bins(metric.name).enumerated().compactMap { part, counts in
+                Histogram(ranked: counts).map { ("\(metric.tag)\(part)", $0) }
+            }
         }
-        guard value < state.best?.value ?? .infinity else { return false }
-        state.best = .init(
-            update: state.update, metric: task.metric, value: value, name: manifest.name, identity: heldOutIdentity)
-        return true
-    }
-
-    /// The event files' folder of a held-out set: `valid` or `ema` for the first, with their names for the others.
-    private func series(_ index: Int, of kind: String = "valid") -> String {
-        let names = validation.map { URL(fileURLWithPath: $0.name).deletingPathExtension().lastPathComponent }
-        guard index > 0 else { return kind }
-        let isAlone = names.dropFirst().count { $0 == names[index] } == 1
-        return "\(kind)-\(names[index])" + (isAlone ? "" : "-\(index + 1)")
     }
 }
 
-/// How large gradients and parameters are: a histogram each of their norms, one number for each parameter tensor.
+/// The sizes of gradients and parameters: a histogram each of their norms, one number for each parameter tensor.
 ///
 /// - Parameter groups: The parameters, with the gradients that the last update was made of.
 /// - Returns: The histograms with their tags.

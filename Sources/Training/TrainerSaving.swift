@@ -1,72 +1,58 @@
 import Foundation
 
-// When the trainer saves, and what it saves where a run ends before its time.
+// When the trainer saves, and what it saves if a run fails.
 
 extension Trainer {
     /// Begins to save everything that resuming needs.
+    ///
+    /// - Throws: ``TrainingError/cannotSave(folder:reason:intact:)`` where the save before has failed.
     func save() throws {
         let start = ContinuousClock.now
-        if state.pendingValidation == nil {
-            try keeper.saveLast(&state)
-        } else {
-            // Not yet what this update's state will be in the end.
-            var unfinished = state
-            (unfinished.finished, unfinished.best) = (false, bestBefore)
-            try keeper.saveLast(&unfinished, keeps: false)
-        }
+        let (saved, isComplete) = (phase.saved(state), phase.isComplete)
+        try during(.saving) { try keeper.saveLast(saved, keeps: isComplete) }
         meter.exclude(since: start)
         meter.lastSave = .now
     }
 
     /// Waits until everything is saved.
+    ///
+    /// - Throws: ``TrainingError/cannotSave(folder:reason:intact:)``.
     func finishSaving() throws {
         let start = ContinuousClock.now
         try keeper.finish()
         meter.exclude(since: start)
     }
 
-    func saveIfDue(endsEpoch: Bool, clock: Bool = false) throws {
-        let saves = clock || isDue(recipe.checkpoint.saveEvery, endsEpoch)
-        if isFinished || saves || keeper.isMilestone(state) { try save() }
-    }
-
-    /// Validates; if this fails, the state is that before it, with a note that it is still to be done.
-    func validateWhole(epoch: Int) throws {
-        bestBefore = state.best
-        state.pendingValidation = epoch
-        do {
-            try validate(epoch: epoch)
-        } catch {
-            state.best = bestBefore
-            throw error
-        }
-        state.pendingValidation = nil
-    }
-
-    func isDue(_ interval: Interval?, _ endsEpoch: Bool) -> Bool {
-        switch interval {
-        case .updates(let count): state.update % count == 0
-        case .epochs(let count): endsEpoch && state.epoch % count == 0
-        case .minutes, nil: false
-        }
-    }
-
-    /// Saves the state where something else than the model ends the run: bad data, or a process that is gone.
+    /// Whether it is time to save after the state's update.
     ///
-    /// A model that diverged is not saved: what was saved before is better.
-    func rescue(after failure: any Error, isKnownToAll: Bool = false, isTheModels: Bool = false) {
-        let isWhole = makeUpdate.lastChange <= state.update
+    /// - Parameter isTime: Whether the clock says so.
+    /// - Returns: Whether the state is to be saved.
+    func isSaveDue(_ isTime: Bool) -> Bool {
+        isFinished || isTime || isDue(recipe.checkpoint.saveEvery) || keeper.isMilestone(state)
+    }
+
+    /// Saves the state if the run ends because of something other than the model: bad data, or a lost process.
+    ///
+    /// A diverged model is not saved: the checkpoint before it is better.
+    ///
+    /// - Parameters:
+    ///   - failure: What ended the run.
+    ///   - isKnownToAll: Whether all processes know of it, and save together.
+    ///   - isTheModels: Whether the model is to blame.
+    func saveAfterFailure(_ failure: any Error, isKnownToAll: Bool = false, isTheModels: Bool = false) {
         let isWanted = state.update > 0 && !recipe.checkpoint.noSave
         let isTheModels = isTheModels || (failure as? TrainingError)?.forbidsSaving == true
-        guard isWhole, isWanted, !isTheModels, isKnownToAll || !keeper.needsOthers else { return keeper.leave() }
+        guard phase.isSavable, isWanted, !isTheModels, isKnownToAll || !keeper.needsOthers else {
+            return keeper.waitForPendingWrite()
+        }
         do {
             if keeper.lastSaved != state.update { try save() }
             try finishSaving()
             report(
-                "saved after update \(state.update), before what failed; go on with --resume when that is mended")
+                "saved after update \(state.update), before the failure; fix its cause, then continue with --resume")
         } catch {
             report("WARNING: \(error)")
-            keeper.leave()
+            keeper.waitForPendingWrite()
         }
     }
 }

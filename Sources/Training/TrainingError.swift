@@ -25,7 +25,7 @@ public enum TrainingError: Error, CustomStringConvertible, Sendable {
     case cannotWrite(file: String, reason: String)
     /// Copies of the model in several processes are no longer equal.
     case diverged(update: Int, ranks: [Int])
-    /// What the model says of held-out recordings are no numbers; `saved` is the update of the last saved state, if any.
+    /// The model's outputs on held-out recordings are NaN or infinite; `saved` is the update of the last saved state, if any.
     case modelDiverged(update: Int, name: String, saved: Int?)
     /// A loss or gradient is infinite or not a number.
     case notFinite(update: Int, what: String, utterances: [String])
@@ -37,13 +37,13 @@ public enum TrainingError: Error, CustomStringConvertible, Sendable {
         switch self {
         case .usage(let sentence), .badData(let sentence): sentence
         case .outputNotEmpty(let folder):
-            "\(folder) is not empty: add --resume to go on with the run in it, or choose another --output"
+            "\(folder) is not empty: add --resume to continue the run in it, or choose another --output"
         case .lastIsGone(let folder, let kept?, _):
-            "\(folder) has no last/ to go on from, but \(kept) was kept: rename it to last to go on from there, or choose "
+            "\(folder) has no last/ to resume from, but \(kept) was kept: rename it to last to resume from there, or choose "
                 + "another --output"
         case .lastIsGone(let folder, nil, let found):
-            "\(folder) has no last/ to go on from, but \(found) of an earlier run: choose another --output, or remove "
-                + "what the folder holds to begin anew in it"
+            "\(folder) has no last/ to resume from, but \(found) of an earlier run: choose another --output, or empty "
+                + "the folder to start a new run in it"
         case .folderInUse(let folder):
             "another process is training in \(folder): wait for it, stop it, or choose another --output"
         case .recipeChanged(let folder, let differences):
@@ -59,21 +59,21 @@ public enum TrainingError: Error, CustomStringConvertible, Sendable {
         case .cannotSave(let folder, let reason, let intact):
             "the state could not be saved in \(folder): \(reason); "
                 + (intact.map {
-                    "\($0), saved before, is intact: make room, or see to the folder's rights, and go on with "
-                        + "--resume"
-                } ?? "nothing was saved before: make room, or see to the folder's rights, and begin again")
+                    "\($0), saved before, is intact: make room, or correct the folder's permissions, and continue "
+                        + "with --resume"
+                } ?? "nothing was saved before: make room, or correct the folder's permissions, and begin again")
         case .cannotWrite(let file, let reason):
-            "\(file) cannot be written: \(reason); make room, or see to its rights; saved states are untouched"
+            "\(file) cannot be written: \(reason); make room, or correct its permissions; saved states are untouched"
         case .diverged(0, let ranks):
             "rank \(ranks.map(String.init).joined(separator: ", ")) begins with other weights than rank 0: give every machine "
                 + "the same checkpoint (--from, or with --resume the same --output) and the same libraries"
         case .diverged(let update, let ranks):
             "after update \(update) the parameters of rank \(ranks.map(String.init).joined(separator: ", ")) differ from "
-                + "those of rank 0: memory or a device may be faulty, or the machines have different libraries; go on "
-                + "with --resume from the last checkpoint"
+                + "those of rank 0: memory or a device may be faulty, or the machines have different libraries; "
+                + "continue with --resume from the last checkpoint"
         case .modelDiverged(let update, let name, let saved):
-            "the run has diverged by update \(update): what the model says of \(name) are no numbers, and it is not saved: "
-                + "lower optimization.lr, warm up longer (optimization.warmup_updates), or set optimization.clip_norm, and "
+            "training diverged at or before update \(update): the model's outputs on \(name) are NaN or infinite, so it is "
+                + "not saved: lower optimization.lr, warm up longer (optimization.warmup_updates), or set optimization.clip_norm, and "
                 + (saved.map {
                     "begin again, from an earlier checkpoint if you like (last was saved after update \($0))"
                 }
@@ -120,6 +120,7 @@ func systemReason(_ error: any Error) -> String {
     case FileWriteError.failed(let path, let step, let reason):
         return "cannot \(step) \(URL(fileURLWithPath: path).lastPathComponent): \(reason)"
     case let error as POSIXError: return String(cString: strerror(error.code.rawValue))
+    case let error as TorchError: return "\(error)"
     default: break
     }
     let error = error as NSError

@@ -1,3 +1,4 @@
+import Kernels
 import Randomness
 import Torch
 
@@ -103,7 +104,7 @@ private struct KernelMaker {
 
     func extractor() throws -> [StageKernel] {
         let extractor = model.model.featureExtractor
-        let count = OperationCount(configuration, samples: samples, head: .ctc(labels: 0))
+        let count = model.model.operations(samples: samples)
         let hop = extractor.layers.hop
         let rows = RaggedLayout(samples.map { ($0 + hop - 1) / hop })
         let signal = try Tensor.normal([rows.total * hop, 1], generator: generator).to(device: device)
@@ -265,7 +266,7 @@ private struct KernelMaker {
                 try contrastiveLoss(
                     predictions: predictions, candidates: candidates, identities: identities, choices: choices,
                     codeVectors: nil, temperature: temperature, infonce: infonce, inFP32: inFP32
-                ).loss
+                ).losses.sum()
             })
         return kernels + [try ctc()]
     }

@@ -1,3 +1,4 @@
+import Kernels
 import Torch
 
 /// The part of wav2vec 2.0 that pre-training and fine-tuning share: feature extractor, projection, masking, encoder.

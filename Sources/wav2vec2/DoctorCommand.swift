@@ -3,6 +3,7 @@ import Audio
 import Decoding
 import Fetching
 import Foundation
+import Kernels
 import Torch
 
 /// `wav2vec2 doctor`: what this machine offers, and what is wrong with it.

@@ -81,7 +81,7 @@ struct EvaluateCommand: AsyncParsableCommand {
         }
     }
 
-    func run() async throws { try await amongProcesses { try await run(among: $0) } }
+    func run() async throws { try await withCluster { try await run(among: $0) } }
 
     private func run(among cluster: Cluster?) async throws {
         try compute.apply()

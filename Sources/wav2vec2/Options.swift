@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Kernels
 import Recognition
 import Torch
 import Wav2Vec2

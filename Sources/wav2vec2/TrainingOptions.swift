@@ -124,11 +124,11 @@ struct TrainingOptions: ParsableArguments {
         if case .cuda = job.device { job.device = .cuda(layout.localRank) }
         var options = Cluster.Options()
         (options.timeout, options.joinTimeout) = (recipe.distributed.timeout, recipe.distributed.joinTimeout)
-        let greeting = job.greeting.merging(["program version": Program.version]) { $1 }
-        let cluster = try Cluster.join(layout, greeting: greeting, options: options)
+        let handshake = job.handshake.merging(["program version": Program.version]) { $1 }
+        let cluster = try Cluster.join(layout, handshake: handshake, options: options)
         defer { cluster.leave() }
         // A signal is no failure of a process, and is not told to the others as one.
-        try leave(cluster.failing { try run(job, among: cluster) })
+        try leave(cluster.reportingFailure { try run(job, among: cluster) })
     }
 
     private func leave(_ outcome: TrainingOutcome) throws {

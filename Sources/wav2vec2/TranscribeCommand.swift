@@ -103,7 +103,7 @@ struct TranscribeCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let code = try await amongProcesses { try await run(among: $0) }
+        let code = try await withCluster { try await run(among: $0) }
         if code != EXIT_SUCCESS { throw ExitCode(code) }
     }
 

@@ -7,7 +7,7 @@ import Torch
 
 /// Runs `body` as several processes would, on a thread each; gives what each returned or threw, by rank.
 func asRanks<Result: Sendable>(
-    _ size: Int, greeting: @escaping @Sendable (Int) -> [String: String] = { _ in [:] }, timeout: Double = 20,
+    _ size: Int, handshake: @escaping @Sendable (Int) -> [String: String] = { _ in [:] }, timeout: Double = 20,
     _ body: @escaping @Sendable (Cluster) throws -> Result
 ) async throws -> [Swift.Result<Result, any Error>] {
     // Rank 0 serves on a port that was free a moment ago.
@@ -22,9 +22,9 @@ func asRanks<Result: Sendable>(
                         var options = Cluster.Options()
                         (options.joinTimeout, options.timeout) = (timeout, timeout)
                         let result = Swift.Result<Result, any Error> {
-                            let cluster = try Cluster.join(layout, greeting: greeting(rank), options: options)
+                            let cluster = try Cluster.join(layout, handshake: handshake(rank), options: options)
                             defer { cluster.leave() }
-                            return try cluster.failing { try body(cluster) }
+                            return try cluster.reportingFailure { try body(cluster) }
                         }
                         continuation.resume(returning: (rank, result))
                     }
@@ -127,7 +127,7 @@ func asRanks<Result: Sendable>(
     }
 
     @Test func differentPlansAreRefusedWithTheDifference() async throws {
-        let results = try await asRanks(2, greeting: { ["recipe optimization.lr": $0 == 0 ? "0.1" : "0.2"] }) { _ in }
+        let results = try await asRanks(2, handshake: { ["recipe optimization.lr": $0 == 0 ? "0.1" : "0.2"] }) { _ in }
         #expect {
             try results[1].get()
         } throws: {
@@ -176,7 +176,7 @@ func asRanks<Result: Sendable>(
         }
         for rank in [0, 2] {
             #expect { try results[rank].get() } throws: {
-                "\($0)".contains("waited in vain for rank 1 (in update 8), which is alive and does not get on")
+                "\($0)".contains("timed out waiting for rank 1 (in update 8), which is alive but not making progress")
             }
         }
     }
@@ -312,12 +312,12 @@ func asRanks<Result: Sendable>(
         }
     }
 
-    @Test func nobodyAtTheMeetingPlace() throws {
+    @Test func nobodyAtTheRendezvous() throws {
         let layout = ProcessLayout(rank: 1, size: 2, localRank: 1, host: "127.0.0.1", port: 1)
         var options = Cluster.Options()
         options.joinTimeout = 1
         #expect {
-            try Cluster.join(layout, greeting: [:], options: options)
+            try Cluster.join(layout, handshake: [:], options: options)
         } throws: {
             "\($0)".contains("no rendezvous at 127.0.0.1:1") && "\($0)".contains("MASTER_PORT")
         }
@@ -326,7 +326,7 @@ func asRanks<Result: Sendable>(
     @Test func aPortInUseIsNamed() throws {
         let taken = try Store(host: "127.0.0.1", port: 0, serves: true, timeout: 5)
         let layout = ProcessLayout(rank: 0, size: 2, localRank: 0, host: "127.0.0.1", port: taken.port)
-        #expect { try Cluster.join(layout, greeting: [:]) } throws: { "\($0)".contains("is in use") }
+        #expect { try Cluster.join(layout, handshake: [:]) } throws: { "\($0)".contains("is in use") }
         withExtendedLifetime(taken) {}
     }
 
@@ -354,7 +354,7 @@ func asRanks<Result: Sendable>(
         let layout = ProcessLayout(rank: 1, size: 2, localRank: 1, host: "127.0.0.1", port: port)
         var options = Cluster.Options()
         options.joinTimeout = 1
-        #expect { try Cluster.join(layout, greeting: [:], options: options) } throws: {
+        #expect { try Cluster.join(layout, handshake: [:], options: options) } throws: {
             "\($0)".contains("rank 1 of 2 found no rendezvous")
         }
         // Each waits for 1.5 s; busy machines get time.
@@ -366,7 +366,7 @@ func asRanks<Result: Sendable>(
         let layout = ProcessLayout(rank: 0, size: 3, localRank: 0, host: "127.0.0.1", port: port)
         var options = Cluster.Options()
         options.joinTimeout = 1
-        #expect { try Cluster.join(layout, greeting: [:], options: options) } throws: {
+        #expect { try Cluster.join(layout, handshake: [:], options: options) } throws: {
             "\($0)".contains("for rank 1, 2")
         }
     }

@@ -70,7 +70,7 @@ import Torch
             #expect(
                 killed.errors.contains(
                     "launch: rank \(rank) ended with signal 9 (killed); starting again (1 of 1 restarts)"))
-            #expect(killed.errors.contains("going on after update"))
+            #expect(killed.errors.contains("continuing after update"))
             #expect(try fixture.weights("killed\(rank)") == fixture.weights("straight"))
         }
     }
@@ -88,7 +88,7 @@ import Torch
         }
         #expect(killed.code == 0, "\(killed.errors)")
         #expect(killed.errors.contains("rank 1 ended with signal 9 (killed); starting again (1 of 1 restarts)"))
-        #expect(killed.errors.contains("going on after update"))
+        #expect(killed.errors.contains("continuing after update"))
         for file in ["model.safetensors", "optimizer.safetensors"] {
             #expect(try fixture.saved("killed", file) == fixture.saved("straight", file), "\(file)")
         }
@@ -217,7 +217,7 @@ import Torch
         let outcome = try startRank(0, port: port, fixture.pretrain("run")) { _ in
             let layout = ProcessLayout(rank: 1, size: 2, localRank: 1, host: "127.0.0.1", port: port)
             #expect(throws: ClusterError.self) {
-                try Cluster.join(layout, greeting: ["program version": "0.0.0-other"])
+                try Cluster.join(layout, handshake: ["program version": "0.0.0-other"])
             }
         }
         expectSentence(outcome, code: 64, "program version: ", "on rank 0, 0.0.0-other on rank 1")

@@ -70,7 +70,7 @@ import Testing
             let paused = try run(pretrain + ["--effective-batch", "2", "--epochs-this-job", "1"], in: folder)
             #expect(paused.code == 0, "\(paused.errors)")
             #expect(paused.errors.contains("1 concatenated × 2 accumulated = 2 sub-batches"))
-            #expect(paused.errors.contains("this job's epochs are made"))
+            #expect(paused.errors.contains("this job's epochs are done"))
             // Plain lines where there is no terminal: nothing is written in place.
             #expect(!paused.errors.contains("\r") && !paused.errors.contains("s an update · ETA"))
             let finished = try run(pretrain + ["--effective-batch", "2", "--resume"], in: folder)

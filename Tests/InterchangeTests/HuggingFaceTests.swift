@@ -30,8 +30,8 @@ import Torch
             ("hf_large_pretrain", .pretraining),
         ] {
             let file = golden.appendingPathComponent(name).appendingPathComponent("model.safetensors")
-            let names = HuggingFaceNames(
-                task: task, extractorMode: name.contains("large") ? .layerNorm : .groupNorm, family: "wav2vec2")
+            let names = FamilyNames(
+                .wav2vec2, task: task, extractorMode: name.contains("large") ? .layerNorm : .groupNorm)
             for entry in try SafetensorsFile(file).entries {
                 let ours = try #require(names.ours(entry.name), "\(entry.name)")
                 let old = entry.name.replacing("parametrizations.weight.original0", with: "weight_g")
@@ -48,8 +48,8 @@ import Torch
         let guide = golden.deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
             .appendingPathComponent("Documentation/wav2vec2.docc/BringingYourModel.md")
         let rows = try String(contentsOf: guide, encoding: .utf8).split(separator: "\n").filter { $0.hasPrefix("|") }
-        for pair in HuggingFaceNames.all {
-            #expect(rows.contains { $0.contains("`\(pair.ours)`") && $0.contains("`\(pair.theirs)`") }, "\(pair)")
+        for pair in ModelFamily.wav2vec2.names {
+            #expect(rows.contains { $0.contains("`\(pair.native)`") && $0.contains("`\(pair.foreign)`") }, "\(pair)")
         }
     }
 
@@ -65,7 +65,8 @@ import Torch
         let encoder = shared.filter { name, _ in
             !["quantizer.", "project_q.", "final_proj."].contains(where: name.hasPrefix)
         }
-        let prefixed = Dictionary(uniqueKeysWithValues: encoder.map { (ParameterShapes.ctcPrefix + $0, $1) })
+        let prefixed = Dictionary(
+            uniqueKeysWithValues: encoder.map { (ModelDescription.Task.ctc.backbonePrefix + $0, $1) })
         #expect(try differences(tuned.state, prefixed.merging(head) { $1 }) == [])
         #expect(tuned.description.labels.prefix(6) == ["<s>", "<pad>", "</s>", "<unk>", "|", "E"])
     }

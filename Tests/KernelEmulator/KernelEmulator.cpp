@@ -112,7 +112,7 @@ namespace {
 #pragma clang diagnostic push
 #pragma clang diagnostic ignored "-Wunknown-pragmas"
 #pragma clang diagnostic ignored "-Wpass-failed"
-#include "../../Sources/Torch/Device/Kernels/Common.cuh"
+#include "../../Sources/Kernels/CUDA/Common.cuh"
 
 inline float widened(half_number x) {
     _Float16 value;
@@ -130,13 +130,13 @@ inline void assign(bfloat_number &x, float y) {
     x.bits = std::isnan(y) ? 0x7FC0 : static_cast<uint16_t>((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
 }
 
-#include "../../Sources/Torch/Device/Kernels/Contrast.cu"
-#include "../../Sources/Torch/Device/Kernels/Elementwise.cu"
-#include "../../Sources/Torch/Device/Kernels/Float8.cu"
-#include "../../Sources/Torch/Device/Kernels/Masking.cu"
-#include "../../Sources/Torch/Device/Kernels/Quantizer.cu"
-#include "../../Sources/Torch/Device/Kernels/ResidualNorm.cu"
-#include "../../Sources/Torch/Device/Kernels/SignalConvolution.cu"
+#include "../../Sources/Kernels/CUDA/Contrast.cu"
+#include "../../Sources/Kernels/CUDA/Elementwise.cu"
+#include "../../Sources/Kernels/CUDA/Float8.cu"
+#include "../../Sources/Kernels/CUDA/Masking.cu"
+#include "../../Sources/Kernels/CUDA/Quantizer.cu"
+#include "../../Sources/Kernels/CUDA/ResidualNorm.cu"
+#include "../../Sources/Kernels/CUDA/SignalConvolution.cu"
 #pragma clang diagnostic pop
 
 // MARK: Kernels by name

@@ -1,8 +1,8 @@
 import Foundation
 import Testing
 
-/// Swift in the README, the guides and the comments of the libraries that use a model stands in `GuideExamples.swift`
-/// too, and so compiles.
+/// Swift in the README, the guides and the comments of the libraries that use a model stands in `GuideExamples.swift` or in a
+/// package under `Examples/` too, and so compiles.
 @Suite struct GuideTests {
     private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent()
@@ -18,8 +18,10 @@ import Testing
     }
 
     /// The files of a library, those in its folders too.
-    private static func sources(of library: String) throws -> [URL] {
-        let url = root.appendingPathComponent("Sources/\(library)")
+    private static func sources(of library: String) throws -> [URL] { try sources(below: "Sources/\(library)") }
+
+    private static func sources(below folder: String) throws -> [URL] {
+        let url = root.appendingPathComponent(folder)
         return try FileManager.default.subpathsOfDirectory(atPath: url.path).sorted().filter { $0.hasSuffix(".swift") }
             .map(url.appendingPathComponent)
     }
@@ -62,19 +64,20 @@ import Testing
 
     @Test func examplesAreCompiled() throws {
         let here = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-        let examples = try Self.lines(here.appendingPathComponent("GuideExamples.swift"))
+        let files = try [here.appendingPathComponent("GuideExamples.swift")] + Self.sources(below: "Examples")
+        let examples = try files.flatMap(Self.lines)
         let compiled = "\n" + Self.bare(examples).joined(separator: "\n") + "\n"
         let pages =
             try [Self.root.appendingPathComponent("README.md")] + Self.files("Documentation/wav2vec2.docc", ".md")
         let fenced = try pages.flatMap { page in try Self.fenced(page).map { (page, $0) } }
-        let sources = try ["Recognition", "Features", "Serving", "Decoding"].flatMap(Self.sources)
+        let sources = try ["Recognition", "Features", "Serving", "Decoding"].flatMap { try Self.sources(of: $0) }
         let commented = try sources.flatMap { file in try Self.commented(file).map { (file, $0) } }
         #expect(fenced.count >= 8 && commented.count >= 6, "\(fenced.count) in pages, \(commented.count) in comments")
         for (file, block) in fenced + commented {
             let code = Self.bare(block).joined(separator: "\n")
             #expect(
                 compiled.contains("\n" + code + "\n"),
-                "\(file.lastPathComponent): this is not in GuideExamples.swift:\n\(code)")
+                "\(file.lastPathComponent): this is neither in GuideExamples.swift nor in an example:\n\(code)")
             for line in block where line.hasPrefix("import ") { #expect(examples.contains(line), "\(line)") }
         }
     }

@@ -1,7 +1,8 @@
 import KernelEmulator
 import Synchronization
+import Torch
 
-@testable import Torch
+@testable import Kernels
 
 /// Runs the kernels for GPUs on tensors in host memory.
 private final class EmulatedKernels: KernelLauncher {

@@ -61,12 +61,5 @@ import Torch
         #expect(LibTorch.version.hasPrefix("2."))
         #expect(LibTorch.configuration.contains("PyTorch"))
         #expect(!LibTorch.cpuCapability.isEmpty)
-        #expect(["plain", "avx2", "avx512", "avx512_vnni"].contains(HostInstructions.inUse))
-        #if arch(x86_64)
-        // `make test` asks for lesser instructions, which every processor of today has.
-        if let limit = ProcessInfo.processInfo.environment["WAV2VEC2_INSTRUCTIONS"], !limit.isEmpty {
-            #expect(HostInstructions.inUse == limit)
-        }
-        #endif
     }
 }

@@ -46,7 +46,7 @@ import Wav2Vec2
         let group = trainer.task.groups[0]
         let before = try group.parameters.values.elements(Float.self)
         let (copied, live) = (
-            try trainer.makeUpdate.weights(copying: true), try trainer.makeUpdate.weights(copying: false)
+            try trainer.trainStep.weights(copying: true), try trainer.trainStep.weights(copying: false)
         )
         try group.parameters.values.fillInPlace(7)
         let name = try #require(group.parameters.names.first)
@@ -80,17 +80,17 @@ import Wav2Vec2
             written.withLock { $0.append(1) }
             return ["one could not be removed"]
         }
-        #expect(try writer.news().isEmpty && written.withLock { $0.isEmpty })
+        #expect(try writer.takeWarnings().isEmpty && written.withLock { $0.isEmpty })
         mayGoOn.signal()
         writer.wait()
-        #expect(try writer.news() == ["one could not be removed"] && writer.news().isEmpty)
+        #expect(try writer.takeWarnings() == ["one could not be removed"] && writer.takeWarnings().isEmpty)
         writer.write { throw Full() }
         writer.write {
             written.withLock { $0.append(3) }
             return []
         }
         writer.wait()
-        #expect(throws: Full.self) { try writer.news() }
+        #expect(throws: Full.self) { try writer.takeWarnings() }
         #expect(written.withLock { $0 } == [1])
     }
 
@@ -176,7 +176,7 @@ import Wav2Vec2
         for (removed, expected) in [
             (["last"], "update-3 was kept: rename it to last"),
             (["update-1", "update-2", "update-3"], "best and metrics.jsonl of an earlier run"),
-            (["best"], "no last/ to go on from, but metrics.jsonl"),
+            (["best"], "no last/ to resume from, but metrics.jsonl"),
         ] {
             for name in removed { try FileManager.default.removeItem(at: folder.appendingPathComponent(name)) }
             let before = try (names(), Data(contentsOf: corpus.file("run/metrics.jsonl")))

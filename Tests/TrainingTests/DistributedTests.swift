@@ -36,9 +36,9 @@ import Wav2Vec2
                             let result = Result<[String], any Error> {
                                 var options = Cluster.Options()
                                 (options.joinTimeout, options.timeout) = (60, 60)
-                                let cluster = try Cluster.join(layout, greeting: job.greeting, options: options)
+                                let cluster = try Cluster.join(layout, handshake: job.handshake, options: options)
                                 defer { cluster.leave() }
-                                return try cluster.failing {
+                                return try cluster.reportingFailure {
                                     var lines: [String] = []
                                     let own = rank == 0 ? job : others ?? job
                                     let trainer = try Trainer(own, among: cluster) { lines.append($0) }
@@ -90,7 +90,7 @@ import Wav2Vec2
         }
     }
 
-    /// As on machines with copies of their own: the paths are the same in the greeting, and the content differs.
+    /// As on machines with copies of their own: the paths are the same in the handshake, and the content differs.
     @Test func otherDataInAnotherProcessIsRefused() async throws {
         func refused(_ task: TrainingJob.Task, _ output: String, _ change: (inout TrainingJob) throws -> Void)
             async throws -> String
@@ -383,9 +383,9 @@ import Wav2Vec2
                             do {
                                 let layout = ProcessLayout(
                                     rank: rank, size: 2, localRank: 0, host: "127.0.0.1", port: port)
-                                let cluster = try Cluster.join(layout, greeting: [:])
+                                let cluster = try Cluster.join(layout, handshake: [:])
                                 defer { cluster.leave() }
-                                try cluster.failing {
+                                try cluster.reportingFailure {
                                     let trainer = try Trainer(job, among: cluster)
                                     if rank == 1 {
                                         let values = trainer.task.groups[0].parameters.values

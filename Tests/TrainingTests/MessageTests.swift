@@ -1,6 +1,7 @@
 import Audio
 import Foundation
 import Interchange
+import Kernels
 import Testing
 import Torch
 import Wav2Vec2

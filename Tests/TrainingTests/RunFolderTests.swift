@@ -1,6 +1,7 @@
 import Foundation
 import Synchronization
 import Testing
+import Torch
 
 @testable import Training
 
@@ -41,6 +42,26 @@ import Testing
         try manager.createDirectory(at: old, withIntermediateDirectories: false)
         #expect(try folder.prepare(resumes: true))
         #expect(try content(folder) == "two" && !manager.fileExists(atPath: old.path))
+    }
+
+    /// With a sharded state the others send their parts: one that is gone is the cause, and not the disk.
+    @Test func aLostProcessIsNotTheDisksFault() throws {
+        let folder = try makeFolder()
+        defer { try? FileManager.default.removeItem(at: folder.url) }
+        _ = try folder.prepare(resumes: false)
+        try folder.replace("last", write("one"))
+        #expect {
+            try folder.replace("last") { _ in throw TorchError.communication("the connection was closed") }
+        } throws: {
+            if case TorchError.communication = $0 { true } else { false }
+        }
+        #expect {
+            try folder.replace("last") { _ in throw TorchError.runtime("out of memory") }
+        } throws: {
+            $0 is TrainingError && "\($0)".contains("out of memory")
+                && "\($0)".contains("last, saved before, is intact")
+        }
+        #expect(try content(folder) == "one")
     }
 
     /// A reader that looks for `last/` while it is replaced always finds a whole one.

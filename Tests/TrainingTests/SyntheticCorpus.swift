@@ -61,11 +61,11 @@ final class SyntheticCorpus {
             output: file(output))
     }
 
-    /// The lines of a run's log.
+    /// The lines of a run's log, but for the declaration of its metrics.
     func metrics(_ output: String) throws -> [[String: Any]] {
         try String(contentsOf: file(output + "/metrics.jsonl"), encoding: .utf8).split(separator: "\n").map {
             try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any] ?? [:]
-        }
+        }.filter { $0["kind"] as? String != "metrics" }
     }
 
     /// The bytes of a run's saved files, by name.

@@ -1,3 +1,4 @@
+import Objectives
 import Testing
 
 @testable import Training
@@ -7,7 +8,7 @@ import Testing
         var sums = Statistics()
         sums.sampleSize = 10
         sums.loss = loss * 10
-        sums.codePerplexity = perplexity * 10
+        sums.metrics.add(ContrastiveMetrics.codePerplexity, perplexity * 10, weight: 10)
         return sums
     }
 

@@ -1,3 +1,4 @@
+import Kernels
 import Randomness
 import TestSupport
 import Testing
@@ -59,7 +60,11 @@ import Torch
     func choices(_ format: (DType, Double), isNoisy: Bool) throws {
         // Nearly even softmaxes have gradients that are differences of nearly equal numbers.
         let (dtype, tolerance) = (format.0, max(format.1, 3e-5))
-        for (rows, entries) in [(5, 6), (33, 320), (9, 512)] {
+        let cases: [(Int, Int, [Int]?)] = [
+            (5, 6, nil), (5, 6, [2, 3]), (33, 320, nil), (33, 320, [11, 11, 11]), (33, 320, [1, 30, 2]), (9, 512, nil),
+        ]
+        for (rows, entries, segments) in cases {
+            let segments = try segments.map { try RowSegments($0, on: .cpu) }
             var configuration = ModelConfiguration()
             (configuration.latentVars, configuration.latentGroups) = (entries, 2)
             let noise = try isNoisy ? normal([rows, 2, entries], seed: 3, deviation: 3) : nil
@@ -84,7 +89,7 @@ import Torch
                 weight.tensor = try identity.to(dtype: $0[0].dtype)
                 bias.tensor = try Tensor.zeros([2 * entries], dtype: $0[0].dtype)
                 books.tensor = $0[1]
-                let found = try quantizer($0[0], temperature: temperature, noise: noise)
+                let found = try quantizer($0[0], temperature: temperature, noise: noise, segments: segments)
                 return [found.vectors, found.codes, found.codePerplexity, found.probabilityPerplexity]
             }
         }
@@ -92,8 +97,8 @@ import Torch
 
     @Test(arguments: formats)
     func contrasts(_ dtype: DType, _ tolerance: Double) throws {
-        // Two utterances alike, then others; the last has one candidate and nothing to choose from.
-        let counts = [37, 37, 5, 60, 1]
+        // Two utterances alike and a smaller one, then others; the last has one candidate and nothing to choose from.
+        let counts = [37, 37, 35, 5, 60, 1]
         let masked = counts.map { Array(0..<$0) }
         var objective = ObjectiveConfiguration()
         objective.numNegatives = 40
@@ -110,7 +115,7 @@ import Torch
                 let loss = try contrastiveLoss(
                     predictions: inputs[0], candidates: inputs[1], identities: identities, choices: choices,
                     codeVectors: nil, temperature: 0.1, infonce: true)
-                return [loss.loss, loss.correct]
+                return [loss.losses, loss.correct]
             }
         }
     }

@@ -1,3 +1,4 @@
+import Kernels
 import Randomness
 import TestSupport
 import Testing
@@ -125,15 +126,15 @@ struct GradientTests {
     @Test(arguments: [false, true])
     func contrastiveLosses(_ infonce: Bool) throws {
         let negatives = Negatives(sameUtterance: [[1, 2, 2, 0, 0, 1], [1, 1, 0, 0]], anywhere: [3, 4, 0, 1, 2])
-        let identities = try Tensor([0, 1, 0, 5, 6])
-        let errors = try gradientErrors([normal(5, 3, seed: 1), normal(5, 3, seed: 2)]) { points in
+        let identities = try Tensor([0, 1, 0, 5, 6, 7])
+        let errors = try gradientErrors([normal(5, 3, seed: 1), normal(6, 3, seed: 2)]) { points in
             let logits = try contrastiveLogits(
                 predictions: points[0], candidates: points[1], identities: identities,
                 choices: ContrastiveChoices(
-                    masked: [[0, 1, 2], [0, 1]], candidateCounts: [3, 2], negatives: negatives, on: .cpu),
+                    masked: [[0, 1, 2], [0, 1]], candidateCounts: [3, 3], negatives: negatives, on: .cpu),
                 codeVectors: nil, temperature: 0.5)
             return try infonce
-                ? contrastiveLossInDoublePrecision(logits) : contrastiveLoss(logits, infonce: false).loss
+                ? contrastiveLossInDoublePrecision(logits) : contrastiveLoss(logits, infonce: false).losses.sum()
         }
         #expect(errors.allSatisfy { $0 < 1e-7 }, "\(errors)")
     }

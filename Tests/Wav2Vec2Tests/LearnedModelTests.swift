@@ -64,7 +64,7 @@ import Torch
                 pass.plan = .full
                 pass.probe = { _, tensor in counts.activations += (try? tensor.subnormalCount()) ?? 1 }
             }
-            let loss = try model(batch, pass)[0].total
+            let loss = try model(batch, pass).total
             try loss.backward()
             try parameters.collectGradients()
             if isLast { counts.gradients += try parameters.gradients.subnormalCount() }

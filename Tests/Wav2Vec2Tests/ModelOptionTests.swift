@@ -48,7 +48,7 @@ struct ModelOptionTests {
         return try model(
             PretrainingBatch(
                 samples, lengths: Self.lengths, plans: [plan(model, layout)], temperature: 1.5, for: model),
-            .training(seed: 1, update: 1))[0]
+            .training(seed: 1, update: 1))
     }
 
     /// Every option's parameters take part: the loss is finite and all of them receive a gradient.
@@ -86,7 +86,7 @@ struct ModelOptionTests {
         #expect(try losses.total.item().isFinite)
         #expect((losses.diversity == nil) == (option == "no quantizer"))
         let width = 1 + 7 + (option == "other negatives" ? 9 : 0)
-        #expect(losses.contrastive.logits?.shape == [losses.sampleSize, width])
+        #expect(losses.logits?.shape == [losses.sampleSizes[0], width])
         try losses.total.backward()
         for parameter in model.parameters() {
             let gradient = try #require(try parameter.tensor.gradient(), "\(parameter.name) has no gradient")
@@ -134,8 +134,8 @@ struct ModelOptionTests {
         let logits = try contrastiveLogits(
             predictions: predictions, candidates: candidates, identities: Tensor(identities),
             choices: ContrastiveChoices(
-                masked: masked, candidateCounts: counts, negatives: Negatives(sameUtterance: same, anywhere: anywhere),
-                on: .cpu),
+                masked: masked, candidateCounts: counts,
+                negatives: Negatives(sameUtterance: same, anywhere: anywhere, codes: codeIdentities), on: .cpu),
             codeVectors: (codes, Tensor(codeIdentities, shape: [5, 2])), temperature: 0.1)
 
         func cosine(_ left: [Double], _ right: [Double]) -> Double {
@@ -170,12 +170,19 @@ struct ModelOptionTests {
     }
 
     /// A batch of several sub-batches costs what the sub-batches cost one after the other, gradients included.
-    @Test func concatenatedSubBatchesEqualSeparateOnes() throws {
+    @Test(arguments: ["plain", "distractors of all kinds", "input quantizer"])
+    func concatenatedSubBatchesEqualSeparateOnes(_ option: String) throws {
+        var objective = ObjectiveConfiguration()
+        if option == "distractors of all kinds" {
+            (objective.negativesFromEverywhere, objective.crossSampleNegatives, objective.codebookNegatives) =
+                (true, 4, 3)
+        }
         let model = try PretrainingModel(
             tiny {
                 ($0.encoderLayerdrop, $0.dropout, $0.attentionDropout, $0.dropoutInput, $0.dropoutFeatures) =
                     (0, 0, 0, 0, 0)
-            }, initializer: .random(seed: 2))
+                $0.quantizeInput = option == "input quantizer"
+            }, objective: objective, initializer: .random(seed: 2))
         try model.setRequiresGradient(true)
         let signals = try Self.lengths.enumerated().map {
             try Tensor.normal([$1], generator: Generator(seed: Int64($0)))
@@ -185,15 +192,15 @@ struct ModelOptionTests {
                 model, RaggedLayout(Array(layout.lengths[utterances])), update: Int(seed))
             result.utterances = utterances
             result.noise = .drawn(try Generator(seed: seed))
+            result.inputNoise = .drawn(try Generator(seed: seed + 100))
             return result
         }
-        func gradients(_ losses: [PretrainingLosses]) throws -> [Tensor] {
-            let total = try losses.dropFirst().reduce(losses[0].total) { try $0 + $1.total }
+        func gradients(_ losses: PretrainingLosses) throws -> [Tensor] {
             let parameters = model.parameters().map(\.tensor)
-            return try zip(total.gradients(of: parameters), parameters).map { try $0 ?? $1.zerosLike() }
+            return try zip(losses.total.gradients(of: parameters), parameters).map { try $0 ?? $1.zerosLike() }
         }
         let layout = try model.model.featureExtractor.layout(samples: Self.lengths)
-        func losses(_ utterances: Range<Int>, _ plans: [SubBatchPlan]) throws -> [PretrainingLosses] {
+        func losses(_ utterances: Range<Int>, _ plans: [SubBatchPlan]) throws -> PretrainingLosses {
             try model(
                 PretrainingBatch(
                     .concatenate(Array(signals[utterances])), lengths: Array(Self.lengths[utterances]), plans: plans,
@@ -204,14 +211,27 @@ struct ModelOptionTests {
         var alone = try plan(2..<3, layout, seed: 9)
         alone.utterances = 0..<1
         let second = try losses(2..<3, [alone])
-        for (joined, separate) in zip(together, first + second) {
-            #expect(try relativeError(joined.total, separate.total) < 1e-5)
-        }
+        let separate = try Tensor.concatenate([first.statistics(), second.statistics()], 1)
+        #expect(try relativeError(together.statistics(), separate) < 1e-5)
         let sums = try zip(gradients(first), gradients(second)).map { try $0 + $1 }
         for (parameter, (found, expected)) in zip(model.parameters(), zip(try gradients(together), sums))
         where !parameter.name.hasSuffix("qkv_proj.bias") {
             #expect(try relativeError(found, expected) < 1e-5, "\(parameter.name)")
         }
+    }
+
+    /// Each segment's noise is what it would have alone; some segments cannot go without.
+    @Test func noiseOfSegments() throws {
+        let configuration = try tiny { _ in }
+        func numbers(_ noises: [QuantizerNoise], _ rows: [Int]) throws -> [Float]? {
+            try QuantizerNoise.numbers(noises, rows: rows, configuration, on: .cpu)?.elements()
+        }
+        func drawn(_ seed: Int64) throws -> QuantizerNoise { .drawn(try Generator(seed: seed)) }
+        let together = try numbers([drawn(1), drawn(2)], [3, 500])
+        let alone = try [numbers([drawn(1)], [3]), numbers([drawn(2)], [500])].compactMap { $0 }
+        #expect(together == alone.flatMap { $0 })
+        #expect(try numbers([.none, .none], [3, 500]) == nil)
+        #expect(throws: TorchError.self) { try numbers([drawn(1), .none], [3, 500]) }
     }
 
     @Test func layerDropSkipsTheSameLayersForOneUpdateWhateverTheRank() throws {

@@ -12,15 +12,10 @@ enum FairseqWriter {
     ///   - url: The file.
     ///   - update: The update it was saved after.
     /// - Returns: What fairseq has no place for, a phrase each.
-    /// - Throws: ``CheckpointError/cannotHold(format:what:advice:)`` for an Hourglass; `FileWriteError`; `TorchError`.
+    /// - Throws: ``CheckpointError/cannotHold(format:what:advice:)``; `FileWriteError`; `TorchError`.
     static func write(
         _ description: ModelDescription, state: [String: Tensor], to url: URL, update: Int
     ) throws -> [String] {
-        if let hourglass = description.model.hourglass {
-            throw CheckpointError.cannotHold(
-                format: .fairseq, what: "an Hourglass encoder \(hourglass)",
-                advice: "convert it to nvidia, or keep it in this program's format")
-        }
         var options = try PyTorchOptions(description, format: .fairseq)
         var cfg: [(key: String, value: PickledValue)]
         var taskState: [(key: String, value: PickledValue)] = []
@@ -105,7 +100,7 @@ enum FairseqWriter {
                 "dropout", "attention_dropout", "activation_dropout", "dropout_input", "final_dropout",
                 "feature_grad_mult", "blank_weight", "blank_mode", "freeze_finetune_updates",
             ]))
-        let masks = description.masking.time.probability > 0 || description.masking.channel.probability > 0
+        let masks = description.masking.isOn
         let model: [(key: String, value: PickledValue)] = [
             ("_name", .string("wav2vec_ctc")), ("w2v_path", .string("")), ("no_pretrained_weights", .bool(false)),
             ("apply_mask", .bool(masks)), ("layerdrop", .number(description.model.encoderLayerdrop)),

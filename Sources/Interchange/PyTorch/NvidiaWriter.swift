@@ -28,7 +28,7 @@ enum NvidiaWriter {
         var names = PyTorchOptions.model.union(PyTorchOptions.masking).union(PyTorchOptions.negatives)
         names.formUnion(["hourglass", "hourglass_resample"])
         if isCTC { names.formUnion(["final_dropout", "blank_weight", "blank_mode", "freeze_finetune_updates"]) }
-        let masks = description.masking.time.probability > 0 || description.masking.channel.probability > 0
+        let masks = description.masking.isOn
         var args: [(key: String, value: PickledValue)] = [
             ("mode", .string(isCTC ? "finetune" : "pretrain")), ("normalize", .bool(description.normalize)),
             ("infonce", .bool(description.objective.infonce)), ("loss_weights", options.lossWeights),

@@ -29,7 +29,7 @@ enum PyTorchCheckpoint {
             throw CheckpointError.damaged(path: url.path, reason: "it holds no weights: it has no \"model\"")
         }
         let task: ModelDescription.Task =
-            stored["w2v_encoder.proj.weight"] != nil
+            stored[CTCModel.outputKey + ".weight"] != nil
             ? .ctc : stored["final_proj.weight"] != nil ? .pretraining : .encoder
         var options = try Options(root, task: task, path: url.path)
         var description = try options.description(task, architecture: architecture)
@@ -40,7 +40,7 @@ enum PyTorchCheckpoint {
             throw CheckpointError.damaged(path: url.path, reason: "its setting \(error)")
         }
         var left = options.notCarriedOver
-        let state = keep(stored, description, &left)
+        let state = try keep(stored, description, &left)
         if task == .ctc { description.labels = try labels(root, path: url.path) }
         left += leftovers(root, weightsAreRoot: root["model"] == nil)
         return try Checkpoint(
@@ -52,12 +52,10 @@ enum PyTorchCheckpoint {
     /// The weights of the model; those of the other task's parts stay behind and are named.
     private static func keep(
         _ stored: [String: Tensor], _ description: ModelDescription, _ left: inout [String]
-    ) -> [String: Tensor] {
+    ) throws -> [String: Tensor] {
         var heads: [String] = []
         switch description.task {
-        case .ctc:
-            heads = ["quantizer.", "project_q.", "final_proj.", "input_quantizer.", "project_inp.", "target_glu."]
-                .map { ParameterShapes.ctcPrefix + $0 }
+        case .ctc: heads = try PretrainingModel.headPrefixes().map { description.task.backbonePrefix + $0 }
         case .encoder: break
         case .pretraining:
             // The same tensors as the quantizer's, under a second name.
@@ -179,9 +177,11 @@ extension PyTorchCheckpoint {
         }
 
         private static func requireFamily(_ name: String?, _ path: String) throws {
-            guard let name, !["wav2vec2", "wav2vec_ctc", "wav2vec2_ctc"].contains(name) else { return }
+            let known = ModelFamily.registered.flatMap(\.fairseqModels)
+            guard let name, !known.contains(name) else { return }
             throw CheckpointError.damaged(
-                path: path, reason: "it holds a \(name) model, and only wav2vec2 and wav2vec_ctc are this architecture")
+                path: path, reason: "it holds a \(name) model, and only \(known.joined(separator: ", ")) are known here"
+            )
         }
 
         /// What the options make of a model.

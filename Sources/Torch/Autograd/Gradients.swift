@@ -86,3 +86,13 @@ public func withGradient<Result>(_ body: () throws -> Result) rethrows -> Result
 
 /// Whether operations of this thread are being recorded.
 public var isGradientEnabled: Bool { ct_gradient_enabled() }
+
+extension Tensor {
+    /// The tensor itself, with gradients multiplied by a factor (fairseq's `GradMultiply`).
+    public func scalingGradient(by factor: Double) throws -> Tensor {
+        if factor == 1 { return self }
+        return try differentiable("gradient scaling", [self]) {
+            ([self], { gradients, _ in try [gradients[0].map { try $0 * factor }] })
+        }[0]
+    }
+}

@@ -49,7 +49,6 @@ enum ATen {
     static let addmmInPlace = Operator("aten::addmm_")
     static let baddbmmInPlace = Operator("aten::baddbmm_")
     static let linear = Operator("aten::linear")
-    static let scaledProduct = Operator("aten::_scaled_mm")
     static let convolution = Operator("aten::convolution")
 
     // Shape
@@ -103,7 +102,6 @@ enum ATen {
 
     // Neural networks
     static let gelu = Operator("aten::gelu")
-    static let geluBackward = Operator("aten::gelu_backward")
     static let relu = Operator("aten::relu")
     static let tanh = Operator("aten::tanh")
     static let softplus = Operator("aten::softplus")
@@ -114,10 +112,6 @@ enum ATen {
     static let layerNorm = Operator("aten::layer_norm")
     static let softmaxBackward = Operator("aten::_softmax_backward_data")
     static let attention = Operator("aten::scaled_dot_product_attention")
-    static let flashAttention = Operator("aten::_flash_attention_forward")
-    static let flashAttentionBackward = Operator("aten::_flash_attention_backward")
-    static let efficientAttention = Operator("aten::_efficient_attention_forward")
-    static let efficientAttentionBackward = Operator("aten::_efficient_attention_backward")
     static let ctcLoss = Operator("aten::ctc_loss", "IntList")
     static let lerpInPlace = Operator("aten::lerp_", "Scalar")
     static let foreachNorm = Operator("aten::_foreach_norm", "Scalar")

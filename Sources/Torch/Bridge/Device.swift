@@ -5,6 +5,8 @@ public enum Device: Sendable, Hashable, CustomStringConvertible {
     case cpu
     /// A CUDA GPU by its index.
     case cuda(Int)
+    /// Nowhere: LibTorch's meta device, whose tensors have a shape and a type, but no elements and no memory.
+    case meta
 
     /// Reads `cpu`, `cuda` or `cuda:N`; `nil` for anything else.
     public init?(_ text: String) {
@@ -17,10 +19,10 @@ public enum Device: Sendable, Hashable, CustomStringConvertible {
         }
     }
 
-    /// Makes sure that the device can be used, loading LibTorch's CUDA half when a GPU is asked for.
+    /// Makes sure that LibTorch can use the device, loading its CUDA half when a GPU is asked for.
     ///
     /// - Throws: `TorchError.runtime` that says what is missing.
-    public func prepare() throws {
+    public func load() throws {
         guard case .cuda(let index) = self else { return }
         if let error = ct_load_cuda() {
             defer { ct_free(error) }
@@ -33,17 +35,9 @@ public enum Device: Sendable, Hashable, CustomStringConvertible {
             throw TorchError.runtime(
                 "device \(self) was asked for, but this machine shows \(count) CUDA devices; use --device cpu")
         }
-        do {
-            try DeviceKernels.prepare(self)
-        } catch {
-            let advice =
-                "\(error)".contains("libCLibTorchCUDA.so")
-                ? "make build puts it beside the program after Scripts/setup --cuda, or use" : "use"
-            throw TorchError.runtime("the kernels for \(self) cannot be loaded (\(error)); \(advice) --device cpu")
-        }
     }
 
-    /// The generation of an NVIDIA GPU: 90 for Hopper (compute capability 9.0); nil for the CPU.
+    /// The generation of an NVIDIA GPU: 90 for Hopper (compute capability 9.0); nil for other devices.
     ///
     /// - Throws: `TorchError.operation` when the device cannot be asked.
     public func generation() throws -> Int? {
@@ -57,14 +51,14 @@ public enum Device: Sendable, Hashable, CustomStringConvertible {
     ///
     /// - Throws: `TorchError.operation` when the device has failed.
     public func synchronize() throws {
-        if self != .cpu { try TorchError.check(ct_device_synchronize(packed)) }
+        if case .cuda = self { try TorchError.check(ct_device_synchronize(packed)) }
     }
 
-    /// The most memory that tensors here have taken at once so far, in bytes; nil for the CPU, whose memory is the process's.
+    /// The most memory that tensors on a GPU have taken at once so far, in bytes; nil for the CPU, whose memory is the process's.
     ///
     /// - Throws: `TorchError.operation` when the device does not count it.
     public func peakMemory() throws -> Int? {
-        if self == .cpu { return nil }
+        guard case .cuda = self else { return nil }
         var bytes: Int64 = 0
         try TorchError.check(ct_device_peak_memory(packed, &bytes))
         return Int(bytes)
@@ -75,6 +69,7 @@ public enum Device: Sendable, Hashable, CustomStringConvertible {
         switch self {
         case .cpu: return "cpu"
         case .cuda(let index): return "cuda:\(index)"
+        case .meta: return "meta"
         }
     }
 
@@ -82,11 +77,19 @@ public enum Device: Sendable, Hashable, CustomStringConvertible {
         switch self {
         // LibTorch writes "the current device" as index -1, in the upper half.
         case .cpu: return Int64(-1) << 32
-        case .cuda(let index): return Int64(index) << 32 | 1
+        case .cuda(let index): return Int64(index) << 32 | Self.cudaType
+        case .meta: return Int64(-1) << 32 | Self.metaType
         }
     }
 
+    /// The numbers of `c10::DeviceType`; the CPU's is 0.
+    private static let (cudaType, metaType): (Int64, Int64) = (1, 14)
+
     init(packed: Int64) {
-        self = packed & 0xFFFF_FFFF == 1 ? .cuda(max(0, Int(packed >> 32))) : .cpu
+        switch packed & 0xFFFF_FFFF {
+        case Self.cudaType: self = .cuda(max(0, Int(packed >> 32)))
+        case Self.metaType: self = .meta
+        default: self = .cpu
+        }
     }
 }

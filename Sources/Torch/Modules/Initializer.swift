@@ -3,17 +3,21 @@ import Foundation
 /// Where a new module's parameters come from.
 public struct Initializer: Sendable {
     private let generator: Generator?
+    private let device: Device
 
     /// Random numbers of one stream, drawn parameter after parameter.
     public static func random(seed: Int64) throws -> Initializer {
-        Initializer(generator: try Generator(seed: seed))
+        Initializer(generator: try Generator(seed: seed), device: .cpu)
     }
 
     /// Memory that loading a checkpoint will fill; it must not be used before.
-    public static let empty = Initializer(generator: nil)
+    public static let empty = Initializer(generator: nil, device: .cpu)
+
+    /// Shapes alone: the parameters are on the meta device and take no memory, however large the model is.
+    public static let shapes = Initializer(generator: nil, device: .meta)
 
     private func make(_ shape: [Int], _ fill: (Tensor, Generator) throws -> Void) throws -> Tensor {
-        let tensor = try Tensor.empty(shape)
+        let tensor = try Tensor.empty(shape, device: device)
         if let generator { try fill(tensor, generator) }
         return tensor
     }

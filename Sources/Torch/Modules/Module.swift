@@ -56,6 +56,11 @@ open class Module {
         }
     }
 
+    /// The keys of the module's own properties, in order of declaration, those of optional parts that it lacks included.
+    public var declaredKeys: [String] {
+        Mirror(reflecting: self).children.compactMap { ($0.value as? any ModuleProperty)?.key }
+    }
+
     /// All parameters' tensors by name.
     public func state() -> [String: Tensor] {
         Dictionary(parameters().map { ($0.name, $0.tensor) }) { first, _ in first }
@@ -136,6 +141,7 @@ public struct NamedParameter {
 
 /// A property that holds parameters or modules.
 protocol ModuleProperty {
+    var key: String { get }
     func collect(prefix: String, into found: inout [NamedParameter])
     func forEachModule(_ body: (Module) -> Void)
     func replaceModules(_ replacement: (Module) throws -> Module) rethrows

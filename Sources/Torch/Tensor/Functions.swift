@@ -1,20 +1,6 @@
 extension Tensor {
-    /// Gaussian error linear unit, in its exact (erf) form.
-    ///
-    /// FP32 and BF16 in host memory have a kernel of their own, in FP32 within 1e-6 of the largest magnitude, and without
-    /// second derivatives.
-    public func gelu() throws -> Tensor {
-        fitsElementwiseHostKernels ? try hostGELU() : try ATen.gelu(.tensor(self))
-    }
     /// Gaussian error linear unit in its approximate (tanh) form: fairseq's `gelu_accurate`.
     public func geluApproximated() throws -> Tensor { try ATen.gelu(.tensor(self), .string("tanh")) }
-    /// The gradient of ``gelu()`` at this input; it may take the memory of `gradient`.
-    public func geluBackward(_ gradient: Tensor) throws -> Tensor {
-        if fitsElementwiseHostKernels, gradient.fitsElementwiseHostKernels, gradient.dtype == dtype {
-            return try hostGELUBackward(into: gradient)
-        }
-        return try ATen.geluBackward(.tensor(gradient), .tensor(self))
-    }
     /// Rectified linear unit.
     public func relu() throws -> Tensor { try ATen.relu(.tensor(self)) }
     /// Hyperbolic tangent.

@@ -70,10 +70,12 @@ extension Tensor {
 
     /// Calls `body` with the address of the elements of a contiguous tensor on the CPU, without a copy.
     ///
-    /// - Throws: `TorchError.shape` for a tensor that is on another device or not contiguous.
+    /// - Throws: `TorchError.shape` for a tensor that is on another device or not contiguous; `TorchError.runtime` for one
+    ///   on the meta device.
     public func withUnsafeMutableBytes<Result>(
         _ body: (UnsafeMutableRawBufferPointer) throws -> Result
     ) throws -> Result {
+        try requireElements()
         guard device == .cpu, isContiguous else {
             throw TorchError.shape("the elements of \(self) are not contiguous in host memory")
         }
@@ -84,10 +86,31 @@ extension Tensor {
         }
     }
 
+    /// The address of the first element, in host memory or on a device.
+    package func address() throws -> UnsafeMutableRawPointer {
+        try requireElements()
+        return try withHandle { raw in
+            var address: UnsafeMutableRawPointer?
+            try TorchError.check(ct_tensor_data(raw, &address))
+            guard let address else { throw TorchError.runtime("\(self) has no elements in memory") }
+            return address
+        }
+    }
+
+    /// Refuses a tensor on the meta device, which has no elements to read.
+    func requireElements() throws {
+        guard device != .meta else {
+            throw TorchError.runtime("\(self) has a shape only: a tensor on the meta device has no elements")
+        }
+    }
+
     /// The elements, copied to the host and converted, row by row.
+    ///
+    /// - Throws: `TorchError.runtime` for a tensor on the meta device; `TorchError.operation` if LibTorch refuses.
     public func elements<Element: TensorElement & BitwiseCopyable>(_ type: Element.Type = Element.self) throws
         -> [Element]
     {
+        try requireElements()
         let host = try detached().to(dtype: Element.dtype, device: .cpu).contiguous()
         return try host.withUnsafeMutableBytes { bytes in
             Array(bytes.bindMemory(to: Element.self))

@@ -21,7 +21,7 @@ final class TensorHandle: @unchecked Sendable {
 /// A multi-dimensional array on a device, with automatic differentiation.
 ///
 /// A value is a cheap reference: copying it copies no elements. Every operation throws `TorchError` with the operator's
-/// name and the shapes when arguments do not fit, so one `try` covers an expression: `try (x.matmul(w) + b).gelu()`.
+/// name and the shapes when arguments do not fit, so one `try` covers an expression: `try (x.matmul(w) + b).tanh()`.
 public struct Tensor: Sendable {
     private let owner: TensorHandle
 

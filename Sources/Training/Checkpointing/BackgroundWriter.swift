@@ -1,9 +1,9 @@
 import Dispatch
 import Synchronization
 
-/// Writes one thing after the other while training goes on.
+/// Writes one thing after the other while training continues.
 ///
-/// What goes wrong is thrown when the training thread next asks; nothing is begun after a failure.
+/// A failure is thrown when the training thread next asks; nothing is written after it.
 final class BackgroundWriter: Sendable {
     private struct Outcome {
         var failure: (any Error)?
@@ -15,7 +15,7 @@ final class BackgroundWriter: Sendable {
 
     /// Begins to write as soon as everything before is written.
     ///
-    /// - Parameter body: Writes; gives sentences about what did not go well and is no reason to stop.
+    /// - Parameter body: Writes, and returns warnings: failures that are no reason to stop.
     func write(_ body: @escaping @Sendable () throws -> [String]) {
         queue.async { [self] in
             guard outcome.withLock({ $0.failure == nil }) else { return }
@@ -28,11 +28,11 @@ final class BackgroundWriter: Sendable {
         }
     }
 
-    /// What has been heard from the writing so far.
+    /// Takes the warnings of what has been written so far.
     ///
-    /// - Returns: New warnings.
-    /// - Throws: What the first failure was.
-    func news() throws -> [String] {
+    /// - Returns: The warnings since the last call.
+    /// - Throws: The first failure.
+    func takeWarnings() throws -> [String] {
         try outcome.withLock { outcome in
             if let failure = outcome.failure { throw failure }
             defer { outcome.warnings = [] }

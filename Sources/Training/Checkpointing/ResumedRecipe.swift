@@ -95,11 +95,11 @@ struct ResumedRecipe {
         }
     }
 
-    /// Lines about everything that is another than at the run's beginning, or than the command line has it.
+    /// Lines about values that differ from those that the run began with, and about those that it keeps.
     ///
     /// - Parameter update: The update after which the run continues.
-    /// - Returns: The lines; none where nothing differs.
-    func news(after update: Int) -> [String] {
+    /// - Returns: The lines; empty if nothing differs.
+    func changeLines(after update: Int) -> [String] {
         var lines: [String] = []
         for change in changes {
             guard change.key == "optimization.max_update", let then = Int(change.then) else {
@@ -113,8 +113,8 @@ struct ResumedRecipe {
         if !kept.isEmpty {
             let list = kept.map { "\($0.key)=\($0.then) (not \($0.now))" }
             lines.append(
-                "this run keeps what it was begun with and this command does not give: \(list.joined(separator: ", ")); "
-                    + "--set gives a key another value")
+                "this run keeps values that it began with and this command does not set: \(list.joined(separator: ", ")); "
+                    + "--set changes a key")
         }
         return lines
     }

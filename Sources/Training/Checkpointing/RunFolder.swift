@@ -36,7 +36,7 @@ struct RunFolder {
         }
     }
 
-    /// Reads a state to go on from.
+    /// Reads a state to resume from.
     ///
     /// - Parameter place: The state's folder.
     /// - Returns: Its weights, still on disk, and where training was.
@@ -52,7 +52,7 @@ struct RunFolder {
                 path: place.path,
                 reason:
                     "\(reason); \(older.url.lastPathComponent) was kept: remove \(place.lastPathComponent) and rename "
-                    + "it to last to go on from there")
+                    + "it to last to resume from there")
         }
     }
 
@@ -66,7 +66,7 @@ struct RunFolder {
         }
     }
 
-    /// Refuses to begin anew where a run has saved something, and its last state is gone.
+    /// Refuses to start a run where an earlier one has saved something, and its last state is gone.
     ///
     /// A run that ended before it had saved anything may be begun again.
     ///
@@ -87,8 +87,8 @@ struct RunFolder {
 
     /// Makes the folder, and puts right what an interrupted save left.
     ///
-    /// - Parameter resumes: Whether a run in it is to be gone on with.
-    /// - Returns: Whether there is a state to go on from.
+    /// - Parameter resumes: Whether a run in it may be continued.
+    /// - Returns: Whether there is a state to resume from.
     /// - Throws: ``TrainingError`` for a folder in use when `resumes` is false, and for one whose last state is gone.
     func prepare(resumes: Bool) throws -> Bool {
         let manager = FileManager.default
@@ -145,7 +145,7 @@ struct RunFolder {
     ///   - name: `last` or `best`.
     ///   - write: Fills the new folder; if it throws, the old one stays.
     /// - Returns: A sentence if the old one could not be removed: the new one is whole in its place.
-    /// - Throws: ``TrainingError/cannotSave(folder:reason:intact:)``.
+    /// - Throws: ``TrainingError/cannotSave(folder:reason:intact:)``; `TorchError.communication` if `write` throws it.
     @discardableResult
     func replace(_ name: String, _ write: (URL) throws -> Void) throws -> [String] {
         let manager = FileManager.default
@@ -173,6 +173,8 @@ struct RunFolder {
         } catch {
             try? manager.removeItem(at: new)
             if !manager.fileExists(atPath: place.path) { try? manager.moveItem(at: old, to: place) }
+            // The disk is not to blame for a process that is gone while it should send its part.
+            if case TorchError.communication = error { throw error }
             let intact = [place, last].first { manager.fileExists(atPath: $0.path) }?.path
             throw TrainingError.cannotSave(folder: place.path, reason: systemReason(error), intact: intact)
         }
@@ -209,7 +211,7 @@ struct RunFolder {
 
     // MARK: Kept checkpoints
 
-    /// The kept checkpoints by ascending update; folders that hold no training state are somebody else's.
+    /// The kept checkpoints by ascending update; folders without a training state are not ours.
     func kept() -> [(update: Int, state: TrainingState, url: URL)] {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: url.path)) ?? []
         return names.compactMap { name in

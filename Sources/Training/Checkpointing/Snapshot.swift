@@ -2,7 +2,7 @@ import Foundation
 import Interchange
 import Torch
 
-/// The state after an update, which a checkpoint is written from while training goes on.
+/// The state after an update, from which a checkpoint is written while training continues.
 ///
 /// Where the optimizer's state is sharded, every process holds its part of one: rank 0 writes and asks the others for
 /// what it lacks, of the moments one parameter at a time; the others send.
@@ -49,7 +49,7 @@ struct Snapshot: Sendable {
         case learning, averages, first, second
     }
 
-    /// What pieces under way are told apart by.
+    /// The tag of a piece that is being sent.
     ///
     /// - Parameters:
     ///   - kind: What they are of.

@@ -84,7 +84,7 @@ struct TrainingState: Codable {
                 throw TrainingError.damagedState(
                     path: url.path,
                     reason: "a newer version of this program wrote it (format \(version), and this one reads format "
-                        + "\(newestFormat)): go on with that version")
+                        + "\(newestFormat)): continue with that version")
             }
             let state = try decoder.decode(TrainingState.self, from: data)
             for (key, value, least) in [

@@ -15,13 +15,13 @@ struct ProcessShare: Equatable {
 
     /// This process's micro-batches of one update, by their numbers.
     ///
-    /// They are dealt out so that every process gets about the same amount of audio, not only the same count. What an
+    /// They are divided so that every process gets about the same amount of audio, not only the same count. What an
     /// update computes does not depend on it, since all random choices belong to a micro-batch's number.
     ///
     /// - Parameter samples: The audio of each micro-batch of the update.
     /// - Returns: Ascending numbers.
     func microBatches(samples: [Int]) -> [Int] {
         guard size > 1 else { return Array(samples.indices) }
-        return dealtOut(samples, to: size, atMost: (samples.count + size - 1) / size)[rank]
+        return balancedShares(samples, among: size, atMost: (samples.count + size - 1) / size)[rank]
     }
 }

@@ -56,7 +56,9 @@ final class Replicas {
     }
 
     /// Sums what an update has measured.
-    func sum(_ own: Statistics) throws -> Statistics { Statistics(values: try cluster.sum(own.values)) }
+    func sum(_ own: Statistics) throws -> Statistics {
+        try cluster.exchange(own).reduce(into: Statistics()) { $0 += $1 }
+    }
 
     /// Compares the parameters when it is time to.
     ///
@@ -71,26 +73,5 @@ final class Replicas {
         let all = try cluster.exchange(own)
         let different = all.indices.filter { all[$0] != all[0] }
         guard different.isEmpty else { throw TrainingError.diverged(update: update, ranks: different) }
-    }
-}
-
-extension Statistics {
-    /// All sums as numbers, in a fixed order.
-    var values: [Double] {
-        [
-            Double(updates), Double(skippedUpdates), Double(sampleSize), Double(samples), Double(frames),
-            Double(maskedFrames), loss, contrastive, diversity, penalty, Double(correct), codePerplexity,
-            probPerplexity,
-            gradientNorm, operations,
-        ]
-    }
-
-    /// Sums from numbers in the order of ``values``.
-    init(values: [Double]) {
-        self.init(
-            updates: Int(values[0]), skippedUpdates: Int(values[1]), sampleSize: Int(values[2]),
-            samples: Int(values[3]), frames: Int(values[4]), maskedFrames: Int(values[5]), loss: values[6],
-            contrastive: values[7], diversity: values[8], penalty: values[9], correct: Int(values[10]),
-            codePerplexity: values[11], probPerplexity: values[12], gradientNorm: values[13], operations: values[14])
     }
 }

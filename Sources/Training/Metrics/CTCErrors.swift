@@ -1,5 +1,6 @@
 import Corpus
 import Decoding
+import Objectives
 
 /// The error rates that a fine-tuning's validation tells, from reference and recognised labels.
 ///
@@ -25,6 +26,18 @@ struct CTCErrors {
         text.add(reference: dictionary.text(of: reference), hypothesis: dictionary.text(of: hypothesis))
         rawWords.add(EditDistance.counts(reference: rawWords(of: reference), hypothesis: rawWords(of: hypothesis)))
         units.add(EditDistance.counts(reference: reference, hypothesis: hypothesis))
+    }
+
+    /// The errors as metrics.
+    var metrics: MetricSums {
+        var sums = MetricSums()
+        for (metric, rate) in [
+            (CTCMetrics.wordErrors, text.words), (CTCMetrics.characterErrors, text.characters),
+            (CTCMetrics.rawWordErrors, rawWords), (CTCMetrics.unitErrors, units),
+        ] {
+            sums.add(metric, Double(rate.counts.errors), weight: Double(rate.counts.referenceLength))
+        }
+        return sums
     }
 
     private func rawWords(of labels: [Int]) -> [String] {

@@ -1,20 +1,32 @@
 import Corpus
 import Foundation
+import Objectives
 
 /// A train record as a line for people.
-func progressLine(_ record: TrainRecord, of total: Int) -> String {
-    var parts = ["update \(record.update)/\(total)", "epoch \(record.epoch + 1)", "loss \(short(record.loss))"]
-    if let accuracy = record.accuracy { parts.append("accuracy \(short(accuracy * 100)) %") }
-    if let perplexity = record.codePerplexity { parts.append("codes \(short(perplexity))") }
-    parts.append("gradient \(short(record.gradNorm))")
-    if let scale = record.lossScale { parts.append("loss scale \(short(scale))") }
-    if let skipped = record.skippedUpdates, skipped > 0 { parts.append("skipped \(skipped)") }
-    parts.append("lr \(String(format: "%.2e", record.lr))")
-    parts.append("\(short(record.audioSecondsPerSecond)) s of audio/s")
-    if let utilisation = record.utilisation { parts.append("utilisation \(short(utilisation * 100)) %") }
-    if record.dataWaitShare > 0.05 { parts.append("waiting for data \(short(record.dataWaitShare * 100)) %") }
-    parts.append("ETA \(spoken(seconds: record.etaSeconds ?? .infinity))")
+func progressLine(_ record: TrainRecord, _ metrics: [Metric], _ sums: MetricSums, of total: Int) -> String {
+    let fields = record.fields
+    var parts = ["update \(fields.update)/\(total)", "epoch \(fields.epoch + 1)", "loss \(short(fields.loss))"]
+    parts += metrics.compactMap { $0.text(in: sums) }
+    parts.append("gradient \(short(fields.gradNorm))")
+    if let scale = fields.lossScale { parts.append("loss scale \(short(scale))") }
+    if let skipped = fields.skippedUpdates, skipped > 0 { parts.append("skipped \(skipped)") }
+    parts.append("lr \(String(format: "%.2e", fields.lr))")
+    parts.append("\(short(fields.audioSecondsPerSecond)) s of audio/s")
+    if let utilisation = fields.utilisation { parts.append("utilisation \(short(utilisation * 100)) %") }
+    if fields.dataWaitShare > 0.05 { parts.append("waiting for data \(short(fields.dataWaitShare * 100)) %") }
+    parts.append("ETA \(spoken(seconds: fields.etaSeconds ?? .infinity))")
     return parts.joined(separator: " · ")
+}
+
+extension Metric {
+    /// The metric with its value, for people; `nil` where it has no value or is not for people.
+    fileprivate func text(in sums: MetricSums) -> String? {
+        guard let label, let value = sums.value(name), value.isFinite else { return nil }
+        if reduction == .histogram {
+            return "\(Int(value)) of \(sums.bins(name).reduce(0) { $0 + $1.count }) \(label)"
+        }
+        return format == .percent ? "\(label) \(short(value * 100)) %" : "\(label) \(short(value))"
+    }
 }
 
 /// How far training is, for one place on a terminal.
@@ -23,24 +35,30 @@ func liveLine(update: Int, of total: Int, secondsPerUpdate: Double, remaining: D
 }
 
 /// A validation result as a line for people.
+///
+/// - Parameters:
+///   - result: The result.
+///   - weights: The weights that were measured, where they are not the model's own.
+///   - metrics: The metrics that may be in the result.
+///   - chooser: The metric that chooses the best checkpoint; its absence is said.
+///   - manifest: The held-out recordings.
+///   - update: The update after which they were measured.
+///   - isBest: Whether it is the best result so far.
+///   - seconds: How long it took.
+/// - Returns: The line.
 func validationLine(
-    _ result: ValidationResult, of weights: String? = nil, pretrains: Bool, manifest: Manifest, update: Int,
-    isBest: Bool,
-    seconds: Double
+    _ result: ValidationTally, of weights: String? = nil, _ metrics: [Metric], chosenBy chooser: String,
+    manifest: Manifest, update: Int, isBest: Bool, seconds: Double
 ) -> String {
-    let sums = result.statistics
+    let sums = result.statistics.metrics
     var parts = [
         "validation after update \(update)" + (weights.map { " of \($0)" } ?? ""), manifest.name,
-        "loss \(short(sums.mean(sums.loss)))",
+        "loss \(short(result.statistics.meanLoss))",
     ]
-    if let wer = result.wer { parts.append("WER \(short(wer * 100)) %") }
-    if let cer = result.cer { parts.append("CER \(short(cer * 100)) %") }
-    if pretrains {
-        parts.append("accuracy \(short(sums.mean(Double(sums.correct)) * 100)) %")
-    } else if result.wer == nil {
-        parts.append("no WER: its transcripts have no words")
+    parts += metrics.compactMap { $0.text(in: sums) }
+    if let metric = metrics.first(where: { $0.name == chooser }), sums.value(chooser) == nil {
+        parts.append("no \(metric.label ?? chooser): its transcripts have no words")
     }
-    if let used = result.codesUsed { parts.append("\(used.used) of \(used.entries) codes used") }
     if isBest { parts.append("best so far") }
     parts.append("in \(spoken(seconds: seconds))")
     return parts.joined(separator: " · ")

@@ -1,4 +1,5 @@
 import Foundation
+import Objectives
 
 /// What a run writes down: `metrics.jsonl`, and the same as TensorBoard's event files.
 final class RunLog {
@@ -20,10 +21,12 @@ final class RunLog {
     ///   - update: The update to go on after; 0 starts empty logs.
     ///   - repeatsValidation: Whether what they tell of validation after that very update will be told again as well.
     ///   - recipe: The resolved recipe, shown as text.
+    ///   - metrics: The metrics that the objectives report.
     ///   - writesEvents: Whether there are event files.
     /// - Throws: ``TrainingError/cannotWrite(file:reason:)``.
     init(
-        _ folder: URL, after update: Int, repeatsValidation: Bool = false, recipe: String, writesEvents: Bool
+        _ folder: URL, after update: Int, repeatsValidation: Bool = false, recipe: String, metrics: [Metric] = [],
+        writesEvents: Bool
     ) throws {
         lines = try TrainingLog(folder, after: update, repeatsValidation: repeatsValidation)
         self.folder = folder.appendingPathComponent(Self.tensorBoardName, isDirectory: true)
@@ -31,6 +34,7 @@ final class RunLog {
         self.repeatsValidation = repeatsValidation
         self.writesEvents = writesEvents
         encoder.keyEncodingStrategy = .convertToSnakeCase
+        if lines.declaredMetrics ?? [] != metrics { try lines.write(MetricsRecord(update: update, metrics: metrics)) }
         try events("train", [("recipe", .text("```yaml\n\(recipe)```"))], update: update)
     }
 

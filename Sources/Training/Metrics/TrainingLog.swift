@@ -1,4 +1,5 @@
 import Foundation
+import Objectives
 import Torch
 
 /// The file `metrics.jsonl`: one JSON object a line.
@@ -11,6 +12,8 @@ final class TrainingLog {
     private let encoder = JSONEncoder()
     /// The seconds of training that the kept lines tell of.
     let earlierSeconds: Double
+    /// The newest declaration of metrics among the kept lines.
+    let declaredMetrics: [Metric]?
     /// How many lines could not be read and were left out, besides a last one that a kill had cut off.
     let damagedLines: Int
 
@@ -35,6 +38,7 @@ final class TrainingLog {
         var kept = Data()
         var seconds = 0.0
         var damaged = 0
+        var declared: [Metric]?
         if update > 0, let old = FileManager.default.contents(atPath: url.path) {
             let lines = old.split(separator: UInt8(ascii: "\n"))
             for (index, line) in lines.enumerated() {
@@ -48,10 +52,14 @@ final class TrainingLog {
                 guard read.update <= update, !isRepeated else { continue }
                 kept += line + [UInt8(ascii: "\n")]
                 seconds = max(seconds, read.seconds ?? 0)
+                if read.kind == "metrics" {
+                    declared = try? JSONDecoder().decode(MetricsRecord.self, from: line).metrics
+                }
             }
         }
         earlierSeconds = seconds
         damagedLines = damaged
+        declaredMetrics = declared
         do {
             try AtomicFile.write(to: url) { try $0.append(kept) }
             handle = try FileHandle(forWritingTo: url)

@@ -1,3 +1,5 @@
+import Objectives
+
 /// Notices training that goes wrong in ways that no error tells of.
 ///
 /// It is asked after every update and speaks once in each spell of trouble. Nothing it knows is saved: a resumed run
@@ -75,7 +77,8 @@ struct Watch {
     mutating func look(at update: Int, _ sums: Statistics) -> [Warning] {
         guard sums.sampleSize > 0 else { return [] }
         return [
-            codeBooks(update, perplexity: sums.mean(sums.codePerplexity)), loss(update, sums.mean(sums.loss)),
+            codeBooks(update, perplexity: sums.metrics.value(ContrastiveMetrics.codePerplexity.name) ?? .infinity),
+            loss(update, sums.meanLoss),
         ].compactMap(\.self)
     }
 

@@ -1,6 +1,7 @@
 import Corpus
 import Decoding
 import Interchange
+import Objectives
 import Torch
 import Wav2Vec2
 
@@ -9,7 +10,8 @@ final class FinetuningTask: TrainingTask {
     let description: ModelDescription
     let groups: [ParameterGroup]
     let dictionary: LabelDictionary?
-    let metric = "wer"
+    let metrics = CTCMetrics.all
+    let metric = CTCMetrics.wordErrors.name
     var module: any ConvertibleModel { model }
     let recordsSteps = false
 
@@ -78,7 +80,9 @@ final class FinetuningTask: TrainingTask {
     }
 
     /// Whether a parameter belongs to the output layer.
-    private static func isOutput(_ parameter: NamedParameter) -> Bool { parameter.name.hasPrefix("w2v_encoder.proj.") }
+    private static func isOutput(_ parameter: NamedParameter) -> Bool {
+        parameter.name.hasPrefix(CTCModel.outputKey + ".")
+    }
 
     var leastSamples: Int { recipe.model.convFeatureLayers.receptiveField }
 
@@ -93,7 +97,7 @@ final class FinetuningTask: TrainingTask {
     func parametersWithoutGradient(update: Int) -> Set<String> {
         let frozen = groups.filter { update < $0.firstUpdate }.flatMap(\.parameters.names)
         let dropped = model.model.droppedParameters(.training(seed: recipe.seed, update: update))
-        return Set(frozen).union(dropped.map { "w2v_encoder.w2v_model." + $0 })
+        return Set(frozen).union(dropped.map { "\(CTCModel.backboneKey).\($0)" })
     }
 
     func prepare(_ batch: MicroBatch, update: Int, microBatch: Int) throws -> PreparedBatch {
@@ -141,8 +145,7 @@ final class FinetuningTask: TrainingTask {
 
     /// Operations of a micro-batch; while the encoder is frozen, it runs forward only.
     private func operations(_ batch: MicroBatch, _ mask: Mask, update: Int) -> Double {
-        let count = OperationCount(
-            recipe.model, samples: batch.lengths, head: .ctc(labels: labels.count, masked: mask.frames))
+        let count = model.operations(samples: batch.lengths, masked: mask.frames)
         guard update > recipe.ctc.freezeFinetuneUpdates else { return count.inference }
         return count.training(
             trainsExtractor: recipe.model.featureGradMult > 0, layerDrop: recipe.model.encoderLayerdrop)
@@ -199,7 +202,7 @@ final class FinetuningTask: TrainingTask {
             result.utterances += 1
             errors.add(reference: try labels.encode(manifest, at: excluded.utterance), hypothesis: [])
         }
-        result.take(errors)
+        result.statistics.metrics += errors.metrics
         return result
     }
 

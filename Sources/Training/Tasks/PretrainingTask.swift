@@ -1,5 +1,6 @@
 import Corpus
 import Interchange
+import Objectives
 import Randomness
 import Torch
 import Wav2Vec2
@@ -9,6 +10,7 @@ final class PretrainingTask: TrainingTask {
     let description: ModelDescription
     let groups: [ParameterGroup]
     let dictionary: LabelDictionary? = nil
+    let metrics = ContrastiveMetrics.all
     let metric = "loss"
     var module: any ConvertibleModel { model }
     var recordsSteps: Bool { recorded != nil }
@@ -40,7 +42,7 @@ final class PretrainingTask: TrainingTask {
             recipe.model.featureGradMult > 0 || !$0.name.hasPrefix("feature_extractor.")
         }
         recorded =
-            recipe.optimization.recordSteps ? RecordedPretraining(model, on: device, numbers: Self.numbers) : nil
+            recipe.optimization.recordSteps ? RecordedPretraining(model, on: device) { try $0.statistics() } : nil
         groups = [try ParameterGroup("model", learning, recipe.optimization, shardedOver: group)]
     }
 
@@ -77,6 +79,7 @@ final class PretrainingTask: TrainingTask {
             return { [self] in
                 var sums = try statistics(numbers, batch, input)
                 sums.operations = operations(batch, masked: sums.maskedFrames, of: sums.frames)
+                sums.metrics.add(ContrastiveMetrics.temperature, temperature.temperature(update: update))
                 return sums
             }
         }
@@ -88,7 +91,8 @@ final class PretrainingTask: TrainingTask {
         guard let recorded else {
             return try model.addGradients(
                 input, .training(seed: recipe.seed, update: update, microBatch: microBatch),
-                scaledBy: .scalar(lossScale, device: device), numbers: Self.numbers)
+                scaledBy: .scalar(lossScale, device: device)
+            ) { try $0.statistics() }
         }
         do {
             return try recorded.addGradients(
@@ -102,7 +106,7 @@ final class PretrainingTask: TrainingTask {
     private func operations(_ batch: MicroBatch, masked: Int, of frames: Int) -> Double {
         let share = Double(masked) / Double(max(1, frames))
         let counts = batch.lengths.map { Int(Double(recipe.model.convFeatureLayers.frames(samples: $0)) * share) }
-        return OperationCount(recipe.model, samples: batch.lengths, head: .pretraining(masked: counts)).training(
+        return model.operations(samples: batch.lengths, masked: counts).training(
             trainsExtractor: recipe.model.featureGradMult > 0, layerDrop: recipe.model.encoderLayerdrop)
     }
 
@@ -144,35 +148,26 @@ final class PretrainingTask: TrainingTask {
             inputNoise: .drawn(inputNoise))
     }
 
-    /// What is told of each sub-batch, in one transfer: each would wait for the device.
-    private static func numbers(_ losses: [PretrainingLosses]) throws -> Tensor {
-        try .gathering(
-            numbers: losses.flatMap { loss in
-                [
-                    loss.total, loss.contrastive.loss, loss.diversity, loss.penalty, loss.contrastive.correct,
-                    loss.quantized?.codePerplexity, loss.quantized?.probabilityPerplexity,
-                ]
-            })
-    }
-
-    /// The sums of what ``numbers(_:)`` gave.
+    /// The sums over sub-batches of the terms in `numbers`: see ``/Wav2Vec2/PretrainingLosses/statistics()``.
     private func statistics(_ numbers: Tensor, _ batch: MicroBatch, _ input: PretrainingBatch) throws -> Statistics {
         var sums = Statistics()
         sums.samples = batch.samples.count
         sums.frames = input.layout.total
         let numbers = try numbers.elements(Double.self)
         for (index, sampleSize) in input.sampleSizes.enumerated() {
-            let own = Array(numbers[7 * index..<7 * (index + 1)])
+            func number(_ term: PretrainingLosses.Term) -> Double {
+                numbers[term.rawValue * input.sampleSizes.count + index]
+            }
             let size = Double(sampleSize)
             sums.sampleSize += sampleSize
             sums.maskedFrames += sampleSize
-            sums.loss += own[0]
-            sums.contrastive += own[1]
-            sums.diversity += own[2]
-            sums.penalty += own[3]
-            sums.correct += Int(own[4])
-            sums.codePerplexity += own[5] * size
-            sums.probPerplexity += own[6] * size
+            sums.loss += number(.total)
+            sums.metrics.add(ContrastiveMetrics.contrastive, number(.contrastive), weight: size)
+            sums.metrics.add(ContrastiveMetrics.diversity, number(.diversity), weight: size)
+            sums.metrics.add(ContrastiveMetrics.penalty, number(.penalty), weight: size)
+            sums.metrics.add(ContrastiveMetrics.accuracy, number(.correct), weight: size)
+            sums.metrics.add(ContrastiveMetrics.codePerplexity, number(.codePerplexity) * size, weight: size)
+            sums.metrics.add(ContrastiveMetrics.probPerplexity, number(.probabilityPerplexity) * size, weight: size)
         }
         return sums
     }
@@ -199,12 +194,24 @@ final class PretrainingTask: TrainingTask {
                 // Training counts updates from 1: number 0 is validation's, always the same.
                 let input = try input(batch, update: 0, firstSubBatch: part.position, trains: false)
                 let losses = try model(input, .inference)
-                result.statistics += try statistics(Self.numbers(losses), batch, input)
+                result.statistics += try statistics(losses.statistics(), batch, input)
                 result.utterances += part.lengths.count
-                for quantized in losses.compactMap(\.quantized) { try result.count(quantized) }
+                if let quantized = losses.quantized {
+                    result.statistics.metrics.add(ContrastiveMetrics.codesUsed, bins: try quantized.codeCounts())
+                }
             }
         }
         return result
+    }
+}
+
+extension Quantized {
+    /// How often each entry of each code book was chosen.
+    fileprivate func codeCounts() throws -> [[Int]] {
+        let groups = codes.size(1)
+        var counts = [[Int]](repeating: [Int](repeating: 0, count: entryCount / groups), count: groups)
+        for (index, code) in try codes.elements(Int64.self).enumerated() { counts[index % groups][Int(code)] += 1 }
+        return counts
     }
 }
 

@@ -2,6 +2,7 @@ import Cluster
 import Corpus
 import Decoding
 import Interchange
+import Objectives
 import Torch
 import Wav2Vec2
 
@@ -15,7 +16,9 @@ protocol TrainingTask: AnyObject {
     var groups: [ParameterGroup] { get }
     /// Encodes labels, where the task has any.
     var dictionary: LabelDictionary? { get }
-    /// What validation's best checkpoint is the lowest in: `wer` or `loss`.
+    /// The metrics that it reports besides the loss.
+    var metrics: [Metric] { get }
+    /// The name of the value that the best checkpoint has the lowest of: `loss`, or one of ``metrics``.
     var metric: String { get }
 
     /// The samples that an utterance needs at least, or there is nothing in it to learn from.
@@ -100,8 +103,8 @@ extension TrainingTask {
     ///   - cluster: The processes that share the work, if there are others.
     /// - Returns: The same in every process.
     /// - Throws: What the data or the model threw.
-    func validate(_ manifest: Manifest, among cluster: Cluster? = nil) throws -> ValidationResult {
-        guard let cluster else { return ValidationResult(try tally(manifest, share: .everything)) }
+    func validate(_ manifest: Manifest, among cluster: Cluster? = nil) throws -> ValidationTally {
+        guard let cluster else { return try tally(manifest, share: .everything) }
         let own = Result { try tally(manifest, share: ProcessShare(rank: cluster.rank, size: cluster.size)) }
         var share = ValidationShare()
         do { share.tally = try own.get() } catch { share.isTheModels = error is DecodingError }
@@ -113,7 +116,7 @@ extension TrainingTask {
             if case .failure(let error) = own { cause = error }
             throw ValidationFailure(cause: cause, isTheModels: all.contains(where: \.isTheModels))
         }
-        return ValidationResult(tallies.reduce(into: ValidationTally()) { $0 += $1 })
+        return tallies.reduce(into: ValidationTally()) { $0 += $1 }
     }
 }
 
@@ -131,38 +134,4 @@ struct ValidationFailure: Error {
     let cause: any Error
     /// Whether the model is to blame, and not the data.
     let isTheModels: Bool
-}
-
-/// What validation measures.
-struct ValidationResult {
-    /// The sums.
-    var statistics = Statistics()
-    /// How many utterances were looked at.
-    var utterances = 0
-    /// Word error rate, as a fraction.
-    var wer: Double?
-    /// Word error rate of the best path with specials spelled out, as a fraction: fairseq's `raw_wer`.
-    var rawWer: Double?
-    /// Error rate over the dictionary's symbols, word boundaries included, as a fraction: fairseq's `uer`.
-    var uer: Double?
-    /// Character error rate, as a fraction.
-    var cer: Double?
-    /// How often each entry of each code book was chosen; empty in fine-tuning.
-    var codeCounts: [[Int]] = []
-
-    init(_ tally: ValidationTally) {
-        statistics = tally.statistics
-        utterances = tally.utterances
-        codeCounts = tally.codeCounts
-        wer = tally.text?.wer
-        rawWer = tally.rawWords?.rate
-        uer = tally.units?.rate
-        cer = tally.text?.cer
-    }
-
-    /// How many entries of the code books were chosen at all, and how many there are; `nil` without code books.
-    var codesUsed: (used: Int, entries: Int)? {
-        guard !codeCounts.isEmpty else { return nil }
-        return (codeCounts.joined().count { $0 > 0 }, codeCounts.reduce(0) { $0 + $1.count })
-    }
 }

@@ -17,11 +17,9 @@ final class UpdateStep {
     private let report: (String) -> Void
     private let cluster: Cluster?
     private var replicas: Replicas?
-    /// The next micro-batch, where it has been prepared already; what went wrong is told when its turn comes.
+    /// The next micro-batch, where it has been prepared already; an error is thrown when its turn comes.
     private var ahead: (update: Int, microBatch: Int, prepared: Result<PreparedBatch, any Error>)?
     private var scaler: LossScaler?
-    /// The newest update that has begun to change the model; 0 before any of this job.
-    private(set) var lastChange = 0
     /// FP32 weights that do not learn, of a model that computes in half precision.
     private var frozen: [String: Tensor] = [:]
 
@@ -88,12 +86,13 @@ final class UpdateStep {
     /// - Parameters:
     ///   - update: Its number, from 1.
     ///   - learningRate: The step size.
+    ///   - willChangeModel: Called before the optimizer changes the model.
     ///   - isInterrupted: Asked between micro-batches: an update of many takes long.
     /// - Returns: The update's sums; `nil` if it was interrupted, and then nothing but the place in the data has changed.
     /// - Throws: ``TrainingError/notFinite(update:what:utterances:)``,
     ///   ``TrainingError/minimumLossScale(update:scale:what:utterances:)``, or what the data or the model threw.
     func callAsFunction(
-        _ update: Int, learningRate: Double, isInterrupted: () -> Bool = { false }
+        _ update: Int, learningRate: Double, willChangeModel: () -> Void = {}, isInterrupted: () -> Bool = { false }
     ) throws -> Statistics? {
         var sums = Statistics()
         var utterances: [Int] = []
@@ -127,7 +126,7 @@ final class UpdateStep {
         let norm = try gradientNorm(task.groups.map(\.parameters)) / divisor
         guard norm.isFinite, sums.loss.isFinite else { return try skip(update, sums, utterances) }
         let clip = options.clipNorm > 0 ? min(1, options.clipNorm / (norm + 1e-6)) : 1
-        lastChange = update
+        willChangeModel()
         for group in task.groups where update >= group.firstUpdate {
             try group.step(learningRate: learningRate, gradientScale: clip / divisor)
         }
@@ -221,14 +220,14 @@ final class UpdateStep {
     // MARK: Checkpoints
 
     /// Adds what resuming needs besides tensors.
-    func note(in state: inout TrainingState) {
+    func record(into state: inout TrainingState) {
         for group in task.groups { state.optimizerUpdates[group.name] = group.optimizer.moments.updates }
         state.lossScaler = scaler?.state
     }
 
     /// The weights and averaged weights, for a checkpoint.
     ///
-    /// - Parameter copying: Whether training goes on while they are used.
+    /// - Parameter copying: Whether training continues while they are used.
     /// - Returns: All of them, or this process's part.
     /// - Throws: `TorchError.operation` if memory runs out.
     func weights(copying: Bool) throws -> Snapshot.Weights {
@@ -244,7 +243,7 @@ final class UpdateStep {
 
     /// The optimizer's moments, for a checkpoint.
     ///
-    /// - Parameter copying: Whether training goes on while they are used.
+    /// - Parameter copying: Whether training continues while they are used.
     /// - Returns: All of them, or this process's part.
     /// - Throws: `TorchError.operation` if memory runs out.
     func moments(copying: Bool) throws -> Snapshot.Moments {

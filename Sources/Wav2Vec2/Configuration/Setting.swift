@@ -18,26 +18,31 @@ public struct Setting<Root>: Sendable {
     public let help: String
     /// What to write, for error messages.
     public let type: String
+    /// What the value is about.
+    public let scope: SettingScope
     private let get: @Sendable (Root) -> String
     private let put: @Sendable (inout Root, String) throws -> Void
 
     /// Makes a key for a property.
     public init<Value: SettingValue>(
-        _ name: String, _ path: any WritableKeyPath<Root, Value> & Sendable, _ help: String
+        _ name: String, _ path: any WritableKeyPath<Root, Value> & Sendable, _ help: String,
+        of scope: SettingScope = .run
     ) {
         self.name = name
         self.help = help
+        self.scope = scope
         type = Value.settingType
         get = { $0[keyPath: path].settingText }
         put = { $0[keyPath: path] = try Value(settingText: $1) }
     }
 
     private init(
-        name: String, help: String, type: String, get: @escaping @Sendable (Root) -> String,
+        name: String, help: String, type: String, scope: SettingScope, get: @escaping @Sendable (Root) -> String,
         put: @escaping @Sendable (inout Root, String) throws -> Void
     ) {
         self.name = name
         self.help = help
+        self.scope = scope
         self.type = type
         self.get = get
         self.put = put
@@ -48,13 +53,13 @@ public struct Setting<Root>: Sendable {
     /// - Parameters:
     ///   - prefix: What the larger thing calls the part; empty to keep the name.
     ///   - path: Where the part lies.
-    /// - Returns: The key of the larger thing, with the same help and type.
+    /// - Returns: The key of the larger thing, with the same help, type and scope.
     public func lifted<Outer>(
         _ prefix: String, _ path: any WritableKeyPath<Outer, Root> & Sendable
     ) -> Setting<Outer> {
         let (get, put) = (get, put)
         return Setting<Outer>(
-            name: prefix.isEmpty ? name : "\(prefix).\(name)", help: help, type: type,
+            name: prefix.isEmpty ? name : "\(prefix).\(name)", help: help, type: type, scope: scope,
             get: { get($0[keyPath: path]) }, put: { try put(&$0[keyPath: path], $1) })
     }
 

@@ -1,3 +1,4 @@
+import Kernels
 import Torch
 
 /// What a model is converted for, once: its layers are replaced by the fastest ones for a purpose, a device and a precision.

@@ -1,3 +1,4 @@
+import Kernels
 import Torch
 
 /// A model whose layers can be replaced by faster ones.

@@ -1,3 +1,4 @@
+import Kernels
 import Torch
 
 /// A feed-forward block whose GELU is part of a product, with the same results.

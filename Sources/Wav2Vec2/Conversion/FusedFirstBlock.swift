@@ -1,3 +1,4 @@
+import Kernels
 import Torch
 
 /// The first block of a group-norm extractor in one pass: convolution, normalisation, GELU.

@@ -1,3 +1,4 @@
+import Kernels
 import Torch
 
 /// Self-attention by the kernels of the place where the tensors are, which keep no matrix of weights in memory.

@@ -1,3 +1,4 @@
+import Kernels
 import Torch
 
 /// The first layer of the group-norm extractor in one pass each way: convolution, normalisation, GELU.

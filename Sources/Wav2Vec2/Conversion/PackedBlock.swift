@@ -1,3 +1,4 @@
+import Kernels
 import Torch
 
 /// A block with a packed weight, for inference on the CPU: one product with overlapping windows of rows.

@@ -1,3 +1,4 @@
+import Kernels
 import Torch
 
 /// A block that learns: of each GELU, input and output, only one tensor is kept for the backward pass.

@@ -1,3 +1,4 @@
+import Kernels
 import Torch
 
 /// A positional convolution with its weight folded and transformed once, for inference on the CPU, in FP32.

@@ -1,3 +1,4 @@
+import Kernels
 import Torch
 
 /// One transformer layer: self-attention and feed-forward, each with residual and normalisation.

@@ -1,3 +1,4 @@
+import Kernels
 import Torch
 
 /// The position-wise feed-forward block: two linear layers with a nonlinearity between them.

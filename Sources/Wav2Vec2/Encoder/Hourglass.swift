@@ -1,3 +1,4 @@
+import Kernels
 import Torch
 
 /// Makes one row of each group of `factor` rows.

@@ -1,3 +1,4 @@
+import Kernels
 import Torch
 
 /// A convolution over neighbouring frames that stands in for position embeddings (paper, section 2).

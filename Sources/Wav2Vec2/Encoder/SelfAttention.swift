@@ -1,3 +1,4 @@
+import Kernels
 import Torch
 
 /// Multi-head self-attention within each utterance.

@@ -1,3 +1,4 @@
+import Kernels
 import Torch
 
 /// The context network: positional convolution and transformer layers, plain or Hourglass.

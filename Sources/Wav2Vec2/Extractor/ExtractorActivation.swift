@@ -1,3 +1,4 @@
+import Kernels
 import Torch
 
 /// What a block of the feature extractor hands to the next.

@@ -1,3 +1,4 @@
+import Kernels
 import Torch
 
 /// One block of the feature extractor: convolution, normalisation if any, GELU (paper, section 2).

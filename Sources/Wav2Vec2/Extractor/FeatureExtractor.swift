@@ -1,3 +1,4 @@
+import Kernels
 import Torch
 
 /// The convolutional feature extractor: from raw samples to one vector every 20 ms (paper, section 2).

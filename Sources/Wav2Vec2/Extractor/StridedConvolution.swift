@@ -1,3 +1,4 @@
+import Kernels
 import Torch
 
 /// A strided convolution over time-major rows as plain matrix products over views: no transposes, no im2col copy.

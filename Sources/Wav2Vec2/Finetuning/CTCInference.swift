@@ -1,3 +1,4 @@
+import Kernels
 import Torch
 
 /// Log-probabilities of batches, again and again with one model.

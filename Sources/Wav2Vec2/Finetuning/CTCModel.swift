@@ -1,3 +1,4 @@
+import Kernels
 import Torch
 
 /// Fine-tuning options of a CTC model.
@@ -25,9 +26,14 @@ public struct CTCConfiguration: Sendable, Equatable {
 ///
 /// The blank is label 0.
 public final class CTCModel: Module {
+    /// What the names of the pre-trained part's parameters begin with.
+    public static let backboneKey = "w2v_encoder.w2v_model"
+    /// What the names of the output layer's parameters begin with.
+    public static let outputKey = "w2v_encoder.proj"
+
     /// The pre-trained part: feature extractor and encoder.
-    @Child("w2v_encoder.w2v_model") public var model: Wav2Vec2Model
-    @Child("w2v_encoder.proj") var projection: Linear
+    @Child(CTCModel.backboneKey) public var model: Wav2Vec2Model
+    @Child(CTCModel.outputKey) var projection: Linear
     /// The options.
     public let options: CTCConfiguration
 

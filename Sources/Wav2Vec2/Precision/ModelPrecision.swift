@@ -1,3 +1,4 @@
+import Kernels
 import Torch
 
 /// In which number formats a model computes.

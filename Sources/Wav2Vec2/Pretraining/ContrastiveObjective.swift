@@ -1,15 +1,16 @@
+import Kernels
 import Torch
 
-/// The contrastive loss of a sub-batch, summed over its masked frames.
-public struct ContrastiveLoss {
-    /// The loss.
-    public let loss: Tensor
-    /// For how many frames the true vector was the most similar one: a single number.
-    public let correct: Tensor
+/// The contrastive loss of masked frames.
+struct ContrastiveLoss {
+    /// The loss of each frame: [frames].
+    let losses: Tensor
+    /// 1 for each frame to which the true vector was the most similar one, else 0: FP32 [frames].
+    let correct: Tensor
     /// The scaled similarities, [frames, 1 + negatives], the true vector first; −∞ where a negative is the true vector.
     ///
     /// Absent where a kernel has computed the loss without them.
-    public let logits: Tensor?
+    let logits: Tensor?
 }
 
 /// Similarities of predictions to candidates, picked out of one product an utterance instead of gathered vectors.
@@ -18,7 +19,7 @@ public struct ContrastiveLoss {
 /// all similarities of an utterance at once, of which the sampled ones are read.
 ///
 /// - Parameters:
-///   - predictions: [frames, channels], the sub-batch's masked frames, utterance by utterance.
+///   - predictions: [frames, channels], the masked frames, utterance by utterance.
 ///   - candidates: [candidates, channels], utterance by utterance.
 ///   - identities: What makes two candidates the same vector: int64 [candidates], or `nil` if none ever are.
 ///   - choices: Which candidates are whose true vectors and distractors.
@@ -57,7 +58,7 @@ private func directions(_ vectors: Tensor, _ inFP32: Bool) throws -> Tensor {
 ///   - infonce: As of ``contrastiveLoss(_:infonce:)``.
 ///   - inFP32: As of the logits.
 ///   - needsLogits: Whether somebody wants to see the logits.
-/// - Returns: The summed loss, and how many frames chose the true vector.
+/// - Returns: Each frame's loss, and which frames chose the true vector.
 /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
 func contrastiveLoss(
     predictions: Tensor, candidates: Tensor, identities: Tensor?, choices: ContrastiveChoices,
@@ -69,7 +70,7 @@ func contrastiveLoss(
             directions(predictions, inFP32), directions(candidates, inFP32), identities: identities,
             temperature: temperature)
     {
-        return ContrastiveLoss(loss: contrast.loss, correct: contrast.correct, logits: nil)
+        return ContrastiveLoss(losses: contrast.losses, correct: contrast.correct, logits: nil)
     }
     return try contrastiveLoss(
         contrastiveLogits(
@@ -82,22 +83,22 @@ func contrastiveLoss(
 /// - Parameters:
 ///   - logits: [frames, 1 + negatives], the true vector first.
 ///   - infonce: Whether the loss is a choice among candidates; else each candidate is judged for itself.
-/// - Returns: The summed loss, how many frames chose the true vector, and the logits.
+/// - Returns: Each frame's loss, which frames chose the true vector, and the logits.
 /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
 func contrastiveLoss(_ logits: Tensor, infonce: Bool) throws -> ContrastiveLoss {
-    let loss: Tensor
+    let losses: Tensor
     if infonce {
-        loss = try -logits.logSoftmax(1, dtype: .float32).selected(1, 0).sum()
+        losses = try -logits.logSoftmax(1, dtype: .float32).selected(1, 0)
     } else {
         // softplus(−∞) is 0 and has no gradient, so a negative equal to the true vector does not count.
-        let truth = try (-logits.selected(1, 0)).softplus().sum()
-        loss = try truth + logits.narrowed(1, 1..<logits.size(1)).softplus().sum()
+        let truth = try (-logits.selected(1, 0)).softplus()
+        losses = try truth + logits.narrowed(1, 1..<logits.size(1)).softplus().sum(1)
     }
     let correct = try withoutGradient {
         // A row whose smallest logit is the true one as well has nothing to choose from, and does not count.
         let largest = try logits.argmax(-1).equals(0)
         let smallest = try (-logits).argmax(-1).equals(0)
-        return try largest.and(smallest.not()).sum()
+        return try largest.and(smallest.not()).to(dtype: .float32)
     }
-    return ContrastiveLoss(loss: loss, correct: correct, logits: logits)
+    return ContrastiveLoss(losses: losses, correct: correct, logits: logits)
 }

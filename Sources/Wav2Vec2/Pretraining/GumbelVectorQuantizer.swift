@@ -1,57 +1,5 @@
-import Foundation
+import Kernels
 import Torch
-
-/// Where the Gumbel noise of one quantizer call comes from.
-public enum QuantizerNoise: Sendable {
-    /// None: the most probable entries are chosen, and no gradient passes through the choice (evaluation).
-    case none
-    /// Drawn from a generator.
-    case drawn(Generator)
-    /// Given numbers, [rows · groups, entries].
-    case given(Tensor)
-
-    /// The noise of one call of a quantizer.
-    ///
-    /// - Parameters:
-    ///   - rows: How many vectors are quantized.
-    ///   - configuration: Groups and entries.
-    ///   - device: Where they are quantized, and a generator draws.
-    /// - Returns: FP32 [rows, groups, entries]; nil for none.
-    /// - Throws: `TorchError.shape` for given numbers of another shape.
-    func numbers(rows: Int, _ configuration: ModelConfiguration, on device: Device) throws -> Tensor? {
-        let shape = [rows, configuration.latentGroups, configuration.latentVars]
-        switch self {
-        case .none: return nil
-        case .given(let numbers): return try numbers.viewed(shape)
-        case .drawn(let generator):
-            let exponential = try Tensor.empty(shape, device: device)
-            try exponential.fillExponentialInPlace(generator: generator)
-            return try -exponential.log()
-        }
-    }
-}
-
-/// The Gumbel temperature as a function of the update number alone.
-public struct TemperatureSchedule: Sendable, Equatable {
-    /// At the first update.
-    public let start: Double
-    /// The least.
-    public let end: Double
-    /// The factor from one update to the next.
-    public let decay: Double
-
-    /// Makes the schedule from fairseq's `latent_temp`: start, end and decay.
-    public init(_ latentTemp: [Double]) {
-        start = latentTemp[0]
-        end = latentTemp[1]
-        decay = latentTemp[2]
-    }
-
-    /// The temperature at an update, counted from 1: start · decayᵘ, as in NVIDIA's version.
-    public func temperature(update: Int) -> Double {
-        max(start * pow(decay, Double(update)), end)
-    }
-}
 
 /// What a quantizer makes of its input.
 public struct Quantized {
@@ -59,16 +7,16 @@ public struct Quantized {
     public let vectors: Tensor
     /// The chosen entry of each group: int64 [rows, groups].
     public let codes: Tensor
-    /// e to the entropy of the mean choice, summed over groups: how many entries are in use.
+    /// e to the entropy of a segment's mean choice, summed over groups: how many entries are in use, [segments].
     public let codePerplexity: Tensor
-    /// The same of the mean probabilities; differentiable, the diversity loss's quantity.
+    /// The same of the mean probabilities, [segments]; differentiable, the diversity loss's quantity.
     public let probabilityPerplexity: Tensor
     /// All entries of all groups.
     public let entryCount: Int
 }
 
 /// One block of a deeper projection to logits.
-private final class ProjectionBlock: Module {
+final class ProjectionBlock: Module {
     @Child("0") var linear: Linear
 
     init(_ inputs: Int, _ outputs: Int, initializer: Initializer) throws {
@@ -78,11 +26,13 @@ private final class ProjectionBlock: Module {
 }
 
 /// The projection to logits: one linear layer, or several with GELU between them.
-private final class LogitProjection: Module {
+final class LogitProjection: Module {
     @Child("") var single: Linear?
     @Child("") var stages: [Module]
     private let hidden: [ProjectionBlock]
     private let last: Linear
+    /// The linear layers, first to last.
+    var layers: [Linear] { hidden.map(\.linear) + [last] }
 
     init(_ inputs: Int, _ outputs: Int, depth: Int, factor: Int, initializer: Initializer) throws {
         let inner = inputs * factor
@@ -109,7 +59,7 @@ private final class LogitProjection: Module {
 /// Chooses one entry of each of several code books by a Gumbel softmax (paper, section 2, equation 1).
 public final class GumbelVectorQuantizer: Module {
     @Parameter("vars") var entries: Tensor
-    @Child("weight_proj") private var projection: LogitProjection
+    @Child("weight_proj") var projection: LogitProjection
     /// How many code books, each choosing a part of the vector.
     public let groups: Int
     /// Entries of a code book.
@@ -143,8 +93,8 @@ public final class GumbelVectorQuantizer: Module {
     }
 
     private func perplexity(_ probabilities: Tensor) throws -> Tensor {
-        // [groups, entries]; the small number keeps log defined, as in fairseq.
-        try (-(probabilities * (probabilities + 1e-7).log()).sum(-1)).exp().sum()
+        // [segments, groups, entries]; the small number keeps log defined, as in fairseq.
+        try (-(probabilities * (probabilities + 1e-7).log()).sum(-1)).exp().sum(-1)
     }
 
     /// Quantizes [rows, inputs].
@@ -153,14 +103,19 @@ public final class GumbelVectorQuantizer: Module {
     ///   - input: What is quantized.
     ///   - temperature: The Gumbel softmax's temperature, a single number.
     ///   - noise: Its noise, [rows, groups, entries]; `nil` chooses the most probable entries, and lets no gradient pass.
+    ///   - segments: The rows that have perplexities of their own; `nil` for all together.
     /// - Returns: The quantized vectors, the codes and how evenly the entries are used.
     /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
-    public func callAsFunction(_ input: Tensor, temperature: Tensor, noise: Tensor?) throws -> Quantized {
+    public func callAsFunction(
+        _ input: Tensor, temperature: Tensor, noise: Tensor?, segments: RowSegments? = nil
+    ) throws -> Quantized {
         let rows = input.size(0)
         let logits = try projection(input).viewed(rows, groups, entriesPerGroup)
         let chosen =
-            try logits.choosingEntries(noise: noise, temperature: temperature)
-            ?? choose(by: logits, noise: noise, temperature: temperature)
+            try logits.choosingEntries(noise: noise, temperature: temperature, segments: segments)
+            ?? choose(
+                by: logits, noise: noise, temperature: temperature,
+                segments: segments ?? RowSegments([rows], on: input.device))
         let choice = try chosen.choice.to(dtype: entries.dtype)
         let parts = try (0..<groups).map { group in
             try choice.selected(1, group).matmul(book(group))
@@ -172,10 +127,15 @@ public final class GumbelVectorQuantizer: Module {
     }
 
     /// The choice by LibTorch's operators, which defines what the kernels compute.
-    private func choose(by projected: Tensor, noise: Tensor?, temperature: Tensor) throws -> EntryChoice {
+    private func choose(
+        by projected: Tensor, noise: Tensor?, temperature: Tensor, segments: RowSegments
+    ) throws -> EntryChoice {
         // The choice and its statistics are FP32 in half precision too.
         let logits = try projected.dtype.isHalfPrecision ? projected.to(dtype: .float32) : projected
-        let average = try logits.softmax(-1, dtype: .float32).mean(0)
+        func means(_ choices: Tensor) throws -> Tensor {
+            try segments.means(ofVectors: choices.viewed(choices.size(0), -1)).viewed(-1, groups, entriesPerGroup)
+        }
+        let average = try means(logits.softmax(-1, dtype: .float32))
         let hard = try oneHot(logits.detached().argmax(-1)).to(dtype: logits.dtype)
         let choice: Tensor
         let codes: Tensor
@@ -189,7 +149,7 @@ public final class GumbelVectorQuantizer: Module {
             codes = try logits.detached().argmax(-1)
         }
         return EntryChoice(
-            choice: choice, codes: codes, meanProbabilities: average, meanChoices: try hard.mean(0))
+            choice: choice, codes: codes, meanProbabilities: average, meanChoices: try means(hard))
     }
 
     /// The most probable entry of each group for [rows, inputs]: int64 [rows, groups].

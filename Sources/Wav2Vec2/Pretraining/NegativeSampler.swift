@@ -19,6 +19,12 @@ public struct Negatives: Sendable {
         self.codes = codes
     }
 
+    /// Several segments' distractors one after the other.
+    static func joined(_ all: [Negatives]) -> Negatives {
+        Negatives(
+            sameUtterance: all.flatMap(\.sameUtterance), anywhere: all.flatMap(\.anywhere), codes: all.flatMap(\.codes))
+    }
+
     /// Draws the distractors of a sub-batch.
     ///
     /// A frame is never its own distractor: one number fewer is drawn, and numbers from the frame's own on move up.

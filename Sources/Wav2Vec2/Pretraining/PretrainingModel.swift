@@ -1,48 +1,5 @@
+import Kernels
 import Torch
-
-/// The random choices of one sub-batch.
-public struct SubBatchPlan: Sendable {
-    /// The utterances of the batch that belong to it.
-    public var utterances: Range<Int>
-    /// What is masked in them.
-    public var mask: Mask
-    /// The distractors of their masked frames.
-    public var negatives: Negatives
-    /// The target quantizer's noise.
-    public var noise: QuantizerNoise
-    /// The input quantizer's noise, where the model has one.
-    public var inputNoise: QuantizerNoise
-
-    /// Gathers the choices.
-    public init(
-        utterances: Range<Int>, mask: Mask, negatives: Negatives, noise: QuantizerNoise,
-        inputNoise: QuantizerNoise = .none
-    ) {
-        self.utterances = utterances
-        self.mask = mask
-        self.negatives = negatives
-        self.noise = noise
-        self.inputNoise = inputNoise
-    }
-}
-
-/// The losses of one sub-batch, each summed over its masked frames, and what is worth watching.
-public struct PretrainingLosses {
-    /// All terms together.
-    public let total: Tensor
-    /// The contrastive term.
-    public let contrastive: ContrastiveLoss
-    /// The weighted diversity term; absent without a quantizer.
-    public let diversity: Tensor?
-    /// The weighted penalty on the features' energy.
-    public let penalty: Tensor
-    /// The features' mean square, unweighted.
-    public let featurePenalty: Tensor
-    /// The quantizer's result, if there is one.
-    public let quantized: Quantized?
-    /// How many frames were masked: fairseq's sample size.
-    public let sampleSize: Int
-}
 
 /// wav2vec 2.0 with its pre-training objective (paper, section 3).
 public final class PretrainingModel: Module {
@@ -51,7 +8,7 @@ public final class PretrainingModel: Module {
     /// The quantizer of the targets; absent when targets are continuous.
     @Child("quantizer") public var quantizer: GumbelVectorQuantizer?
     @Child("project_q") var targetProjection: Linear
-    @Child("input_quantizer") private var ownInputQuantizer: GumbelVectorQuantizer?
+    @Child("input_quantizer") var ownInputQuantizer: GumbelVectorQuantizer?
     @Child("project_inp") var inputProjection: Linear?
     @Child("target_glu.0") var targetGate: Linear?
     @Child("final_proj") var finalProjection: Linear
@@ -98,107 +55,111 @@ public final class PretrainingModel: Module {
         finalProjection = try Linear(configuration.encoderEmbedDim, target, initializer: initializer)
     }
 
-    /// The losses of each sub-batch of a batch.
+    /// The losses of a batch (paper, section 3).
     ///
-    /// All sub-batches go through extractor and encoder together; masks, negatives, quantizer statistics and penalties
-    /// are each sub-batch's own, so the sum equals that of separate passes.
+    /// All segments of the batch go through extractor, encoder, quantizer and losses together, as one ragged batch. Masks,
+    /// negatives, noise, quantizer statistics and penalties are each segment's own (`SegmentNumbering`), so that the sum
+    /// equals that of separate passes.
     ///
     /// The probe sees the model's stages, and `quantized`, `predictions`, `targets` and, where the plan keeps them, `logits` of
-    /// each sub-batch. Of the encoder's output only masked frames are read.
+    /// all masked frames, segment by segment. Of the encoder's output no other frames are read.
     ///
     /// - Parameters:
     ///   - batch: The utterances, and what was chosen for them.
     ///   - pass: Dropouts, LayerDrop and probe.
-    /// - Returns: One set of losses a sub-batch, in order.
+    /// - Returns: The losses of each segment, and their sum.
     /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
-    public func callAsFunction(_ batch: PretrainingBatch, _ pass: ForwardPass) throws -> [PretrainingLosses] {
-        let configuration = model.configuration
+    public func callAsFunction(_ batch: PretrainingBatch, _ pass: ForwardPass) throws -> PretrainingLosses {
         let features = try model.features(batch.samples, lengths: batch.lengths, pass)
         let targets = try profiled(.quantizer) {
-            try features.normalized.dropout(configuration.dropoutFeatures, pass.mode)
+            try features.normalized.dropout(model.configuration.dropoutFeatures, pass.mode)
         }
-        var inputQuantized: [Quantized] = []
+        var inputQuantized: Quantized?
         let context = try model.context(
             of: features, mask: batch.mask, channelsFirst: maskChannelBefore, readRows: batch.maskedRows, pass
-        ) { input in
-            guard let inputProjection else { return input }
-            let parts = try batch.subBatches.map { part in
-                let quantized = try inputQuantizer().callAsFunction(
-                    input.rows(part.span), temperature: batch.temperature, noise: part.inputNoise)
-                inputQuantized.append(quantized)
-                return try inputProjection(quantized.vectors)
-            }
-            return try .concatenate(parts)
+        ) { projected in
+            let (input, quantized) = try encoderInput(projected, batch)
+            inputQuantized = quantized
+            return input
         }
-        let masked = try targets.takingRows(batch.maskedRows)
-        return try batch.subBatches.enumerated().map { index, part in
-            try profiled(.contrastive) {
-                try losses(
-                    part, features: features,
-                    targets: (everywhere: targets.rows(part.span), masked: masked.rows(part.masked)),
-                    context: context.rows(part.masked), temperature: batch.temperature,
-                    inputQuantized: inputQuantized.isEmpty ? nil : inputQuantized[index], pass)
-            }
+        return try profiled(.contrastive) {
+            try losses(features, targets: targets, context: context, inputQuantized: inputQuantized, batch, pass)
         }
     }
 
-    private func inputQuantizer() throws -> GumbelVectorQuantizer {
-        guard let found = ownInputQuantizer ?? quantizer else {
-            throw ConfigurationError("quantize_input is on, but the model has no quantizer")
-        }
-        return found
-    }
-
+    /// Quantizes targets, projects both sides, contrasts them, and adds penalty and diversity (equations 2 to 4).
     private func losses(
-        _ part: PretrainingBatch.SubBatch, features: Wav2Vec2Model.Features,
-        targets: (everywhere: Tensor, masked: Tensor),
-        context: Tensor, temperature: Tensor, inputQuantized: Quantized?, _ pass: ForwardPass
+        _ features: Wav2Vec2Model.Features, targets: Tensor, context: Tensor, inputQuantized: Quantized?,
+        _ batch: PretrainingBatch, _ pass: ForwardPass
     ) throws -> PretrainingLosses {
-        // The true vectors come first; they are candidates themselves unless all frames are.
-        var quantized: Quantized?
-        func represent(_ input: Tensor, keep: Bool) throws -> (vectors: Tensor, identities: Tensor?) {
-            try profiled(.quantizer) {
-                guard let quantizer else { return (try gated(targetProjection(input)), nil) }
-                let result = try quantizer(input, temperature: temperature, noise: keep ? part.noise : nil)
-                if keep { quantized = result }
-                return (try gated(targetProjection(result.vectors)), try codeIdentities(result.codes, quantizer))
-            }
-        }
-        let truth = try represent(targets.masked, keep: true)
+        let (truth, quantized) = try represent(
+            targets.takingRows(batch.maskedRows), batch, noise: batch.noise, segments: batch.masked)
         pass.probe?("quantized", quantized?.vectors ?? truth.vectors)
-        var candidates = truth.vectors
-        var identities = truth.identities
-        if let places = part.ownRows {
-            // All frames are candidates; the masked ones keep the vectors that their own quantization chose.
-            let everywhere = try represent(targets.everywhere, keep: false)
-            candidates = try everywhere.vectors.replacing(places, with: truth.vectors)
-            if let all = everywhere.identities, let own = truth.identities {
-                identities = try all.replacing(places, with: own)
-            }
-        }
+        let candidates = try candidates(for: truth, targets, batch)
         let predictions = try finalProjection(context)
         pass.probe?("predictions", predictions)
         pass.probe?("targets", truth.vectors)
         let contrastive = try contrastiveLoss(
-            predictions: predictions, candidates: candidates, identities: identities, choices: part.choices,
-            codeVectors: codeVectors(part.choices), temperature: objective.logitTemp, infonce: objective.infonce,
-            inFP32: cosineInFP32, needsLogits: pass.plan.keepsLogits)
+            predictions: predictions, candidates: candidates.vectors, identities: candidates.identities,
+            choices: batch.choices, codeVectors: codeVectors(batch.choices), temperature: objective.logitTemp,
+            infonce: objective.infonce, inFP32: cosineInFP32, needsLogits: pass.plan.keepsLogits)
         if let logits = contrastive.logits { pass.probe?("logits", logits) }
-        let sampleSize = part.choices.frames
-        var total = contrastive.loss
-        let featurePenalty = try features.raw.rows(part.span).to(dtype: .float32).squared().mean()
-        let penalty = try featurePenalty * (objective.lossWeights[1] * Double(sampleSize))
-        total = try total + penalty
+        let energy = try batch.frames.means(features.raw.to(dtype: .float32).squared().mean(-1))
         let statistics = quantized ?? inputQuantized
-        let diversity = try statistics.map { statistics in
-            let entries = Double(statistics.entryCount)
-            return try (entries - statistics.probabilityPerplexity)
-                * (objective.lossWeights[0] * Double(sampleSize) / entries)
+        return try PretrainingLosses(
+            contrastive: contrastive, of: batch, diversity: statistics.map { try diversity($0, batch) },
+            penalty: energy * batch.sizes * objective.lossWeights[1], featurePenalty: energy, quantized: statistics)
+    }
+
+    /// The weighted diversity loss of each segment (equation 4 in fairseq's form: the share of entries that are not in use).
+    private func diversity(_ quantized: Quantized, _ batch: PretrainingBatch) throws -> Tensor {
+        let entries = Double(quantized.entryCount)
+        return try (entries - quantized.probabilityPerplexity) * batch.sizes * (objective.lossWeights[0] / entries)
+    }
+
+    // MARK: Quantization (section 2)
+
+    /// Vectors of the targets' space, and what makes two of them the same: int64 [rows], nil if none ever are.
+    private typealias Representations = (vectors: Tensor, identities: Tensor?)
+
+    /// The encoder's input, quantized where the model does so.
+    private func encoderInput(_ input: Tensor, _ batch: PretrainingBatch) throws -> (Tensor, Quantized?) {
+        guard let inputProjection else { return (input, nil) }
+        guard let quantizer = ownInputQuantizer ?? quantizer else {
+            throw ConfigurationError("quantize_input is on, but the model has no quantizer")
         }
-        if let diversity { total = try total + diversity }
-        return PretrainingLosses(
-            total: total, contrastive: contrastive, diversity: diversity, penalty: penalty,
-            featurePenalty: featurePenalty, quantized: statistics, sampleSize: sampleSize)
+        let quantized = try quantizer(
+            input, temperature: batch.temperature, noise: batch.inputNoise, segments: batch.frames)
+        return (try inputProjection(quantized.vectors), quantized)
+    }
+
+    /// The representations of features: quantized, where the model does so, and projected.
+    private func represent(
+        _ features: Tensor, _ batch: PretrainingBatch, noise: Tensor?, segments: RowSegments?
+    ) throws -> (Representations, Quantized?) {
+        try profiled(.quantizer) {
+            guard let quantizer else { return ((try gated(targetProjection(features)), nil), nil) }
+            let quantized = try quantizer(features, temperature: batch.temperature, noise: noise, segments: segments)
+            return (
+                (try gated(targetProjection(quantized.vectors)), try codeIdentities(quantized.codes, quantizer)),
+                quantized
+            )
+        }
+    }
+
+    /// All candidates: the masked frames' true vectors, or those of all frames.
+    private func candidates(
+        for truth: Representations, _ features: Tensor, _ batch: PretrainingBatch
+    ) throws -> Representations {
+        guard objective.negativesFromEverywhere else { return truth }
+        // The masked frames keep the vectors that their own quantization chose.
+        let (all, _) = try represent(features, batch, noise: nil, segments: nil)
+        return (
+            try all.vectors.replacing(batch.maskedRows, with: truth.vectors),
+            try all.identities.flatMap { all in
+                try truth.identities.map { try all.replacing(batch.maskedRows, with: $0) }
+            }
+        )
     }
 
     private func gated(_ vectors: Tensor) throws -> Tensor {

@@ -34,9 +34,9 @@ public final class RecordedPretraining {
     ///   - model: A model whose parameters and gradients stay where they are in memory, and which does not compute layers
     ///     again in its backward pass: recorded attention would not drop the same weights twice.
     ///   - device: Where it lies.
-    ///   - numbers: What to tell of a batch's losses.
+    ///   - numbers: The numbers to report of a batch's losses.
     public init(
-        _ model: PretrainingModel, on device: Device, numbers: @escaping ([PretrainingLosses]) throws -> Tensor
+        _ model: PretrainingModel, on device: Device, numbers: @escaping (PretrainingLosses) throws -> Tensor
     ) {
         (self.model, self.device) = (model, device)
         recorder = WorkRecorder(on: device, capacity: Self.capacity, isLarge: true) { [model] step in
@@ -53,7 +53,7 @@ public final class RecordedPretraining {
     ///   - update: The update's number.
     ///   - microBatch: The micro-batch's number in the update.
     ///   - lossScale: What the loss is multiplied by.
-    /// - Returns: The numbers to tell; the next call may write them anew.
+    /// - Returns: The numbers to report; the next call may overwrite them.
     /// - Throws: `TorchError.recording` if the passes cannot be recorded; `TorchError.operation` if LibTorch refuses a step.
     public func addGradients(
         _ batch: PretrainingBatch, seed: UInt64, update: Int, microBatch: Int, lossScale: Double
@@ -77,17 +77,15 @@ extension PretrainingModel {
     ///   - batch: The batch.
     ///   - pass: Dropouts and LayerDrop.
     ///   - lossScale: What the loss is multiplied by: FP32, a single number.
-    ///   - numbers: What to tell of the losses of its sub-batches.
-    /// - Returns: The numbers to tell.
+    ///   - numbers: The numbers to report of its losses.
+    /// - Returns: The numbers to report.
     /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
     public func addGradients(
         _ batch: PretrainingBatch, _ pass: ForwardPass, scaledBy lossScale: Tensor,
-        numbers: ([PretrainingLosses]) throws -> Tensor
+        numbers: (PretrainingLosses) throws -> Tensor
     ) throws -> Tensor {
         let losses = try self(batch, pass)
-        var total = losses[0].total
-        for loss in losses.dropFirst() { total = try total + loss.total }
-        try total.backward(gradient: lossScale)
+        try losses.total.backward(gradient: lossScale)
         return try numbers(losses)
     }
 }

@@ -119,7 +119,7 @@ final class PretrainingBenchmark: BenchmarkTask {
         masking.time.countMultiple = records ? 16 : 1
         self.masking = masking
         recorded =
-            records ? RecordedPretraining(model, on: device) { try .gathering(numbers: $0.map(\.total)) } : nil
+            records ? RecordedPretraining(model, on: device) { $0.total } : nil
     }
 
     /// The sums over processes and the times of the last step, where asked for.
@@ -145,9 +145,9 @@ final class PretrainingBenchmark: BenchmarkTask {
         } else {
             let pass = ForwardPass.training(seed: seed, update: number)
             try update(
-                model(input, pass)[0].total, sampleSize: sampleSize, unused: model.model.droppedParameters(pass))
+                model(input, pass).total, sampleSize: sampleSize, unused: model.model.droppedParameters(pass))
         }
-        let operations = OperationCount(configuration, samples: batch.samples, head: .pretraining(masked: masked))
+        let operations = model.operations(samples: batch.samples, masked: masked)
             .training(trainsExtractor: true, layerDrop: configuration.encoderLayerdrop)
         return StepCounts(
             samples: batch.samples.reduce(0, +), frames: frames.reduce(0, +), maskedFrames: sampleSize,
@@ -217,9 +217,8 @@ final class FinetuningBenchmark: BenchmarkTask {
         return StepCounts(
             samples: batch.samples.reduce(0, +), frames: layout.total,
             maskedFrames: mask.frames.reduce(0) { $0 + $1.count },
-            operations: OperationCount(
-                configuration, samples: batch.samples, head: .ctc(labels: model.labelCount, masked: mask.frames)
-            ).training(trainsExtractor: false, layerDrop: configuration.encoderLayerdrop))
+            operations: model.operations(samples: batch.samples, masked: mask.frames)
+                .training(trainsExtractor: false, layerDrop: configuration.encoderLayerdrop))
     }
 
     /// Letters as many as people say in that time.
@@ -267,8 +266,6 @@ final class InferenceBenchmark: BenchmarkTask {
         }
         return StepCounts(
             samples: batch.samples.reduce(0, +), frames: frames, maskedFrames: nil,
-            operations: OperationCount(
-                model.model.configuration, samples: batch.samples, head: .ctc(labels: model.labelCount)
-            ).inference)
+            operations: model.operations(samples: batch.samples).inference)
     }
 }

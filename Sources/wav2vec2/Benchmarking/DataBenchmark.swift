@@ -92,9 +92,9 @@ struct DataBenchmarkCommand: ParsableCommand {
         let (configuration, step) = (try model.configuration, model.utterances.samples)
         let frames = step.map(configuration.convFeatureLayers.frames(samples:))
         // About half of the frames are masked with the recipe's options.
-        let operations = OperationCount(
-            configuration, samples: step, head: .pretraining(masked: frames.map { $0 / 2 })
-        ).training(trainsExtractor: true, layerDrop: configuration.encoderLayerdrop)
+        let shapes = try PretrainingModel(configuration, initializer: .shapes)
+        let operations = shapes.operations(samples: step, masked: frames.map { $0 / 2 }).training(
+            trainsExtractor: true, layerDrop: configuration.encoderLayerdrop)
         let seconds = Double(step.reduce(0, +)) / Double(AudioFile.modelSampleRate)
         return Self.h100OperationsPerS * Self.utilisation / (operations / seconds)
     }

@@ -72,7 +72,7 @@ struct ScalingCommand: AsyncParsableCommand {
         guard let measureInto else { return try measureAll() }
         try shape.compute.apply()
         LibTorch.reuseHostMemory()
-        try await amongProcesses { cluster in
+        try await withCluster { cluster in
             let measurement = try ScalingMeasurement.measure(
                 shape,
                 SumOptions(

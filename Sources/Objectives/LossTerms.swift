@@ -1,0 +1,100 @@
+import Torch
+
+/// What an objective makes of a batch: the loss to minimise, and the values of its metrics.
+///
+/// Values stay on the device; all of them are read in one transfer, as each would wait for the device.
+public struct LossTerms {
+    /// How the numbers of one metric are read.
+    fileprivate struct Reading: Sendable {
+        let metric: Metric
+        /// The weights of the numbers, one each.
+        let weights: [Double]
+        /// Whether the numbers are sums already, which their weights do not multiply.
+        let areSums: Bool
+    }
+
+    /// The loss summed over the batch: a single number.
+    public private(set) var loss: Tensor
+    private var tensors: [Tensor] = []
+    private var readings: [Reading] = []
+
+    /// Starts with a loss.
+    public init(_ loss: Tensor) { self.loss = loss }
+
+    /// Reports a sum, or a single value.
+    ///
+    /// - Parameters:
+    ///   - metric: The metric.
+    ///   - total: A single number.
+    ///   - weight: What a mean divides it by.
+    public mutating func report(_ metric: Metric, _ total: Tensor, weight: Int = 1) {
+        add(metric, total, weights: [Double(weight)], areSums: true)
+    }
+
+    /// Reports the means of parts of the batch.
+    ///
+    /// - Parameters:
+    ///   - metric: The metric.
+    ///   - means: A number for each part.
+    ///   - weights: The weight of each part.
+    public mutating func report(_ metric: Metric, means: Tensor, weights: [Int]) {
+        add(metric, means, weights: weights.map(Double.init), areSums: false)
+    }
+
+    /// Reports sums over parts of the batch.
+    ///
+    /// - Parameters:
+    ///   - metric: The metric.
+    ///   - sums: A number for each part.
+    ///   - weights: What a mean divides each of them by.
+    public mutating func report(_ metric: Metric, sums: Tensor, weights: [Int]) {
+        add(metric, sums, weights: weights.map(Double.init), areSums: true)
+    }
+
+    private mutating func add(_ metric: Metric, _ numbers: Tensor, weights: [Double], areSums: Bool) {
+        tensors.append(numbers)
+        readings.append(Reading(metric: metric, weights: weights, areSums: areSums))
+    }
+
+    /// Adds another objective's loss and metrics.
+    public mutating func add(_ other: LossTerms) throws {
+        loss = try loss + other.loss
+        tensors += other.tensors
+        readings += other.readings
+    }
+
+    /// The loss and all values in one tensor, without history.
+    ///
+    /// - Returns: FP64 [count].
+    /// - Throws: `TorchError.operation` if memory runs out.
+    public func numbers() throws -> Tensor {
+        try .concatenate(([loss] + tensors).map { try $0.detached().to(dtype: .float64).reshaped(-1) })
+    }
+
+    /// What makes sums of ``numbers()``; batches of one shape share it.
+    public var summation: Summation { Summation(readings: readings) }
+
+    /// What makes sums of the numbers of a batch.
+    public struct Summation: Sendable {
+        fileprivate let readings: [Reading]
+
+        /// The loss and the metrics.
+        ///
+        /// - Parameter numbers: What ``LossTerms/numbers()`` gave for a batch of the same shape.
+        /// - Returns: The loss, summed over the batch, and the metrics' sums.
+        /// - Throws: `TorchError` if the numbers cannot be read.
+        public func callAsFunction(_ numbers: Tensor) throws -> (loss: Double, metrics: MetricSums) {
+            let numbers = try numbers.elements(Double.self)
+            var metrics = MetricSums()
+            var place = 1
+            for reading in readings {
+                for weight in reading.weights {
+                    let number = numbers[place]
+                    metrics.add(reading.metric, reading.areSums ? number : number * weight, weight: weight)
+                    place += 1
+                }
+            }
+            return (numbers[0], metrics)
+        }
+    }
+}

@@ -1,0 +1,96 @@
+/// The values of named metrics, put together over batches, processes and updates.
+public struct MetricSums: Sendable, Equatable, Codable {
+    /// What has come together of one metric.
+    private struct Entry: Sendable, Equatable, Codable {
+        var reduction: Metric.Reduction
+        /// The sum of values, or the chosen one.
+        var total = 0.0
+        /// The sum of weights.
+        var weight = 0.0
+        /// The bins of each part of a histogram.
+        var bins: [[Int]]?
+
+        /// Takes another's values in; they are the newer ones.
+        mutating func merge(_ other: Entry) {
+            switch reduction {
+            case .sum, .mean: total += other.total
+            case .minimum: total = min(total, other.total)
+            case .maximum: total = max(total, other.total)
+            case .latest: total = other.total
+            case .histogram: bins = Self.sum(bins, other.bins)
+            }
+            weight += other.weight
+        }
+
+        private static func sum(_ left: [[Int]]?, _ right: [[Int]]?) -> [[Int]]? {
+            guard let left, let right else { return left ?? right }
+            return zip(left, right).map { zip($0, $1).map(+) }
+        }
+    }
+
+    private var entries: [String: Entry] = [:]
+
+    /// Makes sums of nothing.
+    public init() {}
+
+    /// The names of the metrics that have values, sorted.
+    public var names: [String] { entries.keys.sorted() }
+
+    /// Adds a value.
+    ///
+    /// - Parameters:
+    ///   - metric: The metric.
+    ///   - total: The value, or the sum of several.
+    ///   - weight: What a mean divides by: the weight of the value, or the sum of those of several.
+    public mutating func add(_ metric: Metric, _ total: Double, weight: Double = 1) {
+        merge(metric.name, Entry(reduction: metric.reduction, total: total, weight: weight))
+    }
+
+    /// Adds counts of bins.
+    ///
+    /// - Parameters:
+    ///   - metric: A histogram.
+    ///   - bins: The counts of each of its parts, as many each time.
+    public mutating func add(_ metric: Metric, bins: [[Int]]) {
+        merge(metric.name, Entry(reduction: .histogram, bins: bins))
+    }
+
+    private mutating func merge(_ name: String, _ entry: Entry) {
+        entries[name, default: Entry(reduction: entry.reduction, total: entry.reduction.start)].merge(entry)
+    }
+
+    /// Takes other sums in; they are the newer ones.
+    public static func += (left: inout MetricSums, right: MetricSums) {
+        for (name, entry) in right.entries { left.merge(name, entry) }
+    }
+
+    /// A metric's value.
+    ///
+    /// - Parameter name: The metric's name.
+    /// - Returns: The value; `nil` where nothing was added, or a mean has no weight.
+    public func value(_ name: String) -> Double? {
+        guard let entry = entries[name] else { return nil }
+        switch entry.reduction {
+        case .mean: return entry.weight > 0 ? entry.total / entry.weight : nil
+        case .histogram: return entry.bins.map { Double($0.joined().count { $0 > 0 }) }
+        case .sum, .minimum, .maximum, .latest: return entry.total
+        }
+    }
+
+    /// The bins of a histogram.
+    ///
+    /// - Parameter name: The metric's name.
+    /// - Returns: The counts of each of its parts; empty for other metrics.
+    public func bins(_ name: String) -> [[Int]] { entries[name]?.bins ?? [] }
+}
+
+extension Metric.Reduction {
+    /// The value that merging leaves as it finds the other.
+    fileprivate var start: Double {
+        switch self {
+        case .minimum: .infinity
+        case .maximum: -.infinity
+        case .sum, .mean, .latest, .histogram: 0
+        }
+    }
+}

@@ -1,0 +1,82 @@
+/// Rows that lie end to end in segments, each of which has its own sums and means.
+///
+/// Many segments take as few operators as one. Equal segments are a dimension of their own; of segments that differ, a
+/// matrix of zeros and ones says which rows are whose.
+public struct RowSegments: Sendable {
+    /// The rows of each segment.
+    public let lengths: [Int]
+    /// Where each segment begins, and all rows at the end: int64 [segments + 1]; nil for a single segment.
+    public let offsets: Tensor?
+    /// 1 where a row belongs to a segment, else 0: FP32 [segments, rows]; nil for equal segments.
+    private let membership: Tensor?
+    /// The rows of each segment: FP32 [segments]; nil for equal segments.
+    private let sizes: Tensor?
+
+    /// Makes segments of these lengths.
+    ///
+    /// - Parameters:
+    ///   - lengths: The rows of each segment, at least one.
+    ///   - device: Where the rows are.
+    /// - Throws: `TorchError.operation` if memory runs out.
+    public init(_ lengths: [Int], on device: Device) throws {
+        self.lengths = lengths
+        var offsets = [0]
+        for length in lengths { offsets.append(offsets[offsets.count - 1] + length) }
+        let rows = offsets[lengths.count]
+        self.offsets = try lengths.count > 1 ? Tensor(offsets).to(device: device) : nil
+        guard Set(lengths).count > 1 else {
+            (membership, sizes) = (nil, nil)
+            return
+        }
+        var flags = [Float](repeating: 0, count: lengths.count * rows)
+        for segment in lengths.indices {
+            for row in offsets[segment]..<offsets[segment + 1] { flags[segment * rows + row] = 1 }
+        }
+        membership = try Tensor(flags, shape: [lengths.count, rows]).to(device: device)
+        sizes = try Tensor(lengths.map { Float($0) }).to(device: device)
+    }
+
+    /// The number of segments.
+    public var count: Int { lengths.count }
+
+    /// All rows.
+    public var rows: Int { lengths.reduce(0, +) }
+
+    /// The sum of each segment's numbers.
+    ///
+    /// - Parameter numbers: One number a row, [rows].
+    /// - Returns: [segments].
+    /// - Throws: `TorchError.operation` for another number of rows.
+    public func sums(_ numbers: Tensor) throws -> Tensor {
+        guard let membership else { return try numbers.reshaped(count, -1).sum(1) }
+        // A product with the matrix could round the numbers to TF32.
+        return try (membership * numbers).sum(1)
+    }
+
+    /// The mean of each segment's numbers.
+    ///
+    /// - Parameter numbers: One number a row, [rows].
+    /// - Returns: [segments].
+    /// - Throws: `TorchError.operation` for another number of rows.
+    public func means(_ numbers: Tensor) throws -> Tensor { try means(ofSums: sums(numbers)) }
+
+    /// The mean of each segment's vectors.
+    ///
+    /// - Parameter vectors: [rows, channels].
+    /// - Returns: [segments, channels].
+    /// - Throws: `TorchError.operation` for another number of rows.
+    public func means(ofVectors vectors: Tensor) throws -> Tensor {
+        guard let membership else { return try vectors.reshaped(count, -1, vectors.size(1)).mean(1) }
+        return try means(ofSums: membership.to(dtype: vectors.dtype).matmul(vectors))
+    }
+
+    /// Divides each segment's sums by its number of rows.
+    ///
+    /// - Parameter sums: [segments, …].
+    /// - Returns: A tensor of the same shape.
+    /// - Throws: `TorchError.operation` for another number of segments.
+    public func means(ofSums sums: Tensor) throws -> Tensor {
+        guard let sizes else { return try sums / Double(lengths[0]) }
+        return try sums / sizes.viewed([count] + [Int](repeating: 1, count: sums.rank - 1))
+    }
+}

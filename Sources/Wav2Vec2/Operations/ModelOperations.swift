@@ -1,0 +1,29 @@
+import Kernels
+
+extension Wav2Vec2Model {
+    /// The operations of extractor and encoder.
+    ///
+    /// - Parameters:
+    ///   - samples: The samples of each utterance.
+    ///   - masked: For each utterance the sorted positions of masked frames, which a frozen extractor leaves out; empty for
+    ///     no mask.
+    ///   - rows: How many frames are read of the result: the last layer transforms no others. Nil for all.
+    /// - Returns: The count, without any head.
+    public func operations(
+        samples: [Int], leavingOut masked: [[Int]] = [], reading rows: Int? = nil
+    ) -> OperationCount {
+        let layers = featureExtractor.layers
+        let frames = samples.map(layers.frames(samples:))
+        let blocks = featureExtractor.operations(samples: samples)
+        let extractor = blocks.reduce(0, +)
+        var frozen = extractor
+        if masked.contains(where: { !$0.isEmpty }) {
+            let read = FrameRuns(lengths: frames, masked: masked).samples(layers)
+            frozen = featureExtractor.operations(samples: read).reduce(0, +)
+        }
+        let encoder = encoder.operations(frames, reading: rows)
+        return OperationCount(
+            extractor: extractor, frozenExtractor: frozen, firstLayer: blocks.first ?? 0, encoderLayers: encoder.layers,
+            rest: encoder.rest + (projection?.operations(frames, reading: nil) ?? 0))
+    }
+}

@@ -1,0 +1,150 @@
+import Randomness
+import TestSupport
+import Testing
+
+@testable import Kernels
+@testable import Torch
+
+/// The kernels for GPUs, run thread by thread on the CPU, beside those for host memory.
+@Suite struct DeviceKernelTests {
+    private func training() -> Mode { .training(DropoutSource(RandomStream(seed: 7, purpose: .dropout))) }
+
+    private func normal(_ shape: [Int], seed: Int64) throws -> Tensor {
+        try Tensor.normal(shape, generator: Generator(seed: seed))
+    }
+
+    /// A function's value and gradients, once by each kind of kernels; of half precision, the FP32 result of the rounded
+    /// inputs is what it should be.
+    private func compare(
+        _ inputs: [Tensor], in dtype: DType = .float32, tolerance: Double, _ function: ([Tensor]) throws -> Tensor
+    ) throws {
+        let rounded = try inputs.map { try $0.to(dtype: dtype) }
+        func run(_ inputs: [Tensor]) throws -> [Tensor] {
+            let leaves = try inputs.map { try $0.detached().cloned().requiringGradient() }
+            let output = try function(leaves)
+            let weights = try normal(output.shape, seed: 99).to(dtype: dtype).to(dtype: output.dtype)
+            return try [output] + output.gradients(of: leaves, outputGradient: weights).map { try #require($0) }
+        }
+        let expected = try run(rounded.map { try $0.to(dtype: .float32) })
+        let found = try withEmulatedDeviceKernels { try run(rounded) }
+        for (index, pair) in zip(found, expected).enumerated() {
+            #expect(pair.0.dtype == dtype)
+            let error = try relativeError(pair.0, pair.1)
+            #expect(error < tolerance, "result \(index) of \(dtype) differs by \(error)")
+        }
+    }
+
+    /// Rounding to 8 or 11 bits, a few times.
+    private static let formats: [(DType, Double)] = [(.float32, 2e-6), (.float16, 4e-3), (.bfloat16, 3e-2)]
+
+    @Test(arguments: [3, 256, 2048 * 2 + 5])
+    func dropoutDrawsTheSameMasks(_ count: Int) throws {
+        let input = try normal([count], seed: 1)
+        let expected = try input.dropout(0.3, training()).elements(Float.self)
+        let found = try withEmulatedDeviceKernels { try input.dropout(0.3, training()).elements(Float.self) }
+        #expect(found == expected)
+        #expect(count < 100 || expected.contains(0))
+    }
+
+    @Test(arguments: formats)
+    func geluDropoutLinear(_ dtype: DType, _ tolerance: Double) throws {
+        let inputs = [try normal([37, 24], seed: 1), try normal([16, 24], seed: 2), try normal([16], seed: 3)]
+        for rate in [0, 0.25] {
+            try compare(inputs, in: dtype, tolerance: tolerance) {
+                try $0[0].geluDropoutLinear(rate, training(), weight: $0[1], bias: $0[2])
+            }
+        }
+    }
+
+    /// The first layer's bias gets its gradient with GELU's: in one place and in the other what it gets by itself.
+    @Test(arguments: formats)
+    func biasesBeforeGELU(_ dtype: DType, _ tolerance: Double) throws {
+        // One block of columns, and more; a number of columns that kernels of eight do not take.
+        for inner in [40, 2056, 20] {
+            let inputs = try [
+                normal([37, 24], seed: 1), normal([inner, 24], seed: 2), normal([inner], seed: 3),
+                normal([16, inner], seed: 4) * (1 / Double(inner).squareRoot()), normal([16], seed: 5),
+            ]
+            func layers(_ inputs: [Tensor]) throws -> (Linear, Linear) {
+                let first = try Linear(24, inner, initializer: .empty)
+                let second = try Linear(inner, 16, initializer: .empty)
+                (first.weight, first.bias) = (inputs[1], inputs[2])
+                (second.weight, second.bias) = (inputs[3], inputs[4])
+                return (first, second)
+            }
+            for rate in [0, 0.25] {
+                try compare(inputs, in: dtype, tolerance: tolerance) {
+                    let (first, second) = try layers($0)
+                    return try second(geluOf: first, $0[0], dropout: rate, training())
+                }
+                guard dtype == .float32 else { continue }
+                func gradients(_ function: (Linear, Linear, Tensor) throws -> Tensor) throws -> [Tensor] {
+                    let leaves = try inputs.map { try $0.detached().cloned().requiringGradient() }
+                    let (first, second) = try layers(leaves)
+                    let output = try function(first, second, leaves[0])
+                    return try output.gradients(of: leaves, outputGradient: normal(output.shape, seed: 9)).map {
+                        try #require($0)
+                    }
+                }
+                let together = try gradients { try $1(geluOf: $0, $2, dropout: rate, training()) }
+                let apart = try gradients {
+                    try $0($2).geluDropoutLinear(rate, training(), weight: $1.weight, bias: $1.bias)
+                }
+                for (one, other) in zip(together, apart) { #expect(try relativeError(one, other) < 1e-6) }
+                let launched = try kernelsLaunched {
+                    _ = try gradients { try $1(geluOf: $0, $2, dropout: rate, training()) }
+                }
+                #expect(launched.contains("gelu_dropout_backward_sums_float32") == (inner % 8 == 0))
+            }
+        }
+    }
+
+    @Test(arguments: formats)
+    func thirdsSideBySide(_ dtype: DType, _ tolerance: Double) throws {
+        for (rows, columns) in [(5, 16), (600, 48), (3, 1032), (4, 12)] {
+            let parts = try (0..<3).map { try normal([rows, columns], seed: Int64($0)).to(dtype: dtype) }
+            var results: (joined: Tensor, sums: Tensor)?
+            let launched = try kernelsLaunched { results = try Tensor.joiningThirds(parts) }
+            #expect(launched.contains("join_thirds_\(dtype)") == (columns % 8 == 0))
+            let (joined, sums) = try #require(results)
+            let expected = try Tensor.concatenate(parts, 1)
+            #expect(try relativeError(joined, expected) == 0)
+            #expect(sums.dtype == dtype)
+            #expect(try relativeError(sums, expected.to(dtype: .float32).sum(0)) < tolerance)
+        }
+    }
+
+    @Test(arguments: formats)
+    func residualNorm(_ dtype: DType, _ tolerance: Double) throws {
+        for (rows, columns) in [(5, 32), (1, 4), (9, 768), (1100, 36), (3, 1024)] {
+            let inputs = [
+                try normal([rows, columns], seed: 1), try normal([rows, columns], seed: 2) * 2,
+                try normal([columns], seed: 3), try normal([columns], seed: 4),
+            ]
+            for rate in [0, 0.2] {
+                try compare(inputs, in: dtype, tolerance: tolerance) {
+                    let norm = try LayerNorm(columns, initializer: .random(seed: 1))
+                    (norm.weight, norm.bias) = ($0[2], $0[3])
+                    return try norm($0[0], adding: $0[1], dropout: rate, training())
+                }
+            }
+        }
+    }
+
+    /// Rows that no warp holds go through LibTorch's operators.
+    @Test func widerRowsAreComputedToo() throws {
+        let inputs = [try normal([3, 1028], seed: 1), try normal([3, 1028], seed: 2)]
+        try compare(inputs, tolerance: 2e-6) {
+            try LayerNorm(1028, initializer: .random(seed: 1))($0[0], adding: $0[1], dropout: 0, training())
+        }
+    }
+
+    /// Views that do not begin at a multiple of 16 bytes are not what the kernels read at once.
+    @Test func unalignedViewsAreLeftAlone() throws {
+        let view = try normal([4, 9], seed: 1).viewed(36).rows(1..<33)
+        let (fits, shape) = try withEmulatedDeviceKernels {
+            (view.fitsDeviceKernels, try view.dropout(0.5, training()).shape)
+        }
+        #expect(!fits && shape == [32])
+    }
+}

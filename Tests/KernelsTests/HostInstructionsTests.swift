@@ -1,0 +1,15 @@
+import Foundation
+import Kernels
+import Testing
+
+@Suite struct HostInstructionsTests {
+    @Test func areWhatWasAskedFor() {
+        #expect(["plain", "avx2", "avx512", "avx512_vnni"].contains(HostInstructions.inUse))
+        #if arch(x86_64)
+        // `make test` asks for lesser instructions, which every processor of today has.
+        if let limit = ProcessInfo.processInfo.environment["WAV2VEC2_INSTRUCTIONS"], !limit.isEmpty {
+            #expect(HostInstructions.inUse == limit)
+        }
+        #endif
+    }
+}

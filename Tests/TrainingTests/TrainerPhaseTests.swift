@@ -1,0 +1,88 @@
+import Foundation
+import Testing
+
+@testable import Training
+
+@Suite struct TrainerPhaseTests {
+    private var state: TrainingState {
+        var state = TrainingState(recipe: [:], data: "")
+        state.update = 6
+        state.finished = true
+        state.best = best(0.25)
+        return state
+    }
+
+    private func best(_ value: Double) -> TrainingState.Best { .init(update: 6, metric: "loss", value: value) }
+
+    /// What is saved while held-out sets are evaluated resumes with their evaluation, as if it had not begun.
+    @Test func aStateThatIsSavedDuringValidationIsThatBeforeIt() throws {
+        let phase = TrainerPhase.validating(epoch: 2, bestBefore: best(0.5))
+        let saved = phase.saved(state)
+        #expect(saved.pendingValidation == 2 && saved.best == best(0.5) && !saved.finished && saved.update == 6)
+        #expect(!phase.isComplete)
+        guard case .validating(epoch: 2, bestBefore: best(0.5)) = TrainerPhase(of: saved) else {
+            Issue.record("the saved state is in another phase")
+            return
+        }
+    }
+
+    @Test func otherPhasesSaveTheStateAsItIs() throws {
+        var resumed = state
+        resumed.pendingValidation = 2
+        for phase in [TrainerPhase.training, .updating, .stopping(.finished)] {
+            let saved = phase.saved(resumed)
+            #expect(saved.pendingValidation == nil && saved.best == best(0.25) && saved.finished)
+            #expect(phase.isComplete)
+            guard case .training = TrainerPhase(of: saved) else {
+                Issue.record("the saved state is not that between two updates")
+                return
+            }
+        }
+    }
+
+    /// Half an update, and what could not be saved just now, cannot be saved.
+    @Test func onlyWholeStatesAreSavable() {
+        #expect(!TrainerPhase.updating.isSavable && !TrainerPhase.saving.isSavable)
+        #expect(TrainerPhase.training.isSavable && TrainerPhase.validating(epoch: 0, bestBefore: nil).isSavable)
+        #expect(TrainerPhase.stopping(.paused).isSavable)
+    }
+
+    /// The phases that a run goes through, as its lines show them.
+    @Test func aRunGoesThroughItsPhases() throws {
+        let corpus = try SyntheticCorpus(utterances: 4)
+        let job = try corpus.job(.pretraining, "run", ["optimization.max_update=4", "validation.every=2"])
+        var phases: [String: String] = [:]
+        var trainer: Trainer?
+        trainer = try Trainer(job) { line in
+            guard let phase = trainer?.phase else { return }
+            for part in ["validation after", "stopped by"] where line.hasPrefix(part) { phases[part] = "\(phase)" }
+        }
+        let outcome = try trainer?.run {
+            phases["asked", default: ""] = trainer.map { "\($0.phase)" } ?? ""
+            return trainer?.state.update == 2 ? SIGINT : nil
+        }
+        #expect(outcome == .stopped(signal: SIGINT))
+        #expect(phases["asked"] == "training")
+        #expect(phases["validation after"]?.hasPrefix("validating(epoch: ") == true, "\(phases)")
+        #expect(phases["stopped by"]?.hasPrefix("stopping(") == true, "\(phases)")
+    }
+
+    /// A phase that fails is not left.
+    @Test func aFailureStaysInItsPhase() throws {
+        let corpus = try SyntheticCorpus(utterances: 4)
+        let job = try corpus.job(.pretraining, "run", ["optimization.max_update=2", "validation.every=1"])
+        let trainer = try Trainer(job)
+        #expect(throws: (any Error).self) {
+            _ = try trainer.run {
+                try? FileManager.default.removeItem(at: corpus.file("valid4.wav"))
+                return nil
+            }
+        }
+        guard case .validating(_, let best) = trainer.phase else {
+            Issue.record("the phase is \(trainer.phase)")
+            return
+        }
+        let saved = try TrainingState.read(corpus.file("run/last"))
+        #expect(saved.pendingValidation != nil && saved.best == best)
+    }
+}
