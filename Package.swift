@@ -86,16 +86,21 @@ let package = Package(
         .target(name: "Decoding", dependencies: ["Base", "CZlib"], swiftSettings: strict),
         .target(name: "Reporting", swiftSettings: strict),
         .target(name: "Wav2Vec2", dependencies: ["Kernels", "Torch", "Randomness"], swiftSettings: strict),
-        .target(name: "Objectives", dependencies: ["Kernels", "Torch", "Wav2Vec2"], swiftSettings: strict),
-        .target(name: "Interchange", dependencies: ["Base", "Wav2Vec2", "Torch"], swiftSettings: strict),
+        .target(
+            name: "Objectives", dependencies: ["Kernels", "Randomness", "Torch", "Wav2Vec2"], swiftSettings: strict),
+        .target(name: "Interchange", dependencies: ["Base", "Objectives", "Wav2Vec2", "Torch"], swiftSettings: strict),
         .target(
             name: "Recognition",
             dependencies: [
-                "Interchange", "Wav2Vec2", "Torch", "Cluster", "Corpus", "Audio", "Base", "Decoding", "Randomness",
+                "Interchange", "Objectives", "Wav2Vec2", "Torch", "Cluster", "Corpus", "Audio", "Base", "Decoding",
+                "Randomness",
             ], swiftSettings: strict),
         .target(
             name: "Features",
-            dependencies: ["Base", "Recognition", "Interchange", "Wav2Vec2", "Torch", "Corpus", "Audio", "Randomness"],
+            dependencies: [
+                "Base", "Recognition", "Interchange", "Objectives", "Wav2Vec2", "Torch", "Corpus", "Audio",
+                "Randomness",
+            ],
             swiftSettings: strict),
         .target(
             name: "Serving",
@@ -115,7 +120,8 @@ let package = Package(
         .executableTarget(
             name: "wav2vec2",
             dependencies: [
-                "Training", "Serving", "Features", "Recognition", "Interchange", "Wav2Vec2", "Kernels", "Torch",
+                "Training", "Serving", "Features", "Recognition", "Interchange", "Objectives", "Wav2Vec2", "Kernels",
+                "Torch",
                 "Cluster", "Corpus", "Audio", "Base", "Decoding", "Fetching", "Randomness", "Reporting", "CStart",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: strict),
@@ -123,12 +129,15 @@ let package = Package(
         .target(name: "KernelEmulator", path: "Tests/KernelEmulator", cxxSettings: [.unsafeFlags(["-O1", "-Wall"])]),
         .target(
             name: "TestSupport",
-            dependencies: ["KernelEmulator", "Interchange", "Wav2Vec2", "Kernels", "Torch", "Randomness"],
+            dependencies: [
+                "KernelEmulator", "Interchange", "Objectives", "Wav2Vec2", "Kernels", "Torch", "Randomness",
+            ],
             path: "Tests/TestSupport", swiftSettings: strict),
         .testTarget(
             name: "TorchTests", dependencies: ["Kernels", "Torch", "Randomness", "TestSupport"], swiftSettings: strict),
         .testTarget(
-            name: "KernelsTests", dependencies: ["Kernels", "Torch", "Randomness", "TestSupport"],
+            name: "KernelsTests",
+            dependencies: ["Kernels", "Torch", "Randomness", "KernelEmulator", "TestSupport"],
             swiftSettings: strict),
         .testTarget(name: "ClusterTests", dependencies: ["Cluster", "Torch"], swiftSettings: strict),
         .testTarget(name: "BaseTests", dependencies: ["Base"], swiftSettings: strict),
@@ -144,41 +153,45 @@ let package = Package(
         .testTarget(name: "ReportingTests", dependencies: ["Reporting"], swiftSettings: strict),
         .testTarget(
             name: "Wav2Vec2Tests",
-            dependencies: ["Interchange", "Wav2Vec2", "Kernels", "Torch", "Randomness", "TestSupport"],
+            dependencies: ["Interchange", "Objectives", "Wav2Vec2", "Kernels", "Torch", "Randomness", "TestSupport"],
             swiftSettings: strict),
         .testTarget(name: "ObjectivesTests", dependencies: ["Objectives", "Torch"], swiftSettings: strict),
         .testTarget(
-            name: "InterchangeTests", dependencies: ["Interchange", "Wav2Vec2", "Torch", "Corpus"],
+            name: "InterchangeTests", dependencies: ["Interchange", "Objectives", "Wav2Vec2", "Torch", "Corpus"],
             swiftSettings: strict),
         .testTarget(
             name: "TrainingTests",
             dependencies: [
-                "Training", "Recognition", "Interchange", "Wav2Vec2", "Kernels", "Torch", "Cluster", "Corpus", "Audio",
+                "Training", "Recognition", "Interchange", "Objectives", "Wav2Vec2", "Kernels", "Torch", "Cluster",
+                "Corpus", "Audio",
                 "Decoding", "TestSupport",
             ],
             swiftSettings: strict),
         .testTarget(
             name: "RecognitionTests",
             dependencies: [
-                "Serving", "Features", "Recognition", "Interchange", "Wav2Vec2", "Torch", "Corpus", "Audio", "Decoding",
+                "Serving", "Features", "Recognition", "Interchange", "Objectives", "Wav2Vec2", "Torch", "Corpus",
+                "Audio", "Decoding",
                 "Randomness", "TestSupport",
             ], swiftSettings: strict),
         .testTarget(
             name: "FeaturesTests",
             dependencies: [
-                "Features", "Recognition", "Interchange", "Wav2Vec2", "Torch", "Corpus", "Audio", "Randomness",
+                "Features", "Recognition", "Interchange", "Objectives", "Wav2Vec2", "Torch", "Corpus", "Audio",
+                "Randomness",
                 "TestSupport",
             ], swiftSettings: strict),
         .testTarget(
             name: "ServingTests",
             dependencies: [
-                "Serving", "Recognition", "Wav2Vec2", "Audio", "Decoding", "Randomness", "TestSupport",
+                "Serving", "Recognition", "Objectives", "Wav2Vec2", "Audio", "Decoding", "Randomness", "TestSupport",
                 .product(name: "FlyingFox", package: "FlyingFox"),
             ], swiftSettings: strict),
         .testTarget(
             name: "CommandLineTests",
             dependencies: [
-                "wav2vec2", "Training", "Features", "Recognition", "Interchange", "Wav2Vec2", "Kernels", "Torch",
+                "wav2vec2", "Training", "Features", "Recognition", "Interchange", "Objectives", "Wav2Vec2", "Kernels",
+                "Torch",
                 "Cluster", "Audio", "Fetching", "TestServer", "TestSupport",
             ],
             swiftSettings: strict),

@@ -1,6 +1,7 @@
 import Audio
 import Foundation
 import Interchange
+import Objectives
 import Recognition
 import Torch
 import Wav2Vec2
@@ -65,7 +66,7 @@ public actor Featurizer {
         let whole: any ConvertibleModel
         if checkpoint.description.task == .pretraining {
             let pretraining = try checkpoint.pretrainingModel()
-            (whole, model, quantizer) = (pretraining, pretraining.model, pretraining.quantizer)
+            (whole, model, quantizer) = (pretraining, pretraining.backbone, pretraining.quantizer)
         } else {
             let shared = try checkpoint.sharedModel()
             (whole, model, quantizer) = (shared, shared, nil)

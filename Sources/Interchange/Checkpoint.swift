@@ -1,4 +1,5 @@
 import Foundation
+import Objectives
 import Torch
 import Wav2Vec2
 

@@ -157,9 +157,9 @@ public struct CheckpointComparison: Sendable {
             case .encoder: return [("context", try checkpoint.sharedModel()(input, lengths: lengths).context)]
             case .pretraining:
                 let model = try checkpoint.pretrainingModel()
-                let features = try model.model.features(input, lengths: lengths)
+                let features = try model.backbone.features(input, lengths: lengths)
                 let quantized = try model.quantizer?(features.normalized, temperature: .scalar(1), noise: nil)
-                return [("context", try model.model(input, lengths: lengths).context)]
+                return [("context", try model.backbone(input, lengths: lengths).context)]
                     + (quantized.map { [("quantized", $0.vectors)] } ?? [])
             }
         }

@@ -1,5 +1,6 @@
 import Base
 import Foundation
+import Objectives
 import Torch
 import Wav2Vec2
 

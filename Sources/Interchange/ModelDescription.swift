@@ -1,5 +1,6 @@
 import Base
 import Foundation
+import Objectives
 import Wav2Vec2
 
 /// What a checkpoint's weights are: architecture, objective and dictionary.
@@ -30,7 +31,7 @@ public struct ModelDescription: Sendable, Equatable {
     /// How frames and channels were masked.
     public var masking = MaskingConfiguration()
     /// The pre-training objective.
-    public var objective = ObjectiveConfiguration()
+    public var objective = ContrastiveConfiguration()
     /// The CTC options.
     public var ctc = CTCConfiguration()
     /// Whether the model expects input of zero mean and unit variance.
@@ -52,7 +53,7 @@ public struct ModelDescription: Sendable, Equatable {
     private static let table = SettingTable<ModelDescription>(
         ModelConfiguration.settings.map { $0.lifted("model", \.model) }
             + MaskingConfiguration.settings.map { $0.lifted("masking", \.masking) }
-            + ObjectiveConfiguration.settings.map { $0.lifted("objective", \.objective) }
+            + ContrastiveConfiguration.settings.map { $0.lifted("objective", \.objective) }
             + CTCConfiguration.settings.map { $0.lifted("ctc", \.ctc) }
             + [
                 Setting("normalize", \.normalize, "whether input has zero mean and unit variance", of: .architecture),

@@ -1,3 +1,4 @@
+import Objectives
 import Torch
 import Wav2Vec2
 
@@ -30,13 +31,14 @@ extension MaskingConfiguration {
     var isOn: Bool { time.probability > 0 || channel.probability > 0 }
 }
 
-extension PretrainingModel {
+extension ContrastiveObjective {
     /// What the names of the objective's own parameters begin with, whatever parts a configuration has.
     ///
     /// - Returns: Beginnings with their dot.
     /// - Throws: `TorchError.operation` if LibTorch refuses.
     static func headPrefixes() throws -> [String] {
-        try PretrainingModel(ModelConfiguration(), initializer: .shapes).declaredKeys.filter { !$0.isEmpty }
-            .map { $0 + "." }
+        try ContrastiveObjective(
+            ContrastiveConfiguration(), ObjectiveContext(ModelConfiguration(), initializer: .shapes)
+        ).declaredKeys.map { $0 + "." }
     }
 }

@@ -1,3 +1,4 @@
+import Objectives
 import Torch
 import Wav2Vec2
 

@@ -17,6 +17,7 @@ public struct LossTerms {
     public private(set) var loss: Tensor
     private var tensors: [Tensor] = []
     private var readings: [Reading] = []
+    private var codes: [(metric: Metric, codes: Tensor, entries: Int)] = []
 
     /// Starts with a loss.
     public init(_ loss: Tensor) { self.loss = loss }
@@ -51,6 +52,16 @@ public struct LossTerms {
         add(metric, sums, weights: weights.map(Double.init), areSums: true)
     }
 
+    /// Reports choices, which a histogram counts; they are read in validation alone.
+    ///
+    /// - Parameters:
+    ///   - metric: A histogram.
+    ///   - codes: The chosen bin of each row in each part: int64 [rows, parts].
+    ///   - entries: The number of bins of a part.
+    public mutating func report(_ metric: Metric, codes: Tensor, entries: Int) {
+        self.codes.append((metric, codes, entries))
+    }
+
     private mutating func add(_ metric: Metric, _ numbers: Tensor, weights: [Double], areSums: Bool) {
         tensors.append(numbers)
         readings.append(Reading(metric: metric, weights: weights, areSums: areSums))
@@ -61,6 +72,22 @@ public struct LossTerms {
         loss = try loss + other.loss
         tensors += other.tensors
         readings += other.readings
+        codes += other.codes
+    }
+
+    /// The loss and all metrics, histograms included.
+    ///
+    /// - Returns: The loss, summed over the batch, and the metrics' sums.
+    /// - Throws: `TorchError` if the values cannot be read.
+    public func sums() throws -> (loss: Double, metrics: MetricSums) {
+        var (loss, metrics) = try summation(try numbers())
+        for (metric, codes, entries) in codes {
+            let parts = codes.size(1)
+            var bins = [[Int]](repeating: [Int](repeating: 0, count: entries), count: parts)
+            for (index, code) in try codes.elements(Int64.self).enumerated() { bins[index % parts][Int(code)] += 1 }
+            metrics.add(metric, bins: bins)
+        }
+        return (loss, metrics)
     }
 
     /// The loss and all values in one tensor, without history.

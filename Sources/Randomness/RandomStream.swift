@@ -17,6 +17,8 @@ public enum RandomPurpose: UInt32, Sendable, CaseIterable {
     case bootstrap = 11
     case split = 12
     case clustering = 13
+    /// What an objective from outside draws, by its name.
+    case objective = 14
 }
 
 /// A stream of random numbers that is a pure function of (seed, purpose, step, index).

@@ -3,6 +3,7 @@ import Corpus
 import Decoding
 import Foundation
 import Interchange
+import Objectives
 import Torch
 import Wav2Vec2
 
@@ -113,7 +114,7 @@ public actor Recognizer {
             for parameter in model.parameters() { parameter.tensor = try parameter.tensor.to(device: device) }
         }
         try model.convert(for: .inference, on: device, precision: precision)
-        let layers = model.model.configuration.convFeatureLayers
+        let layers = model.backbone.configuration.convFeatureLayers
         let frameSeconds = Double(layers.hop) / Double(AudioFile.modelSampleRate)
         inference = CTCInference(model, on: device)
         self.symbols = symbols

@@ -3,11 +3,13 @@ import Torch
 
 /// The part of wav2vec 2.0 that pre-training and fine-tuning share: feature extractor, projection, masking, encoder.
 public final class Wav2Vec2Model: Module {
+    /// What the names of the feature extractor's parameters begin with.
+    static let extractorKey = "feature_extractor"
     /// The convolutions from samples to features.
-    @Child("feature_extractor") public var featureExtractor: FeatureExtractor
+    @Child(Wav2Vec2Model.extractorKey) public var featureExtractor: FeatureExtractor
     @Child("layer_norm") var norm: LayerNorm
     @Child("post_extract_proj") var projection: Linear?
-    @Parameter("mask_emb") var maskEmbedding: Tensor
+    @Parameter("mask_emb") package var maskEmbedding: Tensor
     /// The context network over masked, projected features.
     @Child("encoder") public var encoder: TransformerEncoder
     /// The architecture.
@@ -32,6 +34,11 @@ public final class Wav2Vec2Model: Module {
             ? Linear(channels, configuration.encoderEmbedDim, initializer: initializer) : nil
         maskEmbedding = try initializer.uniform([configuration.encoderEmbedDim], 0, 1)
         encoder = try TransformerEncoder(configuration, initializer: initializer)
+    }
+
+    /// The names of the feature extractor's parameters, which `feature_grad_mult: 0` freezes.
+    public var extractorNames: Set<String> {
+        Set(featureExtractor.parameters().map { "\(Self.extractorKey).\($0.name)" })
     }
 
     /// The parameters of the layers that LayerDrop skips: a pass leaves them without gradients.
@@ -113,7 +120,7 @@ public final class Wav2Vec2Model: Module {
     ///   - quantize: Replaces projected features before they are masked, as with `quantize_input`.
     /// - Returns: [frames, channels], or as many rows as are read.
     /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
-    func context(
+    package func context(
         of features: Features, mask: PlacedMask?, channelsFirst: Bool, readRows rows: Tensor? = nil,
         _ pass: ForwardPass, quantizing quantize: (Tensor) throws -> Tensor = { $0 }
     ) throws -> Tensor {

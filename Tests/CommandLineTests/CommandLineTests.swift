@@ -2,6 +2,7 @@ import Audio
 import Foundation
 import Interchange
 import Kernels
+import Objectives
 import Testing
 import Torch
 import Wav2Vec2

@@ -1,5 +1,6 @@
 import Foundation
 import Interchange
+import Objectives
 import Recognition
 import TestSupport
 import Testing
@@ -186,7 +187,7 @@ import Wav2Vec2
             let samples = SmallModels.samples(20_000, seed: 4)
             let codes = try await Featurizer(checkpoint: checkpoint).codes([Recording(samples: samples)])[0].get()
             let model = try Checkpoint.read(checkpoint).pretrainingModel()
-            let features = try model.model.features(Tensor(samples), lengths: [samples.count])
+            let features = try model.backbone.features(Tensor(samples), lengths: [samples.count])
             let quantizer = try #require(model.quantizer)
             let quantized = try quantizer(features.normalized, temperature: .scalar(1), noise: nil)
             let expected = try quantized.codes.elements(Int.self)

@@ -3,6 +3,7 @@ import Testing
 import Torch
 
 @testable import Interchange
+@testable import Objectives
 @testable import Wav2Vec2
 
 /// The two halves of `Scripts/check-transformers`: what Transformers is to read, and what it wrote.
@@ -30,12 +31,12 @@ import Torch
             case .encoder: found["context"] = try checkpoint.sharedModel()(samples, lengths: lengths).context
             case .pretraining:
                 let model = try checkpoint.pretrainingModel()
-                found["context"] = try model.model(samples, lengths: lengths).context
-                let features = try model.model.features(samples, lengths: lengths)
+                found["context"] = try model.backbone(samples, lengths: lengths).context
+                let features = try model.backbone.features(samples, lengths: lengths)
                 let quantizer = try #require(model.quantizer)
-                found["quantized"] = try model.targetProjection(
+                found["quantized"] = try model.main.targetProjection(
                     quantizer(features.normalized, temperature: .scalar(1), noise: nil).vectors)
-                found["predictions"] = try model.finalProjection(#require(found["context"]))
+                found["predictions"] = try model.main.finalProjection(#require(found["context"]))
             }
             return try found.mapValues { try $0.reshaped(input.size(0), -1, $0.size(1)) }
         }

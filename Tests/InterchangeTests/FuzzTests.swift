@@ -4,6 +4,7 @@ import Testing
 import Torch
 
 @testable import Interchange
+@testable import Objectives
 @testable import Wav2Vec2
 
 /// Twenty thousand damaged files: each gives a clear error or a checkpoint, at once, and in little memory.

@@ -3,6 +3,7 @@ import Testing
 import Torch
 
 @testable import Interchange
+@testable import Objectives
 @testable import Wav2Vec2
 
 @Suite struct ModelFamilyTests {
@@ -152,7 +153,7 @@ import Torch
     @Test func aSettingSaysWhatItIsPartOf() throws {
         let all =
             ModelConfiguration.settings.map(\.scope) + MaskingConfiguration.settings.map(\.scope)
-            + ObjectiveConfiguration.settings.map(\.scope) + CTCConfiguration.settings.map(\.scope)
+            + ContrastiveConfiguration.settings.map(\.scope) + CTCConfiguration.settings.map(\.scope)
         #expect(!all.contains { $0.part == .run })
         var description = ModelDescription(task: .encoder, model: ModelConfiguration())
         #expect(

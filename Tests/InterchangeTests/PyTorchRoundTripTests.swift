@@ -3,6 +3,7 @@ import Testing
 import Torch
 
 @testable import Interchange
+@testable import Objectives
 @testable import Wav2Vec2
 
 /// Models written as fairseq's and NVIDIA's files, and read back.

@@ -3,6 +3,7 @@ import Testing
 import Torch
 
 @testable import Interchange
+@testable import Objectives
 @testable import Wav2Vec2
 
 /// Small models with random weights, as tests write and read them.

@@ -109,6 +109,30 @@ extern "C" char __start_shared_memory[], __stop_shared_memory[];
 
 namespace {
 
+// MARK: Kernels by name
+
+using Kernel = std::function<void(void **)>;
+
+template <class... Parameters, size_t... Indices>
+Kernel caller(void (*kernel)(Parameters...), std::index_sequence<Indices...>) {
+    return [kernel](void **arguments) { kernel(*static_cast<Parameters *>(arguments[Indices])...); };
+}
+
+std::map<std::string, Kernel> &kernels() {
+    static std::map<std::string, Kernel> all;
+    return all;
+}
+
+/// Adds a kernel when the program starts.
+struct Registration {
+    template <class... Parameters>
+    Registration(const char *name, void (*kernel)(Parameters...)) {
+        kernels()[name] = caller(kernel, std::index_sequence_for<Parameters...>());
+    }
+};
+
+#define KERNEL_DEFINED(NAME) const Registration registration_of_##NAME(#NAME, NAME);
+
 #pragma clang diagnostic push
 #pragma clang diagnostic ignored "-Wunknown-pragmas"
 #pragma clang diagnostic ignored "-Wpass-failed"
@@ -130,6 +154,7 @@ inline void assign(bfloat_number &x, float y) {
     x.bits = std::isnan(y) ? 0x7FC0 : static_cast<uint16_t>((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
 }
 
+#include "../../Sources/Kernels/CUDA/Columns.cu"
 #include "../../Sources/Kernels/CUDA/Contrast.cu"
 #include "../../Sources/Kernels/CUDA/Elementwise.cu"
 #include "../../Sources/Kernels/CUDA/Float8.cu"
@@ -138,50 +163,6 @@ inline void assign(bfloat_number &x, float y) {
 #include "../../Sources/Kernels/CUDA/ResidualNorm.cu"
 #include "../../Sources/Kernels/CUDA/SignalConvolution.cu"
 #pragma clang diagnostic pop
-
-// MARK: Kernels by name
-
-using Kernel = std::function<void(void **)>;
-
-template <class... Parameters, size_t... Indices>
-Kernel caller(void (*kernel)(Parameters...), std::index_sequence<Indices...>) {
-    return [kernel](void **arguments) { kernel(*static_cast<Parameters *>(arguments[Indices])...); };
-}
-
-template <class... Parameters>
-Kernel caller(void (*kernel)(Parameters...)) {
-    return caller(kernel, std::index_sequence_for<Parameters...>());
-}
-
-#define NAMED(NAME) {#NAME, caller(NAME)}
-#define NAMED_OF_EACH_FORMAT(NAME) NAMED(NAME##_float32), NAMED(NAME##_float16), NAMED(NAME##_bfloat16)
-
-const std::map<std::string, Kernel> &kernels() {
-    static const std::map<std::string, Kernel> all = {
-        NAMED_OF_EACH_FORMAT(choose_entries),
-        NAMED_OF_EACH_FORMAT(choose_entries_backward),
-        NAMED_OF_EACH_FORMAT(contrast),
-        NAMED_OF_EACH_FORMAT(contrast_backward),
-        NAMED_OF_EACH_FORMAT(gelu_dropout),
-        NAMED_OF_EACH_FORMAT(gelu_dropout_backward),
-        NAMED_OF_EACH_FORMAT(gelu_dropout_backward_sums),
-        NAMED_OF_EACH_FORMAT(join_thirds),
-        NAMED_OF_EACH_FORMAT(mask_rows),
-        NAMED_OF_EACH_FORMAT(mask_rows_backward),
-        NAMED_OF_EACH_FORMAT(round_rows),
-        NAMED_OF_EACH_FORMAT(residual_norm),
-        NAMED_OF_EACH_FORMAT(residual_norm_backward),
-        NAMED_OF_EACH_FORMAT(residual_norm_backward_wide),
-        NAMED_OF_EACH_FORMAT(column_sums),
-        NAMED(window_moments),
-        NAMED_OF_EACH_FORMAT(fold_normalization),
-        NAMED_OF_EACH_FORMAT(signal_convolution),
-        NAMED_OF_EACH_FORMAT(signal_convolution_backward),
-        NAMED(signal_gradient_sums),
-        NAMED_OF_EACH_FORMAT(signal_gradients),
-    };
-    return all;
-}
 
 void runFiber() {
     kernelBody();
@@ -240,6 +221,8 @@ struct Subnormals {
 };
 
 }  // namespace
+
+bool ke_has_kernel(const char *name) { return kernels().count(name) > 0; }
 
 bool ke_launch(const char *name, int64_t grid_x, int64_t grid_y, int threads, int shared_bytes, void **arguments) {
     static std::mutex mutex;

@@ -238,8 +238,10 @@ import Testing
             let signal = try Tensor.normal([500, 6], generator: Generator(seed: 15))
             func all() throws -> [[Float]] {
                 let leaf = try input.detached().requiringGradient()
-                let norm = try leaf.fusedResidualNorm(
-                    adding: input, mask, weight: layer.weight.detached(), bias: layer.bias, epsilon: 1e-5)
+                let weights = [try layer.weight.detached(), layer.bias]
+                let operation = ResidualNorm(
+                    residual: leaf, branch: input, mask: mask, weight: weights[0], bias: weights[1], epsilon: 1e-5)
+                let norm = try #require(try operation.onHost).recorded("norm", [leaf, input] + weights)[0]
                 let slope = try #require(try norm.squared().sum().gradients(of: [leaf])[0])
                 let attention = try projected.hostSelfAttention(
                     lengths: [130, 20], heads: 2,
@@ -252,7 +254,8 @@ import Testing
                     withinSegments: [300, 200], weight, bias: Tensor.zeros([6]), groups: 2)
                 let taps = try #require(try convolved.gradients(of: [weight], outputGradient: signal)[0])
                 let kernels = try [
-                    input.hostDroppingOut(mask), input.gelu(), norm, slope, attention, scores, convolved, taps, paired,
+                    input.droppingOut(mask.probability, mask.seed), input.gelu(), norm, slope, attention, scores,
+                    convolved, taps, paired,
                 ]
                 return try (kernels + slopes.map { try #require($0) }).map { try $0.elements(Float.self) }
             }

@@ -33,7 +33,7 @@ import Torch
         let batch = try data.next(try #require(try data.beginUpdate().first))
         for group in task.groups { try group.parameters.clearGradients() }
         let sums = try (1...3).map {
-            try task.prepare(batch, update: $0, microBatch: 0).addGradients(1)()
+            try task.prepare(batch, update: $0, microBatch: 0).addGradients(lossScale: 1).wait()
         }
         let validation = try task.validate(Manifest.training(job.valid, labels: "ltr"))
         return (sums.map(\.loss), validation.statistics.loss, sums.reduce(0) { $0 + $1.maskedFrames })

@@ -2,6 +2,7 @@ import TestSupport
 import Testing
 import Torch
 
+@testable import Objectives
 @testable import Wav2Vec2
 
 @Suite struct CTCLossTests {

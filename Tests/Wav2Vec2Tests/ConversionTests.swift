@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 import Torch
 
+@testable import Objectives
 @testable import Wav2Vec2
 
 extension ConvertibleModel {

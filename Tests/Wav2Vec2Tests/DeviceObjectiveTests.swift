@@ -4,6 +4,7 @@ import TestSupport
 import Testing
 import Torch
 
+@testable import Objectives
 @testable import Wav2Vec2
 
 /// Masks, the choice of code-book entries and the contrastive loss by the kernels for GPUs, run thread by thread on the CPU,
@@ -100,7 +101,7 @@ import Torch
         // Two utterances alike and a smaller one, then others; the last has one candidate and nothing to choose from.
         let counts = [37, 37, 35, 5, 60, 1]
         let masked = counts.map { Array(0..<$0) }
-        var objective = ObjectiveConfiguration()
+        var objective = ContrastiveConfiguration()
         objective.numNegatives = 40
         let negatives = Negatives.draw(
             objective, masked: masked, candidates: counts, entries: (4, 2),

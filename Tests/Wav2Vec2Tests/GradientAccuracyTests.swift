@@ -4,6 +4,7 @@ import TestSupport
 import Testing
 import Torch
 
+@testable import Objectives
 @testable import Wav2Vec2
 
 /// How far gradients in FP32 are from those in FP64: no farther than those of LibTorch's own operators.

@@ -4,6 +4,7 @@ import TestSupport
 import Testing
 import Torch
 
+@testable import Objectives
 @testable import Wav2Vec2
 
 /// Differentiable functions of our own against finite differences in FP64.

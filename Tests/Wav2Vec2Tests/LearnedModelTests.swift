@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 import Torch
 
+@testable import Objectives
 @testable import Wav2Vec2
 
 /// A model that has learned has what random weights lack: inputs far in the tails of GELU and softmax.
@@ -21,15 +22,15 @@ import Torch
 
     private static func batch(_ model: PretrainingModel, update: Int) throws -> PretrainingBatch {
         let samples = lengths.enumerated().flatMap { SmallModels.samples($1, seed: UInt64($0 + 2 * (update % 4))) }
-        let layout = try model.model.featureExtractor.layout(samples: lengths)
+        let layout = try model.backbone.featureExtractor.layout(samples: lengths)
         var masking = MaskingConfiguration()
         (masking.time.probability, masking.time.length) = (0.5, 4)
         let mask = try Mask.draw(
             masking, lengths: layout.lengths, channels: 32, seed: 1, update: update, subBatch: 0)
-        let configuration = model.model.configuration
+        let configuration = model.backbone.configuration
         let counts = mask.frames.map(\.count)
         let negatives = Negatives.draw(
-            model.objective, masked: counts.map { Array(0..<$0) }, candidates: counts,
+            model.main.configuration, masked: counts.map { Array(0..<$0) }, candidates: counts,
             entries: (configuration.latentVars, configuration.latentGroups),
             stream: RandomStream(seed: 1, purpose: .negatives, step: update))
         let plan = SubBatchPlan(
@@ -40,7 +41,7 @@ import Torch
     }
 
     private static func train(updates: Int) throws -> Counts {
-        var objective = ObjectiveConfiguration()
+        var objective = ContrastiveConfiguration()
         objective.numNegatives = 10
         var configuration = try SmallModels.configuration()
         configuration.featureGradMult = 1
@@ -64,13 +65,13 @@ import Torch
                 pass.plan = .full
                 pass.probe = { _, tensor in counts.activations += (try? tensor.subnormalCount()) ?? 1 }
             }
-            let loss = try model(batch, pass).total
+            let loss = try model(batch, pass).loss
             try loss.backward()
             try parameters.collectGradients()
             if isLast { counts.gradients += try parameters.gradients.subnormalCount() }
-            counts.losses.append(try loss.item() / Double(batch.sampleSizes[0]))
+            counts.losses.append(try loss.item() / Double(batch.utterances.maskedFrames[0]))
             // Far faster than a recipe would, so that a few updates are enough.
-            try adam.step(learningRate: 3e-3, gradientScale: 1 / Double(batch.sampleSizes[0]))
+            try adam.step(learningRate: 3e-3, gradientScale: 1 / Double(batch.utterances.maskedFrames[0]))
             try parameters.clearGradients()
         }
         counts.moments = try adam.moments.first.subnormalCount() + adam.moments.second.subnormalCount()
@@ -84,10 +85,10 @@ import Torch
 
     /// What each of the extractor's layers gives: the outputs of extractors that end with it.
     private static func extractorOutputs(_ model: PretrainingModel) throws -> [Tensor] {
-        let extractor = model.model.featureExtractor
+        let extractor = model.backbone.featureExtractor
         let samples = try Tensor(SmallModels.samples(lengths[0], seed: 0))
         return try extractor.layers.layers.indices.map { last in
-            var configuration = model.model.configuration
+            var configuration = model.backbone.configuration
             configuration.convFeatureLayers = try ConvolutionLayers(Array(extractor.layers.layers[...last]))
             let shorter = try FeatureExtractor(configuration, initializer: .empty)
             let names = Set(shorter.parameters().map(\.name))

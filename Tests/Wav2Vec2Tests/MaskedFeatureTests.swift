@@ -2,6 +2,7 @@ import TestSupport
 import Testing
 import Torch
 
+@testable import Objectives
 @testable import Wav2Vec2
 
 /// Frozen convolutions leave out the frames that a mask hides: nothing that is read changes.

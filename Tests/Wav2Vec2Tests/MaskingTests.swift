@@ -4,6 +4,7 @@ import Testing
 import Torch
 
 @testable import Interchange
+@testable import Objectives
 @testable import Wav2Vec2
 
 @Suite("Masking")
@@ -243,7 +244,7 @@ struct MaskingTests {
 @Suite("Negatives")
 struct NegativeTests {
     @Test func areNeverTheFrameItselfAndCoverAllOthers() {
-        var objective = ObjectiveConfiguration()
+        var objective = ContrastiveConfiguration()
         (objective.numNegatives, objective.crossSampleNegatives, objective.codebookNegatives) = (40, 30, 5)
         let negatives = Negatives.draw(
             objective, masked: [Array(0..<6), Array(0..<4)], candidates: [6, 4], entries: (8, 2),

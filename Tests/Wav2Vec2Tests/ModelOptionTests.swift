@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 import Torch
 
+@testable import Objectives
 @testable import Wav2Vec2
 
 /// The options that the golden cases leave at their defaults.
@@ -30,22 +31,22 @@ struct ModelOptionTests {
         (masking.time.probability, masking.time.length, masking.time.requireSameMasks) = (0.5, 3, false)
         let mask = try Mask.draw(
             masking, lengths: layout.lengths, channels: 16, seed: 1, update: update, subBatch: 0)
-        let objective = model.objective
+        let objective = model.main.configuration
         let everywhere = objective.negativesFromEverywhere
         let negatives = Negatives.draw(
             objective, masked: everywhere ? mask.frames : mask.frames.map { Array($0.indices) },
             candidates: everywhere ? layout.lengths : mask.frames.map(\.count),
-            entries: (model.model.configuration.latentVars, model.model.configuration.latentGroups),
+            entries: (model.backbone.configuration.latentVars, model.backbone.configuration.latentGroups),
             stream: RandomStream(seed: 1, purpose: .negatives, step: update))
         return SubBatchPlan(
             utterances: 0..<layout.count, mask: mask, negatives: negatives,
             noise: .drawn(try Generator(seed: 5)), inputNoise: .drawn(try Generator(seed: 6)))
     }
 
-    private func step(_ model: PretrainingModel) throws -> PretrainingLosses {
+    private func step(_ model: PretrainingModel) throws -> ContrastiveTerms {
         let samples = try Tensor.normal([Self.lengths.reduce(0, +)], generator: Generator(seed: 3))
-        let layout = try model.model.featureExtractor.layout(samples: Self.lengths)
-        return try model(
+        let layout = try model.backbone.featureExtractor.layout(samples: Self.lengths)
+        return try model.losses(
             PretrainingBatch(
                 samples, lengths: Self.lengths, plans: [plan(model, layout)], temperature: 1.5, for: model),
             .training(seed: 1, update: 1))
@@ -58,7 +59,7 @@ struct ModelOptionTests {
         "deep quantizer", "no quantizer", "binary", "hourglass",
     ])
     func everyParameterLearns(_ option: String) throws {
-        var objective = ObjectiveConfiguration()
+        var objective = ContrastiveConfiguration()
         objective.numNegatives = 7
         let configuration = try tiny { configuration in
             configuration.encoderLayerdrop = 0
@@ -172,7 +173,7 @@ struct ModelOptionTests {
     /// A batch of several sub-batches costs what the sub-batches cost one after the other, gradients included.
     @Test(arguments: ["plain", "distractors of all kinds", "input quantizer"])
     func concatenatedSubBatchesEqualSeparateOnes(_ option: String) throws {
-        var objective = ObjectiveConfiguration()
+        var objective = ContrastiveConfiguration()
         if option == "distractors of all kinds" {
             (objective.negativesFromEverywhere, objective.crossSampleNegatives, objective.codebookNegatives) =
                 (true, 4, 3)
@@ -195,24 +196,32 @@ struct ModelOptionTests {
             result.inputNoise = .drawn(try Generator(seed: seed + 100))
             return result
         }
-        func gradients(_ losses: PretrainingLosses) throws -> [Tensor] {
+        func gradients(_ losses: ContrastiveTerms) throws -> [Tensor] {
             let parameters = model.parameters().map(\.tensor)
             return try zip(losses.total.gradients(of: parameters), parameters).map { try $0 ?? $1.zerosLike() }
         }
-        let layout = try model.model.featureExtractor.layout(samples: Self.lengths)
-        func losses(_ utterances: Range<Int>, _ plans: [SubBatchPlan]) throws -> PretrainingLosses {
-            try model(
+        let layout = try model.backbone.featureExtractor.layout(samples: Self.lengths)
+        func losses(_ utterances: Range<Int>, _ plans: [SubBatchPlan]) throws -> ContrastiveTerms {
+            try model.losses(
                 PretrainingBatch(
                     .concatenate(Array(signals[utterances])), lengths: Array(Self.lengths[utterances]), plans: plans,
                     temperature: 2, for: model), .inference)
+        }
+        /// Each quantity of each segment, [quantities, segments].
+        func statistics(_ terms: ContrastiveTerms) throws -> Tensor {
+            try .stack(
+                [
+                    terms.totals, terms.contrastive, terms.diversity, terms.penalty, terms.correct,
+                    terms.quantized?.codePerplexity, terms.quantized?.probabilityPerplexity,
+                ].compactMap { try $0?.detached().to(dtype: .float64) })
         }
         let together = try losses(0..<3, [plan(0..<2, layout, seed: 8), plan(2..<3, layout, seed: 9)])
         let first = try losses(0..<2, [plan(0..<2, layout, seed: 8)])
         var alone = try plan(2..<3, layout, seed: 9)
         alone.utterances = 0..<1
         let second = try losses(2..<3, [alone])
-        let separate = try Tensor.concatenate([first.statistics(), second.statistics()], 1)
-        #expect(try relativeError(together.statistics(), separate) < 1e-5)
+        let separate = try Tensor.concatenate([statistics(first), statistics(second)], 1)
+        #expect(try relativeError(statistics(together), separate) < 1e-5)
         let sums = try zip(gradients(first), gradients(second)).map { try $0 + $1 }
         for (parameter, (found, expected)) in zip(model.parameters(), zip(try gradients(together), sums))
         where !parameter.name.hasSuffix("qkv_proj.bias") {

@@ -1,3 +1,4 @@
+import Objectives
 import Testing
 import Torch
 import Wav2Vec2
@@ -50,7 +51,7 @@ import Wav2Vec2
         let cosines: Int = 2 * (240 * 240 + 100 * 100) * 256
         let expected = 2 * 340 * heads.reduce(0, +) + cosines
         let rest = model.operations(samples: samples, masked: masked).rest
-        #expect(rest - model.model.operations(samples: samples).rest == Double(expected))
+        #expect(rest - model.backbone.operations(samples: samples).rest == Double(expected))
     }
 
     /// The numbers that the formula of the whole architecture gave, before the layers declared their own.

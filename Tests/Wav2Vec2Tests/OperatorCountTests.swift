@@ -2,6 +2,7 @@ import Randomness
 import Testing
 import Torch
 
+@testable import Objectives
 @testable import Wav2Vec2
 
 extension ProfileTests {
@@ -30,7 +31,7 @@ extension ProfileTests {
         (configuration.encoderAttentionHeads, configuration.encoderLayers) = (2, 1)
         (configuration.convPos, configuration.convPosGroups) = (8, 4)
         (configuration.finalDim, configuration.latentVars) = (8, 6)
-        var objective = ObjectiveConfiguration()
+        var objective = ContrastiveConfiguration()
         objective.numNegatives = 5
         let everywhere = raggedness == .allKinds
         if everywhere {
@@ -41,7 +42,7 @@ extension ProfileTests {
         try model.convertForTraining()
         try model.setRequiresGradient(true)
         let lengths = [Int](repeating: 16_000, count: 8)
-        let frames = try model.model.featureExtractor.layout(samples: lengths).lengths
+        let frames = try model.backbone.featureExtractor.layout(samples: lengths).lengths
         let size = 8 / subBatches
         let plans = try (0..<subBatches).map { index in
             let utterances = index * size..<(index + 1) * size
@@ -64,7 +65,7 @@ extension ProfileTests {
         let pass = ForwardPass.training(seed: 1, update: 1)
         let forward = try count { _ = try model(batch, pass) }
         let both = try count {
-            _ = try model.addGradients(batch, pass, scaledBy: .scalar(1)) { try $0.statistics() }
+            _ = try model.addGradients(batch, pass, scaledBy: .scalar(1)).numbers()
         }
         return OperatorCounts(forward: forward, backward: both - forward)
     }

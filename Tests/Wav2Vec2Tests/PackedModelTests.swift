@@ -2,6 +2,7 @@ import TestSupport
 import Testing
 import Torch
 
+@testable import Objectives
 @testable import Wav2Vec2
 
 /// Models packed for inference beside the same models as they train.
@@ -77,7 +78,7 @@ import Torch
         let found = try logits(model)
         let cosine = try (found * expected).sum().item() / (found.norm().item() * expected.norm().item())
         #expect(cosine > 0.999 && cosine < 0.9999999, "\(cosine)")
-        let frames = try model.model.featureExtractor.layout(samples: Self.lengths)
+        let frames = try model.backbone.featureExtractor.layout(samples: Self.lengths)
         for utterance in 0..<Self.lengths.count {
             let alone = try logits(model, utterance..<utterance + 1)
             #expect(try relativeError(found.rows(frames.rows(utterance)), alone) < 2e-3, "an utterance by itself")

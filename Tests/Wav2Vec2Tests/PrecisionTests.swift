@@ -4,6 +4,7 @@ import TestSupport
 import Testing
 import Torch
 
+@testable import Objectives
 @testable import Wav2Vec2
 
 @Suite("Half precision and recomputed layers")
@@ -27,18 +28,19 @@ struct PrecisionTests {
     /// The losses and gradients of one step in a precision, gradients by parameter in FP32.
     private func step(
         _ configuration: ModelConfiguration, _ precision: ModelPrecision
-    ) throws -> (losses: PretrainingLosses, gradients: [String: Tensor], types: [String: DType]) {
+    ) throws -> (losses: ContrastiveTerms, gradients: [String: Tensor], types: [String: DType]) {
         let model = try PretrainingModel(configuration, initializer: .random(seed: 2))
         let flat = try FlatParameters(model.parameters())
         try model.convert(for: .training, on: .cpu, precision: precision)
         if precision.mode.isHalf { try flat.lower(to: precision.mode.dtype, except: precision.keepsExact) }
         let samples = try Tensor.normal([Self.lengths.reduce(0, +)], generator: Generator(seed: 3))
-        let layout = try model.model.featureExtractor.layout(samples: Self.lengths)
+        let layout = try model.backbone.featureExtractor.layout(samples: Self.lengths)
         var masking = MaskingConfiguration()
         (masking.time.probability, masking.time.length, masking.time.requireSameMasks) = (0.5, 3, false)
         let mask = try Mask.draw(masking, lengths: layout.lengths, channels: 16, seed: 1, update: 1, subBatch: 0)
         let negatives = Negatives.draw(
-            model.objective, masked: mask.frames.map { Array($0.indices) }, candidates: mask.frames.map(\.count),
+            model.main.configuration, masked: mask.frames.map { Array($0.indices) },
+            candidates: mask.frames.map(\.count),
             entries: (6, 2), stream: RandomStream(seed: 1, purpose: .negatives, step: 1))
         // Noise so strong that rounding changes no choice of a code, which would be another gradient altogether.
         let choices = mask.frames.reduce(0) { $0 + $1.count } * configuration.latentGroups
@@ -46,7 +48,7 @@ struct PrecisionTests {
             [choices, configuration.latentVars], deviation: 20, generator: Generator(seed: 5))
         let plan = SubBatchPlan(
             utterances: 0..<layout.count, mask: mask, negatives: negatives, noise: .given(noise))
-        let losses = try model(
+        let losses = try model.losses(
             PretrainingBatch(samples, lengths: Self.lengths, plans: [plan], temperature: 1.5, for: model),
             .training(seed: 1, update: 1))
         try losses.total.backward()

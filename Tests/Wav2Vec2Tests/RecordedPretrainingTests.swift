@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 import Torch
 
+@testable import Objectives
 @testable import Wav2Vec2
 
 /// Recorded passes read everything from tensors: done again with other numbers, they give what passes of their own give.
@@ -11,7 +12,7 @@ import Torch
 
     private struct Recipe {
         var configuration = ModelConfiguration()
-        var objective = ObjectiveConfiguration()
+        var objective = ContrastiveConfiguration()
         var masking = MaskingConfiguration()
 
         init(_ option: String) throws {
@@ -48,7 +49,7 @@ import Torch
         let samples = try Tensor.normal(
             [Self.lengths.reduce(0, +)], generator: Generator(seed: Int64(update)))
         let configuration = recipe.configuration
-        let layout = try model.model.featureExtractor.layout(samples: Self.lengths)
+        let layout = try model.backbone.featureExtractor.layout(samples: Self.lengths)
         let everywhere = recipe.objective.negativesFromEverywhere
         let plans = try [0..<2, 2..<3].enumerated().map { index, utterances in
             let frames = Array(layout.lengths[utterances])
@@ -95,19 +96,19 @@ import Torch
             #expect(shapes.count == 1)
             return outcomes
         }
-        func numbers(_ losses: PretrainingLosses) throws -> Tensor { try losses.statistics() }
         let scale = { (update: Int) in Double(1 << update) }
         let expected = try run { model, batch, update in
             try model.addGradients(
-                batch, .training(seed: 7, update: update, microBatch: 1), scaledBy: .scalar(scale(update)),
-                numbers: numbers)
+                batch, .training(seed: 7, update: update, microBatch: 1), scaledBy: .scalar(scale(update))
+            ).numbers()
         }
-        var recorded: RecordedPretraining?
+        var recorded: RecordedObjective<ContrastiveObjective>?
         let found = try run { model, batch, update in
-            let made = recorded ?? RecordedPretraining(model, on: .cpu, numbers: numbers)
+            let made = recorded ?? RecordedObjective(model, on: .cpu)
             recorded = made
             return try made.addGradients(
-                batch, seed: 7, update: update, microBatch: 1, lossScale: scale(update))
+                batch, seed: 7, update: update, microBatch: 1, lossScale: scale(update)
+            ).numbers
         }
         #expect(found == expected)
         #expect(zip(expected, expected.dropFirst()).allSatisfy { $0.losses != $1.losses })
@@ -116,7 +117,7 @@ import Torch
     }
 
     @Test func shapesTellWhoseCandidatesAreCompared() throws {
-        var objective = ObjectiveConfiguration()
+        var objective = ContrastiveConfiguration()
         (objective.negativesFromEverywhere, objective.numNegatives) = (true, 2)
         func shapes(_ masked: [[Int]]) throws -> [BlockComparison.Shape] {
             let negatives = Negatives.draw(

@@ -1,4 +1,5 @@
 import Foundation
+import Objectives
 import Torch
 import Wav2Vec2
 
@@ -53,7 +54,7 @@ struct ForeignArguments {
         ]
         var all: [Setting<ModelDescription>] = ModelConfiguration.settings.map { $0.lifted("", \.model) }
         all += MaskingConfiguration.settings.map { $0.lifted("", \.masking) }
-        all += ObjectiveConfiguration.settings.map { $0.lifted("", \.objective) }
+        all += ContrastiveConfiguration.settings.map { $0.lifted("", \.objective) }
         all += CTCConfiguration.settings.map { $0.lifted("", \.ctc) }
         let others = own.union(["combine_groups", "loss_weights"])
         return all.filter { !others.contains($0.name) }.map { (renamed[$0.name] ?? $0.name, $0) }

@@ -1,5 +1,6 @@
 import Base
 import Foundation
+import Objectives
 import Torch
 import Wav2Vec2
 
@@ -55,7 +56,7 @@ enum PyTorchCheckpoint {
     ) throws -> [String: Tensor] {
         var heads: [String] = []
         switch description.task {
-        case .ctc: heads = try PretrainingModel.headPrefixes().map { description.task.backbonePrefix + $0 }
+        case .ctc: heads = try ContrastiveObjective.headPrefixes().map { description.task.backbonePrefix + $0 }
         case .encoder: break
         case .pretraining:
             // The same tensors as the quantizer's, under a second name.

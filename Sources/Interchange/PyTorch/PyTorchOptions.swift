@@ -1,3 +1,4 @@
+import Objectives
 import Wav2Vec2
 
 /// Our settings as options of fairseq and NVIDIA.
@@ -88,7 +89,7 @@ struct PyTorchOptions {
     /// The options of masks.
     static let masking = names(MaskingConfiguration.settings)
     /// The options of negatives, which stand among the model's.
-    static let negatives = names(ObjectiveConfiguration.settings).subtracting(["infonce", "loss_weights"])
+    static let negatives = names(ContrastiveConfiguration.settings).subtracting(["infonce", "loss_weights"])
 
     /// The two weights of the pre-training criterion.
     var lossWeights: PickledValue { .list(description.objective.lossWeights.prefix(2).map(PickledValue.number)) }

@@ -61,7 +61,7 @@ private struct HostAttention: Sendable {
     }
 
     private var utterances: Int64 { Int64(offsets.count - 1) }
-    private var threads: Int32 { Int32(LibTorch.threads) }
+    private var threads: Int32 { HostKernels.threads }
 
     func context(_ projected: Tensor) throws -> Tensor {
         let output = try Tensor.empty([projected.size(0), Int(heads * width)], dtype: projected.dtype)

@@ -140,7 +140,41 @@ __device__ inline float gelu_slope(float x) {
     return cumulative + x * 0.39894228f * exponential;
 }
 
-/// Declares a kernel for FP32, FP16 and BF16 elements, named with the format at the end.
+// MARK: Elements and columns
+
+/// Calls `body(index)` for the elements of this thread, eight at a time.
+template <class Body>
+__device__ inline void for_each_eight(int64 count, Body body) {
+    const int64 start = ((int64)blockIdx.x * blockDim.x + threadIdx.x) * 8;
+    const int64 step = (int64)gridDim.x * blockDim.x * 8;
+    for (int64 index = start; index < count; index += step) body(index);
+}
+
+/// One number of each of eight elements, from as many as there are.
+template <class T>
+__device__ inline void read_some(const T *source, int64 index, int64 count, float (&result)[8]) {
+    if (index + 8 <= count) return read(source + index, result);
+    for (int i = 0; i < 8; i++) result[i] = index + i < count ? widened(source[index + i]) : 0.0f;
+}
+
+template <class T>
+__device__ inline void write_some(T *target, int64 index, int64 count, const float (&numbers)[8]) {
+    if (index + 8 <= count) return write(target + index, numbers);
+    for (int i = 0; i < 8; i++)
+        if (index + i < count) assign(target[index + i], numbers[i]);
+}
+
+/// Columns of a thread and of a block of kernels that have a row after the other.
+constexpr int COLUMN_WIDTH = 8, COLUMN_THREADS = 128;
+
+// MARK: Kernels
+
+/// Where a kernel is defined: the tests note its name.
+#ifndef KERNEL_DEFINED
+#define KERNEL_DEFINED(NAME)
+#endif
+
+/// Defines a kernel for FP32, FP16 and BF16 elements, named with the format at the end.
 #define KERNEL_OF_EACH_FORMAT(NAME, THREADS, PARAMETERS, ARGUMENTS)                                                  \
     extern "C" __global__ void __launch_bounds__(THREADS) NAME##_float32 PARAMETERS(float) { NAME<float> ARGUMENTS; }  \
     extern "C" __global__ void __launch_bounds__(THREADS) NAME##_float16 PARAMETERS(half_number) {                     \
@@ -148,4 +182,5 @@ __device__ inline float gelu_slope(float x) {
     }                                                                                                                \
     extern "C" __global__ void __launch_bounds__(THREADS) NAME##_bfloat16 PARAMETERS(bfloat_number) {                  \
         NAME<bfloat_number> ARGUMENTS;                                                                               \
-    }
+    }                                                                                                                \
+    KERNEL_DEFINED(NAME##_float32) KERNEL_DEFINED(NAME##_float16) KERNEL_DEFINED(NAME##_bfloat16)

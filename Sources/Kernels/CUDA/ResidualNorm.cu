@@ -157,24 +157,6 @@ __device__ inline void residual_norm_backward_wide(
         base, offset, bound, scale);
 }
 
-/// The sums of the columns of [rows, columns], FP32, for 32 columns a block of 32 × 8 threads.
-template <class T>
-__device__ inline void column_sums(const float *parts, T *result, int64 rows, int columns) {
-    __shared__ float shared[8][32];
-    const int x = threadIdx.x % 32, y = threadIdx.x / 32;
-    const int column = blockIdx.x * 32 + x;
-    float total = 0;
-    if (column < columns) {
-#pragma unroll 4
-        for (int64 row = y; row < rows; row += 8) total += parts[row * columns + column];
-    }
-    shared[y][x] = total;
-    __syncthreads();
-    if (y > 0 || column >= columns) return;
-    for (int i = 1; i < 8; i++) total += shared[i][x];
-    assign(result[column], total);
-}
-
 #define PARAMETERS(T)                                                                                                 \
     (const T *residual, const T *branch, const T *weight, const T *bias, T *output, float *means, float *inverses,    \
      int64 rows, int columns, const uint64 *base, uint64 offset, uint32 bound, float scale, float epsilon)
@@ -197,8 +179,4 @@ KERNEL_OF_EACH_FORMAT(
     residual_norm_backward_wide, 32 * NORM_WARPS, PARAMETERS,
     (residual, branch, weight, means, inverses, gradient, residual_gradient, branch_gradient, sums, rows, columns, base,
      offset, bound, scale))
-#undef PARAMETERS
-
-#define PARAMETERS(T) (const float *parts, T *result, int64 rows, int columns)
-KERNEL_OF_EACH_FORMAT(column_sums, 256, PARAMETERS, (parts, result, rows, columns))
 #undef PARAMETERS

@@ -51,6 +51,7 @@ extern "C" __global__ void __launch_bounds__(SIGNAL_THREADS) window_moments(
         parts[((int64)blockIdx.y * gridDim.x + blockIdx.x) * MOMENTS + i] = sum;
     }
 }
+KERNEL_DEFINED(window_moments)
 
 /// Folds the normalisation of each utterance into weight and shift.
 ///
@@ -204,6 +205,7 @@ extern "C" __global__ void __launch_bounds__(256) signal_gradient_sums(
     for (int i = 1; i < 8; i++) total += shared[i][x];
     sums[(int64)blockIdx.y * columns + column] = total;
 }
+KERNEL_DEFINED(signal_gradient_sums)
 
 /// The gradients of weight, gain and bias, a thread a channel.
 template <class T>

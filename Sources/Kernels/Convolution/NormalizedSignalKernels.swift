@@ -10,9 +10,8 @@ public struct NormalizedSignalKernels {
     /// Where the rows of a part of an utterance begin, how many there are, and which utterance it is of.
     public typealias Part = (start: Int, count: Int, owner: Int)
 
-    // As in SignalConvolution.cu.
-    private static let (taps, moments, threads) = (10, 65, 128)
-    private static let (forwardRows, backwardRows, momentParts) = (64, 256, 32)
+    /// Blocks that share an utterance's windows.
+    private static let momentParts = 32
 
     private let signal: Tensor
     private let weight: Tensor
@@ -27,7 +26,8 @@ public struct NormalizedSignalKernels {
     /// Whether the kernels take a layer with these parameters.
     public static func canTake(weight: Tensor, gain: Tensor, bias: Tensor) -> Bool {
         weight.fitsDeviceKernels && gain.fitsDeviceKernels && bias.fitsDeviceKernels && weight.rank == 3
-            && weight.size(1) == 1 && weight.size(2) <= taps && weight.size(0) % 4 == 0
+            && weight.size(1) == 1 && weight.size(2) <= SignalBlocks.taps
+            && weight.size(0) % SignalBlocks.threadChannels == 0
     }
 
     /// Prepares the layer for a batch.
@@ -86,74 +86,52 @@ public struct NormalizedSignalKernels {
         return try withoutGradient { try convolve(samples, table, counts: parts.map(\.count), fold(epsilon)) }
     }
 
-    private func convolve(_ folded: Folded) throws -> Tensor {
+    private func convolve(_ folded: FoldedNormalization) throws -> Tensor {
         try convolve(signal, table, counts: utterances.map(\.count), folded)
     }
 
-    private func convolve(_ signal: Tensor, _ table: Tensor, counts: [Int], _ folded: Folded) throws -> Tensor {
+    private func convolve(_ signal: Tensor, _ table: Tensor, counts: [Int], _ folded: FoldedNormalization) throws
+        -> Tensor
+    {
         let output = try Tensor.empty([counts.reduce(0, +), channels], dtype: weight.dtype, device: device)
-        try DeviceKernels.launch(
-            "signal_convolution", of: weight.dtype, on: device, tiles(Self.forwardRows, counts), .tensor(signal),
-            .tensor(table), .tensor(folded.weights), .tensor(output), .int64(signal.count), .int32(channels),
-            .int32(kernel), .int32(stride))
+        try SignalConvolutionKernel(
+            signal: signal, utterances: table, folded: folded.weights, output: output, kernel: kernel, stride: stride,
+            shape: SignalBlocks.shape(SignalBlocks.forwardRows, of: counts, stride: stride)
+        ).launch()
         return output
     }
 
-    /// The normalisation of each utterance.
-    private struct Folded {
-        /// FP64 [utterances, moments].
-        let moments: Tensor
-        /// FP64 [utterances, 2, channels]: mean and inverse deviation.
-        let statistics: Tensor
-        /// FP32 [utterances, taps + 1, channels]: weights with the normalisation in them, and the shift.
-        let weights: Tensor
-    }
-
-    private func fold(_ epsilon: Double) throws -> Folded {
+    private func fold(_ epsilon: Double) throws -> FoldedNormalization {
         let count = utterances.count
-        let parts = try Tensor.empty([count, Self.momentParts, Self.moments], dtype: .float64, device: device)
-        try DeviceKernels.launch(
-            "window_moments", on: device, KernelShape(grid: (Self.momentParts, count), threads: Self.threads),
-            .tensor(signal), .tensor(table), .tensor(parts), .int32(kernel), .int32(stride))
-        let folded = try Folded(
-            moments: .empty([count, Self.moments], dtype: .float64, device: device),
+        let parts = try Tensor.empty([count, Self.momentParts, SignalBlocks.moments], dtype: .float64, device: device)
+        try WindowMomentsKernel(signal: signal, utterances: table, parts: parts, kernel: kernel, stride: stride)
+            .launch()
+        let folded = try FoldedNormalization(
+            moments: .empty([count, SignalBlocks.moments], dtype: .float64, device: device),
             statistics: .empty([count, 2, channels], dtype: .float64, device: device),
-            weights: .empty([count, Self.taps + 1, channels], device: device))
-        try DeviceKernels.launch(
-            "fold_normalization", of: weight.dtype, on: device, KernelShape(grid: (count, 1), threads: 256),
-            .tensor(parts), .tensor(table), .tensor(weight), .tensor(gain), .tensor(bias), .tensor(folded.moments),
-            .tensor(folded.statistics), .tensor(folded.weights), .int32(Self.momentParts), .int32(channels),
-            .int32(kernel), .double(epsilon))
+            weights: .empty([count, SignalBlocks.taps + 1, channels], device: device))
+        try FoldNormalizationKernel(
+            parts: parts, utterances: table, weight: weight, gain: gain, bias: bias, folded: folded, epsilon: epsilon
+        ).launch()
         return folded
     }
 
-    /// Blocks of so many rows of each utterance, with the samples of their windows in shared memory.
-    private func tiles(_ rows: Int, _ counts: [Int]) -> KernelShape {
-        KernelShape(
-            grid: (((counts.max() ?? 0) + rows - 1) / rows, counts.count), threads: Self.threads,
-            sharedBytes: 4 * ((rows - 1) * stride + Self.taps))
-    }
-
-    private func backward(_ gradient: Tensor?, _ folded: Folded) throws -> [Tensor?] {
+    private func backward(_ gradient: Tensor?, _ folded: FoldedNormalization) throws -> [Tensor?] {
         guard let gradient else { return [nil, nil, nil] }
-        let shape = tiles(Self.backwardRows, utterances.map(\.valid))
-        let columns = (Self.taps + 1) * channels
+        let shape = SignalBlocks.shape(SignalBlocks.backwardRows, of: utterances.map(\.valid), stride: stride)
+        let columns = (SignalBlocks.taps + 1) * channels
         let parts = try Tensor.empty([utterances.count, shape.grid.x, columns], device: device)
-        try DeviceKernels.launch(
-            "signal_convolution_backward", of: weight.dtype, on: device, shape, .tensor(signal), .tensor(table),
-            .tensor(folded.weights), .tensor(gradient), .tensor(parts), .int64(signal.count), .int32(channels),
-            .int32(stride))
+        try SignalConvolutionBackwardKernel(
+            signal: signal, utterances: table, folded: folded.weights, gradient: gradient, parts: parts, stride: stride,
+            shape: shape
+        ).launch()
         let sums = try Tensor.empty([utterances.count, columns], dtype: .float64, device: device)
-        try DeviceKernels.launch(
-            "signal_gradient_sums", on: device,
-            KernelShape(grid: ((columns + 31) / 32, utterances.count), threads: 256), .tensor(parts), .tensor(sums),
-            .int32(shape.grid.x), .int32(columns))
+        try SignalGradientSumsKernel(parts: parts, sums: sums).launch()
         let results = try [weight.emptyLike(), gain.emptyLike(), bias.emptyLike()]
-        try DeviceKernels.launch(
-            "signal_gradients", of: weight.dtype, on: device, KernelShape(grid: ((channels + 63) / 64, 1), threads: 64),
-            .tensor(sums), .tensor(folded.moments), .tensor(folded.statistics), .tensor(table), .tensor(weight),
-            .tensor(gain), .tensor(results[0]), .tensor(results[1]), .tensor(results[2]), .int32(utterances.count),
-            .int32(channels), .int32(kernel))
+        try SignalGradientsKernel(
+            sums: sums, folded: folded, utterances: table, weight: weight, gain: gain, weightGradient: results[0],
+            gainGradient: results[1], biasGradient: results[2]
+        ).launch()
         return results
     }
 }

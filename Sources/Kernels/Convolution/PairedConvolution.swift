@@ -37,7 +37,7 @@ public struct PairedConvolution: Sendable {
         packed = try Self.packed(weight, sizes, turned: false)
     }
 
-    private static var threads: Int32 { Int32(LibTorch.threads) }
+    private static var threads: Int32 { HostKernels.threads }
 
     private static func packed(_ weight: Tensor, _ sizes: Sizes, turned: Bool) throws -> Tensor {
         let (outputs, channels) = (Int64(sizes.outputs), Int64(sizes.channels))
@@ -105,7 +105,7 @@ public struct PairedConvolution: Sendable {
 }
 
 extension Tensor {
-    /// ``PairedConvolution`` of this tensor, [2 · N, channels], FP32 in host memory; differentiable once.
+    /// `PairedConvolution` of this tensor, [2 · N, channels], FP32 in host memory; differentiable once.
     ///
     /// - Parameters:
     ///   - weight: [outputs, channels, 3].

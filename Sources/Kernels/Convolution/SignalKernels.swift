@@ -71,7 +71,7 @@ public enum SignalKernels {
                 ck_signal_convolution(
                     samples, Int64(available), weight, shift, bytes.baseAddress, output.kernelFormat,
                     Int64(output.size(0)), Int64(channels), Int64(windows.kernel), Int64(windows.stride),
-                    Int32(LibTorch.threads))
+                    HostKernels.threads)
             }
         }
     }
@@ -101,7 +101,7 @@ public enum SignalKernels {
                     ck_signal_convolution_backward(
                         samples, weight, shift, gradients.baseAddress, gradient.kernelFormat, &sums, &products,
                         scratch.bindMemory(to: Float.self).baseAddress, Int64(rows), Int64(channels), Int64(kernel),
-                        Int64(windows.stride), Int32(LibTorch.threads))
+                        Int64(windows.stride), HostKernels.threads)
                 }
             }
         }

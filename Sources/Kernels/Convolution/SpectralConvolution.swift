@@ -93,7 +93,7 @@ public struct SpectralConvolution: Sendable {
     }
 }
 
-private var threads: Int32 { Int32(LibTorch.threads) }
+private var threads: Int32 { HostKernels.threads }
 
 /// A convolution's sizes in the kernels' terms.
 private struct Sizes {

@@ -35,7 +35,7 @@ public final class WeightNormConvolution: Module {
         try direction * (gain / direction.norm(0, 1, keepingDimensions: true))
     }
 
-    /// ``Tensor/convolved(withinSegments:_:bias:groups:)`` with this weight: from [rows, channels] to the same shape.
+    /// `Tensor.convolved(withinSegments:_:bias:groups:)` with this weight: from [rows, channels] to the same shape.
     public func callAsFunction(_ input: Tensor, withinSegments lengths: [Int]) throws -> Tensor {
         try input.convolved(withinSegments: lengths, weight(), bias: bias, groups: groups)
     }

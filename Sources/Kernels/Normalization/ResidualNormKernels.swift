@@ -1,50 +1,83 @@
-// LayerNorm of a residual plus the dropout of a branch, on GPUs.
-
 import Torch
 
-extension Tensor {
+extension KernelSource {
+    fileprivate static let residualNorm = KernelSource("ResidualNorm.cu", PackageResources.ResidualNorm_cu)
+}
+
+/// LayerNorm of a residual plus the dropout of a branch; a warp has a row, whose elements stay in its registers.
+struct ResidualNormKernel: DeviceKernel {
+    let residual: Tensor
+    let branch: Tensor
+    let weight: Tensor
+    let bias: Tensor
+    let output: Tensor
+    /// FP32 [rows], as the next.
+    let means: Tensor
+    let inverses: Tensor
+    let mask: DropoutMask
+    let epsilon: Double
+
     /// Rows that a block has at a time, a warp each.
-    private static let normWarps = 4
+    static let warps = 4
+    /// Elements of a lane at once, and how often at most.
+    private static let (laneWidth, laneSteps) = (4, 8)
 
     /// Whether a row of this many elements fits a warp's registers.
-    static func fitsResidualNormKernel(columns: Int) -> Bool { columns % 4 == 0 && columns <= 1024 }
+    static func takes(columns: Int) -> Bool { columns % laneWidth == 0 && columns <= 32 * laneWidth * laneSteps }
 
-    /// LayerNorm of this tensor plus the dropout of another, not recorded.
-    ///
-    /// `statistics`, FP32 [2, rows], gets each row's mean and inverse deviation.
-    func deviceResidualNorm(
-        adding branch: Tensor, _ mask: DropoutMask, weight: Tensor, bias: Tensor, epsilon: Double, statistics: Tensor
-    ) throws -> Tensor {
-        let (rows, columns) = (statistics.size(1), size(-1))
-        let output = try emptyLike()
-        try DeviceKernels.launch(
-            "residual_norm", of: dtype, on: device,
-            KernelShape(grid: ((rows + Self.normWarps - 1) / Self.normWarps, 1), threads: 32 * Self.normWarps),
-            .tensor(self), .tensor(branch), .tensor(weight), .tensor(bias), .tensor(output),
-            .tensor(statistics.selected(0, 0)), .tensor(statistics.selected(0, 1)), .int64(rows), .int32(columns),
-            .optional(mask.seed.base), .uint64(mask.seed.offset), .uint32(mask.bound), .float(mask.scale),
-            .float(epsilon))
-        return output
+    static let name = "residual_norm"
+    static let source = KernelSource.residualNorm
+    static let threads = 32 * warps
+    static let constants = ["NORM_WARPS": warps, "LANE_WIDTH": laneWidth, "LANE_STEPS": laneSteps]
+    static let parameters: [KernelParameter<Self>] = [
+        .reads("residual", \.residual), .reads("branch", \.branch), .reads("weight", \.weight),
+        .reads("bias", \.bias), .writes("output", \.output), .writes("means", as: .float, \.means),
+        .writes("inverses", as: .float, \.inverses), .int64("rows", \.means.count),
+        .int32("columns") { $0.residual.size(-1) },
+        .reads("base", as: .seed, \.mask.seed.base), .uint64("offset", \.mask.seed.offset),
+        .uint32("bound", \.mask.bound), .float("scale", \.mask.scale), .float("epsilon", \.epsilon),
+    ]
+    var shape: KernelShape {
+        KernelShape(grid: ((means.count + Self.warps - 1) / Self.warps, 1), threads: Self.threads)
     }
+}
 
-    /// The gradients of this tensor, the branch, weight and bias.
-    func deviceResidualNormBackward(
-        _ gradient: Tensor, branch: Tensor, _ mask: DropoutMask, weight: Tensor, statistics: Tensor
-    ) throws -> [Tensor] {
-        let (rows, columns) = (statistics.size(1), size(-1))
-        let own = try emptyLike()
-        // Without dropout both inputs have the same gradient.
-        let other = try mask.bound > 0 ? emptyLike() : own
-        // About four blocks for each multiprocessor of a large GPU; a function of the shape alone, as the sums' order is.
-        let blocks = min((rows + Self.normWarps - 1) / Self.normWarps, 528)
-        let sums = try Tensor.empty([blocks, 2 * columns], device: device)
-        try DeviceKernels.launch(
-            columns > 768 ? "residual_norm_backward_wide" : "residual_norm_backward", of: dtype, on: device,
-            KernelShape(grid: (blocks, 1), threads: 32 * Self.normWarps), .tensor(self), .tensor(branch),
-            .tensor(weight), .tensor(statistics.selected(0, 0)), .tensor(statistics.selected(0, 1)),
-            .tensor(gradient), .tensor(own), .tensor(other), .tensor(sums), .int64(rows), .int32(columns),
-            .optional(mask.seed.base), .uint64(mask.seed.offset), .uint32(mask.bound), .float(mask.scale))
-        let both = try sums.deviceColumnSums(as: dtype).viewed(2, columns)
-        return [own, other, try both.selected(0, 0), try both.selected(0, 1)]
-    }
+/// The gradients of both inputs, and for each block the sums [2, columns] of what weight and bias get.
+struct ResidualNormBackwardKernel: DeviceKernel {
+    let residual: Tensor
+    let branch: Tensor
+    let weight: Tensor
+    /// FP32 [rows], as the next.
+    let means: Tensor
+    let inverses: Tensor
+    let gradient: Tensor
+    let residualGradient: Tensor
+    let branchGradient: Tensor
+    /// FP32 [blocks, 2 · columns].
+    let sums: Tensor
+    let mask: DropoutMask
+
+    /// About four blocks for each multiprocessor of a large GPU; a function of the shape alone, as the sums' order is.
+    static func blocks(rows: Int) -> Int { min((rows + ResidualNormKernel.warps - 1) / ResidualNormKernel.warps, 528) }
+
+    /// The steps of rows of up to 768 elements, for which fewer registers do.
+    private static let narrowSteps = 6
+
+    static let name = "residual_norm_backward"
+    static let variants = ["", "_wide"]
+    var variant: String { residual.size(-1) > 128 * Self.narrowSteps ? "_wide" : "" }
+
+    static let source = KernelSource.residualNorm
+    static let threads = ResidualNormKernel.threads
+    static let constants = ["NARROW_STEPS": narrowSteps]
+    static let parameters: [KernelParameter<Self>] = [
+        .reads("residual", \.residual), .reads("branch", \.branch), .reads("weight", \.weight),
+        .reads("means", as: .float, \.means), .reads("inverses", as: .float, \.inverses),
+        .reads("gradient", \.gradient),
+        .writes("residual_gradient", \.residualGradient), .writes("branch_gradient", \.branchGradient),
+        .writes("sums", as: .float, \.sums), .int64("rows", \.means.count), .int32("columns") { $0.residual.size(-1) },
+        .reads("base", as: .seed, \.mask.seed.base), .uint64("offset", \.mask.seed.offset),
+        .uint32("bound", \.mask.bound), .float("scale", \.mask.scale),
+    ]
+    var shape: KernelShape { KernelShape(grid: (sums.size(0), 1), threads: Self.threads) }
 }

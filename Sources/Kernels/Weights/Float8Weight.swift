@@ -103,12 +103,10 @@ struct Float8Rows {
     init(_ input: Tensor) throws {
         let (rows, columns) = (input.size(0), input.size(1))
         let input = try input.contiguous()
-        if input.fitsDeviceKernels, columns % 4 == 0 {
+        if RoundRowsKernel.takes(input) {
             bytes = try Tensor.empty([rows, columns], dtype: .uint8, device: input.device)
             scales = try Tensor.empty([rows, 1], device: input.device)
-            try DeviceKernels.launch(
-                "round_rows", of: input.dtype, on: input.device, KernelShape(grid: ((rows + 3) / 4, 1), threads: 128),
-                .tensor(input), .tensor(bytes), .tensor(scales), .int64(rows), .int32(columns))
+            try RoundRowsKernel(input: input, bytes: bytes, scales: scales).launch()
             return
         }
         let exact = try input.to(dtype: .float32)
@@ -125,6 +123,31 @@ struct Float8Rows {
 
     /// The numbers that the bits stand for, [rows, columns], FP32.
     func numbers() throws -> Tensor { try typed().to(dtype: .float32) * scales }
+}
+
+/// Each row rounded to E4M3 numbers by a scale of its own; a warp has a row.
+struct RoundRowsKernel: DeviceKernel {
+    /// [rows, columns].
+    let input: Tensor
+    let bytes: Tensor
+    let scales: Tensor
+
+    private static let warps = 4
+
+    /// Whether rows can be read four numbers at once.
+    static func takes(_ input: Tensor) -> Bool { input.fitsDeviceKernels && input.size(1) % 4 == 0 }
+
+    static let name = "round_rows"
+    static let source = KernelSource("Float8.cu", PackageResources.Float8_cu)
+    static let threads = 32 * warps
+    static let constants = ["ROUND_WARPS": warps]
+    static let parameters: [KernelParameter<Self>] = [
+        .reads("input", \.input), .writes("bytes", as: .fourBytes, \.bytes), .writes("scales", as: .float, \.scales),
+        .int64("rows") { $0.input.size(0) }, .int32("columns") { $0.input.size(1) },
+    ]
+    var shape: KernelShape {
+        KernelShape(grid: ((input.size(0) + Self.warps - 1) / Self.warps, 1), threads: Self.threads)
+    }
 }
 
 extension Tensor {

@@ -44,7 +44,7 @@ public struct PackedWeight: Sendable {
         switch format {
         case .float32:
             let packed = try Tensor.empty([Int(ck_packed_count(columns, depth))])
-            try withFloats(weight, packed) { ck_pack($0[0], columns, depth, $0[1], Int32(LibTorch.threads)) }
+            try withFloats(weight, packed) { ck_pack($0[0], columns, depth, $0[1], HostKernels.threads) }
             values = .float32(packed)
         case .int8:
             let bytes = try Tensor.empty([Int(ck_byte_weight_count(columns, depth))], dtype: .int8)
@@ -54,7 +54,7 @@ public struct PackedWeight: Sendable {
                 try withAddresses(bytes, sums) { whole in
                     ck_quantize_weight(
                         floats[0], columns, depth, whole[0].assumingMemoryBound(to: Int8.self), floats[1],
-                        whole[1].assumingMemoryBound(to: Int32.self), Int32(LibTorch.threads))
+                        whole[1].assumingMemoryBound(to: Int32.self), HostKernels.threads)
                 }
             }
             values = .int8(values: bytes, scales: scales, sums: sums)
@@ -119,7 +119,7 @@ public struct PackedWeight: Sendable {
             try withFloats(signal, packed, output, bias ?? output) {
                 ck_matrix_product(
                     $0[0], Int64(step), $0[1], bias == nil ? nil : $0[3], gelu ? 1 : 0, $0[2], Int64(outputs),
-                    Int64(rows), Int64(inputs), Int64(outputs), Int32(LibTorch.threads))
+                    Int64(rows), Int64(inputs), Int64(outputs), HostKernels.threads)
             }
         case .int8(let bytes, let scales, let sums):
             let stride = ck_byte_stride(Int64(inputs))
@@ -131,14 +131,14 @@ public struct PackedWeight: Sendable {
                     let zeros = whole[1].assumingMemoryBound(to: Int32.self)
                     ck_quantize_rows(
                         floats[0], Int64(step), Int64(rows), Int64(inputs), rounded, floats[3], zeros,
-                        Int32(LibTorch.threads))
+                        HostKernels.threads)
                     var input = ck_byte_rows(values: rounded, scales: floats[3], zeros: zeros, stride: stride)
                     var weight = ck_byte_weight(
                         values: whole[2].assumingMemoryBound(to: Int8.self), scales: floats[2],
                         sums: whole[3].assumingMemoryBound(to: Int32.self))
                     ck_byte_product(
                         &input, &weight, bias == nil ? nil : floats[4], gelu ? 1 : 0, floats[1], Int64(outputs),
-                        Int64(rows), Int64(outputs), portably ? 1 : 0, Int32(LibTorch.threads))
+                        Int64(rows), Int64(outputs), portably ? 1 : 0, HostKernels.threads)
                 }
             }
         }

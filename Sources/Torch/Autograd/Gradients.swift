@@ -35,6 +35,9 @@ extension Tensor {
     /// Accumulates the gradients of this tensor, a single number unless its gradient is given, in all leaves.
     public func backward(gradient: Tensor? = nil, retainingGraph: Bool = false) throws {
         let seed = try gradient ?? Tensor.ones(shape, dtype: dtype, device: device)
+        let observer = BackwardPasses.observer
+        try observer?.backwardBegan(self)
+        defer { observer?.backwardEnded() }
         try withHandle { raw in
             try seed.withHandle { seedHandle in
                 let root: ct_tensor? = raw

@@ -56,10 +56,8 @@ open class Module {
         }
     }
 
-    /// The keys of the module's own properties, in order of declaration, those of optional parts that it lacks included.
-    public var declaredKeys: [String] {
-        Mirror(reflecting: self).children.compactMap { ($0.value as? any ModuleProperty)?.key }
-    }
+    /// The keys of the module's own parameters and children, in order of declaration, absent optional ones included.
+    public var declaredKeys: [String] { properties.map(\.key) }
 
     /// All parameters' tensors by name.
     public func state() -> [String: Tensor] {

@@ -1,22 +1,22 @@
 import Corpus
 
 /// What goes through the model at once: one sub-batch, or several concatenated ones.
-struct MicroBatch {
+package struct MicroBatch {
     /// All utterances' samples end to end.
-    var samples: [Float] = []
+    package var samples: [Float] = []
     /// The samples of each utterance.
-    var lengths: [Int] = []
+    package var lengths: [Int] = []
     /// The utterances, as indices in the manifest.
-    var utterances: [Int] = []
+    package var utterances: [Int] = []
     /// The labels of each utterance, where there are any.
-    var labels: [[Int]] = []
+    package var labels: [[Int]] = []
     /// Which utterances form each sub-batch.
-    var subBatches: [Range<Int>] = []
+    package var subBatches: [Range<Int>] = []
 
     /// Puts sub-batches end to end.
     ///
     /// - Parameter parts: The sub-batches.
-    init(_ parts: [AudioBatch]) {
+    package init(_ parts: [AudioBatch]) {
         samples.reserveCapacity(parts.reduce(0) { $0 + $1.samples.count })
         for part in parts {
             let first = lengths.count

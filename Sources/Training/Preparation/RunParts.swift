@@ -39,7 +39,9 @@ extension RunPreparation {
 
     /// Writes the resolved recipe, and opens the run's logs.
     ///
-    /// - Parameter report: Gets lines for people.
+    /// - Parameters:
+    ///   - metrics: The metrics that the objectives report.
+    ///   - report: Gets lines for people.
     /// - Returns: The logs.
     /// - Throws: ``TrainingError/cannotWrite(file:reason:)``.
     func openLog(_ metrics: [Metric], report: (String) -> Void) throws -> RunLog {

@@ -1,4 +1,5 @@
 import Cluster
+import Kernels
 import Torch
 
 /// Everything about a run that is settled before its model is built.

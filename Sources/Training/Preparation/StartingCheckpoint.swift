@@ -65,7 +65,7 @@ extension Recipe {
     ///
     /// - Parameter description: The checkpoint's model.
     /// - Returns: The recipe.
-    func adoptingArchitecture(of description: ModelDescription) -> Recipe {
+    package func adoptingArchitecture(of description: ModelDescription) -> Recipe {
         var adopted = description.model
         adopted.dropout = model.dropout
         adopted.attentionDropout = model.attentionDropout

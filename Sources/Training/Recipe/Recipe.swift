@@ -1,4 +1,5 @@
 import Corpus
+import Objectives
 import Wav2Vec2
 
 /// Everything that decides what a training run computes, but for its data: what a recipe file holds.
@@ -10,7 +11,7 @@ public struct Recipe: Sendable, Equatable {
     /// How frames and channels are masked.
     public var masking = MaskingConfiguration()
     /// The pre-training objective.
-    public var objective = ObjectiveConfiguration()
+    public var objective = ContrastiveConfiguration()
     /// The fine-tuning objective.
     public var ctc = CTCConfiguration()
     /// What is read.

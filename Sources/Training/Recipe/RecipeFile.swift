@@ -1,5 +1,6 @@
 import Base
 import Foundation
+import Objectives
 import Wav2Vec2
 import Yams
 
@@ -52,7 +53,7 @@ extension Recipe {
         if Self.builtInNames.contains(nameOrPath) {
             return nameOrPath.contains("finetune") ? .finetuning : .pretraining
         }
-        let (pretrains, finetunes) = (objective != ObjectiveConfiguration(), ctc != CTCConfiguration())
+        let (pretrains, finetunes) = (objective != ContrastiveConfiguration(), ctc != CTCConfiguration())
         return pretrains == finetunes ? nil : pretrains ? .pretraining : .finetuning
     }
 

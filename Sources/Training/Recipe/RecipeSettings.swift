@@ -1,4 +1,5 @@
 import Corpus
+import Objectives
 import Wav2Vec2
 
 extension Recipe {
@@ -6,7 +7,7 @@ extension Recipe {
     public static let table = SettingTable<Recipe>(
         ModelConfiguration.settings.map { $0.lifted("model", \.model) }
             + MaskingConfiguration.settings.map { $0.lifted("masking", \.masking) }
-            + ObjectiveConfiguration.settings.map { $0.lifted("objective", \.objective) }
+            + ContrastiveConfiguration.settings.map { $0.lifted("objective", \.objective) }
             + CTCConfiguration.settings.map { $0.lifted("ctc", \.ctc) }
             + DataSection.settings.map { $0.lifted("data", \.data) }
             + BatchingSection.settings.map { $0.lifted("batching", \.batching) }

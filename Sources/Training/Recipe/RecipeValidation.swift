@@ -1,3 +1,4 @@
+import Objectives
 import Wav2Vec2
 
 extension Recipe {

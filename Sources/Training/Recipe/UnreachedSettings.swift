@@ -1,4 +1,5 @@
 import Foundation
+import Objectives
 import Wav2Vec2
 
 extension Recipe {

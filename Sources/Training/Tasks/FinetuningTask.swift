@@ -10,7 +10,7 @@ final class FinetuningTask: TrainingTask {
     let description: ModelDescription
     let groups: [ParameterGroup]
     let dictionary: LabelDictionary?
-    let metrics = CTCMetrics.all
+    var metrics: [Metric] { model.metrics }
     let metric = CTCMetrics.wordErrors.name
     var module: any ConvertibleModel { model }
     let recordsSteps = false
@@ -50,38 +50,32 @@ final class FinetuningTask: TrainingTask {
         self.description = description
         let model = try CTCModel(
             recipe.model, labels: dictionary.count, options: recipe.ctc,
-            initializer: .random(seed: initializationSeed(recipe)))
+            maskChannelBefore: recipe.masking.maskChannelBefore, initializer: .random(seed: initializationSeed(recipe)))
         self.model = model
         switch weights {
         case .random: break
-        case .shared(let checkpoint): try model.model.load(checkpoint.sharedState())
+        case .shared(let checkpoint): try model.backbone.load(checkpoint.sharedState())
         case .recognizer(let checkpoint, let layer):
-            try model.model.load(checkpoint.sharedState())
+            try model.backbone.load(checkpoint.sharedState())
             try withoutGradient {
-                for parameter in model.parameters() where Self.isOutput(parameter) {
-                    guard let own = checkpoint.state[parameter.name] else { continue }
+                for parameter in model.main.parameters() {
+                    guard let own = checkpoint.state["\(CTCObjective.ownKey).\(parameter.name)"] else { continue }
                     try parameter.tensor.copy(from: layer.combine(own, parameter.tensor))
                 }
             }
         case .all(let checkpoint): try model.load(checkpoint.ctcModel().state())
         }
         try model.move(to: device)
-        let parameters = model.parameters()
-        let encoder = parameters.filter { parameter in
-            !Self.isOutput(parameter)
-                && (recipe.model.featureGradMult > 0 || !parameter.name.contains(".feature_extractor."))
-        }
+        let frozen = recipe.model.featureGradMult > 0 ? [] : model.extractorNames
+        let backbone = model.backboneNames
+        let (encoder, output) = model.parameters().filter { !frozen.contains($0.name) }
+            .separated { backbone.contains($0.name) }
         groups = [
-            try ParameterGroup("output", parameters.filter(Self.isOutput), recipe.optimization, shardedOver: group),
+            try ParameterGroup("output", output, recipe.optimization, shardedOver: group),
             try ParameterGroup(
                 "encoder", encoder, recipe.optimization, firstUpdate: recipe.ctc.freezeFinetuneUpdates + 1,
                 shardedOver: group),
         ]
-    }
-
-    /// Whether a parameter belongs to the output layer.
-    private static func isOutput(_ parameter: NamedParameter) -> Bool {
-        parameter.name.hasPrefix(CTCModel.outputKey + ".")
     }
 
     var leastSamples: Int { recipe.model.convFeatureLayers.receptiveField }
@@ -96,32 +90,44 @@ final class FinetuningTask: TrainingTask {
 
     func parametersWithoutGradient(update: Int) -> Set<String> {
         let frozen = groups.filter { update < $0.firstUpdate }.flatMap(\.parameters.names)
-        let dropped = model.model.droppedParameters(.training(seed: recipe.seed, update: update))
-        return Set(frozen).union(dropped.map { "\(CTCModel.backboneKey).\($0)" })
+        return Set(frozen).union(model.droppedParameters(.training(seed: recipe.seed, update: update)))
     }
 
-    func prepare(_ batch: MicroBatch, update: Int, microBatch: Int) throws -> PreparedBatch {
-        let frames = batch.lengths.map { recipe.model.convFeatureLayers.frames(samples: $0) }
+    func prepare(_ batch: MicroBatch, update: Int, microBatch: Int) throws -> any PreparedMicroBatch {
+        let layout = try model.backbone.featureExtractor.layout(samples: batch.lengths)
         let first = microBatch * recipe.batching.numConcatBatches
-        let mask = try Mask.joined(
-            batch.subBatches.enumerated().map { index, utterances in
-                try drawMask(Array(frames[utterances]), update: update, subBatch: first + index)
-            })
-        let samples = try Tensor(batch.samples).to(device: device)
-        return PreparedBatch(batch: batch) { [self] lossScale in
-            let (logits, layout) = try model(
-                samples, lengths: batch.lengths, mask: mask, channelsFirst: recipe.masking.maskChannelBefore,
-                freezesEncoder: update <= recipe.ctc.freezeFinetuneUpdates,
-                .training(seed: recipe.seed, update: update, microBatch: microBatch))
-            let loss = try model.losses(logits, layout, targets: batch.labels).sum()
-            try loss.backward(gradient: .scalar(lossScale, device: device))
-            let masked = mask.frames.reduce(0) { $0 + $1.count }
-            return { [self] in
-                var sums = try statistics(loss, batch, frames: frames, masked: masked)
-                sums.operations = operations(batch, mask, update: update)
-                return sums
-            }
+        let masks = try batch.subBatches.enumerated().map { index, utterances in
+            try drawMask(Array(layout.lengths[utterances]), update: update, subBatch: first + index)
         }
+        let source = DrawSource(seed: recipe.seed, update: update, firstSegment: first, trains: true)
+        let input = try input(batch, layout, masks: masks, from: source)
+        var counts = counts(batch, input)
+        counts.operations = operations(batch, Mask.joined(masks), update: update)
+        return PreparedBatch(
+            batch: batch, input: input, model: model, seed: recipe.seed, update: update, microBatch: microBatch,
+            freezesBackbone: update <= recipe.ctc.freezeFinetuneUpdates, counts: counts)
+    }
+
+    /// A batch with the objectives' draws.
+    private func input(
+        _ batch: MicroBatch, _ layout: RaggedLayout, masks: [Mask], from source: DrawSource
+    ) throws -> ObjectiveBatch<CTCObjective> {
+        try ObjectiveBatch(
+            Tensor(batch.samples).to(device: device),
+            UtteranceBatch(
+                lengths: batch.lengths, layout: layout, segments: batch.subBatches, masks: masks,
+                labels: batch.labels, on: device),
+            from: source, for: model)
+    }
+
+    /// What is known of a batch's sums before the loss is.
+    private func counts(_ batch: MicroBatch, _ input: ObjectiveBatch<CTCObjective>) -> Statistics {
+        var sums = Statistics()
+        sums.sampleSize = batch.lengths.count
+        sums.samples = batch.samples.count
+        sums.frames = input.utterances.layout.total
+        sums.maskedFrames = input.utterances.maskedFrames.reduce(0, +)
+        return sums
     }
 
     /// Masks a sub-batch.
@@ -151,16 +157,6 @@ final class FinetuningTask: TrainingTask {
             trainsExtractor: recipe.model.featureGradMult > 0, layerDrop: recipe.model.encoderLayerdrop)
     }
 
-    private func statistics(_ loss: Tensor, _ batch: MicroBatch, frames: [Int], masked: Int) throws -> Statistics {
-        var sums = Statistics()
-        sums.sampleSize = batch.lengths.count
-        sums.samples = batch.samples.count
-        sums.frames = frames.reduce(0, +)
-        sums.maskedFrames = masked
-        sums.loss = try loss.item()
-        return sums
-    }
-
     func validationPlan(_ manifest: Manifest) throws -> BatchPlan {
         // Whatever the longest utterance is, it is measured.
         let tokens = max(recipe.batching.maxTokensValid ?? recipe.batching.maxTokens, manifest.sampleCounts.max() ?? 1)
@@ -184,9 +180,16 @@ final class FinetuningTask: TrainingTask {
         try withoutGradient {
             while let part = try loader.next() {
                 let batch = MicroBatch([part])
-                let (logits, layout) = try model(Tensor(batch.samples).to(device: device), lengths: batch.lengths)
-                let loss = try model.losses(logits, layout, targets: batch.labels).sum()
-                result.statistics += try statistics(loss, batch, frames: layout.lengths, masked: 0)
+                let layout = try model.backbone.featureExtractor.layout(samples: batch.lengths)
+                let unmasked = batch.subBatches.map { Mask(frames: $0.map { _ in [] }) }
+                let source = DrawSource(
+                    seed: recipe.seed, update: 0, firstSegment: part.position, trains: false)
+                let input = try input(batch, layout, masks: unmasked, from: source)
+                let encoding = try model.encode(input, .inference)
+                let logits = try model.main.logits(encoding.context(), .inference)
+                var sums = counts(batch, input)
+                (sums.loss, sums.metrics) = try model.terms(encoding, input, .inference).sums()
+                result.statistics += sums
                 result.utterances += part.lengths.count
                 let scores = try logits.elements(Float.self)
                 for (utterance, target) in batch.labels.enumerated() {
@@ -226,5 +229,12 @@ final class FinetuningTask: TrainingTask {
         let more = count > examples.count ? ", and \(count - examples.count) more" : ""
         return "\(manifest.name): \(count) of \(manifest.count) utterances have more labels than fit their frames: "
             + examples.joined(separator: "; ") + more
+    }
+}
+
+extension Array {
+    /// The elements that fulfil a condition, and the others.
+    fileprivate func separated(_ isFirst: (Element) -> Bool) -> (first: [Element], others: [Element]) {
+        (filter(isFirst), filter { !isFirst($0) })
     }
 }

@@ -37,9 +37,13 @@ struct ParameterGroup {
         average = try options.ema > 0 ? AveragedParameters(self.parameters, decay: options.ema) : nil
     }
 
-    /// Makes one update from the gradients.
+    /// Changes the FP32 weights, or this process's part of them, by the gradients.
     func step(learningRate: Double, gradientScale: Double) throws {
         try optimizer.step(learningRate: learningRate, gradientScale: gradientScale)
+    }
+
+    /// Hands changed weights to the module, exchanges them with the other processes where they are sharded, and averages.
+    func publish() throws {
         try parameters.publish()
         try average?.update()
     }
@@ -57,7 +61,7 @@ struct ParameterGroup {
 
 extension Module {
     /// Moves all parameters to a device.
-    func move(to device: Device) throws {
+    package func move(to device: Device) throws {
         for parameter in parameters() where parameter.tensor.device != device {
             parameter.tensor = try parameter.tensor.to(device: device)
         }

@@ -10,7 +10,7 @@ final class PretrainingTask: TrainingTask {
     let description: ModelDescription
     let groups: [ParameterGroup]
     let dictionary: LabelDictionary? = nil
-    let metrics = ContrastiveMetrics.all
+    var metrics: [Metric] { model.metrics }
     let metric = "loss"
     var module: any ConvertibleModel { model }
     var recordsSteps: Bool { recorded != nil }
@@ -18,8 +18,7 @@ final class PretrainingTask: TrainingTask {
     private let model: PretrainingModel
     private let recipe: Recipe
     private let device: Device
-    private let temperature: TemperatureSchedule
-    private let recorded: RecordedPretraining?
+    private let recorded: RecordedObjective<ContrastiveObjective>?
 
     /// Builds the model: from a checkpoint's weights if there are any, else from random ones.
     init(_ recipe: Recipe, weights: Checkpoint?, device: Device, shardedOver group: ProcessGroup? = nil) throws {
@@ -31,18 +30,15 @@ final class PretrainingTask: TrainingTask {
         description.normalize = recipe.data.normalize
         description.normalizeEpsilon = recipe.data.normalizeEpsilon
         self.description = description
-        temperature = TemperatureSchedule(recipe.model.latentTemp)
         model = try PretrainingModel(
             recipe.model, objective: recipe.objective, maskChannelBefore: recipe.masking.maskChannelBefore,
             initializer: .random(seed: initializationSeed(recipe)))
         if let weights { try model.load(weights.pretrainingModel().state()) }
         try model.move(to: device)
         // A frozen extractor must not shrink by weight decay either.
-        let learning = model.parameters().filter {
-            recipe.model.featureGradMult > 0 || !$0.name.hasPrefix("feature_extractor.")
-        }
-        recorded =
-            recipe.optimization.recordSteps ? RecordedPretraining(model, on: device) { try $0.statistics() } : nil
+        let frozen = recipe.model.featureGradMult > 0 ? [] : model.extractorNames
+        let learning = model.parameters().filter { !frozen.contains($0.name) }
+        recorded = recipe.optimization.recordSteps ? RecordedObjective(model, on: device) : nil
         groups = [try ParameterGroup("model", learning, recipe.optimization, shardedOver: group)]
     }
 
@@ -68,38 +64,17 @@ final class PretrainingTask: TrainingTask {
     }
 
     func parametersWithoutGradient(update: Int) -> Set<String> {
-        model.model.droppedParameters(.training(seed: recipe.seed, update: update))
+        model.droppedParameters(.training(seed: recipe.seed, update: update))
     }
 
-    func prepare(_ batch: MicroBatch, update: Int, microBatch: Int) throws -> PreparedBatch {
+    func prepare(_ batch: MicroBatch, update: Int, microBatch: Int) throws -> any PreparedMicroBatch {
         let input = try input(
             batch, update: update, firstSubBatch: microBatch * recipe.batching.numConcatBatches, trains: true)
-        return PreparedBatch(batch: batch) { [self] lossScale in
-            let numbers = try addGradients(input, update: update, microBatch: microBatch, lossScale: lossScale)
-            return { [self] in
-                var sums = try statistics(numbers, batch, input)
-                sums.operations = operations(batch, masked: sums.maskedFrames, of: sums.frames)
-                sums.metrics.add(ContrastiveMetrics.temperature, temperature.temperature(update: update))
-                return sums
-            }
-        }
-    }
-
-    private func addGradients(
-        _ input: PretrainingBatch, update: Int, microBatch: Int, lossScale: Double
-    ) throws -> Tensor {
-        guard let recorded else {
-            return try model.addGradients(
-                input, .training(seed: recipe.seed, update: update, microBatch: microBatch),
-                scaledBy: .scalar(lossScale, device: device)
-            ) { try $0.statistics() }
-        }
-        do {
-            return try recorded.addGradients(
-                input, seed: recipe.seed, update: update, microBatch: microBatch, lossScale: lossScale)
-        } catch TorchError.recording(let message) {
-            throw ConfigurationError("optimization.record_steps: \(message); turn it off")
-        }
+        var counts = counts(batch, input)
+        counts.operations = operations(batch, masked: counts.maskedFrames, of: counts.frames)
+        return PreparedBatch(
+            batch: batch, input: input, model: model, recorded: recorded, seed: recipe.seed, update: update,
+            microBatch: microBatch, counts: counts)
     }
 
     /// Operations of a micro-batch, its masked frames spread evenly over it.
@@ -110,65 +85,32 @@ final class PretrainingTask: TrainingTask {
             trainsExtractor: recipe.model.featureGradMult > 0, layerDrop: recipe.model.encoderLayerdrop)
     }
 
+    /// A batch with its mask and the objectives' draws: functions of seed, update and the sub-batches' numbers alone.
     private func input(
         _ batch: MicroBatch, update: Int, firstSubBatch: Int, trains: Bool
     ) throws -> PretrainingBatch {
-        let frames = batch.lengths.map { recipe.model.convFeatureLayers.frames(samples: $0) }
-        let plans = try batch.subBatches.enumerated().map { index, utterances in
-            try plan(
-                utterances, frames: Array(frames[utterances]), update: update, subBatch: firstSubBatch + index,
-                trains: trains)
+        let layout = try model.backbone.featureExtractor.layout(samples: batch.lengths)
+        let masks = try batch.subBatches.enumerated().map { index, utterances in
+            try Mask.draw(
+                recipe.effectiveMasking, lengths: Array(layout.lengths[utterances]),
+                channels: recipe.model.encoderEmbedDim, seed: recipe.seed, update: update,
+                subBatch: firstSubBatch + index)
         }
         return try PretrainingBatch(
-            Tensor(batch.samples).to(device: device), lengths: batch.lengths, plans: plans,
-            temperature: temperature.temperature(update: max(1, update)), for: model)
+            Tensor(batch.samples).to(device: device),
+            UtteranceBatch(
+                lengths: batch.lengths, layout: layout, segments: batch.subBatches, masks: masks, on: device),
+            from: DrawSource(seed: recipe.seed, update: update, firstSegment: firstSubBatch, trains: trains),
+            for: model)
     }
 
-    /// The random choices of a sub-batch: a function of seed, update and the sub-batch's number alone.
-    private func plan(
-        _ utterances: Range<Int>, frames: [Int], update: Int, subBatch: Int, trains: Bool
-    ) throws -> SubBatchPlan {
-        let mask = try Mask.draw(
-            recipe.effectiveMasking, lengths: frames, channels: recipe.model.encoderEmbedDim, seed: recipe.seed,
-            update: update, subBatch: subBatch)
-        let everywhere = recipe.objective.negativesFromEverywhere
-        let negatives = Negatives.draw(
-            recipe.objective, masked: everywhere ? mask.frames : mask.frames.map { Array($0.indices) },
-            candidates: everywhere ? frames : mask.frames.map(\.count),
-            entries: (recipe.model.latentVars, recipe.model.latentGroups),
-            stream: RandomStream(seed: recipe.seed, purpose: .negatives, step: update, index: subBatch))
-        guard trains else {
-            return SubBatchPlan(utterances: utterances, mask: mask, negatives: negatives, noise: .none)
-        }
-        var stream = RandomStream(seed: recipe.seed, purpose: .gumbelNoise, step: update, index: subBatch)
-        let noise = try Generator(seed: stream.seed(), device: device)
-        let inputNoise = try Generator(seed: stream.seed(), device: device)
-        return SubBatchPlan(
-            utterances: utterances, mask: mask, negatives: negatives, noise: .drawn(noise),
-            inputNoise: .drawn(inputNoise))
-    }
-
-    /// The sums over sub-batches of the terms in `numbers`: see ``/Wav2Vec2/PretrainingLosses/statistics()``.
-    private func statistics(_ numbers: Tensor, _ batch: MicroBatch, _ input: PretrainingBatch) throws -> Statistics {
+    /// What is known of a batch's sums before the loss is.
+    private func counts(_ batch: MicroBatch, _ input: PretrainingBatch) -> Statistics {
         var sums = Statistics()
         sums.samples = batch.samples.count
-        sums.frames = input.layout.total
-        let numbers = try numbers.elements(Double.self)
-        for (index, sampleSize) in input.sampleSizes.enumerated() {
-            func number(_ term: PretrainingLosses.Term) -> Double {
-                numbers[term.rawValue * input.sampleSizes.count + index]
-            }
-            let size = Double(sampleSize)
-            sums.sampleSize += sampleSize
-            sums.maskedFrames += sampleSize
-            sums.loss += number(.total)
-            sums.metrics.add(ContrastiveMetrics.contrastive, number(.contrastive), weight: size)
-            sums.metrics.add(ContrastiveMetrics.diversity, number(.diversity), weight: size)
-            sums.metrics.add(ContrastiveMetrics.penalty, number(.penalty), weight: size)
-            sums.metrics.add(ContrastiveMetrics.accuracy, number(.correct), weight: size)
-            sums.metrics.add(ContrastiveMetrics.codePerplexity, number(.codePerplexity) * size, weight: size)
-            sums.metrics.add(ContrastiveMetrics.probPerplexity, number(.probabilityPerplexity) * size, weight: size)
-        }
+        sums.frames = input.utterances.layout.total
+        sums.maskedFrames = input.utterances.maskedFrames.reduce(0, +)
+        sums.sampleSize = sums.maskedFrames
         return sums
     }
 
@@ -193,25 +135,13 @@ final class PretrainingTask: TrainingTask {
                 let batch = MicroBatch([part])
                 // Training counts updates from 1: number 0 is validation's, always the same.
                 let input = try input(batch, update: 0, firstSubBatch: part.position, trains: false)
-                let losses = try model(input, .inference)
-                result.statistics += try statistics(losses.statistics(), batch, input)
+                var sums = counts(batch, input)
+                (sums.loss, sums.metrics) = try model(input, .inference).sums()
+                result.statistics += sums
                 result.utterances += part.lengths.count
-                if let quantized = losses.quantized {
-                    result.statistics.metrics.add(ContrastiveMetrics.codesUsed, bins: try quantized.codeCounts())
-                }
             }
         }
         return result
-    }
-}
-
-extension Quantized {
-    /// How often each entry of each code book was chosen.
-    fileprivate func codeCounts() throws -> [[Int]] {
-        let groups = codes.size(1)
-        var counts = [[Int]](repeating: [Int](repeating: 0, count: entryCount / groups), count: groups)
-        for (index, code) in try codes.elements(Int64.self).enumerated() { counts[index % groups][Int(code)] += 1 }
-        return counts
     }
 }
 

@@ -36,7 +36,7 @@ protocol TrainingTask: AnyObject {
     ///   - microBatch: The micro-batch's number in the update.
     /// - Returns: The micro-batch, ready for the model.
     /// - Throws: `ConfigurationError` for masks that utterances are too short for.
-    func prepare(_ batch: MicroBatch, update: Int, microBatch: Int) throws -> PreparedBatch
+    func prepare(_ batch: MicroBatch, update: Int, microBatch: Int) throws -> any PreparedMicroBatch
 
     /// The parameters that get no gradient in an update, whichever micro-batch and process computes it.
     ///

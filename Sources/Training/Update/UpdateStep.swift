@@ -11,14 +11,15 @@ import Wav2Vec2
 /// program (fairseq's would make another update of that number), while the optimizer does not count it.
 final class UpdateStep {
     private let task: any TrainingTask
-    private let data: TrainingData
+    private let data: any MicroBatchSource
     private let options: Recipe.OptimizationSection
     private let precision: Recipe.PrecisionSection
     private let report: (String) -> Void
     private let cluster: Cluster?
     private var replicas: Replicas?
+    private var summation: (any GradientSummation)?
     /// The next micro-batch, where it has been prepared already; an error is thrown when its turn comes.
-    private var ahead: (update: Int, microBatch: Int, prepared: Result<PreparedBatch, any Error>)?
+    private var ahead: (update: Int, microBatch: Int, prepared: Result<any PreparedMicroBatch, any Error>)?
     private var scaler: LossScaler?
     /// FP32 weights that do not learn, of a model that computes in half precision.
     private var frozen: [String: Tensor] = [:]
@@ -31,11 +32,13 @@ final class UpdateStep {
     ///   - recipe: How updates are made.
     ///   - cluster: The processes that make every update together, if there are others.
     ///   - group: By which the parameters' tensors travel between them.
+    ///   - summation: Makes another summation of gradients than that over `cluster`, as a benchmark measures.
     ///   - report: Gets lines for people.
     /// - Throws: `TorchError.operation` if LibTorch cannot make the tensors.
     init(
-        _ task: any TrainingTask, _ data: TrainingData, _ recipe: Recipe, cluster: Cluster? = nil,
-        over group: ProcessGroup? = nil, report: @escaping (String) -> Void
+        _ task: any TrainingTask, _ data: any MicroBatchSource, _ recipe: Recipe, cluster: Cluster? = nil,
+        over group: ProcessGroup? = nil, summation: ((ParameterGroup) throws -> any GradientSummation)? = nil,
+        report: @escaping (String) -> Void
     ) throws {
         self.task = task
         self.data = data
@@ -46,8 +49,11 @@ final class UpdateStep {
         if precision.scalesLoss { scaler = LossScaler(precision, updateFreq: microBatchesPerUpdate) }
         try lower()
         if let cluster, let group {
-            replicas = try Replicas(
+            let replicas = try Replicas(
                 cluster, task.groups, over: group, recipe.distributed, overlaps: !task.recordsSteps)
+            (self.replicas, self.summation) = (replicas, replicas)
+        } else if let summation, let group = task.groups.first {
+            self.summation = try summation(group)
         }
     }
 
@@ -97,10 +103,10 @@ final class UpdateStep {
         var sums = Statistics()
         var utterances: [Int] = []
         let lossScale = scaler?.scale ?? 1
-        for group in task.groups { try group.parameters.clearGradients() }
-        let microBatches = try data.beginUpdate()
+        try profiled(.optimizer) { for group in task.groups { try group.parameters.clearGradients() } }
+        let microBatches = try profiled(.dataWait) { try data.beginUpdate() }
         func beginReduction() {
-            replicas?.beginReduction(unused: task.parametersWithoutGradient(update: update))
+            summation?.beginReduction(unused: task.parametersWithoutGradient(update: update))
         }
         if microBatches.isEmpty { beginReduction() }
         for microBatch in microBatches {
@@ -109,26 +115,27 @@ final class UpdateStep {
             let isLast = microBatch == microBatches.last
             if isLast { beginReduction() }
             let prepared = try prepared(microBatch, update: update)
-            let finish = try prepared.addGradients(lossScale)
+            let pending = try prepared.addGradients(lossScale: lossScale)
             // A GPU is at work meanwhile; its numbers are waited for only then.
             prepareNext(after: microBatch, of: microBatches, update: update)
-            sums += try finish()
+            sums += try pending.wait()
             // The last ones are collected as they are sent.
-            if !isLast || replicas == nil { for group in task.groups { try group.parameters.collectGradients() } }
+            if !isLast || summation == nil { for group in task.groups { try group.parameters.collectGradients() } }
             utterances += prepared.batch.utterances
         }
-        if let replicas {
-            try replicas.finishReduction()
-            sums = try replicas.sum(sums)
-        }
+        try summation?.finishReduction()
+        if let replicas { sums = try replicas.sum(sums) }
         sums.updates = 1
         let divisor = Double(sums.sampleSize) * lossScale
-        let norm = try gradientNorm(task.groups.map(\.parameters)) / divisor
+        let norm = try profiled(.optimizer) { try gradientNorm(task.groups.map(\.parameters)) / divisor }
         guard norm.isFinite, sums.loss.isFinite else { return try skip(update, sums, utterances) }
         let clip = options.clipNorm > 0 ? min(1, options.clipNorm / (norm + 1e-6)) : 1
         willChangeModel()
-        for group in task.groups where update >= group.firstUpdate {
-            try group.step(learningRate: learningRate, gradientScale: clip / divisor)
+        try profiled(.optimizer) {
+            let changing = task.groups.filter { update >= $0.firstUpdate }
+            for group in changing { try group.step(learningRate: learningRate, gradientScale: clip / divisor) }
+            summation?.optimizerEnded()
+            for group in changing { try group.publish() }
         }
         scaler?.succeed()
         try replicas?.check(after: update)
@@ -139,10 +146,11 @@ final class UpdateStep {
     // MARK: Preparing ahead
 
     /// A micro-batch of an update that has begun.
-    private func prepared(_ microBatch: Int, update: Int) throws -> PreparedBatch {
+    private func prepared(_ microBatch: Int, update: Int) throws -> any PreparedMicroBatch {
         defer { ahead = nil }
         if let ahead, ahead.update == update, ahead.microBatch == microBatch { return try ahead.prepared.get() }
-        return try task.prepare(data.next(microBatch), update: update, microBatch: microBatch)
+        let batch = try profiled(.dataWait) { try data.next(microBatch) }
+        return try profiled(.draws) { try task.prepare(batch, update: update, microBatch: microBatch) }
     }
 
     /// Prepares the micro-batch that comes after one: of the same update, or the next update's first.
@@ -154,8 +162,10 @@ final class UpdateStep {
         ahead = (
             next, number,
             Result {
-                let batch = try isNextUpdates ? data.takeFromNextUpdate(number) : data.next(number)
-                return try task.prepare(batch, update: next, microBatch: number)
+                let batch = try profiled(.dataWait) {
+                    try isNextUpdates ? data.takeFromNextUpdate(number) : data.next(number)
+                }
+                return try profiled(.draws) { try task.prepare(batch, update: next, microBatch: number) }
             }
         )
     }
@@ -197,7 +207,7 @@ final class UpdateStep {
     }
 
     private func names(_ utterances: [Int]) -> [String] {
-        var names = utterances.prefix(10).map { data.manifest.identifier($0) }
+        var names = utterances.prefix(10).map { data.identifier($0) }
         if utterances.count > 10 { names.append("and \(utterances.count - 10) more") }
         if let cluster { names.append("those of rank \(cluster.rank) among \(cluster.size) processes") }
         return names

@@ -30,7 +30,7 @@ public struct ConvolutionLayers: Sendable, Equatable, CustomStringConvertible {
         }
 
         /// The windows that fit into so many rows.
-        func outputs(_ rows: Int) -> Int { rows < kernel ? 0 : (rows - kernel) / stride + 1 }
+        package func outputs(_ rows: Int) -> Int { rows < kernel ? 0 : (rows - kernel) / stride + 1 }
     }
 
     /// The layers, first to last.

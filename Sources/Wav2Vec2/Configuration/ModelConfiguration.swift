@@ -211,24 +211,3 @@ public struct MaskingConfiguration: Sendable, Equatable {
         }
     }
 }
-
-/// The contrastive objective: fairseq's criterion and negative-sampling options, with the BASE model's values.
-public struct ObjectiveConfiguration: Sendable, Equatable {
-    /// Distractors from the masked frames of the same utterance.
-    public var numNegatives = 100
-    /// Distractors from the masked frames of all utterances of the sub-batch.
-    public var crossSampleNegatives = 0
-    /// Distractors put together from code-book entries at random.
-    public var codebookNegatives = 0
-    /// Whether distractors come from unmasked frames too.
-    public var negativesFromEverywhere = false
-    /// The temperature κ that divides cosine similarities.
-    public var logitTemp = 0.1
-    /// Whether the loss is InfoNCE (a choice among candidates) or binary cross-entropy (each candidate for itself).
-    public var infonce = true
-    /// Weights of the diversity loss and the feature penalty.
-    public var lossWeights = [0.1, 10.0]
-
-    /// The BASE model's values.
-    public init() {}
-}

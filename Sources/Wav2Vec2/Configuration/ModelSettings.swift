@@ -86,35 +86,3 @@ extension MaskingConfiguration {
                 "mask_channel_before", \.maskChannelBefore, "whether channels are masked before frames", of: .masking),
         ]
 }
-
-extension ObjectiveConfiguration {
-    /// The keys of a recipe's `objective` section.
-    public static let settings: [Setting<ObjectiveConfiguration>] = [
-        Setting("num_negatives", \.numNegatives, "distractors from the same utterance", of: .objective),
-        Setting(
-            "cross_sample_negatives", \.crossSampleNegatives, "distractors from all utterances of the sub-batch",
-            of: .objective),
-        Setting(
-            "codebook_negatives", \.codebookNegatives, "distractors made of random code-book entries", of: .objective),
-        Setting(
-            "negatives_from_everywhere", \.negativesFromEverywhere, "distractors from unmasked frames too",
-            of: .objective),
-        Setting("logit_temp", \.logitTemp, "temperature that divides cosine similarities", of: .objective),
-        Setting("infonce", \.infonce, "InfoNCE (true) or binary cross-entropy (false)", of: .objective),
-        Setting("loss_weights", \.lossWeights, "weights of diversity loss and feature penalty", of: .objective),
-    ]
-}
-
-extension CTCConfiguration {
-    /// The keys of a recipe's `ctc` section.
-    public static let settings: [Setting<CTCConfiguration>] = [
-        Setting("blank_weight", \.blankWeight, "added to or put in place of the blank's logit", of: .logits),
-        Setting("blank_mode", \.blankMode, "whether blank_weight is added or set", of: .logits),
-        Setting(
-            "zero_infinity", \.zeroInfinity, "whether labels that cannot fit their frames cost nothing",
-            of: .recognition),
-        Setting(
-            "freeze_finetune_updates", \.freezeFinetuneUpdates, "updates that train the output layer only",
-            of: .recognition),
-    ]
-}

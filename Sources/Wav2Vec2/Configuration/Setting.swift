@@ -267,4 +267,3 @@ extension ModelConfiguration.ExtractorMode: SettingChoice {}
 extension ModelConfiguration.Activation: SettingChoice {}
 extension HourglassLayout.Resampling: SettingChoice {}
 extension SpanMasking.Selection: SettingChoice {}
-extension CTCConfiguration.BlankMode: SettingChoice {}

@@ -42,7 +42,7 @@ public struct Conversion: Sendable {
     }
 
     /// A small product, which stays exact.
-    func exactProduct(_ layer: Linear) -> Linear {
+    public func exactProduct(_ layer: Linear) -> Linear {
         format == nil ? Linear(sharing: layer) : PackedLinear(layer, .float32)
     }
 

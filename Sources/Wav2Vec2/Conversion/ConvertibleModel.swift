@@ -44,19 +44,3 @@ extension Wav2Vec2Model: ConvertibleModel {
         try encoder.replaceChildren(conversion.encoderLayer)
     }
 }
-
-extension PretrainingModel: ConvertibleModel {
-    /// Replaces the layers of the model that predicts; what only the objective uses stays as it is.
-    public func replaceLayers(for conversion: Conversion) throws {
-        try model.replaceLayers(for: conversion)
-        cosineInFP32 = conversion.precision.fp32CosineSim
-    }
-}
-
-extension CTCModel: ConvertibleModel {
-    /// Replaces the layers of the model; the product to the few labels stays FP32.
-    public func replaceLayers(for conversion: Conversion) throws {
-        try model.replaceLayers(for: conversion)
-        projection = conversion.exactProduct(projection)
-    }
-}

@@ -1,3 +1,4 @@
+import Kernels
 import Torch
 
 /// A ragged group norm that normalises half-precision rows in single precision, where the other's statistics alone are FP32.

@@ -2,10 +2,10 @@ import Kernels
 import Torch
 
 /// One transformer layer: self-attention and feed-forward, each with residual and normalisation.
-final class EncoderLayer: Module {
-    @Child("self_attn") var attention: SelfAttention
-    @Child("self_attn_layer_norm") var attentionNorm: LayerNorm
-    @Child("") var feedForward: FeedForward
+package final class EncoderLayer: Module {
+    @Child("self_attn") package var attention: SelfAttention
+    @Child("self_attn_layer_norm") package var attentionNorm: LayerNorm
+    @Child("") package var feedForward: FeedForward
     @Child("final_layer_norm") var finalNorm: LayerNorm
     private let normFirst: Bool
     private let dropout: Double

@@ -2,7 +2,7 @@ import Kernels
 import Torch
 
 /// The position-wise feed-forward block: two linear layers with a nonlinearity between them.
-class FeedForward: Module {
+package class FeedForward: Module {
     @Child("fc1") final var expand: Linear
     @Child("fc2") final var contract: Linear
     final let activation: ModelConfiguration.Activation
@@ -25,7 +25,7 @@ class FeedForward: Module {
     }
 
     /// From [frames, channels] to the same shape.
-    func callAsFunction(_ input: Tensor, _ mode: Mode) throws -> Tensor {
+    package func callAsFunction(_ input: Tensor, _ mode: Mode) throws -> Tensor {
         let hidden = try activation(expand(input))
         return try contract(hidden.dropout(dropout, mode))
     }

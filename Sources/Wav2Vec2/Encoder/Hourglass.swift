@@ -2,7 +2,7 @@ import Kernels
 import Torch
 
 /// Makes one row of each group of `factor` rows.
-final class Downsampler: Module {
+package final class Downsampler: Module {
     @Child("linear") var linear: Linear?
     private let factor: Int
 
@@ -22,7 +22,7 @@ final class Downsampler: Module {
 }
 
 /// Makes `factor` rows of each row.
-final class Upsampler: Module {
+package final class Upsampler: Module {
     @Child("linear") var linear: Linear?
     private let factor: Int
 
@@ -44,12 +44,12 @@ final class Upsampler: Module {
 /// The shortened part of an Hourglass Transformer.
 ///
 /// Source: Nawrot et al. 2021.
-final class Hourglass: Module {
-    @Child("downsample_layer") var downsample: Downsampler
-    @Child("hourglass_layers") var layers: [EncoderLayer]
-    @Child("upsample_layer") var upsample: Upsampler
+package final class Hourglass: Module {
+    @Child("downsample_layer") package var downsample: Downsampler
+    @Child("hourglass_layers") package var layers: [EncoderLayer]
+    @Child("upsample_layer") package var upsample: Upsampler
     @Child("post_layers") var post: [EncoderLayer]
-    let factor: Int
+    package let factor: Int
 
     init(_ configuration: ModelConfiguration, _ hourglass: HourglassLayout, initializer: Initializer) throws {
         factor = hourglass.factor
@@ -67,7 +67,7 @@ final class Hourglass: Module {
     ///
     /// Utterances are filled up with zero rows to a multiple of the factor; those rows take part in attention through
     /// the group they complete, and are dropped when the utterance is expanded.
-    func callAsFunction(
+    package func callAsFunction(
         _ input: Tensor, _ layout: RaggedLayout, probe: ((String, Tensor) -> Void)?,
         _ body: (Tensor, RaggedLayout) throws -> Tensor
     ) throws -> Tensor {

@@ -5,7 +5,7 @@ import Torch
 ///
 /// Each utterance sees zeros around itself and nothing of its neighbours. With an even kernel a frame sees one frame more
 /// before it than after it, as in fairseq's.
-class PositionalConvolution: Module {
+package class PositionalConvolution: Module {
     @Child("0") final var convolution: WeightNormConvolution
 
     init(_ configuration: ModelConfiguration, initializer: Initializer) throws {
@@ -23,7 +23,7 @@ class PositionalConvolution: Module {
     }
 
     /// From [frames, channels] to the same shape.
-    func callAsFunction(_ input: Tensor, _ layout: RaggedLayout) throws -> Tensor {
+    package func callAsFunction(_ input: Tensor, _ layout: RaggedLayout) throws -> Tensor {
         // The weights may stay FP32 where the rest of the model does not.
         try convolution(input.to(dtype: convolution.bias.dtype), withinSegments: layout.lengths)
             .to(dtype: input.dtype).gelu()

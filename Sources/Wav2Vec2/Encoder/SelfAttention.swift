@@ -5,7 +5,7 @@ import Torch
 ///
 /// Queries, keys and values come from one fused projection; fairseq's `q_proj`, `k_proj` and `v_proj` are its thirds.
 /// Source: Vaswani et al. 2017, section 3.2.
-class SelfAttention: Module {
+package class SelfAttention: Module {
     @Child("qkv_proj") final var projection: Linear
     @Child("out_proj") final var output: Linear
     final let heads: Int
@@ -36,7 +36,7 @@ class SelfAttention: Module {
     ///   - mode: Whether weights are dropped.
     /// - Returns: [frames, channels], or as many rows as are read.
     /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
-    final func callAsFunction(
+    package final func callAsFunction(
         _ input: Tensor, _ layout: RaggedLayout, readRows rows: Tensor? = nil, _ mode: Mode
     ) throws -> Tensor {
         let context = try context(input, layout, mode)

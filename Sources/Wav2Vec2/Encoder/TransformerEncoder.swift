@@ -3,9 +3,9 @@ import Torch
 
 /// The context network: positional convolution and transformer layers, plain or Hourglass.
 public final class TransformerEncoder: Module {
-    @Child("pos_conv") var positions: PositionalConvolution
-    @Child("layers") var layers: [EncoderLayer]
-    @Child("") var hourglass: Hourglass?
+    @Child("pos_conv") package var positions: PositionalConvolution
+    @Child("layers") package var layers: [EncoderLayer]
+    @Child("") package var hourglass: Hourglass?
     @Child("layer_norm") var norm: LayerNorm
     private let normFirst: Bool
     private let dropout: Double

@@ -4,7 +4,7 @@ import Torch
 /// What a block of the feature extractor hands to the next.
 ///
 /// GELU may be left to the next block, which then keeps only one of the two tensors for the backward pass.
-struct ExtractorActivation {
+package struct ExtractorActivation {
     /// [rows, channels].
     let values: Tensor
     /// Whether GELU has been left out.
@@ -12,12 +12,12 @@ struct ExtractorActivation {
     /// Computes the values a second time, where keeping them for the backward pass costs more.
     let recompute: (() throws -> Tensor)?
 
-    init(_ values: Tensor, lacksGELU: Bool = false, recompute: (() throws -> Tensor)? = nil) {
+    package init(_ values: Tensor, lacksGELU: Bool = false, recompute: (() throws -> Tensor)? = nil) {
         (self.values, self.lacksGELU, self.recompute) = (values, lacksGELU, recompute)
     }
 
     /// The values after GELU.
-    func finished() throws -> Tensor { lacksGELU ? try values.gelu() : values }
+    package func finished() throws -> Tensor { lacksGELU ? try values.gelu() : values }
 
     /// The activation in another type; converted values are not computed a second time.
     func to(dtype: DType) throws -> ExtractorActivation {

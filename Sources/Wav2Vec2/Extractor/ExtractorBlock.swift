@@ -2,8 +2,8 @@ import Kernels
 import Torch
 
 /// One block of the feature extractor: convolution, normalisation if any, GELU (paper, section 2).
-class ExtractorBlock: Module {
-    @Parameter("0.weight") final var weight: Tensor
+package class ExtractorBlock: Module {
+    @Parameter("0.weight") final package var weight: Tensor
     @Parameter("0.bias") final var bias: Tensor?
     @Child("2") final var groupNorm: RaggedGroupNorm?
     @Child("2.1") final var layerNorm: LayerNorm?
@@ -49,7 +49,7 @@ class ExtractorBlock: Module {
     }
 
     /// Runs the block as one of a chain, in which faster blocks leave their GELU to the next one.
-    func callAsFunction(_ input: ExtractorActivation, _ rows: ExtractorRows) throws -> ExtractorActivation {
+    package func callAsFunction(_ input: ExtractorActivation, _ rows: ExtractorRows) throws -> ExtractorActivation {
         ExtractorActivation(try self(input.finished(), rows))
     }
 
@@ -64,11 +64,19 @@ class ExtractorBlock: Module {
 }
 
 /// The output rows of a block.
-struct ExtractorRows {
+package struct ExtractorRows {
     /// The rows of each utterance or part of one, those that straddle two utterances included.
     let layout: RaggedLayout
     /// How many of them are frames.
     let valid: [Int]
     /// Where the rows are parts of utterances, and the block is the first: the utterances.
     var source: SignalSource?
+
+    /// Describes rows of whole utterances.
+    package init(layout: RaggedLayout, valid: [Int]) { (self.layout, self.valid) = (layout, valid) }
+
+    /// Describes rows of parts of utterances.
+    init(layout: RaggedLayout, valid: [Int], source: SignalSource?) {
+        (self.layout, self.valid, self.source) = (layout, valid, source)
+    }
 }

@@ -7,7 +7,7 @@ import Torch
 /// its windows stay aligned and its frames see its own samples only; the row or two that straddle a boundary at each
 /// layer are never read by a valid frame, and are dropped at the end.
 public final class FeatureExtractor: Module {
-    @Child("conv_layers") var blocks: [ExtractorBlock]
+    @Child("conv_layers") package var blocks: [ExtractorBlock]
     /// The convolutions' sizes.
     public let layers: ConvolutionLayers
 

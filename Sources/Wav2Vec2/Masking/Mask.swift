@@ -64,11 +64,11 @@ public struct Mask: Sendable {
 }
 
 /// A batch's mask where the batch is.
-struct PlacedMask {
+package struct PlacedMask {
     /// Which frames are masked: bool [frames, 1]; nil if none are.
-    let frames: Tensor?
+    package let frames: Tensor?
     /// What each utterance's channels are multiplied by: FP32 [utterances, channels]; nil if none are masked.
-    let channels: Tensor?
+    package let channels: Tensor?
     /// The utterance of each frame, where channels are masked: int64 [frames].
     let utterances: Tensor?
 
@@ -80,7 +80,7 @@ struct PlacedMask {
     ///   - channels: The channels of a frame.
     ///   - device: Where the frames are.
     /// - Throws: `TorchError.operation` if memory runs out.
-    init(_ mask: Mask, _ layout: RaggedLayout, channels: Int, on device: Device) throws {
+    package init(_ mask: Mask, _ layout: RaggedLayout, channels: Int, on device: Device) throws {
         let rows = mask.rows(in: layout)
         var flags = [Bool](repeating: false, count: layout.total)
         for row in rows { flags[row] = true }

@@ -1,8 +1,6 @@
-import Kernels
-
 extension SelfAttention: OperationCounting {
     /// The projections, and for each pair of an utterance's rows a score and a weighted value.
-    func operations(_ lengths: [Int], reading rows: Int?) -> Double {
+    package func operations(_ lengths: [Int], reading rows: Int?) -> Double {
         let channels = Double(output.weight.size(1))
         let pairs = lengths.reduce(0.0) { $0 + Double($1) * Double($1) }
         return projection.operations(lengths, reading: nil) + output.operations(lengths, reading: rows)
@@ -12,35 +10,35 @@ extension SelfAttention: OperationCounting {
 
 extension FeedForward: OperationCounting {
     /// Two products.
-    func operations(_ lengths: [Int], reading rows: Int?) -> Double {
+    package func operations(_ lengths: [Int], reading rows: Int?) -> Double {
         expand.operations(lengths, reading: rows) + contract.operations(lengths, reading: rows)
     }
 }
 
 extension EncoderLayer: OperationCounting {
     /// Attention to all rows; everything behind it for those that are read.
-    func operations(_ lengths: [Int], reading rows: Int?) -> Double {
+    package func operations(_ lengths: [Int], reading rows: Int?) -> Double {
         attention.operations(lengths, reading: rows) + feedForward.operations(lengths, reading: rows)
     }
 }
 
 extension PositionalConvolution: OperationCounting {
     /// One grouped convolution.
-    func operations(_ lengths: [Int], reading rows: Int?) -> Double {
+    package func operations(_ lengths: [Int], reading rows: Int?) -> Double {
         convolution.operations(lengths, reading: rows)
     }
 }
 
 extension Downsampler: OperationCounting {
     /// A product, if it is linear; the lengths are the shortened ones.
-    func operations(_ lengths: [Int], reading rows: Int?) -> Double {
+    package func operations(_ lengths: [Int], reading rows: Int?) -> Double {
         linear?.operations(lengths, reading: rows) ?? 0
     }
 }
 
 extension Upsampler: OperationCounting {
     /// A product, if it is linear; the lengths are the shortened ones.
-    func operations(_ lengths: [Int], reading rows: Int?) -> Double {
+    package func operations(_ lengths: [Int], reading rows: Int?) -> Double {
         linear?.operations(lengths, reading: rows) ?? 0
     }
 }
@@ -52,7 +50,7 @@ extension TransformerEncoder {
     ///   - lengths: The frames of each utterance.
     ///   - rows: How many frames are read of the result: the last layer transforms no others. Nil for all.
     /// - Returns: Operations.
-    func operations(_ lengths: [Int], reading rows: Int?) -> (layers: Double, rest: Double) {
+    package func operations(_ lengths: [Int], reading rows: Int?) -> (layers: Double, rest: Double) {
         let last = (hourglass?.post ?? layers).last
         func sum(_ layers: [EncoderLayer], _ lengths: [Int]) -> Double {
             layers.reduce(0) { $0 + $1.operations(lengths, reading: $1 === last ? rows : nil) }

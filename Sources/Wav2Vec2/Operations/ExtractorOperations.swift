@@ -1,8 +1,6 @@
-import Kernels
-
 extension ExtractorBlock: OperationCounting {
     /// One convolution; the lengths are those of its output.
-    func operations(_ lengths: [Int], reading rows: Int?) -> Double {
+    package func operations(_ lengths: [Int], reading rows: Int?) -> Double {
         operations(lengths, reading: rows, multiplyingBy: weight)
     }
 }
@@ -12,7 +10,7 @@ extension FeatureExtractor {
     ///
     /// - Parameter samples: The samples of each utterance or part of one.
     /// - Returns: One number a block.
-    func operations(samples: [Int]) -> [Double] {
+    package func operations(samples: [Int]) -> [Double] {
         let rows = samples.map(layers.validRows(samples:))
         return blocks.enumerated().map { index, block in block.operations(rows.map { $0[index] }, reading: nil) }
     }

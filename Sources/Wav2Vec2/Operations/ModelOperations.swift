@@ -1,5 +1,3 @@
-import Kernels
-
 extension Wav2Vec2Model {
     /// The operations of extractor and encoder.
     ///

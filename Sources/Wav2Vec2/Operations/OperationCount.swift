@@ -1,5 +1,3 @@
-import Kernels
-
 /// How many floating-point operations a model needs for a batch, as its parts declare them (``OperationCounting``).
 ///
 /// Matrix products and convolutions only, a multiplication with its addition as two; normalisation, nonlinearities and

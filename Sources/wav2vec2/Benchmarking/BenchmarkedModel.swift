@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Interchange
+import Objectives
 import Torch
 import Wav2Vec2
 
@@ -15,20 +16,21 @@ struct BenchmarkedModel {
     let masking: MaskingConfiguration
     /// Whether recordings are brought to zero mean and unit variance.
     let normalizes: Bool
-    /// What is added to the variance then.
+    /// The term that is added to the variance then.
     let normalizeEpsilon: Double
-    /// Whose weights it has, for people.
+    /// The origin of the weights, for people.
     let weights: String
-    private let objective: ObjectiveConfiguration
+    /// The weights of the contrastive objective's terms, and its distractors.
+    let objective: ContrastiveConfiguration
+    /// The checkpoint that weights are read from; `nil` for random ones.
+    let checkpoint: Checkpoint?
     /// The labels of a recognizer's output layer.
     private let labels: Int?
-    /// Where weights are read from; `nil` for random ones.
-    private let checkpoint: Checkpoint?
 
     /// A BASE model with random weights.
     init(_ configuration: ModelConfiguration) {
         self.configuration = Self.withEveryLayer(configuration)
-        (masking, objective) = (MaskingConfiguration(), ObjectiveConfiguration())
+        (masking, objective) = (MaskingConfiguration(), ContrastiveConfiguration())
         (normalizes, normalizeEpsilon) = (false, 1e-5)
         (weights, labels, checkpoint) = ("random", nil, nil)
     }
@@ -48,6 +50,10 @@ struct BenchmarkedModel {
         weights = randomWeights ? "random, of the architecture of \(checkpoint.url.path)" : checkpoint.url.path
     }
 
+    /// The number of labels of the output layer: the letters, the word boundary, the apostrophe and four specials, or those
+    /// of the recognizer.
+    var labelCount: Int { labels ?? 32 }
+
     /// The Hourglass as `--hourglass` writes it, or off.
     var hourglass: String { configuration.hourglass.map { "\($0)" } ?? "off" }
 
@@ -57,50 +63,16 @@ struct BenchmarkedModel {
         return configuration
     }
 
-    /// The model with its quantizer.
-    ///
-    /// - Throws: `CheckpointError` for a checkpoint without quantizer; `TorchError` if LibTorch refuses.
-    func pretrainingModel(seed: Int64) throws -> PretrainingModel {
-        let model = try PretrainingModel(
-            configuration, objective: objective, maskChannelBefore: masking.maskChannelBefore,
-            initializer: .random(seed: seed))
-        if let checkpoint { try model.load(checkpoint.pretrainingModel().state()) }
-        return model
-    }
-
-    /// The model with an output layer, as the recipe for 100 hours trains it after the updates that train the head alone.
-    ///
-    /// A recognizer keeps its own output layer; over other weights it is random.
-    ///
-    /// - Throws: `TorchError` if LibTorch refuses.
-    func finetuningModel(labels: Int, seed: Int64) throws -> CTCModel {
-        var configuration = configuration
-        configuration.dropout = 0
-        configuration.attentionDropout = 0
-        configuration.activationDropout = 0.1
-        configuration.dropoutInput = 0
-        configuration.featureGradMult = 0
-        let model = try CTCModel(
-            configuration, labels: self.labels ?? labels, initializer: .random(seed: seed))
-        guard let checkpoint else { return model }
-        if self.labels != nil {
-            try model.load(checkpoint.ctcModel().state())
-        } else {
-            try model.model.load(checkpoint.sharedState())
-        }
-        return model
-    }
-
     /// The model that writes labels.
     ///
     /// - Throws: `CheckpointError` for a checkpoint without output layer; `TorchError` if LibTorch refuses.
-    func inferenceModel(labels: Int, seed: Int64) throws -> CTCModel {
+    func inferenceModel(seed: Int64) throws -> CTCModel {
         if let checkpoint { return try checkpoint.ctcModel() }
-        return try CTCModel(configuration, labels: self.labels ?? labels, initializer: .random(seed: seed))
+        return try CTCModel(configuration, labels: labelCount, initializer: .random(seed: seed))
     }
 }
 
-/// Which model's weights are timed.
+/// The weights that are timed.
 struct BenchmarkWeightsOptions: ParsableArguments {
     @Option(
         help: "Time this checkpoint's model with its own weights, in place of a BASE model with random ones.",

@@ -3,6 +3,7 @@ import Audio
 import Corpus
 import Decoding
 import Foundation
+import Objectives
 import Randomness
 import Torch
 import Wav2Vec2
@@ -125,14 +126,13 @@ struct DataBenchmarkCommand: ParsableCommand {
     /// Pre-training steps whose batches are decoded meanwhile, as a run has them.
     private func train(on manifest: Manifest, named name: String) throws -> DataReport.Training {
         LibTorch.reuseHostMemory()
-        let audio = try BenchmarkAudio(manifest, like: model.utterances.samples, crops: true, steps: steps + 1, .cpu)
-        let benchmark = try PretrainingBenchmark(
-            BenchmarkedModel(model.configuration), audio: audio, device: .cpu)
-        _ = try benchmark.step(0)
+        let audio = try BenchmarkAudio(manifest, like: model.utterances.samples, crops: true, steps: steps + 1)
+        let training = try BenchmarkedModel(model.configuration).pretraining(on: audio, device: .cpu)
+        _ = try training.step()
         let (began, waited) = (ContinuousClock.now, audio.waitSeconds)
         for step in 1...steps {
             Console.progress("benchmark: pre-training step \(step) of \(steps)")
-            _ = try benchmark.step(step)
+            _ = try training.step()
         }
         let seconds = (ContinuousClock.now - began) / .seconds(1)
         return DataReport.Training(

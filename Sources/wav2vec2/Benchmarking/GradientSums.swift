@@ -1,7 +1,8 @@
 import Cluster
 import Torch
+import Training
 
-/// Which processes sum a benchmark's gradients.
+/// The processes that sum a benchmark's gradients, and how.
 struct SumOptions {
     /// The processes; `nil` for one on its own, of which only times are noted.
     var cluster: Cluster?
@@ -17,16 +18,18 @@ struct SumOptions {
 }
 
 /// The sums of gradients in a benchmark's steps, and when each part of a step happened.
-final class GradientSums {
+///
+/// `@unchecked Sendable` is safe: only the thread that makes the steps uses it.
+final class GradientSums: GradientSummation, BackwardObserver, @unchecked Sendable {
     /// When gradients are sent.
     enum Mode {
         /// Never: what a step takes by itself.
         case never
         /// When the backward pass has ended.
         case after
-        /// While the backward pass is going on.
+        /// During the backward pass.
         case during
-        /// By c10d's Reducer, while the backward pass is going on.
+        /// By c10d's Reducer, during the backward pass.
         case reducer
     }
 
@@ -52,10 +55,12 @@ final class GradientSums {
     let bytes: Int
     /// Where gradients lie.
     let device: Device
+    private let parameters: FlatParameters
     private let reducer: GradientReducer?
     private let other: C10dReducer?
 
     init(_ parameters: FlatParameters, _ options: SumOptions) throws {
+        self.parameters = parameters
         reducer = try options.cluster.map {
             try GradientReducer(
                 parameters, over: $0.group(on: parameters.gradients.device), bucketBytes: options.bucketBytes)
@@ -76,25 +81,42 @@ final class GradientSums {
     /// The buckets of the last step that summed.
     var transfers: [GradientReducer.Transfer] { reducer?.transfers ?? [] }
 
-    func noteStart() { times.start = .now }
-
-    func noteForwardEnd() { times.forwardEnd = .now }
-
-    func noteOptimizerEnd() { times.optimizerEnd = .now }
-
-    func noteEnd() { times.end = .now }
-
-    func begin(_ loss: Tensor, unused: Set<String>) throws {
-        switch mode {
-        case .never: break
-        case .after, .during: reducer?.begin(unused: unused, overlapping: mode == .during)
-        case .reducer: try other?.prepare(loss)
-        }
+    /// Runs a step, and notes when its parts begin and end.
+    ///
+    /// - Parameter step: Makes an update whose gradients are summed by this.
+    /// - Throws: What the step throws.
+    func timing(_ step: () throws -> Void) throws {
+        times.start = .now
+        try BackwardPasses.$observer.withValue(self) { try step() }
+        // Without sums, the exchange of a sharded optimizer's parameters does not count either.
+        times.end = mode == .never ? times.optimizerEnd : .now
     }
 
-    func finish() throws {
-        times.backwardEnd = .now
-        if mode == .after || mode == .during { report = try reducer?.finish() }
+    // MARK: Called by the update
+
+    func beginReduction(unused: Set<String>) {
+        if mode == .after || mode == .during { reducer?.begin(unused: unused, overlapping: mode == .during) }
+    }
+
+    func backwardBegan(_ root: Tensor) throws {
+        times.forwardEnd = .now
+        if mode == .reducer { try other?.prepare(root) }
+    }
+
+    func backwardEnded() { times.backwardEnd = .now }
+
+    func finishReduction() throws {
+        if mode == .after || mode == .during {
+            report = try reducer?.finish()
+        } else {
+            try parameters.collectGradients()
+        }
         times.sumsEnd = .now
+    }
+
+    func optimizerEnded() {
+        // A device that failed says so to the work itself.
+        try? device.synchronize()
+        times.optimizerEnd = .now
     }
 }

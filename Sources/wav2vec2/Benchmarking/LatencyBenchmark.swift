@@ -2,6 +2,7 @@ import ArgumentParser
 import Audio
 import Corpus
 import Foundation
+import Objectives
 import Torch
 import Training
 import Wav2Vec2
@@ -43,7 +44,7 @@ struct LatencyOptions: ParsableArguments {
         guard manifest.count > 0 else { throw CorpusError.nothingLeft(reason: "\(manifest.name) is empty") }
         let loader = LatencyLoader(
             manifest: manifest, normalizes: normalizes, epsilon: epsilon,
-            shortest: model.model.featureExtractor.layers.receptiveField)
+            shortest: model.backbone.featureExtractor.layers.receptiveField)
         let inference = CTCInference(model, on: device)
         let rows = try batchSizes.values.map { size in
             // The last recordings make no whole batch, unless there are too few for one.

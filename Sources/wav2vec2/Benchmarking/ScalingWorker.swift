@@ -18,18 +18,24 @@ extension ScalingMeasurement {
     ) throws -> ScalingMeasurement {
         let cluster = options.cluster
         let device = shape.compute.device(among: cluster)
-        let benchmark = try PretrainingBenchmark(
-            BenchmarkedModel(shape.configuration), audio: BenchmarkAudio(noise: shape.utterances.samples, device),
-            device: device,
-            sums: options)
-        guard let sums = benchmark.sums else { throw TorchError.runtime("the benchmark notes no times") }
+        var made: GradientSums?
+        // The next step's masks are drawn in the next step, so that a step's parts are its own.
+        let training = try BenchmarkedModel(shape.configuration).pretraining(
+            on: BenchmarkAudio(noise: shape.utterances.samples, isTakenAhead: false), device: device,
+            shardedOver: options.shards(on: device)
+        ) { parameters in
+            let sums = try GradientSums(parameters, options)
+            made = sums
+            return sums
+        }
+        guard let sums = made else { throw TorchError.runtime("the model has no parameters that learn") }
         var steps: [GradientSums.Mode: [GradientSums.Times]] = [:]
         var (hidden, first): ([Double], [Double]) = ([], [])
         for repetition in 0...shape.repetitions {
             for mode in sums.modes {
                 try cluster?.group.barrier()
                 sums.mode = mode
-                _ = try benchmark.step(repetition)
+                try sums.timing { _ = try training.step() }
                 // The first round warms up, and agrees on the order of the buckets.
                 guard repetition > 0 else { continue }
                 steps[mode, default: []].append(sums.times)
@@ -48,7 +54,6 @@ extension ScalingMeasurement {
         ) -> Double? {
             steps[mode].map { median($0.map { ($0[keyPath: to] - $0[keyPath: from]) / .seconds(1) }) }
         }
-        // Steps of the same number drop the same layers.
         func waiting(_ mode: GradientSums.Mode) -> Double? {
             guard let alone = steps[.never], let summing = steps[mode] else { return nil }
             return median(zip(summing, alone).map { ($0.end - $0.start - ($1.end - $1.start)) / .seconds(1) })

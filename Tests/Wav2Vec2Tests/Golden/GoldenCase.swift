@@ -3,6 +3,7 @@ import Testing
 import Torch
 
 @testable import Interchange
+@testable import Objectives
 @testable import Wav2Vec2
 
 /// One run of a reference implementation: configuration, weights, inputs, outputs.
@@ -85,7 +86,7 @@ struct GoldenCase: Sendable, CustomTestStringConvertible {
         let table = SettingTable<ModelDescription>(
             ModelConfiguration.settings.map { $0.lifted("", \.model) }
                 + MaskingConfiguration.settings.map { $0.lifted("", \.masking) }
-                + ObjectiveConfiguration.settings.map { $0.lifted("", \.objective) })
+                + ContrastiveConfiguration.settings.map { $0.lifted("", \.objective) })
         let renamed = ["hourglass_transformer": "hourglass"]
         guard case .object(let config)? = facts["config"] else { throw CheckpointError.missing(path: name) }
         let known = Set(table.settings.map(\.name))

@@ -4,6 +4,7 @@ import Testing
 import Torch
 
 @testable import Interchange
+@testable import Objectives
 @testable import Wav2Vec2
 
 /// Parity with fairseq, NVIDIA's version and Hugging Face's, stage by stage, losses and gradients.
@@ -117,13 +118,13 @@ struct GoldenTests {
         try model.setRequiresGradient(true)
         if converts { try model.convertForTraining() }
         let (samples, lengths) = try golden.input()
-        let layout = try model.model.featureExtractor.layout(samples: lengths)
+        let layout = try model.backbone.featureExtractor.layout(samples: lengths)
         let plans = try subBatches(golden, reference, layout, groups: description.model.latentGroups)
 
         var stages: [String: [Tensor]] = [:]
         var pass = ForwardPass.inference
         (pass.plan, pass.probe) = (plan, { stages[$0, default: []].append($1) })
-        let losses = try model(
+        let losses = try model.losses(
             PretrainingBatch(
                 samples, lengths: lengths, plans: plans, temperature: golden.facts["temperature"]?.double ?? 2,
                 for: model), pass)
@@ -258,7 +259,7 @@ struct GoldenTests {
         try model.load(state)
         try model.setRequiresGradient(true)
         let (samples, lengths) = try golden.input()
-        let layout = try model.model.featureExtractor.layout(samples: lengths)
+        let layout = try model.backbone.featureExtractor.layout(samples: lengths)
         var mask: Mask?
         if let indices = reference["aux.mask_indices"] {
             mask = Mask(frames: try frames(indices, layout.lengths))
