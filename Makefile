@@ -70,8 +70,10 @@ lint: setup
 	@Scripts/lint
 
 # One scratch folder for all, so that the libraries are built once.
+# The packages share what they build of this one; SwiftPM's description of a build is of one package alone.
 examples: setup
 	@for example in Examples/*/; do \
+	    rm -f .build/examples/*/debug/description.json; \
 	    swift run --package-path "$$example" --scratch-path .build/examples "$$(basename "$$example")" || exit; \
 	done
 

@@ -95,7 +95,13 @@ public struct LossTerms {
     /// - Returns: FP64 [count].
     /// - Throws: `TorchError.operation` if memory runs out.
     public func numbers() throws -> Tensor {
-        try .concatenate(([loss] + tensors).map { try $0.detached().to(dtype: .float64).reshaped(-1) })
+        try withoutGradient {
+            // FP32 together, as most numbers are: each operator is a launch on a GPU.
+            let rows = try ([loss] + tensors).map { try $0.reshaped(-1) }
+            let isUniform = rows.allSatisfy { $0.dtype == rows[0].dtype }
+            let alike = try isUniform ? rows : rows.map { try $0.to(dtype: .float64) }
+            return try Tensor.concatenate(alike).to(dtype: .float64)
+        }
     }
 
     /// What makes sums of ``numbers()``; batches of one shape share it.

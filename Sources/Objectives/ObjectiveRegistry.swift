@@ -58,7 +58,7 @@ package struct RegisteredObjective: Sendable {
                 get: { $0[setting.name] ?? setting.text(Registered.Configuration()) },
                 put: { values, text in
                     var configuration = try configuration(values)
-                    try setting.set(text, in: &configuration)
+                    try setting.read(text, into: &configuration)
                     values[setting.name] = setting.text(configuration)
                 })
         }

@@ -21,7 +21,8 @@ import Wav2Vec2
                 "precision.mode=\(precision)",
             ])
         _ = try Trainer(job).run()
-        let saved = try Checkpoint.read(corpus.file("run/last")).state
+        let checkpoint = try Checkpoint.read(corpus.file("run/last"))
+        let saved = try task == .finetuning ? checkpoint.ctcModel().state() : checkpoint.pretrainingModel().state()
 
         let recipe = job.recipe
         let manifest = try Manifest.training(job.train, labels: task == .finetuning ? "ltr" : nil)

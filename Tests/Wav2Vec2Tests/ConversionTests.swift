@@ -43,7 +43,8 @@ extension FeatureExtractor {
         try model.convert(for: purpose, on: .cpu, precision: precision)
         #expect(model.parameters().map(\.name) == names)
         return types(model).subtracting([
-            "FeatureExtractor", "TransformerEncoder", "EncoderLayer", "Wav2Vec2Model", "WeightNormConvolution",
+            "CTCObjective", "EncoderLayer", "FeatureExtractor", "TransformerEncoder", "Wav2Vec2Model",
+            "WeightNormConvolution",
         ])
     }
 

@@ -39,6 +39,7 @@ extension ProfileTests {
                 (true, 4, 3)
         }
         let model = try PretrainingModel(configuration, objective: objective, initializer: .random(seed: 2))
+        try model.convertForTraining()
         try model.setRequiresGradient(true)
         let lengths = [Int](repeating: 16_000, count: 8)
         let frames = try model.backbone.featureExtractor.layout(samples: lengths).lengths

@@ -136,7 +136,7 @@ public final class ContrastiveObjective: Module, LeadingObjective {
         let contrastive = try contrastiveLoss(
             predictions: predictions, candidates: candidates.vectors, identities: candidates.identities,
             choices: draws.choices, codeVectors: codeVectors(draws.choices), temperature: configuration.logitTemp,
-            infonce: configuration.infonce, inFP32: cosineInFP32, needsLogits: pass.probe != nil)
+            infonce: configuration.infonce, inFP32: cosineInFP32, needsLogits: pass.plan.keepsLogits)
         if let logits = contrastive.logits { pass.probe?("logits", logits) }
         let energy = try draws.frames.means(encoding.features.raw.to(dtype: .float32).squared().mean(-1))
         let statistics = quantized ?? encoding.quantizedInput

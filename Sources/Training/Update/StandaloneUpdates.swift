@@ -20,6 +20,7 @@ package final class StandaloneUpdates {
         package var operations: Double
     }
 
+    /// The model and what it learns.
     let task: any TrainingTask
     private let step: UpdateStep
     private let optimization: Recipe.OptimizationSection
@@ -43,6 +44,7 @@ package final class StandaloneUpdates {
         summation: ((FlatParameters) throws -> any GradientSummation)? = nil,
         report: @escaping (String) -> Void
     ) throws {
+        try device.prepare()
         let task = try PretrainingTask(recipe, weights: weights, device: device, shardedOver: group)
         try self.init(task, recipe, data, device, summation, report)
     }
@@ -64,6 +66,7 @@ package final class StandaloneUpdates {
     ) throws {
         let origin: FinetuningTask.Weights =
             weights.map { $0.description.task.hasLabels ? .all($0) : .shared($0) } ?? .random
+        try device.prepare()
         let task = try FinetuningTask(recipe, dictionary: labels, weights: origin, device: device)
         try self.init(task, recipe, data, device, nil, report)
     }
@@ -72,7 +75,6 @@ package final class StandaloneUpdates {
         _ task: any TrainingTask, _ recipe: Recipe, _ data: any MicroBatchSource, _ device: Device,
         _ summation: ((FlatParameters) throws -> any GradientSummation)?, _ report: @escaping (String) -> Void
     ) throws {
-        try device.prepare()
         self.task = task
         self.device = device
         optimization = recipe.optimization

@@ -96,6 +96,11 @@ public struct Setting<Root>: Sendable {
         throw ConfigurationError("\(name) is \(value.settingText); it must be \(bounds.words)")
     }
 
+    /// Sets the value from text, without the key's name in what is thrown: for a key of something larger, which adds it.
+    ///
+    /// - Throws: Whatever reading the text throws.
+    package func read(_ text: String, into root: inout Root) throws { try put(&root, text) }
+
     /// Sets the value from text.
     ///
     /// - Throws: ``ConfigurationError`` that names the key, what was found and what is expected.

@@ -1,3 +1,4 @@
+import Kernels
 import Torch
 
 /// The parts of a batch that go through the extractor together, and the frames of them that are read.

@@ -1,5 +1,6 @@
 import Foundation
 import Interchange
+import Objectives
 import Torch
 import Wav2Vec2
 

@@ -1,0 +1,158 @@
+import Foundation
+import Interchange
+import Kernels
+import Objectives
+import Testing
+import Torch
+import Wav2Vec2
+
+@testable import Training
+
+/// Tells context vectors of some frames to be near a drawn vector: it draws, reads all frames, and has a parameter.
+private final class DrawnRegression: Module, Objective {
+    struct Configuration: ObjectiveConfiguration {
+        var weight = 0.5
+        var frames = 4
+        static let settings = [
+            Setting("weight", \Self.weight, "factor on the loss", in: .moreThan(0)),
+            Setting("frames", \Self.frames, "frames that are compared", in: .within(1...8)),
+        ]
+    }
+
+    struct Draws: BatchDraws {
+        let vector: Tensor
+        var tensors: [Tensor] { [vector] }
+    }
+
+    static let name = "drawn"
+    static let error = Metric("drawn_error", .mean, title: "Error of drawn vectors", better: .lower, label: "drawn")
+    static let metrics = [error, Metric("drawn_most", .maximum)]
+    static let reads = EncodedFrames.all
+
+    @Child("projection") private var projection: Linear
+    private let configuration: Configuration
+    private let channels: Int
+
+    init(_ configuration: Configuration, _ context: ObjectiveContext) throws {
+        self.configuration = configuration
+        channels = context.backbone.encoderEmbedDim
+        super.init()
+        projection = try Linear(channels, channels, initializer: context.initializer)
+    }
+
+    func draw(_ batch: UtteranceBatch, from source: DrawSource) throws -> Draws {
+        var stream = source.stream(of: Self.self, segment: 0)
+        return Draws(vector: try Tensor((0..<channels).map { _ in Float(stream.uniform()) }).to(device: batch.device))
+    }
+
+    func callAsFunction(_ encoding: Encoding, _ draws: Draws, _ pass: ForwardPass) throws -> LossTerms {
+        let count = min(configuration.frames, encoding.batch.layout.total)
+        let errors = try (projection(encoding.context().rows(0..<count)) - draws.vector).squared().mean(-1)
+        var terms = LossTerms(try errors.sum() * configuration.weight)
+        terms.report(Self.error, try errors.sum(), weight: count)
+        terms.report(Self.metrics[1], try errors.maximum(0))
+        return terms
+    }
+}
+
+/// Objectives from outside beside a run's own.
+@Suite(.serialized) struct AddedObjectiveTests {
+    init() {
+        LibTorch.threads = 1
+        ObjectiveRegistry.register(DrawnRegression.self)
+    }
+
+    private static let added = ["objectives=drawn", "drawn.weight=0.25"]
+
+    @Test(arguments: [TrainingJob.Task.pretraining, .finetuning])
+    func trainsReportsAndResumesExactly(_ task: TrainingJob.Task) throws {
+        let corpus = try SyntheticCorpus()
+        var lines: [String] = []
+        _ = try Trainer(corpus.job(task, "straight", Self.added)) { lines.append($0) }.run()
+        var job = try corpus.job(task, "broken", Self.added)
+        var asked = 0
+        _ = try Trainer(job).run {
+            asked += 1
+            return asked > 4 ? SIGTERM : nil
+        }
+        job.resume = true
+        #expect(try Trainer(job).run() == .finished)
+        #expect(try corpus.bytes("broken") == corpus.bytes("straight"))
+
+        #expect(lines.contains { $0.hasPrefix("update ") && $0.contains(" · drawn ") })
+        for kind in ["train", "valid"] {
+            let values = try corpus.metrics("straight").filter { $0["kind"] as? String == kind }
+            #expect(
+                values.allSatisfy { ($0["drawn_error"] as? Double ?? 0) > 0 && $0["drawn_most"] is Double }, "\(kind)")
+            #expect(!values.isEmpty)
+        }
+        let log = try String(contentsOf: corpus.file("straight/metrics.jsonl"), encoding: .utf8)
+        let declaration = try #require(log.split(separator: "\n").first)
+        #expect(declaration.contains("\"kind\":\"metrics\"") && declaration.contains("Error of drawn vectors"))
+
+        // The recipe that a run writes has its sections, and only those.
+        let yaml = try String(contentsOf: corpus.file("straight/recipe.yaml"), encoding: .utf8)
+        #expect(yaml.contains("drawn:\n") && yaml.contains("weight: 0.25"))
+        #expect(!Recipe().yaml.contains("drawn:"))
+
+        // Who knows nothing of the objective reads the model all the same, and hears of it in a conversion.
+        let checkpoint = try Checkpoint.read(corpus.file("straight/last"))
+        #expect(
+            Set(checkpoint.objectiveState.keys) == [
+                "objectives.drawn.projection.weight", "objectives.drawn.projection.bias",
+            ])
+        #expect(checkpoint.notCarriedOver.contains { $0.hasPrefix("objectives.drawn") })
+        _ = try checkpoint.sharedModel()
+    }
+
+    @Test func theObjectiveLearnsAndChangesTheModel() throws {
+        let corpus = try SyntheticCorpus()
+        _ = try Trainer(corpus.job(.pretraining, "with", Self.added)).run()
+        _ = try Trainer(corpus.job(.pretraining, "without")).run()
+        let (with, without) = (
+            try Checkpoint.read(corpus.file("with/last")), try Checkpoint.read(corpus.file("without/last"))
+        )
+        #expect(without.objectiveState.isEmpty)
+        let name = "encoder.layers.1.fc2.weight"
+        #expect(
+            try #require(with.state[name]).elements(Float.self) != #require(without.state[name]).elements(Float.self))
+    }
+
+    @Test func subBatchesDrawTheSameHoweverTheyAreSplit() throws {
+        func draws(first: Int, segment: Int) -> UInt64 {
+            var stream = DrawSource(seed: 3, update: 5, firstSegment: first, trains: true)
+                .stream(of: DrawnRegression.self, segment: segment)
+            return stream.next()
+        }
+        #expect(draws(first: 2, segment: 1) == draws(first: 3, segment: 0))
+        #expect(draws(first: 2, segment: 1) != draws(first: 2, segment: 0))
+    }
+
+    @Test func whatCannotBeIsRefusedByItsKey() throws {
+        func refusal(_ assignments: [String]) -> String {
+            var recipe = Recipe()
+            do {
+                try recipe.apply(assignments)
+                return ""
+            } catch {
+                return "\(error)"
+            }
+        }
+        #expect(refusal(["objectives=energy"]).contains("objectives has 'energy', and this program has only drawn"))
+        #expect(refusal(["objectives=drawn,drawn"]).contains("'drawn' twice"))
+        #expect(refusal(["objectives=drawn", "drawn.weight=0"]).contains("drawn.weight is 0; it must be more than 0"))
+        #expect(refusal(["objectives=drawn", "drawn.frames=9"]).contains("drawn.frames is 9; it must be from 1 to 8"))
+        #expect(refusal(["drawn.frames=many"]).contains("drawn.frames is 'many', where a whole number is expected"))
+        #expect(refusal(["drawn.wieght=1"]).contains("the nearest is 'drawn.weight'"))
+    }
+
+    @Test func aRunKeepsItsObjectives() throws {
+        let corpus = try SyntheticCorpus(utterances: 5)
+        var job = try corpus.job(.pretraining, "run", ["optimization.max_update=1"])
+        _ = try Trainer(job).run()
+        job.resume = true
+        job.assigned = ["objectives"]
+        try job.recipe.apply(["objectives=drawn", "optimization.max_update=2"])
+        #expect(refusal(job).text.contains("objectives: [] → [drawn]") && refusal(job).code == 64)
+    }
+}
