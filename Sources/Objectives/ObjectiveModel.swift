@@ -97,7 +97,7 @@ public final class ObjectiveModel<Main: LeadingObjective>: Module {
         }
         return Encoding(
             utterances, features, targets: targets, encoded: encoded, frames: readsAll ? .all : .masked,
-            quantizedInput: quantized)
+            quantizedInput: quantized, lossUnits: Main.lossUnits(utterances))
     }
 
     /// The losses of all objectives.

@@ -41,6 +41,9 @@ public final class CTCObjective: Module, LeadingObjective {
             context.backbone.encoderEmbedDim, context.labels, start: .xavier, initializer: context.initializer)
     }
 
+    /// The utterances.
+    public static func lossUnits(_ batch: UtteranceBatch) -> Int { batch.lengths.count }
+
     /// The loss of a batch, summed over its utterances.
     public func callAsFunction(_ encoding: Encoding, _ draws: NoDraws, _ pass: ForwardPass) throws -> LossTerms {
         let logits = try logits(encoding.context(), pass)

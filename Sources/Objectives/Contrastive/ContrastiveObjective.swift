@@ -63,6 +63,9 @@ public final class ContrastiveObjective: Module, LeadingObjective {
         finalProjection = try Linear(backbone.encoderEmbedDim, target, initializer: initializer)
     }
 
+    /// The masked frames.
+    public static func lossUnits(_ batch: UtteranceBatch) -> Int { batch.maskedFrames.reduce(0, +) }
+
     /// Draws distractors and the Gumbel softmax's noise, each segment's from streams of its own.
     public func draw(_ batch: UtteranceBatch, from source: DrawSource) throws -> ContrastiveDraws {
         let plans = try batch.segments.enumerated().map { index, utterances in

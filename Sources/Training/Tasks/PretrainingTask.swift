@@ -112,7 +112,7 @@ final class PretrainingTask: TrainingTask {
         sums.samples = batch.samples.count
         sums.frames = input.utterances.layout.total
         sums.maskedFrames = input.utterances.maskedFrames.reduce(0, +)
-        sums.sampleSize = sums.maskedFrames
+        sums.sampleSize = ContrastiveObjective.lossUnits(input.utterances)
         return sums
     }
 

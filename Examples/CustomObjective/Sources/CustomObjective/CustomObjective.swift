@@ -37,8 +37,8 @@ final class LoudnessRegression: Module, Objective {
         let features = try encoding.features.raw.detached().takingRows(encoding.batch.maskedRows)
         let loudness = try (features.squared().mean(-1) + 1e-6).log()
         let errors = try (projection(encoding.maskedContext()).reshaped(-1) - loudness).squared()
-        // The run divides the whole loss by the number of masked frames: a sum over them is in its units.
-        var terms = LossTerms(try errors.sum() * weight)
+        // A mean over the masked frames, in the units of the whole loss.
+        var terms = LossTerms(try errors.mean() * (weight * Double(encoding.lossUnits)))
         terms.report(Self.error, try errors.sum(), weight: encoding.batch.maskedFrames.reduce(0, +))
         terms.report(Self.worst, try errors.maximum(0))
         return terms
