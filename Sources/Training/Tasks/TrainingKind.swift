@@ -5,7 +5,7 @@ import Torch
 extension TrainingJob {
     /// A kind of training run: what one differs in from another.
     ///
-    /// A kind is one file, which declares it, and one line of ``all``.
+    /// A kind is one file, which declares it, and one line of `all`.
     public struct Task: Sendable {
         /// The name in logs and for scripts.
         public let rawValue: String
