@@ -7,6 +7,8 @@ let package = Package(
     targets: [
         .executableTarget(
             name: "CustomFamily",
-            dependencies: ["Interchange", "Objectives", "Wav2Vec2", "Torch"].map { .product(name: $0, package: "wav2vec2") })
+            dependencies: ["Interchange", "Objectives", "Wav2Vec2", "Torch"].map {
+                .product(name: $0, package: "wav2vec2")
+            })
     ]
 )

@@ -27,6 +27,12 @@ public protocol Objective: ConvertibleModel {
     /// - Throws: `ConfigurationError` naming a setting that cannot be; `TorchError.operation` if LibTorch refuses.
     init(_ configuration: Configuration, _ context: ObjectiveContext) throws
 
+    /// Metrics that are known before a batch is computed, such as the value of a schedule.
+    ///
+    /// - Parameter update: The update's number, from 1.
+    /// - Returns: The values.
+    func scheduledMetrics(update: Int) -> MetricSums
+
     /// Draws what the loss of a batch depends on.
     ///
     /// Draws are a function of the seed, the update and the number of each segment alone, so that an effective batch draws the
@@ -53,6 +59,9 @@ public protocol Objective: ConvertibleModel {
 extension Objective {
     /// Masked frames alone.
     public static var reads: EncodedFrames { .masked }
+
+    /// None.
+    public func scheduledMetrics(update: Int) -> MetricSums { MetricSums() }
 
     /// Keeps the layers as they are.
     public func replaceLayers(for conversion: Conversion) throws {}

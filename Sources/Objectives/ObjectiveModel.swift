@@ -55,6 +55,14 @@ public final class ObjectiveModel<Main: LeadingObjective>: Module {
     /// The metrics that the objectives report, in their order.
     public var metrics: [Metric] { type(of: main).metrics + others.flatMap { type(of: $0).metrics } }
 
+    /// The objectives' metrics that are known before a batch is computed.
+    ///
+    /// - Parameter update: The update's number, from 1.
+    /// - Returns: The values.
+    public func scheduledMetrics(update: Int) -> MetricSums {
+        others.reduce(into: main.scheduledMetrics(update: update)) { $0 += $1.scheduledMetrics(update: update) }
+    }
+
     private var backbonePrefix: String { Main.backboneKey.isEmpty ? "" : Main.backboneKey + "." }
 
     /// The names of the backbone's parameters in the whole model.

@@ -1,6 +1,7 @@
 import Decoding
 import Features
 import Foundation
+import Objectives
 import Recognition
 import Serving
 import Torch
@@ -100,5 +101,35 @@ private enum GuideExamples {
         let result = try KMeans.train(features.values, count: 50)
         let units = try UnitModel(result, FeatureRequest([.transformer(6)]), of: featurizer, seed: 1)
         print(try units.units(features))
+    }
+}
+
+/// The example of draws in the guide on objectives: it compares context vectors with noise.
+private final class NoiseRegression: Module, Objective {
+    struct Configuration: ObjectiveConfiguration {
+        static let settings: [Setting<Self>] = []
+    }
+
+    struct Draws: BatchDraws {
+        /// A number for each masked frame.
+        let noise: Tensor
+        var tensors: [Tensor] { [noise] }
+    }
+
+    static let name = "noise"
+    static let metrics: [Metric] = []
+
+    init(_ configuration: Configuration, _ context: ObjectiveContext) throws { super.init() }
+
+    func draw(_ batch: UtteranceBatch, from source: DrawSource) throws -> Draws {
+        let noise = try batch.maskedFrames.enumerated().map { segment, count in
+            var stream = source.stream(of: Self.self, segment: segment)
+            return try Tensor((0..<count).map { _ in Float(stream.normal()) })
+        }
+        return Draws(noise: try .concatenate(noise).to(device: batch.device))
+    }
+
+    func callAsFunction(_ encoding: Encoding, _ draws: Draws, _ pass: ForwardPass) throws -> LossTerms {
+        LossTerms(try (encoding.maskedContext().mean(-1) - draws.noise).squared().sum())
     }
 }

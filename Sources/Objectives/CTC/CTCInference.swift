@@ -48,8 +48,8 @@ public final class CTCInference {
     /// - Parameters:
     ///   - samples: All utterances' samples end to end, [Σ lengths], FP32.
     ///   - lengths: The samples of each utterance.
-    /// - Returns: [frames, labels] in FP32, and where utterances lie; the next call may write it anew.
-    /// - Throws: ``ConfigurationError`` naming an utterance that is shorter than one frame; `TorchError.operation` if
+    /// - Returns: [frames, labels] in FP32, and where utterances lie; the next call may overwrite it.
+    /// - Throws: `ConfigurationError` naming an utterance that is shorter than one frame; `TorchError.operation` if
     ///   LibTorch refuses.
     public func callAsFunction(_ samples: Tensor, lengths: [Int]) throws -> (scores: Tensor, layout: RaggedLayout) {
         let layout = try model.backbone.featureExtractor.layout(samples: lengths)

@@ -66,6 +66,13 @@ public final class ContrastiveObjective: Module, LeadingObjective {
     /// The masked frames.
     public static func lossUnits(_ batch: UtteranceBatch) -> Int { batch.maskedFrames.reduce(0, +) }
 
+    /// The Gumbel softmax's temperature.
+    public func scheduledMetrics(update: Int) -> MetricSums {
+        var metrics = MetricSums()
+        metrics.add(ContrastiveMetrics.temperature, temperature.temperature(update: update))
+        return metrics
+    }
+
     /// Draws distractors and the Gumbel softmax's noise, each segment's from streams of its own.
     public func draw(_ batch: UtteranceBatch, from source: DrawSource) throws -> ContrastiveDraws {
         let plans = try batch.segments.enumerated().map { index, utterances in
@@ -95,7 +102,7 @@ public final class ContrastiveObjective: Module, LeadingObjective {
     public func callAsFunction(
         _ encoding: Encoding, _ draws: ContrastiveDraws, _ pass: ForwardPass
     ) throws -> LossTerms {
-        try losses(encoding, draws, pass).reported(temperature: draws.temperature)
+        try losses(encoding, draws, pass).reported()
     }
 
     /// Cosine similarities are FP32 where the precision wants it; what only the objective uses stays as it is.

@@ -44,10 +44,7 @@ public struct ContrastiveTerms {
     }
 
     /// The loss with the metrics of each segment.
-    ///
-    /// - Parameter temperature: The Gumbel softmax's temperature, a single number.
-    /// - Returns: The terms that every objective reports.
-    func reported(temperature: Tensor) -> LossTerms {
+    func reported() -> LossTerms {
         var terms = LossTerms(total)
         terms.report(ContrastiveMetrics.contrastive, sums: contrastive, weights: sampleSizes)
         if let diversity { terms.report(ContrastiveMetrics.diversity, sums: diversity, weights: sampleSizes) }
@@ -61,7 +58,6 @@ public struct ContrastiveTerms {
                 ContrastiveMetrics.codesUsed, codes: quantized.codes,
                 entries: quantized.entryCount / quantized.codes.size(1))
         }
-        terms.report(ContrastiveMetrics.temperature, temperature)
         return terms
     }
 }

@@ -57,7 +57,7 @@ extension RunPreparation {
         }
         if saved != nil { return .all(origin) }
         let path = origin.url.path
-        guard origin.description.task == .ctc else {
+        guard origin.description.task == job.task.model else {
             if job.newHead { report("--new-head has no effect: \(path) has no output layer to leave out") }
             return .shared(origin)
         }

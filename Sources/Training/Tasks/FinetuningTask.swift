@@ -104,6 +104,7 @@ final class FinetuningTask: TrainingTask {
         let source = DrawSource(seed: recipe.seed, update: update, firstSegment: first, trains: true)
         let input = try input(batch, layout, masks: masks, from: source)
         var counts = counts(batch, input)
+        counts.metrics = model.scheduledMetrics(update: update)
         counts.operations = operations(batch, Mask.joined(masks), update: update)
         return PreparedBatch(
             batch: batch, input: input, model: model, seed: recipe.seed, update: update, microBatch: microBatch,

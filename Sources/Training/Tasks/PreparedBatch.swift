@@ -30,7 +30,9 @@ struct PendingSums {
     /// - Throws: `TorchError` if they cannot be read.
     func wait() throws -> Statistics {
         var sums = counts
-        (sums.loss, sums.metrics) = try summation(numbers)
+        let (loss, metrics) = try summation(numbers)
+        sums.loss = loss
+        sums.metrics += metrics
         return sums
     }
 }

@@ -73,6 +73,7 @@ final class PretrainingTask: TrainingTask {
         let input = try input(
             batch, update: update, firstSubBatch: microBatch * recipe.batching.numConcatBatches, trains: true)
         var counts = counts(batch, input)
+        counts.metrics = model.scheduledMetrics(update: update)
         counts.operations = operations(batch, masked: counts.maskedFrames, of: counts.frames)
         return PreparedBatch(
             batch: batch, input: input, model: model, recorded: recorded, seed: recipe.seed, update: update,

@@ -5,7 +5,7 @@ import Torch
 extension TrainingJob {
     /// A kind of training run: what one differs in from another.
     ///
-    /// A kind is one file, which declares it, and one line of ``all``.
+    /// A kind is one file, which declares it, and one line of `all`.
     public struct Task: Sendable {
         /// The name in logs and for scripts.
         public let rawValue: String
@@ -35,7 +35,10 @@ extension TrainingJob {
     }
 }
 
-extension TrainingJob.Task: Hashable {
+extension TrainingJob.Task: Hashable, CustomStringConvertible {
+    /// The name in logs.
+    public var description: String { rawValue }
+
     /// Two kinds are the same if their names are.
     public static func == (left: Self, right: Self) -> Bool { left.rawValue == right.rawValue }
 
