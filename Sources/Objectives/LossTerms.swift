@@ -1,4 +1,5 @@
 import Torch
+import Wav2Vec2
 
 /// What an objective makes of a batch: the loss to minimise, and the values of its metrics.
 ///
@@ -28,8 +29,9 @@ public struct LossTerms {
     ///   - metric: The metric.
     ///   - total: A single number.
     ///   - weight: What a mean divides it by.
-    public mutating func report(_ metric: Metric, _ total: Tensor, weight: Int = 1) {
-        add(metric, total, weights: [Double(weight)], areSums: true)
+    /// - Throws: `TorchError.shape` for more than one number.
+    public mutating func report(_ metric: Metric, _ total: Tensor, weight: Int = 1) throws {
+        try add(metric, total, weights: [Double(weight)], areSums: true)
     }
 
     /// Reports the means of parts of the batch.
@@ -38,8 +40,9 @@ public struct LossTerms {
     ///   - metric: The metric.
     ///   - means: A number for each part.
     ///   - weights: The weight of each part.
-    public mutating func report(_ metric: Metric, means: Tensor, weights: [Int]) {
-        add(metric, means, weights: weights.map(Double.init), areSums: false)
+    /// - Throws: `TorchError.shape` for another number of parts.
+    public mutating func report(_ metric: Metric, means: Tensor, weights: [Int]) throws {
+        try add(metric, means, weights: weights.map(Double.init), areSums: false)
     }
 
     /// Reports sums over parts of the batch.
@@ -48,8 +51,9 @@ public struct LossTerms {
     ///   - metric: The metric.
     ///   - sums: A number for each part.
     ///   - weights: What a mean divides each of them by.
-    public mutating func report(_ metric: Metric, sums: Tensor, weights: [Int]) {
-        add(metric, sums, weights: weights.map(Double.init), areSums: true)
+    /// - Throws: `TorchError.shape` for another number of parts.
+    public mutating func report(_ metric: Metric, sums: Tensor, weights: [Int]) throws {
+        try add(metric, sums, weights: weights.map(Double.init), areSums: true)
     }
 
     /// Reports choices, which a histogram counts; they are read in validation alone.
@@ -62,9 +66,31 @@ public struct LossTerms {
         self.codes.append((metric, codes, entries))
     }
 
-    private mutating func add(_ metric: Metric, _ numbers: Tensor, weights: [Double], areSums: Bool) {
+    private mutating func add(_ metric: Metric, _ numbers: Tensor, weights: [Double], areSums: Bool) throws {
+        guard numbers.count == weights.count else {
+            throw TorchError.shape(
+                "metric \(metric.name) is reported with \(numbers.count) numbers and \(weights.count) weights")
+        }
         tensors.append(numbers)
         readings.append(Reading(metric: metric, weights: weights, areSums: areSums))
+    }
+
+    /// Checks terms against what their objective declares.
+    ///
+    /// - Parameter objective: The objective.
+    /// - Throws: `TorchError.shape` for a loss that is not a single number; `ConfigurationError` for a metric that is not
+    ///   declared.
+    func check(_ objective: any Objective.Type) throws {
+        guard loss.count == 1 else {
+            throw TorchError.shape(
+                "the loss of objective \(objective.name) has shape \(loss.shape), where a single number is expected")
+        }
+        let declared = Set(objective.metrics.map(\.name))
+        for metric in readings.map(\.metric) + codes.map(\.metric) where !declared.contains(metric.name) {
+            throw ConfigurationError(
+                "objective \(objective.name) reports '\(metric.name)', which is not one of its metrics: declare it there"
+            )
+        }
     }
 
     /// Adds another objective's loss and metrics.

@@ -98,6 +98,8 @@ private struct Drawn<Drawing: Objective>: DrawnObjective {
     var shape: AnyHashable { draws.shape }
 
     func terms(_ encoding: Encoding, _ pass: ForwardPass) throws -> LossTerms {
-        try objective(encoding, draws, pass)
+        let terms = try objective(encoding, draws, pass)
+        try terms.check(Drawing.self)
+        return terms
     }
 }

@@ -89,9 +89,11 @@ public final class ObjectiveModel<Main: LeadingObjective>: Module {
     public func encode(_ batch: ObjectiveBatch<Main>, _ pass: ForwardPass) throws -> Encoding {
         let readsAll = Main.reads == .all || others.contains { type(of: $0).reads == .all }
         let utterances = batch.utterances
+        // Another objective may read any frame's features.
+        let readsFeatures = Main.readsMaskedFeatures || !others.isEmpty
         let features = try backbone.features(
             batch.samples, lengths: utterances.lengths,
-            maskedFrames: Main.readsMaskedFeatures ? nil : Mask.joined(utterances.masks).frames, pass)
+            maskedFrames: readsFeatures ? nil : Mask.joined(utterances.masks).frames, pass)
         // Dropouts draw in this order.
         let targets = try main.targets(features, pass)
         var quantized: Quantized?
@@ -118,6 +120,7 @@ public final class ObjectiveModel<Main: LeadingObjective>: Module {
     /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
     public func terms(_ encoding: Encoding, _ batch: ObjectiveBatch<Main>, _ pass: ForwardPass) throws -> LossTerms {
         var terms = try main(encoding, batch.draws, pass)
+        try terms.check(Main.self)
         for other in batch.others { try terms.add(other.terms(encoding, pass)) }
         return terms
     }

@@ -54,15 +54,21 @@ import Torch
 
     @Test func termsAreReadInOneTransfer() throws {
         var terms = LossTerms(try .scalar(3))
-        terms.report(Self.mean, means: try Tensor([0.5, 2.0]), weights: [1, 3])
-        terms.report(Self.sum, sums: try Tensor([1.0, 2.0]), weights: [7, 8])
+        try terms.report(Self.mean, means: Tensor([0.5, 2.0]), weights: [1, 3])
+        try terms.report(Self.sum, sums: Tensor([1.0, 2.0]), weights: [7, 8])
         var other = LossTerms(try .scalar(0.5))
-        other.report(Self.most, try .scalar(9))
+        try other.report(Self.most, .scalar(9))
         try terms.add(other)
         let numbers = try terms.numbers()
         #expect(numbers.shape == [6] && numbers.dtype == .float64)
         let (loss, metrics) = try terms.summation(numbers)
         #expect(loss == 3.5)
         #expect(metrics.value("energy_error") == 6.5 / 4 && metrics.value("clipped") == 3 && metrics.value("most") == 9)
+    }
+
+    @Test func asManyWeightsAsNumbers() throws {
+        var terms = LossTerms(try .scalar(3))
+        #expect(throws: TorchError.self) { try terms.report(Self.mean, means: Tensor([0.5, 2.0]), weights: [1]) }
+        #expect(throws: TorchError.self) { try terms.report(Self.sum, Tensor([0.5, 2.0])) }
     }
 }

@@ -26,7 +26,9 @@ private final class DrawnRegression: Module, Objective {
 
     static let name = "drawn"
     static let error = Metric("drawn_error", .mean, title: "Error of drawn vectors", better: .lower, label: "drawn")
-    static let metrics = [error, Metric("drawn_most", .maximum)]
+    /// What no number in JSON can be.
+    static let infinite = Metric("drawn_infinite", .maximum)
+    static let metrics = [error, Metric("drawn_most", .maximum), infinite]
     static let reads = EncodedFrames.all
 
     @Child("projection") private var projection: Linear
@@ -49,8 +51,38 @@ private final class DrawnRegression: Module, Objective {
         let count = min(configuration.frames, encoding.batch.layout.total)
         let errors = try (projection(encoding.context().rows(0..<count)) - draws.vector).squared().mean(-1)
         var terms = LossTerms(try errors.sum() * configuration.weight)
-        terms.report(Self.error, try errors.sum(), weight: count)
-        terms.report(Self.metrics[1], try errors.maximum(0))
+        try terms.report(Self.error, errors.sum(), weight: count)
+        try terms.report(Self.metrics[1], errors.maximum(0))
+        try terms.report(Self.infinite, .scalar(Double.infinity, device: encoding.batch.device))
+        return terms
+    }
+}
+
+/// An objective that a run cannot take: by its name, its metrics, or what it does.
+private class UnfitObjective: Module, Objective {
+    struct Configuration: ObjectiveConfiguration { static var settings: [Setting<Self>] { [] } }
+
+    class var name: String { "unfit" }
+    class var metrics: [Metric] { [] }
+
+    required init(_ configuration: Configuration, _ context: ObjectiveContext) throws { super.init() }
+
+    func callAsFunction(_ encoding: Encoding, _ draws: NoDraws, _ pass: ForwardPass) throws -> LossTerms {
+        LossTerms(try encoding.maskedContext().sum(-1))
+    }
+}
+
+private final class NamedAsASection: UnfitObjective { override class var name: String { "batching" } }
+private final class NamedInWords: UnfitObjective { override class var name: String { "Two words" } }
+private final class ReportingTheLoss: UnfitObjective {
+    override class var name: String { "loss_again" }
+    override class var metrics: [Metric] { [Metric("seconds", .sum)] }
+}
+private final class ReportingSomethingElse: UnfitObjective {
+    override class var name: String { "undeclared" }
+    override func callAsFunction(_ encoding: Encoding, _ draws: NoDraws, _ pass: ForwardPass) throws -> LossTerms {
+        var terms = LossTerms(try encoding.maskedContext().sum())
+        try terms.report(Metric("other", .sum), .scalar(1))
         return terms
     }
 }
@@ -84,7 +116,7 @@ private final class DrawnRegression: Module, Objective {
             let values = try corpus.metrics("straight").filter { $0["kind"] as? String == kind }
             #expect(
                 values.allSatisfy { ($0["drawn_error"] as? Double ?? 0) > 0 && $0["drawn_most"] is Double }, "\(kind)")
-            #expect(!values.isEmpty)
+            #expect(!values.isEmpty && values.allSatisfy { $0["drawn_infinite"] == nil })
         }
         let log = try String(contentsOf: corpus.file("straight/metrics.jsonl"), encoding: .utf8)
         let declaration = try #require(log.split(separator: "\n").first)
@@ -144,6 +176,31 @@ private final class DrawnRegression: Module, Objective {
         #expect(refusal(["objectives=drawn", "drawn.frames=9"]).contains("drawn.frames is 9; it must be from 1 to 8"))
         #expect(refusal(["drawn.frames=many"]).contains("drawn.frames is 'many', where a whole number is expected"))
         #expect(refusal(["drawn.wieght=1"]).contains("the nearest is 'drawn.weight'"))
+    }
+
+    @Test func objectivesThatDoNotFitAreRefusedByName() throws {
+        ObjectiveRegistry.register(UnfitObjective.self)
+        ObjectiveRegistry.register(NamedAsASection.self)
+        ObjectiveRegistry.register(NamedInWords.self)
+        ObjectiveRegistry.register(ReportingTheLoss.self)
+        ObjectiveRegistry.register(ReportingSomethingElse.self)
+        let corpus = try SyntheticCorpus(utterances: 5)
+        func failure(_ name: String) throws -> String {
+            do {
+                var job = try corpus.job(.pretraining, "run-\(UUID())", ["optimization.max_update=1"])
+                try job.recipe.apply(["objectives=\(name)"])
+                _ = try Trainer(job).run()
+                return ""
+            } catch {
+                return "\(error)"
+            }
+        }
+        #expect(try failure("batching").contains("cannot be called 'batching': it is a section of every recipe"))
+        #expect(try failure("Two words").contains("cannot be called 'Two words': it is not in snake case"))
+        #expect(try failure("loss_again").contains("reports 'seconds', which the log has already"))
+        #expect(
+            try failure("undeclared").contains("objective undeclared reports 'other', which is not one of its metrics"))
+        #expect(try failure("unfit").contains("the loss of objective unfit has shape ["))
     }
 
     @Test func aRunKeepsItsObjectives() throws {

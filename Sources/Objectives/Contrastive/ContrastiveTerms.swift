@@ -44,15 +44,15 @@ public struct ContrastiveTerms {
     }
 
     /// The loss with the metrics of each segment.
-    func reported() -> LossTerms {
+    func reported() throws -> LossTerms {
         var terms = LossTerms(total)
-        terms.report(ContrastiveMetrics.contrastive, sums: contrastive, weights: sampleSizes)
-        if let diversity { terms.report(ContrastiveMetrics.diversity, sums: diversity, weights: sampleSizes) }
-        terms.report(ContrastiveMetrics.penalty, sums: penalty, weights: sampleSizes)
-        terms.report(ContrastiveMetrics.accuracy, sums: correct, weights: sampleSizes)
+        try terms.report(ContrastiveMetrics.contrastive, sums: contrastive, weights: sampleSizes)
+        if let diversity { try terms.report(ContrastiveMetrics.diversity, sums: diversity, weights: sampleSizes) }
+        try terms.report(ContrastiveMetrics.penalty, sums: penalty, weights: sampleSizes)
+        try terms.report(ContrastiveMetrics.accuracy, sums: correct, weights: sampleSizes)
         if let quantized {
-            terms.report(ContrastiveMetrics.codePerplexity, means: quantized.codePerplexity, weights: sampleSizes)
-            terms.report(
+            try terms.report(ContrastiveMetrics.codePerplexity, means: quantized.codePerplexity, weights: sampleSizes)
+            try terms.report(
                 ContrastiveMetrics.probPerplexity, means: quantized.probabilityPerplexity, weights: sampleSizes)
             terms.report(
                 ContrastiveMetrics.codesUsed, codes: quantized.codes,

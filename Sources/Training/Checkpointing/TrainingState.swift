@@ -66,6 +66,9 @@ struct TrainingState: Codable {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         encoder.keyEncodingStrategy = .convertToSnakeCase
+        // A metric may be infinite where the loss is not.
+        encoder.nonConformingFloatEncodingStrategy = .convertToString(
+            positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
         let json = try encoder.encode(self)
         try AtomicFile.write(to: folder.appendingPathComponent(Self.name)) { try $0.append(json) }
     }
@@ -78,6 +81,8 @@ struct TrainingState: Codable {
         struct Version: Decodable { var formatVersion: Int }
         let decoder = JSONDecoder()
         decoder.keyDecodingStrategy = .convertFromSnakeCase
+        decoder.nonConformingFloatDecodingStrategy = .convertFromString(
+            positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
         do {
             let version = try decoder.decode(Version.self, from: data).formatVersion
             guard version <= newestFormat else {

@@ -1,3 +1,4 @@
+import Foundation
 import Objectives
 
 /// The values of metrics among the other fields of a record.
@@ -90,6 +91,21 @@ struct TrainRecord: Encodable {
         try fields.encode(to: encoder)
         try metrics.encode(to: encoder)
     }
+
+    /// The names that no metric can have.
+    static let fieldNames = names(
+        Fields(
+            update: 0, epoch: 0, loss: 0, gradNorm: 0, lr: 0, lossScale: 0, skippedUpdates: 0, audioSecondsPerSecond: 0,
+            framesPerSecond: 0, maskedFramesPerSecond: 0, utilisation: 0, dataWaitShare: 0, peakRssMb: 0, etaSeconds: 0,
+            seconds: 0))
+}
+
+/// The keys of a record in the log.
+private func names(_ fields: some Encodable) -> Set<String> {
+    let encoder = JSONEncoder()
+    encoder.keyEncodingStrategy = .convertToSnakeCase
+    let object = (try? encoder.encode(fields)).flatMap { try? JSONSerialization.jsonObject(with: $0) }
+    return Set((object as? [String: Any] ?? [:]).keys)
 }
 
 /// A line of `metrics.jsonl` about a validation set.
@@ -142,6 +158,10 @@ struct ValidRecord: Encodable {
         try fields.encode(to: encoder)
         try metrics.encode(to: encoder)
     }
+
+    /// The names that no metric can have.
+    static let fieldNames = names(
+        Fields(kind: "", update: 0, epoch: 0, name: "", utterances: 0, loss: 0, best: false, seconds: 0))
 }
 
 /// The line of `metrics.jsonl` that declares the objectives' metrics, for reports and learning curves.

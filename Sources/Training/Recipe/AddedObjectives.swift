@@ -20,7 +20,9 @@ public struct AddedObjectives: Sendable, Equatable {
     /// - Throws: ``/Wav2Vec2/ConfigurationError`` for a name that is not registered, a name that is listed twice, a value
     ///   out of its bounds, or a metric that two objectives report.
     func validate() throws {
-        var metrics = Set((ContrastiveMetrics.all + CTCMetrics.all).map(\.name) + ["loss"])
+        var metrics = Set((ContrastiveMetrics.all + CTCMetrics.all).map(\.name)).union(TrainRecord.fieldNames)
+            .union(ValidRecord.fieldNames)
+        let sections = Set(Recipe().values.keys.map { String($0.prefix { $0 != "." }) })
         for (index, name) in names.enumerated() {
             guard let objective = ObjectiveRegistry.find(name) else {
                 let known = ObjectiveRegistry.all.map(\.name)
@@ -31,10 +33,19 @@ public struct AddedObjectives: Sendable, Equatable {
             guard !names[..<index].contains(name) else {
                 throw ConfigurationError("objectives has '\(name)' twice")
             }
-            try objective.validate(sections[name] ?? [:])
+            let isSnakeCase = name.unicodeScalars.allSatisfy {
+                ("a"..."z").contains($0) || ("0"..."9").contains($0) || $0 == "_"
+            }
+            guard isSnakeCase, !sections.contains(name) else {
+                throw ConfigurationError(
+                    "an objective cannot be called '\(name)': it is "
+                        + (isSnakeCase ? "a section of every recipe" : "not in snake case") + "; rename its type's name"
+                )
+            }
+            try objective.validate(self.sections[name] ?? [:])
             for metric in objective.metrics where !metrics.insert(metric.name).inserted {
                 throw ConfigurationError(
-                    "objective \(name) reports '\(metric.name)', as another objective of the run does")
+                    "objective \(name) reports '\(metric.name)', which the log has already: give the metric another name")
             }
         }
     }

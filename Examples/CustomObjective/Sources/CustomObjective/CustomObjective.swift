@@ -39,8 +39,8 @@ final class LoudnessRegression: Module, Objective {
         let errors = try (projection(encoding.maskedContext()).reshaped(-1) - loudness).squared()
         // A mean over the masked frames, in the units of the whole loss.
         var terms = LossTerms(try errors.mean() * (weight * Double(encoding.lossUnits)))
-        terms.report(Self.error, try errors.sum(), weight: encoding.batch.maskedFrames.reduce(0, +))
-        terms.report(Self.worst, try errors.maximum(0))
+        try terms.report(Self.error, errors.sum(), weight: encoding.batch.maskedFrames.reduce(0, +))
+        try terms.report(Self.worst, errors.maximum(0))
         return terms
     }
 }
