@@ -45,7 +45,8 @@ public struct AddedObjectives: Sendable, Equatable {
             try objective.validate(self.sections[name] ?? [:])
             for metric in objective.metrics where !metrics.insert(metric.name).inserted {
                 throw ConfigurationError(
-                    "objective \(name) reports '\(metric.name)', which the log has already: give the metric another name")
+                    "objective \(name) reports '\(metric.name)', which the log has already: give the metric another name"
+                )
             }
         }
     }
