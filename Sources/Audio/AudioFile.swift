@@ -110,7 +110,7 @@ public enum AudioFile {
             return try reader.guessesLength ? asStream(data, name: name, limits) : reader
         }
         return try whenUnknown(source.announcedFormat, name: name) {
-            let file = try NamelessFile(for: name)
+            let file = try UnlinkedTemporaryFile(for: name)
             do {
                 try file.handle.write(contentsOf: data)
             } catch {

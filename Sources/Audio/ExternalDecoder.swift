@@ -56,7 +56,7 @@ enum ExternalDecoder {
             throw AudioError.unknownFormat(
                 file: name, reason: "G.722, M4A, WebM and the like need the program ffmpeg, which is not installed")
         }
-        let decoded = try NamelessFile(for: name)
+        let decoded = try UnlinkedTemporaryFile(for: name)
         let run: DecoderProcess
         do {
             run = try DecoderProcess(
@@ -85,7 +85,7 @@ enum ExternalDecoder {
     }
 
     private static func failure(
-        of run: DecoderProcess, decoded: NamelessFile, name: String, limits: DecodingLimits
+        of run: DecoderProcess, decoded: UnlinkedTemporaryFile, name: String, limits: DecodingLimits
     ) -> AudioError? {
         let text = run.messages
         // A line begins with the decoder's name and its address in memory.

@@ -136,7 +136,7 @@ import Testing
     func fixedWeightsArePackedTwice(_ format: PackedWeight.Format) throws {
         let (input, weight, bias) = try operands([9, 130, 64])
         let count = Mutex(0)
-        let fixed = FixedWeight {
+        let fixed = LazilyPackedWeight {
             count.withLock { $0 += 1 }
             return try PackedWeight(weight, format)
         }

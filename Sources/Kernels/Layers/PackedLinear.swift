@@ -4,7 +4,7 @@ import Torch
 ///
 /// The weight must not change any more, and no gradient is recorded.
 public final class PackedLinear: Linear {
-    private let packed: FixedWeight<PackedWeight>
+    private let packed: LazilyPackedWeight<PackedWeight>
 
     /// Makes a layer that takes another's place.
     ///
@@ -12,7 +12,7 @@ public final class PackedLinear: Linear {
     ///   - layer: A layer whose weight is FP32 in host memory; another one cannot be multiplied.
     ///   - format: The numbers to multiply.
     public init(_ layer: Linear, _ format: PackedWeight.Format) {
-        packed = FixedWeight { [weight = layer.weight] in try PackedWeight(weight, format) }
+        packed = LazilyPackedWeight { [weight = layer.weight] in try PackedWeight(weight, format) }
         super.init(sharing: layer)
     }
 

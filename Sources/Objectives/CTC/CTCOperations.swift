@@ -9,9 +9,9 @@ extension ObjectiveModel where Main == CTCObjective {
     ///   - masked: For each utterance the sorted positions of masked frames; empty in inference.
     /// - Returns: The count.
     public func operations(samples: [Int], masked: [[Int]] = []) -> OperationCount {
-        var count = backbone.operations(samples: samples, leavingOut: masked)
+        var count = backbone.operations(samples: samples, maskedFrames: masked)
         let frames = samples.map(backbone.featureExtractor.layers.frames(samples:))
-        count.rest += main.projection.operations(frames, reading: nil)
+        count.rest += main.projection.operations(frames, readRows: nil)
         return count
     }
 }

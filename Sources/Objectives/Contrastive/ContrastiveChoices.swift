@@ -30,11 +30,13 @@ package struct ContrastiveChoices {
         on device: Device
     ) throws {
         let frames = RaggedLayout(masked.map(\.count))
-        let pool = RaggedLayout(candidateCounts)
+        let candidateOffsets = RaggedLayout(candidateCounts).offsets
         self.frames = frames.total
         withinUtterances = try BlockComparison(
             truths: masked, distractors: negatives.sameUtterance, candidateCounts: candidateCounts, on: device)
-        let truths = masked.enumerated().map { utterance, positions in positions.map { $0 + pool.offsets[utterance] } }
+        let truths = masked.enumerated().map { utterance, positions in
+            positions.map { $0 + candidateOffsets[utterance] }
+        }
         let segments = segments ?? [masked.indices]
         let drawn = negatives.anywhere.count / max(1, frames.total)
         withinSegments =
@@ -42,7 +44,7 @@ package struct ContrastiveChoices {
             ? nil
             : BlockComparison(
                 truths: segments.map { segment in
-                    truths[segment].flatMap { $0.map { $0 - pool.offsets[segment.lowerBound] } }
+                    truths[segment].flatMap { $0.map { $0 - candidateOffsets[segment.lowerBound] } }
                 },
                 distractors: segments.map { segment in
                     let own = frames.offsets[segment.lowerBound]..<frames.offsets[segment.upperBound]

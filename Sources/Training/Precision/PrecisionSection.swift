@@ -4,7 +4,7 @@ extension Recipe {
     /// The `precision` section, with fairseq's and NVIDIA's words.
     public struct PrecisionSection: Sendable, Equatable {
         /// Whether a part of a half-precision model stays FP32.
-        public enum Island: Sendable, Equatable {
+        public enum FP32Override: Sendable, Equatable {
             /// As NVIDIA's recipes have it for the mode.
             case auto
             /// Said in the recipe.
@@ -45,15 +45,15 @@ extension Recipe {
         /// Whether BF16's loss is scaled too, as NVIDIA does.
         public var bf16LossScaler = false
         /// Whether the transformer layers' LayerNorms are FP32.
-        public var fp32TransformerLayernorm = Island.auto
+        public var fp32TransformerLayernorm = FP32Override.auto
         /// Whether the attention's softmax is FP32.
-        public var fp32MhaSoftmax = Island.auto
+        public var fp32MhaSoftmax = FP32Override.auto
         /// Whether the contrastive objective's cosine similarities are FP32.
-        public var fp32CosineSim = Island.auto
+        public var fp32CosineSim = FP32Override.auto
         /// Whether the positional convolution is FP32.
-        public var fp32PosConv = Island.auto
+        public var fp32PosConv = FP32Override.auto
         /// Whether the feature extractor's normalisations are FP32.
-        public var fp32ConvNorms = Island.auto
+        public var fp32ConvNorms = FP32Override.auto
 
         /// The formats in which the model computes on a device.
         ///
@@ -95,7 +95,7 @@ extension Recipe {
     }
 }
 
-extension Recipe.PrecisionSection.Island: SettingValue {
+extension Recipe.PrecisionSection.FP32Override: SettingValue {
     /// Reads `auto`, or true or false.
     public init(settingText: String) throws {
         self = settingText == "auto" ? .auto : .set(try Bool(settingText: settingText))

@@ -6,11 +6,11 @@ import Torch
 /// The weight must not change any more, and no gradient is recorded. Where there is no normalisation, GELU is applied before
 /// the product leaves the cache.
 final class PackedBlock: ExtractorBlock {
-    private let packed: FixedWeight<PackedWeight>
+    private let packed: LazilyPackedWeight<PackedWeight>
 
     /// Makes a block that takes another's place.
     init(_ other: ExtractorBlock, _ format: PackedWeight.Format) {
-        packed = FixedWeight { [weight = other.weight] in
+        packed = LazilyPackedWeight { [weight = other.weight] in
             // A window's elements lie tap by tap.
             try PackedWeight(weight.permuted(0, 2, 1).reshaped(weight.size(0), -1), format)
         }
@@ -36,11 +36,11 @@ final class PackedBlock: ExtractorBlock {
 
 /// A block with a weight packed for two outputs at a time, for inference on the CPU.
 final class PackedPairedBlock: ExtractorBlock {
-    private let packed: FixedWeight<PairedConvolution>
+    private let packed: LazilyPackedWeight<PairedConvolution>
 
     /// Makes a block that takes another's place, whose weight and stride `PairedConvolution` supports.
     override init(sharing other: ExtractorBlock) {
-        packed = FixedWeight { [weight = other.weight] in try PairedConvolution(weight) }
+        packed = LazilyPackedWeight { [weight = other.weight] in try PairedConvolution(weight) }
         super.init(sharing: other)
     }
 

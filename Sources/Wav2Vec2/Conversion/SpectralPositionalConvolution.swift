@@ -3,11 +3,13 @@ import Torch
 
 /// A positional convolution with its weight folded and transformed once, for inference on the CPU, in FP32.
 final class SpectralPositionalConvolution: PositionalConvolution {
-    private let spectra: FixedWeight<SpectralConvolution>
+    private let spectra: LazilyPackedWeight<SpectralConvolution>
 
     /// Makes a convolution that takes the place of one that does not change any more.
     override init(sharing other: PositionalConvolution) {
-        spectra = FixedWeight { [convolution = other.convolution] in try SpectralConvolution(convolution.weight()) }
+        spectra = LazilyPackedWeight { [convolution = other.convolution] in
+            try SpectralConvolution(convolution.weight())
+        }
         super.init(sharing: other)
     }
 

@@ -1,45 +1,45 @@
 extension SelfAttention: OperationCounting {
     /// The projections, and for each pair of an utterance's rows a score and a weighted value.
-    package func operations(_ lengths: [Int], reading rows: Int?) -> Double {
+    package func operations(_ lengths: [Int], readRows rows: Int?) -> Double {
         let channels = Double(output.weight.size(1))
         let pairs = lengths.reduce(0.0) { $0 + Double($1) * Double($1) }
-        return projection.operations(lengths, reading: nil) + output.operations(lengths, reading: rows)
+        return projection.operations(lengths, readRows: nil) + output.operations(lengths, readRows: rows)
             + 4 * pairs * channels
     }
 }
 
 extension FeedForward: OperationCounting {
     /// Two products.
-    package func operations(_ lengths: [Int], reading rows: Int?) -> Double {
-        expand.operations(lengths, reading: rows) + contract.operations(lengths, reading: rows)
+    package func operations(_ lengths: [Int], readRows rows: Int?) -> Double {
+        expand.operations(lengths, readRows: rows) + contract.operations(lengths, readRows: rows)
     }
 }
 
 extension EncoderLayer: OperationCounting {
     /// Attention to all rows; everything behind it for those that are read.
-    package func operations(_ lengths: [Int], reading rows: Int?) -> Double {
-        attention.operations(lengths, reading: rows) + feedForward.operations(lengths, reading: rows)
+    package func operations(_ lengths: [Int], readRows rows: Int?) -> Double {
+        attention.operations(lengths, readRows: rows) + feedForward.operations(lengths, readRows: rows)
     }
 }
 
 extension PositionalConvolution: OperationCounting {
     /// One grouped convolution.
-    package func operations(_ lengths: [Int], reading rows: Int?) -> Double {
-        convolution.operations(lengths, reading: rows)
+    package func operations(_ lengths: [Int], readRows rows: Int?) -> Double {
+        convolution.operations(lengths, readRows: rows)
     }
 }
 
 extension Downsampler: OperationCounting {
     /// A product, if it is linear; the lengths are the shortened ones.
-    package func operations(_ lengths: [Int], reading rows: Int?) -> Double {
-        linear?.operations(lengths, reading: rows) ?? 0
+    package func operations(_ lengths: [Int], readRows rows: Int?) -> Double {
+        linear?.operations(lengths, readRows: rows) ?? 0
     }
 }
 
 extension Upsampler: OperationCounting {
     /// A product, if it is linear; the lengths are the shortened ones.
-    package func operations(_ lengths: [Int], reading rows: Int?) -> Double {
-        linear?.operations(lengths, reading: rows) ?? 0
+    package func operations(_ lengths: [Int], readRows rows: Int?) -> Double {
+        linear?.operations(lengths, readRows: rows) ?? 0
     }
 }
 
@@ -50,16 +50,16 @@ extension TransformerEncoder {
     ///   - lengths: The frames of each utterance.
     ///   - rows: How many frames are read of the result: the last layer transforms no others. Nil for all.
     /// - Returns: Operations.
-    package func operations(_ lengths: [Int], reading rows: Int?) -> (layers: Double, rest: Double) {
+    package func operations(_ lengths: [Int], readRows rows: Int?) -> (layers: Double, rest: Double) {
         let last = (hourglass?.post ?? layers).last
         func sum(_ layers: [EncoderLayer], _ lengths: [Int]) -> Double {
-            layers.reduce(0) { $0 + $1.operations(lengths, reading: $1 === last ? rows : nil) }
+            layers.reduce(0) { $0 + $1.operations(lengths, readRows: $1 === last ? rows : nil) }
         }
-        let positions = positions.operations(lengths, reading: nil)
+        let positions = positions.operations(lengths, readRows: nil)
         guard let hourglass else { return (sum(layers, lengths), positions) }
         let short = lengths.map { ($0 + hourglass.factor - 1) / hourglass.factor }
         let resampling =
-            hourglass.downsample.operations(short, reading: nil) + hourglass.upsample.operations(short, reading: nil)
+            hourglass.downsample.operations(short, readRows: nil) + hourglass.upsample.operations(short, readRows: nil)
         return (
             sum(layers + hourglass.post, lengths) + sum(hourglass.layers, short), positions + resampling
         )

@@ -1,7 +1,7 @@
 extension ExtractorBlock: OperationCounting {
     /// One convolution; the lengths are those of its output.
-    package func operations(_ lengths: [Int], reading rows: Int?) -> Double {
-        operations(lengths, reading: rows, multiplyingBy: weight)
+    package func operations(_ lengths: [Int], readRows rows: Int?) -> Double {
+        operations(lengths, readRows: rows, multiplyingBy: weight)
     }
 }
 
@@ -12,6 +12,6 @@ extension FeatureExtractor {
     /// - Returns: One number a block.
     package func operations(samples: [Int]) -> [Double] {
         let rows = samples.map(layers.validRows(samples:))
-        return blocks.enumerated().map { index, block in block.operations(rows.map { $0[index] }, reading: nil) }
+        return blocks.enumerated().map { index, block in block.operations(rows.map { $0[index] }, readRows: nil) }
     }
 }

@@ -8,7 +8,7 @@ extension Wav2Vec2Model {
     ///   - rows: How many frames are read of the result: the last layer transforms no others. Nil for all.
     /// - Returns: The count, without any head.
     public func operations(
-        samples: [Int], leavingOut masked: [[Int]] = [], reading rows: Int? = nil
+        samples: [Int], maskedFrames masked: [[Int]] = [], readRows rows: Int? = nil
     ) -> OperationCount {
         let layers = featureExtractor.layers
         let frames = samples.map(layers.frames(samples:))
@@ -19,9 +19,9 @@ extension Wav2Vec2Model {
             let read = FrameRuns(lengths: frames, masked: masked).samples(layers)
             frozen = featureExtractor.operations(samples: read).reduce(0, +)
         }
-        let encoder = encoder.operations(frames, reading: rows)
+        let encoder = encoder.operations(frames, readRows: rows)
         return OperationCount(
             extractor: extractor, frozenExtractor: frozen, firstLayer: blocks.first ?? 0, encoderLayers: encoder.layers,
-            rest: encoder.rest + (projection?.operations(frames, reading: nil) ?? 0))
+            rest: encoder.rest + (projection?.operations(frames, readRows: nil) ?? 0))
     }
 }

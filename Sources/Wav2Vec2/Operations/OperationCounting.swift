@@ -11,7 +11,7 @@ public protocol OperationCounting {
     ///   - lengths: The rows of each utterance.
     ///   - rows: How many of all rows are read of the result, where the part computes no others; nil for all.
     /// - Returns: Operations of matrix products and convolutions.
-    func operations(_ lengths: [Int], reading rows: Int?) -> Double
+    func operations(_ lengths: [Int], readRows rows: Int?) -> Double
 }
 
 extension OperationCounting {
@@ -19,26 +19,26 @@ extension OperationCounting {
     ///
     /// - Parameter rows: The number of rows.
     /// - Returns: Operations of matrix products and convolutions.
-    public func operations(rows: Int) -> Double { operations([rows], reading: nil) }
+    public func operations(rows: Int) -> Double { operations([rows], readRows: nil) }
 }
 
 extension OperationCounting {
     /// The operations of a part that multiplies every row with the same weight.
-    func operations(_ lengths: [Int], reading rows: Int?, multiplyingBy weight: Tensor) -> Double {
+    func operations(_ lengths: [Int], readRows rows: Int?, multiplyingBy weight: Tensor) -> Double {
         2 * Double(rows ?? lengths.reduce(0, +)) * Double(weight.count)
     }
 }
 
 extension Linear: OperationCounting {
     /// One product.
-    public func operations(_ lengths: [Int], reading rows: Int?) -> Double {
-        operations(lengths, reading: rows, multiplyingBy: weight)
+    public func operations(_ lengths: [Int], readRows rows: Int?) -> Double {
+        operations(lengths, readRows: rows, multiplyingBy: weight)
     }
 }
 
 extension WeightNormConvolution: OperationCounting {
     /// One grouped convolution; folding its weight is left out.
-    public func operations(_ lengths: [Int], reading rows: Int?) -> Double {
-        operations(lengths, reading: rows, multiplyingBy: direction)
+    public func operations(_ lengths: [Int], readRows rows: Int?) -> Double {
+        operations(lengths, readRows: rows, multiplyingBy: direction)
     }
 }

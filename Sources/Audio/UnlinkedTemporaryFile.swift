@@ -2,7 +2,7 @@ import Foundation
 
 /// A file in the temporary folder that has lost its name: its room is free again when the last who has it open is gone, however
 /// the program ends.
-struct NamelessFile {
+struct UnlinkedTemporaryFile {
     let handle: FileHandle
     private let folder: String
 

@@ -6,7 +6,7 @@ import Synchronization
 /// program that recognizes one recording goes once through weights that may lie in a mapped file, and does not wait for
 /// the system to clear as much memory again, most of the time that loading a model would take. From the second product
 /// on the packed weight stays. The numbers are the same both ways, bit for bit.
-public final class FixedWeight<Packed: Sendable> {
+public final class LazilyPackedWeight<Packed: Sendable> {
     private enum State {
         case unused
         case used
