@@ -19,7 +19,7 @@ __device__ inline int pair_index(int j, int k) { return j * (j + 1) / 2 + k; }
 
 // MARK: Statistics
 
-/// For each utterance (y) and part (x): Σ x[k] and Σ x[j] · x[k] over every so many windows, [utterances, parts, MOMENTS].
+/// For each utterance (y) and part (x): Σ x[k] and Σ x[j] · x[k] over a fixed number of windows, [utterances, parts, MOMENTS].
 extern "C" __global__ void __launch_bounds__(SIGNAL_THREADS) window_moments(
     const float *signal, const utterance_rows *utterances, double *parts, int kernel, int stride) {
     const utterance_rows at = utterances[blockIdx.y];

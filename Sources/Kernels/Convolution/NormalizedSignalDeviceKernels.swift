@@ -23,7 +23,7 @@ enum SignalBlocks {
     static let (forwardRows, backwardRows) = (64, 256)
     fileprivate static let threads = 128
 
-    /// Blocks of so many rows of each utterance, with the samples of their windows in shared memory.
+    /// Blocks of a fixed number of rows of each utterance, with the samples of their windows in shared memory.
     static func shape(_ rows: Int, of counts: [Int], stride: Int) -> KernelShape {
         KernelShape(
             grid: (((counts.max() ?? 0) + rows - 1) / rows, counts.count), threads: threads,
@@ -31,7 +31,7 @@ enum SignalBlocks {
     }
 }
 
-/// For each utterance and part of it: Σ x[k] and Σ x[j] · x[k] over every so many windows, FP64 [utterances, parts, moments].
+/// For each utterance and part of it: Σ x[k] and Σ x[j] · x[k] over a fixed number of windows, FP64 [utterances, parts, moments].
 struct WindowMomentsKernel: DeviceKernel {
     let signal: Tensor
     let utterances: Tensor

@@ -27,6 +27,6 @@ func withFloats(_ tensors: Tensor..., body: ([UnsafeMutablePointer<Float>]) thro
 }
 
 extension Tensor {
-    /// How elementwise kernels in host memory are told the format.
+    /// The number of the format for elementwise kernels in host memory.
     var kernelFormat: ck_format { dtype == .bfloat16 ? CK_BFLOAT16 : CK_FLOAT32 }
 }

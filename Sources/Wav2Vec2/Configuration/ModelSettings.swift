@@ -89,7 +89,7 @@ extension MaskingConfiguration {
         + [
             Setting(
                 "mask_count_multiple", \.time.countMultiple,
-                "what each utterance's masked frames are a multiple of, if they are so many", of: .masking,
+                "round each utterance's number of masked frames down to a multiple of this", of: .masking,
                 in: .atLeast(1)),
             Setting(
                 "mask_channel_before", \.maskChannelBefore, "whether channels are masked before frames", of: .masking),

@@ -53,7 +53,7 @@ final class PackedPairedBlock: ExtractorBlock {
 }
 
 extension ExtractorBlock {
-    /// A product that is told whether to apply GELU itself, and what follows it where it is not.
+    /// A product, whose argument says whether it applies GELU itself, and the norm and GELU that follow where it does not.
     fileprivate final func finished(
         _ rows: ExtractorRows, _ product: (_ gelu: Bool) throws -> Tensor
     ) throws -> ExtractorActivation {
