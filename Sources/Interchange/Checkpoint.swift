@@ -25,6 +25,8 @@ public struct Checkpoint: Sendable {
     public internal(set) var state: [String: Tensor]
     /// The weights of objectives that a run was trained by beside its leading one, by the names that the run gives them.
     public internal(set) var objectiveState: [String: Tensor] = [:]
+    /// All weights by the names that files have for them, those of other objectives included.
+    var allState: [String: Tensor] { state.merging(objectiveState) { own, _ in own } }
     /// What the checkpoint holds, lacks or contradicts, and what is made of it, in the order in which it was found.
     public internal(set) var left: [CheckpointNote]
     /// The update that it was saved after, if it says so.

@@ -18,10 +18,10 @@ extension Checkpoint {
         var result: [String: Tensor] = [:]
         try withoutGradient {
             // One tensor at a time: all checkpoints together may be larger than the memory.
-            for (name, tensor) in first.state {
+            for (name, tensor) in first.allState {
                 var sum = try tensor.to(dtype: .float64)
                 for other in checkpoints.dropFirst() {
-                    guard let addend = other.state[name] else { continue }
+                    guard let addend = other.allState[name] else { continue }
                     sum = try sum + addend.to(dtype: .float64)
                 }
                 result[name] = try (sum / Double(checkpoints.count)).to(dtype: tensor.dtype)
@@ -50,11 +50,11 @@ extension Checkpoint {
         guard mine.labels.map({ ExactText($0) }) == its.labels.map({ ExactText($0) }), mine.text == its.text else {
             throw differs("its labels are not those of \(url.path)")
         }
-        if let name = Set(state.keys).symmetricDifference(other.state.keys).min() {
+        if let name = Set(allState.keys).symmetricDifference(other.allState.keys).min() {
             throw differs("\(name) is in one of it and \(url.path) only")
         }
-        for (name, tensor) in state {
-            guard let its = other.state[name], its.shape == tensor.shape else {
+        for (name, tensor) in allState {
+            guard let its = other.allState[name], its.shape == tensor.shape else {
                 throw differs("its \(name) has another shape than that of \(url.path)")
             }
         }

@@ -53,11 +53,11 @@ public struct CheckpointComparison: Sendable {
     public init(_ first: Checkpoint, _ second: Checkpoint, progress: (Int, Int) -> Void = { _, _ in }) throws {
         compareArchitecture(first.description, second.description)
         compareDictionaries(first.description.labels, second.description.labels)
-        missingInFirst = second.state.keys.filter { first.state[$0] == nil }.sorted()
-        missingInSecond = first.state.keys.filter { second.state[$0] == nil }.sorted()
-        let names = first.state.keys.filter { second.state[$0] != nil }.sorted()
+        missingInFirst = second.allState.keys.filter { first.allState[$0] == nil }.sorted()
+        missingInSecond = first.allState.keys.filter { second.allState[$0] == nil }.sorted()
+        let names = first.allState.keys.filter { second.allState[$0] != nil }.sorted()
         for (index, name) in names.enumerated() {
-            if let one = first.state[name], let other = second.state[name] {
+            if let one = first.allState[name], let other = second.allState[name] {
                 tensors.append(try Self.difference(name, one, other))
             }
             progress(index + 1, names.count)

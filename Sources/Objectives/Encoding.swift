@@ -7,8 +7,8 @@ public struct Encoding {
     public let batch: UtteranceBatch
     /// The feature extractor's output, before and after normalisation.
     public let features: Wav2Vec2Model.Features
-    /// The divisor of the batch's loss: masked frames in pre-training, utterances in fine-tuning.
-    public let lossUnits: Int
+    /// What each segment adds to the loss's divisor: masked frames in pre-training, utterances in fine-tuning.
+    public let lossUnits: [Int]
     /// The features that become targets of the leading objective, [frames, channels]; nil where there are none.
     public let targets: Tensor?
     /// How the encoder's input was quantized, where it was.
@@ -18,7 +18,7 @@ public struct Encoding {
 
     init(
         _ batch: UtteranceBatch, _ features: Wav2Vec2Model.Features, targets: Tensor?, encoded: Tensor,
-        frames: EncodedFrames, quantizedInput: Quantized?, lossUnits: Int
+        frames: EncodedFrames, quantizedInput: Quantized?, lossUnits: [Int]
     ) {
         self.lossUnits = lossUnits
         (self.batch, self.features, self.encoded, self.frames) = (batch, features, encoded, frames)

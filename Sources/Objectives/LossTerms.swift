@@ -61,12 +61,21 @@ public struct LossTerms {
     /// - Parameters:
     ///   - metric: A histogram.
     ///   - codes: The chosen bin of each row in each part: int64 [rows, parts].
-    ///   - entries: The number of bins of a part.
-    public mutating func report(_ metric: Metric, codes: Tensor, entries: Int) {
+    ///   - entries: The number of bins of a part: codes are from 0 to one less.
+    /// - Throws: `TorchError.shape` for another metric, or codes that are not such a matrix.
+    public mutating func report(_ metric: Metric, codes: Tensor, entries: Int) throws {
+        guard metric.reduction == .histogram, codes.rank == 2, codes.dtype == .int64 else {
+            throw TorchError.shape(
+                "metric \(metric.name) is reported with codes of shape \(codes.shape) and type \(codes.dtype): a histogram "
+                    + "takes int64 codes, [rows, parts]")
+        }
         self.codes.append((metric, codes, entries))
     }
 
     private mutating func add(_ metric: Metric, _ numbers: Tensor, weights: [Double], areSums: Bool) throws {
+        guard metric.reduction != .histogram else {
+            throw TorchError.shape("metric \(metric.name) is a histogram, which takes codes in place of numbers")
+        }
         guard numbers.count == weights.count else {
             throw TorchError.shape(
                 "metric \(metric.name) is reported with \(numbers.count) numbers and \(weights.count) weights")
@@ -110,7 +119,12 @@ public struct LossTerms {
         for (metric, codes, entries) in codes {
             let parts = codes.size(1)
             var bins = [[Int]](repeating: [Int](repeating: 0, count: entries), count: parts)
-            for (index, code) in try codes.elements(Int64.self).enumerated() { bins[index % parts][Int(code)] += 1 }
+            for (index, code) in try codes.elements(Int64.self).enumerated() {
+                guard bins[index % parts].indices.contains(Int(code)) else {
+                    throw TorchError.shape("metric \(metric.name) has code \(code), and only \(entries) entries")
+                }
+                bins[index % parts][Int(code)] += 1
+            }
             metrics.add(metric, bins: bins)
         }
         return (loss, metrics)

@@ -51,7 +51,7 @@ public protocol Objective: ConvertibleModel {
     ///   - encoding: What the backbone makes of the batch.
     ///   - draws: What was drawn for it.
     ///   - pass: Dropouts and probe.
-    /// - Returns: The loss, summed over the batch: the run divides it by ``Encoding/lossUnits``.
+    /// - Returns: The loss, summed over the batch: the run divides it by the sum of ``Encoding/lossUnits``.
     /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
     func callAsFunction(_ encoding: Encoding, _ draws: Draws, _ pass: ForwardPass) throws -> LossTerms
 }
@@ -79,8 +79,8 @@ public protocol LeadingObjective: Objective {
     static var backboneKey: String { get }
     /// What the names of the objective's own parameters begin with.
     static var ownKey: String { get }
-    /// The divisor of a batch's loss: masked frames in pre-training, utterances in fine-tuning.
-    static func lossUnits(_ batch: UtteranceBatch) -> Int
+    /// What each segment adds to the loss's divisor: masked frames in pre-training, utterances in fine-tuning.
+    static func lossUnits(_ batch: UtteranceBatch) -> [Int]
     /// Whether it reads the features of masked frames: a frozen extractor computes no others.
     static var readsMaskedFeatures: Bool { get }
 

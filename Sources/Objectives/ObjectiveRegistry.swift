@@ -6,7 +6,7 @@ import Wav2Vec2
 ///
 /// A program registers its own before it reads recipes:
 ///
-///     ObjectiveRegistry.register(EnergyRegression.self)
+///     ObjectiveRegistry.register(LoudnessRegression.self)
 ///
 /// A recipe then names it in `objectives`, and configures it in a section of its name.
 public enum ObjectiveRegistry {

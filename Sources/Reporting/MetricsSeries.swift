@@ -13,7 +13,7 @@ public enum MetricsError: Error, Equatable, CustomStringConvertible {
         case .unreadable(let path, let reason):
             "cannot read the metrics file \(path): \(reason)"
         case .damagedLine(let path, let line, let reason):
-            "\(path), line \(line): \(reason); remove the line, or resume the run, which rewrites its end"
+            "\(path), line \(line): \(reason); remove the line, or resume the run, which rewrites the file without it"
         }
     }
 }

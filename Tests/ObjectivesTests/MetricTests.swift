@@ -66,6 +66,25 @@ import Torch
         #expect(metrics.value("energy_error") == 6.5 / 4 && metrics.value("clipped") == 3 && metrics.value("most") == 9)
     }
 
+    @Test func codesAreWithinTheirEntries() throws {
+        var terms = LossTerms(try .scalar(3))
+        let codes = try Tensor([0, 3, 1, 3], shape: [2, 2])
+        #expect(throws: TorchError.self) { try terms.report(Self.mean, codes: codes, entries: 4) }
+        #expect(throws: TorchError.self) { try terms.report(Self.codes, codes: codes.reshaped(-1), entries: 4) }
+        #expect(throws: TorchError.self) { try terms.report(Self.codes, codes: codes.to(dtype: .float32), entries: 4) }
+        #expect(throws: TorchError.self) { try terms.report(Self.codes, .scalar(1)) }
+        try terms.report(Self.codes, codes: codes, entries: 4)
+        #expect(try terms.sums().metrics.bins("codes") == [[1, 1, 0, 0], [0, 0, 0, 2]])
+        var short = LossTerms(try .scalar(3))
+        try short.report(Self.codes, codes: codes, entries: 3)
+        #expect(throws: TorchError.self) { try short.sums() }
+        // Sums of other batches may have more entries.
+        var sums = MetricSums()
+        sums.add(Self.codes, bins: [[1]])
+        sums.add(Self.codes, bins: [[1, 2], [3]])
+        #expect(sums.bins("codes") == [[2, 2], [3]])
+    }
+
     @Test func asManyWeightsAsNumbers() throws {
         var terms = LossTerms(try .scalar(3))
         #expect(throws: TorchError.self) { try terms.report(Self.mean, means: Tensor([0.5, 2.0]), weights: [1]) }

@@ -42,7 +42,7 @@ public final class CTCObjective: Module, LeadingObjective {
     }
 
     /// The utterances.
-    public static func lossUnits(_ batch: UtteranceBatch) -> Int { batch.lengths.count }
+    public static func lossUnits(_ batch: UtteranceBatch) -> [Int] { batch.segments.map(\.count) }
 
     /// The loss of a batch, summed over its utterances.
     public func callAsFunction(_ encoding: Encoding, _ draws: NoDraws, _ pass: ForwardPass) throws -> LossTerms {

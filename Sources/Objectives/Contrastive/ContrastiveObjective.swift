@@ -64,7 +64,7 @@ public final class ContrastiveObjective: Module, LeadingObjective {
     }
 
     /// The masked frames.
-    public static func lossUnits(_ batch: UtteranceBatch) -> Int { batch.maskedFrames.reduce(0, +) }
+    public static func lossUnits(_ batch: UtteranceBatch) -> [Int] { batch.maskedFrames }
 
     /// The Gumbel softmax's temperature.
     public func scheduledMetrics(update: Int) -> MetricSums {

@@ -54,7 +54,7 @@ public struct ContrastiveTerms {
             try terms.report(ContrastiveMetrics.codePerplexity, means: quantized.codePerplexity, weights: sampleSizes)
             try terms.report(
                 ContrastiveMetrics.probPerplexity, means: quantized.probabilityPerplexity, weights: sampleSizes)
-            terms.report(
+            try terms.report(
                 ContrastiveMetrics.codesUsed, codes: quantized.codes,
                 entries: quantized.entryCount / quantized.codes.size(1))
         }

@@ -1,7 +1,7 @@
 /// A number that an objective reports, and how the numbers of batches, processes and updates become one.
 ///
-/// What is declared here reaches the sum over processes, `metrics.jsonl`, TensorBoard, the lines on the console, validation,
-/// the report and the learning curves; nothing else has to know of it.
+/// What is declared here reaches the sum over processes, `metrics.jsonl` and TensorBoard, in training and in validation; with
+/// a label also the lines on the console, the report and the learning curves. Nothing else has to know of it.
 public struct Metric: Sendable, Hashable, Codable {
     /// How reported values are put together.
     public enum Reduction: String, Sendable, Codable {
@@ -43,7 +43,7 @@ public struct Metric: Sendable, Hashable, Codable {
     public let format: Format
     /// Which values are better, where there is a better.
     public let better: Direction?
-    /// The metric's name in the console's lines; `nil` to leave it out of them.
+    /// The metric's name in the console's lines; `nil` to leave it out of them, and out of reports' charts.
     public let label: String?
     /// The tag of a histogram's parts in TensorBoard, before the part's number.
     public let tag: String

@@ -24,7 +24,13 @@ public struct MetricSums: Sendable, Equatable, Codable {
 
         private static func sum(_ left: [[Int]]?, _ right: [[Int]]?) -> [[Int]]? {
             guard let left, let right else { return left ?? right }
-            return zip(left, right).map { zip($0, $1).map(+) }
+            // A part or a bin that only one of them has keeps its count.
+            return (0..<max(left.count, right.count)).map { part in
+                let (one, other) = (left.dropFirst(part).first ?? [], right.dropFirst(part).first ?? [])
+                return (0..<max(one.count, other.count)).map { bin in
+                    (bin < one.count ? one[bin] : 0) + (bin < other.count ? other[bin] : 0)
+                }
+            }
         }
     }
 

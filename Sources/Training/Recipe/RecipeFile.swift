@@ -107,6 +107,11 @@ extension Recipe {
 
     private mutating func set(_ key: String, to text: String, place: String) throws {
         do {
+            let section = String(key.prefix { $0 != "." })
+            guard section == key || !objectives.names.contains(section) || ObjectiveRegistry.find(section) != nil else {
+                throw ConfigurationError(
+                    "\(key) configures objective \(section), which this program does not have: use the one that has it")
+            }
             try Self.table.set(key, to: text, in: &self)
         } catch {
             throw ConfigurationError("\(place): \(error)")

@@ -106,13 +106,13 @@ extension Recipe.OptimizationSection {
 
 extension LearningRateSchedule {
     static let settings: [Setting<Self>] = [
-        Setting("lr", \.peak, "highest learning rate"),
+        Setting("lr", \.peak, "highest learning rate", in: .atLeast(0)),
         Setting("schedule", \.policy, "how the learning rate falls after warm-up and hold"),
-        Setting("warmup_updates", \.warmupUpdates, "updates in which the learning rate rises"),
-        Setting("hold_updates", \.holdUpdates, "updates at the highest learning rate"),
-        Setting("initial_lr_scale", \.initialScale, "first learning rate as a part of the highest"),
-        Setting("final_lr_scale", \.finalScale, "last learning rate as a part of the highest"),
-        Setting("lr_poly_power", \.polynomialPower, "power of the polynomial schedule"),
+        Setting("warmup_updates", \.warmupUpdates, "updates in which the learning rate rises", in: .atLeast(0)),
+        Setting("hold_updates", \.holdUpdates, "updates at the highest learning rate", in: .atLeast(0)),
+        Setting("initial_lr_scale", \.initialScale, "first learning rate as a part of the highest", in: .share),
+        Setting("final_lr_scale", \.finalScale, "last learning rate as a part of the highest", in: .share),
+        Setting("lr_poly_power", \.polynomialPower, "power of the polynomial schedule", in: .atLeast(0)),
         Setting("lr_exp_decay", \.exponentialDecay, "factor an update; off to end at final_lr_scale"),
     ]
 }

@@ -126,7 +126,7 @@ final class FinetuningTask: TrainingTask {
     /// What is known of a batch's sums before the loss is.
     private func counts(_ batch: MicroBatch, _ input: ObjectiveBatch<CTCObjective>) -> Statistics {
         var sums = Statistics()
-        sums.sampleSize = CTCObjective.lossUnits(input.utterances)
+        sums.sampleSize = CTCObjective.lossUnits(input.utterances).reduce(0, +)
         sums.samples = batch.samples.count
         sums.frames = input.utterances.layout.total
         sums.maskedFrames = input.utterances.maskedFrames.reduce(0, +)

@@ -113,7 +113,7 @@ final class PretrainingTask: TrainingTask {
         sums.samples = batch.samples.count
         sums.frames = input.utterances.layout.total
         sums.maskedFrames = input.utterances.maskedFrames.reduce(0, +)
-        sums.sampleSize = ContrastiveObjective.lossUnits(input.utterances)
+        sums.sampleSize = ContrastiveObjective.lossUnits(input.utterances).reduce(0, +)
         return sums
     }
 

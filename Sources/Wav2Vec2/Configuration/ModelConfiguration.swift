@@ -164,8 +164,8 @@ public struct ModelConfiguration: Sendable, Equatable {
         }
         try require(featureGradMult >= 0, "feature_grad_mult is \(featureGradMult); it must be at least 0")
         try require(
-            latentTemp.count == 3 && latentTemp.allSatisfy { $0 > 0 },
-            "latent_temp needs three positive numbers: start, end and decay")
+            latentTemp.count == 3 && latentTemp.allSatisfy { $0 > 0 } && latentTemp[2] <= 1,
+            "latent_temp needs three positive numbers: start, end, and a decay of at most 1")
         for (name, value) in [
             ("dropout", dropout), ("attention_dropout", attentionDropout), ("activation_dropout", activationDropout),
             ("dropout_input", dropoutInput), ("dropout_features", dropoutFeatures),

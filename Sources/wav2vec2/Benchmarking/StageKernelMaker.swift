@@ -36,8 +36,8 @@ struct StageKernelMaker {
         generator = try Generator(seed: 1)
     }
 
-    private func random(_ shape: [Int], learns: Bool = true) throws -> Tensor {
-        try Tensor.normal(shape, generator: generator).to(dtype: dtype, device: device).requiringGradient(learns)
+    private func random(_ shape: [Int]) throws -> Tensor {
+        try Tensor.normal(shape, generator: generator).to(dtype: dtype, device: device).requiringGradient(true)
     }
 
     private func leaves(_ module: Module?, _ inputs: Tensor...) -> [Tensor] {

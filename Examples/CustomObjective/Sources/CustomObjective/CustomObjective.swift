@@ -37,10 +37,12 @@ final class LoudnessRegression: Module, Objective {
         let features = try encoding.features.raw.detached().takingRows(encoding.batch.maskedRows)
         let loudness = try (features.squared().mean(-1) + 1e-6).log()
         let errors = try (projection(encoding.maskedContext()).reshaped(-1) - loudness).squared()
-        // A mean over the masked frames, in the units of the whole loss.
-        var terms = LossTerms(try errors.mean() * (weight * Double(encoding.lossUnits)))
-        try terms.report(Self.error, errors.sum(), weight: encoding.batch.maskedFrames.reduce(0, +))
-        try terms.report(Self.worst, errors.maximum(0))
+        // A sum over masked frames: those of several sub-batches add up to what each has by itself.
+        var terms = LossTerms(try errors.sum() * weight)
+        let frames = encoding.batch.maskedFrames.reduce(0, +)
+        try terms.report(Self.error, errors.sum(), weight: frames)
+        // Fine-tuning masks nothing in validation.
+        if frames > 0 { try terms.report(Self.worst, errors.maximum(0)) }
         return terms
     }
 }
