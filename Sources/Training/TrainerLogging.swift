@@ -119,9 +119,9 @@ extension Trainer {
 
     /// The histograms among metrics, the most frequent bin of each first.
     private func histograms(of sums: MetricSums) -> [(tag: String, Histogram)] {
-        task.metrics.filter { $0.reduction == .histogram }.flatMap { metric in
+        task.metrics.flatMap { metric in
             sums.bins(metric.name).enumerated().compactMap { part, counts in
-                Histogram(ranked: counts).map { ("\(metric.tag)\(part)", $0) }
+                Histogram(ranked: counts).map { ("\(metric.tag ?? metric.name)\(part)", $0) }
             }
         }
     }

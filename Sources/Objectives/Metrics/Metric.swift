@@ -45,8 +45,8 @@ public struct Metric: Sendable, Hashable, Codable {
     public let better: Direction?
     /// The metric's name in the console's lines; `nil` to leave it out of them, and out of reports' charts.
     public let label: String?
-    /// The tag of a histogram's parts in TensorBoard, before the part's number.
-    public let tag: String
+    /// The tag of a histogram's parts in TensorBoard, before the part's number; `nil` for other metrics.
+    public let tag: String?
 
     /// Declares a metric.
     ///
@@ -62,7 +62,7 @@ public struct Metric: Sendable, Hashable, Codable {
         _ name: String, _ reduction: Reduction, title: String? = nil, format: Format = .number,
         better: Direction? = nil, label: String? = nil, tag: String? = nil
     ) {
-        self.tag = tag ?? "\(name)/part_"
+        self.tag = reduction == .histogram ? tag ?? "\(name)/part_" : nil
         self.name = name
         self.reduction = reduction
         let words = name.split(separator: "_").joined(separator: " ")
