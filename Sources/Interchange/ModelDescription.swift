@@ -105,7 +105,7 @@ public struct ModelDescription: Sendable, Equatable {
         }
         guard let task = root["task"]?.string.flatMap(ModelTask.named) else {
             let known = ModelTask.registered.map(\.name)
-            throw damaged("its \"task\" is none of \(known.dropLast().joined(separator: ", ")) and \(known.last ?? "")")
+            throw damaged("its \"task\" is not one of \(known.joined(separator: ", "))")
         }
         self.init(task: task, model: ModelConfiguration())
         let table = Self.table(ModelTask.registered)

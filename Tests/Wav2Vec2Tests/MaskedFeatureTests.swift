@@ -107,7 +107,7 @@ import Torch
         let found = try run(.lean)
         #expect(found.count == expected.count)
         for (left, right) in zip(found, expected) { #expect(try relativeError(left, right) < 5e-5) }
-        // A probe sees what is computed, and changes none of it.
+        // A probe observes and changes nothing.
         let probed = try run(.lean) { stages[$0] = $1 }
         #expect(try zeroFrames() == mask.rows(in: RaggedLayout(frames)).count - 2)
         for (left, right) in zip(found, probed) {

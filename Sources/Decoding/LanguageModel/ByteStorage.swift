@@ -3,7 +3,7 @@ import Foundation
 
 /// Bytes that a language model is read from: a file mapped into memory, or memory of our own.
 ///
-/// `@unchecked Sendable` is safe: whoever fills the memory hands it over when it is complete, and it is never written
+/// `@unchecked Sendable` is safe: the code that fills the memory hands it over when it is complete, and it is never written
 /// afterwards.
 final class ByteStorage: @unchecked Sendable {
     let bytes: UnsafeRawBufferPointer

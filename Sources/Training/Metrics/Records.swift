@@ -26,41 +26,51 @@ struct MetricValues: Encodable, Equatable {
     }
 }
 
-/// A line of `metrics.jsonl` about training, averaged over the updates since the line before.
-///
-/// Losses are in nats: per masked frame in pre-training, per sentence in fine-tuning.
-struct TrainRecord: Encodable {
-    /// What every run reports.
-    struct Fields: Encodable {
-        var kind = "train"
-        var update: Int
-        /// The last update's epoch, from 0.
-        var epoch: Int
-        var loss: Double
-        var gradNorm: Double
-        var lr: Double
-        /// The factor on losses in half precision.
-        var lossScale: Double?
-        /// Updates of this line that were skipped because their gradients overflowed.
-        var skippedUpdates: Int?
-        var audioSecondsPerSecond: Double
-        var framesPerSecond: Double
-        var maskedFramesPerSecond: Double
-        /// Operations of the model over those of a large matrix product in the same time.
-        var utilisation: Double?
-        var dataWaitShare: Double
-        var peakRssMb: Double
-        /// Seconds until the end at the present speed, validation and saving left out.
-        var etaSeconds: Double?
-        /// Seconds of training so far, over all runs that were resumed.
-        var seconds: Double
-    }
-
+/// A line of `metrics.jsonl`: what every run reports, and what the objectives report.
+struct MeasuredRecord<Fields: Encodable>: Encodable {
     /// What every run reports.
     var fields: Fields
     /// What the objectives report.
     var metrics: MetricValues
 
+    func encode(to encoder: any Encoder) throws {
+        try fields.encode(to: encoder)
+        try metrics.encode(to: encoder)
+    }
+}
+
+/// A line of `metrics.jsonl` about training, averaged over the updates since the line before.
+///
+/// Losses are in nats: per masked frame in pre-training, per sentence in fine-tuning.
+typealias TrainRecord = MeasuredRecord<TrainFields>
+
+/// What every run reports of training.
+struct TrainFields: Encodable {
+    var kind = "train"
+    var update: Int
+    /// The last update's epoch, from 0.
+    var epoch: Int
+    var loss: Double
+    var gradNorm: Double
+    var lr: Double
+    /// The factor on losses in half precision.
+    var lossScale: Double?
+    /// Updates of this line that were skipped because their gradients overflowed.
+    var skippedUpdates: Int?
+    var audioSecondsPerSecond: Double
+    var framesPerSecond: Double
+    var maskedFramesPerSecond: Double
+    /// Operations of the model over those of a large matrix product in the same time.
+    var utilisation: Double?
+    var dataWaitShare: Double
+    var peakRssMb: Double
+    /// Seconds until the end at the present speed, validation and saving left out.
+    var etaSeconds: Double?
+    /// Seconds of training so far, over all runs that were resumed.
+    var seconds: Double
+}
+
+extension MeasuredRecord<TrainFields> {
     /// Sums up.
     ///
     /// - Parameters:
@@ -76,7 +86,7 @@ struct TrainRecord: Encodable {
         _ sums: Statistics, _ rates: Meter.Rates, update: Int, epoch: Int, learningRate: Double, lossScale: Double?,
         etaSeconds: Double?, seconds: Double
     ) {
-        fields = Fields(
+        fields = TrainFields(
             update: update, epoch: epoch, loss: sums.meanLoss,
             gradNorm: sums.gradientNorm / Double(max(1, sums.updates - sums.skippedUpdates)), lr: learningRate,
             lossScale: lossScale, skippedUpdates: lossScale.map { _ in sums.skippedUpdates },
@@ -87,17 +97,16 @@ struct TrainRecord: Encodable {
         metrics = MetricValues(sums.metrics)
     }
 
-    func encode(to encoder: any Encoder) throws {
-        try fields.encode(to: encoder)
-        try metrics.encode(to: encoder)
-    }
-
     /// The names that no metric can have.
-    static let fieldNames = names(
-        Fields(
-            update: 0, epoch: 0, loss: 0, gradNorm: 0, lr: 0, lossScale: 0, skippedUpdates: 0, audioSecondsPerSecond: 0,
-            framesPerSecond: 0, maskedFramesPerSecond: 0, utilisation: 0, dataWaitShare: 0, peakRssMb: 0, etaSeconds: 0,
-            seconds: 0))
+    static var fieldNames: Set<String> {
+        names(
+            TrainFields(
+                update: 0, epoch: 0, loss: 0, gradNorm: 0, lr: 0, lossScale: 0, skippedUpdates: 0,
+                audioSecondsPerSecond: 0,
+                framesPerSecond: 0, maskedFramesPerSecond: 0, utilisation: 0, dataWaitShare: 0, peakRssMb: 0,
+                etaSeconds: 0,
+                seconds: 0))
+    }
 }
 
 /// The keys of a record in the log.
@@ -109,30 +118,27 @@ private func names(_ fields: some Encodable) -> Set<String> {
 }
 
 /// A line of `metrics.jsonl` about a validation set.
-struct ValidRecord: Encodable {
-    /// What every run reports.
-    struct Fields: Encodable {
-        /// `valid`, or `valid_ema` of averaged weights.
-        var kind: String
-        var update: Int
-        /// The update's epoch, from 0.
-        var epoch: Int
-        /// The manifest.
-        var name: String
-        var utterances: Int
-        /// Absent when it is not finite, which JSON cannot hold.
-        var loss: Double?
-        /// Whether the set decides the best checkpoint, and this is the best so far.
-        var best: Bool
-        /// Seconds of training so far.
-        var seconds: Double
-    }
+typealias ValidRecord = MeasuredRecord<ValidFields>
 
-    /// What every run reports.
-    var fields: Fields
-    /// What the objectives report.
-    var metrics: MetricValues
+/// What every run reports of a validation set.
+struct ValidFields: Encodable {
+    /// `valid`, or `valid_ema` of averaged weights.
+    var kind: String
+    var update: Int
+    /// The update's epoch, from 0.
+    var epoch: Int
+    /// The manifest.
+    var name: String
+    var utterances: Int
+    /// Absent when it is not finite, which JSON cannot hold.
+    var loss: Double?
+    /// Whether the set decides the best checkpoint, and this is the best so far.
+    var best: Bool
+    /// Seconds of training so far.
+    var seconds: Double
+}
 
+extension MeasuredRecord<ValidFields> {
     /// Sums up.
     ///
     /// - Parameters:
@@ -148,20 +154,17 @@ struct ValidRecord: Encodable {
         seconds: Double
     ) {
         let loss = result.statistics.meanLoss
-        fields = Fields(
+        fields = ValidFields(
             kind: kind, update: update, epoch: epoch, name: name, utterances: result.utterances,
             loss: loss.isFinite ? loss : nil, best: best, seconds: seconds)
         metrics = MetricValues(result.statistics.metrics)
     }
 
-    func encode(to encoder: any Encoder) throws {
-        try fields.encode(to: encoder)
-        try metrics.encode(to: encoder)
-    }
-
     /// The names that no metric can have.
-    static let fieldNames = names(
-        Fields(kind: "", update: 0, epoch: 0, name: "", utterances: 0, loss: 0, best: false, seconds: 0))
+    static var fieldNames: Set<String> {
+        names(
+            ValidFields(kind: "", update: 0, epoch: 0, name: "", utterances: 0, loss: 0, best: false, seconds: 0))
+    }
 }
 
 /// The line of `metrics.jsonl` that declares the objectives' metrics, for reports and learning curves.

@@ -41,14 +41,13 @@ struct Statistics: Equatable {
 }
 
 extension Statistics: Codable {
-    private enum Key: String, CodingKey {
-        case updates, skippedUpdates, sampleSize, samples, frames, maskedFrames, loss, gradientNorm, operations, metrics
-        // Version 0.1 had pre-training's metrics beside the others.
+    /// Version 0.1 had pre-training's metrics beside the others.
+    private enum OldKey: String, CodingKey {
         case contrastive, diversity, penalty, correct, codePerplexity, probPerplexity
     }
 
     init(from decoder: any Decoder) throws {
-        let values = try decoder.container(keyedBy: Key.self)
+        let values = try decoder.container(keyedBy: CodingKeys.self)
         updates = try values.decode(Int.self, forKey: .updates)
         skippedUpdates = try values.decode(Int.self, forKey: .skippedUpdates)
         sampleSize = try values.decode(Int.self, forKey: .sampleSize)
@@ -63,29 +62,16 @@ extension Statistics: Codable {
             return
         }
         // The contrastive loss of a choice among candidates is never 0; in fine-tuning all six are.
-        guard let contrastive = try values.decodeIfPresent(Double.self, forKey: .contrastive), contrastive != 0 else {
+        let old = try decoder.container(keyedBy: OldKey.self)
+        guard let contrastive = try old.decodeIfPresent(Double.self, forKey: .contrastive), contrastive != 0 else {
             return
         }
         for (key, metric) in [
             (.contrastive, ContrastiveMetrics.contrastive), (.diversity, ContrastiveMetrics.diversity),
             (.penalty, ContrastiveMetrics.penalty), (.correct, ContrastiveMetrics.accuracy),
             (.codePerplexity, ContrastiveMetrics.codePerplexity), (.probPerplexity, ContrastiveMetrics.probPerplexity),
-        ] as [(Key, Metric)] {
-            metrics.add(metric, try values.decode(Double.self, forKey: key), weight: Double(sampleSize))
+        ] as [(OldKey, Metric)] {
+            metrics.add(metric, try old.decode(Double.self, forKey: key), weight: Double(sampleSize))
         }
-    }
-
-    func encode(to encoder: any Encoder) throws {
-        var values = encoder.container(keyedBy: Key.self)
-        try values.encode(updates, forKey: .updates)
-        try values.encode(skippedUpdates, forKey: .skippedUpdates)
-        try values.encode(sampleSize, forKey: .sampleSize)
-        try values.encode(samples, forKey: .samples)
-        try values.encode(frames, forKey: .frames)
-        try values.encode(maskedFrames, forKey: .maskedFrames)
-        try values.encode(loss, forKey: .loss)
-        try values.encode(gradientNorm, forKey: .gradientNorm)
-        try values.encode(operations, forKey: .operations)
-        try values.encode(metrics, forKey: .metrics)
     }
 }

@@ -20,6 +20,7 @@ public struct AddedObjectives: Sendable, Equatable {
     /// - Throws: ``/Wav2Vec2/ConfigurationError`` for a name that is not registered, a name that is listed twice, a value
     ///   out of its bounds, or a metric that two objectives report.
     func validate() throws {
+        guard !names.isEmpty else { return }
         var metrics = Set((ContrastiveMetrics.all + CTCMetrics.all).map(\.name)).union(TrainRecord.fieldNames)
             .union(ValidRecord.fieldNames)
         let sections = Set(Recipe().values.keys.map { String($0.prefix { $0 != "." }) })
