@@ -118,6 +118,7 @@ let package = Package(
         .target(name: "CFiles", cSettings: [.unsafeFlags(["-Wall", "-Wextra"])]),
         // Linked into the program alone: it acts before anything else does.
         .target(name: "CStart", dependencies: ["CSubnormals"], cSettings: [.unsafeFlags(["-Wall", "-Wextra"])]),
+        // A folder called wav2vec2 would be Wav2Vec2's on file systems that ignore case.
         .executableTarget(
             name: "wav2vec2",
             dependencies: [
@@ -125,7 +126,7 @@ let package = Package(
                 "Torch",
                 "Cluster", "Corpus", "Audio", "Base", "Decoding", "Fetching", "Randomness", "Reporting", "CStart",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
-            ], swiftSettings: strict),
+            ], path: "Sources/Program", swiftSettings: strict),
         // The kernels for GPUs as C++, on the CPU.
         .target(name: "KernelEmulator", path: "Tests/KernelEmulator", cxxSettings: [.unsafeFlags(["-O1", "-Wall"])]),
         .target(
