@@ -20,183 +20,194 @@ let strict: [SwiftSetting] = [
     .enableUpcomingFeature("ExistentialAny"),
 ]
 
+/// A library in Swift: the module `W2VTorch` lies in `Sources/Engine/Torch`. The prefix keeps our modules apart from an
+/// app's own, which may well have a `Torch` or an `Audio` too.
+func library(
+    _ name: String, in folder: String, _ dependencies: [Target.Dependency] = [], resources: [Resource]? = nil
+) -> Target {
+    .target(
+        name: "W2V\(name)", dependencies: dependencies, path: "Sources/\(folder)", resources: resources,
+        swiftSettings: strict)
+}
+
+/// A library in C or C++: `CW2VKernels` lies in `Sources/Engine/CKernels`.
+func native(
+    _ name: String, in floor: String = "System", _ dependencies: [Target.Dependency] = [], flags: [String] = [],
+    links: [LinkerSetting]? = nil
+) -> Target {
+    let flags = flags + ["-Wall", "-Wextra"]
+    return .target(
+        name: "CW2V\(name)", dependencies: dependencies, path: "Sources/\(floor)/C\(name)",
+        cSettings: [.unsafeFlags(flags)], cxxSettings: [.unsafeFlags(flags)], linkerSettings: links)
+}
+
+/// A library that Debian has.
+func system(_ name: String, _ pkgConfig: String, debian package: String) -> Target {
+    .systemLibrary(
+        name: "CW2V\(name)", path: "Sources/System/C\(name)", pkgConfig: pkgConfig, providers: [.apt([package])])
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: "\(name)Tests", dependencies: dependencies, swiftSettings: strict)
+}
+
+// Floor by floor: a library imports those above it in this list, and no other.
+
+let floor: [Target] = [
+    native("Subnormals"),
+    native("Files"),
+    native("Spawn"),
+    native("QuietMP3", links: [.linkedLibrary("dl")]),
+    // Headers only: the libraries are loaded when something is fetched.
+    native("Fetching", links: [.linkedLibrary("dl")]),
+    // Linked into the program alone: it acts before anything else does.
+    native("Start", ["CW2VSubnormals"]),
+    system("Sndfile", "sndfile", debian: "libsndfile1-dev"),
+    system("Soxr", "soxr", debian: "libsoxr-dev"),
+    system("Zlib", "zlib", debian: "zlib1g-dev"),
+    library("Base", in: "Base"),
+]
+
+let engine: [Target] = [
+    .target(
+        name: "CW2VLibTorch", dependencies: ["CW2VSubnormals"], path: "Sources/Engine/CLibTorch",
+        cxxSettings: [
+            .define("USE_C10D_GLOO"),
+            .unsafeFlags([
+                "-isystem", "\(libTorch)/include", "-isystem", "\(libTorch)/include/torch/csrc/api/include", "-Wall",
+                "-Wextra",
+            ]),
+        ],
+        linkerSettings: libTorchLinker),
+    // Debug builds run the kernels too, and unoptimised they would take most of the tests' time.
+    native("Kernels", in: "Engine", ["CW2VSubnormals"], flags: ["-O3"]),
+    library("Torch", in: "Engine/Torch", ["CW2VLibTorch", "W2VBase"]),
+    library(
+        "Kernels", in: "Engine/Kernels", ["CW2VKernels", "W2VBase", "W2VTorch"], resources: [.embedInCode("CUDA")]),
+]
+
+let data: [Target] = [
+    library("Audio", in: "Data/Audio", ["CW2VQuietMP3", "CW2VSndfile", "CW2VSoxr", "CW2VSpawn", "W2VBase"]),
+    library("Fetching", in: "Data/Fetching", ["CW2VFetching"]),
+    library("Corpus", in: "Data/Corpus", ["W2VAudio", "W2VBase", "W2VFetching"]),
+]
+
+let models: [Target] = [
+    library("Backbone", in: "Models/Backbone", ["W2VBase", "W2VKernels", "W2VTorch"]),
+    library("Objectives", in: "Models/Objectives", ["W2VBackbone", "W2VBase", "W2VKernels", "W2VTorch"]),
+    library("Interchange", in: "Models/Interchange", ["W2VBackbone", "W2VBase", "W2VObjectives", "W2VTorch"]),
+]
+
+let train: [Target] = [
+    library("Cluster", in: "Train/Cluster", ["CW2VLibTorch", "W2VTorch"]),
+    library(
+        "Training", in: "Train/Training",
+        [
+            "CW2VFiles", "W2VBackbone", "W2VBase", "W2VCluster", "W2VCorpus", "W2VDecoding", "W2VInterchange",
+            "W2VKernels", "W2VObjectives", "W2VTorch", "Yams",
+        ], resources: [.embedInCode("Recipes")]),
+]
+
+let use: [Target] = [
+    library("Decoding", in: "Use/Decoding", ["CW2VZlib", "W2VBase"]),
+    library("Reporting", in: "Use/Reporting"),
+    library(
+        "Recognition", in: "Use/Recognition",
+        [
+            "W2VAudio", "W2VBackbone", "W2VBase", "W2VCluster", "W2VCorpus", "W2VDecoding", "W2VInterchange",
+            "W2VObjectives", "W2VTorch",
+        ]),
+    library(
+        "Features", in: "Use/Features",
+        [
+            "W2VAudio", "W2VBackbone", "W2VBase", "W2VCorpus", "W2VInterchange", "W2VObjectives", "W2VRecognition",
+            "W2VTorch",
+        ]),
+    library(
+        "Serving", in: "Use/Serving",
+        [
+            "W2VAudio", "W2VBase", "W2VDecoding", "W2VRecognition", .product(name: "FlyingFox", package: "FlyingFox"),
+            .product(name: "FlyingSocks", package: "FlyingFox"),
+        ], resources: [.embedInCode("Page")]),
+]
+
+let libraries = (floor + engine + data + models + use + train).map(\.name).filter { $0.hasPrefix("W2V") }
+
+let program: [Target] = [
+    // Named unlike its product: a module `wav2vec2` beside `Wav2Vec2` would be one where case is ignored.
+    .executableTarget(
+        name: "W2VProgram",
+        dependencies: libraries.map { .byName(name: $0) } + [
+            "CW2VStart", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        ], path: "Sources/Program", swiftSettings: strict)
+]
+
+let testing: [Target] = [
+    // The kernels for GPUs as C++, on the CPU.
+    .target(name: "KernelEmulator", path: "Tests/KernelEmulator", cxxSettings: [.unsafeFlags(["-O1", "-Wall"])]),
+    .target(
+        name: "TestSupport",
+        dependencies: [
+            "KernelEmulator", "W2VBackbone", "W2VBase", "W2VInterchange", "W2VKernels", "W2VObjectives", "W2VTorch",
+        ], path: "Tests/TestSupport", swiftSettings: strict),
+    .target(
+        name: "TestServer", dependencies: ["W2VAudio", "W2VFetching"], path: "Tests/TestServer", swiftSettings: strict),
+    tests("Base", ["W2VBase"]),
+    tests("Torch", ["TestSupport", "W2VBase", "W2VKernels", "W2VTorch"]),
+    tests("Kernels", ["KernelEmulator", "TestSupport", "W2VBase", "W2VKernels", "W2VTorch"]),
+    tests("Audio", ["W2VAudio"]),
+    tests("Fetching", ["TestServer", "W2VFetching"]),
+    tests("Corpus", ["TestServer", "W2VAudio", "W2VBase", "W2VCorpus", "W2VFetching"]),
+    tests(
+        "Wav2Vec2",
+        ["TestSupport", "W2VBackbone", "W2VBase", "W2VInterchange", "W2VKernels", "W2VObjectives", "W2VTorch"]),
+    tests("Objectives", ["W2VObjectives", "W2VTorch"]),
+    tests("Interchange", ["W2VBackbone", "W2VCorpus", "W2VInterchange", "W2VObjectives", "W2VTorch"]),
+    tests("Cluster", ["W2VCluster", "W2VTorch"]),
+    tests(
+        "Training",
+        [
+            "TestSupport", "W2VAudio", "W2VBackbone", "W2VBase", "W2VCluster", "W2VCorpus", "W2VDecoding",
+            "W2VInterchange", "W2VKernels", "W2VObjectives", "W2VRecognition", "W2VTorch", "W2VTraining",
+        ]),
+    tests("Decoding", ["W2VDecoding"]),
+    tests("Reporting", ["W2VReporting"]),
+    tests(
+        "Recognition",
+        [
+            "TestSupport", "W2VAudio", "W2VBackbone", "W2VBase", "W2VCorpus", "W2VDecoding", "W2VFeatures",
+            "W2VInterchange", "W2VObjectives", "W2VRecognition", "W2VServing", "W2VTorch",
+        ]),
+    tests(
+        "Features",
+        [
+            "TestSupport", "W2VAudio", "W2VBackbone", "W2VBase", "W2VCorpus", "W2VFeatures", "W2VInterchange",
+            "W2VObjectives", "W2VRecognition", "W2VTorch",
+        ]),
+    tests(
+        "Serving",
+        [
+            "TestSupport", "W2VAudio", "W2VBackbone", "W2VBase", "W2VDecoding", "W2VObjectives", "W2VRecognition",
+            "W2VServing", .product(name: "FlyingFox", package: "FlyingFox"),
+        ]),
+    tests(
+        "CommandLine",
+        [
+            "TestServer", "TestSupport", "W2VAudio", "W2VBackbone", "W2VBase", "W2VCluster", "W2VFeatures",
+            "W2VFetching", "W2VInterchange", "W2VKernels", "W2VObjectives", "W2VProgram", "W2VRecognition", "W2VTorch",
+            "W2VTraining",
+        ]),
+]
+
 let package = Package(
     name: "wav2vec2",
-    products: [
-        .executable(name: "wav2vec2", targets: ["wav2vec2"]),
-        .library(name: "Torch", targets: ["Torch"]),
-        .library(name: "Kernels", targets: ["Kernels"]),
-        .library(name: "Base", targets: ["Base"]),
-        .library(name: "Randomness", targets: ["Randomness"]),
-        .library(name: "Cluster", targets: ["Cluster"]),
-        .library(name: "Audio", targets: ["Audio"]),
-        .library(name: "Corpus", targets: ["Corpus"]),
-        .library(name: "Fetching", targets: ["Fetching"]),
-        .library(name: "Wav2Vec2", targets: ["Wav2Vec2"]),
-        .library(name: "Objectives", targets: ["Objectives"]),
-        .library(name: "Interchange", targets: ["Interchange"]),
-        .library(name: "Decoding", targets: ["Decoding"]),
-        .library(name: "Recognition", targets: ["Recognition"]),
-        .library(name: "Features", targets: ["Features"]),
-        .library(name: "Serving", targets: ["Serving"]),
-        .library(name: "Training", targets: ["Training"]),
-        .library(name: "Reporting", targets: ["Reporting"]),
-    ],
+    products: [.executable(name: "wav2vec2", targets: ["W2VProgram"])]
+        + libraries.map { .library(name: $0, targets: [$0]) },
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(url: "https://github.com/swhitty/FlyingFox", from: "0.27.1"),
     ],
-    targets: [
-        .target(
-            name: "CLibTorch", dependencies: ["CSubnormals"],
-            cxxSettings: [
-                .define("USE_C10D_GLOO"),
-                .unsafeFlags([
-                    "-isystem", "\(libTorch)/include", "-isystem",
-                    "\(libTorch)/include/torch/csrc/api/include", "-Wall", "-Wextra",
-                ]),
-            ],
-            linkerSettings: libTorchLinker),
-        .systemLibrary(name: "CSndfile", pkgConfig: "sndfile", providers: [.apt(["libsndfile1-dev"])]),
-        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
-        .systemLibrary(name: "CSoxr", pkgConfig: "soxr", providers: [.apt(["libsoxr-dev"])]),
-        // Debug builds run the kernels too, and unoptimised they would take most of the tests' time.
-        .target(
-            name: "CKernels", dependencies: ["CSubnormals"],
-            cSettings: [.unsafeFlags(["-O3", "-Wall", "-Wextra"])]),
-        .target(name: "CSubnormals", cSettings: [.unsafeFlags(["-Wall", "-Wextra"])]),
-        .target(name: "Torch", dependencies: ["Base", "CLibTorch", "Randomness"], swiftSettings: strict),
-        .target(
-            name: "Kernels", dependencies: ["CKernels", "Randomness", "Torch"], resources: [.embedInCode("CUDA")],
-            swiftSettings: strict),
-        .target(name: "Cluster", dependencies: ["CLibTorch", "Torch"], swiftSettings: strict),
-        .target(name: "Randomness", swiftSettings: strict),
-        // The floor: every library may use it, and it imports no other library of ours.
-        .target(name: "Base", swiftSettings: strict),
-        .target(
-            name: "CQuietMP3", cSettings: [.unsafeFlags(["-Wall", "-Wextra"])], linkerSettings: [.linkedLibrary("dl")]),
-        .target(name: "CSpawn", cSettings: [.unsafeFlags(["-Wall", "-Wextra"])]),
-        .target(
-            name: "Audio", dependencies: ["Base", "CQuietMP3", "CSndfile", "CSoxr", "CSpawn"], swiftSettings: strict),
-        // Headers only: the libraries are loaded when something is fetched.
-        .target(
-            name: "CFetching", cSettings: [.unsafeFlags(["-Wall", "-Wextra"])], linkerSettings: [.linkedLibrary("dl")]),
-        .target(name: "Fetching", dependencies: ["CFetching"], swiftSettings: strict),
-        .target(name: "Corpus", dependencies: ["Audio", "Base", "Fetching", "Randomness"], swiftSettings: strict),
-        .target(name: "Decoding", dependencies: ["Base", "CZlib"], swiftSettings: strict),
-        .target(name: "Reporting", swiftSettings: strict),
-        .target(name: "Wav2Vec2", dependencies: ["Kernels", "Torch", "Randomness"], swiftSettings: strict),
-        .target(
-            name: "Objectives", dependencies: ["Kernels", "Randomness", "Torch", "Wav2Vec2"], swiftSettings: strict),
-        .target(name: "Interchange", dependencies: ["Base", "Objectives", "Wav2Vec2", "Torch"], swiftSettings: strict),
-        .target(
-            name: "Recognition",
-            dependencies: [
-                "Interchange", "Objectives", "Wav2Vec2", "Torch", "Cluster", "Corpus", "Audio", "Base", "Decoding",
-                "Randomness",
-            ], swiftSettings: strict),
-        .target(
-            name: "Features",
-            dependencies: [
-                "Base", "Recognition", "Interchange", "Objectives", "Wav2Vec2", "Torch", "Corpus", "Audio",
-                "Randomness",
-            ],
-            swiftSettings: strict),
-        .target(
-            name: "Serving",
-            dependencies: [
-                "Recognition", "Audio", "Base", "Decoding", .product(name: "FlyingFox", package: "FlyingFox"),
-                .product(name: "FlyingSocks", package: "FlyingFox"),
-            ], resources: [.embedInCode("Page")], swiftSettings: strict),
-        .target(
-            name: "Training",
-            dependencies: [
-                "Interchange", "Objectives", "Wav2Vec2", "Kernels", "Torch", "Cluster", "Corpus", "Base", "CFiles",
-                "Decoding", "Randomness", "Yams",
-            ], resources: [.embedInCode("Recipes")], swiftSettings: strict),
-        .target(name: "CFiles", cSettings: [.unsafeFlags(["-Wall", "-Wextra"])]),
-        // Linked into the program alone: it acts before anything else does.
-        .target(name: "CStart", dependencies: ["CSubnormals"], cSettings: [.unsafeFlags(["-Wall", "-Wextra"])]),
-        // A folder called wav2vec2 would be Wav2Vec2's on file systems that ignore case.
-        .executableTarget(
-            name: "wav2vec2",
-            dependencies: [
-                "Training", "Serving", "Features", "Recognition", "Interchange", "Objectives", "Wav2Vec2", "Kernels",
-                "Torch",
-                "Cluster", "Corpus", "Audio", "Base", "Decoding", "Fetching", "Randomness", "Reporting", "CStart",
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
-            ], path: "Sources/Program", swiftSettings: strict),
-        // The kernels for GPUs as C++, on the CPU.
-        .target(name: "KernelEmulator", path: "Tests/KernelEmulator", cxxSettings: [.unsafeFlags(["-O1", "-Wall"])]),
-        .target(
-            name: "TestSupport",
-            dependencies: [
-                "KernelEmulator", "Interchange", "Objectives", "Wav2Vec2", "Kernels", "Torch", "Randomness",
-            ],
-            path: "Tests/TestSupport", swiftSettings: strict),
-        .testTarget(
-            name: "TorchTests", dependencies: ["Kernels", "Torch", "Randomness", "TestSupport"], swiftSettings: strict),
-        .testTarget(
-            name: "KernelsTests",
-            dependencies: ["Kernels", "Torch", "Randomness", "KernelEmulator", "TestSupport"],
-            swiftSettings: strict),
-        .testTarget(name: "ClusterTests", dependencies: ["Cluster", "Torch"], swiftSettings: strict),
-        .testTarget(name: "BaseTests", dependencies: ["Base"], swiftSettings: strict),
-        .testTarget(name: "RandomnessTests", dependencies: ["Randomness"], swiftSettings: strict),
-        .testTarget(name: "AudioTests", dependencies: ["Audio"], swiftSettings: strict),
-        .target(
-            name: "TestServer", dependencies: ["Audio", "Fetching"], path: "Tests/TestServer", swiftSettings: strict),
-        .testTarget(name: "FetchingTests", dependencies: ["Fetching", "TestServer"], swiftSettings: strict),
-        .testTarget(
-            name: "CorpusTests", dependencies: ["Corpus", "Audio", "Base", "Fetching", "Randomness", "TestServer"],
-            swiftSettings: strict),
-        .testTarget(name: "DecodingTests", dependencies: ["Decoding"], swiftSettings: strict),
-        .testTarget(name: "ReportingTests", dependencies: ["Reporting"], swiftSettings: strict),
-        .testTarget(
-            name: "Wav2Vec2Tests",
-            dependencies: ["Interchange", "Objectives", "Wav2Vec2", "Kernels", "Torch", "Randomness", "TestSupport"],
-            swiftSettings: strict),
-        .testTarget(name: "ObjectivesTests", dependencies: ["Objectives", "Torch"], swiftSettings: strict),
-        .testTarget(
-            name: "InterchangeTests", dependencies: ["Interchange", "Objectives", "Wav2Vec2", "Torch", "Corpus"],
-            swiftSettings: strict),
-        .testTarget(
-            name: "TrainingTests",
-            dependencies: [
-                "Training", "Recognition", "Interchange", "Objectives", "Wav2Vec2", "Kernels", "Torch", "Cluster",
-                "Corpus", "Audio",
-                "Decoding", "TestSupport",
-            ],
-            swiftSettings: strict),
-        .testTarget(
-            name: "RecognitionTests",
-            dependencies: [
-                "Serving", "Features", "Recognition", "Interchange", "Objectives", "Wav2Vec2", "Torch", "Corpus",
-                "Audio", "Decoding",
-                "Randomness", "TestSupport",
-            ], swiftSettings: strict),
-        .testTarget(
-            name: "FeaturesTests",
-            dependencies: [
-                "Features", "Recognition", "Interchange", "Objectives", "Wav2Vec2", "Torch", "Corpus", "Audio",
-                "Randomness",
-                "TestSupport",
-            ], swiftSettings: strict),
-        .testTarget(
-            name: "ServingTests",
-            dependencies: [
-                "Serving", "Recognition", "Objectives", "Wav2Vec2", "Audio", "Decoding", "Randomness", "TestSupport",
-                .product(name: "FlyingFox", package: "FlyingFox"),
-            ], swiftSettings: strict),
-        .testTarget(
-            name: "CommandLineTests",
-            dependencies: [
-                "wav2vec2", "Training", "Features", "Recognition", "Interchange", "Objectives", "Wav2Vec2", "Kernels",
-                "Torch",
-                "Cluster", "Audio", "Fetching", "TestServer", "TestSupport",
-            ],
-            swiftSettings: strict),
-    ],
+    targets: floor + engine + data + models + train + use + program + testing,
     cxxLanguageStandard: .cxx20
 )

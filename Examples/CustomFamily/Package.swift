@@ -7,7 +7,7 @@ let package = Package(
     targets: [
         .executableTarget(
             name: "CustomFamily",
-            dependencies: ["Interchange", "Objectives", "Wav2Vec2", "Torch"].map {
+            dependencies: ["W2VInterchange", "W2VObjectives", "W2VBackbone", "W2VTorch"].map {
                 .product(name: $0, package: "wav2vec2")
             })
     ]

@@ -1,7 +1,7 @@
 // swift-tools-version: 6.1
 import PackageDescription
 
-let libraries = ["Audio", "Kernels", "Objectives", "Reporting", "Torch", "Training", "Wav2Vec2"]
+let libraries = ["W2VAudio", "W2VKernels", "W2VObjectives", "W2VReporting", "W2VTorch", "W2VTraining", "W2VBackbone"]
 
 let package = Package(
     name: "CustomObjective",

@@ -1,10 +1,10 @@
 import ArgumentParser
-import Audio
-import Decoding
-import Fetching
 import Foundation
-import Kernels
-import Torch
+import W2VAudio
+import W2VDecoding
+import W2VFetching
+import W2VKernels
+import W2VTorch
 
 /// `wav2vec2 doctor`: what this machine offers, and what is wrong with it.
 struct DoctorCommand: ParsableCommand {

@@ -1,17 +1,17 @@
-import Audio
-import Cluster
-import Corpus
-import Decoding
-import Features
-import Fetching
 import Foundation
-import Interchange
-import Recognition
-import Reporting
-import Serving
-import Torch
-import Training
-import Wav2Vec2
+import W2VAudio
+import W2VBackbone
+import W2VCluster
+import W2VCorpus
+import W2VDecoding
+import W2VFeatures
+import W2VFetching
+import W2VInterchange
+import W2VRecognition
+import W2VReporting
+import W2VServing
+import W2VTorch
+import W2VTraining
 
 /// The exit code of an error that a command threw; nil for one of the argument parser's own.
 func failureCode(_ error: any Error) -> Int32? {

@@ -1,9 +1,9 @@
 import ArgumentParser
 import Foundation
-import Kernels
-import Recognition
-import Torch
-import Wav2Vec2
+import W2VBackbone
+import W2VKernels
+import W2VRecognition
+import W2VTorch
 
 extension Device: ExpressibleByArgument {
     /// Reads `cpu`, `cuda` or `cuda:N`.

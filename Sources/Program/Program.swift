@@ -1,8 +1,8 @@
 import ArgumentParser
-import Base
-import Cluster
 import Foundation
-import Torch
+import W2VBase
+import W2VCluster
+import W2VTorch
 
 /// The command-line program: its subcommands, and how it ends when one fails.
 @main

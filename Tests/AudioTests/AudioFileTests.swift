@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import Audio
+@testable import W2VAudio
 
 @Suite("Reading and writing recordings")
 struct AudioFileTests {

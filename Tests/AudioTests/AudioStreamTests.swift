@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import Audio
+@testable import W2VAudio
 
 @Suite struct AudioStreamTests {
     @Test(arguments: [16_000, 44_100, 8_000]) func piecesAreTheWhole(rate: Int) throws {

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import Audio
+@testable import W2VAudio
 
 /// Channels that would cancel each other out.
 @Suite("Mixing channels")

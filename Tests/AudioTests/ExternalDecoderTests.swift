@@ -2,7 +2,7 @@ import Foundation
 import Synchronization
 import Testing
 
-@testable import Audio
+@testable import W2VAudio
 
 /// What ffmpeg decodes for us, and what it must not do.
 @Suite("External decoder", .enabled(if: AudioFile.externalDecoder != nil))

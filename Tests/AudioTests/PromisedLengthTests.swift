@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import Audio
+@testable import W2VAudio
 
 /// Headers that promise more audio than there is, in every format that states a length.
 @Suite("Promised lengths")

@@ -1,5 +1,5 @@
-import Base
 import Testing
+import W2VBase
 
 @Suite struct MissingLettersTests {
     private let capitals = "ABCDEFGHIJKLMNOPQRSTUVWXYZ'".unicodeScalars.map { String($0) }

@@ -1,6 +1,6 @@
-import Base
 import Foundation
 import Testing
+import W2VBase
 
 @Suite struct TextTests {
     @Test func identityIsThatOfCodePoints() {

@@ -1,9 +1,9 @@
 import Foundation
 import Synchronization
 import Testing
-import Torch
+import W2VTorch
 
-@testable import Cluster
+@testable import W2VCluster
 
 /// Runs `body` as several processes would, on a thread each; gives what each returned or threw, by rank.
 func asRanks<Result: Sendable>(

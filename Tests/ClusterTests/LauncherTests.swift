@@ -1,9 +1,9 @@
 import Foundation
 import Synchronization
 import Testing
-import Torch
+import W2VTorch
 
-@testable import Cluster
+@testable import W2VCluster
 
 @Suite struct LauncherTests {
     /// What a launch of a shell script reported and left behind.

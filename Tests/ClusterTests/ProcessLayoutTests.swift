@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Cluster
+@testable import W2VCluster
 
 @Suite struct ProcessLayoutTests {
     @Test func aProcessOnItsOwnHasNoLayout() throws {

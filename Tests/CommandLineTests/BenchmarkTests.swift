@@ -1,7 +1,7 @@
-import Audio
 import Foundation
 import TestSupport
 import Testing
+import W2VAudio
 
 @Suite struct BenchmarkTests {
     private func trace(_ file: URL) throws -> [[String: Any]] {

@@ -1,11 +1,11 @@
-import Audio
 import Foundation
-import Interchange
-import Kernels
-import Objectives
 import Testing
-import Torch
-import Wav2Vec2
+import W2VAudio
+import W2VBackbone
+import W2VInterchange
+import W2VKernels
+import W2VObjectives
+import W2VTorch
 
 /// A folder with a tiny random checkpoint, three recordings with labels, and a manifest of them.
 struct Fixture {

@@ -1,6 +1,6 @@
-import Audio
 import Foundation
 import Testing
+import W2VAudio
 
 @Suite struct DataCommandTests {
     /// A folder with recordings; `transcripts` of them have a text beside.

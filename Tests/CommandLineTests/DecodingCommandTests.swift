@@ -1,6 +1,6 @@
-import Audio
 import Foundation
 import Testing
+import W2VAudio
 
 @Suite struct DecodingCommandTests {
     /// Sentences in the fixture's letters, and the ARPA file that `lm build` makes of them.

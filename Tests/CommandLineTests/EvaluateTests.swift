@@ -1,8 +1,8 @@
-import Decoding
 import Foundation
 import Testing
+import W2VDecoding
 
-@testable import wav2vec2
+@testable import W2VProgram
 
 @Suite struct EvaluateTests {
     /// JSON lines of the fixture's recordings, with speakers and characters that its dictionary lacks.

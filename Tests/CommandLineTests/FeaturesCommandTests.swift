@@ -1,9 +1,9 @@
 import Foundation
-import Interchange
-import Objectives
 import Testing
-import Torch
-import Wav2Vec2
+import W2VBackbone
+import W2VInterchange
+import W2VObjectives
+import W2VTorch
 
 /// `features` and `units` as scripts use them.
 @Suite struct FeaturesCommandTests {

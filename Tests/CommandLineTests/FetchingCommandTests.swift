@@ -1,7 +1,7 @@
-import Fetching
 import Foundation
 import TestServer
 import Testing
+import W2VFetching
 
 /// What a hub answers about a model of two files.
 private struct Hub {

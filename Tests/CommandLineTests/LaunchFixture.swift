@@ -1,5 +1,5 @@
-import Audio
 import Foundation
+import W2VAudio
 
 /// A folder with tones to learn from and a recipe whose updates take moments.
 final class LaunchFixture: Sendable {

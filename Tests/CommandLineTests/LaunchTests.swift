@@ -1,8 +1,8 @@
-import Cluster
 import Foundation
 import TestSupport
 import Testing
-import Torch
+import W2VCluster
+import W2VTorch
 
 /// Processes that `wav2vec2 launch` starts, and what becomes of them when something goes wrong.
 @Suite(.serialized, .timeLimit(.minutes(5))) struct LaunchTests {

@@ -1,8 +1,8 @@
-import Decoding
 import Foundation
 import Testing
+import W2VDecoding
 
-@testable import wav2vec2
+@testable import W2VProgram
 
 /// Results of hours are written in pieces.
 @Suite struct ResultOutputTests {

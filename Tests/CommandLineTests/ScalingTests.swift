@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import wav2vec2
+@testable import W2VProgram
 
 @Suite struct ScalingTests {
     @Test func stepsAreMeasuredAndPredicted() throws {

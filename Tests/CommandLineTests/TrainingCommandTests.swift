@@ -1,6 +1,6 @@
-import Audio
 import Foundation
 import Testing
+import W2VAudio
 
 /// `pretrain` and `checkpoint average` as scripts use them.
 @Suite struct TrainingCommandTests {

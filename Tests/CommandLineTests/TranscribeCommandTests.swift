@@ -1,8 +1,8 @@
-import Audio
 import Foundation
 import Testing
+import W2VAudio
 
-@testable import wav2vec2
+@testable import W2VProgram
 
 @Suite struct TranscribeCommandTests {
     private func transcribe(

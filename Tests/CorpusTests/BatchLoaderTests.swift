@@ -1,8 +1,8 @@
-import Audio
 import Foundation
 import Testing
+import W2VAudio
 
-@testable import Corpus
+@testable import W2VCorpus
 
 @Suite("Loading batches")
 struct BatchLoaderTests {

@@ -1,7 +1,7 @@
-import Randomness
 import Testing
+import W2VBase
 
-@testable import Corpus
+@testable import W2VCorpus
 
 @Suite("Batch plans")
 struct BatchPlanTests {

@@ -1,9 +1,9 @@
-import Audio
 import Foundation
 import Synchronization
 import Testing
+import W2VAudio
 
-@testable import Corpus
+@testable import W2VCorpus
 
 @Suite("Converting recordings")
 struct CorpusConverterTests {

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import Corpus
+@testable import W2VCorpus
 
 /// Batches beside NVIDIA's: which utterances go together, how many batches are group, and what weights do.
 @Suite("Groups and weights of batch plans")

@@ -1,10 +1,10 @@
-import Base
-import Fetching
 import Foundation
 import TestServer
 import Testing
+import W2VBase
+import W2VFetching
 
-@testable import Corpus
+@testable import W2VCorpus
 
 @Suite struct LibriSpeechTests {
     private let corpus: TestCorpus

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import Corpus
+@testable import W2VCorpus
 
 @Suite("Phone alignments")
 struct PhoneAlignmentTests {

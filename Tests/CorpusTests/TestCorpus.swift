@@ -1,7 +1,7 @@
-import Audio
 import Foundation
+import W2VAudio
 
-@testable import Corpus
+@testable import W2VCorpus
 
 /// A folder of synthetic recordings that is removed when its owner goes.
 final class TestCorpus {

@@ -1,9 +1,9 @@
-import Audio
-import Base
 import Foundation
 import Testing
+import W2VAudio
+import W2VBase
 
-@testable import Corpus
+@testable import W2VCorpus
 
 /// Texts are the same where their code points are: K and the Kelvin sign look alike, and are canonically equivalent.
 @Suite struct TextIdentityTests {

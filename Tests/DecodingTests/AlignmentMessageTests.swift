@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Decoding
+@testable import W2VDecoding
 
 @Suite struct AlignmentMessageTests {
     private func transcript(_ confidences: [Double]) -> TimedTranscript {

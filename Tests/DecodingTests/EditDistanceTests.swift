@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Decoding
+@testable import W2VDecoding
 
 /// The counts by trying every alignment: exponential, and independent of the code under test.
 private func oracle(_ reference: ArraySlice<Int>, _ hypothesis: ArraySlice<Int>) -> EditCounts {

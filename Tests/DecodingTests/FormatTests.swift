@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import Decoding
+@testable import W2VDecoding
 
 @Suite struct FormatTests {
     private static let transcript = TimedTranscript(

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Decoding
+@testable import W2VDecoding
 
 private func oneHot(_ path: [Int], labels: Int) -> [Float] {
     path.flatMap { best in (0..<labels).map { $0 == best ? 1 : Float.random(in: -1..<0.9) } }

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import Decoding
+@testable import W2VDecoding
 
 /// How words are spelled: by symbols of several code points, and as lexicons say.
 @Suite struct SpellingTests {

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import Decoding
+@testable import W2VDecoding
 
 /// What other programs write, and what editors do to it.
 @Suite struct TextInputTests {

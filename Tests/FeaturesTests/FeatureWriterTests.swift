@@ -1,10 +1,10 @@
 import Foundation
-import Recognition
 import TestSupport
 import Testing
-import Torch
+import W2VRecognition
+import W2VTorch
 
-@testable import Features
+@testable import W2VFeatures
 
 @Suite struct FeatureWriterTests {
     /// A featurizer, three recordings and what layers 1 and 2 make of them.

@@ -1,13 +1,13 @@
 import Foundation
-import Interchange
-import Objectives
-import Recognition
 import TestSupport
 import Testing
-import Torch
-import Wav2Vec2
+import W2VBackbone
+import W2VInterchange
+import W2VObjectives
+import W2VRecognition
+import W2VTorch
 
-@testable import Features
+@testable import W2VFeatures
 
 @Suite struct FeaturizerTests {
     /// One bad sample makes NaN of a whole recording: nothing is made of it, whichever way its features would be used, and

@@ -1,11 +1,11 @@
 import Foundation
-import Recognition
 import TestSupport
 import Testing
-import Torch
-import Wav2Vec2
+import W2VBackbone
+import W2VRecognition
+import W2VTorch
 
-@testable import Features
+@testable import W2VFeatures
 
 /// Layers are those that fairseq, NVIDIA's version and Hugging Face call so, with their numbers.
 @Suite struct GoldenFeaturesTests {

@@ -1,11 +1,11 @@
 import Foundation
-import Randomness
-import Recognition
 import TestSupport
 import Testing
-import Torch
+import W2VBase
+import W2VRecognition
+import W2VTorch
 
-@testable import Features
+@testable import W2VFeatures
 
 @Suite struct KMeansTests {
     private func vectors(_ points: [[Double]]) throws -> Tensor {

@@ -1,9 +1,9 @@
 import Foundation
-import Randomness
 import TestSupport
 import Testing
+import W2VBase
 
-@testable import Features
+@testable import W2VFeatures
 
 @Suite struct UnitTests {
     @Test func runsCollapse() throws {

@@ -3,7 +3,7 @@ import Synchronization
 import TestServer
 import Testing
 
-@testable import Fetching
+@testable import W2VFetching
 
 @Suite struct DownloaderTests {
     private let scratch: Scratch

@@ -2,7 +2,7 @@ import Foundation
 import TestServer
 import Testing
 
-@testable import Fetching
+@testable import W2VFetching
 
 @Suite struct PublicModelTests {
     @Test func namesLeadToModels() {

@@ -2,7 +2,7 @@ import Foundation
 import Synchronization
 import TestServer
 
-@testable import Fetching
+@testable import W2VFetching
 
 /// A folder that is removed when its owner goes.
 final class Scratch: Sendable {

@@ -1,9 +1,9 @@
 import Foundation
 import Testing
-import Torch
+import W2VTorch
 
-@testable import Interchange
-@testable import Wav2Vec2
+@testable import W2VBackbone
+@testable import W2VInterchange
 
 @Suite struct CheckpointDictionaryTests {
     private let name = "w2v_encoder.proj.weight"

@@ -1,11 +1,11 @@
-import Corpus
 import Foundation
 import Testing
-import Torch
+import W2VCorpus
+import W2VTorch
 
-@testable import Interchange
-@testable import Objectives
-@testable import Wav2Vec2
+@testable import W2VBackbone
+@testable import W2VInterchange
+@testable import W2VObjectives
 
 /// Twenty thousand damaged files: each gives a clear error or a checkpoint, at once, and in little memory.
 @Suite struct FuzzTests {

@@ -1,8 +1,8 @@
 import Foundation
 import Testing
-import Torch
+import W2VTorch
 
-@testable import Interchange
+@testable import W2VInterchange
 
 /// Files that are broken on purpose.
 @Suite struct HostileFileTests {

@@ -1,9 +1,9 @@
 import Foundation
 import Testing
-import Torch
+import W2VTorch
 
-@testable import Interchange
-@testable import Wav2Vec2
+@testable import W2VBackbone
+@testable import W2VInterchange
 
 /// What a folder says beside the weights: how input is normalised, what else it holds, and what does not fit.
 @Suite struct HuggingFaceFolderTests {

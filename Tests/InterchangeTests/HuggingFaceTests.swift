@@ -1,10 +1,10 @@
 import Foundation
 import Testing
-import Torch
+import W2VTorch
 
-@testable import Interchange
-@testable import Objectives
-@testable import Wav2Vec2
+@testable import W2VBackbone
+@testable import W2VInterchange
+@testable import W2VObjectives
 
 @Suite struct HuggingFaceTests {
     // MARK: There and back

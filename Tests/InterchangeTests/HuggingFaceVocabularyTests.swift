@@ -1,9 +1,9 @@
-import Base
 import Foundation
 import Testing
-import Torch
+import W2VBase
+import W2VTorch
 
-@testable import Interchange
+@testable import W2VInterchange
 
 @Suite struct HuggingFaceVocabularyTests {
     /// Reads a vocabulary from files that are written for it.

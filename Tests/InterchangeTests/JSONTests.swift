@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import Interchange
+@testable import W2VInterchange
 
 @Suite struct JSONTests {
     private func value(_ text: String) throws -> JSONValue { try JSONParser.value(Data(text.utf8)) }

@@ -1,11 +1,11 @@
 import Foundation
-import Kernels
 import Testing
-import Torch
+import W2VKernels
+import W2VTorch
 
-@testable import Interchange
-@testable import Objectives
-@testable import Wav2Vec2
+@testable import W2VBackbone
+@testable import W2VInterchange
+@testable import W2VObjectives
 
 /// Which bird sings: a task that no file of the libraries knows.
 private final class BirdClassifier: Module {

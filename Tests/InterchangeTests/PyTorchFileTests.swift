@@ -1,8 +1,8 @@
 import Foundation
 import Testing
-import Torch
+import W2VTorch
 
-@testable import Interchange
+@testable import W2VInterchange
 
 /// Files that PyTorch itself wrote; `Tests/Fixtures/pytorch/make.py` says what is in them.
 @Suite struct PyTorchFileTests {

@@ -4,7 +4,7 @@
 #include <iterator>
 #include <string>
 
-#include "../../Sources/CLibTorchCUDA/Compiler.hpp"
+#include "../../Sources/Engine/CLibTorchCUDA/Compiler.hpp"
 
 int main(int count, char **arguments) {
     const std::string source((std::istreambuf_iterator<char>(std::cin)), std::istreambuf_iterator<char>());

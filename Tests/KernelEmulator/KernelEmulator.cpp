@@ -136,7 +136,7 @@ struct Registration {
 #pragma clang diagnostic push
 #pragma clang diagnostic ignored "-Wunknown-pragmas"
 #pragma clang diagnostic ignored "-Wpass-failed"
-#include "../../Sources/Kernels/CUDA/Common.cuh"
+#include "../../Sources/Engine/Kernels/CUDA/Common.cuh"
 
 inline float widened(half_number x) {
     _Float16 value;
@@ -154,14 +154,14 @@ inline void assign(bfloat_number &x, float y) {
     x.bits = std::isnan(y) ? 0x7FC0 : static_cast<uint16_t>((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
 }
 
-#include "../../Sources/Kernels/CUDA/Columns.cu"
-#include "../../Sources/Kernels/CUDA/Contrast.cu"
-#include "../../Sources/Kernels/CUDA/Elementwise.cu"
-#include "../../Sources/Kernels/CUDA/Float8.cu"
-#include "../../Sources/Kernels/CUDA/Masking.cu"
-#include "../../Sources/Kernels/CUDA/Quantizer.cu"
-#include "../../Sources/Kernels/CUDA/ResidualNorm.cu"
-#include "../../Sources/Kernels/CUDA/SignalConvolution.cu"
+#include "../../Sources/Engine/Kernels/CUDA/Columns.cu"
+#include "../../Sources/Engine/Kernels/CUDA/Contrast.cu"
+#include "../../Sources/Engine/Kernels/CUDA/Elementwise.cu"
+#include "../../Sources/Engine/Kernels/CUDA/Float8.cu"
+#include "../../Sources/Engine/Kernels/CUDA/Masking.cu"
+#include "../../Sources/Engine/Kernels/CUDA/Quantizer.cu"
+#include "../../Sources/Engine/Kernels/CUDA/ResidualNorm.cu"
+#include "../../Sources/Engine/Kernels/CUDA/SignalConvolution.cu"
 #pragma clang diagnostic pop
 
 void runFiber() {

@@ -1,8 +1,8 @@
 import TestSupport
 import Testing
 
-@testable import Kernels
-@testable import Torch
+@testable import W2VKernels
+@testable import W2VTorch
 
 @Suite struct AttentionWeightsTests {
     private let seed = DropoutSeed(offset: 7)

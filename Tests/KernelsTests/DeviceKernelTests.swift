@@ -1,9 +1,9 @@
-import Randomness
 import TestSupport
 import Testing
+import W2VBase
 
-@testable import Kernels
-@testable import Torch
+@testable import W2VKernels
+@testable import W2VTorch
 
 /// The kernels for GPUs, run thread by thread on the CPU, beside those for host memory.
 @Suite struct DeviceKernelTests {

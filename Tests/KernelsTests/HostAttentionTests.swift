@@ -1,8 +1,8 @@
 import TestSupport
 import Testing
 
-@testable import Kernels
-@testable import Torch
+@testable import W2VKernels
+@testable import W2VTorch
 
 /// The kernel for attention within utterances, beside the same arithmetic by operators in FP64.
 @Suite struct HostAttentionTests {

@@ -1,9 +1,9 @@
-import Randomness
 import TestSupport
 import Testing
+import W2VBase
 
-@testable import Kernels
-@testable import Torch
+@testable import W2VKernels
+@testable import W2VTorch
 
 /// The host kernels on BF16: what they give for the same numbers in FP32, rounded once.
 @Suite struct HostBFloat16Tests {

@@ -1,6 +1,6 @@
 import Foundation
-import Kernels
 import Testing
+import W2VKernels
 
 @Suite struct HostInstructionsTests {
     @Test func areWhatWasAskedFor() {

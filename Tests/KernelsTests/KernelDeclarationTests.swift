@@ -2,9 +2,9 @@ import Foundation
 import KernelEmulator
 import TestSupport
 import Testing
-import Torch
+import W2VTorch
 
-@testable import Kernels
+@testable import W2VKernels
 
 /// What Swift declares of the kernels for GPUs is what their source text has.
 @Suite struct KernelDeclarationTests {
@@ -54,10 +54,12 @@ import Torch
     }
 
     @Test func everyFileIsCompiled() throws {
-        let folder = Self.root.appending(path: "Sources/Kernels/CUDA")
+        let folder = Self.root.appending(path: "Sources/Engine/Kernels/CUDA")
         let files = try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.contains(".cu") }
         let declared = DeviceKernels.sources.map(\.file)
-        #expect(Set(files) == Set(declared), "files in Sources/Kernels/CUDA, and those of kernels in DeviceKernels.all")
+        #expect(
+            Set(files) == Set(declared),
+            "files in Sources/Engine/Kernels/CUDA, and those of kernels in DeviceKernels.all")
         let emulator = try String(
             contentsOf: Self.root.appending(path: "Tests/KernelEmulator/KernelEmulator.cpp"), encoding: .utf8)
         let included = emulator.matches(of: /#include "[^"]*\/CUDA\/([^"]*)"/).map { String($0.1) }

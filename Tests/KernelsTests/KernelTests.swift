@@ -1,10 +1,10 @@
 import Foundation
-import Randomness
 import TestSupport
 import Testing
+import W2VBase
 
-@testable import Kernels
-@testable import Torch
+@testable import W2VKernels
+@testable import W2VTorch
 
 /// The host kernels beside LibTorch's operators.
 @Suite struct KernelTests {

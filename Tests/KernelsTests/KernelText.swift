@@ -1,7 +1,7 @@
 import Foundation
 
 /// The kernels and the constants that source text in CUDA's C++ defines, as the tests compare them with the declarations in
-/// Swift: for the subset of the language that the files of `Sources/Kernels/CUDA` keep to.
+/// Swift: for the subset of the language that the files of `Sources/Engine/Kernels/CUDA` keep to.
 struct KernelText {
     struct Kernel: Equatable {
         /// `const T *logits`, in order.

@@ -2,8 +2,8 @@ import Synchronization
 import TestSupport
 import Testing
 
-@testable import Kernels
-@testable import Torch
+@testable import W2VKernels
+@testable import W2VTorch
 
 /// Products with packed weights beside LibTorch's in FP64, at sizes that fill no whole tile, panel or block.
 @Suite struct PackedWeightTests {

@@ -1,8 +1,8 @@
 import TestSupport
 import Testing
 
-@testable import Kernels
-@testable import Torch
+@testable import W2VKernels
+@testable import W2VTorch
 
 @Suite struct SegmentConvolutionTests {
     /// Rows, weight [channels, channels / groups, kernel] and bias in FP64.

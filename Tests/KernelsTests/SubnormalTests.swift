@@ -1,8 +1,8 @@
 import TestSupport
 import Testing
 
-@testable import Kernels
-@testable import Torch
+@testable import W2VKernels
+@testable import W2VTorch
 
 /// Numbers below the normal range, which some processors compute with tens of times more slowly, never arise.
 @Suite struct SubnormalTests {

@@ -1,7 +1,7 @@
 import Foundation
-import Objectives
 import Testing
-import Torch
+import W2VObjectives
+import W2VTorch
 
 /// Metrics: one value from those of batches, processes and updates.
 @Suite struct MetricTests {

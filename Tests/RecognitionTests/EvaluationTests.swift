@@ -1,12 +1,12 @@
-import Audio
-import Corpus
-import Decoding
 import Foundation
-import Interchange
 import TestSupport
 import Testing
+import W2VAudio
+import W2VCorpus
+import W2VDecoding
+import W2VInterchange
 
-@testable import Recognition
+@testable import W2VRecognition
 
 @Suite struct EvaluationTests {
     private static func utterance(

@@ -1,11 +1,11 @@
-import Decoding
-import Features
 import Foundation
-import Objectives
-import Recognition
-import Serving
-import Torch
-import Wav2Vec2
+import W2VBackbone
+import W2VDecoding
+import W2VFeatures
+import W2VObjectives
+import W2VRecognition
+import W2VServing
+import W2VTorch
 
 /// The examples of the guides, the README and the libraries' comments, word for word: so they compile.
 ///

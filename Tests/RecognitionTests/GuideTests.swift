@@ -18,7 +18,7 @@ import Testing
     }
 
     /// The files of a library, those in its folders too.
-    private static func sources(of library: String) throws -> [URL] { try sources(below: "Sources/\(library)") }
+    private static func sources(of library: String) throws -> [URL] { try sources(below: "Sources/Use/\(library)") }
 
     private static func sources(below folder: String) throws -> [URL] {
         let url = root.appendingPathComponent(folder)

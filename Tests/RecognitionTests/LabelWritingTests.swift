@@ -1,12 +1,12 @@
-import Base
-import Decoding
 import Foundation
-import Interchange
 import TestSupport
 import Testing
-import Torch
+import W2VBase
+import W2VDecoding
+import W2VInterchange
+import W2VTorch
 
-@testable import Recognition
+@testable import W2VRecognition
 
 /// How labels become text, for tokenizers that write it otherwise than fairseq does.
 @Suite struct LabelWritingTests {

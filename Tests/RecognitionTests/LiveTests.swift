@@ -1,9 +1,9 @@
 import Foundation
-import Interchange
 import TestSupport
 import Testing
+import W2VInterchange
 
-@testable import Recognition
+@testable import W2VRecognition
 
 @Suite struct LiveSegmenterTests {
     private static let labels = SmallModels.symbols.count

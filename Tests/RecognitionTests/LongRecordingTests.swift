@@ -3,8 +3,8 @@ import Synchronization
 import TestSupport
 import Testing
 
-@testable import Decoding
-@testable import Recognition
+@testable import W2VDecoding
+@testable import W2VRecognition
 
 /// What a recording of hours costs in memory.
 @Suite struct LongRecordingTests {

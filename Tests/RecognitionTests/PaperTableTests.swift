@@ -1,7 +1,7 @@
 import Foundation
-import Objectives
 import Testing
-import Wav2Vec2
+import W2VBackbone
+import W2VObjectives
 
 /// The pages that lead from papers and words to the code name files and symbols that exist, and every key of a recipe.
 @Suite struct PaperTableTests {
@@ -87,7 +87,9 @@ import Wav2Vec2
             var module = ""
             for span in Self.spans(row.code) {
                 if span.hasSuffix(".swift") {
-                    module = String(span.prefix { $0 != "/" })
+                    // The module W2VTorch lies in Engine/Torch, W2VBase in Base.
+                    let folders = span.split(separator: "/").dropLast()
+                    module = "W2V" + (folders.dropFirst().first ?? folders[0])
                 } else if span.contains("/"), !span.hasSuffix(".yaml") {
                     #expect(span.hasPrefix(module + "/"), "\(row.subject): \(span)")
                     links += 1

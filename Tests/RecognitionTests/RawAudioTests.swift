@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import Recognition
+@testable import W2VRecognition
 
 @Suite struct RawAudioTests {
     private let bytes = (0..<4_000).map { UInt8(truncatingIfNeeded: $0 &* 37 &+ $0 / 256) }

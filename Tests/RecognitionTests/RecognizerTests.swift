@@ -1,14 +1,14 @@
-import Audio
-import Corpus
 import Foundation
-import Interchange
-import Randomness
 import TestSupport
 import Testing
-import Torch
-import Wav2Vec2
+import W2VAudio
+import W2VBackbone
+import W2VBase
+import W2VCorpus
+import W2VInterchange
+import W2VTorch
 
-@testable import Recognition
+@testable import W2VRecognition
 
 @Suite struct RecognizerTests {
     /// One check for greedy and beam search, saved scores and alignment: a recording whose scores are not numbers fails

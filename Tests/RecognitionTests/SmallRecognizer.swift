@@ -1,6 +1,6 @@
-import Recognition
 import TestSupport
-import Wav2Vec2
+import W2VBackbone
+import W2VRecognition
 
 extension SmallModels {
     /// A recognizer with ``ctcModel()``.

@@ -1,9 +1,9 @@
-import Decoding
 import Foundation
-import Interchange
 import Testing
+import W2VDecoding
+import W2VInterchange
 
-@testable import Recognition
+@testable import W2VRecognition
 
 /// From log-probabilities to words, without a model.
 @Suite struct TranscriberTests {

@@ -1,11 +1,11 @@
-import Audio
 import Foundation
-import Randomness
 import Synchronization
 import TestSupport
 import Testing
+import W2VAudio
+import W2VBase
 
-@testable import Recognition
+@testable import W2VRecognition
 
 @Suite struct WindowTests {
     /// Windows of 40 frames, 5 of them context on each side.

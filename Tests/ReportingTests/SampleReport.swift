@@ -1,6 +1,6 @@
 import Foundation
 
-@testable import Reporting
+@testable import W2VReporting
 
 /// A report with made-up numbers of every kind, for the tests and for looking at.
 func sampleReport() -> TrainingReport {

@@ -3,7 +3,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@testable import Serving
+@testable import W2VServing
 
 /// Who may use a server through a browser.
 @Suite struct AccessTests {

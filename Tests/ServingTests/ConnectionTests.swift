@@ -1,9 +1,9 @@
 import Foundation
-import Recognition
 import TestSupport
 import Testing
+import W2VRecognition
 
-@testable import Serving
+@testable import W2VServing
 
 /// Clients that are slow, go away, or send one request after another, and servers that stop.
 @Suite struct ConnectionTests {

@@ -1,9 +1,9 @@
 import Foundation
-import Recognition
 import TestSupport
 import Testing
+import W2VRecognition
 
-@testable import Serving
+@testable import W2VServing
 
 @Suite struct LiveInputTests {
     /// Raw audio, and the events that a recognizer gives for it; times do not depend on the pieces.

@@ -2,7 +2,7 @@ import FlyingFox
 import Foundation
 import Testing
 
-@testable import Serving
+@testable import W2VServing
 
 /// What a server does not know it refuses, and what it does not do it reports.
 @Suite struct ParameterTests {

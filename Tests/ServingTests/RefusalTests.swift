@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@testable import Serving
+@testable import W2VServing
 
 /// What is wrong with a request is told by a status and a sentence, and leaves nothing behind.
 @Suite struct RefusalTests {

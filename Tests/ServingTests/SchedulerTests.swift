@@ -1,10 +1,10 @@
 import Foundation
-import Recognition
 import Synchronization
 import TestSupport
 import Testing
+import W2VRecognition
 
-@testable import Serving
+@testable import W2VServing
 
 /// A model that gives an answer only when it is told to, so that what has come meanwhile is known.
 private final class HeldModel: Sendable {

@@ -1,12 +1,12 @@
-import Audio
 import Foundation
-import Recognition
 import Synchronization
 import TestSupport
 import Testing
-import Wav2Vec2
+import W2VAudio
+import W2VBackbone
+import W2VRecognition
 
-@testable import Serving
+@testable import W2VServing
 
 /// A server with a small model in this process.
 final class RunningServer: Sendable {

@@ -1,10 +1,10 @@
-import Audio
 import Foundation
-import Recognition
 import TestSupport
 import Testing
+import W2VAudio
+import W2VRecognition
 
-@testable import Serving
+@testable import W2VServing
 
 @Suite struct ServingTests {
     /// What `transcribe` writes of a recording.

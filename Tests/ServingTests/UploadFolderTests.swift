@@ -2,7 +2,7 @@ import Foundation
 import Synchronization
 import Testing
 
-@testable import Serving
+@testable import W2VServing
 
 /// Where uploads lie, and what becomes of the folder.
 @Suite struct UploadFolderTests {

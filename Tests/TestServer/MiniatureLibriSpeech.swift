@@ -1,6 +1,6 @@
-import Audio
-import Fetching
 import Foundation
+import W2VAudio
+import W2VFetching
 
 /// A corpus in LibriSpeech's layout with a few tiny recordings, as archives for a server.
 public struct MiniatureLibriSpeech: Sendable {

@@ -1,8 +1,8 @@
 import KernelEmulator
 import Synchronization
-import Torch
+import W2VTorch
 
-@testable import Kernels
+@testable import W2VKernels
 
 /// Runs the kernels for GPUs on tensors in host memory.
 private final class EmulatedKernels: KernelLauncher {

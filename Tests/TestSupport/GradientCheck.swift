@@ -1,5 +1,5 @@
 import Testing
-import Torch
+import W2VTorch
 
 /// Expects the gradients of a function in FP64 to equal central differences.
 ///

@@ -1,4 +1,4 @@
-import Torch
+import W2VTorch
 
 /// How far a function's gradients are from central differences, in FP64.
 ///

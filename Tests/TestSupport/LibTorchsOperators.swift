@@ -1,4 +1,4 @@
-@testable import Kernels
+@testable import W2VKernels
 
 /// Calls `body` with LibTorch's operators in place of the kernels for host memory.
 public func withLibTorchsOperators<Result>(_ body: () throws -> Result) rethrows -> Result {

@@ -1,9 +1,9 @@
 import Foundation
-import Interchange
-import Objectives
-import Randomness
-import Torch
-import Wav2Vec2
+import W2VBackbone
+import W2VBase
+import W2VInterchange
+import W2VObjectives
+import W2VTorch
 
 /// Small models with random weights, and recordings of noise and tones for them.
 public enum SmallModels {

@@ -1,6 +1,6 @@
 import Foundation
 import Synchronization
-import Torch
+import W2VTorch
 
 extension Tensor {
     /// How many of the tensor's numbers are subnormal, counted by their bits.

@@ -1,7 +1,7 @@
 import Foundation
 import TestSupport
 import Testing
-import Torch
+import W2VTorch
 
 /// Reads FP32 tensors of a small safetensors file.
 private struct GoldenFile {

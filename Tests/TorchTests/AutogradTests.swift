@@ -1,6 +1,6 @@
 import TestSupport
 import Testing
-import Torch
+import W2VTorch
 
 private struct Refusal: Error, CustomStringConvertible {
     let description = "utterance 7 is refused"

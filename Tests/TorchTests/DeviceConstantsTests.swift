@@ -2,7 +2,7 @@ import Foundation
 import Synchronization
 import Testing
 
-@testable import Torch
+@testable import W2VTorch
 
 /// One after the other: what is noted is noted of all constants.
 @Suite(.serialized) struct DeviceConstantsTests {

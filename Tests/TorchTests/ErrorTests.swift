@@ -1,6 +1,6 @@
-import Kernels
 import Testing
-import Torch
+import W2VKernels
+import W2VTorch
 
 /// What people read when something does not fit.
 @Suite struct ErrorTests {

@@ -1,5 +1,5 @@
 import Testing
-import Torch
+import W2VTorch
 
 /// Memory shared between Swift and tensors.
 @Suite struct HostMemoryTests {

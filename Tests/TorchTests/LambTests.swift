@@ -1,8 +1,8 @@
 import Foundation
-import Randomness
 import TestSupport
 import Testing
-import Torch
+import W2VBase
+import W2VTorch
 
 private final class Pair: Module {
     @Parameter("first") var first: Tensor

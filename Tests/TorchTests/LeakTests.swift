@@ -1,6 +1,6 @@
-import Kernels
 import Testing
-import Torch
+import W2VKernels
+import W2VTorch
 
 /// Nothing is left behind.
 ///

@@ -1,7 +1,7 @@
-import Kernels
 import TestSupport
 import Testing
-import Torch
+import W2VKernels
+import W2VTorch
 
 private final class Layers: Module {
     @Child("lowered") var lowered: Linear

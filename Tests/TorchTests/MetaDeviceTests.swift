@@ -1,6 +1,6 @@
-import Kernels
 import Testing
-import Torch
+import W2VKernels
+import W2VTorch
 
 @Suite struct MetaDeviceTests {
     @Test func tensorsHaveAShapeAndNoElements() throws {

@@ -1,8 +1,8 @@
 import Foundation
-import Kernels
 import TestSupport
 import Testing
-import Torch
+import W2VKernels
+import W2VTorch
 
 private class Block: Module {
     @Child("fc") var linear: Linear

@@ -1,6 +1,6 @@
 import TestSupport
 import Testing
-import Torch
+import W2VTorch
 
 /// Every kind of argument and result that crosses the bridge.
 @Suite struct OperatorTests {

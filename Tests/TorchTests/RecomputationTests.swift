@@ -1,8 +1,8 @@
-import Kernels
-import Randomness
 import TestSupport
 import Testing
-import Torch
+import W2VBase
+import W2VKernels
+import W2VTorch
 
 @Suite struct RecomputationTests {
     @Test func gradientsAreBitEqual() throws {

@@ -1,6 +1,6 @@
 import TestSupport
 import Testing
-import Torch
+import W2VTorch
 
 /// Sums and means of segments are those of each segment by itself.
 @Suite struct RowSegmentsTests {

@@ -1,6 +1,6 @@
 import Foundation
 import Testing
-import Torch
+import W2VTorch
 
 @Suite struct GeneratorTests {
     @Test func savesAndRestores() throws {

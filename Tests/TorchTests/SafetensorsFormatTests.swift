@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import Torch
+@testable import W2VTorch
 
 /// A folder of its own for one test, removed with the object.
 private final class Scratch {

@@ -1,9 +1,9 @@
-import Kernels
-import Randomness
 import TestSupport
 import Testing
+import W2VBase
+import W2VKernels
 
-@testable import Torch
+@testable import W2VTorch
 
 /// On a CPU recorded work is done again on the tensors of the input that it was recorded with, as a GPU does it.
 @Suite struct WorkRecorderTests {

@@ -1,8 +1,8 @@
 import Foundation
 import Testing
-import Torch
+import W2VTorch
 
-@testable import Training
+@testable import W2VTraining
 
 private final class OneParameter: Module {
     @Parameter("weight") var weight: Tensor

@@ -1,12 +1,12 @@
 import Foundation
-import Interchange
-import Kernels
-import Objectives
 import Testing
-import Torch
-import Wav2Vec2
+import W2VBackbone
+import W2VInterchange
+import W2VKernels
+import W2VObjectives
+import W2VTorch
 
-@testable import Training
+@testable import W2VTraining
 
 /// Tells context vectors of some frames to be near a drawn vector: it draws, reads all frames, and has a parameter.
 private final class DrawnRegression: Module, Objective {

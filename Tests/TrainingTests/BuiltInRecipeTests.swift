@@ -1,8 +1,8 @@
 import Foundation
 import Testing
-import Torch
+import W2VTorch
 
-@testable import Training
+@testable import W2VTraining
 
 /// Every recipe that the program brings along trains: two updates at reduced width, with all that it sets otherwise.
 @Suite(.serialized) struct BuiltInRecipeTests {

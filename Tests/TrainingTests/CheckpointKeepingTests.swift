@@ -1,11 +1,11 @@
 import Foundation
-import Interchange
 import Synchronization
 import Testing
-import Torch
-import Wav2Vec2
+import W2VBackbone
+import W2VInterchange
+import W2VTorch
 
-@testable import Training
+@testable import W2VTraining
 
 @Suite(.serialized) struct CheckpointKeepingTests {
     init() {

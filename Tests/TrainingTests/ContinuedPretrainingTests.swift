@@ -1,9 +1,9 @@
 import Foundation
-import Interchange
 import Testing
-import Torch
+import W2VInterchange
+import W2VTorch
 
-@testable import Training
+@testable import W2VTraining
 
 /// `pretrain --from`: another run's weights, and schedules from the start.
 @Suite(.serialized) struct ContinuedPretrainingTests {

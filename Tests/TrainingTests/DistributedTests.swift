@@ -1,13 +1,13 @@
-import Cluster
-import Corpus
 import Foundation
 import Synchronization
 import TestSupport
 import Testing
-import Torch
-import Wav2Vec2
+import W2VBackbone
+import W2VCluster
+import W2VCorpus
+import W2VTorch
 
-@testable import Training
+@testable import W2VTraining
 
 /// Several processes, each on a thread of its own, against one that does the same alone.
 @Suite(.serialized) struct DistributedTests {

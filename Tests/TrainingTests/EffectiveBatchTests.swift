@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Training
+@testable import W2VTraining
 
 @Suite struct EffectiveBatchTests {
     @Test(arguments: [

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import Training
+@testable import W2VTraining
 
 @Suite struct EventFileTests {
     /// The numbers of RFC 3720, appendix B.4, and the usual check value.

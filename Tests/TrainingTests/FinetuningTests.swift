@@ -1,10 +1,10 @@
-import Corpus
 import Foundation
-import Interchange
 import Testing
-import Torch
+import W2VCorpus
+import W2VInterchange
+import W2VTorch
 
-@testable import Training
+@testable import W2VTraining
 
 /// What fine-tuning does to the model, beyond learning something.
 @Suite(.serialized) struct FinetuningTests {

@@ -1,8 +1,8 @@
-import Cluster
 import Foundation
 import Testing
+import W2VCluster
 
-@testable import Training
+@testable import W2VTraining
 
 /// The program that was built beside these tests.
 private let program = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()

@@ -1,8 +1,8 @@
 import Foundation
 import Testing
-import Torch
+import W2VTorch
 
-@testable import Training
+@testable import W2VTraining
 
 @Suite struct LearningRateTests {
     private static let golden = URL(fileURLWithPath: #filePath).deletingLastPathComponent()

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Training
+@testable import W2VTraining
 
 @Suite struct LossScalerTests {
     private func scaler(_ change: (inout Recipe.PrecisionSection) -> Void = { _ in }) -> LossScaler {

@@ -1,12 +1,12 @@
-import Audio
 import Foundation
-import Interchange
-import Kernels
 import Testing
-import Torch
-import Wav2Vec2
+import W2VAudio
+import W2VBackbone
+import W2VInterchange
+import W2VKernels
+import W2VTorch
 
-@testable import Training
+@testable import W2VTraining
 
 /// What a run says about its files, data and recipe.
 @Suite(.serialized) struct MessageTests {

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Training
+@testable import W2VTraining
 
 @Suite struct MeterTests {
     private func sums(_ samples: Int) -> Statistics {

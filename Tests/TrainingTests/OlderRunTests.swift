@@ -1,9 +1,9 @@
 import Foundation
 import Testing
-import Torch
-import Wav2Vec2
+import W2VBackbone
+import W2VTorch
 
-@testable import Training
+@testable import W2VTraining
 
 /// Runs of version 0.1, interrupted between two lines of the log: they resume, and end as that version ended them.
 ///

@@ -1,6 +1,6 @@
 import Foundation
 
-@testable import Training
+@testable import W2VTraining
 
 /// The tables of the documentation's page *Options*, and the originals' options that stand in the fixtures.
 struct OptionsPage {

@@ -1,8 +1,8 @@
 import Foundation
 import Testing
-import Wav2Vec2
+import W2VBackbone
 
-@testable import Training
+@testable import W2VTraining
 
 @Suite struct RecipeTests {
     @Test(arguments: Recipe.builtInNames)

@@ -1,9 +1,9 @@
 import Foundation
-import Interchange
 import Testing
-import Torch
+import W2VInterchange
+import W2VTorch
 
-@testable import Training
+@testable import W2VTraining
 
 /// What is left of a run that ends by something that is not the model's fault.
 @Suite(.serialized) struct RescueTests {

@@ -1,10 +1,10 @@
-import Corpus
 import Foundation
 import Testing
-import Torch
-import Wav2Vec2
+import W2VBackbone
+import W2VCorpus
+import W2VTorch
 
-@testable import Training
+@testable import W2VTraining
 
 /// What a run may be gone on with, and what is told or refused.
 @Suite(.serialized) struct ResumeTests {

@@ -1,9 +1,9 @@
 import Foundation
 import Testing
-import Torch
-import Wav2Vec2
+import W2VBackbone
+import W2VTorch
 
-@testable import Training
+@testable import W2VTraining
 
 /// What a resumed run keeps of the recipe that it was begun with, and what it says of the rest.
 @Suite(.serialized) struct ResumedRecipeTests {

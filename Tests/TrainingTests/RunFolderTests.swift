@@ -1,9 +1,9 @@
 import Foundation
 import Synchronization
 import Testing
-import Torch
+import W2VTorch
 
-@testable import Training
+@testable import W2VTraining
 
 @Suite struct RunFolderTests {
     private func makeFolder() throws -> RunFolder {

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import Training
+@testable import W2VTraining
 
 /// The steps before a model is built, each by itself.
 @Suite struct RunPreparationTests {

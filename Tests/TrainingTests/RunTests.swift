@@ -1,9 +1,9 @@
 import Foundation
 import Testing
-import Torch
-import Wav2Vec2
+import W2VBackbone
+import W2VTorch
 
-@testable import Training
+@testable import W2VTraining
 
 /// What a run does besides computing: pausing, trying, dividing its updates, refusing.
 @Suite(.serialized) struct RunTests {

@@ -1,9 +1,9 @@
-import Corpus
 import Foundation
 import Testing
-import Torch
+import W2VCorpus
+import W2VTorch
 
-@testable import Training
+@testable import W2VTraining
 
 /// Whether recordings were among those that a run learned from.
 @Suite(.serialized) struct SeenRecordingsTests {

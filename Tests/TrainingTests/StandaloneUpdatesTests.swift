@@ -1,11 +1,11 @@
-import Corpus
 import Foundation
-import Interchange
 import Testing
-import Torch
-import Wav2Vec2
+import W2VBackbone
+import W2VCorpus
+import W2VInterchange
+import W2VTorch
 
-@testable import Training
+@testable import W2VTraining
 
 /// What a benchmark times.
 @Suite struct StandaloneUpdatesTests {

@@ -1,8 +1,8 @@
-import Audio
 import Foundation
-import Wav2Vec2
+import W2VAudio
+import W2VBackbone
 
-@testable import Training
+@testable import W2VTraining
 
 /// A folder with short synthetic recordings: letters are tones, so that there is something to learn.
 final class SyntheticCorpus {

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import Training
+@testable import W2VTraining
 
 @Suite struct TrainerPhaseTests {
     private var state: TrainingState {

@@ -1,9 +1,9 @@
-import Corpus
 import Foundation
 import Testing
-import Torch
+import W2VCorpus
+import W2VTorch
 
-@testable import Training
+@testable import W2VTraining
 
 /// What a run reads, in which order; among it what NVIDIA's program does wrong.
 @Suite(.serialized) struct TrainingDataTests {

@@ -1,8 +1,8 @@
 import Foundation
 import Testing
-import Torch
+import W2VTorch
 
-@testable import Training
+@testable import W2VTraining
 
 /// Phases and events that a run never comes to.
 @Suite(.serialized) struct UnreachedSettingsTests {

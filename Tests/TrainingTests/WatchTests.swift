@@ -1,7 +1,7 @@
-import Objectives
 import Testing
+import W2VObjectives
 
-@testable import Training
+@testable import W2VTraining
 
 @Suite struct WatchTests {
     private func sums(loss: Double = 1, perplexity: Double = 100) -> Statistics {

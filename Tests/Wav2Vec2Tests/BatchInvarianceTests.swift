@@ -1,9 +1,9 @@
 import TestSupport
 import Testing
-import Torch
+import W2VTorch
 
-@testable import Objectives
-@testable import Wav2Vec2
+@testable import W2VBackbone
+@testable import W2VObjectives
 
 /// An utterance's results are the same alone and in any company.
 @Suite("Batch invariance")

@@ -1,9 +1,9 @@
 import TestSupport
 import Testing
-import Torch
+import W2VTorch
 
-@testable import Objectives
-@testable import Wav2Vec2
+@testable import W2VBackbone
+@testable import W2VObjectives
 
 @Suite struct CTCLossTests {
     /// One call for all utterances gives what a call for each gives, also for labels that cannot fit.

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Wav2Vec2
+@testable import W2VBackbone
 
 @Suite("Configuration")
 struct ConfigurationTests {

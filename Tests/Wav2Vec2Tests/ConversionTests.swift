@@ -1,10 +1,10 @@
-import Kernels
 import TestSupport
 import Testing
-import Torch
+import W2VKernels
+import W2VTorch
 
-@testable import Objectives
-@testable import Wav2Vec2
+@testable import W2VBackbone
+@testable import W2VObjectives
 
 extension ConvertibleModel {
     /// Converts the model as a run in FP32 on the CPU does.

@@ -1,9 +1,9 @@
-import Kernels
 import TestSupport
 import Testing
-import Torch
+import W2VKernels
+import W2VTorch
 
-@testable import Wav2Vec2
+@testable import W2VBackbone
 
 /// The extractor's first layer by the kernels for GPUs, run on the CPU.
 @Suite struct DeviceExtractorTests {

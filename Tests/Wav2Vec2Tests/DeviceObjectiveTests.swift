@@ -1,11 +1,11 @@
-import Kernels
-import Randomness
 import TestSupport
 import Testing
-import Torch
+import W2VBase
+import W2VKernels
+import W2VTorch
 
-@testable import Objectives
-@testable import Wav2Vec2
+@testable import W2VBackbone
+@testable import W2VObjectives
 
 /// Masks, the choice of code-book entries and the contrastive loss by the kernels for GPUs, run thread by thread on the CPU,
 /// beside LibTorch's operators.

@@ -1,8 +1,8 @@
 import TestSupport
 import Testing
-import Torch
+import W2VTorch
 
-@testable import Wav2Vec2
+@testable import W2VBackbone
 
 /// A plan and a probe change what is computed of a pass, or seen of it, and nothing that is read.
 @Suite struct ExecutionPlanTests {

@@ -1,10 +1,10 @@
-import Randomness
 import TestSupport
 import Testing
-import Torch
+import W2VBase
+import W2VTorch
 
-@testable import Objectives
-@testable import Wav2Vec2
+@testable import W2VBackbone
+@testable import W2VObjectives
 
 /// A model that has learned has what random weights lack: inputs far in the tails of GELU and softmax.
 @Suite struct LearnedModelTests {

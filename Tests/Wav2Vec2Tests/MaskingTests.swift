@@ -1,11 +1,11 @@
 import Foundation
-import Randomness
 import Testing
-import Torch
+import W2VBase
+import W2VTorch
 
-@testable import Interchange
-@testable import Objectives
-@testable import Wav2Vec2
+@testable import W2VBackbone
+@testable import W2VInterchange
+@testable import W2VObjectives
 
 @Suite("Masking")
 struct MaskingTests {

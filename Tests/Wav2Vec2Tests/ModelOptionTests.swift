@@ -1,10 +1,10 @@
-import Randomness
 import TestSupport
 import Testing
-import Torch
+import W2VBase
+import W2VTorch
 
-@testable import Objectives
-@testable import Wav2Vec2
+@testable import W2VBackbone
+@testable import W2VObjectives
 
 /// The options that the golden cases leave at their defaults.
 @Suite("Model options")

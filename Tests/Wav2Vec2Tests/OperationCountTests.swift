@@ -1,7 +1,7 @@
-import Objectives
 import Testing
-import Torch
-import Wav2Vec2
+import W2VBackbone
+import W2VObjectives
+import W2VTorch
 
 @Suite struct OperationCountTests {
     /// A recognizer that takes no memory.

@@ -1,9 +1,9 @@
-import Randomness
 import Testing
-import Torch
+import W2VBase
+import W2VTorch
 
-@testable import Objectives
-@testable import Wav2Vec2
+@testable import W2VBackbone
+@testable import W2VObjectives
 
 extension ProfileTests {
     /// How many operators a pre-training micro-batch takes.

@@ -1,9 +1,9 @@
 import TestSupport
 import Testing
-import Torch
+import W2VTorch
 
-@testable import Objectives
-@testable import Wav2Vec2
+@testable import W2VBackbone
+@testable import W2VObjectives
 
 /// Models packed for inference beside the same models as they train.
 @Suite struct PackedModelTests {

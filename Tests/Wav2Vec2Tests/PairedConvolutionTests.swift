@@ -1,9 +1,9 @@
-import Kernels
 import TestSupport
 import Testing
-import Torch
+import W2VKernels
+import W2VTorch
 
-@testable import Wav2Vec2
+@testable import W2VBackbone
 
 /// Convolutions that compute two outputs at a time, beside the plain products in FP64.
 @Suite struct PairedConvolutionTests {

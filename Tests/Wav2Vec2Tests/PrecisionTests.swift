@@ -1,11 +1,11 @@
-import Kernels
-import Randomness
 import TestSupport
 import Testing
-import Torch
+import W2VBase
+import W2VKernels
+import W2VTorch
 
-@testable import Objectives
-@testable import Wav2Vec2
+@testable import W2VBackbone
+@testable import W2VObjectives
 
 @Suite("Half precision and recomputed layers")
 struct PrecisionTests {

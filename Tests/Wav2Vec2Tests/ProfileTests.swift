@@ -1,8 +1,8 @@
 import Foundation
 import Testing
-import Torch
+import W2VTorch
 
-@testable import Wav2Vec2
+@testable import W2VBackbone
 
 @Suite("Profiles", .serialized)
 struct ProfileTests {

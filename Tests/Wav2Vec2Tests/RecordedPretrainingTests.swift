@@ -1,10 +1,10 @@
-import Randomness
 import TestSupport
 import Testing
-import Torch
+import W2VBase
+import W2VTorch
 
-@testable import Objectives
-@testable import Wav2Vec2
+@testable import W2VBackbone
+@testable import W2VObjectives
 
 /// Recorded passes read everything from tensors: done again with other numbers, they give what passes of their own give.
 @Suite struct RecordedPretrainingTests {

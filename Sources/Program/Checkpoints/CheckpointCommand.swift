@@ -1,6 +1,6 @@
 import ArgumentParser
 import Foundation
-import Interchange
+import W2VInterchange
 
 /// `wav2vec2 checkpoint`: what is in checkpoints, and between their formats.
 struct CheckpointCommand: AsyncParsableCommand {

@@ -1,8 +1,8 @@
 import ArgumentParser
-import Corpus
-import Decoding
 import Foundation
-import Interchange
+import W2VCorpus
+import W2VDecoding
+import W2VInterchange
 
 /// `wav2vec2 checkpoint convert`: a checkpoint in another program's format.
 struct ConvertCommand: ParsableCommand {

@@ -1,10 +1,10 @@
 import ArgumentParser
-import Base
-import Decoding
 import Foundation
-import Interchange
-import Torch
-import Wav2Vec2
+import W2VBackbone
+import W2VBase
+import W2VDecoding
+import W2VInterchange
+import W2VTorch
 
 /// `wav2vec2 checkpoint inspect`: architecture, task and size of a model on disk.
 struct InspectCommand: ParsableCommand {

@@ -1,8 +1,8 @@
 import ArgumentParser
-import Base
-import Decoding
 import Foundation
-import Interchange
+import W2VBase
+import W2VDecoding
+import W2VInterchange
 
 /// `wav2vec2 checkpoint verify`: whether two checkpoints are the same model.
 struct VerifyCommand: ParsableCommand {

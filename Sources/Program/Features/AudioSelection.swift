@@ -1,8 +1,8 @@
 import ArgumentParser
-import Corpus
-import Features
 import Foundation
-import Recognition
+import W2VCorpus
+import W2VFeatures
+import W2VRecognition
 
 /// The recordings that a command works on: a manifest's utterances, or files and folders.
 struct AudioSelection: ParsableArguments {

@@ -1,8 +1,8 @@
 import ArgumentParser
-import Cluster
-import Features
 import Foundation
-import Wav2Vec2
+import W2VBackbone
+import W2VCluster
+import W2VFeatures
 
 extension Pooling: ExpressibleByArgument {}
 extension FeatureWriter.Format: ExpressibleByArgument {}

@@ -1,10 +1,10 @@
 import ArgumentParser
-import Audio
-import Corpus
-import Fetching
 import Foundation
-import Recognition
 import Synchronization
+import W2VAudio
+import W2VCorpus
+import W2VFetching
+import W2VRecognition
 
 /// Takes a list of recordings through a model group by group, with progress, and names those that cannot be used.
 struct RecordingRun {

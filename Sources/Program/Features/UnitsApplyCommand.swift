@@ -1,6 +1,6 @@
 import ArgumentParser
-import Features
 import Foundation
+import W2VFeatures
 
 /// `wav2vec2 units apply`: the cluster of each frame.
 struct UnitsApplyCommand: AsyncParsableCommand {

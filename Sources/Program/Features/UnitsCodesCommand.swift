@@ -1,6 +1,6 @@
 import ArgumentParser
-import Features
 import Foundation
+import W2VFeatures
 
 /// `wav2vec2 units codes`: what the quantizer chooses.
 struct UnitsCodesCommand: AsyncParsableCommand {

@@ -1,7 +1,7 @@
 import ArgumentParser
-import Features
 import Foundation
-import Recognition
+import W2VFeatures
+import W2VRecognition
 
 /// `wav2vec2 units`: pseudo-phonemes.
 struct UnitsCommand: AsyncParsableCommand {

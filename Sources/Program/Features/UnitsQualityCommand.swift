@@ -1,8 +1,8 @@
 import ArgumentParser
-import Corpus
-import Decoding
-import Features
 import Foundation
+import W2VCorpus
+import W2VDecoding
+import W2VFeatures
 
 /// `wav2vec2 units quality`: how well units go with phones.
 struct UnitsQualityCommand: ParsableCommand {

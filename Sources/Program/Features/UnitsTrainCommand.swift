@@ -1,8 +1,8 @@
 import ArgumentParser
-import Decoding
-import Features
 import Foundation
-import Torch
+import W2VDecoding
+import W2VFeatures
+import W2VTorch
 
 /// `wav2vec2 units train`: clusters of a layer's features.
 struct UnitsTrainCommand: AsyncParsableCommand {

@@ -1,11 +1,11 @@
 import Foundation
 import TestSupport
 import Testing
-import Torch
+import W2VTorch
 
-@testable import Interchange
-@testable import Objectives
-@testable import Wav2Vec2
+@testable import W2VBackbone
+@testable import W2VInterchange
+@testable import W2VObjectives
 
 /// Parity with fairseq, NVIDIA's version and Hugging Face's, stage by stage, losses and gradients.
 @Suite("GoldenTests")

@@ -1,8 +1,8 @@
 import Foundation
-import Interchange
-import Objectives
-import Torch
-import Wav2Vec2
+import W2VBackbone
+import W2VInterchange
+import W2VObjectives
+import W2VTorch
 
 extension ModelFamily {
     /// A family that another maker trained: blocks that normalise first, under names of their own.

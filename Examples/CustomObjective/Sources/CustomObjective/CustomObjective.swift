@@ -1,11 +1,11 @@
-import Audio
 import Foundation
-import Kernels
-import Objectives
-import Reporting
-import Torch
-import Training
-import Wav2Vec2
+import W2VAudio
+import W2VBackbone
+import W2VKernels
+import W2VObjectives
+import W2VReporting
+import W2VTorch
+import W2VTraining
 
 /// Regression beside the contrastive objective: a masked frame's context vector tells how loud the frame is.
 final class LoudnessRegression: Module, Objective {

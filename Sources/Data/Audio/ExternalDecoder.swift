@@ -1,0 +1,129 @@
+import Foundation
+import W2VBase
+
+/// Formats beyond libsndfile's, decoded by the `ffmpeg` program where it is installed.
+enum ExternalDecoder {
+    /// Raw codecs without a header, which only their file name announces, and what ffmpeg calls them.
+    ///
+    /// Only those whose rate is fixed: of others nobody can tell how fast they are played.
+    static let headerless = [
+        "g722": "g722", "722": "g722", "g723_1": "g723_1", "g729": "g729", "gsm": "gsm", "msbc": "sbc", "sbc": "sbc",
+        "sln": "sln",
+    ]
+
+    /// What ffmpeg may take a file for: containers and raw codecs that hold audio in themselves.
+    ///
+    /// None that names other files (hls, dash, concat, imf, image sequences, subtitles with an index, mlv): a sender of such a
+    /// file would hear recordings that are not theirs, or keep ffmpeg waiting for parts that never come.
+    private static let containers = [
+        "mov", "mp4", "m4a", "3gp", "3g2", "mj2", "matroska", "webm", "avi", "asf", "asf_o", "flv", "live_flv", "kux",
+        "mpegts", "mpeg", "rm", "ivr", "nut", "nuv", "mxf", "gxf", "lxf", "wtv", "ty", "nsv", "ogg", "caf", "aiff",
+        "wav",
+        "w64", "au", "voc", "ircam", "nistsphere", "sox", "pvf", "paf", "epaf", "avr", "xwma", "iff", "sds", "sdx",
+        "rso",
+        "dv", "swf", "smjpeg", "aac", "loas", "ac3", "eac3", "dts", "dtshd", "spdif", "truehd", "mlp", "mp3", "amr",
+        "amrnb", "amrwb", "gsm", "flac", "ape", "tta", "tak", "wv", "mpc", "mpc8", "ofr", "shn", "dsf", "wsd",
+        "qcp", "ilbc", "oma", "aa", "aax", "codec2", "vqf", "act", "dss", "wve", "hcom", "mmf", "s337m", "osq", "wady",
+        "ast", "adx", "kvag", "argo_asf", "argo_cvg", "apm",
+    ]
+
+    /// Formats of ffmpeg's that are lists of other files.
+    private static let playlists: Set<String> = ["hls", "dash", "concat", "webm_dash_manifest", "imf", "sdp", "rtsp"]
+
+    /// The program's path, looked up in `PATH`.
+    static func program() -> URL? {
+        let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":")
+        return folders.map { URL(fileURLWithPath: String($0)).appendingPathComponent("ffmpeg") }
+            .first { FileManager.default.isExecutableFile(atPath: $0.path) }
+    }
+
+    /// Decodes a file's first audio stream, at its own rate, as floating-point AU.
+    ///
+    /// The program gets the open file as its standard input and opens it again there, because some containers keep their
+    /// index at the end. It writes to a file, not a pipe, so that nothing can block, however many threads decode. That file has
+    /// no name and is mapped: hours of audio take room on the disk, not in memory, and nothing stays there when this
+    /// program is killed.
+    ///
+    /// - Parameters:
+    ///   - input: The open file's descriptor.
+    ///   - format: ffmpeg's name of the format, where the file's bytes do not show it.
+    ///   - name: What errors call the recording.
+    ///   - limits: What decoding may cost.
+    /// - Returns: The decoded file's bytes.
+    /// - Throws: `AudioError`.
+    static func decode(_ input: Int32, format: String?, name: String, limits: DecodingLimits) throws -> Data {
+        guard let program = program() else {
+            throw AudioError.unknownFormat(
+                file: name, reason: "G.722, M4A, WebM and the like need the program ffmpeg, which is not installed")
+        }
+        let decoded = try UnlinkedTemporaryFile(for: name)
+        let run: DecoderProcess
+        do {
+            run = try DecoderProcess(
+                program, arguments(format: format, limits: limits), input: input,
+                output: decoded.handle.fileDescriptor, limits: limits)
+        } catch {
+            throw AudioError.failed(file: name, reason: "ffmpeg cannot be started: \(error.localizedDescription)")
+        }
+        if let error = failure(of: run, decoded: decoded, name: name, limits: limits) { throw error }
+        guard let data = decoded.mapped() else { throw AudioError.empty(file: name) }
+        return data
+    }
+
+    private static let source = "file:/dev/stdin"
+
+    private static func arguments(format: String?, limits: DecodingLimits) -> [String] {
+        // A second more than is wanted shows that the recording is longer.
+        let length = limits.seconds < 1e9 ? ["-t", "\(Int(limits.seconds.rounded(.up)) + 1)"] : []
+        return ["-nostdin", "-v", "error", "-xerror", "-err_detect", "explode"]
+            + [
+                "-protocol_whitelist", "file", "-format_whitelist",
+                (format.map { [$0] } ?? containers).joined(separator: ","),
+            ]
+            + (format.map { ["-f", $0] } ?? []) + ["-i", source]
+            + ["-map", "0:a:0", "-map_metadata", "-1"] + length + ["-c:a", "pcm_f32be", "-f", "au", "pipe:1"]
+    }
+
+    private static func failure(
+        of run: DecoderProcess, decoded: UnlinkedTemporaryFile, name: String, limits: DecodingLimits
+    ) -> AudioError? {
+        let text = run.messages
+        // A line begins with the decoder's name and its address in memory.
+        let last = (text.split(separator: "\n").last ?? "nothing").replacingOccurrences(of: source, with: "the file")
+            .replacing(#/^\[[^\]]* @ 0x[0-9a-f]+\] /#, with: "")
+            .printable
+        switch run.ending {
+        case .cancelled: return .cancelled(file: name)
+        case .tooSlow: return .tooSlow(file: name, limit: limits.time)
+        case .killed(let signal) where [SIGKILL, SIGTERM, SIGINT, SIGHUP].contains(signal):
+            return .failed(file: name, reason: "ffmpeg was ended by signal \(signal), perhaps for want of memory")
+        case .killed(let signal):
+            return .damaged(file: name, reason: "ffmpeg crashed on it, by signal \(signal)")
+        case .exited: break
+        }
+        if text.contains("No space left on device") || text.contains("Disk quota exceeded") {
+            return decoded.failure(for: name)
+        }
+        if text.contains("File too large") {
+            return decoded.size >= limits.temporaryBytes
+                ? .tooLarge(file: name, limit: limits.temporaryBytes)
+                : .failed(file: name, reason: "decoded it is larger than this process may write; see ulimit -f")
+        }
+        if let refusal = text.firstMatch(of: /\[([^ ]+) @ [^\]]*\] Format not on whitelist/) {
+            return notRead(String(refusal.output.1), name: name)
+        }
+        // Of some containers it plays what is left, reports success, and says only here that the rest is missing.
+        let signs = ["prematurely", "truncated", "corrupt", "partial file", "moov atom not found"]
+        if signs.contains(where: text.contains) {
+            return .damaged(file: name, reason: "ffmpeg says: \(last)")
+        }
+        if run.ending != .exited(0) { return .unknownFormat(file: name, reason: "ffmpeg says: \(last)") }
+        return nil
+    }
+
+    private static func notRead(_ format: String, name: String) -> AudioError {
+        playlists.contains(format)
+            ? .playlist(file: name)
+            : .unknownFormat(file: name, reason: "ffmpeg takes it for \"\(format)\", which is not read")
+    }
+}

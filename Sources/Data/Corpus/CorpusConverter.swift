@@ -1,0 +1,279 @@
+import Foundation
+import Synchronization
+import W2VAudio
+import W2VBase
+
+/// Converts a manifest's recordings to another format, sampling rate and speed.
+///
+/// What was converted earlier and is whole is not converted again, so a run that was stopped goes on where it was.
+public struct CorpusConverter: Sendable {
+    /// How the new recordings are written.
+    public var format: AudioFileFormat
+    /// Their samples per second.
+    public var sampleRate: Int
+    /// Every recording is written at each of these speeds; 1 is as it was.
+    public var speeds: [Double]
+    /// How many threads convert.
+    public var threads: Int
+
+    /// Makes a converter.
+    ///
+    /// - Parameters:
+    ///   - format: How the new recordings are written.
+    ///   - sampleRate: Their samples per second.
+    ///   - speeds: The speeds at which every recording is written.
+    ///   - threads: How many threads convert.
+    public init(
+        format: AudioFileFormat = .flac, sampleRate: Int = AudioFile.modelSampleRate, speeds: [Double] = [1],
+        threads: Int = 2
+    ) {
+        self.format = format
+        self.sampleRate = sampleRate
+        self.speeds = speeds
+        self.threads = threads
+    }
+
+    /// What became of a manifest.
+    public struct Report: Sendable {
+        /// The new recordings, speed by speed in the old order; those that failed are not among them.
+        public var manifest: Manifest?
+        /// Which of the old utterances each of them was.
+        public var utterances: [Int] = []
+        /// How many files were written.
+        public var converted = 0
+        /// How many were there already.
+        public var kept = 0
+        /// What could not be converted, with the reason.
+        public var failures: [(utterance: String, reason: String)] = []
+        /// Whether `stop` ended it before everything was done; then there is no manifest.
+        public var isStopped = false
+    }
+
+    private struct Target {
+        var utterance: Int
+        var speed: Double
+        var path: String
+    }
+
+    /// Converts.
+    ///
+    /// - Parameters:
+    ///   - manifest: The recordings, or parts of them.
+    ///   - folder: Where the new ones go, in subfolders as they were; made if need be.
+    ///   - stop: Asked between files and while one is decoded; with `true` no further file is begun.
+    ///   - progress: Called now and then, on any thread, with the number of files done and of all.
+    /// - Returns: What was done.
+    /// - Throws: `CorpusError`, if an option is impossible, two recordings would get one name, one of them would
+    ///   be replaced, or the folder holds recordings that were converted otherwise; `CorpusError.unwritable` or
+    ///   `AudioError.unwritable`, if a file cannot be written; `AudioError.failed`, if this machine cannot decode one.
+    public func convert(
+        _ manifest: Manifest, to folder: URL, stop: @escaping @Sendable () -> Bool = { false },
+        progress: @Sendable (Int, Int) -> Void = { _, _ in }
+    ) throws -> Report {
+        try validate()
+        let targets = try targets(manifest)
+        try protectRecordings(manifest, from: targets, in: folder)
+        try claim(folder)
+        let start = Date()
+        let done = Atomic<Int>(0)
+        let unwritable = Mutex<(any Error)?>(nil)
+        let results = ParallelMap.map(
+            count: targets.count, threads: threads, block: 1,
+            stop: { stop() || unwritable.withLock { $0 != nil } }
+        ) { index in
+            defer { progress(done.add(1, ordering: .relaxed).newValue, targets.count) }
+            do {
+                return try convert(targets[index], of: manifest, to: folder, DecodingLimits(isCancelled: stop))
+            } catch let error where Self.isAboutTheDisk(error) {
+                unwritable.withLock { $0 = $0 ?? error }
+                throw error
+            }
+        }
+        if let error = unwritable.withLock({ $0 }) { throw error }
+        if results.count == targets.count { removeLeftovers(targets, in: folder, before: start) }
+        var report = Report()
+        report.isStopped = results.count < targets.count
+        var finished: [(target: Target, count: Int)] = []
+        for (target, result) in zip(targets, results) {
+            switch result {
+            case .success(let (count, isNew)):
+                if isNew { report.converted += 1 } else { report.kept += 1 }
+                finished.append((target, count))
+            case .failure(AudioError.cancelled): report.isStopped = true
+            case .failure(let error): report.failures.append((manifest.identifier(target.utterance), "\(error)"))
+            }
+        }
+        if !report.isStopped && !finished.isEmpty {
+            report.utterances = finished.map(\.target.utterance)
+            report.manifest = Manifest(
+                name: folder.path, sources: [.init(name: folder.path, format: .fairseq, root: folder)],
+                sampleCounts: finished.map(\.count), paths: PackedStrings(finished.lazy.map(\.target.path)),
+                speakers: manifest.speakers?.selecting(report.utterances))
+            report.manifest?.tags = manifest.tags?.selecting(report.utterances)
+        }
+        return report
+    }
+
+    private func validate() throws {
+        guard sampleRate > 0 else {
+            throw CorpusError.badOption(
+                name: "sampling rate", reason: "expected a positive number, found \(sampleRate)")
+        }
+        guard !speeds.isEmpty, speeds.allSatisfy({ (0.1...10).contains($0) }), Set(speeds).count == speeds.count else {
+            throw CorpusError.badOption(
+                name: "speeds", reason: "expected different numbers from 0.1 to 10, found \(speeds)")
+        }
+        if let reason = AudioFile.refusal(of: format, sampleRate: sampleRate) {
+            throw CorpusError.badOption(
+                name: "encoding", reason: "\(format.rawValue) at \(sampleRate) Hz cannot be written (\(reason))")
+        }
+        guard threads > 0 else {
+            throw CorpusError.badOption(name: "threads", reason: "expected at least 1, found \(threads)")
+        }
+    }
+
+    /// Whether an error would meet the other recordings too.
+    private static func isAboutTheDisk(_ error: any Error) -> Bool {
+        switch error {
+        case AudioError.cancelled: false
+        case let error as AudioError: error.isFailure
+        case CorpusError.unwritable: true
+        default: false
+        }
+    }
+
+    /// Removes what conversions that were killed left of these files; what began after `start` may still be written.
+    private func removeLeftovers(_ targets: [Target], in folder: URL, before start: Date) {
+        let places = Dictionary(grouping: targets.map { $0.path as NSString }, by: \.deletingLastPathComponent)
+        for (place, paths) in places {
+            let own = Set(paths.map(\.lastPathComponent))
+            let place = folder.appendingPathComponent(place)
+            for name in (try? FileManager.default.contentsOfDirectory(atPath: place.path)) ?? [] {
+                let parts = name.components(separatedBy: ".partial-")
+                guard parts.count == 2, own.contains(parts[0]), UUID(uuidString: parts[1]) != nil else { continue }
+                let file = place.appendingPathComponent(name)
+                let changed = try? FileManager.default.attributesOfItem(atPath: file.path)[.modificationDate] as? Date
+                if let changed, changed < start { unlink(file.path) }
+            }
+        }
+    }
+
+    // MARK: - Names
+
+    private func targets(_ manifest: Manifest) throws -> [Target] {
+        var targets: [Target] = []
+        targets.reserveCapacity(manifest.count * speeds.count)
+        var owners: [ExactText: Int] = [:]
+        for speed in speeds {
+            for index in 0..<manifest.count {
+                let path = path(manifest, index, speed: speed)
+                if let other = owners.updateValue(index, forKey: ExactText(path)) {
+                    throw CorpusError.sameName(
+                        first: manifest.audio(other).path, second: manifest.audio(index).path, name: path)
+                }
+                targets.append(Target(utterance: index, speed: speed, path: path))
+            }
+        }
+        return targets
+    }
+
+    /// Subfolders as in the manifest; of absolute paths and paths that lead upwards, everything below the top.
+    private func path(_ manifest: Manifest, _ index: Int, speed: Double) -> String {
+        let parts = manifest.path(index).utf8.split(separator: 0x2F).map { Substring($0) }
+            .filter { $0 != "." && $0 != ".." }
+        var name = (parts.joined(separator: "/") as NSString).deletingPathExtension
+        if let offset = manifest.offset(index) { name += "-\(offset)-\(manifest.sampleCounts[index])" }
+        if speed != 1 { name += "-sp\(speed)" }
+        return name + "." + format.pathExtension
+    }
+
+    /// Refuses to write over what is read, by whatever name.
+    private func protectRecordings(_ manifest: Manifest, from targets: [Target], in folder: URL) throws {
+        var owners: [FileIdentity: Int] = [:]
+        for target in targets {
+            // What is not there yet is no recording that is read.
+            guard let identity = FileIdentity(folder.path + "/" + target.path) else { continue }
+            if owners.isEmpty {
+                for index in 0..<manifest.count {
+                    if let own = FileIdentity(manifest.audio(index).path) { owners[own] = index }
+                }
+            }
+            guard let owner = owners[identity] else { continue }
+            let place = manifest.place(of: owner)
+            throw CorpusError.overwritesRecording(
+                recording: manifest.audio(owner).path, manifest: place.file, line: place.line)
+        }
+    }
+
+    /// Notes in the folder how its recordings are made, so that no others are mistaken for them later.
+    private func claim(_ folder: URL) throws {
+        let settings = "format \(format.rawValue), \(sampleRate) Hz"
+        let note = folder.appendingPathComponent("conversion.txt")
+        if FileManager.default.fileExists(atPath: note.path) {
+            let found = try Lines.read(note).first ?? ""
+            guard found == settings else {
+                throw CorpusError.badOption(
+                    name: folder.path, reason: "expected a folder for \(settings), found one for \(found)")
+            }
+            return
+        }
+        do {
+            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        } catch {
+            throw CorpusError.unwritable(file: folder.path, reason: error.localizedDescription)
+        }
+        try Lines.write([settings], to: note)
+    }
+
+    // MARK: - One file
+
+    /// What decoders and resamplers overshoot full scale by stays below it; floating-point samples beyond it are of
+    /// another scale, or wrong.
+    private static let loudest: Float = 2
+
+    private func convert(
+        _ target: Target, of manifest: Manifest, to folder: URL, _ limits: DecodingLimits
+    ) throws -> (count: Int, isNew: Bool) {
+        let utterance = manifest[target.utterance]
+        let file = URL(fileURLWithPath: folder.path + "/" + target.path)
+        let expected = Double(utterance.sampleCount) / target.speed
+        if let count = wholeCount(file, source: utterance.audio, expected: expected) { return (count, false) }
+        let scale = Double(sampleRate) / Double(AudioFile.modelSampleRate)
+        let range = utterance.offset.map { offset in
+            Int((Double(offset) * scale).rounded())..<Int((Double(offset + utterance.sampleCount) * scale).rounded())
+        }
+        let samples = try AudioFile.read(utterance.audio, sampleRate: sampleRate, frames: range, limits: limits)
+        let found = Int((Double(samples.count) / scale).rounded())
+        guard abs(found - utterance.sampleCount) <= manifest.lengthTolerance(of: target.utterance) else {
+            throw manifest.lengthMismatch(of: target.utterance, found: found)
+        }
+        let peak = samples.reduce(0) { max($0, abs($1)) }
+        guard format == .wavFloat || peak <= Self.loudest else {
+            throw AudioError.tooLoud(file: utterance.audio.path, peak: peak, format: format.rawValue)
+        }
+        do {
+            try FileManager.default.createDirectory(
+                at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+        } catch {
+            throw CorpusError.unwritable(file: file.path, reason: error.localizedDescription)
+        }
+        let changed = try Resampler.changingSpeed(samples, by: target.speed, name: utterance.audio.path)
+        try AudioFile.write(changed, sampleRate: sampleRate, to: file, format: format)
+        // A lossy codec may change the length: the manifest says what is read back.
+        return (try AudioFile.info(file).sampleCount(at: AudioFile.modelSampleRate), true)
+    }
+
+    /// The samples at 16 kHz of a file that was converted earlier; nil unless it decodes to its end, is newer than its
+    /// source, and is as long as it should be.
+    private func wholeCount(_ file: URL, source: URL, expected: Double) -> Int? {
+        var made = stat()
+        var origin = stat()
+        guard stat(file.path, &made) == 0, stat(source.path, &origin) == 0,
+            (made.st_mtim.tv_sec, made.st_mtim.tv_nsec) >= (origin.st_mtim.tv_sec, origin.st_mtim.tv_nsec),
+            let info = try? AudioFile.info(file), info.sampleRate == sampleRate || format == .opus,
+            let samples = try? AudioFile.read(file, sampleRate: info.sampleRate), samples.count == info.frames
+        else { return nil }
+        let count = info.sampleCount(at: AudioFile.modelSampleRate)
+        return abs(Double(count) - expected) <= Double(AudioFile.modelSampleRate) / 10 ? count : nil
+    }
+}

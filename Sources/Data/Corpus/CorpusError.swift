@@ -1,0 +1,191 @@
+import W2VBase
+
+/// What can be wrong with manifests, labels and dictionaries, one sentence each.
+public enum CorpusError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// There is no such file.
+    case notFound(file: String)
+    /// The file cannot be read; `reason` is the operating system's.
+    case unreadable(file: String, reason: String)
+    /// The file cannot be written; `reason` is the operating system's.
+    case unwritable(file: String, reason: String)
+    /// A .tsv has no way to say what it would have to.
+    case notForTabs(file: String, reason: String)
+    /// The first line is an entry, where fairseq's format wants the audio folder.
+    case missingRoot(file: String)
+    /// A line cannot be understood.
+    case badLine(file: String, line: Int, expected: String, found: String)
+    /// A line is not UTF-8; `found` is it with � for what is not.
+    case notUTF8(file: String, line: Int, found: String)
+    /// A line has more than `most` bytes.
+    case longLine(file: String, line: Int, most: Int)
+    /// A key fits several utterances, the first of them `utterances`.
+    case ambiguousKey(key: String, file: String, line: Int, utterances: [String])
+    /// A folder's name is not UTF-8, so that no list can name what is in it.
+    case nameNotUTF8(file: String)
+    /// A line of `wav.scp` is a command; `command` is how it begins.
+    case command(file: String, line: Int, command: String)
+    /// The recording of a line of `wav.scp` is not there.
+    case noRecording(file: String, line: Int, name: String, recording: String)
+    /// A line does not say how long its recording is, and the recording cannot be measured; `reason` says why.
+    case noLength(file: String, line: Int, reason: String)
+    /// Lines could be keys with transcripts, or transcripts in the manifest's order; the first is `found`.
+    case ambiguousKeys(file: String, line: Int, found: String)
+    /// Lines begin like keys, but with those of no utterance; the first is `found`, and `example` is an utterance.
+    case unknownKeys(file: String, line: Int, found: String, manifest: String, example: String)
+    /// Files that hold something else would be replaced.
+    case occupied(files: [String])
+    /// A file has no line for an utterance, which stands in line `line` of `list`.
+    case noLine(name: String, file: String, list: String, line: Int)
+    /// Recordings of a folder have no transcript beside them; `example` is the first.
+    case noTranscripts(folder: String, count: Int, total: Int, example: String)
+    /// The manifest names no utterances.
+    case emptyManifest(file: String)
+    /// The label file has not as many lines as the manifest has utterances.
+    case labelCount(labels: String, found: Int, manifest: String, expected: Int)
+    /// The manifest has no labels, but they were asked for.
+    case noLabels(manifest: String)
+    /// Every label line of a list is empty.
+    case emptyLabels(file: String, count: Int)
+    /// The utterances of a list do not have a tag; `advice` says why and what to do.
+    case noTag(tag: String, list: String, advice: String)
+    /// Recordings that the manifest names are not there; `examples` are the first ones.
+    case missingAudio(manifest: String, count: Int, total: Int, examples: [String])
+    /// A label symbol is not in the dictionary; `utterance` and `line` say where it stands.
+    case unknownSymbol(symbol: String, utterance: String, file: String, line: Int)
+    /// Labels have symbols that the dictionary lacks, or lack the word boundary.
+    ///
+    /// - `count` of `total` symbols are unknown, among them `examples`, and `others` are not listed; the first is that of
+    ///   `utterance` at `file`, `line`; `advice` says what may be the reason.
+    case labelsDoNotFit(
+        examples: [String], others: Int, count: Int, total: Int, utterance: String, file: String, line: Int,
+        advice: String)
+    /// No label line has the word boundary that the dictionary has.
+    case noWordBoundary(file: String)
+    /// A symbol stands twice in the dictionary.
+    case duplicateSymbol(symbol: String, file: String, line: Int)
+    /// A folder holds no audio files of the wanted kinds.
+    case noAudio(folder: String, extensions: [String])
+    /// Every audio file was unreadable; `reason` is the first one's.
+    case allUnreadable(folder: String, count: Int, reason: String)
+    /// The decoded recording has not as many samples as the manifest says.
+    case lengthMismatch(utterance: String, manifest: String, line: Int, expected: Int, found: Int)
+    /// Two recordings would be converted to one file.
+    case sameName(first: String, second: String, name: String)
+    /// A new recording would take the place of one that `line` of `manifest` names.
+    case overwritesRecording(recording: String, manifest: String, line: Int)
+    /// A file that is read would be replaced.
+    case overwritesInput(file: String)
+    /// Labels beside a manifest, or beside that of what is held out, belong to other lists than those to be written.
+    case staleLabels(manifest: String, files: [String])
+    /// Utterances are too short or too long, and none may be left out.
+    case invalidLengths(count: Int, first: String)
+    /// No utterance is left to make batches of.
+    case nothingLeft(reason: String)
+    /// A batching option has an impossible value.
+    case badOption(name: String, reason: String)
+
+    /// The sentence, on one line that a terminal shows as it is.
+    public var description: String { sentence.printable }
+
+    // What is quoted may be a broken file's line of megabytes.
+    private func quoted(_ text: String) -> String { "\"\(text.excerpt())\"" }
+    private func path(_ text: String) -> String { text.excerpt(1024) }
+
+    private var sentence: String {
+        switch self {
+        case .notFound(let file): "\(file): there is no such file; check the path."
+        case .unreadable(let file, let reason): "\(file): cannot be read (\(reason))."
+        case .unwritable(let file, let reason): "\(file): cannot be written (\(reason))."
+        case .notForTabs(let file, let reason):
+            "\(file): \(reason), which a .tsv cannot say; write JSON lines (a name that ends in .jsonl)."
+        case .missingRoot(let file):
+            "\(file):1: expected the audio folder alone on the first line, found an entry: put the root line first."
+        case .badLine(let file, let line, let expected, let found):
+            "\(file):\(line): expected \(expected.excerpt(1024)), found \(quoted(found))."
+        case .longLine(let file, let line, let most):
+            "\(file):\(line): the line has more than \(most) bytes: check that it is a text file of lines"
+        case .notUTF8(let file, let line, let found):
+            "\(file):\(line): expected UTF-8, found other bytes (in \(quoted(found))): "
+                + "\(UTF8Text.remedy(for: found, line: line)); a name that has other bytes on disk must be changed there too."
+        case .ambiguousKey(let key, let file, let line, let utterances):
+            "\(file):\(line): the key \(quoted(key)) fits several utterances, among them "
+                + "\(utterances.map(path).joined(separator: " and ")): write their paths as the manifest has them."
+        case .nameNotUTF8(let file):
+            "\(file): this folder's name is not UTF-8 (\u{FFFD} stands for other bytes), so no list can name what is in "
+                + "it: give it another name."
+        case .command(let file, let line, let command):
+            "\(file):\(line): expected a recording's file, found the command \(quoted(command)), and commands are never run: "
+                + "name the file that it reads (WAV, FLAC, Ogg, Opus, MP3 and others are decoded here), or write its output "
+                + "to a file first."
+        case .noRecording(let file, let line, let name, let recording):
+            "\(file):\(line): there is no file \(path(recording)), which should be the recording \(path(name)): correct the path "
+                + "(relative ones start from the folder of wav.scp), or take the line out."
+        case .noLength(let file, let line, let reason):
+            "\(file):\(line): has no \"duration\", and the recording cannot be measured: \(reason)"
+        case .ambiguousKeys(let file, let line, let found):
+            "\(file):\(line): \(quoted(found)) may be a key with its transcript, or a transcript that begins with the name "
+                + "of a recording: put a tab between each key and its transcript."
+        case .unknownKeys(let file, let line, let found, let manifest, let example):
+            "\(file):\(line): \(quoted(found)) begins with what looks like a key, but \(manifest) has no such utterance "
+                + "(its first is \(path(example))): write paths or file names as the manifest has them, or transcripts alone, "
+                + "one a line."
+        case .occupied(let files):
+            "\(files.map(path).joined(separator: " and ")): would be replaced by other labels; --force replaces them."
+        case .noLine(let name, let file, let list, let line):
+            "\(file): has no line for \(path(name)), which \(list):\(line) names; add it, or leave the utterance out of both."
+        case .noTranscripts(let folder, let count, let total, let example):
+            "\(folder): \(count) of \(total) recordings have no transcript beside them, the first: \(path(example)) is "
+                + "missing, and no *.trans.txt of its folder has a line for it; write it, or list the recordings in a manifest with labels."
+        case .labelsDoNotFit(
+            let examples, let others, let count, let total, let utterance, let file, let line, let advice):
+            "\(file):\(line): the dictionary lacks "
+                + examples.map(\.quotedWithCodePoints).joined(separator: ", ")
+                + (others > 0 ? " and \(others) others" : "")
+                + " (\(count) of \(total) label symbols; first in utterance \(path(utterance))): \(advice)."
+        case .noWordBoundary(let file):
+            "\(file): no label has the word boundary | that the dictionary has, so all words of an utterance would run "
+                + "together; spell the transcripts with wav2vec2 data labels, or make a dictionary of these labels."
+        case .emptyManifest(let file): "\(file): the manifest names no utterances."
+        case .labelCount(let labels, let found, let manifest, let expected):
+            "\(labels): has \(found) lines, but \(manifest) has \(expected) utterances: make both from the same list."
+        case .noLabels(let manifest):
+            "\(manifest): the manifest was read without labels; name their file's extension, as in \"ltr\"."
+        case .emptyLabels(let file, let count):
+            "\(file): all \(count) label lines are empty: write the transcripts with wav2vec2 data labels, or leave this "
+                + "list out."
+        case .noTag(let tag, let list, let advice):
+            "\(list): its utterances have no tag \(tag.quotedWithCodePoints): \(advice)."
+        case .missingAudio(let manifest, let count, let total, let examples):
+            "\(manifest): \(count) of \(total) audio files are missing, among them \(examples.map(path).joined(separator: ", ")); "
+                + "check the paths, and in a .tsv the root in its first line."
+        case .unknownSymbol(let symbol, let utterance, let file, let line):
+            "\(file):\(line): the symbol \(symbol.quotedWithCodePoints) of utterance \(path(utterance)) is not in the dictionary; "
+                + "clean the transcript, or make a dictionary of these labels."
+        case .duplicateSymbol(let symbol, let file, let line):
+            "\(file):\(line): the symbol \(symbol.quotedWithCodePoints) is in the dictionary already; remove one of the two lines."
+        case .noAudio(let folder, let extensions):
+            "\(folder): holds no audio files (looked for \(extensions.map { "." + $0 }.joined(separator: ", ")))."
+        case .allUnreadable(let folder, let count, let reason):
+            "\(folder): none of its \(count) audio files can be read; the first: \(reason)"
+        case .lengthMismatch(let utterance, let manifest, let line, let expected, let found):
+            "\(path(utterance)): has \(found) samples at 16 kHz, but \(manifest):\(line) says \(expected); "
+                + "make the manifest again."
+        case .sameName(let first, let second, let name):
+            "\(path(first)) and \(path(second)) would both become \(path(name)): convert them apart, into two folders."
+        case .overwritesRecording(let recording, let manifest, let line):
+            "\(path(recording)): is a recording that \(manifest):\(line) names, and its conversion would replace it: choose "
+                + "another folder for the new recordings (--audio-folder)."
+        case .overwritesInput(let file):
+            "\(file): is read here and would be replaced: choose another name for what is written (--output)."
+        case .staleLabels(let manifest, let files):
+            "\(manifest): nothing was written, because \(files.joined(separator: ", ")) would be taken for its labels, "
+                + "though made for another list: remove what is old, or choose another --output."
+        case .invalidLengths(let count, let first):
+            (count == 1 ? "1 utterance has a length" : "\(count) utterances have lengths")
+                + " that cannot be used, the first: \(first); leave them out of the manifest, or set "
+                + "batching.skip_invalid_size_inputs."
+        case .nothingLeft(let reason): "No utterance is left to make batches of: \(reason)."
+        case .badOption(let name, let reason): "\(name): \(reason)."
+        }
+    }
+}

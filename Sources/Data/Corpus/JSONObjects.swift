@@ -1,0 +1,53 @@
+import Foundation
+import W2VBase
+
+extension JSONManifest {
+    /// Whether any object has labels.
+    ///
+    /// - Parameters:
+    ///   - url: JSON lines or a list; what does not read as JSON has none.
+    ///   - labels: Which labels.
+    ///   - isList: Whether the file is a list.
+    /// - Returns: Whether they are there for one utterance at least.
+    /// - Throws: `CorpusError`, if the file cannot be read.
+    static func hasLabels(_ url: URL, labels: String, isList: Bool) throws -> Bool {
+        let keys = Transcript.isSpelt(labels) ? ["text"] + (isList ? ["transcript"] : []) : [labels]
+        func has(_ object: [String: Any]) -> Bool { keys.contains { object[$0].map { !($0 is NSNull) } ?? false } }
+        if isList { return try objects(url).contains(where: has) }
+        let bytes = keys.map { Array($0.utf8) }
+        var reader = try LineReader(url)
+        while let line = try reader.next() {
+            var found = false
+            let isUnderstood = FlatJSON.forEachMember(of: line) { key, value, _ in
+                if bytes.contains(where: { key.elementsEqual($0) }) {
+                    if case .null = value { found = false } else { found = true }
+                }
+            }
+            if !isUnderstood, let object = try? JSONSerialization.jsonObject(with: Data(line)) as? [String: Any] {
+                found = has(object)
+            }
+            if found { return true }
+        }
+        return false
+    }
+
+    /// The objects of a list.
+    static func objects(_ url: URL) throws -> [[String: Any]] {
+        var data: Data
+        do {
+            data = try Data(contentsOf: url, options: .mappedIfSafe)
+        } catch {
+            throw CorpusError.unreadable(file: url.path, reason: error.localizedDescription)
+        }
+        data = UTF8Text.withoutMark(data)
+        guard let objects = try? JSONSerialization.jsonObject(with: data) as? [[String: Any]] else {
+            // Says so where the text is not UTF-8.
+            var reader = try LineReader(url)
+            while try reader.next() != nil {}
+            throw CorpusError.badLine(
+                file: url.path, line: 1, expected: "a JSON list of objects",
+                found: String(decoding: data.prefix(200), as: UTF8.self))
+        }
+        return objects
+    }
+}

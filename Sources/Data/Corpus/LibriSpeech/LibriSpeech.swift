@@ -1,0 +1,187 @@
+import Foundation
+import W2VFetching
+
+/// What LibriSpeech consists of, and Libri-light's limited supervision.
+///
+/// Panayotov and others 2015; Kahn and others 2020.
+public enum LibriSpeech {
+    /// A part of the corpus: one archive with one folder of recordings.
+    public struct Part: Equatable, Sendable {
+        /// What it is called; also its folder's name.
+        public var name: String
+        /// The archive's name on a mirror.
+        public var archive: String
+        /// The archive's published checksum; nil where nothing is published.
+        public var checksum: Checksum?
+        /// The archive's size in bytes; nil where nothing is published.
+        public var size: Int?
+        /// How many bytes archive and content have about, for the disk; 0 where that is not known.
+        public var approximateSize: Int
+        /// How many recordings it has; nil where that is not known.
+        public var utterances: Int?
+
+        /// Whether this is Libri-light's selection of a few hours, which is laid out in its own way.
+        public var isLimitedSupervision: Bool { name == LibriSpeech.limitedName }
+    }
+
+    static let limitedName = "librispeech_finetuning"
+
+    /// The combined training list's name, as NVIDIA's recipes have it.
+    public static let combinedName = "train-full-960"
+
+    /// The parts that make the 960 hours, in the combined list's order.
+    public static let trainingNames = ["train-clean-100", "train-clean-360", "train-other-500"]
+
+    /// The seven parts with speech and transcripts, as openslr.org describes them under number 12: MD5 and size of the
+    /// archives, and the numbers of recordings.
+    public static let parts: [Part] = [
+        part("dev-clean", "42e2234ba48799c1f50f24a7926300a1", 337_926_286, 2703),
+        part("dev-other", "c8d0bcc9cca99d4f8b62fcc847357931", 314_305_928, 2864),
+        part("test-clean", "32fa31d27d2e1cad72775fee3f4849a9", 346_663_984, 2620),
+        part("test-other", "fb5a50374b501bb3bac4815ee91d3135", 328_757_843, 2939),
+        part("train-clean-100", "2a93770f6d5c6c964bc36631d331a522", 6_387_309_499, 28_539),
+        part("train-clean-360", "c0e676e450a7ff2f54aeade5171606fa", 23_049_477_885, 104_014),
+        part("train-other-500", "d1a0fd59409feb2c614ce4d30c387708", 30_593_501_606, 148_688),
+    ]
+
+    /// Libri-light's ten hours: six folds of ten minutes, and nine hours more.
+    ///
+    /// The publisher gives no checksum; this is the SHA-256 that torchaudio compares with.
+    public static let limitedSupervision = Part(
+        name: limitedName, archive: "librispeech_finetuning.tgz",
+        checksum: Checksum(.sha256, "5d1efdc777b548194d7e09ba89126e2188026df9fd57aa57eb14408d2b2342af"), size: nil,
+        approximateSize: 650_000_000, utterances: nil)
+
+    /// Where openslr's archives are to be had: the publisher, then its mirrors.
+    public static let mirrors = [
+        "https://www.openslr.org/resources/12", "https://us.openslr.org/resources/12",
+        "https://openslr.elda.org/resources/12", "https://openslr.magicdatatech.com/resources/12",
+    ]
+
+    /// Where Libri-light's archive is to be had.
+    public static let limitedMirrors = ["https://dl.fbaipublicfiles.com/librilight/data"]
+
+    /// The letters of the public models, in the order and with the counts of the dictionary that fairseq publishes.
+    ///
+    /// The order decides which output of a model is which letter, so that dictionaries counted anew do not fit them.
+    public static let dictionary: [(symbol: String, count: Int)] = [
+        ("|", 94802), ("E", 51860), ("T", 38431), ("A", 33152), ("O", 31495), ("N", 28855), ("I", 28794), ("H", 27187),
+        ("S", 26071), ("R", 23546), ("D", 18289), ("L", 16308), ("U", 12400), ("M", 10685), ("W", 10317), ("C", 9844),
+        ("F", 9062), ("G", 8924), ("Y", 8226), ("P", 6890), ("B", 6339), ("V", 3936), ("K", 3456), ("'", 1023),
+        ("X", 636), ("J", 598), ("Q", 437), ("Z", 213),
+    ]
+
+    /// Finds the parts of a list of names.
+    ///
+    /// - Parameters:
+    ///   - names: Names separated by commas; `all` for all seven, `none` for none.
+    ///   - limited: Whether Libri-light's limited supervision comes too.
+    /// - Returns: The parts, each once.
+    /// - Throws: `LibriSpeechError.unknownPart`.
+    public static func parts(named names: String, limited: Bool = false) throws -> [Part] {
+        let words = names.split(whereSeparator: { $0 == "," || $0 == " " }).map(String.init)
+        for word in words where !["all", "none"].contains(word) && !parts.contains(where: { $0.name == word }) {
+            throw LibriSpeechError.unknownPart(word)
+        }
+        let chosen = words.contains("all") ? parts : parts.filter { words.contains($0.name) }
+        return chosen + (limited ? [limitedSupervision] : [])
+    }
+
+    /// Replaces the published checksums by a list's, for a mirror that has packed the parts anew.
+    ///
+    /// - Parameters:
+    ///   - parts: The parts.
+    ///   - file: Lines of an MD5 and a file name, as `md5sum` writes them; it names every part of openslr's.
+    /// - Returns: The same parts with the list's checksums.
+    /// - Throws: `LibriSpeechError`, `CorpusError`.
+    public static func replacingChecksums(of parts: [Part], by file: URL) throws -> [Part] {
+        var digests: [String: Checksum] = [:]
+        for (index, line) in try Lines.read(file).enumerated() where !line.allSatisfy(\.isWhitespace) {
+            let fields = line.split(maxSplits: 1, whereSeparator: \.isWhitespace)
+            guard fields.count == 2, let checksum = Checksum(.md5, String(fields[0])) else {
+                throw LibriSpeechError.badChecksums(file: file.path, line: index + 1, found: String(line.prefix(200)))
+            }
+            let name = fields[1].drop { $0 == " " || $0 == "*" }
+            digests[(String(name) as NSString).lastPathComponent] = checksum
+        }
+        return try parts.map { part in
+            guard let checksum = digests[part.archive] else {
+                if part.isLimitedSupervision { return part }
+                throw LibriSpeechError.noChecksum(archive: part.archive, file: file.path)
+            }
+            var part = part
+            (part.checksum, part.size, part.approximateSize, part.utterances) = (checksum, nil, 0, nil)
+            return part
+        }
+    }
+
+    private static func part(_ name: String, _ md5: String, _ size: Int, _ utterances: Int) -> Part {
+        Part(
+            name: name, archive: name + ".tar.gz", checksum: Checksum(.md5, md5), size: size, approximateSize: size,
+            utterances: utterances)
+    }
+}
+
+/// What can be wrong with a copy of LibriSpeech, one sentence each.
+public enum LibriSpeechError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// There is no such part.
+    case unknownPart(String)
+    /// A folder holds none of the parts asked for.
+    case nothingInSource(folder: String, parts: [String])
+    /// An archive does not hold the folder that it is named after.
+    case otherContent(archive: String, expected: String)
+    /// Another process fills the output folder.
+    case folderInUse(folder: String)
+    /// A part has another number of recordings than it should.
+    case wrongCount(folder: String, found: Int, expected: Int, isOwn: Bool)
+    /// A folder has a part's name, and nothing says that it was unpacked to its end.
+    case unfinished(folder: String, archive: String)
+    /// Recordings that cannot be read; `first` is one's reason.
+    case unreadable(part: String, count: Int, total: Int, first: String)
+    /// A recording without a transcript.
+    case noTranscript(recording: String, file: String)
+    /// A transcript without a recording.
+    case noRecording(identifier: String, file: String, line: Int)
+    /// A line of transcripts cannot be understood.
+    case badTranscript(file: String, line: Int, reason: String, found: String)
+    /// A list of checksums does not name an archive.
+    case noChecksum(archive: String, file: String)
+    /// A line of a list of checksums cannot be understood.
+    case badChecksums(file: String, line: Int, found: String)
+
+    /// The sentence.
+    public var description: String {
+        switch self {
+        case .unknownPart(let name):
+            "\(name): LibriSpeech has no such part; it has \(LibriSpeech.parts.map(\.name).joined(separator: ", "))."
+        case .nothingInSource(let folder, let parts):
+            "\(folder): holds none of \(parts.joined(separator: ", ")), neither as a folder nor as an archive; check the "
+                + "path, or leave --source out to download them."
+        case .otherContent(let archive, let expected):
+            "\(archive): the archive does not hold the folder \(expected) with recordings; fetch it again."
+        case .folderInUse(let folder):
+            "\(folder): another process prepares this folder; wait until it has ended, and give the command again."
+        case .wrongCount(let folder, let found, let expected, let isOwn):
+            "\(folder): has \(found) recordings, and there should be \(expected); "
+                + (isOwn
+                    ? "move this folder away, and give the command again to unpack the part afresh."
+                    : "copy this part again, or leave it out of --source to download it.")
+        case .unfinished(let folder, let archive):
+            "\(folder): nothing shows that this folder holds all of \(archive); move it away, and give the command again to "
+                + "unpack the part afresh."
+        case .unreadable(let part, let count, let total, let first):
+            "\(part): \(count) of \(total) recordings cannot be read, the first: \(first)"
+        case .noTranscript(let recording, let file):
+            "\(recording): has no transcript in \(file); fetch this part again."
+        case .noRecording(let identifier, let file, let line):
+            "\(file):\(line): there is no recording \(identifier).flac beside it; fetch this part again."
+        case .badTranscript(let file, let line, let reason, let found):
+            "\(file):\(line): expected \(reason), found \"\(found)\"."
+        case .noChecksum(let archive, let file):
+            "\(file): names no checksum for \(archive); add it, or leave this part out."
+        case .badChecksums(let file, let line, let found):
+            "\(file):\(line): expected an MD5 of 32 hexadecimal digits and a file name, as md5sum writes them, found "
+                + "\"\(found)\"."
+        }
+    }
+}

@@ -1,0 +1,345 @@
+import Foundation
+import W2VBase
+import W2VFetching
+
+/// Brings LibriSpeech to a folder in the form that training reads: from the network, or from a copy on disk.
+///
+/// Everything that is complete stays as it is, so that a run that was stopped goes on where it was.
+public struct LibriSpeechPreparation {
+    /// Where everything goes.
+    public var output: URL
+    /// Which parts.
+    public var parts: [LibriSpeech.Part]
+    /// A folder with parts already on disk, unpacked or as archives; it is only read.
+    public var source: URL?
+    /// Servers in place of the usual ones, in the order in which to try.
+    public var mirrors: [String] = []
+    /// Whether archives stay after they were unpacked.
+    public var keepsArchives = false
+    /// What fetches.
+    public var downloader = Downloader()
+    /// Is told how far it is, and may stop it.
+    public var monitor = FetchMonitor()
+
+    /// Describes a preparation.
+    ///
+    /// - Parameters:
+    ///   - parts: Which parts.
+    ///   - output: Where everything goes.
+    public init(_ parts: [LibriSpeech.Part], output: URL) {
+        self.parts = parts
+        self.output = output
+    }
+
+    /// A list that was made, or was there already.
+    public struct List: Equatable, Sendable {
+        /// Its name.
+        public var name: String
+        /// Its manifest.
+        public var manifest: URL
+        /// How many recordings it has.
+        public var utterances: Int
+        /// Their length together, in samples at 16 kHz.
+        public var samples: Int
+    }
+
+    /// What there is now.
+    public struct Report: Equatable, Sendable {
+        /// The lists, in the order in which they were made.
+        public var lists: [List] = []
+        /// The dictionary.
+        public var dictionary: URL
+        /// How many bytes came over the network.
+        public var received = 0
+    }
+
+    /// Does what is left to do.
+    ///
+    /// - Returns: What there is now.
+    /// - Throws: `FetchError`, `LibriSpeechError`, `CorpusError`.
+    public func run() throws -> Report {
+        do {
+            try FileManager.default.createDirectory(at: output, withIntermediateDirectories: true)
+        } catch {
+            throw CorpusError.unwritable(file: output.path, reason: error.localizedDescription)
+        }
+        // Two that unpack the same part would remove each other's files.
+        let lock: FolderLock
+        do {
+            lock = try FolderLock(output)
+        } catch .inUse {
+            throw LibriSpeechError.folderInUse(folder: output.path)
+        } catch .unopened(let reason) {
+            throw CorpusError.unwritable(file: output.path, reason: reason)
+        }
+        return try withExtendedLifetime(lock) { try prepare() }
+    }
+
+    private func prepare() throws -> Report {
+        let supplies = try parts.map { ($0, try supply(of: $0)) }
+        if let source, !supplies.contains(where: { $0.1.isLocal }) {
+            throw LibriSpeechError.nothingInSource(folder: source.path, parts: parts.map(\.name))
+        }
+        for (part, supply) in supplies {
+            if case .folder(let folder) = supply { try requireFinished(part, folder) }
+        }
+        try checkSpace(supplies)
+        var report = Report(dictionary: output.appendingPathComponent("dict.ltr.txt"))
+        var complete: [String: (manifest: Manifest, transcripts: [String])] = [:]
+        for (part, supply) in supplies {
+            let folder = try unpacked(part, supply, &report)
+            if part.isLimitedSupervision {
+                report.lists += try limitedLists(folder)
+            } else {
+                let list = try labelled(part, folder)
+                complete[part.name] = list
+                report.lists.append(entry(part.name, list.manifest))
+            }
+        }
+        let training = LibriSpeech.trainingNames.compactMap { name in complete[name].map { (name, $0) } }
+        if training.count == LibriSpeech.trainingNames.count { report.lists.append(try combine(training)) }
+        try LabelDictionary.librispeech.write(to: report.dictionary)
+        return report
+    }
+
+    // MARK: - Getting the recordings
+
+    /// Where a part comes from.
+    private enum Supply {
+        /// A folder of recordings, which stays where it is.
+        case folder(URL)
+        /// An archive on disk, which stays.
+        case archive(URL)
+        /// The network; the archive is kept for as long as it is needed.
+        case network(archive: URL)
+
+        var isLocal: Bool { if case .network = self { false } else { true } }
+    }
+
+    private func supply(of part: LibriSpeech.Part) throws -> Supply {
+        let own = unpackedFolder(part)
+        if isFolder(own) { return .folder(own) }
+        if let source {
+            for place in [source, source.appendingPathComponent("LibriSpeech")] {
+                let folder = place.lastPathComponent == part.name ? place : place.appendingPathComponent(part.name)
+                if isFolder(folder) { return .folder(folder.standardizedFileURL) }
+            }
+            let archive = source.appendingPathComponent(part.archive)
+            if FileManager.default.fileExists(atPath: archive.path) { return .archive(archive) }
+        }
+        return .network(archive: output.appendingPathComponent("archives/" + part.archive))
+    }
+
+    /// Where our own copy of a part lies: beside the others below `LibriSpeech`, as the archives have it.
+    private func unpackedFolder(_ part: LibriSpeech.Part) -> URL {
+        let path = part.isLimitedSupervision ? part.name : "LibriSpeech/" + part.name
+        return output.appendingPathComponent(path).standardizedFileURL
+    }
+
+    private func isFolder(_ url: URL) -> Bool {
+        var isFolder: ObjCBool = false
+        return FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder) && isFolder.boolValue
+    }
+
+    /// Makes sure of room for everything, before hours go by.
+    private func checkSpace(_ supplies: [(LibriSpeech.Part, Supply)]) throws {
+        // FLAC does not shrink: what is unpacked is as large as the archive, and a little more for whole blocks.
+        var unpacked = 0
+        var archives = 0
+        var largest = 0
+        for (part, supply) in supplies {
+            if case .folder = supply { continue }
+            unpacked += part.approximateSize + part.approximateSize / 20
+            guard case .network(let archive) = supply else { continue }
+            let present = [archive, archive.appendingPathExtension("part")].compactMap { file in
+                (try? FileManager.default.attributesOfItem(atPath: file.path))?[.size] as? Int
+            }
+            let left = max(0, part.approximateSize - (present.max() ?? 0))
+            archives += left
+            largest = max(largest, left)
+        }
+        try DiskSpace.require(unpacked + (keepsArchives ? archives : largest), in: output)
+    }
+
+    private func unpacked(_ part: LibriSpeech.Part, _ supply: Supply, _ report: inout Report) throws -> URL {
+        switch supply {
+        case .folder(let folder): return folder
+        case .archive(let archive):
+            if let expected = part.checksum {
+                let found = try Checksum.compute(expected.kind, of: archive, monitor: monitor)
+                guard found == expected else {
+                    throw FetchError.damagedArchive(
+                        file: archive.path,
+                        reason: "its \(expected.kind.rawValue) is \(found.digest), and its publisher gives "
+                            + expected.digest)
+                }
+            }
+            return try unpack(part, archive)
+        case .network(let archive):
+            let fetched = try fetch(part, to: archive)
+            report.received += fetched.received
+            let folder = try unpack(part, archive)
+            if !keepsArchives {
+                unlink(archive.path)
+                // Fails, as it should, while other archives are in it.
+                rmdir(archive.deletingLastPathComponent().path)
+            }
+            return folder
+        }
+    }
+
+    private func fetch(_ part: LibriSpeech.Part, to archive: URL) throws -> FetchedFile {
+        let usual = part.isLimitedSupervision ? LibriSpeech.limitedMirrors : LibriSpeech.mirrors
+        let addresses = (mirrors.isEmpty ? usual : mirrors).map { mirror in
+            (mirror.hasSuffix("/") ? mirror : mirror + "/") + part.archive
+        }
+        return try downloader.fetch(
+            Download(addresses: addresses, destination: archive, checksum: part.checksum, size: part.size),
+            monitor: monitor)
+    }
+
+    /// Unpacks an archive beside its place and moves the recordings there in one step.
+    private func unpack(_ part: LibriSpeech.Part, _ archive: URL) throws -> URL {
+        let staging = output.appendingPathComponent(".\(part.name)")
+        try? FileManager.default.removeItem(at: staging)
+        defer { try? FileManager.default.removeItem(at: staging) }
+        let size = (try? FileManager.default.attributesOfItem(atPath: archive.path))?[.size] as? Int ?? 0
+        // Recordings in FLAC do not shrink further; the transcripts do.
+        let limit = size * 4 + 64 << 20
+        try TarArchive.unpack(archive, into: staging, maximumBytes: limit, monitor: monitor)
+        let folder = unpackedFolder(part)
+        let inside = staging.appendingPathComponent(
+            part.isLimitedSupervision ? part.name : "LibriSpeech/" + part.name)
+        guard isFolder(inside) else {
+            throw LibriSpeechError.otherContent(archive: archive.path, expected: part.name)
+        }
+        let parent = folder.deletingLastPathComponent()
+        try Lines.write(
+            ["\(recordings(in: inside)) recordings were unpacked."],
+            to: inside.appendingPathComponent(Self.recordName))
+        do {
+            try FileManager.default.createDirectory(at: parent, withIntermediateDirectories: true)
+            if !part.isLimitedSupervision { try moveTexts(from: inside.deletingLastPathComponent(), to: parent) }
+        } catch {
+            throw CorpusError.unwritable(file: parent.path, reason: error.localizedDescription)
+        }
+        guard rename(inside.path, folder.path) == 0 else {
+            throw CorpusError.unwritable(file: folder.path, reason: String(cString: strerror(errno)))
+        }
+        return folder
+    }
+
+    /// In a part's folder, since it was unpacked to its end: how many recordings it has.
+    private static let recordName = ".unpacked"
+
+    private func recordings(in folder: URL) -> Int {
+        let files = FileManager.default.enumerator(atPath: folder.path)
+        return (files?.lazy.compactMap { $0 as? String }.filter { $0.hasSuffix(".flac") }.count) ?? 0
+    }
+
+    /// How many recordings a folder should have: as many as were unpacked, or as the publisher gives.
+    private func expectedCount(_ part: LibriSpeech.Part, _ folder: URL) -> Int? {
+        let record = try? Lines.read(folder.appendingPathComponent(Self.recordName)).first
+        return record?.split(separator: " ").first.flatMap { Int($0) } ?? part.utterances
+    }
+
+    /// Refuses a folder of our own that may be half of a part.
+    ///
+    /// One in `source` is compared with the published count when it has been listed, which shows what is wrong with it.
+    private func requireFinished(_ part: LibriSpeech.Part, _ folder: URL) throws {
+        guard folder == unpackedFolder(part) else { return }
+        guard let expected = expectedCount(part, folder) else {
+            throw LibriSpeechError.unfinished(folder: folder.path, archive: part.archive)
+        }
+        let found = recordings(in: folder)
+        guard found == expected else {
+            throw LibriSpeechError.wrongCount(folder: folder.path, found: found, expected: expected, isOwn: true)
+        }
+    }
+
+    /// The licence and the lists of speakers, chapters and books, which every archive holds alike.
+    private func moveTexts(from folder: URL, to target: URL) throws {
+        for name in try FileManager.default.contentsOfDirectory(atPath: folder.path) where name.hasSuffix(".TXT") {
+            let old = folder.appendingPathComponent(name)
+            let new = target.appendingPathComponent(name)
+            if rename(old.path, new.path) != 0 { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
+        }
+    }
+
+    // MARK: - Lists
+
+    private func labelled(
+        _ part: LibriSpeech.Part, _ folder: URL
+    ) throws -> (manifest: Manifest, transcripts: [String]) {
+        let list = LabelledList(part.name, in: output)
+        let expected = expectedCount(part, folder)
+        if let complete = list.complete(root: folder), complete.manifest.count == expected ?? complete.manifest.count {
+            return complete
+        }
+        let content = try LibriSpeechFolder(folder, part: part.name, monitor: monitor)
+        if let expected, expected != content.manifest.count {
+            throw LibriSpeechError.wrongCount(
+                folder: folder.path, found: content.manifest.count, expected: expected,
+                isOwn: folder == unpackedFolder(part))
+        }
+        try list.write(content.manifest, content.transcripts)
+        return (content.manifest, content.transcripts)
+    }
+
+    /// The 960 hours in one list, as NVIDIA's recipes read them.
+    private func combine(_ parts: [(name: String, list: (manifest: Manifest, transcripts: [String]))]) throws -> List {
+        let parents = Set(parts.map { $0.list.manifest.sources[0].root.deletingLastPathComponent().path })
+        let isTogether =
+            parents.count == 1 && parts.allSatisfy { $0.list.manifest.sources[0].root.lastPathComponent == $0.name }
+        let root = parts[0].list.manifest.sources[0].root.deletingLastPathComponent().standardizedFileURL
+        let name = LibriSpeech.combinedName
+        let list = LabelledList(name, in: output)
+        let count = parts.reduce(0) { $0 + $1.list.manifest.count }
+        if let complete = list.complete(root: root), complete.manifest.count == count {
+            return entry(name, complete.manifest)
+        }
+        var paths: [String] = []
+        var counts: [Int] = []
+        for (part, content) in parts {
+            let prefix = isTogether ? part : content.manifest.sources[0].root.path
+            for index in 0..<content.manifest.count { paths.append(prefix + "/" + content.manifest.path(index)) }
+            counts += content.manifest.sampleCounts
+        }
+        let manifest = try Manifest(name: name, root: root, paths: paths, sampleCounts: counts)
+        try list.write(manifest, parts.flatMap(\.list.transcripts))
+        return entry(name, manifest)
+    }
+
+    /// Libri-light's lists: six of ten minutes, one of one hour, which is these together, and one of ten hours.
+    private func limitedLists(_ folder: URL) throws -> [List] {
+        let splits: [(name: String, prefixes: [String])] =
+            (0..<6).map { ("train-10min-\($0)", ["1h/\($0)/"]) } + [
+                ("train-1h", ["1h/"]), ("train-10h", ["1h/", "9h/"]),
+            ]
+        let complete = splits.map { LabelledList($0.name, in: output).complete(root: folder) }
+        if complete.allSatisfy({ $0 != nil }) {
+            return zip(splits, complete).compactMap { split, list in list.map { entry(split.name, $0.manifest) } }
+        }
+        let all = try LibriSpeechFolder(
+            folder, part: LibriSpeech.limitedName, subfolders: ["1h", "9h"], monitor: monitor)
+        return try splits.map { name, prefixes in
+            let split = all.filter(name: name) { path in prefixes.contains { path.hasPrefix($0) } }
+            if split.manifest.count == 0 {
+                throw LibriSpeechError.otherContent(archive: folder.path, expected: prefixes[0])
+            }
+            try LabelledList(name, in: output).write(split.manifest, split.transcripts)
+            return entry(name, split.manifest)
+        }
+    }
+
+    private func entry(_ name: String, _ manifest: Manifest) -> List {
+        List(
+            name: name, manifest: LabelledList(name, in: output).manifest, utterances: manifest.count,
+            samples: manifest.totalSamples)
+    }
+}
+
+extension LabelDictionary {
+    /// The letters of LibriSpeech in the public models' order.
+    static var librispeech: LabelDictionary { LabelDictionary(entries: LibriSpeech.dictionary) }
+}

@@ -1,0 +1,99 @@
+import CW2VFetching
+import Foundation
+
+/// A file's digest, as its publisher gives it.
+public struct Checksum: Equatable, Sendable {
+    /// How the digest is computed.
+    public enum Kind: String, Sendable {
+        /// MD5, which openslr publishes: tells damage, not forgery.
+        case md5 = "MD5"
+        /// SHA-256.
+        case sha256 = "SHA-256"
+        /// SHA-1 of git's blob with the file's content: what a git server calls a file.
+        case gitBlob = "git SHA-1"
+
+        /// How many hexadecimal digits it has.
+        public var digits: Int {
+            switch self {
+            case .md5: 32
+            case .sha256: 64
+            case .gitBlob: 40
+            }
+        }
+
+        fileprivate var algorithm: String {
+            switch self {
+            case .md5: "MD5"
+            case .sha256: "SHA256"
+            case .gitBlob: "SHA1"
+            }
+        }
+    }
+
+    /// How it is computed.
+    public let kind: Kind
+    /// The digest in lower-case hexadecimal digits.
+    public let digest: String
+
+    /// Takes a published digest; nil if it does not have the kind's number of hexadecimal digits.
+    ///
+    /// - Parameters:
+    ///   - kind: How it is computed.
+    ///   - digest: Hexadecimal digits in any case.
+    public init?(_ kind: Kind, _ digest: String) {
+        guard digest.utf8.count == kind.digits, digest.allSatisfy({ $0.isHexDigit && $0.isASCII }) else { return nil }
+        self.init(kind: kind, digest: digest.lowercased())
+    }
+
+    private init(kind: Kind, digest: String) {
+        self.kind = kind
+        self.digest = digest
+    }
+
+    /// Computes a file's digest.
+    ///
+    /// - Parameters:
+    ///   - kind: Which one.
+    ///   - url: The file.
+    ///   - monitor: Is told how far it is, and may stop it.
+    /// - Returns: The digest.
+    /// - Throws: `FetchError`.
+    public static func compute(_ kind: Kind, of url: URL, monitor: FetchMonitor = FetchMonitor()) throws -> Checksum {
+        try SystemLibrary.crypto.load()
+        guard let digest = cfetching_digest_make(kind.algorithm) else {
+            throw FetchError.missingLibrary(
+                name: kind.rawValue, package: "libssl3", reason: "OpenSSL refuses it in its present configuration")
+        }
+        defer { cfetching_digest_free(digest) }
+        let descriptor = open(url.path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw unreadable(url) }
+        defer { close(descriptor) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw unreadable(url) }
+        let total = Int(status.st_size)
+        if kind == .gitBlob {
+            let head = Array("blob \(total)\0".utf8)
+            _ = cfetching_digest_update(digest, head, head.count)
+        }
+        var meter = RateMeter(name: url.lastPathComponent, phase: .checking, total: total)
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 64)
+        defer { buffer.deallocate() }
+        while true {
+            let count = read(descriptor, buffer.baseAddress, buffer.count)
+            if count < 0 && errno == EINTR { continue }
+            guard count >= 0 else { throw unreadable(url) }
+            if count == 0 { break }
+            _ = cfetching_digest_update(digest, buffer.baseAddress, count)
+            monitor.report(meter.advance(by: count))
+            try monitor.stopIfAsked(at: url.lastPathComponent)
+        }
+        var bytes = [UInt8](repeating: 0, count: 64)
+        let count = cfetching_digest_finish(digest, &bytes)
+        return Checksum(
+            kind: kind, digest: bytes.prefix(count).map { String(format: "%02x", $0) }.joined())
+    }
+
+    private static func unreadable(_ url: URL) -> FetchError {
+        .unwritable(file: url.path, reason: "it cannot be read: " + String(cString: strerror(errno)))
+    }
+}

@@ -1,0 +1,187 @@
+import CW2VFetching
+import Foundation
+
+/// Unpacks tar archives that come from elsewhere.
+public enum TarArchive {
+    /// Unpacks an archive into a folder that appears only when all of it is there.
+    ///
+    /// Only files and folders are taken, with names that stay below the folder: links, devices, absolute names and `..`
+    /// are refused, and then nothing is kept.
+    ///
+    /// - Parameters:
+    ///   - archive: A tar archive, compressed by gzip or not.
+    ///   - folder: Where its entries go; must not exist.
+    ///   - maximumBytes: How many bytes its files may have together.
+    ///   - monitor: Is told how far it is, and may stop it.
+    /// - Returns: How many files there were.
+    /// - Throws: `FetchError`.
+    @discardableResult
+    public static func unpack(
+        _ archive: URL, into folder: URL, maximumBytes: Int, monitor: FetchMonitor = FetchMonitor()
+    ) throws -> Int {
+        try SystemLibrary.archive.load()
+        let staging = folder.deletingLastPathComponent()
+            .appendingPathComponent(".\(folder.lastPathComponent).unpacking")
+        // What an earlier run left, when it was killed.
+        try? FileManager.default.removeItem(at: staging)
+        var isDone = false
+        defer { if !isDone { try? FileManager.default.removeItem(at: staging) } }
+        do {
+            try FileManager.default.createDirectory(at: staging, withIntermediateDirectories: true)
+        } catch {
+            throw FetchError.unwritable(file: staging.path, reason: error.localizedDescription)
+        }
+        let unpacker = try Unpacker(archive, into: staging, maximumBytes: maximumBytes, monitor: monitor)
+        let count = try unpacker.run()
+        // The name is what later runs trust, so the content must be on the disk before it.
+        let descriptor = open(staging.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        if descriptor >= 0 {
+            cfetching_sync(descriptor)
+            close(descriptor)
+        }
+        guard rename(staging.path, folder.path) == 0 else {
+            throw FetchError.unwritable(file: folder.path, reason: String(cString: strerror(errno)))
+        }
+        isDone = true
+        return count
+    }
+}
+
+/// One archive being unpacked.
+private final class Unpacker {
+    private let archive: URL
+    private let folder: URL
+    private let maximumBytes: Int
+    private let monitor: FetchMonitor
+    private let handle: UnsafeMutableRawPointer
+    private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 64)
+    private var meter: RateMeter
+    private var position = 0
+    private var written = 0
+    private var foldersMade: Set<String> = []
+
+    init(_ archive: URL, into folder: URL, maximumBytes: Int, monitor: FetchMonitor) throws {
+        self.archive = archive
+        self.folder = folder
+        self.maximumBytes = maximumBytes
+        self.monitor = monitor
+        var status = stat()
+        guard stat(archive.path, &status) == 0 else {
+            throw FetchError.damagedArchive(file: archive.path, reason: String(cString: strerror(errno)))
+        }
+        meter = RateMeter(name: archive.lastPathComponent, phase: .unpacking, total: Int(status.st_size))
+        var message = [CChar](repeating: 0, count: 256)
+        guard let handle = cfetching_archive_open(archive.path, &message, message.count) else {
+            throw FetchError.damagedArchive(
+                file: archive.path,
+                reason: String(decoding: message.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self))
+        }
+        self.handle = handle
+    }
+
+    deinit {
+        cfetching_archive_close(handle)
+        buffer.deallocate()
+    }
+
+    func run() throws -> Int {
+        var files = 0
+        while true {
+            var name: UnsafePointer<CChar>?
+            var kind = cfetching_other
+            var size: Int64 = 0
+            let code = cfetching_archive_next(handle, &name, &kind, &size)
+            if code == 0 { break }
+            guard code > 0, let name else { throw damaged() }
+            let path = try safePath(name)
+            if kind == cfetching_folder {
+                try makeFolder(path, entry: path)
+            } else if kind == cfetching_file {
+                guard !path.isEmpty else { throw refused(path, "a file must have a name") }
+                try makeFolder((path as NSString).deletingLastPathComponent, entry: path)
+                try extract(path)
+                files += 1
+            } else {
+                throw refused(path, "it is a link or a device; only files and folders are expected")
+            }
+            report()
+            try monitor.stopIfAsked(at: archive.lastPathComponent)
+        }
+        if files == 0 { throw FetchError.damagedArchive(file: archive.path, reason: "it holds no files") }
+        return files
+    }
+
+    /// An entry's name as a path below the folder, without `.` and doubled slashes.
+    private func safePath(_ name: UnsafePointer<CChar>) throws -> String {
+        let shown = String(cString: name)
+        guard let text = String(validatingCString: name), !text.unicodeScalars.contains(where: { $0.value < 32 }) else {
+            throw refused(shown, "its name is not plain text")
+        }
+        guard !text.hasPrefix("/") else { throw refused(text, "its name begins at the root of the disk") }
+        let parts = text.split(separator: "/").filter { $0 != "." }
+        guard !parts.contains("..") else { throw refused(text, "its name leads out of the folder") }
+        guard parts.allSatisfy({ $0.utf8.count <= 255 }), parts.count <= 64 else {
+            throw refused(text.prefix(200) + "…", "its name is too long")
+        }
+        return parts.joined(separator: "/")
+    }
+
+    private func makeFolder(_ path: String, entry: String) throws {
+        guard foldersMade.insert(path).inserted else { return }
+        do {
+            try FileManager.default.createDirectory(
+                at: folder.appendingPathComponent(path), withIntermediateDirectories: true)
+        } catch {
+            throw refused(entry, "its folder cannot be made (\(error.localizedDescription))")
+        }
+    }
+
+    private func extract(_ path: String) throws {
+        let target = folder.appendingPathComponent(path).path
+        let descriptor = open(target, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o666)
+        guard descriptor >= 0 else {
+            if errno == EEXIST || errno == EISDIR { throw refused(path, "it stands in the archive twice") }
+            throw FetchError.unwritable(file: target, reason: String(cString: strerror(errno)))
+        }
+        defer { close(descriptor) }
+        while true {
+            let count = Int(cfetching_archive_read(handle, buffer.baseAddress, buffer.count))
+            guard count >= 0 else { throw damaged() }
+            if count == 0 { return }
+            written += count
+            guard written <= maximumBytes else {
+                throw refused(path, "the files together are larger than \(ByteText.size(maximumBytes))")
+            }
+            var rest = buffer[..<count]
+            while !rest.isEmpty {
+                let done = write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
+                if done < 0 && errno == EINTR { continue }
+                guard done > 0 else { throw failure(target) }
+                rest = rest.dropFirst(done)
+            }
+            report()
+        }
+    }
+
+    private func report() {
+        let now = Int(cfetching_archive_position(handle))
+        monitor.report(meter.advance(by: now - position))
+        position = now
+    }
+
+    private func refused(_ entry: some StringProtocol, _ reason: String) -> FetchError {
+        .unsafeArchive(file: archive.path, entry: String(entry), reason: reason)
+    }
+
+    private func damaged() -> FetchError {
+        .damagedArchive(file: archive.path, reason: String(cString: cfetching_archive_message(handle)))
+    }
+
+    private func failure(_ target: String) -> FetchError {
+        let code = errno
+        guard code == ENOSPC || code == EDQUOT else {
+            return .unwritable(file: target, reason: String(cString: strerror(code)))
+        }
+        return .noSpace(folder: folder.path, needed: 1 << 20, free: DiskSpace.free(folder) ?? 0)
+    }
+}

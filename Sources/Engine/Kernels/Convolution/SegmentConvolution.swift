@@ -1,0 +1,107 @@
+import W2VTorch
+
+/// Segments of rows that lie end to end, and where they lie in a signal with `gap` rows of zeros before, between and
+/// after them.
+private struct SpacedSegments {
+    /// Of each segment: its rows, and its first row in the signal, less `gap`: where its first window begins.
+    let places: [(rows: Range<Int>, window: Int)]
+    let gap: Int
+    /// All segments' rows, and those of the signal.
+    let (rows, signalRows): (Int, Int)
+
+    init(_ lengths: [Int], gap: Int) {
+        var (row, window) = (0, 0)
+        var places: [(rows: Range<Int>, window: Int)] = []
+        for length in lengths {
+            places.append((row..<row + length, window))
+            row += length
+            window += length + gap
+        }
+        (self.places, self.gap, rows, signalRows) = (places, gap, row, window + gap)
+    }
+
+    /// Where each row begins its window: its place in the signal, less `gap`.
+    var windowOfRow: [Int] { places.flatMap { Array($0.window..<$0.window + $0.rows.count) } }
+
+    /// Where each row lies in the signal.
+    var rowsInSignal: [Int] { windowOfRow.map { $0 + gap } }
+}
+
+extension Tensor {
+    /// A grouped convolution along the rows of each segment, which has zeros around it and sees nothing of its neighbours.
+    ///
+    /// With an even kernel a row sees one row more before it than after it (fairseq's `SamePad`).
+    ///
+    /// - Parameters:
+    ///   - lengths: The rows of each segment; this tensor is [rows, channels] with the segments end to end.
+    ///   - weight: [channels, channels / groups, kernel].
+    ///   - bias: [channels].
+    ///   - groups: Independent groups of channels.
+    /// - Returns: [rows, channels].
+    /// - Throws: `TorchError.operation` or `TorchError.shape` for sizes that do not go together.
+    public func convolved(
+        withinSegments lengths: [Int], _ weight: Tensor, bias: Tensor, groups: Int
+    ) throws -> Tensor {
+        let kernel = weight.size(2)
+        let spaced = SpacedSegments(lengths, gap: kernel / 2)
+        guard rank == 2, size(0) == spaced.rows else {
+            throw TorchError.shape("\(self) does not have the \(spaced.rows) rows of the segments to convolve")
+        }
+        if fitsHostKernels, SpectralConvolution.takes(weight), weight.size(1) * groups == size(1), bias.fitsHostKernels
+        {
+            return try hostConvolvedBySpectra(withinSegments: lengths, weight, bias: bias)
+        }
+        guard device != .cpu, dtype != .float64 else {
+            return try convolvedDirectly(spaced, weight, bias: bias, groups: groups)
+        }
+        return try convolvedByFrequencies(withinSegments: lengths, weight, bias: bias, groups: groups)
+    }
+
+    /// The convolution by LibTorch's operator.
+    private func convolvedDirectly(
+        _ spaced: SpacedSegments, _ weight: Tensor, bias: Tensor, groups: Int
+    ) throws -> Tensor {
+        let zeros = try Tensor.zeros([spaced.gap, size(1)], dtype: dtype, device: device)
+        let signal = try Tensor.concatenate([zeros] + spaced.places.flatMap { [try rows($0.rows), zeros] })
+        let convolved = try signal.transposed().unsqueezed(0).convolved(weight, bias: bias, groups: groups)
+            .squeezed(0).transposed()
+        return try .concatenate(
+            spaced.places.map { try convolved.rows($0.window..<$0.window + $0.rows.count) })
+    }
+
+    /// The convolution as products of spectra, in FP32: on GPUs, whose libraries are slow with long kernels in many groups.
+    ///
+    /// The spaced signal is cut into blocks that overlap by a kernel less one (overlap-save); the products of spectra are
+    /// batched matrix products over the channels of a group, one for each frequency.
+    ///
+    /// - Parameters: Those of ``convolved(withinSegments:_:bias:groups:)``.
+    /// - Returns: [rows, channels], of this tensor's type.
+    /// - Throws: `TorchError.operation` if LibTorch refuses, as when memory runs out.
+    func convolvedByFrequencies(
+        withinSegments lengths: [Int], _ weight: Tensor, bias: Tensor, groups: Int
+    ) throws -> Tensor {
+        let (channels, kernel) = (size(1), weight.size(2))
+        let width = channels / groups
+        let spaced = SpacedSegments(lengths, gap: kernel / 2)
+        var size = 512
+        while size < 4 * kernel { size *= 2 }
+        let step = size - kernel + 1
+        // A window begins at each row of the signal but the last ones.
+        let windows = max(1, spaced.signalRows - kernel + 1)
+        let blocks = (windows + step - 1) / step
+        let places = try Tensor.constant("spaced rows", [kernel] + lengths, on: device) { spaced.rowsInSignal }
+        let signal = try to(dtype: .float32).placingRows(at: places, in: (blocks - 1) * step + size)
+        let frequencies = size / 2 + 1
+        // [groups · frequencies, blocks, inputs] times [groups · frequencies, inputs, outputs].
+        let inputs = try signal.unfolded(0, size: size, step: step).realSpectrum(size)
+            .viewed(blocks, groups, width, frequencies).permuted(1, 3, 0, 2)
+            .reshaped(groups * frequencies, blocks, width)
+        let filters = try weight.to(dtype: .float32).realSpectrum(size).conjugated()
+            .viewed(groups, width, width, frequencies).permuted(0, 3, 2, 1).reshaped(groups * frequencies, width, width)
+        let outputs = try inputs.matmul(filters).viewed(groups, frequencies, blocks, width).permuted(2, 0, 3, 1)
+            .reshaped(blocks, channels, frequencies).realSignal(size).narrowed(2, 0..<step)
+            .transposed(1, 2).reshaped(blocks * step, channels)
+        let starts = try Tensor.constant("spaced windows", [kernel] + lengths, on: device) { spaced.windowOfRow }
+        return try (outputs.takingRows(starts) + bias.to(dtype: .float32)).to(dtype: dtype)
+    }
+}

@@ -1,0 +1,74 @@
+import W2VTorch
+
+/// GELU, dropout and a linear layer, one after the other; of the two activations it keeps the input only, and computes the
+/// other one again.
+struct GELUDropoutLinear: FusedOperation {
+    let input: Tensor
+    let mask: DropoutMask
+    /// [outputs, inputs].
+    let weight: Tensor
+    /// [outputs], or none.
+    let bias: Tensor?
+    /// What was added to all rows of the input last: [inputs], whose gradient comes with the input's.
+    let ownBias: Tensor?
+
+    var onHost: BothPasses? {
+        guard input.fitsElementwiseHostKernels(with: [weight]) else { return nil }
+        return activation.onHost.map(passes)
+    }
+
+    var onDevice: BothPasses? {
+        guard input.fitsDeviceKernels(with: [weight]) else { return nil }
+        return activation.onDevice.map(passes)
+    }
+
+    private var activation: GELUDropout { GELUDropout(input: input, mask: mask) }
+
+    private func passes(_ activation: GELUDropout.Passes) -> BothPasses {
+        BothPasses(
+            forward: { [try activation.forward().linear(weight, bias: bias)] },
+            backward: { gradients, needed in
+                guard let gradient = gradients[0] else { return needed.map { _ in nil } }
+                let rows = try gradient.reshaped(-1, weight.size(0))
+                var (results, own): ([Tensor?], Tensor?) = ([nil, nil], nil)
+                if needed[1] {
+                    results[1] = try rows.transposed().matmul(activation.forward().viewed(-1, weight.size(1)))
+                }
+                if needed[0] {
+                    let incoming = try rows.matmul(weight).viewed(input.shape)
+                    own = try activation.backward(incoming, ownBias != nil)
+                    results[0] = incoming
+                }
+                if bias != nil { results.append(needed[2] ? try rows.sum(0) : nil) }
+                return ownBias == nil ? results : results + [own]
+            })
+    }
+}
+
+extension Tensor {
+    /// ``gelu()``, ``dropout(_:_:)`` and ``linear(_:bias:)``, one after the other.
+    ///
+    /// Where there is a kernel for it, the product's input is not kept for the backward pass, but computed again.
+    ///
+    /// - Parameters:
+    ///   - probability: The share of the activations that is dropped.
+    ///   - mode: Whether anything is.
+    ///   - weight: [outputs, inputs].
+    ///   - bias: [outputs], or none.
+    ///   - ownBias: What was added to all rows of this tensor last, without being recorded: [inputs], whose gradient comes
+    ///     with this tensor's. None otherwise.
+    /// - Returns: [..., outputs].
+    /// - Throws: `TorchError.operation` for sizes that do not go together.
+    public func geluDropoutLinear(
+        _ probability: Double, _ mode: Mode, weight: Tensor, bias: Tensor?, ownBias: Tensor? = nil
+    ) throws -> Tensor {
+        let mask = mode.nextMask(probability)
+        let operation = GELUDropoutLinear(input: self, mask: mask, weight: weight, bias: bias, ownBias: ownBias)
+        guard mask.probability < 1, let kernels = try operation.kernels else {
+            let recorded = try ownBias.map { try self - $0.detached() + $0 } ?? self
+            return try recorded.gelu().dropout(mask).linear(weight, bias: bias)
+        }
+        let biases = [bias, ownBias].compactMap { $0 }
+        return try kernels.recorded("GELU, dropout and linear", [self, weight] + biases)[0]
+    }
+}

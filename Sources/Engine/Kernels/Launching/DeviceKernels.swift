@@ -1,0 +1,77 @@
+import Synchronization
+import W2VTorch
+
+/// Runs kernels by their names: a GPU, or what stands in for it in tests.
+protocol KernelLauncher: Sendable {
+    /// Starts a kernel; `arguments` are the addresses of its arguments, which are read before the call returns.
+    func launch(_ name: String, _ shape: KernelShape, _ arguments: [UnsafeMutableRawPointer?]) throws
+}
+
+/// The kernels of `CUDA`, which LibTorch has no fused form of, on GPUs.
+enum DeviceKernels {
+    /// All of them, from which the program's source text follows.
+    static var all: [any DeviceKernel.Type] {
+        [
+            ColumnSumsKernel.self, JoinThirdsKernel.self,
+            ContrastKernel.self, ContrastBackwardKernel.self,
+            GELUDropoutKernel.self, GELUDropoutBackwardKernel.self, GELUDropoutBackwardSumsKernel.self,
+            RoundRowsKernel.self,
+            MaskRowsKernel.self, MaskRowsBackwardKernel.self,
+            ChooseEntriesKernel.self, ChooseEntriesBackwardKernel.self,
+            ResidualNormKernel.self, ResidualNormBackwardKernel.self,
+            WindowMomentsKernel.self, FoldNormalizationKernel.self,
+            SignalConvolutionKernel.self, SignalConvolutionBackwardKernel.self, SignalGradientSumsKernel.self,
+            SignalGradientsKernel.self,
+        ]
+    }
+
+    /// The files that have them, in alphabetical order after what all use.
+    static let sources: [KernelSource] = {
+        let files = Dictionary(all.map { ($0.source.file, $0.source) }) { first, _ in first }
+        return [.common] + files.values.sorted { $0.file < $1.file }
+    }()
+
+    /// The whole source text.
+    static var source: String { sources.map(\.text).joined(separator: "\n") }
+
+    /// Runs the kernels on tensors in host memory, in tests.
+    @TaskLocal static var emulator: (any KernelLauncher)?
+
+    private static let programs = Mutex<[Device: DeviceProgram]>([:])
+
+    /// What runs kernels on tensors of a device; the first call compiles or loads them.
+    static func launcher(_ device: Device) throws -> any KernelLauncher {
+        if let emulator { return emulator }
+        return try programs.withLock { programs in
+            if let found = programs[device] { return found }
+            let made = try DeviceProgram(source, on: device)
+            programs[device] = made
+            return made
+        }
+    }
+}
+
+extension DeviceProgram: KernelLauncher {
+    func launch(_ name: String, _ shape: KernelShape, _ arguments: [UnsafeMutableRawPointer?]) throws {
+        try launch(
+            name, grid: shape.grid, threads: shape.threads, sharedBytes: shape.sharedBytes, arguments: arguments)
+    }
+}
+
+extension Device {
+    /// Makes sure that the device can be used: loads LibTorch's CUDA half when a GPU is asked for, and its kernels.
+    ///
+    /// - Throws: `TorchError.runtime` that says what is missing.
+    public func prepare() throws {
+        try load()
+        guard case .cuda = self else { return }
+        do {
+            _ = try DeviceKernels.launcher(self)
+        } catch {
+            let advice =
+                "\(error)".contains("libCLibTorchCUDA.so")
+                ? "make build puts it beside the program after Scripts/setup --cuda, or use" : "use"
+            throw TorchError.runtime("the kernels for \(self) cannot be loaded (\(error)); \(advice) --device cpu")
+        }
+    }
+}

@@ -1,0 +1,15 @@
+import W2VTorch
+
+/// A LayerNorm that normalises half-precision rows in single precision (fairseq's `Fp32LayerNorm`).
+public final class FP32LayerNorm: LayerNorm {
+    /// From [..., channels] to the same shape.
+    public override func callAsFunction(_ input: Tensor) throws -> Tensor {
+        // On GPUs LibTorch's own normalisation of half-precision rows computes in FP32 throughout.
+        guard input.dtype.isHalfPrecision, input.device == .cpu else { return try super.callAsFunction(input) }
+        return try input.to(dtype: .float32)
+            .layerNormalized(
+                weight: weight.to(dtype: .float32), bias: bias.to(dtype: .float32), epsilon: epsilon
+            )
+            .to(dtype: input.dtype)
+    }
+}

@@ -1,0 +1,42 @@
+import W2VTorch
+
+/// A one-dimensional grouped convolution with weight normalisation (Salimans and Kingma 2016) over each kernel tap.
+///
+/// The weight [outputs, inputs / groups, kernel] is g · v / ‖v‖, with one norm for each of the kernel's positions, as
+/// in fairseq's positional convolution.
+public final class WeightNormConvolution: Module {
+    /// The norms, [1, 1, kernel].
+    @Parameter("weight_g") public var gain: Tensor
+    /// The directions, [outputs, inputs / groups, kernel].
+    @Parameter("weight_v") public var direction: Tensor
+    /// [outputs].
+    @Parameter("bias") public var bias: Tensor
+    private let groups: Int
+
+    /// Makes the layer with normal weights.
+    ///
+    /// - Parameters:
+    ///   - channels: Input and output channels.
+    ///   - kernel: Taps.
+    ///   - groups: Independent groups of channels.
+    ///   - deviation: The standard deviation of the weights at the start.
+    ///   - initializer: Where the numbers come from.
+    /// - Throws: `TorchError.operation` if LibTorch cannot make the tensors.
+    public init(channels: Int, kernel: Int, groups: Int, deviation: Double, initializer: Initializer) throws {
+        self.groups = groups
+        super.init()
+        direction = try initializer.normal([channels, channels / groups, kernel], deviation: deviation)
+        gain = try direction.norm(0, 1, keepingDimensions: true)
+        bias = try initializer.constant([channels], 0)
+    }
+
+    /// The weight itself, folded from gain and direction.
+    public func weight() throws -> Tensor {
+        try direction * (gain / direction.norm(0, 1, keepingDimensions: true))
+    }
+
+    /// `Tensor.convolved(withinSegments:_:bias:groups:)` with this weight: from [rows, channels] to the same shape.
+    public func callAsFunction(_ input: Tensor, withinSegments lengths: [Int]) throws -> Tensor {
+        try input.convolved(withinSegments: lengths, weight(), bias: bias, groups: groups)
+    }
+}

@@ -1,0 +1,83 @@
+import W2VTorch
+
+extension KernelSource {
+    fileprivate static let residualNorm = KernelSource("ResidualNorm.cu", PackageResources.ResidualNorm_cu)
+}
+
+/// LayerNorm of a residual plus the dropout of a branch; a warp has a row, whose elements stay in its registers.
+struct ResidualNormKernel: DeviceKernel {
+    let residual: Tensor
+    let branch: Tensor
+    let weight: Tensor
+    let bias: Tensor
+    let output: Tensor
+    /// FP32 [rows], as the next.
+    let means: Tensor
+    let inverses: Tensor
+    let mask: DropoutMask
+    let epsilon: Double
+
+    /// Rows that a block has at a time, a warp each.
+    static let warps = 4
+    /// Elements of a lane at once, and how often at most.
+    private static let (laneWidth, laneSteps) = (4, 8)
+
+    /// Whether a row of this many elements fits a warp's registers.
+    static func takes(columns: Int) -> Bool { columns % laneWidth == 0 && columns <= 32 * laneWidth * laneSteps }
+
+    static let name = "residual_norm"
+    static let source = KernelSource.residualNorm
+    static let threads = 32 * warps
+    static let constants = ["NORM_WARPS": warps, "LANE_WIDTH": laneWidth, "LANE_STEPS": laneSteps]
+    static let parameters: [KernelParameter<Self>] = [
+        .reads("residual", \.residual), .reads("branch", \.branch), .reads("weight", \.weight),
+        .reads("bias", \.bias), .writes("output", \.output), .writes("means", as: .float, \.means),
+        .writes("inverses", as: .float, \.inverses), .int64("rows", \.means.count),
+        .int32("columns") { $0.residual.size(-1) },
+        .reads("base", as: .seed, \.mask.seed.base), .uint64("offset", \.mask.seed.offset),
+        .uint32("bound", \.mask.bound), .float("scale", \.mask.scale), .float("epsilon", \.epsilon),
+    ]
+    var shape: KernelShape {
+        KernelShape(grid: ((means.count + Self.warps - 1) / Self.warps, 1), threads: Self.threads)
+    }
+}
+
+/// The gradients of both inputs, and for each block the sums [2, columns] of what weight and bias get.
+struct ResidualNormBackwardKernel: DeviceKernel {
+    let residual: Tensor
+    let branch: Tensor
+    let weight: Tensor
+    /// FP32 [rows], as the next.
+    let means: Tensor
+    let inverses: Tensor
+    let gradient: Tensor
+    let residualGradient: Tensor
+    let branchGradient: Tensor
+    /// FP32 [blocks, 2 · columns].
+    let sums: Tensor
+    let mask: DropoutMask
+
+    /// About four blocks for each multiprocessor of a large GPU; a function of the shape alone, as the sums' order is.
+    static func blocks(rows: Int) -> Int { min((rows + ResidualNormKernel.warps - 1) / ResidualNormKernel.warps, 528) }
+
+    /// The steps of rows of up to 768 elements, for which fewer registers do.
+    private static let narrowSteps = 6
+
+    static let name = "residual_norm_backward"
+    static let variants = ["", "_wide"]
+    var variant: String { residual.size(-1) > 128 * Self.narrowSteps ? "_wide" : "" }
+
+    static let source = KernelSource.residualNorm
+    static let threads = ResidualNormKernel.threads
+    static let constants = ["NARROW_STEPS": narrowSteps]
+    static let parameters: [KernelParameter<Self>] = [
+        .reads("residual", \.residual), .reads("branch", \.branch), .reads("weight", \.weight),
+        .reads("means", as: .float, \.means), .reads("inverses", as: .float, \.inverses),
+        .reads("gradient", \.gradient),
+        .writes("residual_gradient", \.residualGradient), .writes("branch_gradient", \.branchGradient),
+        .writes("sums", as: .float, \.sums), .int64("rows", \.means.count), .int32("columns") { $0.residual.size(-1) },
+        .reads("base", as: .seed, \.mask.seed.base), .uint64("offset", \.mask.seed.offset),
+        .uint32("bound", \.mask.bound), .float("scale", \.mask.scale),
+    ]
+    var shape: KernelShape { KernelShape(grid: (sums.size(0), 1), threads: Self.threads) }
+}

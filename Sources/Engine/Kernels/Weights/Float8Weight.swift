@@ -1,0 +1,162 @@
+import W2VTorch
+
+/// A weight in 8-bit floating point, for products with rows that are rounded in the same way when they come.
+///
+/// The numbers are E4M3 (4 bits of exponent, 3 of mantissa), by which GPUs multiply twice as fast as by 16 bits, adding up in
+/// FP32. Every output of the weight and every row of the input has a scale of its own, so that no row depends on others.
+/// A CPU, which has no such instructions, multiplies the same rounded numbers in FP32: slow, but it shows what the rounding
+/// costs. Nothing is recorded for differentiation. Source of format and scaling: Micikevicius et al. 2022, "FP8 Formats for
+/// Deep Learning".
+public struct Float8Weight: Sendable {
+    private static let scaledProduct = Operator("aten::_scaled_mm")
+
+    private let rows: Float8Rows
+    private let transposedScales: Tensor
+
+    /// Rounds a weight.
+    ///
+    /// - Parameter weight: [outputs, inputs], both multiples of 16.
+    /// - Throws: `TorchError.shape` for a weight of other sizes.
+    public init(_ weight: Tensor) throws {
+        guard Self.takes(weight) else {
+            throw TorchError.shape("\(weight) is no matrix whose sizes are multiples of 16, which FP8 products need")
+        }
+        rows = try Float8Rows(weight.detached())
+        transposedScales = try rows.scales.transposed().contiguous()
+    }
+
+    /// Whether products can be made of a weight.
+    ///
+    /// - Parameter weight: [outputs, inputs].
+    /// - Returns: Whether both sizes are multiples of 16.
+    public static func takes(_ weight: Tensor) -> Bool {
+        weight.rank == 2 && weight.size(0) % 16 == 0 && weight.size(1) % 16 == 0 && weight.count > 0
+    }
+
+    /// Makes sure that a device can make such products.
+    ///
+    /// - Parameter device: Any; a CPU always can.
+    /// - Throws: `TorchError.runtime` that says what is missing.
+    public static func check(on device: Device) throws {
+        guard device != .cpu else { return }
+        do {
+            let ones = try Tensor.ones([16, 16], dtype: .bfloat16, device: device)
+            _ = try Float8Weight(ones)(ones)
+        } catch {
+            throw TorchError.runtime(
+                "\(device) cannot multiply 8-bit floating-point numbers, which takes an NVIDIA GPU of the Ada or Hopper "
+                    + "generation or newer; choose bf16 (\(error))")
+        }
+    }
+
+    /// Whether products can be recorded: on Ada LibTorch's clear their workspace apart from the stream that records.
+    static func canBeRecorded(on device: Device) -> Bool { (try? device.generation()) ?? 0 >= 90 }
+
+    /// Products with rows.
+    ///
+    /// - Parameters:
+    ///   - input: [..., inputs], FP32 or half precision.
+    ///   - bias: [outputs], of the input's type, or none.
+    ///   - gelu: Whether GELU follows.
+    /// - Returns: [..., outputs], of the input's type.
+    /// - Throws: `TorchError.shape` when the sizes do not go together.
+    public func callAsFunction(_ input: Tensor, bias: Tensor? = nil, gelu: Bool = false) throws -> Tensor {
+        let (outputs, inputs) = (rows.bytes.size(0), rows.bytes.size(1))
+        guard input.shape.last == inputs else {
+            throw TorchError.shape("rows of \(input) do not have the \(inputs) inputs of the weight")
+        }
+        let shape = Array(input.shape.dropLast()) + [outputs]
+        guard input.count > 0 else { return try Tensor.empty(shape, dtype: input.dtype, device: input.device) }
+        let left = try Float8Rows(input.reshaped(-1, inputs))
+        let products =
+            if input.device == .cpu {
+                try left.numbers().linear(rows.numbers(), bias: bias?.to(dtype: .float32)).to(dtype: input.dtype)
+            } else {
+                try scaled(left, bias: bias, input.dtype)
+            }
+        let output = try products.viewed(shape)
+        return gelu ? try output.gelu() : output
+    }
+
+    /// The products by LibTorch's operator, whose results are BF16.
+    private func scaled(_ left: Float8Rows, bias: Tensor?, _ type: DType) throws -> Tensor {
+        try Self.scaledProduct(
+            .tensor(left.typed()), .tensor(rows.typed().transposed()), .tensor(left.scales), .tensor(transposedScales),
+            bias.map { .tensor(try $0.to(dtype: .bfloat16)) } ?? .none, .none, .dtype(.bfloat16), .bool(false)
+        ).to(dtype: type)
+    }
+}
+
+/// Rows of E4M3 numbers, each with a scale.
+struct Float8Rows {
+    /// The largest E4M3 number.
+    static let largest = 448.0
+    /// LibTorch's number of the type, which tensors have for products and conversions only.
+    fileprivate static let type = 24
+
+    /// [rows, columns], uint8: the numbers' bits.
+    let bytes: Tensor
+    /// [rows, 1], FP32.
+    let scales: Tensor
+
+    /// Rounds rows [rows, columns].
+    init(_ input: Tensor) throws {
+        let (rows, columns) = (input.size(0), input.size(1))
+        let input = try input.contiguous()
+        if RoundRowsKernel.takes(input) {
+            bytes = try Tensor.empty([rows, columns], dtype: .uint8, device: input.device)
+            scales = try Tensor.empty([rows, 1], device: input.device)
+            try RoundRowsKernel(input: input, bytes: bytes, scales: scales).launch()
+            return
+        }
+        let exact = try input.to(dtype: .float32)
+        let largest = try exact.magnitude().maximum(1, keepingDimension: true)
+        let factors =
+            try Tensor.full([rows, 1], Self.largest, dtype: .float32, device: input.device)
+            / largest.clamped(below: 1e-30)
+        bytes = try (exact * factors).asFloat8().bits(.dtype(.uint8))
+        scales = try largest / Self.largest
+    }
+
+    /// The bits as LibTorch's type.
+    func typed() throws -> Tensor { try bytes.bits(.int(Self.type)) }
+
+    /// The numbers that the bits stand for, [rows, columns], FP32.
+    func numbers() throws -> Tensor { try typed().to(dtype: .float32) * scales }
+}
+
+/// Each row rounded to E4M3 numbers by a scale of its own; a warp has a row.
+struct RoundRowsKernel: DeviceKernel {
+    /// [rows, columns].
+    let input: Tensor
+    let bytes: Tensor
+    let scales: Tensor
+
+    private static let warps = 4
+
+    /// Whether rows can be read four numbers at once.
+    static func takes(_ input: Tensor) -> Bool { input.fitsDeviceKernels && input.size(1) % 4 == 0 }
+
+    static let name = "round_rows"
+    static let source = KernelSource("Float8.cu", PackageResources.Float8_cu)
+    static let threads = 32 * warps
+    static let constants = ["ROUND_WARPS": warps]
+    static let parameters: [KernelParameter<Self>] = [
+        .reads("input", \.input), .writes("bytes", as: .fourBytes, \.bytes), .writes("scales", as: .float, \.scales),
+        .int64("rows") { $0.input.size(0) }, .int32("columns") { $0.input.size(1) },
+    ]
+    var shape: KernelShape {
+        KernelShape(grid: ((input.size(0) + Self.warps - 1) / Self.warps, 1), threads: Self.threads)
+    }
+}
+
+extension Tensor {
+    private static let viewDType = Operator("aten::view", "dtype")
+    private static let toDType = Operator("aten::to", "dtype")
+
+    /// The same bytes as elements of another type of one byte.
+    fileprivate func bits(_ type: Argument) throws -> Tensor { try Self.viewDType(.tensor(self), type) }
+
+    /// The nearest E4M3 numbers.
+    fileprivate func asFloat8() throws -> Tensor { try Self.toDType(.tensor(self), .int(Float8Rows.type)) }
+}

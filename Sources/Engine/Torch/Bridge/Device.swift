@@ -1,0 +1,95 @@
+import CW2VLibTorch
+
+/// Where a tensor lives.
+public enum Device: Sendable, Hashable, CustomStringConvertible {
+    case cpu
+    /// A CUDA GPU by its index.
+    case cuda(Int)
+    /// Nowhere: LibTorch's meta device, whose tensors have a shape and a type, but no elements and no memory.
+    case meta
+
+    /// Reads `cpu`, `cuda` or `cuda:N`; `nil` for anything else.
+    public init?(_ text: String) {
+        switch text {
+        case "cpu": self = .cpu
+        case "cuda": self = .cuda(0)
+        default:
+            guard text.hasPrefix("cuda:"), let index = Int(text.dropFirst(5)), index >= 0 else { return nil }
+            self = .cuda(index)
+        }
+    }
+
+    /// Makes sure that LibTorch can use the device, loading its CUDA half when a GPU is asked for.
+    ///
+    /// - Throws: `TorchError.runtime` that says what is missing.
+    public func load() throws {
+        guard case .cuda(let index) = self else { return }
+        if let error = ct_load_cuda() {
+            defer { ct_free(error) }
+            throw TorchError.runtime(
+                "device \(self) was asked for, but LibTorch's CUDA libraries cannot be loaded "
+                    + "(\(String(cString: error))); run Scripts/setup --cuda, or use --device cpu")
+        }
+        let count = Int(ct_cuda_device_count())
+        guard index < count else {
+            throw TorchError.runtime(
+                "device \(self) was asked for, but this machine shows \(count) CUDA devices; use --device cpu")
+        }
+    }
+
+    /// The generation of an NVIDIA GPU: 90 for Hopper (compute capability 9.0); nil for other devices.
+    ///
+    /// - Throws: `TorchError.operation` when the device cannot be asked.
+    public func generation() throws -> Int? {
+        guard case .cuda(let index) = self else { return nil }
+        var capability: Int32 = 0
+        try TorchError.check(ct_cuda_capability(Int32(index), &capability))
+        return Int(capability)
+    }
+
+    /// Waits until the device has done all the work that it was given; a CPU has.
+    ///
+    /// - Throws: `TorchError.operation` when the device has failed.
+    public func synchronize() throws {
+        if case .cuda = self { try TorchError.check(ct_device_synchronize(packed)) }
+    }
+
+    /// The most memory that tensors on a GPU have taken at once so far, in bytes; nil for the CPU, whose memory is the process's.
+    ///
+    /// - Throws: `TorchError.operation` when the device does not count it.
+    public func peakMemory() throws -> Int? {
+        guard case .cuda = self else { return nil }
+        var bytes: Int64 = 0
+        try TorchError.check(ct_device_peak_memory(packed, &bytes))
+        return Int(bytes)
+    }
+
+    /// The device as the command line writes it: `cuda:0`.
+    public var description: String {
+        switch self {
+        case .cpu: return "cpu"
+        case .cuda(let index): return "cuda:\(index)"
+        case .meta: return "meta"
+        }
+    }
+
+    var packed: Int64 {
+        switch self {
+        // LibTorch writes "the current device" as index -1, in the upper half.
+        case .cpu: return Int64(-1) << 32
+        case .cuda(let index): return Int64(index) << 32 | Self.cudaType
+        case .meta: return Int64(-1) << 32 | Self.metaType
+        }
+    }
+
+    /// The numbers of `c10::DeviceType`; the CPU's is 0.
+    private static let (cudaType, metaType): (Int64, Int64) = (1, 14)
+
+    init(packed: Int64) {
+        switch packed & 0xFFFF_FFFF {
+        case Self.cudaType: self = .cuda(max(0, Int(packed >> 32)))
+        case Self.metaType: self = .meta
+        default: self = .cpu
+        }
+    }
+}

@@ -1,0 +1,80 @@
+import CW2VLibTorch
+import Foundation
+import Synchronization
+
+/// Kernels in CUDA's C++, compiled for one GPU and loaded into it.
+///
+/// NVRTC compiles them, so that no CUDA toolkit is needed, and the machine code stays in the user's cache
+/// (`XDG_CACHE_HOME`, by default `~/.cache`).
+///
+/// `@unchecked Sendable` is safe: kernels stay loaded as long as the process lives, and the table has a lock.
+package final class DeviceProgram: @unchecked Sendable {
+    private let device: Int
+    private let kernels: ct_kernels
+    private let found = Mutex<[String: UInt]>([:])
+
+    /// Compiles a source text for a GPU, or loads what was compiled before.
+    ///
+    /// - Throws: `TorchError` with the compiler's or the driver's message.
+    package init(_ source: String, on device: Device) throws {
+        guard case .cuda(let index) = device else {
+            throw TorchError.runtime("the kernels for GPUs cannot run on \(device)")
+        }
+        self.device = index
+        var loaded: ct_kernels?
+        try TorchError.check(
+            ct_cuda_load_kernels(
+                Int32(index), source, Self.folder(), "kernels-\(Self.fingerprint(source))", &loaded))
+        guard let loaded else { throw TorchError.runtime("no kernels were loaded on \(device)") }
+        kernels = loaded
+    }
+
+    /// Where machine code is kept; empty where no folder can be made.
+    private static func folder() -> String {
+        let environment = ProcessInfo.processInfo.environment
+        let home =
+            environment["XDG_CACHE_HOME"].flatMap { $0.isEmpty ? nil : $0 }
+            ?? environment["HOME"].map { $0 + "/.cache" }
+        guard let folder = home.map({ $0 + "/wav2vec2/kernels" }) else { return "" }
+        let made: Void? = try? FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        return made == nil ? "" : folder
+    }
+
+    /// FNV-1a (Fowler, Noll and Vo): tells one version of the source from another.
+    private static func fingerprint(_ text: String) -> String {
+        let hash = text.utf8.reduce(0xCBF2_9CE4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
+        return String(hash, radix: 16)
+    }
+
+    private func kernel(_ name: String) throws -> ct_kernel {
+        let address = try found.withLock { found in
+            if let known = found[name] { return known }
+            var kernel: ct_kernel?
+            try TorchError.check(ct_cuda_find_kernel(kernels, name, &kernel))
+            let address = UInt(bitPattern: kernel)
+            found[name] = address
+            return address
+        }
+        guard let kernel = ct_kernel(bitPattern: address) else { throw TorchError.runtime("kernel \(name) is missing") }
+        return kernel
+    }
+
+    /// Starts a kernel on the GPU's current stream.
+    ///
+    /// - Parameters:
+    ///   - name: The kernel's name in the source text.
+    ///   - grid: Blocks along x and y.
+    ///   - threads: Threads of a block.
+    ///   - sharedBytes: Shared memory of a block whose size the kernel does not know.
+    ///   - arguments: The addresses of the kernel's arguments, which are read before the call returns.
+    /// - Throws: `TorchError.operation` for an unknown kernel, or when the GPU refuses.
+    package func launch(
+        _ name: String, grid: (x: Int, y: Int), threads: Int, sharedBytes: Int, arguments: [UnsafeMutableRawPointer?]
+    ) throws {
+        var arguments = arguments
+        try TorchError.check(
+            ct_cuda_launch(
+                Int32(device), kernel(name), Int64(grid.x), Int64(grid.y), Int32(threads), Int32(sharedBytes),
+                &arguments))
+    }
+}

@@ -1,0 +1,54 @@
+import CW2VLibTorch
+
+/// A source of random numbers on a device.
+///
+/// `@unchecked Sendable` is safe: LibTorch guards each generator's state with its own lock.
+public final class Generator: @unchecked Sendable {
+    let handle: ct_generator
+
+    init(adopting handle: ct_generator) {
+        self.handle = handle
+    }
+
+    deinit {
+        ct_generator_release(handle)
+    }
+
+    /// Makes a generator of its own.
+    public convenience init(seed: Int64, device: Device = .cpu) throws {
+        var made: ct_generator?
+        try TorchError.check(ct_generator_create(device.packed, UInt64(bitPattern: seed), &made))
+        guard let made else { throw TorchError.runtime("LibTorch made no generator on \(device)") }
+        self.init(adopting: made)
+    }
+
+    /// The generator that operators use when none is given.
+    public static func standard(on device: Device = .cpu) throws -> Generator {
+        var found: ct_generator?
+        try TorchError.check(ct_generator_default(device.packed, &found))
+        guard let found else { throw TorchError.runtime("LibTorch has no default generator on \(device)") }
+        return Generator(adopting: found)
+    }
+
+    /// Starts the stream again from a seed.
+    public func seed(_ seed: Int64) throws {
+        try withExtendedLifetime(self) {
+            try TorchError.check(ct_generator_seed(handle, UInt64(bitPattern: seed)))
+        }
+    }
+
+    /// The state as a tensor of bytes.
+    public func state() throws -> Tensor {
+        var state: ct_tensor?
+        try withExtendedLifetime(self) { try TorchError.check(ct_generator_state(handle, &state)) }
+        guard let state else { throw TorchError.runtime("a generator gave no state") }
+        return Tensor(adopting: state)
+    }
+
+    /// Continues from a saved state.
+    public func restore(_ state: Tensor) throws {
+        try withExtendedLifetime((self, state)) {
+            try TorchError.check(ct_generator_set_state(handle, state.handle))
+        }
+    }
+}

@@ -1,0 +1,46 @@
+import CW2VLibTorch
+
+/// What went wrong in LibTorch, in the tensor library or in a tensor file.
+public enum TorchError: Error, CustomStringConvertible, Sendable {
+    /// An operator refused its arguments; the message carries the operator's name and the arguments' shapes.
+    case operation(String)
+    /// Shapes that do not fit each other or the operation.
+    case shape(String)
+    /// A parameter is missing, unexpected or of another shape when loading a state.
+    case state(String)
+    /// The run time lacks something: a device, a library.
+    case runtime(String)
+    /// Work cannot be recorded for being done again.
+    case recording(String)
+    /// Another process is gone, or did not take part in time.
+    case communication(String)
+
+    /// The message.
+    public var description: String {
+        switch self {
+        case .operation(let message), .shape(let message), .state(let message), .runtime(let message),
+            .recording(let message), .communication(let message):
+            return message
+        }
+    }
+
+    /// Throws the bridge's message, if there is one.
+    static func check(_ error: ct_error?) throws {
+        guard let error else { return }
+        defer { ct_free(error) }
+        throw TorchError.operation(message(error))
+    }
+
+    /// Throws the bridge's message about other processes, if there is one.
+    static func checkCommunication(_ error: ct_error?) throws {
+        guard let error else { return }
+        defer { ct_free(error) }
+        throw TorchError.communication(message(error))
+    }
+
+    /// The message without what CUDA's errors add for developers, line by line.
+    private static func message(_ error: ct_error) -> String {
+        let text = String(cString: error)
+        return text.contains("CUDA error") ? String(text.prefix { !$0.isNewline }) : text
+    }
+}

@@ -1,0 +1,92 @@
+import W2VKernels
+import W2VTorch
+
+/// What a model is converted for, once: its layers are replaced by the fastest ones for a purpose, a device and a precision.
+///
+/// A model is made of the paper's layers. Each method here returns the layer that takes another one's place, and shares its
+/// parameters.
+public struct Conversion: Sendable {
+    /// The use that a model is converted for.
+    public enum Purpose: Sendable {
+        /// Weights change, gradients are recorded.
+        case training
+        /// Weights do not change any more; most of them are packed, and only results are computed.
+        case inference
+    }
+
+    /// The use.
+    public let purpose: Purpose
+    /// The device on which the model lies.
+    public let device: Device
+    /// The number formats, and what stays FP32 among them.
+    public let precision: ModelPrecision
+
+    /// Describes a conversion.
+    public init(for purpose: Purpose, on device: Device, precision: ModelPrecision) {
+        (self.purpose, self.device, self.precision) = (purpose, device, precision)
+    }
+
+    /// The numbers that packed weights multiply; `nil` where weights are not packed.
+    private var format: PackedWeight.Format? {
+        guard purpose == .inference, device == .cpu, !precision.mode.isHalf else { return nil }
+        return precision.mode == .int8 ? .int8 : .float32
+    }
+
+    /// A large product: most of a model's operations.
+    func product(_ layer: Linear) throws -> Linear {
+        if let format { return PackedLinear(layer, format) }
+        if precision.mode == .fp8, purpose == .inference, Float8Weight.takes(layer.weight) {
+            return try Float8Linear(layer)
+        }
+        return Linear(sharing: layer)
+    }
+
+    /// A small product, which stays exact.
+    public func exactProduct(_ layer: Linear) -> Linear {
+        format == nil ? Linear(sharing: layer) : PackedLinear(layer, .float32)
+    }
+
+    /// A layer of the feature extractor.
+    func extractorLayer(_ module: Module) -> Module {
+        switch module {
+        case let norm as LayerNorm: layerNorm(norm, inFP32: precision.fp32ConvNorms)
+        case let norm as RaggedGroupNorm:
+            precision.fp32ConvNorms ? FP32RaggedGroupNorm(sharing: norm) : RaggedGroupNorm(sharing: norm)
+        case let block as ExtractorBlock: self.block(block)
+        default: module
+        }
+    }
+
+    private func block(_ block: ExtractorBlock) -> ExtractorBlock {
+        // A layer on one channel has a kernel of its own.
+        let isFirst = block.weight.size(1) == 1
+        if isFirst, block.groupNorm != nil { return FusedFirstBlock(sharing: block) }
+        let pairs = block.startsPairs && PairedConvolution.takes(block.weight, stride: block.stride)
+        if let format, !isFirst {
+            return pairs && format == .float32 ? PackedPairedBlock(sharing: block) : PackedBlock(block, format)
+        }
+        return pairs ? PairedBlock(sharing: block) : RecomputingBlock(sharing: block)
+    }
+
+    /// A layer of the encoder.
+    func encoderLayer(_ module: Module) throws -> Module {
+        switch module {
+        case let layer as Linear: return try product(layer)
+        case let block as FeedForward where block.activation == .gelu: return FusedFeedForward(sharing: block)
+        case let attention as SelfAttention:
+            return FusedSelfAttention(attention, softmaxInFP32: precision.fp32MhaSoftmax)
+        case let layer as EncoderLayer:
+            layer.attentionNorm = layerNorm(layer.attentionNorm, inFP32: precision.fp32TransformerLayernorm)
+            layer.finalNorm = layerNorm(layer.finalNorm, inFP32: precision.fp32TransformerLayernorm)
+            return layer
+        case let positions as PositionalConvolution:
+            return format == nil
+                ? PositionalConvolution(sharing: positions) : SpectralPositionalConvolution(sharing: positions)
+        default: return module
+        }
+    }
+
+    private func layerNorm(_ norm: LayerNorm, inFP32: Bool) -> LayerNorm {
+        inFP32 ? FP32LayerNorm(sharing: norm) : LayerNorm(sharing: norm)
+    }
+}

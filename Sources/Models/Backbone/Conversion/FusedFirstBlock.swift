@@ -1,0 +1,33 @@
+import W2VKernels
+import W2VTorch
+
+/// The first block of a group-norm extractor in one pass: convolution, normalisation, GELU.
+///
+/// The normalisation takes away any constant, so the bias has neither influence nor gradient.
+final class FusedFirstBlock: RecomputingBlock {
+    override func callAsFunction(_ input: ExtractorActivation, _ rows: ExtractorRows) throws -> ExtractorActivation {
+        guard let groupNorm, hasKernel(for: input.values, groupNorm) else {
+            return try super.callAsFunction(input, rows)
+        }
+        if let source = rows.source {
+            return ExtractorActivation(
+                try normalizedSignalConvolution(
+                    parts: input.finished(), rows.layout, of: source, weight, gain: groupNorm.weight,
+                    bias: groupNorm.bias, stride: stride, epsilon: groupNorm.epsilon))
+        }
+        let (values, recompute) = try normalizedSignalConvolution(
+            input.finished(), weight, gain: groupNorm.weight, bias: groupNorm.bias, stride: stride, rows.layout,
+            valid: rows.valid, epsilon: groupNorm.epsilon)
+        return ExtractorActivation(values, recompute: recompute)
+    }
+
+    /// Whole utterances give the statistics, wherever their parts are convolved.
+    override func supportsParts(of signal: Tensor) -> Bool {
+        groupNorm.map { hasKernel(for: signal, $0) } ?? super.supportsParts(of: signal)
+    }
+
+    private func hasKernel(for signal: Tensor, _ norm: RaggedGroupNorm) -> Bool {
+        NormalizedSignalKernels.canTake(weight: weight, gain: norm.weight, bias: norm.bias)
+            || SignalKernels.canTake(signal, weight: weight)
+    }
+}

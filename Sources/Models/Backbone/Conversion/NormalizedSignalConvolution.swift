@@ -1,0 +1,223 @@
+import W2VKernels
+import W2VTorch
+
+/// The first layer of the group-norm extractor in one pass each way: convolution, normalisation, GELU.
+///
+/// The layer has one input channel, so its output's statistics follow from the moments of the windows: with m and Σ the
+/// mean and covariance of a window, channel c has mean wᶜ · m and variance wᶜ Σ wᶜ. The normalisation then folds into
+/// weight and shift, and nothing but the output is ever written. The backward pass computes the convolution again and
+/// needs two sums over the rows, Σ g and Σ g · window; all else is arithmetic on [kernel, channels] numbers in FP64.
+///
+/// - Parameters:
+///   - signal: All samples, [rows · stride, 1], in host memory FP32.
+///   - weight: [channels, 1, kernel].
+///   - gain: The normalisation's weight, [channels].
+///   - bias: The normalisation's bias, [channels].
+///   - stride: Samples from one window to the next.
+///   - layout: The output rows of each utterance, the straddling ones included.
+///   - valid: How many of them are frames.
+///   - epsilon: Added to the variance.
+/// - Returns: [rows, channels], and a function that computes the same numbers again, so that nobody need keep them.
+/// - Throws: `TorchError` if no kernel takes the signal, or it is too short for the rows.
+func normalizedSignalConvolution(
+    _ signal: Tensor, _ weight: Tensor, gain: Tensor, bias: Tensor, stride: Int, _ layout: RaggedLayout, valid: [Int],
+    epsilon: Double
+) throws -> (output: Tensor, recompute: () throws -> Tensor) {
+    if NormalizedSignalKernels.canTake(weight: weight, gain: gain, bias: bias) {
+        let utterances = layout.lengths.indices.map { (layout.offsets[$0], layout.lengths[$0], valid[$0]) }
+        let (output, recompute) = try NormalizedSignalKernels(
+            signal.to(dtype: .float32), weight: weight, gain: gain, bias: bias, stride: stride, utterances: utterances
+        )(epsilon: epsilon)
+        return (output, recompute)
+    }
+    let (channels, kernel) = (weight.size(0), weight.size(2))
+    let taps = try weight.elements(Double.self)
+    let gains = try gain.elements(Double.self)
+    let parts = try normalizedWindows(
+        signal, weight, gain: gain, bias: bias, stride: stride, layout, valid: valid, epsilon: epsilon)
+    func convolve() throws -> Tensor {
+        let output = try Tensor.empty([layout.total, channels], dtype: weight.dtype)
+        for (utterance, part) in parts.enumerated() {
+            try SignalKernels.convolve(
+                part.windows, weight: part.weight, shift: part.shift, into: output.rows(layout.rows(utterance)))
+        }
+        return output
+    }
+    let output = try differentiable("normalized signal convolution", [weight, gain, bias]) {
+        (
+            [try convolve()],
+            { gradients, _ in
+                guard let gradient = try gradients[0]?.contiguous() else { return [nil, nil, nil] }
+                var weightGradient = [Double](repeating: 0, count: channels * kernel)
+                var gainGradient = [Double](repeating: 0, count: channels)
+                var biasGradient = [Double](repeating: 0, count: channels)
+                for (utterance, part) in parts.enumerated() {
+                    let start = layout.offsets[utterance]
+                    try part.addGradients(
+                        gradient.rows(start..<start + part.count), taps: taps, gains: gains, weight: &weightGradient,
+                        gain: &gainGradient, bias: &biasGradient)
+                }
+                return [
+                    try Tensor(weightGradient, shape: [channels, 1, kernel]).to(dtype: weight.dtype),
+                    try Tensor(gainGradient).to(dtype: gain.dtype), try Tensor(biasGradient).to(dtype: bias.dtype),
+                ]
+            }
+        )
+    }[0]
+    return (output, convolve)
+}
+
+/// Whole utterances, of which only parts are convolved: the normalisation's statistics are theirs.
+struct SignalSource {
+    /// All their samples, [rows · stride, 1].
+    let samples: Tensor
+    /// The output rows that each of them would have, the straddling ones included.
+    let layout: RaggedLayout
+    /// How many of those are frames.
+    let valid: [Int]
+    /// The utterance of each part.
+    let owners: [Int]
+}
+
+/// The layer on parts of utterances, without gradients.
+///
+/// - Parameters:
+///   - signal: The parts' samples, [rows · stride, 1].
+///   - layout: The output rows of each part, the straddling ones included.
+///   - source: The whole utterances.
+///   - weight: [channels, 1, kernel].
+///   - gain: The normalisation's weight, [channels].
+///   - bias: The normalisation's bias, [channels].
+///   - stride: Samples from one window to the next.
+///   - epsilon: Added to the variance.
+/// - Returns: [rows, channels].
+/// - Throws: `TorchError` if no kernel takes the signal, or it is too short for the rows.
+func normalizedSignalConvolution(
+    parts signal: Tensor, _ layout: RaggedLayout, of source: SignalSource, _ weight: Tensor, gain: Tensor, bias: Tensor,
+    stride: Int, epsilon: Double
+) throws -> Tensor {
+    if NormalizedSignalKernels.canTake(weight: weight, gain: gain, bias: bias) {
+        let whole = source.layout
+        let utterances = whole.lengths.indices.map { (whole.offsets[$0], whole.lengths[$0], source.valid[$0]) }
+        let kernels = try NormalizedSignalKernels(
+            source.samples.to(dtype: .float32), weight: weight, gain: gain, bias: bias, stride: stride,
+            utterances: utterances)
+        let parts = layout.lengths.indices.map { (layout.offsets[$0], layout.lengths[$0], source.owners[$0]) }
+        return try kernels.convolving(signal.to(dtype: .float32), parts: parts, epsilon: epsilon)
+    }
+    let normalizations = try normalizedWindows(
+        source.samples, weight, gain: gain, bias: bias, stride: stride, source.layout, valid: source.valid,
+        epsilon: epsilon)
+    let output = try Tensor.empty([layout.total, weight.size(0)], dtype: weight.dtype)
+    for (part, owner) in source.owners.enumerated() {
+        let windows = SignalKernels.Windows(
+            signal, from: layout.offsets[part] * stride, kernel: weight.size(2), stride: stride)
+        try SignalKernels.convolve(
+            windows, weight: normalizations[owner].weight, shift: normalizations[owner].shift,
+            into: output.rows(layout.rows(part)))
+    }
+    return output
+}
+
+/// Each utterance's windows with the normalisation of their convolution.
+private func normalizedWindows(
+    _ signal: Tensor, _ weight: Tensor, gain: Tensor, bias: Tensor, stride: Int, _ layout: RaggedLayout, valid: [Int],
+    epsilon: Double
+) throws -> [NormalizedWindows] {
+    let taps = try weight.elements(Double.self)
+    let (gains, shifts) = try (gain.elements(Double.self), bias.elements(Double.self))
+    return try (0..<layout.count).map { utterance in
+        let windows = SignalKernels.Windows(
+            signal, from: layout.offsets[utterance] * stride, kernel: weight.size(2), stride: stride)
+        return try NormalizedWindows(
+            windows, count: valid[utterance], taps: taps, gains: gains, shifts: shifts, epsilon: epsilon)
+    }
+}
+
+/// One utterance's windows with the normalisation of their convolution.
+private struct NormalizedWindows {
+    let windows: SignalKernels.Windows
+    let count: Int
+    /// Σ x[k] and Σ x[j] x[k] over the utterance's frames.
+    let first: [Double]
+    let second: [Double]
+    let means: [Double]
+    let inverses: [Double]
+    /// The folded weight, [kernel · channels], and shift.
+    let weight: [Float]
+    let shift: [Float]
+
+    init(
+        _ windows: SignalKernels.Windows, count: Int, taps: [Double], gains: [Double], shifts: [Double],
+        epsilon: Double
+    ) throws {
+        self.windows = windows
+        self.count = count
+        (first, second) = try SignalKernels.moments(windows, count: count)
+        let channels = gains.count
+        let kernel = first.count
+        let frames = Double(count)
+        var covariance = second
+        for j in 0..<kernel {
+            for k in 0..<kernel {
+                covariance[j * kernel + k] = second[j * kernel + k] / frames - first[j] / frames * (first[k] / frames)
+            }
+        }
+        var means = [Double](repeating: 0, count: channels)
+        var inverses = means
+        var weight = [Float](repeating: 0, count: kernel * channels)
+        var shift = [Float](repeating: 0, count: channels)
+        for channel in 0..<channels {
+            let own = taps[channel * kernel..<(channel + 1) * kernel]
+            var mean = 0.0
+            var variance = 0.0
+            for (j, left) in own.enumerated() {
+                mean += left * first[j] / frames
+                var sum = 0.0
+                for (k, right) in own.enumerated() { sum += covariance[j * kernel + k] * right }
+                variance += left * sum
+            }
+            let inverse = 1 / (max(0, variance) + epsilon).squareRoot()
+            means[channel] = mean
+            inverses[channel] = inverse
+            let scale = gains[channel] * inverse
+            for (k, tap) in own.enumerated() { weight[k * channels + channel] = Float(tap * scale) }
+            shift[channel] = Float(shifts[channel] - mean * scale)
+        }
+        self.means = means
+        self.inverses = inverses
+        self.weight = weight
+        self.shift = shift
+    }
+
+    /// Adds the gradients of this utterance's frames.
+    func addGradients(
+        _ gradient: Tensor, taps: [Double], gains: [Double], weight weightGradient: inout [Double],
+        gain gainGradient: inout [Double], bias biasGradient: inout [Double]
+    ) throws {
+        let (sums, products) = try SignalKernels.convolutionGradients(
+            windows, weight: weight, shift: shift, gradient: gradient)
+        let kernel = first.count
+        let channels = gains.count
+        let frames = Double(count)
+        for channel in 0..<channels {
+            let own = taps[channel * kernel..<(channel + 1) * kernel]
+            let (mean, inverse, sum) = (means[channel], inverses[channel], sums[channel])
+            // Σ g · x̂, with x̂ = (w · window − mean) / deviation.
+            var normalized = -mean * sum
+            for (k, tap) in own.enumerated() { normalized += tap * products[k * channels + channel] }
+            normalized *= inverse
+            biasGradient[channel] += sum
+            gainGradient[channel] += normalized
+            for k in 0..<kernel {
+                var moment = -mean * first[k]
+                for (j, tap) in own.enumerated() { moment += tap * second[j * kernel + k] }
+                // d/du of the normalisation subtracts what mean and variance take up.
+                weightGradient[channel * kernel + k] +=
+                    inverse * gains[channel]
+                    * (products[k * channels + channel] - sum / frames * first[k]
+                        - normalized / frames * inverse * moment)
+            }
+        }
+    }
+}

@@ -1,0 +1,63 @@
+import W2VKernels
+import W2VTorch
+
+/// A block with a packed weight, for inference on the CPU: one product with overlapping windows of rows.
+///
+/// The weight must not change any more, and no gradient is recorded. Where there is no normalisation, GELU is applied before
+/// the product leaves the cache.
+final class PackedBlock: ExtractorBlock {
+    private let packed: LazilyPackedWeight<PackedWeight>
+
+    /// Makes a block that takes another's place.
+    init(_ other: ExtractorBlock, _ format: PackedWeight.Format) {
+        packed = LazilyPackedWeight { [weight = other.weight] in
+            // A window's elements lie tap by tap.
+            try PackedWeight(weight.permuted(0, 2, 1).reshaped(weight.size(0), -1), format)
+        }
+        super.init(sharing: other)
+    }
+
+    override func callAsFunction(_ input: ExtractorActivation, _ rows: ExtractorRows) throws -> ExtractorActivation {
+        try finished(rows) { try convolved(input.to(dtype: weight.dtype).finished(), gelu: $0) }
+    }
+
+    private func convolved(_ input: Tensor, gelu: Bool) throws -> Tensor {
+        let (rows, channels, kernel) = (input.size(0) / stride, input.size(1), weight.size(2))
+        let whole = min(rows, input.size(0) < kernel ? 0 : (input.size(0) - kernel) / stride + 1)
+        let output = try Tensor.empty([rows, weight.size(0)])
+        try packed.packed().multiply(
+            windowsOf: input.contiguous(), step: stride * channels, bias: bias, gelu: gelu,
+            into: output.rows(0..<whole))
+        // A window that would leave the signal is no valid frame of any utterance.
+        try output.rows(whole..<rows).zeroInPlace()
+        return output
+    }
+}
+
+/// A block with a weight packed for two outputs at a time, for inference on the CPU.
+final class PackedPairedBlock: ExtractorBlock {
+    private let packed: LazilyPackedWeight<PairedConvolution>
+
+    /// Makes a block that takes another's place, whose weight and stride `PairedConvolution` supports.
+    override init(sharing other: ExtractorBlock) {
+        packed = LazilyPackedWeight { [weight = other.weight] in try PairedConvolution(weight) }
+        super.init(sharing: other)
+    }
+
+    override func callAsFunction(_ input: ExtractorActivation, _ rows: ExtractorRows) throws -> ExtractorActivation {
+        let input = try input.to(dtype: weight.dtype)
+        return try finished(rows) {
+            try packed.packed()(input.values.contiguous(), bias: bias, geluOfInput: input.lacksGELU, gelu: $0)
+        }
+    }
+}
+
+extension ExtractorBlock {
+    /// A product, whose argument says whether it applies GELU itself, and the norm and GELU that follow where it does not.
+    fileprivate final func finished(
+        _ rows: ExtractorRows, _ product: (_ gelu: Bool) throws -> Tensor
+    ) throws -> ExtractorActivation {
+        guard groupNorm != nil || layerNorm != nil else { return ExtractorActivation(try product(true)) }
+        return ExtractorActivation(try normalized(product(false), rows), lacksGELU: true)
+    }
+}

@@ -1,0 +1,50 @@
+import W2VKernels
+import W2VTorch
+
+/// One transformer layer: self-attention and feed-forward, each with residual and normalisation.
+package final class EncoderLayer: Module {
+    @Child("self_attn") package var attention: SelfAttention
+    @Child("self_attn_layer_norm") package var attentionNorm: LayerNorm
+    @Child("") package var feedForward: FeedForward
+    @Child("final_layer_norm") var finalNorm: LayerNorm
+    private let normFirst: Bool
+    private let dropout: Double
+
+    init(_ configuration: ModelConfiguration, initializer: Initializer) throws {
+        normFirst = configuration.layerNormFirst
+        dropout = configuration.dropout
+        super.init()
+        attention = try SelfAttention(configuration, initializer: initializer)
+        attentionNorm = try LayerNorm(configuration.encoderEmbedDim, initializer: initializer)
+        feedForward = try FeedForward(configuration, initializer: initializer)
+        finalNorm = try LayerNorm(configuration.encoderEmbedDim, initializer: initializer)
+    }
+
+    /// Runs the layer.
+    ///
+    /// - Parameters:
+    ///   - input: [frames, channels].
+    ///   - layout: Where utterances lie.
+    ///   - rows: The frames whose results are read, int64, each at most once; `nil` for all. All frames are attended to.
+    ///   - mode: Whether dropouts drop.
+    /// - Returns: [frames, channels], or as many rows as are read.
+    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
+    func callAsFunction(
+        _ input: Tensor, _ layout: RaggedLayout, readRows rows: Tensor? = nil, _ mode: Mode
+    ) throws -> Tensor {
+        func attend(_ input: Tensor) throws -> Tensor {
+            try profiled(.attention) { try attention(input, layout, readRows: rows, mode) }
+        }
+        let residual = try rows.map(input.takingRows) ?? input
+        if normFirst {
+            let hidden = try residual + attend(attentionNorm(input)).dropout(dropout, mode)
+            return try hidden + transform(finalNorm(hidden), mode).dropout(dropout, mode)
+        }
+        let hidden = try attentionNorm(residual, adding: attend(input), dropout: dropout, mode)
+        return try finalNorm(hidden, adding: transform(hidden, mode), dropout: dropout, mode)
+    }
+
+    private func transform(_ input: Tensor, _ mode: Mode) throws -> Tensor {
+        try profiled(.feedForward) { try feedForward(input, mode) }
+    }
+}

@@ -1,0 +1,47 @@
+import W2VKernels
+import W2VTorch
+
+/// The position-wise feed-forward block: two linear layers with a nonlinearity between them.
+package class FeedForward: Module {
+    @Child("fc1") final var expand: Linear
+    @Child("fc2") final var contract: Linear
+    final let activation: ModelConfiguration.Activation
+    final let dropout: Double
+
+    init(_ configuration: ModelConfiguration, initializer: Initializer) throws {
+        activation = configuration.activationFn
+        dropout = configuration.activationDropout
+        super.init()
+        let (channels, inner) = (configuration.encoderEmbedDim, configuration.encoderFfnEmbedDim)
+        expand = try Linear(channels, inner, start: .normal(0.02), initializer: initializer)
+        contract = try Linear(inner, channels, start: .normal(0.02), initializer: initializer)
+    }
+
+    /// Makes a block that takes another's place.
+    init(sharing other: FeedForward) {
+        (activation, dropout) = (other.activation, other.dropout)
+        super.init()
+        (_expand, _contract) = (other._expand, other._contract)
+    }
+
+    /// From [frames, channels] to the same shape.
+    package func callAsFunction(_ input: Tensor, _ mode: Mode) throws -> Tensor {
+        let hidden = try activation(expand(input))
+        return try contract(hidden.dropout(dropout, mode))
+    }
+}
+
+extension ModelConfiguration.Activation {
+    /// The nonlinearity of each element.
+    func callAsFunction(_ input: Tensor) throws -> Tensor {
+        switch self {
+        case .gelu: try input.gelu()
+        case .linear: input
+        case .geluAccurate, .geluFast: try input.geluApproximated()
+        case .relu: try input.relu()
+        case .reluSquared: try input.relu().squared()
+        case .tanh: try input.tanh()
+        case .swish: try input.silu()
+        }
+    }
+}

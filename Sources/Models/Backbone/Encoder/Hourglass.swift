@@ -1,0 +1,90 @@
+import W2VKernels
+import W2VTorch
+
+/// Makes one row of each group of `factor` rows.
+package final class Downsampler: Module {
+    @Child("linear") var linear: Linear?
+    private let factor: Int
+
+    init(channels: Int, factor: Int, _ resampling: HourglassLayout.Resampling, initializer: Initializer) throws {
+        self.factor = factor
+        super.init()
+        linear =
+            try resampling == .linear
+            ? Linear(channels * factor, channels, start: .normal(0.02), initializer: initializer) : nil
+    }
+
+    /// From [rows, channels] to [rows / factor, channels].
+    func callAsFunction(_ input: Tensor) throws -> Tensor {
+        if let linear { return try linear(input.reshaped(-1, factor * input.size(1))) }
+        return try input.reshaped(-1, factor, input.size(1)).mean(1)
+    }
+}
+
+/// Makes `factor` rows of each row.
+package final class Upsampler: Module {
+    @Child("linear") var linear: Linear?
+    private let factor: Int
+
+    init(channels: Int, factor: Int, _ resampling: HourglassLayout.Resampling, initializer: Initializer) throws {
+        self.factor = factor
+        super.init()
+        linear =
+            try resampling == .linear
+            ? Linear(channels, channels * factor, start: .normal(0.02), initializer: initializer) : nil
+    }
+
+    /// From [rows, channels] to [rows · factor, channels].
+    func callAsFunction(_ input: Tensor) throws -> Tensor {
+        if let linear { return try linear(input).reshaped(-1, input.size(1)) }
+        return try input.repeatedInterleaved(factor, 0)
+    }
+}
+
+/// The shortened part of an Hourglass Transformer.
+///
+/// Source: Nawrot et al. 2021.
+package final class Hourglass: Module {
+    @Child("downsample_layer") package var downsample: Downsampler
+    @Child("hourglass_layers") package var layers: [EncoderLayer]
+    @Child("upsample_layer") package var upsample: Upsampler
+    @Child("post_layers") var post: [EncoderLayer]
+    package let factor: Int
+
+    init(_ configuration: ModelConfiguration, _ hourglass: HourglassLayout, initializer: Initializer) throws {
+        factor = hourglass.factor
+        super.init()
+        let channels = configuration.encoderEmbedDim
+        downsample = try Downsampler(
+            channels: channels, factor: factor, configuration.hourglassResample, initializer: initializer)
+        layers = try (0..<hourglass.middle).map { _ in try EncoderLayer(configuration, initializer: initializer) }
+        upsample = try Upsampler(
+            channels: channels, factor: factor, configuration.hourglassResample, initializer: initializer)
+        post = try (0..<hourglass.post).map { _ in try EncoderLayer(configuration, initializer: initializer) }
+    }
+
+    /// Shortens each utterance, calls `body` at the shortened length, expands, and adds the residual.
+    ///
+    /// Utterances are filled up with zero rows to a multiple of the factor; those rows take part in attention through
+    /// the group they complete, and are dropped when the utterance is expanded.
+    package func callAsFunction(
+        _ input: Tensor, _ layout: RaggedLayout, probe: ((String, Tensor) -> Void)?,
+        _ body: (Tensor, RaggedLayout) throws -> Tensor
+    ) throws -> Tensor {
+        let filled = layout.roundedUp(toMultipleOf: factor)
+        let places =
+            try filled == layout
+            ? nil
+            : Tensor.constant("filled rows", [factor] + layout.lengths, on: input.device) {
+                layout.positions(in: filled)
+            }
+        var hidden = try places.map { try input.placingRows(at: $0, in: filled.total) } ?? input
+        hidden = try downsample(hidden)
+        probe?("downsample_layer", hidden)
+        hidden = try body(hidden, RaggedLayout(filled.lengths.map { $0 / factor }))
+        hidden = try upsample(hidden)
+        probe?("upsample_layer", hidden)
+        if let places { hidden = try hidden.takingRows(places) }
+        return try hidden + input
+    }
+}

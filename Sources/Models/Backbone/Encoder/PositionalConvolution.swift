@@ -1,0 +1,31 @@
+import W2VKernels
+import W2VTorch
+
+/// A convolution over neighbouring frames that stands in for position embeddings (paper, section 2).
+///
+/// Each utterance sees zeros around itself and nothing of its neighbours. With an even kernel a frame sees one frame more
+/// before it than after it, as in fairseq's.
+package class PositionalConvolution: Module {
+    @Child("0") final var convolution: WeightNormConvolution
+
+    init(_ configuration: ModelConfiguration, initializer: Initializer) throws {
+        super.init()
+        let (channels, kernel) = (configuration.encoderEmbedDim, configuration.convPos)
+        convolution = try WeightNormConvolution(
+            channels: channels, kernel: kernel, groups: configuration.convPosGroups,
+            deviation: (4 / Double(kernel * channels)).squareRoot(), initializer: initializer)
+    }
+
+    /// Makes a convolution that takes another's place.
+    init(sharing other: PositionalConvolution) {
+        super.init()
+        _convolution = other._convolution
+    }
+
+    /// From [frames, channels] to the same shape.
+    package func callAsFunction(_ input: Tensor, _ layout: RaggedLayout) throws -> Tensor {
+        // The weights may stay FP32 where the rest of the model does not.
+        try convolution(input.to(dtype: convolution.bias.dtype), withinSegments: layout.lengths)
+            .to(dtype: input.dtype).gelu()
+    }
+}

@@ -1,0 +1,62 @@
+import W2VKernels
+import W2VTorch
+
+/// Multi-head self-attention within each utterance.
+///
+/// Queries, keys and values come from one fused projection; fairseq's `q_proj`, `k_proj` and `v_proj` are its thirds.
+/// Source: Vaswani et al. 2017, section 3.2.
+package class SelfAttention: Module {
+    @Child("qkv_proj") final var projection: Linear
+    @Child("out_proj") final var output: Linear
+    final let heads: Int
+    final let dropout: Double
+
+    init(_ configuration: ModelConfiguration, initializer: Initializer) throws {
+        heads = configuration.encoderAttentionHeads
+        dropout = configuration.attentionDropout
+        super.init()
+        let channels = configuration.encoderEmbedDim
+        projection = try Linear(channels, 3 * channels, start: .normal(0.02), initializer: initializer)
+        output = try Linear(channels, channels, start: .normal(0.02), initializer: initializer)
+    }
+
+    /// Makes a block that takes another's place.
+    init(sharing other: SelfAttention) {
+        (heads, dropout) = (other.heads, other.dropout)
+        super.init()
+        (_projection, _output) = (other._projection, other._output)
+    }
+
+    /// Attends.
+    ///
+    /// - Parameters:
+    ///   - input: [frames, channels].
+    ///   - layout: Where utterances lie.
+    ///   - rows: The frames whose results are read, int64, each at most once; `nil` for all. All frames are attended to.
+    ///   - mode: Whether weights are dropped.
+    /// - Returns: [frames, channels], or as many rows as are read.
+    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
+    package final func callAsFunction(
+        _ input: Tensor, _ layout: RaggedLayout, readRows rows: Tensor? = nil, _ mode: Mode
+    ) throws -> Tensor {
+        let context = try context(input, layout, mode)
+        return try output(rows.map(context.takingRows) ?? context)
+    }
+
+    /// The values of each head, weighted by softmax(Q Kᵀ / √d) (equation 1): [frames, channels].
+    func context(_ input: Tensor, _ layout: RaggedLayout, _ mode: Mode) throws -> Tensor {
+        let fused = try projection(input)
+        let channels = input.size(1)
+        let width = channels / heads
+        let utterances = try (0..<layout.count).map { utterance in
+            let rows = layout.rows(utterance)
+            // Each [heads, frames, width].
+            let thirds = try fused.rows(rows).viewed(rows.count, 3, heads, width).permuted(1, 2, 0, 3)
+            let (queries, keys, values) = try (thirds.selected(0, 0), thirds.selected(0, 1), thirds.selected(0, 2))
+            let scores = try queries.matmul(keys.transposed()) * (1 / Double(width).squareRoot())
+            let weights = try scores.softmax(-1).dropout(dropout, mode)
+            return try weights.matmul(values).transposed(0, 1).reshaped(rows.count, channels)
+        }
+        return try .concatenate(utterances)
+    }
+}

@@ -1,0 +1,75 @@
+import W2VKernels
+import W2VTorch
+
+/// The context network: positional convolution and transformer layers, plain or Hourglass.
+public final class TransformerEncoder: Module {
+    @Child("pos_conv") package var positions: PositionalConvolution
+    @Child("layers") package var layers: [EncoderLayer]
+    @Child("") package var hourglass: Hourglass?
+    @Child("layer_norm") var norm: LayerNorm
+    private let normFirst: Bool
+    private let dropout: Double
+    /// The probability with which a training pass skips a layer.
+    let layerDrop: Double
+    /// Whether the backward pass computes the layers again instead of keeping what they made.
+    let recomputes: Bool
+
+    init(_ configuration: ModelConfiguration, initializer: Initializer) throws {
+        normFirst = configuration.layerNormFirst
+        dropout = configuration.dropout
+        layerDrop = configuration.encoderLayerdrop
+        recomputes = configuration.checkpointActivations
+        super.init()
+        positions = try PositionalConvolution(configuration, initializer: initializer)
+        layers = try (0..<(configuration.hourglass?.pre ?? configuration.encoderLayers)).map { _ in
+            try EncoderLayer(configuration, initializer: initializer)
+        }
+        hourglass = try configuration.hourglass.map { try Hourglass(configuration, $0, initializer: initializer) }
+        norm = try LayerNorm(configuration.encoderEmbedDim, initializer: initializer)
+    }
+
+    /// All transformer layers with their keys, in the order in which they run.
+    var keyedLayers: [(key: String, layer: EncoderLayer)] {
+        func keyed(_ key: String, _ layers: [EncoderLayer]) -> [(key: String, layer: EncoderLayer)] {
+            layers.enumerated().map { ("\(key).\($0)", $1) }
+        }
+        return keyed("layers", layers) + keyed("hourglass_layers", hourglass?.layers ?? [])
+            + keyed("post_layers", hourglass?.post ?? [])
+    }
+
+    /// Context vectors of frames.
+    ///
+    /// The probe sees `pos_conv`, `layers_input`, `layers.N` and, with an Hourglass, `downsample_layer`, `hourglass_layers.N`,
+    /// `upsample_layer` and `post_layers.N`; a layer that is left out shows its input.
+    ///
+    /// - Parameters:
+    ///   - input: [frames, channels].
+    ///   - layout: Where utterances lie.
+    ///   - rows: The frames whose context is read, int64, each at most once; `nil` for all.
+    ///   - pass: Dropouts, LayerDrop, plan and probe.
+    /// - Returns: [frames, channels], or as many rows as are read.
+    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
+    public func callAsFunction(
+        _ input: Tensor, _ layout: RaggedLayout, readRows rows: Tensor? = nil, _ pass: ForwardPass
+    ) throws -> Tensor {
+        let positional = try profiled(.positionalConvolution) { try positions(input, layout) }
+        pass.probe?("pos_conv", positional)
+        var hidden = try input + positional
+        if !normFirst { hidden = try norm(hidden) }
+        hidden = try hidden.dropout(dropout, pass.mode)
+        pass.probe?("layers_input", hidden)
+
+        var run = LayerRunner(self, readRows: rows, pass)
+        for layer in layers { hidden = try run(layer, hidden, layout) }
+        if let hourglass {
+            hidden = try hourglass(hidden, layout, probe: pass.probe) { shortened, layout in
+                var hidden = shortened
+                for layer in hourglass.layers { hidden = try run(layer, hidden, layout) }
+                return hidden
+            }
+            for layer in hourglass.post { hidden = try run(layer, hidden, layout) }
+        }
+        hidden = try run.readRows(of: hidden)
+        return normFirst ? try norm(hidden) : hidden
+    }
+}

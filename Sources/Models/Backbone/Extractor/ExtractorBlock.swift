@@ -1,0 +1,82 @@
+import W2VKernels
+import W2VTorch
+
+/// One block of the feature extractor: convolution, normalisation if any, GELU (paper, section 2).
+package class ExtractorBlock: Module {
+    @Parameter("0.weight") final package var weight: Tensor
+    @Parameter("0.bias") final var bias: Tensor?
+    @Child("2") final var groupNorm: RaggedGroupNorm?
+    @Child("2.1") final var layerNorm: LayerNorm?
+    final let stride: Int
+    /// Whether every utterance begins at a row that is a multiple of four, where outputs can be computed in pairs.
+    final let startsPairs: Bool
+    /// The stage that profiles count the block for.
+    final let stage: Stage
+
+    init(
+        inputs: Int, layer: ConvolutionLayers.Layer, startsPairs: Bool, bias: Bool, groupNorm: Bool, layerNorm: Bool,
+        stage: Stage, initializer: Initializer
+    ) throws {
+        stride = layer.stride
+        (self.startsPairs, self.stage) = (startsPairs, stage)
+        super.init()
+        weight = try initializer.kaimingNormal([layer.channels, inputs, layer.kernel])
+        self.bias =
+            try bias ? initializer.linearDefault([layer.channels], inputs: inputs * layer.kernel) : nil
+        self.groupNorm = try groupNorm ? RaggedGroupNorm(layer.channels, initializer: initializer) : nil
+        self.layerNorm = try layerNorm ? LayerNorm(layer.channels, initializer: initializer) : nil
+    }
+
+    /// Makes a block that takes another's place.
+    init(sharing other: ExtractorBlock) {
+        (stride, startsPairs, stage) = (other.stride, other.startsPairs, other.stage)
+        super.init()
+        (_weight, _bias) = (other._weight, other._bias)
+        (_groupNorm, _layerNorm) = (other._groupNorm, other._layerNorm)
+    }
+
+    /// Runs the block.
+    ///
+    /// - Parameters:
+    ///   - input: [rows · stride, channels].
+    ///   - rows: The output rows.
+    /// - Returns: [rows, channels].
+    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
+    final func callAsFunction(_ input: Tensor, _ rows: ExtractorRows) throws -> Tensor {
+        let convolved = try stridedConvolution(input.to(dtype: weight.dtype), weight, bias, stride: stride)
+        let normalized = try normalized(convolved, rows)
+        return try normalized.gelu()
+    }
+
+    /// Runs the block as one of a chain, in which faster blocks leave their GELU to the next one.
+    package func callAsFunction(_ input: ExtractorActivation, _ rows: ExtractorRows) throws -> ExtractorActivation {
+        ExtractorActivation(try self(input.finished(), rows))
+    }
+
+    /// Whether the block, the first, can run on parts of utterances: a group norm's statistics are of whole ones.
+    func supportsParts(of signal: Tensor) -> Bool { groupNorm == nil }
+
+    /// Group norm in the first block of BASE, layer norm in all blocks of LARGE; the other blocks have neither.
+    final func normalized(_ input: Tensor, _ rows: ExtractorRows) throws -> Tensor {
+        if let groupNorm { return try groupNorm(input, rows.layout, valid: rows.valid) }
+        return try layerNorm?(input) ?? input
+    }
+}
+
+/// The output rows of a block.
+package struct ExtractorRows {
+    /// The rows of each utterance or part of one, those that straddle two utterances included.
+    let layout: RaggedLayout
+    /// How many of them are frames.
+    let valid: [Int]
+    /// Where the rows are parts of utterances, and the block is the first: the utterances.
+    var source: SignalSource?
+
+    /// Describes rows of whole utterances.
+    package init(layout: RaggedLayout, valid: [Int]) { (self.layout, self.valid) = (layout, valid) }
+
+    /// Describes rows of parts of utterances.
+    init(layout: RaggedLayout, valid: [Int], source: SignalSource?) {
+        (self.layout, self.valid, self.source) = (layout, valid, source)
+    }
+}

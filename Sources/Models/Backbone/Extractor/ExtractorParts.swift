@@ -1,0 +1,87 @@
+import W2VKernels
+import W2VTorch
+
+/// The parts of a batch that go through the extractor together, and the frames of them that are read.
+///
+/// With gradients that is the whole batch; without, it is what an ``ExecutionPlan`` makes of it.
+struct ExtractorParts {
+    private let layers: ConvolutionLayers
+    private let lengths: [Int]
+    private let frames: RaggedLayout
+    private let masked: [[Int]]?
+    private let plan: ExecutionPlan
+    /// The first block, which may need whole utterances.
+    private let first: ExtractorBlock
+
+    /// Describes a batch.
+    ///
+    /// - Parameters:
+    ///   - extractor: The extractor.
+    ///   - lengths: The samples of each utterance.
+    ///   - frames: The frames of each utterance.
+    ///   - masked: For each utterance the sorted positions of frames whose features are not read.
+    ///   - plan: What is computed where no gradient is recorded.
+    init(
+        _ extractor: FeatureExtractor, _ lengths: [Int], _ frames: RaggedLayout, maskedFrames masked: [[Int]]?,
+        _ plan: ExecutionPlan
+    ) {
+        (layers, first) = (extractor.layers, extractor.blocks[0])
+        (self.lengths, self.frames, self.plan) = (lengths, frames, plan)
+        self.masked = plan.skipsMaskedFrames && !isGradientEnabled ? masked : nil
+    }
+
+    /// Features of all frames.
+    ///
+    /// - Parameters:
+    ///   - samples: All samples, [Σ lengths].
+    ///   - extract: Makes rows [rows, channels] of a signal.
+    /// - Returns: [frames, channels], zeros for frames that are skipped.
+    /// - Throws: `TorchError.operation` if LibTorch refuses, as when memory runs out.
+    func features(_ samples: Tensor, _ extract: (AlignedSignal) throws -> Tensor) throws -> Tensor {
+        guard !isGradientEnabled, samples.device == .cpu, lengths.count > 1 else {
+            return try features(samples, 0..<lengths.count, extract)
+        }
+        let places = RaggedLayout(lengths)
+        let parts = try plan.groups(samples: lengths).map { group in
+            try features(
+                samples.rows(places.offsets[group.lowerBound]..<places.offsets[group.upperBound]), group, extract)
+        }
+        return parts.count == 1 ? parts[0] : try .concatenate(parts)
+    }
+
+    /// Features of some utterances, which go through the blocks together.
+    private func features(
+        _ samples: Tensor, _ utterances: Range<Int>, _ extract: (AlignedSignal) throws -> Tensor
+    ) throws -> Tensor {
+        let signal = try AlignedSignal(samples, Array(lengths[utterances]), layers)
+        let frames = RaggedLayout(Array(frames.lengths[utterances]))
+        if let masked = masked.map({ Array($0[utterances]) }), masked.contains(where: { !$0.isEmpty }),
+            first.supportsParts(of: signal.samples)
+        {
+            let read = FrameRuns(lengths: frames.lengths, masked: masked)
+            if !read.runs.isEmpty { return try features(of: read, in: frames, signal, extract) }
+        }
+        let features = try extract(signal)
+        if signal.rows == frames { return features }
+        let kept = try Tensor.constant("frames of rows", signal.rows.lengths + frames.lengths, on: features.device) {
+            frames.positions(in: signal.rows)
+        }
+        return try features.takingRows(kept)
+    }
+
+    /// Features of some runs of frames; the others are zeros.
+    private func features(
+        of read: FrameRuns, in frames: RaggedLayout, _ signal: AlignedSignal,
+        _ extract: (AlignedSignal) throws -> Tensor
+    ) throws -> Tensor {
+        let runs = read.runs
+        let parts = try signal.parts(
+            from: runs.map { ($0.utterance, $0.frames.lowerBound) }, lengths: read.samples(layers))
+        let device = signal.samples.device
+        let places = runs.flatMap { run in run.frames.map { frames.offsets[run.utterance] + $0 } }
+        let kept = RaggedLayout(runs.map(\.frames.count)).positions(in: parts.rows)
+        let features = try extract(parts)
+        return try Tensor.zeros([frames.total, features.size(1)], dtype: features.dtype, device: device)
+            .replacing(Tensor(places).to(device: device), with: features.taking(Tensor(kept).to(device: device)))
+    }
+}

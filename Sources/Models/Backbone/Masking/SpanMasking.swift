@@ -1,0 +1,201 @@
+import Foundation
+import W2VBase
+
+/// How spans are chosen along one dimension: fairseq's `compute_mask_indices`.
+public struct SpanMasking: Sendable, Equatable {
+    /// How the lengths of spans are drawn.
+    public enum Selection: String, Sendable, Codable, CaseIterable {
+        /// All of `length`.
+        case `static`
+        /// Uniform between `other` and 2 · `length` + 1.
+        case uniform
+        /// Normal with mean `length` and deviation `other`, at least 1.
+        case normal
+        /// Poisson with mean `length`.
+        case poisson
+    }
+
+    /// The share of elements that spans would cover if they never overlapped.
+    public var probability: Double
+    /// The length of a span, or the mean length.
+    public var length: Int
+    /// How lengths are drawn.
+    public var selection = Selection.static
+    /// The other parameter of the length's distribution.
+    public var other = 0.0
+    /// Whether spans may not overlap.
+    public var noOverlap = false
+    /// The least number of elements between spans that do not overlap.
+    public var minSpace = 1
+    /// The least number of spans in a row.
+    public var minMasks = 0
+    /// Whether all rows of a batch mask the same number of elements: that of the row with the fewest.
+    public var requireSameMasks = true
+    /// The share of masked elements that are unmasked again.
+    public var maskDropout = 0.0
+    /// What the number of masked elements of a row is a multiple of, if there are so many: others are unmasked again.
+    public var countMultiple = 1
+
+    /// Makes static spans.
+    public init(probability: Double, length: Int) {
+        self.probability = probability
+        self.length = length
+    }
+
+    /// Draws masks for the rows of a sub-batch.
+    ///
+    /// Rows of equal length, an unpadded batch in fairseq's and NVIDIA's programs, have equally many spans: the mean number
+    /// is rounded at random once for all of them. (fairseq's newest version rounds for each row.)
+    ///
+    /// Spans that cover a whole row are drawn again. If they still do, the row gets a single span that leaves one element.
+    /// A row of fewer than two elements has no mask, and no say in the rule of equal counts.
+    ///
+    /// - Parameters:
+    ///   - lengths: The elements of each row.
+    ///   - streams: A stream of random numbers for each row, and one more for what the rows share.
+    /// - Returns: For each row the sorted positions that are masked.
+    public func draw(lengths: [Int], streams: [RandomStream]) -> [[Int]] {
+        precondition(streams.count == lengths.count + 1, "one stream a row, and one for the batch")
+        var last = streams[lengths.count]
+        let shared = lengths.allSatisfy { $0 == lengths.first } ? last.uniform() : nil
+        var rows = lengths.enumerated().map { row, size in
+            var stream = streams[row]
+            let rounding = shared ?? stream.uniform()
+            return positions(size: size, rounding: rounding, &stream)
+        }
+        if requireSameMasks, let least = rows.lazy.map(\.count).filter({ $0 > 0 }).min() {
+            rows = rows.map { $0.count > least ? choose(least, from: $0, &last) : $0 }
+        }
+        if maskDropout > 0 {
+            rows = rows.map { row in
+                let kept = row.count - Int((Double(row.count) * maskDropout).rounded())
+                return choose(min(row.count, max(1, kept)), from: row, &last)
+            }
+        }
+        if countMultiple > 1 {
+            rows = rows.map { row in
+                row.count < countMultiple ? row : choose(row.count - row.count % countMultiple, from: row, &last)
+            }
+        }
+        return rows
+    }
+
+    /// Whether a row is too short for its spans, so that ``draw(lengths:streams:)`` may have to mask less of it.
+    ///
+    /// - Parameter size: The row's elements.
+    /// - Returns: Whether one span has as many elements, or there are as many spans.
+    public func overfills(_ size: Int) -> Bool { leastLength >= size || leastSpans(size) >= size }
+
+    /// The fewest spans of a row.
+    func leastSpans(_ size: Int) -> Int {
+        max(minMasks, Int(probability * Double(size) / Double(max(1, length))))
+    }
+
+    /// The length that no span falls short of, or the mean where there is no such length.
+    var leastLength: Int { selection == .uniform ? Int(other) : length }
+
+    /// How often spans that cover a whole row are drawn again.
+    private static let attempts = 16
+
+    /// The masked positions of one row, sorted.
+    private func positions(size: Int, rounding: Double, _ stream: inout RandomStream) -> [Int] {
+        guard probability > 0, size > 1 else { return [] }
+        let drawn = max(minMasks, Int(probability * Double(size) / Double(max(1, length)) + rounding))
+        let wanted = min(drawn, size - 1)
+        for _ in 0..<Self.attempts {
+            var lengths = (0..<wanted).map { _ in spanLength(&stream) }
+            if lengths.reduce(0, +) == 0 { lengths = [min(length, size - 1)] }
+            let chosen =
+                noOverlap
+                ? separateSpans(lengths, size: size, &stream) : overlappingSpans(lengths, size: size, &stream)
+            if !chosen.isEmpty, chosen.count < size { return chosen }
+        }
+        let span = min(max(1, length), size - 1)
+        let start = stream.integer(below: size - span + 1)
+        return Array(start..<start + span)
+    }
+
+    private func spanLength(_ stream: inout RandomStream) -> Int {
+        switch selection {
+        case .static: return length
+        case .uniform:
+            let low = Int(other)
+            return low + stream.integer(below: max(1, 2 * length + 1 - low))
+        case .normal:
+            let drawn = (Double(length) + other * stream.normal()).rounded()
+            // More than any row has; beyond, a number would not fit an Int.
+            return max(1, Int(min(drawn, 1e9)))
+        case .poisson: return poisson(mean: Double(length), &stream)
+        }
+    }
+
+    /// Knuth's method: counts uniform factors until their product falls below e^−mean.
+    private func poisson(mean: Double, _ stream: inout RandomStream) -> Int {
+        // e^−mean vanishes for large means; the sum of two Poisson numbers is one of the sum of their means.
+        guard mean <= 500 else { return poisson(mean: 500, &stream) + poisson(mean: mean - 500, &stream) }
+        let threshold = exp(-mean)
+        var product = stream.uniform()
+        var count = 0
+        while product > threshold {
+            count += 1
+            product *= stream.uniform()
+        }
+        return count
+    }
+
+    /// Spans with distinct starts that may overlap.
+    ///
+    /// The last element is never masked, as in fairseq.
+    private func overlappingSpans(_ lengths: [Int], size: Int, _ stream: inout RandomStream) -> [Int] {
+        var longest = lengths.min() ?? 1
+        if size - longest <= lengths.count { longest = size - lengths.count - 1 }
+        let starts = choose(
+            min(lengths.count, max(1, size - longest)), from: Array(0..<max(1, size - longest)), &stream)
+        // Starts come sorted, lengths in the order drawn: they are independent, so any pairing has the same law.
+        var masked = [Bool](repeating: false, count: size)
+        for (start, length) in zip(starts, lengths) {
+            for position in start..<min(size, start + length) { masked[position] = true }
+        }
+        return masked.indices.filter { masked[$0] }
+    }
+
+    /// Spans with at least `minSpace` elements between them, the longest placed first.
+    private func separateSpans(_ lengths: [Int], size: Int, _ stream: inout RandomStream) -> [Int] {
+        var free = [0..<size]
+        var masked: [Int] = []
+        let shortest = lengths.min() ?? 1
+        for length in lengths.sorted(by: >) {
+            let room = free.map { $0.count >= length + minSpace ? $0.count : 0 }
+            let total = room.reduce(0, +)
+            guard total > 0 else { break }
+            var pick = stream.integer(below: total)
+            var index = 0
+            while pick >= room[index] {
+                pick -= room[index]
+                index += 1
+            }
+            let part = free.remove(at: index)
+            let start = part.lowerBound + stream.integer(below: max(1, part.count - length))
+            masked.append(contentsOf: start..<start + length)
+            if start - part.lowerBound - minSpace >= shortest {
+                free.append(part.lowerBound..<start - minSpace + 1)
+            }
+            if part.upperBound - start - length - minSpace > shortest {
+                free.append(start + length + minSpace..<part.upperBound)
+            }
+        }
+        return masked.sorted()
+    }
+
+    /// A sorted choice of distinct elements.
+    private func choose(_ count: Int, from elements: [Int], _ stream: inout RandomStream) -> [Int] {
+        // Selection sampling (Knuth, volume 2, 3.4.2, algorithm S): one pass, sorted result.
+        var chosen: [Int] = []
+        chosen.reserveCapacity(count)
+        for (position, element) in elements.enumerated() where chosen.count < count {
+            let left = elements.count - position
+            if stream.integer(below: left) < count - chosen.count { chosen.append(element) }
+        }
+        return chosen
+    }
+}

@@ -1,0 +1,142 @@
+import W2VKernels
+import W2VTorch
+
+/// The part of wav2vec 2.0 that pre-training and fine-tuning share: feature extractor, projection, masking, encoder.
+public final class Wav2Vec2Model: Module {
+    /// What the names of the feature extractor's parameters begin with.
+    static let extractorKey = "feature_extractor"
+    /// The convolutions from samples to features.
+    @Child(Wav2Vec2Model.extractorKey) public var featureExtractor: FeatureExtractor
+    @Child("layer_norm") var norm: LayerNorm
+    @Child("post_extract_proj") var projection: Linear?
+    @Parameter("mask_emb") package var maskEmbedding: Tensor
+    /// The context network over masked, projected features.
+    @Child("encoder") public var encoder: TransformerEncoder
+    /// The architecture.
+    public let configuration: ModelConfiguration
+
+    /// Makes a model.
+    ///
+    /// - Parameters:
+    ///   - configuration: The architecture.
+    ///   - initializer: Where parameters come from.
+    /// - Throws: ``ConfigurationError`` naming the setting that no model can have; `TorchError.operation` if LibTorch
+    ///   refuses.
+    public init(_ configuration: ModelConfiguration, initializer: Initializer) throws {
+        try configuration.validate()
+        self.configuration = configuration
+        super.init()
+        let channels = configuration.extractorChannels
+        featureExtractor = try FeatureExtractor(configuration, initializer: initializer)
+        norm = try LayerNorm(channels, initializer: initializer)
+        projection =
+            try channels != configuration.encoderEmbedDim && !configuration.quantizeInput
+            ? Linear(channels, configuration.encoderEmbedDim, initializer: initializer) : nil
+        maskEmbedding = try initializer.uniform([configuration.encoderEmbedDim], 0, 1)
+        encoder = try TransformerEncoder(configuration, initializer: initializer)
+    }
+
+    /// The names of the feature extractor's parameters, which `feature_grad_mult: 0` freezes.
+    public var extractorNames: Set<String> {
+        Set(featureExtractor.parameters().map { "\(Self.extractorKey).\($0.name)" })
+    }
+
+    /// The parameters of the layers that LayerDrop skips: a pass leaves them without gradients.
+    ///
+    /// - Parameter pass: What decides it.
+    /// - Returns: Names, such as `encoder.layers.3.fc1.weight`.
+    public func droppedParameters(_ pass: ForwardPass) -> Set<String> {
+        Set(encoder.droppedParameters(pass).map { "encoder." + $0 })
+    }
+
+    /// The feature extractor's output for a batch.
+    public struct Features {
+        /// The convolutions' output before normalisation, [frames, channels].
+        public let raw: Tensor
+        /// After normalisation, [frames, channels].
+        public let normalized: Tensor
+        /// Where utterances lie.
+        public let layout: RaggedLayout
+    }
+
+    /// Context vectors of utterances (paper, section 2).
+    ///
+    /// The probe sees `conv_features`, `features_ln`, `encoder_input`, the encoder's stages and `encoder_out`.
+    ///
+    /// - Parameters:
+    ///   - samples: All utterances' samples end to end, [Σ lengths].
+    ///   - lengths: The samples of each utterance.
+    ///   - mask: What to mask, if anything.
+    ///   - channelsFirst: Whether channels are masked before frames.
+    ///   - pass: Dropouts, LayerDrop, plan and probe.
+    /// - Returns: [frames, channels] and where utterances lie.
+    /// - Throws: ``ConfigurationError`` naming an utterance that is shorter than one frame; `TorchError.operation` if
+    ///   LibTorch refuses.
+    public func callAsFunction(
+        _ samples: Tensor, lengths: [Int], mask: Mask? = nil, channelsFirst: Bool = false,
+        _ pass: ForwardPass = .inference
+    ) throws -> (context: Tensor, layout: RaggedLayout) {
+        let features = try features(samples, lengths: lengths, maskedFrames: mask?.frames, pass)
+        let placed = try mask.map {
+            try PlacedMask(
+                $0, features.layout, channels: configuration.encoderEmbedDim, on: features.raw.device)
+        }
+        return (try context(of: features, mask: placed, channelsFirst: channelsFirst, pass), features.layout)
+    }
+
+    /// Runs the feature extractor, with its gradients scaled, or without any when they are frozen.
+    ///
+    /// - Parameters:
+    ///   - samples: All utterances' samples end to end, [Σ lengths].
+    ///   - lengths: The samples of each utterance.
+    ///   - masked: For each utterance the sorted positions of frames whose features are not read.
+    ///   - pass: Plan and probe.
+    /// - Returns: The features before and after normalisation, and where utterances lie.
+    /// - Throws: ``ConfigurationError`` naming an utterance that is shorter than one frame; `TorchError.operation` if
+    ///   LibTorch refuses.
+    public func features(
+        _ samples: Tensor, lengths: [Int], maskedFrames masked: [[Int]]? = nil, _ pass: ForwardPass = .inference
+    ) throws -> Features {
+        func extract() throws -> (Tensor, RaggedLayout) {
+            try featureExtractor(samples, lengths: lengths, maskedFrames: masked, pass.plan)
+        }
+        let multiplier = configuration.featureGradMult
+        let (extracted, layout) = try multiplier > 0 ? extract() : withoutGradient(extract)
+        let raw = try multiplier > 0 ? extracted.scalingGradient(by: multiplier) : extracted
+        let normalized = try profiled(.projection) { try norm(raw) }
+        pass.probe?("conv_features", raw)
+        pass.probe?("features_ln", normalized)
+        return Features(raw: raw, normalized: normalized, layout: layout)
+    }
+
+    /// Projects features, masks them, and runs the encoder.
+    ///
+    /// - Parameters:
+    ///   - features: The features.
+    ///   - mask: What to mask, if anything.
+    ///   - channelsFirst: Whether channels are masked before frames.
+    ///   - rows: The frames whose context is read, int64, each at most once; `nil` for all.
+    ///   - pass: Dropouts, LayerDrop, plan and probe.
+    ///   - quantize: Replaces projected features before they are masked, as with `quantize_input`.
+    /// - Returns: [frames, channels], or as many rows as are read.
+    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
+    package func context(
+        of features: Features, mask: PlacedMask?, channelsFirst: Bool, readRows rows: Tensor? = nil,
+        _ pass: ForwardPass, quantizing quantize: (Tensor) throws -> Tensor = { $0 }
+    ) throws -> Tensor {
+        let projected = try profiled(.projection) {
+            let projected = try projection?(features.normalized) ?? features.normalized
+            return try projected.dropout(configuration.dropoutInput, pass.mode)
+        }
+        let input = try quantize(projected)
+        return try profiled(.elementwise) {
+            let masked =
+                try mask.map { try input.masked($0, embedding: maskEmbedding, channelsFirst: channelsFirst) }
+                ?? input
+            pass.probe?("encoder_input", masked)
+            let context = try encoder(masked, features.layout, readRows: rows, pass)
+            pass.probe?("encoder_out", context)
+            return context
+        }
+    }
+}

@@ -1,0 +1,58 @@
+import W2VBackbone
+
+/// What a parameter is called here and in another program's files; or the beginning that several names have in common.
+///
+/// `#` stands for a layer's number, and a name that ends with a dot for whatever is below.
+public struct ParameterName: Sendable, Equatable {
+    /// In our files: fairseq's name, without what stands before the backbone's names in a recognizer's.
+    public var native: String
+    /// In theirs, without the family's prefix.
+    public var foreign: String
+    /// The task whose head it is part of; nil for the backbone's, and for a name in a task's own list.
+    public var head: ModelTask?
+    /// Whether a file without it lacks the head, and so holds the backbone alone.
+    public var marksHead: Bool
+    /// The normalisation of the extractors that have it; nil for all.
+    public var extractorMode: ModelConfiguration.ExtractorMode?
+
+    /// Pairs two names.
+    ///
+    /// - Parameters:
+    ///   - native: The name here.
+    ///   - foreign: The name there.
+    ///   - head: The task whose head it is part of; nil for the backbone's.
+    ///   - marksHead: Whether a file without it lacks the head.
+    ///   - extractorMode: The normalisation of the extractors that have it; nil for all.
+    public init(
+        _ native: String, _ foreign: String, head: ModelTask? = nil, marksHead: Bool = false,
+        extractorMode: ModelConfiguration.ExtractorMode? = nil
+    ) {
+        self.native = native
+        self.foreign = foreign
+        self.head = head
+        self.marksHead = marksHead
+        self.extractorMode = extractorMode
+    }
+
+    /// The name here of one of theirs; nil for one that the pair is not about.
+    func native(of name: String) -> String? { Self.rename(name, from: foreign, to: native) }
+
+    /// Their name of one of ours; nil for one that the pair is not about.
+    func foreign(of name: String) -> String? { Self.rename(name, from: native, to: foreign) }
+
+    private static func rename(_ name: String, from pattern: String, to other: String) -> String? {
+        var rest = Substring(name)
+        var number = Substring()
+        var expected = Substring(pattern)
+        if let mark = pattern.firstIndex(of: "#") {
+            guard name.hasPrefix(pattern[..<mark]) else { return nil }
+            rest = rest.dropFirst(pattern[..<mark].count)
+            number = rest.prefix { $0.isASCII && $0.isNumber }
+            rest = rest.dropFirst(number.count)
+            guard !number.isEmpty else { return nil }
+            expected = pattern[pattern.index(after: mark)...]
+        }
+        guard expected.hasSuffix(".") ? rest.hasPrefix(expected) : rest == expected else { return nil }
+        return other.replacing("#", with: number) + rest.dropFirst(expected.count)
+    }
+}

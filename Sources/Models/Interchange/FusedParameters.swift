@@ -1,0 +1,55 @@
+import W2VTorch
+
+/// Between checkpoints' separate parameters and the model's fused ones.
+///
+/// The model holds queries', keys' and values' projections as one (`self_attn.qkv_proj`); fairseq and our checkpoint
+/// files hold `q_proj`, `k_proj` and `v_proj`, so that other programs find what they know.
+public enum FusedParameters {
+    private static let fused = "self_attn.qkv_proj."
+    private static let parts = ["self_attn.q_proj.", "self_attn.k_proj.", "self_attn.v_proj."]
+
+    /// Separate parameters from fused ones, as views.
+    ///
+    /// - Parameter state: The model's parameters, or anything of their layout, by name.
+    /// - Returns: The same tensors by name, each fused one as its three thirds.
+    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
+    public static func split(_ state: [String: Tensor]) throws -> [String: Tensor] {
+        var result: [String: Tensor] = [:]
+        for (name, tensor) in state {
+            guard let range = name.range(of: fused) else {
+                result[name] = tensor
+                continue
+            }
+            let third = tensor.size(0) / 3
+            for (index, part) in parts.enumerated() {
+                result[name.replacingCharacters(in: range, with: part)] =
+                    try tensor.narrowed(0, index * third..<(index + 1) * third)
+            }
+        }
+        return result
+    }
+
+    /// Fused parameters from separate ones.
+    ///
+    /// - Parameter state: A checkpoint's tensors by name; a fused parameter in it stays.
+    /// - Returns: The same tensors by name, each three thirds as one fused tensor.
+    /// - Throws: `TorchError.state` when a third is missing.
+    public static func join(_ state: [String: Tensor]) throws -> [String: Tensor] {
+        var result: [String: Tensor] = [:]
+        for (name, tensor) in state {
+            if let range = name.range(of: parts[0]) {
+                let thirds = try parts.map { part in
+                    let key = name.replacingCharacters(in: range, with: part)
+                    guard let third = state[key] else {
+                        throw TorchError.state("the checkpoint has \(name) but not \(key)")
+                    }
+                    return third
+                }
+                result[name.replacingCharacters(in: range, with: fused)] = try .concatenate(thirds)
+            } else if !parts.contains(where: name.contains) {
+                result[name] = tensor
+            }
+        }
+        return result
+    }
+}

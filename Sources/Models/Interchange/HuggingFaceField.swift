@@ -1,0 +1,261 @@
+import Foundation
+import W2VBackbone
+
+/// One key of Hugging Face's `config.json` and the property that it stands for.
+public struct HuggingFaceField: Sendable {
+    /// The key.
+    public let key: String
+    private let expected: String
+    private let read: @Sendable (JSONValue, inout ModelDescription) -> Bool
+    private let write: @Sendable (ModelDescription) -> JSONValue?
+    /// The sentence that refuses a value; nil for one made of the key, the value and what is expected.
+    private var problem: String?
+    /// Whether a value is carried over, or means nothing; the others are listed.
+    private var isCarriedOver: @Sendable (JSONValue) -> Bool = { _ in true }
+
+    private init(
+        _ key: String, expected: String, read: @escaping @Sendable (JSONValue, inout ModelDescription) -> Bool,
+        write: @escaping @Sendable (ModelDescription) -> JSONValue?
+    ) {
+        self.key = key
+        self.expected = expected
+        self.read = read
+        self.write = write
+    }
+
+    /// The value in a configuration; nil where the key is not written.
+    func value(_ description: ModelDescription) -> JSONValue? { write(description) }
+
+    /// Whether nothing of the key's value in a configuration is left behind.
+    func covers(_ root: JSONObject) -> Bool { root[key].map { $0 == .null || isCarriedOver($0) } ?? true }
+
+    /// Takes the value over; where the key is absent, the family's default stays.
+    ///
+    /// - Throws: ``ConfigurationError`` naming the key, its value and what is expected.
+    func apply(_ root: JSONObject, to description: inout ModelDescription) throws {
+        guard let value = root[key], value != .null else { return }
+        guard read(value, &description) else {
+            throw ConfigurationError(problem ?? "\(key) is \(value.excerpt), where \(expected) is expected")
+        }
+    }
+
+    // MARK: Keys that stand for a property
+
+    /// A whole number that is not negative.
+    ///
+    /// - Parameters:
+    ///   - key: The key.
+    ///   - path: The property.
+    /// - Returns: The field.
+    public static func integer(
+        _ key: String, _ path: any WritableKeyPath<ModelDescription, Int> & Sendable
+    ) -> HuggingFaceField {
+        HuggingFaceField(key, expected: "a whole number that is not negative") { value, description in
+            guard let number = value.integer, number >= 0 else { return false }
+            description[keyPath: path] = number
+            return true
+        } write: {
+            .integer($0[keyPath: path])
+        }
+    }
+
+    /// A number.
+    ///
+    /// - Parameters:
+    ///   - key: The key.
+    ///   - path: The property.
+    /// - Returns: The field.
+    public static func number(
+        _ key: String, _ path: any WritableKeyPath<ModelDescription, Double> & Sendable
+    ) -> HuggingFaceField {
+        HuggingFaceField(key, expected: "a number") { value, description in
+            guard let number = value.double else { return false }
+            description[keyPath: path] = number
+            return true
+        } write: {
+            .number($0[keyPath: path])
+        }
+    }
+
+    /// True or false.
+    ///
+    /// - Parameters:
+    ///   - key: The key.
+    ///   - path: The property.
+    /// - Returns: The field.
+    public static func flag(
+        _ key: String, _ path: any WritableKeyPath<ModelDescription, Bool> & Sendable
+    ) -> HuggingFaceField {
+        HuggingFaceField(key, expected: "true or false") { value, description in
+            guard let flag = value.bool else { return false }
+            description[keyPath: path] = flag
+            return true
+        } write: {
+            .bool($0[keyPath: path])
+        }
+    }
+
+    /// A choice by name; of several names for one value the first is written.
+    ///
+    /// - Parameters:
+    ///   - key: The key.
+    ///   - path: The property.
+    ///   - names: Each name with what it stands for.
+    /// - Returns: The field.
+    public static func choice<Value: Equatable & Sendable>(
+        _ key: String, _ path: any WritableKeyPath<ModelDescription, Value> & Sendable, _ names: [(String, Value)]
+    ) -> HuggingFaceField {
+        HuggingFaceField(key, expected: names.map(\.0).joined(separator: ", ")) { value, description in
+            guard let found = names.first(where: { $0.0 == value.string }) else { return false }
+            description[keyPath: path] = found.1
+            return true
+        } write: { description in
+            .string(names.first { $0.1 == description[keyPath: path] }?.0 ?? "")
+        }
+    }
+
+    /// One column of the three lists that describe the extractor's convolutions.
+    ///
+    /// - Parameters:
+    ///   - key: The key; the list of channels comes first, and decides how many layers there are.
+    ///   - column: What the list holds of each layer.
+    /// - Returns: The field.
+    public static func convolutions(
+        _ key: String, _ column: any WritableKeyPath<ConvolutionLayers.Layer, Int> & Sendable
+    ) -> HuggingFaceField {
+        let isFirst = column as AnyKeyPath == \ConvolutionLayers.Layer.channels
+        return HuggingFaceField(key, expected: "a list of whole numbers, as many as conv_dim,") { value, description in
+            guard let items = value.array else { return false }
+            let sizes = items.compactMap(\.integer)
+            guard !sizes.isEmpty, sizes.count == items.count else { return false }
+            let old = description.model.convFeatureLayers.layers
+            guard isFirst || old.count == sizes.count else { return false }
+            let layers = sizes.enumerated().map { index, size in
+                var layer = index < old.count ? old[index] : ConvolutionLayers.Layer(channels: 1, kernel: 1, stride: 1)
+                layer[keyPath: column] = size
+                return layer
+            }
+            guard let made = try? ConvolutionLayers(layers) else { return false }
+            description.model.convFeatureLayers = made
+            return true
+        } write: {
+            .array($0.model.convFeatureLayers.layers.map { .integer($0[keyPath: column]) })
+        }
+    }
+
+    /// Whether frames and channels are masked at all, which leaves the probabilities of other keys as they are.
+    ///
+    /// - Parameter key: The key, which comes after those of the probabilities.
+    /// - Returns: The field.
+    public static func masks(_ key: String) -> HuggingFaceField {
+        HuggingFaceField(key, expected: "true or false") { value, description in
+            if value.bool == false {
+                description.masking.time.probability = 0
+                description.masking.channel.probability = 0
+            }
+            return true
+        } write: {
+            .bool($0.masking.isOn)
+        }
+    }
+
+    /// The probability of masked frames.
+    ///
+    /// Without a chance of masking Transformers' models have no mask embedding; ``masks(_:)`` then switches it off.
+    ///
+    /// - Parameter key: The key.
+    /// - Returns: The field.
+    public static func maskProbability(_ key: String) -> HuggingFaceField {
+        HuggingFaceField(key, expected: "a number") { value, description in
+            guard let number = value.double else { return false }
+            description.masking.time.probability = number
+            return true
+        } write: {
+            .number($0.masking.isOn ? $0.masking.time.probability : 0.05)
+        }
+    }
+
+    // MARK: Keys that must have a value
+
+    /// A key whose only possible value is one that this architecture always has.
+    ///
+    /// - Parameters:
+    ///   - key: The key.
+    ///   - value: The value.
+    ///   - isWritten: Whether it is written too.
+    ///   - problem: The sentence that refuses another; nil for the usual one.
+    /// - Returns: The field.
+    public static func fixed(
+        _ key: String, _ value: Bool, isWritten: Bool = true, problem: String? = nil
+    ) -> HuggingFaceField {
+        fixed(key, .bool(value), isWritten, problem) { $0.bool == value }
+    }
+
+    /// A key whose only possible value is one that this architecture always has.
+    ///
+    /// - Parameters:
+    ///   - key: The key.
+    ///   - value: The value.
+    ///   - isWritten: Whether it is written too.
+    ///   - problem: The sentence that refuses another; nil for the usual one.
+    /// - Returns: The field.
+    public static func fixed(
+        _ key: String, _ value: Double, isWritten: Bool = true, problem: String? = nil
+    ) -> HuggingFaceField {
+        fixed(key, .number(value), isWritten, problem) { $0.double == value }
+    }
+
+    /// A key whose only possible value is one that this architecture always has.
+    ///
+    /// - Parameters:
+    ///   - key: The key.
+    ///   - value: The value.
+    ///   - isWritten: Whether it is written too.
+    ///   - problem: The sentence that refuses another; nil for the usual one.
+    /// - Returns: The field.
+    public static func fixed(
+        _ key: String, _ value: String, isWritten: Bool = true, problem: String? = nil
+    ) -> HuggingFaceField {
+        fixed(key, .string(value), isWritten, problem) { $0.string == value }
+    }
+
+    /// A key that must be absent or null.
+    ///
+    /// - Parameters:
+    ///   - key: The key.
+    ///   - isWritten: Whether null is written.
+    ///   - problem: The sentence that refuses a value.
+    /// - Returns: The field.
+    public static func absent(_ key: String, isWritten: Bool = true, problem: String) -> HuggingFaceField {
+        fixed(key, .null, isWritten, problem) { _ in false }
+    }
+
+    /// A key with a value that is always written, and others that change nothing but training: they are listed as left out.
+    ///
+    /// - Parameters:
+    ///   - key: The key.
+    ///   - value: The value.
+    /// - Returns: The field.
+    public static func assumed(_ key: String, _ value: String) -> HuggingFaceField {
+        var field = HuggingFaceField(key, expected: value) { _, _ in
+            true
+        } write: { _ in
+            .string(value)
+        }
+        field.isCarriedOver = { $0.string == value }
+        return field
+    }
+
+    private static func fixed(
+        _ key: String, _ value: JSONValue, _ isWritten: Bool, _ problem: String?,
+        _ accepts: @escaping @Sendable (JSONValue) -> Bool
+    ) -> HuggingFaceField {
+        var field = HuggingFaceField(key, expected: value.string ?? value.text) { found, _ in
+            accepts(found)
+        } write: { _ in
+            isWritten ? value : nil
+        }
+        field.problem = problem
+        return field
+    }
+}

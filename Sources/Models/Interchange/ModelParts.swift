@@ -1,0 +1,16 @@
+import W2VBackbone
+
+extension ModelDescription {
+    /// What the settings that the model has a use for are part of.
+    var parts: Set<SettingScope.Part> {
+        var parts = task.parts
+        if model.hourglass != nil { parts.insert(.hourglass) }
+        if normalize { parts.insert(.normalizedInput) }
+        return parts
+    }
+}
+
+extension MaskingConfiguration {
+    /// Whether anything is masked.
+    var isOn: Bool { time.probability > 0 || channel.probability > 0 }
+}

@@ -1,0 +1,125 @@
+import W2VBackbone
+import W2VObjectives
+
+/// Our settings as options of fairseq and NVIDIA.
+struct PyTorchOptions {
+    /// What the files have of the task.
+    let head: PyTorchHead
+    /// The options by their names, and the settings that they have no word for.
+    private let description: ModelDescription
+    /// What has no place in a file, a phrase each.
+    private(set) var left: [String] = []
+
+    /// Fits a description to what both formats can say.
+    ///
+    /// - Parameters:
+    ///   - description: What is to be written.
+    ///   - format: For errors.
+    /// - Throws: ``CheckpointError/cannotHold(format:what:advice:)`` for a model that they cannot represent.
+    init(_ description: ModelDescription, format: CheckpointFormat) throws {
+        self.description = description
+        guard let head = description.task.pyTorch else {
+            throw CheckpointError.cannotHold(
+                format: format, what: description.task.phrase,
+                advice: "convert to huggingface or native" + (description.task.hasHead ? "" : ", or fine-tune it first")
+            )
+        }
+        if let (what, advice) = head.refusal(description.model, format) {
+            throw CheckpointError.cannotHold(format: format, what: what, advice: advice)
+        }
+        self.head = head
+        let (time, channel) = (description.masking.time, description.masking.channel)
+        // Our default of none is no wish to have fewer than theirs.
+        if ![0, 2].contains(time.minMasks) { left.append("mask_min_masks \(time.minMasks): theirs is always 2") }
+        if time.countMultiple != 1 { left.append("mask_count_multiple \(time.countMultiple): theirs is always 1") }
+        if channel.minMasks != 0 { left.append("mask_channel_min_masks \(channel.minMasks): theirs is always 0") }
+        if !channel.requireSameMasks { left.append("mask_channel_same_count false: theirs is always true") }
+        if channel.maskDropout != 0 { left.append("mask_channel_dropout \(channel.maskDropout): theirs is always 0") }
+        if description.normalize, description.normalizeEpsilon != 1e-5 {
+            left.append("normalize_epsilon \(description.normalizeEpsilon.settingText): theirs is always 1e-05")
+        }
+        if description.task.hasLabels, description.text != TextStyle() {
+            left.append("text \(description.text.json.excerpt): theirs writes symbols as they are, and spaces for |")
+        }
+        if description.objective.lossWeights.count > 2 {
+            left.append("loss_weights \(description.objective.lossWeights): theirs are two")
+        }
+    }
+
+    /// Adds to what has no place.
+    mutating func note(_ phrase: String) { left.append(phrase) }
+
+    /// The options of a configuration's section, with their names and types.
+    ///
+    /// - Parameter names: Our names of the settings.
+    /// - Returns: One option a setting, in the order of their table.
+    func options(_ names: Set<String>) -> [(key: String, value: PickledValue)] {
+        ForeignArguments.table.filter { names.contains($0.setting.name) }.map { theirs, setting in
+            (theirs, value(setting))
+        }
+    }
+
+    /// The settings that their programs have fixed, where ours are others.
+    var own: PickledValue {
+        let theirs = ModelDescription.foreignDefaults(description.task, .fairseq)
+        let settings = ForeignArguments.ownSettings.filter { $0.text(description) != $0.text(theirs) }
+        let style = description.text == theirs.text ? [] : [description.text.encoded]
+        return .dictionary(
+            settings.map { ($0.name, value($0)) } + style.map { (ForeignArguments.textKey, .string($0)) })
+    }
+
+    private func value(_ setting: Setting<ModelDescription>) -> PickledValue {
+        let text = setting.text(description)
+        // The settings' own types say what a text means: numbers stay numbers, expressions stay texts.
+        if text == "off" { return .none }
+        switch setting.type {
+        case Bool.settingType: return .bool(text == "true")
+        case Int.settingType: return .integer(Int(text) ?? 0)
+        case Double.settingType: return .number(Double(text) ?? 0)
+        case [Double].settingType: return .list(((try? [Double](settingText: text)) ?? []).map(PickledValue.number))
+        default: return .string(text)
+        }
+    }
+
+    /// The names of a group of settings.
+    static func names<Root>(_ settings: [Setting<Root>]) -> Set<String> { Set(settings.map(\.name)) }
+
+    /// The architecture's options and dropouts, without the Hourglass.
+    static let model = names(ModelConfiguration.settings).subtracting([
+        "hourglass", "hourglass_resample", "final_dropout",
+    ])
+    /// The options of masks.
+    static let masking = names(MaskingConfiguration.settings)
+    /// The options of negatives, which stand among the model's.
+    static let negatives = names(ContrastiveConfiguration.settings).subtracting(["infonce", "loss_weights"])
+
+    /// The two weights of the pre-training criterion.
+    var lossWeights: PickledValue { .list(description.objective.lossWeights.prefix(2).map(PickledValue.number)) }
+
+    /// The dictionary's symbols behind the four specials.
+    ///
+    /// Hugging Face calls the blank, which is label 0 everywhere, `<pad>`, and fairseq `<s>`: these two names are
+    /// exchanged.
+    ///
+    /// - Parameter format: For errors.
+    /// - Returns: The symbols from label 4 on.
+    /// - Throws: ``CheckpointError/cannotHold(format:what:advice:)`` for a dictionary without the specials in front.
+    mutating func symbols(format: CheckpointFormat) throws -> [String] {
+        let specials = ["<s>", "<pad>", "</s>", "<unk>"]
+        let first = Array(description.labels.prefix(4))
+        if first == ["<pad>", "<s>", "</s>", "<unk>"] {
+            left.append("labels: the blank is called <s> instead of <pad>, and the padding <pad> instead of <s>")
+        } else if first != specials {
+            throw CheckpointError.cannotHold(
+                format: format, what: "a dictionary that begins with \(first.joined(separator: " "))",
+                advice: "its first four symbols are always \(specials.joined(separator: " ")); give another one with "
+                    + "--dictionary")
+        }
+        let symbols = Array(description.labels.dropFirst(4))
+        if let odd = symbols.first(where: { $0.isEmpty || $0.contains(where: \.isWhitespace) }) {
+            throw CheckpointError.cannotHold(
+                format: format, what: "the symbol \(odd.debugDescription)", advice: "symbols cannot contain spaces")
+        }
+        return symbols
+    }
+}

@@ -1,0 +1,195 @@
+import W2VBackbone
+import W2VKernels
+import W2VTorch
+
+/// wav2vec 2.0 with a linear layer to labels, trained by the CTC loss (Graves 2006).
+public typealias CTCModel = ObjectiveModel<CTCObjective>
+
+/// The objective of fine-tuning: a linear layer to labels and the CTC loss (Graves 2006).
+///
+/// The blank is label 0.
+public final class CTCObjective: Module, LeadingObjective {
+    /// The section of recipes.
+    public static let name = "ctc"
+    /// Error rates, in validation.
+    public static let metrics = CTCMetrics.all
+    /// What the names of the pre-trained part's parameters begin with.
+    public static let backboneKey = "w2v_encoder.w2v_model"
+    /// What the names of the objective's parameters begin with.
+    public static let ownKey = "w2v_encoder"
+    /// All frames have labels.
+    public static let reads = EncodedFrames.all
+    /// Masked frames are known by their context alone.
+    public static let readsMaskedFeatures = false
+
+    @Child("proj") var projection: Linear
+    /// The options.
+    public let configuration: CTCConfiguration
+    private let dropout: Double
+
+    /// Makes the output layer.
+    ///
+    /// - Parameters:
+    ///   - configuration: Blank weight and freezing.
+    ///   - context: The architecture, the number of labels, and where parameters come from.
+    /// - Throws: `TorchError.operation` if LibTorch refuses.
+    public init(_ configuration: CTCConfiguration, _ context: ObjectiveContext) throws {
+        self.configuration = configuration
+        dropout = context.backbone.finalDropout
+        super.init()
+        projection = try Linear(
+            context.backbone.encoderEmbedDim, context.labels, start: .xavier, initializer: context.initializer)
+    }
+
+    /// The utterances.
+    public static func lossUnits(_ batch: UtteranceBatch) -> [Int] { batch.segments.map(\.count) }
+
+    /// The loss of a batch, summed over its utterances.
+    public func callAsFunction(_ encoding: Encoding, _ draws: NoDraws, _ pass: ForwardPass) throws -> LossTerms {
+        let logits = try logits(encoding.context(), pass)
+        return LossTerms(try losses(logits, encoding.batch.layout, targets: encoding.batch.labels).sum())
+    }
+
+    /// The product to the few labels stays FP32.
+    public func replaceLayers(for conversion: Conversion) throws {
+        projection = conversion.exactProduct(projection)
+    }
+
+    /// The number of labels, the blank included.
+    public var labelCount: Int { projection.weight.size(0) }
+
+    /// Logits of each frame.
+    ///
+    /// - Parameters:
+    ///   - context: The encoder's output, [frames, channels].
+    ///   - pass: Dropouts and probe.
+    /// - Returns: [frames, labels].
+    /// - Throws: `TorchError.operation` if LibTorch refuses.
+    public func logits(_ context: Tensor, _ pass: ForwardPass) throws -> Tensor {
+        try profiled(.labels) {
+            let logits = try projection(context.dropout(dropout, pass.mode))
+            pass.probe?("logits", logits)
+            return try weightingBlank(logits)
+        }
+    }
+
+    private func weightingBlank(_ logits: Tensor) throws -> Tensor {
+        guard configuration.blankWeight != 0 else { return logits }
+        let blank = try Tensor.range(0..<labelCount, device: logits.device).equals(0)
+        switch configuration.blankMode {
+        case .set: return try logits.filled(where: blank, with: configuration.blankWeight)
+        case .add: return try logits + blank.to(dtype: logits.dtype) * configuration.blankWeight
+        }
+    }
+
+    /// The CTC loss of each utterance.
+    ///
+    /// The recursion runs in FP64: in FP32 its gradient loses accuracy with length.
+    ///
+    /// - Parameters:
+    ///   - logits: [frames, labels].
+    ///   - layout: Where utterances lie.
+    ///   - targets: The labels of each utterance, without blanks.
+    /// - Returns: [utterances], FP64.
+    /// - Throws: `TorchError.operation` if LibTorch refuses, as for a label that the logits lack.
+    public func losses(_ logits: Tensor, _ layout: RaggedLayout, targets: [[Int]]) throws -> Tensor {
+        try profiled(.labels) {
+            try ctcLosses(logits, layout, targets: targets, zeroInfinity: configuration.zeroInfinity)
+        }
+    }
+}
+
+extension ObjectiveModel where Main == CTCObjective {
+    /// What the names of the pre-trained part's parameters begin with.
+    public static var backboneKey: String { CTCObjective.backboneKey }
+    /// What the names of the output layer's parameters begin with.
+    public static var outputKey: String { CTCObjective.ownKey + ".proj" }
+
+    /// Makes a model.
+    ///
+    /// - Parameters:
+    ///   - configuration: The architecture.
+    ///   - labels: The size of the dictionary, the blank included.
+    ///   - options: Blank weight and freezing.
+    ///   - maskChannelBefore: Whether channels are masked before frames.
+    ///   - others: Makes the objectives beside the CTC loss.
+    ///   - initializer: Where parameters come from.
+    /// - Throws: `ConfigurationError` naming the setting that no model can have; `TorchError.operation` if LibTorch refuses.
+    public convenience init(
+        _ configuration: ModelConfiguration, labels: Int, options: CTCConfiguration = .init(),
+        maskChannelBefore: Bool = false, others: (ObjectiveContext) throws -> [any Objective] = { _ in [] },
+        initializer: Initializer
+    ) throws {
+        let context = ObjectiveContext(configuration, labels: labels, initializer: initializer)
+        let backbone = try Wav2Vec2Model(configuration, initializer: initializer)
+        self.init(
+            backbone, try CTCObjective(options, context), others: try others(context),
+            maskChannelBefore: maskChannelBefore)
+    }
+
+    /// The number of labels, the blank included.
+    public var labelCount: Int { main.labelCount }
+
+    /// Logits of each frame.
+    ///
+    /// - Parameters:
+    ///   - samples: All utterances' samples end to end, [Σ lengths].
+    ///   - lengths: The samples of each utterance.
+    ///   - mask: What to mask, if anything.
+    ///   - channelsFirst: Whether channels are masked before frames.
+    ///   - freezesEncoder: Whether no gradient reaches anything but the output layer.
+    ///   - pass: Dropouts, LayerDrop, plan and probe.
+    /// - Returns: [frames, labels] and where utterances lie.
+    /// - Throws: `ConfigurationError` naming an utterance that is shorter than one frame; `TorchError.operation` if LibTorch
+    ///   refuses.
+    public func callAsFunction(
+        _ samples: Tensor, lengths: [Int], mask: Mask? = nil, channelsFirst: Bool = false, freezesEncoder: Bool = false,
+        _ pass: ForwardPass = .inference
+    ) throws -> (logits: Tensor, layout: RaggedLayout) {
+        func encode() throws -> (context: Tensor, layout: RaggedLayout) {
+            try backbone(samples, lengths: lengths, mask: mask, channelsFirst: channelsFirst, pass)
+        }
+        let (context, layout) = try freezesEncoder ? withoutGradient(encode) : encode()
+        return (try main.logits(context, pass), layout)
+    }
+
+    /// The CTC loss of each utterance: see ``CTCObjective/losses(_:_:targets:)``.
+    public func losses(_ logits: Tensor, _ layout: RaggedLayout, targets: [[Int]]) throws -> Tensor {
+        try main.losses(logits, layout, targets: targets)
+    }
+}
+
+/// The CTC loss of each utterance, in FP64; see ``CTCObjective/losses(_:_:targets:)``.
+///
+/// On a GPU all utterances are one call: their rows, a few labels wide, are laid out side by side for it.
+package func ctcLosses(
+    _ logits: Tensor, _ layout: RaggedLayout, targets: [[Int]], zeroInfinity: Bool
+) throws -> Tensor {
+    guard logits.device == .cpu else {
+        return try batchedCTCLosses(logits, layout, targets: targets, zeroInfinity: zeroInfinity)
+    }
+    return try .stack(
+        logits.split(layout.lengths).enumerated().map { utterance, part in
+            try part.to(dtype: .float64).logSoftmax(-1).unsqueezed(1)
+                .ctcLoss(
+                    targets: Tensor(targets[utterance], shape: [1, targets[utterance].count]), blank: 0,
+                    zeroInfinity: zeroInfinity
+                ).reshaped([])
+        })
+}
+
+/// The CTC losses [utterances], in FP64, by one call.
+func batchedCTCLosses(
+    _ logits: Tensor, _ layout: RaggedLayout, targets: [[Int]], zeroInfinity: Bool
+) throws -> Tensor {
+    let (longest, labels) = (layout.lengths.max() ?? 0, logits.size(-1))
+    let places = try Tensor.constant("frames side by side", layout.lengths, on: logits.device) {
+        layout.lengths.enumerated().flatMap { utterance, length in (0..<length).map { $0 * layout.count + utterance } }
+    }
+    let rows = try logits.to(dtype: .float64).logSoftmax(-1)
+        .placingRows(at: places, in: longest * layout.count)
+    return try rows.viewed(longest, layout.count, labels)
+        .ctcLosses(
+            frames: layout.lengths, targets: Tensor(targets.flatMap { $0 }).to(device: logits.device),
+            targetCounts: targets.map(\.count), blank: 0, zeroInfinity: zeroInfinity)
+}

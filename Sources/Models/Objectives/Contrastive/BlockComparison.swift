@@ -1,0 +1,191 @@
+import W2VBackbone
+import W2VKernels
+import W2VTorch
+
+/// Frames that are compared with some of the candidates of their own block: an utterance, or a whole segment.
+///
+/// A product gives all similarities of a block, of which the chosen ones are read. Neighbouring blocks of about equal sizes
+/// are one batched product, in which the smaller ones are padded:
+///
+///     block   frames    candidates
+///     0       f f f     c c c ·
+///     1       f f ·     c c c c
+///     2       f f f     c c c c
+///
+/// Frames and candidates lie end to end without padding outside of the product; blocks that are all equal need none.
+struct BlockComparison {
+    /// What decides the shapes of what is computed.
+    struct Shape: Hashable {
+        private let batches: [[Int]]
+
+        fileprivate init(_ comparison: BlockComparison) {
+            batches = comparison.batches.map { batch in
+                [batch.count]
+                    + [batch.frames, batch.candidates].flatMap { side in
+                        [side.rows.lowerBound, side.rows.upperBound, side.size, side.places == nil ? 0 : 1]
+                    }
+            }
+        }
+    }
+
+    /// The frames or the candidates of neighbouring blocks.
+    private struct Side {
+        /// Where they lie among those of all blocks.
+        let rows: Range<Int>
+        /// The number of the largest block, to which the others are padded.
+        let size: Int
+        /// The place of each row among the padded ones: int64 [rows]; nil where nothing is padded.
+        let places: Tensor?
+
+        /// Rows of blocks of these counts, of which the first begins at `start`.
+        init(from start: Int, _ counts: [Int], on device: Device) throws {
+            let size = counts.max() ?? 0
+            rows = start..<start + counts.reduce(0, +)
+            self.size = size
+            let padded = counts.enumerated().flatMap { block, count in (0..<count).map { block * size + $0 } }
+            places = try padded.count < counts.count * size ? Tensor(padded).to(device: device) : nil
+        }
+
+        /// The rows by block, zeros where they are padded: [blocks, size, …].
+        func blocks(_ all: Tensor, _ count: Int) throws -> Tensor {
+            let own = try rows.count == all.size(0) ? all : all.rows(rows)
+            let padded = try places.map { try own.placingRows(at: $0, in: count * size) } ?? own
+            return try padded.viewed([count, size] + all.shape.dropFirst())
+        }
+
+        /// The rows themselves of [blocks · size, …].
+        func unpadded(_ padded: Tensor) throws -> Tensor { try places.map { try padded.takingRows($0) } ?? padded }
+    }
+
+    /// Neighbouring blocks that are one batched product.
+    private struct Batch {
+        /// The number of blocks.
+        let count: Int
+        let frames: Side
+        let candidates: Side
+        /// Candidates of the block, the true one first: int32 [blocks, frames of a block, 1 + distractors].
+        let indices: Tensor
+
+        /// All similarities, [blocks, frames, candidates].
+        func product(_ directions: Tensor, _ targets: Tensor) throws -> Tensor {
+            try frames.blocks(directions, count).matmul(candidates.blocks(targets, count).transposed())
+        }
+    }
+
+    private let batches: [Batch]
+    /// What decides the shapes of what is computed.
+    var shape: Shape { Shape(self) }
+    /// All tensors, always in the same order.
+    var tensors: [Tensor] {
+        batches.flatMap { [$0.indices] + [$0.frames.places, $0.candidates.places].compactMap { $0 } }
+    }
+
+    /// Brings choices to a device.
+    ///
+    /// - Parameters:
+    ///   - truths: For each block the candidates that are its frames' true vectors.
+    ///   - distractors: For each block the candidates that each frame is compared with as well, frame by frame.
+    ///   - candidateCounts: The number of candidates of each block.
+    ///   - device: Where the vectors are.
+    /// - Throws: `TorchError.operation` if memory runs out.
+    init(truths: [[Int]], distractors: [[Int]], candidateCounts: [Int], on device: Device) throws {
+        let frames = RaggedLayout(truths.map(\.count)).offsets
+        let candidates = RaggedLayout(candidateCounts).offsets
+        batches = try Self.alike(truths.map(\.count), candidateCounts).map { blocks in
+            let counts = blocks.map { truths[$0].count }
+            let size = counts.max() ?? 0
+            let drawn = distractors[blocks.lowerBound].count / truths[blocks.lowerBound].count
+            var indices: [Int32] = []
+            indices.reserveCapacity(blocks.count * size * (1 + drawn))
+            for block in blocks {
+                for (row, truth) in truths[block].enumerated() {
+                    indices.append(Int32(truth))
+                    for other in distractors[block][row * drawn..<(row + 1) * drawn] { indices.append(Int32(other)) }
+                }
+                // Any candidate will do for frames that are not read.
+                indices.append(contentsOf: repeatElement(0, count: (size - truths[block].count) * (1 + drawn)))
+            }
+            return Batch(
+                count: blocks.count, frames: try Side(from: frames[blocks.lowerBound], counts, on: device),
+                candidates: try Side(
+                    from: candidates[blocks.lowerBound], Array(candidateCounts[blocks]), on: device),
+                indices: try Tensor(indices, shape: [blocks.count, size, 1 + drawn]).to(device: device))
+        }
+    }
+
+    /// Neighbours whose padded product is at most twice as large as their own products.
+    ///
+    /// Beside an encoder these are small, and a launch saved is worth more than what padding adds. Blocks without frames are
+    /// left out where they have candidates.
+    private static func alike(_ frames: [Int], _ candidates: [Int]) -> [Range<Int>] {
+        var found: [Range<Int>] = []
+        var (mostFrames, mostCandidates, products) = (0, 0, 0)
+        for block in frames.indices where frames[block] > 0 {
+            let own = frames[block] * candidates[block]
+            if let last = found.last, candidates[last.upperBound..<block].allSatisfy({ $0 == 0 }) {
+                let joined = last.lowerBound..<block + 1
+                let (rows, columns) = (max(mostFrames, frames[block]), max(mostCandidates, candidates[block]))
+                if joined.count * rows * columns <= 2 * (products + own) {
+                    found[found.count - 1] = joined
+                    (mostFrames, mostCandidates, products) = (rows, columns, products + own)
+                    continue
+                }
+            }
+            found.append(block..<block + 1)
+            (mostFrames, mostCandidates, products) = (frames[block], candidates[block], own)
+        }
+        return found
+    }
+
+    /// Similarities to the frames' true vectors and to the distractors; −∞ where a distractor is the true vector.
+    ///
+    /// - Parameters:
+    ///   - directions: Unit vectors of predictions, [frames, channels].
+    ///   - targets: Unit vectors of candidates, [candidates, channels].
+    ///   - identities: What makes two candidates the same vector: int64 [candidates], or `nil` if none ever are.
+    /// - Returns: [frames, 1 + distractors], the true vector first.
+    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
+    func similarities(_ directions: Tensor, _ targets: Tensor, identities: Tensor?) throws -> Tensor {
+        try .concatenate(
+            batches.map { batch in
+                let indices = try batch.indices.to(dtype: .int64)
+                var chosen = try batch.product(directions, targets).gathered(2, indices)
+                if let identities {
+                    let (count, own, pool) = (batch.count, batch.frames.size, batch.candidates.size)
+                    let known = try batch.candidates.blocks(identities, count).unsqueezed(1)
+                        .expanded(count, own, pool).gathered(2, indices)
+                    let repeated = try known.equals(known.narrowed(2, 0..<1))
+                    // The true vector itself is no repetition.
+                    try repeated.narrowed(2, 0..<1).zeroInPlace()
+                    chosen = try chosen.filled(where: repeated, with: -Double.infinity)
+                }
+                return try batch.frames.unpadded(chosen.viewed(-1, indices.size(2)))
+            })
+    }
+
+    /// The contrastive loss by a kernel in place of similarities; nil where there is none.
+    ///
+    /// - Parameters:
+    ///   - directions: As of ``similarities(_:_:identities:)``.
+    ///   - targets: As there.
+    ///   - identities: As there.
+    ///   - temperature: What similarities are divided by.
+    /// - Returns: The loss of each frame.
+    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
+    func contrast(
+        _ directions: Tensor, _ targets: Tensor, identities: Tensor?, temperature: Double
+    ) throws -> Contrast? {
+        guard directions.fitsDeviceKernels else { return nil }
+        var (losses, correct): ([Tensor], [Tensor]) = ([], [])
+        for batch in batches {
+            let known = try identities.map { try batch.candidates.blocks($0, batch.count).reshaped(-1) }
+            guard
+                let part = try batch.product(directions, targets).contrast(
+                    batch.indices, identities: known, temperature: temperature)
+            else { return nil }
+            losses.append(try batch.frames.unpadded(part.losses))
+            correct.append(try batch.frames.unpadded(part.correct))
+        }
+        return Contrast(losses: try .concatenate(losses), correct: try .concatenate(correct))
+    }
+}

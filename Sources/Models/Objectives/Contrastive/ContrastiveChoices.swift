@@ -1,0 +1,115 @@
+import W2VBackbone
+import W2VKernels
+import W2VTorch
+
+/// The candidates with which each masked frame is compared, where the model is.
+package struct ContrastiveChoices {
+    /// The number of masked frames.
+    let frames: Int
+    /// The true vectors and the distractors of the frame's own utterance.
+    private let withinUtterances: BlockComparison
+    /// The true vectors and distractors from anywhere in the frame's segment; nil without such distractors.
+    private let withinSegments: BlockComparison?
+    /// Entries of made-up code vectors: int64 [frames · vectors, groups]; nil if there are none.
+    let codes: Tensor?
+    /// Each frame's true candidate: int64 [frames]; nil where no made-up vectors are compared.
+    private let own: Tensor?
+
+    /// Brings choices to a device.
+    ///
+    /// - Parameters:
+    ///   - masked: For each utterance which of its candidates are the masked frames' true vectors.
+    ///   - candidateCounts: How many candidates each utterance has.
+    ///   - negatives: The distractors of all utterances; those from anywhere count the candidates of their segment.
+    ///   - segments: The utterances of each segment; nil for a single one.
+    ///   - groups: The groups of the code book, of which made-up vectors have an entry each.
+    ///   - device: Where the vectors are.
+    /// - Throws: `TorchError.operation` if memory runs out.
+    package init(
+        masked: [[Int]], candidateCounts: [Int], negatives: Negatives, segments: [Range<Int>]? = nil, groups: Int = 1,
+        on device: Device
+    ) throws {
+        let frames = RaggedLayout(masked.map(\.count))
+        let candidateOffsets = RaggedLayout(candidateCounts).offsets
+        self.frames = frames.total
+        withinUtterances = try BlockComparison(
+            truths: masked, distractors: negatives.sameUtterance, candidateCounts: candidateCounts, on: device)
+        let truths = masked.enumerated().map { utterance, positions in
+            positions.map { $0 + candidateOffsets[utterance] }
+        }
+        let segments = segments ?? [masked.indices]
+        let drawn = negatives.anywhere.count / max(1, frames.total)
+        withinSegments =
+            try drawn == 0
+            ? nil
+            : BlockComparison(
+                truths: segments.map { segment in
+                    truths[segment].flatMap { $0.map { $0 - candidateOffsets[segment.lowerBound] } }
+                },
+                distractors: segments.map { segment in
+                    let own = frames.offsets[segment.lowerBound]..<frames.offsets[segment.upperBound]
+                    return Array(negatives.anywhere[own.lowerBound * drawn..<own.upperBound * drawn])
+                },
+                candidateCounts: segments.map { candidateCounts[$0].reduce(0, +) }, on: device)
+        guard !negatives.codes.isEmpty else {
+            (codes, own) = (nil, nil)
+            return
+        }
+        codes = try Tensor(negatives.codes, shape: [negatives.codes.count / groups, groups]).to(device: device)
+        own = try Tensor(truths.flatMap { $0 }).to(device: device)
+    }
+
+    private var comparisons: [BlockComparison] { [withinUtterances] + (withinSegments.map { [$0] } ?? []) }
+
+    /// What decides the shapes of what is computed.
+    var shapes: [BlockComparison.Shape] { comparisons.map(\.shape) }
+
+    /// All tensors, always in the same order.
+    var tensors: [Tensor] { comparisons.flatMap(\.tensors) + [codes, own].compactMap { $0 } }
+
+    /// Similarities to the frames' true vectors and to the distractors; −∞ where a distractor is the true vector.
+    ///
+    /// - Parameters:
+    ///   - directions: Unit vectors of predictions, [frames, channels].
+    ///   - targets: Unit vectors of candidates, [candidates, channels].
+    ///   - identities: What makes two candidates the same vector: int64 [candidates], or `nil` if none ever are.
+    ///   - codeVectors: Unit vectors of made-up codes, [frames, count, channels], with their identities [frames, count].
+    /// - Returns: [frames, 1 + negatives], the true vector first.
+    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
+    func similarities(
+        _ directions: Tensor, _ targets: Tensor, identities: Tensor?,
+        codeVectors: (vectors: Tensor, identities: Tensor)?
+    ) throws -> Tensor {
+        var parts = [try withinUtterances.similarities(directions, targets, identities: identities)]
+        if let withinSegments {
+            let all = try withinSegments.similarities(directions, targets, identities: identities)
+            parts.append(try all.narrowed(1, 1..<all.size(1)))
+        }
+        if let codeVectors {
+            var similarity = try (codeVectors.vectors * directions.unsqueezed(1)).sum(-1)
+            if let own, let identities {
+                let truth = try identities.taking(own).unsqueezed(1)
+                similarity = try similarity.filled(
+                    where: codeVectors.identities.equals(truth), with: -Double.infinity)
+            }
+            parts.append(similarity)
+        }
+        return try .concatenate(parts, 1)
+    }
+
+    /// The loss by a kernel in place of similarities; nil where there is none, as for distractors from elsewhere.
+    ///
+    /// - Parameters:
+    ///   - directions: As of ``similarities(_:_:identities:codeVectors:)``.
+    ///   - targets: As there.
+    ///   - identities: As there.
+    ///   - temperature: What similarities are divided by.
+    /// - Returns: The loss of each frame.
+    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
+    func contrast(
+        _ directions: Tensor, _ targets: Tensor, identities: Tensor?, temperature: Double
+    ) throws -> Contrast? {
+        guard withinSegments == nil, codes == nil else { return nil }
+        return try withinUtterances.contrast(directions, targets, identities: identities, temperature: temperature)
+    }
+}

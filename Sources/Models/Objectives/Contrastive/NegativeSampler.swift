@@ -1,0 +1,96 @@
+import Dispatch
+import Synchronization
+import W2VBackbone
+import W2VBase
+
+/// Distractors for each masked frame of a sub-batch, as positions among its candidates.
+public struct Negatives: Sendable {
+    /// For each utterance [masked frames × same-utterance negatives], row by row: numbers of candidates within the
+    /// utterance.
+    public var sameUtterance: [[Int]]
+    /// For each masked frame of the sub-batch the candidates anywhere in the sub-batch, row by row.
+    public var anywhere: [Int]
+    /// For each masked frame the entries of made-up code vectors, frame by frame: [frames × count × groups].
+    public var codes: [Int]
+
+    /// Makes distractors from positions.
+    public init(sameUtterance: [[Int]], anywhere: [Int] = [], codes: [Int] = []) {
+        self.sameUtterance = sameUtterance
+        self.anywhere = anywhere
+        self.codes = codes
+    }
+
+    /// Several segments' distractors one after the other.
+    static func joined(_ all: [Negatives]) -> Negatives {
+        Negatives(
+            sameUtterance: all.flatMap(\.sameUtterance), anywhere: all.flatMap(\.anywhere), codes: all.flatMap(\.codes))
+    }
+
+    /// Draws the distractors of a sub-batch.
+    ///
+    /// A frame is never its own distractor: one number fewer is drawn, and numbers from the frame's own on move up.
+    ///
+    /// - Parameters:
+    ///   - objective: How many of each kind.
+    ///   - masked: For each utterance the candidates' positions of its masked frames: `0..<count` when only masked
+    ///     frames are candidates, the frames' positions when all frames are.
+    ///   - candidates: How many candidates each utterance has.
+    ///   - entries: Entries and groups of the code book.
+    ///   - stream: The sub-batch's random numbers.
+    /// - Returns: The distractors of every masked frame, by kind.
+    public static func draw(
+        _ objective: ContrastiveConfiguration, masked: [[Int]], candidates: [Int], entries: (count: Int, groups: Int),
+        stream: RandomStream
+    ) -> Negatives {
+        var stream = stream
+        // Most of the numbers by far: a stream for each utterance, so that they are drawn at the same time.
+        let seeds = masked.map { _ in stream.next() }
+        let drawn = Mutex([[Int]](repeating: [], count: masked.count))
+        DispatchQueue.concurrentPerform(iterations: masked.count) { utterance in
+            var stream = RandomStream(seed: seeds[utterance], purpose: .negatives)
+            var own: [Int] = []
+            own.reserveCapacity(masked[utterance].count * objective.numNegatives)
+            for position in masked[utterance] {
+                append(
+                    objective.numNegatives, otherThan: position, below: candidates[utterance], &stream, to: &own)
+            }
+            drawn.withLock { $0[utterance] = own }
+        }
+        let same = drawn.withLock { $0 }
+        var anywhere: [Int] = []
+        if objective.crossSampleNegatives > 0 {
+            let total = candidates.reduce(0, +)
+            var offset = 0
+            for (positions, count) in zip(masked, candidates) {
+                for position in positions {
+                    append(
+                        objective.crossSampleNegatives, otherThan: offset + position, below: total, &stream,
+                        to: &anywhere)
+                }
+                offset += count
+            }
+        }
+        var codes: [Int] = []
+        let frames = masked.map(\.count).reduce(0, +)
+        if objective.codebookNegatives > 0 {
+            codes = (0..<frames * objective.codebookNegatives * entries.groups).map { _ in
+                stream.integer(below: entries.count)
+            }
+        }
+        return Negatives(sameUtterance: same, anywhere: anywhere, codes: codes)
+    }
+}
+
+/// Adds numbers below `high` that are not `own`, which is added where there is no other.
+private func append(
+    _ count: Int, otherThan own: Int, below high: Int, _ stream: inout RandomStream, to all: inout [Int]
+) {
+    for _ in 0..<count {
+        guard high > 1 else {
+            all.append(own)
+            continue
+        }
+        let drawn = stream.integer(below: high - 1)
+        all.append(drawn >= own ? drawn + 1 : drawn)
+    }
+}

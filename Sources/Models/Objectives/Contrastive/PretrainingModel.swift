@@ -1,0 +1,39 @@
+import W2VBackbone
+import W2VTorch
+
+extension ObjectiveModel where Main == ContrastiveObjective {
+    /// Makes a model.
+    ///
+    /// - Parameters:
+    ///   - configuration: The architecture.
+    ///   - objective: How negatives are chosen and losses weighted.
+    ///   - maskChannelBefore: Whether channels are masked before frames.
+    ///   - others: Makes the objectives beside the contrastive one.
+    ///   - initializer: Where parameters come from.
+    /// - Throws: `ConfigurationError` naming the setting that no model can have; `TorchError.operation` if LibTorch refuses.
+    public convenience init(
+        _ configuration: ModelConfiguration, objective: ContrastiveConfiguration = .init(),
+        maskChannelBefore: Bool = false, others: (ObjectiveContext) throws -> [any Objective] = { _ in [] },
+        initializer: Initializer
+    ) throws {
+        let context = ObjectiveContext(configuration, initializer: initializer)
+        let backbone = try Wav2Vec2Model(configuration, initializer: initializer)
+        self.init(
+            backbone, try ContrastiveObjective(objective, context), others: try others(context),
+            maskChannelBefore: maskChannelBefore)
+    }
+
+    /// The quantizer of the targets; absent when targets are continuous.
+    public var quantizer: GumbelVectorQuantizer? { main.quantizer }
+
+    /// The losses of each segment of a batch.
+    ///
+    /// - Parameters:
+    ///   - batch: The batch.
+    ///   - pass: Dropouts, LayerDrop, plan and probe.
+    /// - Returns: The losses of each segment, and their sum.
+    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
+    public func losses(_ batch: PretrainingBatch, _ pass: ForwardPass) throws -> ContrastiveTerms {
+        try main.losses(encode(batch, pass), batch.draws, pass)
+    }
+}

@@ -1,0 +1,27 @@
+import W2VBackbone
+
+/// The random choices of one sub-batch.
+public struct SubBatchPlan: Sendable {
+    /// The utterances of the batch that belong to it.
+    public var utterances: Range<Int>
+    /// What is masked in them.
+    public var mask: Mask
+    /// The distractors of their masked frames.
+    public var negatives: Negatives
+    /// The target quantizer's noise.
+    public var noise: QuantizerNoise
+    /// The input quantizer's noise, where the model has one.
+    public var inputNoise: QuantizerNoise
+
+    /// Gathers the choices.
+    public init(
+        utterances: Range<Int>, mask: Mask, negatives: Negatives, noise: QuantizerNoise,
+        inputNoise: QuantizerNoise = .none
+    ) {
+        self.utterances = utterances
+        self.mask = mask
+        self.negatives = negatives
+        self.noise = noise
+        self.inputNoise = inputNoise
+    }
+}

@@ -1,0 +1,82 @@
+import W2VBackbone
+import W2VKernels
+import W2VTorch
+
+/// Gradients of batches whose whole forward and backward passes are recorded where shapes repeat.
+///
+/// All that differs between batches of one shape is read from tensors, dropout's seeds and LayerDrop's choice included:
+/// every layer runs, and the results of those that are left out are not used.
+public final class RecordedObjective<Main: LeadingObjective> {
+    private struct Step: RecordableInput {
+        let batch: ObjectiveBatch<Main>
+        /// The number that dropouts' seeds are counted from: int64, a single number.
+        let dropoutBase: Tensor
+        /// bool [layers]; nil where no layer is ever left out.
+        let keptLayers: Tensor?
+        /// The factor on the loss: FP32, a single number.
+        let lossScale: Tensor
+
+        var shape: ObjectiveBatch<Main>.Shape { batch.shape }
+        var tensors: [Tensor] { batch.tensors + [dropoutBase, lossScale] + (keptLayers.map { [$0] } ?? []) }
+
+        /// A batch is gathered for one step alone.
+        func owned(on device: Device) -> Step { self }
+    }
+
+    /// How the numbers of each shape are read.
+    private final class Summations {
+        var byShape: [ObjectiveBatch<Main>.Shape: LossTerms.Summation] = [:]
+    }
+
+    /// How many shapes are remembered.
+    private static var capacity: Int { 32 }
+
+    private let model: ObjectiveModel<Main>
+    private let device: Device
+    private let recorder: WorkRecorder<Step>
+    private let summations = Summations()
+
+    /// Prepares for batches.
+    ///
+    /// - Parameters:
+    ///   - model: A model whose parameters and gradients stay where they are in memory, and which does not compute layers
+    ///     again in its backward pass: recorded attention would not drop the same weights twice.
+    ///   - device: The model's device.
+    public init(_ model: ObjectiveModel<Main>, on device: Device) {
+        (self.model, self.device) = (model, device)
+        recorder = WorkRecorder(on: device, capacity: Self.capacity, isLarge: true) { [model, summations] step in
+            let pass = ForwardPass.recorded(dropoutBase: step.dropoutBase, keptLayers: step.keptLayers)
+            let terms = try model.addGradients(step.batch, pass, scaledBy: step.lossScale)
+            summations.byShape[step.shape] = terms.summation
+            return try terms.numbers()
+        }
+    }
+
+    /// Adds a batch's gradients to those of the parameters.
+    ///
+    /// - Parameters:
+    ///   - batch: The batch, gathered for this call.
+    ///   - seed: The run's seed.
+    ///   - update: The update's number.
+    ///   - microBatch: The micro-batch's number in the update.
+    ///   - lossScale: The factor on the loss.
+    /// - Returns: The numbers to report, which the next call may overwrite, and what reads them.
+    /// - Throws: `TorchError.recording` if the passes cannot be recorded; `TorchError.operation` if LibTorch refuses a step.
+    public func addGradients(
+        _ batch: ObjectiveBatch<Main>, seed: UInt64, update: Int, microBatch: Int, lossScale: Double
+    ) throws -> (numbers: Tensor, summation: LossTerms.Summation) {
+        let base = ForwardPass.dropoutBase(seed: seed, update: update, microBatch: microBatch)
+        // LibTorch's attention draws from it.
+        if device != .cpu { try Generator.standard(on: device).seed(base) }
+        let pass = ForwardPass.training(seed: seed, update: update, microBatch: microBatch)
+        let numbers = try recorder(
+            Step(
+                batch: batch, dropoutBase: Tensor([base], shape: []).to(device: device),
+                keptLayers: model.backbone.encoder.keptLayers(pass)?.to(device: device),
+                lossScale: .scalar(lossScale, device: device)))
+        guard let summation = summations.byShape[batch.shape] else {
+            throw TorchError.recording("a batch was recorded without its metrics")
+        }
+        return (numbers, summation)
+    }
+}

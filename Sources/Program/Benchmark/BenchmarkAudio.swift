@@ -1,0 +1,119 @@
+import Foundation
+import W2VBase
+import W2VCorpus
+import W2VTorch
+import W2VTraining
+
+/// The batches of a benchmark's updates: noise of the same lengths again and again, or recordings as a training loads them.
+///
+/// Each update has one micro-batch.
+final class BenchmarkAudio: MicroBatchSource {
+    private enum Source {
+        case noise(MicroBatch)
+        case recordings(BatchLoader, SyntheticTranscripts?)
+    }
+
+    private let source: Source
+    private let isTakenAhead: Bool
+    /// Batches that may still be taken.
+    private var left: Int
+
+    /// Noise.
+    ///
+    /// - Parameters:
+    ///   - samples: The samples of each utterance.
+    ///   - transcripts: Makes up labels, where the task learns any.
+    ///   - isTakenAhead: Whether an update prepares the next one's batch, as in training.
+    /// - Throws: `TorchError` if LibTorch cannot make the noise.
+    init(noise samples: [Int], transcripts: SyntheticTranscripts? = nil, isTakenAhead: Bool = true) throws {
+        let noise = try Tensor.normal([samples.reduce(0, +)], generator: Generator(seed: 1)).elements(Float.self)
+        let batch = AudioBatch(
+            position: 0, utteranceIndices: Array(samples.indices), lengths: samples, samples: noise,
+            labels: transcripts?.labels(of: samples))
+        source = .noise(MicroBatch([batch]))
+        self.isTakenAhead = isTakenAhead
+        left = .max
+    }
+
+    /// Recordings, decoded ahead by threads of their own.
+    ///
+    /// - Parameters:
+    ///   - manifest: The recordings.
+    ///   - samples: A batch has at most as many samples as these utterances together, and none longer than the longest.
+    ///   - transcripts: Makes up labels, where the task learns any.
+    ///   - crops: Whether a batch's utterances are cropped to its shortest, as in pre-training.
+    ///   - epsilon: The term added to the variance if recordings are brought to zero mean and unit variance; else `nil`.
+    ///   - steps: The number of batches that will be asked for.
+    ///   - workers: The number of threads that decode.
+    /// - Throws: `CorpusError` about the manifest.
+    init(
+        _ manifest: Manifest, like samples: [Int], transcripts: SyntheticTranscripts? = nil, crops: Bool,
+        normalizing epsilon: Double? = nil, steps: Int, workers: Int = 2
+    ) throws {
+        var options = BatchOptions(
+            maxTokens: samples.reduce(0, +), maxSampleSize: samples.max(), minSampleSize: 400,
+            requiredBatchSizeMultiple: 1)
+        options.crop = crops ? .toShortest : .none
+        let plan = try BatchPlan(manifest, options: options, seed: 1, epoch: 0)
+        if let summary = plan.exclusionSummary(manifest, naming: 3) { Console.error("wav2vec2: \(summary)") }
+        let loader = try BatchLoader(
+            manifest: manifest, plan: plan, positions: (0..<steps).map { $0 % plan.count },
+            normalize: epsilon != nil, epsilon: epsilon ?? 1e-5, workers: workers)
+        source = .recordings(loader, transcripts)
+        isTakenAhead = true
+        left = steps
+    }
+
+    /// The seconds that updates have waited for batches in all.
+    var waitSeconds: Double {
+        switch source {
+        case .noise: 0
+        case .recordings(let loader, _): loader.waitSeconds
+        }
+    }
+
+    // MARK: As updates ask for it
+
+    func beginUpdate() -> [Int] { [0] }
+
+    func next(_ number: Int) throws -> MicroBatch {
+        left -= 1
+        switch source {
+        case .noise(let batch): return batch
+        case .recordings(let loader, let transcripts):
+            guard var batch = try loader.next() else {
+                throw TorchError.runtime("the benchmark asked for more batches than were planned")
+            }
+            batch.labels = transcripts?.labels(of: batch.lengths)
+            return MicroBatch([batch])
+        }
+    }
+
+    var firstMicroBatchOfNextUpdate: Int? { isTakenAhead && left > 0 ? 0 : nil }
+
+    func takeFromNextUpdate(_ number: Int) throws -> MicroBatch { try next(number) }
+
+    func identifier(_ utterance: Int) -> String { "utterance \(utterance)" }
+}
+
+/// Made-up labels: as many letters as people say in that time.
+struct SyntheticTranscripts {
+    /// The number of labels, those that stand for nothing that is said among them.
+    let labels: Int
+
+    /// The letters that English speakers say in a second.
+    private static let lettersPerSecond = 14.0
+
+    /// Labels of utterances, the same each time.
+    ///
+    /// - Parameter samples: The samples of each utterance.
+    /// - Returns: Labels for each; at most one for every two frames of 20 ms.
+    func labels(of samples: [Int]) -> [[Int]] {
+        let first = min(LabelDictionary.specials.count, labels - 1)
+        var letters = RandomStream(seed: 1, purpose: .synthesis)
+        return samples.map { samples in
+            let count = max(1, min(samples / 640 - 1, Int(Double(samples) / 16_000 * Self.lettersPerSecond)))
+            return (0..<count).map { _ in first + letters.integer(below: labels - first) }
+        }
+    }
+}

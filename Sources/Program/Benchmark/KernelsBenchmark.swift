@@ -1,0 +1,185 @@
+import ArgumentParser
+import Foundation
+import W2VBackbone
+import W2VDecoding
+import W2VTorch
+
+/// `wav2vec2 benchmark kernels`: each stage's kernel by itself.
+struct KernelsBenchmarkCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "kernels",
+        abstract: "Time each kernel of a BASE model by itself, forward and backward.",
+        discussion: """
+            Products are set against a large matrix product of the same run, elementwise kernels against copying memory. \
+            Operations and bytes are those that the definition needs: what an implementation computes or reads twice \
+            does not count. An Hourglass encoder adds its own kernels. With --verify nothing is timed: each kernel's results and gradients are compared with those of \
+            FP32 on the CPU from the same numbers, which is what a new GPU or driver should be tried with.
+
+            Examples:
+              wav2vec2 benchmark kernels --utterances 8x15 --threads 1
+              wav2vec2 benchmark kernels --device cuda --precision bf16 --verify
+            """)
+
+    @OptionGroup var model: BenchmarkModelOptions
+
+    @Option(help: "How often each kernel is timed.")
+    var repetitions = 5
+
+    @OptionGroup var precision: PrecisionOptions
+
+    @OptionGroup var compute: ComputeOptions
+
+    @Flag(help: "Compare results with the CPU's in place of timing.")
+    var verify = false
+
+    @Flag(help: "Print one JSON object.")
+    var json = false
+
+    func validate() throws {
+        guard repetitions >= 1 else {
+            throw ValidationError("--repetitions is \(repetitions); it must be at least 1.")
+        }
+        try precision.validateForTraining()
+    }
+
+    /// The kernels of the BASE model.
+    private func kernels(_ mode: ModelPrecision.Mode, isReproducible: Bool = false, _ device: Device) throws
+        -> [StageKernel]
+    {
+        try StageKernel.all(
+            model.configuration, samples: model.utterances.samples, initializer: .random(seed: 1),
+            precision: ModelPrecision(mode), isReproducible: isReproducible, device: device)
+    }
+
+    func run() throws {
+        try compute.apply()
+        LibTorch.reuseHostMemory()
+        let (device, mode) = (compute.device, precision.precision)
+        if verify {
+            let report = try KernelComparison(
+                kernels(mode, isReproducible: true, device), with: kernels(.fp32, isReproducible: true, .cpu),
+                mode, shape: model.utterances.text, hourglass: model.hourglass, device: device)
+            try Console.output(json ? try jsonLine(report) : report.text)
+            return try report.requireAgreement()
+        }
+        let peaks = (
+            try device.matrixProductSpeed(dtype: mode.productFormat(on: device)), try device.copySpeed()
+        )
+        let kernels = try kernels(mode, device)
+        let rows = try kernels.map { kernel in
+            Console.progress("benchmark: \(kernel.name)")
+            return try KernelReport.Row(kernel, repetitions: repetitions, device: device, peaks: peaks)
+        }
+        let report = KernelReport(
+            shape: model.utterances.text, hourglass: model.hourglass, device: device.description,
+            precision: mode.rawValue, repetitions: repetitions,
+            peakOperationsPerS: peaks.0, peakBytesPerS: peaks.1, kernels: rows)
+        try Console.output(json ? try jsonLine(report) : report.text)
+    }
+}
+
+/// What `benchmark kernels` prints.
+private struct KernelReport: Encodable {
+    /// A pass of a kernel.
+    struct Pass: Encodable {
+        var medianS: Double
+        var minS: Double
+        var operationsPerS: Double?
+        var bytesPerS: Double?
+        /// Of the matrix product's speed, or of the copy's.
+        var shareOfPeak: Double?
+
+        init(_ times: [Double], _ work: StageKernel.Work, peaks: (operations: Double, bytes: Double)) {
+            medianS = median(times)
+            minS = times.min() ?? medianS
+            switch work {
+            case .operations(let count):
+                operationsPerS = count / medianS
+                shareOfPeak = count / medianS / peaks.operations
+            case .bytes(let count):
+                bytesPerS = count / medianS
+                shareOfPeak = count / medianS / peaks.bytes
+            case .uncounted: break
+            }
+        }
+    }
+
+    struct Row: Encodable {
+        var kernel: String
+        var forward: Pass
+        var backward: Pass?
+
+        init(
+            _ kernel: StageKernel, repetitions: Int, device: Device, peaks: (operations: Double, bytes: Double)
+        ) throws {
+            var (forward, backward): ([Double], [Double]) = ([], [])
+            for repetition in 0...repetitions {
+                let began = ContinuousClock.now
+                let output = try kernel.forward()
+                try device.synchronize()
+                let ended = ContinuousClock.now
+                if !kernel.leaves.isEmpty {
+                    let gradient = try Tensor.ones(output.shape, dtype: output.dtype, device: device)
+                    let backwardBegan = ContinuousClock.now
+                    let gradients = try output.gradients(of: kernel.leaves, outputGradient: gradient)
+                    try device.synchronize()
+                    guard !gradients.contains(where: { $0 == nil }) else {
+                        throw TorchError.runtime("\(kernel.name) has an input that gets no gradient")
+                    }
+                    if repetition > 0 { backward.append((ContinuousClock.now - backwardBegan) / .seconds(1)) }
+                }
+                if repetition > 0 { forward.append((ended - began) / .seconds(1)) }
+            }
+            self.kernel = kernel.name
+            self.forward = Pass(forward, kernel.forwardWork, peaks: peaks)
+            self.backward = backward.isEmpty ? nil : Pass(backward, kernel.backwardWork, peaks: peaks)
+        }
+    }
+
+    var task = "kernels"
+    var shape: String
+    var hourglass: String
+    var device: String
+    var precision: String
+    var threads = LibTorch.threads
+    var repetitions: Int
+    var peakOperationsPerS: Double
+    var peakBytesPerS: Double
+    var kernels: [Row]
+
+    init(
+        shape: String, hourglass: String, device: String, precision: String, repetitions: Int,
+        peakOperationsPerS: Double, peakBytesPerS: Double, kernels: [Row]
+    ) {
+        self.shape = shape
+        self.hourglass = hourglass
+        self.device = device
+        self.precision = precision
+        self.repetitions = repetitions
+        self.peakOperationsPerS = peakOperationsPerS
+        self.peakBytesPerS = peakBytesPerS
+        self.kernels = kernels
+    }
+
+    var text: String {
+        func cells(_ pass: Pass?) -> String {
+            guard let pass else { return column("-", 12) + column("", 14) + column("", 9) }
+            let speed =
+                pass.operationsPerS.map { decimal($0 / 1e9, 1) + " GFLOP/s" }
+                ?? pass.bytesPerS.map { decimal($0 / 1e9, 1) + " GB/s" } ?? ""
+            return column(decimal(pass.medianS * 1000, 2) + " ms", 12) + column(speed, 15)
+                + column(pass.shareOfPeak.map { decimal($0 * 100, 0) + " %" } ?? "", 8)
+        }
+        let head = [
+            "kernels, utterances \(shape), hourglass \(hourglass), \(precision) on \(device), \(threads) threads, median of \(repetitions)",
+            "peaks: matrix product \(decimal(peakOperationsPerS / 1e9, 0)) GFLOP/s, copy "
+                + "\(decimal(peakBytesPerS / 1e9, 1)) GB/s", "",
+            "kernel".padding(toLength: 30, withPad: " ", startingAt: 0) + column("forward", 12)
+                + column("of peak", 23) + column("backward", 12) + column("of peak", 23),
+        ]
+        let rows = kernels.map { row in
+            row.kernel.padding(toLength: 30, withPad: " ", startingAt: 0) + cells(row.forward) + cells(row.backward)
+        }
+        return (head + rows).joined(separator: "\n")
+    }
+}

@@ -1,0 +1,208 @@
+import ArgumentParser
+import Foundation
+import W2VCluster
+import W2VDecoding
+import W2VTorch
+import W2VTraining
+
+/// `wav2vec2 benchmark scaling`: what summing gradients over processes costs here, and what that means for many GPUs.
+struct ScalingCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "scaling",
+        abstract: "Time pre-training steps of several processes, and predict many GPUs.",
+        discussion: """
+            Every number of processes is launched on this machine; each process makes steps of the same batch by itself, \
+            with sums over processes after its backward pass, and with sums during it. On a CPU processes share the \
+            cores: what counts there is the difference between the three.
+
+            With --model the measured parts (compute, bytes, link) give the time of an update on 1 to many GPUs. Links \
+            that are not here can be described, as can a GPU's micro-batch.
+
+            Examples:
+              wav2vec2 benchmark scaling --processes 1,2,4 --timeline step.svg
+              wav2vec2 benchmark scaling --model --network-bandwidth 25 --network-latency 10
+              wav2vec2 benchmark scaling --processes 2 --c10d-reducer
+            """)
+
+    @Option(help: "Numbers of processes to launch, from 1 to 64 each.")
+    var processes = CountList([1, 2])
+
+    @OptionGroup var shape: BenchmarkShapeOptions
+
+    @Option(help: "Gradients that are sent at once, in MB.")
+    var bucketCapMb = 25.0
+
+    @Flag(help: "Let each process keep only its share of the optimizer's state.")
+    var zeroSharding = false
+
+    @Flag(help: "Time c10d's Reducer too, on which DistributedDataParallel runs.")
+    var c10dReducer = false
+
+    @Option(
+        help: ArgumentHelp("A timeline of one step, for chrome://tracing or ui.perfetto.dev.", valueName: "file"),
+        completion: .file(extensions: ["json"]))
+    var trace: String?
+
+    @Option(
+        help: ArgumentHelp("A picture of that step.", valueName: "svg"), completion: .file(extensions: ["svg"]))
+    var timeline: String?
+
+    @Flag(help: "Predict updates on many GPUs.")
+    var model = false
+
+    @OptionGroup(title: "Of the model") var prediction: PredictionOptions
+
+    @Option(help: .hidden)
+    var measureInto: String?
+
+    func validate() throws {
+        guard bucketCapMb > 0, bucketCapMb <= 1e6 else {
+            throw ValidationError("--bucket-cap-mb is \(bucketCapMb); it must be above 0 and at most 1000000.")
+        }
+        if zeroSharding, c10dReducer {
+            throw ValidationError(
+                "--zero-sharding and --c10d-reducer exclude each other: c10d's Reducer sums everywhere.")
+        }
+        if model, !processes.values.contains(where: { $0 > 1 }), !prediction.describesLinks {
+            throw ValidationError("--model needs a number above 1 in --processes, or --bandwidth and --latency.")
+        }
+    }
+
+    func run() async throws {
+        guard let measureInto else { return try measureAll() }
+        try shape.compute.apply()
+        LibTorch.reuseHostMemory()
+        try await withCluster { cluster in
+            let measurement = try ScalingMeasurement.measure(
+                shape,
+                SumOptions(
+                    cluster: cluster, bucketBytes: Int(bucketCapMb * 1_048_576), zeroSharding: zeroSharding,
+                    comparesReducer: c10dReducer))
+            guard cluster?.isLeader ?? true else { return }
+            try JSONEncoder().encode(measurement).write(to: fileURL(measureInto), options: .atomic)
+        }
+    }
+
+    /// Launches every number of processes, one after the other.
+    private func measureAll() throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "wav2vec2-scaling-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let signals = StopSignal()
+        var measurements: [ScalingMeasurement] = []
+        for count in processes.values {
+            let file = folder.appendingPathComponent("\(count).json")
+            let plan = LaunchPlan(
+                executable: LaunchCommand.program, arguments: arguments + ["--measure-into", file.path],
+                processes: count)
+            switch try Launcher(plan, report: { Console.error("benchmark: \($0)") }).run(stop: { signals.received }) {
+            case .finished: break
+            case .stopped(let signal): throw ExitCode(128 + signal)
+            case .failed(let code, let reason):
+                Console.error("wav2vec2 benchmark: with \(count) processes, \(reason)")
+                throw ExitCode(code)
+            }
+            measurements.append(try JSONDecoder().decode(ScalingMeasurement.self, from: Data(contentsOf: file)))
+        }
+        try write(measurements)
+    }
+
+    /// What a process of the launch is started with.
+    private var arguments: [String] {
+        [
+            "benchmark", "scaling", "--utterances", shape.utterances.text, "--hourglass", shape.hourglass,
+            "--repetitions", String(shape.repetitions), "--device", shape.compute.device.description,
+            "--bucket-cap-mb", String(bucketCapMb),
+        ] + (shape.compute.threads.map { ["--threads", String($0)] } ?? [])
+            + (zeroSharding ? ["--zero-sharding"] : []) + (c10dReducer ? ["--c10d-reducer"] : [])
+    }
+
+    private func write(_ measurements: [ScalingMeasurement]) throws {
+        if let most = measurements.max(by: { $0.processes < $1.processes }) {
+            if let trace { try StepTrace.chrome(most.traces).write(to: fileURL(trace)) }
+            if let timeline {
+                let hidden = most.hiddenShare.map { "; \(decimal($0 * 100, 0)) % of the sums' time is hidden" } ?? ""
+                let picture = StepTrace.timeline(
+                    most.traces,
+                    subtitle: "pre-training, utterances \(shape.utterances.text) a process, buckets of "
+                        + "\(decimal(bucketCapMb, 0)) MB\(hidden)")
+                try Data(picture.svg().utf8).write(to: fileURL(timeline), options: .atomic)
+            }
+        }
+        var report = ScalingReport(
+            shape: shape.utterances.text, hourglass: shape.hourglass, device: shape.compute.device.description,
+            bucketCapMb: bucketCapMb, zeroSharding: zeroSharding, measurements: measurements)
+        if model { report.model = try prediction.model(of: measurements, zeroSharding: zeroSharding) }
+        report.predictions = report.model?.points(nodes: prediction.nodes)
+        try Console.output(shape.json ? try jsonLine(report) : report.text)
+    }
+}
+
+/// What a prediction can be told that was not measured here.
+struct PredictionOptions: ParsableArguments {
+    @Option(help: "Micro-batches of an update; NVIDIA's benchmark has 8.")
+    var microBatches = 8
+
+    @Option(help: "GPUs of a machine.")
+    var gpusPerNode = 8
+
+    @Option(help: "The most machines.")
+    var nodes = 8
+
+    @Option(help: ArgumentHelp("A micro-batch on a GPU. (default: as measured)", valueName: "seconds"))
+    var microBatchSeconds: Double?
+
+    @Option(help: ArgumentHelp("Bandwidth between a machine's GPUs. (default: as measured)", valueName: "GB/s"))
+    var bandwidth: Double?
+
+    @Option(help: ArgumentHelp("Latency between a machine's GPUs. (default: as measured)", valueName: "µs"))
+    var latency: Double?
+
+    @Option(help: ArgumentHelp("Bandwidth between machines. (default: as within them)", valueName: "GB/s"))
+    var networkBandwidth: Double?
+
+    @Option(help: ArgumentHelp("Latency between machines. (default: as within them)", valueName: "µs"))
+    var networkLatency: Double?
+
+    /// Whether links need not be measured.
+    var describesLinks: Bool { bandwidth != nil && latency != nil }
+
+    func validate() throws {
+        for (name, value) in [("--micro-batches", microBatches), ("--gpus-per-node", gpusPerNode), ("--nodes", nodes)]
+        where value < 1 {
+            throw ValidationError("\(name) is \(value); it must be at least 1.")
+        }
+        let numbers = [
+            ("--micro-batch-seconds", microBatchSeconds), ("--bandwidth", bandwidth), ("--latency", latency),
+            ("--network-bandwidth", networkBandwidth), ("--network-latency", networkLatency),
+        ]
+        for case (let name, .some(let value)) in numbers where !(value > 0) {
+            throw ValidationError("\(name) is \(value); it must be above 0.")
+        }
+    }
+
+    /// A model of measured parts: compute of the fewest processes, sums of the most.
+    func model(of measurements: [ScalingMeasurement], zeroSharding: Bool) throws -> ScalingModel {
+        guard let alone = measurements.min(by: { $0.processes < $1.processes }),
+            let together = measurements.max(by: { $0.processes < $1.processes })
+        else { throw ValidationError("--processes names no number.") }
+        let measured = together.link
+        guard let gigabytes = bandwidth ?? measured.map({ $0.bandwidth / 1e9 }),
+            let microseconds = latency ?? measured.map({ $0.latency * 1e6 })
+        else { throw ValidationError("the link could not be measured: give --bandwidth and --latency.") }
+        let share = alone.backwardS / (alone.forwardS + alone.backwardS)
+        let microBatch = microBatchSeconds ?? alone.forwardS + alone.backwardS
+        // A faster device is as much faster with its weights.
+        let speed = microBatch / (alone.forwardS + alone.backwardS)
+        return ScalingModel(
+            microBatches: microBatches, microBatchS: microBatch, backwardS: microBatch * share,
+            optimizerS: alone.updateS * speed * (zeroSharding ? Double(alone.processes) : 1), bytes: together.bytes,
+            lastBucketBytes: together.lastBucketBytes ?? together.bytes,
+            firstBucketShare: together.firstBucketShare ?? 1, zeroSharding: zeroSharding,
+            local: .init(bandwidth: gigabytes * 1e9, latency: microseconds / 1e6),
+            network: .init(
+                bandwidth: (networkBandwidth ?? gigabytes) * 1e9, latency: (networkLatency ?? microseconds) / 1e6),
+            gpusPerNode: gpusPerNode)
+    }
+}

@@ -1,0 +1,93 @@
+import W2VBackbone
+import W2VCorpus
+import W2VInterchange
+import W2VTorch
+import W2VTraining
+
+/// Updates as a run makes them, by the task and the step that train.
+struct TrainingBenchmark: BenchmarkTask {
+    fileprivate let updates: StandaloneUpdates
+
+    func step() throws -> StepCounts {
+        let counts = try updates.next()
+        return StepCounts(
+            samples: counts.samples, frames: counts.frames, maskedFrames: counts.maskedFrames,
+            operations: counts.operations)
+    }
+}
+
+extension BenchmarkedModel {
+    /// Pre-training as the recipe `base` has it.
+    ///
+    /// Every layer runs, where the recipe skips one in twenty by chance: steps are to be alike, one program's and another's.
+    ///
+    /// - Parameters:
+    ///   - audio: The audio.
+    ///   - device: The device that the model runs on.
+    ///   - mode: The number format that it computes in.
+    ///   - recordsSteps: Whether passes are recorded, as by `optimization.record_steps`; masks then count multiples of 16
+    ///     frames.
+    ///   - group: The processes that the optimizer's state is sharded over, if it is.
+    ///   - summation: Makes the summation of gradients over processes, if there is one.
+    /// - Returns: The training.
+    /// - Throws: `CheckpointError` for a checkpoint of another task; `TorchError` if LibTorch cannot make the model.
+    func pretrainingBenchmark(
+        on audio: BenchmarkAudio, device: Device, precision mode: ModelPrecision.Mode = .fp32,
+        recordsSteps: Bool = false, shardedOver group: ProcessGroup? = nil,
+        summation: ((FlatParameters) throws -> any GradientSummation)? = nil
+    ) throws -> TrainingBenchmark {
+        var recipe = try Recipe.load("base").forOneMicroBatch(mode)
+        (recipe.model, recipe.objective, recipe.masking) = (configuration, objective, masking)
+        recipe.masking.time.countMultiple = recordsSteps ? 16 : 1
+        recipe.optimization.recordSteps = recordsSteps
+        return TrainingBenchmark(
+            updates: try StandaloneUpdates(
+                pretraining: recipe, weights: checkpoint, on: audio, device: device, shardedOver: group,
+                summation: summation, report: Self.report))
+    }
+
+    /// Fine-tuning as the recipe `finetune-base-100h` has it, with every layer.
+    ///
+    /// - Parameters:
+    ///   - audio: The audio, with labels.
+    ///   - device: The device that the model runs on.
+    ///   - mode: The number format that it computes in.
+    /// - Returns: The training.
+    /// - Throws: `CheckpointError` for a checkpoint that has nothing to share; `TorchError` if LibTorch cannot make the model.
+    func finetuningBenchmark(
+        on audio: BenchmarkAudio, device: Device, precision mode: ModelPrecision.Mode
+    ) throws -> TrainingBenchmark {
+        guard labelCount >= LabelDictionary.specials.count else {
+            throw ConfigurationError(
+                "\(weights) has \(labelCount) labels: fine-tuning needs at least the four specials")
+        }
+        let symbols = LabelDictionary.specials + (LabelDictionary.specials.count..<labelCount).map(String.init)
+        var recipe = try Recipe.load("finetune-base-100h").forOneMicroBatch(mode)
+            .adoptingArchitecture(of: ModelDescription(task: .encoder, model: configuration))
+        recipe.model.encoderLayerdrop = 0
+        recipe.masking.time = masking.time
+        // A small model has fewer channels than the recipe's spans.
+        recipe.masking.channel.length = min(
+            recipe.masking.channel.length, max(1, configuration.encoderEmbedDim / 8))
+        return TrainingBenchmark(
+            updates: try StandaloneUpdates(
+                finetuning: recipe, labels: LabelDictionary(symbols: symbols), weights: checkpoint, on: audio,
+                device: device, report: Self.report))
+    }
+}
+
+extension BenchmarkedModel {
+    fileprivate static func report(_ line: String) { Console.error("wav2vec2: \(line)") }
+}
+
+extension Recipe {
+    /// The recipe with updates of one micro-batch of one sub-batch.
+    fileprivate func forOneMicroBatch(_ mode: ModelPrecision.Mode) -> Recipe {
+        var recipe = self
+        recipe.seed = 1
+        recipe.batching.numConcatBatches = 1
+        recipe.optimization.updateFreq = 1
+        recipe.precision.mode = .set(mode)
+        return recipe
+    }
+}

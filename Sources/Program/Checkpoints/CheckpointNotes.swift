@@ -1,0 +1,25 @@
+import Foundation
+import Synchronization
+import W2VCluster
+import W2VInterchange
+
+extension Console {
+    private static let told = Mutex<Set<String>>([])
+
+    /// Tells on standard error what a checkpoint holds, lacks or contradicts; each note once, and by one process of several.
+    ///
+    /// Every command that opens a checkpoint calls this.
+    ///
+    /// - Parameters:
+    ///   - notes: The checkpoint's notes.
+    ///   - path: The checkpoint, as it was named.
+    ///   - usesLanguageModel: Whether a language model was named, so that there is no need to tell of the checkpoint's own.
+    static func notes(_ notes: [CheckpointNote], of path: String, usesLanguageModel: Bool = false) {
+        let layout = try? ProcessLayout.current(environment: ProcessInfo.processInfo.environment)
+        guard (layout?.rank ?? 0) == 0 else { return }
+        for note in notes where !(usesLanguageModel && note.subject == .languageModel) {
+            let line = "wav2vec2: \(path): \(note.phrase)."
+            if told.withLock({ $0.insert(line).inserted }) { error(line) }
+        }
+    }
+}

@@ -1,0 +1,161 @@
+import ArgumentParser
+import Foundation
+import W2VDecoding
+import W2VFetching
+import W2VTraining
+
+/// `wav2vec2 checkpoint fetch`: public models from their publishers.
+struct FetchCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "fetch",
+        abstract: "Download a public model from its publisher.",
+        discussion: """
+            NAME is one of fairseq's models, as wav2vec_small_960h, or any organisation/model of the Hugging Face hub; \
+            --list shows the well-known ones. A .pt file goes into OUTPUT, with the dictionary where it recognises \
+            letters; of the hub's models OUTPUT becomes the folder. The path that other commands take is printed.
+
+            The hub publishes a checksum of every file, which is compared. fairseq's publisher gives none: the \
+            SHA-256 of what came is shown instead. A run that was stopped goes on where it was.
+
+            The environment's HF_ENDPOINT and HF_TOKEN count as they do for the hub's own tools.
+
+            Examples:
+              wav2vec2 checkpoint fetch --list
+              wav2vec2 checkpoint fetch wav2vec_small --output models
+              wav2vec2 checkpoint fetch facebook/wav2vec2-base --output models/base
+            """)
+
+    @ArgumentParser.Argument(help: "The model.")
+    var name: String?
+
+    @Option(help: "The folder that the model goes to.", completion: .directory)
+    var output: String?
+
+    @Flag(help: "List the well-known models.")
+    var list = false
+
+    @Option(help: "Of the hub's models: a branch, a tag or a commit.")
+    var revision = "main"
+
+    @Option(
+        help: ArgumentHelp(
+            "The hub, or a mirror of it. (default: HF_ENDPOINT or \(HubRepository.publicEndpoint))", valueName: "url"))
+    var endpoint: String?
+
+    @Option(
+        name: .customLong("mirror"),
+        help: ArgumentHelp(
+            "Where fairseq's files are to be had, in place of their publisher; may be given several times.",
+            valueName: "url"))
+    var mirrors: [String] = []
+
+    @Flag(help: "Print one JSON object, or with --list one a line.")
+    var json = false
+
+    @OptionGroup var fetching: FetchingOptions
+
+    func validate() throws {
+        guard !list else { return }
+        guard let name else { throw ValidationError("Name a model; --list shows the well-known ones.") }
+        guard PublicModel.named(name) != nil else {
+            throw ValidationError("\(name) is no public model; --list shows the well-known ones.")
+        }
+        guard output != nil else { throw ValidationError("--output is missing: the folder that the model goes to.") }
+        try FetchingOptions.validate(mirrors + (endpoint.map { [$0] } ?? []), option: "an address")
+    }
+
+    func run() throws {
+        if list { return try printList() }
+        guard let model = name.flatMap(PublicModel.named), let output = output.map(fileURL) else { return }
+        let monitor = FetchingOptions.monitor(StopSignal())
+        let summary =
+            model.form == .fairseq
+            ? try fetchFile(model, into: output, monitor) : try fetchFolder(model, into: output, monitor)
+        for file in summary.files {
+            let proof =
+                file.verified
+                ? "as its publisher describes it"
+                : "no checksum is published, its SHA-256 is \(file.sha256.value ?? "")"
+            Console.error("\(file.path): \(ByteText.size(file.bytes)), \(proof)")
+        }
+        try Console.output(json ? try jsonLine(summary) : summary.path)
+    }
+
+    // MARK: - fairseq's
+
+    private func fetchFile(_ model: PublicModel, into folder: URL, _ monitor: FetchMonitor) throws -> Summary {
+        let downloads =
+            mirrors.isEmpty ? model.fairseqFiles(in: folder) : model.fairseqFiles(in: folder, mirrors: mirrors)
+        let files = try downloads.map { download in
+            let fetched = try fetching.downloader().fetch(download, monitor: monitor)
+            try model.check(fetched.url)
+            let digest = try Checksum.compute(.sha256, of: fetched.url, monitor: monitor).digest
+            return Summary.File(
+                path: fetched.url.relativePath, bytes: fetched.bytes, receivedBytes: fetched.received,
+                sha256: Nullable(digest), verified: false)
+        }
+        return Summary(
+            name: model.name, form: model.form.rawValue, path: downloads[0].destination.relativePath,
+            revision: Nullable(nil), files: files)
+    }
+
+    // MARK: - The hub's
+
+    private func fetchFolder(_ model: PublicModel, into folder: URL, _ monitor: FetchMonitor) throws -> Summary {
+        let environment = ProcessInfo.processInfo.environment
+        let repository = HubRepository(
+            model.name, revision: revision,
+            endpoint: endpoint ?? environment["HF_ENDPOINT"] ?? HubRepository.publicEndpoint,
+            token: environment["HF_TOKEN"])
+        let downloader = fetching.downloader()
+        let listing = try repository.list(into: folder, with: downloader, monitor: monitor)
+        Console.error(
+            "\(model.name) at \(listing.commit.prefix(12)): \(listing.files.count) files"
+                + (listing.leftOut.isEmpty ? "" : "; left out: \(listing.leftOut.joined(separator: ", "))"))
+        let missing = listing.files.filter { !FileManager.default.fileExists(atPath: $0.destination.path) }
+        try DiskSpace.require(missing.reduce(0) { $0 + ($1.size ?? 0) }, in: folder)
+        let files = try listing.files.map { download in
+            let fetched = try downloader.fetch(download, monitor: monitor)
+            return Summary.File(
+                path: fetched.url.relativePath, bytes: fetched.bytes, receivedBytes: fetched.received,
+                sha256: Nullable(download.checksum.flatMap { $0.kind == .sha256 ? $0.digest : nil }),
+                verified: fetched.isVerified)
+        }
+        return Summary(
+            name: model.name, form: model.form.rawValue, path: folder.relativePath, revision: Nullable(listing.commit),
+            files: files)
+    }
+
+    // MARK: - What is printed
+
+    private struct Summary: Encodable {
+        struct File: Encodable {
+            var path: String
+            var bytes: Int
+            var receivedBytes: Int
+            var sha256: Nullable<String>
+            var verified: Bool
+        }
+
+        var name: String
+        var form: String
+        var path: String
+        var revision: Nullable<String>
+        var files: [File]
+    }
+
+    private func printList() throws {
+        struct Entry: Encodable {
+            var name: String
+            var form: String
+            var summary: String
+        }
+        let width = PublicModel.all.map(\.name.count).max() ?? 0
+        for model in PublicModel.all {
+            try Console.output(
+                json
+                    ? try jsonLine(Entry(name: model.name, form: model.form.rawValue, summary: model.summary))
+                    : model.name.padding(toLength: width + 2, withPad: " ", startingAt: 0) + model.summary)
+        }
+    }
+}

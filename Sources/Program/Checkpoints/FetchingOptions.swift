@@ -1,0 +1,42 @@
+import ArgumentParser
+import Foundation
+import W2VFetching
+import W2VTraining
+
+/// How patiently files are fetched.
+struct FetchingOptions: ParsableArguments {
+    @Option(help: "How many seconds nothing may come before a connection is given up.")
+    var timeout = 60
+
+    @Option(help: "How often all addresses are tried in vain, with growing pauses.")
+    var attempts = 6
+
+    func validate() throws {
+        guard timeout >= 1 else { throw ValidationError("--timeout is \(timeout); it must be at least 1.") }
+        guard attempts >= 1 else { throw ValidationError("--attempts is \(attempts); it must be at least 1.") }
+    }
+
+    /// What fetches.
+    func downloader() -> Downloader {
+        var options = FetchOptions()
+        options.stallTimeout = .seconds(timeout)
+        options.connectTimeout = .seconds(min(timeout, 30))
+        options.rounds = attempts
+        options.agent = "wav2vec2/\(Program.version)"
+        return Downloader(options: options)
+    }
+
+    /// Shows progress on standard error, and stops on Ctrl-C and SIGTERM; what has come is kept then.
+    static func monitor(_ signal: StopSignal) -> FetchMonitor {
+        FetchMonitor(
+            report: { progress in Console.progress("\(progress)") }, notice: { Console.error($0) },
+            stop: { signal.received })
+    }
+
+    /// Checks addresses given on the command line.
+    static func validate(_ addresses: [String], option: String) throws {
+        for address in addresses where !address.hasPrefix("https://") && !address.hasPrefix("http://") {
+            throw ValidationError("\(option) is \(address); it must begin with https:// or http://.")
+        }
+    }
+}

@@ -1,0 +1,33 @@
+import Foundation
+import W2VFetching
+
+/// Shows how far work on counted things is, how fast it goes, and when it will be done.
+struct CountProgress: Sendable {
+    private let command: String
+    private let things: String
+    private let began = ContinuousClock.now
+
+    /// Begins with nothing done.
+    ///
+    /// - Parameters:
+    ///   - command: What the line begins with.
+    ///   - things: What is counted, in the plural.
+    init(_ command: String, _ things: String) {
+        self.command = command
+        self.things = things
+    }
+
+    /// Shows that so many are done.
+    func show(_ done: Int, of total: Int) {
+        Console.progress(
+            Self.text(command, things, done, of: total, seconds: (ContinuousClock.now - began) / .seconds(1)))
+    }
+
+    static func text(_ command: String, _ things: String, _ done: Int, of total: Int, seconds: Double) -> String {
+        let counts = "\(command): \(done) of \(total) \(things)"
+        guard done > 0, seconds > 0 else { return counts }
+        let rate = Double(done) / seconds
+        let digits = rate < 1 ? 2 : rate < 100 ? 1 : 0
+        return counts + " · \(decimal(rate, digits)) a second · ETA \(ByteText.duration(Double(total - done) / rate))"
+    }
+}

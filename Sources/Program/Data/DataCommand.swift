@@ -1,0 +1,66 @@
+import ArgumentParser
+import Foundation
+import W2VAudio
+import W2VCorpus
+
+/// `wav2vec2 data`: manifests, labels, dictionaries and corpora.
+struct DataCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "data",
+        abstract: "Prepare recordings and transcripts for training.",
+        subcommands: [
+            ManifestCommand.self, CombineCommand.self, DataConvertCommand.self, LabelsCommand.self,
+            DictionaryCommand.self,
+            LibriSpeechCommand.self,
+        ])
+}
+
+/// Runs what writes recordings: a disk that takes no more is no fault of the data, and the exit code says so.
+func endingOnWriteErrors<Result>(_ body: () throws -> Result) throws -> Result {
+    do {
+        return try body()
+    } catch AudioError.unwritable(let file, let reason) {
+        throw OutputError(
+            description:
+                "\(file): the recording cannot be written (\(reason)); make room or choose another folder, and "
+                + "give the command again to go on.")
+    } catch CorpusError.unwritable(let file, let reason) {
+        throw OutputError(
+            description: "\(file): cannot be written (\(reason)); make room or choose another folder, and give the "
+                + "command again to go on.")
+    }
+}
+
+/// `wav2vec2 data dictionary`: the symbols of labels.
+struct DictionaryCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "dictionary",
+        abstract: "Write a fairseq dictionary of all symbols in manifests' labels.",
+        discussion: """
+            Example:
+              wav2vec2 data dictionary data/train.tsv --output data/dict.ltr.txt
+            """)
+
+    @Argument(help: "Manifests with labels, of any format.", completion: .file())
+    var manifests: [String]
+
+    @Option(help: "The dictionary to write.", completion: .file())
+    var output: String
+
+    @Option(help: "The labels' extension.")
+    var labels = "ltr"
+
+    func run() throws {
+        let manifest = try Manifest.joined(
+            manifests.map { (try Manifest.read(fileURL($0), labels: labels), 1) })
+        let dictionary = try LabelDictionary(counting: manifest)
+        let empty = manifest.emptyLabelCount
+        if empty > 0 { Console.error("wav2vec2: \(empty) of \(manifest.count) utterances have empty labels") }
+        let file = fileURL(output)
+        try makeFolder(of: file)
+        try dictionary.write(to: file)
+        Console.error(
+            "\(file.relativePath): \(dictionary.count - LabelDictionary.specials.count) symbols of \(manifest.count) utterances"
+        )
+    }
+}

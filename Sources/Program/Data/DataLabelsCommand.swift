@@ -1,0 +1,87 @@
+import ArgumentParser
+import Foundation
+import W2VBase
+import W2VCorpus
+
+/// `wav2vec2 data labels`: transcripts as letters and words.
+struct LabelsCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "labels",
+        abstract: "Write the .ltr and .wrd files beside manifests from transcripts.",
+        discussion: """
+            Transcripts are lines of a key and its transcript in any order, as in LibriSpeech's *.trans.txt and Kaldi's \
+            text, or one transcript a line in the manifest's order. The key is a recording's path, its file name, or its \
+            file name without extension; a tab or a space ends it. Two recordings are shown with their transcripts, to \
+            check them.
+
+            Without --transcripts, each recording's .txt is read, or its line in a *.trans.txt of its folder.
+
+            Examples:
+              wav2vec2 data labels --manifest data/train.tsv --transcripts texts.tsv
+              wav2vec2 data labels --manifest data/train.tsv data/valid.tsv \\
+                --transcripts texts.tsv
+              wav2vec2 data labels --manifest LibriSpeech/train.tsv
+            """)
+
+    @Option(
+        parsing: .upToNextOption, help: "The manifests that the transcripts belong to.",
+        completion: .file(extensions: ["tsv"]))
+    var manifest: [String]
+
+    @Option(
+        parsing: .upToNextOption,
+        help: "Files of transcripts; several must have keys. (default: the files beside the recordings)",
+        completion: .file())
+    var transcripts: [String] = []
+
+    @Flag(help: "Write transcripts in capitals.")
+    var uppercase = false
+
+    @Flag(help: "Replace .ltr and .wrd files that hold something else.")
+    var force = false
+
+    func run() throws {
+        // Nothing is written before all transcripts are found.
+        let lists = try manifest.map { name in
+            let url = fileURL(name)
+            let list = try Manifest.read(url)
+            try refuseListsWithTheirOwnTranscripts(list, name)
+            var texts =
+                transcripts.isEmpty
+                ? try list.transcriptsBeside() : try Transcript.read(transcripts.map(fileURL), for: list)
+            if uppercase { texts = texts.map { $0.uppercased() } }
+            return (url: url, list: list, texts: texts)
+        }
+        let files = StagedFiles()
+        for list in lists { try Transcript.writeLabels(list.texts, beside: list.url, in: files) }
+        if !force { try files.refuseReplacing() }
+        try files.commit()
+        for list in lists { summarize(list.list, list.texts, beside: list.url) }
+    }
+
+    private func summarize(_ list: Manifest, _ texts: [String], beside url: URL) {
+        let base = url.deletingPathExtension()
+        let empty = texts.count { Transcript.words($0).isEmpty }
+        Console.error(
+            "\(base.relativePath).ltr and \(base.lastPathComponent).wrd: \(texts.count) transcripts"
+                + (empty > 0 ? ", \(empty) of them empty" : ""))
+        for index in Set([0, list.count - 1]).sorted() {
+            Console.error("  \(list.path(index).excerpt(200)) ⇒ \(Transcript.words(texts[index]).excerpt(80))")
+        }
+    }
+
+    /// Only a `.tsv` has its labels in files beside it: those of any other list would be read by no command.
+    private func refuseListsWithTheirOwnTranscripts(_ list: Manifest, _ name: String) throws {
+        let place: String
+        switch list.sources[0].format {
+        case .fairseq: return
+        case .jsonLines, .jsonList: place = "in its objects, under \"text\""
+        case .kaldi: place = "in the folder's file text"
+        case .folder: place = "in a .txt beside each recording"
+        }
+        throw CorpusError.badOption(
+            name: name,
+            reason: "expected a .tsv, which has its labels in files beside it, found a list that has its transcripts "
+                + "\(place): write them there, or make a .tsv of it first with wav2vec2 data manifest")
+    }
+}

@@ -1,0 +1,270 @@
+import ArgumentParser
+import Foundation
+import W2VCorpus
+
+/// `wav2vec2 data manifest`: a list of recordings.
+struct ManifestCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "manifest",
+        abstract: "List recordings in a manifest, or write a manifest in another format.",
+        discussion: """
+            The recordings are those of a folder with its subfolders (with their transcripts, from a .txt \
+            beside each or LibriSpeech's *.trans.txt), of a Kaldi folder, or of a manifest in any format. A .tsv gets its labels beside it, in .ltr and \
+            .wrd files.
+
+            Recordings that cannot be read are named and left out; the list is written all the same, and the exit code \
+            is 65 unless --allow-unreadable accepts that.
+
+            With --valid-percent some of the recordings go to a second manifest, valid.tsv beside the first (or \
+            FILE-valid.tsv if the first has that name). Which ones depends on their paths and the seed only.
+
+            Examples:
+              wav2vec2 data manifest LibriSpeech/train-clean-100 --output data/train.tsv
+              wav2vec2 data manifest recordings --output data/train.tsv --valid-percent 5
+              wav2vec2 data manifest kaldi/data/train --output train.jsonl
+            """)
+
+    @Argument(help: "A folder of recordings, a Kaldi folder, or a manifest.", completion: .file())
+    var source: String
+
+    @OptionGroup var output: ManifestOutput
+
+    @Option(help: "How many percent of the recordings go to the validation manifest, from 0 to below 100.")
+    var validPercent = 0.0
+
+    @Option(help: "Chooses the recordings for validation.")
+    var seed: UInt64 = 42
+
+    @Option(
+        parsing: .upToNextOption,
+        help: "File name extensions that are taken from a folder, in any case.")
+    var extensions = ManifestBuilder.defaultExtensions
+
+    @Flag(help: "Decode every recording of a folder to its end, so that damaged ones are found now.")
+    var decode = false
+
+    @Flag(help: "Accept a list without the recordings that cannot be read: the exit code is then 0.")
+    var allowUnreadable = false
+
+    func validate() throws {
+        guard (0..<100).contains(validPercent) else {
+            throw ValidationError("--valid-percent is \(validPercent); it must be at least 0 and below 100.")
+        }
+    }
+
+    func run() throws {
+        try output.prepare()
+        let url = fileURL(source)
+        let parts = { (manifest: Manifest) in try manifest.split(validShare: validPercent / 100, seed: seed) }
+        guard try isPlainFolder(url) else {
+            let found = try output.labelsToRead { try Manifest.hasLabels(url, labels: $0) }
+            try output.protect([url], labels: found, holdsOut: validPercent > 0)
+            return try output.write(labels: found, parts: parts) {
+                try Manifest.read(url, labels: $0, keepsTags: true)
+            }
+        }
+        let wanted = extensions.flatMap { $0.split(whereSeparator: { $0 == "," || $0 == " " }) }
+            .map { $0.hasPrefix(".") ? String($0.dropFirst()) : String($0) }
+        let report = try ManifestBuilder(extensions: wanted, decodes: decode).build(url)
+        for (path, reason) in report.unreadable { Console.error("wav2vec2: left out \(path): \(reason)") }
+        let all = report.train
+        let found = try output.labelsToRead { labels in
+            let count = try all.countTranscriptsBeside(labels)
+            if (1..<all.count).contains(count) && labels == "ltr" {
+                Console.error(
+                    "wav2vec2: only \(count) of \(all.count) recordings have a .txt beside them, or a line in a "
+                        + "*.trans.txt of their folder: no labels are written")
+            }
+            return count == all.count
+        }
+        try output.write(labels: found, parts: parts) { try $0.map(all.labelledFromFiles) ?? all }
+        try reportLeftOut(report.unreadable.count, of: report.unreadable.count + all.count, allowed: allowUnreadable)
+    }
+
+    private func isPlainFolder(_ url: URL) throws -> Bool {
+        var isFolder: ObjCBool = false
+        guard FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder) else {
+            throw CorpusError.notFound(file: url.path)
+        }
+        return isFolder.boolValue && !FileManager.default.fileExists(atPath: url.appendingPathComponent("wav.scp").path)
+    }
+}
+
+/// `wav2vec2 data combine`: several lists as one.
+struct CombineCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "combine",
+        abstract: "Join manifests of any formats, with their labels, into one.",
+        discussion: """
+            Labels that one of the manifests has, all must have. The root of a .tsv is the folder that all recordings \
+            have in common.
+
+            Example:
+              wav2vec2 data combine clean-100.tsv clean-360.tsv other-500.tsv --output train-960.tsv
+            """)
+
+    @Argument(help: "Manifests of any format.", completion: .file())
+    var manifests: [String]
+
+    @OptionGroup var output: ManifestOutput
+
+    func run() throws {
+        try output.prepare()
+        let urls = manifests.map(fileURL)
+        let found = try output.labelsToRead { labels in
+            try urls.contains { try Manifest.hasLabels($0, labels: labels) }
+        }
+        try output.protect(urls, labels: found)
+        try output.write(labels: found) { labels in
+            try Manifest.joined(urls.map { (try Manifest.read($0, labels: labels, keepsTags: true), 1) })
+        }
+    }
+}
+
+/// Says how many recordings a list lacks, and ends the command with the exit code of bad data unless that is accepted.
+func reportLeftOut(_ count: Int, of total: Int, allowed: Bool) throws {
+    guard count > 0 else { return }
+    Console.error(
+        "wav2vec2: \(count) of \(total) recordings were left out (named above)"
+            + (allowed ? "" : "; --allow-unreadable accepts that"))
+    if !allowed { throw ExitCode(EX_DATAERR) }
+}
+
+extension Manifest.OutputFormat: ExpressibleByArgument {}
+
+/// Where and how a manifest is written.
+struct ManifestOutput: ParsableArguments {
+    @Option(help: "The manifest to write.", completion: .file(extensions: ["tsv", "jsonl"]))
+    var output: String
+
+    @Option(help: "Its format: tsv or jsonl. (default: by the name's extension, else tsv)")
+    var format: Manifest.OutputFormat?
+
+    @Option(
+        parsing: .upToNextOption,
+        help: "Which labels are written, by extension; none stands for none. (default: ltr and wrd where there are any)"
+    )
+    var labels: [String] = []
+
+    @Flag(help: "Write transcripts in capitals.")
+    var uppercase = false
+
+    private var writtenFormat: Manifest.OutputFormat {
+        format ?? (["jsonl", "json"].contains(fileURL(output).pathExtension) ? .jsonl : .tsv)
+    }
+
+    func validate() throws {
+        if writtenFormat == .jsonl && labels.count > 1 {
+            throw ValidationError(
+                "JSON lines hold one kind of labels; --labels names \(labels.joined(separator: ", ")).")
+        }
+        if writtenFormat == .tsv && labels.contains(fileURL(output).pathExtension) {
+            throw ValidationError("--labels \(fileURL(output).pathExtension) would overwrite --output \(output).")
+        }
+    }
+
+    /// Makes sure that the manifest can be written, before hours of work rather than after.
+    ///
+    /// - Throws: `OutputError`.
+    func prepare() throws {
+        let file = fileURL(output)
+        try makeFolder(of: file)
+        let folder = file.deletingLastPathComponent().path
+        guard FileManager.default.isWritableFile(atPath: folder) else {
+            throw OutputError(description: "\(folder): cannot be written to; choose another --output.")
+        }
+        var isFolder: ObjCBool = false
+        if FileManager.default.fileExists(atPath: file.path, isDirectory: &isFolder), isFolder.boolValue {
+            throw OutputError(
+                description:
+                    "\(file.path): is a folder, and the manifest is a file; name it, as in \(output)/train.tsv.")
+        }
+    }
+
+    /// The labels that are to be written, of those that are there.
+    func labelsToRead(_ areThere: (String) throws -> Bool) throws -> [String] {
+        if labels == ["none"] { return [] }
+        guard labels.isEmpty else { return labels }
+        let found = try ["wrd", "ltr"].filter(areThere)
+        // Words say all that letters do.
+        return writtenFormat == .jsonl ? Array(found.prefix(1)) : found
+    }
+
+    /// The manifest, and that of what is held out beside it.
+    private var places: (train: URL, valid: URL) {
+        let train = fileURL(output)
+        let name = train.deletingPathExtension().lastPathComponent
+        return (
+            train,
+            train.deletingLastPathComponent().appendingPathComponent(name == "valid" ? "valid-valid" : "valid")
+                .appendingPathExtension(writtenFormat.rawValue)
+        )
+    }
+
+    /// Refuses to write over the lists that are read, by whatever name.
+    ///
+    /// - Parameters:
+    ///   - lists: What is read.
+    ///   - labels: Which labels are written.
+    ///   - holdsOut: Whether a second manifest is written.
+    /// - Throws: `CorpusError`.
+    func protect(_ lists: [URL], labels: [String], holdsOut: Bool = false) throws {
+        var inputs: Set<FileIdentity> = []
+        for list in lists {
+            inputs.formUnion(try Manifest.files(of: list, labels: labels).compactMap { FileIdentity($0.path) })
+        }
+        for manifest in holdsOut ? [places.train, places.valid] : [places.train] {
+            let beside = writtenFormat == .tsv ? labels : []
+            for file in [manifest] + beside.map({ manifest.deletingPathExtension().appendingPathExtension($0) }) {
+                if let own = FileIdentity(file.path), inputs.contains(own) {
+                    throw CorpusError.overwritesInput(file: file.relativePath)
+                }
+            }
+        }
+    }
+
+    /// Writes the manifest, and what is held out beside it, with their labels.
+    ///
+    /// - Parameters:
+    ///   - labels: Which labels.
+    ///   - parts: What is trained on and what is held out.
+    ///   - read: Gives the manifest with labels, or without.
+    /// - Throws: `CorpusError`.
+    func write(
+        labels: [String], parts: (Manifest) throws -> (train: Manifest, valid: Manifest?) = { ($0, nil) },
+        read: (String?) throws -> Manifest
+    ) throws {
+        let (train, file) = places
+        try makeFolder(of: train)
+        // All appear together: labels beside a manifest of another time would be taken for its own.
+        let files = StagedFiles()
+        var written: [(url: URL, summary: String)] = []
+        // One kind of labels after the other, so that no more than one is in memory.
+        for (number, kind) in (labels.isEmpty ? [nil] : labels.map(Optional.some)).enumerated() {
+            var manifest = try read(kind)
+            if uppercase { manifest = manifest.mappingLabels { $0.uppercased() } }
+            if number == 0, writtenFormat == .tsv, !manifest.tagNames.isEmpty {
+                Console.error(
+                    "wav2vec2: a .tsv cannot hold \(manifest.tagNames.joined(separator: ", ")): left out; JSON lines "
+                        + "(--output FILE.jsonl) keep them")
+            }
+            let parts = try parts(manifest)
+            for (part, url) in [(parts.train, train)] + (parts.valid.map { [($0, file)] } ?? []) {
+                if number == 0 {
+                    try part.write(to: url, as: writtenFormat, in: files)
+                    written.append((url, summary(part, url, labels)))
+                }
+                if let kind, writtenFormat == .tsv { try part.writeLabels(beside: url, labels: kind, in: files) }
+            }
+        }
+        if writtenFormat == .tsv { try files.refuseStaleLabels(beside: written.map(\.url), besides: labels) }
+        try files.commit()
+        for (_, summary) in written { Console.error(summary) }
+    }
+
+    private func summary(_ manifest: Manifest, _ file: URL, _ labels: [String]) -> String {
+        let hours = Double(manifest.totalSamples) / 16_000 / 3600
+        let kinds = labels.isEmpty ? "" : ", with " + labels.sorted().joined(separator: " and ")
+        return "\(file.relativePath): \(manifest.count) recordings, \(decimal(hours, 2)) hours\(kinds)"
+    }
+}

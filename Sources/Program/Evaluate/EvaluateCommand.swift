@@ -1,0 +1,157 @@
+import ArgumentParser
+import Foundation
+import W2VCluster
+import W2VCorpus
+import W2VDecoding
+import W2VRecognition
+import W2VTorch
+
+extension CharacterUnit: ExpressibleByArgument {}
+
+/// `wav2vec2 evaluate`: error rates of a fine-tuned model.
+struct EvaluateCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "evaluate",
+        abstract: "Measure a fine-tuned model's word and character error rates on a manifest.",
+        discussion: """
+            Every utterance counts; one that is too short for a single frame (400 samples) counts as an empty \
+            transcript and is named on standard error. Characters of the references that the model's dictionary lacks \
+            count as errors like any other, and are named too. 'wav2vec2 launch' spreads the work over several \
+            processes.
+
+            Examples:
+              wav2vec2 evaluate --checkpoint best --manifest data/test.tsv
+              wav2vec2 evaluate --checkpoint best --manifest data/test.tsv --json | jq .wer
+              wav2vec2 evaluate --checkpoint best --manifest data/test.jsonl \\
+                --by speaker --worst 10 --report test.html
+            """)
+
+    @OptionGroup var source: RecognitionSourceOptions
+
+    @OptionGroup(title: "Decoding") var decoding: DecodingOptions
+
+    @Option(
+        name: .customLong("by"),
+        help: "Rates of groups too: by a key of JSON lines, NAME of Kaldi's utt2NAME or speaker, a column of --tags.")
+    var tags: [String] = []
+
+    @Option(
+        name: .customLong("tags"),
+        help: "A table for --by: columns with tabs between them, named in the first line, one of them path.",
+        completion: .file())
+    var table: String?
+
+    @Option(
+        help:
+            "What the character error rate counts: codepoints, as jiwer and sclite do, or graphemes (a letter with its marks is one)."
+    )
+    var characters = CharacterUnit.codePoints
+
+    @Option(help: "How many sets of utterances are drawn for the confidence intervals; 0 for none.")
+    var bootstrap = Bootstrap().sets
+
+    @Option(help: "Show so many utterances with the most word errors. (default: none, and 20 in the report)")
+    var worst: Int?
+
+    @Option(help: "Write a page with all this and the aligned utterances.", completion: .file(extensions: ["html"]))
+    var report: String?
+
+    @Option(help: "Write one JSON line an utterance, with reference, hypothesis and errors.", completion: .file())
+    var savePredictions: String?
+
+    @Option(
+        help: "Keep the model's log-probabilities in this folder, for --logits here and in lm tune.",
+        completion: .directory)
+    var saveLogits: String?
+
+    @OptionGroup var compute: ComputeOptions
+
+    @Flag(help: "Print one JSON object; rates are fractions.")
+    var json = false
+
+    func validate() throws {
+        for (name, value) in [("bootstrap", bootstrap), ("worst", worst ?? 0)] where value < 0 {
+            throw ValidationError("--\(name) is \(value); it must be at least 0.")
+        }
+        if table != nil, tags.isEmpty { throw ValidationError("--tags needs --by with one of its columns.") }
+        if source.logits != nil, table != nil || saveLogits != nil {
+            throw ValidationError(
+                "--logits has its tags and log-probabilities already: --tags and --save-logits go "
+                    + "with a model.")
+        }
+    }
+
+    func run() async throws { try await withCluster { try await run(among: $0) } }
+
+    private func run(among cluster: Cluster?) async throws {
+        try compute.apply()
+        let isLeader = cluster?.isLeader ?? true
+        // What cannot be written had better be known before the work than after it.
+        for file in [report, savePredictions].compactMap({ $0 }) where isLeader { try makeFolder(of: fileURL(file)) }
+        let shown = CountProgress("evaluate", "utterances")
+        let progress: @Sendable (Int, Int) -> Void = { done, total in if isLeader { shown.show(done, of: total) } }
+        let evaluation: Evaluation
+        switch try source.source {
+        case .model(let checkpoint, let manifest):
+            let recognizer = try source.reading.recognizer(
+                checkpoint, device: compute.device(among: cluster), decoding: decoding)
+            let list = try Manifest.readForEvaluation(fileURL(manifest), labels: source.labels)
+            var values: [String: [String?]] = [:]
+            for tag in tags { values[tag] = try UtteranceTags.read(tag, of: list, from: table.map(fileURL)) }
+            evaluation = try await Evaluator(recognizer, among: cluster, characters: characters).evaluate(
+                list, labels: source.labels, tags: values, savingLogits: saveLogits.map(fileURL), progress: progress)
+        case .logits(let folder):
+            // Decoding takes all cores of one process.
+            guard isLeader else { return }
+            let logits = try SavedLogits(contentsOf: fileURL(folder))
+            for tag in tags where !logits.entries.contains(where: { $0.tags[tag] != nil }) {
+                throw RecognitionError.badLogits(
+                    file: folder, reason: "was saved without the tag \"\(tag)\"; save it again with --by \(tag)")
+            }
+            evaluation = try await Evaluator.evaluate(
+                logits, characters: characters, decoder: decoding.recognitionDecoder, progress: progress)
+        }
+        if isLeader { try show(evaluation) }
+    }
+
+    private func show(_ evaluation: Evaluation) throws {
+        for utterance in evaluation.utterances where utterance.isTooShort {
+            Console.error(
+                "wav2vec2: \(utterance.identifier): is too short for a frame and counts as an empty transcript.")
+        }
+        if let warning = evaluation.unwritable.warning { Console.error("wav2vec2: \(warning)") }
+        let bootstrap = Bootstrap(sets: bootstrap)
+        let shown = worst ?? 0
+        // First what cannot get lost with a file.
+        try Console.output(
+            json
+                ? try jsonLine(
+                    EvaluationReport(
+                        evaluation, bootstrap, tags: tags, worst: shown, characters: characters))
+                : EvaluationText(
+                    evaluation: evaluation, bootstrap: bootstrap, tags: tags, worst: shown, characters: characters
+                ).text)
+        if let savePredictions {
+            let lines = try evaluation.utterances.map { try jsonLine(UtteranceReport($0)) + "\n" }
+            try writeResult(lines.joined(), to: fileURL(savePredictions))
+        }
+        if let report {
+            let text = EvaluationText(
+                evaluation: evaluation, bootstrap: bootstrap, tags: tags, worst: worst ?? 20,
+                characters: characters)
+            try writeResult(text.page(title: "Evaluation", facts: facts).html(), to: fileURL(report))
+        }
+    }
+
+    /// What the page says about where its figures come from.
+    private var facts: [(name: String, value: String)] {
+        let inputs: [(name: String, value: String?)] = [
+            ("model", source.checkpoint),
+            ("precision", source.checkpoint.map { _ in source.reading.precision.precision.rawValue }),
+            ("manifest", source.manifest), ("saved logits", source.logits),
+            ("decoding", decoding.summary), ("kernels", "\(LibTorch.cpuCapability), \(LibTorch.threads) threads"),
+            ("program", Program.version),
+        ]
+        return inputs.compactMap { fact in fact.value.map { (fact.name, $0) } }
+    }
+}

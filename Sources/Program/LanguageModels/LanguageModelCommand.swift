@@ -1,0 +1,199 @@
+import ArgumentParser
+import Foundation
+import W2VDecoding
+
+/// `wav2vec2 lm`: language models.
+struct LanguageModelCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "lm",
+        abstract: "Make, convert, look into and weigh language models.",
+        subcommands: [
+            LanguageModelBuildCommand.self, LanguageModelTuneCommand.self, LanguageModelConvertCommand.self,
+            LanguageModelInspectCommand.self,
+        ])
+}
+
+/// `wav2vec2 lm build`: an ARPA model from text.
+struct LanguageModelBuildCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "build",
+        abstract: "Make an n-gram language model from text.",
+        discussion: """
+            Interpolated modified Kneser-Ney smoothing, as KenLM's lmplz does it. The text has one sentence a line, in \
+            the letters of the model's dictionary. Only the distinct words must fit into memory; n-grams are sorted \
+            on disk beyond --memory, which takes up to 4 (N + 2) bytes a word of text.
+
+            Examples:
+              wav2vec2 lm build text.txt --order 3 --output 3-gram.arpa.gz
+              wav2vec2 lm build *.txt.gz --order 4 --prune 0 0 1 --output 4-gram.arpa
+            """)
+
+    @Argument(help: "Text files, plain or compressed by gzip.", completion: .file())
+    var text: [String]
+
+    @Option(help: "The length of the longest n-grams.")
+    var order = 3
+
+    @Option(help: "The ARPA file to write; .gz compresses it.", completion: .file())
+    var output: String
+
+    @Option(
+        parsing: .upToNextOption,
+        help: "For each order, leave out n-grams that occur at most so often, such as 0 0 1; the last value goes on.")
+    var prune: [Int] = []
+
+    @Flag(help: "Use the discounts 0.5, 1 and 1.5 where the text is too small or too strange to estimate them.")
+    var discountFallback = false
+
+    @Option(help: "Gigabytes of memory for sorting.")
+    var memory = 1.0
+
+    @Option(help: "A folder for sorting on disk. (default: the system's)", completion: .directory)
+    var temporary: String?
+
+    @Flag(help: "Print one JSON object.")
+    var json = false
+
+    func validate() throws {
+        guard (0.001...100_000).contains(memory) else {
+            throw ValidationError("--memory is \(memory); it must be a number of gigabytes.")
+        }
+        let target = fileURL(output).resolvingSymlinksInPath()
+        if let source = text.first(where: { fileURL($0).resolvingSymlinksInPath() == target }) {
+            throw ValidationError("--output is the text \(source) itself: name another file.")
+        }
+    }
+
+    func run() throws {
+        let options = LanguageModelBuilder.Options(
+            order: order, prune: prune, fallback: discountFallback ? [0.5, 1, 1.5] : nil,
+            memory: Int(memory * 1_073_741_824),
+            temporaryFolder: temporary.map(fileURL) ?? FileManager.default.temporaryDirectory)
+        let builder: LanguageModelBuilder
+        do {
+            builder = try LanguageModelBuilder(options: options)
+        } catch {
+            throw ValidationError("\(error).")
+        }
+        for path in text {
+            try builder.add(fileURL(path)) { lines in Console.progress("lm build: \(path): \(lines) lines") }
+        }
+        let summary = try builder.write(to: fileURL(output))
+        if json {
+            try Console.output(
+                try jsonLine(
+                    BuildReport(
+                        output: output, tokens: summary.tokens, counts: summary.counts, discounts: summary.discounts)))
+        } else {
+            let counts = summary.counts.enumerated().map { "\($1) \($0 + 1)-grams" }.joined(separator: ", ")
+            Console.error("lm build: \(output): \(counts) from \(summary.tokens) words")
+        }
+    }
+}
+
+/// The object that `lm build --json` prints.
+private struct BuildReport: Encodable {
+    var output: String
+    var tokens: Int
+    var counts: [Int]
+    var discounts: [[Float]]
+}
+
+/// `wav2vec2 lm convert`: the binary form.
+struct LanguageModelConvertCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "convert",
+        abstract: "Turn an ARPA file into the binary form, which opens at once and shares memory.",
+        discussion: """
+            Binary files of KenLM can be used as they are.
+
+            Example:
+              wav2vec2 lm convert 4-gram.arpa.gz 4-gram.bin
+            """)
+
+    @Argument(help: "The ARPA file, plain or compressed by gzip.", completion: .file())
+    var input: String
+
+    @Argument(help: "The file to write.", completion: .file())
+    var output: String
+
+    func run() throws {
+        guard fileURL(input).resolvingSymlinksInPath() != fileURL(output).resolvingSymlinksInPath() else {
+            throw ValidationError("\(output) is the ARPA file itself: name another file.")
+        }
+        let model = try LanguageModel(contentsOf: fileURL(input))
+        try model.writeBinary(to: fileURL(output))
+        Console.error("lm convert: \(output): \(model.counts.reduce(0, +)) n-grams of order \(model.order)")
+    }
+}
+
+/// `wav2vec2 lm inspect`: what a model holds, and how it scores a sentence.
+struct LanguageModelInspectCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "inspect",
+        abstract: "Show what a language model holds, and how it scores sentences.",
+        discussion: """
+            Example:
+              wav2vec2 lm inspect 3-gram.arpa.gz --score "A TIDY HOUSE"
+            """)
+
+    @Argument(help: "The language model.", completion: .file())
+    var path: String
+
+    @Option(help: "A sentence to score; may be given several times.")
+    var score: [String] = []
+
+    @Flag(help: "Print one JSON object.")
+    var json = false
+
+    func run() throws {
+        let model = try LanguageModel(contentsOf: fileURL(path))
+        let report = ModelReport(
+            path: path, format: model.format.description, order: model.order, counts: model.counts,
+            sentences: score.map { SentenceReport($0, model) })
+        try Console.output(json ? try jsonLine(report) : report.text)
+    }
+}
+
+/// A sentence's scores.
+private struct SentenceReport: Encodable {
+    struct Word: Encodable {
+        var word: String
+        var log10: Float
+        var unknown: Bool
+    }
+
+    var words: [Word]
+    var log10: Float
+    var perplexity: Double
+
+    init(_ sentence: String, _ model: LanguageModel) {
+        let text = LetterText.words(in: sentence)
+        words = zip(text + ["</s>"], model.score(text)).map { Word(word: $0, log10: $1.log10, unknown: $1.isUnknown) }
+        log10 = words.reduce(0) { $0 + $1.log10 }
+        perplexity = pow(10, -Double(log10) / Double(words.count))
+    }
+}
+
+/// What `lm inspect` shows.
+private struct ModelReport: Encodable {
+    var path: String
+    var format: String
+    var order: Int
+    var counts: [Int]
+    var sentences: [SentenceReport]
+
+    var text: String {
+        var lines = ["\(path): a language model of order \(order) (\(format))"]
+        lines += counts.enumerated().map { "  \($0 + 1)-grams  \($1)" }
+        for sentence in sentences {
+            lines.append("")
+            for word in sentence.words {
+                lines.append("  \(decimal(Double(word.log10), 4))  \(word.word)\(word.unknown ? "  (unknown)" : "")")
+            }
+            lines.append(
+                "  \(decimal(Double(sentence.log10), 4))  together; perplexity \(decimal(sentence.perplexity, 1))")
+        }
+        return lines.joined(separator: "\n")
+    }
+}

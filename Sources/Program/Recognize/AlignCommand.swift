@@ -1,0 +1,122 @@
+import ArgumentParser
+import Foundation
+import W2VAudio
+import W2VBase
+import W2VDecoding
+import W2VRecognition
+
+/// `wav2vec2 align`: where the words of a transcript are said.
+struct AlignCommand: AsyncParsableCommand {
+    /// What is written.
+    enum Format: String, CaseIterable, ExpressibleByArgument {
+        case text, json, srt, vtt, ctm, textgrid
+    }
+
+    static let configuration = CommandConfiguration(
+        commandName: "align",
+        abstract: "Find where each word and letter of a transcript is said in a recording.",
+        discussion: """
+            The most probable path of the model through the transcript is found exactly, in recordings of hours too. \
+            Lines of text are: start, end, confidence from 0 to 1, word. The transcript must be in the letters of the \
+            model's dictionary and hold what is said, all of it and nothing else.
+
+            Examples:
+              wav2vec2 align speech.flac speech.txt --checkpoint best
+              wav2vec2 align talk.mp3 talk.txt --checkpoint best --format srt --output talk.srt
+              wav2vec2 align speech.flac --text "A TIDY HOUSE" --checkpoint best --format json
+            """)
+
+    @Argument(help: "The recording.", completion: .file())
+    var audio: String
+
+    @Argument(help: "A file with the transcript.", completion: .file())
+    var transcript: String?
+
+    @OptionGroup var model: CheckpointOptions
+
+    @Option(help: "The transcript itself, in place of a file.")
+    var text: String?
+
+    @Flag(help: "Turn the transcript into capital letters first.")
+    var uppercase = false
+
+    @Option(help: "What is written: \(Format.allCases.map(\.rawValue).joined(separator: ", ")).")
+    var format = Format.text
+
+    @Option(help: "The file to write, in place of standard output.", completion: .file())
+    var output: String?
+
+    @OptionGroup var compute: ComputeOptions
+
+    func validate() throws {
+        guard (transcript == nil) != (text == nil) else {
+            throw ValidationError("Give the transcript either as a file or by --text.")
+        }
+    }
+
+    func run() async throws {
+        try compute.apply()
+        let words = try readTranscript()
+        let recognizer = try model.recognizer(device: compute.device)
+        let url = fileURL(audio)
+        var aligned: TimedTranscript
+        do {
+            let recording = try Recording(contentsOf: url)
+            let progress = CountProgress("align", "s of audio")
+            let seconds = recording.sampleCount / AudioFile.modelSampleRate
+            aligned = try await recognizer.align(recording, transcript: uppercase ? words.uppercased() : words) {
+                progress.show(min(Int($0.rounded(.up)), seconds), of: seconds)
+            }
+        } catch let error as DecodingError {
+            let problem = error.description { $0 == .smallLetters ? "--uppercase" : nil }
+            throw AlignmentError(description: "\(transcript ?? audio): \(problem).".printable)
+        }
+        aligned.name = url.deletingPathExtension().lastPathComponent
+        if let warning = aligned.doubt { Console.error("wav2vec2: \(audio): \(warning)".printable) }
+        try writeResult(to: output.map(fileURL)) { try write(aligned, to: $0) }
+    }
+
+    private func readTranscript() throws -> String {
+        if let text { return text }
+        guard let transcript else { return "" }
+        let data: Data
+        do {
+            data = try Data(contentsOf: fileURL(transcript))
+        } catch {
+            let reason =
+                FileManager.default.fileExists(atPath: transcript)
+                ? "the transcript cannot be read; check what it is and who may read it."
+                : "there is no such transcript; check the path, or give the text itself by --text."
+            throw AlignmentError(description: "\(transcript): \(reason)")
+        }
+        do {
+            return try UTF8Text.decode(data)
+        } catch {
+            throw AlignmentError(description: "\(transcript): \(error).")
+        }
+    }
+
+    private func write(_ aligned: TimedTranscript, to body: (String) throws -> Void) throws {
+        switch format {
+        case .text:
+            for word in aligned.words {
+                try body(
+                    "\(decimal(word.start, 3))\t\(decimal(word.end, 3))\t\(decimal(word.confidence, 4))\t\(word.text)\n"
+                )
+            }
+        case .json:
+            try writeJSONLine(
+                [
+                    "name": .value(aligned.name), "duration": .value(aligned.duration), "words": .list(aligned.words),
+                    "characters": .list(aligned.characters),
+                ], to: body)
+        case .srt, .vtt, .ctm, .textgrid:
+            try TimedFormat(rawValue: format.rawValue)?.writer.write(aligned, to: body)
+        }
+    }
+}
+
+/// A transcript that does not go with the recording or the model.
+struct AlignmentError: Error, CustomStringConvertible {
+    let description: String
+}

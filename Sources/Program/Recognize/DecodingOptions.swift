@@ -1,0 +1,156 @@
+import ArgumentParser
+import Foundation
+import W2VBase
+import W2VDecoding
+import W2VRecognition
+
+/// Numbers with commas between them, some perhaps negative.
+struct NumberList: ExpressibleByArgument {
+    var numbers: [Double]
+
+    init(_ numbers: [Double]) { self.numbers = numbers }
+
+    init?(argument: String) {
+        let parts = argument.split(separator: ",", omittingEmptySubsequences: false)
+        numbers = parts.compactMap { Double($0) }
+        guard numbers.count == parts.count, numbers.allSatisfy(\.isFinite) else { return nil }
+    }
+
+    var defaultValueDescription: String { numbers.map { String(format: "%g", $0) }.joined(separator: ",") }
+}
+
+/// How log-probabilities become text.
+struct DecodingOptions: ParsableArguments {
+    /// The ways to decode.
+    enum Kind: String, CaseIterable, ExpressibleByArgument {
+        case greedy
+        case beam
+    }
+
+    @Option(
+        help:
+            "greedy takes the best letter of every frame; beam searches. (default: beam with --lm, --lexicon, --lexicon-only or --hotword, else greedy)"
+    )
+    var decoder: Kind?
+
+    @Option(help: "A language model: an ARPA file, one of lm convert, or KenLM's binary.", completion: .file())
+    var lm: String?
+
+    @Option(parsing: .unconditional, help: "The language model's weight.")
+    var alpha = BeamSearchOptions().alpha
+
+    @Option(parsing: .unconditional, help: "The bonus for each word.")
+    var beta = BeamSearchOptions().beta
+
+    @Option(help: "How many hypotheses are kept.")
+    var beamWidth = BeamSearchOptions().beamWidth
+
+    @Option(parsing: .unconditional, help: "Hypotheses this much worse than the best are given up (natural logarithm).")
+    var beamPruneLogp = BeamSearchOptions().beamPruneLogp
+
+    @Option(parsing: .unconditional, help: "Letters less probable are not tried (natural logarithm).")
+    var tokenMinLogp = BeamSearchOptions().tokenMinLogp
+
+    @Option(parsing: .unconditional, help: "What unknown words lose (logarithm to base 10, weighted by alpha).")
+    var unkScoreOffset = BeamSearchOptions().unknownScoreOffset
+
+    @Flag(help: "The utterance is part of a sentence: do not score its beginning and end as a sentence's.")
+    var noLmBoundary = false
+
+    @Option(
+        help:
+            "The words that are known, one per line, alone or with a spelling in the dictionary's symbols after it, in place of the language model's.",
+        completion: .file())
+    var lexicon: String?
+
+    @Flag(help: "Write words of the lexicon or language model only.")
+    var lexiconOnly = false
+
+    @Option(help: "A word or phrase to prefer; may be given several times.")
+    var hotword: [String] = []
+
+    @Option(parsing: .unconditional, help: "The bonus for each hot word.")
+    var hotwordWeight = BeamSearchOptions().hotWordWeight
+
+    @Flag(help: "Drop hypotheses that differ only in words that the language model has forgotten: faster.")
+    var pruneHistory = false
+
+    /// Whether any option asks for a beam search.
+    private var wantsBeam: Bool { lm != nil || lexicon != nil || !hotword.isEmpty || lexiconOnly }
+
+    func validate() throws {
+        if decoder == .greedy, wantsBeam {
+            throw ValidationError("--decoder greedy uses no language model, lexicon or hot words; use --decoder beam.")
+        }
+        if lexiconOnly, lexicon == nil, lm == nil {
+            throw ValidationError("--lexicon-only needs words to choose from: give --lexicon or --lm.")
+        }
+        if !(1...1_000_000).contains(beamWidth) {
+            throw ValidationError("--beam-width is \(beamWidth); it must be from 1 to 1000000.")
+        }
+        // Not a number is not at most 0 either.
+        guard beamPruneLogp <= 0, tokenMinLogp <= 0 else {
+            throw ValidationError("--beam-prune-logp and --token-min-logp are logarithms of probabilities, at most 0.")
+        }
+        for number in [alpha, beta, unkScoreOffset, hotwordWeight] where !number.isFinite {
+            throw ValidationError("the decoding weights must be finite numbers.")
+        }
+    }
+
+    /// How is decoded, in a few words.
+    var summary: String {
+        guard decoder == .beam || decoder == nil && wantsBeam else { return "greedy" }
+        let model = lm.map { ", language model \($0), alpha \(alpha), beta \(beta)" } ?? ", no language model"
+        return "beam search, \(beamWidth) hypotheses" + model
+    }
+
+    /// The options of the search.
+    var search: BeamSearchOptions {
+        var options = BeamSearchOptions()
+        options.beamWidth = beamWidth
+        options.beamPruneLogp = beamPruneLogp
+        options.tokenMinLogp = tokenMinLogp
+        options.alpha = alpha
+        options.beta = beta
+        options.unknownScoreOffset = unkScoreOffset
+        options.scoresBoundary = !noLmBoundary
+        options.hotWords = hotword
+        options.hotWordWeight = hotwordWeight
+        options.prunesHistory = pruneHistory
+        options.allowsUnknownWords = !lexiconOnly
+        return options
+    }
+
+    /// The decoder for a model's labels.
+    ///
+    /// - Parameter alphabet: What the columns of its scores stand for.
+    /// - Returns: A beam search.
+    /// - Throws: `LanguageModelError` and `DecodingError` about files and options.
+    func beamSearch(_ alphabet: DecodingAlphabet) throws -> BeamSearchDecoder {
+        let model = try lm.map { try LanguageModel(contentsOf: fileURL($0)) }
+        let words = try lexicon.map { try Lexicon(contentsOf: fileURL($0), alphabet: alphabet, model: model) }
+        let decoder = try BeamSearchDecoder(alphabet: alphabet, model: model, lexicon: words, options: search)
+        guard let name = lexicon ?? lm, let listed = decoder.lexicon else { return decoder }
+        if lexicon != nil, !listed.specials.isEmpty {
+            Console.error(
+                "wav2vec2: \(name): left out the special words \(listed.specials.joined(separator: " ")), which stand for "
+                    + "no speech.")
+        }
+        if let first = listed.unspellable.first {
+            Console.error(
+                "wav2vec2: \(name): \(listed.unspellable.count) of \(listed.unspellable.count + listed.count) words have "
+                    + "letters that the dictionary lacks and cannot be written, such as \(first.quotedWithCodePoints).")
+        }
+        return decoder
+    }
+
+    /// What the recognizer is to decode with.
+    ///
+    /// - Parameter alphabet: What the model's labels stand for.
+    /// - Returns: The decoder.
+    /// - Throws: `LanguageModelError` and `DecodingError` about files and options.
+    func recognitionDecoder(alphabet: DecodingAlphabet) throws -> RecognitionDecoder {
+        guard decoder == .beam || decoder == nil && wantsBeam else { return .greedy }
+        return .beam(try beamSearch(alphabet))
+    }
+}

@@ -1,0 +1,86 @@
+import ArgumentParser
+import Foundation
+import W2VAudio
+import W2VDecoding
+import W2VRecognition
+import W2VTraining
+
+/// How live input is read and written.
+struct LiveInputOptions: ParsableArguments {
+    @Flag(help: "Transcribe raw audio from standard input while it comes: signed 16-bit samples, one channel.")
+    var live = false
+
+    @Option(help: "Samples per second of the raw audio.")
+    var rate = AudioFile.modelSampleRate
+
+    @Option(help: "Seconds of audio after a moment that are waited for before its words are settled.")
+    var delay = LiveOptions().delay
+
+    func validate() throws {
+        guard (1000...1_000_000).contains(rate) else {
+            throw ValidationError("--rate is \(rate); it must be from 1000 to 1000000 samples a second.")
+        }
+        guard delay >= 0, delay <= 10 else { throw ValidationError("--delay must be from 0 to 10 seconds.") }
+    }
+
+    /// Transcribes standard input until it ends, or Ctrl-C or SIGTERM end it: what was heard is written then.
+    ///
+    /// - Parameters:
+    ///   - asJSON: Whether every event is a line of JSON, the partial ones too.
+    ///   - load: Loads the model, while the first audio is already waiting.
+    /// - Throws: `InputError` when the input is no raw audio; what loading and recognition throw; `ExitCode` after a signal.
+    func run(asJSON: Bool, load: () throws -> Recognizer) async throws {
+        let signal = StopSignal()
+        // Half a minute may wait: a model that is slower than speech holds the source up rather than lose audio.
+        let input = LiveInput(STDIN_FILENO, most: 60 * rate)
+        var options = LiveOptions()
+        options.delay = delay
+        var live = try LiveRecognizer(load(), sampleRate: rate, options: options)
+        var heard = 0
+        var busy = Duration.zero
+        let clock = ContinuousClock()
+        var hasEnded = false
+        var failure: (any Error)?
+        while !hasEnded {
+            var samples: [Float]?
+            // What was heard before is written all the same.
+            do { samples = try input.next { signal.received != nil } } catch { failure = error }
+            let began = clock.now
+            let events: [LiveEvent]
+            if let samples {
+                heard += samples.count
+                events = try await live.append(samples)
+            } else {
+                events = try await live.finish()
+                hasEnded = true
+            }
+            for event in events { try show(event, asJSON: asJSON) }
+            busy += clock.now - began
+        }
+        if let failure { throw failure }
+        if input.hasHalfSample {
+            Console.error("wav2vec2: standard input ends in the middle of a sample; its last byte is left out")
+        }
+        let seconds = Double(heard) / Double(rate)
+        Console.error(
+            "transcribe: "
+                + TimedWork(audioSeconds: seconds, seconds: busy / .seconds(1), kind: ", busy for").description)
+        if let number = signal.received { throw ExitCode(128 + number) }
+    }
+
+    private func show(_ event: LiveEvent, asJSON: Bool) throws {
+        switch event.event {
+        case _ where asJSON: try Console.output(try jsonLine(event))
+        case .partial: Console.live(ending(event.text))
+        case .final: try Console.output(event.text)
+        }
+    }
+
+    /// The end of a text that fits into the terminal's line, where it can be redrawn.
+    private func ending(_ text: String) -> String {
+        var size = winsize()
+        let width = ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0 ? Int(size.ws_col) : 80
+        // A full line would wrap, and only its last row be redrawn; the terminal may add a ^C.
+        return terminalEnding(of: text, columns: max(1, width - 3))
+    }
+}

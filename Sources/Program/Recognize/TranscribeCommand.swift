@@ -1,0 +1,194 @@
+import ArgumentParser
+import Foundation
+import Synchronization
+import W2VAudio
+import W2VCluster
+import W2VFetching
+import W2VRecognition
+
+/// `wav2vec2 transcribe`: text from recordings.
+struct TranscribeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "transcribe",
+        abstract: "Write down what is said in recordings.",
+        discussion: """
+            Of a single file the text alone is printed; of several files, a folder or a list one line each, the path, \
+            a tab and the text. Folders are searched with their subfolders; - is standard input, a whole audio file.
+
+            --format json writes one JSON object a line, with words, their times in seconds and confidences from 0 to \
+            1; verbose-json adds captions and single characters; srt and vtt are subtitles, ctm is NIST's, textgrid \
+            Praat's. With --output each recording's result goes into a file of its own, in folders like those that the \
+            recordings lie in.
+
+            Recordings of hours are cut where it is quiet into windows that overlap, and read as they are needed. \
+            'wav2vec2 launch' spreads the work over several processes.
+
+            --live writes down raw audio from standard input while it comes, a line at every pause; what is written \
+            does not change any more. On a terminal the words since the last pause are shown and redrawn; with --json \
+            they are events as well.
+
+            What cannot be read is named on standard error; the others are transcribed all the same, and the exit code \
+            is 65, or 1 where the recording is not to blame, as on a full disk.
+
+            Examples:
+              wav2vec2 transcribe --checkpoint best interview.mp3
+              wav2vec2 transcribe --checkpoint best --format json recordings > words.jsonl
+              wav2vec2 transcribe --checkpoint best --format srt --output subtitles films/*.m4a
+              curl -s https://example.org/talk.ogg | wav2vec2 transcribe --checkpoint best -
+              arecord -q -t raw -f S16_LE -r 16000 | wav2vec2 transcribe --checkpoint best --live
+            """)
+
+    @OptionGroup var model: CheckpointOptions
+
+    @Option(help: "What is written: \(TranscriptFormat.allCases.map(\.rawValue).joined(separator: ", ")).")
+    var format: TranscriptFormat?
+
+    @Flag(help: "The same as --format json; with --live one event a line.")
+    var json = false
+
+    @Option(help: "A folder for one file a recording; made if need be.", completion: .directory)
+    var output: String?
+
+    @Flag(help: "Replace files that are there.")
+    var force = false
+
+    @Flag(help: "Go on where an earlier run ended: leave out recordings whose file is in --output already.")
+    var resume = false
+
+    @Option(help: "A text file with recordings or folders, one a line; - is standard input.", completion: .file())
+    var list: [String] = []
+
+    @OptionGroup(title: "Live input") var liveInput: LiveInputOptions
+
+    @OptionGroup(title: "Decoding") var decoding: DecodingOptions
+
+    @OptionGroup var compute: ComputeOptions
+
+    @Argument(
+        help: "Recordings (WAV, FLAC, Ogg, Opus, MP3, others through ffmpeg), folders of them, or -.",
+        completion: .file())
+    var files: [String] = []
+
+    /// How much audio is recognised before its results are written, in seconds and for each process.
+    private static let groupSeconds = 600.0
+
+    private static let launched = ValidationError(
+        "Standard input goes to one process only; leave 'wav2vec2 launch' out.")
+
+    private var chosenFormat: TranscriptFormat { format ?? (json ? .json : .text) }
+
+    func validate() throws {
+        if force || resume, output == nil {
+            throw ValidationError("--force and --resume are about files in an --output.")
+        }
+        if force, resume { throw ValidationError("--force replaces what --resume leaves out: choose one of them.") }
+        if json, let format, format != .json {
+            throw ValidationError("--json and --format \(format.rawValue) exclude each other.")
+        }
+        if liveInput.live {
+            guard files.allSatisfy({ $0 == "-" }), list.isEmpty, output == nil else {
+                throw ValidationError("--live reads standard input and writes standard output, and nothing else.")
+            }
+            guard [.text, .json].contains(chosenFormat) else {
+                throw ValidationError("--live writes text or json, not \(chosenFormat.rawValue).")
+            }
+            return
+        }
+        if files.isEmpty && list.isEmpty {
+            throw ValidationError("Name recordings, folders, - for standard input, or a --list.")
+        }
+        if (files + list).filter({ $0 == "-" }).count > 1 {
+            throw ValidationError("Standard input can be read only once.")
+        }
+    }
+
+    func run() async throws {
+        let code = try await withCluster { try await run(among: $0) }
+        if code != EXIT_SUCCESS { throw ExitCode(code) }
+    }
+
+    /// Gives the exit code; 0 in processes that leave speaking to another one.
+    private func run(among cluster: Cluster?) async throws -> Int32 {
+        try compute.apply()
+        if liveInput.live {
+            guard cluster == nil else { throw Self.launched }
+            try await liveInput.run(asJSON: chosenFormat == .json) {
+                try model.recognizer(device: compute.device, decoding: decoding)
+            }
+            return EXIT_SUCCESS
+        }
+        let isLeader = cluster?.isLeader ?? true
+        if cluster != nil && (files + list).contains("-") { throw Self.launched }
+        let inputs = try TranscriptionInputs(files: files, lists: list)
+        let writer = try TranscriptWriter(
+            inputs, format: chosenFormat, output: output.map(fileURL), replaces: force || resume)
+        let entries = inputs.entries.enumerated().filter { !resume || !writer.hasWritten($0.offset) }
+        if entries.count < inputs.entries.count, isLeader {
+            Console.error(
+                "transcribe: \(inputs.entries.count - entries.count) of \(inputs.entries.count) files are there")
+        }
+        let recognizer = try model.recognizer(
+            device: compute.device(among: cluster), decoding: decoding)
+        let began = ContinuousClock.now
+        let total = entries.count
+        var failures = 0
+        var code = EXIT_SUCCESS
+        var audioSeconds = 0.0
+        var start = 0
+        // Results appear in order while later recordings still wait; within a group the longest goes first.
+        while start < total {
+            var opened: [Result<Recording, any Error>] = []
+            var groupSeconds = 0.0
+            while start + opened.count < total, opened.count < 256,
+                groupSeconds < Self.groupSeconds * Double(cluster?.size ?? 1)
+            {
+                let recording = Result { try entries[start + opened.count].element.recording() }
+                opened.append(recording)
+                groupSeconds += Double((try? recording.get())?.sampleCount ?? 0) / Double(AudioFile.modelSampleRate)
+            }
+            let group = entries[start..<start + opened.count]
+            let recordings = opened.compactMap { try? $0.get() }
+            let finished = Mutex(start)
+            let (first, before, ahead) = (start, audioSeconds, max(groupSeconds, 1e-9))
+            start += opened.count
+            var recognized = try await recognizer.transcribe(
+                recordings, among: cluster, detail: chosenFormat.detail,
+                progress: { done in finished.withLock { $0 = first + done } },
+                heard: { seconds in
+                    guard isLeader else { return }
+                    let elapsed = (ContinuousClock.now - began) / .seconds(1)
+                    // What later groups have is not known before they are opened: as much as this one, file by file.
+                    let share = min(1, seconds / ahead)
+                    let done = (Double(first) + share * Double(group.count)) / Double(total)
+                    Console.progress(
+                        "transcribe: \(finished.withLock { $0 }) of \(total) files · "
+                            + "\(decimal(before + seconds, 0)) s of audio · "
+                            + "\(decimal((before + seconds) / elapsed, 1)) s of audio/s · "
+                            + "ETA \(ByteText.duration(elapsed * (1 / done - 1)))")
+                }
+            ).makeIterator()
+            guard isLeader else { continue }
+            for ((index, entry), recording) in zip(group, opened) {
+                let transcription: Transcription
+                do {
+                    _ = try recording.get()
+                    guard let result = try recognized.next()?.get() else { continue }
+                    transcription = result
+                } catch {
+                    failures += 1
+                    if code != EXIT_FAILURE { code = failureCode(error) ?? EX_DATAERR }
+                    Console.error("wav2vec2: \(error)")
+                    continue
+                }
+                audioSeconds += transcription.duration
+                try writer.write(transcription, index: index, path: entry.path)
+            }
+        }
+        guard isLeader else { return EXIT_SUCCESS }
+        let seconds = (ContinuousClock.now - began) / .seconds(1)
+        Console.error(
+            "transcribe: \(total - failures) of \(total) files, "
+                + TimedWork(audioSeconds: audioSeconds, seconds: seconds).description)
+        return code
+    }
+}

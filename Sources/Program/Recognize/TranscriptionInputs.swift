@@ -1,0 +1,153 @@
+import Foundation
+import W2VAudio
+import W2VBase
+import W2VCorpus
+import W2VRecognition
+
+/// What is to be transcribed, and what of it cannot be found, in the order given.
+struct TranscriptionInputs {
+    /// One recording, or a folder or list that cannot be read.
+    struct Entry {
+        /// The path as it is printed; `-` for standard input.
+        var path: String
+        /// The folder that was given, or the one that a given file lies in; nil for standard input.
+        var root: URL?
+        /// What is wrong with a folder.
+        var failure: (any Error)?
+    }
+
+    /// Everything, folders replaced by what they hold.
+    private(set) var entries: [Entry] = []
+    /// Whether a single recording was named, so that its text needs no name beside it.
+    let isSingle: Bool
+
+    /// Looks for what was named.
+    ///
+    /// - Parameters:
+    ///   - files: Recordings, folders of them, and `-` for standard input.
+    ///   - lists: Files with such names, one a line.
+    /// - Throws: `InputError` when a list cannot be read or is empty.
+    init(files: [String], lists: [String]) throws {
+        let listed = try lists.flatMap(Self.names)
+        for name in files + listed {
+            if name == "-" {
+                entries.append(Entry(path: name))
+            } else if Self.isFolder(name) {
+                entries += Self.recordings(in: name)
+            } else {
+                entries.append(Entry(path: name, root: fileURL(name).deletingLastPathComponent()))
+            }
+        }
+        isSingle = lists.isEmpty && files.count == 1 && files.allSatisfy { !Self.isFolder($0) }
+    }
+
+    private static func isFolder(_ path: String) -> Bool {
+        var isFolder: ObjCBool = false
+        return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && isFolder.boolValue
+    }
+
+    private static func recordings(in folder: String) -> [Entry] {
+        let root = fileURL(folder)
+        func entry(_ path: String, _ failure: (any Error)? = nil) -> Entry {
+            Entry(path: (folder as NSString).appendingPathComponent(path), root: root, failure: failure)
+        }
+        var unreadable: [Entry] = []
+        do {
+            return try AudioFolder.list(root, extensions: AudioFile.fileExtensions) { path, error in
+                unreadable.append(entry(path, error))
+            }.map { entry($0) } + unreadable
+        } catch {
+            return [Entry(path: folder, root: root, failure: error)]
+        }
+    }
+
+    private static func names(list: String) throws -> [String] {
+        let data: Data
+        do {
+            data = list == "-" ? try standardInput() : try Data(contentsOf: fileURL(list))
+        } catch {
+            throw InputError(description: "\(list): the list cannot be read (\(error.localizedDescription)).")
+        }
+        guard !data.contains(0) else {
+            throw InputError(
+                description: "\(list): is no list but something else; name recordings themselves without --list.")
+        }
+        let text: String
+        do {
+            text = try UTF8Text.decode(data)
+        } catch {
+            throw InputError(
+                description: "\(list): \(error); a name that has other bytes on disk must be changed there too.")
+        }
+        let lines = text.utf8.split(omittingEmptySubsequences: false) { $0 == 0x0A || $0 == 0x0D }.map { Substring($0) }
+        if let long = lines.first(where: { $0.utf8.count > Int(PATH_MAX) }) {
+            throw InputError(
+                description: "\(list): expected the path of a recording on each line, found a line of "
+                    + "\(long.utf8.count) bytes (\"\(long.excerpt(40))\"); write one path a line.")
+        }
+        let names = lines.map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
+        if names.isEmpty {
+            throw InputError(
+                description: "\(list): the list is empty; write the paths of recordings in it, one a line.")
+        }
+        return names
+    }
+
+    /// A name for each entry's results: its path without the extension, from the entries' common folder on.
+    ///
+    /// Where recordings differ in their extensions only, they keep them.
+    func outputNames() -> [String] {
+        let folders = entries.map { $0.root?.standardizedFileURL.pathComponents ?? [] }
+        var common = folders.first { !$0.isEmpty } ?? []
+        for folder in folders where !folder.isEmpty {
+            common = zip(common, folder).prefix { $0.hasSameCodePoints(as: $1) }.map(\.0)
+        }
+        let whole = zip(entries, folders).map { entry, folder in
+            if folder.isEmpty { return "standard-input" }
+            let components = fileURL(entry.path).standardizedFileURL.pathComponents
+            return components.dropFirst(common.count).joined(separator: "/")
+        }
+        let stems = whole.map { ($0 as NSString).deletingPathExtension }
+        let counts = Dictionary(stems.map { (ExactText($0), 1) }, uniquingKeysWith: +)
+        return zip(whole, stems).map { name, stem in counts[ExactText(stem)] == 1 ? stem : name }
+    }
+}
+
+extension TranscriptionInputs.Entry {
+    /// Opens the recording.
+    func recording() throws -> Recording {
+        if let failure { throw failure }
+        if path == "-" { return try Recording(encoded: standardInput(), name: "standard input") }
+        return try Recording(contentsOf: fileURL(path))
+    }
+}
+
+/// The most bytes of standard input: it is held in memory, and an endless one would take all of it.
+private let mostInputBytes = 4 << 30
+
+/// All bytes of standard input.
+private func standardInput() throws -> Data {
+    do {
+        var data = Data()
+        while let block = try FileHandle.standardInput.read(upToCount: 1 << 20), !block.isEmpty {
+            data.append(block)
+            guard data.count <= mostInputBytes else {
+                throw InputError(
+                    description:
+                        "standard input: there are more than \(mostInputBytes >> 30) GiB of it; transcribe the "
+                        + "file by its name, or live audio with --live.")
+            }
+        }
+        return data
+    } catch let error as InputError {
+        throw error
+    } catch {
+        throw InputError(
+            description: "standard input: cannot be read (\(error.localizedDescription)); give - a pipe or a file.")
+    }
+}
+
+/// What is to be transcribed cannot be found out.
+struct InputError: Error, CustomStringConvertible {
+    let description: String
+}

@@ -1,0 +1,61 @@
+import ArgumentParser
+import Foundation
+import W2VReporting
+
+/// `wav2vec2 curves`: learning curves of runs side by side.
+struct CurvesCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "curves",
+        abstract: "Draw the learning curves of several runs into one SVG picture.",
+        discussion: """
+            Compares what metrics.jsonl of each run says, one chart a field. Without --field: loss, accuracy, code \
+            perplexity, character and word error rate, as far as a run has them. Four colours are told apart.
+
+            Example:
+              wav2vec2 curves plain=runs/plain hourglass=runs/hourglass --output curves.svg
+            """)
+
+    @Argument(
+        help: ArgumentHelp(
+            "Runs: a name, and the run's folder or its metrics.jsonl.", valueName: "name=path"),
+        completion: .file())
+    var runs: [String]
+
+    @Option(help: "The kind of records: train or valid.")
+    var kind = "valid"
+
+    @Option(help: "A field of the records; repeats. (default: the usual ones)")
+    var field: [String] = []
+
+    @Option(help: "The SVG file to write.", completion: .file(extensions: ["svg"]))
+    var output: String
+
+    func validate() throws {
+        for run in runs where !run.contains("=") {
+            throw ValidationError("\(run): expected NAME=PATH, such as plain=runs/plain.")
+        }
+    }
+
+    func run() throws {
+        let comparison = RunComparison(runs: try runs.map(Self.read), kind: kind)
+        let fields = field.isEmpty ? comparison.fields : field
+        let charts = fields.map(comparison.chart)
+        guard charts.contains(where: { !$0.series.isEmpty }) else {
+            throw OutputError(
+                description: "no run has a '\(kind)' record with "
+                    + (field.isEmpty ? "one of the usual fields." : "the field \(field.joined(separator: ", ")).")
+                    + " Look at the lines of metrics.jsonl.")
+        }
+        let file = fileURL(output)
+        try writeResult(ChartSheet(charts: charts).svg(), to: file)
+        try Console.output(file.path)
+    }
+
+    private static func read(_ run: String) throws -> (name: String, metrics: MetricsSeries) {
+        let parts = run.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        let url = fileURL(parts[1])
+        let folder = url.appendingPathComponent("metrics.jsonl")
+        let file = FileManager.default.fileExists(atPath: folder.path) ? folder : url
+        return (parts[0], try MetricsSeries(contentsOf: file))
+    }
+}

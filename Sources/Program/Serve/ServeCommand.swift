@@ -1,0 +1,210 @@
+import ArgumentParser
+import Dispatch
+import Foundation
+import Synchronization
+import W2VBase
+import W2VDecoding
+import W2VRecognition
+import W2VServing
+
+/// `wav2vec2 serve`: recognition over HTTP.
+struct ServeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "serve",
+        abstract: "Recognise speech for other programs, over HTTP.",
+        discussion: """
+            POST /v1/transcribe takes a recording and answers with what 'wav2vec2 transcribe' writes of it; \
+            POST /v1/audio/transcriptions does so as OpenAI's API does; the WebSocket /v1/live writes down speech \
+            while it is spoken. GET / is a page to try it in a browser, GET /health and GET /metrics are for those who \
+            run it.
+
+            Requests that come while the model is busy are recognised together; results do not depend on it. When the \
+            model is loaded, it prints the address to standard error, and then a line for each request; with --json \
+            these are objects on standard output.
+
+            Ctrl-C and SIGTERM end it once what is in flight is answered, after 30 s at the latest; a second one ends \
+            it at once.
+
+            There are no passwords and no encryption: it listens for this machine only unless --host says otherwise. \
+            Pages of other origins are refused, and so are names that are not the server's own; --allow-origin and \
+            --allow-host let them in.
+
+            Examples:
+              wav2vec2 serve --checkpoint best
+              curl -F file=@interview.mp3 http://127.0.0.1:8080/v1/transcribe?format=srt
+              wav2vec2 serve --checkpoint best --host 0.0.0.0 --port 80 --lm words.arpa
+            """)
+
+    @OptionGroup var model: CheckpointOptions
+
+    @Option(help: "The address or name to listen on; 0.0.0.0 is all networks.")
+    var host = ServerOptions().host
+
+    @Option(help: "The port; 0 is any that is free.")
+    var port = Int(ServerOptions().port)
+
+    @Option(help: "The largest upload in MB.")
+    var maxUploadMb = ServerOptions().maximumUploadBytes >> 20
+
+    @Option(help: "The longest recording in seconds.")
+    var maxAudioSeconds = ServerOptions().maximumAudioSeconds
+
+    @Option(help: "How many requests may wait for the model, and how many live inputs be open.")
+    var maxWaiting = ServerOptions().maximumWaiting
+
+    @Option(
+        help: ArgumentHelp(
+            "Let pages of this origin use the server, such as https://app.example.org; * is any page. May be repeated.",
+            valueName: "origin"))
+    var allowOrigin: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "A name that requests may call the server by, as behind a reverse proxy. May be repeated.",
+            valueName: "name"))
+    var allowHost: [String] = []
+
+    @Flag(help: "Write one JSON object a line to standard output: when it is ready, and for each request.")
+    var json = false
+
+    @OptionGroup(title: "Decoding") var decoding: DecodingOptions
+
+    @OptionGroup var compute: ComputeOptions
+
+    private struct Ready: Encodable {
+        var event = "ready"
+        var url: String
+        var facts: ModelFacts
+
+        func encode(to encoder: any Encoder) throws {
+            try facts.encode(to: encoder)
+            var container = encoder.container(keyedBy: CodingKeys.self)
+            try container.encode(event, forKey: .event)
+            try container.encode(url, forKey: .url)
+        }
+
+        private enum CodingKeys: String, CodingKey { case event, url }
+    }
+
+    private struct Request: Encodable {
+        var event = "request"
+        var request: ServedRequest
+
+        func encode(to encoder: any Encoder) throws {
+            try request.encode(to: encoder)
+            var container = encoder.container(keyedBy: CodingKeys.self)
+            try container.encode(event, forKey: .event)
+        }
+
+        private enum CodingKeys: String, CodingKey { case event }
+    }
+
+    func validate() throws {
+        guard UInt16(exactly: port) != nil else {
+            throw ValidationError("--port is \(port); it must be from 0 to 65535.")
+        }
+        guard (1...1 << 20).contains(maxUploadMb) else {
+            throw ValidationError("--max-upload-mb is \(maxUploadMb); it must be from 1 to 1048576.")
+        }
+        if let origin = allowOrigin.first(where: { !Self.isOrigin($0) }) {
+            throw ValidationError(
+                "--allow-origin is \(origin); it must be scheme, name and port of a page, such as https://app.example.org, "
+                    + "null, or *.")
+        }
+        if let name = allowHost.first(where: { $0.isEmpty || $0.contains("/") || $0.contains(":") }) {
+            throw ValidationError(
+                "--allow-host is \(name); it must be a name without a port, such as speech.example.org.")
+        }
+        guard maxAudioSeconds > 0 else { throw ValidationError("--max-audio-seconds must be more than 0.") }
+        guard maxWaiting >= 1 else { throw ValidationError("--max-waiting is \(maxWaiting); it must be at least 1.") }
+    }
+
+    /// Whether a text is an origin as browsers send it: no path, and no slash at its end.
+    private static func isOrigin(_ text: String) -> Bool {
+        if text == "*" || text == "null" { return true }
+        guard let separator = text.range(of: "://"), separator.lowerBound > text.startIndex else { return false }
+        let rest = text[separator.upperBound...]
+        return !rest.isEmpty && !rest.contains("/")
+    }
+
+    func run() async throws {
+        try compute.apply()
+        var options = ServerOptions()
+        options.host = host
+        options.port = UInt16(port)
+        options.maximumUploadBytes = maxUploadMb << 20
+        options.maximumAudioSeconds = maxAudioSeconds
+        options.maximumWaiting = maxWaiting
+        options.allowedOrigins = allowOrigin
+        options.allowedHosts = allowHost
+        let facts = ModelFacts(
+            model: model.checkpoint, device: compute.device.description,
+            precision: model.reading.precision.precision.rawValue, decoder: decoding.summary, version: Program.version)
+        let server = Server(options, facts: facts) { [json] event in Self.show(event, asJSON: json) }
+        // Before the model is loaded, which takes a while.
+        let sources = Self.endOnSignals(server)
+        defer { for source in sources { source.cancel() } }
+        let url: String
+        do {
+            url = try await server.start()
+        } catch let error as ServerError where error.isUsage {
+            throw ValidationError(error.description)
+        }
+        do {
+            server.serve(try model.recognizer(device: compute.device, decoding: decoding))
+        } catch {
+            await server.stop(within: .zero)
+            throw error
+        }
+        Console.error(
+            "serve: \(url), model \(facts.model), device \(facts.device), precision \(facts.precision), \(facts.decoder)"
+        )
+        if json { try Console.output(jsonLine(Ready(url: url, facts: facts))) }
+        // A signal ends the program.
+        while true { try await Task.sleep(for: .seconds(3600)) }
+    }
+
+    /// Ends the program after a signal: a first one lets it finish what is in flight, for 30 s; a second one does not.
+    ///
+    /// The handlers and the limit are Dispatch's: all threads of Swift's tasks may be busy.
+    private static func endOnSignals(_ server: Server) -> [any DispatchSourceSignal] {
+        let isStopping = Mutex(false)
+        let end: @Sendable (Int32) -> Void = { signal in
+            server.removeUploads()
+            Foundation.exit(128 + signal)
+        }
+        let queue = DispatchQueue(label: "signals")
+        return [SIGINT, SIGTERM].map { number in
+            Foundation.signal(number, SIG_IGN)
+            let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
+            source.setEventHandler {
+                let isSecond = isStopping.withLock { isStopping in
+                    defer { isStopping = true }
+                    return isStopping
+                }
+                if isSecond { end(number) }
+                Console.error("serve: finishing what is in flight; a second signal ends it at once")
+                queue.asyncAfter(deadline: .now() + 30) { end(number) }
+                Task {
+                    await server.stop(within: .seconds(28))
+                    Foundation.exit(128 + number)
+                }
+            }
+            source.resume()
+            return source
+        }
+    }
+
+    private static func show(_ event: ServerEvent, asJSON: Bool) {
+        switch event {
+        case .trouble(let sentence): Console.error("wav2vec2: \(sentence)")
+        case .served(let request):
+            Console.error(
+                "\(request.method.printable) \(request.path.printable) \(request.status) \(decimal(request.audioSeconds, 2)) s of audio in "
+                    + "\(decimal(request.seconds, 3)) s")
+            guard asJSON else { return }
+            // Whoever is served does not suffer from a log that is full.
+            do { try Console.output(jsonLine(Request(request: request))) } catch { Console.error("wav2vec2: \(error)") }
+        }
+    }
+}

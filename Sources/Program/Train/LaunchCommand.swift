@@ -1,0 +1,100 @@
+import ArgumentParser
+import Foundation
+import W2VCluster
+import W2VTraining
+
+/// `wav2vec2 launch`: several processes that train together, on one machine or on many.
+struct LaunchCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "launch",
+        abstract: "Start and supervise processes that work together.",
+        discussion: """
+            What stands after -- is run by every process, as 'wav2vec2 …'. The first failure ends all processes with its \
+            message; --restarts starts them again from the last checkpoint. Processes of several machines meet at the \
+            launcher of machine 0. torchrun, srun and mpirun can start the processes instead: their variables are \
+            understood.
+
+            Examples:
+              wav2vec2 launch --processes 8 -- pretrain --recipe base …
+              wav2vec2 launch --processes 8 --restarts 3 --logs logs -- finetune …
+              wav2vec2 launch --processes 8 --nodes 2 --node-rank 1 \\
+                --rendezvous node0:29500 -- pretrain …
+            """)
+
+    @Option(help: "Processes on this machine: one for each GPU.")
+    var processes: Int
+
+    @Option(help: "Machines that take part.")
+    var nodes = 1
+
+    @Option(help: "This machine's number, from 0.")
+    var nodeRank = 0
+
+    @Option(help: ArgumentHelp("Where the machines meet: an address of machine 0.", valueName: "host:port"))
+    var rendezvous: String?
+
+    @Option(help: "How often to start again after a failure.")
+    var restarts = 0
+
+    @Option(help: "The folder for every process's output, as rank-N.log.", completion: .directory)
+    var logs: String?
+
+    @Option(help: ArgumentHelp("How long processes may take to end after one has failed.", valueName: "seconds"))
+    var grace = 30.0
+
+    @Option(help: ArgumentHelp("The longest wait for the other machines.", valueName: "seconds"))
+    var joinTimeout = 300.0
+
+    @Argument(parsing: .postTerminator, help: "The command that every process runs, with its options.")
+    var command: [String] = []
+
+    func validate() throws {
+        if processes < 1 { throw ValidationError("--processes is \(processes); it must be at least 1.") }
+        if nodes < 1 || !(0..<nodes).contains(nodeRank) {
+            throw ValidationError(
+                "--node-rank is \(nodeRank); with --nodes \(nodes) it must be from 0 to \(nodes - 1).")
+        }
+        if nodes > 1, rendezvous == nil {
+            throw ValidationError("--nodes \(nodes) needs --rendezvous HOST:PORT, an address of machine 0.")
+        }
+        if command.isEmpty { throw ValidationError("The command is missing: write it after --.") }
+        for (name, value) in [("--grace", grace), ("--join-timeout", joinTimeout)] where !(0...1e6).contains(value) {
+            throw ValidationError("\(name) is \(value); it must be from 0 to 1000000 seconds.")
+        }
+        if restarts < 0 { throw ValidationError("--restarts is \(restarts); it must be at least 0.") }
+    }
+
+    func run() throws {
+        var plan = LaunchPlan(executable: Self.program, arguments: command, processes: processes)
+        (plan.nodes, plan.nodeRank, plan.restarts) = (nodes, nodeRank, restarts)
+        (plan.grace, plan.joinTimeout) = (grace, joinTimeout)
+        plan.logFolder = logs.map(fileURL)
+        if let rendezvous { (plan.host, plan.port) = try Self.address(rendezvous) }
+        if ["pretrain", "finetune"].contains(command[0]) { plan.resumeArguments = ["--resume"] }
+        // The processes go on, whether anybody reads their lines or not.
+        signal(SIGPIPE, SIG_IGN)
+        let signals = StopSignal()
+        switch try Launcher(plan, report: { Console.error("launch: \($0)") }).run(stop: { signals.received }) {
+        case .finished: return
+        case .stopped(let signal): throw ExitCode(128 + signal)
+        case .failed(let code, let reason):
+            Console.error("wav2vec2 launch: \(reason)")
+            throw ExitCode(code)
+        }
+    }
+
+    /// This program, whatever it is called and wherever it lies.
+    static var program: URL {
+        let path = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
+        return fileURL(path ?? CommandLine.arguments[0])
+    }
+
+    private static func address(_ text: String) throws -> (String, Int) {
+        guard let colon = text.lastIndex(of: ":"), colon != text.startIndex,
+            let port = Int(text[text.index(after: colon)...]), (1...65_535).contains(port)
+        else {
+            throw ValidationError("--rendezvous is '\(text)', where HOST:PORT is expected, such as node0:29500.")
+        }
+        return (String(text[..<colon]), port)
+    }
+}

@@ -1,0 +1,148 @@
+import ArgumentParser
+import Foundation
+import W2VBackbone
+import W2VCluster
+import W2VDecoding
+import W2VTorch
+import W2VTraining
+
+/// What `pretrain` and `finetune` take alike.
+struct TrainingOptions: ParsableArguments {
+    @Option(help: "How to train: a built-in recipe's name, or a YAML file.", completion: .file(extensions: ["yaml"]))
+    var recipe: String
+
+    @Option(
+        parsing: .upToNextOption,
+        help: ArgumentHelp(
+            "Manifests or folders to learn from; with weight 2 an epoch has each recording twice.",
+            valueName: "file[:weight]"), completion: .file())
+    var train: [String]
+
+    @Option(
+        parsing: .upToNextOption,
+        help: ArgumentHelp("Held-out manifests; the first decides the best checkpoint.", valueName: "file"),
+        completion: .file())
+    var valid: [String]
+
+    @Option(help: "The folder for checkpoints, the resolved recipe and metrics.jsonl.", completion: .directory)
+    var output: String
+
+    @Option(
+        help: """
+            A checkpoint whose weights training begins with, in fine-tuning a recognizer's output layer too: a folder, or \
+            a .pt file of fairseq or NVIDIA.
+            """,
+        completion: .file())
+    var from: String?
+
+    @Flag(
+        help: """
+            Continue the run in the output folder with the values that it has, except for what --set or an edited recipe \
+            changes; an empty folder starts a new one.
+            """)
+    var resume = false
+
+    @Option(help: ArgumentHelp("Another value for one of the recipe's keys; repeats.", valueName: "key=value"))
+    var set: [String] = []
+
+    @Option(help: "What all random choices derive from. (default: the recipe's)")
+    var seed: UInt64?
+
+    @Option(
+        help: ArgumentHelp(
+            "Sub-batches of an update, over all processes: chooses optimization.update_freq, and fewer "
+                + "batching.num_concat_batches where the recipe's are too many.", valueName: "n"))
+    var effectiveBatch: Int?
+
+    @Option(help: ArgumentHelp("Pause after so many epochs; --resume goes on.", valueName: "n"))
+    var epochsThisJob: Int?
+
+    @Flag(help: "Read everything, make one update, tell time, memory and disk needed, and write nothing.")
+    var dryRun = false
+
+    @Flag(help: "With --dry-run: print one JSON object.")
+    var json = false
+
+    @OptionGroup var compute: ComputeOptions
+
+    func validate() throws {
+        if train.isEmpty || valid.isEmpty { throw ValidationError("--train and --valid need a manifest each.") }
+        if json && !dryRun { throw ValidationError("--json goes with --dry-run; metrics.jsonl is a run's JSON.") }
+        for (name, value) in [("--effective-batch", effectiveBatch), ("--epochs-this-job", epochsThisJob)] {
+            if let value, value < 1 { throw ValidationError("\(name) is \(value); it must be at least 1.") }
+        }
+        if effectiveBatch != nil, set.contains(where: { $0.hasPrefix("optimization.update_freq=") }) {
+            throw ValidationError("--effective-batch chooses optimization.update_freq, which --set gives as well.")
+        }
+    }
+
+    /// Trains, reporting on standard error; a signal saves and leaves with its exit code.
+    ///
+    /// - Parameters:
+    ///   - task: What is learned.
+    ///   - labels: The extension of label files, where it is given.
+    ///   - newHead: Whether a recognizer's output layer is left out.
+    /// - Throws: What stopped the run; `ExitCode` after a signal.
+    func run(_ task: TrainingJob.Task, labels: String? = nil, newHead: Bool = false) throws {
+        // What reads this process's lines may be gone: that must not end a run before it has saved.
+        signal(SIGPIPE, SIG_IGN)
+        try compute.apply()
+        // Every update asks for the same blocks; new pages from the system each time cost a seventh of a BASE update.
+        LibTorch.reuseHostMemory()
+        var recipe: Recipe
+        let written: Recipe
+        let intendedTask: TrainingJob.Task?
+        do {
+            recipe = try Recipe.load(self.recipe)
+            written = recipe
+            intendedTask = recipe.intendedTask(self.recipe)
+            if let labels { recipe.data.labels = labels }
+            if let seed { recipe.seed = seed }
+            try recipe.apply(set)
+        } catch let error as ConfigurationError {
+            throw TrainingError.usage("\(error)")
+        }
+        var job = TrainingJob(
+            task: task, recipe: recipe, train: train.map { WeightedManifest(parsing: $0) },
+            valid: valid.map { WeightedManifest(parsing: $0) }, output: fileURL(output))
+        job.from = from.map(fileURL)
+        job.newHead = newHead
+        job.resume = resume
+        job.intendedTask = intendedTask
+        job.writtenRecipe = written
+        job.assigned = Set(set.compactMap { $0.split(separator: "=").first.map(String.init) })
+        if seed != nil { job.assigned.insert("seed") }
+        if labels != nil { job.assigned.insert("data.labels") }
+        job.device = compute.device
+        job.epochsThisJob = epochsThisJob
+        job.effectiveBatch = effectiveBatch
+        job.isDryRun = dryRun
+        guard let layout = try ProcessLayout.current(environment: ProcessInfo.processInfo.environment) else {
+            return try leave(run(job, among: nil))
+        }
+        // Each process of a machine has the GPU of its local number.
+        if case .cuda = job.device { job.device = .cuda(layout.localRank) }
+        var options = Cluster.Options()
+        (options.timeout, options.joinTimeout) = (recipe.distributed.timeout, recipe.distributed.joinTimeout)
+        let handshake = job.handshake.merging(["program version": Program.version]) { $1 }
+        let cluster = try Cluster.join(layout, handshake: handshake, options: options)
+        defer { cluster.leave() }
+        // A signal is no failure of a process, and is not told to the others as one.
+        try leave(cluster.reportingFailure { try run(job, among: cluster) })
+    }
+
+    private func leave(_ outcome: TrainingOutcome) throws {
+        if case .stopped(let signal) = outcome { throw ExitCode(128 + signal) }
+    }
+
+    private func run(_ job: TrainingJob, among cluster: Cluster?) throws -> TrainingOutcome {
+        let trainer = try Trainer(job, among: cluster, report: Console.error, progress: { Console.live($0) })
+        if dryRun {
+            let found = try trainer.dryRun()
+            if cluster?.isLeader ?? true { try Console.output(json ? try jsonLine(found) : found.text) }
+            return .finished
+        }
+        let signals = StopSignal()
+        return try trainer.run { signals.received }
+    }
+}

@@ -1,0 +1,34 @@
+import Foundation
+import W2VCluster
+import W2VTorch
+
+/// Runs a command that only uses a model among the processes that a launcher has started beside this one.
+///
+/// Every process must have been given the same arguments.
+///
+/// - Parameters:
+///   - isolation: The caller's actor.
+///   - body: The command's work; gets the processes, or `nil` for a process on its own.
+/// - Returns: What `body` returned.
+/// - Throws: What `body` threw, or the first cause in another process.
+func withCluster<Result>(
+    isolation: isolated (any Actor)? = #isolation, _ body: (Cluster?) async throws -> Result
+) async throws -> Result {
+    guard let layout = try ProcessLayout.current(environment: ProcessInfo.processInfo.environment) else {
+        return try await body(nil)
+    }
+    let handshake = [
+        "program version": Program.version, "command": CommandLine.arguments.dropFirst().joined(separator: " "),
+    ]
+    let cluster = try Cluster.join(layout, handshake: handshake)
+    defer { cluster.leave() }
+    return try await cluster.reportingFailure { try await body(cluster) }
+}
+
+extension ComputeOptions {
+    /// Where the model of this process runs: each process of a machine has a GPU of its own.
+    func device(among cluster: Cluster?) -> Device {
+        guard let cluster, case .cuda = device else { return device }
+        return .cuda(cluster.layout.localRank)
+    }
+}

@@ -1,0 +1,129 @@
+import Foundation
+import Synchronization
+import W2VTorch
+
+/// A thread that gives signs of life, and notices the failure of another process while this one computes.
+///
+/// Collectives notice a process that is gone as soon as its connections close. What they do not notice is a process that
+/// failed before this one calls the next collective, or a machine that fell silent: that is what the signs are for.
+///
+/// A sign says how far the process is. Every process begins the same collectives in the same order: one that is alive and
+/// has begun fewer than the others, who wait for it, hangs in what it computes or reads.
+final class FailureWatch: Sendable {
+    private let rendezvous: Rendezvous
+    private let groups: Mutex<[ProcessGroup]>
+    private let isStopped = Atomic<Bool>(false)
+    private let update = Atomic<Int>(0)
+
+    private static let period = 1.0
+    /// How long a process gives no sign of life that counts as lost, once a collective has failed.
+    private static let silence = 4.0
+    /// How long this process may take to end by itself after another one has failed.
+    private static let grace = 30.0
+
+    init(_ rendezvous: Rendezvous, _ group: ProcessGroup) {
+        self.rendezvous = rendezvous
+        groups = Mutex([group])
+        let thread = Thread { [self] in run() }
+        thread.name = "failure watch"
+        thread.start()
+    }
+
+    /// Counts the collectives of another group too.
+    func watch(_ group: ProcessGroup) { groups.withLock { $0.append(group) } }
+
+    private var collectivesBegun: Int { groups.withLock { $0.reduce(0) { $0 + $1.collectivesBegun } } }
+
+    func note(update: Int) { self.update.store(update, ordering: .relaxed) }
+
+    func stop() { isStopped.store(true, ordering: .relaxed) }
+
+    private func run() {
+        while !isStopped.load(ordering: .relaxed) {
+            beat()
+            if let cause = rendezvous.causeElsewhere(patience: 0) { return endAfterGrace(cause) }
+            if rendezvous.isUnreachable { return }
+            Thread.sleep(forTimeInterval: Self.period)
+        }
+    }
+
+    /// How far a process is.
+    private struct Progress: Equatable {
+        var update: Int
+        var collectives: Int
+        var beats: Int
+    }
+
+    private func beat() {
+        let rank = rendezvous.layout.rank
+        let text = "\(update.load(ordering: .relaxed)) \(collectivesBegun)"
+        try? rendezvous.store.set(rendezvous.key("progress/\(rank)"), to: Data(text.utf8))
+        _ = try? rendezvous.store.add(rendezvous.key("beat/\(rank)"), 1)
+    }
+
+    /// What the last sign of a process said; `nil` where it has given none, or the store does not answer.
+    private func progress(of rank: Int) -> Progress? {
+        guard let beats = try? rendezvous.store.add(rendezvous.key("beat/\(rank)"), 0), beats > 0,
+            let data = try? rendezvous.value("progress/\(rank)", timeout: 1)
+        else { return nil }
+        let numbers = String(decoding: data, as: UTF8.self).split(separator: " ").compactMap { Int($0) }
+        guard numbers.count == 2 else { return nil }
+        return Progress(update: numbers[0], collectives: numbers[1], beats: beats)
+    }
+
+    /// The computing thread ends by itself at its next collective; a thread that hangs in one does not.
+    private func endAfterGrace(_ cause: ClusterError) {
+        let deadline = ContinuousClock.now + .seconds(Self.grace)
+        while ContinuousClock.now < deadline {
+            if isStopped.load(ordering: .relaxed) { return }
+            Thread.sleep(forTimeInterval: 0.1)
+        }
+        try? FileHandle.standardError.write(contentsOf: Data("wav2vec2: \(cause)\n".utf8))
+        // Other threads may be inside a library that never returns: no orderly exit is possible.
+        _exit(EXIT_FAILURE)
+    }
+
+    /// What has gone wrong where a collective failed or ran out of time: another process's own words, which ones have
+    /// fallen silent, or which ones the others wait for.
+    func explanation(of error: String) -> ClusterError {
+        let others = (0..<rendezvous.layout.size).filter { $0 != rendezvous.layout.rank }
+        let before = others.map(progress)
+        if let cause = rendezvous.causeElsewhere(patience: Self.silence) { return cause }
+        let now = others.map(progress)
+        let sentence = sentence(about: error, others.enumerated().map { ($1, before[$0], now[$0]) })
+        rendezvous.announceFailure(sentence)
+        return .failed(sentence)
+    }
+
+    private func sentence(about error: String, _ others: [(rank: Int, before: Progress?, now: Progress?)]) -> String {
+        let title = rendezvous.title
+        guard !rendezvous.isUnreachable else {
+            return
+                "\(title) lost rank 0 at \(rendezvous.layout.host): check its output, its machine and "
+                + "the network to it, then continue with --resume"
+        }
+        func names(_ ranks: [(rank: Int, before: Progress?, now: Progress?)], _ when: String) -> String {
+            ranks.map { "rank \($0.rank)" + ($0.now.map { " (\(when) update \($0.update))" } ?? "") }
+                .joined(separator: ", ")
+        }
+        let silent = others.filter { $0.before?.beats == $0.now?.beats }
+        guard silent.isEmpty else {
+            return
+                "\(title) lost \(names(silent, "last seen at")), which gives no sign of life: check the output of that "
+                + "process and its machine, then continue with --resume"
+        }
+        let hanging = others.filter { other in
+            guard let before = other.before, let now = other.now else { return false }
+            return now.collectives < collectivesBegun && now.collectives == before.collectives
+        }
+        guard hanging.isEmpty else {
+            return
+                "\(title) timed out waiting for \(names(hanging, "in")), which is alive but not making progress: it hangs in "
+                + "what it computes or reads, or is slower than distributed.timeout allows; check that process, then "
+                + "continue with --resume"
+        }
+        return
+            "\(title) could not exchange tensors with the others (\(error)): check the network between the machines, "
+            + "then continue with --resume"
+    }
+}

@@ -1,0 +1,222 @@
+import Foundation
+import Synchronization
+import W2VTorch
+
+/// How a launch ended.
+public enum LaunchOutcome: Sendable, Equatable {
+    /// Every process ended with 0.
+    case finished
+    /// A signal stopped the launch, and the processes had their time to save.
+    case stopped(signal: Int32)
+    /// A process failed; its exit code, and what is known.
+    case failed(code: Int32, reason: String)
+}
+
+/// Starts processes that belong together, watches over them, and starts them again.
+///
+/// The launcher of machine 0 serves the store at which all processes and launchers meet: it outlives the processes, so
+/// that their last words can be read. The first failure anywhere ends every process everywhere; a signal lets them save,
+/// for as long as they need.
+public final class Launcher {
+    private let plan: LaunchPlan
+    private let report: (String) -> Void
+    private let store: Store
+
+    /// Prepares a launch.
+    ///
+    /// - Parameters:
+    ///   - plan: What to start.
+    ///   - report: Gets lines for people.
+    /// - Throws: ``ClusterError/rendezvous(_:)`` if the rendezvous cannot be served or reached.
+    public init(_ plan: LaunchPlan, report: @escaping (String) -> Void) throws {
+        self.plan = plan
+        self.report = report
+        do {
+            store = try Store(
+                host: plan.host, port: plan.port, serves: plan.nodeRank == 0, timeout: plan.joinTimeout,
+                patience: 15)
+        } catch {
+            throw ClusterError.rendezvous(
+                plan.nodeRank == 0
+                    ? Self.whyNotServed(plan, error)
+                    : "machine \(plan.nodeRank) found no rendezvous at \(plan.host):\(plan.port) within "
+                        + "\(Int(plan.joinTimeout)) s: check --rendezvous, that the launcher of machine 0 runs, and that no other "
+                        + "program listens there")
+        }
+        if let folder = plan.logFolder {
+            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        }
+        if plan.nodes > 1 { try meetOtherMachines() }
+    }
+
+    private static func whyNotServed(_ plan: LaunchPlan, _ error: any Error) -> String {
+        "\(error)".localizedCaseInsensitiveContains("in use")
+            ? "port \(plan.port) of this machine is in use, so that the rendezvous cannot be served: choose another "
+                + "port for --rendezvous, or end the process that holds it"
+            : "the rendezvous cannot be served at \(plan.host):\(plan.port) (\(error)): check --rendezvous"
+    }
+
+    /// Waits for the launchers of all machines, which must have the same in mind.
+    private func meetOtherMachines() throws {
+        let own = "--nodes \(plan.nodes) --processes \(plan.processes) --restarts \(plan.restarts)"
+        let place = "\(plan.host):\(plan.port)"
+        do {
+            guard try store.add("launch/machine/\(plan.nodeRank)/launchers", 1) == 1 else {
+                throw ClusterError.mismatch(
+                    "two launchers are --node-rank \(plan.nodeRank) at \(place): give each machine a number of its own")
+            }
+            try store.set("launch/machine/\(plan.nodeRank)", to: Data(own.utf8))
+            let deadline = ContinuousClock.now + .seconds(plan.joinTimeout)
+            var mismatch: ClusterError?
+            for machine in 0..<plan.nodes where mismatch == nil {
+                while try !store.has("launch/machine/\(machine)") {
+                    guard ContinuousClock.now < deadline else {
+                        throw ClusterError.rendezvous(
+                            "machine \(plan.nodeRank) waited \(Int(plan.joinTimeout)) s at \(place) for machine "
+                                + "\(machine): start its launcher, or check --nodes and --node-rank")
+                    }
+                    Thread.sleep(forTimeInterval: 0.1)
+                }
+                let found = try store.value(of: "launch/machine/\(machine)", timeout: 5)
+                let other = String(decoding: found, as: UTF8.self)
+                if other != own {
+                    mismatch = .mismatch(
+                        "machine \(machine) was launched with \(other), machine \(plan.nodeRank) with \(own): "
+                            + "these must be equal")
+                }
+            }
+            try store.add("launch/met", 1)
+            try waitForOthers("launch/met", until: mismatch == nil ? deadline : min(deadline, .now + .seconds(5)))
+            if let mismatch { throw mismatch }
+        } catch let error as TorchError {
+            throw ClusterError.rendezvous("machine \(plan.nodeRank) lost the rendezvous at \(place) (\(error))")
+        }
+    }
+
+    /// Machine 0 serves the store, and waits until every launcher has said that it has read what it needs.
+    private func waitForOthers(_ key: String, until deadline: ContinuousClock.Instant) throws {
+        while plan.nodeRank == 0, try store.add(key, 0) < plan.nodes, ContinuousClock.now < deadline {
+            Thread.sleep(forTimeInterval: 0.1)
+        }
+    }
+
+    /// Runs everything to its end.
+    ///
+    /// - Parameter stop: Asked several times a second for the signal that wants the launch to stop.
+    /// - Returns: How it ended.
+    /// - Throws: What starting a process threw.
+    public func run(stop: () -> Int32?) throws -> LaunchOutcome {
+        var attempt = 0
+        while true {
+            let outcome = try runAttempt(attempt, stop: stop)
+            // Wrong usage stays wrong.
+            guard case .failed(let code, let reason) = outcome, code != EX_USAGE, attempt < plan.restarts else {
+                return outcome
+            }
+            attempt += 1
+            report("\(reason); starting again (\(attempt) of \(plan.restarts) restarts)")
+        }
+    }
+
+    private func runAttempt(_ attempt: Int, stop: () -> Int32?) throws -> LaunchOutcome {
+        var workers: [Worker] = []
+        defer { for worker in workers { worker.closeOutput() } }
+        do {
+            for localRank in 0..<plan.processes {
+                workers.append(try Worker(plan, localRank: localRank, port: store.port, attempt: attempt))
+            }
+        } catch {
+            end(workers, with: SIGKILL)
+            throw error
+        }
+        let failureKey = "launch/\(attempt)/failure"
+        var stopping: Int32?
+        while true {
+            let isRunning = workers.contains(where: \.isRunning)
+            if stopping == nil, let signal = stop() {
+                stopping = signal
+                for worker in workers { worker.send(SIGTERM) }
+            }
+            // A signal may have gone to a process itself; all of them agree on it.
+            if stopping == nil { stopping = workers.lazy.compactMap(\.stoppedBy).first }
+            if let failed = workers.first(where: { $0.hasFailed(whileStopping: stopping != nil) }) {
+                // The dead do not speak for themselves, and the others want to know.
+                Rendezvous.announce(
+                    .init(rank: failed.rank, sentence: "it ended with \(failed.ending)"), in: store, attempt: attempt)
+                let first = firstCause(failed, among: workers, attempt: attempt)
+                try? store.set(failureKey, to: Data(first.reason.utf8))
+                endAfterFailure(workers, failureKey)
+                return .failed(code: first.exitCode, reason: first.reason)
+            }
+            if plan.nodes > 1, isRunning, let reason = reasonElsewhere(failureKey) {
+                endAfterFailure(workers, failureKey)
+                return .failed(code: EXIT_FAILURE, reason: reason)
+            }
+            if !isRunning { break }
+            Thread.sleep(forTimeInterval: 0.1)
+        }
+        let outcome = try allEnded(attempt)
+        if case .finished = outcome, let stopping { return .stopped(signal: stopping) }
+        return outcome
+    }
+
+    /// Where several processes have ended, the one that the others name as the cause.
+    private func firstCause(_ found: Worker, among workers: [Worker], attempt: Int) -> Worker {
+        guard let cause = Rendezvous.firstCause(in: store, attempt: attempt),
+            let first = workers.first(where: { $0.rank == cause.rank })
+        else { return found }
+        let deadline = ContinuousClock.now + .seconds(5)
+        while first.isRunning, ContinuousClock.now < deadline { Thread.sleep(forTimeInterval: 0.05) }
+        return first.hasFailed(whileStopping: false) ? first : found
+    }
+
+    /// The store lives in machine 0's launcher, which therefore leaves last.
+    private func allEnded(_ attempt: Int) throws -> LaunchOutcome {
+        guard plan.nodes > 1 else { return .finished }
+        let key = "launch/\(attempt)/finished"
+        guard var finished = try? store.add(key, 1), plan.nodeRank == 0 else { return .finished }
+        let deadline = ContinuousClock.now + .seconds(plan.grace)
+        while finished < plan.nodes {
+            if let reason = reasonElsewhere("launch/\(attempt)/failure") {
+                return .failed(code: EXIT_FAILURE, reason: reason)
+            }
+            guard ContinuousClock.now < deadline else {
+                return .failed(
+                    code: EXIT_FAILURE,
+                    reason: "this machine's processes ended, but \(plan.nodes - finished) other machines said "
+                        + "nothing for \(Int(plan.grace)) s")
+            }
+            Thread.sleep(forTimeInterval: 0.1)
+            finished = try store.add(key, 0)
+        }
+        return .finished
+    }
+
+    private func reasonElsewhere(_ key: String) -> String? {
+        do {
+            guard try store.has(key) else { return nil }
+            return String(decoding: try store.value(of: key, timeout: 5), as: UTF8.self)
+        } catch {
+            return "the rendezvous at \(plan.host):\(plan.port) is gone: the launcher of machine 0 has ended, or the "
+                + "network to it is cut"
+        }
+    }
+
+    /// Ends the processes; all machines are told why before the store goes with machine 0's launcher.
+    private func endAfterFailure(_ workers: [Worker], _ failureKey: String) {
+        let key = failureKey + "/read"
+        _ = try? store.add(key, 1)
+        end(workers, with: SIGTERM)
+        try? waitForOthers(key, until: .now + .seconds(5))
+    }
+
+    /// Asks the processes to end, and makes them after their time.
+    private func end(_ workers: [Worker], with signal: Int32) {
+        for worker in workers { worker.send(signal) }
+        let deadline = ContinuousClock.now + .seconds(plan.grace)
+        while workers.contains(where: \.isRunning) {
+            if ContinuousClock.now > deadline { for worker in workers { worker.send(SIGKILL) } }
+            Thread.sleep(forTimeInterval: 0.05)
+        }
+    }
+}

@@ -1,0 +1,198 @@
+import Foundation
+import W2VTorch
+
+/// Saves a run's checkpoints, and removes those that are no longer wanted.
+///
+/// They are written while training continues, one after the other and each from a copy of the state. At most one update's
+/// copy is held: a save waits for the one before.
+final class CheckpointKeeper {
+    let folder: RunFolder
+    private let options: Recipe.CheckpointSection
+    private let trainStep: UpdateStep
+    private let role: Role
+    private let report: (String) -> Void
+    private let writer = BackgroundWriter()
+    private var copied: (update: Int, copy: Copy)?
+    /// The update whose state `last/` holds, or will as soon as it is written; `nil` if none was ever saved.
+    private(set) var lastSaved: Int?
+
+    /// This process's part in a checkpoint.
+    enum Role {
+        /// It writes what it holds.
+        case writes
+        /// It holds a part, and so do the others of a group; rank 0 writes.
+        case shares(ProcessGroup)
+        /// Another process does everything.
+        case none
+    }
+
+    /// The copy of an update's state that is held for writing.
+    private struct Copy {
+        weak var weights: Snapshot.Weights?
+        weak var moments: Snapshot.Moments?
+    }
+
+    /// Prepares to save.
+    ///
+    /// - Parameters:
+    ///   - folder: The run's folder.
+    ///   - options: Which checkpoints are kept.
+    ///   - trainStep: The owner of weights and optimizer.
+    ///   - role: This process's part in it.
+    ///   - lastSaved: The update whose state `last/` holds, if there is one.
+    ///   - report: Gets lines for people.
+    init(
+        _ folder: RunFolder, _ options: Recipe.CheckpointSection, _ trainStep: UpdateStep, _ role: Role,
+        lastSaved: Int? = nil, report: @escaping (String) -> Void
+    ) {
+        self.folder = folder
+        self.options = options
+        self.trainStep = trainStep
+        self.role = role
+        self.lastSaved = lastSaved
+        self.report = report
+    }
+
+    /// The processes that hold a part each, if they do.
+    private var group: ProcessGroup? {
+        if case .shares(let group) = role { return group }
+        return nil
+    }
+
+    /// Whether other processes must save at the same time.
+    var needsOthers: Bool { group != nil }
+
+    private var writes: Bool { group.map { $0.rank == 0 } ?? true }
+
+    /// Whether a state must be saved because it is to be kept for good.
+    func isMilestone(_ state: TrainingState) -> Bool { options.isMilestone(state) }
+
+    /// Begins to save everything that resuming needs, and keeps or removes older states as the recipe says.
+    ///
+    /// - Parameters:
+    ///   - state: The run's state.
+    ///   - keeps: Whether older states are kept or removed now, and this one may be kept.
+    /// - Throws: ``TrainingError/cannotSave(folder:reason:intact:)`` where the save before has failed; the old checkpoints stay.
+    func saveLast(_ state: TrainingState, keeps: Bool = true) throws {
+        try save("last", state, withOptimizer: true, keeps: keeps)
+        if !options.noSave { lastSaved = state.update }
+    }
+
+    /// Begins to save the weights as the best so far.
+    ///
+    /// - Parameter state: The run's state.
+    /// - Throws: ``TrainingError/cannotSave(folder:reason:intact:)`` where the save before has failed; the old best stays.
+    func saveBest(_ state: TrainingState) throws {
+        guard options.keepBest else { return }
+        try save("best", state, withOptimizer: false, keeps: false)
+    }
+
+    private func save(_ name: String, _ state: TrainingState, withOptimizer: Bool, keeps: Bool) throws {
+        if case .none = role { return }
+        guard !options.noSave else { return }
+        let snapshot = try snapshot(state, withOptimizer: withOptimizer)
+        writer.write { [folder, options, writes] in
+            guard writes else {
+                try snapshot.send()
+                return []
+            }
+            let warnings = try folder.replace(name) { try snapshot.write(to: $0) }
+            return warnings + (keeps ? try folder.prune(snapshot.state, options) : [])
+        }
+        if !options.writeCheckpointsAsynchronously { try finish() }
+    }
+
+    /// The state as it is, copied unless it has been for a checkpoint that is still being written.
+    private func snapshot(_ state: TrainingState, withOptimizer: Bool) throws -> Snapshot {
+        var state = state
+        trainStep.record(into: &state)
+        if copied?.update != state.update { copied = (state.update, Copy()) }
+        let held = (weights: copied?.copy.weights, moments: copied?.copy.moments)
+        // No copy of this update is held: that of the update before goes first.
+        if held.weights == nil { try finish() }
+        let copies = options.writeCheckpointsAsynchronously
+        let weights = try held.weights ?? trainStep.weights(copying: copies)
+        let moments = try withOptimizer ? held.moments ?? trainStep.moments(copying: copies) : nil
+        copied = (state.update, Copy(weights: weights, moments: moments ?? held.moments))
+        return Snapshot(weights: weights, moments: moments, state: state, group: group)
+    }
+
+    /// Waits until everything is written, and reports the writing thread's warnings.
+    ///
+    /// - Throws: ``TrainingError/cannotSave(folder:reason:intact:)``; what was saved before stays.
+    func finish() throws {
+        writer.wait()
+        try checkForFailure()
+    }
+
+    /// Reports the writing thread's warnings so far, and throws if it has failed.
+    ///
+    /// - Throws: ``TrainingError/cannotSave(folder:reason:intact:)``; what was saved before stays.
+    func checkForFailure() throws {
+        for warning in try writer.takeWarnings() { report("WARNING: \(warning)") }
+    }
+
+    /// Waits for a checkpoint that is being written, unless other processes take part in it: the run has failed.
+    func waitForPendingWrite() {
+        if group == nil { writer.wait() }
+    }
+
+    /// Keeps the state in `last/` if it is to be kept, and removes older ones that are not.
+    ///
+    /// - Parameter state: The state in `last/`.
+    /// - Throws: ``TrainingError/cannotSave(folder:reason:intact:)``.
+    func prune(_ state: TrainingState) throws {
+        for warning in try folder.prune(state, options) { report("WARNING: \(warning)") }
+    }
+
+    /// The size of a checkpoint on disk, found by writing one.
+    ///
+    /// - Parameter state: The run's state.
+    /// - Returns: Bytes of all that resuming needs, and of the weights alone; 0 where another process writes.
+    /// - Throws: ``TrainingError/cannotSave(folder:reason:intact:)``.
+    func sizeOnDisk(_ state: TrainingState) throws -> (whole: Int, weights: Int) {
+        let manager = FileManager.default
+        let scratch = manager.temporaryDirectory.appendingPathComponent("wav2vec2-size-\(UUID().uuidString)")
+        defer { try? manager.removeItem(at: scratch) }
+        var state = state
+        trainStep.record(into: &state)
+        let weights = try trainStep.weights(copying: false)
+        let moments = try trainStep.moments(copying: false)
+        func size(_ moments: Snapshot.Moments?) throws -> Int {
+            let snapshot = Snapshot(weights: weights, moments: moments, state: state, group: group)
+            guard writes else {
+                try snapshot.send()
+                return 0
+            }
+            try? manager.removeItem(at: scratch)
+            try manager.createDirectory(at: scratch, withIntermediateDirectories: true)
+            try snapshot.write(to: scratch)
+            return try manager.contentsOfDirectory(atPath: scratch.path).reduce(0) { sum, name in
+                let attributes = try manager.attributesOfItem(atPath: scratch.appendingPathComponent(name).path)
+                return sum + ((attributes[.size] as? NSNumber)?.intValue ?? 0)
+            }
+        }
+        return (try size(moments), try size(nil))
+    }
+}
+
+extension Recipe.CheckpointSection {
+    fileprivate func isMilestone(_ state: TrainingState) -> Bool { keepMilestones?.include(state) ?? false }
+}
+
+extension RunFolder {
+    /// Keeps the state in `last/` if it is to be kept, and removes older ones that are not.
+    ///
+    /// - Parameters:
+    ///   - state: The state in `last/`.
+    ///   - options: Which checkpoints are kept.
+    /// - Returns: A sentence for each that could not be removed.
+    /// - Throws: ``TrainingError/cannotSave(folder:reason:intact:)``.
+    fileprivate func prune(_ state: TrainingState, _ options: Recipe.CheckpointSection) throws -> [String] {
+        guard !options.noSave, state.update > 0 else { return [] }
+        let newest = options.keepLastCheckpoints
+        if newest > 1 || options.isMilestone(state) { try keepLast(update: state.update) }
+        let recent = newest > 1 ? Set(kept().map(\.update).suffix(newest)) : []
+        return removeKept { recent.contains($0) || options.isMilestone($1) }
+    }
+}

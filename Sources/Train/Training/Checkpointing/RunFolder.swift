@@ -1,0 +1,319 @@
+import CW2VFiles
+import Foundation
+import W2VInterchange
+import W2VTorch
+
+/// The folder of a run: `last/`, `best/` and kept checkpoints (`update-500/`), the resolved recipe and the logs.
+///
+/// A checkpoint's folder is written beside its place, synced, and exchanged with the old one in one step, so that there is
+/// always a whole one of that name. A file system that cannot do so takes two: then, whatever moment the program is killed at,
+/// either the old or the new one is whole, and ``recover()`` puts it in its place. Files in a
+/// checkpoint are never changed, so that a kept checkpoint and `last/` can share them.
+struct RunFolder {
+    /// Where the run lives.
+    let url: URL
+    /// Exchanges two folders in one step, and says whether it could.
+    var exchange: @Sendable (URL, URL) throws -> Bool = exchangeFolders
+
+    var last: URL { url.appendingPathComponent("last", isDirectory: true) }
+    var best: URL { url.appendingPathComponent("best", isDirectory: true) }
+    var recipe: URL { url.appendingPathComponent("recipe.yaml") }
+
+    /// A file that is there from a run's beginning until its first state is saved.
+    private var begun: URL { url.appendingPathComponent(".begun") }
+
+    private func new(_ name: String) -> URL { url.appendingPathComponent(".\(name).new", isDirectory: true) }
+    private func old(_ name: String) -> URL { url.appendingPathComponent(".\(name).old", isDirectory: true) }
+
+    /// Where the last whole state is, or `nil`; nothing is changed.
+    ///
+    /// After an interrupted save it is where ``recover()`` would take it from.
+    var newestState: URL? {
+        [last, new("last"), old("last")].first { folder in
+            guard FileManager.default.fileExists(atPath: folder.path) else { return false }
+            // The new one is whole only once the old one was moved aside.
+            return folder.lastPathComponent != ".last.new" || FileManager.default.fileExists(atPath: old("last").path)
+        }
+    }
+
+    /// Reads a state to resume from.
+    ///
+    /// - Parameter place: The state's folder.
+    /// - Returns: Its weights, still on disk, and where training was.
+    /// - Throws: What is wrong with it; where older states are kept, with the advice to use one.
+    func read(_ place: URL) throws -> (weights: Checkpoint, state: TrainingState) {
+        do {
+            return (try Checkpoint.read(place), try TrainingState.read(place))
+        } catch {
+            guard let older = kept().last(where: { (try? Checkpoint.read($0.url)) != nil }) else { throw error }
+            var reason = "\(error)"
+            if case TrainingError.damagedState(_, let known) = error { reason = known }
+            throw TrainingError.damagedState(
+                path: place.path,
+                reason:
+                    "\(reason); \(older.url.lastPathComponent) was kept: remove \(place.lastPathComponent) and rename "
+                    + "it to last to resume from there")
+        }
+    }
+
+    /// Refuses a folder in use.
+    ///
+    /// - Throws: ``TrainingError/outputNotEmpty(folder:)``.
+    func requireEmpty() throws {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: url.path)) ?? []
+        guard names.allSatisfy({ $0 == begun.lastPathComponent }) else {
+            throw TrainingError.outputNotEmpty(folder: url.path)
+        }
+    }
+
+    /// Refuses to start a run where an earlier one has saved something, and its last state is gone.
+    ///
+    /// A run that ended before it had saved anything may be begun again.
+    ///
+    /// - Throws: ``TrainingError/lastIsGone(folder:kept:found:)``.
+    func requireNothingSaved() throws {
+        let manager = FileManager.default
+        if let newest = kept().last {
+            throw TrainingError.lastIsGone(folder: url.path, kept: newest.url.lastPathComponent, found: "")
+        }
+        var found = manager.fileExists(atPath: best.path) ? [best.lastPathComponent] : []
+        let metrics = url.appendingPathComponent(TrainingLog.name)
+        let size = (try? manager.attributesOfItem(atPath: metrics.path))?[.size] as? NSNumber
+        if !manager.fileExists(atPath: begun.path), (size?.intValue ?? 0) > 0 { found.append(TrainingLog.name) }
+        guard found.isEmpty else {
+            throw TrainingError.lastIsGone(folder: url.path, kept: nil, found: found.joined(separator: " and "))
+        }
+    }
+
+    /// Makes the folder, and puts right what an interrupted save left.
+    ///
+    /// - Parameter resumes: Whether a run in it may be continued.
+    /// - Returns: Whether there is a state to resume from.
+    /// - Throws: ``TrainingError`` for a folder in use when `resumes` is false, and for one whose last state is gone.
+    func prepare(resumes: Bool) throws -> Bool {
+        let manager = FileManager.default
+        do {
+            try manager.createDirectory(at: url, withIntermediateDirectories: true)
+            if !resumes { try requireEmpty() }
+            try recover()
+            if !manager.fileExists(atPath: last.path) {
+                try requireNothingSaved()
+                try Data().write(to: begun)
+                return false
+            }
+            // A kill may have come between the first save and this.
+            try? manager.removeItem(at: begun)
+            return true
+        } catch let error as TrainingError {
+            throw error
+        } catch {
+            throw TrainingError.cannotWrite(file: url.path, reason: systemReason(error))
+        }
+    }
+
+    /// Finishes or undoes what a kill interrupted.
+    func recover() throws {
+        let manager = FileManager.default
+        let hidden = try manager.contentsOfDirectory(atPath: url.path)
+        // What `AtomicFile` was writing: recipe and log.
+        for file in hidden where file.hasPrefix(".") && file.hasSuffix(".partial") {
+            try manager.removeItem(at: url.appendingPathComponent(file))
+        }
+        let names = Set(
+            hidden.compactMap { file -> String? in
+                guard file.hasPrefix("."), file.hasSuffix(".new") || file.hasSuffix(".old") else { return nil }
+                let name = String(file.dropFirst().dropLast(4))
+                return name == "last" || name == "best" || Self.update(of: name) != nil ? name : nil
+            })
+        for name in names {
+            let place = url.appendingPathComponent(name, isDirectory: true)
+            let (new, old) = (new(name), old(name))
+            // Only those two are ever replaced, the old one moved aside when the new one is whole. A kept checkpoint that
+            // was moved aside was to be removed.
+            let isReplaced = name == "last" || name == "best"
+            if isReplaced, manager.fileExists(atPath: old.path), !manager.fileExists(atPath: place.path) {
+                let whole = manager.fileExists(atPath: new.path) ? new : old
+                try manager.moveItem(at: whole, to: place)
+            }
+            for leftover in [new, old] { try clear(leftover) }
+        }
+    }
+
+    /// Replaces a checkpoint's folder by a new one, which takes its name in the same moment.
+    ///
+    /// - Parameters:
+    ///   - name: `last` or `best`.
+    ///   - write: Fills the new folder; if it throws, the old one stays.
+    /// - Returns: A sentence if the old one could not be removed: the new one is whole in its place.
+    /// - Throws: ``TrainingError/cannotSave(folder:reason:intact:)``; `TorchError.communication` if `write` throws it.
+    @discardableResult
+    func replace(_ name: String, _ write: (URL) throws -> Void) throws -> [String] {
+        let manager = FileManager.default
+        let place = url.appendingPathComponent(name, isDirectory: true)
+        let (new, old) = (new(name), old(name))
+        do {
+            try clear(new)
+            // Without `last/` the old one is all that there is.
+            if manager.fileExists(atPath: place.path) { try clear(old) }
+            try manager.createDirectory(at: new, withIntermediateDirectories: false)
+            try write(new)
+            let replaced = try put(new, in: place, aside: old)
+            try sync()
+            if name == "last" { try? manager.removeItem(at: begun) }
+            guard let replaced else { return [] }
+            do {
+                try manager.removeItem(at: replaced)
+                return []
+            } catch {
+                return [
+                    "\(replaced.path), the state before this one, cannot be removed (\(systemReason(error))): the next save will "
+                        + "fail unless it is removed by then"
+                ]
+            }
+        } catch {
+            try? manager.removeItem(at: new)
+            if !manager.fileExists(atPath: place.path) { try? manager.moveItem(at: old, to: place) }
+            // The disk is not to blame for a process that is gone while it should send its part.
+            if case TorchError.communication = error { throw error }
+            let intact = [place, last].first { manager.fileExists(atPath: $0.path) }?.path
+            throw TrainingError.cannotSave(folder: place.path, reason: systemReason(error), intact: intact)
+        }
+    }
+
+    /// Removes what an earlier save left, if anything.
+    ///
+    /// - Throws: `FileWriteError` with the system's reason.
+    private func clear(_ leftover: URL) throws {
+        guard FileManager.default.fileExists(atPath: leftover.path) else { return }
+        do {
+            try FileManager.default.removeItem(at: leftover)
+        } catch {
+            throw FileWriteError.failed(path: leftover.path, step: "remove", reason: systemReason(error))
+        }
+    }
+
+    /// Gives a new folder its place.
+    ///
+    /// - Returns: Where the folder is that had the place before; `nil` if none had.
+    /// - Throws: What the system said.
+    private func put(_ new: URL, in place: URL, aside old: URL) throws -> URL? {
+        let manager = FileManager.default
+        guard manager.fileExists(atPath: place.path) else {
+            try manager.moveItem(at: new, to: place)
+            return nil
+        }
+        if try exchange(new, place) { return new }
+        // For a moment no folder has that name; `recover()` repairs what a kill leaves then.
+        try manager.moveItem(at: place, to: old)
+        try manager.moveItem(at: new, to: place)
+        return old
+    }
+
+    // MARK: Kept checkpoints
+
+    /// The kept checkpoints by ascending update; folders without a training state are not ours.
+    func kept() -> [(update: Int, state: TrainingState, url: URL)] {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: url.path)) ?? []
+        return names.compactMap { name in
+            let folder = url.appendingPathComponent(name, isDirectory: true)
+            guard let update = Self.update(of: name), let state = try? TrainingState.read(folder) else { return nil }
+            return (update, state, folder)
+        }.sorted { $0.update < $1.update }
+    }
+
+    /// Keeps `last/` under its update's name too; it costs no room, since the files are shared.
+    ///
+    /// - Parameter update: The update that `last/` was saved after.
+    /// - Throws: ``TrainingError/cannotSave(folder:reason:intact:)``.
+    func keepLast(update: Int) throws {
+        let name = "update-\(update)"
+        let place = url.appendingPathComponent(name, isDirectory: true)
+        let manager = FileManager.default
+        guard !manager.fileExists(atPath: place.path) else { return }
+        let new = new(name)
+        do {
+            try? manager.removeItem(at: new)
+            try manager.createDirectory(at: new, withIntermediateDirectories: false)
+            for file in try manager.contentsOfDirectory(atPath: last.path) {
+                let (source, target) = (last.appendingPathComponent(file), new.appendingPathComponent(file))
+                do {
+                    try manager.linkItem(at: source, to: target)
+                } catch {
+                    // Not every file system has hard links.
+                    try manager.copyItem(at: source, to: target)
+                }
+            }
+            try manager.moveItem(at: new, to: place)
+            try sync()
+        } catch {
+            try? manager.removeItem(at: new)
+            throw TrainingError.cannotSave(folder: place.path, reason: systemReason(error), intact: last.path)
+        }
+    }
+
+    /// Removes kept checkpoints.
+    ///
+    /// - Parameter isWanted: Whether a checkpoint stays.
+    /// - Returns: A sentence for each that could not be removed: that is no reason to stop training.
+    func removeKept(unless isWanted: (_ update: Int, _ state: TrainingState) -> Bool) -> [String] {
+        kept().filter { !isWanted($0.update, $0.state) }.compactMap { checkpoint in
+            // Moved aside first: a kill must not leave half a checkpoint under its name.
+            let aside = old("update-\(checkpoint.update)")
+            do {
+                try clear(aside)
+                try FileManager.default.moveItem(at: checkpoint.url, to: aside)
+                try FileManager.default.removeItem(at: aside)
+                return nil
+            } catch {
+                return
+                    "\(checkpoint.url.path) is no longer wanted and cannot be removed (\(systemReason(error)))"
+            }
+        }
+    }
+
+    private static func update(of name: String) -> Int? {
+        guard name.hasPrefix("update-") else { return nil }
+        return Int(name.dropFirst("update-".count))
+    }
+
+    private func sync() throws {
+        let handle = open(url.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard handle >= 0 else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
+        defer { close(handle) }
+        guard fsync(handle) == 0 else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
+    }
+}
+
+/// Exchanges two folders in one step.
+///
+/// - Returns: Whether that was done; false where the file system cannot.
+/// - Throws: `POSIXError`.
+@Sendable func exchangeFolders(_ first: URL, _ second: URL) throws -> Bool {
+    if cf_exchange(first.path, second.path) == 0 { return true }
+    switch errno {
+    case EINVAL, ENOSYS, ENOTSUP: return false
+    default: throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO)
+    }
+}
+
+/// The newest states of a training folder, newest first.
+///
+/// - Parameters:
+///   - folder: The training folder.
+///   - count: How many.
+/// - Returns: The states' folders; `last/` is left out where it is kept under its update's name too.
+/// - Throws: ``TrainingError/usage(_:)`` if there are fewer.
+public func newestStates(of folder: URL, count: Int) throws -> [URL] {
+    let run = RunFolder(url: folder)
+    var states = run.kept().map { (update: $0.update, url: $0.url) }
+    if let last = try? TrainingState.read(run.last), !states.contains(where: { $0.update == last.update }) {
+        states.append((last.update, run.last))
+    }
+    guard states.count >= count else {
+        let kept = states.map(\.url.lastPathComponent).joined(separator: ", ")
+        throw TrainingError.usage(
+            "\(folder.path) holds \(states.count) states (\(kept.isEmpty ? "none" : kept)), and \(count) are wanted: set "
+                + "checkpoint.keep_last_checkpoints or checkpoint.keep_milestones while training")
+    }
+    return states.sorted { $0.update > $1.update }.prefix(count).map(\.url)
+}

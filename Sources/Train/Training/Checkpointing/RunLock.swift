@@ -1,0 +1,26 @@
+import Foundation
+import W2VBase
+
+/// Keeps a second process out of a run's folder: two that save there would destroy each other's checkpoints.
+final class RunLock {
+    private let lock: FolderLock
+
+    /// Takes the lock; the folder is made if it is not there.
+    ///
+    /// - Parameter folder: The run's folder.
+    /// - Throws: ``TrainingError/folderInUse(folder:)``, ``TrainingError/cannotWrite(file:reason:)``.
+    init(_ folder: URL) throws {
+        do {
+            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        } catch {
+            throw TrainingError.cannotWrite(file: folder.path, reason: systemReason(error))
+        }
+        do {
+            lock = try FolderLock(folder)
+        } catch .inUse {
+            throw TrainingError.folderInUse(folder: folder.path)
+        } catch .unopened(let reason) {
+            throw TrainingError.cannotWrite(file: folder.path, reason: reason)
+        }
+    }
+}

@@ -1,0 +1,73 @@
+import W2VBackbone
+import W2VTorch
+
+extension Recipe {
+    /// The `distributed` section: how processes work together, and nothing of what they compute.
+    public struct DistributedSection: Sendable, Equatable {
+        /// The longest that a process may keep the others waiting, in seconds.
+        public var timeout = 600.0
+        /// The longest wait for the other processes at the start, in seconds.
+        public var joinTimeout = 300.0
+        /// The gradients that are sent at once, in MB of 2²⁰ bytes.
+        public var bucketCapMb = 25.0
+        /// By what tensors travel.
+        public enum Backend: String, Sendable, Codable, CaseIterable {
+            /// NCCL between GPUs, Gloo between CPUs.
+            case auto
+            /// Gloo, through host memory.
+            case gloo
+        }
+
+        /// By what tensors travel.
+        public var backend = Backend.auto
+        /// In which number format gradients are summed over processes.
+        public enum ReducePrecision: String, Sendable, Codable, CaseIterable {
+            /// In single precision.
+            case fp32
+            /// In IEEE half precision.
+            case fp16
+            /// In bfloat16.
+            case bf16
+
+            var dtype: DType {
+                switch self {
+                case .fp32: .float32
+                case .fp16: .float16
+                case .bf16: .bfloat16
+                }
+            }
+        }
+
+        /// In which number format gradients are summed over processes.
+        public var reducePrecision = ReducePrecision.fp32
+        /// Whether each process keeps only its share of the optimizer's state (the first stage of ZeRO).
+        public var zeroSharding = false
+        /// After how many updates the processes compare their parameters; `nil` for never.
+        public var checkEvery: Int? = 500
+    }
+
+    static let distributedSettings: [Setting<Recipe>] = [
+        Setting(
+            "distributed.timeout", \.distributed.timeout, "longest wait for another process, in seconds", in: .upTo(1e6)
+        ),
+        Setting(
+            "distributed.join_timeout", \.distributed.joinTimeout,
+            "longest wait for the other processes at the start, in seconds", in: .upTo(1e6)),
+        Setting(
+            "distributed.bucket_cap_mb", \.distributed.bucketCapMb, "gradients that are sent at once, in MB",
+            in: .upTo(1e6)),
+        Setting("distributed.backend", \.distributed.backend, "by what tensors travel"),
+        Setting(
+            "distributed.reduce_precision", \.distributed.reducePrecision,
+            "number format in which gradients are summed over processes"),
+        Setting(
+            "distributed.zero_sharding", \.distributed.zeroSharding,
+            "whether each process keeps only its share of the optimizer's state"),
+        Setting(
+            "distributed.check_every", \.distributed.checkEvery,
+            "updates after which the processes compare their parameters", in: .atLeast(1)),
+    ]
+}
+
+extension Recipe.DistributedSection.Backend: SettingChoice {}
+extension Recipe.DistributedSection.ReducePrecision: SettingChoice {}

@@ -1,0 +1,77 @@
+import W2VCluster
+import W2VTorch
+
+/// The same model in several processes: its gradients are summed, and its copies compared.
+final class Replicas {
+    private let cluster: Cluster
+    private let groups: [ParameterGroup]
+    private let reducers: [GradientReducer]
+    private let checkEvery: Int?
+
+    /// Prepares the model's copies.
+    ///
+    /// - Parameters:
+    ///   - cluster: The processes.
+    ///   - groups: The parameters, in the precision that the model computes in.
+    ///   - group: By which the parameters' tensors travel.
+    ///   - options: How gradients are sent, and how often parameters are compared.
+    ///   - overlaps: Whether gradients are sent while the backward pass goes on.
+    /// - Throws: `TorchError`; ``TrainingError`` if the copies differ to begin with, or gradients cannot be summed as
+    ///   wanted.
+    init(
+        _ cluster: Cluster, _ groups: [ParameterGroup], over group: ProcessGroup,
+        _ options: Recipe.DistributedSection, overlaps: Bool
+    ) throws {
+        self.cluster = cluster
+        self.groups = groups
+        checkEvery = options.checkEvery
+        let bytes = Int(options.bucketCapMb * 1_048_576)
+        let type = options.reducePrecision.dtype
+        do {
+            try group.allReduce(
+                .ones([1], dtype: type, device: groups.first?.parameters.gradients.device ?? .cpu)
+            )
+            .wait()
+        } catch TorchError.communication(let reason) where type != .float32 {
+            throw TrainingError.usage(
+                "distributed.reduce_precision is \(options.reducePrecision.rawValue), and this LibTorch cannot sum such "
+                    + "numbers over processes (\(reason)): set it to fp32")
+        }
+        reducers = try groups.map {
+            try GradientReducer($0.parameters, over: group, bucketBytes: bytes, sentAs: type, watches: overlaps)
+        }
+        try compare(update: 0)
+    }
+
+    /// Begins to send gradients as soon as the next backward pass completes them.
+    ///
+    /// - Parameter unused: The parameters that get none in this update.
+    func beginReduction(unused: Set<String>) {
+        for reducer in reducers { reducer.begin(unused: unused) }
+    }
+
+    /// Waits until the gradients are the sums over all processes.
+    func finishReduction() throws {
+        for reducer in reducers { try reducer.finish() }
+    }
+
+    /// Sums what an update has measured.
+    func sum(_ own: Statistics) throws -> Statistics {
+        try cluster.exchange(own).reduce(into: Statistics()) { $0 += $1 }
+    }
+
+    /// Compares the parameters when it is time to.
+    ///
+    /// - Throws: ``TrainingError/diverged(update:ranks:)``.
+    func check(after update: Int) throws {
+        if let checkEvery, update % checkEvery == 0 { try compare(update: update) }
+    }
+
+    /// Every bit counts: equal copies that made equal updates are equal to the last one.
+    private func compare(update: Int) throws {
+        let own = try groups.map { try $0.parameters.checksum() }
+        let all = try cluster.exchange(own)
+        let different = all.indices.filter { all[$0] != all[0] }
+        guard different.isEmpty else { throw TrainingError.diverged(update: update, ranks: different) }
+    }
+}

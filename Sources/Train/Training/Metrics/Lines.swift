@@ -1,0 +1,68 @@
+import Foundation
+import W2VCorpus
+import W2VObjectives
+
+/// A train record as a line for people.
+func progressLine(_ record: TrainRecord, _ metrics: [Metric], _ sums: MetricSums, of total: Int) -> String {
+    let fields = record.fields
+    var parts = ["update \(fields.update)/\(total)", "epoch \(fields.epoch + 1)", "loss \(short(fields.loss))"]
+    parts += metrics.compactMap { $0.text(in: sums) }
+    parts.append("gradient \(short(fields.gradNorm))")
+    if let scale = fields.lossScale { parts.append("loss scale \(short(scale))") }
+    if let skipped = fields.skippedUpdates, skipped > 0 { parts.append("skipped \(skipped)") }
+    parts.append("lr \(String(format: "%.2e", fields.lr))")
+    parts.append("\(short(fields.audioSecondsPerSecond)) s of audio/s")
+    if let utilisation = fields.utilisation { parts.append("utilisation \(short(utilisation * 100)) %") }
+    if fields.dataWaitShare > 0.05 { parts.append("waiting for data \(short(fields.dataWaitShare * 100)) %") }
+    parts.append("ETA \(spoken(seconds: fields.etaSeconds ?? .infinity))")
+    return parts.joined(separator: " · ")
+}
+
+extension Metric {
+    /// The metric with its value, for people; `nil` where it has no value or is not for people.
+    fileprivate func text(in sums: MetricSums) -> String? {
+        guard let label, let value = sums.value(name), value.isFinite else { return nil }
+        if reduction == .histogram {
+            return "\(Int(value)) of \(sums.bins(name).reduce(0) { $0 + $1.count }) \(label)"
+        }
+        return format == .percent ? "\(label) \(short(value * 100)) %" : "\(label) \(short(value))"
+    }
+}
+
+/// How far training is, for one place on a terminal.
+func liveLine(update: Int, of total: Int, secondsPerUpdate: Double, remaining: Double) -> String {
+    "update \(update)/\(total) · \(short(secondsPerUpdate)) s an update · ETA \(spoken(seconds: remaining))"
+}
+
+/// A validation result as a line for people.
+///
+/// - Parameters:
+///   - result: The result.
+///   - weights: The weights that were measured, where they are not the model's own.
+///   - metrics: The metrics that may be in the result.
+///   - chooser: The metric that chooses the best checkpoint; its absence is said.
+///   - manifest: The held-out recordings.
+///   - update: The update after which they were measured.
+///   - isBest: Whether it is the best result so far.
+///   - seconds: How long it took.
+/// - Returns: The line.
+func validationLine(
+    _ result: ValidationTally, of weights: String? = nil, _ metrics: [Metric], chosenBy chooser: String,
+    manifest: Manifest, update: Int, isBest: Bool, seconds: Double
+) -> String {
+    let sums = result.statistics.metrics
+    var parts = [
+        "validation after update \(update)" + (weights.map { " of \($0)" } ?? ""), manifest.name,
+        "loss \(short(result.statistics.meanLoss))",
+    ]
+    parts += metrics.compactMap { $0.text(in: sums) }
+    if let metric = metrics.first(where: { $0.name == chooser }), sums.value(chooser) == nil {
+        parts.append("no \(metric.label ?? chooser): its transcripts have no words")
+    }
+    if isBest { parts.append("best so far") }
+    parts.append("in \(spoken(seconds: seconds))")
+    return parts.joined(separator: " · ")
+}
+
+/// A number with four significant digits.
+func short(_ number: Double) -> String { String(format: "%.4g", number) }

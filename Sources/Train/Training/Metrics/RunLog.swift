@@ -1,0 +1,97 @@
+import Foundation
+import W2VObjectives
+
+/// What a run writes down: `metrics.jsonl`, and the same as TensorBoard's event files.
+final class RunLog {
+    /// The event files' folder in the run's.
+    static let tensorBoardName = "tensorboard"
+
+    private let lines: TrainingLog
+    private let folder: URL
+    private let update: Int
+    private let repeatsValidation: Bool
+    private let writesEvents: Bool
+    private let encoder = JSONEncoder()
+    private var files: [String: EventFile] = [:]
+
+    /// Opens the logs; what they tell of updates after the one that is resumed from will be told again.
+    ///
+    /// - Parameters:
+    ///   - folder: The run's folder.
+    ///   - update: The update to go on after; 0 starts empty logs.
+    ///   - repeatsValidation: Whether what they tell of validation after that very update will be told again as well.
+    ///   - recipe: The resolved recipe, shown as text.
+    ///   - metrics: The metrics that the objectives report.
+    ///   - writesEvents: Whether there are event files.
+    /// - Throws: ``TrainingError/cannotWrite(file:reason:)``.
+    init(
+        _ folder: URL, after update: Int, repeatsValidation: Bool = false, recipe: String, metrics: [Metric] = [],
+        writesEvents: Bool
+    ) throws {
+        lines = try TrainingLog(folder, after: update, repeatsValidation: repeatsValidation)
+        self.folder = folder.appendingPathComponent(Self.tensorBoardName, isDirectory: true)
+        self.update = update
+        self.repeatsValidation = repeatsValidation
+        self.writesEvents = writesEvents
+        encoder.keyEncodingStrategy = .convertToSnakeCase
+        if lines.declaredMetrics ?? [] != metrics { try lines.write(MetricsRecord(update: update, metrics: metrics)) }
+        try events("train", [("recipe", .text("```yaml\n\(recipe)```"))], update: update)
+    }
+
+    /// The seconds of training that earlier jobs' lines tell of.
+    var earlierSeconds: Double { lines.earlierSeconds }
+    /// How many of them could not be read and are left out.
+    var damagedLines: Int { lines.damagedLines }
+
+    /// Writes a line, and its numbers as scalars.
+    ///
+    /// - Parameters:
+    ///   - record: The line.
+    ///   - series: The event files' folder; `nil` for a line alone.
+    ///   - update: The update that it is about.
+    ///   - histograms: What else is shown of it.
+    /// - Throws: ``TrainingError/cannotWrite(file:reason:)``.
+    func write(
+        _ record: some Encodable, series: String?, update: Int, histograms: [(tag: String, Histogram)] = []
+    ) throws {
+        try lines.write(record)
+        guard let series, writesEvents else { return }
+        let values = try scalars(record).map { (tag: $0.key, value: EventFile.Value.scalar($0.value)) }
+        try events(series, values + histograms.map { ($0.tag, .histogram($0.1)) }, update: update)
+    }
+
+    /// Shows histograms, which have no line.
+    ///
+    /// - Parameters:
+    ///   - histograms: Each with its tag.
+    ///   - series: The event files' folder.
+    ///   - update: The update that they are about.
+    /// - Throws: ``TrainingError/cannotWrite(file:reason:)``.
+    func write(_ histograms: [(tag: String, Histogram)], series: String, update: Int) throws {
+        try events(series, histograms.map { ($0.tag, .histogram($0.1)) }, update: update)
+    }
+
+    private func events(_ series: String, _ values: [(tag: String, value: EventFile.Value)], update: Int) throws {
+        guard writesEvents else { return }
+        let isRepeated = repeatsValidation && series != "train"
+        let file =
+            try files[series]
+            ?? EventFile(folder.appendingPathComponent(series), after: self.update - (isRepeated ? 1 : 0))
+        files[series] = file
+        try file.write(values, update: update)
+    }
+
+    /// A record's numbers; those that tell of speed are put under a heading of their own.
+    private func scalars(_ record: some Encodable) throws -> [(key: String, value: Double)] {
+        let object = try JSONSerialization.jsonObject(with: encoder.encode(record)) as? [String: Any] ?? [:]
+        return object.compactMap { key, value -> (String, Double)? in
+            guard key != "update", key != "best", key != "utterances", let number = value as? NSNumber else {
+                return nil
+            }
+            let isSpeed = Self.speeds.contains { key.contains($0) }
+            return (isSpeed ? "speed/\(key)" : key, number.doubleValue)
+        }.sorted { $0.0 < $1.0 }
+    }
+
+    private static let speeds = ["second", "utilisation", "data_wait_share", "peak_rss_mb"]
+}

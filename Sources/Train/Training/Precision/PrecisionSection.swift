@@ -1,0 +1,167 @@
+import W2VBackbone
+
+extension Recipe {
+    /// The `precision` section, with fairseq's and NVIDIA's words.
+    public struct PrecisionSection: Sendable, Equatable {
+        /// Whether a part of a half-precision model stays FP32.
+        public enum FP32Override: Sendable, Equatable {
+            /// As NVIDIA's recipes have it for the mode.
+            case auto
+            /// Said in the recipe.
+            case set(Bool)
+        }
+
+        /// A number format, or the device's own choice.
+        public enum Format: Sendable, Equatable {
+            /// TF32 on GPUs that have it, as in NVIDIA's program; FP32 on others and on CPUs.
+            case auto
+            /// Said in the recipe.
+            case set(ModelPrecision.Mode)
+
+            /// The format on a device.
+            ///
+            /// - Parameter generation: Of a GPU, such as 80 for Ampere, the first with TF32; `nil` for a CPU.
+            /// - Returns: The format.
+            public func mode(generation: Int?) -> ModelPrecision.Mode {
+                switch self {
+                case .auto: (generation ?? 0) >= 80 ? .tf32 : .fp32
+                case .set(let mode): mode
+                }
+            }
+        }
+
+        /// In which number format the model computes.
+        public var mode = Format.auto
+        /// The loss scale to start from.
+        public var fp16InitScale = 128.0
+        /// Updates without overflow after which the scale doubles; `nil` for 2¹⁴ over the accumulated micro-batches.
+        public var fp16ScaleWindow: Int?
+        /// The share of overflowing updates, since the scale last changed, that does not lower it yet.
+        public var fp16ScaleTolerance = 0.0
+        /// The scale is never lowered below this.
+        public var thresholdLossScale: Double?
+        /// Training stops when the scale would fall to this.
+        public var minLossScale = 1e-4
+        /// Whether BF16's loss is scaled too, as NVIDIA does.
+        public var bf16LossScaler = false
+        /// Whether the transformer layers' LayerNorms are FP32.
+        public var fp32TransformerLayernorm = FP32Override.auto
+        /// Whether the attention's softmax is FP32.
+        public var fp32MhaSoftmax = FP32Override.auto
+        /// Whether the contrastive objective's cosine similarities are FP32.
+        public var fp32CosineSim = FP32Override.auto
+        /// Whether the positional convolution is FP32.
+        public var fp32PosConv = FP32Override.auto
+        /// Whether the feature extractor's normalisations are FP32.
+        public var fp32ConvNorms = FP32Override.auto
+
+        /// The formats in which the model computes on a device.
+        ///
+        /// - Parameter generation: Of a GPU, as of ``Format/mode(generation:)``.
+        /// - Returns: The formats.
+        func model(generation: Int?) -> ModelPrecision {
+            var precision = ModelPrecision(mode.mode(generation: generation))
+            fp32TransformerLayernorm.apply(to: &precision.fp32TransformerLayernorm)
+            fp32MhaSoftmax.apply(to: &precision.fp32MhaSoftmax)
+            fp32CosineSim.apply(to: &precision.fp32CosineSim)
+            fp32PosConv.apply(to: &precision.fp32PosConv)
+            fp32ConvNorms.apply(to: &precision.fp32ConvNorms)
+            return precision
+        }
+
+        /// Whether losses are scaled.
+        var scalesLoss: Bool { mode == .set(.fp16) || mode == .set(.bf16) && bf16LossScaler }
+
+        func validate() throws {
+            if case .set(let mode) = mode, !mode.trains {
+                throw ConfigurationError(
+                    "precision.mode is \(mode.rawValue), in which models are used but not trained; choose one of the others"
+                )
+            }
+            for (name, value) in [
+                ("fp16_init_scale", fp16InitScale), ("min_loss_scale", minLossScale),
+                ("fp16_scale_window", fp16ScaleWindow.map(Double.init) ?? 1),
+                ("threshold_loss_scale", thresholdLossScale ?? 1),
+            ] where value <= 0 {
+                throw ConfigurationError("precision.\(name) is \(value.settingText); it must be more than 0")
+            }
+            guard (0...1).contains(fp16ScaleTolerance) else {
+                throw ConfigurationError("precision.fp16_scale_tolerance must be between 0 and 1")
+            }
+            guard !scalesLoss || fp16InitScale > minLossScale else {
+                throw ConfigurationError("precision.fp16_init_scale must be more than precision.min_loss_scale")
+            }
+        }
+    }
+}
+
+extension Recipe.PrecisionSection.FP32Override: SettingValue {
+    /// Reads `auto`, or true or false.
+    public init(settingText: String) throws {
+        self = settingText == "auto" ? .auto : .set(try Bool(settingText: settingText))
+    }
+    /// The text that reads back as this value.
+    public var settingText: String {
+        switch self {
+        case .auto: "auto"
+        case .set(let value): value.settingText
+        }
+    }
+    /// What to write, for error messages.
+    public static var settingType: String { "auto, true or false" }
+
+    fileprivate func apply(to flag: inout Bool) {
+        if case .set(let value) = self { flag = value }
+    }
+}
+
+extension ModelPrecision.Mode: SettingChoice {}
+
+extension Recipe.PrecisionSection.Format: SettingValue {
+    /// Reads `auto`, or a mode's name.
+    public init(settingText: String) throws {
+        self = settingText == "auto" ? .auto : .set(try ModelPrecision.Mode(settingText: settingText))
+    }
+    /// The text that reads back as this value.
+    public var settingText: String {
+        switch self {
+        case .auto: "auto"
+        case .set(let mode): mode.settingText
+        }
+    }
+    /// What to write, for error messages.
+    public static var settingType: String {
+        let modes = ModelPrecision.Mode.allCases.filter(\.trains).map(\.rawValue)
+        return "auto, or one of \(modes.joined(separator: ", "))"
+    }
+}
+
+extension Recipe.PrecisionSection {
+    static let settings: [Setting<Self>] = [
+        Setting(
+            "mode", \.mode, "in which number format the model computes; auto for tf32 on GPUs that have it, else fp32"),
+        Setting("fp16_init_scale", \.fp16InitScale, "loss scale to start from"),
+        Setting(
+            "fp16_scale_window", \.fp16ScaleWindow,
+            "updates without overflow that double the loss scale; off for 16384 / update_freq"),
+        Setting("fp16_scale_tolerance", \.fp16ScaleTolerance, "share of overflowing updates that keeps the loss scale"),
+        Setting("threshold_loss_scale", \.thresholdLossScale, "the loss scale is never lowered below this"),
+        Setting("min_loss_scale", \.minLossScale, "training stops when the loss scale would fall to this"),
+        Setting("bf16_loss_scaler", \.bf16LossScaler, "whether the loss is scaled in bf16 too"),
+        Setting(
+            "fp32_transformer_layernorm", \.fp32TransformerLayernorm,
+            "whether transformer LayerNorms stay FP32 in half precision; auto for no"),
+        Setting(
+            "fp32_mha_softmax", \.fp32MhaSoftmax,
+            "whether the attention's softmax stays FP32 in half precision; auto for no"),
+        Setting(
+            "fp32_cosine_sim", \.fp32CosineSim,
+            "whether cosine similarities stay FP32 in half precision; auto for fp16 only"),
+        Setting(
+            "fp32_pos_conv", \.fp32PosConv,
+            "whether the positional convolution stays FP32 in half precision; auto for yes"),
+        Setting(
+            "fp32_conv_norms", \.fp32ConvNorms,
+            "whether the extractor's normalisations stay FP32 in half precision; auto for fp16 only"),
+    ]
+}

@@ -1,0 +1,97 @@
+import Foundation
+import W2VBackbone
+import W2VCluster
+import W2VCorpus
+import W2VInterchange
+import W2VObjectives
+import W2VTorch
+
+// The parts of a trainer that are built from a run's preparation.
+
+extension RunPreparation {
+    /// Builds the model and what it learns.
+    ///
+    /// - Parameters:
+    ///   - shards: The processes that the optimizer's state is sharded over, if it is.
+    ///   - report: Gets lines for people.
+    /// - Returns: The task, on the job's device.
+    /// - Throws: ``TrainingError``, `CorpusError`, `CheckpointError`.
+    func makeTask(shardedOver shards: ProcessGroup?, report: (String) -> Void) throws -> any TrainingTask {
+        try run.recipe.masking.validate(channels: run.recipe.model.encoderEmbedDim)
+        let task = try run.job.task.make(self, shards, report)
+        for manifest in manifests.validation {
+            do {
+                if let sentence = try task.validationPlan(manifest).exclusionSummary(manifest) {
+                    report("WARNING: \(sentence.dropLast())\(run.job.task.exclusion)")
+                }
+            } catch CorpusError.nothingLeft(let reason) {
+                throw TrainingError.badData("\(manifest.name): there is nothing to validate on: \(reason)")
+            }
+        }
+        return task
+    }
+
+    /// Opens the training data at the place that the run has reached.
+    ///
+    /// - Parameters:
+    ///   - task: The task.
+    ///   - share: This process's share; `nil` for all.
+    /// - Returns: The data.
+    /// - Throws: `CorpusError`; ``TrainingError/damagedState(path:reason:)`` if there is no such place.
+    func makeData(for task: any TrainingTask, share: ProcessShare?) throws -> TrainingData {
+        try TrainingData(
+            manifests.training, recipe: run.recipe, receptiveField: run.recipe.model.convFeatureLayers.receptiveField,
+            leastSamples: task.leastSamples, dictionary: task.dictionary, epoch: start.state.epoch,
+            position: start.state.position, share: share ?? .everything,
+            saved: saved?.folder.path ?? place.folder.last.path)
+    }
+
+    /// Writes the resolved recipe, and opens the run's logs.
+    ///
+    /// - Parameters:
+    ///   - metrics: The metrics that the objectives report.
+    ///   - report: Gets lines for people.
+    /// - Returns: The logs.
+    /// - Throws: ``TrainingError/cannotWrite(file:reason:)``.
+    func openLog(_ metrics: [Metric], report: (String) -> Void) throws -> RunLog {
+        let text = run.recipe.yaml
+        try AtomicFile.write(to: place.folder.recipe) { try $0.append(Data(text.utf8)) }
+        let log = try RunLog(
+            place.folder.url, after: start.state.update, repeatsValidation: start.state.pendingValidation != nil,
+            recipe: text, metrics: metrics, writesEvents: run.recipe.logging.tensorboard)
+        if log.damagedLines > 0 {
+            report(
+                "WARNING: \(place.folder.url.appendingPathComponent(TrainingLog.name).path): \(log.damagedLines) damaged lines "
+                    + "before its end are left out from now on; training itself is not affected")
+        }
+        return log
+    }
+}
+
+extension Watch {
+    /// Starts to watch a run.
+    ///
+    /// - Parameters:
+    ///   - recipe: The run's recipe.
+    ///   - task: The kind of the run.
+    init(_ recipe: Recipe, _ task: TrainingJob.Task) {
+        let codeBooks = task.codeBooks(recipe)
+        self.init(
+            recipe.watch, entries: codeBooks.entries, groups: codeBooks.groups,
+            warmup: min(recipe.optimization.learningRate.warmupUpdates, 10_000))
+    }
+}
+
+extension Device {
+    /// Operations a second of matrix products in the number format that a model computes in, measured in a moment.
+    ///
+    /// - Parameter precision: The recipe's precision.
+    /// - Returns: The speed.
+    /// - Throws: `TorchError.operation` if LibTorch refuses a step.
+    func sustainedSpeed(_ precision: Recipe.PrecisionSection) throws -> Double {
+        let type = try precision.mode.mode(generation: generation()).dtype
+        // Large enough to be near the peak, small enough not to delay the start of a run; CPUs are slow in half precision.
+        return try matrixProductSpeed(
+            size: self == .cpu ? (type == .float32 ? 1024 : 512) : nil, repetitions: 4, dtype: type)
+    }
+}

@@ -1,0 +1,43 @@
+import Foundation
+import W2VInterchange
+
+/// A run that an earlier job has saved, and what it continues with.
+struct SavedRun {
+    /// The folder of the state.
+    let folder: URL
+    /// The weights, still on disk.
+    let weights: Checkpoint
+    /// The state after the last saved update.
+    let state: TrainingState
+    /// The recipe that the run continues with.
+    let recipe: ResumedRecipe
+
+    /// Reads the state that a run resumes from.
+    ///
+    /// - Parameters:
+    ///   - place: The run's folder.
+    ///   - job: The run as it is asked for now.
+    /// - Returns: The run so far; `nil` for a new one.
+    /// - Throws: ``TrainingError`` for a damaged state and for a run of another task.
+    static func read(from place: RunPlace, for job: TrainingJob) throws -> SavedRun? {
+        guard let last = place.lastState else { return nil }
+        let (weights, state) = try place.folder.read(last)
+        try job.requireSameTask(as: weights.description)
+        return SavedRun(folder: last, weights: weights, state: state, recipe: try ResumedRecipe(state, job))
+    }
+}
+
+extension TrainingJob {
+    /// Refuses to continue a run of another task.
+    ///
+    /// - Parameter description: The model in the run's checkpoint.
+    /// - Throws: ``TrainingError/usage(_:)``.
+    fileprivate func requireSameTask(as description: ModelDescription) throws {
+        guard description.task != task.model, let found = Task.all.first(where: { $0.model == description.task }) else {
+            return
+        }
+        throw TrainingError.usage(
+            "\(output.path) holds a \(found.phrase) run: continue it with wav2vec2 \(found.command), or choose another --output"
+        )
+    }
+}

@@ -1,0 +1,86 @@
+import Foundation
+import W2VBackbone
+import W2VInterchange
+import W2VTorch
+
+extension TrainingJob {
+    /// The checkpoint whose weights a new run starts from.
+    ///
+    /// - Returns: The checkpoint; `nil` for random weights.
+    /// - Throws: ``TrainingError/usage(_:)`` for a run's folder, which holds several; `CheckpointError`.
+    func startingCheckpoint() throws -> Checkpoint? {
+        guard let from else { return nil }
+        let run = RunFolder(url: from)
+        let manager = FileManager.default
+        let isCheckpoint = manager.fileExists(atPath: from.appendingPathComponent(Checkpoint.configurationName).path)
+        let choices = [run.best, run.last].filter { manager.fileExists(atPath: $0.path) }.map(\.path)
+        guard isCheckpoint || choices.isEmpty else {
+            throw TrainingError.usage(
+                "--from \(from.path) is the folder of a whole run: name a checkpoint in it, "
+                    + choices.joined(separator: " or "))
+        }
+        return try Checkpoint.read(from)
+    }
+
+    /// Sentences about assigned values that have no effect, since the checkpoint's count.
+    ///
+    /// - Parameters:
+    ///   - adopted: The recipe with the checkpoint's architecture.
+    ///   - origin: The checkpoint.
+    /// - Returns: A sentence for each.
+    func overriddenAssignments(by adopted: Recipe, of origin: Checkpoint) -> [String] {
+        let (asked, used) = (recipe.values, adopted.values)
+        return assigned.sorted().compactMap { key in
+            guard let wanted = asked[key], let value = used[key], wanted != value else { return nil }
+            return "\(key)=\(wanted) has no effect: the model is that of \(origin.url.path), where it is \(value)"
+        }
+    }
+}
+
+extension Checkpoint {
+    /// Refuses weights that are infinite or not numbers, as everything computed with them would be.
+    ///
+    /// - Parameter isResumed: Whether they are those of a run that is resumed.
+    /// - Throws: ``TrainingError``.
+    func requireFinite(isResumed: Bool) throws {
+        for (name, tensor) in state.sorted(by: { $0.key < $1.key }) where try !tensor.isFinite() {
+            throw isResumed
+                ? TrainingError.damagedState(
+                    path: url.path,
+                    reason:
+                        "its \(name) has values that are infinite or not numbers, since the run had diverged: rename "
+                        + "an earlier state to last to continue from there, or begin again")
+                : TrainingError.badData(
+                    "\(url.path): its \(name) has values that are infinite or not numbers, since it is damaged or "
+                        + "had diverged: begin with another checkpoint")
+        }
+    }
+}
+
+extension Recipe {
+    /// The recipe with a checkpoint's architecture.
+    ///
+    /// What belongs to training stays the recipe's: dropouts, LayerDrop, the extractor's gradient factor, the Gumbel
+    /// temperature, and whether layers are recomputed.
+    ///
+    /// - Parameter description: The checkpoint's model.
+    /// - Returns: The recipe.
+    package func adoptingArchitecture(of description: ModelDescription) -> Recipe {
+        var adopted = description.model
+        adopted.dropout = model.dropout
+        adopted.attentionDropout = model.attentionDropout
+        adopted.activationDropout = model.activationDropout
+        adopted.dropoutInput = model.dropoutInput
+        adopted.dropoutFeatures = model.dropoutFeatures
+        adopted.finalDropout = model.finalDropout
+        adopted.encoderLayerdrop = model.encoderLayerdrop
+        adopted.featureGradMult = model.featureGradMult
+        adopted.latentTemp = model.latentTemp
+        adopted.checkpointActivations = model.checkpointActivations
+        var recipe = self
+        recipe.model = adopted
+        recipe.data.normalize = description.normalize
+        recipe.data.normalizeEpsilon = description.normalizeEpsilon
+        return recipe
+    }
+}

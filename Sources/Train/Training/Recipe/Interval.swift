@@ -1,0 +1,47 @@
+import W2VBackbone
+
+/// How often something happens during training.
+public enum Interval: Sendable, Equatable {
+    /// After every so many updates.
+    case updates(Int)
+    /// At the end of every so many epochs.
+    case epochs(Int)
+    /// After every so many minutes.
+    case minutes(Double)
+}
+
+extension Interval: SettingValue {
+    /// Reads `500`, `500 updates`, `2 epochs` or `10 minutes`.
+    ///
+    /// - Throws: ``/Wav2Vec2/ConfigurationError`` for anything else and for numbers that are not positive.
+    public init(settingText: String) throws {
+        let words = settingText.split(separator: " ")
+        guard let first = words.first, words.count <= 2 else { throw ConfigurationError("") }
+        switch words.count == 2 ? words[1] : "updates" {
+        case "updates", "update": self = .updates(try Int(settingText: String(first)))
+        case "epochs", "epoch": self = .epochs(try Int(settingText: String(first)))
+        case "minutes", "minute": self = .minutes(try Double(settingText: String(first)))
+        default: throw ConfigurationError("")
+        }
+        guard isPositive else { throw ConfigurationError("the interval '\(settingText)' must be more than 0") }
+    }
+
+    private var isPositive: Bool {
+        switch self {
+        case .updates(let count), .epochs(let count): count > 0
+        case .minutes(let minutes): minutes > 0
+        }
+    }
+
+    /// The text that reads back as this interval.
+    public var settingText: String {
+        switch self {
+        case .updates(let count): "\(count) updates"
+        case .epochs(let count): "\(count) epochs"
+        case .minutes(let minutes): "\(minutes.settingText) minutes"
+        }
+    }
+
+    /// What to write, for error messages.
+    public static var settingType: String { "a number of updates such as 500, or \"2 epochs\", or \"10 minutes\"" }
+}

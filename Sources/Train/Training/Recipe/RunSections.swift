@@ -1,0 +1,89 @@
+import W2VBackbone
+
+// The sections of a recipe that decide when a run saves, logs and looks at itself, and nothing of what it computes.
+
+extension Recipe {
+    /// The `checkpoint` section.
+    public struct CheckpointSection: Sendable, Equatable {
+        /// When the state is saved, besides at the end.
+        public var saveEvery = Interval.minutes(10)
+        /// Whether the best weights are kept beside the last ones.
+        public var keepBest = true
+        /// How many of the newest states stay, `last` among them.
+        public var keepLastCheckpoints = 1
+        /// After which updates a state is saved and kept for good.
+        public var keepMilestones: Milestones?
+        /// Whether training goes on while a checkpoint is being written, from a copy.
+        public var writeCheckpointsAsynchronously = true
+        /// Whether nothing at all is saved.
+        public var noSave = false
+    }
+
+    /// The `logging` section.
+    public struct LoggingSection: Sendable, Equatable {
+        /// How many updates a line of the log sums up.
+        public var logEvery = 10
+        /// Whether event files for TensorBoard are written.
+        public var tensorboard = true
+        /// After how many updates histograms are written to them; `nil` for never.
+        public var histogramEvery: Int? = 1_000
+        /// Whether the model's share of a measured matrix-product peak is logged.
+        public var utilisation = true
+        /// Over how many of the last epochs the speed at the end is averaged.
+        public var benchmarkEpochsNum = 3
+    }
+
+    /// The `validation` section.
+    public struct ValidationSection: Sendable, Equatable {
+        /// When validation runs, besides at the end; `nil` only then.
+        public var every: Interval? = .epochs(1)
+    }
+
+    /// The `watch` section: when something is reported that no error tells of.
+    public struct WatchSection: Sendable, Equatable {
+        /// Code books count as collapsed when fewer than this share of their entries are in use; 0 for never.
+        public var codePerplexity = 0.025
+        /// The loss counts as diverging when it is so many times its best; `nil` for never.
+        public var divergence: Double? = 1.5
+        /// How many updates in a row must look wrong before anything is said.
+        public var patience = 500
+    }
+}
+
+extension Recipe {
+    static let runSettings: [Setting<Recipe>] = [
+        Setting("checkpoint.save_every", \.checkpoint.saveEvery, "when the state is saved, besides at the end"),
+        Setting("checkpoint.keep_best", \.checkpoint.keepBest, "whether the best weights are kept too"),
+        Setting(
+            "checkpoint.keep_last_checkpoints", \.checkpoint.keepLastCheckpoints,
+            "how many of the newest states stay, last among them", in: .atLeast(1)),
+        Setting(
+            "checkpoint.keep_milestones", \.checkpoint.keepMilestones,
+            "updates after which a state is saved and kept for good"),
+        Setting(
+            "checkpoint.write_checkpoints_asynchronously", \.checkpoint.writeCheckpointsAsynchronously,
+            "whether training goes on while a checkpoint is being written, from a copy in memory"),
+        Setting("checkpoint.no_save", \.checkpoint.noSave, "whether nothing at all is saved, only logged"),
+        Setting("logging.log_every", \.logging.logEvery, "updates that a line of the log sums up", in: .atLeast(1)),
+        Setting("logging.tensorboard", \.logging.tensorboard, "whether event files for TensorBoard are written"),
+        Setting(
+            "logging.histogram_every", \.logging.histogramEvery, "updates between histograms in them; off for none",
+            in: .atLeast(1)),
+        Setting(
+            "logging.utilisation", \.logging.utilisation,
+            "whether the share of a matrix-product peak, measured at the start, is logged"),
+        Setting(
+            "logging.benchmark_epochs_num", \.logging.benchmarkEpochsNum,
+            "last epochs over which the speed at the end is averaged", in: .atLeast(1)),
+        Setting("validation.every", \.validation.every, "when validation runs, besides at the end"),
+        Setting(
+            "watch.code_perplexity", \.watch.codePerplexity,
+            "share of code-book entries below whose use a collapse is reported; 0 for never", in: .shareBelowOne),
+        Setting(
+            "watch.divergence", \.watch.divergence,
+            "how many times its best the loss must be to be reported as diverging; off for never", in: .moreThan(1)),
+        Setting(
+            "watch.patience", \.watch.patience, "updates in a row that must look wrong before it is reported",
+            in: .atLeast(1)),
+    ]
+}

@@ -1,0 +1,137 @@
+import Foundation
+import W2VBackbone
+import W2VCorpus
+import W2VInterchange
+import W2VObjectives
+import W2VTorch
+
+extension TrainingJob.Task {
+    /// Recognition from recordings and transcripts, by the CTC loss.
+    public static let finetuning = TrainingJob.Task(
+        rawValue: "finetuning", phrase: "fine-tuning", command: "finetune", model: .ctc, readsLabels: true,
+        recordsSteps: false, exclusion: "; they count as if nothing were recognised in them.",
+        // The model has the settings of its code books, but no use for them.
+        codeBooks: { _ in (0, 0) }, isMeant: { $0.ctc != CTCConfiguration() }, unreached: { $0.frozenEncoder($1, $2) },
+        make: { try $0.finetuning(shardedOver: $1, report: $2) })
+}
+
+extension Recipe {
+    /// A sentence about an encoder that never learns.
+    fileprivate func frozenEncoder(_ updates: Int, _ end: String) -> [String] {
+        guard ctc.freezeFinetuneUpdates >= updates else { return [] }
+        return [
+            "ctc.freeze_finetune_updates is \(ctc.freezeFinetuneUpdates), and \(end): the encoder stays frozen throughout, and "
+                + "only the output layer learns"
+        ]
+    }
+}
+
+extension RunPreparation {
+    /// Builds a recognizer, and looks for utterances that it cannot learn from.
+    fileprivate func finetuning(shardedOver shards: ProcessGroup?, report: (String) -> Void) throws -> FinetuningTask {
+        let (job, recipe, manifest) = (run.job, run.recipe, manifests.training)
+        let dictionary = try dictionary(report)
+        for manifest in [manifest] + manifests.validation { try dictionary.validate(manifest) }
+        try lookForEmptyTranscripts(dictionary, report)
+        let weights = try weights(dictionary, report)
+        let task = try FinetuningTask(
+            recipe, dictionary: dictionary, weights: weights, device: job.device, shardedOver: shards)
+        if let sentence = task.tooShortForMasks(manifest) { report("WARNING: \(sentence)") }
+        if let sentence = try task.labelsThatDoNotFit(manifest) {
+            guard recipe.ctc.zeroInfinity else {
+                throw TrainingError.badData(sentence + "; leave them out, or set ctc.zero_infinity=true")
+            }
+            report("WARNING: \(sentence); they cost nothing and teach nothing")
+        }
+        return task
+    }
+
+    /// Where the weights come from; what becomes of a recognizer's output layer is reported.
+    private func weights(
+        _ dictionary: LabelDictionary, _ report: (String) -> Void
+    ) throws -> FinetuningTask.Weights {
+        let (job, recipe, manifest) = (run.job, run.recipe, manifests.training)
+        guard let origin = run.origin else {
+            report("WARNING: no --from: the model starts from random weights, and nothing pre-trained is used")
+            return .random
+        }
+        if saved != nil { return .all(origin) }
+        let path = origin.url.path
+        guard origin.description.task == job.task.model else {
+            if job.newHead { report("--new-head has no effect: \(path) has no output layer to leave out") }
+            return .shared(origin)
+        }
+        if job.newHead {
+            report("the output layer is new, as --new-head asks: the one of \(path) is left out")
+            return .shared(origin)
+        }
+        let labels = origin.description.labels
+        guard !labels.isEmpty else {
+            report(
+                "WARNING: the output layer is new: \(path) has one of \(origin.labelCount) labels, but no dictionary that "
+                    + "says which symbols they are; to keep it, give the checkpoint its dictionary first: wav2vec2 "
+                    + "checkpoint convert \(path) FOLDER --to native --dictionary FILE")
+            return .shared(origin)
+        }
+        var used = Set<Int>()
+        if !Set(labels).isSuperset(of: LabelDictionary.specials) {
+            for index in 0..<manifest.count { used.formUnion(try dictionary.encode(manifest, at: index)) }
+        }
+        let layer = OutputLayer(labels: labels, dictionary: dictionary, used: used)
+        guard layer.keepsLetters else {
+            report(
+                "WARNING: the output layer is new: \(path) does not write any of the dictionary's letters (it writes "
+                    + "\(OutputLayer.list(layer.dropped)), and the dictionary has \(OutputLayer.list(layer.new)))")
+            return .shared(origin)
+        }
+        report(layer.summary(of: path) + "; --new-head starts a new one")
+        let (own, here) = (origin.description.ctc, recipe.ctc)
+        if own.blankWeight != here.blankWeight || (own.blankWeight != 0 && own.blankMode != here.blankMode) {
+            report(
+                "WARNING: ctc.blank_weight is \(short(here.blankWeight)) (\(here.blankMode.rawValue)), and that of \(path) is "
+                    + "\(short(own.blankWeight)) (\(own.blankMode.rawValue)): the model begins with another output than "
+                    + "that of \(path)")
+        }
+        return .recognizer(origin, layer)
+    }
+
+    /// Tells how many training utterances have nothing to learn from, and refuses lists of nothing else.
+    private func lookForEmptyTranscripts(_ dictionary: LabelDictionary, _ report: (String) -> Void) throws {
+        let manifest = manifests.training
+        let boundary = dictionary.index(of: LabelDictionary.wordBoundary)
+        let empty = try (0..<manifest.count).filter {
+            try dictionary.encode(manifest, at: $0).allSatisfy { $0 == boundary }
+        }
+        guard let first = empty.first else { return }
+        guard empty.count < manifest.count else {
+            throw TrainingError.badData(
+                "\(manifest.name): all \(manifest.count) transcripts are empty, so that there is nothing to learn: make "
+                    + "the labels anew, with wav2vec2 data labels")
+        }
+        report(
+            "WARNING: \(manifest.name): \(empty.count) of \(manifest.count) transcripts are empty, the first that of "
+                + "\(manifest.identifier(first)); they teach that nothing is said")
+    }
+
+    /// The labels that are learned: a resumed run's own, else those of the file beside the first training manifest.
+    private func dictionary(_ report: (String) -> Void) throws -> LabelDictionary {
+        let (job, recipe) = (run.job, run.recipe)
+        let file = LabelDictionary.file(for: job.train[0].url, labels: recipe.data.labels)
+        let exists = FileManager.default.fileExists(atPath: file.path)
+        guard saved != nil, let origin = run.origin else {
+            guard exists else {
+                throw TrainingError.badData(
+                    "\(file.path): the dictionary beside the training manifest is missing; make it with wav2vec2 data "
+                        + "dictionary")
+            }
+            return try LabelDictionary(contentsOf: file)
+        }
+        let saved = try LabelDictionary(symbols: origin.description.labels)
+        if exists, try LabelDictionary(contentsOf: file).symbols != saved.symbols {
+            report(
+                "WARNING: \(file.path) is not the dictionary that this run began with; the run goes on with its own, "
+                    + "which \(origin.url.path) holds")
+        }
+        return saved
+    }
+}

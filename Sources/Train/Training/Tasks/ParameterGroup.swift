@@ -1,0 +1,69 @@
+import W2VTorch
+
+/// Parameters that are updated together, with their optimizer and, if wanted, their average.
+struct ParameterGroup {
+    /// The name in saved states.
+    let name: String
+    /// The parameters and their gradients.
+    let parameters: FlatParameters
+    /// The optimizer.
+    let optimizer: any Optimizer
+    /// The moving average of the parameters, where the recipe wants one.
+    let average: AveragedParameters?
+    /// The first update that changes the group.
+    let firstUpdate: Int
+
+    init(
+        _ name: String, _ parameters: [NamedParameter], _ options: Recipe.OptimizationSection, firstUpdate: Int = 1,
+        shardedOver group: ProcessGroup? = nil
+    ) throws {
+        self.name = name
+        self.firstUpdate = firstUpdate
+        self.parameters = try FlatParameters(parameters, shardedOver: group)
+        switch options.optimizer {
+        case .adam:
+            optimizer = try Adam(
+                self.parameters,
+                .init(
+                    beta1: options.adamBetas[0], beta2: options.adamBetas[1], epsilon: options.adamEps,
+                    weightDecay: options.weightDecay))
+        case .lamb:
+            optimizer = try Lamb(
+                self.parameters,
+                .init(
+                    beta1: options.lambBetas[0], beta2: options.lambBetas[1], epsilon: options.lambEps,
+                    weightDecay: options.weightDecay))
+        }
+        average = try options.ema > 0 ? AveragedParameters(self.parameters, decay: options.ema) : nil
+    }
+
+    /// Changes the FP32 weights, or this process's part of them, by the gradients.
+    func step(learningRate: Double, gradientScale: Double) throws {
+        try optimizer.step(learningRate: learningRate, gradientScale: gradientScale)
+    }
+
+    /// Hands changed weights to the module, exchanges them with the other processes where they are sharded, and averages.
+    func publish() throws {
+        try parameters.publish()
+        try average?.update()
+    }
+
+    /// Continues from saved moments.
+    func restore(updates: Int, from state: [String: Tensor]) throws {
+        func moment(_ kind: String) -> [String: Tensor] {
+            var result: [String: Tensor] = [:]
+            for name in parameters.names { result[name] = state["\(name).\(kind)"] }
+            return result
+        }
+        try optimizer.moments.restore(updates: updates, first: moment("exp_avg"), second: moment("exp_avg_sq"))
+    }
+}
+
+extension Module {
+    /// Moves all parameters to a device.
+    package func move(to device: Device) throws {
+        for parameter in parameters() where parameter.tensor.device != device {
+            parameter.tensor = try parameter.tensor.to(device: device)
+        }
+    }
+}

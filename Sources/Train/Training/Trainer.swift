@@ -1,0 +1,255 @@
+import Foundation
+import W2VBackbone
+import W2VCluster
+import W2VCorpus
+import W2VInterchange
+import W2VTorch
+
+/// The way a run ended.
+public enum TrainingOutcome: Sendable, Equatable {
+    /// All updates are done.
+    case finished
+    /// The epochs of this job are done; everything is saved, and more are to come.
+    case paused
+    /// A signal asked to stop; everything is saved.
+    case stopped(signal: Int32)
+}
+
+/// Trains a model: the loop, and when it logs, validates and saves.
+///
+/// Everything runs on the calling thread; only audio is decoded on others, and checkpoints are written by one of their own.
+public final class Trainer {
+    let recipe: Recipe
+    let task: any TrainingTask
+    let data: TrainingData
+    let trainStep: UpdateStep
+    let heldOut: HeldOutSets
+    let keeper: CheckpointKeeper
+    let log: RunLog?
+    let cluster: Cluster?
+    let report: (String) -> Void
+    var meter: Meter
+    private(set) var state: TrainingState
+    private(set) var phase: TrainerPhase
+    private var watch: Watch
+    private let progress: (String) -> Void
+    private let lastEpochOfJob: Int?
+    private let lock: RunLock?
+
+    /// The training loop: rate, update, log, validate, save.
+    ///
+    /// - Parameter stop: Asked after every micro-batch for the signal that wants the run to stop.
+    /// - Returns: The way the run ended.
+    /// - Throws: ``TrainingError``, or what the data or the model threw; what was saved before stays.
+    public func run(stop: () -> Int32? = { nil }) throws -> TrainingOutcome {
+        do {
+            return try train(stop: stop)
+        } catch let failure as ValidationFailure {
+            saveAfterFailure(failure.cause, isKnownToAll: true, isTheModels: failure.isTheModels)
+            throw failure.cause
+        } catch {
+            saveAfterFailure(error)
+            throw error
+        }
+    }
+
+    private func train(stop: () -> Int32?) throws -> TrainingOutcome {
+        try completeValidation()
+        let options = recipe.optimization
+        while !isFinished {
+            let update = state.update + 1
+            cluster?.noteProgress(update: update)
+            let rate = options.learningRate.rate(update: update, maxUpdate: options.maxUpdate)
+            var signal: Int32?
+            let sums = try trainStep(update, learningRate: rate, willChangeModel: { phase = .updating }) {
+                signal = stop()
+                return signal != nil
+            }
+            // An update that was interrupted has changed nothing: the state is still that after the one before.
+            if let sums {
+                let due = try agree(cluster == nil ? nil : stop())
+                let epoch = data.epoch
+                try count(sums, update: update)
+                try logUpdate(sums, epoch: epoch, rate: rate)
+                if isFinished || due.validation || isDue(recipe.validation.every) { try runValidation(epoch: epoch) }
+                if isSaveDue(due.save) { try save() }
+                signal = due.signal
+            }
+            // Several processes stop only where they agree on it, above.
+            if let signal = signal ?? (cluster == nil ? stop() : nil) { return try end(.stopped(signal: signal)) }
+            if let lastEpochOfJob, state.epoch >= lastEpochOfJob, !isFinished { return try end(.paused) }
+        }
+        return try end(.finished)
+    }
+
+    /// Completes the validation that an earlier job has left undone, if there is one.
+    private func completeValidation() throws {
+        guard case .validating(let epoch, _) = phase else { return }
+        phase = .training
+        state.finished = isFinished
+        try runValidation(epoch: epoch)
+        if isSaveDue(false) { try save() }
+    }
+
+    /// Saves, and says how the run ended.
+    private func end(_ outcome: TrainingOutcome) throws -> TrainingOutcome {
+        phase = .stopping(outcome)
+        // A finished run has a state, whatever its recipe says.
+        if outcome != .finished || keeper.lastSaved == nil { try save() }
+        try finishSaving()
+        let advice =
+            recipe.checkpoint.noSave
+            ? "checkpoint.no_save is set, and nothing is saved" : "continue with --resume"
+        switch outcome {
+        case .stopped(let signal):
+            // A scheduler may end the whole job as soon as one process has left with a signal's code.
+            try cluster?.group.barrier()
+            report("stopped by signal \(signal) after update \(state.update); \(advice)")
+        case .paused:
+            report("this job's epochs are done, and update \(state.update) was its last; \(advice)")
+        case .finished:
+            try writeBenchmark()
+            report("finished after update \(state.update) in \(spoken(seconds: meter.totalSeconds))")
+        }
+        return outcome
+    }
+
+    /// Runs a part of the training in a phase of its own, which it stays in if it fails.
+    func during(_ next: TrainerPhase, _ body: () throws -> Void) rethrows {
+        let before = phase
+        phase = next
+        try body()
+        phase = before
+    }
+
+    /// Takes the state to the update that has been made; from then on it is that of the model again.
+    private func count(_ sums: Statistics, update: Int) throws {
+        try keeper.checkForFailure()
+        meter.count(sums, waitSeconds: data.waitSeconds)
+        if data.isEpochFinished {
+            try data.beginNextEpoch()
+            meter.endEpoch()
+        }
+        state.update = update
+        state.epoch = data.epoch
+        state.position = data.position
+        state.finished = isFinished
+        state.statistics += sums
+        phase = .training
+    }
+
+    /// Warns, logs and shows the progress after an update.
+    private func logUpdate(_ sums: Statistics, epoch: Int, rate: Double) throws {
+        let update = state.update
+        for warning in watch.look(at: update, sums) { try warn(warning) }
+        if let every = recipe.logging.histogramEvery, update % every == 0 { try writeHistograms() }
+        if update % recipe.logging.logEvery == 0 || isFinished {
+            try writeLog(epoch: epoch, rate: rate)
+            state.statistics = Statistics()
+        }
+        let perUpdate = meter.secondsPerUpdate ?? 0
+        progress(
+            liveLine(
+                update: update, of: recipe.optimization.maxUpdate, secondsPerUpdate: perUpdate,
+                remaining: perUpdate * Double(remainingUpdates)))
+    }
+
+    /// Remembers the best validation result so far.
+    func remember(_ best: TrainingState.Best) { state.best = best }
+
+    // MARK: Intervals
+
+    var isFinished: Bool {
+        state.update >= recipe.optimization.maxUpdate || recipe.optimization.maxEpoch.map { state.epoch >= $0 } ?? false
+    }
+
+    /// Whether an interval of updates or epochs ends with the state's update.
+    func isDue(_ interval: Interval?) -> Bool {
+        switch interval {
+        case .updates(let count): state.update % count == 0
+        case .epochs(let count): state.position == 0 && state.epoch % count == 0
+        case .minutes, nil: false
+        }
+    }
+
+    /// Clocks and signals differ between processes, and all must do the same after the same update.
+    ///
+    /// - Parameter signal: The signal that wants this process to stop.
+    /// - Returns: The first signal of any process, and what the leader's clock says it is time for.
+    /// - Throws: `TorchError.communication` if a process is gone.
+    private func agree(_ signal: Int32?) throws -> (signal: Int32?, validation: Bool, save: Bool) {
+        let validation = hasPassed(recipe.validation.every, since: meter.lastValidation)
+        let save = hasPassed(recipe.checkpoint.saveEvery, since: meter.lastSave)
+        guard let cluster else { return (signal, validation, save) }
+        let all = try cluster.exchange([Double(signal ?? 0), validation ? 1 : 0, save ? 1 : 0])
+        let first = all.first { $0[0] > 0 }.map { Int32($0[0]) }
+        return (first, all[0][1] > 0, all[0][2] > 0)
+    }
+
+    private func hasPassed(_ interval: Interval?, since last: ContinuousClock.Instant) -> Bool {
+        guard case .minutes(let minutes) = interval else { return false }
+        return (ContinuousClock.now - last).inSeconds >= minutes * 60
+    }
+
+    /// Updates until the end, by number or by epochs, whichever comes first.
+    var remainingUpdates: Int {
+        let byNumber = max(0, recipe.optimization.maxUpdate - state.update)
+        guard let epochs = recipe.optimization.maxEpoch else { return byNumber }
+        let position = Double(state.epoch) + Double(state.position) / Double(max(1, data.subBatchesPerEpoch))
+        return min(byNumber, Int((max(0, Double(epochs) - position) * updatesPerEpoch).rounded(.up)))
+    }
+
+    /// Updates of an epoch, the last of which may be smaller than the others.
+    var updatesPerEpoch: Double {
+        let size = EffectiveBatch(recipe, processes: cluster?.size ?? 1).count
+        return Double((data.subBatchesPerEpoch + size - 1) / size)
+    }
+
+    // MARK: Setting up
+
+    /// Reads the data, builds or restores the model, and gets everything ready for ``run(stop:)``.
+    ///
+    /// - Parameters:
+    ///   - job: The run.
+    ///   - cluster: The processes that train together, if there are others; each makes a trainer of the same job.
+    ///   - report: Gets lines for people, of one process only.
+    ///   - progress: Gets a line about the progress after every update, for one place on a terminal.
+    /// - Throws: ``TrainingError``, `CorpusError`, `CheckpointError`, `ConfigurationError`.
+    public init(
+        _ job: TrainingJob, among cluster: Cluster? = nil, report: @escaping (String) -> Void = { _ in },
+        progress: @escaping (String) -> Void = { _ in }
+    ) throws {
+        let isLeader = cluster?.isLeader ?? true
+        let report = isLeader ? report : { _ in }
+        let prepared = try RunPreparation(job, among: cluster, report: report)
+        let recipe = prepared.run.recipe
+        let state = prepared.start.state
+        let tensors = try cluster.map { try $0.group(on: recipe.distributed.backend == .gloo ? .cpu : job.device) }
+        let sharding = recipe.distributed.zeroSharding ? cluster.flatMap { $0.size > 1 ? $0 : nil } : nil
+        task = try prepared.makeTask(shardedOver: sharding == nil ? nil : tensors, report: report)
+        data = try prepared.makeData(for: task, share: cluster.map { ProcessShare(rank: $0.rank, size: $0.size) })
+        trainStep = try UpdateStep(task, data, recipe, cluster: cluster, over: tensors, report: report)
+        if let saved = prepared.saved { try trainStep.restore(saved.state, from: saved.folder) }
+        keeper = CheckpointKeeper(
+            prepared.place.folder, recipe.checkpoint, trainStep,
+            try sharding.map { .shares(try $0.makeGroup("checkpoints")) } ?? (isLeader ? .writes : .none),
+            lastSaved: prepared.saved?.state.update, report: report)
+        heldOut = HeldOutSets(manifests: prepared.manifests.validation, identity: prepared.start.heldOutIdentity)
+        watch = Watch(recipe, job.task)
+        log = job.isDryRun || !isLeader ? nil : try prepared.openLog(task.metrics, report: report)
+        let peak = try recipe.logging.utilisation ? job.device.sustainedSpeed(recipe.precision) : nil
+        meter = Meter(
+            earlierSeconds: log?.earlierSeconds ?? 0, peak: peak.map { $0 * Double(cluster?.size ?? 1) },
+            benchmarkEpochs: recipe.logging.benchmarkEpochsNum)
+        lastEpochOfJob = job.epochsThisJob.map { state.epoch + $0 }
+        lock = prepared.place.lock
+        phase = TrainerPhase(of: state)
+        (self.recipe, self.state, self.cluster) = (recipe, state, cluster)
+        // From now on the phase says it.
+        self.state.pendingValidation = nil
+        (self.report, self.progress) = (report, isLeader ? progress : { _ in })
+        // A kill may have come between saving the last state and keeping it.
+        if prepared.saved != nil, phase.isComplete, isLeader, !job.isDryRun { try keeper.prune(state) }
+        introduce(prepared.run, peak: peak)
+    }
+}

@@ -1,0 +1,146 @@
+import Foundation
+import W2VBackbone
+import W2VCorpus
+import W2VObjectives
+
+// The lines, records and histograms that the trainer writes.
+
+extension Trainer {
+    /// Describes the run that is about to begin.
+    ///
+    /// - Parameters:
+    ///   - run: The run.
+    ///   - peak: Operations a second of a large matrix product, if measured.
+    func introduce(_ run: ResolvedRun, peak: Double?) {
+        let (job, batch) = (run.job, run.batch)
+        if let sentence = data.exclusions { report("WARNING: \(sentence)") }
+        let count = task.module.parameters().reduce(0) { $0 + $1.tensor.count }
+        let (used, all, drawn) = (data.utterances, data.manifest.count, data.utterancesPerEpoch)
+        let seconds = data.samplesPerSubBatch * Double(data.subBatchesPerEpoch) / 16_000
+        report(
+            "\(job.task.rawValue): \(count) parameters, \(used == all ? "" : "\(used) of ")\(all) utterances of "
+                + "\(data.manifest.name), \(drawn == used ? "" : "by their weights \(drawn) in this epoch, ")"
+                + "\(spoken(seconds: seconds)) of audio and \(data.subBatchesPerEpoch) sub-batches an epoch")
+        report(batch.description(samplesPerSubBatch: data.samplesPerSubBatch))
+        if let sentence = batch.mismatch, job.effectiveBatch == nil { report("WARNING: \(sentence)") }
+        if !isFinished {
+            let updates = state.update + remainingUpdates
+            let epochs = Int((Double(updates) / updatesPerEpoch).rounded(.up))
+            for sentence in recipe.unreached(job.task, updates: updates, epochs: epochs) {
+                report("WARNING: \(sentence)")
+            }
+        }
+        if let peak {
+            report("matrix products reach \(short(peak / 1e9)) GFLOP/s here; utilisation is a share of that")
+        }
+        if state.update > 0 { report("continuing after update \(state.update) (epoch \(state.epoch + 1))") }
+    }
+
+    /// Writes a warning of ``Watch``.
+    ///
+    /// - Parameter warning: The warning.
+    /// - Throws: ``TrainingError/cannotWrite(file:reason:)``.
+    func warn(_ warning: Watch.Warning) throws {
+        report("WARNING: \(warning)")
+        try log?.write(
+            WarningRecord(update: state.update, topic: warning.topic, message: "\(warning)"), series: nil,
+            update: state.update)
+    }
+
+    /// Writes the histograms of gradients and parameters.
+    ///
+    /// - Throws: ``TrainingError/cannotWrite(file:reason:)``, `TorchError`.
+    func writeHistograms() throws {
+        // Every process gathers, and one writes.
+        for group in task.groups { try group.parameters.gatherGradients() }
+        try log?.write(gradientHistograms(task.groups), series: "train", update: state.update)
+    }
+
+    /// Writes the line about the updates since the line before.
+    ///
+    /// - Parameters:
+    ///   - epoch: The last update's epoch.
+    ///   - rate: Its learning rate.
+    /// - Throws: ``TrainingError/cannotWrite(file:reason:)``.
+    func writeLog(epoch: Int, rate: Double) throws {
+        let record = TrainRecord(
+            state.statistics, meter.endLap(), update: state.update, epoch: epoch, learningRate: rate,
+            lossScale: trainStep.lossScale, etaSeconds: meter.secondsPerUpdate.map { $0 * Double(remainingUpdates) },
+            seconds: meter.totalSeconds)
+        try log?.write(record, series: "train", update: state.update)
+        report(progressLine(record, task.metrics, state.statistics.metrics, of: recipe.optimization.maxUpdate))
+    }
+
+    /// Writes the speed of the last epochs, if this job has made updates.
+    ///
+    /// - Throws: ``TrainingError/cannotWrite(file:reason:)``.
+    func writeBenchmark() throws {
+        guard let (counts, rates) = meter.benchmark else { return }
+        let record = BenchmarkRecord(counts, rates, update: state.update)
+        try log?.write(record, series: nil, update: state.update)
+        let share = rates.utilisation.map { ", utilisation \(short($0 * 100)) %" } ?? ""
+        report(
+            "speed over the last \(counts.updates) updates: \(short(record.secondsPerUpdate)) s an update, "
+                + "\(short(rates.audioSecondsPerSecond)) s of audio, \(short(rates.framesPerSecond)) frames and "
+                + "\(short(rates.maskedFramesPerSecond)) masked frames a second\(share)")
+    }
+
+    /// Writes the line about a held-out set's result.
+    ///
+    /// - Parameters:
+    ///   - result: The result.
+    ///   - ofAverage: Whether it is that of the averaged weights.
+    ///   - index: The set's number.
+    ///   - epoch: The last update's epoch.
+    ///   - isBest: Whether the weights are the best so far.
+    ///   - began: When the evaluation began.
+    /// - Throws: ``TrainingError/cannotWrite(file:reason:)``.
+    func record(
+        _ result: ValidationTally, ofAverage: Bool = false, set index: Int, epoch: Int, isBest: Bool,
+        since began: ContinuousClock.Instant
+    ) throws {
+        let name = heldOut.manifests[index].name
+        let histograms =
+            ofAverage
+            ? []
+            : self.histograms(of: result.statistics.metrics)
+        try log?.write(
+            ValidRecord(
+                result, kind: ofAverage ? "valid_ema" : "valid", name: name, update: state.update, epoch: epoch,
+                best: isBest, seconds: meter.totalSeconds),
+            series: heldOut.series(index, of: ofAverage ? "ema" : "valid"), update: state.update,
+            histograms: histograms)
+        report(
+            validationLine(
+                result, of: ofAverage ? "averaged weights" : nil, task.metrics, chosenBy: task.metric,
+                manifest: heldOut.manifests[index], update: state.update, isBest: isBest,
+                seconds: (ContinuousClock.now - began).inSeconds))
+    }
+
+    /// The histograms among metrics, the most frequent bin of each first.
+    private func histograms(of sums: MetricSums) -> [(tag: String, Histogram)] {
+        task.metrics.flatMap { metric in
+            sums.bins(metric.name).enumerated().compactMap { part, counts in
+                Histogram(ranked: counts).map { ("\(metric.tag ?? metric.name)\(part)", $0) }
+            }
+        }
+    }
+}
+
+/// The sizes of gradients and parameters: a histogram each of their norms, one number for each parameter tensor.
+///
+/// - Parameter groups: The parameters, with the gradients that the last update was made of.
+/// - Returns: The histograms with their tags.
+/// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
+func gradientHistograms(_ groups: [ParameterGroup]) throws -> [(tag: String, Histogram)] {
+    var (gradients, values): ([Double], [Double]) = ([], [])
+    for parameters in groups.map(\.parameters) {
+        for index in parameters.names.indices {
+            gradients.append(try parameters.view(index, of: parameters.gradients).norm().item())
+            values.append(try parameters.leaves[index].detached().norm().item())
+        }
+    }
+    return [("gradient_norms", gradients), ("parameter_norms", values)].compactMap { tag, numbers in
+        Histogram(numbers).map { (tag, $0) }
+    }
+}

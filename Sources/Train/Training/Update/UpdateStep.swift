@@ -1,0 +1,281 @@
+import Foundation
+import W2VBackbone
+import W2VCluster
+import W2VInterchange
+import W2VTorch
+
+/// Makes updates of the model: accumulate, measure, clip, step, average.
+///
+/// In half precision the optimizer sees FP32 weights and gradients, and the loss is scaled where gradients could vanish.
+/// An update whose gradients overflow is skipped: it keeps its number and its utterances are used up, as in NVIDIA's
+/// program (fairseq's would make another update of that number), while the optimizer does not count it.
+final class UpdateStep {
+    private let task: any TrainingTask
+    private let data: any MicroBatchSource
+    private let options: Recipe.OptimizationSection
+    private let precision: Recipe.PrecisionSection
+    private let report: (String) -> Void
+    private let cluster: Cluster?
+    private var replicas: Replicas?
+    private var summation: (any GradientSummation)?
+    /// The next micro-batch, where it has been prepared already; an error is thrown when its turn comes.
+    private var ahead: (update: Int, microBatch: Int, prepared: Result<any PreparedMicroBatch, any Error>)?
+    private var scaler: LossScaler?
+    /// FP32 weights that do not learn, of a model that computes in half precision.
+    private var frozen: [String: Tensor] = [:]
+
+    /// Prepares for updates of a task's parameters, and brings the model to its precision.
+    ///
+    /// - Parameters:
+    ///   - task: The model, with its groups of parameters in FP32.
+    ///   - data: Where micro-batches come from.
+    ///   - recipe: How updates are made.
+    ///   - cluster: The processes that make every update together, if there are others.
+    ///   - group: By which the parameters' tensors travel between them.
+    ///   - summation: Makes another summation of gradients than that over `cluster`, as a benchmark measures.
+    ///   - report: Gets lines for people.
+    /// - Throws: `TorchError.operation` if LibTorch cannot make the tensors.
+    init(
+        _ task: any TrainingTask, _ data: any MicroBatchSource, _ recipe: Recipe, cluster: Cluster? = nil,
+        over group: ProcessGroup? = nil, summation: ((ParameterGroup) throws -> any GradientSummation)? = nil,
+        report: @escaping (String) -> Void
+    ) throws {
+        self.task = task
+        self.data = data
+        self.cluster = cluster
+        self.report = report
+        options = recipe.optimization
+        precision = recipe.precision
+        if precision.scalesLoss { scaler = LossScaler(precision, updateFreq: microBatchesPerUpdate) }
+        try lower()
+        if let cluster, let group {
+            let replicas = try Replicas(
+                cluster, task.groups, over: group, recipe.distributed, overlaps: !task.recordsSteps)
+            (self.replicas, self.summation) = (replicas, replicas)
+        } else if let summation, let group = task.groups.first {
+            self.summation = try summation(group)
+        }
+    }
+
+    private func lower() throws {
+        let device = task.groups.first?.parameters.values.device ?? .cpu
+        let choice = precision.mode
+        let precision = precision.model(generation: try device.generation())
+        if choice == .auto, precision.mode == .tf32 {
+            report("precision auto is tf32 on \(device); precision.mode=fp32 keeps products exact, and is slower")
+        }
+        if precision.mode == .tf32, device == .cpu { report("precision tf32 is fp32 on a CPU") }
+        if precision.mode.isMakeshift(on: device) {
+            report("WARNING: this processor has no products in \(precision.mode.rawValue); fp32 is faster on it")
+        }
+        try task.module.convert(for: .training, on: device, precision: precision)
+        guard precision.mode.isHalf else { return }
+        for group in task.groups {
+            try group.parameters.lower(to: precision.mode.dtype, except: precision.keepsExact)
+        }
+        let learning = Set(task.groups.flatMap(\.parameters.names))
+        for parameter in task.module.parameters()
+        where !learning.contains(parameter.name) && !precision.keepsExact(parameter.name) {
+            frozen[parameter.name] = parameter.tensor
+            parameter.tensor = try parameter.tensor.detached().to(dtype: precision.mode.dtype)
+        }
+    }
+
+    /// Micro-batches of an update, over all processes.
+    private var microBatchesPerUpdate: Int { options.updateFreq * (cluster?.size ?? 1) }
+
+    /// What losses are multiplied by, where they are.
+    var lossScale: Double? { scaler?.scale }
+
+    /// Makes one update, or skips it when gradients overflow that a smaller loss scale may save.
+    ///
+    /// - Parameters:
+    ///   - update: Its number, from 1.
+    ///   - learningRate: The step size.
+    ///   - willChangeModel: Called before the optimizer changes the model.
+    ///   - isInterrupted: Asked between micro-batches: an update of many takes long.
+    /// - Returns: The update's sums; `nil` if it was interrupted, and then nothing but the place in the data has changed.
+    /// - Throws: ``TrainingError/notFinite(update:what:utterances:)``,
+    ///   ``TrainingError/minimumLossScale(update:scale:what:utterances:)``, or what the data or the model threw.
+    func callAsFunction(
+        _ update: Int, learningRate: Double, willChangeModel: () -> Void = {}, isInterrupted: () -> Bool = { false }
+    ) throws -> Statistics? {
+        var sums = Statistics()
+        var utterances: [Int] = []
+        let lossScale = scaler?.scale ?? 1
+        try profiled(.optimizer) { for group in task.groups { try group.parameters.clearGradients() } }
+        let microBatches = try profiled(.dataWait) { try data.beginUpdate() }
+        func beginReduction() {
+            summation?.beginReduction(unused: task.parametersWithoutGradient(update: update))
+        }
+        if microBatches.isEmpty { beginReduction() }
+        for microBatch in microBatches {
+            // Other processes would wait for this one's gradients.
+            if microBatch != microBatches.first, cluster == nil, isInterrupted() { return nil }
+            let isLast = microBatch == microBatches.last
+            if isLast { beginReduction() }
+            let prepared = try prepared(microBatch, update: update)
+            let pending = try prepared.addGradients(lossScale: lossScale)
+            // A GPU is at work meanwhile; its numbers are waited for only then.
+            prepareNext(after: microBatch, of: microBatches, update: update)
+            sums += try pending.wait()
+            // The last ones are collected as they are sent.
+            if !isLast || summation == nil { for group in task.groups { try group.parameters.collectGradients() } }
+            utterances += prepared.batch.utterances
+        }
+        try summation?.finishReduction()
+        if let replicas { sums = try replicas.sum(sums) }
+        sums.updates = 1
+        let divisor = Double(sums.sampleSize) * lossScale
+        let norm = try profiled(.optimizer) { try gradientNorm(task.groups.map(\.parameters)) / divisor }
+        guard norm.isFinite, sums.loss.isFinite else { return try skip(update, sums, utterances) }
+        let clip = options.clipNorm > 0 ? min(1, options.clipNorm / (norm + 1e-6)) : 1
+        willChangeModel()
+        try profiled(.optimizer) {
+            let changing = task.groups.filter { update >= $0.firstUpdate }
+            for group in changing { try group.step(learningRate: learningRate, gradientScale: clip / divisor) }
+            summation?.optimizerEnded()
+            for group in changing { try group.publish() }
+        }
+        scaler?.succeed()
+        try replicas?.check(after: update)
+        sums.gradientNorm = norm
+        return sums
+    }
+
+    // MARK: Preparing ahead
+
+    /// A micro-batch of an update that has begun.
+    private func prepared(_ microBatch: Int, update: Int) throws -> any PreparedMicroBatch {
+        defer { ahead = nil }
+        if let ahead, ahead.update == update, ahead.microBatch == microBatch { return try ahead.prepared.get() }
+        let batch = try profiled(.dataWait) { try data.next(microBatch) }
+        return try profiled(.draws) { try task.prepare(batch, update: update, microBatch: microBatch) }
+    }
+
+    /// Prepares the micro-batch that comes after one: of the same update, or the next update's first.
+    private func prepareNext(after microBatch: Int, of microBatches: [Int], update: Int) {
+        let place = microBatches.firstIndex(of: microBatch).map { $0 + 1 } ?? microBatches.count
+        let isNextUpdates = place == microBatches.count
+        guard let number = isNextUpdates ? data.firstMicroBatchOfNextUpdate : microBatches[place] else { return }
+        let next = isNextUpdates ? update + 1 : update
+        ahead = (
+            next, number,
+            Result {
+                let batch = try profiled(.dataWait) {
+                    try isNextUpdates ? data.takeFromNextUpdate(number) : data.next(number)
+                }
+                return try profiled(.draws) { try task.prepare(batch, update: next, microBatch: number) }
+            }
+        )
+    }
+
+    // MARK: Overflow
+
+    /// Lowers the loss scale, or gives up.
+    private func skip(_ update: Int, _ sums: Statistics, _ utterances: [Int]) throws -> Statistics {
+        guard let before = scaler?.scale else {
+            throw TrainingError.notFinite(update: update, what: try culprit(), utterances: names(utterances))
+        }
+        guard scaler?.overflow() == true, let now = scaler?.scale else {
+            throw TrainingError.minimumLossScale(
+                update: update, scale: precision.minLossScale, what: try culprit(), utterances: names(utterances))
+        }
+        report(
+            "update \(update): overflow at loss scale \(before.settingText), the update is skipped"
+                + (now == before ? "" : "; the loss scale is now \(now.settingText)"))
+        var kept = sums
+        kept.skippedUpdates = 1
+        guard !sums.loss.isFinite else { return kept }
+        // An infinite loss would hide the others that it is averaged with.
+        kept = Statistics()
+        (kept.updates, kept.skippedUpdates) = (1, 1)
+        (kept.samples, kept.frames, kept.maskedFrames) = (sums.samples, sums.frames, sums.maskedFrames)
+        return kept
+    }
+
+    /// The first thing found that is not finite.
+    private func culprit() throws -> String {
+        for group in task.groups {
+            try group.parameters.gatherGradients()
+            for index in group.parameters.names.indices
+            where try !group.parameters.view(index, of: group.parameters.gradients).isFinite() {
+                return "the gradient of \(group.parameters.names[index])"
+            }
+        }
+        return "the loss"
+    }
+
+    private func names(_ utterances: [Int]) -> [String] {
+        var names = utterances.prefix(10).map { data.identifier($0) }
+        if utterances.count > 10 { names.append("and \(utterances.count - 10) more") }
+        if let cluster { names.append("those of rank \(cluster.rank) among \(cluster.size) processes") }
+        return names
+    }
+
+    // MARK: Averaged weights
+
+    /// Whether weights are averaged.
+    var averages: Bool { task.groups.contains { $0.average != nil } }
+
+    /// Calls `body` with the averaged weights in place of the model's, where there are any.
+    func withAveragedWeights<Result>(_ body: () throws -> Result) throws -> Result {
+        func use(_ averages: ArraySlice<AveragedParameters>) throws -> Result {
+            guard let first = averages.first else { return try body() }
+            return try first.inUse { try use(averages.dropFirst()) }
+        }
+        return try use(task.groups.compactMap(\.average)[...])
+    }
+
+    // MARK: Checkpoints
+
+    /// Adds what resuming needs besides tensors.
+    func record(into state: inout TrainingState) {
+        for group in task.groups { state.optimizerUpdates[group.name] = group.optimizer.moments.updates }
+        state.lossScaler = scaler?.state
+    }
+
+    /// The weights and averaged weights, for a checkpoint.
+    ///
+    /// - Parameter copying: Whether training continues while they are used.
+    /// - Returns: All of them, or this process's part.
+    /// - Throws: `TorchError.operation` if memory runs out.
+    func weights(copying: Bool) throws -> Snapshot.Weights {
+        let learning = Set(task.groups.flatMap(\.parameters.names))
+        return Snapshot.Weights(
+            task.description,
+            fixed: task.module.state().filter { !learning.contains($0.key) }.merging(frozen) { $1 },
+            learning: try task.groups.map { try $0.parameters.copy($0.parameters.masters, sharing: !copying) },
+            averages: try task.groups.compactMap { group in
+                try group.average.map { try group.parameters.copy($0.values, sharing: !copying) }
+            })
+    }
+
+    /// The optimizer's moments, for a checkpoint.
+    ///
+    /// - Parameter copying: Whether training continues while they are used.
+    /// - Returns: All of them, or this process's part.
+    /// - Throws: `TorchError.operation` if memory runs out.
+    func moments(copying: Bool) throws -> Snapshot.Moments {
+        func copies(_ buffer: (Moments) -> Tensor) throws -> [FlatCopy] {
+            try task.groups.map { try $0.parameters.copy(buffer($0.optimizer.moments), sharing: !copying) }
+        }
+        return Snapshot.Moments(first: try copies(\.first), second: try copies(\.second))
+    }
+
+    /// Continues from a checkpoint's folder; the weights are the model's already.
+    func restore(_ state: TrainingState, from folder: URL) throws {
+        let moments = try TensorFile.read(folder.appendingPathComponent(TrainingState.optimizerName))
+        for group in task.groups {
+            try group.restore(updates: state.optimizerUpdates[group.name] ?? 0, from: moments)
+        }
+        if averages {
+            let file = folder.appendingPathComponent(Checkpoint.averagedWeightsName)
+            let averaged = try Checkpoint.read(file).weights()
+            for group in task.groups { try group.average?.restore(averaged) }
+        }
+        if let saved = state.lossScaler, scaler != nil {
+            scaler = LossScaler(precision, updateFreq: microBatchesPerUpdate, state: saved)
+        }
+    }
+}

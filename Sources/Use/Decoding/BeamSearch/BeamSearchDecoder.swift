@@ -1,0 +1,161 @@
+import Foundation
+import W2VBase
+
+/// CTC prefix beam search, with n-best hypotheses, an n-gram language model, a lexicon and hot words as options.
+///
+///     let model = try LanguageModel(contentsOf: URL(filePath: "3-gram.arpa"))
+///     let decoder = try BeamSearchDecoder(alphabet: recognizer.alphabet, model: model)
+///     print(try decoder.decode(logProbabilities).first?.text ?? "")
+///
+/// Hypotheses, their scores and their word times are those of pyctcdecode 0.5.0. Words are scored by the language model
+/// when their boundary is read, and added to the acoustic score with a weight (shallow fusion).
+/// Source: Graves and Jaitly 2014, algorithm 1; Hannun et al. 2014; pyctcdecode.
+public struct BeamSearchDecoder: Sendable {
+    /// What the columns of scores stand for.
+    public let alphabet: DecodingAlphabet
+    /// The language model.
+    public let model: LanguageModel?
+    /// How the search goes about it.
+    public let options: BeamSearchOptions
+    /// The words that count as known: those given, or else the language model's.
+    public let lexicon: Lexicon?
+    let hotWords: HotWords
+
+    /// Makes a decoder.
+    ///
+    /// - Parameters:
+    ///   - alphabet: What the columns of scores stand for.
+    ///   - model: A language model over words.
+    ///   - lexicon: The words that are known; those of the language model where this is nil.
+    ///   - options: How the search goes about it.
+    /// - Throws: `LanguageModelError.unusable` when the dictionary can spell less than half of the model's words, for
+    ///   then the two do not go together; `DecodingError` for options out of range and hot words that cannot be spelled.
+    public init(
+        alphabet: DecodingAlphabet, model: LanguageModel? = nil, lexicon: Lexicon? = nil,
+        options: BeamSearchOptions = BeamSearchOptions()
+    ) throws {
+        try Self.check(options)
+        self.alphabet = alphabet
+        self.model = model
+        self.options = options
+        var known = lexicon
+        if let model, let words = model.words {
+            let own = Lexicon(words, alphabet: alphabet, model: model)
+            // Words that only the given lexicon can spell are as good.
+            let isRespelled = lexicon?.respelled.isEmpty == false
+            guard isRespelled || own.count > 0 && own.count >= own.unspellable.count else {
+                throw LanguageModelError.unusable(path: model.path, reason: Self.mismatch(own, alphabet))
+            }
+            if known == nil { known = own }
+        }
+        self.lexicon = known
+        hotWords = try HotWords(
+            options.hotWords, weight: options.hotWordWeight, alphabet: alphabet, lexicon: known)
+    }
+
+    /// Whether some words are written otherwise than the labels that spell them.
+    public var respellsWords: Bool { lexicon?.respelled.isEmpty == false }
+
+    /// The same decoder with other weights, which shares the lexicon.
+    ///
+    /// - Parameters:
+    ///   - alpha: The language model's weight.
+    ///   - beta: The bonus for each word.
+    /// - Returns: A decoder.
+    public func with(alpha: Double, beta: Double) -> BeamSearchDecoder {
+        var options = options
+        options.alpha = alpha
+        options.beta = beta
+        return BeamSearchDecoder(self, options)
+    }
+
+    private init(_ other: BeamSearchDecoder, _ options: BeamSearchOptions) {
+        alphabet = other.alphabet
+        model = other.model
+        lexicon = other.lexicon
+        hotWords = other.hotWords
+        self.options = options
+    }
+
+    private static func check(_ options: BeamSearchOptions) throws(DecodingError) {
+        let checks: [(String, Double, Bool, String)] = [
+            ("beam_width", Double(options.beamWidth), options.beamWidth >= 1, "at least 1"),
+            ("beam_prune_logp", options.beamPruneLogp, options.beamPruneLogp <= 0, "at most 0"),
+            ("token_min_logp", options.tokenMinLogp, options.tokenMinLogp <= 0, "at most 0"),
+            ("alpha", options.alpha, options.alpha.isFinite, "a finite number"),
+            ("beta", options.beta, options.beta.isFinite, "a finite number"),
+            ("unk_score_offset", options.unknownScoreOffset, options.unknownScoreOffset.isFinite, "a finite number"),
+            ("hotword_weight", options.hotWordWeight, options.hotWordWeight.isFinite, "a finite number"),
+        ]
+        for (name, value, isGood, expected) in checks where !isGood {
+            throw .badOption(name: name, value: "\(value)", expected: expected)
+        }
+    }
+
+    private static func mismatch(_ lexicon: Lexicon, _ alphabet: DecodingAlphabet) -> String {
+        var foreign: [ExactText: Int] = [:]
+        for word in lexicon.unspellable.prefix(10_000) {
+            for letter in Set(alphabet.unspellable(in: word).map { ExactText($0) }) { foreign[letter, default: 0] += 1 }
+        }
+        let common = foreign.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.prefix(8).map(\.key.text.printable)
+        let total = lexicon.count + lexicon.unspellable.count
+        return "has other letters than the dictionary, which can spell only \(lexicon.count) of its \(total) words (it "
+            + "lacks \(common.joined(separator: " "))); use a language model made from text in the dictionary's letters"
+    }
+
+    /// Decodes one utterance.
+    ///
+    /// - Parameters:
+    ///   - logProbabilities: Natural logarithms [frames, labels], contiguous: after log-softmax.
+    ///   - count: How many hypotheses are given at most; each of an hour takes a megabyte.
+    /// - Returns: Hypotheses, the best first; at least one, which is empty when there are no frames.
+    /// - Throws: `DecodingError` when the shape is wrong or a score is not a number.
+    public func decode(
+        _ logProbabilities: [Float], atMost count: Int = .max
+    ) throws(DecodingError) -> [Hypothesis] {
+        let result = logProbabilities.withUnsafeBufferPointer { buffer in
+            Result { () throws(DecodingError) in try decode(buffer, atMost: count) }
+        }
+        return try result.get()
+    }
+
+    /// Decodes one utterance in place.
+    ///
+    /// - Parameters:
+    ///   - logProbabilities: Natural logarithms [frames, labels], contiguous: after log-softmax.
+    ///   - count: How many hypotheses are given at most.
+    /// - Returns: Hypotheses, the best first; at least one, which is empty when there are no frames.
+    /// - Throws: `DecodingError` when the shape is wrong or a score is not a number.
+    public func decode(
+        _ logProbabilities: UnsafeBufferPointer<Float>, atMost count: Int = .max
+    ) throws(DecodingError) -> [Hypothesis] {
+        try decode(logProbabilities, BeamSearch(self), atMost: count)
+    }
+
+    /// The same from the start of a search.
+    func decode(
+        _ logProbabilities: UnsafeBufferPointer<Float>, _ start: BeamSearch, atMost count: Int
+    ) throws(DecodingError) -> [Hypothesis] {
+        let labels = alphabet.symbols.count
+        guard logProbabilities.count.isMultiple(of: labels) else {
+            throw .wrongCount(count: logProbabilities.count, labels: labels)
+        }
+        var search = start
+        for frame in 0..<logProbabilities.count / labels {
+            let row = UnsafeBufferPointer(rebasing: logProbabilities[frame * labels..<(frame + 1) * labels])
+            try search.step(row, frame: frame)
+        }
+        return search.finish(atMost: count)
+    }
+
+    /// Decodes many utterances at once, on all cores.
+    ///
+    /// - Parameters:
+    ///   - utterances: For each, log-probabilities [frames, labels].
+    ///   - threads: How many run at the same time; all cores where this is nil.
+    /// - Returns: The hypotheses of each, in the order given.
+    /// - Throws: `DecodingError`, and `CancellationError` when the task is cancelled.
+    public func decode(_ utterances: [[Float]], threads: Int? = nil) async throws -> [[Hypothesis]] {
+        try await concurrentMap(utterances, threads: threads) { try decode($0) }
+    }
+}

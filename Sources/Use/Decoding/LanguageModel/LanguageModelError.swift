@@ -1,0 +1,35 @@
+import W2VBase
+
+/// What can be wrong with a language model, one sentence each.
+public enum LanguageModelError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// A file cannot be opened or read.
+    case unreadable(path: String, reason: String)
+    /// A file cannot be written.
+    case unwritable(path: String, reason: String)
+    /// A line of a text file is not what the format has there.
+    case badLine(path: String, line: Int, expected: String, found: String)
+    /// A line of a text file is not UTF-8; `found` is its beginning with � for what is not.
+    case notUTF8(path: String, line: Int, found: String)
+    /// A file as a whole is not a language model that can be used; the reason says what to do.
+    case unusable(path: String, reason: String)
+
+    /// The sentence.
+    public var description: String {
+        switch self {
+        case .unreadable(let path, let reason): "\(path): cannot be read (\(reason))."
+        case .unwritable(let path, let reason): "\(path): cannot be written (\(reason))."
+        case .badLine(let path, let line, let expected, let found):
+            "\(path), line \(line): expected \(expected), found \(Self.quoted(found))."
+        case .notUTF8(let path, let line, let found):
+            "\(path), line \(line): expected UTF-8, found \(Self.quoted(found)): "
+                + "\(UTF8Text.remedy(for: found, line: line))."
+        case .unusable(let path, let reason): "\(path): \(reason)."
+        }
+    }
+
+    private static func quoted(_ text: String) -> String {
+        if text.isEmpty { return "an empty line" }
+        let beginning = text.prefix(80)
+        return "\"\(beginning.printable)\(beginning.endIndex < text.endIndex ? "…" : "")\""
+    }
+}

@@ -1,0 +1,75 @@
+import CW2VZlib
+import Foundation
+
+/// Writes a language model in the ARPA format, plain or compressed by gzip.
+final class ARPAWriter {
+    private let url: URL
+    private let temporary: String
+    private let file: gzFile
+    private let words: [[UInt8]]
+    private var isOpen = true
+    private var buffer: [UInt8] = []
+
+    init(_ target: URL, words: [String], counts: [Int]) throws(LanguageModelError) {
+        let url = try LanguageModel.replaceable(target)
+        self.url = url
+        self.words = words.map { Array($0.utf8) }
+        temporary = LanguageModel.temporaryName(for: url)
+        // T writes through without compression.
+        guard let file = gzopen(temporary, url.pathExtension == "gz" ? "wb" : "wbT") else {
+            throw .unwritable(path: url.path, reason: ByteStorage.lastError())
+        }
+        self.file = file
+        try text("\\data\\\n" + counts.enumerated().map { "ngram \($0 + 1)=\($1)\n" }.joined())
+    }
+
+    deinit {
+        if isOpen {
+            gzclose(file)
+            unlink(temporary)
+        }
+    }
+
+    private func text(_ text: String) throws(LanguageModelError) {
+        buffer.append(contentsOf: text.utf8)
+        if buffer.count > 1 << 18 { try flush() }
+    }
+
+    private func flush() throws(LanguageModelError) {
+        let written = gzwrite(file, buffer, UInt32(buffer.count))
+        guard Int(written) == buffer.count else {
+            throw .unwritable(path: url.path, reason: ByteStorage.lastError())
+        }
+        buffer.removeAll(keepingCapacity: true)
+    }
+
+    func beginSection(_ order: Int) throws(LanguageModelError) { try text("\n\\\(order)-grams:\n") }
+
+    /// Writes an n-gram, whose words come newest first.
+    func entry(
+        _ newestFirst: UnsafeBufferPointer<UInt32>, _ probability: Float, _ backoff: Float?
+    ) throws(LanguageModelError) {
+        buffer.append(contentsOf: Self.number(probability).utf8)
+        var separator = UInt8(ascii: "\t")
+        for word in newestFirst.reversed() {
+            buffer.append(separator)
+            buffer.append(contentsOf: words[Int(word)])
+            separator = UInt8(ascii: " ")
+        }
+        try text(backoff.map { "\t\(Self.number($0))\n" } ?? "\n")
+    }
+
+    /// The shortest text that reads back as the same number.
+    private static func number(_ number: Float) -> String { number == 0 ? "0" : "\(number)" }
+
+    func finish() throws(LanguageModelError) {
+        try text("\n\\end\\\n")
+        try flush()
+        isOpen = false
+        guard gzclose(file) == Z_OK, rename(temporary, url.path) == 0 else {
+            let reason = ByteStorage.lastError()
+            unlink(temporary)
+            throw .unwritable(path: url.path, reason: reason)
+        }
+    }
+}

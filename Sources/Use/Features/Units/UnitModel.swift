@@ -1,0 +1,122 @@
+import Foundation
+import W2VTorch
+
+/// Clusters of a model's features, whose numbers serve as pseudo-phonemes.
+///
+/// The file is a safetensors file with `centroids` [clusters, dimension] and `sizes`, and in its metadata the layer and
+/// the fingerprint of the model.
+public struct UnitModel: Sendable {
+    /// The clusters.
+    public let clusters: KMeans
+    /// How many of the training's frames each cluster has.
+    public let sizes: [Int]
+    /// The layer whose features they are.
+    public let layer: FeatureLayer
+    /// Whether an Hourglass's shortened layer was brought to the rate of the others.
+    public let upsamples: Bool
+    /// What the model was called.
+    public let checkpoint: String
+    /// Tells the model from others.
+    public let fingerprint: String
+    /// The mean squared distance of the training's frames to their centres.
+    public let inertia: Double
+    /// The seed that the clusters were found with.
+    public let seed: UInt64
+
+    private static let format = "wav2vec2 units"
+
+    /// Gathers clusters and where they come from.
+    ///
+    /// - Parameters:
+    ///   - result: The clusters.
+    ///   - request: The layer, one alone, and its rate.
+    ///   - featurizer: The model.
+    ///   - seed: The seed that they were found with.
+    /// - Throws: ``FeatureError/badOption(name:reason:)`` for several layers, or pooled ones.
+    public init(_ result: KMeansResult, _ request: FeatureRequest, of featurizer: Featurizer, seed: UInt64) throws {
+        guard request.layers.count == 1, request.pooling == .none else {
+            throw FeatureError.badOption(name: "units", reason: "expected the frames of one layer")
+        }
+        clusters = result.clusters
+        sizes = result.sizes
+        layer = request.layers[0]
+        upsamples = request.upsamples
+        checkpoint = featurizer.name
+        fingerprint = featurizer.fingerprint
+        inertia = result.inertia
+        self.seed = seed
+    }
+
+    /// Reads a file.
+    ///
+    /// - Parameter url: What ``write(to:)`` has written.
+    /// - Throws: `SafetensorsError` when it is no such file, ``FeatureError/damaged(file:reason:)`` when it holds
+    ///   something else.
+    public init(contentsOf url: URL) throws {
+        func damaged(_ reason: String) -> FeatureError { .damaged(file: url.path, reason: reason) }
+        let file = try SafetensorsFile(url)
+        let metadata = file.metadata
+        guard metadata["format"] == Self.format else {
+            throw damaged("it is not a file of wav2vec2 units train")
+        }
+        let tensors = try TensorFile.read(url)
+        guard let centroids = tensors["centroids"], centroids.rank == 2, centroids.dtype == .float32,
+            centroids.count > 0, try centroids.isFinite()
+        else { throw damaged("it has no centroids") }
+        guard let layer = metadata["layer"].flatMap({ FeatureLayer($0) }), let fingerprint = metadata["fingerprint"],
+            let inertia = metadata["inertia"].flatMap(Double.init), let seed = metadata["seed"].flatMap(UInt64.init),
+            let upsamples = metadata["upsample"].flatMap(Bool.init)
+        else { throw damaged("it does not say which layer of which model it is for") }
+        clusters = KMeans(centroids: centroids)
+        sizes = try tensors["sizes"]?.elements(Int.self) ?? []
+        self.layer = layer
+        self.upsamples = upsamples
+        checkpoint = metadata["checkpoint"] ?? "another checkpoint"
+        self.fingerprint = fingerprint
+        self.inertia = inertia
+        self.seed = seed
+    }
+
+    /// Writes a file; an old one is replaced only by a whole new one.
+    ///
+    /// - Parameter url: The file.
+    /// - Throws: `FileWriteError` when the disk is full or the system fails.
+    public func write(to url: URL) throws {
+        AtomicFile.removeLeftovers(in: url.deletingLastPathComponent(), of: url.lastPathComponent)
+        try TensorFile.write(
+            ["centroids": clusters.centroids, "sizes": Tensor(sizes)],
+            metadata: [
+                "format": Self.format, "layer": layer.description, "upsample": String(upsamples),
+                "checkpoint": checkpoint, "fingerprint": fingerprint, "inertia": String(inertia), "seed": String(seed),
+            ], to: url)
+    }
+
+    /// What to ask a featurizer for.
+    public var request: FeatureRequest { FeatureRequest([layer], upsamples: upsamples) }
+
+    /// Checks that a model is the one whose features were clustered.
+    ///
+    /// - Parameters:
+    ///   - featurizer: The model.
+    ///   - path: What errors call the units.
+    /// - Throws: ``FeatureError``, saying in what the two differ.
+    public func require(_ featurizer: Featurizer, path: String) throws {
+        if let stage = try? LayerStage(layer, in: featurizer.configuration), stage.dimension != clusters.dimension {
+            throw FeatureError.dimension(found: stage.dimension, expected: clusters.dimension)
+        }
+        guard featurizer.fingerprint == fingerprint else {
+            throw FeatureError.otherCheckpoint(units: path, trainedOn: checkpoint, checkpoint: featurizer.name)
+        }
+    }
+
+    /// The units of a recording.
+    ///
+    /// - Parameters:
+    ///   - features: Of this model's layer, frame by frame.
+    ///   - device: Where to compute.
+    /// - Returns: A number from 0 for each frame.
+    /// - Throws: ``FeatureError/dimension(found:expected:)``; `TorchError.operation` if LibTorch refuses.
+    public func units(_ features: LayerFeatures, on device: Device = .cpu) throws -> [Int] {
+        try clusters.assign(features.values, on: device)
+    }
+}

@@ -1,0 +1,119 @@
+import Foundation
+import W2VCorpus
+import W2VDecoding
+
+/// Finds the language model's weight and the bonus for words that make the fewest word errors on a development set.
+public struct DecodingTuner: Sendable {
+    /// What one pair of weights gave.
+    public struct Trial: Sendable, Equatable {
+        /// The language model's weight.
+        public var alpha: Double
+        /// The bonus for each word.
+        public var beta: Double
+        /// The error counts.
+        public var errors: RecognitionErrors
+    }
+
+    private let scores: [[Float]]
+    private let references: [String]
+
+    /// Takes a development set over.
+    ///
+    /// - Parameters:
+    ///   - logProbabilities: For each utterance [frames, labels]; none for one that is too short.
+    ///   - references: What is said in each.
+    public init(logProbabilities: [[Float]], references: [String]) {
+        scores = logProbabilities
+        self.references = references
+    }
+
+    /// Runs a model over a development set once.
+    ///
+    /// - Parameters:
+    ///   - recognizer: The model.
+    ///   - url: A manifest with labels.
+    ///   - labels: `ltr` where the labels spell letters.
+    ///   - progress: Called now and then with the number of utterances done and of all.
+    /// - Throws: `CorpusError`, `AudioError` or `RecognitionError` about the data.
+    public init(
+        recognizer: Recognizer, manifest url: URL, labels: String = "ltr",
+        progress: (@Sendable (Int, Int) -> Void)? = nil
+    ) async throws {
+        let manifest = try Manifest.readForEvaluation(url, labels: labels)
+        let total = manifest.count
+        let results = try await recognizer.logProbabilities(manifest.recordings) { progress?($0, total) }
+        scores = try results.map { result in
+            do { return try result.get() } catch RecognitionError.tooShort { return [] }
+        }
+        references = manifest.references(labels: labels, alphabet: recognizer.alphabet)
+    }
+
+    /// Takes over a development set that a model has been run over, such as by `evaluate --save-logits`.
+    ///
+    /// - Parameter logits: The folder.
+    /// - Throws: `RecognitionError.badLogits`, `SafetensorsError` about its files.
+    public init(logits: SavedLogits) throws {
+        scores = try logits.entries.indices.map(logits.logProbabilities)
+        references = logits.entries.map(\.reference)
+    }
+
+    /// Tries every pair of weights, and then, round by round, pairs halfway between the best and its neighbours.
+    ///
+    /// - Parameters:
+    ///   - decoder: The decoder, whose own weights are not used.
+    ///   - alphas: Weights of the language model.
+    ///   - betas: Bonuses for words.
+    ///   - rounds: How often the neighbourhood of the best pair is searched more finely.
+    ///   - report: Called after every pair.
+    /// - Returns: All trials in order, and the best: the fewest word errors, then the fewest character errors.
+    /// - Throws: `DecodingError`, and `CancellationError` when the task is cancelled; what `report` throws.
+    public func tune(
+        _ decoder: BeamSearchDecoder, alphas: [Double], betas: [Double], rounds: Int = 0,
+        report: (Trial) throws -> Void = { _ in }
+    ) async throws -> (trials: [Trial], best: Trial?) {
+        var trials: [Trial] = []
+        func attempt(_ alpha: Double, _ beta: Double) async throws {
+            guard !trials.contains(where: { $0.alpha == alpha && $0.beta == beta }) else { return }
+            let trial = Trial(
+                alpha: alpha, beta: beta, errors: try await errors(decoder.with(alpha: alpha, beta: beta)))
+            trials.append(trial)
+            try report(trial)
+        }
+        for alpha in alphas {
+            for beta in betas { try await attempt(alpha, beta) }
+        }
+        var (alphaStep, betaStep) = (Self.step(alphas) / 2, Self.step(betas) / 2)
+        for _ in 0..<rounds {
+            guard let centre = Self.best(trials) else { break }
+            for alpha in [centre.alpha - alphaStep, centre.alpha, centre.alpha + alphaStep] where alpha >= 0 {
+                for beta in [centre.beta - betaStep, centre.beta, centre.beta + betaStep] {
+                    try await attempt(alpha, beta)
+                }
+            }
+            (alphaStep, betaStep) = (alphaStep / 2, betaStep / 2)
+        }
+        return (trials, Self.best(trials))
+    }
+
+    /// The smallest distance between two values, which a finer search halves.
+    private static func step(_ values: [Double]) -> Double {
+        let sorted = values.sorted()
+        return zip(sorted, sorted.dropFirst()).map { $1 - $0 }.filter { $0 > 0 }.min() ?? 0.5
+    }
+
+    private static func best(_ trials: [Trial]) -> Trial? {
+        trials.min { first, second in
+            let (left, right) = (first.errors, second.errors)
+            return (left.words.counts.errors, left.characters.counts.errors)
+                < (right.words.counts.errors, right.characters.counts.errors)
+        }
+    }
+
+    private func errors(_ decoder: BeamSearchDecoder) async throws -> RecognitionErrors {
+        var errors = RecognitionErrors()
+        for (reference, hypotheses) in zip(references, try await decoder.decode(scores)) {
+            errors.add(reference: reference, hypothesis: hypotheses.first?.text ?? "")
+        }
+        return errors
+    }
+}

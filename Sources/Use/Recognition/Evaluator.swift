@@ -1,0 +1,201 @@
+import Foundation
+import W2VAudio
+import W2VBase
+import W2VCluster
+import W2VCorpus
+import W2VDecoding
+
+/// Recognises a manifest's utterances and counts the errors.
+///
+/// Every utterance counts: one that is too short for a frame counts as an empty transcript, all its words deleted, and
+/// characters that the model's dictionary lacks count as errors like any other.
+public struct Evaluator: Sendable {
+    /// What recognises.
+    public let recognizer: Recognizer
+    /// The processes that share the work, if there are others.
+    public let cluster: Cluster?
+    /// What counts as one character.
+    public let characters: CharacterUnit
+
+    /// Makes an evaluator.
+    ///
+    /// - Parameters:
+    ///   - recognizer: What recognises.
+    ///   - cluster: The processes that share the work, each with an evaluator of the same manifest; all get the results.
+    ///   - characters: What counts as one character.
+    public init(_ recognizer: Recognizer, among cluster: Cluster? = nil, characters: CharacterUnit = .codePoints) {
+        self.recognizer = recognizer
+        self.cluster = cluster
+        self.characters = characters
+    }
+
+    /// Evaluates a manifest read from a file.
+    ///
+    /// - Parameters:
+    ///   - url: A fairseq manifest with labels beside it, or JSON lines.
+    ///   - labels: The extension of the labels: `ltr` spells letters, of any other the symbols are words.
+    ///   - progress: Called now and then with the number of utterances done and of all.
+    /// - Returns: Rates and results.
+    /// - Throws: `CorpusError`, `AudioError` or `RecognitionError` about the data, at the first utterance that is bad.
+    public func evaluate(
+        _ url: URL, labels: String = "ltr", progress: (@Sendable (Int, Int) -> Void)? = nil
+    ) async throws -> Evaluation {
+        try await evaluate(
+            Manifest.readForEvaluation(url, labels: labels), labels: labels, progress: progress)
+    }
+
+    /// Evaluates a manifest.
+    ///
+    /// - Parameters:
+    ///   - manifest: Read with labels.
+    ///   - labels: `ltr` where the labels spell letters.
+    ///   - tags: What utterances can be grouped by: for each tag's name the values in the manifest's order.
+    ///   - folder: Where the log-probabilities are kept, as ``SavedLogits`` reads them.
+    ///   - progress: Called now and then with the number of utterances done and of all.
+    /// - Returns: Rates and results.
+    /// - Throws: `CorpusError`, `AudioError` or `RecognitionError` about the data, at the first utterance that is bad;
+    ///   `FileWriteError` and what the file system says about the folder.
+    public func evaluate(
+        _ manifest: Manifest, labels: String = "ltr", tags: [String: [String?]] = [:], savingLogits folder: URL? = nil,
+        progress: (@Sendable (Int, Int) -> Void)? = nil
+    ) async throws -> Evaluation {
+        guard manifest.hasLabels else { throw CorpusError.noLabels(manifest: manifest.name) }
+        let began = ContinuousClock.now
+        let total = manifest.count
+        let isLeader = cluster?.isLeader ?? true
+        if let folder, isLeader { try SavedLogits.begin(folder) }
+        // The others may write into the folder only when it is there.
+        _ = try cluster?.exchange([0])
+        let labelCount = recognizer.symbols.count
+        let results = try await recognizer.transcribe(
+            manifest.recordings, among: cluster, progress: { progress?($0, total) },
+            scores: folder.map { folder in
+                { try SavedLogits.write($1, labels: labelCount, index: $0, to: folder) }
+            })
+        let references = manifest.references(labels: labels, alphabet: recognizer.alphabet)
+        var utterances = try results.enumerated().map { index, result in
+            try evaluated(manifest[index], reference: references[index], result)
+        }
+        for (name, values) in tags {
+            for (index, value) in values.enumerated() { utterances[index].tags[name] = value }
+        }
+        if let folder, isLeader {
+            try SavedLogits.finish(
+                folder, symbols: recognizer.symbols, style: recognizer.style, frameSeconds: recognizer.frameSeconds,
+                entries: utterances.enumerated().map { index, utterance in
+                    SavedLogits.Entry(
+                        utterance: utterance.identifier, audio: utterance.audio, reference: utterance.reference,
+                        seconds: utterance.transcription.duration,
+                        file: utterance.isTooShort ? nil : SavedLogits.fileName(index), tags: utterance.tags)
+                })
+        }
+        return Evaluation(
+            utterances: utterances, unwritable: Self.unwritable(utterances, recognizer.transcriber.writing),
+            seconds: (ContinuousClock.now - began) / .seconds(1))
+    }
+
+    /// Evaluates what a model has made of a manifest earlier, without the model.
+    ///
+    /// - Parameters:
+    ///   - logits: The folder that an evaluation has saved.
+    ///   - characters: What counts as one character.
+    ///   - decoder: Makes what turns log-probabilities into text from what labels stand for.
+    ///   - progress: Called after every utterance with the number of those done and of all.
+    /// - Returns: Rates and results; the time is that of decoding alone.
+    /// - Throws: `RecognitionError.badLogits`, `SafetensorsError` or `DecodingError` about the files; what `decoder` throws.
+    public static func evaluate(
+        _ logits: SavedLogits, characters: CharacterUnit = .codePoints,
+        decoder: (DecodingAlphabet) throws -> RecognitionDecoder = { _ in .greedy },
+        progress: ((Int, Int) -> Void)? = nil
+    ) async throws -> Evaluation {
+        let began = ContinuousClock.now
+        let writing = try LabelWriting(symbols: logits.symbols, style: logits.style)
+        let transcriber = CTCTranscriber(
+            writing, frameSeconds: logits.frameSeconds, decoder: try decoder(writing.alphabet))
+        let total = logits.entries.count
+        let utterances = try await concurrentMap(Array(0..<total), finished: { progress?($0, total) }) { index in
+            let entry = logits.entries[index]
+            let transcription = try transcriber.transcribe(logits.logProbabilities(index), duration: entry.seconds)
+            var utterance = EvaluatedUtterance(
+                identifier: entry.utterance, audio: entry.audio, reference: entry.reference,
+                transcription: transcription, isTooShort: entry.file == nil, characters: characters)
+            utterance.tags = entry.tags
+            return utterance
+        }
+        return Evaluation(
+            utterances: utterances, unwritable: unwritable(utterances, writing),
+            seconds: (ContinuousClock.now - began) / .seconds(1))
+    }
+
+    private static func unwritable(_ utterances: [EvaluatedUtterance], _ writing: LabelWriting) -> UnwritableText {
+        UnwritableText(
+            utterances.lazy.map { ($0.identifier, $0.reference) }, alphabet: writing.alphabet, words: writing.words)
+    }
+
+    private func evaluated(
+        _ utterance: Utterance, reference: String, _ result: Result<Transcription, any Error>
+    ) throws -> EvaluatedUtterance {
+        let transcription: Transcription
+        var isTooShort = false
+        do {
+            transcription = try result.get()
+        } catch RecognitionError.tooShort(_, let samples, _) {
+            isTooShort = true
+            transcription = Transcription(
+                text: "", words: [], confidence: 1, duration: Double(samples) / Double(AudioFile.modelSampleRate))
+        }
+        return EvaluatedUtterance(
+            identifier: utterance.identifier, audio: utterance.audio.path, reference: reference,
+            transcription: transcription, isTooShort: isTooShort, characters: characters)
+    }
+}
+
+extension Manifest {
+    /// Reads a list with labels whose recordings are all there.
+    ///
+    /// - Parameters:
+    ///   - url: The list.
+    ///   - labels: The extension of the labels.
+    /// - Returns: The manifest.
+    /// - Throws: `CorpusError`.
+    public static func readForEvaluation(_ url: URL, labels: String) throws -> Manifest {
+        let manifest = try read(url, labels: labels)
+        try manifest.validate()
+        guard manifest.hasLabels else { throw CorpusError.noLabels(manifest: manifest.name) }
+        return manifest
+    }
+
+    /// All utterances, to be recognised.
+    var recordings: [Recording] {
+        (0..<count).map { Recording(self, $0) }
+    }
+
+    /// What is said in each utterance, read as a fine-tuning's validation reads it.
+    ///
+    /// Labels of any extension are letters where one of them is the word boundary; those of `ltr` also without one, if the
+    /// model has it. Of a model whose symbols are words, such as phonemes, every symbol is one and boundaries are never
+    /// written, unless the labels spell the symbols themselves (`o ʊ |` for `oʊ`), as `.ltr` files of phonemes do.
+    func references(labels: String, alphabet: DecodingAlphabet) -> [String] {
+        let boundary = LabelDictionary.wordBoundary
+        let lines = (0..<count).map { self[$0].labels ?? "" }
+        let hasBoundary = lines.contains {
+            $0.unicodeScalars.split(separator: " ").contains { $0.elementsEqual(["|"]) }
+        }
+        let spelt = { lines.map { Transcript.text(ofLine: $0, isSpelt: true) } }
+        let listed = { lines.map { Transcript.text(ofLine: $0, isSpelt: false) } }
+        guard !alphabet.isSpelled else {
+            let isSpelt =
+                hasBoundary || (labels == "ltr" && alphabet.symbols.contains { $0.hasSameCodePoints(as: boundary) })
+            return isSpelt ? spelt() : listed()
+        }
+        guard hasBoundary else { return listed() }
+        let symbols = listed().map { line in
+            LetterText.words(in: line).filter { !$0.hasSameCodePoints(as: boundary) }.joined(separator: " ")
+        }
+        let words = spelt()
+        let foreign = { (texts: [String]) in
+            texts.reduce(0) { $0 + LetterText.words(in: $1).count { alphabet.label(of: $0) == nil } }
+        }
+        return foreign(words) < foreign(symbols) ? words : symbols
+    }
+}

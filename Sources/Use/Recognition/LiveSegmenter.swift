@@ -1,0 +1,134 @@
+import Foundation
+import W2VDecoding
+
+/// What is known of a stretch of live speech.
+public struct LiveEvent: Sendable, Equatable, Codable {
+    /// Whether what is said may still change.
+    public enum Kind: String, Sendable, Codable {
+        /// The stretch is not over: a later event replaces this one.
+        case partial
+        /// The stretch is over, and this is what was said in it.
+        case final
+    }
+
+    /// Whether what is said may still change.
+    public var event: Kind
+    /// The words, separated by single spaces.
+    public var text: String
+    /// Where the first word begins, in seconds from the beginning of the input.
+    public var start: Double
+    /// Where the last word ends, in seconds.
+    public var end: Double
+    /// The geometric mean of all letters' probabilities, from 0 to 1.
+    public var confidence: Double
+    /// The words with their times from the beginning of the input.
+    public var words: [TimedText]
+
+    /// A transcription that begins `offset` seconds after the input; nil when nothing was said.
+    init?(_ event: Kind, _ transcription: Transcription, offset: Double) {
+        guard let first = transcription.words.first, let last = transcription.words.last else { return nil }
+        self.event = event
+        text = transcription.text
+        start = exactSeconds(offset + first.start)
+        end = exactSeconds(offset + last.end)
+        confidence = transcription.confidence
+        words = transcription.words.map {
+            TimedText(
+                text: $0.text, start: exactSeconds(offset + $0.start), end: exactSeconds(offset + $0.end),
+                confidence: $0.confidence)
+        }
+    }
+}
+
+/// Cuts a stream of log-probabilities into stretches of speech: at pauses, and between words where nobody pauses.
+struct LiveSegmenter {
+    private let transcriber: CTCTranscriber
+    private let labels: Int
+    /// Frames of silence that end a stretch.
+    private let pause: Int
+    /// A stretch that has reached so many frames is ended.
+    private let longest: Int
+    /// The first frame of the stretch, from the input's beginning.
+    private var start = 0
+    /// What is known for good, from `start` on.
+    private var settled: [Float] = []
+    private var shown = ""
+
+    init(_ transcriber: CTCTranscriber, pause: Int, longest: Int) {
+        self.transcriber = transcriber
+        self.pause = max(1, pause)
+        self.longest = max(1, longest)
+        labels = transcriber.labelCount
+    }
+
+    /// How many settled frames belong to no finished stretch.
+    var waitingFrames: Int { settled.count / labels }
+
+    /// Takes the next frames.
+    ///
+    /// - Parameters:
+    ///   - frames: Log-probabilities [frames, labels] that follow those taken before.
+    ///   - tentative: The frames after them, which may still change.
+    ///   - isLast: Whether nothing will follow.
+    /// - Returns: The stretches that are over, and what is known of the next one where that is new.
+    /// - Throws: `DecodingError` when a score is not a number.
+    mutating func add(
+        _ frames: some Sequence<Float>, tentative: some Sequence<Float>, isLast: Bool = false
+    ) throws -> [LiveEvent] {
+        settled.append(contentsOf: frames)
+        var events: [LiveEvent] = []
+        while true {
+            let transcription = try transcribe(settled + Array(tentative))
+            let words = transcription.words.map { (start: frame($0.start), end: frame($0.end)) }
+            guard let first = words.first else {
+                drop(waitingFrames)
+                shown = ""
+                return events
+            }
+            let silence = min(waitingFrames, first.start - pause)
+            if silence > 0 {
+                drop(silence)
+                continue
+            }
+            guard let cut = end(of: words, isLast: isLast) else {
+                if let event = LiveEvent(.partial, transcription, offset: seconds(start)), event.text != shown {
+                    shown = event.text
+                    events.append(event)
+                }
+                return events
+            }
+            let said = try transcribe(Array(settled.prefix(cut * labels)))
+            if let event = LiveEvent(.final, said, offset: seconds(start)) { events.append(event) }
+            shown = ""
+            drop(cut)
+        }
+    }
+
+    /// The settled frame behind which the next stretch begins; nil where this one may go on.
+    private func end(of words: [(start: Int, end: Int)], isLast: Bool) -> Int? {
+        let count = waitingFrames
+        let starts = words.dropFirst().map(\.start) + [count]
+        for (word, next) in zip(words, starts) where min(next, count) - word.end >= pause {
+            return word.end + (pause + 1) / 2
+        }
+        if isLast { return count > 0 ? count : nil }
+        guard count >= longest else { return nil }
+        // Nobody pauses: between the words that are farthest apart, of those in the later half.
+        let gaps = zip(words, starts.dropLast()).map { (cut: ($0.end + $1 + 1) / 2, length: $1 - $0.end) }
+            .filter { $0.cut >= count / 2 && $0.cut <= count }
+        return gaps.max { $0.length < $1.length }?.cut ?? count
+    }
+
+    private mutating func drop(_ frames: Int) {
+        settled.removeFirst(frames * labels)
+        start += frames
+    }
+
+    private func transcribe(_ scores: [Float]) throws -> Transcription {
+        try transcriber.transcribe(scores, duration: seconds(scores.count / labels))
+    }
+
+    private func seconds(_ frames: Int) -> Double { Double(frames) * transcriber.frameSeconds }
+
+    private func frame(_ seconds: Double) -> Int { Int((seconds / transcriber.frameSeconds).rounded()) }
+}

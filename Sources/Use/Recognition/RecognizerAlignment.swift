@@ -1,0 +1,53 @@
+import Foundation
+import W2VBase
+import W2VDecoding
+import W2VInterchange
+
+extension Recognizer {
+    /// What the columns of a model's log-probabilities stand for.
+    ///
+    /// - Parameter symbols: The symbol of each label; the first is the blank.
+    /// - Returns: An alphabet in which fairseq's specials are never written.
+    /// - Throws: `DecodingError` when there are no symbols.
+    public static func alphabet(symbols: [String]) throws -> DecodingAlphabet {
+        try LabelWriting(symbols: symbols, style: TextStyle()).alphabet
+    }
+
+    /// The symbols that words are written with, for messages.
+    private static func letters(_ alphabet: DecodingAlphabet) -> String {
+        let letters = alphabet.symbols.indices.filter {
+            $0 != alphabet.blank && $0 != alphabet.wordBoundary && !alphabet.silent.contains($0)
+        }.map { ExactText(alphabet.symbols[$0]) }.filter { $0 != "<unk>" }.sorted().map(\.text)
+        return letters.joined(separator: letters.allSatisfy { $0.unicodeScalars.count == 1 } ? "" : " ")
+    }
+
+    /// Finds where each word and character of a transcript is said in a recording.
+    ///
+    /// - Parameters:
+    ///   - recording: The recording; of hours, if need be.
+    ///   - transcript: What is said, in the dictionary's letters, with whitespace between words.
+    ///   - heard: Called after every batch with the seconds of audio that have gone through the model; finding the path
+    ///     then takes about as long again in recordings of hours.
+    /// - Returns: Words and characters with times and confidences.
+    /// - Throws: `DecodingError` when the transcript is empty, has characters that the dictionary lacks, or is too long
+    ///   for the recording; what recognition throws.
+    public nonisolated func align(
+        _ recording: Recording, transcript: String, heard: (@Sendable (Double) -> Void)? = nil
+    ) async throws -> TimedTranscript {
+        let words = transcriber.writing.words(in: transcript)
+        guard !words.isEmpty else { throw DecodingError.emptyTranscript }
+        let spelled = try words.map { word in
+            guard let labels = alphabet.labels(of: word) else {
+                throw DecodingError.unspellable(word: word, symbols: Self.letters(alphabet))
+            }
+            return labels
+        }
+        let separator = alphabet.wordBoundary.map { [$0] } ?? []
+        let results = try await logProbabilities([recording], heard: heard)
+        let scores = try results[0].get()
+        let alignment = try transcriber.align(Array(spelled.joined(separator: separator)), scores)
+        return transcriber.transcription(
+            alignment.labels, duration: exactSeconds(Double(scores.count / symbols.count) * frameSeconds)
+        ).timed(as: recording.name)
+    }
+}

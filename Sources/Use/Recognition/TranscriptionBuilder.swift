@@ -1,0 +1,98 @@
+import Foundation
+import W2VDecoding
+
+/// Groups labels into words as they come: of a recording of hours no more is kept than its transcription shall have.
+struct TranscriptionBuilder: Sendable {
+    private let writing: LabelWriting
+    private let frameSeconds: Double
+    private let detail: TranscriptionDetail
+    /// The letters of the word that is open.
+    private var letters: [AlignedLabel] = []
+    /// How the words are written, in order; nil where they are their labels' symbols.
+    var writtenWords: [String]?
+    private var wordCount = 0
+    private var text = ""
+    private var words: [TimedText] = []
+    private var characters: [TimedText] = []
+    private var (labelCount, scoreSum) = (0, 0.0)
+
+    init(_ writing: LabelWriting, frameSeconds: Double, detail: TranscriptionDetail) {
+        self.writing = writing
+        self.frameSeconds = frameSeconds
+        self.detail = detail
+    }
+
+    mutating func append(_ label: AlignedLabel) {
+        labelCount += 1
+        scoreSum += label.score
+        let partsWords = writing.parting.contains(label.label)
+        if !partsWords { letters.append(label) }
+        if partsWords || !writing.isSpelled { endWord() }
+    }
+
+    /// What was said.
+    ///
+    /// - Parameter duration: The recording's length in seconds.
+    /// - Returns: What was asked for of it.
+    mutating func finished(duration: Double) -> Transcription {
+        endWord()
+        for index in words.indices.reversed() where words[index].end > duration { words[index].end = duration }
+        for index in characters.indices.reversed() where characters[index].end > duration {
+            characters[index].end = duration
+        }
+        var result = Transcription(
+            text: writing.finished(text), words: words, characters: characters,
+            confidence: labelCount == 0 ? 1 : exp(scoreSum / Double(labelCount)), duration: duration)
+        result.wordSeparator = writing.wordSeparator
+        return result
+    }
+
+    private mutating func endWord() {
+        guard !letters.isEmpty else { return }
+        if !text.isEmpty { text += writing.wordSeparator }
+        let written = writtenWords.flatMap { wordCount < $0.count ? $0[wordCount] : nil }
+        wordCount += 1
+        let word = written ?? letters.map { writing.texts[$0.label] }.joined()
+        text += word
+        if detail >= .words { words.append(timed(letters[...], as: word)) }
+        if detail >= .characters {
+            for index in letters.indices {
+                characters.append(timed(letters[index...index], as: writing.texts[letters[index].label]))
+            }
+        }
+        letters.removeAll(keepingCapacity: true)
+    }
+
+    private func timed(_ letters: ArraySlice<AlignedLabel>, as text: String) -> TimedText {
+        let score = letters.reduce(0) { $0 + $1.score } / Double(letters.count)
+        return TimedText(
+            text: writing.cased(text),
+            start: exactSeconds(Double(letters.first?.frames.lowerBound ?? 0) * frameSeconds),
+            end: exactSeconds(Double(letters.last?.frames.upperBound ?? 0) * frameSeconds), confidence: exp(score))
+    }
+}
+
+/// Recognises greedily while log-probabilities come.
+struct GreedyTranscription: Sendable {
+    private var stream: GreedyStream
+    private var builder: TranscriptionBuilder
+
+    init(_ decoder: GreedyDecoder, labels: Int, _ builder: TranscriptionBuilder) {
+        stream = GreedyStream(decoder, labels: labels)
+        self.builder = builder
+    }
+
+    /// Takes the log-probabilities [frames, labels] of the next frames.
+    mutating func append(_ scores: [Float]) throws(DecodingError) {
+        for label in try stream.append(scores) { builder.append(label) }
+    }
+
+    /// What was said.
+    ///
+    /// - Parameter duration: The recording's length in seconds.
+    /// - Returns: What was asked for of it.
+    mutating func finished(duration: Double) -> Transcription {
+        if let last = stream.finish() { builder.append(last) }
+        return builder.finished(duration: duration)
+    }
+}

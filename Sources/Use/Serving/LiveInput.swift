@@ -1,0 +1,124 @@
+import FlyingFox
+import Foundation
+import W2VAudio
+import W2VRecognition
+
+/// `GET /v1/live`: raw audio in, events out, over a WebSocket.
+struct LiveInput: WSHandler {
+    /// The route.
+    static let path = "/v1/live"
+    /// What it knows.
+    static let names = Parameters.Names(used: ["rate"])
+
+    let core: ServerCore
+    let recognizer: Recognizer
+    /// The samples per second, or what is wrong with the request.
+    let rate: Result<Int, RequestError>
+    let request: HTTPRequest
+
+    /// Answers the request that opens a WebSocket.
+    ///
+    /// - Parameter call: The request.
+    /// - Returns: The response that switches protocols.
+    /// - Throws: `RequestError` for a request that opens none.
+    static func begin(_ call: Call) async throws -> HTTPResponse {
+        let (core, request) = (call.core, call.request)
+        let model = try core.model()
+        guard request.headers[.upgrade]?.lowercased() == "websocket" else {
+            throw RequestError(
+                status: HTTPStatusCode(426, phrase: "Upgrade Required"), type: "upgrade_required",
+                message: "\(call.path) is a WebSocket; open it with ws:// or wss://.",
+                headers: [.upgrade: "websocket", .connection: "upgrade"])
+        }
+        let input = LiveInput(core: core, recognizer: model.recognizer, rate: rate(of: call), request: request)
+        let response = try await WebSocketHTTPHandler(handler: input).handleRequest(request)
+        guard response.statusCode == .switchingProtocols else {
+            let reason = String(decoding: try await response.bodyData, as: UTF8.self)
+            throw RequestError.bad("The WebSocket cannot be opened: \(reason).")
+        }
+        guard core.metrics.liveBegins(most: core.options.maximumWaiting) else { throw RequestError.tooMany }
+        return response
+    }
+
+    private static func rate(of call: Call) -> Result<Int, RequestError> {
+        Result {
+            guard let text = try call.parameters()["rate"] else { return AudioFile.modelSampleRate }
+            guard let rate = Int(text), (1000...1_000_000).contains(rate) else {
+                throw RequestError.bad(
+                    "The rate is \(text.prefix(40)); it must be from 1000 to 1000000 samples a second.")
+            }
+            return rate
+        }.mapError { RequestError($0) }
+    }
+
+    func makeFrames(for client: AsyncThrowingStream<WSFrame, any Error>) async throws -> AsyncStream<WSFrame> {
+        let (frames, output) = AsyncStream<WSFrame>.makeStream()
+        let session = Task {
+            let began = ContinuousClock.now
+            let session = LiveSession(
+                recognizer, rate: rate, isStopping: { core.isStopping }, output: output,
+                heard: { core.metrics.liveHeard(seconds: $0) })
+            let seconds = await ConnectionPhase.$current.withValue(.live) { await session.run(client) }
+            output.finish()
+            core.metrics.liveEnds()
+            core.finished(
+                ServedRequest(
+                    method: request.method.rawValue, path: Self.path, status: 101, audioSeconds: seconds,
+                    seconds: (ContinuousClock.now - began) / .seconds(1)), route: Self.path)
+        }
+        // The connection was closed while there was something to send.
+        output.onTermination = { if case .cancelled = $0 { session.cancel() } }
+        return frames
+    }
+}
+
+/// Raw audio that has come and that the model has not heard: as much as it is behind, up to a limit.
+actor LiveInbox {
+    private var samples: [Float] = []
+    private var hasEnded = false
+    private var reader: CheckedContinuation<Void, Never>?
+    private var writer: CheckedContinuation<Void, Never>?
+    private let most: Int
+
+    /// Makes an inbox.
+    ///
+    /// - Parameter most: How many samples may wait before the client has to.
+    init(most: Int) { self.most = most }
+
+    /// Takes samples; returns when more may come.
+    func add(_ more: [Float]) async {
+        // Half a sample, or a first byte that may begin a file, gives none yet: that is not the end.
+        guard !more.isEmpty else { return }
+        samples += more
+        wakeReader()
+        guard samples.count > most, !hasEnded else { return }
+        await withCheckedContinuation { writer = $0 }
+    }
+
+    /// Nothing more comes.
+    func end() {
+        hasEnded = true
+        wakeReader()
+        wakeWriter()
+    }
+
+    /// All that has come; waits where that is nothing, and gives nil at the end.
+    func next() async -> [Float]? {
+        while samples.isEmpty, !hasEnded { await withCheckedContinuation { reader = $0 } }
+        defer {
+            samples.removeAll()
+            wakeWriter()
+        }
+        return samples.isEmpty ? nil : samples
+    }
+
+    private func wakeReader() {
+        reader?.resume()
+        reader = nil
+    }
+
+    private func wakeWriter() {
+        writer?.resume()
+        writer = nil
+    }
+}

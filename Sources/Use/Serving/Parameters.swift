@@ -1,0 +1,109 @@
+import W2VDecoding
+
+/// What a client asks for beside its recording: the query's parameters and the form's fields.
+///
+/// Either place serves for each of them. What a route does not know is refused: a misspelt `format` would otherwise get the
+/// usual one.
+struct Parameters: Sendable {
+    /// The names that a route knows.
+    struct Names: Sendable {
+        /// Those that have an effect.
+        var used: [String]
+        /// Those of them that are lists, with or without brackets.
+        var lists: [String] = []
+        /// Those of other servers' interfaces: accepted, so that their clients work, and reported as ignored.
+        var ignored: [String] = []
+        /// Whether any name is accepted, as by a page that reads its own query.
+        var takesAny = false
+
+        /// No names.
+        static let none = Names(used: [])
+
+        /// Whether a name is known, with or without the brackets of lists and objects.
+        func knows(_ name: String) -> Bool {
+            takesAny || used.contains(name) || (lists + ignored).contains(Parameters.stem(name))
+        }
+
+        /// Refuses a name that is not known.
+        ///
+        /// - Parameters:
+        ///   - name: The name, with the brackets of lists and objects (`include[]`, `chunking_strategy[type]`).
+        ///   - path: The route.
+        /// - Throws: `RequestError` with the nearest name.
+        func check(_ name: String, for path: String) throws {
+            guard !knows(name) else { return }
+            let shown = "\"\(name.prefix(80))\""
+            guard !used.isEmpty else {
+                throw RequestError.bad(
+                    "\(path) has no parameters, and \(shown) was given; leave it out.")
+            }
+            let nearest = Self.nearest(to: name, among: used).map { "the nearest is \"\($0)\", and all are " }
+            throw RequestError.bad(
+                "\(path) has no parameter \(shown); \(nearest ?? "it has ")\((used + ignored).joined(separator: ", "))."
+            )
+        }
+
+        /// The name that was probably meant; nil where none is like it.
+        private static func nearest(to name: String, among names: [String]) -> String? {
+            let letters = Array(name.lowercased().prefix(80))
+            guard !letters.isEmpty else { return nil }
+            func distance(_ other: String) -> Int {
+                // A name within the other one, such as rate and sample_rate, is nearer than any change of letters.
+                if name.lowercased().contains(other) || name.count > 2 && other.contains(name.lowercased()) { return 0 }
+                // fromat is response_format, not stream.
+                let parts = other.split(separator: "_").map(String.init) + [other]
+                return parts.map { part in
+                    let counts = EditDistance.counts(reference: Array(part), hypothesis: letters)
+                    return counts.substitutions + counts.deletions + counts.insertions
+                }.min() ?? 0
+            }
+            let nearest = names.min { distance($0) < distance($1) }
+            return nearest.flatMap { 2 * distance($0) <= max(letters.count, $0.count) ? $0 : nil }
+        }
+    }
+
+    private var values: [(name: String, value: String)] = []
+    private let names: Names
+
+    /// Checks and takes parameters.
+    ///
+    /// - Parameters:
+    ///   - values: Names and values.
+    ///   - names: The names that the route knows.
+    ///   - path: The route.
+    /// - Throws: `RequestError` for a name that is not known.
+    init(_ values: [(name: String, value: String)], known names: Names, for path: String) throws {
+        self.names = names
+        for (name, value) in values {
+            try names.check(name, for: path)
+            self.values.append((name, value))
+        }
+    }
+
+    /// The value of a parameter; nil where it is not given.
+    ///
+    /// - Throws: `RequestError` where it is given twice.
+    subscript(name: String) -> String? {
+        get throws {
+            let found = values.filter { $0.name == name }
+            guard found.count <= 1 else {
+                throw RequestError.bad("The parameter \(name) is given \(found.count) times; give it once.")
+            }
+            return found.first?.value
+        }
+    }
+
+    /// All values of a parameter that is a list, `name[]` or `name`.
+    func list(_ name: String) -> [String] { values.filter { Self.stem($0.name) == name }.map(\.value) }
+
+    /// The names given that have no effect, sorted.
+    ///
+    /// An empty value asks for nothing.
+    var ignored: [String] {
+        let given = values.filter { !$0.value.isEmpty }.map { Self.stem($0.name) }
+        return Set(given).intersection(names.ignored).sorted()
+    }
+
+    /// The name without the brackets of a list or an object.
+    private static func stem(_ name: String) -> String { String(name.prefix { $0 != "[" }) }
+}

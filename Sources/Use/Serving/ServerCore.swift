@@ -1,0 +1,157 @@
+import FlyingFox
+import Foundation
+import Synchronization
+import W2VRecognition
+
+/// What all requests to a server share.
+final class ServerCore: Sendable {
+    /// A model that is ready.
+    struct Model: Sendable {
+        var recognizer: Recognizer
+        var scheduler: Scheduler
+    }
+
+    private struct State {
+        var model: Model?
+        var isStopping = false
+        var access: AccessRules
+    }
+
+    let options: ServerOptions
+    let facts: ModelFacts
+    let uploads: UploadFolder
+    let metrics = Metrics()
+    let room: WaitingRoom
+    let began = ContinuousClock.now
+    /// When it was made, in seconds since 1970.
+    let startTime = Int(Date().timeIntervalSince1970)
+    private let report: @Sendable (ServerEvent) -> Void
+    private let state: Mutex<State>
+    /// Small uploads do not wait for large ones.
+    private let quickWork = BlockingWork("uploads", threads: max(2, ProcessInfo.processInfo.activeProcessorCount))
+    private let slowWork = BlockingWork("large uploads", threads: 1)
+
+    init(
+        _ options: ServerOptions, facts: ModelFacts, report: @escaping @Sendable (ServerEvent) -> Void
+    ) {
+        self.options = options
+        self.facts = facts
+        uploads = UploadFolder(in: options.temporaryFolder)
+        // Until it is known on which address it listens.
+        state = Mutex(State(access: AccessRules(options, isLocal: true)))
+        self.report = report
+        room = WaitingRoom(most: options.maximumWaiting)
+    }
+
+    var uptime: Double { (ContinuousClock.now - began) / .seconds(1) }
+    var isStopping: Bool { state.withLock { $0.isStopping } }
+    var isReady: Bool { state.withLock { $0.model != nil } }
+
+    /// Who may use the server through a browser.
+    var access: AccessRules { state.withLock { $0.access } }
+
+    /// The server listens on an address.
+    func listens(on address: ListeningAddress) {
+        let rules = AccessRules(options, isLocal: address.isLoopback)
+        state.withLock { $0.access = rules }
+    }
+
+    func use(_ recognizer: Recognizer) {
+        let scheduler = Scheduler(batchSeconds: recognizer.batchSeconds, metrics: metrics) {
+            try await recognizer.transcribe($0, detail: $1)
+        }
+        let model = Model(recognizer: recognizer, scheduler: scheduler)
+        state.withLock { $0.model = model }
+    }
+
+    func stop() { state.withLock { $0.isStopping = true } }
+
+    func tell(_ event: ServerEvent) { report(event) }
+
+    /// Counts and reports a request that was answered.
+    func finished(_ request: ServedRequest, route: String) {
+        metrics.requestEnds(request, route: route)
+        report(.served(request))
+    }
+
+    /// The model.
+    ///
+    /// - Throws: `RequestError` while there is none, and when the server stops.
+    func model() throws -> Model {
+        let (model, isStopping) = state.withLock { ($0.model, $0.isStopping) }
+        if isStopping { throw RequestError.stopping }
+        guard let model else { throw RequestError.loading }
+        return model
+    }
+
+    /// Receives an upload.
+    ///
+    /// - Parameter call: The request.
+    /// - Returns: The upload, and the model for it: what has begun is finished when the server stops.
+    /// - Throws: `RequestError` among others.
+    func receive(_ call: Call) async throws -> (Upload, Model) {
+        // Before an upload that could not be answered.
+        let model = try model()
+        try room.check()
+        return (try await Upload.receive(call, in: uploads), model)
+    }
+
+    /// Recognises an upload, unless the client goes away meanwhile.
+    ///
+    /// - Parameters:
+    ///   - upload: The upload.
+    ///   - model: What recognises it.
+    ///   - body: The request's body, which has been read.
+    ///   - detail: How much is kept of what is recognised, at least.
+    /// - Returns: What was recognised.
+    /// - Throws: `RequestError` among others.
+    func recognize(
+        _ upload: Upload, by model: Model, _ body: RequestBody, detail: TranscriptionDetail
+    ) async throws -> Transcription {
+        let place = try room.enter()
+        defer { place.leave() }
+        return try await whileClientWaits(body.watch) { [self] in
+            let window = model.recognizer.windowLimit
+            let work = upload.byteCount > 4 << 20 ? slowWork : quickWork
+            let decoded = try await work.run { [uploads, options] job in
+                try DecodedUpload(
+                    upload, in: uploads, window: window, maximumSeconds: options.maximumAudioSeconds,
+                    isCancelled: { job.isCancelled })
+            }
+            try Task.checkCancellation()
+            do {
+                return try await model.scheduler.recognize(decoded, detail: detail, place: place)
+            } catch  where decoded.peak > Self.loudest && !(error is CancellationError) {
+                throw RequestError.tooLoud(upload.name, peak: decoded.peak)
+            }
+        }
+    }
+
+    /// Beyond this, of full scale, it is the recording's fault when the model gives no numbers.
+    private static let loudest: Float = 100
+
+    /// Makes text of a transcription, which takes long where the recording is.
+    func text(_ write: @escaping @Sendable ((String) -> Void) throws -> Void) async throws -> Data {
+        try await quickWork.run { _ in
+            var text = Data()
+            try write { text.append(contentsOf: $0.utf8) }
+            return text
+        }
+    }
+
+    /// Gives up what nobody waits for any more.
+    private func whileClientWaits<Value: Sendable>(
+        _ watch: BodyWatch, _ body: @escaping @Sendable () async throws -> Value
+    ) async throws -> Value {
+        try await withThrowingTaskGroup(of: Value?.self) { group in
+            group.addTask { try await body() }
+            group.addTask {
+                while !watch.isGone { try await Task.sleep(for: .milliseconds(500)) }
+                return nil
+            }
+            defer { group.cancelAll() }
+            guard let value = try await group.next(), let value else { throw RequestError.gone }
+            return value
+        }
+    }
+}

@@ -1,0 +1,94 @@
+import FlyingFox
+import Foundation
+import W2VDecoding
+
+/// The answers that need no model.
+extension Reply {
+    private struct Health: Encodable {
+        var status: String
+        var uptimeSeconds: Double
+        var waiting: Int
+        var inFlight: Int
+        var liveInputs: Int
+        var sampleRate = 16_000
+        var labels: Int?
+        var model: String
+        var device: String
+        var precision: String
+        var decoder: String
+        var version: String
+    }
+
+    /// The page for people.
+    static var page: Reply {
+        Reply(
+            contentType: "text/html; charset=utf-8", body: Data(PackageResources.index_html),
+            headers: [
+                HTTPHeader("Content-Security-Policy"):
+                    "default-src 'none'; script-src 'unsafe-inline' blob:; worker-src blob:; style-src 'unsafe-inline'; "
+                    + "connect-src 'self' ws: wss:; img-src data:; media-src blob:",
+                HTTPHeader("X-Content-Type-Options"): "nosniff",
+                .cacheControl: "no-cache",
+            ])
+    }
+
+    /// Whether the server can recognise; 503 before it can, where it cannot store uploads, and when it stops.
+    static func health(_ core: ServerCore) throws -> Reply {
+        let status =
+            core.isStopping ? "stopping" : !core.isReady ? "loading" : core.uploads.isUsable ? "ok" : "no_storage"
+        let counts = core.room.current
+        let health = Health(
+            status: status, uptimeSeconds: core.uptime, waiting: counts.waiting, inFlight: counts.running,
+            liveInputs: core.metrics.liveCount, labels: try? core.model().recognizer.symbols.count,
+            model: core.facts.name, device: core.facts.device, precision: core.facts.precision,
+            decoder: core.facts.decoder, version: core.facts.version)
+        return Reply(
+            status: status == "ok" ? .ok : .serviceUnavailable, contentType: json,
+            body: Data((try jsonLine(health) + "\n").utf8))
+    }
+
+    /// `GET /v1/models`: as OpenAI's API has it; clients try an address by it.
+    ///
+    /// Source: https://platform.openai.com/docs/api-reference/models/list
+    static func models(_ core: ServerCore) throws -> Reply {
+        Reply(contentType: json, body: Data((try jsonLine(ModelList(data: [Model(core)])) + "\n").utf8))
+    }
+
+    /// `GET /v1/models/{id}`.
+    ///
+    /// - Throws: `RequestError` for another model than the server's.
+    static func model(_ core: ServerCore, named name: String) throws -> Reply {
+        let model = Model(core)
+        guard name == model.id else {
+            throw RequestError(
+                status: .notFound, type: "model_not_found",
+                message: "There is no model \(name); this server's is \(model.id).")
+        }
+        return Reply(contentType: json, body: Data((try jsonLine(model) + "\n").utf8))
+    }
+
+    private struct ModelList: Encodable {
+        var object = "list"
+        var data: [Model]
+    }
+
+    private struct Model: Encodable {
+        var id: String
+        var object = "model"
+        /// When the server was started: a checkpoint holds no time.
+        var created: Int
+        var ownedBy = "wav2vec2"
+
+        init(_ core: ServerCore) {
+            id = core.facts.name
+            created = core.startTime
+        }
+    }
+
+    /// What the server has done.
+    static func metrics(_ core: ServerCore) -> Reply {
+        Reply(
+            contentType: "text/plain; version=0.0.4; charset=utf-8",
+            body: Data(core.metrics.text(core.room.current, uptime: core.uptime).utf8))
+    }
+}
