@@ -89,7 +89,8 @@ let engine: [Target] = [
 let data: [Target] = [
     library("Audio", in: "Data/Audio", ["CW2VQuietMP3", "CW2VSndfile", "CW2VSoxr", "CW2VSpawn", "W2VBase"]),
     library("Fetching", in: "Data/Fetching", ["CW2VFetching"]),
-    library("Corpus", in: "Data/Corpus", ["W2VAudio", "W2VBase", "W2VFetching"]),
+    library("Corpus", in: "Data/Corpus", ["W2VAudio", "W2VBase"]),
+    library("LibriSpeech", in: "Data/LibriSpeech", ["W2VBase", "W2VCorpus", "W2VFetching"]),
 ]
 
 let models: [Target] = [
@@ -157,7 +158,7 @@ let testing: [Target] = [
     tests("Kernels", ["KernelEmulator", "TestSupport", "W2VBase", "W2VKernels", "W2VTorch"]),
     tests("Audio", ["W2VAudio"]),
     tests("Fetching", ["TestServer", "W2VFetching"]),
-    tests("Corpus", ["TestServer", "W2VAudio", "W2VBase", "W2VCorpus", "W2VFetching"]),
+    tests("Corpus", ["TestServer", "W2VAudio", "W2VBase", "W2VCorpus", "W2VFetching", "W2VLibriSpeech"]),
     tests(
         "Wav2Vec2",
         ["TestSupport", "W2VBackbone", "W2VBase", "W2VInterchange", "W2VKernels", "W2VObjectives", "W2VTorch"]),

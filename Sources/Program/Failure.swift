@@ -7,6 +7,7 @@ import W2VDecoding
 import W2VFeatures
 import W2VFetching
 import W2VInterchange
+import W2VLibriSpeech
 import W2VRecognition
 import W2VReporting
 import W2VServing

@@ -3,6 +3,7 @@ import Foundation
 import W2VCorpus
 import W2VDecoding
 import W2VFetching
+import W2VLibriSpeech
 import W2VTraining
 
 /// `wav2vec2 data librispeech`: the corpus that the recipes are made for, ready to train on.
