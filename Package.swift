@@ -112,22 +112,24 @@ let train: [Target] = [
 let use: [Target] = [
     library("Decoding", in: "Use/Decoding", ["CW2VZlib", "W2VBase"]),
     library("Reporting", in: "Use/Reporting"),
+    library("Inference", in: "Use/Inference", ["W2VAudio", "W2VBackbone", "W2VCorpus", "W2VTorch"]),
     library(
         "Recognition", in: "Use/Recognition",
         [
-            "W2VAudio", "W2VBackbone", "W2VBase", "W2VCluster", "W2VCorpus", "W2VDecoding", "W2VInterchange",
+            "W2VAudio", "W2VBackbone", "W2VBase", "W2VCorpus", "W2VDecoding", "W2VInference", "W2VInterchange",
             "W2VObjectives", "W2VTorch",
         ]),
     library(
         "Features", in: "Use/Features",
         [
-            "W2VAudio", "W2VBackbone", "W2VBase", "W2VCorpus", "W2VInterchange", "W2VObjectives", "W2VRecognition",
+            "W2VAudio", "W2VBackbone", "W2VBase", "W2VCorpus", "W2VInference", "W2VInterchange", "W2VObjectives",
             "W2VTorch",
         ]),
     library(
         "Serving", in: "Use/Serving",
         [
-            "W2VAudio", "W2VBase", "W2VDecoding", "W2VRecognition", .product(name: "FlyingFox", package: "FlyingFox"),
+            "W2VAudio", "W2VBase", "W2VDecoding", "W2VInference", "W2VRecognition",
+            .product(name: "FlyingFox", package: "FlyingFox"),
             .product(name: "FlyingSocks", package: "FlyingFox"),
         ], resources: [.embedInCode("Page")]),
 ]
@@ -173,23 +175,24 @@ let testing: [Target] = [
         ]),
     tests("Decoding", ["W2VDecoding"]),
     tests("Reporting", ["W2VReporting"]),
+    tests("Inference", ["TestSupport", "W2VAudio", "W2VBackbone", "W2VBase", "W2VInference", "W2VTorch"]),
     tests(
         "Recognition",
         [
             "TestSupport", "W2VAudio", "W2VBackbone", "W2VBase", "W2VCorpus", "W2VDecoding", "W2VFeatures",
-            "W2VInterchange", "W2VObjectives", "W2VRecognition", "W2VServing", "W2VTorch",
+            "W2VInference", "W2VInterchange", "W2VObjectives", "W2VRecognition", "W2VServing", "W2VTorch",
         ]),
     tests(
         "Features",
         [
-            "TestSupport", "W2VAudio", "W2VBackbone", "W2VBase", "W2VCorpus", "W2VFeatures", "W2VInterchange",
-            "W2VObjectives", "W2VRecognition", "W2VTorch",
+            "TestSupport", "W2VAudio", "W2VBackbone", "W2VBase", "W2VCorpus", "W2VFeatures", "W2VInference",
+            "W2VInterchange", "W2VObjectives", "W2VTorch",
         ]),
     tests(
         "Serving",
         [
-            "TestSupport", "W2VAudio", "W2VBackbone", "W2VBase", "W2VDecoding", "W2VObjectives", "W2VRecognition",
-            "W2VServing", .product(name: "FlyingFox", package: "FlyingFox"),
+            "TestSupport", "W2VAudio", "W2VBackbone", "W2VBase", "W2VDecoding", "W2VInference", "W2VObjectives",
+            "W2VRecognition", "W2VServing", .product(name: "FlyingFox", package: "FlyingFox"),
         ]),
     tests(
         "CommandLine",

@@ -6,6 +6,7 @@ import W2VCorpus
 import W2VDecoding
 import W2VFeatures
 import W2VFetching
+import W2VInference
 import W2VInterchange
 import W2VLibriSpeech
 import W2VRecognition
@@ -21,10 +22,12 @@ func failureCode(_ error: any Error) -> Int32? {
     case FeatureError.occupied, CheckpointError.occupied, LanguageModelError.unwritable, CorpusError.unwritable,
         CorpusError.occupied:
         return EXIT_FAILURE
-    case LibriSpeechError.folderInUse, RecognitionError.failureInAnotherProcess: return EXIT_FAILURE
+    case LibriSpeechError.folderInUse: return EXIT_FAILURE
+    case let error as OtherProcessError: return error.isFailure ? EXIT_FAILURE : EX_DATAERR
     case let error as AudioError where error.isFailure: return EXIT_FAILURE
     case is AudioError, is CorpusError, is CheckpointError, is SafetensorsError, is ConfigurationError,
-        is RecognitionError, is DecodingError, is LanguageModelError, is AlignmentError, is InputError, is MetricsError,
+        is InferenceError, is RecognitionError, is DecodingError, is LanguageModelError, is AlignmentError,
+        is InputError, is MetricsError,
         is LibriSpeechError, is FeatureError:
         return EX_DATAERR
     case let error as TrainingError: return error.exitCode

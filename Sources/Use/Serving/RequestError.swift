@@ -3,7 +3,7 @@ import FlyingSocks
 import Foundation
 import W2VAudio
 import W2VDecoding
-import W2VRecognition
+import W2VInference
 
 /// Why a request is refused: one sentence with a status.
 struct RequestError: Error {
@@ -115,7 +115,7 @@ struct RequestError: Error {
                 message: "The server could not decode the recording: its disk or memory may be full; try again later.")
             cause = "\(error)"
         case is AudioError: self.init(status: .unprocessableContent, type: "unreadable_audio", message: sentence())
-        case RecognitionError.tooShort:
+        case InferenceError.tooShort:
             self.init(status: .unprocessableContent, type: "audio_too_short", message: sentence())
         case SocketError.timeout:
             self.init(
