@@ -175,7 +175,7 @@ let testing: [Target] = [
         ]),
     tests("Decoding", ["W2VDecoding"]),
     tests("Reporting", ["W2VReporting"]),
-    tests("Inference", ["TestSupport", "W2VAudio", "W2VBackbone", "W2VBase", "W2VInference", "W2VTorch"]),
+    tests("Inference", ["TestSupport", "W2VAudio", "W2VBackbone", "W2VBase", "W2VInference"]),
     tests(
         "Recognition",
         [

@@ -3,7 +3,6 @@ import Synchronization
 import TestSupport
 import Testing
 import W2VBackbone
-import W2VTorch
 
 @testable import W2VInference
 

@@ -19,6 +19,7 @@ struct SharedRecordings: Sendable {
     ///
     /// - Parameter work: What this process does with its share; its second argument gives the place of a recording of the
     ///   share among all.
+    /// - Returns: The results of all recordings, in every process.
     func results<Value: Codable & Sendable>(
         _ work: @escaping @Sendable (Recordings, @escaping @Sendable (Int) -> Int) -> InferenceResults<Value>
     ) -> InferenceResults<Value> {

@@ -73,6 +73,7 @@ public struct InferenceResults<Value: Sendable>: AsyncSequence, Sendable {
     /// The same passes with other results for the recordings that are done.
     ///
     /// - Parameter transform: Makes of these as many results, in the same order.
+    /// - Returns: The passes; what `transform` throws ends them.
     public func mapResults<Other: Sendable>(
         _ transform: @escaping @Sendable ([InferencePass<Value>.Finished]) async throws -> [Result<Other, any Error>]
     ) -> InferenceResults<Other> {
@@ -97,6 +98,7 @@ public struct InferenceResults<Value: Sendable>: AsyncSequence, Sendable {
     /// All results, in the recordings' order.
     ///
     /// - Parameter progress: Called after every pass.
+    /// - Returns: One result a recording.
     /// - Throws: `CancellationError` when the task is cancelled; what the model throws.
     public func all(progress: ((InferenceProgress) -> Void)? = nil) async throws -> [Result<Value, any Error>] {
         var results: [Result<Value, any Error>] = []

@@ -64,6 +64,7 @@ public actor InferenceSession<Model> {
     /// A queue of windows for one way of using the model.
     ///
     /// - Parameter body: Runs the model over windows at once; gives for each what it makes of the frames that are kept.
+    /// - Returns: A queue, which keeps the session.
     public nonisolated func passes<Part: Sendable>(
         _ body: @escaping @Sendable (Model, [Window]) throws -> [Part]
     ) -> PassQueue<Part> {
@@ -81,6 +82,7 @@ public actor InferenceSession<Model> {
     ///   - recordings: The recordings.
     ///   - pass: Runs the model over windows at once.
     ///   - gatherer: Makes what gathers the parts of a recording.
+    /// - Returns: What was gathered of each recording.
     public nonisolated func results<Gatherer: WindowGatherer>(
         of recordings: Recordings, pass: @escaping @Sendable ([Window]) async throws -> [Gatherer.Part],
         gatherer: @escaping @Sendable (Recording) -> Gatherer

@@ -14,5 +14,6 @@ public protocol WindowGatherer: Sendable {
     ///
     /// - Parameter samples: Its length at 16 kHz.
     /// - Returns: What was gathered.
+    /// - Throws: What is wrong with the recording.
     mutating func finished(samples: Int) throws -> Whole
 }

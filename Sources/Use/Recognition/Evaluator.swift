@@ -68,6 +68,7 @@ public struct Evaluator: Sendable {
     ///   - recordings: The utterances.
     ///   - folder: Where log-probabilities are kept, after `SavedLogits.begin`; nil for nowhere.
     ///   - number: Gives an utterance's place in the whole manifest, where these are a part of it.
+    /// - Returns: What is said in each.
     public func transcriptions(
         of recordings: Recordings, savingLogits folder: URL?, number: @escaping @Sendable (Int) -> Int = { $0 }
     ) -> InferenceResults<Transcription> {

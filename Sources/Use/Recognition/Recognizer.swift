@@ -196,6 +196,7 @@ public final class Recognizer: Sendable {
     ///   - detail: How much of what was recognised is kept.
     ///   - kind: For whom; a recording of one window may share its pass with others of the kind.
     ///   - begins: Called when a pass of the model begins.
+    /// - Returns: For each recording words with times and confidences.
     public func transcriptions(
         of recordings: Recordings, detail: TranscriptionDetail = .characters, as kind: PassKind = .long,
         begins: (@Sendable (PassStart) -> Void)? = nil
