@@ -48,7 +48,7 @@ public struct UtteranceBatch {
 /// What an objective has drawn at random for a batch.
 ///
 /// All numbers that the loss reads are in tensors, so that what is recorded for one batch can be done again for another of
-/// the same shape (``/Torch/WorkRecorder``).
+/// the same shape (``/W2VTorch/WorkRecorder``).
 public protocol BatchDraws {
     /// The tensors, always in the same order.
     var tensors: [Tensor] { get }

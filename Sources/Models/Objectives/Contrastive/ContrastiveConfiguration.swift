@@ -22,7 +22,7 @@ public struct ContrastiveConfiguration: ObjectiveConfiguration {
 
     /// Checks values that depend on each other.
     ///
-    /// - Throws: ``/Wav2Vec2/ConfigurationError`` naming the keys.
+    /// - Throws: ``/W2VBackbone/ConfigurationError`` naming the keys.
     public func validate() throws {
         guard lossWeights.count == 2, lossWeights.allSatisfy({ $0 >= 0 }) else {
             throw ConfigurationError(
