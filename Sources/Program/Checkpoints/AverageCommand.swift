@@ -21,7 +21,7 @@ struct AverageCommand: ParsableCommand {
               wav2vec2 checkpoint average --last 5 runs/10h --output averaged
             """)
 
-    @ArgumentParser.Argument(help: "The checkpoints.", completion: .directory)
+    @Argument(help: "The checkpoints.", completion: .directory)
     var path: [String]
 
     @Option(help: "The new checkpoint's folder; it must not be there yet.", completion: .directory)

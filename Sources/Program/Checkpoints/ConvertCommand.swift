@@ -22,10 +22,10 @@ struct ConvertCommand: ParsableCommand {
               wav2vec2 checkpoint convert tuned.pt tuned --to native --dictionary dict.ltr.txt
             """)
 
-    @ArgumentParser.Argument(help: "A checkpoint: a folder or a .pt file.", completion: .file())
+    @Argument(help: "A checkpoint: a folder or a .pt file.", completion: .file())
     var input: String
 
-    @ArgumentParser.Argument(help: "The folder or .pt file to write.", completion: .file())
+    @Argument(help: "The folder or .pt file to write.", completion: .file())
     var output: String
 
     @Option(help: "The format to write, unless the output's name says it.")

@@ -25,7 +25,7 @@ struct FetchCommand: ParsableCommand {
               wav2vec2 checkpoint fetch facebook/wav2vec2-base --output models/base
             """)
 
-    @ArgumentParser.Argument(help: "The model.")
+    @Argument(help: "The model.")
     var name: String?
 
     @Option(help: "The folder that the model goes to.", completion: .directory)

@@ -17,10 +17,10 @@ struct VerifyCommand: ParsableCommand {
               wav2vec2 checkpoint verify wav2vec_small.pt converted --tolerance 0
             """)
 
-    @ArgumentParser.Argument(help: "A checkpoint: a folder or a .pt file.", completion: .file())
+    @Argument(help: "A checkpoint: a folder or a .pt file.", completion: .file())
     var first: String
 
-    @ArgumentParser.Argument(help: "The other one.", completion: .file())
+    @Argument(help: "The other one.", completion: .file())
     var second: String
 
     @Option(help: "How far a tensor may be off, relative to its largest magnitude; 0 for bit-identical.")

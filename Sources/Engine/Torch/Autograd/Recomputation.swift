@@ -11,7 +11,7 @@
 /// - Returns: The part's output.
 /// - Throws: What `body` throws, in the backward pass as a `TorchError.operation`.
 public func recomputing(
-    _ input: Tensor, parameters: [Tensor], _ mode: Mode, _ body: @escaping (Tensor, Mode) throws -> Tensor
+    _ input: Tensor, parameters: [Tensor], _ mode: Module.Mode, _ body: @escaping (Tensor, Module.Mode) throws -> Tensor
 ) throws -> Tensor {
     guard isGradientEnabled else { return try body(input, mode) }
     let start = mode.copied()

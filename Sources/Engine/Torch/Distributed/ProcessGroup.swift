@@ -15,7 +15,7 @@ public final class ProcessGroup: @unchecked Sendable {
     private let isNCCL: Bool
     let handle: ct_process_group
     // The group goes on using the store that it was made with.
-    private let store: Store
+    private let store: TCPStore
     private let collectives = Atomic<Int>(0)
 
     /// How many collectives this process has begun: as many in every process, but for those that others still wait for.
@@ -51,7 +51,7 @@ public final class ProcessGroup: @unchecked Sendable {
     ///   - timeout: The longest that joining or a collective may take, in seconds.
     /// - Throws: `TorchError.communication` if the others do not come in time.
     public init(
-        gloo store: Store, name: String, interface: String?, address: String?, rank: Int, size: Int, timeout: Double
+        gloo store: TCPStore, name: String, interface: String?, address: String?, rank: Int, size: Int, timeout: Double
     ) throws {
         var made: ct_process_group?
         try withExtendedLifetime(store) {
@@ -78,7 +78,7 @@ public final class ProcessGroup: @unchecked Sendable {
     ///   - size: How many processes there are.
     ///   - timeout: The longest that a collective may take, in seconds.
     /// - Throws: `TorchError.communication` if NCCL's library is missing, or the others do not come.
-    public init(nccl store: Store, name: String, device: Int, rank: Int, size: Int, timeout: Double) throws {
+    public init(nccl store: TCPStore, name: String, device: Int, rank: Int, size: Int, timeout: Double) throws {
         var made: ct_process_group?
         try withExtendedLifetime(store) {
             try TorchError.checkCommunication(
