@@ -44,9 +44,9 @@ public struct SignalMoments: Sendable {
     }
 }
 
-/// The samples with zero mean and unit variance, as models trained on normalised audio expect them.
+/// The samples with zero mean and unit variance, as models trained on normalized audio expect them.
 ///
-/// The same function as layer normalisation without weights over the whole utterance: the population variance with
+/// The same function as layer normalization without weights over the whole utterance: the population variance with
 /// a small number added to it.
 ///
 /// - Parameters:

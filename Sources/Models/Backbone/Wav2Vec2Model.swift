@@ -51,9 +51,9 @@ public final class Wav2Vec2Model: Module {
 
     /// The feature extractor's output for a batch.
     public struct Features {
-        /// The convolutions' output before normalisation, [frames, channels].
+        /// The convolutions' output before normalization, [frames, channels].
         public let raw: Tensor
-        /// After normalisation, [frames, channels].
+        /// After normalization, [frames, channels].
         public let normalized: Tensor
         /// Where utterances lie.
         public let layout: RaggedLayout
@@ -91,7 +91,7 @@ public final class Wav2Vec2Model: Module {
     ///   - lengths: The samples of each utterance.
     ///   - masked: For each utterance the sorted positions of frames whose features are not read.
     ///   - pass: Plan and probe.
-    /// - Returns: The features before and after normalisation, and where utterances lie.
+    /// - Returns: The features before and after normalization, and where utterances lie.
     /// - Throws: ``ConfigurationError`` naming an utterance that is shorter than one frame; `TorchError.operation` if
     ///   LibTorch refuses.
     public func features(

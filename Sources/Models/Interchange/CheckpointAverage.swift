@@ -6,7 +6,7 @@ import W2VTorch
 extension Checkpoint {
     /// The mean of several checkpoints' weights, summed in double precision.
     ///
-    /// Weights of the same run from its last part, averaged, often recognise better than any one of them.
+    /// Weights of the same run from its last part, averaged, often recognize better than any one of them.
     ///
     /// - Parameter checkpoints: At least one; all of one architecture, task and dictionary.
     /// - Returns: The mean of each tensor by the checkpoint's names, in the first checkpoint's number formats.

@@ -99,7 +99,7 @@ enum HuggingFace {
         return [CheckpointNote(what)]
     }
 
-    /// Whether and how recordings are normalised, from the preprocessor's configuration.
+    /// Whether and how recordings are normalized, from the preprocessor's configuration.
     private static func setNormalization(
         _ description: inout ModelDescription, _ folder: HuggingFaceFolder, _ left: inout [CheckpointNote]
     ) throws {

@@ -1,7 +1,7 @@
 import W2VBackbone
 import W2VTorch
 
-/// What an objective makes of a batch: the loss to minimise, and the values of its metrics.
+/// What an objective makes of a batch: the loss to minimize, and the values of its metrics.
 ///
 /// Values stay on the device; all of them are read in one transfer, as each would wait for the device.
 public struct LossTerms {

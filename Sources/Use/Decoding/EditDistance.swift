@@ -73,7 +73,7 @@ public enum EditDistance {
     ///
     /// - Parameters:
     ///   - reference: What was said.
-    ///   - hypothesis: What was recognised.
+    ///   - hypothesis: What was recognized.
     /// - Returns: The counts.
     public static func counts<Element: Hashable>(reference: [Element], hypothesis: [Element]) -> EditCounts {
         counts(interned(reference, hypothesis))
@@ -83,7 +83,7 @@ public enum EditDistance {
     ///
     /// - Parameters:
     ///   - reference: What was said.
-    ///   - hypothesis: What was recognised.
+    ///   - hypothesis: What was recognized.
     /// - Returns: The counts.
     public static func counts(reference: [String], hypothesis: [String]) -> EditCounts {
         counts(reference: reference.map { ExactText($0) }, hypothesis: hypothesis.map { ExactText($0) })
@@ -104,7 +104,7 @@ public enum EditDistance {
     ///
     /// - Parameters:
     ///   - reference: What was said.
-    ///   - hypothesis: What was recognised.
+    ///   - hypothesis: What was recognized.
     /// - Returns: The columns in order; their counts by kind are those of `counts(reference:hypothesis:)`.
     public static func align<Element: Hashable>(
         reference: [Element], hypothesis: [Element]
@@ -116,7 +116,7 @@ public enum EditDistance {
     ///
     /// - Parameters:
     ///   - reference: What was said.
-    ///   - hypothesis: What was recognised.
+    ///   - hypothesis: What was recognized.
     /// - Returns: The columns in order.
     public static func align(reference: [String], hypothesis: [String]) -> [AlignedPair<String>] {
         align(

@@ -54,7 +54,7 @@ public enum CharacterUnit: String, CaseIterable, Sendable {
 ///
 /// Words are what spaces, tabs and line ends separate. Characters are code points, or grapheme clusters where that is
 /// asked for, of the words joined with single spaces: the spaces between words count as characters, as is common.
-/// All are compared by their code points. Case and punctuation count as they stand: normalise both texts first where
+/// All are compared by their code points. Case and punctuation count as they stand: normalize both texts first where
 /// they should not.
 public struct RecognitionErrors: Sendable, Equatable, Codable {
     /// The word error rate.
@@ -69,7 +69,7 @@ public struct RecognitionErrors: Sendable, Equatable, Codable {
     ///
     /// - Parameters:
     ///   - reference: What was said.
-    ///   - hypothesis: What was recognised.
+    ///   - hypothesis: What was recognized.
     ///   - unit: What counts as one character.
     public mutating func add(reference: String, hypothesis: String, characters unit: CharacterUnit = .codePoints) {
         add(Self.counts(reference: reference, hypothesis: hypothesis, characters: unit))
@@ -87,28 +87,28 @@ public struct RecognitionErrors: Sendable, Equatable, Codable {
     ///
     /// - Parameters:
     ///   - reference: What was said.
-    ///   - hypothesis: What was recognised.
+    ///   - hypothesis: What was recognized.
     ///   - unit: What counts as one character.
     /// - Returns: The counts of words and of characters.
     public static func counts(
         reference: String, hypothesis: String, characters unit: CharacterUnit = .codePoints
     ) -> (words: EditCounts, characters: EditCounts) {
         let said = LetterText.words(in: reference)
-        let recognised = LetterText.words(in: hypothesis)
+        let recognized = LetterText.words(in: hypothesis)
         return (
-            EditDistance.counts(reference: said, hypothesis: recognised),
-            characterCounts(said.joined(separator: " "), recognised.joined(separator: " "), unit)
+            EditDistance.counts(reference: said, hypothesis: recognized),
+            characterCounts(said.joined(separator: " "), recognized.joined(separator: " "), unit)
         )
     }
 
-    private static func characterCounts(_ said: String, _ recognised: String, _ unit: CharacterUnit) -> EditCounts {
+    private static func characterCounts(_ said: String, _ recognized: String, _ unit: CharacterUnit) -> EditCounts {
         switch unit {
         case .codePoints:
             EditDistance.counts(
-                reference: Array(said.unicodeScalars), hypothesis: Array(recognised.unicodeScalars))
+                reference: Array(said.unicodeScalars), hypothesis: Array(recognized.unicodeScalars))
         case .graphemes:
             EditDistance.counts(
-                reference: said.map { String($0) }, hypothesis: recognised.map { String($0) })
+                reference: said.map { String($0) }, hypothesis: recognized.map { String($0) })
         }
     }
 

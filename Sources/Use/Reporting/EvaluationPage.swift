@@ -1,4 +1,4 @@
-/// How well a model recognises a test set, as one page.
+/// How well a model recognizes a test set, as one page.
 ///
 /// Everything but the title may be empty: a part without content is left out.
 public struct EvaluationPage: Sendable {

@@ -18,7 +18,7 @@ public struct TrainingReport: Sendable {
     public var comparison: [(name: String, pretrained: Double, scratch: Double)] = []
     /// Plain paragraphs that judge the comparison.
     public var verdict: [String] = []
-    /// Recordings with their recognised words.
+    /// Recordings with their recognized words.
     public var waveforms: [WaveformPicture] = []
     /// Test utterances with their alignments.
     public var examples: [TranscriptTable.Row] = []
@@ -149,7 +149,7 @@ public struct TrainingReport: Sendable {
             }
     }
 
-    /// One field of both fine-tuning runs; each keeps its colour in every chart.
+    /// One field of both fine-tuning runs; each keeps its color in every chart.
     private func runs(
         title: String, subtitle: String, kind: String, field: String, format: ValueFormat = .number
     ) -> LineChart {

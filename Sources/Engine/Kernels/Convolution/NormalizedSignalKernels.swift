@@ -1,6 +1,6 @@
 import W2VTorch
 
-/// The feature extractor's first layer on GPUs: convolution of one channel, normalisation over each utterance, GELU.
+/// The feature extractor's first layer on GPUs: convolution of one channel, normalization over each utterance, GELU.
 ///
 /// Nothing but the output is written, and the signal is all that is kept: the output's statistics follow from the moments
 /// of the windows, and the backward pass computes the convolution again. No step waits for the host.
@@ -35,8 +35,8 @@ public struct NormalizedSignalKernels {
     /// - Parameters:
     ///   - signal: All samples, FP32, contiguous.
     ///   - weight: [channels, 1, kernel].
-    ///   - gain: The normalisation's weight, [channels].
-    ///   - bias: The normalisation's bias, [channels].
+    ///   - gain: The normalization's weight, [channels].
+    ///   - bias: The normalization's bias, [channels].
     ///   - stride: Samples from one window to the next.
     ///   - utterances: The rows of each utterance, end to end.
     /// - Throws: `TorchError.shape` for parameters that the kernels do not take, or a signal too short for the frames.

@@ -28,7 +28,7 @@ private struct SpacedSegments {
 }
 
 extension Tensor {
-    /// A grouped convolution along the rows of each segment, which has zeros around it and sees nothing of its neighbours.
+    /// A grouped convolution along the rows of each segment, which has zeros around it and sees nothing of its neighbors.
     ///
     /// With an even kernel a row sees one row more before it than after it (fairseq's `SamePad`).
     ///

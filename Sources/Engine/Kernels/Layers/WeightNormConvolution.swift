@@ -1,6 +1,6 @@
 import W2VTorch
 
-/// A one-dimensional grouped convolution with weight normalisation (Salimans and Kingma 2016) over each kernel tap.
+/// A one-dimensional grouped convolution with weight normalization (Salimans and Kingma 2016) over each kernel tap.
 ///
 /// The weight [outputs, inputs / groups, kernel] is g · v / ‖v‖, with one norm for each of the kernel's positions, as
 /// in fairseq's positional convolution.

@@ -36,7 +36,7 @@ extension Tensor {
     }
 }
 
-/// The choice of code-book entries by a Gumbel softmax, in one pass each way over the logits.
+/// The choice of code book entries by a Gumbel softmax, in one pass each way over the logits.
 struct GumbelChoice: FusedOperation {
     /// [rows, groups, entries].
     let logits: Tensor

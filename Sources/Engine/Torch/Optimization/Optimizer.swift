@@ -9,7 +9,7 @@ public protocol Optimizer: AnyObject {
     ///
     /// - Parameters:
     ///   - learningRate: The step size.
-    ///   - gradientScale: Gradients are multiplied by this first: normalisation and clipping in one.
+    ///   - gradientScale: Gradients are multiplied by this first: normalization and clipping in one.
     /// - Throws: `TorchError.operation` if the buffers no longer fit each other.
     func step(learningRate: Double, gradientScale: Double) throws
 }

@@ -3,7 +3,7 @@ import Foundation
 extension Device {
     /// Operations per second of a large matrix product here and now, the best of several.
     ///
-    /// What a model reaches of it is its utilisation. A multiplication with its addition counts as two operations.
+    /// What a model reaches of it is its utilization. A multiplication with its addition counts as two operations.
     ///
     /// - Parameters:
     ///   - size: Rows and columns of the matrices; `nil` for what fills the device.

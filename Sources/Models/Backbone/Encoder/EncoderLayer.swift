@@ -1,7 +1,7 @@
 import W2VKernels
 import W2VTorch
 
-/// One transformer layer: self-attention and feed-forward, each with residual and normalisation.
+/// One transformer layer: self-attention and feed-forward, each with residual and normalization.
 package final class EncoderLayer: Module {
     @Child("self_attn") package var attention: SelfAttention
     @Child("self_attn_layer_norm") package var attentionNorm: LayerNorm

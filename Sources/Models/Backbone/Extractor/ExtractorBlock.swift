@@ -1,7 +1,7 @@
 import W2VKernels
 import W2VTorch
 
-/// One block of the feature extractor: convolution, normalisation if any, GELU (paper, section 2).
+/// One block of the feature extractor: convolution, normalization if any, GELU (paper, section 2).
 package class ExtractorBlock: Module {
     @Parameter("0.weight") final package var weight: Tensor
     @Parameter("0.bias") final var bias: Tensor?

@@ -1,6 +1,6 @@
 import W2VTorch
 
-/// Normalises each channel of each utterance over its valid frames: GroupNorm with one group a channel (Wu and He 2018).
+/// Normalizes each channel of each utterance over its valid frames: GroupNorm with one group a channel (Wu and He 2018).
 ///
 /// Statistics never see rows that straddle two utterances, so a result does not depend on batch mates.
 class RaggedGroupNorm: Module {
@@ -20,7 +20,7 @@ class RaggedGroupNorm: Module {
         (_weight, _bias) = (other._weight, other._bias)
     }
 
-    /// Normalises [rows, channels].
+    /// Normalizes [rows, channels].
     ///
     /// - Parameters:
     ///   - input: All utterances' rows, the straddling ones included.
@@ -72,7 +72,7 @@ class RaggedGroupNorm: Module {
                         try biasGradient.addInPlace(sum)
                         guard let inputGradient else { continue }
                         let frames = Double(valid[utterance])
-                        // d/dx of the normalisation: subtract what mean and variance take up.
+                        // d/dx of the normalization: subtract what mean and variance take up.
                         try normalized.multiplyInPlace(product / -frames)
                         try normalized.addInPlace(incoming)
                         try normalized.addInPlace(sum / -frames)

@@ -53,7 +53,7 @@ public struct ModelPrecision: Sendable, Equatable {
     public var fp32CosineSim = false
     /// Whether the positional convolution is FP32, its weights included.
     public var fp32PosConv = false
-    /// Whether the feature extractor's normalisations are FP32 throughout.
+    /// Whether the feature extractor's normalizations are FP32 throughout.
     public var fp32ConvNorms = false
 
     /// Makes a mode's precision with the islands that NVIDIA's recipes set for it.

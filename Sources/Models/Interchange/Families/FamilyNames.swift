@@ -14,7 +14,7 @@ struct FamilyNames: Sendable {
     /// - Parameters:
     ///   - family: Whose files they are in.
     ///   - task: What the model was trained for.
-    ///   - extractorMode: How its extractor normalises.
+    ///   - extractorMode: How its extractor normalizes.
     init(_ family: ModelFamily, task: ModelTask, extractorMode: ModelConfiguration.ExtractorMode) {
         self.family = family
         self.task = task

@@ -4,7 +4,7 @@ import W2VTorch
 
 /// Frames that are compared with some of the candidates of their own block: an utterance, or a whole segment.
 ///
-/// A product gives all similarities of a block, of which the chosen ones are read. Neighbouring blocks of about equal sizes
+/// A product gives all similarities of a block, of which the chosen ones are read. Neighboring blocks of about equal sizes
 /// are one batched product, in which the smaller ones are padded:
 ///
 ///     block   frames    candidates
@@ -28,7 +28,7 @@ struct BlockComparison {
         }
     }
 
-    /// The frames or the candidates of neighbouring blocks.
+    /// The frames or the candidates of neighboring blocks.
     private struct Side {
         /// Where they lie among those of all blocks.
         let rows: Range<Int>
@@ -57,7 +57,7 @@ struct BlockComparison {
         func unpadded(_ padded: Tensor) throws -> Tensor { try places.map { try padded.takingRows($0) } ?? padded }
     }
 
-    /// Neighbouring blocks that are one batched product.
+    /// Neighboring blocks that are one batched product.
     private struct Batch {
         /// The number of blocks.
         let count: Int
@@ -113,7 +113,7 @@ struct BlockComparison {
         }
     }
 
-    /// Neighbours whose padded product is at most twice as large as their own products.
+    /// Neighbors whose padded product is at most twice as large as their own products.
     ///
     /// Beside an encoder these are small, and a launch saved is worth more than what padding adds. Blocks without frames are
     /// left out where they have candidates.

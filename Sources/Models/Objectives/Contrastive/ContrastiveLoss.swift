@@ -16,7 +16,7 @@ package struct ContrastiveLoss {
 
 /// Similarities of predictions to candidates, picked out of one product an utterance instead of gathered vectors.
 ///
-/// Nothing of size [frames, negatives, channels] is ever built: normalised predictions times normalised candidates give
+/// Nothing of size [frames, negatives, channels] is ever built: normalized predictions times normalized candidates give
 /// all similarities of an utterance at once, of which the sampled ones are read.
 ///
 /// - Parameters:

@@ -163,7 +163,7 @@ public final class ContrastiveObjective: Module, LeadingObjective {
 
     // MARK: Quantization (section 2)
 
-    /// Normalised features, some of them dropped.
+    /// Normalized features, some of them dropped.
     public func targets(_ features: Wav2Vec2Model.Features, _ pass: ForwardPass) throws -> Tensor? {
         try profiled(.quantizer) { try features.normalized.dropout(backbone.dropoutFeatures, pass.mode) }
     }
