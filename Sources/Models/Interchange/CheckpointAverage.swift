@@ -10,8 +10,7 @@ extension Checkpoint {
     ///
     /// - Parameter checkpoints: At least one; all of one architecture, task and dictionary.
     /// - Returns: The mean of each tensor by the checkpoint's names, in the first checkpoint's number formats.
-    /// - Throws: ``CheckpointError/damaged(path:reason:)`` naming the first that does not fit the others; a TorchError if
-    ///   memory runs out.
+    /// - Throws: ``CheckpointError/damaged(path:reason:)`` naming the first that does not fit the others.
     public static func average(_ checkpoints: [Checkpoint]) throws -> [String: Tensor] {
         guard let first = checkpoints.first else { return [:] }
         for other in checkpoints.dropFirst() { try first.requireSameModel(other) }

@@ -30,8 +30,6 @@ public struct ModelDescription: Sendable, Equatable {
     }
 
     /// An objective's configuration, which a property of each task gives a name.
-    ///
-    /// - Parameter type: The configuration's type.
     public subscript<Configuration: ObjectiveConfiguration>(_ type: Configuration.Type) -> Configuration {
         get { configurations[type] }
         set { configurations[type] = newValue }

@@ -28,7 +28,6 @@ public struct Encoding {
     /// Context vectors of the masked frames, utterance by utterance.
     ///
     /// - Returns: [masked frames, channels].
-    /// - Throws: `TorchError.operation` if memory runs out.
     public func maskedContext() throws -> Tensor {
         frames == .masked ? encoded : try encoded.takingRows(batch.maskedRows)
     }

@@ -14,8 +14,6 @@ public struct ErrorRate: Sendable, Equatable, Codable {
     public init() {}
 
     /// Adds one utterance.
-    ///
-    /// - Parameter edits: The utterance's counts.
     public mutating func add(_ edits: EditCounts) {
         counts = counts + edits
         utterances += 1
@@ -23,8 +21,6 @@ public struct ErrorRate: Sendable, Equatable, Codable {
     }
 
     /// Adds what another accumulator holds, so that ranks or threads can count apart.
-    ///
-    /// - Parameter other: The other accumulator.
     public mutating func add(_ other: ErrorRate) {
         counts = counts + other.counts
         utterances += other.utterances
@@ -66,11 +62,6 @@ public struct RecognitionErrors: Sendable, Equatable, Codable {
     public init() {}
 
     /// Adds one utterance.
-    ///
-    /// - Parameters:
-    ///   - reference: What was said.
-    ///   - hypothesis: What was recognized.
-    ///   - unit: What counts as one character.
     public mutating func add(reference: String, hypothesis: String, characters unit: CharacterUnit = .codePoints) {
         add(Self.counts(reference: reference, hypothesis: hypothesis, characters: unit))
     }
@@ -85,10 +76,6 @@ public struct RecognitionErrors: Sendable, Equatable, Codable {
 
     /// Counts one utterance's errors.
     ///
-    /// - Parameters:
-    ///   - reference: What was said.
-    ///   - hypothesis: What was recognized.
-    ///   - unit: What counts as one character.
     /// - Returns: The counts of words and of characters.
     public static func counts(
         reference: String, hypothesis: String, characters unit: CharacterUnit = .codePoints
@@ -113,8 +100,6 @@ public struct RecognitionErrors: Sendable, Equatable, Codable {
     }
 
     /// Adds what another accumulator holds.
-    ///
-    /// - Parameter other: The other accumulator.
     public mutating func add(_ other: RecognitionErrors) {
         words.add(other.words)
         characters.add(other.characters)

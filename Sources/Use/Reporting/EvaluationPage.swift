@@ -26,8 +26,6 @@ public struct EvaluationPage: Sendable {
     public var facts: [(name: String, value: String)] = []
 
     /// Makes a page that has a title only; set the other properties next.
-    ///
-    /// - Parameter title: The title.
     public init(title: String) {
         self.title = title
     }

@@ -94,8 +94,6 @@ public struct ReportPage: Sendable {
     }
 
     /// The whole page.
-    ///
-    /// - Returns: An HTML document.
     public func html() -> String {
         """
         <!DOCTYPE html>

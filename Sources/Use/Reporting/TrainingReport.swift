@@ -29,8 +29,6 @@ public struct TrainingReport: Sendable {
     private static let scratchName = "random weights"
 
     /// Makes a report that has a title only; set the other properties next.
-    ///
-    /// - Parameter title: The title.
     public init(title: String) {
         self.title = title
     }
@@ -43,8 +41,6 @@ public struct TrainingReport: Sendable {
     }
 
     /// The page's parts, for whoever wants to add others.
-    ///
-    /// - Returns: The page.
     public func page() -> ReportPage {
         var blocks: [ReportBlock] = introduction.map { .paragraph($0) }
         if !keyFigures.isEmpty { blocks.append(.figures(keyFigures)) }

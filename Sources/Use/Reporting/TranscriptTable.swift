@@ -40,8 +40,6 @@ public struct TranscriptTable: Sendable {
     }
 
     /// The table as HTML.
-    ///
-    /// - Returns: The markup.
     public func html() -> String {
         let body = rows.map { row in
             let columns = row.tokens.map(Self.column).joined(separator: "\n")

@@ -61,9 +61,7 @@ public struct NormalizedSignalKernels {
 
     /// The layer's output, with the parameters' gradients recorded; the signal has none.
     ///
-    /// - Parameter epsilon: Added to the variance.
     /// - Returns: [rows, channels], and what computes the same numbers again.
-    /// - Throws: `TorchError` if the device refuses, as when memory runs out.
     public func callAsFunction(epsilon: Double) throws -> (output: Tensor, again: () throws -> Tensor) {
         let folded = try withoutGradient { try fold(epsilon) }
         let output = try differentiable("normalized signal convolution", [weight, gain, bias]) {
@@ -77,9 +75,7 @@ public struct NormalizedSignalKernels {
     /// - Parameters:
     ///   - samples: The parts' samples, FP32, contiguous.
     ///   - parts: The rows of each part, end to end.
-    ///   - epsilon: Added to the variance.
     /// - Returns: [rows, channels].
-    /// - Throws: `TorchError` if the device refuses, as when memory runs out.
     public func convolving(_ samples: Tensor, parts: [Part], epsilon: Double) throws -> Tensor {
         // Which parts there are differs from batch to batch: not worth keeping.
         let table = try Tensor(parts.flatMap { [$0.start, $0.count, $0.count, $0.owner] }).to(device: device)

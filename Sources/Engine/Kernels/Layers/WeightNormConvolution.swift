@@ -16,12 +16,8 @@ public final class WeightNormConvolution: Module {
     /// Makes the layer with normal weights.
     ///
     /// - Parameters:
-    ///   - channels: Input and output channels.
-    ///   - kernel: Taps.
-    ///   - groups: Independent groups of channels.
     ///   - deviation: The standard deviation of the weights at the start.
     ///   - initializer: Where the numbers come from.
-    /// - Throws: `TorchError.operation` if LibTorch cannot make the tensors.
     public init(channels: Int, kernel: Int, groups: Int, deviation: Double, initializer: Initializer) throws {
         self.groups = groups
         super.init()

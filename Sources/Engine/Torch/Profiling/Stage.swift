@@ -15,11 +15,7 @@ public struct Stage: Hashable, Sendable {
 ///
 /// A stage within another counts for itself only. Without a recording the call costs the reading of one flag.
 ///
-/// - Parameters:
-///   - stage: What the work belongs to.
-///   - body: The work.
 /// - Returns: What `body` returns.
-/// - Throws: What `body` throws.
 public func profiled<Result>(_ stage: Stage, _ body: () throws -> Result) rethrows -> Result {
     guard Profile.isRecording else { return try body() }
     Profile.enter(stage)

@@ -108,7 +108,6 @@ public struct ConvolutionLayers: Sendable, Equatable, CustomStringConvertible {
 
     /// The rows of an utterance after each layer.
     ///
-    /// - Parameter samples: The utterance's samples.
     /// - Returns: One number a layer; 0 from the layer on whose kernel no longer fits.
     public func validRows(samples: Int) -> [Int] {
         var rows = samples

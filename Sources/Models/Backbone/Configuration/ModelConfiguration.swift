@@ -192,7 +192,6 @@ public struct MaskingConfiguration: Sendable, Equatable {
 
     /// Checks that spans over channels can leave some of them.
     ///
-    /// - Parameter channels: The encoder's channels.
     /// - Throws: ``ConfigurationError`` naming the keys that cannot go together.
     public func validate(channels: Int) throws {
         guard channel.probability > 0 else { return }

@@ -16,7 +16,6 @@ import W2VTorch
 ///   - stride: Samples from one window to the next.
 ///   - layout: The output rows of each utterance, the straddling ones included.
 ///   - valid: How many of them are frames.
-///   - epsilon: Added to the variance.
 /// - Returns: [rows, channels], and a function that computes the same numbers again, so that nobody need keep them.
 /// - Throws: `TorchError` if no kernel takes the signal, or it is too short for the rows.
 func normalizedSignalConvolution(
@@ -89,7 +88,6 @@ struct SignalSource {
 ///   - gain: The normalization's weight, [channels].
 ///   - bias: The normalization's bias, [channels].
 ///   - stride: Samples from one window to the next.
-///   - epsilon: Added to the variance.
 /// - Returns: [rows, channels].
 /// - Throws: `TorchError` if no kernel takes the signal, or it is too short for the rows.
 func normalizedSignalConvolution(

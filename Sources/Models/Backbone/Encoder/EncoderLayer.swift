@@ -24,11 +24,8 @@ package final class EncoderLayer: Module {
     ///
     /// - Parameters:
     ///   - input: [frames, channels].
-    ///   - layout: Where utterances lie.
     ///   - rows: The frames whose results are read, int64, each at most once; `nil` for all. All frames are attended to.
-    ///   - mode: Whether dropouts drop.
     /// - Returns: [frames, channels], or as many rows as are read.
-    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
     func callAsFunction(
         _ input: Tensor, _ layout: RaggedLayout, readRows rows: Tensor? = nil, _ mode: Mode
     ) throws -> Tensor {

@@ -27,7 +27,6 @@ class RaggedGroupNorm: Module {
     ///   - layout: Where each utterance's rows lie.
     ///   - valid: How many of each utterance's rows are valid frames.
     /// - Returns: The same shape; straddling rows hold numbers without meaning.
-    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
     func callAsFunction(_ input: Tensor, _ layout: RaggedLayout, valid: [Int]) throws -> Tensor {
         try normalized(input, weight: weight, bias: bias, layout, valid: valid)
     }

@@ -22,7 +22,6 @@ public struct OperationCount: Sendable, Equatable {
     /// - Parameters:
     ///   - trainsExtractor: Whether gradients reach the feature extractor.
     ///   - layerDrop: The probability with which a layer is skipped: the expected count is given.
-    /// - Returns: Operations.
     public func training(trainsExtractor: Bool, layerDrop: Double) -> Double {
         let extraction = trainsExtractor ? 3 * extractor - firstLayer : frozenExtractor
         return extraction + 3 * encoderLayers * (1 - layerDrop) + 3 * rest

@@ -66,7 +66,6 @@ public struct ModelPrecision: Sendable, Equatable {
 
     /// Whether a parameter stays FP32 in a model of half precision.
     ///
-    /// - Parameter name: Its full name.
     /// - Returns: Whether it lies on an island that keeps its own weights.
     public func keepsExact(_ name: String) -> Bool {
         !mode.isHalf || fp32PosConv && name.contains("encoder.pos_conv.")

@@ -18,8 +18,6 @@ public struct ParameterName: Sendable, Equatable {
     /// Pairs two names.
     ///
     /// - Parameters:
-    ///   - native: The name here.
-    ///   - foreign: The name there.
     ///   - head: The task whose head it is part of; nil for the backbone's.
     ///   - marksHead: Whether a file without it lacks the head.
     ///   - extractorMode: The normalization of the extractors that have it; nil for all.

@@ -18,10 +18,7 @@ struct Unpickler {
 
     /// Reads a pickle.
     ///
-    /// - Parameters:
-    ///   - bytes: Where it lies.
-    ///   - position: Its first byte; afterwards that behind its end.
-    /// - Returns: Its content.
+    /// - Parameter position: Its first byte; afterwards that behind its end.
     /// - Throws: `FileDamage` naming the byte.
     static func read(
         _ bytes: UnsafeRawBufferPointer, at position: inout Int

@@ -86,8 +86,6 @@ struct BlockComparison {
     ///   - truths: For each block the candidates that are its frames' true vectors.
     ///   - distractors: For each block the candidates that each frame is compared with as well, frame by frame.
     ///   - candidateCounts: The number of candidates of each block.
-    ///   - device: Where the vectors are.
-    /// - Throws: `TorchError.operation` if memory runs out.
     init(truths: [[Int]], distractors: [[Int]], candidateCounts: [Int], on device: Device) throws {
         let frames = RaggedLayout(truths.map(\.count)).offsets
         let candidates = RaggedLayout(candidateCounts).offsets
@@ -144,7 +142,6 @@ struct BlockComparison {
     ///   - targets: Unit vectors of candidates, [candidates, channels].
     ///   - identities: What makes two candidates the same vector: int64 [candidates], or `nil` if none ever are.
     /// - Returns: [frames, 1 + distractors], the true vector first.
-    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
     func similarities(_ directions: Tensor, _ targets: Tensor, identities: Tensor?) throws -> Tensor {
         try .concatenate(
             batches.map { batch in
@@ -165,13 +162,7 @@ struct BlockComparison {
 
     /// The contrastive loss by a kernel in place of similarities; nil where there is none.
     ///
-    /// - Parameters:
-    ///   - directions: As of ``similarities(_:_:identities:)``.
-    ///   - targets: As there.
-    ///   - identities: As there.
-    ///   - temperature: What similarities are divided by.
     /// - Returns: The loss of each frame.
-    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
     func contrast(
         _ directions: Tensor, _ targets: Tensor, identities: Tensor?, temperature: Double
     ) throws -> Contrast? {

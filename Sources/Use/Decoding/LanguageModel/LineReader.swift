@@ -18,9 +18,7 @@ final class LineReader {
 
     /// Opens a file.
     ///
-    /// - Parameters:
-    ///   - path: The file.
-    ///   - longestLine: The most bytes of a line.
+    /// - Parameter longestLine: The most bytes of a line.
     /// - Throws: `LanguageModelError.unreadable`.
     init(path: String, longestLine: Int = UTF8Text.longestLine) throws(LanguageModelError) {
         self.path = path
