@@ -79,7 +79,7 @@ let engine: [Target] = [
             ]),
         ],
         linkerSettings: libTorchLinker),
-    // Debug builds run the kernels too, and unoptimised they would take most of the tests' time.
+    // Debug builds run the kernels too, and unoptimized they would take most of the tests' time.
     native("Kernels", in: "Engine", ["CW2VSubnormals"], flags: ["-O3"]),
     library("Torch", in: "Engine/Torch", ["CW2VLibTorch", "W2VBase"]),
     library(

@@ -2,11 +2,11 @@ import W2VTorch
 
 /// The stages of the model and its objectives, as profiles call them.
 extension Profile.Stage {
-    /// The extractor's first convolution with its normalisation and GELU.
+    /// The extractor's first convolution with its normalization and GELU.
     public static let firstConvolution = Self("extractor layer 1")
     /// The other convolutions, with GELU.
     public static let convolutions = Self("extractor layers 2-7")
-    /// The extractor's last normalisation and the projection to the encoder's channels.
+    /// The extractor's last normalization and the projection to the encoder's channels.
     public static let projection = Self("projection")
     /// The convolution that stands in for position embeddings.
     public static let positionalConvolution = Self("positional convolution")
@@ -14,7 +14,7 @@ extension Profile.Stage {
     public static let attention = Self("attention")
     /// The two feed-forward products with the nonlinearity between them.
     public static let feedForward = Self("feed-forward")
-    /// Masking, residuals, normalisations and dropouts of the encoder, and Hourglass resampling.
+    /// Masking, residuals, normalizations and dropouts of the encoder, and Hourglass resampling.
     public static let elementwise = Self("norms and elementwise")
     /// The quantizer and the projection of what it chose.
     public static let quantizer = Self("quantizer")

@@ -51,7 +51,7 @@ struct ConvertCommand: ParsableCommand {
         var checkpoint = try Checkpoint.read(
             checkpointURL(input), architectureFrom: architectureFrom.map(checkpointURL))
         if let dictionary {
-            checkpoint = try checkpoint.labelled(
+            checkpoint = try checkpoint.labeled(
                 LabelDictionary(contentsOf: fileURL(dictionary)).symbols, from: dictionary)
             Console.notes(checkpoint.notes.filter { $0.subject == .dictionary }, of: input)
         }

@@ -55,7 +55,7 @@ final class Rendezvous: Sendable {
 
     /// Waits for every process, and compares its handshake with rank 0's.
     func requireSameHandshake(_ values: [String: String], timeout: Double) throws {
-        let source = localAddress(towards: layout.host, port: layout.port)
+        let source = localAddress(toward: layout.host, port: layout.port)
         let own = Handshake(values: values, process: process, source: source)
         try reaching { try store.set(key("handshake/\(layout.rank)"), to: JSONEncoder().encode(own)) }
         try waitForAll("handshake", timeout: timeout)
@@ -74,11 +74,11 @@ final class Rendezvous: Sendable {
     /// The machine that serves the rendezvous may know it by an address that only its own processes reach; then the
     /// way to a process of another machine counts.
     func addressForOthers(timeout: Double) throws -> String? {
-        let own = localAddress(towards: layout.host, port: layout.port)
+        let own = localAddress(toward: layout.host, port: layout.port)
         if let own, !isLoopback(own) { return own }
         for rank in 0..<layout.size where rank != layout.rank {
             guard let source = try handshake(of: rank, timeout: timeout).source, !isLoopback(source) else { continue }
-            return localAddress(towards: source, port: layout.port) ?? own
+            return localAddress(toward: source, port: layout.port) ?? own
         }
         return own
     }

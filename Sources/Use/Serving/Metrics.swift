@@ -83,7 +83,7 @@ final class Metrics: Sendable {
     /// The model has heard more of a live input.
     func liveHeard(seconds: Double) { state.withLock { $0.audioSeconds += seconds } }
 
-    /// The seconds of audio that were recognised.
+    /// The seconds of audio that were recognized.
     var audioSeconds: Double { state.withLock { $0.audioSeconds } }
 
     /// A live input has ended.

@@ -22,7 +22,6 @@ extension Tensor {
     ///   - offsets: Where segments begin, and the end: int32 [segments + 1] on this tensor's device.
     ///   - longest: The rows of the longest segment.
     ///   - heads: How many heads there are; this tensor is [rows, 3 · channels]: queries, keys, values.
-    ///   - dropout: Which weights are dropped.
     ///   - bias: What was added to all rows of this tensor last, without being recorded: [3 · channels], whose gradient comes
     ///     with this tensor's.
     /// - Returns: [rows, channels].

@@ -52,7 +52,6 @@ extension Tensor {
     ///
     /// - Parameters:
     ///   - probability: The share of the activations that is dropped.
-    ///   - mode: Whether anything is.
     ///   - weight: [outputs, inputs].
     ///   - bias: [outputs], or none.
     ///   - ownBias: What was added to all rows of this tensor last, without being recorded: [inputs], whose gradient comes

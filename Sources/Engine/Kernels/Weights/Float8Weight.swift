@@ -57,7 +57,6 @@ public struct Float8Weight: Sendable {
     /// - Parameters:
     ///   - input: [..., inputs], FP32 or half precision.
     ///   - bias: [outputs], of the input's type, or none.
-    ///   - gelu: Whether GELU follows.
     /// - Returns: [..., outputs], of the input's type.
     /// - Throws: `TorchError.shape` when the sizes do not go together.
     public func callAsFunction(_ input: Tensor, bias: Tensor? = nil, gelu: Bool = false) throws -> Tensor {

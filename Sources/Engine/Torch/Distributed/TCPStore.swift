@@ -16,7 +16,6 @@ public final class TCPStore: @unchecked Sendable {
     /// Connects to a store, and serves it where asked to.
     ///
     /// - Parameters:
-    ///   - host: A name or an address.
     ///   - port: A port; 0 takes a free one where this process serves.
     ///   - serves: Whether this process holds the store.
     ///   - timeout: How long connecting and waiting may take, in seconds.
@@ -97,10 +96,7 @@ public final class TCPStore: @unchecked Sendable {
 
     /// The bytes under a key, waiting until another process has put them there.
     ///
-    /// - Parameters:
-    ///   - key: The key.
-    ///   - timeout: The longest wait, in seconds.
-    /// - Returns: The bytes.
+    /// - Parameter timeout: The longest wait, in seconds.
     /// - Throws: `TorchError.communication` if time runs out or the store is gone.
     public func value(of key: String, timeout: Double) throws -> Data {
         try answer(waiting: timeout) { store in
@@ -126,7 +122,6 @@ public final class TCPStore: @unchecked Sendable {
 
     /// Adds to the number under a key, which begins at 0.
     ///
-    /// - Returns: The sum.
     /// - Throws: `TorchError.communication` if the store is gone.
     @discardableResult
     public func add(_ key: String, _ amount: Int) throws -> Int {

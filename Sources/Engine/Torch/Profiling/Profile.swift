@@ -59,11 +59,8 @@ public struct Profile: Sendable {
     /// On a device that works asynchronously the recording waits for it wherever a stage ends, which costs time that
     /// unobserved work does not take.
     ///
-    /// - Parameters:
-    ///   - device: Where the work is done.
-    ///   - body: The work, of one thread and the backward passes that it starts.
-    /// - Returns: The profile.
-    /// - Throws: What `body` throws; `TorchError.runtime` when a recording is going on already.
+    /// - Parameter body: The work, of one thread and the backward passes that it starts.
+    /// - Throws: `TorchError.runtime` when a recording is going on already.
     public static func record(on device: Device = .cpu, _ body: () throws -> Void) throws -> Profile {
         let began = current.withLock { recording in
             guard recording == nil else { return false }

@@ -21,7 +21,6 @@ extension Profile {
 ///   - stage: What the work belongs to.
 ///   - body: The work.
 /// - Returns: What `body` returns.
-/// - Throws: What `body` throws.
 public func profiled<Result>(_ stage: Profile.Stage, _ body: () throws -> Result) rethrows -> Result {
     guard Profile.isRecording else { return try body() }
     Profile.enter(stage)

@@ -43,7 +43,6 @@ extension Tensor {
     ///   - targets: Label indices, int64, of one utterance.
     ///   - blank: The blank's index.
     ///   - zeroInfinity: Whether an impossible alignment costs nothing and has no gradient.
-    /// - Returns: A single number.
     /// - Throws: `TorchError.operation` when a target is no label.
     public func ctcLoss(targets: Tensor, blank: Int, zeroInfinity: Bool) throws -> Tensor {
         try ATen.ctcLoss(

@@ -33,7 +33,7 @@ extension Tensor {
     }
     /// Zeros of this tensor's shape, type and device.
     public func zerosLike() throws -> Tensor { try ATen.zerosLike(.tensor(self)) }
-    /// Uninitialised memory of this tensor's shape, type and device, contiguous.
+    /// Uninitialized memory of this tensor's shape, type and device, contiguous.
     public func emptyLike() throws -> Tensor {
         try Tensor.empty(shape, dtype: dtype, device: device)
     }

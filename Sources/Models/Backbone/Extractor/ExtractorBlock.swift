@@ -1,7 +1,7 @@
 import W2VKernels
 import W2VTorch
 
-/// One block of the feature extractor: convolution, normalisation if any, GELU (paper, section 2).
+/// One block of the feature extractor: convolution, normalization if any, GELU (paper, section 2).
 package class ExtractorBlock: Module {
     @Parameter("0.weight") final package var weight: Tensor
     @Parameter("0.bias") final var bias: Tensor?
@@ -37,11 +37,8 @@ package class ExtractorBlock: Module {
 
     /// Runs the block.
     ///
-    /// - Parameters:
-    ///   - input: [rows · stride, channels].
-    ///   - rows: The output rows.
+    /// - Parameter input: [rows · stride, channels].
     /// - Returns: [rows, channels].
-    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
     final func callAsFunction(_ input: Tensor, _ rows: ExtractorRows) throws -> Tensor {
         let convolved = try stridedConvolution(input.to(dtype: weight.dtype), weight, bias, stride: stride)
         let normalized = try normalized(convolved, rows)

@@ -6,7 +6,7 @@ public struct ContrastiveConfiguration: ObjectiveConfiguration {
     public var numNegatives = 100
     /// Distractors from the masked frames of all utterances of the sub-batch.
     public var crossSampleNegatives = 0
-    /// Distractors put together from code-book entries at random.
+    /// Distractors put together from code book entries at random.
     public var codebookNegatives = 0
     /// Whether distractors come from unmasked frames too.
     public var negativesFromEverywhere = false
