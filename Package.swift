@@ -20,8 +20,8 @@ let strict: [SwiftSetting] = [
     .enableUpcomingFeature("ExistentialAny"),
 ]
 
-/// A library in Swift: the module `W2VTorch` lies in `Sources/Engine/Torch`. The prefix keeps our modules apart from an
-/// app's own, which may well have a `Torch` or an `Audio` too.
+// A library in Swift: the module `W2VTorch` is in `Sources/Engine/Torch`. The prefix keeps our modules apart from an
+// app's own, which may well have a `Torch` or an `Audio` too.
 func library(
     _ name: String, in folder: String, _ dependencies: [Target.Dependency] = [], resources: [Resource]? = nil
 ) -> Target {
@@ -30,7 +30,7 @@ func library(
         swiftSettings: strict)
 }
 
-/// A library in C or C++: `CW2VKernels` lies in `Sources/Engine/CKernels`.
+// A library in C or C++: `CW2VKernels` is in `Sources/Engine/CKernels`.
 func native(
     _ name: String, in floor: String = "System", _ dependencies: [Target.Dependency] = [], flags: [String] = [],
     links: [LinkerSetting]? = nil
@@ -41,7 +41,7 @@ func native(
         cSettings: [.unsafeFlags(flags)], cxxSettings: [.unsafeFlags(flags)], linkerSettings: links)
 }
 
-/// A library that Debian has.
+// A library that Debian has.
 func system(_ name: String, _ pkgConfig: String, debian package: String) -> Target {
     .systemLibrary(
         name: "CW2V\(name)", path: "Sources/System/C\(name)", pkgConfig: pkgConfig, providers: [.apt([package])])
@@ -79,7 +79,7 @@ let engine: [Target] = [
             ]),
         ],
         linkerSettings: libTorchLinker),
-    // Debug builds run the kernels too, and unoptimised they would take most of the tests' time.
+    // Debug builds run the kernels too, and unoptimized they would take most of the tests' time.
     native("Kernels", in: "Engine", ["CW2VSubnormals"], flags: ["-O3"]),
     library("Torch", in: "Engine/Torch", ["CW2VLibTorch", "W2VBase"]),
     library(

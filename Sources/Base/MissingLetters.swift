@@ -45,9 +45,7 @@ public struct MissingLetters: Sendable, Equatable {
 
     /// Looks for letters that no symbol covers.
     ///
-    /// - Parameters:
-    ///   - text: A word or a symbol.
-    ///   - symbols: What there is, each of one code point or more.
+    /// - Parameter symbols: What there is, each of one code point or more.
     public init(in text: String, symbols: some Sequence<String>) {
         let known = Set(symbols.lazy.map { ExactText($0) })
         let longest = known.reduce(1) { max($0, $1.text.unicodeScalars.count) }

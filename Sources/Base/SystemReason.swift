@@ -7,7 +7,6 @@ import Foundation
 public enum SystemReason {
     /// Returns the reason of an error of the file system.
     ///
-    /// - Parameter error: What a file operation threw.
     /// - Returns: Such as "the disk is full", without a full stop.
     public static func of(_ error: any Error) -> String {
         if let error = error as? POSIXError { return of(code: error.code.rawValue) }
@@ -46,7 +45,6 @@ public enum SystemReason {
 
     /// Returns one sentence about an error of Foundation's file operations.
     ///
-    /// - Parameter error: What a file operation threw.
     /// - Returns: Such as "/data/x: Permission denied."
     public static func sentence(_ error: CocoaError) -> String {
         let path = error.userInfo[NSFilePathErrorKey] as? String ?? (error.userInfo[NSURLErrorKey] as? URL)?.path

@@ -66,7 +66,6 @@ public enum UTF8Text {
     /// Returns a file's bytes as text.
     ///
     /// - Parameter bytes: The whole file.
-    /// - Returns: The text.
     /// - Throws: `Invalid`, with the first line that is not UTF-8.
     public static func decode(_ bytes: Data) throws(Invalid) -> String {
         let content = withoutMark(bytes)

@@ -81,7 +81,7 @@ struct PassOptions: ParsableArguments {
     var windows: WindowOptions { WindowOptions(seconds: windowSeconds, overlap: overlapSeconds) }
 }
 
-/// Which model recognises.
+/// Which model recognizes.
 struct CheckpointOptions: ParsableArguments {
     @Option(
         help: "Fine-tuned model: a folder from this program or Hugging Face, or a .pt file from fairseq or NVIDIA.",
@@ -138,7 +138,7 @@ struct CheckpointReadingOptions: ParsableArguments {
     }
 }
 
-/// What is recognised and by which model: or what a model has made of it already.
+/// What is recognized and by which model: or what a model has made of it already.
 struct RecognitionSourceOptions: ParsableArguments {
     /// One or the other.
     enum Source {

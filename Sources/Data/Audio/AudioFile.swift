@@ -13,11 +13,7 @@ public enum AudioFile {
 
     /// What a file's header says, without decoding it where the header tells the length.
     ///
-    /// - Parameters:
-    ///   - url: The file.
-    ///   - limits: What decoding may cost.
-    /// - Returns: Length, rate, channels and format.
-    /// - Throws: `AudioError`.
+    /// - Parameter limits: What decoding may cost.
     public static func info(_ url: URL, limits: DecodingLimits = DecodingLimits()) throws -> AudioInfo {
         try info(of: open(url, limits))
     }
@@ -26,10 +22,7 @@ public enum AudioFile {
     ///
     /// - Parameters:
     ///   - data: A whole file's bytes.
-    ///   - name: What errors call it.
     ///   - limits: What decoding may cost.
-    /// - Returns: Length, rate, channels and format.
-    /// - Throws: `AudioError`.
     public static func info(
         _ data: Data, name: String = "audio in memory", limits: DecodingLimits = DecodingLimits()
     ) throws -> AudioInfo {
@@ -39,7 +32,6 @@ public enum AudioFile {
     /// Decodes a file, averages its channels and brings it to a sampling rate.
     ///
     /// - Parameters:
-    ///   - url: The file.
     ///   - sampleRate: Samples per second of the result.
     ///   - frames: Which samples of the result are wanted; all, if absent. An end behind the recording's is allowed.
     ///   - limits: What decoding may cost.
@@ -56,12 +48,10 @@ public enum AudioFile {
     ///
     /// - Parameters:
     ///   - data: A whole file's bytes.
-    ///   - name: What errors call it.
     ///   - sampleRate: Samples per second of the result.
     ///   - frames: Which samples of the result are wanted; all, if absent.
     ///   - limits: What decoding may cost.
     /// - Returns: Samples, full scale at ±1.
-    /// - Throws: `AudioError`.
     public static func read(
         _ data: Data, name: String = "audio in memory", sampleRate: Int = modelSampleRate, frames: Range<Int>? = nil,
         limits: DecodingLimits = DecodingLimits()

@@ -16,7 +16,6 @@ public final class AudioStream {
     ///   - url: Any format that `AudioFile` reads.
     ///   - sampleRate: Samples per second of what comes.
     ///   - limits: What decoding may cost.
-    /// - Throws: `AudioError`.
     public convenience init(
         _ url: URL, sampleRate: Int = AudioFile.modelSampleRate, limits: DecodingLimits = DecodingLimits()
     ) throws {
@@ -27,10 +26,8 @@ public final class AudioStream {
     ///
     /// - Parameters:
     ///   - data: A whole file's bytes.
-    ///   - name: What errors call it.
     ///   - sampleRate: Samples per second of what comes.
     ///   - limits: What decoding may cost.
-    /// - Throws: `AudioError`.
     public convenience init(
         _ data: Data, name: String = "audio in memory", sampleRate: Int = AudioFile.modelSampleRate,
         limits: DecodingLimits = DecodingLimits()
@@ -46,7 +43,6 @@ public final class AudioStream {
 
     /// The next samples.
     ///
-    /// - Parameter count: How many are wanted.
     /// - Returns: So many, full scale at ±1; fewer only at the recording's end, none behind it.
     /// - Throws: `AudioError`, among others at the end of a recording that holds no samples.
     public func read(_ count: Int) throws -> [Float] {

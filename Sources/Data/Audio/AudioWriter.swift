@@ -51,8 +51,6 @@ extension AudioFile {
     ///   - sampleRate: Samples per second and channel.
     ///   - channels: How many channels are interleaved.
     ///   - url: The file; one of that name is replaced.
-    ///   - format: How to write it.
-    /// - Throws: `AudioError`.
     public static func write(
         _ samples: [Float], sampleRate: Int = modelSampleRate, channels: Int = 1, to url: URL,
         format: AudioFileFormat = .wav16
@@ -148,10 +146,8 @@ extension AudioFile {
     /// A little silence is encoded and thrown away: what an encoder takes shows only then.
     ///
     /// - Parameters:
-    ///   - format: How they would be written.
     ///   - sampleRate: Samples per second and channel.
     ///   - channels: How many channels they would have.
-    /// - Returns: libsndfile's reason.
     public static func refusal(of format: AudioFileFormat, sampleRate: Int, channels: Int = 1) -> String? {
         var header = header(format, rate: sampleRate, channels: channels)
         guard sf_format_check(&header) != 0 else {

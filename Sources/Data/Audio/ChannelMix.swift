@@ -15,11 +15,7 @@ enum ChannelMix {
 
     /// Mixes one block.
     ///
-    /// - Parameters:
-    ///   - interleaved: Samples [frames, channels].
-    ///   - frames: How many frames there are.
-    ///   - channels: How many channels there are.
-    /// - Returns: One sample a frame.
+    /// - Parameter interleaved: Samples [frames, channels].
     static func mono(_ interleaved: UnsafeBufferPointer<Float>, frames: Int, channels: Int) -> [Float] {
         guard channels > 1, frames > 0 else { return Array(interleaved.prefix(frames * channels)) }
         let signals = (0..<channels).map { channel in

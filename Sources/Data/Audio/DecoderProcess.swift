@@ -20,11 +20,9 @@ struct DecoderProcess {
     /// The thread that calls waits: the program is killed when that thread ends, and with it when this process does.
     ///
     /// - Parameters:
-    ///   - program: The program's path.
     ///   - arguments: Its arguments, without its name.
     ///   - input: The descriptor of its standard input.
     ///   - output: The descriptor of its standard output.
-    ///   - limits: Time, size and cancellation.
     /// - Throws: `POSIXError`, if it cannot be started.
     init(_ program: URL, _ arguments: [String], input: Int32, output: Int32, limits: DecodingLimits) throws {
         var ends: [Int32] = [-1, -1]

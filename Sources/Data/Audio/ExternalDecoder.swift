@@ -45,12 +45,9 @@ enum ExternalDecoder {
     /// program is killed.
     ///
     /// - Parameters:
-    ///   - input: The open file's descriptor.
     ///   - format: ffmpeg's name of the format, where the file's bytes do not show it.
-    ///   - name: What errors call the recording.
     ///   - limits: What decoding may cost.
     /// - Returns: The decoded file's bytes.
-    /// - Throws: `AudioError`.
     static func decode(_ input: Int32, format: String?, name: String, limits: DecodingLimits) throws -> Data {
         guard let program = program() else {
             throw AudioError.unknownFormat(

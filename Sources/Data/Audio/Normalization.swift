@@ -33,10 +33,7 @@ public struct SignalMoments: Sendable {
 
     /// Brings samples to the zero mean and unit variance of the whole signal.
     ///
-    /// - Parameters:
-    ///   - samples: A part of the signal.
-    ///   - epsilon: What is added to the variance: 1e-5 in fairseq, 1e-7 in Transformers.
-    /// - Returns: As many samples.
+    /// - Parameter epsilon: What is added to the variance: 1e-5 in fairseq, 1e-7 in Transformers.
     public func normalize(_ samples: [Float], epsilon: Double = 1e-5) -> [Float] {
         guard count > 0 else { return samples }
         let scale = 1 / (squaredDeviations / count + epsilon).squareRoot()
@@ -44,15 +41,14 @@ public struct SignalMoments: Sendable {
     }
 }
 
-/// The samples with zero mean and unit variance, as models trained on normalised audio expect them.
+/// The samples with zero mean and unit variance, as models trained on normalized audio expect them.
 ///
-/// The same function as layer normalisation without weights over the whole utterance: the population variance with
+/// The same function as layer normalization without weights over the whole utterance: the population variance with
 /// a small number added to it.
 ///
 /// - Parameters:
 ///   - samples: One utterance; may be empty.
 ///   - epsilon: What is added to the variance: 1e-5 in fairseq, 1e-7 in Transformers. It matters in quiet recordings only.
-/// - Returns: As many samples.
 public func normalized(_ samples: [Float], epsilon: Double = 1e-5) -> [Float] {
     var moments = SignalMoments()
     moments.add(samples)

@@ -13,7 +13,6 @@ public final class Resampler {
     /// - Parameters:
     ///   - input: Samples per second that go in.
     ///   - output: Samples per second that come out.
-    ///   - name: What errors call the signal.
     /// - Throws: `AudioError.cannotResample`.
     public convenience init(from input: Int, to output: Int, name: String = "audio") throws {
         try self.init(ratioOf: Double(input), to: Double(output), name: name)
@@ -21,10 +20,7 @@ public final class Resampler {
 
     /// The signal played faster or slower, pitch and all, as tapes and SoX' `speed` do it.
     ///
-    /// - Parameters:
-    ///   - samples: The signal.
-    ///   - factor: How much faster: with 2 half as many samples come out.
-    ///   - name: What errors call the signal.
+    /// - Parameter factor: How much faster: with 2 half as many samples come out.
     /// - Returns: The signal at the same sampling rate.
     /// - Throws: `AudioError.cannotResample`.
     public static func changingSpeed(_ samples: [Float], by factor: Double, name: String = "audio") throws -> [Float] {

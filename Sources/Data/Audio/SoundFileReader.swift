@@ -29,7 +29,6 @@ final class SoundFileReader {
     ///
     /// - Parameters:
     ///   - source: The bytes; an open descriptor is taken over and closed with the reader.
-    ///   - name: What errors call the recording.
     ///   - limits: What decoding may cost.
     /// - Throws: `AudioError.damaged`, if the header makes no sense; `AudioError.tooLong`.
     init?(_ source: ByteSource, name: String, _ limits: DecodingLimits) throws {
@@ -96,7 +95,6 @@ final class SoundFileReader {
     ///
     /// - Parameter count: The most that is wanted; never more than `blockFrames` come.
     /// - Returns: Mono samples at the file's own rate.
-    /// - Throws: `AudioError`.
     func readMono(atMost count: Int) throws -> [Float] {
         guard count > 0 else { return [] }
         if limits.isCancelled() { throw AudioError.cancelled(file: name) }

@@ -126,7 +126,7 @@ extension ByteSource {
 
     private static func isFrame(_ bytes: ArraySlice<UInt8>) -> Bool {
         let bytes = Array(bytes.prefix(3))
-        // Synchronisation, a version, layer III, a bit rate and a sampling rate that exist.
+        // Synchronization, a version, layer III, a bit rate and a sampling rate that exist.
         return bytes.count == 3 && bytes[0] == 0xFF && bytes[1] & 0xE0 == 0xE0 && bytes[1] & 0x18 != 0x08
             && bytes[1] & 0x06 == 0x02 && bytes[2] >> 4 != 15 && bytes[2] & 0x0C != 0x0C
     }

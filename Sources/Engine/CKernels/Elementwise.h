@@ -51,7 +51,7 @@ struct mask {
     float scale;
 };
 
-/// splitmix64's finaliser (Steele, Lea and Flood 2014): every bit of the seed reaches every bit of the keys.
+/// splitmix64's finalizer (Steele, Lea and Flood 2014): every bit of the seed reaches every bit of the keys.
 CK_INLINE uint64_t mix_seed(uint64_t x) {
     x += 0x9E3779B97F4A7C15u;
     x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;

@@ -30,7 +30,7 @@ struct tiles {
 
 /// The functions for this processor.
 ///
-/// Of BF16 each float of a and b is two numbers, whose products are added together: of neighbouring k, of which `depth`
+/// Of BF16 each float of a and b is two numbers, whose products are added together: of neighboring k, of which `depth`
 /// counts the pairs.
 struct tiles best_tiles(enum ck_format format);
 

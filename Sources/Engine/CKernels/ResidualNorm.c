@@ -85,7 +85,7 @@ CK_EVERY_CPU void ck_residual_norm_unit(const void *data, float *scratch, int64_
 /// of the additions is too.
 static int64_t rows_per_piece(int64_t rows) { return rows / 32 < 16 ? 16 : (rows + 31) / 32; }
 
-/// Rows of scratch memory that a piece owns: gradients of weight and bias, the same of the latest rows, its normalised row
+/// Rows of scratch memory that a piece owns: gradients of weight and bias, the same of the latest rows, its normalized row
 /// and the row's factors.
 enum { SCRATCH_ROWS = 6 };
 /// Rows whose gradients are added up before they are added to those of the rows before: one by one, a sum of many rows
@@ -100,8 +100,8 @@ CK_INLINE void backward_rows(
     const int drops = a->probability > 0;
     float *restrict weight_gradient = totals + 2 * columns;
     float *restrict bias_gradient = weight_gradient + columns;
-    float *restrict normalised = bias_gradient + columns;
-    float *restrict factors = normalised + columns;
+    float *restrict normalized = bias_gradient + columns;
+    float *restrict factors = normalized + columns;
     for (int64_t i = 0; i < columns; i++) weight_gradient[i] = bias_gradient[i] = 0, factors[i] = 1;
     for (int64_t row = begin; row < end; row++) {
         const float mean = a->mean[row], inverse = a->inverse_deviation[row];
@@ -117,7 +117,7 @@ CK_INLINE void backward_rows(
             const float sum = element(residual, format, i) + (adds ? element(branch, format, i) * factors[i] : 0);
             const float value = (sum - mean) * inverse;
             const float incoming = element(gradient, format, i), weighted = incoming * weight[i];
-            normalised[i] = value;
+            normalized[i] = value;
             direct += weighted;
             projected += weighted * value;
             weight_gradient[i] += incoming * value;
@@ -127,7 +127,7 @@ CK_INLINE void backward_rows(
         projected /= (float)columns;
         for (int64_t i = 0; i < columns; i++) {
             const float weighted = element(gradient, format, i) * weight[i];
-            const float value = inverse * (weighted - direct - normalised[i] * projected);
+            const float value = inverse * (weighted - direct - normalized[i] * projected);
             put(residual_gradient, format, i, value);
             if (drops) put(branch_gradient, format, i, value * factors[i]);
         }

@@ -1,9 +1,9 @@
 // Memory of large tensors on the host: kept from one to the next, apart from everything small.
 //
 // The C library gives large blocks back to the system at once and gets them again page by page, cleared. Told to keep
-// them, it has them in one heap with all that is small; what lives longer than its neighbours there, or waits in a
+// them, it has them in one heap with all that is small; what lives longer than its neighbors there, or waits in a
 // thread's cache, stands between freed blocks, so that a tensor takes fresh memory while a third of the heap is free.
-// Here blocks have a range of addresses of their own: free neighbours become one, and a tensor takes the smallest block
+// Here blocks have a range of addresses of their own: free neighbors become one, and a tensor takes the smallest block
 // that holds it.
 #include <c10/core/CPUAllocator.h>
 #include <sys/mman.h>

@@ -17,11 +17,8 @@ public final class Wav2Vec2Model: Module {
 
     /// Makes a model.
     ///
-    /// - Parameters:
-    ///   - configuration: The architecture.
-    ///   - initializer: Where parameters come from.
-    /// - Throws: ``ConfigurationError`` naming the setting that no model can have; `TorchError.operation` if LibTorch
-    ///   refuses.
+    /// - Parameter initializer: Where parameters come from.
+    /// - Throws: ``ConfigurationError`` naming the setting that no model can have.
     public init(_ configuration: ModelConfiguration, initializer: Initializer) throws {
         try configuration.validate()
         self.configuration = configuration
@@ -43,7 +40,6 @@ public final class Wav2Vec2Model: Module {
 
     /// The parameters of the layers that LayerDrop skips: a pass leaves them without gradients.
     ///
-    /// - Parameter pass: What decides it.
     /// - Returns: Names, such as `encoder.layers.3.fc1.weight`.
     public func droppedParameters(_ pass: ForwardPass) -> Set<String> {
         Set(encoder.droppedParameters(pass).map { "encoder." + $0 })
@@ -51,9 +47,9 @@ public final class Wav2Vec2Model: Module {
 
     /// The feature extractor's output for a batch.
     public struct Features {
-        /// The convolutions' output before normalisation, [frames, channels].
+        /// The convolutions' output before normalization, [frames, channels].
         public let raw: Tensor
-        /// After normalisation, [frames, channels].
+        /// After normalization, [frames, channels].
         public let normalized: Tensor
         /// Where utterances lie.
         public let layout: RaggedLayout
@@ -66,12 +62,9 @@ public final class Wav2Vec2Model: Module {
     /// - Parameters:
     ///   - samples: All utterances' samples end to end, [Σ lengths].
     ///   - lengths: The samples of each utterance.
-    ///   - mask: What to mask, if anything.
     ///   - channelsFirst: Whether channels are masked before frames.
-    ///   - pass: Dropouts, LayerDrop, plan and probe.
     /// - Returns: [frames, channels] and where utterances lie.
-    /// - Throws: ``ConfigurationError`` naming an utterance that is shorter than one frame; `TorchError.operation` if
-    ///   LibTorch refuses.
+    /// - Throws: ``ConfigurationError`` naming an utterance that is shorter than one frame.
     public func callAsFunction(
         _ samples: Tensor, lengths: [Int], mask: Mask? = nil, channelsFirst: Bool = false,
         _ pass: ForwardPass = .inference
@@ -90,10 +83,8 @@ public final class Wav2Vec2Model: Module {
     ///   - samples: All utterances' samples end to end, [Σ lengths].
     ///   - lengths: The samples of each utterance.
     ///   - masked: For each utterance the sorted positions of frames whose features are not read.
-    ///   - pass: Plan and probe.
-    /// - Returns: The features before and after normalisation, and where utterances lie.
-    /// - Throws: ``ConfigurationError`` naming an utterance that is shorter than one frame; `TorchError.operation` if
-    ///   LibTorch refuses.
+    /// - Returns: The features before and after normalization, and where utterances lie.
+    /// - Throws: ``ConfigurationError`` naming an utterance that is shorter than one frame.
     public func features(
         _ samples: Tensor, lengths: [Int], maskedFrames masked: [[Int]]? = nil, _ pass: ForwardPass = .inference
     ) throws -> Features {
@@ -112,14 +103,10 @@ public final class Wav2Vec2Model: Module {
     /// Projects features, masks them, and runs the encoder.
     ///
     /// - Parameters:
-    ///   - features: The features.
-    ///   - mask: What to mask, if anything.
     ///   - channelsFirst: Whether channels are masked before frames.
     ///   - rows: The frames whose context is read, int64, each at most once; `nil` for all.
-    ///   - pass: Dropouts, LayerDrop, plan and probe.
     ///   - quantize: Replaces projected features before they are masked, as with `quantize_input`.
     /// - Returns: [frames, channels], or as many rows as are read.
-    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
     package func context(
         of features: Features, mask: PlacedMask?, channelsFirst: Bool, readRows rows: Tensor? = nil,
         _ pass: ForwardPass, quantizing quantize: (Tensor) throws -> Tensor = { $0 }

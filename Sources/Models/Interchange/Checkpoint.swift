@@ -83,14 +83,12 @@ public struct Checkpoint: Sendable {
     /// Writes a model in any format.
     ///
     /// - Parameters:
-    ///   - description: What it is.
     ///   - state: The model's parameters by its own names.
     ///   - url: For formats that are folders an existing folder, else the file.
-    ///   - format: Whose layout it gets.
     ///   - update: The update it was saved after, where the format has a place for it.
     /// - Returns: The settings that the format has no place for, a phrase each, its key first.
     /// - Throws: ``CheckpointError/cannotHold(format:what:advice:)`` for a model that the format cannot represent;
-    ///   `FileWriteError` when the disk is full or the system fails; `TorchError.operation` if LibTorch refuses.
+    ///   `FileWriteError` when the disk is full or the system fails.
     @discardableResult
     public static func write(
         _ description: ModelDescription, state: [String: Tensor], to url: URL, format: CheckpointFormat = .native,
@@ -108,10 +106,8 @@ public struct Checkpoint: Sendable {
 
     /// Writes weights alone, in this program's format.
     ///
-    /// - Parameters:
-    ///   - state: The model's parameters by its own names.
-    ///   - file: The file.
-    /// - Throws: `FileWriteError` when the disk is full or the system fails; `TorchError.operation` if LibTorch refuses.
+    /// - Parameter state: The model's parameters by its own names.
+    /// - Throws: `FileWriteError` when the disk is full or the system fails.
     public static func write(weights state: [String: Tensor], to file: URL) throws {
         try TensorFile.write(FusedParameters.split(state), metadata: ["format": "pt"], to: file)
     }
@@ -140,7 +136,6 @@ public struct Checkpoint: Sendable {
     /// A whole model with the checkpoint's weights.
     ///
     /// - Parameter model: A model of the description, its parameters empty.
-    /// - Returns: The same model.
     /// - Throws: ``CheckpointError`` when the weights are not the model's.
     func loaded<Model: Module>(_ model: Model) throws -> Model {
         try load(model, state)

@@ -46,10 +46,8 @@ public struct CheckpointComparison: Sendable {
     ///
     /// - Parameters:
     ///   - first: The one that differences are relative to.
-    ///   - second: The other.
     ///   - progress: Called with the number of tensors compared so far and their number in all.
-    /// - Throws: ``CheckpointError`` when the weights of one do not fit its architecture; `TorchError.operation` if
-    ///   LibTorch refuses.
+    /// - Throws: ``CheckpointError`` when the weights of one do not fit its architecture.
     public init(_ first: Checkpoint, _ second: Checkpoint, progress: (Int, Int) -> Void = { _, _ in }) throws {
         compareArchitecture(first.description, second.description)
         compareDictionaries(first.description.labels, second.description.labels)

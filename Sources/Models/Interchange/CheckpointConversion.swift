@@ -7,7 +7,6 @@ extension Checkpoint {
     ///
     /// - Parameters:
     ///   - url: The file or folder; the folder above is made if it is missing.
-    ///   - format: Whose layout it gets.
     ///   - replaces: Whether a file or a converted checkpoint's folder that is there makes room.
     /// - Returns: What the original held and the new checkpoint does not, a phrase each, its key first.
     /// - Throws: ``CheckpointError`` for a model that the format cannot represent, for a recognizer without the

@@ -19,7 +19,7 @@ extension Checkpoint {
     /// - Returns: The same model with these labels.
     /// - Throws: ``CheckpointError`` when this is no ctc model, one of another number of labels, or one whose own symbols have
     ///   other places in the dictionary beside symbols that it does not know.
-    public func labelled(_ symbols: [String], from path: String) throws -> Checkpoint {
+    public func labeled(_ symbols: [String], from path: String) throws -> Checkpoint {
         try requireRecognizer()
         guard symbols.count == labelCount else {
             throw CheckpointError.dictionarySize(

@@ -6,8 +6,7 @@ extension Checkpoint {
     /// The same in every format that holds the weights in FP32, and after fine-tuning another one. It is no protection
     /// against forgery.
     ///
-    /// - Returns: A hexadecimal number.
-    /// - Throws: ``CheckpointError`` when weights are missing; `TorchError.operation` if LibTorch refuses.
+    /// - Throws: ``CheckpointError`` when weights are missing.
     public func fingerprint() throws -> String {
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
         // FNV-1a over whole words instead of bytes.

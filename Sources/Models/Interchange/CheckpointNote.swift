@@ -19,9 +19,7 @@ public struct CheckpointNote: Sendable, Equatable {
 
     /// Makes a note.
     ///
-    /// - Parameters:
-    ///   - phrase: What it is, a colon, and what becomes of it.
-    ///   - subject: What it is about.
+    /// - Parameter phrase: What it is, a colon, and what becomes of it.
     public init(_ phrase: String, _ subject: Subject = .use) {
         self.phrase = phrase
         self.subject = subject

@@ -13,8 +13,6 @@ enum CheckpointPlacement {
     /// Writes a checkpoint.
     ///
     /// - Parameters:
-    ///   - url: Its place.
-    ///   - isFolder: Whether it is a folder.
     ///   - replaces: Whether a checkpoint that is there makes room; an empty folder always does.
     ///   - write: Writes to the URL that it is given; if it throws, what was there before stays.
     /// - Returns: What `write` returns.

@@ -12,7 +12,6 @@ public enum FusedParameters {
     ///
     /// - Parameter state: The model's parameters, or anything of their layout, by name.
     /// - Returns: The same tensors by name, each fused one as its three thirds.
-    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
     public static func split(_ state: [String: Tensor]) throws -> [String: Tensor] {
         var result: [String: Tensor] = [:]
         for (name, tensor) in state {

@@ -99,7 +99,7 @@ enum HuggingFace {
         return [CheckpointNote(what)]
     }
 
-    /// Whether and how recordings are normalised, from the preprocessor's configuration.
+    /// Whether and how recordings are normalized, from the preprocessor's configuration.
     private static func setNormalization(
         _ description: inout ModelDescription, _ folder: HuggingFaceFolder, _ left: inout [CheckpointNote]
     ) throws {
@@ -208,10 +208,7 @@ enum HuggingFace {
 
     /// Writes a folder that `from_pretrained` loads.
     ///
-    /// - Parameters:
-    ///   - description: What the model is.
-    ///   - state: The weights by fairseq's names.
-    ///   - url: An existing folder.
+    /// - Parameter url: An existing folder.
     /// - Returns: The settings that the format has no place for, a phrase each, its key first.
     /// - Throws: ``CheckpointError/cannotHold(format:what:advice:)`` and what writing files throws.
     static func write(_ description: ModelDescription, state: [String: Tensor], to url: URL) throws -> [String] {

@@ -47,9 +47,7 @@ enum HuggingFaceConfiguration {
 
     /// The description that a configuration stands for, without vocabulary and preprocessing.
     ///
-    /// - Parameters:
-    ///   - root: The configuration.
-    ///   - names: The names of the weights, which tell the task where the configuration does not.
+    /// - Parameter names: The names of the weights, which tell the task where the configuration does not.
     /// - Returns: The description, its family, and the keys that are not carried over.
     /// - Throws: ``ConfigurationError`` naming what this architecture has not, or a value that makes no sense.
     static func read(_ root: JSONObject, names: some Collection<String>) throws -> Reading {
@@ -98,7 +96,6 @@ enum HuggingFaceConfiguration {
     /// The configuration of a model.
     ///
     /// - Parameters:
-    ///   - description: The model.
     ///   - family: The family whose keys it gets.
     ///   - dtype: The name of its weights' type, such as `float32`.
     ///   - labels: The rows of the output layer; nil for a model without one.

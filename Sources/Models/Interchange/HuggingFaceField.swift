@@ -42,11 +42,6 @@ public struct HuggingFaceField: Sendable {
     // MARK: Keys that stand for a property
 
     /// A whole number that is not negative.
-    ///
-    /// - Parameters:
-    ///   - key: The key.
-    ///   - path: The property.
-    /// - Returns: The field.
     public static func integer(
         _ key: String, _ path: any WritableKeyPath<ModelDescription, Int> & Sendable
     ) -> HuggingFaceField {
@@ -60,11 +55,6 @@ public struct HuggingFaceField: Sendable {
     }
 
     /// A number.
-    ///
-    /// - Parameters:
-    ///   - key: The key.
-    ///   - path: The property.
-    /// - Returns: The field.
     public static func number(
         _ key: String, _ path: any WritableKeyPath<ModelDescription, Double> & Sendable
     ) -> HuggingFaceField {
@@ -78,11 +68,6 @@ public struct HuggingFaceField: Sendable {
     }
 
     /// True or false.
-    ///
-    /// - Parameters:
-    ///   - key: The key.
-    ///   - path: The property.
-    /// - Returns: The field.
     public static func flag(
         _ key: String, _ path: any WritableKeyPath<ModelDescription, Bool> & Sendable
     ) -> HuggingFaceField {
@@ -97,11 +82,7 @@ public struct HuggingFaceField: Sendable {
 
     /// A choice by name; of several names for one value the first is written.
     ///
-    /// - Parameters:
-    ///   - key: The key.
-    ///   - path: The property.
-    ///   - names: Each name with what it stands for.
-    /// - Returns: The field.
+    /// - Parameter names: Each name with what it stands for.
     public static func choice<Value: Equatable & Sendable>(
         _ key: String, _ path: any WritableKeyPath<ModelDescription, Value> & Sendable, _ names: [(String, Value)]
     ) -> HuggingFaceField {
@@ -119,7 +100,6 @@ public struct HuggingFaceField: Sendable {
     /// - Parameters:
     ///   - key: The key; the list of channels comes first, and decides how many layers there are.
     ///   - column: What the list holds of each layer.
-    /// - Returns: The field.
     public static func convolutions(
         _ key: String, _ column: any WritableKeyPath<ConvolutionLayers.Layer, Int> & Sendable
     ) -> HuggingFaceField {
@@ -146,7 +126,6 @@ public struct HuggingFaceField: Sendable {
     /// Whether frames and channels are masked at all, which leaves the probabilities of other keys as they are.
     ///
     /// - Parameter key: The key, which comes after those of the probabilities.
-    /// - Returns: The field.
     public static func masks(_ key: String) -> HuggingFaceField {
         HuggingFaceField(key, expected: "true or false") { value, description in
             if value.bool == false {
@@ -162,9 +141,6 @@ public struct HuggingFaceField: Sendable {
     /// The probability of masked frames.
     ///
     /// Without a chance of masking Transformers' models have no mask embedding; ``masks(_:)`` then switches it off.
-    ///
-    /// - Parameter key: The key.
-    /// - Returns: The field.
     public static func maskProbability(_ key: String) -> HuggingFaceField {
         HuggingFaceField(key, expected: "a number") { value, description in
             guard let number = value.double else { return false }
@@ -179,12 +155,7 @@ public struct HuggingFaceField: Sendable {
 
     /// A key whose only possible value is one that this architecture always has.
     ///
-    /// - Parameters:
-    ///   - key: The key.
-    ///   - value: The value.
-    ///   - isWritten: Whether it is written too.
-    ///   - problem: The sentence that refuses another; nil for the usual one.
-    /// - Returns: The field.
+    /// - Parameter problem: The sentence that refuses another; nil for the usual one.
     public static func fixed(
         _ key: String, _ value: Bool, isWritten: Bool = true, problem: String? = nil
     ) -> HuggingFaceField {
@@ -193,12 +164,7 @@ public struct HuggingFaceField: Sendable {
 
     /// A key whose only possible value is one that this architecture always has.
     ///
-    /// - Parameters:
-    ///   - key: The key.
-    ///   - value: The value.
-    ///   - isWritten: Whether it is written too.
-    ///   - problem: The sentence that refuses another; nil for the usual one.
-    /// - Returns: The field.
+    /// - Parameter problem: The sentence that refuses another; nil for the usual one.
     public static func fixed(
         _ key: String, _ value: Double, isWritten: Bool = true, problem: String? = nil
     ) -> HuggingFaceField {
@@ -207,12 +173,7 @@ public struct HuggingFaceField: Sendable {
 
     /// A key whose only possible value is one that this architecture always has.
     ///
-    /// - Parameters:
-    ///   - key: The key.
-    ///   - value: The value.
-    ///   - isWritten: Whether it is written too.
-    ///   - problem: The sentence that refuses another; nil for the usual one.
-    /// - Returns: The field.
+    /// - Parameter problem: The sentence that refuses another; nil for the usual one.
     public static func fixed(
         _ key: String, _ value: String, isWritten: Bool = true, problem: String? = nil
     ) -> HuggingFaceField {
@@ -221,21 +182,12 @@ public struct HuggingFaceField: Sendable {
 
     /// A key that must be absent or null.
     ///
-    /// - Parameters:
-    ///   - key: The key.
-    ///   - isWritten: Whether null is written.
-    ///   - problem: The sentence that refuses a value.
-    /// - Returns: The field.
+    /// - Parameter problem: The sentence that refuses a value.
     public static func absent(_ key: String, isWritten: Bool = true, problem: String) -> HuggingFaceField {
         fixed(key, .null, isWritten, problem) { _ in false }
     }
 
     /// A key with a value that is always written, and others that change nothing but training: they are listed as left out.
-    ///
-    /// - Parameters:
-    ///   - key: The key.
-    ///   - value: The value.
-    /// - Returns: The field.
     public static func assumed(_ key: String, _ value: String) -> HuggingFaceField {
         var field = HuggingFaceField(key, expected: value) { _, _ in
             true

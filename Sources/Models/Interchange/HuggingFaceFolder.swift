@@ -22,7 +22,6 @@ struct HuggingFaceFolder: Sendable {
 
     /// A JSON object of the folder.
     ///
-    /// - Parameter name: The file's name.
     /// - Returns: Its members; nil when there is no such file.
     /// - Throws: ``CheckpointError/damaged(path:reason:)`` when it is no JSON object.
     func object(_ name: String) throws -> JSONObject? {
@@ -49,12 +48,7 @@ struct HuggingFaceFolder: Sendable {
 
     /// A setting that is true or false: null is false, and so is 0, as in Python.
     ///
-    /// - Parameters:
-    ///   - settings: The members of a file.
-    ///   - key: The setting's key.
-    ///   - fallback: What counts where there is no such key.
-    ///   - path: The file, for errors.
-    /// - Returns: The value.
+    /// - Parameter fallback: What counts where there is no such key.
     /// - Throws: ``CheckpointError/damaged(path:reason:)`` for a value of another type.
     static func flag(_ settings: JSONObject, _ key: String, default fallback: Bool, path: String) throws -> Bool {
         guard let value = settings[key] else { return fallback }

@@ -12,9 +12,7 @@ struct HuggingFaceTokenizerFiles: Sendable {
 
     /// Makes the files.
     ///
-    /// - Parameters:
-    ///   - labels: The symbols, the blank first.
-    ///   - style: How they become text.
+    /// - Parameter labels: The symbols, the blank first.
     /// - Throws: ``CheckpointError/cannotHold(format:what:advice:)`` for a symbol that occurs twice.
     init(_ labels: [String], style: TextStyle = TextStyle()) throws {
         var names = labels

@@ -63,9 +63,7 @@ struct HuggingFaceTokens {
 
     /// A special token's text.
     ///
-    /// - Parameters:
-    ///   - key: Its key in the settings.
-    ///   - fallback: What Transformers takes where the settings have no such key.
+    /// - Parameter fallback: What Transformers takes where the settings have no such key.
     /// - Returns: The text; nil where the settings say null.
     func special(_ key: String, _ fallback: String?) -> String? {
         // Version 5 also has objects of the tokens that only one model has.
@@ -106,11 +104,7 @@ struct HuggingFaceTokens {
 
     /// Takes an added token.
     ///
-    /// - Parameters:
-    ///   - token: Its text.
-    ///   - number: The number that it is given.
-    ///   - file: Where.
-    ///   - known: The token's number in vocab.json.
+    /// - Parameter number: The number that it is given.
     private mutating func take(_ token: String, _ number: Int, _ file: String, known: Int?) {
         if let known, known != number {
             notes.append(

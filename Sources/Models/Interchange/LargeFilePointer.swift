@@ -4,7 +4,6 @@ import Foundation
 enum LargeFilePointer {
     /// Refuses such a file.
     ///
-    /// - Parameter file: Where weights are expected.
     /// - Throws: ``CheckpointError/damaged(path:reason:)`` saying what it is and how to get the weights.
     static func refuse(_ file: URL) throws {
         let isFile = try? file.resolvingSymlinksInPath().resourceValues(forKeys: [.isRegularFileKey]).isRegularFile

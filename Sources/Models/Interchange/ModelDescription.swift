@@ -15,7 +15,7 @@ public struct ModelDescription: Sendable, Equatable {
     public var masking = MaskingConfiguration()
     /// Whether the model expects input of zero mean and unit variance.
     public var normalize = false
-    /// What is added to the variance in normalising input: 1e-5 in fairseq and NVIDIA's program, 1e-7 in Transformers.
+    /// What is added to the variance in normalizing input: 1e-5 in fairseq and NVIDIA's program, 1e-7 in Transformers.
     public var normalizeEpsilon = 1e-5
     /// The dictionary's symbols by label index, for a model with labels; the blank of a CTC model is index 0.
     public var labels: [String] = []
@@ -30,8 +30,6 @@ public struct ModelDescription: Sendable, Equatable {
     }
 
     /// An objective's configuration, which a property of each task gives a name.
-    ///
-    /// - Parameter type: The configuration's type.
     public subscript<Configuration: ObjectiveConfiguration>(_ type: Configuration.Type) -> Configuration {
         get { configurations[type] }
         set { configurations[type] = newValue }

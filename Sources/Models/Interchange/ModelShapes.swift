@@ -6,7 +6,7 @@ extension ModelDescription {
     ///
     /// - Parameter labels: The size of the output layer of a model with labels.
     /// - Returns: The shape of each parameter by fairseq's name.
-    /// - Throws: ``/Wav2Vec2/ConfigurationError`` naming the setting that no model can have; `TorchError.operation` for
+    /// - Throws: ``/W2VBackbone/ConfigurationError`` naming the setting that no model can have; `TorchError.operation` for
     ///   sizes whose product no tensor can have.
     func shapes(labels: Int) throws -> [String: [Int]] {
         try FusedParameters.split(task.makeModel(self, labels, .shapes).state()).mapValues(\.shape)

@@ -31,13 +31,11 @@ public struct TextStyle: Sendable, Equatable {
 
     /// What is written for a symbol; for `|` between words see ``wordSeparator``.
     ///
-    /// - Parameter symbol: One of the labels.
     /// - Returns: Its text, not yet in lower case.
     public func text(of symbol: String) -> String { written.isEmpty ? symbol : written[ExactText(symbol)] ?? symbol }
 
     /// What symbols are, for a model with these labels.
     ///
-    /// - Parameter labels: All symbols.
     /// - Returns: The unit, by fairseq's rule where none is set.
     public func unit(of labels: [String]) -> Unit { unit ?? (labels.contains(Self.boundary) ? .letters : .words) }
 
@@ -51,7 +49,6 @@ extension TextStyle {
 
     /// Reads what ``encoded`` gave.
     ///
-    /// - Parameter encoded: JSON.
     /// - Throws: `ConfigurationError` naming the member, or what is wrong with the JSON.
     public init(encoded: String) throws { try self.init(json: JSONParser.value(Data(encoded.utf8))) }
 

@@ -5,7 +5,7 @@ import W2VTorch
 public struct Encoding {
     /// The utterances and their mask.
     public let batch: UtteranceBatch
-    /// The feature extractor's output, before and after normalisation.
+    /// The feature extractor's output, before and after normalization.
     public let features: Wav2Vec2Model.Features
     /// What each segment adds to the loss's divisor: masked frames in pre-training, utterances in fine-tuning.
     public let lossUnits: [Int]
@@ -28,7 +28,6 @@ public struct Encoding {
     /// Context vectors of the masked frames, utterance by utterance.
     ///
     /// - Returns: [masked frames, channels].
-    /// - Throws: `TorchError.operation` if memory runs out.
     public func maskedContext() throws -> Tensor {
         frames == .masked ? encoded : try encoded.takingRows(batch.maskedRows)
     }

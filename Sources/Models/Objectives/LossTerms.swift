@@ -1,7 +1,7 @@
 import W2VBackbone
 import W2VTorch
 
-/// What an objective makes of a batch: the loss to minimise, and the values of its metrics.
+/// What an objective makes of a batch: the loss to minimize, and the values of its metrics.
 ///
 /// Values stay on the device; all of them are read in one transfer, as each would wait for the device.
 public struct LossTerms {
@@ -25,10 +25,7 @@ public struct LossTerms {
 
     /// Reports a sum, or a single value.
     ///
-    /// - Parameters:
-    ///   - metric: The metric.
-    ///   - total: A single number.
-    ///   - weight: What a mean divides it by.
+    /// - Parameter weight: What a mean divides it by.
     /// - Throws: `TorchError.shape` for more than one number.
     public mutating func report(_ metric: Metric, _ total: Tensor, weight: Int = 1) throws {
         try add(metric, total, weights: [Double(weight)], areSums: true)
@@ -37,7 +34,6 @@ public struct LossTerms {
     /// Reports the means of parts of the batch.
     ///
     /// - Parameters:
-    ///   - metric: The metric.
     ///   - means: A number for each part.
     ///   - weights: The weight of each part.
     /// - Throws: `TorchError.shape` for another number of parts.
@@ -48,7 +44,6 @@ public struct LossTerms {
     /// Reports sums over parts of the batch.
     ///
     /// - Parameters:
-    ///   - metric: The metric.
     ///   - sums: A number for each part.
     ///   - weights: What a mean divides each of them by.
     /// - Throws: `TorchError.shape` for another number of parts.
@@ -59,7 +54,6 @@ public struct LossTerms {
     /// Reports choices, which a histogram counts; they are read in validation alone.
     ///
     /// - Parameters:
-    ///   - metric: A histogram.
     ///   - codes: The chosen bin of each row in each part: int64 [rows, parts].
     ///   - entries: The number of bins of a part: codes are from 0 to one less.
     /// - Throws: `TorchError.shape` for another metric, or codes that are not such a matrix.
@@ -86,7 +80,6 @@ public struct LossTerms {
 
     /// Checks terms against what their objective declares.
     ///
-    /// - Parameter objective: The objective.
     /// - Throws: `TorchError.shape` for a loss that is not a single number; `ConfigurationError` for a metric that is not
     ///   declared.
     func check(_ objective: any Objective.Type) throws {
@@ -133,7 +126,6 @@ public struct LossTerms {
     /// The loss and all values in one tensor, without history.
     ///
     /// - Returns: FP64 [count].
-    /// - Throws: `TorchError.operation` if memory runs out.
     public func numbers() throws -> Tensor {
         try withoutGradient {
             // FP32 together, as most numbers are: each operator is a launch on a GPU.

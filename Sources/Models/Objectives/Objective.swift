@@ -24,13 +24,12 @@ public protocol Objective: ConvertibleModel {
     /// - Parameters:
     ///   - configuration: The values of the recipe's section.
     ///   - context: The backbone's architecture, and where parameters come from.
-    /// - Throws: `ConfigurationError` naming a setting that cannot be; `TorchError.operation` if LibTorch refuses.
+    /// - Throws: `ConfigurationError` naming a setting that cannot be.
     init(_ configuration: Configuration, _ context: ObjectiveContext) throws
 
     /// Metrics that are known before a batch is computed, such as the value of a schedule.
     ///
     /// - Parameter update: The update's number, from 1.
-    /// - Returns: The values.
     func scheduledMetrics(update: Int) -> MetricSums
 
     /// Draws what the loss of a batch depends on.
@@ -38,21 +37,15 @@ public protocol Objective: ConvertibleModel {
     /// Draws are a function of the seed, the update and the number of each segment alone, so that an effective batch draws the
     /// same however it is split.
     ///
-    /// - Parameters:
-    ///   - batch: The utterances and their mask.
-    ///   - source: The streams of random numbers.
+    /// - Parameter source: The streams of random numbers.
     /// - Returns: The draws, on the batch's device.
-    /// - Throws: `ConfigurationError` for utterances that cannot be learned from; `TorchError.operation` if memory runs out.
+    /// - Throws: `ConfigurationError` for utterances that cannot be learned from.
     func draw(_ batch: UtteranceBatch, from source: DrawSource) throws -> Draws
 
     /// The loss of a batch and the values of the metrics.
     ///
-    /// - Parameters:
-    ///   - encoding: What the backbone makes of the batch.
-    ///   - draws: What was drawn for it.
-    ///   - pass: Dropouts and probe.
+    /// - Parameter encoding: What the backbone makes of the batch.
     /// - Returns: The loss, summed over the batch: the run divides it by the sum of ``Encoding/lossUnits``.
-    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
     func callAsFunction(_ encoding: Encoding, _ draws: Draws, _ pass: ForwardPass) throws -> LossTerms
 }
 
@@ -86,11 +79,7 @@ public protocol LeadingObjective: Objective {
 
     /// The features that become targets, before the encoder runs.
     ///
-    /// - Parameters:
-    ///   - features: The feature extractor's output.
-    ///   - pass: Dropouts.
     /// - Returns: [frames, channels]; nil where no features become targets.
-    /// - Throws: `TorchError.operation` if LibTorch refuses a step.
     func targets(_ features: Wav2Vec2Model.Features, _ pass: ForwardPass) throws -> Tensor?
 
     /// The encoder's input in place of projected features.
@@ -99,7 +88,6 @@ public protocol LeadingObjective: Objective {
     ///   - projected: The projected features, [frames, channels].
     ///   - draws: What was drawn for the batch.
     /// - Returns: The input before masking, and how it was quantized, if it was.
-    /// - Throws: `TorchError.operation` if LibTorch refuses a step.
     func encoderInput(_ projected: Tensor, _ draws: Draws) throws -> (input: Tensor, quantized: Quantized?)
 }
 

@@ -34,11 +34,8 @@ public struct ObjectiveBatch<Main: LeadingObjective> {
     ///
     /// - Parameters:
     ///   - samples: All utterances' samples end to end, [Σ lengths], on the model's device.
-    ///   - utterances: The utterances and their mask.
     ///   - draws: What was drawn for the leading objective.
     ///   - others: The other objectives with what they have drawn.
-    ///   - backbone: The model's backbone.
-    /// - Throws: `TorchError.operation` if memory runs out.
     init(
         _ samples: Tensor, _ utterances: UtteranceBatch, draws: Main.Draws, others: [any DrawnObjective] = [],
         for backbone: Wav2Vec2Model
@@ -53,11 +50,8 @@ public struct ObjectiveBatch<Main: LeadingObjective> {
     ///
     /// - Parameters:
     ///   - samples: All utterances' samples end to end, [Σ lengths], on the model's device.
-    ///   - utterances: The utterances and their mask.
     ///   - source: The streams of random numbers.
-    ///   - model: The model.
-    /// - Throws: `ConfigurationError` for utterances that an objective cannot learn from; `TorchError.operation` if memory
-    ///   runs out.
+    /// - Throws: `ConfigurationError` for utterances that an objective cannot learn from.
     public init(
         _ samples: Tensor, _ utterances: UtteranceBatch, from source: DrawSource, for model: ObjectiveModel<Main>
     ) throws {

@@ -23,8 +23,6 @@ public final class ObjectiveModel<Main: LeadingObjective>: Module {
     /// Joins a backbone and objectives.
     ///
     /// - Parameters:
-    ///   - backbone: Feature extractor and encoder.
-    ///   - main: The objective that leads.
     ///   - others: Objectives beside it, whose parameters lie below `objectives.NAME` in checkpoints.
     ///   - maskChannelBefore: Whether channels are masked before frames.
     public init(
@@ -58,7 +56,6 @@ public final class ObjectiveModel<Main: LeadingObjective>: Module {
     /// The objectives' metrics that are known before a batch is computed.
     ///
     /// - Parameter update: The update's number, from 1.
-    /// - Returns: The values.
     public func scheduledMetrics(update: Int) -> MetricSums {
         others.reduce(into: main.scheduledMetrics(update: update)) { $0 += $1.scheduledMetrics(update: update) }
     }
@@ -73,19 +70,12 @@ public final class ObjectiveModel<Main: LeadingObjective>: Module {
 
     /// The parameters of the layers that LayerDrop skips: a pass leaves them without gradients.
     ///
-    /// - Parameter pass: What decides it.
     /// - Returns: Names in the whole model.
     public func droppedParameters(_ pass: ForwardPass) -> Set<String> {
         Set(backbone.droppedParameters(pass).map { backbonePrefix + $0 })
     }
 
     /// Runs the backbone on a batch.
-    ///
-    /// - Parameters:
-    ///   - batch: The batch.
-    ///   - pass: Dropouts, LayerDrop, plan and probe.
-    /// - Returns: Features and context vectors.
-    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
     public func encode(_ batch: ObjectiveBatch<Main>, _ pass: ForwardPass) throws -> Encoding {
         let readsAll = Main.reads == .all || others.contains { type(of: $0).reads == .all }
         let utterances = batch.utterances
@@ -112,12 +102,8 @@ public final class ObjectiveModel<Main: LeadingObjective>: Module {
 
     /// The losses of all objectives.
     ///
-    /// - Parameters:
-    ///   - encoding: What the backbone made of the batch.
-    ///   - batch: The batch.
-    ///   - pass: Dropouts and probe.
+    /// - Parameter encoding: What the backbone made of the batch.
     /// - Returns: The sum of the losses, and all metrics.
-    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
     public func terms(_ encoding: Encoding, _ batch: ObjectiveBatch<Main>, _ pass: ForwardPass) throws -> LossTerms {
         var terms = try main(encoding, batch.draws, pass)
         try terms.check(Main.self)
@@ -131,10 +117,8 @@ public final class ObjectiveModel<Main: LeadingObjective>: Module {
     ///
     /// - Parameters:
     ///   - batch: The batch, with what was drawn for it.
-    ///   - pass: Dropouts, LayerDrop, plan and probe.
     ///   - freezesBackbone: Whether no gradient reaches the backbone.
     /// - Returns: The sum of the objectives' losses, and all metrics.
-    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
     public func callAsFunction(
         _ batch: ObjectiveBatch<Main>, _ pass: ForwardPass, freezesBackbone: Bool = false
     ) throws -> LossTerms {
@@ -145,12 +129,9 @@ public final class ObjectiveModel<Main: LeadingObjective>: Module {
     /// Adds a batch's gradients to those of the parameters.
     ///
     /// - Parameters:
-    ///   - batch: The batch.
-    ///   - pass: Dropouts and LayerDrop.
     ///   - lossScale: The factor on the loss: FP32, a single number.
     ///   - freezesBackbone: Whether no gradient reaches the backbone.
     /// - Returns: The terms, whose values can be read once the device is done.
-    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
     public func addGradients(
         _ batch: ObjectiveBatch<Main>, _ pass: ForwardPass, scaledBy lossScale: Tensor, freezesBackbone: Bool = false
     ) throws -> LossTerms {

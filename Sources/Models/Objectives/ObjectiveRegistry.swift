@@ -83,10 +83,7 @@ package struct RegisteredObjective: Sendable {
 
     /// Makes the objective.
     ///
-    /// - Parameters:
-    ///   - values: The section's values.
-    ///   - context: The architecture, and where parameters come from.
-    /// - Returns: The objective.
+    /// - Parameter context: The architecture, and where parameters come from.
     /// - Throws: `ConfigurationError`, `TorchError.operation`.
     package func make(_ values: Values, _ context: ObjectiveContext) throws -> any Objective {
         try makeObjective(values, context)

@@ -56,12 +56,9 @@ public final class RecordedObjective<Main: LeadingObjective> {
     ///
     /// - Parameters:
     ///   - batch: The batch, gathered for this call.
-    ///   - seed: The run's seed.
-    ///   - update: The update's number.
     ///   - microBatch: The micro-batch's number in the update.
-    ///   - lossScale: The factor on the loss.
     /// - Returns: The numbers to report, which the next call may overwrite, and what reads them.
-    /// - Throws: `TorchError.recording` if the passes cannot be recorded; `TorchError.operation` if LibTorch refuses a step.
+    /// - Throws: `TorchError.recording` if the passes cannot be recorded.
     public func addGradients(
         _ batch: ObjectiveBatch<Main>, seed: UInt64, update: Int, microBatch: Int, lossScale: Double
     ) throws -> (numbers: Tensor, summation: LossTerms.Summation) {

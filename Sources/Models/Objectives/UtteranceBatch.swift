@@ -26,12 +26,10 @@ public struct UtteranceBatch {
     ///
     /// - Parameters:
     ///   - lengths: The samples of each utterance.
-    ///   - layout: Their frames.
     ///   - segments: The utterances of each segment, which cover all in order.
     ///   - masks: What is masked in each segment.
     ///   - labels: The labels of each utterance, where they are learned from.
     ///   - device: The device of the model.
-    /// - Throws: `TorchError.operation` if memory runs out.
     public init(
         lengths: [Int], layout: RaggedLayout, segments: [Range<Int>], masks: [Mask], labels: [[Int]] = [],
         on device: Device
@@ -48,7 +46,7 @@ public struct UtteranceBatch {
 /// What an objective has drawn at random for a batch.
 ///
 /// All numbers that the loss reads are in tensors, so that what is recorded for one batch can be done again for another of
-/// the same shape (``/Torch/WorkRecorder``).
+/// the same shape (``/W2VTorch/WorkRecorder``).
 public protocol BatchDraws {
     /// The tensors, always in the same order.
     var tensors: [Tensor] { get }
@@ -88,10 +86,7 @@ public struct DrawSource: Sendable {
 
     /// A stream of random numbers for a segment.
     ///
-    /// - Parameters:
-    ///   - purpose: What is drawn.
-    ///   - segment: The segment's place in the batch.
-    /// - Returns: The stream.
+    /// - Parameter segment: The segment's place in the batch.
     public func stream(_ purpose: RandomPurpose, segment: Int) -> RandomStream {
         RandomStream(seed: seed, purpose: purpose, step: update, index: firstSegment + segment)
     }
@@ -101,7 +96,6 @@ public struct DrawSource: Sendable {
     /// - Parameters:
     ///   - objective: The objective, by whose name the stream differs from those of others.
     ///   - segment: The segment's place in the batch.
-    /// - Returns: The stream.
     public func stream(of objective: (some Objective).Type, segment: Int) -> RandomStream {
         // 16 bits of the name beside 32 of the segment.
         let name = objective.name.utf8.reduce(5381) { ($0 &* 33 ^ Int($1)) & 0xFFFF }

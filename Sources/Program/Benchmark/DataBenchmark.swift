@@ -54,8 +54,8 @@ struct DataBenchmarkCommand: ParsableCommand {
 
     /// What an H100 SXM multiplies in BF16 without sparsity, by its data sheet.
     private static let h100OperationsPerS = 989.4e12
-    /// The utilisation that pre-training on a GPU is to reach.
-    private static let utilisation = 0.45
+    /// The utilization that pre-training on a GPU is to reach.
+    private static let utilization = 0.45
     func validate() throws {
         for (name, value) in [("--files", files), ("--repetitions", repetitions), ("--threads", threads ?? 1)]
         where value < 1 { throw ValidationError("\(name) is \(value); it must be at least 1.") }
@@ -97,7 +97,7 @@ struct DataBenchmarkCommand: ParsableCommand {
         let operations = shapes.operations(samples: step, masked: frames.map { $0 / 2 }).training(
             trainsExtractor: true, layerDrop: configuration.encoderLayerdrop)
         let seconds = Double(step.reduce(0, +)) / Double(AudioFile.modelSampleRate)
-        return Self.h100OperationsPerS * Self.utilisation / (operations / seconds)
+        return Self.h100OperationsPerS * Self.utilization / (operations / seconds)
     }
 
     // MARK: Decoding

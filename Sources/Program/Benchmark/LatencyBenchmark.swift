@@ -31,7 +31,7 @@ struct LatencyOptions: ParsableArguments {
     /// Times every batch: from files to samples, and from samples to labels.
     ///
     /// - Parameters:
-    ///   - model: What recognises.
+    ///   - model: What recognizes.
     ///   - normalizes: Whether recordings are brought to zero mean and unit variance.
     ///   - epsilon: What is then added to the variance.
     ///   - manifest: The recordings, taken in its order.

@@ -22,7 +22,7 @@ struct AverageCommand: ParsableCommand {
               wav2vec2 checkpoint average --last 5 runs/10h --output averaged
             """)
 
-    @ArgumentParser.Argument(help: "Checkpoints to average.", completion: .directory)
+    @Argument(help: "Checkpoints to average.", completion: .directory)
     var path: [String]
 
     @Option(help: "Folder of the new checkpoint; it must not exist yet.", completion: .directory)

@@ -24,10 +24,10 @@ struct ConvertCommand: ParsableCommand {
                 --dictionary dict.ltr.txt
             """)
 
-    @ArgumentParser.Argument(help: "Checkpoint: a folder or a .pt file.", completion: .file())
+    @Argument(help: "Checkpoint: a folder or a .pt file.", completion: .file())
     var input: String
 
-    @ArgumentParser.Argument(help: "Folder or .pt file to write.", completion: .file())
+    @Argument(help: "Folder or .pt file to write.", completion: .file())
     var output: String
 
     @Option(help: "Format to write. (default: inferred from the output's name)")
@@ -54,7 +54,7 @@ struct ConvertCommand: ParsableCommand {
         var checkpoint = try Checkpoint.read(
             checkpointURL(input), architectureFrom: architectureFrom.map(checkpointURL))
         if let dictionary {
-            checkpoint = try checkpoint.labelled(
+            checkpoint = try checkpoint.labeled(
                 LabelDictionary(contentsOf: fileURL(dictionary)).symbols, from: dictionary)
             Console.notes(checkpoint.notes.filter { $0.subject == .dictionary }, of: input)
         }

@@ -26,7 +26,7 @@ struct FetchCommand: ParsableCommand {
               wav2vec2 checkpoint fetch facebook/wav2vec2-base --output models/base
             """)
 
-    @ArgumentParser.Argument(help: "Name of the model.")
+    @Argument(help: "Name of the model.")
     var name: String?
 
     @Option(help: "Folder to write the model to.", completion: .directory)

@@ -21,7 +21,7 @@ struct InspectCommand: ParsableCommand {
               wav2vec2 checkpoint inspect wav2vec_small.pt
             """)
 
-    @ArgumentParser.Argument(help: "Checkpoint: a folder or a .pt file.", completion: .file())
+    @Argument(help: "Checkpoint: a folder or a .pt file.", completion: .file())
     var path: String
 
     @Option(

@@ -17,10 +17,10 @@ struct VerifyCommand: ParsableCommand {
               wav2vec2 checkpoint verify wav2vec_small.pt converted --tolerance 0
             """)
 
-    @ArgumentParser.Argument(help: "Checkpoint: a folder or a .pt file.", completion: .file())
+    @Argument(help: "Checkpoint: a folder or a .pt file.", completion: .file())
     var first: String
 
-    @ArgumentParser.Argument(help: "Checkpoint to compare it with.", completion: .file())
+    @Argument(help: "Checkpoint to compare it with.", completion: .file())
     var second: String
 
     @Option(help: "Largest difference of a tensor, relative to its largest magnitude; 0 requires identical bits.")

@@ -77,7 +77,7 @@ struct ManifestCommand: ParsableCommand {
             }
             return count == all.count
         }
-        try output.write(labels: found, parts: parts) { try $0.map(all.labelledFromFiles) ?? all }
+        try output.write(labels: found, parts: parts) { try $0.map(all.labeledFromFiles) ?? all }
         try reportLeftOut(report.unreadable.count, of: report.unreadable.count + all.count, allowed: allowUnreadable)
     }
 

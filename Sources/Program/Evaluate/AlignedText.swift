@@ -1,6 +1,6 @@
 import W2VDecoding
 
-/// A reference above what was recognised, word under word, with every difference marked.
+/// A reference above what was recognized, word under word, with every difference marked.
 ///
 ///     REF:  the  cat  sat  on  ***   the
 ///     HYP:  the  bat  ***  on  down  the
@@ -10,7 +10,7 @@ struct AlignedText {
     var pairs: [AlignedPair<String>]
     /// How many characters fit in a line.
     var width: Int
-    /// Whether differences are coloured too.
+    /// Whether differences are colored too.
     var isColored: Bool
 
     private static let margin = 6
@@ -19,7 +19,7 @@ struct AlignedText {
         var reference: String
         var hypothesis: String
         var mark: String
-        /// The terminal's colour; nil for what is right.
+        /// The terminal's color; nil for what is right.
         var color: Int?
 
         init(_ pair: AlignedPair<String>) {

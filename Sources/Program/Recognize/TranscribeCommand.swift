@@ -74,7 +74,7 @@ struct TranscribeCommand: AsyncParsableCommand {
         completion: .file())
     var files: [String] = []
 
-    /// How much audio is recognised before its results are written, in seconds and for each process.
+    /// How much audio is recognized before its results are written, in seconds and for each process.
     private static let groupSeconds = 600.0
 
     private static let launched = ValidationError(

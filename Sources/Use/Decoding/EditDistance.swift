@@ -70,21 +70,11 @@ extension AlignedPair: Equatable where Element: Equatable {}
 /// most matches) is taken: the four counts are then unique, since deletions minus insertions is the difference in length.
 public enum EditDistance {
     /// Counts the edits, in time O(n·m) and memory O(n + m).
-    ///
-    /// - Parameters:
-    ///   - reference: What was said.
-    ///   - hypothesis: What was recognised.
-    /// - Returns: The counts.
     public static func counts<Element: Hashable>(reference: [Element], hypothesis: [Element]) -> EditCounts {
         counts(interned(reference, hypothesis))
     }
 
     /// Counts the edits between texts, compared by code points.
-    ///
-    /// - Parameters:
-    ///   - reference: What was said.
-    ///   - hypothesis: What was recognised.
-    /// - Returns: The counts.
     public static func counts(reference: [String], hypothesis: [String]) -> EditCounts {
         counts(reference: reference.map { ExactText($0) }, hypothesis: hypothesis.map { ExactText($0) })
     }
@@ -102,9 +92,6 @@ public enum EditDistance {
 
     /// Aligns the two, in time O(n·m) and memory O(n + m) plus a table of at most four megabytes.
     ///
-    /// - Parameters:
-    ///   - reference: What was said.
-    ///   - hypothesis: What was recognised.
     /// - Returns: The columns in order; their counts by kind are those of `counts(reference:hypothesis:)`.
     public static func align<Element: Hashable>(
         reference: [Element], hypothesis: [Element]
@@ -114,9 +101,6 @@ public enum EditDistance {
 
     /// Aligns texts, compared by code points.
     ///
-    /// - Parameters:
-    ///   - reference: What was said.
-    ///   - hypothesis: What was recognised.
     /// - Returns: The columns in order.
     public static func align(reference: [String], hypothesis: [String]) -> [AlignedPair<String>] {
         align(

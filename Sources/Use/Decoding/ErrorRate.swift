@@ -14,8 +14,6 @@ public struct ErrorRate: Sendable, Equatable, Codable {
     public init() {}
 
     /// Adds one utterance.
-    ///
-    /// - Parameter edits: The utterance's counts.
     public mutating func add(_ edits: EditCounts) {
         counts = counts + edits
         utterances += 1
@@ -23,8 +21,6 @@ public struct ErrorRate: Sendable, Equatable, Codable {
     }
 
     /// Adds what another accumulator holds, so that ranks or threads can count apart.
-    ///
-    /// - Parameter other: The other accumulator.
     public mutating func add(_ other: ErrorRate) {
         counts = counts + other.counts
         utterances += other.utterances
@@ -54,7 +50,7 @@ public enum CharacterUnit: String, CaseIterable, Sendable {
 ///
 /// Words are what spaces, tabs and line ends separate. Characters are code points, or grapheme clusters where that is
 /// asked for, of the words joined with single spaces: the spaces between words count as characters, as is common.
-/// All are compared by their code points. Case and punctuation count as they stand: normalise both texts first where
+/// All are compared by their code points. Case and punctuation count as they stand: normalize both texts first where
 /// they should not.
 public struct RecognitionErrors: Sendable, Equatable, Codable {
     /// The word error rate.
@@ -66,11 +62,6 @@ public struct RecognitionErrors: Sendable, Equatable, Codable {
     public init() {}
 
     /// Adds one utterance.
-    ///
-    /// - Parameters:
-    ///   - reference: What was said.
-    ///   - hypothesis: What was recognised.
-    ///   - unit: What counts as one character.
     public mutating func add(reference: String, hypothesis: String, characters unit: CharacterUnit = .codePoints) {
         add(Self.counts(reference: reference, hypothesis: hypothesis, characters: unit))
     }
@@ -85,36 +76,30 @@ public struct RecognitionErrors: Sendable, Equatable, Codable {
 
     /// Counts one utterance's errors.
     ///
-    /// - Parameters:
-    ///   - reference: What was said.
-    ///   - hypothesis: What was recognised.
-    ///   - unit: What counts as one character.
     /// - Returns: The counts of words and of characters.
     public static func counts(
         reference: String, hypothesis: String, characters unit: CharacterUnit = .codePoints
     ) -> (words: EditCounts, characters: EditCounts) {
         let said = LetterText.words(in: reference)
-        let recognised = LetterText.words(in: hypothesis)
+        let recognized = LetterText.words(in: hypothesis)
         return (
-            EditDistance.counts(reference: said, hypothesis: recognised),
-            characterCounts(said.joined(separator: " "), recognised.joined(separator: " "), unit)
+            EditDistance.counts(reference: said, hypothesis: recognized),
+            characterCounts(said.joined(separator: " "), recognized.joined(separator: " "), unit)
         )
     }
 
-    private static func characterCounts(_ said: String, _ recognised: String, _ unit: CharacterUnit) -> EditCounts {
+    private static func characterCounts(_ said: String, _ recognized: String, _ unit: CharacterUnit) -> EditCounts {
         switch unit {
         case .codePoints:
             EditDistance.counts(
-                reference: Array(said.unicodeScalars), hypothesis: Array(recognised.unicodeScalars))
+                reference: Array(said.unicodeScalars), hypothesis: Array(recognized.unicodeScalars))
         case .graphemes:
             EditDistance.counts(
-                reference: said.map { String($0) }, hypothesis: recognised.map { String($0) })
+                reference: said.map { String($0) }, hypothesis: recognized.map { String($0) })
         }
     }
 
     /// Adds what another accumulator holds.
-    ///
-    /// - Parameter other: The other accumulator.
     public mutating func add(_ other: RecognitionErrors) {
         words.add(other.words)
         characters.add(other.characters)

@@ -37,9 +37,8 @@ public struct GreedyDecoder: Sendable {
 
     /// Decodes one utterance's scores.
     ///
-    /// - Parameters:
-    ///   - scores: Logits or log-probabilities, [frames, labels], contiguous. Of equal scores the lowest index wins.
-    ///   - labels: The number of labels.
+    /// - Parameter scores: Logits or log-probabilities, [frames, labels], contiguous. Of equal scores the lowest index
+    ///   wins.
     /// - Returns: The labels in order of time with their frames; empty when every frame is blank or there is none.
     /// - Throws: `DecodingError` when the shape is wrong or a score is not a number.
     public func decode(_ scores: [Float], labels: Int) throws(DecodingError) -> [LabelSpan] {
@@ -48,9 +47,8 @@ public struct GreedyDecoder: Sendable {
 
     /// Decodes one utterance's scores in place.
     ///
-    /// - Parameters:
-    ///   - scores: Logits or log-probabilities, [frames, labels], contiguous. Of equal scores the lowest index wins.
-    ///   - labels: The number of labels.
+    /// - Parameter scores: Logits or log-probabilities, [frames, labels], contiguous. Of equal scores the lowest index
+    ///   wins.
     /// - Returns: The labels in order of time with their frames; empty when every frame is blank or there is none.
     /// - Throws: `DecodingError` when the shape is wrong or a score is not a number.
     public func decode(_ scores: UnsafeBufferPointer<Float>, labels: Int) throws(DecodingError) -> [LabelSpan] {
@@ -69,7 +67,6 @@ public struct GreedyDecoder: Sendable {
     ///
     /// - Parameters:
     ///   - scores: [frames, labels], contiguous.
-    ///   - labels: The number of labels.
     ///   - firstFrame: The first frame's number, for errors.
     /// - Returns: One index a frame.
     /// - Throws: `DecodingError` when the shape is wrong or a score is not a number.

@@ -15,9 +15,7 @@ public struct GreedyStream: Sendable {
 
     /// Starts before the first frame.
     ///
-    /// - Parameters:
-    ///   - decoder: Which labels are the blank and leave no trace.
-    ///   - labels: The number of labels.
+    /// - Parameter decoder: Which labels are the blank and leave no trace.
     public init(_ decoder: GreedyDecoder, labels: Int) {
         self.decoder = decoder
         self.labels = labels

@@ -62,9 +62,7 @@ public enum LetterText {
 
     /// Groups decoded letters into words.
     ///
-    /// - Parameters:
-    ///   - spans: A decoder's result.
-    ///   - symbol: The dictionary's symbol for a label index.
+    /// - Parameter symbol: The dictionary's symbol for a label index.
     /// - Returns: The words in order of time with their frames.
     public static func words(_ spans: [LabelSpan], symbol: (Int) -> String) -> [WordSpan] {
         var words: [WordSpan] = []

@@ -31,6 +31,7 @@ extension DecodingAlphabet {
     ///
     /// Frames in which the others add less than a ten-thousandth to it, nearly all, stay as they are; where that is true
     /// of every frame, nothing is copied.
+    ///
     /// - Parameter logProbabilities: [frames, labels], contiguous.
     package func foldSilence(in logProbabilities: inout [Float]) {
         let (others, labels) = (otherSilentLabels, symbols.count)

@@ -20,7 +20,7 @@ public struct BarChart: Sendable {
     public var title: String
     /// What the values are and in which unit, under the heading.
     public var subtitle: String
-    /// The bars' names and their colours' places in the palette.
+    /// The bars' names and their colors' places in the palette.
     public var bars: [(name: String, color: Int)]
     /// The groups from top to bottom.
     public var groups: [Group]

@@ -1,4 +1,4 @@
-/// How well a model recognises a test set, as one page.
+/// How well a model recognizes a test set, as one page.
 ///
 /// Everything but the title may be empty: a part without content is left out.
 public struct EvaluationPage: Sendable {
@@ -26,8 +26,6 @@ public struct EvaluationPage: Sendable {
     public var facts: [(name: String, value: String)] = []
 
     /// Makes a page that has a title only; set the other properties next.
-    ///
-    /// - Parameter title: The title.
     public init(title: String) {
         self.title = title
     }

@@ -20,7 +20,7 @@ public struct ChartSeries: Sendable {
     public var name: String
     /// The points in order.
     public var points: [ChartPoint]
-    /// The colour's place in the page's palette, from 0; the same thing keeps its colour in every chart.
+    /// The color's place in the page's palette, from 0; the same thing keeps its color in every chart.
     public var color: Int
 
     /// Makes a curve.
@@ -204,7 +204,7 @@ public struct LineChart: Sendable {
 
     /// The mean of the values around every point, over fewer of them near the ends.
     static func runningMean(_ points: [ChartPoint], window: Int) -> [ChartPoint] {
-        // The outermost points would have hardly any neighbours, and so bring back the noise.
+        // The outermost points would have hardly any neighbors, and so bring back the noise.
         let margin = min(window / 8, (points.count - 1) / 2)
         return points.indices.dropFirst(margin).dropLast(margin).map { index in
             // The same number on both sides, so that a slope is not bent at the ends.

@@ -38,7 +38,6 @@ public enum ValueFormat: Sendable {
 
     /// A value for a reader: about three significant digits.
     ///
-    /// - Parameter value: The value.
     /// - Returns: Such as "0.0251", "12.3", "4,810", "1.2e-05" or "41.3 %"; "n/a" for what is not a number.
     public func string(_ value: Double) -> String {
         guard value.isFinite else { return value.isNaN ? "n/a" : value > 0 ? "∞" : "−∞" }

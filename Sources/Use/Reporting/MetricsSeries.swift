@@ -91,7 +91,6 @@ public struct MetricsSeries: Sendable {
 
     /// Reads a metrics file: one JSON object a line; empty lines and unknown fields are fine.
     ///
-    /// - Parameter url: The file.
     /// - Throws: `MetricsError` that names the file and the line.
     public init(contentsOf url: URL) throws(MetricsError) {
         let data: Data
@@ -127,7 +126,6 @@ public struct MetricsSeries: Sendable {
 
     /// The sets that were measured, in the order in which they first occur.
     ///
-    /// - Parameter kind: The records' kind.
     /// - Returns: Their names; empty where records name no set.
     public func sets(kind: String) -> [String] {
         var names: [String] = []
@@ -139,10 +137,7 @@ public struct MetricsSeries: Sendable {
 
     /// One field over the updates.
     ///
-    /// - Parameters:
-    ///   - kind: The records' kind.
-    ///   - field: The field's name.
-    ///   - set: Whose records; nil takes the first set, which is the one that chooses the best checkpoint.
+    /// - Parameter set: Whose records; nil takes the first set, which is the one that chooses the best checkpoint.
     /// - Returns: A point for every record of the kind and set that has the field.
     public func points(kind: String, field: String, set: String? = nil) -> [ChartPoint] {
         let wanted = set ?? sets(kind: kind).first

@@ -1,4 +1,4 @@
-/// The colours of curves and bars, named by their place so that they follow the reader's light or dark setting.
+/// The colors of curves and bars, named by their place so that they follow the reader's light or dark setting.
 enum Palette {
     static let count = 4
 }
@@ -94,8 +94,6 @@ public struct ReportPage: Sendable {
     }
 
     /// The whole page.
-    ///
-    /// - Returns: An HTML document.
     public func html() -> String {
         """
         <!DOCTYPE html>

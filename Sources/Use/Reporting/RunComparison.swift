@@ -7,9 +7,7 @@ public struct RunComparison: Sendable {
 
     /// Makes a comparison.
     ///
-    /// - Parameters:
-    ///   - runs: The runs' names and metrics.
-    ///   - kind: The kind of records that are compared.
+    /// - Parameter kind: The kind of records that are compared.
     public init(runs: [(name: String, metrics: MetricsSeries)], kind: String = "valid") {
         self.runs = runs
         self.kind = kind

@@ -2,10 +2,6 @@
 enum SVGDocument {
     /// Wraps a drawing.
     ///
-    /// - Parameters:
-    ///   - width: In pixels.
-    ///   - height: In pixels.
-    ///   - content: The drawing's elements.
     /// - Returns: An SVG document that needs nothing from outside, and follows the reader's light or dark setting.
     static func text(width: Int, height: Int, _ content: String) -> String {
         """

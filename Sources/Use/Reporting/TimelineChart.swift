@@ -8,7 +8,7 @@ public struct TimelineChart: Sendable {
         public var start: Double
         /// When it ends.
         public var end: Double
-        /// Its colour's place in the palette.
+        /// Its color's place in the palette.
         public var color: Int
 
         /// Makes a span.
@@ -38,7 +38,7 @@ public struct TimelineChart: Sendable {
     public var title: String
     /// What is shown, under the heading.
     public var subtitle: String
-    /// The colours' names, by their places in the palette.
+    /// The colors' names, by their places in the palette.
     public var legend: [String]
     /// The lines from top to bottom.
     public var lanes: [Lane]

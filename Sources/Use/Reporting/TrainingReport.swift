@@ -18,7 +18,7 @@ public struct TrainingReport: Sendable {
     public var comparison: [(name: String, pretrained: Double, scratch: Double)] = []
     /// Plain paragraphs that judge the comparison.
     public var verdict: [String] = []
-    /// Recordings with their recognised words.
+    /// Recordings with their recognized words.
     public var waveforms: [WaveformPicture] = []
     /// Test utterances with their alignments.
     public var examples: [TranscriptTable.Row] = []
@@ -29,8 +29,6 @@ public struct TrainingReport: Sendable {
     private static let scratchName = "random weights"
 
     /// Makes a report that has a title only; set the other properties next.
-    ///
-    /// - Parameter title: The title.
     public init(title: String) {
         self.title = title
     }
@@ -43,8 +41,6 @@ public struct TrainingReport: Sendable {
     }
 
     /// The page's parts, for whoever wants to add others.
-    ///
-    /// - Returns: The page.
     public func page() -> ReportPage {
         var blocks: [ReportBlock] = introduction.map { .paragraph($0) }
         if !keyFigures.isEmpty { blocks.append(.figures(keyFigures)) }
@@ -149,7 +145,7 @@ public struct TrainingReport: Sendable {
             }
     }
 
-    /// One field of both fine-tuning runs; each keeps its colour in every chart.
+    /// One field of both fine-tuning runs; each keeps its color in every chart.
     private func runs(
         title: String, subtitle: String, kind: String, field: String, format: ValueFormat = .number
     ) -> LineChart {

@@ -17,7 +17,7 @@ public struct TimedWord: Sendable, Equatable {
     }
 }
 
-/// A recording's waveform with the recognised words over it.
+/// A recording's waveform with the recognized words over it.
 public struct WaveformPicture: Sendable {
     /// The heading.
     public var title: String
@@ -129,7 +129,7 @@ public struct WaveformPicture: Sendable {
         return "M" + (upper + lower.reversed()).joined(separator: "L") + "Z"
     }
 
-    /// Puts every label into the first row where it does not touch its neighbour to the left.
+    /// Puts every label into the first row where it does not touch its neighbor to the left.
     private static func rows(_ labels: [(text: String, anchor: Double)]) -> [(row: Int, center: Double, anchor: Double)]
     {
         var ends: [Double] = []

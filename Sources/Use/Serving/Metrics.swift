@@ -17,11 +17,11 @@ final class Metrics: Sendable {
         var open = 0
         var live = 0
         var audioSeconds = 0.0
-        var seconds = Histogram(bounds: [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800])
-        var recordings = Histogram(bounds: [1, 2, 4, 8, 16, 32, 64])
+        var seconds = BucketedCounts(bounds: [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800])
+        var recordings = BucketedCounts(bounds: [1, 2, 4, 8, 16, 32, 64])
     }
 
-    private struct Histogram {
+    private struct BucketedCounts {
         let bounds: [Double]
         var counts: [Int]
         var sum = 0.0
@@ -83,7 +83,7 @@ final class Metrics: Sendable {
     /// The model has heard more of a live input.
     func liveHeard(seconds: Double) { state.withLock { $0.audioSeconds += seconds } }
 
-    /// The seconds of audio that were recognised.
+    /// The seconds of audio that were recognized.
     var audioSeconds: Double { state.withLock { $0.audioSeconds } }
 
     /// A live input has ended.

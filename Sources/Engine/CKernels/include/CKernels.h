@@ -81,7 +81,7 @@ void ck_residual_norm_backward(
 
 /// GELU of a strided convolution of one signal: output[t, c] = gelu(shift[c] + Σₖ weight[k, c] · signal[t · stride + k]).
 ///
-/// A normalisation of the convolution's result is folded into `weight` and `shift` by the caller. Rows whose window
+/// A normalization of the convolution's result is folded into `weight` and `shift` by the caller. Rows whose window
 /// would leave the signal's `samples` become zero. `output` has the format.
 void ck_signal_convolution(
     const float *signal, int64_t samples, const float *weight, const float *shift, void *output, enum ck_format format,

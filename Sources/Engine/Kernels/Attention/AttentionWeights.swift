@@ -6,9 +6,8 @@ public struct WeightDropout: Sendable {
     let probability: Double
     private let seed: DropoutSeed
 
-    /// - Parameters:
-    ///   - probability: The share that is dropped.
-    ///   - seed: What decides which.
+    ///
+    /// - Parameter probability: The share that is dropped.
     public init(_ probability: Double, _ seed: DropoutSeed) {
         self.probability = probability
         self.seed = seed
@@ -30,11 +29,8 @@ public struct WeightDropout: Sendable {
 extension Tensor {
     /// Attention's weights from its scores: softmax over the last dimension, then dropout; not recorded.
     ///
-    /// - Parameters:
-    ///   - dropout: What is dropped.
-    ///   - type: The type in which the softmax is computed.
+    /// - Parameter type: The type in which the softmax is computed.
     /// - Returns: The weights, of this tensor's type.
-    /// - Throws: `TorchError.operation` if LibTorch refuses.
     public func attentionWeights(_ dropout: WeightDropout?, softmaxIn type: DType) throws -> Tensor {
         let weights = try softmax(-1, dtype: type)
         return try (dropout?(weights) ?? weights).to(dtype: dtype)
@@ -42,13 +38,8 @@ extension Tensor {
 
     /// The backward pass of ``attentionWeights(_:softmaxIn:)`` from the same scores, which computes the weights again.
     ///
-    /// - Parameters:
-    ///   - gradient: Of the weights.
-    ///   - scale: What the scores' gradient is multiplied with.
-    ///   - dropout: As in the forward pass.
-    ///   - type: As in the forward pass.
+    /// - Parameter scale: What the scores' gradient is multiplied with.
     /// - Returns: The weights, and the gradient of the scores, both of this tensor's type.
-    /// - Throws: `TorchError.operation` if LibTorch refuses.
     public func attentionWeightsBackward(
         _ gradient: Tensor, scale: Double, _ dropout: WeightDropout?, softmaxIn type: DType
     ) throws -> (weights: Tensor, scores: Tensor) {

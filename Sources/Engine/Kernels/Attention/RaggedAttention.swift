@@ -22,7 +22,6 @@ extension Tensor {
     ///   - offsets: Where segments begin, and the end: int32 [segments + 1] on this tensor's device.
     ///   - longest: The rows of the longest segment.
     ///   - heads: How many heads there are; this tensor is [rows, 3 · channels]: queries, keys, values.
-    ///   - dropout: Which weights are dropped.
     ///   - bias: What was added to all rows of this tensor last, without being recorded: [3 · channels], whose gradient comes
     ///     with this tensor's.
     /// - Returns: [rows, channels].
@@ -79,10 +78,10 @@ private enum FlashAttention {
 
 /// One attention, with what its backward pass needs.
 private struct Attention {
-    private static let flashAttention = Operator("aten::_flash_attention_forward")
-    private static let flashAttentionBackward = Operator("aten::_flash_attention_backward")
-    private static let efficientAttention = Operator("aten::_efficient_attention_forward")
-    private static let efficientAttentionBackward = Operator("aten::_efficient_attention_backward")
+    private static let flashAttention = TorchOperator("aten::_flash_attention_forward")
+    private static let flashAttentionBackward = TorchOperator("aten::_flash_attention_backward")
+    private static let efficientAttention = TorchOperator("aten::_efficient_attention_forward")
+    private static let efficientAttentionBackward = TorchOperator("aten::_efficient_attention_backward")
 
     let output: Tensor
     private let inputs: [Tensor]
@@ -113,7 +112,7 @@ private struct Attention {
         state = Array(tensors[1..<4])
     }
 
-    private static func tensors(_ values: [Value]) -> [Tensor] {
+    private static func tensors(_ values: [TorchOperator.Value]) -> [Tensor] {
         values.compactMap { if case .tensor(let tensor) = $0 { tensor } else { nil } }
     }
 

@@ -1,4 +1,4 @@
-// The choice of code-book entries by a Gumbel softmax, and how evenly entries are chosen: a warp has the logits of one code
+// The choice of code book entries by a Gumbel softmax, and how evenly entries are chosen: a warp has the logits of one code
 // book in one row, whose softmaxes stay in its registers.
 
 /// Entries of a code book at most, those of a lane, and the rows that a block has at a time.
@@ -53,7 +53,7 @@ __device__ inline int argmax(const float (&x)[ENTRY_STEPS], int entries) {
 /// The choice of each row (x) in each code book (y) as numbers and one-hot, and for each block the sums of probabilities and
 /// of choices without noise, [blocks, 2, groups, entries].
 ///
-/// Neighbouring blocks have rows of one segment after the other, which begin at the offsets; these may be missing where all
+/// Neighboring blocks have rows of one segment after the other, which begin at the offsets; these may be missing where all
 /// rows are one segment.
 template <class T>
 __device__ inline void choose_entries(

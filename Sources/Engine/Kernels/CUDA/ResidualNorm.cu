@@ -82,7 +82,7 @@ __device__ inline void residual_norm_gradients(
     for (int64 row = (int64)blockIdx.x * NORM_WARPS + warp; row < rows; row += (int64)gridDim.x * NORM_WARPS) {
         row_factors factors(dropout_seed(base, offset), bound, scale, row * columns);
         const float mean = means[row], inverse = inverses[row];
-        // Normalised elements, and gradients times weights.
+        // Normalized elements, and gradients times weights.
         float x[STEPS][LANE_WIDTH], g[STEPS][LANE_WIDTH];
         float direct = 0, projected = 0;
         // A bit for each element of this lane whose branch was not dropped.

@@ -1,4 +1,4 @@
-// The feature extractor's first layer: convolution of one channel, normalisation over each utterance, GELU. The output's
+// The feature extractor's first layer: convolution of one channel, normalization over each utterance, GELU. The output's
 // statistics follow from the moments of the windows (NormalizedSignalConvolution.swift has the arithmetic), so that only
 // the output is written, and nothing is kept but the signal.
 
@@ -10,7 +10,7 @@ constexpr int THREAD_CHANNELS = 4;
 constexpr int FORWARD_ROWS = 64, BACKWARD_ROWS = 256, SIGNAL_THREADS = 128;
 
 /// Where the rows of an utterance or a part of one begin, how many there are, how many of those are frames, and which
-/// utterance's statistics normalise them.
+/// utterance's statistics normalize them.
 struct utterance_rows {
     int64 start, rows, valid, owner;
 };
@@ -53,7 +53,7 @@ extern "C" __global__ void __launch_bounds__(SIGNAL_THREADS) window_moments(
 }
 KERNEL_DEFINED(window_moments)
 
-/// Folds the normalisation of each utterance into weight and shift.
+/// Folds the normalization of each utterance into weight and shift.
 ///
 /// `moments` [utterances, MOMENTS], `statistics` [utterances, 2, channels] (mean and inverse deviation) and `folded`
 /// [utterances, TAPS + 1, channels] (the weights tap by tap, then the shift) are written.
@@ -242,7 +242,7 @@ __device__ inline void signal_gradients(
 #pragma unroll
             for (int j = 0; j < TAPS; j++)
                 product += taps[j] * moment[TAPS + (j >= k ? pair_index(j, k) : pair_index(k, j))];
-            // The derivative of the normalisation subtracts what mean and variance take up.
+            // The derivative of the normalization subtracts what mean and variance take up.
             weights[k] += inverse * scale
                 * (own[(int64)k * channels] - sum / frames * moment[k] - normalized / frames * inverse * product);
         }

@@ -20,9 +20,7 @@ extension Tensor {
     /// - Parameters:
     ///   - choices: Each frame's candidates, the true one first: int32 [utterances, frames, 1 + distractors].
     ///   - identities: What makes two candidates the same vector: int64 [utterances · candidates], or `nil` if none ever are.
-    ///   - temperature: What similarities are divided by.
     /// - Returns: The loss of each frame, [utterances · frames], or nil.
-    /// - Throws: `TorchError.operation` if memory runs out.
     public func contrast(_ choices: Tensor, identities: Tensor?, temperature: Double) throws -> Contrast? {
         try ContrastiveLoss(similarities: self, choices: choices, identities: identities, temperature: temperature)
             .kernels?()

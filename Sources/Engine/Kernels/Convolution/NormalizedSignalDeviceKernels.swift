@@ -7,7 +7,7 @@ extension KernelSource {
 
 extension KernelElement {
     /// Four whole numbers for each utterance or part of one: its first row, its rows, its frames, and whose statistics
-    /// normalise them.
+    /// normalize them.
     fileprivate static let utteranceRows = KernelElement(text: "utterance_rows", dtype: .int64)
 }
 
@@ -52,7 +52,7 @@ struct WindowMomentsKernel: DeviceKernel {
     var shape: KernelShape { KernelShape(grid: (parts.size(1), parts.size(0)), threads: Self.threads) }
 }
 
-/// The normalisation of each utterance, folded into weight and shift.
+/// The normalization of each utterance, folded into weight and shift.
 struct FoldNormalizationKernel: DeviceKernel {
     /// FP64 [utterances, parts, moments].
     let parts: Tensor
@@ -78,13 +78,13 @@ struct FoldNormalizationKernel: DeviceKernel {
     var shape: KernelShape { KernelShape(grid: (parts.size(0), 1), threads: Self.threads) }
 }
 
-/// The normalisation of each utterance, and the convolution's weight with it.
+/// The normalization of each utterance, and the convolution's weight with it.
 struct FoldedNormalization {
     /// FP64 [utterances, moments].
     let moments: Tensor
     /// FP64 [utterances, 2, channels]: mean and inverse deviation.
     let statistics: Tensor
-    /// FP32 [utterances, taps + 1, channels]: weights with the normalisation in them, and the shift.
+    /// FP32 [utterances, taps + 1, channels]: weights with the normalization in them, and the shift.
     let weights: Tensor
 }
 

@@ -1,6 +1,6 @@
 import W2VTorch
 
-/// The feature extractor's first layer on GPUs: convolution of one channel, normalisation over each utterance, GELU.
+/// The feature extractor's first layer on GPUs: convolution of one channel, normalization over each utterance, GELU.
 ///
 /// Nothing but the output is written, and the signal is all that is kept: the output's statistics follow from the moments
 /// of the windows, and the backward pass computes the convolution again. No step waits for the host.
@@ -35,8 +35,8 @@ public struct NormalizedSignalKernels {
     /// - Parameters:
     ///   - signal: All samples, FP32, contiguous.
     ///   - weight: [channels, 1, kernel].
-    ///   - gain: The normalisation's weight, [channels].
-    ///   - bias: The normalisation's bias, [channels].
+    ///   - gain: The normalization's weight, [channels].
+    ///   - bias: The normalization's bias, [channels].
     ///   - stride: Samples from one window to the next.
     ///   - utterances: The rows of each utterance, end to end.
     /// - Throws: `TorchError.shape` for parameters that the kernels do not take, or a signal too short for the frames.
@@ -61,9 +61,7 @@ public struct NormalizedSignalKernels {
 
     /// The layer's output, with the parameters' gradients recorded; the signal has none.
     ///
-    /// - Parameter epsilon: Added to the variance.
     /// - Returns: [rows, channels], and what computes the same numbers again.
-    /// - Throws: `TorchError` if the device refuses, as when memory runs out.
     public func callAsFunction(epsilon: Double) throws -> (output: Tensor, again: () throws -> Tensor) {
         let folded = try withoutGradient { try fold(epsilon) }
         let output = try differentiable("normalized signal convolution", [weight, gain, bias]) {
@@ -77,9 +75,7 @@ public struct NormalizedSignalKernels {
     /// - Parameters:
     ///   - samples: The parts' samples, FP32, contiguous.
     ///   - parts: The rows of each part, end to end.
-    ///   - epsilon: Added to the variance.
     /// - Returns: [rows, channels].
-    /// - Throws: `TorchError` if the device refuses, as when memory runs out.
     public func convolving(_ samples: Tensor, parts: [Part], epsilon: Double) throws -> Tensor {
         // Which parts there are differs from batch to batch: not worth keeping.
         let table = try Tensor(parts.flatMap { [$0.start, $0.count, $0.count, $0.owner] }).to(device: device)

@@ -57,7 +57,6 @@ public struct PairedConvolution: Sendable {
     ///   - input: [2 · N, channels], FP32, contiguous, in host memory.
     ///   - bias: [outputs] or none.
     ///   - geluOfInput: Whether the convolution is that of the input's GELU.
-    ///   - gelu: Whether GELU follows.
     /// - Returns: [N, outputs].
     /// - Throws: `TorchError.shape` when the sizes do not go together.
     public func callAsFunction(

@@ -28,7 +28,7 @@ private struct SpacedSegments {
 }
 
 extension Tensor {
-    /// A grouped convolution along the rows of each segment, which has zeros around it and sees nothing of its neighbours.
+    /// A grouped convolution along the rows of each segment, which has zeros around it and sees nothing of its neighbors.
     ///
     /// With an even kernel a row sees one row more before it than after it (fairseq's `SamePad`).
     ///
@@ -36,7 +36,6 @@ extension Tensor {
     ///   - lengths: The rows of each segment; this tensor is [rows, channels] with the segments end to end.
     ///   - weight: [channels, channels / groups, kernel].
     ///   - bias: [channels].
-    ///   - groups: Independent groups of channels.
     /// - Returns: [rows, channels].
     /// - Throws: `TorchError.operation` or `TorchError.shape` for sizes that do not go together.
     public func convolved(
@@ -74,9 +73,7 @@ extension Tensor {
     /// The spaced signal is cut into blocks that overlap by a kernel less one (overlap-save); the products of spectra are
     /// batched matrix products over the channels of a group, one for each frequency.
     ///
-    /// - Parameters: Those of ``convolved(withinSegments:_:bias:groups:)``.
     /// - Returns: [rows, channels], of this tensor's type.
-    /// - Throws: `TorchError.operation` if LibTorch refuses, as when memory runs out.
     func convolvedByFrequencies(
         withinSegments lengths: [Int], _ weight: Tensor, bias: Tensor, groups: Int
     ) throws -> Tensor {

@@ -14,8 +14,6 @@ public enum SignalKernels {
         ///
         /// - Parameters:
         ///   - signal: All samples, FP32, contiguous, in host memory.
-        ///   - start: The first window's first sample.
-        ///   - kernel: The samples of a window.
         ///   - stride: The samples from one window to the next.
         public init(_ signal: Tensor, from start: Int, kernel: Int, stride: Int) {
             self.signal = signal
@@ -80,8 +78,6 @@ public enum SignalKernels {
     ///
     /// - Parameters:
     ///   - windows: The windows of the forward pass.
-    ///   - weight: Its weight.
-    ///   - shift: Its shift.
     ///   - gradient: The output's gradient in the rows that count, [rows, channels], FP32 or BF16.
     /// - Returns: Σ g for each channel, and Σ g · x[k] as [kernel · channels].
     /// - Throws: `TorchError.shape` when the windows leave the signal, or a tensor is not contiguous in host memory.

@@ -14,7 +14,6 @@ public struct SpectralConvolution: Sendable {
     /// Whether the kernels take a weight: FP32 in host memory, as many inputs in a group as outputs.
     ///
     /// - Parameter weight: [channels, channels / groups, kernel].
-    /// - Returns: Whether they do.
     public static func takes(_ weight: Tensor) -> Bool {
         weight.rank == 3 && weight.fitsHostKernels && weight.size(0) % weight.size(1) == 0
     }
@@ -43,7 +42,6 @@ public struct SpectralConvolution: Sendable {
     ///   - input: [rows, channels], FP32 in host memory, with the segments end to end.
     ///   - lengths: The rows of each segment.
     ///   - bias: [channels].
-    ///   - gelu: Whether GELU follows.
     /// - Returns: [rows, channels].
     /// - Throws: `TorchError.shape` when the sizes do not go together.
     public func callAsFunction(

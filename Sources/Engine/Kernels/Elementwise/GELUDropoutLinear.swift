@@ -52,7 +52,6 @@ extension Tensor {
     ///
     /// - Parameters:
     ///   - probability: The share of the activations that is dropped.
-    ///   - mode: Whether anything is.
     ///   - weight: [outputs, inputs].
     ///   - bias: [outputs], or none.
     ///   - ownBias: What was added to all rows of this tensor last, without being recorded: [inputs], whose gradient comes
@@ -60,7 +59,7 @@ extension Tensor {
     /// - Returns: [..., outputs].
     /// - Throws: `TorchError.operation` for sizes that do not go together.
     public func geluDropoutLinear(
-        _ probability: Double, _ mode: Mode, weight: Tensor, bias: Tensor?, ownBias: Tensor? = nil
+        _ probability: Double, _ mode: Module.Mode, weight: Tensor, bias: Tensor?, ownBias: Tensor? = nil
     ) throws -> Tensor {
         let mask = mode.nextMask(probability)
         let operation = GELUDropoutLinear(input: self, mask: mask, weight: weight, bias: bias, ownBias: ownBias)

@@ -39,7 +39,6 @@ struct BothPasses {
     /// - Parameters:
     ///   - name: What error messages call the function.
     ///   - operands: The tensors that get gradients, in the backward pass's order.
-    /// - Returns: The values.
     /// - Throws: What the passes throw.
     func recorded(_ name: String, _ operands: [Tensor]) throws -> [Tensor] {
         try differentiable(name, operands) { (try forward(), backward) }

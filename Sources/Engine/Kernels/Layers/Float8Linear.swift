@@ -9,7 +9,7 @@ public final class Float8Linear: Linear {
     /// Makes a layer that takes another's place.
     ///
     /// - Parameter layer: A layer whose sizes ``Float8Weight/takes(_:)``.
-    /// - Throws: `TorchError.shape` for other sizes; `TorchError.operation` if LibTorch refuses, as when memory runs out.
+    /// - Throws: `TorchError.shape` for other sizes.
     public init(_ layer: Linear) throws {
         rounded = try Float8Weight(layer.weight)
         super.init(sharing: layer)

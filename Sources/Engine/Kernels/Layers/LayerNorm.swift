@@ -2,7 +2,7 @@ import W2VTorch
 
 /// Zero mean and unit variance of each row, scaled and shifted.
 ///
-/// Layer normalisation (Ba, Kiros and Hinton 2016).
+/// Layer normalization (Ba, Kiros and Hinton 2016).
 open class LayerNorm: Module {
     /// The scale, [channels].
     @Parameter("weight") public final var weight: Tensor

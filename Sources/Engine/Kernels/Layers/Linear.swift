@@ -19,13 +19,7 @@ open class Linear: Module {
 
     /// Makes the layer.
     ///
-    /// - Parameters:
-    ///   - inputs: Input channels.
-    ///   - outputs: Output channels.
-    ///   - bias: Whether a bias is added.
-    ///   - start: How the weight starts.
-    ///   - initializer: Where the numbers come from.
-    /// - Throws: `TorchError.operation` if LibTorch cannot make the tensors.
+    /// - Parameter initializer: Where the numbers come from.
     public init(
         _ inputs: Int, _ outputs: Int, bias: Bool = true, start: Start = .standard, initializer: Initializer
     ) throws {

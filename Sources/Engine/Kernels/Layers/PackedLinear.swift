@@ -8,9 +8,7 @@ public final class PackedLinear: Linear {
 
     /// Makes a layer that takes another's place.
     ///
-    /// - Parameters:
-    ///   - layer: A layer whose weight is FP32 in host memory; another one cannot be multiplied.
-    ///   - format: The numbers to multiply.
+    /// - Parameter layer: A layer whose weight is FP32 in host memory; another one cannot be multiplied.
     public init(_ layer: Linear, _ format: PackedWeight.Format) {
         packed = LazilyPackedWeight { [weight = layer.weight] in try PackedWeight(weight, format) }
         super.init(sharing: layer)

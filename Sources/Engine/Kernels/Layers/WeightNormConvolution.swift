@@ -1,6 +1,6 @@
 import W2VTorch
 
-/// A one-dimensional grouped convolution with weight normalisation (Salimans and Kingma 2016) over each kernel tap.
+/// A one-dimensional grouped convolution with weight normalization (Salimans and Kingma 2016) over each kernel tap.
 ///
 /// The weight [outputs, inputs / groups, kernel] is g · v / ‖v‖, with one norm for each of the kernel's positions, as
 /// in fairseq's positional convolution.
@@ -16,12 +16,8 @@ public final class WeightNormConvolution: Module {
     /// Makes the layer with normal weights.
     ///
     /// - Parameters:
-    ///   - channels: Input and output channels.
-    ///   - kernel: Taps.
-    ///   - groups: Independent groups of channels.
     ///   - deviation: The standard deviation of the weights at the start.
     ///   - initializer: Where the numbers come from.
-    /// - Throws: `TorchError.operation` if LibTorch cannot make the tensors.
     public init(channels: Int, kernel: Int, groups: Int, deviation: Double, initializer: Initializer) throws {
         self.groups = groups
         super.init()

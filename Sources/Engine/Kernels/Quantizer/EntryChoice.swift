@@ -28,7 +28,6 @@ extension Tensor {
     ///   - temperature: The Gumbel softmax's, FP32, a single number.
     ///   - segments: The rows that have means of their own; `nil` for all together.
     /// - Returns: The choice, or nil.
-    /// - Throws: `TorchError.operation` if memory runs out.
     public func choosingEntries(
         noise: Tensor?, temperature: Tensor, segments: RowSegments? = nil
     ) throws -> EntryChoice? {
@@ -36,7 +35,7 @@ extension Tensor {
     }
 }
 
-/// The choice of code-book entries by a Gumbel softmax, in one pass each way over the logits.
+/// The choice of code book entries by a Gumbel softmax, in one pass each way over the logits.
 struct GumbelChoice: FusedOperation {
     /// [rows, groups, entries].
     let logits: Tensor

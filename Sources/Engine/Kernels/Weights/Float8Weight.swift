@@ -8,7 +8,7 @@ import W2VTorch
 /// costs. Nothing is recorded for differentiation. Source of format and scaling: Micikevicius et al. 2022, "FP8 Formats for
 /// Deep Learning".
 public struct Float8Weight: Sendable {
-    private static let scaledProduct = Operator("aten::_scaled_mm")
+    private static let scaledProduct = TorchOperator("aten::_scaled_mm")
 
     private let rows: Float8Rows
     private let transposedScales: Tensor
@@ -57,7 +57,6 @@ public struct Float8Weight: Sendable {
     /// - Parameters:
     ///   - input: [..., inputs], FP32 or half precision.
     ///   - bias: [outputs], of the input's type, or none.
-    ///   - gelu: Whether GELU follows.
     /// - Returns: [..., outputs], of the input's type.
     /// - Throws: `TorchError.shape` when the sizes do not go together.
     public func callAsFunction(_ input: Tensor, bias: Tensor? = nil, gelu: Bool = false) throws -> Tensor {
@@ -151,11 +150,11 @@ struct RoundRowsKernel: DeviceKernel {
 }
 
 extension Tensor {
-    private static let viewDType = Operator("aten::view", "dtype")
-    private static let toDType = Operator("aten::to", "dtype")
+    private static let viewDType = TorchOperator("aten::view", "dtype")
+    private static let toDType = TorchOperator("aten::to", "dtype")
 
     /// The same bytes as elements of another type of one byte.
-    fileprivate func bits(_ type: Argument) throws -> Tensor { try Self.viewDType(.tensor(self), type) }
+    fileprivate func bits(_ type: TorchOperator.Argument) throws -> Tensor { try Self.viewDType(.tensor(self), type) }
 
     /// The nearest E4M3 numbers.
     fileprivate func asFloat8() throws -> Tensor { try Self.toDType(.tensor(self), .int(Float8Rows.type)) }

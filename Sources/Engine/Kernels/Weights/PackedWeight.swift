@@ -29,9 +29,7 @@ public struct PackedWeight: Sendable {
 
     /// Packs a weight.
     ///
-    /// - Parameters:
-    ///   - weight: [outputs, inputs], FP32 in host memory.
-    ///   - format: The numbers to multiply.
+    /// - Parameter weight: [outputs, inputs], FP32 in host memory.
     /// - Throws: `TorchError.shape` for a weight of another kind.
     public init(_ weight: Tensor, _ format: Format) throws {
         let weight = try weight.detached().contiguous()
@@ -66,7 +64,6 @@ public struct PackedWeight: Sendable {
     /// - Parameters:
     ///   - input: [..., inputs].
     ///   - bias: [outputs], or none.
-    ///   - gelu: Whether GELU follows.
     /// - Returns: [..., outputs], FP32.
     /// - Throws: `TorchError.shape` when the sizes do not go together.
     public func callAsFunction(_ input: Tensor, bias: Tensor? = nil, gelu: Bool = false) throws -> Tensor {
@@ -88,7 +85,6 @@ public struct PackedWeight: Sendable {
     ///   - signal: FP32, contiguous, in host memory.
     ///   - step: Elements from one window to the next.
     ///   - bias: [outputs], or none.
-    ///   - gelu: Whether GELU follows.
     ///   - output: [windows, outputs], FP32, contiguous, in host memory.
     /// - Throws: `TorchError.shape` when a window would leave the signal, or an array is of another kind.
     public func multiply(

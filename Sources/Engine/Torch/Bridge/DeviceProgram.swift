@@ -63,8 +63,6 @@ package final class DeviceProgram: @unchecked Sendable {
     ///
     /// - Parameters:
     ///   - name: The kernel's name in the source text.
-    ///   - grid: Blocks along x and y.
-    ///   - threads: Threads of a block.
     ///   - sharedBytes: Shared memory of a block whose size the kernel does not know.
     ///   - arguments: The addresses of the kernel's arguments, which are read before the call returns.
     /// - Throws: `TorchError.operation` for an unknown kernel, or when the GPU refuses.

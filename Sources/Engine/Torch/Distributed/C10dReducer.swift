@@ -11,10 +11,7 @@ public final class C10dReducer {
 
     /// Watches the gradients of parameters.
     ///
-    /// - Parameters:
-    ///   - parameters: The parameters.
-    ///   - group: The processes.
-    ///   - bucketBytes: The size that a bucket has at least.
+    /// - Parameter bucketBytes: The size that a bucket has at least.
     /// - Throws: `TorchError.communication` if a parameter records no gradient, or a process is gone.
     public init(_ parameters: FlatParameters, over group: ProcessGroup, bucketBytes: Int) throws {
         let leaves = parameters.leaves
@@ -33,7 +30,6 @@ public final class C10dReducer {
 
     /// Has the next backward pass end with the means of all processes' gradients.
     ///
-    /// - Parameter loss: What the pass begins with.
     /// - Throws: `TorchError.communication` if the pass before has not ended.
     public func prepare(_ loss: Tensor) throws {
         try withExtendedLifetime((self, loss)) {

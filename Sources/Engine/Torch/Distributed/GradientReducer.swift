@@ -189,7 +189,7 @@ public final class GradientReducer {
 
     private func agreeOnOrder() throws {
         var own = completed
-        // What was not watched in this pass comes after its neighbour of the backward pass.
+        // What was not watched in this pass comes after its neighbor of the backward pass.
         for bucket in buckets.indices where !own.contains(bucket) {
             own.insert(bucket, at: own.firstIndex(of: bucket - 1).map { $0 + 1 } ?? 0)
         }

@@ -15,7 +15,7 @@ public final class ProcessGroup: @unchecked Sendable {
     private let isNCCL: Bool
     let handle: ct_process_group
     // The group goes on using the store that it was made with.
-    private let store: Store
+    private let store: TCPStore
     private let collectives = Atomic<Int>(0)
 
     /// How many collectives this process has begun: as many in every process, but for those that others still wait for.
@@ -42,16 +42,12 @@ public final class ProcessGroup: @unchecked Sendable {
     /// Joins a group for tensors on the CPU (Gloo), waiting for the other processes.
     ///
     /// - Parameters:
-    ///   - store: Where the processes meet.
     ///   - name: What tells this group from others in the same store.
-    ///   - interface: The network interface to use.
     ///   - address: Without an interface, this machine's address to use; `nil` for the one of the machine's name.
-    ///   - rank: This process's number.
-    ///   - size: How many processes there are.
     ///   - timeout: The longest that joining or a collective may take, in seconds.
     /// - Throws: `TorchError.communication` if the others do not come in time.
     public init(
-        gloo store: Store, name: String, interface: String?, address: String?, rank: Int, size: Int, timeout: Double
+        gloo store: TCPStore, name: String, interface: String?, address: String?, rank: Int, size: Int, timeout: Double
     ) throws {
         var made: ct_process_group?
         try withExtendedLifetime(store) {
@@ -71,14 +67,11 @@ public final class ProcessGroup: @unchecked Sendable {
     /// Joins a group for tensors of a GPU (NCCL), waiting for the other processes.
     ///
     /// - Parameters:
-    ///   - store: Where the processes meet.
     ///   - name: What tells this group from others in the same store.
     ///   - device: The number of this process's GPU.
-    ///   - rank: This process's number.
-    ///   - size: How many processes there are.
     ///   - timeout: The longest that a collective may take, in seconds.
     /// - Throws: `TorchError.communication` if NCCL's library is missing, or the others do not come.
-    public init(nccl store: Store, name: String, device: Int, rank: Int, size: Int, timeout: Double) throws {
+    public init(nccl store: TCPStore, name: String, device: Int, rank: Int, size: Int, timeout: Double) throws {
         var made: ct_process_group?
         try withExtendedLifetime(store) {
             try TorchError.checkCommunication(
@@ -98,11 +91,7 @@ public final class ProcessGroup: @unchecked Sendable {
 
     /// Starts to replace a tensor's values by those of all processes together.
     ///
-    /// - Parameters:
-    ///   - tensor: A contiguous tensor of the same shape in each process, changed in place.
-    ///   - reduction: How values become one.
-    /// - Returns: The collective under way.
-    /// - Throws: `TorchError.communication` if the group refuses the tensor.
+    /// - Parameter tensor: A contiguous tensor of the same shape in each process, changed in place.
     public func allReduce(_ tensor: Tensor, _ reduction: Reduction = .sum) throws -> Collective {
         try start([tensor]) { ct_all_reduce(handle, tensor.handle, reduction.raw, &$0) }
     }
@@ -118,8 +107,6 @@ public final class ProcessGroup: @unchecked Sendable {
     ///   - tensor: A contiguous tensor of the same shape in each process, changed in place: what it holds afterwards in
     ///     other processes than `root` is undefined.
     ///   - root: The rank that gets the sum.
-    /// - Returns: The collective under way.
-    /// - Throws: `TorchError.communication` if the group refuses the tensor.
     public func reduce(_ tensor: Tensor, to root: Int) throws -> Collective {
         guard isNCCL || size > 2 else { return try allReduce(tensor) }
         return try start([tensor]) { ct_reduce(handle, tensor.handle, Int32(root), &$0) }
@@ -127,11 +114,7 @@ public final class ProcessGroup: @unchecked Sendable {
 
     /// Starts to copy a tensor of one process into that of every other.
     ///
-    /// - Parameters:
-    ///   - tensor: A contiguous tensor of the same shape in each process.
-    ///   - root: The rank whose values count.
-    /// - Returns: The collective under way.
-    /// - Throws: `TorchError.communication` if the group refuses the tensor.
+    /// - Parameter tensor: A contiguous tensor of the same shape in each process.
     public func broadcast(_ tensor: Tensor, from root: Int = 0) throws -> Collective {
         try start([tensor]) { ct_broadcast(handle, tensor.handle, Int32(root), &$0) }
     }
@@ -141,8 +124,6 @@ public final class ProcessGroup: @unchecked Sendable {
     /// - Parameters:
     ///   - own: This process's part, [elements].
     ///   - all: Where all parts go, [``size`` × elements].
-    /// - Returns: The collective under way.
-    /// - Throws: `TorchError.communication` if the group refuses the tensors.
     public func allGather(_ own: Tensor, into all: Tensor) throws -> Collective {
         try start([own, all]) { ct_all_gather(handle, all.handle, own.handle, &$0) }
     }
@@ -153,8 +134,6 @@ public final class ProcessGroup: @unchecked Sendable {
     /// broadcast. What a process sends and receives is the same.
     ///
     /// - Parameter all: A tensor that begins with the part of rank 0, [``size`` × elements].
-    /// - Returns: The collectives under way.
-    /// - Throws: `TorchError.communication` if the group refuses the tensor.
     public func allGatherInPlace(_ all: Tensor) throws -> [Collective] {
         let share = all.count / size
         func part(_ rank: Int) throws -> Tensor { try all.rows(rank * share..<(rank + 1) * share) }
@@ -169,8 +148,6 @@ public final class ProcessGroup: @unchecked Sendable {
     /// - Parameters:
     ///   - all: This process's summands, [``size`` × elements].
     ///   - own: Where this process's part of the sum goes, [elements].
-    /// - Returns: The collective under way.
-    /// - Throws: `TorchError.communication` if the group refuses the tensors.
     public func reduceScatter(_ all: Tensor, into own: Tensor) throws -> Collective {
         try start([own, all]) { ct_reduce_scatter(handle, own.handle, all.handle, &$0) }
     }
@@ -179,22 +156,15 @@ public final class ProcessGroup: @unchecked Sendable {
     ///
     /// - Parameters:
     ///   - tensor: A contiguous tensor, left as it is until it has been sent.
-    ///   - target: The rank that receives it.
     ///   - tag: Tells tensors that are under way at once from each other.
     /// - Returns: The sending under way; it ends when the other process has taken the tensor.
-    /// - Throws: `TorchError.communication` if the group refuses the tensor.
     public func send(_ tensor: Tensor, to target: Int, tag: Int) throws -> Collective {
         try transfer([tensor]) { ct_send(handle, tensor.handle, Int32(target), Int32(tag), &$0) }
     }
 
     /// Starts to receive a tensor from one other process.
     ///
-    /// - Parameters:
-    ///   - tensor: A contiguous tensor of the sender's size and type, which is overwritten.
-    ///   - source: The rank that sends it.
-    ///   - tag: The sender's tag.
-    /// - Returns: The reception under way.
-    /// - Throws: `TorchError.communication` if the group refuses the tensor.
+    /// - Parameter tensor: A contiguous tensor of the sender's size and type, which is overwritten.
     public func receive(into tensor: Tensor, from source: Int, tag: Int) throws -> Collective {
         try transfer([tensor]) { ct_receive(handle, tensor.handle, Int32(source), Int32(tag), &$0) }
     }

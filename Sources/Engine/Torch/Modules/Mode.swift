@@ -66,37 +66,39 @@ public final class DropoutSource {
     }
 }
 
-/// Whether a forward pass trains or predicts.
-public enum Mode {
-    /// No dropout.
-    case inference
-    /// Dropouts drop, with masks that depend on the source only.
-    case training(DropoutSource)
+extension Module {
+    /// Whether a forward pass trains or predicts.
+    public enum Mode {
+        /// No dropout.
+        case inference
+        /// Dropouts drop, with masks that depend on the source only.
+        case training(DropoutSource)
 
-    /// Whether this is a training pass.
-    public var isTraining: Bool {
-        if case .training = self { return true }
-        return false
-    }
+        /// Whether this is a training pass.
+        public var isTraining: Bool {
+            if case .training = self { return true }
+            return false
+        }
 
-    /// The same mode, whose dropouts draw the same masks from here on, whatever this one's do.
-    public func copied() -> Mode {
-        if case .training(let source) = self { return .training(source.copied()) }
-        return self
-    }
+        /// The same mode, whose dropouts draw the same masks from here on, whatever this one's do.
+        public func copied() -> Mode {
+            if case .training(let source) = self { return .training(source.copied()) }
+            return self
+        }
 
-    /// The mode of one layer, which other passes may skip: what the other layers drop does not depend on it.
-    ///
-    /// - Parameter number: The layer, from 0.
-    /// - Returns: A mode with seeds of the layer's own.
-    public func forLayer(_ number: Int) -> Mode {
-        if case .training(let source) = self { return .training(source.forLayer(number)) }
-        return self
-    }
+        /// The mode of one layer, which other passes may skip: what the other layers drop does not depend on it.
+        ///
+        /// - Parameter number: The layer, from 0.
+        /// - Returns: A mode with seeds of the layer's own.
+        public func forLayer(_ number: Int) -> Mode {
+            if case .training(let source) = self { return .training(source.forLayer(number)) }
+            return self
+        }
 
-    /// The seed of the next dropout, in training.
-    public func nextDropoutSeed() -> DropoutSeed? {
-        if case .training(let source) = self { return source.nextSeed() }
-        return nil
+        /// The seed of the next dropout, in training.
+        public func nextDropoutSeed() -> DropoutSeed? {
+            if case .training(let source) = self { return source.nextSeed() }
+            return nil
+        }
     }
 }

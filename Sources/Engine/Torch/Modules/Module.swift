@@ -174,7 +174,7 @@ public final class Parameter<Value: ParameterValue>: ModuleProperty {
     public let key: String
     private var value: Value?
 
-    /// Declares a parameter that the module's initialiser sets.
+    /// Declares a parameter that the module's initializer sets.
     public init(_ key: String) {
         self.key = key
     }
@@ -267,7 +267,7 @@ public final class Child<Content: ModuleContent>: ModuleProperty {
     public let key: String
     private var content: Content?
 
-    /// Declares a part that the module's initialiser sets.
+    /// Declares a part that the module's initializer sets.
     public init(_ key: String) {
         self.key = key
     }

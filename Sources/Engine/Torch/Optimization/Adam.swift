@@ -39,9 +39,7 @@ public final class Adam: Optimizer {
 
     /// Makes one update from the gradients in the flat buffer.
     ///
-    /// - Parameters:
-    ///   - learningRate: The step size.
-    ///   - gradientScale: Gradients are multiplied by this first: normalisation and clipping in one.
+    /// - Parameter gradientScale: Gradients are multiplied by this first: normalization and clipping in one.
     /// - Throws: `TorchError.operation` if the buffers no longer fit each other.
     public func step(learningRate: Double, gradientScale: Double = 1) throws {
         moments.updates += 1

@@ -7,10 +7,7 @@ public final class AveragedParameters {
 
     /// Starts from the parameters as they are.
     ///
-    /// - Parameters:
-    ///   - parameters: What is averaged.
-    ///   - decay: What remains of the average at each update, such as 0.999.
-    /// - Throws: `TorchError.operation` if LibTorch cannot make the buffer.
+    /// - Parameter decay: What remains of the average at each update, such as 0.999.
     public init(_ parameters: FlatParameters, decay: Double) throws {
         self.parameters = parameters
         self.decay = decay

@@ -11,10 +11,7 @@ struct ExactParameters {
 
     /// Copies stretches of a buffer.
     ///
-    /// - Parameters:
-    ///   - ranges: The parameters' places, in ascending order.
-    ///   - buffer: The large buffer.
-    /// - Throws: `TorchError.operation` if memory runs out.
+    /// - Parameter ranges: The parameters' places, in ascending order.
     init(_ ranges: [Range<Int>], of buffer: Tensor) throws {
         self.ranges = ranges
         starts = ranges.reduce(into: [0]) { $0.append(($0.last ?? 0) + $1.count) }

@@ -17,11 +17,7 @@ public struct FlatCopy: Sendable {
 
     /// Rank 0: a whole parameter.
     ///
-    /// - Parameters:
-    ///   - parameter: Its number.
-    ///   - group: The processes, where the buffer is sharded: a group for host tensors.
-    ///   - tag: The piece's tag.
-    /// - Returns: The parameter, in its shape.
+    /// - Parameter group: The processes, where the buffer is sharded: a group for host tensors.
     /// - Throws: `TorchError.communication` if a process is gone.
     public func tensor(_ parameter: Int, over group: ProcessGroup?, tag: Int) throws -> Tensor {
         try collected(ranges[parameter], over: group, tag: tag).viewed(shapes[parameter])
@@ -29,10 +25,7 @@ public struct FlatCopy: Sendable {
 
     /// Rank 0: the whole buffer, of which nobody has to send anything any more.
     ///
-    /// - Parameters:
-    ///   - group: The processes, where the buffer is sharded: a group for host tensors.
-    ///   - tag: The piece's tag.
-    /// - Returns: All parameters by name.
+    /// - Parameter group: The processes, where the buffer is sharded: a group for host tensors.
     /// - Throws: `TorchError.communication` if a process is gone.
     public func named(over group: ProcessGroup?, tag: Int) throws -> [String: Tensor] {
         let whole = try collected(0..<(shards.last?.upperBound ?? 0), over: group, tag: tag)
@@ -47,7 +40,6 @@ public struct FlatCopy: Sendable {
     /// - Parameters:
     ///   - parameter: The parameter's number; `nil` for the whole buffer.
     ///   - group: The processes: a group for host tensors.
-    ///   - tag: The piece's tag.
     /// - Returns: The sending under way; `nil` where this process has nothing of it.
     /// - Throws: `TorchError.communication` if a process is gone.
     public func send(_ parameter: Int?, over group: ProcessGroup, tag: Int) throws -> Collective? {

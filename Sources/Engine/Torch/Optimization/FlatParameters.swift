@@ -39,7 +39,6 @@ public final class FlatParameters {
     /// - Parameters:
     ///   - parameters: What is to be trained, equal in all processes; gradients are recorded from now on.
     ///   - group: The processes that share the optimizer's work; `nil` where this one does all of it.
-    /// - Throws: `TorchError.operation` if LibTorch cannot make the tensors.
     public init(_ parameters: [NamedParameter], shardedOver group: ProcessGroup? = nil) throws {
         self.parameters = parameters
         names = parameters.map(\.name)
@@ -88,7 +87,6 @@ public final class FlatParameters {
     /// - Parameters:
     ///   - type: `float16` or `bfloat16`.
     ///   - staysExact: Whether the parameter of a name stays FP32 in the module too.
-    /// - Throws: `TorchError.operation` if LibTorch cannot make the tensors.
     public func lower(to type: DType, except staysExact: (String) -> Bool) throws {
         let made = (
             values: try values.to(dtype: type), gradients: try gradients.zerosLike().to(dtype: type)
@@ -208,8 +206,6 @@ public final class FlatParameters {
     /// - Parameters:
     ///   - buffer: [elements of ``own``].
     ///   - isShared: Whether a buffer in host memory is to be used as it is, for as long as nobody changes it.
-    /// - Returns: The copy.
-    /// - Throws: `TorchError.operation` if memory runs out.
     public func copy(_ buffer: Tensor, sharing isShared: Bool = false) throws -> FlatCopy {
         let host = try buffer.device == .cpu && !isShared ? buffer.cloned() : buffer.to(device: .cpu)
         return FlatCopy(
@@ -219,7 +215,6 @@ public final class FlatParameters {
     /// Numbers that are equal for equal buffers, and for others almost never.
     ///
     /// - Returns: The sums of the bits of the buffer's two halves, as exact whole numbers.
-    /// - Throws: `TorchError.operation` if LibTorch refuses a step.
     public func checksum() throws -> [Double] {
         try withoutGradient {
             try ([values] + (exact.map { [$0.values] } ?? [])).flatMap { buffer in

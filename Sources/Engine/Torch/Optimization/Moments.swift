@@ -9,9 +9,6 @@ public final class Moments {
     private let parameters: FlatParameters
 
     /// Starts from zero.
-    ///
-    /// - Parameter parameters: What is updated.
-    /// - Throws: `TorchError.operation` if memory runs out.
     init(_ parameters: FlatParameters) throws {
         self.parameters = parameters
         first = try parameters.masters.zerosLike()
@@ -21,7 +18,6 @@ public final class Moments {
     /// Continues from saved moments.
     ///
     /// - Parameters:
-    ///   - updates: How many updates were made.
     ///   - first: The running means of gradients by parameter, whole.
     ///   - second: The running means of squared gradients by parameter, whole.
     /// - Throws: `TorchError.state` naming the first parameter that is missing or of another shape.

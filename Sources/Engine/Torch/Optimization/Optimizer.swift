@@ -7,9 +7,7 @@ public protocol Optimizer: AnyObject {
 
     /// Makes one update from the gradients in the flat buffer, which are multiplied by the scale.
     ///
-    /// - Parameters:
-    ///   - learningRate: The step size.
-    ///   - gradientScale: Gradients are multiplied by this first: normalisation and clipping in one.
+    /// - Parameter gradientScale: Gradients are multiplied by this first: normalization and clipping in one.
     /// - Throws: `TorchError.operation` if the buffers no longer fit each other.
     func step(learningRate: Double, gradientScale: Double) throws
 }

@@ -5,7 +5,7 @@ import Synchronization
 ///
 /// Stages are marked with ``profiled(_:_:)`` where a model runs forward. Every function of a backward pass belongs to the
 /// stage that recorded its forward part, so that nothing has to be marked there. At any time just one stage is running, so
-/// that all times, ``Stage/other`` among them, sum to the whole exactly.
+/// that all times, ``Profile/Stage/other`` among them, sum to the whole exactly.
 public struct Profile: Sendable {
     /// The time of a stage, in seconds.
     public struct Times: Sendable, Equatable {
@@ -59,11 +59,8 @@ public struct Profile: Sendable {
     /// On a device that works asynchronously the recording waits for it wherever a stage ends, which costs time that
     /// unobserved work does not take.
     ///
-    /// - Parameters:
-    ///   - device: Where the work is done.
-    ///   - body: The work, of one thread and the backward passes that it starts.
-    /// - Returns: The profile.
-    /// - Throws: What `body` throws; `TorchError.runtime` when a recording is going on already.
+    /// - Parameter body: The work, of one thread and the backward passes that it starts.
+    /// - Throws: `TorchError.runtime` when a recording is going on already.
     public static func record(on device: Device = .cpu, _ body: () throws -> Void) throws -> Profile {
         let began = current.withLock { recording in
             guard recording == nil else { return false }
@@ -135,8 +132,8 @@ private struct Recording {
     /// The operators that are running on each thread.
     private var operators: [UInt64: [Profile.Span]] = [:]
     /// For each thread from which sequence number on recorded functions belong to which stage; ascending.
-    private var positions: [UInt64: [(sequence: Int64, stage: Stage)]] = [:]
-    private var lastFunction = Stage.other
+    private var positions: [UInt64: [(sequence: Int64, stage: Profile.Stage)]] = [:]
+    private var lastFunction = Profile.Stage.other
 
     init(_ device: Device) {
         self.device = device
@@ -145,7 +142,7 @@ private struct Recording {
 
     private var now: Double { (ContinuousClock.now - start) / .seconds(1) }
 
-    private var running: Stage { open.last?.span.stage ?? .other }
+    private var running: Profile.Stage { open.last?.span.stage ?? .other }
 
     /// Gives the time since the last call to what is running.
     @discardableResult
@@ -162,7 +159,7 @@ private struct Recording {
 
     // MARK: Stages and functions
 
-    mutating func enter(_ stage: Stage) {
+    mutating func enter(_ stage: Profile.Stage) {
         let (thread, sequence) = Self.position
         guard threads.contains(thread) else { return }
         push(stage.name, .stage, stage, thread)
@@ -183,7 +180,7 @@ private struct Recording {
         push(name, .backward, lastFunction, thread)
     }
 
-    private mutating func push(_ name: String, _ kind: Profile.Span.Kind, _ stage: Stage, _ thread: UInt64) {
+    private mutating func push(_ name: String, _ kind: Profile.Span.Kind, _ stage: Profile.Stage, _ thread: UInt64) {
         let start = charge()
         open.append(
             Open(
@@ -226,7 +223,7 @@ private struct Recording {
         return (thread, sequence)
     }
 
-    private func stage(_ thread: UInt64, _ sequence: Int64) -> Stage {
+    private func stage(_ thread: UInt64, _ sequence: Int64) -> Profile.Stage {
         guard let positions = positions[thread] else { return .other }
         var (low, high) = (0, positions.count)
         while low < high {

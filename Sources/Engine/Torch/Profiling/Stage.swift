@@ -1,13 +1,15 @@
-/// A part of a program's work, by which a ``Profile`` sorts time.
-public struct Stage: Hashable, Sendable {
-    /// What tables call it.
-    public let name: String
+extension Profile {
+    /// A part of a program's work, by which a ``Profile`` sorts time.
+    public struct Stage: Hashable, Sendable {
+        /// What tables call it.
+        public let name: String
 
-    /// A stage of this name.
-    public init(_ name: String) { self.name = name }
+        /// A stage of this name.
+        public init(_ name: String) { self.name = name }
 
-    /// Everything that no stage was named for.
-    public static let other = Stage("other")
+        /// Everything that no stage was named for.
+        public static let other = Self("other")
+    }
 }
 
 /// Runs a stage of a program's work; while a ``Profile`` is being recorded its time is counted, and that of the backward
@@ -19,8 +21,7 @@ public struct Stage: Hashable, Sendable {
 ///   - stage: What the work belongs to.
 ///   - body: The work.
 /// - Returns: What `body` returns.
-/// - Throws: What `body` throws.
-public func profiled<Result>(_ stage: Stage, _ body: () throws -> Result) rethrows -> Result {
+public func profiled<Result>(_ stage: Profile.Stage, _ body: () throws -> Result) rethrows -> Result {
     guard Profile.isRecording else { return try body() }
     Profile.enter(stage)
     defer { Profile.leave() }

@@ -43,6 +43,7 @@ final class DeviceConstants: Sendable {
 
     private let capacity: Int
 
+    ///
     /// - Parameter capacity: How many elements are kept at most.
     init(capacity: Int) { self.capacity = capacity }
 
@@ -84,14 +85,9 @@ extension Tensor {
     ///
     /// On a device it is the same tensor as before, where they were wanted lately: nobody may write to it.
     ///
-    /// - Parameters:
-    ///   - purpose: What the numbers are; with `shape` it decides them.
-    ///   - shape: The sizes that decide them.
-    ///   - dtype: Their type.
-    ///   - device: Where they are wanted.
-    ///   - make: Computes them.
+    /// - Parameter purpose: What the numbers are; with `shape` it decides them.
     /// - Returns: [count].
-    /// - Throws: What `make` throws; `TorchError.operation` if memory runs out.
+    /// - Throws: What `make` throws.
     public static func constant(
         _ purpose: String, _ shape: [Int], as dtype: DType = .int64, on device: Device, make: () throws -> [Int]
     ) throws -> Tensor {

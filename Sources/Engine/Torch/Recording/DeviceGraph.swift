@@ -29,11 +29,9 @@ final class DeviceGraph {
     /// outlive the graph.
     ///
     /// - Parameters:
-    ///   - device: Where it is done.
     ///   - constants: What the same work used when it was done before.
     ///   - isLarge: Whether the work takes most of the memory that there is.
     ///   - other: Whose memory the work may use: what one of the two gave has been read when the other one is replayed.
-    ///   - body: The work.
     /// - Throws: `TorchError.recording` when the work cannot be recorded.
     init(
         on device: Device, constants: DeviceConstants.Uses, isLarge: Bool, sharingMemoryOf other: DeviceGraph?,

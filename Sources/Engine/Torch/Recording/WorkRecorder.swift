@@ -34,7 +34,6 @@ public final class WorkRecorder<Input: RecordableInput> {
     /// Prepares for inputs.
     ///
     /// - Parameters:
-    ///   - device: Where the work is done.
     ///   - capacity: How many shapes are remembered; the one that was not asked for longest is forgotten first.
     ///   - isLarge: Whether the work takes most of the memory there is: then all recordings share theirs.
     ///   - work: The work, which reads tensors of the input alone, and those that never move, such as parameters. It must not
@@ -47,7 +46,6 @@ public final class WorkRecorder<Input: RecordableInput> {
 
     /// Works on an input.
     ///
-    /// - Parameter input: The input.
     /// - Returns: What the work gives; the next call may write it anew.
     /// - Throws: What the work throws, and `TorchError.recording` when it cannot be recorded.
     public func callAsFunction(_ input: Input) throws -> Tensor {

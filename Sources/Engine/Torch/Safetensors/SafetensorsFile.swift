@@ -16,7 +16,6 @@ public final class SafetensorsFile: Sendable {
 
     /// Maps a file and checks its header against its size.
     ///
-    /// - Parameter url: Where the file lies.
     /// - Throws: `SafetensorsError` when the file cannot be read or is not a whole and valid safetensors file.
     public init(_ url: URL) throws(SafetensorsError) {
         path = url.path
@@ -35,7 +34,6 @@ public final class SafetensorsFile: Sendable {
     /// The tensor of a name, or nil.
     ///
     /// - Parameter name: The tensor's name in the file.
-    /// - Returns: The entry.
     public func entry(_ name: String) -> SafetensorsEntry? {
         indices[name].map { entries[$0] }
     }
@@ -43,7 +41,6 @@ public final class SafetensorsFile: Sendable {
     /// The tensor of a name.
     ///
     /// - Parameter name: The tensor's name in the file.
-    /// - Returns: The entry.
     /// - Throws: `SafetensorsError.missingTensor` when there is none.
     public func requiredEntry(_ name: String) throws(SafetensorsError) -> SafetensorsEntry {
         guard let found = entry(name) else { throw .missingTensor(path: path, name: name) }
@@ -55,7 +52,6 @@ public final class SafetensorsFile: Sendable {
     /// Valid only while this object lives: whoever keeps the pointer keeps the object. The address is a multiple of the
     /// item size in files of our own writer, but the format does not promise it.
     ///
-    /// - Parameter entry: One of this file's entries.
     /// - Returns: The bytes; reading them may read from the disk.
     public func bytes(of entry: SafetensorsEntry) -> UnsafeRawBufferPointer {
         precondition(
@@ -65,11 +61,7 @@ public final class SafetensorsFile: Sendable {
 
     /// Hands a tensor's bytes to a closure and keeps the file mapped meanwhile.
     ///
-    /// - Parameters:
-    ///   - entry: One of this file's entries.
-    ///   - body: Receives the bytes, which are valid only inside it.
-    /// - Returns: What the closure returns.
-    /// - Throws: What the closure throws.
+    /// - Parameter body: Receives the bytes, which are valid only inside it.
     public func withBytes<Result, Failure: Error>(
         of entry: SafetensorsEntry, _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
     ) throws(Failure) -> Result {

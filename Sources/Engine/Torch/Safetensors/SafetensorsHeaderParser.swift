@@ -9,6 +9,7 @@ struct SafetensorsHeaderParser {
     private(set) var tensors: [SafetensorsFields] = []
     private(set) var metadata: [String: String] = [:]
 
+    ///
     /// - Parameter bytes: The file from its first byte to the header's last, so that offsets are the file's.
     init(bytes: UnsafeRawBufferPointer) {
         self.bytes = bytes

@@ -14,8 +14,6 @@ public struct SafetensorsTensor {
     /// Makes a tensor whose bytes come from a closure.
     ///
     /// - Parameters:
-    ///   - name: The tensor's name.
-    ///   - type: The elements' type.
     ///   - shape: The dimensions; none for a scalar.
     ///   - provider: Hands over the bytes, little-endian and row by row, in one piece or several. A tensor of another
     ///     device copies itself to memory here, so that only one is there at a time.
@@ -32,8 +30,6 @@ public struct SafetensorsTensor {
     /// Makes a tensor from bytes in memory.
     ///
     /// - Parameters:
-    ///   - name: The tensor's name.
-    ///   - type: The elements' type.
     ///   - shape: The dimensions; none for a scalar.
     ///   - bytes: The elements, little-endian and row by row.
     public init(name: String, type: SafetensorsType, shape: [Int], bytes: some ContiguousBytes) {
@@ -51,7 +47,6 @@ public enum SafetensorsWriter {
     ///
     /// - Parameters:
     ///   - tensors: The tensors in any order.
-    ///   - metadata: Free text for the header.
     ///   - url: The file's name; its folder must exist. An old file is replaced only by a whole new one.
     /// - Throws: `SafetensorsError.unwritable` when a name, shape or byte count is wrong, `FileWriteError` when the disk
     ///   is full or the system fails, and what a provider throws.

@@ -4,8 +4,6 @@ import Foundation
 public enum TensorFile {
     /// Opens a file without copying: the tensors lie in the mapped file, which changes to them do not reach.
     ///
-    /// - Parameter url: The file.
-    /// - Returns: All tensors by name.
     /// - Throws: `SafetensorsError` for a damaged file or an element type that tensors cannot have here.
     public static func read(_ url: URL) throws -> [String: Tensor] {
         let file = try SafetensorsFile(url)
@@ -35,10 +33,7 @@ public enum TensorFile {
 
     /// Writes tensors; the old file stays whole until the new one is.
     ///
-    /// - Parameters:
-    ///   - tensors: By name, on any device.
-    ///   - metadata: Free text for the header.
-    ///   - url: The file.
+    /// - Parameter tensors: By name, on any device.
     /// - Throws: `FileWriteError` when the disk is full or the system fails.
     public static func write(_ tensors: [String: Tensor], metadata: [String: String] = [:], to url: URL) throws {
         let entries = try tensors.map { name, tensor in

@@ -13,7 +13,7 @@ extension Tensor {
     public func glu(_ dimension: Int = -1) throws -> Tensor { try ATen.glu(.tensor(self), .int(dimension)) }
     /// Probabilities along a dimension, optionally computed in another type.
     public func softmax(_ dimension: Int, dtype: DType? = nil) throws -> Tensor {
-        try ATen.softmax(.tensor(self), .int(dimension), dtype.map(Argument.dtype) ?? .none)
+        try ATen.softmax(.tensor(self), .int(dimension), dtype.map(TorchOperator.Argument.dtype) ?? .none)
     }
     /// The gradient of a softmax over the last dimension, from its result (this tensor) and the result's gradient.
     public func softmaxBackward(_ gradient: Tensor) throws -> Tensor {
@@ -21,7 +21,7 @@ extension Tensor {
     }
     /// Log probabilities along a dimension, optionally computed in another type.
     public func logSoftmax(_ dimension: Int, dtype: DType? = nil) throws -> Tensor {
-        try ATen.logSoftmax(.tensor(self), .int(dimension), dtype.map(Argument.dtype) ?? .none)
+        try ATen.logSoftmax(.tensor(self), .int(dimension), dtype.map(TorchOperator.Argument.dtype) ?? .none)
     }
     /// Zero mean and unit variance over the last dimension, then weight and bias.
     public func layerNormalized(weight: Tensor?, bias: Tensor?, epsilon: Double = 1e-5) throws -> Tensor {
@@ -43,7 +43,6 @@ extension Tensor {
     ///   - targets: Label indices, int64, of one utterance.
     ///   - blank: The blank's index.
     ///   - zeroInfinity: Whether an impossible alignment costs nothing and has no gradient.
-    /// - Returns: A single number.
     /// - Throws: `TorchError.operation` when a target is no label.
     public func ctcLoss(targets: Tensor, blank: Int, zeroInfinity: Bool) throws -> Tensor {
         try ATen.ctcLoss(

@@ -106,7 +106,7 @@ extension Tensor {
 
     /// The elements, copied to the host and converted, row by row.
     ///
-    /// - Throws: `TorchError.runtime` for a tensor on the meta device; `TorchError.operation` if LibTorch refuses.
+    /// - Throws: `TorchError.runtime` for a tensor on the meta device.
     public func elements<Element: TensorElement & BitwiseCopyable>(_ type: Element.Type = Element.self) throws
         -> [Element]
     {

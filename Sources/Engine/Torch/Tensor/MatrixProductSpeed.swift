@@ -3,14 +3,10 @@ import Foundation
 extension Device {
     /// Operations per second of a large matrix product here and now, the best of several.
     ///
-    /// What a model reaches of it is its utilisation. A multiplication with its addition counts as two operations.
+    /// What a model reaches of it is its utilization. A multiplication with its addition counts as two operations.
     ///
-    /// - Parameters:
-    ///   - size: Rows and columns of the matrices; `nil` for what fills the device.
-    ///   - repetitions: How many products are timed.
-    ///   - dtype: The number format.
+    /// - Parameter size: Rows and columns of the matrices; `nil` for what fills the device.
     /// - Returns: Operations per second.
-    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
     public func matrixProductSpeed(size: Int? = nil, repetitions: Int = 8, dtype: DType = .float32) throws -> Double {
         let size = size ?? (self == .cpu ? 2048 : 8192)
         let generator = try Generator(seed: 1)
@@ -31,11 +27,8 @@ extension Device {
 
     /// Bytes per second of copying a large tensor here and now, read and written ones counted, the best of several.
     ///
-    /// - Parameters:
-    ///   - bytes: The tensor's size, more than caches hold.
-    ///   - repetitions: How many copies are timed.
+    /// - Parameter bytes: The tensor's size, more than caches hold.
     /// - Returns: Bytes per second.
-    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
     public func copySpeed(bytes: Int = 256 << 20, repetitions: Int = 8) throws -> Double {
         let source = try Tensor.zeros([bytes / 4], device: self)
         let target = try source.zerosLike()

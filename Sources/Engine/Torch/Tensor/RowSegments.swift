@@ -14,10 +14,7 @@ public struct RowSegments: Sendable {
 
     /// Makes segments of these lengths.
     ///
-    /// - Parameters:
-    ///   - lengths: The rows of each segment, at least one.
-    ///   - device: Where the rows are.
-    /// - Throws: `TorchError.operation` if memory runs out.
+    /// - Parameter lengths: The rows of each segment, at least one.
     public init(_ lengths: [Int], on device: Device) throws {
         self.lengths = lengths
         var offsets = [0]

@@ -1,7 +1,7 @@
 extension Tensor {
     // MARK: Creation
 
-    private static func create(_ op: Operator, _ shape: [Int], _ dtype: DType, _ device: Device) throws -> Tensor {
+    private static func create(_ op: TorchOperator, _ shape: [Int], _ dtype: DType, _ device: Device) throws -> Tensor {
         try op(.ints(shape), .dtype(dtype), .none, .device(device))
     }
 
@@ -33,7 +33,7 @@ extension Tensor {
     }
     /// Zeros of this tensor's shape, type and device.
     public func zerosLike() throws -> Tensor { try ATen.zerosLike(.tensor(self)) }
-    /// Uninitialised memory of this tensor's shape, type and device, contiguous.
+    /// Uninitialized memory of this tensor's shape, type and device, contiguous.
     public func emptyLike() throws -> Tensor {
         try Tensor.empty(shape, dtype: dtype, device: device)
     }

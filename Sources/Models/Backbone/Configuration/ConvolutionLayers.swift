@@ -108,7 +108,6 @@ public struct ConvolutionLayers: Sendable, Equatable, CustomStringConvertible {
 
     /// The rows of an utterance after each layer.
     ///
-    /// - Parameter samples: The utterance's samples.
     /// - Returns: One number a layer; 0 from the layer on whose kernel no longer fits.
     public func validRows(samples: Int) -> [Int] {
         var rows = samples
@@ -123,13 +122,13 @@ public struct ConvolutionLayers: Sendable, Equatable, CustomStringConvertible {
         validRows(samples: samples).last ?? 0
     }
 
-    /// The samples that some neighbouring frames see.
+    /// The samples that some neighboring frames see.
     ///
     /// - Parameter frames: How many frames, at least one.
     /// - Returns: 400 for one frame of the usual layers, and 320 for each further one.
     public func samples(frames: Int) -> Int { (frames - 1) * hop + receptiveField }
 
-    /// The expression that reads back as these layers, with equal neighbours as one term.
+    /// The expression that reads back as these layers, with equal neighbors as one term.
     public var description: String {
         var parts: [String] = []
         var index = 0

@@ -1,6 +1,6 @@
 /// The architecture and the dropouts of a wav2vec 2.0 model, with fairseq's names and the BASE model's values.
 public struct ModelConfiguration: Sendable, Equatable {
-    /// How the feature extractor normalises.
+    /// How the feature extractor normalizes.
     public enum ExtractorMode: String, Sendable, Codable, CaseIterable {
         /// GroupNorm, one group a channel, after the first convolution (BASE).
         case groupNorm = "default"
@@ -30,7 +30,7 @@ public struct ModelConfiguration: Sendable, Equatable {
 
     // MARK: Feature extractor
 
-    /// How the feature extractor normalises.
+    /// How the feature extractor normalizes.
     public var extractorMode = ExtractorMode.groupNorm
     /// The feature extractor's convolutions: channels, kernel and stride of each, the latter two in its input rows.
     public var convFeatureLayers: ConvolutionLayers
@@ -51,7 +51,7 @@ public struct ModelConfiguration: Sendable, Equatable {
     public var encoderAttentionHeads = 12
     /// The nonlinearity of the feed-forward blocks.
     public var activationFn = Activation.gelu
-    /// Whether blocks normalise before attention and feed-forward (LARGE) instead of after.
+    /// Whether blocks normalize before attention and feed-forward (LARGE) instead of after.
     public var layerNormFirst = false
     /// Kernel of the positional convolution, in frames.
     public var convPos = 128
@@ -192,7 +192,6 @@ public struct MaskingConfiguration: Sendable, Equatable {
 
     /// Checks that spans over channels can leave some of them.
     ///
-    /// - Parameter channels: The encoder's channels.
     /// - Throws: ``ConfigurationError`` naming the keys that cannot go together.
     public func validate(channels: Int) throws {
         guard channel.probability > 0 else { return }

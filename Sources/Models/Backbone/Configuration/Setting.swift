@@ -70,9 +70,7 @@ public struct Setting<Root>: Sendable {
 
     /// The same key as part of something larger.
     ///
-    /// - Parameters:
-    ///   - prefix: What the larger thing calls the part; empty to keep the name.
-    ///   - path: Where the part lies.
+    /// - Parameter prefix: What the larger thing calls the part; empty to keep the name.
     /// - Returns: The key of the larger thing, with the same help, type and scope.
     public func lifted<Outer>(
         _ prefix: String, _ path: any WritableKeyPath<Outer, Root> & Sendable

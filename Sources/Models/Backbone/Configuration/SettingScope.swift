@@ -11,7 +11,7 @@ public struct SettingScope: Sendable, Hashable {
         public static let backbone = Part("backbone")
         /// The shortened layers of a model that has them.
         public static let hourglass = Part("hourglass")
-        /// The input of a model that wants it normalised.
+        /// The input of a model that wants it normalized.
         public static let normalizedInput = Part("normalized input")
         /// The masks that every training draws.
         public static let masking = Part("masking")
@@ -44,7 +44,7 @@ public struct SettingScope: Sendable, Hashable {
     public static let backboneTraining = SettingScope(.backbone, decidesOutput: false)
     /// How an Hourglass shortens.
     public static let hourglass = SettingScope(.hourglass, decidesOutput: true)
-    /// How input is normalised.
+    /// How input is normalized.
     public static let normalizedInput = SettingScope(.normalizedInput, decidesOutput: true)
     /// What is masked.
     public static let masking = SettingScope(.masking, decidesOutput: false)

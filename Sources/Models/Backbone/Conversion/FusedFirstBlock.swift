@@ -1,9 +1,9 @@
 import W2VKernels
 import W2VTorch
 
-/// The first block of a group-norm extractor in one pass: convolution, normalisation, GELU.
+/// The first block of a group-norm extractor in one pass: convolution, normalization, GELU.
 ///
-/// The normalisation takes away any constant, so the bias has neither influence nor gradient.
+/// The normalization takes away any constant, so the bias has neither influence nor gradient.
 final class FusedFirstBlock: RecomputingBlock {
     override func callAsFunction(_ input: ExtractorActivation, _ rows: ExtractorRows) throws -> ExtractorActivation {
         guard let groupNorm, hasKernel(for: input.values, groupNorm) else {

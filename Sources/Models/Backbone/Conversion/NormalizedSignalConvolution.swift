@@ -1,22 +1,21 @@
 import W2VKernels
 import W2VTorch
 
-/// The first layer of the group-norm extractor in one pass each way: convolution, normalisation, GELU.
+/// The first layer of the group-norm extractor in one pass each way: convolution, normalization, GELU.
 ///
 /// The layer has one input channel, so its output's statistics follow from the moments of the windows: with m and Σ the
-/// mean and covariance of a window, channel c has mean wᶜ · m and variance wᶜ Σ wᶜ. The normalisation then folds into
+/// mean and covariance of a window, channel c has mean wᶜ · m and variance wᶜ Σ wᶜ. The normalization then folds into
 /// weight and shift, and nothing but the output is ever written. The backward pass computes the convolution again and
 /// needs two sums over the rows, Σ g and Σ g · window; all else is arithmetic on [kernel, channels] numbers in FP64.
 ///
 /// - Parameters:
 ///   - signal: All samples, [rows · stride, 1], in host memory FP32.
 ///   - weight: [channels, 1, kernel].
-///   - gain: The normalisation's weight, [channels].
-///   - bias: The normalisation's bias, [channels].
+///   - gain: The normalization's weight, [channels].
+///   - bias: The normalization's bias, [channels].
 ///   - stride: Samples from one window to the next.
 ///   - layout: The output rows of each utterance, the straddling ones included.
 ///   - valid: How many of them are frames.
-///   - epsilon: Added to the variance.
 /// - Returns: [rows, channels], and a function that computes the same numbers again, so that nobody need keep them.
 /// - Throws: `TorchError` if no kernel takes the signal, or it is too short for the rows.
 func normalizedSignalConvolution(
@@ -67,7 +66,7 @@ func normalizedSignalConvolution(
     return (output, convolve)
 }
 
-/// Whole utterances, of which only parts are convolved: the normalisation's statistics are theirs.
+/// Whole utterances, of which only parts are convolved: the normalization's statistics are theirs.
 struct SignalSource {
     /// All their samples, [rows · stride, 1].
     let samples: Tensor
@@ -86,10 +85,9 @@ struct SignalSource {
 ///   - layout: The output rows of each part, the straddling ones included.
 ///   - source: The whole utterances.
 ///   - weight: [channels, 1, kernel].
-///   - gain: The normalisation's weight, [channels].
-///   - bias: The normalisation's bias, [channels].
+///   - gain: The normalization's weight, [channels].
+///   - bias: The normalization's bias, [channels].
 ///   - stride: Samples from one window to the next.
-///   - epsilon: Added to the variance.
 /// - Returns: [rows, channels].
 /// - Throws: `TorchError` if no kernel takes the signal, or it is too short for the rows.
 func normalizedSignalConvolution(
@@ -119,7 +117,7 @@ func normalizedSignalConvolution(
     return output
 }
 
-/// Each utterance's windows with the normalisation of their convolution.
+/// Each utterance's windows with the normalization of their convolution.
 private func normalizedWindows(
     _ signal: Tensor, _ weight: Tensor, gain: Tensor, bias: Tensor, stride: Int, _ layout: RaggedLayout, valid: [Int],
     epsilon: Double
@@ -134,7 +132,7 @@ private func normalizedWindows(
     }
 }
 
-/// One utterance's windows with the normalisation of their convolution.
+/// One utterance's windows with the normalization of their convolution.
 private struct NormalizedWindows {
     let windows: SignalKernels.Windows
     let count: Int
@@ -212,7 +210,7 @@ private struct NormalizedWindows {
             for k in 0..<kernel {
                 var moment = -mean * first[k]
                 for (j, tap) in own.enumerated() { moment += tap * second[j * kernel + k] }
-                // d/du of the normalisation subtracts what mean and variance take up.
+                // d/du of the normalization subtracts what mean and variance take up.
                 weightGradient[channel * kernel + k] +=
                     inverse * gains[channel]
                     * (products[k * channels + channel] - sum / frames * first[k]

@@ -3,7 +3,7 @@ import W2VTorch
 
 /// A block with a packed weight, for inference on the CPU: one product with overlapping windows of rows.
 ///
-/// The weight must not change any more, and no gradient is recorded. Where there is no normalisation, GELU is applied before
+/// The weight must not change any more, and no gradient is recorded. Where there is no normalization, GELU is applied before
 /// the product leaves the cache.
 final class PackedBlock: ExtractorBlock {
     private let packed: LazilyPackedWeight<PackedWeight>

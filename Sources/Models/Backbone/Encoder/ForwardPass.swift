@@ -4,7 +4,7 @@ import W2VTorch
 /// What one forward pass through the model needs to know besides its input.
 public struct ForwardPass {
     /// Whether dropouts drop.
-    public var mode: Mode
+    public var mode: Module.Mode
     /// Decides which layers LayerDrop skips; `nil` keeps all.
     public var layerDrop: RandomStream?
     /// Which transformer layers' results are used, bool [layers]; `nil` has LayerDrop skip the others.

@@ -18,10 +18,7 @@ struct LayerRunner {
 
     /// Prepares for a pass.
     ///
-    /// - Parameters:
-    ///   - encoder: The encoder.
-    ///   - rows: The frames whose context is read, int64, each at most once; `nil` for all.
-    ///   - pass: The pass.
+    /// - Parameter rows: The frames whose context is read, int64, each at most once; `nil` for all.
     init(_ encoder: TransformerEncoder, readRows rows: Tensor?, _ pass: ForwardPass) {
         (self.encoder, self.rows, self.pass) = (encoder, rows, pass)
         skips = encoder.skippedLayers(pass)
@@ -30,12 +27,8 @@ struct LayerRunner {
 
     /// Runs the next layer.
     ///
-    /// - Parameters:
-    ///   - layer: The layer.
-    ///   - input: [frames, channels].
-    ///   - layout: Where utterances lie.
+    /// - Parameter input: [frames, channels].
     /// - Returns: The same shape, or the frames that are read.
-    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
     mutating func callAsFunction(
         _ layer: EncoderLayer, _ input: Tensor, _ layout: RaggedLayout
     ) throws -> Tensor {
@@ -50,7 +43,9 @@ struct LayerRunner {
         let mode = pass.mode.forLayer(next)
         let rows = next == last && pass.plan.skipsUnreadFrames ? rows : nil
         hasReadRows = rows != nil
-        func run(_ input: Tensor, _ mode: Mode) throws -> Tensor { try layer(input, layout, readRows: rows, mode) }
+        func run(_ input: Tensor, _ mode: Module.Mode) throws -> Tensor {
+            try layer(input, layout, readRows: rows, mode)
+        }
         let result =
             try encoder.recomputes
             ? recomputing(input, parameters: layer.parameters().map(\.tensor), mode, run) : run(input, mode)
@@ -77,16 +72,13 @@ extension TransformerEncoder {
 
     /// Which layers' results a pass uses, for one that has all of them run.
     ///
-    /// - Parameter pass: What decides it.
     /// - Returns: bool [layers], in the order in which they run; `nil` if no pass leaves any out.
-    /// - Throws: `TorchError.operation` if memory runs out.
     public func keptLayers(_ pass: ForwardPass) throws -> Tensor? {
         layerDrop > 0 ? try Tensor(skippedLayers(pass).map { !$0 }) : nil
     }
 
     /// The parameters of the layers that are left out: a pass leaves them without gradients.
     ///
-    /// - Parameter pass: What decides it.
     /// - Returns: Names, such as `layers.3.fc1.weight`.
     func droppedParameters(_ pass: ForwardPass) -> Set<String> {
         let dropped = zip(keyedLayers, skippedLayers(pass)).filter(\.1).map { $0.0.key + "." }

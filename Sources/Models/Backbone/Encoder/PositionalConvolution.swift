@@ -1,9 +1,9 @@
 import W2VKernels
 import W2VTorch
 
-/// A convolution over neighbouring frames that stands in for position embeddings (paper, section 2).
+/// A convolution over neighboring frames that stands in for position embeddings (paper, section 2).
 ///
-/// Each utterance sees zeros around itself and nothing of its neighbours. With an even kernel a frame sees one frame more
+/// Each utterance sees zeros around itself and nothing of its neighbors. With an even kernel a frame sees one frame more
 /// before it than after it, as in fairseq's.
 package class PositionalConvolution: Module {
     @Child("0") final var convolution: WeightNormConvolution

@@ -31,11 +31,8 @@ package class SelfAttention: Module {
     ///
     /// - Parameters:
     ///   - input: [frames, channels].
-    ///   - layout: Where utterances lie.
     ///   - rows: The frames whose results are read, int64, each at most once; `nil` for all. All frames are attended to.
-    ///   - mode: Whether weights are dropped.
     /// - Returns: [frames, channels], or as many rows as are read.
-    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
     package final func callAsFunction(
         _ input: Tensor, _ layout: RaggedLayout, readRows rows: Tensor? = nil, _ mode: Mode
     ) throws -> Tensor {

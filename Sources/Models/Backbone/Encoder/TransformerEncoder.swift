@@ -44,11 +44,8 @@ public final class TransformerEncoder: Module {
     ///
     /// - Parameters:
     ///   - input: [frames, channels].
-    ///   - layout: Where utterances lie.
     ///   - rows: The frames whose context is read, int64, each at most once; `nil` for all.
-    ///   - pass: Dropouts, LayerDrop, plan and probe.
     /// - Returns: [frames, channels], or as many rows as are read.
-    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
     public func callAsFunction(
         _ input: Tensor, _ layout: RaggedLayout, readRows rows: Tensor? = nil, _ pass: ForwardPass
     ) throws -> Tensor {

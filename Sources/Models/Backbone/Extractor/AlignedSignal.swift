@@ -20,7 +20,6 @@ struct AlignedSignal {
     ///   - samples: All samples end to end, [Σ lengths].
     ///   - lengths: The samples of each utterance.
     ///   - layers: The convolutions, whose hop is the samples of a row.
-    /// - Throws: `TorchError.operation` if memory runs out.
     init(_ samples: Tensor, _ lengths: [Int], _ layers: ConvolutionLayers) throws {
         self.layers = layers
         self.lengths = lengths

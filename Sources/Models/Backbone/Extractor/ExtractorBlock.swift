@@ -1,7 +1,7 @@
 import W2VKernels
 import W2VTorch
 
-/// One block of the feature extractor: convolution, normalisation if any, GELU (paper, section 2).
+/// One block of the feature extractor: convolution, normalization if any, GELU (paper, section 2).
 package class ExtractorBlock: Module {
     @Parameter("0.weight") final package var weight: Tensor
     @Parameter("0.bias") final var bias: Tensor?
@@ -11,11 +11,11 @@ package class ExtractorBlock: Module {
     /// Whether every utterance begins at a row that is a multiple of four, where outputs can be computed in pairs.
     final let startsPairs: Bool
     /// The stage that profiles count the block for.
-    final let stage: Stage
+    final let stage: Profile.Stage
 
     init(
         inputs: Int, layer: ConvolutionLayers.Layer, startsPairs: Bool, bias: Bool, groupNorm: Bool, layerNorm: Bool,
-        stage: Stage, initializer: Initializer
+        stage: Profile.Stage, initializer: Initializer
     ) throws {
         stride = layer.stride
         (self.startsPairs, self.stage) = (startsPairs, stage)
@@ -37,11 +37,8 @@ package class ExtractorBlock: Module {
 
     /// Runs the block.
     ///
-    /// - Parameters:
-    ///   - input: [rows · stride, channels].
-    ///   - rows: The output rows.
+    /// - Parameter input: [rows · stride, channels].
     /// - Returns: [rows, channels].
-    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
     final func callAsFunction(_ input: Tensor, _ rows: ExtractorRows) throws -> Tensor {
         let convolved = try stridedConvolution(input.to(dtype: weight.dtype), weight, bias, stride: stride)
         let normalized = try normalized(convolved, rows)

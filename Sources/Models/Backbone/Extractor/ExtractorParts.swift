@@ -16,7 +16,6 @@ struct ExtractorParts {
     /// Describes a batch.
     ///
     /// - Parameters:
-    ///   - extractor: The extractor.
     ///   - lengths: The samples of each utterance.
     ///   - frames: The frames of each utterance.
     ///   - masked: For each utterance the sorted positions of frames whose features are not read.
@@ -36,7 +35,6 @@ struct ExtractorParts {
     ///   - samples: All samples, [Σ lengths].
     ///   - extract: Makes rows [rows, channels] of a signal.
     /// - Returns: [frames, channels], zeros for frames that are skipped.
-    /// - Throws: `TorchError.operation` if LibTorch refuses, as when memory runs out.
     func features(_ samples: Tensor, _ extract: (AlignedSignal) throws -> Tensor) throws -> Tensor {
         guard !isGradientEnabled, samples.device == .cpu, lengths.count > 1 else {
             return try features(samples, 0..<lengths.count, extract)

@@ -51,8 +51,7 @@ public final class FeatureExtractor: Module {
     ///   - masked: For each utterance the sorted positions of frames whose features are not read.
     ///   - plan: What is computed of those where no gradient is recorded.
     /// - Returns: [frames, channels] and where each utterance's frames lie.
-    /// - Throws: ``ConfigurationError`` naming an utterance that is shorter than one frame; `TorchError.operation` if
-    ///   LibTorch refuses.
+    /// - Throws: ``ConfigurationError`` naming an utterance that is shorter than one frame.
     public func callAsFunction(
         _ samples: Tensor, lengths: [Int], maskedFrames masked: [[Int]]? = nil, _ plan: ExecutionPlan = .lean
     ) throws -> (features: Tensor, layout: RaggedLayout) {
@@ -63,9 +62,7 @@ public final class FeatureExtractor: Module {
 
     /// The blocks' output for a signal.
     ///
-    /// - Parameter signal: Utterances or parts of them.
     /// - Returns: [rows, channels], those that straddle two utterances included.
-    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
     private func callAsFunction(_ signal: AlignedSignal) throws -> Tensor {
         var hidden = ExtractorActivation(try signal.samples.viewed(-1, 1))
         for (block, rows) in zip(blocks, signal.blockRows()) {

@@ -1,9 +1,9 @@
-/// The frames of a batch that are read, as runs of neighbours.
+/// The frames of a batch that are read, as runs of neighbors.
 ///
 /// In fine-tuning a vector takes the place of masked frames, about half of all: nothing depends on their features, so an
 /// extractor that learns nothing need not compute them.
 struct FrameRuns {
-    /// Neighbouring frames of an utterance.
+    /// Neighboring frames of an utterance.
     struct Run: Equatable {
         let utterance: Int
         let frames: Range<Int>

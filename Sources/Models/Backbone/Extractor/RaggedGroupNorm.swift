@@ -1,6 +1,6 @@
 import W2VTorch
 
-/// Normalises each channel of each utterance over its valid frames: GroupNorm with one group a channel (Wu and He 2018).
+/// Normalizes each channel of each utterance over its valid frames: GroupNorm with one group a channel (Wu and He 2018).
 ///
 /// Statistics never see rows that straddle two utterances, so a result does not depend on batch mates.
 class RaggedGroupNorm: Module {
@@ -20,14 +20,13 @@ class RaggedGroupNorm: Module {
         (_weight, _bias) = (other._weight, other._bias)
     }
 
-    /// Normalises [rows, channels].
+    /// Normalizes [rows, channels].
     ///
     /// - Parameters:
     ///   - input: All utterances' rows, the straddling ones included.
     ///   - layout: Where each utterance's rows lie.
     ///   - valid: How many of each utterance's rows are valid frames.
     /// - Returns: The same shape; straddling rows hold numbers without meaning.
-    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
     func callAsFunction(_ input: Tensor, _ layout: RaggedLayout, valid: [Int]) throws -> Tensor {
         try normalized(input, weight: weight, bias: bias, layout, valid: valid)
     }
@@ -72,7 +71,7 @@ class RaggedGroupNorm: Module {
                         try biasGradient.addInPlace(sum)
                         guard let inputGradient else { continue }
                         let frames = Double(valid[utterance])
-                        // d/dx of the normalisation: subtract what mean and variance take up.
+                        // d/dx of the normalization: subtract what mean and variance take up.
                         try normalized.multiplyInPlace(product / -frames)
                         try normalized.addInPlace(incoming)
                         try normalized.addInPlace(sum / -frames)

@@ -17,7 +17,6 @@ import W2VTorch
 ///     computed again.
 ///   - recompute: Computes the input a second time for the backward pass, which then does not keep it.
 /// - Returns: [N, O].
-/// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
 func stridedConvolution(
     _ input: Tensor, _ weight: Tensor, _ bias: Tensor?, stride: Int, geluOfInput gelu: Bool = false,
     recompute: (() throws -> Tensor)? = nil

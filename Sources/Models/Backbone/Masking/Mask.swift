@@ -20,12 +20,8 @@ public struct Mask: Sendable {
     /// An utterance too short for its spans is masked less: see ``SpanMasking/draw(lengths:streams:)``.
     ///
     /// - Parameters:
-    ///   - configuration: How to draw.
     ///   - lengths: The frames of each utterance.
     ///   - spared: Utterances whose frames stay as they are; their channels are masked like the others'.
-    ///   - channels: The channels of the encoder.
-    ///   - seed: The run's seed.
-    ///   - update: The update's number.
     ///   - subBatch: The sub-batch's number, counted over ranks and accumulation steps.
     /// - Returns: The masked frames of each utterance, and the masked channels where channels are masked.
     /// - Throws: ``ConfigurationError`` for spans over channels that leave none: see
@@ -73,13 +69,6 @@ package struct PlacedMask {
     let utterances: Tensor?
 
     /// Brings a mask to a device.
-    ///
-    /// - Parameters:
-    ///   - mask: What to mask.
-    ///   - layout: Where utterances lie.
-    ///   - channels: The channels of a frame.
-    ///   - device: Where the frames are.
-    /// - Throws: `TorchError.operation` if memory runs out.
     package init(_ mask: Mask, _ layout: RaggedLayout, channels: Int, on device: Device) throws {
         let rows = mask.rows(in: layout)
         var flags = [Bool](repeating: false, count: layout.total)
@@ -102,11 +91,9 @@ extension Tensor {
     /// Puts a vector in place of masked frames and zeros in place of masked channels of this [frames, channels] tensor.
     ///
     /// - Parameters:
-    ///   - mask: What to mask.
     ///   - embedding: What a masked frame becomes, [channels].
     ///   - channelsFirst: Whether channels are masked before frames, so that the embedding keeps all its channels.
     /// - Returns: A tensor of the same shape.
-    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
     func masked(_ mask: PlacedMask, embedding: Tensor, channelsFirst: Bool) throws -> Tensor {
         func time(_ input: Tensor) throws -> Tensor {
             try mask.frames.map { try input.replacingRows(where: $0, with: embedding) } ?? input

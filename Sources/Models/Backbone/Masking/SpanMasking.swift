@@ -82,7 +82,6 @@ public struct SpanMasking: Sendable, Equatable {
 
     /// Whether a row is too short for its spans, so that ``draw(lengths:streams:)`` may have to mask less of it.
     ///
-    /// - Parameter size: The row's elements.
     /// - Returns: Whether one span has as many elements, or there are as many spans.
     public func overfills(_ size: Int) -> Bool { leastLength >= size || leastSpans(size) >= size }
 

@@ -49,7 +49,6 @@ extension TransformerEncoder {
     /// - Parameters:
     ///   - lengths: The frames of each utterance.
     ///   - rows: How many frames are read of the result: the last layer transforms no others. Nil for all.
-    /// - Returns: Operations.
     package func operations(_ lengths: [Int], readRows rows: Int?) -> (layers: Double, rest: Double) {
         let last = (hourglass?.post ?? layers).last
         func sum(_ layers: [EncoderLayer], _ lengths: [Int]) -> Double {

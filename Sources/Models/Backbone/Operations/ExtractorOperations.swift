@@ -9,7 +9,6 @@ extension FeatureExtractor {
     /// The operations of each block on signals, without the rows that straddle utterances.
     ///
     /// - Parameter samples: The samples of each utterance or part of one.
-    /// - Returns: One number a block.
     package func operations(samples: [Int]) -> [Double] {
         let rows = samples.map(layers.validRows(samples:))
         return blocks.enumerated().map { index, block in block.operations(rows.map { $0[index] }, readRows: nil) }

@@ -1,7 +1,7 @@
 /// How many floating-point operations a model needs for a batch, as its parts declare them (``OperationCounting``).
 ///
-/// Matrix products and convolutions only, a multiplication with its addition as two; normalisation, nonlinearities and
-/// whatever an implementation computes twice are left out, so that a utilisation made of it is a lower bound.
+/// Matrix products and convolutions only, a multiplication with its addition as two; normalization, nonlinearities and
+/// whatever an implementation computes twice are left out, so that a utilization made of it is a lower bound.
 public struct OperationCount: Sendable, Equatable {
     /// The feature extractor, forward, on all frames.
     public var extractor: Double
@@ -22,7 +22,6 @@ public struct OperationCount: Sendable, Equatable {
     /// - Parameters:
     ///   - trainsExtractor: Whether gradients reach the feature extractor.
     ///   - layerDrop: The probability with which a layer is skipped: the expected count is given.
-    /// - Returns: Operations.
     public func training(trainsExtractor: Bool, layerDrop: Double) -> Double {
         let extraction = trainsExtractor ? 3 * extractor - firstLayer : frozenExtractor
         return extraction + 3 * encoderLayers * (1 - layerDrop) + 3 * rest

@@ -17,7 +17,6 @@ public protocol OperationCounting {
 extension OperationCounting {
     /// The operations of a part that computes each row by itself.
     ///
-    /// - Parameter rows: The number of rows.
     /// - Returns: Operations of matrix products and convolutions.
     public func operations(rows: Int) -> Double { operations([rows], readRows: nil) }
 }

@@ -53,7 +53,7 @@ public struct ModelPrecision: Sendable, Equatable {
     public var fp32CosineSim = false
     /// Whether the positional convolution is FP32, its weights included.
     public var fp32PosConv = false
-    /// Whether the feature extractor's normalisations are FP32 throughout.
+    /// Whether the feature extractor's normalizations are FP32 throughout.
     public var fp32ConvNorms = false
 
     /// Makes a mode's precision with the islands that NVIDIA's recipes set for it.
@@ -66,7 +66,6 @@ public struct ModelPrecision: Sendable, Equatable {
 
     /// Whether a parameter stays FP32 in a model of half precision.
     ///
-    /// - Parameter name: Its full name.
     /// - Returns: Whether it lies on an island that keeps its own weights.
     public func keepsExact(_ name: String) -> Bool {
         !mode.isHalf || fp32PosConv && name.contains("encoder.pos_conv.")

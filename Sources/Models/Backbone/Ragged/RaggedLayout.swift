@@ -48,7 +48,6 @@ public struct RaggedLayout: Sendable, Equatable {
 
     /// Where this layout's rows lie in another layout, whose utterances are at least as long.
     ///
-    /// - Parameter larger: The other layout.
     /// - Returns: The row there of each row here.
     public func positions(in larger: RaggedLayout) -> [Int] {
         var positions: [Int] = []

@@ -11,10 +11,7 @@ struct FamilyNames: Sendable {
 
     /// The names of one kind of model.
     ///
-    /// - Parameters:
-    ///   - family: Whose files they are in.
-    ///   - task: What the model was trained for.
-    ///   - extractorMode: How its extractor normalises.
+    /// - Parameter task: What the model was trained for.
     init(_ family: ModelFamily, task: ModelTask, extractorMode: ModelConfiguration.ExtractorMode) {
         self.family = family
         self.task = task

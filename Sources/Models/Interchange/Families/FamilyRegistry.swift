@@ -8,8 +8,6 @@ extension ModelFamily {
     ///
     /// May be called from any thread; checkpoints that are read afterwards know the family. Of two with the same `model_type`
     /// the one that was registered last is taken.
-    ///
-    /// - Parameter family: The family.
     public static func register(_ family: ModelFamily) {
         registry.withLock { families in
             families.removeAll { $0.name == family.name }
@@ -28,7 +26,6 @@ extension ModelFamily {
 
     /// The family that an architecture is of.
     ///
-    /// - Parameter model: The architecture.
     /// - Returns: The one that claims it (``describes``), or wav2vec 2.0.
     public static func of(_ model: ModelConfiguration) -> ModelFamily {
         registered.last { $0.describes(model) } ?? .wav2vec2

@@ -60,18 +60,11 @@ public struct ModelFamily: Sendable {
     public var fairseqModels: [String] = []
 
     /// Makes a family without names.
-    ///
-    /// - Parameter name: What people call it.
     public init(_ name: String) { self.name = name }
 
     /// A family that differs in some things from this one.
     ///
-    /// - Parameters:
-    ///   - name: What people call it.
-    ///   - modelType: Its `model_type`, which is also the prefix of its names unless `change` sets another.
-    ///   - architectures: Its classes.
-    ///   - change: Changes what else differs.
-    /// - Returns: The family, not registered yet.
+    /// - Parameter modelType: Its `model_type`, which is also the prefix of its names unless `change` sets another.
     public func variant(
         _ name: String, modelType: String?, architectures: [Architecture] = [],
         _ change: (inout ModelFamily) -> Void = { _ in }

@@ -12,17 +12,15 @@ public struct ParameterName: Sendable, Equatable {
     public var head: ModelTask?
     /// Whether a file without it lacks the head, and so holds the backbone alone.
     public var marksHead: Bool
-    /// The normalisation of the extractors that have it; nil for all.
+    /// The normalization of the extractors that have it; nil for all.
     public var extractorMode: ModelConfiguration.ExtractorMode?
 
     /// Pairs two names.
     ///
     /// - Parameters:
-    ///   - native: The name here.
-    ///   - foreign: The name there.
     ///   - head: The task whose head it is part of; nil for the backbone's.
     ///   - marksHead: Whether a file without it lacks the head.
-    ///   - extractorMode: The normalisation of the extractors that have it; nil for all.
+    ///   - extractorMode: The normalization of the extractors that have it; nil for all.
     public init(
         _ native: String, _ foreign: String, head: ModelTask? = nil, marksHead: Bool = false,
         extractorMode: ModelConfiguration.ExtractorMode? = nil

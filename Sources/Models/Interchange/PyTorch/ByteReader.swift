@@ -18,7 +18,6 @@ struct ByteReader {
     ///
     /// - Parameters:
     ///   - bytes: The bytes, which must stay alive.
-    ///   - position: Where to begin.
     ///   - what: What is being read, for errors: "the zip directory".
     /// - Throws: `FileDamage` when the position lies outside.
     init(_ bytes: UnsafeRawBufferPointer, at position: Int = 0, _ what: String) throws(FileDamage) {

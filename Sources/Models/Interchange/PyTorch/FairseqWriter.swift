@@ -6,13 +6,9 @@ import W2VTorch
 enum FairseqWriter {
     /// Writes a file.
     ///
-    /// - Parameters:
-    ///   - description: What the model is.
-    ///   - state: The weights by fairseq's names.
-    ///   - url: The file.
-    ///   - update: The update it was saved after.
+    /// - Parameter update: The update it was saved after.
     /// - Returns: What fairseq has no place for, a phrase each.
-    /// - Throws: ``CheckpointError/cannotHold(format:what:advice:)``; `FileWriteError`; `TorchError`.
+    /// - Throws: ``CheckpointError/cannotHold(format:what:advice:)``; `FileWriteError`.
     static func write(
         _ description: ModelDescription, state: [String: Tensor], to url: URL, update: Int
     ) throws -> [String] {
@@ -65,10 +61,6 @@ enum FairseqWriter {
 
     /// The sections that describe a model: its options, its task's and its criterion's.
     ///
-    /// - Parameters:
-    ///   - head: What fairseq calls them.
-    ///   - description: The model.
-    ///   - options: The same as options.
     /// - Returns: The sections in their order.
     static func sections(
         _ head: PyTorchHead, _ description: ModelDescription, _ options: PyTorchOptions

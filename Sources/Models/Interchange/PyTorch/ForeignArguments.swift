@@ -61,7 +61,6 @@ struct ForeignArguments {
 
     /// Takes over all options that we know.
     ///
-    /// - Parameter description: What they change.
     /// - Throws: ``CheckpointError`` naming the option whose value we cannot have.
     mutating func apply(to description: inout ModelDescription) throws {
         for (name, setting) in Self.table {
@@ -86,7 +85,6 @@ struct ForeignArguments {
 
     /// Takes over the settings that only our files have.
     ///
-    /// - Parameter description: What they change.
     /// - Throws: ``ConfigurationError`` naming the setting.
     mutating func applyOwn(to description: inout ModelDescription) throws {
         for setting in Self.ownSettings {
@@ -122,9 +120,6 @@ struct ForeignArguments {
 extension ModelDescription {
     /// A model with the values that fairseq and NVIDIA take where an old file has no option.
     ///
-    /// - Parameters:
-    ///   - task: What it was trained for.
-    ///   - format: Whose defaults.
     /// - Returns: Their defaults, which are not the BASE recipe's.
     static func foreignDefaults(_ task: ModelTask, _ format: CheckpointFormat) -> ModelDescription {
         var description = ModelDescription(task: task, model: ModelConfiguration())
@@ -163,7 +158,6 @@ enum ForeignNames {
     ///
     /// - Parameter state: A `.pt` file's tensors by its names.
     /// - Returns: The same tensors, the fused ones as views.
-    /// - Throws: `TorchError.operation` if LibTorch refuses a step.
     static func canonical(_ state: [String: Tensor]) throws -> [String: Tensor] {
         var result: [String: Tensor] = [:]
         for (name, tensor) in state {

@@ -8,13 +8,9 @@ import W2VTorch
 enum NvidiaWriter {
     /// Writes a file.
     ///
-    /// - Parameters:
-    ///   - description: What the model is.
-    ///   - state: The weights by fairseq's names.
-    ///   - url: The file.
-    ///   - update: The update it was saved after.
+    /// - Parameter update: The update it was saved after.
     /// - Returns: What NVIDIA's format has no place for, a phrase each.
-    /// - Throws: ``CheckpointError/cannotHold(format:what:advice:)``; `FileWriteError`; `TorchError`.
+    /// - Throws: ``CheckpointError/cannotHold(format:what:advice:)``; `FileWriteError`.
     static func write(
         _ description: ModelDescription, state: [String: Tensor], to url: URL, update: Int
     ) throws -> [String] {

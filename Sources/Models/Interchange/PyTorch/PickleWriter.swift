@@ -27,7 +27,6 @@ struct PickleWriter {
     /// Pickles a value.
     ///
     /// - Parameter value: The value; its tensors must have types that PyTorch names.
-    /// - Returns: The pickle.
     static func data(_ value: PickledValue) -> Data {
         var writer = PickleWriter()
         writer.data.append(contentsOf: [0x80, 2])

@@ -11,9 +11,7 @@ import W2VTorch
 enum PyTorchCheckpoint {
     /// Reads a file.
     ///
-    /// - Parameters:
-    ///   - url: The file.
-    ///   - architecture: Another checkpoint's description, for a file that lacks its own.
+    /// - Parameter architecture: Another checkpoint's description, for a file that lacks its own.
     /// - Returns: The checkpoint, its weights still on disk.
     /// - Throws: ``CheckpointError`` naming the file and what is wrong in it.
     static func read(_ url: URL, architecture: ModelDescription?) throws -> Checkpoint {

@@ -40,7 +40,6 @@ final class PyTorchFile {
 
     /// Maps a file and reads its pickle.
     ///
-    /// - Parameter url: Where it lies.
     /// - Throws: ``CheckpointError`` for a file that is not whole or not of this kind; `SafetensorsError` when it cannot
     ///   be opened.
     init(_ url: URL) throws {
@@ -133,9 +132,7 @@ final class PyTorchFile {
 
     /// A tensor's elements, where they lie in the file if they can be used there.
     ///
-    /// - Parameters:
-    ///   - description: As the pickle has it.
-    ///   - name: What to call it in errors.
+    /// - Parameter name: What to call it in errors.
     /// - Returns: The tensor, which must not be written.
     /// - Throws: ``CheckpointError`` when it reaches beyond its data or has elements that tensors cannot have here.
     func tensor(_ description: PickleTensor, _ name: String) throws -> Tensor {

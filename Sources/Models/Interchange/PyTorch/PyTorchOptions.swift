@@ -12,9 +12,6 @@ struct PyTorchOptions {
 
     /// Fits a description to what both formats can say.
     ///
-    /// - Parameters:
-    ///   - description: What is to be written.
-    ///   - format: For errors.
     /// - Throws: ``CheckpointError/cannotHold(format:what:advice:)`` for a model that they cannot represent.
     init(_ description: ModelDescription, format: CheckpointFormat) throws {
         self.description = description
@@ -51,7 +48,6 @@ struct PyTorchOptions {
 
     /// The options of a configuration's section, with their names and types.
     ///
-    /// - Parameter names: Our names of the settings.
     /// - Returns: One option a setting, in the order of their table.
     func options(_ names: Set<String>) -> [(key: String, value: PickledValue)] {
         ForeignArguments.table.filter { names.contains($0.setting.name) }.map { theirs, setting in
@@ -101,7 +97,6 @@ struct PyTorchOptions {
     /// Hugging Face calls the blank, which is label 0 everywhere, `<pad>`, and fairseq `<s>`: these two names are
     /// exchanged.
     ///
-    /// - Parameter format: For errors.
     /// - Returns: The symbols from label 4 on.
     /// - Throws: ``CheckpointError/cannotHold(format:what:advice:)`` for a dictionary without the specials in front.
     mutating func symbols(format: CheckpointFormat) throws -> [String] {

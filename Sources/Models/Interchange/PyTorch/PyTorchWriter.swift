@@ -11,7 +11,7 @@ enum PyTorchWriter {
     ///   - object: What `torch.load` shall return; `state` makes its tensors.
     ///   - tensors: The data of its tensors, each under its index.
     ///   - url: The file; its folder must exist.
-    /// - Throws: `FileWriteError` when the disk is full or the system fails; `TorchError.operation` if LibTorch refuses.
+    /// - Throws: `FileWriteError` when the disk is full or the system fails.
     static func write(_ object: PickledValue, tensors: [Tensor], to url: URL) throws {
         try AtomicFile.write(to: url) { file in
             var zip = ZipWriter()
@@ -61,10 +61,7 @@ struct ZipWriter {
 
     /// Appends an entry.
     ///
-    /// - Parameters:
-    ///   - name: Its name.
-    ///   - content: What it holds.
-    ///   - file: Where the archive is being written.
+    /// - Parameter file: Where the archive is being written.
     /// - Throws: `FileWriteError` when the disk is full or the system fails.
     mutating func add(_ name: String, _ content: some ContiguousBytes, _ file: inout AtomicFile) throws {
         try content.withUnsafeBytes { bytes in try add(name, bytes, &file) }
@@ -72,10 +69,7 @@ struct ZipWriter {
 
     /// Appends an entry.
     ///
-    /// - Parameters:
-    ///   - name: Its name.
-    ///   - content: What it holds.
-    ///   - file: Where the archive is being written.
+    /// - Parameter file: Where the archive is being written.
     /// - Throws: `FileWriteError` when the disk is full or the system fails.
     mutating func add(_ name: String, _ content: UnsafeRawBufferPointer, _ file: inout AtomicFile) throws {
         var checksum = CRC32()

@@ -1,7 +1,7 @@
 /// Reads one pickle of protocol 0 to 5 as inert data.
 ///
 /// Classes and functions are names here: nothing is imported, constructed or called. What PyTorch's own rebuilding
-/// functions would make of their arguments (tensors, ordered dictionaries) is recognised; everything else becomes an inert
+/// functions would make of their arguments (tensors, ordered dictionaries) is recognized; everything else becomes an inert
 /// object. Each opcode adds at most one value and one node, so memory stays within a constant
 /// times the pickle's length; nesting needs no recursion.
 struct Unpickler {
@@ -18,10 +18,7 @@ struct Unpickler {
 
     /// Reads a pickle.
     ///
-    /// - Parameters:
-    ///   - bytes: Where it lies.
-    ///   - position: Its first byte; afterwards that behind its end.
-    /// - Returns: Its content.
+    /// - Parameter position: Its first byte; afterwards that behind its end.
     /// - Throws: `FileDamage` naming the byte.
     static func read(
         _ bytes: UnsafeRawBufferPointer, at position: inout Int

@@ -51,9 +51,6 @@ extension Checkpoint {
 
 extension ContrastiveObjective {
     /// What the names of the objective's own parameters begin with, whatever parts a configuration has.
-    ///
-    /// - Returns: Beginnings with their dot.
-    /// - Throws: `TorchError.operation` if LibTorch refuses.
     static func headPrefixes() throws -> [String] {
         try ContrastiveObjective(
             ContrastiveConfiguration(), ObjectiveContext(ModelConfiguration(), initializer: .shapes)

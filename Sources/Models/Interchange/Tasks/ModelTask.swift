@@ -60,7 +60,6 @@ public struct ModelTask: Sendable {
     /// - Parameters:
     ///   - name: The name in `config.json`.
     ///   - phrase: What people call a model, with its article.
-    ///   - makeModel: Makes a model.
     ///   - outputs: The outputs that a comparison computes.
     public init(
         _ name: String, phrase: String, makeModel: @escaping Maker, outputs: @escaping Outputs

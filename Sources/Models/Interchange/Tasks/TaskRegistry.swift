@@ -6,8 +6,6 @@ extension ModelTask {
     /// Adds a task, or replaces the one of the same name.
     ///
     /// May be called from any thread; checkpoints that are read afterwards know the task.
-    ///
-    /// - Parameter task: The task.
     public static func register(_ task: ModelTask) {
         registry.withLock { tasks in
             tasks.removeAll { $0 == task }

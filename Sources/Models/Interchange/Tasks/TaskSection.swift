@@ -11,10 +11,6 @@ public struct TaskSection: Sendable {
     let qualified: [Setting<ModelDescription>]
 
     /// Makes a section of an objective's configuration.
-    ///
-    /// - Parameters:
-    ///   - name: The section's name.
-    ///   - path: Where descriptions have the configuration.
     public init<Configuration: ObjectiveConfiguration>(
         _ name: String, _ path: any WritableKeyPath<ModelDescription, Configuration> & Sendable
     ) {

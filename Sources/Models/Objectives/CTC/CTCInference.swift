@@ -30,9 +30,7 @@ public final class CTCInference {
 
     /// Prepares for batches.
     ///
-    /// - Parameters:
-    ///   - model: A model that no longer changes.
-    ///   - device: Where it lies.
+    /// - Parameter model: A model that no longer changes.
     public init(_ model: CTCModel, on device: Device) {
         self.model = model
         self.device = device
@@ -49,8 +47,7 @@ public final class CTCInference {
     ///   - samples: All utterances' samples end to end, [Σ lengths], FP32.
     ///   - lengths: The samples of each utterance.
     /// - Returns: [frames, labels] in FP32, and where utterances lie; the next call may overwrite it.
-    /// - Throws: `ConfigurationError` naming an utterance that is shorter than one frame; `TorchError.operation` if
-    ///   LibTorch refuses.
+    /// - Throws: `ConfigurationError` naming an utterance that is shorter than one frame.
     public func callAsFunction(_ samples: Tensor, lengths: [Int]) throws -> (scores: Tensor, layout: RaggedLayout) {
         let layout = try model.backbone.featureExtractor.layout(samples: lengths)
         if let recorder, samples.count <= Self.mostSamples {

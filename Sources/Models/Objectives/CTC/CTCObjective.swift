@@ -29,10 +29,7 @@ public final class CTCObjective: Module, LeadingObjective {
 
     /// Makes the output layer.
     ///
-    /// - Parameters:
-    ///   - configuration: Blank weight and freezing.
-    ///   - context: The architecture, the number of labels, and where parameters come from.
-    /// - Throws: `TorchError.operation` if LibTorch refuses.
+    /// - Parameter context: The architecture, the number of labels, and where parameters come from.
     public init(_ configuration: CTCConfiguration, _ context: ObjectiveContext) throws {
         self.configuration = configuration
         dropout = context.backbone.finalDropout
@@ -60,11 +57,8 @@ public final class CTCObjective: Module, LeadingObjective {
 
     /// Logits of each frame.
     ///
-    /// - Parameters:
-    ///   - context: The encoder's output, [frames, channels].
-    ///   - pass: Dropouts and probe.
+    /// - Parameter context: The encoder's output, [frames, channels].
     /// - Returns: [frames, labels].
-    /// - Throws: `TorchError.operation` if LibTorch refuses.
     public func logits(_ context: Tensor, _ pass: ForwardPass) throws -> Tensor {
         try profiled(.labels) {
             let logits = try projection(context.dropout(dropout, pass.mode))
@@ -88,10 +82,8 @@ public final class CTCObjective: Module, LeadingObjective {
     ///
     /// - Parameters:
     ///   - logits: [frames, labels].
-    ///   - layout: Where utterances lie.
     ///   - targets: The labels of each utterance, without blanks.
     /// - Returns: [utterances], FP64.
-    /// - Throws: `TorchError.operation` if LibTorch refuses, as for a label that the logits lack.
     public func losses(_ logits: Tensor, _ layout: RaggedLayout, targets: [[Int]]) throws -> Tensor {
         try profiled(.labels) {
             try ctcLosses(logits, layout, targets: targets, zeroInfinity: configuration.zeroInfinity)
@@ -108,13 +100,11 @@ extension ObjectiveModel where Main == CTCObjective {
     /// Makes a model.
     ///
     /// - Parameters:
-    ///   - configuration: The architecture.
     ///   - labels: The size of the dictionary, the blank included.
-    ///   - options: Blank weight and freezing.
     ///   - maskChannelBefore: Whether channels are masked before frames.
     ///   - others: Makes the objectives beside the CTC loss.
     ///   - initializer: Where parameters come from.
-    /// - Throws: `ConfigurationError` naming the setting that no model can have; `TorchError.operation` if LibTorch refuses.
+    /// - Throws: `ConfigurationError` naming the setting that no model can have.
     public convenience init(
         _ configuration: ModelConfiguration, labels: Int, options: CTCConfiguration = .init(),
         maskChannelBefore: Bool = false, others: (ObjectiveContext) throws -> [any Objective] = { _ in [] },
@@ -135,13 +125,10 @@ extension ObjectiveModel where Main == CTCObjective {
     /// - Parameters:
     ///   - samples: All utterances' samples end to end, [Σ lengths].
     ///   - lengths: The samples of each utterance.
-    ///   - mask: What to mask, if anything.
     ///   - channelsFirst: Whether channels are masked before frames.
     ///   - freezesEncoder: Whether no gradient reaches anything but the output layer.
-    ///   - pass: Dropouts, LayerDrop, plan and probe.
     /// - Returns: [frames, labels] and where utterances lie.
-    /// - Throws: `ConfigurationError` naming an utterance that is shorter than one frame; `TorchError.operation` if LibTorch
-    ///   refuses.
+    /// - Throws: `ConfigurationError` naming an utterance that is shorter than one frame.
     public func callAsFunction(
         _ samples: Tensor, lengths: [Int], mask: Mask? = nil, channelsFirst: Bool = false, freezesEncoder: Bool = false,
         _ pass: ForwardPass = .inference

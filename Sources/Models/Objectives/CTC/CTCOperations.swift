@@ -7,7 +7,6 @@ extension ObjectiveModel where Main == CTCObjective {
     /// - Parameters:
     ///   - samples: The samples of each utterance.
     ///   - masked: For each utterance the sorted positions of masked frames; empty in inference.
-    /// - Returns: The count.
     public func operations(samples: [Int], masked: [[Int]] = []) -> OperationCount {
         var count = backbone.operations(samples: samples, maskedFrames: masked)
         let frames = samples.map(backbone.featureExtractor.layers.frames(samples:))

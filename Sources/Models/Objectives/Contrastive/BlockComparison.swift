@@ -4,7 +4,7 @@ import W2VTorch
 
 /// Frames that are compared with some of the candidates of their own block: an utterance, or a whole segment.
 ///
-/// A product gives all similarities of a block, of which the chosen ones are read. Neighbouring blocks of about equal sizes
+/// A product gives all similarities of a block, of which the chosen ones are read. Neighboring blocks of about equal sizes
 /// are one batched product, in which the smaller ones are padded:
 ///
 ///     block   frames    candidates
@@ -28,7 +28,7 @@ struct BlockComparison {
         }
     }
 
-    /// The frames or the candidates of neighbouring blocks.
+    /// The frames or the candidates of neighboring blocks.
     private struct Side {
         /// Where they lie among those of all blocks.
         let rows: Range<Int>
@@ -57,7 +57,7 @@ struct BlockComparison {
         func unpadded(_ padded: Tensor) throws -> Tensor { try places.map { try padded.takingRows($0) } ?? padded }
     }
 
-    /// Neighbouring blocks that are one batched product.
+    /// Neighboring blocks that are one batched product.
     private struct Batch {
         /// The number of blocks.
         let count: Int
@@ -86,8 +86,6 @@ struct BlockComparison {
     ///   - truths: For each block the candidates that are its frames' true vectors.
     ///   - distractors: For each block the candidates that each frame is compared with as well, frame by frame.
     ///   - candidateCounts: The number of candidates of each block.
-    ///   - device: Where the vectors are.
-    /// - Throws: `TorchError.operation` if memory runs out.
     init(truths: [[Int]], distractors: [[Int]], candidateCounts: [Int], on device: Device) throws {
         let frames = RaggedLayout(truths.map(\.count)).offsets
         let candidates = RaggedLayout(candidateCounts).offsets
@@ -113,7 +111,7 @@ struct BlockComparison {
         }
     }
 
-    /// Neighbours whose padded product is at most twice as large as their own products.
+    /// Neighbors whose padded product is at most twice as large as their own products.
     ///
     /// Beside an encoder these are small, and a launch saved is worth more than what padding adds. Blocks without frames are
     /// left out where they have candidates.
@@ -144,7 +142,6 @@ struct BlockComparison {
     ///   - targets: Unit vectors of candidates, [candidates, channels].
     ///   - identities: What makes two candidates the same vector: int64 [candidates], or `nil` if none ever are.
     /// - Returns: [frames, 1 + distractors], the true vector first.
-    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
     func similarities(_ directions: Tensor, _ targets: Tensor, identities: Tensor?) throws -> Tensor {
         try .concatenate(
             batches.map { batch in
@@ -165,13 +162,7 @@ struct BlockComparison {
 
     /// The contrastive loss by a kernel in place of similarities; nil where there is none.
     ///
-    /// - Parameters:
-    ///   - directions: As of ``similarities(_:_:identities:)``.
-    ///   - targets: As there.
-    ///   - identities: As there.
-    ///   - temperature: What similarities are divided by.
     /// - Returns: The loss of each frame.
-    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
     func contrast(
         _ directions: Tensor, _ targets: Tensor, identities: Tensor?, temperature: Double
     ) throws -> Contrast? {

@@ -23,8 +23,6 @@ package struct ContrastiveChoices {
     ///   - negatives: The distractors of all utterances; those from anywhere count the candidates of their segment.
     ///   - segments: The utterances of each segment; nil for a single one.
     ///   - groups: The groups of the code book, of which made-up vectors have an entry each.
-    ///   - device: Where the vectors are.
-    /// - Throws: `TorchError.operation` if memory runs out.
     package init(
         masked: [[Int]], candidateCounts: [Int], negatives: Negatives, segments: [Range<Int>]? = nil, groups: Int = 1,
         on device: Device
@@ -75,7 +73,6 @@ package struct ContrastiveChoices {
     ///   - identities: What makes two candidates the same vector: int64 [candidates], or `nil` if none ever are.
     ///   - codeVectors: Unit vectors of made-up codes, [frames, count, channels], with their identities [frames, count].
     /// - Returns: [frames, 1 + negatives], the true vector first.
-    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
     func similarities(
         _ directions: Tensor, _ targets: Tensor, identities: Tensor?,
         codeVectors: (vectors: Tensor, identities: Tensor)?
@@ -99,13 +96,7 @@ package struct ContrastiveChoices {
 
     /// The loss by a kernel in place of similarities; nil where there is none, as for distractors from elsewhere.
     ///
-    /// - Parameters:
-    ///   - directions: As of ``similarities(_:_:identities:codeVectors:)``.
-    ///   - targets: As there.
-    ///   - identities: As there.
-    ///   - temperature: What similarities are divided by.
     /// - Returns: The loss of each frame.
-    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
     func contrast(
         _ directions: Tensor, _ targets: Tensor, identities: Tensor?, temperature: Double
     ) throws -> Contrast? {

@@ -6,7 +6,7 @@ public struct ContrastiveConfiguration: ObjectiveConfiguration {
     public var numNegatives = 100
     /// Distractors from the masked frames of all utterances of the sub-batch.
     public var crossSampleNegatives = 0
-    /// Distractors put together from code-book entries at random.
+    /// Distractors put together from code book entries at random.
     public var codebookNegatives = 0
     /// Whether distractors come from unmasked frames too.
     public var negativesFromEverywhere = false
@@ -22,7 +22,7 @@ public struct ContrastiveConfiguration: ObjectiveConfiguration {
 
     /// Checks values that depend on each other.
     ///
-    /// - Throws: ``/Wav2Vec2/ConfigurationError`` naming the keys.
+    /// - Throws: ``/W2VBackbone/ConfigurationError`` naming the keys.
     public func validate() throws {
         guard lossWeights.count == 2, lossWeights.allSatisfy({ $0 >= 0 }) else {
             throw ConfigurationError(

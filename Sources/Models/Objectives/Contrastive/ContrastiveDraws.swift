@@ -24,12 +24,9 @@ public struct ContrastiveDraws: BatchDraws {
     ///
     /// - Parameters:
     ///   - plans: The random choices of each segment; together they cover all utterances in order.
-    ///   - batch: The utterances.
-    ///   - temperature: The Gumbel softmax's temperature.
-    ///   - configuration: Which frames are candidates.
     ///   - backbone: Groups and entries of the code books.
-    /// - Throws: `ConfigurationError` for a segment without a masked frame; `TorchError.shape` for noise in some segments
-    ///   alone; `TorchError.operation` if memory runs out.
+    /// - Throws: `ConfigurationError` for a segment without a masked frame; `TorchError.shape` for noise in some
+    ///   segments alone.
     init(
         _ plans: [SubBatchPlan], _ batch: UtteranceBatch, temperature: Double,
         _ configuration: ContrastiveConfiguration, _ backbone: ModelConfiguration
@@ -70,10 +67,8 @@ extension ObjectiveBatch where Main == ContrastiveObjective {
     ///   - samples: All utterances' samples end to end, [Σ lengths], on the model's device.
     ///   - lengths: The samples of each utterance.
     ///   - plans: The random choices of each segment; together they cover all utterances in order.
-    ///   - temperature: The Gumbel softmax's temperature.
-    ///   - model: The model.
     /// - Throws: `ConfigurationError` for an utterance shorter than one frame or a segment without a masked frame;
-    ///   `TorchError.shape` for noise in some segments alone; `TorchError.operation` if memory runs out.
+    ///   `TorchError.shape` for noise in some segments alone.
     public init(
         _ samples: Tensor, lengths: [Int], plans: [SubBatchPlan], temperature: Double, for model: PretrainingModel
     ) throws {

@@ -16,7 +16,7 @@ package struct ContrastiveLoss {
 
 /// Similarities of predictions to candidates, picked out of one product an utterance instead of gathered vectors.
 ///
-/// Nothing of size [frames, negatives, channels] is ever built: normalised predictions times normalised candidates give
+/// Nothing of size [frames, negatives, channels] is ever built: normalized predictions times normalized candidates give
 /// all similarities of an utterance at once, of which the sampled ones are read.
 ///
 /// - Parameters:
@@ -25,10 +25,8 @@ package struct ContrastiveLoss {
 ///   - identities: What makes two candidates the same vector: int64 [candidates], or `nil` if none ever are.
 ///   - choices: Which candidates are whose true vectors and distractors.
 ///   - codeVectors: Made-up code vectors, [frames, count, channels], with their identities [frames, count].
-///   - temperature: What similarities are divided by.
 ///   - inFP32: Whether similarities of half-precision vectors are FP32 products.
 /// - Returns: [frames, 1 + negatives], FP32 for half-precision vectors.
-/// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
 func contrastiveLogits(
     predictions: Tensor, candidates: Tensor, identities: Tensor?, choices: ContrastiveChoices,
     codeVectors: (vectors: Tensor, identities: Tensor)?, temperature: Double, inFP32: Bool = false
@@ -49,18 +47,8 @@ private func directions(_ vectors: Tensor, _ inFP32: Bool) throws -> Tensor {
 
 /// The contrastive loss, by a kernel without logits where there is one.
 ///
-/// - Parameters:
-///   - predictions: As of ``contrastiveLogits(predictions:candidates:identities:choices:codeVectors:temperature:inFP32:)``.
-///   - candidates: As there.
-///   - identities: As there.
-///   - choices: As there.
-///   - codeVectors: As there.
-///   - temperature: As there.
-///   - infonce: As of ``contrastiveLoss(_:infonce:)``.
-///   - inFP32: As of the logits.
-///   - needsLogits: Whether somebody wants to see the logits.
+/// - Parameter needsLogits: Whether somebody wants to see the logits.
 /// - Returns: Each frame's loss, and which frames chose the true vector.
-/// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
 package func contrastiveLoss(
     predictions: Tensor, candidates: Tensor, identities: Tensor?, choices: ContrastiveChoices,
     codeVectors: (vectors: Tensor, identities: Tensor)?, temperature: Double, infonce: Bool, inFP32: Bool = false,
@@ -85,7 +73,6 @@ package func contrastiveLoss(
 ///   - logits: [frames, 1 + negatives], the true vector first.
 ///   - infonce: Whether the loss is a choice among candidates; else each candidate is judged for itself.
 /// - Returns: Each frame's loss, which frames chose the true vector, and the logits.
-/// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
 package func contrastiveLoss(_ logits: Tensor, infonce: Bool) throws -> ContrastiveLoss {
     let losses: Tensor
     if infonce {

@@ -38,7 +38,6 @@ public final class ContrastiveObjective: Module, LeadingObjective {
     /// - Parameters:
     ///   - configuration: How negatives are chosen and losses weighted.
     ///   - context: The architecture, and where parameters come from.
-    /// - Throws: `TorchError.operation` if LibTorch refuses.
     public init(_ configuration: ContrastiveConfiguration, _ context: ObjectiveContext) throws {
         let (backbone, initializer) = (context.backbone, context.initializer)
         self.configuration = configuration
@@ -118,12 +117,8 @@ public final class ContrastiveObjective: Module, LeadingObjective {
     /// The probe sees `quantized`, `predictions`, `targets` and, where the plan keeps them, `logits` of all masked frames,
     /// segment by segment.
     ///
-    /// - Parameters:
-    ///   - encoding: What the backbone makes of the batch.
-    ///   - draws: What was drawn for it.
-    ///   - pass: Dropouts, plan and probe.
+    /// - Parameter encoding: What the backbone makes of the batch.
     /// - Returns: The losses of each segment, and their sum.
-    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
     func losses(_ encoding: Encoding, _ draws: ContrastiveDraws, _ pass: ForwardPass) throws -> ContrastiveTerms {
         try profiled(.contrastive) {
             try losses(
@@ -163,7 +158,7 @@ public final class ContrastiveObjective: Module, LeadingObjective {
 
     // MARK: Quantization (section 2)
 
-    /// Normalised features, some of them dropped.
+    /// Normalized features, some of them dropped.
     public func targets(_ features: Wav2Vec2Model.Features, _ pass: ForwardPass) throws -> Tensor? {
         try profiled(.quantizer) { try features.normalized.dropout(backbone.dropoutFeatures, pass.mode) }
     }

@@ -14,7 +14,6 @@ extension ObjectiveModel where Main == ContrastiveObjective {
     /// - Parameters:
     ///   - samples: The samples of each utterance.
     ///   - masked: How many frames of each utterance are masked.
-    /// - Returns: The count.
     public func operations(samples: [Int], masked: [Int]) -> OperationCount {
         var count = backbone.operations(samples: samples, readRows: masked.reduce(0, +))
         if let inputProjection = main.inputProjection {

@@ -13,10 +13,7 @@ public enum QuantizerNoise: Sendable {
 
     /// The noise of one call of a quantizer.
     ///
-    /// - Parameters:
-    ///   - rows: How many vectors are quantized.
-    ///   - configuration: Groups and entries.
-    ///   - device: Where they are quantized, and a generator draws.
+    /// - Parameter device: Where they are quantized, and a generator draws.
     /// - Returns: FP32 [rows, groups, entries]; nil for none.
     /// - Throws: `TorchError.shape` for given numbers of another shape.
     package func numbers(rows: Int, _ configuration: ModelConfiguration, on device: Device) throws -> Tensor? {
@@ -28,7 +25,6 @@ public enum QuantizerNoise: Sendable {
     /// - Parameters:
     ///   - noises: The noise of each segment.
     ///   - rows: How many of its vectors are quantized.
-    ///   - configuration: Groups and entries.
     ///   - device: Where they are quantized, and generators draw.
     /// - Returns: FP32 [rows, groups, entries]; nil for none.
     /// - Throws: `TorchError.shape` for given numbers of another shape, or noise that not all segments have.

@@ -70,11 +70,8 @@ public final class GumbelVectorQuantizer: Module {
     /// Makes the quantizer.
     ///
     /// - Parameters:
-    ///   - inputs: Input channels.
     ///   - outputs: Output channels, a multiple of the groups.
-    ///   - configuration: Entries, groups, depth and factor.
     ///   - initializer: Where the numbers come from.
-    /// - Throws: `TorchError.operation` if LibTorch cannot make the tensors.
     init(inputs: Int, outputs: Int, _ configuration: ModelConfiguration, initializer: Initializer) throws {
         groups = configuration.latentGroups
         entriesPerGroup = configuration.latentVars
@@ -101,12 +98,10 @@ public final class GumbelVectorQuantizer: Module {
     /// Quantizes [rows, inputs].
     ///
     /// - Parameters:
-    ///   - input: What is quantized.
     ///   - temperature: The Gumbel softmax's temperature, a single number.
     ///   - noise: Its noise, [rows, groups, entries]; `nil` chooses the most probable entries, and lets no gradient pass.
     ///   - segments: The rows that have perplexities of their own; `nil` for all together.
     /// - Returns: The quantized vectors, the codes and how evenly the entries are used.
-    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
     public func callAsFunction(
         _ input: Tensor, temperature: Tensor, noise: Tensor?, segments: RowSegments? = nil
     ) throws -> Quantized {

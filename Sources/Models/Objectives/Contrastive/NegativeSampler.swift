@@ -36,7 +36,6 @@ public struct Negatives: Sendable {
     ///     frames are candidates, the frames' positions when all frames are.
     ///   - candidates: How many candidates each utterance has.
     ///   - entries: Entries and groups of the code book.
-    ///   - stream: The sub-batch's random numbers.
     /// - Returns: The distractors of every masked frame, by kind.
     public static func draw(
         _ objective: ContrastiveConfiguration, masked: [[Int]], candidates: [Int], entries: (count: Int, groups: Int),

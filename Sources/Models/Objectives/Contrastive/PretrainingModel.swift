@@ -5,12 +5,11 @@ extension ObjectiveModel where Main == ContrastiveObjective {
     /// Makes a model.
     ///
     /// - Parameters:
-    ///   - configuration: The architecture.
     ///   - objective: How negatives are chosen and losses weighted.
     ///   - maskChannelBefore: Whether channels are masked before frames.
     ///   - others: Makes the objectives beside the contrastive one.
     ///   - initializer: Where parameters come from.
-    /// - Throws: `ConfigurationError` naming the setting that no model can have; `TorchError.operation` if LibTorch refuses.
+    /// - Throws: `ConfigurationError` naming the setting that no model can have.
     public convenience init(
         _ configuration: ModelConfiguration, objective: ContrastiveConfiguration = .init(),
         maskChannelBefore: Bool = false, others: (ObjectiveContext) throws -> [any Objective] = { _ in [] },
@@ -28,11 +27,7 @@ extension ObjectiveModel where Main == ContrastiveObjective {
 
     /// The losses of each segment of a batch.
     ///
-    /// - Parameters:
-    ///   - batch: The batch.
-    ///   - pass: Dropouts, LayerDrop, plan and probe.
     /// - Returns: The losses of each segment, and their sum.
-    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
     public func losses(_ batch: PretrainingBatch, _ pass: ForwardPass) throws -> ContrastiveTerms {
         try main.losses(encode(batch, pass), batch.draws, pass)
     }

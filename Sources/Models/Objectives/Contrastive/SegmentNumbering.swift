@@ -31,7 +31,6 @@ struct SegmentNumbering {
     ///
     /// - Parameters:
     ///   - plans: The segments; together they cover all utterances in order.
-    ///   - layout: The frames of all utterances.
     ///   - comparesAllFrames: Whether all frames are candidates, not only the masked ones.
     /// - Throws: ``ConfigurationError`` for a segment without a masked frame.
     init(_ plans: [SubBatchPlan], _ layout: RaggedLayout, comparesAllFrames: Bool) throws {

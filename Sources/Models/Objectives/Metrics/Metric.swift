@@ -52,7 +52,6 @@ public struct Metric: Sendable, Hashable, Codable {
     ///
     /// - Parameters:
     ///   - name: The key in `metrics.jsonl`, in snake case and no other metric's.
-    ///   - reduction: How values are put together.
     ///   - title: The heading of its chart; the name in words if absent.
     ///   - format: How a value is written for people.
     ///   - better: Which values are better, where there is a better.

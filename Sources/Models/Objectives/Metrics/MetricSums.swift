@@ -45,7 +45,6 @@ public struct MetricSums: Sendable, Equatable, Codable {
     /// Adds a value.
     ///
     /// - Parameters:
-    ///   - metric: The metric.
     ///   - total: The value, or the sum of several.
     ///   - weight: What a mean divides by: the weight of the value, or the sum of those of several.
     public mutating func add(_ metric: Metric, _ total: Double, weight: Double = 1) {
@@ -54,9 +53,7 @@ public struct MetricSums: Sendable, Equatable, Codable {
 
     /// Adds counts of bins.
     ///
-    /// - Parameters:
-    ///   - metric: A histogram.
-    ///   - bins: The counts of each of its parts, as many each time.
+    /// - Parameter bins: The counts of each of its parts, as many each time.
     public mutating func add(_ metric: Metric, bins: [[Int]]) {
         merge(metric.name, Entry(reduction: .histogram, bins: bins))
     }
@@ -72,7 +69,6 @@ public struct MetricSums: Sendable, Equatable, Codable {
 
     /// A metric's value.
     ///
-    /// - Parameter name: The metric's name.
     /// - Returns: The value; `nil` where nothing was added, or a mean has no weight.
     public func value(_ name: String) -> Double? {
         guard let entry = entries[name] else { return nil }
@@ -85,7 +81,6 @@ public struct MetricSums: Sendable, Equatable, Codable {
 
     /// The bins of a histogram.
     ///
-    /// - Parameter name: The metric's name.
     /// - Returns: The counts of each of its parts; empty for other metrics.
     public func bins(_ name: String) -> [[Int]] { entries[name]?.bins ?? [] }
 }

@@ -52,7 +52,7 @@ extension Recipe {
         public var fp32CosineSim = FP32Override.auto
         /// Whether the positional convolution is FP32.
         public var fp32PosConv = FP32Override.auto
-        /// Whether the feature extractor's normalisations are FP32.
+        /// Whether the feature extractor's normalizations are FP32.
         public var fp32ConvNorms = FP32Override.auto
 
         /// The formats in which the model computes on a device.

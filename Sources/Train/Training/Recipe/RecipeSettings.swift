@@ -132,7 +132,7 @@ extension BatchOptions.Crop: SettingValue {
 
     /// Reads `to_shortest` or `none`.
     ///
-    /// - Throws: ``/Wav2Vec2/ConfigurationError`` for anything else.
+    /// - Throws: ``/W2VBackbone/ConfigurationError`` for anything else.
     public init(settingText: String) throws {
         guard let found = Self.names.first(where: { $0.name == settingText }) else { throw ConfigurationError("") }
         self = found.value

@@ -13,7 +13,6 @@ public struct AlignedLabel: Sendable, Equatable {
     ///
     /// - Parameters:
     ///   - label: Its index in the dictionary.
-    ///   - frames: Its frames.
     ///   - score: The mean of its log-probabilities over them.
     public init(label: Int, frames: Range<Int>, score: Double) {
         self.label = label
@@ -66,10 +65,7 @@ public struct ForcedAligner: Sendable {
 
     /// Aligns a transcript.
     ///
-    /// - Parameters:
-    ///   - logProbabilities: Natural logarithms [frames, labels], contiguous: after log-softmax.
-    ///   - labels: The number of labels.
-    ///   - transcript: What is said, as labels.
+    /// - Parameter logProbabilities: Natural logarithms [frames, labels], contiguous: after log-softmax.
     /// - Returns: The most probable path.
     /// - Throws: `DecodingError` when the shape is wrong, a score is not a number, the transcript is empty, has labels
     ///   that the model lacks, or is too long for the frames.

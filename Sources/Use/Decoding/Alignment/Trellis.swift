@@ -91,8 +91,6 @@ struct Trellis {
     /// Goes from a row to a later frame.
     ///
     /// - Parameters:
-    ///   - row: The scores to begin with.
-    ///   - end: The frame to reach.
     ///   - goal: The least state to be in then.
     ///   - limit: Behind the largest state to be in then.
     ///   - bytes: What rows in between may take; the first and last are kept in any case.

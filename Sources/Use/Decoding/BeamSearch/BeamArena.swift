@@ -164,10 +164,7 @@ struct TextArena {
     ///
     /// - Parameters:
     ///   - node: The text before it.
-    ///   - part: The word's letters.
     ///   - respelled: The word's place among those that are not what their letters are; −1 for one that is.
-    ///   - parts: The letters.
-    /// - Returns: Its node.
     mutating func child(_ node: Int32, _ part: Int32, respelled: Int32 = -1, _ parts: inout PartArena) -> Int32 {
         let word = respelled < 0 ? parts.key(part) : -2 - respelled
         let known = children.find(node, word)
@@ -231,10 +228,9 @@ struct TextArena {
 
     /// The score of a whole utterance.
     ///
-    /// - Parameters:
-    ///   - node: Its text.
-    ///   - endsInWord: Whether its last word was still open at the last frame. After a word boundary pyctcdecode scores
-    ///     an empty, and so unknown, word before the sentence's end; we do the same, so that ranks are equal.
+    /// - Parameter endsInWord: Whether its last word was still open at the last frame. After a word boundary
+    ///   pyctcdecode scores an empty, and so unknown, word before the sentence's end; we do the same, so that ranks are
+    ///   equal.
     /// - Returns: The weighted score of the language model with all bonuses.
     func finalScore(_ node: Int32, endsInWord: Bool) -> Double {
         let text = nodes[Int(node)]

@@ -61,9 +61,7 @@ struct BeamSearch {
 
     /// Starts before the first frame.
     ///
-    /// - Parameters:
-    ///   - decoder: What to search for.
-    ///   - room: How many texts, beginnings of words and times are kept before the first are forgotten.
+    /// - Parameter room: How many texts, beginnings of words and times are kept before the first are forgotten.
     init(_ decoder: BeamSearchDecoder, room: Int = 1 << 19) {
         self.room = room
         leastRoom = room

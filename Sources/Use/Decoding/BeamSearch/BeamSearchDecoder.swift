@@ -25,7 +25,6 @@ public struct BeamSearchDecoder: Sendable {
     ///
     /// - Parameters:
     ///   - alphabet: What the columns of scores stand for.
-    ///   - model: A language model over words.
     ///   - lexicon: The words that are known; those of the language model where this is nil.
     ///   - options: How the search goes about it.
     /// - Throws: `LanguageModelError.unusable` when the dictionary can spell less than half of the model's words, for
@@ -58,10 +57,7 @@ public struct BeamSearchDecoder: Sendable {
 
     /// The same decoder with other weights, which shares the lexicon.
     ///
-    /// - Parameters:
-    ///   - alpha: The language model's weight.
-    ///   - beta: The bonus for each word.
-    /// - Returns: A decoder.
+    /// - Parameter beta: The bonus for each word.
     public func with(alpha: Double, beta: Double) -> BeamSearchDecoder {
         var options = options
         options.alpha = alpha

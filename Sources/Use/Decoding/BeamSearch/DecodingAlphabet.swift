@@ -32,7 +32,6 @@ public struct DecodingAlphabet: Sendable, Equatable {
     /// - Parameters:
     ///   - symbols: The symbol of each label.
     ///   - blank: The CTC blank's index.
-    ///   - wordBoundary: The symbol between words.
     ///   - silent: Labels that are never written; the blank need not be among them.
     /// - Throws: `DecodingError.blankOutOfRange`.
     public init(
@@ -48,7 +47,6 @@ public struct DecodingAlphabet: Sendable, Equatable {
     /// - Parameters:
     ///   - texts: What is written for each label; of equal texts the first label is the one that spells it.
     ///   - blank: The CTC blank's index.
-    ///   - wordBoundary: The label between words.
     ///   - isSpelled: Whether labels are letters of words; otherwise each is a word of its own.
     ///   - silent: Labels that are never written; the blank need not be among them.
     ///   - hasFinalSigma: Whether texts are turned into small letters in the end, so that a σ at a word's end is written
@@ -103,7 +101,7 @@ public struct DecodingAlphabet: Sendable, Equatable {
     ///
     /// Where the longest symbol leads to a rest that cannot be spelled, the next shorter one is taken: a word is spelled
     /// if there is any way to do it.
-    /// - Parameter word: Without spaces.
+    ///
     /// - Returns: Its labels, or the label whose symbol the whole word is where there is no word boundary; nil where the
     ///   alphabet cannot spell it.
     public func labels(of word: String) -> [Int]? {
@@ -122,7 +120,6 @@ public struct DecodingAlphabet: Sendable, Equatable {
 
     /// The code points of a word that no spelling covers, as few as possible.
     ///
-    /// - Parameter word: Without spaces.
     /// - Returns: The code points in order, or the whole word where there is no word boundary; none for a word that can
     ///   be spelled.
     public func unspellable(in word: String) -> [String] {
@@ -149,7 +146,6 @@ public struct DecodingAlphabet: Sendable, Equatable {
 
     /// All ways to spell a word.
     ///
-    /// - Parameter scalars: The word's code points.
     /// - Returns: For each place in the word the labels that may stand there and where they end, the longest first; only
     ///   such as the rest of the word can follow.
     func spellings(of scalars: [Unicode.Scalar]) -> [[(label: Int, end: Int)]] {

@@ -14,7 +14,6 @@ struct HotWords: Sendable {
     /// - Parameters:
     ///   - phrases: Words, with white space between those of a phrase.
     ///   - weight: The bonus for each word.
-    ///   - alphabet: What spells them.
     ///   - lexicon: Words with spellings of their own.
     /// - Throws: `DecodingError.unspellable`.
     init(

@@ -36,7 +36,6 @@ public final class Lexicon: Sendable {
     ///
     /// - Parameters:
     ///   - words: Each once or more often.
-    ///   - alphabet: What spells them.
     ///   - model: The language model, of whose words the lexicon remembers the numbers.
     public convenience init(_ words: some Sequence<String>, alphabet: DecodingAlphabet, model: LanguageModel? = nil) {
         self.init(entries: words.lazy.map { Entry(word: $0) }, alphabet: alphabet, model: model)
@@ -171,11 +170,8 @@ private struct Content: Sendable {
 extension Lexicon {
     /// Reads a list of words: one a line, alone or followed by its spelling as in flashlight's lexicons.
     ///
-    /// - Parameters:
-    ///   - url: The file, UTF-8, plain or compressed by gzip: words, each alone or with symbols of the dictionary after it,
-    ///     separated by spaces or tabs.
-    ///   - alphabet: What spells the words.
-    ///   - model: The language model.
+    /// - Parameter url: The file, UTF-8, plain or compressed by gzip: words, each alone or with symbols of the
+    ///   dictionary after it, separated by spaces or tabs.
     /// - Throws: `LanguageModelError`, naming a line that is not UTF-8, or a file without usable words.
     public convenience init(
         contentsOf url: URL, alphabet: DecodingAlphabet, model: LanguageModel? = nil

@@ -11,9 +11,6 @@ struct SpellingTrie: Sendable {
 
     /// Inserts a word in every spelling.
     ///
-    /// - Parameters:
-    ///   - word: The word.
-    ///   - alphabet: What spells it.
     /// - Returns: The nodes of its beginnings, the last that of the whole word; nil where it cannot be spelled.
     mutating func insert(_ word: String, _ alphabet: DecodingAlphabet) -> [Int32]? {
         guard alphabet.isAmbiguous else { return alphabet.labels(of: word).map { insert($0) } }
@@ -37,7 +34,6 @@ struct SpellingTrie: Sendable {
 
     /// Inserts a spelling.
     ///
-    /// - Parameter labels: The labels of a word.
     /// - Returns: The nodes of its beginnings, the last that of the whole spelling.
     mutating func insert(_ labels: [Int]) -> [Int32] {
         var node: Int32 = 0

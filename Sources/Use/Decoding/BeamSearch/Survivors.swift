@@ -10,7 +10,6 @@ struct Survivors {
     ///
     /// - Parameters:
     ///   - roots: The nodes that are in use; negative numbers stand for none.
-    ///   - count: All nodes.
     ///   - keepsFirst: Whether node 0 stays in any case.
     ///   - parent: A node's parent; negative where there is none.
     init(of roots: some Sequence<Int32>, among count: Int, keepsFirst: Bool, parent: (Int) -> Int32) {

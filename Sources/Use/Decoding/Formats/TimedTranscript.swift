@@ -12,7 +12,6 @@ public struct TimedText: Sendable, Equatable, Codable {
     /// Makes a stretch.
     ///
     /// - Parameters:
-    ///   - text: The text.
     ///   - start: Its beginning in seconds.
     ///   - end: Its end in seconds.
     ///   - confidence: From 0 to 1.

@@ -15,8 +15,6 @@ struct ARPAReader {
 
     /// Reads a model.
     ///
-    /// - Parameter path: The file.
-    /// - Returns: The n-grams.
     /// - Throws: `LanguageModelError`, naming the line.
     static func read(_ path: String) throws(LanguageModelError) -> NGramModel {
         var reader = ARPAReader(reader: try LineReader(path: path))

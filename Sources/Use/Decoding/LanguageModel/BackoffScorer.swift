@@ -12,7 +12,7 @@ struct NGramWeights {
 
 /// Where a model keeps its n-grams.
 ///
-/// Nodes are reached from the newest word towards older ones.
+/// Nodes are reached from the newest word toward older ones.
 protocol NGramTables: Sendable {
     associatedtype Node
     /// The length of the longest n-grams.

@@ -1,6 +1,5 @@
 /// Austin Appleby's MurmurHash64A with seed 0, by which KenLM's files find words, and ours too.
 ///
-/// - Parameter bytes: What to hash.
 /// - Returns: 64 bits.
 func murmurHash(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
     let multiplier: UInt64 = 0xC6A4_A793_5BD1_E995

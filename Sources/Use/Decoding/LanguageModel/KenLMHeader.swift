@@ -102,12 +102,7 @@ struct KenLMHeader {
 struct KenLMWords {
     /// Reads them.
     ///
-    /// - Parameters:
-    ///   - bytes: The file.
-    ///   - offset: Where the words begin.
-    ///   - count: How many there must be.
-    ///   - path: What errors call the file.
-    /// - Returns: The words by number.
+    /// - Parameter count: How many there must be.
     /// - Throws: `LanguageModelError.unusable` when there are more or fewer, or one is not UTF-8.
     static func read(
         _ bytes: UnsafeRawBufferPointer, offset: Int, count: Int, path: String

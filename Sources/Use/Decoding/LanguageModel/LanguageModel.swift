@@ -130,10 +130,7 @@ public final class LanguageModel: Sendable {
 
     /// Scores a word.
     ///
-    /// - Parameters:
-    ///   - word: Its number.
-    ///   - state: What came before; `NGramState()` for nothing, not even a sentence's beginning.
-    ///   - next: The state after it.
+    /// - Parameter state: What came before; `NGramState()` for nothing, not even a sentence's beginning.
     /// - Returns: The logarithm to base 10 of its probability.
     public func score(_ word: UInt32, after state: NGramState, next: inout NGramState) -> Float {
         scorer.score(word, after: state, &next)
@@ -151,7 +148,6 @@ public final class LanguageModel: Sendable {
     /// Scores a sentence.
     ///
     /// - Parameters:
-    ///   - words: The sentence.
     ///   - beginning: Whether it begins here, so that its first words follow `<s>`.
     ///   - end: Whether it ends here; its end then has a score of its own, which comes last.
     /// - Returns: A score for each word, and one for the end.

@@ -84,9 +84,7 @@ struct NGramTrie: NGramTables, @unchecked Sendable {
 
     /// Opens a model.
     ///
-    /// - Parameters:
-    ///   - storage: The file's bytes.
-    ///   - path: What errors call it.
+    /// - Parameter storage: The file's bytes.
     /// - Throws: `LanguageModelError.unusable` for a file that is damaged or of another version.
     init(_ storage: ByteStorage, path: String) throws(LanguageModelError) {
         let bytes = storage.bytes

@@ -36,9 +36,7 @@ struct NGramTrieBuilder {
 
     /// Builds a trie in memory.
     ///
-    /// - Parameters:
-    ///   - model: The n-grams.
-    ///   - path: What errors call the file that they come from.
+    /// - Parameter path: What errors call the file that they come from.
     /// - Returns: The trie's bytes.
     /// - Throws: `LanguageModelError.unusable` for an n-gram that stands twice, or whose context is missing.
     static func build(_ model: NGramModel, path: String) throws(LanguageModelError) -> ByteStorage {

@@ -69,7 +69,6 @@ public final class LanguageModelBuilder {
 
     /// Begins a model.
     ///
-    /// - Parameter options: What is to be made.
     /// - Throws: `DecodingError.badOption`.
     public init(options: Options) throws(DecodingError) {
         guard 1...NGramState.maximumOrder ~= options.order else {
@@ -150,7 +149,6 @@ public final class LanguageModelBuilder {
     /// Estimates the model and writes it, under a temporary name until it is whole; the builder is then used up.
     ///
     /// - Parameter url: The ARPA file, compressed if its name ends in `.gz`; one of that name is replaced.
-    /// - Returns: What was made.
     /// - Throws: `LanguageModelError`: when there was no text, when the discounts cannot be estimated, when the disk is full.
     @discardableResult public func write(to url: URL) throws(LanguageModelError) -> Summary {
         guard tokens > 0 else {

@@ -19,10 +19,8 @@ final class SortedRecords {
     /// Makes an empty collection.
     ///
     /// - Parameters:
-    ///   - width: Numbers in a record.
     ///   - keyLength: How many of them are compared.
     ///   - memory: Bytes to use at most.
-    ///   - folder: Where runs are kept.
     ///   - combines: Whether records with equal keys are added up.
     init(width: Int, keyLength: Int, memory: Int, folder: URL, combines: Bool = false) {
         self.width = width

@@ -6,7 +6,7 @@ import Synchronization
 ///
 /// A store that does not answer counts as gone from then on: c10d itself waits for as long as TCP does, which takes a
 /// cut cable for a slow one. `@unchecked Sendable` is safe: c10d guards each store with a lock of its own.
-public final class Store: @unchecked Sendable {
+public final class TCPStore: @unchecked Sendable {
     let handle: ct_store
     /// The port that the store listens on.
     public let port: Int
@@ -16,7 +16,6 @@ public final class Store: @unchecked Sendable {
     /// Connects to a store, and serves it where asked to.
     ///
     /// - Parameters:
-    ///   - host: A name or an address.
     ///   - port: A port; 0 takes a free one where this process serves.
     ///   - serves: Whether this process holds the store.
     ///   - timeout: How long connecting and waiting may take, in seconds.
@@ -97,10 +96,7 @@ public final class Store: @unchecked Sendable {
 
     /// The bytes under a key, waiting until another process has put them there.
     ///
-    /// - Parameters:
-    ///   - key: The key.
-    ///   - timeout: The longest wait, in seconds.
-    /// - Returns: The bytes.
+    /// - Parameter timeout: The longest wait, in seconds.
     /// - Throws: `TorchError.communication` if time runs out or the store is gone.
     public func value(of key: String, timeout: Double) throws -> Data {
         try answer(waiting: timeout) { store in
@@ -126,7 +122,6 @@ public final class Store: @unchecked Sendable {
 
     /// Adds to the number under a key, which begins at 0.
     ///
-    /// - Returns: The sum.
     /// - Throws: `TorchError.communication` if the store is gone.
     @discardableResult
     public func add(_ key: String, _ amount: Int) throws -> Int {
@@ -147,7 +142,7 @@ public final class Store: @unchecked Sendable {
 
     /// Asks the store on a thread that can be left behind when no answer comes.
     private func answer<Value: Sendable>(
-        waiting seconds: Double = 0, _ body: @escaping @Sendable (Store) throws -> Value
+        waiting seconds: Double = 0, _ body: @escaping @Sendable (TCPStore) throws -> Value
     ) throws -> Value {
         guard !isGone.load(ordering: .relaxed) else { throw TorchError.communication("the store is gone") }
         let answer = Answer<Value>()
