@@ -140,7 +140,7 @@ struct ScalingCommand: AsyncParsableCommand {
     }
 }
 
-/// What a prediction can be told that was not measured here.
+/// Figures for a prediction that were not measured here.
 struct PredictionOptions: ParsableArguments {
     @Option(help: "Micro-batches per update; NVIDIA's benchmark has 8.")
     var microBatches = 8

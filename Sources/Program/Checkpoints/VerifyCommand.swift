@@ -61,7 +61,7 @@ private struct VerificationReport: Encodable {
 
         init(_ difference: CheckpointComparison.TensorDifference) {
             name = difference.name
-            // JSON has no infinity: a missing number means shapes that differ, or elements that are no numbers.
+            // JSON has no infinity: a missing number means shapes that differ, or elements that are NaN.
             absolute = Nullable(difference.absolute.isFinite ? difference.absolute : nil)
             relative = Nullable(difference.relative.isFinite ? difference.relative : nil)
         }

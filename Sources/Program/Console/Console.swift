@@ -90,7 +90,7 @@ enum Console {
         try? FileHandle.standardError.write(contentsOf: Data(text.utf8))
     }
 
-    /// What begins a terminal's line anew; one that knows no such thing gets spaces.
+    /// The sequence that clears a terminal's line, or spaces if the terminal has none.
     private static var clearedLine: String {
         guard ProcessInfo.processInfo.environment["TERM"] == "dumb" else { return "\r\u{1B}[K" }
         return "\r" + String(repeating: " ", count: width(of: STDERR_FILENO) - 1) + "\r"

@@ -4,7 +4,7 @@ import W2VReporting
 import W2VTorch
 
 extension EvaluationText {
-    /// At most so many utterances are shown, beside the worst ones.
+    /// The maximum number of utterances to show, in addition to the worst ones.
     private static let shown = 500
 
     /// The page that `evaluate --report` writes.

@@ -203,7 +203,7 @@ struct ServeCommand: AsyncParsableCommand {
                 "\(request.method.printable) \(request.path.printable) \(request.status) \(decimal(request.audioSeconds, 2)) s of audio in "
                     + "\(decimal(request.seconds, 3)) s")
             guard asJSON else { return }
-            // Whoever is served does not suffer from a log that is full.
+            // A full log must not affect clients.
             do { try Console.output(jsonLine(Request(request: request))) } catch { Console.error("wav2vec2: \(error)") }
         }
     }

@@ -71,7 +71,7 @@ struct LaunchCommand: ParsableCommand {
         plan.logFolder = logs.map(fileURL)
         if let rendezvous { (plan.host, plan.port) = try Self.address(rendezvous) }
         if ["pretrain", "finetune"].contains(command[0]) { plan.resumeArguments = ["--resume"] }
-        // The processes go on, whether anybody reads their lines or not.
+        // The processes keep running, even if nobody reads their lines.
         signal(SIGPIPE, SIG_IGN)
         let signals = StopSignal()
         switch try Launcher(plan, report: { Console.error("launch: \($0)") }).run(stop: { signals.received }) {

@@ -202,7 +202,7 @@ public final class Launcher {
         }
     }
 
-    /// Ends the processes; all machines are told why before the store goes with machine 0's launcher.
+    /// Ends the processes; all machines learn the reason before the store ends with machine 0's launcher.
     private func endAfterFailure(_ workers: [Worker], _ failureKey: String) {
         let key = failureKey + "/read"
         _ = try? store.add(key, 1)

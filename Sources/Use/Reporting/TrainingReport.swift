@@ -45,7 +45,7 @@ public struct TrainingReport: Sendable {
         var blocks: [ReportBlock] = introduction.map { .paragraph($0) }
         if !keyFigures.isEmpty { blocks.append(.figures(keyFigures)) }
         if !comparison.isEmpty || !verdict.isEmpty {
-            blocks.append(.heading("What pre-training bought"))
+            blocks.append(.heading("Effect of pre-training"))
             blocks += verdict.map { .paragraph($0) }
             if !comparison.isEmpty { blocks.append(.charts([comparisonChart])) }
         }
@@ -63,7 +63,7 @@ public struct TrainingReport: Sendable {
             blocks.append(.charts(finetuningCharts))
         }
         if !facts.isEmpty {
-            blocks.append(.heading("How it was made"))
+            blocks.append(.heading("Setup"))
             blocks.append(.facts(facts))
         }
         return ReportPage(title: title, blocks: blocks)

@@ -98,7 +98,7 @@ struct LiveSession: Sendable {
             }
         } catch {
             reading.cancel()
-            // Whoever waits there for room would wait for ever.
+            // A writer waiting there for room would wait forever.
             await inbox.end()
             if !(error is CancellationError) { refuse("\(error)", code: 1011) }
         }

@@ -71,7 +71,7 @@ final class Metrics: Sendable {
         }
     }
 
-    /// A live input begins, if fewer than so many are open.
+    /// Counts a new live input, if fewer than this many are open.
     func liveBegins(most: Int) -> Bool {
         state.withLock { state in
             guard state.live < most else { return false }

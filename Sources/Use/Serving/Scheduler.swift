@@ -51,7 +51,7 @@ actor Scheduler {
     /// - Parameters:
     ///   - upload: The recording.
     ///   - detail: How much is kept of what is recognized, at least.
-    ///   - place: Is told when the model begins.
+    ///   - place: Notified when the model begins.
     /// - Returns: What was recognized.
     /// - Throws: What the recognizer throws; `CancellationError` when the task is cancelled.
     func recognize(

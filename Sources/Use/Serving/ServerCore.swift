@@ -127,7 +127,7 @@ final class ServerCore: Sendable {
         }
     }
 
-    /// Beyond this, of full scale, it is the recording's fault when the model gives no numbers.
+    /// The multiple of full scale beyond which the recording is to blame for NaN or infinite outputs.
     private static let loudest: Float = 100
 
     /// Makes text of a transcription, which takes long where the recording is.

@@ -46,7 +46,7 @@ final class WaitingRoom: Sendable {
     private let most: Int
     fileprivate let counts = Mutex(Counts())
 
-    /// Makes room for so many that wait.
+    /// Makes room for this many waiting requests.
     init(most: Int) { self.most = most }
 
     /// How many there are.

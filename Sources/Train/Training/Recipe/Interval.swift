@@ -2,11 +2,11 @@ import W2VBackbone
 
 /// How often something happens during training.
 public enum Interval: Sendable, Equatable {
-    /// After every so many updates.
+    /// Every N updates.
     case updates(Int)
-    /// At the end of every so many epochs.
+    /// At the end of every N epochs.
     case epochs(Int)
-    /// After every so many minutes.
+    /// Every N minutes.
     case minutes(Double)
 }
 

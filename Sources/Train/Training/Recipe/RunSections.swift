@@ -13,7 +13,7 @@ extension Recipe {
         public var keepLastCheckpoints = 1
         /// After which updates a state is saved and kept for good.
         public var keepMilestones: Milestones?
-        /// Whether training goes on while a checkpoint is being written, from a copy.
+        /// Whether training continues while a checkpoint is being written, from a copy.
         public var writeCheckpointsAsynchronously = true
         /// Whether nothing at all is saved.
         public var noSave = false
@@ -43,7 +43,7 @@ extension Recipe {
     public struct WatchSection: Sendable, Equatable {
         /// Code books count as collapsed when fewer than this share of their entries are in use; 0 for never.
         public var codePerplexity = 0.025
-        /// The loss counts as diverging when it is so many times its best; `nil` for never.
+        /// The multiple of its best value above which the loss counts as diverging; `nil` for never.
         public var divergence: Double? = 1.5
         /// How many updates in a row must look wrong before anything is said.
         public var patience = 500
