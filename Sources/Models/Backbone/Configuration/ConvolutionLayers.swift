@@ -1,8 +1,8 @@
 import Foundation
 
-/// A configuration value that cannot be read or does not make sense.
+/// An error of a configuration value that cannot be read or is invalid.
 public struct ConfigurationError: Error, CustomStringConvertible, Equatable, Sendable {
-    /// One sentence: what was found, what is expected.
+    /// One sentence: what was found and what is expected.
     public let description: String
 
     /// Makes the error from its sentence.
