@@ -5,7 +5,7 @@ import W2VTorch
 
 /// Hugging Face's folders, as read and written by Transformers' `from_pretrained` and `save_pretrained`.
 enum HuggingFace {
-    /// Whether a folder's `config.json` is Hugging Face's.
+    /// Returns whether a folder's `config.json` is Hugging Face's.
     static func isCheckpoint(_ folder: URL) -> Bool {
         guard let root = try? HuggingFaceFolder(url: folder).object(Checkpoint.configurationName) else { return false }
         return root["model_type"] != nil || (root["architectures"] != nil && root["format"] == nil)

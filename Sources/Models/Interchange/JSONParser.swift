@@ -1,22 +1,22 @@
 import Foundation
 import W2VBase
 
-/// Reads JSON like Python's `json`, which wrote most of these files.
+/// Reads JSON as Python's `json` does, which wrote most of these files.
 ///
 /// Keys are compared by their code points, the last of several equal ones counts, and `NaN` and `Infinity` are numbers.
 /// A byte-order mark is dropped.
 struct JSONParser {
-    /// The position where a text stops being JSON.
+    /// Where a text stops being JSON.
     struct Failure: Error, Equatable, CustomStringConvertible {
         /// The line, from 1.
         let line: Int
-        /// The expected content.
+        /// What should stand there.
         let expected: String
 
         var description: String { "line \(line): expected \(expected)" }
     }
 
-    /// The maximum nesting of values: far more than any real file has, far less than the stack holds.
+    /// How deep values may be nested: far more than any honest file has, far less than the stack holds.
     private static let deepest = 200
 
     private static let escapes: [UInt8: UInt8] = [
@@ -37,6 +37,7 @@ struct JSONParser {
     /// Reads a whole file.
     ///
     /// - Parameter data: The file's bytes.
+    /// - Returns: The value.
     /// - Throws: `UTF8Text.Invalid` or ``Failure``, with the line.
     static func value(_ data: Data) throws -> JSONValue {
         var parser = JSONParser(try UTF8Text.decode(data))

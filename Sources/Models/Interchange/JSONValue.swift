@@ -1,7 +1,7 @@
 import Foundation
 import W2VBase
 
-/// A JSON value of unknown structure.
+/// A JSON value whose layout is not known beforehand.
 enum JSONValue: Sendable, Equatable, Encodable {
     case null
     case bool(Bool)
@@ -24,7 +24,7 @@ enum JSONValue: Sendable, Equatable, Encodable {
         }
     }
 
-    /// The object's member of a key, if this is an object that has it.
+    /// The object's member, if this is an object that has it.
     subscript(key: String) -> JSONValue? { object?[key] }
 
     var object: JSONObject? {
@@ -62,19 +62,19 @@ enum JSONValue: Sendable, Equatable, Encodable {
 
     // MARK: Text
 
-    /// The value as text, with members sorted and indented.
+    /// The value as text, its members sorted and indented.
     ///
-    /// A number that is not an integer keeps its decimal point, which typed readers such as Transformers' require.
+    /// A number that is no integer keeps its point, which typed readers such as Transformers' insist on.
     var text: String { text(indent: "") }
 
-    /// The value on one line; only for objects with our own keys.
+    /// The value on one line; only for objects whose keys are ours.
     var line: String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         return (try? encoder.encode(self)).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
     }
 
-    /// The value on one line for an error message, cut to 80 characters.
+    /// The value on one line for an error message, at most 80 characters of it.
     var excerpt: String {
         let line = inline
         return line.count <= 80 ? line : line.prefix(80) + "…"
@@ -82,7 +82,7 @@ enum JSONValue: Sendable, Equatable, Encodable {
 
     private var inline: String {
         switch self {
-        // An excerpt needs no more of a long list.
+        // No more of a long list is needed than an excerpt shows.
         case .array(let items): return "[" + items.prefix(41).map(\.inline).joined(separator: ", ") + "]"
         case .object(let members):
             let shown = members.prefix(41).map { "\(Self.quoted($0.printable)): \($1.inline)" }
@@ -119,9 +119,9 @@ enum JSONValue: Sendable, Equatable, Encodable {
     }
 }
 
-/// The members of a JSON object in the file's order, distinguished by the code points of their keys.
+/// The members of a JSON object in the file's order, told apart by the code points of their keys.
 ///
-/// A Swift dictionary with `String` keys would treat K and the Kelvin sign as equal.
+/// A Swift dictionary by `String` would take K and the Kelvin sign for one key.
 struct JSONObject: Sendable, Equatable, Encodable, Sequence, ExpressibleByDictionaryLiteral {
     /// The keys, in the file's order.
     private(set) var keys: [String] = []
@@ -133,12 +133,12 @@ struct JSONObject: Sendable, Equatable, Encodable, Sequence, ExpressibleByDictio
         for (key, value) in members { self[key] = value }
     }
 
-    /// Makes an object of a dictionary's members, in the order of their keys.
+    /// The members of a dictionary, in the order of their keys.
     init(_ members: [String: JSONValue]) {
         for (key, value) in members.sorted(by: { ExactText($0.key) < ExactText($1.key) }) { self[key] = value }
     }
 
-    /// Makes an object of members in a file's order; of equal keys the last counts.
+    /// Members as a file lists them; of equal keys the last counts.
     init(inOrder members: [(key: String, value: JSONValue)]) {
         values = Dictionary(members.map { (ExactText($0.key), $0.value) }) { $1 }
         guard values.count < members.count else {
@@ -152,7 +152,7 @@ struct JSONObject: Sendable, Equatable, Encodable, Sequence, ExpressibleByDictio
     /// Whether there are no members.
     var isEmpty: Bool { keys.isEmpty }
 
-    /// A member's value; a key that is set again moves to the end, since its last place in a file counts.
+    /// A member's value; a key that is set again moves to the end, as its last place in a file is the one that counts.
     subscript(key: String) -> JSONValue? {
         get { values[ExactText(key)] }
         set {
@@ -170,7 +170,7 @@ struct JSONObject: Sendable, Equatable, Encodable, Sequence, ExpressibleByDictio
 
     static func == (left: JSONObject, right: JSONObject) -> Bool { left.values == right.values }
 
-    /// Encodes the members; only for objects with our own keys: those with other keys use ``JSONValue/text``.
+    /// Only objects whose keys are ours are written by an encoder; those with keys of others go through ``JSONValue/text``.
     func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
         try container.encode(Dictionary(map { ($0.key, $0.value) }) { $1 })

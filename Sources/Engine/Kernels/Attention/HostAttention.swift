@@ -2,7 +2,8 @@ import CW2VKernels
 import W2VTorch
 
 extension Tensor {
-    /// Whether ``hostSelfAttention(lengths:heads:dropouts:)`` supports this projection of queries, keys and values.
+    /// Returns whether ``hostSelfAttention(lengths:heads:dropouts:)`` supports this projection of queries, keys and
+    /// values.
     ///
     /// BF16 is multiplied in pairs: the width of a head must be even.
     public func takesHostSelfAttention(heads: Int) -> Bool {

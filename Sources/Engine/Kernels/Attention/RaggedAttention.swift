@@ -2,8 +2,8 @@ import Synchronization
 import W2VTorch
 
 extension Tensor {
-    /// Whether ``raggedSelfAttention(offsets:longest:heads:dropout:bias:)`` supports the output of this projection
-    /// weight.
+    /// Returns whether ``raggedSelfAttention(offsets:longest:heads:dropout:bias:)`` supports the output of this
+    /// projection weight.
     ///
     /// The weight is [3 · channels, inputs]. LibTorch has such kernels for GPUs only, for heads of a multiple of eight
     /// channels.
@@ -65,7 +65,7 @@ private struct Segments {
 private enum FlashAttention {
     private static let known = Mutex<[Device: Bool]>([:])
 
-    /// Whether a GPU supports it, found out with a single frame on first use.
+    /// Returns whether a GPU supports it, found out with a single frame on first use.
     static func runs(on device: Device) -> Bool {
         known.withLock { known in
             if let runs = known[device] { return runs }
@@ -120,7 +120,7 @@ private struct Attention {
         values.compactMap { if case .tensor(let tensor) = $0 { tensor } else { nil } }
     }
 
-    /// The gradients of queries, keys and values.
+    /// Returns the gradients of queries, keys and values.
     func backward(_ gradient: Tensor) throws -> [Tensor] {
         let values =
             isFlash

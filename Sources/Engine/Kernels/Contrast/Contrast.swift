@@ -124,7 +124,7 @@ struct ContrastBackwardKernel: DeviceKernel {
     /// The shared memory that a block may use without opting in to more.
     private static let sharedBytes = 48 << 10
 
-    /// Whether a warp's numbers fit in shared memory.
+    /// Returns whether a warp's numbers fit in shared memory.
     static func takes(candidates: Int) -> Bool { 4 * candidates <= sharedBytes }
 
     static let name = "contrast_backward"

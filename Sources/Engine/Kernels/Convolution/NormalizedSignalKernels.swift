@@ -23,7 +23,7 @@ public struct NormalizedSignalKernels {
     private let (channels, kernel): (Int, Int)
     private var device: Device { signal.device }
 
-    /// Whether the kernels support a layer with these parameters.
+    /// Returns whether the kernels support a layer with these parameters.
     public static func canTake(weight: Tensor, gain: Tensor, bias: Tensor) -> Bool {
         weight.fitsDeviceKernels && gain.fitsDeviceKernels && bias.fitsDeviceKernels && weight.rank == 3
             && weight.size(1) == 1 && weight.size(2) <= SignalBlocks.taps

@@ -23,7 +23,7 @@ public struct PairedConvolution: Sendable {
         }
     }
 
-    /// Whether a convolution is supported: FP32 in host memory, 3 taps, stride 2.
+    /// Returns whether a convolution is supported: FP32 in host memory, 3 taps, stride 2.
     public static func takes(_ weight: Tensor, stride: Int) -> Bool {
         weight.rank == 3 && weight.size(2) == 3 && stride == 2 && weight.fitsHostKernels
     }

@@ -35,7 +35,7 @@ public enum SignalKernels {
         }
     }
 
-    /// Whether the kernels support a signal and the output of a layer with this weight.
+    /// Returns whether the kernels support a signal and the output of a layer with this weight.
     public static func canTake(_ signal: Tensor, weight: Tensor) -> Bool {
         signal.fitsHostKernels && weight.fitsElementwiseHostKernels
     }

@@ -11,7 +11,7 @@ public struct SpectralConvolution: Sendable {
     private let spectra: Tensor
     private let sizes: Sizes
 
-    /// Whether the kernels support a weight: FP32 in host memory, as many inputs per group as outputs.
+    /// Returns whether the kernels support a weight: FP32 in host memory, as many inputs per group as outputs.
     ///
     /// - Parameter weight: [channels, channels / groups, kernel].
     public static func takes(_ weight: Tensor) -> Bool {

@@ -21,13 +21,13 @@ extension Tensor {
         return (try? UInt(bitPattern: address()) % 16 == 0) ?? false
     }
 
-    /// Whether elementwise kernels in host memory support this tensor together with others: of one format.
+    /// Returns whether elementwise kernels in host memory support this tensor together with others: of one format.
     func fitsElementwiseHostKernels(with others: [Tensor?]) -> Bool {
         fitsElementwiseHostKernels
             && others.allSatisfy { $0.map { $0.fitsElementwiseHostKernels && $0.dtype == dtype } ?? true }
     }
 
-    /// Whether the GPU kernels support this tensor together with others: of one format, on one device.
+    /// Returns whether the GPU kernels support this tensor together with others: of one format, on one device.
     func fitsDeviceKernels(with others: [Tensor?]) -> Bool {
         fitsDeviceKernels
             && others.allSatisfy {
@@ -35,7 +35,8 @@ extension Tensor {
             }
     }
 
-    /// Whether kernels support this tensor together with others, wherever they are: of one format, in one place.
+    /// Returns whether kernels support this tensor together with others, wherever they are: of one format, in one
+    /// place.
     func fitsKernels(with others: Tensor?...) -> Bool {
         fitsElementwiseHostKernels(with: others) || fitsDeviceKernels(with: others)
     }

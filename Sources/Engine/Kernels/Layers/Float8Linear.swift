@@ -15,8 +15,8 @@ public final class Float8Linear: Linear {
         super.init(sharing: layer)
     }
 
-    /// Whether products can be part of recorded work (`WorkRecorder`) on a device; false for GPUs that cannot capture
-    /// them in a CUDA graph.
+    /// Returns whether products can be part of recorded work (`WorkRecorder`) on a device; false for GPUs that cannot
+    /// capture them in a CUDA graph.
     public func canBeRecorded(on device: Device) -> Bool { Float8Weight.canBeRecorded(on: device) }
 
     /// Maps [..., inputs] to [..., outputs].

@@ -68,7 +68,7 @@ struct ResidualNorm: FusedOperation {
         return output
     }
 
-    /// The gradients of residual, branch, weight and bias.
+    /// Returns the gradients of residual, branch, weight and bias.
     private func gradientsOnHost(_ gradient: Tensor, _ statistics: Tensor) throws -> [Tensor] {
         let (rows, columns) = (statistics.size(1), residual.size(-1))
         let own = try residual.emptyLike()
@@ -100,7 +100,7 @@ struct ResidualNorm: FusedOperation {
         return output
     }
 
-    /// The gradients of residual, branch, weight and bias.
+    /// Returns the gradients of residual, branch, weight and bias.
     private func gradientsOnDevice(_ gradient: Tensor, _ branch: Tensor, _ statistics: Tensor) throws -> [Tensor] {
         let (rows, columns) = (statistics.size(1), residual.size(-1))
         let own = try residual.emptyLike()

@@ -22,7 +22,7 @@ struct ResidualNormKernel: DeviceKernel {
     /// The elements that a lane reads at once, and its maximum number of steps.
     private static let (laneWidth, laneSteps) = (4, 8)
 
-    /// Whether a row of this many elements fits a warp's registers.
+    /// Returns whether a row of this many elements fits a warp's registers.
     static func takes(columns: Int) -> Bool { columns % laneWidth == 0 && columns <= 32 * laneWidth * laneSteps }
 
     static let name = "residual_norm"

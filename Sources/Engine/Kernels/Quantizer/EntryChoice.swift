@@ -109,10 +109,11 @@ struct ChooseEntriesKernel: DeviceKernel {
     /// The rows that a block processes at a time, one per warp.
     static let warps = 4
 
-    /// Whether a code book's entries fit a warp's registers.
+    /// Returns whether a code book's entries fit a warp's registers.
     static func takes(entries: Int) -> Bool { entries <= mostEntries }
 
-    /// The number of blocks that share the rows of a segment; it depends on the shape only, like the order of the sums.
+    /// Returns the number of blocks that share the rows of a segment; it depends on the shape only, like the order of
+    /// the sums.
     static func blocks(longest: Int, segments: Int) -> Int {
         min((longest + warps - 1) / warps, max(1, 264 / segments))
     }

@@ -25,7 +25,7 @@ public struct Float8Weight: Sendable {
         transposedScales = try rows.scales.transposed().contiguous()
     }
 
-    /// Whether a weight is supported: both sizes are multiples of 16.
+    /// Returns whether a weight is supported: both sizes are multiples of 16.
     ///
     /// - Parameter weight: [outputs, inputs].
     public static func takes(_ weight: Tensor) -> Bool {
@@ -47,7 +47,8 @@ public struct Float8Weight: Sendable {
         }
     }
 
-    /// Whether products can be recorded: on Ada, LibTorch clears their workspace outside of the recording stream.
+    /// Returns whether products can be recorded: on Ada, LibTorch clears their workspace outside of the recording
+    /// stream.
     static func canBeRecorded(on device: Device) -> Bool { (try? device.generation()) ?? 0 >= 90 }
 
     /// Returns products with rows.
@@ -131,7 +132,7 @@ struct RoundRowsKernel: DeviceKernel {
 
     private static let warps = 4
 
-    /// Whether the kernel can read rows four numbers at a time.
+    /// Returns whether the kernel can read rows four numbers at a time.
     static func takes(_ input: Tensor) -> Bool { input.fitsDeviceKernels && input.size(1) % 4 == 0 }
 
     static let name = "round_rows"
@@ -151,9 +152,9 @@ extension Tensor {
     private static let viewDType = Operator("aten::view", "dtype")
     private static let toDType = Operator("aten::to", "dtype")
 
-    /// The same bytes as elements of another type of one byte.
+    /// Returns the same bytes as elements of another type of one byte.
     fileprivate func bits(_ type: Argument) throws -> Tensor { try Self.viewDType(.tensor(self), type) }
 
-    /// The nearest E4M3 numbers.
+    /// Returns the nearest E4M3 numbers.
     fileprivate func asFloat8() throws -> Tensor { try Self.toDType(.tensor(self), .int(Float8Rows.type)) }
 }

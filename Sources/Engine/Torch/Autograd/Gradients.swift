@@ -14,7 +14,7 @@ extension Tensor {
         return self
     }
 
-    /// The gradient that backward passes have accumulated, if any.
+    /// Returns the gradient that backward passes have accumulated, if any.
     public func gradient() throws -> Tensor? {
         try withHandle { raw in
             var found: ct_tensor?
@@ -91,7 +91,7 @@ public func withGradient<Result>(_ body: () throws -> Result) rethrows -> Result
 public var isGradientEnabled: Bool { ct_gradient_enabled() }
 
 extension Tensor {
-    /// The tensor itself, with gradients multiplied by a factor (fairseq's `GradMultiply`).
+    /// Returns the tensor itself, with gradients multiplied by a factor (fairseq's `GradMultiply`).
     public func scalingGradient(by factor: Double) throws -> Tensor {
         if factor == 1 { return self }
         return try differentiable("gradient scaling", [self]) {

@@ -6,7 +6,7 @@
 /// - Parameters:
 ///   - parameters: All other tensors that the part depends on and that need gradients.
 ///   - body: The part; it must draw its dropouts from the mode that it receives, and depend on nothing that changes.
-/// - Throws: What `body` throws, in the backward pass as a `TorchError.operation`.
+/// - Throws: Any error of `body`, in the backward pass as a `TorchError.operation`.
 public func recomputing(
     _ input: Tensor, parameters: [Tensor], _ mode: Mode, _ body: @escaping (Tensor, Mode) throws -> Tensor
 ) throws -> Tensor {

@@ -37,7 +37,7 @@ public enum Device: Sendable, Hashable, CustomStringConvertible {
         }
     }
 
-    /// The generation of an NVIDIA GPU: 90 for Hopper (compute capability 9.0); nil for other devices.
+    /// Returns the generation of an NVIDIA GPU: 90 for Hopper (compute capability 9.0); nil for other devices.
     ///
     /// - Throws: `TorchError.operation` when the driver does not answer.
     public func generation() throws -> Int? {
@@ -54,7 +54,7 @@ public enum Device: Sendable, Hashable, CustomStringConvertible {
         if case .cuda = self { try TorchError.check(ct_device_synchronize(packed)) }
     }
 
-    /// The peak memory of tensors on a GPU so far, in bytes; nil for the CPU, where it is the process's.
+    /// Returns the peak memory of tensors on a GPU so far, in bytes; nil for the CPU, where it is the process's.
     ///
     /// - Throws: `TorchError.operation` when the device keeps no such count.
     public func peakMemory() throws -> Int? {

@@ -29,7 +29,7 @@ package final class DeviceProgram: @unchecked Sendable {
         kernels = loaded
     }
 
-    /// The cache folder; empty where none can be made.
+    /// Returns the cache folder; empty where none can be made.
     private static func folder() -> String {
         let environment = ProcessInfo.processInfo.environment
         let home =
@@ -40,7 +40,7 @@ package final class DeviceProgram: @unchecked Sendable {
         return made == nil ? "" : folder
     }
 
-    /// The FNV-1a hash of the source (Fowler, Noll and Vo), which names its version in the cache.
+    /// Returns the FNV-1a hash of the source (Fowler, Noll and Vo), which names its version in the cache.
     private static func fingerprint(_ text: String) -> String {
         let hash = text.utf8.reduce(0xCBF2_9CE4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
         return String(hash, radix: 16)

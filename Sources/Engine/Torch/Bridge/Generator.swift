@@ -37,7 +37,7 @@ public final class Generator: @unchecked Sendable {
         }
     }
 
-    /// The state as a tensor of bytes.
+    /// Returns the state as a tensor of bytes.
     public func state() throws -> Tensor {
         var state: ct_tensor?
         try withExtendedLifetime(self) { try TorchError.check(ct_generator_state(handle, &state)) }

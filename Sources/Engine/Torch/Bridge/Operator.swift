@@ -19,12 +19,12 @@ public enum Argument {
     case generator(Generator)
     case object(TorchObject)
 
-    /// A tensor, or nothing.
+    /// Returns a tensor, or nothing.
     public static func optional(_ tensor: Tensor?) -> Argument {
         tensor.map(Argument.tensor) ?? .none
     }
 
-    /// A generator, or the default one.
+    /// Returns a generator, or the default one.
     public static func optional(_ generator: Generator?) -> Argument {
         generator.map(Argument.generator) ?? .none
     }

@@ -38,7 +38,7 @@ public enum TorchError: Error, CustomStringConvertible, Sendable {
         throw TorchError.communication(message(error))
     }
 
-    /// The message without the developer hints that CUDA adds to its errors, line by line.
+    /// Returns the message without the developer hints that CUDA adds to its errors, line by line.
     private static func message(_ error: ct_error) -> String {
         let text = String(cString: error)
         return text.contains("CUDA error") ? String(text.prefix { !$0.isNewline }) : text

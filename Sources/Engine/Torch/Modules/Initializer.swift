@@ -22,7 +22,7 @@ public struct Initializer: Sendable {
         return tensor
     }
 
-    /// A constant.
+    /// Returns a constant.
     public func constant(_ shape: [Int], _ number: Double) throws -> Tensor {
         try make(shape) { tensor, _ in try tensor.fillInPlace(number) }
     }

@@ -61,7 +61,7 @@ open class Module {
     /// The keys of the module's own parameters and children, in order of declaration, absent optional ones included.
     public var declaredKeys: [String] { properties.map(\.key) }
 
-    /// All parameters' tensors by name.
+    /// Returns all parameters' tensors by name.
     public func state() -> [String: Tensor] {
         Dictionary(parameters().map { ($0.name, $0.tensor) }) { first, _ in first }
     }

@@ -43,6 +43,7 @@ final class DeviceConstants: Sendable {
 
     private let capacity: Int
 
+    /// Makes a cache.
     ///
     /// - Parameter capacity: The maximum number of elements kept.
     init(capacity: Int) { self.capacity = capacity }

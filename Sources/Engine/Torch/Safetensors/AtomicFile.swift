@@ -1,11 +1,11 @@
 import Foundation
 import W2VBase
 
-/// An error while a file is written.
+/// What can go wrong while a file is written.
 public enum FileWriteError: Error, Equatable, CustomStringConvertible {
-    /// The disk, the user's quota or the process's limit is full.
+    /// There is no room: on the disk, in the user's quota, or under the process's limit.
     case noSpace(path: String, reason: String, written: Int)
-    /// Any other system error.
+    /// Any other failure of the system.
     case failed(path: String, step: String, reason: String)
 
     /// One sentence that names the file, what happened, and what to do.
@@ -20,13 +20,13 @@ public enum FileWriteError: Error, Equatable, CustomStringConvertible {
     }
 }
 
-/// A file that is written under a temporary name and renamed once all of it is on the disk.
+/// Writes a file under a temporary name and gives it its name only when all of it is on the disk.
 ///
-/// A reader sees either the old content or the new, complete, even after a crash, a kill or a full disk. Symbolic links
-/// are kept: their target is replaced. Devices and pipes are written to directly.
+/// Whoever reads the name sees the old content or the new, whole: after a crash, a kill or a full disk too. A link stays one:
+/// the file that it leads to is replaced. What is no file, such as a device or a pipe, is written to as the content comes.
 public struct AtomicFile: ~Copyable {
     private let path: String
-    /// The temporary file's path; nil for a device or pipe, which is not replaced.
+    /// Nil where there is nothing to replace.
     private let temporary: String?
     private let descriptor: Int32
     private var committed = false
@@ -34,23 +34,23 @@ public struct AtomicFile: ~Copyable {
     /// The number of bytes written so far.
     public private(set) var written = 0
 
-    /// Writes a file with a closure.
+    /// Writes a file by a closure.
     ///
     /// - Parameters:
     ///   - url: The file's final name; its folder must exist.
-    ///   - body: Appends the content; if it throws, the old file stays and the temporary one is removed.
-    /// - Throws: `FileWriteError`, and any error of the closure.
+    ///   - body: Appends the content; if it throws, the old file stays and the new one goes.
+    /// - Throws: `FileWriteError`, and what the closure throws.
     public static func write(to url: URL, _ body: (inout AtomicFile) throws -> Void) throws {
         var file = try AtomicFile(path: url.path)
         try body(&file)
         try file.commit()
     }
 
-    /// Removes temporary files that killed processes have left in a folder.
+    /// Removes what processes that were killed while they wrote have left in a folder.
     ///
     /// - Parameters:
-    ///   - folder: The folder; its subfolders are not searched.
-    ///   - name: The final name of the files; nil for any.
+    ///   - folder: The folder; its subfolders are left alone.
+    ///   - name: The name of the file that they wrote; nil for any.
     public static func removeLeftovers(in folder: URL, of name: String? = nil) {
         Leftovers.remove(in: folder) { file in
             guard let written = writtenName(ofTemporary: file) else { return false }
@@ -58,7 +58,7 @@ public struct AtomicFile: ~Copyable {
         }
     }
 
-    /// Returns the final name of a temporary file; nil if the name is not a temporary one.
+    /// The name of the file that is written under a temporary one; nil for any other name.
     public static func writtenName(ofTemporary name: String) -> Substring? {
         let (end, mark) = (".partial", 37)
         guard name.hasPrefix("."), name.hasSuffix(end), name.count > 1 + mark + end.count else { return nil }
@@ -91,7 +91,7 @@ public struct AtomicFile: ~Copyable {
 
     /// Appends bytes.
     ///
-    /// - Parameter bytes: The bytes, possibly none.
+    /// - Parameter bytes: The bytes; none is fine.
     /// - Throws: `FileWriteError` when not all of them could be written.
     public mutating func append(_ bytes: UnsafeRawBufferPointer) throws(FileWriteError) {
         var rest = bytes[...]
@@ -107,7 +107,7 @@ public struct AtomicFile: ~Copyable {
 
     /// Appends bytes.
     ///
-    /// - Parameter bytes: The bytes, possibly none.
+    /// - Parameter bytes: The bytes; none is fine.
     /// - Throws: `FileWriteError` when not all of them could be written.
     public mutating func append(_ bytes: some ContiguousBytes) throws {
         try bytes.withUnsafeBytes { buffer in try append(buffer) }

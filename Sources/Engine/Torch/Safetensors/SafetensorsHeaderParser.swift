@@ -9,6 +9,7 @@ struct SafetensorsHeaderParser {
     private(set) var tensors: [SafetensorsFields] = []
     private(set) var metadata: [String: String] = [:]
 
+    /// Makes a parser.
     ///
     /// - Parameter bytes: The file from its first byte to the header's last, so that offsets are those in the file.
     init(bytes: UnsafeRawBufferPointer) {

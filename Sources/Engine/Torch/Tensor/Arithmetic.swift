@@ -1,52 +1,52 @@
 extension Tensor {
     // MARK: Operators, with the usual broadcasting
 
-    /// The sum.
+    /// Returns the sum.
     public static func + (left: Tensor, right: Tensor) throws -> Tensor {
         try ATen.add(.tensor(left), .tensor(right))
     }
 
-    /// The sum of each element and a number.
+    /// Returns the sum of each element and a number.
     public static func + (left: Tensor, right: Double) throws -> Tensor {
         try ATen.addScalar(.tensor(left), .double(right))
     }
 
-    /// The difference.
+    /// Returns the difference.
     public static func - (left: Tensor, right: Tensor) throws -> Tensor {
         try ATen.sub(.tensor(left), .tensor(right))
     }
 
-    /// Each element less a number.
+    /// Returns each element less a number.
     public static func - (left: Tensor, right: Double) throws -> Tensor {
         try ATen.addScalar(.tensor(left), .double(-right))
     }
 
-    /// A number less each element.
+    /// Returns a number less each element.
     public static func - (left: Double, right: Tensor) throws -> Tensor {
         try ATen.rsubScalar(.tensor(right), .double(left))
     }
 
-    /// The product, element by element.
+    /// Returns the product, element by element.
     public static func * (left: Tensor, right: Tensor) throws -> Tensor {
         try ATen.mul(.tensor(left), .tensor(right))
     }
 
-    /// Each element times a number.
+    /// Returns each element times a number.
     public static func * (left: Tensor, right: Double) throws -> Tensor {
         try ATen.mulScalar(.tensor(left), .double(right))
     }
 
-    /// Each element times a number.
+    /// Returns each element times a number.
     public static func * (left: Double, right: Tensor) throws -> Tensor {
         try ATen.mulScalar(.tensor(right), .double(left))
     }
 
-    /// The quotient, element by element.
+    /// Returns the quotient, element by element.
     public static func / (left: Tensor, right: Tensor) throws -> Tensor {
         try ATen.div(.tensor(left), .tensor(right))
     }
 
-    /// Each element divided by a number.
+    /// Returns each element divided by a number.
     public static func / (left: Tensor, right: Double) throws -> Tensor {
         try ATen.divScalar(.tensor(left), .double(right))
     }
@@ -60,19 +60,19 @@ extension Tensor {
 
     /// eˣ of each element.
     public func exp() throws -> Tensor { try ATen.exp(.tensor(self)) }
-    /// The natural logarithm of each element.
+    /// Returns the natural logarithm of each element.
     public func log() throws -> Tensor { try ATen.log(.tensor(self)) }
-    /// The square root of each element.
+    /// Returns the square root of each element.
     public func squareRoot() throws -> Tensor { try ATen.sqrt(.tensor(self)) }
-    /// One over the square root of each element.
+    /// Returns one over the square root of each element.
     public func reciprocalSquareRoot() throws -> Tensor { try ATen.rsqrt(.tensor(self)) }
-    /// The square of each element.
+    /// Returns the square of each element.
     public func squared() throws -> Tensor { try ATen.square(.tensor(self)) }
     /// Returns the elements times an integer: integers stay integers.
     public func multiplied(by factor: Int) throws -> Tensor { try ATen.mulScalar(.tensor(self), .int(factor)) }
-    /// The magnitude of each element.
+    /// Returns the magnitude of each element.
     public func magnitude() throws -> Tensor { try ATen.abs(.tensor(self)) }
-    /// Each element to a power.
+    /// Returns each element to a power.
     public func power(_ exponent: Double) throws -> Tensor { try ATen.pow(.tensor(self), .double(exponent)) }
     /// Returns each element, or the bound where the element is below it.
     public func clamped(below bound: Double) throws -> Tensor { try ATen.clampMin(.tensor(self), .double(bound)) }
@@ -102,34 +102,34 @@ extension Tensor {
 
     // MARK: Reductions
 
-    /// The sum of all elements.
+    /// Returns the sum of all elements.
     public func sum(dtype: DType? = nil) throws -> Tensor {
         try ATen.sum(.tensor(self), dtype.map(Argument.dtype) ?? .none)
     }
-    /// The sum along dimensions.
+    /// Returns the sum along dimensions.
     public func sum(_ dimensions: Int..., keepingDimensions: Bool = false) throws -> Tensor {
         try ATen.sumDim(.tensor(self), .ints(dimensions), .bool(keepingDimensions))
     }
-    /// The mean of all elements.
+    /// Returns the mean of all elements.
     public func mean() throws -> Tensor { try ATen.mean(.tensor(self)) }
-    /// The mean along dimensions.
+    /// Returns the mean along dimensions.
     public func mean(_ dimensions: Int..., keepingDimensions: Bool = false) throws -> Tensor {
         try ATen.meanDim(.tensor(self), .ints(dimensions), .bool(keepingDimensions))
     }
-    /// The population variance and the mean along dimensions, dimensions kept.
+    /// Returns the population variance and the mean along dimensions, dimensions kept.
     public func varianceAndMean(_ dimensions: Int...) throws -> (variance: Tensor, mean: Tensor) {
         let both = try ATen.varMean.tensors(.tensor(self), .ints(dimensions), .int(0), .bool(true))
         return (both[0], both[1])
     }
-    /// The largest element along a dimension.
+    /// Returns the largest element along a dimension.
     public func maximum(_ dimension: Int, keepingDimension: Bool = false) throws -> Tensor {
         try ATen.amax(.tensor(self), .ints([dimension]), .bool(keepingDimension))
     }
-    /// The position of the largest element along a dimension (the first one, if several are equal).
+    /// Returns the position of the largest element along a dimension (the first one, if several are equal).
     public func argmax(_ dimension: Int) throws -> Tensor { try ATen.argmax(.tensor(self), .int(dimension)) }
-    /// The Euclidean norm of all elements.
+    /// Returns the Euclidean norm of all elements.
     public func norm() throws -> Tensor { try ATen.norm(.tensor(self)) }
-    /// The Euclidean norm along dimensions.
+    /// Returns the Euclidean norm along dimensions.
     public func norm(_ dimensions: Int..., keepingDimensions: Bool = false) throws -> Tensor {
         try ATen.norm(.tensor(self), .double(2), .ints(dimensions), .bool(keepingDimensions))
     }
@@ -143,7 +143,7 @@ extension Tensor {
     /// Returns the tensor as a factor of a product.
     func asFactor() throws -> Tensor { multipliesInFP32 ? try to(dtype: .float32) : self }
 
-    /// The matrix product, batched over leading dimensions.
+    /// Returns the matrix product, batched over leading dimensions.
     ///
     /// - Throws: `TorchError.operation` naming both shapes when the inner dimensions differ.
     public func matmul(_ other: Tensor) throws -> Tensor {

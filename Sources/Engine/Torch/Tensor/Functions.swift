@@ -38,7 +38,7 @@ extension Tensor {
             .bool(false)
         ).to(dtype: query.dtype)
     }
-    /// The CTC loss (Graves 2006) of log probabilities [frames, 1, labels], summed.
+    /// Returns the CTC loss (Graves 2006) of log probabilities [frames, 1, labels], summed.
     ///
     /// - Parameters:
     ///   - targets: Label indices, int64, of one utterance.
@@ -51,7 +51,7 @@ extension Tensor {
             .bool(zeroInfinity))
     }
 
-    /// The CTC loss of each utterance of [frames, utterances, labels] log probabilities.
+    /// Returns the CTC loss of each utterance of [frames, utterances, labels] log probabilities.
     ///
     /// - Parameters:
     ///   - frames: The number of frames of each utterance.

@@ -86,7 +86,7 @@ extension Tensor {
         }
     }
 
-    /// The address of the first element, in host memory or on a device.
+    /// Returns the address of the first element, in host memory or on a device.
     package func address() throws -> UnsafeMutableRawPointer {
         try requireElements()
         return try withHandle { raw in
@@ -104,7 +104,7 @@ extension Tensor {
         }
     }
 
-    /// The elements, copied to the host and converted, row by row.
+    /// Returns the elements, copied to the host and converted, row by row.
     ///
     /// - Throws: `TorchError.runtime` for a tensor on the meta device.
     public func elements<Element: TensorElement & BitwiseCopyable>(_ type: Element.Type = Element.self) throws
@@ -117,7 +117,7 @@ extension Tensor {
         }
     }
 
-    /// The only element, as a number.
+    /// Returns the only element, as a number.
     ///
     /// - Throws: `TorchError.shape` unless there is exactly one.
     public func item() throws -> Double {

@@ -40,7 +40,7 @@ public struct RowSegments: Sendable {
     /// The number of rows.
     public var rows: Int { lengths.reduce(0, +) }
 
-    /// The sum of each segment's numbers.
+    /// Returns the sum of each segment's numbers.
     ///
     /// - Parameter numbers: One number a row, [rows].
     /// - Returns: [segments].
@@ -51,14 +51,14 @@ public struct RowSegments: Sendable {
         return try (membership * numbers).sum(1)
     }
 
-    /// The mean of each segment's numbers.
+    /// Returns the mean of each segment's numbers.
     ///
     /// - Parameter numbers: One number a row, [rows].
     /// - Returns: [segments].
     /// - Throws: `TorchError.operation` for another number of rows.
     public func means(_ numbers: Tensor) throws -> Tensor { try means(ofSums: sums(numbers)) }
 
-    /// The mean of each segment's vectors.
+    /// Returns the mean of each segment's vectors.
     ///
     /// - Parameter vectors: [rows, channels].
     /// - Returns: [segments, channels].

@@ -115,9 +115,9 @@ extension Tensor {
     public func repeatedInterleaved(_ count: Int, _ dimension: Int) throws -> Tensor {
         try ATen.repeatInterleave(.tensor(self), .int(count), .int(dimension))
     }
-    /// The tensor itself if it is contiguous, else a contiguous copy.
+    /// Returns the tensor itself if it is contiguous, else a contiguous copy.
     public func contiguous() throws -> Tensor { isContiguous ? self : try ATen.contiguous(.tensor(self)) }
-    /// A copy.
+    /// Returns a copy.
     public func cloned() throws -> Tensor { try ATen.clone(.tensor(self)) }
     /// Returns the same elements, detached from the graph.
     public func detached() throws -> Tensor { try ATen.detach(.tensor(self)) }

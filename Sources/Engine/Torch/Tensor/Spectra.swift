@@ -14,6 +14,6 @@ extension Tensor {
     /// Returns the inverse of ``realSpectrum(_:)``: `size` real numbers.
     public func realSignal(_ size: Int) throws -> Tensor { try ATen.realSignal(.tensor(self), .int(size)) }
 
-    /// The complex conjugate.
+    /// Returns the complex conjugate.
     public func conjugated() throws -> Tensor { try ATen.conjugate(.tensor(self)) }
 }

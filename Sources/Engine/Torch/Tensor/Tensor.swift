@@ -51,7 +51,7 @@ public struct Tensor: Sendable {
     /// The number of dimensions.
     public var rank: Int { withHandle { Int(ct_tensor_dimensions($0)) } }
 
-    /// The size of one dimension; negative numbers count from the last.
+    /// Returns the size of one dimension; negative numbers count from the last.
     public func size(_ dimension: Int) -> Int {
         withHandle { raw in
             let rank = Int(ct_tensor_dimensions(raw))

@@ -21,7 +21,7 @@ final class FusedFirstBlock: RecomputingBlock {
         return ExtractorActivation(values, recompute: recompute)
     }
 
-    /// Whether the kernels support parts: the statistics come from whole utterances in any case.
+    /// Returns whether the kernels support parts: the statistics come from whole utterances in any case.
     override func supportsParts(of signal: Tensor) -> Bool {
         groupNorm.map { hasKernel(for: signal, $0) } ?? super.supportsParts(of: signal)
     }

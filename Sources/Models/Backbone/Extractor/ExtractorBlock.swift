@@ -50,8 +50,8 @@ package class ExtractorBlock: Module {
         ExtractorActivation(try self(input.finished(), rows))
     }
 
-    /// Whether the block, if it is the first, can run on parts of utterances; a group norm needs the statistics of
-    /// whole ones.
+    /// Returns whether the block, if it is the first, can run on parts of utterances; a group norm needs the statistics
+    /// of whole ones.
     func supportsParts(of signal: Tensor) -> Bool { groupNorm == nil }
 
     /// Applies the normalization: group norm in BASE's first block, layer norm in all blocks of LARGE, otherwise none.

@@ -102,6 +102,7 @@ public struct SpanMasking: Sendable, Equatable {
     /// Returns the masked positions of one row, sorted.
     private func positions(size: Int, rounding: Double, _ stream: inout RandomStream) -> [Int] {
         guard probability > 0, size > 1 else { return [] }
+        // fairseq: p · size / length spans on average, randomly rounded by `rounding` in [0, 1).
         let drawn = max(minMasks, Int(probability * Double(size) / Double(max(1, length)) + rounding))
         let wanted = min(drawn, size - 1)
         for _ in 0..<Self.attempts {
@@ -149,10 +150,11 @@ public struct SpanMasking: Sendable, Equatable {
     ///
     /// The last element is never masked, as in fairseq.
     private func overlappingSpans(_ lengths: [Int], size: Int, _ stream: inout RandomStream) -> [Int] {
-        var longest = lengths.min() ?? 1
-        if size - longest <= lengths.count { longest = size - lengths.count - 1 }
-        let starts = choose(
-            min(lengths.count, max(1, size - longest)), from: Array(0..<max(1, size - longest)), &stream)
+        // As in fairseq: starts are distinct and leave room for the shortest span, or for one start per span.
+        var shortest = lengths.min() ?? 1
+        if size - shortest <= lengths.count { shortest = size - lengths.count - 1 }
+        let places = max(1, size - shortest)
+        let starts = choose(min(lengths.count, places), from: Array(0..<places), &stream)
         // Starts are sorted, lengths in the order drawn: they are independent, so any pairing has the same
         // distribution.
         var masked = [Bool](repeating: false, count: size)

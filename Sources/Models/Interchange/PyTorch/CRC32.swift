@@ -5,7 +5,7 @@ struct CRC32 {
     /// The checksum of all bytes so far.
     var value: UInt32 { ~state }
 
-    /// Eight tables, for eight bytes per step; the first is the one for single bytes.
+    /// Eight tables, so that eight bytes go in one step; the first is the one for single bytes.
     private static let tables: [UInt32] = {
         var tables = [UInt32](repeating: 0, count: 8 * 256)
         for byte in 0..<256 {
@@ -20,7 +20,7 @@ struct CRC32 {
         return tables
     }()
 
-    /// Adds bytes.
+    /// Takes in bytes.
     mutating func add(_ bytes: UnsafeRawBufferPointer) {
         Self.tables.withUnsafeBufferPointer { table in
             var crc = state

@@ -26,7 +26,7 @@ final class PyTorchFile {
 
     private static func isZip(_ bytes: UnsafeRawBufferPointer) -> Bool { bytes.starts(with: [0x50, 0x4B]) }
 
-    /// Whether a file begins with the pickle of the legacy format's magic number 0x1950A86A20F9469CFC6C, at any
+    /// Returns whether a file begins with the pickle of the legacy format's magic number 0x1950A86A20F9469CFC6C, at any
     /// protocol.
     private static func isLegacy(_ bytes: UnsafeRawBufferPointer) -> Bool {
         var position = 0

@@ -76,7 +76,7 @@ public final class CTCObjective: Module, LeadingObjective {
         }
     }
 
-    /// Returns the CTC loss of each utterance, −log Σ p(π) over all alignments π of its labels.
+    /// Returns the CTC loss of each utterance: −log Σ Πₜ p(πₜ | t) over all paths π that collapse to its labels.
     ///
     /// The recursion runs in FP64: in FP32 its gradient loses accuracy with length.
     ///
@@ -103,7 +103,6 @@ extension ObjectiveModel where Main == CTCObjective {
     ///   - labels: The size of the dictionary, the blank included.
     ///   - maskChannelBefore: Whether channels are masked before frames.
     ///   - others: Creates the objectives beside the CTC loss.
-    ///   - initializer: Where parameters come from.
     /// - Throws: `ConfigurationError` naming an invalid setting.
     public convenience init(
         _ configuration: ModelConfiguration, labels: Int, options: CTCConfiguration = .init(),

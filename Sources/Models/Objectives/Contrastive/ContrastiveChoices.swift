@@ -28,6 +28,9 @@ package struct ContrastiveChoices {
         masked: [[Int]], candidateCounts: [Int], negatives: Negatives, segments: [Range<Int>]? = nil, groups: Int = 1,
         on device: Device
     ) throws {
+        // Three numberings of candidates: within the utterance (`masked`, `negatives.sameUtterance`), within the
+        // segment (`negatives.anywhere`), and within the batch (`truths`). An utterance's candidates begin at its
+        // `candidateOffsets` in the batch, a segment's at that of its first utterance.
         let frames = RaggedLayout(masked.map(\.count))
         let candidateOffsets = RaggedLayout(candidateCounts).offsets
         self.frames = frames.total
@@ -81,6 +84,7 @@ package struct ContrastiveChoices {
     ) throws -> Tensor {
         var parts = [try withinUtterances.similarities(directions, targets, identities: identities)]
         if let withinSegments {
+            // The true vector is the first column of both comparisons.
             let all = try withinSegments.similarities(directions, targets, identities: identities)
             parts.append(try all.narrowed(1, 1..<all.size(1)))
         }

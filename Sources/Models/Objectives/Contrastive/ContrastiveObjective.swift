@@ -137,6 +137,7 @@ public final class ContrastiveObjective: Module, LeadingObjective {
             choices: draws.choices, codeVectors: codeVectors(draws.choices), temperature: configuration.logitTemp,
             infonce: configuration.infonce, inFP32: cosineInFP32, needsLogits: pass.plan.keepsLogits)
         if let logits = contrastive.logits { pass.probe?("logits", logits) }
+        // The feature penalty is the mean square of the extractor's output, before its LayerNorm.
         let energy = try draws.frames.means(encoding.features.raw.to(dtype: .float32).squared().mean(-1))
         let statistics = quantized ?? encoding.quantizedInput
         return try ContrastiveTerms(
@@ -209,6 +210,7 @@ public final class ContrastiveObjective: Module, LeadingObjective {
 
     /// Returns one number per combination of entries: equal if and only if the vectors are.
     private func codeIdentities(_ codes: Tensor, _ quantizer: GumbelVectorQuantizer) throws -> Tensor {
+        // The codes are the digits of a number to base V.
         var identity = try codes.selected(-1, 0)
         for group in 1..<max(1, quantizer.groups) {
             identity = try identity.multiplied(by: quantizer.entriesPerGroup) + codes.selected(-1, group)

@@ -39,6 +39,7 @@ public struct ContrastiveTerms {
         logits = contrastive.logits
         (self.diversity, self.penalty, self.featurePenalty) = (diversity, penalty, featurePenalty)
         (self.quantized, sampleSizes) = (quantized, draws.numbering.masked)
+        // L = L_contrastive + α L_diversity + penalty; the weights are in the terms already.
         let weighted = try self.contrastive + penalty
         totals = try diversity.map { try weighted + $0 } ?? weighted
         total = try totals.sum()
