@@ -1,4 +1,4 @@
-// What LibTorch is, and how many threads it uses.
+// LibTorch's version and settings, and the number of its threads.
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
@@ -11,8 +11,8 @@
 
 using namespace bridge;
 
-// LibTorch's matrix products are MKL's, which gives processors that are not Intel's AVX2 kernels only, even where they have
-// AVX-512: half their speed. MKL asks this function, which a program may define in the library's stead.
+// LibTorch's matrix products are MKL's, which gives non-Intel processors AVX2 kernels only, even if they have AVX-512:
+// half their speed. MKL calls this function, which a program may override.
 extern "C" int mkl_serv_intel_cpu_true(void) {
 #ifdef __x86_64__
     return __builtin_cpu_is("intel") || __builtin_cpu_supports("avx512f");
@@ -44,8 +44,8 @@ void ct_allow_tf32(bool allowed) {
 
 ct_error ct_load_cuda(void) {
     return guarded([&] {
-        // LibTorch looks for its CUDA half when it is first asked about it, and never again: load, then ask. It lies
-        // beside the other half, where the loader need not look: programs may have no run path to it.
+        // LibTorch looks for its CUDA half when it is first asked about it, and never again: load, then ask. It is
+        // beside the other half, where the loader may not look: programs may have no run path to it.
         Dl_info half;
         if (dladdr(reinterpret_cast<void *>(&at::show_config), &half) == 0) throw std::runtime_error(dlerror());
         const std::string folder = std::filesystem::path(half.dli_fname).parent_path();
