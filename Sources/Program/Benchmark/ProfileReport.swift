@@ -5,12 +5,12 @@ import W2VTorch
 
 /// Whether a benchmark says where its time goes.
 struct ProfileOptions: ParsableArguments {
-    @Flag(help: "Sort the time by stage, forward and backward, and write a trace of the last step.")
+    @Flag(help: "Break the time down by stage, forward and backward, and write a trace of the last step.")
     var profile = false
 
     @Option(
         help: ArgumentHelp(
-            "Where the trace goes, for ui.perfetto.dev or chrome://tracing. (default: wav2vec2-TASK.trace.json)",
+            "Trace to write, for ui.perfetto.dev or chrome://tracing. (default: wav2vec2-TASK.trace.json)",
             valueName: "file"),
         completion: .file(extensions: ["json"]))
     var trace: String?
