@@ -16,6 +16,7 @@ public final class FolderLock: Sendable {
 
     /// Takes the lock.
     ///
+    /// - Parameter folder: The folder, which is there.
     /// - Throws: `Failure`.
     public init(_ folder: URL) throws(Failure) {
         handle = open(folder.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)

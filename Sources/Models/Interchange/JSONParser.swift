@@ -37,6 +37,7 @@ struct JSONParser {
     /// Reads a whole file.
     ///
     /// - Parameter data: The file's bytes.
+    /// - Returns: The value.
     /// - Throws: `UTF8Text.Invalid` or ``Failure``, with the line.
     static func value(_ data: Data) throws -> JSONValue {
         var parser = JSONParser(try UTF8Text.decode(data))

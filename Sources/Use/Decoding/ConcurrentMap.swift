@@ -7,6 +7,7 @@ private let workers = DispatchQueue(label: "concurrent map", attributes: .concur
 /// The same work on many elements, a few at a time.
 ///
 /// - Parameters:
+///   - elements: What to work on.
 ///   - threads: How many are worked on at the same time; as many as there are cores where this is nil.
 ///   - finished: Called after each with the number of those done.
 ///   - transform: The work on one; runs on any thread.

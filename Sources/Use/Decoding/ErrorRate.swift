@@ -20,38 +20,37 @@ public struct ErrorRate: Sendable, Equatable, Codable {
         if edits.errors > 0 { utterancesWithErrors += 1 }
     }
 
-    /// Adds what another accumulator holds, so that ranks or threads can count apart.
+    /// Adds another accumulator, so that ranks or threads can count separately.
     public mutating func add(_ other: ErrorRate) {
         counts = counts + other.counts
         utterances += other.utterances
         utterancesWithErrors += other.utterancesWithErrors
     }
 
-    /// Errors a reference element, as a fraction; may exceed 1, and is nil when all references together are empty.
+    /// Errors per reference element, as a fraction; may exceed 1, and is nil if all references are empty.
     public var rate: Double? {
         counts.referenceLength == 0 ? nil : Double(counts.errors) / Double(counts.referenceLength)
     }
 
-    /// The share of utterances with at least one error; nil when there are none.
+    /// The share of utterances with at least one error; nil if there are no utterances.
     public var utteranceRate: Double? {
         utterances == 0 ? nil : Double(utterancesWithErrors) / Double(utterances)
     }
 }
 
-/// What counts as one character.
+/// The unit of the character error rate.
 public enum CharacterUnit: String, CaseIterable, Sendable {
-    /// Unicode's code points, as jiwer and sclite count: "e" with a combining accent is two.
+    /// Unicode's code points, as counted by jiwer and sclite: "e" with a combining accent is two.
     case codePoints = "codepoints"
-    /// What a reader takes for one character (Unicode's extended grapheme clusters): a letter with its marks is one.
+    /// Characters as perceived by a reader (Unicode's extended grapheme clusters): a letter with its marks is one.
     case graphemes
 }
 
 /// Word and character error rates over a corpus of transcripts.
 ///
-/// Words are what spaces, tabs and line ends separate. Characters are code points, or grapheme clusters where that is
-/// asked for, of the words joined with single spaces: the spaces between words count as characters, as is common.
-/// All are compared by their code points. Case and punctuation count as they stand: normalize both texts first where
-/// they should not.
+/// Words are separated by spaces, tabs and line ends. Characters are code points, or optionally grapheme clusters, of
+/// the words joined with single spaces: as is common, the spaces between words count as characters. All are compared by
+/// their code points. Case and punctuation count: normalize both texts first if they should not.
 public struct RecognitionErrors: Sendable, Equatable, Codable {
     /// The word error rate.
     public private(set) var words = ErrorRate()
@@ -66,9 +65,9 @@ public struct RecognitionErrors: Sendable, Equatable, Codable {
         add(Self.counts(reference: reference, hypothesis: hypothesis, characters: unit))
     }
 
-    /// Adds one utterance whose errors were counted.
+    /// Adds one utterance whose errors were counted before.
     ///
-    /// - Parameter counts: What ``counts(reference:hypothesis:characters:)`` gave for it.
+    /// - Parameter counts: The value of ``counts(reference:hypothesis:characters:)`` for it.
     public mutating func add(_ counts: (words: EditCounts, characters: EditCounts)) {
         words.add(counts.words)
         characters.add(counts.characters)
@@ -99,18 +98,18 @@ public struct RecognitionErrors: Sendable, Equatable, Codable {
         }
     }
 
-    /// Adds what another accumulator holds.
+    /// Adds another accumulator.
     public mutating func add(_ other: RecognitionErrors) {
         words.add(other.words)
         characters.add(other.characters)
     }
 
-    /// The word error rate as a fraction; nil when no reference has a word.
+    /// The word error rate as a fraction; nil if no reference has a word.
     public var wer: Double? { words.rate }
 
-    /// The character error rate as a fraction; nil when no reference has a character.
+    /// The character error rate as a fraction; nil if no reference has a character.
     public var cer: Double? { characters.rate }
 
-    /// The share of utterances with a word error; nil when there are none.
+    /// The sentence error rate: the share of utterances with a word error; nil if there are no utterances.
     public var ser: Double? { words.utteranceRate }
 }

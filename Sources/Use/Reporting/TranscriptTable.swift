@@ -1,8 +1,8 @@
 /// One column of a reference aligned with a hypothesis.
 public struct AlignedToken: Sendable, Equatable {
-    /// What was said; nil for an insertion.
+    /// The spoken word; nil for an insertion.
     public var reference: String?
-    /// What was recognized; nil for a deletion.
+    /// The recognized word; nil for a deletion.
     public var hypothesis: String?
 
     /// Makes a column.
@@ -30,7 +30,7 @@ public struct TranscriptTable: Sendable {
 
     /// The utterances.
     public var rows: [Row]
-    /// Whether the marks are explained above the table, as they must be once on a page.
+    /// Whether the marks are explained above the table, as needed once on a page.
     public var showsKey: Bool
 
     /// Makes a table.
@@ -39,7 +39,7 @@ public struct TranscriptTable: Sendable {
         self.showsKey = showsKey
     }
 
-    /// The table as HTML.
+    /// Returns the table as HTML.
     public func html() -> String {
         let body = rows.map { row in
             let columns = row.tokens.map(Self.column).joined(separator: "\n")

@@ -1,6 +1,6 @@
 import Foundation
 
-/// A word and when it was said.
+/// A word with its times.
 public struct TimedWord: Sendable, Equatable {
     /// The word.
     public var word: String
@@ -23,9 +23,9 @@ public struct WaveformPicture: Sendable {
     public var title: String
     /// A line under the heading, such as the reference transcript.
     public var subtitle: String
-    /// The samples; what is not finite is drawn as silence and counted.
+    /// The samples; values that are not finite are drawn as silence and counted.
     public var samples: [Float]
-    /// Samples a second.
+    /// Samples per second.
     public var sampleRate: Double
     /// The words in order of time.
     public var words: [TimedWord]
@@ -43,7 +43,7 @@ public struct WaveformPicture: Sendable {
         self.words = words
     }
 
-    /// The picture as an HTML figure.
+    /// Returns the picture as an HTML figure.
     ///
     /// - Returns: The markup; a recording without samples says so.
     public func html() -> String {
@@ -103,7 +103,7 @@ public struct WaveformPicture: Sendable {
         return (bottom + 24, parts.joined(separator: "\n"))
     }
 
-    /// The lowest and highest sample of each column of the picture, as one closed outline.
+    /// Returns the lowest and highest sample of each column of the picture, as one closed outline.
     private func envelope(top: Double) -> String {
         let columns = min(Int(Self.width), samples.count)
         let finite = samples.lazy.map { $0.isFinite ? $0 : 0 }

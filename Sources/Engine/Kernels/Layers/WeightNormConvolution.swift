@@ -13,11 +13,7 @@ public final class WeightNormConvolution: Module {
     @Parameter("bias") public var bias: Tensor
     private let groups: Int
 
-    /// Makes the layer with normal weights.
-    ///
-    /// - Parameters:
-    ///   - deviation: The standard deviation of the weights at the start.
-    ///   - initializer: Where the numbers come from.
+    /// Makes the layer with normal weights of this standard deviation.
     public init(channels: Int, kernel: Int, groups: Int, deviation: Double, initializer: Initializer) throws {
         self.groups = groups
         super.init()
@@ -26,12 +22,12 @@ public final class WeightNormConvolution: Module {
         bias = try initializer.constant([channels], 0)
     }
 
-    /// The weight itself, folded from gain and direction.
+    /// Returns the weight itself, computed from gain and direction.
     public func weight() throws -> Tensor {
         try direction * (gain / direction.norm(0, 1, keepingDimensions: true))
     }
 
-    /// `Tensor.convolved(withinSegments:_:bias:groups:)` with this weight: from [rows, channels] to the same shape.
+    /// Applies `Tensor.convolved(withinSegments:_:bias:groups:)` with this weight: [rows, channels] to the same shape.
     public func callAsFunction(_ input: Tensor, withinSegments lengths: [Int]) throws -> Tensor {
         try input.convolved(withinSegments: lengths, weight(), bias: bias, groups: groups)
     }

@@ -1,6 +1,6 @@
 import CW2VLibTorch
 
-/// How a tensor's elements follow each other in memory.
+/// The order of a tensor's elements in memory.
 public enum MemoryFormat: Int, Sendable {
     case contiguous = 0
     case preserve = 1
@@ -80,7 +80,7 @@ public final class TorchOperator: @unchecked Sendable {
     private let handle: ct_operator?
     private let problem: String?
 
-    /// Looks the operator up; a missing one is reported by the first call.
+    /// Looks the operator up; the first call reports a missing one.
     public init(_ name: String, _ overload: String = "") {
         self.name = overload.isEmpty ? name : "\(name).\(overload)"
         var found: ct_operator?
@@ -97,7 +97,7 @@ public final class TorchOperator: @unchecked Sendable {
     @discardableResult
     public func callAsFunction(_ arguments: Argument...) throws -> Tensor {
         try withResults(of: arguments) { results in
-            // All results are adopted first, or the others' handles would never be given back.
+            // All results are adopted first; otherwise an error would leak the remaining handles.
             let values = results.map { Value(adopting: $0) }
             guard values.count == 1, case .tensor(let tensor) = values[0] else {
                 throw TorchError.operation("\(name): expected one tensor as the result, got \(values)")
@@ -123,7 +123,7 @@ public final class TorchOperator: @unchecked Sendable {
         }
     }
 
-    /// Calls the operator and returns all its results, whatever they are.
+    /// Calls the operator and returns all its results, of any type.
     public func values(_ arguments: Argument...) throws -> [Value] {
         try withResults(of: arguments) { $0.map { Value(adopting: $0) } }
     }
@@ -149,7 +149,7 @@ public final class TorchOperator: @unchecked Sendable {
     }
 }
 
-/// Memory that list arguments occupy during one call.
+/// The memory of list arguments during one call.
 private struct Scratch {
     private var blocks: [UnsafeMutableRawPointer] = []
 
@@ -216,7 +216,7 @@ private struct Scratch {
 }
 
 extension TorchOperator.Value {
-    /// Takes over what the bridge handed out.
+    /// Takes ownership of a value from the bridge.
     init(adopting value: ct_value) {
         let count = Int(value.count)
         func list<Stored, Element>(_ type: Stored.Type, _ convert: (Stored) -> Element) -> [Element] {

@@ -1,10 +1,10 @@
-/// The running moments of an update rule, for the parameters that this process changes.
+/// The running moments of an update rule, for the parameters that this process updates.
 public final class Moments {
     /// The running mean of gradients, [elements of the parameters' `own`].
     public let first: Tensor
     /// The running mean of squared gradients, [elements of the parameters' `own`].
     public let second: Tensor
-    /// How many updates were made.
+    /// The number of updates made so far.
     public internal(set) var updates = 0
     private let parameters: FlatParameters
 

@@ -24,8 +24,9 @@ package final class EncoderLayer: Module {
     ///
     /// - Parameters:
     ///   - input: [frames, channels].
-    ///   - rows: The frames whose results are read, int64, each at most once; `nil` for all. All frames are attended to.
-    /// - Returns: [frames, channels], or as many rows as are read.
+    ///   - rows: The frames whose results are needed, int64, each at most once; `nil` for all. They attend to all
+    ///     frames.
+    /// - Returns: [frames, channels], or only the rows that are needed.
     func callAsFunction(
         _ input: Tensor, _ layout: RaggedLayout, readRows rows: Tensor? = nil, _ mode: Mode
     ) throws -> Tensor {

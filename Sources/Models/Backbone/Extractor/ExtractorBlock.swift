@@ -1,16 +1,16 @@
 import W2VKernels
 import W2VTorch
 
-/// One block of the feature extractor: convolution, normalization if any, GELU (paper, section 2).
+/// One block of the feature extractor: convolution, optional normalization, GELU (paper, section 2).
 package class ExtractorBlock: Module {
     @Parameter("0.weight") final package var weight: Tensor
     @Parameter("0.bias") final var bias: Tensor?
     @Child("2") final var groupNorm: RaggedGroupNorm?
     @Child("2.1") final var layerNorm: LayerNorm?
     final let stride: Int
-    /// Whether every utterance begins at a row that is a multiple of four, where outputs can be computed in pairs.
+    /// Whether every utterance starts at a row that is a multiple of four, so that outputs can be computed in pairs.
     final let startsPairs: Bool
-    /// The stage that profiles count the block for.
+    /// The stage that the block's time counts for in profiles.
     final let stage: Profile.Stage
 
     init(
@@ -27,7 +27,7 @@ package class ExtractorBlock: Module {
         self.layerNorm = try layerNorm ? LayerNorm(layer.channels, initializer: initializer) : nil
     }
 
-    /// Makes a block that takes another's place.
+    /// Makes a block that replaces another.
     init(sharing other: ExtractorBlock) {
         (stride, startsPairs, stage) = (other.stride, other.startsPairs, other.stage)
         super.init()
@@ -45,15 +45,16 @@ package class ExtractorBlock: Module {
         return try normalized.gelu()
     }
 
-    /// Runs the block as one of a chain, in which faster blocks leave their GELU to the next one.
+    /// Runs the block in a chain, in which faster blocks defer their GELU to the next one.
     package func callAsFunction(_ input: ExtractorActivation, _ rows: ExtractorRows) throws -> ExtractorActivation {
         ExtractorActivation(try self(input.finished(), rows))
     }
 
-    /// Whether the block, the first, can run on parts of utterances: a group norm's statistics are of whole ones.
+    /// Returns whether the block, if it is the first, can run on parts of utterances; a group norm needs the statistics
+    /// of whole ones.
     func supportsParts(of signal: Tensor) -> Bool { groupNorm == nil }
 
-    /// Group norm in the first block of BASE, layer norm in all blocks of LARGE; the other blocks have neither.
+    /// Applies the normalization: group norm in BASE's first block, layer norm in all blocks of LARGE, otherwise none.
     final func normalized(_ input: Tensor, _ rows: ExtractorRows) throws -> Tensor {
         if let groupNorm { return try groupNorm(input, rows.layout, valid: rows.valid) }
         return try layerNorm?(input) ?? input
@@ -62,17 +63,17 @@ package class ExtractorBlock: Module {
 
 /// The output rows of a block.
 package struct ExtractorRows {
-    /// The rows of each utterance or part of one, those that straddle two utterances included.
+    /// The rows of each utterance or part of one, including those that straddle two utterances.
     let layout: RaggedLayout
-    /// How many of them are frames.
+    /// The number of valid frames of each.
     let valid: [Int]
-    /// Where the rows are parts of utterances, and the block is the first: the utterances.
+    /// The whole utterances, if the rows are parts of them and the block is the first.
     var source: SignalSource?
 
-    /// Describes rows of whole utterances.
+    /// Makes the rows of whole utterances.
     package init(layout: RaggedLayout, valid: [Int]) { (self.layout, self.valid) = (layout, valid) }
 
-    /// Describes rows of parts of utterances.
+    /// Makes the rows of parts of utterances.
     init(layout: RaggedLayout, valid: [Int], source: SignalSource?) {
         (self.layout, self.valid, self.source) = (layout, valid, source)
     }

@@ -1,12 +1,12 @@
 extension ExtractorBlock: OperationCounting {
-    /// One convolution; the lengths are those of its output.
+    /// Counts one convolution; the lengths are those of its output.
     package func operations(_ lengths: [Int], readRows rows: Int?) -> Double {
         operations(lengths, readRows: rows, multiplyingBy: weight)
     }
 }
 
 extension FeatureExtractor {
-    /// The operations of each block on signals, without the rows that straddle utterances.
+    /// Counts the operations of each block, without the rows that straddle utterances.
     ///
     /// - Parameter samples: The samples of each utterance or part of one.
     package func operations(samples: [Int]) -> [Double] {

@@ -2,12 +2,12 @@ import Foundation
 import W2VBackbone
 import W2VTorch
 
-/// Writes `.pt` files as newer versions of fairseq save them, with plain dictionaries as `cfg`.
+/// Writes `.pt` files like newer versions of fairseq, with plain dictionaries as `cfg`.
 enum FairseqWriter {
     /// Writes a file.
     ///
-    /// - Parameter update: The update it was saved after.
-    /// - Returns: What fairseq has no place for, a phrase each.
+    /// - Parameter update: The update after which it was saved.
+    /// - Returns: The content that fairseq cannot store, one phrase each.
     /// - Throws: ``CheckpointError/cannotHold(format:what:advice:)``; `FileWriteError`.
     static func write(
         _ description: ModelDescription, state: [String: Tensor], to url: URL, update: Int
@@ -41,7 +41,7 @@ enum FairseqWriter {
         return options.left
     }
 
-    /// Weights with the part that fairseq names twice under both names.
+    /// Returns the weights, with the part that fairseq stores twice under both names.
     private static func aliased(_ state: [String: Tensor], _ alias: PyTorchHead.SecondName?) -> [String: Tensor] {
         guard let alias else { return state }
         var result = state
@@ -59,9 +59,7 @@ enum FairseqWriter {
         ])
     }
 
-    /// The sections that describe a model: its options, its task's and its criterion's.
-    ///
-    /// - Returns: The sections in their order.
+    /// Returns the sections that describe a model, in order: its options, its task's and its criterion's.
     static func sections(
         _ head: PyTorchHead, _ description: ModelDescription, _ options: PyTorchOptions
     ) -> PyTorchHead.Options {
@@ -83,7 +81,7 @@ enum FairseqWriter {
         ]
     }
 
-    /// fairseq's own dictionary object, so that the model loads without the folder of its data.
+    /// Returns fairseq's own dictionary object, so that the model loads without its data folder.
     private static func dictionary(_ symbols: [String]) -> PickledValue {
         let all = ["<s>", "<pad>", "</s>", "<unk>"] + symbols
         return .object(

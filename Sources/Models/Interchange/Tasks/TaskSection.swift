@@ -20,7 +20,7 @@ public struct TaskSection: Sendable {
     }
 }
 
-/// The configurations of objectives by their types; one that was not set has its defaults.
+/// The configurations of objectives by type; one that was not set has its defaults.
 struct TaskConfigurations: Sendable, Equatable {
     private var values: [ObjectIdentifier: any ObjectiveConfiguration] = [:]
 

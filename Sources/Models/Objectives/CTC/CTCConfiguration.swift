@@ -1,23 +1,23 @@
 import W2VBackbone
 
-/// Fine-tuning options of a CTC model.
+/// The fine-tuning options of a CTC model.
 public struct CTCConfiguration: ObjectiveConfiguration {
-    /// How `blankWeight` changes the blank's logit.
+    /// The way in which `blankWeight` changes the blank's logit.
     public enum BlankMode: String, Sendable, Codable, CaseIterable {
         case add
         case set
     }
 
-    /// Added to, or put in place of, the blank's logit; 0 changes nothing.
+    /// A number added to, or replacing, the blank's logit; 0 changes nothing.
     public var blankWeight = 0.0
-    /// What is done with `blankWeight`.
+    /// The use of `blankWeight`.
     public var blankMode = BlankMode.add
-    /// Whether utterances whose labels cannot fit their frames cost nothing instead of infinity.
+    /// Whether the loss of utterances whose labels cannot fit their frames is zero instead of infinite.
     public var zeroInfinity = true
-    /// Updates during which only the output layer learns.
+    /// The number of first updates in which only the output layer is trained.
     public var freezeFinetuneUpdates = 0
 
-    /// No blank weight, zero infinity on.
+    /// Makes the defaults: no blank weight, zero infinity on.
     public init() {}
 }
 

@@ -2,7 +2,7 @@ import W2VBackbone
 import W2VKernels
 
 extension ObjectiveModel where Main == CTCObjective {
-    /// The operations of recognition or of its training.
+    /// Returns the operations of recognition or of its training.
     ///
     /// - Parameters:
     ///   - samples: The samples of each utterance.

@@ -1,23 +1,23 @@
 import W2VBackbone
 
-/// The contrastive objective: fairseq's criterion and negative-sampling options, with the BASE model's values.
+/// The options of the contrastive objective: fairseq's criterion and negative sampling, with the BASE model's values.
 public struct ContrastiveConfiguration: ObjectiveConfiguration {
     /// Distractors from the masked frames of the same utterance.
     public var numNegatives = 100
     /// Distractors from the masked frames of all utterances of the sub-batch.
     public var crossSampleNegatives = 0
-    /// Distractors put together from code book entries at random.
+    /// Distractors composed of random code book entries.
     public var codebookNegatives = 0
     /// Whether distractors come from unmasked frames too.
     public var negativesFromEverywhere = false
     /// The temperature κ that divides cosine similarities.
     public var logitTemp = 0.1
-    /// Whether the loss is InfoNCE (a choice among candidates) or binary cross-entropy (each candidate for itself).
+    /// Whether the loss is InfoNCE (a choice among candidates) or binary cross-entropy (each candidate by itself).
     public var infonce = true
     /// Weights of the diversity loss and the feature penalty.
     public var lossWeights = [0.1, 10.0]
 
-    /// The BASE model's values.
+    /// Makes the BASE model's values.
     public init() {}
 
     /// Checks values that depend on each other.

@@ -19,7 +19,10 @@ package enum JSONMember {
 /// One JSON object in a line, as `jsonLine` would give it, but long lists are never encoded as a whole: an encoder takes
 /// ten times the memory of what it encodes.
 ///
-/// - Parameter members: What stands behind each key; the keys are in snake case.
+/// - Parameters:
+///   - members: What stands behind each key; the keys are in snake case.
+///   - body: Gets the line in pieces.
+/// - Throws: What `body` throws.
 package func writeJSONLine(_ members: [String: JSONMember], to body: (String) throws -> Void) throws {
     var separator = "{"
     for (key, member) in members.sorted(by: { $0.key < $1.key }) {

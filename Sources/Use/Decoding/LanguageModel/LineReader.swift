@@ -18,7 +18,9 @@ final class LineReader {
 
     /// Opens a file.
     ///
-    /// - Parameter longestLine: The most bytes of a line.
+    /// - Parameters:
+    ///   - path: The file.
+    ///   - longestLine: The most bytes of a line.
     /// - Throws: `LanguageModelError.unreadable`.
     init(path: String, longestLine: Int = UTF8Text.longestLine) throws(LanguageModelError) {
         self.path = path
@@ -81,7 +83,7 @@ final class LineReader {
             reason: "has more than \(longestLine >> 20) MiB in line \(line); check that it is a text file of lines")
     }
 
-    /// Reads on, and returns by how much the bytes that were there moved toward the buffer's start.
+    /// Reads on, and returns by how much the bytes that were there moved towards the buffer's start.
     private func fill() throws(LanguageModelError) -> Int {
         let moved = start
         if let base = buffer.baseAddress, start > 0 {
