@@ -33,7 +33,7 @@ import W2VTorch
             model.main.configuration, masked: counts.map { Array(0..<$0) }, candidates: counts,
             entries: (configuration.latentVars, configuration.latentGroups),
             stream: RandomStream(seed: 1, purpose: .negatives, step: update))
-        let plan = SubBatchPlan(
+        let plan = SegmentPlan(
             utterances: 0..<lengths.count, mask: mask, negatives: negatives,
             noise: .drawn(try Generator(seed: Int64(update))))
         return try PretrainingBatch(

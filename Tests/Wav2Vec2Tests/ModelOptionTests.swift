@@ -26,7 +26,7 @@ struct ModelOptionTests {
 
     private func plan(
         _ model: PretrainingModel, _ layout: RaggedLayout, update: Int = 1
-    ) throws -> SubBatchPlan {
+    ) throws -> SegmentPlan {
         var masking = MaskingConfiguration()
         (masking.time.probability, masking.time.length, masking.time.requireSameMasks) = (0.5, 3, false)
         let mask = try Mask.draw(
@@ -38,7 +38,7 @@ struct ModelOptionTests {
             candidates: everywhere ? layout.lengths : mask.frames.map(\.count),
             entries: (model.backbone.configuration.latentVars, model.backbone.configuration.latentGroups),
             stream: RandomStream(seed: 1, purpose: .negatives, step: update))
-        return SubBatchPlan(
+        return SegmentPlan(
             utterances: 0..<layout.count, mask: mask, negatives: negatives,
             noise: .drawn(try Generator(seed: 5)), inputNoise: .drawn(try Generator(seed: 6)))
     }
@@ -188,7 +188,7 @@ struct ModelOptionTests {
         let signals = try Self.lengths.enumerated().map {
             try Tensor.normal([$1], generator: Generator(seed: Int64($0)))
         }
-        func plan(_ utterances: Range<Int>, _ layout: RaggedLayout, seed: Int64) throws -> SubBatchPlan {
+        func plan(_ utterances: Range<Int>, _ layout: RaggedLayout, seed: Int64) throws -> SegmentPlan {
             var result = try self.plan(
                 model, RaggedLayout(Array(layout.lengths[utterances])), update: Int(seed))
             result.utterances = utterances
@@ -201,7 +201,7 @@ struct ModelOptionTests {
             return try zip(losses.total.gradients(of: parameters), parameters).map { try $0 ?? $1.zerosLike() }
         }
         let layout = try model.backbone.featureExtractor.layout(samples: Self.lengths)
-        func losses(_ utterances: Range<Int>, _ plans: [SubBatchPlan]) throws -> ContrastiveTerms {
+        func losses(_ utterances: Range<Int>, _ plans: [SegmentPlan]) throws -> ContrastiveTerms {
             try model.losses(
                 PretrainingBatch(
                     .concatenate(Array(signals[utterances])), lengths: Array(Self.lengths[utterances]), plans: plans,

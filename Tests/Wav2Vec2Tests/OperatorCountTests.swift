@@ -52,7 +52,7 @@ extension ProfileTests {
                 objective, masked: everywhere ? mask.frames : mask.frames.map { Array($0.indices) },
                 candidates: everywhere ? Array(frames[utterances]) : mask.frames.map(\.count), entries: (6, 2),
                 stream: RandomStream(seed: 1, purpose: .negatives, step: 1, index: index))
-            return SubBatchPlan(
+            return SegmentPlan(
                 utterances: utterances, mask: mask, negatives: negatives,
                 noise: .drawn(try Generator(seed: Int64(index))))
         }

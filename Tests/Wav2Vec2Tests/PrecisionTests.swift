@@ -46,7 +46,7 @@ struct PrecisionTests {
         let choices = mask.frames.reduce(0) { $0 + $1.count } * configuration.latentGroups
         let noise = try Tensor.normal(
             [choices, configuration.latentVars], deviation: 20, generator: Generator(seed: 5))
-        let plan = SubBatchPlan(
+        let plan = SegmentPlan(
             utterances: 0..<layout.count, mask: mask, negatives: negatives, noise: .given(noise))
         let losses = try model.losses(
             PretrainingBatch(samples, lengths: Self.lengths, plans: [plan], temperature: 1.5, for: model),

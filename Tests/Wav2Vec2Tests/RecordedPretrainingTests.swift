@@ -60,7 +60,7 @@ import W2VTorch
                 candidates: everywhere ? frames : mask.frames.map(\.count),
                 entries: (configuration.latentVars, configuration.latentGroups),
                 stream: RandomStream(seed: 1, purpose: .negatives, step: update, index: index))
-            return SubBatchPlan(
+            return SegmentPlan(
                 utterances: utterances, mask: mask, negatives: negatives,
                 noise: .drawn(try Generator(seed: Int64(2 * update + index))),
                 inputNoise: .drawn(try Generator(seed: Int64(100 + 2 * update + index))))

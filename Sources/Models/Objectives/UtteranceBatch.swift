@@ -46,7 +46,7 @@ public struct UtteranceBatch {
 /// The random draws of an objective for a batch.
 ///
 /// All numbers that the loss reads are in tensors, so that work recorded for one batch can be replayed for another of
-/// the same shape (``/Torch/WorkRecorder``).
+/// the same shape (``/W2VTorch/WorkRecorder``).
 public protocol BatchDraws {
     /// The tensors, always in the same order.
     var tensors: [Tensor] { get }

@@ -51,7 +51,7 @@ struct ScalingCommand: AsyncParsableCommand {
     @Flag(help: "Predict the time of an update on many GPUs.")
     var model = false
 
-    @OptionGroup(title: "Of the model") var prediction: PredictionOptions
+    @OptionGroup(title: "Prediction") var prediction: PredictionOptions
 
     @Option(help: .hidden)
     var measureInto: String?

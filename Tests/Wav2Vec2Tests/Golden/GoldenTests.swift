@@ -175,7 +175,7 @@ struct GoldenTests {
     }
 
     private func expectHuggingFaceStates(
-        _ golden: GoldenCase, _ reference: [String: Tensor], _ stages: [String: [Tensor]], _ plans: [SubBatchPlan],
+        _ golden: GoldenCase, _ reference: [String: Tensor], _ stages: [String: [Tensor]], _ plans: [SegmentPlan],
         _ layout: RaggedLayout
     ) throws {
         guard golden.facts["peer"]?.string == "hf" else { return }
@@ -195,7 +195,7 @@ struct GoldenTests {
     /// Masks, negatives and noise as the reference drew them.
     private func subBatches(
         _ golden: GoldenCase, _ reference: [String: Tensor], _ layout: RaggedLayout, groups: Int
-    ) throws -> [SubBatchPlan] {
+    ) throws -> [SegmentPlan] {
         let sizes = golden.facts["sub_batch_sizes"]?.array?.compactMap(\.integer) ?? [layout.count]
         let isConcatenated = sizes.count > 1
         var start = 0
@@ -238,7 +238,7 @@ struct GoldenTests {
                     })
                 if let gumbel = auxiliary("gumbel_noise") { noise = .given(gumbel) }
             }
-            return SubBatchPlan(
+            return SegmentPlan(
                 utterances: utterances, mask: Mask(frames: mask), negatives: negatives, noise: noise)
         }
     }

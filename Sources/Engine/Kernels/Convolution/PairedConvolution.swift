@@ -104,7 +104,7 @@ public struct PairedConvolution: Sendable {
 }
 
 extension Tensor {
-    /// Applies ``PairedConvolution`` to this tensor, [2 · N, channels], FP32 in host memory; differentiable once.
+    /// Applies ``/W2VKernels/PairedConvolution`` to this tensor, [2 · N, channels], FP32 in host memory; differentiable once.
     ///
     /// - Parameters:
     ///   - weight: [outputs, channels, 3].

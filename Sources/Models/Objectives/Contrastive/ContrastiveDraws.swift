@@ -28,7 +28,7 @@ public struct ContrastiveDraws: BatchDraws {
     /// - Throws: `ConfigurationError` for a segment without a masked frame; `TorchError.shape` if only some segments
     ///   have noise.
     init(
-        _ plans: [SubBatchPlan], _ batch: UtteranceBatch, temperature: Double,
+        _ plans: [SegmentPlan], _ batch: UtteranceBatch, temperature: Double,
         _ configuration: ContrastiveConfiguration, _ backbone: ModelConfiguration
     ) throws {
         let device = batch.device
@@ -70,7 +70,7 @@ extension ObjectiveBatch where Main == ContrastiveObjective {
     /// - Throws: `ConfigurationError` for an utterance shorter than one frame or a segment without a masked frame;
     ///   `TorchError.shape` if only some segments have noise.
     public init(
-        _ samples: Tensor, lengths: [Int], plans: [SubBatchPlan], temperature: Double, for model: PretrainingModel
+        _ samples: Tensor, lengths: [Int], plans: [SegmentPlan], temperature: Double, for model: PretrainingModel
     ) throws {
         let utterances = try UtteranceBatch(
             lengths: lengths, layout: model.backbone.featureExtractor.layout(samples: lengths),

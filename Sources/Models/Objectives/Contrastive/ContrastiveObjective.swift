@@ -80,12 +80,12 @@ public final class ContrastiveObjective: Module, LeadingObjective {
                 entries: (backbone.latentVars, backbone.latentGroups), stream: source.stream(.negatives, segment: index)
             )
             guard source.trains else {
-                return SubBatchPlan(utterances: utterances, mask: mask, negatives: negatives, noise: .none)
+                return SegmentPlan(utterances: utterances, mask: mask, negatives: negatives, noise: .none)
             }
             var stream = source.stream(.gumbelNoise, segment: index)
             let noise = try Generator(seed: stream.seed(), device: batch.device)
             let inputNoise = try Generator(seed: stream.seed(), device: batch.device)
-            return SubBatchPlan(
+            return SegmentPlan(
                 utterances: utterances, mask: mask, negatives: negatives, noise: .drawn(noise),
                 inputNoise: .drawn(inputNoise))
         }

@@ -33,7 +33,7 @@ struct SegmentNumbering {
     ///   - plans: The segments; together they cover all utterances in order.
     ///   - comparesAllFrames: Whether all frames are candidates, not only the masked ones.
     /// - Throws: ``ConfigurationError`` for a segment without a masked frame.
-    init(_ plans: [SubBatchPlan], _ layout: RaggedLayout, comparesAllFrames: Bool) throws {
+    init(_ plans: [SegmentPlan], _ layout: RaggedLayout, comparesAllFrames: Bool) throws {
         utterances = plans.map(\.utterances)
         frames = utterances.map { layout.offsets[$0.upperBound] - layout.offsets[$0.lowerBound] }
         masked = plans.map { plan in plan.mask.frames.reduce(0) { $0 + $1.count } }

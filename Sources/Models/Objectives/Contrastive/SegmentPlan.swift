@@ -1,7 +1,7 @@
 import W2VBackbone
 
-/// The random choices of one sub-batch.
-public struct SubBatchPlan: Sendable {
+/// The random choices of one segment.
+public struct SegmentPlan: Sendable {
     /// The utterances of the batch that belong to it.
     public var utterances: Range<Int>
     /// Their masked frames and channels.
