@@ -8,7 +8,7 @@ import W2VBase
 
 /// The host kernels beside LibTorch's operators.
 @Suite struct KernelTests {
-    private func training(_ step: Int = 0) -> Mode {
+    private func training(_ step: Int = 0) -> Module.Mode {
         .training(DropoutSource(RandomStream(seed: 42, purpose: .dropout, step: step)))
     }
 

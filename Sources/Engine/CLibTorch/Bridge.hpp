@@ -1,6 +1,10 @@
 // Helpers of the bridge: conversion between handles and tensors, and from exceptions to messages.
 #pragma once
 
+#if !__has_include(<ATen/core/Tensor.h>)
+#error "LibTorch's headers are not found: run Scripts/setup of the package wav2vec2, then build again."
+#endif
+
 #include <ATen/core/Generator.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/core/ivalue.h>

@@ -4,6 +4,7 @@
 #include <ATen/Version.h>
 #include <c10/core/CachingDeviceAllocator.h>
 #include <dlfcn.h>
+#include <filesystem>
 #include <torch/csrc/api/include/torch/version.h>
 
 #include "Bridge.hpp"
@@ -43,8 +44,13 @@ void ct_allow_tf32(bool allowed) {
 
 ct_error ct_load_cuda(void) {
     return guarded([&] {
-        // LibTorch looks for its CUDA half when it is first asked about it, and never again: load it first.
-        if (dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) == nullptr) throw std::runtime_error(dlerror());
+        // LibTorch looks for its CUDA half when it is first asked about it, and never again: load, then ask. It is
+        // beside the other half, where the loader may not look: programs may have no run path to it.
+        Dl_info half;
+        if (dladdr(reinterpret_cast<void *>(&at::show_config), &half) == 0) throw std::runtime_error(dlerror());
+        const std::string folder = std::filesystem::path(half.dli_fname).parent_path();
+        const std::string library = folder + "/libtorch_cuda.so";
+        if (dlopen(library.c_str(), RTLD_NOW | RTLD_GLOBAL) == nullptr) throw std::runtime_error(dlerror());
         if (!at::globalContext().hasCUDART()) throw std::runtime_error("libtorch_cuda.so was loaded too late");
     });
 }

@@ -44,9 +44,10 @@ public struct ModelDescription: Sendable, Equatable {
                 + tasks.flatMap { $0.section?.qualified ?? [] }
                 + [
                     Setting(
-                        "normalize", \.normalize, "whether input has zero mean and unit variance", of: .architecture),
+                        "normalize", \.normalize, "whether the input is normalized to zero mean and unit variance",
+                        of: .architecture),
                     Setting(
-                        "normalize_epsilon", \.normalizeEpsilon, "added to the variance in normalising",
+                        "normalize_epsilon", \.normalizeEpsilon, "added to the variance when normalizing",
                         of: .normalizedInput),
                 ])
     }

@@ -82,10 +82,10 @@ private enum FlashAttention {
 
 /// One attention call, with all that its backward pass needs.
 private struct Attention {
-    private static let flashAttention = Operator("aten::_flash_attention_forward")
-    private static let flashAttentionBackward = Operator("aten::_flash_attention_backward")
-    private static let efficientAttention = Operator("aten::_efficient_attention_forward")
-    private static let efficientAttentionBackward = Operator("aten::_efficient_attention_backward")
+    private static let flashAttention = TorchOperator("aten::_flash_attention_forward")
+    private static let flashAttentionBackward = TorchOperator("aten::_flash_attention_backward")
+    private static let efficientAttention = TorchOperator("aten::_efficient_attention_forward")
+    private static let efficientAttentionBackward = TorchOperator("aten::_efficient_attention_backward")
 
     let output: Tensor
     private let inputs: [Tensor]
@@ -116,7 +116,7 @@ private struct Attention {
         state = Array(tensors[1..<4])
     }
 
-    private static func tensors(_ values: [Value]) -> [Tensor] {
+    private static func tensors(_ values: [TorchOperator.Value]) -> [Tensor] {
         values.compactMap { if case .tensor(let tensor) = $0 { tensor } else { nil } }
     }
 

@@ -28,7 +28,7 @@ extension Tensor {
     /// The mask is a function of a seed and of the elements' positions, whatever the number of threads, so that the
     /// backward pass recomputes it. Our own kernels draw the same masks in host memory and on GPUs, and the same in
     /// half precision; tensors that they do not support (FP64) get the masks of LibTorch's generators.
-    public func dropout(_ probability: Double, _ mode: Mode) throws -> Tensor {
+    public func dropout(_ probability: Double, _ mode: Module.Mode) throws -> Tensor {
         try dropout(mode.nextMask(probability))
     }
 

@@ -21,7 +21,7 @@ struct DropoutMask {
     var scale: Double { 1 / (1 - probability) }
 }
 
-extension Mode {
+extension Module.Mode {
     /// Returns the next dropout's mask; in inference, and at probability 0, it drops nothing.
     func nextMask(_ probability: Double) -> DropoutMask {
         guard probability > 0, let seed = nextDropoutSeed() else { return .none }

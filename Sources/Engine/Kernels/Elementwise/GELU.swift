@@ -23,8 +23,8 @@ struct GELU: FusedOperation {
     }
 }
 
-private let exactGELU = Operator("aten::gelu")
-private let exactGELUBackward = Operator("aten::gelu_backward")
+private let exactGELU = TorchOperator("aten::gelu")
+private let exactGELUBackward = TorchOperator("aten::gelu_backward")
 
 extension Tensor {
     /// Returns the Gaussian error linear unit, in its exact (erf) form.

@@ -58,7 +58,7 @@ extension Tensor {
     /// - Returns: [..., outputs].
     /// - Throws: `TorchError.operation` for sizes that do not match.
     public func geluDropoutLinear(
-        _ probability: Double, _ mode: Mode, weight: Tensor, bias: Tensor?, ownBias: Tensor? = nil
+        _ probability: Double, _ mode: Module.Mode, weight: Tensor, bias: Tensor?, ownBias: Tensor? = nil
     ) throws -> Tensor {
         let mask = mode.nextMask(probability)
         let operation = GELUDropoutLinear(input: self, mask: mask, weight: weight, bias: bias, ownBias: ownBias)

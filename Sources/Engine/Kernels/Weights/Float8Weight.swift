@@ -8,7 +8,7 @@ import W2VTorch
 /// shows the effect of the rounding. Nothing is recorded for differentiation. Source of format and scaling:
 /// Micikevicius et al. 2022, "FP8 Formats for Deep Learning".
 public struct Float8Weight: Sendable {
-    private static let scaledProduct = Operator("aten::_scaled_mm")
+    private static let scaledProduct = TorchOperator("aten::_scaled_mm")
 
     private let rows: Float8Rows
     private let transposedScales: Tensor
@@ -149,11 +149,11 @@ struct RoundRowsKernel: DeviceKernel {
 }
 
 extension Tensor {
-    private static let viewDType = Operator("aten::view", "dtype")
-    private static let toDType = Operator("aten::to", "dtype")
+    private static let viewDType = TorchOperator("aten::view", "dtype")
+    private static let toDType = TorchOperator("aten::to", "dtype")
 
     /// Returns the same bytes as elements of another type of one byte.
-    fileprivate func bits(_ type: Argument) throws -> Tensor { try Self.viewDType(.tensor(self), type) }
+    fileprivate func bits(_ type: TorchOperator.Argument) throws -> Tensor { try Self.viewDType(.tensor(self), type) }
 
     /// Returns the nearest E4M3 numbers.
     fileprivate func asFloat8() throws -> Tensor { try Self.toDType(.tensor(self), .int(Float8Rows.type)) }

@@ -8,7 +8,7 @@
 ///   - body: The part; it must draw its dropouts from the mode that it receives, and depend on nothing that changes.
 /// - Throws: Any error of `body`, in the backward pass as a `TorchError.operation`.
 public func recomputing(
-    _ input: Tensor, parameters: [Tensor], _ mode: Mode, _ body: @escaping (Tensor, Mode) throws -> Tensor
+    _ input: Tensor, parameters: [Tensor], _ mode: Module.Mode, _ body: @escaping (Tensor, Module.Mode) throws -> Tensor
 ) throws -> Tensor {
     guard isGradientEnabled else { return try body(input, mode) }
     let start = mode.copied()

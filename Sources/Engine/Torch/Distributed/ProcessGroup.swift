@@ -15,7 +15,7 @@ public final class ProcessGroup: @unchecked Sendable {
     private let isNCCL: Bool
     let handle: ct_process_group
     // c10d's group keeps using the store that it was created with.
-    private let store: Store
+    private let store: TCPStore
     private let collectives = Atomic<Int>(0)
 
     /// The number of collectives that this process has started; equal in every process, except for those still awaited.
@@ -47,7 +47,7 @@ public final class ProcessGroup: @unchecked Sendable {
     ///   - timeout: The maximum duration of joining or of a collective, in seconds.
     /// - Throws: `TorchError.communication` if the others do not join in time.
     public init(
-        gloo store: Store, name: String, interface: String?, address: String?, rank: Int, size: Int, timeout: Double
+        gloo store: TCPStore, name: String, interface: String?, address: String?, rank: Int, size: Int, timeout: Double
     ) throws {
         var made: ct_process_group?
         try withExtendedLifetime(store) {
@@ -71,7 +71,7 @@ public final class ProcessGroup: @unchecked Sendable {
     ///   - device: The index of this process's GPU.
     ///   - timeout: The maximum duration of a collective, in seconds.
     /// - Throws: `TorchError.communication` if NCCL's library is missing, or the others do not join.
-    public init(nccl store: Store, name: String, device: Int, rank: Int, size: Int, timeout: Double) throws {
+    public init(nccl store: TCPStore, name: String, device: Int, rank: Int, size: Int, timeout: Double) throws {
         var made: ct_process_group?
         try withExtendedLifetime(store) {
             try TorchError.checkCommunication(

@@ -66,37 +66,39 @@ public final class DropoutSource {
     }
 }
 
-/// Whether a forward pass trains or predicts.
-public enum Mode {
-    /// No dropout.
-    case inference
-    /// Dropout with masks that depend on the source only.
-    case training(DropoutSource)
+extension Module {
+    /// Whether a forward pass trains or predicts.
+    public enum Mode {
+        /// No dropout.
+        case inference
+        /// Dropout with masks that depend on the source only.
+        case training(DropoutSource)
 
-    /// Whether this is a training pass.
-    public var isTraining: Bool {
-        if case .training = self { return true }
-        return false
-    }
+        /// Whether this is a training pass.
+        public var isTraining: Bool {
+            if case .training = self { return true }
+            return false
+        }
 
-    /// Returns the same mode with an independent source that continues with the same seeds.
-    public func copied() -> Mode {
-        if case .training(let source) = self { return .training(source.copied()) }
-        return self
-    }
+        /// Returns the same mode with an independent source that continues with the same seeds.
+        public func copied() -> Mode {
+            if case .training(let source) = self { return .training(source.copied()) }
+            return self
+        }
 
-    /// Returns the mode of one layer, with seeds of its own, so that its masks do not depend on whether other layers
-    /// are skipped.
-    ///
-    /// - Parameter number: The layer, from 0.
-    public func forLayer(_ number: Int) -> Mode {
-        if case .training(let source) = self { return .training(source.forLayer(number)) }
-        return self
-    }
+        /// Returns the mode of one layer, with seeds of its own, so that its masks do not depend on whether other layers
+        /// are skipped.
+        ///
+        /// - Parameter number: The layer, from 0.
+        public func forLayer(_ number: Int) -> Mode {
+            if case .training(let source) = self { return .training(source.forLayer(number)) }
+            return self
+        }
 
-    /// Returns the seed of the next dropout; nil in inference.
-    public func nextDropoutSeed() -> DropoutSeed? {
-        if case .training(let source) = self { return source.nextSeed() }
-        return nil
+        /// Returns the seed of the next dropout; nil in inference.
+        public func nextDropoutSeed() -> DropoutSeed? {
+            if case .training(let source) = self { return source.nextSeed() }
+            return nil
+        }
     }
 }

@@ -5,7 +5,7 @@ import Synchronization
 ///
 /// ``profiled(_:_:)`` marks stages where a model runs forward. Every function of a backward pass belongs to the stage
 /// that recorded its forward part, so nothing has to be marked there. At any time exactly one stage is running, so that
-/// all times, including ``Stage/other``, add up to the total.
+/// all times, including ``Profile/Stage/other``, add up to the total.
 public struct Profile: Sendable {
     /// The time of a stage, in seconds.
     public struct Times: Sendable, Equatable {
@@ -131,8 +131,8 @@ private struct Recording {
     /// The operators in progress, by thread.
     private var operators: [UInt64: [Profile.Span]] = [:]
     /// By thread: the stage of recorded functions, from a sequence number on; ascending.
-    private var positions: [UInt64: [(sequence: Int64, stage: Stage)]] = [:]
-    private var lastFunction = Stage.other
+    private var positions: [UInt64: [(sequence: Int64, stage: Profile.Stage)]] = [:]
+    private var lastFunction = Profile.Stage.other
 
     init(_ device: Device) {
         self.device = device
@@ -141,7 +141,7 @@ private struct Recording {
 
     private var now: Double { (ContinuousClock.now - start) / .seconds(1) }
 
-    private var running: Stage { open.last?.span.stage ?? .other }
+    private var running: Profile.Stage { open.last?.span.stage ?? .other }
 
     /// Charges the time since the last call to the innermost open stage or function.
     @discardableResult
@@ -158,7 +158,7 @@ private struct Recording {
 
     // MARK: Stages and functions
 
-    mutating func enter(_ stage: Stage) {
+    mutating func enter(_ stage: Profile.Stage) {
         let (thread, sequence) = Self.position
         guard threads.contains(thread) else { return }
         push(stage.name, .stage, stage, thread)
@@ -179,7 +179,7 @@ private struct Recording {
         push(name, .backward, lastFunction, thread)
     }
 
-    private mutating func push(_ name: String, _ kind: Profile.Span.Kind, _ stage: Stage, _ thread: UInt64) {
+    private mutating func push(_ name: String, _ kind: Profile.Span.Kind, _ stage: Profile.Stage, _ thread: UInt64) {
         let start = charge()
         open.append(
             Open(
@@ -222,7 +222,7 @@ private struct Recording {
         return (thread, sequence)
     }
 
-    private func stage(_ thread: UInt64, _ sequence: Int64) -> Stage {
+    private func stage(_ thread: UInt64, _ sequence: Int64) -> Profile.Stage {
         guard let positions = positions[thread] else { return .other }
         var (low, high) = (0, positions.count)
         while low < high {

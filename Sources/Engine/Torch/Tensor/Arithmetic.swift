@@ -104,7 +104,7 @@ extension Tensor {
 
     /// Returns the sum of all elements.
     public func sum(dtype: DType? = nil) throws -> Tensor {
-        try ATen.sum(.tensor(self), dtype.map(Argument.dtype) ?? .none)
+        try ATen.sum(.tensor(self), dtype.map(TorchOperator.Argument.dtype) ?? .none)
     }
     /// Returns the sum along dimensions.
     public func sum(_ dimensions: Int..., keepingDimensions: Bool = false) throws -> Tensor {

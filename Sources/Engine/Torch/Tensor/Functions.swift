@@ -13,7 +13,7 @@ extension Tensor {
     public func glu(_ dimension: Int = -1) throws -> Tensor { try ATen.glu(.tensor(self), .int(dimension)) }
     /// Probabilities along a dimension, optionally computed in another type.
     public func softmax(_ dimension: Int, dtype: DType? = nil) throws -> Tensor {
-        try ATen.softmax(.tensor(self), .int(dimension), dtype.map(Argument.dtype) ?? .none)
+        try ATen.softmax(.tensor(self), .int(dimension), dtype.map(TorchOperator.Argument.dtype) ?? .none)
     }
     /// Returns the gradient of a softmax over the last dimension, from its result (this tensor) and the result's
     /// gradient.
@@ -22,7 +22,7 @@ extension Tensor {
     }
     /// Log probabilities along a dimension, optionally computed in another type.
     public func logSoftmax(_ dimension: Int, dtype: DType? = nil) throws -> Tensor {
-        try ATen.logSoftmax(.tensor(self), .int(dimension), dtype.map(Argument.dtype) ?? .none)
+        try ATen.logSoftmax(.tensor(self), .int(dimension), dtype.map(TorchOperator.Argument.dtype) ?? .none)
     }
     /// Zero mean and unit variance over the last dimension, then weight and bias.
     public func layerNormalized(weight: Tensor?, bias: Tensor?, epsilon: Double = 1e-5) throws -> Tensor {

@@ -1,7 +1,7 @@
 extension Tensor {
     // MARK: Creation
 
-    private static func create(_ op: Operator, _ shape: [Int], _ dtype: DType, _ device: Device) throws -> Tensor {
+    private static func create(_ op: TorchOperator, _ shape: [Int], _ dtype: DType, _ device: Device) throws -> Tensor {
         try op(.ints(shape), .dtype(dtype), .none, .device(device))
     }
 

@@ -12,7 +12,7 @@ final class FusedSelfAttention: SelfAttention {
         super.init(sharing: other)
     }
 
-    override func context(_ input: Tensor, _ layout: RaggedLayout, _ mode: Mode) throws -> Tensor {
+    override func context(_ input: Tensor, _ layout: RaggedLayout, _ mode: Module.Mode) throws -> Tensor {
         if projection.weight.takesRaggedSelfAttention(heads: heads), dropout < 1 {
             let drops = dropout > 0 ? mode.nextDropoutSeed().map { WeightDropout(dropout, $0) } : nil
             let (fused, bias) = try projection.withUnrecordedBias(input)
@@ -65,7 +65,7 @@ private func inferenceAttention(_ fused: Tensor, _ layout: RaggedLayout, heads: 
 /// The backward pass recomputes the weights (as in Dao et al. 2022): one more small product, but no [heads, frames,
 /// frames] matrix is kept from the forward to the backward pass.
 private func trainingAttention(
-    _ fused: Tensor, _ layout: RaggedLayout, heads: Int, dropout: Double, softmaxInFP32: Bool, _ mode: Mode
+    _ fused: Tensor, _ layout: RaggedLayout, heads: Int, dropout: Double, softmaxInFP32: Bool, _ mode: Module.Mode
 ) throws -> Tensor {
     let type = fused.dtype
     let exact = softmaxInFP32 && type.isHalfPrecision ? DType.float32 : type

@@ -4,7 +4,7 @@ import W2VTorch
 /// The settings of one forward pass through the model.
 public struct ForwardPass {
     /// Training with dropout, or inference.
-    public var mode: Mode
+    public var mode: Module.Mode
     /// The random numbers of LayerDrop; `nil` keeps all layers.
     public var layerDrop: RandomStream?
     /// The transformer layers whose results are used, bool [layers]; `nil` lets LayerDrop skip the others.

@@ -43,7 +43,9 @@ struct LayerRunner {
         let mode = pass.mode.forLayer(next)
         let rows = next == last && pass.plan.skipsUnreadFrames ? rows : nil
         hasReadRows = rows != nil
-        func run(_ input: Tensor, _ mode: Mode) throws -> Tensor { try layer(input, layout, readRows: rows, mode) }
+        func run(_ input: Tensor, _ mode: Module.Mode) throws -> Tensor {
+            try layer(input, layout, readRows: rows, mode)
+        }
         let result =
             try encoder.recomputes
             ? recomputing(input, parameters: layer.parameters().map(\.tensor), mode, run) : run(input, mode)

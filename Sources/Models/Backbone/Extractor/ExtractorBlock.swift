@@ -11,11 +11,11 @@ package class ExtractorBlock: Module {
     /// Whether every utterance starts at a row that is a multiple of four, so that outputs can be computed in pairs.
     final let startsPairs: Bool
     /// The stage that the block's time counts for in profiles.
-    final let stage: Stage
+    final let stage: Profile.Stage
 
     init(
         inputs: Int, layer: ConvolutionLayers.Layer, startsPairs: Bool, bias: Bool, groupNorm: Bool, layerNorm: Bool,
-        stage: Stage, initializer: Initializer
+        stage: Profile.Stage, initializer: Initializer
     ) throws {
         stride = layer.stride
         (self.startsPairs, self.stage) = (startsPairs, stage)

@@ -43,7 +43,7 @@ struct ForeignArguments {
     /// The table of those settings.
     static let ownSettings: [Setting<ModelDescription>] =
         MaskingConfiguration.settings.map { $0.lifted("", \.masking) }.filter { own.contains($0.name) }
-        + [Setting("normalize_epsilon", \.normalizeEpsilon, "added to the variance in normalising")]
+        + [Setting("normalize_epsilon", \.normalizeEpsilon, "added to the variance when normalizing")]
     /// The key in that member of the conversion of labels to text, as JSON.
     static let textKey = "text"
 

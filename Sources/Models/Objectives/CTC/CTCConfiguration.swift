@@ -24,13 +24,14 @@ public struct CTCConfiguration: ObjectiveConfiguration {
 extension CTCConfiguration {
     /// The keys of a recipe's `ctc` section.
     public static let settings: [Setting<CTCConfiguration>] = [
-        Setting("blank_weight", \.blankWeight, "added to or put in place of the blank's logit", of: .logits),
+        Setting("blank_weight", \.blankWeight, "value that is added to, or replaces, the blank's logit", of: .logits),
         Setting("blank_mode", \.blankMode, "whether blank_weight is added or set", of: .logits),
         Setting(
-            "zero_infinity", \.zeroInfinity, "whether labels that cannot fit their frames cost nothing",
+            "zero_infinity", \.zeroInfinity, "whether utterances with more labels than frames have zero loss",
             of: .recognition),
         Setting(
-            "freeze_finetune_updates", \.freezeFinetuneUpdates, "updates that train the output layer only",
+            "freeze_finetune_updates", \.freezeFinetuneUpdates,
+            "number of first updates that train only the output layer",
             of: .recognition, in: .atLeast(0)),
     ]
 }

@@ -22,7 +22,7 @@ public struct ContrastiveConfiguration: ObjectiveConfiguration {
 
     /// Checks values that depend on each other.
     ///
-    /// - Throws: ``/Wav2Vec2/ConfigurationError`` naming the keys.
+    /// - Throws: ``/W2VBackbone/ConfigurationError`` naming the keys.
     public func validate() throws {
         guard lossWeights.count == 2, lossWeights.allSatisfy({ $0 >= 0 }) else {
             throw ConfigurationError(
@@ -40,18 +40,21 @@ extension ContrastiveConfiguration {
     /// The keys of a recipe's `objective` section.
     public static let settings: [Setting<ContrastiveConfiguration>] = [
         Setting(
-            "num_negatives", \.numNegatives, "distractors from the same utterance", of: .objective, in: .atLeast(0)),
-        Setting(
-            "cross_sample_negatives", \.crossSampleNegatives, "distractors from all utterances of the sub-batch",
-            of: .objective, in: .atLeast(0)),
-        Setting(
-            "codebook_negatives", \.codebookNegatives, "distractors made of random code-book entries", of: .objective,
+            "num_negatives", \.numNegatives, "number of distractors from the same utterance", of: .objective,
             in: .atLeast(0)),
         Setting(
-            "negatives_from_everywhere", \.negativesFromEverywhere, "distractors from unmasked frames too",
+            "cross_sample_negatives", \.crossSampleNegatives,
+            "number of distractors from all utterances of the sub-batch",
+            of: .objective, in: .atLeast(0)),
+        Setting(
+            "codebook_negatives", \.codebookNegatives, "number of distractors made of random code book entries",
+            of: .objective,
+            in: .atLeast(0)),
+        Setting(
+            "negatives_from_everywhere", \.negativesFromEverywhere, "whether distractors come from unmasked frames too",
             of: .objective),
         Setting(
-            "logit_temp", \.logitTemp, "temperature that divides cosine similarities", of: .objective, in: .moreThan(0)),
+            "logit_temp", \.logitTemp, "temperature of the cosine similarities", of: .objective, in: .moreThan(0)),
         Setting("infonce", \.infonce, "InfoNCE (true) or binary cross-entropy (false)", of: .objective),
         Setting("loss_weights", \.lossWeights, "weights of diversity loss and feature penalty", of: .objective),
     ]

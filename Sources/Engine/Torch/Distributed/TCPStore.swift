@@ -6,7 +6,7 @@ import Synchronization
 ///
 /// A store that once failed to answer counts as gone: c10d itself waits for as long as TCP does, which cannot tell a
 /// cut cable from a slow one. `@unchecked Sendable` is safe: c10d guards each store with a lock of its own.
-public final class Store: @unchecked Sendable {
+public final class TCPStore: @unchecked Sendable {
     let handle: ct_store
     /// The port that the store listens on.
     public let port: Int
@@ -142,7 +142,7 @@ public final class Store: @unchecked Sendable {
 
     /// Asks the store on a thread that can be abandoned when no answer comes.
     private func answer<Value: Sendable>(
-        waiting seconds: Double = 0, _ body: @escaping @Sendable (Store) throws -> Value
+        waiting seconds: Double = 0, _ body: @escaping @Sendable (TCPStore) throws -> Value
     ) throws -> Value {
         guard !isGone.load(ordering: .relaxed) else { throw TorchError.communication("the store is gone") }
         let answer = Answer<Value>()

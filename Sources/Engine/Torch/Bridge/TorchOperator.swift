@@ -1,56 +1,9 @@
 import CW2VLibTorch
 
-/// One argument of an operator call.
-public enum Argument {
-    case none
-    case tensor(Tensor)
-    case int(Int)
-    case double(Double)
-    case bool(Bool)
-    case string(String)
-    case ints([Int])
-    case doubles([Double])
-    case bools([Bool])
-    case tensors([Tensor])
-    case optionalTensors([Tensor?])
-    case dtype(DType)
-    case device(Device)
-    case memoryFormat(MemoryFormat)
-    case generator(Generator)
-    case object(TorchObject)
-
-    /// Returns a tensor, or nothing.
-    public static func optional(_ tensor: Tensor?) -> Argument {
-        tensor.map(Argument.tensor) ?? .none
-    }
-
-    /// Returns a generator, or the default one.
-    public static func optional(_ generator: Generator?) -> Argument {
-        generator.map(Argument.generator) ?? .none
-    }
-}
-
 /// The order of a tensor's elements in memory.
 public enum MemoryFormat: Int, Sendable {
     case contiguous = 0
     case preserve = 1
-}
-
-/// One result of an operator call.
-public enum Value: Sendable {
-    case none
-    case tensor(Tensor)
-    case int(Int)
-    case double(Double)
-    case bool(Bool)
-    case string(String)
-    case ints([Int])
-    case doubles([Double])
-    case bools([Bool])
-    case tensors([Tensor?])
-    case device(Device)
-    case generator(Generator)
-    case object(TorchObject)
 }
 
 /// An instance of one of LibTorch's custom classes, passed from operator to operator unopened.
@@ -70,11 +23,58 @@ public final class TorchObject: @unchecked Sendable {
 
 /// A LibTorch operator, found once by name and overload and called with tagged values.
 ///
-///     static let add = Operator("aten::add", "Tensor")
+///     static let add = TorchOperator("aten::add", "Tensor")
 ///     let sum = try add(.tensor(a), .tensor(b))
 ///
 /// `@unchecked Sendable` is safe: the handle is immutable and LibTorch's dispatcher may be used from any thread.
-public final class Operator: @unchecked Sendable {
+public final class TorchOperator: @unchecked Sendable {
+    /// One argument of an operator call.
+    public enum Argument {
+        case none
+        case tensor(Tensor)
+        case int(Int)
+        case double(Double)
+        case bool(Bool)
+        case string(String)
+        case ints([Int])
+        case doubles([Double])
+        case bools([Bool])
+        case tensors([Tensor])
+        case optionalTensors([Tensor?])
+        case dtype(DType)
+        case device(Device)
+        case memoryFormat(MemoryFormat)
+        case generator(Generator)
+        case object(TorchObject)
+
+        /// A tensor, or nothing.
+        public static func optional(_ tensor: Tensor?) -> Argument {
+            tensor.map(Argument.tensor) ?? .none
+        }
+
+        /// A generator, or the default one.
+        public static func optional(_ generator: Generator?) -> Argument {
+            generator.map(Argument.generator) ?? .none
+        }
+    }
+
+    /// One result of an operator call.
+    public enum Value: Sendable {
+        case none
+        case tensor(Tensor)
+        case int(Int)
+        case double(Double)
+        case bool(Bool)
+        case string(String)
+        case ints([Int])
+        case doubles([Double])
+        case bools([Bool])
+        case tensors([Tensor?])
+        case device(Device)
+        case generator(Generator)
+        case object(TorchObject)
+    }
+
     /// The operator's name with its overload.
     public let name: String
     private let handle: ct_operator?
@@ -172,7 +172,7 @@ private struct Scratch {
         return value
     }
 
-    mutating func value(_ argument: Argument) -> ct_value {
+    mutating func value(_ argument: TorchOperator.Argument) -> ct_value {
         var value = ct_value()
         func set(_ tag: ct_tag) { value.tag = Int32(tag.rawValue) }
         switch argument {
@@ -215,7 +215,7 @@ private struct Scratch {
     }
 }
 
-extension Value {
+extension TorchOperator.Value {
     /// Takes ownership of a value from the bridge.
     init(adopting value: ct_value) {
         let count = Int(value.count)
