@@ -123,9 +123,9 @@ import W2VBase
 
     @Test func headsOfOddWidthAreNotSupported() throws {
         let input = try numbers([4, 3 * 2 * 5], seed: 1)
-        #expect(!input.takesHostSelfAttention(heads: 2))
+        #expect(!input.supportsHostSelfAttention(heads: 2))
         #expect(throws: TorchError.self) { try input.hostSelfAttention(lengths: [4], heads: 2) }
-        #expect(try input.to(dtype: .float32).takesHostSelfAttention(heads: 2))
+        #expect(try input.to(dtype: .float32).supportsHostSelfAttention(heads: 2))
     }
 
     @Test func signalConvolution() throws {

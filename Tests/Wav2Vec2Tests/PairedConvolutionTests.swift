@@ -59,12 +59,12 @@ import W2VTorch
         #expect(try part.rows(0..<93).elements(Float.self) == whole.rows(106..<199).elements(Float.self))
     }
 
-    @Test func takesWhatItCan() throws {
+    @Test func supportedConvolutions() throws {
         let weight = try normal([4, 2, 3], seed: 1)
-        #expect(PairedConvolution.takes(weight, stride: 2))
-        #expect(!PairedConvolution.takes(weight, stride: 1))
-        #expect(!PairedConvolution.takes(try normal([4, 2, 2], seed: 1), stride: 2))
-        #expect(!PairedConvolution.takes(try weight.to(dtype: .float64), stride: 2))
+        #expect(PairedConvolution.supports(weight, stride: 2))
+        #expect(!PairedConvolution.supports(weight, stride: 1))
+        #expect(!PairedConvolution.supports(try normal([4, 2, 2], seed: 1), stride: 2))
+        #expect(!PairedConvolution.supports(try weight.to(dtype: .float64), stride: 2))
         #expect(throws: TorchError.self) { try PairedConvolution(weight.to(dtype: .bfloat16)) }
         let convolution = try PairedConvolution(weight)
         for shape in [[7, 2], [8, 3]] {
