@@ -32,7 +32,7 @@ import W2VTorch
                 #expect(try differences(["": expected], ["": #require(other.state[key])]) == [])
             }
             #expect(other.notes.map(\.subject) == [.dictionary] && other.notes[0].phrase.hasPrefix("other.txt: "))
-            // It is no part of the checkpoint, and so nothing of it is left behind.
+            // It is not part of the checkpoint, so nothing of it is left out.
             #expect(other.notCarriedOver == [])
             // Converting keeps the rows with their symbols.
             let place = folder.appendingPathComponent("converted")
@@ -50,14 +50,14 @@ import W2VTorch
             #expect(try differences(renamed.state, original.state) == [])
             #expect(renamed.notes.count == 1)
             #expect(renamed.notes[0].phrase.contains("gives 3 of 9 labels other symbols") == true)
-            // Hugging Face's names of the blank and fairseq's padding are no other order.
+            // Hugging Face's names of the blank and fairseq's padding do not count as another order.
             let theirs = try checkpoint(["<pad>", "<s>"] + own.dropFirst(2), in: folder)
             let ours = try theirs.labeled(own, from: "ours.txt")
             #expect(try differences(ours.state, theirs.state) == [] && ours.description.labels == own)
         }
     }
 
-    @Test func whatCannotBeMatchedIsRefused() throws {
+    @Test func mismatchedDictionariesAreRejected() throws {
         try withTemporaryFolder { folder in
             let original = try checkpoint(own, in: folder)
             for symbols in [

@@ -2,7 +2,7 @@ import Testing
 import W2VKernels
 import W2VTorch
 
-/// Nothing is left behind.
+/// Nothing leaks.
 ///
 /// Other tests run in the same process and hold handles of their own, a few hundred at most at a time. So every check
 /// repeats its body often enough that one handle lost an iteration grows far beyond that.

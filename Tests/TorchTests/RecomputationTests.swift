@@ -89,7 +89,7 @@ import W2VTorch
         #expect(plain == again && Kept.bytes == 0)
     }
 
-    @Test func whatFailsInTheBackwardPassIsTold() throws {
+    @Test func backwardErrorsAreThrown() throws {
         let input = try Tensor.ones([2]).requiringGradient()
         var runs = 0
         let output = try recomputing(input, parameters: [], .inference) { input, _ in

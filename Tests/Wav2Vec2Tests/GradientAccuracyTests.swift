@@ -41,7 +41,7 @@ import W2VTorch
         }
         let (exact, ours) = (try gradients(.float64), try gradients(.float32))
         let theirs = try withLibTorchsOperators { try gradients(.float32) }
-        // Group norm takes away the first layer's bias, which then has no gradient but rounding, if any.
+        // Group norm cancels the first layer's bias, whose gradient is then at most rounding noise.
         let bias = "w2v_encoder.w2v_model.feature_extractor.conv_layers.0.0.bias"
         for (name, reference) in exact where configuration.extractorMode == .layerNorm || name != bias {
             let own = try relativeError(try #require(ours[name], "\(name)"), reference)

@@ -49,18 +49,18 @@ struct ProfileTests {
         #expect(profile.spans.contains { $0.kind == .operator && $0.name == "aten::mul" })
     }
 
-    @Test func recordingsEnd() throws {
+    @Test func recordingsEndAfterErrors() throws {
         let stage = Profile.Stage("outside")
         let first = try Profile.record { try profiled(stage) { _ = try Tensor.zeros([1]) } }
         #expect(first.times[stage] != nil)
         #expect(throws: CancellationError.self) { try Profile.record { throw CancellationError() } }
         #expect(throws: TorchError.self) { try Profile.record { _ = try Profile.record {} } }
-        // Nothing of what came between is left.
+        // Nothing of the work in between is left.
         try profiled(stage) { _ = try Tensor.zeros([1]) }
         #expect(try Profile.record {}.times[stage] == nil)
     }
 
-    /// Recomputed parts of a model are the backward pass's, by the stages inside them.
+    /// Recomputed parts of a model count for the backward pass, by the stages inside them.
     @Test func recomputationIsTheBackwardPasss() throws {
         let stage = Profile.Stage("recomputed stage")
         let leaf = try Tensor([3.0]).requiringGradient()

@@ -92,7 +92,7 @@ import W2VTorch
                         try parameters.view($0, of: parameters.gradients).elements()
                     })
             }
-            // Else nothing would have been done again.
+            // Otherwise nothing would have been replayed.
             #expect(shapes.count == 1)
             return outcomes
         }
@@ -112,7 +112,7 @@ import W2VTorch
         }
         #expect(found == expected)
         #expect(zip(expected, expected.dropFirst()).allSatisfy { $0.losses != $1.losses })
-        // Some layer has been left out: its gradients are zero.
+        // Some layer has been skipped: its gradients are zero.
         #expect(expected.contains { $0.gradients.contains { $0.allSatisfy { $0 == 0 } } })
     }
 

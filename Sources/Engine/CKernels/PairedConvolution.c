@@ -181,7 +181,10 @@ CK_EVERY_CPU void ck_transform_gradients(
 }
 
 /// Combines the products of a panel of channels into the gradients of the pairs' rows, times GELU's derivative if
-/// requested.
+/// requested. With g₀ and g₁ the gradients of a pair's outputs:
+///
+///     dx₀ = g₀ w₀ (+ g₁ w₂ of the pair before, whose x₄ this is)        dx₁ = g₀ w₁        dx₃ = g₁ w₁
+///     dx₂ = (g₀ + g₁) (w₀ + w₂) − g₀ w₀ − g₁ w₂
 CK_EVERY_CPU void ck_store_input_gradient(
     const struct paired *p, int64_t first, int64_t count, int64_t channel, int64_t columns, const float *evens,
     const float *odds, const float *shared, const float *after_even, const float *after_odd) {

@@ -125,6 +125,7 @@ CK_INLINE void backward_rows(
             weight_gradient[i] += incoming * value;
             bias_gradient[i] += incoming;
         }
+        // With g the gradient times the weight: dx = (g − mean(g) − x̂ · mean(g · x̂)) / √(variance + ε).
         direct /= (float)columns;
         projected /= (float)columns;
         for (int64_t i = 0; i < columns; i++) {

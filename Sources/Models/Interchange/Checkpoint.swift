@@ -28,14 +28,14 @@ public struct Checkpoint: Sendable {
     /// All weights by their names in files, including those of other objectives.
     var allState: [String: Tensor] { state.merging(objectiveState) { own, _ in own } }
     /// Notes on what the checkpoint contains, lacks or contradicts, in the order of discovery.
-    public internal(set) var left: [CheckpointNote]
+    public internal(set) var findings: [CheckpointNote]
     /// The update after which it was saved, if known.
     public let update: Int?
 
     /// Makes a checkpoint, and checks the weights against the description before anything is allocated according to it.
     init(
         url: URL, format: CheckpointFormat, layout: String = "", description: ModelDescription,
-        state: [String: Tensor], left: [CheckpointNote] = [], update: Int? = nil
+        state: [String: Tensor], findings: [CheckpointNote] = [], update: Int? = nil
     ) throws {
         if let problem = description.misfit(state) {
             throw CheckpointError.damaged(path: url.path, reason: problem)
@@ -51,15 +51,15 @@ public struct Checkpoint: Sendable {
         self.layout = layout
         self.description = description
         self.state = state
-        self.left = left
+        self.findings = findings
         self.update = update
     }
 
     /// The content that this program does not use: one phrase each, starting with the key.
-    public var notCarriedOver: [String] { left.filter { $0.subject != .dictionary }.map(\.phrase) }
+    public var notCarriedOver: [String] { findings.filter { $0.subject != .dictionary }.map(\.phrase) }
 
     /// Notes for users of the model: unused content, and missing content.
-    public var notes: [CheckpointNote] { left.filter { $0.subject != .conversion } }
+    public var notes: [CheckpointNote] { findings.filter { $0.subject != .conversion } }
 
     // MARK: Files
 

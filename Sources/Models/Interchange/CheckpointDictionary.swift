@@ -54,7 +54,7 @@ extension Checkpoint {
         }
         let rowOrder = try Tensor(order)
         for name in description.task.outputTensors { result.state[name] = try state[name]?.taking(rowOrder) }
-        result.left.append(
+        result.findings.append(
             CheckpointNote(
                 "\(path): has the checkpoint's symbols in another order, and the output layer's rows follow their symbols",
                 .dictionary))
@@ -65,7 +65,7 @@ extension Checkpoint {
     private mutating func noteRenamed(_ own: [String], _ path: String) throws {
         let renamed = own.indices.filter { !own[$0].hasSameCodePoints(as: description.labels[$0]) }
         guard let first = renamed.first else { return }
-        left.append(
+        findings.append(
             CheckpointNote(
                 "\(path): gives \(renamed.count) of \(own.count) labels other symbols than the checkpoint, such as "
                     + "\(description.labels[first].quotedWithCodePoints) for \(own[first].quotedWithCodePoints)",

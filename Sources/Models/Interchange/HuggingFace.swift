@@ -24,7 +24,7 @@ enum HuggingFace {
             throw CheckpointError.missing(path: url.path)
         }
         let (tensors, unread) = try folder.weights()
-        var left: [CheckpointNote] = []
+        var findings: [CheckpointNote] = []
         let reading: HuggingFaceConfiguration.Reading
         do {
             reading = try HuggingFaceConfiguration.read(root, names: tensors.keys)
@@ -32,14 +32,14 @@ enum HuggingFace {
             throw CheckpointError.damaged(
                 path: folder.path(Checkpoint.configurationName), reason: error.description)
         }
-        left += reading.unused.map { CheckpointNote("\($0.printable) of config.json", .conversion) }
+        findings += reading.unused.map { CheckpointNote("\($0.printable) of config.json", .conversion) }
         var description = reading.description
         func table() -> FamilyNames {
             FamilyNames(reading.family, task: description.task, extractorMode: description.model.extractorMode)
         }
         if let note = description.task.huggingFace.noteWithoutHead, table().lacksHead(tensors.keys) {
             let type = reading.family.architecture(of: description.task)?.name ?? reading.family.name
-            left.append(CheckpointNote("\(type): \(note)"))
+            findings.append(CheckpointNote("\(type): \(note)"))
             description.task = .encoder
         }
         let names = table()
@@ -48,7 +48,7 @@ enum HuggingFace {
         for (name, tensor) in tensors.sorted(by: { $0.key < $1.key }) {
             if let earlier = names.earlierName(name), tensors[earlier] != nil {
                 // Loading and saving an early file has added a random tensor under the later name.
-                left.append(
+                findings.append(
                     CheckpointNote(
                         "\(name): not read, as the embedding that was trained is there under its earlier name \(earlier)"
                     ))
@@ -62,17 +62,17 @@ enum HuggingFace {
                 throw CheckpointError.damaged(path: url.path, reason: "\(name.printable) is there under two names")
             }
         }
-        left += try notes(ofUnknown: unknown, names, url)
-        try setNormalization(&description, folder, &left)
-        left += try complete(&state, description, url)
+        findings += try notes(ofUnknown: unknown, names, url)
+        try setNormalization(&description, folder, &findings)
+        findings += try complete(&state, description, url)
         if description.task.huggingFace.hasTokenizer {
-            left += try arrangeLabels(&state, &description, names, folder, root)
+            findings += try arrangeLabels(&state, &description, names, folder, root)
         }
-        left += unread
+        findings += unread
         return try Checkpoint(
             url: url, format: .huggingFace,
             layout: reading.family.name == ModelFamily.wav2vec2.name ? "" : reading.family.name,
-            description: description, state: state, left: left)
+            description: description, state: state, findings: findings)
     }
 
     /// Rejects tensors of the model that have no place in it, and notes those of other heads, which are ignored.
@@ -101,7 +101,7 @@ enum HuggingFace {
 
     /// Sets whether and how recordings are normalized, from the preprocessor's configuration.
     private static func setNormalization(
-        _ description: inout ModelDescription, _ folder: HuggingFaceFolder, _ left: inout [CheckpointNote]
+        _ description: inout ModelDescription, _ folder: HuggingFaceFolder, _ findings: inout [CheckpointNote]
     ) throws {
         let (own, joint) = ("preprocessor_config.json", "processor_config.json")
         // As in Transformers, a feature extractor inside the processor's configuration takes precedence over a separate
@@ -109,12 +109,12 @@ enum HuggingFace {
         let (inner, outer) = try (folder.object(joint)?["feature_extractor"]?.object, folder.object(own))
         let name = inner == nil ? own : joint
         if let inner, let outer, inner["do_normalize"] != outer["do_normalize"] {
-            left.append(
+            findings.append(
                 CheckpointNote(
                     "\(own): its do_normalize is not that of \(joint), which counts, as in Transformers"))
         }
         guard let found = inner ?? outer else {
-            left.append(
+            findings.append(
                 CheckpointNote(
                     "\(own): the folder has none, so input is normalised, as Transformers does without being told"))
             description.normalize = true

@@ -26,7 +26,7 @@ enum NativeCheckpoint {
         let notes = companions(of: weights) + objectives(added.keys.sorted())
         var checkpoint = try Checkpoint(
             url: url, format: .native, description: ModelDescription(json: data, path: configuration.path),
-            state: tensors.filter { added[$0.key] == nil }, left: notes.map { CheckpointNote($0, .conversion) })
+            state: tensors.filter { added[$0.key] == nil }, findings: notes.map { CheckpointNote($0, .conversion) })
         checkpoint.objectiveState = added
         return checkpoint
     }

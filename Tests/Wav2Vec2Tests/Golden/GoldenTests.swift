@@ -107,7 +107,7 @@ struct GoldenTests {
 
     // MARK: Pre-training
 
-    /// Checks the paper's layers, or those that a training run puts in their places, as a plan has them computed.
+    /// Checks the paper's layers, or those of a training run, as computed with a plan.
     private func checkPretraining(_ golden: GoldenCase, _ plan: ExecutionPlan, converts: Bool) throws {
         let reference = try golden.tensors(golden.name)
         let (description, state) = try golden.model()
@@ -298,10 +298,12 @@ struct GoldenTests {
         }
     }
 
-    /// Checks a training run's gradients with the references' recursion, with our own, and beside the paper's layers in FP64.
+    /// Checks a training run's gradients with the references' recursion and with ours, and compares them with the
+    /// paper's layers in FP64.
     ///
-    /// The references run CTC's recursion in FP32, where its gradient loses accuracy. With the same recursion gradients are
-    /// theirs. With ours, in FP64, they are those of the whole model in FP64, and as far from the references' as those are.
+    /// The references run CTC's recursion in FP32, where its gradient loses accuracy. With the same recursion our
+    /// gradients equal theirs. With ours, in FP64, they equal those of the whole model in FP64, and differ from the
+    /// references' as much as those do.
     private func checkGradients(
         _ model: CTCModel, _ exact: CTCModel, _ samples: Tensor, _ lengths: [Int], _ mask: Mask?, _ targets: [[Int]],
         _ reference: [String: Tensor]

@@ -6,7 +6,7 @@ extension Tensor {
     /// values.
     ///
     /// BF16 is multiplied in pairs: the width of a head must be even.
-    public func takesHostSelfAttention(heads: Int) -> Bool {
+    public func supportsHostSelfAttention(heads: Int) -> Bool {
         fitsHostKernels || fitsElementwiseHostKernels && size(-1) / 3 / heads % 2 == 0
     }
 
@@ -25,7 +25,7 @@ extension Tensor {
     /// - Returns: [frames, channels].
     /// - Throws: `TorchError.shape` when the sizes do not match.
     public func hostSelfAttention(lengths: [Int], heads: Int, dropouts: [WeightDropout] = []) throws -> Tensor {
-        guard rank == 2, heads > 0, size(1) % (3 * heads) == 0, takesHostSelfAttention(heads: heads),
+        guard rank == 2, heads > 0, size(1) % (3 * heads) == 0, supportsHostSelfAttention(heads: heads),
             lengths.reduce(0, +) == size(0), lengths.allSatisfy({ $0 > 0 }),
             dropouts.isEmpty || dropouts.count == lengths.count, dropouts.allSatisfy({ $0.probability < 1 })
         else {

@@ -7,7 +7,7 @@ extension Tensor {
     ///
     /// The weight is [3 · channels, inputs]. LibTorch has such kernels for GPUs only, for heads of a multiple of eight
     /// channels.
-    public func takesRaggedSelfAttention(heads: Int) -> Bool {
+    public func supportsRaggedSelfAttention(heads: Int) -> Bool {
         guard device != .cpu, rank == 2, dtype == .float32 || dtype.isHalfPrecision else { return false }
         let width = size(0) / (3 * heads)
         return width % 8 == 0 && width <= 256

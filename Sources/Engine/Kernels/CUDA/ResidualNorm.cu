@@ -105,6 +105,7 @@ __device__ inline void residual_norm_gradients(
                 projected += g[step][i] * x[step][i];
             }
         });
+        // dx = (g − mean(g) − x̂ · mean(g · x̂)) / √(variance + ε).
         direct = warp_sum(direct) / columns;
         projected = warp_sum(projected) / columns;
         for_each_step<STEPS>(columns, [&](int step, int column) {

@@ -42,7 +42,7 @@ struct ContrastiveLoss: FusedOperation {
     var onDevice: (() throws -> Contrast)? {
         guard similarities.rank == 3, similarities.fitsDeviceKernels, choices.dtype == .int32, choices.isContiguous,
             choices.rank == 3, choices.size(0) == similarities.size(0), choices.size(1) == similarities.size(1),
-            ContrastBackwardKernel.takes(candidates: similarities.size(2)),
+            ContrastBackwardKernel.supports(candidates: similarities.size(2)),
             identities.map({
                 $0.dtype == .int64 && $0.isContiguous && $0.count == similarities.size(0) * similarities.size(2)
             }) ?? true
@@ -125,7 +125,7 @@ struct ContrastBackwardKernel: DeviceKernel {
     private static let sharedBytes = 48 << 10
 
     /// Returns whether a warp's numbers fit in shared memory.
-    static func takes(candidates: Int) -> Bool { 4 * candidates <= sharedBytes }
+    static func supports(candidates: Int) -> Bool { 4 * candidates <= sharedBytes }
 
     static let name = "contrast_backward"
     static let source = KernelSource.contrast

@@ -24,7 +24,7 @@ public struct NormalizedSignalKernels {
     private var device: Device { signal.device }
 
     /// Returns whether the kernels support a layer with these parameters.
-    public static func canTake(weight: Tensor, gain: Tensor, bias: Tensor) -> Bool {
+    public static func supports(weight: Tensor, gain: Tensor, bias: Tensor) -> Bool {
         weight.fitsDeviceKernels && gain.fitsDeviceKernels && bias.fitsDeviceKernels && weight.rank == 3
             && weight.size(1) == 1 && weight.size(2) <= SignalBlocks.taps
             && weight.size(0) % SignalBlocks.threadChannels == 0
@@ -43,7 +43,7 @@ public struct NormalizedSignalKernels {
     ///   frames.
     public init(_ signal: Tensor, weight: Tensor, gain: Tensor, bias: Tensor, stride: Int, utterances: [Rows]) throws {
         (channels, kernel) = (weight.size(0), weight.size(2))
-        guard Self.canTake(weight: weight, gain: gain, bias: bias), signal.dtype == .float32, signal.isContiguous,
+        guard Self.supports(weight: weight, gain: gain, bias: bias), signal.dtype == .float32, signal.isContiguous,
             [gain, bias].allSatisfy({ $0.count == weight.size(0) && $0.dtype == weight.dtype })
         else {
             throw TorchError.shape("the kernels for GPUs take no \(signal) with weights \(weight), \(gain) and \(bias)")
@@ -63,7 +63,7 @@ public struct NormalizedSignalKernels {
     /// Computes the layer's output, recording the parameters' gradients; the signal has none.
     ///
     /// - Returns: [rows, channels], and a closure that recomputes the same numbers.
-    public func callAsFunction(epsilon: Double) throws -> (output: Tensor, again: () throws -> Tensor) {
+    public func callAsFunction(epsilon: Double) throws -> (output: Tensor, recompute: () throws -> Tensor) {
         let folded = try withoutGradient { try fold(epsilon) }
         let output = try differentiable("normalized signal convolution", [weight, gain, bias]) {
             ([try convolve(folded)], { gradients, _ in try backward(gradients[0]?.contiguous(), folded) })

@@ -16,7 +16,7 @@ public struct PairedConvolution: Sendable {
         let channels: Int
 
         init(_ weight: Tensor) throws {
-            guard PairedConvolution.takes(weight, stride: 2) else {
+            guard PairedConvolution.supports(weight, stride: 2) else {
                 throw TorchError.shape("\(weight) is no FP32 weight [outputs, channels, 3] in host memory")
             }
             (outputs, channels) = (weight.size(0), weight.size(1))
@@ -24,7 +24,7 @@ public struct PairedConvolution: Sendable {
     }
 
     /// Returns whether a convolution is supported: FP32 in host memory, 3 taps, stride 2.
-    public static func takes(_ weight: Tensor, stride: Int) -> Bool {
+    public static func supports(_ weight: Tensor, stride: Int) -> Bool {
         weight.rank == 3 && weight.size(2) == 3 && stride == 2 && weight.fitsHostKernels
     }
 
@@ -111,14 +111,14 @@ extension Tensor {
     ///   - bias: [outputs] or none.
     ///   - geluOfInput: Whether GELU is applied to this tensor first; it is then recomputed in the backward pass, not
     ///     kept.
-    ///   - again: Recomputes this tensor in the backward pass, which then does not keep it.
+    ///   - recompute: Recomputes this tensor in the backward pass, which then does not keep it.
     /// - Returns: [N, outputs].
     /// - Throws: `TorchError.shape` when the sizes do not match.
     public func convolvedInPairs(
-        _ weight: Tensor, _ bias: Tensor?, geluOfInput: Bool, again: (() throws -> Tensor)? = nil
+        _ weight: Tensor, _ bias: Tensor?, geluOfInput: Bool, recompute: (() throws -> Tensor)? = nil
     ) throws -> Tensor {
         let (input, weight) = (try contiguous(), try weight.contiguous())
-        let kept = again ?? { input }
+        let kept = recompute ?? { input }
         return try differentiable("strided convolution", [input, weight] + (bias.map { [$0] } ?? [])) {
             (
                 [try PairedConvolution(weight)(input, bias: bias, geluOfInput: geluOfInput)],

@@ -45,7 +45,8 @@ extension Tensor {
         guard rank == 2, size(0) == spaced.rows else {
             throw TorchError.shape("\(self) does not have the \(spaced.rows) rows of the segments to convolve")
         }
-        if fitsHostKernels, SpectralConvolution.takes(weight), weight.size(1) * groups == size(1), bias.fitsHostKernels
+        if fitsHostKernels, bias.fitsHostKernels, SpectralConvolution.supports(weight),
+            weight.size(1) * groups == size(1)
         {
             return try hostConvolvedBySpectra(withinSegments: lengths, weight, bias: bias)
         }

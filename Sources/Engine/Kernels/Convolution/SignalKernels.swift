@@ -36,7 +36,7 @@ public enum SignalKernels {
     }
 
     /// Returns whether the kernels support a signal and the output of a layer with this weight.
-    public static func canTake(_ signal: Tensor, weight: Tensor) -> Bool {
+    public static func supports(_ signal: Tensor, weight: Tensor) -> Bool {
         signal.fitsHostKernels && weight.fitsElementwiseHostKernels
     }
 

@@ -14,7 +14,7 @@ public struct SpectralConvolution: Sendable {
     /// Returns whether the kernels support a weight: FP32 in host memory, as many inputs per group as outputs.
     ///
     /// - Parameter weight: [channels, channels / groups, kernel].
-    public static func takes(_ weight: Tensor) -> Bool {
+    public static func supports(_ weight: Tensor) -> Bool {
         weight.rank == 3 && weight.fitsHostKernels && weight.size(0) % weight.size(1) == 0
     }
 
@@ -23,7 +23,7 @@ public struct SpectralConvolution: Sendable {
     /// - Parameter weight: [channels, channels / groups, kernel].
     /// - Throws: `TorchError.shape` for a weight that the kernels do not support.
     public init(_ weight: Tensor) throws {
-        guard Self.takes(weight) else {
+        guard Self.supports(weight) else {
             throw TorchError.shape("\(weight) is no FP32 weight [channels, channels / groups, kernel] in host memory")
         }
         let sizes = Sizes(weight)

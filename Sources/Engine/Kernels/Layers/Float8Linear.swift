@@ -8,7 +8,7 @@ public final class Float8Linear: Linear {
 
     /// Makes a layer that replaces another.
     ///
-    /// - Parameter layer: A layer whose sizes ``Float8Weight/takes(_:)``.
+    /// - Parameter layer: A layer whose sizes ``Float8Weight/supports(_:)``.
     /// - Throws: `TorchError.shape` for other sizes.
     public init(_ layer: Linear) throws {
         rounded = try Float8Weight(layer.weight)

@@ -26,7 +26,7 @@ struct ResidualNorm: FusedOperation {
     var onDevice: BothPasses? {
         get throws {
             guard let branch, hasColumns, residual.fitsDeviceKernels(with: [branch, weight, bias]),
-                ResidualNormKernel.takes(columns: weight.count)
+                ResidualNormKernel.supports(columns: weight.count)
             else { return nil }
             return try passes({ try outputOnDevice(branch, $0) }, { try gradientsOnDevice($0, branch, $1) })
         }

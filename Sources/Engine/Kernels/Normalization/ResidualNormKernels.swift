@@ -23,7 +23,7 @@ struct ResidualNormKernel: DeviceKernel {
     private static let (laneWidth, laneSteps) = (4, 8)
 
     /// Returns whether a row of this many elements fits a warp's registers.
-    static func takes(columns: Int) -> Bool { columns % laneWidth == 0 && columns <= 32 * laneWidth * laneSteps }
+    static func supports(columns: Int) -> Bool { columns % laneWidth == 0 && columns <= 32 * laneWidth * laneSteps }
 
     static let name = "residual_norm"
     static let source = KernelSource.residualNorm

@@ -46,7 +46,7 @@ struct GumbelChoice: FusedOperation {
     let segments: RowSegments?
 
     var onDevice: (() throws -> EntryChoice)? {
-        guard logits.rank == 3, logits.fitsDeviceKernels, ChooseEntriesKernel.takes(entries: logits.size(2)),
+        guard logits.rank == 3, logits.fitsDeviceKernels, ChooseEntriesKernel.supports(entries: logits.size(2)),
             noise.map({ $0.shape == logits.shape && $0.dtype == .float32 && $0.isContiguous }) ?? true,
             temperature.dtype == .float32, segments.map({ $0.rows == logits.size(0) }) ?? true
         else { return nil }
@@ -110,7 +110,7 @@ struct ChooseEntriesKernel: DeviceKernel {
     static let warps = 4
 
     /// Returns whether a code book's entries fit a warp's registers.
-    static func takes(entries: Int) -> Bool { entries <= mostEntries }
+    static func supports(entries: Int) -> Bool { entries <= mostEntries }
 
     /// Returns the number of blocks that share the rows of a segment; it depends on the shape only, like the order of
     /// the sums.

@@ -18,7 +18,7 @@ public struct Float8Weight: Sendable {
     /// - Parameter weight: [outputs, inputs], both multiples of 16.
     /// - Throws: `TorchError.shape` for a weight of other sizes.
     public init(_ weight: Tensor) throws {
-        guard Self.takes(weight) else {
+        guard Self.supports(weight) else {
             throw TorchError.shape("\(weight) is no matrix whose sizes are multiples of 16, which FP8 products need")
         }
         rows = try Float8Rows(weight.detached())
@@ -28,7 +28,7 @@ public struct Float8Weight: Sendable {
     /// Returns whether a weight is supported: both sizes are multiples of 16.
     ///
     /// - Parameter weight: [outputs, inputs].
-    public static func takes(_ weight: Tensor) -> Bool {
+    public static func supports(_ weight: Tensor) -> Bool {
         weight.rank == 2 && weight.size(0) % 16 == 0 && weight.size(1) % 16 == 0 && weight.count > 0
     }
 
@@ -101,7 +101,7 @@ struct Float8Rows {
     init(_ input: Tensor) throws {
         let (rows, columns) = (input.size(0), input.size(1))
         let input = try input.contiguous()
-        if RoundRowsKernel.takes(input) {
+        if RoundRowsKernel.supports(input) {
             bytes = try Tensor.empty([rows, columns], dtype: .uint8, device: input.device)
             scales = try Tensor.empty([rows, 1], device: input.device)
             try RoundRowsKernel(input: input, bytes: bytes, scales: scales).launch()
@@ -133,7 +133,7 @@ struct RoundRowsKernel: DeviceKernel {
     private static let warps = 4
 
     /// Returns whether the kernel can read rows four numbers at a time.
-    static func takes(_ input: Tensor) -> Bool { input.fitsDeviceKernels && input.size(1) % 4 == 0 }
+    static func supports(_ input: Tensor) -> Bool { input.fitsDeviceKernels && input.size(1) % 4 == 0 }
 
     static let name = "round_rows"
     static let source = KernelSource("Float8.cu", PackageResources.Float8_cu)

@@ -48,6 +48,7 @@ public final class Adam: Optimizer {
             if gradientScale != 1 { try gradients.scaleInPlace(gradientScale) }
             let values = parameters.masters
             let count = try Tensor.scalar(Double(moments.updates), device: values.device)
+            // m ← β₁ m + (1 − β₁) g, v ← β₂ v + (1 − β₂) g², and the update is lr · m̂ / (√v̂ + ε / √(1 − β₂ᵗ)).
             let correction = (1 - pow(options.beta2, Double(moments.updates))).squareRoot()
             try ATen.fusedAdamW.run(
                 .tensors([values]), .tensors([gradients]), .tensors([moments.first]),

@@ -36,7 +36,7 @@ public struct Conversion: Sendable {
     /// Returns the replacement of a large product; these are most of a model's operations.
     func product(_ layer: Linear) throws -> Linear {
         if let format { return PackedLinear(layer, format) }
-        if precision.mode == .fp8, purpose == .inference, Float8Weight.takes(layer.weight) {
+        if precision.mode == .fp8, purpose == .inference, Float8Weight.supports(layer.weight) {
             return try Float8Linear(layer)
         }
         return Linear(sharing: layer)
@@ -62,7 +62,7 @@ public struct Conversion: Sendable {
         // A layer with one input channel has a kernel of its own.
         let isFirst = block.weight.size(1) == 1
         if isFirst, block.groupNorm != nil { return FusedFirstBlock(sharing: block) }
-        let pairs = block.startsPairs && PairedConvolution.takes(block.weight, stride: block.stride)
+        let pairs = block.startsPairs && PairedConvolution.supports(block.weight, stride: block.stride)
         if let format, !isFirst {
             return pairs && format == .float32 ? PackedPairedBlock(sharing: block) : PackedBlock(block, format)
         }

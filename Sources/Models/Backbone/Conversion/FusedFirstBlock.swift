@@ -27,7 +27,7 @@ final class FusedFirstBlock: RecomputingBlock {
     }
 
     private func hasKernel(for signal: Tensor, _ norm: RaggedGroupNorm) -> Bool {
-        NormalizedSignalKernels.canTake(weight: weight, gain: norm.weight, bias: norm.bias)
-            || SignalKernels.canTake(signal, weight: weight)
+        NormalizedSignalKernels.supports(weight: weight, gain: norm.weight, bias: norm.bias)
+            || SignalKernels.supports(signal, weight: weight)
     }
 }

@@ -13,7 +13,7 @@ final class FusedSelfAttention: SelfAttention {
     }
 
     override func context(_ input: Tensor, _ layout: RaggedLayout, _ mode: Module.Mode) throws -> Tensor {
-        if projection.weight.takesRaggedSelfAttention(heads: heads), dropout < 1 {
+        if projection.weight.supportsRaggedSelfAttention(heads: heads), dropout < 1 {
             let drops = dropout > 0 ? mode.nextDropoutSeed().map { WeightDropout(dropout, $0) } : nil
             let (fused, bias) = try projection.withUnrecordedBias(input)
             return try fused.raggedSelfAttention(
@@ -21,7 +21,7 @@ final class FusedSelfAttention: SelfAttention {
                 dropout: drops, bias: bias)
         }
         let fused = try projection(input)
-        if fused.takesHostSelfAttention(heads: heads), dropout < 1 {
+        if fused.supportsHostSelfAttention(heads: heads), dropout < 1 {
             let drops = dropout > 0 ? layout.lengths.compactMap { _ in mode.nextDropoutSeed() } : []
             return try fused.hostSelfAttention(
                 lengths: layout.lengths, heads: heads, dropouts: drops.map { WeightDropout(dropout, $0) })

@@ -20,10 +20,10 @@ class RecomputingBlock: ExtractorBlock {
 /// The same with two outputs at a time, from five products instead of six.
 final class PairedBlock: RecomputingBlock {
     override func convolved(_ input: ExtractorActivation) throws -> Tensor {
-        guard PairedConvolution.takes(weight, stride: stride), input.values.fitsHostKernels else {
+        guard PairedConvolution.supports(weight, stride: stride), input.values.fitsHostKernels else {
             return try super.convolved(input)
         }
         return try input.values.convolvedInPairs(
-            weight, bias, geluOfInput: input.lacksGELU, again: input.recompute)
+            weight, bias, geluOfInput: input.lacksGELU, recompute: input.recompute)
     }
 }

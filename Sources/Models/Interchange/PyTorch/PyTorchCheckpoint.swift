@@ -35,25 +35,25 @@ enum PyTorchCheckpoint {
         } catch let error as ConfigurationError {
             throw CheckpointError.damaged(path: url.path, reason: "its setting \(error)")
         }
-        var left = options.notCarriedOver
-        let state = try keep(stored, description, &left)
+        var unused = options.notCarriedOver
+        let state = try keep(stored, description, &unused)
         if task.hasLabels { description.labels = try labels(root, path: url.path) }
-        left += leftovers(root, weightsAreRoot: root["model"] == nil)
+        unused += leftovers(root, weightsAreRoot: root["model"] == nil)
         return try Checkpoint(
             url: url, format: options.format, layout: "\(file.container.rawValue) container, \(options.layout)",
             description: description, state: state,
-            left: left.map { CheckpointNote($0, .conversion) }, update: update(root))
+            findings: unused.map { CheckpointNote($0, .conversion) }, update: update(root))
     }
 
     /// Selects the weights of the model, and notes those of the other task's parts, which are ignored.
     private static func keep(
-        _ stored: [String: Tensor], _ description: ModelDescription, _ left: inout [String]
+        _ stored: [String: Tensor], _ description: ModelDescription, _ unused: inout [String]
     ) throws -> [String: Tensor] {
         let task = description.task
         if let alias = task.pyTorch?.secondName(description.model) {
             let kept = stored.filter { name, _ in !name.hasPrefix(alias.second) }
             if kept.count < stored.count {
-                left.append("model.\(alias.second.dropLast()): \(alias.part) under a second name")
+                unused.append("model.\(alias.second.dropLast()): \(alias.part) under a second name")
             }
             return kept
         }
@@ -63,7 +63,7 @@ enum PyTorchCheckpoint {
         }
         let kept = stored.filter { name, _ in !heads.contains(where: name.hasPrefix) }
         if kept.count < stored.count {
-            left.append(
+            unused.append(
                 "model: \(stored.count - kept.count) tensors of the pre-training objective, which \(task.purpose) does "
                     + "not use")
         }
