@@ -10,6 +10,7 @@ public enum SystemReason {
     /// - Parameter error: What a file operation threw.
     /// - Returns: Such as "the disk is full", without a full stop.
     public static func of(_ error: any Error) -> String {
+        if let error = error as? any ExplainedError { return error.problem }
         if let error = error as? POSIXError { return of(code: error.code.rawValue) }
         let error = error as NSError
         if let cause = error.userInfo[NSUnderlyingErrorKey] as? any Error { return of(cause) }
@@ -47,9 +48,9 @@ public enum SystemReason {
     /// Returns one sentence about an error of Foundation's file operations.
     ///
     /// - Parameter error: What a file operation threw.
-    /// - Returns: Such as "/data/x: Permission denied."
+    /// - Returns: Such as "/data/x: Permission denied".
     public static func sentence(_ error: CocoaError) -> String {
         let path = error.userInfo[NSFilePathErrorKey] as? String ?? (error.userInfo[NSURLErrorKey] as? URL)?.path
-        return (path.map { "\($0.printable): " } ?? "") + of(error) + "."
+        return (path.map { "\($0.printable): " } ?? "") + of(error)
     }
 }

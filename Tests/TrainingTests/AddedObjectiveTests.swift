@@ -210,6 +210,16 @@ private final class ReportingSomethingElse: UnfitObjective {
         job.resume = true
         job.assigned = ["objectives"]
         try job.recipe.apply(["objectives=drawn", "optimization.max_update=2"])
-        #expect(refusal(job).text.contains("objectives: [] → [drawn]") && refusal(job).code == 64)
+        #expect(refusal(job).differences == ["objectives: [] → [drawn]"] && refusal(job).kind == .usage)
+        // A run whose objectives the program at hand does not have.
+        let url = corpus.file("run/last/training_state.json")
+        let state = try String(contentsOf: url, encoding: .utf8).replacing(
+            "\"objectives\" : \"[]\"", with: "\"objectives\" : \"[lost]\"")
+        try Data(state.utf8).write(to: url)
+        if case .missingObjectives(_, ["lost"], let known)? = refusal(job).training {
+            #expect(known.contains("drawn"))
+        } else {
+            Issue.record("\(refusal(job))")
+        }
     }
 }

@@ -41,8 +41,8 @@ public struct GreedyDecoder: Sendable {
     ///   - scores: Logits or log-probabilities, [frames, labels], contiguous. Of equal scores the lowest index wins.
     ///   - labels: The number of labels.
     /// - Returns: The labels in order of time with their frames; empty when every frame is blank or there is none.
-    /// - Throws: `DecodingError` when the shape is wrong or a score is not a number.
-    public func decode(_ scores: [Float], labels: Int) throws(DecodingError) -> [LabelSpan] {
+    /// - Throws: `DecoderError` when the shape is wrong or a score is not a number.
+    public func decode(_ scores: [Float], labels: Int) throws(DecoderError) -> [LabelSpan] {
         try collapse(bestLabels(scores, labels: labels))
     }
 
@@ -52,15 +52,15 @@ public struct GreedyDecoder: Sendable {
     ///   - scores: Logits or log-probabilities, [frames, labels], contiguous. Of equal scores the lowest index wins.
     ///   - labels: The number of labels.
     /// - Returns: The labels in order of time with their frames; empty when every frame is blank or there is none.
-    /// - Throws: `DecodingError` when the shape is wrong or a score is not a number.
-    public func decode(_ scores: UnsafeBufferPointer<Float>, labels: Int) throws(DecodingError) -> [LabelSpan] {
+    /// - Throws: `DecoderError` when the shape is wrong or a score is not a number.
+    public func decode(_ scores: UnsafeBufferPointer<Float>, labels: Int) throws(DecoderError) -> [LabelSpan] {
         try collapse(bestLabels(scores, labels: labels))
     }
 
-    func bestLabels(_ scores: [Float], labels: Int, firstFrame: Int = 0) throws(DecodingError) -> [Int] {
+    func bestLabels(_ scores: [Float], labels: Int, firstFrame: Int = 0) throws(DecoderError) -> [Int] {
         // A closure passed to `withUnsafeBufferPointer` would lose the error's type.
         let result = scores.withUnsafeBufferPointer { buffer in
-            Result { () throws(DecodingError) in try bestLabels(buffer, labels: labels, firstFrame: firstFrame) }
+            Result { () throws(DecoderError) in try bestLabels(buffer, labels: labels, firstFrame: firstFrame) }
         }
         return try result.get()
     }
@@ -72,10 +72,10 @@ public struct GreedyDecoder: Sendable {
     ///   - labels: The number of labels.
     ///   - firstFrame: The first frame's number, for errors.
     /// - Returns: One index a frame.
-    /// - Throws: `DecodingError` when the shape is wrong or a score is not a number.
+    /// - Throws: `DecoderError` when the shape is wrong or a score is not a number.
     private func bestLabels(
         _ scores: UnsafeBufferPointer<Float>, labels: Int, firstFrame: Int = 0
-    ) throws(DecodingError) -> [Int] {
+    ) throws(DecoderError) -> [Int] {
         guard labels > 0, scores.count.isMultiple(of: labels) else {
             throw .wrongCount(count: scores.count, labels: labels)
         }

@@ -107,8 +107,8 @@ public struct Setting<Root>: Sendable {
     public func set(_ text: String, in root: inout Root) throws {
         do {
             try put(&root, text)
-        } catch let error as ConfigurationError where !error.description.isEmpty {
-            throw ConfigurationError("\(name): \(error.description)")
+        } catch let error as ConfigurationError where error != .malformed {
+            throw error.at("\(name): ")
         } catch {
             throw ConfigurationError("\(name) is '\(text)', where \(type) is expected")
         }
@@ -140,7 +140,7 @@ public struct SettingTable<Root>: Sendable {
                     ? editDistance(name, key) : min(editDistance(name, last), editDistance(name, key))
             }
             let nearest = settings.map(\.name).min { distance($0) < distance($1) } ?? ""
-            throw ConfigurationError("there is no key '\(name)'; the nearest is '\(nearest)'")
+            throw ConfigurationError("there is no key '\(name)'", "the nearest is '\(nearest)'")
         }
         try setting.set(text, in: &root)
     }
@@ -162,15 +162,12 @@ private func editDistance(_ first: String, _ second: String) -> Int {
     return row[right.count]
 }
 
-/// A malformed value; the table adds key and type.
-private let malformed = ConfigurationError("")
-
 extension Int: SettingValue {
     /// Reads a whole number, in which underscores may group digits.
     ///
     /// Sizes are multiplied with each other: none is more than 2³¹ − 1.
     public init(settingText: String) throws {
-        guard let value = Int(settingText.replacing("_", with: "")) else { throw malformed }
+        guard let value = Int(settingText.replacing("_", with: "")) else { throw ConfigurationError.malformed }
         guard Int32(exactly: value) != nil else {
             throw ConfigurationError("\(settingText) is out of reach: at most \(Int32.max)")
         }
@@ -183,9 +180,9 @@ extension Int: SettingValue {
 }
 
 extension UInt64: SettingValue {
-    /// Reads the text; the error thrown for a malformed one has no message, since the key is not known here.
+    /// Reads the text; throws ``ConfigurationError/malformed`` for any other, since the key is not known here.
     public init(settingText: String) throws {
-        guard let value = UInt64(settingText) else { throw malformed }
+        guard let value = UInt64(settingText) else { throw ConfigurationError.malformed }
         self = value
     }
     /// The text that reads back as this value.
@@ -195,11 +192,11 @@ extension UInt64: SettingValue {
 }
 
 extension Double: SettingValue {
-    /// Reads the text; the error thrown for a malformed one has no message, since the key is not known here.
+    /// Reads the text; throws ``ConfigurationError/malformed`` for any other, since the key is not known here.
     ///
     /// Numbers in single precision end at 3.4e38; none is larger.
     public init(settingText: String) throws {
-        guard let value = Double(settingText), value.isFinite else { throw malformed }
+        guard let value = Double(settingText), value.isFinite else { throw ConfigurationError.malformed }
         guard Float(value).isFinite else {
             throw ConfigurationError("\(settingText) is out of reach: at most 1e38")
         }
@@ -219,7 +216,7 @@ extension Bool: SettingValue {
         switch settingText.lowercased() {
         case "true", "yes", "on": self = true
         case "false", "no", "off": self = false
-        default: throw malformed
+        default: throw ConfigurationError.malformed
         }
     }
     /// The text that reads back as this value.
@@ -287,9 +284,9 @@ extension HourglassLayout: SettingValue {
 public protocol SettingChoice: SettingValue, RawRepresentable<String>, CaseIterable {}
 
 extension SettingChoice {
-    /// Reads the text; the error thrown for a malformed one has no message, since the key is not known here.
+    /// Reads the text; throws ``ConfigurationError/malformed`` for any other, since the key is not known here.
     public init(settingText: String) throws {
-        guard let value = Self(rawValue: settingText) else { throw malformed }
+        guard let value = Self(rawValue: settingText) else { throw ConfigurationError.malformed }
         self = value
     }
     /// The text that reads back as this value.

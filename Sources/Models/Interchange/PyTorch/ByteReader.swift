@@ -1,6 +1,11 @@
-/// What is wrong with a file's content; whoever knows the file adds its name.
-struct FileDamage: Error {
+import W2VBase
+
+/// Damage of a file's content; the reader of the file adds its name.
+struct FileDamage: ExplainedError {
     let reason: String
+
+    var kind: ErrorKind { .input }
+    var explanation: Explanation { Explanation(reason) }
 
     init(_ reason: String) {
         self.reason = reason

@@ -1,4 +1,5 @@
 import W2VBackbone
+import W2VBase
 import W2VTorch
 
 /// What fairseq's and NVIDIA's files have of a task.
@@ -27,7 +28,7 @@ struct PyTorchHead: Sendable {
     /// Sets what their programs take where a file has no option.
     var setDefaults: @Sendable (inout ModelDescription, CheckpointFormat) -> Void = { _, _ in }
     /// What of a model a format has no place for, and what to do about it.
-    var refusal: @Sendable (ModelConfiguration, CheckpointFormat) -> (what: String, advice: String)? = { _, _ in nil }
+    var refusal: @Sendable (ModelConfiguration, CheckpointFormat) -> (what: String, advice: Advice)? = { _, _ in nil }
     /// The settings that a format has no place for, a phrase each.
     var notes: @Sendable (ModelDescription, CheckpointFormat) -> [String] = { _, _ in [] }
     /// What the names of the head's parameters begin with, where fine-tuned models may still have them.

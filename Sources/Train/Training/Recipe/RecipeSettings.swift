@@ -127,7 +127,9 @@ extension BatchOptions.Crop: SettingValue {
     ///
     /// - Throws: ``/Wav2Vec2/ConfigurationError`` for anything else.
     public init(settingText: String) throws {
-        guard let found = Self.names.first(where: { $0.name == settingText }) else { throw ConfigurationError("") }
+        guard let found = Self.names.first(where: { $0.name == settingText }) else {
+            throw ConfigurationError.malformed
+        }
         self = found.value
     }
 

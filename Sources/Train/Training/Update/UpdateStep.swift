@@ -2,6 +2,7 @@ import Foundation
 import W2VBackbone
 import W2VCluster
 import W2VInterchange
+import W2VObjectives
 import W2VTorch
 
 /// Makes updates of the model: accumulate, measure, clip, step, average.
@@ -14,6 +15,8 @@ final class UpdateStep {
     private let data: any MicroBatchSource
     private let options: Recipe.OptimizationSection
     private let precision: Recipe.PrecisionSection
+    /// The objectives beside the leading one.
+    private let objectives: [String]
     private let report: (String) -> Void
     private let cluster: Cluster?
     private var replicas: Replicas?
@@ -46,6 +49,7 @@ final class UpdateStep {
         self.report = report
         options = recipe.optimization
         precision = recipe.precision
+        objectives = recipe.objectives.names
         if precision.scalesLoss { scaler = LossScaler(precision, updateFreq: microBatchesPerUpdate) }
         try lower()
         if let cluster, let group {
@@ -175,11 +179,12 @@ final class UpdateStep {
     /// Lowers the loss scale, or gives up.
     private func skip(_ update: Int, _ sums: Statistics, _ utterances: [Int]) throws -> Statistics {
         guard let before = scaler?.scale else {
-            throw TrainingError.notFinite(update: update, what: try culprit(), utterances: names(utterances))
+            throw TrainingError.notFinite(
+                update: update, what: try culprit(sums), utterances: names(utterances))
         }
         guard scaler?.overflow() == true, let now = scaler?.scale else {
             throw TrainingError.minimumLossScale(
-                update: update, scale: precision.minLossScale, what: try culprit(), utterances: names(utterances))
+                update: update, scale: precision.minLossScale, what: try culprit(sums), utterances: names(utterances))
         }
         report(
             "update \(update): overflow at loss scale \(before.settingText), the update is skipped"
@@ -194,8 +199,16 @@ final class UpdateStep {
         return kept
     }
 
-    /// The first thing found that is not finite.
-    private func culprit() throws -> String {
+    /// The first thing found that is not finite: the loss of an added objective, where the leading one's is, or a gradient.
+    private func culprit(_ sums: Statistics) throws -> String {
+        let broken = Set(sums.metrics.names.filter { sums.metrics.value($0)?.isFinite == false })
+        let added = objectives.filter { name in
+            ObjectiveRegistry.find(name)?.metrics.contains { broken.contains($0.name) } ?? false
+        }
+        let theirs = Set(added.flatMap { ObjectiveRegistry.find($0)?.metrics.map(\.name) ?? [] })
+        if !sums.loss.isFinite, !added.isEmpty, broken.isSubset(of: theirs) {
+            return "the loss of objective \(added.joined(separator: ", "))"
+        }
         for group in task.groups {
             try group.parameters.gatherGradients()
             for index in group.parameters.names.indices

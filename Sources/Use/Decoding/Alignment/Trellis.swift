@@ -57,7 +57,7 @@ struct Trellis {
     /// below; from above it is bounded in each state by the score up to there and the best labels of all later frames.
     /// States whose upper bound is less than the lower one are left out: where transcript and recording go together,
     /// nearly all.
-    mutating func bestPath() throws(DecodingError) -> [Int32] {
+    mutating func bestPath() throws(DecoderError) -> [Int32] {
         let beginning = (0..<min(ends, states)).map { Double(scores[labels[$0]]) }
         let first = Row(frame: 0, states: 0..<beginning.count, values: beginning)
         let goal = states - ends

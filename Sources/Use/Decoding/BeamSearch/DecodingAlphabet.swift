@@ -34,10 +34,10 @@ public struct DecodingAlphabet: Sendable, Equatable {
     ///   - blank: The CTC blank's index.
     ///   - wordBoundary: The symbol between words.
     ///   - silent: Labels that are never written; the blank need not be among them.
-    /// - Throws: `DecodingError.blankOutOfRange`.
+    /// - Throws: `DecoderError.blankOutOfRange`.
     public init(
         symbols: [String], blank: Int = 0, wordBoundary: String = LetterText.wordBoundary, silent: Set<Int> = []
-    ) throws(DecodingError) {
+    ) throws(DecoderError) {
         let boundary = symbols.firstIndex { $0.hasSameCodePoints(as: wordBoundary) }
         try self.init(
             texts: symbols, blank: blank, wordBoundary: boundary, isSpelled: boundary != nil, silent: silent)
@@ -53,11 +53,11 @@ public struct DecodingAlphabet: Sendable, Equatable {
     ///   - silent: Labels that are never written; the blank need not be among them.
     ///   - hasFinalSigma: Whether texts are turned into small letters in the end, so that a σ at a word's end is written
     ///     as ς; a label of its own for ς goes before.
-    /// - Throws: `DecodingError.blankOutOfRange`.
+    /// - Throws: `DecoderError.blankOutOfRange`.
     public init(
         texts: [String], blank: Int = 0, wordBoundary: Int?, isSpelled: Bool, silent: Set<Int> = [],
         hasFinalSigma: Bool = false
-    ) throws(DecodingError) {
+    ) throws(DecoderError) {
         guard texts.indices.contains(blank) else { throw .blankOutOfRange(blank: blank, labels: texts.count) }
         symbols = texts
         self.blank = blank

@@ -16,10 +16,10 @@ struct HotWords: Sendable {
     ///   - weight: The bonus for each word.
     ///   - alphabet: What spells them.
     ///   - lexicon: Words with spellings of their own.
-    /// - Throws: `DecodingError.unspellable`.
+    /// - Throws: `DecoderError.unspellable`.
     init(
         _ phrases: [String], weight: Double, alphabet: DecodingAlphabet, lexicon: Lexicon?
-    ) throws(DecodingError) {
+    ) throws(DecoderError) {
         self.weight = weight
         let all = phrases.flatMap { LetterText.words(in: $0) }
         words = Set(all.map { ExactText($0) })

@@ -70,8 +70,8 @@ public final class LanguageModelBuilder {
     /// Begins a model.
     ///
     /// - Parameter options: What is to be made.
-    /// - Throws: `DecodingError.badOption`.
-    public init(options: Options) throws(DecodingError) {
+    /// - Throws: `DecoderError.badOption`.
+    public init(options: Options) throws(DecoderError) {
         guard 1...NGramState.maximumOrder ~= options.order else {
             throw .badOption(name: "order", value: "\(options.order)", expected: "from 1 to \(NGramState.maximumOrder)")
         }
