@@ -156,7 +156,7 @@ struct AudioFileTests {
     }
 }
 
-@Suite("Normalisation")
+@Suite("Normalization")
 struct NormalizationTests {
     @Test func hasZeroMeanAndUnitVariance() {
         let samples = normalized(tone(count: 9999).map { $0 * 0.01 + 0.3 })

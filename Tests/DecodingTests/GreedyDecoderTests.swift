@@ -72,7 +72,7 @@ private func oneHot(_ path: [Int], labels: Int) -> [Float] {
         #expect(throws: DecoderError.notANumber(frame: 4, label: 1)) { _ = try stream.append([1, 0, 0, .nan]) }
     }
 
-    @Test func breaksTiesTowardsTheLowestIndex() throws {
+    @Test func breaksTiesTowardTheLowestIndex() throws {
         #expect(try GreedyDecoder(blank: 2).decode([1, 1, 1], labels: 3).map(\.label) == [0])
         let lowest = -Float.infinity
         #expect(try GreedyDecoder(blank: 1).decode([lowest, lowest], labels: 2).map(\.label) == [0])

@@ -5,7 +5,7 @@ import W2VTorch
 @testable import W2VBackbone
 @testable import W2VInterchange
 
-/// What a folder says beside the weights: how input is normalised, what else it holds, and what does not fit.
+/// What a folder says beside the weights: how input is normalized, what else it holds, and what does not fit.
 @Suite struct HuggingFaceFolderTests {
     private func write(_ text: String, _ folder: URL, _ name: String) throws {
         let file = folder.appendingPathComponent(name)
@@ -28,7 +28,7 @@ import W2VTorch
         return sentence
     }
 
-    // MARK: Normalisation
+    // MARK: Normalization
 
     @Test func whatIsAddedToTheVarianceFollowsTheOrigin() throws {
         try withTemporaryFolder { folder in

@@ -230,7 +230,7 @@ import W2VTorch
 
     // MARK: Input
 
-    @Test func normalisationComesFromThePreprocessor() throws {
+    @Test func normalizationComesFromThePreprocessor() throws {
         try withCopy(of: "hf_base_ctc") { folder in
             let manager = FileManager.default
             try manager.removeItem(at: folder.appendingPathComponent("processor_config.json"))

@@ -152,8 +152,8 @@ import W2VTorch
             let checkpoint = try Checkpoint.read(folder)
             #expect(checkpoint.labelCount == 32 && checkpoint.description.labels == [])
             #expect(throws: CheckpointError.self) { try checkpoint.requireLabels() }
-            let labelled = try checkpoint.labelled((0..<32).map(String.init), from: "numbers")
-            #expect(try labelled.requireLabels().count == 32)
+            let labeled = try checkpoint.labeled((0..<32).map(String.init), from: "numbers")
+            #expect(try labeled.requireLabels().count == 32)
         }
     }
 

@@ -7,7 +7,7 @@ import W2VTorch
 @testable import W2VObjectives
 
 @Suite struct ModelFamilyTests {
-    /// Blocks with other names, another key for their number, and no key for where they normalise.
+    /// Blocks with other names, another key for their number, and no key for where they normalize.
     private func family(_ name: String) -> ModelFamily {
         ModelFamily.wav2vec2.variant(
             name, modelType: name, architectures: [.init("\(name)ForCTC", .ctc), .init("\(name)Model", .encoder)]

@@ -161,8 +161,8 @@ import W2VTorch
         let error = #expect(throws: CheckpointError.self) { try checkpoint.requireLabels() }
         #expect("\(try #require(error))".contains("--dictionary FILE"))
         let symbols = (0..<32).map(String.init)
-        #expect(try checkpoint.labelled(symbols, from: "here").requireLabels() == symbols)
-        #expect(throws: CheckpointError.self) { try checkpoint.labelled(["a"], from: "here") }
+        #expect(try checkpoint.labeled(symbols, from: "here").requireLabels() == symbols)
+        #expect(throws: CheckpointError.self) { try checkpoint.labeled(["a"], from: "here") }
         let nvidia = try Checkpoint.read(golden.appendingPathComponent("nvidia_base_ctc.pt"))
         #expect(try nvidia.requireLabels().prefix(6) == ["<s>", "<pad>", "</s>", "<unk>", "|", "E"])
     }

@@ -7,7 +7,7 @@ import W2VBase
 
 /// The kernels for GPUs, run thread by thread on the CPU, beside those for host memory.
 @Suite struct DeviceKernelTests {
-    private func training() -> Mode { .training(DropoutSource(RandomStream(seed: 7, purpose: .dropout))) }
+    private func training() -> Module.Mode { .training(DropoutSource(RandomStream(seed: 7, purpose: .dropout))) }
 
     private func normal(_ shape: [Int], seed: Int64) throws -> Tensor {
         try Tensor.normal(shape, generator: Generator(seed: seed))

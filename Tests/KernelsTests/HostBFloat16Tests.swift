@@ -7,7 +7,7 @@ import W2VBase
 
 /// The host kernels on BF16: what they give for the same numbers in FP32, rounded once.
 @Suite struct HostBFloat16Tests {
-    private func training() -> Mode { .training(DropoutSource(RandomStream(seed: 42, purpose: .dropout))) }
+    private func training() -> Module.Mode { .training(DropoutSource(RandomStream(seed: 42, purpose: .dropout))) }
 
     /// Numbers that BF16 has.
     private func numbers(_ shape: [Int], seed: Int64) throws -> Tensor {

@@ -8,7 +8,7 @@ import W2VBase
 
 /// The host kernels beside LibTorch's operators.
 @Suite struct KernelTests {
-    private func training(_ step: Int = 0) -> Mode {
+    private func training(_ step: Int = 0) -> Module.Mode {
         .training(DropoutSource(RandomStream(seed: 42, purpose: .dropout, step: step)))
     }
 
@@ -176,17 +176,17 @@ import W2VBase
         }
     }
 
-    @Test func neighboursInOneMask() throws {
+    @Test func neighborsInOneMask() throws {
         let count = 1 << 18
         let mask = try kept(seed: 99, rate: 0.5, count: count)
-        // Neighbours, rows of usual widths, powers of two: all agree half of the time.
+        // Neighbors, rows of usual widths, powers of two: all agree half of the time.
         for distance in [1, 2, 3, 16, 64, 512, 768, 1024, 3072, 65536] {
             let equal = (0..<count - distance).filter { mask[$0] == mask[$0 + distance] }.count
             #expect(abs(deviations(equal, of: count - distance, 0.5)) < 4, "distance \(distance)")
         }
     }
 
-    @Test func neighbouringSeeds() throws {
+    @Test func neighboringSeeds() throws {
         let count = 1 << 17
         for (one, other) in [(0, 1), (1, 2), (1000, 1001), (5, 5 + (1 << 32)), (7, 7 | (1 << 62))] as [(Int64, Int64)] {
             let (first, second) = try (

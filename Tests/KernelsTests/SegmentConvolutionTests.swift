@@ -58,7 +58,7 @@ import Testing
     }
 
     /// An utterance's results are the same to the last bit wherever it lies, and with GELU in the same pass.
-    @Test func neighboursDoNotMatter() throws {
+    @Test func neighborsDoNotMatter() throws {
         let points = try operands(211, groups: 3, width: 20, kernel: 16).map { try $0.to(dtype: .float32) }
         let convolution = try SpectralConvolution(points[1])
         let whole = try convolution(points[0], withinSegments: [51, 100, 60], bias: points[2])

@@ -52,7 +52,7 @@ import W2VTorch
     }
 
     /// In a process of its own, whose memory nobody else takes.
-    @Test func freedNeighboursBecomeOneBlock() async {
+    @Test func freedNeighborsBecomeOneBlock() async {
         await #expect(processExitsWith: .success) {
             LibTorch.reuseHostMemory()
             func address(_ tensor: Tensor) throws -> UInt {

@@ -25,7 +25,7 @@ import W2VTorch
             _ = try Tensor.concatenate(tensor.split([1, 3]))
             _ = try tensor.varianceAndMean(0)
             _ = try? tensor.matmul(tensor)
-            _ = try? Operator("aten::var_mean", "correction")(.tensor(tensor), .ints([0]), .int(0), .bool(true))
+            _ = try? TorchOperator("aten::var_mean", "correction")(.tensor(tensor), .ints([0]), .int(0), .bool(true))
             _ = try tensor.elements(Float.self)
         }
     }

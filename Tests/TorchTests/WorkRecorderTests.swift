@@ -85,7 +85,7 @@ import W2VKernels
         let norm = try LayerNorm(32, initializer: .random(seed: 4))
         let weight = try Tensor.normal([8, 32], generator: Generator(seed: 5))
         func outputs(_ source: DropoutSource) throws -> [[Float]] {
-            let mode = Mode.training(source)
+            let mode = Module.Mode.training(source)
             func run() throws -> [[Float]] {
                 try [
                     input.dropout(0.3, mode), norm(input, adding: branch, dropout: 0.3, mode),

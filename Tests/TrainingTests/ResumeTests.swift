@@ -147,7 +147,7 @@ import W2VTorch
         job.recipe.optimization.maxUpdate = 4
         LibTorch.threads = 2
         defer { LibTorch.threads = 1 }
-        #expect(try lines(job).contains { $0.hasPrefix("WARNING: the run has computed with 1 threads") })
+        #expect(try lines(job).contains { $0.hasPrefix("WARNING: the run used 1 threads") })
     }
 
     @Test func aRunOfTheOtherKindIsNamedAsSuch() throws {

@@ -7,7 +7,7 @@ import W2VTorch
 @testable import W2VBackbone
 @testable import W2VObjectives
 
-/// Masks, the choice of code-book entries and the contrastive loss by the kernels for GPUs, run thread by thread on the CPU,
+/// Masks, the choice of code book entries and the contrastive loss by the kernels for GPUs, run thread by thread on the CPU,
 /// beside LibTorch's operators.
 @Suite struct DeviceObjectiveTests {
     /// Rounding to 8 or 11 bits, a few times.

@@ -102,7 +102,7 @@ import W2VTorch
         }
     }
 
-    /// Layers of odd kernels and widths, with biases and without, and both kinds of normalisation.
+    /// Layers of odd kernels and widths, with biases and without, and both kinds of normalization.
     private static func configuration(_ number: Int, _ stream: inout RandomStream) throws -> ModelConfiguration {
         func pick<Value>(_ values: [Value]) -> Value { values[stream.integer(below: values.count)] }
         var configuration = ModelConfiguration()
@@ -120,7 +120,7 @@ import W2VTorch
         return configuration
     }
 
-    /// Weights as after some training: normalisations that do something.
+    /// Weights as after some training: normalizations that do something.
     private static func weights(_ configuration: ModelConfiguration, seed: Int64) throws -> [String: Tensor] {
         let generator = try Generator(seed: seed)
         let state = try CTCModel(configuration, labels: 12, initializer: .random(seed: seed)).state()

@@ -101,7 +101,7 @@ struct GradientTests {
         let errors = try gradientErrors(inputs) { points in
             for (parameter, point) in zip(parameters, points.dropFirst()) { parameter.tensor = point }
             // The same source for every evaluation, as for the passes of one update.
-            let mode = Mode.training(DropoutSource(RandomStream(seed: 5, purpose: .dropout)))
+            let mode = Module.Mode.training(DropoutSource(RandomStream(seed: 5, purpose: .dropout)))
             return try module(points[0], layout, mode)
         }
         #expect(errors.allSatisfy { $0 < 1e-7 }, "\(errors)")

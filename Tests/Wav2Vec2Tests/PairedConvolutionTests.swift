@@ -51,7 +51,7 @@ import W2VTorch
     }
 
     /// What begins at a multiple of four rows has the same results to the last bit, whatever lies before and after it.
-    @Test func neighboursDoNotMatter() throws {
+    @Test func neighborsDoNotMatter() throws {
         let (input, weight) = try (normal([600, 24], seed: 8), normal([50, 24, 3], seed: 9))
         let convolution = try PairedConvolution(weight)
         let whole = try convolution(input)

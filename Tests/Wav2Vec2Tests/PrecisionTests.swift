@@ -109,7 +109,7 @@ struct PrecisionTests {
     }
 
     @Test(arguments: [ModelPrecision.Mode.fp16, .bf16])
-    func convertedModelsRecogniseTheSame(_ mode: ModelPrecision.Mode) throws {
+    func convertedModelsRecognizeTheSame(_ mode: ModelPrecision.Mode) throws {
         func logits(_ precision: ModelPrecision) throws -> Tensor {
             let model = try CTCModel(tiny(), labels: 5, initializer: .random(seed: 7))
             try model.convert(for: .inference, on: .cpu, precision: precision)

@@ -1,6 +1,6 @@
 import W2VBase
 
-/// What can be wrong with a recording.
+/// An error of a recording.
 public enum AudioError: ExplainedError, Equatable {
     /// There is no such file.
     case notFound(file: String)

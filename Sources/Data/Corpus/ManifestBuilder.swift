@@ -96,7 +96,7 @@ public struct ManifestBuilder: Sendable {
                 folder: folder.path, count: report.unreadable.count, reason: first.reason)
         }
         guard let labels else { return report.train }
-        return try report.train.labelledFromFiles(labels)
+        return try report.train.labeledFromFiles(labels)
     }
 }
 

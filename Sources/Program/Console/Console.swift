@@ -50,7 +50,7 @@ enum Console {
         return width(of: STDOUT_FILENO)
     }
 
-    /// Whether results may be coloured: on a terminal, unless `NO_COLOR` says otherwise.
+    /// Whether results may be colored: on a terminal, unless `NO_COLOR` says otherwise.
     static var outputIsColored: Bool {
         let environment = ProcessInfo.processInfo.environment
         return isatty(STDOUT_FILENO) == 1 && (environment["NO_COLOR"] ?? "").isEmpty && environment["TERM"] != "dumb"
@@ -80,7 +80,7 @@ enum Console {
         }
         guard isDue else { return }
         let line = text()
-        // Speech that is recognised has invisible characters of its own, such as joiners: they stay.
+        // Speech that is recognized has invisible characters of its own, such as joiners: they stay.
         let isHarmless = line.unicodeScalars.allSatisfy { $0.properties.generalCategory != .control }
         let shown = isHarmless ? line : line.printable
         writeMessage(isTerminal ? clearedLine + fitting(shown) : shown + "\n")

@@ -21,7 +21,7 @@ public enum LaunchOutcome: Sendable, Equatable {
 public final class Launcher {
     private let plan: LaunchPlan
     private let report: (String) -> Void
-    private let store: Store
+    private let store: TCPStore
 
     /// Prepares a launch.
     ///
@@ -33,7 +33,7 @@ public final class Launcher {
         self.plan = plan
         self.report = report
         do {
-            store = try Store(
+            store = try TCPStore(
                 host: plan.host, port: plan.port, serves: plan.nodeRank == 0, timeout: plan.joinTimeout,
                 patience: 15)
         } catch {

@@ -1,6 +1,6 @@
 import W2VBase
 
-/// What can be wrong with what is handed to a decoder or an aligner.
+/// An error of the input of a decoder or an aligner.
 public enum DecoderError: ExplainedError, Equatable {
     /// The number of scores is no multiple of the number of labels.
     case wrongCount(count: Int, labels: Int)

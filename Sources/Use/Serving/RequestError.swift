@@ -166,6 +166,6 @@ struct Reply: Sendable {
     var contentType: String
     var body: Data
     var headers: [HTTPHeader: String] = [:]
-    /// The seconds of audio that were recognised for it.
+    /// The seconds of audio that were recognized for it.
     var audioSeconds = 0.0
 }

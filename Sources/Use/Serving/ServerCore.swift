@@ -96,14 +96,14 @@ final class ServerCore: Sendable {
         return (try await Upload.receive(call, in: uploads), model)
     }
 
-    /// Recognises an upload, unless the client goes away meanwhile.
+    /// Recognizes an upload, unless the client goes away meanwhile.
     ///
     /// - Parameters:
     ///   - upload: The upload.
-    ///   - model: What recognises it.
+    ///   - model: What recognizes it.
     ///   - body: The request's body, which has been read.
-    ///   - detail: How much is kept of what is recognised, at least.
-    /// - Returns: What was recognised.
+    ///   - detail: How much is kept of what is recognized, at least.
+    /// - Returns: What was recognized.
     /// - Throws: `RequestError` among others.
     func recognize(
         _ upload: Upload, by model: Model, _ body: RequestBody, detail: TranscriptionDetail

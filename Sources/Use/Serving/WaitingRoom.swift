@@ -2,7 +2,7 @@ import Synchronization
 
 /// Counts the requests that wait for the model and those that it works on.
 final class WaitingRoom: Sendable {
-    /// How many wait, and how many are recognised.
+    /// How many wait, and how many are recognized.
     struct Counts: Equatable {
         var waiting = 0
         var running = 0

@@ -39,10 +39,8 @@ public final class Adam: Optimizer {
 
     /// Makes one update from the gradients in the flat buffer.
     ///
-    /// - Parameters:
-    ///   - learningRate: The step size.
-    ///   - gradientScale: Gradients are multiplied by this first: normalisation and clipping in one.
-    /// - Throws: `TorchError.operation` if the buffers no longer fit each other.
+    /// - Parameter gradientScale: A factor on the gradients: normalization and clipping in one.
+    /// - Throws: `TorchError.operation` if the buffers no longer have equal sizes.
     public func step(learningRate: Double, gradientScale: Double = 1) throws {
         moments.updates += 1
         try withoutGradient {

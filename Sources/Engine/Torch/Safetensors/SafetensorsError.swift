@@ -8,7 +8,7 @@ public enum SafetensorsError: ExplainedError, Equatable {
     case damaged(path: String, Damage)
     /// The file lacks a tensor that was asked for.
     case missingTensor(path: String, name: String)
-    /// What is to be written cannot be represented.
+    /// The tensors cannot be represented in the format.
     case unwritable(path: String, reason: String)
 
     /// Input: a file, or tensors to be written.

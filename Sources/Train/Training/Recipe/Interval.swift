@@ -13,7 +13,7 @@ public enum Interval: Sendable, Equatable {
 extension Interval: SettingValue {
     /// Reads `500`, `500 updates`, `2 epochs` or `10 minutes`.
     ///
-    /// - Throws: ``/Wav2Vec2/ConfigurationError`` for anything else and for numbers that are not positive.
+    /// - Throws: ``/W2VBackbone/ConfigurationError`` for anything else and for numbers that are not positive.
     public init(settingText: String) throws {
         let words = settingText.split(separator: " ")
         guard let first = words.first, words.count <= 2 else { throw ConfigurationError.malformed }

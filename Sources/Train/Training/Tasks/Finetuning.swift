@@ -10,7 +10,7 @@ extension TrainingJob.Task {
     /// Recognition from recordings and transcripts, by the CTC loss.
     public static let finetuning = TrainingJob.Task(
         rawValue: "finetuning", phrase: "fine-tuning", command: "finetune", model: .ctc, readsLabels: true,
-        recordsSteps: false, exclusion: "; they count as if nothing were recognized in them",
+        recordsSteps: false, exclusion: "; they count as empty transcripts",
         // The model has the settings of its code books, but no use for them.
         codeBooks: { _ in (0, 0) }, isMeant: { $0.ctc != CTCConfiguration() }, unreached: { $0.frozenEncoder($1, $2) },
         make: { try $0.finetuning(shardedOver: $1, report: $2) })
@@ -128,7 +128,7 @@ extension RunPreparation {
         let saved = try LabelDictionary(symbols: origin.description.labels)
         if exists, try LabelDictionary(contentsOf: file).symbols != saved.symbols {
             report(
-                "WARNING: \(file.path) is not the dictionary that this run began with; the run goes on with its own, "
+                "WARNING: \(file.path) is not the dictionary that this run began with; the run continues with its own, "
                     + "which \(origin.url.path) holds")
         }
         return saved

@@ -1,6 +1,6 @@
 import W2VBase
 
-/// What can be wrong with a language model.
+/// An error of a language model file.
 public enum LanguageModelError: ExplainedError, Equatable {
     /// A file cannot be opened or read.
     case unreadable(path: String, reason: String)
