@@ -87,6 +87,13 @@ private final class ReportingSomethingElse: UnfitObjective {
     }
 }
 
+private final class LosingItself: UnfitObjective {
+    override class var name: String { "lost_loss" }
+    override func callAsFunction(_ encoding: Encoding, _ draws: NoDraws, _ pass: ForwardPass) throws -> LossTerms {
+        LossTerms(try encoding.maskedContext().sum() * .nan)
+    }
+}
+
 /// Objectives from outside beside a run's own.
 @Suite(.serialized) struct AddedObjectiveTests {
     init() {
@@ -201,6 +208,16 @@ private final class ReportingSomethingElse: UnfitObjective {
         #expect(
             try failure("undeclared").contains("objective undeclared reports 'other', which is not one of its metrics"))
         #expect(try failure("unfit").contains("the loss of objective unfit has shape ["))
+    }
+
+    @Test func aLossThatIsNotANumberNamesItsObjective() throws {
+        ObjectiveRegistry.register(LosingItself.self)
+        let corpus = try SyntheticCorpus(utterances: 5)
+        let job = try corpus.job(.pretraining, "run", ["objectives=lost_loss"])
+        #expect { try Trainer(job).run() } throws: {
+            guard case TrainingError.notFinite(1, let what, _) = $0 else { return false }
+            return what == "the loss of objective lost_loss"
+        }
     }
 
     @Test func aRunKeepsItsObjectives() throws {

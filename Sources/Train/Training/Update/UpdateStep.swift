@@ -199,16 +199,9 @@ final class UpdateStep {
         return kept
     }
 
-    /// The first thing found that is not finite: the loss of an added objective, where the leading one's is, or a gradient.
+    /// The first thing found that is not finite: the loss of an added objective, or a gradient.
     private func culprit(_ sums: Statistics) throws -> String {
-        let broken = Set(sums.metrics.names.filter { sums.metrics.value($0)?.isFinite == false })
-        let added = objectives.filter { name in
-            ObjectiveRegistry.find(name)?.metrics.contains { broken.contains($0.name) } ?? false
-        }
-        let theirs = Set(added.flatMap { ObjectiveRegistry.find($0)?.metrics.map(\.name) ?? [] })
-        if !sums.loss.isFinite, !added.isEmpty, broken.isSubset(of: theirs) {
-            return "the loss of objective \(added.joined(separator: ", "))"
-        }
+        if !sums.loss.isFinite, let added = addedCulprit(sums.metrics) { return "the loss of objective \(added)" }
         for group in task.groups {
             try group.parameters.gatherGradients()
             for index in group.parameters.names.indices
@@ -217,6 +210,19 @@ final class UpdateStep {
             }
         }
         return "the loss"
+    }
+
+    /// The added objectives whose loss is not finite, where the leading one's is.
+    private func addedCulprit(_ metrics: MetricSums) -> String? {
+        func isBroken(_ metric: String) -> Bool { metrics.value(metric)?.isFinite == false }
+        let added = objectives.map { (name: $0, metrics: ObjectiveRegistry.find($0)?.metrics.map(\.name) ?? []) }
+        let theirs = Set(added.flatMap(\.metrics))
+        guard !metrics.names.contains(where: { isBroken($0) && !theirs.contains($0) }) else { return nil }
+        var broken = added.filter { $0.metrics.contains(where: isBroken) }
+        // An objective may report nothing that shows its loss; the leading one of pre-training does.
+        let isLeadingFinite = metrics.value(ContrastiveMetrics.contrastive.name)?.isFinite == true
+        if broken.isEmpty, isLeadingFinite { broken = added }
+        return broken.isEmpty ? nil : broken.map(\.name).joined(separator: ", ")
     }
 
     private func names(_ utterances: [Int]) -> [String] {
