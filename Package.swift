@@ -45,7 +45,9 @@ func system(_ name: String, _ pkgConfig: String, debian package: String) -> Targ
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .testTarget(name: "\(name)Tests", dependencies: dependencies, swiftSettings: strict)
+    // Every suite holds its module's error texts.
+    .testTarget(
+        name: "\(name)Tests", dependencies: dependencies + ["ErrorTexts"], swiftSettings: strict)
 }
 
 // Floor by floor: a library imports those above it in this list, and no other.
@@ -80,7 +82,7 @@ let engine: [Target] = [
 
 let data: [Target] = [
     library("Audio", in: "Data/Audio", ["CW2VQuietMP3", "CW2VSndfile", "CW2VSoxr", "CW2VSpawn", "W2VBase"]),
-    library("Fetching", in: "Data/Fetching", ["CW2VFetching"]),
+    library("Fetching", in: "Data/Fetching", ["CW2VFetching", "W2VBase"]),
     library("Corpus", in: "Data/Corpus", ["W2VAudio", "W2VBase", "W2VFetching"]),
 ]
 
@@ -91,7 +93,7 @@ let models: [Target] = [
 ]
 
 let train: [Target] = [
-    library("Cluster", in: "Train/Cluster", ["CW2VLibTorch", "W2VTorch"]),
+    library("Cluster", in: "Train/Cluster", ["CW2VLibTorch", "W2VBase", "W2VTorch"]),
     library(
         "Training", in: "Train/Training",
         [
@@ -102,7 +104,7 @@ let train: [Target] = [
 
 let use: [Target] = [
     library("Decoding", in: "Use/Decoding", ["CW2VZlib", "W2VBase"]),
-    library("Reporting", in: "Use/Reporting"),
+    library("Reporting", in: "Use/Reporting", ["W2VBase"]),
     library(
         "Recognition", in: "Use/Recognition",
         [
@@ -144,6 +146,7 @@ let testing: [Target] = [
         ], path: "Tests/TestSupport", swiftSettings: strict),
     .target(
         name: "TestServer", dependencies: ["W2VAudio", "W2VFetching"], path: "Tests/TestServer", swiftSettings: strict),
+    .target(name: "ErrorTexts", dependencies: ["W2VBase"], path: "Tests/ErrorTexts", swiftSettings: strict),
     tests("Base", ["W2VBase"]),
     tests("Torch", ["TestSupport", "W2VBase", "W2VKernels", "W2VTorch"]),
     tests("Kernels", ["KernelEmulator", "TestSupport", "W2VBase", "W2VKernels", "W2VTorch"]),

@@ -44,6 +44,7 @@ struct Program: AsyncParsableCommand {
         signal(SIGXFSZ, SIG_IGN)
         do {
             endWithLauncher()
+            Phrase.use(commandLinePhrases)
             var command = try parseAsRoot()
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()

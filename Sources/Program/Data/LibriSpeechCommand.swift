@@ -64,7 +64,7 @@ struct LibriSpeechCommand: ParsableCommand {
                 throw ValidationError("--parts is \(parts), which names nothing; name a part, or add --libri-light.")
             }
         } catch let error as LibriSpeechError {
-            throw ValidationError("\(error)")
+            throw ValidationError(error.description)
         }
         try FetchingOptions.validate(mirrors, option: "--mirror")
     }
