@@ -8,8 +8,9 @@ package class ExtractorBlock: Module {
     @Child("2") final var groupNorm: RaggedGroupNorm?
     @Child("2.1") final var layerNorm: LayerNorm?
     final let stride: Int
-    /// Whether every utterance starts at a row that is a multiple of four. Then which two outputs share products
-    /// (``PairedBlock``) does not depend on the batch.
+    /// Whether every utterance starts at a row that is a multiple of four.
+    ///
+    /// Then the pairs of outputs that share products (``PairedBlock``) do not depend on the batch.
     final let startsPairs: Bool
     /// The stage that the block's time counts for in profiles.
     final let stage: Profile.Stage
