@@ -91,7 +91,7 @@ import W2VBase
         #expect(opened.withLock { $0 } == (normalizes ? 2 : 1))
     }
 
-    @Test func aLongRecordingIsNormalisedAsAWhole() async throws {
+    @Test func aLongRecordingIsNormalizedAsAWhole() async throws {
         var samples = Self.noise(40_000)
         for index in samples.indices { samples[index] = samples[index] * Float(index) / 20_000 + 0.25 }
         let windows = try windows()

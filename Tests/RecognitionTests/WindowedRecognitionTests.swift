@@ -5,7 +5,7 @@ import W2VRecognition
 
 @Suite struct WindowedRecognitionTests {
     @Test func joinedWindowsAreCloseToTheWhole() async throws {
-        // Half a minute, cut into windows of 6 s of which neighbours share 3 s.
+        // Half a minute, cut into windows of 6 s of which neighbors share 3 s.
         let recording = Recording(samples: SmallModels.samples(16_000 * 30, seed: 9))
         let whole = try await SmallModels.recognizer().logProbabilities([recording])[0].get()
         let recognizer = try await SmallModels.recognizer(windows: WindowOptions(seconds: 6, overlap: 3))

@@ -18,7 +18,7 @@ actor LivePipe {
     ///   - descriptor: What is read from.
     ///   - buffer: Takes the samples.
     /// - Returns: Whether the input ended in the middle of a sample, which is left out.
-    /// - Throws: `InputError` when what comes is a file with a header, or cannot be read.
+    /// - Throws: `CommandError` when what comes is a file with a header, or cannot be read.
     func read(_ descriptor: Int32, into buffer: LiveBuffer) async throws -> Bool {
         do {
             let hasHalfSample = try await samples(descriptor, into: buffer)
@@ -39,9 +39,9 @@ actor LivePipe {
                 let count = Foundation.read(descriptor, &block, block.count)
                 if count < 0 && errno == EINTR { continue }
                 guard count >= 0 else {
-                    throw InputError(
-                        description: "standard input: cannot be read (\(String(cString: strerror(errno)))); "
-                            + "give it raw audio by a pipe.")
+                    throw CommandError(
+                        .input, "standard input: cannot be read (\(String(cString: strerror(errno))))",
+                        "give it raw audio by a pipe")
                 }
                 guard count > 0 else { break }
                 await buffer.add(try audio.append(block[..<count]))
@@ -50,9 +50,7 @@ actor LivePipe {
             await buffer.add(samples)
             return hasHalfSample
         } catch let error as RawAudioInput.NotRaw {
-            throw InputError(
-                description: "standard input: begins like \(error.likeness), but --live reads raw 16-bit samples; "
-                    + "leave --live out, or decode it first (ffmpeg -i FILE -ac 1 -ar 16000 -f s16le -).")
+            throw CommandError(error, at: "standard input: ")
         }
     }
 }

@@ -1,5 +1,5 @@
 import Foundation
-import W2VAudio
+import W2VBase
 import W2VCluster
 import W2VInference
 
@@ -121,14 +121,6 @@ private actor SharedRun<Value: Codable & Sendable> {
     }
 }
 
-/// What another process met, in its words.
-struct OtherProcessError: Error, CustomStringConvertible {
-    /// The sentence.
-    let description: String
-    /// Whether the recording may be in order.
-    let isFailure: Bool
-}
-
 /// A result on its way to another process.
 private enum SentResult<Value: Codable & Sendable>: Codable, Sendable {
     case done(Value)
@@ -142,7 +134,7 @@ private enum SentResult<Value: Codable & Sendable>: Codable, Sendable {
         case .success(let value): self = .done(value)
         case .failure(InferenceError.tooShort(let recording, let samples, let needed)):
             self = .tooShort(recording: recording, samples: samples, needed: needed)
-        case .failure(let error as AudioError) where error.isFailure: self = .brokeDown("\(error)")
+        case .failure(let error as any ExplainedError) where error.kind == .failure: self = .brokeDown("\(error)")
         case .failure(let error): self = .failed("\(error)")
         }
     }
@@ -152,8 +144,8 @@ private enum SentResult<Value: Codable & Sendable>: Codable, Sendable {
         case .done(let value): .success(value)
         case .tooShort(let recording, let samples, let needed):
             .failure(InferenceError.tooShort(recording: recording, samples: samples, needed: needed))
-        case .failed(let sentence): .failure(OtherProcessError(description: sentence, isFailure: false))
-        case .brokeDown(let sentence): .failure(OtherProcessError(description: sentence, isFailure: true))
+        case .failed(let sentence): .failure(CommandError(.input, sentence))
+        case .brokeDown(let sentence): .failure(CommandError(.failure, sentence))
         }
     }
 }

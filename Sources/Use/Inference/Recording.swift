@@ -29,7 +29,7 @@ public struct Recording: Sendable {
     ///   - name: What errors call it.
     ///   - sampleCount: The expected samples at 16 kHz.
     ///   - load: Gives the samples at 16 kHz, full scale at ±1; called on any thread, and twice where the recording is
-    ///     longer than a window and the model wants it normalised.
+    ///     longer than a window and the model wants it normalized.
     public init(name: String, sampleCount: Int, load: @escaping @Sendable () throws -> [Float]) {
         self.init(named: name, sampleCount: sampleCount) { Self.reader(of: try load()) }
     }

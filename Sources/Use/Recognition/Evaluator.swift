@@ -5,12 +5,12 @@ import W2VCorpus
 import W2VDecoding
 import W2VInference
 
-/// Recognises a manifest's utterances and counts the errors.
+/// Recognizes a manifest's utterances and counts the errors.
 ///
 /// Every utterance counts: one that is too short for a frame counts as an empty transcript, all its words deleted, and
 /// characters that the model's dictionary lacks count as errors like any other.
 public struct Evaluator: Sendable {
-    /// What recognises.
+    /// What recognizes.
     public let recognizer: Recognizer
     /// What counts as one character.
     public let characters: CharacterUnit
@@ -18,7 +18,7 @@ public struct Evaluator: Sendable {
     /// Makes an evaluator.
     ///
     /// - Parameters:
-    ///   - recognizer: What recognises.
+    ///   - recognizer: What recognizes.
     ///   - characters: What counts as one character.
     public init(_ recognizer: Recognizer, characters: CharacterUnit = .codePoints) {
         self.recognizer = recognizer
@@ -62,7 +62,7 @@ public struct Evaluator: Sendable {
         return evaluation
     }
 
-    /// Recognises utterances while the results are iterated, and keeps their log-probabilities.
+    /// Recognizes utterances while the results are iterated, and keeps their log-probabilities.
     ///
     /// - Parameters:
     ///   - recordings: The utterances.
@@ -85,13 +85,13 @@ public struct Evaluator: Sendable {
         }
     }
 
-    /// Counts the errors in what was recognised.
+    /// Counts the errors in what was recognized.
     ///
     /// - Parameters:
     ///   - manifest: Read with labels.
     ///   - labels: `ltr` where the labels spell letters.
     ///   - tags: What utterances can be grouped by.
-    ///   - results: What was recognised in all of the manifest's utterances, in their order.
+    ///   - results: What was recognized in all of the manifest's utterances, in their order.
     ///   - progress: Called after every pass with the number of utterances done and of all.
     /// - Returns: Rates and results.
     /// - Throws: The first error of an utterance that is not merely too short; what the results throw.
@@ -122,7 +122,7 @@ public struct Evaluator: Sendable {
     ///   - decoder: Makes what turns log-probabilities into text from what labels stand for.
     ///   - progress: Called after every utterance with the number of those done and of all.
     /// - Returns: Rates and results; the time is that of decoding alone.
-    /// - Throws: `RecognitionError.badLogits`, `SafetensorsError` or `DecodingError` about the files; what `decoder` throws.
+    /// - Throws: `RecognitionError.badLogits`, `SafetensorsError` or `DecoderError` about the files; what `decoder` throws.
     public static func evaluate(
         _ logits: SavedLogits, characters: CharacterUnit = .codePoints,
         decoder: (DecodingAlphabet) throws -> RecognitionDecoder = { _ in .greedy },
@@ -196,18 +196,18 @@ extension Manifest {
         let hasBoundary = lines.contains {
             $0.unicodeScalars.split(separator: " ").contains { $0.elementsEqual(["|"]) }
         }
-        let spelt = { lines.map { Transcript.text(ofLine: $0, isSpelt: true) } }
-        let listed = { lines.map { Transcript.text(ofLine: $0, isSpelt: false) } }
+        let spelled = { lines.map { Transcript.text(ofLine: $0, isSpelled: true) } }
+        let listed = { lines.map { Transcript.text(ofLine: $0, isSpelled: false) } }
         guard !alphabet.isSpelled else {
-            let isSpelt =
+            let isSpelled =
                 hasBoundary || (labels == "ltr" && alphabet.symbols.contains { $0.hasSameCodePoints(as: boundary) })
-            return isSpelt ? spelt() : listed()
+            return isSpelled ? spelled() : listed()
         }
         guard hasBoundary else { return listed() }
         let symbols = listed().map { line in
             LetterText.words(in: line).filter { !$0.hasSameCodePoints(as: boundary) }.joined(separator: " ")
         }
-        let words = spelt()
+        let words = spelled()
         let foreign = { (texts: [String]) in
             texts.reduce(0) { $0 + LetterText.words(in: $1).count { alphabet.label(of: $0) == nil } }
         }

@@ -15,7 +15,7 @@ import W2VTorch
 ///     print(transcription.text)
 ///
 /// Recordings go through the model several at once, and a result never depends on what shares a pass. Those of more than
-/// 40 s are recognised in overlapping windows, read as they are needed: of recordings of hours only what the next two passes
+/// 40 s are recognized in overlapping windows, read as they are needed: of recordings of hours only what the next two passes
 /// need is in memory, and of the result what is said; where log-probabilities are searched or asked for, 4 bytes a label and
 /// frame more. The model runs on a thread of its own, any number of tasks may use it, and each of them may be cancelled.
 public final class Recognizer: Sendable {
@@ -63,7 +63,7 @@ public final class Recognizer: Sendable {
         let parts = try await ModelThread.start("recognizer") { thread in
             var checkpoint = try Checkpoint.read(url, architectureFrom: architecture)
             if let dictionary {
-                checkpoint = try checkpoint.labelled(
+                checkpoint = try checkpoint.labeled(
                     LabelDictionary(contentsOf: dictionary).symbols, from: dictionary.path)
             }
             let description = checkpoint.description
@@ -150,9 +150,9 @@ public final class Recognizer: Sendable {
         }
     }
 
-    // MARK: - Recognising
+    // MARK: - Recognizing
 
-    /// Recognises a file.
+    /// Recognizes a file.
     ///
     /// - Parameter url: Any format that `AudioFile` reads.
     /// - Returns: Words with times and confidences.
@@ -161,7 +161,7 @@ public final class Recognizer: Sendable {
         try await transcribe(Recordings(count: 1) { _ in try Recording(contentsOf: url) })
     }
 
-    /// Recognises samples in memory.
+    /// Recognizes samples in memory.
     ///
     /// - Parameter samples: At 16 kHz, full scale at ±1.
     /// - Returns: Words with times and confidences.
@@ -174,13 +174,13 @@ public final class Recognizer: Sendable {
         try await transcriptions(of: one).all()[0].get()
     }
 
-    /// Recognises many recordings, several at once.
+    /// Recognizes many recordings, several at once.
     ///
-    /// What is wrong with one recording is its own result; the others are recognised all the same.
+    /// What is wrong with one recording is its own result; the others are recognized all the same.
     ///
     /// - Parameters:
-    ///   - recordings: What to recognise.
-    ///   - detail: How much of what was recognised is kept.
+    ///   - recordings: What to recognize.
+    ///   - detail: How much of what was recognized is kept.
     /// - Returns: One result a recording, in the order given.
     /// - Throws: `CancellationError` when the task is cancelled; `TorchError` when the model fails.
     public func transcribe(
@@ -189,11 +189,11 @@ public final class Recognizer: Sendable {
         try await transcriptions(of: Recordings(recordings), detail: detail).all()
     }
 
-    /// Recognises recordings while their results are iterated, in their order.
+    /// Recognizes recordings while their results are iterated, in their order.
     ///
     /// - Parameters:
-    ///   - recordings: What to recognise.
-    ///   - detail: How much of what was recognised is kept.
+    ///   - recordings: What to recognize.
+    ///   - detail: How much of what was recognized is kept.
     ///   - kind: For whom; a recording of one window may share its pass with others of the kind.
     ///   - begins: Called when a pass of the model begins.
     /// - Returns: For each recording words with times and confidences.
@@ -212,7 +212,7 @@ public final class Recognizer: Sendable {
 
     /// Log-probabilities of the labels in each frame of many recordings.
     ///
-    /// - Parameter recordings: What to recognise.
+    /// - Parameter recordings: What to recognize.
     /// - Returns: For each recording, in the order given, [frames, labels] row by row, or what is wrong with it.
     /// - Throws: `CancellationError` when the task is cancelled; `TorchError` when the model fails.
     public func logProbabilities(_ recordings: [Recording]) async throws -> [Result<[Float], any Error>] {
@@ -221,15 +221,15 @@ public final class Recognizer: Sendable {
 
     /// Log-probabilities of the labels in each frame, while they are iterated and in the recordings' order.
     ///
-    /// - Parameter recordings: What to recognise.
+    /// - Parameter recordings: What to recognize.
     /// - Returns: For each recording [frames, labels] row by row.
     public func logProbabilities(of recordings: Recordings) -> InferenceResults<[Float]> {
         recognized(recordings, stream: nil).mapValues { $1.scores }
     }
 
-    /// Recognises recordings while their results are iterated, with the log-probabilities that the text was read from.
+    /// Recognizes recordings while their results are iterated, with the log-probabilities that the text was read from.
     ///
-    /// - Parameter recordings: What to recognise.
+    /// - Parameter recordings: What to recognize.
     /// - Returns: For each recording what is said, and [frames, labels] row by row.
     public func recognitions(
         of recordings: Recordings

@@ -15,7 +15,7 @@ public enum TranscriptionDetail: Int, Comparable, Sendable {
     }
 }
 
-/// What was recognised in a recording.
+/// What was recognized in a recording.
 public struct Transcription: Sendable, Equatable, Codable {
     /// The words with the model's separator between them, usually a space; empty where nothing was heard.
     public var text: String
@@ -65,7 +65,7 @@ public struct Transcription: Sendable, Equatable, Codable {
 
 /// A transcription with the log-probabilities that it was read from.
 public struct Recognition: Sendable {
-    /// What was recognised.
+    /// What was recognized.
     public var transcription: Transcription
     /// Natural logarithms [frames, labels], row by row.
     public var logProbabilities: [Float]

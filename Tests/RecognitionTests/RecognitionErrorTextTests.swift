@@ -1,0 +1,19 @@
+import ErrorTexts
+import Foundation
+import Testing
+
+@testable import W2VRecognition
+
+/// `UPDATE_SNAPSHOTS=1` renews `Errors.txt`.
+@Suite struct RecognitionErrorTextTests {
+    @Test func textsAreAsRecorded() throws {
+        let faults = try faults(
+            in: [
+                RecognitionError.dictionarySize(dictionary: "dict.txt", symbols: 31, labels: 32),
+                RecognitionError.badLogits(file: "logits", reason: "names no utterances", advice: "\(.saveLogits)"),
+                RawAudioInput.NotRaw(likeness: "a WAV file"),
+            ],
+            declaredIn: ["Use/Recognition/RecognitionError.swift"])
+        #expect(faults.isEmpty, "\(faults.joined(separator: "\n"))")
+    }
+}
