@@ -53,7 +53,7 @@ func layerSelection(_ text: String) throws -> LayerSelection {
 }
 
 /// `wav2vec2 features`: hidden states of recordings.
-struct FeaturesCommand: AsyncParsableCommand {
+struct FeaturesCommand: AsyncParsableCommand, LoggingCommand {
     static let configuration = CommandConfiguration(
         commandName: "features",
         abstract: "Write a model's hidden states of recordings: any layer, per frame or pooled.",
@@ -103,6 +103,8 @@ struct FeaturesCommand: AsyncParsableCommand {
     @Flag(help: "Go on with a folder that an interrupted run has left.")
     var resume = false
 
+    @OptionGroup var logging: LogOptions
+
     func validate() throws {
         _ = try layerSelection(layer)
         if let format, let named = FeatureWriter.Format(rawValue: fileURL(output).pathExtension), named != format {
@@ -130,7 +132,7 @@ struct FeaturesCommand: AsyncParsableCommand {
             if let features { try writer.write(features, of: index) }
         }
         try writer.finish()
-        Console.error("features: \(run.summary): \(output)")
+        Console.log.info("features: \(run.summary): \(output)")
         try run.end()
     }
 }

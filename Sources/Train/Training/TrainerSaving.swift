@@ -48,10 +48,11 @@ extension Trainer {
         do {
             if keeper.lastSaved != state.update { try save() }
             try finishSaving()
-            report(
-                "saved after update \(state.update), before the failure; fix its cause, then continue with --resume")
+            logger.notice(
+                "saved after update \(state.update), before the failure; fix its cause, then continue with --resume",
+                metadata: ["update": .stringConvertible(state.update)])
         } catch {
-            report("WARNING: \(error)")
+            logger.error("\(error)")
             keeper.waitForPendingWrite()
         }
     }
