@@ -1,27 +1,23 @@
 // swift-tools-version: 6.1
 import PackageDescription
 
-// `Scripts/setup` links LibTorch into `.libtorch`: `torch/{include,lib}` beside `nvidia/cu13/lib`, as pip lays them out.
-let libTorch = "\(Context.packageDirectory)/.libtorch/torch"
+// Whether SwiftPM has checked this package out for another that depends on a version of it. Such a package may not have
+// unsafe flags, so there are none that it could not do without.
+let isCheckout = Context.packageDirectory.split(separator: "/").dropLast().last == "checkouts"
 
-let libTorchLinker: [LinkerSetting] = [
-    .unsafeFlags([
-        "-L\(libTorch)/lib", "-Xlinker", "-rpath", "-Xlinker", "\(libTorch)/lib",
-        // Where `make install` puts the libraries, so that the installed program can be moved.
-        "-Xlinker", "-rpath", "-Xlinker", "$ORIGIN/../lib/wav2vec2/torch/lib",
-        "-Xlinker", "-rpath", "-Xlinker", "$ORIGIN/../lib/wav2vec2/system",
-        "-Xlinker", "-rpath-link", "-Xlinker", "\(libTorch)/../nvidia/cu13/lib",
-    ]),
-    .linkedLibrary("torch_cpu"), .linkedLibrary("c10"), .linkedLibrary("stdc++"),
-]
+// Headers of LibTorch and what programs are linked with, as `Scripts/setup` describes them for SwiftPM: those of this
+// clone, or those that were set up last for whatever depends on a version of this package. No run path is needed: the
+// libraries that the description names bear the real ones' paths (see `Scripts/setup`).
+let cache = Context.environment["XDG_CACHE_HOME"] ?? "\(Context.environment["HOME"] ?? "")/.cache"
+let libTorch = isCheckout ? "\(cache)/wav2vec2/libtorch.pc" : "\(Context.packageDirectory)/.libtorch/libtorch.pc"
 
 let strict: [SwiftSetting] = [
     .swiftLanguageMode(.v6),
     .enableUpcomingFeature("ExistentialAny"),
 ]
 
-/// A library in Swift: the module `W2VTorch` lies in `Sources/Engine/Torch`. The prefix keeps our modules apart from an
-/// app's own, which may well have a `Torch` or an `Audio` too.
+// A library in Swift: the module `W2VTorch` is in `Sources/Engine/Torch`. The prefix keeps our modules apart from an
+// app's own, which may well have a `Torch` or an `Audio` too.
 func library(
     _ name: String, in folder: String, _ dependencies: [Target.Dependency] = [], resources: [Resource]? = nil
 ) -> Target {
@@ -30,18 +26,19 @@ func library(
         swiftSettings: strict)
 }
 
-/// A library in C or C++: `CW2VKernels` lies in `Sources/Engine/CKernels`.
+// A library in C or C++: `CW2VKernels` is in `Sources/Engine/CKernels`.
 func native(
     _ name: String, in floor: String = "System", _ dependencies: [Target.Dependency] = [], flags: [String] = [],
-    links: [LinkerSetting]? = nil
+    defines: [String] = [], links: [LinkerSetting]? = nil
 ) -> Target {
-    let flags = flags + ["-Wall", "-Wextra"]
+    let flags = isCheckout ? [] : flags + ["-Wall", "-Wextra"]
     return .target(
         name: "CW2V\(name)", dependencies: dependencies, path: "Sources/\(floor)/C\(name)",
-        cSettings: [.unsafeFlags(flags)], cxxSettings: [.unsafeFlags(flags)], linkerSettings: links)
+        cSettings: [.unsafeFlags(flags)], cxxSettings: [.unsafeFlags(flags)] + defines.map { .define($0) },
+        linkerSettings: links)
 }
 
-/// A library that Debian has.
+// A library that Debian has.
 func system(_ name: String, _ pkgConfig: String, debian package: String) -> Target {
     .systemLibrary(
         name: "CW2V\(name)", path: "Sources/System/C\(name)", pkgConfig: pkgConfig, providers: [.apt([package])])
@@ -73,17 +70,12 @@ let floor: [Target] = [
 ]
 
 let engine: [Target] = [
-    .target(
-        name: "CW2VLibTorch", dependencies: ["CW2VSubnormals"], path: "Sources/Engine/CLibTorch",
-        cxxSettings: [
-            .define("USE_C10D_GLOO"),
-            .unsafeFlags([
-                "-isystem", "\(libTorch)/include", "-isystem", "\(libTorch)/include/torch/csrc/api/include", "-Wall",
-                "-Wextra",
-            ]),
-        ],
-        linkerSettings: libTorchLinker),
-    // Debug builds run the kernels too, and unoptimised they would take most of the tests' time.
+    .systemLibrary(name: "CW2VTorchLibraries", path: "Sources/System/CTorchLibraries", pkgConfig: libTorch),
+    native(
+        "LibTorch", in: "Engine", ["CW2VSubnormals", "CW2VTorchLibraries"],
+        // Warnings about LibTorch's headers are not for us.
+        flags: ["torch/", "ATen/", "c10/"].map { "--system-header-prefix=\($0)" }, defines: ["USE_C10D_GLOO"]),
+    // Debug builds run the kernels too, and unoptimized they would take most of the tests' time.
     native("Kernels", in: "Engine", ["CW2VSubnormals"], flags: ["-O3"]),
     library("Torch", in: "Engine/Torch", ["CW2VLibTorch", "W2VBase"]),
     library(

@@ -35,7 +35,7 @@ struct AudioFileTests {
         #expect(try AudioFile.read(file) == [32767 / 32768, -1, 32767 / 32768, -1])
     }
 
-    /// LAME ends the program over such numbers.
+    /// LAME crashes the program on such numbers.
     @Test(arguments: [AudioFileFormat.vorbis, .opus, .mp3]) func lossyFormatsClipToo(format: AudioFileFormat) throws {
         var loud = tone(count: 16_000)
         loud[5000] = 1e30
@@ -52,7 +52,7 @@ struct AudioFileTests {
         let read = try AudioFile.read(file)
         let info = try AudioFile.info(file)
         #expect(abs(read.count - info.sampleCount(at: 16_000)) <= 1)
-        // Without the encoder's own account of its delay (MP3) the decoder cannot undo it.
+        // Without the encoder's own record of its delay (MP3) the decoder cannot compensate it.
         if format != .mp3 { #expect(abs(read.count - samples.count) <= 16) }
         let energy = read.reduce(0.0) { $0 + Double($1) * Double($1) }
         let original = samples.reduce(0.0) { $0 + Double($1) * Double($1) }
@@ -104,8 +104,8 @@ struct AudioFileTests {
         }
     }
 
-    /// Of long recordings only the part and a little before it are decoded.
-    @Test func opusIsSoughtIn() throws {
+    /// In long recordings only the part and a little before it are decoded.
+    @Test func opusSeeksToTheRequestedPart() throws {
         for (rate, count) in [(48_000, 480_123), (16_000, 131_072)] {
             let file = folder.file("long\(rate).opus")
             try AudioFile.write(tone(rate: rate, count: count), sampleRate: rate, to: file, format: .opus)
@@ -156,7 +156,7 @@ struct AudioFileTests {
     }
 }
 
-@Suite("Normalisation")
+@Suite("Normalization")
 struct NormalizationTests {
     @Test func hasZeroMeanAndUnitVariance() {
         let samples = normalized(tone(count: 9999).map { $0 * 0.01 + 0.3 })
@@ -172,7 +172,8 @@ struct NormalizationTests {
         let expected = [-1.5, -0.5, 0.5, 1.5].map { Float($0 / (1.25 + 1e-5).squareRoot()) }
         #expect(normalized([1, 2, 3, 4]) == expected)
         #expect(normalized([]) == [])
-        // What is added to the variance decides in quiet recordings: at a variance of 1e-6 it is a tenth or ten times that.
+        // The number added to the variance matters in quiet recordings: at a variance of 1e-6 it is a tenth or ten
+        // times that.
         let quiet: [Float] = [1e-3, -1e-3]
         for (epsilon, level) in [(1e-5, 0.3015), (1e-7, 0.9535)] {
             #expect(abs(Double(normalized(quiet, epsilon: epsilon)[0]) - level) < 1e-4)

@@ -9,7 +9,7 @@ struct BadAudioTests {
 
     init() throws { folder = try TemporaryFolder() }
 
-    /// A file of which only the first part is there.
+    /// Writes a file and keeps only its beginning.
     private func cut(_ format: AudioFileFormat, keeping share: Double) throws -> URL {
         let whole = folder.file("whole.\(format.rawValue)")
         try AudioFile.write(tone(count: 64_000), to: whole, format: format)
@@ -32,7 +32,7 @@ struct BadAudioTests {
         #expect(throws: AudioError.self) { try AudioFile.read(try Data(contentsOf: file)) }
     }
 
-    /// Where a cut falls between two frames, the decoder itself has nothing to complain about.
+    /// A cut between two frames does not disturb the decoder itself.
     @Test func flacWithoutItsLastFrame() throws {
         let file = folder.file("whole.flac")
         try AudioFile.write(tone(count: 64_000), to: file, format: .flac)
@@ -75,7 +75,7 @@ struct BadAudioTests {
         #expect(!"\(error)".contains("internal error"))
     }
 
-    /// Without the frame that tells the length, libsndfile guesses it, and would play no further than its guess.
+    /// Without the frame that contains the length, libsndfile guesses it, and would stop at its guess.
     @Test(arguments: [false, true])
     func mp3WithoutLengthIsReadToItsEnd(variable: Bool) throws {
         let file = folder.file("tone.mp3")
@@ -132,7 +132,7 @@ struct BadAudioTests {
         #expect("\(error)".contains("has a wrong checksum"))
     }
 
-    /// Headers as programs write them, with less behind them than they promise; see `PromisedLengthTests`.
+    /// Headers as programs write them, with less audio than they promise; see `PromisedLengthTests`.
     @Test func halvesOfOtherContainers() throws {
         func big(_ number: Int) -> [UInt8] { (0..<4).map { UInt8(truncatingIfNeeded: number >> (24 - 8 * $0)) } }
         func little(_ number: Int, _ count: Int) -> [UInt8] {

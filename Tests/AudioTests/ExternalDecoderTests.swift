@@ -11,7 +11,7 @@ struct ExternalDecoderTests {
 
     init() throws { folder = try TemporaryFolder() }
 
-    /// Runs ffmpeg over a tone of two seconds; gives nil where this ffmpeg lacks the encoder.
+    /// Encodes a tone of two seconds with ffmpeg; nil if this ffmpeg lacks the encoder.
     private func encoded(_ name: String, _ options: [String] = [], seconds: Double = 2) throws -> URL? {
         let wave = folder.file("tone.wav")
         try AudioFile.write(tone(count: Int(seconds * 16_000)), to: wave)
@@ -94,7 +94,7 @@ struct ExternalDecoderTests {
         }
     }
 
-    /// An error that differs would tell a stranger which files there are.
+    /// Different errors would reveal which files exist.
     @Test func errorsDoNotTellWhetherAnotherFileExists() throws {
         let recording = try #require(try encoded("a.m4a"))
         let others =
@@ -131,7 +131,7 @@ struct ExternalDecoderTests {
     }
 
     /// A minute of silence takes a few kilobytes as FLAC in Matroska, and 90 MB decoded.
-    @Test func largeRecordingsFillNoDisk() throws {
+    @Test func largeRecordingsDoNotFillTheDisk() throws {
         let silence = ["-af", "volume=0,aresample=48000,pan=8c|c0=c0,apad=whole_dur=60", "-c:a", "flac"]
         let file = try #require(try encoded("bomb.mka", silence))
         #expect(try Data(contentsOf: file).count < 1_000_000)

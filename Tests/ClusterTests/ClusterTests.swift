@@ -11,7 +11,7 @@ func asRanks<Result: Sendable>(
     _ body: @escaping @Sendable (Cluster) throws -> Result
 ) async throws -> [Swift.Result<Result, any Error>] {
     // Rank 0 serves on a port that was free a moment ago.
-    let port = try Store(host: "127.0.0.1", port: 0, serves: true, timeout: 5).port
+    let port = try TCPStore(host: "127.0.0.1", port: 0, serves: true, timeout: 5).port
     return await withTaskGroup(of: (Int, Swift.Result<Result, any Error>).self) { tasks in
         for rank in 0..<size {
             tasks.addTask {
@@ -98,7 +98,7 @@ func asRanks<Result: Sendable>(
 
     /// c10d keeps one record of all groups of a process; their first collectives, from many threads at once, must not break it.
     @Test func groupsOfOneProcessStartCollectivesAtOnce() throws {
-        let store = try Store(host: "127.0.0.1", port: 0, serves: true, timeout: 20)
+        let store = try TCPStore(host: "127.0.0.1", port: 0, serves: true, timeout: 20)
         let groups = try (0..<200).map {
             try ProcessGroup(
                 gloo: store, name: "group\($0)", interface: nil, address: "127.0.0.1", rank: 0, size: 1, timeout: 20)
@@ -324,7 +324,7 @@ func asRanks<Result: Sendable>(
     }
 
     @Test func aPortInUseIsNamed() throws {
-        let taken = try Store(host: "127.0.0.1", port: 0, serves: true, timeout: 5)
+        let taken = try TCPStore(host: "127.0.0.1", port: 0, serves: true, timeout: 5)
         let layout = ProcessLayout(rank: 0, size: 2, localRank: 0, host: "127.0.0.1", port: taken.port)
         #expect { try Cluster.join(layout, handshake: [:]) } throws: { "\($0)".contains("is in use") }
         withExtendedLifetime(taken) {}
@@ -362,7 +362,7 @@ func asRanks<Result: Sendable>(
     }
 
     @Test func aProcessThatNeverComesIsNamed() throws {
-        let port = try Store(host: "127.0.0.1", port: 0, serves: true, timeout: 5).port
+        let port = try TCPStore(host: "127.0.0.1", port: 0, serves: true, timeout: 5).port
         let layout = ProcessLayout(rank: 0, size: 3, localRank: 0, host: "127.0.0.1", port: port)
         var options = Cluster.Options()
         options.joinTimeout = 1

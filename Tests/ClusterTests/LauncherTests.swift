@@ -97,13 +97,13 @@ import W2VTorch
     private func launchBesideSlowMachine(
         options: String, reading key: String, confirming confirmed: String
     ) throws -> (read: String, outcome: Result<LaunchOutcome, any Error>) {
-        let port = try Store(host: "127.0.0.1", port: 0, serves: true, timeout: 5).port
+        let port = try TCPStore(host: "127.0.0.1", port: 0, serves: true, timeout: 5).port
         // A thread of its own: the launcher holds up the one that it is called on.
         let read = Mutex<Result<String, any Error>?>(nil)
         let hasEnded = DispatchSemaphore(value: 0)
         Thread {
             let result = Result {
-                let store = try Store(host: "127.0.0.1", port: port, serves: false, timeout: 20)
+                let store = try TCPStore(host: "127.0.0.1", port: port, serves: false, timeout: 20)
                 try store.set("launch/machine/1", to: Data(options.utf8))
                 if confirmed != "launch/met" { try store.add("launch/met", 1) }
                 while try !store.has(key) { Thread.sleep(forTimeInterval: 0.02) }

@@ -181,7 +181,7 @@ import W2VTorch
     }
 
     @Test func thePortIsInUse() throws {
-        let taken = try Store(host: "127.0.0.1", port: 0, serves: true, timeout: 5)
+        let taken = try TCPStore(host: "127.0.0.1", port: 0, serves: true, timeout: 5)
         let command = fixture.pretrain("run")
         expectSentence(
             try startRank(0, port: taken.port, command), code: 1, "port \(taken.port)", "in use", "MASTER_PORT")

@@ -74,7 +74,7 @@ struct BatchLoaderTests {
                 == [800, 401, 600].enumerated().flatMap { normalized(TestCorpus.signal($0, count: $1), epsilon: 0.5) })
     }
 
-    @Test func normalisesBeforeCropping() throws {
+    @Test func normalizesBeforeCropping() throws {
         let manifest = try corpus.manifest(lengths: [800, 500])
         let plan = try BatchPlan(
             manifest, options: .init(requiredBatchSizeMultiple: 1, crop: .toShortest), seed: 0, epoch: 0)

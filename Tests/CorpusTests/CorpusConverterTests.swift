@@ -42,8 +42,8 @@ struct CorpusConverterTests {
             #expect(abs(count - expected) <= 4, "\(made.sampleCounts)")
         }
         #expect(report.utterances == [0, 1, 0, 1, 0, 1])
-        let labelled = try made.withLabels(of: manifest, at: report.utterances)
-        #expect((0..<6).map { labelled[$0].labels } == ["A |", "B |", "A |", "B |", "A |", "B |"])
+        let labeled = try made.withLabels(of: manifest, at: report.utterances)
+        #expect((0..<6).map { labeled[$0].labels } == ["A |", "B |", "A |", "B |", "A |", "B |"])
         for (index, expected) in [400, 200, 400, 200, 400, 200].enumerated() {
             #expect(try AudioFile.info(made[index].audio).sampleRate == 8000)
             // Faster is higher: the number of periods stays.

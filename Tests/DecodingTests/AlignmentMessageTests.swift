@@ -14,7 +14,7 @@ import Testing
         #expect(transcript([0.9, 0.8, 1e-4]).doubt == nil)
         #expect(transcript([]).doubt == nil)
         #expect(transcript([1e-4]).doubt?.contains("the only word has") == true)
-        // A short word fits somewhere by chance.
+        // A short word matches somewhere by chance.
         #expect(transcript([1e-4, 0.5, 1e-6]).doubt?.contains("2 of 3 words have a confidence below 0.01") == true)
     }
 

@@ -88,7 +88,7 @@ import Testing
             let part = Array(scores[test.offset..<test.offset + test.frames * row])
             let found = try decoder.decode(part)
             #expect(found.count == test.count, "case \(number)")
-            // What no hypothesis leads to may be forgotten at any time.
+            // Nodes that no hypothesis leads to may be dropped at any time.
             let forgetful = try part.withUnsafeBufferPointer {
                 try decoder.decode($0, BeamSearch(decoder, room: number % 2 * 500), atMost: 3)
             }
@@ -102,8 +102,8 @@ import Testing
         }
     }
 
-    /// With a beam that nothing falls out of, a text's score is its probability over all paths: with symbols of several
-    /// code points, which spell the same text in several ways, and with labels that are never written too.
+    /// With a beam wide enough to prune nothing, a text's score is its probability over all paths: with symbols of
+    /// several code points, which spell the same text in several ways, and with labels that are never written.
     @Test(
         arguments: [
             (["-", "|", "A", "B"], []), (["-", "|", "A", "AB", "B"], []), (["-", "|", "A", "AA", "A"], []),

@@ -36,7 +36,7 @@ import Testing
         }
     }
 
-    /// Every path of a small trellis, one by one.
+    /// All paths of a small trellis, one by one.
     @Test func noOtherPathIsBetter() throws {
         for round in 0..<60 {
             let frames = Int.random(in: 1...7)
@@ -115,7 +115,7 @@ import Testing
         #expect(problem([1, 2, 1, 2, 1], scores) == .tooLong(labels: 5, needed: 5, frames: 4))
         #expect(problem([1, 1, 1], scores) == .tooLong(labels: 3, needed: 5, frames: 4))
         #expect(problem([1], []) == .tooLong(labels: 1, needed: 1, frames: 0))
-        // Ends that may be missing are not counted.
+        // Ends that may be missing do not count.
         let few = Array(scores.prefix(2 * 3))
         #expect(throws: DecodingError.tooLong(labels: 3, needed: 3, frames: 2)) {
             try ForcedAligner(optionalEnds: true).align(few, labels: 3, transcript: [2, 1, 2, 1, 2])

@@ -16,7 +16,7 @@ private func oneHot(_ path: [Int], labels: Int) -> [Float] {
             ])
     }
 
-    /// A path decodes to those labels that differ from their predecessor and from the blank: stated frame by frame.
+    /// A path decodes to the labels that differ from their predecessor and from the blank, checked frame by frame.
     @Test func agreesWithTheDefinition() throws {
         for _ in 0..<500 {
             let labels = Int.random(in: 1...5)
@@ -48,7 +48,7 @@ private func oneHot(_ path: [Int], labels: Int) -> [Float] {
             while frame < 20 {
                 let next = min(20, frame + Int.random(in: 0...6))
                 found += try stream.append(Array(scores[frame * labels..<next * labels]))
-                // All labels but the one that may go on have come out.
+                // All labels except the one that may continue have been returned.
                 let whole = try decoder.decode(Array(scores[..<(next * labels)]), labels: labels)
                 #expect(stream.frames == next)
                 #expect(found.map(\.frames) == whole.filter { $0.frames.upperBound < next }.map(\.frames))
@@ -72,7 +72,7 @@ private func oneHot(_ path: [Int], labels: Int) -> [Float] {
         #expect(throws: DecodingError.notANumber(frame: 4, label: 1)) { _ = try stream.append([1, 0, 0, .nan]) }
     }
 
-    @Test func breaksTiesTowardsTheLowestIndex() throws {
+    @Test func breaksTiesTowardTheLowestIndex() throws {
         #expect(try GreedyDecoder(blank: 2).decode([1, 1, 1], labels: 3).map(\.label) == [0])
         let lowest = -Float.infinity
         #expect(try GreedyDecoder(blank: 1).decode([lowest, lowest], labels: 2).map(\.label) == [0])

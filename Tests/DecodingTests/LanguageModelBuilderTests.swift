@@ -18,7 +18,7 @@ import Testing
         return entries
     }
 
-    /// KenLM's lmplz makes the same models, with little memory, so that all is sorted on disk, and with much.
+    /// KenLM's lmplz makes the same models, with little memory, so that everything is sorted on disk, and with much.
     @Test(arguments: [
         ("trigram", "corpus.txt", 3, [], nil as [Float]?), ("bigram", "corpus.txt", 2, [], nil),
         ("unigram", "corpus.txt", 1, [], nil), ("pruned", "corpus.txt", 4, [0, 0, 1, 2], nil),

@@ -48,7 +48,7 @@ import W2VTorch
             #expect(try Data(contentsOf: weights[0]) == Data(contentsOf: weights[1]))
             let lines = try [original, back].map { try Set(config($0).split(separator: "\n")) }
             let different = lines[0].symmetricDifference(lines[1]).filter { line in
-                // Options of the other task have no place in a file of this one.
+                // Options of the other task must not be in a file of this one.
                 !["blank_weight", "freeze_finetune_updates", "zero_infinity", "infonce", "final_dropout"]
                     .contains(where: line.contains)
             }
@@ -161,13 +161,13 @@ import W2VTorch
         let error = #expect(throws: CheckpointError.self) { try checkpoint.requireLabels() }
         #expect("\(try #require(error))".contains("--dictionary FILE"))
         let symbols = (0..<32).map(String.init)
-        #expect(try checkpoint.labelled(symbols, from: "here").requireLabels() == symbols)
-        #expect(throws: CheckpointError.self) { try checkpoint.labelled(["a"], from: "here") }
+        #expect(try checkpoint.labeled(symbols, from: "here").requireLabels() == symbols)
+        #expect(throws: CheckpointError.self) { try checkpoint.labeled(["a"], from: "here") }
         let nvidia = try Checkpoint.read(golden.appendingPathComponent("nvidia_base_ctc.pt"))
         #expect(try nvidia.requireLabels().prefix(6) == ["<s>", "<pad>", "</s>", "<unk>", "|", "E"])
     }
 
-    /// Rewrites a file's weights and options, as other versions of the programs save them.
+    /// Rewrites a file's weights and options like other versions of the programs.
     private func write(
         _ names: (String) -> String, from checkpoint: Checkpoint, args: PickledValue?, to file: URL
     ) throws {
@@ -247,7 +247,7 @@ import W2VTorch
         ("encoder_embed_dim", .integer(1 << 40), "encoder_embed_dim: 1099511627776 is out of reach"),
         ("encoder_ffn_embed_dim", .integer(81), "fc1.bias has shape [80] where [81] is expected"),
     ])
-    func whatThisArchitectureHasNotIsRefused(_ key: String, _ value: PickledValue, _ sentence: String) throws {
+    func unsupportedOptionsAreRejected(_ key: String, _ value: PickledValue, _ sentence: String) throws {
         try withTemporaryFolder { folder in
             let source = try Checkpoint.read(golden.appendingPathComponent("fairseq_base.new_style_omegaconf.pt"))
             let file = folder.appendingPathComponent("model.pt")

@@ -78,7 +78,7 @@ import W2VTorch
     }
 
     @Test(arguments: [ModelPrecision.Mode.fp16, .bf16, .int8, .fp8])
-    func lowerPrecisionRecognisesTheSame(_ mode: ModelPrecision.Mode) async throws {
+    func lowerPrecisionRecognizesTheSame(_ mode: ModelPrecision.Mode) async throws {
         let recordings = (0..<4).map { Recording(samples: SmallModels.samples(9_000 + 2_000 * $0, seed: UInt64($0))) }
         let exact = try await SmallModels.recognizer().logProbabilities(recordings).map { try $0.get() }
         let half = try SmallModels.recognizer(precision: ModelPrecision(mode))

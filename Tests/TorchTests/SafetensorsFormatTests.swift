@@ -259,7 +259,8 @@ private func floats(_ count: Int) -> Data {
                 }
             }
         }
-        // Mutations of the data and of a name's letters leave a valid file: the test would prove little without them.
+        // Mutations of the data and of a name's letters leave a valid file; without some of them the test would prove
+        // little.
         #expect(accepted > 0 && accepted < 3000)
     }
 

@@ -25,7 +25,7 @@ import W2VTorch
         _ job: TrainingJob, processes size: Int, stopAfter updates: Int? = nil, others: TrainingJob? = nil,
         inspect: @escaping @Sendable (Trainer) -> Void = { _ in }
     ) async throws -> [String] {
-        let port = try Store(host: "127.0.0.1", port: 0, serves: true, timeout: 5).port
+        let port = try TCPStore(host: "127.0.0.1", port: 0, serves: true, timeout: 5).port
         let results = await withTaskGroup(of: (Int, Result<[String], any Error>).self) { tasks in
             for rank in 0..<size {
                 tasks.addTask {
@@ -372,7 +372,7 @@ import W2VTorch
     }
 
     @Test func copiesThatDifferAreNoticed() async throws {
-        let port = try Store(host: "127.0.0.1", port: 0, serves: true, timeout: 5).port
+        let port = try TCPStore(host: "127.0.0.1", port: 0, serves: true, timeout: 5).port
         let job = try corpus.job(.pretraining, "run", ["distributed.check_every=2", "optimization.max_update=2"])
         let errors = await withTaskGroup(of: String.self) { tasks in
             for rank in 0..<2 {

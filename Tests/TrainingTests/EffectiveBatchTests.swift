@@ -37,6 +37,6 @@ import Testing
         #expect(try #require(small.mismatch).contains("--effective-batch 64"))
         let text = small.description(samplesPerSubBatch: 16_000 * 90)
         #expect(text.contains("1 process × 8 concatenated × 2 accumulated = 16 sub-batches, about 0.40 h of audio"))
-        #expect(text.contains("the recipe means 64"))
+        #expect(text.contains("the recipe intends 64"))
     }
 }

@@ -151,13 +151,13 @@ import W2VTorch
         let checkpoint = try Checkpoint.read(old)
         var description = checkpoint.description
         description.labels = []
-        let place = corpus.file("unlabelled.pt")
+        let place = corpus.file("unlabeled.pt")
         try Checkpoint.write(description, state: checkpoint.weights(), to: place, format: .fairseq)
-        let unlabelled = try begin("unlabelled", from: place)
+        let unlabeled = try begin("unlabeled", from: place)
         #expect(
-            unlabelled.log.warnings.contains {
+            unlabeled.log.warnings.contains {
                 $0.hasPrefix("the output layer is new: \(place.path)") && $0.contains("--dictionary FILE")
-            }, "\(unlabelled.log.lines)")
+            }, "\(unlabeled.log.lines)")
         try setDictionary("|ABC")
         for name in ["train", "valid"] {
             let labels = try String(contentsOf: corpus.file("\(name).ltr"), encoding: .utf8)

@@ -149,7 +149,7 @@ import W2VTorch
         job.recipe.optimization.maxUpdate = 4
         LibTorch.threads = 2
         defer { LibTorch.threads = 1 }
-        #expect(try log(job).warnings.contains { $0.hasPrefix("the run has computed with 1 threads") })
+        #expect(try log(job).warnings.contains { $0.hasPrefix("the run used 1 threads") })
     }
 
     @Test func aRunOfTheOtherKindIsNamedAsSuch() throws {

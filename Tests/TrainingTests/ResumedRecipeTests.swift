@@ -132,11 +132,11 @@ import W2VTorch
         #expect(state.rounding(threads: 2) == nil, "an older version did not say where it computed")
         state.train = ["train.tsv"]
         #expect(state.rounding(threads: nil) == nil)
-        #expect(state.rounding(threads: 2)?.contains("on a GPU until now and does on a CPU") == true)
+        #expect(state.rounding(threads: 2)?.contains("a GPU until now and uses a CPU") == true)
         state.threads = 2
         #expect(state.rounding(threads: 2) == nil)
-        #expect(state.rounding(threads: nil)?.contains("on a CPU until now and does on a GPU") == true)
-        #expect(state.rounding(threads: 3)?.contains("with 2 threads until now") == true)
+        #expect(state.rounding(threads: nil)?.contains("a CPU until now and uses a GPU") == true)
+        #expect(state.rounding(threads: 3)?.contains("2 threads until now") == true)
     }
 
     @Test func aFinishedRunIsTidiedWhenItIsResumed() throws {

@@ -56,7 +56,7 @@ import W2VTorch
         #expect(try relativeError(logits(model), expected) < 1e-5)
     }
 
-    /// How many utterances go through the extractor together makes no difference.
+    /// The number of utterances that go through the extractor together makes no difference.
     @Test(arguments: Kind.allCases)
     private func partsOfABatchChangeNothing(_ kind: Kind) throws {
         let model = try model(kind)
@@ -85,7 +85,7 @@ import W2VTorch
         }
     }
 
-    /// Sizes that products of 8-bit floating-point numbers take.
+    /// Sizes that products of 8-bit floating-point numbers support.
     @Test func eightBitFloatsStayClose() throws {
         var configuration = ModelConfiguration()
         configuration.convFeatureLayers = try ConvolutionLayers(parsing: "[(32,10,5)]+[(32,3,2)]*4+[(32,2,2)]*2")

@@ -21,7 +21,7 @@ struct ProfileTests {
     }
 
     @Test func backwardPassesCountForTheStagesThatRecordedThem() throws {
-        let (outer, inner, late) = (Stage("outer"), Stage("inner"), Stage("late"))
+        let (outer, inner, late) = (Profile.Stage("outer"), Profile.Stage("inner"), Profile.Stage("late"))
         let leaf = try Tensor([1, 2] as [Double]).requiringGradient()
         let profile = try Profile.record {
             let hidden = try profiled(outer) {
@@ -32,7 +32,7 @@ struct ProfileTests {
             Thread.sleep(forTimeInterval: 0.01)
             try profiled(late) { try slow(hidden, forward: 0.01, backward: 0.02).sum() }.backward()
         }
-        let expected: [(Stage, Double, Double)] = [
+        let expected: [(Profile.Stage, Double, Double)] = [
             (outer, 0.02, 0.05), (inner, 0.03, 0.01), (late, 0.01, 0.02), (.other, 0.01, 0),
         ]
         for (stage, forward, backward) in expected {
@@ -49,20 +49,20 @@ struct ProfileTests {
         #expect(profile.spans.contains { $0.kind == .operator && $0.name == "aten::mul" })
     }
 
-    @Test func recordingsEnd() throws {
-        let stage = Stage("outside")
+    @Test func recordingsEndAfterErrors() throws {
+        let stage = Profile.Stage("outside")
         let first = try Profile.record { try profiled(stage) { _ = try Tensor.zeros([1]) } }
         #expect(first.times[stage] != nil)
         #expect(throws: CancellationError.self) { try Profile.record { throw CancellationError() } }
         #expect(throws: TorchError.self) { try Profile.record { _ = try Profile.record {} } }
-        // Nothing of what came between is left.
+        // Nothing of the work in between is left.
         try profiled(stage) { _ = try Tensor.zeros([1]) }
         #expect(try Profile.record {}.times[stage] == nil)
     }
 
-    /// Recomputed parts of a model are the backward pass's, by the stages inside them.
+    /// Recomputed parts of a model count for the backward pass, by the stages inside them.
     @Test func recomputationIsTheBackwardPasss() throws {
-        let stage = Stage("recomputed stage")
+        let stage = Profile.Stage("recomputed stage")
         let leaf = try Tensor([3.0]).requiringGradient()
         let profile = try Profile.record {
             try recomputing(leaf, parameters: [], .inference) { input, _ in

@@ -1,4 +1,4 @@
-/// What can be wrong with a recording, one sentence each.
+/// An error of a recording, described in one sentence.
 public enum AudioError: Error, Equatable, Sendable, CustomStringConvertible {
     /// There is no such file.
     case notFound(file: String)

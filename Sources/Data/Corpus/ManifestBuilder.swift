@@ -98,7 +98,7 @@ public struct ManifestBuilder: Sendable {
                     + "wav2vec2 data manifest makes a list without them")
         }
         guard let labels else { return report.train }
-        return try report.train.labelledFromFiles(labels)
+        return try report.train.labeledFromFiles(labels)
     }
 }
 

@@ -1,11 +1,11 @@
 import Foundation
 import W2VBase
 
-/// What can be wrong with a checkpoint.
+/// An error of a checkpoint.
 public enum CheckpointError: Error, CustomStringConvertible, Sendable {
     /// A folder lacks the weights or the configuration.
     case missing(path: String)
-    /// A file cannot be used, and why.
+    /// A file cannot be used, for a reason.
     case damaged(path: String, reason: String)
     /// The checkpoint is of a model for another task.
     case wrongTask(path: String, found: ModelTask, wanted: ModelTask)
@@ -15,11 +15,11 @@ public enum CheckpointError: Error, CustomStringConvertible, Sendable {
     case dictionarySize(path: String, dictionary: String, symbols: Int, labels: Int)
     /// A dictionary has a checkpoint's symbol in another place, beside one that the checkpoint does not know.
     case dictionaryOrder(path: String, dictionary: String, symbol: String, place: Int, row: Int, unknown: String?)
-    /// A checkpoint says nothing about its model's architecture.
+    /// A checkpoint does not specify its model's architecture.
     case noArchitecture(path: String, reason: String)
-    /// A format has no place for what is to be written.
+    /// A format cannot represent the model.
     case cannotHold(format: CheckpointFormat, what: String, advice: String)
-    /// There is something where a checkpoint is to be written.
+    /// The destination of a checkpoint is taken.
     case occupied(path: String, reason: String)
 
     /// One sentence that names the folder or file, and what was expected of it.

@@ -74,7 +74,7 @@ enum Console {
         return width(of: STDOUT_FILENO)
     }
 
-    /// Whether results may be coloured: on a terminal, unless `NO_COLOR` says otherwise.
+    /// Whether results may be colored: on a terminal, unless `NO_COLOR` says otherwise.
     static var outputIsColored: Bool {
         let environment = ProcessInfo.processInfo.environment
         return isatty(STDOUT_FILENO) == 1 && (environment["NO_COLOR"] ?? "").isEmpty && environment["TERM"] != "dumb"

@@ -81,7 +81,7 @@ final class MessageStream: Sendable {
         guard isDue else { return }
         let text = text()
         if let line { return line(text) }
-        // Speech that is recognised has invisible characters of its own, such as joiners: they stay.
+        // Speech that is recognized has invisible characters of its own, such as joiners: they stay.
         let isHarmless = text.unicodeScalars.allSatisfy { $0.properties.generalCategory != .control }
         let shown = isHarmless ? text : text.printable
         guard isInPlace else { return self.line(shown) }

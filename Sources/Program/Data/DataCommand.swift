@@ -23,11 +23,11 @@ func endingOnWriteErrors<Result>(_ body: () throws -> Result) throws -> Result {
         throw OutputError(
             description:
                 "\(file): the recording cannot be written (\(reason)); make room or choose another folder, and "
-                + "give the command again to go on.")
+                + "run the command again to continue.")
     } catch CorpusError.unwritable(let file, let reason) {
         throw OutputError(
-            description: "\(file): cannot be written (\(reason)); make room or choose another folder, and give the "
-                + "command again to go on.")
+            description: "\(file): cannot be written (\(reason)); make room or choose another folder, and run the "
+                + "command again to continue.")
     }
 }
 
@@ -35,7 +35,7 @@ func endingOnWriteErrors<Result>(_ body: () throws -> Result) throws -> Result {
 struct DictionaryCommand: ParsableCommand, LoggingCommand {
     static let configuration = CommandConfiguration(
         commandName: "dictionary",
-        abstract: "Write a fairseq dictionary of all symbols in manifests' labels.",
+        abstract: "Write a fairseq dictionary of all symbols in the labels of manifests.",
         discussion: """
             Example:
               wav2vec2 data dictionary data/train.tsv --output data/dict.ltr.txt
@@ -44,10 +44,10 @@ struct DictionaryCommand: ParsableCommand, LoggingCommand {
     @Argument(help: "Manifests with labels, of any format.", completion: .file())
     var manifests: [String]
 
-    @Option(help: "The dictionary to write.", completion: .file())
+    @Option(help: "Dictionary to write.", completion: .file())
     var output: String
 
-    @Option(help: "The labels' extension.")
+    @Option(help: "Extension of the label files.")
     var labels = "ltr"
 
     @OptionGroup var logging: LogOptions

@@ -14,36 +14,38 @@ struct AlignCommand: AsyncParsableCommand, LoggingCommand {
 
     static let configuration = CommandConfiguration(
         commandName: "align",
-        abstract: "Find where each word and letter of a transcript is said in a recording.",
+        abstract: "Find when each word and letter of a transcript is spoken in a recording.",
         discussion: """
-            The most probable path of the model through the transcript is found exactly, in recordings of hours too. \
-            Lines of text are: start, end, confidence from 0 to 1, word. The transcript must be in the letters of the \
-            model's dictionary and hold what is said, all of it and nothing else.
+            Computes the model's most probable path through the transcript, exactly, even for recordings of several \
+            hours. The text format has one line per word: start, end, confidence from 0 to 1, word. The transcript \
+            must be written in the letters of the model's dictionary and contain exactly what is said.
 
             Examples:
               wav2vec2 align speech.flac speech.txt --checkpoint best
-              wav2vec2 align talk.mp3 talk.txt --checkpoint best --format srt --output talk.srt
-              wav2vec2 align speech.flac --text "A TIDY HOUSE" --checkpoint best --format json
+              wav2vec2 align talk.mp3 talk.txt --checkpoint best \\
+                --format srt --output talk.srt
+              wav2vec2 align speech.flac --text "A TIDY HOUSE" --checkpoint best \\
+                --format json
             """)
 
-    @Argument(help: "The recording.", completion: .file())
+    @Argument(help: "Recording to align.", completion: .file())
     var audio: String
 
-    @Argument(help: "A file with the transcript.", completion: .file())
+    @Argument(help: "File with the transcript.", completion: .file())
     var transcript: String?
 
     @OptionGroup var model: CheckpointOptions
 
-    @Option(help: "The transcript itself, in place of a file.")
+    @Option(help: "Transcript itself, instead of a file.")
     var text: String?
 
-    @Flag(help: "Turn the transcript into capital letters first.")
+    @Flag(help: "Convert the transcript to capital letters first.")
     var uppercase = false
 
-    @Option(help: "What is written: \(Format.allCases.map(\.rawValue).joined(separator: ", ")).")
+    @Option(help: "Output format: \(Format.allCases.map(\.rawValue).joined(separator: ", ")).")
     var format = Format.text
 
-    @Option(help: "The file to write, in place of standard output.", completion: .file())
+    @Option(help: "File to write, instead of standard output.", completion: .file())
     var output: String?
 
     @OptionGroup var compute: ComputeOptions

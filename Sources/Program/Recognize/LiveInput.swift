@@ -3,7 +3,7 @@ import W2VRecognition
 
 /// Raw audio from a pipe: signed 16-bit samples, the low byte first, one channel.
 ///
-/// A thread of its own reads, so that whoever writes into the pipe is not held up while the model runs; when far more
+/// A separate thread reads, so that the writer of the pipe is not blocked while the model runs; when far more
 /// waits than a model that keeps up would leave, it stops reading until some is taken.
 ///
 /// `@unchecked Sendable` is safe: the mutable state is touched only while `condition` is locked.

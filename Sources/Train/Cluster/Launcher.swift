@@ -21,7 +21,7 @@ public enum LaunchOutcome: Sendable, Equatable {
 public final class Launcher {
     private let plan: LaunchPlan
     private let logger: Logger
-    private let store: Store
+    private let store: TCPStore
 
     /// Prepares a launch.
     ///
@@ -33,7 +33,7 @@ public final class Launcher {
         self.plan = plan
         self.logger = logger
         do {
-            store = try Store(
+            store = try TCPStore(
                 host: plan.host, port: plan.port, serves: plan.nodeRank == 0, timeout: plan.joinTimeout,
                 patience: 15)
         } catch {
@@ -207,7 +207,7 @@ public final class Launcher {
         }
     }
 
-    /// Ends the processes; all machines are told why before the store goes with machine 0's launcher.
+    /// Ends the processes; all machines learn the reason before the store ends with machine 0's launcher.
     private func endAfterFailure(_ workers: [Worker], _ failureKey: String) {
         let key = failureKey + "/read"
         _ = try? store.add(key, 1)

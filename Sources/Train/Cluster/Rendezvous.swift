@@ -4,7 +4,7 @@ import W2VTorch
 
 /// The store where processes find each other, agree on what they are about to do, and report what went wrong.
 final class Rendezvous: Sendable {
-    let store: Store
+    let store: TCPStore
     let layout: ProcessLayout
     private let unreachable = Atomic<Bool>(false)
 
@@ -18,7 +18,7 @@ final class Rendezvous: Sendable {
         self.layout = layout
         let serves = layout.rank == 0 && !layout.launcherServes
         do {
-            store = try Store(
+            store = try TCPStore(
                 host: layout.host, port: layout.port, serves: serves, timeout: timeout, patience: patience)
         } catch {
             let reason = "\(error)"
@@ -55,7 +55,7 @@ final class Rendezvous: Sendable {
 
     /// Waits for every process, and compares its handshake with rank 0's.
     func requireSameHandshake(_ values: [String: String], timeout: Double) throws {
-        let source = localAddress(towards: layout.host, port: layout.port)
+        let source = localAddress(toward: layout.host, port: layout.port)
         let own = Handshake(values: values, process: process, source: source)
         try reaching { try store.set(key("handshake/\(layout.rank)"), to: JSONEncoder().encode(own)) }
         try waitForAll("handshake", timeout: timeout)
@@ -74,11 +74,11 @@ final class Rendezvous: Sendable {
     /// The machine that serves the rendezvous may know it by an address that only its own processes reach; then the
     /// way to a process of another machine counts.
     func addressForOthers(timeout: Double) throws -> String? {
-        let own = localAddress(towards: layout.host, port: layout.port)
+        let own = localAddress(toward: layout.host, port: layout.port)
         if let own, !isLoopback(own) { return own }
         for rank in 0..<layout.size where rank != layout.rank {
             guard let source = try handshake(of: rank, timeout: timeout).source, !isLoopback(source) else { continue }
-            return localAddress(towards: source, port: layout.port) ?? own
+            return localAddress(toward: source, port: layout.port) ?? own
         }
         return own
     }
@@ -136,7 +136,7 @@ final class Rendezvous: Sendable {
     }
 
     /// Puts a cause where all processes look for one, unless another one is there; launchers do so for the dead.
-    static func announce(_ cause: Cause, in store: Store, attempt: Int) {
+    static func announce(_ cause: Cause, in store: TCPStore, attempt: Int) {
         guard let data = try? JSONEncoder().encode(cause),
             let count = try? store.add(key("failures", attempt: attempt), 1), count == 1
         else { return }
@@ -150,7 +150,7 @@ final class Rendezvous: Sendable {
     }
 
     /// The process that failed first, as it said itself; `nil` where none did, or the store is gone.
-    static func firstCause(in store: Store, attempt: Int) -> Cause? {
+    static func firstCause(in store: TCPStore, attempt: Int) -> Cause? {
         let key = key("failure", attempt: attempt)
         guard (try? store.has(key)) == true, let data = try? store.value(of: key, timeout: 5) else { return nil }
         return try? JSONDecoder().decode(Cause.self, from: data)

@@ -41,7 +41,7 @@ extension Trainer {
             }
         }
         if let peak {
-            logger.info("matrix products reach \(short(peak / 1e9)) GFLOP/s here; utilisation is a share of that")
+            logger.info("matrix products reach \(short(peak / 1e9)) GFLOP/s here; utilization is relative to that")
         }
         if state.update > 0 {
             logger.info(
@@ -95,7 +95,7 @@ extension Trainer {
         guard let (counts, rates) = meter.benchmark else { return }
         let record = BenchmarkRecord(counts, rates, update: state.update)
         try log?.write(record, series: nil, update: state.update)
-        let share = rates.utilisation.map { ", utilisation \(short($0 * 100)) %" } ?? ""
+        let share = rates.utilisation.map { ", utilization \(short($0 * 100)) %" } ?? ""
         logger.info(
             """
             speed over the last \(counts.updates) updates: \(short(record.secondsPerUpdate)) s an update, \

@@ -1,6 +1,6 @@
 import W2VBase
 
-/// What can be wrong with what is handed to a decoder or an aligner, one sentence each.
+/// An error of the input of a decoder or an aligner, described in one sentence.
 public enum DecodingError: Error, Equatable, CustomStringConvertible {
     /// The number of scores is no multiple of the number of labels.
     case wrongCount(count: Int, labels: Int)
@@ -25,7 +25,7 @@ public enum DecodingError: Error, Equatable, CustomStringConvertible {
     /// One sentence: what was expected, what was found, what to do.
     public var description: String { description { _ in nil } }
 
-    /// The sentence, with what a program offers against the letters that a dictionary lacks.
+    /// Returns the sentence, with what a program offers against the letters that a dictionary lacks.
     ///
     /// - Parameter option: What to type for one of the reasons, such as an option's name; nil for nothing.
     /// - Returns: The sentence, without a full stop.

@@ -12,7 +12,7 @@ public enum RecognitionError: Error, Equatable, Sendable, CustomStringConvertibl
     case badWindows(seconds: Double, overlap: Double)
     /// An option is no number that it can be.
     case badOption(name: String, value: Double, expected: String)
-    /// Another process could not recognise a recording; its sentence.
+    /// Another process could not recognize a recording; its sentence.
     case inAnotherProcess(String)
     /// Another process failed, and the recording may be in order; its sentence.
     case failureInAnotherProcess(String)

@@ -3,16 +3,16 @@ import W2VAudio
 import W2VCluster
 
 extension Recognizer {
-    /// Recognises recordings together with other processes: each does a share, and all get every result.
+    /// Recognizes recordings together with other processes: each does a share, and all get every result.
     ///
     /// - Parameters:
-    ///   - recordings: What to recognise, the same in every process.
+    ///   - recordings: What to recognize, the same in every process.
     ///   - cluster: The processes; `nil` for this one alone.
-    ///   - detail: How much of what was recognised is kept.
+    ///   - detail: How much of what was recognized is kept.
     ///   - progress: Called after every batch with the number of recordings done, as far as this process knows.
     ///   - heard: Called after every batch with the seconds of audio that have gone through this process's model.
     ///   - scores: Called with the place and the log-probabilities [frames, labels] of each recording that this process
-    ///     recognises.
+    ///     recognizes.
     /// - Returns: One result a recording, in the order given; an error that another process met is a sentence here.
     /// - Throws: `CancellationError` when the task is cancelled; `TorchError` when the model fails, or a process is gone;
     ///   what `scores` throws.

@@ -72,7 +72,7 @@ struct TranscriptionBuilder: Sendable {
     }
 }
 
-/// Recognises greedily while log-probabilities come.
+/// Recognizes greedily while log-probabilities come.
 struct GreedyTranscription: Sendable {
     private var stream: GreedyStream
     private var builder: TranscriptionBuilder

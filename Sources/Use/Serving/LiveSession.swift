@@ -5,7 +5,7 @@ import W2VAudio
 import W2VDecoding
 import W2VRecognition
 
-/// One live input: reads frames, recognises, and sends events, each as fast as it can.
+/// One live input: reads frames, recognizes, and sends events, each as fast as it can.
 struct LiveSession: Sendable {
     /// Why the input ended.
     private enum End: Sendable {
@@ -50,7 +50,7 @@ struct LiveSession: Sendable {
         self.heard = heard
     }
 
-    /// Recognises until the input ends.
+    /// Recognizes until the input ends.
     ///
     /// - Parameter client: The client's frames.
     /// - Returns: The seconds of audio that were heard.
@@ -98,7 +98,7 @@ struct LiveSession: Sendable {
             }
         } catch {
             reading.cancel()
-            // Whoever waits there for room would wait for ever.
+            // A writer waiting there for room would wait forever.
             await inbox.end()
             if !(error is CancellationError) { refuse("\(error)", code: 1011) }
         }

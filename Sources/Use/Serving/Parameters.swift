@@ -2,7 +2,7 @@ import W2VDecoding
 
 /// What a client asks for beside its recording: the query's parameters and the form's fields.
 ///
-/// Either place serves for each of them. What a route does not know is refused: a misspelt `format` would otherwise get the
+/// Either place serves for each of them. What a route does not know is refused: a misspelled `format` would otherwise get the
 /// usual one.
 struct Parameters: Sendable {
     /// The names that a route knows.

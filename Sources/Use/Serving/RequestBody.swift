@@ -113,7 +113,7 @@ struct LastResponseBody: AsyncBufferedSequence {
                 return data
             }
             await request.drain()
-            // What follows on the connection is no request; an error is how the library is told to close it.
+            // The rest of the connection is not a request; throwing an error makes the library close it.
             throw SocketError.disconnected
         }
     }

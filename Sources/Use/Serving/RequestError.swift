@@ -13,7 +13,7 @@ struct RequestError: Error {
     /// A sentence for people.
     var message: String
     var headers: [HTTPHeader: String] = [:]
-    /// What there is, where something was asked for that there is not.
+    /// The existing choices, if the request named one that does not exist.
     var routes: [String]?
     /// What is behind a failure of the server's: for those who run it, not for the client.
     var cause: String?
@@ -151,6 +151,6 @@ struct Reply: Sendable {
     var contentType: String
     var body: Data
     var headers: [HTTPHeader: String] = [:]
-    /// The seconds of audio that were recognised for it.
+    /// The seconds of audio that were recognized for it.
     var audioSeconds = 0.0
 }

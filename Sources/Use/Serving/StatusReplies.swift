@@ -32,7 +32,7 @@ extension Reply {
             ])
     }
 
-    /// Whether the server can recognise; 503 before it can, where it cannot store uploads, and when it stops.
+    /// Whether the server can recognize; 503 before it can, where it cannot store uploads, and when it stops.
     static func health(_ core: ServerCore) throws -> Reply {
         let status =
             core.isStopping ? "stopping" : !core.isReady ? "loading" : core.uploads.isUsable ? "ok" : "no_storage"

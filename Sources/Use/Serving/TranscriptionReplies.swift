@@ -3,7 +3,7 @@ import Foundation
 import W2VDecoding
 import W2VRecognition
 
-/// The answers that recognise an upload.
+/// The answers that recognize an upload.
 extension Reply {
     /// What `/v1/transcribe` knows.
     static let transcriptionNames = Parameters.Names(used: ["format", "filename"])

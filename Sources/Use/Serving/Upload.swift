@@ -102,7 +102,7 @@ struct Upload: Sendable {
             file: file.writer.file, name: name, byteCount: try file.writer.finish(), parameters: parameters)
     }
 
-    /// A client's name for a file, as far as it is harmless.
+    /// The harmless part of a client's name for a file.
     static func safeName(_ name: String?) -> String {
         let last = (name ?? "").split(whereSeparator: { $0 == "/" || $0 == "\\" }).last ?? ""
         let clean = last.unicodeScalars.filter { $0.properties.generalCategory != .control }.prefix(200)
@@ -110,7 +110,7 @@ struct Upload: Sendable {
         return text.isEmpty || text == "." || text == ".." ? "audio" : text
     }
 
-    /// How the name ends: raw codecs are told by it.
+    /// The name's extension, which identifies raw codecs.
     private static func ending(of name: String) -> String {
         let ending = (name as NSString).pathExtension.lowercased()
         let isHarmless =

@@ -1,18 +1,18 @@
 import CW2VLibTorch
 
-/// What went wrong in LibTorch, in the tensor library or in a tensor file.
+/// An error of LibTorch, the tensor library or a tensor file.
 public enum TorchError: Error, CustomStringConvertible, Sendable {
-    /// An operator refused its arguments; the message carries the operator's name and the arguments' shapes.
+    /// An operator rejected its arguments; the message has the operator's name and the arguments' shapes.
     case operation(String)
     /// Shapes that do not fit each other or the operation.
     case shape(String)
-    /// A parameter is missing, unexpected or of another shape when loading a state.
+    /// A parameter is missing, unexpected or has another shape when a state is loaded.
     case state(String)
-    /// The run time lacks something: a device, a library.
+    /// A device or library is missing.
     case runtime(String)
-    /// Work cannot be recorded for being done again.
+    /// Work cannot be recorded for replay.
     case recording(String)
-    /// Another process is gone, or did not take part in time.
+    /// Another process is gone, or did not respond in time.
     case communication(String)
 
     /// The message.
@@ -38,7 +38,7 @@ public enum TorchError: Error, CustomStringConvertible, Sendable {
         throw TorchError.communication(message(error))
     }
 
-    /// The message without what CUDA's errors add for developers, line by line.
+    /// Returns the message without the developer hints that CUDA adds to its errors, line by line.
     private static func message(_ error: ct_error) -> String {
         let text = String(cString: error)
         return text.contains("CUDA error") ? String(text.prefix { !$0.isNewline }) : text

@@ -1,12 +1,12 @@
-/// What can go wrong with a safetensors file.
+/// An error of a safetensors file.
 public enum SafetensorsError: Error, Equatable, CustomStringConvertible {
     /// The file cannot be opened or mapped.
     case unreadable(path: String, reason: String)
-    /// The file is not a whole and valid safetensors file.
+    /// The file is not a complete and valid safetensors file.
     case damaged(path: String, SafetensorsDamage)
     /// The file lacks a tensor that was asked for.
     case missingTensor(path: String, name: String)
-    /// What is to be written cannot be represented.
+    /// The tensors cannot be represented in the format.
     case unwritable(path: String, reason: String)
 
     /// One sentence that names the file, what was expected, what was found, and what to do.
@@ -24,15 +24,15 @@ public enum SafetensorsError: Error, Equatable, CustomStringConvertible {
     }
 }
 
-/// The ways in which a safetensors file can be damaged.
+/// A kind of damage to a safetensors file.
 public enum SafetensorsDamage: Error, Equatable, CustomStringConvertible {
-    /// Fewer bytes than the header's length takes.
+    /// The file has fewer bytes than the header's length field.
     case tooShort(bytes: Int)
-    /// The header is longer than any honest one.
+    /// The header is implausibly long.
     case headerTooLong(length: UInt64)
     /// The header ends after the file does.
     case headerBeyondEnd(length: Int, bytes: Int)
-    /// The header lists more tensors than any honest one.
+    /// The header lists an implausible number of tensors.
     case tooManyTensors
     /// The header is not the JSON that the format prescribes.
     case syntax(offset: Int, expected: String)
@@ -44,20 +44,20 @@ public enum SafetensorsDamage: Error, Equatable, CustomStringConvertible {
     case unknownField(tensor: String, field: String)
     /// A tensor lacks one of its three fields.
     case missingField(tensor: String, field: String)
-    /// A tensor's type is none of the format's.
+    /// A tensor's type is not one of the format's.
     case unknownType(tensor: String, type: String)
-    /// A tensor's size is no 64-bit number.
+    /// A tensor's size does not fit into 64 bits.
     case shapeOverflow(tensor: String, shape: [Int])
     /// A tensor's data begins after its end or ends after the file does.
     case offsetsOutOfRange(tensor: String, begin: Int, end: Int, available: Int)
-    /// A tensor's data is not as long as its type and shape say.
+    /// The length of a tensor's data does not match its type and shape.
     case wrongSize(tensor: String, expected: Int, found: Int)
     /// A tensor's data does not begin where the data before it ends.
     case notContiguous(tensor: String, expected: Int, found: Int)
-    /// The file goes on after the last tensor's data, or ends before the data begins.
+    /// The file continues after the last tensor's data, or ends before the data begins.
     case wrongEnd(expected: Int, found: Int)
 
-    /// What was expected and what was found.
+    /// The expected and the found content.
     public var description: String {
         switch self {
         case .tooShort(let bytes):

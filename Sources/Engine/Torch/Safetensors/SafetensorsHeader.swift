@@ -18,7 +18,7 @@ public enum SafetensorsType: String, Sendable, CaseIterable {
     case float64 = "F64"
     case complex64 = "C64"
 
-    /// Bytes an element.
+    /// The bytes of one element.
     public var itemSize: Int {
         switch self {
         case .bool, .uint8, .int8, .float8E5M2, .float8E4M3, .float8E8M0: 1
@@ -28,10 +28,9 @@ public enum SafetensorsType: String, Sendable, CaseIterable {
         }
     }
 
-    /// The bytes that a tensor takes; nil when that is no 64-bit number or a dimension is negative.
+    /// Returns the bytes that a tensor takes; nil if they do not fit into 64 bits or a dimension is negative.
     ///
     /// - Parameter shape: The tensor's dimensions; none for a scalar.
-    /// - Returns: The number of elements times the item size.
     public func byteCount(shape: [Int]) -> Int? {
         var total = itemSize
         for dimension in shape {
@@ -51,22 +50,22 @@ public struct SafetensorsEntry: Sendable, Equatable {
     public let type: SafetensorsType
     /// The dimensions; none for a scalar.
     public let shape: [Int]
-    /// Where the tensor's bytes lie in the file, little-endian and row by row.
+    /// The range of the tensor's bytes in the file, little-endian and row by row.
     public let byteRange: Range<Int>
 
     /// The number of elements.
     public var elementCount: Int { byteRange.count / type.itemSize }
 }
 
-/// A safetensors file's header: what lies where.
+/// The header of a safetensors file: the names, types, shapes and places of all tensors.
 ///
-/// Format: an unsigned 64-bit little-endian length, that many bytes of JSON, then the data of all tensors without holes.
+/// Format: an unsigned 64-bit little-endian length, that many bytes of JSON, then the data of all tensors without gaps.
 /// Source: https://github.com/huggingface/safetensors#format
 struct SafetensorsHeader {
-    /// The most bytes that a header may take, as in the reference implementation.
+    /// The maximum size of a header in bytes, as in the reference implementation.
     static let largest = 100_000_000
-    /// The most tensors that are read: the largest models have some thousands, and a header has room for millions of empty
-    /// ones, which would take minutes.
+    /// The maximum number of tensors: the largest models have some thousands, and a header has room for millions of
+    /// empty ones, which would take minutes to check.
     static let mostTensors = 100_000
 
     let entries: [SafetensorsEntry]
@@ -106,7 +105,7 @@ struct SafetensorsHeader {
     }
 }
 
-/// A tensor's fields as they stand in the header, before they are checked against each other.
+/// A tensor's fields as found in the header, before they are checked against each other.
 struct SafetensorsFields {
     var name: String
     var type: String?

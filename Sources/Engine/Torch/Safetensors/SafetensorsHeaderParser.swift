@@ -1,6 +1,6 @@
-/// Parses the JSON that the safetensors format allows in a header, and nothing else.
+/// A parser of the JSON that the safetensors format allows in a header, and nothing else.
 ///
-/// A general JSON parser keeps one of two equal keys in silence; the format forbids them, and two parsers that keep
+/// A general JSON parser silently keeps one of two equal keys; the format forbids duplicates, and parsers that keep
 /// different ones would load different weights from one file.
 struct SafetensorsHeaderParser {
     private let bytes: UnsafeRawBufferPointer
@@ -9,7 +9,9 @@ struct SafetensorsHeaderParser {
     private(set) var tensors: [SafetensorsFields] = []
     private(set) var metadata: [String: String] = [:]
 
-    /// - Parameter bytes: The file from its first byte to the header's last, so that offsets are the file's.
+    /// Makes a parser.
+    ///
+    /// - Parameter bytes: The file from its first byte to the header's last, so that offsets are those in the file.
     init(bytes: UnsafeRawBufferPointer) {
         self.bytes = bytes
     }
@@ -88,7 +90,7 @@ struct SafetensorsHeaderParser {
         }
     }
 
-    /// After a member or element: true for a comma, false for the closing character.
+    /// Reads what follows a member or element: true for a comma, false for the closing character.
     private mutating func continues(closing: Unicode.Scalar) throws(SafetensorsDamage) -> Bool {
         skipWhitespace()
         switch peek() {

@@ -40,13 +40,13 @@ extension ObjectiveModel where Main == CTCObjective {
 }
 
 extension Checkpoint {
-    /// The recognizer's model with its weights.
+    /// Returns the recognizer's model with its weights.
     public func ctcModel() throws -> CTCModel {
         try requireRecognizer()
         return try loaded(CTCModel(description, labels: labelCount, initializer: .empty))
     }
 
-    /// Refuses models of other tasks.
+    /// Throws for models of other tasks.
     func requireRecognizer() throws { try require(.ctc) }
 }
 
@@ -73,7 +73,7 @@ extension PyTorchHead {
             marker: CTCModel.outputKey + ".weight", model: "wav2vec_ctc", task: "audio_finetuning", criterion: "ctc",
             criterionClass: "CtcCriterion", labels: "ltr"
         ) { description, options in
-            // The pre-trained model's options stand inside.
+            // The pre-trained model's options are nested inside.
             let started: PickledValue = .dictionary(FairseqWriter.sections(.contrastive, description, options))
             let own = options.options(
                 PyTorchOptions.masking.union(onlyRecognition).union([

@@ -43,7 +43,7 @@ struct ResumedRecipe {
     /// - Parameters:
     ///   - state: The run's state.
     ///   - job: What is asked for now.
-    /// - Throws: ``/Wav2Vec2/ConfigurationError`` for a value in the state that this version does not understand.
+    /// - Throws: ``/W2VBackbone/ConfigurationError`` for a value in the state that this version does not understand.
     init(_ state: TrainingState, _ job: TrainingJob) throws {
         recipe = job.recipe
         let (now, written) = (job.recipe.values, (job.writtenRecipe ?? job.recipe).values)

@@ -129,13 +129,13 @@ extension TrainingState {
     func rounding(threads now: Int?) -> String? {
         switch (threads, now) {
         case (let then?, let now?) where then != now:
-            "the run has computed with \(then) threads until now and does with \(now) from now on: sums are rounded in another "
-                + "way; --threads \(then) gives the same bytes"
+            "the run used \(then) threads until now and uses \(now) from now on, so sums are rounded differently; "
+                + "--threads \(then) gives identical bytes"
         case (.some, nil):
-            "the run has computed on a CPU until now and does on a GPU from now on: sums are rounded in another way"
+            "the run used a CPU until now and uses a GPU from now on, so sums are rounded differently"
         // States of older versions do not say where they come from.
         case (nil, .some) where train != nil:
-            "the run has computed on a GPU until now and does on a CPU from now on: sums are rounded in another way"
+            "the run used a GPU until now and uses a CPU from now on, so sums are rounded differently"
         default: nil
         }
     }

@@ -64,7 +64,7 @@ final class TrainingData {
     /// Whether the epoch has no more batches.
     var isEpochFinished: Bool { position >= plan.count }
 
-    /// Goes on to the next epoch.
+    /// Moves to the next epoch.
     func beginNextEpoch() throws {
         earlierWaits = waitSeconds
         loader = nil

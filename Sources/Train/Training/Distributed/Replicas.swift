@@ -15,7 +15,7 @@ final class Replicas {
     ///   - groups: The parameters, in the precision that the model computes in.
     ///   - group: By which the parameters' tensors travel.
     ///   - options: How gradients are sent, and how often parameters are compared.
-    ///   - overlaps: Whether gradients are sent while the backward pass goes on.
+    ///   - overlaps: Whether gradients are sent during the backward pass.
     /// - Throws: `TorchError`; ``TrainingError`` if the copies differ to begin with, or gradients cannot be summed as
     ///   wanted.
     init(

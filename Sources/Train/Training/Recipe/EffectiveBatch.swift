@@ -28,7 +28,7 @@ struct EffectiveBatch: Equatable {
     func description(samplesPerSubBatch: Double) -> String {
         let hours = samplesPerSubBatch * Double(count) / 16_000 / 3600
         let audio = String(format: hours < 0.095 ? "%.4f" : "%.2f", hours)
-        let own = intended.map { $0 == count ? ", as the recipe means it" : " (the recipe means \($0))" } ?? ""
+        let own = intended.map { $0 == count ? ", as the recipe intends" : " (the recipe intends \($0))" } ?? ""
         return
             "an update takes \(processes) \(processes == 1 ? "process" : "processes") × \(concatenated) concatenated "
             + "× \(accumulated) accumulated = \(count) sub-batches, about \(audio) h of audio\(own)"

@@ -2,18 +2,18 @@ import W2VBackbone
 
 /// How often something happens during training.
 public enum Interval: Sendable, Equatable {
-    /// After every so many updates.
+    /// Every N updates.
     case updates(Int)
-    /// At the end of every so many epochs.
+    /// At the end of every N epochs.
     case epochs(Int)
-    /// After every so many minutes.
+    /// Every N minutes.
     case minutes(Double)
 }
 
 extension Interval: SettingValue {
     /// Reads `500`, `500 updates`, `2 epochs` or `10 minutes`.
     ///
-    /// - Throws: ``/Wav2Vec2/ConfigurationError`` for anything else and for numbers that are not positive.
+    /// - Throws: ``/W2VBackbone/ConfigurationError`` for anything else and for numbers that are not positive.
     public init(settingText: String) throws {
         let words = settingText.split(separator: " ")
         guard let first = words.first, words.count <= 2 else { throw ConfigurationError("") }

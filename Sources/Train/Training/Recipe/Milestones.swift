@@ -11,7 +11,7 @@ public enum Milestones: Sendable, Equatable {
 extension Milestones: SettingValue {
     /// Reads `[100000, 200000]`, `50000 updates` or `10 epochs`; a lone number is one update.
     ///
-    /// - Throws: ``/Wav2Vec2/ConfigurationError`` for anything else, for minutes and for numbers that are not positive.
+    /// - Throws: ``/W2VBackbone/ConfigurationError`` for anything else, for minutes and for numbers that are not positive.
     public init(settingText: String) throws {
         if settingText.hasSuffix("s") || settingText.hasSuffix("e") || settingText.hasSuffix("h") {
             let interval = try Interval(settingText: settingText)

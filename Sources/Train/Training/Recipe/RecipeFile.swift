@@ -28,7 +28,7 @@ extension Recipe {
     ///
     /// - Parameter nameOrPath: A built-in recipe's name, or a path.
     /// - Returns: The recipe.
-    /// - Throws: ``/Wav2Vec2/ConfigurationError`` naming file, line and key.
+    /// - Throws: ``/W2VBackbone/ConfigurationError`` naming file, line and key.
     public static func load(_ nameOrPath: String) throws -> Recipe {
         if let found = builtIns.first(where: { $0.name == nameOrPath }) {
             return try Recipe(yaml: String(decoding: found.bytes, as: UTF8.self), path: "recipe \(nameOrPath)")
@@ -62,7 +62,7 @@ extension Recipe {
     /// - Parameters:
     ///   - yaml: Nested sections in snake case.
     ///   - path: What errors call the text.
-    /// - Throws: ``/Wav2Vec2/ConfigurationError`` naming file, line and key.
+    /// - Throws: ``/W2VBackbone/ConfigurationError`` naming file, line and key.
     public init(yaml: String, path: String) throws {
         self.init()
         let root: Node?
@@ -120,7 +120,7 @@ extension Recipe {
 
     /// Sets keys from `key=value` texts, as the command line gives them.
     ///
-    /// - Throws: ``/Wav2Vec2/ConfigurationError`` naming the key, and the nearest one where there is no such key.
+    /// - Throws: ``/W2VBackbone/ConfigurationError`` naming the key, and the nearest one where there is no such key.
     public mutating func apply(_ assignments: [String]) throws {
         for assignment in assignments {
             guard let equals = assignment.firstIndex(of: "=") else {

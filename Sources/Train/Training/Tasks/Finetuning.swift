@@ -10,7 +10,7 @@ extension TrainingJob.Task {
     /// Recognition from recordings and transcripts, by the CTC loss.
     public static let finetuning = TrainingJob.Task(
         rawValue: "finetuning", phrase: "fine-tuning", command: "finetune", model: .ctc, readsLabels: true,
-        recordsSteps: false, exclusion: "; they count as if nothing were recognised in them.",
+        recordsSteps: false, exclusion: "; they count as empty transcripts.",
         // The model has the settings of its code books, but no use for them.
         codeBooks: { _ in (0, 0) }, isMeant: { $0.ctc != CTCConfiguration() }, unreached: { $0.frozenEncoder($1, $2) },
         make: { try $0.finetuning(shardedOver: $1, logger: $2) })
@@ -116,7 +116,7 @@ extension RunPreparation {
         guard empty.count < manifest.count else {
             throw TrainingError.badData(
                 "\(manifest.name): all \(manifest.count) transcripts are empty, so that there is nothing to learn: make "
-                    + "the labels anew, with wav2vec2 data labels")
+                    + "the labels again, with wav2vec2 data labels")
         }
         logger.warning(
             """

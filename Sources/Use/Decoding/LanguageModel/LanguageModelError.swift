@@ -1,6 +1,6 @@
 import W2VBase
 
-/// What can be wrong with a language model, one sentence each.
+/// An error of a language model file, described in one sentence.
 public enum LanguageModelError: Error, Equatable, Sendable, CustomStringConvertible {
     /// A file cannot be opened or read.
     case unreadable(path: String, reason: String)

@@ -18,7 +18,7 @@ public struct UnitModel: Sendable {
     public let checkpoint: String
     /// Tells the model from others.
     public let fingerprint: String
-    /// The mean squared distance of the training's frames to their centres.
+    /// The mean squared distance of the training's frames to their centers.
     public let inertia: Double
     /// The seed that the clusters were found with.
     public let seed: UInt64
