@@ -45,7 +45,9 @@ func system(_ name: String, _ pkgConfig: String, debian package: String) -> Targ
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .testTarget(name: "\(name)Tests", dependencies: dependencies, swiftSettings: strict)
+    // Every suite holds its module's error texts.
+    .testTarget(
+        name: "\(name)Tests", dependencies: dependencies + ["ErrorTexts"], swiftSettings: strict)
 }
 
 /// Levels and metadata for what libraries have to say; the program that uses them decides where it goes.
@@ -84,7 +86,7 @@ let engine: [Target] = [
 
 let data: [Target] = [
     library("Audio", in: "Data/Audio", ["CW2VQuietMP3", "CW2VSndfile", "CW2VSoxr", "CW2VSpawn", "W2VBase"]),
-    library("Fetching", in: "Data/Fetching", ["CW2VFetching", logging]),
+    library("Fetching", in: "Data/Fetching", ["CW2VFetching", "W2VBase", logging]),
     library("Corpus", in: "Data/Corpus", ["W2VAudio", "W2VBase", "W2VFetching"]),
 ]
 
@@ -95,7 +97,7 @@ let models: [Target] = [
 ]
 
 let train: [Target] = [
-    library("Cluster", in: "Train/Cluster", ["CW2VLibTorch", "W2VTorch", logging]),
+    library("Cluster", in: "Train/Cluster", ["CW2VLibTorch", "W2VBase", "W2VTorch", logging]),
     library(
         "Training", in: "Train/Training",
         [
@@ -106,7 +108,7 @@ let train: [Target] = [
 
 let use: [Target] = [
     library("Decoding", in: "Use/Decoding", ["CW2VZlib", "W2VBase"]),
-    library("Reporting", in: "Use/Reporting"),
+    library("Reporting", in: "Use/Reporting", ["W2VBase"]),
     library(
         "Recognition", in: "Use/Recognition",
         [
@@ -149,6 +151,7 @@ let testing: [Target] = [
         ], path: "Tests/TestSupport", swiftSettings: strict),
     .target(
         name: "TestServer", dependencies: ["W2VAudio", "W2VFetching"], path: "Tests/TestServer", swiftSettings: strict),
+    .target(name: "ErrorTexts", dependencies: ["W2VBase"], path: "Tests/ErrorTexts", swiftSettings: strict),
     tests("Base", ["W2VBase"]),
     tests("Torch", ["TestSupport", "W2VBase", "W2VKernels", "W2VTorch"]),
     tests("Kernels", ["KernelEmulator", "TestSupport", "W2VBase", "W2VKernels", "W2VTorch"]),

@@ -9,6 +9,7 @@ public enum SystemReason {
     ///
     /// - Returns: For example "the disk is full", without a full stop.
     public static func of(_ error: any Error) -> String {
+        if let error = error as? any ExplainedError { return error.problem }
         if let error = error as? POSIXError { return of(code: error.code.rawValue) }
         let error = error as NSError
         if let cause = error.userInfo[NSUnderlyingErrorKey] as? any Error { return of(cause) }
@@ -45,9 +46,9 @@ public enum SystemReason {
 
     /// Returns one sentence about an error of Foundation's file operations.
     ///
-    /// - Returns: For example "/data/x: Permission denied."
+    /// - Returns: For example "/data/x: Permission denied".
     public static func sentence(_ error: CocoaError) -> String {
         let path = error.userInfo[NSFilePathErrorKey] as? String ?? (error.userInfo[NSURLErrorKey] as? URL)?.path
-        return (path.map { "\($0.printable): " } ?? "") + of(error) + "."
+        return (path.map { "\($0.printable): " } ?? "") + of(error)
     }
 }

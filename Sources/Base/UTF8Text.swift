@@ -3,15 +3,19 @@ import Foundation
 /// Text read from a file: UTF-8, without the byte-order mark that some editors write.
 public enum UTF8Text {
     /// Bytes that are not UTF-8.
-    public struct Invalid: Error, Equatable, CustomStringConvertible {
+    public struct Invalid: ExplainedError, Equatable {
         /// The line of the first such byte, from 1.
         public let line: Int
         /// The line with � for each such byte, cut to 80 characters.
         public let found: String
 
-        /// The expected and found content and what to do; the file's name belongs in front.
-        public var description: String {
-            "line \(line) is not UTF-8 (\"\(found.printable)\"): \(UTF8Text.remedy(for: found, line: line))"
+        /// Input: text in another encoding.
+        public var kind: ErrorKind { .input }
+
+        /// The line and what is in it, without the file's name; another encoding to convert it from, or how to unpack it.
+        public var explanation: Explanation {
+            Explanation(
+                "line \(line) is not UTF-8 (\"\(found.printable)\")", "\(UTF8Text.remedy(for: found, line: line))")
         }
     }
 

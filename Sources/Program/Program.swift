@@ -44,6 +44,7 @@ struct Program: AsyncParsableCommand {
         signal(SIGXFSZ, SIG_IGN)
         do {
             endWithLauncher()
+            Phrase.use(commandLinePhrases)
             var command = try parseAsRoot()
             if let logging = (command as? any LoggingCommand)?.logging { Console.configure(logging) }
             if var asynchronous = command as? any AsyncParsableCommand {

@@ -135,7 +135,7 @@ struct AudioFileTests {
         guard let program = AudioFile.externalDecoder else {
             try Data(repeating: 7, count: 4000).write(to: file)
             let error = try #require(throws: AudioError.self) { try AudioFile.read(file) }
-            #expect("\(error)".contains("ffmpeg"))
+            guard case .unknownFormat(file.path, _) = error else { throw error }
             return
         }
         for name in ["tone.g722", "tone.m4a"] {

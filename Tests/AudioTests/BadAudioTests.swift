@@ -71,8 +71,12 @@ struct BadAudioTests {
     @Test(arguments: [0.1, 0.5, 0.9, 0.98]) func truncatedMP3(share: Double) throws {
         let file = try cut(.mp3, keeping: share)
         let error = try #require(throws: AudioError.self) { try AudioFile.read(file) }
-        #expect("\(error)".contains(file.path) && "\(error)".contains("cut off"))
-        #expect(!"\(error)".contains("internal error"))
+        // By its length, or by what its decoder says of it.
+        switch error {
+        case .truncated(file.path, _, _): break
+        case .damaged(file.path, let reason): #expect(reason.contains("cut off"))
+        default: throw error
+        }
     }
 
     /// Without the frame that contains the length, libsndfile guesses it, and would stop at its guess.
@@ -118,7 +122,8 @@ struct BadAudioTests {
         try AudioFile.write(tone(count: 64_000), to: whole, format: format)
         let data = try Data(contentsOf: whole)
         let error = try #require(throws: AudioError.self) { try AudioFile.read(data + data, name: "joined") }
-        #expect("\(error)".contains("joined: ") && "\(error)".contains("from byte \(data.count) on another one"))
+        guard case .damaged("joined", let reason) = error else { throw error }
+        #expect(reason.contains("from byte \(data.count) on another one"))
         #expect(try AudioFile.read(data).count > 60_000)
     }
 
@@ -129,7 +134,8 @@ struct BadAudioTests {
         var data = try Data(contentsOf: whole)
         data[data.count / 2] ^= 0x55
         let error = try #require(throws: AudioError.self) { try AudioFile.read(data, name: "damaged") }
-        #expect("\(error)".contains("has a wrong checksum"))
+        guard case .damaged("damaged", let reason) = error else { throw error }
+        #expect(reason.contains("has a wrong checksum"))
     }
 
     /// Headers as programs write them, with less audio than they promise; see `PromisedLengthTests`.

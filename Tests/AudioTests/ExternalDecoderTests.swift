@@ -209,8 +209,8 @@ struct ExternalDecoderTests {
                 limits: DecodingLimits())
             #expect(run.ending == .killed(signal: signal))
         }
-        #expect(AudioError.failed(file: "a", reason: "").isFailure)
-        #expect(!AudioError.damaged(file: "a", reason: "").isFailure)
+        #expect(AudioError.failed(file: "a", reason: "").kind == .failure)
+        #expect(AudioError.damaged(file: "a", reason: "").kind == .input)
         #expect(throws: POSIXError.self) {
             try DecoderProcess(folder.file("none"), [], input: null, output: null, limits: DecodingLimits())
         }

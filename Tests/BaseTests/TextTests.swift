@@ -28,7 +28,7 @@ import W2VBase
         let wrapped = CocoaError(
             .fileWriteUnknown, userInfo: [NSUnderlyingErrorKey: cause, NSFilePathErrorKey: "/a/b"])
         #expect(SystemReason.of(wrapped) == "the process's file size limit is reached")
-        #expect(SystemReason.sentence(wrapped) == "/a/b: the process's file size limit is reached.")
+        #expect(SystemReason.sentence(wrapped) == "/a/b: the process's file size limit is reached")
         #expect(SystemReason.of(POSIXError(.ENOSPC)) == "the disk is full")
         #expect(SystemReason.of(CocoaError(.fileWriteUnknown)).contains("the system gives no reason"))
         for code in [CocoaError.Code.fileNoSuchFile, .fileWriteNoPermission, .fileWriteOutOfSpace, .fileReadUnknown] {

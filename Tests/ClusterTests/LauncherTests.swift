@@ -126,18 +126,18 @@ import W2VTorch
 
     @Test func otherOptionsAreReadBeforeTheRendezvousGoes() throws {
         let (read, outcome) = try launchBesideSlowMachine(
-            options: "--nodes 2 --processes 3 --restarts 0", reading: "launch/machine/0", confirming: "launch/met")
-        #expect(read == "--nodes 2 --processes 1 --restarts 0")
-        guard case .failure(ClusterError.mismatch(let reason)) = outcome else {
+            options: "2 machines of 3 processes and 0 restarts", reading: "launch/machine/0", confirming: "launch/met")
+        #expect(read == "2 machines of 1 processes and 0 restarts")
+        guard case .failure(ClusterError.otherLaunch(_, let other, _, let own)) = outcome else {
             Issue.record("the launch ended with \(outcome)")
             return
         }
-        #expect(reason.contains("--processes 3"))
+        #expect(other.contains("3 processes") && own.contains("1 processes"))
     }
 
     @Test func aFailureIsReadBeforeTheRendezvousGoes() throws {
         let (read, outcome) = try launchBesideSlowMachine(
-            options: "--nodes 2 --processes 1 --restarts 0", reading: "launch/0/failure",
+            options: "2 machines of 1 processes and 0 restarts", reading: "launch/0/failure",
             confirming: "launch/0/failure/read")
         #expect(read.hasPrefix("rank 0 ended with exit code 65"))
         #expect(try outcome.get() == .failed(code: 65, reason: read))

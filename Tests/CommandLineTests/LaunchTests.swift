@@ -245,7 +245,7 @@ import W2VTorch
             ] + fixture.pretrain("other")
         }
         for outcome in other {
-            expectSentence(outcome, code: 64, "--nodes 2 --processes 1", "--nodes 2 --processes 2", "must be equal")
+            expectSentence(outcome, code: 64, "--nodes 2 --processes 1", "--nodes 2 --processes 2", "the same numbers")
         }
     }
 

@@ -124,7 +124,7 @@ import W2VAudio
             // Nothing is replaced, and nothing computed for it, unless that is asked for.
             let again = try transcribe(
                 fixture, [fixture.audio + "/0.wav", "--output", output, "--format", "json"])
-            #expect(again.code == 1 && again.errors.contains("0.json: is there already; --force replaces"))
+            #expect(again.code == 1 && again.errors.contains("0.json: exists already; --force replaces"))
             let forced = try transcribe(
                 fixture, [fixture.audio + "/0.wav", "--output", output, "--format", "json", "--force"])
             #expect(forced.code == 0, "\(forced.errors)")

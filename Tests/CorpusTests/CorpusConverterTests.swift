@@ -137,7 +137,10 @@ struct CorpusConverterTests {
             let error = try #require(throws: CorpusError.self) {
                 try CorpusConverter(format: .wav16, sampleRate: 8000).convert(manifest, to: folder)
             }
-            #expect("\(error)".hasPrefix("\(corpus.file("a.wav").path): ") && "\(error)".contains("m.tsv:2 names"))
+            #expect(
+                error
+                    == .overwritesRecording(
+                        recording: corpus.file("a.wav").path, manifest: corpus.file("m.tsv").path, line: 2))
         }
         #expect(try Data(contentsOf: corpus.file("a.wav")) == before)
         #expect(!FileManager.default.fileExists(atPath: corpus.file("conversion.txt").path))

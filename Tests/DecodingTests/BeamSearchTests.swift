@@ -204,22 +204,22 @@ import Testing
     @Test func badInputIsNamed() throws {
         let alphabet = try DecodingAlphabet(symbols: ["-", "|", "A", "B"])
         let decoder = try BeamSearchDecoder(alphabet: alphabet)
-        #expect(throws: DecodingError.wrongCount(count: 5, labels: 4)) { try decoder.decode([0, 0, 0, 0, 0]) }
-        #expect(throws: DecodingError.notANumber(frame: 1, label: 2)) {
+        #expect(throws: DecoderError.wrongCount(count: 5, labels: 4)) { try decoder.decode([0, 0, 0, 0, 0]) }
+        #expect(throws: DecoderError.notANumber(frame: 1, label: 2)) {
             try decoder.decode([0, 0, 0, 0, 0, 0, .nan, 0])
         }
         #expect(try decoder.decode([-.infinity, -.infinity, -.infinity, -.infinity]).count > 0)
-        #expect(throws: DecodingError.blankOutOfRange(blank: 4, labels: 1)) {
+        #expect(throws: DecoderError.blankOutOfRange(blank: 4, labels: 1)) {
             try DecodingAlphabet(symbols: ["-"], blank: 4)
         }
         var options = BeamSearchOptions()
         options.hotWords = ["AB", "XY"]
-        #expect(throws: DecodingError.unspellable(word: "XY", symbols: "AB")) {
+        #expect(throws: DecoderError.unspellable(word: "XY", symbols: "AB")) {
             try BeamSearchDecoder(alphabet: alphabet, options: options)
         }
         options = BeamSearchOptions()
         options.beamWidth = 0
-        #expect(throws: DecodingError.self) { try BeamSearchDecoder(alphabet: alphabet, options: options) }
+        #expect(throws: DecoderError.self) { try BeamSearchDecoder(alphabet: alphabet, options: options) }
         let model = try LanguageModel(contentsOf: DecodingFixtures.url("bigram.arpa.gz"))
         let lower = try DecodingAlphabet(symbols: ["-", "|"] + "abcdefghijklmnopqrstuvwxyz".map(String.init))
         do {

@@ -103,7 +103,7 @@ import Testing
     @Test func badInputIsNamed() throws {
         let aligner = ForcedAligner()
         let scores = Self.random(4, 3)
-        func problem(_ transcript: [Int], _ scores: [Float]) -> DecodingError? {
+        func problem(_ transcript: [Int], _ scores: [Float]) -> DecoderError? {
             do {
                 _ = try aligner.align(scores, labels: 3, transcript: transcript)
                 return nil
@@ -117,7 +117,7 @@ import Testing
         #expect(problem([1], []) == .tooLong(labels: 1, needed: 1, frames: 0))
         // Ends that may be missing do not count.
         let few = Array(scores.prefix(2 * 3))
-        #expect(throws: DecodingError.tooLong(labels: 3, needed: 3, frames: 2)) {
+        #expect(throws: DecoderError.tooLong(labels: 3, needed: 3, frames: 2)) {
             try ForcedAligner(optionalEnds: true).align(few, labels: 3, transcript: [2, 1, 2, 1, 2])
         }
         #expect(problem([1], [0, 0]) == .wrongCount(count: 2, labels: 3))

@@ -69,7 +69,7 @@ private func oneHot(_ path: [Int], labels: Int) -> [Float] {
     @Test func aStreamNamesTheFrameOfTheWhole() throws {
         var stream = GreedyStream(GreedyDecoder(), labels: 2)
         _ = try stream.append([1, 0, 0, 1, 1, 0])
-        #expect(throws: DecodingError.notANumber(frame: 4, label: 1)) { _ = try stream.append([1, 0, 0, .nan]) }
+        #expect(throws: DecoderError.notANumber(frame: 4, label: 1)) { _ = try stream.append([1, 0, 0, .nan]) }
     }
 
     @Test func breaksTiesTowardTheLowestIndex() throws {
@@ -80,10 +80,10 @@ private func oneHot(_ path: [Int], labels: Int) -> [Float] {
 
     @Test func namesWhatIsWrong() {
         let decoder = GreedyDecoder(blank: 2)
-        #expect(throws: DecodingError.wrongCount(count: 4, labels: 3)) { try decoder.decode([1, 2, 3, 4], labels: 3) }
-        #expect(throws: DecodingError.wrongCount(count: 0, labels: 0)) { try decoder.decode([], labels: 0) }
-        #expect(throws: DecodingError.blankOutOfRange(blank: 2, labels: 2)) { try decoder.decode([1, 2], labels: 2) }
-        #expect(throws: DecodingError.notANumber(frame: 1, label: 0)) {
+        #expect(throws: DecoderError.wrongCount(count: 4, labels: 3)) { try decoder.decode([1, 2, 3, 4], labels: 3) }
+        #expect(throws: DecoderError.wrongCount(count: 0, labels: 0)) { try decoder.decode([], labels: 0) }
+        #expect(throws: DecoderError.blankOutOfRange(blank: 2, labels: 2)) { try decoder.decode([1, 2], labels: 2) }
+        #expect(throws: DecoderError.notANumber(frame: 1, label: 0)) {
             try decoder.decode([1, 2, 3, .nan, 1, 2], labels: 3)
         }
     }

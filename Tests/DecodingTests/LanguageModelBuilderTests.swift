@@ -69,7 +69,7 @@ import Testing
             #expect(problem("A B\nA </s> B\n").contains("line 2: expected words other than <s>"))
             #expect(problem("").contains("the text has no words"))
             #expect(problem("\n\n").contains("the text has no words"))
-            #expect(problem("A B C\n").contains("--discount-fallback"))
+            #expect(problem("A B C\n").contains("allow fixed discounts"))
             #expect(!FileManager.default.fileExists(atPath: model.path))
             #expect(problem("A B C\n", fallback: [0.5, 1, 1.5]) == "none")
         }
@@ -80,6 +80,6 @@ import Testing
         .init(order: 3, prune: [0, 2, 1]), .init(order: 2, prune: [0, 0, 0]), .init(order: 2, fallback: [2]),
     ])
     func badOptionsAreNamed(options: LanguageModelBuilder.Options) {
-        #expect(throws: DecodingError.self) { try LanguageModelBuilder(options: options) }
+        #expect(throws: DecoderError.self) { try LanguageModelBuilder(options: options) }
     }
 }

@@ -88,7 +88,8 @@ import W2VTorch
                 checkpoint.notes == [
                     CheckpointNote(
                         "language_model/3gram.arpa: a language model, used only where it is given: "
-                            + "--lm \(model.path)/3gram.arpa --lexicon \(model.path)/unigrams.txt --alpha 0.25 --beta 1.5",
+                            + "the model \(model.path)/3gram.arpa with the lexicon \(model.path)/unigrams.txt with alpha 0.25 "
+                            + "with beta 1.5",
                         .languageModel)
                 ])
             #expect(checkpoint.notCarriedOver.count == 2)
@@ -105,7 +106,7 @@ import W2VTorch
             try write("\\data\\", folder, "language_model/3 gram.arpa")
             let found = try Checkpoint.read(folder).notes
             let path = folder.appendingPathComponent("language_model/3 gram.arpa").path
-            #expect(found.count == 1 && found[0].phrase.hasSuffix(" --lm '\(path)'"), "\(found)")
+            #expect(found.count == 1 && found[0].phrase.hasSuffix(" the model '\(path)'"), "\(found)")
             try write("\\data\\", folder, "5gram.arpa")
             let beside = try Checkpoint.read(folder).notes
             #expect(beside.count == 2 && beside[1].phrase.hasPrefix("5gram.arpa: a language model"), "\(beside)")

@@ -10,10 +10,14 @@ public struct CapturedLog: Sendable {
 
     /// The logger to hand out.
     ///
-    /// - Parameter level: The least level that is remembered.
+    /// - Parameters:
+    ///   - level: The least level that is remembered.
+    ///   - provider: What is added to the metadata of every entry.
     /// - Returns: The logger.
-    public func logger(_ level: Logger.Level = .info) -> Logger {
-        var logger = Logger(label: "test") { _ in handler }
+    public func logger(_ level: Logger.Level = .info, adding provider: Logger.MetadataProvider? = nil) -> Logger {
+        var handler = handler
+        handler.metadataProvider = provider
+        var logger = Logger(label: "test") { [handler] _ in handler }
         logger.logLevel = level
         return logger
     }

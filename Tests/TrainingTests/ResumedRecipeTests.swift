@@ -68,7 +68,7 @@ import W2VTorch
             line.contains("was 0.001 in update 3 and is 0.0006667 in update 4"), "\(line)")
         #expect(try saved.update == 5)
         let fewer = refusal(try command(["optimization.max_update=4"], resume: true))
-        #expect(fewer.code == 64 && fewer.text.contains("optimization.max_update: 5 → 4"))
+        #expect(fewer.kind == .usage && fewer.differences == ["optimization.max_update: 5 → 4"])
     }
 
     @Test func whatIsGivenBesideResumeCountsOrIsRefused() throws {
@@ -78,7 +78,7 @@ import W2VTorch
         #expect(told.contains { $0.hasPrefix("watch.patience is 9 from now on") })
         #expect(try Recipe.load(corpus.file("run/recipe.yaml").path).checkpoint.keepLastCheckpoints == 3)
         let other = refusal(try command(["optimization.lr=0.5"], resume: true))
-        #expect(other.code == 64 && other.text.contains("optimization.lr: 0.001 → 0.5"))
+        #expect(other.kind == .usage && other.differences == ["optimization.lr: 0.001 → 0.5"])
     }
 
     /// An edit of the file is a wish like any other; what it does not touch stays as it was given.
@@ -92,7 +92,9 @@ import W2VTorch
         #expect(told.contains { $0.contains("optimization.max_update=2 (not 1000)") })
         try edited.apply(["optimization.weight_decay=0.5"])
         #expect(
-            refusal(try command([], file: edited, resume: true)).text.contains("optimization.weight_decay: 0.01 → 0.5"))
+            refusal(try command([], file: edited, resume: true)).differences == [
+                "optimization.weight_decay: 0.01 → 0.5"
+            ])
     }
 
     /// A state that does not say what the file had: only what is assigned counts.

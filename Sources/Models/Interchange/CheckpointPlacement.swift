@@ -1,4 +1,5 @@
 import Foundation
+import W2VBase
 
 /// Moves a new checkpoint to its destination only when it is complete.
 ///
@@ -47,19 +48,21 @@ enum CheckpointPlacement {
     }
 
     private static func checkRoom(_ url: URL, isDirectory: Bool, isFolder: Bool, replaces: Bool) throws {
-        func occupied(_ reason: String) -> CheckpointError { .occupied(path: url.path, reason: reason) }
+        func occupied(_ reason: String, _ advice: Advice? = nil) -> CheckpointError {
+            .occupied(path: url.path, reason: reason, advice: advice)
+        }
         guard isDirectory == isFolder else {
             throw occupied(isDirectory ? "it is a folder where a file is to be written" : "it is a file, not a folder")
         }
         guard isDirectory else {
-            guard replaces else { throw occupied("it exists; give --force to replace it") }
+            guard replaces else { throw occupied("it exists", "\(.replace) it") }
             return
         }
         let names = try FileManager.default.contentsOfDirectory(atPath: url.path)
         if names.isEmpty { return }
-        guard replaces else { throw occupied("it exists and is not empty; give --force to replace it") }
+        guard replaces else { throw occupied("it exists and is not empty", "\(.replace) it") }
         if let other = names.filter({ !replaceable.contains($0) }).min() {
-            throw occupied("it holds \(other), which is not part of a converted checkpoint; name another folder")
+            throw occupied("it holds \(other), which is not part of a converted checkpoint", "name another folder")
         }
     }
 }

@@ -140,7 +140,7 @@ struct HuggingFaceFolder: Sendable {
         return (model.map { [$0] } ?? [])
             + others.sorted().map { name in
                 if Self.languageModelEndings.contains(where: name.hasSuffix) {
-                    let options = "--lm \(shellWord(url.appendingPathComponent(name)))"
+                    let options = Phrase.languageModel(shellWord(url.appendingPathComponent(name)))
                     return CheckpointNote(
                         "\(name.printable): a language model, used only where it is given: \(options)", .languageModel)
                 }
@@ -171,7 +171,8 @@ struct HuggingFaceFolder: Sendable {
         for name in files where (try? object(name))??["processor_class"]?.string == "Wav2Vec2ProcessorWithLM" {
             return CheckpointNote(
                 "\(name): its Wav2Vec2ProcessorWithLM decodes with a language model, but the folder "
-                    + "\(Self.languageModelName) is missing: fetch it too, and give the model with --lm", .languageModel
+                    + "\(Self.languageModelName) is missing: fetch it too, and \(Phrase.giveLanguageModel)",
+                .languageModel
             )
         }
         return nil
@@ -185,16 +186,17 @@ struct HuggingFaceFolder: Sendable {
         guard let name = names.sorted().first(where: { name in endings.contains { name.hasSuffix($0) } }) else {
             return CheckpointNote("\(Self.languageModelName): a language model that is not used", .languageModel)
         }
-        var options = "--lm \(shellWord(folder.appendingPathComponent(name)))"
+        var options = [Phrase.languageModel(shellWord(folder.appendingPathComponent(name)))]
         if names.contains("unigrams.txt") {
-            options += " --lexicon \(shellWord(folder.appendingPathComponent("unigrams.txt")))"
+            options.append(.lexicon(shellWord(folder.appendingPathComponent("unigrams.txt"))))
         }
         let weights = (try? HuggingFaceFolder(url: folder).object("attrs.json")) ?? nil
         for key in ["alpha", "beta"] {
-            if let weight = weights?[key]?.double { options += " --\(key) \(weight)" }
+            if let weight = weights?[key]?.double { options.append(.decoderWeight(key, weight)) }
         }
         return CheckpointNote(
-            "\(Self.languageModelName)/\(name): a language model, used only where it is given: \(options)",
+            "\(Self.languageModelName)/\(name): a language model, used only where it is given: "
+                + options.map(\.description).joined(separator: " "),
             .languageModel)
     }
 }

@@ -27,7 +27,7 @@ struct HuggingFaceTokenizerFiles: Sendable {
             guard vocabulary[name] == nil else {
                 throw CheckpointError.cannotHold(
                     format: .huggingFace, what: "the symbol \(name.quotedWithCodePoints) twice",
-                    advice: "give another dictionary by --dictionary")
+                    advice: "\(.otherDictionary)")
             }
             vocabulary[name] = .integer(index)
         }

@@ -89,8 +89,8 @@ public struct LossTerms {
         let declared = Set(objective.metrics.map(\.name))
         for metric in readings.map(\.metric) + codes.map(\.metric) where !declared.contains(metric.name) {
             throw ConfigurationError(
-                "objective \(objective.name) reports '\(metric.name)', which is not one of its metrics: declare it there"
-            )
+                "objective \(objective.name) reports '\(metric.name)', which is not one of its metrics",
+                "declare it there")
         }
     }
 

@@ -68,7 +68,7 @@ package struct RegisteredObjective: Sendable {
                 do {
                     try setting.check(configuration)
                 } catch let error as ConfigurationError {
-                    throw ConfigurationError("\(Registered.name).\(error.description)")
+                    throw error.at("\(Registered.name).")
                 }
             }
             try configuration.validate()

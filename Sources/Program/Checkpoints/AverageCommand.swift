@@ -58,7 +58,7 @@ struct AverageCommand: ParsableCommand, LoggingCommand {
 private func writeFolder(_ url: URL, _ fill: (URL) throws -> Void) throws {
     let manager = FileManager.default
     guard !manager.fileExists(atPath: url.path) else {
-        throw TrainingError.usage("\(url.path) is there already: choose another --output, nothing is overwritten")
+        throw CommandError(.usage, "\(url.path) exists already, and nothing is overwritten", "choose another --output")
     }
     let parent = url.deletingLastPathComponent()
     let new = parent.appendingPathComponent(".\(url.lastPathComponent).new", isDirectory: true)

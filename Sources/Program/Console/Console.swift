@@ -40,14 +40,14 @@ enum Console {
 
     /// Writes a line to standard output.
     ///
-    /// - Throws: `OutputError` when it cannot be written.
+    /// - Throws: `CommandError` when it cannot be written.
     static func output(_ line: String) throws {
         try output(Data((line + "\n").utf8))
     }
 
     /// Writes text with its own line ends to standard output.
     ///
-    /// - Throws: `OutputError` when it cannot be written, as on a full disk.
+    /// - Throws: `CommandError` when it cannot be written, as on a full disk.
     static func output(_ text: Data) throws {
         MessageStream.standardError.clear()
         var rest = text[...]
@@ -59,9 +59,10 @@ enum Console {
                 var waited = pollfd(fd: STDOUT_FILENO, events: Int16(POLLOUT), revents: 0)
                 poll(&waited, 1, -1)
             } else if errno != EINTR {
-                throw OutputError(
-                    description: "standard output cannot be written (\(String(cString: strerror(errno)))); "
-                        + "not all of the result is there.")
+                throw CommandError(
+                    .failure,
+                    "standard output cannot be written (\(String(cString: strerror(errno)))), so the result is incomplete"
+                )
             }
         }
     }

@@ -20,14 +20,13 @@ func endingOnWriteErrors<Result>(_ body: () throws -> Result) throws -> Result {
     do {
         return try body()
     } catch AudioError.unwritable(let file, let reason) {
-        throw OutputError(
-            description:
-                "\(file): the recording cannot be written (\(reason)); make room or choose another folder, and "
-                + "run the command again to continue.")
+        throw CommandError(
+            .failure, "\(file): the recording cannot be written (\(reason))",
+            "make room or choose another folder, and run the same command again to continue")
     } catch CorpusError.unwritable(let file, let reason) {
-        throw OutputError(
-            description: "\(file): cannot be written (\(reason)); make room or choose another folder, and run the "
-                + "command again to continue.")
+        throw CommandError(
+            .failure, "\(file): cannot be written (\(reason))",
+            "make room or choose another folder, and run the same command again to continue")
     }
 }
 

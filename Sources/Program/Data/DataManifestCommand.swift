@@ -175,19 +175,21 @@ struct ManifestOutput: ParsableArguments {
 
     /// Makes sure that the manifest can be written, before hours of work rather than after.
     ///
-    /// - Throws: `OutputError`.
+    /// - Throws: `CommandError`.
     func prepare() throws {
         let file = fileURL(output)
         try makeFolder(of: file)
         let folder = file.deletingLastPathComponent().path
         guard FileManager.default.isWritableFile(atPath: folder) else {
-            throw OutputError(description: "\(folder): cannot be written to; choose another --output.")
+            throw CommandError(
+                .failure, "\(folder): cannot be written to",
+                "choose another --output")
         }
         var isFolder: ObjCBool = false
         if FileManager.default.fileExists(atPath: file.path, isDirectory: &isFolder), isFolder.boolValue {
-            throw OutputError(
-                description:
-                    "\(file.path): is a folder, and the manifest is a file; name it, as in \(output)/train.tsv.")
+            throw CommandError(
+                .failure, "\(file.path): is a folder, and the manifest is a file",
+                "name it, as in \(output)/train.tsv")
         }
     }
 

@@ -66,7 +66,7 @@ struct LibriSpeechCommand: ParsableCommand, LoggingCommand {
                 throw ValidationError("--parts is \(parts), which names nothing; name a part, or add --libri-light.")
             }
         } catch let error as LibriSpeechError {
-            throw ValidationError("\(error)")
+            throw ValidationError(error.description)
         }
         try FetchingOptions.validate(mirrors, option: "--mirror")
     }

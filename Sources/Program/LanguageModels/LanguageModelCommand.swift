@@ -77,7 +77,7 @@ struct LanguageModelBuildCommand: ParsableCommand, LoggingCommand {
         do {
             builder = try LanguageModelBuilder(options: options)
         } catch {
-            throw ValidationError("\(error).")
+            throw ValidationError("\(error)")
         }
         for path in text {
             try builder.add(fileURL(path)) { lines in Console.progress("lm build: \(path): \(lines) lines") }

@@ -71,9 +71,11 @@ struct AlignCommand: AsyncParsableCommand, LoggingCommand {
             aligned = try await recognizer.align(recording, transcript: uppercase ? words.uppercased() : words) {
                 progress.show(min(Int($0.rounded(.up)), seconds), of: seconds)
             }
-        } catch let error as DecodingError {
-            let problem = error.description { $0 == .smallLetters ? "--uppercase" : nil }
-            throw AlignmentError(description: "\(transcript ?? audio): \(problem).".printable)
+        } catch let error as DecoderError {
+            let hasSmallLetters = error.missing?.reasons.contains(.smallLetters) == true
+            throw CommandError(
+                .input, "\(transcript ?? audio): \(error.problem)",
+                hasSmallLetters ? error.advice.map { $0 + " (--uppercase)" } : error.advice)
         }
         aligned.name = url.deletingPathExtension().lastPathComponent
         if let warning = aligned.doubt { Console.log.warning("\(audio): \(warning)", metadata: ["file": "\(audio)"]) }
@@ -87,16 +89,17 @@ struct AlignCommand: AsyncParsableCommand, LoggingCommand {
         do {
             data = try Data(contentsOf: fileURL(transcript))
         } catch {
-            let reason =
-                FileManager.default.fileExists(atPath: transcript)
-                ? "the transcript cannot be read; check what it is and who may read it."
-                : "there is no such transcript; check the path, or give the text itself by --text."
-            throw AlignmentError(description: "\(transcript): \(reason)")
+            throw FileManager.default.fileExists(atPath: transcript)
+                ? CommandError(
+                    .input, "\(transcript): the transcript cannot be read", "check what it is and who may read it")
+                : CommandError(
+                    .input, "\(transcript): there is no such transcript",
+                    "check the path, or give the text itself by --text")
         }
         do {
             return try UTF8Text.decode(data)
         } catch {
-            throw AlignmentError(description: "\(transcript): \(error).")
+            throw CommandError(error, at: "\(transcript): ")
         }
     }
 
@@ -118,9 +121,4 @@ struct AlignCommand: AsyncParsableCommand, LoggingCommand {
             try TimedFormat(rawValue: format.rawValue)?.writer.write(aligned, to: body)
         }
     }
-}
-
-/// A transcript that does not go with the recording or the model.
-struct AlignmentError: Error, CustomStringConvertible {
-    let description: String
 }

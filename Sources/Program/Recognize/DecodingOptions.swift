@@ -129,7 +129,7 @@ struct DecodingOptions: ParsableArguments {
     ///
     /// - Parameter alphabet: What the columns of its scores stand for.
     /// - Returns: A beam search.
-    /// - Throws: `LanguageModelError` and `DecodingError` about files and options.
+    /// - Throws: `LanguageModelError` and `DecoderError` about files and options.
     func beamSearch(_ alphabet: DecodingAlphabet) throws -> BeamSearchDecoder {
         let model = try lm.map { try LanguageModel(contentsOf: fileURL($0)) }
         let words = try lexicon.map { try Lexicon(contentsOf: fileURL($0), alphabet: alphabet, model: model) }
@@ -155,7 +155,7 @@ struct DecodingOptions: ParsableArguments {
     ///
     /// - Parameter alphabet: What the model's labels stand for.
     /// - Returns: The decoder.
-    /// - Throws: `LanguageModelError` and `DecodingError` about files and options.
+    /// - Throws: `LanguageModelError` and `DecoderError` about files and options.
     func recognitionDecoder(alphabet: DecodingAlphabet) throws -> RecognitionDecoder {
         guard decoder == .beam || decoder == nil && wantsBeam else { return .greedy }
         return .beam(try beamSearch(alphabet))

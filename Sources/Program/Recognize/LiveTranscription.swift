@@ -28,7 +28,7 @@ struct LiveInputOptions: ParsableArguments {
     /// - Parameters:
     ///   - asJSON: Whether every event is a line of JSON, the partial ones too.
     ///   - load: Loads the model, while the first audio is already waiting.
-    /// - Throws: `InputError` when the input is no raw audio; what loading and recognition throw; `ExitCode` after a signal.
+    /// - Throws: `CommandError` when the input is no raw audio; what loading and recognition throw; `ExitCode` after a signal.
     func run(asJSON: Bool, load: () throws -> Recognizer) async throws {
         let signal = StopSignal()
         // Half a minute may wait: a model that is slower than speech holds the source up rather than lose audio.

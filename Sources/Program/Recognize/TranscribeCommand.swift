@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Synchronization
 import W2VAudio
+import W2VBase
 import W2VCluster
 import W2VFetching
 import W2VRecognition

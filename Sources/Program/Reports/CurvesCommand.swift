@@ -44,10 +44,11 @@ struct CurvesCommand: ParsableCommand, LoggingCommand {
         let fields = field.isEmpty ? comparison.fields : field
         let charts = fields.map(comparison.chart)
         guard charts.contains(where: { !$0.series.isEmpty }) else {
-            throw OutputError(
-                description: "no run has a '\(kind)' record with "
-                    + (field.isEmpty ? "one of the usual fields." : "the field \(field.joined(separator: ", ")).")
-                    + " Look at the lines of metrics.jsonl.")
+            throw CommandError(
+                .failure,
+                "no run has a '\(kind)' record with "
+                    + (field.isEmpty ? "one of the usual fields" : "the field \(field.joined(separator: ", "))"),
+                "look at the lines of metrics.jsonl")
         }
         let file = fileURL(output)
         try writeResult(ChartSheet(charts: charts).svg(), to: file)

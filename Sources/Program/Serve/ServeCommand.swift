@@ -149,7 +149,7 @@ struct ServeCommand: AsyncParsableCommand, LoggingCommand {
         let url: String
         do {
             url = try await server.start()
-        } catch let error as ServerError where error.isUsage {
+        } catch let error as ServerError where error.kind == .usage {
             throw ValidationError(error.description)
         }
         do {

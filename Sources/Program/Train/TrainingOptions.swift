@@ -100,7 +100,7 @@ struct TrainingOptions: ParsableArguments {
             if let seed { recipe.seed = seed }
             try recipe.apply(set)
         } catch let error as ConfigurationError {
-            throw TrainingError.usage("\(error)")
+            throw CommandError(error, at: "", as: .usage)
         }
         var job = TrainingJob(
             task: task, recipe: recipe, train: train.map { WeightedManifest(parsing: $0) },

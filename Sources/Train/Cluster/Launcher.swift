@@ -1,6 +1,7 @@
 import Foundation
 import Logging
 import Synchronization
+import W2VBase
 import W2VTorch
 
 /// How a launch ended.
@@ -28,7 +29,7 @@ public final class Launcher {
     /// - Parameters:
     ///   - plan: What to start.
     ///   - logger: Gets a warning before each restart, and at `debug` what is started.
-    /// - Throws: ``ClusterError/rendezvous(_:)`` if the rendezvous cannot be served or reached.
+    /// - Throws: ``ClusterError`` if the rendezvous cannot be served or reached.
     public init(_ plan: LaunchPlan, logger: Logger = Logger(label: "wav2vec2.cluster")) throws {
         self.plan = plan
         self.logger = logger
@@ -37,12 +38,10 @@ public final class Launcher {
                 host: plan.host, port: plan.port, serves: plan.nodeRank == 0, timeout: plan.joinTimeout,
                 patience: 15)
         } catch {
-            throw ClusterError.rendezvous(
-                plan.nodeRank == 0
-                    ? Self.whyNotServed(plan, error)
-                    : "machine \(plan.nodeRank) found no rendezvous at \(plan.host):\(plan.port) within "
-                        + "\(Int(plan.joinTimeout)) s: check --rendezvous, that the launcher of machine 0 runs, and that no other "
-                        + "program listens there")
+            throw plan.nodeRank == 0
+                ? Self.whyNotServed(plan, error)
+                : ClusterError.noRendezvous(
+                    .machine(plan.nodeRank), host: plan.host, port: plan.port, seconds: Int(plan.joinTimeout))
         }
         if let folder = plan.logFolder {
             try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
@@ -50,21 +49,18 @@ public final class Launcher {
         if plan.nodes > 1 { try meetOtherMachines() }
     }
 
-    private static func whyNotServed(_ plan: LaunchPlan, _ error: any Error) -> String {
+    private static func whyNotServed(_ plan: LaunchPlan, _ error: any Error) -> ClusterError {
         "\(error)".localizedCaseInsensitiveContains("in use")
-            ? "port \(plan.port) of this machine is in use, so that the rendezvous cannot be served: choose another "
-                + "port for --rendezvous, or end the process that holds it"
-            : "the rendezvous cannot be served at \(plan.host):\(plan.port) (\(error)): check --rendezvous"
+            ? .portInUse(plan.port, by: .machine(plan.nodeRank))
+            : .cannotServe(host: plan.host, port: plan.port, reason: "\(error)")
     }
 
     /// Waits for the launchers of all machines, which must have the same in mind.
     private func meetOtherMachines() throws {
-        let own = "--nodes \(plan.nodes) --processes \(plan.processes) --restarts \(plan.restarts)"
-        let place = "\(plan.host):\(plan.port)"
+        let own = Phrase.launch(machines: plan.nodes, processes: plan.processes, restarts: plan.restarts).description
         do {
             guard try store.add("launch/machine/\(plan.nodeRank)/launchers", 1) == 1 else {
-                throw ClusterError.mismatch(
-                    "two launchers are --node-rank \(plan.nodeRank) at \(place): give each machine a number of its own")
+                throw ClusterError.sameMachine(plan.nodeRank, host: plan.host, port: plan.port)
             }
             try store.set("launch/machine/\(plan.nodeRank)", to: Data(own.utf8))
             let deadline = ContinuousClock.now + .seconds(plan.joinTimeout)
@@ -72,25 +68,24 @@ public final class Launcher {
             for machine in 0..<plan.nodes where mismatch == nil {
                 while try !store.has("launch/machine/\(machine)") {
                     guard ContinuousClock.now < deadline else {
-                        throw ClusterError.rendezvous(
-                            "machine \(plan.nodeRank) waited \(Int(plan.joinTimeout)) s at \(place) for machine "
-                                + "\(machine): start its launcher, or check --nodes and --node-rank")
+                        throw ClusterError.missing(
+                            .machine(plan.nodeRank), waitingFor: .machine(machine), host: plan.host, port: plan.port,
+                            seconds: Int(plan.joinTimeout))
                     }
                     Thread.sleep(forTimeInterval: 0.1)
                 }
                 let found = try store.value(of: "launch/machine/\(machine)", timeout: 5)
                 let other = String(decoding: found, as: UTF8.self)
                 if other != own {
-                    mismatch = .mismatch(
-                        "machine \(machine) was launched with \(other), machine \(plan.nodeRank) with \(own): "
-                            + "these must be equal")
+                    mismatch = .otherLaunch(machine: machine, other: other, ownMachine: plan.nodeRank, own: own)
                 }
             }
             try store.add("launch/met", 1)
             try waitForOthers("launch/met", until: mismatch == nil ? deadline : min(deadline, .now + .seconds(5)))
             if let mismatch { throw mismatch }
         } catch let error as TorchError {
-            throw ClusterError.rendezvous("machine \(plan.nodeRank) lost the rendezvous at \(place) (\(error))")
+            throw ClusterError.lostRendezvous(
+                .machine(plan.nodeRank), host: plan.host, port: plan.port, reason: "\(error)")
         }
     }
 

@@ -9,7 +9,7 @@ final class Rendezvous: Sendable {
     private let unreachable = Atomic<Bool>(false)
 
     /// What messages call this process.
-    var title: String { "rank \(layout.rank) of \(layout.size)" }
+    var member: ClusterError.Member { .rank(layout.rank, of: layout.size) }
 
     /// Whether the store did not answer.
     var isUnreachable: Bool { unreachable.load(ordering: .relaxed) }
@@ -21,14 +21,10 @@ final class Rendezvous: Sendable {
             store = try TCPStore(
                 host: layout.host, port: layout.port, serves: serves, timeout: timeout, patience: patience)
         } catch {
-            let reason = "\(error)"
-            throw ClusterError.rendezvous(
-                serves && reason.localizedCaseInsensitiveContains("in use")
-                    ? "port \(layout.port) of this machine is in use, so that rank 0 cannot serve the rendezvous: "
-                        + "choose another MASTER_PORT, or end the process that holds it"
-                    : "rank \(layout.rank) of \(layout.size) found no rendezvous at \(layout.host):\(layout.port) "
-                        + "within \(Int(timeout)) s: check MASTER_ADDR and MASTER_PORT, and that rank 0 has been started "
-                        + "and can be reached")
+            let member = ClusterError.Member.rank(layout.rank, of: layout.size)
+            throw serves && "\(error)".localizedCaseInsensitiveContains("in use")
+                ? ClusterError.portInUse(layout.port, by: member)
+                : ClusterError.noRendezvous(member, host: layout.host, port: layout.port, seconds: Int(timeout))
         }
     }
 
@@ -90,11 +86,10 @@ final class Rendezvous: Sendable {
             "\($0): \(leader.values[$0] ?? "nothing") on rank 0, \(values[$0] ?? "nothing") on rank \(layout.rank)"
         }
         guard differences.isEmpty else {
-            let sentence =
-                "rank \(layout.rank) (\(process)) is not about to do what rank 0 (\(leader.process)) is: "
-                + "\(differences.joined(separator: "; ")); start every process with the same program, recipe and options"
-            announceFailure(sentence, isMismatch: true)
-            throw ClusterError.mismatch(sentence)
+            let error = ClusterError.otherWork(
+                rank: layout.rank, process: process, leader: leader.process, differences: differences)
+            announceFailure(error.description, isMismatch: true)
+            throw error
         }
     }
 
@@ -107,10 +102,8 @@ final class Rendezvous: Sendable {
             try reaching { missing = try missing.filter { try !store.has(key("\(name)/\($0)")) } }
             if missing.isEmpty { break }
             guard ContinuousClock.now < deadline else {
-                let names = missing.map(String.init).joined(separator: ", ")
-                throw ClusterError.rendezvous(
-                    "\(title) waited \(Int(timeout)) s at \(layout.host):\(layout.port) for rank \(names): start "
-                        + "them, or check that WORLD_SIZE is the number of processes")
+                throw ClusterError.missing(
+                    member, waitingFor: .ranks(missing), host: layout.host, port: layout.port, seconds: Int(timeout))
             }
             Thread.sleep(forTimeInterval: 0.05)
         }
@@ -121,8 +114,8 @@ final class Rendezvous: Sendable {
             return try body()
         } catch let error as TorchError {
             unreachable.store(true, ordering: .relaxed)
-            throw ClusterError.rendezvous(
-                "\(title) lost the rendezvous at \(layout.host):\(layout.port) (\(error)): see what rank 0 says")
+            throw ClusterError.lostRendezvous(
+                member, host: layout.host, port: layout.port, reason: "\(error)")
         }
     }
 
@@ -164,8 +157,9 @@ final class Rendezvous: Sendable {
                 if try store.has(key("failure")) {
                     let cause = try JSONDecoder().decode(Cause.self, from: value("failure", timeout: 5))
                     if cause.rank == layout.rank { return nil }
-                    let sentence = "rank \(layout.rank) ends because rank \(cause.rank) failed: \(cause.sentence)"
-                    return cause.isMismatch ? .mismatch(sentence) : .failed(sentence)
+                    return .elsewhere(
+                        .ranks([layout.rank]), failed: cause.rank, sentence: cause.sentence,
+                        kind: cause.isMismatch ? .usage : .failure)
                 }
             } catch {
                 unreachable.store(true, ordering: .relaxed)

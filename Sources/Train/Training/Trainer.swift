@@ -1,6 +1,7 @@
 import Foundation
 import Logging
 import W2VBackbone
+import W2VBase
 import W2VCluster
 import W2VCorpus
 import W2VInterchange
@@ -45,9 +46,9 @@ public final class Trainer {
     public func run(stop: () -> Int32? = { nil }) throws -> TrainingOutcome {
         do {
             return try train(stop: stop)
-        } catch let failure as ValidationFailure {
-            saveAfterFailure(failure.cause, isKnownToAll: true, isTheModels: failure.isTheModels)
-            throw failure.cause
+        } catch let validation as ValidationFailure {
+            saveAfterFailure(validation.failure, isKnownToAll: true, isTheModels: validation.isTheModels)
+            throw validation.failure
         } catch {
             saveAfterFailure(error)
             throw error
@@ -100,7 +101,7 @@ public final class Trainer {
         try finishSaving()
         let advice =
             recipe.checkpoint.noSave
-            ? "checkpoint.no_save is set, and nothing is saved" : "continue with --resume"
+            ? "checkpoint.no_save is set, and nothing is saved" : Phrase.resume.description
         let update: Logger.Metadata = ["update": .stringConvertible(state.update)]
         switch outcome {
         case .stopped(let signal):

@@ -40,8 +40,8 @@ public struct GreedyDecoder: Sendable {
     /// - Parameter scores: Logits or log-probabilities, [frames, labels], contiguous. Of equal scores the lowest index
     ///   wins.
     /// - Returns: The labels in temporal order with their frames; empty if every frame is blank or there are no frames.
-    /// - Throws: `DecodingError` when the shape is wrong or a score is NaN.
-    public func decode(_ scores: [Float], labels: Int) throws(DecodingError) -> [LabelSpan] {
+    /// - Throws: `DecoderError` when the shape is wrong or a score is NaN.
+    public func decode(_ scores: [Float], labels: Int) throws(DecoderError) -> [LabelSpan] {
         try collapse(bestLabels(scores, labels: labels))
     }
 
@@ -50,15 +50,15 @@ public struct GreedyDecoder: Sendable {
     /// - Parameter scores: Logits or log-probabilities, [frames, labels], contiguous. Of equal scores the lowest index
     ///   wins.
     /// - Returns: The labels in temporal order with their frames; empty if every frame is blank or there are no frames.
-    /// - Throws: `DecodingError` when the shape is wrong or a score is NaN.
-    public func decode(_ scores: UnsafeBufferPointer<Float>, labels: Int) throws(DecodingError) -> [LabelSpan] {
+    /// - Throws: `DecoderError` when the shape is wrong or a score is NaN.
+    public func decode(_ scores: UnsafeBufferPointer<Float>, labels: Int) throws(DecoderError) -> [LabelSpan] {
         try collapse(bestLabels(scores, labels: labels))
     }
 
-    func bestLabels(_ scores: [Float], labels: Int, firstFrame: Int = 0) throws(DecodingError) -> [Int] {
+    func bestLabels(_ scores: [Float], labels: Int, firstFrame: Int = 0) throws(DecoderError) -> [Int] {
         // A closure passed to `withUnsafeBufferPointer` would lose the error's type.
         let result = scores.withUnsafeBufferPointer { buffer in
-            Result { () throws(DecodingError) in try bestLabels(buffer, labels: labels, firstFrame: firstFrame) }
+            Result { () throws(DecoderError) in try bestLabels(buffer, labels: labels, firstFrame: firstFrame) }
         }
         return try result.get()
     }
@@ -69,10 +69,10 @@ public struct GreedyDecoder: Sendable {
     ///   - scores: [frames, labels], contiguous.
     ///   - firstFrame: The first frame's number, for errors.
     /// - Returns: One index per frame.
-    /// - Throws: `DecodingError` when the shape is wrong or a score is NaN.
+    /// - Throws: `DecoderError` when the shape is wrong or a score is NaN.
     private func bestLabels(
         _ scores: UnsafeBufferPointer<Float>, labels: Int, firstFrame: Int = 0
-    ) throws(DecodingError) -> [Int] {
+    ) throws(DecoderError) -> [Int] {
         guard labels > 0, scores.count.isMultiple(of: labels) else {
             throw .wrongCount(count: scores.count, labels: labels)
         }

@@ -25,8 +25,8 @@ public struct GreedyStream: Sendable {
     ///
     /// - Parameter scores: Log-probabilities, [frames, labels], contiguous.
     /// - Returns: The labels that have ended, in order of time, with their frames and mean scores.
-    /// - Throws: `DecodingError` when the shape is wrong or a score is NaN.
-    public mutating func append(_ scores: [Float]) throws(DecodingError) -> [AlignedLabel] {
+    /// - Throws: `DecoderError` when the shape is wrong or a score is NaN.
+    public mutating func append(_ scores: [Float]) throws(DecoderError) -> [AlignedLabel] {
         let best = try decoder.bestLabels(scores, labels: labels, firstFrame: frames)
         var ended: [AlignedLabel] = []
         for (frame, label) in best.enumerated() {

@@ -48,7 +48,7 @@ public struct DecodingTuner: Sendable {
         references = manifest.references(labels: labels, alphabet: recognizer.alphabet)
     }
 
-    /// Takes over a development set that a model has been run over, such as by `evaluate --save-logits`.
+    /// Takes over a development set that a model has been run over.
     ///
     /// - Parameter logits: The folder.
     /// - Throws: `RecognitionError.badLogits`, `SafetensorsError` about its files.
@@ -66,7 +66,7 @@ public struct DecodingTuner: Sendable {
     ///   - rounds: How often the neighborhood of the best pair is searched more finely.
     ///   - report: Called after every pair.
     /// - Returns: All trials in order, and the best: the fewest word errors, then the fewest character errors.
-    /// - Throws: `DecodingError`, and `CancellationError` when the task is cancelled; what `report` throws.
+    /// - Throws: `DecoderError`, and `CancellationError` when the task is cancelled; what `report` throws.
     public func tune(
         _ decoder: BeamSearchDecoder, alphas: [Double], betas: [Double], rounds: Int = 0,
         report: (Trial) throws -> Void = { _ in }

@@ -102,7 +102,7 @@ public struct Evaluator: Sendable {
     ///   - decoder: Makes what turns log-probabilities into text from what labels stand for.
     ///   - progress: Called after every utterance with the number of those done and of all.
     /// - Returns: Rates and results; the time is that of decoding alone.
-    /// - Throws: `RecognitionError.badLogits`, `SafetensorsError` or `DecodingError` about the files; what `decoder` throws.
+    /// - Throws: `RecognitionError.badLogits`, `SafetensorsError` or `DecoderError` about the files; what `decoder` throws.
     public static func evaluate(
         _ logits: SavedLogits, characters: CharacterUnit = .codePoints,
         decoder: (DecodingAlphabet) throws -> RecognitionDecoder = { _ in .greedy },

@@ -227,13 +227,13 @@ public actor Recognizer {
         var scores: [Float] = []
         /// What reads them, or why it could not.
         var stream: GreedyTranscription?
-        var error: DecodingError?
+        var error: DecoderError?
         /// The recording's length, at its end.
         var samples = 0
 
         mutating func append(_ scores: [Float]) {
             guard stream != nil else { return self.scores.append(contentsOf: scores) }
-            do throws(DecodingError) { try stream?.append(scores) } catch { self.error = self.error ?? error }
+            do throws(DecoderError) { try stream?.append(scores) } catch { self.error = self.error ?? error }
         }
 
         func ended(after samples: Int) throws -> Heard {

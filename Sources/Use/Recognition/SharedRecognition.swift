@@ -1,5 +1,6 @@
 import Foundation
 import W2VAudio
+import W2VBase
 import W2VCluster
 
 extension Recognizer {
@@ -54,7 +55,7 @@ private enum SentResult: Codable {
         case .success(let transcription): self = .recognized(transcription)
         case .failure(RecognitionError.tooShort(let recording, let samples, let needed)):
             self = .tooShort(recording: recording, samples: samples, needed: needed)
-        case .failure(let error as AudioError) where error.isFailure: self = .brokeDown("\(error)")
+        case .failure(let error as any ExplainedError) where error.kind == .failure: self = .brokeDown("\(error)")
         case .failure(let error): self = .failed("\(error)")
         }
     }
@@ -64,8 +65,8 @@ private enum SentResult: Codable {
         case .recognized(let transcription): .success(transcription)
         case .tooShort(let recording, let samples, let needed):
             .failure(RecognitionError.tooShort(recording: recording, samples: samples, needed: needed))
-        case .failed(let sentence): .failure(RecognitionError.inAnotherProcess(sentence))
-        case .brokeDown(let sentence): .failure(RecognitionError.failureInAnotherProcess(sentence))
+        case .failed(let sentence): .failure(RecognitionError.inAnotherProcess(sentence, kind: .input))
+        case .brokeDown(let sentence): .failure(RecognitionError.inAnotherProcess(sentence, kind: .failure))
         }
     }
 }

@@ -1,19 +1,25 @@
 import Foundation
+import W2VBase
 
 /// An error of a metrics file.
-public enum MetricsError: Error, Equatable, CustomStringConvertible {
+public enum MetricsError: ExplainedError, Equatable {
     /// The file cannot be read.
     case unreadable(path: String, reason: String)
     /// A line is not a metrics record.
     case damagedLine(path: String, line: Int, reason: String)
 
-    /// One sentence that names the file and the line.
-    public var description: String {
+    /// Input: a file that is not what it should be.
+    public var kind: ErrorKind { .input }
+
+    /// What is wrong with which file and line, and what to do.
+    public var explanation: Explanation {
         switch self {
         case .unreadable(let path, let reason):
-            "cannot read the metrics file \(path): \(reason)"
+            Explanation("cannot read the metrics file \(path): \(reason)")
         case .damagedLine(let path, let line, let reason):
-            "\(path), line \(line): \(reason); remove the line, or resume the run, which rewrites the file without it"
+            Explanation(
+                "\(path), line \(line): \(reason)",
+                "remove the line, or resume the run, which rewrites the file without it")
         }
     }
 }
@@ -97,7 +103,7 @@ public struct MetricsSeries: Sendable {
         do {
             data = try Data(contentsOf: url)
         } catch {
-            throw .unreadable(path: url.path, reason: "\((error as NSError).localizedDescription)")
+            throw .unreadable(path: url.path, reason: SystemReason.of(error))
         }
         let decoder = JSONDecoder()
         records = []

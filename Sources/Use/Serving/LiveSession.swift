@@ -61,7 +61,7 @@ struct LiveSession: Sendable {
             samplesPerSecond = try rate.get()
             live = try LiveRecognizer(recognizer, sampleRate: samplesPerSecond)
         } catch {
-            refuse(RequestError(error).message, code: 1008)
+            refuse(RequestError(error).description, code: 1008)
             await waitForClose(client)
             return 0
         }
@@ -147,9 +147,8 @@ struct LiveSession: Sendable {
             }
         } catch let error as RawAudioInput.NotRaw {
             return .refused(
-                "The audio begins like \(error.likeness), but live input is raw 16-bit samples; "
-                    + "send files to /v1/transcribe, or decode them first (ffmpeg -i FILE -ac 1 -ar 16000 -f s16le -).",
-                code: 1003)
+                "\(error.problem); send the file to /v1/transcribe, or decode it first "
+                    + "(ffmpeg -i FILE -ac 1 -ar 16000 -f s16le -)", code: 1003)
         } catch SocketError.timeout {
             return .refused("Nothing came for too long.", code: 1008)
         } catch {

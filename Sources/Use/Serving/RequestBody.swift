@@ -56,7 +56,8 @@ final class RequestBody: @unchecked Sendable {
             bytes = try await ConnectionPhase.$current.withValue(.body(watch)) { try await iterator.next() }
         } catch let error as any LocalizedError where !(error is SocketError) {
             throw RequestError.bad(
-                "The body cannot be read (\(error.errorDescription ?? "its chunks are malformed")); send it with a Content-Length."
+                "The body cannot be read (\(error.errorDescription ?? "its chunks are malformed"))",
+                "send it with a Content-Length"
             )
         }
         progress.withLock { $0 = .now }

@@ -62,7 +62,7 @@ extension Reply {
         guard name == model.id else {
             throw RequestError(
                 status: .notFound, type: "model_not_found",
-                message: "There is no model \(name); this server's is \(model.id).")
+                "There is no model \(name)", "this server's is \(model.id)")
         }
         return Reply(contentType: json, body: Data((try jsonLine(model) + "\n").utf8))
     }

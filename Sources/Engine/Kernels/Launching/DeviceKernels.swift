@@ -61,17 +61,16 @@ extension DeviceProgram: KernelLauncher {
 extension Device {
     /// Prepares the device: loads LibTorch's CUDA half for a GPU, and its kernels.
     ///
-    /// - Throws: `TorchError.runtime` naming what is missing.
+    /// - Throws: `TorchError.unusable` naming what is missing.
     public func prepare() throws {
         try load()
         guard case .cuda = self else { return }
         do {
             _ = try DeviceKernels.launcher(self)
         } catch {
-            let advice =
-                "\(error)".contains("libCLibTorchCUDA.so")
-                ? "make build puts it beside the program after Scripts/setup --cuda, or use" : "use"
-            throw TorchError.runtime("the kernels for \(self) cannot be loaded (\(error)); \(advice) --device cpu")
+            throw TorchError.unusable(
+                self, reason: "its kernels cannot be loaded (\(error))",
+                needsInstallation: "\(error)".contains("libCLibTorchCUDA.so"))
         }
     }
 }

@@ -21,19 +21,19 @@ public enum Device: Sendable, Hashable, CustomStringConvertible {
 
     /// Checks that LibTorch can use the device, loading its CUDA half for a GPU.
     ///
-    /// - Throws: `TorchError.runtime` naming what is missing.
+    /// - Throws: `TorchError.unusable` naming what is missing.
     public func load() throws {
         guard case .cuda(let index) = self else { return }
         if let error = ct_load_cuda() {
             defer { ct_free(error) }
-            throw TorchError.runtime(
-                "device \(self) was asked for, but LibTorch's CUDA libraries cannot be loaded "
-                    + "(\(String(cString: error))); run Scripts/setup --cuda, or use --device cpu")
+            throw TorchError.unusable(
+                self, reason: "LibTorch's CUDA libraries cannot be loaded (\(String(cString: error)))",
+                needsInstallation: true)
         }
         let count = Int(ct_cuda_device_count())
         guard index < count else {
-            throw TorchError.runtime(
-                "device \(self) was asked for, but this machine shows \(count) CUDA devices; use --device cpu")
+            throw TorchError.unusable(
+                self, reason: "this machine shows \(count) CUDA devices", needsInstallation: false)
         }
     }
 

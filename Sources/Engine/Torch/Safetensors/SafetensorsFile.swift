@@ -20,7 +20,7 @@ public final class SafetensorsFile: Sendable {
     public init(_ url: URL) throws(SafetensorsError) {
         path = url.path
         mapping = try MappedFile(path: url.path)
-        do throws(SafetensorsDamage) {
+        do throws(SafetensorsError.Damage) {
             let header = try SafetensorsHeader(file: mapping.bytes)
             entries = header.entries
             metadata = header.metadata

@@ -72,7 +72,7 @@ struct SafetensorsHeader {
     let metadata: [String: String]
 
     /// Parses a whole file's header and checks every claim against the file's size.
-    init(file: UnsafeRawBufferPointer) throws(SafetensorsDamage) {
+    init(file: UnsafeRawBufferPointer) throws(SafetensorsError.Damage) {
         guard file.count >= 8 else { throw .tooShort(bytes: file.count) }
         let claimed = UInt64(littleEndian: file.loadUnaligned(as: UInt64.self))
         guard claimed <= UInt64(Self.largest) else { throw .headerTooLong(length: claimed) }
@@ -112,7 +112,7 @@ struct SafetensorsFields {
     var shape: [Int]?
     var offsets: [Int]?
 
-    func entry(dataStart: Int, available: Int) throws(SafetensorsDamage) -> SafetensorsEntry {
+    func entry(dataStart: Int, available: Int) throws(SafetensorsError.Damage) -> SafetensorsEntry {
         guard let type else { throw .missingField(tensor: name, field: "dtype") }
         guard let shape else { throw .missingField(tensor: name, field: "shape") }
         guard let offsets else { throw .missingField(tensor: name, field: "data_offsets") }

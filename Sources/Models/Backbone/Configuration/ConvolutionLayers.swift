@@ -1,16 +1,5 @@
 import Foundation
 
-/// An error of a configuration value that cannot be read or is invalid.
-public struct ConfigurationError: Error, CustomStringConvertible, Equatable, Sendable {
-    /// One sentence: what was found and what is expected.
-    public let description: String
-
-    /// Makes the error from its sentence.
-    public init(_ description: String) {
-        self.description = description
-    }
-}
-
 /// The strided convolutions of a feature extractor: fairseq's `conv_feature_layers`.
 public struct ConvolutionLayers: Sendable, Equatable, CustomStringConvertible {
     /// One convolution.
@@ -164,7 +153,7 @@ struct ExpressionScanner {
     private func failure(_ expected: String) -> ConfigurationError {
         let found = rest.isEmpty ? "the end" : "'\(rest.prefix(12))'"
         return ConfigurationError(
-            "\(name) '\(text)' has \(found) where \(expected) is expected; write it like \(example)")
+            "\(name) '\(text)' has \(found) where \(expected) is expected", "write it like \(example)")
     }
 
     mutating func take(_ token: Character) -> Bool {

@@ -201,13 +201,13 @@ public struct MaskingConfiguration: Sendable, Equatable {
             let key = channel.selection == .uniform ? "mask_channel_other" : "mask_channel_length"
             throw ConfigurationError(
                 "masking.\(key) is \(channel.leastLength), and the encoder has only \(channels) channels "
-                    + "(model.encoder_embed_dim): a span would mask all of them; lower masking.\(key)")
+                    + "(model.encoder_embed_dim), so a span would mask all of them", "lower masking.\(key)")
         }
         let spans = channel.leastSpans(channels)
         guard spans < channels else {
             throw ConfigurationError(
-                "\(spans) spans would be masked in the encoder's \(channels) channels (model.encoder_embed_dim): lower "
-                    + "masking.mask_channel_prob or masking.mask_channel_min_masks, or raise masking.mask_channel_length"
+                "\(spans) spans would be masked in the encoder's \(channels) channels (model.encoder_embed_dim)",
+                "lower masking.mask_channel_prob or masking.mask_channel_min_masks, or raise masking.mask_channel_length"
             )
         }
     }

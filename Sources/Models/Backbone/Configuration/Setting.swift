@@ -104,8 +104,8 @@ public struct Setting<Root>: Sendable {
     public func set(_ text: String, in root: inout Root) throws {
         do {
             try put(&root, text)
-        } catch let error as ConfigurationError where !error.description.isEmpty {
-            throw ConfigurationError("\(name): \(error.description)")
+        } catch let error as ConfigurationError where error != .malformed {
+            throw error.at("\(name): ")
         } catch {
             throw ConfigurationError("\(name) is '\(text)', where \(type) is expected")
         }
@@ -137,7 +137,7 @@ public struct SettingTable<Root>: Sendable {
                     ? editDistance(name, key) : min(editDistance(name, last), editDistance(name, key))
             }
             let nearest = settings.map(\.name).min { distance($0) < distance($1) } ?? ""
-            throw ConfigurationError("there is no key '\(name)'; the nearest is '\(nearest)'")
+            throw ConfigurationError("there is no key '\(name)'", "the nearest is '\(nearest)'")
         }
         try setting.set(text, in: &root)
     }
@@ -159,15 +159,12 @@ private func editDistance(_ first: String, _ second: String) -> Int {
     return row[right.count]
 }
 
-/// A malformed value; the table adds key and type.
-private let malformed = ConfigurationError("")
-
 extension Int: SettingValue {
     /// Reads an integer, in which underscores may group digits.
     ///
     /// Sizes are multiplied with each other: the maximum is 2³¹ − 1.
     public init(settingText: String) throws {
-        guard let value = Int(settingText.replacing("_", with: "")) else { throw malformed }
+        guard let value = Int(settingText.replacing("_", with: "")) else { throw ConfigurationError.malformed }
         guard Int32(exactly: value) != nil else {
             throw ConfigurationError("\(settingText) is out of reach: at most \(Int32.max)")
         }
@@ -180,9 +177,9 @@ extension Int: SettingValue {
 }
 
 extension UInt64: SettingValue {
-    /// Reads the text; the error for malformed text has no message, since the key is not known here.
+    /// Reads the text; throws ``ConfigurationError/malformed`` for any other, since the key is not known here.
     public init(settingText: String) throws {
-        guard let value = UInt64(settingText) else { throw malformed }
+        guard let value = UInt64(settingText) else { throw ConfigurationError.malformed }
         self = value
     }
     /// The text from which the value can be read again.
@@ -192,11 +189,11 @@ extension UInt64: SettingValue {
 }
 
 extension Double: SettingValue {
-    /// Reads the text; the error for malformed text has no message, since the key is not known here.
+    /// Reads the text; throws ``ConfigurationError/malformed`` for any other, since the key is not known here.
     ///
     /// Single precision ends at 3.4e38, which is the maximum.
     public init(settingText: String) throws {
-        guard let value = Double(settingText), value.isFinite else { throw malformed }
+        guard let value = Double(settingText), value.isFinite else { throw ConfigurationError.malformed }
         guard Float(value).isFinite else {
             throw ConfigurationError("\(settingText) is out of reach: at most 1e38")
         }
@@ -216,7 +213,7 @@ extension Bool: SettingValue {
         switch settingText.lowercased() {
         case "true", "yes", "on": self = true
         case "false", "no", "off": self = false
-        default: throw malformed
+        default: throw ConfigurationError.malformed
         }
     }
     /// The text from which the value can be read again.
@@ -284,9 +281,9 @@ extension HourglassLayout: SettingValue {
 public protocol SettingChoice: SettingValue, RawRepresentable<String>, CaseIterable {}
 
 extension SettingChoice {
-    /// Reads the text; the error for malformed text has no message, since the key is not known here.
+    /// Reads the text; throws ``ConfigurationError/malformed`` for any other, since the key is not known here.
     public init(settingText: String) throws {
-        guard let value = Self(rawValue: settingText) else { throw malformed }
+        guard let value = Self(rawValue: settingText) else { throw ConfigurationError.malformed }
         self = value
     }
     /// The text from which the value can be read again.

@@ -18,7 +18,7 @@ extension ConvertibleModel {
     ///   it.
     public func convert(for purpose: Conversion.Purpose, on device: Device, precision: ModelPrecision) throws {
         guard precision.mode != .int8 || device == .cpu else {
-            throw ConfigurationError("int8 is a precision of the CPU; on \(device) choose fp16 or bf16")
+            throw ConfigurationError("int8 is a precision of the CPU", "on \(device) choose fp16 or bf16")
         }
         precision.prepare(device)
         if precision.mode == .fp8 { try Float8Weight.check(on: device) }

@@ -1,6 +1,11 @@
+import W2VBase
+
 /// Damage of a file's content; the caller that knows the file adds its name.
-struct FileDamage: Error {
+struct FileDamage: ExplainedError {
     let reason: String
+
+    var kind: ErrorKind { .input }
+    var explanation: Explanation { Explanation(reason) }
 
     init(_ reason: String) {
         self.reason = reason

@@ -1,4 +1,5 @@
 import W2VBackbone
+import W2VBase
 import W2VTorch
 
 /// The parts of fairseq's and NVIDIA's files that depend on the task.
@@ -27,7 +28,7 @@ struct PyTorchHead: Sendable {
     /// Sets their programs' defaults for options that a file lacks.
     var setDefaults: @Sendable (inout ModelDescription, CheckpointFormat) -> Void = { _, _ in }
     /// Returns what a format cannot represent of a model, and what to do about it.
-    var refusal: @Sendable (ModelConfiguration, CheckpointFormat) -> (what: String, advice: String)? = { _, _ in nil }
+    var refusal: @Sendable (ModelConfiguration, CheckpointFormat) -> (what: String, advice: Advice)? = { _, _ in nil }
     /// Returns the settings that a format cannot store, one phrase each.
     var notes: @Sendable (ModelDescription, CheckpointFormat) -> [String] = { _, _ in [] }
     /// Returns the prefixes of the head's parameter names, which fine-tuned models may still have.

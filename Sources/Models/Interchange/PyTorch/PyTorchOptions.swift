@@ -1,4 +1,5 @@
 import W2VBackbone
+import W2VBase
 import W2VObjectives
 
 /// Our settings as options of fairseq and NVIDIA.
@@ -18,7 +19,8 @@ struct PyTorchOptions {
         guard let head = description.task.pyTorch else {
             throw CheckpointError.cannotHold(
                 format: format, what: description.task.phrase,
-                advice: "convert to huggingface or native" + (description.task.hasHead ? "" : ", or fine-tune it first")
+                advice: description.task.hasHead
+                    ? "convert to huggingface or native" : "convert to huggingface or native, or fine-tune it first"
             )
         }
         if let (what, advice) = head.refusal(description.model, format) {
@@ -105,8 +107,7 @@ struct PyTorchOptions {
         } else if first != specials {
             throw CheckpointError.cannotHold(
                 format: format, what: "a dictionary that begins with \(first.joined(separator: " "))",
-                advice: "its first four symbols are always \(specials.joined(separator: " ")); give another one with "
-                    + "--dictionary")
+                advice: "its first four symbols are always \(specials.joined(separator: " ")); \(.otherDictionary)")
         }
         let symbols = Array(description.labels.dropFirst(4))
         if let odd = symbols.first(where: { $0.isEmpty || $0.contains(where: \.isWhitespace) }) {

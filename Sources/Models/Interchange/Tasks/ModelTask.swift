@@ -1,4 +1,5 @@
 import W2VBackbone
+import W2VBase
 import W2VObjectives
 import W2VTorch
 
@@ -38,9 +39,22 @@ public struct ModelTask: Sendable {
     public var outputLayer: String?
     /// Whether the head has a quantizer, if the architecture has one.
     public var hasQuantizer = false
-    /// Returns what a checkpoint of another task cannot do and what to do about it, from its path, after "holds …"; nil
-    /// for the sentence that a model of this task is needed.
-    public var remedy: (@Sendable (_ path: String) -> String)?
+    /// What is to be done about a checkpoint of another task; nil where there is only to say that this task is needed.
+    public var remedy: Remedy?
+
+    /// What a checkpoint of another task lacks, and what to do about it.
+    public struct Remedy: Sendable {
+        /// What such a model cannot do, as "cannot transcribe".
+        public var lack: String
+        /// What to do, from the checkpoint's path.
+        public var advice: @Sendable (_ path: String) -> Advice
+
+        /// Makes a remedy.
+        public init(_ lack: String, advice: @escaping @Sendable (_ path: String) -> Advice) {
+            self.lack = lack
+            self.advice = advice
+        }
+    }
 
     /// The parts whose settings apply to its models.
     public var parts: Set<SettingScope.Part> = [.backbone]

@@ -1,4 +1,5 @@
 import W2VBackbone
+import W2VBase
 import W2VObjectives
 import W2VTorch
 
@@ -14,7 +15,7 @@ extension ModelTask {
         task.backbonePrefix = CTCModel.backboneKey + "."
         task.isFinetuned = true
         task.outputLayer = CTCModel.outputKey
-        task.remedy = { path in "which cannot transcribe: fine-tune it first with wav2vec2 finetune --from \(path)" }
+        task.remedy = ModelTask.Remedy("cannot transcribe") { path in "\(.fineTune(path))" }
         task.parts = [.backbone, .masking, .recognition]
         task.section = TaskSection(CTCObjective.name, \.ctc)
         task.describesEveryModel = true

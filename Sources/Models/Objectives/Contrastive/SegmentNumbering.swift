@@ -38,7 +38,7 @@ struct SegmentNumbering {
         frames = utterances.map { layout.offsets[$0.upperBound] - layout.offsets[$0.lowerBound] }
         masked = plans.map { plan in plan.mask.frames.reduce(0) { $0 + $1.count } }
         guard !masked.contains(0) else {
-            throw ConfigurationError("no frame is masked: raise masking.mask_prob or lower masking.mask_length")
+            throw ConfigurationError("no frame is masked", "raise masking.mask_prob or lower masking.mask_length")
         }
         let mask = Mask.joined(plans.map(\.mask))
         maskedFrames = mask.rows(in: layout)

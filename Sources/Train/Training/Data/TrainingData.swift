@@ -109,7 +109,7 @@ final class TrainingData {
 
     /// A micro-batch of the update with these sub-batches.
     private func take(_ number: Int, of update: Range<Int>) throws -> MicroBatch {
-        guard let loader else { throw TrainingError.usage("a micro-batch was asked for before an update began") }
+        guard let loader else { throw TrainingError.noUpdateBegun }
         let first = number * recipe.batching.numConcatBatches
         let count = min(recipe.batching.numConcatBatches, update.count - first)
         let parts = try (0..<count).compactMap { _ in try loader.next() }

@@ -33,9 +33,7 @@ final class Replicas {
             )
             .wait()
         } catch TorchError.communication(let reason) where type != .float32 {
-            throw TrainingError.usage(
-                "distributed.reduce_precision is \(options.reducePrecision.rawValue), and this LibTorch cannot sum such "
-                    + "numbers over processes (\(reason)): set it to fp32")
+            throw TrainingError.unsummable(precision: options.reducePrecision.rawValue, reason: reason)
         }
         reducers = try groups.map {
             try GradientReducer($0.parameters, over: group, bucketBytes: bytes, sentAs: type, watches: overlaps)

@@ -1,4 +1,5 @@
 import Logging
+import W2VBase
 import W2VInterchange
 
 /// What a run goes by, once the command, the run so far and the checkpoint that it starts from have been taken together.
@@ -46,7 +47,10 @@ struct ResolvedRun {
         try recipe.validate()
         if let other = job.intendedTask, other != job.task {
             logger.warning(
-                "the recipe seems to be one for \(other.rawValue), and this is \(job.task.rawValue): check --recipe")
+                """
+                the recipe seems to be one for \(other.rawValue), and this is \(job.task.rawValue): check \
+                \(Phrase.recipeFile)
+                """)
         }
         if recipe.optimization.recordSteps, !job.task.recordsSteps {
             logger.warning("optimization.record_steps applies to pre-training only")
@@ -69,14 +73,14 @@ private struct UpdateDivision {
     ///   - saved: The run so far; `nil` for a new one.
     ///   - processes: The number of processes that train together.
     ///   - logger: Gets how the division differs from the recipe's.
-    /// - Throws: ``TrainingError/usage(_:)`` if the processes cannot share what is wanted.
+    /// - Throws: ``TrainingError/indivisibleUpdate(subBatches:processes:)`` if the processes cannot share what is wanted.
     init(_ recipe: Recipe, wanted: Int?, resuming saved: SavedRun?, processes: Int, logger: Logger) throws {
         self.recipe = recipe
         effectiveBatch = wanted
         let own = EffectiveBatch(recipe, processes: processes)
         if let saved, !saved.recipe.divides, wanted == nil, let kept = own.keeping(saved.state.effectiveBatch) {
             effectiveBatch = kept
-            logger.info("an update keeps its \(kept) sub-batches; --effective-batch gives it another number")
+            logger.info("an update keeps its \(kept) sub-batches; \(Phrase.effectiveBatch) gives it another number")
         }
         guard let effectiveBatch else { return }
         let batch = try own.making(effectiveBatch)

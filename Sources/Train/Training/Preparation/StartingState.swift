@@ -1,5 +1,6 @@
 import Foundation
 import Logging
+import W2VBase
 import W2VCorpus
 import W2VTorch
 
@@ -31,7 +32,7 @@ struct StartingState {
                 logger.warning(
                     """
                     an update had \(state.effectiveBatch) sub-batches until now and has \(run.batch.count) from now on; \
-                    --effective-batch \(state.effectiveBatch) keeps the former number
+                    \(Phrase.effectiveBatch(of: state.effectiveBatch)) keeps the former number
                     """)
             }
             if let sentence = state.rounding(threads: threads) { logger.warning("\(sentence)") }
@@ -73,17 +74,18 @@ extension TrainingJob {
         state.newHead = task.readsLabels ? newHead : nil
     }
 
-    /// Warns of options given beside `--resume` that have an effect only when a run starts.
+    /// Warns of options of a resumed run that have an effect only when a run starts.
     fileprivate func warnOfIneffectiveOptions(for state: TrainingState, _ logger: Logger) {
         if let from, state.train != nil, from.path != state.from {
             let weights = state.from.map { "the weights of \($0)" } ?? "random weights"
-            logger.warning("--from \(from.path) has no effect: this run has begun, with \(weights)")
+            logger.warning(
+                "\(Phrase.startingCheckpoint) \(from.path) has no effect: this run has begun, with \(weights)")
         }
         if newHead, state.newHead == false {
             logger.warning(
                 """
-                --new-head has no effect: this run began without it, and continues with its own output layer; start in \
-                another --output
+                \(Phrase.newHead) has no effect: this run began without it, and continues with its own output layer; \
+                start in \(Phrase.otherOutput)
                 """)
         }
     }

@@ -40,13 +40,13 @@ public struct AddedObjectives: Sendable, Equatable {
             guard isSnakeCase, !sections.contains(name) else {
                 throw ConfigurationError(
                     "an objective cannot be called '\(name)': it is "
-                        + (isSnakeCase ? "a section of every recipe" : "not in snake case") + "; rename its type's name"
-                )
+                        + (isSnakeCase ? "a section of every recipe" : "not in snake case"), "rename its type's name")
             }
             try objective.validate(self.sections[name] ?? [:])
             for metric in objective.metrics where !metrics.insert(metric.name).inserted {
                 throw ConfigurationError(
-                    "objective \(name) reports '\(metric.name)', which the log has already: give the metric another name"
+                    "objective \(name) reports '\(metric.name)', which the log has already",
+                    "give the metric another name"
                 )
             }
         }

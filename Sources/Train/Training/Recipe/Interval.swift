@@ -16,12 +16,12 @@ extension Interval: SettingValue {
     /// - Throws: ``/W2VBackbone/ConfigurationError`` for anything else and for numbers that are not positive.
     public init(settingText: String) throws {
         let words = settingText.split(separator: " ")
-        guard let first = words.first, words.count <= 2 else { throw ConfigurationError("") }
+        guard let first = words.first, words.count <= 2 else { throw ConfigurationError.malformed }
         switch words.count == 2 ? words[1] : "updates" {
         case "updates", "update": self = .updates(try Int(settingText: String(first)))
         case "epochs", "epoch": self = .epochs(try Int(settingText: String(first)))
         case "minutes", "minute": self = .minutes(try Double(settingText: String(first)))
-        default: throw ConfigurationError("")
+        default: throw ConfigurationError.malformed
         }
         guard isPositive else { throw ConfigurationError("the interval '\(settingText)' must be more than 0") }
     }

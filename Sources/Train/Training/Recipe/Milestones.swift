@@ -23,11 +23,11 @@ extension Milestones: SettingValue {
             return
         }
         let numbers = try [Double](settingText: settingText).map { number in
-            guard let whole = Int(exactly: number) else { throw ConfigurationError("") }
+            guard let whole = Int(exactly: number) else { throw ConfigurationError.malformed }
             guard whole > 0 else { throw ConfigurationError("the milestone \(whole) must be at least 1") }
             return whole
         }
-        guard !numbers.isEmpty else { throw ConfigurationError("") }
+        guard !numbers.isEmpty else { throw ConfigurationError.malformed }
         self = .updates(numbers)
     }
 

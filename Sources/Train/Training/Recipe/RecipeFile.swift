@@ -41,7 +41,7 @@ extension Recipe {
         do {
             return try Recipe(yaml: UTF8Text.decode(data), path: nameOrPath)
         } catch let error as UTF8Text.Invalid {
-            throw ConfigurationError("\(nameOrPath): \(error)")
+            throw ConfigurationError("\(nameOrPath): \(error.problem)", error.advice)
         }
     }
 
@@ -75,8 +75,8 @@ extension Recipe {
         try set(root, at: "", path: path)
         do {
             try validate()
-        } catch {
-            throw ConfigurationError("\(path): \(error)")
+        } catch let error as ConfigurationError {
+            throw error.at("\(path): ")
         }
     }
 
@@ -101,7 +101,7 @@ extension Recipe {
             }
             try set(key, to: "[" + items.joined(separator: ", ") + "]", place: place)
         case .alias:
-            throw ConfigurationError("\(place): aliases are not supported; write \(key)'s value out")
+            throw ConfigurationError("\(place): aliases are not supported", "write \(key)'s value out")
         }
     }
 
@@ -110,11 +110,12 @@ extension Recipe {
             let section = String(key.prefix { $0 != "." })
             guard section == key || !objectives.names.contains(section) || ObjectiveRegistry.find(section) != nil else {
                 throw ConfigurationError(
-                    "\(key) configures objective \(section), which this program does not have: use the one that has it")
+                    "\(key) configures objective \(section), which this program does not have",
+                    "use the program that registers it")
             }
             try Self.table.set(key, to: text, in: &self)
-        } catch {
-            throw ConfigurationError("\(place): \(error)")
+        } catch let error as ConfigurationError {
+            throw error.at("\(place): ")
         }
     }
 
@@ -124,10 +125,11 @@ extension Recipe {
     public mutating func apply(_ assignments: [String]) throws {
         for assignment in assignments {
             guard let equals = assignment.firstIndex(of: "=") else {
-                throw ConfigurationError("--set \(assignment): expected key=value, such as optimization.lr=0.0005")
+                throw ConfigurationError(
+                    "\(Phrase.assignment(assignment)): expected key=value, such as optimization.lr=0.0005")
             }
             let value = String(assignment[assignment.index(after: equals)...])
-            try set(String(assignment[..<equals]), to: value, place: "--set \(assignment)")
+            try set(String(assignment[..<equals]), to: value, place: "\(Phrase.assignment(assignment))")
         }
         try validate()
     }

@@ -134,7 +134,9 @@ extension BatchOptions.Crop: SettingValue {
     ///
     /// - Throws: ``/W2VBackbone/ConfigurationError`` for anything else.
     public init(settingText: String) throws {
-        guard let found = Self.names.first(where: { $0.name == settingText }) else { throw ConfigurationError("") }
+        guard let found = Self.names.first(where: { $0.name == settingText }) else {
+            throw ConfigurationError.malformed
+        }
         self = found.value
     }
 

@@ -1,6 +1,7 @@
 import Foundation
 import Logging
 import W2VBackbone
+import W2VBase
 import W2VCorpus
 import W2VInterchange
 import W2VObjectives
@@ -10,7 +11,7 @@ extension TrainingJob.Task {
     /// Recognition from recordings and transcripts, by the CTC loss.
     public static let finetuning = TrainingJob.Task(
         rawValue: "finetuning", phrase: "fine-tuning", command: "finetune", model: .ctc, readsLabels: true,
-        recordsSteps: false, exclusion: "; they count as empty transcripts.",
+        recordsSteps: false, exclusion: "; they count as empty transcripts",
         // The model has the settings of its code books, but no use for them.
         codeBooks: { _ in (0, 0) }, isMeant: { $0.ctc != CTCConfiguration() }, unreached: { $0.frozenEncoder($1, $2) },
         make: { try $0.finetuning(shardedOver: $1, logger: $2) })
@@ -42,7 +43,7 @@ extension RunPreparation {
         }
         if let sentence = try task.labelsThatDoNotFit(manifest) {
             guard recipe.ctc.zeroInfinity else {
-                throw TrainingError.badData(sentence + "; leave them out, or set ctc.zero_infinity=true")
+                throw TrainingError.labelsExceedFrames(sentence)
             }
             logger.warning(
                 "\(sentence); they cost nothing and teach nothing", metadata: ["file": "\(manifest.name)"])
@@ -56,17 +57,23 @@ extension RunPreparation {
     ) throws -> FinetuningTask.Weights {
         let (job, recipe, manifest) = (run.job, run.recipe, manifests.training)
         guard let origin = run.origin else {
-            logger.warning("no --from: the model starts from random weights, and nothing pre-trained is used")
+            logger.warning(
+                """
+                there is no checkpoint to start from (\(Phrase.startingCheckpoint)): the model starts from random weights, \
+                and nothing pre-trained is used
+                """)
             return .random
         }
         if saved != nil { return .all(origin) }
         let path = origin.url.path
         guard origin.description.task == job.task.model else {
-            if job.newHead { logger.warning("--new-head has no effect: \(path) has no output layer to leave out") }
+            if job.newHead {
+                logger.warning("\(Phrase.newHead) has no effect: \(path) has no output layer to leave out")
+            }
             return .shared(origin)
         }
         if job.newHead {
-            logger.info("the output layer is new, as --new-head asks: the one of \(path) is left out")
+            logger.info("the output layer is new, as asked for (\(Phrase.newHead)): the one of \(path) is left out")
             return .shared(origin)
         }
         let labels = origin.description.labels
@@ -74,8 +81,8 @@ extension RunPreparation {
             logger.warning(
                 """
                 the output layer is new: \(path) has one of \(origin.labelCount) labels, but no dictionary that says \
-                which symbols they are; to keep it, give the checkpoint its dictionary first: wav2vec2 checkpoint \
-                convert \(path) FOLDER --to native --dictionary FILE
+                which symbols they are; to keep it, give the checkpoint its dictionary first: \
+                \(Phrase.addDictionary(to: path))
                 """)
             return .shared(origin)
         }
@@ -92,7 +99,7 @@ extension RunPreparation {
                 """)
             return .shared(origin)
         }
-        logger.info("\(layer.summary(of: path)); --new-head starts a new one")
+        logger.info("\(layer.summary(of: path)); \(Phrase.newHead) starts a new one")
         let (own, here) = (origin.description.ctc, recipe.ctc)
         if own.blankWeight != here.blankWeight || (own.blankWeight != 0 && own.blankMode != here.blankMode) {
             logger.warning(
@@ -114,9 +121,7 @@ extension RunPreparation {
         }
         guard let first = empty.first else { return }
         guard empty.count < manifest.count else {
-            throw TrainingError.badData(
-                "\(manifest.name): all \(manifest.count) transcripts are empty, so that there is nothing to learn: make "
-                    + "the labels again, with wav2vec2 data labels")
+            throw TrainingError.emptyTranscripts(list: manifest.name, count: manifest.count)
         }
         logger.warning(
             """
@@ -132,9 +137,7 @@ extension RunPreparation {
         let exists = FileManager.default.fileExists(atPath: file.path)
         guard saved != nil, let origin = run.origin else {
             guard exists else {
-                throw TrainingError.badData(
-                    "\(file.path): the dictionary beside the training manifest is missing; make it with wav2vec2 data "
-                        + "dictionary")
+                throw TrainingError.noDictionary(file: file.path)
             }
             return try LabelDictionary(contentsOf: file)
         }

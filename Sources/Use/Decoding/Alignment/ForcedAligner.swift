@@ -67,9 +67,9 @@ public struct ForcedAligner: Sendable {
     ///
     /// - Parameter logProbabilities: Natural logarithms [frames, labels], contiguous: after log-softmax.
     /// - Returns: The most probable path.
-    /// - Throws: `DecodingError` when the shape is wrong, a score is NaN, or the transcript is empty, contains labels
+    /// - Throws: `DecoderError` when the shape is wrong, a score is NaN, or the transcript is empty, contains labels
     ///   that the model lacks, or is too long for the frames.
-    public func align(_ logProbabilities: [Float], labels: Int, transcript: [Int]) throws(DecodingError) -> Alignment {
+    public func align(_ logProbabilities: [Float], labels: Int, transcript: [Int]) throws(DecoderError) -> Alignment {
         guard labels > 0, logProbabilities.count.isMultiple(of: labels) else {
             throw .wrongCount(count: logProbabilities.count, labels: labels)
         }
@@ -87,7 +87,7 @@ public struct ForcedAligner: Sendable {
         let needed = certain.count + zip(certain, certain.dropFirst()).count { $0 == $1 }
         guard frames >= needed else { throw .tooLong(labels: certain.count, needed: needed, frames: frames) }
         let result = logProbabilities.withUnsafeBufferPointer { scores in
-            Result { () throws(DecodingError) in
+            Result { () throws(DecoderError) in
                 var trellis = Trellis(scores: scores, labels: labels, aligner: self, transcript: transcript)
                 return try trellis.bestPath()
             }

@@ -60,7 +60,7 @@ struct Trellis {
     /// the best path's score; an upper bound in each state is its own score plus the best labels of all later frames.
     /// States whose upper bound is below the lower bound are pruned: if transcript and recording match, nearly all of
     /// them.
-    mutating func bestPath() throws(DecodingError) -> [Int32] {
+    mutating func bestPath() throws(DecoderError) -> [Int32] {
         let beginning = (0..<min(ends, states)).map { Double(scores[labels[$0]]) }
         let first = Row(frame: 0, states: 0..<beginning.count, values: beginning)
         let goal = states - ends

@@ -97,7 +97,7 @@ struct BeamSearch {
 
     // MARK: - A frame
 
-    mutating func step(_ row: UnsafeBufferPointer<Float>, frame: Int) throws(DecodingError) {
+    mutating func step(_ row: UnsafeBufferPointer<Float>, frame: Int) throws(DecoderError) {
         var best = 0
         for (label, score) in row.enumerated() {
             if score.isNaN { throw .notANumber(frame: frame, label: label) }

@@ -31,7 +31,7 @@ public struct BeamSearchDecoder: Sendable {
     ///   - lexicon: The known words; nil for those of the language model.
     ///   - options: The options of the search.
     /// - Throws: `LanguageModelError.unusable` when the dictionary can spell less than half of the model's words, which
-    ///   shows that the two do not match; `DecodingError` for options out of range and hot words that cannot be
+    ///   shows that the two do not match; `DecoderError` for options out of range and hot words that cannot be
     ///   spelled.
     public init(
         alphabet: DecodingAlphabet, model: LanguageModel? = nil, lexicon: Lexicon? = nil,
@@ -77,7 +77,7 @@ public struct BeamSearchDecoder: Sendable {
         self.options = options
     }
 
-    private static func check(_ options: BeamSearchOptions) throws(DecodingError) {
+    private static func check(_ options: BeamSearchOptions) throws(DecoderError) {
         let checks: [(String, Double, Bool, String)] = [
             ("beam_width", Double(options.beamWidth), options.beamWidth >= 1, "at least 1"),
             ("beam_prune_logp", options.beamPruneLogp, options.beamPruneLogp <= 0, "at most 0"),
@@ -109,12 +109,12 @@ public struct BeamSearchDecoder: Sendable {
     ///   - logProbabilities: Natural logarithms [frames, labels], contiguous: after log-softmax.
     ///   - count: The maximum number of hypotheses; each of an hour takes a megabyte.
     /// - Returns: Hypotheses, the best first; at least one, which is empty if there are no frames.
-    /// - Throws: `DecodingError` when the shape is wrong or a score is NaN.
+    /// - Throws: `DecoderError` when the shape is wrong or a score is NaN.
     public func decode(
         _ logProbabilities: [Float], atMost count: Int = .max
-    ) throws(DecodingError) -> [Hypothesis] {
+    ) throws(DecoderError) -> [Hypothesis] {
         let result = logProbabilities.withUnsafeBufferPointer { buffer in
-            Result { () throws(DecodingError) in try decode(buffer, atMost: count) }
+            Result { () throws(DecoderError) in try decode(buffer, atMost: count) }
         }
         return try result.get()
     }
@@ -125,17 +125,17 @@ public struct BeamSearchDecoder: Sendable {
     ///   - logProbabilities: Natural logarithms [frames, labels], contiguous: after log-softmax.
     ///   - count: The maximum number of hypotheses.
     /// - Returns: Hypotheses, the best first; at least one, which is empty if there are no frames.
-    /// - Throws: `DecodingError` when the shape is wrong or a score is NaN.
+    /// - Throws: `DecoderError` when the shape is wrong or a score is NaN.
     public func decode(
         _ logProbabilities: UnsafeBufferPointer<Float>, atMost count: Int = .max
-    ) throws(DecodingError) -> [Hypothesis] {
+    ) throws(DecoderError) -> [Hypothesis] {
         try decode(logProbabilities, BeamSearch(self), atMost: count)
     }
 
     /// Decodes one utterance with a new search.
     func decode(
         _ logProbabilities: UnsafeBufferPointer<Float>, _ start: BeamSearch, atMost count: Int
-    ) throws(DecodingError) -> [Hypothesis] {
+    ) throws(DecoderError) -> [Hypothesis] {
         let labels = alphabet.symbols.count
         guard logProbabilities.count.isMultiple(of: labels) else {
             throw .wrongCount(count: logProbabilities.count, labels: labels)
@@ -154,7 +154,7 @@ public struct BeamSearchDecoder: Sendable {
     ///   - utterances: The log-probabilities [frames, labels] of each.
     ///   - threads: The number of threads; nil for all cores.
     /// - Returns: The hypotheses of each, in the given order.
-    /// - Throws: `DecodingError`, and `CancellationError` when the task is cancelled.
+    /// - Throws: `DecoderError`, and `CancellationError` when the task is cancelled.
     public func decode(_ utterances: [[Float]], threads: Int? = nil) async throws -> [[Hypothesis]] {
         try await concurrentMap(utterances, threads: threads) { try decode($0) }
     }

@@ -33,10 +33,10 @@ public struct DecodingAlphabet: Sendable, Equatable {
     ///   - symbols: The symbol of each label.
     ///   - blank: The CTC blank's index.
     ///   - silent: Labels that are never written; the blank may be missing.
-    /// - Throws: `DecodingError.blankOutOfRange`.
+    /// - Throws: `DecoderError.blankOutOfRange`.
     public init(
         symbols: [String], blank: Int = 0, wordBoundary: String = LetterText.wordBoundary, silent: Set<Int> = []
-    ) throws(DecodingError) {
+    ) throws(DecoderError) {
         let boundary = symbols.firstIndex { $0.hasSameCodePoints(as: wordBoundary) }
         try self.init(
             texts: symbols, blank: blank, wordBoundary: boundary, isSpelled: boundary != nil, silent: silent)
@@ -51,11 +51,11 @@ public struct DecodingAlphabet: Sendable, Equatable {
     ///   - silent: Labels that are never written; the blank may be missing.
     ///   - hasFinalSigma: Whether texts are finally converted to lower case, so that a σ at a word's end is written as
     ///     ς; a label of its own for ς takes precedence.
-    /// - Throws: `DecodingError.blankOutOfRange`.
+    /// - Throws: `DecoderError.blankOutOfRange`.
     public init(
         texts: [String], blank: Int = 0, wordBoundary: Int?, isSpelled: Bool, silent: Set<Int> = [],
         hasFinalSigma: Bool = false
-    ) throws(DecodingError) {
+    ) throws(DecoderError) {
         guard texts.indices.contains(blank) else { throw .blankOutOfRange(blank: blank, labels: texts.count) }
         symbols = texts
         self.blank = blank

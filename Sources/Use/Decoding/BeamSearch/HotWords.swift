@@ -15,10 +15,10 @@ struct HotWords: Sendable {
     ///   - phrases: Words, with white space between those of a phrase.
     ///   - weight: The bonus for each word.
     ///   - lexicon: Words with spellings of their own.
-    /// - Throws: `DecodingError.unspellable`.
+    /// - Throws: `DecoderError.unspellable`.
     init(
         _ phrases: [String], weight: Double, alphabet: DecodingAlphabet, lexicon: Lexicon?
-    ) throws(DecodingError) {
+    ) throws(DecoderError) {
         self.weight = weight
         let all = phrases.flatMap { LetterText.words(in: $0) }
         words = Set(all.map { ExactText($0) })

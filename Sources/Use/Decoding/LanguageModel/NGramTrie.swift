@@ -1,3 +1,5 @@
+import W2VBase
+
 /// Our own binary form of a language model, which is used in place from a mapped file.
 ///
 /// Words are numbered, with `<unk>` as 0. N-grams form a trie from the newest word to the oldest: level n lists its
@@ -99,8 +101,8 @@ struct NGramTrie: NGramTables, @unchecked Sendable {
         guard version == Self.version else {
             throw .unusable(
                 path: path,
-                reason: "has version \(version) of the format and this program reads version \(Self.version); convert "
-                    + "the ARPA file again with wav2vec2 lm convert")
+                reason: "has version \(version) of the format and this program reads version \(Self.version); "
+                    + "\(Phrase.convertLanguageModel)")
         }
         let order = Int(number(16) >> 32)
         let counts = (0..<min(max(order, 0), NGramState.maximumOrder)).map { number(40 + $0 * 8) }

@@ -1,4 +1,5 @@
 import Foundation
+import W2VBase
 
 /// Estimates probabilities from counts of n-grams: adjusted counts, discounts, and interpolation with lower orders.
 ///
@@ -128,7 +129,7 @@ final class KneserNeyEstimator {
             throw .unusable(
                 path: path,
                 reason: "cannot be made: \(problem), so the discounts cannot be estimated; take more text, leave out "
-                    + "sentences that repeat, or allow fixed discounts with --discount-fallback")
+                    + "sentences that repeat, or \(Phrase.fixedDiscounts)")
         }
         return [0] + (0..<3).map { $0 < fallback.count ? fallback[$0] : last }
     }

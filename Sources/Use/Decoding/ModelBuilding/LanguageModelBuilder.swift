@@ -69,8 +69,8 @@ public final class LanguageModelBuilder {
 
     /// Starts a model.
     ///
-    /// - Throws: `DecodingError.badOption`.
-    public init(options: Options) throws(DecodingError) {
+    /// - Throws: `DecoderError.badOption`.
+    public init(options: Options) throws(DecoderError) {
         guard 1...NGramState.maximumOrder ~= options.order else {
             throw .badOption(name: "order", value: "\(options.order)", expected: "from 1 to \(NGramState.maximumOrder)")
         }

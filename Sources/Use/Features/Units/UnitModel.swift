@@ -57,7 +57,7 @@ public struct UnitModel: Sendable {
         let file = try SafetensorsFile(url)
         let metadata = file.metadata
         guard metadata["format"] == Self.format else {
-            throw damaged("it is not a file of wav2vec2 units train")
+            throw damaged("it is not a file of clusters")
         }
         let tensors = try TensorFile.read(url)
         guard let centroids = tensors["centroids"], centroids.rank == 2, centroids.dtype == .float32,
