@@ -15,7 +15,7 @@ enum Console {
 
     private static let settings = Mutex(Settings())
 
-    /// Sets how much is said, and in which form: before a command runs.
+    /// Sets how much is printed, and in which form, before a command runs.
     static func configure(_ options: LogOptions) {
         let layout = try? ProcessLayout.current(environment: ProcessInfo.processInfo.environment)
         settings.withLock { $0 = Settings(level: options.level, format: options.logFormat, rank: layout?.rank) }

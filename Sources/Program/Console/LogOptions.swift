@@ -7,18 +7,18 @@ enum LogFormat: String, CaseIterable, ExpressibleByArgument {
     case json
 }
 
-/// How much a command says on standard error, and in which form.
+/// How much a command prints on standard error, and in which form.
 struct LogOptions: ParsableArguments {
-    @Flag(help: "Say nothing but warnings and errors.")
+    @Flag(help: "Print only warnings and errors on standard error.")
     var quiet = false
 
-    @Flag(help: "Say details too.")
+    @Flag(help: "Print details too.")
     var verbose = false
 
     @Option(
         help: """
-            text for people, or json: one object a line, with time, level, message, label and metadata such as what was \
-            measured.
+            Form of the lines on standard error: text, or json, one object per line with time, level, message, label and \
+            metadata.
             """)
     var logFormat = LogFormat.text
 
@@ -45,8 +45,8 @@ struct LogOptions: ParsableArguments {
     }
 }
 
-/// A command that says something on standard error: all that do work.
+/// A command that prints to standard error: every one that does work.
 protocol LoggingCommand: ParsableCommand {
-    /// How much it says, and in which form.
+    /// How much it prints, and in which form.
     var logging: LogOptions { get }
 }
