@@ -5,11 +5,22 @@ import PackageDescription
 // unsafe flags, so there are none that it could not do without.
 let isCheckout = Context.packageDirectory.split(separator: "/").dropLast().last == "checkouts"
 
-// Headers of LibTorch and what programs are linked with, as `Scripts/setup` describes them for SwiftPM: those of this
-// clone, or those that were set up last for whatever depends on a version of this package. No run path is needed: the
-// libraries that the description names bear the real ones' paths (see `Scripts/setup`).
+// LibTorch's headers and libraries, as `Scripts/setup` describes them to SwiftPM: those of this clone, or, for packages
+// that depend on a version of this one, those that were set up last. The libraries that the latter are linked with bear
+// the real ones' paths, so no run path is needed (see `Scripts/setup`).
 let cache = Context.environment["XDG_CACHE_HOME"] ?? "\(Context.environment["HOME"] ?? "")/.cache"
 let libTorch = isCheckout ? "\(cache)/wav2vec2/libtorch.pc" : "\(Context.packageDirectory)/.libtorch/libtorch.pc"
+
+// Where this package's own programs look for the libraries.
+let runPaths: [LinkerSetting] = [
+    .unsafeFlags(
+        [
+            "-rpath", "\(Context.packageDirectory)/.libtorch/torch/lib",
+            // Where `make install` puts the libraries, so that the installed program can be moved.
+            "-rpath", "$ORIGIN/../lib/wav2vec2/torch/lib", "-rpath", "$ORIGIN/../lib/wav2vec2/system",
+            "-rpath-link", "\(Context.packageDirectory)/.libtorch/nvidia/cu13/lib",
+        ].flatMap { ["-Xlinker", $0] })
+]
 
 let strict: [SwiftSetting] = [
     .swiftLanguageMode(.v6),
@@ -76,7 +87,8 @@ let engine: [Target] = [
     native(
         "LibTorch", in: "Engine", ["CW2VSubnormals", "CW2VTorchLibraries"],
         // Warnings about LibTorch's headers are not for us.
-        flags: ["torch/", "ATen/", "c10/"].map { "--system-header-prefix=\($0)" }, defines: ["USE_C10D_GLOO"]),
+        flags: ["torch/", "ATen/", "c10/"].map { "--system-header-prefix=\($0)" }, defines: ["USE_C10D_GLOO"],
+        links: isCheckout ? nil : runPaths),
     // Debug builds run the kernels too, and unoptimized they would take most of the tests' time.
     native("Kernels", in: "Engine", ["CW2VSubnormals"], flags: ["-O3"]),
     library("Torch", in: "Engine/Torch", ["CW2VLibTorch", "W2VBase"]),

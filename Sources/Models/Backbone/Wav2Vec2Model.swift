@@ -69,6 +69,7 @@ public final class Wav2Vec2Model: Module {
         _ pass: ForwardPass = .inference
     ) throws -> (context: Tensor, layout: RaggedLayout) {
         let features = try features(samples, lengths: lengths, maskedFrames: mask?.frames, pass)
+        // The mask's positions count frames of an utterance; placed, they are rows of the batch.
         let placed = try mask.map {
             try PlacedMask(
                 $0, features.layout, channels: configuration.encoderEmbedDim, on: features.raw.device)

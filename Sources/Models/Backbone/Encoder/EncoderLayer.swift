@@ -38,6 +38,7 @@ package final class EncoderLayer: Module {
             let hidden = try residual + attend(attentionNorm(input)).dropout(dropout, mode)
             return try hidden + transform(finalNorm(hidden), mode).dropout(dropout, mode)
         }
+        // norm(x, adding: y, dropout: p) is LayerNorm(x + dropout(y)), in one pass over memory.
         let hidden = try attentionNorm(residual, adding: attend(input), dropout: dropout, mode)
         return try finalNorm(hidden, adding: transform(hidden, mode), dropout: dropout, mode)
     }

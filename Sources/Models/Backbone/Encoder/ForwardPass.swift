@@ -19,7 +19,19 @@ public struct ForwardPass {
     /// A pass without dropout.
     public static var inference: ForwardPass { ForwardPass(mode: .inference, layerDrop: nil, probe: nil) }
 
-    /// Makes a training pass that reads its dropouts from memory.
+    /// Makes a training pass.
+    ///
+    /// Dropout masks depend on (seed, update, rank, micro-batch), LayerDrop on (seed, update) only, so that all ranks
+    /// and accumulation steps skip the same layers.
+    public static func training(seed: UInt64, update: Int, rank: Int = 0, microBatch: Int = 0) -> ForwardPass {
+        ForwardPass(
+            mode: .training(
+                DropoutSource(dropoutStream(seed, update, rank: rank, microBatch))),
+            layerDrop: RandomStream(seed: seed, purpose: .layerDrop, step: update), probe: nil)
+    }
+
+    /// Makes a training pass whose work is recorded once and replayed (CUDA graphs): it reads the numbers that its
+    /// dropouts depend on from memory, so that each replay has masks of its own.
     ///
     /// - Parameters:
     ///   - dropoutBase: The value of ``dropoutBase(seed:update:microBatch:)``, an int64 scalar.
@@ -37,16 +49,5 @@ public struct ForwardPass {
 
     private static func dropoutStream(_ seed: UInt64, _ update: Int, rank: Int, _ microBatch: Int) -> RandomStream {
         RandomStream(seed: seed, purpose: .dropout, step: update, index: rank << 24 | microBatch)
-    }
-
-    /// Makes a training pass.
-    ///
-    /// Dropout masks depend on (seed, update, rank, micro-batch), LayerDrop on (seed, update) only, so that all ranks
-    /// and accumulation steps skip the same layers.
-    public static func training(seed: UInt64, update: Int, rank: Int = 0, microBatch: Int = 0) -> ForwardPass {
-        ForwardPass(
-            mode: .training(
-                DropoutSource(dropoutStream(seed, update, rank: rank, microBatch))),
-            layerDrop: RandomStream(seed: seed, purpose: .layerDrop, step: update), probe: nil)
     }
 }

@@ -8,7 +8,9 @@ package class ExtractorBlock: Module {
     @Child("2") final var groupNorm: RaggedGroupNorm?
     @Child("2.1") final var layerNorm: LayerNorm?
     final let stride: Int
-    /// Whether every utterance starts at a row that is a multiple of four, so that outputs can be computed in pairs.
+    /// Whether every utterance starts at a row that is a multiple of four.
+    ///
+    /// Then the pairs of outputs that share products (``PairedBlock``) do not depend on the batch.
     final let startsPairs: Bool
     /// The stage that the block's time counts for in profiles.
     final let stage: Profile.Stage
@@ -61,7 +63,10 @@ package class ExtractorBlock: Module {
     }
 }
 
-/// The output rows of a block.
+/// The output rows of a block: where utterances begin, and which rows are frames.
+///
+/// Utterances lie end to end also inside the extractor, so the last rows of each may see samples of the next one. They
+/// are computed, but no statistics and no later frame include them.
 package struct ExtractorRows {
     /// The rows of each utterance or part of one, including those that straddle two utterances.
     let layout: RaggedLayout

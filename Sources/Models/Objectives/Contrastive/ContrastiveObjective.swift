@@ -122,6 +122,10 @@ public final class ContrastiveObjective: Module, LeadingObjective {
     }
 
     /// Quantizes targets, projects both sides, contrasts them, and adds penalty and diversity (equations 2 to 4).
+    ///
+    /// `truth` is the paper's qₜ of every masked frame, `predictions` its projected cₜ, `candidates` the vectors among
+    /// which `draws.choices` names the distractors q̃. `draws.masked` and `draws.frames` are the segments of masked and of
+    /// all frames, `draws.sizes` their numbers of masked frames, by which terms that are means are weighted.
     private func losses(
         _ encoding: Encoding, targets: Tensor, context: Tensor, _ draws: ContrastiveDraws, _ pass: ForwardPass
     ) throws -> ContrastiveTerms {
