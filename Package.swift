@@ -61,6 +61,10 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
         name: "\(name)Tests", dependencies: dependencies + ["ErrorTexts"], swiftSettings: strict)
 }
 
+/// Levels and metadata for what libraries have to say; the program that uses them decides where it goes.
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+
 // Floor by floor: a library imports those above it in this list, and no other.
 
 let floor: [Target] = [
@@ -94,7 +98,7 @@ let engine: [Target] = [
 
 let data: [Target] = [
     library("Audio", in: "Data/Audio", ["CW2VQuietMP3", "CW2VSndfile", "CW2VSoxr", "CW2VSpawn", "W2VBase"]),
-    library("Fetching", in: "Data/Fetching", ["CW2VFetching", "W2VBase"]),
+    library("Fetching", in: "Data/Fetching", ["CW2VFetching", "W2VBase", logging]),
     library("Corpus", in: "Data/Corpus", ["W2VAudio", "W2VBase", "W2VFetching"]),
 ]
 
@@ -105,12 +109,12 @@ let models: [Target] = [
 ]
 
 let train: [Target] = [
-    library("Cluster", in: "Train/Cluster", ["CW2VLibTorch", "W2VBase", "W2VTorch"]),
+    library("Cluster", in: "Train/Cluster", ["CW2VLibTorch", "W2VBase", "W2VTorch", logging]),
     library(
         "Training", in: "Train/Training",
         [
             "CW2VFiles", "W2VBackbone", "W2VBase", "W2VCluster", "W2VCorpus", "W2VDecoding", "W2VInterchange",
-            "W2VKernels", "W2VObjectives", "W2VTorch", "Yams",
+            "W2VKernels", "W2VObjectives", "W2VTorch", "Yams", logging,
         ], resources: [.embedInCode("Recipes")]),
 ]
 
@@ -144,7 +148,7 @@ let program: [Target] = [
     .executableTarget(
         name: "W2VProgram",
         dependencies: libraries.map { .byName(name: $0) } + [
-            "CW2VStart", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            "CW2VStart", argumentParser, logging,
         ], path: "Sources/Program", swiftSettings: strict)
 ]
 
@@ -155,6 +159,7 @@ let testing: [Target] = [
         name: "TestSupport",
         dependencies: [
             "KernelEmulator", "W2VBackbone", "W2VBase", "W2VInterchange", "W2VKernels", "W2VObjectives", "W2VTorch",
+            logging, .product(name: "InMemoryLogging", package: "swift-log"),
         ], path: "Tests/TestSupport", swiftSettings: strict),
     .target(
         name: "TestServer", dependencies: ["W2VAudio", "W2VFetching"], path: "Tests/TestServer", swiftSettings: strict),
@@ -163,19 +168,19 @@ let testing: [Target] = [
     tests("Torch", ["TestSupport", "W2VBase", "W2VKernels", "W2VTorch"]),
     tests("Kernels", ["KernelEmulator", "TestSupport", "W2VBase", "W2VKernels", "W2VTorch"]),
     tests("Audio", ["W2VAudio"]),
-    tests("Fetching", ["TestServer", "W2VFetching"]),
+    tests("Fetching", ["TestServer", "TestSupport", "W2VFetching"]),
     tests("Corpus", ["TestServer", "W2VAudio", "W2VBase", "W2VCorpus", "W2VFetching"]),
     tests(
         "Wav2Vec2",
         ["TestSupport", "W2VBackbone", "W2VBase", "W2VInterchange", "W2VKernels", "W2VObjectives", "W2VTorch"]),
     tests("Objectives", ["W2VObjectives", "W2VTorch"]),
     tests("Interchange", ["W2VBackbone", "W2VCorpus", "W2VInterchange", "W2VObjectives", "W2VTorch"]),
-    tests("Cluster", ["W2VCluster", "W2VTorch"]),
+    tests("Cluster", ["TestSupport", "W2VCluster", "W2VTorch"]),
     tests(
         "Training",
         [
             "TestSupport", "W2VAudio", "W2VBackbone", "W2VBase", "W2VCluster", "W2VCorpus", "W2VDecoding",
-            "W2VInterchange", "W2VKernels", "W2VObjectives", "W2VRecognition", "W2VTorch", "W2VTraining",
+            "W2VInterchange", "W2VKernels", "W2VObjectives", "W2VRecognition", "W2VTorch", "W2VTraining", logging,
         ]),
     tests("Decoding", ["W2VDecoding"]),
     tests("Reporting", ["W2VReporting"]),
@@ -202,7 +207,7 @@ let testing: [Target] = [
         [
             "TestServer", "TestSupport", "W2VAudio", "W2VBackbone", "W2VBase", "W2VCluster", "W2VFeatures",
             "W2VFetching", "W2VInterchange", "W2VKernels", "W2VObjectives", "W2VProgram", "W2VRecognition", "W2VTorch",
-            "W2VTraining",
+            "W2VTraining", argumentParser, logging,
         ]),
 ]
 
@@ -212,6 +217,7 @@ let package = Package(
         + libraries.map { .library(name: $0, targets: [$0]) },
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(url: "https://github.com/swhitty/FlyingFox", from: "0.27.1"),
     ],

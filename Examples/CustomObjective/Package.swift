@@ -5,9 +5,15 @@ let libraries = ["W2VAudio", "W2VKernels", "W2VObjectives", "W2VReporting", "W2V
 
 let package = Package(
     name: "CustomObjective",
-    dependencies: [.package(name: "wav2vec2", path: "../..")],
+    dependencies: [
+        .package(name: "wav2vec2", path: "../.."),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    ],
     targets: [
         .executableTarget(
-            name: "CustomObjective", dependencies: libraries.map { .product(name: $0, package: "wav2vec2") })
+            name: "CustomObjective",
+            dependencies: libraries.map { .product(name: $0, package: "wav2vec2") } + [
+                .product(name: "Logging", package: "swift-log")
+            ])
     ]
 )

@@ -360,7 +360,7 @@ func asRanks<Result: Sendable>(
         var plan = LaunchPlan(executable: URL(fileURLWithPath: "/bin/true"), arguments: [], processes: 1)
         (plan.nodes, plan.nodeRank, plan.port, plan.joinTimeout) = (2, 1, port, 1)
         #expect(throws: ClusterError.noRendezvous(.machine(1), host: "127.0.0.1", port: port, seconds: 1)) {
-            try Launcher(plan) { _ in }
+            try Launcher(plan)
         }
         let layout = ProcessLayout(rank: 1, size: 2, localRank: 1, host: "127.0.0.1", port: port)
         var options = Cluster.Options()

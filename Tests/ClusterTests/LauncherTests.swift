@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import TestSupport
 import Testing
 import W2VTorch
 
@@ -27,9 +28,9 @@ import W2VTorch
         plan.logFolder = folder
         plan.grace = 5
         adjust(&plan)
-        var lines: [String] = []
-        let outcome = try Launcher(plan) { lines.append($0) }.run(stop: stop ?? { nil })
-        return Run(outcome: outcome, lines: lines, folder: folder)
+        let log = CapturedLog()
+        let outcome = try Launcher(plan, logger: log.logger()).run(stop: stop ?? { nil })
+        return Run(outcome: outcome, lines: log.warnings, folder: folder)
     }
 
     @Test func everyProcessKnowsItsPlace() throws {

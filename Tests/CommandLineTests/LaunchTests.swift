@@ -52,7 +52,7 @@ import W2VTorch
         }
         #expect(outcome.code == 137)
         let cause = "rank 1 ended with signal 9 (killed)"
-        #expect(lines(outcome).last == "wav2vec2 launch: \(cause)")
+        #expect(lines(outcome).last == "wav2vec2: \(cause)")
         #expect(lines(outcome).contains("wav2vec2: rank 0 ends because rank 1 failed: it ended with signal 9 (killed)"))
     }
 
@@ -69,7 +69,7 @@ import W2VTorch
             #expect(killed.code == 0, "\(killed.errors)")
             #expect(
                 killed.errors.contains(
-                    "launch: rank \(rank) ended with signal 9 (killed); starting again (1 of 1 restarts)"))
+                    "WARNING: rank \(rank) ended with signal 9 (killed); starting again (1 of 1 restarts)"))
             #expect(killed.errors.contains("continuing after update"))
             #expect(try fixture.weights("killed\(rank)") == fixture.weights("straight"))
         }

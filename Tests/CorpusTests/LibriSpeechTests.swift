@@ -18,7 +18,7 @@ import W2VFetching
 
     private func prepare(
         _ names: String, limited: Bool = false, _ miniature: MiniatureLibriSpeech, server: TestServer? = nil,
-        source: URL? = nil, notice: @escaping (String) -> Void = { _ in }
+        source: URL? = nil
     ) throws -> LibriSpeechPreparation.Report {
         let sums = try corpus.write("md5sum.txt", miniature.checksums(in: mirror))
         let parts = try LibriSpeech.replacingChecksums(of: LibriSpeech.parts(named: names, limited: limited), by: sums)
@@ -27,7 +27,6 @@ import W2VFetching
         preparation.source = source
         preparation.downloader.options.pause = .milliseconds(5)
         preparation.downloader.options.rounds = 2
-        preparation.monitor = FetchMonitor(notice: notice)
         return try preparation.run()
     }
 

@@ -1,6 +1,6 @@
 import Foundation
-import Synchronization
 import TestServer
+import TestSupport
 
 @testable import W2VFetching
 
@@ -37,12 +37,9 @@ extension Downloader {
     }
 }
 
-/// A monitor's notices.
-final class Notices: Sendable {
-    private let lines = Mutex<[String]>([])
-    var all: [String] { lines.withLock { $0 } }
-    func add(_ line: String) { lines.withLock { $0.append(line) } }
-    var monitor: FetchMonitor { FetchMonitor(notice: { self.add($0) }) }
+extension CapturedLog {
+    /// A monitor that logs here.
+    var monitor: FetchMonitor { FetchMonitor(logger: logger()) }
 }
 
 /// Bytes that differ from place to place.

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 import W2VBackbone
 import W2VCorpus
@@ -36,8 +37,11 @@ import W2VTorch
         let updates =
             try dictionary.map {
                 try StandaloneUpdates(
-                    finetuning: recipe, labels: $0, weights: nil, on: data, device: .cpu, report: { _ in })
-            } ?? StandaloneUpdates(pretraining: recipe, weights: nil, on: data, device: .cpu, report: { _ in })
+                    finetuning: recipe, labels: $0, weights: nil, on: data, device: .cpu, logger: CapturedLog().logger()
+                )
+            }
+            ?? StandaloneUpdates(
+                pretraining: recipe, weights: nil, on: data, device: .cpu, logger: CapturedLog().logger())
         for _ in 0..<3 {
             if data.isEpochFinished { try data.beginNextEpoch() }
             let counts = try updates.next()

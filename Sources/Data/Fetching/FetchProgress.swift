@@ -1,4 +1,5 @@
 import Foundation
+import Logging
 
 /// How far a fetching, checking or unpacking is.
 public struct FetchProgress: Equatable, Sendable, CustomStringConvertible {
@@ -96,8 +97,8 @@ struct RateMeter {
 public struct FetchMonitor {
     /// Is told how far it is, many times a second.
     public var report: (FetchProgress) -> Void
-    /// Is told what people should know: a connection that broke, a mirror that failed.
-    public var notice: (String) -> Void
+    /// Gets what people should know, as a connection that broke or a mirror that failed, and details at `debug`.
+    public var logger: Logger
     /// Is asked many times a second whether a signal wants the work to stop.
     public var stop: () -> Int32?
 
@@ -105,14 +106,15 @@ public struct FetchMonitor {
     ///
     /// - Parameters:
     ///   - report: Is told how far it is.
-    ///   - notice: Is told what people should know.
+    ///   - logger: Gets what people should know.
     ///   - stop: Is asked for a signal that came.
     public init(
-        report: @escaping (FetchProgress) -> Void = { _ in }, notice: @escaping (String) -> Void = { _ in },
+        report: @escaping (FetchProgress) -> Void = { _ in },
+        logger: Logger = Logger(label: "wav2vec2.fetching") { _ in SwiftLogNoOpLogHandler() },
         stop: @escaping () -> Int32? = { nil }
     ) {
         self.report = report
-        self.notice = notice
+        self.logger = logger
         self.stop = stop
     }
 

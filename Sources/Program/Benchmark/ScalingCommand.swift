@@ -6,7 +6,7 @@ import W2VTorch
 import W2VTraining
 
 /// `wav2vec2 benchmark scaling`: what summing gradients over processes costs here, and what that means for many GPUs.
-struct ScalingCommand: AsyncParsableCommand {
+struct ScalingCommand: AsyncParsableCommand, LoggingCommand {
     static let configuration = CommandConfiguration(
         commandName: "scaling",
         abstract: "Time pre-training steps of several processes, and predict the speed of many GPUs.",
@@ -56,6 +56,8 @@ struct ScalingCommand: AsyncParsableCommand {
     @Option(help: .hidden)
     var measureInto: String?
 
+    @OptionGroup var logging: LogOptions
+
     func validate() throws {
         guard bucketCapMb > 0, bucketCapMb <= 1e6 else {
             throw ValidationError("--bucket-cap-mb is \(bucketCapMb); it must be above 0 and at most 1000000.")
@@ -94,14 +96,17 @@ struct ScalingCommand: AsyncParsableCommand {
         var measurements: [ScalingMeasurement] = []
         for count in processes.values {
             let file = folder.appendingPathComponent("\(count).json")
-            let plan = LaunchPlan(
-                executable: LaunchCommand.program, arguments: arguments + ["--measure-into", file.path],
+            var plan = LaunchPlan(
+                executable: LaunchCommand.program,
+                arguments: arguments + ["--measure-into", file.path] + logging.passedOn(to: arguments),
                 processes: count)
-            switch try Launcher(plan, report: { Console.error("benchmark: \($0)") }).run(stop: { signals.received }) {
+            plan.namesRanks = logging.logFormat == .text
+            switch try Launcher(plan, logger: Console.logger("launch")).run(stop: { signals.received }) {
             case .finished: break
             case .stopped(let signal): throw ExitCode(128 + signal)
             case .failed(let code, let reason):
-                Console.error("wav2vec2 benchmark: with \(count) processes, \(reason)")
+                Console.log.error(
+                    "with \(count) processes, \(reason)", metadata: ["exit_code": .stringConvertible(code)])
                 throw ExitCode(code)
             }
             measurements.append(try JSONDecoder().decode(ScalingMeasurement.self, from: Data(contentsOf: file)))

@@ -5,7 +5,7 @@ import W2VTorch
 import W2VTraining
 
 /// `wav2vec2 checkpoint average`: one model from several checkpoints.
-struct AverageCommand: ParsableCommand {
+struct AverageCommand: ParsableCommand, LoggingCommand {
     static let configuration = CommandConfiguration(
         commandName: "average",
         abstract: "Average the weights of several checkpoints.",
@@ -31,6 +31,8 @@ struct AverageCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Average the newest N checkpoints in a run's folder.", valueName: "n"))
     var last: Int?
 
+    @OptionGroup var logging: LogOptions
+
     func validate() throws {
         if path.isEmpty { throw ValidationError("Name the checkpoints, or a training folder with --last.") }
         guard let last else { return }
@@ -48,7 +50,7 @@ struct AverageCommand: ParsableCommand {
         }
         let state = try Checkpoint.average(checkpoints)
         try writeFolder(fileURL(output)) { try Checkpoint.write(checkpoints[0].description, state: state, to: $0) }
-        Console.error("\(output): the mean of \(folders.map(\.relativePath).joined(separator: ", "))")
+        Console.log.info("\(output): the mean of \(folders.map(\.relativePath).joined(separator: ", "))")
     }
 }
 

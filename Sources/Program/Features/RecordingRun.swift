@@ -63,7 +63,7 @@ struct RecordingRun {
                     failures += 1
                     if code != EXIT_FAILURE { code = failureCode(error) ?? EX_DATAERR }
                     // What is wrong with the manifest names its line.
-                    Console.error("wav2vec2: \(error is CorpusError ? "" : recordings[index].place)\(error)")
+                    Console.log.error("\(error is CorpusError ? "" : recordings[index].place)\(error)")
                 }
                 try body(index, try? result.get())
             }

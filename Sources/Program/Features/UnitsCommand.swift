@@ -62,7 +62,7 @@ struct UnitOutput: ParsableArguments {
             try writer?.append(sequence) ?? Console.output(sequence.line(format))
         }
         try writer?.finish()
-        Console.error("\(run.command): \(run.summary), \(count) units" + (output.map { ": \($0)" } ?? ""))
+        Console.log.info("\(run.command): \(run.summary), \(count) units\(output.map { ": \($0)" } ?? "")")
         try run.end()
     }
 }

@@ -59,12 +59,11 @@ struct LiveInputOptions: ParsableArguments {
         }
         if let failure { throw failure }
         if input.hasHalfSample {
-            Console.error("wav2vec2: standard input ends in the middle of a sample; the last byte is ignored")
+            Console.log.warning("standard input ends in the middle of a sample; the last byte is ignored")
         }
         let seconds = Double(heard) / Double(rate)
-        Console.error(
-            "transcribe: "
-                + TimedWork(audioSeconds: seconds, seconds: busy / .seconds(1), kind: ", busy for").description)
+        let work = TimedWork(audioSeconds: seconds, seconds: busy / .seconds(1), kind: ", busy for")
+        Console.log.info("transcribe: \(work)", metadata: ["audio_seconds": .stringConvertible(seconds)])
         if let number = signal.received { throw ExitCode(128 + number) }
     }
 

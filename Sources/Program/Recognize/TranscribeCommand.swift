@@ -8,7 +8,7 @@ import W2VFetching
 import W2VRecognition
 
 /// `wav2vec2 transcribe`: text from recordings.
-struct TranscribeCommand: AsyncParsableCommand {
+struct TranscribeCommand: AsyncParsableCommand, LoggingCommand {
     static let configuration = CommandConfiguration(
         commandName: "transcribe",
         abstract: "Transcribe recordings or live speech.",
@@ -75,6 +75,8 @@ struct TranscribeCommand: AsyncParsableCommand {
         completion: .file())
     var files: [String] = []
 
+    @OptionGroup var logging: LogOptions
+
     /// How much audio is recognized before its results are written, in seconds and for each process.
     private static let groupSeconds = 600.0
 
@@ -130,7 +132,7 @@ struct TranscribeCommand: AsyncParsableCommand {
             inputs, format: chosenFormat, output: output.map(fileURL), replaces: force || resume)
         let entries = inputs.entries.enumerated().filter { !resume || !writer.hasWritten($0.offset) }
         if entries.count < inputs.entries.count, isLeader {
-            Console.error(
+            Console.log.info(
                 "transcribe: \(inputs.entries.count - entries.count) of \(inputs.entries.count) files are already there"
             )
         }
@@ -184,7 +186,7 @@ struct TranscribeCommand: AsyncParsableCommand {
                 } catch {
                     failures += 1
                     if code != EXIT_FAILURE { code = failureCode(error) ?? EX_DATAERR }
-                    Console.error("wav2vec2: \(error)")
+                    Console.log.error("\(error)", metadata: ["file": "\(entry.path)"])
                     continue
                 }
                 audioSeconds += transcription.duration
@@ -193,9 +195,12 @@ struct TranscribeCommand: AsyncParsableCommand {
         }
         guard isLeader else { return EXIT_SUCCESS }
         let seconds = (ContinuousClock.now - began) / .seconds(1)
-        Console.error(
-            "transcribe: \(total - failures) of \(total) files, "
-                + TimedWork(audioSeconds: audioSeconds, seconds: seconds).description)
+        Console.log.info(
+            "transcribe: \(total - failures) of \(total) files, \(TimedWork(audioSeconds: audioSeconds, seconds: seconds))",
+            metadata: [
+                "files": .stringConvertible(total), "failures": .stringConvertible(failures),
+                "audio_seconds": .stringConvertible(audioSeconds), "seconds": .stringConvertible(seconds),
+            ])
         return code
     }
 }

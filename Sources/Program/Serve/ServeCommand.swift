@@ -8,7 +8,7 @@ import W2VRecognition
 import W2VServing
 
 /// `wav2vec2 serve`: recognition over HTTP.
-struct ServeCommand: AsyncParsableCommand {
+struct ServeCommand: AsyncParsableCommand, LoggingCommand {
     static let configuration = CommandConfiguration(
         commandName: "serve",
         abstract: "Serve speech recognition over HTTP.",
@@ -70,6 +70,8 @@ struct ServeCommand: AsyncParsableCommand {
     @OptionGroup(title: "Decoding") var decoding: DecodingOptions
 
     @OptionGroup var compute: ComputeOptions
+
+    @OptionGroup var logging: LogOptions
 
     private struct Ready: Encodable {
         var event = "ready"
@@ -156,9 +158,9 @@ struct ServeCommand: AsyncParsableCommand {
             await server.stop(within: .zero)
             throw error
         }
-        Console.error(
-            "serve: \(url), model \(facts.model), device \(facts.device), precision \(facts.precision), \(facts.decoder)"
-        )
+        Console.log.info(
+            "serve: \(url), model \(facts.model), device \(facts.device), precision \(facts.precision), \(facts.decoder)",
+            metadata: ["url": "\(url)"])
         if json { try Console.output(jsonLine(Ready(url: url, facts: facts))) }
         // A signal ends the program.
         while true { try await Task.sleep(for: .seconds(3600)) }
@@ -183,7 +185,7 @@ struct ServeCommand: AsyncParsableCommand {
                     return isStopping
                 }
                 if isSecond { end(number) }
-                Console.error("serve: finishing requests in flight; a second signal stops the server immediately")
+                Console.log.notice("serve: finishing requests in flight; a second signal stops the server immediately")
                 queue.asyncAfter(deadline: .now() + 30) { end(number) }
                 Task {
                     await server.stop(within: .seconds(28))
@@ -197,14 +199,22 @@ struct ServeCommand: AsyncParsableCommand {
 
     private static func show(_ event: ServerEvent, asJSON: Bool) {
         switch event {
-        case .trouble(let sentence): Console.error("wav2vec2: \(sentence)")
+        case .trouble(let sentence): Console.log.error("\(sentence)")
         case .served(let request):
-            Console.error(
-                "\(request.method.printable) \(request.path.printable) \(request.status) \(decimal(request.audioSeconds, 2)) s of audio in "
-                    + "\(decimal(request.seconds, 3)) s")
+            Console.log.info(
+                """
+                \(request.method) \(request.path) \(request.status) \
+                \(decimal(request.audioSeconds, 2)) s of audio in \(decimal(request.seconds, 3)) s
+                """,
+                metadata: [
+                    "method": "\(request.method)", "path": "\(request.path)",
+                    "status": .stringConvertible(request.status),
+                    "audio_seconds": .stringConvertible(request.audioSeconds),
+                    "seconds": .stringConvertible(request.seconds),
+                ])
             guard asJSON else { return }
             // A full log must not affect clients.
-            do { try Console.output(jsonLine(Request(request: request))) } catch { Console.error("wav2vec2: \(error)") }
+            do { try Console.output(jsonLine(Request(request: request))) } catch { Console.log.error("\(error)") }
         }
     }
 }

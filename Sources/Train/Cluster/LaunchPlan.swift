@@ -21,6 +21,8 @@ public struct LaunchPlan: Sendable {
     public var restarts = 0
     /// The arguments that a restart adds, so that the run continues from its last checkpoint.
     public var resumeArguments: [String] = []
+    /// Whether the lines of ranks above 0 begin with their rank: not those that say it themselves, as JSON does.
+    public var namesRanks = true
     /// Where every process's output goes to, as `rank-N.log`; `nil` for the terminal alone.
     public var logFolder: URL?
     /// How long processes may take to end after one has failed, in seconds.

@@ -37,7 +37,7 @@ public struct DryRunReport: Encodable, Sendable {
         func size(_ megabytes: Double) -> String {
             megabytes < 1024 ? String(format: "%.1f MB", megabytes) : String(format: "%.1f GB", megabytes / 1024)
         }
-        var lines = [
+        let lines = [
             "dry run: one update of \(effectiveBatch) sub-batches (\(spoken(seconds: audioSecondsPerUpdate)) of audio) "
                 + "with a loss of \(short(loss)); nothing is written",
             "  time     \(short(secondsPerUpdate)) s an update, \(spoken(seconds: secondsToFinish)) for the remaining "
@@ -46,9 +46,6 @@ public struct DryRunReport: Encodable, Sendable {
             "  disk     \(size(checkpointMb)) a checkpoint, \(size(weightsMb)) its weights alone; at most "
                 + "\(size(diskNeededMb)) for all checkpoints" + (diskFreeMb.map { ", \(size($0)) are free" } ?? ""),
         ]
-        if let diskFreeMb, diskNeededMb > diskFreeMb {
-            lines.append("WARNING: the disk will be full before the run is finished")
-        }
         return lines.joined(separator: "\n")
     }
 }
@@ -71,7 +68,7 @@ extension Trainer {
         let seconds = (ContinuousClock.now - began).inSeconds
         let (whole, weights) = try keeper.sizeOnDisk(state)
         let megabyte = Double(1 << 20)
-        return DryRunReport(
+        let report = DryRunReport(
             parameters: task.module.parameters().reduce(0) { $0 + $1.tensor.count },
             utterances: data.manifest.count,
             effectiveBatch: EffectiveBatch(recipe, processes: cluster?.size ?? 1).count,
@@ -81,6 +78,10 @@ extension Trainer {
             checkpointMb: Double(whole) / megabyte, weightsMb: Double(weights) / megabyte,
             diskNeededMb: Double(diskNeeded(whole: whole, weights: weights)) / megabyte,
             diskFreeMb: keeper.folder.url.freeBytes().map { Double($0) / megabyte })
+        if let free = report.diskFreeMb, report.diskNeededMb > free {
+            logger.warning("the disk will be full before the run is finished")
+        }
+        return report
     }
 
     /// The most that a run's checkpoints take at once: a new one is written before the old one goes.
