@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 import W2VBackbone
 import W2VInterchange
@@ -88,7 +89,7 @@ private final class ReportingSomethingElse: UnfitObjective {
 }
 
 /// Objectives from outside beside a run's own.
-@Suite(.serialized) struct AddedObjectiveTests {
+@Suite(.onTestThreads, .serialized) struct AddedObjectiveTests {
     init() {
         LibTorch.threads = 1
         ObjectiveRegistry.register(DrawnRegression.self)

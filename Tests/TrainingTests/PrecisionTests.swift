@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 import W2VBackbone
 import W2VInterchange
@@ -6,7 +7,7 @@ import W2VTorch
 
 @testable import W2VTraining
 
-@Suite(.serialized) struct PrecisionTests {
+@Suite(.onTestThreads, .serialized) struct PrecisionTests {
     init() {
         LibTorch.threads = 1
     }

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 import W2VInterchange
 import W2VTorch
@@ -6,7 +7,7 @@ import W2VTorch
 @testable import W2VTraining
 
 /// What is left of a run that ends by something that is not the model's fault.
-@Suite(.serialized) struct RescueTests {
+@Suite(.onTestThreads, .serialized) struct RescueTests {
     init() {
         // What is computed is tiny, and test machines are busy.
         LibTorch.threads = 1

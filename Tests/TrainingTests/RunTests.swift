@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 import W2VBackbone
 import W2VTorch
@@ -6,7 +7,7 @@ import W2VTorch
 @testable import W2VTraining
 
 /// What a run does besides computing: pausing, trying, dividing its updates, refusing.
-@Suite(.serialized) struct RunTests {
+@Suite(.onTestThreads, .serialized) struct RunTests {
     init() {
         // What is computed is tiny, and test machines are busy.
         LibTorch.threads = 1

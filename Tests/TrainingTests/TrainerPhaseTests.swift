@@ -1,9 +1,10 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import W2VTraining
 
-@Suite struct TrainerPhaseTests {
+@Suite(.onTestThreads) struct TrainerPhaseTests {
     private var state: TrainingState {
         var state = TrainingState(recipe: [:], data: "")
         state.update = 6

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 import W2VBackbone
 import W2VInterchange
@@ -6,7 +7,7 @@ import W2VTorch
 
 @testable import W2VTraining
 
-@Suite(.serialized) struct TrainerTests {
+@Suite(.onTestThreads, .serialized) struct TrainerTests {
     init() {
         // What is computed is tiny, and test machines are busy.
         LibTorch.threads = 1
