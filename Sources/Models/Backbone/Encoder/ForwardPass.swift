@@ -24,7 +24,7 @@ public struct ForwardPass {
     /// - Parameters:
     ///   - dropoutBase: What ``dropoutBase(seed:update:microBatch:)`` gives: int64, a single number.
     ///   - keptLayers: What ``TransformerEncoder/keptLayers(_:)`` gives, bool [layers]; `nil` without LayerDrop.
-    /// - Returns: A pass that computes what ``training(seed:update:rank:microBatch:)`` does.
+    /// - Returns: A pass that computes what ``training(seed:update:microBatch:)`` does.
     public static func recorded(dropoutBase: Tensor, keptLayers: Tensor?) -> ForwardPass {
         ForwardPass(
             mode: .training(DropoutSource(base: dropoutBase)), layerDrop: nil, keptLayers: keptLayers, probe: nil)
@@ -32,21 +32,20 @@ public struct ForwardPass {
 
     /// What a recorded pass's dropout masks depend on.
     public static func dropoutBase(seed: UInt64, update: Int, microBatch: Int) -> Int64 {
-        DropoutSource.base(dropoutStream(seed, update, rank: 0, microBatch))
+        DropoutSource.base(dropoutStream(seed, update, microBatch))
     }
 
-    private static func dropoutStream(_ seed: UInt64, _ update: Int, rank: Int, _ microBatch: Int) -> RandomStream {
-        RandomStream(seed: seed, purpose: .dropout, step: update, index: rank << 24 | microBatch)
+    private static func dropoutStream(_ seed: UInt64, _ update: Int, _ microBatch: Int) -> RandomStream {
+        RandomStream(seed: seed, purpose: .dropout, step: update, index: microBatch)
     }
 
     /// A training pass.
     ///
-    /// Dropout masks depend on (seed, update, rank, micro-batch), LayerDrop on (seed, update) only, so that all ranks
-    /// and accumulation steps skip the same layers.
-    public static func training(seed: UInt64, update: Int, rank: Int = 0, microBatch: Int = 0) -> ForwardPass {
+    /// Dropout masks depend on (seed, update, micro-batch), LayerDrop on (seed, update) only, so that all micro-batches of
+    /// an update skip the same layers.
+    public static func training(seed: UInt64, update: Int, microBatch: Int = 0) -> ForwardPass {
         ForwardPass(
-            mode: .training(
-                DropoutSource(dropoutStream(seed, update, rank: rank, microBatch))),
+            mode: .training(DropoutSource(dropoutStream(seed, update, microBatch))),
             layerDrop: RandomStream(seed: seed, purpose: .layerDrop, step: update), probe: nil)
     }
 }

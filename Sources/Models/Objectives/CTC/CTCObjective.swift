@@ -137,19 +137,16 @@ extension ObjectiveModel where Main == CTCObjective {
     ///   - lengths: The samples of each utterance.
     ///   - mask: What to mask, if anything.
     ///   - channelsFirst: Whether channels are masked before frames.
-    ///   - freezesEncoder: Whether no gradient reaches anything but the output layer.
     ///   - pass: Dropouts, LayerDrop, plan and probe.
     /// - Returns: [frames, labels] and where utterances lie.
     /// - Throws: `ConfigurationError` naming an utterance that is shorter than one frame; `TorchError.operation` if LibTorch
     ///   refuses.
     public func callAsFunction(
-        _ samples: Tensor, lengths: [Int], mask: Mask? = nil, channelsFirst: Bool = false, freezesEncoder: Bool = false,
+        _ samples: Tensor, lengths: [Int], mask: Mask? = nil, channelsFirst: Bool = false,
         _ pass: ForwardPass = .inference
     ) throws -> (logits: Tensor, layout: RaggedLayout) {
-        func encode() throws -> (context: Tensor, layout: RaggedLayout) {
-            try backbone(samples, lengths: lengths, mask: mask, channelsFirst: channelsFirst, pass)
-        }
-        let (context, layout) = try freezesEncoder ? withoutGradient(encode) : encode()
+        let (context, layout) = try backbone(
+            samples, lengths: lengths, mask: mask, channelsFirst: channelsFirst, pass)
         return (try main.logits(context, pass), layout)
     }
 
