@@ -99,7 +99,9 @@ struct GoldenTests {
             func single(_ numbers: Tensor?) throws -> Tensor? { try numbers?.viewed([]) }
             let quantized = losses.quantized
             try comparison.expect(single(losses.diversity), "out.loss_diversity")
-            try comparison.expect(single(losses.diversity), "out.diversity_loss")
+            // Hugging Face's is without its weight.
+            try comparison.expect(
+                single(losses.diversity.map { try $0 / description.objective.lossWeights[0] }), "out.diversity_loss")
             try comparison.expect(single(quantized?.probabilityPerplexity), "out.prob_perplexity")
             try comparison.expect(single(quantized?.probabilityPerplexity), "out.codevector_perplexity")
             try comparison.expect(single(quantized?.codePerplexity), "out.code_perplexity")
@@ -226,6 +228,7 @@ struct GoldenTests {
         try checkGradients(model, exact, samples, lengths, mask, targets, comparison)
         try withoutGradient {
             try model.convert(for: .inference, on: .cpu, precision: ModelPrecision())
+            stages = [:]
             let (logits, _) = try model(samples, lengths: lengths, mask: mask, pass)
             try comparison.expectStages(stages, layout, factor: factor)
             try comparison.expect(logits, "out.logits", as: "out.logits of packed weights", byUtterance)
@@ -302,9 +305,17 @@ struct GoldenTests {
         try model.load(state)
         let (samples, lengths) = try golden.input()
         func check() throws {
-            let (logits, layout) = try model(samples, lengths: lengths)
+            var stages: [String: Tensor] = [:]
+            var pass = ForwardPass.inference
+            (pass.plan, pass.probe) = (.full, { stages[$0] = $1 })
+            let (logits, layout) = try model(samples, lengths: lengths, pass)
+            try comparison.expectStages(stages, layout, factor: description.model.hourglass?.factor ?? 1)
             if golden.extent == .everything {
-                try comparison.expect(logits, "out.logits") { try validRows($0.transposed(0, 1), layout.lengths) }
+                func byUtterance(_ tensor: Tensor) throws -> Tensor {
+                    try validRows(tensor.transposed(0, 1), layout.lengths)
+                }
+                try comparison.expect(logits, "out.logits", byUtterance)
+                try comparison.expect(logits.logSoftmax(-1), "out.lprobs", byUtterance)
             }
             let source = RaggedLayout(lengths)
             for utterance in 0..<lengths.count {
