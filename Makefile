@@ -1,4 +1,4 @@
-# Plain `make` prints what there is. Every target first runs Scripts/setup, which takes a second once all is installed.
+# Plain `make` lists the targets. Every target first runs Scripts/setup, which takes a second once everything is installed.
 
 SHELL := /bin/bash
 PROGRAM := .build/release/wav2vec2
@@ -11,17 +11,17 @@ ARGS ?=
 # Eight utterances of mixed lengths, in seconds.
 MIXED := 15,13,11.5,9.5,8,6,4.5,3
 
-# A batch of the demo's models: weights that have learned are timed beside random ones of the same architecture.
+# The batch for the demo's models: trained weights are timed beside random ones of the same architecture.
 DEMO_BATCH := 4x4
 
-# What the tests of kernels run with, besides the best that the processor has.
+# Instruction sets to test the kernels with, in addition to the processor's best.
 LESSER_INSTRUCTIONS := avx2 plain
 KERNEL_TESTS := ^KernelsTests\.|PairedConvolution|PackedModel|BatchInvariance|GoldenTests/equalsTheReference\(
 
 # The tests that measure time.
 TIMED_TESTS := BenchmarkTests/profilesAreOfTheStep
 
-# OpenMP's threads wait politely, also beside other work on the machine.
+# OpenMP's threads spin only briefly, so that other work on the machine is not slowed down.
 export GOMP_SPINCOUNT ?= 10000
 
 .PHONY: help setup demo test timed-tests build lint examples bench compare curves docs install clean
@@ -31,15 +31,15 @@ help:
 	@echo 'make test              run every test'
 	@echo 'make timed-tests       run the tests that measure time, which need a machine without other work'
 	@echo 'make build             build the release program $(PROGRAM)'
-	@echo 'make lint              check the formatting and the rules of the house'
-	@echo 'make examples          build and run the packages under Examples/, which extend the libraries from outside'
-	@echo 'make bench             time training steps, recognition, data, kernels, and a model that has learned'
-	@echo 'make compare           the same beside other programs, into Benchmarks/results'
-	@echo 'make curves SPEECH=…   learning curves on a folder of speech, checked against the committed ones: about 15 minutes'
+	@echo 'make lint              check the formatting and the coding rules'
+	@echo 'make examples          build and run the packages in Examples/, which extend the libraries from outside'
+	@echo 'make bench             time training steps, recognition, data, kernels, and a trained model'
+	@echo 'make compare           time this program and others on the same audio, into Benchmarks/results'
+	@echo 'make curves SPEECH=…   train on a folder of speech and check the learning curves: about 15 minutes'
 	@echo 'make docs              build the documentation; a warning is an error'
-	@echo 'make install PREFIX=…  copy the program and its libraries to a folder that can be moved'
-	@echo 'make setup             install what building needs (the others do so too)'
-	@echo 'make clean             delete what was built; LibTorch and the demo recordings stay in the cache'
+	@echo 'make install PREFIX=…  install the program and its libraries into a relocatable folder'
+	@echo 'make setup             install what the build needs (every target does)'
+	@echo 'make clean             delete build products; LibTorch and the demo recordings stay in the cache'
 
 setup:
 	@Scripts/setup
@@ -70,7 +70,7 @@ lint: setup
 	@Scripts/lint
 
 # One scratch folder for all, so that the libraries are built once.
-# The packages share what they build of this one; SwiftPM's description of a build is of one package alone.
+# The packages share this package's build products; SwiftPM's build description is for one package only.
 examples: setup
 	@for example in Examples/*/; do \
 	    rm -f .build/examples/*/debug/description.json; \

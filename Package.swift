@@ -1,18 +1,25 @@
 // swift-tools-version: 6.1
 import PackageDescription
 
-// `Scripts/setup` links LibTorch into `.libtorch`: `torch/{include,lib}` beside `nvidia/cu13/lib`, as pip lays them out.
-let libTorch = "\(Context.packageDirectory)/.libtorch/torch"
+// Whether SwiftPM has checked this package out for another that depends on a version of it. Such a package may not have
+// unsafe flags, so there are none that it could not do without.
+let isCheckout = Context.packageDirectory.split(separator: "/").dropLast().last == "checkouts"
 
-let libTorchLinker: [LinkerSetting] = [
-    .unsafeFlags([
-        "-L\(libTorch)/lib", "-Xlinker", "-rpath", "-Xlinker", "\(libTorch)/lib",
-        // Where `make install` puts the libraries, so that the installed program can be moved.
-        "-Xlinker", "-rpath", "-Xlinker", "$ORIGIN/../lib/wav2vec2/torch/lib",
-        "-Xlinker", "-rpath", "-Xlinker", "$ORIGIN/../lib/wav2vec2/system",
-        "-Xlinker", "-rpath-link", "-Xlinker", "\(libTorch)/../nvidia/cu13/lib",
-    ]),
-    .linkedLibrary("torch_cpu"), .linkedLibrary("c10"), .linkedLibrary("stdc++"),
+// LibTorch's headers and libraries, as `Scripts/setup` describes them to SwiftPM: those of this clone, or, for packages
+// that depend on a version of this one, those that were set up last. The libraries that the latter are linked with bear
+// the real ones' paths, so no run path is needed (see `Scripts/setup`).
+let cache = Context.environment["XDG_CACHE_HOME"] ?? "\(Context.environment["HOME"] ?? "")/.cache"
+let libTorch = isCheckout ? "\(cache)/wav2vec2/libtorch.pc" : "\(Context.packageDirectory)/.libtorch/libtorch.pc"
+
+// Where this package's own programs look for the libraries.
+let runPaths: [LinkerSetting] = [
+    .unsafeFlags(
+        [
+            "-rpath", "\(Context.packageDirectory)/.libtorch/torch/lib",
+            // Where `make install` puts the libraries, so that the installed program can be moved.
+            "-rpath", "$ORIGIN/../lib/wav2vec2/torch/lib", "-rpath", "$ORIGIN/../lib/wav2vec2/system",
+            "-rpath-link", "\(Context.packageDirectory)/.libtorch/nvidia/cu13/lib",
+        ].flatMap { ["-Xlinker", $0] })
 ]
 
 let strict: [SwiftSetting] = [
@@ -20,8 +27,8 @@ let strict: [SwiftSetting] = [
     .enableUpcomingFeature("ExistentialAny"),
 ]
 
-/// A library in Swift: the module `W2VTorch` lies in `Sources/Engine/Torch`. The prefix keeps our modules apart from an
-/// app's own, which may well have a `Torch` or an `Audio` too.
+// A library in Swift: the module `W2VTorch` is in `Sources/Engine/Torch`. The prefix keeps our modules apart from an
+// app's own, which may well have a `Torch` or an `Audio` too.
 func library(
     _ name: String, in folder: String, _ dependencies: [Target.Dependency] = [], resources: [Resource]? = nil
 ) -> Target {
@@ -30,18 +37,19 @@ func library(
         swiftSettings: strict)
 }
 
-/// A library in C or C++: `CW2VKernels` lies in `Sources/Engine/CKernels`.
+// A library in C or C++: `CW2VKernels` is in `Sources/Engine/CKernels`.
 func native(
     _ name: String, in floor: String = "System", _ dependencies: [Target.Dependency] = [], flags: [String] = [],
-    links: [LinkerSetting]? = nil
+    defines: [String] = [], links: [LinkerSetting]? = nil
 ) -> Target {
-    let flags = flags + ["-Wall", "-Wextra"]
+    let flags = isCheckout ? [] : flags + ["-Wall", "-Wextra"]
     return .target(
         name: "CW2V\(name)", dependencies: dependencies, path: "Sources/\(floor)/C\(name)",
-        cSettings: [.unsafeFlags(flags)], cxxSettings: [.unsafeFlags(flags)], linkerSettings: links)
+        cSettings: [.unsafeFlags(flags)], cxxSettings: [.unsafeFlags(flags)] + defines.map { .define($0) },
+        linkerSettings: links)
 }
 
-/// A library that Debian has.
+// A library that Debian has.
 func system(_ name: String, _ pkgConfig: String, debian package: String) -> Target {
     .systemLibrary(
         name: "CW2V\(name)", path: "Sources/System/C\(name)", pkgConfig: pkgConfig, providers: [.apt([package])])
@@ -69,17 +77,13 @@ let floor: [Target] = [
 ]
 
 let engine: [Target] = [
-    .target(
-        name: "CW2VLibTorch", dependencies: ["CW2VSubnormals"], path: "Sources/Engine/CLibTorch",
-        cxxSettings: [
-            .define("USE_C10D_GLOO"),
-            .unsafeFlags([
-                "-isystem", "\(libTorch)/include", "-isystem", "\(libTorch)/include/torch/csrc/api/include", "-Wall",
-                "-Wextra",
-            ]),
-        ],
-        linkerSettings: libTorchLinker),
-    // Debug builds run the kernels too, and unoptimised they would take most of the tests' time.
+    .systemLibrary(name: "CW2VTorchLibraries", path: "Sources/System/CTorchLibraries", pkgConfig: libTorch),
+    native(
+        "LibTorch", in: "Engine", ["CW2VSubnormals", "CW2VTorchLibraries"],
+        // Warnings about LibTorch's headers are not for us.
+        flags: ["torch/", "ATen/", "c10/"].map { "--system-header-prefix=\($0)" }, defines: ["USE_C10D_GLOO"],
+        links: isCheckout ? nil : runPaths),
+    // Debug builds run the kernels too, and unoptimized they would take most of the tests' time.
     native("Kernels", in: "Engine", ["CW2VSubnormals"], flags: ["-O3"]),
     library("Torch", in: "Engine/Torch", ["CW2VLibTorch", "W2VBase"]),
     library(
@@ -88,7 +92,7 @@ let engine: [Target] = [
 
 let data: [Target] = [
     library("Audio", in: "Data/Audio", ["CW2VQuietMP3", "CW2VSndfile", "CW2VSoxr", "CW2VSpawn", "W2VBase"]),
-    library("Fetching", in: "Data/Fetching", ["CW2VFetching"]),
+    library("Fetching", in: "Data/Fetching", ["CW2VFetching", "W2VBase"]),
     library("Corpus", in: "Data/Corpus", ["W2VAudio", "W2VBase", "W2VFetching"]),
 ]
 
@@ -99,7 +103,7 @@ let models: [Target] = [
 ]
 
 let train: [Target] = [
-    library("Cluster", in: "Train/Cluster", ["CW2VLibTorch", "W2VTorch"]),
+    library("Cluster", in: "Train/Cluster", ["CW2VLibTorch", "W2VBase", "W2VTorch"]),
     library(
         "Training", in: "Train/Training",
         [
@@ -110,7 +114,7 @@ let train: [Target] = [
 
 let use: [Target] = [
     library("Decoding", in: "Use/Decoding", ["CW2VZlib", "W2VBase"]),
-    library("Reporting", in: "Use/Reporting"),
+    library("Reporting", in: "Use/Reporting", ["W2VBase"]),
     library(
         "Recognition", in: "Use/Recognition",
         [
@@ -126,7 +130,7 @@ let use: [Target] = [
     library(
         "Serving", in: "Use/Serving",
         [
-            "W2VAudio", "W2VDecoding", "W2VRecognition", .product(name: "FlyingFox", package: "FlyingFox"),
+            "W2VAudio", "W2VBase", "W2VDecoding", "W2VRecognition", .product(name: "FlyingFox", package: "FlyingFox"),
             .product(name: "FlyingSocks", package: "FlyingFox"),
         ], resources: [.embedInCode("Page")]),
 ]
@@ -172,7 +176,8 @@ let testing: [Target] = [
     tests(
         "Training",
         [
-            "TestSupport", "W2VAudio", "W2VBackbone", "W2VCluster", "W2VCorpus", "W2VInterchange", "W2VKernels",
+            "TestSupport", "W2VAudio", "W2VBackbone", "W2VBase", "W2VCluster", "W2VCorpus", "W2VInterchange",
+            "W2VKernels",
             "W2VObjectives", "W2VProgram", "W2VTorch", "W2VTraining",
         ]),
     tests("Decoding", ["TestSupport", "W2VDecoding"]),
@@ -198,8 +203,9 @@ let testing: [Target] = [
     tests(
         "CommandLine",
         [
-            "TestSupport", "W2VAudio", "W2VBackbone", "W2VCluster", "W2VDecoding", "W2VFetching", "W2VInterchange",
-            "W2VKernels", "W2VObjectives", "W2VProgram", "W2VTorch",
+            "TestSupport", "W2VAudio", "W2VBackbone", "W2VBase", "W2VCluster", "W2VDecoding", "W2VFetching",
+            "W2VInterchange",
+            "W2VKernels", "W2VObjectives", "W2VProgram", "W2VTorch", "W2VTraining",
         ]),
 ]
 

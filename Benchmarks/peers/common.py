@@ -67,7 +67,7 @@ def status(field):
 
 
 def measure(found, shape, step, **facts):
-    """Two steps warm up, until memory has been taken; then each is timed. The peak of memory begins anew with every shape."""
+    """Two steps warm up, until memory has been taken; then each is timed. The memory peak is reset for every shape."""
     try:
         pathlib.Path("/proc/self/clear_refs").write_text("5")
     except OSError:

@@ -82,7 +82,7 @@ def inference(found):
 
         @torch.inference_mode()
         def step():
-            # Models with group normalisation take padding as silence, by their model cards: no mask.
+            # Models with group normalization take padding as silence, by their model cards: no mask.
             for batch in batches:
                 model(batch).logits.log_softmax(-1)
 

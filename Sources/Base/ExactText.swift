@@ -1,9 +1,9 @@
 /// A text whose identity is that of its code points.
 ///
-/// Swift's `String` takes canonically equivalent texts for equal: "é" as one code point and as "e" with U+0301, or K and the
-/// Kelvin sign. Symbols, words and file names are compared code point by code point everywhere else (fairseq, Transformers,
-/// Kaldi, KenLM, the file system), so that a table of them needs keys of this type. The order is that of the code points,
-/// which is also that of the UTF-8 bytes.
+/// Swift's `String` treats canonically equivalent texts as equal: "é" as one code point and as "e" with U+0301, or K
+/// and the Kelvin sign. Symbols, words and file names are compared code point by code point everywhere else (fairseq,
+/// Transformers, Kaldi, KenLM, the file system), so a table of them needs keys of this type. The order is that of the
+/// code points, which is also that of the UTF-8 bytes.
 public struct ExactText: Hashable, Comparable, Sendable, CustomStringConvertible, ExpressibleByStringLiteral {
     /// The text.
     public let text: String
@@ -17,10 +17,10 @@ public struct ExactText: Hashable, Comparable, Sendable, CustomStringConvertible
     /// The text.
     public var description: String { text }
 
-    /// Whether both have the same code points.
+    /// Returns whether both have the same code points.
     public static func == (left: ExactText, right: ExactText) -> Bool { left.text.hasSameCodePoints(as: right.text) }
 
-    /// Whether the left one's code points come first.
+    /// Returns whether the left one's code points come first.
     public static func < (left: ExactText, right: ExactText) -> Bool {
         left.text.utf8.lexicographicallyPrecedes(right.text.utf8)
     }
@@ -34,6 +34,6 @@ public struct ExactText: Hashable, Comparable, Sendable, CustomStringConvertible
 }
 
 extension StringProtocol {
-    /// Whether two texts have the same code points; `==` also holds for canonically equivalent ones.
+    /// Returns whether two texts have the same code points; `==` also holds for canonically equivalent ones.
     public func hasSameCodePoints(as other: some StringProtocol) -> Bool { utf8.elementsEqual(other.utf8) }
 }

@@ -5,11 +5,22 @@ import Foundation
 /// The system drops the lock with the process, however it ends, so that no lock file is ever left over.
 public final class FolderLock: Sendable {
     /// Why a folder cannot be locked.
-    public enum Failure: Error, Equatable {
+    public enum Failure: ExplainedError, Equatable {
         /// Another process holds the lock.
         case inUse
         /// The folder cannot be opened; the operating system's reason.
         case unopened(reason: String)
+
+        /// Failure: nothing is wrong with what was given.
+        public var kind: ErrorKind { .failure }
+
+        /// The other process, or the system's reason.
+        public var explanation: Explanation {
+            switch self {
+            case .inUse: Explanation("another process uses the folder", "wait until it has ended")
+            case .unopened(let reason): Explanation("the folder cannot be opened (\(reason))")
+            }
+        }
     }
 
     private let handle: Int32

@@ -1,14 +1,14 @@
 import Foundation
 
-/// The letters of a text that a set of symbols lacks, and what sets them apart from symbols that it has.
+/// The letters of a text that a set of symbols lacks, and how they differ from symbols that it has.
 ///
 /// For messages: a screen shows "é" and "é", or ’ and ', nearly or exactly alike.
 public struct MissingLetters: Sendable, Equatable {
-    /// How a text differs from what the symbols could spell.
+    /// The difference between a text and what the symbols can spell.
     public enum Reason: Sendable, Hashable {
-        /// The text has small letters, the symbols are capitals.
+        /// The text has lower-case letters, the symbols are capitals.
         case smallLetters
-        /// The text has capitals, the symbols are small letters.
+        /// The text has capitals, the symbols are lower-case.
         case capitals
         /// The text has letters and accents as separate code points (Unicode's NFD), the symbols as one (NFC).
         case decomposed
@@ -17,7 +17,7 @@ public struct MissingLetters: Sendable, Equatable {
         /// The text has a letter that looks like one of the symbols.
         case lookAlike(letter: String, symbol: String)
 
-        /// What is the matter and what to do, as the end of a sentence.
+        /// The problem and what to do about it, as the end of a sentence.
         public var advice: String {
             switch self {
             case .smallLetters: "the text has small letters and the dictionary capitals: write the text in capitals"
@@ -40,14 +40,12 @@ public struct MissingLetters: Sendable, Equatable {
 
     /// The letters, each once, in the order of the text.
     public let letters: [String]
-    /// What may be the matter with them, each reason once; empty where nothing is known.
+    /// The possible reasons, each once; empty if there is no known one.
     public let reasons: [Reason]
 
-    /// Looks for letters that no symbol covers.
+    /// Finds the letters that no symbol covers.
     ///
-    /// - Parameters:
-    ///   - text: A word or a symbol.
-    ///   - symbols: What there is, each of one code point or more.
+    /// - Parameter symbols: What there is, each of one code point or more.
     public init(in text: String, symbols: some Sequence<String>) {
         let known = Set(symbols.lazy.map { ExactText($0) })
         let longest = known.reduce(1) { max($0, $1.text.unicodeScalars.count) }
@@ -80,7 +78,7 @@ public struct MissingLetters: Sendable, Equatable {
         self.reasons = reasons
     }
 
-    /// The code points that are part of no symbol, the longest symbols first.
+    /// Returns the code points that are part of no symbol, the longest symbols first.
     private static func uncovered(_ text: String, _ known: Set<ExactText>, longest: Int) -> [String] {
         let scalars = Array(text.unicodeScalars)
         var found: [ExactText] = []
@@ -104,7 +102,7 @@ public struct MissingLetters: Sendable, Equatable {
         }
     }
 
-    /// Whether a letter is an accent that symbols have together with the letter below.
+    /// Returns whether a letter is an accent that symbols have together with the letter below.
     private static func isAccent(_ letter: String, of known: Set<ExactText>) -> Bool {
         guard let mark = letter.unicodeScalars.first, mark.isCombining else { return false }
         return known.contains { symbol in
@@ -120,7 +118,8 @@ public struct MissingLetters: Sendable, Equatable {
         "\"\u{201C}\u{201D}\u{201E}\u{AB}\u{BB}\u{FF02}",
     ].map { Array($0.unicodeScalars) }
 
-    /// What a letter may have been meant for: others of its group, and what Unicode holds to be compatible with it.
+    /// Returns the letters that one may have been meant for: others of its group, and those that Unicode considers
+    /// compatible.
     private static func lookAlikes(of letter: String) -> [String] {
         guard let scalar = letter.unicodeScalars.first else { return [] }
         let others = groups.filter { $0.contains(scalar) }.flatMap { $0 }.filter { $0 != scalar }.map { String($0) }

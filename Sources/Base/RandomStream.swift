@@ -35,8 +35,6 @@ public struct RandomStream: RandomNumberGenerator, Sendable {
     /// Makes the stream.
     ///
     /// - Parameters:
-    ///   - seed: The run's seed.
-    ///   - purpose: What the numbers are for.
     ///   - step: The update or epoch number, at most 2³² − 1 (larger numbers wrap).
     ///   - index: Which one within the step: a sub-batch, an utterance, a layer; below 2⁵⁶.
     public init(seed: UInt64, purpose: RandomPurpose, step: Int = 0, index: Int = 0) {

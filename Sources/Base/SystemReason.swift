@@ -1,15 +1,15 @@
 import Foundation
 
-/// Why the system refused something, in words for people.
+/// The reasons of system errors, in words for people.
 ///
-/// Foundation's errors describe themselves as "The operation could not be completed. (NSCocoaErrorDomain error 512.)"; the
-/// system's own reason lies inside them.
+/// Foundation's errors describe themselves as "The operation could not be completed. (NSCocoaErrorDomain error 512.)";
+/// the system's own reason is inside them.
 public enum SystemReason {
-    /// Returns the reason of an error of the file system.
+    /// Returns the reason of a file system error.
     ///
-    /// - Parameter error: What a file operation threw.
-    /// - Returns: Such as "the disk is full", without a full stop.
+    /// - Returns: For example "the disk is full", without a full stop.
     public static func of(_ error: any Error) -> String {
+        if let error = error as? any ExplainedError { return error.problem }
         if let error = error as? POSIXError { return of(code: error.code.rawValue) }
         let error = error as NSError
         if let cause = error.userInfo[NSUnderlyingErrorKey] as? any Error { return of(cause) }
@@ -31,10 +31,10 @@ public enum SystemReason {
         return text.hasSuffix(".") ? String(text.dropLast()) : text
     }
 
-    /// Returns the words for an error number of the system.
+    /// Returns the words for a system error number.
     ///
     /// - Parameter code: The value of `errno`.
-    /// - Returns: Such as "the disk is full".
+    /// - Returns: For example "the disk is full".
     public static func of(code: Int32) -> String {
         switch code {
         case ENOSPC: "the disk is full"
@@ -46,10 +46,9 @@ public enum SystemReason {
 
     /// Returns one sentence about an error of Foundation's file operations.
     ///
-    /// - Parameter error: What a file operation threw.
-    /// - Returns: Such as "/data/x: Permission denied."
+    /// - Returns: For example "/data/x: Permission denied".
     public static func sentence(_ error: CocoaError) -> String {
         let path = error.userInfo[NSFilePathErrorKey] as? String ?? (error.userInfo[NSURLErrorKey] as? URL)?.path
-        return (path.map { "\($0.printable): " } ?? "") + of(error) + "."
+        return (path.map { "\($0.printable): " } ?? "") + of(error)
     }
 }

@@ -1,21 +1,25 @@
 import Foundation
 
-/// Text that was read from a file: UTF-8, without the byte-order mark that some editors write.
+/// Text read from a file: UTF-8, without the byte-order mark that some editors write.
 public enum UTF8Text {
     /// Bytes that are not UTF-8.
-    public struct Invalid: Error, Equatable, CustomStringConvertible {
+    public struct Invalid: ExplainedError, Equatable {
         /// The line of the first such byte, from 1.
         public let line: Int
-        /// The line with � for each such byte, at most 80 characters of it.
+        /// The line with � for each such byte, cut to 80 characters.
         public let found: String
 
-        /// What was expected, what was found and what to do; the file's name belongs in front.
-        public var description: String {
-            "line \(line) is not UTF-8 (\"\(found.printable)\"): \(UTF8Text.remedy(for: found, line: line))"
+        /// Input: text in another encoding.
+        public var kind: ErrorKind { .input }
+
+        /// The line and what is in it, without the file's name; another encoding to convert it from, or how to unpack it.
+        public var explanation: Explanation {
+            Explanation(
+                "line \(line) is not UTF-8 (\"\(found.printable)\")", "\(UTF8Text.remedy(for: found, line: line))")
         }
     }
 
-    /// What to do about a line that is not UTF-8 text, as the end of a sentence.
+    /// Returns what to do about a line that is not UTF-8 text, as the end of a sentence.
     ///
     /// - Parameters:
     ///   - found: The line's beginning, with � for each byte that is not UTF-8.
@@ -33,8 +37,7 @@ public enum UTF8Text {
             return "the file is compressed: unpack it, as with \(format.command)"
         }
         let zeros = scalars.count { $0 == "\0" }
-        // Every other byte of UTF-16 is 0 where the letters are Latin ones, and that of every space; its byte-order mark
-        // is no UTF-8.
+        // Every other byte of UTF-16 is 0 for Latin letters and spaces; its byte-order mark is not valid UTF-8.
         if 3 * zeros >= scalars.count || (line == 1 && scalars.starts(with: [replaced, replaced])), zeros > 0 {
             return "convert the file, as with iconv -f UTF-16 -t UTF-8"
         }
@@ -42,14 +45,15 @@ public enum UTF8Text {
         return "convert the file, as with iconv -f LATIN1 -t UTF-8"
     }
 
-    /// The most bytes that a line of a text file may have, 64 MiB: more than any text has, and little enough for memory.
+    /// The maximum bytes of a line of a text file, 64 MiB: more than any real text has, and small compared with the
+    /// memory.
     ///
-    /// A compressed file of a few megabytes can unfold to a line of many gigabytes.
+    /// A compressed file of a few megabytes can expand to a line of many gigabytes.
     public static let longestLine = 64 << 20
 
-    /// Whether bytes are UTF-8.
+    /// Returns whether bytes are UTF-8.
     public static func isValid(_ bytes: UnsafeRawBufferPointer) -> Bool {
-        // Nearly all lines are ASCII, where no byte has the highest bit.
+        // Nearly all lines are ASCII, in which no byte has the highest bit.
         var position = 0
         while position + 8 <= bytes.count {
             if bytes.loadUnaligned(fromByteOffset: position, as: UInt64.self) & 0x8080_8080_8080_8080 != 0 {
@@ -66,7 +70,6 @@ public enum UTF8Text {
     /// Returns a file's bytes as text.
     ///
     /// - Parameter bytes: The whole file.
-    /// - Returns: The text.
     /// - Throws: `Invalid`, with the first line that is not UTF-8.
     public static func decode(_ bytes: Data) throws(Invalid) -> String {
         let content = withoutMark(bytes)
@@ -78,7 +81,7 @@ public enum UTF8Text {
             }
             number += 1
         }
-        // No line feed is part of a longer UTF-8 sequence, so that one of the lines is at fault.
+        // A line feed is never part of a longer UTF-8 sequence, so one of the lines is invalid.
         throw Invalid(line: number, found: "")
     }
 

@@ -1,15 +1,17 @@
 import Foundation
 
-/// Texts of others in messages: what a screen would not show, or would obey, appears as code points.
+/// Foreign texts in messages: whatever a screen would not show, or would obey, appears as code points.
 extension Unicode.Scalar {
-    /// The code point as Unicode writes it, such as U+00AD.
+    /// The code point in Unicode's notation, such as U+00AD.
     public var codePoint: String {
         let digits = String(value, radix: 16, uppercase: true)
         return "U+" + String(repeating: "0", count: max(0, 4 - digits.count)) + digits
     }
 
-    /// Whether a terminal acts on the code point or shows nothing for it: controls, format characters such as the zero-width
-    /// space and the byte-order mark, line and paragraph separators, white space other than the space, unassigned ones.
+    /// Whether a terminal obeys the code point or shows nothing for it.
+    ///
+    /// These are controls, format characters such as the zero-width space and the byte-order mark, line and paragraph
+    /// separators, white space other than the space, and unassigned ones.
     public var isInvisible: Bool {
         switch properties.generalCategory {
         case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .unassigned, .privateUse: true
@@ -18,7 +20,7 @@ extension Unicode.Scalar {
         }
     }
 
-    /// Whether the code point joins the one before it on a screen: accents, vowel signs, variation selectors.
+    /// Whether the code point combines with the one before it on a screen: accents, vowel signs, variation selectors.
     public var isCombining: Bool {
         switch properties.generalCategory {
         case .nonspacingMark, .spacingMark, .enclosingMark: true
@@ -28,9 +30,10 @@ extension Unicode.Scalar {
 }
 
 extension StringProtocol {
-    /// The text on one line that a terminal shows as it is: invisible code points and controls as `<U+001B>`.
+    /// The text on one line, safe for a terminal: invisible code points and controls as `<U+001B>`.
     ///
-    /// For names of files, requests and the like in messages and log lines; a text without such code points is unchanged.
+    /// For names of files, requests and the like in messages and log lines; a text without such code points is
+    /// unchanged.
     public var printable: String {
         guard unicodeScalars.contains(where: \.isInvisible) else { return String(self) }
         var result = ""
@@ -44,12 +47,11 @@ extension StringProtocol {
         return result
     }
 
-    /// The text's beginning on one line that a terminal shows as it is, with an ellipsis for the rest.
+    /// Returns the text's beginning on one line, safe for a terminal, with an ellipsis for the rest.
     ///
     /// For lines of files in messages: a broken file may have lines of megabytes.
     ///
-    /// - Parameter limit: At most how many code points are kept.
-    /// - Returns: The beginning, as ``printable`` shows it.
+    /// - Parameter limit: The maximum number of code points.
     public func excerpt(_ limit: Int = 200) -> String {
         let scalars = Substring(self).unicodeScalars
         guard let end = scalars.index(scalars.startIndex, offsetBy: limit, limitedBy: scalars.endIndex),
@@ -58,10 +60,10 @@ extension StringProtocol {
         return Substring(scalars[..<end]).printable + "…"
     }
 
-    /// The text in quotation marks, with its code points behind it where a screen does not show which they are.
+    /// The text in quotation marks, followed by its code points if a screen does not show which they are.
     ///
-    /// That is where it has invisible or combining code points, or none that are ASCII: `"é" (U+0065 U+0301)`. At most 12 code
-    /// points are listed.
+    /// This is the case if it has invisible or combining code points, or no ASCII ones: `"é" (U+0065 U+0301)`. At most
+    /// 12 code points are listed.
     public var quotedWithCodePoints: String {
         let scalars = Array(unicodeScalars)
         let isPlain = scalars.allSatisfy { $0.isASCII && !$0.isInvisible }
@@ -74,7 +76,8 @@ extension StringProtocol {
     /// Whether canonical composition (Unicode's NFC) changes the text's code points: "e" with U+0301 for é.
     public var isDecomposed: Bool { !hasSameCodePoints(as: String(self).precomposedStringWithCanonicalMapping) }
 
-    /// What white space separates, code point by code point: a mark after a space is a word of its own, no part of the space.
+    /// The parts between white space, code point by code point: a mark after a space is a word of its own, not part of
+    /// the space.
     public var whitespaceSeparated: [Substring] {
         Substring(self).unicodeScalars.split(whereSeparator: \.properties.isWhitespace).map { Substring($0) }
     }

@@ -10,9 +10,9 @@ import W2VTorch
 struct DoctorCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "doctor",
-        abstract: "Check LibTorch, processor, GPUs and audio codecs, and say how to fix what is wrong.",
+        abstract: "Check LibTorch, the processor, GPUs and audio codecs, and explain how to fix problems.",
         discussion: """
-            The exit code is 1 if something essential fails; a missing GPU, ffmpeg or libcurl is none of that.
+            The exit code is 1 if something essential fails. A missing GPU, ffmpeg or libcurl is not essential.
 
             Examples:
               wav2vec2 doctor

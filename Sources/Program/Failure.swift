@@ -1,37 +1,37 @@
 import Foundation
-import W2VAudio
-import W2VBackbone
-import W2VCluster
-import W2VCorpus
-import W2VDecoding
-import W2VFeatures
-import W2VFetching
-import W2VInterchange
-import W2VRecognition
-import W2VReporting
-import W2VServing
-import W2VTorch
-import W2VTraining
+import W2VBase
 
 /// The exit code of an error that a command threw; nil for one of the argument parser's own.
 func failureCode(_ error: any Error) -> Int32? {
-    switch error {
-    // Where nothing can be written, the input is not to blame.
-    case FeatureError.occupied, CheckpointError.occupied, LanguageModelError.unwritable, CorpusError.unwritable,
-        CorpusError.occupied:
-        return EXIT_FAILURE
-    case LibriSpeechError.folderInUse, RecognitionError.failureInAnotherProcess: return EXIT_FAILURE
-    case let error as AudioError where error.isFailure: return EXIT_FAILURE
-    case is AudioError, is CorpusError, is CheckpointError, is SafetensorsError, is ConfigurationError,
-        is RecognitionError, is DecodingError, is LanguageModelError, is AlignmentError, is InputError, is MetricsError,
-        is LibriSpeechError, is FeatureError:
-        return EX_DATAERR
-    case let error as TrainingError: return error.exitCode
-    case let error as ClusterError: return error.exitCode
-    case let error as FetchError: return error.exitCode
-    case is TorchError, is FileWriteError, is OutputError, is ServerError, is CancellationError, is CocoaError:
-        return EXIT_FAILURE
-    default:
-        return nil
+    if let error = error as? any ExplainedError { return error.kind.exitCode }
+    return error is CancellationError || error is CocoaError ? EXIT_FAILURE : nil
+}
+
+extension ErrorKind {
+    /// The exit code of a program that ends with an error of this kind.
+    var exitCode: Int32 {
+        switch self {
+        case .usage: EX_USAGE
+        case .input: EX_DATAERR
+        case .failure: EXIT_FAILURE
+        case .interrupted(let signal): 128 + signal
+        }
+    }
+}
+
+/// What keeps a command from its work.
+struct CommandError: ExplainedError {
+    var kind: ErrorKind
+    var explanation: Explanation
+
+    /// Makes an error.
+    init(_ kind: ErrorKind, _ problem: String, _ advice: Advice? = nil, cause: (any Error)? = nil) {
+        self.kind = kind
+        explanation = Explanation(problem, advice, cause: cause)
+    }
+
+    /// Makes an error of another one, with a place before its problem.
+    init(_ error: some ExplainedError, at place: String, as kind: ErrorKind? = nil) {
+        self.init(kind ?? error.kind, place + error.problem, error.advice, cause: error.cause)
     }
 }

@@ -15,10 +15,10 @@ extension Device: ExpressibleByArgument {
 
 /// Where and how a model runs.
 struct ComputeOptions: ParsableArguments {
-    @Option(help: "Where the model runs: cpu, cuda or cuda:N.")
+    @Option(help: "Device to run on: cpu, cuda or cuda:N.")
     var device = Device.cpu
 
-    @Option(help: "Threads of the CPU's kernels. (default: all cores)")
+    @Option(help: "CPU threads for the model. (default: all cores)")
     var threads: Int?
 
     func validate() throws {
@@ -41,9 +41,9 @@ extension ModelPrecision.Mode: ExpressibleByArgument {}
 struct PrecisionOptions: ParsableArguments {
     @Option(
         help: """
-            Number format of the model. On a CPU int8 is fastest, bf16 is faster than fp32 where the processor has BF16 \
-            products ("wav2vec2 doctor" tells), tf32 is fp32, and fp16 and fp8 are slow; on a GPU fp8 is bf16 with products \
-            of 8-bit floating-point numbers, for Ada, Hopper and newer.
+            Number format of the model. On a CPU, int8 is fastest, bf16 is faster than fp32 if the processor has BF16 \
+            instructions (see "wav2vec2 doctor"), tf32 is the same as fp32, and fp16 and fp8 are slow. On a GPU, fp8 is \
+            bf16 with 8-bit floating-point matrix products (Ada, Hopper and newer).
             """)
     var precision = ModelPrecision.Mode.fp32
 
@@ -58,13 +58,13 @@ struct PrecisionOptions: ParsableArguments {
 
 /// How recordings go through a model.
 struct PassOptions: ParsableArguments {
-    @Option(help: "Seconds of audio that go through the model at once.")
+    @Option(help: "Seconds of audio in one batch.")
     var batchSeconds = 60.0
 
-    @Option(help: "The longest pass in seconds; longer recordings are cut into windows that overlap.")
+    @Option(help: "Longest window in seconds; longer recordings are split into overlapping windows.")
     var windowSeconds = WindowOptions().seconds
 
-    @Option(help: "Seconds of audio that neighbouring windows share.")
+    @Option(help: "Seconds of audio that neighboring windows share.")
     var overlapSeconds = WindowOptions().overlap
 
     func validate() throws {
@@ -81,10 +81,10 @@ struct PassOptions: ParsableArguments {
     var windows: WindowOptions { WindowOptions(seconds: windowSeconds, overlap: overlapSeconds) }
 }
 
-/// Which model recognises.
+/// Which model recognizes.
 struct CheckpointOptions: ParsableArguments {
     @Option(
-        help: "The fine-tuned model: this program's or Hugging Face's folder, or a .pt file of fairseq or NVIDIA.",
+        help: "Fine-tuned model: a folder from this program or Hugging Face, or a .pt file from fairseq or NVIDIA.",
         completion: .file())
     var checkpoint: String
 
@@ -105,12 +105,13 @@ struct CheckpointOptions: ParsableArguments {
 /// How a checkpoint is put to use: what it may not say itself, and how the model computes.
 struct CheckpointReadingOptions: ParsableArguments {
     @Option(
-        help: "A fairseq dictionary (dict.ltr.txt) in place of the labels that the checkpoint holds.",
+        help: "fairseq dictionary (dict.ltr.txt) to use instead of the checkpoint's labels.",
         completion: .file())
     var dictionary: String?
 
     @Option(
-        help: "A checkpoint of the same architecture, for a .pt file that does not say its own.", completion: .file())
+        help: "Checkpoint with the same architecture, for a .pt file that does not describe its own.",
+        completion: .file())
     var architectureFrom: String?
 
     @OptionGroup var precision: PrecisionOptions
@@ -137,7 +138,7 @@ struct CheckpointReadingOptions: ParsableArguments {
     }
 }
 
-/// What is recognised and by which model: or what a model has made of it already.
+/// What is recognized and by which model: or what a model has made of it already.
 struct RecognitionSourceOptions: ParsableArguments {
     /// One or the other.
     enum Source {
@@ -146,21 +147,21 @@ struct RecognitionSourceOptions: ParsableArguments {
     }
 
     @Option(
-        help: "The fine-tuned model: this program's or Hugging Face's folder, or a .pt file of fairseq or NVIDIA.",
+        help: "Fine-tuned model: a folder from this program or Hugging Face, or a .pt file from fairseq or NVIDIA.",
         completion: .file())
     var checkpoint: String?
 
     @OptionGroup var reading: CheckpointReadingOptions
 
     @Option(
-        help: "The recordings and what is said in them: a fairseq .tsv, JSON lines, or a folder.", completion: .file())
+        help: "Recordings with transcripts: a fairseq .tsv, JSON lines, or a folder.", completion: .file())
     var manifest: String?
 
-    @Option(help: "The labels' extension beside a .tsv: ltr spells letters, of any other the symbols are words.")
+    @Option(help: "Extension of the label files beside a .tsv: ltr holds letters, any other extension holds words.")
     var labels = "ltr"
 
     @Option(
-        help: "A folder of 'evaluate --save-logits', in place of a model and a manifest: only decoding is done.",
+        help: "Folder from 'evaluate --save-logits' to decode again, instead of running a model on a manifest.",
         completion: .directory)
     var logits: String?
 

@@ -9,13 +9,12 @@ import W2VTorch
 struct Program: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "wav2vec2",
-        abstract: "Speech recognition that learns from recordings without transcripts: wav2vec 2.0.",
+        abstract: "wav2vec 2.0: speech recognition that learns from recordings without transcripts.",
         discussion: """
-            Try 'wav2vec2 doctor' to see whether everything is in place, and 'wav2vec2 help COMMAND' for a command's \
-            options and examples.
+            Run 'wav2vec2 doctor' to check the installation, and 'wav2vec2 help COMMAND' for the options and examples \
+            of a command.
 
-            Exit codes: 0 done; 1 failed; 64 wrong usage; 65 bad input data; 129, 130 or 143 stopped by a \
-            signal.
+            Exit codes: 0 success; 1 failure; 64 wrong usage; 65 bad input data; 129, 130 or 143 stopped by a signal.
             """,
         version: version,
         subcommands: [
@@ -45,6 +44,7 @@ struct Program: AsyncParsableCommand {
         signal(SIGXFSZ, SIG_IGN)
         do {
             endWithLauncher()
+            Phrase.use(commandLinePhrases)
             var command = try parseAsRoot()
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()

@@ -36,7 +36,7 @@ struct AudioFileTests {
         #expect(try AudioFile.read(file) == [32767 / 32768, -1, 32767 / 32768, -1])
     }
 
-    /// LAME ends the program over such numbers.
+    /// LAME crashes the program on such numbers.
     @Test(arguments: [AudioFileFormat.vorbis, .opus, .mp3]) func lossyFormatsClipToo(format: AudioFileFormat) throws {
         var loud = fadingTone(count: 16_000)
         loud[5000] = 1e30
@@ -53,7 +53,7 @@ struct AudioFileTests {
         let read = try AudioFile.read(file)
         let info = try AudioFile.info(file)
         #expect(abs(read.count - info.sampleCount(at: 16_000)) <= 1)
-        // Without the encoder's own account of its delay (MP3) the decoder cannot undo it.
+        // Without the encoder's own record of its delay (MP3) the decoder cannot compensate it.
         if format != .mp3 { #expect(abs(read.count - samples.count) <= 16) }
         let energy = read.reduce(0.0) { $0 + Double($1) * Double($1) }
         let original = samples.reduce(0.0) { $0 + Double($1) * Double($1) }
@@ -105,8 +105,8 @@ struct AudioFileTests {
         }
     }
 
-    /// Of long recordings only the part and a little before it are decoded.
-    @Test func opusIsSoughtIn() throws {
+    /// In long recordings only the part and a little before it are decoded.
+    @Test func opusSeeksToTheRequestedPart() throws {
         for (rate, count) in [(48_000, 480_123), (16_000, 131_072)] {
             let file = folder.file("long\(rate).opus")
             try AudioFile.write(fadingTone(rate: rate, count: count), sampleRate: rate, to: file, format: .opus)
@@ -136,7 +136,7 @@ struct AudioFileTests {
         guard let program = AudioFile.externalDecoder else {
             try Data(repeating: 7, count: 4000).write(to: file)
             let error = try #require(throws: AudioError.self) { try AudioFile.read(file) }
-            #expect("\(error)".contains("ffmpeg"))
+            guard case .unknownFormat(file.path, _) = error else { throw error }
             return
         }
         for name in ["tone.g722", "tone.m4a"] {
@@ -168,7 +168,8 @@ struct NormalizationTests {
         let expected = [-1.5, -0.5, 0.5, 1.5].map { Float($0 / (1.25 + 1e-5).squareRoot()) }
         #expect(normalized([1, 2, 3, 4]) == expected)
         #expect(normalized([]) == [])
-        // What is added to the variance decides in quiet recordings: at a variance of 1e-6 it is a tenth or ten times that.
+        // The number added to the variance matters in quiet recordings: at a variance of 1e-6 it is a tenth or ten
+        // times that.
         let quiet: [Float] = [1e-3, -1e-3]
         for (epsilon, level) in [(1e-5, 0.3015), (1e-7, 0.9535)] {
             #expect(abs(Double(normalized(quiet, epsilon: epsilon)[0]) - level) < 1e-4)

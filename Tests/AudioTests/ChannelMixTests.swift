@@ -26,15 +26,15 @@ struct ChannelMixTests {
     private let speech = fadingTone(440, count: 40_000)
     private let other = fadingTone(1234, count: 40_000, amplitude: 0.3)
 
-    @Test func oppositeChannelsAreHeard() throws {
+    @Test func invertedChannelsDoNotCancelOut() throws {
         let minus = speech.map { -$0 }
         #expect(try AudioFile.read(file("two.wav", [speech, minus])) == speech)
-        // The louder one of two is heard.
+        // The louder of the two is used.
         #expect(try AudioFile.read(file("quiet.wav", [speech.map { $0 * 0.5 }, minus])) == minus)
         let both = zip(speech, other).map { ($0 + $1) * 0.5 }
         let pairs = try AudioFile.read(file("pairs.wav", [speech, minus, other, other.map { -$0 }]))
         #expect(rootMeanSquare(pairs, both) < 1e-6)
-        // A pair among others takes nothing of its own away.
+        // A pair among others does not cancel the other channel.
         #expect(rootMeanSquare(try AudioFile.read(file("three.wav", [speech, other, minus])), both) < 1e-6)
         // No two of these cancel, and all three do.
         let rest = zip(speech, other).map { -$0 - $1 }
@@ -47,7 +47,7 @@ struct ChannelMixTests {
     @Test func almostOppositeAndForATimeOpposite() throws {
         let noisy = zip(speech, other).map { -0.95 * $0 + 0.05 * $1 }
         #expect(energy(try AudioFile.read(file("almost.wav", [speech, noisy]))) > 0.8 * energy(speech))
-        // Someone turns the plug round in the middle.
+        // The plug is turned around in the middle.
         let turned = speech.enumerated().map { $0.offset < 20_000 ? $0.element : -$0.element }
         let heard = try AudioFile.read(file("turned.wav", [speech, turned]))
         #expect(energy(heard[33_000...]) > 0.9 * energy(speech[33_000...]))
@@ -58,19 +58,19 @@ struct ChannelMixTests {
         }
     }
 
-    /// One and the same of two channels is heard all the time, though now one is louder by a hair and now the other.
+    /// The same one of two channels is used throughout, although now one is louder by a hair and now the other.
     @Test func theSignIsTheSameThroughout() throws {
         let minus = speech.enumerated().map { -$0.element * ($0.offset / 2048 % 2 == 0 ? 1.01 : 0.99) }
         #expect(try AudioFile.read(file("hair.wav", [speech, minus])) == speech)
     }
 
-    /// An offset that both channels share is no speech.
+    /// A DC offset that both channels share is not speech.
     @Test func offsetsDoNotHideOppositeChannels() throws {
         let (plus, minus) = (speech.map { $0 + 0.3 }, speech.map { -$0 + 0.3 })
         #expect(try AudioFile.read(file("offset.wav", [plus, minus])) == plus)
     }
 
-    /// Everything else is the mean, as before.
+    /// All other channels are averaged.
     @Test func otherChannelsAreAveraged() throws {
         for second in [speech, other, speech.map { 0.3 * $0 + 0.4 }, [Float](repeating: 0, count: 40_000)] {
             let mean = zip(speech, second).map { ($0 + $1) * 0.5 }
@@ -81,7 +81,7 @@ struct ChannelMixTests {
         #expect(try AudioFile.read(file("three.wav", three)) == mean)
     }
 
-    /// Which channel is heard depends on the place in the file, never on where reading began.
+    /// The channel that is used depends on the place in the file, never on where reading began.
     @Test(arguments: [16_000, 22_050]) func partsAreThoseOfTheWhole(rate: Int) throws {
         let turned = speech.enumerated().map { $0.offset / 10_000 % 2 == 0 ? $0.element : -$0.element }
         let channels = [speech, turned]
@@ -105,7 +105,7 @@ struct ChannelMixTests {
         broken[35_001] = .nan
         let file = try file("nan.wav", [speech, broken])
         #expect(throws: AudioError.nonFinite(file: file.path, position: 35_001)) { try AudioFile.read(file) }
-        // What was asked for ends before it, in the same block.
+        // The requested range ends before it, in the same block.
         #expect(try AudioFile.read(file, frames: 34_500..<35_000).count == 500)
     }
 }

@@ -12,7 +12,7 @@ struct ExternalDecoderTests {
 
     init() throws { folder = try TemporaryFolder() }
 
-    /// Runs ffmpeg over a tone of two seconds; gives nil where this ffmpeg lacks the encoder.
+    /// Encodes a tone of two seconds with ffmpeg; nil if this ffmpeg lacks the encoder.
     private func encoded(_ name: String, _ options: [String] = [], seconds: Double = 2) throws -> URL? {
         let wave = folder.file("tone.wav")
         try AudioFile.write(fadingTone(count: Int(seconds * 16_000)), to: wave)
@@ -92,7 +92,7 @@ struct ExternalDecoderTests {
         }
     }
 
-    /// An error that differs would tell a stranger which files there are.
+    /// Different errors would reveal which files exist.
     @Test func errorsDoNotTellWhetherAnotherFileExists() throws {
         let recording = try #require(try encoded("a.m4a"))
         let others =
@@ -129,7 +129,7 @@ struct ExternalDecoderTests {
     }
 
     /// A minute of silence takes a few kilobytes as FLAC in Matroska, and 90 MB decoded.
-    @Test func largeRecordingsFillNoDisk() throws {
+    @Test func largeRecordingsDoNotFillTheDisk() throws {
         let silence = ["-af", "volume=0,aresample=48000,pan=8c|c0=c0,apad=whole_dur=60", "-c:a", "flac"]
         let file = try #require(try encoded("bomb.mka", silence))
         #expect(try Data(contentsOf: file).count < 1_000_000)
@@ -210,8 +210,8 @@ struct ExternalDecoderTests {
                 limits: DecodingLimits())
             #expect(run.ending == .killed(signal: signal))
         }
-        #expect(AudioError.failed(file: "a", reason: "").isFailure)
-        #expect(!AudioError.damaged(file: "a", reason: "").isFailure)
+        #expect(AudioError.failed(file: "a", reason: "").kind == .failure)
+        #expect(AudioError.damaged(file: "a", reason: "").kind == .input)
         #expect(throws: POSIXError.self) {
             try DecoderProcess(folder.file("none"), [], input: null, output: null, limits: DecodingLimits())
         }

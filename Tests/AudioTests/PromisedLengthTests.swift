@@ -75,7 +75,7 @@ struct PromisedLengthTests {
 
     private static let formats = ["wav", "rifx", "rf64", "w64", "aiff", "au", "caf", "sphere"]
 
-    /// Formats of which libsndfile and ffmpeg play what there is: a whole file of each, written by its description.
+    /// Formats of which libsndfile and ffmpeg play the rest: a complete file of each, written from its specification.
     private static let rareFiles: [(String, [UInt8])] = [
         (
             "a.voc",
@@ -117,7 +117,7 @@ struct PromisedLengthTests {
     }
 
     @Test func missingEndsOfMoviesAreFound() throws {
-        // Of a movie whose list of frames is cut off nothing is played.
+        // A movie whose list of frames is cut off plays nothing.
         let list = Self.text("LIST") + Self.little(5000) + Self.text("movi") + [UInt8](repeating: 0, count: 4000)
         let movie = Self.text("RIFF") + Self.little(5012) + Self.text("AVI ") + list
         #expect(
@@ -137,22 +137,22 @@ struct PromisedLengthTests {
             }
             #expect(throws: AudioError.self) { try AudioFile.info(whole.dropLast(missing)) }
         }
-        // A promise of more, and the same bytes.
+        // A larger promise, and the same bytes.
         let more = Data(Self.file(format, channels: channels, extra: 500 * frame))
         #expect(throws: AudioError.truncated(file: "more", expected: 2500, found: 2000)) {
             try AudioFile.read(more, name: "more")
         }
     }
 
-    /// Half a frame is missing, and all whole ones are there.
+    /// Half a frame is missing, and all complete ones can be read.
     @Test(arguments: formats.filter { $0 != "sphere" }, [1, 2])
-    func aPromiseOfLessThanAFrameMore(format: String, channels: Int) throws {
+    func aMissingPartOfAFrameIsIgnored(format: String, channels: Int) throws {
         let file = Self.file(format, channels: channels, extra: 1)
         #expect(try AudioFile.read(Data(file)).count == 2000)
         #expect(try AudioFile.read(Data(file)) == AudioFile.read(Data(Self.file(format, channels: channels))))
     }
 
-    /// What programs put there that write to a pipe.
+    /// The values that programs write when they write to a pipe.
     @Test(arguments: [0, 0x7FFF_F000, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF - 36, 0xFFFF_FFFF])
     func streamedWAVFilesAreReadToTheirEnd(length: Int) throws {
         var file = Self.file("wav", channels: 1)
@@ -172,8 +172,8 @@ struct PromisedLengthTests {
         #expect(try AudioFile.read(Data(caf)).count == 2000)
     }
 
-    /// What follows the audio may be cut: nothing that is said is lost.
-    @Test func aMissingListOfTitlesIsNoMatter() throws {
+    /// Chunks after the audio may be cut off: no speech is lost.
+    @Test func missingMetadataAfterTheAudioIsAccepted() throws {
         let file = Self.file("wav", channels: 1) + Self.text("LIST") + Self.little(400) + Self.text("INFO")
         #expect(try AudioFile.read(Data(file)).count == 2000)
     }

@@ -37,10 +37,10 @@ import W2VBase
         let decomposed = ["c", "a", "f", "e", "\u{301}"]
         #expect(MissingLetters(in: "cafe\u{301}", symbols: composed).reasons == [.decomposed])
         #expect(MissingLetters(in: "cafe\u{301}", symbols: composed).letters == ["e", "\u{301}"])
-        // The letter below may be a symbol, too.
+        // The letter below may be a symbol as well.
         #expect(MissingLetters(in: "cafe\u{301}", symbols: composed + ["e"]).reasons == [.decomposed])
         #expect(MissingLetters(in: "caf\u{E9}", symbols: decomposed).reasons == [.composed])
-        // A label line has the accent alone.
+        // A line of labels may have the accent alone.
         #expect(MissingLetters(in: "\u{301}", symbols: composed).reasons == [.decomposed])
         #expect(MissingLetters(in: "\u{301}", symbols: ["a", "e"]).reasons == [])
         #expect(MissingLetters(in: "cafe\u{301}", symbols: composed).reasons[0].advice.contains("NFC"))

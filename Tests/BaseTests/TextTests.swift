@@ -13,7 +13,7 @@ import W2VBase
         #expect(ExactText("\u{6A02}") != ExactText("\u{F914}"))
     }
 
-    @Test func whatAScreenDoesNotShowIsShownAsCodePoints() {
+    @Test func invisibleCharactersAreShownAsCodePoints() {
         #expect("plain text".printable == "plain text")
         #expect("a\u{1B}[31m\nb\u{AD}\u{200B}\u{FEFF}".printable == "a<U+001B>[31m<U+000A>b<U+00AD><U+200B><U+FEFF>")
         #expect("ä ह\u{94D}".printable == "ä ह\u{94D}")
@@ -29,7 +29,7 @@ import W2VBase
         let wrapped = CocoaError(
             .fileWriteUnknown, userInfo: [NSUnderlyingErrorKey: cause, NSFilePathErrorKey: "/a/b"])
         #expect(SystemReason.of(wrapped) == "the process's file size limit is reached")
-        #expect(SystemReason.sentence(wrapped) == "/a/b: the process's file size limit is reached.")
+        #expect(SystemReason.sentence(wrapped) == "/a/b: the process's file size limit is reached")
         #expect(SystemReason.of(POSIXError(.ENOSPC)) == "the disk is full")
         #expect(SystemReason.of(CocoaError(.fileWriteUnknown)).contains("the system gives no reason"))
         for code in [CocoaError.Code.fileNoSuchFile, .fileWriteNoPermission, .fileWriteOutOfSpace, .fileReadUnknown] {
@@ -43,7 +43,7 @@ import W2VBase
         }
     }
 
-    /// What is no UTF-8 may be another encoding, compressed, or text with stray zero bytes.
+    /// Text that is not UTF-8 may be in another encoding, compressed, or contain zero bytes.
     @Test(arguments: [
         ("caf\u{FFFD}", 1, "LATIN1"), ("\u{FFFD}\u{FFFD}a\0b\0", 1, "UTF-16"), ("a\0 \0|\0", 2, "UTF-16"),
         ("\u{FFFD}\u{FFFD}\u{14}\u{4}\u{10}\u{4} \0\u{14}\u{4}", 1, "UTF-16"), ("some words\0", 1, "zero bytes"),

@@ -100,13 +100,13 @@ import W2VTorch
     private func launchBesideSlowMachine(
         options: String, reading key: String, confirming confirmed: String
     ) throws -> (read: String, outcome: Result<LaunchOutcome, any Error>) {
-        let port = try Store(host: "127.0.0.1", port: 0, serves: true, timeout: 5).port
+        let port = try TCPStore(host: "127.0.0.1", port: 0, serves: true, timeout: 5).port
         // A thread of its own: the launcher holds up the one that it is called on.
         let read = Mutex<Result<String, any Error>?>(nil)
         let hasEnded = DispatchSemaphore(value: 0)
         Thread {
             let result = Result {
-                let store = try Store(host: "127.0.0.1", port: port, serves: false, timeout: 20)
+                let store = try TCPStore(host: "127.0.0.1", port: port, serves: false, timeout: 20)
                 try store.set("launch/machine/1", to: Data(options.utf8))
                 if confirmed != "launch/met" { try store.add("launch/met", 1) }
                 while try !store.has(key) { Thread.sleep(forTimeInterval: 0.02) }
@@ -129,18 +129,18 @@ import W2VTorch
 
     @Test func otherOptionsAreReadBeforeTheRendezvousGoes() throws {
         let (read, outcome) = try launchBesideSlowMachine(
-            options: "--nodes 2 --processes 3 --restarts 0", reading: "launch/machine/0", confirming: "launch/met")
-        #expect(read == "--nodes 2 --processes 1 --restarts 0")
-        guard case .failure(ClusterError.mismatch(let reason)) = outcome else {
+            options: "2 machines of 3 processes and 0 restarts", reading: "launch/machine/0", confirming: "launch/met")
+        #expect(read == "2 machines of 1 processes and 0 restarts")
+        guard case .failure(ClusterError.otherLaunch(_, let other, _, let own)) = outcome else {
             Issue.record("the launch ended with \(outcome)")
             return
         }
-        #expect(reason.contains("--processes 3"))
+        #expect(other.contains("3 processes") && own.contains("1 processes"))
     }
 
     @Test func aFailureIsReadBeforeTheRendezvousGoes() throws {
         let (read, outcome) = try launchBesideSlowMachine(
-            options: "--nodes 2 --processes 1 --restarts 0", reading: "launch/0/failure",
+            options: "2 machines of 1 processes and 0 restarts", reading: "launch/0/failure",
             confirming: "launch/0/failure/read")
         #expect(read.hasPrefix("rank 0 ended with exit code 65"))
         #expect(try outcome.get() == .failed(code: 65, reason: read))

@@ -57,15 +57,15 @@ import Testing
 
     @Test(
         arguments: [
-            (["RANK": "1"], "WORLD_SIZE is not set"),
-            (["RANK": "x", "WORLD_SIZE": "2"], "RANK is 'x'"),
-            (["RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1"], "MASTER_ADDR is not set"),
+            (["RANK": "1"], .missingVariable("WORLD_SIZE")),
+            (["RANK": "x", "WORLD_SIZE": "2"], .badVariable("RANK", value: "x", expected: "a number from 0")),
+            (["RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1"], .missingVariable("MASTER_ADDR")),
             (
                 ["RANK": "2", "WORLD_SIZE": "2", "LOCAL_RANK": "0", "MASTER_ADDR": "a", "MASTER_PORT": "1"],
-                "rank 2 of 2"
+                .badRank(2, size: 2)
             ),
-        ] as [([String: String], String)])
-    func saysWhichVariableIsWrong(environment: [String: String], part: String) {
-        #expect { try ProcessLayout.current(environment: environment) } throws: { "\($0)".contains(part) }
+        ] as [([String: String], ClusterError)])
+    func saysWhichVariableIsWrong(environment: [String: String], error: ClusterError) {
+        #expect(throws: error) { try ProcessLayout.current(environment: environment) }
     }
 }

@@ -329,9 +329,10 @@ struct Fixture {
             let other = folder.appendingPathComponent("other.tsv").path
             let unseen = try reported(train: other, valid: other)
             #expect(unseen.object["trained_on"] as? Int == 0 && !unseen.errors.contains("WARNING"), "\(unseen.errors)")
-            #expect(unseen.page.contains("The runs learned from lists that hold no recording of these."))
+            #expect(unseen.page.contains("The training manifests contain no recording of these."))
             let seen = try reported(train: fixture.manifest, valid: other)
-            #expect((seen.object["trained_on"] as? Int ?? 0) > 0 && !seen.page.contains("hold no recording of these"))
+            #expect(
+                (seen.object["trained_on"] as? Int ?? 0) > 0 && !seen.page.contains("contain no recording of these"))
             #expect(seen.errors.contains("among those that fine-tuning learned from"), "\(seen.errors)")
             #expect(seen.page.contains("among those that pre-training learned from"))
             let chosen = try reported(train: other, valid: fixture.manifest)

@@ -111,9 +111,9 @@ import W2VAudio
                     ["x.tsv", "--audio-folder", "train", "--encoding", "wav16"],
                     "train/deep/r0.wav: is a recording that"
                 ),
-                (["train.tsv"], "train.tsv: is read here and would be replaced"),
-                (["./train/../train.tsv", "--audio-folder", "y"], "train.tsv: is read here and would be replaced"),
-                (["train.x", "--format", "tsv"], "train.wrd: is read here and would be replaced"),
+                (["train.tsv"], "train.tsv: is an input and would be replaced"),
+                (["./train/../train.tsv", "--audio-folder", "y"], "train.tsv: is an input and would be replaced"),
+                (["train.x", "--format", "tsv"], "train.wrd: is an input and would be replaced"),
             ] {
                 let made = try run(["data", "convert", "train.tsv", "--output"] + more, in: folder)
                 #expect(made.code == 65 && made.errors.contains(complaint), "\(more): \(made.errors)")
@@ -216,7 +216,7 @@ import W2VAudio
             ] {
                 let made = try run(["data"] + arguments, in: folder)
                 #expect(made.code == 65, "\(arguments)")
-                #expect(made.errors.contains("\(name): is read here and would be replaced"), "\(made.errors)")
+                #expect(made.errors.contains("\(name): is an input and would be replaced"), "\(made.errors)")
             }
             // What fails after a part was read leaves everything as it was.
             try Data("A |\n".utf8).write(to: folder.appendingPathComponent("test.ltr"))
@@ -252,7 +252,7 @@ import W2VAudio
             try Data("a\n".utf8).write(to: audio.appendingPathComponent("deep/r0.txt"))
             let one = ["data", "manifest", audio.path, "--output", "l/train.tsv", "--labels"]
             let none = try run(one + ["none"], in: folder)
-            #expect(none.code == 65 && none.errors.contains("remove what is old, or choose another --output"))
+            #expect(none.code == 65 && none.errors.contains("remove the old files, or choose another --output"))
             for index in 1..<4 { try Data("t\n".utf8).write(to: audio.appendingPathComponent("deep/r\(index).txt")) }
             #expect(try run(one + ["ltr"], in: folder).errors.contains("because l/train.wrd would be taken for"))
             #expect(try run(one + ["ltr", "wrd"], in: folder).code == 0)

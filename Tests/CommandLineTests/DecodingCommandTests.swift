@@ -64,7 +64,8 @@ import W2VAudio
                 #expect(
                     outcome.errors.hasPrefix("wav2vec2: /")
                         && outcome.errors.hasSuffix(
-                            ": cannot be written (the process's file size limit is reached).\n")
+                            ": cannot be written (the process's file size limit is reached); make room, or choose another "
+                                + "folder\n")
                         && outcome.errors.split(separator: "\n").count == 1, "\(outcome.errors)")
                 #expect(try Data(contentsOf: place) == Data("old".utf8))
             }

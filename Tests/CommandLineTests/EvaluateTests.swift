@@ -186,15 +186,15 @@ import W2VDecoding
         }
         #expect(
             lines("the cat sat on the mat", "the bat on down the mat") == [
-                "said:   the  cat  sat  on  ****  the  mat", "heard:  the  ***  bat  on  down  the  mat",
-                "             D    S        I",
+                "REF:  the  cat  sat  on  ****  the  mat", "HYP:  the  ***  bat  on  down  the  mat",
+                "           D    S        I",
             ])
-        #expect(lines("a house", "a house") == ["said:   a  house", "heard:  a  house"])
+        #expect(lines("a house", "a house") == ["REF:  a  house", "HYP:  a  house"])
         #expect(
-            lines("a b c d", "a b c x", width: 12) == [
-                "said:   a  b", "heard:  a  b", "said:   c  d", "heard:  c  x", "           S",
+            lines("a b c d", "a b c x", width: 10) == [
+                "REF:  a  b", "HYP:  a  b", "REF:  c  d", "HYP:  c  x", "         S",
             ])
-        #expect(lines("", "") == ["said:   (nothing)", "heard:  (nothing)"])
-        #expect(lines("cat", "bat", isColored: true)[1] == "heard:  \u{1B}[33mbat\u{1B}[0m")
+        #expect(lines("", "") == ["REF:  (nothing)", "HYP:  (nothing)"])
+        #expect(lines("cat", "bat", isColored: true)[1] == "HYP:  \u{1B}[33mbat\u{1B}[0m")
     }
 }

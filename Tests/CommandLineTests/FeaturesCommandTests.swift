@@ -37,7 +37,7 @@ import W2VTorch
             #expect(try TensorFile.read(URL(fileURLWithPath: output + "/1.safetensors"))["2"]?.shape == [49, 16])
 
             let again = try run(command + ["--output", output, "--format", "safetensors"])
-            #expect(again.code == 1 && again.errors.contains("--resume goes on with it"))
+            #expect(again.code == 1 && again.errors.contains("continue with --resume"))
             try FileManager.default.removeItem(atPath: output + "/1.safetensors")
             let resumed = try run(command + ["--output", output, "--format", "safetensors", "--resume"])
             #expect(resumed.code == 0 && FileManager.default.fileExists(atPath: output + "/1.safetensors"))

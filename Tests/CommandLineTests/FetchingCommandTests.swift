@@ -86,7 +86,7 @@ private struct Hub {
             let refused = try run(
                 "data", "librispeech", "--output", output, "--source", folder.path + "/data/archives", "--parts",
                 "dev-other")
-            #expect(refused.code == 65 && refused.errors.contains("holds none of dev-other"))
+            #expect(refused.code == 65 && refused.errors.contains("holds neither a folder nor an archive of dev-other"))
         }
     }
 

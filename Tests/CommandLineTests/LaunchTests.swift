@@ -178,7 +178,7 @@ import W2VTorch
     }
 
     @Test func thePortIsInUse() throws {
-        let taken = try Store(host: "127.0.0.1", port: 0, serves: true, timeout: 5)
+        let taken = try TCPStore(host: "127.0.0.1", port: 0, serves: true, timeout: 5)
         let command = fixture.pretrain("run")
         expectSentence(
             try startRank(0, port: taken.port, command), code: 1, "port \(taken.port)", "in use", "MASTER_PORT")
@@ -242,7 +242,7 @@ import W2VTorch
             ] + fixture.pretrain("other")
         }
         for outcome in other {
-            expectSentence(outcome, code: 64, "--nodes 2 --processes 1", "--nodes 2 --processes 2", "must be equal")
+            expectSentence(outcome, code: 64, "--nodes 2 --processes 1", "--nodes 2 --processes 2", "the same numbers")
         }
     }
 

@@ -73,7 +73,7 @@ import W2VAudio
             let inspected = try run(["checkpoint", "inspect", "mean", "--json"], in: folder)
             #expect(try inspected.json()["task"] as? String == "pretraining")
             let again = try run(["checkpoint", "average", "out/last", "out/best", "--output", "mean"], in: folder)
-            #expect(again.code == 64 && again.errors.contains("is there already"))
+            #expect(again.code == 64 && again.errors.contains("exists already"))
             let few = try run(["checkpoint", "average", "--last", "9", "out", "--output", "other"], in: folder)
             #expect(few.code == 64 && few.errors.contains("holds 2 states"))
             let named = try run(["checkpoint", "average", "out/last", "out/best", "--output", "other"], in: folder)

@@ -125,7 +125,7 @@ import W2VAudio
             // Nothing is replaced, and nothing computed for it, unless that is asked for.
             let again = try transcribe(
                 fixture, [fixture.audio + "/0.wav", "--output", output, "--format", "json"])
-            #expect(again.code == 1 && again.errors.contains("0.json: is there already; --force replaces"))
+            #expect(again.code == 1 && again.errors.contains("0.json: exists already; --force replaces"))
             let forced = try transcribe(
                 fixture, [fixture.audio + "/0.wav", "--output", output, "--format", "json", "--force"])
             #expect(forced.code == 0, "\(forced.errors)")
@@ -135,7 +135,7 @@ import W2VAudio
             try fixture.write("mine", to: "out/2.json")
             let resumed = try transcribe(
                 fixture, [fixture.audio, "--output", output, "--format", "json", "--resume"])
-            #expect(resumed.code == 0 && resumed.errors.contains("5 of 6 files are there"), "\(resumed.errors)")
+            #expect(resumed.code == 0 && resumed.errors.contains("5 of 6 files are already there"), "\(resumed.errors)")
             #expect(try String(contentsOfFile: output + "/2.json", encoding: .utf8) == "mine")
             #expect(FileManager.default.fileExists(atPath: output + "/1.flac.json"))
             let twice = try transcribe(

@@ -39,8 +39,8 @@ struct CorpusConverterTests {
             #expect(abs(count - expected) <= 4, "\(made.sampleCounts)")
         }
         #expect(report.utterances == [0, 1, 0, 1, 0, 1])
-        let labelled = try made.withLabels(of: manifest, at: report.utterances)
-        #expect((0..<6).map { labelled[$0].labels } == ["A |", "B |", "A |", "B |", "A |", "B |"])
+        let labeled = try made.withLabels(of: manifest, at: report.utterances)
+        #expect((0..<6).map { labeled[$0].labels } == ["A |", "B |", "A |", "B |", "A |", "B |"])
         for (index, expected) in [400, 200, 400, 200, 400, 200].enumerated() {
             #expect(try AudioFile.info(made[index].audio).sampleRate == 8000)
             // Faster is higher: the number of periods stays.
@@ -134,7 +134,10 @@ struct CorpusConverterTests {
             let error = try #require(throws: CorpusError.self) {
                 try CorpusConverter(format: .wav16, sampleRate: 8000).convert(manifest, to: folder)
             }
-            #expect("\(error)".hasPrefix("\(corpus.file("a.wav").path): ") && "\(error)".contains("m.tsv:2 names"))
+            #expect(
+                error
+                    == .overwritesRecording(
+                        recording: corpus.file("a.wav").path, manifest: corpus.file("m.tsv").path, line: 2))
         }
         #expect(try Data(contentsOf: corpus.file("a.wav")) == before)
         #expect(!FileManager.default.fileExists(atPath: corpus.file("conversion.txt").path))

@@ -17,15 +17,16 @@ struct FormatTests {
         try AudioFile.write(TestCorpus.signal(count, count: count), to: corpus.file(name))
     }
 
-    /// What an error says, and that it names file and line.
-    private func message(
-        _ url: URL, labels: String? = "ltr", at place: String, _ location: SourceLocation = #_sourceLocation
-    ) throws -> String {
+    /// Why a list is refused: its case, file and line are checked.
+    @discardableResult private func refusal(
+        _ url: URL, labels: String? = "ltr", _ name: String = "badLine", at place: String,
+        _ location: SourceLocation = #_sourceLocation
+    ) throws -> CorpusError {
         let error = try #require(throws: CorpusError.self, sourceLocation: location) {
             try Manifest.read(url, labels: labels)
         }
-        #expect("\(error)".hasPrefix(place), "\(error)", sourceLocation: location)
-        return "\(error)"
+        #expect(error.name == name && error.place == place, "\(error)", sourceLocation: location)
+        return error
     }
 
     // MARK: - JSON
@@ -58,7 +59,7 @@ struct FormatTests {
     func refusesWhatIsNoJSON(line: String) throws {
         let good = #"{"audio_filepath": "a", "duration": 1, "text": "x"}"#
         let url = try corpus.write("bad.json", [good, line, good].joined(separator: "\n"))
-        _ = try message(url, at: "\(url.path):2: expected ")
+        try refusal(url, at: "\(url.path):2")
     }
 
     @Test func readsLists() throws {
@@ -86,11 +87,11 @@ struct FormatTests {
         ] {
             let bad = try corpus.write(
                 "bad.json", #"[{"audio_filepath": "b", "duration": 1, "text": "b"}, \#(object)]"#)
-            let text = try message(bad, at: "\(bad.path):2: expected ")
-            #expect(text.contains(word) && text.contains("object 2"))
+            let error = try refusal(bad, at: "\(bad.path):2")
+            #expect("\(error)".contains(word) && "\(error)".contains("object 2"))
         }
         let cut = try corpus.write("cut.json", #"[{"audio_filepath": "b", "duration": 1}, "#)
-        _ = try message(cut, at: "\(cut.path):1: expected a JSON list")
+        #expect(try refusal(cut, at: "\(cut.path):1").expected.hasPrefix("a JSON list"))
     }
 
     // MARK: - Kaldi
@@ -121,8 +122,9 @@ struct FormatTests {
         let list = try corpus.write("data/wav.scp", "a one.wav\nb \(corpus.file("lost.wav").path)\nc one.wav\n")
         for segments in [nil, "u c 0 0.1\nv b 0.1 -1\n"] {
             if let segments { try corpus.write("data/segments", segments) }
-            let text = try message(corpus.file("data"), labels: nil, at: "\(list.path):2: there is no file")
-            #expect(text.contains("lost.wav, which should be the recording b") && !text.contains("first line"))
+            let lost = CorpusError.noRecording(
+                file: list.path, line: 2, name: "b", recording: corpus.file("lost.wav").path)
+            #expect(throws: lost) { try Manifest.read(corpus.file("data")) }
         }
     }
 
@@ -142,7 +144,8 @@ struct FormatTests {
             ("u2 rec 0 1", "no other line"), ("u3 rec x 1", "ends"), ("u3 rec 5 -1", "inside the recording"),
         ] {
             let file = try corpus.write("data/segments", "u1 rec 0.5 1.25\nu2 rec 1.5 -1\n\(line)\n")
-            #expect(try message(corpus.file("data"), labels: nil, at: "\(file.path):3: ").contains(expected))
+            let error = try refusal(corpus.file("data"), labels: nil, at: "\(file.path):3")
+            #expect(error.expected.contains(expected), "\(error)")
         }
     }
 
@@ -150,8 +153,9 @@ struct FormatTests {
         let witness = corpus.file("witness")
         for command in ["touch \(witness.path) |", "| touch \(witness.path)", "sph2pipe -f wav -p x.sph |"] {
             let url = try corpus.write("data/wav.scp", "a a.wav\nb \(command)\n")
-            let text = try message(corpus.file("data"), labels: nil, at: "\(url.path):2: ")
-            #expect(text.contains("never run") && text.contains(command))
+            #expect(throws: CorpusError.command(file: url.path, line: 2, command: command)) {
+                try Manifest.read(corpus.file("data"))
+            }
         }
         #expect(!FileManager.default.fileExists(atPath: witness.path))
     }
@@ -161,20 +165,21 @@ struct FormatTests {
         let scp = try corpus.write("data/wav.scp", "a a.wav\nb a.wav\n")
         let text = try corpus.write("data/text", "a x\n")
         let folder = corpus.file("data")
-        #expect(
-            try message(folder, at: "\(text.path): has no line for b, which \(scp.path):2 names").contains("add it"))
+        #expect(throws: CorpusError.noLine(name: "b", file: text.path, list: scp.path, line: 2)) {
+            try Manifest.read(folder, labels: "ltr")
+        }
         try corpus.write("data/text", "a x\nb y\nc z\n")
-        #expect(try message(folder, at: "\(text.path):3: ").contains(scp.path))
+        #expect(try refusal(folder, at: "\(text.path):3").expected.contains(scp.path))
         try corpus.write("data/text", "a x\na y\n")
-        _ = try message(folder, at: "\(text.path):2: ")
+        try refusal(folder, at: "\(text.path):2")
         try corpus.write("data/text", "a x\nb y|z\n")
-        #expect(try message(folder, at: "\(text.path):2: ").contains("word boundary"))
+        #expect(try refusal(folder, at: "\(text.path):2").expected.contains("word boundary"))
         let durations = try corpus.write("data/utt2dur", "a 1\nb long\n")
-        _ = try message(folder, labels: nil, at: "\(durations.path):2: ")
+        try refusal(folder, labels: nil, at: "\(durations.path):2")
         try corpus.write("data/wav.scp", "a a.wav\na a.wav\n")
-        _ = try message(folder, labels: nil, at: "\(scp.path):2: ")
+        try refusal(folder, labels: nil, at: "\(scp.path):2")
         try corpus.write("data/wav.scp", "a\n")
-        _ = try message(folder, labels: nil, at: "\(scp.path):1: ")
+        try refusal(folder, labels: nil, at: "\(scp.path):1")
         try corpus.write("data/wav.scp", "")
         #expect(throws: CorpusError.emptyManifest(file: scp.path)) { try Manifest.read(folder) }
     }
@@ -186,8 +191,9 @@ struct FormatTests {
         try corpus.write("f/one.txt", "Hello\nyou\n")
         try corpus.write("f/one.phn", "h e l")
         let folder = corpus.file("f")
-        let text = try message(folder, at: "\(folder.path): 1 of 2 recordings have no transcript")
-        #expect(text.contains("two.txt"))
+        let error = try #require(throws: CorpusError.self) { try Manifest.read(folder, labels: "ltr") }
+        guard case .noTranscripts(folder.path, 1, 2, let example) = error else { throw error }
+        #expect(example.hasSuffix("two.txt"))
         #expect(try Manifest.read(folder).sampleCounts == [9000, 8000])
         try corpus.write("f/b/two.txt", "")
         let manifest = try Manifest.read(folder, labels: "ltr")
@@ -196,9 +202,10 @@ struct FormatTests {
         try corpus.write("f/b/two.phn", "t u")
         #expect(try Manifest.read(folder, labels: "phn")[1].labels == "h e l")
         let bad = try corpus.write("f/b/two.txt", "a|b")
-        _ = try message(folder, at: "\(bad.path):1: ")
+        try refusal(folder, at: "\(bad.path):1")
         try corpus.write("f/broken.wav", "no audio")
-        #expect(try message(folder, labels: nil, at: folder.path).contains("data manifest"))
+        let broken = try #require(throws: CorpusError.self) { try Manifest.read(folder) }
+        guard case .someUnreadable(folder.path, 1, _) = broken else { throw broken }
     }
 
     // MARK: - Writing
@@ -226,7 +233,7 @@ struct FormatTests {
         let error = try #require(throws: CorpusError.self) {
             try Manifest.read(part).write(to: corpus.file("part.tsv"), as: .tsv)
         }
-        #expect("\(error)".contains("/a.wav@0.1") && "\(error)".contains("JSON lines"))
+        #expect(error.name == "notForTabs" && error.value("reason", String.self)?.contains("/a.wav@0.1") == true)
     }
 
     @Test func tagsGoWithTheirUtterances() throws {
@@ -338,15 +345,15 @@ struct FormatTests {
         }
         let tsv = try corpus.write("m.tsv", "/audio\na.wav\t1\nb.wav\t2\n")
         let labels = try latin("m.ltr", "a |\ng r ü n |\n")
-        _ = try message(tsv, at: "\(labels.path):2: expected UTF-8, found other bytes")
+        try refusal(tsv, "notUTF8", at: "\(labels.path):2")
         let manifest = try Manifest.read(tsv)
         let texts = try latin("texts", "a\tgrün und so weiter\nb\tx\n")
         let error = try #require(throws: CorpusError.self) { try Transcript.read(texts, for: manifest) }
-        #expect("\(error)".hasPrefix("\(texts.path):1: expected UTF-8") && "\(error)".contains("iconv"))
+        #expect(error.name == "notUTF8" && error.place == "\(texts.path):1")
         let paths = try latin("p.tsv", "/audio\nx.wav\t1\nü.wav\t1\n")
-        _ = try message(paths, labels: nil, at: "\(paths.path):3: expected UTF-8")
+        try refusal(paths, labels: nil, "notUTF8", at: "\(paths.path):3")
         let list = try latin("p.json", "[{\"audio_filepath\": \"a\",\n \"duration\": 1, \"text\": \"ü\"}]")
-        _ = try message(list, at: "\(list.path):2: expected UTF-8")
+        try refusal(list, "notUTF8", at: "\(list.path):2")
         let good = try corpus.write("good", "grün 日本語 e\u{301}\u{1F600} und so weiter")
         #expect(try Lines.read(good) == ["grün 日本語 e\u{301}\u{1F600} und so weiter"])
     }
@@ -362,6 +369,6 @@ struct FormatTests {
         #expect(!report.unreadable[0].reason.contains("first line"))
         #expect(mkdir(bad + [0], 0o777) == 0)
         let error = try #require(throws: CorpusError.self) { try ManifestBuilder().build(corpus.file("f")) }
-        #expect("\(error)".contains("this folder's name is not UTF-8"))
+        #expect(error.name == "nameNotUTF8")
     }
 }

@@ -32,3 +32,23 @@ final class TestCorpus {
         return try Manifest.read(url, labels: labels == nil ? nil : "ltr")
     }
 }
+
+extension CorpusError {
+    /// The name of the error's case.
+    var name: String? { Mirror(reflecting: self).children.first?.label }
+
+    /// The file and line that the error is about, with a colon between them.
+    var place: String? {
+        guard let file = value("file", String.self) else { return nil }
+        return file + (value("line", Int.self).map { ":\($0)" } ?? "")
+    }
+
+    /// What was expected in place of what a line holds.
+    var expected: String { value("expected", String.self) ?? "" }
+
+    /// One of the values of the error's case.
+    func value<Value>(_ name: String, _ type: Value.Type) -> Value? {
+        let values = Mirror(reflecting: self).children.first.map { Mirror(reflecting: $0.value).children }
+        return values?.first { $0.label == name }?.value as? Value
+    }
+}

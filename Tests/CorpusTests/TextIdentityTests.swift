@@ -13,7 +13,7 @@ import W2VBase
 
     init() throws { corpus = try TestCorpus() }
 
-    private func labelled(_ labels: [String]) throws -> Manifest {
+    private func labeled(_ labels: [String]) throws -> Manifest {
         try Manifest(
             name: "m.tsv", root: corpus.folder, paths: labels.indices.map { "\($0).wav" },
             sampleCounts: labels.map { _ in 16_000 }, labels: labels)
@@ -21,7 +21,7 @@ import W2VBase
 
     @Test func symbolsAreCountedByCodePoints() throws {
         let lines = ["K \(kelvin) K |", "\u{6A02} \u{F914} \u{E9} e \u{301} |", "\u{301} a |"]
-        for dictionary in [LabelDictionary(counting: lines), try LabelDictionary(counting: labelled(lines))] {
+        for dictionary in [LabelDictionary(counting: lines), try LabelDictionary(counting: labeled(lines))] {
             let counts = zip(dictionary.symbols.map { ExactText($0) }, dictionary.counts).dropFirst(4)
             let found = Dictionary(uniqueKeysWithValues: counts.map { ($0, $1) })
             #expect(
@@ -100,7 +100,7 @@ import W2VBase
     @Test func messagesShowWhatAScreenDoesNot() throws {
         let dictionary = LabelDictionary(counting: ["A B \u{E9} |"])
         func message(_ labels: String) throws -> String {
-            let manifest = try labelled([labels])
+            let manifest = try labeled([labels])
             return "\(try #require(throws: CorpusError.self) { try dictionary.validate(manifest) })"
         }
         let invisible = try message("A \u{AD} B \u{200B} \u{FEFF} |")
@@ -112,7 +112,7 @@ import W2VBase
             (0x4E00..<0x4E14).compactMap { Unicode.Scalar($0).map(String.init) }.joined(separator: " "))
         #expect(many.contains("and 8 others (20 of 20"), "\(many)")
         let composed = LabelDictionary(counting: ["e \u{301} |"])
-        let error = try #require(throws: CorpusError.self) { try composed.validate(labelled(["\u{E9} |"])) }
+        let error = try #require(throws: CorpusError.self) { try composed.validate(labeled(["\u{E9} |"])) }
         #expect("\(error)".contains("the text is composed"), "\(error)")
     }
 

@@ -14,10 +14,12 @@ import W2VAudio
         try Manifest(root: corpus.folder, paths: paths, sampleCounts: paths.map { _ in 16_000 })
     }
 
-    private func message(_ text: String, _ manifest: Manifest) throws -> String {
+    private func refusal(_ text: String, _ manifest: Manifest) throws -> CorpusError {
         let url = try corpus.write("texts", text)
-        return "\(try #require(throws: CorpusError.self, "\(text)") { try Transcript.read(url, for: manifest) })"
+        return try #require(throws: CorpusError.self, "\(text)") { try Transcript.read(url, for: manifest) }
     }
+
+    private var texts: String { corpus.file("texts").path }
 
     private let librispeech = ["26/1001/26-1001-0000.flac", "26/1001/26-1001-0001.flac", "26/1001/26-1001-0002.flac"]
 
@@ -34,8 +36,8 @@ import W2VAudio
         // Other utterances' lines and blank ones are passed over, however many there are.
         let more = (0..<20).map { "99-1-\($0)\(separator)OTHER\n\n" }.joined()
         #expect(try Transcript.read(corpus.write("texts", more + text), for: list) == read)
-        let lacking = try message(lines.dropLast().joined(separator: "\n"), list)
-        #expect(lacking.contains("a transcript for 26/1001/26-1001-0001.flac somewhere"), "\(lacking)")
+        let lacking = try refusal(lines.dropLast().joined(separator: "\n"), list)
+        #expect(lacking.expected == "a transcript for 26/1001/26-1001-0001.flac somewhere", "\(lacking)")
     }
 
     @Test func keysMayBePathsAndHaveSpaces() throws {
@@ -52,43 +54,42 @@ import W2VAudio
         "5-1-0 A\n5-1-1 B\n5-1-2 C\n", "spk_a A B\nspk_b B\nspk_c C\n", "x/a.wav A\nx/b.wav B\nx/c.wav C\n",
     ])
     func keysOfOtherListsAreRefused(text: String) throws {
-        let error = try message(text, manifest(librispeech))
-        #expect(error.contains("texts:1: ") && error.contains("begins with what looks like a key"), "\(error)")
-        #expect(error.contains(librispeech[0]))
+        let error = try refusal(text, manifest(librispeech))
+        #expect(error.name == "unknownKeys" && error.place == "\(texts):1", "\(error)")
+        #expect(error.value("example", String.self) == librispeech[0])
         // A wrong count does not hide it.
-        #expect(
-            try message(text + text.replacing("5-", with: "6-"), manifest(librispeech)).contains("looks like a key"))
+        #expect(try refusal(text + text.replacing("5-", with: "6-"), manifest(librispeech)).name == "unknownKeys")
     }
 
     /// sclite's trn, tables with commas or bars, names composed differently: taken for transcripts, the labels would have
     /// the names among their words.
     @Test(arguments: [
-        ("A B (26-1001-0000)\nC (26-1001-0001)\nD (26-1001-0002)\n", "texts:1: ", "in parentheses at the end"),
-        ("\"26-1001-0000\",\"A, B\"\n\"26-1001-0001\",\"C\"\n\"26-1001-0002\",\"D\"\n", "texts:1: ", "\",\" stands"),
-        ("path,text\n26-1001-0000,A B\n26-1001-0001,C\n26-1001-0002,D\n", "texts:2: ", "\",\" stands behind the key"),
-        ("26-1001-0000|A B|A B\n26-1001-0001|C|C\n26-1001-0002|D|D\n", "texts:1: ", "\"|\" stands behind the key"),
+        ("A B (26-1001-0000)\nC (26-1001-0001)\nD (26-1001-0002)\n", 1, "in parentheses at the end"),
+        ("\"26-1001-0000\",\"A, B\"\n\"26-1001-0001\",\"C\"\n\"26-1001-0002\",\"D\"\n", 1, "\",\" stands"),
+        ("path,text\n26-1001-0000,A B\n26-1001-0001,C\n26-1001-0002,D\n", 2, "\",\" stands behind the key"),
+        ("26-1001-0000|A B|A B\n26-1001-0001|C|C\n26-1001-0002|D|D\n", 1, "\"|\" stands behind the key"),
     ])
-    func keysElsewhereAreRefused(text: String, place: String, problem: String) throws {
-        let error = try message(text, manifest(librispeech))
-        #expect(error.contains(place) && error.contains(problem), "\(error)")
+    func keysElsewhereAreRefused(text: String, line: Int, problem: String) throws {
+        let error = try refusal(text, manifest(librispeech))
+        #expect(error.place == "\(texts):\(line)" && error.expected.contains(problem), "\(error)")
     }
 
     @Test func keysAreComparedByCodePoints() throws {
         let list = try manifest(["caf\u{E9}.wav", "th\u{E9}.wav", "b1.wav"])
-        let error = try message("cafe\u{301} A\nthe\u{301} B\nb1 C\n", list)
-        #expect(error.contains("texts:1: ") && error.contains("NFC"), "\(error)")
+        let error = try refusal("cafe\u{301} A\nthe\u{301} B\nb1 C\n", list)
+        #expect(error.place == "\(texts):1" && error.expected.contains("NFC"), "\(error)")
     }
 
     /// UTF-16 without a byte-order mark is UTF-8 too, if one minds no zero bytes.
     @Test func zeroBytesAreNoText() throws {
-        let error = try message(
+        let error = try refusal(
             String(decoding: "a b\nc\nd\n".utf8.flatMap { [$0, 0] }, as: UTF8.self), manifest(librispeech))
-        #expect(error.contains("texts:1: expected UTF-8") && error.contains("UTF-16"), "\(error)")
+        #expect(error.name == "notUTF8" && error.place == "\(texts):1", "\(error)")
     }
 
     @Test func keysAloneAreNoTranscripts() throws {
-        let error = try message("26-1001-0000\n26-1001-0001\n26-1001-0002\n", manifest(librispeech))
-        #expect(error.contains("texts:1: expected a transcript after the key"), "\(error)")
+        let error = try refusal("26-1001-0000\n26-1001-0001\n26-1001-0002\n", manifest(librispeech))
+        #expect(error.place == "\(texts):1" && error.expected == "a transcript after the key", "\(error)")
     }
 
     @Test func plainLinesStayPlain() throws {
@@ -105,8 +106,8 @@ import W2VAudio
     @Test func namesThatAreWordsAreNotGuessedAt() throws {
         let list = try manifest(["yes.wav", "no.wav"])
         #expect(try Transcript.read(corpus.write("texts", "yes\nno\n"), for: list) == ["yes", "no"])
-        let error = try message("yes sir\nno sir\n", list)
-        #expect(error.contains("texts:1: \"yes sir\" may be a key with its transcript"), "\(error)")
+        let error = try refusal("yes sir\nno sir\n", list)
+        #expect(error == .ambiguousKeys(file: texts, line: 1, found: "yes sir"))
         #expect(try Transcript.read(corpus.write("texts", "yes\tyes sir\nno\tno\n"), for: list) == ["yes sir", "no"])
     }
 
@@ -114,7 +115,7 @@ import W2VAudio
         let list = try manifest(["0.wav", "1.wav", "2.wav"])
         let keyed = try Transcript.read(corpus.write("texts", "2 four\n0 one two\n1 three\n"), for: list)
         #expect(keyed == ["one two", "three", "four"])
-        #expect(try message("2 apples\n2 pears\n1 fig\n", list).contains("may be a key with its transcript"))
+        #expect(try refusal("2 apples\n2 pears\n1 fig\n", list).name == "ambiguousKeys")
     }
 
     @Test func severalFilesAreReadTogether() throws {
@@ -126,7 +127,7 @@ import W2VAudio
         #expect(try Transcript.read(files, for: list) == ["ONE", "TWO", "THREE"])
         let twice = try corpus.write("c.trans.txt", "26-1001-0001 AGAIN\n")
         let error = try #require(throws: CorpusError.self) { try Transcript.read(files + [twice], for: list) }
-        #expect("\(error)".hasPrefix("\(twice.path):1: expected a key that no other line has"))
+        #expect(error.place == "\(twice.path):1" && error.expected == "a key that no other line has")
     }
 
     @Test func transcriptsOfFoldersAreFound() throws {
@@ -161,10 +162,12 @@ import W2VAudio
         }
     }
 
-    private func message(_ text: String, labels: String? = nil) throws -> String {
+    private func refusal(_ text: String, labels: String? = nil) throws -> CorpusError {
         let url = try corpus.write("bad.jsonl", text)
-        return "\(try #require(throws: CorpusError.self, "\(text)") { try Manifest.read(url, labels: labels) })"
+        return try #require(throws: CorpusError.self, "\(text)") { try Manifest.read(url, labels: labels) }
     }
+
+    private var bad: String { corpus.file("bad.jsonl").path }
 
     @Test(arguments: ["", " ", "\t", "\r"])
     func blankLinesSayNothing(blank: String) throws {
@@ -178,7 +181,7 @@ import W2VAudio
         #expect(try UtteranceTags.read("x", of: list) == ["1", "2"])
         #expect(try Manifest.hasLabels(url, labels: "ltr"))
         #expect(try Manifest.files(of: url, labels: []).count == 1)
-        #expect(try message("\n" + first + "\n\n{\n").contains("bad.jsonl:4: expected one JSON object"))
+        #expect(try refusal("\n" + first + "\n\n{\n").place == "\(bad):4")
         let joined = try Manifest.joined([(list, 1), (list, 1)])
         #expect((0..<4).map { joined[$0].line } == [2, 4, 2, 4])
     }
@@ -195,16 +198,17 @@ import W2VAudio
     @Test func partsEndWhereTheirRecordingsDo() throws {
         let part = #"{"audio_filepath": "b.wav", "offset": 0.5, "text": "x"}"#
         #expect(try Manifest.read(corpus.write("a.jsonl", part)).sampleCounts == [16_000])
-        #expect(try message(part.replacing("0.5", with: "2")).contains("bad.jsonl:1: expected an \"offset\" inside"))
+        let outside = try refusal(part.replacing("0.5", with: "2"))
+        #expect(outside.place == "\(bad):1" && outside.expected.hasPrefix("an \"offset\" inside"))
     }
 
     @Test func whatCannotBeMeasuredIsNamed() throws {
         let good = #"{"audio_filepath": "a.wav"}"#
-        let missing = try message(good + "\n\n" + #"{"audio_filepath": "no.wav"}"#)
-        #expect(missing.contains("bad.jsonl:3: has no \"duration\"") && missing.contains("no.wav"), "\(missing)")
+        let missing = try refusal(good + "\n\n" + #"{"audio_filepath": "no.wav"}"#)
+        #expect(missing.name == "noLength" && missing.place == "\(bad):3", "\(missing)")
         for duration in ["\"1\"", "true", "[]", "-1"] {
-            let error = try message("{\"audio_filepath\": \"a.wav\", \"duration\": \(duration)}")
-            #expect(error.contains("bad.jsonl:1: expected \"duration\" with a number"), "\(error)")
+            let error = try refusal("{\"audio_filepath\": \"a.wav\", \"duration\": \(duration)}")
+            #expect(error.place == "\(bad):1" && error.expected.hasPrefix("\"duration\" with a number"), "\(error)")
         }
     }
 
@@ -215,7 +219,7 @@ import W2VAudio
         #expect(try !Manifest.hasLabels(url, labels: "ltr") && Manifest.read(url).count == 2)
         // Transcripts of some are never left out without a word.
         #expect(try Manifest.hasLabels(corpus.write("b.jsonl", none + "\n" + some), labels: "ltr"))
-        #expect(try message(none + "\n" + some, labels: "ltr").contains("bad.jsonl:1: expected \"text\""))
+        #expect(try refusal(none + "\n" + some, labels: "ltr").expected.hasPrefix("\"text\""))
         #expect(try Manifest.hasLabels(corpus.write("c.json", "[\(none), \(some)]"), labels: "ltr"))
         #expect(try !Manifest.hasLabels(corpus.write("d.json", "[\(none)]"), labels: "ltr"))
     }

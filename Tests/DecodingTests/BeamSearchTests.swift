@@ -89,7 +89,7 @@ import Testing
             let part = Array(scores[test.offset..<test.offset + test.frames * row])
             let found = try decoder.decode(part)
             #expect(found.count == test.count, "case \(number)")
-            // What no hypothesis leads to may be forgotten at any time.
+            // Nodes that no hypothesis leads to may be dropped at any time.
             let forgetful = try part.withUnsafeBufferPointer {
                 try decoder.decode($0, BeamSearch(decoder, room: number % 2 * 500), atMost: 3)
             }
@@ -103,8 +103,8 @@ import Testing
         }
     }
 
-    /// With a beam that nothing falls out of, a text's score is its probability over all paths: with symbols of several
-    /// code points, which spell the same text in several ways, and with labels that are never written too.
+    /// With a beam wide enough to prune nothing, a text's score is its probability over all paths: with symbols of
+    /// several code points, which spell the same text in several ways, and with labels that are never written.
     @Test(
         arguments: [
             (["-", "|", "A", "B"], []), (["-", "|", "A", "AB", "B"], []), (["-", "|", "A", "AA", "A"], []),
@@ -206,22 +206,22 @@ import Testing
     @Test func badInputIsNamed() throws {
         let alphabet = try DecodingAlphabet(symbols: ["-", "|", "A", "B"])
         let decoder = try BeamSearchDecoder(alphabet: alphabet)
-        #expect(throws: DecodingError.wrongCount(count: 5, labels: 4)) { try decoder.decode([0, 0, 0, 0, 0]) }
-        #expect(throws: DecodingError.notANumber(frame: 1, label: 2)) {
+        #expect(throws: DecoderError.wrongCount(count: 5, labels: 4)) { try decoder.decode([0, 0, 0, 0, 0]) }
+        #expect(throws: DecoderError.notANumber(frame: 1, label: 2)) {
             try decoder.decode([0, 0, 0, 0, 0, 0, .nan, 0])
         }
         #expect(try decoder.decode([-.infinity, -.infinity, -.infinity, -.infinity]).count > 0)
-        #expect(throws: DecodingError.blankOutOfRange(blank: 4, labels: 1)) {
+        #expect(throws: DecoderError.blankOutOfRange(blank: 4, labels: 1)) {
             try DecodingAlphabet(symbols: ["-"], blank: 4)
         }
         var options = BeamSearchOptions()
         options.hotWords = ["AB", "XY"]
-        #expect(throws: DecodingError.unspellable(word: "XY", symbols: "AB")) {
+        #expect(throws: DecoderError.unspellable(word: "XY", symbols: "AB")) {
             try BeamSearchDecoder(alphabet: alphabet, options: options)
         }
         options = BeamSearchOptions()
         options.beamWidth = 0
-        #expect(throws: DecodingError.self) { try BeamSearchDecoder(alphabet: alphabet, options: options) }
+        #expect(throws: DecoderError.self) { try BeamSearchDecoder(alphabet: alphabet, options: options) }
         let model = try LanguageModel(contentsOf: DecodingFixtures.url("bigram.arpa.gz"))
         let lower = try DecodingAlphabet(symbols: ["-", "|"] + "abcdefghijklmnopqrstuvwxyz".map(String.init))
         do {

@@ -3,7 +3,7 @@ import Testing
 
 @testable import W2VDecoding
 
-/// The counts by trying every alignment: exponential, and independent of the code under test.
+/// The counts by trying every alignment: exponential, and independent of the tested code.
 private func oracle(_ reference: ArraySlice<Int>, _ hypothesis: ArraySlice<Int>) -> EditCounts {
     if reference.isEmpty { return EditCounts(insertions: hypothesis.count) }
     if hypothesis.isEmpty { return EditCounts(deletions: reference.count) }
@@ -88,10 +88,10 @@ private func counts<Element>(_ pairs: [AlignedPair<Element>]) -> EditCounts {
             let counts = RecognitionErrors.counts(reference: said, hypothesis: heard, characters: unit)
             return [counts.words, counts.characters]
         }
-        // A letter with a vowel sign: half of it is right, or all is wrong.
+        // A letter with a vowel sign: as code points half of it is right, as a grapheme all of it is wrong.
         #expect(counts("कि", "क")[1] == EditCounts(matches: 1, deletions: 1))
         #expect(counts("कि", "क", .graphemes)[1] == EditCounts(substitutions: 1))
-        // Canonically equal, and not the same.
+        // Canonically equal, but not the same.
         #expect(
             counts("\u{E9}", "e\u{301}") == [EditCounts(substitutions: 1), EditCounts(substitutions: 1, insertions: 1)])
         #expect(counts("\u{E9}", "e\u{301}", .graphemes) == Array(repeating: EditCounts(substitutions: 1), count: 2))
@@ -104,11 +104,11 @@ private func counts<Element>(_ pairs: [AlignedPair<Element>]) -> EditCounts {
         if case .match = pairs[0] { Issue.record("the Kelvin sign was taken for K") }
     }
 
-    /// Words are what ASCII white space separates, whatever stands beside it.
+    /// Words are separated by ASCII white space only.
     @Test func otherWhiteSpaceIsPartOfWords() {
         #expect(LetterText.words(in: " A\tB\r\nC \n") == ["A", "B", "C"])
         for odd in ["A\u{A0}B", "A\u{2003}B", "A\u{3000}B", "A\u{85}B"] { #expect(LetterText.words(in: odd) == [odd]) }
-        // A mark after a space joins it on the screen; the space separates all the same.
+        // A mark after a space combines with it on the screen, but the space still separates.
         #expect(LetterText.words(in: "A \u{301}B").map(\.unicodeScalars.count) == [1, 2])
         #expect(LetterText.letters(transcript: "e\u{301} A").map(\.unicodeScalars.count) == [1, 1, 1, 1, 1])
     }

@@ -37,7 +37,7 @@ import Testing
         }
     }
 
-    /// Every path of a small trellis, one by one.
+    /// All paths of a small trellis, one by one.
     @Test func noOtherPathIsBetter() throws {
         var choices = Choices(seed: 22)
         for round in 0..<60 {
@@ -110,7 +110,7 @@ import Testing
         let aligner = ForcedAligner()
         var choices = Choices(seed: 21)
         let scores = Self.random(4, 3, &choices)
-        func problem(_ transcript: [Int], _ scores: [Float]) -> DecodingError? {
+        func problem(_ transcript: [Int], _ scores: [Float]) -> DecoderError? {
             do {
                 _ = try aligner.align(scores, labels: 3, transcript: transcript)
                 return nil
@@ -122,9 +122,9 @@ import Testing
         #expect(problem([1, 2, 1, 2, 1], scores) == .tooLong(labels: 5, needed: 5, frames: 4))
         #expect(problem([1, 1, 1], scores) == .tooLong(labels: 3, needed: 5, frames: 4))
         #expect(problem([1], []) == .tooLong(labels: 1, needed: 1, frames: 0))
-        // Ends that may be missing are not counted.
+        // Ends that may be missing do not count.
         let few = Array(scores.prefix(2 * 3))
-        #expect(throws: DecodingError.tooLong(labels: 3, needed: 3, frames: 2)) {
+        #expect(throws: DecoderError.tooLong(labels: 3, needed: 3, frames: 2)) {
             try ForcedAligner(optionalEnds: true).align(few, labels: 3, transcript: [2, 1, 2, 1, 2])
         }
         #expect(problem([1], [0, 0]) == .wrongCount(count: 2, labels: 3))

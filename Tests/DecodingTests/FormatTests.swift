@@ -42,7 +42,7 @@ import Testing
         #expect(fixed(0.0004, 3) == "0.000" && fixed(-1.2345, 2) == "-1.23" && fixed(12.5, 0) == "13")
     }
 
-    /// Intervals lie end to end from zero to the end, as Praat demands.
+    /// Intervals are contiguous from zero to the end, as Praat requires.
     @Test func textGrids() {
         let text = TextGrid.text(Self.transcript)
         #expect(

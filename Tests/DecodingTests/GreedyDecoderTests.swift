@@ -18,7 +18,7 @@ private func oneHot(_ path: [Int], labels: Int) -> [Float] {
             ])
     }
 
-    /// A path decodes to those labels that differ from their predecessor and from the blank: stated frame by frame.
+    /// A path decodes to the labels that differ from their predecessor and from the blank, checked frame by frame.
     @Test func agreesWithTheDefinition() throws {
         var choices = Choices(seed: 51)
         for _ in 0..<500 {
@@ -54,7 +54,7 @@ private func oneHot(_ path: [Int], labels: Int) -> [Float] {
             while frame < 20 {
                 let next = min(20, frame + Int.random(in: 0...6, using: &choices))
                 found += try stream.append(Array(scores[frame * labels..<next * labels]))
-                // All labels but the one that may go on have come out.
+                // All labels except the one that may continue have been returned.
                 let whole = try decoder.decode(Array(scores[..<(next * labels)]), labels: labels)
                 #expect(stream.frames == next)
                 #expect(found.map(\.frames) == whole.filter { $0.frames.upperBound < next }.map(\.frames))
@@ -75,10 +75,10 @@ private func oneHot(_ path: [Int], labels: Int) -> [Float] {
     @Test func aStreamNamesTheFrameOfTheWhole() throws {
         var stream = GreedyStream(GreedyDecoder(), labels: 2)
         _ = try stream.append([1, 0, 0, 1, 1, 0])
-        #expect(throws: DecodingError.notANumber(frame: 4, label: 1)) { _ = try stream.append([1, 0, 0, .nan]) }
+        #expect(throws: DecoderError.notANumber(frame: 4, label: 1)) { _ = try stream.append([1, 0, 0, .nan]) }
     }
 
-    @Test func breaksTiesTowardsTheLowestIndex() throws {
+    @Test func breaksTiesTowardTheLowestIndex() throws {
         #expect(try GreedyDecoder(blank: 2).decode([1, 1, 1], labels: 3).map(\.label) == [0])
         let lowest = -Float.infinity
         #expect(try GreedyDecoder(blank: 1).decode([lowest, lowest], labels: 2).map(\.label) == [0])
@@ -86,10 +86,10 @@ private func oneHot(_ path: [Int], labels: Int) -> [Float] {
 
     @Test func namesWhatIsWrong() {
         let decoder = GreedyDecoder(blank: 2)
-        #expect(throws: DecodingError.wrongCount(count: 4, labels: 3)) { try decoder.decode([1, 2, 3, 4], labels: 3) }
-        #expect(throws: DecodingError.wrongCount(count: 0, labels: 0)) { try decoder.decode([], labels: 0) }
-        #expect(throws: DecodingError.blankOutOfRange(blank: 2, labels: 2)) { try decoder.decode([1, 2], labels: 2) }
-        #expect(throws: DecodingError.notANumber(frame: 1, label: 0)) {
+        #expect(throws: DecoderError.wrongCount(count: 4, labels: 3)) { try decoder.decode([1, 2, 3, 4], labels: 3) }
+        #expect(throws: DecoderError.wrongCount(count: 0, labels: 0)) { try decoder.decode([], labels: 0) }
+        #expect(throws: DecoderError.blankOutOfRange(blank: 2, labels: 2)) { try decoder.decode([1, 2], labels: 2) }
+        #expect(throws: DecoderError.notANumber(frame: 1, label: 0)) {
             try decoder.decode([1, 2, 3, .nan, 1, 2], labels: 3)
         }
     }

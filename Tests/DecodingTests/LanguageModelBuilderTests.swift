@@ -19,7 +19,7 @@ import Testing
         return entries
     }
 
-    /// KenLM's lmplz makes the same models, with little memory, so that all is sorted on disk, and with much.
+    /// KenLM's lmplz makes the same models, with little memory, so that everything is sorted on disk, and with much.
     @Test(arguments: [
         ("trigram", "corpus.txt", 3, [], nil as [Float]?), ("bigram", "corpus.txt", 2, [], nil),
         ("unigram", "corpus.txt", 1, [], nil), ("pruned", "corpus.txt", 4, [0, 0, 1, 2], nil),
@@ -70,7 +70,7 @@ import Testing
             #expect(problem("A B\nA </s> B\n").contains("line 2: expected words other than <s>"))
             #expect(problem("").contains("the text has no words"))
             #expect(problem("\n\n").contains("the text has no words"))
-            #expect(problem("A B C\n").contains("--discount-fallback"))
+            #expect(problem("A B C\n").contains("allow fixed discounts"))
             #expect(!FileManager.default.fileExists(atPath: model.path))
             #expect(problem("A B C\n", fallback: [0.5, 1, 1.5]) == "none")
         }
@@ -81,6 +81,6 @@ import Testing
         .init(order: 3, prune: [0, 2, 1]), .init(order: 2, prune: [0, 0, 0]), .init(order: 2, fallback: [2]),
     ])
     func badOptionsAreNamed(options: LanguageModelBuilder.Options) {
-        #expect(throws: DecodingError.self) { try LanguageModelBuilder(options: options) }
+        #expect(throws: DecoderError.self) { try LanguageModelBuilder(options: options) }
     }
 }

@@ -55,7 +55,7 @@ import Testing
         }
     }
 
-    /// Every history that the model may meet leaves probabilities that add up to one.
+    /// After every history that the model can represent, probabilities add up to one.
     @Test func probabilitiesAddUpToOne() throws {
         for name in ["trigram.arpa.gz", "pruned.arpa.gz", "fallback.trie.kenlm"] {
             let model = try LanguageModel(contentsOf: DecodingFixtures.url(name))
@@ -113,7 +113,7 @@ import Testing
 
         """
 
-    /// What is wrong with an ARPA file is named with its line.
+    /// Errors in an ARPA file are named with their line.
     @Test func badFilesAreNamed() throws {
         try withTemporaryFolder { folder in
             let url = folder.appendingPathComponent("model.arpa")
@@ -158,7 +158,7 @@ import Testing
         }
     }
 
-    /// A damaged binary file is refused, or gives wrong scores at worst: it never stops the program.
+    /// A damaged binary file is rejected, or gives wrong scores at worst: it never crashes the program.
     @Test(arguments: ["ours", "fallback.probing.kenlm", "fallback.trie.kenlm", "fallback.quantized-array.kenlm"])
     func damagedBinaryFilesDoNoHarm(name: String) throws {
         var choices = Choices(seed: 32)
@@ -176,7 +176,7 @@ import Testing
                 if round < 100 {
                     data = data.prefix(Int.random(in: 1..<data.count, using: &choices))
                 } else {
-                    // The header first, where damage would lead furthest.
+                    // The header first, where damage has the largest effect.
                     let limit = round < 200 ? min(200, data.count) : data.count
                     for _ in 0..<3 {
                         data[Int.random(in: 0..<limit, using: &choices)] = UInt8.random(in: 0...255, using: &choices)

@@ -21,7 +21,7 @@ import Testing
         let decoder = try BeamSearchDecoder(alphabet: alphabet, model: model, lexicon: lexicon, options: options)
         let scores = frames(symbols, alphabet)
         let found = try decoder.decode(scores)
-        // What no hypothesis leads to may be forgotten at any time.
+        // Nodes that no hypothesis leads to may be dropped at any time.
         let forgetful = try scores.withUnsafeBufferPointer {
             try decoder.decode($0, BeamSearch(decoder, room: 0), atMost: .max)
         }
@@ -38,7 +38,7 @@ import Testing
         #expect(alphabet.labels(of: "njdžep") == [10, 4, 5, 11])
         #expect(alphabet.labels(of: "xenja") == nil)
         #expect(alphabet.unspellable(in: "xenj\u{301}") == ["x", "\u{301}"])
-        // The longest one first leads nowhere: "ab" would leave a "c" that no symbol begins with.
+        // The longest symbol first leads nowhere: "ab" would leave a "c" that no symbol begins with.
         let tricky = try DecodingAlphabet(symbols: ["-", "|", "a", "ab", "bc", "abcd"])
         #expect(tricky.labels(of: "abc") == [2, 4] && tricky.labels(of: "abcab") == [2, 4, 3])
         #expect(tricky.labels(of: "abcd") == [5] && tricky.labels(of: "cab") == nil)
@@ -48,7 +48,7 @@ import Testing
         #expect(phones.unspellable(in: "kʰd͡ʒ") == ["kʰd͡ʒ"])
     }
 
-    /// Symbols are code points: what looks the same is not the same.
+    /// Symbols are code points: texts that look the same are not the same.
     @Test func symbolsAreCodePoints() throws {
         let alphabet = try DecodingAlphabet(symbols: ["-", "|", "e", "\u{301}", "\u{E9}", "K", "\u{212A}"])
         #expect(alphabet.labels(of: "\u{E9}") == [4] && alphabet.labels(of: "e\u{301}") == [2, 3])
@@ -57,7 +57,7 @@ import Testing
         #expect(composed.labels(of: "e\u{301}") == nil && composed.unspellable(in: "e\u{301}") == ["\u{301}"])
     }
 
-    /// With any labels that read so a word is the language model's, as in pyctcdecode.
+    /// A word is known to the language model whatever labels spell it, as in pyctcdecode.
     @Test func wordsAreKnownHoweverTheyAreSpelled() throws {
         try withTemporaryFolder { folder in
             let url = folder.appendingPathComponent("model.arpa")
@@ -87,7 +87,7 @@ import Testing
                 #expect(best.labels == (beginning.count == 2 ? [10] : [9, 7]) + [12, 3, 2, 1, 8, 5])
                 return best.score - best.acousticScore
             }
-            // The same words have the same score of the language model, and none is unknown.
+            // The same words have the same language model score, and each is known.
             #expect(scores.allSatisfy { abs($0 - scores[0]) < 1e-9 } && scores[0] > -10)
             let hot = try Self.best(["nj", "u"] + sentence, alphabet) { $0.hotWords = ["njuba lje"] }
             #expect(hot.text == "njuba lje" && hot.score - hot.acousticScore > 19)
@@ -126,10 +126,10 @@ import Testing
         #expect(second.words == [WordSpan(word: "THE", frames: 0..<3), WordSpan(word: "DOG", frames: 4..<7)])
         let first = try Self.best(["T", "H", "E", "|", "-", "D", "O", "-", "O", "R"], alphabet, lexicon: lexicon)
         #expect(first.text == "THE DOOR" && first.labels == [2, 3, 4, 1, 5, 6, 6, 8])
-        // The frames say something between the two spellings; they are the same word, so that there is one hypothesis.
+        // The frames say something between the two spellings; they are the same word, so there is one hypothesis.
         #expect(
             try Self.best(["T", "D", "H", "E"], alphabet, lexicon: lexicon) { $0.tokenMinLogp = -20 }.text == "THE")
-        // Of two spellings that are both heard, in words that have ended too, the more probable one gives the letters.
+        // Of two likely spellings, in finished words too, the more probable one gives the letters.
         for (heard, other, labels) in [(2, 5, [2, 3, 4]), (5, 2, [5, 3, 4])] {
             var scores = Self.frames(["T", "H", "E", "|", "D", "O", "G"], alphabet)
             (scores[heard], scores[other]) = (log(0.55), log(0.44))
@@ -183,7 +183,7 @@ import Testing
         }
     }
 
-    @Test func specialWordsAreNoWords() throws {
+    @Test func specialWordsAreNotWords() throws {
         let alphabet = try DecodingAlphabet(symbols: ["<s>", "|", "T", "H", "E", "D", "O", "G", "<unk>"])
         let lexicon = try Self.lexicon(
             "<s>\t<s>\n</s>\t</s>\n<unk>\t<unk>\n<UNK>\nTHE\tT H E |\nDOG\tD O G |\n", alphabet)
@@ -193,7 +193,7 @@ import Testing
         #expect(try Self.best(frames, alphabet, lexicon: lexicon) { $0.tokenMinLogp = -20 }.text == "THE DOG")
     }
 
-    /// Where every label is a word, a lexicon may still say how it is written.
+    /// If every label is a word, a lexicon may still define its written form.
     @Test func labelsMayBeWrittenOtherwise() throws {
         let alphabet = try DecodingAlphabet(symbols: ["-", "AH", "B", "CH"])
         let lexicon = Lexicon(
@@ -205,7 +205,7 @@ import Testing
         #expect(best.words.map(\.frames) == [0..<1, 2..<3, 3..<4])
     }
 
-    @Test func whatCannotBeSpelledIsNamed() throws {
+    @Test func unspellableWordsAreNamed() throws {
         let alphabet = try DecodingAlphabet(symbols: Self.croatian)
         func problem(_ text: String) throws -> String {
             do {
@@ -224,7 +224,7 @@ import Testing
         } catch { #expect("\(error)".contains("it has a b d dž e j l lj n nj p u ž")) }
     }
 
-    /// A label that is never written ends a letter as the blank does, in both ways of decoding.
+    /// A label that is never written ends a letter like the blank, in both decoders.
     @Test func silentLabelsEndLetters() throws {
         let symbols = ["<s>", "<pad>", "</s>", "<unk>", "|", "A", "B"]
         let alphabet = try DecodingAlphabet(symbols: symbols, silent: [0, 1, 2])
@@ -238,11 +238,11 @@ import Testing
         #expect(found.first?.text == "AAB")
         let greedy = try GreedyDecoder(ignored: alphabet.silent).decode(scores, labels: symbols.count)
         #expect(greedy.map(\.label) == [5, 5, 6])
-        // All that is never written counts together, the blank's own share included.
+        // All labels that are never written count together, including the blank's own share.
         let blank = (1 - 0.96) / 4
         #expect(abs(exp(found[0].acousticScore) - 0.9 * (0.9 + blank) * 0.9 * 0.9) < 2e-3)
-        // A silent label that is certain leaves the blank no probability: an aligner that knew of the blank alone would
-        // find no path.
+        // A silent label of probability one leaves nothing to the blank: an aligner that only knew the blank would find
+        // no path.
         let certain = [row(["A": 0.9]), symbols.map { $0 == "<pad>" ? 0 : -Float.infinity }, row(["A": 0.9])]
         #expect(try BeamSearchDecoder(alphabet: alphabet).decode(certain.flatMap { $0 }).first?.text == "AA")
         var folded = certain.flatMap { $0 }
@@ -252,7 +252,7 @@ import Testing
         #expect(aligned.labels.map(\.frames) == [0..<1, 2..<3])
     }
 
-    /// Where texts become small letters, a word's last σ is written ς, and words are given so.
+    /// If texts are converted to lower case, a word's last σ is written ς, and words are given in this form.
     @Test(arguments: [["-", "|", "α", "σ"], ["-", "|", "α", "σ", "ασ"]])
     func aFinalSigmaIsTheLabelOfSigma(symbols: [String]) throws {
         let alphabet = try DecodingAlphabet(texts: symbols, wordBoundary: 1, isSpelled: true, hasFinalSigma: true)

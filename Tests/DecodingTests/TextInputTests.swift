@@ -25,7 +25,7 @@ import Testing
 
         """
 
-    /// Scores of the words that the model knows and does not know, or what is wrong with it.
+    /// Returns the scores of known and unknown words, or the model's error.
     private static func outcome(_ bytes: Data, in folder: URL, name: String = "model.arpa") throws -> String {
         let url = folder.appendingPathComponent(name)
         try bytes.write(to: url)
@@ -59,8 +59,8 @@ import Testing
         }
     }
 
-    /// A word without any probability scores −99, as SRILM writes it: a sum of infinities would be no number.
-    @Test func noProbabilityIsAFiniteNumber() throws {
+    /// A word of probability zero scores −99, as SRILM writes it: a sum of infinities would be NaN.
+    @Test func zeroProbabilityIsFinite() throws {
         try withTemporaryFolder { folder in
             let written = try Self.outcome("-0.6\tA", "-99\tA", in: folder)
             #expect(try Self.outcome("-0.6\tA", "-inf\tA", in: folder) == written && written.hasPrefix("["))
@@ -75,22 +75,22 @@ import Testing
         ("ngram 2=2", "ngram 2=2=2", "line 3"), ("ngram 2=2", "ngram 2=", "line 3"),
         ("ngram 2=2", "ngram 2=-2", "line 3"),
     ])
-    func whatNobodyMeansIsRefused(old: String, new: String, problem: String) throws {
+    func ambiguousLinesAreRejected(old: String, new: String, problem: String) throws {
         try withTemporaryFolder { folder in
             let found = try Self.outcome(old, new, in: folder)
             #expect(found.contains(problem), "\(found)")
         }
     }
 
-    /// A file that announces far more than it holds is refused, and takes no memory for it.
-    @Test func countsArePromises() throws {
+    /// A file that announces far more than it contains is rejected without taking memory for it.
+    @Test func announcedCountsTakeNoMemory() throws {
         try withTemporaryFolder { folder in
             let found = try Self.outcome("ngram 1=4", "ngram 1=4000000000", in: folder)
             #expect(found.contains("announces 4000000000"), "\(found)")
         }
     }
 
-    /// Every text that is read drops a byte-order mark, and must be UTF-8.
+    /// Every text reader drops a byte-order mark, and requires UTF-8.
     @Test func textIsUTF8() throws {
         try withTemporaryFolder { folder in
             let latin = Data(Self.plain.utf8) + Data("# caf".utf8) + Data([0xE9, 0x0A])
@@ -112,7 +112,7 @@ import Testing
         }
     }
 
-    /// `lm build` takes the same texts, and writes nothing that cannot be read again.
+    /// `lm build` accepts the same texts, and writes only what can be read back.
     @Test func modelsOfTextsCanBeReadAgain() throws {
         try withTemporaryFolder { folder in
             let text = folder.appendingPathComponent("text")
@@ -139,7 +139,7 @@ import Testing
             for special in ["<UNK>", "<unk>", "<s>", "</s>"] {
                 #expect(try build(Data("AB\nA \(special)\n".utf8)).contains("line 2: expected words other than"))
             }
-            // Other white space than ASCII's is part of words, when a model is made and when it scores.
+            // White space other than ASCII's is part of words, in building and in scoring.
             for odd in ["A\u{A0}B C", "A\u{3000}B", "A\u{2009}B\tC", "A\u{85}B", "A \u{301}B"] {
                 #expect(try build(Data("\(odd)\nC\n".utf8)).hasPrefix("\\data\\"), "\(odd.debugDescription)")
                 let words = LetterText.words(in: odd)
@@ -149,8 +149,8 @@ import Testing
         }
     }
 
-    /// A small compressed file can unfold to a line of gigabytes.
-    @Test func aLineHasAnEnd() throws {
+    /// A small compressed file can expand to a line of gigabytes.
+    @Test func lineLengthIsLimited() throws {
         try withTemporaryFolder { folder in
             let url = folder.appendingPathComponent("text")
             try Data(("AB\n" + String(repeating: "A", count: 3 << 20) + "\nB\n").utf8).write(to: url)
@@ -169,8 +169,8 @@ import Testing
         }
     }
 
-    /// A failure of the system is told in its words.
-    @Test func whatCannotBeWrittenIsTold() throws {
+    /// System errors are reported in the system's words.
+    @Test func writeFailuresGiveTheSystemsReason() throws {
         try withTemporaryFolder { folder in
             let model = try LanguageModel(contentsOf: DecodingFixtures.url("bigram.arpa.gz"))
             let place = folder.appendingPathComponent("model.bin")

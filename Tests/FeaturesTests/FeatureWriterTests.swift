@@ -197,10 +197,11 @@ import W2VTorch
             }
             #expect(!FileManager.default.fileExists(atPath: folder.path + "/out"))
             let twins = ["a.wav", "a.flac"].map { FeatureSource(identifier: $0, audio: $0) }
-            let error = #expect(throws: FeatureError.self) {
+            #expect {
                 try FeatureWriter(folder.appendingPathComponent("out"), sources: twins, one, of: setting.featurizer)
+            } throws: {
+                if case FeatureError.sameName(first: "a.wav", second: "a.flac", _) = $0 { true } else { false }
             }
-            #expect("\(try #require(error))".hasPrefix("a.wav and a.flac would both be written to"))
             // Names never lead out of the folder.
             let outside = [FeatureSource(identifier: "/../../x.wav", audio: "x.wav")]
             let writer = try FeatureWriter(

@@ -83,7 +83,7 @@ import W2VTorch
                     let found = try await featurizer.features([recording], FeatureRequest([layer]))[0].get()[0]
                     #expect(try relativeError(found.values, expected.values) == 0 && found.layer == layer)
                 }
-                // Neighbouring layers are not the same thing.
+                // Neighboring layers are not the same thing.
                 #expect(try relativeError(together[1].values, together[0].values) > 0.01)
             }
         }

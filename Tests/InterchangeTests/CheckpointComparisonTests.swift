@@ -24,7 +24,7 @@ import W2VTorch
         try withTemporaryFolder { folder in
             let model = SmallModel(task: task)
             let first = try write(folder, model) { _, _ in }
-            // What only training uses is no part of the comparison.
+            // Settings that only training uses are not compared.
             let second = try write(folder, model) { description, _ in
                 description.model.dropout = 0.3
                 description.model.latentTemp = [1, 1, 1]
@@ -54,7 +54,7 @@ import W2VTorch
         }
     }
 
-    @Test func numbersThatAreNoneAreDifferent() throws {
+    @Test func nanDiffersFromNumbers() throws {
         try withTemporaryFolder { folder in
             let model = SmallModel(task: .ctc)
             let first = try write(folder, model) { _, _ in }
@@ -98,7 +98,7 @@ import W2VTorch
 
     // MARK: Conversion's place
 
-    @Test func nothingIsOverwrittenUnasked() throws {
+    @Test func nothingIsOverwrittenByDefault() throws {
         try withTemporaryFolder { folder in
             let model = SmallModel(task: .ctc)
             let checkpoint = try Checkpoint.read(model.write(to: folder))
@@ -109,7 +109,7 @@ import W2VTorch
             _ = try checkpoint.convert(to: place, format: .native, replacing: true)
             #expect(try Checkpoint.read(place).format == .native)
             #expect(try differences(before, Checkpoint.read(place).state) == [])
-            // Their files are gone, and nothing lies beside the new folder.
+            // Their files are gone, and there is nothing beside the new folder.
             #expect(
                 try Set(FileManager.default.contentsOfDirectory(atPath: place.path)) == [
                     "config.json", "model.safetensors",

@@ -23,9 +23,9 @@ import W2VTorch
     @Test func rowsBelongToTheirSymbols() throws {
         try withTemporaryFolder { folder in
             let original = try checkpoint(own, in: folder)
-            #expect(try original.labelled(own, from: "same").notes == [])
+            #expect(try original.labeled(own, from: "same").notes == [])
             let order = [0, 1, 2, 3, 8, 6, 4, 7, 5]
-            let other = try original.labelled(order.map { own[$0] }, from: "other.txt")
+            let other = try original.labeled(order.map { own[$0] }, from: "other.txt")
             #expect(other.description.labels == order.map { own[$0] })
             for part in ["weight", "bias"] {
                 let key = "w2v_encoder.proj.\(part)"
@@ -33,7 +33,7 @@ import W2VTorch
                 #expect(try differences(["": expected], ["": #require(other.state[key])]) == [])
             }
             #expect(other.notes.map(\.subject) == [.dictionary] && other.notes[0].phrase.hasPrefix("other.txt: "))
-            // It is no part of the checkpoint, and so nothing of it is left behind.
+            // It is not part of the checkpoint, so nothing of it is left out.
             #expect(other.notCarriedOver == [])
             // Converting keeps the rows with their symbols.
             let place = folder.appendingPathComponent("converted")
@@ -47,29 +47,29 @@ import W2VTorch
     @Test func otherSymbolsRenameLabelsAndAreNoted() throws {
         try withTemporaryFolder { folder in
             let original = try checkpoint(own, in: folder)
-            let renamed = try original.labelled(Array(own.prefix(5)) + ["e", "t", "a", "'"], from: "lower.txt")
+            let renamed = try original.labeled(Array(own.prefix(5)) + ["e", "t", "a", "'"], from: "lower.txt")
             #expect(try differences(renamed.state, original.state) == [])
             #expect(renamed.notes.count == 1)
             #expect(renamed.notes[0].phrase.contains("gives 3 of 9 labels other symbols") == true)
-            // Hugging Face's names of the blank and fairseq's padding are no other order.
+            // Hugging Face's names of the blank and fairseq's padding do not count as another order.
             let theirs = try checkpoint(["<pad>", "<s>"] + own.dropFirst(2), in: folder)
-            let ours = try theirs.labelled(own, from: "ours.txt")
+            let ours = try theirs.labeled(own, from: "ours.txt")
             #expect(try differences(ours.state, theirs.state) == [] && ours.description.labels == own)
         }
     }
 
-    @Test func whatCannotBeMatchedIsRefused() throws {
+    @Test func mismatchedDictionariesAreRejected() throws {
         try withTemporaryFolder { folder in
             let original = try checkpoint(own, in: folder)
             for symbols in [
                 Array(own.prefix(4)) + ["E", "|", "T", "A", "x"], Array(own.prefix(4)) + ["T", "T", "E", "A", "|"],
                 ["<pad>", "<s>"] + own.dropFirst(2),
             ] {
-                let error = #expect(throws: CheckpointError.self) { try original.labelled(symbols, from: "bad.txt") }
+                let error = #expect(throws: CheckpointError.self) { try original.labeled(symbols, from: "bad.txt") }
                 let sentence = try #require(error).description
                 #expect(sentence.hasPrefix("bad.txt has \"") && sentence.contains(" as label "), "\(sentence)")
             }
-            #expect(throws: CheckpointError.self) { try original.labelled(["<s>"], from: "short.txt") }
+            #expect(throws: CheckpointError.self) { try original.labeled(["<s>"], from: "short.txt") }
         }
     }
 
@@ -78,11 +78,11 @@ import W2VTorch
             let labels = Array(own.prefix(7)) + ["K", "\u{212A}"]
             let original = try checkpoint(labels, in: folder)
             #expect(original.description.labels[8].unicodeScalars.map(\.value) == [0x212A])
-            let other = try original.labelled(Array(own.prefix(7)) + ["\u{212A}", "K"], from: "other.txt")
+            let other = try original.labeled(Array(own.prefix(7)) + ["\u{212A}", "K"], from: "other.txt")
             let expected = try #require(original.state[name]).taking(Tensor([0, 1, 2, 3, 4, 5, 6, 8, 7]))
             #expect(try differences(["": expected], ["": #require(other.state[name])]) == [])
             let comparison = try CheckpointComparison(
-                original, original.labelled(labels, from: "same"))
+                original, original.labeled(labels, from: "same"))
             #expect(comparison.dictionary == [])
             #expect(try CheckpointComparison(original, other).dictionary.map(\.key) == ["label 7", "label 8"])
             #expect(throws: CheckpointError.self) { try Checkpoint.average([original, other]) }

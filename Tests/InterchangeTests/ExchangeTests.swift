@@ -7,7 +7,7 @@ import W2VTorch
 @testable import W2VInterchange
 @testable import W2VObjectives
 
-/// The two halves of `Scripts/check-transformers`: what Transformers is to read, and what it wrote.
+/// The two halves of `Scripts/check-transformers`: files for Transformers to read, and files that it wrote.
 ///
 /// The folder named by `WAV2VEC2_EXCHANGE_DIR` holds Transformers' models in `theirs` and receives ours in `ours`.
 @Suite(.onTestThreads) struct ExchangeTests {
@@ -21,7 +21,7 @@ import W2VTorch
         try Tensor.normal([2, lengths[0]], dtype: .float32, generator: Generator(seed: 11))
     }
 
-    /// What a checkpoint's model makes of the input: [recordings, frames, channels] by stage.
+    /// Returns the outputs of a checkpoint's model: [recordings, frames, channels] by stage.
     private static func outputs(_ checkpoint: Checkpoint, _ input: Tensor) throws -> [String: Tensor] {
         let samples = try input.reshaped(-1)
         let lengths = (0..<input.size(0)).map { _ in input.size(1) }

@@ -12,7 +12,7 @@ import W2VTorch
 @Suite(.onTestThreads) struct FuzzTests {
     /// Sizes and offsets at the limits of their types.
     private static let limits: [UInt64] = [.max, 1 << 63, 1 << 62, 1 << 40, 0xFFFF_FFFF, 0x7FFF_FFFF, 0]
-    /// What other files of the kind have, at another place: digits, brackets, opcodes.
+    /// Content of other files of the kind, at another place: digits, brackets, opcodes.
     private static let words = [
         "9999999999999999999", "-1", "1e999", "[[[[", "null", "{}", "\"", "..", "((((", "}}}}", "R.", "Q",
     ].map { Array($0.utf8) }
@@ -43,14 +43,14 @@ import W2VTorch
         return data
     }
 
-    /// One small file, how it is damaged, and how it is read.
+    /// One small file, its mutations, and its reader.
     struct Target {
         var name: String
         var original: Data
         var read: (Data) throws -> Void
     }
 
-    /// Runs mutations until the count is reached, and holds each to the limits.
+    /// Runs mutations until the count is reached, and checks each against the limits.
     private func fuzz(_ target: Target, count: Int, seed: UInt64) throws {
         var choices = Choices(seed: seed)
         let original = Array(target.original)
@@ -86,8 +86,8 @@ import W2VTorch
             || error is CorpusError
     }
 
-    /// The processor time that this thread has taken so far, and how much new memory it has touched: other tests run
-    /// beside it in the same process.
+    /// Returns the processor time of this thread so far, and the new memory that it has touched: other tests run beside
+    /// it in the same process.
     private func usage() -> (seconds: Double, bytes: Int) {
         var usage = rusage()
         // RUSAGE_THREAD
@@ -130,7 +130,7 @@ import W2VTorch
         }
     }
 
-    /// Damages the pickle alone and gives it a right checksum, so that every opcode is reached.
+    /// Damages only the pickle and corrects its checksum, so that every opcode is reached.
     @Test(arguments: ["fairseq", "nvidia"]) func damagedPickles(_ format: String) throws {
         try withTemporaryFolder { folder in
             let (description, state) = try body(folder)
@@ -156,7 +156,7 @@ import W2VTorch
         }
     }
 
-    /// The old container, and pickles of all protocols with all that PyTorch saves.
+    /// The old container, and pickles of all protocols with everything that PyTorch saves.
     @Test(arguments: ["legacy", "protocol2", "protocol4", "protocol0"]) func damagedFilesOfPyTorch(_ name: String)
         throws
     {

@@ -48,7 +48,7 @@ import W2VTorch
         #expect(refusal(bytes("N)R."))?.contains("makes an object of what is no class") == true)
         #expect(refusal(bytes("N)Q."))?.contains("refers to data that are no tensor's") == true)
         #expect(refusal(bytes("Pname\n."))?.contains("refers to what lies outside it") == true)
-        // A value below the mark belongs to whoever set the mark.
+        // A value below the mark does not belong to the frame above it.
         #expect(refusal(bytes("N(a."))?.contains("not there") == true)
     }
 
@@ -59,7 +59,7 @@ import W2VTorch
             refusal([UInt8](repeating: 0x28, count: depth) + [UInt8](repeating: 0x74, count: depth) + [0x2E]) == nil)
     }
 
-    @Test func listsAreNotMultiplied() {
+    @Test func listsCannotBeMultiplied() {
         // A list of a thousand items, made into a set again and again.
         var pickle = bytes("](") + [UInt8](repeating: 0x4E, count: 1000) + bytes("eq\u{0}0cbuiltins\nset\nq\u{1}")
         for _ in 0..<1000 { pickle += bytes("h\u{1}h\u{0}") + [0x85] + bytes("R") }
@@ -96,7 +96,7 @@ import W2VTorch
         }
     }
 
-    /// Changes bytes where a signature stands for the last time.
+    /// Changes bytes after the last occurrence of a signature.
     private func patched(_ data: Data, after signature: [UInt8], at offset: Int, _ bytes: [UInt8]) throws -> Data {
         let place = try #require(data.range(of: Data(signature), options: .backwards)).lowerBound + offset
         var data = data

@@ -6,7 +6,7 @@ import W2VTorch
 @testable import W2VBackbone
 @testable import W2VInterchange
 
-/// What a folder says beside the weights: how input is normalised, what else it holds, and what does not fit.
+/// The files of a folder beside the weights: input normalization, other content, and mismatches.
 @Suite(.onTestThreads) struct HuggingFaceFolderTests {
     private func write(_ text: String, _ folder: URL, _ name: String) throws {
         let file = folder.appendingPathComponent(name)
@@ -29,7 +29,7 @@ import W2VTorch
         return sentence
     }
 
-    // MARK: Normalisation
+    // MARK: Normalization
 
     @Test func whatIsAddedToTheVarianceFollowsTheOrigin() throws {
         try withTemporaryFolder { folder in
@@ -66,7 +66,7 @@ import W2VTorch
             #expect(try Checkpoint.read(folder).description.normalize)
             try write("{\"do_normalize\": \"no\"}", folder, name)
             #expect(try refusal(folder).contains("do_normalize is \"no\", where true or false is expected"))
-            // As in Transformers, what stands inside the processor's configuration goes before.
+            // As in Transformers, settings inside the processor's configuration take precedence.
             try write("{\"feature_extractor\": {\"do_normalize\": false}}", folder, "processor_config.json")
             let checkpoint = try Checkpoint.read(folder)
             #expect(!checkpoint.description.normalize && checkpoint.notes.count == 1)
@@ -89,7 +89,8 @@ import W2VTorch
                 checkpoint.notes == [
                     CheckpointNote(
                         "language_model/3gram.arpa: a language model, used only where it is given: "
-                            + "--lm \(model.path)/3gram.arpa --lexicon \(model.path)/unigrams.txt --alpha 0.25 --beta 1.5",
+                            + "the model \(model.path)/3gram.arpa with the lexicon \(model.path)/unigrams.txt with alpha 0.25 "
+                            + "with beta 1.5",
                         .languageModel)
                 ])
             #expect(checkpoint.notCarriedOver.count == 2)
@@ -106,7 +107,7 @@ import W2VTorch
             try write("\\data\\", folder, "language_model/3 gram.arpa")
             let found = try Checkpoint.read(folder).notes
             let path = folder.appendingPathComponent("language_model/3 gram.arpa").path
-            #expect(found.count == 1 && found[0].phrase.hasSuffix(" --lm '\(path)'"), "\(found)")
+            #expect(found.count == 1 && found[0].phrase.hasSuffix(" the model '\(path)'"), "\(found)")
             try write("\\data\\", folder, "5gram.arpa")
             let beside = try Checkpoint.read(folder).notes
             #expect(beside.count == 2 && beside[1].phrase.hasPrefix("5gram.arpa: a language model"), "\(beside)")
@@ -133,7 +134,7 @@ import W2VTorch
         }
     }
 
-    @Test func whatTheUserOfAModelShouldKnowIsANote() throws {
+    @Test func userNotesAreDistinguished() throws {
         try withCopy(of: "hf_base_ctc") { folder in
             try change(folder) {
                 $0["wav2vec2.masked_spec_embed"] = nil
@@ -190,7 +191,7 @@ import W2VTorch
             }
             let renamed = try Checkpoint.read(folder)
             #expect(try differences(renamed.state, original.state) == [] && renamed.notes == [])
-            // Saved again by a later version, such a folder holds a random embedding under the later name.
+            // Saved again by a later version, such a folder contains a random embedding under the later name.
             try change(folder) { $0[later] = try .zeros(#require($0[earlier]).shape) }
             let both = try Checkpoint.read(folder)
             #expect(try differences(both.state, original.state) == [] && both.notes.count == 1)

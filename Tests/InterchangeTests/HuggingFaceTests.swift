@@ -179,7 +179,7 @@ import W2VTorch
             }
             let tensors = try TensorFile.read(file)
             try write(tensors, "pytorch_model.bin")
-            // Of two files with weights the safetensors file is taken, as Transformers does.
+            // If there are two files with weights, the safetensors file is used, as in Transformers.
             #expect(
                 try Checkpoint.read(folder).notCarriedOver == ["pytorch_model.bin: a file that is not read"])
             try FileManager.default.removeItem(at: file)
@@ -199,7 +199,7 @@ import W2VTorch
         }
     }
 
-    @Test func aMissingMaskEmbeddingIsMadeUpAndTold() throws {
+    @Test func aMissingMaskEmbeddingIsDrawnAndNoted() throws {
         try withCopy(of: "hf_base_ctc") { folder in
             let file = folder.appendingPathComponent("model.safetensors")
             let kept = try TensorFile.read(file).filter { $0.key != "wav2vec2.masked_spec_embed" }
@@ -209,7 +209,7 @@ import W2VTorch
         }
     }
 
-    @Test func whatIsLeftBehindIsListed() throws {
+    @Test func unusedContentIsListed() throws {
         try withCopy(of: "hf_base_ctc") { folder in
             let file = folder.appendingPathComponent("model.safetensors")
             var tensors = try TensorFile.read(file)
@@ -231,7 +231,7 @@ import W2VTorch
 
     // MARK: Input
 
-    @Test func normalisationComesFromThePreprocessor() throws {
+    @Test func normalizationComesFromThePreprocessor() throws {
         try withCopy(of: "hf_base_ctc") { folder in
             let manager = FileManager.default
             try manager.removeItem(at: folder.appendingPathComponent("processor_config.json"))
@@ -313,7 +313,7 @@ import W2VTorch
         }
     }
 
-    /// Whether reading fails with a sentence that has a text in it.
+    /// Checks that reading fails with a sentence that contains a text.
     private func expectRefusal(_ folder: URL, _ text: String) throws {
         let error = #expect(throws: (any Error).self) { try Checkpoint.read(folder) }
         #expect("\(try #require(error))".contains(text), "\(error.map { "\($0)" } ?? "")")
@@ -321,7 +321,7 @@ import W2VTorch
 
     // MARK: Writing
 
-    @Test func whatTheFormatCannotHoldIsRefused() throws {
+    @Test func modelsThatAFormatCannotStoreAreRejected() throws {
         try withTemporaryFolder { folder in
             let changes: [(inout ModelConfiguration) throws -> Void] = [
                 { $0.hourglass = try HourglassLayout(pre: 1, middle: 1, factor: 2, post: 1) },
@@ -340,7 +340,7 @@ import W2VTorch
         }
     }
 
-    @Test func settingsWithoutAPlaceAreListed() throws {
+    @Test func settingsThatAFormatCannotStoreAreListed() throws {
         try withTemporaryFolder { folder in
             var description = try SmallModel(task: .pretraining).description()
             description.model.featureGradMult = 0.5
@@ -356,7 +356,7 @@ import W2VTorch
                     "masking.no_mask_overlap: true",
                     "objective.cross_sample_negatives: 3", "objective.loss_weights: [0.1, 10]",
                 ])
-            // They stand beside Transformers' own keys, so that they come back here.
+            // They are stored beside Transformers' own keys, so that they are restored here.
             #expect(try Checkpoint.read(folder).description == description)
             try edit(folder, "config.json") { $0["wav2vec2"] = ["model.invented": 1] }
             try expectRefusal(folder, "there is no key 'model.invented'")

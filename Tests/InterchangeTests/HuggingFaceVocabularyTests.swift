@@ -47,7 +47,7 @@ import W2VTorch
         #expect(found.symbols == ["<s>", "<pad>", "</s>", "<unk>", "a", "|"] && found.rows == [3, 4, 5, 2, 0, 1])
     }
 
-    /// Added tokens that vocab.json has under another number; the outputs were trained as vocab.json has it.
+    /// Added tokens that vocab.json has under another number; the outputs were trained with vocab.json's.
     @Test(
         arguments: [
             (nil, "{\"[PAD]\":4,\"a\":5,\"<s>\":6}"),
@@ -70,7 +70,7 @@ import W2VTorch
         #expect(found.style.text(of: found.symbols[4]) == "", "\(found.symbols)")
     }
 
-    @Test func whatIsWrittenBetweenWordsIsLoweredToo() throws {
+    @Test func wordSeparatorsAreLowercasedToo() throws {
         let found = try read(
             "{\"<pad>\":0,\"A\":1,\"|\":2}", rows: 3,
             tokenizer: "{\"do_lower_case\":true,\"replace_word_delimiter_char\":\"X\"}")
@@ -127,7 +127,7 @@ import W2VTorch
     @Test func theOutputLayerFollowsTheOrder() throws {
         try withCopy(of: "hf_base_ctc") { folder in
             let original = try Checkpoint.read(folder)
-            // Row r of their layer becomes row 31 − r, and the vocabulary says so.
+            // Row r of their layer becomes row 31 − r, and the vocabulary shows it.
             let file = folder.appendingPathComponent("model.safetensors")
             var tensors = try TensorFile.read(file)
             for name in ["lm_head.weight", "lm_head.bias"] {
@@ -153,8 +153,8 @@ import W2VTorch
             let checkpoint = try Checkpoint.read(folder)
             #expect(checkpoint.labelCount == 32 && checkpoint.description.labels == [])
             #expect(throws: CheckpointError.self) { try checkpoint.requireLabels() }
-            let labelled = try checkpoint.labelled((0..<32).map(String.init), from: "numbers")
-            #expect(try labelled.requireLabels().count == 32)
+            let labeled = try checkpoint.labeled((0..<32).map(String.init), from: "numbers")
+            #expect(try labeled.requireLabels().count == 32)
         }
     }
 
@@ -189,7 +189,7 @@ import W2VTorch
         #expect(
             found.notes.map(\.phrase)
                 == ["added_tokens.json: \"<s>\" has the index 4, but so has \"[PAD]\" in vocab.json, which counts"])
-        // Newer versions keep the numbers in tokenizer_config.json, and look at no other file then.
+        // Newer versions store the numbers in tokenizer_config.json, and ignore all other files then.
         let decoder = "\"added_tokens_decoder\":{\"5\":{\"content\":\"<s>\"},\"6\":{\"content\":\"</s>\"}}"
         let newer = try read(
             vocabulary, rows: 7, padding: 4, tokenizer: "{\(names),\(decoder)}", specials: "{\"pad_token\":\"a\"}",
@@ -267,7 +267,7 @@ import W2VTorch
         let found = try read("{\"a\":0,\"|\":1,\" \":2,\"<pad>\":3}", rows: 4, padding: 3, tokenizer: tokenizer)
         #expect(found.symbols == ["<s>", "a", "<1>", "|"] && found.rows == [3, 0, 1, 2])
         #expect(found.style.text(of: "<1>") == "|" && found.style.wordSeparator == "-" && found.style.unit == nil)
-        // A name that is made up here is no other symbol's.
+        // A generated name is not that of another symbol.
         let odd = try read(
             "{\"a\":0,\"|\":1,\" \":2,\"<pad>\":3,\"<1>\":4}", rows: 5, padding: 3, tokenizer: tokenizer)
         #expect(odd.symbols == ["<s>", "a", "<<1>>", "|", "<1>"])

@@ -47,7 +47,7 @@ import Testing
         (String(repeating: "[", count: 100_000), "at most 200 values inside each other"),
         (String(repeating: "{\"a\":", count: 100_000), "at most 200 values inside each other"),
     ])
-    func whatIsNoJSONIsNamedWithItsLine(_ text: String, _ sentence: String) {
+    func invalidJSONIsNamedWithItsLine(_ text: String, _ sentence: String) {
         let error = #expect(throws: JSONParser.Failure.self) { try value(text) }
         #expect(error?.description.contains(sentence) == true, "\(error.map { "\($0)" } ?? "")")
     }

@@ -8,7 +8,7 @@ import W2VTorch
 @testable import W2VObjectives
 
 @Suite(.onTestThreads) struct ModelFamilyTests {
-    /// Blocks with other names, another key for their number, and no key for where they normalise.
+    /// Blocks with other names, another key for their number, and no key for where they normalize.
     private func family(_ name: String) -> ModelFamily {
         ModelFamily.wav2vec2.variant(
             name, modelType: name, architectures: [.init("\(name)ForCTC", .ctc), .init("\(name)Model", .encoder)]
@@ -25,7 +25,7 @@ import W2VTorch
         }
     }
 
-    /// Writes a small recognizer as another maker would, and returns its folder.
+    /// Writes a small recognizer like another program, and returns its folder.
     private func write(_ name: String, to folder: URL, renaming: (String) -> String) throws -> URL {
         let url = try SmallModel(task: .ctc, isLarge: true).write(to: folder, format: .huggingFace)
         let file = url.appendingPathComponent("model.safetensors")
@@ -62,7 +62,7 @@ import W2VTorch
             #expect(checkpoint.description.model == (try SmallModel(task: .ctc, isLarge: true).description().model))
             #expect(try differences(checkpoint.state, SmallModel(task: .ctc, isLarge: true).state()) == [])
 
-            // A part that the family does not have changes what the others compute.
+            // A part that the family lacks changes what the others compute.
             let file = url.appendingPathComponent("model.safetensors")
             var tensors = try TensorFile.read(file)
             tensors["parrot.blocks.0.gate.weight"] = try .zeros([1])
@@ -151,7 +151,7 @@ import W2VTorch
 
     // MARK: Settings
 
-    @Test func aSettingSaysWhatItIsPartOf() throws {
+    @Test func settingsNameTheirPart() throws {
         let all =
             ModelConfiguration.settings.map(\.scope) + MaskingConfiguration.settings.map(\.scope)
             + ContrastiveConfiguration.settings.map(\.scope) + CTCConfiguration.settings.map(\.scope)

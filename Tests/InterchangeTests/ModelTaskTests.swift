@@ -8,7 +8,7 @@ import W2VTorch
 @testable import W2VInterchange
 @testable import W2VObjectives
 
-/// Which bird sings: a task that no file of the libraries knows.
+/// Bird song classification: a task that no file of the libraries knows.
 private final class BirdClassifier: Module {
     @Child("pretrained") var backbone: Wav2Vec2Model
     @Child("classifier") var output: Linear
@@ -126,7 +126,7 @@ extension ModelTask {
             #expect(theirs["perch.weight"] != nil && theirs["wav2vec2.masked_spec_embed"] != nil)
             #expect(checkpoint.description.task == .birds && checkpoint.description.birds.temperature == 2)
             #expect(try differences(checkpoint.state, model().state) == [])
-            // The head tells the task where the configuration does not.
+            // The head reveals the task if the configuration does not.
             try edit(checkpoint.url, "config.json") {
                 #expect($0["architectures"] as? [String] == ["Wav2Vec2ForBirds"])
                 $0["architectures"] = nil
@@ -144,7 +144,7 @@ extension ModelTask {
         #expect(FamilyNames(family, task: .ctc, extractorMode: .groupNorm).ours("roost.bias") == nil)
     }
 
-    @Test func comparedByWhatItComputes() throws {
+    @Test func outputsAreCompared() throws {
         try withTemporaryFolder { folder in
             let (first, same) = try (written(to: folder), written(to: folder))
             let equal = try CheckpointComparison(first, same)

@@ -7,12 +7,12 @@ import W2VTorch
 @testable import W2VInterchange
 @testable import W2VObjectives
 
-/// Small models with random weights, as tests write and read them.
+/// Small models with random weights, which tests write and read.
 struct SmallModel: Sendable, CustomTestStringConvertible {
     var task: ModelTask
-    /// Layer norm in the extractor and before blocks, and biases, as LARGE has them.
+    /// Layer norm in the extractor and before blocks, and biases, as in LARGE.
     var isLarge = false
-    /// Whether features have as many channels as the encoder, so that nothing projects them.
+    /// Whether features have as many channels as the encoder, so that there is no projection.
     var isSquare = false
 
     static let all = [ModelTask.pretraining, .ctc, .encoder].flatMap { task in
@@ -22,7 +22,7 @@ struct SmallModel: Sendable, CustomTestStringConvertible {
 
     var testDescription: String { "\(task.name)\(isLarge ? ", large" : "")\(isSquare ? ", square" : "")" }
 
-    /// What Transformers does otherwise with the model: what it adds to the variance of recordings.
+    /// The model's differences in Transformers: the number added to the variance of recordings.
     var differsInHuggingFace: [String] { isLarge ? ["normalize_epsilon: 1e-05, where theirs is always 1e-07"] : [] }
 
     func description() throws -> ModelDescription {
@@ -45,7 +45,7 @@ struct SmallModel: Sendable, CustomTestStringConvertible {
         let description = try description()
         let initializer = try Initializer.random(seed: seed)
         let model = try task.makeModel(description, Self.labels.count, initializer)
-        // Biases and norms too are to be no constants.
+        // Biases and norms must not be constants either.
         let noise = try Generator(seed: seed + 1)
         for parameter in model.parameters() {
             try parameter.tensor.copy(
@@ -54,7 +54,7 @@ struct SmallModel: Sendable, CustomTestStringConvertible {
         return try FusedParameters.split(model.state()).mapValues { try $0.contiguous() }
     }
 
-    /// Writes it in a format and returns where.
+    /// Writes it in a format and returns its place.
     func write(to folder: URL, _ name: String = "model", format: CheckpointFormat = .native) throws -> URL {
         let url = folder.appendingPathComponent(name)
         try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
@@ -81,7 +81,7 @@ func edit(_ folder: URL, _ name: String, _ body: (inout [String: Any]) -> Void) 
     try JSONSerialization.data(withJSONObject: object).write(to: file)
 }
 
-/// The names of tensors that are not bit for bit the same in two states, or in one of them only.
+/// Returns the names of tensors that are not bit-identical in two states, or are in one of them only.
 func differences(_ first: [String: Tensor], _ second: [String: Tensor]) throws -> [String] {
     try Set(first.keys).union(second.keys).sorted().filter { name in
         guard let one = first[name], let other = second[name], one.shape == other.shape, one.dtype == other.dtype

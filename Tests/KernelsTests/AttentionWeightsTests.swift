@@ -16,7 +16,7 @@ import Testing
         let scores = try random([3, columns, columns], seed: 1).to(dtype: .float64)
         let gradient = try random([3, columns, columns], seed: 2).to(dtype: .float64)
         let dropout = probability > 0 ? WeightDropout(probability, seed) : nil
-        // Ones become what dropout multiplies with.
+        // Ones become the factors of the dropout.
         let factors = try Tensor.ones(scores.shape, dtype: .float64).droppingOut(probability, seed)
         let leaf = try scores.requiringGradient()
         let expected = try leaf.softmax(-1) * factors
@@ -28,7 +28,7 @@ import Testing
         if columns > 1 { #expect(try relativeError(back.scores, slope) < 1e-12) }
     }
 
-    @Test func halfPrecisionStaysSo() throws {
+    @Test func resultsStayInHalfPrecision() throws {
         let scores = try random([2, 9, 9], seed: 3).to(dtype: .bfloat16)
         #expect(try scores.attentionWeights(nil, softmaxIn: .float32).dtype == .bfloat16)
         let back = try scores.attentionWeightsBackward(scores, scale: 2, nil, softmaxIn: .float32)

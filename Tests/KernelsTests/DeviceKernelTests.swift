@@ -7,14 +7,14 @@ import W2VBase
 
 /// The kernels for GPUs, run thread by thread on the CPU, beside those for host memory.
 @Suite(.onTestThreads) struct DeviceKernelTests {
-    private func training() -> Mode { .training(DropoutSource(RandomStream(seed: 7, purpose: .dropout))) }
+    private func training() -> Module.Mode { .training(DropoutSource(RandomStream(seed: 7, purpose: .dropout))) }
 
     private func normal(_ shape: [Int], seed: Int64) throws -> Tensor {
         try Tensor.normal(shape, generator: Generator(seed: seed))
     }
 
-    /// A function's value and gradients, once by each kind of kernels; of half precision, the FP32 result of the rounded
-    /// inputs is what it should be.
+    /// Compares a function's value and gradients between both kinds of kernels; the reference for half precision is the
+    /// FP32 result of the rounded inputs.
     private func compare(
         _ inputs: [Tensor], in dtype: DType = .float32, tolerance: Double, _ function: ([Tensor]) throws -> Tensor
     ) throws {
@@ -56,7 +56,7 @@ import W2VBase
         }
     }
 
-    /// The first layer's bias gets its gradient with GELU's: in one place and in the other what it gets by itself.
+    /// The first layer's bias gets the same gradient together with GELU's as separately.
     @Test(arguments: formats)
     func biasesBeforeGELU(_ dtype: DType, _ tolerance: Double) throws {
         // One block of columns, and more; a number of columns that kernels of eight do not take.
@@ -131,7 +131,7 @@ import W2VBase
         }
     }
 
-    /// Rows that no warp holds go through LibTorch's operators.
+    /// Rows that do not fit a warp use LibTorch's operators.
     @Test func widerRowsAreComputedToo() throws {
         let inputs = [try normal([3, 1028], seed: 1), try normal([3, 1028], seed: 2)]
         try compare(inputs, tolerance: 2e-6) {
@@ -139,8 +139,8 @@ import W2VBase
         }
     }
 
-    /// Views that do not begin at a multiple of 16 bytes are not what the kernels read at once.
-    @Test func unalignedViewsAreLeftAlone() throws {
+    /// The kernels cannot read views that do not begin at a multiple of 16 bytes.
+    @Test func unalignedViewsUseLibTorch() throws {
         let view = try normal([4, 9], seed: 1).viewed(36).rows(1..<33)
         let (fits, shape) = try withEmulatedDeviceKernels {
             (view.fitsDeviceKernels, try view.dropout(0.5, training()).shape)

@@ -9,7 +9,7 @@ import Testing
         try Tensor.normal(shape, generator: Generator(seed: seed))
     }
 
-    /// E4M3 by its definition: all numbers but the two that are none.
+    /// E4M3 by its definition: all numbers except the two NaNs.
     private static let numbers: [UInt8: Float] = Dictionary(
         uniqueKeysWithValues: (UInt8(0)...255).filter { $0 & 0x7F != 0x7F }.map { bits in
             let (exponent, mantissa) = (Int(bits >> 3 & 0xF), Float(bits & 7))
@@ -32,7 +32,7 @@ import Testing
         #expect(try found.numbers().elements(Float.self) == input.elements(Float.self))
     }
 
-    /// The kernel for GPUs and LibTorch's conversion round alike; also tiny rows, zeros, and numbers that are none.
+    /// The GPU kernel and LibTorch's conversion round alike, including tiny rows, zeros, and NaN.
     @Test(arguments: [DType.float32, .float16, .bfloat16]) func kernelRoundsLikeLibTorch(_ type: DType) throws {
         let input = try random([37, 300], seed: 1)
         try input.rows(3..<4).fillInPlace(0)

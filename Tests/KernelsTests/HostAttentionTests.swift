@@ -38,7 +38,7 @@ import Testing
             for (utterance, length) in lengths.enumerated() {
                 let thirds = try leaf.rows(start..<start + length).viewed(length, 3, heads, width).permuted(1, 2, 0, 3)
                 let products = try thirds.selected(0, 0).matmul(thirds.selected(0, 1).transposed())
-                // Ones become what dropout multiplies with.
+                // Ones become the factors of the dropout.
                 let factors = try Tensor.ones([heads, length, length])
                     .droppingOut(p, DropoutSeed(offset: UInt64(40 + utterance))).to(dtype: .float64)
                 let weights = try (products / Double(width).squareRoot()).softmax(-1) * factors
@@ -52,13 +52,13 @@ import Testing
         }
     }
 
-    /// Shorter and longer than a panel, than the queries taken together, and than what leaves the cache.
+    /// Shorter and longer than a panel, than a block of queries, and than what fits the cache.
     @Test(arguments: [([1], 2, 8), ([5, 48, 97], 3, 64), ([130, 1, 200], 2, 20), ([900], 1, 16)], [0, 0.3])
     func equalsOperators(_ shape: ([Int], Int, Int), probability: Double) throws {
         let example = try Case(shape.0, heads: shape.1, width: shape.2)
         let (found, expected) = (try example.run(probability), try example.reference(probability))
         #expect(try relativeError(found.context.to(dtype: .float64), expected.context) < 2e-6)
-        // A single frame has one weight, whose gradient is nothing but rounding.
+        // A single frame has one weight, whose gradient is only rounding noise.
         #expect(try relativeError(found.gradient.to(dtype: .float64), expected.gradient) < 4e-6)
     }
 
@@ -69,7 +69,8 @@ import Testing
         #expect(try alone.elements(Float.self) == whole.rows(70..<203).elements(Float.self))
     }
 
-    /// In a process of its own, which counts threads: more of them than heads share a head's queries.
+    /// In a process of its own, since it sets the number of threads: with more threads than heads, a head's queries are
+    /// shared.
     @Test func moreThreadsThanHeads() async {
         await #expect(processExitsWith: .success) {
             let projected = try Tensor.normal([301, 3 * 2 * 32], generator: Generator(seed: 3))
@@ -83,7 +84,7 @@ import Testing
     }
 
     @Test(arguments: [Double.nan, .infinity])
-    func aNumberThatIsNoneSpreadsOverItsRow(_ number: Double) throws {
+    func nanSpreadsOverItsRow(_ number: Double) throws {
         let example = try Case([70], heads: 2, width: 16)
         // A query of the second head.
         try example.projected.rows(5..<6).narrowed(1, 16 + 3..<16 + 4).fillInPlace(number)
@@ -91,7 +92,7 @@ import Testing
         for (index, value) in context.enumerated() { #expect(value.isNaN == (index / 32 == 5 && index % 32 >= 16)) }
     }
 
-    @Test func refusesWhatDoesNotGoTogether() throws {
+    @Test func rejectsMismatchedSizes() throws {
         let projected = try Tensor.zeros([10, 24])
         for (lengths, heads) in [([9], 2), ([10, 0], 2), ([10], 5), ([10], 0)] {
             #expect(throws: TorchError.self) { try projected.hostSelfAttention(lengths: lengths, heads: heads) }

@@ -7,14 +7,14 @@ import W2VBase
 
 /// The host kernels on BF16: what they give for the same numbers in FP32, rounded once.
 @Suite(.onTestThreads) struct HostBFloat16Tests {
-    private func training() -> Mode { .training(DropoutSource(RandomStream(seed: 42, purpose: .dropout))) }
+    private func training() -> Module.Mode { .training(DropoutSource(RandomStream(seed: 42, purpose: .dropout))) }
 
-    /// Numbers that BF16 has.
+    /// Numbers that BF16 can represent.
     private func numbers(_ shape: [Int], seed: Int64) throws -> Tensor {
         try Tensor.normal(shape, generator: Generator(seed: seed)).to(dtype: .bfloat16)
     }
 
-    /// Results and gradients at inputs of both formats.
+    /// Compares results and gradients of both formats.
     private func expectTheSameRounded(
         _ inputs: [Tensor], gradient shape: [Int], _ function: ([Tensor]) throws -> Tensor
     ) throws {
@@ -29,7 +29,7 @@ import W2VBase
             #expect(found.dtype == .bfloat16)
             let expected = try exact.to(dtype: .bfloat16).elements(Float.self)
             let own = try found.elements(Float.self)
-            // The order of a sum may differ, and with it which side of a half a number lies on.
+            // The order of a sum may differ, and so the side of a rounding boundary that a number is on.
             let unequal = zip(own, expected).filter { $0 != $1 }
             #expect(unequal.count * 1000 <= own.count, "result \(index): \(unequal.count) of \(own.count) differ")
             for (left, right) in unequal { #expect(abs(left - right) <= abs(right) / 64 + 1e-6, "result \(index)") }
@@ -45,7 +45,7 @@ import W2VBase
         #expect(found[0].isNaN && found[1] == .infinity && found[2] == 0)
     }
 
-    /// Four thirds of a number lies between two of BF16: rounded as LibTorch rounds.
+    /// Four thirds of a number is between two of BF16: it is rounded as LibTorch rounds.
     @Test func dropout() throws {
         let input = try numbers([211, 300], seed: 2)
         let dropped = try input.dropout(0.25, training())
@@ -121,11 +121,11 @@ import W2VBase
         }
     }
 
-    @Test func headsOfOddWidthAreNotTaken() throws {
+    @Test func headsOfOddWidthAreNotSupported() throws {
         let input = try numbers([4, 3 * 2 * 5], seed: 1)
-        #expect(!input.takesHostSelfAttention(heads: 2))
+        #expect(!input.supportsHostSelfAttention(heads: 2))
         #expect(throws: TorchError.self) { try input.hostSelfAttention(lengths: [4], heads: 2) }
-        #expect(try input.to(dtype: .float32).takesHostSelfAttention(heads: 2))
+        #expect(try input.to(dtype: .float32).supportsHostSelfAttention(heads: 2))
     }
 
     @Test func signalConvolution() throws {

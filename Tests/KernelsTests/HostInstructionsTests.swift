@@ -7,7 +7,7 @@ import W2VKernels
     @Test func areWhatWasAskedFor() {
         #expect(["plain", "avx2", "avx512", "avx512_vnni"].contains(HostInstructions.inUse))
         #if arch(x86_64)
-        // `make test` asks for lesser instructions, which every processor of today has.
+        // `make test` requests lesser instructions, which every current processor has.
         if let limit = ProcessInfo.processInfo.environment["WAV2VEC2_INSTRUCTIONS"], !limit.isEmpty {
             #expect(HostInstructions.inUse == limit)
         }

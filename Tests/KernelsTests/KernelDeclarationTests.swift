@@ -44,7 +44,7 @@ import W2VTorch
         #expect(unpaired.isEmpty, "kernels without a declaration in DeviceKernels.all, or the other way round")
     }
 
-    /// A kernel whose file is another one would be compiled into the program by chance.
+    /// A kernel of another file would be in the compiled program only by chance.
     @Test(arguments: names)
     func sources(_ name: String) throws {
         let kernel = try kernel(name)
@@ -102,7 +102,7 @@ import W2VTorch
 
     // MARK: Launches
 
-    /// A GPU that reads numbers of another format is lost to the process at worst.
+    /// A GPU that reads numbers of another format may be lost to the process.
     @Test func refusesOtherFormats() throws {
         let (parts, result) = (try Tensor.ones([3, 4]), try Tensor.zeros([4], dtype: .float64))
         try withEmulatedDeviceKernels {

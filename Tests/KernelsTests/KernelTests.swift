@@ -8,17 +8,17 @@ import W2VBase
 
 /// The host kernels beside LibTorch's operators.
 @Suite(.onTestThreads) struct KernelTests {
-    private func training(_ step: Int = 0) -> Mode {
+    private func training(_ step: Int = 0) -> Module.Mode {
         .training(DropoutSource(RandomStream(seed: 42, purpose: .dropout, step: step)))
     }
 
-    /// A gradient that is no constant, so that a wrong one shows.
+    /// A gradient that is not constant, so that errors show.
     private func gradient(_ shape: [Int]) throws -> Tensor {
         try Tensor.normal(shape, generator: Generator(seed: 77))
     }
 
     @Test func geluAgainstFP64() throws {
-        // Steps through the whole range and the tails, and a length that fills no whole vector.
+        // Steps through the whole range and the tails, and a length that is not a multiple of a vector's.
         let points =
             stride(from: -14.0, through: 14.0, by: 0.00037).map { Float($0) } + [0, -0.0, 1e-30, -1e-30, 100, -100]
         let input = try Tensor(points).requiringGradient()
@@ -66,7 +66,7 @@ import W2VBase
         for (index, weight) in try weights.elements(Float.self).enumerated() {
             #expect(slope[index] == (after[index] == 0 ? 0 : weight * Float(1 / 0.7)))
         }
-        // A gradient that is one number spread over the shape.
+        // A gradient that is one number expanded to the shape.
         let ones = try #require(try input.dropout(0.3, training()).sum().gradients(of: [input])[0])
         #expect(try ones.elements(Float.self).filter { $0 == 0 }.count == after.filter { $0 == 0 }.count)
     }
@@ -94,7 +94,7 @@ import W2VBase
             let inputs = [residual, branch, layer.weight, layer.bias]
             let weights = try gradient(shape)
             let fused = try layer(residual, adding: branch, dropout: rate, training())
-            // In FP64 from the kernel's own mask: the exact values of what the kernel approximates.
+            // In FP64 with the kernel's own mask: the exact values that the kernel approximates.
             let mask = try Tensor.ones(shape).dropout(rate, training())
             let exact = try inputs.map { try $0.detached().to(dtype: .float64).requiringGradient() }
             let steps = try (exact[0] + exact[1] * mask).layerNormalized(weight: exact[2], bias: exact[3])
@@ -107,8 +107,8 @@ import W2VBase
         }
     }
 
-    /// A row whose squares overflow is not a number, where one over an infinite variance would make zeros of it.
-    @Test func rowsBeyondTheRangeAreNoNumbers() throws {
+    /// A row whose squares overflow becomes NaN, not zeros as 1 / ∞ would make it.
+    @Test func rowsWithOverflowAreNaN() throws {
         let layer = try LayerNorm(5, initializer: .random(seed: 8))
         let input = try Tensor([1e30, 0, 1, -1, 2, 1, 2, 3, 4, 5] as [Float], shape: [2, 5])
         for output in [
@@ -161,7 +161,7 @@ import W2VBase
         }
     }
 
-    /// How many standard deviations a count of successes lies from its expectation.
+    /// Returns the number of standard deviations between a count of successes and its expectation.
     private func deviations(_ count: Int, of trials: Int, _ probability: Double) -> Double {
         (Double(count) - Double(trials) * probability)
             / (Double(trials) * probability * (1 - probability)).squareRoot()
@@ -176,17 +176,17 @@ import W2VBase
         }
     }
 
-    @Test func neighboursInOneMask() throws {
+    @Test func neighborsInOneMask() throws {
         let count = 1 << 18
         let mask = try kept(seed: 99, rate: 0.5, count: count)
-        // Neighbours, rows of usual widths, powers of two: all agree half of the time.
+        // Neighbors, rows of usual widths, powers of two: each pair agrees half of the time.
         for distance in [1, 2, 3, 16, 64, 512, 768, 1024, 3072, 65536] {
             let equal = (0..<count - distance).filter { mask[$0] == mask[$0 + distance] }.count
             #expect(abs(deviations(equal, of: count - distance, 0.5)) < 4, "distance \(distance)")
         }
     }
 
-    @Test func neighbouringSeeds() throws {
+    @Test func neighboringSeeds() throws {
         let count = 1 << 17
         for (one, other) in [(0, 1), (1, 2), (1000, 1001), (5, 5 + (1 << 32)), (7, 7 | (1 << 62))] as [(Int64, Int64)] {
             let (first, second) = try (
@@ -199,7 +199,7 @@ import W2VBase
         }
     }
 
-    @Test func everySeedDecidesAnElementAnew() throws {
+    @Test func everySeedDrawsIndependently() throws {
         // One element over many seeds: uniform there, too.
         let seeds = 20000
         let ones = try Tensor.ones([4])
@@ -212,7 +212,8 @@ import W2VBase
     }
 
     @Test func bytesAreUniform() throws {
-        // Where a mask of rate r / 256 drops and one of rate (r − 1) / 256 does not, the draw lies in one of 256 bins.
+        // If a mask of rate r / 256 drops an element and one of rate (r − 1) / 256 does not, the draw is in one of 256
+        // bins.
         let count = 1 << 16
         var chiSquare = 0.0
         var before = 0

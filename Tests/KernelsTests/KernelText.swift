@@ -6,11 +6,11 @@ struct KernelText {
     struct Kernel: Equatable {
         /// `const T *logits`, in order.
         let parameters: [String]
-        /// What the kernel's launch bounds promise.
+        /// The threads that the kernel's launch bounds promise.
         let threads: Int?
     }
 
-    /// By their names without the number format.
+    /// The kernels by their names without the number format.
     private(set) var kernels: [String: Kernel] = [:]
     private(set) var constants: [String: Int] = [:]
 
@@ -28,7 +28,7 @@ struct KernelText {
                 if parts.count == 2 { define(String(parts[0]), String(parts[1])) }
             }
         }
-        // What a macro's first argument stands for: launch bounds with a second number.
+        // A macro's first argument may be launch bounds with a second number.
         for match in code.matches(of: /#define ([A-Z_]+)[ \t]+([^,\n]+),/) { define(String(match.1), String(match.2)) }
     }
 
@@ -62,7 +62,7 @@ struct KernelText {
 
     // MARK: Arithmetic
 
-    /// The value of an expression of whole numbers, constants, +, *, / and parentheses; nil for any other.
+    /// Returns the value of an expression of integers, constants, +, *, / and parentheses; nil for any other.
     func value(_ expression: String) -> Int? {
         var tokens = expression.matches(of: /\w+|[-+*\/()]/).map { String($0.0) }[...]
         let value = sum(&tokens)

@@ -33,7 +33,7 @@ import Testing
         #expect(try relativeError(packed(input, gelu: true), ATen.gelu(.tensor(exact(input, weight, nil)))) < 2e-6)
     }
 
-    /// Rounding moves a weight by half its scale at most, an input by half its row's step.
+    /// Rounding moves a weight by at most half its scale, and an input by half its row's step.
     @Test(arguments: sizes)
     func bytesStayWithinTheirRounding(_ size: [Int]) throws {
         let (input, weight, bias) = try operands(size)
@@ -56,9 +56,9 @@ import Testing
         }
     }
 
-    /// A byte cannot say that a number is NaN or infinite; the results it goes into must.
+    /// A byte cannot represent NaN or infinity; the results must.
     @Test(arguments: sizes, [Float.nan, .infinity, -.infinity])
-    func numbersThatAreNoneStayNone(_ size: [Int], bad: Float) throws {
+    func nanStaysNaN(_ size: [Int], bad: Float) throws {
         let (input, weight, _) = try operands(size)
         let (rows, depth, outputs) = (size[0], size[1], size[2])
         var values = try input.elements(Float.self)
@@ -131,7 +131,7 @@ import Testing
         }
     }
 
-    /// The first product leaves nothing behind, the second does; no bit tells them apart.
+    /// The first product keeps nothing, the second does; the results are bit-identical.
     @Test(arguments: [PackedWeight.Format.float32, .int8])
     func fixedWeightsArePackedTwice(_ format: PackedWeight.Format) throws {
         let (input, weight, bias) = try operands([9, 130, 64])

@@ -57,8 +57,8 @@ import Testing
         }
     }
 
-    /// An utterance's results are the same to the last bit wherever it lies, and with GELU in the same pass.
-    @Test func neighboursDoNotMatter() throws {
+    /// An utterance's results are bit-identical wherever it is in the batch, also with GELU in the same pass.
+    @Test func neighborsDoNotMatter() throws {
         let points = try operands(211, groups: 3, width: 20, kernel: 16).map { try $0.to(dtype: .float32) }
         let convolution = try SpectralConvolution(points[1])
         let whole = try convolution(points[0], withinSegments: [51, 100, 60], bias: points[2])
@@ -107,7 +107,7 @@ import Testing
         for (found, expected) in zip(found, expected) { #expect(try relativeError(found, expected) < 2e-6) }
     }
 
-    @Test func halfPrecisionStaysSuch() throws {
+    @Test func outputsStayInHalfPrecision() throws {
         let input = try Tensor.normal([20, 4], generator: Generator(seed: 6)).to(dtype: .bfloat16)
         let weight = try Tensor.normal([4, 2, 3], generator: Generator(seed: 7))
         let bias = try Tensor.zeros([4])

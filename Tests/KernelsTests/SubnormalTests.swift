@@ -64,7 +64,7 @@ import Testing
 
     @Test func softmaxOfAttentionHasNone() throws {
         try withSubnormals {
-            // Scores that differ by up to 200, as heads that have learned where to look have them.
+            // Scores that differ by up to 200, as in trained heads.
             let (frames, heads, width) = (96, 2, 8)
             let projected = try (Tensor.normal([frames, 3 * heads * width], generator: Generator(seed: 5)) * 6)
                 .requiringGradient()
@@ -76,7 +76,7 @@ import Testing
         }
     }
 
-    @Test func momentsOfSilentParametersBecomeZero() throws {
+    @Test func momentsOfParametersWithoutGradientsBecomeZero() throws {
         try withSubnormals {
             let module = Silent(try Tensor.normal([Self.count / 16], generator: Generator(seed: 7)))
             let flat = try FlatParameters(module.parameters())

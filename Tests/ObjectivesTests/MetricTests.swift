@@ -48,7 +48,7 @@ import W2VTorch
         #expect(try JSONDecoder().decode(MetricSums.self, from: JSONEncoder().encode(sums)) == sums)
     }
 
-    @Test func titlesAreTheNamesInWordsWhereNothingElseIsSaid() {
+    @Test func titlesDefaultToTheNamesInWords() {
         #expect(Self.mean.title == "Energy error")
         #expect(Metric("wer", .mean, title: "Word error rate").title == "Word error rate")
     }

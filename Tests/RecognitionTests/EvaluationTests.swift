@@ -177,9 +177,14 @@ import W2VInterchange
             try Data(contentsOf: file).prefix(200).write(to: file)
             await #expect(throws: (any Error).self) { try await Evaluator.evaluate(saved) }
             try FileManager.default.removeItem(at: logits.appendingPathComponent("index.jsonl"))
-            #expect { try SavedLogits(contentsOf: logits) } throws: { "\($0)".contains("has no readable index.jsonl") }
+            let unreadable = RecognitionError.badLogits(
+                file: logits.path, reason: "has no readable index.jsonl", advice: "give \(.logitsFolder)")
+            #expect(throws: unreadable) { try SavedLogits(contentsOf: logits) }
             try Data("{}\n".utf8).write(to: logits.appendingPathComponent("index.jsonl"))
-            #expect { try SavedLogits(contentsOf: logits) } throws: { "\($0)".contains("index.jsonl:1: is no JSON") }
+            #expect { try SavedLogits(contentsOf: logits) } throws: {
+                guard case RecognitionError.badLogits(let file, _, _) = $0 else { return false }
+                return file == logits.appendingPathComponent("index.jsonl").path + ":1"
+            }
         }
     }
 }

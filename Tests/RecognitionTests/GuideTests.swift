@@ -53,8 +53,10 @@ import Testing
                 blocks.append([])
             }
         }
-        // A comment's parameters are continued with the same indentation: code follows an empty line.
-        return blocks.filter { $0.first?.contains("(") == true }
+        // A comment's parameters are continued with the same indentation: code follows an empty line. Equations are not code.
+        return blocks.filter { block in
+            block.first?.contains("(") == true && !block.contains { line in line.contains { "·Σ−".contains($0) } }
+        }
     }
 
     /// Lines as they are compared: without indentation, empty ones and imports.

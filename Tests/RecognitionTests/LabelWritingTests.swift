@@ -18,7 +18,7 @@ import W2VTorch
         return style
     }
 
-    /// What is recognised where each symbol is heard for a frame, with blanks between them.
+    /// What is recognized where each symbol is heard for a frame, with blanks between them.
     private func heard(
         _ path: [String], _ symbols: [String], _ style: TextStyle, beam: Bool = false
     ) throws -> Transcription {
@@ -122,7 +122,7 @@ import W2VTorch
         }
     }
 
-    @Test func quietRecordingsAreNormalisedAsTheOriginDoes() async throws {
+    @Test func quietRecordingsAreNormalizedAsTheOriginDoes() async throws {
         let quiet = tonesInNoise(16_000, seed: 5).map { $0 * 0.003 }
         func logits(epsilon: Double, _ samples: [Float], normalizes: Bool = true) async throws -> [Float] {
             let recognizer = try Recognizer(

@@ -78,7 +78,7 @@ import W2VTorch
     }
 
     @Test(arguments: [ModelPrecision.Mode.fp16, .bf16, .int8, .fp8])
-    func lowerPrecisionRecognisesTheSame(_ mode: ModelPrecision.Mode) async throws {
+    func lowerPrecisionRecognizesTheSame(_ mode: ModelPrecision.Mode) async throws {
         let recordings = (0..<4).map { Recording(samples: tonesInNoise(9_000 + 2_000 * $0, seed: UInt64($0))) }
         let exact = try await SmallModels.recognizer().logProbabilities(recordings).map { try $0.get() }
         let half = try SmallModels.recognizer(precision: ModelPrecision(mode))
@@ -165,10 +165,12 @@ import W2VTorch
                 .transcribe(samples: samples)
             #expect(other.text.count == same.text.count && other.text != same.text)
             try Data("| 3\nX 2\n".utf8).write(to: dictionary)
-            let error = #expect(throws: CheckpointError.self) {
+            #expect {
                 try Recognizer(checkpoint: checkpoint, dictionary: dictionary)
+            } throws: {
+                guard case CheckpointError.dictionarySize(_, dictionary.path, symbols: 6, _) = $0 else { return false }
+                return true
             }
-            #expect("\(try #require(error))".contains("dict.ltr.txt has 6 symbols, the four specials included"))
             #expect(throws: CheckpointError.self) { try Recognizer(checkpoint: folder) }
         }
     }

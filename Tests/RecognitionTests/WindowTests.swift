@@ -87,7 +87,7 @@ import W2VBase
         #expect(opened.withLock { $0 } == (normalizes ? 2 : 1))
     }
 
-    @Test func aLongRecordingIsNormalisedAsAWhole() async throws {
+    @Test func aLongRecordingIsNormalizedAsAWhole() async throws {
         var samples = Self.noise(40_000)
         for index in samples.indices { samples[index] = samples[index] * Float(index) / 20_000 + 0.25 }
         let reader = WindowReader([Recording(samples: samples)], windows: try windows(), normalizes: true, budget: 1)
@@ -103,7 +103,7 @@ import W2VBase
     }
 
     @Test func joinedWindowsAreCloseToTheWhole() async throws {
-        // Half a minute, cut into windows of 6 s of which neighbours share 3 s.
+        // Half a minute, cut into windows of 6 s of which neighbors share 3 s.
         let recording = Recording(samples: tonesInNoise(16_000 * 30, seed: 9))
         let whole = try await SmallModels.recognizer().logProbabilities([recording])[0].get()
         let recognizer = try SmallModels.recognizer(windows: WindowOptions(seconds: 6, overlap: 3))

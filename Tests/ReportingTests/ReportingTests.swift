@@ -133,7 +133,7 @@ private func chart(_ values: [Double], logarithmic: Bool = false) -> LineChart {
         let html = chart([1, 2, .nan, 3, 4, .nan, 5]).html()
         #expect(html.split(separator: "class=\"line c0\"").count - 1 == 2)
         #expect(html.contains("2 values are left out"))
-        // The lonely last point, which no line shows.
+        // The last point alone, through which no line goes.
         #expect(html.split(separator: "class=\"dot c0\"").count - 1 == 1)
     }
 
@@ -319,7 +319,7 @@ private func chart(_ values: [Double], logarithmic: Bool = false) -> LineChart {
         return (name, MetricsSeries(records: records))
     }
 
-    @Test func runsStandSideBySideInAWellFormedPicture() throws {
+    @Test func runsAreSideBySideInAWellFormedPicture() throws {
         let comparison = RunComparison(runs: [run("plain <1>", [4, 3, 2]), run("hourglass", [5, 3])])
         #expect(comparison.fields == ["loss", "wer"])
         let sheet = ChartSheet(charts: comparison.fields.map(comparison.chart))

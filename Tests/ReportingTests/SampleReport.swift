@@ -2,7 +2,7 @@ import Foundation
 
 @testable import W2VReporting
 
-/// A report with made-up numbers of every kind, for the tests and for looking at.
+/// A report with invented numbers of every kind, for the tests and for viewing.
 func sampleReport() -> TrainingReport {
     func wave(_ index: Int, _ speed: Double) -> Double { sin(Double(index) * speed) }
     func finetuning(_ floor: Double) -> MetricsSeries {

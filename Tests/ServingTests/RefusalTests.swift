@@ -148,7 +148,7 @@ import Testing
         }
     }
 
-    @Test func nothingIsRecognisedBeforeThereIsAModel() async throws {
+    @Test func nothingIsRecognizedBeforeThereIsAModel() async throws {
         try await withServer(isReady: false) { running in
             let reply = try await running.send("POST", "/v1/transcribe", wave(16_000, seed: 1))
             #expect(reply.status == 503 && reply.error == "loading" && reply.headers["retry-after"] != nil)

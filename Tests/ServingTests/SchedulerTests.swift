@@ -80,7 +80,7 @@ private final class HeldModel: Sendable {
     }
 
     @Test(arguments: [false, true])
-    func whatIsGivenUpIsNotRecognised(isLong: Bool) async throws {
+    func whatIsGivenUpIsNotRecognized(isLong: Bool) async throws {
         let tasks = try await requests([4_000, 5_000, 6_000], isLong: isLong)
         tasks[1].cancel()
         await #expect(throws: CancellationError.self) { try await tasks[1].value }
@@ -90,7 +90,7 @@ private final class HeldModel: Sendable {
         #expect(model.begun == [[4_000], [6_000]])
     }
 
-    @Test func aLongRecordingIsGivenUpWhileItIsRecognised() async throws {
+    @Test func aLongRecordingIsGivenUpWhileItIsRecognized() async throws {
         let tasks = try await requests([4_000, 5_000], isLong: true)
         tasks[0].cancel()
         await #expect(throws: CancellationError.self) { try await tasks[0].value }

@@ -14,14 +14,14 @@ import Testing
         }
     }
 
-    @Test func whatWasWantedLatelyIsKept() throws {
+    @Test func recentlyUsedConstantsAreKept() throws {
         let constants = DeviceConstants(capacity: 5)
         var made = 0
         let first = try numbers(constants, [1, 2], made: &made)
         #expect(try numbers(constants, [1, 2], made: &made).isIdentical(to: first) && made == 1)
         _ = try numbers(constants, [3, 4], made: &made)
         _ = try numbers(constants, [1, 2], made: &made)
-        // Two of three fit: the one that was not asked for again has to go.
+        // Two of three fit: the one that was not requested again is dropped.
         _ = try numbers(constants, [5, 6], made: &made)
         #expect(made == 3)
         #expect(try numbers(constants, [1, 2], made: &made).isIdentical(to: first) && made == 3)
@@ -35,7 +35,7 @@ import Testing
         #expect(try constants.tensor("a", [7], .int64, on: .cpu) { [7] }.dtype == .int64)
     }
 
-    /// Recorded work goes on reading what has been forgotten here.
+    /// Recorded work keeps reading constants that have been dropped here.
     @Test func recordedWorkKeepsWhatItUses() throws {
         let constants = DeviceConstants(capacity: 2)
         let uses = DeviceConstants.Uses()

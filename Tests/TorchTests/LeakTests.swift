@@ -3,7 +3,7 @@ import Testing
 import W2VKernels
 import W2VTorch
 
-/// Nothing is left behind.
+/// Nothing leaks.
 ///
 /// Other tests run in the same process and hold handles of their own, a few hundred at most at a time. So every check
 /// repeats its body often enough that one handle lost an iteration grows far beyond that.
@@ -26,7 +26,7 @@ import W2VTorch
             _ = try Tensor.concatenate(tensor.split([1, 3]))
             _ = try tensor.varianceAndMean(0)
             _ = try? tensor.matmul(tensor)
-            _ = try? Operator("aten::var_mean", "correction")(.tensor(tensor), .ints([0]), .int(0), .bool(true))
+            _ = try? TorchOperator("aten::var_mean", "correction")(.tensor(tensor), .ints([0]), .int(0), .bool(true))
             _ = try tensor.elements(Float.self)
         }
     }

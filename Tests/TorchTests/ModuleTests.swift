@@ -48,7 +48,7 @@ private final class TopBlock: Block {
         #expect(block.norms.allSatisfy { type(of: $0) == LayerNorm.self })
         #expect(block.parameters().map(\.name) == before.map(\.name))
         #expect(zip(block.parameters(), before).allSatisfy { $0.tensor.isIdentical(to: $1.tensor) })
-        // Who held a parameter before still holds the model's own.
+        // A reference to a parameter taken before is still the model's own.
         before[0].tensor = try Tensor.zeros([2, 3])
         #expect(block.linear.weight.isIdentical(to: before[0].tensor))
         let bare = try Block(extra: false)
@@ -83,7 +83,7 @@ private final class TopBlock: Block {
         #expect(!target.linear.weight.isIdentical(to: source.linear.weight))
     }
 
-    @Test func adoptsWhatHasItsFormat() throws {
+    @Test func adoptsTensorsOfTheSameFormat() throws {
         func layer() throws -> Linear { try Linear(512, 512, initializer: .random(seed: 1)) }
         var state = try layer().state()
         let (weight, bias) = (try #require(state["weight"]), try #require(state["bias"]))

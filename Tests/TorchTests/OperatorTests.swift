@@ -11,41 +11,41 @@ import W2VTorch
     }
 
     @Test func tensorsNumbersAndDefaults() throws {
-        let add = Operator("aten::add", "Tensor")
+        let add = TorchOperator("aten::add", "Tensor")
         #expect(try add(.tensor(matrix), .tensor(matrix)).elements(Float.self) == [2, 4, 6, 8, 10, 12])
         #expect(try add(.tensor(matrix), .tensor(matrix), .int(2)).elements(Float.self) == [3, 6, 9, 12, 15, 18])
         #expect(try add(.tensor(matrix), .tensor(matrix), .double(0.5)).elements(Float.self)[0] == 1.5)
     }
 
     @Test func intForFloatArgument() throws {
-        let dropout = Operator("aten::dropout")
+        let dropout = TorchOperator("aten::dropout")
         #expect(try dropout(.tensor(matrix), .int(1), .bool(true)).sum().item() == 0)
         // An optional float, too: `nan` of nan_to_num.
-        let filled = try Operator("aten::nan_to_num")(.tensor(Tensor([Float.nan, 1])), .int(7))
+        let filled = try TorchOperator("aten::nan_to_num")(.tensor(Tensor([Float.nan, 1])), .int(7))
         #expect(try filled.elements(Float.self) == [7, 1])
     }
 
     @Test func stringArgument() throws {
-        let divide = Operator("aten::div", "Tensor_mode")
+        let divide = TorchOperator("aten::div", "Tensor_mode")
         let two = try Tensor.full([1], 2)
         #expect(try divide(.tensor(matrix), .tensor(two), .string("floor")).elements(Float.self) == [0, 1, 1, 2, 2, 3])
         #expect(try divide(.tensor(matrix), .tensor(two), .none).elements(Float.self)[0] == 0.5)
     }
 
     @Test func intListAndBool() throws {
-        let sum = try Operator("aten::sum", "dim_IntList")(.tensor(matrix), .ints([1]), .bool(true))
+        let sum = try TorchOperator("aten::sum", "dim_IntList")(.tensor(matrix), .ints([1]), .bool(true))
         #expect(sum.shape == [2, 1])
         #expect(try sum.elements(Float.self) == [6, 15])
     }
 
     @Test func doubleList() throws {
-        let upsampled = try Operator("aten::upsample_nearest1d", "vec")(
+        let upsampled = try TorchOperator("aten::upsample_nearest1d", "vec")(
             .tensor(matrix.unsqueezed(0)), .none, .doubles([2]))
         #expect(upsampled.shape == [1, 2, 6])
     }
 
     @Test func boolListAndPartlyAbsentResults() throws {
-        let results = try Operator("aten::native_layer_norm_backward").values(
+        let results = try TorchOperator("aten::native_layer_norm_backward").values(
             .tensor(Tensor.ones([2, 3])), .tensor(matrix), .ints([3]), .tensor(Tensor.zeros([2, 1])),
             .tensor(Tensor.ones([2, 1])), .tensor(Tensor.ones([3])), .tensor(Tensor.zeros([3])),
             .bools([false, true, true]))
@@ -58,11 +58,11 @@ import W2VTorch
     }
 
     @Test func tensorLists() throws {
-        #expect(try Operator("aten::cat")(.tensors([matrix, matrix]), .int(1)).shape == [2, 6])
+        #expect(try TorchOperator("aten::cat")(.tensors([matrix, matrix]), .int(1)).shape == [2, 6])
         let columns = try Tensor([2, 0])
-        let picked = try Operator("aten::index", "Tensor")(.tensor(matrix), .optionalTensors([nil, columns]))
+        let picked = try TorchOperator("aten::index", "Tensor")(.tensor(matrix), .optionalTensors([nil, columns]))
         #expect(try picked.elements(Float.self) == [3, 1, 6, 4])
-        let parts = try Operator("aten::unbind", "int").values(.tensor(matrix))
+        let parts = try TorchOperator("aten::unbind", "int").values(.tensor(matrix))
         guard case .tensors(let rows) = parts[0] else {
             Issue.record("wanted a list of tensors: \(parts)")
             return
@@ -71,11 +71,11 @@ import W2VTorch
     }
 
     @Test func dtypeDeviceAndMemoryFormat() throws {
-        let converted = try Operator("aten::to", "device")(
+        let converted = try TorchOperator("aten::to", "device")(
             .tensor(matrix.transposed()), .device(.cpu), .dtype(.float64), .bool(false), .bool(true),
             .memoryFormat(.contiguous))
         #expect(converted.dtype == .float64 && converted.device == .cpu && converted.isContiguous)
-        let kept = try Operator("aten::clone")(.tensor(matrix.transposed()), .memoryFormat(.preserve))
+        let kept = try TorchOperator("aten::clone")(.tensor(matrix.transposed()), .memoryFormat(.preserve))
         #expect(kept.strides == [1, 3])
     }
 
@@ -87,31 +87,31 @@ import W2VTorch
 
     @Test func opaqueObjects() throws {
         let int8Quantized = 12
-        let quantized = try Operator("aten::quantize_per_tensor")(
+        let quantized = try TorchOperator("aten::quantize_per_tensor")(
             .tensor(matrix), .double(0.5), .int(0), .int(int8Quantized))
-        let packed = try Operator("quantized::linear_prepack").values(.tensor(quantized), .none)
+        let packed = try TorchOperator("quantized::linear_prepack").values(.tensor(quantized), .none)
         guard case .object(let object) = packed[0] else {
             Issue.record("wanted an object: \(packed)")
             return
         }
-        let product = try Operator("quantized::linear_dynamic")(
+        let product = try TorchOperator("quantized::linear_dynamic")(
             .tensor(Tensor.ones([1, 3])), .object(object), .bool(false))
         #expect(try relativeError(product, Tensor([6, 15] as [Float], shape: [1, 2])) < 0.02)
-        let unpacked = try Operator("quantized::linear_unpack").values(.object(object))
+        let unpacked = try TorchOperator("quantized::linear_unpack").values(.object(object))
         #expect(unpacked.count == 2)
     }
 
     @Test func multipleAndScalarResults() throws {
-        let both = try Operator("aten::var_mean", "correction").tensors(
+        let both = try TorchOperator("aten::var_mean", "correction").tensors(
             .tensor(matrix), .ints([1]), .int(0), .bool(false))
         #expect(both.count == 2)
         #expect(try both[1].elements(Float.self) == [2, 5])
-        let same = try Operator("aten::is_same_size").values(.tensor(matrix), .tensor(matrix))
+        let same = try TorchOperator("aten::is_same_size").values(.tensor(matrix), .tensor(matrix))
         guard case .bool(true) = same[0] else {
             Issue.record("wanted true: \(same)")
             return
         }
-        let number = try Operator("aten::_local_scalar_dense").values(.tensor(Tensor([Int64(3)])))
+        let number = try TorchOperator("aten::_local_scalar_dense").values(.tensor(Tensor([Int64(3)])))
         guard case .int(3) = number[0] else {
             Issue.record("wanted 3: \(number)")
             return

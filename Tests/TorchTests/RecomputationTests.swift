@@ -10,12 +10,12 @@ import W2VTorch
         let frozen = try Tensor.normal([16, 16], generator: Generator(seed: 2))
         let input = try Tensor.normal([8, 16], generator: Generator(seed: 3)).requiringGradient()
         var runs = 0
-        func part(_ input: Tensor, _ mode: Mode) throws -> Tensor {
+        func part(_ input: Tensor, _ mode: Module.Mode) throws -> Tensor {
             runs += 1
             return try input.matmul(weight).gelu().dropout(0.3, mode).matmul(frozen).dropout(0.2, mode) + input
         }
         func gradients(recomputes: Bool) throws -> [[Float]] {
-            let mode = Mode.training(DropoutSource(RandomStream(seed: 4, purpose: .dropout)))
+            let mode = Module.Mode.training(DropoutSource(RandomStream(seed: 4, purpose: .dropout)))
             var hidden: Tensor = try input * 2
             for _ in 0..<3 {
                 hidden =
@@ -39,7 +39,9 @@ import W2VTorch
         #expect(runs == 1)
     }
 
-    private func gradientFree(_ part: @escaping (Tensor, Mode) throws -> Tensor, _ input: Tensor) throws -> Tensor {
+    private func gradientFree(_ part: @escaping (Tensor, Module.Mode) throws -> Tensor, _ input: Tensor) throws
+        -> Tensor
+    {
         try recomputing(input, parameters: [], .inference, part)
     }
 
@@ -64,7 +66,7 @@ import W2VTorch
             }[0]
         }
         var (most, held) = (0, 0)
-        func part(_ input: Tensor, _: Mode) throws -> Tensor {
+        func part(_ input: Tensor, _: Module.Mode) throws -> Tensor {
             let output = try square(square(square(input)))
             most = max(most, Kept.bytes)
             return output
@@ -87,7 +89,7 @@ import W2VTorch
         #expect(plain == again && Kept.bytes == 0)
     }
 
-    @Test func whatFailsInTheBackwardPassIsTold() throws {
+    @Test func backwardErrorsAreThrown() throws {
         let input = try Tensor.ones([2]).requiringGradient()
         var runs = 0
         let output = try recomputing(input, parameters: [], .inference) { input, _ in

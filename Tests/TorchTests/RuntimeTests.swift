@@ -48,7 +48,7 @@ import W2VTorch
         }
     }
 
-    /// TF32 is about CUDA devices: products on the CPU stay what they are.
+    /// TF32 concerns CUDA devices only: products on the CPU do not change.
     @Test func tf32LeavesTheCPUAlone() throws {
         let (left, right) = (try Tensor.normal([64, 512]), try Tensor.normal([512, 64]))
         func product() throws -> [Float] { try left.matmul(right).elements() }

@@ -11,10 +11,10 @@ private func image(_ header: Data, data: Int = 0) -> Data {
     withUnsafeBytes(of: UInt64(header.count).littleEndian) { Data($0) } + header + Data(count: data)
 }
 
-private func damage(_ file: Data) -> SafetensorsDamage? {
-    do throws(SafetensorsDamage) {
+private func damage(_ file: Data) -> SafetensorsError.Damage? {
+    do throws(SafetensorsError.Damage) {
         _ = try file.withUnsafeBytes { bytes in
-            Result { () throws(SafetensorsDamage) in try SafetensorsHeader(file: bytes) }
+            Result { () throws(SafetensorsError.Damage) in try SafetensorsHeader(file: bytes) }
         }.get()
         return nil
     } catch {
@@ -97,7 +97,7 @@ private func floats(_ count: Int) -> Data {
     }
 
     @Test(arguments: [
-        (Data(), SafetensorsDamage.tooShort(bytes: 0)),
+        (Data(), SafetensorsError.Damage.tooShort(bytes: 0)),
         (Data([1, 2, 3]), .tooShort(bytes: 3)),
         (Data(repeating: 0xFF, count: 8), .headerTooLong(length: .max)),
         (Data([0, 0x10, 0, 0, 0, 0, 0, 0]) + Data("{}".utf8), .headerBeyondEnd(length: 4096, bytes: 10)),
@@ -112,12 +112,12 @@ private func floats(_ count: Int) -> Data {
         (image("{\"a\":{}}"), .missingField(tensor: "a", field: "dtype")),
         (image("{}", data: 1), .wrongEnd(expected: 0, found: 1)),
     ])
-    func namesDamageOfTheFrame(file: Data, expected: SafetensorsDamage) {
+    func namesDamageOfTheFrame(file: Data, expected: SafetensorsError.Damage) {
         #expect(damage(file) == expected)
     }
 
     @Test(arguments: [
-        (#"{"dtype":"F32","shape":[2]}"#, SafetensorsDamage.missingField(tensor: "a", field: "data_offsets")),
+        (#"{"dtype":"F32","shape":[2]}"#, SafetensorsError.Damage.missingField(tensor: "a", field: "data_offsets")),
         (#"{"dtype":"F32","data_offsets":[0,8]}"#, .missingField(tensor: "a", field: "shape")),
         (#"{"shape":[2],"data_offsets":[0,8]}"#, .missingField(tensor: "a", field: "dtype")),
         (
@@ -172,7 +172,7 @@ private func floats(_ count: Int) -> Data {
         (#"{"dtype":"\u12g4"}"#, .syntax(offset: 27, expected: "four hexadecimal digits")),
         ("{\"dtype\":\"\u{1}\"}", .syntax(offset: 23, expected: "no control characters in a string")),
     ])
-    func namesDamageOfATensor(fields: String, expected: SafetensorsDamage) {
+    func namesDamageOfATensor(fields: String, expected: SafetensorsError.Damage) {
         #expect(damage(image("{\"a\":\(fields)}", data: 8)) == expected)
     }
 
@@ -256,7 +256,8 @@ private func floats(_ count: Int) -> Data {
                 }
             }
         }
-        // Mutations of the data and of a name's letters leave a valid file: the test would prove little without them.
+        // Mutations of the data and of a name's letters leave a valid file; without some of them the test would prove
+        // little.
         #expect(accepted > 0 && accepted < 3000)
     }
 

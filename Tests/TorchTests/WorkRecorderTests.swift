@@ -31,7 +31,7 @@ import W2VKernels
         try recorder(Numbers(numbers: Tensor(numbers))).elements()
     }
 
-    @Test func laterInputsAreCopiedWhereTheRecordedOneLay() throws {
+    @Test func laterInputsAreCopiedIntoTheRecordedOne() throws {
         let calls = Calls()
         let recorder = recorder(calls)
         for numbers: [Float] in [[1, 2], [3, 4], [5, 6], [7, 8]] {
@@ -43,19 +43,19 @@ import W2VKernels
         #expect(calls.inputs[2].isIdentical(to: calls.inputs[1]) && calls.inputs[3].isIdentical(to: calls.inputs[1]))
     }
 
-    @Test func theShapeNotAskedForLongestIsForgotten() throws {
+    @Test func theLeastRecentlyUsedShapeIsForgotten() throws {
         let calls = Calls()
         let recorder = recorder(calls, capacity: 2)
         for numbers: [Float] in [[1], [1], [1, 2], [1], [1, 2, 3], [3]] { _ = try doubled(recorder, numbers) }
-        // That of one number was used when the third shape came.
+        // The shape of one number was used when the third shape came.
         #expect(calls.inputs[5].isIdentical(to: calls.inputs[1]))
         _ = try doubled(recorder, [1, 2])
         #expect(try doubled(recorder, [4, 5]) == [8, 10])
-        // That of two numbers was new again, and is recorded with its second input only.
+        // The shape of two numbers was new again, and is recorded with its second input only.
         #expect(!calls.inputs[7].isIdentical(to: calls.inputs[6]))
     }
 
-    /// What failed has used nothing that a recording could find: the next input of its shape is the first.
+    /// Failed work has used no constants that a recording could find: the next input of its shape counts as the first.
     @Test func failedWorkIsNotRecorded() throws {
         let calls = Calls()
         var fails = true
@@ -73,8 +73,8 @@ import W2VKernels
         #expect(calls.inputs[2].isIdentical(to: calls.inputs[3]))
     }
 
-    /// A dropout whose seed is in memory drops what one with the number drops, on each kind of kernels, and something else
-    /// when the memory has changed.
+    /// A dropout whose seed is in memory drops the same as one with the number, with each kind of kernels, and
+    /// something else after the memory has changed.
     @Test(arguments: [false, true])
     func seedsInMemoryAreReadEachTime(_ isEmulated: Bool) throws {
         let stream = { RandomStream(seed: 3, purpose: .dropout, step: $0) }
@@ -85,7 +85,7 @@ import W2VKernels
         let norm = try LayerNorm(32, initializer: .random(seed: 4))
         let weight = try Tensor.normal([8, 32], generator: Generator(seed: 5))
         func outputs(_ source: DropoutSource) throws -> [[Float]] {
-            let mode = Mode.training(source)
+            let mode = Module.Mode.training(source)
             func run() throws -> [[Float]] {
                 try [
                     input.dropout(0.3, mode), norm(input, adding: branch, dropout: 0.3, mode),

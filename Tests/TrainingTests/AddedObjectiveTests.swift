@@ -88,6 +88,13 @@ private final class ReportingSomethingElse: UnfitObjective {
     }
 }
 
+private final class LosingItself: UnfitObjective {
+    override class var name: String { "lost_loss" }
+    override func callAsFunction(_ encoding: Encoding, _ draws: NoDraws, _ pass: ForwardPass) throws -> LossTerms {
+        LossTerms(try encoding.maskedContext().sum() * .nan)
+    }
+}
+
 /// Objectives from outside beside a run's own.
 @Suite(.onTestThreads, .serialized) struct AddedObjectiveTests {
     init() {
@@ -204,6 +211,16 @@ private final class ReportingSomethingElse: UnfitObjective {
         #expect(try failure("unfit").contains("the loss of objective unfit has shape ["))
     }
 
+    @Test func aLossThatIsNotANumberNamesItsObjective() throws {
+        ObjectiveRegistry.register(LosingItself.self)
+        let corpus = try SyntheticCorpus(utterances: 5)
+        let job = try corpus.job(.pretraining, "run", ["objectives=lost_loss"])
+        #expect { try Trainer(job).run() } throws: {
+            guard case TrainingError.notFinite(1, let what, _) = $0 else { return false }
+            return what == "the loss of objective lost_loss"
+        }
+    }
+
     @Test func aRunKeepsItsObjectives() throws {
         let corpus = try SyntheticCorpus(utterances: 5)
         var job = try corpus.job(.pretraining, "run", ["optimization.max_update=1"])
@@ -211,6 +228,16 @@ private final class ReportingSomethingElse: UnfitObjective {
         job.resume = true
         job.assigned = ["objectives"]
         try job.recipe.apply(["objectives=drawn", "optimization.max_update=2"])
-        #expect(refusal(job).text.contains("objectives: [] → [drawn]") && refusal(job).code == 64)
+        #expect(refusal(job).differences == ["objectives: [] → [drawn]"] && refusal(job).kind == .usage)
+        // A run whose objectives the program at hand does not have.
+        let url = corpus.file("run/last/training_state.json")
+        let state = try String(contentsOf: url, encoding: .utf8).replacing(
+            "\"objectives\" : \"[]\"", with: "\"objectives\" : \"[lost]\"")
+        try Data(state.utf8).write(to: url)
+        if case .missingObjectives(_, ["lost"], let known)? = refusal(job).training {
+            #expect(known.contains("drawn"))
+        } else {
+            Issue.record("\(refusal(job))")
+        }
     }
 }

@@ -40,7 +40,7 @@ import W2VTorch
         #expect(zip(temperatures, [0.63, 0.567]).allSatisfy { abs($0 - $1) < 1e-9 }, "\(temperatures)")
     }
 
-    @Test func recordingsAreNormalisedAsTheOriginDoes() throws {
+    @Test func recordingsAreNormalizedAsTheOriginDoes() throws {
         let corpus = try SyntheticCorpus(utterances: 6)
         _ = try Trainer(corpus.job(.pretraining, "first", ["optimization.max_update=1"])).run()
         let first = try Checkpoint.read(corpus.file("first/last"))

@@ -30,14 +30,15 @@ import Testing
         do {
             _ = try EffectiveBatch(recipe, processes: 16).making(60)
         } catch let error as TrainingError {
-            #expect("\(error)".contains("48 or 64") && error.exitCode == 64)
+            #expect(error == .indivisibleUpdate(subBatches: 60, processes: 16) && error.kind == .usage)
+            #expect(error.advice?.description == "choose 48 or 64")
         }
         recipe.optimization.updateFreq = 2
         let small = EffectiveBatch(recipe)
         #expect(small.count == 16)
-        #expect(try #require(small.mismatch).contains("--effective-batch 64"))
+        #expect(try #require(small.mismatch).contains("an effective batch of 64"))
         let text = small.description(samplesPerSubBatch: 16_000 * 90)
         #expect(text.contains("1 process × 8 concatenated × 2 accumulated = 16 sub-batches, about 0.40 h of audio"))
-        #expect(text.contains("the recipe means 64"))
+        #expect(text.contains("the recipe intends 64"))
     }
 }

@@ -46,15 +46,15 @@ import W2VTorch
         "model.attention_dropout=0.3", "model.activation_dropout=0.3", "model.dropout_input=0.3",
         "model.final_dropout=0.3",
     ])
-    func regularisationIsOnInTrainingOnly(_ assignment: String) throws {
+    func regularizationIsOnInTrainingOnly(_ assignment: String) throws {
         let corpus = try SyntheticCorpus(utterances: 4)
         let plain = try losses(corpus, [])
-        let regularised = try losses(corpus, [assignment])
+        let regularized = try losses(corpus, [assignment])
         #expect(plain.training[0] == plain.training[1] && plain.masked == 0, "nothing random is left")
-        #expect(Set(regularised.training).count > 1, "it does not change from update to update")
-        #expect(regularised.training != plain.training)
-        #expect(regularised.validation == plain.validation)
-        #expect((regularised.masked > 0) == assignment.contains("mask_prob"))
+        #expect(Set(regularized.training).count > 1, "it does not change from update to update")
+        #expect(regularized.training != plain.training)
+        #expect(regularized.validation == plain.validation)
+        #expect((regularized.masked > 0) == assignment.contains("mask_prob"))
     }
 
     /// A recipe of recognition has its model's code books, which nothing uses: none can collapse.
@@ -181,7 +181,7 @@ import W2VTorch
         errors.add(reference: [5, 6, 4], hypothesis: [5, 1, 6, 2, 4])
         #expect(errors.units.counts.errors == 4)
         #expect(errors.text.words.counts.errors == 1 && errors.rawWords.counts.errors == 2)
-        // Nothing is recognised.
+        // Nothing is recognized.
         errors.add(reference: [5, 4], hypothesis: [])
         #expect(errors.units.counts.deletions == 3 && errors.text.words.counts.deletions == 1)
         #expect(errors.units.counts.referenceLength == 13 && errors.rawWords.counts.referenceLength == 5)

@@ -25,7 +25,7 @@ import W2VTorch
     @Test func theSystemsReasonsAreInWords() throws {
         let full = try FileHandle(forWritingTo: URL(fileURLWithPath: "/dev/full"))
         let error = try #require(throws: (any Error).self) { try full.write(contentsOf: Data([1])) }
-        #expect(systemReason(error) == "No space left on device")
+        #expect(systemReason(error) == "the disk is full")
         #expect(systemReason(POSIXError(.EACCES)) == "Permission denied")
         let corpus = try SyntheticCorpus(utterances: 1)
         let missing = try #require(throws: (any Error).self) {
@@ -37,9 +37,9 @@ import W2VTorch
         try FileManager.default.createDirectory(
             at: corpus.file("run/metrics.jsonl"), withIntermediateDirectories: true)
         let log = try #require(throws: TrainingError.self) { try TrainingLog(corpus.file("run"), after: 0) }
-        #expect("\(log)".contains("run/metrics.jsonl cannot be written: ") && log.exitCode == 1)
+        #expect(log.problem.contains("run/metrics.jsonl") && log.kind == .failure)
         let events = try #require(throws: TrainingError.self) { try EventFile(corpus.file("train.tsv"), after: 0) }
-        #expect("\(events)".contains("train.tsv cannot be written: "))
+        #expect(events.problem.contains("train.tsv") && events.kind == .failure)
         for text in ["\(log)", "\(events)"] {
             #expect(!text.contains("UserInfo") && !text.contains("NSCocoa") && !text.contains(".;"), "\(text)")
         }
@@ -49,12 +49,16 @@ import W2VTorch
         let corpus = try SyntheticCorpus(utterances: 1)
         let folder = RunFolder(url: corpus.file("run"))
         _ = try folder.prepare(resumes: false)
-        func failure() throws -> String {
-            "\(try #require(throws: TrainingError.self) { try folder.replace("last") { _ in throw POSIXError(.ENOSPC) } })"
+        func failure(_ intact: String?) throws {
+            #expect(
+                throws: TrainingError.cannotSave(folder: folder.last.path, reason: "the disk is full", intact: intact)
+            ) {
+                try folder.replace("last") { _ in throw POSIXError(.ENOSPC) }
+            }
         }
-        #expect(try failure().contains("No space left on device; nothing was saved before"))
+        try failure(nil)
         try folder.replace("last") { _ in }
-        #expect(try failure().contains("run/last, saved before, is intact"))
+        try failure(folder.last.path)
     }
 
     @Test func aStateThatCannotBeReadIsDescribedInWords() throws {
@@ -69,9 +73,8 @@ import W2VTorch
             var state = try JSONSerialization.jsonObject(with: good) as? [String: Any] ?? [:]
             change(&state)
             try JSONSerialization.data(withJSONObject: state).write(to: url)
-            let (text, code) = refusal(job)
-            #expect(code == 1)
-            return text
+            #expect(refusal(job).kind == .failure)
+            return refusal(job).damage ?? "\(refusal(job))"
         }
         #expect(
             try refused { $0["format_version"] = 99 }.contains("a newer version of this program wrote it (format 99"))
@@ -79,12 +82,12 @@ import W2VTorch
         #expect(try refused { $0["update"] = "one" }.contains("update in it has a value of the wrong kind"))
         #expect(try refused { $0["position"] = -3 }.contains("position is -3"))
         let behind = try refused { $0["position"] = 1_000 }
-        #expect(behind.contains("run/last cannot be resumed: position 1000 lies behind"), "\(behind)")
+        #expect(behind.contains("position 1000 lies behind"), "\(behind)")
         try good.prefix(good.count / 2).write(to: url)
-        #expect(refusal(job).text.contains("training_state.json cannot be resumed: it is damaged"))
-        #expect(refusal(job).text.contains("begin again"))
+        #expect(refusal(job).damage?.contains("it is damaged") == true)
+        #expect(refusal(job).training?.advice != nil)
         try good.write(to: url)
-        #expect(refusal(job).text == "")
+        #expect(refusal(job).error == nil)
     }
 
     @Test func theFirstLineCountsWhatIsLearnedFrom() throws {
@@ -111,11 +114,11 @@ import W2VTorch
         weights[name] = try #require(weights[name]) * Double.nan
         try TensorFile.write(weights, metadata: ["format": "pt"], to: file)
         job.resume = true
-        #expect(refusal(job).text.contains("\(name) has values that are infinite or not numbers"))
-        #expect(refusal(job).code == 1)
+        #expect(refusal(job).damage?.contains("\(name) has values that are infinite or not numbers") == true)
+        #expect(refusal(job).kind == .failure)
         job = try corpus.job(.finetuning, "fine")
         job.from = corpus.file("run/last")
-        #expect(refusal(job).text.contains("run/last: its \(name) has values") && refusal(job).code == 65)
+        if case .notFiniteWeights(_, name)? = refusal(job).training {} else { Issue.record("\(refusal(job))") }
     }
 
     @Test func recipesForTheOtherTaskAreTold() throws {
@@ -174,7 +177,7 @@ import W2VTorch
     @Test func spansThatFitNothingAreRefusedByTheirKeys() throws {
         let corpus = try SyntheticCorpus(utterances: 4)
         func refused(_ task: TrainingJob.Task, _ assignments: String...) throws -> String {
-            refusal(try corpus.job(task, "run-\(assignments.joined())", assignments)).text
+            refusal(try corpus.job(task, "run-\(assignments.joined())", assignments)).error.map { "\($0)" } ?? ""
         }
         for key in ["mask_length", "mask_min_masks"] {
             let text = try refused(.pretraining, "masking.\(key)=1000")
@@ -204,6 +207,6 @@ import W2VTorch
         #expect(told.contains { $0.contains("2 of 4 transcripts are empty, the first that of train1.wav") })
         job.output = corpus.file("none")
         try Data("|\n|\n\n\n".utf8).write(to: corpus.file("train.ltr"))
-        #expect(refusal(job).text.contains("all 4 transcripts are empty") && refusal(job).code == 65)
+        #expect(refusal(job).training == .emptyTranscripts(list: corpus.file("train.tsv").path, count: 4))
     }
 }

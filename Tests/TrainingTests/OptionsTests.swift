@@ -88,7 +88,7 @@ import W2VBackbone
     }
 
     /// A value as numbers where it is made of them, so that `2.0 0.5` equals `[2, 0.5]`.
-    private static func normalised(_ text: String, of key: String) throws -> String {
+    private static func normalized(_ text: String, of key: String) throws -> String {
         if key == "model.conv_feature_layers" { return try ConvolutionLayers(parsing: text).description }
         let text = text != "none" ? text : key == "data.min_sample_size" ? "0" : "off"
         let words = text.trimmingCharacters(in: CharacterSet(charactersIn: "[]")).split { " ,".contains($0) }
@@ -107,7 +107,7 @@ import W2VBackbone
             let wanted = try Self.translated(row.key, script, pretrains: name.hasPrefix("pretrain")) ?? passed
             let found = try #require(values[row.key], "\(row.key)")
             #expect(
-                try Self.normalised(found, of: row.key) == Self.normalised(wanted, of: row.key),
+                try Self.normalized(found, of: row.key) == Self.normalized(wanted, of: row.key),
                 "\(recipe): \(row.key) is \(found), and NVIDIA's \(name) passes \(wanted)")
             compared += 1
         }

@@ -74,7 +74,9 @@ import W2VBackbone
         var recipe = Recipe()
         #expect(throws: ConfigurationError.self) { try recipe.apply(["optimization.lr"]) }
         #expect(throws: ConfigurationError.self) { try recipe.apply(["optimisation.lr=1"]) }
-        #expect(throws: ConfigurationError("--set lr=1: there is no key 'lr'; the nearest is 'optimization.lr'")) {
+        #expect(
+            throws: ConfigurationError("the assignment lr=1: there is no key 'lr'", "the nearest is 'optimization.lr'")
+        ) {
             try recipe.apply(["lr=1"])
         }
     }

@@ -38,10 +38,10 @@ import W2VTorch
     @Test func anotherArchitectureOrScaleIsRefused() throws {
         var job = try begin()
         job.recipe.model.encoderLayers = 3
-        #expect(refusal(job).text.contains("model.encoder_layers: 2 → 3") && refusal(job).code == 64)
+        #expect(refusal(job).differences == ["model.encoder_layers: 2 → 3"] && refusal(job).kind == .usage)
         job.recipe.model.encoderLayers = 2
         job.recipe.data.normalize = true
-        #expect(refusal(job).text.contains("data.normalize: false → true"))
+        #expect(refusal(job).differences == ["data.normalize: false → true"])
     }
 
     /// The recipe of a fine-tuning may have another architecture than its checkpoint, and be given once more.
@@ -50,12 +50,12 @@ import W2VTorch
         var job = try begin(.finetuning, "fine", from: "run/best", ["model.encoder_layers=7"])
         #expect(try TrainingState.read(corpus.file("fine/last")).overridden == ["model.encoder_layers": "7"])
         job.recipe.optimization.maxUpdate = 3
-        #expect(refusal(job).text == "")
+        #expect(refusal(job).error == nil)
         job.recipe.model.encoderLayers = 6
-        #expect(refusal(job).text.contains("model.encoder_layers: 7 → 6"))
+        #expect(refusal(job).differences == ["model.encoder_layers: 7 → 6"])
         // A state of an older version does not say what was asked for.
         try rewriteState("fine") { $0["overridden"] = nil }
-        #expect(refusal(job).text == "")
+        #expect(refusal(job).error == nil)
     }
 
     @Test func valuesThatTheCheckpointOverridesAreTold() throws {
@@ -89,22 +89,23 @@ import W2VTorch
         try FileManager.default.createSymbolicLink(at: other, withDestinationURL: corpus.file("train.tsv"))
         let usual = job.train
         job.train = [WeightedManifest(other)]
-        #expect(refusal(job).text == "")
+        #expect(refusal(job).error == nil)
         job.train[0].weight = 2
-        #expect(refusal(job).text.contains("was begun on"))
+        #expect(refusal(job).dataChange != nil)
         job.train = usual
         try rewrite("train.tsv") { $0.reversed() }
-        #expect(refusal(job).text.contains("in another order") && refusal(job).code == 64)
+        // As many utterances of as many samples.
+        #expect(refusal(job).dataChange.map { $0.then == $0.now } == true && refusal(job).kind == .usage)
         // A state of an older version says no more than name, count and length.
         try rewriteState("run") { $0["data_identity"] = nil }
-        #expect(refusal(job).text == "")
+        #expect(refusal(job).error == nil)
     }
 
     @Test func transcriptsBelongToTheDataOfFinetuning() throws {
         let job = try begin(.finetuning, "fine")
-        #expect(refusal(job).text == "")
+        #expect(refusal(job).error == nil)
         try rewrite("train.ltr") { ["c c c |"] + $0.dropFirst() }
-        #expect(refusal(job).text.contains("other paths, lengths, weights or labels"))
+        #expect(refusal(job).dataChange.map { $0.then == $0.now } == true)
     }
 
     @Test func identitiesAreTheSameOnEveryMachine() throws {
@@ -147,20 +148,24 @@ import W2VTorch
         job.recipe.optimization.maxUpdate = 4
         LibTorch.threads = 2
         defer { LibTorch.threads = 1 }
-        #expect(try lines(job).contains { $0.hasPrefix("WARNING: the run has computed with 1 threads") })
+        #expect(try lines(job).contains { $0.hasPrefix("WARNING: the run used 1 threads") })
     }
 
     @Test func aRunOfTheOtherKindIsNamedAsSuch() throws {
         var job = try begin()
         job.task = .finetuning
-        #expect(refusal(job).text.contains("holds a pre-training run: continue it with wav2vec2 pretrain"))
-        #expect(refusal(job).code == 64)
+        #expect(
+            refusal(job).training
+                == .otherTask(folder: job.output.path, task: "pre-training", command: "pretrain"))
+        #expect(refusal(job).kind == .usage)
         // The folder of a run is none of its checkpoints.
         job.resume = false
         job.output = corpus.file("fine")
         job.from = corpus.file("run")
-        let (text, code) = refusal(job)
         #expect(
-            code == 64 && text.contains(corpus.file("run/best").path) && text.contains(corpus.file("run/last").path))
+            refusal(job).training
+                == .startsFromRun(
+                    folder: corpus.file("run").path,
+                    checkpoints: [corpus.file("run/best").path, corpus.file("run/last").path]))
     }
 }

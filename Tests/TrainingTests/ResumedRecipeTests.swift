@@ -67,7 +67,7 @@ import W2VTorch
             "\(line)")
         #expect(try saved.update == 5)
         let fewer = refusal(try command(["optimization.max_update=4"], resume: true))
-        #expect(fewer.code == 64 && fewer.text.contains("optimization.max_update: 5 → 4"))
+        #expect(fewer.kind == .usage && fewer.differences == ["optimization.max_update: 5 → 4"])
     }
 
     @Test func whatIsGivenBesideResumeCountsOrIsRefused() throws {
@@ -77,7 +77,7 @@ import W2VTorch
         #expect(told.contains { $0.hasPrefix("watch.patience is 9 from now on") })
         #expect(try Recipe.load(corpus.file("run/recipe.yaml").path).checkpoint.keepLastCheckpoints == 3)
         let other = refusal(try command(["optimization.lr=0.5"], resume: true))
-        #expect(other.code == 64 && other.text.contains("optimization.lr: 0.001 → 0.5"))
+        #expect(other.kind == .usage && other.differences == ["optimization.lr: 0.001 → 0.5"])
     }
 
     /// An edit of the file is a wish like any other; what it does not touch stays as it was given.
@@ -91,7 +91,9 @@ import W2VTorch
         #expect(told.contains { $0.contains("optimization.max_update=2 (not 1000)") })
         try edited.apply(["optimization.weight_decay=0.5"])
         #expect(
-            refusal(try command([], file: edited, resume: true)).text.contains("optimization.weight_decay: 0.01 → 0.5"))
+            refusal(try command([], file: edited, resume: true)).differences == [
+                "optimization.weight_decay: 0.01 → 0.5"
+            ])
     }
 
     /// A state that does not say what the file had: only what is assigned counts.
@@ -131,11 +133,11 @@ import W2VTorch
         #expect(state.rounding(threads: 2) == nil, "an older version did not say where it computed")
         state.train = ["train.tsv"]
         #expect(state.rounding(threads: nil) == nil)
-        #expect(state.rounding(threads: 2)?.contains("on a GPU until now and does on a CPU") == true)
+        #expect(state.rounding(threads: 2)?.contains("a GPU until now and uses a CPU") == true)
         state.threads = 2
         #expect(state.rounding(threads: 2) == nil)
-        #expect(state.rounding(threads: nil)?.contains("on a CPU until now and does on a GPU") == true)
-        #expect(state.rounding(threads: 3)?.contains("with 2 threads until now") == true)
+        #expect(state.rounding(threads: nil)?.contains("a CPU until now and uses a GPU") == true)
+        #expect(state.rounding(threads: 3)?.contains("2 threads until now") == true)
     }
 
     @Test func aFinishedRunIsTidiedWhenItIsResumed() throws {

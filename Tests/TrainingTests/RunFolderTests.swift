@@ -58,8 +58,8 @@ import W2VTorch
         #expect {
             try folder.replace("last") { _ in throw TorchError.runtime("out of memory") }
         } throws: {
-            $0 is TrainingError && "\($0)".contains("out of memory")
-                && "\($0)".contains("last, saved before, is intact")
+            $0 as? TrainingError
+                == .cannotSave(folder: folder.last.path, reason: "out of memory", intact: folder.last.path)
         }
         #expect(try content(folder) == "one")
     }

@@ -70,7 +70,7 @@ import W2VTorch
             _ = try Trainer(job)
             Issue.record("two trainers share a folder")
         } catch let error as TrainingError {
-            #expect("\(error)".contains("another process is training in") && error.exitCode == 1)
+            #expect(error == .folderInUse(folder: job.output.path) && error.kind == .failure)
         }
         #expect(try first.run() == .finished)
     }
@@ -147,8 +147,8 @@ import W2VTorch
         do {
             _ = try Trainer(job)
             Issue.record("an empty validation set was accepted")
-        } catch let error as TrainingError {
-            #expect("\(error)".contains("short.tsv: there is nothing to validate on") && error.exitCode == 65)
+        } catch TrainingError.nothingToValidate(let list, _) {
+            #expect(list == corpus.file("short.tsv").path)
         }
     }
 

@@ -2,6 +2,7 @@ import Foundation
 import TestSupport
 import W2VAudio
 import W2VBackbone
+import W2VBase
 
 @testable import W2VTraining
 
@@ -75,12 +76,33 @@ final class SyntheticCorpus {
     }
 }
 
-/// Why a job is not even begun, and the exit code; empty and 0 if it is.
-func refusal(_ job: TrainingJob) -> (text: String, code: Int32) {
+/// Why a job does not even start.
+struct Refusal {
+    /// The error; nil for a job that starts.
+    var error: (any Error)?
+
+    /// The error, where it is training's own.
+    var training: TrainingError? { error as? TrainingError }
+    /// What the error is about.
+    var kind: ErrorKind? { (error as? any ExplainedError)?.kind }
+    /// The keys of the recipe that differ from the run's.
+    var differences: [String]? {
+        if case .recipeChanged(_, let differences)? = training { differences } else { nil }
+    }
+    /// Whether the data differ from the run's, and whether in more than their order or content.
+    var dataChange: (then: String, now: String)? {
+        if case .dataChanged(_, let then, let now)? = training { (then, now) } else { nil }
+    }
+    /// What is damaged in the run's state.
+    var damage: String? { if case .damagedState(_, let reason, _)? = training { reason } else { nil } }
+}
+
+/// Why a job does not even start.
+func refusal(_ job: TrainingJob) -> Refusal {
     do {
         _ = try Trainer(job)
-        return ("", 0)
+        return Refusal()
     } catch {
-        return ("\(error)", (error as? TrainingError)?.exitCode ?? -1)
+        return Refusal(error: error)
     }
 }

@@ -84,10 +84,10 @@ import W2VTorch
         job.output = corpus.file("valid-weight")
         job.valid[0].weight = 2
         let error = try #require(throws: TrainingError.self) { try Trainer(job) }
-        #expect(error.exitCode == 64 && "\(error)".contains("weights are for --train"))
+        #expect(error == .weightedValidation(list: corpus.file("valid.tsv").path, weight: 2) && error.kind == .usage)
         job.valid[0].weight = 1
         job.train[0].weight = -1
-        #expect(try #require(throws: TrainingError.self) { try Trainer(job) }.exitCode == 64)
+        #expect(throws: TrainingError.badWeight(list: corpus.file("train.tsv").path, weight: -1)) { try Trainer(job) }
     }
 
     @Test(arguments: [TrainingJob.Task.pretraining, .finetuning])

@@ -29,7 +29,7 @@ struct BatchInvarianceTests {
     func outputsLogitsAndGradients(_ variant: String) throws {
         let model = try CTCModel(Self.configuration(variant), labels: 8, initializer: .random(seed: 5))
         try model.convertForTraining()
-        // Larger weights than at the start, so that everything has an influence.
+        // Larger weights than the initial ones, so that everything has an effect.
         for parameter in model.parameters() where parameter.name.contains("self_attn") {
             try parameter.tensor.scaleInPlace(8)
         }

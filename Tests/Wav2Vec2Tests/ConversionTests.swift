@@ -7,12 +7,12 @@ import W2VTorch
 @testable import W2VObjectives
 
 extension ConvertibleModel {
-    /// Converts the model as a run in FP32 on the CPU does.
+    /// Converts the model like a run in FP32 on the CPU.
     func convertForTraining() throws { try convert(for: .training, on: .cpu, precision: ModelPrecision()) }
 }
 
 extension FeatureExtractor {
-    /// Converts the extractor alone, as a run in FP32 on the CPU does.
+    /// Converts the extractor alone like a run in FP32 on the CPU.
     func convertForTraining() {
         replaceChildren(Conversion(for: .training, on: .cpu, precision: ModelPrecision()).extractorLayer)
     }
@@ -28,7 +28,7 @@ extension FeatureExtractor {
 
     private func types(_ model: Module) -> Set<String> { Set(model.descendants.map { "\(type(of: $0))" }) }
 
-    /// The layers without those that never change.
+    /// The layers except those that never change.
     private func layers(
         _ purpose: Conversion.Purpose, _ precision: ModelPrecision,
         _ change: (inout ModelConfiguration) -> Void = { _ in }
@@ -76,7 +76,7 @@ extension FeatureExtractor {
         #expect(eight.isDisjoint(with: ["PackedLinear", "PackedBlock", "SpectralPositionalConvolution"]))
     }
 
-    /// The paper's layers give the results of those that take their places, gradients included.
+    /// The paper's layers and their replacements give the same results, including gradients.
     @Test(arguments: [ModelConfiguration.ExtractorMode.groupNorm, .layerNorm], [false, true])
     func resultsAndGradientsAreThePapers(_ mode: ModelConfiguration.ExtractorMode, hourglass: Bool) throws {
         let lengths = [6_000, 400, 4_321]

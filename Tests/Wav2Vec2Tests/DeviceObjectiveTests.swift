@@ -7,7 +7,7 @@ import W2VTorch
 @testable import W2VBackbone
 @testable import W2VObjectives
 
-/// Masks, the choice of code-book entries and the contrastive loss by the kernels for GPUs, run thread by thread on the CPU,
+/// Masks, the choice of code book entries and the contrastive loss by the kernels for GPUs, run thread by thread on the CPU,
 /// beside LibTorch's operators.
 @Suite(.onTestThreads) struct DeviceObjectiveTests {
     /// Rounding to 8 or 11 bits, a few times.
@@ -36,7 +36,7 @@ import W2VTorch
         let expected = try run(rounded.map { try $0.to(dtype: .float32) })
         var found: [Tensor] = []
         let launched = try kernelsLaunched { found = try run(rounded) }
-        // Else the operators would have been compared with themselves.
+        // Otherwise the operators would have been compared with themselves.
         for kernel in kernels { #expect(launched.contains("\(kernel)_\(dtype)"), "\(kernel) did not run") }
         for (index, pair) in zip(found, expected).enumerated() {
             let error = try relativeError(pair.0.to(dtype: .float32), pair.1.to(dtype: .float32))
@@ -59,7 +59,7 @@ import W2VTorch
 
     @Test(arguments: formats, [false, true])
     func choices(_ format: (DType, Double), isNoisy: Bool) throws {
-        // Nearly even softmaxes have gradients that are differences of nearly equal numbers.
+        // Nearly uniform softmaxes have gradients that are differences of nearly equal numbers.
         let (dtype, tolerance) = (format.0, max(format.1, 3e-5))
         let cases: [(Int, Int, [Int]?)] = [
             (5, 6, nil), (5, 6, [2, 3]), (33, 320, nil), (33, 320, [11, 11, 11]), (33, 320, [1, 30, 2]), (9, 512, nil),
@@ -69,7 +69,7 @@ import W2VTorch
             var configuration = ModelConfiguration()
             (configuration.latentVars, configuration.latentGroups) = (entries, 2)
             let noise = try isNoisy ? normal([rows, 2, entries], seed: 3, deviation: 3) : nil
-            // Logits of little precision are the same number in every format: no rounding changes a choice.
+            // Logits of few bits are the same number in every format: rounding never changes a choice.
             let logits = try Tensor(
                 (0..<rows * 2 * entries).map { Float(($0 * 7919) % 61) / 16 - 2 }, shape: [rows, 2, entries])
             let quantizer = try GumbelVectorQuantizer(
@@ -98,7 +98,7 @@ import W2VTorch
 
     @Test(arguments: formats)
     func contrasts(_ dtype: DType, _ tolerance: Double) throws {
-        // Two utterances alike and a smaller one, then others; the last has one candidate and nothing to choose from.
+        // Two equal utterances and a smaller one, then others; the last has one candidate and no distractors.
         let counts = [37, 37, 35, 5, 60, 1]
         let masked = counts.map { Array(0..<$0) }
         var objective = ContrastiveConfiguration()

@@ -72,7 +72,7 @@ import W2VTorch
             #expect(names.isSuperset(of: encoder.keyedLayers.map(\.key) + ["pos_conv", "layers_input"]))
             let found = try results(encoder, .training(seed: 1, update: update), rows: rows)
             for (own, other) in zip(found, expected) { #expect(try relativeError(own, other) < 1e-5) }
-            // What a probe sees is what is computed without it.
+            // A probe sees the values that are computed without it.
             var (probed, last) = (ForwardPass.training(seed: 1, update: update), 0)
             probed.probe = { name, tensor in if name == encoder.keyedLayers.last?.key { last = tensor.size(0) } }
             for (own, other) in zip(found, try results(encoder, probed, rows: rows)) {
@@ -88,7 +88,7 @@ import W2VTorch
         #expect(skipsLast, "no update has left out the last layer")
     }
 
-    @Test func layersAboveTheDepthPassTheirInputOn() throws {
+    @Test func layersAboveTheDepthAreSkipped() throws {
         let encoder = try encoder(.base, layerDrop: 0)
         var stages: [String: Tensor] = [:]
         var pass = ForwardPass.inference

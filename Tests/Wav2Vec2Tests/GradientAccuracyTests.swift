@@ -41,7 +41,7 @@ import W2VTorch
         }
         let (exact, ours) = (try gradients(.float64), try gradients(.float32))
         let theirs = try withLibTorchsOperators { try gradients(.float32) }
-        // Group norm takes away the first layer's bias, which then has no gradient but rounding, if any.
+        // Group norm cancels the first layer's bias, whose gradient is then at most rounding noise.
         let bias = "w2v_encoder.w2v_model.feature_extractor.conv_layers.0.0.bias"
         for (name, reference) in exact where configuration.extractorMode == .layerNorm || name != bias {
             let own = try relativeError(try #require(ours[name], "\(name)"), reference)
@@ -102,7 +102,7 @@ import W2VTorch
         }
     }
 
-    /// Layers of odd kernels and widths, with biases and without, and both kinds of normalisation.
+    /// Layers of odd kernels and widths, with biases and without, and both kinds of normalization.
     private static func configuration(_ number: Int, _ stream: inout RandomStream) throws -> ModelConfiguration {
         func pick<Value>(_ values: [Value]) -> Value { values[stream.integer(below: values.count)] }
         var configuration = ModelConfiguration()
@@ -120,7 +120,7 @@ import W2VTorch
         return configuration
     }
 
-    /// Weights as after some training: normalisations that do something.
+    /// Weights as after some training: normalizations that do something.
     private static func weights(_ configuration: ModelConfiguration, seed: Int64) throws -> [String: Tensor] {
         let generator = try Generator(seed: seed)
         let state = try CTCModel(configuration, labels: 12, initializer: .random(seed: seed)).state()

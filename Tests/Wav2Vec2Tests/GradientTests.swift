@@ -41,7 +41,7 @@ struct GradientTests {
         let kept = try Tensor([0, 1, 2, 3, 4, 6, 7, 8])
         let errors = try gradientErrors(inputs) { points in
             (norm.weight, norm.bias) = (points[1], points[2])
-            // Straddling rows have no meaning, and no gradient may come from them.
+            // Straddling rows are meaningless, and must not contribute to gradients.
             return try norm(points[0], layout, valid: [5, 3]).takingRows(kept)
         }
         #expect(errors.allSatisfy { $0 < 1e-7 }, "\(errors)")
@@ -101,7 +101,7 @@ struct GradientTests {
         let errors = try gradientErrors(inputs) { points in
             for (parameter, point) in zip(parameters, points.dropFirst()) { parameter.tensor = point }
             // The same source for every evaluation, as for the passes of one update.
-            let mode = Mode.training(DropoutSource(RandomStream(seed: 5, purpose: .dropout)))
+            let mode = Module.Mode.training(DropoutSource(RandomStream(seed: 5, purpose: .dropout)))
             return try module(points[0], layout, mode)
         }
         #expect(errors.allSatisfy { $0 < 1e-7 }, "\(errors)")

@@ -11,11 +11,11 @@ import W2VTorch
     private static let lengths = [16_000, 12_000]
 
     private struct Counts: Sendable {
-        /// Subnormal numbers among activations, gradients and Adam's moments.
+        /// The number of subnormal numbers among activations, gradients and Adam's moments.
         var activations = 0
         var gradients = 0
         var moments = 0
-        /// Zeros that the extractor's GELUs gave: inputs beyond their tail.
+        /// The number of zeros from the extractor's GELUs: inputs beyond their tail.
         var inTheTail = 0
         var losses: [Double] = []
     }
@@ -33,7 +33,7 @@ import W2VTorch
             model.main.configuration, masked: counts.map { Array(0..<$0) }, candidates: counts,
             entries: (configuration.latentVars, configuration.latentGroups),
             stream: RandomStream(seed: 1, purpose: .negatives, step: update))
-        let plan = SubBatchPlan(
+        let plan = SegmentPlan(
             utterances: 0..<lengths.count, mask: mask, negatives: negatives,
             noise: .drawn(try Generator(seed: Int64(update))))
         return try PretrainingBatch(
@@ -50,7 +50,7 @@ import W2VTorch
         let model = try PretrainingModel(
             configuration, objective: objective, initializer: .random(seed: 4))
         try model.convertForTraining()
-        // Training makes the extractor's convolutions larger, over hundreds of updates; these begin so.
+        // Training makes the extractor's convolutions larger over hundreds of updates; these start large.
         for parameter in model.parameters() where parameter.name.hasPrefix("feature_extractor") {
             try parameter.tensor.scaleInPlace(1.8)
         }
@@ -83,7 +83,7 @@ import W2VTorch
         return counts
     }
 
-    /// What each of the extractor's layers gives: the outputs of extractors that end with it.
+    /// Returns the output of each of the extractor's layers: the outputs of extractors that end with it.
     private static func extractorOutputs(_ model: PretrainingModel) throws -> [Tensor] {
         let extractor = model.backbone.featureExtractor
         let samples = try Tensor(tonesInNoise(lengths[0], seed: 0))
@@ -102,7 +102,7 @@ import W2VTorch
         #expect(counts.activations == 0)
         #expect(counts.gradients == 0)
         #expect(counts.moments == 0)
-        // Else the test shows nothing: the model has learned, and its activations have spread.
+        // Otherwise the test shows nothing: the model must have learned, and its activations have spread.
         #expect(counts.losses.suffix(8).reduce(0, +) < counts.losses.prefix(8).reduce(0, +))
         #expect(counts.inTheTail > 0)
     }

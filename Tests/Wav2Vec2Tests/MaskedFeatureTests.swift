@@ -20,12 +20,12 @@ import W2VTorch
         try Tensor.normal([Self.lengths.reduce(0, +)], generator: Generator(seed: 3)) * 0.2 + 0.1
     }
 
-    /// Single frames, spans, the first and the last frame, and an utterance of which nothing is masked.
+    /// Single frames, spans, the first and the last frame, and an utterance without a mask.
     private static let masked = [
         [0, 1, 2, 7, 9, 10] + Array(20..<31) + [40, 65], [], Array(0..<12), Array(30..<49),
     ]
 
-    @Test func runsAreWhatIsLeft() {
+    @Test func runsAreTheUnmaskedFrames() {
         let runs = FrameRuns(lengths: [10, 3, 4, 5], masked: [[0, 3, 4, 8], [0, 1, 2], [], [1, 3]]).runs
         let expected = [(0, 1..<3), (0, 5..<10), (2, 0..<4), (3, 0..<5)]
         #expect(runs == expected.map { FrameRuns.Run(utterance: $0.0, frames: $0.1) })
@@ -44,7 +44,7 @@ import W2VTorch
     }
 
     @Test(arguments: ["base", "large"], [1_000, 30_000, 1_000_000])
-    func whatIsReadIsTheSame(_ variant: String, atOnce: Int) throws {
+    func resultsThatAreReadAreTheSame(_ variant: String, atOnce: Int) throws {
         let (expected, layout) = try features(variant, masked: nil)
         var plan = ExecutionPlan.lean
         plan.samplesAtOnce = atOnce

@@ -16,7 +16,7 @@ struct MaskingTests {
             streams: (0...lengths.count).map { RandomStream(seed: 7, purpose: .timeMask, step: index, index: $0) })
     }
 
-    /// The references' seeded masks lie where our distribution of masked counts lies, and share its invariants.
+    /// The references' seeded masks follow our distribution of masked counts, and share its invariants.
     @Test(arguments: ["samplers_fairseq", "samplers_nvidia"])
     func countsAreDistributedAsTheReferences(_ file: String) throws {
         let folder = GoldenCase.folders[0]
@@ -104,7 +104,7 @@ struct MaskingTests {
         #expect(selection == .static || Set(lengths).count > 4)
     }
 
-    /// Shapes repeat more often, and no more than a span and a half stays unmasked.
+    /// Shapes repeat more often, and at most a span and a half stays unmasked.
     @Test func countsAreMultiples() throws {
         let plain = SpanMasking(probability: 0.65, length: 10)
         var masking = plain
@@ -131,7 +131,7 @@ struct MaskingTests {
         }
     }
 
-    /// A row keeps an element, and has one masked, whatever its spans: none stops a run.
+    /// A row always keeps an element and has a masked one, whatever its spans: no row stops a run.
     @Test(arguments: SpanMasking.Selection.allCases, [false, true])
     func shortRowsAreMaskedLess(_ selection: SpanMasking.Selection, _ noOverlap: Bool) throws {
         for (probability, length, least) in [(0.65, 10, 2), (1, 1, 0), (0.3, 40, 0), (0.5, 3, 12)] {
@@ -147,8 +147,8 @@ struct MaskingTests {
         }
     }
 
-    /// Two starts of three cover a row of 12: spans are drawn again, and stay spans.
-    @Test func spansThatCoverARowAreDrawnAgain() throws {
+    /// Two starts of three cover a row of 12: spans are redrawn, and stay spans.
+    @Test func spansThatCoverARowAreRedrawn() throws {
         var masking = SpanMasking(probability: 0.65, length: 10)
         (masking.minMasks, masking.requireSameMasks) = (2, false)
         for index in 0..<100 {
@@ -207,7 +207,7 @@ struct MaskingTests {
         #expect(throws: Never.self) { try masking.validate(channels: 32) }
     }
 
-    /// fairseq's large means, whose e^−mean is no number any more.
+    /// fairseq's large means, whose e^−mean underflows.
     @Test func longPoissonSpansHaveTheirMean() throws {
         var masking = SpanMasking(probability: 0.001, length: 2_000)
         (masking.selection, masking.minMasks, masking.noOverlap) = (.poisson, 1, true)

@@ -13,7 +13,7 @@ struct ModelOptionTests {
 
     private func plan(
         _ model: PretrainingModel, _ layout: RaggedLayout, update: Int = 1
-    ) throws -> SubBatchPlan {
+    ) throws -> SegmentPlan {
         var masking = MaskingConfiguration()
         (masking.time.probability, masking.time.length, masking.time.requireSameMasks) = (0.5, 3, false)
         let mask = try Mask.draw(
@@ -25,7 +25,7 @@ struct ModelOptionTests {
             candidates: everywhere ? layout.lengths : mask.frames.map(\.count),
             entries: (model.backbone.configuration.latentVars, model.backbone.configuration.latentGroups),
             stream: RandomStream(seed: 1, purpose: .negatives, step: update))
-        return SubBatchPlan(
+        return SegmentPlan(
             utterances: 0..<layout.count, mask: mask, negatives: negatives,
             noise: .drawn(try Generator(seed: 5)), inputNoise: .drawn(try Generator(seed: 6)))
     }
@@ -39,7 +39,7 @@ struct ModelOptionTests {
             .training(seed: 1, update: 1))
     }
 
-    /// Every option's parameters take part: the loss is finite and all of them receive a gradient.
+    /// Every option's parameters are used: the loss is finite and each receives a gradient.
     @Test(arguments: [
         "plain", "input quantizer", "shared quantizer", "target gate", "everywhere", "other negatives",
         "combined groups",
@@ -108,7 +108,7 @@ struct ModelOptionTests {
         #expect(zip(together, alone).allSatisfy { $0 == $1 || abs($0 - $1) < 1e-12 })
     }
 
-    /// One product a utterance and a choice of its elements equal gathered vectors and their cosines.
+    /// One product per utterance and a choice of its elements equals gathered vectors and their cosines.
     @Test func contrastiveLogitsEqualCosinesOfGatheredVectors() throws {
         let masked = [[0, 2, 3], [1, 2]]
         let counts = [5, 3]
@@ -157,7 +157,7 @@ struct ModelOptionTests {
         #expect(expected.contains(-.infinity))
     }
 
-    /// A batch of several sub-batches costs what the sub-batches cost one after the other, gradients included.
+    /// A batch of several sub-batches has the same loss and gradients as the sub-batches one after another.
     @Test(arguments: ["plain", "distractors of all kinds", "input quantizer"])
     func concatenatedSubBatchesEqualSeparateOnes(_ option: String) throws {
         var objective = ContrastiveConfiguration()
@@ -175,7 +175,7 @@ struct ModelOptionTests {
         let signals = try Self.lengths.enumerated().map {
             try Tensor.normal([$1], generator: Generator(seed: Int64($0)))
         }
-        func plan(_ utterances: Range<Int>, _ layout: RaggedLayout, seed: Int64) throws -> SubBatchPlan {
+        func plan(_ utterances: Range<Int>, _ layout: RaggedLayout, seed: Int64) throws -> SegmentPlan {
             var result = try self.plan(
                 model, RaggedLayout(Array(layout.lengths[utterances])), update: Int(seed))
             result.utterances = utterances
@@ -188,13 +188,13 @@ struct ModelOptionTests {
             return try zip(losses.total.gradients(of: parameters), parameters).map { try $0 ?? $1.zerosLike() }
         }
         let layout = try model.backbone.featureExtractor.layout(samples: Self.lengths)
-        func losses(_ utterances: Range<Int>, _ plans: [SubBatchPlan]) throws -> ContrastiveTerms {
+        func losses(_ utterances: Range<Int>, _ plans: [SegmentPlan]) throws -> ContrastiveTerms {
             try model.losses(
                 PretrainingBatch(
                     .concatenate(Array(signals[utterances])), lengths: Array(Self.lengths[utterances]), plans: plans,
                     temperature: 2, for: model), .inference)
         }
-        /// Each quantity of each segment, [quantities, segments].
+        /// Returns each quantity of each segment, [quantities, segments].
         func statistics(_ terms: ContrastiveTerms) throws -> Tensor {
             try .stack(
                 [
@@ -216,7 +216,7 @@ struct ModelOptionTests {
         }
     }
 
-    /// Each segment's noise is what it would have alone; some segments cannot go without.
+    /// Each segment gets the noise that it would have alone; some segments cannot go without.
     @Test func noiseOfSegments() throws {
         let configuration = try ModelConfiguration.tiny()
         func numbers(_ noises: [QuantizerNoise], _ rows: [Int]) throws -> [Float]? {
@@ -268,7 +268,7 @@ struct ModelOptionTests {
         }
     }
 
-    /// Labels that cannot fit their frames cost nothing and teach nothing, instead of spoiling the batch.
+    /// Labels that cannot fit their frames have zero loss and gradient, instead of spoiling the batch.
     @Test func impossibleLabelsAreWorthZero() throws {
         let model = try CTCModel(ModelConfiguration.tiny(), labels: 5, initializer: .random(seed: 7))
         let signal = try Tensor.normal([800], generator: Generator(seed: 1))

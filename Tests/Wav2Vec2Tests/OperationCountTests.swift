@@ -55,7 +55,7 @@ import W2VTorch
         #expect(rest - model.backbone.operations(samples: samples).rest == Double(expected))
     }
 
-    /// The numbers that the formula of the whole architecture gave, before the layers declared their own.
+    /// The numbers of the formula for the whole architecture, before the layers declared their own.
     @Test(arguments: [
         ("base", 285_717_110_784, 584_467_525_222.4, 816_486_334_464),
         ("large", 740_455_735_296, 1_814_428_529_868.8, 2_105_929_460_121.5999),
@@ -63,8 +63,9 @@ import W2VTorch
         ("linear", 194_320_195_584, 338_375_331_430.4, 556_344_864_768),
         ("demo", 6_737_985_792, 13_028_896_704, 18_760_417_228.8),
     ])
-    func knownModelsCountAsEver(_ name: String, _ inference: Double, _ finetuning: Double, _ pretraining: Double) throws
-    {
+    func operationCountsOfKnownModelsAreStable(
+        _ name: String, _ inference: Double, _ finetuning: Double, _ pretraining: Double
+    ) throws {
         let configuration = try Self.known(name)
         let samples = [240_000, 16_001, 48_000, 401]
         let frames = samples.map(configuration.convFeatureLayers.frames(samples:))

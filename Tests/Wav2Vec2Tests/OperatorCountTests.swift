@@ -7,16 +7,16 @@ import W2VTorch
 @testable import W2VObjectives
 
 extension ProfileTests {
-    /// How many operators a pre-training micro-batch takes.
+    /// The number of operators of a pre-training micro-batch.
     private struct OperatorCounts: CustomStringConvertible {
         var forward = 0
         var backward = 0
         var description: String { "\(forward) forward, \(backward) backward" }
     }
 
-    /// How many masked frames eight utterances have, and which distractors.
+    /// The masked frames of eight utterances, and their distractors.
     enum Raggedness: String, CaseIterable {
-        /// Equally many in all.
+        /// The same number in each.
         case equal
         /// A few more in some utterances than in others.
         case ragged
@@ -48,7 +48,7 @@ extension ProfileTests {
                 objective, masked: everywhere ? mask.frames : mask.frames.map { Array($0.indices) },
                 candidates: everywhere ? Array(frames[utterances]) : mask.frames.map(\.count), entries: (6, 2),
                 stream: RandomStream(seed: 1, purpose: .negatives, step: 1, index: index))
-            return SubBatchPlan(
+            return SegmentPlan(
                 utterances: utterances, mask: mask, negatives: negatives,
                 noise: .drawn(try Generator(seed: Int64(index))))
         }
@@ -66,7 +66,8 @@ extension ProfileTests {
         return OperatorCounts(forward: forward, backward: both - forward)
     }
 
-    /// All sub-batches go through quantizer and losses together, whether their masked frames are equally many or not.
+    /// All sub-batches go through quantizer and losses together, whether their numbers of masked frames are equal or
+    /// not.
     @Test(arguments: Raggedness.allCases)
     func operatorsDoNotGrowWithSubBatches(_ raggedness: Raggedness) throws {
         let one = try operators(subBatches: 1, raggedness)

@@ -48,7 +48,7 @@ import W2VTorch
         #expect(try relativeError(logits(model), expected) < 1e-5)
     }
 
-    /// How many utterances go through the extractor together makes no difference.
+    /// The number of utterances that go through the extractor together makes no difference.
     @Test(arguments: Kind.allCases)
     private func partsOfABatchChangeNothing(_ kind: Kind) throws {
         let model = try model(kind)
@@ -77,7 +77,7 @@ import W2VTorch
         }
     }
 
-    /// Sizes that products of 8-bit floating-point numbers take.
+    /// Sizes that products of 8-bit floating-point numbers support.
     @Test func eightBitFloatsStayClose() throws {
         let configuration = try ModelConfiguration.small(channels: 32, width: 64, inner: 128, heads: 2)
         func model(_ mode: ModelPrecision.Mode?) throws -> Tensor {

@@ -11,7 +11,7 @@ import W2VTorch
         try Tensor.normal(shape, generator: Generator(seed: seed))
     }
 
-    /// Few and many rows, also an odd number of outputs; channels that fill no panel and no slice, and some that do.
+    /// Few and many rows, and an odd number of outputs; channels that are multiples of a panel or slice, and others.
     @Test(
         arguments: [(2, 3, 5), (10, 16, 48), (66, 33, 50), (400, 96, 100), (4474, 40, 70)],
         [true, false])
@@ -50,8 +50,8 @@ import W2VTorch
         #expect(try finished.elements(Float.self) == plain.gelu().elements(Float.self))
     }
 
-    /// What begins at a multiple of four rows has the same results to the last bit, whatever lies before and after it.
-    @Test func neighboursDoNotMatter() throws {
+    /// A signal that starts at a multiple of four rows has bit-identical results, whatever precedes and follows it.
+    @Test func neighborsDoNotMatter() throws {
         let (input, weight) = try (normal([600, 24], seed: 8), normal([50, 24, 3], seed: 9))
         let convolution = try PairedConvolution(weight)
         let whole = try convolution(input)
@@ -59,12 +59,12 @@ import W2VTorch
         #expect(try part.rows(0..<93).elements(Float.self) == whole.rows(106..<199).elements(Float.self))
     }
 
-    @Test func takesWhatItCan() throws {
+    @Test func supportedConvolutions() throws {
         let weight = try normal([4, 2, 3], seed: 1)
-        #expect(PairedConvolution.takes(weight, stride: 2))
-        #expect(!PairedConvolution.takes(weight, stride: 1))
-        #expect(!PairedConvolution.takes(try normal([4, 2, 2], seed: 1), stride: 2))
-        #expect(!PairedConvolution.takes(try weight.to(dtype: .float64), stride: 2))
+        #expect(PairedConvolution.supports(weight, stride: 2))
+        #expect(!PairedConvolution.supports(weight, stride: 1))
+        #expect(!PairedConvolution.supports(try normal([4, 2, 2], seed: 1), stride: 2))
+        #expect(!PairedConvolution.supports(try weight.to(dtype: .float64), stride: 2))
         #expect(throws: TorchError.self) { try PairedConvolution(weight.to(dtype: .bfloat16)) }
         let convolution = try PairedConvolution(weight)
         for shape in [[7, 2], [8, 3]] {
@@ -72,8 +72,8 @@ import W2VTorch
         }
     }
 
-    /// The usual extractor's utterances begin where pairs do; where later strides leave only a multiple of two, the plain
-    /// products stay, so that an utterance's features are the same to the last bit wherever it lies.
+    /// The usual extractor's utterances start where pairs do; if later strides leave only a multiple of two, the plain
+    /// products are used, so that an utterance's features are bit-identical wherever it is.
     @Test(arguments: ["[(8, 10, 5), (8, 3, 2), (8, 3, 2)]", "[(8, 10, 5)] + [(8, 3, 2)] * 3 + [(8, 2, 2)]"])
     func featuresDoNotDependOnBatchMates(layers: String) throws {
         var configuration = ModelConfiguration()

@@ -28,11 +28,11 @@ struct PrecisionTests {
             model.main.configuration, masked: mask.frames.map { Array($0.indices) },
             candidates: mask.frames.map(\.count),
             entries: (6, 2), stream: RandomStream(seed: 1, purpose: .negatives, step: 1))
-        // Noise so strong that rounding changes no choice of a code, which would be another gradient altogether.
+        // Noise strong enough that rounding changes no choice of a code, which would change the gradient altogether.
         let choices = mask.frames.reduce(0) { $0 + $1.count } * configuration.latentGroups
         let noise = try Tensor.normal(
             [choices, configuration.latentVars], deviation: 20, generator: Generator(seed: 5))
-        let plan = SubBatchPlan(
+        let plan = SegmentPlan(
             utterances: 0..<layout.count, mask: mask, negatives: negatives, noise: .given(noise))
         let losses = try model.losses(
             PretrainingBatch(samples, lengths: Self.lengths, plans: [plan], temperature: 1.5, for: model),
@@ -69,14 +69,14 @@ struct PrecisionTests {
         #expect(try relativeError(rounded.losses.total, exact.losses.total) > 0, "nothing was rounded")
     }
 
-    /// Each island changes what is computed.
+    /// Each FP32 override changes the result.
     ///
-    /// The kernels that have BF16's attention and first layer know FP32 only.
+    /// The kernels for BF16's attention and first layer always use FP32.
     @Test(arguments: [
         ("fp32_mha_softmax", ModelPrecision.Mode.fp16), ("fp32_cosine_sim", .bf16), ("fp32_pos_conv", .bf16),
         ("fp32_conv_norms", .fp16),
     ])
-    func islandsAreUsed(_ island: String, _ mode: ModelPrecision.Mode) throws {
+    func fp32OverridesTakeEffect(_ island: String, _ mode: ModelPrecision.Mode) throws {
         var bare = ModelPrecision(mode)
         (bare.fp32PosConv, bare.fp32CosineSim, bare.fp32ConvNorms) = (false, false, false)
         var with = bare
@@ -95,7 +95,7 @@ struct PrecisionTests {
     }
 
     @Test(arguments: [ModelPrecision.Mode.fp16, .bf16])
-    func convertedModelsRecogniseTheSame(_ mode: ModelPrecision.Mode) throws {
+    func convertedModelsRecognizeTheSame(_ mode: ModelPrecision.Mode) throws {
         func logits(_ precision: ModelPrecision) throws -> Tensor {
             let model = try CTCModel(ModelConfiguration.tiny(), labels: 5, initializer: .random(seed: 7))
             try model.convert(for: .inference, on: .cpu, precision: precision)

@@ -31,7 +31,7 @@ final class ProfileTests: Sendable {
     }
 
     @Test func backwardPassesCountForTheStagesThatRecordedThem() throws {
-        let (outer, inner, late) = (Stage("outer"), Stage("inner"), Stage("late"))
+        let (outer, inner, late) = (Profile.Stage("outer"), Profile.Stage("inner"), Profile.Stage("late"))
         let leaf = try Tensor([1, 2] as [Double]).requiringGradient()
         let profile = try record {
             let hidden = try profiled(outer) {
@@ -42,7 +42,7 @@ final class ProfileTests: Sendable {
             pass(6)
             try profiled(late) { try slow(hidden, forward: 7, backward: 8).sum() }.backward()
         }
-        let expected: [(Stage, Double, Double)] = [(outer, 2, 8), (inner, 4, 1), (late, 7, 8), (.other, 6, 0)]
+        let expected: [(Profile.Stage, Double, Double)] = [(outer, 2, 8), (inner, 4, 1), (late, 7, 8), (.other, 6, 0)]
         for (stage, forward, backward) in expected {
             let times = try #require(profile.times[stage])
             #expect(times.forward == forward && times.backward == backward, "\(stage.name): \(times)")
@@ -55,20 +55,20 @@ final class ProfileTests: Sendable {
         #expect(profile.spans.contains { $0.kind == .operator && $0.name == "aten::mul" })
     }
 
-    @Test func recordingsEnd() throws {
-        let stage = Stage("outside")
+    @Test func recordingsEndAfterErrors() throws {
+        let stage = Profile.Stage("outside")
         let first = try Profile.record { try profiled(stage) { _ = try Tensor.zeros([1]) } }
         #expect(first.times[stage] != nil)
         #expect(throws: CancellationError.self) { try Profile.record { throw CancellationError() } }
         #expect(throws: TorchError.self) { try Profile.record { _ = try Profile.record {} } }
-        // Nothing of what came between is left.
+        // Nothing of the work in between is left.
         try profiled(stage) { _ = try Tensor.zeros([1]) }
         #expect(try Profile.record {}.times[stage] == nil)
     }
 
-    /// Recomputed parts of a model are the backward pass's, by the stages inside them.
+    /// Recomputed parts of a model count for the backward pass, by the stages inside them.
     @Test func recomputationIsTheBackwardPasss() throws {
-        let stage = Stage("recomputed stage")
+        let stage = Profile.Stage("recomputed stage")
         let leaf = try Tensor([3.0]).requiringGradient()
         let profile = try record {
             try recomputing(leaf, parameters: [], .inference) { input, _ in

@@ -56,7 +56,7 @@ import W2VTorch
                 candidates: everywhere ? frames : mask.frames.map(\.count),
                 entries: (configuration.latentVars, configuration.latentGroups),
                 stream: RandomStream(seed: 1, purpose: .negatives, step: update, index: index))
-            return SubBatchPlan(
+            return SegmentPlan(
                 utterances: utterances, mask: mask, negatives: negatives,
                 noise: .drawn(try Generator(seed: Int64(2 * update + index))),
                 inputNoise: .drawn(try Generator(seed: Int64(100 + 2 * update + index))))
@@ -88,7 +88,7 @@ import W2VTorch
                         try parameters.view($0, of: parameters.gradients).elements()
                     })
             }
-            // Else nothing would have been done again.
+            // Otherwise nothing would have been replayed.
             #expect(shapes.count == 1)
             return outcomes
         }
@@ -108,7 +108,7 @@ import W2VTorch
         }
         #expect(found == expected)
         #expect(zip(expected, expected.dropFirst()).allSatisfy { $0.losses != $1.losses })
-        // Some layer has been left out: its gradients are zero.
+        // Some layer has been skipped: its gradients are zero.
         #expect(expected.contains { $0.gradients.contains { $0.allSatisfy { $0 == 0 } } })
     }
 

@@ -1,5 +1,7 @@
-/// What can be wrong with a recording, one sentence each.
-public enum AudioError: Error, Equatable, Sendable, CustomStringConvertible {
+import W2VBase
+
+/// An error of a recording.
+public enum AudioError: ExplainedError, Equatable {
     /// There is no such file.
     case notFound(file: String)
     /// The file is there but cannot be read; `reason` is the operating system's.
@@ -35,57 +37,73 @@ public enum AudioError: Error, Equatable, Sendable, CustomStringConvertible {
     /// The file could not be written.
     case unwritable(file: String, reason: String)
 
-    /// Whether this machine is to blame, such as a full disk, and not the recording.
-    public var isFailure: Bool {
+    /// Failure where this machine is to blame, such as by a full disk; else input.
+    public var kind: ErrorKind {
         switch self {
-        case .failed, .cancelled, .unwritable: true
-        default: false
+        case .failed, .cancelled, .unwritable: .failure
+        default: .input
         }
     }
 
-    /// The sentence.
-    public var description: String {
+    /// What is wrong with which file, and what to do.
+    public var explanation: Explanation {
         switch self {
         case .notFound(let file) where file.contains("\u{FFFD}"):
-            "\(file): there is no such audio file; a name that is not UTF-8 (\u{FFFD} stands for other bytes) cannot be "
-                + "read here: give the file another name."
+            Explanation(
+                "\(file): there is no such audio file, and a name that is not UTF-8 (\u{FFFD} stands for other bytes) cannot "
+                    + "be read here", "give the file another name")
         case .notFound(let file):
-            "\(file): there is no such audio file; check the path and, where it comes from a manifest, the folder that this one names."
+            Explanation(
+                "\(file): there is no such audio file",
+                "check the path and, if it comes from a manifest, the folder that the manifest names")
         case .unreadable(let file, let reason):
-            "\(file): the audio file cannot be read (\(reason)); check its permissions and its disk."
+            Explanation("\(file): the audio file cannot be read (\(reason))", "check its permissions and its disk")
         case .unknownFormat(let file, let reason):
-            "\(file): this is no audio format that can be read here (WAV, FLAC, Ogg, Opus and MP3 always can; \(reason))."
+            Explanation(
+                "\(file): the audio format is not one that can be read here (WAV, FLAC, Ogg, Opus and MP3 always can; "
+                    + "\(reason))")
         case .truncated(let file, let expected, let found):
-            "\(file): the header promises \(expected) frames but only \(found) could be decoded: the file is cut off or damaged; "
-                + "fetch it again or leave it out."
+            Explanation(
+                "\(file): the header promises \(expected) frames but only \(found) could be decoded, so the file is cut "
+                    + "off or damaged", "fetch it again or leave it out")
         case .damaged(let file, let reason):
-            "\(file): the audio is damaged (\(reason)); fetch it again or leave it out."
+            Explanation("\(file): the audio is damaged (\(reason))", "fetch it again or leave it out")
         case .empty(let file):
-            "\(file): the audio file holds no samples; leave it out."
+            Explanation("\(file): the audio file holds no samples", "leave it out")
         case .nonFinite(let file, let position):
-            "\(file): sample \(position) is not a finite number (NaN or infinity); repair the file or leave it out."
+            Explanation(
+                "\(file): sample \(position) is not a finite number (NaN or infinity)",
+                "repair the file or leave it out")
         case .tooLoud(let file, let peak, let format):
-            "\(file): samples reach \(peak) times full scale, and \(format) would cut them off; "
-                + "scale the recording to at most 1, or write wavFloat."
+            Explanation(
+                "\(file): samples reach \(peak) times full scale, and \(format) would clip them",
+                "scale the recording to at most 1, or write wavFloat")
         case .outOfRange(let file, let start, let count):
-            "\(file): frames from \(start) on were asked for, but the recording has only \(count); check the offset."
+            Explanation(
+                "\(file): frames from \(start) were asked for, but the recording has only \(count)", "check the offset")
         case .cannotResample(let file, let reason):
-            "\(file): the sampling rate cannot be converted (\(reason))."
+            Explanation("\(file): the sampling rate cannot be converted (\(reason))")
         case .playlist(let file):
-            "\(file): this is a playlist, which names other files and is not read; give the recordings themselves."
+            Explanation(
+                "\(file): this is a playlist, which names other files and is not read", "give the recordings themselves"
+            )
         case .tooLong(let file, let limit):
-            "\(file): the recording is longer than \(limit) s, the most that is read here; cut it into parts."
+            Explanation("\(file): the recording is longer than \(limit) s, the most that is read", "cut it into parts")
         case .tooLarge(let file, let limit):
-            "\(file): decoded, the recording takes more than \(limit >> 20) MiB, the most that is read here; cut it into parts."
+            Explanation(
+                "\(file): decoded, the recording takes more than \(limit >> 20) MiB, the most that is read",
+                "cut it into parts")
         case .tooSlow(let file, let limit):
-            "\(file): decoding took longer than \(limit.components.seconds) s and was stopped; convert the file with ffmpeg, "
-                + "or leave it out."
+            Explanation(
+                "\(file): decoding took longer than \(limit.components.seconds) s and was stopped",
+                "convert the file with ffmpeg, or leave it out")
         case .cancelled(let file):
-            "\(file): decoding was stopped."
+            Explanation("\(file): decoding was stopped")
         case .failed(let file, let reason):
-            "\(file): the recording could not be decoded (\(reason))."
+            Explanation("\(file): the recording could not be decoded (\(reason))")
         case .unwritable(let file, let reason):
-            "\(file): the audio file cannot be written (\(reason))."
+            Explanation(
+                "\(file): the audio file cannot be written (\(reason))", "make room, or choose another folder")
         }
     }
 }

@@ -1,50 +1,43 @@
 import Foundation
 
-/// Recordings: WAV, FLAC, Ogg Vorbis, Opus, MP3 and whatever else libsndfile reads; other containers through ffmpeg.
+/// Decoding of recordings: WAV, FLAC, Ogg Vorbis, Opus, MP3 and everything else that libsndfile reads; other containers
+/// with ffmpeg.
 public enum AudioFile {
     /// The sampling rate of every model here, in samples per second.
     public static let modelSampleRate = 16_000
 
-    /// How the names of files end that are likely to hold audio; those of the second line need the ffmpeg program.
+    /// The file name extensions of likely audio; those of the second line need the ffmpeg program.
     public static let fileExtensions = [
         "wav", "flac", "ogg", "oga", "opus", "mp3", "aif", "aiff", "au", "caf", "w64",
         "m4a", "m4b", "mp4", "mov", "3gp", "aac", "amr", "webm", "mka", "mkv", "wma", "wv", "avi", "g722",
     ]
 
-    /// What a file's header says, without decoding it where the header tells the length.
+    /// Returns a file's header, without decoding the file if the header contains the length.
     ///
-    /// - Parameters:
-    ///   - url: The file.
-    ///   - limits: What decoding may cost.
-    /// - Returns: Length, rate, channels and format.
-    /// - Throws: `AudioError`.
+    /// - Parameter limits: The limits of decoding.
     public static func info(_ url: URL, limits: DecodingLimits = DecodingLimits()) throws -> AudioInfo {
         try info(of: open(url, limits))
     }
 
-    /// What the header of encoded audio in memory says.
+    /// Returns the header of encoded audio in memory.
     ///
     /// - Parameters:
     ///   - data: A whole file's bytes.
-    ///   - name: What errors call it.
-    ///   - limits: What decoding may cost.
-    /// - Returns: Length, rate, channels and format.
-    /// - Throws: `AudioError`.
+    ///   - limits: The limits of decoding.
     public static func info(
         _ data: Data, name: String = "audio in memory", limits: DecodingLimits = DecodingLimits()
     ) throws -> AudioInfo {
         try info(of: open(data, name: name, limits))
     }
 
-    /// Decodes a file, averages its channels and brings it to a sampling rate.
+    /// Decodes a file, averages its channels and resamples it.
     ///
     /// - Parameters:
-    ///   - url: The file.
     ///   - sampleRate: Samples per second of the result.
-    ///   - frames: Which samples of the result are wanted; all, if absent. An end behind the recording's is allowed.
-    ///   - limits: What decoding may cost.
+    ///   - frames: The range of samples of the result; all, if absent. An end beyond the recording's is allowed.
+    ///   - limits: The limits of decoding.
     /// - Returns: Samples, full scale at ±1.
-    /// - Throws: `AudioError`, among others where the file is cut off, empty, or has samples that are no finite numbers.
+    /// - Throws: `AudioError`, for example if the file is truncated, empty, or has samples that are not finite.
     public static func read(
         _ url: URL, sampleRate: Int = modelSampleRate, frames: Range<Int>? = nil,
         limits: DecodingLimits = DecodingLimits()
@@ -52,16 +45,14 @@ public enum AudioFile {
         try read(open(url, limits), sampleRate: sampleRate, frames: frames)
     }
 
-    /// Decodes audio in memory, averages its channels and brings it to a sampling rate.
+    /// Decodes audio in memory, averages its channels and resamples it.
     ///
     /// - Parameters:
     ///   - data: A whole file's bytes.
-    ///   - name: What errors call it.
     ///   - sampleRate: Samples per second of the result.
-    ///   - frames: Which samples of the result are wanted; all, if absent.
-    ///   - limits: What decoding may cost.
+    ///   - frames: The range of samples of the result; all, if absent.
+    ///   - limits: The limits of decoding.
     /// - Returns: Samples, full scale at ±1.
-    /// - Throws: `AudioError`.
     public static func read(
         _ data: Data, name: String = "audio in memory", sampleRate: Int = modelSampleRate, frames: Range<Int>? = nil,
         limits: DecodingLimits = DecodingLimits()
@@ -69,10 +60,10 @@ public enum AudioFile {
         try read(open(data, name: name, limits), sampleRate: sampleRate, frames: frames)
     }
 
-    /// The version of libsndfile, for reports of what is installed.
+    /// The version of libsndfile, for reports on what is installed.
     public static var decoderVersion: String { SoundFileReader.libraryVersion }
 
-    /// Where the ffmpeg program is, if it is installed.
+    /// The path of the ffmpeg program, if it is installed.
     public static var externalDecoder: URL? { ExternalDecoder.program() }
 
     // MARK: - Opening
@@ -82,7 +73,7 @@ public enum AudioFile {
         let format = ExternalDecoder.headerless[url.pathExtension.lowercased()]
         if let format { return try decodedExternally(path: path, format: format, limits) }
         let (descriptor, size) = try regularFile(path)
-        // libsndfile closes the descriptor it was given, also when it cannot open the file.
+        // libsndfile closes the descriptor that it receives, even if it cannot open the file.
         let source = ByteSource.file(descriptor: descriptor, size: size)
         let announced = source.announcedFormat
         let flaw = source.flaw(file: path)
@@ -121,7 +112,7 @@ public enum AudioFile {
     }
 
     private static func regularFile(_ path: String) throws -> (descriptor: Int32, size: Int) {
-        // A pipe that nobody writes to would otherwise be waited for here.
+        // Without O_NONBLOCK, opening a pipe would wait for a writer.
         let descriptor = Foundation.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else {
             throw errno == ENOENT || errno == ENOTDIR
@@ -144,7 +135,7 @@ public enum AudioFile {
         }
     }
 
-    /// Opens what a program has written to a pipe, without knowing how long it would be.
+    /// Opens the output that a program has written to a pipe without knowing its final length.
     private static func asPatched(
         _ data: Data, _ patch: ByteSource.Patch, name: String, _ limits: DecodingLimits
     ) throws -> SoundFileReader {
@@ -164,7 +155,7 @@ public enum AudioFile {
     private static func whenUnknown(
         _ announced: String?, name: String, _ decode: () throws -> SoundFileReader
     ) throws -> SoundFileReader {
-        // ffmpeg would make something of a broken FLAC file, and nobody would know that the rest is missing.
+        // ffmpeg would decode part of a broken FLAC file, and nobody would know that the rest is missing.
         if announced == "FLAC" {
             throw AudioError.damaged(file: name, reason: "it begins like a FLAC file, but its header cannot be read")
         }
@@ -237,7 +228,9 @@ public enum AudioFile {
         return samples
     }
 
-    /// For a range, decodes from a little before it on: the filter then holds what it would hold in the whole signal, and
+    /// Decodes and resamples.
+    ///
+    /// For a range, decoding starts a little before it: the filter then has the same state as in the whole signal, and
     /// the part equals that part of the whole to 1e-5 of full scale.
     private static func readResampled(
         _ reader: SoundFileReader, sampleRate: Int, frames: Range<Int>?
@@ -290,7 +283,7 @@ public enum AudioFile {
         return Array(samples[min(range.lowerBound - start, end)..<end])
     }
 
-    /// More samples than the resampler's filter reaches back, at the output rate.
+    /// More samples than the reach of the resampler's filter, at the output rate.
     private static let filterMargin = 8192
 
     private static func greatestCommonDivisor(_ first: Int, _ second: Int) -> Int {

@@ -1,21 +1,20 @@
-/// What a recording's header says.
+/// The header of a recording.
 public struct AudioInfo: Equatable, Sendable {
     /// Samples per channel, at the file's own rate.
     public var frames: Int
     /// Samples per second and channel.
     public var sampleRate: Int
-    /// How many channels lie interleaved in the file.
+    /// The number of channels interleaved in the file.
     public var channels: Int
     /// The container's name, as in "FLAC" or "WAV".
     public var format: String
 
-    /// How many seconds the recording lasts.
+    /// The duration of the recording, in seconds.
     public var duration: Double { Double(frames) / Double(sampleRate) }
 
-    /// How many samples the recording has after resampling to another rate, rounded to the nearest.
+    /// Returns the number of samples after resampling to another rate, rounded to the nearest.
     ///
     /// - Parameter rate: Samples per second.
-    /// - Returns: Samples per channel at that rate.
     public func sampleCount(at rate: Int) -> Int {
         rate == sampleRate ? frames : (frames * rate + sampleRate / 2) / sampleRate
     }

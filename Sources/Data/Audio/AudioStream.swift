@@ -1,8 +1,8 @@
 import Foundation
 
-/// A recording decoded piece by piece, so that hours of it need no more memory than seconds.
+/// A recording that is decoded piece by piece, so that hours of it need no more memory than seconds.
 ///
-/// Channels are averaged, and samples come at one sampling rate; together they are what `AudioFile.read` gives.
+/// Channels are averaged, and samples have one sampling rate; together they equal the result of `AudioFile.read`.
 public final class AudioStream {
     private let reader: SoundFileReader
     private let resampler: Resampler?
@@ -14,9 +14,8 @@ public final class AudioStream {
     ///
     /// - Parameters:
     ///   - url: Any format that `AudioFile` reads.
-    ///   - sampleRate: Samples per second of what comes.
-    ///   - limits: What decoding may cost.
-    /// - Throws: `AudioError`.
+    ///   - sampleRate: Samples per second of the output.
+    ///   - limits: The limits of decoding.
     public convenience init(
         _ url: URL, sampleRate: Int = AudioFile.modelSampleRate, limits: DecodingLimits = DecodingLimits()
     ) throws {
@@ -27,10 +26,8 @@ public final class AudioStream {
     ///
     /// - Parameters:
     ///   - data: A whole file's bytes.
-    ///   - name: What errors call it.
-    ///   - sampleRate: Samples per second of what comes.
-    ///   - limits: What decoding may cost.
-    /// - Throws: `AudioError`.
+    ///   - sampleRate: Samples per second of the output.
+    ///   - limits: The limits of decoding.
     public convenience init(
         _ data: Data, name: String = "audio in memory", sampleRate: Int = AudioFile.modelSampleRate,
         limits: DecodingLimits = DecodingLimits()
@@ -44,11 +41,10 @@ public final class AudioStream {
         resampler = rate == sampleRate ? nil : try Resampler(from: rate, to: sampleRate, name: reader.name)
     }
 
-    /// The next samples.
+    /// Returns the next samples.
     ///
-    /// - Parameter count: How many are wanted.
-    /// - Returns: So many, full scale at ±1; fewer only at the recording's end, none behind it.
-    /// - Throws: `AudioError`, among others at the end of a recording that holds no samples.
+    /// - Returns: `count` samples, full scale at ±1; fewer only at the recording's end, none after it.
+    /// - Throws: `AudioError`, for example at the end of a recording without samples.
     public func read(_ count: Int) throws -> [Float] {
         var samples: [Float] = []
         while samples.count < count {

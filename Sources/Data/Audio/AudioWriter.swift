@@ -1,11 +1,11 @@
 import CW2VSndfile
 import Foundation
 
-/// How a recording is written.
+/// The format of a written recording.
 public enum AudioFileFormat: String, CaseIterable, Sendable {
     /// WAV, 16-bit integers.
     case wav16
-    /// WAV, 32-bit floating point: exactly the samples given.
+    /// WAV, 32-bit floating point: exactly the given samples.
     case wavFloat
     /// FLAC, 16 bits.
     case flac
@@ -42,17 +42,15 @@ public enum AudioFileFormat: String, CaseIterable, Sendable {
 extension AudioFile {
     /// Writes a recording under a temporary name and renames it when it is whole.
     ///
-    /// 16-bit formats round to the nearest step of 1/32768, so that reading and writing again changes nothing. All but
-    /// `wavFloat` clip at full scale, which decoders and resamplers overshoot a little; an encoder may end the program
-    /// over numbers far beyond it.
+    /// 16-bit formats round to the nearest step of 1/32768, so that reading and writing again changes nothing. All
+    /// except `wavFloat` clip at full scale, which decoders and resamplers overshoot a little; an encoder may crash the
+    /// program on numbers far beyond it.
     ///
     /// - Parameters:
-    ///   - samples: Full scale at ±1; channels interleaved. NaN and infinity are refused except in `wavFloat`.
+    ///   - samples: Full scale at ±1; channels interleaved. NaN and infinity are rejected except in `wavFloat`.
     ///   - sampleRate: Samples per second and channel.
-    ///   - channels: How many channels are interleaved.
-    ///   - url: The file; one of that name is replaced.
-    ///   - format: How to write it.
-    /// - Throws: `AudioError`.
+    ///   - channels: The number of interleaved channels.
+    ///   - url: The file, which replaces an existing one.
     public static func write(
         _ samples: [Float], sampleRate: Int = modelSampleRate, channels: Int = 1, to url: URL,
         format: AudioFileFormat = .wav16
@@ -88,7 +86,7 @@ extension AudioFile {
             // libsndfile takes the descriptor over, also when it cannot begin.
             throw AudioError.unwritable(file: path, reason: reason(nil))
         }
-        // The peak chunk carries the time of day: the same samples would give another file.
+        // The peak chunk contains the time of day: the same samples would give another file.
         sf_command(handle, Int32(SFC_SET_ADD_PEAK_CHUNK), nil, 0)
         errno = 0
         var failure: String?
@@ -113,7 +111,7 @@ extension AudioFile {
         }
         let closed = sf_close(handle)
         if failure == nil && closed != 0 { failure = withSystemError(String(cString: sf_error_number(closed))) }
-        // Bytes that an encoder kept to the end may have been lost without a word.
+        // Bytes that an encoder kept to the end may have been lost silently.
         if failure == nil && errno != 0, [ENOSPC, EDQUOT, EFBIG, EIO].contains(errno) {
             failure = String(cString: strerror(errno))
         }
@@ -128,7 +126,7 @@ extension AudioFile {
         return header
     }
 
-    /// What libsndfile says of its last failure, and the operating system where that has more to say.
+    /// Returns libsndfile's description of its last failure, or the operating system's if it is more specific.
     private static func reason(_ handle: OpaquePointer?) -> String {
         let system = errno
         let text = String(cString: sf_strerror(handle))
@@ -143,15 +141,13 @@ extension AudioFile {
         return system.isEmpty || text.contains(system) ? text : "\(text): \(system)"
     }
 
-    /// Why recordings of a format cannot have a sampling rate and a number of channels; nil if they can.
+    /// Returns why recordings of a format cannot have a sampling rate and a number of channels; nil if they can.
     ///
-    /// A little silence is encoded and thrown away: what an encoder takes shows only then.
+    /// It encodes a little silence and discards it: only then does an encoder tell what it supports.
     ///
     /// - Parameters:
-    ///   - format: How they would be written.
     ///   - sampleRate: Samples per second and channel.
-    ///   - channels: How many channels they would have.
-    /// - Returns: libsndfile's reason.
+    ///   - channels: The number of channels.
     public static func refusal(of format: AudioFileFormat, sampleRate: Int, channels: Int = 1) -> String? {
         var header = header(format, rate: sampleRate, channels: channels)
         guard sf_format_check(&header) != 0 else {
@@ -172,7 +168,7 @@ extension AudioFile {
     }
 }
 
-/// A file that forgets what is written to it.
+/// A file that discards what is written to it.
 private final class Nowhere {
     private var position = 0
     private var length = 0

@@ -5,12 +5,12 @@ enum ByteSource {
     /// A regular file: its path, open descriptor and size.
     case file(descriptor: Int32, size: Int)
     case memory(Data)
-    /// Like memory, but the decoder may not look for the end.
+    /// Like memory, but the decoder must not seek to the end.
     case stream(Data)
-    /// Like memory, with a few bytes that the decoder sees in place of the file's own.
+    /// Like memory, with a few bytes that replace the file's own.
     case patched(Data, Patch)
 
-    /// Bytes in place of others.
+    /// Replacement bytes.
     struct Patch {
         var offset: Int
         var bytes: [UInt8]
@@ -31,7 +31,7 @@ enum ByteSource {
         }
     }
 
-    /// Up to `count` bytes from `offset` on; fewer at the end.
+    /// Returns up to `count` bytes from `offset` on; fewer at the end.
     func bytes(at offset: Int, count: Int) -> [UInt8] {
         guard offset >= 0, offset < size, count > 0 else { return [] }
         let count = min(count, size - offset)
@@ -46,7 +46,7 @@ enum ByteSource {
     }
 }
 
-/// What can be told of a recording from its bytes alone, where libsndfile does not tell.
+/// Properties of a recording from its bytes alone, which libsndfile does not report.
 extension ByteSource {
     /// The format that the first bytes announce.
     var announcedFormat: String? {

@@ -1,25 +1,22 @@
-/// Brings a recording's channels together: their mean, without those that would cancel another one out.
+/// Mixes a recording's channels: their mean, without those that would cancel another one out.
 ///
-/// A microphone or a balanced line that is wired the wrong way round records the same speech with the opposite sign, and the
-/// mean of both is silence. Which channels count is decided for each block of `blockFrames` by itself, so that a part of a
-/// recording is the same whether it is read alone or with the rest.
+/// A microphone or a balanced line with reversed polarity records the same speech with the opposite sign, and the mean
+/// of both is silence. The channels to use are chosen for each block of `blockFrames` independently, so that a part of
+/// a recording is the same whether it is read alone or with the rest.
 enum ChannelMix {
-    /// Blocks begin at multiples of this many frames: short, because a plug may be turned in the middle of a recording.
+    /// The number of frames of which block starts are multiples: short, because a plug may be turned during a
+    /// recording.
     static let blockFrames = 2048
 
-    /// Below this correlation a channel is another one with the opposite sign: a tenth of their energy is left of the sum.
+    /// The correlation below which a channel counts as the inverse of another: the sum keeps a tenth of their energy.
     private static let opposite = -0.9
 
-    /// How many earlier channels each one is compared with.
+    /// The number of earlier channels that each one is compared with.
     private static let reach = 16
 
     /// Mixes one block.
     ///
-    /// - Parameters:
-    ///   - interleaved: Samples [frames, channels].
-    ///   - frames: How many frames there are.
-    ///   - channels: How many channels there are.
-    /// - Returns: One sample a frame.
+    /// - Parameter interleaved: Samples [frames, channels].
     static func mono(_ interleaved: UnsafeBufferPointer<Float>, frames: Int, channels: Int) -> [Float] {
         guard channels > 1, frames > 0 else { return Array(interleaved.prefix(frames * channels)) }
         let signals = (0..<channels).map { channel in
@@ -28,7 +25,7 @@ enum ChannelMix {
                 count = frames
             }
         }
-        // An offset of both channels says nothing of whether their sounds cancel out.
+        // A DC offset of both channels does not tell whether their sounds cancel out.
         let means = signals.map { mean($0) }
         func product(_ first: Int, _ second: Int) -> Double {
             ChannelMix.product(signals[first], signals[second]) - Double(frames) * means[first] * means[second]
@@ -44,11 +41,11 @@ enum ChannelMix {
                 kept.append(channel)
                 continue
             }
-            // Of channels that are about as loud the first stays: another one in each block would turn the sign round.
+            // Of channels of similar loudness the first is kept: alternating between blocks would flip the sign.
             if energies[channel] > 2 * energies[kept[other]] { kept[other] = channel }
         }
         let mix = mean(of: kept.map { signals[$0] })
-        // Three channels and more can cancel out without any two that do.
+        // Three or more channels can cancel out even if no two of them do.
         let scale = Double(kept.count * kept.count)
         let offset = mean(mix)
         let left = ChannelMix.product(mix, mix) - Double(frames) * offset * offset

@@ -1,30 +1,28 @@
 import CW2VSpawn
 import Foundation
 
-/// Another program that decodes one recording and never outlives the wait for it.
+/// Another program that decodes one recording and never outlives the thread that waits for it.
 struct DecoderProcess {
-    /// How the program ended.
+    /// The way in which the program ended.
     enum Ending: Equatable {
         case exited(Int32)
         case killed(signal: Int32)
-        /// It was stopped here, because it took too long or nobody wants its result.
+        /// It was stopped, because it took too long or its result is no longer wanted.
         case tooSlow, cancelled
     }
 
     let ending: Ending
-    /// The end of what it wrote to its standard error.
+    /// The end of its standard error output.
     let messages: String
 
     /// Runs a program to its end.
     ///
-    /// The thread that calls waits: the program is killed when that thread ends, and with it when this process does.
+    /// The calling thread waits: the program is killed when that thread ends, and so when this process does.
     ///
     /// - Parameters:
-    ///   - program: The program's path.
     ///   - arguments: Its arguments, without its name.
     ///   - input: The descriptor of its standard input.
     ///   - output: The descriptor of its standard output.
-    ///   - limits: Time, size and cancellation.
     /// - Throws: `POSIXError`, if it cannot be started.
     init(_ program: URL, _ arguments: [String], input: Int32, output: Int32, limits: DecodingLimits) throws {
         var ends: [Int32] = [-1, -1]
@@ -46,7 +44,7 @@ struct DecoderProcess {
             if ContinuousClock.now >= deadline { stopped = .tooSlow }
         } while try stopped == nil && Self.read(reading, into: &tail)
         if stopped != nil { kill(process, SIGKILL) }
-        // Its standard error is at its end, so that it is ending, if it has not been killed.
+        // Its standard error has ended, so it is about to exit, if it has not been killed.
         var status: Int32 = 0
         while waitpid(process, &status, 0) < 0, errno == EINTR {}
         messages = String(decoding: tail, as: UTF8.self)
@@ -67,7 +65,7 @@ struct DecoderProcess {
         }
     }
 
-    /// How many bytes of messages are kept: a damaged file can cause gigabytes of them.
+    /// The bytes of messages that are kept: a damaged file can cause gigabytes of them.
     private static let keptBytes = 65_536
 
     /// Waits a moment for messages.

@@ -1,20 +1,21 @@
 import Foundation
 import W2VBase
 
-/// Formats beyond libsndfile's, decoded by the `ffmpeg` program where it is installed.
+/// Decodes formats that libsndfile does not support with the `ffmpeg` program, if it is installed.
 enum ExternalDecoder {
-    /// Raw codecs without a header, which only their file name announces, and what ffmpeg calls them.
+    /// Raw codecs without a header, which only the file name identifies, and ffmpeg's names for them.
     ///
-    /// Only those whose rate is fixed: of others nobody can tell how fast they are played.
+    /// Only those with a fixed rate: the playing speed of others is unknown.
     static let headerless = [
         "g722": "g722", "722": "g722", "g723_1": "g723_1", "g729": "g729", "gsm": "gsm", "msbc": "sbc", "sbc": "sbc",
         "sln": "sln",
     ]
 
-    /// What ffmpeg may take a file for: containers and raw codecs that hold audio in themselves.
+    /// The formats that ffmpeg may detect: containers and raw codecs that contain the audio themselves.
     ///
-    /// None that names other files (hls, dash, concat, imf, image sequences, subtitles with an index, mlv): a sender of such a
-    /// file would hear recordings that are not theirs, or keep ffmpeg waiting for parts that never come.
+    /// Formats that name other files are excluded (hls, dash, concat, imf, image sequences, subtitles with an index,
+    /// mlv): they would let a sender listen to recordings of others, or keep ffmpeg waiting for parts that never
+    /// arrive.
     private static let containers = [
         "mov", "mp4", "m4a", "3gp", "3g2", "mj2", "matroska", "webm", "avi", "asf", "asf_o", "flv", "live_flv", "kux",
         "mpegts", "mpeg", "rm", "ivr", "nut", "nuv", "mxf", "gxf", "lxf", "wtv", "ty", "nsv", "ogg", "caf", "aiff",
@@ -27,10 +28,10 @@ enum ExternalDecoder {
         "ast", "adx", "kvag", "argo_asf", "argo_cvg", "apm",
     ]
 
-    /// Formats of ffmpeg's that are lists of other files.
+    /// ffmpeg's formats that are lists of other files.
     private static let playlists: Set<String> = ["hls", "dash", "concat", "webm_dash_manifest", "imf", "sdp", "rtsp"]
 
-    /// The program's path, looked up in `PATH`.
+    /// Returns the program's path, looked up in `PATH`.
     static func program() -> URL? {
         let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":")
         return folders.map { URL(fileURLWithPath: String($0)).appendingPathComponent("ffmpeg") }
@@ -39,18 +40,14 @@ enum ExternalDecoder {
 
     /// Decodes a file's first audio stream, at its own rate, as floating-point AU.
     ///
-    /// The program gets the open file as its standard input and opens it again there, because some containers keep their
-    /// index at the end. It writes to a file, not a pipe, so that nothing can block, however many threads decode. That file has
-    /// no name and is mapped: hours of audio take room on the disk, not in memory, and nothing stays there when this
-    /// program is killed.
+    /// The program gets the open file as its standard input and opens it again there, because some containers keep
+    /// their index at the end. It writes to a file, not a pipe, so that nothing can block, however many threads decode.
+    /// That file is unlinked and mapped: hours of audio take space on the disk, not in memory, and nothing is left
+    /// there when this program is killed.
     ///
     /// - Parameters:
-    ///   - input: The open file's descriptor.
-    ///   - format: ffmpeg's name of the format, where the file's bytes do not show it.
-    ///   - name: What errors call the recording.
-    ///   - limits: What decoding may cost.
-    /// - Returns: The decoded file's bytes.
-    /// - Throws: `AudioError`.
+    ///   - format: ffmpeg's name of the format, if the file's bytes do not show it.
+    ///   - limits: The limits of decoding.
     static func decode(_ input: Int32, format: String?, name: String, limits: DecodingLimits) throws -> Data {
         guard let program = program() else {
             throw AudioError.unknownFormat(
@@ -73,7 +70,7 @@ enum ExternalDecoder {
     private static let source = "file:/dev/stdin"
 
     private static func arguments(format: String?, limits: DecodingLimits) -> [String] {
-        // A second more than is wanted shows that the recording is longer.
+        // One second more than allowed reveals that the recording is longer.
         let length = limits.seconds < 1e9 ? ["-t", "\(Int(limits.seconds.rounded(.up)) + 1)"] : []
         return ["-nostdin", "-v", "error", "-xerror", "-err_detect", "explode"]
             + [
@@ -112,7 +109,7 @@ enum ExternalDecoder {
         if let refusal = text.firstMatch(of: /\[([^ ]+) @ [^\]]*\] Format not on whitelist/) {
             return notRead(String(refusal.output.1), name: name)
         }
-        // Of some containers it plays what is left, reports success, and says only here that the rest is missing.
+        // For some containers it plays what is left, reports success, and only here says that the rest is missing.
         let signs = ["prematurely", "truncated", "corrupt", "partial file", "moov atom not found"]
         if signs.contains(where: text.contains) {
             return .damaged(file: name, reason: "ffmpeg says: \(last)")

@@ -1,18 +1,18 @@
-/// A signal's mean and variance, gathered block by block.
+/// A signal's mean and variance, accumulated block by block.
 ///
-/// Sums are taken in double precision; blocks are joined by the update of Chan, Golub and LeVeque (1979), which loses
-/// nothing where a signal is far from zero.
+/// Sums are in double precision; blocks are merged by the update of Chan, Golub and LeVeque (1979), which is accurate
+/// even for a signal far from zero.
 public struct SignalMoments: Sendable {
     private var count = 0.0
     private var mean = 0.0
     private var squaredDeviations = 0.0
 
-    /// Makes the moments of no signal at all.
+    /// Makes the moments of an empty signal.
     public init() {}
 
-    /// Takes further samples into account.
+    /// Adds further samples.
     ///
-    /// - Parameter samples: The next of the signal; may be empty.
+    /// - Parameter samples: The next samples of the signal; may be empty.
     public mutating func add(_ samples: [Float]) {
         guard !samples.isEmpty else { return }
         let added = Double(samples.count)
@@ -31,12 +31,9 @@ public struct SignalMoments: Sendable {
         count = total
     }
 
-    /// Brings samples to the zero mean and unit variance of the whole signal.
+    /// Returns samples normalized to the zero mean and unit variance of the whole signal.
     ///
-    /// - Parameters:
-    ///   - samples: A part of the signal.
-    ///   - epsilon: What is added to the variance: 1e-5 in fairseq, 1e-7 in Transformers.
-    /// - Returns: As many samples.
+    /// - Parameter epsilon: The number added to the variance: 1e-5 in fairseq, 1e-7 in Transformers.
     public func normalize(_ samples: [Float], epsilon: Double = 1e-5) -> [Float] {
         guard count > 0 else { return samples }
         let scale = 1 / (squaredDeviations / count + epsilon).squareRoot()
@@ -44,15 +41,15 @@ public struct SignalMoments: Sendable {
     }
 }
 
-/// The samples with zero mean and unit variance, as models trained on normalised audio expect them.
+/// Returns the samples with zero mean and unit variance, as expected by models trained on normalized audio.
 ///
-/// The same function as layer normalisation without weights over the whole utterance: the population variance with
-/// a small number added to it.
+/// This is layer normalization without weights over the whole utterance: (x − mean) / √(variance + ε), with the
+/// population variance.
 ///
 /// - Parameters:
 ///   - samples: One utterance; may be empty.
-///   - epsilon: What is added to the variance: 1e-5 in fairseq, 1e-7 in Transformers. It matters in quiet recordings only.
-/// - Returns: As many samples.
+///   - epsilon: The number added to the variance: 1e-5 in fairseq, 1e-7 in Transformers. It matters only in quiet
+///     recordings.
 public func normalized(_ samples: [Float], epsilon: Double = 1e-5) -> [Float] {
     var moments = SignalMoments()
     moments.add(samples)

@@ -1,24 +1,24 @@
 import Foundation
 
-/// How much audio a header promises.
+/// The length of the audio that a header promises.
 ///
-/// libsndfile plays what there is of a file whose end is missing, and says nothing.
+/// libsndfile silently plays the rest of a file whose end is missing.
 struct PromisedLength {
-    /// Where the audio begins.
+    /// The offset of the audio.
     var offset: Int
-    /// How many bytes the header promises from there on.
+    /// The number of bytes that the header promises from there on.
     var bytes: UInt64
-    /// Bytes that belong together: those of a frame of all channels, or of a block of a compressed format.
+    /// The bytes of a unit: a frame of all channels, or a block of a compressed format.
     var frameSize = 1
-    /// Where the length stands, if libsndfile takes one that is unknown for none.
+    /// The place of the length field, if libsndfile treats an unknown length as zero.
     var field: (order: ByteOrder, bytes: Int, distance: Int)?
     /// Whether `frameSize` bytes are one sample of each channel.
     var isPCM = false
 
-    /// What a decoder must see in place of a length that is unknown: all that follows.
+    /// Returns what a decoder must see in place of an unknown length: everything that follows.
     func patch(size: Int) -> ByteSource.Patch? {
         guard let field, Self.isUnknown(bytes), size > offset else { return nil }
-        // Between the length and the audio stand other bytes that it counts too.
+        // Between the length and the audio there are other bytes that it counts too.
         let counted = size - offset + field.distance
         let length = UInt64(min(counted, field.bytes == 4 ? 0x7FFF_0000 : Int.max))
         let big = (0..<field.bytes).map { UInt8(truncatingIfNeeded: length >> UInt64(8 * (field.bytes - 1 - $0))) }
@@ -26,9 +26,9 @@ struct PromisedLength {
             offset: offset - field.distance - field.bytes, bytes: field.order == .big ? big : big.reversed())
     }
 
-    /// What is missing; nil if all is there.
+    /// Returns the error for missing audio; nil if it is complete.
     ///
-    /// Where less than a frame is missing, every whole one can be read.
+    /// If less than a frame is missing, all complete ones can be read.
     func flaw(size: Int, file: String) -> AudioError? {
         guard !Self.isUnknown(bytes), size >= offset else { return nil }
         let (promised, found) = (bytes, UInt64(size - offset))
@@ -41,23 +41,24 @@ struct PromisedLength {
                 reason: "it is cut off: its header promises \(promised) bytes of audio, and \(found) are there")
     }
 
-    /// Whether a length stands for none: programs that write to a pipe put 0 or the largest number of 31, 32 or 63 bits,
-    /// some less a header, where they do not know it.
+    /// Returns whether a length means that it is unknown.
+    ///
+    /// Programs that write to a pipe store 0 or the largest number of 31, 32 or 63 bits, some minus a header.
     static func isUnknown(_ length: UInt64) -> Bool {
         length == 0 || length >= 1 << 48 || (0x7FFF_0000...0x8000_0100).contains(length)
             || (0xFFFF_0000...0x1_0000_0100).contains(length)
     }
 }
 
-/// Which byte of a number comes first.
+/// The byte order of a number.
 enum ByteOrder { case little, big }
 
 extension ByteSource {
-    /// What the header of an uncompressed container promises; nil for other formats.
+    /// Returns the length that the header of an uncompressed container promises; nil for other formats.
     ///
-    /// Sources: Multimedia Programming Interface 1.0 (RIFF), EBU Tech 3306 (RF64), Sony's Wave64, Apple's AIFF-C and Core Audio
-    /// Format 1.0, Sun's and NeXT's AU, NIST's SPHERE, Creative's VOC, AVR of the Atari ST, Psion's WVE, MIDI's Sample Dump
-    /// Standard.
+    /// Sources: Multimedia Programming Interface 1.0 (RIFF), EBU Tech 3306 (RF64), Sony's Wave64, Apple's AIFF-C and
+    /// Core Audio Format 1.0, Sun's and NeXT's AU, NIST's SPHERE, Creative's VOC, AVR of the Atari ST, Psion's WVE,
+    /// MIDI's Sample Dump Standard.
     func promisedLength() -> PromisedLength? {
         let head = bytes(at: 0, count: 16)
         guard head.count == 16 else { return nil }
@@ -79,7 +80,7 @@ extension ByteSource {
 
     // MARK: Chunks
 
-    /// A chunk: its name, where its content begins, and how many bytes that has by its header.
+    /// A chunk: its name, the offset of its content, and the content's length according to its header.
     private struct Chunk {
         var name: String
         var content: Int
@@ -92,7 +93,7 @@ extension ByteSource {
         return (order == .big ? bytes : bytes.reversed()).reduce(0) { $0 << 8 | UInt64($1) }
     }
 
-    /// Walks through chunks up to one that `body` takes for the last, or whose end is missing.
+    /// Visits chunks up to one that `body` treats as the last, or whose end is missing.
     private func forEachChunk(
         from start: Int, nameLength: Int = 4, sizeLength: Int, _ order: ByteOrder, countsHeader: Bool = false,
         alignment: UInt64, _ body: (Chunk) -> Bool
@@ -120,7 +121,7 @@ extension ByteSource {
         forEachChunk(from: 12, sizeLength: 4, order, alignment: 2) { chunk in
             switch chunk.name {
             case "LIST" where isMovie:
-                // ffmpeg plays what there is of a movie, and says nothing.
+                // ffmpeg silently plays the rest of a movie.
                 found = PromisedLength(offset: chunk.content, bytes: chunk.length)
             case "ds64": longLength = number(chunk.content + 8, 8, .little)
             case "fmt ":
@@ -159,7 +160,7 @@ extension ByteSource {
 
     private func aiff() -> PromisedLength? {
         var found: PromisedLength?
-        // Frames, and bytes of one, where the format is not compressed.
+        // The number of frames, and the bytes of one, if the format is not compressed.
         var common: (frames: UInt64, size: UInt64)?
         let isCompressed = bytes(at: 8, count: 4).elementsEqual("AIFC".utf8)
         forEachChunk(from: 12, sizeLength: 4, .big, alignment: 2) { chunk in
@@ -168,7 +169,7 @@ extension ByteSource {
                 let bits = number(chunk.content + 6, 2, .big)
                 common = (number(chunk.content + 2, 4, .big), number(chunk.content, 2, .big) * ((bits + 7) / 8))
             case "SSND":
-                // Before the samples: how many bytes of them are filling, and the size of a block.
+                // Before the samples: the number of padding bytes among them, and the size of a block.
                 let filling = number(chunk.content, 4, .big)
                 let length = chunk.length > 8 + filling ? chunk.length - 8 - filling : 0
                 let promised = common.map { max(length, $0.frames * $0.size) } ?? length
@@ -193,7 +194,7 @@ extension ByteSource {
             switch chunk.name {
             case "desc":
                 isPCM = bytes(at: chunk.content + 8, count: 4).elementsEqual("lpcm".utf8)
-                // 0 where packets differ in size.
+                // 0 if packets differ in size.
                 frameSize = max(1, Int(number(chunk.content + 16, 4, .big)))
             case "data":
                 // The number of edits comes first.
@@ -209,7 +210,7 @@ extension ByteSource {
         return found
     }
 
-    // MARK: Headers of one piece
+    // MARK: Headers without chunks
 
     private func au() -> PromisedLength {
         let widths: [UInt64: UInt64] = [1: 1, 2: 1, 3: 2, 4: 3, 5: 4, 6: 4, 7: 8, 27: 1]

@@ -1,8 +1,8 @@
 import CW2VSoxr
 
-/// A mono stream's conversion from one sampling rate to another (the SoX resampler at its high quality, 20 bits).
+/// Converts a mono stream from one sampling rate to another (the SoX resampler at high quality, 20 bits).
 ///
-/// Samples go in block by block; what comes out does not depend on how the signal was cut into blocks.
+/// Samples are added block by block; the output does not depend on how the signal was cut into blocks.
 public final class Resampler {
     private let handle: soxr_t
     private let ratio: Double
@@ -11,20 +11,16 @@ public final class Resampler {
     /// Makes the converter.
     ///
     /// - Parameters:
-    ///   - input: Samples per second that go in.
-    ///   - output: Samples per second that come out.
-    ///   - name: What errors call the signal.
+    ///   - input: Samples per second of the input.
+    ///   - output: Samples per second of the output.
     /// - Throws: `AudioError.cannotResample`.
     public convenience init(from input: Int, to output: Int, name: String = "audio") throws {
         try self.init(ratioOf: Double(input), to: Double(output), name: name)
     }
 
-    /// The signal played faster or slower, pitch and all, as tapes and SoX' `speed` do it.
+    /// Returns the signal played faster or slower, which changes the pitch, as on tape and with SoX's `speed`.
     ///
-    /// - Parameters:
-    ///   - samples: The signal.
-    ///   - factor: How much faster: with 2 half as many samples come out.
-    ///   - name: What errors call the signal.
+    /// - Parameter factor: The speed: with 2 there are half as many samples.
     /// - Returns: The signal at the same sampling rate.
     /// - Throws: `AudioError.cannotResample`.
     public static func changingSpeed(_ samples: [Float], by factor: Double, name: String = "audio") throws -> [Float] {
@@ -53,11 +49,11 @@ public final class Resampler {
 
     deinit { soxr_delete(handle) }
 
-    /// Puts samples in and appends to `output` what is ready: the filter's delay holds some back.
+    /// Adds samples and appends available output to `output`: the filter's delay holds some back.
     ///
     /// - Parameters:
     ///   - samples: The next samples at the input rate.
-    ///   - output: Gets the samples at the output rate.
+    ///   - output: Receives the samples at the output rate.
     /// - Throws: `AudioError.cannotResample`.
     public func process(_ samples: [Float], into output: inout [Float]) throws {
         guard !samples.isEmpty else { return }
@@ -78,9 +74,9 @@ public final class Resampler {
         }
     }
 
-    /// Ends the signal and appends to `output` what the filter still held.
+    /// Ends the signal and appends the rest to `output`.
     ///
-    /// - Parameter output: Gets the last samples at the output rate.
+    /// - Parameter output: Receives the last samples at the output rate.
     /// - Throws: `AudioError.cannotResample`.
     public func finish(into output: inout [Float]) throws {
         let room = 8192

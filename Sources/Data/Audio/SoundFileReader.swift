@@ -1,20 +1,23 @@
 import CW2VSndfile
 import Foundation
 
-/// A sound file that libsndfile decodes forward, in blocks mixed down to one channel as `ChannelMix` does it.
+/// A sound file that libsndfile decodes forward, in blocks mixed down to one channel by `ChannelMix`.
 final class SoundFileReader {
     let name: String
     let info: AudioInfo
-    /// Frames that the header promises; nil if it does not say.
+    /// The frames that the header promises; nil if it does not specify them.
     let promisedFrames: Int?
-    /// Whether the codec may have no length of its own: libsndfile then guesses one from the file's size and the first
-    /// frame's bit rate, and plays no further, unless the file is opened as a stream.
+    /// Whether the codec may have no length of its own.
+    ///
+    /// libsndfile then guesses it from the file's size and the first frame's bit rate, and stops there, unless the file
+    /// is opened as a stream.
     let guessesLength: Bool
-    /// How many frames before the wanted one seeking must aim, so that what a codec remembers is there again: none where
-    /// samples stand alone; nil where seeking is impossible or not exact.
+    /// The number of frames before the requested one at which decoding must start, to restore the codec's state.
+    ///
+    /// 0 if samples are independent; nil if seeking is impossible or inexact.
     let seekMargin: Int?
     private(set) var position = 0
-    /// Frames that were decoded and mixed, and not yet read.
+    /// Frames that have been decoded and mixed, but not read yet.
     private var mixed: ArraySlice<Float> = []
     private let handle: OpaquePointer
     private let memory: MemoryFile?
@@ -25,13 +28,12 @@ final class SoundFileReader {
 
     static var libraryVersion: String { String(cString: sf_version_string()) }
 
-    /// Opens encoded audio; returns nil if libsndfile does not know it.
+    /// Opens encoded audio; returns nil if libsndfile does not support it.
     ///
     /// - Parameters:
-    ///   - source: The bytes; an open descriptor is taken over and closed with the reader.
-    ///   - name: What errors call the recording.
-    ///   - limits: What decoding may cost.
-    /// - Throws: `AudioError.damaged`, if the header makes no sense; `AudioError.tooLong`.
+    ///   - source: The bytes; an open descriptor is closed with the reader.
+    ///   - limits: The limits of decoding.
+    /// - Throws: `AudioError.damaged`, if the header is invalid; `AudioError.tooLong`.
     init?(_ source: ByteSource, name: String, _ limits: DecodingLimits) throws {
         self.name = name
         self.limits = limits
@@ -56,8 +58,8 @@ final class SoundFileReader {
         switch codec {
         case _ where header.seekable == 0: seekMargin = nil
         case ..<0x0020: seekMargin = 0
-        // Opus' decoder needs 80 ms to converge (RFC 7845). Vorbis is not sought in: on the last page libsndfile lands
-        // somewhere else.
+        // Opus' decoder needs 80 ms to converge (RFC 7845). Vorbis is not sought in: on the last page libsndfile seeks
+        // to a wrong place.
         case Int(SF_FORMAT_OPUS): seekMargin = Int(header.samplerate)
         default: seekMargin = nil
         }
@@ -76,7 +78,7 @@ final class SoundFileReader {
 
     deinit { sf_close(handle) }
 
-    /// Goes to a frame, by seeking where that is exact and by decoding up to it elsewhere.
+    /// Moves to a frame, by seeking if that is exact and otherwise by decoding up to it.
     func skip(to frame: Int) throws {
         if let seekMargin, promisedFrames.map({ frame <= $0 }) ?? false {
             let step = info.channels == 1 ? 1 : ChannelMix.blockFrames
@@ -92,11 +94,10 @@ final class SoundFileReader {
         while position < frame, try !readMono(atMost: frame - position).isEmpty {}
     }
 
-    /// The next frames, channels mixed; empty at the end.
+    /// Returns the next frames, channels mixed; empty at the end.
     ///
-    /// - Parameter count: The most that is wanted; never more than `blockFrames` come.
+    /// - Parameter count: The maximum number; at most `blockFrames` are returned.
     /// - Returns: Mono samples at the file's own rate.
-    /// - Throws: `AudioError`.
     func readMono(atMost count: Int) throws -> [Float] {
         guard count > 0 else { return [] }
         if limits.isCancelled() { throw AudioError.cancelled(file: name) }
@@ -111,7 +112,7 @@ final class SoundFileReader {
         return mono
     }
 
-    /// Decodes and mixes what follows `position`.
+    /// Decodes and mixes the frames from `position` on.
     private func decode(atMost count: Int) throws -> [Float] {
         let wanted = min(count, interleaved.count / info.channels)
         let got = interleaved.withUnsafeMutableBufferPointer {
@@ -128,7 +129,7 @@ final class SoundFileReader {
         }
     }
 
-    /// What libsndfile says; of MP3 it says nothing of use.
+    /// Returns libsndfile's message, which is useless for MP3.
     private func decoderMessage(at frame: Int) -> String {
         let message = String(cString: sf_strerror(handle))
         guard message.contains("internal error") else { return message }
@@ -158,14 +159,14 @@ final class SoundFileReader {
 }
 
 extension BinaryInteger {
-    /// C's constants come with whatever type their definition happens to have.
+    /// C's constants are imported with different integer types.
     fileprivate var int32: Int32 { Int32(self) }
 }
 extension RawRepresentable where RawValue: BinaryInteger {
     fileprivate var int32: Int32 { Int32(rawValue) }
 }
 
-/// Encoded audio in memory, as libsndfile wants to see it.
+/// Encoded audio in memory, in the form that libsndfile reads.
 private final class MemoryFile {
     private let data: Data
     private let knowsItsEnd: Bool
@@ -182,7 +183,7 @@ private final class MemoryFile {
         user.map { Unmanaged<MemoryFile>.fromOpaque($0).takeUnretainedValue() }
     }
 
-    /// Replaces those of the bytes just read that the patch stands for.
+    /// Applies the patch to the bytes that were just read.
     private func applyPatch(to target: UnsafeMutableRawPointer, count: Int) {
         for (index, byte) in (patch?.bytes ?? []).enumerated() {
             let place = (patch?.offset ?? 0) + index - position

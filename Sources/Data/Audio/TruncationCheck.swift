@@ -1,12 +1,12 @@
 import Foundation
 import Synchronization
 
-/// Whether a recording is all there, as far as its container tells.
+/// The check whether a recording is complete, if its container allows one.
 ///
-/// libsndfile silently plays what is left of a file whose end is missing, skips Ogg pages that are damaged, and plays only
-/// the first of several recordings that were joined byte by byte.
+/// libsndfile silently plays the rest of a file whose end is missing, skips damaged Ogg pages, and plays only the first
+/// of several concatenated recordings.
 extension ByteSource {
-    /// What is wrong with the file; nil if it looks whole.
+    /// Returns the error of an incomplete file; nil if it looks complete.
     func flaw(file: String) -> AudioError? {
         let head = bytes(at: 0, count: 16)
         func starts(_ text: String) -> Bool { head.starts(with: text.utf8) }
@@ -17,8 +17,9 @@ extension ByteSource {
         return mp3Flaw(file: file)
     }
 
-    /// A WAV file whose header was written at the end but for the audio's length contradicts itself; one that was streamed
-    /// has no length of its own either.
+    /// Checks a WAV file whose header was finished except for the audio's length, which contradicts itself.
+    ///
+    /// A streamed file has no length of its own either.
     private func unfinishedFlaw(_ promised: PromisedLength, file: String) -> AudioError? {
         let found = size - promised.offset
         let head = bytes(at: 0, count: 8)
@@ -34,7 +35,7 @@ extension ByteSource {
 
     // MARK: Ogg (RFC 3533)
 
-    /// Of long recordings one part after another is read, each time from the opened file.
+    /// Parts of long recordings are read one after another, each time from the opened file.
     private static let whole = WholeFiles()
 
     private func oggFlaw(file: String) -> AudioError? {
@@ -71,7 +72,7 @@ extension ByteSource {
         return nil
     }
 
-    /// CRC-32 with the polynomial 0x04C11DB7, the highest bit first, of a page whose own checksum counts as 0.
+    /// Returns the CRC-32 with the polynomial 0x04C11DB7, highest bit first, of a page whose own checksum counts as 0.
     private static func checksum(_ page: [UInt8]) -> UInt32 {
         var sum: UInt32 = 0
         crcTable.withUnsafeBufferPointer { table in
@@ -89,7 +90,7 @@ extension ByteSource {
 
     // MARK: MP3
 
-    /// The first frame may say how many bytes there are; what then follows is another recording if it begins like one.
+    /// Checks an MP3 file: the first frame may contain the number of bytes; another recording may follow.
     private func mp3Flaw(file: String) -> AudioError? {
         var start = 0
         let head = bytes(at: 0, count: 10)
@@ -98,7 +99,7 @@ extension ByteSource {
         }
         let frame = bytes(at: start, count: 64)
         guard frame.count == 64, Self.isFrame(frame[...]) else { return nil }
-        // Behind the side information, which is shorter in MPEG-2 and for one channel.
+        // After the side information, which is shorter in MPEG-2 and for one channel.
         let (isVersion1, isMono) = (frame[1] & 0x08 != 0, frame[3] >> 6 == 3)
         let tag = 4 + (isVersion1 ? (isMono ? 17 : 32) : (isMono ? 9 : 17))
         let name = frame[tag..<tag + 4]
@@ -106,8 +107,8 @@ extension ByteSource {
         let flags = Self.big(frame, at: tag + 4, count: 4)
         guard flags & 2 != 0 else { return nil }
         let end = start + Int(Self.big(frame, at: tag + (flags & 1 != 0 ? 12 : 8), count: 4))
-        // Decoding shows where a few frames are missing; the announced size, which some programs get wrong by as much, shows
-        // that more is, before the decoder stumbles over it.
+        // Decoding detects a few missing frames; the announced size, which some programs get wrong by as much, detects
+        // more, before the decoder fails.
         let announced = end - start
         if announced - size > max(1024, announced / 100) {
             return .damaged(
@@ -126,7 +127,7 @@ extension ByteSource {
 
     private static func isFrame(_ bytes: ArraySlice<UInt8>) -> Bool {
         let bytes = Array(bytes.prefix(3))
-        // Synchronisation, a version, layer III, a bit rate and a sampling rate that exist.
+        // Synchronization, a version, layer III, a valid bit rate and sampling rate.
         return bytes.count == 3 && bytes[0] == 0xFF && bytes[1] & 0xE0 == 0xE0 && bytes[1] & 0x18 != 0x08
             && bytes[1] & 0x06 == 0x02 && bytes[2] >> 4 != 15 && bytes[2] & 0x0C != 0x0C
     }
@@ -144,7 +145,7 @@ extension ByteSource {
     }
 }
 
-/// Files that were found whole, as long as nobody has written to them since.
+/// Files that were found complete, as long as they have not been written to since.
 private final class WholeFiles: Sendable {
     private struct Identity: Hashable {
         let device: UInt64
@@ -157,7 +158,7 @@ private final class WholeFiles: Sendable {
     private static let capacity = 4096
     private let known = Mutex<Set<Identity>>([])
 
-    /// What `check` finds in a file that is not known.
+    /// Returns the result of `check` for a file that is not known to be complete.
     func unless(_ source: ByteSource, _ check: () -> AudioError?) -> AudioError? {
         var status = stat()
         guard case .file(let descriptor, let size) = source, fstat(descriptor, &status) == 0 else { return check() }

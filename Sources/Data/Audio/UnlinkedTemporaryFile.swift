@@ -1,14 +1,14 @@
 import Foundation
 
-/// A file in the temporary folder that has lost its name: its room is free again when the last who has it open is gone, however
-/// the program ends.
+/// An unlinked file in the temporary folder: its space is freed when the last descriptor is closed, however the program
+/// ends.
 struct UnlinkedTemporaryFile {
     let handle: FileHandle
     private let folder: String
 
     /// Makes an empty one.
     ///
-    /// - Parameter name: The recording that it is for.
+    /// - Parameter name: The name of its recording.
     /// - Throws: `AudioError.failed`.
     init(for name: String) throws {
         let folder = FileManager.default.temporaryDirectory
@@ -25,20 +25,20 @@ struct UnlinkedTemporaryFile {
         handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
     }
 
-    /// What is told when it cannot be written.
+    /// Returns the error for a failure to write it.
     func failure(for name: String) -> AudioError {
         .failed(
             file: name,
             reason: "there is no room in the temporary folder \(folder); make some, or name another one by TMPDIR")
     }
 
-    /// How many bytes it has.
+    /// Its size in bytes.
     var size: Int {
         var status = stat()
         return fstat(handle.fileDescriptor, &status) == 0 ? Int(status.st_size) : 0
     }
 
-    /// Its bytes, mapped.
+    /// Returns its mapped bytes.
     func mapped() -> Data? {
         try? Data(
             contentsOf: URL(fileURLWithPath: "/proc/self/fd/\(handle.fileDescriptor)"), options: .alwaysMapped)

@@ -26,7 +26,7 @@ struct BatchDecoder: Sendable {
             position: position, utteranceIndices: indices, lengths: lengths, samples: samples, labels: labels)
     }
 
-    /// The whole utterance: normalisation looks at all of it, and a recording that is cut off does not go unnoticed.
+    /// The whole utterance: normalization looks at all of it, and a recording that is cut off does not go unnoticed.
     private func signal(_ index: Int) throws -> [Float] {
         let utterance = manifest[index]
         let range = utterance.offset.map { $0..<($0 + utterance.sampleCount) }

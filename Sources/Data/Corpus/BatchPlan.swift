@@ -317,6 +317,6 @@ extension BatchPlan {
         let names = excluded.prefix(limit).map { "\(manifest.identifier($0.utterance)) (\($0))" }
         let more = excluded.count > limit ? ", and \(excluded.count - limit) more" : ""
         return "\(manifest.name): \(excluded.count) of \(manifest.count) utterances are left out: "
-            + names.joined(separator: "; ") + more + "."
+            + names.joined(separator: "; ") + more
     }
 }

@@ -136,7 +136,7 @@ public struct CorpusConverter: Sendable {
     private static func isAboutTheDisk(_ error: any Error) -> Bool {
         switch error {
         case AudioError.cancelled: false
-        case let error as AudioError: error.isFailure
+        case let error as AudioError: error.kind == .failure
         case CorpusError.unwritable: true
         default: false
         }

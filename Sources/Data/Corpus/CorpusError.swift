@@ -1,7 +1,7 @@
 import W2VBase
 
-/// What can be wrong with manifests, labels and dictionaries, one sentence each.
-public enum CorpusError: Error, Equatable, Sendable, CustomStringConvertible {
+/// What can be wrong with manifests, labels and dictionaries.
+public enum CorpusError: ExplainedError, Equatable {
     /// There is no such file.
     case notFound(file: String)
     /// The file cannot be read; `reason` is the operating system's.
@@ -46,8 +46,8 @@ public enum CorpusError: Error, Equatable, Sendable, CustomStringConvertible {
     case noLabels(manifest: String)
     /// Every label line of a list is empty.
     case emptyLabels(file: String, count: Int)
-    /// The utterances of a list do not have a tag; `advice` says why and what to do.
-    case noTag(tag: String, list: String, advice: String)
+    /// The utterances of a list do not have a tag.
+    case noTag(tag: String, list: String, reason: String, advice: Advice? = nil)
     /// Recordings that the manifest names are not there; `examples` are the first ones.
     case missingAudio(manifest: String, count: Int, total: Int, examples: [String])
     /// A label symbol is not in the dictionary; `utterance` and `line` say where it stands.
@@ -58,7 +58,7 @@ public enum CorpusError: Error, Equatable, Sendable, CustomStringConvertible {
     ///   `utterance` at `file`, `line`; `advice` says what may be the reason.
     case labelsDoNotFit(
         examples: [String], others: Int, count: Int, total: Int, utterance: String, file: String, line: Int,
-        advice: String)
+        advice: Advice)
     /// No label line has the word boundary that the dictionary has.
     case noWordBoundary(file: String)
     /// A symbol stands twice in the dictionary.
@@ -67,6 +67,8 @@ public enum CorpusError: Error, Equatable, Sendable, CustomStringConvertible {
     case noAudio(folder: String, extensions: [String])
     /// Every audio file was unreadable; `reason` is the first one's.
     case allUnreadable(folder: String, count: Int, reason: String)
+    /// Recordings of a folder cannot be read; `reason` is the first one's.
+    case someUnreadable(folder: String, count: Int, reason: String)
     /// The decoded recording has not as many samples as the manifest says.
     case lengthMismatch(utterance: String, manifest: String, line: Int, expected: Int, found: Int)
     /// Two recordings would be converted to one file.
@@ -84,108 +86,169 @@ public enum CorpusError: Error, Equatable, Sendable, CustomStringConvertible {
     /// A batching option has an impossible value.
     case badOption(name: String, reason: String)
 
-    /// The sentence, on one line that a terminal shows as it is.
-    public var description: String { sentence.printable }
+    /// Failure where nothing can be written, else input.
+    public var kind: ErrorKind {
+        switch self {
+        case .unwritable, .occupied: .failure
+        default: .input
+        }
+    }
 
     // What is quoted may be a broken file's line of megabytes.
     private func quoted(_ text: String) -> String { "\"\(text.excerpt())\"" }
     private func path(_ text: String) -> String { text.excerpt(1024) }
 
-    private var sentence: String {
+    /// What is wrong with which file and line, and what to do.
+    public var explanation: Explanation {
         switch self {
-        case .notFound(let file): "\(file): there is no such file; check the path."
-        case .unreadable(let file, let reason): "\(file): cannot be read (\(reason))."
-        case .unwritable(let file, let reason): "\(file): cannot be written (\(reason))."
+        case .notFound(let file): Explanation("\(file): there is no such file", "check the path")
+        case .unreadable(let file, let reason): Explanation("\(file): cannot be read (\(reason))")
+        case .unwritable(let file, let reason):
+            Explanation("\(file): cannot be written (\(reason))", "make room, or choose another folder")
         case .notForTabs(let file, let reason):
-            "\(file): \(reason), which a .tsv cannot say; write JSON lines (a name that ends in .jsonl)."
+            Explanation("\(file): \(reason), which a .tsv cannot say", "write JSON lines (a name that ends in .jsonl)")
         case .missingRoot(let file):
-            "\(file):1: expected the audio folder alone on the first line, found an entry: put the root line first."
+            Explanation(
+                "\(file):1: expected the audio folder alone on the first line, found an entry",
+                "put the root line first")
         case .badLine(let file, let line, let expected, let found):
-            "\(file):\(line): expected \(expected.excerpt(1024)), found \(quoted(found))."
+            Explanation("\(file):\(line): expected \(expected.excerpt(1024)), found \(quoted(found))")
         case .longLine(let file, let line, let most):
-            "\(file):\(line): the line has more than \(most) bytes: check that it is a text file of lines"
+            Explanation(
+                "\(file):\(line): the line has more than \(most) bytes", "check that it is a text file of lines")
         case .notUTF8(let file, let line, let found):
-            "\(file):\(line): expected UTF-8, found other bytes (in \(quoted(found))): "
-                + "\(UTF8Text.remedy(for: found, line: line)); a name that has other bytes on disk must be changed there too."
+            Explanation(
+                "\(file):\(line): expected UTF-8, found other bytes (in \(quoted(found)))",
+                "\(UTF8Text.remedy(for: found, line: line)); a name that has other bytes on disk must be changed there too"
+            )
         case .ambiguousKey(let key, let file, let line, let utterances):
-            "\(file):\(line): the key \(quoted(key)) fits several utterances, among them "
-                + "\(utterances.map(path).joined(separator: " and ")): write their paths as the manifest has them."
+            Explanation(
+                "\(file):\(line): the key \(quoted(key)) fits several utterances, among them "
+                    + utterances.map(path).joined(separator: " and "), "write their paths as the manifest has them")
         case .nameNotUTF8(let file):
-            "\(file): this folder's name is not UTF-8 (\u{FFFD} stands for other bytes), so no list can name what is in "
-                + "it: give it another name."
+            Explanation(
+                "\(file): this folder's name is not UTF-8 (\u{FFFD} stands for other bytes), so no list can name its "
+                    + "content", "give it another name")
         case .command(let file, let line, let command):
-            "\(file):\(line): expected a recording's file, found the command \(quoted(command)), and commands are never run: "
-                + "name the file that it reads (WAV, FLAC, Ogg, Opus, MP3 and others are decoded here), or write its output "
-                + "to a file first."
+            Explanation(
+                "\(file):\(line): expected a recording's file, found the command \(quoted(command)), and commands are never "
+                    + "run",
+                "name the file that it reads (WAV, FLAC, Ogg, Opus, MP3 and others are decoded here), or write its output "
+                    + "to a file first")
         case .noRecording(let file, let line, let name, let recording):
-            "\(file):\(line): there is no file \(path(recording)), which should be the recording \(path(name)): correct the path "
-                + "(relative ones start from the folder of wav.scp), or take the line out."
+            Explanation(
+                "\(file):\(line): there is no file \(path(recording)), which should be the recording \(path(name))",
+                "correct the path (relative ones start from the folder of wav.scp), or take the line out")
         case .noLength(let file, let line, let reason):
-            "\(file):\(line): has no \"duration\", and the recording cannot be measured: \(reason)"
+            Explanation("\(file):\(line): has no \"duration\", and the recording cannot be measured: \(reason)")
         case .ambiguousKeys(let file, let line, let found):
-            "\(file):\(line): \(quoted(found)) may be a key with its transcript, or a transcript that begins with the name "
-                + "of a recording: put a tab between each key and its transcript."
+            Explanation(
+                "\(file):\(line): \(quoted(found)) may be a key with its transcript, or a transcript that begins with the "
+                    + "name of a recording", "put a tab between each key and its transcript")
         case .unknownKeys(let file, let line, let found, let manifest, let example):
-            "\(file):\(line): \(quoted(found)) begins with what looks like a key, but \(manifest) has no such utterance "
-                + "(its first is \(path(example))): write paths or file names as the manifest has them, or transcripts alone, "
-                + "one a line."
+            Explanation(
+                "\(file):\(line): \(quoted(found)) begins with what looks like a key, but \(manifest) has no such utterance "
+                    + "(its first is \(path(example)))",
+                "write paths or file names as the manifest has them, or transcripts alone, one a line")
         case .occupied(let files):
-            "\(files.map(path).joined(separator: " and ")): would be replaced by other labels; --force replaces them."
+            Explanation(
+                "\(files.map(path).joined(separator: " and ")): would be replaced by other labels", "\(.replace) them")
         case .noLine(let name, let file, let list, let line):
-            "\(file): has no line for \(path(name)), which \(list):\(line) names; add it, or leave the utterance out of both."
+            Explanation(
+                "\(file): has no line for \(path(name)), which \(list):\(line) names",
+                "add it, or leave the utterance out of both")
         case .noTranscripts(let folder, let count, let total, let example):
-            "\(folder): \(count) of \(total) recordings have no transcript beside them, the first: \(path(example)) is "
-                + "missing, and no *.trans.txt of its folder has a line for it; write it, or list the recordings in a manifest with labels."
+            Explanation(
+                "\(folder): \(count) of \(total) recordings have no transcript beside them, the first: \(path(example)) is "
+                    + "missing, and no *.trans.txt of its folder has a line for it",
+                "write it, or list the recordings in a manifest with labels")
         case .labelsDoNotFit(
             let examples, let others, let count, let total, let utterance, let file, let line, let advice):
-            "\(file):\(line): the dictionary lacks "
-                + examples.map(\.quotedWithCodePoints).joined(separator: ", ")
-                + (others > 0 ? " and \(others) others" : "")
-                + " (\(count) of \(total) label symbols; first in utterance \(path(utterance))): \(advice)."
+            Explanation(
+                "\(file):\(line): the dictionary lacks "
+                    + examples.map(\.quotedWithCodePoints).joined(separator: ", ")
+                    + (others > 0 ? " and \(others) others" : "")
+                    + " (\(count) of \(total) label symbols; first in utterance \(path(utterance)))", advice)
         case .noWordBoundary(let file):
-            "\(file): no label has the word boundary | that the dictionary has, so all words of an utterance would run "
-                + "together; spell the transcripts with wav2vec2 data labels, or make a dictionary of these labels."
-        case .emptyManifest(let file): "\(file): the manifest names no utterances."
+            Explanation(
+                "\(file): no label has the word boundary | that the dictionary has, so all words of an utterance would run "
+                    + "together", "\(.spellTranscripts), or \(.makeDictionary)")
+        case .emptyManifest(let file): Explanation("\(file): the manifest names no utterances")
         case .labelCount(let labels, let found, let manifest, let expected):
-            "\(labels): has \(found) lines, but \(manifest) has \(expected) utterances: make both from the same list."
+            Explanation(
+                "\(labels): has \(found) lines, but \(manifest) has \(expected) utterances",
+                "make both from the same list")
         case .noLabels(let manifest):
-            "\(manifest): the manifest was read without labels; name their file's extension, as in \"ltr\"."
+            Explanation(
+                "\(manifest): the manifest was read without labels", "name their file's extension, as in \"ltr\"")
         case .emptyLabels(let file, let count):
-            "\(file): all \(count) label lines are empty: write the transcripts with wav2vec2 data labels, or leave this "
-                + "list out."
-        case .noTag(let tag, let list, let advice):
-            "\(list): its utterances have no tag \(tag.quotedWithCodePoints): \(advice)."
+            Explanation("\(file): all \(count) label lines are empty", "\(.spellTranscripts), or leave this list out")
+        case .noTag(let tag, let list, let reason, let advice):
+            Explanation("\(list): its utterances have no tag \(tag.quotedWithCodePoints): \(reason)", advice)
         case .missingAudio(let manifest, let count, let total, let examples):
-            "\(manifest): \(count) of \(total) audio files are missing, among them \(examples.map(path).joined(separator: ", ")); "
-                + "check the paths, and in a .tsv the root in its first line."
+            Explanation(
+                "\(manifest): \(count) of \(total) audio files are missing, among them "
+                    + examples.map(path).joined(separator: ", "),
+                "check the paths, and in a .tsv the root in its first line")
         case .unknownSymbol(let symbol, let utterance, let file, let line):
-            "\(file):\(line): the symbol \(symbol.quotedWithCodePoints) of utterance \(path(utterance)) is not in the dictionary; "
-                + "clean the transcript, or make a dictionary of these labels."
+            Explanation(
+                "\(file):\(line): the symbol \(symbol.quotedWithCodePoints) of utterance \(path(utterance)) is not in the "
+                    + "dictionary", "clean the transcript, or \(.makeDictionary)")
         case .duplicateSymbol(let symbol, let file, let line):
-            "\(file):\(line): the symbol \(symbol.quotedWithCodePoints) is in the dictionary already; remove one of the two lines."
+            Explanation(
+                "\(file):\(line): the symbol \(symbol.quotedWithCodePoints) is in the dictionary already",
+                "remove one of the two lines")
         case .noAudio(let folder, let extensions):
-            "\(folder): holds no audio files (looked for \(extensions.map { "." + $0 }.joined(separator: ", ")))."
+            Explanation(
+                "\(folder): holds no audio files (looked for \(extensions.map { "." + $0 }.joined(separator: ", ")))")
         case .allUnreadable(let folder, let count, let reason):
-            "\(folder): none of its \(count) audio files can be read; the first: \(reason)"
+            Explanation("\(folder): of its \(count) audio files, not one can be read; the first: \(reason)")
+        case .someUnreadable(let folder, let count, let reason):
+            Explanation("\(folder): \(count) recordings cannot be read, the first: \(reason)", "\(.listReadable)")
         case .lengthMismatch(let utterance, let manifest, let line, let expected, let found):
-            "\(path(utterance)): has \(found) samples at 16 kHz, but \(manifest):\(line) says \(expected); "
-                + "make the manifest again."
+            Explanation(
+                "\(path(utterance)): has \(found) samples at 16 kHz, but \(manifest):\(line) says \(expected)",
+                "make the manifest again")
         case .sameName(let first, let second, let name):
-            "\(path(first)) and \(path(second)) would both become \(path(name)): convert them apart, into two folders."
+            Explanation(
+                "\(path(first)) and \(path(second)) would both become \(path(name))",
+                "convert them separately, into two folders")
         case .overwritesRecording(let recording, let manifest, let line):
-            "\(path(recording)): is a recording that \(manifest):\(line) names, and its conversion would replace it: choose "
-                + "another folder for the new recordings (--audio-folder)."
+            Explanation(
+                "\(path(recording)): is a recording that \(manifest):\(line) names, and its conversion would replace it",
+                "choose \(.otherAudioFolder)")
         case .overwritesInput(let file):
-            "\(file): is read here and would be replaced: choose another name for what is written (--output)."
+            Explanation("\(file): is an input and would be replaced", "choose \(.otherOutput)")
         case .staleLabels(let manifest, let files):
-            "\(manifest): nothing was written, because \(files.joined(separator: ", ")) would be taken for its labels, "
-                + "though made for another list: remove what is old, or choose another --output."
+            Explanation(
+                "\(manifest): nothing was written, because \(files.joined(separator: ", ")) would be taken for its labels, "
+                    + "though made for another list", "remove the old files, or choose \(.otherOutput)")
         case .invalidLengths(let count, let first):
-            (count == 1 ? "1 utterance has a length" : "\(count) utterances have lengths")
-                + " that cannot be used, the first: \(first); leave them out of the manifest, or set "
-                + "batching.skip_invalid_size_inputs."
-        case .nothingLeft(let reason): "No utterance is left to make batches of: \(reason)."
-        case .badOption(let name, let reason): "\(name): \(reason)."
+            Explanation(
+                (count == 1 ? "1 utterance has a length" : "\(count) utterances have lengths")
+                    + " that cannot be used, the first: \(first)",
+                "leave them out of the manifest, or set batching.skip_invalid_size_inputs")
+        case .nothingLeft(let reason): Explanation("no utterance is left to make batches of: \(reason)")
+        case .badOption(let name, let reason): Explanation("\(name): \(reason)")
         }
     }
+}
+
+extension Phrase {
+    /// How to make label files from transcripts.
+    public static let spellTranscripts = Phrase("spell the transcripts as labels")
+    /// How to make a dictionary of the labels at hand.
+    public static let makeDictionary = Phrase("make a dictionary of these labels")
+    /// How to read labels that hold letters.
+    public static let readSpelledLabels = Phrase("read the spelled labels (extension ltr)")
+    /// How to make labels of capitals.
+    public static let capitalLabels = Phrase("write the transcripts in capitals")
+    /// How to make a list of a folder without the recordings that cannot be read.
+    public static let listReadable = Phrase("make a manifest, which leaves them out")
+    /// Where else to put recordings that are converted.
+    public static let otherAudioFolder = Phrase("another folder for the new recordings")
+    /// How to have a part of LibriSpeech downloaded rather than copied.
+    public static let leaveSourceOut = Phrase("name no source folder")
+    /// How to prepare a corpus once more.
+    public static let prepareAgain = Phrase("prepare the corpus again")
 }

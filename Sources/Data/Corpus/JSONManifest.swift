@@ -26,10 +26,10 @@ struct JSONManifest {
         // A transcript that nobody asked for is left out on purpose.
         ownKeys = [
             "audio_filepath", "duration", "offset",
-            ExactText(labels.map { Transcript.isSpelt($0) ? "text" : $0 } ?? "text"),
+            ExactText(labels.map { Transcript.isSpelled($0) ? "text" : $0 } ?? "text"),
         ]
         self.labels = labels
-        labelKey = labels.map { Transcript.isSpelt($0) ? "text" : $0 }
+        labelKey = labels.map { Transcript.isSpelled($0) ? "text" : $0 }
     }
 
     /// What of an object is of use.
@@ -182,7 +182,7 @@ struct JSONManifest {
         }
         if let labels, let labelKey {
             guard entry.hasText else { throw bad("\"\(labelKey)\" with a transcript") }
-            if Transcript.isSpelt(labels), entry.text.contains(UInt8(ascii: "|")) {
+            if Transcript.isSpelled(labels), entry.text.contains(UInt8(ascii: "|")) {
                 throw bad("a transcript without the word boundary |")
             }
             labelLines.append { Transcript.appendLine(entry.text, labels: labels, to: &$0) }
@@ -267,7 +267,7 @@ struct JSONManifest {
             throw CorpusError.badLine(
                 file: url.path, line: number, expected: "\"files\" with a list of objects", found: found())
         }
-        let textKey = labels.map { Transcript.isSpelt($0) ? "transcript" : $0 }
+        let textKey = labels.map { Transcript.isSpelled($0) ? "transcript" : $0 }
         return files.map { file in
             var entry = Entry()
             if let name = file["fname"] as? String {

@@ -11,7 +11,7 @@ extension JSONManifest {
     /// - Returns: Whether they are there for one utterance at least.
     /// - Throws: `CorpusError`, if the file cannot be read.
     static func hasLabels(_ url: URL, labels: String, isList: Bool) throws -> Bool {
-        let keys = Transcript.isSpelt(labels) ? ["text"] + (isList ? ["transcript"] : []) : [labels]
+        let keys = Transcript.isSpelled(labels) ? ["text"] + (isList ? ["transcript"] : []) : [labels]
         func has(_ object: [String: Any]) -> Bool { keys.contains { object[$0].map { !($0 is NSNull) } ?? false } }
         if isList { return try objects(url).contains(where: has) }
         let bytes = keys.map { Array($0.utf8) }

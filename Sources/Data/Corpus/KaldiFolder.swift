@@ -27,14 +27,14 @@ struct KaldiFolder {
         let names = KeyedLines(keys: list.identifiers, keyFile: list.file.path)
         var labelLines: PackedStrings?
         var labelNumbers: [UInt32]?
-        let labelFile = labels.map { file(Transcript.isSpelt($0) ? "text" : $0) }
+        let labelFile = labels.map { file(Transcript.isSpelled($0) ? "text" : $0) }
         if let labels, let labelFile {
             let text = try names.read(labelFile)
             labelNumbers = text.numbers
             var lines = PackedStrings()
             for index in 0..<list.identifiers.count {
                 let words = Array(text.values.utf8(index))
-                if Transcript.isSpelt(labels), words.contains(UInt8(ascii: "|")) {
+                if Transcript.isSpelled(labels), words.contains(UInt8(ascii: "|")) {
                     throw CorpusError.badLine(
                         file: labelFile.path, line: Int(text.numbers[index]),
                         expected: "a transcript without the word boundary |", found: text.values[index])

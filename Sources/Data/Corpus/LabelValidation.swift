@@ -49,7 +49,7 @@ extension LabelDictionary {
     }
 
     /// What is most likely wrong, given the symbols that are missing and how often each occurs.
-    private func advice(_ unknown: [ExactText: Int]) -> String {
+    private func advice(_ unknown: [ExactText: Int]) -> Advice {
         let count = unknown.values.reduce(0, +)
         let share = { (isOne: (String) -> Bool) in
             Double(unknown.filter { isOne($0.key.text) }.values.reduce(0, +)) / Double(count)
@@ -58,30 +58,26 @@ extension LabelDictionary {
         let spells = own.allSatisfy { $0.unicodeScalars.count == 1 }
         if spells && share({ $0.unicodeScalars.count > 1 }) > 0.5 {
             return
-                "the labels hold whole words and the dictionary letters: read the spelt labels (--labels ltr), or spell "
-                + "the transcripts with wav2vec2 data labels"
+                "the labels hold whole words and the dictionary letters: \(.readSpelledLabels), or \(.spellTranscripts)"
         }
         if share({ self.index(of: $0.uppercased()) != nil }) > 0.5 {
-            return "the labels are lower case and the dictionary has capitals: write the transcripts in capitals "
-                + "(--uppercase of wav2vec2 data labels and data manifest), or make a dictionary of these labels with "
-                + "wav2vec2 data dictionary"
+            return "the labels are lower case and the dictionary has capitals: \(.capitalLabels), or \(.makeDictionary)"
         }
         if share({ self.index(of: $0.lowercased()) != nil }) > 0.5 {
-            return
-                "the labels are capitals and the dictionary has small letters: write the transcripts in small letters, or "
-                + "make a dictionary of these labels with wav2vec2 data dictionary"
+            return """
+                the labels are capitals and the dictionary has small letters: write the transcripts in small letters, or \
+                \(.makeDictionary)
+                """
         }
         if unknown.keys.contains(ExactText(Self.wordBoundary)) {
-            return
-                "it has no word boundary |, so it was made of other labels than spelt transcripts: make one of these "
-                + "labels with wav2vec2 data dictionary"
+            return "it has no word boundary |, so it was not made of spelled transcripts: \(.makeDictionary)"
         }
         let reasons = unknown.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.prefix(1000).flatMap {
             MissingLetters(in: $0.key.text, symbols: symbols.dropFirst(Self.specials.count)).reasons
         }
         if let reason = reasons.first(where: { [.decomposed, .composed].contains($0) }) ?? reasons.first {
-            return "\(reason.advice), or make a dictionary of these labels with wav2vec2 data dictionary"
+            return "\(reason.advice), or \(.makeDictionary)"
         }
-        return "clean the transcripts, or make a dictionary of these labels with wav2vec2 data dictionary"
+        return "clean the transcripts, or \(.makeDictionary)"
     }
 }

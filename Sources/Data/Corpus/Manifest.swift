@@ -239,8 +239,8 @@ public struct Manifest: Sendable {
                 name: "the weight of \(manifest.name)",
                 reason: "expected a number above 0 and at most 1000, found \(weight)")
         }
-        if let unlabelled = manifests.first(where: { $0.manifest.hasLabels != first.manifest.hasLabels }) {
-            let without = first.manifest.hasLabels ? unlabelled.manifest : first.manifest
+        if let unlabeled = manifests.first(where: { $0.manifest.hasLabels != first.manifest.hasLabels }) {
+            let without = first.manifest.hasLabels ? unlabeled.manifest : first.manifest
             throw CorpusError.noLabels(manifest: without.name)
         }
         var sources: [Source] = []

@@ -57,7 +57,7 @@ public struct ManifestBuilder: Sendable {
             switch result {
             case .success(let count): readable.append((path, count))
             // A list without the recordings that a full disk kept out would be taken for all.
-            case .failure(let error as AudioError) where error.isFailure: throw error
+            case .failure(let error as AudioError) where error.kind == .failure: throw error
             case .failure(let error): unreadable.append((path, "\(error)"))
             }
         }
@@ -92,13 +92,11 @@ public struct ManifestBuilder: Sendable {
     func read(_ folder: URL, labels: String?) throws -> Manifest {
         let report = try build(folder)
         if let first = report.unreadable.first {
-            throw CorpusError.unreadable(
-                file: folder.path,
-                reason: "\(report.unreadable.count) recordings are bad, the first: \(first.reason) "
-                    + "wav2vec2 data manifest makes a list without them")
+            throw CorpusError.someUnreadable(
+                folder: folder.path, count: report.unreadable.count, reason: first.reason)
         }
         guard let labels else { return report.train }
-        return try report.train.labelledFromFiles(labels)
+        return try report.train.labeledFromFiles(labels)
     }
 }
 

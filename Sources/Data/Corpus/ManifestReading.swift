@@ -71,7 +71,7 @@ extension Manifest {
         var isFolder: ObjCBool = false
         if FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder), isFolder.boolValue {
             if exists(url.appendingPathComponent("wav.scp")) {
-                return exists(url.appendingPathComponent(Transcript.isSpelt(labels) ? "text" : labels))
+                return exists(url.appendingPathComponent(Transcript.isSpelled(labels) ? "text" : labels))
             }
             return try ManifestBuilder().build(url).train.countTranscriptsBeside(labels) > 0
         }

@@ -83,7 +83,7 @@ extension Manifest {
 
     private func writeJSONLines(to url: URL, in files: StagedFiles) throws {
         let labels = sources[0].labels
-        let key = labels.map { Transcript.isSpelt($0) ? "text" : $0 }
+        let key = labels.map { Transcript.isSpelled($0) ? "text" : $0 }
         let lines = (0..<count).lazy.map { index in
             var line = "{\"audio_filepath\": \(CarriedTags.quoted(audio(index).standardizedFileURL.path)), "
             line += "\"duration\": \(seconds(sampleCounts[index]))"

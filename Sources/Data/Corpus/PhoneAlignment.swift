@@ -28,7 +28,7 @@ public struct PhoneAlignment: Sendable {
     /// How many utterances there are.
     public var count: Int { ranges.count }
 
-    /// An utterance's phones, ascending and without overlap; equal neighbouring frames are one span.
+    /// An utterance's phones, ascending and without overlap; equal neighboring frames are one span.
     public subscript(utterance: Int) -> ArraySlice<Span> { spans[ranges[utterance]] }
 
     /// The phone in the middle of each of a model's frames.

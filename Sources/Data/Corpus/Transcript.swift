@@ -23,14 +23,14 @@ public enum Transcript {
         return String(decoding: line, as: UTF8.self)
     }
 
-    /// Whether labels of this extension are made of a transcript: spelt, or as words.
-    static func isSpelt(_ labels: String) -> Bool { labels == "ltr" || labels == "wrd" }
+    /// Whether labels of this extension are made of a transcript: spelled, or as words.
+    static func isSpelled(_ labels: String) -> Bool { labels == "ltr" || labels == "wrd" }
 
     /// Appends the label line of a transcript: `ltr` spells it, `wrd` takes its words, any other takes it as it is.
     ///
     /// It works on bytes, because lists of millions pass through it.
     static func appendLine(_ text: [UInt8], labels: String, to line: inout [UInt8]) {
-        guard isSpelt(labels) else {
+        guard isSpelled(labels) else {
             line.append(contentsOf: text)
             return
         }
@@ -86,16 +86,16 @@ public enum Transcript {
     ///
     /// - Parameters:
     ///   - line: Symbols separated by spaces.
-    ///   - isSpelt: Whether the symbols are letters with `|` between words, or each a word.
+    ///   - isSpelled: Whether the symbols are letters with `|` between words, or each a word.
     /// - Returns: Words separated by single spaces.
-    public static func text(ofLine line: String, isSpelt: Bool) -> String {
+    public static func text(ofLine line: String, isSpelled: Bool) -> String {
         var line = line
         if line.contains("<") {
             let silent = LabelDictionary.specials.prefix(LabelDictionary.unknown)
             line = line.unicodeScalars.split(separator: " ").map { String($0) }.filter { !silent.contains($0) }
                 .joined(separator: " ")
         }
-        return isSpelt ? text(fromLetters: line) : spaced(line)
+        return isSpelled ? text(fromLetters: line) : spaced(line)
     }
 
     /// What spaces separate, with single spaces; other white space is a symbol like any other.

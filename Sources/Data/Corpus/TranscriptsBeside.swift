@@ -19,7 +19,7 @@ extension Manifest {
     ///   extension.
     /// - Returns: The manifest with labels.
     /// - Throws: `CorpusError.noTranscripts`, if some are missing; or what is wrong with one of them.
-    public func labelledFromFiles(_ labels: String) throws -> Manifest {
+    public func labeledFromFiles(_ labels: String) throws -> Manifest {
         var lines = PackedStrings()
         for text in try transcriptsBeside(labels) {
             lines.append { Transcript.appendLine(Array(text.utf8), labels: labels, to: &$0) }
@@ -29,7 +29,7 @@ extension Manifest {
 
     /// The transcripts that lie beside the recordings.
     ///
-    /// - Parameter labels: As for ``labelledFromFiles(_:)``.
+    /// - Parameter labels: As for ``labeledFromFiles(_:)``.
     /// - Returns: One an utterance.
     /// - Throws: `CorpusError.noTranscripts`, if some are missing; or what is wrong with one of them.
     public func transcriptsBeside(_ labels: String = "ltr") throws -> [String] {
@@ -42,7 +42,7 @@ extension Manifest {
         }
         return try places.compactMap { $0 }.map { place in
             let text = try place.text ?? Lines.read(place.file).joined(separator: " ")
-            if Transcript.isSpelt(labels), text.contains("|") {
+            if Transcript.isSpelled(labels), text.contains("|") {
                 throw CorpusError.badLine(
                     file: place.file.path, line: place.line, expected: "a transcript without the word boundary |",
                     found: text)
@@ -74,7 +74,7 @@ private struct TranscriptsBeside {
     private var folders: [ExactText: [ExactText: Place]] = [:]
 
     init(_ labels: String) {
-        readsLists = Transcript.isSpelt(labels)
+        readsLists = Transcript.isSpelled(labels)
         pathExtension = readsLists ? "txt" : labels
     }
 

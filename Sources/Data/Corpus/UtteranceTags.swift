@@ -30,12 +30,12 @@ public enum UtteranceTags {
             case .fairseq, .folder:
                 throw CorpusError.noTag(
                     tag: tag, list: source.name,
-                    advice: "this kind of list has no tags; give a table with the columns path and \(tag)")
+                    reason: "this kind of list has no tags", advice: "give a table with the columns path and \(tag)")
             }
         }
         guard values.contains(where: { $0 != nil }) else {
             throw CorpusError.noTag(
-                tag: tag, list: manifest.name, advice: "no utterance has it; check its name, or give a table")
+                tag: tag, list: manifest.name, reason: "no utterance has it", advice: "check its name, or give a table")
         }
         return values
     }
@@ -95,7 +95,7 @@ public enum UtteranceTags {
         if let own = try values("utt2" + tag) { return range.map { own[ExactText(manifest.identifier($0))] } }
         guard let ofSpeakers = try values("spk2" + tag) else {
             throw CorpusError.noTag(
-                tag: tag, list: source.root.path, advice: "the folder has neither utt2\(tag) nor spk2\(tag)")
+                tag: tag, list: source.root.path, reason: "the folder has neither utt2\(tag) nor spk2\(tag)")
         }
         return speakers.map { $0.flatMap { ofSpeakers[ExactText($0)] } }
     }
@@ -140,7 +140,8 @@ public enum UtteranceTags {
         guard found.contains(where: { $0 != nil }) else {
             throw CorpusError.noTag(
                 tag: tag, list: manifest.name,
-                advice: "no line of \(url.path) is about one of its utterances; write paths as the manifest has them")
+                reason: "no line of \(url.path) is about one of its utterances",
+                advice: "write paths as the manifest has them")
         }
         return found
     }

@@ -1,18 +1,18 @@
 import CW2VFetching
 import Foundation
 
-/// A file's digest, as its publisher gives it.
+/// A file's published digest.
 public struct Checksum: Equatable, Sendable {
-    /// How the digest is computed.
+    /// The digest algorithm.
     public enum Kind: String, Sendable {
-        /// MD5, which openslr publishes: tells damage, not forgery.
+        /// MD5, which openslr publishes: it detects damage, not forgery.
         case md5 = "MD5"
         /// SHA-256.
         case sha256 = "SHA-256"
-        /// SHA-1 of git's blob with the file's content: what a git server calls a file.
+        /// SHA-1 of git's blob with the file's content, the name of the file on a git server.
         case gitBlob = "git SHA-1"
 
-        /// How many hexadecimal digits it has.
+        /// The number of hexadecimal digits.
         public var digits: Int {
             switch self {
             case .md5: 32
@@ -30,16 +30,14 @@ public struct Checksum: Equatable, Sendable {
         }
     }
 
-    /// How it is computed.
+    /// The digest algorithm.
     public let kind: Kind
     /// The digest in lower-case hexadecimal digits.
     public let digest: String
 
-    /// Takes a published digest; nil if it does not have the kind's number of hexadecimal digits.
+    /// Makes a published digest; nil if it does not have the kind's number of hexadecimal digits.
     ///
-    /// - Parameters:
-    ///   - kind: How it is computed.
-    ///   - digest: Hexadecimal digits in any case.
+    /// - Parameter digest: Hexadecimal digits in any case.
     public init?(_ kind: Kind, _ digest: String) {
         guard digest.utf8.count == kind.digits, digest.allSatisfy({ $0.isHexDigit && $0.isASCII }) else { return nil }
         self.init(kind: kind, digest: digest.lowercased())
@@ -52,11 +50,7 @@ public struct Checksum: Equatable, Sendable {
 
     /// Computes a file's digest.
     ///
-    /// - Parameters:
-    ///   - kind: Which one.
-    ///   - url: The file.
-    ///   - monitor: Is told how far it is, and may stop it.
-    /// - Returns: The digest.
+    /// - Parameter monitor: Receives the progress, and can stop the computation.
     /// - Throws: `FetchError`.
     public static func compute(_ kind: Kind, of url: URL, monitor: FetchMonitor = FetchMonitor()) throws -> Checksum {
         try SystemLibrary.crypto.load()

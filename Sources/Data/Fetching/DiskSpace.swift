@@ -1,11 +1,10 @@
 import Foundation
 
-/// Room on a disk.
+/// Checks of free disk space.
 public enum DiskSpace {
-    /// How many bytes an unprivileged process may still write where a folder is, or would be made.
+    /// Returns the bytes that an unprivileged process can still write in a folder, which need not exist yet.
     ///
-    /// - Parameter folder: The folder.
-    /// - Returns: The bytes; nil where the system does not tell.
+    /// The result is nil if the system does not report it.
     public static func free(_ folder: URL) -> Int? {
         var path = folder.standardizedFileURL
         while access(path.path, F_OK) != 0, path.path != "/" { path.deleteLastPathComponent() }
@@ -14,11 +13,8 @@ public enum DiskSpace {
         return Int(status.f_bavail) * Int(status.f_frsize)
     }
 
-    /// Makes sure of room.
+    /// Throws if the folder's disk has less than this number of free bytes.
     ///
-    /// - Parameters:
-    ///   - bytes: How many are needed.
-    ///   - folder: Where.
     /// - Throws: `FetchError.noSpace`.
     public static func require(_ bytes: Int, in folder: URL) throws {
         if let free = free(folder), free < bytes {

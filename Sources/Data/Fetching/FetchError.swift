@@ -1,7 +1,8 @@
 import Foundation
+import W2VBase
 
-/// What can go wrong while something is fetched or unpacked, one sentence each.
-public enum FetchError: Error, Equatable, Sendable, CustomStringConvertible {
+/// What can go wrong while something is fetched or unpacked.
+public enum FetchError: ExplainedError, Equatable {
     /// A library of the system cannot be loaded; `package` is Debian's name for it.
     case missingLibrary(name: String, package: String, reason: String)
     /// An address is not of a kind that can be fetched.
@@ -27,43 +28,57 @@ public enum FetchError: Error, Equatable, Sendable, CustomStringConvertible {
     /// A signal asked to stop; `file` is what was being worked on.
     case stopped(signal: Int32, file: String)
 
-    /// The sentence.
-    public var description: String {
+    /// Input for bad data, interrupted after a signal, else failure.
+    public var kind: ErrorKind {
         switch self {
-        case .missingLibrary(let name, let package, let reason):
-            "\(name) cannot be loaded (\(reason)); install it, on Debian by apt-get install \(package)."
-        case .badAddress(let address):
-            "\(address): is no address that can be fetched; it must begin with https:// or http://."
-        case .unreachable(let file, let attempts):
-            "\(file) could not be fetched: \(attempts.joined(separator: "; ")). Run this again to go on "
-                + "where it stopped, or name another mirror."
-        case .wrongChecksum(let file, let address, let kind, let expected, let found, let kept):
-            "\(file): what \(address) sent has the \(kind) \(found), where its publisher gives \(expected); it was set "
-                + "aside as \(kept): run this again, or name another mirror."
-        case .otherContent(let file, let expected, let kept):
-            "\(file): what came is not \(expected); it was set aside as \(kept): look at it, and check the address and "
-                + "the proxy."
-        case .noSpace(let folder, let needed, let free):
-            "\(folder): \(ByteText.size(needed)) are needed and \(ByteText.size(free)) are free; make room, or choose a "
-                + "folder on another disk."
-        case .unwritable(let file, let reason): "\(file): cannot be written (\(reason))."
-        case .busy(let file): "\(file): another process is fetching this file; wait for it, or end it."
-        case .damagedArchive(let file, let reason):
-            "\(file): the archive cannot be unpacked (\(reason)); delete it and fetch it again."
-        case .unsafeArchive(let file, let entry, let reason):
-            "\(file): the archive's entry \"\(entry)\" is refused, because \(reason); nothing of it was unpacked."
-        case .badAnswer(let address, let reason): "\(address): the server's answer cannot be used (\(reason))."
-        case .stopped(let signal, let file):
-            "stopped by \(signal == SIGINT ? "Ctrl-C" : "a signal") at \(file); run the same command again to go on."
+        case .wrongChecksum, .otherContent, .damagedArchive, .unsafeArchive: .input
+        case .stopped(let signal, _): .interrupted(signal: signal)
+        default: .failure
         }
     }
 
-    /// The exit code of a program that ends with this error: 65 for bad data, 130 or 143 after a signal, or 1.
-    public var exitCode: Int32 {
+    /// What went wrong with which file or address, and what to do.
+    public var explanation: Explanation {
         switch self {
-        case .wrongChecksum, .otherContent, .damagedArchive, .unsafeArchive: 65
-        case .stopped(let signal, _): 128 + signal
-        default: 1
+        case .missingLibrary(let name, let package, let reason):
+            Explanation(
+                "\(name) cannot be loaded (\(reason))", "install it; on Debian, apt-get install \(package)")
+        case .badAddress(let address):
+            Explanation("\(address): this address cannot be fetched", "begin it with https:// or http://")
+        case .unreachable(let file, let attempts):
+            Explanation(
+                "\(file) could not be fetched: \(attempts.joined(separator: "; "))",
+                "\(.fetchAgain), or name another mirror")
+        case .wrongChecksum(let file, let address, let kind, let expected, let found, let kept):
+            Explanation(
+                "\(file): \(address) sent a file with the \(kind) \(found), but its publisher gives \(expected); it was set "
+                    + "aside as \(kept)", "\(.fetchAgain), or name another mirror")
+        case .otherContent(let file, let expected, let kept):
+            Explanation(
+                "\(file): the file that came is not \(expected); it was set aside as \(kept)",
+                "look at it, and check the address and the proxy")
+        case .noSpace(let folder, let needed, let free):
+            Explanation(
+                "\(folder): \(ByteText.size(needed)) are needed and \(ByteText.size(free)) are free",
+                "make room, or choose a folder on another disk")
+        case .unwritable(let file, let reason):
+            Explanation("\(file): cannot be written (\(reason))")
+        case .busy(let file):
+            Explanation("\(file): another process is fetching this file", "wait for it, or end it")
+        case .damagedArchive(let file, let reason):
+            Explanation("\(file): the archive cannot be unpacked (\(reason))", "delete it and fetch it again")
+        case .unsafeArchive(let file, let entry, let reason):
+            Explanation(
+                "\(file): the archive's entry \"\(entry)\" is refused, because \(reason); nothing of it was unpacked")
+        case .badAnswer(let address, let reason):
+            Explanation("\(address): the server's answer cannot be used (\(reason))")
+        case .stopped(let signal, let file):
+            Explanation("stopped by \(signal == SIGINT ? "Ctrl-C" : "a signal") at \(file)", "\(.fetchAgain)")
         }
     }
+}
+
+extension Phrase {
+    /// How to continue a transfer that stopped.
+    public static let fetchAgain = Phrase("fetch it again to continue where it stopped")
 }

@@ -7,20 +7,19 @@ public struct HubRepository: Equatable, Sendable {
 
     /// The server.
     public var endpoint: String
-    /// `organisation/model`.
+    /// `organization/model`.
     public var name: String
     /// A branch, a tag or a commit.
     public var revision: String
-    /// Opens repositories that are not public.
+    /// The access token for repositories that are not public.
     public var token: String?
 
-    /// Names a repository.
+    /// Makes a repository.
     ///
     /// - Parameters:
-    ///   - name: `organisation/model`.
+    ///   - name: `organization/model`.
     ///   - revision: A branch, a tag or a commit.
-    ///   - endpoint: The server.
-    ///   - token: Opens repositories that are not public.
+    ///   - token: The access token for repositories that are not public.
     public init(
         _ name: String, revision: String = "main", endpoint: String = publicEndpoint, token: String? = nil
     ) {
@@ -30,25 +29,25 @@ public struct HubRepository: Equatable, Sendable {
         self.token = token
     }
 
-    /// What a repository holds at one commit.
+    /// The content of a repository at one commit.
     public struct Listing: Equatable, Sendable {
         /// The commit.
         public var commit: String
-        /// The files of a model, with what the hub says about each.
+        /// The files of a model, with sizes and checksums from the hub.
         public var files: [Download]
-        /// The names of files that are left where they are: other frameworks' weights and the like.
+        /// The names of files that are not fetched: other frameworks' weights and the like.
         public var leftOut: [String]
     }
 
-    /// Lists what is needed of the repository to use the model.
+    /// Lists the files that are needed to use the model.
     ///
-    /// Of several forms of the weights the first is taken: `model.safetensors`, the same in parts, `pytorch_model.bin`,
-    /// the same in parts.
+    /// Of several forms of the weights the first one found is used: `model.safetensors`, the same in parts,
+    /// `pytorch_model.bin`, the same in parts.
     ///
     /// - Parameters:
-    ///   - folder: Where the files go.
-    ///   - downloader: Asks the hub.
-    ///   - monitor: May stop it.
+    ///   - folder: The destination of the files.
+    ///   - downloader: Sends the requests to the hub.
+    ///   - monitor: Can stop the requests.
     /// - Returns: The files, each with its size and checksum.
     /// - Throws: `FetchError`.
     public func list(

@@ -16,7 +16,7 @@ public struct PublicModel: Equatable, Sendable {
     public var form: Form
     /// What it is and what it was trained on.
     public var summary: String
-    /// Whether it recognises letters, so that it needs fairseq's dictionary beside it.
+    /// Whether it recognizes letters, so that it needs fairseq's dictionary beside it.
     public var isRecognizer: Bool
 
     /// Where fairseq's publisher keeps its models.

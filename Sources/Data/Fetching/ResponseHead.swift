@@ -1,12 +1,12 @@
 import Foundation
 
-/// A response's status and headers; of a chain of redirects, the last response's.
+/// The status and headers of a response; after redirects, of the last response.
 struct ResponseHead: Equatable {
     private(set) var status = 0
-    /// By name in lower case.
+    /// The headers by name in lower case.
     private var fields: [String: String] = [:]
 
-    /// Reads a line of a head; a status line begins another response.
+    /// Reads a line of a head; a status line starts another response.
     mutating func read(_ line: String) {
         let line = line.trimmingCharacters(in: .whitespacesAndNewlines)
         if line.hasPrefix("HTTP/") {
@@ -20,13 +20,13 @@ struct ResponseHead: Equatable {
 
     subscript(name: String) -> String? { fields[name] }
 
-    /// What tells this version of the file from others: a strong ETag, or the time of its last change.
+    /// The validator that distinguishes versions of the file: a strong ETag, or the time of the last change.
     var validator: String? {
         if let tag = fields["etag"], tag.hasPrefix("\"") { return tag }
         return fields["last-modified"]
     }
 
-    /// The part that the body is: where it starts, and how long the whole file is.
+    /// The range of the body: its start, and the length of the whole file.
     var contentRange: (start: Int, total: Int?)? {
         guard let text = fields["content-range"], text.hasPrefix("bytes ") else { return nil }
         let halves = text.dropFirst(6).split(separator: "/")
@@ -36,11 +36,11 @@ struct ResponseHead: Equatable {
         return (start, Int(halves[1]))
     }
 
-    /// The body's length; nil where it is not told, or is that of a compressed form.
+    /// The body's length; nil if it is missing, or is that of a compressed form.
     var contentLength: Int? {
         fields["content-encoding"].map { $0 != "identity" } == true ? nil : fields["content-length"].flatMap { Int($0) }
     }
 
-    /// How many seconds the server asks to wait.
+    /// The number of seconds that the server asks to wait.
     var retryAfter: Double? { fields["retry-after"].flatMap { Double($0) }.map { min(max($0, 0), 300) } }
 }

@@ -1,6 +1,6 @@
 import CW2VFetching
 
-/// A library of the system that is loaded when something is fetched, so that it does not delay other commands.
+/// A system library that is loaded only when something is fetched, so that it does not delay other commands.
 public enum SystemLibrary: String, CaseIterable, Sendable {
     /// Transfers.
     case curl = "libcurl"
@@ -9,7 +9,7 @@ public enum SystemLibrary: String, CaseIterable, Sendable {
     /// Archives.
     case archive = "libarchive"
 
-    /// Debian's package of it.
+    /// The Debian package that contains it.
     public var package: String {
         switch self {
         case .curl: "libcurl4"
@@ -33,10 +33,10 @@ public enum SystemLibrary: String, CaseIterable, Sendable {
         }
     }
 
-    /// libcurl's version and that of its TLS library; nil where it cannot be loaded.
+    /// The versions of libcurl and its TLS library; nil if libcurl cannot be loaded.
     public static var curlVersion: String? {
         guard cfetching_load_curl() == nil else { return nil }
-        // The rest of the text names every further library that libcurl is made of.
+        // The rest of the text names all other libraries that libcurl is built with.
         return cfetching_curl_version().map {
             String(cString: $0).split(separator: " ").prefix(2).joined(separator: ", ")
         }

@@ -1,5 +1,6 @@
-// Dropout, GELU, and one after the other. An output may lie where an input does: an element depends on its own alone, which
-// is what the pragma promises the compiler (it would take numbers one by one where it finds memory that overlaps).
+// Dropout, GELU, and GELU followed by dropout. An output may be the same memory as an input: each element depends on
+// its own input only, which is what the pragma promises the compiler (otherwise it would not vectorize loops over
+// memory that may overlap).
 #include "CKernels.h"
 #include "Elementwise.h"
 #include "Parallel.h"

@@ -1,7 +1,10 @@
-// Self-attention within each utterance of a ragged batch, and its gradient (Vaswani et al. 2017), one head at a time.
+// Self-attention within each utterance of a ragged batch, and its gradient (Vaswani et al. 2017), one head at a time:
 //
-// Some queries' scores with all keys of their utterance stay in the second-level cache from the first product to the
-// last; of the weights nothing else is ever in memory. The backward pass computes them again, as Dao et al. (2022) do.
+//     scores = scale · Q Kᵀ    weights = dropout(softmax(scores))    output = weights V
+//
+// A block of queries' scores with all keys of their utterance stays in the second-level cache from the first product to
+// the last; the matrix of weights is never in memory. The backward pass recomputes the weights, as Dao et al. (2022)
+// do.
 #include <stddef.h>
 #include <string.h>
 
@@ -13,7 +16,7 @@ struct attention {
     const void *projected, *gradient;
     void *output;
     enum ck_format format;
-    /// Numbers of a float of the products' operands: pairs of BF16.
+    /// Numbers per float of the products' operands: two for BF16, which is stored in pairs.
     int64_t together;
     const int64_t *offsets;
     const uint64_t *seeds;
@@ -36,16 +39,16 @@ static struct head head_of(const struct attention *a, int64_t number) {
         a->probability > 0 ? a->seeds[utterance] : 0};
 }
 
-/// The most and the fewest queries whose scores are in memory together, and the scores that leave room in the cache.
+/// The most and the fewest queries in a block, and the number of scores that leaves room in the cache.
 enum { MOST_QUERIES = 96, FEWEST_QUERIES = 8, SCORES = 64 * 1024 };
 
-/// Queries whose scores are in memory together: by the utterance's length alone, so that results are too.
+/// The number of queries in a block: it depends on the utterance's length only, so that the results do too.
 static int64_t queries_together(int64_t frames) {
     const int64_t room = SCORES / rounded_up(frames, PANEL) / FEWEST_QUERIES * FEWEST_QUERIES;
     return room > MOST_QUERIES ? MOST_QUERIES : room > FEWEST_QUERIES ? room : FEWEST_QUERIES;
 }
 
-/// No fewer floats than the scores of any utterance up to this length take.
+/// At least as many floats as the scores of any utterance up to this length take.
 static int64_t score_floats(int64_t frames) {
     const int64_t fewest = FEWEST_QUERIES * rounded_up(frames, PANEL);
     return fewest > SCORES ? fewest : SCORES;
@@ -53,12 +56,12 @@ static int64_t score_floats(int64_t frames) {
 
 // MARK: Operands
 
-/// Floats that hold so many numbers.
+/// The number of floats that hold this many numbers.
 static int64_t floats_of(const struct attention *a, int64_t numbers) {
     return (numbers + a->together - 1) / a->together;
 }
 
-/// Rows of `stride` numbers as the operand `a` of products, whose steps count floats.
+/// Rows of `stride` numbers as the left operand `a` of products, whose strides count floats.
 static const float *rows_of(const struct attention *a, const void *array, int64_t index) {
     return from(array, a->format, index);
 }
@@ -72,8 +75,8 @@ CK_INLINE uint16_t narrowed(float value) {
     return result;
 }
 
-/// Rows [rows, width] as the operand b of products that sum over rows: each padded with zeros to whole vectors, two of BF16
-/// as one of pairs.
+/// Rows [rows, width] as the right operand `b` of products that sum over rows: each is padded with zeros to whole
+/// vectors, and two rows of BF16 become one row of pairs.
 CK_EVERY_CPU void ck_attention_terms(
     const struct attention *a, const void *array, int64_t index, int64_t stride, int64_t rows, float *terms) {
     const int64_t width = a->width, padded = rounded_up(width, VECTOR);
@@ -93,7 +96,7 @@ CK_EVERY_CPU void ck_attention_terms(
     }
 }
 
-/// Sums [rows, columns] as the operand a of products that sum over columns; `own` has room for those of BF16.
+/// Scores [rows, columns] as the operand `a` of products that sum over columns; `own` is scratch memory for BF16.
 CK_EVERY_CPU const float *ck_attention_rows(
     const struct attention *a, const float *sums, int64_t rows, int64_t columns, float *own) {
     if (a->format == CK_FLOAT32) return sums;
@@ -107,7 +110,7 @@ CK_EVERY_CPU const float *ck_attention_rows(
     return own;
 }
 
-/// Sums [rows, columns] as the operand a of products that sum over rows; `own` has room for those of BF16.
+/// Scores [rows, columns] as the operand `a` of products that sum over rows; `own` is scratch memory for BF16.
 CK_EVERY_CPU const float *ck_attention_columns(
     const struct attention *a, const float *sums, int64_t rows, int64_t columns, float *own) {
     if (a->format == CK_FLOAT32) return sums;
@@ -121,7 +124,7 @@ CK_EVERY_CPU const float *ck_attention_columns(
     return own;
 }
 
-/// The first columns of rows of padded sums.
+/// Copies the first columns of padded rows.
 CK_EVERY_CPU void ck_attention_store(
     const struct attention *a, const float *sums, int64_t rows, void *array, int64_t index, int64_t stride) {
     const int64_t padded = rounded_up(a->width, VECTOR);
@@ -147,7 +150,7 @@ static void multiply_with_all(
 
 // MARK: Weights
 
-/// Makes a row e^(scale · (x − the row's largest x)); returns one over the sum. A number that is none spreads over the row.
+/// Replaces a row by e^(scale · (x − max x)) and returns one over the sum. A NaN spreads over the whole row.
 CK_INLINE float exponentials(float *restrict row, int64_t columns, float scale) {
 #pragma clang fp reassociate(on)
     enum { LANES = 64 };
@@ -169,7 +172,7 @@ CK_INLINE float exponentials(float *restrict row, int64_t columns, float scale) 
     return 1.0f / sum;
 }
 
-/// The weights' exponentials after dropout in the place of scores, and what the row's sum divides by.
+/// Replaces scores by the exponentials after dropout, and stores the reciprocal of each row's sum.
 CK_EVERY_CPU void ck_attention_weights_rows(
     const struct attention *a, const struct head *head, float *scores, float *inverses, int64_t query, int64_t rows) {
     const int64_t columns = head->frames, step = rounded_up(columns, PANEL);
@@ -188,7 +191,7 @@ CK_EVERY_CPU void ck_attention_weights_rows(
     }
 }
 
-/// The weights after dropout in the place of scores, and the scores' gradient in the place of the weights'.
+/// Replaces scores by the weights after dropout, and the gradient of the weights by that of the scores.
 CK_EVERY_CPU void ck_attention_weights_backward_rows(
     const struct attention *a, const struct head *head, float *scores, float *gradients, int64_t query, int64_t rows) {
 #pragma clang fp reassociate(on)
@@ -212,14 +215,14 @@ CK_EVERY_CPU void ck_attention_weights_backward_rows(
             const struct mask mask = make_mask(head->seed, (uint32_t)(at >> 32), a->probability);
             float *restrict weights = row + (at - start), *restrict part = gradient + (at - start);
             const uint32_t first = (uint32_t)at, count = (uint32_t)(stop - at);
-            // With w the weight, m its dropout and g the gradient of w · m: w · g · m is both a term of the sum, and
-            // all that the scores' gradient needs of the mask.
+            // With w the weight, m its dropout factor and g the gradient of w · m, the softmax gives the scores'
+            // gradient dx = scale · w · (g · m − Σ w · g · m). The product w · g · m is all that is needed of the mask.
             for (uint32_t i = 0; i < count; i++) {
                 const float factor = mask_factor(mask, first + i), weight = weights[i] * inverse;
                 const float term = weight * factor * part[i];
                 projected += term;
                 part[i] = term;
-                // The sign of a weight that is dropped tells so; weights are not negative.
+                // The sign marks dropped weights, since weights are not negative.
                 weights[i] = factor > 0 ? weight : -weight;
             }
         }
@@ -279,7 +282,7 @@ static void forward(const void *data, float *scratch, int64_t unit) {
     }
 }
 
-/// Parts of a head's queries, so that each of a larger number of threads has some.
+/// The number of parts that a head's queries are split into, so that every thread gets some.
 static int64_t slices_of_head(int64_t heads, int threads) { return heads < threads ? (2 * threads + heads - 1) / heads : 1; }
 
 int64_t ck_attention_scratch(int64_t longest, int64_t width, int threads) {

@@ -1,4 +1,4 @@
-// The functions of one element that the kernels are made of, written so that loops over them become vector code.
+// Elementwise functions that the kernels are made of, written so that loops over them vectorize.
 #pragma once
 
 #include <stdint.h>
@@ -10,7 +10,7 @@
 
 // MARK: Formats
 
-/// Bytes of an element.
+/// The bytes of an element.
 CK_INLINE int64_t size_of(enum ck_format format) { return format == CK_BFLOAT16 ? 2 : 4; }
 
 /// An element of an array. BF16 is the upper half of a float.
@@ -22,7 +22,7 @@ CK_INLINE float element(const void *array, enum ck_format format, int64_t index)
     return value;
 }
 
-/// Stores an element: rounded to the nearest, to even halfway; what is no number stays none.
+/// Stores an element, rounded to nearest even; NaN stays NaN.
 CK_INLINE void put(void *array, enum ck_format format, int64_t index, float value) {
     if (format == CK_FLOAT32) {
         ((float *)array)[index] = value;
@@ -43,7 +43,7 @@ CK_INLINE void *to(void *array, enum ck_format format, int64_t index) { return (
 
 // MARK: Dropout masks
 
-/// What decides about elements: two keys of 32 bits, and the bound below which a draw drops its element.
+/// A dropout mask: two 32-bit keys, and the threshold below which a draw drops its element.
 struct mask {
     uint32_t first;
     uint32_t second;
@@ -51,7 +51,7 @@ struct mask {
     float scale;
 };
 
-/// splitmix64's finaliser (Steele, Lea and Flood 2014): every bit of the seed reaches every bit of the keys.
+/// splitmix64's finalizer (Steele, Lea and Flood 2014): every bit of the seed reaches every bit of the keys.
 CK_INLINE uint64_t mix_seed(uint64_t x) {
     x += 0x9E3779B97F4A7C15u;
     x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
@@ -71,9 +71,9 @@ CK_INLINE struct mask make_mask(uint64_t seed, uint32_t upper, double probabilit
 /// 0 or the scale, for the element whose index has this lower half.
 ///
 /// Two rounds of a multiply-and-shift permutation of 32 bits with low avalanche bias (constants found by C. Wellons,
-/// "Prospecting for hash functions", 2018, and its sequel), each after its own key. Elements of one mask differ in
-/// the counter, masks in both keys. As a permutation it draws without replacement from 2³² numbers, which narrows the
-/// spread of a mask's rate by a relative count / 2³³: nothing beside the spread itself. It is no cipher.
+/// "Prospecting for hash functions", 2018, and its sequel), each after its own key. Elements of one mask differ in the
+/// counter, masks in both keys. As a permutation it draws without replacement from 2³² numbers, which narrows the
+/// spread of a mask's rate by a relative count / 2³³: negligible beside the spread itself. It is not a cipher.
 CK_INLINE float mask_factor(struct mask mask, uint32_t index) {
     uint32_t x = index + mask.first;
     x = (x ^ (x >> 16)) * 0x7FEB352Du;
@@ -85,7 +85,7 @@ CK_INLINE float mask_factor(struct mask mask, uint32_t index) {
     return x >= mask.bound ? mask.scale : 0.0f;
 }
 
-/// Where the run of elements ends that starts at `begin` and shares an index's upper half.
+/// The end of the run of elements from `begin` on whose indices share their upper half.
 CK_INLINE int64_t mask_run_end(int64_t begin, int64_t end) {
     const int64_t limit = (begin | 0xFFFFFFFF) + 1;
     return limit < end ? limit : end;
@@ -93,13 +93,13 @@ CK_INLINE int64_t mask_run_end(int64_t begin, int64_t end) {
 
 // MARK: GELU
 
-/// eˣ for x ≤ 0, to 1e-7 relative: Cody and Waite's reduction and the polynomial of Cephes' expf (Moshier 1992).
+/// eˣ for x ≤ 0, to a relative 1e-7: Cody and Waite's reduction and the polynomial of Cephes' expf (Moshier 1992).
 ///
-/// Below e⁻⁶⁴, which is 1e-28, it is zero: nothing beside the 1 that every softmax has, and far enough from the subnormal
-/// numbers that products with gradients do not reach them.
+/// Below e⁻⁶⁴, about 1e-28, it is zero: negligible beside the 1 that every softmax has, and far enough from the
+/// subnormal numbers that products with gradients do not reach them.
 CK_INLINE float exp_negative(float exponent) {
     const float x = exponent < -64.0f ? -64.0f : exponent;
-    // Adding 1.5 · 2²³ rounds to a whole number, which then stands in the lowest bits.
+    // Adding 1.5 · 2²³ rounds to an integer, which is then in the lowest bits.
     const float shifter = 12582912.0f;
     const float shifted = x * 1.44269504f + shifter;
     const float whole = shifted - shifter;
@@ -135,8 +135,8 @@ CK_INLINE struct normal normal_of(float x) {
     y = y * t + 1.421413741f;
     y = y * t - 0.284496736f;
     y = y * t + 0.254829592f;
-    // Half of erfc(z): the upper tail, exact in relative terms where 1 − erf would cancel. Where 1 − erf is zero in FP32, and
-    // so PyTorch's GELU, it is too: models that have learned have many such inputs.
+    // Half of erfc(z): the upper tail, accurate in relative terms where 1 − erf would cancel. Where 1 − erf is zero in
+    // FP32, and so is PyTorch's GELU, this is zero too: trained models have many such inputs.
     const float half = 0.5f * (y * t) * e;
     const float tail = half < 0x1p-26f ? 0.0f : half;
     const struct normal result = {x < 0.0f ? tail : 1.0f - tail, e};

@@ -1,8 +1,8 @@
-// Which of the processor's instructions the kernels use.
+// The processor's instruction sets that the kernels use.
 #pragma once
 
-/// From the least to the most: each has what the ones before it have.
+/// In ascending order: each includes the ones before it.
 enum instructions { PLAIN, AVX2, AVX512, AVX512_VNNI };
 
-/// What the processor has, but no more than the environment's WAV2VEC2_INSTRUCTIONS says.
+/// The processor's best, limited by the environment's WAV2VEC2_INSTRUCTIONS.
 enum instructions ck_instructions(void);

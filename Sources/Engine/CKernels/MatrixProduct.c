@@ -1,8 +1,8 @@
-// Products of activations with weights that were packed before: FP32, and bytes with 32-bit sums.
+// Products of activations with packed weights: in FP32, and in INT8 with 32-bit sums.
 //
-// A BLAS packs its weights again in every call, refuses rows that overlap (the windows of a convolution), and leaves bias
-// and nonlinearity to further passes over memory. Here a panel of PANEL outputs lies input by input, the sums of a block
-// of rows stay in the first-level cache, and whatever follows the product is done there.
+// A BLAS repacks its weights in every call, rejects overlapping rows (the windows of a convolution), and leaves bias
+// and nonlinearity to further passes over memory. Here a panel of PANEL outputs is stored input by input, the sums of a
+// block of rows stay in the first-level cache, and the epilogue (bias, GELU) is applied there.
 #include <string.h>
 
 #include "CKernels.h"
@@ -14,18 +14,19 @@
 #include <immintrin.h>
 #endif
 
-/// Rows whose sums are held, and inputs of a panel that stay in the second-level cache while the block's rows pass.
+/// The rows whose sums are held, and the inputs of a panel that stay in the second-level cache while the block's rows
+/// pass.
 enum { BLOCK = 96, DEPTH = 1536 };
 
 // MARK: Bytes
 
-/// Inputs whose bytes are multiplied together: four make a 32-bit sum.
+/// Inputs whose bytes are multiplied together: four products make one 32-bit sum.
 enum { GROUP = 4 };
 
 typedef void (*byte_sums)(
     const uint8_t *input, int64_t stride, const int8_t *panel, int64_t groups, int32_t *sums, int64_t rows);
 
-/// One row's sums; exact whatever the order, so that all paths agree bit for bit.
+/// One row's sums; exact in any order, so that all code paths agree bit for bit.
 CK_EVERY_CPU void ck_byte_sums_of_row(const uint8_t *input, const int8_t *panel, int64_t groups, int32_t *sums) {
     for (int64_t k = 0; k < groups; k++) {
         const int8_t *weight = panel + k * PANEL * GROUP;
@@ -107,7 +108,7 @@ struct product {
     int by_blocks;
 };
 
-/// The numbers that a block's sums of bytes stand for.
+/// Converts a block's byte sums to the numbers that they represent: scale_r · scale_c · (Σ a·b − zero_r · Σ b).
 CK_EVERY_CPU void ck_dequantize(
     const struct product *p, const int32_t *restrict sums, float *restrict numbers, int64_t row, int64_t rows,
     int64_t column, int64_t columns) {
@@ -126,7 +127,7 @@ CK_EVERY_CPU void ck_dequantize(
 static void multiply(const void *data, int64_t begin, int64_t end) {
     const struct product *p = data;
     for (int64_t unit = begin; unit < end; unit++) {
-        // The larger operand is walked once, the smaller one again and again.
+        // The larger operand is read once, the smaller one repeatedly.
         const int64_t block = p->by_blocks ? unit / p->panels : unit % p->blocks;
         const int64_t panel = p->by_blocks ? unit % p->panels : unit / p->blocks;
         const int64_t row = block * BLOCK, column = panel * PANEL;
@@ -201,10 +202,10 @@ int64_t ck_byte_weight_count(int64_t columns, int64_t depth) {
     return (columns + PANEL - 1) / PANEL * PANEL * ck_byte_stride(depth);
 }
 
-/// Numbers below count as zero: what they are divided by to make bytes of them would not be finite.
+/// Ranges below this count as zero: their reciprocals, which scale numbers to bytes, would not be finite.
 static const float LEAST = 1e-35f;
 
-/// The nearest whole number of a value between 0 and 255, or of one between -127 and 127, in the lowest byte.
+/// Rounds a value in 0...255, or in -127...127, to the nearest integer, in the lowest byte.
 CK_INLINE uint8_t nearest_byte(float value) {
     const float shifted = value + 12582912.0f;
     uint32_t bits;
@@ -229,7 +230,7 @@ CK_EVERY_CPU void ck_quantize_weight_panels(const void *data, int64_t begin, int
         for (int64_t i = 0; i < PANEL && panel * PANEL + i < q->columns; i++) {
             const int64_t column = panel * PANEL + i;
             const float *weight = q->weight + column * depth;
-            // The last stays 0 unless a number is NaN or infinite, which no byte can say: then the scale says so.
+            // Stays 0 unless a number is NaN or infinite, which no byte can represent: then the scale becomes NaN.
             float largest = 0, flaw = 0;
             for (int64_t k = 0; k < depth; k++) {
                 const float magnitude = __builtin_fabsf(weight[k]);
@@ -270,9 +271,9 @@ CK_EVERY_CPU void ck_quantize_row_range(const void *data, int64_t begin, int64_t
     for (int64_t row = begin; row < end; row++) {
         const float *restrict input = q->input + row * q->stride;
         uint8_t *restrict values = q->values + row * stride;
-        // Zero always has a byte of its own.
+        // The range always includes zero, which thus has an exact byte.
         float low[LANES] = {0}, high[LANES] = {0};
-        // Stays 0 unless a number is NaN or infinite, which no byte can say: then the scale says so.
+        // Stays 0 unless a number is NaN or infinite, which no byte can represent: then the scale becomes NaN.
         float flaw[LANES] = {0};
         int64_t k = 0;
         for (; k + LANES <= depth; k += LANES)

@@ -1,8 +1,8 @@
-// Sums of products for one instruction set; included once for each.
+// Tile kernels of small matrix products for one instruction set; this file is included once for each.
 //
-// CK_WIDTH: floats of a vector. CK_VECTORS and CK_ROWS: the tile whose sums stay in registers. CK_TARGET: the
-// instruction set. CK_NAME: the function, which comes in two kinds: CK_NAME_rows and CK_NAME_columns. CK_ADD_PRODUCT: what
-// adds the product of a number with a vector to a vector; a * b where it is not defined.
+// CK_WIDTH: floats of a vector. CK_VECTORS and CK_ROWS: the tile whose sums stay in registers, CK_ROWS rows by
+// CK_VECTORS vectors of columns. CK_TARGET: the instruction set. CK_NAME: the prefix of the two functions, CK_NAME_rows
+// and CK_NAME_columns. CK_ADD_PRODUCT: adds the product of a number and a vector to a vector; a * b if undefined.
 
 #define CK_JOIN(a, b) a##b
 #define CK_EXPAND(a, b) CK_JOIN(a, b)
@@ -16,6 +16,9 @@
 
 typedef float CK_VECTOR __attribute__((vector_size(CK_WIDTH * 4), aligned(4)));
 
+/// sums[r, c] = Σₖ a[r, k] · b[k, c] for one tile: an outer product of a column of `a` and a row of `b` per step of k.
+///
+/// `rows` and `vectors` are constants once this is inlined, so that `total` stays in registers.
 CK_INLINE CK_TARGET void CK_TILE(
     const float *a, int64_t row_step, int64_t depth_step, const float *b, int64_t b_step, int64_t depth, float *sums,
     int64_t sums_step, const int add, const int rows, const int vectors) {
@@ -41,11 +44,12 @@ CK_INLINE CK_TARGET void CK_TILE(
 #pragma clang loop unroll(full)
         for (int v = 0; v < vectors; v++) {
             CK_VECTOR *place = (CK_VECTOR *)(sums + r * sums_step + v * CK_WIDTH);
-            // A call's own terms come first: added one by one to a sum of many they would lose accuracy.
+            // This call's terms are summed first: added one by one to a large sum they would lose accuracy.
             *place = add ? *place + total[r][v] : total[r][v];
         }
 }
 
+/// All rows of up to CK_VECTORS vectors of columns, in tiles of CK_ROWS, CK_ROWS / 2 and 1 rows.
 CK_INLINE CK_TARGET void CK_SLICE(
     const float *a, int64_t row_step, int64_t depth_step, const float *b, int64_t b_step, int64_t depth, float *sums,
     int64_t sums_step, int64_t rows, const int add, const int vectors) {
@@ -64,12 +68,13 @@ CK_INLINE CK_TARGET void CK_SLICE(
             vectors);
 }
 
+/// All rows and columns, one slice after the other.
 CK_INLINE CK_TARGET void CK_SUMS(
     const float *a, int64_t row_step, int64_t depth_step, const float *b, int64_t b_step, int64_t depth, float *sums,
     int64_t sums_step, int64_t rows, int64_t columns, const int add) {
     int64_t vectors = (columns + CK_WIDTH - 1) / CK_WIDTH;
     for (int64_t column = 0; vectors > 0;) {
-        // Four vectors are better two and two than three and one.
+        // Four vectors split better into two and two than into three and one.
         const int64_t some = vectors == CK_VECTORS + 1 && CK_VECTORS == 3 ? 2 : vectors < CK_VECTORS ? vectors : CK_VECTORS;
         if (some == CK_VECTORS)
             CK_SLICE(

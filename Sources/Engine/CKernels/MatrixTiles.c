@@ -37,7 +37,7 @@
 typedef float four_floats __attribute__((vector_size(16), aligned(4)));
 typedef uint32_t four_words __attribute__((vector_size(16), aligned(4)));
 
-/// The sum's two terms, in the order of k.
+/// total + x · weight for pairs of BF16: the sum's two terms, in the order of k.
 CK_INLINE four_floats add_pairs(four_floats total, float x, four_floats weight) {
     uint32_t pair;
     memcpy(&pair, &x, 4);
@@ -84,7 +84,7 @@ CK_EVERY_CPU void ck_pack_panels(const float *input, int64_t stride, int64_t row
         float *panel = packed + first * depth;
         const int64_t count = rows - first < PANEL ? rows - first : PANEL;
         if (count < PANEL) memset(panel, 0, (size_t)(PANEL * depth) * sizeof(float));
-        // A few columns at a time, so that the lines written stay in the first-level cache.
+        // A few columns at a time, so that the lines being written stay in the first-level cache.
         for (int64_t k = 0; k < depth; k += 16) {
             const int64_t last = k + 16 < depth ? k + 16 : depth;
             for (int64_t i = 0; i < count; i++) {
@@ -98,7 +98,7 @@ CK_EVERY_CPU void ck_pack_panels(const float *input, int64_t stride, int64_t row
 CK_EVERY_CPU void ck_finish(
     float *restrict sums, int64_t rows, int64_t columns, const float *bias, int apply_gelu, float *output,
     int64_t output_stride) {
-    // Loops of constant length over whole panels, beyond the last column too.
+    // Loops of constant length over whole panels, including the padding beyond the last column.
     if (bias != NULL) {
         float padded[PANEL] = {0};
         memcpy(padded, bias, (size_t)columns * sizeof(float));

@@ -1,12 +1,12 @@
 // A convolution of three taps and stride 2 that computes two outputs from five products instead of six, and its gradients.
 //
-// Outputs 2u and 2u + 1 see the rows x₀ … x₄ from 4u on: y₀ = x₀ w₀ + x₁ w₁ + x₂ w₂ and y₁ = x₂ w₀ + x₃ w₁ + x₄ w₂. With
-// x₂ (w₀ + w₂), which both share,
+// Outputs 2u and 2u + 1 see the rows x₀ … x₄ from 4u on: y₀ = x₀ w₀ + x₁ w₁ + x₂ w₂ and y₁ = x₂ w₀ + x₃ w₁ + x₄ w₂.
+// With the shared term x₂ (w₀ + w₂),
 //
 //     y₀ = (x₀ − x₂) w₀ + x₁ w₁ + x₂ (w₀ + w₂)        y₁ = (x₄ − x₂) w₂ + x₃ w₁ + x₂ (w₀ + w₂).
 //
-// These are the minimal filters of Winograd (1980), F(2, 2), for the two outer taps, which Lavin and Gray (2016) brought
-// to networks. Its transforms are differences and one sum, which cost little accuracy.
+// These are the minimal filters of Winograd (1980), F(2, 2), for the two outer taps, which Lavin and Gray (2016)
+// introduced to networks. The transforms are differences and one sum, which cost little accuracy.
 #include <stddef.h>
 #include <string.h>
 
@@ -14,9 +14,9 @@
 #include "MatrixTiles.h"
 #include "Parallel.h"
 
-/// Rows of a pair after the transform: x₀ − x₂, x₁, x₂, x₃, x₄ − x₂; and weights: w₀, w₁, w₂, w₀ + w₂.
+/// The transformed rows of a pair: x₀ − x₂, x₁, x₂, x₃, x₄ − x₂; and the transformed weights: w₀, w₁, w₂, w₀ + w₂.
 enum { PARTS = 5, WEIGHTS = 4 };
-/// Pairs whose transformed rows stay in the second-level cache.
+/// The pairs whose transformed rows stay in the second-level cache.
 enum { PAIRS = 32 };
 
 struct paired {
@@ -27,13 +27,13 @@ struct paired {
     struct tiles tiles;
 };
 
-/// Pairs of one unit of work: fewer where threads would go without. Results do not depend on it.
+/// The pairs of one unit of work: fewer where threads would be idle. Results do not depend on it.
 static int64_t pairs_together(int64_t pairs, int threads) {
     const int64_t share = rounded_up((pairs + 4 * threads - 1) / (4 * threads), 8);
     return share < PAIRS ? share : PAIRS;
 }
 
-/// Pairs of this many input rows.
+/// The number of pairs of this many input rows.
 static int64_t pair_count(int64_t rows) { return (rows + 3) / 4; }
 
 // MARK: Weights
@@ -72,7 +72,8 @@ void ck_pack_paired(const float *weight, int64_t outputs, int64_t channels, int 
 
 // MARK: Rows
 
-/// Where pairs' transformed rows go: element `channel` of a part at place + channel / width · slice + channel % width.
+/// The destination of pairs' transformed rows: element `channel` of a part at place + channel / width · slice + channel
+/// % width.
 struct places {
     float *place;
     int64_t part, pair, slice, width;
@@ -88,7 +89,7 @@ CK_INLINE void transform_row(
     }
 }
 
-/// A row of what is convolved: where it lies, or in `own`. What lies beyond the input is zero.
+/// A row of the convolution's input, in place or copied to `own`. Rows beyond the input are zero.
 CK_INLINE const float *row_of(const struct paired *p, int64_t row, float *restrict own) {
     const float *source = p->input + row * p->channels;
     if (row < p->rows && !p->gelu_of_input) return source;
@@ -97,14 +98,14 @@ CK_INLINE const float *row_of(const struct paired *p, int64_t row, float *restri
     return own;
 }
 
-/// The rows of `count` pairs from `first` on, transformed; `kept` has room for 5 rows.
+/// Transforms the rows of `count` pairs from `first` on; `kept` has room for 5 rows.
 CK_EVERY_CPU void ck_transform_pairs(
     const struct paired *p, int64_t first, int64_t count, const struct places *to, float *restrict kept) {
     const int64_t channels = p->channels;
     const float *rows[PARTS];
     for (int64_t u = 0; u < count; u++) {
         const int64_t row = 4 * (first + u);
-        // A pair's first row is the last of the pair before, so that those two have two places in turn.
+        // A pair's first row is the last of the previous pair, so these two use two buffers in turn.
         rows[0] = u > 0 ? rows[4] : row_of(p, row, kept);
         for (int part = 1; part < 4; part++) rows[part] = row_of(p, row + part, kept + part * channels);
         rows[4] = row_of(p, row + 4, kept + (u % 2 == 0 ? 4 : 0) * channels);
@@ -158,10 +159,10 @@ void ck_paired_convolution(
 
 // MARK: Gradient of the input
 
-/// Gradients of a pair's outputs, and their sum.
+/// The gradients of a pair's two outputs, and their sum.
 enum { GRADIENTS = 3 };
 
-/// The gradients of `count` pairs from `first` on, in rows of `width` floats; zero where there is no output.
+/// Writes the gradients of `count` pairs from `first` on, in rows of `width` floats; zero where there is no output.
 CK_EVERY_CPU void ck_transform_gradients(
     const struct paired *p, int64_t first, int64_t count, const struct places *to) {
     const int64_t outputs = p->outputs, last = p->rows / 2;
@@ -179,7 +180,11 @@ CK_EVERY_CPU void ck_transform_gradients(
         }
 }
 
-/// Adds up the products of a panel of channels into the gradients of the pairs' rows, times GELU's slope if wanted.
+/// Combines the products of a panel of channels into the gradients of the pairs' rows, times GELU's derivative if
+/// requested. With g₀ and g₁ the gradients of a pair's outputs:
+///
+///     dx₀ = g₀ w₀ (+ g₁ w₂ of the pair before, whose x₄ this is)        dx₁ = g₀ w₁        dx₃ = g₁ w₁
+///     dx₂ = (g₀ + g₁) (w₀ + w₂) − g₀ w₀ − g₁ w₂
 CK_EVERY_CPU void ck_store_input_gradient(
     const struct paired *p, int64_t first, int64_t count, int64_t channel, int64_t columns, const float *evens,
     const float *odds, const float *shared, const float *after_even, const float *after_odd) {
@@ -188,7 +193,7 @@ CK_EVERY_CPU void ck_store_input_gradient(
         for (int part = 0; part < 4 && 4 * (first + u) + part < p->rows; part++) {
             const int64_t place = (4 * (first + u) + part) * p->channels + channel;
             float values[PANEL];
-            // `odds` begins a pair earlier, whose x₄ is this pair's x₀.
+            // `odds` starts one pair earlier: that pair's x₄ is this pair's x₀.
             if (part == 0) for (int i = 0; i < PANEL; i++) values[i] = evens[at + i] + odds[at + i];
             if (part == 1) memcpy(values, after_even + at, sizeof(values));
             if (part == 2)
@@ -246,27 +251,27 @@ void ck_paired_input_gradient(
 
 // MARK: Gradient of the weight
 
-/// Pairs that are transformed together, and channels that lie together. A part has room for one pair more, so that parts do
-/// not begin at the same place of a cache's sets.
+/// The pairs that are transformed together, and the channels that are stored together. A part has room for one pair
+/// more, so that parts do not start at the same offset of the cache's sets.
 enum { DEPTH = 512, SLICE = 16, ROOM = DEPTH + 1 };
-/// Sums over a recording's frames are made in three levels, for the accuracy of FP32: of this many pairs, of this many
-/// DEPTHs, and of all.
+/// Sums over a recording's frames are computed in three levels, for accuracy in FP32: over this many pairs, over this
+/// many DEPTHs, and over all.
 enum { PAIRS_OF_SUM = 128, DEPTHS_OF_SUM = 8 };
 
 struct weight_gradient {
     struct paired pairs;
-    /// [slices, PARTS, ROOM, SLICE], [panels, GRADIENTS, ROOM, PANEL], and twice [WEIGHTS, slices · SLICE, panels · PANEL]:
-    /// what has been added up of the latest pairs, and of those before.
+    /// [slices, PARTS, ROOM, SLICE], [panels, GRADIENTS, ROOM, PANEL], and twice [WEIGHTS, slices · SLICE, panels ·
+    /// PANEL]: the sums over the latest pairs, and those over all pairs before.
     float *rows, *gradients, *sums, *totals;
     int64_t first, count, slices, panels, groups;
 };
 
-/// Numbers of a matrix of sums.
+/// The size of a matrix of sums.
 CK_INLINE int64_t matrix_of(const struct weight_gradient *w) { return w->slices * SLICE * w->panels * PANEL; }
 
 static int64_t kept_floats(int64_t channels) { return PARTS * channels; }
 
-/// Pairs that one thread transforms at a time.
+/// The pairs that one thread transforms at a time.
 enum { SOME = 16 };
 
 static void transform_some(const void *data, float *scratch, int64_t unit) {
@@ -279,12 +284,13 @@ static void transform_some(const void *data, float *scratch, int64_t unit) {
     ck_transform_gradients(&w->pairs, w->first + at, count, &gradients);
 }
 
-/// Some slices of channels with one panel of outputs.
+/// Multiplies some slices of channels with one panel of outputs.
 static void add_products(const void *data, int64_t begin, int64_t end) {
     const struct weight_gradient *w = data;
     const int64_t step = w->panels * PANEL, matrix = matrix_of(w);
     const int continues = w->first % (DEPTH * DEPTHS_OF_SUM) > 0;
-    // Which rows, which gradients, which sums: x₀ − x₂, x₁, x₂, x₃ and x₄ − x₂ in turn.
+    // The gradient and the sum that go with each part x₀ − x₂, x₁, x₂, x₃, x₄ − x₂: dw₀ = (x₀ − x₂)ᵀ g₀ + x₂ᵀ (g₀ +
+    // g₁), and so on.
     static const int gradients[PARTS] = {0, 0, 2, 1, 1}, sums[PARTS] = {0, 1, 3, 1, 2};
     for (int64_t unit = begin; unit < end; unit++) {
         const int64_t panel = unit / w->groups, group = unit % w->groups;
@@ -346,7 +352,7 @@ void ck_paired_weight_gradient(
     w.groups = w.slices < 4 ? 1 : 4;
     float *kept = w.totals + WEIGHTS * width * columns;
     memset(w.totals, 0, (size_t)(WEIGHTS * width * columns) * sizeof(float));
-    // Channels and outputs that only fill up.
+    // Clears the padding channels and outputs.
     if (width > channels || columns > outputs) memset(scratch, 0, (size_t)(w.sums - scratch) * sizeof(float));
     for (w.first = 0; w.first < w.pairs.pairs; w.first += DEPTH) {
         w.count = w.pairs.pairs - w.first < DEPTH ? w.pairs.pairs - w.first : DEPTH;

@@ -8,9 +8,9 @@
 
 #include "CSubnormals.h"
 
-// LibTorch's operators run on OpenMP's threads, which keep spinning for a while after each of them. A pool of our own
-// would compete with them for the cores, so the kernels join the very same team through OpenMP's C entry point. It is
-// looked up at run time: clang's own OpenMP would bring a second runtime library. Without one, the work is done serially.
+// LibTorch's operators run on OpenMP's threads, which keep spinning for a while after each of them. A thread pool of
+// our own would compete with them for the cores, so the kernels use the same team through OpenMP's C entry point. It is
+// looked up at run time: clang's own OpenMP would link a second runtime library. Without one, the work runs serially.
 typedef void (*team_function)(void (*body)(void *), void *data, unsigned threads, unsigned flags);
 static team_function run_team;
 static pthread_once_t looked_up = PTHREAD_ONCE_INIT;
@@ -55,7 +55,7 @@ struct scratch_work {
     _Atomic int64_t next;
 };
 
-/// One thread's share; the piece's number says which memory is its own.
+/// One thread's share; the piece's number selects its scratch memory.
 static void take_units(const void *data, int64_t begin, int64_t end) {
     (void)end;
     struct scratch_work *work = (struct scratch_work *)data;

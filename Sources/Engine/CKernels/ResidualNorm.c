@@ -1,4 +1,7 @@
-// LayerNorm of a residual sum with dropout, the end of each half of a post-norm transformer layer, and of rows alone.
+// LayerNorm of a residual sum with dropout, the end of each half of a post-norm transformer layer; also of a single
+// input.
+//
+//     x = residual + dropout(branch)    x̂ = (x − mean) / √(variance + ε)    output = weight · x̂ + bias
 #include "CKernels.h"
 #include "Elementwise.h"
 #include "Parallel.h"
@@ -14,7 +17,7 @@ struct arguments {
     double probability, epsilon;
 };
 
-/// The factors of a row's elements: 0 or the scale.
+/// The dropout factors of a row's elements: 0 or the scale.
 CK_INLINE void factor_row(const struct arguments *a, int64_t row, float *restrict factors) {
     const int64_t start = row * a->columns, end = start + a->columns;
     for (int64_t begin = start; begin < end;) {
@@ -27,7 +30,7 @@ CK_INLINE void factor_row(const struct arguments *a, int64_t row, float *restric
     }
 }
 
-/// Some rows; `scratch` has room for one.
+/// Normalizes some rows; `scratch` has room for one.
 CK_INLINE void norm_rows(
     const struct arguments *a, int64_t begin, int64_t end, float *scratch, enum ck_format format, const int adds) {
 #pragma clang fp reassociate(on)
@@ -58,8 +61,7 @@ CK_INLINE void norm_rows(
             const float difference = values[i] - mean;
             squares += difference * difference;
         }
-        // Squares beyond the format's range leave nothing to divide by: the row is not a number then, where one over
-        // infinity would make zeros of it that nobody could tell from others.
+        // If the squares overflow, 1 / ∞ would turn the row into plausible zeros; it must become NaN instead.
         const float variance = squares / (float)columns;
         const float inverse = 1.0f / __builtin_sqrtf(variance + (float)a->epsilon) + 0.0f * variance;
         if (format == CK_FLOAT32)
@@ -81,15 +83,15 @@ CK_EVERY_CPU void ck_residual_norm_unit(const void *data, float *scratch, int64_
     else norm_rows(a, begin, end, scratch, CK_FLOAT32, 1);
 }
 
-/// Rows that add up their weight and bias gradients together; a function of nothing but the shape, so that the order
-/// of the additions is too.
+/// The rows whose weight and bias gradients are summed together; it depends on the shape only, so that the order of the
+/// additions does too.
 static int64_t rows_per_piece(int64_t rows) { return rows / 32 < 16 ? 16 : (rows + 31) / 32; }
 
-/// Rows of scratch memory that a piece owns: gradients of weight and bias, the same of the latest rows, its normalised row
-/// and the row's factors.
+/// The rows of scratch memory of a piece: gradients of weight and bias, the same for the latest rows only, the current
+/// normalized row and its dropout factors.
 enum { SCRATCH_ROWS = 6 };
-/// Rows whose gradients are added up before they are added to those of the rows before: one by one, a sum of many rows
-/// would lose accuracy.
+/// The rows whose gradients are summed before they are added to the total: one by one, a sum of many rows would lose
+/// accuracy.
 enum { ROWS_OF_SUM = 64 };
 
 /// Adds the gradients of weight and bias of some rows to the first two of the scratch rows.
@@ -100,8 +102,8 @@ CK_INLINE void backward_rows(
     const int drops = a->probability > 0;
     float *restrict weight_gradient = totals + 2 * columns;
     float *restrict bias_gradient = weight_gradient + columns;
-    float *restrict normalised = bias_gradient + columns;
-    float *restrict factors = normalised + columns;
+    float *restrict normalized = bias_gradient + columns;
+    float *restrict factors = normalized + columns;
     for (int64_t i = 0; i < columns; i++) weight_gradient[i] = bias_gradient[i] = 0, factors[i] = 1;
     for (int64_t row = begin; row < end; row++) {
         const float mean = a->mean[row], inverse = a->inverse_deviation[row];
@@ -117,17 +119,18 @@ CK_INLINE void backward_rows(
             const float sum = element(residual, format, i) + (adds ? element(branch, format, i) * factors[i] : 0);
             const float value = (sum - mean) * inverse;
             const float incoming = element(gradient, format, i), weighted = incoming * weight[i];
-            normalised[i] = value;
+            normalized[i] = value;
             direct += weighted;
             projected += weighted * value;
             weight_gradient[i] += incoming * value;
             bias_gradient[i] += incoming;
         }
+        // With g the gradient times the weight: dx = (g − mean(g) − x̂ · mean(g · x̂)) / √(variance + ε).
         direct /= (float)columns;
         projected /= (float)columns;
         for (int64_t i = 0; i < columns; i++) {
             const float weighted = element(gradient, format, i) * weight[i];
-            const float value = inverse * (weighted - direct - normalised[i] * projected);
+            const float value = inverse * (weighted - direct - normalized[i] * projected);
             put(residual_gradient, format, i, value);
             if (drops) put(branch_gradient, format, i, value * factors[i]);
         }

@@ -1,4 +1,5 @@
-// The feature extractor's first layer: one input channel, so few operations an element that memory is all that counts.
+// The feature extractor's first layer: with one input channel there are so few operations per element that memory
+// bandwidth is the limit.
 #include <string.h>
 
 #include "CKernels.h"
@@ -14,7 +15,7 @@ struct arguments {
     int64_t rows, usable, channels, kernel, stride, rows_per_piece;
 };
 
-/// Channels handled at a time: their weights and sums stay in the first-level cache.
+/// The channels handled at a time: their weights and sums stay in the first-level cache.
 enum { BLOCK = 64, ROWS = 128 };
 
 /// `sum` = shift + Σₖ weight[k] · window[k] for `width` channels.
@@ -80,7 +81,8 @@ void ck_window_moments(
         for (int64_t k = 0; k < j; k++) second[k * kernel + j] = second[j * kernel + k];
 }
 
-/// Pieces whose sums are added up at the end; a function of the shape alone, so that the order of additions is too.
+/// The pieces whose sums are added up at the end; it depends on the shape only, so that the order of the additions does
+/// too.
 static int64_t piece_count(int64_t rows) { return rows < 32 * ROWS ? (rows + ROWS - 1) / ROWS : 32; }
 
 CK_INLINE void backward_block(
@@ -105,7 +107,7 @@ CK_INLINE void backward_block(
 CK_INLINE void backward_pieces(const struct arguments *a, int64_t begin, int64_t end, enum ck_format format) {
     for (int64_t piece = begin; piece < end; piece++) {
         const int64_t size = (a->kernel + 1) * a->channels;
-        // The sums of some rows, and those of all rows before: a sum of all one by one would lose accuracy.
+        // The sums of the latest rows, and those of all rows before: adding all of them one by one would lose accuracy.
         float *restrict sums = a->scratch + piece * 2 * size, *restrict totals = sums + size;
         memset(totals, 0, (size_t)size * sizeof(float));
         const int64_t first = piece * a->rows_per_piece;

@@ -1,9 +1,10 @@
 // A grouped convolution along the rows of each segment by products of spectra, and its gradients.
 //
-// With a long kernel most of the products of the plain form are saved: a block of rows goes through a discrete Fourier
-// transform, where the convolution is one product of small matrices for each frequency, and back (overlap-save). Blocks
-// begin with their segment, so that a segment's results do not depend on others. Transforms run on vectors of channels, two
-// groups of channels at a time: one as the real part of a complex signal, one as the imaginary part.
+// With a long kernel this saves most of the products of the direct form. A block of rows is transformed by a discrete
+// Fourier transform, where the convolution is one product of small matrices per frequency, Y(f) = conj(W(f)) · X(f),
+// and back (overlap-save). Blocks start with their segment, so that a segment's results do not depend on others. The
+// transforms run on vectors of channels, two groups of channels at a time: one as the real part of a complex signal,
+// one as the imaginary part.
 #include <stddef.h>
 #include <string.h>
 
@@ -14,7 +15,7 @@
 enum { LANES = VECTOR };
 typedef float lanes __attribute__((vector_size(LANES * 4), aligned(4)));
 
-/// One segment's rows are `begin` to before `end`; the block has results from `first` on.
+/// The segment has the rows `begin` to before `end`; the block has results from `first` on.
 struct block {
     int64_t begin, end, first;
 };
@@ -22,13 +23,16 @@ struct block {
 struct spectral {
     const float *input, *bias, *twiddles;
     const struct block *blocks;
-    /// Of signals, [groups, frequencies, 2, blocks, padded], and of weights, [groups, frequencies, inputs, 2, padded].
+    /// Spectra of signals, [groups, frequencies, 2, blocks, padded], and of weights, [groups, frequencies, inputs, 2,
+    /// padded].
     float *spectra, *others, *weights;
     float *output;
     int64_t count, groups, width, padded, kernel, size, frequencies;
-    /// Rows from a block's first result to the first row it sees, and results from the first one that is right.
+    /// The rows from a block's first result to the first row that it sees, and the number of invalid results at its
+    /// start.
     int64_t shift, skip;
-    /// Whether a block sees only the rows that it has results for; whether it is the input's gradient; whether GELU follows.
+    /// Whether a block sees only the rows that it has results for, whether this computes the input's gradient, whether
+    /// GELU follows.
     int sees_own_rows, is_gradient, gelu;
     struct tiles tiles;
 };
@@ -51,7 +55,7 @@ int64_t ck_spectra_count(int64_t blocks, int64_t groups, int64_t width, int64_t 
     return groups * (ck_spectral_size(kernel) / 2 + 1) * 2 * blocks * rounded_up(width, VECTOR);
 }
 
-/// A thread's: a complex signal of vectors, or the sums and one matrix of a product.
+/// The floats of one thread: a complex signal of vectors, or the sums and one matrix of a product.
 static int64_t thread_floats(int64_t blocks, int64_t width, int64_t kernel) {
     const int64_t padded = rounded_up(width, VECTOR), signal = 2 * ck_spectral_size(kernel) * LANES;
     const int64_t product = 4 * blocks * padded + 2 * width * padded;
@@ -81,12 +85,12 @@ static void share(const struct spectral *s, int64_t count, int threads, ck_scrat
 
 // MARK: Transforms
 
-/// Where a frequency is after the forward transform, and before the inverse one: its bits in reverse order.
+/// The position of a frequency after the forward and before the inverse transform: its bits in reverse order.
 CK_INLINE int64_t place_of(int64_t frequency, int64_t size) {
     return __builtin_bitreverse32((uint32_t)frequency) >> (32 - __builtin_ctz((uint32_t)size));
 }
 
-/// Cooley and Tukey's transform (1965), decimating in frequency.
+/// The fast Fourier transform of Cooley and Tukey (1965), decimating in frequency.
 CK_INLINE void transform(lanes *real, lanes *imaginary, int64_t size, const float *twiddles) {
     for (int64_t half = size / 2, step = 1; half > 0; half /= 2, step *= 2)
         for (int64_t start = 0; start < size; start += 2 * half)
@@ -116,7 +120,8 @@ CK_INLINE void inverse_transform(lanes *real, lanes *imaginary, int64_t size, co
             }
 }
 
-/// The spectra of two real signals from that of the complex signal that they are the parts of. `second` may be NULL.
+/// Splits the spectrum Z of a + i b into those of the real signals a and b: A(f) = (Z(f) + conj Z(−f)) / 2, B(f) =
+/// (Z(f) − conj Z(−f)) / 2i. `second` may be NULL.
 CK_INLINE void separate(
     const lanes *real, const lanes *imaginary, int64_t frequency, int64_t size, float *first, float *second,
     int64_t to_imaginary) {
@@ -128,7 +133,7 @@ CK_INLINE void separate(
     *(lanes *)(second + to_imaginary) = 0.5f * (real[j] - real[i]);
 }
 
-/// The opposite of separate; `second` may be NULL.
+/// The inverse of separate, Z = A + i B; `second` may be NULL.
 CK_INLINE void join(
     lanes *real, lanes *imaginary, int64_t frequency, int64_t size, const float *first, const float *second,
     int64_t to_imaginary) {
@@ -138,12 +143,12 @@ CK_INLINE void join(
     const lanes bi = second == NULL ? zero : *(const lanes *)(second + to_imaginary);
     real[j] = ar + bi;
     imaginary[j] = br - ai;
-    // Last, for the frequencies that are their own mirror image.
+    // Stored last, for the frequencies that are their own mirror image.
     real[i] = ar - bi;
     imaginary[i] = ai + br;
 }
 
-/// Some numbers to a vector, zeros beyond them.
+/// Loads some numbers into a vector, with zeros beyond them.
 CK_INLINE void load(lanes *vector, const float *numbers, int64_t count) {
     const lanes zero = {0};
     if (count >= LANES) {
@@ -154,7 +159,7 @@ CK_INLINE void load(lanes *vector, const float *numbers, int64_t count) {
     memcpy(vector, numbers, (size_t)count * sizeof(float));
 }
 
-/// A block's rows of two groups.
+/// Transforms a block's rows of two groups.
 CK_EVERY_CPU void ck_window_spectra(const void *data, float *scratch, int64_t unit) {
     const struct spectral *s = data;
     const int64_t channels = s->groups * s->width, pairs = pairs_of(s->groups), size = s->size;
@@ -184,7 +189,8 @@ CK_EVERY_CPU void ck_window_spectra(const void *data, float *scratch, int64_t un
     }
 }
 
-/// The results of a block of two groups, which are as many rows as a segment has or half the transform's size.
+/// Transforms two groups of a block back and stores the results: as many rows as a segment has, or half the transform's
+/// size.
 CK_EVERY_CPU void ck_block_results(const void *data, float *scratch, int64_t unit) {
     const struct spectral *s = data;
     const int64_t channels = s->groups * s->width, pairs = pairs_of(s->groups), size = s->size;
@@ -219,7 +225,7 @@ CK_EVERY_CPU void ck_block_results(const void *data, float *scratch, int64_t uni
     }
 }
 
-/// The taps from two inputs of a group to all its outputs.
+/// Transforms the taps from two inputs of a group to all its outputs.
 CK_EVERY_CPU void ck_weight_spectra(const void *data, float *scratch, int64_t unit) {
     const struct spectral *s = data;
     const int64_t pairs = pairs_of(s->width), size = s->size, kernel = s->kernel, width = s->width;
@@ -245,7 +251,7 @@ CK_EVERY_CPU void ck_weight_spectra(const void *data, float *scratch, int64_t un
     }
 }
 
-/// The opposite of ck_weight_spectra, into an array of taps.
+/// The inverse of ck_weight_spectra, into an array of taps.
 CK_EVERY_CPU void ck_weight_taps(const void *data, float *scratch, int64_t unit) {
     const struct spectral *s = data;
     const int64_t pairs = pairs_of(s->width), size = s->size, kernel = s->kernel, width = s->width;
@@ -273,7 +279,7 @@ CK_EVERY_CPU void ck_weight_taps(const void *data, float *scratch, int64_t unit)
 
 // MARK: Products
 
-/// From an input's real and imaginary rows times [real, imaginary] weights to the product of the complex numbers.
+/// Products of complex numbers from an input's real and imaginary rows times [real, imaginary] weights.
 CK_EVERY_CPU void ck_complex_products(
     float *restrict spectra, const float *restrict sums, int64_t count, int64_t padded, int conjugates) {
     for (int64_t m = 0; m < count; m++) {
@@ -300,7 +306,8 @@ CK_EVERY_CPU void ck_turn_weights(const float *restrict weights, float *restrict
                 turned[(o * 2 + part) * padded + i] = weights[(i * 2 + part) * padded + o];
 }
 
-/// The blocks' spectra times a frequency's weights, in place: conjugates for the convolution, which looks ahead.
+/// Multiplies the blocks' spectra by a frequency's weights, in place; by their conjugates for the convolution, which is
+/// a correlation.
 static void multiply(const void *data, float *scratch, int64_t unit) {
     const struct spectral *s = data;
     const int64_t count = s->count, width = s->width, padded = s->padded;
@@ -319,7 +326,7 @@ CK_EVERY_CPU void ck_subtract_rows(float *restrict rows, const float *restrict o
         for (int64_t i = 0; i < padded; i++) rows[r * 2 * padded + i] -= others[r * padded + i];
 }
 
-/// A frequency's sums over the blocks: the input's spectra times the conjugates of the gradient's.
+/// Sums a frequency over the blocks: the input's spectra times the conjugates of the gradient's.
 static void correlate(const void *data, float *scratch, int64_t unit) {
     const struct spectral *s = data;
     const int64_t count = s->count, width = s->width, padded = s->padded, part = count * padded;
@@ -343,7 +350,7 @@ void ck_spectral_weight(
     share(&s, groups * pairs_of(width), threads, ck_weight_spectra);
 }
 
-/// Windows to spectra, the products, and back.
+/// Transforms the windows, multiplies, and transforms back.
 static void run(
     struct spectral *s, const float *input, const int64_t *blocks, const float *weight_spectra, float *output,
     float *spectra, int threads) {

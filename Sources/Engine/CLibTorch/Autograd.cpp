@@ -17,7 +17,7 @@ using torch::autograd::variable_list;
 
 namespace {
 
-/// Throws the message that a callback returned, after the Swift frame has been left.
+/// Throws the message that a callback returned, after the Swift frame has returned.
 void throwIfFailed(ct_error error, const std::string &where) {
     if (error == nullptr) return;
     std::string message = where + ": " + error;
@@ -76,7 +76,8 @@ class SwiftFunction : public torch::autograd::Node {
     }
 
   private:
-    /// The closure's values carry no history of their own: without this, second derivatives would be silently zero.
+    /// The closure's results carry no history of their own: without this error, second derivatives would silently be
+    /// zero.
     void refuseSecondDerivative(const variable_list &gradients, variable_list &output) {
         auto edges = next_edges();
         for (auto &edge : torch::autograd::collect_next_edges(gradients)) edges.push_back(std::move(edge));

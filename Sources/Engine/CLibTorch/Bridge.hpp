@@ -1,5 +1,9 @@
-// What the bridge's files share: handles to and from tensors, and exceptions to messages.
+// Helpers of the bridge: conversion between handles and tensors, and from exceptions to messages.
 #pragma once
+
+#if !__has_include(<ATen/core/Tensor.h>)
+#error "LibTorch's headers are not found: run Scripts/setup of the package wav2vec2, then build again."
+#endif
 
 #include <ATen/core/Generator.h>
 #include <ATen/core/Tensor.h>
@@ -16,7 +20,7 @@ namespace bridge {
 
 extern std::atomic<int64_t> liveHandles;
 
-/// The message, in memory that ct_free frees.
+/// A copy of the message, to be freed with ct_free.
 char *copyMessage(const std::string &message);
 
 inline at::TensorImpl *implementation(ct_tensor handle) { return reinterpret_cast<at::TensorImpl *>(handle); }
@@ -28,7 +32,7 @@ inline at::Tensor borrow(ct_tensor handle) {
         c10::intrusive_ptr<at::TensorImpl, at::UndefinedTensorImpl>::reclaim_copy(implementation(handle)));
 }
 
-/// Hands a reference out as a handle; an undefined tensor becomes NULL.
+/// Passes a reference out as a handle; an undefined tensor becomes NULL.
 inline ct_tensor handOut(at::Tensor tensor) {
     if (!tensor.defined()) return nullptr;
     liveHandles.fetch_add(1, std::memory_order_relaxed);
@@ -41,7 +45,7 @@ int64_t packDevice(c10::Device device);
 inline at::Generator *generator(ct_generator handle) { return reinterpret_cast<at::Generator *>(handle); }
 inline c10::IValue *object(ct_object handle) { return reinterpret_cast<c10::IValue *>(handle); }
 
-/// Owns a Swift context and gives it back once, also when what should have kept it was never made.
+/// Owns a Swift context and releases it exactly once, even if the object that should have kept it was never created.
 struct Context {
     Context(void *pointer, void (*release)(void *)) : pointer(pointer), release(release) {}
     ~Context() {
@@ -53,7 +57,7 @@ struct Context {
     void (*release)(void *);
 };
 
-/// Lets the calling thread, and the workers that LibTorch starts meanwhile and keeps, take subnormal numbers for zero.
+/// Makes the calling thread, and the workers that LibTorch starts meanwhile and keeps, treat subnormal numbers as zero.
 struct FlushedSubnormals {
     FlushedSubnormals() : settings(subnormals_flush()) {}
     ~FlushedSubnormals() { subnormals_restore(settings); }
@@ -62,7 +66,7 @@ struct FlushedSubnormals {
     const subnormals_settings settings;
 };
 
-/// Runs `body` and turns what it throws into a message.
+/// Runs `body` and turns exceptions into a message.
 template <typename Body>
 ct_error guarded(Body &&body) noexcept {
     const FlushedSubnormals flushed;

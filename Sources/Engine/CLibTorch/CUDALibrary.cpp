@@ -1,4 +1,4 @@
-// Kernels and recorded work on GPUs, by libCLibTorchCUDA.so.
+// Kernels and recorded work on GPUs, through libCLibTorchCUDA.so.
 #include <dlfcn.h>
 
 #include <cstdint>
@@ -12,7 +12,7 @@
 namespace bridge {
 
 void *cudaFunction(const char *name) {
-    // Loaded once; later calls find it loaded.
+    // Loaded once; later calls return the same library.
     void *library = dlopen("libCLibTorchCUDA.so", RTLD_NOW);
     if (library == nullptr) throw std::runtime_error(dlerror());
     void *found = dlsym(library, name);

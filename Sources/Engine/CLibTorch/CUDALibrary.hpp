@@ -1,4 +1,4 @@
-// The library for GPUs that is loaded at run time: libCLibTorchCUDA.so.
+// The CUDA library that is loaded at run time: libCLibTorchCUDA.so.
 #pragma once
 
 #include <cstdint>
@@ -13,12 +13,12 @@ Function *cudaFunction(const char *name) {
     return reinterpret_cast<Function *>(cudaFunction(name));
 }
 
-/// Throws what a function of the library told, if anything, and frees it.
+/// Throws the error message of a library function, if there is one, and frees it.
 void throwMessage(char *message);
 
 }  // namespace bridge
 
-// What the library exports: an error is a message that free() frees.
+// The library's exports: errors are messages to be freed with free().
 extern "C" {
 char *wav2vec2_cuda_capability(int device, int *result) noexcept;
 char *wav2vec2_cuda_load_kernels(

@@ -22,12 +22,12 @@ namespace {
 
 std::chrono::milliseconds milliseconds(int64_t count) { return std::chrono::milliseconds(count); }
 
-// c10d's flight recorder, one for all groups of a process, notes a group at its first collective without holding its own
-// lock (FlightRecorder::record, all_pg_status_): groups used from several threads would break its map.
+// c10d's flight recorder, one for all groups of a process, registers a group at its first collective without taking its
+// own lock (FlightRecorder::record, all_pg_status_): concurrent first calls of several groups would corrupt its map.
 std::mutex flightRecorder;
 
 // Starts a collective. Gloo's return as soon as they are queued, NCCL's as soon as they are launched (its groups are
-// connected when they are made), so that nobody waits long here.
+// connected when they are created), so that this does not block for long.
 template <typename Start>
 ct_work started(Start start) {
     std::lock_guard<std::mutex> guard(flightRecorder);
@@ -48,8 +48,8 @@ ct_error ct_store_connect(
     const char *host, uint16_t port, bool serves, int64_t timeout_milliseconds, uint16_t *bound_port,
     ct_store *result) {
     return guarded([&] {
-        // What goes wrong is thrown, and told in our words; the library's stack traces on standard error are for its
-        // own developers, who ask for them by this variable.
+        // Errors are thrown and reported with our own messages; the library's stack traces on standard error are for
+        // its developers, who can request them with this variable.
         if (std::getenv("TORCH_CPP_LOG_LEVEL") == nullptr) FLAGS_caffe2_log_level = 3;
         c10d::TCPStoreOptions options;
         options.port = port;

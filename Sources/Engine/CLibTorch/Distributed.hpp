@@ -1,4 +1,4 @@
-// Handles of c10d's objects, shared with the CUDA library, which makes process groups of its own.
+// Handles of c10d's objects, shared with the CUDA library, which creates its own process groups.
 #pragma once
 
 #include <torch/csrc/distributed/c10d/Backend.hpp>
@@ -29,7 +29,8 @@ inline ct_work handOutWork(WorkReference made) {
 
 }  // namespace bridge
 
-/// What the CUDA library exports: makes a group for the tensors of one GPU; an error is a message that free() frees.
+/// Exported by the CUDA library: creates a group for the tensors of one GPU; errors are messages to be freed with
+/// free().
 extern "C" char *wav2vec2_process_group_nccl(
     ct_store store, const char *prefix, int device, int rank, int size, int64_t timeout_milliseconds,
     ct_process_group *result) noexcept;

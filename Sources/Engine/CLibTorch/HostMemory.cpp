@@ -1,10 +1,10 @@
-// Memory of large tensors on the host: kept from one to the next, apart from everything small.
+// An allocator for large tensors in host memory: freed blocks are kept for reuse, apart from small allocations.
 //
-// The C library gives large blocks back to the system at once and gets them again page by page, cleared. Told to keep
-// them, it has them in one heap with all that is small; what lives longer than its neighbours there, or waits in a
-// thread's cache, stands between freed blocks, so that a tensor takes fresh memory while a third of the heap is free.
-// Here blocks have a range of addresses of their own: free neighbours become one, and a tensor takes the smallest block
-// that holds it.
+// The C library returns large blocks to the system at once and gets them back page by page, cleared. Configured to keep
+// them, it puts them into one heap with all small allocations; those that live longer than their neighbors, or wait in
+// a thread's cache, sit between freed blocks, so that a tensor takes fresh memory while a third of the heap is free.
+// Here blocks have an address range of their own: free neighbors are merged, and a tensor takes the smallest block that
+// fits.
 #include <c10/core/CPUAllocator.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -21,11 +21,11 @@ namespace {
 
 class LargeBlocks {
 public:
-    /// Smaller blocks are the C library's.
+    /// Smaller blocks are left to the C library.
     static constexpr size_t least = 128 << 10;
 
     LargeBlocks() {
-        // Addresses cost nothing: twice the machine's memory leaves room for gaps. A limit on them may leave fewer.
+        // Address space is free: twice the machine's memory leaves room for gaps. A limit on it may allow less.
         const size_t memory = static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
         for (size_t size = 2 * memory; size >= growth && base == nullptr; size /= 4) {
             void *start = mmap(nullptr, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -40,10 +40,10 @@ public:
 
     bool owns(const void *block) const { return block >= base && block < limit; }
 
-    /// A block of at least `size` bytes, aligned to 64; null when there is no more memory.
+    /// Returns a block of at least `size` bytes, aligned to 64; null when memory is exhausted.
     void *allocate(size_t size) {
-        // 64 bytes more than needed: arrays of one size would otherwise begin at the same place of a page each, where
-        // they drive one another out of the cache.
+        // 64 bytes more than needed: otherwise equal arrays would all begin at the same offset of a page, where they
+        // evict one another from the cache.
         size = rounded(size, alignment) + alignment;
         const std::lock_guard lock(mutex);
         auto found = bySize.lower_bound({size, nullptr});
@@ -97,7 +97,7 @@ private:
         bySize.erase({size, block});
     }
 
-    /// Makes the last free block, or a new one after the last used one, at least `size` bytes long.
+    /// Extends the last free block, or a new one after the last used one, to at least `size` bytes.
     bool grow(size_t size) {
         char *start = end;
         if (!byAddress.empty()) {

@@ -1,4 +1,4 @@
-// What LibTorch does and when: operators and the functions of backward passes, as they begin and end.
+// Observation of LibTorch: operators and backward functions, as they begin and end.
 #include <ATen/SequenceNumber.h>
 #include <ATen/record_function.h>
 #include <c10/core/impl/VirtualGuardImpl.h>

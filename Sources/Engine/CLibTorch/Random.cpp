@@ -1,4 +1,4 @@
-// Generators: making, seeding, saving.
+// Random generators: creating, seeding, saving.
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Context.h>
 

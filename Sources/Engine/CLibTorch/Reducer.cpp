@@ -1,4 +1,4 @@
-// c10d's own reducer of gradients, which benchmarks set beside ours.
+// c10d's own gradient reducer, the baseline of benchmarks for ours.
 #include <torch/csrc/distributed/c10d/ProcessGroup.hpp>
 #include <torch/csrc/distributed/c10d/logger.hpp>
 #include <torch/csrc/distributed/c10d/reducer.hpp>
@@ -12,7 +12,8 @@ using namespace bridge;
 
 namespace {
 
-// The reducer has no reference to its logger that would keep it, and asks it without looking; the logger goes first.
+// The reducer keeps only a weak reference to its logger and uses it without a check: the two must live equally long. The
+// logger is destroyed first.
 struct LoggedReducer {
     std::shared_ptr<c10d::Reducer> reducer;
     std::shared_ptr<c10d::Logger> logger;
@@ -32,7 +33,7 @@ ct_error ct_reducer_make(
         auto type = c10d::ProcessGroup::strToBackendType(backend->getBackendName());
         processes->setDefaultBackend(type);
         processes->setBackend(leaves.at(0).device().type(), type, backend);
-        // As DistributedDataParallel calls it where layers may be dropped.
+        // The settings that DistributedDataParallel uses where layers may be dropped.
         const auto first = static_cast<size_t>(c10d::kDefaultFirstBucketBytes);
         auto [buckets, limits] =
             c10d::compute_bucket_assignment_by_size(leaves, {first, static_cast<size_t>(bucket_bytes)});

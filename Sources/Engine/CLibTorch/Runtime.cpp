@@ -1,17 +1,18 @@
-// What LibTorch is, and how many threads it uses.
+// LibTorch's version and settings, and the number of its threads.
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
 #include <c10/core/CachingDeviceAllocator.h>
 #include <dlfcn.h>
+#include <filesystem>
 #include <torch/csrc/api/include/torch/version.h>
 
 #include "Bridge.hpp"
 
 using namespace bridge;
 
-// LibTorch's matrix products are MKL's, which gives processors that are not Intel's AVX2 kernels only, even where they have
-// AVX-512: half their speed. MKL asks this function, which a program may define in the library's stead.
+// LibTorch's matrix products are MKL's, which gives non-Intel processors AVX2 kernels only, even if they have AVX-512:
+// half their speed. MKL calls this function, which a program may override.
 extern "C" int mkl_serv_intel_cpu_true(void) {
 #ifdef __x86_64__
     return __builtin_cpu_is("intel") || __builtin_cpu_supports("avx512f");
@@ -43,8 +44,13 @@ void ct_allow_tf32(bool allowed) {
 
 ct_error ct_load_cuda(void) {
     return guarded([&] {
-        // LibTorch looks for its CUDA half when it is first asked about it, and never again: load, then ask.
-        if (dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) == nullptr) throw std::runtime_error(dlerror());
+        // LibTorch looks for its CUDA half when it is first asked about it, and never again: load, then ask. It is
+        // beside the other half, where the loader may not look: programs may have no run path to it.
+        Dl_info half;
+        if (dladdr(reinterpret_cast<void *>(&at::show_config), &half) == 0) throw std::runtime_error(dlerror());
+        const std::string folder = std::filesystem::path(half.dli_fname).parent_path();
+        const std::string library = folder + "/libtorch_cuda.so";
+        if (dlopen(library.c_str(), RTLD_NOW | RTLD_GLOBAL) == nullptr) throw std::runtime_error(dlerror());
         if (!at::globalContext().hasCUDART()) throw std::runtime_error("libtorch_cuda.so was loaded too late");
     });
 }

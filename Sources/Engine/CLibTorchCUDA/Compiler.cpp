@@ -24,7 +24,7 @@ void check(const LoadedLibrary &nvrtc, nvrtcResult result) {
     if (result != NVRTC_SUCCESS) throw std::runtime_error(std::string("NVRTC: ") + FOUND(nvrtcGetErrorString)(result));
 }
 
-/// The first error of the compiler, or its first words.
+/// The first error of the compiler's log, or the log's beginning.
 std::string firstError(const std::string &log) {
     const size_t error = log.find("error");
     const size_t begin = error == std::string::npos ? 0 : log.rfind('\n', error) + 1;

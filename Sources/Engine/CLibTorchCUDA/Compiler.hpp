@@ -1,5 +1,5 @@
-// From the text of kernels to machine code, by NVRTC. Nothing here needs LibTorch, a GPU or a driver: Scripts/check-kernels
-// compiles the kernels with it on any machine.
+// Compiles kernel source to machine code with NVRTC. Nothing here needs LibTorch, a GPU or a driver:
+// Scripts/check-kernels compiles the kernels with it on any machine.
 #pragma once
 
 #include <string>
@@ -8,7 +8,7 @@
 /// A library that is looked up at run time, and its functions.
 class LoadedLibrary {
 public:
-    /// A library that cannot be loaded is told when the first function is wanted.
+    /// A library that cannot be loaded is reported when its first function is needed.
     explicit LoadedLibrary(const char *name);
 
     template <typename Function>
@@ -23,9 +23,9 @@ private:
     std::string failure;
 };
 
-/// Machine code of all kernels in a source text for an architecture such as sm_90; the first line of what the compiler has to
-/// say is thrown.
+/// Machine code of all kernels in a source text for an architecture such as sm_90; throws the first error of the
+/// compiler.
 std::vector<char> compileKernels(const LoadedLibrary &nvrtc, const char *source, const std::string &architecture);
 
-/// The version of NVRTC, as in 13.0.
+/// The version of NVRTC, such as 13.0.
 std::string compilerVersion(const LoadedLibrary &nvrtc);

@@ -1,4 +1,4 @@
-// How the library's functions are exported and tell what went wrong.
+// Export and error conventions of the library's functions.
 #pragma once
 
 #include <c10/util/Exception.h>
@@ -9,7 +9,7 @@
 
 #define EXPORTED extern "C" __attribute__((visibility("default")))
 
-/// Runs `body` and turns what it throws into a message that the caller frees; no exception leaves the library.
+/// Runs `body` and turns exceptions into a message that the caller frees; no exception leaves the library.
 template <typename Body>
 char *exported(Body &&body) noexcept {
     try {

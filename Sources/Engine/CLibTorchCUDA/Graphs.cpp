@@ -1,4 +1,4 @@
-// Work that was recorded once and is replayed at the price of one launch: CUDA graphs, by LibTorch's own class.
+// Work that is recorded once and replayed at the cost of one launch: CUDA graphs, by LibTorch's own class.
 #include <ATen/cuda/CUDAGraph.h>
 #include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAFunctions.h>
@@ -24,18 +24,18 @@ struct Recorded {
         : pool(other != nullptr ? other->pool : at::cuda::graph_pool_handle()),
           before(c10::cuda::getCurrentCUDAStream(device)), own(recordingStream(device)) {}
 
-    /// Ends a recording that failed: LibTorch's allocator would go on asking this graph which memory is its own.
+    /// Ends a failed recording: otherwise LibTorch's allocator would keep asking this graph which memory is its own.
     void giveUp() noexcept {
         c10::cuda::setCurrentCUDAStream(before);
         try {
             c10::cuda::CUDACachingAllocator::endAllocateToPool(own.device_index(), pool);
         } catch (...) {
-            // It had ended.
+            // The recording had already ended.
         }
     }
 
 private:
-    /// One a device: libraries keep memory for every stream that they have seen.
+    /// One per device: libraries keep memory for every stream that they have seen.
     static c10::cuda::CUDAStream recordingStream(c10::DeviceIndex device) {
         static std::mutex mutex;
         static std::map<c10::DeviceIndex, c10::cuda::CUDAStream> streams;
@@ -44,7 +44,7 @@ private:
     }
 };
 
-/// Held from the beginning of a recording to its end: a stream records for one at a time.
+/// Held from the beginning of a recording to its end: a stream can record only one at a time.
 std::mutex recording;
 
 }  // namespace
@@ -55,7 +55,7 @@ EXPORTED char *wav2vec2_cuda_graph_begin(int device, bool is_large, void *other,
         const auto index = static_cast<c10::DeviceIndex>(device);
         const c10::cuda::CUDAGuard guard(index);
         auto recorded = std::make_unique<Recorded>(index, static_cast<Recorded *>(other));
-        // All that was asked for before is done, and nothing else can get into the recording.
+        // Waits for all earlier work; nothing else can get into the recording.
         c10::cuda::device_synchronize();
         if (is_large) c10::cuda::CUDACachingAllocator::emptyCache();
         c10::cuda::setCurrentCUDAStream(recorded->own);
@@ -66,7 +66,7 @@ EXPORTED char *wav2vec2_cuda_graph_begin(int device, bool is_large, void *other,
             throw;
         }
         *result = recorded.release();
-        // wav2vec2_cuda_graph_end, which this thread calls whatever happens, unlocks it.
+        // wav2vec2_cuda_graph_end, which this thread always calls, unlocks it.
         alone.release();
     });
 }

@@ -1,5 +1,5 @@
-// Kernels of our own: compiled when they are first wanted, kept as machine code on disk, launched on LibTorch's current
-// stream. NVRTC and the driver are looked up where LibTorch has them.
+// Our own kernels: compiled on first use, cached on disk as machine code, launched on LibTorch's current stream. NVRTC
+// and the driver are found where LibTorch has them.
 #include <ATen/cuda/CUDAContextLight.h>
 #include <c10/cuda/CUDAStream.h>
 #include <cuda.h>
@@ -18,7 +18,7 @@
 
 namespace {
 
-/// NVRTC and the driver, by LibTorch's own library that is linked with both.
+/// NVRTC and the driver, through LibTorch's own library that is linked with both.
 const LoadedLibrary &library() {
     static const LoadedLibrary loaded("libcaffe2_nvrtc.so");
     return loaded;
@@ -33,7 +33,7 @@ void check(CUresult result, const char *what) {
     throw std::runtime_error(std::string(what) + ": " + (text != nullptr ? text : "unknown error"));
 }
 
-/// The context that LibTorch, by CUDA's run time, has on a device.
+/// The context that LibTorch uses on a device, through CUDA's runtime.
 CUcontext primaryContext(int device) {
     static std::mutex mutex;
     static std::map<int, CUcontext> known;
@@ -48,7 +48,7 @@ CUcontext primaryContext(int device) {
     return context;
 }
 
-/// Makes a device the one that this thread's calls of the driver are for; a thread that has called nothing has none.
+/// Makes a device current for this thread's driver calls; a thread without earlier calls has none.
 class OnDevice {
 public:
     explicit OnDevice(int device) {
@@ -70,7 +70,7 @@ private:
     bool isPushed;
 };
 
-/// What the folder keeps under a name, or what `make` makes, which is kept if it can be.
+/// Returns the folder's content under a name, or else the result of `make`, which is then stored if possible.
 template <typename Make>
 std::vector<char> kept(const std::string &folder, const std::string &name, Make make) {
     const std::string path = folder + "/" + name;
@@ -81,7 +81,7 @@ std::vector<char> kept(const std::string &folder, const std::string &name, Make 
     }
     std::vector<char> made = make();
     if (!folder.empty()) {
-        // Whole or not at all, also where two processes begin together; a cache that cannot be written is no error.
+        // Atomically, even if two processes start together; a cache that cannot be written is not an error.
         const std::string partial = path + "." + std::to_string(getpid());
         std::ofstream file(partial, std::ios::binary);
         file.write(made.data(), static_cast<std::streamsize>(made.size()));
@@ -91,7 +91,7 @@ std::vector<char> kept(const std::string &folder, const std::string &name, Make 
     return made;
 }
 
-/// The compute capability of a GPU, ten times its first number plus its second.
+/// The compute capability of a GPU, ten times its major plus its minor number.
 int capability(int device) {
     const auto *properties = at::cuda::getDeviceProperties(static_cast<c10::DeviceIndex>(device));
     return properties->major * 10 + properties->minor;

@@ -1,25 +1,25 @@
 import W2VTorch
 
-/// The stages of the model and its objectives, as profiles call them.
-extension Stage {
-    /// The extractor's first convolution with its normalisation and GELU.
-    public static let firstConvolution = Stage("extractor layer 1")
+/// The stages of the model and its objectives in profiles.
+extension Profile.Stage {
+    /// The extractor's first convolution with its normalization and GELU.
+    public static let firstConvolution = Self("extractor layer 1")
     /// The other convolutions, with GELU.
-    public static let convolutions = Stage("extractor layers 2-7")
-    /// The extractor's last normalisation and the projection to the encoder's channels.
-    public static let projection = Stage("projection")
-    /// The convolution that stands in for position embeddings.
-    public static let positionalConvolution = Stage("positional convolution")
+    public static let convolutions = Self("extractor layers 2-7")
+    /// The extractor's last normalization and the projection to the encoder's channels.
+    public static let projection = Self("projection")
+    /// The convolution that replaces position embeddings.
+    public static let positionalConvolution = Self("positional convolution")
     /// Self-attention with its projections.
-    public static let attention = Stage("attention")
+    public static let attention = Self("attention")
     /// The two feed-forward products with the nonlinearity between them.
-    public static let feedForward = Stage("feed-forward")
-    /// Masking, residuals, normalisations and dropouts of the encoder, and Hourglass resampling.
-    public static let elementwise = Stage("norms and elementwise")
-    /// The quantizer and the projection of what it chose.
-    public static let quantizer = Stage("quantizer")
-    /// The contrastive logits and the loss made of them.
-    public static let contrastive = Stage("contrastive")
+    public static let feedForward = Self("feed-forward")
+    /// Masking, residuals, normalizations and dropouts of the encoder, and Hourglass resampling.
+    public static let elementwise = Self("norms and elementwise")
+    /// The quantizer and the projection of the chosen entries.
+    public static let quantizer = Self("quantizer")
+    /// The contrastive logits and loss.
+    public static let contrastive = Self("contrastive")
     /// The labels' projection and the CTC loss.
-    public static let labels = Stage("CTC")
+    public static let labels = Self("CTC")
 }

@@ -1,9 +1,9 @@
 import W2VKernels
 import W2VTorch
 
-/// The part of wav2vec 2.0 that pre-training and fine-tuning share: feature extractor, projection, masking, encoder.
+/// The shared part of pre-training and fine-tuning: feature extractor, projection, masking, encoder.
 public final class Wav2Vec2Model: Module {
-    /// What the names of the feature extractor's parameters begin with.
+    /// The prefix of the feature extractor's parameter names.
     static let extractorKey = "feature_extractor"
     /// The convolutions from samples to features.
     @Child(Wav2Vec2Model.extractorKey) public var featureExtractor: FeatureExtractor
@@ -17,11 +17,7 @@ public final class Wav2Vec2Model: Module {
 
     /// Makes a model.
     ///
-    /// - Parameters:
-    ///   - configuration: The architecture.
-    ///   - initializer: Where parameters come from.
-    /// - Throws: ``ConfigurationError`` naming the setting that no model can have; `TorchError.operation` if LibTorch
-    ///   refuses.
+    /// - Throws: ``ConfigurationError`` naming an invalid setting.
     public init(_ configuration: ModelConfiguration, initializer: Initializer) throws {
         try configuration.validate()
         self.configuration = configuration
@@ -41,42 +37,39 @@ public final class Wav2Vec2Model: Module {
         Set(featureExtractor.parameters().map { "\(Self.extractorKey).\($0.name)" })
     }
 
-    /// The parameters of the layers that LayerDrop skips: a pass leaves them without gradients.
+    /// Returns the names of the parameters of layers that LayerDrop skips, such as `encoder.layers.3.fc1.weight`.
     ///
-    /// - Parameter pass: What decides it.
-    /// - Returns: Names, such as `encoder.layers.3.fc1.weight`.
+    /// A pass leaves them without gradients.
     public func droppedParameters(_ pass: ForwardPass) -> Set<String> {
         Set(encoder.droppedParameters(pass).map { "encoder." + $0 })
     }
 
     /// The feature extractor's output for a batch.
     public struct Features {
-        /// The convolutions' output before normalisation, [frames, channels].
+        /// The convolutions' output before normalization, [frames, channels].
         public let raw: Tensor
-        /// After normalisation, [frames, channels].
+        /// After normalization, [frames, channels].
         public let normalized: Tensor
-        /// Where utterances lie.
+        /// The layout of the utterances' frames.
         public let layout: RaggedLayout
     }
 
-    /// Context vectors of utterances (paper, section 2).
+    /// Computes the context vectors of utterances (paper, section 2).
     ///
     /// The probe sees `conv_features`, `features_ln`, `encoder_input`, the encoder's stages and `encoder_out`.
     ///
     /// - Parameters:
     ///   - samples: All utterances' samples end to end, [Σ lengths].
     ///   - lengths: The samples of each utterance.
-    ///   - mask: What to mask, if anything.
     ///   - channelsFirst: Whether channels are masked before frames.
-    ///   - pass: Dropouts, LayerDrop, plan and probe.
-    /// - Returns: [frames, channels] and where utterances lie.
-    /// - Throws: ``ConfigurationError`` naming an utterance that is shorter than one frame; `TorchError.operation` if
-    ///   LibTorch refuses.
+    /// - Returns: [frames, channels] and the layout of the utterances' frames.
+    /// - Throws: ``ConfigurationError`` naming an utterance that is shorter than one frame.
     public func callAsFunction(
         _ samples: Tensor, lengths: [Int], mask: Mask? = nil, channelsFirst: Bool = false,
         _ pass: ForwardPass = .inference
     ) throws -> (context: Tensor, layout: RaggedLayout) {
         let features = try features(samples, lengths: lengths, maskedFrames: mask?.frames, pass)
+        // The mask's positions count frames of an utterance; placed, they are rows of the batch.
         let placed = try mask.map {
             try PlacedMask(
                 $0, features.layout, channels: configuration.encoderEmbedDim, on: features.raw.device)
@@ -84,16 +77,14 @@ public final class Wav2Vec2Model: Module {
         return (try context(of: features, mask: placed, channelsFirst: channelsFirst, pass), features.layout)
     }
 
-    /// Runs the feature extractor, with its gradients scaled, or without any when they are frozen.
+    /// Runs the feature extractor, with scaled gradients, or without gradients when it is frozen.
     ///
     /// - Parameters:
     ///   - samples: All utterances' samples end to end, [Σ lengths].
     ///   - lengths: The samples of each utterance.
     ///   - masked: For each utterance the sorted positions of frames whose features are not read.
-    ///   - pass: Plan and probe.
-    /// - Returns: The features before and after normalisation, and where utterances lie.
-    /// - Throws: ``ConfigurationError`` naming an utterance that is shorter than one frame; `TorchError.operation` if
-    ///   LibTorch refuses.
+    /// - Returns: The features before and after normalization, and the layout of the utterances' frames.
+    /// - Throws: ``ConfigurationError`` naming an utterance that is shorter than one frame.
     public func features(
         _ samples: Tensor, lengths: [Int], maskedFrames masked: [[Int]]? = nil, _ pass: ForwardPass = .inference
     ) throws -> Features {
@@ -112,14 +103,10 @@ public final class Wav2Vec2Model: Module {
     /// Projects features, masks them, and runs the encoder.
     ///
     /// - Parameters:
-    ///   - features: The features.
-    ///   - mask: What to mask, if anything.
     ///   - channelsFirst: Whether channels are masked before frames.
     ///   - rows: The frames whose context is read, int64, each at most once; `nil` for all.
-    ///   - pass: Dropouts, LayerDrop, plan and probe.
     ///   - quantize: Replaces projected features before they are masked, as with `quantize_input`.
-    /// - Returns: [frames, channels], or as many rows as are read.
-    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
+    /// - Returns: [frames, channels], or only the rows that are read.
     package func context(
         of features: Features, mask: PlacedMask?, channelsFirst: Bool, readRows rows: Tensor? = nil,
         _ pass: ForwardPass, quantizing quantize: (Tensor) throws -> Tensor = { $0 }

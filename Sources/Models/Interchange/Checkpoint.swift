@@ -4,7 +4,7 @@ import W2VTorch
 
 /// A model on disk, in any of the formats of ``CheckpointFormat``.
 ///
-/// Whatever the format, the weights bear fairseq's names, with queries, keys and values as separate projections.
+/// In every format the weights have fairseq's names, with queries, keys and values as separate projections.
 public struct Checkpoint: Sendable {
     /// The weights' file in a folder.
     public static let weightsName = "model.safetensors"
@@ -13,29 +13,29 @@ public struct Checkpoint: Sendable {
     /// The description's file in a folder.
     public static let configurationName = "config.json"
 
-    /// Where it was read from: a folder, or a file of weights in one.
+    /// The source: a folder, or a file of weights in one.
     public let url: URL
-    /// Whose layout it has.
+    /// The format.
     public let format: CheckpointFormat
-    /// The layout's variant, for people: "zip, cfg as omegaconf"; empty where there is only one.
+    /// The variant of the format, for people: "zip, cfg as omegaconf"; empty if there is only one.
     public let layout: String
-    /// What the weights are; the labels of a model with an output layer may be missing (``requireLabels()``).
+    /// The description of the model; the labels of a model with an output layer may be missing (``requireLabels()``).
     public internal(set) var description: ModelDescription
     /// The weights by fairseq's names, in the mapped file.
     public internal(set) var state: [String: Tensor]
-    /// The weights of objectives that a run was trained by beside its leading one, by the names that the run gives them.
+    /// The weights of objectives that a run used beside its leading one, by the run's names.
     public internal(set) var objectiveState: [String: Tensor] = [:]
-    /// All weights by the names that files have for them, those of other objectives included.
+    /// All weights by their names in files, including those of other objectives.
     var allState: [String: Tensor] { state.merging(objectiveState) { own, _ in own } }
-    /// What the checkpoint holds, lacks or contradicts, and what is made of it, in the order in which it was found.
-    public internal(set) var left: [CheckpointNote]
-    /// The update that it was saved after, if it says so.
+    /// Notes on what the checkpoint contains, lacks or contradicts, in the order of discovery.
+    public internal(set) var findings: [CheckpointNote]
+    /// The update after which it was saved, if known.
     public let update: Int?
 
-    /// Gathers what was read, and holds the weights against the description before anything is allocated by it.
+    /// Makes a checkpoint, and checks the weights against the description before anything is allocated according to it.
     init(
         url: URL, format: CheckpointFormat, layout: String = "", description: ModelDescription,
-        state: [String: Tensor], left: [CheckpointNote] = [], update: Int? = nil
+        state: [String: Tensor], findings: [CheckpointNote] = [], update: Int? = nil
     ) throws {
         if let problem = description.misfit(state) {
             throw CheckpointError.damaged(path: url.path, reason: problem)
@@ -51,24 +51,24 @@ public struct Checkpoint: Sendable {
         self.layout = layout
         self.description = description
         self.state = state
-        self.left = left
+        self.findings = findings
         self.update = update
     }
 
-    /// What the checkpoint holds beside the model and this program leaves behind: a phrase each, its key first.
-    public var notCarriedOver: [String] { left.filter { $0.subject != .dictionary }.map(\.phrase) }
+    /// The content that this program does not use: one phrase each, starting with the key.
+    public var notCarriedOver: [String] { findings.filter { $0.subject != .dictionary }.map(\.phrase) }
 
-    /// Notes for anyone who uses the model: what the checkpoint holds but this program does not use, and what it lacks.
-    public var notes: [CheckpointNote] { left.filter { $0.subject != .conversion } }
+    /// Notes for users of the model: unused content, and missing content.
+    public var notes: [CheckpointNote] { findings.filter { $0.subject != .conversion } }
 
     // MARK: Files
 
-    /// Opens a checkpoint of any format, told by its content; the weights stay on disk until they are used.
+    /// Opens a checkpoint of any format, detected by its content; the weights stay on disk until they are used.
     ///
     /// - Parameters:
     ///   - url: A folder, a `.pt` file, or one file of weights in a folder of this program, such as `ema.safetensors`.
-    ///   - architecture: Another checkpoint of the same architecture, for a `.pt` file that does not say its own.
-    /// - Returns: The checkpoint, its weights still on disk.
+    ///   - architecture: Another checkpoint of the same architecture, for a `.pt` file that does not contain its own.
+    /// - Returns: The checkpoint, with its weights still on disk.
     /// - Throws: ``CheckpointError`` or a safetensors error, naming the file.
     public static func read(_ url: URL, architectureFrom architecture: URL? = nil) throws -> Checkpoint {
         if url.pathExtension == "safetensors" { return try NativeCheckpoint.read(url) }
@@ -83,14 +83,12 @@ public struct Checkpoint: Sendable {
     /// Writes a model in any format.
     ///
     /// - Parameters:
-    ///   - description: What it is.
     ///   - state: The model's parameters by its own names.
-    ///   - url: For formats that are folders an existing folder, else the file.
-    ///   - format: Whose layout it gets.
-    ///   - update: The update it was saved after, where the format has a place for it.
-    /// - Returns: The settings that the format has no place for, a phrase each, its key first.
+    ///   - url: For formats that are folders, an existing folder, otherwise the file.
+    ///   - update: The update after which it was saved, if the format can store it.
+    /// - Returns: The settings that the format cannot store, one phrase each, starting with the key.
     /// - Throws: ``CheckpointError/cannotHold(format:what:advice:)`` for a model that the format cannot represent;
-    ///   `FileWriteError` when the disk is full or the system fails; `TorchError.operation` if LibTorch refuses.
+    ///   `FileWriteError` when the disk is full or the system fails.
     @discardableResult
     public static func write(
         _ description: ModelDescription, state: [String: Tensor], to url: URL, format: CheckpointFormat = .native,
@@ -106,17 +104,15 @@ public struct Checkpoint: Sendable {
         }
     }
 
-    /// Writes weights alone, in this program's format.
+    /// Writes only weights, in this program's format.
     ///
-    /// - Parameters:
-    ///   - state: The model's parameters by its own names.
-    ///   - file: The file.
-    /// - Throws: `FileWriteError` when the disk is full or the system fails; `TorchError.operation` if LibTorch refuses.
+    /// - Parameter state: The model's parameters by its own names.
+    /// - Throws: `FileWriteError` when the disk is full or the system fails.
     public static func write(weights state: [String: Tensor], to file: URL) throws {
         try TensorFile.write(FusedParameters.split(state), metadata: ["format": "pt"], to: file)
     }
 
-    /// All weights by the model's own names, those of other objectives included.
+    /// Returns all weights by the model's own names, including those of other objectives.
     public func weights() throws -> [String: Tensor] {
         try FusedParameters.join(state).merging(objectiveState) { own, _ in own }
     }
@@ -137,19 +133,18 @@ public struct Checkpoint: Sendable {
         }
     }
 
-    /// A whole model with the checkpoint's weights.
+    /// Returns a model of the description with the checkpoint's weights.
     ///
-    /// - Parameter model: A model of the description, its parameters empty.
-    /// - Returns: The same model.
-    /// - Throws: ``CheckpointError`` when the weights are not the model's.
+    /// - Parameter model: A model with empty parameters.
+    /// - Throws: ``CheckpointError`` when the weights do not match the model.
     func loaded<Model: Module>(_ model: Model) throws -> Model {
         try load(model, state)
         return model
     }
 
-    /// The shared part's weights by its own names, from a checkpoint of any task.
+    /// Returns the backbone's weights by its own names, from a checkpoint of any task.
     ///
-    /// Quantizer, target and output projections are left out.
+    /// Quantizer, target and output projections are omitted.
     public func sharedState() throws -> [String: Tensor] {
         let shared = ModelDescription(task: .encoder, model: description.model)
         return try FusedParameters.join(
@@ -159,7 +154,7 @@ public struct Checkpoint: Sendable {
                 }))
     }
 
-    /// The shared part with its weights, from a checkpoint of any task.
+    /// Returns the backbone with its weights, from a checkpoint of any task.
     public func sharedModel() throws -> Wav2Vec2Model {
         let model = try Wav2Vec2Model(description.model, initializer: .empty)
         try load(model, sharedState())

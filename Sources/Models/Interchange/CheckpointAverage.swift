@@ -4,20 +4,19 @@ import W2VBase
 import W2VTorch
 
 extension Checkpoint {
-    /// The mean of several checkpoints' weights, summed in double precision.
+    /// Returns the mean of several checkpoints' weights, summed in double precision.
     ///
-    /// Weights of the same run from its last part, averaged, often recognise better than any one of them.
+    /// The average of weights from the last part of a run often recognizes better than any one of them.
     ///
     /// - Parameter checkpoints: At least one; all of one architecture, task and dictionary.
     /// - Returns: The mean of each tensor by the checkpoint's names, in the first checkpoint's number formats.
-    /// - Throws: ``CheckpointError/damaged(path:reason:)`` naming the first that does not fit the others; a TorchError if
-    ///   memory runs out.
+    /// - Throws: ``CheckpointError/damaged(path:reason:)`` naming the first that does not match the others.
     public static func average(_ checkpoints: [Checkpoint]) throws -> [String: Tensor] {
         guard let first = checkpoints.first else { return [:] }
         for other in checkpoints.dropFirst() { try first.requireSameModel(other) }
         var result: [String: Tensor] = [:]
         try withoutGradient {
-            // One tensor at a time: all checkpoints together may be larger than the memory.
+            // One tensor at a time: all checkpoints together may exceed the memory.
             for (name, tensor) in first.allState {
                 var sum = try tensor.to(dtype: .float64)
                 for other in checkpoints.dropFirst() {

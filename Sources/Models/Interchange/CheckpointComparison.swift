@@ -3,35 +3,36 @@ import W2VBackbone
 import W2VBase
 import W2VTorch
 
-/// How two checkpoints differ: architecture, dictionary, every tensor, and what the models make of the same audio.
+/// The differences of two checkpoints: architecture, dictionary, every tensor, and the models' outputs on the same
+/// audio.
 ///
-/// Settings of training alone, such as dropouts, are not compared.
+/// Settings that matter only in training, such as dropouts, are not compared.
 public struct CheckpointComparison: Sendable {
-    /// Something that is one value here and another there.
+    /// A value that differs between the two.
     public struct Difference: Sendable, Equatable {
-        /// What differs: a setting's key, or a label's number.
+        /// The setting's key, or the label's number.
         public var key: String
-        /// In the first checkpoint.
+        /// The value in the first checkpoint.
         public var first: String
-        /// In the second.
+        /// The value in the second.
         public var second: String
     }
 
-    /// The distance of two tensors of a name.
+    /// The distance between two tensors of the same name.
     public struct TensorDifference: Sendable {
-        /// The tensor's name, as fairseq has it; for outputs the stage's name.
+        /// The tensor's name in fairseq; for outputs the stage's name.
         public var name: String
-        /// The largest difference of two elements; infinite where shapes differ or one is not a number.
+        /// The largest difference between two elements; infinite if shapes differ or one is NaN.
         public var absolute: Double
         /// The same, relative to the first tensor's largest magnitude.
         public var relative: Double
     }
 
-    /// Settings of the architecture, the task and the input that differ.
+    /// Differing settings of the architecture, the task and the input.
     public private(set) var architecture: [Difference] = []
-    /// Labels whose symbols differ, and a difference in their number; empty when one side has no dictionary.
+    /// Labels with different symbols, and a difference in their number; empty if one side has no dictionary.
     public private(set) var dictionary: [Difference] = []
-    /// Whether both have a dictionary, so that it was compared.
+    /// Whether both have a dictionary, so that the dictionaries were compared.
     public private(set) var comparedDictionaries = false
     /// Tensors that only the second has.
     public private(set) var missingInFirst: [String] = []
@@ -39,17 +40,15 @@ public struct CheckpointComparison: Sendable {
     public private(set) var missingInSecond: [String] = []
     /// The tensors that both have, in the order of their names.
     public private(set) var tensors: [TensorDifference] = []
-    /// The models' outputs on the same synthetic audio; empty when the architectures differ.
+    /// The differences of the models' outputs on the same synthetic audio; empty when the architectures differ.
     public private(set) var outputs: [TensorDifference] = []
 
     /// Compares two checkpoints.
     ///
     /// - Parameters:
-    ///   - first: The one that differences are relative to.
-    ///   - second: The other.
+    ///   - first: The reference for relative differences.
     ///   - progress: Called with the number of tensors compared so far and their number in all.
-    /// - Throws: ``CheckpointError`` when the weights of one do not fit its architecture; `TorchError.operation` if
-    ///   LibTorch refuses.
+    /// - Throws: ``CheckpointError`` when the weights of one do not match its architecture.
     public init(_ first: Checkpoint, _ second: Checkpoint, progress: (Int, Int) -> Void = { _, _ in }) throws {
         compareArchitecture(first.description, second.description)
         compareDictionaries(first.description.labels, second.description.labels)
@@ -70,10 +69,10 @@ public struct CheckpointComparison: Sendable {
     /// The largest of the tensors' differences; nil when they have no tensor in common.
     public var worst: TensorDifference? { tensors.max { $0.relative < $1.relative } }
 
-    /// Whether the checkpoints are the same model.
+    /// Returns whether the checkpoints are the same model.
     ///
-    /// - Parameter tolerance: How far a tensor or an output may be off, relative to its largest magnitude.
-    /// - Returns: True when nothing else differs at all.
+    /// - Parameter tolerance: The maximum difference of a tensor or an output, relative to its largest magnitude.
+    /// - Returns: True if in addition nothing else differs.
     public func isEqual(tolerance: Double) -> Bool {
         architecture.isEmpty && dictionary.isEmpty && missingInFirst.isEmpty && missingInSecond.isEmpty
             && (tensors + outputs).allSatisfy { $0.relative <= tolerance }
@@ -91,7 +90,8 @@ public struct CheckpointComparison: Sendable {
             note("normalize_epsilon", first.normalizeEpsilon.settingText, second.normalizeEpsilon.settingText)
         }
         let (one, other) = (first.model.withEffectiveSizes, second.model.withEffectiveSizes)
-        // A part that only one of them has differs as a whole; how an Hourglass resamples means nothing without one.
+        // A part that only one of them has differs as a whole; the resampling of an Hourglass is meaningless without
+        // one.
         let common = first.parts.intersection(second.parts).union(
             (one.hourglass ?? other.hourglass) == nil ? [] : [.hourglass])
         for setting in ModelConfiguration.settings
@@ -139,11 +139,11 @@ public struct CheckpointComparison: Sendable {
             relative: absolute == 0 ? 0 : magnitude == 0 ? .infinity : absolute / magnitude)
     }
 
-    /// What a model makes of two synthetic recordings of different lengths.
+    /// Returns a model's outputs for two synthetic recordings of different lengths.
     private static func outputs(of checkpoint: Checkpoint) throws -> [(name: String, tensor: Tensor)] {
         let lengths = [16_000, 12_345]
         let samples = try lengths.enumerated().map { index, length in
-            // Two tones and a swell, brought to unit variance as most models want it.
+            // Two tones and a swell, normalized to unit variance as most models expect.
             let tones = (0..<length).map { place in
                 let time = Double(place) / 16_000
                 return Float(sin(2 * .pi * (150 + 60 * Double(index)) * time) * (1 + 0.5 * sin(2 * .pi * 3 * time)))
@@ -157,7 +157,7 @@ public struct CheckpointComparison: Sendable {
 }
 
 extension ModelConfiguration {
-    /// The same with the sizes that 0 stands for.
+    /// The same with the effective sizes in place of 0.
     var withEffectiveSizes: ModelConfiguration {
         var result = self
         result.finalDim = targetChannels

@@ -1,11 +1,11 @@
 import Foundation
 import W2VBase
 
-/// What can be wrong with a checkpoint.
-public enum CheckpointError: Error, CustomStringConvertible, Sendable {
+/// An error of a checkpoint.
+public enum CheckpointError: ExplainedError, Equatable {
     /// A folder lacks the weights or the configuration.
     case missing(path: String)
-    /// A file cannot be used, and why.
+    /// A file cannot be used, for a reason.
     case damaged(path: String, reason: String)
     /// The checkpoint is of a model for another task.
     case wrongTask(path: String, found: ModelTask, wanted: ModelTask)
@@ -15,50 +15,95 @@ public enum CheckpointError: Error, CustomStringConvertible, Sendable {
     case dictionarySize(path: String, dictionary: String, symbols: Int, labels: Int)
     /// A dictionary has a checkpoint's symbol in another place, beside one that the checkpoint does not know.
     case dictionaryOrder(path: String, dictionary: String, symbol: String, place: Int, row: Int, unknown: String?)
-    /// A checkpoint says nothing about its model's architecture.
+    /// A checkpoint does not specify its model's architecture.
     case noArchitecture(path: String, reason: String)
-    /// A format has no place for what is to be written.
-    case cannotHold(format: CheckpointFormat, what: String, advice: String)
-    /// There is something where a checkpoint is to be written.
-    case occupied(path: String, reason: String)
+    /// A format cannot represent the model.
+    case cannotHold(format: CheckpointFormat, what: String, advice: Advice)
+    /// The destination of a checkpoint is taken.
+    case occupied(path: String, reason: String, advice: Advice? = nil)
 
-    /// One sentence that names the folder or file, and what was expected of it.
-    public var description: String {
+    /// Failure where nothing can be written, else input.
+    public var kind: ErrorKind {
+        switch self {
+        case .occupied: .failure
+        default: .input
+        }
+    }
+
+    /// What is wrong with which folder or file, and what to do.
+    public var explanation: Explanation {
         switch self {
         case .missing(let path):
             let states = ["best", "last"].filter {
                 FileManager.default.fileExists(atPath: path + "/" + $0 + "/model.safetensors")
             }
             if !states.isEmpty {
-                return "\(path) is the folder of a run: name one of its checkpoints, "
-                    + states.map { "\(path)/\($0)" }.joined(separator: " or ")
+                return Explanation(
+                    "\(path) is the folder of a run",
+                    "name one of its checkpoints, \(states.map { "\(path)/\($0)" }.joined(separator: " or "))")
             }
             let isAbsent = !FileManager.default.fileExists(atPath: path)
-            return "\(path) is not a checkpoint: \(isAbsent ? "there is no such file or folder; " : "")a folder with "
-                + "model.safetensors and config.json, or a .pt file of fairseq or NVIDIA, is expected"
+            return Explanation(
+                isAbsent
+                    ? "\(path) is not a checkpoint: there is no such file or folder" : "\(path) is not a checkpoint",
+                "name a folder with model.safetensors and config.json, or a .pt file of fairseq or NVIDIA")
         case .damaged(let path, let reason):
-            return "\(path) cannot be used: \(reason)"
+            return Explanation("\(path) cannot be used: \(reason)")
         case .wrongTask(let path, let found, let wanted):
-            return "\(path) holds \(found.phrase)"
-                + (wanted.remedy.map { ", \($0(path))" } ?? " where \(wanted.phrase) is needed")
+            guard let remedy = wanted.remedy else {
+                return Explanation("\(path) holds \(found.phrase) where \(wanted.phrase) is needed")
+            }
+            return Explanation("\(path) holds \(found.phrase), which \(remedy.lack)", remedy.advice(path))
         case .noDictionary(let path, let labels):
-            return "\(path) holds a ctc model of \(labels) labels without its dictionary: give it with "
-                + "--dictionary FILE (fairseq's dict.ltr.txt lies beside the data it was trained on)"
+            return Explanation(
+                "\(path) holds a ctc model of \(labels) labels without its dictionary",
+                "\(.giveDictionary) (fairseq's dict.ltr.txt is beside the data that it was trained on)")
         case .dictionarySize(let path, let dictionary, let symbols, let labels):
-            return "\(dictionary) has \(symbols) symbols, the four specials included, but the model of \(path) has "
-                + "\(labels) labels: give the dictionary it was trained with"
+            return Explanation(
+                "\(dictionary) has \(symbols) symbols, the four specials included, but the model of \(path) has "
+                    + "\(labels) labels", "give the dictionary that it was trained with")
         case .dictionaryOrder(let path, let dictionary, let symbol, let place, let row, let unknown):
-            return
+            return Explanation(
                 "\(dictionary) has \(symbol.quotedWithCodePoints) as label \(place), which is label \(row) of \(path)"
-                + (unknown.map { ", and \($0.quotedWithCodePoints), which the checkpoint does not know" } ?? "")
-                + ": give the dictionary that the model was trained with, or none, as the checkpoint holds its symbols"
+                    + (unknown.map { ", and \($0.quotedWithCodePoints), which the checkpoint does not know" } ?? ""),
+                "give the dictionary that the model was trained with, or none, as the checkpoint holds its symbols")
         case .noArchitecture(let path, let reason):
-            return "\(path) does not say how its model is built (\(reason)): name a checkpoint of the same "
-                + "architecture with --architecture-from CHECKPOINT"
+            return Explanation("\(path) does not say how its model is built (\(reason))", "\(.nameArchitecture)")
         case .cannotHold(let format, let what, let advice):
-            return "\(format.name) format cannot hold \(what): \(advice)"
-        case .occupied(let path, let reason):
-            return "\(path) is not written: \(reason)"
+            return Explanation("\(format.name) format cannot hold \(what)", advice)
+        case .occupied(let path, let reason, let advice):
+            return Explanation("\(path) is not written: \(reason)", advice)
         }
+    }
+}
+
+extension Phrase {
+    /// How to give a recognizer its dictionary.
+    public static let giveDictionary = Phrase("give the dictionary")
+    /// How to write another dictionary with a checkpoint.
+    public static let otherDictionary = Phrase("give another dictionary")
+    /// How to say which architecture weights belong to.
+    public static let nameArchitecture = Phrase("name a checkpoint of the same architecture")
+    /// How to decode with a language model that is at hand.
+    public static let giveLanguageModel = Phrase("give the model to the decoder")
+
+    /// How to fine-tune a model.
+    public static func fineTune(_ path: String) -> Phrase {
+        Phrase("fine-tune it first", values: [path], name: "fineTune")
+    }
+
+    /// A language model's file for the decoder.
+    public static func languageModel(_ path: String) -> Phrase {
+        Phrase("the model \(path)", values: [path], name: "languageModel")
+    }
+
+    /// A lexicon for the decoder.
+    public static func lexicon(_ path: String) -> Phrase {
+        Phrase("with the lexicon \(path)", values: [path], name: "lexicon")
+    }
+
+    /// A decoder's weight.
+    public static func decoderWeight(_ name: String, _ value: Double) -> Phrase {
+        Phrase("with \(name) \(value)", values: [name, "\(value)"], name: "decoderWeight")
     }
 }

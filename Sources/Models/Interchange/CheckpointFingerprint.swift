@@ -1,13 +1,11 @@
 import W2VTorch
 
 extension Checkpoint {
-    /// Sixteen digits that tell the part that all tasks share (feature extractor and encoder) from other weights.
+    /// Returns sixteen hexadecimal digits that identify the weights of the backbone (feature extractor and encoder).
     ///
-    /// The same in every format that holds the weights in FP32, and after fine-tuning another one. It is no protection
-    /// against forgery.
-    ///
-    /// - Returns: A hexadecimal number.
-    /// - Throws: ``CheckpointError`` when weights are missing; `TorchError.operation` if LibTorch refuses.
+    /// They are the same in every format that stores the weights in FP32, and change with fine-tuning. They do not
+    /// protect against forgery.
+    /// - Throws: ``CheckpointError`` when weights are missing.
     public func fingerprint() throws -> String {
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
         // FNV-1a over whole words instead of bytes.

@@ -11,7 +11,7 @@ public enum CheckpointFormat: String, Sendable, CaseIterable {
     /// Hugging Face's: a folder that `from_pretrained` loads.
     case huggingFace = "huggingface"
 
-    /// What people call it.
+    /// The name for people.
     public var name: String {
         switch self {
         case .native: "this program's"
@@ -21,6 +21,6 @@ public enum CheckpointFormat: String, Sendable, CaseIterable {
         }
     }
 
-    /// Whether a checkpoint is a folder, and not a single file.
+    /// Whether a checkpoint is a folder, not a single file.
     public var isFolder: Bool { self == .native || self == .huggingFace }
 }

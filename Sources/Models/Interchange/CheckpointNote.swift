@@ -1,27 +1,25 @@
-/// Something that a checkpoint holds, lacks or contradicts, and what is made of it.
+/// A note on something that a checkpoint contains, lacks or contradicts, and its consequence.
 public struct CheckpointNote: Sendable, Equatable {
-    /// What a note is about.
+    /// The subject of a note.
     public enum Subject: Sendable, Equatable {
-        /// A language model that the checkpoint holds beside the model.
+        /// A language model that the checkpoint contains beside the model.
         case languageModel
-        /// The dictionary that was given for the checkpoint.
+        /// The dictionary that was supplied for the checkpoint.
         case dictionary
         /// Anything else that users of the model should know.
         case use
-        /// What matters only for conversion and further training.
+        /// Anything that matters only for conversion and further training.
         case conversion
     }
 
-    /// A phrase: what it is, a colon, and what becomes of it.
+    /// A phrase: the subject, a colon, and the consequence.
     public let phrase: String
-    /// What it is about.
+    /// The subject.
     public let subject: Subject
 
     /// Makes a note.
     ///
-    /// - Parameters:
-    ///   - phrase: What it is, a colon, and what becomes of it.
-    ///   - subject: What it is about.
+    /// - Parameter phrase: The subject, a colon, and the consequence.
     public init(_ phrase: String, _ subject: Subject = .use) {
         self.phrase = phrase
         self.subject = subject

@@ -1,10 +1,11 @@
 import Foundation
+import W2VBase
 
-/// Puts a new checkpoint in its place only when all of it is written.
+/// Moves a new checkpoint to its destination only when it is complete.
 ///
-/// A folder is filled beside its place and renamed; a file is written by its own writer's rename.
+/// A folder is filled beside its destination and renamed; a file is renamed by its own writer.
 enum CheckpointPlacement {
-    /// The files of checkpoints, which may make room for another; a folder with anything else is left alone.
+    /// The files of checkpoints, which may be replaced; a folder with anything else is left alone.
     private static let replaceable: Set<String> = [
         "config.json", "model.safetensors", "preprocessor_config.json", "vocab.json", "tokenizer_config.json",
         "special_tokens_map.json",
@@ -13,12 +14,10 @@ enum CheckpointPlacement {
     /// Writes a checkpoint.
     ///
     /// - Parameters:
-    ///   - url: Its place.
-    ///   - isFolder: Whether it is a folder.
-    ///   - replaces: Whether a checkpoint that is there makes room; an empty folder always does.
-    ///   - write: Writes to the URL that it is given; if it throws, what was there before stays.
-    /// - Returns: What `write` returns.
-    /// - Throws: ``CheckpointError/occupied(path:reason:)``, and what `write` and the file system throw.
+    ///   - replaces: Whether an existing checkpoint is replaced; an empty folder always is.
+    ///   - write: Writes to the URL that it receives; if it throws, the old content stays.
+    /// - Returns: The result of `write`.
+    /// - Throws: ``CheckpointError/occupied(path:reason:)``, and any error of `write` and the file system.
     static func write<Result>(
         to url: URL, isFolder: Bool, replaces: Bool, _ write: (URL) throws -> Result
     ) throws -> Result {
@@ -49,19 +48,21 @@ enum CheckpointPlacement {
     }
 
     private static func checkRoom(_ url: URL, isDirectory: Bool, isFolder: Bool, replaces: Bool) throws {
-        func occupied(_ reason: String) -> CheckpointError { .occupied(path: url.path, reason: reason) }
+        func occupied(_ reason: String, _ advice: Advice? = nil) -> CheckpointError {
+            .occupied(path: url.path, reason: reason, advice: advice)
+        }
         guard isDirectory == isFolder else {
             throw occupied(isDirectory ? "it is a folder where a file is to be written" : "it is a file, not a folder")
         }
         guard isDirectory else {
-            guard replaces else { throw occupied("it exists; give --force to replace it") }
+            guard replaces else { throw occupied("it exists", "\(.replace) it") }
             return
         }
         let names = try FileManager.default.contentsOfDirectory(atPath: url.path)
         if names.isEmpty { return }
-        guard replaces else { throw occupied("it exists and is not empty; give --force to replace it") }
+        guard replaces else { throw occupied("it exists and is not empty", "\(.replace) it") }
         if let other = names.filter({ !replaceable.contains($0) }).min() {
-            throw occupied("it holds \(other), which is not part of a converted checkpoint; name another folder")
+            throw occupied("it holds \(other), which is not part of a converted checkpoint", "name another folder")
         }
     }
 }

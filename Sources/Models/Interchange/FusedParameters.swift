@@ -1,18 +1,17 @@
 import W2VTorch
 
-/// Between checkpoints' separate parameters and the model's fused ones.
+/// Conversion between checkpoints' separate parameters and the model's fused ones.
 ///
-/// The model holds queries', keys' and values' projections as one (`self_attn.qkv_proj`); fairseq and our checkpoint
-/// files hold `q_proj`, `k_proj` and `v_proj`, so that other programs find what they know.
+/// The model has one projection for queries, keys and values (`self_attn.qkv_proj`); fairseq and our checkpoint files
+/// have `q_proj`, `k_proj` and `v_proj`, so that other programs find what they know.
 public enum FusedParameters {
     private static let fused = "self_attn.qkv_proj."
     private static let parts = ["self_attn.q_proj.", "self_attn.k_proj.", "self_attn.v_proj."]
 
-    /// Separate parameters from fused ones, as views.
+    /// Returns separate parameters, as views of fused ones.
     ///
     /// - Parameter state: The model's parameters, or anything of their layout, by name.
-    /// - Returns: The same tensors by name, each fused one as its three thirds.
-    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
+    /// - Returns: The same tensors by name, with each fused one as its three thirds.
     public static func split(_ state: [String: Tensor]) throws -> [String: Tensor] {
         var result: [String: Tensor] = [:]
         for (name, tensor) in state {
@@ -29,10 +28,10 @@ public enum FusedParameters {
         return result
     }
 
-    /// Fused parameters from separate ones.
+    /// Returns fused parameters made of separate ones.
     ///
-    /// - Parameter state: A checkpoint's tensors by name; a fused parameter in it stays.
-    /// - Returns: The same tensors by name, each three thirds as one fused tensor.
+    /// - Parameter state: A checkpoint's tensors by name; a fused parameter in it is kept.
+    /// - Returns: The same tensors by name, with three thirds as one fused tensor.
     /// - Throws: `TorchError.state` when a third is missing.
     public static func join(_ state: [String: Tensor]) throws -> [String: Tensor] {
         var result: [String: Tensor] = [:]

@@ -3,9 +3,9 @@ import W2VBackbone
 import W2VBase
 import W2VTorch
 
-/// Hugging Face's folders, as Transformers' `from_pretrained` and `save_pretrained` know them.
+/// Hugging Face's folders, as read and written by Transformers' `from_pretrained` and `save_pretrained`.
 enum HuggingFace {
-    /// Whether a folder's `config.json` is Hugging Face's.
+    /// Returns whether a folder's `config.json` is Hugging Face's.
     static func isCheckpoint(_ folder: URL) -> Bool {
         guard let root = try? HuggingFaceFolder(url: folder).object(Checkpoint.configurationName) else { return false }
         return root["model_type"] != nil || (root["architectures"] != nil && root["format"] == nil)
@@ -15,8 +15,8 @@ enum HuggingFace {
 
     /// Reads a folder.
     ///
-    /// - Parameter url: With `config.json` and the weights.
-    /// - Returns: The checkpoint, its weights still on disk.
+    /// - Parameter url: A folder with `config.json` and the weights.
+    /// - Returns: The checkpoint, with its weights still on disk.
     /// - Throws: ``CheckpointError`` or a safetensors error, naming the file.
     static func read(_ url: URL) throws -> Checkpoint {
         let folder = HuggingFaceFolder(url: url)
@@ -24,7 +24,7 @@ enum HuggingFace {
             throw CheckpointError.missing(path: url.path)
         }
         let (tensors, unread) = try folder.weights()
-        var left: [CheckpointNote] = []
+        var findings: [CheckpointNote] = []
         let reading: HuggingFaceConfiguration.Reading
         do {
             reading = try HuggingFaceConfiguration.read(root, names: tensors.keys)
@@ -32,14 +32,14 @@ enum HuggingFace {
             throw CheckpointError.damaged(
                 path: folder.path(Checkpoint.configurationName), reason: error.description)
         }
-        left += reading.unused.map { CheckpointNote("\($0.printable) of config.json", .conversion) }
+        findings += reading.unused.map { CheckpointNote("\($0.printable) of config.json", .conversion) }
         var description = reading.description
         func table() -> FamilyNames {
             FamilyNames(reading.family, task: description.task, extractorMode: description.model.extractorMode)
         }
         if let note = description.task.huggingFace.noteWithoutHead, table().lacksHead(tensors.keys) {
             let type = reading.family.architecture(of: description.task)?.name ?? reading.family.name
-            left.append(CheckpointNote("\(type): \(note)"))
+            findings.append(CheckpointNote("\(type): \(note)"))
             description.task = .encoder
         }
         let names = table()
@@ -47,8 +47,8 @@ enum HuggingFace {
         var unknown: [String] = []
         for (name, tensor) in tensors.sorted(by: { $0.key < $1.key }) {
             if let earlier = names.earlierName(name), tensors[earlier] != nil {
-                // Loading an early file and saving it again added a random one under the later name.
-                left.append(
+                // Loading and saving an early file has added a random tensor under the later name.
+                findings.append(
                     CheckpointNote(
                         "\(name): not read, as the embedding that was trained is there under its earlier name \(earlier)"
                     ))
@@ -62,20 +62,20 @@ enum HuggingFace {
                 throw CheckpointError.damaged(path: url.path, reason: "\(name.printable) is there under two names")
             }
         }
-        left += try notes(ofUnknown: unknown, names, url)
-        try setNormalization(&description, folder, &left)
-        left += try complete(&state, description, url)
+        findings += try notes(ofUnknown: unknown, names, url)
+        try setNormalization(&description, folder, &findings)
+        findings += try complete(&state, description, url)
         if description.task.huggingFace.hasTokenizer {
-            left += try arrangeLabels(&state, &description, names, folder, root)
+            findings += try arrangeLabels(&state, &description, names, folder, root)
         }
-        left += unread
+        findings += unread
         return try Checkpoint(
             url: url, format: .huggingFace,
             layout: reading.family.name == ModelFamily.wav2vec2.name ? "" : reading.family.name,
-            description: description, state: state, left: left)
+            description: description, state: state, findings: findings)
     }
 
-    /// Refuses tensors that belong to the model and have no place in it; those of other heads stay behind.
+    /// Rejects tensors of the model that have no place in it, and notes those of other heads, which are ignored.
     private static func notes(
         ofUnknown unknown: [String], _ names: FamilyNames, _ url: URL
     ) throws -> [CheckpointNote] {
@@ -99,21 +99,22 @@ enum HuggingFace {
         return [CheckpointNote(what)]
     }
 
-    /// Whether and how recordings are normalised, from the preprocessor's configuration.
+    /// Sets whether and how recordings are normalized, from the preprocessor's configuration.
     private static func setNormalization(
-        _ description: inout ModelDescription, _ folder: HuggingFaceFolder, _ left: inout [CheckpointNote]
+        _ description: inout ModelDescription, _ folder: HuggingFaceFolder, _ findings: inout [CheckpointNote]
     ) throws {
         let (own, joint) = ("preprocessor_config.json", "processor_config.json")
-        // As in Transformers, a feature extractor inside the processor's configuration goes before one of its own.
+        // As in Transformers, a feature extractor inside the processor's configuration takes precedence over a separate
+        // one.
         let (inner, outer) = try (folder.object(joint)?["feature_extractor"]?.object, folder.object(own))
         let name = inner == nil ? own : joint
         if let inner, let outer, inner["do_normalize"] != outer["do_normalize"] {
-            left.append(
+            findings.append(
                 CheckpointNote(
                     "\(own): its do_normalize is not that of \(joint), which counts, as in Transformers"))
         }
         guard let found = inner ?? outer else {
-            left.append(
+            findings.append(
                 CheckpointNote(
                     "\(own): the folder has none, so input is normalised, as Transformers does without being told"))
             description.normalize = true
@@ -132,7 +133,7 @@ enum HuggingFace {
         description.task.backbonePrefix + name
     }
 
-    /// Makes up for what is there in one of the two programs only: the mask embedding, and a projection between equals.
+    /// Adds what only one of the two programs has: the mask embedding, and a projection between equal sizes.
     private static func complete(
         _ state: inout [String: Tensor], _ description: ModelDescription, _ url: URL
     ) throws -> [CheckpointNote] {
@@ -147,7 +148,7 @@ enum HuggingFace {
         }
         var notes: [CheckpointNote] = []
         if state[mask] == nil {
-            // Transformers draws it anew too; only training with masks uses it.
+            // Transformers draws it randomly too; only training with masks uses it.
             state[mask] = try Initializer.random(seed: 1).uniform([model.encoderEmbedDim], 0, 1)
             notes.append(
                 CheckpointNote(
@@ -179,7 +180,7 @@ enum HuggingFace {
         return try distance == 0 && bias.to(dtype: .float32).magnitude().sum().item() == 0
     }
 
-    /// Takes the vocabulary over; the output layer's rows follow its order.
+    /// Applies the vocabulary; the output layer's rows follow its order.
     private static func arrangeLabels(
         _ state: inout [String: Tensor], _ description: inout ModelDescription, _ names: FamilyNames,
         _ folder: HuggingFaceFolder, _ root: JSONObject
@@ -208,12 +209,9 @@ enum HuggingFace {
 
     /// Writes a folder that `from_pretrained` loads.
     ///
-    /// - Parameters:
-    ///   - description: What the model is.
-    ///   - state: The weights by fairseq's names.
-    ///   - url: An existing folder.
-    /// - Returns: The settings that the format has no place for, a phrase each, its key first.
-    /// - Throws: ``CheckpointError/cannotHold(format:what:advice:)`` and what writing files throws.
+    /// - Parameter url: An existing folder.
+    /// - Returns: The settings that the format cannot store, one phrase each, starting with the key.
+    /// - Throws: ``CheckpointError/cannotHold(format:what:advice:)`` and any error of writing files.
     static func write(_ description: ModelDescription, state: [String: Tensor], to url: URL) throws -> [String] {
         let family = ModelFamily.wav2vec2
         var files: [String: JSONValue] = [:]
@@ -235,7 +233,7 @@ enum HuggingFace {
             "feature_extractor_type": .string("Wav2Vec2FeatureExtractor"), "feature_size": .integer(1),
             "sampling_rate": .integer(16_000), "padding_side": .string("right"), "padding_value": .number(0),
             "do_normalize": .bool(description.normalize),
-            // As Transformers' documentation has it: a group norm over padding was trained without a mask.
+            // According to Transformers' documentation: models with group norm were trained on padding without a mask.
             "return_attention_mask": .bool(model.extractorMode == .layerNorm),
         ]
         if task.huggingFace.hasTokenizer { preprocessor["processor_class"] = .string("Wav2Vec2Processor") }
@@ -251,7 +249,7 @@ enum HuggingFace {
             tensors[theirs] = tensor
         }
         if model.extractorChannels == model.encoderEmbedDim {
-            // Their models always project; one that does not is the same as one that projects by the identity.
+            // Their models always have a projection; where ours has none, it is the identity.
             for (part, tensor) in [
                 ("weight", try identity(model.encoderEmbedDim)), ("bias", try .zeros([model.encoderEmbedDim])),
             ] {
@@ -267,7 +265,7 @@ enum HuggingFace {
         return left + others
     }
 
-    /// Transformers' name of the type that most of the weights have.
+    /// Returns Transformers' name of the type that most of the weights have.
     private static func typeName(_ state: [String: Tensor]) -> String {
         let counts = Dictionary(state.values.map { ($0.dtype, $0.count) }, uniquingKeysWith: +)
         switch counts.max(by: { $0.value < $1.value })?.key {

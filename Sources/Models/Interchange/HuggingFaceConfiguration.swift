@@ -2,19 +2,19 @@ import Foundation
 import W2VBackbone
 import W2VBase
 
-/// Hugging Face's `config.json` in terms of ours.
+/// Hugging Face's `config.json` in terms of our settings.
 enum HuggingFaceConfiguration {
-    /// What a configuration stands for.
+    /// The result of reading a configuration.
     struct Reading {
         /// The model, without vocabulary and preprocessing.
         var description: ModelDescription
-        /// Whose fields and names it has.
+        /// The family whose fields and names it has.
         var family: ModelFamily
-        /// The keys that are not carried over.
+        /// The keys that are ignored.
         var unused: [String]
     }
 
-    /// Architectures of other kinds, and why they are not registered.
+    /// Related architectures that are not supported, with the reason.
     private static let relatives: [String: String] = [
         "wavlm": "WavLM, whose attention has a gated position bias",
         "data2vec-audio": "Data2Vec, whose positional convolution has several layers",
@@ -30,13 +30,13 @@ enum HuggingFaceConfiguration {
         "mctct": "M-CTC-T, which reads filter banks",
     ]
 
-    /// The key of the settings that theirs has no key for, which Transformers passes over and keeps.
+    /// The key of the settings that theirs has no key for; Transformers ignores and keeps it.
     static let ownMember = ForeignArguments.ownMember
 
-    /// What Transformers' feature extractor adds to the variance.
+    /// The number that Transformers' feature extractor adds to the variance.
     static let normalizeEpsilon = 1e-7
 
-    /// Keys of every configuration that say nothing about a model: token numbers, bookkeeping.
+    /// Keys of every configuration that do not matter for a model: token numbers, bookkeeping.
     private static let bookkeeping: Set<String> = [
         "_name_or_path", "_attn_implementation", "architectures", "attn_implementation", "bos_token_id",
         "chunk_size_feed_forward", "dtype", "eos_token_id", "gradient_checkpointing", "model_type",
@@ -45,13 +45,11 @@ enum HuggingFaceConfiguration {
         ownMember,
     ]
 
-    /// The description that a configuration stands for, without vocabulary and preprocessing.
+    /// Reads a configuration, without vocabulary and preprocessing.
     ///
-    /// - Parameters:
-    ///   - root: The configuration.
-    ///   - names: The names of the weights, which tell the task where the configuration does not.
-    /// - Returns: The description, its family, and the keys that are not carried over.
-    /// - Throws: ``ConfigurationError`` naming what this architecture has not, or a value that makes no sense.
+    /// - Parameter names: The names of the weights, from which the task follows if the configuration lacks it.
+    /// - Returns: The description, its family, and the keys that are ignored.
+    /// - Throws: ``ConfigurationError`` naming an option that this architecture does not support, or an invalid value.
     static func read(_ root: JSONObject, names: some Collection<String>) throws -> Reading {
         let type = root["model_type"]?.string ?? ""
         guard let family = ModelFamily.named(type) else {
@@ -95,17 +93,16 @@ enum HuggingFaceConfiguration {
         return found ?? .encoder
     }
 
-    /// The configuration of a model.
+    /// Returns the configuration of a model.
     ///
     /// - Parameters:
-    ///   - description: The model.
     ///   - family: The family whose keys it gets.
     ///   - dtype: The name of its weights' type, such as `float32`.
     ///   - labels: The rows of the output layer; nil for a model without one.
     ///   - tokens: The numbers of the tokenizer's specials: padding (the blank), beginning and end.
-    /// - Returns: All that Transformers needs to make the same model, and the settings of the task that it has no place
-    ///   for, a phrase each, its key first.
-    /// - Throws: ``CheckpointError/cannotHold(format:what:advice:)`` naming what their architecture has not.
+    /// - Returns: All that Transformers needs to make the same model, and the task's settings that it cannot store, one
+    ///   phrase each, starting with the key.
+    /// - Throws: ``CheckpointError/cannotHold(format:what:advice:)`` naming an option that their architecture lacks.
     static func write(
         _ description: ModelDescription, _ family: ModelFamily, dtype: String, labels: Int?,
         tokens: (padding: Int, beginning: Int?, end: Int?)
@@ -134,9 +131,9 @@ enum HuggingFaceConfiguration {
         for field in family.fields(of: description.task) {
             if let value = field.value(resolved) { root[field.key] = value }
         }
-        // What reading this would not give back stands beside it.
+        // Settings that reading this would not restore are stored beside it.
         var read = try read(root, names: []).description
-        // The preprocessor's configuration holds it.
+        // The preprocessor's configuration contains it.
         read.normalize = description.normalize
         let others = resolved.settings(differingFrom: read)
         if !others.isEmpty { root[ownMember] = ModelDescription.json(others) }

@@ -1,16 +1,16 @@
 import Foundation
 import W2VBackbone
 
-/// One key of Hugging Face's `config.json` and the property that it stands for.
+/// One key of Hugging Face's `config.json` and the property that it corresponds to.
 public struct HuggingFaceField: Sendable {
     /// The key.
     public let key: String
     private let expected: String
     private let read: @Sendable (JSONValue, inout ModelDescription) -> Bool
     private let write: @Sendable (ModelDescription) -> JSONValue?
-    /// The sentence that refuses a value; nil for one made of the key, the value and what is expected.
+    /// The sentence that rejects a value; nil for one made of the key, the value and the expected form.
     private var problem: String?
-    /// Whether a value is carried over, or means nothing; the others are listed.
+    /// Returns whether a value is used or irrelevant; all others are listed as ignored.
     private var isCarriedOver: @Sendable (JSONValue) -> Bool = { _ in true }
 
     private init(
@@ -23,13 +23,13 @@ public struct HuggingFaceField: Sendable {
         self.write = write
     }
 
-    /// The value in a configuration; nil where the key is not written.
+    /// Returns the value in a configuration; nil if the key is not written.
     func value(_ description: ModelDescription) -> JSONValue? { write(description) }
 
-    /// Whether nothing of the key's value in a configuration is left behind.
+    /// Returns whether the key's value in a configuration is fully used.
     func covers(_ root: JSONObject) -> Bool { root[key].map { $0 == .null || isCarriedOver($0) } ?? true }
 
-    /// Takes the value over; where the key is absent, the family's default stays.
+    /// Applies the value; if the key is absent, the family's default stays.
     ///
     /// - Throws: ``ConfigurationError`` naming the key, its value and what is expected.
     func apply(_ root: JSONObject, to description: inout ModelDescription) throws {
@@ -39,14 +39,9 @@ public struct HuggingFaceField: Sendable {
         }
     }
 
-    // MARK: Keys that stand for a property
+    // MARK: Keys of a property
 
-    /// A whole number that is not negative.
-    ///
-    /// - Parameters:
-    ///   - key: The key.
-    ///   - path: The property.
-    /// - Returns: The field.
+    /// Makes a key for a nonnegative integer.
     public static func integer(
         _ key: String, _ path: any WritableKeyPath<ModelDescription, Int> & Sendable
     ) -> HuggingFaceField {
@@ -59,12 +54,7 @@ public struct HuggingFaceField: Sendable {
         }
     }
 
-    /// A number.
-    ///
-    /// - Parameters:
-    ///   - key: The key.
-    ///   - path: The property.
-    /// - Returns: The field.
+    /// Makes a key for a number.
     public static func number(
         _ key: String, _ path: any WritableKeyPath<ModelDescription, Double> & Sendable
     ) -> HuggingFaceField {
@@ -77,12 +67,7 @@ public struct HuggingFaceField: Sendable {
         }
     }
 
-    /// True or false.
-    ///
-    /// - Parameters:
-    ///   - key: The key.
-    ///   - path: The property.
-    /// - Returns: The field.
+    /// Makes a key for true or false.
     public static func flag(
         _ key: String, _ path: any WritableKeyPath<ModelDescription, Bool> & Sendable
     ) -> HuggingFaceField {
@@ -95,13 +80,9 @@ public struct HuggingFaceField: Sendable {
         }
     }
 
-    /// A choice by name; of several names for one value the first is written.
+    /// Makes a key for a choice by name; of several names for one value the first is written.
     ///
-    /// - Parameters:
-    ///   - key: The key.
-    ///   - path: The property.
-    ///   - names: Each name with what it stands for.
-    /// - Returns: The field.
+    /// - Parameter names: The names with their values.
     public static func choice<Value: Equatable & Sendable>(
         _ key: String, _ path: any WritableKeyPath<ModelDescription, Value> & Sendable, _ names: [(String, Value)]
     ) -> HuggingFaceField {
@@ -114,12 +95,11 @@ public struct HuggingFaceField: Sendable {
         }
     }
 
-    /// One column of the three lists that describe the extractor's convolutions.
+    /// Makes a key for one column of the three lists that describe the extractor's convolutions.
     ///
     /// - Parameters:
-    ///   - key: The key; the list of channels comes first, and decides how many layers there are.
-    ///   - column: What the list holds of each layer.
-    /// - Returns: The field.
+    ///   - key: The key; the list of channels comes first, and determines the number of layers.
+    ///   - column: The property of each layer that the list contains.
     public static func convolutions(
         _ key: String, _ column: any WritableKeyPath<ConvolutionLayers.Layer, Int> & Sendable
     ) -> HuggingFaceField {
@@ -143,10 +123,9 @@ public struct HuggingFaceField: Sendable {
         }
     }
 
-    /// Whether frames and channels are masked at all, which leaves the probabilities of other keys as they are.
+    /// Makes the key that tells whether frames and channels are masked at all; other keys have the probabilities.
     ///
     /// - Parameter key: The key, which comes after those of the probabilities.
-    /// - Returns: The field.
     public static func masks(_ key: String) -> HuggingFaceField {
         HuggingFaceField(key, expected: "true or false") { value, description in
             if value.bool == false {
@@ -159,12 +138,9 @@ public struct HuggingFaceField: Sendable {
         }
     }
 
-    /// The probability of masked frames.
+    /// Makes a key for the probability of masked frames.
     ///
-    /// Without a chance of masking Transformers' models have no mask embedding; ``masks(_:)`` then switches it off.
-    ///
-    /// - Parameter key: The key.
-    /// - Returns: The field.
+    /// If nothing can be masked, Transformers' models have no mask embedding; ``masks(_:)`` then switches masking off.
     public static func maskProbability(_ key: String) -> HuggingFaceField {
         HuggingFaceField(key, expected: "a number") { value, description in
             guard let number = value.double else { return false }
@@ -177,65 +153,41 @@ public struct HuggingFaceField: Sendable {
 
     // MARK: Keys that must have a value
 
-    /// A key whose only possible value is one that this architecture always has.
+    /// Makes a key whose only supported value is one that this architecture always has.
     ///
-    /// - Parameters:
-    ///   - key: The key.
-    ///   - value: The value.
-    ///   - isWritten: Whether it is written too.
-    ///   - problem: The sentence that refuses another; nil for the usual one.
-    /// - Returns: The field.
+    /// - Parameter problem: The sentence that rejects another value; nil for the default one.
     public static func fixed(
         _ key: String, _ value: Bool, isWritten: Bool = true, problem: String? = nil
     ) -> HuggingFaceField {
         fixed(key, .bool(value), isWritten, problem) { $0.bool == value }
     }
 
-    /// A key whose only possible value is one that this architecture always has.
+    /// Makes a key whose only supported value is one that this architecture always has.
     ///
-    /// - Parameters:
-    ///   - key: The key.
-    ///   - value: The value.
-    ///   - isWritten: Whether it is written too.
-    ///   - problem: The sentence that refuses another; nil for the usual one.
-    /// - Returns: The field.
+    /// - Parameter problem: The sentence that rejects another value; nil for the default one.
     public static func fixed(
         _ key: String, _ value: Double, isWritten: Bool = true, problem: String? = nil
     ) -> HuggingFaceField {
         fixed(key, .number(value), isWritten, problem) { $0.double == value }
     }
 
-    /// A key whose only possible value is one that this architecture always has.
+    /// Makes a key whose only supported value is one that this architecture always has.
     ///
-    /// - Parameters:
-    ///   - key: The key.
-    ///   - value: The value.
-    ///   - isWritten: Whether it is written too.
-    ///   - problem: The sentence that refuses another; nil for the usual one.
-    /// - Returns: The field.
+    /// - Parameter problem: The sentence that rejects another value; nil for the default one.
     public static func fixed(
         _ key: String, _ value: String, isWritten: Bool = true, problem: String? = nil
     ) -> HuggingFaceField {
         fixed(key, .string(value), isWritten, problem) { $0.string == value }
     }
 
-    /// A key that must be absent or null.
+    /// Makes a key that must be absent or null.
     ///
-    /// - Parameters:
-    ///   - key: The key.
-    ///   - isWritten: Whether null is written.
-    ///   - problem: The sentence that refuses a value.
-    /// - Returns: The field.
+    /// - Parameter problem: The sentence that rejects a value.
     public static func absent(_ key: String, isWritten: Bool = true, problem: String) -> HuggingFaceField {
         fixed(key, .null, isWritten, problem) { _ in false }
     }
 
-    /// A key with a value that is always written, and others that change nothing but training: they are listed as left out.
-    ///
-    /// - Parameters:
-    ///   - key: The key.
-    ///   - value: The value.
-    /// - Returns: The field.
+    /// Makes a key that is always written with one value; others affect only training and are listed as ignored.
     public static func assumed(_ key: String, _ value: String) -> HuggingFaceField {
         var field = HuggingFaceField(key, expected: value) { _, _ in
             true

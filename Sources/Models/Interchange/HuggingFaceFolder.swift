@@ -4,27 +4,25 @@ import W2VTorch
 
 /// The files of a Hugging Face folder.
 struct HuggingFaceFolder: Sendable {
-    /// Where they lie.
+    /// The folder.
     let url: URL
 
-    /// Files that are read, or that say nothing about the model.
+    /// Files that are read, or that do not matter for the model.
     private static let known: Set<String> = [
         "config.json", "preprocessor_config.json", "processor_config.json", "vocab.json", "tokenizer_config.json",
         "special_tokens_map.json", "added_tokens.json", "tokenizer.json", "README.md", "LICENSE",
     ]
-    /// The weights' files, the first one found is taken; an index lists the shards.
+    /// The weights' files, of which the first one found is read; an index lists the shards.
     private static let weights = ["model.safetensors", "pytorch_model.bin"]
-    /// No configuration or vocabulary comes near this.
+    /// An upper bound that no configuration or vocabulary comes near.
     private static let largestJSON = 64 << 20
 
-    /// A file's path, for errors.
+    /// Returns a file's path, for errors.
     func path(_ name: String) -> String { url.appendingPathComponent(name).path }
 
-    /// A JSON object of the folder.
+    /// Returns a JSON object of the folder; nil if there is no such file.
     ///
-    /// - Parameter name: The file's name.
-    /// - Returns: Its members; nil when there is no such file.
-    /// - Throws: ``CheckpointError/damaged(path:reason:)`` when it is no JSON object.
+    /// - Throws: ``CheckpointError/damaged(path:reason:)`` for anything but a JSON object.
     func object(_ name: String) throws -> JSONObject? {
         let path = path(name)
         guard FileManager.default.fileExists(atPath: path) else { return nil }
@@ -47,14 +45,9 @@ struct HuggingFaceFolder: Sendable {
         throw CheckpointError.damaged(path: path, reason: "it is not a JSON object (\(reason))")
     }
 
-    /// A setting that is true or false: null is false, and so is 0, as in Python.
+    /// Returns a setting that is true or false: null is false, and so is 0, as in Python.
     ///
-    /// - Parameters:
-    ///   - settings: The members of a file.
-    ///   - key: The setting's key.
-    ///   - fallback: What counts where there is no such key.
-    ///   - path: The file, for errors.
-    /// - Returns: The value.
+    /// - Parameter fallback: The value if there is no such key.
     /// - Throws: ``CheckpointError/damaged(path:reason:)`` for a value of another type.
     static func flag(_ settings: JSONObject, _ key: String, default fallback: Bool, path: String) throws -> Bool {
         guard let value = settings[key] else { return fallback }
@@ -65,9 +58,9 @@ struct HuggingFaceFolder: Sendable {
             path: path, reason: "\(key) is \(value.excerpt), where true or false is expected")
     }
 
-    /// The weights by their names, whatever files they lie in.
+    /// Returns the weights by their names, from all their files.
     ///
-    /// - Returns: The tensors, on disk until they are used, and notes about the files that were not read.
+    /// - Returns: The tensors, on disk until they are used, and notes about files that were not read.
     /// - Throws: ``CheckpointError`` naming the file that is missing or damaged, or a safetensors error.
     func weights() throws -> (tensors: [String: Tensor], unread: [CheckpointNote]) {
         for name in Self.weights {
@@ -92,7 +85,7 @@ struct HuggingFaceFolder: Sendable {
         return try saved.tensors(saved.root, "its dictionary")
     }
 
-    /// The names of each shard's tensors.
+    /// Returns the names of each shard's tensors.
     private func shards(_ root: JSONObject, _ index: String) throws -> [String: [String]] {
         func damaged(_ reason: String) -> CheckpointError { .damaged(path: path(index), reason: reason) }
         guard case .object(let map)? = root["weight_map"], !map.isEmpty else {
@@ -103,7 +96,7 @@ struct HuggingFaceFolder: Sendable {
             guard let shard = value.string else {
                 throw damaged("\(tensor.printable) is in \(value.excerpt), where a file's name is expected")
             }
-            // A name may not lead out of the folder.
+            // A name must not lead out of the folder.
             guard !shard.contains("/"), !shard.hasPrefix("."),
                 shard.hasSuffix(".safetensors") || shard.hasSuffix(".bin")
             else {
@@ -136,7 +129,7 @@ struct HuggingFaceFolder: Sendable {
 
     // MARK: Other files
 
-    /// What else lies in the folder.
+    /// Returns notes on the folder's other files.
     private func unread(_ read: [String]) -> [CheckpointNote] {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: url.path)) ?? []
         let model = languageModel() ?? missingLanguageModel()
@@ -147,11 +140,11 @@ struct HuggingFaceFolder: Sendable {
         return (model.map { [$0] } ?? [])
             + others.sorted().map { name in
                 if Self.languageModelEndings.contains(where: name.hasSuffix) {
-                    let options = "--lm \(shellWord(url.appendingPathComponent(name)))"
+                    let options = Phrase.languageModel(shellWord(url.appendingPathComponent(name)))
                     return CheckpointNote(
                         "\(name.printable): a language model, used only where it is given: \(options)", .languageModel)
                 }
-                // Of the peft library: Transformers applies it, where that is installed.
+                // Files of the peft library: Transformers applies them if it is installed.
                 return name.hasPrefix("adapter_model.") || name == "adapter_config.json"
                     ? CheckpointNote("\(name): an adapter that is not applied; merge it into the weights first")
                     : CheckpointNote("\(name.printable): a file that is not read", .conversion)
@@ -159,10 +152,10 @@ struct HuggingFaceFolder: Sendable {
     }
 
     private static let languageModelName = "language_model"
-    /// What KenLM's and ARPA files are called, where that cannot be anything else.
+    /// Extensions that only KenLM's and ARPA files have.
     private static let languageModelEndings = [".arpa", ".arpa.gz", ".klm"]
 
-    /// A path as it can be typed.
+    /// Returns a path as it can be typed in a shell.
     private func shellWord(_ file: URL) -> String {
         let path = file.relativePath
         let isPlain = path.unicodeScalars.allSatisfy { scalar in
@@ -172,19 +165,20 @@ struct HuggingFaceFolder: Sendable {
         return isPlain ? path : "'" + path.replacing("'", with: "'\\''") + "'"
     }
 
-    /// The language model that a `Wav2Vec2ProcessorWithLM` decodes with, where the folder has none.
+    /// Returns a note if the language model of a `Wav2Vec2ProcessorWithLM` is missing.
     private func missingLanguageModel() -> CheckpointNote? {
         let files = ["processor_config.json", "preprocessor_config.json", "tokenizer_config.json"]
         for name in files where (try? object(name))??["processor_class"]?.string == "Wav2Vec2ProcessorWithLM" {
             return CheckpointNote(
                 "\(name): its Wav2Vec2ProcessorWithLM decodes with a language model, but the folder "
-                    + "\(Self.languageModelName) is missing: fetch it too, and give the model with --lm", .languageModel
+                    + "\(Self.languageModelName) is missing: fetch it too, and \(Phrase.giveLanguageModel)",
+                .languageModel
             )
         }
         return nil
     }
 
-    /// The language model of a `Wav2Vec2ProcessorWithLM`, as pyctcdecode saves it.
+    /// Returns a note on the language model of a `Wav2Vec2ProcessorWithLM`, as pyctcdecode saves it.
     private func languageModel() -> CheckpointNote? {
         let folder = url.appendingPathComponent(Self.languageModelName)
         guard let names = try? FileManager.default.contentsOfDirectory(atPath: folder.path) else { return nil }
@@ -192,16 +186,17 @@ struct HuggingFaceFolder: Sendable {
         guard let name = names.sorted().first(where: { name in endings.contains { name.hasSuffix($0) } }) else {
             return CheckpointNote("\(Self.languageModelName): a language model that is not used", .languageModel)
         }
-        var options = "--lm \(shellWord(folder.appendingPathComponent(name)))"
+        var options = [Phrase.languageModel(shellWord(folder.appendingPathComponent(name)))]
         if names.contains("unigrams.txt") {
-            options += " --lexicon \(shellWord(folder.appendingPathComponent("unigrams.txt")))"
+            options.append(.lexicon(shellWord(folder.appendingPathComponent("unigrams.txt"))))
         }
         let weights = (try? HuggingFaceFolder(url: folder).object("attrs.json")) ?? nil
         for key in ["alpha", "beta"] {
-            if let weight = weights?[key]?.double { options += " --\(key) \(weight)" }
+            if let weight = weights?[key]?.double { options.append(.decoderWeight(key, weight)) }
         }
         return CheckpointNote(
-            "\(Self.languageModelName)/\(name): a language model, used only where it is given: \(options)",
+            "\(Self.languageModelName)/\(name): a language model, used only where it is given: "
+                + options.map(\.description).joined(separator: " "),
             .languageModel)
     }
 }

@@ -5,16 +5,14 @@ import W2VBase
 struct HuggingFaceTokenizerFiles: Sendable {
     /// The files by name.
     private(set) var contents: [String: JSONValue] = [:]
-    /// The numbers of the blank, and of the sentence's beginning and end where there are such symbols.
+    /// The numbers of the blank, and of the sentence's beginning and end if there are such symbols.
     private(set) var tokens: (padding: Int, beginning: Int?, end: Int?) = (0, nil, nil)
-    /// What Transformers will do otherwise, a phrase each.
+    /// Differences in Transformers' behavior, one phrase each.
     private(set) var left: [String] = []
 
     /// Makes the files.
     ///
-    /// - Parameters:
-    ///   - labels: The symbols, the blank first.
-    ///   - style: How they become text.
+    /// - Parameter labels: The symbols, the blank first.
     /// - Throws: ``CheckpointError/cannotHold(format:what:advice:)`` for a symbol that occurs twice.
     init(_ labels: [String], style: TextStyle = TextStyle()) throws {
         var names = labels
@@ -29,7 +27,7 @@ struct HuggingFaceTokenizerFiles: Sendable {
             guard vocabulary[name] == nil else {
                 throw CheckpointError.cannotHold(
                     format: .huggingFace, what: "the symbol \(name.quotedWithCodePoints) twice",
-                    advice: "give another dictionary by --dictionary")
+                    advice: "\(.otherDictionary)")
             }
             vocabulary[name] = .integer(index)
         }
@@ -61,15 +59,15 @@ struct HuggingFaceTokenizerFiles: Sendable {
         tokens = (0, names.first == "<s>" ? nil : vocabulary["<s>"]?.integer, vocabulary["</s>"]?.integer)
     }
 
-    /// Calls labels what is written for them, and the one between words something that no other label is called.
+    /// Renames labels to their written text, and the one between words to a name that no other label has.
     ///
-    /// - Returns: The delimiter's name; nil where there is none.
+    /// - Returns: The delimiter's name; nil if there is none.
     private mutating func writeTexts(_ names: inout [String], _ style: TextStyle) -> String? {
         let boundary = names.firstIndex(of: TextStyle.boundary)
         var taken = Set(names.map { ExactText($0) })
         var delimiter = TextStyle.boundary
         if style.written.values.contains(TextStyle.boundary) {
-            // The letter is called so there; of the usual delimiters a space is left.
+            // The letter has that name there; of the usual delimiters only the space is left.
             delimiter = " "
             while taken.contains(ExactText(delimiter)) {
                 delimiter = delimiter == " " ? "<delimiter>" : "<\(delimiter)>"

@@ -3,21 +3,21 @@ import W2VBase
 
 /// The token of each output, and the tokenizer's settings, by the rules of Transformers' tokenizers (version 5).
 ///
-/// vocab.json goes before added tokens. Added tokens stand in `added_tokens_decoder` of tokenizer_config.json (since version
-/// 4.34), else in added_tokens.json or tokenizer.json, and only then special_tokens_map.json counts. Special tokens that
-/// have no number get the next ones.
+/// vocab.json takes precedence over added tokens. Added tokens are in `added_tokens_decoder` of tokenizer_config.json
+/// (since version 4.34). Only without that, they are in added_tokens.json or tokenizer.json, and special_tokens_map.json
+/// is read for settings. Special tokens without a number get the next ones.
 struct HuggingFaceTokens {
     /// The token of each number.
     private(set) var names: [Int: String] = [:]
     /// The tokens that vocab.json lacks.
     private(set) var added: Set<ExactText> = []
-    /// The special tokens that have no number in the folder, and the next ones that they get.
+    /// The special tokens without a number in the folder, by the next numbers, which they get.
     private(set) var numbered: [Int: String] = [:]
     /// The tokenizer's settings.
     private(set) var settings: JSONObject = [:]
-    /// The numbers that added tokens are given beside the one that vocab.json has for them.
+    /// The numbers of added tokens that vocab.json has under another number.
     private(set) var repeated: Set<Int> = []
-    /// What is worth telling.
+    /// Notes for the user.
     private(set) var notes: [CheckpointNote] = []
     /// Whether symbols are phonemes, which are written with spaces between them.
     let isPhonemic: Bool
@@ -31,10 +31,10 @@ struct HuggingFaceTokens {
     /// Reads a folder's tokens.
     ///
     /// - Parameters:
-    ///   - folder: With `vocab.json`, and perhaps the tokenizer's other files.
+    ///   - folder: A folder with `vocab.json`, and possibly the tokenizer's other files.
     ///   - tokenizerClass: The class that the model's configuration names.
     /// - Returns: The tokens; nil when the folder has no `vocab.json`.
-    /// - Throws: ``CheckpointError`` naming the file and what is wrong in it.
+    /// - Throws: ``CheckpointError`` naming the file and the problem.
     static func read(_ folder: HuggingFaceFolder, tokenizerClass: String?) throws -> HuggingFaceTokens? {
         guard let vocabulary = try folder.object(vocabularyName) else { return nil }
         let settings = try folder.object(settingsName) ?? [:]
@@ -61,14 +61,11 @@ struct HuggingFaceTokens {
         self.isPhonemic = isPhonemic
     }
 
-    /// A special token's text.
+    /// Returns a special token's text; nil if the settings say null.
     ///
-    /// - Parameters:
-    ///   - key: Its key in the settings.
-    ///   - fallback: What Transformers takes where the settings have no such key.
-    /// - Returns: The text; nil where the settings say null.
+    /// - Parameter fallback: Transformers' default if the settings have no such key.
     func special(_ key: String, _ fallback: String?) -> String? {
-        // Version 5 also has objects of the tokens that only one model has.
+        // Version 5 also has objects for tokens that only one model has.
         let places = ["model_specific_special_tokens", "extra_special_tokens"].compactMap { settings[$0]?[key] }
         guard let value = settings[key] ?? places.first else { return fallback }
         return value.string ?? value["content"]?.string
@@ -87,7 +84,7 @@ struct HuggingFaceTokens {
                 throw damaged(
                     "\(token.quotedWithCodePoints) has the index \(value.excerpt), where a whole number is expected")
             }
-            // As in Transformers, where the dictionary from numbers to tokens is made in the file's order.
+            // As in Transformers, whose dictionary from numbers to tokens is filled in the file's order.
             if let earlier = names.updateValue(token, forKey: number) {
                 notes.append(
                     CheckpointNote(
@@ -97,20 +94,16 @@ struct HuggingFaceTokens {
         }
     }
 
-    /// A token's number; nil for what is no whole number that is not negative.
+    /// Returns a token's number; nil for anything but a nonnegative integer.
     ///
     /// As in Python, 4.0 is 4.
     private static func index(_ value: JSONValue) -> Int? {
         value.double.flatMap(Int.init(exactly:)).flatMap { $0 >= 0 ? value.integer ?? $0 : nil }
     }
 
-    /// Takes an added token.
+    /// Adds an added token.
     ///
-    /// - Parameters:
-    ///   - token: Its text.
-    ///   - number: The number that it is given.
-    ///   - file: Where.
-    ///   - known: The token's number in vocab.json.
+    /// - Parameter number: Its number in the file.
     private mutating func take(_ token: String, _ number: Int, _ file: String, known: Int?) {
         if let known, known != number {
             notes.append(
@@ -130,7 +123,7 @@ struct HuggingFaceTokens {
                     + "\(name.quotedWithCodePoints) in \(Self.vocabularyName), which counts"))
     }
 
-    /// The tokens beside vocab.json, and the settings that stand with them.
+    /// Reads the tokens beside vocab.json, and their settings.
     private mutating func addedTokens(
         _ folder: HuggingFaceFolder
     ) throws -> [(number: Int, token: String, file: String)] {
@@ -176,9 +169,10 @@ struct HuggingFaceTokens {
         return found
     }
 
-    /// Gives special tokens without a number the next ones.
+    /// Gives the next numbers to special tokens without one.
     ///
-    /// Only those that the folder names: with Transformers' own names too a vocabulary that is some letters short would pass.
+    /// Only those that the folder names: with Transformers' default names too, a vocabulary that lacks some letters
+    /// would be accepted.
     private mutating func numberSpecials(_ known: Set<ExactText>) {
         var known = known
         let keys = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"]

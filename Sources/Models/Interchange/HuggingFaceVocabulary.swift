@@ -1,31 +1,31 @@
 import Foundation
 import W2VBase
 
-/// Hugging Face's vocabulary in terms of ours.
+/// Hugging Face's vocabulary in terms of our labels.
 ///
-/// Here the blank is label 0 and the specials bear fairseq's names; there the blank is the tokenizer's padding, anywhere
-/// in the vocabulary. Transformers' own conversions keep the rows and exchange the names: fairseq's `<s>` (the blank) is
-/// their `<pad>`, and fairseq's `<pad>` their `<s>`. The symbol `|` is always the one between words here, whatever the
-/// tokenizer calls that, and no symbol occurs twice.
+/// Here the blank is label 0 and the specials have fairseq's names; there the blank is the tokenizer's padding,
+/// anywhere in the vocabulary. Transformers' own conversions keep the rows and exchange the names: fairseq's `<s>` (the
+/// blank) is their `<pad>`, and fairseq's `<pad>` their `<s>`. The word boundary is always `|` here, whatever the
+/// tokenizer calls it, and no symbol occurs twice.
 struct HuggingFaceVocabulary: Equatable, Sendable {
     /// Our symbols, the blank first.
     var symbols: [String] = []
-    /// The row of their output layer that each symbol's logit comes from.
+    /// The row of their output layer for each symbol.
     var rows: [Int] = []
-    /// How symbols become text.
+    /// The conversion of symbols to text.
     var style = TextStyle()
-    /// What is worth telling about the choice.
+    /// Notes for the user.
     var notes: [CheckpointNote] = []
 
     /// Reads a folder's vocabulary.
     ///
     /// - Parameters:
-    ///   - folder: With `vocab.json`, and perhaps the tokenizer's other files.
+    ///   - folder: A folder with `vocab.json`, and possibly the tokenizer's other files.
     ///   - rows: The rows of the model's output layer.
     ///   - padding: `pad_token_id` of the model's configuration.
     ///   - tokenizerClass: `tokenizer_class` of the model's configuration.
     /// - Returns: The vocabulary; nil when the folder has none.
-    /// - Throws: ``CheckpointError`` naming the file and what does not fit.
+    /// - Throws: ``CheckpointError`` naming the file and what does not match.
     static func read(
         _ folder: HuggingFaceFolder, rows: Int, padding: Int?, tokenizerClass: String? = nil
     ) throws -> HuggingFaceVocabulary? {
@@ -35,7 +35,7 @@ struct HuggingFaceVocabulary: Equatable, Sendable {
         func row(_ token: String?) -> Int? { token.flatMap { rowOf[ExactText($0)] } }
 
         let token = tokens.special("pad_token", "<pad>")
-        // Of several paddings the model was trained with the one that its configuration names.
+        // If there are several paddings, the model was trained with the one that its configuration names.
         let paddings = own.indices.filter { token?.hasSameCodePoints(as: own[$0]) == true }
         let named = padding.flatMap { $0 < rows && $0 >= 0 ? $0 : nil }
         guard let blank = paddings.first(where: { $0 == named }) ?? paddings.first ?? named else {
@@ -47,7 +47,7 @@ struct HuggingFaceVocabulary: Equatable, Sendable {
         }
         var result = HuggingFaceVocabulary(notes: tokens.notes)
         for row in paddings where row != blank {
-            // Transformers leaves out whatever is called as the padding is.
+            // Transformers drops every symbol with the name of the padding.
             own[row] = "<\(row)>"
             result.style.written[ExactText(own[row])] = ""
         }
@@ -73,9 +73,9 @@ struct HuggingFaceVocabulary: Equatable, Sendable {
         return result
     }
 
-    /// The token of each row.
+    /// Returns the token of each row.
     private static func named(_ tokens: HuggingFaceTokens, rows: Int, path: String) throws -> [String] {
-        // Sentence marks are often added behind the vocabulary, where no model has an output for them.
+        // Sentence marks are often added after the vocabulary, where no model has an output for them.
         let marks = [tokens.special("bos_token", "<s>"), tokens.special("eos_token", "</s>")]
             .compactMap { $0.map { ExactText($0) } }
         for (index, token) in tokens.names.sorted(by: { $0.key < $1.key }) where index >= rows {
@@ -100,14 +100,14 @@ struct HuggingFaceVocabulary: Equatable, Sendable {
         }
     }
 
-    /// Puts the blank first, behind it the other specials if all are there, and gives them fairseq's names.
+    /// Puts the blank first, followed by the other specials if all exist, and gives them fairseq's names.
     private mutating func arrange(
         _ own: [String], blank: Int, beginning: Int?, end: Int?, unknown: Int?, delimiter: Int?
     ) {
         var names = own
         let renamed = [(blank, "<s>"), (beginning, "<pad>"), (end, "</s>"), (unknown, "<unk>")]
         let places = renamed.compactMap(\.0)
-        // Two roles of one symbol, or a name that another symbol has: then all keep their own names.
+        // If one symbol has two roles, or another symbol has one of the names, all keep their own names.
         let others = Set(own.indices.filter { !places.contains($0) }.map { ExactText(own[$0]) })
         let isClear =
             Set(places).count == places.count && !places.contains { $0 == delimiter }
@@ -122,10 +122,10 @@ struct HuggingFaceVocabulary: Equatable, Sendable {
         nameOnce(delimiter: delimiter)
     }
 
-    /// Calls the delimiter `|`; a letter of that name, and what has the name of an earlier symbol, is called by its row.
+    /// Renames the delimiter to `|`; a letter of that name, and a repeated symbol, is named by its row.
     private mutating func nameOnce(delimiter: Int?) {
         var seen: Set<ExactText> = [ExactText(TextStyle.boundary)]
-        // Names that are made up here must be no other symbol's either.
+        // Generated names must not be those of other symbols.
         let taken = Set(symbols.map { ExactText($0) })
         for (place, row) in rows.enumerated() {
             if row == delimiter {
@@ -154,12 +154,12 @@ struct HuggingFaceVocabulary: Equatable, Sendable {
         }
         if try HuggingFaceFolder.flag(tokens.settings, "do_lower_case", default: false, path: path) {
             lower()
-            // Transformers lowers the whole text, and so what it writes between words.
+            // Transformers converts the whole text to lower case, including the word separator.
             style.wordSeparator = style.wordSeparator.lowercased()
         }
     }
 
-    /// Text in lower case: by symbols in lower case where that comes to the same.
+    /// Converts text to lower case, by symbol if the result is the same.
     private mutating func lower() {
         let lowered = symbols.map { $0.lowercased() }
         // A capital sigma becomes another letter at the end of a word.

@@ -7,13 +7,14 @@ import W2VBase
 /// A byte-order mark is dropped.
 struct JSONParser {
     /// Where a text stops being JSON.
-    struct Failure: Error, Equatable, CustomStringConvertible {
+    struct Failure: ExplainedError, Equatable {
         /// The line, from 1.
         let line: Int
         /// What should stand there.
         let expected: String
 
-        var description: String { "line \(line): expected \(expected)" }
+        var kind: ErrorKind { .input }
+        var explanation: Explanation { Explanation("line \(line): expected \(expected)") }
     }
 
     /// How deep values may be nested: far more than any honest file has, far less than the stack holds.

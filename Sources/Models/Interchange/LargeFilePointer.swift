@@ -1,11 +1,10 @@
 import Foundation
 
-/// What a clone without Git LFS has in place of a large file: a few lines of text.
+/// The placeholder of a large file in a clone without Git LFS: a few lines of text.
 enum LargeFilePointer {
-    /// Refuses such a file.
+    /// Throws for such a file.
     ///
-    /// - Parameter file: Where weights are expected.
-    /// - Throws: ``CheckpointError/damaged(path:reason:)`` saying what it is and how to get the weights.
+    /// - Throws: ``CheckpointError/damaged(path:reason:)`` that explains how to get the weights.
     static func refuse(_ file: URL) throws {
         let isFile = try? file.resolvingSymlinksInPath().resourceValues(forKeys: [.isRegularFileKey]).isRegularFile
         guard isFile == true, let handle = try? FileHandle(forReadingFrom: file) else { return }

@@ -3,41 +3,40 @@ import W2VBackbone
 import W2VBase
 import W2VObjectives
 
-/// What a checkpoint's weights are: architecture, objective and dictionary.
+/// The description of a checkpoint's weights: architecture, objective and dictionary.
 ///
 /// The settings of tasks are properties too, each declared with its ``ModelTask``: ``objective``, ``ctc``.
 public struct ModelDescription: Sendable, Equatable {
-    /// What the model was trained for.
+    /// The task that the model was trained for.
     public var task: ModelTask
     /// The architecture.
     public var model: ModelConfiguration
-    /// How frames and channels were masked.
+    /// The masking of frames and channels in training.
     public var masking = MaskingConfiguration()
     /// Whether the model expects input of zero mean and unit variance.
     public var normalize = false
-    /// What is added to the variance in normalising input: 1e-5 in fairseq and NVIDIA's program, 1e-7 in Transformers.
+    /// The number added to the variance in normalizing input: 1e-5 in fairseq and NVIDIA's program, 1e-7 in
+    /// Transformers.
     public var normalizeEpsilon = 1e-5
     /// The dictionary's symbols by label index, for a model with labels; the blank of a CTC model is index 0.
     public var labels: [String] = []
-    /// How labels become text, for a CTC model.
+    /// The conversion of labels to text, for a CTC model.
     public var text = TextStyle()
     private var configurations = TaskConfigurations()
 
-    /// Describes a model.
+    /// Makes the description of a model.
     public init(task: ModelTask, model: ModelConfiguration) {
         self.task = task
         self.model = model
     }
 
-    /// An objective's configuration, which a property of each task gives a name.
-    ///
-    /// - Parameter type: The configuration's type.
+    /// An objective's configuration, for which each task declares a named property.
     public subscript<Configuration: ObjectiveConfiguration>(_ type: Configuration.Type) -> Configuration {
         get { configurations[type] }
         set { configurations[type] = newValue }
     }
 
-    /// The keys of all sections, with those of these tasks.
+    /// Returns the keys of all sections, with those of these tasks.
     private static func table(_ tasks: [ModelTask]) -> SettingTable<ModelDescription> {
         SettingTable(
             ModelConfiguration.settings.map { $0.lifted("model", \.model) }
@@ -45,9 +44,10 @@ public struct ModelDescription: Sendable, Equatable {
                 + tasks.flatMap { $0.section?.qualified ?? [] }
                 + [
                     Setting(
-                        "normalize", \.normalize, "whether input has zero mean and unit variance", of: .architecture),
+                        "normalize", \.normalize, "whether the input is normalized to zero mean and unit variance",
+                        of: .architecture),
                     Setting(
-                        "normalize_epsilon", \.normalizeEpsilon, "added to the variance in normalising",
+                        "normalize_epsilon", \.normalizeEpsilon, "added to the variance when normalizing",
                         of: .normalizedInput),
                 ])
     }
@@ -57,14 +57,14 @@ public struct ModelDescription: Sendable, Equatable {
 
     private static let format = "wav2vec2"
 
-    /// The description as JSON with sorted keys.
+    /// Returns the description as JSON with sorted keys.
     func json() throws -> Data {
         var root: JSONObject = [
             "format": .string(Self.format), "format_version": .integer(1), "task": .string(task.name),
         ]
         if task.hasLabels {
             root["labels"] = .array(labels.map(JSONValue.string))
-            // As in fairseq, unless it says otherwise.
+            // Omitted if it is fairseq's.
             if text != TextStyle() { root["text"] = text.json }
         }
         for setting in settings {
@@ -85,7 +85,7 @@ public struct ModelDescription: Sendable, Equatable {
 
     /// Reads a description.
     ///
-    /// - Throws: ``CheckpointError`` naming the file and what is wrong in it.
+    /// - Throws: ``CheckpointError`` naming the file and the problem.
     init(json data: Data, path: String) throws {
         func damaged(_ reason: String) -> CheckpointError { .damaged(path: path, reason: reason) }
         let root: JSONObject
@@ -143,9 +143,9 @@ public struct ModelDescription: Sendable, Equatable {
 }
 
 extension ModelDescription {
-    /// Settings that are another in `other`.
+    /// Returns the settings that differ in another description.
     ///
-    /// - Parameter other: The same model as another program would describe it.
+    /// - Parameter other: The same model in another program's description.
     /// - Returns: Each key with the value that this description has, in the order of the recipe's keys.
     func settings(differingFrom other: ModelDescription) -> [(key: String, text: String)] {
         settings.compactMap { setting in
@@ -154,12 +154,12 @@ extension ModelDescription {
         }
     }
 
-    /// Settings as the members of a JSON object.
+    /// Returns settings as the members of a JSON object.
     static func json(_ settings: [(key: String, text: String)]) -> JSONValue {
         .object(JSONObject(inOrder: settings.map { ($0.key, jsonValue($0.text)) }))
     }
 
-    /// Takes over settings that ``json(_:)`` wrote.
+    /// Applies settings that ``json(_:)`` wrote.
     ///
     /// - Throws: ``ConfigurationError`` naming the setting.
     mutating func apply(_ settings: JSONObject) throws {
@@ -167,13 +167,13 @@ extension ModelDescription {
         for (key, value) in settings { try table.set(key, to: settingText(value), in: &self) }
     }
 
-    /// Whether a setting means something for the model.
+    /// Returns whether a setting applies to the model.
     func uses(_ name: String) -> Bool {
         settings.contains { $0.name == name && parts.contains($0.scope.part) }
     }
 }
 
-/// A setting's text as the JSON value it looks like.
+/// Returns a setting's text as the JSON value that it looks like.
 private func jsonValue(_ text: String) -> JSONValue {
     if let flag = ["true": true, "false": false][text] { return .bool(flag) }
     if let integer = Int(text) { return .integer(integer) }
@@ -182,7 +182,7 @@ private func jsonValue(_ text: String) -> JSONValue {
     return .string(text)
 }
 
-/// A JSON value as a setting's text.
+/// Returns a JSON value as a setting's text.
 private func settingText(_ value: JSONValue) -> String {
     switch value {
     case .null: return "off"

@@ -1,7 +1,7 @@
 import W2VBackbone
 
 extension ModelDescription {
-    /// What the settings that the model has a use for are part of.
+    /// The parts of the model, to which settings belong.
     var parts: Set<SettingScope.Part> {
         var parts = task.parts
         if model.hourglass != nil { parts.insert(.hourglass) }

@@ -2,22 +2,22 @@ import W2VBackbone
 import W2VTorch
 
 extension ModelDescription {
-    /// The names and shapes of the model's parameters as checkpoint files have them, read off a model that takes no memory.
+    /// Returns the names and shapes of the parameters in checkpoint files, from a model that takes no memory.
     ///
     /// - Parameter labels: The size of the output layer of a model with labels.
     /// - Returns: The shape of each parameter by fairseq's name.
-    /// - Throws: ``/Wav2Vec2/ConfigurationError`` naming the setting that no model can have; `TorchError.operation` for
-    ///   sizes whose product no tensor can have.
+    /// - Throws: ``/Wav2Vec2/ConfigurationError`` naming an invalid setting; `TorchError.operation` for sizes whose
+    ///   product overflows.
     func shapes(labels: Int) throws -> [String: [Int]] {
         try FusedParameters.split(task.makeModel(self, labels, .shapes).state()).mapValues(\.shape)
     }
 
-    /// What is wrong with weights for the model: names and shapes, and types that no weight has.
+    /// Returns the mismatch between weights and the model: names and shapes, and types that no weight has.
     ///
-    /// No size is believed before it is compared with the weights, so that a file's word takes neither time nor memory.
+    /// No size is trusted before it is compared with the weights, so that a file's claim costs neither time nor memory.
     ///
     /// - Parameter state: A checkpoint's tensors by fairseq's names.
-    /// - Returns: One sentence, or nil when they fit.
+    /// - Returns: One sentence, or nil if they match.
     func misfit(_ state: [String: Tensor]) -> String? {
         do {
             try model.validate()
@@ -30,9 +30,9 @@ extension ModelDescription {
         }
     }
 
-    /// What no model of a file's size can have: each part has tensors of its own.
+    /// Returns a size that no model of a file's size can have: each part has tensors of its own.
     private func absurdSize(tensors: Int) -> String? {
-        // A transformer layer has sixteen; half of them may be missing for the sentence to name those that are.
+        // A transformer layer has sixteen; half of them may be missing, so that the error can name those that are.
         for (name, count, each) in [
             ("encoder layers", model.layerCount, 8), ("quantizer layers", model.quantizerDepth, 1),
         ] where count > tensors / each + 1 {

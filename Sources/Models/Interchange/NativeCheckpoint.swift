@@ -4,7 +4,7 @@ import W2VTorch
 
 /// This program's own format: a folder with `model.safetensors` and `config.json`.
 ///
-/// Training may put other weights of the same model beside them, such as `ema.safetensors`.
+/// Training may store other weights of the same model beside them, such as `ema.safetensors`.
 enum NativeCheckpoint {
     static func read(_ url: URL) throws -> Checkpoint {
         let isFile = url.pathExtension == "safetensors"
@@ -26,21 +26,21 @@ enum NativeCheckpoint {
         let notes = companions(of: weights) + objectives(added.keys.sorted())
         var checkpoint = try Checkpoint(
             url: url, format: .native, description: ModelDescription(json: data, path: configuration.path),
-            state: tensors.filter { added[$0.key] == nil }, left: notes.map { CheckpointNote($0, .conversion) })
+            state: tensors.filter { added[$0.key] == nil }, findings: notes.map { CheckpointNote($0, .conversion) })
         checkpoint.objectiveState = added
         return checkpoint
     }
 
-    /// What the names of other objectives' parameters begin with.
+    /// The prefix of other objectives' parameter names.
     private static let addedKey = addedObjectivesKey + "."
 
-    /// The objectives whose parameters a run keeps in a checkpoint beside the model's.
+    /// Returns the objectives whose parameters a run stores in a checkpoint beside the model's.
     private static func objectives(_ names: [String]) -> [String] {
         let names = Set(names.compactMap { $0.dropFirst(addedKey.count).split(separator: ".").first.map(String.init) })
         return names.sorted().map { "\(addedKey)\($0): parameters of an objective that the run was trained by" }
     }
 
-    /// What a run keeps beside a model's weights, and no other format has.
+    /// Returns the files that a run stores beside a model's weights, and no other format has.
     private static func companions(of weights: URL) -> [String] {
         let folder = weights.deletingLastPathComponent()
         return [
@@ -54,7 +54,7 @@ enum NativeCheckpoint {
         }
     }
 
-    /// Writes into an existing folder; nothing is left out.
+    /// Writes into an existing folder; nothing is omitted.
     static func write(_ description: ModelDescription, state: [String: Tensor], to folder: URL) throws -> [String] {
         try Checkpoint.write(weights: state, to: folder.appendingPathComponent(Checkpoint.weightsName))
         let json = try description.json()

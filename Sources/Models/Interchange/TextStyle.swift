@@ -2,60 +2,53 @@ import Foundation
 import W2VBackbone
 import W2VBase
 
-/// How a recognizer's labels become text, where that is not fairseq's way.
+/// The conversion of a recognizer's labels to text, if it differs from fairseq's.
 ///
-/// fairseq has letters with `|` between words, or symbols that are words themselves. Transformers' tokenizers write text in
-/// other ways too; a checkpoint that comes from there keeps its own.
+/// fairseq has letters with `|` between words, or symbols that are words themselves. Transformers' tokenizers write
+/// text in other ways too; a checkpoint from there keeps its own.
 public struct TextStyle: Sendable, Equatable {
-    /// What symbols are.
+    /// The unit that symbols represent.
     public enum Unit: String, Sendable, Equatable, CaseIterable {
-        /// Parts of words: the symbol `|`, where there is one, stands between words.
+        /// Parts of words, with the symbol `|`, if it exists, as the word boundary.
         case letters
-        /// Words of their own, such as phonemes: a `|` is never written.
+        /// Words of their own, such as phonemes: `|` is never written.
         case words
     }
 
-    /// What symbols are; nil for fairseq's rule: letters where `|` is one of them, words elsewhere.
+    /// The unit of symbols; nil for fairseq's rule: letters if `|` is one of them, otherwise words.
     public var unit: Unit?
-    /// What is written between words.
+    /// The text between words.
     public var wordSeparator = " "
     /// Whether text is written in lower case.
     public var lowercases = false
-    /// Whether a space before punctuation or an English contraction is left out, as in "it 's".
+    /// Whether the space before punctuation or an English contraction is removed, as in "it 's".
     public var cleansUp = false
-    /// What is written for symbols that only name a label, by symbol.
+    /// The text of symbols whose names only identify a label, by symbol.
     public var written: [ExactText: String] = [:]
 
-    /// fairseq's way.
+    /// Makes fairseq's style.
     public init() {}
 
-    /// What is written for a symbol; for `|` between words see ``wordSeparator``.
-    ///
-    /// - Parameter symbol: One of the labels.
-    /// - Returns: Its text, not yet in lower case.
+    /// Returns the text of a symbol, not yet in lower case; for `|` between words see ``wordSeparator``.
     public func text(of symbol: String) -> String { written.isEmpty ? symbol : written[ExactText(symbol)] ?? symbol }
 
-    /// What symbols are, for a model with these labels.
-    ///
-    /// - Parameter labels: All symbols.
-    /// - Returns: The unit, by fairseq's rule where none is set.
+    /// Returns the unit of symbols for a model with these labels, by fairseq's rule if none is set.
     public func unit(of labels: [String]) -> Unit { unit ?? (labels.contains(Self.boundary) ? .letters : .words) }
 
-    /// The symbol between words.
+    /// The word boundary.
     static let boundary = "|"
 }
 
 extension TextStyle {
-    /// What differs from fairseq's way, as JSON on one line.
+    /// The differences from fairseq's style, as JSON on one line.
     public var encoded: String { json.line }
 
-    /// Reads what ``encoded`` gave.
+    /// Reads the value of ``encoded``.
     ///
-    /// - Parameter encoded: JSON.
-    /// - Throws: `ConfigurationError` naming the member, or what is wrong with the JSON.
+    /// - Throws: `ConfigurationError` naming the member or the JSON error.
     public init(encoded: String) throws { try self.init(json: JSONParser.value(Data(encoded.utf8))) }
 
-    /// What differs from fairseq's way.
+    /// The differences from fairseq's style.
     var json: JSONValue {
         var members = JSONObject()
         if let unit { members["unit"] = .string(unit.rawValue) }
@@ -69,7 +62,7 @@ extension TextStyle {
         return .object(members)
     }
 
-    /// Reads what ``json`` gave.
+    /// Reads the value of ``json``.
     ///
     /// - Throws: `ConfigurationError` naming the member.
     init(json: JSONValue) throws {

@@ -1,17 +1,17 @@
 import W2VBackbone
 import W2VTorch
 
-/// What the backbone makes of a batch.
+/// The backbone's output for a batch.
 public struct Encoding {
     /// The utterances and their mask.
     public let batch: UtteranceBatch
-    /// The feature extractor's output, before and after normalisation.
+    /// The feature extractor's output, before and after normalization.
     public let features: Wav2Vec2Model.Features
-    /// What each segment adds to the loss's divisor: masked frames in pre-training, utterances in fine-tuning.
+    /// Each segment's contribution to the loss's divisor: masked frames in pre-training, utterances in fine-tuning.
     public let lossUnits: [Int]
-    /// The features that become targets of the leading objective, [frames, channels]; nil where there are none.
+    /// The features that become targets of the leading objective, [frames, channels]; nil if there are none.
     public let targets: Tensor?
-    /// How the encoder's input was quantized, where it was.
+    /// The quantization of the encoder's input, if there is one.
     public let quantizedInput: Quantized?
     private let encoded: Tensor
     private let frames: EncodedFrames
@@ -25,18 +25,15 @@ public struct Encoding {
         (self.targets, self.quantizedInput) = (targets, quantizedInput)
     }
 
-    /// Context vectors of the masked frames, utterance by utterance.
-    ///
-    /// - Returns: [masked frames, channels].
-    /// - Throws: `TorchError.operation` if memory runs out.
+    /// Returns the context vectors of the masked frames, utterance by utterance: [masked frames, channels].
     public func maskedContext() throws -> Tensor {
         frames == .masked ? encoded : try encoded.takingRows(batch.maskedRows)
     }
 
-    /// Context vectors of all frames, for an objective that reads ``EncodedFrames/all``.
+    /// Returns the context vectors of all frames, for an objective that reads ``EncodedFrames/all``.
     ///
     /// - Returns: [frames, channels].
-    /// - Throws: `TorchError.shape` where only masked frames were encoded.
+    /// - Throws: `TorchError.shape` if only masked frames were encoded.
     public func context() throws -> Tensor {
         guard frames == .all else {
             throw TorchError.shape("only masked frames were encoded: the objective has to declare that it reads all")

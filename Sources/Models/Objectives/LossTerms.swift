@@ -1,20 +1,20 @@
 import W2VBackbone
 import W2VTorch
 
-/// What an objective makes of a batch: the loss to minimise, and the values of its metrics.
+/// The result of an objective for a batch: the loss to minimize, and the values of its metrics.
 ///
-/// Values stay on the device; all of them are read in one transfer, as each would wait for the device.
+/// Values stay on the device and are read in one transfer, since each transfer synchronizes with the device.
 public struct LossTerms {
-    /// How the numbers of one metric are read.
+    /// The way in which the numbers of one metric are read.
     fileprivate struct Reading: Sendable {
         let metric: Metric
         /// The weights of the numbers, one each.
         let weights: [Double]
-        /// Whether the numbers are sums already, which their weights do not multiply.
+        /// Whether the numbers already are sums, so that they are not multiplied by their weights.
         let areSums: Bool
     }
 
-    /// The loss summed over the batch: a single number.
+    /// The loss summed over the batch, a scalar.
     public private(set) var loss: Tensor
     private var tensors: [Tensor] = []
     private var readings: [Reading] = []
@@ -25,10 +25,7 @@ public struct LossTerms {
 
     /// Reports a sum, or a single value.
     ///
-    /// - Parameters:
-    ///   - metric: The metric.
-    ///   - total: A single number.
-    ///   - weight: What a mean divides it by.
+    /// - Parameter weight: The divisor of a mean.
     /// - Throws: `TorchError.shape` for more than one number.
     public mutating func report(_ metric: Metric, _ total: Tensor, weight: Int = 1) throws {
         try add(metric, total, weights: [Double(weight)], areSums: true)
@@ -37,8 +34,7 @@ public struct LossTerms {
     /// Reports the means of parts of the batch.
     ///
     /// - Parameters:
-    ///   - metric: The metric.
-    ///   - means: A number for each part.
+    ///   - means: One number per part.
     ///   - weights: The weight of each part.
     /// - Throws: `TorchError.shape` for another number of parts.
     public mutating func report(_ metric: Metric, means: Tensor, weights: [Int]) throws {
@@ -48,21 +44,19 @@ public struct LossTerms {
     /// Reports sums over parts of the batch.
     ///
     /// - Parameters:
-    ///   - metric: The metric.
-    ///   - sums: A number for each part.
-    ///   - weights: What a mean divides each of them by.
+    ///   - sums: One number per part.
+    ///   - weights: The divisor of each in a mean.
     /// - Throws: `TorchError.shape` for another number of parts.
     public mutating func report(_ metric: Metric, sums: Tensor, weights: [Int]) throws {
         try add(metric, sums, weights: weights.map(Double.init), areSums: true)
     }
 
-    /// Reports choices, which a histogram counts; they are read in validation alone.
+    /// Reports choices, which a histogram counts; they are read in validation only.
     ///
     /// - Parameters:
-    ///   - metric: A histogram.
     ///   - codes: The chosen bin of each row in each part: int64 [rows, parts].
-    ///   - entries: The number of bins of a part: codes are from 0 to one less.
-    /// - Throws: `TorchError.shape` for another metric, or codes that are not such a matrix.
+    ///   - entries: The number of bins of a part: codes are in 0..<entries.
+    /// - Throws: `TorchError.shape` for a metric that is not a histogram, or codes that are not such a matrix.
     public mutating func report(_ metric: Metric, codes: Tensor, entries: Int) throws {
         guard metric.reduction == .histogram, codes.rank == 2, codes.dtype == .int64 else {
             throw TorchError.shape(
@@ -84,11 +78,9 @@ public struct LossTerms {
         readings.append(Reading(metric: metric, weights: weights, areSums: areSums))
     }
 
-    /// Checks terms against what their objective declares.
+    /// Checks terms against their objective's declaration.
     ///
-    /// - Parameter objective: The objective.
-    /// - Throws: `TorchError.shape` for a loss that is not a single number; `ConfigurationError` for a metric that is not
-    ///   declared.
+    /// - Throws: `TorchError.shape` for a loss that is not a scalar; `ConfigurationError` for an undeclared metric.
     func check(_ objective: any Objective.Type) throws {
         guard loss.count == 1 else {
             throw TorchError.shape(
@@ -97,8 +89,8 @@ public struct LossTerms {
         let declared = Set(objective.metrics.map(\.name))
         for metric in readings.map(\.metric) + codes.map(\.metric) where !declared.contains(metric.name) {
             throw ConfigurationError(
-                "objective \(objective.name) reports '\(metric.name)', which is not one of its metrics: declare it there"
-            )
+                "objective \(objective.name) reports '\(metric.name)', which is not one of its metrics",
+                "declare it there")
         }
     }
 
@@ -110,10 +102,7 @@ public struct LossTerms {
         codes += other.codes
     }
 
-    /// The loss and all metrics, histograms included.
-    ///
-    /// - Returns: The loss, summed over the batch, and the metrics' sums.
-    /// - Throws: `TorchError` if the values cannot be read.
+    /// Returns the loss, summed over the batch, and all metrics' sums, including histograms.
     public func sums() throws -> (loss: Double, metrics: MetricSums) {
         var (loss, metrics) = try summation(try numbers())
         for (metric, codes, entries) in codes {
@@ -130,13 +119,10 @@ public struct LossTerms {
         return (loss, metrics)
     }
 
-    /// The loss and all values in one tensor, without history.
-    ///
-    /// - Returns: FP64 [count].
-    /// - Throws: `TorchError.operation` if memory runs out.
+    /// Returns the loss and all values in one tensor, without history: FP64 [count].
     public func numbers() throws -> Tensor {
         try withoutGradient {
-            // FP32 together, as most numbers are: each operator is a launch on a GPU.
+            // Most numbers are FP32 and are converted together: each operator is a launch on a GPU.
             let rows = try ([loss] + tensors).map { try $0.reshaped(-1) }
             let isUniform = rows.allSatisfy { $0.dtype == rows[0].dtype }
             let alike = try isUniform ? rows : rows.map { try $0.to(dtype: .float64) }
@@ -144,17 +130,16 @@ public struct LossTerms {
         }
     }
 
-    /// What makes sums of ``numbers()``; batches of one shape share it.
+    /// The conversion of ``numbers()`` to sums, shared by batches of one shape.
     public var summation: Summation { Summation(readings: readings) }
 
-    /// What makes sums of the numbers of a batch.
+    /// A conversion of a batch's numbers to sums.
     public struct Summation: Sendable {
         fileprivate let readings: [Reading]
 
-        /// The loss and the metrics.
+        /// Returns the loss, summed over the batch, and the metrics' sums.
         ///
-        /// - Parameter numbers: What ``LossTerms/numbers()`` gave for a batch of the same shape.
-        /// - Returns: The loss, summed over the batch, and the metrics' sums.
+        /// - Parameter numbers: The value of ``LossTerms/numbers()`` for a batch of the same shape.
         /// - Throws: `TorchError` if the numbers cannot be read.
         public func callAsFunction(_ numbers: Tensor) throws -> (loss: Double, metrics: MetricSums) {
             let numbers = try numbers.elements(Double.self)

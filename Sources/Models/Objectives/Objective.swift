@@ -1,20 +1,19 @@
 import W2VBackbone
 import W2VTorch
 
-/// Something to learn from batches of utterances: a configuration, parameters beside the backbone's, random draws, a loss
-/// and metrics.
+/// A training objective: a configuration, parameters beside the backbone's, random draws, a loss and metrics.
 ///
-/// An objective is one file and one line of registration (``ObjectiveRegistry``). It is learned alone, as
-/// ``ContrastiveObjective`` in pre-training and ``CTCObjective`` in fine-tuning are, or beside one of these two.
+/// An objective is one file and one line of registration (``ObjectiveRegistry``). It is trained alone, like
+/// ``ContrastiveObjective`` in pre-training and ``CTCObjective`` in fine-tuning, or beside one of these two.
 public protocol Objective: ConvertibleModel {
     /// The section of recipes that configures it.
     associatedtype Configuration: ObjectiveConfiguration
-    /// What is drawn at random for a batch.
+    /// The random draws for a batch.
     associatedtype Draws: BatchDraws = NoDraws
 
     /// The name in recipes and checkpoints, in snake case.
     static var name: String { get }
-    /// The metrics that it reports; no two objectives of a run report the same name.
+    /// The metrics that it reports; names must be unique within a run.
     static var metrics: [Metric] { get }
     /// The frames whose context vectors it reads: the encoder's last layer transforms no others.
     static var reads: EncodedFrames { get }
@@ -24,43 +23,34 @@ public protocol Objective: ConvertibleModel {
     /// - Parameters:
     ///   - configuration: The values of the recipe's section.
     ///   - context: The backbone's architecture, and where parameters come from.
-    /// - Throws: `ConfigurationError` naming a setting that cannot be; `TorchError.operation` if LibTorch refuses.
+    /// - Throws: `ConfigurationError` naming an invalid setting.
     init(_ configuration: Configuration, _ context: ObjectiveContext) throws
 
-    /// Metrics that are known before a batch is computed, such as the value of a schedule.
+    /// Returns metrics that are known before a batch is computed, such as the value of a schedule.
     ///
     /// - Parameter update: The update's number, from 1.
-    /// - Returns: The values.
     func scheduledMetrics(update: Int) -> MetricSums
 
-    /// Draws what the loss of a batch depends on.
+    /// Draws the random numbers that the loss of a batch depends on.
     ///
-    /// Draws are a function of the seed, the update and the number of each segment alone, so that an effective batch draws the
+    /// Draws depend only on the seed, the update and the number of each segment, so that an effective batch draws the
     /// same however it is split.
     ///
-    /// - Parameters:
-    ///   - batch: The utterances and their mask.
-    ///   - source: The streams of random numbers.
     /// - Returns: The draws, on the batch's device.
-    /// - Throws: `ConfigurationError` for utterances that cannot be learned from; `TorchError.operation` if memory runs out.
+    /// - Throws: `ConfigurationError` for utterances that cannot be used.
     func draw(_ batch: UtteranceBatch, from source: DrawSource) throws -> Draws
 
-    /// The loss of a batch and the values of the metrics.
+    /// Returns the loss of a batch and the values of the metrics.
     ///
-    /// - Parameters:
-    ///   - encoding: What the backbone makes of the batch.
-    ///   - draws: What was drawn for it.
-    ///   - pass: Dropouts and probe.
     /// - Returns: The loss, summed over the batch: the run divides it by the sum of ``Encoding/lossUnits``.
-    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
     func callAsFunction(_ encoding: Encoding, _ draws: Draws, _ pass: ForwardPass) throws -> LossTerms
 }
 
 extension Objective {
-    /// Masked frames alone.
+    /// The default: masked frames only.
     public static var reads: EncodedFrames { .masked }
 
-    /// None.
+    /// Returns nothing.
     public func scheduledMetrics(update: Int) -> MetricSums { MetricSums() }
 
     /// Keeps the layers as they are.
@@ -72,42 +62,34 @@ extension Objective where Draws == NoDraws {
     public func draw(_ batch: UtteranceBatch, from source: DrawSource) throws -> NoDraws { NoDraws() }
 }
 
-/// An objective that a run can be led by: it decides where the parameters lie in checkpoints, and may change the encoder's
+/// An objective that can lead a run: it decides the parameters' names in checkpoints, and may change the encoder's
 /// input.
 public protocol LeadingObjective: Objective {
-    /// What the names of the backbone's parameters begin with.
+    /// The prefix of the backbone's parameter names.
     static var backboneKey: String { get }
-    /// What the names of the objective's own parameters begin with.
+    /// The prefix of the objective's own parameter names.
     static var ownKey: String { get }
-    /// What each segment adds to the loss's divisor: masked frames in pre-training, utterances in fine-tuning.
+    /// Returns each segment's contribution to the loss's divisor: masked frames in pre-training, utterances in
+    /// fine-tuning.
     static func lossUnits(_ batch: UtteranceBatch) -> [Int]
-    /// Whether it reads the features of masked frames: a frozen extractor computes no others.
+    /// Whether it reads the features of masked frames; if not, a frozen extractor skips them.
     static var readsMaskedFeatures: Bool { get }
 
-    /// The features that become targets, before the encoder runs.
-    ///
-    /// - Parameters:
-    ///   - features: The feature extractor's output.
-    ///   - pass: Dropouts.
-    /// - Returns: [frames, channels]; nil where no features become targets.
-    /// - Throws: `TorchError.operation` if LibTorch refuses a step.
+    /// Returns the features that become targets, before the encoder runs: [frames, channels]; nil if there are none.
     func targets(_ features: Wav2Vec2Model.Features, _ pass: ForwardPass) throws -> Tensor?
 
-    /// The encoder's input in place of projected features.
+    /// Returns the encoder's input in place of projected features.
     ///
-    /// - Parameters:
-    ///   - projected: The projected features, [frames, channels].
-    ///   - draws: What was drawn for the batch.
-    /// - Returns: The input before masking, and how it was quantized, if it was.
-    /// - Throws: `TorchError.operation` if LibTorch refuses a step.
+    /// - Parameter projected: The projected features, [frames, channels].
+    /// - Returns: The input before masking, and its quantization, if there is one.
     func encoderInput(_ projected: Tensor, _ draws: Draws) throws -> (input: Tensor, quantized: Quantized?)
 }
 
 extension LeadingObjective {
-    /// Makes no targets of features.
+    /// Returns nil: there are no targets.
     public func targets(_ features: Wav2Vec2Model.Features, _ pass: ForwardPass) throws -> Tensor? { nil }
 
-    /// Leaves projected features as they are.
+    /// Returns the projected features unchanged.
     public func encoderInput(_ projected: Tensor, _ draws: Draws) throws -> (input: Tensor, quantized: Quantized?) {
         (projected, nil)
     }
@@ -121,33 +103,33 @@ public protocol ObjectiveConfiguration: Sendable, Equatable {
     /// The defaults.
     init()
 
-    /// Checks values that depend on each other; each by itself is checked by its setting's bounds.
+    /// Checks values that depend on each other; each value by itself is checked against its setting's bounds.
     ///
     /// - Throws: `ConfigurationError` naming the keys.
     func validate() throws
 }
 
 extension ObjectiveConfiguration {
-    /// Finds nothing wrong.
+    /// Accepts all values.
     public func validate() throws {}
 }
 
-/// What an objective's parameters depend on besides its configuration.
+/// The context that an objective's parameters depend on besides its configuration.
 public struct ObjectiveContext {
     /// The backbone's architecture.
     public let backbone: ModelConfiguration
     /// The size of the dictionary, the blank included; 0 without one.
     public let labels: Int
-    /// Where parameters come from.
+    /// The source of parameters.
     public let initializer: Initializer
 
-    /// Gathers a context.
+    /// Makes a context.
     public init(_ backbone: ModelConfiguration, labels: Int = 0, initializer: Initializer) {
         (self.backbone, self.labels, self.initializer) = (backbone, labels, initializer)
     }
 }
 
-/// Frames of which context vectors are read.
+/// The frames whose context vectors are read.
 public enum EncodedFrames: Sendable {
     /// The masked frames.
     case masked

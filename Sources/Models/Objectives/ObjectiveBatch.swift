@@ -1,9 +1,9 @@
 import W2VBackbone
 import W2VTorch
 
-/// A batch where the model is, with everything that was drawn for it.
+/// A batch on the model's device, with everything that was drawn for it.
 public struct ObjectiveBatch<Main: LeadingObjective> {
-    /// What decides the shapes of everything that a model computes.
+    /// The numbers that determine the shapes of everything that a model computes.
     public struct Shape: Hashable {
         private let lengths: [Int]
         private let segments: [Range<Int>]
@@ -25,20 +25,17 @@ public struct ObjectiveBatch<Main: LeadingObjective> {
     /// All utterances' samples end to end, [Σ lengths].
     let samples: Tensor
     let mask: PlacedMask
-    /// What the leading objective has drawn.
+    /// The draws of the leading objective.
     let draws: Main.Draws
-    /// The other objectives with what they have drawn.
+    /// The other objectives with their draws.
     let others: [any DrawnObjective]
 
-    /// Gathers a batch for a model, with draws that were made already.
+    /// Makes a batch for a model, with draws that were made before.
     ///
     /// - Parameters:
     ///   - samples: All utterances' samples end to end, [Σ lengths], on the model's device.
-    ///   - utterances: The utterances and their mask.
-    ///   - draws: What was drawn for the leading objective.
-    ///   - others: The other objectives with what they have drawn.
-    ///   - backbone: The model's backbone.
-    /// - Throws: `TorchError.operation` if memory runs out.
+    ///   - draws: The draws of the leading objective.
+    ///   - others: The other objectives with their draws.
     init(
         _ samples: Tensor, _ utterances: UtteranceBatch, draws: Main.Draws, others: [any DrawnObjective] = [],
         for backbone: Wav2Vec2Model
@@ -49,15 +46,12 @@ public struct ObjectiveBatch<Main: LeadingObjective> {
             on: samples.device)
     }
 
-    /// Gathers a batch for a model, and draws for its objectives.
+    /// Makes a batch for a model, and draws for its objectives.
     ///
     /// - Parameters:
     ///   - samples: All utterances' samples end to end, [Σ lengths], on the model's device.
-    ///   - utterances: The utterances and their mask.
     ///   - source: The streams of random numbers.
-    ///   - model: The model.
-    /// - Throws: `ConfigurationError` for utterances that an objective cannot learn from; `TorchError.operation` if memory
-    ///   runs out.
+    /// - Throws: `ConfigurationError` for utterances that an objective cannot use.
     public init(
         _ samples: Tensor, _ utterances: UtteranceBatch, from source: DrawSource, for model: ObjectiveModel<Main>
     ) throws {
@@ -66,7 +60,7 @@ public struct ObjectiveBatch<Main: LeadingObjective> {
             others: model.others.map { try $0.drawn(utterances, from: source) }, for: model.backbone)
     }
 
-    /// What decides the shapes of everything that a model computes.
+    /// The numbers that determine the shapes of everything that a model computes.
     public var shape: Shape { Shape(self) }
 
     /// All tensors that ``shape`` does not decide, always in the same order.
@@ -76,7 +70,7 @@ public struct ObjectiveBatch<Main: LeadingObjective> {
     }
 }
 
-/// An objective with what it has drawn for a batch.
+/// An objective with its draws for a batch.
 protocol DrawnObjective {
     var tensors: [Tensor] { get }
     var shape: AnyHashable { get }
@@ -84,7 +78,7 @@ protocol DrawnObjective {
 }
 
 extension Objective {
-    /// The objective with what it draws for a batch.
+    /// Returns the objective with its draws for a batch.
     fileprivate func drawn(_ batch: UtteranceBatch, from source: DrawSource) throws -> any DrawnObjective {
         Drawn(objective: self, draws: try draw(batch, from: source))
     }

@@ -2,10 +2,10 @@ import W2VBackbone
 import W2VKernels
 import W2VTorch
 
-/// What the names of the parameters of objectives beside the leading one begin with.
+/// The prefix of the parameter names of objectives beside the leading one.
 package let addedObjectivesKey = "objectives"
 
-/// A backbone with the objectives that it learns by: one that leads, and any number beside it.
+/// A backbone with its training objectives: a leading one, and any number beside it.
 public final class ObjectiveModel<Main: LeadingObjective>: Module {
     private let backboneChild: Child<Wav2Vec2Model>
     private let mainChild: Child<Main>
@@ -13,9 +13,9 @@ public final class ObjectiveModel<Main: LeadingObjective>: Module {
     /// Whether channels are masked before frames.
     public let maskChannelBefore: Bool
 
-    /// The part that all tasks share: feature extractor and encoder.
+    /// The part shared by all tasks: feature extractor and encoder.
     public var backbone: Wav2Vec2Model { backboneChild.wrappedValue }
-    /// The objective that leads.
+    /// The leading objective.
     public var main: Main { mainChild.wrappedValue }
     /// The objectives beside it.
     public var others: [any Objective] { named.objectives }
@@ -23,9 +23,7 @@ public final class ObjectiveModel<Main: LeadingObjective>: Module {
     /// Joins a backbone and objectives.
     ///
     /// - Parameters:
-    ///   - backbone: Feature extractor and encoder.
-    ///   - main: The objective that leads.
-    ///   - others: Objectives beside it, whose parameters lie below `objectives.NAME` in checkpoints.
+    ///   - others: Objectives beside it, whose parameters are named `objectives.NAME.…` in checkpoints.
     ///   - maskChannelBefore: Whether channels are masked before frames.
     public init(
         _ backbone: Wav2Vec2Model, _ main: Main, others: [any Objective] = [], maskChannelBefore: Bool = false
@@ -39,11 +37,11 @@ public final class ObjectiveModel<Main: LeadingObjective>: Module {
         named = NamedObjectives(objectives: others)
     }
 
-    /// Copies tensors into the parameters; those of objectives beside the leading one start as they are where there are none.
+    /// Copies tensors into the parameters; objectives beside the leading one keep initial values that `added` lacks.
     ///
     /// - Parameters:
     ///   - state: The tensors of backbone and leading objective.
-    ///   - added: The tensors of objectives beside it; those of others are left out.
+    ///   - added: The tensors of objectives beside it; those of unknown objectives are ignored.
     /// - Throws: `TorchError.state` naming what is missing, unexpected or of another shape.
     package func load(_ state: [String: Tensor], added: [String: Tensor]) throws {
         let own = self.state().filter { $0.key.hasPrefix(addedObjectivesKey + ".") }
@@ -55,10 +53,9 @@ public final class ObjectiveModel<Main: LeadingObjective>: Module {
     /// The metrics that the objectives report, in their order.
     public var metrics: [Metric] { type(of: main).metrics + others.flatMap { type(of: $0).metrics } }
 
-    /// The objectives' metrics that are known before a batch is computed.
+    /// Returns the objectives' metrics that are known before a batch is computed.
     ///
     /// - Parameter update: The update's number, from 1.
-    /// - Returns: The values.
     public func scheduledMetrics(update: Int) -> MetricSums {
         others.reduce(into: main.scheduledMetrics(update: update)) { $0 += $1.scheduledMetrics(update: update) }
     }
@@ -71,21 +68,14 @@ public final class ObjectiveModel<Main: LeadingObjective>: Module {
     /// The names of the feature extractor's parameters in the whole model.
     public var extractorNames: Set<String> { Set(backbone.extractorNames.map { backbonePrefix + $0 }) }
 
-    /// The parameters of the layers that LayerDrop skips: a pass leaves them without gradients.
+    /// Returns the names, in the whole model, of the parameters of layers that LayerDrop skips.
     ///
-    /// - Parameter pass: What decides it.
-    /// - Returns: Names in the whole model.
+    /// A pass leaves them without gradients.
     public func droppedParameters(_ pass: ForwardPass) -> Set<String> {
         Set(backbone.droppedParameters(pass).map { backbonePrefix + $0 })
     }
 
     /// Runs the backbone on a batch.
-    ///
-    /// - Parameters:
-    ///   - batch: The batch.
-    ///   - pass: Dropouts, LayerDrop, plan and probe.
-    /// - Returns: Features and context vectors.
-    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
     public func encode(_ batch: ObjectiveBatch<Main>, _ pass: ForwardPass) throws -> Encoding {
         let readsAll = Main.reads == .all || others.contains { type(of: $0).reads == .all }
         let utterances = batch.utterances
@@ -110,14 +100,7 @@ public final class ObjectiveModel<Main: LeadingObjective>: Module {
             quantizedInput: quantized, lossUnits: Main.lossUnits(utterances))
     }
 
-    /// The losses of all objectives.
-    ///
-    /// - Parameters:
-    ///   - encoding: What the backbone made of the batch.
-    ///   - batch: The batch.
-    ///   - pass: Dropouts and probe.
-    /// - Returns: The sum of the losses, and all metrics.
-    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
+    /// Returns the losses of all objectives: their sum, and all metrics.
     public func terms(_ encoding: Encoding, _ batch: ObjectiveBatch<Main>, _ pass: ForwardPass) throws -> LossTerms {
         var terms = try main(encoding, batch.draws, pass)
         try terms.check(Main.self)
@@ -125,16 +108,12 @@ public final class ObjectiveModel<Main: LeadingObjective>: Module {
         return terms
     }
 
-    /// The losses of a batch.
+    /// Returns the losses of a batch.
     ///
     /// All segments go through extractor, encoder and objectives together, as one ragged batch.
     ///
-    /// - Parameters:
-    ///   - batch: The batch, with what was drawn for it.
-    ///   - pass: Dropouts, LayerDrop, plan and probe.
-    ///   - freezesBackbone: Whether no gradient reaches the backbone.
+    /// - Parameter freezesBackbone: Whether no gradient reaches the backbone.
     /// - Returns: The sum of the objectives' losses, and all metrics.
-    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
     public func callAsFunction(
         _ batch: ObjectiveBatch<Main>, _ pass: ForwardPass, freezesBackbone: Bool = false
     ) throws -> LossTerms {
@@ -145,12 +124,9 @@ public final class ObjectiveModel<Main: LeadingObjective>: Module {
     /// Adds a batch's gradients to those of the parameters.
     ///
     /// - Parameters:
-    ///   - batch: The batch.
-    ///   - pass: Dropouts and LayerDrop.
-    ///   - lossScale: The factor on the loss: FP32, a single number.
+    ///   - lossScale: The factor on the loss, an FP32 scalar.
     ///   - freezesBackbone: Whether no gradient reaches the backbone.
-    /// - Returns: The terms, whose values can be read once the device is done.
-    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
+    /// - Returns: The terms, whose values can be read once the device has finished.
     public func addGradients(
         _ batch: ObjectiveBatch<Main>, _ pass: ForwardPass, scaledBy lossScale: Tensor, freezesBackbone: Bool = false
     ) throws -> LossTerms {

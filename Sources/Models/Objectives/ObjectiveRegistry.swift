@@ -2,7 +2,7 @@ import Synchronization
 import W2VBackbone
 import W2VTorch
 
-/// The objectives that a program's runs can be trained by beside their leading one, by name.
+/// The objectives that a program's runs can use beside their leading one, by name.
 ///
 /// A program registers its own before it reads recipes:
 ///
@@ -12,7 +12,7 @@ import W2VTorch
 public enum ObjectiveRegistry {
     private static let entries = Mutex<[RegisteredObjective]>([])
 
-    /// Registers an objective; one that has its name already is replaced.
+    /// Registers an objective; it replaces one of the same name.
     public static func register<Registered: Objective>(_ objective: Registered.Type) {
         let entry = RegisteredObjective(objective)
         entries.withLock { entries in
@@ -21,16 +21,16 @@ public enum ObjectiveRegistry {
         }
     }
 
-    /// All objectives that are registered, in their order.
+    /// All registered objectives, in order.
     package static var all: [RegisteredObjective] { entries.withLock { $0 } }
 
-    /// An objective by its name.
+    /// Returns an objective by its name.
     package static func find(_ name: String) -> RegisteredObjective? { all.first { $0.name == name } }
 }
 
 /// An objective that a recipe can name.
 package struct RegisteredObjective: Sendable {
-    /// The values of a section by key; keys that are absent have their defaults.
+    /// The values of a section by key; absent keys have their defaults.
     package typealias Values = [String: String]
 
     /// The name of the objective and its section.
@@ -68,7 +68,7 @@ package struct RegisteredObjective: Sendable {
                 do {
                     try setting.check(configuration)
                 } catch let error as ConfigurationError {
-                    throw ConfigurationError("\(Registered.name).\(error.description)")
+                    throw error.at("\(Registered.name).")
                 }
             }
             try configuration.validate()
@@ -82,12 +82,6 @@ package struct RegisteredObjective: Sendable {
     package func validate(_ values: Values) throws { try check(values) }
 
     /// Makes the objective.
-    ///
-    /// - Parameters:
-    ///   - values: The section's values.
-    ///   - context: The architecture, and where parameters come from.
-    /// - Returns: The objective.
-    /// - Throws: `ConfigurationError`, `TorchError.operation`.
     package func make(_ values: Values, _ context: ObjectiveContext) throws -> any Objective {
         try makeObjective(values, context)
     }

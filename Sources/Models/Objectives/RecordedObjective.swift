@@ -4,31 +4,31 @@ import W2VTorch
 
 /// Gradients of batches whose whole forward and backward passes are recorded where shapes repeat.
 ///
-/// All that differs between batches of one shape is read from tensors, dropout's seeds and LayerDrop's choice included:
-/// every layer runs, and the results of those that are left out are not used.
+/// Everything that differs between batches of one shape is read from tensors, including dropout's seeds and LayerDrop's
+/// choice: every layer runs, and the results of skipped ones are not used.
 public final class RecordedObjective<Main: LeadingObjective> {
     private struct Step: RecordableInput {
         let batch: ObjectiveBatch<Main>
-        /// The number that dropouts' seeds are counted from: int64, a single number.
+        /// The number that dropouts' seeds are counted from: an int64 scalar.
         let dropoutBase: Tensor
-        /// bool [layers]; nil where no layer is ever left out.
+        /// bool [layers]; nil if no layer is ever skipped.
         let keptLayers: Tensor?
-        /// The factor on the loss: FP32, a single number.
+        /// The factor on the loss, an FP32 scalar.
         let lossScale: Tensor
 
         var shape: ObjectiveBatch<Main>.Shape { batch.shape }
         var tensors: [Tensor] { batch.tensors + [dropoutBase, lossScale] + (keptLayers.map { [$0] } ?? []) }
 
-        /// A batch is gathered for one step alone.
+        /// Returns the step itself: a batch is gathered for one step only.
         func owned(on device: Device) -> Step { self }
     }
 
-    /// How the numbers of each shape are read.
+    /// The conversion of each shape's numbers to sums.
     private final class Summations {
         var byShape: [ObjectiveBatch<Main>.Shape: LossTerms.Summation] = [:]
     }
 
-    /// How many shapes are remembered.
+    /// The number of shapes that are remembered.
     private static var capacity: Int { 32 }
 
     private let model: ObjectiveModel<Main>
@@ -38,10 +38,8 @@ public final class RecordedObjective<Main: LeadingObjective> {
 
     /// Prepares for batches.
     ///
-    /// - Parameters:
-    ///   - model: A model whose parameters and gradients stay where they are in memory, and which does not compute layers
-    ///     again in its backward pass: recorded attention would not drop the same weights twice.
-    ///   - device: The model's device.
+    /// - Parameter model: A model whose parameters and gradients never move in memory, and which does not recompute
+    ///   layers in its backward pass: recorded attention would not drop the same weights twice.
     public init(_ model: ObjectiveModel<Main>, on device: Device) {
         (self.model, self.device) = (model, device)
         recorder = WorkRecorder(on: device, capacity: Self.capacity, isLarge: true) { [model, summations] step in
@@ -56,12 +54,9 @@ public final class RecordedObjective<Main: LeadingObjective> {
     ///
     /// - Parameters:
     ///   - batch: The batch, gathered for this call.
-    ///   - seed: The run's seed.
-    ///   - update: The update's number.
     ///   - microBatch: The micro-batch's number in the update.
-    ///   - lossScale: The factor on the loss.
-    /// - Returns: The numbers to report, which the next call may overwrite, and what reads them.
-    /// - Throws: `TorchError.recording` if the passes cannot be recorded; `TorchError.operation` if LibTorch refuses a step.
+    /// - Returns: The numbers to report, which the next call may overwrite, and their conversion to sums.
+    /// - Throws: `TorchError.recording` if the passes cannot be recorded.
     public func addGradients(
         _ batch: ObjectiveBatch<Main>, seed: UInt64, update: Int, microBatch: Int, lossScale: Double
     ) throws -> (numbers: Tensor, summation: LossTerms.Summation) {

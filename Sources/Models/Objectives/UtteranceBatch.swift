@@ -4,34 +4,32 @@ import W2VTorch
 
 /// The utterances that go through the model at once, with their mask.
 ///
-/// They lie end to end in segments. A segment is a sub-batch: what fairseq calls a batch, with draws and statistics of its
-/// own, so that several are learned from at once as if one after the other.
+/// They are concatenated in segments. A segment is a sub-batch: what fairseq calls a batch, with draws and statistics
+/// of its own, so that several can be trained on at once as if one after the other.
 public struct UtteranceBatch {
     /// The samples of each utterance.
     public let lengths: [Int]
-    /// Where utterances' frames lie.
+    /// The layout of the utterances' frames.
     public let layout: RaggedLayout
     /// The utterances of each segment.
     public let segments: [Range<Int>]
-    /// What is masked in each segment.
+    /// The masked frames and channels of each segment.
     public let masks: [Mask]
-    /// The labels of each utterance; empty where they are not learned from.
+    /// The labels of each utterance; empty if they are not used.
     public let labels: [[Int]]
     /// The masked frames among all frames, utterance by utterance: int64 [masked frames].
     public let maskedRows: Tensor
-    /// The device of the model.
+    /// The model's device.
     public let device: Device
 
     /// Gathers utterances.
     ///
     /// - Parameters:
     ///   - lengths: The samples of each utterance.
-    ///   - layout: Their frames.
     ///   - segments: The utterances of each segment, which cover all in order.
-    ///   - masks: What is masked in each segment.
-    ///   - labels: The labels of each utterance, where they are learned from.
-    ///   - device: The device of the model.
-    /// - Throws: `TorchError.operation` if memory runs out.
+    ///   - masks: The masked frames and channels of each segment.
+    ///   - labels: The labels of each utterance, if they are used.
+    ///   - device: The model's device.
     public init(
         lengths: [Int], layout: RaggedLayout, segments: [Range<Int>], masks: [Mask], labels: [[Int]] = [],
         on device: Device
@@ -45,32 +43,32 @@ public struct UtteranceBatch {
     public var maskedFrames: [Int] { masks.map { mask in mask.frames.reduce(0) { $0 + $1.count } } }
 }
 
-/// What an objective has drawn at random for a batch.
+/// The random draws of an objective for a batch.
 ///
-/// All numbers that the loss reads are in tensors, so that what is recorded for one batch can be done again for another of
-/// the same shape (``/Torch/WorkRecorder``).
+/// All numbers that the loss reads are in tensors, so that work recorded for one batch can be replayed for another of
+/// the same shape (``/W2VTorch/WorkRecorder``).
 public protocol BatchDraws {
     /// The tensors, always in the same order.
     var tensors: [Tensor] { get }
-    /// What decides the shapes of everything that is computed from them, besides the shapes of ``tensors``.
+    /// A value that, with the shapes of ``tensors``, determines the shapes of everything that is computed from them.
     var shape: AnyHashable { get }
 }
 
 extension BatchDraws {
-    /// Nothing else decides shapes.
+    /// Zero: nothing else determines shapes.
     public var shape: AnyHashable { 0 }
 }
 
 /// The draws of an objective that draws nothing.
 public struct NoDraws: BatchDraws {
-    /// No tensors.
+    /// Empty: there are no tensors.
     public var tensors: [Tensor] { [] }
 
     /// Draws nothing.
     public init() {}
 }
 
-/// Where random draws come from: streams that are functions of the seed, the update and the segment.
+/// The source of random draws: streams that depend on the seed, the update and the segment only.
 public struct DrawSource: Sendable {
     /// The run's seed.
     public let seed: UInt64
@@ -78,7 +76,7 @@ public struct DrawSource: Sendable {
     public let update: Int
     /// The number of the batch's first segment in the update, counted over ranks and accumulation steps.
     public let firstSegment: Int
-    /// Whether the batch is learned from; validation draws no noise.
+    /// Whether the batch is trained on; validation draws no noise.
     public let trains: Bool
 
     /// Makes a source.
@@ -86,24 +84,20 @@ public struct DrawSource: Sendable {
         (self.seed, self.update, self.firstSegment, self.trains) = (seed, update, firstSegment, trains)
     }
 
-    /// A stream of random numbers for a segment.
+    /// Returns a stream of random numbers for a segment.
     ///
-    /// - Parameters:
-    ///   - purpose: What is drawn.
-    ///   - segment: The segment's place in the batch.
-    /// - Returns: The stream.
+    /// - Parameter segment: The segment's index in the batch.
     public func stream(_ purpose: RandomPurpose, segment: Int) -> RandomStream {
         RandomStream(seed: seed, purpose: purpose, step: update, index: firstSegment + segment)
     }
 
-    /// A stream of random numbers of an objective's own for a segment.
+    /// Returns a segment's stream of random numbers for one objective.
     ///
     /// - Parameters:
-    ///   - objective: The objective, by whose name the stream differs from those of others.
-    ///   - segment: The segment's place in the batch.
-    /// - Returns: The stream.
+    ///   - objective: The objective, whose name makes the stream differ from those of others.
+    ///   - segment: The segment's index in the batch.
     public func stream(of objective: (some Objective).Type, segment: Int) -> RandomStream {
-        // 16 bits of the name beside 32 of the segment.
+        // 16 bits of a hash of the name, beside 32 bits of the segment.
         let name = objective.name.utf8.reduce(5381) { ($0 &* 33 ^ Int($1)) & 0xFFFF }
         return RandomStream(
             seed: seed, purpose: .objective, step: update, index: name << 32 | (firstSegment + segment) & 0xFFFF_FFFF)

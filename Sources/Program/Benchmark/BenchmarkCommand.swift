@@ -8,16 +8,17 @@ import W2VInterchange
 import W2VTorch
 import W2VTraining
 
-/// `wav2vec2 benchmark`: how fast a BASE model trains and recognises here, and where the time goes.
+/// `wav2vec2 benchmark`: how fast a BASE model trains and recognizes here, and where the time goes.
 struct BenchmarkCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "benchmark",
-        abstract: "Time a BASE model, its kernels and the loading of audio.",
+        abstract: "Time a BASE model, its kernels, and the loading of audio.",
         discussion: """
-            A training step is an update of the trainer itself, on noise or recordings: drawing masks and negatives, \
-            forward and backward pass with the dropouts of the recipe base or finetune-base-100h, clipping and Adam. Two \
-            steps warm up, until memory has been taken; then the median and the least of the repetitions are given. The utilisation is the analytic number of operations over the time and over the \
-            speed of a large matrix product in the same run. --profile sorts a step's time by stage.
+            A training step is one of the trainer's own updates, on noise or recordings: drawing masks and negatives, \
+            the forward and backward pass with the dropouts of the recipe base or finetune-base-100h, clipping, and \
+            Adam. After two warm-up steps, the median and the minimum of the repetitions are reported. Utilization is \
+            the model's analytic number of operations, divided by the time and by the speed of a large matrix product \
+            in the same run. --profile breaks the time of a step down by stage.
 
             Examples:
               wav2vec2 benchmark pretrain --profile
@@ -40,7 +41,10 @@ struct PretrainBenchmarkCommand: ParsableCommand {
     static let configuration = CommandConfiguration(commandName: "pretrain", abstract: "Time a pre-training step.")
     @OptionGroup var options: TrainingBenchmarkOptions
 
-    @Flag(help: "Record forward and backward passes, on a GPU as a CUDA graph; masks count multiples of 16 frames.")
+    @Flag(
+        help:
+            "Record forward and backward passes (as a CUDA graph on a GPU); masked frames are rounded to multiples of 16."
+    )
     var recordSteps = false
 
     func run() throws {
@@ -67,9 +71,8 @@ struct InferenceBenchmarkCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "inference", abstract: "Time a forward pass to log-probabilities.",
         discussion: """
-            With --manifest every batch of recordings is decoded, goes through the model, and its labels come back; the \
-            latencies of data, network and both are given for each number of recordings in a batch, as in NVIDIA's \
-            tables.
+            With --manifest, each batch of recordings is decoded and run through the model, and its labels are read \
+            back. The latencies of data, network and both are reported for each batch size, as in NVIDIA's tables.
 
             Examples:
               wav2vec2 benchmark inference --utterances 1x6.54
@@ -82,7 +85,7 @@ struct InferenceBenchmarkCommand: ParsableCommand {
 
     @OptionGroup var precision: PrecisionOptions
 
-    @Flag(help: "Let each of --utterances go through the model by itself.")
+    @Flag(help: "Run the model on one of --utterances at a time.")
     var oneByOne = false
 
     @OptionGroup(title: "Latency") var latency: LatencyOptions

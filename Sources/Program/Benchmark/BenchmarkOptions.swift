@@ -14,10 +14,10 @@ enum BenchmarkedTask: String {
 
 /// The batch of a benchmark's steps, and the encoder that it goes through.
 struct BenchmarkModelOptions: ParsableArguments {
-    @Option(help: "The batch: 4x10 is four utterances of 10 s; 15,13,11.5 is one of each length.")
+    @Option(help: "Batch: 4x10 is four utterances of 10 s; 15,13,11.5 is one of each length.")
     var utterances = BenchmarkShape.standard
 
-    @Option(help: "An Hourglass encoder such as \"[2,(8,4),2]\", or off.")
+    @Option(help: "Hourglass encoder, such as \"[2,(8,4),2]\", or off.")
     var hourglass = "off"
 
     /// The BASE model, plain or with an Hourglass encoder.
@@ -44,7 +44,7 @@ struct BenchmarkModelOptions: ParsableArguments {
 struct BenchmarkShapeOptions: ParsableArguments {
     @OptionGroup var model: BenchmarkModelOptions
 
-    @Option(help: "How many steps are timed.")
+    @Option(help: "Number of steps to time.")
     var repetitions = 5
 
     @OptionGroup var compute: ComputeOptions
@@ -70,7 +70,7 @@ struct TrainingBenchmarkOptions: ParsableArguments {
     @OptionGroup var weights: BenchmarkWeightsOptions
 
     @Option(
-        help: "Recordings in place of noise, in batches of at most as many samples as --utterances has.",
+        help: "Recordings to use instead of noise, in batches of at most the samples of --utterances.",
         completion: .file())
     var manifest: String?
 

@@ -72,7 +72,7 @@ struct BenchmarkReport: Encodable {
           weights      \(weights)
           step         median \(decimal(medianS, 3)) s, least \(decimal(minS, 3)) s of \(repetitions)
           throughput   \(decimal(audioSPerS, 1)) s of audio, \(decimal(framesPerS, 0)) frames a second
-          utilisation  \(decimal(utilisation * 100, 1)) % of \(decimal(peakOperationsPerS / 1e9, 0)) GFLOP/s; \
+          utilization  \(decimal(utilisation * 100, 1)) % of \(decimal(peakOperationsPerS / 1e9, 0)) GFLOP/s; \
         \(decimal(operations / 1e12, 2)) TFLOP a step
           memory       \(decimal(peakRssMb, 0)) MB at the peak\(onDevice)
           waiting      \(decimal(dataWaitShare * 100, 1)) % for data

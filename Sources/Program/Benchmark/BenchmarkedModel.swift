@@ -75,11 +75,11 @@ struct BenchmarkedModel {
 /// The weights that are timed.
 struct BenchmarkWeightsOptions: ParsableArguments {
     @Option(
-        help: "Time this checkpoint's model with its own weights, in place of a BASE model with random ones.",
+        help: "Checkpoint to time, instead of a BASE model with random weights.",
         completion: .file())
     var checkpoint: String?
 
-    @Flag(help: "Give the model of --checkpoint random weights, to compare its own with.")
+    @Flag(help: "Replace the weights of --checkpoint by random ones, for comparison.")
     var randomWeights = false
 
     func validate() throws {

@@ -12,41 +12,41 @@ import W2VTorch
 struct DataBenchmarkCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "data",
-        abstract: "Time the decoding and batching of audio, and how long training waits for it.",
+        abstract: "Time the decoding and batching of audio, and how long training waits for data.",
         discussion: """
-            Without --manifest recordings of synthetic speech are made, in each of --formats. Batches of 60 s are decoded \
-            by 1 to --threads threads. How many cores feed one GPU follows from --audio-s-per-s; its default is what an \
-            H100 would pre-train BASE on at 45 % of its 989 TFLOP/s (BF16, dense), by the operations that a second of \
-            audio takes in a step of --utterances, with --hourglass if there is one.
+            Without --manifest, synthetic speech is generated in each of --formats. Batches of 60 s are decoded by 1 \
+            to --threads threads. The number of cores needed to feed one GPU follows from --audio-s-per-s. Its default \
+            is the speed at which an H100 would pre-train BASE at 45 % of its 989 TFLOP/s (BF16, dense), computed from \
+            the operations per second of audio in a step of --utterances, with --hourglass if given.
 
             Examples:
               wav2vec2 benchmark data
               wav2vec2 benchmark data --manifest train.tsv --audio-s-per-s 5000 --json
             """)
 
-    @Option(help: "Recordings to be decoded, in place of synthetic ones: a manifest or a folder.", completion: .file())
+    @Option(help: "Recordings to decode, instead of synthetic ones: a manifest or a folder.", completion: .file())
     var manifest: String?
 
-    @Option(parsing: .upToNextOption, help: "What synthetic recordings are written as.")
+    @Option(parsing: .upToNextOption, help: "Formats of the synthetic recordings.")
     var formats: [AudioFileFormat] = [.flac, .opus, .wav16]
 
     @OptionGroup var model: BenchmarkModelOptions
 
-    @Option(help: "How many synthetic recordings of 15 s each.")
+    @Option(help: "Number of synthetic recordings, of 15 s each.")
     var files = 48
 
-    @Option(help: "The most threads that decode. (default: all cores)")
+    @Option(help: "Largest number of decoding threads. (default: all cores)")
     var threads: Int?
 
-    @Option(help: "How often each is timed.")
+    @Option(help: "Number of times to measure each.")
     var repetitions = 3
 
     @Option(
         name: .customLong("audio-s-per-s"),
-        help: ArgumentHelp("Seconds of audio a second that training takes in.", valueName: "rate"))
+        help: ArgumentHelp("Seconds of audio per second that training consumes.", valueName: "rate"))
     var audioRate: Double?
 
-    @Option(help: "How many pre-training steps wait for their data here; 0 for none.")
+    @Option(help: "Number of pre-training steps to measure the wait for data in; 0 for none.")
     var steps = 2
 
     @Flag(help: "Print one JSON object.")
@@ -54,8 +54,8 @@ struct DataBenchmarkCommand: ParsableCommand {
 
     /// What an H100 SXM multiplies in BF16 without sparsity, by its data sheet.
     private static let h100OperationsPerS = 989.4e12
-    /// The utilisation that pre-training on a GPU is to reach.
-    private static let utilisation = 0.45
+    /// The utilization that pre-training on a GPU is to reach.
+    private static let utilization = 0.45
     func validate() throws {
         for (name, value) in [("--files", files), ("--repetitions", repetitions), ("--threads", threads ?? 1)]
         where value < 1 { throw ValidationError("\(name) is \(value); it must be at least 1.") }
@@ -97,7 +97,7 @@ struct DataBenchmarkCommand: ParsableCommand {
         let operations = shapes.operations(samples: step, masked: frames.map { $0 / 2 }).training(
             trainsExtractor: true, layerDrop: configuration.encoderLayerdrop)
         let seconds = Double(step.reduce(0, +)) / Double(AudioFile.modelSampleRate)
-        return Self.h100OperationsPerS * Self.utilisation / (operations / seconds)
+        return Self.h100OperationsPerS * Self.utilization / (operations / seconds)
     }
 
     // MARK: Decoding
@@ -259,7 +259,7 @@ private struct DataReport: Encodable {
             }
         }
         let source = audioSPerSIsGiven ? "as given" : "BASE pre-training on one H100 at 45 % of 989 TFLOP/s"
-        lines += ["", "\(decimal(audioSPerS, 0)) s of audio a second: \(source)"]
+        lines += ["", "\(decimal(audioSPerS, 0)) s of audio per second: \(source)"]
         if let training {
             lines.append(
                 "training here on \(training.format): \(training.steps) steps of \(decimal(training.stepS, 2)) s, "

@@ -9,30 +9,31 @@ struct DecodingBenchmarkCommand: AsyncParsableCommand {
         commandName: "decoding",
         abstract: "Time beam search with a 3-gram model.",
         discussion: """
-            Decodes made-up log-probabilities of 32 labels, 50 frames a second, of sentences from made-up text, with a \
-            3-gram model that 'lm build' makes of the same text; all decoding options but the beam's width are the \
-            defaults. The processor's time is given too: unlike the clock it says the same on a busy machine.
+            Decodes synthetic log-probabilities of generated sentences (32 labels, 50 frames per second) with a 3-gram \
+            model that 'lm build' builds from the same text. All decoding options but the beam width have their \
+            default values. The CPU time is reported too; unlike the wall-clock time, it does not depend on how busy \
+            the machine is.
 
             Example:
               wav2vec2 benchmark decoding --threads 2
             """)
 
-    @Option(help: "How many utterances are decoded.")
+    @Option(help: "Number of utterances to decode.")
     var utterances = 100
 
-    @Option(help: "The length of each in seconds.")
+    @Option(help: "Length of each utterance in seconds.")
     var seconds = 10.0
 
-    @Option(help: "How many hypotheses are kept.")
+    @Option(help: "Number of hypotheses to keep after each frame.")
     var beamWidth = BeamSearchOptions().beamWidth
 
-    @Option(help: "How many sentences the language model is made of.")
+    @Option(help: "Number of sentences to build the language model from.")
     var sentences = 30_000
 
-    @Option(help: "How often all are decoded; the median counts.")
+    @Option(help: "Number of times to decode all of them; the median is reported.")
     var repetitions = 3
 
-    @Option(help: "How many utterances are decoded at the same time. (default: all cores)")
+    @Option(help: "Number of utterances to decode in parallel. (default: all cores)")
     var threads: Int?
 
     @Flag(help: "Print one JSON object.")

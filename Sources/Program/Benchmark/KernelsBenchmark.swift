@@ -8,12 +8,13 @@ import W2VTorch
 struct KernelsBenchmarkCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "kernels",
-        abstract: "Time each kernel of a BASE model by itself, forward and backward.",
+        abstract: "Time each kernel of a BASE model separately, forward and backward.",
         discussion: """
-            Products are set against a large matrix product of the same run, elementwise kernels against copying memory. \
-            Operations and bytes are those that the definition needs: what an implementation computes or reads twice \
-            does not count. An Hourglass encoder adds its own kernels. With --verify nothing is timed: each kernel's results and gradients are compared with those of \
-            FP32 on the CPU from the same numbers, which is what a new GPU or driver should be tried with.
+            Matrix products are compared with a large matrix product in the same run, and elementwise kernels with a \
+            memory copy. Only the operations and bytes that the definition requires are counted, not what an \
+            implementation computes or reads twice. An Hourglass encoder adds its own kernels. With --verify, nothing \
+            is timed: the results and gradients of each kernel are compared with those of the CPU in FP32 on the same \
+            inputs. Use it to check a new GPU or driver.
 
             Examples:
               wav2vec2 benchmark kernels --utterances 8x15 --threads 1
@@ -22,14 +23,14 @@ struct KernelsBenchmarkCommand: ParsableCommand {
 
     @OptionGroup var model: BenchmarkModelOptions
 
-    @Option(help: "How often each kernel is timed.")
+    @Option(help: "Number of times to measure each kernel.")
     var repetitions = 5
 
     @OptionGroup var precision: PrecisionOptions
 
     @OptionGroup var compute: ComputeOptions
 
-    @Flag(help: "Compare results with the CPU's in place of timing.")
+    @Flag(help: "Compare results with the CPU's instead of timing.")
     var verify = false
 
     @Flag(help: "Print one JSON object.")

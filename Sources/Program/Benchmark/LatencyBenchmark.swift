@@ -9,16 +9,16 @@ import W2VTraining
 
 /// How recordings are timed one batch at a time.
 struct LatencyOptions: ParsableArguments {
-    @Option(help: "Recordings to be timed: a manifest or a folder.", completion: .file())
+    @Option(help: "Recordings to time: a manifest or a folder.", completion: .file())
     var manifest: String?
 
-    @Option(help: "How many recordings go through the model together.")
+    @Option(help: "Numbers of recordings in a batch to try.")
     var batchSizes = CountList([1, 4, 8, 16])
 
-    @Option(help: ArgumentHelp("How many batches of each size are timed. (default: all)", valueName: "count"))
+    @Option(help: ArgumentHelp("Number of batches of each size to time. (default: all)", valueName: "count"))
     var batches: Int?
 
-    @Option(help: "How many batches of each size come before those that are timed.")
+    @Option(help: "Number of warm-up batches of each size.")
     var warmup = 2
 
     func validate() throws {
@@ -31,7 +31,7 @@ struct LatencyOptions: ParsableArguments {
     /// Times every batch: from files to samples, and from samples to labels.
     ///
     /// - Parameters:
-    ///   - model: What recognises.
+    ///   - model: What recognizes.
     ///   - normalizes: Whether recordings are brought to zero mean and unit variance.
     ///   - epsilon: What is then added to the variance.
     ///   - manifest: The recordings, taken in its order.

@@ -5,12 +5,12 @@ import W2VTorch
 
 /// Whether a benchmark says where its time goes.
 struct ProfileOptions: ParsableArguments {
-    @Flag(help: "Sort the time by stage, forward and backward, and write a trace of the last step.")
+    @Flag(help: "Break the time down by stage, forward and backward, and write a trace of the last step.")
     var profile = false
 
     @Option(
         help: ArgumentHelp(
-            "Where the trace goes, for ui.perfetto.dev or chrome://tracing. (default: wav2vec2-TASK.trace.json)",
+            "Trace to write, for ui.perfetto.dev or chrome://tracing. (default: wav2vec2-TASK.trace.json)",
             valueName: "file"),
         completion: .file(extensions: ["json"]))
     var trace: String?
@@ -48,8 +48,8 @@ struct ProfileReport: Encodable {
     var stepS: Double
     var trace: String
 
-    /// The order of tables; what nobody named a place for comes before ``Stage/other``, the last.
-    private static let order: [Stage] = [
+    /// The order of tables; what nobody named a place for comes before ``Profile/Stage/other``, the last.
+    private static let order: [Profile.Stage] = [
         .dataWait, .draws, .firstConvolution, .convolutions, .projection, .positionalConvolution, .attention,
         .feedForward, .elementwise, .quantizer, .contrastive, .labels, .optimizer,
     ]
@@ -57,7 +57,7 @@ struct ProfileReport: Encodable {
     init(_ profiles: [Profile], trace: String) {
         let steps = Double(max(1, profiles.count))
         let stepS = profiles.reduce(0) { $0 + $1.seconds } / steps
-        var sums: [Stage: Profile.Times] = [:]
+        var sums: [Profile.Stage: Profile.Times] = [:]
         for (stage, times) in profiles.flatMap(\.times) {
             sums[stage, default: .init()].forward += times.forward / steps
             sums[stage, default: .init()].backward += times.backward / steps

@@ -9,48 +9,49 @@ import W2VTraining
 struct ScalingCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "scaling",
-        abstract: "Time pre-training steps of several processes, and predict many GPUs.",
+        abstract: "Time pre-training steps of several processes, and predict the speed of many GPUs.",
         discussion: """
-            Every number of processes is launched on this machine; each process makes steps of the same batch by itself, \
-            with sums over processes after its backward pass, and with sums during it. On a CPU processes share the \
-            cores: what counts there is the difference between the three.
+            Launches each number of processes on this machine. Every process runs steps on the same batch three ways: \
+            alone, with gradients summed over processes after the backward pass, and with gradients summed during it. \
+            On a CPU, processes share the cores, so look at the differences between the three.
 
-            With --model the measured parts (compute, bytes, link) give the time of an update on 1 to many GPUs. Links \
-            that are not here can be described, as can a GPU's micro-batch.
+            With --model, the measured parts (computation, bytes, link) predict the time of an update on 1 to many \
+            GPUs. Links and micro-batch times of other hardware can be given as options.
 
             Examples:
               wav2vec2 benchmark scaling --processes 1,2,4 --timeline step.svg
-              wav2vec2 benchmark scaling --model --network-bandwidth 25 --network-latency 10
+              wav2vec2 benchmark scaling --model --network-bandwidth 25 \\
+                --network-latency 10
               wav2vec2 benchmark scaling --processes 2 --c10d-reducer
             """)
 
-    @Option(help: "Numbers of processes to launch, from 1 to 64 each.")
+    @Option(help: "Numbers of processes to try, from 1 to 64 each.")
     var processes = CountList([1, 2])
 
     @OptionGroup var shape: BenchmarkShapeOptions
 
-    @Option(help: "Gradients that are sent at once, in MB.")
+    @Option(help: "Size of a gradient bucket, in MB.")
     var bucketCapMb = 25.0
 
-    @Flag(help: "Let each process keep only its share of the optimizer's state.")
+    @Flag(help: "Shard the optimizer's state over the processes.")
     var zeroSharding = false
 
-    @Flag(help: "Time c10d's Reducer too, on which DistributedDataParallel runs.")
+    @Flag(help: "Also time c10d's Reducer, which DistributedDataParallel uses.")
     var c10dReducer = false
 
     @Option(
-        help: ArgumentHelp("A timeline of one step, for chrome://tracing or ui.perfetto.dev.", valueName: "file"),
+        help: ArgumentHelp("Trace of one step to write, for chrome://tracing or ui.perfetto.dev.", valueName: "file"),
         completion: .file(extensions: ["json"]))
     var trace: String?
 
     @Option(
-        help: ArgumentHelp("A picture of that step.", valueName: "svg"), completion: .file(extensions: ["svg"]))
+        help: ArgumentHelp("Picture of one step to write.", valueName: "svg"), completion: .file(extensions: ["svg"]))
     var timeline: String?
 
-    @Flag(help: "Predict updates on many GPUs.")
+    @Flag(help: "Predict the time of an update on many GPUs.")
     var model = false
 
-    @OptionGroup(title: "Of the model") var prediction: PredictionOptions
+    @OptionGroup(title: "Prediction") var prediction: PredictionOptions
 
     @Option(help: .hidden)
     var measureInto: String?
@@ -139,24 +140,24 @@ struct ScalingCommand: AsyncParsableCommand {
     }
 }
 
-/// What a prediction can be told that was not measured here.
+/// Figures for a prediction that were not measured here.
 struct PredictionOptions: ParsableArguments {
-    @Option(help: "Micro-batches of an update; NVIDIA's benchmark has 8.")
+    @Option(help: "Micro-batches per update; NVIDIA's benchmark has 8.")
     var microBatches = 8
 
-    @Option(help: "GPUs of a machine.")
+    @Option(help: "GPUs per machine.")
     var gpusPerNode = 8
 
-    @Option(help: "The most machines.")
+    @Option(help: "Largest number of machines.")
     var nodes = 8
 
-    @Option(help: ArgumentHelp("A micro-batch on a GPU. (default: as measured)", valueName: "seconds"))
+    @Option(help: ArgumentHelp("Time of a micro-batch on a GPU. (default: as measured)", valueName: "seconds"))
     var microBatchSeconds: Double?
 
-    @Option(help: ArgumentHelp("Bandwidth between a machine's GPUs. (default: as measured)", valueName: "GB/s"))
+    @Option(help: ArgumentHelp("Bandwidth between GPUs of a machine. (default: as measured)", valueName: "GB/s"))
     var bandwidth: Double?
 
-    @Option(help: ArgumentHelp("Latency between a machine's GPUs. (default: as measured)", valueName: "µs"))
+    @Option(help: ArgumentHelp("Latency between GPUs of a machine. (default: as measured)", valueName: "µs"))
     var latency: Double?
 
     @Option(help: ArgumentHelp("Bandwidth between machines. (default: as within them)", valueName: "GB/s"))

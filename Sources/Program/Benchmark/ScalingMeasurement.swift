@@ -22,9 +22,9 @@ struct ScalingMeasurement: Codable {
     var updateS: Double
     /// A step whose gradients are summed after the backward pass.
     var summingAfterS: Double?
-    /// A step whose gradients are summed while the backward pass is going on.
+    /// A step whose gradients are summed during the backward pass.
     var summingDuringS: Double?
-    /// A step whose gradients c10d's Reducer averages while the backward pass is going on.
+    /// A step whose gradients c10d's Reducer averages during the backward pass.
     var reducerS: Double?
     /// What sums during the backward pass add to the step of the same number without any.
     var waitingDuringS: Double?

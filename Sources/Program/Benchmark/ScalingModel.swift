@@ -3,7 +3,7 @@ import Foundation
 /// A small model of how long an update takes on any number of GPUs, from parts that were measured.
 ///
 /// An update has a fixed number of micro-batches, dealt out over the GPUs; each GPU then steps once. Gradients are summed
-/// once an update, by a ring over all GPUs, while the last backward pass is going on. What does not fit into that pass, and
+/// once an update, by a ring over all GPUs, during the last backward pass. What does not fit into that pass, and
 /// in any case the bucket that is complete last, has to be waited for. Where the optimizer's state is sharded, a GPU makes
 /// its share of the step, and the second half of the all-reduce becomes the exchange of parameters after it.
 struct ScalingModel: Codable {

@@ -83,10 +83,10 @@ struct StageKernelMaker {
         let middle = try random([first.layout.total, first.block.weight.size(0)])
         return [
             product(
-                Stage.firstConvolution.name, count.firstLayer, backward: count.firstLayer,
+                Profile.Stage.firstConvolution.name, count.firstLayer, backward: count.firstLayer,
                 first.block.parameters().map(\.tensor), start),
             product(
-                Stage.convolutions.name, count.extractor - count.firstLayer,
+                Profile.Stage.convolutions.name, count.extractor - count.firstLayer,
                 [middle] + others.flatMap { $0.block.parameters().map(\.tensor) }
             ) {
                 try others.reduce(ExtractorActivation(middle)) {
@@ -107,12 +107,12 @@ struct StageKernelMaker {
         let bytes = Double(dtype.itemSize)
         let elements = bytes * rows * wide
         // Dropouts draw the same masks each time.
-        let mode = Mode.training(DropoutSource(RandomStream(seed: 1, purpose: .dropout)))
+        let mode = Module.Mode.training(DropoutSource(RandomStream(seed: 1, purpose: .dropout)))
         let residual = leaves(layer.attentionNorm, input, branch)
         let embedding = model.backbone.maskEmbedding
         let flags = try Tensor((0..<layout.total).map { $0 % 20 < 9 }, shape: [layout.total, 1]).to(device: device)
         let positions = product(
-            Stage.positionalConvolution.name,
+            Profile.Stage.positionalConvolution.name,
             2 * rows * wide * wide * Double(configuration.convPos) / Double(configuration.convPosGroups),
             leaves(encoder.positions, input)
         ) { try encoder.positions(input, layout) }
@@ -140,7 +140,7 @@ struct StageKernelMaker {
 
     /// The products of a layer over these rows.
     private func transformer(
-        _ layer: EncoderLayer, _ name: String, _ layout: RaggedLayout, _ input: Tensor, _ mode: Mode
+        _ layer: EncoderLayer, _ name: String, _ layout: RaggedLayout, _ input: Tensor, _ mode: Module.Mode
     ) -> [StageKernel] {
         let (rows, wide) = (Double(layout.total), Double(configuration.encoderEmbedDim))
         let attention = layout.lengths.reduce(0.0) { $0 + 4 * Double($1 * $1) * wide } + 8 * rows * wide * wide
@@ -156,7 +156,7 @@ struct StageKernelMaker {
     }
 
     /// What shortens and expands, and a layer between them.
-    private func shortening(_ hourglass: Hourglass?, _ input: Tensor, _ mode: Mode) throws -> [StageKernel] {
+    private func shortening(_ hourglass: Hourglass?, _ input: Tensor, _ mode: Module.Mode) throws -> [StageKernel] {
         guard let hourglass, let layer = hourglass.layers.first else { return [] }
         let filled = layout.roundedUp(toMultipleOf: hourglass.factor)
         let short = RaggedLayout(filled.lengths.map { $0 / hourglass.factor })
@@ -203,7 +203,7 @@ struct StageKernelMaker {
             let entries = Double(configuration.latentVars * configuration.latentGroups)
             kernels.append(
                 product(
-                    Stage.quantizer.name, 2 * Double(total) * Double(configuration.extractorChannels) * entries,
+                    Profile.Stage.quantizer.name, 2 * Double(total) * Double(configuration.extractorChannels) * entries,
                     isReproducible ? [] : leaves(quantizer, features)
                 ) {
                     let chosen = try quantizer(features, temperature: temperature, noise: noise)

@@ -10,24 +10,25 @@ struct AverageCommand: ParsableCommand {
         commandName: "average",
         abstract: "Average the weights of several checkpoints.",
         discussion: """
-            The mean of checkpoints from the last part of a run often recognises better than any one of them. All must \
-            have the same architecture, task and labels; sums are made in double precision.
+            The mean of several checkpoints from the end of a run often recognizes better than any one of them. They \
+            must have the same architecture, task and labels. Sums are computed in double precision.
 
-            PATH is a checkpoint's folder; with --last it is a training folder, whose newest states are averaged: set \
-            checkpoint.keep_last_checkpoints or checkpoint.keep_milestones while training.
+            PATH is a checkpoint's folder. With --last, it is a run's folder, and the newest checkpoints in it are \
+            averaged; set checkpoint.keep_last_checkpoints or checkpoint.keep_milestones for the run to keep several.
 
             Examples:
-              wav2vec2 checkpoint average runs/10h/update-8000 runs/10h/last --output averaged
+              wav2vec2 checkpoint average runs/10h/update-8000 runs/10h/last \\
+                --output averaged
               wav2vec2 checkpoint average --last 5 runs/10h --output averaged
             """)
 
-    @ArgumentParser.Argument(help: "The checkpoints.", completion: .directory)
+    @Argument(help: "Checkpoints to average.", completion: .directory)
     var path: [String]
 
-    @Option(help: "The new checkpoint's folder; it must not be there yet.", completion: .directory)
+    @Option(help: "Folder of the new checkpoint; it must not exist yet.", completion: .directory)
     var output: String
 
-    @Option(help: ArgumentHelp("Average the newest N states of a training folder.", valueName: "n"))
+    @Option(help: ArgumentHelp("Average the newest N checkpoints in a run's folder.", valueName: "n"))
     var last: Int?
 
     func validate() throws {
@@ -55,7 +56,7 @@ struct AverageCommand: ParsableCommand {
 private func writeFolder(_ url: URL, _ fill: (URL) throws -> Void) throws {
     let manager = FileManager.default
     guard !manager.fileExists(atPath: url.path) else {
-        throw TrainingError.usage("\(url.path) is there already: choose another --output, nothing is overwritten")
+        throw CommandError(.usage, "\(url.path) exists already, and nothing is overwritten", "choose another --output")
     }
     let parent = url.deletingLastPathComponent()
     let new = parent.appendingPathComponent(".\(url.lastPathComponent).new", isDirectory: true)

@@ -6,7 +6,7 @@ import W2VInterchange
 struct CheckpointCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "checkpoint",
-        abstract: "Look into checkpoints, convert, compare and average them, and fetch public ones.",
+        abstract: "Inspect, convert, compare, average and download checkpoints.",
         subcommands: [
             InspectCommand.self,
             ConvertCommand.self,

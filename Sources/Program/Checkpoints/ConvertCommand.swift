@@ -8,39 +8,42 @@ import W2VInterchange
 struct ConvertCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "convert",
-        abstract: "Write a checkpoint in the format of this program, fairseq, NVIDIA or Hugging Face.",
+        abstract: "Convert a checkpoint to the format of this program, fairseq, NVIDIA or Hugging Face.",
         discussion: """
-            The input's format is told by its content. Without --to the output's is told by its name, where a name such \
-            as model-fairseq.pt says it, or where one kind of file is left: a .pt file is fairseq's or NVIDIA's, a \
-            folder this program's or Hugging Face's, and the input's own format is not meant.
+            The input's format is detected from its content. Without --to, the output's format follows from its name: \
+            model-fairseq.pt is fairseq's. Otherwise a .pt file is fairseq's or NVIDIA's, a folder is this program's \
+            or Hugging Face's, and of the two the input's own format is ruled out.
 
-            What the new format has no place for is listed, and a model that it cannot hold is refused.
+            Settings that the new format cannot store are listed. A model that the new format cannot represent is \
+            refused.
 
             Examples:
               wav2vec2 checkpoint convert wav2vec_small.pt pretrained --to native
               wav2vec2 checkpoint convert finetuned/best my-model --to huggingface
-              wav2vec2 checkpoint convert tuned.pt tuned --to native --dictionary dict.ltr.txt
+              wav2vec2 checkpoint convert tuned.pt tuned --to native \\
+                --dictionary dict.ltr.txt
             """)
 
-    @ArgumentParser.Argument(help: "A checkpoint: a folder or a .pt file.", completion: .file())
+    @Argument(help: "Checkpoint: a folder or a .pt file.", completion: .file())
     var input: String
 
-    @ArgumentParser.Argument(help: "The folder or .pt file to write.", completion: .file())
+    @Argument(help: "Folder or .pt file to write.", completion: .file())
     var output: String
 
-    @Option(help: "The format to write, unless the output's name says it.")
+    @Option(help: "Format to write. (default: inferred from the output's name)")
     var to: CheckpointFormat?
 
     @Option(
-        help: "A fairseq dictionary (dict.ltr.txt) for a recognizer, in place of the one that the checkpoint may hold.",
+        help: "fairseq dictionary (dict.ltr.txt) of a recognizer, instead of the checkpoint's own.",
         completion: .file())
     var dictionary: String?
 
     @Option(
-        help: "A checkpoint of the same architecture, for a .pt file that does not say its own.", completion: .file())
+        help: "Checkpoint with the same architecture, for a .pt file that does not describe its own.",
+        completion: .file())
     var architectureFrom: String?
 
-    @Flag(help: "Replace a checkpoint that is there.")
+    @Flag(help: "Replace an existing checkpoint.")
     var force = false
 
     @Flag(help: "Print one JSON object.")
@@ -51,7 +54,7 @@ struct ConvertCommand: ParsableCommand {
         var checkpoint = try Checkpoint.read(
             checkpointURL(input), architectureFrom: architectureFrom.map(checkpointURL))
         if let dictionary {
-            checkpoint = try checkpoint.labelled(
+            checkpoint = try checkpoint.labeled(
                 LabelDictionary(contentsOf: fileURL(dictionary)).symbols, from: dictionary)
             Console.notes(checkpoint.notes.filter { $0.subject == .dictionary }, of: input)
         }

@@ -10,14 +10,15 @@ struct FetchCommand: ParsableCommand {
         commandName: "fetch",
         abstract: "Download a public model from its publisher.",
         discussion: """
-            NAME is one of fairseq's models, as wav2vec_small_960h, or any organisation/model of the Hugging Face hub; \
-            --list shows the well-known ones. A .pt file goes into OUTPUT, with the dictionary where it recognises \
-            letters; of the hub's models OUTPUT becomes the folder. The path that other commands take is printed.
+            NAME is one of fairseq's models, such as wav2vec_small_960h, or any organization/model on the Hugging Face \
+            hub; --list shows well-known ones. A .pt file is written into the folder OUTPUT, together with the \
+            dictionary if the model recognizes letters; for a model from the hub, OUTPUT becomes the model's folder. \
+            The path to pass to other commands is printed.
 
-            The hub publishes a checksum of every file, which is compared. fairseq's publisher gives none: the \
-            SHA-256 of what came is shown instead. A run that was stopped goes on where it was.
+            Every file from the hub is checked against its published checksum. fairseq publishes no checksums, so the \
+            SHA-256 of the downloaded file is printed instead. An interrupted download continues where it stopped.
 
-            The environment's HF_ENDPOINT and HF_TOKEN count as they do for the hub's own tools.
+            The environment variables HF_ENDPOINT and HF_TOKEN work as they do for the hub's own tools.
 
             Examples:
               wav2vec2 checkpoint fetch --list
@@ -25,31 +26,32 @@ struct FetchCommand: ParsableCommand {
               wav2vec2 checkpoint fetch facebook/wav2vec2-base --output models/base
             """)
 
-    @ArgumentParser.Argument(help: "The model.")
+    @Argument(help: "Name of the model.")
     var name: String?
 
-    @Option(help: "The folder that the model goes to.", completion: .directory)
+    @Option(help: "Folder to write the model to.", completion: .directory)
     var output: String?
 
     @Flag(help: "List the well-known models.")
     var list = false
 
-    @Option(help: "Of the hub's models: a branch, a tag or a commit.")
+    @Option(help: "Branch, tag or commit of a model on the hub.")
     var revision = "main"
 
     @Option(
         help: ArgumentHelp(
-            "The hub, or a mirror of it. (default: HF_ENDPOINT or \(HubRepository.publicEndpoint))", valueName: "url"))
+            "Address of the hub or of a mirror. (default: HF_ENDPOINT or \(HubRepository.publicEndpoint))",
+            valueName: "url"))
     var endpoint: String?
 
     @Option(
         name: .customLong("mirror"),
         help: ArgumentHelp(
-            "Where fairseq's files are to be had, in place of their publisher; may be given several times.",
+            "Mirror of fairseq's files to use instead of the publisher; repeatable.",
             valueName: "url"))
     var mirrors: [String] = []
 
-    @Flag(help: "Print one JSON object, or with --list one a line.")
+    @Flag(help: "Print one JSON object; with --list, one per line.")
     var json = false
 
     @OptionGroup var fetching: FetchingOptions

@@ -5,10 +5,10 @@ import W2VTraining
 
 /// How patiently files are fetched.
 struct FetchingOptions: ParsableArguments {
-    @Option(help: "How many seconds nothing may come before a connection is given up.")
+    @Option(help: "Seconds without data after which a connection is dropped.")
     var timeout = 60
 
-    @Option(help: "How often all addresses are tried in vain, with growing pauses.")
+    @Option(help: "Number of times to try all mirrors, with increasing delays.")
     var attempts = 6
 
     func validate() throws {

@@ -10,10 +10,10 @@ import W2VTorch
 struct InspectCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "inspect",
-        abstract: "Show what a checkpoint holds, without loading its weights.",
+        abstract: "Show what a checkpoint contains, without loading its weights.",
         discussion: """
-            PATH is a checkpoint's folder, a training folder, whose last/ is then shown, or a .pt file of fairseq or \
-            NVIDIA. Tensors are listed by fairseq's names, whatever the format.
+            PATH is a checkpoint's folder, a run's folder (its last/ is shown), or a .pt file from fairseq or NVIDIA. \
+            Tensors are listed under fairseq's names, whatever the format.
 
             Examples:
               wav2vec2 checkpoint inspect pretrained/best
@@ -21,11 +21,12 @@ struct InspectCommand: ParsableCommand {
               wav2vec2 checkpoint inspect wav2vec_small.pt
             """)
 
-    @ArgumentParser.Argument(help: "A checkpoint: a folder or a .pt file.", completion: .file())
+    @Argument(help: "Checkpoint: a folder or a .pt file.", completion: .file())
     var path: String
 
     @Option(
-        help: "A checkpoint of the same architecture, for a .pt file that does not say its own.", completion: .file())
+        help: "Checkpoint with the same architecture, for a .pt file that does not describe its own.",
+        completion: .file())
     var architectureFrom: String?
 
     @Flag(help: "List every tensor with its shape and type.")
@@ -102,7 +103,7 @@ private struct CheckpointReport: Encodable {
         var lines = [
             "\(path): a model for \(Self.purposes[task] ?? task)",
             "  format      \(format)" + (layout.isEmpty ? "" : ", \(layout)"),
-            "  extractor   \(value("conv_feature_layers")), \(value("extractor_mode")) normalisation",
+            "  extractor   \(value("conv_feature_layers")), \(value("extractor_mode")) normalization",
             "  encoder     "
                 + (hourglass == "off" ? "\(value("encoder_layers")) layers" : "Hourglass \(hourglass)")
                 + ", \(value("encoder_embed_dim")) channels, \(value("encoder_attention_heads")) heads, feed-forward "

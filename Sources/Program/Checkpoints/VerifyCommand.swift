@@ -8,22 +8,22 @@ import W2VInterchange
 struct VerifyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "verify",
-        abstract: "Compare two checkpoints of any formats.",
+        abstract: "Compare two checkpoints, in any formats.",
         discussion: """
-            Architecture, dictionary, every tensor, and what the models make of the same synthetic audio are compared. \
-            The exit code is 0 when the models are the same, and 1 when they are not.
+            Compares the architecture, the dictionary, every tensor, and the models' outputs on the same synthetic \
+            audio. The exit code is 0 if the models are the same, and 1 if they differ.
 
             Example:
               wav2vec2 checkpoint verify wav2vec_small.pt converted --tolerance 0
             """)
 
-    @ArgumentParser.Argument(help: "A checkpoint: a folder or a .pt file.", completion: .file())
+    @Argument(help: "Checkpoint: a folder or a .pt file.", completion: .file())
     var first: String
 
-    @ArgumentParser.Argument(help: "The other one.", completion: .file())
+    @Argument(help: "Checkpoint to compare it with.", completion: .file())
     var second: String
 
-    @Option(help: "How far a tensor may be off, relative to its largest magnitude; 0 for bit-identical.")
+    @Option(help: "Largest difference of a tensor, relative to its largest magnitude; 0 requires identical bits.")
     var tolerance = 1e-5
 
     @Flag(help: "Print one JSON object.")
@@ -61,7 +61,7 @@ private struct VerificationReport: Encodable {
 
         init(_ difference: CheckpointComparison.TensorDifference) {
             name = difference.name
-            // JSON has no infinity: a missing number means shapes that differ, or elements that are no numbers.
+            // JSON has no infinity: a missing number means shapes that differ, or elements that are NaN.
             absolute = Nullable(difference.absolute.isFinite ? difference.absolute : nil)
             relative = Nullable(difference.relative.isFinite ? difference.relative : nil)
         }
@@ -128,7 +128,7 @@ private struct VerificationReport: Encodable {
             lines.append("  the largest difference: \(worst.text)")
         }
         if outputs.isEmpty {
-            lines.append("  outputs are not compared, as the models are not built alike")
+            lines.append("  outputs are not compared because the architectures differ")
         } else {
             lines += outputs.map {
                 $0.absolute.value == 0 ? "  \($0.name) on synthetic audio are bit-identical" : "  \($0.text)"

@@ -15,14 +15,14 @@ enum Console {
 
     /// Writes a line to standard output.
     ///
-    /// - Throws: `OutputError` when it cannot be written.
+    /// - Throws: `CommandError` when it cannot be written.
     static func output(_ line: String) throws {
         try output(Data((line + "\n").utf8))
     }
 
     /// Writes text with its own line ends to standard output.
     ///
-    /// - Throws: `OutputError` when it cannot be written, as on a full disk.
+    /// - Throws: `CommandError` when it cannot be written, as on a full disk.
     static func output(_ text: Data) throws {
         clear()
         var rest = text[...]
@@ -34,9 +34,10 @@ enum Console {
                 var waited = pollfd(fd: STDOUT_FILENO, events: Int16(POLLOUT), revents: 0)
                 poll(&waited, 1, -1)
             } else if errno != EINTR {
-                throw OutputError(
-                    description: "standard output cannot be written (\(String(cString: strerror(errno)))); "
-                        + "not all of the result is there.")
+                throw CommandError(
+                    .failure,
+                    "standard output cannot be written (\(String(cString: strerror(errno)))), so the result is incomplete"
+                )
             }
         }
     }
@@ -49,7 +50,7 @@ enum Console {
         return width(of: STDOUT_FILENO)
     }
 
-    /// Whether results may be coloured: on a terminal, unless `NO_COLOR` says otherwise.
+    /// Whether results may be colored: on a terminal, unless `NO_COLOR` says otherwise.
     static var outputIsColored: Bool {
         let environment = ProcessInfo.processInfo.environment
         return isatty(STDOUT_FILENO) == 1 && (environment["NO_COLOR"] ?? "").isEmpty && environment["TERM"] != "dumb"
@@ -79,7 +80,7 @@ enum Console {
         }
         guard isDue else { return }
         let line = text()
-        // Speech that is recognised has invisible characters of its own, such as joiners: they stay.
+        // Speech that is recognized has invisible characters of its own, such as joiners: they stay.
         let isHarmless = line.unicodeScalars.allSatisfy { $0.properties.generalCategory != .control }
         let shown = isHarmless ? line : line.printable
         writeMessage(isTerminal ? clearedLine + fitting(shown) : shown + "\n")
@@ -90,7 +91,7 @@ enum Console {
         try? FileHandle.standardError.write(contentsOf: Data(text.utf8))
     }
 
-    /// What begins a terminal's line anew; one that knows no such thing gets spaces.
+    /// The sequence that clears a terminal's line, or spaces if the terminal has none.
     private static var clearedLine: String {
         guard ProcessInfo.processInfo.environment["TERM"] == "dumb" else { return "\r\u{1B}[K" }
         return "\r" + String(repeating: " ", count: width(of: STDERR_FILENO) - 1) + "\r"

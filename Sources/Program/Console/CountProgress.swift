@@ -17,7 +17,7 @@ struct CountProgress: Sendable {
         self.things = things
     }
 
-    /// Shows that so many are done.
+    /// Shows the number that are done.
     func show(_ done: Int, of total: Int) {
         Console.progress(
             Self.text(command, things, done, of: total, seconds: (ContinuousClock.now - began) / .seconds(1)))

@@ -8,7 +8,7 @@ func makeFolder(of file: URL) throws {
     do {
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     } catch {
-        throw OutputError(description: "\(folder.path): the folder cannot be made (\(SystemReason.of(error))).")
+        throw CommandError(.failure, "\(folder.path): the folder cannot be made (\(SystemReason.of(error)))")
     }
 }
 
@@ -24,7 +24,7 @@ func writeResult(_ text: String, to file: URL) throws {
 ///   - file: The file, which appears only when all of it is written, its folder made if need be; nil for standard
 ///     output.
 ///   - body: Writes the result by calling what it gets with pieces of text.
-/// - Throws: `OutputError` about the folder, `FileWriteError` about the file; what `body` throws.
+/// - Throws: `CommandError` about the folder, `FileWriteError` about the file; what `body` throws.
 func writeResult(to file: URL?, _ body: ((String) throws -> Void) throws -> Void) throws {
     guard let file else { return try inBlocks(body) { try Console.output($0) } }
     try makeFolder(of: file)

@@ -20,14 +20,13 @@ func endingOnWriteErrors<Result>(_ body: () throws -> Result) throws -> Result {
     do {
         return try body()
     } catch AudioError.unwritable(let file, let reason) {
-        throw OutputError(
-            description:
-                "\(file): the recording cannot be written (\(reason)); make room or choose another folder, and "
-                + "give the command again to go on.")
+        throw CommandError(
+            .failure, "\(file): the recording cannot be written (\(reason))",
+            "make room or choose another folder, and run the same command again to continue")
     } catch CorpusError.unwritable(let file, let reason) {
-        throw OutputError(
-            description: "\(file): cannot be written (\(reason)); make room or choose another folder, and give the "
-                + "command again to go on.")
+        throw CommandError(
+            .failure, "\(file): cannot be written (\(reason))",
+            "make room or choose another folder, and run the same command again to continue")
     }
 }
 
@@ -35,7 +34,7 @@ func endingOnWriteErrors<Result>(_ body: () throws -> Result) throws -> Result {
 struct DictionaryCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "dictionary",
-        abstract: "Write a fairseq dictionary of all symbols in manifests' labels.",
+        abstract: "Write a fairseq dictionary of all symbols in the labels of manifests.",
         discussion: """
             Example:
               wav2vec2 data dictionary data/train.tsv --output data/dict.ltr.txt
@@ -44,10 +43,10 @@ struct DictionaryCommand: ParsableCommand {
     @Argument(help: "Manifests with labels, of any format.", completion: .file())
     var manifests: [String]
 
-    @Option(help: "The dictionary to write.", completion: .file())
+    @Option(help: "Dictionary to write.", completion: .file())
     var output: String
 
-    @Option(help: "The labels' extension.")
+    @Option(help: "Extension of the label files.")
     var labels = "ltr"
 
     func run() throws {

@@ -10,41 +10,41 @@ extension AudioFileFormat: ExpressibleByArgument {}
 struct DataConvertCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "convert",
-        abstract: "Write a manifest's recordings in another format, sampling rate or speed.",
+        abstract: "Convert the recordings of a manifest to another format, sampling rate or speed.",
         discussion: """
-            Channels are averaged, and parts of recordings become files of their own. Another speed changes the pitch \
-            too, as SoX' speed does; transcripts stay. What was converted before and is whole is kept, so a stopped \
-            command continues when you run it again. Recordings that cannot be converted are named and left out; the \
-            exit code is then 65 unless --allow-unreadable accepts that.
+            Channels are averaged, and parts of recordings become files of their own. A different speed changes the \
+            pitch too, as SoX's speed effect does; transcripts stay the same. Files that an earlier run completed are \
+            kept, so a stopped command continues when you run it again. Recordings that cannot be converted are named \
+            and left out; the exit code is then 65 unless --allow-unreadable is given.
 
             Examples:
               wav2vec2 data convert train.jsonl --output flac/train.tsv
               wav2vec2 data convert train.tsv --output faster/train.tsv --speed 0.9 1 1.1
             """)
 
-    @Argument(help: "The manifest of the recordings, of any format.", completion: .file())
+    @Argument(help: "Manifest of the recordings, in any format.", completion: .file())
     var manifest: String
 
     @OptionGroup var output: ManifestOutput
 
     @Option(
-        help: "The folder for the new recordings. (default: the new manifest's name without its extension)",
+        help: "Folder for the new recordings. (default: the new manifest's name without its extension)",
         completion: .directory)
     var audioFolder: String?
 
-    @Option(help: "Their format: \(AudioFileFormat.allCases.map(\.rawValue).joined(separator: ", ")).")
+    @Option(help: "Format of the new recordings: \(AudioFileFormat.allCases.map(\.rawValue).joined(separator: ", ")).")
     var encoding = AudioFileFormat.flac
 
-    @Option(help: "Their samples per second.")
+    @Option(help: "Sampling rate of the new recordings, in hertz.")
     var sampleRate = AudioFile.modelSampleRate
 
-    @Option(parsing: .upToNextOption, help: "The speeds at which every recording is written.")
+    @Option(parsing: .upToNextOption, help: "Speeds at which to write every recording.")
     var speed = [1.0]
 
-    @Option(help: "How many recordings are converted at a time.")
+    @Option(help: "Number of recordings to convert in parallel.")
     var threads = 2
 
-    @Flag(help: "Accept a manifest without the recordings that cannot be converted: the exit code is then 0.")
+    @Flag(help: "Exit with 0 even if some recordings cannot be converted and are left out.")
     var allowUnreadable = false
 
     /// Where the new recordings go.
@@ -91,7 +91,7 @@ struct DataConvertCommand: ParsableCommand {
         Console.error(
             "convert: \(report.converted) files written, \(report.kept) kept, \(report.failures.count) left out")
         if report.isStopped, let signal = signal() {
-            Console.error("stopped by signal \(signal): give the command again to go on")
+            Console.error("stopped by signal \(signal): run the command again to continue")
             throw ExitCode(128 + signal)
         }
         guard let converted = report.manifest else {

@@ -7,14 +7,15 @@ import W2VCorpus
 struct LabelsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "labels",
-        abstract: "Write the .ltr and .wrd files beside manifests from transcripts.",
+        abstract: "Write .ltr and .wrd label files beside manifests from transcripts.",
         discussion: """
-            Transcripts are lines of a key and its transcript in any order, as in LibriSpeech's *.trans.txt and Kaldi's \
-            text, or one transcript a line in the manifest's order. The key is a recording's path, its file name, or its \
-            file name without extension; a tab or a space ends it. Two recordings are shown with their transcripts, to \
-            check them.
+            A transcript file has a key and a transcript on each line, in any order, as LibriSpeech's *.trans.txt and \
+            Kaldi's text; or one transcript per line in the manifest's order. A key is a recording's path, its file \
+            name, or its file name without the extension, and ends at a tab or a space. Two recordings are printed \
+            with their transcripts for you to check.
 
-            Without --transcripts, each recording's .txt is read, or its line in a *.trans.txt of its folder.
+            Without --transcripts, the transcript of a recording is read from the .txt beside it, or from its line in \
+            a *.trans.txt in its folder.
 
             Examples:
               wav2vec2 data labels --manifest data/train.tsv --transcripts texts.tsv
@@ -24,20 +25,20 @@ struct LabelsCommand: ParsableCommand {
             """)
 
     @Option(
-        parsing: .upToNextOption, help: "The manifests that the transcripts belong to.",
+        parsing: .upToNextOption, help: "Manifests that the transcripts belong to.",
         completion: .file(extensions: ["tsv"]))
     var manifest: [String]
 
     @Option(
         parsing: .upToNextOption,
-        help: "Files of transcripts; several must have keys. (default: the files beside the recordings)",
+        help: "Transcript files; with several, every line needs a key. (default: the files beside the recordings)",
         completion: .file())
     var transcripts: [String] = []
 
-    @Flag(help: "Write transcripts in capitals.")
+    @Flag(help: "Convert transcripts to capital letters.")
     var uppercase = false
 
-    @Flag(help: "Replace .ltr and .wrd files that hold something else.")
+    @Flag(help: "Replace .ltr and .wrd files with other content.")
     var force = false
 
     func run() throws {

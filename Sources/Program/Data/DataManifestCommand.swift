@@ -6,17 +6,17 @@ import W2VCorpus
 struct ManifestCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "manifest",
-        abstract: "List recordings in a manifest, or write a manifest in another format.",
+        abstract: "Write a manifest of recordings, or convert a manifest to another format.",
         discussion: """
-            The recordings are those of a folder with its subfolders (with their transcripts, from a .txt \
-            beside each or LibriSpeech's *.trans.txt), of a Kaldi folder, or of a manifest in any format. A .tsv gets its labels beside it, in .ltr and \
-            .wrd files.
+            The source is a folder, which is searched recursively (transcripts come from a .txt beside each recording \
+            or from LibriSpeech's *.trans.txt), a Kaldi folder, or a manifest in any format. A .tsv gets its labels in \
+            .ltr and .wrd files beside it.
 
-            Recordings that cannot be read are named and left out; the list is written all the same, and the exit code \
-            is 65 unless --allow-unreadable accepts that.
+            Recordings that cannot be read are named and left out. The manifest is still written, and the exit code is \
+            65 unless --allow-unreadable is given.
 
-            With --valid-percent some of the recordings go to a second manifest, valid.tsv beside the first (or \
-            FILE-valid.tsv if the first has that name). Which ones depends on their paths and the seed only.
+            With --valid-percent, some of the recordings go to a second manifest: valid.tsv beside the first one, or \
+            FILE-valid.tsv if the first one is called valid.tsv. The choice depends only on the paths and the seed.
 
             Examples:
               wav2vec2 data manifest LibriSpeech/train-clean-100 --output data/train.tsv
@@ -24,26 +24,26 @@ struct ManifestCommand: ParsableCommand {
               wav2vec2 data manifest kaldi/data/train --output train.jsonl
             """)
 
-    @Argument(help: "A folder of recordings, a Kaldi folder, or a manifest.", completion: .file())
+    @Argument(help: "Folder of recordings, Kaldi folder, or manifest.", completion: .file())
     var source: String
 
     @OptionGroup var output: ManifestOutput
 
-    @Option(help: "How many percent of the recordings go to the validation manifest, from 0 to below 100.")
+    @Option(help: "Percentage of recordings to hold out for validation, from 0 to below 100.")
     var validPercent = 0.0
 
-    @Option(help: "Chooses the recordings for validation.")
+    @Option(help: "Random seed for choosing the validation recordings.")
     var seed: UInt64 = 42
 
     @Option(
         parsing: .upToNextOption,
-        help: "File name extensions that are taken from a folder, in any case.")
+        help: "Extensions of the files to take from a folder, in any case.")
     var extensions = ManifestBuilder.defaultExtensions
 
-    @Flag(help: "Decode every recording of a folder to its end, so that damaged ones are found now.")
+    @Flag(help: "Decode every recording in a folder to its end, to find damaged ones.")
     var decode = false
 
-    @Flag(help: "Accept a list without the recordings that cannot be read: the exit code is then 0.")
+    @Flag(help: "Exit with 0 even if some recordings cannot be read and are left out.")
     var allowUnreadable = false
 
     func validate() throws {
@@ -77,7 +77,7 @@ struct ManifestCommand: ParsableCommand {
             }
             return count == all.count
         }
-        try output.write(labels: found, parts: parts) { try $0.map(all.labelledFromFiles) ?? all }
+        try output.write(labels: found, parts: parts) { try $0.map(all.labeledFromFiles) ?? all }
         try reportLeftOut(report.unreadable.count, of: report.unreadable.count + all.count, allowed: allowUnreadable)
     }
 
@@ -94,13 +94,14 @@ struct ManifestCommand: ParsableCommand {
 struct CombineCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "combine",
-        abstract: "Join manifests of any formats, with their labels, into one.",
+        abstract: "Combine manifests of any formats, with their labels, into one.",
         discussion: """
-            Labels that one of the manifests has, all must have. The root of a .tsv is the folder that all recordings \
-            have in common.
+            If one manifest has labels, all must have them. The root of a .tsv is the folder that all recordings have \
+            in common.
 
             Example:
-              wav2vec2 data combine clean-100.tsv clean-360.tsv other-500.tsv --output train-960.tsv
+              wav2vec2 data combine clean-100.tsv clean-360.tsv other-500.tsv \\
+                --output train-960.tsv
             """)
 
     @Argument(help: "Manifests of any format.", completion: .file())
@@ -134,19 +135,19 @@ extension Manifest.OutputFormat: ExpressibleByArgument {}
 
 /// Where and how a manifest is written.
 struct ManifestOutput: ParsableArguments {
-    @Option(help: "The manifest to write.", completion: .file(extensions: ["tsv", "jsonl"]))
+    @Option(help: "Manifest to write.", completion: .file(extensions: ["tsv", "jsonl"]))
     var output: String
 
-    @Option(help: "Its format: tsv or jsonl. (default: by the name's extension, else tsv)")
+    @Option(help: "Format of the manifest: tsv or jsonl. (default: from the extension, else tsv)")
     var format: Manifest.OutputFormat?
 
     @Option(
         parsing: .upToNextOption,
-        help: "Which labels are written, by extension; none stands for none. (default: ltr and wrd where there are any)"
+        help: "Extensions of the label files to write, or none. (default: ltr and wrd if there are labels)"
     )
     var labels: [String] = []
 
-    @Flag(help: "Write transcripts in capitals.")
+    @Flag(help: "Convert transcripts to capital letters.")
     var uppercase = false
 
     private var writtenFormat: Manifest.OutputFormat {
@@ -165,19 +166,21 @@ struct ManifestOutput: ParsableArguments {
 
     /// Makes sure that the manifest can be written, before hours of work rather than after.
     ///
-    /// - Throws: `OutputError`.
+    /// - Throws: `CommandError`.
     func prepare() throws {
         let file = fileURL(output)
         try makeFolder(of: file)
         let folder = file.deletingLastPathComponent().path
         guard FileManager.default.isWritableFile(atPath: folder) else {
-            throw OutputError(description: "\(folder): cannot be written to; choose another --output.")
+            throw CommandError(
+                .failure, "\(folder): cannot be written to",
+                "choose another --output")
         }
         var isFolder: ObjCBool = false
         if FileManager.default.fileExists(atPath: file.path, isDirectory: &isFolder), isFolder.boolValue {
-            throw OutputError(
-                description:
-                    "\(file.path): is a folder, and the manifest is a file; name it, as in \(output)/train.tsv.")
+            throw CommandError(
+                .failure, "\(file.path): is a folder, and the manifest is a file",
+                "name it, as in \(output)/train.tsv")
         }
     }
 

@@ -9,15 +9,15 @@ import W2VTraining
 struct LibriSpeechCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "librispeech",
-        abstract: "Download LibriSpeech and list it for training.",
+        abstract: "Download LibriSpeech and write manifests for training.",
         discussion: """
-            Parts: dev-clean, dev-other, test-clean, test-other, train-clean-100, train-clean-360, train-other-500. Each \
-            becomes OUTPUT/PART.tsv with labels beside it (.ltr and .wrd); the three training parts together also \
-            become train-full-960.tsv. OUTPUT/dict.ltr.txt is fairseq's dictionary. All seven need 64 GB, and 31 GB \
-            more while they come.
+            The parts are dev-clean, dev-other, test-clean, test-other, train-clean-100, train-clean-360 and \
+            train-other-500. Each becomes OUTPUT/PART.tsv with label files beside it (.ltr and .wrd); the three \
+            training parts together also become train-full-960.tsv. OUTPUT/dict.ltr.txt is fairseq's dictionary. All \
+            seven parts take 64 GB, and 31 GB more during the download.
 
-            A run that was stopped goes on where it was, and what is complete is not done again. Every archive is \
-            compared with its published checksum.
+            An interrupted run continues where it stopped, and complete parts are not downloaded again. Every archive \
+            is checked against its published checksum.
 
             Examples:
               wav2vec2 data librispeech --output data --parts dev-other,train-clean-100
@@ -25,29 +25,29 @@ struct LibriSpeechCommand: ParsableCommand {
               wav2vec2 data librispeech --output data --parts dev-other --libri-light
             """)
 
-    @Option(help: "The folder for recordings and lists.", completion: .directory)
+    @Option(help: "Folder for recordings and manifests.", completion: .directory)
     var output: String
 
-    @Option(help: "Which parts, separated by commas; all, or none.")
+    @Option(help: "Parts to prepare, separated by commas; or all, or none.")
     var parts = "all"
 
-    @Flag(help: "Also Libri-light's limited supervision: train-10min-0 to -5, train-1h and train-10h.")
+    @Flag(help: "Add Libri-light's limited supervision: train-10min-0 to -5, train-1h and train-10h.")
     var libriLight = false
 
     @Option(
-        help: "A folder with parts already on disk, unpacked or as archives; parts that are not there are downloaded.",
+        help: "Folder with parts already on disk, unpacked or as archives; missing parts are downloaded.",
         completion: .directory)
     var source: String?
 
     @Option(
         name: .customLong("mirror"),
         help: ArgumentHelp(
-            "Where the archives are to be had, in place of openslr.org and its mirrors; may be given several times.",
+            "Mirror of the archives to use instead of openslr.org and its mirrors; repeatable.",
             valueName: "url"))
     var mirrors: [String] = []
 
     @Option(
-        help: "MD5 sums as md5sum writes them, for a mirror that has packed the parts anew.", completion: .file())
+        help: "MD5 sums in md5sum's format, for a mirror that has repacked the parts.", completion: .file())
     var checksums: String?
 
     @Flag(help: "Keep the archives in OUTPUT/archives.")
@@ -64,7 +64,7 @@ struct LibriSpeechCommand: ParsableCommand {
                 throw ValidationError("--parts is \(parts), which names nothing; name a part, or add --libri-light.")
             }
         } catch let error as LibriSpeechError {
-            throw ValidationError("\(error)")
+            throw ValidationError(error.description)
         }
         try FetchingOptions.validate(mirrors, option: "--mirror")
     }

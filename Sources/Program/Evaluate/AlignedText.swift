@@ -1,25 +1,25 @@
 import W2VDecoding
 
-/// A reference above what was recognised, word under word, with every difference marked.
+/// A reference above what was recognized, word under word, with every difference marked.
 ///
-///     said:   the  cat  sat  on  ***   the
-///     heard:  the  bat  ***  on  down  the
-///                  S    D        I
+///     REF:  the  cat  sat  on  ***   the
+///     HYP:  the  bat  ***  on  down  the
+///                S    D        I
 struct AlignedText {
     /// The aligned words.
     var pairs: [AlignedPair<String>]
     /// How many characters fit in a line.
     var width: Int
-    /// Whether differences are coloured too.
+    /// Whether differences are colored too.
     var isColored: Bool
 
-    private static let margin = 8
+    private static let margin = 6
 
     private struct Column {
         var reference: String
         var hypothesis: String
         var mark: String
-        /// The terminal's colour; nil for what is right.
+        /// The terminal's color; nil for what is right.
         var color: Int?
 
         init(_ pair: AlignedPair<String>) {
@@ -52,7 +52,7 @@ struct AlignedText {
             stretch.append(column)
             used += column.width + 2
         }
-        return stretch.isEmpty ? ["said:   (nothing)", "heard:  (nothing)"] : lines + rows(stretch)
+        return stretch.isEmpty ? ["REF:  (nothing)", "HYP:  (nothing)"] : lines + rows(stretch)
     }
 
     private func rows(_ columns: [Column]) -> [String] {
@@ -69,7 +69,7 @@ struct AlignedText {
             }
             return String(line.reversed().drop { $0 == " " }.reversed())
         }
-        let rows = [row("said:") { $0.reference }, row("heard:") { $0.hypothesis }]
+        let rows = [row("REF:") { $0.reference }, row("HYP:") { $0.hypothesis }]
         return columns.allSatisfy { $0.mark.isEmpty } ? rows : rows + [row("") { $0.mark }]
     }
 }

@@ -12,11 +12,11 @@ extension CharacterUnit: ExpressibleByArgument {}
 struct EvaluateCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "evaluate",
-        abstract: "Measure a fine-tuned model's word and character error rates on a manifest.",
+        abstract: "Measure the word and character error rates of a fine-tuned model on a manifest.",
         discussion: """
-            Every utterance counts; one that is too short for a single frame (400 samples) counts as an empty \
-            transcript and is named on standard error. Characters of the references that the model's dictionary lacks \
-            count as errors like any other, and are named too. 'wav2vec2 launch' spreads the work over several \
+            Every utterance counts. One that is too short for a single frame (400 samples) counts as an empty \
+            transcript and is named on standard error. Characters in the references that the model's dictionary lacks \
+            count as errors like any others and are named too. 'wav2vec2 launch' spreads the work over several \
             processes.
 
             Examples:
@@ -32,35 +32,41 @@ struct EvaluateCommand: AsyncParsableCommand {
 
     @Option(
         name: .customLong("by"),
-        help: "Rates of groups too: by a key of JSON lines, NAME of Kaldi's utt2NAME or speaker, a column of --tags.")
+        help:
+            "Also report rates by group: a key of JSON lines, speaker or NAME of Kaldi's utt2NAME, or a column of --tags."
+    )
     var tags: [String] = []
 
     @Option(
         name: .customLong("tags"),
-        help: "A table for --by: columns with tabs between them, named in the first line, one of them path.",
+        help: "Table for --by: tab-separated, with column names in the first line, one of them path.",
         completion: .file())
     var table: String?
 
     @Option(
         help:
-            "What the character error rate counts: codepoints, as jiwer and sclite do, or graphemes (a letter with its marks is one)."
+            "Unit of the character error rate: codepoints, as in jiwer and sclite, or graphemes (a letter with its marks)."
     )
     var characters = CharacterUnit.codePoints
 
-    @Option(help: "How many sets of utterances are drawn for the confidence intervals; 0 for none.")
+    @Option(help: "Number of bootstrap samples for the confidence intervals; 0 for no intervals.")
     var bootstrap = Bootstrap().sets
 
-    @Option(help: "Show so many utterances with the most word errors. (default: none, and 20 in the report)")
+    @Option(help: "Number of utterances with the most word errors to show. (default: none, and 20 in the report)")
     var worst: Int?
 
-    @Option(help: "Write a page with all this and the aligned utterances.", completion: .file(extensions: ["html"]))
+    @Option(
+        help: "HTML file to write, with all results and the aligned utterances.",
+        completion: .file(extensions: ["html"]))
     var report: String?
 
-    @Option(help: "Write one JSON line an utterance, with reference, hypothesis and errors.", completion: .file())
+    @Option(
+        help: "File to write one JSON line per utterance to, with reference, hypothesis and errors.",
+        completion: .file())
     var savePredictions: String?
 
     @Option(
-        help: "Keep the model's log-probabilities in this folder, for --logits here and in lm tune.",
+        help: "Folder to save the model's log-probabilities in, for --logits here and in 'lm tune'.",
         completion: .directory)
     var saveLogits: String?
 

@@ -4,7 +4,7 @@ import W2VReporting
 import W2VTorch
 
 extension EvaluationText {
-    /// At most so many utterances are shown, beside the worst ones.
+    /// The maximum number of utterances to show, in addition to the worst ones.
     private static let shown = 500
 
     /// The page that `evaluate --report` writes.
@@ -26,7 +26,7 @@ extension EvaluationText {
             figure("utterances with an error", errors.ser, intervals.ser),
             KeyFigure(
                 label: "real-time factor", value: decimal(evaluation.realTimeFactor, 3),
-                note: "seconds of work a second of audio"),
+                note: "seconds of processing per second of audio"),
         ]
         page.errors = kindsTable
         page.groups = tags.map { ($0, ReportTable(table($0))) }
@@ -34,7 +34,7 @@ extension EvaluationText {
         let confusions = evaluation.confusions(20)
         if !confusions.isEmpty {
             page.confusions = ReportTable(
-                columns: [.init("said", isNumber: false), .init("recognised", isNumber: false), .init("times")],
+                columns: [.init("said", isNumber: false), .init("recognized", isNumber: false), .init("times")],
                 rows: confusions.map { [$0.reference ?? "–", $0.hypothesis ?? "–", "\($0.count)"] })
         }
         page.worst = evaluation.worst(worst).map(TranscriptTable.Row.init)
@@ -42,7 +42,8 @@ extension EvaluationText {
         let count = min(all.count, Self.shown)
         page.utterances = (0..<count).map { TranscriptTable.Row(all[$0 * all.count / count]) }
         if count < all.count {
-            page.utterancesNote = "\(count) of the \(all.count) utterances, at even distances through the manifest."
+            page.utterancesNote =
+                "\(count) of the \(all.count) utterances, sampled at even intervals from the manifest."
         }
         page.facts = facts
         return page
@@ -55,7 +56,7 @@ extension EvaluationText {
             + "\(decimal(evaluation.audioSeconds, 0)) s of audio."
         if bootstrap.sets > 0 {
             text +=
-                " The bounds beside a rate hold \(level) of the rates of \(bootstrap.sets) sets of as many "
+                " The interval beside a rate contains \(level) of the rates of \(bootstrap.sets) sets of the same number of "
                 + "utterances drawn from these with replacement."
         }
         return text

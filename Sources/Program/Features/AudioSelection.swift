@@ -7,13 +7,14 @@ import W2VRecognition
 /// The recordings that a command works on: a manifest's utterances, or files and folders.
 struct AudioSelection: ParsableArguments {
     @Option(
-        help: "The recordings: a fairseq .tsv, JSON lines, a Kaldi folder, or a folder.", completion: .file())
+        help: "Manifest of the recordings: a fairseq .tsv, JSON lines, a Kaldi folder, or a folder.",
+        completion: .file())
     var manifest: String?
 
     @Argument(
         help: """
             Recordings (WAV, FLAC, Ogg, Opus, MP3, others through ffmpeg), folders of them, or - for standard input, \
-            in place of a manifest.
+            instead of a manifest.
             """,
         completion: .file())
     var files: [String] = []

@@ -12,13 +12,14 @@ extension NumPyFile.Element: ExpressibleByArgument {}
 struct FeatureModelOptions: ParsableArguments {
     @Option(
         help: """
-            A model, pre-trained or fine-tuned: this program's or Hugging Face's folder, or a .pt file of fairseq or \
+            Model, pre-trained or fine-tuned: a folder from this program or Hugging Face, or a .pt file from fairseq or \
             NVIDIA.
             """, completion: .file())
     var checkpoint: String
 
     @Option(
-        help: "A checkpoint of the same architecture, for a .pt file that does not say its own.", completion: .file())
+        help: "Checkpoint with the same architecture, for a .pt file that does not describe its own.",
+        completion: .file())
     var architectureFrom: String?
 
     @OptionGroup var precision: PrecisionOptions
@@ -56,25 +57,26 @@ func layerSelection(_ text: String) throws -> LayerSelection {
 struct FeaturesCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "features",
-        abstract: "Write a model's hidden states of recordings: any layer, per frame or pooled.",
+        abstract: "Extract a model's hidden states: any layer, per frame or pooled.",
         discussion: """
-            Layers are numbers and ranges with commas between them: N is what comes out of transformer layer N, counted \
-            from 1 as by fairseq's output_layer, and Hugging Face's hidden_states[N]; 0 is what goes into the first; \
-            all stands for 0 to the last. extractor is the convolutions' output, normalized the same after LayerNorm, \
-            context the model's output after its last norm. The layers of an Hourglass are counted through; the \
-            shortened ones have fewer frames, unless --upsample repeats them.
+            Layers are given as numbers and ranges, separated by commas. N is the output of transformer layer N, \
+            counted from 1, as in fairseq's output_layer and Hugging Face's hidden_states[N]; 0 is the input of the \
+            first layer; all is 0 to the last. extractor is the output of the convolutions, normalized is the same \
+            after LayerNorm, and context is the model's output after its last norm. The layers of an Hourglass are \
+            numbered consecutively; the shortened ones have fewer frames unless --upsample repeats them.
 
-            Where --output ends in .npy or .safetensors, one file is written. Otherwise it is a folder of one file a \
-            recording, which --resume goes on with after an interruption. Beside the features lies a manifest of JSON \
-            lines with id, audio, path, layer, frames, dimension and rate (frames a second). One .npy file of several \
-            recordings has all frames one after the other, with their counts in a .len file, as HuBERT's scripts \
-            read them.
+            If --output ends in .npy or .safetensors, one file is written. Otherwise, it is a folder with one file per \
+            recording, which --resume continues after an interruption. A manifest beside the features has a JSON line \
+            per recording and layer with id, audio, path, layer, frames, dimension and rate (frames per second). An \
+            .npy file of several recordings has their frames one after the other, and a .len file their counts, as \
+            HuBERT's scripts expect.
 
-            A recording that cannot be read is named on standard error and left out; the exit code is then 65.
+            Recordings that cannot be read are named on standard error and left out; the exit code is then 65.
 
             Examples:
               wav2vec2 features --checkpoint best speech.flac --layer 6 --output speech.npy
-              wav2vec2 features --checkpoint best --manifest a.tsv --layer 4-9 --output feats
+              wav2vec2 features --checkpoint best --manifest a.tsv \\
+                --layer 4-9 --output feats
               wav2vec2 features --checkpoint best folder --pool mean --output vectors.npy
             """)
 
@@ -82,25 +84,25 @@ struct FeaturesCommand: AsyncParsableCommand {
 
     @OptionGroup var model: FeatureModelOptions
 
-    @Option(help: "Which layers: such as 6, 4-9, 0,6,context, extractor, normalized, all.")
+    @Option(help: "Layers to extract, such as 6, 4-9, 0,6,context, extractor, normalized or all.")
     var layer = "context"
 
-    @Option(help: "One vector a recording in place of its frames.")
+    @Option(help: "Pooling of the frames into one vector per recording.")
     var pool = Pooling.none
 
-    @Flag(help: "Repeat the frames of an Hourglass's shortened layers, to the rate of the others.")
+    @Flag(help: "Repeat the frames of an Hourglass's shortened layers to the rate of the others.")
     var upsample = false
 
-    @Option(help: "The form of a folder's files; npy where nothing is said.")
+    @Option(help: "Format of the files in a folder. (default: npy)")
     var format: FeatureWriter.Format?
 
-    @Option(help: "The type of the numbers.")
+    @Option(help: "Number format of the features.")
     var dtype = NumPyFile.Element.float32
 
-    @Option(help: "A folder, or a file that ends in .npy or .safetensors.", completion: .file())
+    @Option(help: "Folder to write, or a file that ends in .npy or .safetensors.", completion: .file())
     var output: String
 
-    @Flag(help: "Go on with a folder that an interrupted run has left.")
+    @Flag(help: "Continue the folder of an interrupted run.")
     var resume = false
 
     func validate() throws {

@@ -6,20 +6,22 @@ import W2VFeatures
 struct UnitsApplyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "apply",
-        abstract: "Write the number of the cluster that each frame is nearest to.",
+        abstract: "Write the nearest cluster of each frame.",
         discussion: """
-            The model must be the one that the clusters were trained on. A recording that cannot be read is named on \
-            standard error and left out; in a .km file its line is empty. The exit code is then 65.
+            The model must be the one that the clusters were trained on. Recordings that cannot be read are named on \
+            standard error and left out, or have an empty line in a .km file; the exit code is then 65.
 
             Examples:
-              wav2vec2 units apply --units units.safetensors --checkpoint best speech.flac --collapse
-              wav2vec2 units apply --units units.safetensors --checkpoint best --manifest train.tsv \\
-                  --format km --output train.km --dictionary dict.km.txt
+              wav2vec2 units apply --units units.safetensors --checkpoint best \\
+                speech.flac --collapse
+              wav2vec2 units apply --units units.safetensors --checkpoint best \\
+                --manifest train.tsv --format km --output train.km \\
+                --dictionary dict.km.txt
             """)
 
     @OptionGroup var audio: AudioSelection
 
-    @Option(help: "The clusters: a file of 'units train'.", completion: .file())
+    @Option(help: "Clusters: a file from 'units train'.", completion: .file())
     var units: String
 
     @OptionGroup var model: FeatureModelOptions

@@ -11,22 +11,22 @@ struct UnitsCodesCommand: AsyncParsableCommand {
 
     static let configuration = CommandConfiguration(
         commandName: "codes",
-        abstract: "Write the code book entries that a pre-trained model's quantizer chooses, frame by frame.",
+        abstract: "Write the code book entries that a pre-trained model's quantizer chooses for each frame.",
         discussion: """
-            joined writes one number a frame: with two groups of V entries, G1 * V + G2. separate writes the entry of \
-            each group, such as 3-14. Entries are counted from 0. Fine-tuned models have no quantizer.
+            joined writes one number per frame: with two code books of V entries, G1 * V + G2. separate writes the \
+            entry of each code book, such as 3-14. Entries are counted from 0. Fine-tuned models have no quantizer.
 
             Examples:
               wav2vec2 units codes --checkpoint pretrained/best speech.flac
-              wav2vec2 units codes --checkpoint pretrained/best --manifest train.tsv --format km \\
-                  --output train.km --dictionary dict.km.txt
+              wav2vec2 units codes --checkpoint pretrained/best --manifest train.tsv \\
+                --format km --output train.km --dictionary dict.km.txt
             """)
 
     @OptionGroup var audio: AudioSelection
 
     @OptionGroup var model: FeatureModelOptions
 
-    @Option(help: "How the groups' entries are written.")
+    @Option(help: "How to write the entries of several code books.")
     var groups = Groups.joined
 
     @OptionGroup var output: UnitOutput

@@ -7,7 +7,7 @@ import W2VRecognition
 struct UnitsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "units",
-        abstract: "Turn speech into sequences of numbers: the quantizer's codes, or clusters of a layer.",
+        abstract: "Turn speech into discrete units: the quantizer's codes, or clusters of a layer's features.",
         subcommands: [UnitsCodesCommand.self, UnitsTrainCommand.self, UnitsApplyCommand.self, UnitsQualityCommand.self])
 }
 
@@ -15,16 +15,19 @@ extension UnitSequence.Format: ExpressibleByArgument {}
 
 /// Where units are written, and how.
 struct UnitOutput: ParsableArguments {
-    @Option(help: "text: a name, a tab and the units of each line; km: the units alone, as HuBERT's recipes read them.")
+    @Option(
+        help:
+            "Output format: text has a name, a tab and the units on each line; km has only the units, for HuBERT's recipes."
+    )
     var format = UnitSequence.Format.text
 
-    @Flag(help: "Write one unit for each run of equal ones.")
+    @Flag(help: "Write one unit for each run of equal units.")
     var collapse = false
 
-    @Option(help: "The file to write, in place of standard output.", completion: .file())
+    @Option(help: "File to write, instead of standard output.", completion: .file())
     var output: String?
 
-    @Option(help: "Also write a dictionary, a line 'UNIT 1' for every unit that there can be.", completion: .file())
+    @Option(help: "Dictionary to write too, with a line 'UNIT 1' for every possible unit.", completion: .file())
     var dictionary: String?
 
     func validate() throws {

@@ -8,35 +8,35 @@ import W2VFeatures
 struct UnitsQualityCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "quality",
-        abstract: "Compare units with the phones that are spoken, by HuBERT's three figures.",
+        abstract: "Compare units with phones by HuBERT's three measures.",
         discussion: """
-            Phone purity: how often the phone that a unit stands for most is the right one. Cluster purity: how often \
-            the unit that a phone gets most is the one it has. PNMI: the share of a phone's uncertainty that the unit \
-            takes away. Frames without a phone are left out.
+            Phone purity: the share of frames whose phone is the most frequent one of their unit. Cluster purity: the \
+            share of frames whose unit is the most frequent one of their phone. PNMI: the share of a phone's \
+            uncertainty that knowing the unit removes. Frames without a phone are left out.
 
-            The phones are a label for each 10 or 20 ms, a line an utterance, or lines of times (utterance, begin, \
-            end, phone; or CTM). The units must not be collapsed.
+            The phones are labels at 10 or 20 ms per label, one line per utterance; or times, as lines of utterance, \
+            begin, end and phone, or as CTM. The units must not be collapsed.
 
             Example:
               wav2vec2 units quality dev.km --manifest dev.tsv --phones dev.ph
             """)
 
-    @Argument(help: "The units: a file of 'units apply' or 'units codes'.", completion: .file())
+    @Argument(help: "Units: a file from 'units apply' or 'units codes'.", completion: .file())
     var units: String
 
-    @Option(help: "The recordings that the units were made of, in any manifest's format.", completion: .file())
+    @Option(help: "Manifest of the recordings that the units were made from, in any format.", completion: .file())
     var manifest: String
 
-    @Option(help: "The phones of the manifest's recordings.", completion: .file())
+    @Option(help: "Phones of the manifest's recordings.", completion: .file())
     var phones: String
 
-    @Option(help: "Samples at 16 kHz from one unit to the next: 320 of the usual models.")
+    @Option(help: "Samples at 16 kHz from one unit to the next: 320 for the usual models.")
     var hop = 320
 
-    @Option(help: "Samples at 16 kHz that the frame of a unit reads: 400 of the usual models.")
+    @Option(help: "Samples at 16 kHz that the frame of a unit sees: 400 for the usual models.")
     var receptiveField = 400
 
-    @Option(help: "Leave out the frames of these phones, such as SIL; repeat it for more.")
+    @Option(help: "Phone whose frames are left out, such as SIL; repeatable.")
     var ignore: [String] = []
 
     @Flag(help: "Print one JSON object; purities are fractions.")

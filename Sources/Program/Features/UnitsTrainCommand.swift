@@ -8,46 +8,46 @@ import W2VTorch
 struct UnitsTrainCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "train",
-        abstract: "Find clusters of a layer's features by k-means.",
+        abstract: "Cluster a layer's features by k-means.",
         discussion: """
-            Mini-batch k-means from k-means++ centres, run --restarts times; the run with the least inertia (the mean \
-            squared distance of a frame to its centre) is kept. The same options give the same clusters. The frames \
-            that are used lie in memory: 500,000 of 768 numbers take 1.5 GB.
+            Runs mini-batch k-means from k-means++ centers --restarts times, and keeps the run with the least inertia \
+            (the mean squared distance of a frame to its center). The same options give the same clusters. The sampled \
+            frames are kept in memory: 500,000 frames of 768 values take 1.5 GB.
 
-            The result is a safetensors file with the centroids, the layer, and the model's fingerprint, by which \
-            'units apply' refuses another model.
+            The result is a safetensors file with the centers, the layer and the model's fingerprint; 'units apply' \
+            refuses a different model.
 
             Examples:
               wav2vec2 units train --checkpoint best --manifest train.tsv \\
-                  --layer 6 --clusters 100 --output units.safetensors
+                --layer 6 --clusters 100 --output units.safetensors
             """)
 
     @OptionGroup var audio: AudioSelection
 
     @OptionGroup var model: FeatureModelOptions
 
-    @Option(help: "Which layer, as in 'wav2vec2 features'; one alone.")
+    @Option(help: "Layer to cluster, as in 'wav2vec2 features'; only one.")
     var layer: String
 
-    @Option(help: "How many clusters.")
+    @Option(help: "Number of clusters.")
     var clusters = 100
 
-    @Flag(help: "Repeat the frames of an Hourglass's shortened layers, to the rate of the others.")
+    @Flag(help: "Repeat the frames of an Hourglass's shortened layers to the rate of the others.")
     var upsample = false
 
-    @Option(help: "Use at most about this many frames, drawn at random from all recordings.")
+    @Option(help: "Approximate largest number of frames to use, sampled from all recordings.")
     var frames = 500_000
 
-    @Option(help: "How often to begin anew.")
+    @Option(help: "Number of runs from different starting points.")
     var restarts = 3
 
-    @Option(help: "Frames of a mini-batch.")
+    @Option(help: "Number of frames in a mini-batch.")
     var batchSize = 10_000
 
-    @Option(help: "Chooses frames and first centres.")
+    @Option(help: "Random seed for sampling frames and initial centers.")
     var seed: UInt64 = 1
 
-    @Option(help: "The file to write, such as units.safetensors.", completion: .file())
+    @Option(help: "File to write, such as units.safetensors.", completion: .file())
     var output: String
 
     @Flag(help: "Print one JSON object.")

@@ -6,7 +6,7 @@ import W2VDecoding
 struct LanguageModelCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "lm",
-        abstract: "Make, convert, look into and weigh language models.",
+        abstract: "Build, convert, inspect and tune language models.",
         subcommands: [
             LanguageModelBuildCommand.self, LanguageModelTuneCommand.self, LanguageModelConvertCommand.self,
             LanguageModelInspectCommand.self,
@@ -17,38 +17,40 @@ struct LanguageModelCommand: AsyncParsableCommand {
 struct LanguageModelBuildCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "build",
-        abstract: "Make an n-gram language model from text.",
+        abstract: "Build an n-gram language model from text.",
         discussion: """
-            Interpolated modified Kneser-Ney smoothing, as KenLM's lmplz does it. The text has one sentence a line, in \
-            the letters of the model's dictionary. Only the distinct words must fit into memory; n-grams are sorted \
-            on disk beyond --memory, which takes up to 4 (N + 2) bytes a word of text.
+            Uses interpolated modified Kneser-Ney smoothing, like KenLM's lmplz. The text has one sentence per line, \
+            in the letters of the model's dictionary. Only the distinct words must fit in memory. N-grams are sorted \
+            in --memory, and on disk beyond that, which takes up to 4 (N + 2) bytes per word of text.
 
             Examples:
               wav2vec2 lm build text.txt --order 3 --output 3-gram.arpa.gz
               wav2vec2 lm build *.txt.gz --order 4 --prune 0 0 1 --output 4-gram.arpa
             """)
 
-    @Argument(help: "Text files, plain or compressed by gzip.", completion: .file())
+    @Argument(help: "Text files, plain or gzip-compressed.", completion: .file())
     var text: [String]
 
-    @Option(help: "The length of the longest n-grams.")
+    @Option(help: "Order of the model: the length of its longest n-grams.")
     var order = 3
 
-    @Option(help: "The ARPA file to write; .gz compresses it.", completion: .file())
+    @Option(help: "ARPA file to write; .gz compresses it.", completion: .file())
     var output: String
 
     @Option(
         parsing: .upToNextOption,
-        help: "For each order, leave out n-grams that occur at most so often, such as 0 0 1; the last value goes on.")
+        help:
+            "For each order, the count up to which n-grams are pruned, such as 0 0 1; the last value applies to higher orders."
+    )
     var prune: [Int] = []
 
-    @Flag(help: "Use the discounts 0.5, 1 and 1.5 where the text is too small or too strange to estimate them.")
+    @Flag(help: "Use the discounts 0.5, 1 and 1.5 if they cannot be estimated from the text.")
     var discountFallback = false
 
-    @Option(help: "Gigabytes of memory for sorting.")
+    @Option(help: "Memory for sorting, in GB.")
     var memory = 1.0
 
-    @Option(help: "A folder for sorting on disk. (default: the system's)", completion: .directory)
+    @Option(help: "Folder for sorting on disk. (default: the system's temporary folder)", completion: .directory)
     var temporary: String?
 
     @Flag(help: "Print one JSON object.")
@@ -73,7 +75,7 @@ struct LanguageModelBuildCommand: ParsableCommand {
         do {
             builder = try LanguageModelBuilder(options: options)
         } catch {
-            throw ValidationError("\(error).")
+            throw ValidationError("\(error)")
         }
         for path in text {
             try builder.add(fileURL(path)) { lines in Console.progress("lm build: \(path): \(lines) lines") }
@@ -103,18 +105,18 @@ private struct BuildReport: Encodable {
 struct LanguageModelConvertCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "convert",
-        abstract: "Turn an ARPA file into the binary form, which opens at once and shares memory.",
+        abstract: "Convert an ARPA file to a binary file, which opens instantly and is shared by processes.",
         discussion: """
-            Binary files of KenLM can be used as they are.
+            KenLM's binary files need no conversion.
 
             Example:
               wav2vec2 lm convert 4-gram.arpa.gz 4-gram.bin
             """)
 
-    @Argument(help: "The ARPA file, plain or compressed by gzip.", completion: .file())
+    @Argument(help: "ARPA file, plain or gzip-compressed.", completion: .file())
     var input: String
 
-    @Argument(help: "The file to write.", completion: .file())
+    @Argument(help: "File to write.", completion: .file())
     var output: String
 
     func run() throws {
@@ -131,16 +133,16 @@ struct LanguageModelConvertCommand: ParsableCommand {
 struct LanguageModelInspectCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "inspect",
-        abstract: "Show what a language model holds, and how it scores sentences.",
+        abstract: "Show what a language model contains and how it scores sentences.",
         discussion: """
             Example:
               wav2vec2 lm inspect 3-gram.arpa.gz --score "A TIDY HOUSE"
             """)
 
-    @Argument(help: "The language model.", completion: .file())
+    @Argument(help: "Language model to inspect.", completion: .file())
     var path: String
 
-    @Option(help: "A sentence to score; may be given several times.")
+    @Option(help: "Sentence to score; repeatable.")
     var score: [String] = []
 
     @Flag(help: "Print one JSON object.")

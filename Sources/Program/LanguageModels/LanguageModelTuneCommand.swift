@@ -7,11 +7,11 @@ import W2VRecognition
 struct LanguageModelTuneCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "tune",
-        abstract: "Find the language model's weights that make the fewest errors on a development set.",
+        abstract: "Find the decoding weights with the fewest errors on a development set.",
         discussion: """
-            The model runs over the recordings once; then every pair of --alphas and --betas decodes them, on all \
-            cores, and --rounds more times the pairs around the best one. Use the weights it finds with evaluate and \
-            transcribe, on other recordings than these. With --logits the model does not run at all.
+            The model runs over the recordings once. Then every pair of --alphas and --betas is used to decode its \
+            output, on all cores, followed by --rounds finer searches around the best pair. Use the weights that it \
+            finds with 'evaluate' and 'transcribe' on other recordings. With --logits, the model does not run at all.
 
             Examples:
               wav2vec2 lm tune --checkpoint best --manifest data/dev.tsv --lm 3-gram.bin
@@ -21,13 +21,13 @@ struct LanguageModelTuneCommand: AsyncParsableCommand {
 
     @OptionGroup var source: RecognitionSourceOptions
 
-    @Option(help: "Weights of the language model to try.")
+    @Option(help: "Language model weights to try.")
     var alphas = NumberList([0.25, 0.5, 0.75, 1, 1.5, 2])
 
-    @Option(parsing: .unconditional, help: "Bonuses for words to try.")
+    @Option(parsing: .unconditional, help: "Word bonuses to try.")
     var betas = NumberList([-1, 0, 1, 2])
 
-    @Option(help: "How often the neighbourhood of the best pair is searched more finely.")
+    @Option(help: "Number of finer searches around the best pair.")
     var rounds = 1
 
     @OptionGroup(title: "Decoding") var decoding: DecodingOptions

@@ -14,36 +14,38 @@ struct AlignCommand: AsyncParsableCommand {
 
     static let configuration = CommandConfiguration(
         commandName: "align",
-        abstract: "Find where each word and letter of a transcript is said in a recording.",
+        abstract: "Find when each word and letter of a transcript is spoken in a recording.",
         discussion: """
-            The most probable path of the model through the transcript is found exactly, in recordings of hours too. \
-            Lines of text are: start, end, confidence from 0 to 1, word. The transcript must be in the letters of the \
-            model's dictionary and hold what is said, all of it and nothing else.
+            Computes the model's most probable path through the transcript, exactly, even for recordings of several \
+            hours. The text format has one line per word: start, end, confidence from 0 to 1, word. The transcript \
+            must be written in the letters of the model's dictionary and contain exactly what is said.
 
             Examples:
               wav2vec2 align speech.flac speech.txt --checkpoint best
-              wav2vec2 align talk.mp3 talk.txt --checkpoint best --format srt --output talk.srt
-              wav2vec2 align speech.flac --text "A TIDY HOUSE" --checkpoint best --format json
+              wav2vec2 align talk.mp3 talk.txt --checkpoint best \\
+                --format srt --output talk.srt
+              wav2vec2 align speech.flac --text "A TIDY HOUSE" --checkpoint best \\
+                --format json
             """)
 
-    @Argument(help: "The recording.", completion: .file())
+    @Argument(help: "Recording to align.", completion: .file())
     var audio: String
 
-    @Argument(help: "A file with the transcript.", completion: .file())
+    @Argument(help: "File with the transcript.", completion: .file())
     var transcript: String?
 
     @OptionGroup var model: CheckpointOptions
 
-    @Option(help: "The transcript itself, in place of a file.")
+    @Option(help: "Transcript itself, instead of a file.")
     var text: String?
 
-    @Flag(help: "Turn the transcript into capital letters first.")
+    @Flag(help: "Convert the transcript to capital letters first.")
     var uppercase = false
 
-    @Option(help: "What is written: \(Format.allCases.map(\.rawValue).joined(separator: ", ")).")
+    @Option(help: "Output format: \(Format.allCases.map(\.rawValue).joined(separator: ", ")).")
     var format = Format.text
 
-    @Option(help: "The file to write, in place of standard output.", completion: .file())
+    @Option(help: "File to write, instead of standard output.", completion: .file())
     var output: String?
 
     @OptionGroup var compute: ComputeOptions
@@ -67,9 +69,11 @@ struct AlignCommand: AsyncParsableCommand {
             aligned = try await recognizer.align(recording, transcript: uppercase ? words.uppercased() : words) {
                 progress.show(min(Int($0.rounded(.up)), seconds), of: seconds)
             }
-        } catch let error as DecodingError {
-            let problem = error.description { $0 == .smallLetters ? "--uppercase" : nil }
-            throw AlignmentError(description: "\(transcript ?? audio): \(problem).".printable)
+        } catch let error as DecoderError {
+            let hasSmallLetters = error.missing?.reasons.contains(.smallLetters) == true
+            throw CommandError(
+                .input, "\(transcript ?? audio): \(error.problem)",
+                hasSmallLetters ? error.advice.map { $0 + " (--uppercase)" } : error.advice)
         }
         aligned.name = url.deletingPathExtension().lastPathComponent
         if let warning = aligned.doubt { Console.error("wav2vec2: \(audio): \(warning)".printable) }
@@ -83,16 +87,17 @@ struct AlignCommand: AsyncParsableCommand {
         do {
             data = try Data(contentsOf: fileURL(transcript))
         } catch {
-            let reason =
-                FileManager.default.fileExists(atPath: transcript)
-                ? "the transcript cannot be read; check what it is and who may read it."
-                : "there is no such transcript; check the path, or give the text itself by --text."
-            throw AlignmentError(description: "\(transcript): \(reason)")
+            throw FileManager.default.fileExists(atPath: transcript)
+                ? CommandError(
+                    .input, "\(transcript): the transcript cannot be read", "check what it is and who may read it")
+                : CommandError(
+                    .input, "\(transcript): there is no such transcript",
+                    "check the path, or give the text itself by --text")
         }
         do {
             return try UTF8Text.decode(data)
         } catch {
-            throw AlignmentError(description: "\(transcript): \(error).")
+            throw CommandError(error, at: "\(transcript): ")
         }
     }
 
@@ -114,9 +119,4 @@ struct AlignCommand: AsyncParsableCommand {
             try TimedFormat(rawValue: format.rawValue)?.writer.write(aligned, to: body)
         }
     }
-}
-
-/// A transcript that does not go with the recording or the model.
-struct AlignmentError: Error, CustomStringConvertible {
-    let description: String
 }

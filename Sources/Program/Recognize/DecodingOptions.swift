@@ -29,50 +29,54 @@ struct DecodingOptions: ParsableArguments {
 
     @Option(
         help:
-            "greedy takes the best letter of every frame; beam searches. (default: beam with --lm, --lexicon, --lexicon-only or --hotword, else greedy)"
+            "Decoder: greedy takes the best letter of every frame, beam runs a beam search. (default: beam with --lm, --lexicon, --lexicon-only or --hotword, else greedy)"
     )
     var decoder: Kind?
 
-    @Option(help: "A language model: an ARPA file, one of lm convert, or KenLM's binary.", completion: .file())
+    @Option(help: "Language model: an ARPA file, an output of 'lm convert', or a KenLM binary.", completion: .file())
     var lm: String?
 
-    @Option(parsing: .unconditional, help: "The language model's weight.")
+    @Option(parsing: .unconditional, help: "Weight of the language model.")
     var alpha = BeamSearchOptions().alpha
 
-    @Option(parsing: .unconditional, help: "The bonus for each word.")
+    @Option(parsing: .unconditional, help: "Bonus for each word.")
     var beta = BeamSearchOptions().beta
 
-    @Option(help: "How many hypotheses are kept.")
+    @Option(help: "Number of hypotheses to keep after each frame.")
     var beamWidth = BeamSearchOptions().beamWidth
 
-    @Option(parsing: .unconditional, help: "Hypotheses this much worse than the best are given up (natural logarithm).")
+    @Option(
+        parsing: .unconditional,
+        help: "Score relative to the best below which hypotheses are pruned (natural logarithm).")
     var beamPruneLogp = BeamSearchOptions().beamPruneLogp
 
-    @Option(parsing: .unconditional, help: "Letters less probable are not tried (natural logarithm).")
+    @Option(parsing: .unconditional, help: "Log-probability below which letters are not tried (natural logarithm).")
     var tokenMinLogp = BeamSearchOptions().tokenMinLogp
 
-    @Option(parsing: .unconditional, help: "What unknown words lose (logarithm to base 10, weighted by alpha).")
+    @Option(parsing: .unconditional, help: "Penalty for unknown words (logarithm to base 10, weighted by alpha).")
     var unkScoreOffset = BeamSearchOptions().unknownScoreOffset
 
-    @Flag(help: "The utterance is part of a sentence: do not score its beginning and end as a sentence's.")
+    @Flag(help: "Do not score the start and end of an utterance as those of a sentence.")
     var noLmBoundary = false
 
     @Option(
         help:
-            "The words that are known, one per line, alone or with a spelling in the dictionary's symbols after it, in place of the language model's.",
+            "Known words, instead of the language model's: one per line, optionally followed by a spelling in the dictionary's symbols.",
         completion: .file())
     var lexicon: String?
 
-    @Flag(help: "Write words of the lexicon or language model only.")
+    @Flag(help: "Only output words from the lexicon or language model.")
     var lexiconOnly = false
 
-    @Option(help: "A word or phrase to prefer; may be given several times.")
+    @Option(help: "Word or phrase to prefer; repeatable.")
     var hotword: [String] = []
 
-    @Option(parsing: .unconditional, help: "The bonus for each hot word.")
+    @Option(parsing: .unconditional, help: "Bonus for each hot word.")
     var hotwordWeight = BeamSearchOptions().hotWordWeight
 
-    @Flag(help: "Drop hypotheses that differ only in words that the language model has forgotten: faster.")
+    @Flag(
+        help:
+            "Drop hypotheses that differ from a better one only in words outside the language model's context; faster.")
     var pruneHistory = false
 
     /// Whether any option asks for a beam search.
@@ -125,7 +129,7 @@ struct DecodingOptions: ParsableArguments {
     ///
     /// - Parameter alphabet: What the columns of its scores stand for.
     /// - Returns: A beam search.
-    /// - Throws: `LanguageModelError` and `DecodingError` about files and options.
+    /// - Throws: `LanguageModelError` and `DecoderError` about files and options.
     func beamSearch(_ alphabet: DecodingAlphabet) throws -> BeamSearchDecoder {
         let model = try lm.map { try LanguageModel(contentsOf: fileURL($0)) }
         let words = try lexicon.map { try Lexicon(contentsOf: fileURL($0), alphabet: alphabet, model: model) }
@@ -148,7 +152,7 @@ struct DecodingOptions: ParsableArguments {
     ///
     /// - Parameter alphabet: What the model's labels stand for.
     /// - Returns: The decoder.
-    /// - Throws: `LanguageModelError` and `DecodingError` about files and options.
+    /// - Throws: `LanguageModelError` and `DecoderError` about files and options.
     func recognitionDecoder(alphabet: DecodingAlphabet) throws -> RecognitionDecoder {
         guard decoder == .beam || decoder == nil && wantsBeam else { return .greedy }
         return .beam(try beamSearch(alphabet))

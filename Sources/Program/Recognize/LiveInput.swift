@@ -3,7 +3,7 @@ import W2VRecognition
 
 /// Raw audio from a pipe: signed 16-bit samples, the low byte first, one channel.
 ///
-/// A thread of its own reads, so that whoever writes into the pipe is not held up while the model runs; when far more
+/// A separate thread reads, so that the writer of the pipe is not blocked while the model runs; when far more
 /// waits than a model that keeps up would leave, it stops reading until some is taken.
 ///
 /// `@unchecked Sendable` is safe: the mutable state is touched only while `condition` is locked.
@@ -34,7 +34,7 @@ final class LiveInput: @unchecked Sendable {
     ///
     /// - Parameter isStopped: Whether the input is to end here.
     /// - Returns: All that have come since the last call, or nil at the end.
-    /// - Throws: `InputError` when what comes is a file with a header.
+    /// - Throws: `CommandError` when what comes is a file with a header.
     func next(isStopped: () -> Bool) throws -> [Float]? {
         condition.lock()
         defer { condition.unlock() }
@@ -44,8 +44,9 @@ final class LiveInput: @unchecked Sendable {
                 _ = condition.wait(until: Date() + 0.1)
             }
             if let failure {
-                throw InputError(
-                    description: "standard input: cannot be read (\(failure)); give it raw audio by a pipe.")
+                throw CommandError(
+                    .input, "standard input: cannot be read (\(failure))",
+                    "give it raw audio by a pipe")
             }
             guard !isStopped() else { return nil }
             let isLast = bytes.isEmpty
@@ -69,10 +70,8 @@ final class LiveInput: @unchecked Sendable {
         do { return try audio.append(bytes) } catch { throw problem(error) }
     }
 
-    private func problem(_ error: RawAudioInput.NotRaw) -> InputError {
-        InputError(
-            description: "standard input: begins like \(error.likeness), but --live reads raw 16-bit samples; "
-                + "leave --live out, or decode it first (ffmpeg -i FILE -ac 1 -ar 16000 -f s16le -).")
+    private func problem(_ error: RawAudioInput.NotRaw) -> CommandError {
+        CommandError(error, at: "standard input: ")
     }
 
     private func read(_ descriptor: Int32) {

@@ -7,13 +7,13 @@ import W2VTraining
 
 /// How live input is read and written.
 struct LiveInputOptions: ParsableArguments {
-    @Flag(help: "Transcribe raw audio from standard input while it comes: signed 16-bit samples, one channel.")
+    @Flag(help: "Transcribe raw audio from standard input as it arrives: signed 16-bit samples, one channel.")
     var live = false
 
-    @Option(help: "Samples per second of the raw audio.")
+    @Option(help: "Sampling rate of the raw audio, in hertz.")
     var rate = AudioFile.modelSampleRate
 
-    @Option(help: "Seconds of audio after a moment that are waited for before its words are settled.")
+    @Option(help: "Seconds of further audio to wait for before words become final.")
     var delay = LiveOptions().delay
 
     func validate() throws {
@@ -28,7 +28,7 @@ struct LiveInputOptions: ParsableArguments {
     /// - Parameters:
     ///   - asJSON: Whether every event is a line of JSON, the partial ones too.
     ///   - load: Loads the model, while the first audio is already waiting.
-    /// - Throws: `InputError` when the input is no raw audio; what loading and recognition throw; `ExitCode` after a signal.
+    /// - Throws: `CommandError` when the input is no raw audio; what loading and recognition throw; `ExitCode` after a signal.
     func run(asJSON: Bool, load: () throws -> Recognizer) async throws {
         let signal = StopSignal()
         // Half a minute may wait: a model that is slower than speech holds the source up rather than lose audio.
@@ -59,7 +59,7 @@ struct LiveInputOptions: ParsableArguments {
         }
         if let failure { throw failure }
         if input.hasHalfSample {
-            Console.error("wav2vec2: standard input ends in the middle of a sample; its last byte is left out")
+            Console.error("wav2vec2: standard input ends in the middle of a sample; the last byte is ignored")
         }
         let seconds = Double(heard) / Double(rate)
         Console.error(

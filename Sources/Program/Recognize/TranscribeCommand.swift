@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Synchronization
 import W2VAudio
+import W2VBase
 import W2VCluster
 import W2VFetching
 import W2VRecognition
@@ -10,52 +11,57 @@ import W2VRecognition
 struct TranscribeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "transcribe",
-        abstract: "Write down what is said in recordings.",
+        abstract: "Transcribe recordings or live speech.",
         discussion: """
-            Of a single file the text alone is printed; of several files, a folder or a list one line each, the path, \
-            a tab and the text. Folders are searched with their subfolders; - is standard input, a whole audio file.
+            For a single file, only the text is printed. For several files, a folder or a list, each line is the path, \
+            a tab and the text. Folders are searched recursively; - reads a whole audio file from standard input.
 
-            --format json writes one JSON object a line, with words, their times in seconds and confidences from 0 to \
-            1; verbose-json adds captions and single characters; srt and vtt are subtitles, ctm is NIST's, textgrid \
-            Praat's. With --output each recording's result goes into a file of its own, in folders like those that the \
-            recordings lie in.
+            --format json prints one JSON object per line with words, their times in seconds, and confidences from 0 \
+            to 1; verbose-json adds captions and single characters. srt and vtt are subtitles, ctm is NIST's format, \
+            and textgrid is Praat's. With --output, each recording gets a result file of its own, in folders that \
+            mirror those of the recordings.
 
-            Recordings of hours are cut where it is quiet into windows that overlap, and read as they are needed. \
-            'wav2vec2 launch' spreads the work over several processes.
+            Long recordings are split into overlapping windows at quiet places and read as needed, so memory does not \
+            grow with their length. 'wav2vec2 launch' spreads the work over several processes.
 
-            --live writes down raw audio from standard input while it comes, a line at every pause; what is written \
-            does not change any more. On a terminal the words since the last pause are shown and redrawn; with --json \
-            they are events as well.
+            --live transcribes raw audio from standard input as it arrives and prints a line at every pause. A printed \
+            line never changes. On a terminal, the words since the last pause are shown and updated; with --json they \
+            are printed as events.
 
-            What cannot be read is named on standard error; the others are transcribed all the same, and the exit code \
-            is 65, or 1 where the recording is not to blame, as on a full disk.
+            Unreadable recordings are named on standard error and the others are still transcribed. The exit code is \
+            then 65, or 1 if the cause is this machine and not the recording, such as a full disk.
 
             Examples:
               wav2vec2 transcribe --checkpoint best interview.mp3
               wav2vec2 transcribe --checkpoint best --format json recordings > words.jsonl
-              wav2vec2 transcribe --checkpoint best --format srt --output subtitles films/*.m4a
-              curl -s https://example.org/talk.ogg | wav2vec2 transcribe --checkpoint best -
-              arecord -q -t raw -f S16_LE -r 16000 | wav2vec2 transcribe --checkpoint best --live
+              wav2vec2 transcribe --checkpoint best --format srt \\
+                --output subtitles films/*.m4a
+              curl -s https://example.org/talk.ogg | \\
+                wav2vec2 transcribe --checkpoint best -
+              arecord -q -t raw -f S16_LE -r 16000 | \\
+                wav2vec2 transcribe --checkpoint best --live
             """)
 
     @OptionGroup var model: CheckpointOptions
 
-    @Option(help: "What is written: \(TranscriptFormat.allCases.map(\.rawValue).joined(separator: ", ")).")
+    @Option(help: "Output format: \(TranscriptFormat.allCases.map(\.rawValue).joined(separator: ", ")).")
     var format: TranscriptFormat?
 
-    @Flag(help: "The same as --format json; with --live one event a line.")
+    @Flag(help: "Same as --format json; with --live, prints one JSON event per line.")
     var json = false
 
-    @Option(help: "A folder for one file a recording; made if need be.", completion: .directory)
+    @Option(help: "Folder for one result file per recording; created if missing.", completion: .directory)
     var output: String?
 
-    @Flag(help: "Replace files that are there.")
+    @Flag(help: "Replace existing files.")
     var force = false
 
-    @Flag(help: "Go on where an earlier run ended: leave out recordings whose file is in --output already.")
+    @Flag(help: "Continue an earlier run: skip recordings whose result is already in --output.")
     var resume = false
 
-    @Option(help: "A text file with recordings or folders, one a line; - is standard input.", completion: .file())
+    @Option(
+        help: "Text file that lists recordings or folders, one per line; - reads it from standard input.",
+        completion: .file())
     var list: [String] = []
 
     @OptionGroup(title: "Live input") var liveInput: LiveInputOptions
@@ -69,7 +75,7 @@ struct TranscribeCommand: AsyncParsableCommand {
         completion: .file())
     var files: [String] = []
 
-    /// How much audio is recognised before its results are written, in seconds and for each process.
+    /// How much audio is recognized before its results are written, in seconds and for each process.
     private static let groupSeconds = 600.0
 
     private static let launched = ValidationError(
@@ -125,7 +131,8 @@ struct TranscribeCommand: AsyncParsableCommand {
         let entries = inputs.entries.enumerated().filter { !resume || !writer.hasWritten($0.offset) }
         if entries.count < inputs.entries.count, isLeader {
             Console.error(
-                "transcribe: \(inputs.entries.count - entries.count) of \(inputs.entries.count) files are there")
+                "transcribe: \(inputs.entries.count - entries.count) of \(inputs.entries.count) files are already there"
+            )
         }
         let recognizer = try model.recognizer(
             device: compute.device(among: cluster), decoding: decoding)

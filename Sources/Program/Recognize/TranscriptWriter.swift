@@ -20,7 +20,7 @@ struct TranscriptWriter {
     ///   - format: What is written.
     ///   - output: A folder for one file a recording; nil for standard output.
     ///   - replaces: Whether files that are there may be replaced.
-    /// - Throws: `ValidationError` when results would meet in one file; `OutputError` when there are files already.
+    /// - Throws: `ValidationError` when results would meet in one file; `CommandError` when there are files already.
     init(_ inputs: TranscriptionInputs, format: TranscriptFormat, output: URL?, replaces: Bool) throws {
         self.format = format
         isBare = inputs.isSingle
@@ -44,14 +44,18 @@ struct TranscriptWriter {
         }
         let files = names.map { output.appendingPathComponent($0 + "." + format.fileExtension) }
         if !replaces, let present = files.first(where: { FileManager.default.fileExists(atPath: $0.path) }) {
-            throw OutputError(description: "\(present.path): is there already; --force replaces what is there.")
+            throw CommandError(
+                .failure, "\(present.path): exists already",
+                "--force replaces what is there")
         }
         self.files = files
         // Before hours of work, not after.
         for file in Set(files.map { $0.deletingLastPathComponent() }).sorted(by: { $0.path < $1.path }) {
             try makeFolder(of: file.appendingPathComponent("result"))
             guard FileManager.default.isWritableFile(atPath: file.path) else {
-                throw OutputError(description: "\(file.path): cannot be written to; choose another --output.")
+                throw CommandError(
+                    .failure, "\(file.path): cannot be written to",
+                    "choose another --output")
             }
             AtomicFile.removeLeftovers(in: file)
         }
@@ -75,9 +79,4 @@ struct TranscriptWriter {
             try format.write(transcription, path: path, name: names[index], to: body)
         }
     }
-}
-
-/// A result that cannot be written ends the command.
-struct OutputError: Error, CustomStringConvertible {
-    let description: String
 }

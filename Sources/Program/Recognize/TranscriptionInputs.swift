@@ -26,7 +26,7 @@ struct TranscriptionInputs {
     /// - Parameters:
     ///   - files: Recordings, folders of them, and `-` for standard input.
     ///   - lists: Files with such names, one a line.
-    /// - Throws: `InputError` when a list cannot be read or is empty.
+    /// - Throws: `CommandError` when a list cannot be read or is empty.
     init(files: [String], lists: [String]) throws {
         let listed = try lists.flatMap(Self.names)
         for name in files + listed {
@@ -66,29 +66,33 @@ struct TranscriptionInputs {
         do {
             data = list == "-" ? try standardInput() : try Data(contentsOf: fileURL(list))
         } catch {
-            throw InputError(description: "\(list): the list cannot be read (\(error.localizedDescription)).")
+            throw CommandError(.input, "\(list): the list cannot be read (\(SystemReason.of(error)))")
         }
         guard !data.contains(0) else {
-            throw InputError(
-                description: "\(list): is no list but something else; name recordings themselves without --list.")
+            throw CommandError(
+                .input, "\(list): is not a list of names",
+                "name recordings themselves without --list")
         }
         let text: String
         do {
             text = try UTF8Text.decode(data)
         } catch {
-            throw InputError(
-                description: "\(list): \(error); a name that has other bytes on disk must be changed there too.")
+            throw CommandError(
+                .input, "\(list): \(error.problem)",
+                error.advice.map { $0 + "; a name that has other bytes on disk must be changed there too" })
         }
         let lines = text.utf8.split(omittingEmptySubsequences: false) { $0 == 0x0A || $0 == 0x0D }.map { Substring($0) }
         if let long = lines.first(where: { $0.utf8.count > Int(PATH_MAX) }) {
-            throw InputError(
-                description: "\(list): expected the path of a recording on each line, found a line of "
-                    + "\(long.utf8.count) bytes (\"\(long.excerpt(40))\"); write one path a line.")
+            throw CommandError(
+                .input,
+                "\(list): expected the path of a recording on each line, found a line of \(long.utf8.count) bytes (\"\(long.excerpt(40))\")",
+                "write one path a line")
         }
         let names = lines.map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
         if names.isEmpty {
-            throw InputError(
-                description: "\(list): the list is empty; write the paths of recordings in it, one a line.")
+            throw CommandError(
+                .input, "\(list): the list is empty",
+                "write the paths of recordings in it, one a line")
         }
         return names
     }
@@ -132,22 +136,17 @@ private func standardInput() throws -> Data {
         while let block = try FileHandle.standardInput.read(upToCount: 1 << 20), !block.isEmpty {
             data.append(block)
             guard data.count <= mostInputBytes else {
-                throw InputError(
-                    description:
-                        "standard input: there are more than \(mostInputBytes >> 30) GiB of it; transcribe the "
-                        + "file by its name, or live audio with --live.")
+                throw CommandError(
+                    .input, "standard input: there are more than \(mostInputBytes >> 30) GiB of it",
+                    "transcribe the file by its name, or live audio with --live")
             }
         }
         return data
-    } catch let error as InputError {
+    } catch let error as CommandError {
         throw error
     } catch {
-        throw InputError(
-            description: "standard input: cannot be read (\(error.localizedDescription)); give - a pipe or a file.")
+        throw CommandError(
+            .input, "standard input: cannot be read (\(SystemReason.of(error)))",
+            "give - a pipe or a file")
     }
-}
-
-/// What is to be transcribed cannot be found out.
-struct InputError: Error, CustomStringConvertible {
-    let description: String
 }

@@ -6,10 +6,11 @@ import W2VReporting
 struct CurvesCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "curves",
-        abstract: "Draw the learning curves of several runs into one SVG picture.",
+        abstract: "Plot the learning curves of several runs in one SVG file.",
         discussion: """
-            Compares what metrics.jsonl of each run says, one chart a field. Without --field: loss, accuracy, code \
-            perplexity, character and word error rate, as far as a run has them. Four colours are told apart.
+            Plots the metrics in each run's metrics.jsonl: one chart per metric, one curve per run. Without --field, \
+            the charts are the loss and every metric that a run declares with a label (the metrics that the console \
+            shows), such as accuracy, code perplexity or error rates. The palette has four colors.
 
             Example:
               wav2vec2 curves plain=runs/plain hourglass=runs/hourglass --output curves.svg
@@ -17,17 +18,17 @@ struct CurvesCommand: ParsableCommand {
 
     @Argument(
         help: ArgumentHelp(
-            "Runs: a name, and the run's folder or its metrics.jsonl.", valueName: "name=path"),
+            "Runs to compare: a name for each, and its folder or metrics.jsonl.", valueName: "name=path"),
         completion: .file())
     var runs: [String]
 
-    @Option(help: "The kind of records: train or valid.")
+    @Option(help: "Kind of records to plot: train or valid.")
     var kind = "valid"
 
-    @Option(help: "A field of the records; repeats. (default: the usual ones)")
+    @Option(help: "Field of the records to plot; repeatable. (default: the loss and the declared metrics)")
     var field: [String] = []
 
-    @Option(help: "The SVG file to write.", completion: .file(extensions: ["svg"]))
+    @Option(help: "SVG file to write.", completion: .file(extensions: ["svg"]))
     var output: String
 
     func validate() throws {
@@ -41,10 +42,11 @@ struct CurvesCommand: ParsableCommand {
         let fields = field.isEmpty ? comparison.fields : field
         let charts = fields.map(comparison.chart)
         guard charts.contains(where: { !$0.series.isEmpty }) else {
-            throw OutputError(
-                description: "no run has a '\(kind)' record with "
-                    + (field.isEmpty ? "one of the usual fields." : "the field \(field.joined(separator: ", ")).")
-                    + " Look at the lines of metrics.jsonl.")
+            throw CommandError(
+                .failure,
+                "no run has a '\(kind)' record with "
+                    + (field.isEmpty ? "one of the usual fields" : "the field \(field.joined(separator: ", "))"),
+                "look at the lines of metrics.jsonl")
         }
         let file = fileURL(output)
         try writeResult(ChartSheet(charts: charts).svg(), to: file)

@@ -12,46 +12,46 @@ import W2VTraining
 struct ReportCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "report",
-        abstract: "Write an HTML report of training runs and of what the model recognises.",
+        abstract: "Write an HTML report on training runs and on what the model recognizes.",
         discussion: """
-            The page needs nothing from outside. It shows the metrics of the runs, the error rates on a manifest, and \
-            utterances at even distances through that manifest, the first ones with their waveforms. With --scratch the \
-            same fine-tuning from random weights stands beside it. The manifest is compared with the lists that the runs \
-            were trained on, and the page says which of its recordings training has seen.
+            The page is self-contained. It shows the runs' metrics, the error rates on a manifest, and utterances \
+            sampled at even intervals from that manifest, the first ones with their waveforms. With --scratch, the \
+            page also shows the same fine-tuning from random weights. It compares the manifest with the manifests that \
+            the runs were trained on, and reports which recordings training has seen.
 
             Example:
               wav2vec2 report --pretrain runs/pretrained --finetune runs/finetuned \\
                 --scratch runs/scratch --manifest data/test.tsv --output report.html
             """)
 
-    @Option(help: "The pre-training's folder, with metrics.jsonl.", completion: .directory)
+    @Option(help: "Folder of the pre-training run, with metrics.jsonl.", completion: .directory)
     var pretrain: String
 
-    @Option(help: "The fine-tuning's folder, with metrics.jsonl and checkpoints.", completion: .directory)
+    @Option(help: "Folder of the fine-tuning run, with metrics.jsonl and checkpoints.", completion: .directory)
     var finetune: String
 
-    @Option(help: "The folder of the same fine-tuning from random weights.", completion: .directory)
+    @Option(help: "Folder of the same fine-tuning run from random weights.", completion: .directory)
     var scratch: String?
 
-    @Option(help: "Which checkpoint of each fine-tuning is evaluated: best or last.")
+    @Option(help: "Checkpoint of each fine-tuning run to evaluate: best or last.")
     var evaluated = EvaluatedCheckpoint.best
 
-    @Option(name: .customLong("note"), help: "A paragraph to add to the introduction; repeats.")
+    @Option(name: .customLong("note"), help: "Paragraph to add to the introduction; repeatable.")
     var notes: [String] = []
 
-    @Option(help: "Recordings with labels; they should not be among the training recordings.", completion: .file())
+    @Option(help: "Recordings with labels that were not used for training.", completion: .file())
     var manifest: String
 
-    @Option(help: "The labels' extension beside a .tsv.")
+    @Option(help: "Extension of the label files beside a .tsv.")
     var labels = "ltr"
 
-    @Option(help: "How many utterances are shown.")
+    @Option(help: "Number of utterances to show.")
     var examples = 8
 
-    @Option(help: "The page's title.")
-    var title = "Speech recognition that learned from recordings"
+    @Option(help: "Title of the page.")
+    var title = "Speech recognition learned from recordings"
 
-    @Option(help: "The HTML file to write.", completion: .file(extensions: ["html"]))
+    @Option(help: "HTML file to write.", completion: .file(extensions: ["html"]))
     var output: String
 
     @OptionGroup var compute: ComputeOptions
@@ -83,8 +83,8 @@ struct ReportCommand: AsyncParsableCommand {
         for warning in seen.warnings { Console.error("WARNING: \(warning)") }
         report.introduction =
             [
-                "The model first learned from recordings alone, by telling the true continuation of masked speech from "
-                    + "false ones; then from recordings with transcripts, to write letters. The error rates are those of "
+                "The model was first pre-trained on recordings alone: it learned to pick the true content of masked speech "
+                    + "out of distractors. It was then fine-tuned on recordings with transcripts. The error rates are for "
                     + "\(test.count) recordings (\(decimal(evaluation.audioSeconds, 0)) s). \(seen.sentences)"
             ] + notes
         report.keyFigures = [
@@ -93,7 +93,7 @@ struct ReportCommand: AsyncParsableCommand {
             KeyFigure(label: "word error rate", value: percentage(evaluation.wer), note: note(random?.wer, seen)),
             KeyFigure(
                 label: "real-time factor", value: decimal(evaluation.realTimeFactor, 3),
-                note: "seconds of work a second of audio"),
+                note: "seconds of processing per second of audio"),
         ]
         if let random {
             for (name, ours, theirs) in [
@@ -138,7 +138,7 @@ struct ReportCommand: AsyncParsableCommand {
         let change = decimal(abs(ours - theirs) / theirs * 100, 0)
         let rates = "\(percentage(ours)) of characters are wrong, and \(percentage(theirs)) without pre-training"
         return ours < theirs
-            ? "\(rates): pre-training took away \(change) % of the errors."
+            ? "\(rates): pre-training removed \(change) % of the errors."
             : "\(rates): in this run pre-training did not help (\(change) % more errors)."
     }
 

@@ -11,23 +11,23 @@ import W2VServing
 struct ServeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "serve",
-        abstract: "Recognise speech for other programs, over HTTP.",
+        abstract: "Serve speech recognition over HTTP.",
         discussion: """
-            POST /v1/transcribe takes a recording and answers with what 'wav2vec2 transcribe' writes of it; \
-            POST /v1/audio/transcriptions does so as OpenAI's API does; the WebSocket /v1/live writes down speech \
-            while it is spoken. GET / is a page to try it in a browser, GET /health and GET /metrics are for those who \
-            run it.
+            POST /v1/transcribe takes a recording and answers with the output of 'wav2vec2 transcribe'. POST \
+            /v1/audio/transcriptions does the same with OpenAI's API. The WebSocket /v1/live transcribes speech while \
+            it is spoken. GET / is a page to try the server in a browser; GET /health and GET /metrics are for \
+            operators.
 
-            Requests that come while the model is busy are recognised together; results do not depend on it. When the \
-            model is loaded, it prints the address to standard error, and then a line for each request; with --json \
-            these are objects on standard output.
+            Requests that arrive while the model is busy are recognized together in one batch; results do not depend \
+            on it. Once the model is loaded, the server prints its address to standard error, and then a line for each \
+            request. With --json, these are objects on standard output.
 
-            Ctrl-C and SIGTERM end it once what is in flight is answered, after 30 s at the latest; a second one ends \
-            it at once.
+            On Ctrl-C or SIGTERM, the server finishes requests in flight, for at most 30 s; a second signal stops it \
+            immediately.
 
-            There are no passwords and no encryption: it listens for this machine only unless --host says otherwise. \
-            Pages of other origins are refused, and so are names that are not the server's own; --allow-origin and \
-            --allow-host let them in.
+            The server has no passwords and no encryption. It listens on this machine only, unless --host says \
+            otherwise. Requests from pages of other origins, or to a host name that is not the server's, are refused; \
+            --allow-origin and --allow-host permit them.
 
             Examples:
               wav2vec2 serve --checkpoint best
@@ -37,34 +37,34 @@ struct ServeCommand: AsyncParsableCommand {
 
     @OptionGroup var model: CheckpointOptions
 
-    @Option(help: "The address or name to listen on; 0.0.0.0 is all networks.")
+    @Option(help: "Address or host name to listen on; 0.0.0.0 is all networks.")
     var host = ServerOptions().host
 
-    @Option(help: "The port; 0 is any that is free.")
+    @Option(help: "Port to listen on; 0 chooses a free one.")
     var port = Int(ServerOptions().port)
 
-    @Option(help: "The largest upload in MB.")
+    @Option(help: "Largest upload in MB.")
     var maxUploadMb = ServerOptions().maximumUploadBytes >> 20
 
-    @Option(help: "The longest recording in seconds.")
+    @Option(help: "Longest recording in seconds.")
     var maxAudioSeconds = ServerOptions().maximumAudioSeconds
 
-    @Option(help: "How many requests may wait for the model, and how many live inputs be open.")
+    @Option(help: "Most requests waiting for the model, and most live inputs open at once.")
     var maxWaiting = ServerOptions().maximumWaiting
 
     @Option(
         help: ArgumentHelp(
-            "Let pages of this origin use the server, such as https://app.example.org; * is any page. May be repeated.",
+            "Origin whose pages may use the server, such as https://app.example.org, or * for any; repeatable.",
             valueName: "origin"))
     var allowOrigin: [String] = []
 
     @Option(
         help: ArgumentHelp(
-            "A name that requests may call the server by, as behind a reverse proxy. May be repeated.",
+            "Host name that requests may use for the server, as behind a reverse proxy; repeatable.",
             valueName: "name"))
     var allowHost: [String] = []
 
-    @Flag(help: "Write one JSON object a line to standard output: when it is ready, and for each request.")
+    @Flag(help: "Print JSON objects to standard output, one per line: when the server is ready, and for each request.")
     var json = false
 
     @OptionGroup(title: "Decoding") var decoding: DecodingOptions
@@ -147,7 +147,7 @@ struct ServeCommand: AsyncParsableCommand {
         let url: String
         do {
             url = try await server.start()
-        } catch let error as ServerError where error.isUsage {
+        } catch let error as ServerError where error.kind == .usage {
             throw ValidationError(error.description)
         }
         do {
@@ -183,7 +183,7 @@ struct ServeCommand: AsyncParsableCommand {
                     return isStopping
                 }
                 if isSecond { end(number) }
-                Console.error("serve: finishing what is in flight; a second signal ends it at once")
+                Console.error("serve: finishing requests in flight; a second signal stops the server immediately")
                 queue.asyncAfter(deadline: .now() + 30) { end(number) }
                 Task {
                     await server.stop(within: .seconds(28))
@@ -203,7 +203,7 @@ struct ServeCommand: AsyncParsableCommand {
                 "\(request.method.printable) \(request.path.printable) \(request.status) \(decimal(request.audioSeconds, 2)) s of audio in "
                     + "\(decimal(request.seconds, 3)) s")
             guard asJSON else { return }
-            // Whoever is served does not suffer from a log that is full.
+            // A full log must not affect clients.
             do { try Console.output(jsonLine(Request(request: request))) } catch { Console.error("wav2vec2: \(error)") }
         }
     }

@@ -7,12 +7,12 @@ import W2VTraining
 struct LaunchCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "launch",
-        abstract: "Start and supervise processes that work together.",
+        abstract: "Start and supervise a group of processes that work together.",
         discussion: """
-            What stands after -- is run by every process, as 'wav2vec2 …'. The first failure ends all processes with its \
-            message; --restarts starts them again from the last checkpoint. Processes of several machines meet at the \
-            launcher of machine 0. torchrun, srun and mpirun can start the processes instead: their variables are \
-            understood.
+            Every process runs the command after --, as 'wav2vec2 …'. If one process fails, all of them stop and its \
+            message is printed; --restarts starts them again from the last checkpoint. Processes on several machines \
+            meet at the launcher of machine 0. torchrun, srun and mpirun can start the processes instead; their \
+            environment variables are understood.
 
             Examples:
               wav2vec2 launch --processes 8 -- pretrain --recipe base …
@@ -21,31 +21,31 @@ struct LaunchCommand: ParsableCommand {
                 --rendezvous node0:29500 -- pretrain …
             """)
 
-    @Option(help: "Processes on this machine: one for each GPU.")
+    @Option(help: "Number of processes on this machine: one per GPU.")
     var processes: Int
 
-    @Option(help: "Machines that take part.")
+    @Option(help: "Number of machines.")
     var nodes = 1
 
-    @Option(help: "This machine's number, from 0.")
+    @Option(help: "Number of this machine, counted from 0.")
     var nodeRank = 0
 
-    @Option(help: ArgumentHelp("Where the machines meet: an address of machine 0.", valueName: "host:port"))
+    @Option(help: ArgumentHelp("Address of machine 0, where the machines meet.", valueName: "host:port"))
     var rendezvous: String?
 
-    @Option(help: "How often to start again after a failure.")
+    @Option(help: "Number of restarts after a failure.")
     var restarts = 0
 
-    @Option(help: "The folder for every process's output, as rank-N.log.", completion: .directory)
+    @Option(help: "Folder for the output of every process, as rank-N.log.", completion: .directory)
     var logs: String?
 
-    @Option(help: ArgumentHelp("How long processes may take to end after one has failed.", valueName: "seconds"))
+    @Option(help: ArgumentHelp("Time that processes have to exit after one of them failed.", valueName: "seconds"))
     var grace = 30.0
 
-    @Option(help: ArgumentHelp("The longest wait for the other machines.", valueName: "seconds"))
+    @Option(help: ArgumentHelp("Longest time to wait for the other machines.", valueName: "seconds"))
     var joinTimeout = 300.0
 
-    @Argument(parsing: .postTerminator, help: "The command that every process runs, with its options.")
+    @Argument(parsing: .postTerminator, help: "Command for every process to run, with its options.")
     var command: [String] = []
 
     func validate() throws {
@@ -71,7 +71,7 @@ struct LaunchCommand: ParsableCommand {
         plan.logFolder = logs.map(fileURL)
         if let rendezvous { (plan.host, plan.port) = try Self.address(rendezvous) }
         if ["pretrain", "finetune"].contains(command[0]) { plan.resumeArguments = ["--resume"] }
-        // The processes go on, whether anybody reads their lines or not.
+        // The processes keep running, even if nobody reads their lines.
         signal(SIGPIPE, SIG_IGN)
         let signals = StopSignal()
         switch try Launcher(plan, report: { Console.error("launch: \($0)") }).run(stop: { signals.received }) {

@@ -49,7 +49,7 @@ struct SeenTestRecordings {
         self.warnings = warnings
         sentences =
             warnings.isEmpty
-            ? "The runs learned from lists that hold no recording of these."
+            ? "The training manifests contain no recording of these."
             : warnings.map { $0.prefix(1).uppercased() + $0.dropFirst() + "." }.joined(separator: " ")
                 + (trained.isEmpty ? "" : " Expect more errors on recordings that are new to the model.")
     }
@@ -57,8 +57,8 @@ struct SeenTestRecordings {
     /// A key figure's note.
     var note: String {
         switch trained {
-        case 0: "on recordings that no training list has"
-        case let seen?: "on recordings of which training saw \(seen) of \(count)"
+        case 0: "on recordings that training has not seen"
+        case let seen?: "on \(count) recordings, of which training saw \(seen)"
         case nil: "on the test recordings"
         }
     }

@@ -8,59 +8,59 @@ import W2VTraining
 
 /// What `pretrain` and `finetune` take alike.
 struct TrainingOptions: ParsableArguments {
-    @Option(help: "How to train: a built-in recipe's name, or a YAML file.", completion: .file(extensions: ["yaml"]))
+    @Option(help: "Recipe: the name of a built-in one, or a YAML file.", completion: .file(extensions: ["yaml"]))
     var recipe: String
 
     @Option(
         parsing: .upToNextOption,
         help: ArgumentHelp(
-            "Manifests or folders to learn from; with weight 2 an epoch has each recording twice.",
+            "Manifests or folders to train on; with weight 2, an epoch has each utterance twice.",
             valueName: "file[:weight]"), completion: .file())
     var train: [String]
 
     @Option(
         parsing: .upToNextOption,
-        help: ArgumentHelp("Held-out manifests; the first decides the best checkpoint.", valueName: "file"),
+        help: ArgumentHelp("Held-out manifests; the first one determines the best checkpoint.", valueName: "file"),
         completion: .file())
     var valid: [String]
 
-    @Option(help: "The folder for checkpoints, the resolved recipe and metrics.jsonl.", completion: .directory)
+    @Option(help: "Folder for checkpoints, the resolved recipe and metrics.jsonl.", completion: .directory)
     var output: String
 
     @Option(
         help: """
-            A checkpoint whose weights training begins with, in fine-tuning a recognizer's output layer too: a folder, or \
-            a .pt file of fairseq or NVIDIA.
+            Checkpoint to start from, a folder or a .pt file from fairseq or NVIDIA; fine-tuning also keeps a \
+            recognizer's output layer.
             """,
         completion: .file())
     var from: String?
 
     @Flag(
         help: """
-            Continue the run in the output folder with the values that it has, except for what --set or an edited recipe \
-            changes; an empty folder starts a new one.
+            Continue the run in the output folder with its own values, except those that --set or an edited recipe \
+            changes; in an empty folder, start a new run.
             """)
     var resume = false
 
-    @Option(help: ArgumentHelp("Another value for one of the recipe's keys; repeats.", valueName: "key=value"))
+    @Option(help: ArgumentHelp("Change one of the recipe's values; repeatable.", valueName: "key=value"))
     var set: [String] = []
 
-    @Option(help: "What all random choices derive from. (default: the recipe's)")
+    @Option(help: "Random seed. (default: the recipe's)")
     var seed: UInt64?
 
     @Option(
         help: ArgumentHelp(
-            "Sub-batches of an update, over all processes: chooses optimization.update_freq, and fewer "
-                + "batching.num_concat_batches where the recipe's are too many.", valueName: "n"))
+            "Number of sub-batches per update, over all processes: sets optimization.update_freq, and lowers "
+                + "batching.num_concat_batches if necessary.", valueName: "n"))
     var effectiveBatch: Int?
 
-    @Option(help: ArgumentHelp("Pause after so many epochs; --resume goes on.", valueName: "n"))
+    @Option(help: ArgumentHelp("Pause after this many epochs; --resume continues.", valueName: "n"))
     var epochsThisJob: Int?
 
-    @Flag(help: "Read everything, make one update, tell time, memory and disk needed, and write nothing.")
+    @Flag(help: "Read all data, make one update, report the time, memory and disk space needed, and write nothing.")
     var dryRun = false
 
-    @Flag(help: "With --dry-run: print one JSON object.")
+    @Flag(help: "With --dry-run, print one JSON object.")
     var json = false
 
     @OptionGroup var compute: ComputeOptions
@@ -100,7 +100,7 @@ struct TrainingOptions: ParsableArguments {
             if let seed { recipe.seed = seed }
             try recipe.apply(set)
         } catch let error as ConfigurationError {
-            throw TrainingError.usage("\(error)")
+            throw CommandError(error, at: "", as: .usage)
         }
         var job = TrainingJob(
             task: task, recipe: recipe, train: train.map { WeightedManifest(parsing: $0) },

@@ -39,7 +39,7 @@ static void load(void) {
         {NULL, NULL},
     };
     failure = load_library(names, symbols, failure_text, sizeof failure_text);
-    if (!failure && global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) { failure = "libcurl could not be initialised"; }
+    if (!failure && global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) { failure = "libcurl could not be initialized"; }
 }
 
 const char *cfetching_load_curl(void) {

@@ -7,7 +7,7 @@
 // GLIBC_TUNABLES: the C library asks the system for large pages, without which the first use of a tensor's memory, and
 // walking through weights, costs a tenth of the time.
 //
-// What the user has set is left alone. It happens before the libraries are initialised, most of a start's time.
+// What the user has set is left alone. It happens before the libraries are initialized, most of a start's time.
 //
 // Also lets all threads take subnormal numbers for zero: each inherits that from the one that starts it.
 #if defined(__linux__)

@@ -67,9 +67,7 @@ public final class Cluster: Sendable {
             } catch {
                 // CUDA's advice for developers follows in lines of its own.
                 let reason = "\(error)".prefix { $0 != "\n" }
-                throw ClusterError.rendezvous(
-                    "\(rendezvous.title) cannot exchange tensors of \(device) by NCCL (\(reason)): make build builds its "
-                        + "library after Scripts/setup --cuda; distributed.backend=gloo goes without, more slowly")
+                throw ClusterError.noNCCL(rendezvous.member, device: "\(device)", reason: String(reason))
             }
         }
     }
@@ -105,10 +103,9 @@ public final class Cluster: Sendable {
         do {
             group = try connect("gloo")
         } catch {
-            throw ClusterError.rendezvous(
-                "\(rendezvous.title) met the others at \(layout.host):\(layout.port), but no connection between the "
-                    + "processes could be made from \(interface ?? address ?? "its own address") (\(error)): check that "
-                    + "no firewall is between the machines, or name another network interface by GLOO_SOCKET_IFNAME")
+            throw ClusterError.noConnection(
+                rendezvous.member, host: layout.host, port: layout.port,
+                source: interface ?? address ?? "its own address", reason: "\(error)")
         }
         return Cluster(layout: layout, group: group, rendezvous: rendezvous, connect: connect)
     }
@@ -122,7 +119,7 @@ public final class Cluster: Sendable {
     ///
     /// - Parameter body: Work of this process; what it throws is reported to the others.
     /// - Returns: What `body` returned.
-    /// - Throws: The error of `body`, where this process failed first; else ``ClusterError/failed(_:)``.
+    /// - Throws: The error of `body`, where this process failed first; else the ``ClusterError`` that says which one did.
     public func reportingFailure<Result>(_ body: () throws -> Result) throws -> Result {
         do {
             return try body()
@@ -137,7 +134,7 @@ public final class Cluster: Sendable {
     ///   - isolation: The caller's actor.
     ///   - body: Work of this process; what it throws is reported to the others.
     /// - Returns: What `body` returned.
-    /// - Throws: The error of `body`, where this process failed first; else ``ClusterError/failed(_:)``.
+    /// - Throws: The error of `body`, where this process failed first; else the ``ClusterError`` that says which one did.
     public func reportingFailure<Result>(
         isolation: isolated (any Actor)? = #isolation, _ body: () async throws -> Result
     ) async throws -> Result {
@@ -156,7 +153,7 @@ public final class Cluster: Sendable {
             return error
         }
         // A collective fails where another process did: what that one has to say is the cause.
-        return watch.explanation(of: reason)
+        return watch.cause(of: reason)
     }
 
     /// Says how far this process is, for the sentence about a process that does not answer.

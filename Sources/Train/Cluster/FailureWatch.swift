@@ -85,45 +85,32 @@ final class FailureWatch: Sendable {
 
     /// What has gone wrong where a collective failed or ran out of time: another process's own words, which ones have
     /// fallen silent, or which ones the others wait for.
-    func explanation(of error: String) -> ClusterError {
+    func cause(of error: String) -> ClusterError {
         let others = (0..<rendezvous.layout.size).filter { $0 != rendezvous.layout.rank }
         let before = others.map(progress)
         if let cause = rendezvous.causeElsewhere(patience: Self.silence) { return cause }
         let now = others.map(progress)
-        let sentence = sentence(about: error, others.enumerated().map { ($1, before[$0], now[$0]) })
-        rendezvous.announceFailure(sentence)
-        return .failed(sentence)
+        let cause = cause(of: error, others.enumerated().map { ($1, before[$0], now[$0]) })
+        rendezvous.announceFailure(cause.description)
+        return cause
     }
 
-    private func sentence(about error: String, _ others: [(rank: Int, before: Progress?, now: Progress?)]) -> String {
-        let title = rendezvous.title
-        guard !rendezvous.isUnreachable else {
-            return
-                "\(title) lost rank 0 at \(rendezvous.layout.host): check its output, its machine and "
-                + "the network to it, then continue with --resume"
-        }
+    private func cause(
+        of error: String, _ others: [(rank: Int, before: Progress?, now: Progress?)]
+    ) -> ClusterError {
+        let member = rendezvous.member
+        guard !rendezvous.isUnreachable else { return .lostLeader(member, host: rendezvous.layout.host) }
         func names(_ ranks: [(rank: Int, before: Progress?, now: Progress?)], _ when: String) -> String {
             ranks.map { "rank \($0.rank)" + ($0.now.map { " (\(when) update \($0.update))" } ?? "") }
                 .joined(separator: ", ")
         }
         let silent = others.filter { $0.before?.beats == $0.now?.beats }
-        guard silent.isEmpty else {
-            return
-                "\(title) lost \(names(silent, "last seen at")), which gives no sign of life: check the output of that "
-                + "process and its machine, then continue with --resume"
-        }
+        guard silent.isEmpty else { return .silent(member, names: names(silent, "last seen at")) }
         let hanging = others.filter { other in
             guard let before = other.before, let now = other.now else { return false }
             return now.collectives < collectivesBegun && now.collectives == before.collectives
         }
-        guard hanging.isEmpty else {
-            return
-                "\(title) timed out waiting for \(names(hanging, "in")), which is alive but not making progress: it hangs in "
-                + "what it computes or reads, or is slower than distributed.timeout allows; check that process, then "
-                + "continue with --resume"
-        }
-        return
-            "\(title) could not exchange tensors with the others (\(error)): check the network between the machines, "
-            + "then continue with --resume"
+        guard hanging.isEmpty else { return .stuck(member, names: names(hanging, "in")) }
+        return .noExchange(member, reason: error)
     }
 }

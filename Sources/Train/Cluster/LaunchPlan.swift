@@ -72,7 +72,7 @@ public let launcherEndedSignal = SIGPWR
 
 /// Ends this process when its launcher is gone, whatever ended that one: no process is left behind.
 ///
-/// The process has its time to save, as after a signal. Does nothing for one that `wav2vec2 launch` did not start.
+/// The process has its time to save, as after a signal. Does nothing for one that no ``Launcher`` started.
 public func endWithLauncher() {
     guard let text = ProcessInfo.processInfo.environment["WAV2VEC2_LAUNCHER"], let launcher = Int32(text) else {
         return

@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import W2VBase
 import W2VTorch
 
 /// How a launch ended.
@@ -20,28 +21,26 @@ public enum LaunchOutcome: Sendable, Equatable {
 public final class Launcher {
     private let plan: LaunchPlan
     private let report: (String) -> Void
-    private let store: Store
+    private let store: TCPStore
 
     /// Prepares a launch.
     ///
     /// - Parameters:
     ///   - plan: What to start.
     ///   - report: Gets lines for people.
-    /// - Throws: ``ClusterError/rendezvous(_:)`` if the rendezvous cannot be served or reached.
+    /// - Throws: ``ClusterError`` if the rendezvous cannot be served or reached.
     public init(_ plan: LaunchPlan, report: @escaping (String) -> Void) throws {
         self.plan = plan
         self.report = report
         do {
-            store = try Store(
+            store = try TCPStore(
                 host: plan.host, port: plan.port, serves: plan.nodeRank == 0, timeout: plan.joinTimeout,
                 patience: 15)
         } catch {
-            throw ClusterError.rendezvous(
-                plan.nodeRank == 0
-                    ? Self.whyNotServed(plan, error)
-                    : "machine \(plan.nodeRank) found no rendezvous at \(plan.host):\(plan.port) within "
-                        + "\(Int(plan.joinTimeout)) s: check --rendezvous, that the launcher of machine 0 runs, and that no other "
-                        + "program listens there")
+            throw plan.nodeRank == 0
+                ? Self.whyNotServed(plan, error)
+                : ClusterError.noRendezvous(
+                    .machine(plan.nodeRank), host: plan.host, port: plan.port, seconds: Int(plan.joinTimeout))
         }
         if let folder = plan.logFolder {
             try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
@@ -49,21 +48,18 @@ public final class Launcher {
         if plan.nodes > 1 { try meetOtherMachines() }
     }
 
-    private static func whyNotServed(_ plan: LaunchPlan, _ error: any Error) -> String {
+    private static func whyNotServed(_ plan: LaunchPlan, _ error: any Error) -> ClusterError {
         "\(error)".localizedCaseInsensitiveContains("in use")
-            ? "port \(plan.port) of this machine is in use, so that the rendezvous cannot be served: choose another "
-                + "port for --rendezvous, or end the process that holds it"
-            : "the rendezvous cannot be served at \(plan.host):\(plan.port) (\(error)): check --rendezvous"
+            ? .portInUse(plan.port, by: .machine(plan.nodeRank))
+            : .cannotServe(host: plan.host, port: plan.port, reason: "\(error)")
     }
 
     /// Waits for the launchers of all machines, which must have the same in mind.
     private func meetOtherMachines() throws {
-        let own = "--nodes \(plan.nodes) --processes \(plan.processes) --restarts \(plan.restarts)"
-        let place = "\(plan.host):\(plan.port)"
+        let own = Phrase.launch(machines: plan.nodes, processes: plan.processes, restarts: plan.restarts).description
         do {
             guard try store.add("launch/machine/\(plan.nodeRank)/launchers", 1) == 1 else {
-                throw ClusterError.mismatch(
-                    "two launchers are --node-rank \(plan.nodeRank) at \(place): give each machine a number of its own")
+                throw ClusterError.sameMachine(plan.nodeRank, host: plan.host, port: plan.port)
             }
             try store.set("launch/machine/\(plan.nodeRank)", to: Data(own.utf8))
             let deadline = ContinuousClock.now + .seconds(plan.joinTimeout)
@@ -71,25 +67,24 @@ public final class Launcher {
             for machine in 0..<plan.nodes where mismatch == nil {
                 while try !store.has("launch/machine/\(machine)") {
                     guard ContinuousClock.now < deadline else {
-                        throw ClusterError.rendezvous(
-                            "machine \(plan.nodeRank) waited \(Int(plan.joinTimeout)) s at \(place) for machine "
-                                + "\(machine): start its launcher, or check --nodes and --node-rank")
+                        throw ClusterError.missing(
+                            .machine(plan.nodeRank), waitingFor: .machine(machine), host: plan.host, port: plan.port,
+                            seconds: Int(plan.joinTimeout))
                     }
                     Thread.sleep(forTimeInterval: 0.1)
                 }
                 let found = try store.value(of: "launch/machine/\(machine)", timeout: 5)
                 let other = String(decoding: found, as: UTF8.self)
                 if other != own {
-                    mismatch = .mismatch(
-                        "machine \(machine) was launched with \(other), machine \(plan.nodeRank) with \(own): "
-                            + "these must be equal")
+                    mismatch = .otherLaunch(machine: machine, other: other, ownMachine: plan.nodeRank, own: own)
                 }
             }
             try store.add("launch/met", 1)
             try waitForOthers("launch/met", until: mismatch == nil ? deadline : min(deadline, .now + .seconds(5)))
             if let mismatch { throw mismatch }
         } catch let error as TorchError {
-            throw ClusterError.rendezvous("machine \(plan.nodeRank) lost the rendezvous at \(place) (\(error))")
+            throw ClusterError.lostRendezvous(
+                .machine(plan.nodeRank), host: plan.host, port: plan.port, reason: "\(error)")
         }
     }
 
@@ -202,7 +197,7 @@ public final class Launcher {
         }
     }
 
-    /// Ends the processes; all machines are told why before the store goes with machine 0's launcher.
+    /// Ends the processes; all machines learn the reason before the store ends with machine 0's launcher.
     private func endAfterFailure(_ workers: [Worker], _ failureKey: String) {
         let key = failureKey + "/read"
         _ = try? store.add(key, 1)

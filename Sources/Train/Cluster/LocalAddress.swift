@@ -8,7 +8,7 @@ import Foundation
 ///   - host: A name or an address of the other machine.
 ///   - port: Any of its ports; nothing is sent.
 /// - Returns: A numeric address; `nil` where the name is unknown or there is no way.
-func localAddress(towards host: String, port: Int) -> String? {
+func localAddress(toward host: String, port: Int) -> String? {
     var hints = addrinfo()
     hints.ai_family = AF_UNSPEC
     hints.ai_socktype = Int32(SOCK_DGRAM.rawValue)

@@ -34,11 +34,11 @@ public struct ProcessLayout: Sendable, Equatable {
     /// The place that the environment describes.
     ///
     /// Understood are `RANK`, `WORLD_SIZE`, `LOCAL_RANK`, `MASTER_ADDR` and `MASTER_PORT` (torchrun, Kubernetes'
-    /// PyTorchJob, `wav2vec2 launch`, by hand), the variables of Slurm's `srun`, and those of Open MPI's `mpirun`.
+    /// PyTorchJob, a ``Launcher``, by hand), the variables of Slurm's `srun`, and those of Open MPI's `mpirun`.
     ///
     /// - Parameter environment: The process's environment.
     /// - Returns: The place, or `nil` for a process on its own.
-    /// - Throws: ``ClusterError/environment(_:)`` naming the variable that is missing or does not fit.
+    /// - Throws: ``ClusterError`` naming the variable that is missing or does not fit.
     public static func current(environment: [String: String]) throws -> ProcessLayout? {
         let variables = EnvironmentReader(environment)
         var layout: ProcessLayout
@@ -52,9 +52,7 @@ public struct ProcessLayout: Sendable, Equatable {
             return nil
         }
         guard layout.rank < layout.size else {
-            throw ClusterError.environment(
-                "this process is rank \(layout.rank) of \(layout.size): ranks count from 0 to \(layout.size - 1); "
-                    + "check RANK and WORLD_SIZE")
+            throw ClusterError.badRank(layout.rank, size: layout.size)
         }
         layout.launcherServes = environment["TORCHELASTIC_USE_AGENT_STORE"] == "True"
         layout.attempt = try variables.number("TORCHELASTIC_RESTART_COUNT", default: 0)
@@ -75,7 +73,7 @@ public struct ProcessLayout: Sendable, Equatable {
     private static func fromSlurm(_ variables: EnvironmentReader) throws -> ProcessLayout {
         let nodes = try variables.text("SLURM_STEP_NODELIST")
         guard let first = firstSlurmNode(nodes) else {
-            throw ClusterError.environment("SLURM_STEP_NODELIST is '\(nodes)', which names no machine")
+            throw ClusterError.badVariable("SLURM_STEP_NODELIST", value: nodes, expected: "the name of a machine")
         }
         // Jobs on the same machine meet at different ports.
         let job = try variables.number("SLURM_JOB_ID", default: 0)
@@ -105,10 +103,7 @@ private struct EnvironmentReader {
 
     func text(_ name: String) throws -> String {
         guard let text = environment[name], !text.isEmpty else {
-            throw ClusterError.environment(
-                "the environment describes a process among others, but \(name) is not set: start the processes with "
-                    + "wav2vec2 launch, torchrun, srun or mpirun, or set RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR "
-                    + "and MASTER_PORT")
+            throw ClusterError.missingVariable(name)
         }
         return text
     }
@@ -121,7 +116,7 @@ private struct EnvironmentReader {
     func number(_ name: String) throws -> Int {
         let text = try text(name)
         guard let number = Int(text), number >= 0 else {
-            throw ClusterError.environment("\(name) is '\(text)', where a number from 0 is expected")
+            throw ClusterError.badVariable(name, value: text, expected: "a number from 0")
         }
         return number
     }

@@ -4,12 +4,12 @@ import W2VTorch
 
 /// The store where processes find each other, agree on what they are about to do, and report what went wrong.
 final class Rendezvous: Sendable {
-    let store: Store
+    let store: TCPStore
     let layout: ProcessLayout
     private let unreachable = Atomic<Bool>(false)
 
     /// What messages call this process.
-    var title: String { "rank \(layout.rank) of \(layout.size)" }
+    var member: ClusterError.Member { .rank(layout.rank, of: layout.size) }
 
     /// Whether the store did not answer.
     var isUnreachable: Bool { unreachable.load(ordering: .relaxed) }
@@ -18,17 +18,13 @@ final class Rendezvous: Sendable {
         self.layout = layout
         let serves = layout.rank == 0 && !layout.launcherServes
         do {
-            store = try Store(
+            store = try TCPStore(
                 host: layout.host, port: layout.port, serves: serves, timeout: timeout, patience: patience)
         } catch {
-            let reason = "\(error)"
-            throw ClusterError.rendezvous(
-                serves && reason.localizedCaseInsensitiveContains("in use")
-                    ? "port \(layout.port) of this machine is in use, so that rank 0 cannot serve the rendezvous: "
-                        + "choose another MASTER_PORT, or end the process that holds it"
-                    : "rank \(layout.rank) of \(layout.size) found no rendezvous at \(layout.host):\(layout.port) "
-                        + "within \(Int(timeout)) s: check MASTER_ADDR and MASTER_PORT, and that rank 0 has been started "
-                        + "and can be reached")
+            let member = ClusterError.Member.rank(layout.rank, of: layout.size)
+            throw serves && "\(error)".localizedCaseInsensitiveContains("in use")
+                ? ClusterError.portInUse(layout.port, by: member)
+                : ClusterError.noRendezvous(member, host: layout.host, port: layout.port, seconds: Int(timeout))
         }
     }
 
@@ -55,7 +51,7 @@ final class Rendezvous: Sendable {
 
     /// Waits for every process, and compares its handshake with rank 0's.
     func requireSameHandshake(_ values: [String: String], timeout: Double) throws {
-        let source = localAddress(towards: layout.host, port: layout.port)
+        let source = localAddress(toward: layout.host, port: layout.port)
         let own = Handshake(values: values, process: process, source: source)
         try reaching { try store.set(key("handshake/\(layout.rank)"), to: JSONEncoder().encode(own)) }
         try waitForAll("handshake", timeout: timeout)
@@ -74,11 +70,11 @@ final class Rendezvous: Sendable {
     /// The machine that serves the rendezvous may know it by an address that only its own processes reach; then the
     /// way to a process of another machine counts.
     func addressForOthers(timeout: Double) throws -> String? {
-        let own = localAddress(towards: layout.host, port: layout.port)
+        let own = localAddress(toward: layout.host, port: layout.port)
         if let own, !isLoopback(own) { return own }
         for rank in 0..<layout.size where rank != layout.rank {
             guard let source = try handshake(of: rank, timeout: timeout).source, !isLoopback(source) else { continue }
-            return localAddress(towards: source, port: layout.port) ?? own
+            return localAddress(toward: source, port: layout.port) ?? own
         }
         return own
     }
@@ -90,11 +86,10 @@ final class Rendezvous: Sendable {
             "\($0): \(leader.values[$0] ?? "nothing") on rank 0, \(values[$0] ?? "nothing") on rank \(layout.rank)"
         }
         guard differences.isEmpty else {
-            let sentence =
-                "rank \(layout.rank) (\(process)) is not about to do what rank 0 (\(leader.process)) is: "
-                + "\(differences.joined(separator: "; ")); start every process with the same program, recipe and options"
-            announceFailure(sentence, isMismatch: true)
-            throw ClusterError.mismatch(sentence)
+            let error = ClusterError.otherWork(
+                rank: layout.rank, process: process, leader: leader.process, differences: differences)
+            announceFailure(error.description, isMismatch: true)
+            throw error
         }
     }
 
@@ -107,10 +102,8 @@ final class Rendezvous: Sendable {
             try reaching { missing = try missing.filter { try !store.has(key("\(name)/\($0)")) } }
             if missing.isEmpty { break }
             guard ContinuousClock.now < deadline else {
-                let names = missing.map(String.init).joined(separator: ", ")
-                throw ClusterError.rendezvous(
-                    "\(title) waited \(Int(timeout)) s at \(layout.host):\(layout.port) for rank \(names): start "
-                        + "them, or check that WORLD_SIZE is the number of processes")
+                throw ClusterError.missing(
+                    member, waitingFor: .ranks(missing), host: layout.host, port: layout.port, seconds: Int(timeout))
             }
             Thread.sleep(forTimeInterval: 0.05)
         }
@@ -121,8 +114,8 @@ final class Rendezvous: Sendable {
             return try body()
         } catch let error as TorchError {
             unreachable.store(true, ordering: .relaxed)
-            throw ClusterError.rendezvous(
-                "\(title) lost the rendezvous at \(layout.host):\(layout.port) (\(error)): see what rank 0 says")
+            throw ClusterError.lostRendezvous(
+                member, host: layout.host, port: layout.port, reason: "\(error)")
         }
     }
 
@@ -136,7 +129,7 @@ final class Rendezvous: Sendable {
     }
 
     /// Puts a cause where all processes look for one, unless another one is there; launchers do so for the dead.
-    static func announce(_ cause: Cause, in store: Store, attempt: Int) {
+    static func announce(_ cause: Cause, in store: TCPStore, attempt: Int) {
         guard let data = try? JSONEncoder().encode(cause),
             let count = try? store.add(key("failures", attempt: attempt), 1), count == 1
         else { return }
@@ -150,7 +143,7 @@ final class Rendezvous: Sendable {
     }
 
     /// The process that failed first, as it said itself; `nil` where none did, or the store is gone.
-    static func firstCause(in store: Store, attempt: Int) -> Cause? {
+    static func firstCause(in store: TCPStore, attempt: Int) -> Cause? {
         let key = key("failure", attempt: attempt)
         guard (try? store.has(key)) == true, let data = try? store.value(of: key, timeout: 5) else { return nil }
         return try? JSONDecoder().decode(Cause.self, from: data)
@@ -164,8 +157,9 @@ final class Rendezvous: Sendable {
                 if try store.has(key("failure")) {
                     let cause = try JSONDecoder().decode(Cause.self, from: value("failure", timeout: 5))
                     if cause.rank == layout.rank { return nil }
-                    let sentence = "rank \(layout.rank) ends because rank \(cause.rank) failed: \(cause.sentence)"
-                    return cause.isMismatch ? .mismatch(sentence) : .failed(sentence)
+                    return .elsewhere(
+                        .ranks([layout.rank]), failed: cause.rank, sentence: cause.sentence,
+                        kind: cause.isMismatch ? .usage : .failure)
                 }
             } catch {
                 unreachable.store(true, ordering: .relaxed)

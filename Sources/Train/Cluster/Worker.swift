@@ -81,7 +81,7 @@ private final class LogFile: Sendable {
     init(_ url: URL, appends: Bool) throws {
         if !appends || !FileManager.default.fileExists(atPath: url.path) {
             guard FileManager.default.createFile(atPath: url.path, contents: nil) else {
-                throw ClusterError.failed("\(url.path): the log cannot be written: check the folder and the disk")
+                throw ClusterError.unwritableLog(url.path)
             }
         }
         let handle = try FileHandle(forWritingTo: url)

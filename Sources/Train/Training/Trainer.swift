@@ -1,5 +1,6 @@
 import Foundation
 import W2VBackbone
+import W2VBase
 import W2VCluster
 import W2VCorpus
 import W2VInterchange
@@ -44,9 +45,9 @@ public final class Trainer {
     public func run(stop: () -> Int32? = { nil }) throws -> TrainingOutcome {
         do {
             return try train(stop: stop)
-        } catch let failure as ValidationFailure {
-            saveAfterFailure(failure.cause, isKnownToAll: true, isTheModels: failure.isTheModels)
-            throw failure.cause
+        } catch let validation as ValidationFailure {
+            saveAfterFailure(validation.failure, isKnownToAll: true, isTheModels: validation.isTheModels)
+            throw validation.failure
         } catch {
             saveAfterFailure(error)
             throw error
@@ -99,7 +100,7 @@ public final class Trainer {
         try finishSaving()
         let advice =
             recipe.checkpoint.noSave
-            ? "checkpoint.no_save is set, and nothing is saved" : "continue with --resume"
+            ? "checkpoint.no_save is set, and nothing is saved" : Phrase.resume.description
         switch outcome {
         case .stopped(let signal):
             // A scheduler may end the whole job as soon as one process has left with a signal's code.

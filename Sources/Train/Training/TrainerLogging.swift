@@ -31,7 +31,7 @@ extension Trainer {
             }
         }
         if let peak {
-            report("matrix products reach \(short(peak / 1e9)) GFLOP/s here; utilisation is a share of that")
+            report("matrix products reach \(short(peak / 1e9)) GFLOP/s here; utilization is relative to that")
         }
         if state.update > 0 { report("continuing after update \(state.update) (epoch \(state.epoch + 1))") }
     }
@@ -78,7 +78,7 @@ extension Trainer {
         guard let (counts, rates) = meter.benchmark else { return }
         let record = BenchmarkRecord(counts, rates, update: state.update)
         try log?.write(record, series: nil, update: state.update)
-        let share = rates.utilisation.map { ", utilisation \(short($0 * 100)) %" } ?? ""
+        let share = rates.utilisation.map { ", utilization \(short($0 * 100)) %" } ?? ""
         report(
             "speed over the last \(counts.updates) updates: \(short(record.secondsPerUpdate)) s an update, "
                 + "\(short(rates.audioSecondsPerSecond)) s of audio, \(short(rates.framesPerSecond)) frames and "

@@ -1,4 +1,5 @@
 import Foundation
+import W2VBase
 
 // When the trainer saves, and what it saves if a run fails.
 
@@ -49,7 +50,7 @@ extension Trainer {
             if keeper.lastSaved != state.update { try save() }
             try finishSaving()
             report(
-                "saved after update \(state.update), before the failure; fix its cause, then continue with --resume")
+                "saved after update \(state.update), before the failure; fix its cause, then \(Phrase.resume)")
         } catch {
             report("WARNING: \(error)")
             keeper.waitForPendingWrite()

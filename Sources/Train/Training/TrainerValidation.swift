@@ -70,13 +70,13 @@ extension Trainer {
         do {
             let result = try task.validate(manifest, among: cluster)
             guard task.metric != "loss" || result.statistics.loss.isFinite else {
-                throw ValidationFailure(cause: diverged, isTheModels: true)
+                throw ValidationFailure(failure: diverged, isTheModels: true)
             }
             return result
-        } catch is DecodingError {
+        } catch is DecoderError {
             throw diverged
-        } catch let failure as ValidationFailure where failure.cause is DecodingError {
-            throw ValidationFailure(cause: diverged, isTheModels: true)
+        } catch let failure as ValidationFailure where failure.failure is DecoderError {
+            throw ValidationFailure(failure: diverged, isTheModels: true)
         }
     }
 

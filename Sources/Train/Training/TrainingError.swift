@@ -1,12 +1,45 @@
-import Foundation
+import W2VBackbone
+import W2VBase
 import W2VTorch
 
-/// What can stop a training run, one sentence each.
-public enum TrainingError: Error, CustomStringConvertible, Sendable {
-    /// What was asked for cannot be done: wrong options.
-    case usage(String)
-    /// What was to be learned from cannot be used.
-    case badData(String)
+/// What can stop a training run.
+public enum TrainingError: ExplainedError, Equatable {
+    /// There is nothing to learn from, or nothing to validate on.
+    case noLists
+    /// A list to learn from has an impossible weight.
+    case badWeight(list: String, weight: Double)
+    /// A held-out list has a weight, though each of its utterances counts once.
+    case weightedValidation(list: String, weight: Double)
+    /// A micro-batch was asked for before ``TrainingData`` had begun an update.
+    case noUpdateBegun
+    /// A run's folder holds fewer states than are to be averaged; `found` are their names.
+    case tooFewStates(folder: String, found: [String], wanted: Int)
+    /// An update's sub-batches cannot be shared equally by the processes.
+    case indivisibleUpdate(subBatches: Int, processes: Int)
+    /// The run in the output folder has another task; `command` continues it.
+    case otherTask(folder: String, task: String, command: String)
+    /// What training is to start from is the folder of a run, which holds `checkpoints`.
+    case startsFromRun(folder: String, checkpoints: [String])
+    /// LibTorch cannot sum gradients of this precision over processes.
+    case unsummable(precision: String, reason: String)
+    /// The run to be resumed was trained by objectives that are not registered; `known` are.
+    case missingObjectives(folder: String, names: [String], known: [String])
+
+    /// The folder does not say which lists a run was trained on.
+    case unknownLists(run: String)
+    /// A checkpoint to start from has values that are NaN or infinite.
+    case notFiniteWeights(path: String, name: String)
+    /// A held-out list has no utterance that can be used.
+    case nothingToValidate(list: String, reason: String)
+    /// Utterances have more labels than frames; the sentence names list and utterances.
+    case labelsExceedFrames(String)
+    /// All transcripts of a list are empty.
+    case emptyTranscripts(list: String, count: Int)
+    /// There is no dictionary beside the first list to learn from.
+    case noDictionary(file: String)
+    /// A process has another list or dictionary than rank 0; `difference` says how they differ.
+    case otherData(role: String, name: String, rank: Int, machine: String, leader: String, difference: String)
+
     /// The output folder holds something, and resuming was not asked for.
     case outputNotEmpty(folder: String)
     /// A run's last state is gone; `kept` is the newest kept one, `found` what else is left of the run.
@@ -18,7 +51,7 @@ public enum TrainingError: Error, CustomStringConvertible, Sendable {
     /// The run to be resumed was started on other data.
     case dataChanged(folder: String, then: String, now: String)
     /// The saved state cannot be read.
-    case damagedState(path: String, reason: String)
+    case damagedState(path: String, reason: String, advice: Advice? = nil)
     /// The state cannot be saved; `intact` is the checkpoint that was saved before, if there is one.
     case cannotSave(folder: String, reason: String, intact: String?)
     /// A log or the run's folder cannot be written.
@@ -32,71 +65,18 @@ public enum TrainingError: Error, CustomStringConvertible, Sendable {
     /// Gradients of half precision overflow however little the loss is scaled.
     case minimumLossScale(update: Int, scale: Double, what: String, utterances: [String])
 
-    /// The sentence.
-    public var description: String {
+    /// Usage, input or failure.
+    public var kind: ErrorKind {
         switch self {
-        case .usage(let sentence), .badData(let sentence): sentence
-        case .outputNotEmpty(let folder):
-            "\(folder) is not empty: add --resume to continue the run in it, or choose another --output"
-        case .lastIsGone(let folder, let kept?, _):
-            "\(folder) has no last/ to resume from, but \(kept) was kept: rename it to last to resume from there, or choose "
-                + "another --output"
-        case .lastIsGone(let folder, nil, let found):
-            "\(folder) has no last/ to resume from, but \(found) of an earlier run: choose another --output, or empty "
-                + "the folder to start a new run in it"
-        case .folderInUse(let folder):
-            "another process is training in \(folder): wait for it, stop it, or choose another --output"
-        case .recipeChanged(let folder, let differences):
-            "\(folder) was begun with another recipe (\(differences.joined(separator: "; "))): resume with the same "
-                + "values, or start in another --output"
-        case .dataChanged(let folder, let then, let now) where then == now:
-            "\(folder) was begun on \(then) as well, but with other paths, lengths, weights or labels, or in another order: "
-                + "resume with the list as it was, or start in another --output"
-        case .dataChanged(let folder, let then, let now):
-            "\(folder) was begun on \(then), and this is \(now): resume with the same --train, or start in another "
-                + "--output"
-        case .damagedState(let path, let reason): "\(path) cannot be resumed: \(reason)"
-        case .cannotSave(let folder, let reason, let intact):
-            "the state could not be saved in \(folder): \(reason); "
-                + (intact.map {
-                    "\($0), saved before, is intact: make room, or correct the folder's permissions, and continue "
-                        + "with --resume"
-                } ?? "nothing was saved before: make room, or correct the folder's permissions, and begin again")
-        case .cannotWrite(let file, let reason):
-            "\(file) cannot be written: \(reason); make room, or correct its permissions; saved states are untouched"
-        case .diverged(0, let ranks):
-            "rank \(ranks.map(String.init).joined(separator: ", ")) begins with other weights than rank 0: give every machine "
-                + "the same checkpoint (--from, or with --resume the same --output) and the same libraries"
-        case .diverged(let update, let ranks):
-            "after update \(update) the parameters of rank \(ranks.map(String.init).joined(separator: ", ")) differ from "
-                + "those of rank 0: memory or a device may be faulty, or the machines have different libraries; "
-                + "continue with --resume from the last checkpoint"
-        case .modelDiverged(let update, let name, let saved):
-            "training diverged at or before update \(update): the model's outputs on \(name) are NaN or infinite, so it is "
-                + "not saved: lower optimization.lr, warm up longer (optimization.warmup_updates), or set optimization.clip_norm, and "
-                + (saved.map {
-                    "begin again, from an earlier checkpoint if you like (last was saved after update \($0))"
-                }
-                    ?? "begin again")
-        case .notFinite(let update, let what, let utterances):
-            "update \(update): \(what) is infinite or not a number; its utterances were "
-                + "\(utterances.joined(separator: ", ")): listen to them, lower optimization.lr, or set "
-                + "optimization.clip_norm"
-        case .minimumLossScale(let update, let scale, let what, let utterances):
-            "update \(update): \(what) still overflows although the loss scale has come down to its minimum, \(scale); the "
-                + "loss is probably exploding, and its utterances were \(utterances.joined(separator: ", ")): lower "
-                + "optimization.lr, set optimization.clip_norm, make updates of more audio, or use precision.mode=bf16"
-        }
-    }
-
-    /// The program's exit code: 64 for wrong usage, 65 for bad input data, else 1.
-    public var exitCode: Int32 {
-        switch self {
-        case .usage, .outputNotEmpty, .lastIsGone, .recipeChanged, .dataChanged: 64
-        case .badData: 65
+        case .noLists, .badWeight, .weightedValidation, .noUpdateBegun, .tooFewStates, .indivisibleUpdate, .otherTask,
+            .startsFromRun, .unsummable, .missingObjectives, .outputNotEmpty, .lastIsGone, .recipeChanged, .dataChanged:
+            .usage
+        case .unknownLists, .notFiniteWeights, .nothingToValidate, .labelsExceedFrames, .emptyTranscripts,
+            .noDictionary, .otherData:
+            .input
         case .damagedState, .folderInUse, .cannotSave, .cannotWrite, .diverged, .modelDiverged, .notFinite,
             .minimumLossScale:
-            1
+            .failure
         }
     }
 
@@ -112,20 +92,7 @@ public enum TrainingError: Error, CustomStringConvertible, Sendable {
 /// What the system says about a failure, as a clause without an end.
 ///
 /// - Parameter error: What a file operation threw.
-/// - Returns: Such as "No space left on device".
+/// - Returns: Such as "the disk is full".
 func systemReason(_ error: any Error) -> String {
-    switch error {
-    case FileWriteError.noSpace(let path, let reason, let written):
-        return "\(URL(fileURLWithPath: path).lastPathComponent): \(reason) after \(written) bytes"
-    case FileWriteError.failed(let path, let step, let reason):
-        return "cannot \(step) \(URL(fileURLWithPath: path).lastPathComponent): \(reason)"
-    case let error as POSIXError: return String(cString: strerror(error.code.rawValue))
-    case let error as TorchError: return "\(error)"
-    default: break
-    }
-    let error = error as NSError
-    if let cause = error.userInfo[NSUnderlyingErrorKey] as? any Error { return systemReason(cause) }
-    if error.domain == NSPOSIXErrorDomain { return String(cString: strerror(Int32(error.code))) }
-    let text = error.localizedDescription
-    return text.hasSuffix(".") ? String(text.dropLast()) : text
+    (error as? FileWriteError)?.reason ?? SystemReason.of(error)
 }

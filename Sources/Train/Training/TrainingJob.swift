@@ -1,4 +1,5 @@
 import Foundation
+import W2VBase
 import W2VTorch
 
 /// A training run as it is asked for.
@@ -21,7 +22,7 @@ public struct TrainingJob: Sendable {
     public var resume = false
     /// The task that the recipe seems to be meant for, where that can be seen: another one causes a warning.
     public var intendedTask: Task?
-    /// The recipe's keys that were given a value of their own, as by `--set`: a warning names each that a checkpoint
+    /// The recipe's keys that were given a value of their own, by an assignment: a warning names each that a checkpoint
     /// overrides.
     public var assigned: Set<String> = []
     /// The recipe as its file has it, without what was ``assigned``; `nil` if nothing was.
@@ -48,15 +49,15 @@ public struct TrainingJob: Sendable {
         handshake["given keys"] = assigned.sorted().joined(separator: " ")
         handshake["the recipe's file"] = written.map { "\($0.key)=\($0.value)" }.sorted().joined(separator: " ")
         handshake["task"] = task.rawValue
-        handshake["--train"] = manifests(train)
-        handshake["--valid"] = manifests(valid)
-        handshake["--output"] = output.path
-        handshake["--from"] = from?.path ?? "none"
-        handshake["--new-head"] = newHead ? "yes" : "no"
-        handshake["--resume"] = resume ? "yes" : "no"
-        handshake["--device"] = device == .cpu ? "cpu" : "cuda"
-        handshake["--effective-batch"] = effectiveBatch.map(String.init) ?? "none"
-        handshake["--epochs-this-job"] = epochsThisJob.map(String.init) ?? "all"
+        handshake["\(Phrase.trainingList)"] = manifests(train)
+        handshake["\(Phrase.validationList)"] = manifests(valid)
+        handshake["\(Phrase.outputFolder)"] = output.path
+        handshake["\(Phrase.startingCheckpoint)"] = from?.path ?? "none"
+        handshake["\(Phrase.newHead)"] = newHead ? "yes" : "no"
+        handshake["\(Phrase.resuming)"] = resume ? "yes" : "no"
+        handshake["\(Phrase.device)"] = device == .cpu ? "cpu" : "cuda"
+        handshake["\(Phrase.effectiveBatch)"] = effectiveBatch.map(String.init) ?? "none"
+        handshake["\(Phrase.epochsThisJob)"] = epochsThisJob.map(String.init) ?? "all"
         return handshake
     }
 

@@ -1,6 +1,6 @@
 import W2VBase
 
-/// How many edits turn a reference into a hypothesis, by kind.
+/// The number of edits that turn a reference into a hypothesis, by kind.
 public struct EditCounts: Sendable, Equatable, Codable {
     /// Reference elements found unchanged.
     public var matches: Int
@@ -25,7 +25,7 @@ public struct EditCounts: Sendable, Equatable, Codable {
     /// The number of elements of the reference.
     public var referenceLength: Int { matches + substitutions + deletions }
 
-    /// Adds two counts kind by kind.
+    /// Adds two counts, kind by kind.
     public static func + (left: EditCounts, right: EditCounts) -> EditCounts {
         EditCounts(
             matches: left.matches + right.matches, substitutions: left.substitutions + right.substitutions,
@@ -37,7 +37,7 @@ public struct EditCounts: Sendable, Equatable, Codable {
 public enum AlignedPair<Element> {
     /// The same element on both sides.
     case match(Element)
-    /// Another element in the hypothesis than in the reference.
+    /// Different elements in the reference and the hypothesis.
     case substitution(reference: Element, hypothesis: Element)
     /// An element of the reference that the hypothesis lacks.
     case deletion(Element)
@@ -66,25 +66,16 @@ extension AlignedPair: Equatable where Element: Equatable {}
 
 /// Levenshtein distance and alignment between a reference and a hypothesis.
 ///
-/// Texts are compared by code points, never by canonical equivalence. Every edit costs one. Of the alignments with the fewest edits, the one with the fewest substitutions (and so the
-/// most matches) is taken: the four counts are then unique, since deletions minus insertions is the difference in length.
+/// Texts are compared by code points, never by canonical equivalence. Every edit costs one. Of the alignments with the
+/// fewest edits, the one with the fewest substitutions (and so the most matches) is chosen: the four counts are then
+/// unique, since deletions minus insertions is the difference in length.
 public enum EditDistance {
     /// Counts the edits, in time O(n·m) and memory O(n + m).
-    ///
-    /// - Parameters:
-    ///   - reference: What was said.
-    ///   - hypothesis: What was recognised.
-    /// - Returns: The counts.
     public static func counts<Element: Hashable>(reference: [Element], hypothesis: [Element]) -> EditCounts {
         counts(interned(reference, hypothesis))
     }
 
     /// Counts the edits between texts, compared by code points.
-    ///
-    /// - Parameters:
-    ///   - reference: What was said.
-    ///   - hypothesis: What was recognised.
-    /// - Returns: The counts.
     public static func counts(reference: [String], hypothesis: [String]) -> EditCounts {
         counts(reference: reference.map { ExactText($0) }, hypothesis: hypothesis.map { ExactText($0) })
     }
@@ -102,9 +93,6 @@ public enum EditDistance {
 
     /// Aligns the two, in time O(n·m) and memory O(n + m) plus a table of at most four megabytes.
     ///
-    /// - Parameters:
-    ///   - reference: What was said.
-    ///   - hypothesis: What was recognised.
     /// - Returns: The columns in order; their counts by kind are those of `counts(reference:hypothesis:)`.
     public static func align<Element: Hashable>(
         reference: [Element], hypothesis: [Element]
@@ -114,9 +102,6 @@ public enum EditDistance {
 
     /// Aligns texts, compared by code points.
     ///
-    /// - Parameters:
-    ///   - reference: What was said.
-    ///   - hypothesis: What was recognised.
     /// - Returns: The columns in order.
     public static func align(reference: [String], hypothesis: [String]) -> [AlignedPair<String>] {
         align(
@@ -152,7 +137,7 @@ public enum EditDistance {
         }
     }
 
-    /// Replaces elements by small integers, which compare much faster than strings and characters do.
+    /// Replaces elements by small integers, which compare much faster than strings and characters.
     private static func interned<Element: Hashable>(_ first: [Element], _ second: [Element]) -> ([Int32], [Int32]) {
         var table: [Element: Int32] = [:]
         func identifier(_ element: Element) -> Int32 {
@@ -165,12 +150,13 @@ public enum EditDistance {
     }
 }
 
-/// Costs that order alignments by edits first and by substitutions next: edits in the upper half, substitutions below.
+/// Costs that order alignments first by edits and then by substitutions: edits in the upper half, substitutions in the
+/// lower.
 enum EditCost {
     static let gap: Int64 = 1 << 32
     static let substitution: Int64 = 1 << 32 | 1
 
-    /// The cheapest cost of turning all of `first` into every prefix of `second` (every suffix when `reversed`).
+    /// Returns the lowest cost of turning all of `first` into every prefix of `second` (every suffix when `reversed`).
     static func row(_ first: ArraySlice<Int32>, _ second: ArraySlice<Int32>, reversed: Bool) -> [Int64] {
         let across = reversed ? second.reversed() : Array(second)
         var costs = (0...across.count).map { Int64($0) * gap }
@@ -189,7 +175,7 @@ enum EditCost {
     }
 }
 
-/// Finds an alignment by dividing the reference in halves until a table of the rest is small.
+/// Finds an alignment by halving the reference until a table of the rest is small.
 ///
 /// Source: Hirschberg 1975, "A linear space algorithm for computing maximal common subsequences".
 private struct Aligner {
@@ -204,7 +190,7 @@ private struct Aligner {
     mutating func align(_ first: ArraySlice<Int32>, _ second: ArraySlice<Int32>) {
         var first = first
         var second = second
-        // A common beginning or end is part of a cheapest alignment, and most of a good hypothesis.
+        // A common beginning or end is part of an optimal alignment, and most of a good hypothesis.
         while let left = first.first, left == second.first {
             first.removeFirst()
             second.removeFirst()

@@ -14,48 +14,43 @@ public struct ErrorRate: Sendable, Equatable, Codable {
     public init() {}
 
     /// Adds one utterance.
-    ///
-    /// - Parameter edits: The utterance's counts.
     public mutating func add(_ edits: EditCounts) {
         counts = counts + edits
         utterances += 1
         if edits.errors > 0 { utterancesWithErrors += 1 }
     }
 
-    /// Adds what another accumulator holds, so that ranks or threads can count apart.
-    ///
-    /// - Parameter other: The other accumulator.
+    /// Adds another accumulator, so that ranks or threads can count separately.
     public mutating func add(_ other: ErrorRate) {
         counts = counts + other.counts
         utterances += other.utterances
         utterancesWithErrors += other.utterancesWithErrors
     }
 
-    /// Errors a reference element, as a fraction; may exceed 1, and is nil when all references together are empty.
+    /// Errors per reference element, as a fraction; may exceed 1, and is nil if all references are empty.
     public var rate: Double? {
         counts.referenceLength == 0 ? nil : Double(counts.errors) / Double(counts.referenceLength)
     }
 
-    /// The share of utterances with at least one error; nil when there are none.
+    /// The share of utterances with at least one error; nil if there are no utterances.
     public var utteranceRate: Double? {
         utterances == 0 ? nil : Double(utterancesWithErrors) / Double(utterances)
     }
 }
 
-/// What counts as one character.
+/// The unit of the character error rate.
 public enum CharacterUnit: String, CaseIterable, Sendable {
-    /// Unicode's code points, as jiwer and sclite count: "e" with a combining accent is two.
+    /// Unicode's code points, as counted by jiwer and sclite: "e" with a combining accent is two.
     case codePoints = "codepoints"
-    /// What a reader takes for one character (Unicode's extended grapheme clusters): a letter with its marks is one.
+    /// Characters as perceived by a reader (Unicode's extended grapheme clusters): a letter with its marks is one.
     case graphemes
 }
 
 /// Word and character error rates over a corpus of transcripts.
 ///
-/// Words are what spaces, tabs and line ends separate. Characters are code points, or grapheme clusters where that is
-/// asked for, of the words joined with single spaces: the spaces between words count as characters, as is common.
-/// All are compared by their code points. Case and punctuation count as they stand: normalise both texts first where
-/// they should not.
+/// Words are separated by spaces, tabs and line ends. Characters are code points, or optionally grapheme clusters, of
+/// the words joined with single spaces: as is common, the spaces between words count as characters. All are compared by
+/// their code points. Case and punctuation count: normalize both texts first if they should not.
 public struct RecognitionErrors: Sendable, Equatable, Codable {
     /// The word error rate.
     public private(set) var words = ErrorRate()
@@ -66,18 +61,13 @@ public struct RecognitionErrors: Sendable, Equatable, Codable {
     public init() {}
 
     /// Adds one utterance.
-    ///
-    /// - Parameters:
-    ///   - reference: What was said.
-    ///   - hypothesis: What was recognised.
-    ///   - unit: What counts as one character.
     public mutating func add(reference: String, hypothesis: String, characters unit: CharacterUnit = .codePoints) {
         add(Self.counts(reference: reference, hypothesis: hypothesis, characters: unit))
     }
 
-    /// Adds one utterance whose errors were counted.
+    /// Adds one utterance whose errors were counted before.
     ///
-    /// - Parameter counts: What ``counts(reference:hypothesis:characters:)`` gave for it.
+    /// - Parameter counts: The value of ``counts(reference:hypothesis:characters:)`` for it.
     public mutating func add(_ counts: (words: EditCounts, characters: EditCounts)) {
         words.add(counts.words)
         characters.add(counts.characters)
@@ -85,47 +75,41 @@ public struct RecognitionErrors: Sendable, Equatable, Codable {
 
     /// Counts one utterance's errors.
     ///
-    /// - Parameters:
-    ///   - reference: What was said.
-    ///   - hypothesis: What was recognised.
-    ///   - unit: What counts as one character.
     /// - Returns: The counts of words and of characters.
     public static func counts(
         reference: String, hypothesis: String, characters unit: CharacterUnit = .codePoints
     ) -> (words: EditCounts, characters: EditCounts) {
         let said = LetterText.words(in: reference)
-        let recognised = LetterText.words(in: hypothesis)
+        let recognized = LetterText.words(in: hypothesis)
         return (
-            EditDistance.counts(reference: said, hypothesis: recognised),
-            characterCounts(said.joined(separator: " "), recognised.joined(separator: " "), unit)
+            EditDistance.counts(reference: said, hypothesis: recognized),
+            characterCounts(said.joined(separator: " "), recognized.joined(separator: " "), unit)
         )
     }
 
-    private static func characterCounts(_ said: String, _ recognised: String, _ unit: CharacterUnit) -> EditCounts {
+    private static func characterCounts(_ said: String, _ recognized: String, _ unit: CharacterUnit) -> EditCounts {
         switch unit {
         case .codePoints:
             EditDistance.counts(
-                reference: Array(said.unicodeScalars), hypothesis: Array(recognised.unicodeScalars))
+                reference: Array(said.unicodeScalars), hypothesis: Array(recognized.unicodeScalars))
         case .graphemes:
             EditDistance.counts(
-                reference: said.map { String($0) }, hypothesis: recognised.map { String($0) })
+                reference: said.map { String($0) }, hypothesis: recognized.map { String($0) })
         }
     }
 
-    /// Adds what another accumulator holds.
-    ///
-    /// - Parameter other: The other accumulator.
+    /// Adds another accumulator.
     public mutating func add(_ other: RecognitionErrors) {
         words.add(other.words)
         characters.add(other.characters)
     }
 
-    /// The word error rate as a fraction; nil when no reference has a word.
+    /// The word error rate as a fraction; nil if no reference has a word.
     public var wer: Double? { words.rate }
 
-    /// The character error rate as a fraction; nil when no reference has a character.
+    /// The character error rate as a fraction; nil if no reference has a character.
     public var cer: Double? { characters.rate }
 
-    /// The share of utterances with a word error; nil when there are none.
+    /// The sentence error rate: the share of utterances with a word error; nil if there are no utterances.
     public var ser: Double? { words.utteranceRate }
 }

@@ -1,4 +1,4 @@
-/// One label of a decoded sequence, with the frames that it was read from.
+/// One label of a decoded sequence, with its frames.
 public struct LabelSpan: Sendable, Equatable {
     /// The label's index in the dictionary.
     public var label: Int
@@ -20,7 +20,7 @@ public struct GreedyDecoder: Sendable {
     /// The index of the blank label; fairseq's models use 0 (`<s>`).
     public var blank: Int
 
-    /// Labels that leave no trace in the result, such as `<pad>`, `</s>` and `<unk>`.
+    /// Labels that are not part of the result, such as `<pad>`, `</s>` and `<unk>`.
     ///
     /// They are dropped after repeats are collapsed, so like the blank they separate two equal labels.
     public var ignored: Set<Int>
@@ -37,45 +37,42 @@ public struct GreedyDecoder: Sendable {
 
     /// Decodes one utterance's scores.
     ///
-    /// - Parameters:
-    ///   - scores: Logits or log-probabilities, [frames, labels], contiguous. Of equal scores the lowest index wins.
-    ///   - labels: The number of labels.
-    /// - Returns: The labels in order of time with their frames; empty when every frame is blank or there is none.
-    /// - Throws: `DecodingError` when the shape is wrong or a score is not a number.
-    public func decode(_ scores: [Float], labels: Int) throws(DecodingError) -> [LabelSpan] {
+    /// - Parameter scores: Logits or log-probabilities, [frames, labels], contiguous. Of equal scores the lowest index
+    ///   wins.
+    /// - Returns: The labels in temporal order with their frames; empty if every frame is blank or there are no frames.
+    /// - Throws: `DecoderError` when the shape is wrong or a score is NaN.
+    public func decode(_ scores: [Float], labels: Int) throws(DecoderError) -> [LabelSpan] {
         try collapse(bestLabels(scores, labels: labels))
     }
 
     /// Decodes one utterance's scores in place.
     ///
-    /// - Parameters:
-    ///   - scores: Logits or log-probabilities, [frames, labels], contiguous. Of equal scores the lowest index wins.
-    ///   - labels: The number of labels.
-    /// - Returns: The labels in order of time with their frames; empty when every frame is blank or there is none.
-    /// - Throws: `DecodingError` when the shape is wrong or a score is not a number.
-    public func decode(_ scores: UnsafeBufferPointer<Float>, labels: Int) throws(DecodingError) -> [LabelSpan] {
+    /// - Parameter scores: Logits or log-probabilities, [frames, labels], contiguous. Of equal scores the lowest index
+    ///   wins.
+    /// - Returns: The labels in temporal order with their frames; empty if every frame is blank or there are no frames.
+    /// - Throws: `DecoderError` when the shape is wrong or a score is NaN.
+    public func decode(_ scores: UnsafeBufferPointer<Float>, labels: Int) throws(DecoderError) -> [LabelSpan] {
         try collapse(bestLabels(scores, labels: labels))
     }
 
-    func bestLabels(_ scores: [Float], labels: Int, firstFrame: Int = 0) throws(DecodingError) -> [Int] {
+    func bestLabels(_ scores: [Float], labels: Int, firstFrame: Int = 0) throws(DecoderError) -> [Int] {
         // A closure passed to `withUnsafeBufferPointer` would lose the error's type.
         let result = scores.withUnsafeBufferPointer { buffer in
-            Result { () throws(DecodingError) in try bestLabels(buffer, labels: labels, firstFrame: firstFrame) }
+            Result { () throws(DecoderError) in try bestLabels(buffer, labels: labels, firstFrame: firstFrame) }
         }
         return try result.get()
     }
 
-    /// The best label of every frame, before anything is collapsed or dropped.
+    /// Returns the best label of every frame, before anything is collapsed or dropped.
     ///
     /// - Parameters:
     ///   - scores: [frames, labels], contiguous.
-    ///   - labels: The number of labels.
     ///   - firstFrame: The first frame's number, for errors.
-    /// - Returns: One index a frame.
-    /// - Throws: `DecodingError` when the shape is wrong or a score is not a number.
+    /// - Returns: One index per frame.
+    /// - Throws: `DecoderError` when the shape is wrong or a score is NaN.
     private func bestLabels(
         _ scores: UnsafeBufferPointer<Float>, labels: Int, firstFrame: Int = 0
-    ) throws(DecodingError) -> [Int] {
+    ) throws(DecoderError) -> [Int] {
         guard labels > 0, scores.count.isMultiple(of: labels) else {
             throw .wrongCount(count: scores.count, labels: labels)
         }
@@ -102,7 +99,7 @@ public struct GreedyDecoder: Sendable {
 
     /// Collapses repeats and drops the blank and the ignored labels.
     ///
-    /// - Parameter path: One label index a frame.
+    /// - Parameter path: One label index per frame.
     /// - Returns: The labels that remain, with their frames.
     public func collapse(_ path: [Int]) -> [LabelSpan] {
         var spans: [LabelSpan] = []

@@ -1,6 +1,6 @@
-/// Best-path decoding of an utterance that comes piece by piece: neither scores nor labels of the past are kept.
+/// Best-path decoding of an utterance that arrives piece by piece: past scores and labels are not stored.
 public struct GreedyStream: Sendable {
-    /// A run of frames with the same best label that may go on, and the sum of their scores.
+    /// A run of frames with the same best label, which may continue, and the sum of their scores.
     private struct Run {
         var label: Int
         var frames: Range<Int>
@@ -10,25 +10,23 @@ public struct GreedyStream: Sendable {
     private let decoder: GreedyDecoder
     private let labels: Int
     private var run: Run?
-    /// How many frames have come.
+    /// The number of frames received.
     public private(set) var frames = 0
 
     /// Starts before the first frame.
     ///
-    /// - Parameters:
-    ///   - decoder: Which labels are the blank and leave no trace.
-    ///   - labels: The number of labels.
+    /// - Parameter decoder: The decoder, which defines the blank and ignored labels.
     public init(_ decoder: GreedyDecoder, labels: Int) {
         self.decoder = decoder
         self.labels = labels
     }
 
-    /// Takes the scores of the next frames.
+    /// Adds the scores of the next frames.
     ///
     /// - Parameter scores: Log-probabilities, [frames, labels], contiguous.
     /// - Returns: The labels that have ended, in order of time, with their frames and mean scores.
-    /// - Throws: `DecodingError` when the shape is wrong or a score is not a number.
-    public mutating func append(_ scores: [Float]) throws(DecodingError) -> [AlignedLabel] {
+    /// - Throws: `DecoderError` when the shape is wrong or a score is NaN.
+    public mutating func append(_ scores: [Float]) throws(DecoderError) -> [AlignedLabel] {
         let best = try decoder.bestLabels(scores, labels: labels, firstFrame: frames)
         var ended: [AlignedLabel] = []
         for (frame, label) in best.enumerated() {
@@ -41,9 +39,9 @@ public struct GreedyStream: Sendable {
         return ended
     }
 
-    /// Ends the utterance behind the frames that have come.
+    /// Ends the utterance after the frames received.
     ///
-    /// - Returns: The label of the last frames, unless that is the blank or one that leaves no trace.
+    /// - Returns: The label of the last frames, unless that is the blank or an ignored one.
     public mutating func finish() -> AlignedLabel? {
         defer { run = nil }
         guard let run, run.label != decoder.blank, !decoder.ignored.contains(run.label) else { return nil }

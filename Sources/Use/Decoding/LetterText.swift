@@ -1,9 +1,9 @@
-/// A word of a decoded utterance with the frames that it was read from.
+/// A word of a decoded utterance with its frames.
 public struct WordSpan: Sendable, Equatable {
     /// The word's letters.
     public var word: String
 
-    /// From the first letter's first frame to after the last letter's last frame.
+    /// The frames from the first letter's first to the last letter's last.
     public var frames: Range<Int>
 
     /// Makes a span.
@@ -18,9 +18,10 @@ public enum LetterText {
     /// The symbol that ends a word in a letter transcript.
     public static let wordBoundary = "|"
 
-    /// Whether a byte separates words: ASCII white space as KenLM has it (space, tab, line feed and carriage return).
+    /// Returns whether a byte separates words: ASCII white space as in KenLM (space, tab, line feed and carriage
+    /// return).
     ///
-    /// A no-break space and other white space of Unicode are letters, in language models as in transcripts.
+    /// A no-break space and other Unicode white space are letters, in language models as in transcripts.
     @inline(__always) static func isSpace(_ byte: UInt8) -> Bool {
         byte == 0x20 || byte == 0x09 || byte == 0x0A || byte == 0x0D
     }
@@ -28,7 +29,7 @@ public enum LetterText {
     /// Splits a transcript into words at ASCII white space, as KenLM and sclite do.
     ///
     /// - Parameter transcript: Words with any number of spaces, tabs and line ends between and around them.
-    /// - Returns: The words, none of them empty.
+    /// - Returns: The words; there is no empty one.
     public static func words(in transcript: String) -> [String] {
         transcript.utf8.split(whereSeparator: isSpace).map { String(Substring($0)) }
     }
@@ -55,16 +56,14 @@ public enum LetterText {
     /// Splits a transcript into letters, each word followed by a boundary.
     ///
     /// - Parameter transcript: Words with whitespace between them.
-    /// - Returns: One symbol a code point, as in fairseq's `.ltr` line; empty for a transcript without words.
+    /// - Returns: One symbol per code point, as in fairseq's `.ltr` line; empty for a transcript without words.
     public static func letters(transcript: String) -> [String] {
         words(in: transcript).flatMap { word in word.unicodeScalars.map { String($0) } + [wordBoundary] }
     }
 
     /// Groups decoded letters into words.
     ///
-    /// - Parameters:
-    ///   - spans: A decoder's result.
-    ///   - symbol: The dictionary's symbol for a label index.
+    /// - Parameter symbol: The dictionary's symbol for a label index.
     /// - Returns: The words in order of time with their frames.
     public static func words(_ spans: [LabelSpan], symbol: (Int) -> String) -> [WordSpan] {
         var words: [WordSpan] = []

@@ -1,19 +1,19 @@
 import Foundation
 
-/// Labels that are never written (`<pad>`, `</s>`) beside the blank.
+/// Labels that are never written (`<pad>`, `</s>`) besides the blank.
 ///
-/// Greedy decoding drops them after repeats are collapsed: between two equal letters, or in place of the blank, they say
-/// what the blank says. So the blank and they are one label, as probable as they are together.
+/// Greedy decoding drops them after repeats are collapsed: between two equal letters, or in place of the blank, they
+/// act like the blank. So the blank and they are treated as one label with the sum of their probabilities.
 extension DecodingAlphabet {
-    /// The labels, but for the blank, that are never written.
+    /// The labels that are never written, except the blank.
     var otherSilentLabels: [Int] { silent.filter { $0 != blank && symbols.indices.contains($0) }.sorted() }
 
-    /// The log-probability that nothing is written in a frame.
+    /// Returns the log-probability that nothing is written in a frame: that of the blank and the silent labels
+    /// together.
     ///
     /// - Parameters:
     ///   - row: The frame's log-probabilities [labels].
-    ///   - others: The silent labels beside the blank.
-    /// - Returns: That of the blank and the silent labels together.
+    ///   - others: The silent labels besides the blank.
     func silence(in row: UnsafeBufferPointer<Float>, _ others: [Int]) -> Float {
         Self.sum(row, others, blank: blank)
     }
@@ -27,10 +27,11 @@ extension DecodingAlphabet {
         return Float(total)
     }
 
-    /// Gives the blank the probability of all labels that are never written, for what knows of the blank alone.
+    /// Adds the probability of all labels that are never written to the blank's, for code that only knows the blank.
     ///
-    /// Frames in which the others add less than a ten-thousandth to it, nearly all, stay as they are; where that is true
-    /// of every frame, nothing is copied.
+    /// Frames in which the others add less than a ten-thousandth to it, nearly all, are not changed; if that is true of
+    /// every frame, nothing is copied.
+    ///
     /// - Parameter logProbabilities: [frames, labels], contiguous.
     package func foldSilence(in logProbabilities: inout [Float]) {
         let (others, labels) = (otherSilentLabels, symbols.count)

@@ -1,5 +1,7 @@
-/// What can be wrong with features and units, one sentence each.
-public enum FeatureError: Error, Equatable, Sendable, CustomStringConvertible {
+import W2VBase
+
+/// What can be wrong with features and units.
+public enum FeatureError: ExplainedError, Equatable {
     /// A selection of layers cannot be read; `part` is what is wrong in it.
     case badSelection(_ part: String)
     /// The model has only `count` transformer layers.
@@ -7,13 +9,13 @@ public enum FeatureError: Error, Equatable, Sendable, CustomStringConvertible {
     /// The transformer reads quantized features, and runs in pre-training only.
     case quantizesInput(FeatureLayer)
     /// Layers of different sizes cannot be put into one array.
-    case unequalLayers(FeatureLayer, FeatureLayer, advice: String)
+    case unequalLayers(FeatureLayer, FeatureLayer, advice: Advice)
     /// Several layers or recordings do not go into one `.npy` file.
     case oneLayerOnly(file: String)
     /// The checkpoint has no quantizer, and why.
     case noQuantizer(checkpoint: String, reason: String)
     /// There is something where features are to be written.
-    case occupied(path: String, advice: String)
+    case occupied(path: String, advice: Advice)
     /// A folder was begun with other settings.
     case otherSettings(folder: String, key: String, begun: String, now: String)
     /// A file that this module wrote, or another program's, cannot be used.
@@ -32,46 +34,88 @@ public enum FeatureError: Error, Equatable, Sendable, CustomStringConvertible {
     case unitCount(file: String, found: Int, manifest: String, expected: Int)
     /// An option has an impossible value.
     case badOption(name: String, reason: String)
+    /// A recording has features that the element type cannot hold.
+    case overflow(recording: String, element: String)
 
-    /// The sentence.
-    public var description: String {
+    /// Failure where files would be replaced, else input.
+    public var kind: ErrorKind { if case .occupied = self { .failure } else { .input } }
+
+    /// What is wrong with which file, layer or option, and what to do.
+    public var explanation: Explanation {
         switch self {
         case .badSelection(let part):
-            "\"\(part)\" is no layer: expected a number, a range such as 4-9, extractor, normalized, context or all, "
-                + "or several with commas between them."
+            Explanation(
+                "\"\(part)\" is not a layer: expected a number, a range such as 4-9, extractor, normalized, context or all, "
+                    + "or several with commas between them")
         case .noLayer(let number, let count):
-            "layer \(number): the model has \(count) transformer layers; choose one from 0 (what goes into the first) "
-                + "to \(count), extractor, normalized or context."
+            Explanation(
+                "layer \(number): the model has \(count) transformer layers",
+                "choose one from 0 (the input of the first) to \(count), extractor, normalized or context")
         case .quantizesInput(let layer):
-            "layer \(layer): the transformer of this model reads quantized features, which it has only in pre-training; "
-                + "choose extractor or normalized."
+            Explanation(
+                "layer \(layer): the transformer of this model reads quantized features, which it has only in pre-training",
+                "choose extractor or normalized")
         case .unequalLayers(let first, let second, let advice):
-            "layers \(first) and \(second) have different sizes and do not go into one array; \(advice)."
+            Explanation("layers \(first) and \(second) have different sizes and do not fit into one array", advice)
         case .oneLayerOnly(let file):
-            "\(file): one .npy file holds one layer; choose one, or write a folder or a .safetensors file."
+            Explanation(
+                "\(file): one .npy file holds one layer", "choose one, or write a folder or a .safetensors file")
         case .noQuantizer(let checkpoint, let reason):
-            "\(checkpoint): \(reason); name a pre-trained checkpoint with a quantizer, or make units of a layer "
-                + "(wav2vec2 units train)."
-        case .occupied(let path, let advice): "\(path) exists already; \(advice)."
+            Explanation(
+                "\(checkpoint): \(reason)", "name a pre-trained checkpoint with a quantizer, or \(.unitsOfLayer)")
+        case .occupied(let path, let advice): Explanation("\(path) exists already", advice)
         case .otherSettings(let folder, let key, let begun, let now):
-            "\(folder): was begun with \(key) \(begun), and is to go on with \(now); give the same settings, or "
-                + "another folder."
-        case .damaged(let file, let reason): "\(file): cannot be used (\(reason))."
+            Explanation(
+                "\(folder): was begun with \(key) \(begun), and would continue with \(now)",
+                "give the same settings, or another folder")
+        case .damaged(let file, let reason): Explanation("\(file): cannot be used (\(reason))")
         case .sameName(let first, let second, let name):
-            "\(first) and \(second) would both be written to \(name); take them apart, into two outputs."
+            Explanation(
+                "\(first) and \(second) would both be written to \(name)", "write them separately, into two outputs")
         case .tooFewFrames(let clusters, let frames):
-            "\(clusters) clusters need at least as many frames, and there are \(frames); give more audio or fewer clusters."
+            Explanation(
+                "\(clusters) clusters need at least as many frames, and there are \(frames)",
+                "give more audio or fewer clusters")
         case .dimension(let found, let expected):
-            "the features have \(found) numbers a frame and the clusters \(expected); use the model and the layer that "
-                + "they were trained on."
+            Explanation(
+                "the features have \(found) numbers a frame and the clusters \(expected)",
+                "use the model and the layer that they were trained on")
         case .otherCheckpoint(let units, let trainedOn, let checkpoint):
-            "\(units): was trained on the features of \(trainedOn), and \(checkpoint) holds another model; its units "
-                + "would mean nothing."
+            Explanation(
+                "\(units): was trained on the features of \(trainedOn), and \(checkpoint) holds another model, whose units "
+                    + "would mean nothing", "use the model that the units were trained on")
         case .badUnits(let file, let line, let expected, let found):
-            "\(file):\(line): expected \(expected), found \"\(found)\"."
+            Explanation("\(file):\(line): expected \(expected), found \"\(found)\"")
         case .unitCount(let file, let found, let manifest, let expected):
-            "\(file): has units of \(found) utterances, but \(manifest) has \(expected); make both from the same list."
-        case .badOption(let name, let reason): "\(name): \(reason)."
+            Explanation(
+                "\(file): has units of \(found) utterances, but \(manifest) has \(expected)",
+                "make both from the same list")
+        case .badOption(let name, let reason): Explanation("\(name): \(reason)")
+        case .overflow(let recording, let element):
+            Explanation(
+                "\(recording) has features beyond the largest number of \(Phrase.elementType) \(element)",
+                "write float32")
         }
     }
+}
+
+extension Phrase {
+    /// How to make units of a layer, without a quantizer.
+    public static let unitsOfLayer = Phrase("make units of a layer by clustering")
+    /// Which layers are written.
+    public static let layers = Phrase("the layers")
+    /// How frames are pooled.
+    public static let pooling = Phrase("the pooling")
+    /// Whether shortened layers are brought to the frames' rate.
+    public static let upsampling = Phrase("the upsampling")
+    /// How to bring layers to one rate.
+    public static let bringToOneRate = Phrase("bring them to one rate")
+    /// What the model computes in.
+    public static let precision = Phrase("the precision")
+    /// In which numbers features are written.
+    public static let elementType = Phrase("the element type")
+    /// The form of the files.
+    public static let fileFormat = Phrase("the format")
+    /// How to write files that hold arrays of different sizes.
+    public static let writeSafetensors = Phrase("write .safetensors files")
 }

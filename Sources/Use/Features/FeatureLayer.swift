@@ -4,18 +4,18 @@ import W2VBackbone
 ///
 /// Transformer layers are counted from 1, as by fairseq's `extract_features(…, output_layer=)`: layer *n* is Hugging
 /// Face's `hidden_states[n]`. Layer 0 is what the first transformer layer gets, after the positional convolution (and,
-/// in models that normalise after each layer, after the encoder's LayerNorm): `hidden_states[0]`. fairseq's wav2vec 2.0
+/// in models that normalize after each layer, after the encoder's LayerNorm): `hidden_states[0]`. fairseq's wav2vec 2.0
 /// calls the same layers by their index in the list, `extract_features(…, layer=n - 1)`.
 ///
 /// The layers of an Hourglass are counted through: those before shortening, the shortened ones, those after.
 public enum FeatureLayer: Hashable, Sendable, CustomStringConvertible {
-    /// The convolutions' output before normalisation: fairseq's `feature_extractor(source)`.
+    /// The convolutions' output before normalization: fairseq's `feature_extractor(source)`.
     case extractor
     /// The same after LayerNorm, which the quantizer and the projection read: Hugging Face's `extract_features`.
     case normalized
     /// What comes out of a transformer layer, or with 0 what goes into the first.
     case transformer(Int)
-    /// The model's output. In models that normalise before each layer the final LayerNorm lies between it and the last
+    /// The model's output. In models that normalize before each layer the final LayerNorm lies between it and the last
     /// transformer layer; in others it is the last layer's output. Hugging Face's `last_hidden_state`.
     case context
 

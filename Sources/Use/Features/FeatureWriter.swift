@@ -62,8 +62,10 @@ struct FeatureSettings: Codable, Equatable {
     /// The first setting that differs.
     func difference(from other: FeatureSettings) -> (key: String, own: String, other: String)? {
         let keys: [(String, KeyPath<FeatureSettings, String>)] = [
-            ("the checkpoint", \.checkpoint), ("--layer", \.layers), ("--pool", \.pool), ("--upsample", \.upsample),
-            ("--precision", \.precision), ("--dtype", \.dtype), ("--format", \.format), ("windows of", \.windows),
+            ("the checkpoint", \.checkpoint), ("\(Phrase.layers)", \.layers), ("\(Phrase.pooling)", \.pool),
+            ("\(Phrase.upsampling)", \.upsample),
+            ("\(Phrase.precision)", \.precision), ("\(Phrase.elementType)", \.dtype),
+            ("\(Phrase.fileFormat)", \.format), ("windows of", \.windows),
         ]
         for (key, path) in keys where self[keyPath: path] != other[keyPath: path] {
             return (key, self[keyPath: path], other[keyPath: path])
@@ -170,7 +172,7 @@ public final class FeatureWriter {
             throw FeatureError.occupied(
                 path: there.path,
                 advice: options.resumes
-                    ? "a single file is written at the end and cannot be gone on with: remove it, or write a folder"
+                    ? "a single file is written at the end and cannot be continued: remove it, or write a folder"
                     : "remove it, or name another file")
         }
     }
@@ -213,8 +215,8 @@ public final class FeatureWriter {
                 throw FeatureError.unequalLayers(
                     request.layers[0], layer,
                     advice: stage.dimension == stages[0].dimension
-                        ? "bring them to one rate (--upsample), or write .safetensors files (--format safetensors)"
-                        : "write .safetensors files (--format safetensors)")
+                        ? "\(.bringToOneRate), or \(.writeSafetensors)"
+                        : "\(.writeSafetensors)")
             }
         }
     }
@@ -236,11 +238,11 @@ public final class FeatureWriter {
             let begun = try? JSONDecoder().decode(FeatureSettings.self, from: data)
         else {
             throw FeatureError.occupied(
-                path: output.path, advice: "and it holds something other than features; name another folder")
+                path: output.path, advice: "it holds something other than features: name another folder")
         }
         guard options.resumes else {
             throw FeatureError.occupied(
-                path: output.path, advice: "--resume goes on with it; else remove it, or name another folder")
+                path: output.path, advice: "\(.resume), remove it, or name another folder")
         }
         if let (key, own, other) = begun.difference(from: settings) {
             throw FeatureError.otherSettings(folder: output.path, key: key, begun: own, now: other)
@@ -316,9 +318,7 @@ public final class FeatureWriter {
         let source = sources[index]
         let tensors = try features.map { try $0.values.to(dtype: options.element.dtype) }
         guard try options.element == .float32 || tensors.allSatisfy({ try $0.isFinite() }) else {
-            throw FeatureError.badOption(
-                name: "--dtype \(options.element.rawValue)",
-                reason: "\(source.audio) has features beyond the largest number of this type; write float32")
+            throw FeatureError.overflow(recording: "\(source.audio)", element: options.element.rawValue)
         }
         guard let spool else {
             if !isBegun { try beginFolder() }

@@ -35,7 +35,7 @@ struct CTCTranscriber: Sendable {
     ///   - duration: The recording's length in seconds.
     ///   - detail: How much of it is wanted.
     /// - Returns: Words with times and confidences.
-    /// - Throws: `DecodingError` when a score is not a number.
+    /// - Throws: `DecoderError` when a score is not a number.
     func transcribe(
         _ logProbabilities: [Float], duration: Double, detail: TranscriptionDetail = .characters
     ) throws -> Transcription {
@@ -62,13 +62,13 @@ struct CTCTranscriber: Sendable {
     }
 
     /// Finds where labels were said; a word boundary before and after them may be heard or not.
-    func align(_ labels: [Int], _ logProbabilities: [Float]) throws(DecodingError) -> Alignment {
+    func align(_ labels: [Int], _ logProbabilities: [Float]) throws(DecoderError) -> Alignment {
         let boundary = writing.boundary
         let bounded = boundary.map { [$0] + labels + [$0] } ?? labels
         // Between letters the silent labels say what the blank says.
         var scores = logProbabilities
         writing.alphabet.foldSilence(in: &scores)
-        do throws(DecodingError) {
+        do throws(DecoderError) {
             return try ForcedAligner(optionalEnds: boundary != nil).align(
                 scores, labels: labelCount, transcript: bounded)
         } catch .tooLong(_, let needed, let frames) {

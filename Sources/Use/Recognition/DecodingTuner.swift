@@ -48,7 +48,7 @@ public struct DecodingTuner: Sendable {
         references = manifest.references(labels: labels, alphabet: recognizer.alphabet)
     }
 
-    /// Takes over a development set that a model has been run over, such as by `evaluate --save-logits`.
+    /// Takes over a development set that a model has been run over.
     ///
     /// - Parameter logits: The folder.
     /// - Throws: `RecognitionError.badLogits`, `SafetensorsError` about its files.
@@ -57,16 +57,16 @@ public struct DecodingTuner: Sendable {
         references = logits.entries.map(\.reference)
     }
 
-    /// Tries every pair of weights, and then, round by round, pairs halfway between the best and its neighbours.
+    /// Tries every pair of weights, and then, round by round, pairs halfway between the best and its neighbors.
     ///
     /// - Parameters:
     ///   - decoder: The decoder, whose own weights are not used.
     ///   - alphas: Weights of the language model.
     ///   - betas: Bonuses for words.
-    ///   - rounds: How often the neighbourhood of the best pair is searched more finely.
+    ///   - rounds: How often the neighborhood of the best pair is searched more finely.
     ///   - report: Called after every pair.
     /// - Returns: All trials in order, and the best: the fewest word errors, then the fewest character errors.
-    /// - Throws: `DecodingError`, and `CancellationError` when the task is cancelled; what `report` throws.
+    /// - Throws: `DecoderError`, and `CancellationError` when the task is cancelled; what `report` throws.
     public func tune(
         _ decoder: BeamSearchDecoder, alphas: [Double], betas: [Double], rounds: Int = 0,
         report: (Trial) throws -> Void = { _ in }
@@ -84,9 +84,9 @@ public struct DecodingTuner: Sendable {
         }
         var (alphaStep, betaStep) = (Self.step(alphas) / 2, Self.step(betas) / 2)
         for _ in 0..<rounds {
-            guard let centre = Self.best(trials) else { break }
-            for alpha in [centre.alpha - alphaStep, centre.alpha, centre.alpha + alphaStep] where alpha >= 0 {
-                for beta in [centre.beta - betaStep, centre.beta, centre.beta + betaStep] {
+            guard let center = Self.best(trials) else { break }
+            for alpha in [center.alpha - alphaStep, center.alpha, center.alpha + alphaStep] where alpha >= 0 {
+                for beta in [center.beta - betaStep, center.beta, center.beta + betaStep] {
                     try await attempt(alpha, beta)
                 }
             }

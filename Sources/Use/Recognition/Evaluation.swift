@@ -10,13 +10,13 @@ public struct EvaluatedUtterance: Sendable {
     public var audio: String
     /// What was said.
     public var reference: String
-    /// What was recognised, with times; without words where the recording is too short for a frame.
+    /// What was recognized, with times; without words where the recording is too short for a frame.
     public var transcription: Transcription
     /// The word errors.
     public var words: EditCounts
     /// The character errors.
     public var characters: EditCounts
-    /// Whether the recording is too short for a frame, so that nothing could be recognised in it.
+    /// Whether the recording is too short for a frame, so that nothing could be recognized in it.
     public var isTooShort: Bool
     /// What it can be grouped by, such as its speaker, by the tag's name.
     public var tags: [String: String] = [:]
@@ -34,14 +34,14 @@ public struct EvaluatedUtterance: Sendable {
             reference: reference, hypothesis: transcription.text, characters: unit)
     }
 
-    /// Its words beside what was recognised.
+    /// Its words beside what was recognized.
     public var alignment: [AlignedPair<String>] {
         EditDistance.align(
             reference: LetterText.words(in: reference), hypothesis: LetterText.words(in: transcription.text))
     }
 }
 
-/// How well a model recognises a set of recordings.
+/// How well a model recognizes a set of recordings.
 public struct Evaluation: Sendable {
     /// All utterances, in the manifest's order.
     public var utterances: [EvaluatedUtterance]
@@ -107,7 +107,7 @@ public struct Evaluation: Sendable {
     /// The most frequent word errors.
     ///
     /// - Parameter count: At most how many.
-    /// - Returns: Pairs of what was said (nil for an insertion) and what was recognised (nil for a deletion), each with
+    /// - Returns: Pairs of what was said (nil for an insertion) and what was recognized (nil for a deletion), each with
     ///   how often it occurs, the most frequent first; equals by their words.
     public func confusions(_ count: Int) -> [(reference: String?, hypothesis: String?, count: Int)] {
         var counts: [[ExactText?]: Int] = [:]

@@ -5,12 +5,12 @@ import W2VCluster
 import W2VCorpus
 import W2VDecoding
 
-/// Recognises a manifest's utterances and counts the errors.
+/// Recognizes a manifest's utterances and counts the errors.
 ///
 /// Every utterance counts: one that is too short for a frame counts as an empty transcript, all its words deleted, and
 /// characters that the model's dictionary lacks count as errors like any other.
 public struct Evaluator: Sendable {
-    /// What recognises.
+    /// What recognizes.
     public let recognizer: Recognizer
     /// The processes that share the work, if there are others.
     public let cluster: Cluster?
@@ -20,7 +20,7 @@ public struct Evaluator: Sendable {
     /// Makes an evaluator.
     ///
     /// - Parameters:
-    ///   - recognizer: What recognises.
+    ///   - recognizer: What recognizes.
     ///   - cluster: The processes that share the work, each with an evaluator of the same manifest; all get the results.
     ///   - characters: What counts as one character.
     public init(_ recognizer: Recognizer, among cluster: Cluster? = nil, characters: CharacterUnit = .codePoints) {
@@ -102,7 +102,7 @@ public struct Evaluator: Sendable {
     ///   - decoder: Makes what turns log-probabilities into text from what labels stand for.
     ///   - progress: Called after every utterance with the number of those done and of all.
     /// - Returns: Rates and results; the time is that of decoding alone.
-    /// - Throws: `RecognitionError.badLogits`, `SafetensorsError` or `DecodingError` about the files; what `decoder` throws.
+    /// - Throws: `RecognitionError.badLogits`, `SafetensorsError` or `DecoderError` about the files; what `decoder` throws.
     public static func evaluate(
         _ logits: SavedLogits, characters: CharacterUnit = .codePoints,
         decoder: (DecodingAlphabet) throws -> RecognitionDecoder = { _ in .greedy },
@@ -165,7 +165,7 @@ extension Manifest {
         return manifest
     }
 
-    /// All utterances, to be recognised.
+    /// All utterances, to be recognized.
     var recordings: [Recording] {
         (0..<count).map { Recording(self, $0) }
     }
@@ -181,18 +181,18 @@ extension Manifest {
         let hasBoundary = lines.contains {
             $0.unicodeScalars.split(separator: " ").contains { $0.elementsEqual(["|"]) }
         }
-        let spelt = { lines.map { Transcript.text(ofLine: $0, isSpelt: true) } }
-        let listed = { lines.map { Transcript.text(ofLine: $0, isSpelt: false) } }
+        let spelled = { lines.map { Transcript.text(ofLine: $0, isSpelled: true) } }
+        let listed = { lines.map { Transcript.text(ofLine: $0, isSpelled: false) } }
         guard !alphabet.isSpelled else {
-            let isSpelt =
+            let isSpelled =
                 hasBoundary || (labels == "ltr" && alphabet.symbols.contains { $0.hasSameCodePoints(as: boundary) })
-            return isSpelt ? spelt() : listed()
+            return isSpelled ? spelled() : listed()
         }
         guard hasBoundary else { return listed() }
         let symbols = listed().map { line in
             LetterText.words(in: line).filter { !$0.hasSameCodePoints(as: boundary) }.joined(separator: " ")
         }
-        let words = spelt()
+        let words = spelled()
         let foreign = { (texts: [String]) in
             texts.reduce(0) { $0 + LetterText.words(in: $1).count { alphabet.label(of: $0) == nil } }
         }

@@ -36,8 +36,8 @@ struct LabelWriting: Sendable {
     /// - Parameters:
     ///   - symbols: The symbol of each label, the blank first.
     ///   - style: How they become text.
-    /// - Throws: `DecodingError` when there are no symbols.
-    init(symbols: [String], style: TextStyle) throws(DecodingError) {
+    /// - Throws: `DecoderError` when there are no symbols.
+    init(symbols: [String], style: TextStyle) throws(DecoderError) {
         isSpelled = style.unit(of: symbols) == .letters
         let delimiter = symbols.firstIndex(of: LetterText.wordBoundary)
         boundary = isSpelled ? delimiter : nil

@@ -1,7 +1,7 @@
 import Foundation
 import W2VAudio
 
-/// How live input is recognised; all values are seconds.
+/// How live input is recognized; all values are seconds.
 public struct LiveOptions: Sendable, Equatable {
     /// How much new audio is waited for before the model runs again.
     public var step = 0.5
@@ -29,7 +29,7 @@ public struct LiveOptions: Sendable, Equatable {
     }
 }
 
-/// Recognises speech while it is spoken.
+/// Recognizes speech while it is spoken.
 ///
 ///     var live = try LiveRecognizer(recognizer, sampleRate: 48_000)
 ///     for await samples in microphone {
@@ -40,7 +40,7 @@ public struct LiveOptions: Sendable, Equatable {
 /// The model runs whenever `step` seconds are new, over these, what is not settled, and some context before it; what is
 /// settled is joined frame by frame, as in the windows of long recordings. A final event never changes. It comes at the
 /// latest `longest + delay + step` seconds after its first word began, and the time that the model takes. A model
-/// trained on normalised audio gets what has been heard so far at zero mean and unit variance.
+/// trained on normalized audio gets what has been heard so far at zero mean and unit variance.
 ///
 /// Memory does not grow with the length of the input.
 public struct LiveRecognizer {
@@ -62,7 +62,7 @@ public struct LiveRecognizer {
     /// - Parameters:
     ///   - recognizer: The model, which others may use at the same time.
     ///   - sampleRate: Samples per second of the input.
-    ///   - options: How it is recognised.
+    ///   - options: How it is recognized.
     /// - Throws: `AudioError` when the sampling rate cannot be converted; ``RecognitionError`` for options that are no times.
     public init(
         _ recognizer: Recognizer, sampleRate: Int = AudioFile.modelSampleRate, options: LiveOptions = LiveOptions()

@@ -71,7 +71,7 @@ struct LiveSegmenter {
     ///   - tentative: The frames after them, which may still change.
     ///   - isLast: Whether nothing will follow.
     /// - Returns: The stretches that are over, and what is known of the next one where that is new.
-    /// - Throws: `DecodingError` when a score is not a number.
+    /// - Throws: `DecoderError` when a score is not a number.
     mutating func add(
         _ frames: some Sequence<Float>, tentative: some Sequence<Float>, isLast: Bool = false
     ) throws -> [LiveEvent] {

@@ -1,3 +1,5 @@
+import W2VBase
+
 /// Returns the samples of raw audio: signed 16-bit numbers, the low byte first, one channel.
 ///
 /// - Parameter bytes: Two for each sample; a last byte alone is left out.
@@ -17,9 +19,19 @@ package func rawSamples(_ bytes: some RandomAccessCollection<UInt8>) -> [Float] 
 /// Half a sample waits for the next piece, and the first bytes wait until they show that this is no audio file.
 package struct RawAudioInput: Sendable {
     /// The input begins as an audio file does, so that its bytes are not samples.
-    package struct NotRaw: Error, Equatable {
+    package struct NotRaw: ExplainedError, Equatable {
         /// What it begins like, such as "a WAV file".
         package let likeness: String
+
+        /// Input: a file in place of samples.
+        package var kind: ErrorKind { .input }
+
+        /// What the input begins like, and what to do.
+        package var explanation: Explanation {
+            Explanation(
+                "the audio begins like \(likeness), but live input is raw 16-bit samples",
+                "\(.transcribeFile), or decode it first (ffmpeg -i FILE -ac 1 -ar 16000 -f s16le -)")
+        }
     }
 
     private var waiting: [UInt8] = []
@@ -59,4 +71,9 @@ package struct RawAudioInput: Sendable {
         waiting.removeFirst(2 * samples.count)
         return samples
     }
+}
+
+extension Phrase {
+    /// How to transcribe a file in place of live input.
+    public static let transcribeFile = Phrase("transcribe the file as it is")
 }

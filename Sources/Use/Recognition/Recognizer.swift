@@ -14,7 +14,7 @@ import W2VTorch
 ///     print(transcription.text)
 ///
 /// Recordings are batched by their length, and a result never depends on what shares the batch. Those of more than 40 s
-/// are recognised in overlapping windows, read as they are needed: of recordings of hours only what the next two passes
+/// are recognized in overlapping windows, read as they are needed: of recordings of hours only what the next two passes
 /// need is in memory, and of the result what is said; where log-probabilities are searched or asked for, 4 bytes a label and
 /// frame more. The model runs on a thread of the recognizer's own, any number of tasks may use it, and cancelling a task
 /// takes effect between batches.
@@ -67,7 +67,7 @@ public actor Recognizer {
     ) throws {
         var checkpoint = try Checkpoint.read(url, architectureFrom: architecture)
         if let dictionary {
-            checkpoint = try checkpoint.labelled(
+            checkpoint = try checkpoint.labeled(
                 LabelDictionary(contentsOf: dictionary).symbols, from: dictionary.path)
         }
         let symbols = try checkpoint.requireLabels()
@@ -134,9 +134,9 @@ public actor Recognizer {
 
     deinit { executor.close() }
 
-    // MARK: - Recognising
+    // MARK: - Recognizing
 
-    /// Recognises a file.
+    /// Recognizes a file.
     ///
     /// - Parameter url: Any format that `AudioFile` reads.
     /// - Returns: Words with times and confidences.
@@ -145,7 +145,7 @@ public actor Recognizer {
         try await single(Recording(contentsOf: url))
     }
 
-    /// Recognises samples in memory.
+    /// Recognizes samples in memory.
     ///
     /// - Parameter samples: At 16 kHz, full scale at ±1.
     /// - Returns: Words with times and confidences.
@@ -159,13 +159,13 @@ public actor Recognizer {
         return try results[0].get()
     }
 
-    /// Recognises many recordings, the longest first, several at once.
+    /// Recognizes many recordings, the longest first, several at once.
     ///
-    /// What is wrong with one recording is its own result; the others are recognised all the same.
+    /// What is wrong with one recording is its own result; the others are recognized all the same.
     ///
     /// - Parameters:
-    ///   - recordings: What to recognise.
-    ///   - detail: How much of what was recognised is kept.
+    ///   - recordings: What to recognize.
+    ///   - detail: How much of what was recognized is kept.
     ///   - progress: Called after every batch with the number of recordings done.
     ///   - heard: Called after every batch with the seconds of audio that have gone through the model, which within a
     ///     long recording tells more.
@@ -203,7 +203,7 @@ public actor Recognizer {
     /// Log-probabilities of the labels in each frame.
     ///
     /// - Parameters:
-    ///   - recordings: What to recognise.
+    ///   - recordings: What to recognize.
     ///   - progress: Called after every batch with the number of recordings done.
     ///   - heard: Called after every batch with the seconds of audio that have gone through the model.
     /// - Returns: For each recording [frames, labels] row by row, or what is wrong with it.
@@ -227,13 +227,13 @@ public actor Recognizer {
         var scores: [Float] = []
         /// What reads them, or why it could not.
         var stream: GreedyTranscription?
-        var error: DecodingError?
+        var error: DecoderError?
         /// The recording's length, at its end.
         var samples = 0
 
         mutating func append(_ scores: [Float]) {
             guard stream != nil else { return self.scores.append(contentsOf: scores) }
-            do throws(DecodingError) { try stream?.append(scores) } catch { self.error = self.error ?? error }
+            do throws(DecoderError) { try stream?.append(scores) } catch { self.error = self.error ?? error }
         }
 
         func ended(after samples: Int) throws -> Heard {

@@ -8,7 +8,7 @@ extension Recognizer {
     ///
     /// - Parameter symbols: The symbol of each label; the first is the blank.
     /// - Returns: An alphabet in which fairseq's specials are never written.
-    /// - Throws: `DecodingError` when there are no symbols.
+    /// - Throws: `DecoderError` when there are no symbols.
     public static func alphabet(symbols: [String]) throws -> DecodingAlphabet {
         try LabelWriting(symbols: symbols, style: TextStyle()).alphabet
     }
@@ -29,16 +29,16 @@ extension Recognizer {
     ///   - heard: Called after every batch with the seconds of audio that have gone through the model; finding the path
     ///     then takes about as long again in recordings of hours.
     /// - Returns: Words and characters with times and confidences.
-    /// - Throws: `DecodingError` when the transcript is empty, has characters that the dictionary lacks, or is too long
+    /// - Throws: `DecoderError` when the transcript is empty, has characters that the dictionary lacks, or is too long
     ///   for the recording; what recognition throws.
     public nonisolated func align(
         _ recording: Recording, transcript: String, heard: (@Sendable (Double) -> Void)? = nil
     ) async throws -> TimedTranscript {
         let words = transcriber.writing.words(in: transcript)
-        guard !words.isEmpty else { throw DecodingError.emptyTranscript }
+        guard !words.isEmpty else { throw DecoderError.emptyTranscript }
         let spelled = try words.map { word in
             guard let labels = alphabet.labels(of: word) else {
-                throw DecodingError.unspellable(word: word, symbols: Self.letters(alphabet))
+                throw DecoderError.unspellable(word: word, symbols: Self.letters(alphabet))
             }
             return labels
         }

@@ -2,7 +2,7 @@ import Foundation
 import W2VAudio
 import W2VCorpus
 
-/// Something to recognise: a name, an expected length, and how to get its samples when their turn comes.
+/// Something to recognize: a name, an expected length, and how to get its samples when their turn comes.
 public struct Recording: Sendable {
     /// What errors call it.
     public let name: String
@@ -29,7 +29,7 @@ public struct Recording: Sendable {
     ///   - name: What errors call it.
     ///   - sampleCount: The expected samples at 16 kHz.
     ///   - load: Gives the samples at 16 kHz, full scale at ±1; called on any thread, and twice where the recording is
-    ///     longer than a window and the model wants it normalised.
+    ///     longer than a window and the model wants it normalized.
     public init(name: String, sampleCount: Int, load: @escaping @Sendable () throws -> [Float]) {
         self.init(named: name, sampleCount: sampleCount) { Self.reader(of: try load()) }
     }

@@ -1,4 +1,5 @@
 import Foundation
+import W2VBase
 import W2VDecoding
 import W2VInterchange
 import W2VTorch
@@ -59,7 +60,7 @@ public struct SavedLogits: Sendable {
 
     /// Opens a folder.
     ///
-    /// - Parameter folder: What `evaluate --save-logits` wrote.
+    /// - Parameter folder: The folder that an evaluation wrote.
     /// - Throws: `RecognitionError.badLogits`, naming file and line.
     public init(contentsOf folder: URL) throws {
         self.folder = folder
@@ -70,8 +71,7 @@ public struct SavedLogits: Sendable {
             } catch {
                 throw RecognitionError.badLogits(
                     file: folder.path,
-                    reason:
-                        "has no readable \(name); give a folder that 'evaluate --save-logits' has written to its end")
+                    reason: "has no readable \(name)", advice: "give \(.logitsFolder)")
             }
         }
         let (place, text) = try read(Self.descriptionName)
@@ -79,14 +79,14 @@ public struct SavedLogits: Sendable {
             description.frameSeconds > 0
         else {
             throw RecognitionError.badLogits(
-                file: place.path, reason: "has no list of symbols with frame_seconds; save the logits again")
+                file: place.path, reason: "has no list of symbols with frame_seconds", advice: "\(.saveLogits)")
         }
         let (index, lines) = try read(Self.indexName)
         symbols = description.symbols
         do {
             style = try description.text.map { try TextStyle(encoded: $0) } ?? TextStyle()
         } catch {
-            throw RecognitionError.badLogits(file: place.path, reason: "\(error); save the logits again")
+            throw RecognitionError.badLogits(file: place.path, reason: "\(error)", advice: "\(.saveLogits)")
         }
         frameSeconds = description.frameSeconds
         entries = try lines.split(separator: UInt8(ascii: "\n")).enumerated().map { number, line in
@@ -96,17 +96,18 @@ public struct SavedLogits: Sendable {
                 throw RecognitionError.badLogits(
                     file: "\(index.path):\(number + 1)",
                     reason:
-                        "is no JSON object with utterance, audio, reference, seconds and tags; save the logits again")
+                        "is no JSON object with utterance, audio, reference, seconds and tags", advice: "\(.saveLogits)"
+                )
             }
         }
         if entries.isEmpty {
-            throw RecognitionError.badLogits(file: index.path, reason: "names no utterances; save the logits again")
+            throw RecognitionError.badLogits(file: index.path, reason: "names no utterances", advice: "\(.saveLogits)")
         }
     }
 
     /// What labels stand for in text.
     ///
-    /// - Throws: `DecodingError` when there are no symbols.
+    /// - Throws: `DecoderError` when there are no symbols.
     public var alphabet: DecodingAlphabet {
         get throws { try LabelWriting(symbols: symbols, style: style).alphabet }
     }
@@ -138,7 +139,8 @@ public struct SavedLogits: Sendable {
         guard Recognizer.isFinite(scores) else {
             throw RecognitionError.badLogits(
                 file: url.path,
-                reason: "the log-probabilities of \(entries[index].utterance) are NaN or infinite; save them again")
+                reason: "the log-probabilities of \(entries[index].utterance) are NaN or infinite",
+                advice: "\(.saveLogits)")
         }
         return scores
     }

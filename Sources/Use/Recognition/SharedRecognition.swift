@@ -1,18 +1,19 @@
 import Foundation
 import W2VAudio
+import W2VBase
 import W2VCluster
 
 extension Recognizer {
-    /// Recognises recordings together with other processes: each does a share, and all get every result.
+    /// Recognizes recordings together with other processes: each does a share, and all get every result.
     ///
     /// - Parameters:
-    ///   - recordings: What to recognise, the same in every process.
+    ///   - recordings: What to recognize, the same in every process.
     ///   - cluster: The processes; `nil` for this one alone.
-    ///   - detail: How much of what was recognised is kept.
+    ///   - detail: How much of what was recognized is kept.
     ///   - progress: Called after every batch with the number of recordings done, as far as this process knows.
     ///   - heard: Called after every batch with the seconds of audio that have gone through this process's model.
     ///   - scores: Called with the place and the log-probabilities [frames, labels] of each recording that this process
-    ///     recognises.
+    ///     recognizes.
     /// - Returns: One result a recording, in the order given; an error that another process met is a sentence here.
     /// - Throws: `CancellationError` when the task is cancelled; `TorchError` when the model fails, or a process is gone;
     ///   what `scores` throws.
@@ -54,7 +55,7 @@ private enum SentResult: Codable {
         case .success(let transcription): self = .recognized(transcription)
         case .failure(RecognitionError.tooShort(let recording, let samples, let needed)):
             self = .tooShort(recording: recording, samples: samples, needed: needed)
-        case .failure(let error as AudioError) where error.isFailure: self = .brokeDown("\(error)")
+        case .failure(let error as any ExplainedError) where error.kind == .failure: self = .brokeDown("\(error)")
         case .failure(let error): self = .failed("\(error)")
         }
     }
@@ -64,8 +65,8 @@ private enum SentResult: Codable {
         case .recognized(let transcription): .success(transcription)
         case .tooShort(let recording, let samples, let needed):
             .failure(RecognitionError.tooShort(recording: recording, samples: samples, needed: needed))
-        case .failed(let sentence): .failure(RecognitionError.inAnotherProcess(sentence))
-        case .brokeDown(let sentence): .failure(RecognitionError.failureInAnotherProcess(sentence))
+        case .failed(let sentence): .failure(RecognitionError.inAnotherProcess(sentence, kind: .input))
+        case .brokeDown(let sentence): .failure(RecognitionError.inAnotherProcess(sentence, kind: .failure))
         }
     }
 }

@@ -41,7 +41,7 @@ public enum TranscriptFormat: String, CaseIterable, Sendable {
     /// Writes a transcription piece by piece: of a recording of hours the whole text need not be in memory.
     ///
     /// - Parameters:
-    ///   - transcription: What was recognised.
+    ///   - transcription: What was recognized.
     ///   - path: What the JSON formats call the recording.
     ///   - name: What the time-stamped formats call it.
     ///   - body: Gets the text in pieces of any length; none where the format has nothing to say.

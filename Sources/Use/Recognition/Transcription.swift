@@ -15,7 +15,7 @@ public enum TranscriptionDetail: Int, Comparable, Sendable {
     }
 }
 
-/// What was recognised in a recording.
+/// What was recognized in a recording.
 public struct Transcription: Sendable, Equatable, Codable {
     /// The words with the model's separator between them, usually a space; empty where nothing was heard.
     public var text: String

@@ -72,7 +72,7 @@ struct TranscriptionBuilder: Sendable {
     }
 }
 
-/// Recognises greedily while log-probabilities come.
+/// Recognizes greedily while log-probabilities come.
 struct GreedyTranscription: Sendable {
     private var stream: GreedyStream
     private var builder: TranscriptionBuilder
@@ -83,7 +83,7 @@ struct GreedyTranscription: Sendable {
     }
 
     /// Takes the log-probabilities [frames, labels] of the next frames.
-    mutating func append(_ scores: [Float]) throws(DecodingError) {
+    mutating func append(_ scores: [Float]) throws(DecoderError) {
         for label in try stream.append(scores) { builder.append(label) }
     }
 

@@ -4,11 +4,11 @@ import W2VBackbone
 /// How recordings that are too long for one pass of the model are cut into overlapping windows.
 ///
 /// What the model writes of each window is joined frame by frame. A window's outer frames see too little on one side:
-/// they are left to its neighbour.
+/// they are left to its neighbor.
 public struct WindowOptions: Sendable, Equatable {
     /// The longest pass in seconds; a recording up to this length stays whole.
     public var seconds: Double
-    /// How much audio neighbouring windows share, in seconds: half of it on each side of the cut.
+    /// How much audio neighboring windows share, in seconds: half of it on each side of the cut.
     public var overlap: Double
 
     /// Makes options.

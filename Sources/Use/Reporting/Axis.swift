@@ -1,8 +1,8 @@
 import Foundation
 
-/// An axis: the range of values it shows, its ticks, and where a value lies on it.
+/// An axis: its range of values, its ticks, and the mapping of values to positions.
 struct Axis {
-    /// The largest magnitude that can be drawn: the distance between two such values is still a finite number.
+    /// The largest magnitude that can be drawn: the distance between two such values is still finite.
     static let largest = 1e300
 
     let lower: Double
@@ -11,13 +11,14 @@ struct Axis {
     let step: Double
     let logarithmic: Bool
 
-    /// An axis around values, extended to round numbers.
+    /// Makes an axis around values, extended to round numbers.
     ///
     /// - Parameters:
-    ///   - values: Values of at most `largest`, positive ones when logarithmic; none gives an axis from 0 to 1 (1 to 10).
-    ///   - count: About how many ticks are wanted.
-    ///   - logarithmic: Whether equal factors take equal room.
-    ///   - extended: Whether the axis goes on to the next tick on both sides, or ends with the values.
+    ///   - values: Values of at most `largest`, positive ones when logarithmic; without values the axis is from 0 to 1
+    ///     (1 to 10).
+    ///   - count: The approximate number of ticks.
+    ///   - logarithmic: Whether equal ratios take equal space.
+    ///   - extended: Whether the axis is extended to the next tick on both sides, or ends with the values.
     init(values: some Sequence<Double>, count: Int, logarithmic: Bool, extended: Bool = true) {
         var low = Double.infinity
         var high = -Double.infinity
@@ -27,7 +28,7 @@ struct Axis {
         }
         if low > high { (low, high) = logarithmic ? (1, 10) : (0, 1) }
         if high - low <= abs(low) * 1e-9 {
-            // One value, or as good as a constant: give it room on both sides.
+            // A single or nearly constant value: add space on both sides.
             let room = low == 0 ? 1 : abs(low) * 0.1
             (low, high) = logarithmic ? (low / 2, high * 2) : (low - room, high + room)
         }
@@ -60,7 +61,7 @@ struct Axis {
         }
     }
 
-    /// The distance between ticks: 1, 2 or 5 times a power of ten.
+    /// Returns the distance between ticks: 1, 2 or 5 times a power of ten.
     static func niceStep(span: Double, count: Int) -> Double {
         let rough = max(span / Double(max(1, count)), .leastNormalMagnitude)
         let power = pow(10, floor(log10(rough)))
@@ -68,14 +69,14 @@ struct Axis {
         return power * (fraction <= 1.0001 ? 1 : fraction <= 2.0001 ? 2 : fraction <= 5.0001 ? 5 : 10)
     }
 
-    /// Where a value lies: 0 at the lower end, 1 at the upper.
+    /// Returns a value's position: 0 at the lower end, 1 at the upper.
     func position(_ value: Double) -> Double {
         logarithmic
             ? (log(value) - log(lower)) / (log(upper) - log(lower))
             : (value - lower) / (upper - lower)
     }
 
-    /// A tick's label.
+    /// Returns a tick's label.
     func label(_ tick: Double, format: ValueFormat) -> String {
         // Ticks of a logarithmic axis have no common distance: each is shown with its own leading digit.
         format.tick(tick, step: step > 0 ? step : pow(10, floor(log10(abs(tick)) + 1e-9)))

@@ -2,11 +2,11 @@ import Foundation
 
 /// A chart of horizontal bars in groups, such as error rates of two runs.
 public struct BarChart: Sendable {
-    /// One group: the same figure of every run.
+    /// One group: the same figure for every run.
     public struct Group: Sendable {
         /// The figure's name.
         public var name: String
-        /// One value a bar, in the order of the chart's names.
+        /// One value per bar, in the order of the chart's names.
         public var values: [Double]
 
         /// Makes a group.
@@ -18,13 +18,13 @@ public struct BarChart: Sendable {
 
     /// The heading.
     public var title: String
-    /// What the values are and in which unit, under the heading.
+    /// The meaning and unit of the values, under the heading.
     public var subtitle: String
-    /// The bars' names and their colours' places in the palette.
+    /// The bars' names and their colors' places in the palette.
     public var bars: [(name: String, color: Int)]
     /// The groups from top to bottom.
     public var groups: [Group]
-    /// How values are written.
+    /// The format of values.
     public var format: ValueFormat
 
     /// Makes a chart.
@@ -39,9 +39,9 @@ public struct BarChart: Sendable {
         self.format = format
     }
 
-    /// The chart as an HTML figure with an inline picture.
+    /// Returns the chart as an HTML figure with an inline picture.
     ///
-    /// - Returns: The markup; bars start at zero, and a value that is not finite or negative is written, not drawn.
+    /// - Returns: The markup; bars start at zero, and a value that is not finite or is negative is written, not drawn.
     public func html() -> String {
         let left = 120.0
         let room = 320.0
@@ -84,7 +84,7 @@ public struct BarChart: Sendable {
             """
     }
 
-    /// A bar that is square at the axis and round at its end.
+    /// Returns a bar that is square at the axis and rounded at its end.
     private static func bar(x: Double, y: Double, length: Double, thickness: Double, color: Int) -> String {
         let radius = min(4, length)
         let flat = Markup.coordinate(length - radius)

@@ -1,12 +1,12 @@
-/// Charts beside each other in one SVG file, for a README or a page of documentation.
+/// Charts side by side in one SVG file, for a README or a page of documentation.
 public struct ChartSheet: Sendable {
     /// The charts, in reading order.
     public var charts: [LineChart]
-    /// How many stand in a row.
+    /// The number of charts in a row.
     public var columns: Int
 
     private static let width = 520
-    /// The drawing's 260, and above it a title, a subtitle and the names of the curves.
+    /// The drawing's height, 260, plus a title, a subtitle and the names of the curves.
     private static let height = 336
     private static let gap = 24
 
@@ -14,15 +14,15 @@ public struct ChartSheet: Sendable {
     ///
     /// - Parameters:
     ///   - charts: The charts, in reading order.
-    ///   - columns: How many stand in a row; at least 1.
+    ///   - columns: The number of charts in a row; at least 1.
     public init(charts: [LineChart], columns: Int = 2) {
         self.charts = charts
         self.columns = max(1, columns)
     }
 
-    /// The sheet as a picture.
+    /// Returns the sheet as a picture.
     ///
-    /// - Returns: An SVG document that needs nothing from outside, and follows the reader's light or dark setting.
+    /// - Returns: A self-contained SVG document, which follows the reader's light or dark setting.
     public func svg() -> String {
         let (columns, rows) = (min(columns, max(1, charts.count)), max(1, (charts.count + columns - 1) / columns))
         let width = Self.gap + columns * (Self.width + Self.gap)

@@ -1,14 +1,14 @@
-/// A metric as a run's log declares it, in a line of the kind `metrics`.
+/// A metric as declared in a run's log, in a line of the kind `metrics`.
 public struct DeclaredMetric: Sendable, Equatable, Decodable {
     /// The key in the other lines.
     public var name: String
     /// The heading of its chart.
     public var title: String
-    /// How values are written: `number` or `percent`.
+    /// The format of values: `number` or `percent`.
     public var format: String
-    /// Which values are better: `lower` or `higher`; nil where neither is.
+    /// The direction in which values improve: `lower` or `higher`; nil if there is none.
     public var better: String?
-    /// Its name in the console's lines; nil for a metric that only the log has.
+    /// Its name in the console's lines; nil for a metric that appears only in the log.
     public var label: String?
 
     /// Declares a metric.
@@ -20,10 +20,10 @@ public struct DeclaredMetric: Sendable, Equatable, Decodable {
         self.label = label
     }
 
-    /// How a chart writes values.
+    /// The format of values in charts.
     var valueFormat: ValueFormat { format == "percent" ? .percent : .number }
 
-    /// Which values are better, in words; empty where neither is.
+    /// The direction in which values improve, in words; empty if there is none.
     var direction: String { better.map { "\($0) is better" } ?? "" }
 
     /// The metrics of runs whose logs declare none: those of version 0.1.

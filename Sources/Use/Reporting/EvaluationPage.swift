@@ -1,18 +1,18 @@
-/// How well a model recognises a test set, as one page.
+/// A page on how well a model recognizes a test set.
 ///
-/// Everything but the title may be empty: a part without content is left out.
+/// Everything except the title may be empty: a part without content is omitted.
 public struct EvaluationPage: Sendable {
     /// The title.
     public var title: String
-    /// What was evaluated, in plain paragraphs.
+    /// A description of the evaluation, in plain paragraphs.
     public var introduction: [String] = []
-    /// What the reader should see first.
+    /// The most important figures.
     public var keyFigures: [KeyFigure] = []
     /// The errors by kind.
     public var errors: ReportTable?
-    /// How many utterances have which share of wrong words, from the best to the worst.
+    /// The number of utterances by share of wrong words, from the best to the worst.
     public var distribution: [(name: String, count: Int)] = []
-    /// Rates of groups of utterances, such as speakers: each table with the tag that makes the groups.
+    /// Rates of groups of utterances, such as speakers: each table with the tag that defines the groups.
     public var groups: [(tag: String, table: ReportTable)] = []
     /// The most frequent errors.
     public var confusions: ReportTable?
@@ -20,21 +20,17 @@ public struct EvaluationPage: Sendable {
     public var worst: [TranscriptTable.Row] = []
     /// The utterances in the manifest's order.
     public var utterances: [TranscriptTable.Row] = []
-    /// What there is to say about which utterances are shown.
+    /// A note on which utterances are shown.
     public var utterancesNote = ""
-    /// What else to know: model, manifest, versions.
+    /// Further facts: model, manifest, versions.
     public var facts: [(name: String, value: String)] = []
 
-    /// Makes a page that has a title only; set the other properties next.
-    ///
-    /// - Parameter title: The title.
+    /// Makes a page with only a title; set the other properties next.
     public init(title: String) {
         self.title = title
     }
 
-    /// The whole page.
-    ///
-    /// - Returns: An HTML document that needs nothing from outside.
+    /// Returns the whole page as a self-contained HTML document.
     public func html() -> String {
         var blocks: [ReportBlock] = introduction.map { .paragraph($0) }
         if !keyFigures.isEmpty { blocks.append(.figures(keyFigures)) }

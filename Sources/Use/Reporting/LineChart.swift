@@ -4,7 +4,7 @@ import Foundation
 public struct ChartPoint: Sendable, Equatable {
     /// The horizontal value, such as the update.
     public var x: Double
-    /// The vertical value; what is not finite leaves a gap.
+    /// The vertical value; one that is not finite leaves a gap.
     public var y: Double
 
     /// Makes a point.
@@ -20,7 +20,7 @@ public struct ChartSeries: Sendable {
     public var name: String
     /// The points in order.
     public var points: [ChartPoint]
-    /// The colour's place in the page's palette, from 0; the same thing keeps its colour in every chart.
+    /// The index of the color in the page's palette; the same thing keeps its color in every chart.
     public var color: Int
 
     /// Makes a curve.
@@ -35,15 +35,15 @@ public struct ChartSeries: Sendable {
 public struct LineChart: Sendable {
     /// The heading.
     public var title: String
-    /// What the values are and in which unit, under the heading.
+    /// The meaning and unit of the values, under the heading.
     public var subtitle: String
     /// The horizontal axis's name.
     public var horizontalLabel: String
     /// The curves.
     public var series: [ChartSeries]
-    /// Whether the vertical axis is logarithmic; values that are not positive are then left out and counted.
+    /// Whether the vertical axis is logarithmic; nonpositive values are then omitted and counted.
     public var logarithmic: Bool
-    /// How values are written.
+    /// The format of values.
     public var format: ValueFormat
 
     private static let width = 520.0
@@ -66,9 +66,9 @@ public struct LineChart: Sendable {
         self.format = format
     }
 
-    /// The chart as an HTML figure with an inline picture.
+    /// Returns the chart as an HTML figure with an inline picture.
     ///
-    /// - Returns: The markup; a chart without any point that can be drawn says so.
+    /// - Returns: The markup; a chart without drawable points says so.
     public func html() -> String {
         let shown = drawable
         let missing = zip(series, shown).reduce(0) { $0 + $1.0.points.count - $1.1.count }
@@ -93,13 +93,13 @@ public struct LineChart: Sendable {
             """
     }
 
-    /// What stands inside the chart's `<svg viewBox="0 0 520 260">`: axes and curves.
+    /// The content of the chart's `<svg viewBox="0 0 520 260">`: axes and curves.
     var drawing: String {
         let shown = drawable
         return shown.allSatisfy(\.isEmpty) ? emptyPicture : picture(shown)
     }
 
-    /// For each curve the points that can be drawn.
+    /// The drawable points of each curve.
     var drawable: [[ChartPoint]] { series.map { curve in curve.points.filter(isDrawable) } }
 
     private func isDrawable(_ point: ChartPoint) -> Bool {
@@ -154,7 +154,7 @@ public struct LineChart: Sendable {
         return parts.joined(separator: "\n")
     }
 
-    /// An axis that ends with the values, and begins at zero where they begin near it.
+    /// Returns an axis that ends with the values, and begins at zero if they begin near it.
     private static func horizontalAxis(_ values: [Double]) -> Axis {
         let low = values.min() ?? 0
         let high = values.max() ?? 0
@@ -179,7 +179,7 @@ public struct LineChart: Sendable {
                 parts.append("<path class=\"line \(color)\" d=\"\(path(smooth))\"/>")
             }
         }
-        // A point alone has no line, and the last one is the result.
+        // A single point has no line, and the last one is the result.
         var dots = runs.filter { $0.count == 1 }.compactMap(\.first)
         if let last = runs.last, last.count > 1, let point = last.last { dots.append(point) }
         for dot in dots {
@@ -187,7 +187,7 @@ public struct LineChart: Sendable {
                 "<circle class=\"dot \(color)\" cx=\"\(Markup.coordinate(x(dot.x)))\" "
                     + "cy=\"\(Markup.coordinate(y(dot.y)))\" r=\"4\"/>")
         }
-        // Invisible discs wide enough for a pointer tell the values.
+        // Invisible discs, wide enough for a pointer, show the values.
         for point in Self.thinned(Array(runs.joined()), to: 60) {
             parts.append(
                 "<circle class=\"hit\" cx=\"\(Markup.coordinate(x(point.x)))\" cy=\"\(Markup.coordinate(y(point.y)))\" "
@@ -197,17 +197,17 @@ public struct LineChart: Sendable {
         return parts
     }
 
-    /// How many values a running mean takes; nil for a curve short enough to be read as it is.
+    /// Returns the number of values of a running mean; nil for a curve short enough to be read as it is.
     private static func window(_ curve: ChartSeries) -> Int? {
         curve.points.count <= 200 ? nil : curve.points.count / 40 | 1
     }
 
-    /// The mean of the values around every point, over fewer of them near the ends.
+    /// Returns the mean of the values around every point, with fewer of them near the ends.
     static func runningMean(_ points: [ChartPoint], window: Int) -> [ChartPoint] {
-        // The outermost points would have hardly any neighbours, and so bring back the noise.
+        // The outermost points would have hardly any neighbors, and so would be noisy again.
         let margin = min(window / 8, (points.count - 1) / 2)
         return points.indices.dropFirst(margin).dropLast(margin).map { index in
-            // The same number on both sides, so that a slope is not bent at the ends.
+            // The same number on both sides, so that a slope is not distorted at the ends.
             let reach = min(window / 2, index, points.count - 1 - index)
             let values = points[(index - reach)...(index + reach)]
             let mean = values.reduce(0) { $0 + $1.y / Double(values.count) }

@@ -1,8 +1,8 @@
 import Foundation
 
-/// Text and numbers made ready for HTML and SVG.
+/// Formatting of text and numbers for HTML and SVG.
 enum Markup {
-    /// Escapes text for use in content and in quoted attributes; characters that XML forbids become U+FFFD.
+    /// Escapes text for content and quoted attributes; characters that XML forbids become U+FFFD.
     static func escaped(_ text: String) -> String {
         var result = ""
         for scalar in text.unicodeScalars {
@@ -20,7 +20,7 @@ enum Markup {
         return result
     }
 
-    /// A coordinate with a tenth of a pixel, so that long curves stay small.
+    /// Returns a coordinate rounded to a tenth of a pixel, so that long curves stay small.
     static func coordinate(_ value: Double) -> String {
         guard abs(value) < 1e9 else { return "0" }
         let tenths = (value * 10).rounded()
@@ -29,17 +29,16 @@ enum Markup {
     }
 }
 
-/// How a chart writes its values.
+/// The format of a chart's values.
 public enum ValueFormat: Sendable {
     /// Plain numbers, with as many digits as they need.
     case number
     /// Fractions written as percentages.
     case percent
 
-    /// A value for a reader: about three significant digits.
+    /// Returns a value for a reader, with about three significant digits.
     ///
-    /// - Parameter value: The value.
-    /// - Returns: Such as "0.0251", "12.3", "4,810", "1.2e-05" or "41.3 %"; "n/a" for what is not a number.
+    /// - Returns: For example "0.0251", "12.3", "4,810", "1.2e-05" or "41.3 %"; "n/a" for NaN.
     public func string(_ value: Double) -> String {
         guard value.isFinite else { return value.isNaN ? "n/a" : value > 0 ? "∞" : "−∞" }
         switch self {
@@ -55,7 +54,7 @@ public enum ValueFormat: Sendable {
         }
     }
 
-    /// An axis label with exactly the digits that the distance between ticks needs.
+    /// Returns an axis label with exactly the digits that the distance between ticks needs.
     func tick(_ value: Double, step: Double) -> String {
         let scaled = self == .percent ? value * 100 : value
         let distance = self == .percent ? step * 100 : step
@@ -63,7 +62,7 @@ public enum ValueFormat: Sendable {
         if scaled == 0 { return "0" + suffix }
         let magnitude = abs(scaled)
         if magnitude >= 1e6 || magnitude < 1e-4 {
-            // An axis in small steps far from zero still needs to tell its ticks apart.
+            // An axis in small steps far from zero must still distinguish its ticks.
             let digits = max(0, Int((log10(magnitude).rounded(.down) - log10(distance).rounded(.down))))
             return minus(String(format: "%.\(min(digits, 6))e", scaled)) + suffix
         }

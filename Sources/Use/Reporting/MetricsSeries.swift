@@ -1,32 +1,38 @@
 import Foundation
+import W2VBase
 
-/// What can be wrong with a metrics file.
-public enum MetricsError: Error, Equatable, CustomStringConvertible {
+/// An error of a metrics file.
+public enum MetricsError: ExplainedError, Equatable {
     /// The file cannot be read.
     case unreadable(path: String, reason: String)
     /// A line is not a metrics record.
     case damagedLine(path: String, line: Int, reason: String)
 
-    /// One sentence that names the file and the line.
-    public var description: String {
+    /// Input: a file that is not what it should be.
+    public var kind: ErrorKind { .input }
+
+    /// What is wrong with which file and line, and what to do.
+    public var explanation: Explanation {
         switch self {
         case .unreadable(let path, let reason):
-            "cannot read the metrics file \(path): \(reason)"
+            Explanation("cannot read the metrics file \(path): \(reason)")
         case .damagedLine(let path, let line, let reason):
-            "\(path), line \(line): \(reason); remove the line, or resume the run, which rewrites the file without it"
+            Explanation(
+                "\(path), line \(line): \(reason)",
+                "remove the line, or resume the run, which rewrites the file without it")
         }
     }
 }
 
 /// One line of a metrics file.
 public struct MetricsRecord: Sendable, Equatable {
-    /// What was measured: `train`, `valid`, or another kind.
+    /// The kind of measurement: `train`, `valid`, or another.
     public var kind: String
     /// The update after which it was measured.
     public var update: Int
-    /// The name of the set that was measured, such as a validation manifest; nil where a run has no sets.
+    /// The name of the measured set, such as a validation manifest; nil if a run has no sets.
     public var name: String?
-    /// The numeric fields by name; a null is NaN, since JSON has no other way to write it.
+    /// The numeric fields by name; a null is NaN, since JSON cannot represent it otherwise.
     public var values: [String: Double]
     /// The metrics that a record of the kind `metrics` declares; empty in others.
     public var declared: [DeclaredMetric] = []
@@ -50,7 +56,7 @@ extension MetricsRecord: Decodable {
 
     /// Reads a record from a JSON object with at least `kind` and `update`.
     ///
-    /// A text field `name` is the set's; other fields that are no numbers are ignored.
+    /// A text field `name` is the set's; other fields that are not numbers are ignored.
     public init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: Key.self)
         kind = try container.decode(String.self, forKey: Key(stringValue: "kind"))
@@ -77,7 +83,7 @@ extension MetricsRecord: Decodable {
     }
 }
 
-/// The metrics of one run, as its JSON lines tell them.
+/// The metrics of one run, from its JSON lines.
 public struct MetricsSeries: Sendable {
     /// The records in the file's order.
     public var records: [MetricsRecord]
@@ -89,16 +95,15 @@ public struct MetricsSeries: Sendable {
         self.records = records
     }
 
-    /// Reads a metrics file: one JSON object a line; empty lines and unknown fields are fine.
+    /// Reads a metrics file: one JSON object per line; empty lines and unknown fields are ignored.
     ///
-    /// - Parameter url: The file.
     /// - Throws: `MetricsError` that names the file and the line.
     public init(contentsOf url: URL) throws(MetricsError) {
         let data: Data
         do {
             data = try Data(contentsOf: url)
         } catch {
-            throw .unreadable(path: url.path, reason: "\((error as NSError).localizedDescription)")
+            throw .unreadable(path: url.path, reason: SystemReason.of(error))
         }
         let decoder = JSONDecoder()
         records = []
@@ -112,7 +117,7 @@ public struct MetricsSeries: Sendable {
         }
     }
 
-    /// The metrics that the run declares, the newest declaration of each.
+    /// The metrics that the run declares, with the newest declaration of each.
     public var declared: [DeclaredMetric] {
         var found: [DeclaredMetric] = []
         for metric in records.flatMap(\.declared) {
@@ -125,10 +130,9 @@ public struct MetricsSeries: Sendable {
         return found
     }
 
-    /// The sets that were measured, in the order in which they first occur.
+    /// Returns the names of the measured sets, in the order in which they first occur.
     ///
-    /// - Parameter kind: The records' kind.
-    /// - Returns: Their names; empty where records name no set.
+    /// - Returns: The names; empty if records do not name a set.
     public func sets(kind: String) -> [String] {
         var names: [String] = []
         for record in records where record.kind == kind {
@@ -137,12 +141,10 @@ public struct MetricsSeries: Sendable {
         return names
     }
 
-    /// One field over the updates.
+    /// Returns one field over the updates.
     ///
-    /// - Parameters:
-    ///   - kind: The records' kind.
-    ///   - field: The field's name.
-    ///   - set: Whose records; nil takes the first set, which is the one that chooses the best checkpoint.
+    /// - Parameter set: The set of the records; nil for the first set, which is the one that selects the best
+    ///   checkpoint.
     /// - Returns: A point for every record of the kind and set that has the field.
     public func points(kind: String, field: String, set: String? = nil) -> [ChartPoint] {
         let wanted = set ?? sets(kind: kind).first

@@ -1,15 +1,15 @@
-/// The colours of curves and bars, named by their place so that they follow the reader's light or dark setting.
+/// The colors of curves and bars, by index, so that they follow the reader's light or dark setting.
 enum Palette {
     static let count = 4
 }
 
-/// A figure that the reader should see first.
+/// One of a page's most important figures.
 public struct KeyFigure: Sendable {
-    /// What it is.
+    /// The figure's name.
     public var label: String
-    /// The figure as it should be read.
+    /// The figure in its displayed form.
     public var value: String
-    /// A few words under it, such as what to compare it with; may be empty.
+    /// A few words under it, such as a value to compare with; may be empty.
     public var note: String
 
     /// Makes a figure.
@@ -28,7 +28,7 @@ public enum ReportBlock: Sendable {
     case paragraph(String)
     /// Key figures side by side.
     case figures([KeyFigure])
-    /// Curves and bars, two in a row where the window is wide enough.
+    /// Curves and bars, two in a row if the window is wide enough.
     case charts([any ReportChart])
     /// A recording with its words.
     case waveform(WaveformPicture)
@@ -69,18 +69,16 @@ public enum ReportBlock: Sendable {
     }
 }
 
-/// Something that a page can show as a figure.
+/// A part of a page that is shown as a figure.
 public protocol ReportChart: Sendable {
-    /// The figure's markup.
-    ///
-    /// - Returns: An HTML figure that needs nothing from outside the page.
+    /// Returns the figure's markup, which needs nothing from outside the page.
     func html() -> String
 }
 
 extension LineChart: ReportChart {}
 extension BarChart: ReportChart {}
 
-/// A page in one file: no scripts and no resources from outside, readable in light and dark, and printable.
+/// A page in one file: without scripts and external resources, readable in light and dark, and printable.
 public struct ReportPage: Sendable {
     /// The title, also the window's.
     public var title: String
@@ -93,9 +91,7 @@ public struct ReportPage: Sendable {
         self.blocks = blocks
     }
 
-    /// The whole page.
-    ///
-    /// - Returns: An HTML document.
+    /// Returns the whole page.
     public func html() -> String {
         """
         <!DOCTYPE html>

@@ -11,7 +11,7 @@ extension ReportPage {
         --span: rgba(57, 135, 229, .2); --sub: #574411; --del: #5f2523; --ins: #1d4270;
         """
 
-    /// Paper is light whatever the screen is, and prints colours only when asked to.
+    /// Paper is light whatever the screen is, and prints colors only on request.
     static let style = """
         :root { color-scheme: light dark; \(lightColors) }
         @media (prefers-color-scheme: dark) { :root { \(darkColors) } }

@@ -2,9 +2,9 @@
 public struct ReportTable: Sendable {
     /// A column.
     public struct Column: Sendable {
-        /// What stands above it.
+        /// The column's heading.
         public var name: String
-        /// Whether it holds numbers, which stand at the right.
+        /// Whether it holds numbers, which are right-aligned.
         public var isNumber: Bool
 
         /// Makes a column.
@@ -25,7 +25,7 @@ public struct ReportTable: Sendable {
         self.rows = rows
     }
 
-    /// The table as HTML.
+    /// Returns the table as HTML.
     ///
     /// - Returns: The markup; a table that is wider than the window scrolls by itself.
     public func html() -> String {

@@ -1,21 +1,19 @@
-/// Runs of the same task side by side: one chart a field, one curve a run.
+/// Runs of the same task side by side: one chart per field, one curve per run.
 public struct RunComparison: Sendable {
     /// The runs' names and metrics.
     public var runs: [(name: String, metrics: MetricsSeries)]
-    /// The kind of records that are compared: `train`, `valid` or another.
+    /// The kind of records to compare: `train`, `valid` or another.
     public var kind: String
 
     /// Makes a comparison.
     ///
-    /// - Parameters:
-    ///   - runs: The runs' names and metrics.
-    ///   - kind: The kind of records that are compared.
+    /// - Parameter kind: The kind of records to compare.
     public init(runs: [(name: String, metrics: MetricsSeries)], kind: String = "valid") {
         self.runs = runs
         self.kind = kind
     }
 
-    /// The metrics that runs have, those that every program of this kind has first.
+    /// The metrics of the runs, with those common to all programs of this kind first.
     private var metrics: [DeclaredMetric] {
         let declared = runs.flatMap(\.metrics.declared)
         let known = DeclaredMetric.undeclared.map { known in declared.first { $0.name == known.name } ?? known }
@@ -24,14 +22,14 @@ public struct RunComparison: Sendable {
         }
     }
 
-    /// The fields that are compared when nothing is asked for: the loss and the metrics that the console shows, of any run.
+    /// The fields that are compared by default: the loss and the metrics that the console shows, of any run.
     public var fields: [String] {
         metrics.filter { $0.name == "loss" || $0.label != nil }.map(\.name).filter { field in
             runs.contains { !$0.metrics.points(kind: kind, field: field).isEmpty }
         }
     }
 
-    /// The chart of a field.
+    /// Returns the chart of a field.
     ///
     /// - Parameter field: The field's name in the records.
     /// - Returns: A chart with a curve for every run that has the field.

@@ -1,12 +1,8 @@
-/// A picture of its own, in the report's style.
+/// A standalone picture in the report's style.
 enum SVGDocument {
     /// Wraps a drawing.
     ///
-    /// - Parameters:
-    ///   - width: In pixels.
-    ///   - height: In pixels.
-    ///   - content: The drawing's elements.
-    /// - Returns: An SVG document that needs nothing from outside, and follows the reader's light or dark setting.
+    /// - Returns: A self-contained SVG document, which follows the reader's light or dark setting.
     static func text(width: Int, height: Int, _ content: String) -> String {
         """
         <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 \(width) \(height)" width="\(width)" height="\(height)">

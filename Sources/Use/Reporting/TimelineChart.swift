@@ -1,14 +1,14 @@
-/// What several actors do over time, as one SVG picture.
+/// A timeline of several actors, as one SVG picture.
 public struct TimelineChart: Sendable {
-    /// Something with a beginning and an end.
+    /// An interval of time.
     public struct Span: Sendable {
-        /// What it is, for the reader who points at it, and in the legend.
+        /// Its name, shown under the pointer and in the legend.
         public var name: String
-        /// When it begins.
+        /// Its start.
         public var start: Double
-        /// When it ends.
+        /// Its end.
         public var end: Double
-        /// Its colour's place in the palette.
+        /// The index of its color in the palette.
         public var color: Int
 
         /// Makes a span.
@@ -20,11 +20,11 @@ public struct TimelineChart: Sendable {
         }
     }
 
-    /// One line of the picture; spans of a line that overlap each other lie in rows beneath each other.
+    /// One line of the picture; overlapping spans of a line are stacked in rows.
     public struct Lane: Sendable {
-        /// What stands before the line.
+        /// The line's name.
         public var name: String
-        /// What happens in it.
+        /// The line's spans.
         public var spans: [Span]
 
         /// Makes a lane.
@@ -36,9 +36,9 @@ public struct TimelineChart: Sendable {
 
     /// The heading.
     public var title: String
-    /// What is shown, under the heading.
+    /// The content, described under the heading.
     public var subtitle: String
-    /// The colours' names, by their places in the palette.
+    /// The colors' names, by index in the palette.
     public var legend: [String]
     /// The lines from top to bottom.
     public var lanes: [Lane]
@@ -59,9 +59,9 @@ public struct TimelineChart: Sendable {
         self.unit = unit
     }
 
-    /// The picture.
+    /// Returns the picture.
     ///
-    /// - Returns: An SVG document that needs nothing from outside, and follows the reader's light or dark setting.
+    /// - Returns: A self-contained SVG document, which follows the reader's light or dark setting.
     public func svg() -> String {
         let axis = Axis(
             values: [0] + lanes.flatMap(\.spans).map(\.end).filter(\.isFinite), count: 8, logarithmic: false)

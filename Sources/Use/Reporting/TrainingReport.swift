@@ -1,12 +1,12 @@
 /// The story of a model from recordings to transcripts, as one page.
 ///
-/// Everything but the title may be empty: a part without content is left out.
+/// Everything except the title may be empty: a part without content is omitted.
 public struct TrainingReport: Sendable {
     /// The title.
     public var title: String
-    /// What was done, with what, in plain paragraphs.
+    /// A description of the work, in plain paragraphs.
     public var introduction: [String] = []
-    /// What the reader should see first.
+    /// The most important figures.
     public var keyFigures: [KeyFigure] = []
     /// The pre-training's metrics.
     public var pretraining: MetricsSeries?
@@ -18,38 +18,32 @@ public struct TrainingReport: Sendable {
     public var comparison: [(name: String, pretrained: Double, scratch: Double)] = []
     /// Plain paragraphs that judge the comparison.
     public var verdict: [String] = []
-    /// Recordings with their recognised words.
+    /// Recordings with their recognized words.
     public var waveforms: [WaveformPicture] = []
     /// Test utterances with their alignments.
     public var examples: [TranscriptTable.Row] = []
-    /// What else to know: machine, versions, sizes, commands.
+    /// Further facts: machine, versions, sizes, commands.
     public var facts: [(name: String, value: String)] = []
 
     private static let pretrainedName = "pre-trained"
     private static let scratchName = "random weights"
 
-    /// Makes a report that has a title only; set the other properties next.
-    ///
-    /// - Parameter title: The title.
+    /// Makes a report with only a title; set the other properties next.
     public init(title: String) {
         self.title = title
     }
 
-    /// The whole page.
-    ///
-    /// - Returns: An HTML document that needs nothing from outside.
+    /// Returns the whole page as a self-contained HTML document.
     public func html() -> String {
         page().html()
     }
 
-    /// The page's parts, for whoever wants to add others.
-    ///
-    /// - Returns: The page.
+    /// Returns the page's parts, to which others can be added.
     public func page() -> ReportPage {
         var blocks: [ReportBlock] = introduction.map { .paragraph($0) }
         if !keyFigures.isEmpty { blocks.append(.figures(keyFigures)) }
         if !comparison.isEmpty || !verdict.isEmpty {
-            blocks.append(.heading("What pre-training bought"))
+            blocks.append(.heading("Effect of pre-training"))
             blocks += verdict.map { .paragraph($0) }
             if !comparison.isEmpty { blocks.append(.charts([comparisonChart])) }
         }
@@ -67,7 +61,7 @@ public struct TrainingReport: Sendable {
             blocks.append(.charts(finetuningCharts))
         }
         if !facts.isEmpty {
-            blocks.append(.heading("How it was made"))
+            blocks.append(.heading("Setup"))
             blocks.append(.facts(facts))
         }
         return ReportPage(title: title, blocks: blocks)
@@ -93,11 +87,11 @@ public struct TrainingReport: Sendable {
                 curves(
                     metrics, title: "Gradient norm", subtitle: "before clipping", field: "grad_norm", logarithmic: true),
             ] + declared(metrics, besides: ["accuracy", "code_perplexity"])
-        // The loss is always shown, and says it when nothing was recorded.
+        // The loss is always shown, and says so if nothing was recorded.
         return charts.enumerated().filter { $0 == 0 || $1.series.contains { !$0.points.isEmpty } }.map(\.element)
     }
 
-    /// The other metrics of a run that the console shows.
+    /// Returns the other metrics of a run that the console shows.
     private static func declared(_ metrics: MetricsSeries, besides shown: Set<String>) -> [LineChart] {
         metrics.declared.filter { $0.label != nil && !shown.contains($0.name) }.map { metric in
             curves(
@@ -106,7 +100,7 @@ public struct TrainingReport: Sendable {
         }
     }
 
-    /// Training and validation values of one field.
+    /// Returns training and validation values of one field.
     private static func curves(
         _ metrics: MetricsSeries, title: String, subtitle: String, field: String, logarithmic: Bool = false,
         format: ValueFormat = .number
@@ -149,7 +143,7 @@ public struct TrainingReport: Sendable {
             }
     }
 
-    /// One field of both fine-tuning runs; each keeps its colour in every chart.
+    /// Returns one field of both fine-tuning runs; each keeps its color in every chart.
     private func runs(
         title: String, subtitle: String, kind: String, field: String, format: ValueFormat = .number
     ) -> LineChart {
@@ -162,7 +156,7 @@ public struct TrainingReport: Sendable {
             series.append(
                 ChartSeries(name: Self.scratchName, points: scratch.points(kind: kind, field: field), color: 1))
         }
-        // The curves are the first set's: where there are others, the reader must know which one that is.
+        // The curves are the first set's: if there are others, the reader must know which one that is.
         let sets = (finetuning ?? scratch)?.sets(kind: kind) ?? []
         let subtitle = sets.count > 1 ? "\(subtitle): \(sets[0]), the first of \(sets.count) sets" : subtitle
         return LineChart(title: title, subtitle: subtitle, series: series, format: format)

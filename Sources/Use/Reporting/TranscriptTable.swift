@@ -1,8 +1,8 @@
 /// One column of a reference aligned with a hypothesis.
 public struct AlignedToken: Sendable, Equatable {
-    /// What was said; nil for an insertion.
+    /// The spoken word; nil for an insertion.
     public var reference: String?
-    /// What was recognised; nil for a deletion.
+    /// The recognized word; nil for a deletion.
     public var hypothesis: String?
 
     /// Makes a column.
@@ -12,7 +12,7 @@ public struct AlignedToken: Sendable, Equatable {
     }
 }
 
-/// Recognised utterances under their references, with every difference marked by colour and by form.
+/// Recognized utterances under their references, with every difference marked by color and by form.
 public struct TranscriptTable: Sendable {
     /// One utterance.
     public struct Row: Sendable {
@@ -30,7 +30,7 @@ public struct TranscriptTable: Sendable {
 
     /// The utterances.
     public var rows: [Row]
-    /// Whether the marks are explained above the table, as they must be once on a page.
+    /// Whether the marks are explained above the table, as needed once on a page.
     public var showsKey: Bool
 
     /// Makes a table.
@@ -39,22 +39,20 @@ public struct TranscriptTable: Sendable {
         self.showsKey = showsKey
     }
 
-    /// The table as HTML.
-    ///
-    /// - Returns: The markup.
+    /// Returns the table as HTML.
     public func html() -> String {
         let body = rows.map { row in
             let columns = row.tokens.map(Self.column).joined(separator: "\n")
             let errors = row.tokens.count { $0.reference != $0.hypothesis }
             let length = row.tokens.count { $0.reference != nil }
-            let content = row.tokens.isEmpty ? "<span class=\"faint\">nothing said, nothing recognised</span>" : columns
+            let content = row.tokens.isEmpty ? "<span class=\"faint\">nothing said, nothing recognized</span>" : columns
             return """
                 <tr><th scope="row">\(Markup.escaped(row.name))<small>\(errors) of \(length)</small></th>
                 <td>\(content)</td></tr>
                 """
         }
         let key = """
-            <p class="key">Reference above, recognised below:
+            <p class="key">Reference above, recognized below:
             <span class="pair sub"><span>said</span><span>sad</span></span> replaced
             <span class="pair del"><span>lost</span><span>–</span></span> missing
             <span class="pair ins"><span>–</span><span>extra</span></span> added.
@@ -74,7 +72,7 @@ public struct TranscriptTable: Sendable {
             case (nil, nil): "same"
             case (nil, _): "ins"
             case (_, nil): "del"
-            case (let said, let recognised): said == recognised ? "same" : "sub"
+            case (let said, let recognized): said == recognized ? "same" : "sub"
             }
         return "<span class=\"pair \(kind)\"><span>\(Markup.escaped(token.reference ?? "–"))</span>"
             + "<span>\(Markup.escaped(token.hypothesis ?? "–"))</span></span>"

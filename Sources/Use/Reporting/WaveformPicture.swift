@@ -1,6 +1,6 @@
 import Foundation
 
-/// A word and when it was said.
+/// A word with its times.
 public struct TimedWord: Sendable, Equatable {
     /// The word.
     public var word: String
@@ -17,15 +17,15 @@ public struct TimedWord: Sendable, Equatable {
     }
 }
 
-/// A recording's waveform with the recognised words over it.
+/// A recording's waveform with the recognized words over it.
 public struct WaveformPicture: Sendable {
     /// The heading.
     public var title: String
     /// A line under the heading, such as the reference transcript.
     public var subtitle: String
-    /// The samples; what is not finite is drawn as silence and counted.
+    /// The samples; values that are not finite are drawn as silence and counted.
     public var samples: [Float]
-    /// Samples a second.
+    /// Samples per second.
     public var sampleRate: Double
     /// The words in order of time.
     public var words: [TimedWord]
@@ -43,7 +43,7 @@ public struct WaveformPicture: Sendable {
         self.words = words
     }
 
-    /// The picture as an HTML figure.
+    /// Returns the picture as an HTML figure.
     ///
     /// - Returns: The markup; a recording without samples says so.
     public func html() -> String {
@@ -103,7 +103,7 @@ public struct WaveformPicture: Sendable {
         return (bottom + 24, parts.joined(separator: "\n"))
     }
 
-    /// The lowest and highest sample of each column of the picture, as one closed outline.
+    /// Returns the lowest and highest sample of each column of the picture, as one closed outline.
     private func envelope(top: Double) -> String {
         let columns = min(Int(Self.width), samples.count)
         let finite = samples.lazy.map { $0.isFinite ? $0 : 0 }
@@ -129,7 +129,7 @@ public struct WaveformPicture: Sendable {
         return "M" + (upper + lower.reversed()).joined(separator: "L") + "Z"
     }
 
-    /// Puts every label into the first row where it does not touch its neighbour to the left.
+    /// Puts every label into the first row where it does not touch its neighbor to the left.
     private static func rows(_ labels: [(text: String, anchor: Double)]) -> [(row: Int, center: Double, anchor: Double)]
     {
         var ends: [Double] = []

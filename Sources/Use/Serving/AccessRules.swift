@@ -1,5 +1,6 @@
 import FlyingFox
 import Foundation
+import W2VBase
 
 /// Who may use the server through a browser.
 ///
@@ -34,8 +35,7 @@ struct AccessRules: Sendable {
         if checksHost, let host, !isOwn(host) {
             throw RequestError(
                 status: .forbidden, type: "forbidden_host",
-                message:
-                    "This server is not called \"\(host.prefix(80))\"; use its address, or allow the name by --allow-host."
+                "This server is not called \"\(host.prefix(80))\"", "use its address, or \(Phrase.allowHost)"
             )
         }
         guard let origin = headers[HTTPHeader("Origin")] else { return nil }
@@ -43,7 +43,7 @@ struct AccessRules: Sendable {
         if origins.contains("*") || origins.contains(origin.lowercased()) { return origin }
         throw RequestError(
             status: .forbidden, type: "forbidden_origin",
-            message: "Pages of \"\(origin.prefix(80))\" may not use this server; allow them by --allow-origin.")
+            "Pages of \"\(origin.prefix(80))\" may not use this server", "\(Phrase.allowOrigin)")
     }
 
     /// The headers of an answer that a page elsewhere may read.

@@ -106,7 +106,7 @@ final class ConnectionPool: AsyncSocketPool {
         self.listening = listening
     }
 
-    /// Ends waiting for connections and requests; bodies and responses in flight go on.
+    /// Ends waiting for connections and requests; bodies and responses in flight continue.
     func stop() {
         state.withLock { state in
             state.isStopping = true

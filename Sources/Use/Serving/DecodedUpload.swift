@@ -4,7 +4,7 @@ import W2VRecognition
 
 /// An upload decoded: once, so that what is wrong with it is known before it waits for the model.
 struct DecodedUpload: Sendable {
-    /// What is recognised.
+    /// What is recognized.
     var recording: Recording
     /// Whether it takes more than one pass of the model.
     var isLong: Bool

@@ -27,14 +27,14 @@ struct LiveInput: WSHandler {
         guard request.headers[.upgrade]?.lowercased() == "websocket" else {
             throw RequestError(
                 status: HTTPStatusCode(426, phrase: "Upgrade Required"), type: "upgrade_required",
-                message: "\(call.path) is a WebSocket; open it with ws:// or wss://.",
+                "\(call.path) is a WebSocket", "open it with ws:// or wss://",
                 headers: [.upgrade: "websocket", .connection: "upgrade"])
         }
         let input = LiveInput(core: core, recognizer: model.recognizer, rate: rate(of: call), request: request)
         let response = try await WebSocketHTTPHandler(handler: input).handleRequest(request)
         guard response.statusCode == .switchingProtocols else {
             let reason = String(decoding: try await response.bodyData, as: UTF8.self)
-            throw RequestError.bad("The WebSocket cannot be opened: \(reason).")
+            throw RequestError.bad("The WebSocket cannot be opened: \(reason)")
         }
         guard core.metrics.liveBegins(most: core.options.maximumWaiting) else { throw RequestError.tooMany }
         return response
@@ -45,7 +45,7 @@ struct LiveInput: WSHandler {
             guard let text = try call.parameters()["rate"] else { return AudioFile.modelSampleRate }
             guard let rate = Int(text), (1000...1_000_000).contains(rate) else {
                 throw RequestError.bad(
-                    "The rate is \(text.prefix(40)); it must be from 1000 to 1000000 samples a second.")
+                    "The rate is \(text.prefix(40))", "it must be from 1000 to 1000000 samples a second")
             }
             return rate
         }.mapError { RequestError($0) }

@@ -5,7 +5,7 @@ import W2VAudio
 import W2VDecoding
 import W2VRecognition
 
-/// One live input: reads frames, recognises, and sends events, each as fast as it can.
+/// One live input: reads frames, recognizes, and sends events, each as fast as it can.
 struct LiveSession: Sendable {
     /// Why the input ended.
     private enum End: Sendable {
@@ -50,7 +50,7 @@ struct LiveSession: Sendable {
         self.heard = heard
     }
 
-    /// Recognises until the input ends.
+    /// Recognizes until the input ends.
     ///
     /// - Parameter client: The client's frames.
     /// - Returns: The seconds of audio that were heard.
@@ -61,7 +61,7 @@ struct LiveSession: Sendable {
             samplesPerSecond = try rate.get()
             live = try LiveRecognizer(recognizer, sampleRate: samplesPerSecond)
         } catch {
-            refuse(RequestError(error).message, code: 1008)
+            refuse(RequestError(error).description, code: 1008)
             await waitForClose(client)
             return 0
         }
@@ -98,7 +98,7 @@ struct LiveSession: Sendable {
             }
         } catch {
             reading.cancel()
-            // Whoever waits there for room would wait for ever.
+            // A writer waiting there for room would wait forever.
             await inbox.end()
             if !(error is CancellationError) { refuse("\(error)", code: 1011) }
         }
@@ -147,9 +147,8 @@ struct LiveSession: Sendable {
             }
         } catch let error as RawAudioInput.NotRaw {
             return .refused(
-                "The audio begins like \(error.likeness), but live input is raw 16-bit samples; "
-                    + "send files to /v1/transcribe, or decode them first (ffmpeg -i FILE -ac 1 -ar 16000 -f s16le -).",
-                code: 1003)
+                "\(error.problem); send the file to /v1/transcribe, or decode it first "
+                    + "(ffmpeg -i FILE -ac 1 -ar 16000 -f s16le -)", code: 1003)
         } catch SocketError.timeout {
             return .refused("Nothing came for too long.", code: 1008)
         } catch {

@@ -17,11 +17,11 @@ final class Metrics: Sendable {
         var open = 0
         var live = 0
         var audioSeconds = 0.0
-        var seconds = Histogram(bounds: [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800])
-        var recordings = Histogram(bounds: [1, 2, 4, 8, 16, 32, 64])
+        var seconds = BucketedCounts(bounds: [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800])
+        var recordings = BucketedCounts(bounds: [1, 2, 4, 8, 16, 32, 64])
     }
 
-    private struct Histogram {
+    private struct BucketedCounts {
         let bounds: [Double]
         var counts: [Int]
         var sum = 0.0
@@ -71,7 +71,7 @@ final class Metrics: Sendable {
         }
     }
 
-    /// A live input begins, if fewer than so many are open.
+    /// Counts a new live input, if fewer than this many are open.
     func liveBegins(most: Int) -> Bool {
         state.withLock { state in
             guard state.live < most else { return false }
@@ -83,7 +83,7 @@ final class Metrics: Sendable {
     /// The model has heard more of a live input.
     func liveHeard(seconds: Double) { state.withLock { $0.audioSeconds += seconds } }
 
-    /// The seconds of audio that were recognised.
+    /// The seconds of audio that were recognized.
     var audioSeconds: Double { state.withLock { $0.audioSeconds } }
 
     /// A live input has ended.
@@ -111,23 +111,25 @@ final class Metrics: Sendable {
                 "requests_total{route=\"\($0.key.route)\",status=\"\($0.key.status)\"} \($0.value)"
             })
         add(
-            "audio_seconds_total", "counter", "Seconds of audio recognised.",
+            "audio_seconds_total", "counter", "Seconds of audio recognized.",
             ["audio_seconds_total \(state.audioSeconds)"])
         add(
-            "request_seconds", "histogram", "Seconds from a request's first byte to its answer, of those recognised.",
+            "request_seconds", "histogram",
+            "Seconds from a request's first byte to its answer, for recordings recognized.",
             state.seconds.lines("request_seconds"))
         add(
-            "batch_recordings", "histogram", "Short recordings that went through the model together.",
+            "batch_recordings", "histogram", "Short recordings in a batch.",
             state.recordings.lines("batch_recordings"))
         add(
-            "requests_open", "gauge", "Requests that are not answered yet, uploads included.",
+            "requests_open", "gauge", "Requests not answered yet, including uploads.",
             ["requests_open \(state.open)"])
-        add("requests_waiting", "gauge", "Requests that wait for the model.", ["requests_waiting \(counts.waiting)"])
+        add("requests_waiting", "gauge", "Requests waiting for the model.", ["requests_waiting \(counts.waiting)"])
         add(
-            "requests_in_flight", "gauge", "Requests that the model works on.", ["requests_in_flight \(counts.running)"]
+            "requests_in_flight", "gauge", "Requests that the model is processing.",
+            ["requests_in_flight \(counts.running)"]
         )
-        add("live_inputs", "gauge", "Live inputs that are open.", ["live_inputs \(state.live)"])
-        add("uptime_seconds", "gauge", "Seconds since the server began.", ["uptime_seconds \(uptime)"])
+        add("live_inputs", "gauge", "Open live inputs.", ["live_inputs \(state.live)"])
+        add("uptime_seconds", "gauge", "Seconds since the server started.", ["uptime_seconds \(uptime)"])
         return lines.joined(separator: "\n") + "\n"
     }
 }

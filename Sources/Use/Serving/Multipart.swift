@@ -28,7 +28,7 @@ struct Multipart {
     init(contentType: String) throws {
         let (_, parameters) = Self.parameters(contentType)
         guard let boundary = parameters["boundary"], !boundary.isEmpty, boundary.utf8.count <= 200 else {
-            throw RequestError.bad("The multipart body's Content-Type names no boundary; let the HTTP client set it.")
+            throw RequestError.bad("The multipart body's Content-Type names no boundary", "let the HTTP client set it")
         }
         delimiter = Data("\r\n--\(boundary)".utf8)
     }
@@ -90,7 +90,7 @@ struct Multipart {
 
     private func waitForHeader() throws -> Bool {
         guard buffer.count <= Self.longestHeader else {
-            throw RequestError.bad("A part of the multipart body has a header of more than 16 KB.")
+            throw RequestError.bad("A part of the multipart body has a header of more than 16 KB")
         }
         return false
     }

@@ -2,7 +2,7 @@ import W2VDecoding
 
 /// What a client asks for beside its recording: the query's parameters and the form's fields.
 ///
-/// Either place serves for each of them. What a route does not know is refused: a misspelt `format` would otherwise get the
+/// Either place serves for each of them. What a route does not know is refused: a misspelled `format` would otherwise get the
 /// usual one.
 struct Parameters: Sendable {
     /// The names that a route knows.
@@ -34,12 +34,12 @@ struct Parameters: Sendable {
             guard !knows(name) else { return }
             let shown = "\"\(name.prefix(80))\""
             guard !used.isEmpty else {
-                throw RequestError.bad(
-                    "\(path) has no parameters, and \(shown) was given; leave it out.")
+                throw RequestError.bad("\(path) has no parameters, and \(shown) was given", "leave it out")
             }
             let nearest = Self.nearest(to: name, among: used).map { "the nearest is \"\($0)\", and all are " }
             throw RequestError.bad(
-                "\(path) has no parameter \(shown); \(nearest ?? "it has ")\((used + ignored).joined(separator: ", "))."
+                "\(path) has no parameter \(shown)",
+                "\(nearest ?? "it has ")\((used + ignored).joined(separator: ", "))"
             )
         }
 
@@ -87,7 +87,7 @@ struct Parameters: Sendable {
         get throws {
             let found = values.filter { $0.name == name }
             guard found.count <= 1 else {
-                throw RequestError.bad("The parameter \(name) is given \(found.count) times; give it once.")
+                throw RequestError.bad("The parameter \(name) is given \(found.count) times", "give it once")
             }
             return found.first?.value
         }

@@ -56,7 +56,8 @@ final class RequestBody: @unchecked Sendable {
             bytes = try await ConnectionPhase.$current.withValue(.body(watch)) { try await iterator.next() }
         } catch let error as any LocalizedError where !(error is SocketError) {
             throw RequestError.bad(
-                "The body cannot be read (\(error.errorDescription ?? "its chunks are malformed")); send it with a Content-Length."
+                "The body cannot be read (\(error.errorDescription ?? "its chunks are malformed"))",
+                "send it with a Content-Length"
             )
         }
         progress.withLock { $0 = .now }
@@ -113,7 +114,7 @@ struct LastResponseBody: AsyncBufferedSequence {
                 return data
             }
             await request.drain()
-            // What follows on the connection is no request; an error is how the library is told to close it.
+            // The rest of the connection is not a request; throwing an error makes the library close it.
             throw SocketError.disconnected
         }
     }

@@ -2,21 +2,27 @@ import FlyingFox
 import FlyingSocks
 import Foundation
 import W2VAudio
+import W2VBase
 import W2VDecoding
 import W2VRecognition
 
-/// Why a request is refused: one sentence with a status.
-struct RequestError: Error {
+/// Why a request is refused, with a status.
+struct RequestError: ExplainedError {
     var status: HTTPStatusCode
     /// A word for programs.
     var type: String
-    /// A sentence for people.
-    var message: String
+    /// What is wrong.
+    var problem: String
+    /// What the client can do.
+    var advice: Advice?
     var headers: [HTTPHeader: String] = [:]
-    /// What there is, where something was asked for that there is not.
+    /// The existing choices, if the request named one that does not exist.
     var routes: [String]?
-    /// What is behind a failure of the server's: for those who run it, not for the client.
-    var cause: String?
+    /// The reason behind a failure of the server's: for those who run it, not for the client.
+    var hidden: String?
+
+    var kind: ErrorKind { status.code < 500 ? .input : .failure }
+    var explanation: Explanation { Explanation(problem, advice) }
 
     private struct Body: Encodable {
         struct Content: Encodable {
@@ -41,56 +47,57 @@ struct RequestError: Error {
 
     /// The answer.
     var reply: Reply {
-        let body = try? jsonLine(Body(error: Body.Content(message: message, type: type, routes: routes)))
+        let body = try? jsonLine(Body(error: Body.Content(message: description, type: type, routes: routes)))
         return Reply(
             status: status, contentType: Reply.json, body: Data(((body ?? "{}") + "\n").utf8), headers: headers)
     }
 
-    static func bad(_ message: String, type: String = "bad_request") -> RequestError {
-        RequestError(status: .badRequest, type: type, message: message)
+    static func bad(_ problem: String, _ advice: Advice? = nil, type: String = "bad_request") -> RequestError {
+        RequestError(status: .badRequest, type: type, problem, advice)
     }
 
     static func uploadTooLarge(limit: Int) -> RequestError {
         RequestError(
             status: .payloadTooLarge, type: "upload_too_large",
-            message: "The upload is larger than \(limit >> 20) MB (--max-upload-mb); send less, or compress it.")
+            "The upload is larger than \(limit >> 20) MB (\(Phrase.uploadLimit))", "send less, or compress it")
     }
 
     static func audioTooLong(limit: Double) -> RequestError {
         RequestError(
             status: .payloadTooLarge, type: "audio_too_long",
-            message: "The recording is longer than \(Int(limit)) s (--max-audio-seconds); cut it.")
+            "The recording is longer than \(Int(limit)) s (\(Phrase.durationLimit))", "cut it")
     }
 
     static func tooLoud(_ name: String, peak: Float) -> RequestError {
         RequestError(
             status: .unprocessableContent, type: "unusable_audio",
-            message:
-                "\(name): the recording's samples reach \(peak) times full scale, and what the model makes of them is not a "
-                + "number; scale them to at most 1.")
+            "\(name): the recording's samples reach \(peak) times full scale, and what the model makes of them is not a number",
+            "scale them to at most 1")
     }
 
     static let noLength = RequestError(
         status: .lengthRequired, type: "length_required",
-        message: "The request has no body; send the audio with a Content-Length, or chunked.")
+        "The request has no body", "send the audio with a Content-Length, or chunked")
 
-    static let tooMany = RequestError(
-        status: .tooManyRequests, type: "too_many_requests",
-        message: "Too many requests wait already (--max-waiting); try again in a few seconds.",
-        headers: [HTTPHeader("Retry-After"): "5"])
+    static var tooMany: RequestError {
+        RequestError(
+            status: .tooManyRequests, type: "too_many_requests",
+            "Too many requests wait already (\(Phrase.waitingLimit))", "try again in a few seconds",
+            headers: [HTTPHeader("Retry-After"): "5"])
+    }
 
     static let stopping = RequestError(
-        status: .serviceUnavailable, type: "stopping", message: "The server is stopping; ask another one.",
+        status: .serviceUnavailable, type: "stopping", "The server is stopping", "ask another one",
         headers: [HTTPHeader("Retry-After"): "30"])
 
     static let loading = RequestError(
-        status: .serviceUnavailable, type: "loading", message: "The model is being loaded; try again in a few seconds.",
+        status: .serviceUnavailable, type: "loading", "The model is being loaded", "try again in a few seconds",
         headers: [HTTPHeader("Retry-After"): "5"])
 
     /// The client has gone; nobody reads this.
     static let gone = RequestError(
         status: HTTPStatusCode(499, phrase: "Client Closed Request"), type: "client_closed_request",
-        message: "The client closed the connection before the answer.")
+        "The client closed the connection before the answer")
 
     /// What an error means for the client.
     ///
@@ -99,41 +106,49 @@ struct RequestError: Error {
     ///   - file: What errors call the upload on this machine.
     ///   - name: What the client calls it.
     init(_ error: any Error, file: String? = nil, name: String = "") {
-        func sentence() -> String {
-            let text = "\(error)"
-            return file.map { text.replacingOccurrences(of: $0, with: name) } ?? text
+        func said(_ status: HTTPStatusCode, _ type: String) -> RequestError {
+            func named(_ text: String) -> String {
+                file.map { text.replacingOccurrences(of: $0, with: name) } ?? text
+            }
+            guard let error = error as? any ExplainedError else {
+                return RequestError(status: status, type: type, named("\(error)"))
+            }
+            return RequestError(
+                status: status, type: type, named(error.errorDescription ?? ""),
+                error.advice.map { "\(named($0.description))" })
         }
         switch error {
         case let error as RequestError: self = error
         case AudioError.tooLong(_, let limit): self = .audioTooLong(limit: limit)
-        case AudioError.tooLarge: self.init(status: .payloadTooLarge, type: "audio_too_large", message: sentence())
+        case AudioError.tooLarge: self = said(.payloadTooLarge, "audio_too_large")
         case AudioError.cancelled: self = .gone
-        case let error as AudioError where error.isFailure:
+        case let error as AudioError where error.kind == .failure:
             // The sentence names folders of this machine.
             self.init(
                 status: .internalServerError, type: "decoding_failed",
-                message: "The server could not decode the recording: its disk or memory may be full; try again later.")
-            cause = "\(error)"
-        case is AudioError: self.init(status: .unprocessableContent, type: "unreadable_audio", message: sentence())
+                "The server could not decode the recording: its disk or memory may be full", "try again later")
+            hidden = "\(error)"
+        case is AudioError: self = said(.unprocessableContent, "unreadable_audio")
         case RecognitionError.tooShort:
-            self.init(status: .unprocessableContent, type: "audio_too_short", message: sentence())
+            self = said(.unprocessableContent, "audio_too_short")
         case SocketError.timeout:
             self.init(
-                status: .requestTimeout, type: "timeout", message: "Nothing came for too long; send the upload again.")
+                status: .requestTimeout, type: "timeout", "Nothing came for too long", "send the upload again")
         case is SocketError, is CancellationError: self = .gone
         default:
-            self.init(status: .internalServerError, type: "internal", message: sentence())
-            cause = "\(error)"
+            self = said(.internalServerError, "internal")
+            hidden = "\(error)"
         }
     }
 
     init(
-        status: HTTPStatusCode, type: String, message: String, headers: [HTTPHeader: String] = [:],
-        routes: [String]? = nil
+        status: HTTPStatusCode, type: String, _ problem: String, _ advice: Advice? = nil,
+        headers: [HTTPHeader: String] = [:], routes: [String]? = nil
     ) {
         self.status = status
         self.type = type
-        self.message = message
+        self.problem = problem
+        self.advice = advice
         self.headers = headers
         self.routes = routes
     }
@@ -151,6 +166,6 @@ struct Reply: Sendable {
     var contentType: String
     var body: Data
     var headers: [HTTPHeader: String] = [:]
-    /// The seconds of audio that were recognised for it.
+    /// The seconds of audio that were recognized for it.
     var audioSeconds = 0.0
 }

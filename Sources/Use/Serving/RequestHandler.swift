@@ -91,7 +91,7 @@ struct RequestHandler: HTTPHandler {
             var error = RequestError(error)
             // Given up because the server's time is over.
             if error.type == RequestError.gone.type, core.isStopping, !body.watch.isGone { error = .stopping }
-            if let cause = error.cause { core.tell(.trouble("\(target.path): \(cause)")) }
+            if let hidden = error.hidden { core.tell(.trouble("\(target.path): \(hidden)")) }
             reply = error.reply
         }
         if let origin { reply.headers.merge(AccessRules.headers(for: origin)) { own, _ in own } }
@@ -108,10 +108,10 @@ struct RequestHandler: HTTPHandler {
         guard ["HTTP/1.0", "HTTP/1.1"].contains(request.version.rawValue) else {
             throw RequestError(
                 status: .httpVersionNotSupported, type: "bad_version",
-                message: "The request is in \"\(request.version.rawValue.prefix(20))\"; this server speaks HTTP/1.1.")
+                "The request is in \"\(request.version.rawValue.prefix(20))\"", "this server speaks HTTP/1.1")
         }
         if let length = request.headers[.contentLength], !length.utf8.allSatisfy({ (48...57).contains($0) }) {
-            throw RequestError.bad("The Content-Length \"\(length.prefix(40))\" is not a number of digits only.")
+            throw RequestError.bad("The Content-Length \"\(length.prefix(40))\" is not a number of digits only")
         }
     }
 
@@ -123,7 +123,7 @@ struct RequestHandler: HTTPHandler {
             let routes = Self.routes.map { "\($0.method.rawValue) \($0.path)" }
             throw RequestError(
                 status: .notFound, type: "not_found",
-                message: "There is no \(target.path); the routes are \(routes.joined(separator: ", ")).",
+                "There is no \(target.path)", "the routes are \(routes.joined(separator: ", "))",
                 routes: routes)
         }
         if request.method == .OPTIONS, isForeign { return .reply(AccessRules.preflight(request.headers)) }
@@ -132,7 +132,7 @@ struct RequestHandler: HTTPHandler {
             let allowed = there.map(\.method.rawValue).joined(separator: ", ")
             throw RequestError(
                 status: .methodNotAllowed, type: "method_not_allowed",
-                message: "\(target.path) answers to \(allowed), not to \(request.method.rawValue).",
+                "\(target.path) answers to \(allowed), not to \(request.method.rawValue)",
                 headers: [HTTPHeader("Allow"): allowed])
         }
         let call = Call(

@@ -30,7 +30,7 @@ actor Scheduler {
     private(set) var long: [Job] = []
     private var isRunningShort = false
     private var isRunningLong = false
-    /// The long recording that is recognised.
+    /// The long recording that is recognized.
     private var current: (number: Int, task: Task<Transcription, any Error>)?
     private var next = 0
 
@@ -46,13 +46,13 @@ actor Scheduler {
         self.transcribe = transcribe
     }
 
-    /// Recognises a recording when its turn comes.
+    /// Recognizes a recording when its turn comes.
     ///
     /// - Parameters:
     ///   - upload: The recording.
-    ///   - detail: How much is kept of what is recognised, at least.
-    ///   - place: Is told when the model begins.
-    /// - Returns: What was recognised.
+    ///   - detail: How much is kept of what is recognized, at least.
+    ///   - place: Notified when the model begins.
+    /// - Returns: What was recognized.
     /// - Throws: What the recognizer throws; `CancellationError` when the task is cancelled.
     func recognize(
         _ upload: DecodedUpload, detail: TranscriptionDetail, place: WaitingRoom.Place

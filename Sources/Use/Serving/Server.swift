@@ -13,8 +13,8 @@ import W2VRecognition
 ///     // Until it is to end:
 ///     await server.stop(within: .seconds(30))
 ///
-/// Requests that come while the model is busy are recognised together; long recordings go beside them, so that they hold
-/// nobody up. Results are those of `wav2vec2 transcribe`.
+/// Requests that come while the model is busy are recognized together; long recordings go beside them, so that they hold
+/// nobody up. Results are those of a `Recognizer`.
 public final class Server: Sendable {
     let core: ServerCore
     private let pool: ConnectionPool

@@ -96,14 +96,14 @@ final class ServerCore: Sendable {
         return (try await Upload.receive(call, in: uploads), model)
     }
 
-    /// Recognises an upload, unless the client goes away meanwhile.
+    /// Recognizes an upload, unless the client goes away meanwhile.
     ///
     /// - Parameters:
     ///   - upload: The upload.
-    ///   - model: What recognises it.
+    ///   - model: What recognizes it.
     ///   - body: The request's body, which has been read.
-    ///   - detail: How much is kept of what is recognised, at least.
-    /// - Returns: What was recognised.
+    ///   - detail: How much is kept of what is recognized, at least.
+    /// - Returns: What was recognized.
     /// - Throws: `RequestError` among others.
     func recognize(
         _ upload: Upload, by model: Model, _ body: RequestBody, detail: TranscriptionDetail
@@ -127,7 +127,7 @@ final class ServerCore: Sendable {
         }
     }
 
-    /// Beyond this, of full scale, it is the recording's fault when the model gives no numbers.
+    /// The multiple of full scale beyond which the recording is to blame for NaN or infinite outputs.
     private static let loudest: Float = 100
 
     /// Makes text of a transcription, which takes long where the recording is.

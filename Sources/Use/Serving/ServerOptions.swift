@@ -12,7 +12,7 @@ public struct ServerOptions: Sendable {
     public var maximumAudioSeconds = 7200.0
     /// How many requests may wait for the model, and how many live inputs may be open.
     public var maximumWaiting = 64
-    /// A connection on which nothing moves for so many seconds, although something should, is closed.
+    /// The number of seconds after which a stalled connection is closed.
     public var stallSeconds = 60.0
     /// Origins of pages elsewhere that may use the server, such as `https://app.example.org`; `*` is any page.
     public var allowedOrigins: [String] = []

@@ -32,7 +32,7 @@ extension Reply {
             ])
     }
 
-    /// Whether the server can recognise; 503 before it can, where it cannot store uploads, and when it stops.
+    /// Whether the server can recognize; 503 before it can, where it cannot store uploads, and when it stops.
     static func health(_ core: ServerCore) throws -> Reply {
         let status =
             core.isStopping ? "stopping" : !core.isReady ? "loading" : core.uploads.isUsable ? "ok" : "no_storage"
@@ -62,7 +62,7 @@ extension Reply {
         guard name == model.id else {
             throw RequestError(
                 status: .notFound, type: "model_not_found",
-                message: "There is no model \(name); this server's is \(model.id).")
+                "There is no model \(name)", "this server's is \(model.id)")
         }
         return Reply(contentType: json, body: Data((try jsonLine(model) + "\n").utf8))
     }

@@ -3,7 +3,7 @@ import Foundation
 import W2VDecoding
 import W2VRecognition
 
-/// The answers that recognise an upload.
+/// The answers that recognize an upload.
 extension Reply {
     /// What `/v1/transcribe` knows.
     static let transcriptionNames = Parameters.Names(used: ["format", "filename"])
@@ -17,7 +17,7 @@ extension Reply {
             "temperature", "user",
         ])
 
-    /// `POST /v1/transcribe`: what `wav2vec2 transcribe` writes of a file.
+    /// `POST /v1/transcribe`: the transcription of a file in any format.
     static func transcription(_ call: Call) async throws -> Reply {
         func chosen(_ parameters: Parameters) throws -> TranscriptFormat {
             try Self.format(parameters["format"], among: TranscriptFormat.self, default: .json, "format")
@@ -36,7 +36,7 @@ extension Reply {
         guard call.hasForm else {
             throw RequestError(
                 status: .unsupportedMediaType, type: "unsupported_media_type",
-                message: "Send a form (multipart/form-data) with a part named file; a bare file goes to /v1/transcribe."
+                "Send a form (multipart/form-data) with a part named file", "a bare file goes to /v1/transcribe"
             )
         }
         let (upload, model) = try await call.core.receive(call)
@@ -87,12 +87,12 @@ extension Reply {
             switch stream.lowercased() {
             case "true", "1", "yes", "on": isStreamed = true
             case "false", "0", "no", "off", "": isStreamed = false
-            default: throw RequestError.bad("stream is \"\(stream.prefix(40))\"; it must be true or false.")
+            default: throw RequestError.bad("stream is \"\(stream.prefix(40))\"", "it must be true or false")
             }
             let granularities = parameters.list("timestamp_granularities").filter { !$0.isEmpty }
             if let other = granularities.first(where: { !["word", "segment"].contains($0) }) {
                 throw RequestError.bad(
-                    "There is no timestamp granularity \"\(other.prefix(40))\"; choose word, segment or both.")
+                    "There is no timestamp granularity \"\(other.prefix(40))\"", "choose word, segment or both")
             }
             ignored = parameters.ignored
             // Greedy decoding and a beam search draw nothing: what temperature 0 asks for.
@@ -171,7 +171,7 @@ extension Reply {
         guard let text, !text.isEmpty else { return usual }
         guard let format = Format(rawValue: text) else {
             let names = Format.allCases.map(\.rawValue).joined(separator: ", ")
-            throw RequestError.bad("There is no \(name) \(text); choose one of \(names).")
+            throw RequestError.bad("There is no \(name) \(text)", "choose one of \(names)")
         }
         return format
     }

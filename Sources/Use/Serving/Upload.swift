@@ -29,7 +29,7 @@ struct Upload: Sendable {
         if let encoding = call.request.headers[.contentEncoding], encoding.lowercased() != "identity" {
             throw RequestError(
                 status: .unsupportedMediaType, type: "unsupported_media_type",
-                message: "The body's Content-Encoding is \(encoding); send it as it is.")
+                "The body's Content-Encoding is \(encoding)", "send it as it is")
         }
         if call.hasForm { return try await receiveForm(call, in: folder) }
         let parameters = try call.parameters()
@@ -63,7 +63,7 @@ struct Upload: Sendable {
                     try endPart()
                     guard file == nil else {
                         throw RequestError.bad(
-                            "The form has more than one part named file; send one recording a request.")
+                            "The form has more than one part named file", "send one recording a request")
                     }
                     let suffix = ending(of: safeName(filename))
                     file = (BlockWriter(try TemporaryFile(in: folder, ending: suffix)), filename)
@@ -72,8 +72,8 @@ struct Upload: Sendable {
                     try endPart()
                     if let filename, !call.names.knows(name) {
                         throw RequestError.bad(
-                            "The form has a file (\(safeName(filename))) in a part named \"\(name.prefix(80))\"; "
-                                + "send the recording in one named file (curl -F file=@talk.wav).")
+                            "The form has a file (\(safeName(filename))) in a part named \"\(name.prefix(80))\"",
+                            "send the recording in one named file (curl -F file=@talk.wav)")
                     }
                     // Before the recording has come, which may take a while.
                     try call.names.check(name, for: call.path)
@@ -82,19 +82,19 @@ struct Upload: Sendable {
                 case .data(let bytes):
                     fieldBytes += bytes.count
                     guard fieldBytes <= longestFields else {
-                        throw RequestError.bad("The form's fields beside the file have more than 64 KB.")
+                        throw RequestError.bad("The form's fields beside the file have more than 64 KB")
                     }
                     value.append(bytes)
                 }
             }
         }
         guard form.isComplete else {
-            throw RequestError.bad("The multipart body ends before its last boundary; send it again.")
+            throw RequestError.bad("The multipart body ends before its last boundary", "send it again")
         }
         try endPart()
         guard var file else {
             throw RequestError.bad(
-                "The form has no part named file; send the recording as one (curl -F file=@talk.wav).")
+                "The form has no part named file", "send the recording as one (curl -F file=@talk.wav)")
         }
         let parameters = try call.parameters(adding: fields)
         let name = safeName(try parameters["filename"] ?? file.name)
@@ -102,7 +102,7 @@ struct Upload: Sendable {
             file: file.writer.file, name: name, byteCount: try file.writer.finish(), parameters: parameters)
     }
 
-    /// A client's name for a file, as far as it is harmless.
+    /// The harmless part of a client's name for a file.
     static func safeName(_ name: String?) -> String {
         let last = (name ?? "").split(whereSeparator: { $0 == "/" || $0 == "\\" }).last ?? ""
         let clean = last.unicodeScalars.filter { $0.properties.generalCategory != .control }.prefix(200)
@@ -110,7 +110,7 @@ struct Upload: Sendable {
         return text.isEmpty || text == "." || text == ".." ? "audio" : text
     }
 
-    /// How the name ends: raw codecs are told by it.
+    /// The name's extension, which identifies raw codecs.
     private static func ending(of name: String) -> String {
         let ending = (name as NSString).pathExtension.lowercased()
         let isHarmless =

@@ -167,11 +167,11 @@ extension RequestError {
         var error = RequestError(
             status: isFull ? HTTPStatusCode(507, phrase: "Insufficient Storage") : .internalServerError,
             type: "storage",
-            message: isFull
-                ? "The server's disk is full; try again later, or send a shorter recording."
-                : "The server cannot store the upload (\(String(cString: strerror(number))))."
-        )
-        error.cause = "uploads cannot be stored in the temporary folder (\(String(cString: strerror(number))))"
+            isFull
+                ? "The server's disk is full"
+                : "The server cannot store the upload (\(String(cString: strerror(number))))",
+            isFull ? "try again later, or send a shorter recording" : nil)
+        error.hidden = "uploads cannot be stored in the temporary folder (\(String(cString: strerror(number))))"
         return error
     }
 }

@@ -2,7 +2,7 @@ import Synchronization
 
 /// Counts the requests that wait for the model and those that it works on.
 final class WaitingRoom: Sendable {
-    /// How many wait, and how many are recognised.
+    /// How many wait, and how many are recognized.
     struct Counts: Equatable {
         var waiting = 0
         var running = 0
@@ -46,7 +46,7 @@ final class WaitingRoom: Sendable {
     private let most: Int
     fileprivate let counts = Mutex(Counts())
 
-    /// Makes room for so many that wait.
+    /// Makes room for this many waiting requests.
     init(most: Int) { self.most = most }
 
     /// How many there are.

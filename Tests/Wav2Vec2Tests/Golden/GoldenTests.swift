@@ -41,7 +41,7 @@ struct GoldenTests {
 
     // MARK: Pre-training
 
-    /// Checks the paper's layers, or those that a training run puts in their places, as a plan has them computed.
+    /// Checks the paper's layers, or those of a training run, as computed with a plan.
     private func checkPretraining(_ golden: GoldenCase, _ plan: ExecutionPlan, converts: Bool) throws {
         let comparison = try GoldenComparison(golden)
         let reference = comparison.reference
@@ -134,7 +134,7 @@ struct GoldenTests {
     /// Masks, negatives and noise as the reference drew them.
     private func subBatches(
         _ golden: GoldenCase, _ reference: [String: Tensor], _ layout: RaggedLayout, groups: Int
-    ) throws -> [SubBatchPlan] {
+    ) throws -> [SegmentPlan] {
         let sizes = golden.facts["sub_batch_sizes"]?.array?.compactMap(\.integer) ?? [layout.count]
         let isConcatenated = sizes.count > 1
         var start = 0
@@ -177,7 +177,7 @@ struct GoldenTests {
                     })
                 if let gumbel = auxiliary("gumbel_noise") { noise = .given(gumbel) }
             }
-            return SubBatchPlan(
+            return SegmentPlan(
                 utterances: utterances, mask: Mask(frames: mask), negatives: negatives, noise: noise)
         }
     }
@@ -238,10 +238,12 @@ struct GoldenTests {
         comparison.expectAllCompared()
     }
 
-    /// Checks a training run's gradients with the references' recursion, with our own, and beside the paper's layers in FP64.
+    /// Checks a training run's gradients with the references' recursion and with ours, and compares them with the
+    /// paper's layers in FP64.
     ///
-    /// The references run CTC's recursion in FP32, where its gradient loses accuracy. With the same recursion gradients are
-    /// theirs. With ours, in FP64, they are those of the whole model in FP64, and as far from the references' as those are.
+    /// The references run CTC's recursion in FP32, where its gradient loses accuracy. With the same recursion our
+    /// gradients equal theirs. With ours, in FP64, they equal those of the whole model in FP64, and differ from the
+    /// references' as much as those do.
     private func checkGradients(
         _ model: CTCModel, _ exact: CTCModel, _ samples: Tensor, _ lengths: [Int], _ mask: Mask?, _ targets: [[Int]],
         _ comparison: GoldenComparison

@@ -5,7 +5,7 @@ import W2VObjectives
 import W2VTorch
 
 extension ModelFamily {
-    /// A family that another maker trained: blocks that normalise first, under names of their own.
+    /// A family that another maker trained: blocks that normalize first, under names of their own.
     static let parrot = wav2vec2.variant(
         "Parrot", modelType: "parrot",
         architectures: [Architecture("ParrotForCTC", .ctc), Architecture("ParrotModel", .encoder)]
@@ -16,7 +16,7 @@ extension ModelFamily {
         family.rename("encoder.layers.#.fc2.", to: "blocks.#.contract.")
         // Their key for the number of blocks.
         family.fields.append(.integer("depth", \.model.encoderLayers))
-        // Their blocks always normalise first, and no key says so.
+        // Their blocks always normalize first, and no key says so.
         let inherited = family.defaults
         family.defaults = { description in
             inherited(&description)

@@ -7,7 +7,7 @@ import W2VReporting
 import W2VTorch
 import W2VTraining
 
-/// Regression beside the contrastive objective: a masked frame's context vector tells how loud the frame is.
+/// Regression beside the contrastive objective: predicts how loud a masked frame is from its context vector.
 final class LoudnessRegression: Module, Objective {
     /// The recipe's section `loudness`.
     struct Configuration: ObjectiveConfiguration {

@@ -120,7 +120,7 @@ struct LibriSpeechFolder {
 }
 
 /// A manifest with its labels, as training reads them: `NAME.tsv`, `NAME.ltr` and `NAME.wrd`.
-struct LabelledList {
+struct LabeledList {
     let manifest: URL
 
     init(_ name: String, in folder: URL) { manifest = folder.appendingPathComponent(name + ".tsv") }

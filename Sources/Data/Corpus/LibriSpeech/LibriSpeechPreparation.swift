@@ -91,7 +91,7 @@ public struct LibriSpeechPreparation {
             if part.isLimitedSupervision {
                 report.lists += try limitedLists(folder)
             } else {
-                let list = try labelled(part, folder)
+                let list = try labeled(part, folder)
                 complete[part.name] = list
                 report.lists.append(entry(part.name, list.manifest))
             }
@@ -257,7 +257,7 @@ public struct LibriSpeechPreparation {
         }
     }
 
-    /// The licence and the lists of speakers, chapters and books, which every archive holds alike.
+    /// The license and the lists of speakers, chapters and books, which every archive holds alike.
     private func moveTexts(from folder: URL, to target: URL) throws {
         for name in try FileManager.default.contentsOfDirectory(atPath: folder.path) where name.hasSuffix(".TXT") {
             let old = folder.appendingPathComponent(name)
@@ -268,10 +268,10 @@ public struct LibriSpeechPreparation {
 
     // MARK: - Lists
 
-    private func labelled(
+    private func labeled(
         _ part: LibriSpeech.Part, _ folder: URL
     ) throws -> (manifest: Manifest, transcripts: [String]) {
-        let list = LabelledList(part.name, in: output)
+        let list = LabeledList(part.name, in: output)
         let expected = expectedCount(part, folder)
         if let complete = list.complete(root: folder), complete.manifest.count == expected ?? complete.manifest.count {
             return complete
@@ -293,7 +293,7 @@ public struct LibriSpeechPreparation {
             parents.count == 1 && parts.allSatisfy { $0.list.manifest.sources[0].root.lastPathComponent == $0.name }
         let root = parts[0].list.manifest.sources[0].root.deletingLastPathComponent().standardizedFileURL
         let name = LibriSpeech.combinedName
-        let list = LabelledList(name, in: output)
+        let list = LabeledList(name, in: output)
         let count = parts.reduce(0) { $0 + $1.list.manifest.count }
         if let complete = list.complete(root: root), complete.manifest.count == count {
             return entry(name, complete.manifest)
@@ -316,7 +316,7 @@ public struct LibriSpeechPreparation {
             (0..<6).map { ("train-10min-\($0)", ["1h/\($0)/"]) } + [
                 ("train-1h", ["1h/"]), ("train-10h", ["1h/", "9h/"]),
             ]
-        let complete = splits.map { LabelledList($0.name, in: output).complete(root: folder) }
+        let complete = splits.map { LabeledList($0.name, in: output).complete(root: folder) }
         if complete.allSatisfy({ $0 != nil }) {
             return zip(splits, complete).compactMap { split, list in list.map { entry(split.name, $0.manifest) } }
         }
@@ -327,14 +327,14 @@ public struct LibriSpeechPreparation {
             if split.manifest.count == 0 {
                 throw LibriSpeechError.otherContent(archive: folder.path, expected: prefixes[0])
             }
-            try LabelledList(name, in: output).write(split.manifest, split.transcripts)
+            try LabeledList(name, in: output).write(split.manifest, split.transcripts)
             return entry(name, split.manifest)
         }
     }
 
     private func entry(_ name: String, _ manifest: Manifest) -> List {
         List(
-            name: name, manifest: LabelledList(name, in: output).manifest, utterances: manifest.count,
+            name: name, manifest: LabeledList(name, in: output).manifest, utterances: manifest.count,
             samples: manifest.totalSamples)
     }
 }

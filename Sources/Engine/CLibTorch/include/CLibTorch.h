@@ -1,8 +1,8 @@
 // The one C boundary between Swift and LibTorch.
 //
-// Every function that can fail returns NULL when it succeeded, or a message to be freed with ct_free. No C++ exception
-// and no C++ type crosses this boundary. Tensor handles are owned references: each one that a function hands out must
-// be given back once with ct_tensor_release.
+// Every function that can fail returns NULL on success, or a message to be freed with ct_free. No C++ exception and no
+// C++ type crosses this boundary. Tensor handles are owned references: the caller must release each one that a function
+// returns, once, with ct_tensor_release.
 #pragma once
 
 #include <stdbool.h>
@@ -53,8 +53,8 @@ typedef enum ct_tag {
 /// One argument or result of an operator.
 ///
 /// Lists point to `count` elements: int64_t, double, uint8_t or ct_tensor (NULL for an absent optional tensor). In
-/// results the tensors are owned by the caller, and list storage and strings are to be freed with ct_free. A device is
-/// its type in the low and its index in the high 32 bits of `integer`.
+/// results the caller owns the tensors, and must free list storage and strings with ct_free. A device is its type in
+/// the low and its index in the high 32 bits of `integer`.
 typedef struct ct_value {
     int32_t tag;
     int64_t count;
@@ -73,7 +73,7 @@ typedef struct ct_value {
 
 /// Finds an operator such as ("aten::add", "Tensor") once; the handle lives as long as the process.
 ct_error ct_operator_find(const char *name, const char *overload, ct_operator *result);
-/// Calls an operator boxed. Trailing arguments that are left out take the schema's defaults.
+/// Calls an operator boxed. Omitted trailing arguments take the schema's defaults.
 ct_error ct_operator_call(
     ct_operator op, const ct_value *arguments, size_t argument_count, ct_value *results, size_t result_capacity,
     size_t *result_count);
@@ -82,7 +82,7 @@ ct_error ct_operator_call(
 
 void ct_tensor_release(ct_tensor tensor);
 ct_tensor ct_tensor_retain(ct_tensor tensor);
-/// How many handles are alive in the process (for leak tests).
+/// The number of live handles in the process (for leak tests).
 int64_t ct_live_handles(void);
 int64_t ct_tensor_dimensions(ct_tensor tensor);
 int64_t ct_tensor_size(ct_tensor tensor, int64_t dimension);
@@ -112,30 +112,30 @@ ct_error ct_backward(const ct_tensor *roots, const ct_tensor *gradients, size_t 
 ct_error ct_gradients(
     const ct_tensor *outputs, const ct_tensor *output_gradients, size_t output_count, const ct_tensor *inputs,
     size_t input_count, bool retain_graph, bool create_graph, ct_tensor *results);
-/// Switches gradient recording for this thread and returns what it was.
+/// Switches gradient recording for this thread and returns the previous state.
 bool ct_set_gradient_enabled(bool enabled);
 bool ct_gradient_enabled(void);
 
 /// The backward pass of a function written in Swift.
 ///
-/// `gradients` (borrowed, NULL where undefined) belong to the outputs; the callback fills `results` with owned tensors
-/// or NULL, one an input; `needed` says for which inputs a gradient is wanted. It returns NULL or an error message.
+/// `gradients` (borrowed, NULL where undefined) are those of the outputs; the callback fills `results` with owned
+/// tensors or NULL, one per input; `needed` says which inputs want a gradient. It returns NULL or an error message.
 typedef ct_error (*ct_backward_callback)(
     void *context, const ct_tensor *gradients, size_t gradient_count, const bool *needed, ct_tensor *results,
     size_t result_count);
-/// Records a function in the graph: `outputs` were computed from `inputs` without recording, and `results` are the
-/// same values with the function as their history. `release(context)` runs when the graph is freed, at once if nothing
+/// Records a function in the graph: `outputs` were computed from `inputs` without recording, and `results` are the same
+/// values with the function as their history. `release(context)` runs when the graph is freed, immediately if nothing
 /// is recorded.
 ct_error ct_function_record(
     const char *name, const ct_tensor *inputs, size_t input_count, const ct_tensor *outputs, size_t output_count,
     void *context, ct_backward_callback backward, void (*release)(void *), ct_tensor *results);
-/// A hook sees the gradient of `tensor` (borrowed) and may put a replacement (owned) into `result`.
+/// A hook sees the gradient of `tensor` (borrowed) and may store a replacement (owned) in `result`.
 typedef ct_error (*ct_hook_callback)(void *context, ct_tensor gradient, ct_tensor *result);
 ct_error ct_tensor_add_hook(
     ct_tensor tensor, void *context, ct_hook_callback hook, void (*release)(void *), int64_t *identifier);
 ct_error ct_tensor_remove_hook(ct_tensor tensor, int64_t identifier);
 
-/// Calls `hook(context)` whenever a gradient has been added to the leaf `tensor`; a NULL hook takes the last one away.
+/// Calls `hook(context)` whenever a gradient has been added to the leaf `tensor`; a NULL hook removes the current one.
 typedef ct_error (*ct_accumulated_callback)(void *context);
 ct_error ct_tensor_on_gradient_accumulated(
     ct_tensor tensor, void *context, ct_accumulated_callback hook, void (*release)(void *));
@@ -149,20 +149,20 @@ typedef enum ct_observed {
     CT_BACKWARD_BEGINS,
     CT_BACKWARD_ENDS
 } ct_observed;
-/// Called on the thread that does the work. For a function of a backward pass, `thread` and `sequence` say where its
-/// forward part ran, as ct_graph_position does; the sequence of a function that adds a gradient to a leaf is -1.
+/// Called on the thread that does the work. For a backward function, `thread` and `sequence` identify where its forward
+/// part ran, as ct_graph_position does; a function that accumulates a leaf's gradient has the sequence -1.
 typedef void (*ct_observer)(ct_observed observed, const char *name, uint64_t thread, int64_t sequence);
-/// Has `observer` called for every operator and every function of backward passes, in all threads; NULL ends it.
+/// Calls `observer` for every operator and every backward function, in all threads; NULL stops it.
 ct_error ct_observe(ct_observer observer);
 /// This thread's number, and the sequence number that the next function it records in a graph will have.
 void ct_graph_position(uint64_t *thread, int64_t *sequence);
-/// Waits until a device has done all its work.
+/// Waits until a device has finished all its work.
 ct_error ct_device_synchronize(int64_t device);
 
 // MARK: Random numbers
 
 ct_error ct_generator_create(int64_t device, uint64_t seed, ct_generator *result);
-/// The generator that operators use when none is given.
+/// The default generator, which operators use when no other is given.
 ct_error ct_generator_default(int64_t device, ct_generator *result);
 void ct_generator_release(ct_generator generator);
 ct_error ct_generator_seed(ct_generator generator, uint64_t seed);
@@ -183,28 +183,29 @@ void ct_store_release(ct_store store);
 ct_error ct_store_set(ct_store store, const char *key, const void *bytes, size_t count);
 /// Waits until `key` is set; the bytes are to be freed with ct_free.
 ct_error ct_store_get(ct_store store, const char *key, int64_t timeout_milliseconds, void **bytes, size_t *count);
-/// Adds to the number under `key`, which begins at 0, and gives the sum.
+/// Adds to the number under `key`, which starts at 0, and returns the sum.
 ct_error ct_store_add(ct_store store, const char *key, int64_t amount, int64_t *result);
 ct_error ct_store_has(ct_store store, const char *key, bool *result);
 
 typedef enum ct_reduction { CT_REDUCE_SUM = 0, CT_REDUCE_MAX, CT_REDUCE_MIN } ct_reduction;
 
-/// Joins `size` processes that name the same `prefix` into a group for host tensors. Connections go over the network
-/// interface or, without one, from the local address; where both are NULL, from the address of the machine's name.
+/// Joins `size` processes that name the same `prefix` into a group for host tensors. Connections use the network
+/// interface or, without one, the local address; if both are NULL, the address of the host name.
 ct_error ct_process_group_gloo(
     ct_store store, const char *prefix, const char *interface, const char *address, int rank, int size,
     int64_t timeout_milliseconds, ct_process_group *result);
-/// The same for the tensors of a GPU (NCCL), by libCLibTorchCUDA.so, which is looked for as the program's libraries are.
+/// The same for the tensors of a GPU (NCCL), through libCLibTorchCUDA.so, which is found like the program's other
+/// libraries.
 ct_error ct_process_group_nccl(
     ct_store store, const char *prefix, int device, int rank, int size, int64_t timeout_milliseconds,
     ct_process_group *result);
 void ct_process_group_release(ct_process_group group);
-/// Each collective starts at once and ends by ct_work_wait; its tensors stay alive until then.
+/// Each collective starts at once and ends with ct_work_wait; its tensors stay alive until then.
 ct_error ct_all_reduce(ct_process_group group, ct_tensor tensor, ct_reduction reduction, ct_work *result);
-/// The sum comes to `root`; what the others' tensors hold afterwards is undefined.
+/// The sum arrives at `root`; the other ranks' tensors are undefined afterward.
 ct_error ct_reduce(ct_process_group group, ct_tensor tensor, int root, ct_work *result);
 ct_error ct_broadcast(ct_process_group group, ct_tensor tensor, int root, ct_work *result);
-/// `output` holds the ranks' `input`s one after the other.
+/// `output` holds the ranks' `input`s concatenated.
 ct_error ct_all_gather(ct_process_group group, ct_tensor output, ct_tensor input, ct_work *result);
 /// `output` is this rank's part of the sum of all ranks' `input`s.
 ct_error ct_reduce_scatter(ct_process_group group, ct_tensor output, ct_tensor input, ct_work *result);
@@ -212,9 +213,9 @@ ct_error ct_reduce_scatter(ct_process_group group, ct_tensor output, ct_tensor i
 ct_error ct_send(ct_process_group group, ct_tensor tensor, int target, int tag, ct_work *result);
 ct_error ct_receive(ct_process_group group, ct_tensor tensor, int source, int tag, ct_work *result);
 ct_error ct_barrier(ct_process_group group, ct_work *result);
-/// Waits for a collective; the error says what failed, also that time ran out.
+/// Waits for a collective; the error says what failed, including a timeout.
 ct_error ct_work_wait(ct_work work, int64_t timeout_milliseconds);
-/// Calls `ended(context)` when the collective has ended, on a thread of the library's own.
+/// Calls `ended(context)` when the collective has ended, on one of the library's threads.
 ct_error ct_work_on_end(ct_work work, void *context, void (*ended)(void *), void (*release)(void *));
 void ct_work_release(ct_work work);
 
@@ -223,46 +224,47 @@ ct_error ct_reducer_make(
     ct_process_group group, const ct_tensor *parameters, size_t count, int64_t bucket_bytes, ct_reducer *result);
 ct_error ct_reducer_prepare(ct_reducer reducer, ct_tensor output);
 void ct_reducer_release(ct_reducer reducer);
-/// Has the system send `signal` to this process when its parent ends. (Swift cannot call prctl.)
+/// Makes the system send `signal` to this process when its parent ends. (Swift cannot call prctl.)
 void ct_end_with_parent(int signal);
 
 // MARK: Run time
 
 const char *ct_version(void);
-/// How LibTorch was built and which libraries it uses; to be freed.
+/// LibTorch's build settings and libraries; to be freed.
 char *ct_configuration(void);
-/// The instruction set that the CPU kernels were chosen for.
+/// The instruction set that the CPU kernels were selected for.
 const char *ct_cpu_capability(void);
 int ct_threads(void);
 void ct_set_threads(int count);
-/// Whether CUDA products of single-precision numbers may be rounded to TF32.
+/// Sets whether CUDA products of single-precision numbers may be rounded to TF32.
 void ct_allow_tf32(bool allowed);
-/// From here on keeps the memory of large freed tensors for later ones.
+/// From now on keeps the memory of large freed tensors for reuse.
 void ct_reuse_host_memory(void);
-/// Loads LibTorch's CUDA half; an error says what is missing.
+/// Loads LibTorch's CUDA half; the error names what is missing.
 ct_error ct_load_cuda(void);
 int ct_cuda_device_count(void);
-/// The most memory that tensors on a device, which is no CPU, have taken at once so far, in bytes.
+/// The peak memory of tensors on a GPU so far, in bytes.
 ct_error ct_device_peak_memory(int64_t device, int64_t *bytes);
 
-// MARK: Kernels of our own on GPUs, by libCLibTorchCUDA.so, which is looked for as the program's libraries are
+// MARK: Our own kernels on GPUs, through libCLibTorchCUDA.so, which is found like the program's other libraries
 
-/// The compute capability of a GPU, ten times its first number plus its second.
+/// The compute capability of a GPU, ten times its major plus its minor number.
 ct_error ct_cuda_capability(int device, int *result);
-/// Compiles CUDA source for a GPU, or takes what an earlier compilation left in `folder` under `name`; an empty folder
-/// keeps nothing. The kernels stay loaded as long as the process lives.
+/// Compiles CUDA source for a GPU, or loads the result of an earlier compilation from `folder` under `name`; an empty
+/// folder disables the cache. The kernels stay loaded as long as the process lives.
 ct_error ct_cuda_load_kernels(int device, const char *source, const char *folder, const char *name, ct_kernels *result);
 ct_error ct_cuda_find_kernel(ct_kernels kernels, const char *name, ct_kernel *result);
 /// Launches a kernel on LibTorch's current stream. `arguments` are the addresses of the kernel's arguments, in order.
 ct_error ct_cuda_launch(
     int device, ct_kernel kernel, int64_t grid_x, int64_t grid_y, int threads, int shared_bytes, void **arguments);
 
-/// Records this thread's work on a GPU from here to ct_cuda_graph_end instead of doing it (a CUDA graph). Meanwhile nothing
-/// may wait for the GPU or be copied from host memory. Before large work, memory that LibTorch keeps for reuse is given back.
-/// The work uses the memory of another graph, if one is given: who replays one has read what the other wrote.
+/// Records this thread's work on a GPU from here to ct_cuda_graph_end instead of running it (a CUDA graph). Meanwhile
+/// nothing may wait for the GPU or be copied from host memory. Before large work, memory that LibTorch keeps for reuse
+/// is released. The work may use the memory of another graph: then the result of one must have been read before the
+/// other is replayed.
 ct_error ct_cuda_graph_begin(int device, bool is_large, ct_graph other, ct_graph *result);
 ct_error ct_cuda_graph_end(ct_graph graph);
-/// Does the recorded work, with the same memory each time, on the current stream.
+/// Runs the recorded work on the current stream, with the same memory each time.
 ct_error ct_cuda_graph_replay(ct_graph graph);
 void ct_cuda_graph_release(ct_graph graph);
 

@@ -1,22 +1,20 @@
 import W2VTorch
 
-/// Which of attention's weights are dropped.
+/// The dropout of attention weights.
 public struct WeightDropout: Sendable {
-    /// The share that is dropped.
+    /// The probability that a weight is dropped.
     let probability: Double
     private let seed: DropoutSeed
 
-    /// - Parameters:
-    ///   - probability: The share that is dropped.
-    ///   - seed: What decides which.
+    /// Makes the dropout of a probability and a seed.
     public init(_ probability: Double, _ seed: DropoutSeed) {
         self.probability = probability
         self.seed = seed
     }
 
-    /// Has a device's default generator, which LibTorch's attention draws from, begin anew.
+    /// Seeds a device's default generator, from which LibTorch's attention draws its dropout.
     ///
-    /// Recorded work goes on drawing from it: who does the work again seeds it before.
+    /// Recorded work keeps drawing from it: seed it before each replay.
     func seedDefaultGenerator(on device: Device) throws {
         guard seed.base == nil else { return }
         try Generator.standard(on: device).seed(Int64(bitPattern: seed.number()))
@@ -28,27 +26,17 @@ public struct WeightDropout: Sendable {
 }
 
 extension Tensor {
-    /// Attention's weights from its scores: softmax over the last dimension, then dropout; not recorded.
-    ///
-    /// - Parameters:
-    ///   - dropout: What is dropped.
-    ///   - type: The type in which the softmax is computed.
-    /// - Returns: The weights, of this tensor's type.
-    /// - Throws: `TorchError.operation` if LibTorch refuses.
+    /// Returns attention weights from scores: softmax over the last dimension, then dropout; not recorded.
     public func attentionWeights(_ dropout: WeightDropout?, softmaxIn type: DType) throws -> Tensor {
         let weights = try softmax(-1, dtype: type)
         return try (dropout?(weights) ?? weights).to(dtype: dtype)
     }
 
-    /// The backward pass of ``attentionWeights(_:softmaxIn:)`` from the same scores, which computes the weights again.
+    /// Returns the weights again and the gradient of the scores: the backward pass of
+    /// ``attentionWeights(_:softmaxIn:)``.
     ///
-    /// - Parameters:
-    ///   - gradient: Of the weights.
-    ///   - scale: What the scores' gradient is multiplied with.
-    ///   - dropout: As in the forward pass.
-    ///   - type: As in the forward pass.
+    /// - Parameter scale: A factor on the scores' gradient.
     /// - Returns: The weights, and the gradient of the scores, both of this tensor's type.
-    /// - Throws: `TorchError.operation` if LibTorch refuses.
     public func attentionWeightsBackward(
         _ gradient: Tensor, scale: Double, _ dropout: WeightDropout?, softmaxIn type: DType
     ) throws -> (weights: Tensor, scores: Tensor) {

@@ -2,28 +2,30 @@ import CW2VKernels
 import W2VTorch
 
 extension Tensor {
-    /// Whether ``hostSelfAttention(lengths:heads:dropouts:)`` takes this projection of queries, keys and values.
+    /// Returns whether ``hostSelfAttention(lengths:heads:dropouts:)`` supports this projection of queries, keys and
+    /// values.
     ///
-    /// BF16 is multiplied in pairs: the width of its heads must be even.
-    public func takesHostSelfAttention(heads: Int) -> Bool {
+    /// BF16 is multiplied in pairs: the width of a head must be even.
+    public func supportsHostSelfAttention(heads: Int) -> Bool {
         fitsHostKernels || fitsElementwiseHostKernels && size(-1) / 3 / heads % 2 == 0
     }
 
-    /// Multi-head self-attention within each utterance of a ragged batch, by a kernel; differentiable once.
+    /// Computes multi-head self-attention within each utterance of a ragged batch with a kernel; differentiable once.
     ///
     /// The matrix of weights is never in memory: some rows of one head at a time are in the cache. Only this tensor is
-    /// kept, and the backward pass computes the weights again. Source: Vaswani et al. 2017; the recomputation, Dao et al.
-    /// 2022. This tensor holds queries, keys and values side by side, [frames, 3 · channels], FP32 or BF16 in host memory. Of
-    /// BF16 the softmax and all sums are FP32; what is multiplied, the weights and their gradients among it, is rounded.
+    /// kept for the backward pass, which recomputes the weights. Source: Vaswani et al. 2017; the recomputation, Dao et
+    /// al. 2022. This tensor holds queries, keys and values side by side, [frames, 3 · channels], FP32 or BF16 in host
+    /// memory. For BF16 the softmax and all sums are FP32; the operands of products, including the weights and their
+    /// gradients, are rounded.
     ///
     /// - Parameters:
     ///   - lengths: The frames of each utterance.
-    ///   - heads: Heads, which share the channels evenly.
-    ///   - dropouts: What is dropped of each utterance's weights, [heads, frames, frames]; or empty.
+    ///   - heads: The number of heads, which share the channels evenly.
+    ///   - dropouts: The dropout of each utterance's weights, [heads, frames, frames]; or empty.
     /// - Returns: [frames, channels].
-    /// - Throws: `TorchError.shape` when the sizes do not go together.
+    /// - Throws: `TorchError.shape` when the sizes do not match.
     public func hostSelfAttention(lengths: [Int], heads: Int, dropouts: [WeightDropout] = []) throws -> Tensor {
-        guard rank == 2, heads > 0, size(1) % (3 * heads) == 0, takesHostSelfAttention(heads: heads),
+        guard rank == 2, heads > 0, size(1) % (3 * heads) == 0, supportsHostSelfAttention(heads: heads),
             lengths.reduce(0, +) == size(0), lengths.allSatisfy({ $0 > 0 }),
             dropouts.isEmpty || dropouts.count == lengths.count, dropouts.allSatisfy({ $0.probability < 1 })
         else {
@@ -42,7 +44,7 @@ extension Tensor {
     }
 }
 
-/// One call's sizes in the kernels' terms.
+/// The sizes of one call, as the kernels take them.
 private struct HostAttention: Sendable {
     let offsets: [Int64]
     let longest: Int64

@@ -2,28 +2,31 @@ import Synchronization
 import W2VTorch
 
 extension Tensor {
-    /// Whether ``raggedSelfAttention(offsets:longest:heads:dropout:bias:)`` takes what this weight projects to queries, keys
-    /// and values, [3 · channels, inputs]: LibTorch has such kernels for GPUs alone, for heads of a multiple of eight channels.
-    public func takesRaggedSelfAttention(heads: Int) -> Bool {
+    /// Returns whether ``raggedSelfAttention(offsets:longest:heads:dropout:bias:)`` supports the output of this
+    /// projection weight.
+    ///
+    /// The weight is [3 · channels, inputs]. LibTorch has such kernels for GPUs only, for heads of a multiple of eight
+    /// channels.
+    public func supportsRaggedSelfAttention(heads: Int) -> Bool {
         guard device != .cpu, rank == 2, dtype == .float32 || dtype.isHalfPrecision else { return false }
         let width = size(0) / (3 * heads)
         return width % 8 == 0 && width <= 256
     }
 
-    /// Multi-head self-attention within segments of rows on a GPU, for all segments at once.
+    /// Computes multi-head self-attention within segments of rows on a GPU, for all segments at once.
     ///
-    /// No matrix of weights is ever in memory (Dao, Fu, Ermon, Rudra and Ré 2022): half precision is flash attention where
-    /// the GPU has it, from Ampere on; the rest is LibTorch's memory-efficient kernel. Scores and softmax are FP32.
+    /// The matrix of weights is never in memory (Dao, Fu, Ermon, Rudra and Ré 2022): half precision uses flash
+    /// attention where the GPU has it, from Ampere on; everything else uses LibTorch's memory-efficient kernel. Scores
+    /// and softmax are FP32.
     ///
-    /// Weights are dropped by the GPU's default generator, which is seeded anew each time: what is dropped depends on the
-    /// seed alone, but is not what is dropped on a CPU.
+    /// The GPU's default generator, seeded each time, chooses the dropped weights: they depend on the seed only, but
+    /// are not those that a CPU drops.
     ///
     /// - Parameters:
-    ///   - offsets: Where segments begin, and the end: int32 [segments + 1] on this tensor's device.
+    ///   - offsets: The first row of each segment, and the end: int32 [segments + 1] on this tensor's device.
     ///   - longest: The rows of the longest segment.
-    ///   - heads: How many heads there are; this tensor is [rows, 3 · channels]: queries, keys, values.
-    ///   - dropout: Which weights are dropped.
-    ///   - bias: What was added to all rows of this tensor last, without being recorded: [3 · channels], whose gradient comes
+    ///   - heads: The number of heads; this tensor is [rows, 3 · channels]: queries, keys, values.
+    ///   - bias: The bias that was added to this tensor's rows last, unrecorded: [3 · channels]; its gradient comes
     ///     with this tensor's.
     /// - Returns: [rows, channels].
     /// - Throws: `TorchError.operation` when the GPU has no such kernel, or memory runs out.
@@ -51,18 +54,18 @@ extension Tensor {
     }
 }
 
-/// Where attention happens, and how much of it is dropped.
+/// The segments within which frames attend to each other, and the dropout.
 private struct Segments {
     let offsets: Tensor
     let longest: Int
     let probability: Double
 }
 
-/// Which GPUs have flash attention.
+/// Detection of GPUs with flash attention.
 private enum FlashAttention {
     private static let known = Mutex<[Device: Bool]>([:])
 
-    /// Whether it runs on a GPU, which is found out by one frame when it is first asked for.
+    /// Returns whether a GPU supports it, found out with a single frame on first use.
     static func runs(on device: Device) -> Bool {
         known.withLock { known in
             if let runs = known[device] { return runs }
@@ -77,24 +80,24 @@ private enum FlashAttention {
     }
 }
 
-/// One attention, with what its backward pass needs.
+/// One attention call, with all that its backward pass needs.
 private struct Attention {
-    private static let flashAttention = Operator("aten::_flash_attention_forward")
-    private static let flashAttentionBackward = Operator("aten::_flash_attention_backward")
-    private static let efficientAttention = Operator("aten::_efficient_attention_forward")
-    private static let efficientAttentionBackward = Operator("aten::_efficient_attention_backward")
+    private static let flashAttention = TorchOperator("aten::_flash_attention_forward")
+    private static let flashAttentionBackward = TorchOperator("aten::_flash_attention_backward")
+    private static let efficientAttention = TorchOperator("aten::_efficient_attention_forward")
+    private static let efficientAttentionBackward = TorchOperator("aten::_efficient_attention_backward")
 
     let output: Tensor
     private let inputs: [Tensor]
     private let segments: Segments
     private let isFlash: Bool
-    /// Logarithms of the softmax's sums, and two that say what was dropped.
+    /// The log-sum-exp of the softmax, and the two random states of the dropout.
     private let state: [Tensor]
 
     /// Attends from queries to keys and values, the thirds of [rows, 3, heads, width].
     init(_ thirds: Tensor, _ segments: Segments, isFlash: Bool) throws {
         (self.segments, self.isFlash) = (segments, isFlash)
-        // The memory-efficient kernel wants a batch, of one.
+        // The memory-efficient kernel expects a batch dimension, here of one.
         let whole = isFlash ? thirds : try thirds.unsqueezed(0)
         inputs = try (0..<3).map { try whole.selected(-3, $0) }
         let values =
@@ -113,11 +116,11 @@ private struct Attention {
         state = Array(tensors[1..<4])
     }
 
-    private static func tensors(_ values: [Value]) -> [Tensor] {
+    private static func tensors(_ values: [TorchOperator.Value]) -> [Tensor] {
         values.compactMap { if case .tensor(let tensor) = $0 { tensor } else { nil } }
     }
 
-    /// The gradients of queries, keys and values.
+    /// Returns the gradients of queries, keys and values.
     func backward(_ gradient: Tensor) throws -> [Tensor] {
         let values =
             isFlash

@@ -18,7 +18,8 @@ __device__ inline void column_sums(const float *parts, T *result, int64 rows, in
     assign(result[column], total);
 }
 
-/// Three matrices [rows, columns] side by side, [rows, 3, columns], with the sums of the result's columns for each block.
+/// Interleaves three matrices [rows, columns] as [rows, 3, columns], and writes each block's sums of the result's
+/// columns.
 template <class T>
 __device__ inline void join_thirds(
     const T *first, const T *second, const T *third, T *result, float *sums, int64 rows, int columns) {

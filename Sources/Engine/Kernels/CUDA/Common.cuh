@@ -1,5 +1,5 @@
-// What all kernels share: number formats, vectors of elements, reductions, dropout masks and GELU. NVRTC compiles this
-// text with no header at all; the tests compile it as C++ and run it on the CPU (Tests/KernelEmulator).
+// Shared by all kernels: number formats, vectors of elements, reductions, dropout masks and GELU. NVRTC compiles this
+// text without any header; the tests compile it as C++ and run it on the CPU (Tests/KernelEmulator).
 
 typedef unsigned short uint16;
 typedef unsigned int uint32;
@@ -13,7 +13,7 @@ struct half_number { uint16 bits; };
 struct bfloat_number { uint16 bits; };
 
 #ifdef __CUDACC__
-/// Shared memory of a size that the launch tells.
+/// Shared memory whose size the launch decides.
 #define DYNAMIC_SHARED_MEMORY(TYPE, NAME) extern __shared__ TYPE NAME[]
 
 __device__ inline float widened(half_number x) {
@@ -26,7 +26,7 @@ __device__ inline void assign(bfloat_number &x, float y) {
 #if __CUDA_ARCH__ >= 800
     asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(x.bits) : "f"(y));
 #else
-    // Turing has no instruction for it: to the nearest, ties to even.
+    // Turing has no instruction for it: round to nearest even.
     const uint32 bits = __float_as_uint(y);
     x.bits = y != y ? 0x7FFF : (uint16)((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
 #endif
@@ -36,7 +36,7 @@ __device__ inline float widened(float x) { return x; }
 __device__ inline float widened(bfloat_number x) { return __uint_as_float((uint32)x.bits << 16); }
 __device__ inline void assign(float &x, float y) { x = y; }
 
-/// COUNT elements that are read and written at once.
+/// COUNT elements that are read and written together.
 template <class T, int COUNT>
 struct alignas(sizeof(T) * COUNT < 16 ? sizeof(T) * COUNT : 16) vector_of {
     T values[COUNT];
@@ -76,7 +76,7 @@ __device__ inline float warp_max(float x) {
     return x;
 }
 
-// MARK: Dropout masks: those of Sources/Engine/CKernels/Elementwise.h, which says where they come from
+// MARK: Dropout masks, the same as in Sources/Engine/CKernels/Elementwise.h, which cites the sources
 
 struct dropout_mask {
     uint32 first, second, bound, upper;
@@ -90,7 +90,7 @@ __device__ inline uint64 mix_seed(uint64 x) {
     return x ^ (x >> 31);
 }
 
-/// The seed of a dropout: a number, or what is added to one in memory, which recorded work finds changed.
+/// The seed of a dropout: a number, or an offset to one in memory, which replayed work finds changed.
 __device__ inline uint64 dropout_seed(const uint64 *base, uint64 offset) { return base ? *base + offset : offset; }
 
 /// The mask of the 2³² elements whose index has this upper half.
@@ -99,7 +99,7 @@ __device__ inline dropout_mask make_mask(uint64 seed, uint32 upper, uint32 bound
     return {(uint32)key, (uint32)(key >> 32), bound, upper, scale};
 }
 
-/// 0 or the scale, for the element of this index; another mask is made where the index leaves the old one's reach.
+/// 0 or the scale, for the element of this index; makes a new mask where the index leaves the old one's range.
 __device__ inline float mask_factor(dropout_mask &mask, uint64 seed, int64 index) {
     if ((uint32)(index >> 32) != mask.upper) mask = make_mask(seed, (uint32)(index >> 32), mask.bound, mask.scale);
     uint32 x = (uint32)index + mask.first;
@@ -150,7 +150,7 @@ __device__ inline void for_each_eight(int64 count, Body body) {
     for (int64 index = start; index < count; index += step) body(index);
 }
 
-/// One number of each of eight elements, from as many as there are.
+/// One number of each of eight elements, from as many as exist.
 template <class T>
 __device__ inline void read_some(const T *source, int64 index, int64 count, float (&result)[8]) {
     if (index + 8 <= count) return read(source + index, result);
@@ -164,12 +164,12 @@ __device__ inline void write_some(T *target, int64 index, int64 count, const flo
         if (index + i < count) assign(target[index + i], numbers[i]);
 }
 
-/// Columns of a thread and of a block of kernels that have a row after the other.
+/// The columns of a thread and the threads of a block, in kernels that process row after row.
 constexpr int COLUMN_WIDTH = 8, COLUMN_THREADS = 128;
 
 // MARK: Kernels
 
-/// Where a kernel is defined: the tests note its name.
+/// Marks the definition of a kernel: the tests record its name.
 #ifndef KERNEL_DEFINED
 #define KERNEL_DEFINED(NAME)
 #endif

@@ -1,5 +1,7 @@
-// The contrastive loss from all similarities of an utterance: a warp has a masked frame, and reads those to its true vector
+// The contrastive loss from all similarities of an utterance: one warp per masked frame reads those to its true vector
 // and its distractors.
+//
+//     loss = −log(e^(s₀/κ) / Σⱼ e^(sⱼ/κ)), with s₀ the similarity to the true vector and κ the temperature
 
 /// A masked frame's logits.
 template <class T>
@@ -9,7 +11,7 @@ struct contrast_row {
     const int64 *identities;
     float temperature;
 
-    /// `own` frames and `pool` candidates an utterance; identities may be missing.
+    /// The utterance has `own` frames and `pool` candidates; identities may be missing.
     __device__ contrast_row(
         const T *similarities, const int *choices, const int64 *identities, int64 row, int own, int pool, int width,
         float temperature)
@@ -25,7 +27,7 @@ struct contrast_row {
 
 constexpr int CONTRAST_WARPS = 4;
 
-/// Each frame's loss, what its logits' exponentials sum to (as a logarithm), and whether it chose the true vector.
+/// Writes each frame's loss, the log-sum-exp of its logits, and whether its largest logit is the true vector's.
 template <class T>
 __device__ inline void contrast(
     const T *similarities, const int *choices, const int64 *identities, float *losses, float *normalizers,
@@ -48,7 +50,7 @@ __device__ inline void contrast(
     const float normalizer = logf(total) + largest, truth = logit(0);
     normalizers[row] = normalizer;
     losses[row] = normalizer - truth;
-    // A frame all of whose logits are equal has nothing to choose from.
+    // A frame whose logits are all equal has not chosen anything.
     correct[row] = truth >= largest && !(truth <= -negated) ? 1.0f : 0.0f;
 }
 
@@ -67,7 +69,7 @@ __device__ inline void contrast_backward(
         const contrast_row<T> logit(similarities, choices, identities, row, own, pool, width, temperature);
         for (int j = lane; j < width; j += 32) {
             const float share = expf(logit(j) - normalizers[row]) - (j == 0 ? 1.0f : 0.0f);
-            // A distractor that was drawn twice adds the same number twice: the order does not matter.
+            // A distractor that was drawn twice adds the same number twice, so the order does not matter.
             atomicAdd(sums + choices[row * width + j], share * gradients[row] / temperature);
         }
     }

@@ -19,7 +19,7 @@ __device__ inline void gelu_dropout(
     });
 }
 
-/// The gradient of GELU and dropout, from the input and the output's gradient; it may be written over the latter.
+/// The gradient of GELU and dropout, from the input and the output's gradient, which it may overwrite.
 template <class T>
 __device__ inline void gelu_dropout_backward(
     const T *input, const T *gradient, T *result, int64 count, const uint64 *base, uint64 offset, uint32 bound,
@@ -39,8 +39,8 @@ __device__ inline void gelu_dropout_backward(
     });
 }
 
-/// The same for [rows, columns], with the sums of the result's columns for each block: what a bias gets that was added to the
-/// input.
+/// The same for [rows, columns], with each block's sums of the result's columns: the gradient of a bias that was added
+/// to the input.
 template <class T>
 __device__ inline void gelu_dropout_backward_sums(
     const T *input, const T *gradient, T *result, float *sums, int64 rows, int columns, const uint64 *base,

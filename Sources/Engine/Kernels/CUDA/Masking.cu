@@ -1,4 +1,4 @@
-// Masked rows become one vector: what the context network sees of masked frames.
+// Masked rows are replaced by one vector, the learned input of the context network for masked frames.
 
 template <class T>
 __device__ inline void mask_rows(
@@ -11,7 +11,7 @@ __device__ inline void mask_rows(
     });
 }
 
-/// The input's gradient, and for each block the sums [columns] of what the vector gets.
+/// The input's gradient, and each block's sums [columns] of the vector's gradient.
 template <class T>
 __device__ inline void mask_rows_backward(
     const T *gradient, const unsigned char *masked, T *result, float *sums, int64 rows, int columns) {

@@ -1,7 +1,9 @@
-// The choice of code-book entries by a Gumbel softmax, and how evenly entries are chosen: a warp has the logits of one code
-// book in one row, whose softmaxes stay in its registers.
+// The choice of code book entries by a Gumbel softmax (paper, equation 1), and the statistics of the diversity loss:
+// one warp per row and code book, whose softmaxes stay in its registers.
+//
+//     p = softmax((logits + noise) / τ)    choice = one-hot(argmax p), with the gradient of p (straight through)
 
-/// Entries of a code book at most, those of a lane, and the rows that a block has at a time.
+/// The maximum number of entries of a code book, those of a lane, and the rows that a block processes at a time.
 constexpr int MOST_ENTRIES = 512, ENTRY_STEPS = MOST_ENTRIES / 32, CHOICE_WARPS = 4;
 
 /// Calls `body(step, entry)` for the entries of this lane.
@@ -15,7 +17,7 @@ __device__ inline void for_each_entry(int entries, Body body) {
     }
 }
 
-/// Numbers of this lane become their part of a warp's softmax.
+/// Turns this lane's logits into their part of a warp's softmax.
 __device__ inline void softmax(float (&x)[ENTRY_STEPS], int entries) {
     float largest = minus_infinity(), total = 0;
     for_each_entry(entries, [&](int step, int) { largest = fmaxf(largest, x[step]); });
@@ -28,7 +30,7 @@ __device__ inline void softmax(float (&x)[ENTRY_STEPS], int entries) {
     for_each_entry(entries, [&](int step, int) { x[step] /= total; });
 }
 
-/// The first place of the largest number of a warp; 0 if there is none.
+/// The first position of a warp's largest number; 0 if all are NaN.
 __device__ inline int argmax(const float (&x)[ENTRY_STEPS], int entries) {
     float largest = minus_infinity();
     int place = 0;
@@ -50,11 +52,11 @@ __device__ inline int argmax(const float (&x)[ENTRY_STEPS], int entries) {
     return place;
 }
 
-/// The choice of each row (x) in each code book (y) as numbers and one-hot, and for each block the sums of probabilities and
-/// of choices without noise, [blocks, 2, groups, entries].
+/// Writes the choice of each row (x) in each code book (y) as codes and one-hot, and each block's sums of the
+/// probabilities and the choices without noise, [blocks, 2, groups, entries].
 ///
-/// Neighbouring blocks have rows of one segment after the other, which begin at the offsets; these may be missing where all
-/// rows are one segment.
+/// Neighboring blocks process rows of the same segment, and then the next; the segments begin at the offsets, which may
+/// be missing if all rows are one segment.
 template <class T>
 __device__ inline void choose_entries(
     const T *logits, const float *noise, T *choice, int64 *codes, float *sums, const int64 *offsets, int segments,
@@ -80,7 +82,7 @@ __device__ inline void choose_entries(
         });
         if (threadIdx.x % 32 == 0) codes[row * groups + group] = chosen;
     }
-    // The warps of a block add theirs up, one after the other: the order is always the same.
+    // The block's warps add their sums one after the other, in a fixed order.
     __shared__ float shared[2][MOST_ENTRIES];
     for (int turn = 0; turn < CHOICE_WARPS; turn++) {
         if (turn == warp) {
@@ -96,7 +98,7 @@ __device__ inline void choose_entries(
             shared[i / entries][i % entries];
 }
 
-/// Adds to a result the gradient that comes through a softmax of x, which it becomes.
+/// Adds the gradient g that comes through a softmax p of x to a result: p · (g − Σ p · g). x becomes p.
 template <class Incoming>
 __device__ inline void add_through_softmax(
     float (&x)[ENTRY_STEPS], float (&gradient)[ENTRY_STEPS], int entries, float scale, Incoming incoming) {
@@ -109,8 +111,8 @@ __device__ inline void add_through_softmax(
     });
 }
 
-/// The gradient of the logits: the choice's passes straight through the Gumbel softmax, that of the segments' summed
-/// probabilities, [segments, groups, entries], through the plain one.
+/// The gradient of the logits: that of the choice goes straight through to the Gumbel softmax, that of the segments'
+/// summed probabilities, [segments, groups, entries], through the plain softmax.
 template <class T>
 __device__ inline void choose_entries_backward(
     const T *logits, const float *noise, const float *temperature, const T *choice_gradient, const float *sum_gradient,

@@ -1,9 +1,9 @@
-// LayerNorm of a residual plus the dropout of a branch: the end of each half of a post-norm transformer layer. A warp
-// has a row, whose elements stay in its registers; statistics are FP32.
+// LayerNorm of a residual plus the dropout of a branch: the end of each half of a post-norm transformer layer. One warp
+// per row, whose elements stay in its registers; statistics are FP32.
 
-/// Elements that a lane reads at once, and how often it does at most: rows of up to 32 · 4 · 8 = 1024 elements.
+/// The elements that a lane reads at once, and its maximum number of steps: rows of up to 32 · 4 · 8 = 1024 elements.
 constexpr int LANE_WIDTH = 4, LANE_STEPS = 8, NORM_WARPS = 4;
-/// The steps of BASE's rows of 768 elements, for which fewer registers do.
+/// The steps of BASE's rows of 768 elements, which need fewer registers.
 constexpr int NARROW_STEPS = 6;
 
 /// Calls `body(step, column)` for the columns of this lane.
@@ -17,7 +17,7 @@ __device__ inline void for_each_step(int columns, Body body) {
     }
 }
 
-/// The factors of dropout of a row's elements, by which the branch is multiplied.
+/// The dropout factors of a row's elements, which multiply the branch.
 struct row_factors {
     dropout_mask mask;
     uint64 seed;
@@ -54,7 +54,7 @@ __device__ inline void residual_norm(
 #pragma unroll
         for (int i = 0; i < LANE_WIDTH; i++) squares += (x[step][i] - mean) * (x[step][i] - mean);
     });
-    // Squares beyond the format's range make the row no number, as on the CPU.
+    // If the squares overflow, the row becomes NaN, as on the CPU.
     const float variance = warp_sum(squares) / columns;
     const float inverse = 1.0f / sqrtf(variance + epsilon) + 0.0f * variance;
     for_each_step<LANE_STEPS>(columns, [&](int step, int column) {
@@ -71,7 +71,7 @@ __device__ inline void residual_norm(
     }
 }
 
-/// Gradients of both inputs, and for each block the sums [2, columns] of what weight and bias get.
+/// The gradients of both inputs, and each block's sums [2, columns] of the gradients of weight and bias.
 template <int STEPS, class T>
 __device__ inline void residual_norm_gradients(
     const T *residual, const T *branch, const T *weight, const float *means, const float *inverses, const T *gradient,
@@ -82,10 +82,10 @@ __device__ inline void residual_norm_gradients(
     for (int64 row = (int64)blockIdx.x * NORM_WARPS + warp; row < rows; row += (int64)gridDim.x * NORM_WARPS) {
         row_factors factors(dropout_seed(base, offset), bound, scale, row * columns);
         const float mean = means[row], inverse = inverses[row];
-        // Normalised elements, and gradients times weights.
+        // Normalized elements, and gradients times weights.
         float x[STEPS][LANE_WIDTH], g[STEPS][LANE_WIDTH];
         float direct = 0, projected = 0;
-        // A bit for each element of this lane whose branch was not dropped.
+        // One bit for each element of this lane whose branch was not dropped.
         uint32 kept = 0;
         for_each_step<STEPS>(columns, [&](int step, int column) {
             float b[LANE_WIDTH], w[LANE_WIDTH];
@@ -105,6 +105,7 @@ __device__ inline void residual_norm_gradients(
                 projected += g[step][i] * x[step][i];
             }
         });
+        // dx = (g − mean(g) − x̂ · mean(g · x̂)) / √(variance + ε).
         direct = warp_sum(direct) / columns;
         projected = warp_sum(projected) / columns;
         for_each_step<STEPS>(columns, [&](int step, int column) {
@@ -118,7 +119,7 @@ __device__ inline void residual_norm_gradients(
             write(branch_gradient + row * columns + column, g[step]);
         });
     }
-    // The warps of a block add theirs up, one after the other: the order is always the same.
+    // The block's warps add their sums one after the other, in a fixed order.
     __shared__ float shared[2][32 * LANE_WIDTH * STEPS];
     for (int turn = 0; turn < NORM_WARPS; turn++) {
         if (turn == warp) {
@@ -169,7 +170,7 @@ KERNEL_OF_EACH_FORMAT(
     (const T *residual, const T *branch, const T *weight, const float *means, const float *inverses,                  \
      const T *gradient, T *residual_gradient, T *branch_gradient, float *sums, int64 rows, int columns,               \
      const uint64 *base, uint64 offset, uint32 bound, float scale)
-// As many registers as let four blocks share a multiprocessor.
+// A limit on registers that lets four blocks share a multiprocessor.
 #define FOUR_BLOCKS 32 * NORM_WARPS, 4
 KERNEL_OF_EACH_FORMAT(
     residual_norm_backward, FOUR_BLOCKS, PARAMETERS,

@@ -1,16 +1,17 @@
-// The feature extractor's first layer: convolution of one channel, normalisation over each utterance, GELU. The output's
-// statistics follow from the moments of the windows (NormalizedSignalConvolution.swift has the arithmetic), so that only
-// the output is written, and nothing is kept but the signal.
+// The feature extractor's first layer: convolution of one channel, normalization over each utterance, GELU. The
+// output's statistics follow from the moments of the windows (NormalizedSignalConvolution.swift has the algebra), so
+// that only the output is written, and only the signal is kept.
 
-/// Taps of a window at most; shorter ones end in zeros. Sums and products of its samples, the latter once a pair.
+/// The maximum number of taps of a window; shorter ones end in zeros. The sums and products of its samples, each pair
+/// once.
 constexpr int TAPS = 10, PAIRS = TAPS * (TAPS + 1) / 2, MOMENTS = TAPS + PAIRS;
-/// Channels of a thread.
+/// The channels of a thread.
 constexpr int THREAD_CHANNELS = 4;
-/// Rows that a block of the forward and of the backward pass has.
+/// The rows of a block in the forward and the backward pass.
 constexpr int FORWARD_ROWS = 64, BACKWARD_ROWS = 256, SIGNAL_THREADS = 128;
 
-/// Where the rows of an utterance or a part of one begin, how many there are, how many of those are frames, and which
-/// utterance's statistics normalise them.
+/// The first row of an utterance or a part of one, its rows, those of them that are valid frames, and the utterance
+/// whose statistics normalize them.
 struct utterance_rows {
     int64 start, rows, valid, owner;
 };
@@ -53,10 +54,10 @@ extern "C" __global__ void __launch_bounds__(SIGNAL_THREADS) window_moments(
 }
 KERNEL_DEFINED(window_moments)
 
-/// Folds the normalisation of each utterance into weight and shift.
+/// Folds the normalization of each utterance into weight and shift.
 ///
-/// `moments` [utterances, MOMENTS], `statistics` [utterances, 2, channels] (mean and inverse deviation) and `folded`
-/// [utterances, TAPS + 1, channels] (the weights tap by tap, then the shift) are written.
+/// Writes `moments` [utterances, MOMENTS], `statistics` [utterances, 2, channels] (mean and inverse deviation) and
+/// `folded` [utterances, TAPS + 1, channels] (the weights tap by tap, then the shift).
 template <class T>
 __device__ inline void fold_normalization(
     const double *parts, const utterance_rows *utterances, const T *weight, const T *gain, const T *bias,
@@ -117,14 +118,14 @@ struct channel_weights {
     }
 };
 
-/// The samples of some rows' windows in shared memory, zeros where the signal has ended.
+/// Loads the samples of some rows' windows into shared memory, with zeros after the signal's end.
 __device__ inline void load_samples(float *samples, const float *signal, int64 first, int count, int64 available) {
     for (int i = threadIdx.x; i < count; i += blockDim.x) samples[i] = first + i < available ? signal[first + i] : 0.0f;
     __syncthreads();
 }
 
-/// GELU of the folded convolution for FORWARD_ROWS rows (x) of an utterance or a part of one (y); rows whose window leaves
-/// the signal, as the last of a batch may, become zero.
+/// GELU of the folded convolution for FORWARD_ROWS rows (x) of an utterance or a part of one (y); rows whose window
+/// leaves the signal, possible at the end of a batch, become zero.
 template <class T>
 __device__ inline void signal_convolution(
     const float *signal, const utterance_rows *utterances, const float *folded, T *output, int64 samples_available,
@@ -149,8 +150,8 @@ __device__ inline void signal_convolution(
     }
 }
 
-/// Of BACKWARD_ROWS frames (x) of an utterance (y): Σ g · x[k] and, last, Σ g, with g the gradient times GELU's slope;
-/// [utterances, blocks, TAPS + 1, channels].
+/// For BACKWARD_ROWS frames (x) of an utterance (y): Σ g · x[k] and, last, Σ g, with g the gradient times GELU's
+/// derivative; [utterances, blocks, TAPS + 1, channels].
 template <class T>
 __device__ inline void signal_convolution_backward(
     const float *signal, const utterance_rows *utterances, const float *folded, const T *gradient, float *parts,
@@ -187,7 +188,7 @@ __device__ inline void signal_convolution_backward(
     }
 }
 
-/// Adds up the blocks' sums: [utterances, (TAPS + 1) · channels] in FP64, 32 columns (x) of an utterance (y) a block.
+/// Adds up the blocks' sums: [utterances, (TAPS + 1) · channels] in FP64, 32 columns (x) of an utterance (y) per block.
 extern "C" __global__ void __launch_bounds__(256) signal_gradient_sums(
     const float *parts, double *sums, int part_count, int columns) {
     __shared__ double shared[8][32];
@@ -207,7 +208,7 @@ extern "C" __global__ void __launch_bounds__(256) signal_gradient_sums(
 }
 KERNEL_DEFINED(signal_gradient_sums)
 
-/// The gradients of weight, gain and bias, a thread a channel.
+/// The gradients of weight, gain and bias, one thread per channel.
 template <class T>
 __device__ inline void signal_gradients(
     const double *sums, const double *moments, const double *statistics, const utterance_rows *utterances,
@@ -242,7 +243,8 @@ __device__ inline void signal_gradients(
 #pragma unroll
             for (int j = 0; j < TAPS; j++)
                 product += taps[j] * moment[TAPS + (j >= k ? pair_index(j, k) : pair_index(k, j))];
-            // The derivative of the normalisation subtracts what mean and variance take up.
+            // ∂L/∂w[k] = γ / σ · (Σ g x[k] − Σ g / N · Σ x[k] − Σ g x̂ / N · Σ x̂ x[k]), the derivative of a
+            // normalization, with Σ x̂ x[k] = (Σⱼ w[j] Σ x[j] x[k] − mean · Σ x[k]) / σ from the windows' moments.
             weights[k] += inverse * scale
                 * (own[(int64)k * channels] - sum / frames * moment[k] - normalized / frames * inverse * product);
         }

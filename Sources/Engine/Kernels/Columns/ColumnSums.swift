@@ -4,17 +4,18 @@ extension KernelSource {
     static let columns = KernelSource("Columns.cu", PackageResources.Columns_cu)
 }
 
-/// How kernels that take a row after the other, and sum what they write by columns, share the work.
+/// The division of work in kernels that process row after row and sum their output by columns.
 enum ColumnBlocks {
-    /// Columns of a thread: what the number of columns must be a multiple of.
+    /// The columns of a thread; the number of columns must be a multiple of it.
     static let width = 8
-    /// Threads of a block.
+    /// The threads of a block.
     static let threads = 128
-    /// The same in the source text.
+    /// The same constants in the source text.
     static let constants = ["COLUMN_WIDTH": width, "COLUMN_THREADS": threads]
 
-    /// Blocks that share the rows (x) and those that share the columns (y); a function of the shape alone, as the order of the
-    /// sums is.
+    /// Returns the blocks that share the rows (x) and those that share the columns (y).
+    ///
+    /// It depends on the shape only, and so does the order of the sums.
     static func shape(_ rows: Int, _ columns: Int) -> KernelShape {
         let width = width * threads
         return KernelShape(grid: (min(rows, 528), (columns + width - 1) / width), threads: threads)
@@ -37,7 +38,7 @@ struct ColumnSumsKernel: DeviceKernel {
 }
 
 extension Tensor {
-    /// The sums of this FP32 tensor's columns, [rows, columns], on a GPU, in another format: [columns].
+    /// Returns the sums of this FP32 tensor's columns, [rows, columns], on a GPU, in another format: [columns].
     func deviceColumnSums(as dtype: DType) throws -> Tensor {
         let result = try Tensor.empty([size(1)], dtype: dtype, device: device)
         try ColumnSumsKernel(parts: self, result: result).launch()

@@ -1,7 +1,7 @@
 import W2VTorch
 
-/// Three matrices [rows, columns] as the thirds of one, with the sums of its columns: the gradients of queries, keys and
-/// values, and what the bias before them gets.
+/// Three matrices [rows, columns] joined as the thirds of one, with the sums of its columns: the gradients of queries,
+/// keys and values, and that of the projection's bias.
 struct JoinedThirds: FusedOperation {
     let parts: [Tensor]
 

@@ -1,28 +1,28 @@
 import W2VTorch
 
-/// What masked frames' choices between their true vectors and distractors cost.
+/// The contrastive loss of masked frames.
 public struct Contrast {
     /// The loss of each frame: FP32 [frames]; differentiable.
     public let losses: Tensor
     /// 1 for each frame that chose the true vector, else 0: FP32 [frames].
     public let correct: Tensor
 
-    /// Gathers what choices cost.
+    /// Makes a result.
     public init(losses: Tensor, correct: Tensor) {
         (self.losses, self.correct) = (losses, correct)
     }
 }
 
 extension Tensor {
-    /// The contrastive loss from these similarities, [utterances, frames, candidates], in one pass each way over those that
-    /// are chosen; nil where the kernels for GPUs do not take them.
+    /// Computes the contrastive loss from these similarities, in one pass each way over the chosen ones.
+    ///
+    /// This tensor is [utterances, frames, candidates].
     ///
     /// - Parameters:
     ///   - choices: Each frame's candidates, the true one first: int32 [utterances, frames, 1 + distractors].
-    ///   - identities: What makes two candidates the same vector: int64 [utterances · candidates], or `nil` if none ever are.
-    ///   - temperature: What similarities are divided by.
-    /// - Returns: The loss of each frame, [utterances · frames], or nil.
-    /// - Throws: `TorchError.operation` if memory runs out.
+    ///   - identities: Numbers that are equal for equal candidates: int64 [utterances · candidates], or `nil` if all
+    ///     differ.
+    /// - Returns: The loss of each frame, [utterances · frames]; nil where the GPU kernels do not support the tensors.
     public func contrast(_ choices: Tensor, identities: Tensor?, temperature: Double) throws -> Contrast? {
         try ContrastiveLoss(similarities: self, choices: choices, identities: identities, temperature: temperature)
             .kernels?()
@@ -42,7 +42,7 @@ struct ContrastiveLoss: FusedOperation {
     var onDevice: (() throws -> Contrast)? {
         guard similarities.rank == 3, similarities.fitsDeviceKernels, choices.dtype == .int32, choices.isContiguous,
             choices.rank == 3, choices.size(0) == similarities.size(0), choices.size(1) == similarities.size(1),
-            ContrastBackwardKernel.takes(candidates: similarities.size(2)),
+            ContrastBackwardKernel.supports(candidates: similarities.size(2)),
             identities.map({
                 $0.dtype == .int64 && $0.isContiguous && $0.count == similarities.size(0) * similarities.size(2)
             }) ?? true
@@ -51,7 +51,7 @@ struct ContrastiveLoss: FusedOperation {
     }
 
     private func lossesOnDevice() throws -> Contrast {
-        // Losses, logarithms of the sums of exponentials, and who was right.
+        // Losses, log-sum-exps, and whether the true vector was chosen.
         let results = try Tensor.empty([3, similarities.size(0) * similarities.size(1)], device: similarities.device)
         let losses = try differentiable("contrastive loss", [similarities]) {
             try ContrastKernel(
@@ -80,7 +80,7 @@ extension KernelSource {
     fileprivate static let contrast = KernelSource("Contrast.cu", PackageResources.Contrast_cu)
 }
 
-/// Each frame's loss, what its logits' exponentials sum to (as a logarithm), and whether it chose the true vector.
+/// Each frame's loss, the log-sum-exp of its logits, and whether its largest logit is the true vector's.
 struct ContrastKernel: DeviceKernel {
     let similarities: Tensor
     let choices: Tensor
@@ -90,7 +90,7 @@ struct ContrastKernel: DeviceKernel {
     let correct: Tensor
     let temperature: Double
 
-    /// Frames that a block has, a warp each.
+    /// The frames of a block, one per warp.
     static let warps = 4
 
     static let name = "contrast"
@@ -110,7 +110,7 @@ struct ContrastKernel: DeviceKernel {
     }
 }
 
-/// The similarities' gradient, from that of each frame's loss; a warp has a number of shared memory for each candidate.
+/// The similarities' gradient, from that of each frame's loss; a warp has one number of shared memory per candidate.
 struct ContrastBackwardKernel: DeviceKernel {
     let similarities: Tensor
     let choices: Tensor
@@ -121,11 +121,11 @@ struct ContrastBackwardKernel: DeviceKernel {
     let result: Tensor
     let temperature: Double
 
-    /// What a block may have of shared memory without being asked.
+    /// The shared memory that a block may use without opting in to more.
     private static let sharedBytes = 48 << 10
 
-    /// Whether a warp's numbers fit in shared memory.
-    static func takes(candidates: Int) -> Bool { 4 * candidates <= sharedBytes }
+    /// Returns whether a warp's numbers fit in shared memory.
+    static func supports(candidates: Int) -> Bool { 4 * candidates <= sharedBytes }
 
     static let name = "contrast_backward"
     static let source = KernelSource.contrast

@@ -6,24 +6,25 @@ extension KernelSource {
 }
 
 extension KernelElement {
-    /// Four whole numbers for each utterance or part of one: its first row, its rows, its frames, and whose statistics
-    /// normalise them.
+    /// Four integers for each utterance or part of one: its first row, its rows, its valid frames, and the utterance
+    /// whose statistics normalize them.
     fileprivate static let utteranceRows = KernelElement(text: "utterance_rows", dtype: .int64)
 }
 
-/// The sizes that the kernels of the first layer are compiled for.
+/// The sizes that the first layer's kernels are compiled for.
 enum SignalBlocks {
-    /// Taps of a window at most.
+    /// The maximum number of taps of a window.
     static let taps = 10
-    /// Sums and products of a window's samples.
+    /// The number of sums and products of a window's samples.
     static let moments = taps + taps * (taps + 1) / 2
-    /// What the number of channels must be a multiple of: those of a thread.
+    /// The channels of a thread; the number of channels must be a multiple of it.
     static let threadChannels = 4
-    /// Rows of a block in the forward and in the backward pass.
+    /// The rows of a block in the forward and the backward pass.
     static let (forwardRows, backwardRows) = (64, 256)
     fileprivate static let threads = 128
 
-    /// Blocks of a fixed number of rows of each utterance, with the samples of their windows in shared memory.
+    /// Returns the launch shape: blocks of a fixed number of rows of each utterance, with their windows' samples in
+    /// shared memory.
     static func shape(_ rows: Int, of counts: [Int], stride: Int) -> KernelShape {
         KernelShape(
             grid: (((counts.max() ?? 0) + rows - 1) / rows, counts.count), threads: threads,
@@ -52,7 +53,7 @@ struct WindowMomentsKernel: DeviceKernel {
     var shape: KernelShape { KernelShape(grid: (parts.size(1), parts.size(0)), threads: Self.threads) }
 }
 
-/// The normalisation of each utterance, folded into weight and shift.
+/// The normalization of each utterance, folded into weight and shift.
 struct FoldNormalizationKernel: DeviceKernel {
     /// FP64 [utterances, parts, moments].
     let parts: Tensor
@@ -78,13 +79,13 @@ struct FoldNormalizationKernel: DeviceKernel {
     var shape: KernelShape { KernelShape(grid: (parts.size(0), 1), threads: Self.threads) }
 }
 
-/// The normalisation of each utterance, and the convolution's weight with it.
+/// The normalization of each utterance, and the convolution's weight combined with it.
 struct FoldedNormalization {
     /// FP64 [utterances, moments].
     let moments: Tensor
     /// FP64 [utterances, 2, channels]: mean and inverse deviation.
     let statistics: Tensor
-    /// FP32 [utterances, taps + 1, channels]: weights with the normalisation in them, and the shift.
+    /// FP32 [utterances, taps + 1, channels]: weights that include the normalization, and the shift.
     let weights: Tensor
 }
 
@@ -113,7 +114,7 @@ struct SignalConvolutionKernel: DeviceKernel {
     ]
 }
 
-/// Of some frames of an utterance: Σ g · x[k] and, last, Σ g, with g the gradient times GELU's slope; FP32
+/// Σ g · x[k] and, last, Σ g over some frames of an utterance, with g the gradient times GELU's derivative; FP32
 /// [utterances, blocks, (taps + 1) · channels].
 struct SignalConvolutionBackwardKernel: DeviceKernel {
     let signal: Tensor

@@ -1,16 +1,16 @@
 import W2VTorch
 
-/// The feature extractor's first layer on GPUs: convolution of one channel, normalisation over each utterance, GELU.
+/// The feature extractor's first layer on GPUs: convolution of one channel, normalization over each utterance, GELU.
 ///
-/// Nothing but the output is written, and the signal is all that is kept: the output's statistics follow from the moments
-/// of the windows, and the backward pass computes the convolution again. No step waits for the host.
+/// Only the output is written, and only the signal is kept: the output's statistics follow from the moments of the
+/// windows, and the backward pass recomputes the convolution. No step waits for the host.
 public struct NormalizedSignalKernels {
-    /// Where an utterance's rows begin, how many there are, and how many of those are frames.
+    /// The first row of an utterance, its rows, and those of them that are valid frames.
     public typealias Rows = (start: Int, count: Int, valid: Int)
-    /// Where the rows of a part of an utterance begin, how many there are, and which utterance it is of.
+    /// The first row of a part of an utterance, its rows, and the utterance that it belongs to.
     public typealias Part = (start: Int, count: Int, owner: Int)
 
-    /// Blocks that share an utterance's windows.
+    /// The number of blocks that share an utterance's windows.
     private static let momentParts = 32
 
     private let signal: Tensor
@@ -23,8 +23,8 @@ public struct NormalizedSignalKernels {
     private let (channels, kernel): (Int, Int)
     private var device: Device { signal.device }
 
-    /// Whether the kernels take a layer with these parameters.
-    public static func canTake(weight: Tensor, gain: Tensor, bias: Tensor) -> Bool {
+    /// Returns whether the kernels support a layer with these parameters.
+    public static func supports(weight: Tensor, gain: Tensor, bias: Tensor) -> Bool {
         weight.fitsDeviceKernels && gain.fitsDeviceKernels && bias.fitsDeviceKernels && weight.rank == 3
             && weight.size(1) == 1 && weight.size(2) <= SignalBlocks.taps
             && weight.size(0) % SignalBlocks.threadChannels == 0
@@ -35,14 +35,15 @@ public struct NormalizedSignalKernels {
     /// - Parameters:
     ///   - signal: All samples, FP32, contiguous.
     ///   - weight: [channels, 1, kernel].
-    ///   - gain: The normalisation's weight, [channels].
-    ///   - bias: The normalisation's bias, [channels].
-    ///   - stride: Samples from one window to the next.
+    ///   - gain: The normalization's weight, [channels].
+    ///   - bias: The normalization's bias, [channels].
+    ///   - stride: The samples from one window to the next.
     ///   - utterances: The rows of each utterance, end to end.
-    /// - Throws: `TorchError.shape` for parameters that the kernels do not take, or a signal too short for the frames.
+    /// - Throws: `TorchError.shape` for parameters that the kernels do not support, or a signal too short for the
+    ///   frames.
     public init(_ signal: Tensor, weight: Tensor, gain: Tensor, bias: Tensor, stride: Int, utterances: [Rows]) throws {
         (channels, kernel) = (weight.size(0), weight.size(2))
-        guard Self.canTake(weight: weight, gain: gain, bias: bias), signal.dtype == .float32, signal.isContiguous,
+        guard Self.supports(weight: weight, gain: gain, bias: bias), signal.dtype == .float32, signal.isContiguous,
             [gain, bias].allSatisfy({ $0.count == weight.size(0) && $0.dtype == weight.dtype })
         else {
             throw TorchError.shape("the kernels for GPUs take no \(signal) with weights \(weight), \(gain) and \(bias)")
@@ -59,12 +60,10 @@ public struct NormalizedSignalKernels {
         table = try .constant("rows of utterances", rows, on: signal.device) { rows }
     }
 
-    /// The layer's output, with the parameters' gradients recorded; the signal has none.
+    /// Computes the layer's output, recording the parameters' gradients; the signal has none.
     ///
-    /// - Parameter epsilon: Added to the variance.
-    /// - Returns: [rows, channels], and what computes the same numbers again.
-    /// - Throws: `TorchError` if the device refuses, as when memory runs out.
-    public func callAsFunction(epsilon: Double) throws -> (output: Tensor, again: () throws -> Tensor) {
+    /// - Returns: [rows, channels], and a closure that recomputes the same numbers.
+    public func callAsFunction(epsilon: Double) throws -> (output: Tensor, recompute: () throws -> Tensor) {
         let folded = try withoutGradient { try fold(epsilon) }
         let output = try differentiable("normalized signal convolution", [weight, gain, bias]) {
             ([try convolve(folded)], { gradients, _ in try backward(gradients[0]?.contiguous(), folded) })
@@ -72,16 +71,14 @@ public struct NormalizedSignalKernels {
         return (output, { try convolve(folded) })
     }
 
-    /// The layer's output for parts of the utterances alone, without gradients; statistics are of whole utterances.
+    /// Computes the layer's output for parts of the utterances, without gradients; statistics are of whole utterances.
     ///
     /// - Parameters:
     ///   - samples: The parts' samples, FP32, contiguous.
     ///   - parts: The rows of each part, end to end.
-    ///   - epsilon: Added to the variance.
     /// - Returns: [rows, channels].
-    /// - Throws: `TorchError` if the device refuses, as when memory runs out.
     public func convolving(_ samples: Tensor, parts: [Part], epsilon: Double) throws -> Tensor {
-        // Which parts there are differs from batch to batch: not worth keeping.
+        // The parts differ from batch to batch: not worth caching.
         let table = try Tensor(parts.flatMap { [$0.start, $0.count, $0.count, $0.owner] }).to(device: device)
         return try withoutGradient { try convolve(samples, table, counts: parts.map(\.count), fold(epsilon)) }
     }

@@ -1,11 +1,11 @@
 import CW2VKernels
 import W2VTorch
 
-/// A strided convolution over time-major rows that computes two outputs at a time, from five products instead of six.
+/// A strided convolution over time-major rows that computes two outputs at a time, with five products instead of six.
 ///
-/// For 3 taps with stride 2, which most of the feature extractor's operations are. Two outputs in a row share an input row,
-/// and by Winograd's minimal filtering one product: a sixth of all products is saved, forward and in both gradients.
-/// Differences of input rows are taken while the rows are in the cache, where GELU of the input is computed too. Source:
+/// It handles 3 taps with stride 2, which account for most of the feature extractor's operations. Two consecutive
+/// outputs share an input row and, by Winograd's minimal filtering, one product: a sixth of all products is saved,
+/// forward and in both gradients. Differences of input rows are computed in the cache, as is GELU of the input. Source:
 /// Winograd 1980, Lavin and Gray 2016.
 public struct PairedConvolution: Sendable {
     private let packed: Tensor
@@ -16,15 +16,15 @@ public struct PairedConvolution: Sendable {
         let channels: Int
 
         init(_ weight: Tensor) throws {
-            guard PairedConvolution.takes(weight, stride: 2) else {
+            guard PairedConvolution.supports(weight, stride: 2) else {
                 throw TorchError.shape("\(weight) is no FP32 weight [outputs, channels, 3] in host memory")
             }
             (outputs, channels) = (weight.size(0), weight.size(1))
         }
     }
 
-    /// Whether a convolution is one of those: FP32 in host memory, 3 taps, stride 2.
-    public static func takes(_ weight: Tensor, stride: Int) -> Bool {
+    /// Returns whether a convolution is supported: FP32 in host memory, 3 taps, stride 2.
+    public static func supports(_ weight: Tensor, stride: Int) -> Bool {
         weight.rank == 3 && weight.size(2) == 3 && stride == 2 && weight.fitsHostKernels
     }
 
@@ -48,18 +48,17 @@ public struct PairedConvolution: Sendable {
         return packed
     }
 
-    /// The convolution, not recorded for differentiation.
+    /// Computes the convolution, not recorded for differentiation.
     ///
-    /// Which two outputs belong together follows from a row's place: what begins at a multiple of four rows has the same
-    /// results whatever lies beside it. The last output, whose window may leave the input, finds zeros there.
+    /// Outputs are paired by row number: a signal that starts at a multiple of four rows has the same results whatever
+    /// precedes it. The last output, whose window may leave the input, sees zeros there.
     ///
     /// - Parameters:
     ///   - input: [2 · N, channels], FP32, contiguous, in host memory.
     ///   - bias: [outputs] or none.
-    ///   - geluOfInput: Whether the convolution is that of the input's GELU.
-    ///   - gelu: Whether GELU follows.
+    ///   - geluOfInput: Whether GELU is applied to the input first.
     /// - Returns: [N, outputs].
-    /// - Throws: `TorchError.shape` when the sizes do not go together.
+    /// - Throws: `TorchError.shape` when the sizes do not match.
     public func callAsFunction(
         _ input: Tensor, bias: Tensor? = nil, geluOfInput: Bool = false, gelu: Bool = false
     ) throws -> Tensor {
@@ -79,7 +78,7 @@ public struct PairedConvolution: Sendable {
         return output
     }
 
-    /// The gradients of input and weight, as far as they are wanted, at an output's gradient.
+    /// Returns the requested gradients of input and weight for an output's gradient.
     fileprivate static func gradients(
         _ gradient: Tensor, _ input: Tensor, _ weight: Tensor, geluOfInput: Bool, ofInput: Bool, ofWeight: Bool
     ) throws -> (input: Tensor?, weight: Tensor?) {
@@ -105,21 +104,21 @@ public struct PairedConvolution: Sendable {
 }
 
 extension Tensor {
-    /// `PairedConvolution` of this tensor, [2 · N, channels], FP32 in host memory; differentiable once.
+    /// Applies ``/W2VKernels/PairedConvolution`` to this tensor, [2 · N, channels], FP32 in host memory; differentiable once.
     ///
     /// - Parameters:
     ///   - weight: [outputs, channels, 3].
     ///   - bias: [outputs] or none.
-    ///   - geluOfInput: Whether the convolution is that of this tensor's GELU, which is then not kept for the backward
-    ///     pass, but computed again.
-    ///   - again: Computes this tensor a second time for the backward pass, which then does not keep it.
+    ///   - geluOfInput: Whether GELU is applied to this tensor first; it is then recomputed in the backward pass, not
+    ///     kept.
+    ///   - recompute: Recomputes this tensor in the backward pass, which then does not keep it.
     /// - Returns: [N, outputs].
-    /// - Throws: `TorchError.shape` when the sizes do not go together.
+    /// - Throws: `TorchError.shape` when the sizes do not match.
     public func convolvedInPairs(
-        _ weight: Tensor, _ bias: Tensor?, geluOfInput: Bool, again: (() throws -> Tensor)? = nil
+        _ weight: Tensor, _ bias: Tensor?, geluOfInput: Bool, recompute: (() throws -> Tensor)? = nil
     ) throws -> Tensor {
         let (input, weight) = (try contiguous(), try weight.contiguous())
-        let kept = again ?? { input }
+        let kept = recompute ?? { input }
         return try differentiable("strided convolution", [input, weight] + (bias.map { [$0] } ?? [])) {
             (
                 [try PairedConvolution(weight)(input, bias: bias, geluOfInput: geluOfInput)],

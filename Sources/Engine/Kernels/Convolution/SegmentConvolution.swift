@@ -1,12 +1,11 @@
 import W2VTorch
 
-/// Segments of rows that lie end to end, and where they lie in a signal with `gap` rows of zeros before, between and
-/// after them.
+/// Consecutive segments of rows, and their places in a signal with `gap` rows of zeros before, between and after them.
 private struct SpacedSegments {
-    /// Of each segment: its rows, and its first row in the signal, less `gap`: where its first window begins.
+    /// For each segment: its rows, and its first row in the signal minus `gap`, where its first window begins.
     let places: [(rows: Range<Int>, window: Int)]
     let gap: Int
-    /// All segments' rows, and those of the signal.
+    /// The number of rows of all segments, and of the signal.
     let (rows, signalRows): (Int, Int)
 
     init(_ lengths: [Int], gap: Int) {
@@ -20,15 +19,15 @@ private struct SpacedSegments {
         (self.places, self.gap, rows, signalRows) = (places, gap, row, window + gap)
     }
 
-    /// Where each row begins its window: its place in the signal, less `gap`.
+    /// The first row of each row's window: its place in the signal minus `gap`.
     var windowOfRow: [Int] { places.flatMap { Array($0.window..<$0.window + $0.rows.count) } }
 
-    /// Where each row lies in the signal.
+    /// The place of each row in the signal.
     var rowsInSignal: [Int] { windowOfRow.map { $0 + gap } }
 }
 
 extension Tensor {
-    /// A grouped convolution along the rows of each segment, which has zeros around it and sees nothing of its neighbours.
+    /// Convolves the rows of each segment, zero-padded, with a grouped kernel; segments do not see their neighbors.
     ///
     /// With an even kernel a row sees one row more before it than after it (fairseq's `SamePad`).
     ///
@@ -36,7 +35,6 @@ extension Tensor {
     ///   - lengths: The rows of each segment; this tensor is [rows, channels] with the segments end to end.
     ///   - weight: [channels, channels / groups, kernel].
     ///   - bias: [channels].
-    ///   - groups: Independent groups of channels.
     /// - Returns: [rows, channels].
     /// - Throws: `TorchError.operation` or `TorchError.shape` for sizes that do not go together.
     public func convolved(
@@ -47,7 +45,8 @@ extension Tensor {
         guard rank == 2, size(0) == spaced.rows else {
             throw TorchError.shape("\(self) does not have the \(spaced.rows) rows of the segments to convolve")
         }
-        if fitsHostKernels, SpectralConvolution.takes(weight), weight.size(1) * groups == size(1), bias.fitsHostKernels
+        if fitsHostKernels, bias.fitsHostKernels, SpectralConvolution.supports(weight),
+            weight.size(1) * groups == size(1)
         {
             return try hostConvolvedBySpectra(withinSegments: lengths, weight, bias: bias)
         }
@@ -57,7 +56,7 @@ extension Tensor {
         return try convolvedByFrequencies(withinSegments: lengths, weight, bias: bias, groups: groups)
     }
 
-    /// The convolution by LibTorch's operator.
+    /// Computes the convolution with LibTorch's operator.
     private func convolvedDirectly(
         _ spaced: SpacedSegments, _ weight: Tensor, bias: Tensor, groups: Int
     ) throws -> Tensor {
@@ -69,14 +68,13 @@ extension Tensor {
             spaced.places.map { try convolved.rows($0.window..<$0.window + $0.rows.count) })
     }
 
-    /// The convolution as products of spectra, in FP32: on GPUs, whose libraries are slow with long kernels in many groups.
+    /// Computes the convolution as products of spectra, in FP32: on GPUs, whose libraries are slow with long kernels in
+    /// many groups.
     ///
-    /// The spaced signal is cut into blocks that overlap by a kernel less one (overlap-save); the products of spectra are
-    /// batched matrix products over the channels of a group, one for each frequency.
+    /// The spaced signal is cut into blocks that overlap by the kernel minus one (overlap-save); the products of
+    /// spectra are batched matrix products over the channels of a group, one per frequency.
     ///
-    /// - Parameters: Those of ``convolved(withinSegments:_:bias:groups:)``.
     /// - Returns: [rows, channels], of this tensor's type.
-    /// - Throws: `TorchError.operation` if LibTorch refuses, as when memory runs out.
     func convolvedByFrequencies(
         withinSegments lengths: [Int], _ weight: Tensor, bias: Tensor, groups: Int
     ) throws -> Tensor {
@@ -86,7 +84,7 @@ extension Tensor {
         var size = 512
         while size < 4 * kernel { size *= 2 }
         let step = size - kernel + 1
-        // A window begins at each row of the signal but the last ones.
+        // A window begins at each row of the signal except the last kernel − 1.
         let windows = max(1, spaced.signalRows - kernel + 1)
         let blocks = (windows + step - 1) / step
         let places = try Tensor.constant("spaced rows", [kernel] + lengths, on: device) { spaced.rowsInSignal }

@@ -14,8 +14,6 @@ public enum SignalKernels {
         ///
         /// - Parameters:
         ///   - signal: All samples, FP32, contiguous, in host memory.
-        ///   - start: The first window's first sample.
-        ///   - kernel: The samples of a window.
         ///   - stride: The samples from one window to the next.
         public init(_ signal: Tensor, from start: Int, kernel: Int, stride: Int) {
             self.signal = signal
@@ -37,12 +35,12 @@ public enum SignalKernels {
         }
     }
 
-    /// Whether the kernels can take a signal, and write what a layer with this weight gives.
-    public static func canTake(_ signal: Tensor, weight: Tensor) -> Bool {
+    /// Returns whether the kernels support a signal and the output of a layer with this weight.
+    public static func supports(_ signal: Tensor, weight: Tensor) -> Bool {
         signal.fitsHostKernels && weight.fitsElementwiseHostKernels
     }
 
-    /// Σ x[k] and Σ x[j] · x[k] over the first `count` windows, [kernel] and [kernel · kernel].
+    /// Returns Σ x[k] and Σ x[j] · x[k] over the first `count` windows, [kernel] and [kernel · kernel].
     public static func moments(_ windows: Windows, count: Int) throws -> (first: [Double], second: [Double]) {
         var first = [Double](repeating: 0, count: windows.kernel)
         var second = [Double](repeating: 0, count: windows.kernel * windows.kernel)
@@ -54,7 +52,7 @@ public enum SignalKernels {
         return (first, second)
     }
 
-    /// GELU of shift + windows · weight, written into the rows of `output`; rows without a whole window become zero.
+    /// Writes GELU of shift + windows · weight into the rows of `output`; rows without a complete window become zero.
     ///
     /// - Parameters:
     ///   - windows: The windows; there may be fewer than rows.
@@ -76,13 +74,13 @@ public enum SignalKernels {
         }
     }
 
-    /// What the gradient of ``convolve(_:weight:shift:into:)`` is made of, with g the gradient times GELU's slope.
+    /// Returns the sums that the gradient of ``convolve(_:weight:shift:into:)`` consists of.
+    ///
+    /// With g the gradient times GELU's derivative.
     ///
     /// - Parameters:
     ///   - windows: The windows of the forward pass.
-    ///   - weight: Its weight.
-    ///   - shift: Its shift.
-    ///   - gradient: The output's gradient in the rows that count, [rows, channels], FP32 or BF16.
+    ///   - gradient: The output's gradient in the valid rows, [rows, channels], FP32 or BF16.
     /// - Returns: Σ g for each channel, and Σ g · x[k] as [kernel · channels].
     /// - Throws: `TorchError.shape` when the windows leave the signal, or a tensor is not contiguous in host memory.
     public static func convolutionGradients(

@@ -3,28 +3,27 @@ import W2VTorch
 
 /// A grouped convolution along the rows of segments by products of spectra, with its weight's spectra.
 ///
-/// A long kernel takes a fraction of the operations that it takes tap by tap: for 128 taps a twenty-sixth. Blocks of rows are
-/// transformed, multiplied frequency by frequency, and transformed back (overlap-save); a block begins with its segment, so
-/// that a segment's results do not depend on others. With an even kernel a row sees one row more before it than after it
-/// (fairseq's `SamePad`).
+/// With a long kernel this takes a fraction of the operations of the direct form: for 128 taps, one twenty-sixth.
+/// Blocks of rows are transformed, multiplied frequency by frequency, and transformed back (overlap-save); a block
+/// begins with its segment, so that a segment's results do not depend on others. With an even kernel a row sees one row
+/// more before it than after it (fairseq's `SamePad`).
 public struct SpectralConvolution: Sendable {
     private let spectra: Tensor
     private let sizes: Sizes
 
-    /// Whether the kernels take a weight: FP32 in host memory, as many inputs in a group as outputs.
+    /// Returns whether the kernels support a weight: FP32 in host memory, as many inputs per group as outputs.
     ///
     /// - Parameter weight: [channels, channels / groups, kernel].
-    /// - Returns: Whether they do.
-    public static func takes(_ weight: Tensor) -> Bool {
+    public static func supports(_ weight: Tensor) -> Bool {
         weight.rank == 3 && weight.fitsHostKernels && weight.size(0) % weight.size(1) == 0
     }
 
     /// Transforms a weight, which must not change from then on.
     ///
     /// - Parameter weight: [channels, channels / groups, kernel].
-    /// - Throws: `TorchError.shape` for a weight that the kernels do not take.
+    /// - Throws: `TorchError.shape` for a weight that the kernels do not support.
     public init(_ weight: Tensor) throws {
-        guard Self.takes(weight) else {
+        guard Self.supports(weight) else {
             throw TorchError.shape("\(weight) is no FP32 weight [channels, channels / groups, kernel] in host memory")
         }
         let sizes = Sizes(weight)
@@ -37,15 +36,14 @@ public struct SpectralConvolution: Sendable {
         (self.sizes, self.spectra) = (sizes, spectra)
     }
 
-    /// The convolution, and GELU if wanted; not recorded.
+    /// Computes the convolution, and GELU if requested; not recorded.
     ///
     /// - Parameters:
     ///   - input: [rows, channels], FP32 in host memory, with the segments end to end.
     ///   - lengths: The rows of each segment.
     ///   - bias: [channels].
-    ///   - gelu: Whether GELU follows.
     /// - Returns: [rows, channels].
-    /// - Throws: `TorchError.shape` when the sizes do not go together.
+    /// - Throws: `TorchError.shape` when the sizes do not match.
     public func callAsFunction(
         _ input: Tensor, withinSegments lengths: [Int], bias: Tensor, gelu: Bool = false
     ) throws -> Tensor {
@@ -64,9 +62,9 @@ public struct SpectralConvolution: Sendable {
         return output
     }
 
-    /// The gradients of input and weight, as far as they are wanted, at an output's gradient.
+    /// Returns the requested gradients of input and weight for an output's gradient.
     ///
-    /// The weight's takes the memory of the spectra, which are of no use afterwards.
+    /// The weight's gradient overwrites the spectra, which are not needed afterward.
     fileprivate func gradients(
         _ gradient: Tensor, _ input: Tensor, _ weight: Tensor, withinSegments lengths: [Int], ofInput: Bool,
         ofWeight: Bool
@@ -95,7 +93,7 @@ public struct SpectralConvolution: Sendable {
 
 private var threads: Int32 { HostKernels.threads }
 
-/// A convolution's sizes in the kernels' terms.
+/// The sizes of a convolution, as the kernels take them.
 private struct Sizes {
     let groups: Int64
     let width: Int64
@@ -110,7 +108,7 @@ private struct Sizes {
         try .empty([Int(ck_spectral_scratch(Int64(blocks), width, kernel, threads))])
     }
 
-    /// Room for the spectra of one or more signals.
+    /// Returns memory for the spectra of one or more signals.
     func spectra(_ blocks: Blocks, times: Int = 1) throws -> Tensor {
         try .empty([times * Int(ck_spectra_count(Int64(blocks.count), groups, width, kernel))])
     }
@@ -118,7 +116,7 @@ private struct Sizes {
 
 /// The blocks of rows that are transformed together.
 private struct Blocks {
-    /// Where a block's segment begins and ends, and its first row; one after the other.
+    /// The begin and end of each block's segment, and the block's first row; concatenated.
     let places: [Int64]
     var count: Int { places.count / 3 }
 
@@ -143,14 +141,14 @@ private struct Blocks {
 }
 
 extension Tensor {
-    /// ``SpectralConvolution`` of this tensor, differentiable once.
+    /// Applies ``SpectralConvolution`` to this tensor, differentiable once.
     ///
     /// - Parameters:
     ///   - lengths: The rows of each segment.
     ///   - weight: [channels, channels / groups, kernel].
     ///   - bias: [channels].
     /// - Returns: [rows, channels].
-    /// - Throws: `TorchError.shape` when the sizes do not go together.
+    /// - Throws: `TorchError.shape` when the sizes do not match.
     func hostConvolvedBySpectra(withinSegments lengths: [Int], _ weight: Tensor, bias: Tensor) throws -> Tensor {
         let (input, weight) = (self, try weight.contiguous())
         return try differentiable("convolution within segments", [input, weight, bias]) {

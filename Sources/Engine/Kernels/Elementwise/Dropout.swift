@@ -26,13 +26,13 @@ extension Tensor {
     /// Zeroes elements with a probability and scales the others by 1 / (1 − probability), in training only.
     ///
     /// The mask is a function of a seed and of the elements' positions, whatever the number of threads, so that the
-    /// backward pass draws it again instead of keeping it. Kernels of our own draw it, the same masks in host memory and
-    /// on GPUs, and the same in half precision; what they do not take (FP64) gets the masks of LibTorch's generators.
-    public func dropout(_ probability: Double, _ mode: Mode) throws -> Tensor {
+    /// backward pass recomputes it. Our own kernels draw the same masks in host memory and on GPUs, and the same in
+    /// half precision; tensors that they do not support (FP64) get the masks of LibTorch's generators.
+    public func dropout(_ probability: Double, _ mode: Module.Mode) throws -> Tensor {
         try dropout(mode.nextMask(probability))
     }
 
-    /// The elements with a mask applied, recorded.
+    /// Applies a mask to the elements, recorded.
     func dropout(_ mask: DropoutMask) throws -> Tensor {
         guard mask.probability > 0 else { return self }
         return try differentiable("dropout", [self]) {
@@ -45,7 +45,7 @@ extension Tensor {
         }[0]
     }
 
-    /// The elements with a seed's dropout mask applied, without recording: for backward passes written by hand.
+    /// Applies a seed's dropout mask to the elements, without recording: for backward passes written by hand.
     public func droppingOut(_ probability: Double, _ seed: DropoutSeed) throws -> Tensor {
         guard probability < 1 else { return try self * 0 }
         let converts = device == .cpu && dtype == .float16

@@ -1,7 +1,7 @@
 import CW2VKernels
 import W2VTorch
 
-/// GELU of elements, which keeps nothing but them; on GPUs LibTorch's own does.
+/// GELU of elements, which keeps only its input; GPUs use LibTorch's own.
 struct GELU: FusedOperation {
     let input: Tensor
 
@@ -23,20 +23,20 @@ struct GELU: FusedOperation {
     }
 }
 
-private let exactGELU = Operator("aten::gelu")
-private let exactGELUBackward = Operator("aten::gelu_backward")
+private let exactGELU = TorchOperator("aten::gelu")
+private let exactGELUBackward = TorchOperator("aten::gelu_backward")
 
 extension Tensor {
-    /// Gaussian error linear unit, in its exact (erf) form.
+    /// Returns the Gaussian error linear unit, in its exact (erf) form.
     ///
-    /// FP32 and BF16 in host memory have a kernel of their own, in FP32 within 1e-6 of the largest magnitude, and without
+    /// FP32 and BF16 in host memory use a kernel of our own, accurate in FP32 to 1e-6 of the largest magnitude, without
     /// second derivatives.
     public func gelu() throws -> Tensor {
         guard let kernels = try GELU(input: self).kernels else { return try exactGELU(.tensor(self)) }
         return try kernels.recorded("GELU", [self])[0]
     }
 
-    /// The gradient of ``gelu()`` at this input; it may take the memory of `gradient`.
+    /// Returns the gradient of ``gelu()`` at this input; it may reuse the memory of `gradient`.
     public func geluBackward(_ gradient: Tensor) throws -> Tensor {
         guard fitsElementwiseHostKernels(with: [gradient]) else {
             return try exactGELUBackward(.tensor(gradient), .tensor(self))
@@ -57,7 +57,7 @@ extension Tensor {
         }
     }
 
-    /// What a kernel in host memory makes of each element.
+    /// Applies a kernel in host memory to each element.
     func mappedOnHost(
         _ kernel: (_ input: UnsafeRawPointer, _ output: UnsafeMutableRawPointer, ck_format) -> Void
     ) throws -> Tensor {

@@ -1,16 +1,16 @@
 import CW2VKernels
 import W2VTorch
 
-/// Dropout of elements' GELU, in one pass over memory each way.
+/// Dropout of the elements' GELU, in one pass over memory each way.
 struct GELUDropout: FusedOperation {
     let input: Tensor
     let mask: DropoutMask
 
-    /// What the kernels do.
+    /// The kernels' forward and backward passes.
     struct Passes {
         /// Computes the output, not recorded.
         let forward: () throws -> Tensor
-        /// Writes the input's gradient over the output's, and returns the sums of its columns where they are asked for.
+        /// Overwrites the output's gradient by the input's, and returns the sums of its columns if requested.
         let backward: (_ gradient: Tensor, _ sumsColumns: Bool) throws -> Tensor?
     }
 
@@ -115,7 +115,7 @@ struct GELUDropoutBackwardKernel: DeviceKernel {
     var shape: KernelShape { .elementwise(input.count) }
 }
 
-/// The same for [rows, columns], with the sums of the result's columns for each block: FP32 [blocks, columns].
+/// The same for [rows, columns], with each block's sums of the result's columns: FP32 [blocks, columns].
 struct GELUDropoutBackwardSumsKernel: DeviceKernel {
     let input: Tensor
     let gradient: Tensor

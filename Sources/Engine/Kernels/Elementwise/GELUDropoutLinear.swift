@@ -1,7 +1,6 @@
 import W2VTorch
 
-/// GELU, dropout and a linear layer, one after the other; of the two activations it keeps the input only, and computes the
-/// other one again.
+/// GELU, dropout and a linear layer in sequence, which keep only the first input and recompute the second.
 struct GELUDropoutLinear: FusedOperation {
     let input: Tensor
     let mask: DropoutMask
@@ -9,7 +8,7 @@ struct GELUDropoutLinear: FusedOperation {
     let weight: Tensor
     /// [outputs], or none.
     let bias: Tensor?
-    /// What was added to all rows of the input last: [inputs], whose gradient comes with the input's.
+    /// The bias that was added to the input last, [inputs]; its gradient comes with the input's.
     let ownBias: Tensor?
 
     var onHost: BothPasses? {
@@ -46,21 +45,20 @@ struct GELUDropoutLinear: FusedOperation {
 }
 
 extension Tensor {
-    /// ``gelu()``, ``dropout(_:_:)`` and ``linear(_:bias:)``, one after the other.
+    /// Applies ``gelu()``, ``dropout(_:_:)`` and ``linear(_:bias:)`` in sequence.
     ///
-    /// Where there is a kernel for it, the product's input is not kept for the backward pass, but computed again.
+    /// Where there is a kernel for it, the product's input is recomputed in the backward pass, not kept.
     ///
     /// - Parameters:
     ///   - probability: The share of the activations that is dropped.
-    ///   - mode: Whether anything is.
     ///   - weight: [outputs, inputs].
     ///   - bias: [outputs], or none.
-    ///   - ownBias: What was added to all rows of this tensor last, without being recorded: [inputs], whose gradient comes
-    ///     with this tensor's. None otherwise.
+    ///   - ownBias: The bias that was added to this tensor's rows last, unrecorded: [inputs]; its gradient comes with
+    ///     this tensor's. None otherwise.
     /// - Returns: [..., outputs].
-    /// - Throws: `TorchError.operation` for sizes that do not go together.
+    /// - Throws: `TorchError.operation` for sizes that do not match.
     public func geluDropoutLinear(
-        _ probability: Double, _ mode: Mode, weight: Tensor, bias: Tensor?, ownBias: Tensor? = nil
+        _ probability: Double, _ mode: Module.Mode, weight: Tensor, bias: Tensor?, ownBias: Tensor? = nil
     ) throws -> Tensor {
         let mask = mode.nextMask(probability)
         let operation = GELUDropoutLinear(input: self, mask: mask, weight: weight, bias: bias, ownBias: ownBias)

@@ -1,16 +1,16 @@
 import W2VTorch
 
-/// How many threads run a kernel.
+/// The launch shape of a kernel.
 struct KernelShape {
     /// Blocks along x and y.
     var grid: (x: Int, y: Int)
     /// Threads of a block.
     var threads: Int
-    /// Shared memory of a block whose size the kernel does not know.
+    /// The dynamic shared memory of a block, in bytes.
     var sharedBytes = 0
 }
 
-/// A file of `CUDA` with kernels.
+/// A file of kernels in the folder `CUDA`.
 struct KernelSource: Sendable {
     /// The file's name.
     let file: String
@@ -21,31 +21,31 @@ struct KernelSource: Sendable {
         (self.file, text) = (file, String(decoding: bytes, as: UTF8.self))
     }
 
-    /// What all other files use.
+    /// The file that all others use.
     static let common = KernelSource("Common.cuh", PackageResources.Common_cuh)
 }
 
-/// A kernel for GPUs: a value has the tensors and numbers of one launch.
+/// A kernel for GPUs: a value holds the tensors and numbers of one launch.
 ///
-/// The parameters are declared once, in the source text's order; a launch passes what the declaration says, and the tests
-/// compare names, types and constants with the source text.
+/// The parameters are declared once, in the source text's order; a launch passes its arguments by this declaration, and
+/// the tests compare names, types and constants with the source text.
 protocol DeviceKernel {
     /// The kernel's name in the source text, without the number format.
     static var name: String { get }
-    /// The endings of the names of kernels with these parameters.
+    /// The suffixes of the names of kernels with these parameters.
     static var variants: [String] { get }
-    /// The ending for this launch.
+    /// The suffix for this launch.
     var variant: String { get }
-    /// The file that has it.
+    /// The file that contains it.
     static var source: KernelSource { get }
     /// The parameters, in the source text's order.
     static var parameters: [KernelParameter<Self>] { get }
-    /// The most threads of a block, which the source text promises to the compiler.
+    /// The maximum number of threads of a block, which the source text promises to the compiler.
     static var threads: Int { get }
-    /// The numbers that the source text has too, by their names there.
+    /// The constants that the source text defines too, by their names there.
     static var constants: [String: Int] { get }
 
-    /// How many threads run it.
+    /// The launch shape.
     var shape: KernelShape { get }
 }
 
@@ -62,23 +62,23 @@ extension DeviceKernel {
         }
     }
 
-    /// Whether there is a kernel for each number format.
+    /// Whether there is one kernel per number format.
     static var hasFormats: Bool { parameters.contains { $0.element.map { $0.dtype == nil } ?? false } }
 
-    /// The parameters as the source text has them: `const T *logits`.
+    /// The parameters in the source text's form: `const T *logits`.
     static var signature: [String] {
         parameters.map { $0.type.hasSuffix("*") ? $0.type + $0.name : "\($0.type) \($0.name)" }
     }
 
-    /// Starts the kernel on the current stream of the device that has its tensors, compiled for their number format.
+    /// Starts the kernel on the current stream of its tensors' device, compiled for their number format.
     ///
-    /// - Throws: `TorchError.operation` for tensors of different devices or formats, or when the GPU refuses.
+    /// - Throws: `TorchError.operation` for tensors of different devices or formats, or when the launch fails.
     func launch() throws {
         let shape = shape
         guard shape.grid.x > 0, shape.grid.y > 0 else { return }
         let parameters = Self.parameters
         var place: (device: Device, format: DType?)?
-        // Every argument has eight bytes of its own.
+        // Every argument takes eight bytes.
         var words = [UInt64](repeating: 0, count: parameters.count)
         // The values own the tensors behind the addresses.
         try withExtendedLifetime(self) {
@@ -91,7 +91,7 @@ extension DeviceKernel {
                     let expected = parameter.element?.dtype
                     if place == nil { place = (device, nil) }
                     if expected == nil, place?.format == nil { place?.format = dtype }
-                    // Elsewhere an address means nothing, and a GPU that follows it is lost to the process.
+                    // On another device the address is invalid, and a GPU that follows it is lost to the process.
                     guard device == place?.device, dtype == expected ?? place?.format else {
                         throw TorchError.operation(
                             "\(parameter.name) of kernel \(Self.name) on \(place?.device ?? device) cannot be \(tensor)"

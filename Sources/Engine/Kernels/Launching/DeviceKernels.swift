@@ -1,15 +1,15 @@
 import Synchronization
 import W2VTorch
 
-/// Runs kernels by their names: a GPU, or what stands in for it in tests.
+/// Runs kernels by name: on a GPU, or on its substitute in tests.
 protocol KernelLauncher: Sendable {
     /// Starts a kernel; `arguments` are the addresses of its arguments, which are read before the call returns.
     func launch(_ name: String, _ shape: KernelShape, _ arguments: [UnsafeMutableRawPointer?]) throws
 }
 
-/// The kernels of `CUDA`, which LibTorch has no fused form of, on GPUs.
+/// The kernels in `CUDA`, for operations that LibTorch has no fused form of.
 enum DeviceKernels {
-    /// All of them, from which the program's source text follows.
+    /// All kernels, which determine the program's source text.
     static var all: [any DeviceKernel.Type] {
         [
             ColumnSumsKernel.self, JoinThirdsKernel.self,
@@ -25,7 +25,7 @@ enum DeviceKernels {
         ]
     }
 
-    /// The files that have them, in alphabetical order after what all use.
+    /// The files that contain them, in alphabetical order after the common one.
     static let sources: [KernelSource] = {
         let files = Dictionary(all.map { ($0.source.file, $0.source) }) { first, _ in first }
         return [.common] + files.values.sorted { $0.file < $1.file }
@@ -34,12 +34,12 @@ enum DeviceKernels {
     /// The whole source text.
     static var source: String { sources.map(\.text).joined(separator: "\n") }
 
-    /// Runs the kernels on tensors in host memory, in tests.
+    /// A substitute that runs the kernels on tensors in host memory, in tests.
     @TaskLocal static var emulator: (any KernelLauncher)?
 
     private static let programs = Mutex<[Device: DeviceProgram]>([:])
 
-    /// What runs kernels on tensors of a device; the first call compiles or loads them.
+    /// Returns the launcher for a device; the first call compiles or loads the kernels.
     static func launcher(_ device: Device) throws -> any KernelLauncher {
         if let emulator { return emulator }
         return try programs.withLock { programs in
@@ -59,19 +59,18 @@ extension DeviceProgram: KernelLauncher {
 }
 
 extension Device {
-    /// Makes sure that the device can be used: loads LibTorch's CUDA half when a GPU is asked for, and its kernels.
+    /// Prepares the device: loads LibTorch's CUDA half for a GPU, and its kernels.
     ///
-    /// - Throws: `TorchError.runtime` that says what is missing.
+    /// - Throws: `TorchError.unusable` naming what is missing.
     public func prepare() throws {
         try load()
         guard case .cuda = self else { return }
         do {
             _ = try DeviceKernels.launcher(self)
         } catch {
-            let advice =
-                "\(error)".contains("libCLibTorchCUDA.so")
-                ? "make build puts it beside the program after Scripts/setup --cuda, or use" : "use"
-            throw TorchError.runtime("the kernels for \(self) cannot be loaded (\(error)); \(advice) --device cpu")
+            throw TorchError.unusable(
+                self, reason: "its kernels cannot be loaded (\(error))",
+                needsInstallation: "\(error)".contains("libCLibTorchCUDA.so"))
         }
     }
 }

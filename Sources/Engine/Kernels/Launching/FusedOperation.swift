@@ -1,46 +1,45 @@
 import W2VTorch
 
-/// A function that kernels compute in fewer passes over memory than LibTorch's operators, and keep less for: in host memory
-/// those of `CKernels`, on GPUs those of `CUDA`.
+/// A function that kernels compute in fewer passes over memory than LibTorch's operators, and keep less for.
 ///
-/// A value has the operands. Where no kernel takes them, LibTorch's operators compute the same.
+/// The kernels are those of `CKernels` in host memory and those of `CUDA` on GPUs. A value holds the operands. Where no
+/// kernel supports them, LibTorch's operators compute the same.
 protocol FusedOperation {
-    /// What its kernels do, such as ``ForwardPass`` or ``BothPasses``.
+    /// The type of its kernels, such as ``ForwardPass`` or ``BothPasses``.
     associatedtype Passes
 
-    /// What computes it in host memory; nil where no kernel takes these operands.
+    /// The kernels in host memory; nil if they do not support these operands.
     var onHost: Passes? { get throws }
-    /// What computes it on a GPU; nil where no kernel takes these operands.
+    /// The kernels on a GPU; nil if they do not support these operands.
     var onDevice: Passes? { get throws }
 }
 
 extension FusedOperation {
-    /// No kernel in host memory.
+    /// Nil: there is no kernel in host memory.
     var onHost: Passes? { nil }
-    /// No kernel for GPUs.
+    /// Nil: there is no kernel for GPUs.
     var onDevice: Passes? { nil }
 
-    /// What computes it where its operands are.
+    /// The kernels for the place of the operands.
     var kernels: Passes? { get throws { try onDevice ?? onHost } }
 }
 
-/// A function's value, not recorded.
+/// A function that computes a value, not recorded.
 typealias ForwardPass = () throws -> Tensor
 
-/// A function's values and gradients.
+/// A function's forward and backward pass.
 struct BothPasses {
     /// Computes the values.
     let forward: () throws -> [Tensor]
     /// Computes the operands' gradients from those of the values.
     let backward: BackwardPass
 
-    /// Computes the values, and records them.
+    /// Computes the values and records them.
     ///
     /// - Parameters:
-    ///   - name: What error messages call the function.
+    ///   - name: The function's name in error messages.
     ///   - operands: The tensors that get gradients, in the backward pass's order.
-    /// - Returns: The values.
-    /// - Throws: What the passes throw.
+    /// - Throws: Any error of the passes.
     func recorded(_ name: String, _ operands: [Tensor]) throws -> [Tensor] {
         try differentiable(name, operands) { (try forward(), backward) }
     }

@@ -1,14 +1,14 @@
 import CW2VKernels
 import W2VTorch
 
-// The kernels of `CKernels` take contiguous FP32 or BF16 in host memory; anything else goes through LibTorch's operators,
+// The kernels of `CKernels` support contiguous FP32 or BF16 in host memory; everything else uses LibTorch's operators,
 // which define the results.
 
 enum HostKernels {
-    /// Whether kernels of our own compute, and not LibTorch's operators, which tests compare them with.
+    /// Whether our own kernels compute; tests turn them off to compare them with LibTorch's operators.
     @TaskLocal static var areUsed = true
 
-    /// How many threads share a kernel's work.
+    /// The number of threads that share a kernel's work.
     static var threads: Int32 { Int32(LibTorch.threads) }
 }
 
@@ -27,6 +27,6 @@ func withFloats(_ tensors: Tensor..., body: ([UnsafeMutablePointer<Float>]) thro
 }
 
 extension Tensor {
-    /// The number of the format for elementwise kernels in host memory.
+    /// The tensor's format in the terms of elementwise kernels in host memory.
     var kernelFormat: ck_format { dtype == .bfloat16 ? CK_BFLOAT16 : CK_FLOAT32 }
 }

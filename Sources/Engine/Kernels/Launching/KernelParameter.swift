@@ -1,22 +1,22 @@
 import W2VTorch
 
-/// What a kernel reads or writes behind an address, as the source text and as tensors call it.
+/// The type of the elements behind an address, in the source text and in tensors.
 struct KernelElement: Sendable {
     /// The type in the source text; `T` is the number format that the kernel was compiled for.
     let text: String
     /// The tensors' element type; nil for the format's.
     let dtype: DType?
 
-    /// FP32, FP16 or BF16: there is a kernel for each.
+    /// The kernel's format, FP32, FP16 or BF16: there is one kernel for each.
     static let format = KernelElement(text: "T", dtype: nil)
     static let float = KernelElement(text: "float", dtype: .float32)
     static let double = KernelElement(text: "double", dtype: .float64)
     static let int64 = KernelElement(text: "int64", dtype: .int64)
     static let int32 = KernelElement(text: "int", dtype: .int32)
-    /// A number that a seed is counted from.
+    /// The number that a seed is an offset to.
     static let seed = KernelElement(text: "uint64", dtype: .int64)
     static let truth = KernelElement(text: "unsigned char", dtype: .bool)
-    /// Bytes, four of them at once.
+    /// Bytes, accessed four at a time.
     static let fourBytes = KernelElement(text: "uint32", dtype: .uint8)
 }
 
@@ -28,15 +28,15 @@ enum KernelArgument {
     case number(UInt64)
 }
 
-/// One parameter of a kernel: its declaration in the source text, and where a launch takes the argument from.
+/// One parameter of a kernel: its declaration in the source text, and the source of its argument in a launch.
 struct KernelParameter<Kernel>: Sendable {
     /// The name in the source text.
     let name: String
     /// The type in the source text: `const T *`.
     let type: String
-    /// What is behind the address, if it is one.
+    /// The type of the elements behind the address, if it is one.
     let element: KernelElement?
-    /// The argument of a launch.
+    /// Returns the argument of a launch.
     let argument: @Sendable (Kernel) -> KernelArgument
 
     private static func address(
@@ -53,12 +53,12 @@ struct KernelParameter<Kernel>: Sendable {
         Self(name: name, type: type, element: nil) { .number(bits($0)) }
     }
 
-    /// A tensor that the kernel reads; nothing where it is nil.
+    /// Declares a tensor that the kernel reads; a null pointer where it is nil.
     static func reads(
         _ name: String, as element: KernelElement = .format, _ tensor: @escaping @Sendable (Kernel) -> Tensor?
     ) -> Self { address(name, element, isRead: true, tensor) }
 
-    /// A tensor that the kernel writes.
+    /// Declares a tensor that the kernel writes.
     static func writes(
         _ name: String, as element: KernelElement = .format, _ tensor: @escaping @Sendable (Kernel) -> Tensor
     ) -> Self { address(name, element, isRead: false, tensor) }

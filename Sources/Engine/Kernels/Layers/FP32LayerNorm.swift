@@ -1,10 +1,10 @@
 import W2VTorch
 
-/// A LayerNorm that normalises half-precision rows in single precision (fairseq's `Fp32LayerNorm`).
+/// A LayerNorm that normalizes half-precision rows in single precision (fairseq's `Fp32LayerNorm`).
 public final class FP32LayerNorm: LayerNorm {
-    /// From [..., channels] to the same shape.
+    /// Maps [..., channels] to the same shape.
     public override func callAsFunction(_ input: Tensor) throws -> Tensor {
-        // On GPUs LibTorch's own normalisation of half-precision rows computes in FP32 throughout.
+        // On GPUs LibTorch's own normalization of half-precision rows computes in FP32 throughout.
         guard input.dtype.isHalfPrecision, input.device == .cpu else { return try super.callAsFunction(input) }
         return try input.to(dtype: .float32)
             .layerNormalized(

@@ -2,7 +2,7 @@ import W2VTorch
 
 /// Zero mean and unit variance of each row, scaled and shifted.
 ///
-/// Layer normalisation (Ba, Kiros and Hinton 2016).
+/// Layer normalization (Ba, Kiros and Hinton 2016).
 open class LayerNorm: Module {
     /// The scale, [channels].
     @Parameter("weight") public final var weight: Tensor
@@ -19,14 +19,14 @@ open class LayerNorm: Module {
         bias = try initializer.constant([channels], 0)
     }
 
-    /// Makes a layer that takes another's place: the parameters are the same ones, whichever layer changes them.
+    /// Makes a layer that replaces another and shares its parameters.
     public init(sharing other: LayerNorm) {
         epsilon = other.epsilon
         super.init()
         (_weight, _bias) = (other._weight, other._bias)
     }
 
-    /// From [..., channels] to the same shape.
+    /// Maps [..., channels] to the same shape.
     open func callAsFunction(_ input: Tensor) throws -> Tensor {
         let norm = ResidualNorm(
             residual: input, branch: nil, mask: .none, weight: weight, bias: bias, epsilon: epsilon)
@@ -36,9 +36,10 @@ open class LayerNorm: Module {
         return try kernels.recorded("LayerNorm", [input, weight, bias])[0]
     }
 
-    /// The layer applied to `residual` + dropout(`branch`), the end of each half of a post-norm transformer layer.
+    /// Applies the layer to `residual` + dropout(`branch`), the end of each half of a post-norm transformer layer.
     ///
-    /// The same numbers as in steps; in one pass over memory where there is a kernel for it. All shapes are
+    /// The result is the same as in separate steps, computed in one pass over memory where there is a kernel for it.
+    /// All shapes are [..., channels].
     /// [..., channels].
     ///
     /// - Throws: `TorchError.shape` naming both shapes when they differ.

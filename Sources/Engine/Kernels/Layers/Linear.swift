@@ -1,13 +1,13 @@
 import W2VTorch
 
-/// x · weightᵀ + bias.
+/// A linear layer, x · weightᵀ + bias.
 open class Linear: Module {
     /// [outputs, inputs].
     @Parameter("weight") public final var weight: Tensor
     /// [outputs].
     @Parameter("bias") public final var bias: Tensor?
 
-    /// How a linear layer's weight starts.
+    /// The initialization of a linear layer's weight.
     public enum Start: Sendable {
         /// PyTorch's own: uniform weight and bias.
         case standard
@@ -18,14 +18,6 @@ open class Linear: Module {
     }
 
     /// Makes the layer.
-    ///
-    /// - Parameters:
-    ///   - inputs: Input channels.
-    ///   - outputs: Output channels.
-    ///   - bias: Whether a bias is added.
-    ///   - start: How the weight starts.
-    ///   - initializer: Where the numbers come from.
-    /// - Throws: `TorchError.operation` if LibTorch cannot make the tensors.
     public init(
         _ inputs: Int, _ outputs: Int, bias: Bool = true, start: Start = .standard, initializer: Initializer
     ) throws {
@@ -47,29 +39,30 @@ open class Linear: Module {
         }
     }
 
-    /// Makes a layer that takes another's place: the parameters are the same ones, whichever layer changes them.
+    /// Makes a layer that replaces another and shares its parameters.
     public init(sharing other: Linear) {
         super.init()
         (_weight, _bias) = (other._weight, other._bias)
     }
 
-    /// From [..., inputs] to [..., outputs].
+    /// Maps [..., inputs] to [..., outputs].
     open func callAsFunction(_ input: Tensor) throws -> Tensor { try input.linear(weight, bias: bias) }
 
-    /// GELU of the layer's output, [..., outputs]; a converted layer applies it before the output leaves the cache.
+    /// Returns GELU of the layer's output, [..., outputs]; a converted layer applies it while the output is in the
+    /// cache.
     open func withGELU(_ input: Tensor) throws -> Tensor { try self(input).gelu() }
 
-    /// The layer's output, with a bias that gets no gradient from it.
+    /// Returns the layer's output, with a bias that gets no gradient from it.
     ///
     /// - Parameter input: [..., inputs].
     /// - Returns: [..., outputs], and the bias. The caller must add its gradient, the sum over all rows.
-    /// - Throws: `TorchError.operation` for sizes that do not go together.
+    /// - Throws: `TorchError.operation` for sizes that do not match.
     open func withUnrecordedBias(_ input: Tensor) throws -> (output: Tensor, bias: Tensor?) {
         guard let bias else { return (try self(input), nil) }
         return (try input.linear(weight, bias: bias.detached()), bias)
     }
 
-    /// Another layer, then `Tensor.geluDropoutLinear` with this layer's weight and bias.
+    /// Applies another layer, then `Tensor.geluDropoutLinear` with this layer's weight and bias.
     public final func callAsFunction(
         geluOf first: Linear, _ input: Tensor, dropout: Double, _ mode: Mode
     ) throws -> Tensor {

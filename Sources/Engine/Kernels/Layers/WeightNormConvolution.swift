@@ -1,6 +1,6 @@
 import W2VTorch
 
-/// A one-dimensional grouped convolution with weight normalisation (Salimans and Kingma 2016) over each kernel tap.
+/// A one-dimensional grouped convolution with weight normalization (Salimans and Kingma 2016) over each kernel tap.
 ///
 /// The weight [outputs, inputs / groups, kernel] is g · v / ‖v‖, with one norm for each of the kernel's positions, as
 /// in fairseq's positional convolution.
@@ -13,15 +13,7 @@ public final class WeightNormConvolution: Module {
     @Parameter("bias") public var bias: Tensor
     private let groups: Int
 
-    /// Makes the layer with normal weights.
-    ///
-    /// - Parameters:
-    ///   - channels: Input and output channels.
-    ///   - kernel: Taps.
-    ///   - groups: Independent groups of channels.
-    ///   - deviation: The standard deviation of the weights at the start.
-    ///   - initializer: Where the numbers come from.
-    /// - Throws: `TorchError.operation` if LibTorch cannot make the tensors.
+    /// Makes the layer with normal weights of this standard deviation.
     public init(channels: Int, kernel: Int, groups: Int, deviation: Double, initializer: Initializer) throws {
         self.groups = groups
         super.init()
@@ -30,12 +22,12 @@ public final class WeightNormConvolution: Module {
         bias = try initializer.constant([channels], 0)
     }
 
-    /// The weight itself, folded from gain and direction.
+    /// Returns the weight itself, computed from gain and direction.
     public func weight() throws -> Tensor {
         try direction * (gain / direction.norm(0, 1, keepingDimensions: true))
     }
 
-    /// `Tensor.convolved(withinSegments:_:bias:groups:)` with this weight: from [rows, channels] to the same shape.
+    /// Applies `Tensor.convolved(withinSegments:_:bias:groups:)` with this weight: [rows, channels] to the same shape.
     public func callAsFunction(_ input: Tensor, withinSegments lengths: [Int]) throws -> Tensor {
         try input.convolved(withinSegments: lengths, weight(), bias: bias, groups: groups)
     }

@@ -1,10 +1,10 @@
 import W2VTorch
 
-/// Rows that become one vector: what the context network sees of masked frames.
+/// The replacement of rows by one vector, the learned input of the context network for masked frames.
 struct RowReplacement: FusedOperation {
     /// [rows, columns].
     let input: Tensor
-    /// Which rows, bool [rows, 1].
+    /// The rows to replace, bool [rows, 1].
     let flags: Tensor
     /// [columns].
     let vector: Tensor
@@ -52,7 +52,7 @@ struct MaskRowsKernel: DeviceKernel {
     var shape: KernelShape { .elementwise(input.count) }
 }
 
-/// The input's gradient, and for each block the sums [columns] of what the vector gets.
+/// The input's gradient, and each block's sums [columns] of the vector's gradient.
 struct MaskRowsBackwardKernel: DeviceKernel {
     let gradient: Tensor
     let masked: Tensor
@@ -72,13 +72,13 @@ struct MaskRowsBackwardKernel: DeviceKernel {
 }
 
 extension Tensor {
-    /// A vector in place of rows.
+    /// Replaces rows by a vector.
     ///
     /// - Parameters:
-    ///   - flags: Which rows, bool [rows, 1].
-    ///   - vector: What they become, [columns], of this tensor's type.
+    ///   - flags: The rows to replace, bool [rows, 1].
+    ///   - vector: The replacement, [columns], of this tensor's type.
     /// - Returns: [rows, columns].
-    /// - Throws: `TorchError.operation` for sizes that do not go together.
+    /// - Throws: `TorchError.operation` for sizes that do not match.
     public func replacingRows(where flags: Tensor, with vector: Tensor) throws -> Tensor {
         guard let kernels = try RowReplacement(input: self, flags: flags, vector: vector).kernels else {
             return try .choose(flags, vector, else: self)

@@ -1,12 +1,11 @@
 import CW2VKernels
 import W2VTorch
 
-/// LayerNorm of a residual plus the dropout of a branch, in one pass over memory each way: the end of each half of a
-/// post-norm transformer layer.
+/// LayerNorm of a residual plus the dropout of a branch, in one pass over memory each way.
 ///
-/// It keeps both inputs and two numbers a row. Without a branch it is LayerNorm alone, which in FP32 in host memory has a
-/// kernel because LibTorch's own adds up the gradients of weight and bias row by row: that costs accuracy where rows are
-/// many.
+/// This is the end of each half of a post-norm transformer layer. It keeps both inputs and two numbers per row. Without
+/// a branch it is LayerNorm alone, which has a kernel for FP32 in host memory because LibTorch's own sums the gradients
+/// of weight and bias row by row, which costs accuracy with many rows.
 struct ResidualNorm: FusedOperation {
     let residual: Tensor
     let branch: Tensor?
@@ -27,7 +26,7 @@ struct ResidualNorm: FusedOperation {
     var onDevice: BothPasses? {
         get throws {
             guard let branch, hasColumns, residual.fitsDeviceKernels(with: [branch, weight, bias]),
-                ResidualNormKernel.takes(columns: weight.count)
+                ResidualNormKernel.supports(columns: weight.count)
             else { return nil }
             return try passes({ try outputOnDevice(branch, $0) }, { try gradientsOnDevice($0, branch, $1) })
         }
@@ -35,7 +34,7 @@ struct ResidualNorm: FusedOperation {
 
     private var hasColumns: Bool { residual.size(-1) == weight.count }
 
-    /// The passes from those that take `statistics`, FP32 [2, rows]: each row's mean and inverse deviation.
+    /// Makes the passes from those that take `statistics`, FP32 [2, rows]: each row's mean and inverse deviation.
     private func passes(
         _ output: @escaping (_ statistics: Tensor) throws -> Tensor,
         _ gradients: @escaping (_ gradient: Tensor, _ statistics: Tensor) throws -> [Tensor]
@@ -69,7 +68,7 @@ struct ResidualNorm: FusedOperation {
         return output
     }
 
-    /// The gradients of residual, branch, weight and bias.
+    /// Returns the gradients of residual, branch, weight and bias.
     private func gradientsOnHost(_ gradient: Tensor, _ statistics: Tensor) throws -> [Tensor] {
         let (rows, columns) = (statistics.size(1), residual.size(-1))
         let own = try residual.emptyLike()
@@ -101,7 +100,7 @@ struct ResidualNorm: FusedOperation {
         return output
     }
 
-    /// The gradients of residual, branch, weight and bias.
+    /// Returns the gradients of residual, branch, weight and bias.
     private func gradientsOnDevice(_ gradient: Tensor, _ branch: Tensor, _ statistics: Tensor) throws -> [Tensor] {
         let (rows, columns) = (statistics.size(1), residual.size(-1))
         let own = try residual.emptyLike()

@@ -4,7 +4,7 @@ extension KernelSource {
     fileprivate static let residualNorm = KernelSource("ResidualNorm.cu", PackageResources.ResidualNorm_cu)
 }
 
-/// LayerNorm of a residual plus the dropout of a branch; a warp has a row, whose elements stay in its registers.
+/// LayerNorm of a residual plus the dropout of a branch; one warp per row, whose elements stay in its registers.
 struct ResidualNormKernel: DeviceKernel {
     let residual: Tensor
     let branch: Tensor
@@ -17,13 +17,13 @@ struct ResidualNormKernel: DeviceKernel {
     let mask: DropoutMask
     let epsilon: Double
 
-    /// Rows that a block has at a time, a warp each.
+    /// The rows that a block processes at a time, one per warp.
     static let warps = 4
-    /// Elements of a lane at once, and how often at most.
+    /// The elements that a lane reads at once, and its maximum number of steps.
     private static let (laneWidth, laneSteps) = (4, 8)
 
-    /// Whether a row of this many elements fits a warp's registers.
-    static func takes(columns: Int) -> Bool { columns % laneWidth == 0 && columns <= 32 * laneWidth * laneSteps }
+    /// Returns whether a row of this many elements fits a warp's registers.
+    static func supports(columns: Int) -> Bool { columns % laneWidth == 0 && columns <= 32 * laneWidth * laneSteps }
 
     static let name = "residual_norm"
     static let source = KernelSource.residualNorm
@@ -42,7 +42,7 @@ struct ResidualNormKernel: DeviceKernel {
     }
 }
 
-/// The gradients of both inputs, and for each block the sums [2, columns] of what weight and bias get.
+/// The gradients of both inputs, and each block's sums [2, columns] of the gradients of weight and bias.
 struct ResidualNormBackwardKernel: DeviceKernel {
     let residual: Tensor
     let branch: Tensor
@@ -57,10 +57,12 @@ struct ResidualNormBackwardKernel: DeviceKernel {
     let sums: Tensor
     let mask: DropoutMask
 
-    /// About four blocks for each multiprocessor of a large GPU; a function of the shape alone, as the sums' order is.
+    /// Returns the number of blocks: about four for each multiprocessor of a large GPU.
+    ///
+    /// It depends on the shape only, like the order of the sums.
     static func blocks(rows: Int) -> Int { min((rows + ResidualNormKernel.warps - 1) / ResidualNormKernel.warps, 528) }
 
-    /// The steps of rows of up to 768 elements, for which fewer registers do.
+    /// The steps of rows of up to 768 elements, which need fewer registers.
     private static let narrowSteps = 6
 
     static let name = "residual_norm_backward"

@@ -1,6 +1,6 @@
 import W2VTorch
 
-/// Which entry of each code book each row has chosen, and how evenly entries are chosen.
+/// The entries that each row has chosen from the code books, and how evenly they are used.
 public struct EntryChoice {
     /// One-hot [rows, groups, entries]; its gradient is the Gumbel softmax's (straight through), none without noise.
     public let choice: Tensor
@@ -12,7 +12,7 @@ public struct EntryChoice {
     /// The mean over each segment's rows of the most probable entries, one-hot, FP32 [segments, groups, entries].
     public let meanChoices: Tensor
 
-    /// Gathers a choice.
+    /// Makes a result.
     public init(choice: Tensor, codes: Tensor, meanProbabilities: Tensor, meanChoices: Tensor) {
         (self.choice, self.codes) = (choice, codes)
         (self.meanProbabilities, self.meanChoices) = (meanProbabilities, meanChoices)
@@ -20,15 +20,13 @@ public struct EntryChoice {
 }
 
 extension Tensor {
-    /// The choice of entries by these logits, [rows, groups, entries], in one pass each way over them; nil where the kernels
-    /// for GPUs do not take them.
+    /// Chooses entries by these logits, [rows, groups, entries], in one pass each way over them.
     ///
     /// - Parameters:
     ///   - noise: Gumbel noise, FP32 [rows, groups, entries]; `nil` chooses the most probable entries.
-    ///   - temperature: The Gumbel softmax's, FP32, a single number.
-    ///   - segments: The rows that have means of their own; `nil` for all together.
-    /// - Returns: The choice, or nil.
-    /// - Throws: `TorchError.operation` if memory runs out.
+    ///   - temperature: The Gumbel softmax's, an FP32 scalar.
+    ///   - segments: The segments of rows that have means of their own; `nil` for one segment.
+    /// - Returns: The choice; nil where the GPU kernels do not support the tensors.
     public func choosingEntries(
         noise: Tensor?, temperature: Tensor, segments: RowSegments? = nil
     ) throws -> EntryChoice? {
@@ -36,19 +34,19 @@ extension Tensor {
     }
 }
 
-/// The choice of code-book entries by a Gumbel softmax, in one pass each way over the logits.
+/// The choice of code book entries by a Gumbel softmax, in one pass each way over the logits.
 struct GumbelChoice: FusedOperation {
     /// [rows, groups, entries].
     let logits: Tensor
     /// FP32 [rows, groups, entries].
     let noise: Tensor?
-    /// FP32, a single number.
+    /// An FP32 scalar.
     let temperature: Tensor
-    /// The rows that have means of their own; nil for all together.
+    /// The segments of rows that have means of their own; nil for one segment.
     let segments: RowSegments?
 
     var onDevice: (() throws -> EntryChoice)? {
-        guard logits.rank == 3, logits.fitsDeviceKernels, ChooseEntriesKernel.takes(entries: logits.size(2)),
+        guard logits.rank == 3, logits.fitsDeviceKernels, ChooseEntriesKernel.supports(entries: logits.size(2)),
             noise.map({ $0.shape == logits.shape && $0.dtype == .float32 && $0.isContiguous }) ?? true,
             temperature.dtype == .float32, segments.map({ $0.rows == logits.size(0) }) ?? true
         else { return nil }
@@ -86,8 +84,8 @@ struct GumbelChoice: FusedOperation {
         return EntryChoice(choice: outputs[0], codes: codes, meanProbabilities: outputs[1], meanChoices: means)
     }
 
-    /// Divides what is summed over each segment's rows, [segments, ...], by their number: a sum's share in its mean, forward
-    /// and backward.
+    /// Divides sums over each segment's rows, [segments, ...], by the number of rows: a sum's share of its mean,
+    /// forward and backward.
     private func meansOfSums(_ sums: Tensor) throws -> Tensor {
         try segments?.means(ofSums: sums) ?? sums / Double(logits.size(0))
     }
@@ -97,7 +95,7 @@ extension KernelSource {
     fileprivate static let quantizer = KernelSource("Quantizer.cu", PackageResources.Quantizer_cu)
 }
 
-/// The choice of each row in each code book as numbers and one-hot, and for each block the sums of probabilities and of
+/// The choice of each row in each code book as codes and one-hot, and each block's sums of the probabilities and the
 /// choices without noise, FP32 [blocks, segments · 2 · groups · entries]: each block has rows of one segment.
 struct ChooseEntriesKernel: DeviceKernel {
     let logits: Tensor
@@ -108,13 +106,14 @@ struct ChooseEntriesKernel: DeviceKernel {
     let segments: RowSegments?
 
     private static let mostEntries = 512
-    /// Rows that a block has at a time, a warp each.
+    /// The rows that a block processes at a time, one per warp.
     static let warps = 4
 
-    /// Whether a code book's entries fit a warp's registers.
-    static func takes(entries: Int) -> Bool { entries <= mostEntries }
+    /// Returns whether a code book's entries fit a warp's registers.
+    static func supports(entries: Int) -> Bool { entries <= mostEntries }
 
-    /// Blocks that share the rows of a segment; a function of the shape alone, as the order of the sums is.
+    /// Returns the number of blocks that share the rows of a segment; it depends on the shape only, like the order of
+    /// the sums.
     static func blocks(longest: Int, segments: Int) -> Int {
         min((longest + warps - 1) / warps, max(1, 264 / segments))
     }
@@ -135,8 +134,8 @@ struct ChooseEntriesKernel: DeviceKernel {
     }
 }
 
-/// The gradient of the logits: the choice's passes straight through the Gumbel softmax, that of the segments' summed
-/// probabilities, [segments, groups, entries], through the plain one.
+/// The gradient of the logits: that of the choice goes straight through to the Gumbel softmax, that of the segments'
+/// summed probabilities, [segments, groups, entries], through the plain softmax.
 struct ChooseEntriesBackwardKernel: DeviceKernel {
     let logits: Tensor
     let noise: Tensor?

@@ -1,14 +1,14 @@
 import W2VTorch
 
-/// A weight in 8-bit floating point, for products with rows that are rounded in the same way when they come.
+/// A weight in 8-bit floating point, for products with rows that are rounded in the same way on the fly.
 ///
-/// The numbers are E4M3 (4 bits of exponent, 3 of mantissa), by which GPUs multiply twice as fast as by 16 bits, adding up in
-/// FP32. Every output of the weight and every row of the input has a scale of its own, so that no row depends on others.
-/// A CPU, which has no such instructions, multiplies the same rounded numbers in FP32: slow, but it shows what the rounding
-/// costs. Nothing is recorded for differentiation. Source of format and scaling: Micikevicius et al. 2022, "FP8 Formats for
-/// Deep Learning".
+/// The numbers are E4M3 (4 bits of exponent, 3 of mantissa), which GPUs multiply twice as fast as 16-bit numbers,
+/// accumulating in FP32. Every output of the weight and every row of the input has a scale of its own, so that no row
+/// depends on others. A CPU, which has no such instructions, multiplies the same rounded numbers in FP32: slow, but it
+/// shows the effect of the rounding. Nothing is recorded for differentiation. Source of format and scaling:
+/// Micikevicius et al. 2022, "FP8 Formats for Deep Learning".
 public struct Float8Weight: Sendable {
-    private static let scaledProduct = Operator("aten::_scaled_mm")
+    private static let scaledProduct = TorchOperator("aten::_scaled_mm")
 
     private let rows: Float8Rows
     private let transposedScales: Tensor
@@ -18,25 +18,23 @@ public struct Float8Weight: Sendable {
     /// - Parameter weight: [outputs, inputs], both multiples of 16.
     /// - Throws: `TorchError.shape` for a weight of other sizes.
     public init(_ weight: Tensor) throws {
-        guard Self.takes(weight) else {
+        guard Self.supports(weight) else {
             throw TorchError.shape("\(weight) is no matrix whose sizes are multiples of 16, which FP8 products need")
         }
         rows = try Float8Rows(weight.detached())
         transposedScales = try rows.scales.transposed().contiguous()
     }
 
-    /// Whether products can be made of a weight.
+    /// Returns whether a weight is supported: both sizes are multiples of 16.
     ///
     /// - Parameter weight: [outputs, inputs].
-    /// - Returns: Whether both sizes are multiples of 16.
-    public static func takes(_ weight: Tensor) -> Bool {
+    public static func supports(_ weight: Tensor) -> Bool {
         weight.rank == 2 && weight.size(0) % 16 == 0 && weight.size(1) % 16 == 0 && weight.count > 0
     }
 
-    /// Makes sure that a device can make such products.
+    /// Checks that a device supports such products; a CPU always does.
     ///
-    /// - Parameter device: Any; a CPU always can.
-    /// - Throws: `TorchError.runtime` that says what is missing.
+    /// - Throws: `TorchError.runtime` naming what is missing.
     public static func check(on device: Device) throws {
         guard device != .cpu else { return }
         do {
@@ -49,17 +47,17 @@ public struct Float8Weight: Sendable {
         }
     }
 
-    /// Whether products can be recorded: on Ada LibTorch's clear their workspace apart from the stream that records.
+    /// Returns whether products can be recorded: on Ada, LibTorch clears their workspace outside of the recording
+    /// stream.
     static func canBeRecorded(on device: Device) -> Bool { (try? device.generation()) ?? 0 >= 90 }
 
-    /// Products with rows.
+    /// Returns products with rows.
     ///
     /// - Parameters:
     ///   - input: [..., inputs], FP32 or half precision.
     ///   - bias: [outputs], of the input's type, or none.
-    ///   - gelu: Whether GELU follows.
     /// - Returns: [..., outputs], of the input's type.
-    /// - Throws: `TorchError.shape` when the sizes do not go together.
+    /// - Throws: `TorchError.shape` when the sizes do not match.
     public func callAsFunction(_ input: Tensor, bias: Tensor? = nil, gelu: Bool = false) throws -> Tensor {
         let (outputs, inputs) = (rows.bytes.size(0), rows.bytes.size(1))
         guard input.shape.last == inputs else {
@@ -78,7 +76,7 @@ public struct Float8Weight: Sendable {
         return gelu ? try output.gelu() : output
     }
 
-    /// The products by LibTorch's operator, whose results are BF16.
+    /// Returns the products by LibTorch's operator, whose results are BF16.
     private func scaled(_ left: Float8Rows, bias: Tensor?, _ type: DType) throws -> Tensor {
         try Self.scaledProduct(
             .tensor(left.typed()), .tensor(rows.typed().transposed()), .tensor(left.scales), .tensor(transposedScales),
@@ -91,19 +89,19 @@ public struct Float8Weight: Sendable {
 struct Float8Rows {
     /// The largest E4M3 number.
     static let largest = 448.0
-    /// LibTorch's number of the type, which tensors have for products and conversions only.
+    /// LibTorch's number of the type, which tensors support in products and conversions only.
     fileprivate static let type = 24
 
     /// [rows, columns], uint8: the numbers' bits.
     let bytes: Tensor
-    /// [rows, 1], FP32.
+    /// The scale of each row, [rows, 1], FP32.
     let scales: Tensor
 
     /// Rounds rows [rows, columns].
     init(_ input: Tensor) throws {
         let (rows, columns) = (input.size(0), input.size(1))
         let input = try input.contiguous()
-        if RoundRowsKernel.takes(input) {
+        if RoundRowsKernel.supports(input) {
             bytes = try Tensor.empty([rows, columns], dtype: .uint8, device: input.device)
             scales = try Tensor.empty([rows, 1], device: input.device)
             try RoundRowsKernel(input: input, bytes: bytes, scales: scales).launch()
@@ -118,14 +116,14 @@ struct Float8Rows {
         scales = try largest / Self.largest
     }
 
-    /// The bits as LibTorch's type.
+    /// Returns the bits as LibTorch's type.
     func typed() throws -> Tensor { try bytes.bits(.int(Self.type)) }
 
-    /// The numbers that the bits stand for, [rows, columns], FP32.
+    /// Returns the numbers that the bits represent, [rows, columns], FP32.
     func numbers() throws -> Tensor { try typed().to(dtype: .float32) * scales }
 }
 
-/// Each row rounded to E4M3 numbers by a scale of its own; a warp has a row.
+/// Each row rounded to E4M3 numbers with a scale of its own; one warp per row.
 struct RoundRowsKernel: DeviceKernel {
     /// [rows, columns].
     let input: Tensor
@@ -134,8 +132,8 @@ struct RoundRowsKernel: DeviceKernel {
 
     private static let warps = 4
 
-    /// Whether rows can be read four numbers at once.
-    static func takes(_ input: Tensor) -> Bool { input.fitsDeviceKernels && input.size(1) % 4 == 0 }
+    /// Returns whether the kernel can read rows four numbers at a time.
+    static func supports(_ input: Tensor) -> Bool { input.fitsDeviceKernels && input.size(1) % 4 == 0 }
 
     static let name = "round_rows"
     static let source = KernelSource("Float8.cu", PackageResources.Float8_cu)
@@ -151,12 +149,12 @@ struct RoundRowsKernel: DeviceKernel {
 }
 
 extension Tensor {
-    private static let viewDType = Operator("aten::view", "dtype")
-    private static let toDType = Operator("aten::to", "dtype")
+    private static let viewDType = TorchOperator("aten::view", "dtype")
+    private static let toDType = TorchOperator("aten::to", "dtype")
 
-    /// The same bytes as elements of another type of one byte.
-    fileprivate func bits(_ type: Argument) throws -> Tensor { try Self.viewDType(.tensor(self), type) }
+    /// Returns the same bytes as elements of another type of one byte.
+    fileprivate func bits(_ type: TorchOperator.Argument) throws -> Tensor { try Self.viewDType(.tensor(self), type) }
 
-    /// The nearest E4M3 numbers.
+    /// Returns the nearest E4M3 numbers.
     fileprivate func asFloat8() throws -> Tensor { try Self.toDType(.tensor(self), .int(Float8Rows.type)) }
 }

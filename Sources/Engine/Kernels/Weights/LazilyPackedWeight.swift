@@ -1,11 +1,11 @@
 import Synchronization
 
-/// A weight that no longer changes, packed for good as soon as that pays.
+/// A weight that no longer changes, packed permanently as soon as that pays.
 ///
-/// For its first product it is packed for that product alone, in memory that the next weight's packing takes again: a
-/// program that recognizes one recording goes once through weights that may lie in a mapped file, and does not wait for
-/// the system to clear as much memory again, most of the time that loading a model would take. From the second product
-/// on the packed weight stays. The numbers are the same both ways, bit for bit.
+/// For its first product it is packed temporarily, in memory that the next weight's packing reuses: a program that
+/// recognizes one recording reads its weights once, possibly from a mapped file, and should not wait for the system to
+/// clear as much memory again, which would take most of the loading time. From the second product on the packed weight
+/// is kept. The results are the same bit for bit.
 public final class LazilyPackedWeight<Packed: Sendable> {
     private enum State {
         case unused
@@ -16,14 +16,14 @@ public final class LazilyPackedWeight<Packed: Sendable> {
     private let pack: () throws -> Packed
     private let state = Mutex(State.unused)
 
-    /// Describes how the weight is packed; nothing is done before the first product.
+    /// Stores how to pack the weight; nothing runs before the first product.
     ///
-    /// - Parameter pack: Packs the weight, the same whenever it is called.
+    /// - Parameter pack: Packs the weight; its result must be the same each time.
     public init(_ pack: @escaping () throws -> Packed) { self.pack = pack }
 
-    /// The packed weight, for one product or one run of products.
+    /// Returns the packed weight, for one product or one series of products.
     ///
-    /// - Throws: What packing throws: `TorchError.shape` for a weight that cannot be packed.
+    /// - Throws: Any error of packing, such as `TorchError.shape` for a weight that cannot be packed.
     public func packed() throws -> Packed {
         try state.withLock { state in
             if case .packed(let weight) = state { return weight }

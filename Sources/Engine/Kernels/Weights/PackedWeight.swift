@@ -1,18 +1,18 @@
 import CW2VKernels
 import W2VTorch
 
-/// A weight in the order, and the number format, in which products with it are fastest in host memory.
+/// A weight in the memory layout and number format in which products with it are fastest in host memory.
 ///
-/// It is made once for a model that no longer changes: a BLAS would bring the weight into such an order in every call.
-/// Bias and GELU are applied before a result leaves the cache, and rows may overlap, so that a convolution is one product
-/// without a copy. Nothing is recorded for differentiation.
+/// It is made once for a model that no longer changes: a BLAS would repack the weight in every call. Bias and GELU are
+/// applied while a result is in the cache, and rows may overlap, so that a convolution is one product without a copy.
+/// Nothing is recorded for differentiation.
 public struct PackedWeight: Sendable {
-    /// In which numbers a product is computed.
+    /// The number format of products.
     public enum Format: Sendable, Equatable {
         /// Single precision.
         case float32
-        /// Bytes, summed up exactly: each output's weights are whole multiples, from −127 to 127, of a scale of their own,
-        /// and each input row is rounded, when it comes, to 256 equal steps between its least and its largest number.
+        /// Bytes with exact sums: each output's weights are multiples, from −127 to 127, of a scale of their own, and
+        /// each input row is rounded on the fly to 256 equal steps between its smallest and its largest number.
         case int8
     }
 
@@ -21,7 +21,7 @@ public struct PackedWeight: Sendable {
         case int8(values: Tensor, scales: Tensor, sums: Tensor)
     }
 
-    /// The numbers that are multiplied.
+    /// The number format.
     public let format: Format
     private let values: Values
     private let inputs: Int
@@ -29,9 +29,7 @@ public struct PackedWeight: Sendable {
 
     /// Packs a weight.
     ///
-    /// - Parameters:
-    ///   - weight: [outputs, inputs], FP32 in host memory.
-    ///   - format: The numbers to multiply.
+    /// - Parameter weight: [outputs, inputs], FP32 in host memory.
     /// - Throws: `TorchError.shape` for a weight of another kind.
     public init(_ weight: Tensor, _ format: Format) throws {
         let weight = try weight.detached().contiguous()
@@ -61,14 +59,13 @@ public struct PackedWeight: Sendable {
         }
     }
 
-    /// Products with rows.
+    /// Returns products with rows.
     ///
     /// - Parameters:
     ///   - input: [..., inputs].
     ///   - bias: [outputs], or none.
-    ///   - gelu: Whether GELU follows.
     /// - Returns: [..., outputs], FP32.
-    /// - Throws: `TorchError.shape` when the sizes do not go together.
+    /// - Throws: `TorchError.shape` when the sizes do not match.
     public func callAsFunction(_ input: Tensor, bias: Tensor? = nil, gelu: Bool = false) throws -> Tensor {
         let shape = input.shape
         let output = try Tensor.empty(shape.dropLast() + [outputs])
@@ -82,15 +79,14 @@ public struct PackedWeight: Sendable {
         return output
     }
 
-    /// Products with windows, which may overlap, of a signal in memory.
+    /// Computes products with windows, which may overlap, of a signal in memory.
     ///
     /// - Parameters:
     ///   - signal: FP32, contiguous, in host memory.
-    ///   - step: Elements from one window to the next.
+    ///   - step: The elements from one window to the next.
     ///   - bias: [outputs], or none.
-    ///   - gelu: Whether GELU follows.
     ///   - output: [windows, outputs], FP32, contiguous, in host memory.
-    /// - Throws: `TorchError.shape` when a window would leave the signal, or an array is of another kind.
+    /// - Throws: `TorchError.shape` when a window would leave the signal, or an array is not as described.
     public func multiply(
         windowsOf signal: Tensor, step: Int, bias: Tensor? = nil, gelu: Bool = false,
         into output: Tensor
@@ -99,7 +95,7 @@ public struct PackedWeight: Sendable {
             windowsOf: signal, step: step, bias: bias, gelu: gelu, portably: false, into: output)
     }
 
-    /// The same; `portably` without the processor's own instruction for bytes, for tests.
+    /// The same; `portably` without the processor's instruction for bytes, for tests.
     func multiply(
         windowsOf signal: Tensor, step: Int, bias: Tensor?, gelu: Bool, portably: Bool,
         into output: Tensor

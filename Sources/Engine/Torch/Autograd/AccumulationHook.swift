@@ -23,11 +23,12 @@ private let releaseAccumulationHook: @convention(c) (UnsafeMutableRawPointer?) -
 }
 
 extension Tensor {
-    /// Has something called whenever a backward pass has added to this leaf's gradient: it is then complete for the
-    /// pass, and may be sent on while the pass goes on elsewhere.
+    /// Registers a callback for every time a backward pass has added to this leaf's gradient.
     ///
-    /// - Parameter body: Called on the thread of the backward pass; `nil` takes the last one away.
-    /// - Throws: `TorchError.operation` if the tensor is no leaf that records gradients.
+    /// The gradient is then complete for this pass and may be sent while the pass continues elsewhere.
+    ///
+    /// - Parameter body: Called on the backward pass's thread; `nil` removes the callback.
+    /// - Throws: `TorchError.operation` if the tensor is not a leaf that records gradients.
     public func onGradientAccumulated(_ body: (() throws -> Void)?) throws {
         try withHandle { raw in
             guard let body else {

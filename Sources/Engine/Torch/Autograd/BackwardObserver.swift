@@ -1,14 +1,14 @@
-/// Is called where a backward pass begins and ends, on the thread that runs it.
+/// An observer of backward passes, called where one begins and ends, on the thread that runs it.
 ///
-/// A benchmark measures by it; without an observer a pass reads one task-local value.
+/// Benchmarks measure with it; without an observer a pass costs one read of a task-local value.
 public protocol BackwardObserver: AnyObject, Sendable {
-    /// A pass begins.
+    /// Called when a pass begins.
     ///
-    /// - Parameter root: The tensor that it begins with.
-    /// - Throws: An error, in place of the pass.
+    /// - Parameter root: The tensor that the pass starts from.
+    /// - Throws: An error, which takes the place of the pass.
     func backwardBegan(_ root: Tensor) throws
 
-    /// The pass has ended; a GPU may still be working on it.
+    /// Called when the pass has ended; a GPU may still be computing.
     func backwardEnded()
 }
 

@@ -1,9 +1,9 @@
 import CW2VLibTorch
 import Foundation
 
-/// A backward pass: from the gradients of the outputs (`nil` where nothing depends on one) to those of the inputs.
+/// A backward pass: maps the gradients of the outputs (`nil` where an output is unused) to those of the inputs.
 ///
-/// `needed` says which inputs want a gradient; `nil` may be returned for any other.
+/// `needed` says which inputs want a gradient; the result may be `nil` for all others.
 public typealias BackwardPass = (_ gradients: [Tensor?], _ needed: [Bool]) throws -> [Tensor?]
 
 private final class BackwardBox {
@@ -19,7 +19,7 @@ private func message(_ error: any Error) -> ct_error? {
 }
 
 private func borrow(_ raw: ct_tensor) -> Tensor {
-    // The bridge lends the handle; a second reference makes it ours for as long as the closure wants it.
+    // The bridge lends the handle; retaining it keeps it alive for as long as the closure needs it.
     Tensor(adopting: ct_tensor_retain(raw))
 }
 
@@ -46,19 +46,19 @@ private let releaseBackward: @convention(c) (UnsafeMutableRawPointer?) -> Void =
     Unmanaged<BackwardBox>.fromOpaque(context).release()
 }
 
-/// A differentiable function whose forward and backward passes are Swift closures.
+/// Makes a differentiable function from Swift closures for its forward and backward passes.
 ///
 /// `forward` runs without recording and returns the outputs and the backward pass, which keeps what it captures until
-/// the graph is freed. The backward pass is no part of a graph itself: differentiating its results again is refused.
-/// When no input requires a gradient, or recording is off, it is dropped at once. Tensors that it captures must not be
-/// changed in place before it runs: unlike LibTorch's own functions, it cannot notice.
+/// the graph is freed. The backward pass is not recorded: differentiating its results again is an error. When no input
+/// requires a gradient, or recording is off, it is dropped at once. Tensors that it captures must not be changed in
+/// place before it runs: unlike LibTorch's own functions, it cannot notice.
 ///
 /// - Parameters:
-///   - name: What error messages call the function.
+///   - name: The function's name in error messages.
 ///   - inputs: All tensors whose gradients the backward pass computes, in its order.
 ///   - forward: Computes the outputs, which must be new tensors, not the inputs themselves.
 /// - Returns: The outputs, with the function as their history.
-/// - Throws: What `forward` throws. What the backward pass throws arrives from `backward` or `gradients`, as a
+/// - Throws: Any error of `forward`. An error of the backward pass is thrown by `backward` or `gradients`, as a
 ///   `TorchError.operation` with the function's name.
 public func differentiable(
     _ name: String, _ inputs: [Tensor], _ forward: () throws -> (outputs: [Tensor], backward: BackwardPass)
@@ -105,7 +105,7 @@ private let releaseHook: @convention(c) (UnsafeMutableRawPointer?) -> Void = { c
 extension Tensor {
     /// Calls `hook` with this tensor's gradient during backward; a returned tensor replaces the gradient.
     ///
-    /// - Returns: A number for ``removeGradientHook(_:)``.
+    /// - Returns: An identifier for ``removeGradientHook(_:)``.
     @discardableResult
     public func addGradientHook(_ hook: @escaping (Tensor) throws -> Tensor?) throws -> Int {
         let context = Unmanaged.passRetained(HookBox(hook)).toOpaque()

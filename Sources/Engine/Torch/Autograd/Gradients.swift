@@ -4,7 +4,7 @@ extension Tensor {
     /// Whether operations on the tensor are recorded for differentiation.
     public var requiresGradient: Bool { withHandle { ct_tensor_requires_gradient($0) } }
 
-    /// Whether the tensor is not the result of a recorded operation.
+    /// Whether the tensor is a leaf: not the result of a recorded operation.
     public var isLeaf: Bool { withHandle { ct_tensor_is_leaf($0) } }
 
     /// Starts or stops recording; returns the tensor itself.
@@ -14,7 +14,7 @@ extension Tensor {
         return self
     }
 
-    /// The gradient that backward passes have accumulated, if any.
+    /// Returns the gradient that backward passes have accumulated, if any.
     public func gradient() throws -> Tensor? {
         try withHandle { raw in
             var found: ct_tensor?
@@ -32,7 +32,7 @@ extension Tensor {
         }
     }
 
-    /// Accumulates the gradients of this tensor, a single number unless its gradient is given, in all leaves.
+    /// Accumulates the gradients of this tensor in all leaves; without a given gradient it must be a single number.
     public func backward(gradient: Tensor? = nil, retainingGraph: Bool = false) throws {
         let seed = try gradient ?? Tensor.ones(shape, dtype: dtype, device: device)
         let observer = BackwardPasses.observer
@@ -53,7 +53,7 @@ extension Tensor {
         }
     }
 
-    /// The gradients of this tensor with respect to others, `nil` where one has no influence.
+    /// Returns the gradients of this tensor with respect to others, `nil` for those that it does not depend on.
     public func gradients(
         of inputs: [Tensor], outputGradient: Tensor? = nil, retainingGraph: Bool = false, creatingGraph: Bool = false
     ) throws -> [Tensor?] {
@@ -71,7 +71,7 @@ extension Tensor {
 
 /// Runs `body` without recording operations for differentiation.
 ///
-/// The switch belongs to the thread: never suspend an asynchronous function inside.
+/// The switch is per thread: never suspend an asynchronous function inside.
 public func withoutGradient<Result>(_ body: () throws -> Result) rethrows -> Result {
     let before = ct_set_gradient_enabled(false)
     defer { _ = ct_set_gradient_enabled(before) }
@@ -80,7 +80,7 @@ public func withoutGradient<Result>(_ body: () throws -> Result) rethrows -> Res
 
 /// Runs `body` with operations recorded, inside ``withoutGradient(_:)`` or a backward pass.
 ///
-/// The switch belongs to the thread: never suspend an asynchronous function inside.
+/// The switch is per thread: never suspend an asynchronous function inside.
 public func withGradient<Result>(_ body: () throws -> Result) rethrows -> Result {
     let before = ct_set_gradient_enabled(true)
     defer { _ = ct_set_gradient_enabled(before) }
@@ -91,7 +91,7 @@ public func withGradient<Result>(_ body: () throws -> Result) rethrows -> Result
 public var isGradientEnabled: Bool { ct_gradient_enabled() }
 
 extension Tensor {
-    /// The tensor itself, with gradients multiplied by a factor (fairseq's `GradMultiply`).
+    /// Returns the tensor itself, with gradients multiplied by a factor (fairseq's `GradMultiply`).
     public func scalingGradient(by factor: Double) throws -> Tensor {
         if factor == 1 { return self }
         return try differentiable("gradient scaling", [self]) {

@@ -1,17 +1,14 @@
-/// Runs a part of a model and keeps its input only; the backward pass runs it a second time.
+/// Runs a part of a model and keeps only its input; the backward pass runs the part a second time.
 ///
-/// Source: Chen et al. 2016.
-/// Dropout masks are functions of seeds, so the second run repeats the first one exactly, and so do the gradients.
+/// Source: Chen et al. 2016, gradient checkpointing. Dropout masks are functions of seeds, so the second run repeats
+/// the first one exactly, and so do the gradients.
 ///
 /// - Parameters:
-///   - input: What the part sees.
-///   - parameters: Whatever else the part depends on and wants gradients for.
-///   - mode: Whether the part's dropouts drop.
-///   - body: The part; it must draw its dropouts from the mode that it is given, and depend on nothing that changes.
-/// - Returns: The part's output.
-/// - Throws: What `body` throws, in the backward pass as a `TorchError.operation`.
+///   - parameters: All other tensors that the part depends on and that need gradients.
+///   - body: The part; it must draw its dropouts from the mode that it receives, and depend on nothing that changes.
+/// - Throws: Any error of `body`, in the backward pass as a `TorchError.operation`.
 public func recomputing(
-    _ input: Tensor, parameters: [Tensor], _ mode: Mode, _ body: @escaping (Tensor, Mode) throws -> Tensor
+    _ input: Tensor, parameters: [Tensor], _ mode: Module.Mode, _ body: @escaping (Tensor, Module.Mode) throws -> Tensor
 ) throws -> Tensor {
     guard isGradientEnabled else { return try body(input, mode) }
     let start = mode.copied()

@@ -21,7 +21,7 @@ public enum DType: Int32, Sendable, CaseIterable, CustomStringConvertible {
         }
     }
 
-    /// Whether elements are floating-point numbers, so that gradients make sense.
+    /// Whether elements are floating-point numbers, which can have gradients.
     public var isFloatingPoint: Bool {
         switch self {
         case .float16, .float32, .float64, .bfloat16: return true

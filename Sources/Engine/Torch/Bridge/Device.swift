@@ -1,11 +1,11 @@
 import CW2VLibTorch
 
-/// Where a tensor lives.
+/// The device that holds a tensor's elements.
 public enum Device: Sendable, Hashable, CustomStringConvertible {
     case cpu
     /// A CUDA GPU by its index.
     case cuda(Int)
-    /// Nowhere: LibTorch's meta device, whose tensors have a shape and a type, but no elements and no memory.
+    /// LibTorch's meta device, whose tensors have a shape and a type, but neither elements nor memory.
     case meta
 
     /// Reads `cpu`, `cuda` or `cuda:N`; `nil` for anything else.
@@ -19,27 +19,27 @@ public enum Device: Sendable, Hashable, CustomStringConvertible {
         }
     }
 
-    /// Makes sure that LibTorch can use the device, loading its CUDA half when a GPU is asked for.
+    /// Checks that LibTorch can use the device, loading its CUDA half for a GPU.
     ///
-    /// - Throws: `TorchError.runtime` that says what is missing.
+    /// - Throws: `TorchError.unusable` naming what is missing.
     public func load() throws {
         guard case .cuda(let index) = self else { return }
         if let error = ct_load_cuda() {
             defer { ct_free(error) }
-            throw TorchError.runtime(
-                "device \(self) was asked for, but LibTorch's CUDA libraries cannot be loaded "
-                    + "(\(String(cString: error))); run Scripts/setup --cuda, or use --device cpu")
+            throw TorchError.unusable(
+                self, reason: "LibTorch's CUDA libraries cannot be loaded (\(String(cString: error)))",
+                needsInstallation: true)
         }
         let count = Int(ct_cuda_device_count())
         guard index < count else {
-            throw TorchError.runtime(
-                "device \(self) was asked for, but this machine shows \(count) CUDA devices; use --device cpu")
+            throw TorchError.unusable(
+                self, reason: "this machine shows \(count) CUDA devices", needsInstallation: false)
         }
     }
 
-    /// The generation of an NVIDIA GPU: 90 for Hopper (compute capability 9.0); nil for other devices.
+    /// Returns the generation of an NVIDIA GPU: 90 for Hopper (compute capability 9.0); nil for other devices.
     ///
-    /// - Throws: `TorchError.operation` when the device cannot be asked.
+    /// - Throws: `TorchError.operation` when the driver does not answer.
     public func generation() throws -> Int? {
         guard case .cuda(let index) = self else { return nil }
         var capability: Int32 = 0
@@ -47,16 +47,16 @@ public enum Device: Sendable, Hashable, CustomStringConvertible {
         return Int(capability)
     }
 
-    /// Waits until the device has done all the work that it was given; a CPU has.
+    /// Waits until the device has finished all queued work; returns at once for a CPU.
     ///
-    /// - Throws: `TorchError.operation` when the device has failed.
+    /// - Throws: `TorchError.operation` when work on the device has failed.
     public func synchronize() throws {
         if case .cuda = self { try TorchError.check(ct_device_synchronize(packed)) }
     }
 
-    /// The most memory that tensors on a GPU have taken at once so far, in bytes; nil for the CPU, whose memory is the process's.
+    /// Returns the peak memory of tensors on a GPU so far, in bytes; nil for the CPU, where it is the process's.
     ///
-    /// - Throws: `TorchError.operation` when the device does not count it.
+    /// - Throws: `TorchError.operation` when the device keeps no such count.
     public func peakMemory() throws -> Int? {
         guard case .cuda = self else { return nil }
         var bytes: Int64 = 0

@@ -4,8 +4,8 @@ import Synchronization
 
 /// Kernels in CUDA's C++, compiled for one GPU and loaded into it.
 ///
-/// NVRTC compiles them, so that no CUDA toolkit is needed, and the machine code stays in the user's cache
-/// (`XDG_CACHE_HOME`, by default `~/.cache`).
+/// NVRTC compiles them, so no CUDA toolkit is needed; the machine code is cached below `XDG_CACHE_HOME`, by default
+/// `~/.cache`.
 ///
 /// `@unchecked Sendable` is safe: kernels stay loaded as long as the process lives, and the table has a lock.
 package final class DeviceProgram: @unchecked Sendable {
@@ -13,7 +13,7 @@ package final class DeviceProgram: @unchecked Sendable {
     private let kernels: ct_kernels
     private let found = Mutex<[String: UInt]>([:])
 
-    /// Compiles a source text for a GPU, or loads what was compiled before.
+    /// Compiles source text for a GPU, or loads the cached result.
     ///
     /// - Throws: `TorchError` with the compiler's or the driver's message.
     package init(_ source: String, on device: Device) throws {
@@ -29,7 +29,7 @@ package final class DeviceProgram: @unchecked Sendable {
         kernels = loaded
     }
 
-    /// Where machine code is kept; empty where no folder can be made.
+    /// Returns the cache folder; empty where none can be made.
     private static func folder() -> String {
         let environment = ProcessInfo.processInfo.environment
         let home =
@@ -40,7 +40,7 @@ package final class DeviceProgram: @unchecked Sendable {
         return made == nil ? "" : folder
     }
 
-    /// FNV-1a (Fowler, Noll and Vo): tells one version of the source from another.
+    /// Returns the FNV-1a hash of the source (Fowler, Noll and Vo), which names its version in the cache.
     private static func fingerprint(_ text: String) -> String {
         let hash = text.utf8.reduce(0xCBF2_9CE4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
         return String(hash, radix: 16)
@@ -63,9 +63,7 @@ package final class DeviceProgram: @unchecked Sendable {
     ///
     /// - Parameters:
     ///   - name: The kernel's name in the source text.
-    ///   - grid: Blocks along x and y.
-    ///   - threads: Threads of a block.
-    ///   - sharedBytes: Shared memory of a block whose size the kernel does not know.
+    ///   - sharedBytes: The dynamic shared memory of a block.
     ///   - arguments: The addresses of the kernel's arguments, which are read before the call returns.
     /// - Throws: `TorchError.operation` for an unknown kernel, or when the GPU refuses.
     package func launch(

@@ -22,7 +22,7 @@ public final class Generator: @unchecked Sendable {
         self.init(adopting: made)
     }
 
-    /// The generator that operators use when none is given.
+    /// LibTorch's default generator, which operators use when no other is given.
     public static func standard(on device: Device = .cpu) throws -> Generator {
         var found: ct_generator?
         try TorchError.check(ct_generator_default(device.packed, &found))
@@ -30,14 +30,14 @@ public final class Generator: @unchecked Sendable {
         return Generator(adopting: found)
     }
 
-    /// Starts the stream again from a seed.
+    /// Restarts the stream from a seed.
     public func seed(_ seed: Int64) throws {
         try withExtendedLifetime(self) {
             try TorchError.check(ct_generator_seed(handle, UInt64(bitPattern: seed)))
         }
     }
 
-    /// The state as a tensor of bytes.
+    /// Returns the state as a tensor of bytes.
     public func state() throws -> Tensor {
         var state: ct_tensor?
         try withExtendedLifetime(self) { try TorchError.check(ct_generator_state(handle, &state)) }

@@ -5,7 +5,7 @@ public enum LibTorch {
     /// The version that the program was built against.
     public static var version: String { String(cString: ct_version()) }
 
-    /// How LibTorch was built, in its own words.
+    /// The build settings of LibTorch, as it reports them.
     public static var configuration: String {
         guard let text = ct_configuration() else { return "" }
         defer { ct_free(text) }
@@ -21,18 +21,18 @@ public enum LibTorch {
         set { ct_set_threads(Int32(newValue)) }
     }
 
-    /// Chooses whether CUDA devices may round the factors of single-precision products to TF32 (10 bits of mantissa).
+    /// Sets whether CUDA devices may round the factors of single-precision products to TF32 (10 bits of mantissa).
     ///
     /// LibTorch's own defaults differ between matrix products and convolutions; this sets both.
     public static func allowTF32(_ allowed: Bool) { ct_allow_tf32(allowed) }
 
-    /// Keeps the memory of freed tensors in the process, for the next ones.
+    /// Keeps the memory of freed tensors in the process for reuse.
     ///
-    /// The C library gives large blocks back to the system at once, and gets them again page by page: up to half the
-    /// time of an elementwise operator on 20 MB. Call it at the start of a program that trains or serves; the process then
-    /// stays as large as it ever was.
+    /// The C library returns large blocks to the system at once, and gets them back page by page: up to half the time
+    /// of an elementwise operator on 20 MB. Call this at the start of a program that trains or serves; the process then
+    /// keeps its peak size.
     public static func reuseHostMemory() { ct_reuse_host_memory() }
 
-    /// How many tensor handles are alive, for leak tests.
+    /// The number of live tensor handles, for leak tests.
     public static var liveHandles: Int { Int(ct_live_handles()) }
 }

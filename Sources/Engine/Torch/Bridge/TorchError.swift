@@ -1,28 +1,41 @@
 import CW2VLibTorch
+import W2VBase
 
-/// What went wrong in LibTorch, in the tensor library or in a tensor file.
-public enum TorchError: Error, CustomStringConvertible, Sendable {
-    /// An operator refused its arguments; the message carries the operator's name and the arguments' shapes.
+/// An error of LibTorch, the tensor library or a tensor file.
+public enum TorchError: ExplainedError {
+    /// An operator rejected its arguments; the message has the operator's name and the arguments' shapes.
     case operation(String)
     /// Shapes that do not fit each other or the operation.
     case shape(String)
-    /// A parameter is missing, unexpected or of another shape when loading a state.
+    /// A parameter is missing, unexpected or has another shape when a state is loaded.
     case state(String)
-    /// The run time lacks something: a device, a library.
+    /// A device or library is missing.
     case runtime(String)
-    /// Work cannot be recorded for being done again.
+    /// A device cannot be used; `needsInstallation` says that a library for it is missing.
+    case unusable(Device, reason: String, needsInstallation: Bool)
+    /// Work cannot be recorded for replay.
     case recording(String)
-    /// Another process is gone, or did not take part in time.
+    /// Another process is gone, or did not respond in time.
     case communication(String)
 
-    /// The message.
-    public var description: String {
+    /// Failure: of a device, a library, another process, or of the code that calls.
+    public var kind: ErrorKind { .failure }
+
+    /// The message, or why the device cannot be used and what to do.
+    public var explanation: Explanation {
         switch self {
         case .operation(let message), .shape(let message), .state(let message), .runtime(let message),
             .recording(let message), .communication(let message):
-            return message
+            Explanation(message)
+        case .unusable(let device, let reason, true):
+            Explanation("\(device) cannot be used: \(reason)", "\(.installCUDA), or \(.useCPU)")
+        case .unusable(let device, let reason, false):
+            Explanation("\(device) cannot be used: \(reason)", "\(.useCPU)")
         }
     }
+
+    /// The explanation in one piece; LibTorch's messages keep their lines.
+    public var description: String { explanation.problem + (explanation.advice.map { "; \($0)" } ?? "") }
 
     /// Throws the bridge's message, if there is one.
     static func check(_ error: ct_error?) throws {
@@ -38,9 +51,16 @@ public enum TorchError: Error, CustomStringConvertible, Sendable {
         throw TorchError.communication(message(error))
     }
 
-    /// The message without what CUDA's errors add for developers, line by line.
+    /// Returns the message without the developer hints that CUDA adds to its errors, line by line.
     private static func message(_ error: ct_error) -> String {
         let text = String(cString: error)
         return text.contains("CUDA error") ? String(text.prefix { !$0.isNewline }) : text
     }
+}
+
+extension Phrase {
+    /// How to get LibTorch's CUDA half.
+    public static let installCUDA = Phrase("install LibTorch's CUDA libraries")
+    /// How to do without a GPU.
+    public static let useCPU = Phrase("use the CPU")
 }

@@ -1,20 +1,16 @@
 import CW2VLibTorch
 
-/// c10d's own reducer of gradients, on which DistributedDataParallel runs: what ``GradientReducer`` is measured against.
+/// c10d's own gradient reducer, the one behind DistributedDataParallel: the baseline for ``GradientReducer``.
 ///
-/// It works as DistributedDataParallel has it work by default where layers may be dropped: gradients are copied into
-/// buckets of its own and the means over all processes copied back, and parameters that a pass leaves unused are searched
-/// in its graph.
+/// It is set up as DistributedDataParallel does by default where layers may be dropped: gradients are copied into
+/// buckets and their means over all processes copied back, and unused parameters are found by traversing the graph.
 public final class C10dReducer {
     private let handle: ct_reducer
     private let group: ProcessGroup
 
-    /// Watches the gradients of parameters.
+    /// Hooks into the gradients of the parameters.
     ///
-    /// - Parameters:
-    ///   - parameters: The parameters.
-    ///   - group: The processes.
-    ///   - bucketBytes: The size that a bucket has at least.
+    /// - Parameter bucketBytes: The minimum size of a bucket.
     /// - Throws: `TorchError.communication` if a parameter records no gradient, or a process is gone.
     public init(_ parameters: FlatParameters, over group: ProcessGroup, bucketBytes: Int) throws {
         let leaves = parameters.leaves
@@ -31,9 +27,8 @@ public final class C10dReducer {
 
     deinit { ct_reducer_release(handle) }
 
-    /// Has the next backward pass end with the means of all processes' gradients.
+    /// Makes the next backward pass end with the mean of all processes' gradients.
     ///
-    /// - Parameter loss: What the pass begins with.
     /// - Throws: `TorchError.communication` if the pass before has not ended.
     public func prepare(_ loss: Tensor) throws {
         try withExtendedLifetime((self, loss)) {

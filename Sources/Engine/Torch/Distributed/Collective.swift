@@ -1,6 +1,6 @@
 import CW2VLibTorch
 
-/// A collective under way; it holds its tensors until it has ended.
+/// A collective in progress; it holds its tensors until it has ended.
 public final class Collective {
     private let handle: ct_work
     private let tensors: [Tensor]
@@ -14,7 +14,7 @@ public final class Collective {
 
     deinit { ct_work_release(handle) }
 
-    /// Waits for the end; afterwards the tensors hold the result.
+    /// Waits for the end; afterward the tensors hold the result.
     ///
     /// - Throws: `TorchError.communication` if a process is gone or time runs out.
     public func wait() throws {
@@ -29,10 +29,10 @@ public final class Collective {
         init(_ body: @escaping @Sendable () -> Void) { self.body = body }
     }
 
-    /// Has something called at the end, whether anybody waits for it or not.
+    /// Calls `body` at the end, even if nobody waits for the collective.
     ///
-    /// - Parameter body: Called once, on a thread of the library's own.
-    /// - Throws: `TorchError.communication` if the collective tells nobody of its end.
+    /// - Parameter body: Called once, on one of the library's threads.
+    /// - Throws: `TorchError.communication` if this collective cannot report its end.
     public func onEnd(_ body: @escaping @Sendable () -> Void) throws {
         let context = Unmanaged.passRetained(EndBox(body)).toOpaque()
         try TorchError.checkCommunication(

@@ -2,40 +2,40 @@ import Synchronization
 
 /// Sums gradients over processes, bucket by bucket, while the backward pass still computes the others.
 ///
-/// A bucket is a stretch of the flat gradient buffer: it is sent in place, without copies, as soon as the gradients of
-/// all its parameters are complete. A bucket without any gradient, as of a layer that was dropped, is not sent. Every
-/// process must send the same buckets in the same order; the order is the one in which they were completed in the first
-/// pass of rank 0.
+/// A bucket is a contiguous range of the flat gradient buffer: it is sent in place, without copies, as soon as the
+/// gradients of all its parameters are complete. A bucket without any gradient, such as that of a dropped layer, is not
+/// sent. Every process must send the same buckets in the same order: the order in which they were completed in the
+/// first pass of rank 0.
 ///
-/// Where the optimizer's work is sharded, no bucket reaches over the border of two shards, and its sum goes to the one
-/// process that needs it, where that sends less than an all-reduce.
+/// Where the optimizer's state is sharded, no bucket crosses a shard boundary, and its sum goes only to the process
+/// that owns the shard, where that sends less than an all-reduce.
 public final class GradientReducer {
-    /// How a reduction went, for benchmarks.
+    /// The statistics of one reduction, for benchmarks.
     public struct Report: Sendable, Equatable {
-        /// The buckets that were sent while the backward pass was going on.
+        /// The number of buckets that were sent during the backward pass.
         public var overlapped = 0
-        /// All buckets that were sent.
+        /// The number of buckets that were sent.
         public var buckets = 0
-        /// The bytes that this process contributed.
+        /// The number of bytes that this process contributed.
         public var bytes = 0
     }
 
     /// A bucket on its way.
     public struct Transfer: Sendable {
-        /// Its size.
+        /// Its size, in bytes.
         public var bytes: Int
-        /// When it was sent.
+        /// The time when it was sent.
         public var sent: ContinuousClock.Instant
-        /// When the sum had come; `nil` while it has not.
+        /// The time when the sum arrived; `nil` until then.
         public var ended: ContinuousClock.Instant?
     }
 
-    /// What the library's threads note down.
+    /// The record of transfers, written by the library's threads.
     private final class TransferLog: Sendable {
         let transfers = Mutex<[Transfer]>([])
     }
 
-    /// Whether ``transfers`` is kept, for benchmarks.
+    /// Whether ``transfers`` is recorded, for benchmarks.
     public var recordsTransfers = false
     /// The buckets of the last pass, in the order in which they were sent.
     public var transfers: [Transfer] { log.transfers.withLock { $0 } }
@@ -43,11 +43,11 @@ public final class GradientReducer {
     private let group: ProcessGroup
     private let parameters: FlatParameters
     private let buckets: [Range<Int>]
-    /// One, or more for a parameter that lies in several shards.
+    /// The buckets of each parameter: one, or more if it spans several shards.
     private let bucketsOfParameter: [[Int]]
     private let sentType: DType
     private var waiting: [Int] = []
-    /// Buckets that hold no gradient in this pass.
+    /// The buckets without a gradient in this pass.
     private var skipped: Set<Int> = []
     private var order: [Int]
     private var hasOrder = false
@@ -58,17 +58,17 @@ public final class GradientReducer {
     private let watches: Bool
     private var report = Report()
 
-    /// Watches the gradients of parameters.
+    /// Hooks into the gradients of the parameters.
     ///
     /// - Parameters:
     ///   - parameters: The parameters; their gradients are summed in their buffer. Where they are sharded, each process
-    ///     gets the sums of its own shard alone, and what it has of the others is undefined afterwards.
+    ///     gets only its own shard's sums, and its other gradients are undefined afterward.
     ///   - group: The processes; where the parameters are sharded, those that share them.
-    ///   - bucketBytes: The size that a bucket has at least, but for the last one and those at the borders of shards.
-    ///   - sentType: The type in which gradients are sent and summed, FP32 or half precision; each process's are divided
-    ///     by the number of processes before they are rounded, so that their sum overflows no sooner than they do.
-    ///   - watches: Whether buckets may be sent while a backward pass goes on. A recorded one cannot be watched, and what
-    ///     watches would stand in the way of the recording.
+    ///   - bucketBytes: The minimum size of a bucket, except for the last one and those at shard boundaries.
+    ///   - sentType: The type in which gradients are sent and summed, FP32 or half precision; each process divides its
+    ///     gradients by the number of processes before rounding, so that their sum overflows no sooner than they do.
+    ///   - watches: Whether buckets may be sent during a backward pass. Turn it off for recorded passes: they cannot be
+    ///     hooked, and the hooks would spoil the recording.
     /// - Throws: `TorchError.operation` if a parameter records no gradient.
     public init(
         _ parameters: FlatParameters, over group: ProcessGroup, bucketBytes: Int = 16 << 20,
@@ -79,7 +79,7 @@ public final class GradientReducer {
         self.parameters = parameters
         self.sentType = sentType
         let itemSize = sentType.itemSize
-        // From the end: what stands last in the model is first in the backward pass.
+        // Buckets fill from the end: the model's last layers come first in the backward pass.
         var buckets: [Range<Int>] = []
         var end = parameters.gradients.count
         for start in parameters.ranges.map(\.lowerBound).reversed()
@@ -97,13 +97,13 @@ public final class GradientReducer {
         }
     }
 
-    /// Begins to send with the next backward pass: the last one of an update.
+    /// Starts sending with the next backward pass, the last one of an update.
     ///
     /// - Parameters:
-    ///   - unused: The parameters that get no gradient in the whole update, in any process, such as those of layers that
-    ///     are dropped.
-    ///   - overlapping: Whether buckets are sent while the pass is going on; otherwise ``finish()`` sends all, which is
-    ///     for comparison.
+    ///   - unused: The parameters that get no gradient in the whole update in any process, such as those of dropped
+    ///     layers.
+    ///   - overlapping: Whether buckets are sent during the pass; otherwise ``finish()`` sends all of them, for
+    ///     comparison.
     public func begin(unused: Set<String> = [], overlapping: Bool = true) {
         waiting = [Int](repeating: 0, count: buckets.count)
         for (parameter, buckets) in bucketsOfParameter.enumerated()
@@ -120,7 +120,7 @@ public final class GradientReducer {
 
     /// Sends what is left and waits for all sums.
     ///
-    /// - Returns: How much was sent, and how much of it during the backward pass.
+    /// - Returns: The number of buckets sent in all, and during the backward pass.
     /// - Throws: `TorchError.communication` if a process is gone.
     @discardableResult
     public func finish() throws -> Report {
@@ -136,11 +136,11 @@ public final class GradientReducer {
         running = []
         let passWasWatched = isArmed
         isArmed = false
-        // The library tells of the last ends only now.
+        // Wait for the callbacks of the last transfers, which arrive only now.
         log.transfers.withLock { transfers in
             for index in transfers.indices where transfers[index].ended == nil { transfers[index].ended = .now }
         }
-        // Every process skips the same ones.
+        // Every process skips the same buckets.
         if !hasOrder, passWasWatched, skipped.count < buckets.count { try agreeOnOrder() }
         return report
     }
@@ -189,7 +189,7 @@ public final class GradientReducer {
 
     private func agreeOnOrder() throws {
         var own = completed
-        // What was not watched in this pass comes after its neighbour of the backward pass.
+        // Buckets that were not completed in this pass follow their neighbor in the backward order.
         for bucket in buckets.indices where !own.contains(bucket) {
             own.insert(bucket, at: own.firstIndex(of: bucket - 1).map { $0 + 1 } ?? 0)
         }

@@ -1,27 +1,27 @@
 import CW2VLibTorch
 import Synchronization
 
-/// Processes that compute together, each with its rank (c10d's process group).
+/// A group of processes that compute together, each with its rank (c10d's process group).
 ///
 /// Every process must call the same collectives in the same order. `@unchecked Sendable` is safe: c10d's groups take
 /// calls from any thread; the order of the calls is the caller's.
 public final class ProcessGroup: @unchecked Sendable {
     /// This process's number, from 0.
     public let rank: Int
-    /// How many processes there are.
+    /// The number of processes.
     public let size: Int
     /// The longest that a collective may take, in seconds.
     public let timeout: Double
     private let isNCCL: Bool
     let handle: ct_process_group
-    // The group goes on using the store that it was made with.
-    private let store: Store
+    // c10d's group keeps using the store that it was created with.
+    private let store: TCPStore
     private let collectives = Atomic<Int>(0)
 
-    /// How many collectives this process has begun: as many in every process, but for those that others still wait for.
+    /// The number of collectives that this process has started; equal in every process, except for those still awaited.
     public var collectivesBegun: Int { collectives.load(ordering: .relaxed) }
 
-    /// How the values of all processes become one.
+    /// The way in which the values of all processes are combined.
     public enum Reduction: Sendable {
         /// Their sum.
         case sum
@@ -42,16 +42,12 @@ public final class ProcessGroup: @unchecked Sendable {
     /// Joins a group for tensors on the CPU (Gloo), waiting for the other processes.
     ///
     /// - Parameters:
-    ///   - store: Where the processes meet.
-    ///   - name: What tells this group from others in the same store.
-    ///   - interface: The network interface to use.
-    ///   - address: Without an interface, this machine's address to use; `nil` for the one of the machine's name.
-    ///   - rank: This process's number.
-    ///   - size: How many processes there are.
-    ///   - timeout: The longest that joining or a collective may take, in seconds.
-    /// - Throws: `TorchError.communication` if the others do not come in time.
+    ///   - name: The group's name, unique within the store.
+    ///   - address: This machine's address to use if no interface is given; `nil` for that of its host name.
+    ///   - timeout: The maximum duration of joining or of a collective, in seconds.
+    /// - Throws: `TorchError.communication` if the others do not join in time.
     public init(
-        gloo store: Store, name: String, interface: String?, address: String?, rank: Int, size: Int, timeout: Double
+        gloo store: TCPStore, name: String, interface: String?, address: String?, rank: Int, size: Int, timeout: Double
     ) throws {
         var made: ct_process_group?
         try withExtendedLifetime(store) {
@@ -71,14 +67,11 @@ public final class ProcessGroup: @unchecked Sendable {
     /// Joins a group for tensors of a GPU (NCCL), waiting for the other processes.
     ///
     /// - Parameters:
-    ///   - store: Where the processes meet.
-    ///   - name: What tells this group from others in the same store.
-    ///   - device: The number of this process's GPU.
-    ///   - rank: This process's number.
-    ///   - size: How many processes there are.
-    ///   - timeout: The longest that a collective may take, in seconds.
-    /// - Throws: `TorchError.communication` if NCCL's library is missing, or the others do not come.
-    public init(nccl store: Store, name: String, device: Int, rank: Int, size: Int, timeout: Double) throws {
+    ///   - name: The group's name, unique within the store.
+    ///   - device: The index of this process's GPU.
+    ///   - timeout: The maximum duration of a collective, in seconds.
+    /// - Throws: `TorchError.communication` if NCCL's library is missing, or the others do not join.
+    public init(nccl store: TCPStore, name: String, device: Int, rank: Int, size: Int, timeout: Double) throws {
         var made: ct_process_group?
         try withExtendedLifetime(store) {
             try TorchError.checkCommunication(
@@ -96,65 +89,51 @@ public final class ProcessGroup: @unchecked Sendable {
 
     deinit { ct_process_group_release(handle) }
 
-    /// Starts to replace a tensor's values by those of all processes together.
+    /// Starts an all-reduce: replaces a tensor's values by the reduction over all processes.
     ///
-    /// - Parameters:
-    ///   - tensor: A contiguous tensor of the same shape in each process, changed in place.
-    ///   - reduction: How values become one.
-    /// - Returns: The collective under way.
-    /// - Throws: `TorchError.communication` if the group refuses the tensor.
+    /// - Parameter tensor: A contiguous tensor of the same shape in each process, changed in place.
     public func allReduce(_ tensor: Tensor, _ reduction: Reduction = .sum) throws -> Collective {
         try start([tensor]) { ct_all_reduce(handle, tensor.handle, reduction.raw, &$0) }
     }
 
-    /// Starts to sum the processes' tensors into that of one of them.
+    /// Starts a reduce: sums the processes' tensors into that of one of them.
     ///
-    /// By NCCL each process sends its summands once, where an all-reduce also sends the sums back. Reductions of several
-    /// stretches of a buffer, each to the process that needs it, are a reduce-scatter in which stretches may be of any
-    /// size. By Gloo each process sends everything once, and its part of the sum besides: more than in an all-reduce
-    /// between two processes, which is taken there, and less between others.
+    /// With NCCL each process sends its summands once, where an all-reduce also sends the sums back. Reductions of
+    /// several ranges of a buffer, each to its owner, amount to a reduce-scatter with ranges of any size. With Gloo
+    /// each process sends everything once, and its part of the sum besides: more than an all-reduce between two
+    /// processes, which is used there instead, and less between more.
     ///
     /// - Parameters:
-    ///   - tensor: A contiguous tensor of the same shape in each process, changed in place: what it holds afterwards in
-    ///     other processes than `root` is undefined.
-    ///   - root: The rank that gets the sum.
-    /// - Returns: The collective under way.
-    /// - Throws: `TorchError.communication` if the group refuses the tensor.
+    ///   - tensor: A contiguous tensor of the same shape in each process, changed in place; undefined afterward in all
+    ///     processes except `root`.
+    ///   - root: The rank that receives the sum.
     public func reduce(_ tensor: Tensor, to root: Int) throws -> Collective {
         guard isNCCL || size > 2 else { return try allReduce(tensor) }
         return try start([tensor]) { ct_reduce(handle, tensor.handle, Int32(root), &$0) }
     }
 
-    /// Starts to copy a tensor of one process into that of every other.
+    /// Starts a broadcast: copies a tensor of one process into that of every other.
     ///
-    /// - Parameters:
-    ///   - tensor: A contiguous tensor of the same shape in each process.
-    ///   - root: The rank whose values count.
-    /// - Returns: The collective under way.
-    /// - Throws: `TorchError.communication` if the group refuses the tensor.
+    /// - Parameter tensor: A contiguous tensor of the same shape in each process.
     public func broadcast(_ tensor: Tensor, from root: Int = 0) throws -> Collective {
         try start([tensor]) { ct_broadcast(handle, tensor.handle, Int32(root), &$0) }
     }
 
-    /// Starts to lay the processes' tensors one after the other, everywhere.
+    /// Starts an all-gather: concatenates the processes' tensors, in every process.
     ///
     /// - Parameters:
     ///   - own: This process's part, [elements].
-    ///   - all: Where all parts go, [``size`` × elements].
-    /// - Returns: The collective under way.
-    /// - Throws: `TorchError.communication` if the group refuses the tensors.
+    ///   - all: The destination of all parts, [``size`` × elements].
     public func allGather(_ own: Tensor, into all: Tensor) throws -> Collective {
         try start([own, all]) { ct_all_gather(handle, all.handle, own.handle, &$0) }
     }
 
-    /// Starts to hand each process's part of a tensor to all others, in place.
+    /// Starts an all-gather in place: hands each process's part of a tensor to all others.
     ///
-    /// NCCL gathers all parts at once; by Gloo, which would gather them in a second tensor of the same size, each is
-    /// broadcast. What a process sends and receives is the same.
+    /// NCCL gathers all parts at once; with Gloo, which would need a second tensor of the same size, each part is
+    /// broadcast. The traffic is the same.
     ///
     /// - Parameter all: A tensor that begins with the part of rank 0, [``size`` × elements].
-    /// - Returns: The collectives under way.
-    /// - Throws: `TorchError.communication` if the group refuses the tensor.
     public func allGatherInPlace(_ all: Tensor) throws -> [Collective] {
         let share = all.count / size
         func part(_ rank: Int) throws -> Tensor { try all.rows(rank * share..<(rank + 1) * share) }
@@ -162,15 +141,13 @@ public final class ProcessGroup: @unchecked Sendable {
         return try (0..<size).map { try broadcast(part($0), from: $0) }
     }
 
-    /// Starts to sum the processes' tensors, of which each process gets its part.
+    /// Starts a reduce-scatter: sums the processes' tensors, of which each process gets its part.
     ///
-    /// Gloo makes an all-reduce of a copy of this: only NCCL sends less.
+    /// Gloo runs an all-reduce on a copy: only NCCL sends less.
     ///
     /// - Parameters:
     ///   - all: This process's summands, [``size`` × elements].
-    ///   - own: Where this process's part of the sum goes, [elements].
-    /// - Returns: The collective under way.
-    /// - Throws: `TorchError.communication` if the group refuses the tensors.
+    ///   - own: The destination of this process's part of the sum, [elements].
     public func reduceScatter(_ all: Tensor, into own: Tensor) throws -> Collective {
         try start([own, all]) { ct_reduce_scatter(handle, own.handle, all.handle, &$0) }
     }
@@ -178,30 +155,23 @@ public final class ProcessGroup: @unchecked Sendable {
     /// Starts to send a tensor to one other process.
     ///
     /// - Parameters:
-    ///   - tensor: A contiguous tensor, left as it is until it has been sent.
-    ///   - target: The rank that receives it.
-    ///   - tag: Tells tensors that are under way at once from each other.
-    /// - Returns: The sending under way; it ends when the other process has taken the tensor.
-    /// - Throws: `TorchError.communication` if the group refuses the tensor.
+    ///   - tensor: A contiguous tensor, which must not change until it has been sent.
+    ///   - tag: Distinguishes tensors that are in flight at the same time.
+    /// - Returns: The operation in progress; it ends when the other process has received the tensor.
     public func send(_ tensor: Tensor, to target: Int, tag: Int) throws -> Collective {
         try transfer([tensor]) { ct_send(handle, tensor.handle, Int32(target), Int32(tag), &$0) }
     }
 
     /// Starts to receive a tensor from one other process.
     ///
-    /// - Parameters:
-    ///   - tensor: A contiguous tensor of the sender's size and type, which is overwritten.
-    ///   - source: The rank that sends it.
-    ///   - tag: The sender's tag.
-    /// - Returns: The reception under way.
-    /// - Throws: `TorchError.communication` if the group refuses the tensor.
+    /// - Parameter tensor: A contiguous tensor of the sender's size and type, which is overwritten.
     public func receive(into tensor: Tensor, from source: Int, tag: Int) throws -> Collective {
         try transfer([tensor]) { ct_receive(handle, tensor.handle, Int32(source), Int32(tag), &$0) }
     }
 
-    /// Waits until every process has come here.
+    /// Waits until every process has reached this call.
     ///
-    /// - Throws: `TorchError.communication` if one does not come in time, or is gone.
+    /// - Throws: `TorchError.communication` if one does not arrive in time, or is gone.
     public func barrier() throws {
         try start([]) { ct_barrier(handle, &$0) }.wait()
     }

@@ -1,6 +1,6 @@
 import Foundation
 
-/// Where a new module's parameters come from.
+/// A source of a new module's parameters.
 public struct Initializer: Sendable {
     private let generator: Generator?
     private let device: Device
@@ -10,10 +10,10 @@ public struct Initializer: Sendable {
         Initializer(generator: try Generator(seed: seed), device: .cpu)
     }
 
-    /// Memory that loading a checkpoint will fill; it must not be used before.
+    /// Uninitialized memory, to be filled from a checkpoint; it must not be read before.
     public static let empty = Initializer(generator: nil, device: .cpu)
 
-    /// Shapes alone: the parameters are on the meta device and take no memory, however large the model is.
+    /// Shapes only: the parameters are on the meta device and take no memory, however large the model is.
     public static let shapes = Initializer(generator: nil, device: .meta)
 
     private func make(_ shape: [Int], _ fill: (Tensor, Generator) throws -> Void) throws -> Tensor {
@@ -22,7 +22,7 @@ public struct Initializer: Sendable {
         return tensor
     }
 
-    /// A constant.
+    /// Returns a constant.
     public func constant(_ shape: [Int], _ number: Double) throws -> Tensor {
         try make(shape) { tensor, _ in try tensor.fillInPlace(number) }
     }
@@ -48,7 +48,7 @@ public struct Initializer: Sendable {
         return try uniform(shape, -bound, bound)
     }
 
-    /// What PyTorch's linear layers start from: uniform within one over the square root of the inputs' number.
+    /// Returns the initial values of PyTorch's linear layers: uniform within ±1 / √inputs.
     public func linearDefault(_ shape: [Int], inputs: Int) throws -> Tensor {
         let bound = 1 / Double(inputs).squareRoot()
         return try uniform(shape, -bound, bound)

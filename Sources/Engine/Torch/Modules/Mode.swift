@@ -1,17 +1,17 @@
 import W2VBase
 
-/// What one dropout's mask is drawn from: a number, or a number in memory that another is added to.
+/// The seed of one dropout's mask: a number, or an offset to a number in memory.
 public struct DropoutSeed: Sendable {
-    /// int64, a single number that recorded work finds changed whenever it is done again.
+    /// An int64 scalar that replayed work finds changed at each replay.
     package let base: Tensor?
-    /// What is added to the base; the seed itself where there is none.
+    /// The offset to the base; the seed itself where there is no base.
     package let offset: UInt64
 
     package init(base: Tensor? = nil, offset: UInt64) {
         (self.base, self.offset) = (base, offset)
     }
 
-    /// The sum, for which a device is waited for if it has the base.
+    /// Returns base + offset, waiting for the device that holds the base.
     package func number() throws -> UInt64 {
         try base.map { UInt64(bitPattern: try $0.elements(Int64.self)[0]) &+ offset } ?? offset
     }
@@ -29,36 +29,36 @@ public final class DropoutSource {
         self.init(base: nil, start: UInt64(bitPattern: Self.base(stream)))
     }
 
-    /// Makes the source of work that is recorded once and done again with other seeds.
+    /// Makes the source of work that is recorded once and replayed with other seeds.
     ///
-    /// - Parameter base: int64, a single number: what ``base(_:)`` gives makes the same seeds as the stream.
+    /// - Parameter base: An int64 scalar; with the value of ``base(_:)`` the seeds are those of the stream.
     public convenience init(base: Tensor) { self.init(base: base, start: 0) }
 
     private init(base: Tensor?, start: UInt64) {
         (self.base, self.start) = (base, start)
     }
 
-    /// What the seeds that a stream gives are counted from.
+    /// Returns the number that a stream's seeds are counted from.
     public static func base(_ stream: RandomStream) -> Int64 {
         var stream = stream
         return Int64(bitPattern: stream.next())
     }
 
-    /// The seed of the next dropout.
+    /// Returns the seed of the next dropout.
     public func nextSeed() -> DropoutSeed {
         defer { count += 1 }
-        // Weyl's sequence over an odd number: as long as it is not through, no two are the same.
+        // A Weyl sequence with an odd increment: it has full period, so all seeds of a pass differ.
         return DropoutSeed(base: base, offset: start &+ (part << 32 | count) &* 0x9E37_79B9_7F4A_7C15)
     }
 
-    /// A source that gives the same seeds from here on, whatever this one does.
+    /// Returns a source that continues with the same seeds, independent of this one.
     public func copied() -> DropoutSource {
         let copy = DropoutSource(base: base, start: start)
         (copy.part, copy.count) = (part, count)
         return copy
     }
 
-    /// A source for one layer, whose seeds do not depend on whether other layers run.
+    /// Returns a source for one layer, whose seeds do not depend on whether other layers run.
     func forLayer(_ number: Int) -> DropoutSource {
         let source = DropoutSource(base: base, start: start)
         source.part = UInt64(number) + 1
@@ -66,37 +66,39 @@ public final class DropoutSource {
     }
 }
 
-/// Whether a forward pass trains or predicts.
-public enum Mode {
-    /// No dropout.
-    case inference
-    /// Dropouts drop, with masks that depend on the source only.
-    case training(DropoutSource)
+extension Module {
+    /// Whether a forward pass trains or predicts.
+    public enum Mode {
+        /// No dropout.
+        case inference
+        /// Dropout with masks that depend on the source only.
+        case training(DropoutSource)
 
-    /// Whether this is a training pass.
-    public var isTraining: Bool {
-        if case .training = self { return true }
-        return false
-    }
+        /// Whether this is a training pass.
+        public var isTraining: Bool {
+            if case .training = self { return true }
+            return false
+        }
 
-    /// The same mode, whose dropouts draw the same masks from here on, whatever this one's do.
-    public func copied() -> Mode {
-        if case .training(let source) = self { return .training(source.copied()) }
-        return self
-    }
+        /// Returns the same mode with an independent source that continues with the same seeds.
+        public func copied() -> Mode {
+            if case .training(let source) = self { return .training(source.copied()) }
+            return self
+        }
 
-    /// The mode of one layer, which other passes may skip: what the other layers drop does not depend on it.
-    ///
-    /// - Parameter number: The layer, from 0.
-    /// - Returns: A mode with seeds of the layer's own.
-    public func forLayer(_ number: Int) -> Mode {
-        if case .training(let source) = self { return .training(source.forLayer(number)) }
-        return self
-    }
+        /// Returns the mode of one layer, with seeds of its own, so that its masks do not depend on whether other layers
+        /// are skipped.
+        ///
+        /// - Parameter number: The layer, from 0.
+        public func forLayer(_ number: Int) -> Mode {
+            if case .training(let source) = self { return .training(source.forLayer(number)) }
+            return self
+        }
 
-    /// The seed of the next dropout, in training.
-    public func nextDropoutSeed() -> DropoutSeed? {
-        if case .training(let source) = self { return source.nextSeed() }
-        return nil
+        /// Returns the seed of the next dropout; nil in inference.
+        public func nextDropoutSeed() -> DropoutSeed? {
+            if case .training(let source) = self { return source.nextSeed() }
+            return nil
+        }
     }
 }

@@ -1,16 +1,16 @@
 /// A part of a model: parameters and smaller parts, each with its key in checkpoints.
 ///
-/// Subclasses declare properties with ``Parameter`` and ``Child``; nothing else is needed to have them found:
+/// Subclasses declare properties with ``Parameter`` and ``Child``, which make them discoverable:
 ///
 ///     final class Linear: Module {
 ///         @Parameter("weight") var weight: Tensor
 ///         @Parameter("bias") var bias: Tensor?
 ///     }
 open class Module {
-    /// Makes a module without content; subclasses set their properties.
+    /// Makes an empty module; subclasses set their properties.
     public init() {}
 
-    /// All parameters below this module, in order of declaration, with their full names.
+    /// Returns all parameters below this module, in order of declaration, with their full names.
     public func parameters() -> [NamedParameter] {
         var found: [NamedParameter] = []
         collect(prefix: "", into: &found)
@@ -41,12 +41,14 @@ open class Module {
 
     /// Replaces modules below this one, each after its own children.
     ///
-    /// How a model is converted: a faster module takes the place of a plain one, shares its parameters, and keeps its names.
+    /// This is how a model is converted: a faster module takes the place of a plain one, shares its parameters, and
+    /// keeps its names.
     ///
     ///     model.replaceChildren { ($0 as? Linear).map { PackedLinear($0, .int8) } ?? $0 }
     ///
-    /// - Parameter replacement: Returns the module to put in a module's place: itself, or one that the property can hold.
-    /// - Throws: What `replacement` throws; what has been replaced by then stays so.
+    /// - Parameter replacement: Returns the module to use in place of another: the same one, or one that the property
+    ///   can hold.
+    /// - Throws: Any error of `replacement`; replacements made before it remain.
     public func replaceChildren(_ replacement: (Module) throws -> Module) rethrows {
         for property in properties {
             try property.replaceModules { module in
@@ -59,7 +61,7 @@ open class Module {
     /// The keys of the module's own parameters and children, in order of declaration, absent optional ones included.
     public var declaredKeys: [String] { properties.map(\.key) }
 
-    /// All parameters' tensors by name.
+    /// Returns all parameters' tensors by name.
     public func state() -> [String: Tensor] {
         Dictionary(parameters().map { ($0.name, $0.tensor) }) { first, _ in first }
     }
@@ -75,9 +77,10 @@ open class Module {
         }
     }
 
-    /// Puts tensors in the parameters' places, large ones without a copy where their number format is the same.
+    /// Makes the given tensors the parameters, large ones without a copy where their number format is the same.
     ///
-    /// Small ones are copied: once a program has packed the large weights of a mapped file, it needs the file no longer.
+    /// Small ones are copied: once a program has packed the large weights of a mapped file, it needs the file no
+    /// longer.
     ///
     /// - Throws: `TorchError.state` as ``load(_:)``; the module is then unchanged.
     public func adopt(_ state: [String: Tensor]) throws {
@@ -89,7 +92,7 @@ open class Module {
         for (parameter, tensor) in adopted { parameter.tensor = tensor }
     }
 
-    /// The parameters, each with its tensor.
+    /// Returns the parameters, each with its tensor.
     private func matched(_ state: [String: Tensor]) throws -> [(NamedParameter, Tensor)] {
         let parameters = parameters()
         let names = Set(parameters.map(\.name))
@@ -111,7 +114,7 @@ open class Module {
         return parameters.compactMap { parameter in state[parameter.name].map { (parameter, $0) } }
     }
 
-    /// Switches the recording of gradients for all parameters below this module.
+    /// Turns the recording of gradients on or off for all parameters below this module.
     public func setRequiresGradient(_ value: Bool) throws {
         for parameter in parameters() { try parameter.tensor.requiringGradient(value) }
     }
@@ -119,7 +122,7 @@ open class Module {
 
 /// A parameter with its full name.
 public struct NamedParameter {
-    /// The key in checkpoints.
+    /// Its key in checkpoints.
     public let name: String
     private let get: () -> Tensor
     private let set: (Tensor) -> Void
@@ -170,11 +173,11 @@ extension Tensor?: ParameterValue {
 /// Declares a parameter of a module, with its key beside the property.
 @propertyWrapper
 public final class Parameter<Value: ParameterValue>: ModuleProperty {
-    /// The name in checkpoints, below the module's own.
+    /// The key in checkpoints, relative to the module's own.
     public let key: String
     private var value: Value?
 
-    /// Declares a parameter that the module's initialiser sets.
+    /// Declares a parameter that the module's initializer sets.
     public init(_ key: String) {
         self.key = key
     }
@@ -214,7 +217,7 @@ public protocol ModuleContent {
     func replacingModules(_ replacement: (Module) throws -> Module) rethrows -> any ModuleContent
 }
 
-/// The content with other modules in their places, which must be of types that it can hold.
+/// Returns the content with other modules in their places, which must be of types that it can hold.
 private func replaced<Content: ModuleContent>(
     _ content: Content, by replacement: (Module) throws -> Module
 ) rethrows -> Content {
@@ -263,11 +266,11 @@ extension Array: ModuleContent where Element: ModuleContent {
 /// Declares a part of a module, with its key beside the property.
 @propertyWrapper
 public final class Child<Content: ModuleContent>: ModuleProperty {
-    /// The name in checkpoints, below the module's own.
+    /// The key in checkpoints, relative to the module's own.
     public let key: String
     private var content: Content?
 
-    /// Declares a part that the module's initialiser sets.
+    /// Declares a part that the module's initializer sets.
     public init(_ key: String) {
         self.key = key
     }

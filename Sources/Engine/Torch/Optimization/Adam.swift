@@ -39,10 +39,8 @@ public final class Adam: Optimizer {
 
     /// Makes one update from the gradients in the flat buffer.
     ///
-    /// - Parameters:
-    ///   - learningRate: The step size.
-    ///   - gradientScale: Gradients are multiplied by this first: normalisation and clipping in one.
-    /// - Throws: `TorchError.operation` if the buffers no longer fit each other.
+    /// - Parameter gradientScale: A factor on the gradients: normalization and clipping in one.
+    /// - Throws: `TorchError.operation` if the buffers no longer have equal sizes.
     public func step(learningRate: Double, gradientScale: Double = 1) throws {
         moments.updates += 1
         try withoutGradient {
@@ -50,6 +48,7 @@ public final class Adam: Optimizer {
             if gradientScale != 1 { try gradients.scaleInPlace(gradientScale) }
             let values = parameters.masters
             let count = try Tensor.scalar(Double(moments.updates), device: values.device)
+            // m ← β₁ m + (1 − β₁) g, v ← β₂ v + (1 − β₂) g², and the update is lr · m̂ / (√v̂ + ε / √(1 − β₂ᵗ)).
             let correction = (1 - pow(options.beta2, Double(moments.updates))).squareRoot()
             try ATen.fusedAdamW.run(
                 .tensors([values]), .tensors([gradients]), .tensors([moments.first]),

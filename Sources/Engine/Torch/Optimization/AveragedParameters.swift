@@ -1,16 +1,13 @@
 /// An exponential moving average of parameters, in single precision.
 public final class AveragedParameters {
-    /// The averages of the parameters that this process changes, [elements of the parameters' `own`].
+    /// The averages of the parameters that this process updates, [elements of the parameters' `own`].
     public let values: Tensor
     private let parameters: FlatParameters
     private let decay: Double
 
-    /// Starts from the parameters as they are.
+    /// Starts from the current parameters.
     ///
-    /// - Parameters:
-    ///   - parameters: What is averaged.
-    ///   - decay: What remains of the average at each update, such as 0.999.
-    /// - Throws: `TorchError.operation` if LibTorch cannot make the buffer.
+    /// - Parameter decay: The weight of the old average in each update, such as 0.999.
     public init(_ parameters: FlatParameters, decay: Double) throws {
         self.parameters = parameters
         self.decay = decay
@@ -25,7 +22,7 @@ public final class AveragedParameters {
     /// Continues from saved averages, by parameter.
     public func restore(_ state: [String: Tensor]) throws { try parameters.load(state, into: values) }
 
-    /// Calls `body` with the averages in place of the parameters.
+    /// Runs `body` with the averages in place of the parameters.
     public func inUse<Result>(_ body: () throws -> Result) throws -> Result {
         let raw = try parameters.masters.cloned()
         func put(_ tensor: Tensor) throws {

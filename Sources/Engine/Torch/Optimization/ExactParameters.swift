@@ -1,20 +1,17 @@
-/// Parameters that stay FP32 in a model of half precision, laid end to end.
+/// The parameters that stay FP32 in a half-precision model, end to end.
 ///
-/// They keep the order of the large buffer, so that what a process changes of that is one stretch here too.
+/// They keep the order of the flat buffer, so that a process's shard is one contiguous range here too.
 struct ExactParameters {
     /// The parameters, [elements].
     let values: Tensor
-    /// Where each lies in the large buffer, in ascending order.
+    /// The range of each in the flat buffer, ascending.
     private let ranges: [Range<Int>]
-    /// Where each begins here; one more for the end.
+    /// The start of each here, and the end of the last.
     private let starts: [Int]
 
-    /// Copies stretches of a buffer.
+    /// Copies ranges of a buffer.
     ///
-    /// - Parameters:
-    ///   - ranges: The parameters' places, in ascending order.
-    ///   - buffer: The large buffer.
-    /// - Throws: `TorchError.operation` if memory runs out.
+    /// - Parameter ranges: The parameters' ranges, ascending.
     init(_ ranges: [Range<Int>], of buffer: Tensor) throws {
         self.ranges = ranges
         starts = ranges.reduce(into: [0]) { $0.append(($0.last ?? 0) + $1.count) }
@@ -22,24 +19,24 @@ struct ExactParameters {
         for (index, range) in ranges.enumerated() { try view(index).copy(from: buffer.rows(range)) }
     }
 
-    /// One of the parameters, [its elements].
+    /// Returns one of the parameters, [its elements].
     func view(_ index: Int) throws -> Tensor { try values.rows(starts[index]..<starts[index + 1]) }
 
-    /// Where what lies in a stretch of the large buffer is here.
+    /// Returns the range here that corresponds to a range of the flat buffer.
     private func place(_ range: Range<Int>, of index: Int) -> Range<Int> {
         let piece = ranges[index].clamped(to: range)
         let start = starts[index] + piece.lowerBound - ranges[index].lowerBound
         return start..<start + piece.count
     }
 
-    /// What lies in a stretch of the large buffer; `nil` for nothing.
+    /// Returns the parameters within a range of the flat buffer; `nil` if there are none.
     func part(_ range: Range<Int>) throws -> Tensor? {
         let places = ranges.indices.map { place(range, of: $0) }.filter { !$0.isEmpty }
         guard let first = places.first, let last = places.last else { return nil }
         return try values.rows(first.lowerBound..<last.upperBound)
     }
 
-    /// Copies what lies in a stretch of the large buffer from a buffer of that stretch alone.
+    /// Copies the parameters within a range of the flat buffer from a buffer that holds just that range.
     func copy(_ range: Range<Int>, from source: Tensor) throws {
         for index in ranges.indices {
             let target = place(range, of: index)

@@ -1,7 +1,7 @@
-/// A flat buffer in host memory, or this process's part of one: what a checkpoint is written from.
+/// A flat buffer in host memory, or this process's shard of one: the source of a checkpoint.
 ///
-/// Rank 0 gets what it lacks from the others, as much of it at a time as it asks for; each of them sends its part of
-/// the same pieces. Pieces may be asked for in any order, since each has a tag of its own.
+/// Rank 0 requests the missing shards from the others, one piece at a time; each of them sends its part of the same
+/// pieces. Pieces may be requested in any order, since each has its own tag.
 public struct FlatCopy: Sendable {
     /// The elements of this process's shard.
     let elements: Tensor
@@ -12,27 +12,20 @@ public struct FlatCopy: Sendable {
     let shards: [Range<Int>]
     let rank: Int
 
-    /// The shape of a parameter.
+    /// Returns the shape of a parameter.
     public func shape(_ parameter: Int) -> [Int] { shapes[parameter] }
 
-    /// Rank 0: a whole parameter.
+    /// Returns a whole parameter, on rank 0.
     ///
-    /// - Parameters:
-    ///   - parameter: Its number.
-    ///   - group: The processes, where the buffer is sharded: a group for host tensors.
-    ///   - tag: The piece's tag.
-    /// - Returns: The parameter, in its shape.
+    /// - Parameter group: The processes that shard the buffer, a group for host tensors; nil where it is not sharded.
     /// - Throws: `TorchError.communication` if a process is gone.
     public func tensor(_ parameter: Int, over group: ProcessGroup?, tag: Int) throws -> Tensor {
         try collected(ranges[parameter], over: group, tag: tag).viewed(shapes[parameter])
     }
 
-    /// Rank 0: the whole buffer, of which nobody has to send anything any more.
+    /// Returns the whole buffer by name, on rank 0; the others send nothing more after it.
     ///
-    /// - Parameters:
-    ///   - group: The processes, where the buffer is sharded: a group for host tensors.
-    ///   - tag: The piece's tag.
-    /// - Returns: All parameters by name.
+    /// - Parameter group: The processes that shard the buffer, a group for host tensors; nil where it is not sharded.
     /// - Throws: `TorchError.communication` if a process is gone.
     public func named(over group: ProcessGroup?, tag: Int) throws -> [String: Tensor] {
         let whole = try collected(0..<(shards.last?.upperBound ?? 0), over: group, tag: tag)
@@ -42,13 +35,12 @@ public struct FlatCopy: Sendable {
             })
     }
 
-    /// Every other process: starts to send its part of a parameter, or of the whole buffer.
+    /// Starts to send this process's part of a parameter, or of the whole buffer, on all ranks but 0.
     ///
     /// - Parameters:
-    ///   - parameter: The parameter's number; `nil` for the whole buffer.
+    ///   - parameter: The parameter's index; `nil` for the whole buffer.
     ///   - group: The processes: a group for host tensors.
-    ///   - tag: The piece's tag.
-    /// - Returns: The sending under way; `nil` where this process has nothing of it.
+    /// - Returns: The operation in progress; `nil` where this process holds no part of it.
     /// - Throws: `TorchError.communication` if a process is gone.
     public func send(_ parameter: Int?, over group: ProcessGroup, tag: Int) throws -> Collective? {
         let own = shards[rank]
@@ -56,7 +48,7 @@ public struct FlatCopy: Sendable {
         return piece.isEmpty ? nil : try group.send(part(piece), to: 0, tag: tag)
     }
 
-    /// A stretch that this process holds.
+    /// Returns the part of a range that this process holds.
     private func part(_ range: Range<Int>) throws -> Tensor {
         let start = range.lowerBound - shards[rank].lowerBound
         return try elements.rows(start..<start + range.count)

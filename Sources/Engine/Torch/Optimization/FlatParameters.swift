@@ -1,45 +1,44 @@
-/// Parameters of a model laid end to end in one buffer, and their gradients in another.
+/// The parameters of a model end to end in one buffer, and their gradients in another.
 ///
 /// One fused optimizer call, one norm and one all-reduce then serve the whole model. The module's tensors become views
 /// of the buffer; backward passes add straight into the gradient buffer.
 ///
-/// In half precision (``lower(to:except:)``) the buffers stay what the optimizer sees, FP32 master weights and FP32
-/// gradients, and the module computes with a rounded copy whose gradients are collected after each backward pass (the
-/// O2 scheme of Micikevicius et al. 2018).
+/// In half precision (``lower(to:except:)``) the optimizer keeps these buffers, FP32 master weights and FP32 gradients,
+/// and the module computes with a rounded copy whose gradients are collected after each backward pass (the O2 scheme of
+/// Micikevicius et al. 2018).
 ///
-/// Several processes may share the work of the optimizer: each then changes its own stretch of the parameters alone
-/// (``own``), keeps no more of the optimizer's state than that, and hands the result to the others by ``publish()`` (the
-/// first stage of ZeRO, Rajbhandari et al. 2020).
+/// Several processes may shard the optimizer's state: each then updates only its own range of the parameters (``own``),
+/// keeps only that range of the state, and hands the result to the others by ``publish()`` (stage 1 of ZeRO,
+/// Rajbhandari et al. 2020).
 public final class FlatParameters {
     /// The names, in the buffer's order.
     public let names: [String]
-    /// All parameters, [elements]: in FP32, or as the module computes with them where the FP32 ones are sharded.
+    /// All parameters, [elements]: in FP32, or as the module computes with them where the FP32 masters are sharded.
     public private(set) var values: Tensor
-    /// The FP32 parameters that this process changes, those of ``own``.
+    /// The FP32 parameters that this process updates, those of ``own``.
     public private(set) var masters: Tensor
-    /// All gradients, [elements]; their sums over processes may be those of ``own`` alone, where that is not everything.
+    /// All gradients, [elements]; where they are sharded, only the part in ``own`` may be summed over processes.
     public let gradients: Tensor
-    /// Where each parameter lies in the buffers.
+    /// The range of each parameter in the buffers.
     public let ranges: [Range<Int>]
-    /// The elements that each process changes, by rank: all of them where nothing is sharded.
+    /// The elements that each process updates, by rank; all of them where nothing is sharded.
     public let shards: [Range<Int>]
     private let group: ProcessGroup?
     private let parameters: [NamedParameter]
     private let shapes: [[Int]]
     /// The rounded parameters that the module computes with, and their gradients, in the same layout.
     private var lowered: (values: Tensor, gradients: Tensor)?
-    /// Where the FP32 parameters are sharded: those that the module computes with in FP32, end to end.
+    /// The parameters that the module uses in FP32, end to end, where the FP32 masters are sharded.
     private var exact: ExactParameters?
 
-    // Each parameter starts on a cache line, so that kernels see aligned memory.
+    // In elements. Each parameter starts on a cache line, so that kernels see aligned memory.
     private static let alignment = 16
 
     /// Moves the parameters into a buffer of their own.
     ///
     /// - Parameters:
-    ///   - parameters: What is to be trained, equal in all processes; gradients are recorded from now on.
-    ///   - group: The processes that share the optimizer's work; `nil` where this one does all of it.
-    /// - Throws: `TorchError.operation` if LibTorch cannot make the tensors.
+    ///   - parameters: The parameters to train, equal in all processes; they record gradients from now on.
+    ///   - group: The processes that shard the optimizer's state; `nil` for none.
     public init(_ parameters: [NamedParameter], shardedOver group: ProcessGroup? = nil) throws {
         self.parameters = parameters
         names = parameters.map(\.name)
@@ -53,7 +52,7 @@ public final class FlatParameters {
         self.ranges = ranges
         self.group = group
         let processes = group?.size ?? 1
-        // Equal shards can be gathered in place.
+        // Shards of equal size can be gathered in place.
         let share = (end / Self.alignment + processes - 1) / processes * Self.alignment
         end = share * processes
         shards = (0..<processes).map { $0 * share..<($0 + 1) * share }
@@ -68,27 +67,26 @@ public final class FlatParameters {
         }
     }
 
-    /// The elements that this process changes.
+    /// The elements that this process updates.
     public var own: Range<Int> { shards[group?.rank ?? 0] }
 
-    /// The one process that needs the gradients of a stretch within a shard; `nil` where all processes need all.
+    /// Returns the one process that needs the gradients of a range within a shard; `nil` where all processes need all.
     func owner(of range: Range<Int>) -> Int? {
         group == nil ? nil : shards.firstIndex { $0.contains(range.lowerBound) }
     }
 
-    /// Makes a place in a buffer the module's tensor, with its gradient a place in another.
+    /// Makes a view of a buffer the module's parameter, and a view of another its gradient.
     private func use(_ place: Tensor, gradient: Tensor, for index: Int) throws {
         let leaf = try place.detached().requiringGradient()
         try leaf.setGradient(gradient)
         parameters[index].tensor = leaf
     }
 
-    /// Makes the module compute in half precision; what the optimizer sees stays FP32.
+    /// Makes the module compute in half precision; the optimizer still works in FP32.
     ///
     /// - Parameters:
     ///   - type: `float16` or `bfloat16`.
-    ///   - staysExact: Whether the parameter of a name stays FP32 in the module too.
-    /// - Throws: `TorchError.operation` if LibTorch cannot make the tensors.
+    ///   - staysExact: Whether the parameter of a given name stays FP32 in the module too.
     public func lower(to type: DType, except staysExact: (String) -> Bool) throws {
         let made = (
             values: try values.to(dtype: type), gradients: try gradients.zerosLike().to(dtype: type)
@@ -98,7 +96,7 @@ public final class FlatParameters {
         }
         lowered = made
         guard group != nil else { return }
-        // From here on there are FP32 values of the own shard alone, and of what the module needs in FP32.
+        // From here on there are FP32 values only of the own shard, and of what the module needs in FP32.
         let stay = names.indices.filter { staysExact(names[$0]) }
         let kept = try ExactParameters(stay.map { ranges[$0] }, of: values)
         for (place, index) in stay.enumerated() {
@@ -110,10 +108,10 @@ public final class FlatParameters {
         exact = kept
     }
 
-    /// The tensors that the module computes with, in the buffer's order.
+    /// The module's parameters, in the buffer's order.
     public var leaves: [Tensor] { parameters.map(\.tensor) }
 
-    /// After a backward pass in half precision: adds its gradients to the FP32 ones.
+    /// Adds the half-precision gradients of a backward pass to the FP32 ones.
     ///
     /// - Parameter range: The elements whose gradients are complete; `nil` for all.
     /// - Throws: `TorchError.operation` for elements beyond the buffer.
@@ -125,8 +123,8 @@ public final class FlatParameters {
         try fresh.zeroInPlace()
     }
 
-    /// After a change of ``masters``: rounds them for the module, where that computes in half precision, and exchanges
-    /// them with the other processes, where they are sharded.
+    /// Applies a change of ``masters``: rounds them for a half-precision module, and exchanges them between processes
+    /// that shard them.
     ///
     /// - Throws: `TorchError.communication` if a process is gone.
     public func publish() throws {
@@ -142,34 +140,35 @@ public final class FlatParameters {
         for collective in running { try collective.wait() }
     }
 
-    /// After ``GradientReducer/finish()``: gets the sums of other processes' gradients, where this one has its own alone.
+    /// Gets the summed gradients of other processes' shards, after ``GradientReducer/finish()``.
     ///
     /// - Throws: `TorchError.communication` if a process is gone.
     public func gatherGradients() throws {
         for collective in try group?.allGatherInPlace(gradients) ?? [] { try collective.wait() }
     }
 
-    /// A part of a buffer of this layout, in the parameter's shape.
+    /// Returns the part of a buffer of this layout that belongs to a parameter, in the parameter's shape.
     public func view(_ index: Int, of buffer: Tensor) throws -> Tensor {
         try buffer.narrowed(0, ranges[index]).viewed(shapes[index])
     }
 
-    /// Sums over the processes that share the optimizer's work.
+    /// Returns the sum over the processes that share the optimizer's work.
     func summed(_ tensor: Tensor) throws -> Tensor {
         try group?.allReduce(tensor).wait()
         return tensor
     }
 
-    /// A buffer of the same layout, by name: for checkpoints.
+    /// Returns a buffer of the same layout, by name: for checkpoints.
     public func named(_ buffer: Tensor) throws -> [String: Tensor] {
         var result: [String: Tensor] = [:]
         for (index, name) in names.enumerated() { result[name] = try view(index, of: buffer) }
         return result
     }
 
-    /// What a buffer of this process's elements holds of each parameter, its rows where the parameter lies in ``own``.
+    /// The pieces of each parameter within a buffer of this process's elements.
     ///
-    /// - Returns: The parameters' numbers, and where their elements are in the buffer; none for those of other processes.
+    /// Each has the parameter's index and the range of its elements in the buffer; parameters of other processes have
+    /// none.
     var ownPieces: [(parameter: Int, range: Range<Int>)] {
         ranges.indices.compactMap { index in
             let piece = ranges[index].clamped(to: own)
@@ -203,23 +202,20 @@ public final class FlatParameters {
         }
     }
 
-    /// A copy of a buffer of this process's elements in host memory.
+    /// Returns a copy of a buffer of this process's elements in host memory.
     ///
     /// - Parameters:
     ///   - buffer: [elements of ``own``].
-    ///   - isShared: Whether a buffer in host memory is to be used as it is, for as long as nobody changes it.
-    /// - Returns: The copy.
-    /// - Throws: `TorchError.operation` if memory runs out.
+    ///   - isShared: Whether a buffer in host memory is used without a copy, which must not change then.
     public func copy(_ buffer: Tensor, sharing isShared: Bool = false) throws -> FlatCopy {
         let host = try buffer.device == .cpu && !isShared ? buffer.cloned() : buffer.to(device: .cpu)
         return FlatCopy(
             elements: host, names: names, shapes: shapes, ranges: ranges, shards: shards, rank: group?.rank ?? 0)
     }
 
-    /// Numbers that are equal for equal buffers, and for others almost never.
+    /// Returns a checksum: equal for equal buffers, and for others almost never.
     ///
-    /// - Returns: The sums of the bits of the buffer's two halves, as exact whole numbers.
-    /// - Throws: `TorchError.operation` if LibTorch refuses a step.
+    /// - Returns: The sums of the bits of the buffer's two halves, as exact integers.
     public func checksum() throws -> [Double] {
         try withoutGradient {
             try ([values] + (exact.map { [$0.values] } ?? [])).flatMap { buffer in
@@ -240,9 +236,9 @@ public final class FlatParameters {
     }
 }
 
-/// The Euclidean norm of the gradients of several groups together.
+/// Returns the Euclidean norm of the gradients of several groups together.
 ///
-/// Where they are sharded, it is that of all shards, and all processes must ask for it.
+/// Where they are sharded, the norm covers all shards, and all processes must call this.
 public func gradientNorm(_ groups: [FlatParameters]) throws -> Double {
     let squares = try groups.map { group in
         try group.summed(group.gradients.rows(group.own).norm().to(dtype: .float64).squared())

@@ -3,8 +3,8 @@ import Foundation
 /// LAMB with decoupled weight decay, in the form of apex's `FusedLAMB`.
 ///
 /// Source: You et al. 2020. Adam's step with weight decay, scaled for each parameter by the ratio of the parameter's norm
-/// to the step's. Unlike in ``Adam``, ε is added after the moments' bias correction. As in apex, without weight decay there is no such scaling.
-/// apex clips gradients to a norm of 1 itself; here clipping is the caller's, by the gradient scale.
+/// to the step's. Unlike in ``Adam``, ε is added after the moments' bias correction. As in apex, without weight decay
+/// there is no such scaling. apex clips gradients to a norm of 1 itself; here the caller clips, by the gradient scale.
 public final class Lamb: Optimizer {
     /// The constants of the update rule.
     public struct Options: Sendable, Equatable {
@@ -39,17 +39,15 @@ public final class Lamb: Optimizer {
     }
 
     /// Makes one update from the gradients in the flat buffer.
-    ///
-    /// - Parameters:
-    ///   - learningRate: The step size.
-    ///   - gradientScale: Gradients are multiplied by this first: normalisation and clipping in one.
+    /// - Parameter gradientScale: A factor on the gradients: normalization and clipping in one.
+    /// - Throws: `TorchError.operation` if the buffers no longer have equal sizes.
     /// - Throws: `TorchError.operation` if the buffers no longer fit each other.
     public func step(learningRate: Double, gradientScale: Double = 1) throws {
         moments.updates += 1
         try withoutGradient {
             let (values, gradients) = (parameters.masters, try parameters.gradients.rows(parameters.own))
             if gradientScale != 1 { try gradients.scaleInPlace(gradientScale) }
-            // Elementwise parts run over all parameters at once.
+            // Elementwise steps run over all parameters at once.
             try moments.first.interpolateInPlace(to: gradients, weight: 1 - options.beta1)
             try moments.second.interpolateInPlace(to: gradients.squared(), weight: 1 - options.beta2)
             let (first, second) = (correction(options.beta1), correction(options.beta2))
@@ -66,13 +64,12 @@ public final class Lamb: Optimizer {
 
     private func correction(_ beta: Double) -> Double { 1 - pow(beta, Double(moments.updates)) }
 
-    /// Multiplies each parameter's part of the step by the norm of the parameter over that of the step, or by 1 where
-    /// one of them is 0.
+    /// Multiplies each parameter's step by ‖parameter‖ / ‖step‖, the trust ratio, or by 1 where one norm is 0.
     private func scaleByTrust(_ step: Tensor) throws {
         let pieces = parameters.ownPieces
         let steps = try pieces.map { try step.rows($0.range) }
         let values = try pieces.map { try parameters.masters.rows($0.range) }
-        // A parameter may reach over the borders of shards.
+        // A parameter may span several shards.
         let norms = try parameters.summed(squares(values, steps, of: pieces.map(\.parameter))).squareRoot()
             .to(dtype: .float32)
         let (ofValues, ofSteps) = (try norms.selected(0, 0), try norms.selected(0, 1))
@@ -84,9 +81,9 @@ public final class Lamb: Optimizer {
         try ATen.foreachMulInPlace.run(.tensors(steps), .tensors(factors))
     }
 
-    /// The squared norms of pieces of parameters and of their steps, in double precision.
+    /// Returns the squared norms of pieces of parameters and of their steps, in double precision.
     ///
-    /// - Returns: [2, all parameters]; 0 for those that lie elsewhere.
+    /// - Returns: [2, all parameters]; 0 for the parameters of other processes.
     private func squares(_ values: [Tensor], _ steps: [Tensor], of indices: [Int]) throws -> Tensor {
         let all = try Tensor.zeros([2, parameters.names.count], dtype: .float64, device: parameters.masters.device)
         guard !indices.isEmpty else { return all }

@@ -1,17 +1,14 @@
-/// The running moments of an update rule, for the parameters that this process changes.
+/// The running moments of an update rule, for the parameters that this process updates.
 public final class Moments {
     /// The running mean of gradients, [elements of the parameters' `own`].
     public let first: Tensor
     /// The running mean of squared gradients, [elements of the parameters' `own`].
     public let second: Tensor
-    /// How many updates were made.
+    /// The number of updates made so far.
     public internal(set) var updates = 0
     private let parameters: FlatParameters
 
     /// Starts from zero.
-    ///
-    /// - Parameter parameters: What is updated.
-    /// - Throws: `TorchError.operation` if memory runs out.
     init(_ parameters: FlatParameters) throws {
         self.parameters = parameters
         first = try parameters.masters.zerosLike()
@@ -21,7 +18,6 @@ public final class Moments {
     /// Continues from saved moments.
     ///
     /// - Parameters:
-    ///   - updates: How many updates were made.
     ///   - first: The running means of gradients by parameter, whole.
     ///   - second: The running means of squared gradients by parameter, whole.
     /// - Throws: `TorchError.state` naming the first parameter that is missing or of another shape.

@@ -1,69 +1,65 @@
 import CW2VLibTorch
 import Synchronization
 
-/// Where the time of some work went, by stage, forward and backward, and when each piece of it happened.
+/// A profile of some work: the time of each stage, forward and backward, and a timeline of its pieces.
 ///
-/// Stages are marked with ``profiled(_:_:)`` where a model runs forward. Every function of a backward pass belongs to the
-/// stage that recorded its forward part, so that nothing has to be marked there. At any time just one stage is running, so
-/// that all times, ``Stage/other`` among them, sum to the whole exactly.
+/// ``profiled(_:_:)`` marks stages where a model runs forward. Every function of a backward pass belongs to the stage
+/// that recorded its forward part, so nothing has to be marked there. At any time exactly one stage is running, so that
+/// all times, including ``Profile/Stage/other``, add up to the total.
 public struct Profile: Sendable {
     /// The time of a stage, in seconds.
     public struct Times: Sendable, Equatable {
-        /// Outside of backward passes.
+        /// Time outside of backward passes.
         public var forward = 0.0
-        /// In backward passes.
+        /// Time in backward passes.
         public var backward = 0.0
 
-        /// No time.
+        /// Makes times of zero.
         public init() {}
 
-        /// Both.
+        /// The sum of both.
         public var total: Double { forward + backward }
     }
 
-    /// Something with a beginning and an end.
+    /// A named interval of time.
     public struct Span: Sendable {
-        /// What a span is.
+        /// The kind of work in a span.
         public enum Kind: String, Sendable {
-            /// A stage that is marked in the code.
+            /// A stage marked in the code.
             case stage
             /// A function of a backward pass.
             case backward
-            /// An operator of LibTorch.
+            /// A LibTorch operator.
             case `operator`
         }
 
-        /// The stage's, function's or operator's name.
+        /// The name of the stage, function or operator.
         public var name: String
-        /// What it is.
+        /// The kind of work.
         public var kind: Kind
-        /// The stage that it counts for.
+        /// The stage that its time counts for.
         public var stage: Stage
         /// The number of the thread on which it ran.
         public var thread: UInt64
-        /// In seconds from the recording's beginning.
+        /// The start, in seconds from the recording's beginning.
         public var start: Double
-        /// In seconds from the recording's beginning.
+        /// The end, in seconds from the recording's beginning.
         public var end: Double
     }
 
-    /// What each stage took.
+    /// The time of each stage.
     public var times: [Stage: Times]
-    /// The whole, in seconds.
+    /// The total, in seconds.
     public var seconds: Double
-    /// Stages, functions and operators in the order in which they ended; spans lie within each other or apart.
+    /// Stages, functions and operators in the order in which they ended; two spans are nested or disjoint.
     public var spans: [Span]
 
-    /// Records while `body` runs; at one time one recording in a process.
+    /// Records a profile while `body` runs; a process can record one at a time.
     ///
-    /// On a device that works asynchronously the recording waits for it wherever a stage ends, which costs time that
-    /// unobserved work does not take.
+    /// On an asynchronous device the recording synchronizes at the end of each stage, which slows the work down.
     ///
-    /// - Parameters:
-    ///   - device: Where the work is done.
-    ///   - body: The work, of one thread and the backward passes that it starts.
-    /// - Returns: The profile.
-    /// - Throws: What `body` throws; `TorchError.runtime` when a recording is going on already.
+    /// - Parameter body: The work of one thread, with the backward passes that it starts.
+    /// - Throws: `TorchError.runtime` when a recording is already in progress.
     public static func record(on device: Device = .cpu, _ body: () throws -> Void) throws -> Profile {
         let start = ContinuousClock.now
         return try record(on: device, clock: { (ContinuousClock.now - start) / .seconds(1) }, body)
@@ -104,7 +100,7 @@ public struct Profile: Sendable {
 
     static func leave() { current.withLock { $0?.leave() } }
 
-    /// Time between a backward pass's functions is its own.
+    /// Counts the time between a backward pass's functions for the pass itself.
     static func inBackwardPass<Result>(_ body: () throws -> Result) rethrows -> Result {
         guard isRecording else { return try body() }
         current.withLock { $0?.enterBackwardPass() }
@@ -126,7 +122,7 @@ public struct Profile: Sendable {
     }
 }
 
-/// A profile in the making.
+/// A profile in progress.
 private struct Recording {
     private struct Open {
         var span: Profile.Span
@@ -136,15 +132,15 @@ private struct Recording {
     private(set) var profile = Profile(times: [:], seconds: 0, spans: [])
     private let device: Device
     private let clock: @Sendable () -> Double
-    /// The thread that records, and those that run functions of its backward passes; others are none of our business.
+    /// The thread that records, and those that run its backward functions; all others are ignored.
     private var threads: Set<UInt64>
-    /// Stages and functions that are running, each within the one before it.
+    /// The stages and functions in progress, each nested in the one before it.
     private var open: [Open] = []
-    /// The operators that are running on each thread.
+    /// The operators in progress, by thread.
     private var operators: [UInt64: [Profile.Span]] = [:]
-    /// For each thread from which sequence number on recorded functions belong to which stage; ascending.
-    private var positions: [UInt64: [(sequence: Int64, stage: Stage)]] = [:]
-    private var lastFunction = Stage.other
+    /// By thread: the stage of recorded functions, from a sequence number on; ascending.
+    private var positions: [UInt64: [(sequence: Int64, stage: Profile.Stage)]] = [:]
+    private var lastFunction = Profile.Stage.other
 
     init(_ device: Device, _ clock: @escaping @Sendable () -> Double) {
         self.device = device
@@ -152,12 +148,12 @@ private struct Recording {
         threads = [Self.position.thread]
     }
 
-    private var running: Stage { open.last?.span.stage ?? .other }
+    private var running: Profile.Stage { open.last?.span.stage ?? .other }
 
-    /// Gives the time since the last call to what is running.
+    /// Charges the time since the last call to the innermost open stage or function.
     @discardableResult
     mutating func charge() -> Double {
-        // A device that failed says so to the work itself, and work that is only recorded is not done yet.
+        // A failed device reports to the work itself, and recorded work has not run yet.
         if !DeviceGraph.isRecording { try? device.synchronize() }
         let now = clock()
         let elapsed = now - profile.seconds
@@ -169,7 +165,7 @@ private struct Recording {
 
     // MARK: Stages and functions
 
-    mutating func enter(_ stage: Stage) {
+    mutating func enter(_ stage: Profile.Stage) {
         let (thread, sequence) = Self.position
         guard threads.contains(thread) else { return }
         push(stage.name, .stage, stage, thread)
@@ -185,12 +181,12 @@ private struct Recording {
         let thread = Self.position.thread
         guard threads.contains(thread) || threads.contains(recorder) else { return }
         threads.insert(thread)
-        // A leaf's gradient is added right after the function that made it.
+        // A leaf's gradient is accumulated right after the function that computed it.
         if sequence >= 0 { lastFunction = stage(recorder, sequence) }
         push(name, .backward, lastFunction, thread)
     }
 
-    private mutating func push(_ name: String, _ kind: Profile.Span.Kind, _ stage: Stage, _ thread: UInt64) {
+    private mutating func push(_ name: String, _ kind: Profile.Span.Kind, _ stage: Profile.Stage, _ thread: UInt64) {
         let start = charge()
         open.append(
             Open(
@@ -198,7 +194,7 @@ private struct Recording {
                 isBackward: kind == .backward || open.last?.isBackward ?? false))
     }
 
-    /// Ends what began last; what another thread does never began.
+    /// Ends the innermost open entry; entries of other threads were never opened.
     mutating func leave(recordedOn recorder: UInt64? = nil) {
         let (thread, sequence) = Self.position
         guard threads.contains(thread) || recorder.map(threads.contains) ?? false else { return }
@@ -233,7 +229,7 @@ private struct Recording {
         return (thread, sequence)
     }
 
-    private func stage(_ thread: UInt64, _ sequence: Int64) -> Stage {
+    private func stage(_ thread: UInt64, _ sequence: Int64) -> Profile.Stage {
         guard let positions = positions[thread] else { return .other }
         var (low, high) = (0, positions.count)
         while low < high {

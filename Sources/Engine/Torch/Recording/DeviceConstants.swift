@@ -1,8 +1,8 @@
 import Synchronization
 
-/// Whole numbers that follow from shapes, such as where rows go, as devices have them.
+/// Integers that follow from shapes, such as row indices, cached on devices.
 ///
-/// Shapes repeat, in services and benchmarks above all, and every upload takes as long as a small kernel.
+/// Shapes repeat, above all in services and benchmarks, and an upload takes as long as a small kernel.
 final class DeviceConstants: Sendable {
     fileprivate struct Key: Hashable {
         let purpose: String
@@ -11,14 +11,14 @@ final class DeviceConstants: Sendable {
         let device: Device
     }
 
-    /// The constants that some work has used: recorded work holds their addresses alone, and cannot upload any.
+    /// The constants that some work uses: recorded work holds only their addresses, and cannot upload any.
     final class Uses: Sendable {
         private let tensors = Mutex<[Key: Tensor]>([:])
 
         fileprivate func find(_ key: Key) -> Tensor? { tensors.withLock { $0[key] } }
         fileprivate func note(_ tensor: Tensor, for key: Key) { tensors.withLock { $0[key] = tensor } }
 
-        /// Notes what is used while `body` runs, on LibTorch's threads too, and finds what was noted before.
+        /// Collects the constants that `body` uses, on LibTorch's threads too, and finds those collected before.
         func noted<Result>(_ body: () throws -> Result) rethrows -> Result {
             DeviceConstants.noting.withLock { $0.append(self) }
             defer {
@@ -30,7 +30,7 @@ final class DeviceConstants: Sendable {
         }
     }
 
-    /// The work that is being done for the first time, or recorded.
+    /// The work that is running for the first time, or being recorded.
     private static let noting = Mutex<[Uses]>([])
 
     private struct Entry {
@@ -38,12 +38,14 @@ final class DeviceConstants: Sendable {
         var lastUse: Int
     }
 
-    /// 32 MB.
+    /// The cache of the process, of 32 MB.
     static let shared = DeviceConstants(capacity: 4 << 20)
 
     private let capacity: Int
 
-    /// - Parameter capacity: How many elements are kept at most.
+    /// Makes a cache.
+    ///
+    /// - Parameter capacity: The maximum number of elements kept.
     init(capacity: Int) { self.capacity = capacity }
 
     private let state = Mutex<(entries: [Key: Entry], elements: Int, uses: Int)>(([:], 0, 0))
@@ -80,18 +82,13 @@ final class DeviceConstants: Sendable {
 }
 
 extension Tensor {
-    /// Whole numbers that a shape decides.
+    /// Returns integers that a shape determines.
     ///
-    /// On a device it is the same tensor as before, where they were wanted lately: nobody may write to it.
+    /// On a device the tensor is cached and shared: it must not be written to.
     ///
-    /// - Parameters:
-    ///   - purpose: What the numbers are; with `shape` it decides them.
-    ///   - shape: The sizes that decide them.
-    ///   - dtype: Their type.
-    ///   - device: Where they are wanted.
-    ///   - make: Computes them.
+    /// - Parameter purpose: The meaning of the numbers; together with `shape` it determines them.
     /// - Returns: [count].
-    /// - Throws: What `make` throws; `TorchError.operation` if memory runs out.
+    /// - Throws: Any error of `make`.
     public static func constant(
         _ purpose: String, _ shape: [Int], as dtype: DType = .int64, on device: Device, make: () throws -> [Int]
     ) throws -> Tensor {

@@ -1,12 +1,12 @@
 import CW2VLibTorch
 import Synchronization
 
-/// Work on a GPU that was recorded once, and is replayed at the price of a single launch (a CUDA graph).
+/// GPU work that is recorded once and replayed at the cost of a single launch (a CUDA graph).
 ///
-/// It reads and writes the same memory each time: new input is copied into the tensors that the recorded work read. On a
-/// CPU, which records nothing, the work is done again.
+/// It reads and writes the same memory each time: new input is copied into the tensors that the recorded work read. A
+/// CPU records nothing and repeats the work.
 ///
-/// Who replays must be the only user of the input and output meanwhile, as with any shared tensor.
+/// During a replay nobody else may use the input and output, as with any shared tensor.
 final class DeviceGraph {
     private enum Work {
         case recorded(ct_graph, output: Tensor)
@@ -15,25 +15,24 @@ final class DeviceGraph {
 
     private static let recordings = Atomic(0)
 
-    /// Whether some work is being recorded: who waits for a GPU then spoils it.
+    /// Whether some work is being recorded: synchronizing with a GPU would spoil it.
     static var isRecording: Bool { recordings.load(ordering: .acquiring) > 0 }
 
     private let work: Work
-    /// What the work reads beside its input: the graph has nothing but their addresses.
+    /// The constants that the work reads: the graph has only their addresses.
     private let constants: DeviceConstants.Uses
 
-    /// Records work without doing it.
+    /// Records work without running it.
     ///
-    /// Nothing in it may wait for the GPU, read its numbers, or upload any: what depends on shapes must be there already, as
-    /// it is after ``Tensor/constant(_:_:as:on:make:)`` within the same constants. All other tensors that it reads must
-    /// outlive the graph.
+    /// The work must not synchronize with the GPU, read its results, or upload anything: constants that depend on
+    /// shapes must be cached already, as they are after ``Tensor/constant(_:_:as:on:make:)`` within the same
+    /// `constants`. All other tensors that it reads must outlive the graph.
     ///
     /// - Parameters:
-    ///   - device: Where it is done.
-    ///   - constants: What the same work used when it was done before.
-    ///   - isLarge: Whether the work takes most of the memory that there is.
-    ///   - other: Whose memory the work may use: what one of the two gave has been read when the other one is replayed.
-    ///   - body: The work.
+    ///   - constants: The constants that an earlier run of the same work used.
+    ///   - isLarge: Whether the work takes most of the memory.
+    ///   - other: A graph whose memory the work may share: the result of one must have been read before the other is
+    ///     replayed.
     /// - Throws: `TorchError.recording` when the work cannot be recorded.
     init(
         on device: Device, constants: DeviceConstants.Uses, isLarge: Bool, sharingMemoryOf other: DeviceGraph?,
@@ -51,7 +50,7 @@ final class DeviceGraph {
             try TorchError.check(ct_cuda_graph_begin(Int32(index), isLarge, other?.handle, &begun))
             guard let begun else { throw TorchError.runtime("no recording began") }
             let result = Result { try constants.noted(body) }
-            // The recording must end whatever happened in it; why it failed is told by what failed first.
+            // The recording must end whatever happened in it; the first error is the one that explains a failure.
             let end = Result { try TorchError.check(ct_cuda_graph_end(begun)) }
             let output = try result.get()
             try end.get()
@@ -71,9 +70,9 @@ final class DeviceGraph {
         return nil
     }
 
-    /// Does the work again.
+    /// Runs the work again.
     ///
-    /// - Returns: What it gave, which the next time writes anew.
+    /// - Returns: The result, which the next replay overwrites.
     /// - Throws: `TorchError.operation` when the GPU has failed.
     func replay() throws -> Tensor {
         switch work {

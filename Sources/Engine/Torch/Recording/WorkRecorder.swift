@@ -1,6 +1,7 @@
-/// What recorded work reads: tensors of the same shapes each time.
+/// The input of recorded work: tensors of the same shapes each time.
 public protocol RecordableInput {
-    /// What decides the shapes of everything that the work computes, and everything else that it does not read from tensors.
+    /// A description that determines the shapes of everything that the work computes, and all else that it does not
+    /// read from tensors.
     associatedtype Shape: Hashable
 
     /// The shape.
@@ -8,17 +9,19 @@ public protocol RecordableInput {
     /// The tensors, always in the same order.
     var tensors: [Tensor] { get }
 
-    /// The same input with tensors on a device that nobody else has: the first recorded one is written over by later ones.
+    /// Returns the same input with tensors of its own on a device: later inputs overwrite those of the first recorded
+    /// one.
     func owned(on device: Device) throws -> Self
 }
 
-/// Does the same work on one input after another, and records it where shapes repeat.
+/// Runs the same work on one input after another, and records it where shapes repeat.
 ///
-/// On a GPU much work is many small pieces, each of which takes longer to ask for than to do. The first input of a shape is
-/// worked on as it is; with the second one the work is recorded, and is a single launch from then on: a CUDA graph.
+/// GPU work often consists of many small kernels, each of which takes longer to launch than to run. The first input of
+/// a shape runs normally; with the second one the work is recorded, and from then on it is a single launch: a CUDA
+/// graph.
 public final class WorkRecorder<Input: RecordableInput> {
     private struct Entry {
-        /// What shapes alone decide, which a recording cannot upload.
+        /// The constants that depend on shapes only, which a recording cannot upload.
         let constants = DeviceConstants.Uses()
         var recorded: (input: Input, graph: DeviceGraph)?
         var lastUse = 0
@@ -34,22 +37,20 @@ public final class WorkRecorder<Input: RecordableInput> {
     /// Prepares for inputs.
     ///
     /// - Parameters:
-    ///   - device: Where the work is done.
-    ///   - capacity: How many shapes are remembered; the one that was not asked for longest is forgotten first.
-    ///   - isLarge: Whether the work takes most of the memory there is: then all recordings share theirs.
-    ///   - work: The work, which reads tensors of the input alone, and those that never move, such as parameters. It must not
-    ///     wait for the device, nor upload anything but constants.
+    ///   - capacity: The number of shapes to remember; the least recently used is forgotten first.
+    ///   - isLarge: Whether the work takes most of the memory: then all recordings share theirs.
+    ///   - work: The work. It may read tensors of the input, and tensors that never move, such as parameters. It must
+    ///     not synchronize with the device, nor upload anything but constants.
     public init(
         on device: Device, capacity: Int, isLarge: Bool, _ work: @escaping (Input) throws -> Tensor
     ) {
         (self.device, self.capacity, self.isLarge, self.work) = (device, capacity, isLarge, work)
     }
 
-    /// Works on an input.
+    /// Runs the work on an input.
     ///
-    /// - Parameter input: The input.
-    /// - Returns: What the work gives; the next call may write it anew.
-    /// - Throws: What the work throws, and `TorchError.recording` when it cannot be recorded.
+    /// - Returns: The result; the next call may overwrite it.
+    /// - Throws: Any error of the work, and `TorchError.recording` when it cannot be recorded.
     public func callAsFunction(_ input: Input) throws -> Tensor {
         uses += 1
         let shape = input.shape
@@ -57,7 +58,7 @@ public final class WorkRecorder<Input: RecordableInput> {
             let entry = Entry(lastUse: uses)
             let own = try input.owned(on: device)
             let result = try entry.constants.noted { try work(own) }
-            // Only now: a recording needs what the work has used.
+            // Only now: a recording needs the constants of the earlier run.
             forgetOldest()
             entries[shape] = entry
             return result

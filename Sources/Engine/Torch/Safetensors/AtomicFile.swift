@@ -2,20 +2,34 @@ import Foundation
 import W2VBase
 
 /// What can go wrong while a file is written.
-public enum FileWriteError: Error, Equatable, CustomStringConvertible {
+public enum FileWriteError: ExplainedError, Equatable {
     /// There is no room: on the disk, in the user's quota, or under the process's limit.
     case noSpace(path: String, reason: String, written: Int)
     /// Any other failure of the system.
     case failed(path: String, step: String, reason: String)
 
-    /// One sentence that names the file, what happened, and what to do.
-    public var description: String {
+    /// The failure without the folder's name: "model.safetensors: the disk is full after 12 bytes".
+    public var reason: String {
         switch self {
         case .noSpace(let path, let reason, let written):
-            "cannot write \(path): \(reason) after \(written) bytes; what was there before is untouched, "
-                + "so make room and save again"
+            "\(URL(fileURLWithPath: path).lastPathComponent): \(reason) after \(written) bytes"
         case .failed(let path, let step, let reason):
-            "cannot \(step) \(path): \(reason); what was there before is untouched"
+            "cannot \(step) \(URL(fileURLWithPath: path).lastPathComponent): \(reason)"
+        }
+    }
+
+    /// Failure: the content may be in order.
+    public var kind: ErrorKind { .failure }
+
+    /// The file, what happened to it, and what to do.
+    public var explanation: Explanation {
+        switch self {
+        case .noSpace(let path, let reason, let written):
+            Explanation(
+                "cannot write \(path): \(reason) after \(written) bytes; the file's former content is untouched",
+                "make room and save again")
+        case .failed(let path, let step, let reason):
+            Explanation("cannot \(step) \(path): \(reason); the file's former content is untouched")
         }
     }
 }

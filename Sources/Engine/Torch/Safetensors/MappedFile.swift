@@ -1,19 +1,19 @@
 import Foundation
 
-/// A file mapped into memory for reading, until the object goes.
+/// A file mapped into memory for reading, as long as the object lives.
 ///
-/// The file must not be shortened while it is mapped: reading past its new end stops the program. Files that are replaced
-/// by renaming, as ours are, stay whole for those who have mapped them.
+/// The file must not be shortened while it is mapped: reading beyond its new end crashes the program. Files that are
+/// replaced by renaming, as ours are, stay complete for those who have mapped them.
 ///
-/// `@unchecked Sendable` is safe: nothing here writes the memory, and it is freed only at the end. A model that adopts
-/// tensors in it may change them: the process then gets pages of its own, and the file stays as it is.
+/// `@unchecked Sendable` is safe: nothing here writes to the memory, and it is freed only at the end. A model that
+/// adopts tensors in it may change them: the mapping is private, so the file stays as it is.
 public final class MappedFile: @unchecked Sendable {
     /// The file's content, valid while the object lives.
     public let bytes: UnsafeRawBufferPointer
 
     /// Maps a file.
     ///
-    /// - Parameter path: Where the file lies; an empty file maps to no bytes.
+    /// - Parameter path: The file's path; an empty file maps to zero bytes.
     /// - Throws: `SafetensorsError.unreadable` when there is no such file, or it cannot be mapped.
     public init(path: String) throws(SafetensorsError) {
         // Opening a pipe for reading would wait for a writer; O_NONBLOCK has no effect on files.
@@ -27,7 +27,7 @@ public final class MappedFile: @unchecked Sendable {
         }
         let size = Int(status.st_size)
         guard size > 0 else {
-            // Nothing can be mapped; the header's check names the damage.
+            // An empty file cannot be mapped; the header's check reports the damage.
             bytes = UnsafeRawBufferPointer(start: nil, count: 0)
             return
         }

@@ -1,6 +1,6 @@
 import Foundation
 
-/// A safetensors file, mapped into memory: opening it reads the header only, and tensors are read where they lie.
+/// A safetensors file, mapped into memory: opening it reads only the header, and tensors are read in place.
 public final class SafetensorsFile: Sendable {
     /// The file's path.
     public let path: String
@@ -8,7 +8,7 @@ public final class SafetensorsFile: Sendable {
     /// The tensors in the order of their data.
     public let entries: [SafetensorsEntry]
 
-    /// The header's free text, such as `format`; empty when there is none.
+    /// The header's free text, such as `format`; empty if there is none.
     public let metadata: [String: String]
 
     private let mapping: MappedFile
@@ -16,60 +16,50 @@ public final class SafetensorsFile: Sendable {
 
     /// Maps a file and checks its header against its size.
     ///
-    /// - Parameter url: Where the file lies.
-    /// - Throws: `SafetensorsError` when the file cannot be read or is not a whole and valid safetensors file.
+    /// - Throws: `SafetensorsError` when the file cannot be read or is not a complete and valid safetensors file.
     public init(_ url: URL) throws(SafetensorsError) {
         path = url.path
         mapping = try MappedFile(path: url.path)
-        do throws(SafetensorsDamage) {
+        do throws(SafetensorsError.Damage) {
             let header = try SafetensorsHeader(file: mapping.bytes)
             entries = header.entries
             metadata = header.metadata
         } catch {
             throw .damaged(path: url.path, error)
         }
-        // The parser has refused duplicates.
+        // The parser has rejected duplicates.
         indices = Dictionary(uniqueKeysWithValues: entries.enumerated().map { ($1.name, $0) })
     }
 
-    /// The tensor of a name, or nil.
+    /// Returns the tensor of a name, or nil.
     ///
     /// - Parameter name: The tensor's name in the file.
-    /// - Returns: The entry.
     public func entry(_ name: String) -> SafetensorsEntry? {
         indices[name].map { entries[$0] }
     }
 
-    /// The tensor of a name.
+    /// Returns the tensor of a name.
     ///
     /// - Parameter name: The tensor's name in the file.
-    /// - Returns: The entry.
     /// - Throws: `SafetensorsError.missingTensor` when there is none.
     public func requiredEntry(_ name: String) throws(SafetensorsError) -> SafetensorsEntry {
         guard let found = entry(name) else { throw .missingTensor(path: path, name: name) }
         return found
     }
 
-    /// A tensor's bytes where they are mapped.
+    /// Returns a tensor's bytes in the mapping.
     ///
-    /// Valid only while this object lives: whoever keeps the pointer keeps the object. The address is a multiple of the
-    /// item size in files of our own writer, but the format does not promise it.
-    ///
-    /// - Parameter entry: One of this file's entries.
-    /// - Returns: The bytes; reading them may read from the disk.
+    /// The pointer is valid only while this object lives. The address is a multiple of the item size in files of our
+    /// own writer, but the format does not guarantee it. Reading the bytes may read from the disk.
     public func bytes(of entry: SafetensorsEntry) -> UnsafeRawBufferPointer {
         precondition(
             entry.byteRange.upperBound <= mapping.bytes.count, "the entry \"\(entry.name)\" belongs to another file")
         return UnsafeRawBufferPointer(rebasing: mapping.bytes[entry.byteRange])
     }
 
-    /// Hands a tensor's bytes to a closure and keeps the file mapped meanwhile.
+    /// Passes a tensor's bytes to a closure and keeps the file mapped meanwhile.
     ///
-    /// - Parameters:
-    ///   - entry: One of this file's entries.
-    ///   - body: Receives the bytes, which are valid only inside it.
-    /// - Returns: What the closure returns.
-    /// - Throws: What the closure throws.
+    /// - Parameter body: Receives the bytes, which are valid only inside it.
     public func withBytes<Result, Failure: Error>(
         of entry: SafetensorsEntry, _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
     ) throws(Failure) -> Result {

@@ -18,7 +18,7 @@ public enum SafetensorsType: String, Sendable, CaseIterable {
     case float64 = "F64"
     case complex64 = "C64"
 
-    /// Bytes an element.
+    /// The bytes of one element.
     public var itemSize: Int {
         switch self {
         case .bool, .uint8, .int8, .float8E5M2, .float8E4M3, .float8E8M0: 1
@@ -28,10 +28,9 @@ public enum SafetensorsType: String, Sendable, CaseIterable {
         }
     }
 
-    /// The bytes that a tensor takes; nil when that is no 64-bit number or a dimension is negative.
+    /// Returns the bytes that a tensor takes; nil if they do not fit into 64 bits or a dimension is negative.
     ///
     /// - Parameter shape: The tensor's dimensions; none for a scalar.
-    /// - Returns: The number of elements times the item size.
     public func byteCount(shape: [Int]) -> Int? {
         var total = itemSize
         for dimension in shape {
@@ -51,29 +50,29 @@ public struct SafetensorsEntry: Sendable, Equatable {
     public let type: SafetensorsType
     /// The dimensions; none for a scalar.
     public let shape: [Int]
-    /// Where the tensor's bytes lie in the file, little-endian and row by row.
+    /// The range of the tensor's bytes in the file, little-endian and row by row.
     public let byteRange: Range<Int>
 
     /// The number of elements.
     public var elementCount: Int { byteRange.count / type.itemSize }
 }
 
-/// A safetensors file's header: what lies where.
+/// The header of a safetensors file: the names, types, shapes and places of all tensors.
 ///
-/// Format: an unsigned 64-bit little-endian length, that many bytes of JSON, then the data of all tensors without holes.
+/// Format: an unsigned 64-bit little-endian length, that many bytes of JSON, then the data of all tensors without gaps.
 /// Source: https://github.com/huggingface/safetensors#format
 struct SafetensorsHeader {
-    /// The most bytes that a header may take, as in the reference implementation.
+    /// The maximum size of a header in bytes, as in the reference implementation.
     static let largest = 100_000_000
-    /// The most tensors that are read: the largest models have some thousands, and a header has room for millions of empty
-    /// ones, which would take minutes.
+    /// The maximum number of tensors: the largest models have some thousands, and a header has room for millions of
+    /// empty ones, which would take minutes to check.
     static let mostTensors = 100_000
 
     let entries: [SafetensorsEntry]
     let metadata: [String: String]
 
     /// Parses a whole file's header and checks every claim against the file's size.
-    init(file: UnsafeRawBufferPointer) throws(SafetensorsDamage) {
+    init(file: UnsafeRawBufferPointer) throws(SafetensorsError.Damage) {
         guard file.count >= 8 else { throw .tooShort(bytes: file.count) }
         let claimed = UInt64(littleEndian: file.loadUnaligned(as: UInt64.self))
         guard claimed <= UInt64(Self.largest) else { throw .headerTooLong(length: claimed) }
@@ -106,14 +105,14 @@ struct SafetensorsHeader {
     }
 }
 
-/// A tensor's fields as they stand in the header, before they are checked against each other.
+/// A tensor's fields as found in the header, before they are checked against each other.
 struct SafetensorsFields {
     var name: String
     var type: String?
     var shape: [Int]?
     var offsets: [Int]?
 
-    func entry(dataStart: Int, available: Int) throws(SafetensorsDamage) -> SafetensorsEntry {
+    func entry(dataStart: Int, available: Int) throws(SafetensorsError.Damage) -> SafetensorsEntry {
         guard let type else { throw .missingField(tensor: name, field: "dtype") }
         guard let shape else { throw .missingField(tensor: name, field: "shape") }
         guard let offsets else { throw .missingField(tensor: name, field: "data_offsets") }

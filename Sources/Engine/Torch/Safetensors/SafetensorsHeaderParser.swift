@@ -1,6 +1,6 @@
-/// Parses the JSON that the safetensors format allows in a header, and nothing else.
+/// A parser of the JSON that the safetensors format allows in a header, and nothing else.
 ///
-/// A general JSON parser keeps one of two equal keys in silence; the format forbids them, and two parsers that keep
+/// A general JSON parser silently keeps one of two equal keys; the format forbids duplicates, and parsers that keep
 /// different ones would load different weights from one file.
 struct SafetensorsHeaderParser {
     private let bytes: UnsafeRawBufferPointer
@@ -9,14 +9,16 @@ struct SafetensorsHeaderParser {
     private(set) var tensors: [SafetensorsFields] = []
     private(set) var metadata: [String: String] = [:]
 
-    /// - Parameter bytes: The file from its first byte to the header's last, so that offsets are the file's.
+    /// Makes a parser.
+    ///
+    /// - Parameter bytes: The file from its first byte to the header's last, so that offsets are those in the file.
     init(bytes: UnsafeRawBufferPointer) {
         self.bytes = bytes
     }
 
-    mutating func parse() throws(SafetensorsDamage) {
+    mutating func parse() throws(SafetensorsError.Damage) {
         guard peek() == UInt8(ascii: "{") else { throw syntax("the header to begin with {") }
-        try parseObject { (parser, key) throws(SafetensorsDamage) in
+        try parseObject { (parser, key) throws(SafetensorsError.Damage) in
             if key == "__metadata__" {
                 try parser.parseMetadata()
             } else {
@@ -27,15 +29,15 @@ struct SafetensorsHeaderParser {
         guard position == bytes.count else { throw syntax("nothing but spaces after the header's object") }
     }
 
-    private mutating func parseMetadata() throws(SafetensorsDamage) {
-        try parseObject { (parser, key) throws(SafetensorsDamage) in
+    private mutating func parseMetadata() throws(SafetensorsError.Damage) {
+        try parseObject { (parser, key) throws(SafetensorsError.Damage) in
             parser.metadata[key] = try parser.parseString()
         }
     }
 
-    private mutating func parseTensor(name: String) throws(SafetensorsDamage) {
+    private mutating func parseTensor(name: String) throws(SafetensorsError.Damage) {
         var fields = SafetensorsFields(name: name)
-        try parseObject { (parser, field) throws(SafetensorsDamage) in
+        try parseObject { (parser, field) throws(SafetensorsError.Damage) in
             switch field {
             case "dtype":
                 fields.type = try parser.parseString()
@@ -56,8 +58,8 @@ struct SafetensorsHeaderParser {
 
     /// Parses an object; `value` is called where the value of `key` begins and must consume it.
     private mutating func parseObject(
-        value: (inout Self, _ key: String) throws(SafetensorsDamage) -> Void
-    ) throws(SafetensorsDamage) {
+        value: (inout Self, _ key: String) throws(SafetensorsError.Damage) -> Void
+    ) throws(SafetensorsError.Damage) {
         try expect("{")
         var keys: Set<String> = []
         skipWhitespace()
@@ -74,7 +76,7 @@ struct SafetensorsHeaderParser {
         }
     }
 
-    private mutating func parseIntegers() throws(SafetensorsDamage) -> [Int] {
+    private mutating func parseIntegers() throws(SafetensorsError.Damage) -> [Int] {
         try expect("[")
         var numbers: [Int] = []
         skipWhitespace()
@@ -88,8 +90,8 @@ struct SafetensorsHeaderParser {
         }
     }
 
-    /// After a member or element: true for a comma, false for the closing character.
-    private mutating func continues(closing: Unicode.Scalar) throws(SafetensorsDamage) -> Bool {
+    /// Reads what follows a member or element: true for a comma, false for the closing character.
+    private mutating func continues(closing: Unicode.Scalar) throws(SafetensorsError.Damage) -> Bool {
         skipWhitespace()
         switch peek() {
         case UInt8(ascii: ","):
@@ -103,7 +105,7 @@ struct SafetensorsHeaderParser {
         }
     }
 
-    private mutating func parseInteger() throws(SafetensorsDamage) -> Int {
+    private mutating func parseInteger() throws(SafetensorsError.Damage) -> Int {
         skipWhitespace()
         let start = position
         var number = 0
@@ -123,7 +125,7 @@ struct SafetensorsHeaderParser {
         return number
     }
 
-    private mutating func parseString() throws(SafetensorsDamage) -> String {
+    private mutating func parseString() throws(SafetensorsError.Damage) -> String {
         try expect("\"")
         let start = position
         var text: [UInt8] = []
@@ -144,7 +146,7 @@ struct SafetensorsHeaderParser {
         }
     }
 
-    private mutating func parseEscape() throws(SafetensorsDamage) -> [UInt8] {
+    private mutating func parseEscape() throws(SafetensorsError.Damage) -> [UInt8] {
         guard let byte = peek() else { throw syntax("an escaped character") }
         position += 1
         switch byte {
@@ -172,7 +174,7 @@ struct SafetensorsHeaderParser {
         }
     }
 
-    private mutating func parseCodeUnit() throws(SafetensorsDamage) -> UInt16 {
+    private mutating func parseCodeUnit() throws(SafetensorsError.Damage) -> UInt16 {
         var value: UInt16 = 0
         for _ in 0..<4 {
             guard let byte = peek(), let digit = Character(Unicode.Scalar(byte)).hexDigitValue else {
@@ -184,7 +186,7 @@ struct SafetensorsHeaderParser {
         return value
     }
 
-    private mutating func expect(_ character: Unicode.Scalar) throws(SafetensorsDamage) {
+    private mutating func expect(_ character: Unicode.Scalar) throws(SafetensorsError.Damage) {
         skipWhitespace()
         guard peek() == UInt8(ascii: character) else { throw syntax("\(character)") }
         position += 1
@@ -198,7 +200,7 @@ struct SafetensorsHeaderParser {
         position < bytes.count ? bytes[position] : nil
     }
 
-    private func syntax(_ expected: String) -> SafetensorsDamage {
+    private func syntax(_ expected: String) -> SafetensorsError.Damage {
         .syntax(offset: position, expected: expected)
     }
 }

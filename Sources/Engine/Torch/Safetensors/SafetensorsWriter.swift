@@ -1,6 +1,6 @@
 import Foundation
 
-/// A tensor to be written, its bytes provided when their turn comes.
+/// A tensor to be written, whose bytes are provided on demand.
 public struct SafetensorsTensor {
     /// The tensor's name; `__metadata__` is reserved.
     public var name: String
@@ -8,17 +8,15 @@ public struct SafetensorsTensor {
     public var type: SafetensorsType
     /// The dimensions; none for a scalar.
     public var shape: [Int]
-    /// Hands over the bytes, in one piece or several, by calling its argument.
+    /// A closure that passes the bytes to its argument, in one piece or several.
     public var provider: (_ write: (UnsafeRawBufferPointer) throws -> Void) throws -> Void
 
     /// Makes a tensor whose bytes come from a closure.
     ///
     /// - Parameters:
-    ///   - name: The tensor's name.
-    ///   - type: The elements' type.
     ///   - shape: The dimensions; none for a scalar.
-    ///   - provider: Hands over the bytes, little-endian and row by row, in one piece or several. A tensor of another
-    ///     device copies itself to memory here, so that only one is there at a time.
+    ///   - provider: Passes on the bytes, little-endian and row by row, in one piece or several. A tensor of another
+    ///     device is copied to memory here, so that only one copy exists at a time.
     public init(
         name: String, type: SafetensorsType, shape: [Int],
         provider: @escaping (_ write: (UnsafeRawBufferPointer) throws -> Void) throws -> Void
@@ -32,8 +30,6 @@ public struct SafetensorsTensor {
     /// Makes a tensor from bytes in memory.
     ///
     /// - Parameters:
-    ///   - name: The tensor's name.
-    ///   - type: The elements' type.
     ///   - shape: The dimensions; none for a scalar.
     ///   - bytes: The elements, little-endian and row by row.
     public init(name: String, type: SafetensorsType, shape: [Int], bytes: some ContiguousBytes) {
@@ -41,20 +37,19 @@ public struct SafetensorsTensor {
     }
 }
 
-/// Writes safetensors files.
+/// A writer of safetensors files.
 ///
-/// The same tensors give the same bytes: types with larger items come first, so that every tensor is aligned to its item,
-/// and within one item size the names are in the order of their UTF-8 bytes. The header is padded with spaces to a
+/// Equal tensors give equal bytes: types with larger items come first, so that every tensor is aligned to its item
+/// size, and within one item size names are in the order of their UTF-8 bytes. The header is padded with spaces to a
 /// multiple of eight bytes.
 public enum SafetensorsWriter {
     /// Writes a file under a temporary name, syncs it and its folder, and renames it.
     ///
     /// - Parameters:
     ///   - tensors: The tensors in any order.
-    ///   - metadata: Free text for the header.
-    ///   - url: The file's name; its folder must exist. An old file is replaced only by a whole new one.
-    /// - Throws: `SafetensorsError.unwritable` when a name, shape or byte count is wrong, `FileWriteError` when the disk
-    ///   is full or the system fails, and what a provider throws.
+    ///   - url: The file; its folder must exist. An old file is replaced only by a complete new one.
+    /// - Throws: `SafetensorsError.unwritable` when a name, shape or byte count is wrong, `FileWriteError` when the
+    ///   disk is full or the system fails, and any error of a provider.
     public static func write(
         _ tensors: [SafetensorsTensor], metadata: [String: String] = [:], to url: URL
     ) throws {
@@ -80,7 +75,7 @@ public enum SafetensorsWriter {
         }
     }
 
-    /// The padded header, and the checks that make the file readable again.
+    /// Returns the padded header, after checks that ensure that the file can be read back.
     private static func header(
         _ tensors: [SafetensorsTensor], metadata: [String: String], path: String
     ) throws(SafetensorsError) -> Data {

@@ -1,12 +1,10 @@
 import Foundation
 
-/// Tensors in safetensors files.
+/// Reading and writing of tensors in safetensors files.
 public enum TensorFile {
-    /// Opens a file without copying: the tensors lie in the mapped file, which changes to them do not reach.
+    /// Opens a file without copying: the tensors use the mapped memory, and changing them does not change the file.
     ///
-    /// - Parameter url: The file.
-    /// - Returns: All tensors by name.
-    /// - Throws: `SafetensorsError` for a damaged file or an element type that tensors cannot have here.
+    /// - Throws: `SafetensorsError` for a damaged file or an element type that tensors do not support.
     public static func read(_ url: URL) throws -> [String: Tensor] {
         let file = try SafetensorsFile(url)
         var tensors: [String: Tensor] = [:]
@@ -33,12 +31,9 @@ public enum TensorFile {
         return tensors
     }
 
-    /// Writes tensors; the old file stays whole until the new one is.
+    /// Writes tensors; the old file stays until the new one is complete.
     ///
-    /// - Parameters:
-    ///   - tensors: By name, on any device.
-    ///   - metadata: Free text for the header.
-    ///   - url: The file.
+    /// - Parameter tensors: By name, on any device.
     /// - Throws: `FileWriteError` when the disk is full or the system fails.
     public static func write(_ tensors: [String: Tensor], metadata: [String: String] = [:], to url: URL) throws {
         let entries = try tensors.map { name, tensor in
@@ -61,7 +56,7 @@ public enum TensorFile {
 }
 
 extension SafetensorsType {
-    /// The type that tensors of an element type are written as; nil where the format has none.
+    /// Makes the file type that matches an element type; nil where the format has none.
     public init?(_ dtype: DType) {
         guard let found = TensorFile.dtypes.first(where: { $0.value == dtype })?.key else { return nil }
         self = found

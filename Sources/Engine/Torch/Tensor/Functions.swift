@@ -13,15 +13,16 @@ extension Tensor {
     public func glu(_ dimension: Int = -1) throws -> Tensor { try ATen.glu(.tensor(self), .int(dimension)) }
     /// Probabilities along a dimension, optionally computed in another type.
     public func softmax(_ dimension: Int, dtype: DType? = nil) throws -> Tensor {
-        try ATen.softmax(.tensor(self), .int(dimension), dtype.map(Argument.dtype) ?? .none)
+        try ATen.softmax(.tensor(self), .int(dimension), dtype.map(TorchOperator.Argument.dtype) ?? .none)
     }
-    /// The gradient of a softmax over the last dimension, from its result (this tensor) and the result's gradient.
+    /// Returns the gradient of a softmax over the last dimension, from its result (this tensor) and the result's
+    /// gradient.
     public func softmaxBackward(_ gradient: Tensor) throws -> Tensor {
         try ATen.softmaxBackward(.tensor(gradient), .tensor(self), .int(-1), .dtype(dtype))
     }
     /// Log probabilities along a dimension, optionally computed in another type.
     public func logSoftmax(_ dimension: Int, dtype: DType? = nil) throws -> Tensor {
-        try ATen.logSoftmax(.tensor(self), .int(dimension), dtype.map(Argument.dtype) ?? .none)
+        try ATen.logSoftmax(.tensor(self), .int(dimension), dtype.map(TorchOperator.Argument.dtype) ?? .none)
     }
     /// Zero mean and unit variance over the last dimension, then weight and bias.
     public func layerNormalized(weight: Tensor?, bias: Tensor?, epsilon: Double = 1e-5) throws -> Tensor {
@@ -37,30 +38,29 @@ extension Tensor {
             .bool(false)
         ).to(dtype: query.dtype)
     }
-    /// The CTC loss (Graves 2006) of log probabilities [frames, 1, labels], summed.
+    /// Returns the CTC loss (Graves 2006) of log probabilities [frames, 1, labels], summed.
     ///
     /// - Parameters:
     ///   - targets: Label indices, int64, of one utterance.
     ///   - blank: The blank's index.
-    ///   - zeroInfinity: Whether an impossible alignment costs nothing and has no gradient.
-    /// - Returns: A single number.
-    /// - Throws: `TorchError.operation` when a target is no label.
+    ///   - zeroInfinity: Whether an impossible alignment has zero loss and no gradient.
+    /// - Throws: `TorchError.operation` when a target is not a label.
     public func ctcLoss(targets: Tensor, blank: Int, zeroInfinity: Bool) throws -> Tensor {
         try ATen.ctcLoss(
             .tensor(self), .tensor(targets), .ints([size(0)]), .ints([targets.count]), .int(blank), .int(2),
             .bool(zeroInfinity))
     }
 
-    /// The CTC loss of each utterance of [frames, utterances, labels] log probabilities.
+    /// Returns the CTC loss of each utterance of [frames, utterances, labels] log probabilities.
     ///
     /// - Parameters:
-    ///   - frames: How many frames of each utterance count.
+    ///   - frames: The number of frames of each utterance.
     ///   - targets: Label indices, int64, utterance after utterance.
-    ///   - targetCounts: How many of them each utterance has.
+    ///   - targetCounts: The number of targets of each utterance.
     ///   - blank: The blank's index.
-    ///   - zeroInfinity: Whether an impossible alignment costs nothing and has no gradient.
+    ///   - zeroInfinity: Whether an impossible alignment has zero loss and no gradient.
     /// - Returns: [utterances].
-    /// - Throws: `TorchError.operation` when a target is no label.
+    /// - Throws: `TorchError.operation` when a target is not a label.
     public func ctcLosses(
         frames: [Int], targets: Tensor, targetCounts: [Int], blank: Int, zeroInfinity: Bool
     ) throws -> Tensor {

@@ -46,9 +46,9 @@ extension Tensor {
         }
     }
 
-    /// A tensor with a copy of the elements, row by row.
+    /// Makes a tensor with a copy of the elements, row by row.
     ///
-    /// - Throws: `TorchError.shape` when the number of elements is not the shape's.
+    /// - Throws: `TorchError.shape` when the number of elements does not match the shape.
     public init<Element: TensorElement>(_ elements: [Element], shape: [Int]? = nil) throws {
         let shape = shape ?? [elements.count]
         try Self.requireCount(elements.count, shape)
@@ -60,9 +60,9 @@ extension Tensor {
         self = try Self.over(memory, shape: shape, dtype: Element.dtype, owner: MemoryOwner(memory: memory))
     }
 
-    /// A tensor over memory that `owner` keeps alive, without a copy.
+    /// Makes a tensor over memory that `owner` keeps alive, without a copy.
     ///
-    /// The memory must be readable for the owner's lifetime; a tensor over read-only memory must never be written.
+    /// The memory must be readable for the owner's lifetime; a tensor over read-only memory must never be written to.
     public init(sharing memory: UnsafeRawPointer, shape: [Int], dtype: DType, owner: AnyObject) throws {
         self = try Self.over(
             UnsafeMutableRawPointer(mutating: memory), shape: shape, dtype: dtype, owner: MemoryOwner(object: owner))
@@ -86,7 +86,7 @@ extension Tensor {
         }
     }
 
-    /// The address of the first element, in host memory or on a device.
+    /// Returns the address of the first element, in host memory or on a device.
     package func address() throws -> UnsafeMutableRawPointer {
         try requireElements()
         return try withHandle { raw in
@@ -97,16 +97,16 @@ extension Tensor {
         }
     }
 
-    /// Refuses a tensor on the meta device, which has no elements to read.
+    /// Throws for a tensor on the meta device, which has no elements to read.
     func requireElements() throws {
         guard device != .meta else {
             throw TorchError.runtime("\(self) has a shape only: a tensor on the meta device has no elements")
         }
     }
 
-    /// The elements, copied to the host and converted, row by row.
+    /// Returns the elements, copied to the host and converted, row by row.
     ///
-    /// - Throws: `TorchError.runtime` for a tensor on the meta device; `TorchError.operation` if LibTorch refuses.
+    /// - Throws: `TorchError.runtime` for a tensor on the meta device.
     public func elements<Element: TensorElement & BitwiseCopyable>(_ type: Element.Type = Element.self) throws
         -> [Element]
     {
@@ -117,18 +117,18 @@ extension Tensor {
         }
     }
 
-    /// The only element, as a number.
+    /// Returns the only element, as a number.
     ///
-    /// - Throws: `TorchError.shape` when there is not exactly one.
+    /// - Throws: `TorchError.shape` unless there is exactly one.
     public func item() throws -> Double {
         guard count == 1 else { throw TorchError.shape("a tensor of shape \(shape) is not a single number") }
         return try elements(Double.self)[0]
     }
 
-    /// Single numbers of several tensors of one device in one tensor, whose transfer is then one; 0 where there is no tensor.
+    /// Gathers scalars of one device into one tensor, so that a single transfer suffices; 0 stands for a missing one.
     ///
     /// - Returns: FP64 [count], without history.
-    /// - Throws: `TorchError.shape` when one has not exactly one element.
+    /// - Throws: `TorchError.shape` when one does not have exactly one element.
     public static func gathering(numbers tensors: [Tensor?]) throws -> Tensor {
         let device = tensors.lazy.compactMap { $0?.device }.first ?? .cpu
         return try .stack(

@@ -1,16 +1,11 @@
 import Foundation
 
 extension Device {
-    /// Operations per second of a large matrix product here and now, the best of several.
+    /// Measures the operations per second of a large matrix product on this device, the best of several runs.
     ///
-    /// What a model reaches of it is its utilisation. A multiplication with its addition counts as two operations.
+    /// A model's share of this speed is its utilization. A multiply-add counts as two operations.
     ///
-    /// - Parameters:
-    ///   - size: Rows and columns of the matrices; `nil` for what fills the device.
-    ///   - repetitions: How many products are timed.
-    ///   - dtype: The number format.
-    /// - Returns: Operations per second.
-    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
+    /// - Parameter size: Rows and columns of the matrices; `nil` for a size that saturates the device.
     public func matrixProductSpeed(size: Int? = nil, repetitions: Int = 8, dtype: DType = .float32) throws -> Double {
         let size = size ?? (self == .cpu ? 2048 : 8192)
         let generator = try Generator(seed: 1)
@@ -29,13 +24,10 @@ extension Device {
         return best
     }
 
-    /// Bytes per second of copying a large tensor here and now, read and written ones counted, the best of several.
+    /// Measures the bytes per second of copying a large tensor, read and written bytes both counted, the best of
+    /// several runs.
     ///
-    /// - Parameters:
-    ///   - bytes: The tensor's size, more than caches hold.
-    ///   - repetitions: How many copies are timed.
-    /// - Returns: Bytes per second.
-    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
+    /// - Parameter bytes: The tensor's size, more than caches hold.
     public func copySpeed(bytes: Int = 256 << 20, repetitions: Int = 8) throws -> Double {
         let source = try Tensor.zeros([bytes / 4], device: self)
         let target = try source.zerosLike()

@@ -1,23 +1,21 @@
-/// Rows that lie end to end in segments, each of which has its own sums and means.
+/// Segments of consecutive rows, each with its own sums and means.
 ///
-/// Many segments take as few operators as one. Equal segments are a dimension of their own; of segments that differ, a
-/// matrix of zeros and ones says which rows are whose.
+/// Many segments take no more operators than one. Equal segments become a dimension; for unequal segments, a matrix of
+/// zeros and ones maps rows to segments.
 public struct RowSegments: Sendable {
     /// The rows of each segment.
     public let lengths: [Int]
-    /// Where each segment begins, and all rows at the end: int64 [segments + 1]; nil for a single segment.
+    /// The first row of each segment, and the number of rows at the end: int64 [segments + 1]; nil for a single
+    /// segment.
     public let offsets: Tensor?
     /// 1 where a row belongs to a segment, else 0: FP32 [segments, rows]; nil for equal segments.
     private let membership: Tensor?
-    /// The rows of each segment: FP32 [segments]; nil for equal segments.
+    /// The number of rows of each segment: FP32 [segments]; nil for equal segments.
     private let sizes: Tensor?
 
     /// Makes segments of these lengths.
     ///
-    /// - Parameters:
-    ///   - lengths: The rows of each segment, at least one.
-    ///   - device: Where the rows are.
-    /// - Throws: `TorchError.operation` if memory runs out.
+    /// - Parameter lengths: The rows of each segment, at least one.
     public init(_ lengths: [Int], on device: Device) throws {
         self.lengths = lengths
         var offsets = [0]
@@ -39,10 +37,10 @@ public struct RowSegments: Sendable {
     /// The number of segments.
     public var count: Int { lengths.count }
 
-    /// All rows.
+    /// The number of rows.
     public var rows: Int { lengths.reduce(0, +) }
 
-    /// The sum of each segment's numbers.
+    /// Returns the sum of each segment's numbers.
     ///
     /// - Parameter numbers: One number a row, [rows].
     /// - Returns: [segments].
@@ -53,14 +51,14 @@ public struct RowSegments: Sendable {
         return try (membership * numbers).sum(1)
     }
 
-    /// The mean of each segment's numbers.
+    /// Returns the mean of each segment's numbers.
     ///
     /// - Parameter numbers: One number a row, [rows].
     /// - Returns: [segments].
     /// - Throws: `TorchError.operation` for another number of rows.
     public func means(_ numbers: Tensor) throws -> Tensor { try means(ofSums: sums(numbers)) }
 
-    /// The mean of each segment's vectors.
+    /// Returns the mean of each segment's vectors.
     ///
     /// - Parameter vectors: [rows, channels].
     /// - Returns: [segments, channels].

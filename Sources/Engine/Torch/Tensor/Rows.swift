@@ -1,9 +1,8 @@
 extension Tensor {
-    /// The given rows, each asked for at most once; gradients go back to their rows.
+    /// Returns the given rows, each taken at most once; gradients go back to their rows.
     ///
     /// - Parameter indices: Distinct row numbers, int64.
-    /// - Returns: The rows in the order of the indices.
-    /// - Throws: `TorchError.operation` for an index beyond the rows.
+    /// - Throws: `TorchError.operation` for an index out of range.
     public func takingRows(_ indices: Tensor) throws -> Tensor {
         let shape = shape
         return try differentiable("row selection", [self]) {
@@ -20,12 +19,11 @@ extension Tensor {
         }[0]
     }
 
-    /// Rows placed into a larger matrix of zeros; the inverse of ``takingRows(_:)``.
+    /// Places rows into a larger matrix of zeros; the inverse of ``takingRows(_:)``.
     ///
     /// - Parameters:
-    ///   - indices: Where each row goes, distinct, int64.
+    ///   - indices: The destination of each row, distinct, int64.
     ///   - count: The rows of the larger matrix.
-    /// - Returns: A matrix of `count` rows.
     /// - Throws: `TorchError.operation` for an index beyond `count`, or when rows and indices differ in number.
     public func placingRows(at indices: Tensor, in count: Int) throws -> Tensor {
         try differentiable("row placement", [self]) {

@@ -2,9 +2,9 @@ import CW2VLibTorch
 
 /// Owns one reference to a LibTorch tensor.
 ///
-/// `@unchecked Sendable` is safe as far as LibTorch's own promise goes: the pointer never changes, reference counts are
-/// atomic, and reading a tensor from several threads is allowed. Operations that write into a tensor (their names end
-/// in `InPlace`, `copy`, or they set data or gradients) need the caller to be the only user at that time, as with any
+/// `@unchecked Sendable` is safe within LibTorch's guarantees: the pointer never changes, reference counts are atomic,
+/// and reading a tensor from several threads is allowed. Operations that write into a tensor (their names end in
+/// `InPlace`, `copy`, or they set data or gradients) require the caller to be its only user at that time, as with any
 /// shared buffer.
 final class TensorHandle: @unchecked Sendable {
     let raw: ct_tensor
@@ -43,7 +43,7 @@ public struct Tensor: Sendable {
         withHandle { raw in (0..<ct_tensor_dimensions(raw)).map { Int(ct_tensor_size(raw, $0)) } }
     }
 
-    /// The steps in memory, in elements, of all dimensions.
+    /// The strides of all dimensions, in elements.
     public var strides: [Int] {
         withHandle { raw in (0..<ct_tensor_dimensions(raw)).map { Int(ct_tensor_stride(raw, $0)) } }
     }
@@ -51,7 +51,7 @@ public struct Tensor: Sendable {
     /// The number of dimensions.
     public var rank: Int { withHandle { Int(ct_tensor_dimensions($0)) } }
 
-    /// The size of one dimension; negative numbers count from the last.
+    /// Returns the size of one dimension; negative numbers count from the last.
     public func size(_ dimension: Int) -> Int {
         withHandle { raw in
             let rank = Int(ct_tensor_dimensions(raw))
@@ -67,13 +67,13 @@ public struct Tensor: Sendable {
     /// The element type.
     public var dtype: DType { withHandle { DType(rawValue: ct_tensor_dtype($0)) ?? .uint8 } }
 
-    /// Where the tensor lives.
+    /// The device of the tensor.
     public var device: Device { withHandle { Device(packed: ct_tensor_device($0)) } }
 
     /// Whether the elements lie one after the other, the last dimension fastest.
     public var isContiguous: Bool { withHandle { ct_tensor_is_contiguous($0) } }
 
-    /// Whether the two values are the same tensor, not merely equal ones.
+    /// Returns whether both values are the same tensor, not merely equal ones.
     public func isIdentical(to other: Tensor) -> Bool { handle == other.handle }
 }
 

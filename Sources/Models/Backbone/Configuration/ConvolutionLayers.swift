@@ -1,16 +1,5 @@
 import Foundation
 
-/// A configuration value that cannot be read or does not make sense.
-public struct ConfigurationError: Error, CustomStringConvertible, Equatable, Sendable {
-    /// One sentence: what was found, what is expected.
-    public let description: String
-
-    /// Makes the error from its sentence.
-    public init(_ description: String) {
-        self.description = description
-    }
-}
-
 /// The strided convolutions of a feature extractor: fairseq's `conv_feature_layers`.
 public struct ConvolutionLayers: Sendable, Equatable, CustomStringConvertible {
     /// One convolution.
@@ -29,7 +18,7 @@ public struct ConvolutionLayers: Sendable, Equatable, CustomStringConvertible {
             self.stride = stride
         }
 
-        /// The windows that fit into so many rows.
+        /// Returns the number of windows that fit into a number of rows.
         package func outputs(_ rows: Int) -> Int { rows < kernel ? 0 : (rows - kernel) / stride + 1 }
     }
 
@@ -106,9 +95,8 @@ public struct ConvolutionLayers: Sendable, Equatable, CustomStringConvertible {
         return field
     }
 
-    /// The rows of an utterance after each layer.
+    /// Returns the rows of an utterance after each layer.
     ///
-    /// - Parameter samples: The utterance's samples.
     /// - Returns: One number a layer; 0 from the layer on whose kernel no longer fits.
     public func validRows(samples: Int) -> [Int] {
         var rows = samples
@@ -118,18 +106,18 @@ public struct ConvolutionLayers: Sendable, Equatable, CustomStringConvertible {
         }
     }
 
-    /// The frames of an utterance: ⌊(samples − 400) / 320⌋ + 1 for the usual layers, 0 if it is too short.
+    /// Returns the frames of an utterance: ⌊(samples − 400) / 320⌋ + 1 for the usual layers, 0 if it is too short.
     public func frames(samples: Int) -> Int {
         validRows(samples: samples).last ?? 0
     }
 
-    /// The samples that some neighbouring frames see.
+    /// Returns the samples that some neighboring frames see.
     ///
     /// - Parameter frames: How many frames, at least one.
     /// - Returns: 400 for one frame of the usual layers, and 320 for each further one.
     public func samples(frames: Int) -> Int { (frames - 1) * hop + receptiveField }
 
-    /// The expression that reads back as these layers, with equal neighbours as one term.
+    /// The expression that reads back as these layers, with equal neighbors as one term.
     public var description: String {
         var parts: [String] = []
         var index = 0
@@ -165,7 +153,7 @@ struct ExpressionScanner {
     private func failure(_ expected: String) -> ConfigurationError {
         let found = rest.isEmpty ? "the end" : "'\(rest.prefix(12))'"
         return ConfigurationError(
-            "\(name) '\(text)' has \(found) where \(expected) is expected; write it like \(example)")
+            "\(name) '\(text)' has \(found) where \(expected) is expected", "write it like \(example)")
     }
 
     mutating func take(_ token: Character) -> Bool {

@@ -2,7 +2,7 @@
 ///
 /// Source: Nawrot et al. 2021.
 public struct HourglassLayout: Sendable, Equatable, CustomStringConvertible {
-    /// How rows are merged and expanded.
+    /// The way in which rows are merged and expanded.
     public enum Resampling: String, Sendable, Codable, CaseIterable {
         /// Mean of the rows of a group; each row repeated.
         case naive
@@ -14,7 +14,7 @@ public struct HourglassLayout: Sendable, Equatable, CustomStringConvertible {
     public var pre: Int
     /// Layers at the shortened length.
     public var middle: Int
-    /// How many frames become one.
+    /// The number of frames that become one.
     public var factor: Int
     /// Layers after expanding.
     public var post: Int
@@ -33,7 +33,7 @@ public struct HourglassLayout: Sendable, Equatable, CustomStringConvertible {
 
     /// Reads NVIDIA's expression `[pre,(middle,factor),post]`.
     ///
-    /// - Throws: ``ConfigurationError`` with the place where the text stops making sense.
+    /// - Throws: ``ConfigurationError`` with the position of the syntax error.
     public init(parsing text: String) throws {
         var scanner = ExpressionScanner(text, name: "hourglass", example: "[2,(8,4),2] or off")
         try scanner.expect("[")

@@ -1,6 +1,6 @@
 /// The architecture and the dropouts of a wav2vec 2.0 model, with fairseq's names and the BASE model's values.
 public struct ModelConfiguration: Sendable, Equatable {
-    /// How the feature extractor normalises.
+    /// The normalization of the feature extractor.
     public enum ExtractorMode: String, Sendable, Codable, CaseIterable {
         /// GroupNorm, one group a channel, after the first convolution (BASE).
         case groupNorm = "default"
@@ -30,13 +30,13 @@ public struct ModelConfiguration: Sendable, Equatable {
 
     // MARK: Feature extractor
 
-    /// How the feature extractor normalises.
+    /// The normalization of the feature extractor.
     public var extractorMode = ExtractorMode.groupNorm
     /// The feature extractor's convolutions: channels, kernel and stride of each, the latter two in its input rows.
     public var convFeatureLayers: ConvolutionLayers
     /// Whether the convolutions have a bias.
     public var convBias = false
-    /// Gradients into the extractor are multiplied by this; 0 freezes it.
+    /// The factor on gradients into the extractor; 0 freezes it.
     public var featureGradMult = 0.1
 
     // MARK: Encoder
@@ -47,11 +47,11 @@ public struct ModelConfiguration: Sendable, Equatable {
     public var encoderEmbedDim = 768
     /// Channels inside the feed-forward blocks.
     public var encoderFfnEmbedDim = 3072
-    /// Attention heads of a layer; they share out the encoder's channels.
+    /// The number of attention heads of a layer, which share the encoder's channels.
     public var encoderAttentionHeads = 12
     /// The nonlinearity of the feed-forward blocks.
     public var activationFn = Activation.gelu
-    /// Whether blocks normalise before attention and feed-forward (LARGE) instead of after.
+    /// Whether blocks normalize before attention and feed-forward (LARGE) instead of after.
     public var layerNormFirst = false
     /// Kernel of the positional convolution, in frames.
     public var convPos = 128
@@ -59,11 +59,12 @@ public struct ModelConfiguration: Sendable, Equatable {
     public var convPosGroups = 16
     /// The Hourglass Transformer's layers, or `nil` for a plain encoder of `encoderLayers`.
     public var hourglass: HourglassLayout?
-    /// How the Hourglass merges and expands frames.
+    /// The way in which the Hourglass merges and expands frames.
     public var hourglassResample = HourglassLayout.Resampling.naive
 
-    /// Whether training keeps the inputs of transformer layers only, and runs each layer again in the backward pass:
-    /// much less memory for about a quarter more time, with the same results.
+    /// Whether training keeps only the inputs of transformer layers and reruns each layer in the backward pass.
+    ///
+    /// This takes much less memory and about a quarter more time, with the same results.
     public var checkpointActivations = false
 
     // MARK: Dropouts
@@ -80,7 +81,7 @@ public struct ModelConfiguration: Sendable, Equatable {
     public var dropoutFeatures = 0.1
     /// Probability that a layer is skipped in training (LayerDrop).
     public var encoderLayerdrop = 0.05
-    /// Before the CTC projection.
+    /// Probability of dropout before the CTC projection.
     public var finalDropout = 0.0
 
     // MARK: Quantizer and targets
@@ -127,9 +128,9 @@ public struct ModelConfiguration: Sendable, Equatable {
     /// The number of encoder layers, whatever their arrangement.
     public var layerCount: Int { hourglass.map { $0.pre + $0.middle + $0.post } ?? encoderLayers }
 
-    /// Checks that the sizes fit each other.
+    /// Checks that the sizes match each other.
     ///
-    /// - Throws: ``ConfigurationError`` naming the first pair that does not.
+    /// - Throws: ``ConfigurationError`` naming the first pair that does not match.
     public func validate() throws {
         func require(_ condition: Bool, _ message: @autoclosure () -> String) throws {
             if !condition { throw ConfigurationError(message()) }
@@ -176,7 +177,7 @@ public struct ModelConfiguration: Sendable, Equatable {
     }
 }
 
-/// How frames and channels are masked: fairseq's `mask_*` options with the BASE model's pre-training values.
+/// The masking of frames and channels: fairseq's `mask_*` options with the BASE model's pre-training values.
 public struct MaskingConfiguration: Sendable, Equatable {
     /// Spans over time, replaced by the learned mask embedding.
     public var time = SpanMasking(probability: 0.65, length: 10)
@@ -185,28 +186,28 @@ public struct MaskingConfiguration: Sendable, Equatable {
     /// Whether channels are masked before time.
     public var maskChannelBefore = false
 
-    /// The BASE model's pre-training values; at least two spans over time, which fairseq and NVIDIA have as a constant.
+    /// Makes the BASE model's pre-training values; at least two spans over time, a constant in fairseq and NVIDIA's
+    /// program.
     public init() {
         time.minMasks = 2
     }
 
-    /// Checks that spans over channels can leave some of them.
+    /// Checks that masked spans over channels leave some channels.
     ///
-    /// - Parameter channels: The encoder's channels.
-    /// - Throws: ``ConfigurationError`` naming the keys that cannot go together.
+    /// - Throws: ``ConfigurationError`` naming the keys that contradict each other.
     public func validate(channels: Int) throws {
         guard channel.probability > 0 else { return }
         guard channel.leastLength < channels else {
             let key = channel.selection == .uniform ? "mask_channel_other" : "mask_channel_length"
             throw ConfigurationError(
                 "masking.\(key) is \(channel.leastLength), and the encoder has only \(channels) channels "
-                    + "(model.encoder_embed_dim): a span would mask all of them; lower masking.\(key)")
+                    + "(model.encoder_embed_dim), so a span would mask all of them", "lower masking.\(key)")
         }
         let spans = channel.leastSpans(channels)
         guard spans < channels else {
             throw ConfigurationError(
-                "\(spans) spans would be masked in the encoder's \(channels) channels (model.encoder_embed_dim): lower "
-                    + "masking.mask_channel_prob or masking.mask_channel_min_masks, or raise masking.mask_channel_length"
+                "\(spans) spans would be masked in the encoder's \(channels) channels (model.encoder_embed_dim)",
+                "lower masking.mask_channel_prob or masking.mask_channel_min_masks, or raise masking.mask_channel_length"
             )
         }
     }

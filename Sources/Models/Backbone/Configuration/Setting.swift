@@ -1,31 +1,31 @@
-/// A value that can be written as one text in a recipe, on the command line or in a checkpoint's configuration.
+/// A value with a textual form for recipes, the command line and checkpoints' configurations.
 public protocol SettingValue: Sendable {
     /// Reads the text.
     ///
-    /// - Throws: ``ConfigurationError`` or any error when the text is not such a value; the caller adds the key's name.
+    /// - Throws: ``ConfigurationError`` or any other error for malformed text; the caller adds the key's name.
     init(settingText: String) throws
-    /// The text that reads back as this value.
+    /// The text from which the value can be read again.
     var settingText: String { get }
-    /// What to write, for error messages: "a whole number".
+    /// The expected form in error messages: "a whole number".
     static var settingType: String { get }
 }
 
-/// One key of a configuration: its name, where its value lies, what it means.
+/// One key of a configuration: its name, the property that it sets, and its meaning.
 public struct Setting<Root>: Sendable {
     /// The key, in snake case.
     public let name: String
-    /// One sentence on what the value does.
+    /// One sentence on the effect of the value.
     public let help: String
-    /// What to write, for error messages.
+    /// The expected form in error messages.
     public let type: String
-    /// What the value is about.
+    /// The part of a run or model that the value belongs to.
     public let scope: SettingScope
     private let get: @Sendable (Root) -> String
     private let put: @Sendable (inout Root, String) throws -> Void
     private let bounds: SettingBounds?
     private let number: (@Sendable (Root) -> Double?)?
 
-    /// Makes a key for a number that has bounds.
+    /// Makes a key for a number with bounds.
     public init<Value: SettingNumber>(
         _ name: String, _ path: any WritableKeyPath<Root, Value> & Sendable, _ help: String,
         of scope: SettingScope = .run, in bounds: SettingBounds
@@ -68,12 +68,9 @@ public struct Setting<Root>: Sendable {
         self.put = put
     }
 
-    /// The same key as part of something larger.
+    /// Returns the same key for an enclosing configuration.
     ///
-    /// - Parameters:
-    ///   - prefix: What the larger thing calls the part; empty to keep the name.
-    ///   - path: Where the part lies.
-    /// - Returns: The key of the larger thing, with the same help, type and scope.
+    /// - Parameter prefix: The name of the part in the enclosing configuration; empty to keep the key's name.
     public func lifted<Outer>(
         _ prefix: String, _ path: any WritableKeyPath<Outer, Root> & Sendable
     ) -> Setting<Outer> {
@@ -85,10 +82,10 @@ public struct Setting<Root>: Sendable {
             number: lifted, get: { get($0[keyPath: path]) }, put: { try put(&$0[keyPath: path], $1) })
     }
 
-    /// The value as text.
+    /// Returns the value as text.
     public func text(_ root: Root) -> String { get(root) }
 
-    /// Checks that a number lies within its bounds.
+    /// Checks that a number is within its bounds.
     ///
     /// - Throws: ``ConfigurationError`` that names the key, the number and the bounds.
     public func check(_ root: Root) throws {
@@ -96,9 +93,9 @@ public struct Setting<Root>: Sendable {
         throw ConfigurationError("\(name) is \(value.settingText); it must be \(bounds.words)")
     }
 
-    /// Sets the value from text, without the key's name in what is thrown: for a key of something larger, which adds it.
+    /// Sets the value from text; errors lack the key's name, which an enclosing configuration adds.
     ///
-    /// - Throws: Whatever reading the text throws.
+    /// - Throws: Any error of reading the text.
     package func read(_ text: String, into root: inout Root) throws { try put(&root, text) }
 
     /// Sets the value from text.
@@ -107,8 +104,8 @@ public struct Setting<Root>: Sendable {
     public func set(_ text: String, in root: inout Root) throws {
         do {
             try put(&root, text)
-        } catch let error as ConfigurationError where !error.description.isEmpty {
-            throw ConfigurationError("\(name): \(error.description)")
+        } catch let error as ConfigurationError where error != .malformed {
+            throw error.at("\(name): ")
         } catch {
             throw ConfigurationError("\(name) is '\(text)', where \(type) is expected")
         }
@@ -129,8 +126,8 @@ public struct SettingTable<Root>: Sendable {
 
     /// Sets a value by its key.
     ///
-    /// - Throws: ``ConfigurationError`` with the nearest valid key when there is no such key, or when the text is not a
-    ///   value of its type.
+    /// - Throws: ``ConfigurationError`` with the nearest valid key for an unknown key, or when the text is not a value
+    ///   of its type.
     public func set(_ name: String, to text: String, in root: inout Root) throws {
         guard let setting = byName[name] else {
             // A key without its section is compared with the keys of all sections.
@@ -140,13 +137,13 @@ public struct SettingTable<Root>: Sendable {
                     ? editDistance(name, key) : min(editDistance(name, last), editDistance(name, key))
             }
             let nearest = settings.map(\.name).min { distance($0) < distance($1) } ?? ""
-            throw ConfigurationError("there is no key '\(name)'; the nearest is '\(nearest)'")
+            throw ConfigurationError("there is no key '\(name)'", "the nearest is '\(nearest)'")
         }
         try setting.set(text, in: &root)
     }
 }
 
-/// Levenshtein's distance, to suggest the key that was meant.
+/// Returns the Levenshtein distance, to suggest the intended key.
 private func editDistance(_ first: String, _ second: String) -> Int {
     let (left, right) = (Array(first), Array(second))
     var row = Array(0...right.count)
@@ -162,54 +159,51 @@ private func editDistance(_ first: String, _ second: String) -> Int {
     return row[right.count]
 }
 
-/// A malformed value; the table adds key and type.
-private let malformed = ConfigurationError("")
-
 extension Int: SettingValue {
-    /// Reads a whole number, in which underscores may group digits.
+    /// Reads an integer, in which underscores may group digits.
     ///
-    /// Sizes are multiplied with each other: none is more than 2³¹ − 1.
+    /// Sizes are multiplied with each other: the maximum is 2³¹ − 1.
     public init(settingText: String) throws {
-        guard let value = Int(settingText.replacing("_", with: "")) else { throw malformed }
+        guard let value = Int(settingText.replacing("_", with: "")) else { throw ConfigurationError.malformed }
         guard Int32(exactly: value) != nil else {
             throw ConfigurationError("\(settingText) is out of reach: at most \(Int32.max)")
         }
         self = value
     }
-    /// The text that reads back as this value.
+    /// The text from which the value can be read again.
     public var settingText: String { String(self) }
-    /// What to write, for error messages.
+    /// The expected form in error messages.
     public static var settingType: String { "a whole number" }
 }
 
 extension UInt64: SettingValue {
-    /// Reads the text; the error thrown for a malformed one has no message, since the key is not known here.
+    /// Reads the text; throws ``ConfigurationError/malformed`` for any other, since the key is not known here.
     public init(settingText: String) throws {
-        guard let value = UInt64(settingText) else { throw malformed }
+        guard let value = UInt64(settingText) else { throw ConfigurationError.malformed }
         self = value
     }
-    /// The text that reads back as this value.
+    /// The text from which the value can be read again.
     public var settingText: String { String(self) }
-    /// What to write, for error messages.
+    /// The expected form in error messages.
     public static var settingType: String { "a whole number of at least 0" }
 }
 
 extension Double: SettingValue {
-    /// Reads the text; the error thrown for a malformed one has no message, since the key is not known here.
+    /// Reads the text; throws ``ConfigurationError/malformed`` for any other, since the key is not known here.
     ///
-    /// Numbers in single precision end at 3.4e38; none is larger.
+    /// Single precision ends at 3.4e38, which is the maximum.
     public init(settingText: String) throws {
-        guard let value = Double(settingText), value.isFinite else { throw malformed }
+        guard let value = Double(settingText), value.isFinite else { throw ConfigurationError.malformed }
         guard Float(value).isFinite else {
             throw ConfigurationError("\(settingText) is out of reach: at most 1e38")
         }
         self = value
     }
-    /// The text that reads back as this value.
+    /// The text from which the value can be read again.
     public var settingText: String {
         self == rounded() && magnitude < 1e15 ? String(Int(self)) : String(self)
     }
-    /// What to write, for error messages.
+    /// The expected form in error messages.
     public static var settingType: String { "a number" }
 }
 
@@ -219,26 +213,26 @@ extension Bool: SettingValue {
         switch settingText.lowercased() {
         case "true", "yes", "on": self = true
         case "false", "no", "off": self = false
-        default: throw malformed
+        default: throw ConfigurationError.malformed
         }
     }
-    /// The text that reads back as this value.
+    /// The text from which the value can be read again.
     public var settingText: String { self ? "true" : "false" }
-    /// What to write, for error messages.
+    /// The expected form in error messages.
     public static var settingType: String { "true or false" }
 }
 
 extension String: SettingValue {
     /// Takes the text as it is.
     public init(settingText: String) throws { self = settingText }
-    /// The text that reads back as this value.
+    /// The text from which the value can be read again.
     public var settingText: String { self }
-    /// What to write, for error messages.
+    /// The expected form in error messages.
     public static var settingType: String { "a text" }
 }
 
 extension [Double]: SettingValue {
-    /// Reads numbers between commas, in brackets, parentheses or neither.
+    /// Reads comma-separated numbers, in brackets, parentheses or neither.
     public init(settingText: String) throws {
         var text = settingText[...]
         if text.hasPrefix("["), text.hasSuffix("]") { text = text.dropFirst().dropLast() }
@@ -247,39 +241,39 @@ extension [Double]: SettingValue {
             try Double(settingText: String(part.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed()))
         }
     }
-    /// The text that reads back as this value.
+    /// The text from which the value can be read again.
     public var settingText: String { "[" + map(\.settingText).joined(separator: ", ") + "]" }
-    /// What to write, for error messages.
+    /// The expected form in error messages.
     public static var settingType: String { "a list of numbers such as [0.1, 10]" }
 }
 
 extension Optional: SettingValue where Wrapped: SettingValue {
-    /// Reads off, none, null or nothing as absent, and anything else as the wrapped value.
+    /// Reads off, none, null or an empty text as absent, and anything else as the wrapped value.
     public init(settingText: String) throws {
         let isAbsent = ["off", "none", "null", ""].contains(settingText.lowercased())
         self = try isAbsent ? nil : Wrapped(settingText: settingText)
     }
-    /// The text that reads back as this value.
+    /// The text from which the value can be read again.
     public var settingText: String { map(\.settingText) ?? "off" }
-    /// What to write, for error messages.
+    /// The expected form in error messages.
     public static var settingType: String { Wrapped.settingType + ", or off" }
 }
 
 extension ConvolutionLayers: SettingValue {
-    /// Parses the expression; an error says where it is wrong.
+    /// Parses the expression; an error gives the position.
     public init(settingText: String) throws { try self.init(parsing: settingText) }
-    /// The text that reads back as this value.
+    /// The text from which the value can be read again.
     public var settingText: String { description }
-    /// What to write, for error messages.
+    /// The expected form in error messages.
     public static var settingType: String { "an expression such as \"[(512,10,5)]+[(512,3,2)]*4\"" }
 }
 
 extension HourglassLayout: SettingValue {
-    /// Parses the expression; an error says where it is wrong.
+    /// Parses the expression; an error gives the position.
     public init(settingText: String) throws { try self.init(parsing: settingText) }
-    /// The text that reads back as this value.
+    /// The text from which the value can be read again.
     public var settingText: String { description }
-    /// What to write, for error messages.
+    /// The expected form in error messages.
     public static var settingType: String { "\"[pre,(middle,factor),post]\"" }
 }
 
@@ -287,14 +281,14 @@ extension HourglassLayout: SettingValue {
 public protocol SettingChoice: SettingValue, RawRepresentable<String>, CaseIterable {}
 
 extension SettingChoice {
-    /// Reads the text; the error thrown for a malformed one has no message, since the key is not known here.
+    /// Reads the text; throws ``ConfigurationError/malformed`` for any other, since the key is not known here.
     public init(settingText: String) throws {
-        guard let value = Self(rawValue: settingText) else { throw malformed }
+        guard let value = Self(rawValue: settingText) else { throw ConfigurationError.malformed }
         self = value
     }
-    /// The text that reads back as this value.
+    /// The text from which the value can be read again.
     public var settingText: String { rawValue }
-    /// What to write, for error messages.
+    /// The expected form in error messages.
     public static var settingType: String { "one of " + allCases.map(\.rawValue).joined(separator: ", ") }
 }
 

@@ -13,7 +13,7 @@ public enum SettingBounds: Sendable, Equatable {
     /// From 0 to below 1.
     case shareBelowOne
 
-    /// Whether a number lies within the bounds.
+    /// Returns whether a number is within the bounds.
     func allow(_ value: Double) -> Bool {
         switch self {
         case .atLeast(let least): value >= least
@@ -38,7 +38,7 @@ public enum SettingBounds: Sendable, Equatable {
     }
 }
 
-/// A setting's value that is a number, or none.
+/// A setting's value that is a number, possibly absent.
 public protocol SettingNumber: SettingValue {
     /// The number; nil where the setting is off.
     var settingNumber: Double? { get }

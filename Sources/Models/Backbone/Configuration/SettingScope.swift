@@ -1,6 +1,6 @@
-/// What a setting is about: which models have a use for it, and whether trained weights compute something else by it.
+/// The scope of a setting: the models that it applies to, and whether it changes the output of trained weights.
 public struct SettingScope: Sendable, Hashable {
-    /// What a setting is part of.
+    /// A part of a model or run that settings belong to.
     public struct Part: Sendable, Hashable {
         private let name: String
 
@@ -11,7 +11,7 @@ public struct SettingScope: Sendable, Hashable {
         public static let backbone = Part("backbone")
         /// The shortened layers of a model that has them.
         public static let hourglass = Part("hourglass")
-        /// The input of a model that wants it normalised.
+        /// The input normalization, for models that need it.
         public static let normalizedInput = Part("normalized input")
         /// The masks that every training draws.
         public static let masking = Part("masking")
@@ -19,20 +19,18 @@ public struct SettingScope: Sendable, Hashable {
         public static let contrastive = Part("contrastive")
         /// Recognition by CTC.
         public static let recognition = Part("recognition")
-        /// No part of a model: data, schedules, the run.
+        /// Not part of a model: data, schedules, the run.
         public static let run = Part("run")
     }
 
-    /// What the setting is part of.
+    /// The part that the setting belongs to.
     public let part: Part
-    /// Whether the same weights compute something else with another value; false for what matters in training alone.
+    /// Whether another value changes the output of the same weights; false if it matters in training only.
     public let decidesOutput: Bool
 
     /// Makes a scope.
     ///
-    /// - Parameters:
-    ///   - part: What the setting is part of.
-    ///   - decidesOutput: Whether the same weights compute something else with another value.
+    /// - Parameter decidesOutput: Whether another value changes the output of the same weights.
     public init(_ part: Part, decidesOutput: Bool) {
         self.part = part
         self.decidesOutput = decidesOutput
@@ -42,19 +40,19 @@ public struct SettingScope: Sendable, Hashable {
     public static let architecture = SettingScope(.backbone, decidesOutput: true)
     /// The backbone in training: dropouts, frozen parts.
     public static let backboneTraining = SettingScope(.backbone, decidesOutput: false)
-    /// How an Hourglass shortens.
+    /// The shortening of an Hourglass.
     public static let hourglass = SettingScope(.hourglass, decidesOutput: true)
-    /// How input is normalised.
+    /// The normalization of the input.
     public static let normalizedInput = SettingScope(.normalizedInput, decidesOutput: true)
-    /// What is masked.
+    /// The masks.
     public static let masking = SettingScope(.masking, decidesOutput: false)
     /// The quantizer's and the targets' architecture.
     public static let quantizer = SettingScope(.contrastive, decidesOutput: true)
     /// The contrastive objective.
     public static let objective = SettingScope(.contrastive, decidesOutput: false)
-    /// What is done to a recognizer's logits.
+    /// Changes to a recognizer's logits.
     public static let logits = SettingScope(.recognition, decidesOutput: true)
-    /// How recognition is learned.
+    /// The training of recognition.
     public static let recognition = SettingScope(.recognition, decidesOutput: false)
     /// The run.
     public static let run = SettingScope(.run, decidesOutput: false)

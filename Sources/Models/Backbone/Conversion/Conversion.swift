@@ -1,24 +1,25 @@
 import W2VKernels
 import W2VTorch
 
-/// What a model is converted for, once: its layers are replaced by the fastest ones for a purpose, a device and a precision.
+/// A one-time conversion of a model: its layers are replaced by the fastest ones for a purpose, a device and a
+/// precision.
 ///
-/// A model is made of the paper's layers. Each method here returns the layer that takes another one's place, and shares its
+/// A model is built of the paper's layers. Each method here returns the layer that replaces another, and shares its
 /// parameters.
 public struct Conversion: Sendable {
-    /// The use that a model is converted for.
+    /// The purpose of the converted model.
     public enum Purpose: Sendable {
-        /// Weights change, gradients are recorded.
+        /// Weights change, and gradients are recorded.
         case training
-        /// Weights do not change any more; most of them are packed, and only results are computed.
+        /// Weights no longer change; most are packed, and only results are computed.
         case inference
     }
 
-    /// The use.
+    /// The purpose.
     public let purpose: Purpose
-    /// The device on which the model lies.
+    /// The model's device.
     public let device: Device
-    /// The number formats, and what stays FP32 among them.
+    /// The number formats, with the parts that stay FP32.
     public let precision: ModelPrecision
 
     /// Describes a conversion.
@@ -26,27 +27,27 @@ public struct Conversion: Sendable {
         (self.purpose, self.device, self.precision) = (purpose, device, precision)
     }
 
-    /// The numbers that packed weights multiply; `nil` where weights are not packed.
+    /// The number format of packed weights; `nil` where weights are not packed.
     private var format: PackedWeight.Format? {
         guard purpose == .inference, device == .cpu, !precision.mode.isHalf else { return nil }
         return precision.mode == .int8 ? .int8 : .float32
     }
 
-    /// A large product: most of a model's operations.
+    /// Returns the replacement of a large product; these are most of a model's operations.
     func product(_ layer: Linear) throws -> Linear {
         if let format { return PackedLinear(layer, format) }
-        if precision.mode == .fp8, purpose == .inference, Float8Weight.takes(layer.weight) {
+        if precision.mode == .fp8, purpose == .inference, Float8Weight.supports(layer.weight) {
             return try Float8Linear(layer)
         }
         return Linear(sharing: layer)
     }
 
-    /// A small product, which stays exact.
+    /// Returns the replacement of a small product, which stays exact.
     public func exactProduct(_ layer: Linear) -> Linear {
         format == nil ? Linear(sharing: layer) : PackedLinear(layer, .float32)
     }
 
-    /// A layer of the feature extractor.
+    /// Returns the replacement of a feature extractor's layer.
     func extractorLayer(_ module: Module) -> Module {
         switch module {
         case let norm as LayerNorm: layerNorm(norm, inFP32: precision.fp32ConvNorms)
@@ -58,17 +59,17 @@ public struct Conversion: Sendable {
     }
 
     private func block(_ block: ExtractorBlock) -> ExtractorBlock {
-        // A layer on one channel has a kernel of its own.
+        // A layer with one input channel has a kernel of its own.
         let isFirst = block.weight.size(1) == 1
         if isFirst, block.groupNorm != nil { return FusedFirstBlock(sharing: block) }
-        let pairs = block.startsPairs && PairedConvolution.takes(block.weight, stride: block.stride)
+        let pairs = block.startsPairs && PairedConvolution.supports(block.weight, stride: block.stride)
         if let format, !isFirst {
             return pairs && format == .float32 ? PackedPairedBlock(sharing: block) : PackedBlock(block, format)
         }
         return pairs ? PairedBlock(sharing: block) : RecomputingBlock(sharing: block)
     }
 
-    /// A layer of the encoder.
+    /// Returns the replacement of an encoder's layer.
     func encoderLayer(_ module: Module) throws -> Module {
         switch module {
         case let layer as Linear: return try product(layer)

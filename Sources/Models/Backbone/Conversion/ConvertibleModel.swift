@@ -3,28 +3,22 @@ import W2VTorch
 
 /// A model whose layers can be replaced by faster ones.
 public protocol ConvertibleModel: Module {
-    /// Replaces the layers by those of a conversion; the parameters stay the same ones, under the same names.
-    ///
-    /// - Parameter conversion: The purpose, the device and the precision.
-    /// - Throws: `TorchError.operation` if LibTorch cannot make a tensor.
+    /// Replaces the layers by those of a conversion, with the same parameters under the same names.
     func replaceLayers(for conversion: Conversion) throws
 }
 
 extension ConvertibleModel {
     /// Converts the model for a purpose.
     ///
-    /// For training in half precision the caller lowers the parameters afterwards (`FlatParameters.lower`), as the optimizer
-    /// keeps FP32 ones. A model converted for inference can be trained no more.
+    /// For training in half precision the caller lowers the parameters afterward (`FlatParameters.lower`), since the
+    /// optimizer keeps FP32 ones. A model converted for inference can no longer be trained.
     ///
-    /// - Parameters:
-    ///   - purpose: Whether the weights change.
-    ///   - device: The device on which the model lies.
-    ///   - precision: The number formats.
-    /// - Throws: ``ConfigurationError`` for int8 elsewhere than on the CPU; `TorchError.runtime` for fp8 on a GPU that is too
-    ///   old for it; `TorchError.operation` if LibTorch cannot make the tensors.
+    /// - Parameter device: The model's device.
+    /// - Throws: ``ConfigurationError`` for int8 on a GPU; `TorchError.runtime` for fp8 on a GPU that is too old for
+    ///   it.
     public func convert(for purpose: Conversion.Purpose, on device: Device, precision: ModelPrecision) throws {
         guard precision.mode != .int8 || device == .cpu else {
-            throw ConfigurationError("int8 is a precision of the CPU; on \(device) choose fp16 or bf16")
+            throw ConfigurationError("int8 is a precision of the CPU", "on \(device) choose fp16 or bf16")
         }
         precision.prepare(device)
         if precision.mode == .fp8 { try Float8Weight.check(on: device) }

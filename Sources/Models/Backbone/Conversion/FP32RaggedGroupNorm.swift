@@ -1,7 +1,7 @@
 import W2VKernels
 import W2VTorch
 
-/// A ragged group norm that normalises half-precision rows in single precision, where the other's statistics alone are FP32.
+/// A ragged group norm that normalizes half-precision rows in FP32; the plain one computes only the statistics in FP32.
 final class FP32RaggedGroupNorm: RaggedGroupNorm {
     override func callAsFunction(_ input: Tensor, _ layout: RaggedLayout, valid: [Int]) throws -> Tensor {
         let type = input.dtype

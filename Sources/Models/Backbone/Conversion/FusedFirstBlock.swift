@@ -1,9 +1,9 @@
 import W2VKernels
 import W2VTorch
 
-/// The first block of a group-norm extractor in one pass: convolution, normalisation, GELU.
+/// The first block of a group-norm extractor in one pass: convolution, normalization, GELU.
 ///
-/// The normalisation takes away any constant, so the bias has neither influence nor gradient.
+/// The normalization cancels any constant, so the bias has neither effect nor gradient.
 final class FusedFirstBlock: RecomputingBlock {
     override func callAsFunction(_ input: ExtractorActivation, _ rows: ExtractorRows) throws -> ExtractorActivation {
         guard let groupNorm, hasKernel(for: input.values, groupNorm) else {
@@ -21,13 +21,13 @@ final class FusedFirstBlock: RecomputingBlock {
         return ExtractorActivation(values, recompute: recompute)
     }
 
-    /// Whole utterances give the statistics, wherever their parts are convolved.
+    /// Returns whether the kernels support parts: the statistics come from whole utterances in any case.
     override func supportsParts(of signal: Tensor) -> Bool {
         groupNorm.map { hasKernel(for: signal, $0) } ?? super.supportsParts(of: signal)
     }
 
     private func hasKernel(for signal: Tensor, _ norm: RaggedGroupNorm) -> Bool {
-        NormalizedSignalKernels.canTake(weight: weight, gain: norm.weight, bias: norm.bias)
-            || SignalKernels.canTake(signal, weight: weight)
+        NormalizedSignalKernels.supports(weight: weight, gain: norm.weight, bias: norm.bias)
+            || SignalKernels.supports(signal, weight: weight)
     }
 }

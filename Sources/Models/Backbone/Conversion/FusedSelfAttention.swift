@@ -1,19 +1,19 @@
 import W2VKernels
 import W2VTorch
 
-/// Self-attention by the kernels of the place where the tensors are, which keep no matrix of weights in memory.
+/// Self-attention by the kernels for the tensors' device, which do not store the matrix of weights.
 final class FusedSelfAttention: SelfAttention {
-    /// Whether the softmax of half-precision scores is FP32 where a kernel leaves the choice.
+    /// Whether the softmax of half-precision scores is FP32, if the kernel leaves the choice.
     private let softmaxInFP32: Bool
 
-    /// Makes a block that takes another's place.
+    /// Makes a block that replaces another.
     init(_ other: SelfAttention, softmaxInFP32: Bool) {
         self.softmaxInFP32 = softmaxInFP32
         super.init(sharing: other)
     }
 
-    override func context(_ input: Tensor, _ layout: RaggedLayout, _ mode: Mode) throws -> Tensor {
-        if projection.weight.takesRaggedSelfAttention(heads: heads), dropout < 1 {
+    override func context(_ input: Tensor, _ layout: RaggedLayout, _ mode: Module.Mode) throws -> Tensor {
+        if projection.weight.supportsRaggedSelfAttention(heads: heads), dropout < 1 {
             let drops = dropout > 0 ? mode.nextDropoutSeed().map { WeightDropout(dropout, $0) } : nil
             let (fused, bias) = try projection.withUnrecordedBias(input)
             return try fused.raggedSelfAttention(
@@ -21,7 +21,7 @@ final class FusedSelfAttention: SelfAttention {
                 dropout: drops, bias: bias)
         }
         let fused = try projection(input)
-        if fused.takesHostSelfAttention(heads: heads), dropout < 1 {
+        if fused.supportsHostSelfAttention(heads: heads), dropout < 1 {
             let drops = dropout > 0 ? layout.lengths.compactMap { _ in mode.nextDropoutSeed() } : []
             return try fused.hostSelfAttention(
                 lengths: layout.lengths, heads: heads, dropouts: drops.map { WeightDropout(dropout, $0) })
@@ -34,7 +34,7 @@ final class FusedSelfAttention: SelfAttention {
     }
 }
 
-/// The utterances of a layout as runs of equal length, each of which is one batched product.
+/// Returns the utterances of a layout as runs of equal length, each of which is one batched product.
 private func runs(_ layout: RaggedLayout) -> [(length: Int, count: Int, rows: Range<Int>)] {
     var runs: [(length: Int, count: Int, rows: Range<Int>)] = []
     for (utterance, length) in layout.lengths.enumerated() {
@@ -48,7 +48,7 @@ private func runs(_ layout: RaggedLayout) -> [(length: Int, count: Int, rows: Ra
     return runs
 }
 
-/// Attention without gradients: LibTorch's fused kernel, which never holds the matrix of weights.
+/// Computes attention without gradients: LibTorch's fused kernel, which never stores the matrix of weights.
 private func inferenceAttention(_ fused: Tensor, _ layout: RaggedLayout, heads: Int) throws -> Tensor {
     let channels = fused.size(1) / 3
     let parts = try runs(layout).map { run in
@@ -60,12 +60,12 @@ private func inferenceAttention(_ fused: Tensor, _ layout: RaggedLayout, heads: 
     return try .concatenate(parts)
 }
 
-/// Attention with gradients, utterance by utterance, which keeps only the projections.
+/// Computes attention with gradients, utterance by utterance, keeping only the projections.
 ///
-/// The backward pass computes the weights again (as Dao et al. 2022 do): a small product more, and no
-/// [heads, frames, frames] matrix stays in memory from one pass to the other.
+/// The backward pass recomputes the weights (as in Dao et al. 2022): one more small product, but no [heads, frames,
+/// frames] matrix is kept from the forward to the backward pass.
 private func trainingAttention(
-    _ fused: Tensor, _ layout: RaggedLayout, heads: Int, dropout: Double, softmaxInFP32: Bool, _ mode: Mode
+    _ fused: Tensor, _ layout: RaggedLayout, heads: Int, dropout: Double, softmaxInFP32: Bool, _ mode: Module.Mode
 ) throws -> Tensor {
     let type = fused.dtype
     let exact = softmaxInFP32 && type.isHalfPrecision ? DType.float32 : type
@@ -79,7 +79,7 @@ private func trainingAttention(
     func byHead(_ tensor: Tensor, _ rows: Range<Int>) throws -> Tensor {
         try tensor.rows(rows).viewed(rows.count, heads, width).transposed(0, 1)
     }
-    /// Products [heads, frames, frames].
+    /// Returns products [heads, frames, frames].
     func products(_ left: Tensor, _ right: Tensor, scale: Double = 1) throws -> Tensor {
         let products = try Tensor.empty([heads, left.size(1), left.size(1)], dtype: type, device: fused.device)
         try products.setProductInPlace(left, right.transposed(), scale: scale)

@@ -1,29 +1,32 @@
 import W2VKernels
 import W2VTorch
 
-/// The first layer of the group-norm extractor in one pass each way: convolution, normalisation, GELU.
+/// Computes the first layer of the group-norm extractor in one pass each way: convolution, normalization, GELU.
 ///
-/// The layer has one input channel, so its output's statistics follow from the moments of the windows: with m and Σ the
-/// mean and covariance of a window, channel c has mean wᶜ · m and variance wᶜ Σ wᶜ. The normalisation then folds into
-/// weight and shift, and nothing but the output is ever written. The backward pass computes the convolution again and
-/// needs two sums over the rows, Σ g and Σ g · window; all else is arithmetic on [kernel, channels] numbers in FP64.
+/// The layer has one input channel, so its output's statistics follow from the moments of the windows: with m and C the
+/// mean and covariance of a window x, channel c with the weight w has
+///
+///     mean = w · m        variance = wᵀ C w        y = GELU(γ (w · x − mean) / √(variance + ε) + β)
+///
+/// The normalization thus folds into weight and shift, and only the output is written. The backward pass recomputes the
+/// convolution and needs two sums over the rows, Σ g and Σ g x, with g the gradient before GELU; everything else is
+/// arithmetic on [kernel, channels] numbers in FP64.
 ///
 /// - Parameters:
-///   - signal: All samples, [rows · stride, 1], in host memory FP32.
+///   - signal: All samples, [rows · stride, 1]; FP32 in host memory.
 ///   - weight: [channels, 1, kernel].
-///   - gain: The normalisation's weight, [channels].
-///   - bias: The normalisation's bias, [channels].
+///   - gain: The normalization's weight, [channels].
+///   - bias: The normalization's bias, [channels].
 ///   - stride: Samples from one window to the next.
-///   - layout: The output rows of each utterance, the straddling ones included.
-///   - valid: How many of them are frames.
-///   - epsilon: Added to the variance.
-/// - Returns: [rows, channels], and a function that computes the same numbers again, so that nobody need keep them.
-/// - Throws: `TorchError` if no kernel takes the signal, or it is too short for the rows.
+///   - layout: The output rows of each utterance, including straddling ones.
+///   - valid: The number of them that are frames.
+/// - Returns: [rows, channels], and a closure that recomputes the same numbers, so that they need not be kept.
+/// - Throws: `TorchError` if no kernel supports the signal, or it is too short for the rows.
 func normalizedSignalConvolution(
     _ signal: Tensor, _ weight: Tensor, gain: Tensor, bias: Tensor, stride: Int, _ layout: RaggedLayout, valid: [Int],
     epsilon: Double
 ) throws -> (output: Tensor, recompute: () throws -> Tensor) {
-    if NormalizedSignalKernels.canTake(weight: weight, gain: gain, bias: bias) {
+    if NormalizedSignalKernels.supports(weight: weight, gain: gain, bias: bias) {
         let utterances = layout.lengths.indices.map { (layout.offsets[$0], layout.lengths[$0], valid[$0]) }
         let (output, recompute) = try NormalizedSignalKernels(
             signal.to(dtype: .float32), weight: weight, gain: gain, bias: bias, stride: stride, utterances: utterances
@@ -67,36 +70,35 @@ func normalizedSignalConvolution(
     return (output, convolve)
 }
 
-/// Whole utterances, of which only parts are convolved: the normalisation's statistics are theirs.
+/// Whole utterances, whose statistics are used when only parts of them are convolved.
 struct SignalSource {
     /// All their samples, [rows · stride, 1].
     let samples: Tensor
-    /// The output rows that each of them would have, the straddling ones included.
+    /// The output rows that each of them would have, including straddling ones.
     let layout: RaggedLayout
-    /// How many of those are frames.
+    /// The number of those that are frames.
     let valid: [Int]
     /// The utterance of each part.
     let owners: [Int]
 }
 
-/// The layer on parts of utterances, without gradients.
+/// Computes the layer for parts of utterances, without gradients.
 ///
 /// - Parameters:
 ///   - signal: The parts' samples, [rows · stride, 1].
-///   - layout: The output rows of each part, the straddling ones included.
+///   - layout: The output rows of each part, including straddling ones.
 ///   - source: The whole utterances.
 ///   - weight: [channels, 1, kernel].
-///   - gain: The normalisation's weight, [channels].
-///   - bias: The normalisation's bias, [channels].
+///   - gain: The normalization's weight, [channels].
+///   - bias: The normalization's bias, [channels].
 ///   - stride: Samples from one window to the next.
-///   - epsilon: Added to the variance.
 /// - Returns: [rows, channels].
-/// - Throws: `TorchError` if no kernel takes the signal, or it is too short for the rows.
+/// - Throws: `TorchError` if no kernel supports the signal, or it is too short for the rows.
 func normalizedSignalConvolution(
     parts signal: Tensor, _ layout: RaggedLayout, of source: SignalSource, _ weight: Tensor, gain: Tensor, bias: Tensor,
     stride: Int, epsilon: Double
 ) throws -> Tensor {
-    if NormalizedSignalKernels.canTake(weight: weight, gain: gain, bias: bias) {
+    if NormalizedSignalKernels.supports(weight: weight, gain: gain, bias: bias) {
         let whole = source.layout
         let utterances = whole.lengths.indices.map { (whole.offsets[$0], whole.lengths[$0], source.valid[$0]) }
         let kernels = try NormalizedSignalKernels(
@@ -119,7 +121,7 @@ func normalizedSignalConvolution(
     return output
 }
 
-/// Each utterance's windows with the normalisation of their convolution.
+/// Returns each utterance's windows with the normalization of their convolution.
 private func normalizedWindows(
     _ signal: Tensor, _ weight: Tensor, gain: Tensor, bias: Tensor, stride: Int, _ layout: RaggedLayout, valid: [Int],
     epsilon: Double
@@ -134,13 +136,14 @@ private func normalizedWindows(
     }
 }
 
-/// One utterance's windows with the normalisation of their convolution.
+/// One utterance's windows with the normalization of their convolution.
 private struct NormalizedWindows {
     let windows: SignalKernels.Windows
     let count: Int
     /// Σ x[k] and Σ x[j] x[k] over the utterance's frames.
     let first: [Double]
     let second: [Double]
+    /// mean and 1 / √(variance + ε) of each channel.
     let means: [Double]
     let inverses: [Double]
     /// The folded weight, [kernel · channels], and shift.
@@ -157,6 +160,7 @@ private struct NormalizedWindows {
         let channels = gains.count
         let kernel = first.count
         let frames = Double(count)
+        // C[j, k] = E[x[j] x[k]] − m[j] m[k].
         var covariance = second
         for j in 0..<kernel {
             for k in 0..<kernel {
@@ -168,6 +172,7 @@ private struct NormalizedWindows {
         var weight = [Float](repeating: 0, count: kernel * channels)
         var shift = [Float](repeating: 0, count: channels)
         for channel in 0..<channels {
+            // mean = w · m and variance = wᵀ C w.
             let own = taps[channel * kernel..<(channel + 1) * kernel]
             var mean = 0.0
             var variance = 0.0
@@ -180,6 +185,7 @@ private struct NormalizedWindows {
             let inverse = 1 / (max(0, variance) + epsilon).squareRoot()
             means[channel] = mean
             inverses[channel] = inverse
+            // γ (w · x − mean) / √(variance + ε) + β = (scale w) · x + (β − mean · scale).
             let scale = gains[channel] * inverse
             for (k, tap) in own.enumerated() { weight[k * channels + channel] = Float(tap * scale) }
             shift[channel] = Float(shifts[channel] - mean * scale)
@@ -203,16 +209,17 @@ private struct NormalizedWindows {
         for channel in 0..<channels {
             let own = taps[channel * kernel..<(channel + 1) * kernel]
             let (mean, inverse, sum) = (means[channel], inverses[channel], sums[channel])
-            // Σ g · x̂, with x̂ = (w · window − mean) / deviation.
+            // dβ = Σ g and dγ = Σ g ŷ, with ŷ = (w · x − mean) / √(variance + ε).
             var normalized = -mean * sum
             for (k, tap) in own.enumerated() { normalized += tap * products[k * channels + channel] }
             normalized *= inverse
             biasGradient[channel] += sum
             gainGradient[channel] += normalized
             for k in 0..<kernel {
+                // Σ (w · x − mean) x[k], from the windows' moments.
                 var moment = -mean * first[k]
                 for (j, tap) in own.enumerated() { moment += tap * second[j * kernel + k] }
-                // d/du of the normalisation subtracts what mean and variance take up.
+                // dw[k] = γ / √(variance + ε) · (Σ g x[k] − Σ g / N · Σ x[k] − Σ g ŷ / N · Σ ŷ x[k]).
                 weightGradient[channel * kernel + k] +=
                     inverse * gains[channel]
                     * (products[k * channels + channel] - sum / frames * first[k]

@@ -3,15 +3,15 @@ import W2VTorch
 
 /// A block with a packed weight, for inference on the CPU: one product with overlapping windows of rows.
 ///
-/// The weight must not change any more, and no gradient is recorded. Where there is no normalisation, GELU is applied before
-/// the product leaves the cache.
+/// The weight must no longer change, and no gradient is recorded. Where there is no normalization, GELU is applied
+/// while the product is in the cache.
 final class PackedBlock: ExtractorBlock {
     private let packed: LazilyPackedWeight<PackedWeight>
 
-    /// Makes a block that takes another's place.
+    /// Makes a block that replaces another.
     init(_ other: ExtractorBlock, _ format: PackedWeight.Format) {
         packed = LazilyPackedWeight { [weight = other.weight] in
-            // A window's elements lie tap by tap.
+            // The elements of a window are stored tap by tap.
             try PackedWeight(weight.permuted(0, 2, 1).reshaped(weight.size(0), -1), format)
         }
         super.init(sharing: other)
@@ -28,7 +28,7 @@ final class PackedBlock: ExtractorBlock {
         try packed.packed().multiply(
             windowsOf: input.contiguous(), step: stride * channels, bias: bias, gelu: gelu,
             into: output.rows(0..<whole))
-        // A window that would leave the signal is no valid frame of any utterance.
+        // A window that would leave the signal is not a valid frame of any utterance.
         try output.rows(whole..<rows).zeroInPlace()
         return output
     }
@@ -38,7 +38,7 @@ final class PackedBlock: ExtractorBlock {
 final class PackedPairedBlock: ExtractorBlock {
     private let packed: LazilyPackedWeight<PairedConvolution>
 
-    /// Makes a block that takes another's place, whose weight and stride `PairedConvolution` supports.
+    /// Makes a block that replaces another, whose weight and stride `PairedConvolution` supports.
     override init(sharing other: ExtractorBlock) {
         packed = LazilyPackedWeight { [weight = other.weight] in try PairedConvolution(weight) }
         super.init(sharing: other)
@@ -53,7 +53,7 @@ final class PackedPairedBlock: ExtractorBlock {
 }
 
 extension ExtractorBlock {
-    /// A product, whose argument says whether it applies GELU itself, and the norm and GELU that follow where it does not.
+    /// Computes a product, whose argument says whether to apply GELU itself; otherwise the norm and GELU follow.
     fileprivate final func finished(
         _ rows: ExtractorRows, _ product: (_ gelu: Bool) throws -> Tensor
     ) throws -> ExtractorActivation {

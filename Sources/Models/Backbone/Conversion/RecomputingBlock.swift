@@ -1,16 +1,16 @@
 import W2VKernels
 import W2VTorch
 
-/// A block that learns: of each GELU, input and output, only one tensor is kept for the backward pass.
+/// A block for training that keeps only one of GELU's two tensors, input and output, for the backward pass.
 ///
-/// The convolution takes the GELU that the block before it has left out, and its own is left to the next block.
+/// The convolution applies the GELU that the previous block has deferred, and defers its own to the next block.
 class RecomputingBlock: ExtractorBlock {
     override func callAsFunction(_ input: ExtractorActivation, _ rows: ExtractorRows) throws -> ExtractorActivation {
         let convolved = try convolved(input.to(dtype: weight.dtype))
         return ExtractorActivation(try normalized(convolved, rows), lacksGELU: true)
     }
 
-    /// The convolution of the input's GELU.
+    /// Returns the convolution of the input's GELU.
     func convolved(_ input: ExtractorActivation) throws -> Tensor {
         try stridedConvolution(
             input.values, weight, bias, stride: stride, geluOfInput: input.lacksGELU, recompute: input.recompute)
@@ -20,10 +20,10 @@ class RecomputingBlock: ExtractorBlock {
 /// The same with two outputs at a time, from five products instead of six.
 final class PairedBlock: RecomputingBlock {
     override func convolved(_ input: ExtractorActivation) throws -> Tensor {
-        guard PairedConvolution.takes(weight, stride: stride), input.values.fitsHostKernels else {
+        guard PairedConvolution.supports(weight, stride: stride), input.values.fitsHostKernels else {
             return try super.convolved(input)
         }
         return try input.values.convolvedInPairs(
-            weight, bias, geluOfInput: input.lacksGELU, again: input.recompute)
+            weight, bias, geluOfInput: input.lacksGELU, recompute: input.recompute)
     }
 }

@@ -5,7 +5,7 @@ import W2VTorch
 final class SpectralPositionalConvolution: PositionalConvolution {
     private let spectra: LazilyPackedWeight<SpectralConvolution>
 
-    /// Makes a convolution that takes the place of one that does not change any more.
+    /// Makes a convolution that replaces one that no longer changes.
     override init(sharing other: PositionalConvolution) {
         spectra = LazilyPackedWeight { [convolution = other.convolution] in
             try SpectralConvolution(convolution.weight())

@@ -1,7 +1,7 @@
 import W2VKernels
 import W2VTorch
 
-/// One transformer layer: self-attention and feed-forward, each with residual and normalisation.
+/// One transformer layer: self-attention and feed-forward, each with residual and normalization.
 package final class EncoderLayer: Module {
     @Child("self_attn") package var attention: SelfAttention
     @Child("self_attn_layer_norm") package var attentionNorm: LayerNorm
@@ -24,11 +24,9 @@ package final class EncoderLayer: Module {
     ///
     /// - Parameters:
     ///   - input: [frames, channels].
-    ///   - layout: Where utterances lie.
-    ///   - rows: The frames whose results are read, int64, each at most once; `nil` for all. All frames are attended to.
-    ///   - mode: Whether dropouts drop.
-    /// - Returns: [frames, channels], or as many rows as are read.
-    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
+    ///   - rows: The frames whose results are needed, int64, each at most once; `nil` for all. They attend to all
+    ///     frames.
+    /// - Returns: [frames, channels], or only the rows that are needed.
     func callAsFunction(
         _ input: Tensor, _ layout: RaggedLayout, readRows rows: Tensor? = nil, _ mode: Mode
     ) throws -> Tensor {
@@ -40,6 +38,7 @@ package final class EncoderLayer: Module {
             let hidden = try residual + attend(attentionNorm(input)).dropout(dropout, mode)
             return try hidden + transform(finalNorm(hidden), mode).dropout(dropout, mode)
         }
+        // norm(x, adding: y, dropout: p) is LayerNorm(x + dropout(y)), in one pass over memory.
         let hidden = try attentionNorm(residual, adding: attend(input), dropout: dropout, mode)
         return try finalNorm(hidden, adding: transform(hidden, mode), dropout: dropout, mode)
     }

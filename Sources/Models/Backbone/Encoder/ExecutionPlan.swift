@@ -1,33 +1,34 @@
-/// How much of a forward pass is computed: results that nothing reads can be left out.
+/// The extent of a forward pass: results that nothing reads can be omitted.
 ///
-/// A plan changes memory and time, and no number that is read.
+/// A plan changes memory and time, but not the results that are read.
 public struct ExecutionPlan: Sendable, Equatable {
-    /// Whether convolutions without gradients skip the frames that a mask hides, whose features are then zeros.
+    /// Whether convolutions without gradients skip masked frames, whose features then are zeros.
     public var skipsMaskedFrames = true
     /// Whether the last transformer layer transforms only the frames whose context is read.
     public var skipsUnreadFrames = true
-    /// Whether the contrastive loss keeps its logits where a kernel could do without.
+    /// Whether the contrastive loss keeps its logits even if a kernel does not need them.
     public var keepsLogits = false
-    /// The most samples that go through the feature extractor together without gradients on the CPU.
+    /// The maximum number of samples that go through the feature extractor together, without gradients on the CPU.
     ///
-    /// A longer utterance goes alone. What a layer writes is then still in the cache when the next one reads it.
+    /// A longer utterance is processed alone. The output of a layer is then still in the cache when the next one reads
+    /// it.
     public var samplesAtOnce = 160_000
-    /// The number of transformer layers that run, where features of a lower one are wanted; `nil` for all.
+    /// The number of transformer layers to run, for features of a lower layer; `nil` for all.
     ///
-    /// The others pass their input on.
+    /// The remaining layers pass their input on.
     public var depth: Int?
 
-    /// Leaves out all that can be.
+    /// A plan that omits all that can be omitted.
     public static let lean = ExecutionPlan()
 
-    /// Computes all frames of all stages, as for a probe that looks at them.
+    /// A plan that computes all frames of all stages, for probes.
     public static let full: ExecutionPlan = {
         var plan = ExecutionPlan()
         (plan.skipsMaskedFrames, plan.skipsUnreadFrames, plan.keepsLogits) = (false, false, true)
         return plan
     }()
 
-    /// Utterances, in order, that go through the feature extractor together.
+    /// Returns the ranges of utterances that go through the feature extractor together.
     func groups(samples lengths: [Int]) -> [Range<Int>] {
         var (groups, first, sum): ([Range<Int>], Int, Int) = ([], 0, 0)
         for (utterance, length) in lengths.enumerated() {

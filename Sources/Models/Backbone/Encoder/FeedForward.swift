@@ -17,14 +17,14 @@ package class FeedForward: Module {
         contract = try Linear(inner, channels, start: .normal(0.02), initializer: initializer)
     }
 
-    /// Makes a block that takes another's place.
+    /// Makes a block that replaces another.
     init(sharing other: FeedForward) {
         (activation, dropout) = (other.activation, other.dropout)
         super.init()
         (_expand, _contract) = (other._expand, other._contract)
     }
 
-    /// From [frames, channels] to the same shape.
+    /// Maps [frames, channels] to the same shape.
     package func callAsFunction(_ input: Tensor, _ mode: Mode) throws -> Tensor {
         let hidden = try activation(expand(input))
         return try contract(hidden.dropout(dropout, mode))
@@ -32,7 +32,7 @@ package class FeedForward: Module {
 }
 
 extension ModelConfiguration.Activation {
-    /// The nonlinearity of each element.
+    /// Applies the nonlinearity to each element.
     func callAsFunction(_ input: Tensor) throws -> Tensor {
         switch self {
         case .gelu: try input.gelu()

@@ -1,7 +1,7 @@
 import W2VKernels
 import W2VTorch
 
-/// Makes one row of each group of `factor` rows.
+/// Merges each group of `factor` rows into one.
 package final class Downsampler: Module {
     @Child("linear") var linear: Linear?
     private let factor: Int
@@ -14,14 +14,14 @@ package final class Downsampler: Module {
             ? Linear(channels * factor, channels, start: .normal(0.02), initializer: initializer) : nil
     }
 
-    /// From [rows, channels] to [rows / factor, channels].
+    /// Maps [rows, channels] to [rows / factor, channels].
     func callAsFunction(_ input: Tensor) throws -> Tensor {
         if let linear { return try linear(input.reshaped(-1, factor * input.size(1))) }
         return try input.reshaped(-1, factor, input.size(1)).mean(1)
     }
 }
 
-/// Makes `factor` rows of each row.
+/// Expands each row to `factor` rows.
 package final class Upsampler: Module {
     @Child("linear") var linear: Linear?
     private let factor: Int
@@ -34,7 +34,7 @@ package final class Upsampler: Module {
             ? Linear(channels, channels * factor, start: .normal(0.02), initializer: initializer) : nil
     }
 
-    /// From [rows, channels] to [rows · factor, channels].
+    /// Maps [rows, channels] to [rows · factor, channels].
     func callAsFunction(_ input: Tensor) throws -> Tensor {
         if let linear { return try linear(input).reshaped(-1, input.size(1)) }
         return try input.repeatedInterleaved(factor, 0)
@@ -63,10 +63,11 @@ package final class Hourglass: Module {
         post = try (0..<hourglass.post).map { _ in try EncoderLayer(configuration, initializer: initializer) }
     }
 
-    /// Shortens each utterance, calls `body` at the shortened length, expands, and adds the residual.
+    /// Shortens each utterance, runs `body` at the shortened length, expands, and adds the residual: x +
+    /// up(body(down(x))).
     ///
-    /// Utterances are filled up with zero rows to a multiple of the factor; those rows take part in attention through
-    /// the group they complete, and are dropped when the utterance is expanded.
+    /// Utterances are zero-padded to a multiple of the factor; the padding takes part in attention through the group
+    /// that it completes, and is dropped when the utterance is expanded.
     package func callAsFunction(
         _ input: Tensor, _ layout: RaggedLayout, probe: ((String, Tensor) -> Void)?,
         _ body: (Tensor, RaggedLayout) throws -> Tensor

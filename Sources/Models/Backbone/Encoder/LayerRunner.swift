@@ -3,12 +3,12 @@ import W2VTorch
 
 /// Runs an encoder's transformer layers in a pass, one after another.
 ///
-/// A layer is skipped, recorded, computed again in the backward pass, or transforms some frames only, as the pass and its
-/// plan have it.
+/// The pass and its plan decide whether a layer is skipped, recorded, recomputed in the backward pass, or transforms
+/// some frames only.
 struct LayerRunner {
     private let encoder: TransformerEncoder
     private let skips: [Bool]
-    /// The number of the layer whose output is the encoder's, if that is a layer's.
+    /// The index of the layer whose output is the encoder's, if there is one.
     private let last: Int?
     private let pass: ForwardPass
     /// The frames whose context is read, int64; `nil` for all.
@@ -18,10 +18,7 @@ struct LayerRunner {
 
     /// Prepares for a pass.
     ///
-    /// - Parameters:
-    ///   - encoder: The encoder.
-    ///   - rows: The frames whose context is read, int64, each at most once; `nil` for all.
-    ///   - pass: The pass.
+    /// - Parameter rows: The frames whose context is read, int64, each at most once; `nil` for all.
     init(_ encoder: TransformerEncoder, readRows rows: Tensor?, _ pass: ForwardPass) {
         (self.encoder, self.rows, self.pass) = (encoder, rows, pass)
         skips = encoder.skippedLayers(pass)
@@ -30,12 +27,8 @@ struct LayerRunner {
 
     /// Runs the next layer.
     ///
-    /// - Parameters:
-    ///   - layer: The layer.
-    ///   - input: [frames, channels].
-    ///   - layout: Where utterances lie.
-    /// - Returns: The same shape, or the frames that are read.
-    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
+    /// - Parameter input: [frames, channels].
+    /// - Returns: The same shape, or only the frames that are read.
     mutating func callAsFunction(
         _ layer: EncoderLayer, _ input: Tensor, _ layout: RaggedLayout
     ) throws -> Tensor {
@@ -46,11 +39,13 @@ struct LayerRunner {
     }
 
     private mutating func run(_ layer: EncoderLayer, _ input: Tensor, _ layout: RaggedLayout) throws -> Tensor {
-        // The dropouts of a layer are the same whether or not others are left out.
+        // The dropouts of a layer do not depend on whether others are skipped.
         let mode = pass.mode.forLayer(next)
         let rows = next == last && pass.plan.skipsUnreadFrames ? rows : nil
         hasReadRows = rows != nil
-        func run(_ input: Tensor, _ mode: Mode) throws -> Tensor { try layer(input, layout, readRows: rows, mode) }
+        func run(_ input: Tensor, _ mode: Module.Mode) throws -> Tensor {
+            try layer(input, layout, readRows: rows, mode)
+        }
         let result =
             try encoder.recomputes
             ? recomputing(input, parameters: layer.parameters().map(\.tensor), mode, run) : run(input, mode)
@@ -59,15 +54,14 @@ struct LayerRunner {
         } ?? result
     }
 
-    /// The frames that are read, of what the layers have made.
+    /// Returns the frames that are read from the layers' output.
     func readRows(of hidden: Tensor) throws -> Tensor {
         hasReadRows ? hidden : try rows.map(hidden.takingRows) ?? hidden
     }
 }
 
 extension TransformerEncoder {
-    /// Which layers a pass leaves out, by LayerDrop (Fan, Grave and Joulin 2019) or for being too deep, in the order in
-    /// which they run.
+    /// Returns which layers a pass skips, by LayerDrop (Fan, Grave and Joulin 2019) or for its depth, in running order.
     fileprivate func skippedLayers(_ pass: ForwardPass) -> [Bool] {
         let count = layers.count + (hourglass.map { $0.layers.count + $0.post.count } ?? 0)
         let isTooDeep = (0..<count).map { $0 >= pass.plan.depth ?? .max }
@@ -75,19 +69,14 @@ extension TransformerEncoder {
         return isTooDeep.map { isTooDeep in decisions.uniform() < layerDrop || isTooDeep }
     }
 
-    /// Which layers' results a pass uses, for one that has all of them run.
+    /// Returns which layers' results a pass uses, for a pass that runs all of them.
     ///
-    /// - Parameter pass: What decides it.
-    /// - Returns: bool [layers], in the order in which they run; `nil` if no pass leaves any out.
-    /// - Throws: `TorchError.operation` if memory runs out.
+    /// - Returns: bool [layers], in running order; `nil` if no pass ever skips a layer.
     public func keptLayers(_ pass: ForwardPass) throws -> Tensor? {
         layerDrop > 0 ? try Tensor(skippedLayers(pass).map { !$0 }) : nil
     }
 
-    /// The parameters of the layers that are left out: a pass leaves them without gradients.
-    ///
-    /// - Parameter pass: What decides it.
-    /// - Returns: Names, such as `layers.3.fc1.weight`.
+    /// Returns the names of the skipped layers' parameters, such as `layers.3.fc1.weight`, which get no gradients.
     func droppedParameters(_ pass: ForwardPass) -> Set<String> {
         let dropped = zip(keyedLayers, skippedLayers(pass)).filter(\.1).map { $0.0.key + "." }
         return Set(parameters().map(\.name).filter { name in dropped.contains(where: name.hasPrefix) })

@@ -1,10 +1,10 @@
 import W2VKernels
 import W2VTorch
 
-/// A convolution over neighbouring frames that stands in for position embeddings (paper, section 2).
+/// A convolution over neighboring frames that replaces position embeddings (paper, section 2).
 ///
-/// Each utterance sees zeros around itself and nothing of its neighbours. With an even kernel a frame sees one frame more
-/// before it than after it, as in fairseq's.
+/// Each utterance is zero-padded and does not see its neighbors. With an even kernel a frame sees one frame more before
+/// it than after it, as in fairseq.
 package class PositionalConvolution: Module {
     @Child("0") final var convolution: WeightNormConvolution
 
@@ -16,15 +16,15 @@ package class PositionalConvolution: Module {
             deviation: (4 / Double(kernel * channels)).squareRoot(), initializer: initializer)
     }
 
-    /// Makes a convolution that takes another's place.
+    /// Makes a convolution that replaces another.
     init(sharing other: PositionalConvolution) {
         super.init()
         _convolution = other._convolution
     }
 
-    /// From [frames, channels] to the same shape.
+    /// Maps [frames, channels] to the same shape.
     package func callAsFunction(_ input: Tensor, _ layout: RaggedLayout) throws -> Tensor {
-        // The weights may stay FP32 where the rest of the model does not.
+        // The weights may stay FP32 when the rest of the model does not.
         try convolution(input.to(dtype: convolution.bias.dtype), withinSegments: layout.lengths)
             .to(dtype: input.dtype).gelu()
     }

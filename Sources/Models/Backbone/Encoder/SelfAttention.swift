@@ -20,22 +20,20 @@ package class SelfAttention: Module {
         output = try Linear(channels, channels, start: .normal(0.02), initializer: initializer)
     }
 
-    /// Makes a block that takes another's place.
+    /// Makes a block that replaces another.
     init(sharing other: SelfAttention) {
         (heads, dropout) = (other.heads, other.dropout)
         super.init()
         (_projection, _output) = (other._projection, other._output)
     }
 
-    /// Attends.
+    /// Computes attention.
     ///
     /// - Parameters:
     ///   - input: [frames, channels].
-    ///   - layout: Where utterances lie.
-    ///   - rows: The frames whose results are read, int64, each at most once; `nil` for all. All frames are attended to.
-    ///   - mode: Whether weights are dropped.
-    /// - Returns: [frames, channels], or as many rows as are read.
-    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
+    ///   - rows: The frames whose results are needed, int64, each at most once; `nil` for all. They attend to all
+    ///     frames.
+    /// - Returns: [frames, channels], or only the rows that are needed.
     package final func callAsFunction(
         _ input: Tensor, _ layout: RaggedLayout, readRows rows: Tensor? = nil, _ mode: Mode
     ) throws -> Tensor {
@@ -43,7 +41,7 @@ package class SelfAttention: Module {
         return try output(rows.map(context.takingRows) ?? context)
     }
 
-    /// The values of each head, weighted by softmax(Q Kᵀ / √d) (equation 1): [frames, channels].
+    /// Returns the values of each head, weighted by softmax(Q Kᵀ / √d) (equation 1): [frames, channels].
     func context(_ input: Tensor, _ layout: RaggedLayout, _ mode: Mode) throws -> Tensor {
         let fused = try projection(input)
         let channels = input.size(1)

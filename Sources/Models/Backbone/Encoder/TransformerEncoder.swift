@@ -11,7 +11,7 @@ public final class TransformerEncoder: Module {
     private let dropout: Double
     /// The probability with which a training pass skips a layer.
     let layerDrop: Double
-    /// Whether the backward pass computes the layers again instead of keeping what they made.
+    /// Whether the backward pass recomputes the layers instead of keeping their intermediate results.
     let recomputes: Bool
 
     init(_ configuration: ModelConfiguration, initializer: Initializer) throws {
@@ -28,7 +28,7 @@ public final class TransformerEncoder: Module {
         norm = try LayerNorm(configuration.encoderEmbedDim, initializer: initializer)
     }
 
-    /// All transformer layers with their keys, in the order in which they run.
+    /// All transformer layers with their keys, in running order.
     var keyedLayers: [(key: String, layer: EncoderLayer)] {
         func keyed(_ key: String, _ layers: [EncoderLayer]) -> [(key: String, layer: EncoderLayer)] {
             layers.enumerated().map { ("\(key).\($0)", $1) }
@@ -37,18 +37,15 @@ public final class TransformerEncoder: Module {
             + keyed("post_layers", hourglass?.post ?? [])
     }
 
-    /// Context vectors of frames.
+    /// Computes the context vectors of frames.
     ///
-    /// The probe sees `pos_conv`, `layers_input`, `layers.N` and, with an Hourglass, `downsample_layer`, `hourglass_layers.N`,
-    /// `upsample_layer` and `post_layers.N`; a layer that is left out shows its input.
+    /// The probe sees `pos_conv`, `layers_input`, `layers.N` and, with an Hourglass, `downsample_layer`,
+    /// `hourglass_layers.N`, `upsample_layer` and `post_layers.N`; for a skipped layer it sees the layer's input.
     ///
     /// - Parameters:
     ///   - input: [frames, channels].
-    ///   - layout: Where utterances lie.
     ///   - rows: The frames whose context is read, int64, each at most once; `nil` for all.
-    ///   - pass: Dropouts, LayerDrop, plan and probe.
-    /// - Returns: [frames, channels], or as many rows as are read.
-    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
+    /// - Returns: [frames, channels], or only the rows that are read.
     public func callAsFunction(
         _ input: Tensor, _ layout: RaggedLayout, readRows rows: Tensor? = nil, _ pass: ForwardPass
     ) throws -> Tensor {

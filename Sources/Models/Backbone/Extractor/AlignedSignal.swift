@@ -1,15 +1,15 @@
 import W2VTorch
 
-/// Samples of utterances, or of parts of them, each of which begins at a multiple of the extractor's hop.
+/// Samples of utterances, or of parts of them, each of which starts at a multiple of the extractor's hop.
 struct AlignedSignal {
-    /// All samples, [rows · hop]; zeros follow where a last row is not full.
+    /// All samples, [rows · hop]; zeros fill up the last row of each utterance.
     let samples: Tensor
     /// The samples of each utterance.
     let lengths: [Int]
     /// The rows of `hop` samples of each utterance.
     let rows: RaggedLayout
     private let layers: ConvolutionLayers
-    /// The utterances that these samples are parts of, if they are.
+    /// The utterances that the samples are parts of, if they are.
     private var source: SignalSource?
 
     private var hop: Int { layers.hop }
@@ -20,7 +20,6 @@ struct AlignedSignal {
     ///   - samples: All samples end to end, [Σ lengths].
     ///   - lengths: The samples of each utterance.
     ///   - layers: The convolutions, whose hop is the samples of a row.
-    /// - Throws: `TorchError.operation` if memory runs out.
     init(_ samples: Tensor, _ lengths: [Int], _ layers: ConvolutionLayers) throws {
         self.layers = layers
         self.lengths = lengths
@@ -32,7 +31,7 @@ struct AlignedSignal {
         (self.rows, self.samples, self.lengths, self.layers) = (rows, samples, lengths, layers)
     }
 
-    /// The output rows of each convolution.
+    /// Returns the output rows of each convolution.
     func blockRows() -> [ExtractorRows] {
         var (valid, each) = (lengths, hop)
         return layers.layers.enumerated().map { index, layer in
@@ -42,15 +41,14 @@ struct AlignedSignal {
         }
     }
 
-    /// The output rows of a convolution that has `count` of them for each row of samples.
+    /// Returns the output rows of a convolution with `count` of them per row of samples.
     private func outputs(each count: Int) -> RaggedLayout { RaggedLayout(rows.lengths.map { $0 * count }) }
 
-    /// Parts of the utterances, which may overlap.
+    /// Cuts parts, which may overlap, out of the utterances.
     ///
     /// - Parameters:
     ///   - starts: The utterance of each part and its first row there.
     ///   - lengths: The samples of each part.
-    /// - Returns: The parts end to end.
     /// - Throws: `TorchError.operation` for a part that leaves the samples.
     func parts(from starts: [(utterance: Int, row: Int)], lengths: [Int]) throws -> AlignedSignal {
         let layout = Self.rows(lengths, hop)

@@ -1,21 +1,23 @@
 import W2VKernels
 import W2VTorch
 
-/// One block of the feature extractor: convolution, normalisation if any, GELU (paper, section 2).
+/// One block of the feature extractor: convolution, optional normalization, GELU (paper, section 2).
 package class ExtractorBlock: Module {
     @Parameter("0.weight") final package var weight: Tensor
     @Parameter("0.bias") final var bias: Tensor?
     @Child("2") final var groupNorm: RaggedGroupNorm?
     @Child("2.1") final var layerNorm: LayerNorm?
     final let stride: Int
-    /// Whether every utterance begins at a row that is a multiple of four, where outputs can be computed in pairs.
+    /// Whether every utterance starts at a row that is a multiple of four.
+    ///
+    /// Then the pairs of outputs that share products (``PairedBlock``) do not depend on the batch.
     final let startsPairs: Bool
-    /// The stage that profiles count the block for.
-    final let stage: Stage
+    /// The stage that the block's time counts for in profiles.
+    final let stage: Profile.Stage
 
     init(
         inputs: Int, layer: ConvolutionLayers.Layer, startsPairs: Bool, bias: Bool, groupNorm: Bool, layerNorm: Bool,
-        stage: Stage, initializer: Initializer
+        stage: Profile.Stage, initializer: Initializer
     ) throws {
         stride = layer.stride
         (self.startsPairs, self.stage) = (startsPairs, stage)
@@ -27,7 +29,7 @@ package class ExtractorBlock: Module {
         self.layerNorm = try layerNorm ? LayerNorm(layer.channels, initializer: initializer) : nil
     }
 
-    /// Makes a block that takes another's place.
+    /// Makes a block that replaces another.
     init(sharing other: ExtractorBlock) {
         (stride, startsPairs, stage) = (other.stride, other.startsPairs, other.stage)
         super.init()
@@ -37,45 +39,46 @@ package class ExtractorBlock: Module {
 
     /// Runs the block.
     ///
-    /// - Parameters:
-    ///   - input: [rows · stride, channels].
-    ///   - rows: The output rows.
+    /// - Parameter input: [rows · stride, channels].
     /// - Returns: [rows, channels].
-    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
     final func callAsFunction(_ input: Tensor, _ rows: ExtractorRows) throws -> Tensor {
         let convolved = try stridedConvolution(input.to(dtype: weight.dtype), weight, bias, stride: stride)
         let normalized = try normalized(convolved, rows)
         return try normalized.gelu()
     }
 
-    /// Runs the block as one of a chain, in which faster blocks leave their GELU to the next one.
+    /// Runs the block in a chain, in which faster blocks defer their GELU to the next one.
     package func callAsFunction(_ input: ExtractorActivation, _ rows: ExtractorRows) throws -> ExtractorActivation {
         ExtractorActivation(try self(input.finished(), rows))
     }
 
-    /// Whether the block, the first, can run on parts of utterances: a group norm's statistics are of whole ones.
+    /// Returns whether the block, if it is the first, can run on parts of utterances; a group norm needs the statistics
+    /// of whole ones.
     func supportsParts(of signal: Tensor) -> Bool { groupNorm == nil }
 
-    /// Group norm in the first block of BASE, layer norm in all blocks of LARGE; the other blocks have neither.
+    /// Applies the normalization: group norm in BASE's first block, layer norm in all blocks of LARGE, otherwise none.
     final func normalized(_ input: Tensor, _ rows: ExtractorRows) throws -> Tensor {
         if let groupNorm { return try groupNorm(input, rows.layout, valid: rows.valid) }
         return try layerNorm?(input) ?? input
     }
 }
 
-/// The output rows of a block.
+/// The output rows of a block: where utterances begin, and which rows are frames.
+///
+/// Utterances lie end to end also inside the extractor, so the last rows of each may see samples of the next one. They
+/// are computed, but no statistics and no later frame include them.
 package struct ExtractorRows {
-    /// The rows of each utterance or part of one, those that straddle two utterances included.
+    /// The rows of each utterance or part of one, including those that straddle two utterances.
     let layout: RaggedLayout
-    /// How many of them are frames.
+    /// The number of valid frames of each.
     let valid: [Int]
-    /// Where the rows are parts of utterances, and the block is the first: the utterances.
+    /// The whole utterances, if the rows are parts of them and the block is the first.
     var source: SignalSource?
 
-    /// Describes rows of whole utterances.
+    /// Makes the rows of whole utterances.
     package init(layout: RaggedLayout, valid: [Int]) { (self.layout, self.valid) = (layout, valid) }
 
-    /// Describes rows of parts of utterances.
+    /// Makes the rows of parts of utterances.
     init(layout: RaggedLayout, valid: [Int], source: SignalSource?) {
         (self.layout, self.valid, self.source) = (layout, valid, source)
     }

@@ -1,9 +1,9 @@
 import W2VKernels
 import W2VTorch
 
-/// The parts of a batch that go through the extractor together, and the frames of them that are read.
+/// The parts of a batch that go through the extractor together, and their frames that are read.
 ///
-/// With gradients that is the whole batch; without, it is what an ``ExecutionPlan`` makes of it.
+/// With gradients this is the whole batch; without, an ``ExecutionPlan`` decides.
 struct ExtractorParts {
     private let layers: ConvolutionLayers
     private let lengths: [Int]
@@ -13,14 +13,13 @@ struct ExtractorParts {
     /// The first block, which may need whole utterances.
     private let first: ExtractorBlock
 
-    /// Describes a batch.
+    /// Divides a batch.
     ///
     /// - Parameters:
-    ///   - extractor: The extractor.
     ///   - lengths: The samples of each utterance.
     ///   - frames: The frames of each utterance.
     ///   - masked: For each utterance the sorted positions of frames whose features are not read.
-    ///   - plan: What is computed where no gradient is recorded.
+    ///   - plan: The extent of the computation where no gradient is recorded.
     init(
         _ extractor: FeatureExtractor, _ lengths: [Int], _ frames: RaggedLayout, maskedFrames masked: [[Int]]?,
         _ plan: ExecutionPlan
@@ -30,13 +29,12 @@ struct ExtractorParts {
         self.masked = plan.skipsMaskedFrames && !isGradientEnabled ? masked : nil
     }
 
-    /// Features of all frames.
+    /// Returns the features of all frames.
     ///
     /// - Parameters:
     ///   - samples: All samples, [Σ lengths].
-    ///   - extract: Makes rows [rows, channels] of a signal.
+    ///   - extract: Computes rows [rows, channels] from a signal.
     /// - Returns: [frames, channels], zeros for frames that are skipped.
-    /// - Throws: `TorchError.operation` if LibTorch refuses, as when memory runs out.
     func features(_ samples: Tensor, _ extract: (AlignedSignal) throws -> Tensor) throws -> Tensor {
         guard !isGradientEnabled, samples.device == .cpu, lengths.count > 1 else {
             return try features(samples, 0..<lengths.count, extract)
@@ -49,7 +47,7 @@ struct ExtractorParts {
         return parts.count == 1 ? parts[0] : try .concatenate(parts)
     }
 
-    /// Features of some utterances, which go through the blocks together.
+    /// Returns the features of some utterances, which go through the blocks together.
     private func features(
         _ samples: Tensor, _ utterances: Range<Int>, _ extract: (AlignedSignal) throws -> Tensor
     ) throws -> Tensor {
@@ -69,7 +67,7 @@ struct ExtractorParts {
         return try features.takingRows(kept)
     }
 
-    /// Features of some runs of frames; the others are zeros.
+    /// Returns the features of some runs of frames; all others are zeros.
     private func features(
         of read: FrameRuns, in frames: RaggedLayout, _ signal: AlignedSignal,
         _ extract: (AlignedSignal) throws -> Tensor

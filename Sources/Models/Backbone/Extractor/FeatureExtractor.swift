@@ -4,11 +4,11 @@ import W2VTorch
 /// The convolutional feature extractor: from raw samples to one vector every 20 ms (paper, section 2).
 ///
 /// The whole batch runs as one signal. Every utterance starts at a row that is a multiple of the remaining strides, so
-/// its windows stay aligned and its frames see its own samples only; the row or two that straddle a boundary at each
-/// layer are never read by a valid frame, and are dropped at the end.
+/// its windows stay aligned and its frames see its own samples only; at each layer one or two rows straddle a boundary,
+/// are never read by a valid frame, and are dropped at the end.
 public final class FeatureExtractor: Module {
     @Child("conv_layers") package var blocks: [ExtractorBlock]
-    /// The convolutions' sizes.
+    /// The sizes of the convolutions.
     public let layers: ConvolutionLayers
 
     init(_ configuration: ModelConfiguration, initializer: Initializer) throws {
@@ -17,7 +17,7 @@ public final class FeatureExtractor: Module {
         var inputs = 1
         var blocks: [ExtractorBlock] = []
         for (index, layer) in layers.layers.enumerated() {
-            // Utterances begin at multiples of the strides that follow, this layer's own included.
+            // Utterances start at multiples of the strides from this layer on.
             let following = layers.layers[index...].map(\.stride).reduce(1, *)
             blocks.append(
                 try ExtractorBlock(
@@ -30,7 +30,7 @@ public final class FeatureExtractor: Module {
         self.blocks = blocks
     }
 
-    /// The frames of utterances of these many samples.
+    /// Returns the frames of utterances of these numbers of samples.
     ///
     /// - Throws: ``ConfigurationError`` naming an utterance that is shorter than one frame.
     public func layout(samples: [Int]) throws -> RaggedLayout {
@@ -43,16 +43,15 @@ public final class FeatureExtractor: Module {
         return RaggedLayout(frames)
     }
 
-    /// Features of utterances that lie end to end.
+    /// Computes the features of consecutive utterances.
     ///
     /// - Parameters:
-    ///   - samples: All samples, [Σ lengths]; where no kernel takes them as they are, they are converted to the weights' type.
+    ///   - samples: All samples, [Σ lengths]; converted to the weights' type if no kernel supports them as they are.
     ///   - lengths: The samples of each utterance.
     ///   - masked: For each utterance the sorted positions of frames whose features are not read.
-    ///   - plan: What is computed of those where no gradient is recorded.
-    /// - Returns: [frames, channels] and where each utterance's frames lie.
-    /// - Throws: ``ConfigurationError`` naming an utterance that is shorter than one frame; `TorchError.operation` if
-    ///   LibTorch refuses.
+    ///   - plan: The extent of the computation where no gradient is recorded.
+    /// - Returns: [frames, channels] and the layout of the utterances' frames.
+    /// - Throws: ``ConfigurationError`` naming an utterance that is shorter than one frame.
     public func callAsFunction(
         _ samples: Tensor, lengths: [Int], maskedFrames masked: [[Int]]? = nil, _ plan: ExecutionPlan = .lean
     ) throws -> (features: Tensor, layout: RaggedLayout) {
@@ -61,11 +60,9 @@ public final class FeatureExtractor: Module {
         return (try parts.features(samples) { try self($0) }, frames)
     }
 
-    /// The blocks' output for a signal.
+    /// Runs the blocks on a signal.
     ///
-    /// - Parameter signal: Utterances or parts of them.
-    /// - Returns: [rows, channels], those that straddle two utterances included.
-    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
+    /// - Returns: [rows, channels], including rows that straddle two utterances.
     private func callAsFunction(_ signal: AlignedSignal) throws -> Tensor {
         var hidden = ExtractorActivation(try signal.samples.viewed(-1, 1))
         for (block, rows) in zip(blocks, signal.blockRows()) {

@@ -1,9 +1,9 @@
-/// The frames of a batch that are read, as runs of neighbours.
+/// The frames of a batch that are read, as runs of consecutive frames.
 ///
-/// In fine-tuning a vector takes the place of masked frames, about half of all: nothing depends on their features, so an
-/// extractor that learns nothing need not compute them.
+/// In fine-tuning about half of all frames are masked, their features replaced by a vector: a frozen extractor need not
+/// compute them.
 struct FrameRuns {
-    /// Neighbouring frames of an utterance.
+    /// Consecutive frames of an utterance.
     struct Run: Equatable {
         let utterance: Int
         let frames: Range<Int>
@@ -12,7 +12,7 @@ struct FrameRuns {
     /// The runs, in the order of the batch.
     private(set) var runs: [Run] = []
 
-    /// Makes the runs of what is not masked.
+    /// Makes the runs of unmasked frames.
     ///
     /// - Parameters:
     ///   - lengths: The frames of each utterance.
@@ -27,7 +27,8 @@ struct FrameRuns {
         }
     }
 
-    /// Adds frames; a single masked frame between two runs costs no more than a second beginning, so it joins them.
+    /// Adds frames; a single masked frame between two runs costs no more than starting a second run, so the runs are
+    /// joined.
     private mutating func append(_ frames: Range<Int>, of utterance: Int) {
         if let last = runs.last, last.utterance == utterance, frames.lowerBound - last.frames.upperBound == 1 {
             runs[runs.count - 1] = Run(utterance: utterance, frames: last.frames.lowerBound..<frames.upperBound)
@@ -36,6 +37,6 @@ struct FrameRuns {
         }
     }
 
-    /// The samples that each run sees.
+    /// Returns the number of samples that each run sees.
     func samples(_ layers: ConvolutionLayers) -> [Int] { runs.map { layers.samples(frames: $0.frames.count) } }
 }

@@ -1,8 +1,11 @@
 import W2VTorch
 
-/// Normalises each channel of each utterance over its valid frames: GroupNorm with one group a channel (Wu and He 2018).
+/// Normalizes each channel of each utterance over its N valid frames: GroupNorm with one group per channel (Wu and He 2018).
 ///
-/// Statistics never see rows that straddle two utterances, so a result does not depend on batch mates.
+///     x̂ = (x − mean) / √(variance + ε)        y = γ x̂ + β
+///     dx = γ / √(variance + ε) · (g − Σ g / N − x̂ Σ g x̂ / N)        dγ = Σ g x̂        dβ = Σ g
+///
+/// Statistics exclude rows that straddle two utterances, so a result does not depend on the rest of the batch.
 class RaggedGroupNorm: Module {
     @Parameter("weight") final var weight: Tensor
     @Parameter("bias") final var bias: Tensor
@@ -14,20 +17,19 @@ class RaggedGroupNorm: Module {
         bias = try initializer.constant([channels], 0)
     }
 
-    /// Makes a layer that takes another's place.
+    /// Makes a layer that replaces another.
     init(sharing other: RaggedGroupNorm) {
         super.init()
         (_weight, _bias) = (other._weight, other._bias)
     }
 
-    /// Normalises [rows, channels].
+    /// Normalizes [rows, channels].
     ///
     /// - Parameters:
-    ///   - input: All utterances' rows, the straddling ones included.
-    ///   - layout: Where each utterance's rows lie.
-    ///   - valid: How many of each utterance's rows are valid frames.
-    /// - Returns: The same shape; straddling rows hold numbers without meaning.
-    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
+    ///   - input: All utterances' rows, including straddling ones.
+    ///   - layout: The layout of the utterances' rows.
+    ///   - valid: The number of each utterance's rows that are valid frames.
+    /// - Returns: The same shape; straddling rows are meaningless.
     func callAsFunction(_ input: Tensor, _ layout: RaggedLayout, valid: [Int]) throws -> Tensor {
         try normalized(input, weight: weight, bias: bias, layout, valid: valid)
     }
@@ -36,7 +38,7 @@ class RaggedGroupNorm: Module {
         _ input: Tensor, weight: Tensor, bias: Tensor, _ layout: RaggedLayout, valid: [Int]
     ) throws -> Tensor {
         let epsilon = epsilon
-        // Statistics of half-precision rows are FP32; what they are combined with is then computed in FP32 and rounded.
+        // Statistics of half-precision rows are FP32; results that combine both are computed in FP32 and rounded.
         let exact = input.dtype.isHalfPrecision ? DType.float32 : input.dtype
         return try differentiable("ragged group norm", [input, weight, bias]) {
             let output = try input.emptyLike()
@@ -46,6 +48,7 @@ class RaggedGroupNorm: Module {
                 let frames = try input.rows(rows.lowerBound..<rows.lowerBound + valid[utterance])
                 let (variance, mean) = try frames.to(dtype: exact).varianceAndMean(0)
                 let inverse = try (variance + epsilon).reciprocalSquareRoot()
+                // y = x · scale + (β − mean · scale) with scale = γ / √(variance + ε).
                 let scale = try inverse * weight
                 let target = try output.rows(rows)
                 try target.copy(from: input.rows(rows))
@@ -72,7 +75,7 @@ class RaggedGroupNorm: Module {
                         try biasGradient.addInPlace(sum)
                         guard let inputGradient else { continue }
                         let frames = Double(valid[utterance])
-                        // d/dx of the normalisation: subtract what mean and variance take up.
+                        // dx in the memory of x̂, term by term.
                         try normalized.multiplyInPlace(product / -frames)
                         try normalized.addInPlace(incoming)
                         try normalized.addInPlace(sum / -frames)

@@ -1,23 +1,25 @@
 import W2VKernels
 import W2VTorch
 
-/// A strided convolution over time-major rows as plain matrix products over views: no transposes, no im2col copy.
+/// Returns a strided convolution over time-major rows as plain matrix products over views: no transposes, no im2col
+/// copy.
 ///
-/// For stride s the rows [N · s, C] are seen as [N, s · C]. The first s taps are one product with that view, the next s
-/// taps one product with the same view a row later, and so on: out[n] = Σⱼ view[n + j] · Wⱼ. A kernel of 3 with stride 2
-/// takes two products, one of 2 with stride 2 takes one. The last rows, whose window would leave the matrix, lack its
-/// later taps; they straddle the end and are never valid frames.
+/// For stride s the rows [N · s, C] are viewed as V: [N, s · C]. The first s taps are one product with V, the next s taps
+/// one product with V shifted by one row, and so on:
+///
+///     out[n] = Σⱼ V[n + j] · Wⱼ        dV[n] = Σⱼ g[n − j] · Wⱼᵀ        dWⱼ = Σₙ V[n + j]ᵀ · g[n]
+///
+/// A kernel of 3 with stride 2 takes two products, one of 2 with stride 2 takes one. The last rows, whose window would
+/// leave the matrix, lack its later taps; they straddle the end and are never valid frames.
 ///
 /// - Parameters:
 ///   - input: [N · stride, C], time-major.
-///   - weight: [O, C, kernel], as checkpoints hold it.
+///   - weight: [O, C, kernel], as in checkpoints.
 ///   - bias: [O] or none.
-///   - stride: Rows from one window to the next.
-///   - gelu: Whether the convolution is that of the input's GELU, which is then not kept for the backward pass, but
-///     computed again.
-///   - recompute: Computes the input a second time for the backward pass, which then does not keep it.
+///   - stride: The rows from one window to the next.
+///   - gelu: Whether GELU is applied to the input first; it is then recomputed in the backward pass, not kept.
+///   - recompute: Recomputes the input in the backward pass, which then does not keep it.
 /// - Returns: [N, O].
-/// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
 func stridedConvolution(
     _ input: Tensor, _ weight: Tensor, _ bias: Tensor?, stride: Int, geluOfInput gelu: Bool = false,
     recompute: (() throws -> Tensor)? = nil
@@ -26,14 +28,16 @@ func stridedConvolution(
     let kernel = weight.size(2)
     let outputs = weight.size(0)
     let count = input.size(0) / stride
-    // [kernel · C, O]: row tap · C + channel, the order in which a window's elements lie in memory.
+    // [kernel · C, O]: row tap · C + channel, the order of a window's elements in memory.
     func matrix(_ weight: Tensor) throws -> Tensor {
         try weight.permuted(2, 1, 0).reshaped(kernel * channels, outputs)
     }
+    // The rows of the matrix that belong to each Wⱼ, with its shift j.
     let taps = (0..<(kernel + stride - 1) / stride).map { chunk in
         (shift: chunk, range: chunk * stride * channels..<min(kernel, (chunk + 1) * stride) * channels)
     }
     .filter { $0.shift < count }
+    // V[n + j] for all n, as wide as Wⱼ.
     func windows(_ view: Tensor, _ chunk: (shift: Int, range: Range<Int>)) throws -> Tensor {
         try view.rows(chunk.shift..<count).narrowed(1, 0..<chunk.range.count)
     }

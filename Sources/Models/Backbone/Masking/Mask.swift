@@ -2,7 +2,7 @@ import W2VBase
 import W2VKernels
 import W2VTorch
 
-/// What is masked in a batch.
+/// The masked frames and channels of a batch.
 public struct Mask: Sendable {
     /// For each utterance the sorted positions of its masked frames.
     public var frames: [[Int]]
@@ -20,15 +20,11 @@ public struct Mask: Sendable {
     /// An utterance too short for its spans is masked less: see ``SpanMasking/draw(lengths:streams:)``.
     ///
     /// - Parameters:
-    ///   - configuration: How to draw.
     ///   - lengths: The frames of each utterance.
-    ///   - spared: Utterances whose frames stay as they are; their channels are masked like the others'.
-    ///   - channels: The channels of the encoder.
-    ///   - seed: The run's seed.
-    ///   - update: The update's number.
+    ///   - spared: Utterances whose frames are not masked; their channels are masked like the others'.
     ///   - subBatch: The sub-batch's number, counted over ranks and accumulation steps.
-    /// - Returns: The masked frames of each utterance, and the masked channels where channels are masked.
-    /// - Throws: ``ConfigurationError`` for spans over channels that leave none: see
+    /// - Returns: The masked frames of each utterance, and the masked channels if channels are masked.
+    /// - Throws: ``ConfigurationError`` for spans over channels that leave no channel: see
     ///   ``MaskingConfiguration/validate(channels:)``.
     public static func draw(
         _ configuration: MaskingConfiguration, lengths: [Int], sparing spared: Set<Int> = [], channels: Int,
@@ -52,34 +48,27 @@ public struct Mask: Sendable {
         return Mask(frames: frames, channels: masked)
     }
 
-    /// The masked frames of all utterances as rows of the batch.
+    /// Returns the masked frames of all utterances as rows of the batch.
     public func rows(in layout: RaggedLayout) -> [Int] {
         frames.enumerated().flatMap { utterance, positions in positions.map { $0 + layout.offsets[utterance] } }
     }
 
-    /// Several sub-batches' masks as the mask of one batch.
+    /// Joins several sub-batches' masks into the mask of one batch.
     public static func joined(_ masks: [Mask]) -> Mask {
         Mask(frames: masks.flatMap(\.frames), channels: masks.flatMap(\.channels))
     }
 }
 
-/// A batch's mask where the batch is.
+/// A batch's mask on the batch's device.
 package struct PlacedMask {
-    /// Which frames are masked: bool [frames, 1]; nil if none are.
+    /// The masked frames: bool [frames, 1]; nil if no frame is masked.
     package let frames: Tensor?
-    /// What each utterance's channels are multiplied by: FP32 [utterances, channels]; nil if none are masked.
+    /// The factors on each utterance's channels: FP32 [utterances, channels]; nil if no channel is masked.
     package let channels: Tensor?
-    /// The utterance of each frame, where channels are masked: int64 [frames].
+    /// The utterance of each frame, if channels are masked: int64 [frames].
     let utterances: Tensor?
 
-    /// Brings a mask to a device.
-    ///
-    /// - Parameters:
-    ///   - mask: What to mask.
-    ///   - layout: Where utterances lie.
-    ///   - channels: The channels of a frame.
-    ///   - device: Where the frames are.
-    /// - Throws: `TorchError.operation` if memory runs out.
+    /// Copies a mask to a device.
     package init(_ mask: Mask, _ layout: RaggedLayout, channels: Int, on device: Device) throws {
         let rows = mask.rows(in: layout)
         var flags = [Bool](repeating: false, count: layout.total)
@@ -99,14 +88,11 @@ package struct PlacedMask {
 }
 
 extension Tensor {
-    /// Puts a vector in place of masked frames and zeros in place of masked channels of this [frames, channels] tensor.
+    /// Replaces masked frames of this [frames, channels] tensor by a vector and masked channels by zeros.
     ///
     /// - Parameters:
-    ///   - mask: What to mask.
-    ///   - embedding: What a masked frame becomes, [channels].
+    ///   - embedding: The replacement of a masked frame, [channels].
     ///   - channelsFirst: Whether channels are masked before frames, so that the embedding keeps all its channels.
-    /// - Returns: A tensor of the same shape.
-    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
     func masked(_ mask: PlacedMask, embedding: Tensor, channelsFirst: Bool) throws -> Tensor {
         func time(_ input: Tensor) throws -> Tensor {
             try mask.frames.map { try input.replacingRows(where: $0, with: embedding) } ?? input

@@ -1,11 +1,11 @@
 import Foundation
 import W2VBase
 
-/// How spans are chosen along one dimension: fairseq's `compute_mask_indices`.
+/// The choice of masked spans along one dimension: fairseq's `compute_mask_indices`.
 public struct SpanMasking: Sendable, Equatable {
-    /// How the lengths of spans are drawn.
+    /// The distribution of span lengths.
     public enum Selection: String, Sendable, Codable, CaseIterable {
-        /// All of `length`.
+        /// Always `length`.
         case `static`
         /// Uniform between `other` and 2 · `length` + 1.
         case uniform
@@ -19,21 +19,23 @@ public struct SpanMasking: Sendable, Equatable {
     public var probability: Double
     /// The length of a span, or the mean length.
     public var length: Int
-    /// How lengths are drawn.
+    /// The distribution of lengths.
     public var selection = Selection.static
     /// The other parameter of the length's distribution.
     public var other = 0.0
     /// Whether spans may not overlap.
     public var noOverlap = false
-    /// The least number of elements between spans that do not overlap.
+    /// The minimum number of elements between spans that do not overlap.
     public var minSpace = 1
-    /// The least number of spans in a row.
+    /// The minimum number of spans in a row.
     public var minMasks = 0
     /// Whether all rows of a batch mask the same number of elements: that of the row with the fewest.
     public var requireSameMasks = true
     /// The share of masked elements that are unmasked again.
     public var maskDropout = 0.0
-    /// What the number of masked elements of a row is a multiple of, if there are so many: others are unmasked again.
+    /// The number that a row's count of masked elements is rounded down to a multiple of, if it is at least as large.
+    ///
+    /// The surplus elements are unmasked again.
     public var countMultiple = 1
 
     /// Makes static spans.
@@ -44,16 +46,16 @@ public struct SpanMasking: Sendable, Equatable {
 
     /// Draws masks for the rows of a sub-batch.
     ///
-    /// Rows of equal length, an unpadded batch in fairseq's and NVIDIA's programs, have equally many spans: the mean number
-    /// is rounded at random once for all of them. (fairseq's newest version rounds for each row.)
+    /// Rows of equal length (an unpadded batch in fairseq's and NVIDIA's programs) have the same number of spans: the
+    /// mean number is randomly rounded once for all of them. (fairseq's newest version rounds for each row.)
     ///
-    /// Spans that cover a whole row are drawn again. If they still do, the row gets a single span that leaves one element.
-    /// A row of fewer than two elements has no mask, and no say in the rule of equal counts.
+    /// Spans that cover a whole row are redrawn. If they still do, the row gets a single span that leaves one element.
+    /// A row of fewer than two elements is not masked, and is ignored by the rule of equal counts.
     ///
     /// - Parameters:
     ///   - lengths: The elements of each row.
     ///   - streams: A stream of random numbers for each row, and one more for what the rows share.
-    /// - Returns: For each row the sorted positions that are masked.
+    /// - Returns: The sorted masked positions of each row.
     public func draw(lengths: [Int], streams: [RandomStream]) -> [[Int]] {
         precondition(streams.count == lengths.count + 1, "one stream a row, and one for the batch")
         var last = streams[lengths.count]
@@ -80,26 +82,27 @@ public struct SpanMasking: Sendable, Equatable {
         return rows
     }
 
-    /// Whether a row is too short for its spans, so that ``draw(lengths:streams:)`` may have to mask less of it.
+    /// Returns whether a row is too short for its spans, so that ``draw(lengths:streams:)`` may have to mask less of
+    /// it.
     ///
-    /// - Parameter size: The row's elements.
-    /// - Returns: Whether one span has as many elements, or there are as many spans.
+    /// This is so if one span has at least as many elements as the row, or there are at least as many spans.
     public func overfills(_ size: Int) -> Bool { leastLength >= size || leastSpans(size) >= size }
 
-    /// The fewest spans of a row.
+    /// Returns the minimum number of spans of a row.
     func leastSpans(_ size: Int) -> Int {
         max(minMasks, Int(probability * Double(size) / Double(max(1, length))))
     }
 
-    /// The length that no span falls short of, or the mean where there is no such length.
+    /// The minimum length of a span, or the mean where there is no minimum.
     var leastLength: Int { selection == .uniform ? Int(other) : length }
 
-    /// How often spans that cover a whole row are drawn again.
+    /// The number of redraws of spans that cover a whole row.
     private static let attempts = 16
 
-    /// The masked positions of one row, sorted.
+    /// Returns the masked positions of one row, sorted.
     private func positions(size: Int, rounding: Double, _ stream: inout RandomStream) -> [Int] {
         guard probability > 0, size > 1 else { return [] }
+        // fairseq: p · size / length spans on average, randomly rounded by `rounding` in [0, 1).
         let drawn = max(minMasks, Int(probability * Double(size) / Double(max(1, length)) + rounding))
         let wanted = min(drawn, size - 1)
         for _ in 0..<Self.attempts {
@@ -123,15 +126,15 @@ public struct SpanMasking: Sendable, Equatable {
             return low + stream.integer(below: max(1, 2 * length + 1 - low))
         case .normal:
             let drawn = (Double(length) + other * stream.normal()).rounded()
-            // More than any row has; beyond, a number would not fit an Int.
+            // More than any row has; larger numbers would not fit an Int.
             return max(1, Int(min(drawn, 1e9)))
         case .poisson: return poisson(mean: Double(length), &stream)
         }
     }
 
-    /// Knuth's method: counts uniform factors until their product falls below e^−mean.
+    /// Draws a Poisson number by Knuth's method: counts uniform factors until their product falls below e^−mean.
     private func poisson(mean: Double, _ stream: inout RandomStream) -> Int {
-        // e^−mean vanishes for large means; the sum of two Poisson numbers is one of the sum of their means.
+        // e^−mean vanishes for large means, but Poisson(a) + Poisson(b) is Poisson(a + b).
         guard mean <= 500 else { return poisson(mean: 500, &stream) + poisson(mean: mean - 500, &stream) }
         let threshold = exp(-mean)
         var product = stream.uniform()
@@ -143,15 +146,17 @@ public struct SpanMasking: Sendable, Equatable {
         return count
     }
 
-    /// Spans with distinct starts that may overlap.
+    /// Returns the positions of spans with distinct starts that may overlap.
     ///
     /// The last element is never masked, as in fairseq.
     private func overlappingSpans(_ lengths: [Int], size: Int, _ stream: inout RandomStream) -> [Int] {
-        var longest = lengths.min() ?? 1
-        if size - longest <= lengths.count { longest = size - lengths.count - 1 }
-        let starts = choose(
-            min(lengths.count, max(1, size - longest)), from: Array(0..<max(1, size - longest)), &stream)
-        // Starts come sorted, lengths in the order drawn: they are independent, so any pairing has the same law.
+        // As in fairseq: starts are distinct and leave room for the shortest span, or for one start per span.
+        var shortest = lengths.min() ?? 1
+        if size - shortest <= lengths.count { shortest = size - lengths.count - 1 }
+        let places = max(1, size - shortest)
+        let starts = choose(min(lengths.count, places), from: Array(0..<places), &stream)
+        // Starts are sorted, lengths in the order drawn: they are independent, so any pairing has the same
+        // distribution.
         var masked = [Bool](repeating: false, count: size)
         for (start, length) in zip(starts, lengths) {
             for position in start..<min(size, start + length) { masked[position] = true }
@@ -159,7 +164,7 @@ public struct SpanMasking: Sendable, Equatable {
         return masked.indices.filter { masked[$0] }
     }
 
-    /// Spans with at least `minSpace` elements between them, the longest placed first.
+    /// Returns the positions of spans with at least `minSpace` elements between them, the longest placed first.
     private func separateSpans(_ lengths: [Int], size: Int, _ stream: inout RandomStream) -> [Int] {
         var free = [0..<size]
         var masked: [Int] = []
@@ -187,7 +192,7 @@ public struct SpanMasking: Sendable, Equatable {
         return masked.sorted()
     }
 
-    /// A sorted choice of distinct elements.
+    /// Returns a sorted choice of distinct elements.
     private func choose(_ count: Int, from elements: [Int], _ stream: inout RandomStream) -> [Int] {
         // Selection sampling (Knuth, volume 2, 3.4.2, algorithm S): one pass, sorted result.
         var chosen: [Int] = []

@@ -1,5 +1,5 @@
 extension SelfAttention: OperationCounting {
-    /// The projections, and for each pair of an utterance's rows a score and a weighted value.
+    /// Counts the projections, and for each pair of an utterance's rows a score and a weighted value.
     package func operations(_ lengths: [Int], readRows rows: Int?) -> Double {
         let channels = Double(output.weight.size(1))
         let pairs = lengths.reduce(0.0) { $0 + Double($1) * Double($1) }
@@ -9,47 +9,46 @@ extension SelfAttention: OperationCounting {
 }
 
 extension FeedForward: OperationCounting {
-    /// Two products.
+    /// Counts two products.
     package func operations(_ lengths: [Int], readRows rows: Int?) -> Double {
         expand.operations(lengths, readRows: rows) + contract.operations(lengths, readRows: rows)
     }
 }
 
 extension EncoderLayer: OperationCounting {
-    /// Attention to all rows; everything behind it for those that are read.
+    /// Counts attention to all rows, and everything after it for the rows that are read.
     package func operations(_ lengths: [Int], readRows rows: Int?) -> Double {
         attention.operations(lengths, readRows: rows) + feedForward.operations(lengths, readRows: rows)
     }
 }
 
 extension PositionalConvolution: OperationCounting {
-    /// One grouped convolution.
+    /// Counts one grouped convolution.
     package func operations(_ lengths: [Int], readRows rows: Int?) -> Double {
         convolution.operations(lengths, readRows: rows)
     }
 }
 
 extension Downsampler: OperationCounting {
-    /// A product, if it is linear; the lengths are the shortened ones.
+    /// Counts one product, if it is linear; the lengths are the shortened ones.
     package func operations(_ lengths: [Int], readRows rows: Int?) -> Double {
         linear?.operations(lengths, readRows: rows) ?? 0
     }
 }
 
 extension Upsampler: OperationCounting {
-    /// A product, if it is linear; the lengths are the shortened ones.
+    /// Counts one product, if it is linear; the lengths are the shortened ones.
     package func operations(_ lengths: [Int], readRows rows: Int?) -> Double {
         linear?.operations(lengths, readRows: rows) ?? 0
     }
 }
 
 extension TransformerEncoder {
-    /// The operations of the layers, and of what is around them.
+    /// Counts the operations of the layers, and of the rest of the encoder.
     ///
     /// - Parameters:
     ///   - lengths: The frames of each utterance.
-    ///   - rows: How many frames are read of the result: the last layer transforms no others. Nil for all.
-    /// - Returns: Operations.
+    ///   - rows: The number of frames that are read from the result: the last layer transforms no others. Nil for all.
     package func operations(_ lengths: [Int], readRows rows: Int?) -> (layers: Double, rest: Double) {
         let last = (hourglass?.post ?? layers).last
         func sum(_ layers: [EncoderLayer], _ lengths: [Int]) -> Double {

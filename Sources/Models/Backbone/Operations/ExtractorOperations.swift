@@ -1,15 +1,14 @@
 extension ExtractorBlock: OperationCounting {
-    /// One convolution; the lengths are those of its output.
+    /// Counts one convolution; the lengths are those of its output.
     package func operations(_ lengths: [Int], readRows rows: Int?) -> Double {
         operations(lengths, readRows: rows, multiplyingBy: weight)
     }
 }
 
 extension FeatureExtractor {
-    /// The operations of each block on signals, without the rows that straddle utterances.
+    /// Counts the operations of each block, without the rows that straddle utterances.
     ///
     /// - Parameter samples: The samples of each utterance or part of one.
-    /// - Returns: One number a block.
     package func operations(samples: [Int]) -> [Double] {
         let rows = samples.map(layers.validRows(samples:))
         return blocks.enumerated().map { index, block in block.operations(rows.map { $0[index] }, readRows: nil) }

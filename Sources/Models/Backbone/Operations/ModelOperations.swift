@@ -1,12 +1,11 @@
 extension Wav2Vec2Model {
-    /// The operations of extractor and encoder.
+    /// Counts the operations of extractor and encoder, without any head.
     ///
     /// - Parameters:
     ///   - samples: The samples of each utterance.
-    ///   - masked: For each utterance the sorted positions of masked frames, which a frozen extractor leaves out; empty for
+    ///   - masked: For each utterance the sorted positions of masked frames, which a frozen extractor skips; empty for
     ///     no mask.
-    ///   - rows: How many frames are read of the result: the last layer transforms no others. Nil for all.
-    /// - Returns: The count, without any head.
+    ///   - rows: The number of frames that are read from the result: the last layer transforms no others. Nil for all.
     public func operations(
         samples: [Int], maskedFrames masked: [[Int]] = [], readRows rows: Int? = nil
     ) -> OperationCount {

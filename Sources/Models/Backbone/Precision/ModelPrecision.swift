@@ -1,10 +1,11 @@
 import W2VKernels
 import W2VTorch
 
-/// In which number formats a model computes.
+/// The number formats of a model.
 ///
-/// Sums that lose too much in half precision are FP32 in every mode: the statistics of the ragged group norm, the Gumbel
-/// softmax and the perplexities, all losses; CTC's recursion is FP64. The other islands are options, with NVIDIA's names.
+/// Sums that lose too much in half precision are FP32 in every mode: the statistics of the ragged group norm, the
+/// Gumbel softmax and the perplexities, all losses; CTC's recursion is FP64. The other FP32 overrides are options, with
+/// NVIDIA's names.
 public struct ModelPrecision: Sendable, Equatable {
     /// The format of weights and activations.
     public enum Mode: String, Sendable, Codable, CaseIterable {
@@ -16,10 +17,10 @@ public struct ModelPrecision: Sendable, Equatable {
         case fp16
         /// Half precision of 8 exponent and 7 mantissa bits.
         case bf16
-        /// Products of bytes with exact sums, everything else FP32: for using a model on a CPU.
+        /// Products of bytes with exact sums, everything else FP32: for inference on a CPU.
         case int8
-        /// BF16 whose large products are of 8-bit floating-point numbers (E4M3), row by row: for using a model on a GPU of
-        /// the Ada or Hopper generation or newer. A CPU computes with the same numbers, slowly.
+        /// BF16 with large products in 8-bit floating point (E4M3), scaled row by row: for inference on a GPU of the
+        /// Ada or Hopper generation or newer. A CPU computes with the same numbers, slowly.
         case fp8
 
         /// The type of weights and activations.
@@ -31,13 +32,14 @@ public struct ModelPrecision: Sendable, Equatable {
             }
         }
 
-        /// Whether models can be trained in it, not only used.
+        /// Whether models can be trained in the format, not only used.
         public var trains: Bool { self != .int8 && self != .fp8 }
 
         /// Whether weights and activations have 16 bits.
         public var isHalf: Bool { dtype.isHalfPrecision }
 
-        /// Whether a device's products in the format are slower than those in single precision: it lacks instructions.
+        /// Returns whether products in this format are slower than in FP32 on a device, which lacks instructions for
+        /// it.
         public func isMakeshift(on device: Device) -> Bool {
             device == .cpu && isHalf && !(self == .bf16 && HostInstructions.multiplyBFloat16)
         }
@@ -53,10 +55,10 @@ public struct ModelPrecision: Sendable, Equatable {
     public var fp32CosineSim = false
     /// Whether the positional convolution is FP32, its weights included.
     public var fp32PosConv = false
-    /// Whether the feature extractor's normalisations are FP32 throughout.
+    /// Whether the feature extractor's normalizations are FP32 throughout.
     public var fp32ConvNorms = false
 
-    /// Makes a mode's precision with the islands that NVIDIA's recipes set for it.
+    /// Makes a mode's precision with the FP32 overrides of NVIDIA's recipes.
     public init(_ mode: Mode = .fp32) {
         self.mode = mode
         fp32PosConv = mode.isHalf
@@ -64,15 +66,13 @@ public struct ModelPrecision: Sendable, Equatable {
         fp32ConvNorms = mode == .fp16
     }
 
-    /// Whether a parameter stays FP32 in a model of half precision.
-    ///
-    /// - Parameter name: Its full name.
-    /// - Returns: Whether it lies on an island that keeps its own weights.
+    /// Returns whether a parameter stays FP32 in a half-precision model: whether it belongs to an FP32 override with
+    /// weights of its own.
     public func keepsExact(_ name: String) -> Bool {
         !mode.isHalf || fp32PosConv && name.contains("encoder.pos_conv.")
     }
 
-    /// Sets what is a switch of the whole process: TF32 on a CUDA device.
+    /// Sets the process-wide switch of the format: TF32 on a CUDA device.
     public func prepare(_ device: Device) {
         if device != .cpu { LibTorch.allowTF32(mode == .tf32) }
     }

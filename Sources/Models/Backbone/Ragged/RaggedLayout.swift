@@ -1,10 +1,10 @@
 import W2VTorch
 
-/// How utterances lie end to end along the first dimension of a matrix.
+/// The layout of consecutive utterances along the first dimension of a matrix.
 public struct RaggedLayout: Sendable, Equatable {
     /// The rows of each utterance.
     public let lengths: [Int]
-    /// Where each utterance starts, and the total at the end: the cumulative lengths.
+    /// The first row of each utterance, and the total at the end: the cumulative lengths.
     public let offsets: [Int]
 
     /// Makes the layout of utterances of these lengths.
@@ -16,27 +16,27 @@ public struct RaggedLayout: Sendable, Equatable {
         self.offsets = offsets
     }
 
-    /// All rows.
+    /// The number of rows.
     public var total: Int { offsets[offsets.count - 1] }
 
     /// The number of utterances.
     public var count: Int { lengths.count }
 
-    /// The offsets as attention over ragged batches wants them: int32 [count + 1].
+    /// Returns the offsets for attention over ragged batches: int32 [count + 1].
     func offsets(on device: Device) throws -> Tensor {
         try .constant("offsets", lengths, as: .int32, on: device) { offsets }
     }
 
-    /// The rows of one utterance.
+    /// Returns the rows of one utterance.
     public func rows(_ utterance: Int) -> Range<Int> { offsets[utterance]..<offsets[utterance + 1] }
 
-    /// The length that all utterances share, if they do.
+    /// The common length of all utterances; nil if their lengths differ.
     public var uniformLength: Int? {
         guard let first = lengths.first, lengths.allSatisfy({ $0 == first }) else { return nil }
         return first
     }
 
-    /// Every utterance made longer, up to a multiple.
+    /// Returns the layout with every utterance extended to a multiple.
     public func roundedUp(toMultipleOf factor: Int) -> RaggedLayout {
         RaggedLayout(lengths.map { ($0 + factor - 1) / factor * factor })
     }
@@ -46,10 +46,7 @@ public struct RaggedLayout: Sendable, Equatable {
         lengths.enumerated().flatMap { utterance, length in repeatElement(utterance, count: length) }
     }
 
-    /// Where this layout's rows lie in another layout, whose utterances are at least as long.
-    ///
-    /// - Parameter larger: The other layout.
-    /// - Returns: The row there of each row here.
+    /// Returns the row in another layout of each row of this one; the utterances there are at least as long.
     public func positions(in larger: RaggedLayout) -> [Int] {
         var positions: [Int] = []
         positions.reserveCapacity(total)

@@ -1,6 +1,6 @@
 import W2VBackbone
 
-/// What a family's files call the parameters of one kind of model, and back.
+/// The mapping between our parameter names and a family's, for one kind of model.
 struct FamilyNames: Sendable {
     private let family: ModelFamily
     private let task: ModelTask
@@ -9,12 +9,7 @@ struct FamilyNames: Sendable {
     /// The first components of the backbone's names, and of parts that it lacks.
     private let parts: Set<Substring>
 
-    /// The names of one kind of model.
-    ///
-    /// - Parameters:
-    ///   - family: Whose files they are in.
-    ///   - task: What the model was trained for.
-    ///   - extractorMode: How its extractor normalises.
+    /// Makes the mapping for one kind of model.
     init(_ family: ModelFamily, task: ModelTask, extractorMode: ModelConfiguration.ExtractorMode) {
         self.family = family
         self.task = task
@@ -26,7 +21,7 @@ struct FamilyNames: Sendable {
         parts = Set((backbone + family.foreignParts.keys).map { $0.prefix { $0 != "." } })
     }
 
-    /// Our name of one of their parameters; nil for one that this architecture has not.
+    /// Returns our name of one of their parameters; nil if this architecture does not have it.
     func ours(_ theirs: String) -> String? {
         let (name, isBelow) = withoutPrefix(theirs)
         let key = family.spellings[name] ?? family.earlierNames[name] ?? name
@@ -37,7 +32,7 @@ struct FamilyNames: Sendable {
         return nil
     }
 
-    /// Their name of one of our parameters; nil for one that their architecture has not.
+    /// Returns their name of one of our parameters; nil if their architecture does not have it.
     func theirs(_ ours: String) -> String? {
         let isBackbone = ours.hasPrefix(task.backbonePrefix)
         let key = isBackbone ? String(ours.dropFirst(task.backbonePrefix.count)) : ours
@@ -48,7 +43,7 @@ struct FamilyNames: Sendable {
         return nil
     }
 
-    /// What early files called a parameter of theirs; nil where that is no other name.
+    /// Returns the name of their parameter in early files; nil if it is the same.
     func earlierName(_ theirs: String) -> String? {
         for (earlier, later) in family.earlierNames where theirs == later || theirs == prefix + later {
             return theirs.dropLast(later.count) + earlier
@@ -56,19 +51,19 @@ struct FamilyNames: Sendable {
         return nil
     }
 
-    /// Whether a parameter of theirs lies in the part that all tasks share: without it that part computes something else.
+    /// Returns whether their parameter belongs to the backbone, which would compute something else without it.
     func isPartOfModel(_ theirs: String) -> Bool {
         let name = withoutPrefix(theirs).name
         let part = name.prefix { $0 != "." }
         return part.endIndex < name.endIndex && parts.contains(part)
     }
 
-    /// What the part that a parameter of theirs lies in is called, where this architecture has no such part.
+    /// Returns the name of their parameter's part, if this architecture has no such part.
     func foreignPart(_ theirs: String) -> String? {
         family.foreignParts.first { theirs.contains($0.key) }?.value
     }
 
-    /// Whether their tensors' names lack the head that the task needs.
+    /// Returns whether their tensors' names lack the head that the task needs.
     func lacksHead(_ theirs: some Collection<String>) -> Bool {
         pairs.contains { pair in pair.marksHead && !theirs.contains { pair.native(of: $0) != nil } }
     }

@@ -6,10 +6,8 @@ extension ModelFamily {
 
     /// Adds a family, or replaces the one of the same name.
     ///
-    /// May be called from any thread; checkpoints that are read afterwards know the family. Of two with the same `model_type`
-    /// the one that was registered last is taken.
-    ///
-    /// - Parameter family: The family.
+    /// May be called from any thread; checkpoints that are read afterward know the family. Of two families with the
+    /// same `model_type`, the one registered last is used.
     public static func register(_ family: ModelFamily) {
         registry.withLock { families in
             families.removeAll { $0.name == family.name }
@@ -17,26 +15,20 @@ extension ModelFamily {
         }
     }
 
-    /// All families, in the order in which they were registered.
+    /// All families, in order of registration.
     public static var registered: [ModelFamily] { registry.withLock { $0 } }
 
-    /// The family of a `model_type`.
-    ///
-    /// - Parameter modelType: As `config.json` has it.
-    /// - Returns: The one registered last; nil if there is none.
+    /// Returns the family of a `model_type`, as in `config.json`: the one registered last, or nil.
     public static func named(_ modelType: String) -> ModelFamily? { registered.last { $0.modelType == modelType } }
 
-    /// The family that an architecture is of.
-    ///
-    /// - Parameter model: The architecture.
-    /// - Returns: The one that claims it (``describes``), or wav2vec 2.0.
+    /// Returns the family of an architecture: the one that claims it (``describes``), or wav2vec 2.0.
     public static func of(_ model: ModelConfiguration) -> ModelFamily {
         registered.last { $0.describes(model) } ?? .wav2vec2
     }
 
-    /// Refuses a model that a format has no place for.
+    /// Throws for a model that a format cannot represent.
     ///
-    /// - Throws: ``CheckpointError/cannotHold(format:what:advice:)`` naming the formats that have one.
+    /// - Throws: ``CheckpointError/cannotHold(format:what:advice:)`` naming the formats that can.
     static func requirePlace(for model: ModelConfiguration, in format: CheckpointFormat) throws {
         let family = of(model)
         guard !family.formats.contains(format) else { return }

@@ -1,57 +1,58 @@
 import W2VBackbone
 
-/// A kind of backbone: how it differs from others, and what other programs' checkpoints call its parts.
+/// A kind of backbone: its differences from others, and the names of its parts in other programs' checkpoints.
 ///
-/// A family is data. A new one is most easily a ``variant(_:modelType:architectures:_:)`` of one that is there; once it is
-/// registered (``register(_:)``), ``Checkpoint/read(_:architectureFrom:)`` reads folders of its `model_type`.
+/// A family is data. A new one is most easily a ``variant(_:modelType:architectures:_:)`` of an existing one; once it
+/// is registered (``register(_:)``), ``Checkpoint/read(_:architectureFrom:)`` reads folders of its `model_type`.
 public struct ModelFamily: Sendable {
     /// One of Transformers' classes.
     public struct Architecture: Sendable, Equatable {
         /// The class, as in `architectures` of `config.json`.
         public var name: String
-        /// What its models were trained for.
+        /// The task of its models.
         public var task: ModelTask
 
-        /// Names a class.
+        /// Makes a class.
         ///
         /// - Parameters:
         ///   - name: The class, as in `architectures` of `config.json`.
-        ///   - task: What its models were trained for.
+        ///   - task: The task of its models.
         public init(_ name: String, _ task: ModelTask) {
             self.name = name
             self.task = task
         }
     }
 
-    /// What people call it.
+    /// The name for people.
     public var name: String
-    /// The formats that have a place for its models.
+    /// The formats that can represent its models.
     public var formats: Set<CheckpointFormat> = Set(CheckpointFormat.allCases)
-    /// Whether an architecture is one of this family, for a family that an architecture alone tells from wav2vec 2.0.
+    /// Returns whether an architecture belongs to this family, for a family that differs from wav2vec 2.0 in
+    /// architecture.
     public var describes: @Sendable (ModelConfiguration) -> Bool = { _ in false }
 
     // MARK: Hugging Face
 
-    /// The `model_type` of `config.json`; nil where Transformers has no such models.
+    /// The `model_type` of `config.json`; nil if Transformers has no such models.
     public var modelType: String?
-    /// The classes that are read besides those that tasks name for the `model_type` (``HuggingFaceHead/architectures``); of
-    /// those of a task the first is written.
+    /// Classes that are read besides those that tasks define for the `model_type` (``HuggingFaceHead/architectures``);
+    /// the first one for a task is written.
     public var architectures: [Architecture] = []
-    /// What stands before the backbone's names in files of models with a head, without its dot.
+    /// The prefix of the backbone's names in files of models with a head, without its dot.
     public var prefix = ""
-    /// What they call the backbone's parameters, and those of heads that they call otherwise than ``HuggingFaceHead/names``.
+    /// The names of the backbone's parameters, and those of heads that differ from ``HuggingFaceHead/names``.
     public var names: [ParameterName] = []
-    /// Other spellings of their names, each with the one that ``names`` has.
+    /// Other spellings of their names, each with the one in ``names``.
     public var spellings: [String: String] = [:]
-    /// Their names in early files, each with the later one: where a file has both, the early one counts.
+    /// Their names in early files, each with the later one: in a file with both, the early one counts.
     public var earlierNames: [String: String] = [:]
-    /// What their names contain of parts that this architecture lacks, and what such parts are called.
+    /// Components of their names that belong to parts that this architecture lacks, and what such parts are called.
     public var foreignParts: [String: String] = [:]
-    /// What the keys of `config.json` stand for, besides those of the task (``HuggingFaceHead/fields``).
+    /// The keys of `config.json`, besides those of the task (``HuggingFaceHead/fields``).
     public var fields: [HuggingFaceField] = []
-    /// Keys of `config.json` that say nothing about these models.
+    /// Keys of `config.json` that do not matter for these models.
     public var ignoredKeys: Set<String> = []
-    /// Sets what counts where `config.json` has no key, or can have none: how the backbone differs from the BASE model's.
+    /// Sets values that `config.json` lacks or cannot have: the backbone's differences from the BASE model.
     public var defaults: @Sendable (inout ModelDescription) -> Void = { _ in }
 
     // MARK: fairseq
@@ -60,18 +61,11 @@ public struct ModelFamily: Sendable {
     public var fairseqModels: [String] = []
 
     /// Makes a family without names.
-    ///
-    /// - Parameter name: What people call it.
     public init(_ name: String) { self.name = name }
 
-    /// A family that differs in some things from this one.
+    /// Returns a family that differs in some respects from this one.
     ///
-    /// - Parameters:
-    ///   - name: What people call it.
-    ///   - modelType: Its `model_type`, which is also the prefix of its names unless `change` sets another.
-    ///   - architectures: Its classes.
-    ///   - change: Changes what else differs.
-    /// - Returns: The family, not registered yet.
+    /// - Parameter modelType: Its `model_type`, which is also the prefix of its names unless `change` sets another.
     public func variant(
         _ name: String, modelType: String?, architectures: [Architecture] = [],
         _ change: (inout ModelFamily) -> Void = { _ in }
@@ -87,11 +81,11 @@ public struct ModelFamily: Sendable {
         return family
     }
 
-    /// Gives a parameter, or all below a name, another foreign name.
+    /// Changes the foreign name of a parameter, or of all parameters below a name.
     ///
     /// - Parameters:
-    ///   - native: The name here, as in ``names``; it is added where there is none.
-    ///   - foreign: The name there; `#` stands for a layer's number.
+    ///   - native: Our name, as in ``names``; it is added if missing.
+    ///   - foreign: Their name; `#` stands for a layer's number.
     public mutating func rename(_ native: String, to foreign: String) {
         if let index = names.firstIndex(where: { $0.native == native }) {
             names[index].foreign = foreign
@@ -113,10 +107,10 @@ public struct ModelFamily: Sendable {
             }
     }
 
-    /// The class that a task's models are written as; nil where there is none.
+    /// Returns the class that a task's models are written as; nil if there is none.
     func architecture(of task: ModelTask) -> Architecture? { allArchitectures.first { $0.task == task } }
 
-    /// What files call the parameters of a task's head.
+    /// Returns the names of the parameters of a task's head in files.
     func headNames(of task: ModelTask) -> [ParameterName] {
         let own = names.filter { $0.head == task }
         let inherited = task.huggingFace.names.filter { name in !own.contains { $0.native == name.native } }
@@ -128,7 +122,7 @@ public struct ModelFamily: Sendable {
             }
     }
 
-    /// What the keys of a task's `config.json` stand for.
+    /// Returns the keys of a task's `config.json`.
     func fields(of task: ModelTask) -> [HuggingFaceField] {
         let heads = ModelTask.describing(task).flatMap(\.huggingFace.fields)
         return fields + heads.filter { field in !fields.contains { $0.key == field.key } }

@@ -1,28 +1,26 @@
 import W2VBackbone
 
-/// What a parameter is called here and in another program's files; or the beginning that several names have in common.
+/// The name of a parameter here and in another program's files; or the common prefix of several names.
 ///
-/// `#` stands for a layer's number, and a name that ends with a dot for whatever is below.
+/// `#` stands for a layer's number, and a name that ends with a dot for everything below it.
 public struct ParameterName: Sendable, Equatable {
-    /// In our files: fairseq's name, without what stands before the backbone's names in a recognizer's.
+    /// The name in our files: fairseq's, without the prefix of the backbone in a recognizer's.
     public var native: String
-    /// In theirs, without the family's prefix.
+    /// The name in their files, without the family's prefix.
     public var foreign: String
     /// The task whose head it is part of; nil for the backbone's, and for a name in a task's own list.
     public var head: ModelTask?
-    /// Whether a file without it lacks the head, and so holds the backbone alone.
+    /// Whether a file without it lacks the head, and so contains only the backbone.
     public var marksHead: Bool
-    /// The normalisation of the extractors that have it; nil for all.
+    /// The normalization of the extractors that have the parameter; nil for all.
     public var extractorMode: ModelConfiguration.ExtractorMode?
 
-    /// Pairs two names.
+    /// Makes a pair of names.
     ///
     /// - Parameters:
-    ///   - native: The name here.
-    ///   - foreign: The name there.
     ///   - head: The task whose head it is part of; nil for the backbone's.
     ///   - marksHead: Whether a file without it lacks the head.
-    ///   - extractorMode: The normalisation of the extractors that have it; nil for all.
+    ///   - extractorMode: The normalization of the extractors that have the parameter; nil for all.
     public init(
         _ native: String, _ foreign: String, head: ModelTask? = nil, marksHead: Bool = false,
         extractorMode: ModelConfiguration.ExtractorMode? = nil
@@ -34,10 +32,10 @@ public struct ParameterName: Sendable, Equatable {
         self.extractorMode = extractorMode
     }
 
-    /// The name here of one of theirs; nil for one that the pair is not about.
+    /// Returns our name of one of theirs; nil for one that does not match the pair.
     func native(of name: String) -> String? { Self.rename(name, from: foreign, to: native) }
 
-    /// Their name of one of ours; nil for one that the pair is not about.
+    /// Returns their name of one of ours; nil for one that does not match the pair.
     func foreign(of name: String) -> String? { Self.rename(name, from: native, to: foreign) }
 
     private static func rename(_ name: String, from pattern: String, to other: String) -> String? {

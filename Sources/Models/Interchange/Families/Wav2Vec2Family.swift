@@ -1,7 +1,7 @@
 import W2VBackbone
 
 extension ModelFamily {
-    /// wav2vec 2.0 (arXiv 2006.11477), as Transformers has it.
+    /// wav2vec 2.0 (arXiv 2006.11477), as in Transformers.
     public static let wav2vec2: ModelFamily = {
         var family = ModelFamily("wav2vec 2.0")
         family.modelType = "wav2vec2"
@@ -51,7 +51,7 @@ extension ModelFamily {
 
     // MARK: Keys of config.json
 
-    /// What Transformers' models can have and this architecture has not.
+    /// Options of Transformers' models that this architecture does not support.
     private static let requirements: [HuggingFaceField] = [
         .fixed("add_adapter", false, problem: "the model has adapters, which this architecture has not"),
         .absent("adapter_attn_dim", problem: "the model has adapters, which this architecture has not"),
@@ -109,7 +109,7 @@ extension ModelFamily {
         .masks("apply_spec_augment"),
     ]
 
-    /// What Transformers takes where a key is absent.
+    /// Sets Transformers' defaults for absent keys.
     @Sendable private static func setTransformersDefaults(_ description: inout ModelDescription) {
         description.model.activationDropout = 0.1
         description.model.dropoutInput = 0

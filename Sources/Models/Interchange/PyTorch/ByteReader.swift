@@ -1,26 +1,30 @@
-/// What is wrong with a file's content; whoever knows the file adds its name.
-struct FileDamage: Error {
+import W2VBase
+
+/// Damage of a file's content; the caller that knows the file adds its name.
+struct FileDamage: ExplainedError {
     let reason: String
+
+    var kind: ErrorKind { .input }
+    var explanation: Explanation { Explanation(reason) }
 
     init(_ reason: String) {
         self.reason = reason
     }
 }
 
-/// Reads little-endian numbers and runs of bytes, and never beyond the end.
+/// Reads little-endian numbers and runs of bytes, never beyond the end.
 struct ByteReader {
     let bytes: UnsafeRawBufferPointer
-    /// Where the next byte comes from.
+    /// The position of the next byte.
     private(set) var position: Int
     private let what: String
 
-    /// Reads a part of some bytes.
+    /// Makes a reader of some bytes.
     ///
     /// - Parameters:
     ///   - bytes: The bytes, which must stay alive.
-    ///   - position: Where to begin.
-    ///   - what: What is being read, for errors: "the zip directory".
-    /// - Throws: `FileDamage` when the position lies outside.
+    ///   - what: The content being read, for errors: "the zip directory".
+    /// - Throws: `FileDamage` when the position is out of range.
     init(_ bytes: UnsafeRawBufferPointer, at position: Int = 0, _ what: String) throws(FileDamage) {
         guard position >= 0, position <= bytes.count else {
             throw FileDamage("\(what) should lie at byte \(position), and the file has \(bytes.count)")
@@ -30,10 +34,10 @@ struct ByteReader {
         self.what = what
     }
 
-    /// How many bytes are left.
+    /// The number of bytes left.
     var remaining: Int { bytes.count - position }
 
-    /// Takes a run of bytes.
+    /// Reads a run of bytes.
     mutating func take(_ count: Int) throws(FileDamage) -> UnsafeRawBufferPointer {
         guard count >= 0, count <= remaining else {
             throw FileDamage("\(what) claims \(count) bytes at byte \(position), where \(remaining) are left")
@@ -42,12 +46,12 @@ struct ByteReader {
         return UnsafeRawBufferPointer(rebasing: bytes[position..<position + count])
     }
 
-    /// Takes a number.
+    /// Reads a number.
     mutating func integer<Number: FixedWidthInteger>(_ type: Number.Type) throws(FileDamage) -> Number {
         Number(littleEndian: try take(MemoryLayout<Number>.size).loadUnaligned(as: Number.self))
     }
 
-    /// Takes a length of four or eight bytes, which must fit what is left.
+    /// Reads a length of four or eight bytes, which must not exceed the rest.
     mutating func length<Number: FixedWidthInteger>(_ type: Number.Type) throws(FileDamage) -> Int {
         let length = try integer(type)
         guard length >= 0, length <= remaining else {
@@ -56,7 +60,7 @@ struct ByteReader {
         return Int(length)
     }
 
-    /// Takes a line without its end.
+    /// Reads a line without its end.
     mutating func line() throws(FileDamage) -> String {
         let rest = bytes[position...]
         guard let end = rest.firstIndex(of: UInt8(ascii: "\n")) else {
@@ -67,7 +71,7 @@ struct ByteReader {
         return String(decoding: line, as: UTF8.self)
     }
 
-    /// Takes text of a given number of bytes.
+    /// Reads text of a given number of bytes.
     mutating func text(_ count: Int) throws(FileDamage) -> String {
         let start = position
         guard let text = String(validating: try take(count), as: UTF8.self) else {

@@ -2,17 +2,13 @@ import Foundation
 import W2VBackbone
 import W2VTorch
 
-/// Writes `.pt` files as newer versions of fairseq save them, with plain dictionaries as `cfg`.
+/// Writes `.pt` files like newer versions of fairseq, with plain dictionaries as `cfg`.
 enum FairseqWriter {
     /// Writes a file.
     ///
-    /// - Parameters:
-    ///   - description: What the model is.
-    ///   - state: The weights by fairseq's names.
-    ///   - url: The file.
-    ///   - update: The update it was saved after.
-    /// - Returns: What fairseq has no place for, a phrase each.
-    /// - Throws: ``CheckpointError/cannotHold(format:what:advice:)``; `FileWriteError`; `TorchError`.
+    /// - Parameter update: The update after which it was saved.
+    /// - Returns: The content that fairseq cannot store, one phrase each.
+    /// - Throws: ``CheckpointError/cannotHold(format:what:advice:)``; `FileWriteError`.
     static func write(
         _ description: ModelDescription, state: [String: Tensor], to url: URL, update: Int
     ) throws -> [String] {
@@ -45,7 +41,7 @@ enum FairseqWriter {
         return options.left
     }
 
-    /// Weights with the part that fairseq names twice under both names.
+    /// Returns the weights, with the part that fairseq stores twice under both names.
     private static func aliased(_ state: [String: Tensor], _ alias: PyTorchHead.SecondName?) -> [String: Tensor] {
         guard let alias else { return state }
         var result = state
@@ -63,13 +59,7 @@ enum FairseqWriter {
         ])
     }
 
-    /// The sections that describe a model: its options, its task's and its criterion's.
-    ///
-    /// - Parameters:
-    ///   - head: What fairseq calls them.
-    ///   - description: The model.
-    ///   - options: The same as options.
-    /// - Returns: The sections in their order.
+    /// Returns the sections that describe a model, in order: its options, its task's and its criterion's.
     static func sections(
         _ head: PyTorchHead, _ description: ModelDescription, _ options: PyTorchOptions
     ) -> PyTorchHead.Options {
@@ -91,7 +81,7 @@ enum FairseqWriter {
         ]
     }
 
-    /// fairseq's own dictionary object, so that the model loads without the folder of its data.
+    /// Returns fairseq's own dictionary object, so that the model loads without its data folder.
     private static func dictionary(_ symbols: [String]) -> PickledValue {
         let all = ["<s>", "<pad>", "</s>", "<unk>"] + symbols
         return .object(

@@ -3,17 +3,17 @@ import W2VBackbone
 import W2VObjectives
 import W2VTorch
 
-/// The options that a `.pt` file was trained with, in terms of ours.
+/// The options that a `.pt` file was trained with, in terms of our settings.
 ///
-/// fairseq and NVIDIA share their words for most of them, and so do we.
+/// fairseq and NVIDIA use the same words for most of them, and so do we.
 struct ForeignArguments {
     /// The options by name.
     private let values: [String: PickleReference]
-    /// Those that have been looked at: the others are not carried over.
+    /// The options that have been read; all others are listed as ignored.
     private(set) var used: Set<String> = []
     private let path: String
 
-    /// Takes options from dictionaries or namespaces; of equal names the last counts.
+    /// Collects options from dictionaries or namespaces; of equal names the last counts.
     init(_ sections: [PickleReference?], path: String) {
         self.path = path
         var values: [String: PickleReference] = [:]
@@ -23,17 +23,17 @@ struct ForeignArguments {
         self.values = values
     }
 
-    /// An option's value as a setting's text; nil where it is absent or None.
+    /// Returns an option's value as a setting's text; nil if it is absent or None.
     mutating func text(_ name: String) -> String? {
         used.insert(name)
         return values[name]?.settingText
     }
 
-    /// The names that nothing has asked for.
+    /// The options that have not been read.
     var unused: [String] { values.keys.filter { !used.contains($0) && !$0.hasPrefix("_") }.sorted() }
 
-    /// Settings that fairseq and NVIDIA have fixed in their code; a `.pt` file of ours has them in a member of its own,
-    /// which their programs pass over.
+    /// Settings that fairseq and NVIDIA fix in their code; our `.pt` files store them in a separate member, which their
+    /// programs ignore.
     static let own: Set = [
         "mask_min_masks", "mask_channel_min_masks", "mask_channel_same_count", "mask_channel_dropout",
         "normalize_epsilon",
@@ -43,11 +43,11 @@ struct ForeignArguments {
     /// The table of those settings.
     static let ownSettings: [Setting<ModelDescription>] =
         MaskingConfiguration.settings.map { $0.lifted("", \.masking) }.filter { own.contains($0.name) }
-        + [Setting("normalize_epsilon", \.normalizeEpsilon, "added to the variance in normalising")]
-    /// The key in that member of how labels become text, as JSON.
+        + [Setting("normalize_epsilon", \.normalizeEpsilon, "added to the variance when normalizing")]
+    /// The key in that member of the conversion of labels to text, as JSON.
     static let textKey = "text"
 
-    /// Our settings that the formats have a word for, with that word; there a value of None means the default.
+    /// Our settings that the formats have an option for, with its name; there a value of None means the default.
     static var table: [(theirs: String, setting: Setting<ModelDescription>)] {
         let renamed = [
             "hourglass": "hourglass_transformer", "mask_same_count": "require_same_masks",
@@ -59,10 +59,9 @@ struct ForeignArguments {
         return all.filter { !others.contains($0.name) }.map { (renamed[$0.name] ?? $0.name, $0) }
     }
 
-    /// Takes over all options that we know.
+    /// Applies all known options.
     ///
-    /// - Parameter description: What they change.
-    /// - Throws: ``CheckpointError`` naming the option whose value we cannot have.
+    /// - Throws: ``CheckpointError`` naming an option whose value is not supported.
     mutating func apply(to description: inout ModelDescription) throws {
         for (name, setting) in Self.table {
             guard let text = text(name) else { continue }
@@ -77,16 +76,15 @@ struct ForeignArguments {
                 throw CheckpointError.damaged(
                     path: path, reason: "its loss_weights are '\(text)', where one or two numbers are expected")
             }
-            // One weight counts for both terms.
+            // A single weight applies to both terms.
             if weights.count == 1 { weights.append(weights[0]) }
             description.objective.lossWeights = weights
         }
         if let normalize = text("normalize") { description.normalize = normalize == "true" }
     }
 
-    /// Takes over the settings that only our files have.
+    /// Applies the settings that only our files have.
     ///
-    /// - Parameter description: What they change.
     /// - Throws: ``ConfigurationError`` naming the setting.
     mutating func applyOwn(to description: inout ModelDescription) throws {
         for setting in Self.ownSettings {
@@ -100,7 +98,7 @@ struct ForeignArguments {
         }
     }
 
-    /// Refuses what this architecture has not.
+    /// Throws for options that this architecture does not support.
     ///
     /// - Throws: ``CheckpointError`` naming the option.
     mutating func requireThisArchitecture() throws {
@@ -120,12 +118,9 @@ struct ForeignArguments {
 }
 
 extension ModelDescription {
-    /// A model with the values that fairseq and NVIDIA take where an old file has no option.
+    /// Returns a model with fairseq's and NVIDIA's defaults for options that an old file lacks.
     ///
-    /// - Parameters:
-    ///   - task: What it was trained for.
-    ///   - format: Whose defaults.
-    /// - Returns: Their defaults, which are not the BASE recipe's.
+    /// These are not the BASE recipe's values.
     static func foreignDefaults(_ task: ModelTask, _ format: CheckpointFormat) -> ModelDescription {
         var description = ModelDescription(task: task, model: ModelConfiguration())
         description.model.dropoutInput = 0
@@ -133,19 +128,20 @@ extension ModelDescription {
         description.model.finalDim = 0
         description.model.quantizeTargets = false
         description.model.featureGradMult = 1
-        // Masks of time always have two spans at least.
+        // Masks over time always have at least two spans.
         description.masking.time.minMasks = 2
         for head in ModelTask.registered.compactMap(\.pyTorch) { head.setDefaults(&description, format) }
         return description
     }
 }
 
-/// Names of parameters as other programs spell them, in fairseq's spelling.
+/// Conversion of parameter names from other programs' spelling to fairseq's.
 enum ForeignNames {
-    /// fairseq's name of a parameter.
+    /// Returns fairseq's name of a parameter.
     ///
-    /// - Parameter name: As a `.pt` file has it.
-    /// - Returns: Without the wrapper's prefix, weight norm and the masked extractor as fairseq writes them.
+    /// - Parameter name: The name in a `.pt` file.
+    /// - Returns: The name without the wrapper's prefix; weight norm and the masked extractor are spelled as in
+    ///   fairseq.
     static func canonical(_ name: String) -> String {
         var name = name.replacing("module.", with: "")
         for (theirs, ours) in [
@@ -159,11 +155,10 @@ enum ForeignNames {
         return name
     }
 
-    /// A state with fairseq's names, and NVIDIA's fused queries, keys and values apart.
+    /// Returns a state with fairseq's names, with NVIDIA's fused queries, keys and values separated.
     ///
     /// - Parameter state: A `.pt` file's tensors by its names.
-    /// - Returns: The same tensors, the fused ones as views.
-    /// - Throws: `TorchError.operation` if LibTorch refuses a step.
+    /// - Returns: The same tensors, with views in place of fused ones.
     static func canonical(_ state: [String: Tensor]) throws -> [String: Tensor] {
         var result: [String: Tensor] = [:]
         for (name, tensor) in state {

@@ -2,19 +2,15 @@ import Foundation
 import W2VBackbone
 import W2VTorch
 
-/// Writes `.pt` files as NVIDIA's training program saves them.
+/// Writes `.pt` files like NVIDIA's training program.
 ///
-/// Its files keep queries, keys and values apart, whatever its model has inside.
+/// Its files have separate queries, keys and values, although its model fuses them.
 enum NvidiaWriter {
     /// Writes a file.
     ///
-    /// - Parameters:
-    ///   - description: What the model is.
-    ///   - state: The weights by fairseq's names.
-    ///   - url: The file.
-    ///   - update: The update it was saved after.
-    /// - Returns: What NVIDIA's format has no place for, a phrase each.
-    /// - Throws: ``CheckpointError/cannotHold(format:what:advice:)``; `FileWriteError`; `TorchError`.
+    /// - Parameter update: The update after which it was saved.
+    /// - Returns: The content that NVIDIA's format cannot store, one phrase each.
+    /// - Throws: ``CheckpointError/cannotHold(format:what:advice:)``; `FileWriteError`.
     static func write(
         _ description: ModelDescription, state: [String: Tensor], to url: URL, update: Int
     ) throws -> [String] {
@@ -39,7 +35,7 @@ enum NvidiaWriter {
             (ForeignArguments.ownMember, options.own),
         ]
         if task.hasLabels, !description.labels.isEmpty {
-            // A dictionary file's text; the counts are not known, and nothing depends on them.
+            // The text of a dictionary file; the counts are unknown and not used.
             let lines = try options.symbols(format: .nvidia).map { "\($0) 1\n" }
             object.append(("output_labels", .string(lines.joined())))
         }

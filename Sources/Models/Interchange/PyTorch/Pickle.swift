@@ -1,13 +1,13 @@
 import W2VBackbone
 
-/// A value of a pickle: a plain one, or the number of one of its document's nodes.
+/// A value of a pickle: a plain one, or the index of one of its document's nodes.
 ///
-/// Nodes refer to each other by number, so that deep nesting and cycles cost nothing to build or to free.
+/// Nodes refer to each other by index, so that deep nesting and cycles cost nothing to build or to free.
 enum PickleValue: Sendable {
     case none
     case bool(Bool)
     case integer(Int)
-    /// A whole number beyond 64 bits, as its little-endian bytes.
+    /// An integer beyond 64 bits, as its little-endian bytes.
     case long([UInt8])
     case number(Double)
     case string(String)
@@ -21,46 +21,46 @@ struct PickleNode: Sendable {
         case list
         case tuple
         case set
-        /// Keys and values in turn among the items.
+        /// Keys and values alternate among the items.
         case dictionary
         /// A class or function, named and never called.
         case global(module: String, name: String)
-        /// What calling a global would have made: inert, with what it would have been called with.
+        /// The inert result of calling a global, with the arguments of the call.
         case object(type: Int)
         case storage(PickleStorage)
         case tensor(PickleTensor)
     }
 
     var kind: Kind
-    /// A container's items; what was appended to an object.
+    /// A container's items, or the items appended to an object.
     var items: [PickleValue] = []
-    /// The arguments that an object's global would have been called with.
+    /// The arguments of the call of an object's global.
     var arguments: [PickleValue] = []
-    /// What `__setstate__` would have been called with.
+    /// The argument of `__setstate__`.
     var state = PickleValue.none
 }
 
-/// A run of elements that tensors look into.
+/// A run of elements that tensors are views of.
 struct PickleStorage: Sendable, Equatable {
     /// The element type's name, as in `FloatStorage`.
     var type: String
     /// The storage's name in the file.
     var key: String
-    /// How many elements it has.
+    /// The number of its elements.
     var count: Int
-    /// Where it begins in the storage of that name: only old files share so.
+    /// Its beginning in the storage of that name: only old files share storages in this way.
     var offset = 0
 }
 
 /// A tensor as the file describes it.
 struct PickleTensor: Sendable, Equatable {
     var storage: PickleStorage
-    /// Its first element in the storage.
+    /// The index of its first element in the storage.
     var offset: Int
     var shape: [Int]
-    /// Steps in elements.
+    /// The strides, in elements.
     var strides: [Int]
-    /// The element type's name where the storage's has none, as in `float8_e4m3fn`.
+    /// The element type's name if it is not the storage's, such as `float8_e4m3fn`.
     var type: String?
 }
 
@@ -78,7 +78,7 @@ final class PickleDocument: Sendable {
     var root: PickleReference { PickleReference(document: self, value: top) }
 }
 
-/// A value together with its document: dictionaries, namespaces and omegaconf's containers are all looked into alike.
+/// A value together with its document, with uniform access to dictionaries, namespaces and omegaconf's containers.
 struct PickleReference: Sendable {
     fileprivate let document: PickleDocument
     let value: PickleValue
@@ -92,7 +92,7 @@ struct PickleReference: Sendable {
         return document.nodes[index]
     }
 
-    /// Where an object's class is defined and what it is called: `argparse.Namespace`.
+    /// The module and name of an object's class: `argparse.Namespace`.
     var typeName: String? {
         guard case .object(let type)? = node?.kind, case .global(let module, let name) = document.nodes[type].kind
         else {
@@ -101,10 +101,10 @@ struct PickleReference: Sendable {
         return "\(module).\(name)"
     }
 
-    /// What a namespace, a configuration or an enumeration's case stands for: the plain value inside.
+    /// The plain value inside a namespace, a configuration or an enumeration's case.
     private var content: PickleReference {
         var result = self
-        // A chain of wrappers in an honest file is two or three long.
+        // A chain of wrappers in a real file has two or three links.
         for _ in 0..<16 {
             guard let type = result.typeName, let node = result.node else { return result }
             let state = reference(node.state).stateDictionary
@@ -134,20 +134,20 @@ struct PickleReference: Sendable {
 
     private func entry(_ key: String) -> PickleReference? {
         guard let node, node.isDictionary else { return nil }
-        // The last of equal keys holds, as in Python.
+        // The last of equal keys counts, as in Python.
         for index in stride(from: node.items.count - 2, through: 0, by: -2) {
             if case .string(key) = node.items[index] { return reference(node.items[index + 1]) }
         }
         return nil
     }
 
-    /// A dictionary's or namespace's member; nil where there is none, or it is None.
+    /// The member of a dictionary or namespace; nil if there is none, or it is None.
     subscript(key: String) -> PickleReference? {
         guard let found = content.entry(key), !found.isNone else { return nil }
         return found
     }
 
-    /// A dictionary's or namespace's members in their order, those with other keys than texts left out.
+    /// The members of a dictionary or namespace in order, except those whose keys are not strings.
     var members: [(key: String, value: PickleReference)]? {
         guard let node = content.node, node.isDictionary else { return nil }
         return stride(from: 0, to: node.items.count - 1, by: 2).compactMap { index in
@@ -156,7 +156,7 @@ struct PickleReference: Sendable {
         }
     }
 
-    /// A list's or tuple's items.
+    /// The items of a list or tuple.
     var items: [PickleReference]? {
         guard let node = content.node else { return nil }
         switch node.kind {
@@ -165,7 +165,7 @@ struct PickleReference: Sendable {
         }
     }
 
-    /// How many entries a container has.
+    /// The number of a container's entries.
     var count: Int {
         guard let node = content.node else { return 0 }
         return node.isDictionary ? node.items.count / 2 : node.items.count
@@ -196,10 +196,10 @@ struct PickleReference: Sendable {
         return tensor
     }
 
-    /// Whether this is a plain dictionary and not a namespace or configuration.
+    /// Whether this is a plain dictionary, not a namespace or configuration.
     var isDictionary: Bool { node?.isDictionary ?? false }
 
-    /// The value as a setting's text; nil for None and for what no setting can be.
+    /// The value as a setting's text; nil for None and for anything that no setting can be.
     var settingText: String? {
         switch content.value {
         case .bool(let flag): return flag ? "true" : "false"
@@ -208,7 +208,7 @@ struct PickleReference: Sendable {
         case .string(let text): return text
         case .node:
             guard let items, items.count <= 64 else { return nil }
-            // Lists of lists are no setting's, and could go on for ever.
+            // Nested lists are never a setting's value, and could be infinite.
             let parts = items.compactMap { $0.content.node == nil ? $0.settingText : nil }
             return parts.count == items.count ? "[" + parts.joined(separator: ", ") + "]" : nil
         case .none, .long, .bytes: return nil

@@ -10,7 +10,7 @@ indirect enum PickledValue {
     case string(String)
     case list([PickledValue])
     case tuple([PickledValue])
-    /// In this order.
+    /// The entries, in this order.
     case dictionary([(key: String, value: PickledValue)])
     /// An instance of a class whose state is a dictionary.
     case object(module: String, name: String, state: [(key: String, value: PickledValue)])
@@ -18,16 +18,15 @@ indirect enum PickledValue {
     case tensor(Tensor, storage: Int)
 }
 
-/// Writes pickles of protocol 2, which is what `torch.save` writes and every version of PyTorch reads.
+/// Writes pickles of protocol 2, which `torch.save` writes and every version of PyTorch reads.
 struct PickleWriter {
     private(set) var data = Data()
-    /// The classes named so far, which are recalled by number.
+    /// The classes named so far, which are referred to by number.
     private var memo: [String: Int] = [:]
 
-    /// Pickles a value.
+    /// Returns the pickle of a value.
     ///
-    /// - Parameter value: The value; its tensors must have types that PyTorch names.
-    /// - Returns: The pickle.
+    /// - Parameter value: The value; its tensors must have types that PyTorch supports.
     static func data(_ value: PickledValue) -> Data {
         var writer = PickleWriter()
         writer.data.append(contentsOf: [0x80, 2])
@@ -122,7 +121,8 @@ struct PickleWriter {
         memo[key] = memo.count
     }
 
-    /// `_rebuild_tensor_v2(storage, offset, size, stride, requires_grad, backward_hooks)`, the storage by its number.
+    /// Writes `_rebuild_tensor_v2(storage, offset, size, stride, requires_grad, backward_hooks)`, the storage by its
+    /// number.
     private mutating func write(_ tensor: Tensor, _ storage: Int) {
         global("torch._utils", "_rebuild_tensor_v2")
         code("(")

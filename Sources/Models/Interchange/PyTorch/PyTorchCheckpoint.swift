@@ -11,11 +11,9 @@ import W2VTorch
 enum PyTorchCheckpoint {
     /// Reads a file.
     ///
-    /// - Parameters:
-    ///   - url: The file.
-    ///   - architecture: Another checkpoint's description, for a file that lacks its own.
-    /// - Returns: The checkpoint, its weights still on disk.
-    /// - Throws: ``CheckpointError`` naming the file and what is wrong in it.
+    /// - Parameter architecture: Another checkpoint's description, for a file that lacks its own.
+    /// - Returns: The checkpoint, with its weights still on disk.
+    /// - Throws: ``CheckpointError`` naming the file and the problem.
     static func read(_ url: URL, architecture: ModelDescription?) throws -> Checkpoint {
         try LargeFilePointer.refuse(url)
         let file = try PyTorchFile(url)
@@ -37,25 +35,25 @@ enum PyTorchCheckpoint {
         } catch let error as ConfigurationError {
             throw CheckpointError.damaged(path: url.path, reason: "its setting \(error)")
         }
-        var left = options.notCarriedOver
-        let state = try keep(stored, description, &left)
+        var unused = options.notCarriedOver
+        let state = try keep(stored, description, &unused)
         if task.hasLabels { description.labels = try labels(root, path: url.path) }
-        left += leftovers(root, weightsAreRoot: root["model"] == nil)
+        unused += leftovers(root, weightsAreRoot: root["model"] == nil)
         return try Checkpoint(
             url: url, format: options.format, layout: "\(file.container.rawValue) container, \(options.layout)",
             description: description, state: state,
-            left: left.map { CheckpointNote($0, .conversion) }, update: update(root))
+            findings: unused.map { CheckpointNote($0, .conversion) }, update: update(root))
     }
 
-    /// The weights of the model; those of the other task's parts stay behind and are named.
+    /// Selects the weights of the model, and notes those of the other task's parts, which are ignored.
     private static func keep(
-        _ stored: [String: Tensor], _ description: ModelDescription, _ left: inout [String]
+        _ stored: [String: Tensor], _ description: ModelDescription, _ unused: inout [String]
     ) throws -> [String: Tensor] {
         let task = description.task
         if let alias = task.pyTorch?.secondName(description.model) {
             let kept = stored.filter { name, _ in !name.hasPrefix(alias.second) }
             if kept.count < stored.count {
-                left.append("model.\(alias.second.dropLast()): \(alias.part) under a second name")
+                unused.append("model.\(alias.second.dropLast()): \(alias.part) under a second name")
             }
             return kept
         }
@@ -65,21 +63,21 @@ enum PyTorchCheckpoint {
         }
         let kept = stored.filter { name, _ in !heads.contains(where: name.hasPrefix) }
         if kept.count < stored.count {
-            left.append(
+            unused.append(
                 "model: \(stored.count - kept.count) tensors of the pre-training objective, which \(task.purpose) does "
                     + "not use")
         }
         return kept
     }
 
-    /// The dictionary's symbols, from fairseq's task state or NVIDIA's output labels; none where there is neither.
+    /// Returns the dictionary's symbols, from fairseq's task state or NVIDIA's output labels; none if there is neither.
     private static func labels(_ root: PickleReference, path: String) throws -> [String] {
         if let symbols = root["task_state"]?["target_dictionary"]?["symbols"]?.items {
             return symbols.compactMap(\.string)
         }
         guard let text = root["output_labels"]?.string else { return [] }
         var labels = ["<s>", "<pad>", "</s>", "<unk>"]
-        // By bytes: a symbol that is a combining mark is no part of the space before it.
+        // By bytes: a symbol that is a combining mark must not merge with the space before it.
         for line in text.utf8.split(separator: 0x0A) {
             let fields = line.split(separator: 0x20).map { String(Substring($0)) }
             guard fields.count >= 2, Int(fields[1]) != nil else {
@@ -98,7 +96,7 @@ enum PyTorchCheckpoint {
         root["train_state"]?["step"]?.integer ?? root["optimizer_history"]?.items?.last?["num_updates"]?.integer
     }
 
-    /// What each of a file's other members is.
+    /// Returns a phrase on each of a file's other members.
     private static func leftovers(_ root: PickleReference, weightsAreRoot: Bool) -> [String] {
         let known = [
             "last_optimizer_state": "the optimizer's state; training goes on with a fresh one",
@@ -122,13 +120,13 @@ enum PyTorchCheckpoint {
 }
 
 extension PyTorchCheckpoint {
-    /// A file's options, wherever it keeps them.
+    /// The options of a file, at any of the places where they are stored.
     struct Options {
         let format: CheckpointFormat
         let layout: String
         private let root: PickleReference
         private let path: String
-        /// The options of the model at hand, and those of the pre-trained one in it.
+        /// The options of the model itself, and those of the pre-trained model in it.
         private var own: ForeignArguments?
         private var pretrained: ForeignArguments?
         private var sections: [String] = []
@@ -171,7 +169,7 @@ extension PyTorchCheckpoint {
             }
         }
 
-        /// The sections of a `cfg` that describe the model.
+        /// Returns the sections of a `cfg` that describe the model.
         private static func arguments(_ cfg: PickleReference, _ path: String) -> ForeignArguments {
             // The model's own normalize only refers to the task's.
             ForeignArguments([cfg["model"], cfg["criterion"], cfg["task"]], path: path)
@@ -185,7 +183,7 @@ extension PyTorchCheckpoint {
             )
         }
 
-        /// What the options make of a model.
+        /// Returns the description of a model with these options.
         mutating func description(
             _ task: ModelTask, architecture: ModelDescription?
         ) throws -> ModelDescription {
@@ -212,7 +210,7 @@ extension PyTorchCheckpoint {
             return description
         }
 
-        /// The options that nothing here corresponds to.
+        /// The options that have no equivalent here.
         var notCarriedOver: [String] {
             var result: [String] = []
             if !sections.isEmpty { result.append("cfg: \(sections.joined(separator: ", "))") }
@@ -220,7 +218,7 @@ extension PyTorchCheckpoint {
                 result.append("w2v_args: \(inner.joined(separator: ", "))")
             }
             let name = root["cfg"] == nil ? "args" : "cfg.model, cfg.task, cfg.criterion"
-            // The pre-trained model's options were looked at in full.
+            // The pre-trained model's options have been read completely.
             let outer: Set = ["w2v_args", "apply_mask", "layerdrop", "arch", "mode"]
             let unused = (own?.unused ?? []).filter { !outer.contains($0) && pretrained?.used.contains($0) != true }
             if !unused.isEmpty { result.append("\(name): \(unused.joined(separator: ", "))") }

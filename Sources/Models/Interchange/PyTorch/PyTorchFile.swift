@@ -1,12 +1,12 @@
 import Foundation
 import W2VTorch
 
-/// What `torch.save` wrote: a pickle and the data of its tensors, mapped into memory.
+/// A file of `torch.save`: a pickle and the data of its tensors, mapped into memory.
 ///
-/// Two containers are read: the zip archive of PyTorch 1.6 and later, and the run of pickles before it. Nothing in the
-/// file is executed, and tensors stay where they lie until they are used.
+/// Two containers are supported: the zip archive of PyTorch 1.6 and later, and the earlier sequence of pickles. Nothing
+/// in the file is executed, and tensors stay in the file until they are used.
 final class PyTorchFile {
-    /// Which of the two containers.
+    /// The kind of container.
     enum Container: String {
         case zip
         case legacy
@@ -18,15 +18,16 @@ final class PyTorchFile {
     let root: PickleReference
 
     private let mapping: MappedFile
-    /// Where each storage's data lie in the file.
+    /// The range of each storage's data in the file.
     private let storages: [String: Range<Int>]
 
-    /// A pickle of more bytes than this is no honest checkpoint's: those of the largest models have a few megabytes.
+    /// The maximum size of a real checkpoint's pickle in bytes: those of the largest models have a few megabytes.
     private static let largestPickle = 64 << 20
 
     private static func isZip(_ bytes: UnsafeRawBufferPointer) -> Bool { bytes.starts(with: [0x50, 0x4B]) }
 
-    /// The pickle of the legacy format's magic number 0x1950A86A20F9469CFC6C, at any protocol.
+    /// Returns whether a file begins with the pickle of the legacy format's magic number 0x1950A86A20F9469CFC6C, at any
+    /// protocol.
     private static func isLegacy(_ bytes: UnsafeRawBufferPointer) -> Bool {
         var position = 0
         guard bytes.first == 0x80, let document = try? Unpickler.read(bytes, at: &position) else { return false }
@@ -40,9 +41,8 @@ final class PyTorchFile {
 
     /// Maps a file and reads its pickle.
     ///
-    /// - Parameter url: Where it lies.
-    /// - Throws: ``CheckpointError`` for a file that is not whole or not of this kind; `SafetensorsError` when it cannot
-    ///   be opened.
+    /// - Throws: ``CheckpointError`` for a file that is incomplete or of another kind; `SafetensorsError` when it
+    ///   cannot be opened.
     init(_ url: URL) throws {
         path = url.path
         mapping = try MappedFile(path: url.path)
@@ -96,7 +96,8 @@ final class PyTorchFile {
         return (document.root, storages)
     }
 
-    /// Magic number, protocol, system, object, storages' names, each a pickle; then each storage's count and data.
+    /// Opens a legacy file: magic number, protocol, system, object, storages' names, each a pickle; then each storage's
+    /// count and data.
     private static func openLegacy(
         _ bytes: UnsafeRawBufferPointer
     ) throws(FileDamage) -> (PickleReference, [String: Range<Int>]) {
@@ -131,13 +132,11 @@ final class PyTorchFile {
 
     // MARK: Tensors
 
-    /// A tensor's elements, where they lie in the file if they can be used there.
+    /// Returns a tensor's elements, in place in the file if possible.
     ///
-    /// - Parameters:
-    ///   - description: As the pickle has it.
-    ///   - name: What to call it in errors.
-    /// - Returns: The tensor, which must not be written.
-    /// - Throws: ``CheckpointError`` when it reaches beyond its data or has elements that tensors cannot have here.
+    /// - Parameter name: Its name in errors.
+    /// - Returns: The tensor, which must not be written to.
+    /// - Throws: ``CheckpointError`` if it exceeds its data or has an unsupported element type.
     func tensor(_ description: PickleTensor, _ name: String) throws -> Tensor {
         func damaged(_ reason: String) -> CheckpointError {
             .damaged(path: path, reason: "tensor \(name) \(reason)")
@@ -176,13 +175,13 @@ final class PyTorchFile {
         return try flat.viewed(description.shape, strides: description.strides, from: 0)
     }
 
-    /// The tensors of a dictionary by name.
+    /// Returns the tensors of a dictionary by name.
     ///
     /// - Parameters:
     ///   - dictionary: A state dictionary of the file.
-    ///   - what: What to call it in errors: "model".
-    /// - Returns: Its tensors; entries that are no tensors are left out, as PyTorch's counters and metadata.
-    /// - Throws: As ``tensor(_:_:)``.
+    ///   - what: Its name in errors: "model".
+    /// - Returns: Its tensors, without other entries such as PyTorch's counters and metadata.
+    /// - Throws: The errors of ``tensor(_:_:)``.
     func tensors(_ dictionary: PickleReference, _ what: String) throws -> [String: Tensor] {
         var result: [String: Tensor] = [:]
         for (key, value) in dictionary.members ?? [] {
@@ -196,7 +195,7 @@ final class PyTorchFile {
 struct ElementType {
     let name: String
     let itemSize: Int
-    /// The type that tensors can have here; nil for those that are only counted.
+    /// The matching type of tensors here; nil for types that are only counted.
     let dtype: DType?
 
     private static let known: [String: (size: Int, dtype: DType?)] = [
@@ -218,8 +217,10 @@ struct ElementType {
 }
 
 extension PickleTensor {
-    /// Where the elements lie in the storage's data: the first byte, how many elements there are, and how many they
-    /// reach over; nil when they reach beyond the data or overlap.
+    /// Returns the place of the elements in the storage's data: the first byte, the number of elements, and the span
+    /// that they cover.
+    ///
+    /// Nil if they exceed the data or overlap.
     fileprivate func place(itemSize: Int, available: Int) -> (start: Int, count: Int, span: Int)? {
         guard shape.count == strides.count, offset >= 0 else { return nil }
         var count = 1
@@ -235,7 +236,7 @@ extension PickleTensor {
         guard count > 0 else { return (0, 0, 0) }
         let (end, beyond) = first.addingReportingOverflow(last)
         guard !overflow, !beyond, end < available / itemSize, count <= last + 1 else { return nil }
-        // An untyped storage counts bytes; that of a typed one must hold all that the tensor looks at.
+        // An untyped storage counts bytes; that of a typed one must contain all elements of the tensor.
         guard type != nil || offset + last < storage.count else { return nil }
         return (first * itemSize, count, last + 1)
     }

@@ -1,27 +1,26 @@
 import W2VBackbone
+import W2VBase
 import W2VObjectives
 
 /// Our settings as options of fairseq and NVIDIA.
 struct PyTorchOptions {
-    /// What the files have of the task.
+    /// The task's part of the files.
     let head: PyTorchHead
-    /// The options by their names, and the settings that they have no word for.
+    /// The description, whose settings are options, or have no equivalent.
     private let description: ModelDescription
-    /// What has no place in a file, a phrase each.
+    /// The content that a file cannot store, one phrase each.
     private(set) var left: [String] = []
 
-    /// Fits a description to what both formats can say.
+    /// Makes options of a description, as both formats can express it.
     ///
-    /// - Parameters:
-    ///   - description: What is to be written.
-    ///   - format: For errors.
     /// - Throws: ``CheckpointError/cannotHold(format:what:advice:)`` for a model that they cannot represent.
     init(_ description: ModelDescription, format: CheckpointFormat) throws {
         self.description = description
         guard let head = description.task.pyTorch else {
             throw CheckpointError.cannotHold(
                 format: format, what: description.task.phrase,
-                advice: "convert to huggingface or native" + (description.task.hasHead ? "" : ", or fine-tune it first")
+                advice: description.task.hasHead
+                    ? "convert to huggingface or native" : "convert to huggingface or native, or fine-tune it first"
             )
         }
         if let (what, advice) = head.refusal(description.model, format) {
@@ -29,7 +28,7 @@ struct PyTorchOptions {
         }
         self.head = head
         let (time, channel) = (description.masking.time, description.masking.channel)
-        // Our default of none is no wish to have fewer than theirs.
+        // Our default of none does not mean fewer than theirs.
         if ![0, 2].contains(time.minMasks) { left.append("mask_min_masks \(time.minMasks): theirs is always 2") }
         if time.countMultiple != 1 { left.append("mask_count_multiple \(time.countMultiple): theirs is always 1") }
         if channel.minMasks != 0 { left.append("mask_channel_min_masks \(channel.minMasks): theirs is always 0") }
@@ -46,20 +45,17 @@ struct PyTorchOptions {
         }
     }
 
-    /// Adds to what has no place.
+    /// Adds content that a file cannot store.
     mutating func note(_ phrase: String) { left.append(phrase) }
 
-    /// The options of a configuration's section, with their names and types.
-    ///
-    /// - Parameter names: Our names of the settings.
-    /// - Returns: One option a setting, in the order of their table.
+    /// Returns the options of a configuration's section, with their names and types, in the order of their table.
     func options(_ names: Set<String>) -> [(key: String, value: PickledValue)] {
         ForeignArguments.table.filter { names.contains($0.setting.name) }.map { theirs, setting in
             (theirs, value(setting))
         }
     }
 
-    /// The settings that their programs have fixed, where ours are others.
+    /// The settings that their programs fix, where ours differ.
     var own: PickledValue {
         let theirs = ModelDescription.foreignDefaults(description.task, .fairseq)
         let settings = ForeignArguments.ownSettings.filter { $0.text(description) != $0.text(theirs) }
@@ -70,7 +66,7 @@ struct PyTorchOptions {
 
     private func value(_ setting: Setting<ModelDescription>) -> PickledValue {
         let text = setting.text(description)
-        // The settings' own types say what a text means: numbers stay numbers, expressions stay texts.
+        // The settings' own types determine what a text means: numbers stay numbers, expressions stay texts.
         if text == "off" { return .none }
         switch setting.type {
         case Bool.settingType: return .bool(text == "true")
@@ -81,29 +77,28 @@ struct PyTorchOptions {
         }
     }
 
-    /// The names of a group of settings.
+    /// Returns the names of a group of settings.
     static func names<Root>(_ settings: [Setting<Root>]) -> Set<String> { Set(settings.map(\.name)) }
 
-    /// The architecture's options and dropouts, without the Hourglass.
+    /// The names of the architecture's options and dropouts, without the Hourglass.
     static let model = names(ModelConfiguration.settings).subtracting([
         "hourglass", "hourglass_resample", "final_dropout",
     ])
-    /// The options of masks.
+    /// The names of the mask options.
     static let masking = names(MaskingConfiguration.settings)
-    /// The options of negatives, which stand among the model's.
+    /// The names of the options of negatives, which are among the model's.
     static let negatives = names(ContrastiveConfiguration.settings).subtracting(["infonce", "loss_weights"])
 
     /// The two weights of the pre-training criterion.
     var lossWeights: PickledValue { .list(description.objective.lossWeights.prefix(2).map(PickledValue.number)) }
 
-    /// The dictionary's symbols behind the four specials.
+    /// Returns the dictionary's symbols after the four specials, from label 4 on.
     ///
     /// Hugging Face calls the blank, which is label 0 everywhere, `<pad>`, and fairseq `<s>`: these two names are
     /// exchanged.
     ///
-    /// - Parameter format: For errors.
-    /// - Returns: The symbols from label 4 on.
-    /// - Throws: ``CheckpointError/cannotHold(format:what:advice:)`` for a dictionary without the specials in front.
+    /// - Throws: ``CheckpointError/cannotHold(format:what:advice:)`` for a dictionary that does not start with the
+    ///   specials.
     mutating func symbols(format: CheckpointFormat) throws -> [String] {
         let specials = ["<s>", "<pad>", "</s>", "<unk>"]
         let first = Array(description.labels.prefix(4))
@@ -112,8 +107,7 @@ struct PyTorchOptions {
         } else if first != specials {
             throw CheckpointError.cannotHold(
                 format: format, what: "a dictionary that begins with \(first.joined(separator: " "))",
-                advice: "its first four symbols are always \(specials.joined(separator: " ")); give another one with "
-                    + "--dictionary")
+                advice: "its first four symbols are always \(specials.joined(separator: " ")); \(.otherDictionary)")
         }
         let symbols = Array(description.labels.dropFirst(4))
         if let odd = symbols.first(where: { $0.isEmpty || $0.contains(where: \.isWhitespace) }) {

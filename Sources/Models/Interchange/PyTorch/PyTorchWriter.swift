@@ -1,24 +1,24 @@
 import Foundation
 import W2VTorch
 
-/// Writes files that `torch.load` reads: a zip archive of stored entries, tensors aligned to 64 bytes.
+/// Writes files that `torch.load` reads: a zip archive of stored entries, with tensors aligned to 64 bytes.
 ///
-/// The same object gives the same bytes: entries have no times, and the archive's folder is always `archive/`.
+/// Equal objects give equal bytes: entries have no times, and the archive's folder is always `archive/`.
 enum PyTorchWriter {
-    /// Writes an object under a temporary name, and renames it when it is whole.
+    /// Writes an object under a temporary name, and renames it when it is complete.
     ///
     /// - Parameters:
-    ///   - object: What `torch.load` shall return; `state` makes its tensors.
+    ///   - object: The result of `torch.load`; `state` makes its tensors.
     ///   - tensors: The data of its tensors, each under its index.
     ///   - url: The file; its folder must exist.
-    /// - Throws: `FileWriteError` when the disk is full or the system fails; `TorchError.operation` if LibTorch refuses.
+    /// - Throws: `FileWriteError` when the disk is full or the system fails.
     static func write(_ object: PickledValue, tensors: [Tensor], to url: URL) throws {
         try AtomicFile.write(to: url) { file in
             var zip = ZipWriter()
             try zip.add("archive/data.pkl", PickleWriter.data(object), &file)
             try zip.add("archive/byteorder", Data("little".utf8), &file)
             for (index, tensor) in tensors.enumerated() {
-                // One tensor at a time is copied to the host, and only if it is not there in one piece.
+                // One tensor at a time is copied to the host, and only if it is not contiguous there.
                 try tensor.detached().to(device: .cpu).contiguous().withUnsafeMutableBytes {
                     try zip.add("archive/data/\(index)", UnsafeRawBufferPointer($0), &file)
                 }
@@ -28,10 +28,10 @@ enum PyTorchWriter {
         }
     }
 
-    /// A state dictionary of tensors, and their data.
+    /// Returns a state dictionary of tensors, and adds their data.
     ///
     /// - Parameters:
-    ///   - state: Tensors by name; tensors that are one and the same are stored once.
+    ///   - state: Tensors by name; identical tensors are stored once.
     ///   - data: The data so far, to which that of these tensors is added.
     /// - Returns: The dictionary, names in the order of their UTF-8 bytes, its tensors numbered as in the data.
     static func dictionary(_ state: [String: Tensor], _ data: inout [Tensor]) -> PickledValue {
@@ -45,7 +45,7 @@ enum PyTorchWriter {
     }
 }
 
-/// Writes a zip archive of stored entries one after the other, with 64-bit sizes where they are needed.
+/// Writes a zip archive of stored entries sequentially, with 64-bit sizes where they are needed.
 struct ZipWriter {
     private struct Entry {
         var name: String
@@ -56,15 +56,12 @@ struct ZipWriter {
 
     private var entries: [Entry] = []
 
-    /// Entries' content begins at a multiple of this, so that tensors can be used where they are mapped.
+    /// Entries' content starts at a multiple of this, so that tensors can be used in the mapped file.
     private static let alignment = 64
 
     /// Appends an entry.
     ///
-    /// - Parameters:
-    ///   - name: Its name.
-    ///   - content: What it holds.
-    ///   - file: Where the archive is being written.
+    /// - Parameter file: Where the archive is being written.
     /// - Throws: `FileWriteError` when the disk is full or the system fails.
     mutating func add(_ name: String, _ content: some ContiguousBytes, _ file: inout AtomicFile) throws {
         try content.withUnsafeBytes { bytes in try add(name, bytes, &file) }
@@ -72,17 +69,14 @@ struct ZipWriter {
 
     /// Appends an entry.
     ///
-    /// - Parameters:
-    ///   - name: Its name.
-    ///   - content: What it holds.
-    ///   - file: Where the archive is being written.
+    /// - Parameter file: Where the archive is being written.
     /// - Throws: `FileWriteError` when the disk is full or the system fails.
     mutating func add(_ name: String, _ content: UnsafeRawBufferPointer, _ file: inout AtomicFile) throws {
         var checksum = CRC32()
         checksum.add(content)
         let entry = Entry(name: name, checksum: checksum.value, size: content.count, offset: file.written)
         entries.append(entry)
-        // The local header has 30 bytes; an extra field named FB, as PyTorch's own, moves the content to its place.
+        // The local header has 30 bytes; an extra field named FB, like PyTorch's, pads the content to its alignment.
         let large = entry.size >= 0xFFFF_FFFF
         var extra = Data()
         if large { extra.append(Self.field(1, [entry.size, entry.size])) }

@@ -1,27 +1,24 @@
 /// Reads one pickle of protocol 0 to 5 as inert data.
 ///
-/// Classes and functions are names here: nothing is imported, constructed or called. What PyTorch's own rebuilding
-/// functions would make of their arguments (tensors, ordered dictionaries) is recognised; everything else becomes an inert
-/// object. Each opcode adds at most one value and one node, so memory stays within a constant
-/// times the pickle's length; nesting needs no recursion.
+/// Classes and functions are only names here: nothing is imported, constructed or called. The results of PyTorch's own
+/// rebuilding functions (tensors, ordered dictionaries) are recognized; everything else becomes an inert object. Each
+/// opcode adds at most one value and one node, so memory is bounded by a constant times the pickle's length; nesting
+/// needs no recursion.
 struct Unpickler {
     private var reader: ByteReader
     private var nodes: [PickleNode] = []
     private var stack: [PickleValue] = []
     private var marks: [Int] = []
     private var memo: [Int: PickleValue] = [:]
-    /// How many items were taken over from one container into another.
+    /// The number of items copied from one container into another.
     private var copied = 0
 
-    /// More values than any honest checkpoint has: those of the largest models have tens of thousands.
+    /// The maximum number of values: real checkpoints of the largest models have tens of thousands.
     static let largestCount = 4_000_000
 
     /// Reads a pickle.
     ///
-    /// - Parameters:
-    ///   - bytes: Where it lies.
-    ///   - position: Its first byte; afterwards that behind its end.
-    /// - Returns: Its content.
+    /// - Parameter position: Its first byte; afterward the byte after its end.
     /// - Throws: `FileDamage` naming the byte.
     static func read(
         _ bytes: UnsafeRawBufferPointer, at position: inout Int
@@ -70,7 +67,7 @@ struct Unpickler {
         return value
     }
 
-    /// What was pushed since the last mark.
+    /// Pops the values since the last mark.
     private mutating func popToMark() throws(FileDamage) -> [PickleValue] {
         guard let mark = marks.popLast() else { throw damage("ends a group that it never began") }
         let items = Array(stack[mark...])
@@ -108,7 +105,7 @@ struct Unpickler {
         }
     }
 
-    /// Numbers and texts.
+    /// Handles opcodes of numbers and texts.
     private mutating func constant(_ opcode: UInt8) throws(FileDamage) -> Bool {
         switch opcode {
         case UInt8(ascii: "N"): push(.none)
@@ -138,7 +135,7 @@ struct Unpickler {
         case 0x8C: push(.string(try reader.text(try reader.length(UInt8.self))))
         case 0x8D: push(.string(try reader.text(try reader.length(UInt64.self))))
         case UInt8(ascii: "V"): push(.string(try reader.line()))
-        // Python 2's strings: text in all that concerns us.
+        // Python 2's strings: for our purposes text.
         case UInt8(ascii: "T"):
             push(.string(String(decoding: try reader.take(try reader.length(Int32.self)), as: UTF8.self)))
         case UInt8(ascii: "U"):
@@ -165,7 +162,7 @@ struct Unpickler {
         return .long(Array(text.utf8))
     }
 
-    /// A two's complement number of any length.
+    /// Returns a two's complement number of any length.
     private func long(_ bytes: UnsafeRawBufferPointer) -> PickleValue {
         guard bytes.count <= 8 else { return .long(Array(bytes)) }
         var number: UInt64 = (bytes.last ?? 0) & 0x80 != 0 ? .max : 0
@@ -173,7 +170,7 @@ struct Unpickler {
         return .integer(Int(bitPattern: UInt(number)))
     }
 
-    /// Containers and what fills them.
+    /// Handles opcodes of containers and their items.
     private mutating func container(_ opcode: UInt8) throws(FileDamage) -> Bool {
         switch opcode {
         case UInt8(ascii: "("): marks.append(stack.count)
@@ -215,7 +212,7 @@ struct Unpickler {
         }
     }
 
-    /// The memo, classes, objects and persistent identifiers.
+    /// Handles the memo, classes, objects and persistent identifiers.
     private mutating func reference(_ opcode: UInt8) throws(FileDamage) -> Bool {
         switch opcode {
         case 0x80:
@@ -254,7 +251,7 @@ struct Unpickler {
             push(try object(pop(), arguments))
         case UInt8(ascii: "b"):
             let state = try pop()
-            // Plain dictionaries have a state too: the metadata of a state dictionary, for one.
+            // Plain dictionaries may have a state too, such as the metadata of a state dictionary.
             if case .node(let index) = try top() { nodes[index].state = state }
         case UInt8(ascii: "Q"): push(try storage(pop()))
         case UInt8(ascii: "P"), 0x82, 0x83, 0x84, 0x97, 0x98:
@@ -276,9 +273,9 @@ struct Unpickler {
         return nodes[index].items
     }
 
-    // MARK: What classes stand for
+    // MARK: Objects
 
-    /// What calling a global with arguments stands for.
+    /// Returns the equivalent of calling a global with arguments.
     private mutating func object(
         _ type: PickleValue, _ arguments: [PickleValue]
     ) throws(FileDamage) -> PickleValue {
@@ -288,7 +285,7 @@ struct Unpickler {
         switch (module, name) {
         case ("collections", "OrderedDict"), ("collections", "defaultdict"), ("__builtin__", "dict"),
             ("builtins", "dict"):
-            // Protocol 2 hands an ordered dictionary's items over as a list of pairs, or adds them afterwards.
+            // Protocol 2 passes an ordered dictionary's items as a list of pairs, or adds them afterward.
             guard let first = arguments.first, name == "OrderedDict", case .node(let list) = first else {
                 return try add(PickleNode(kind: .dictionary))
             }
@@ -304,7 +301,7 @@ struct Unpickler {
             guard case .node(let list)? = arguments.first else { return try add(PickleNode(kind: .set)) }
             return try add(PickleNode(kind: .set, items: contents(list)))
         case ("_codecs", "encode"):
-            // Protocol 2's spelling of bytes: their values as the characters of a text.
+            // Protocol 2's form of bytes: their values as the characters of a text.
             guard case .string(let text)? = arguments.first, text.unicodeScalars.allSatisfy({ $0.value < 256 }) else {
                 break
             }
@@ -322,15 +319,16 @@ struct Unpickler {
         return try add(PickleNode(kind: .object(type: index), arguments: arguments))
     }
 
-    /// The items of a container, for another one: each can be taken over once in the mean, so that a short file cannot
-    /// multiply a long list.
+    /// Returns the items of a container, to copy them into another one.
+    ///
+    /// On average each item can be copied once, so that a short file cannot multiply a long list.
     private mutating func contents(_ index: Int) throws(FileDamage) -> [PickleValue] {
         copied += nodes[index].items.count
         guard copied <= reader.bytes.count else { throw damage("copies the same items again and again") }
         return nodes[index].items
     }
 
-    /// The tensor that PyTorch would rebuild: a storage, the first element, sizes and steps.
+    /// Returns the tensor that PyTorch would rebuild: a storage, the first element, sizes and strides.
     private func tensor(_ arguments: [PickleValue], hasType: Bool) throws(FileDamage) -> PickleTensor {
         guard arguments.count >= (hasType ? 7 : 4), case .node(let index) = arguments[0],
             case .storage(let storage) = nodes[index].kind, case .integer(let offset) = arguments[1]
@@ -353,7 +351,7 @@ struct Unpickler {
         return sizes
     }
 
-    /// The storage of a persistent identifier `("storage", type, key, location, count[, view])`.
+    /// Returns the storage of a persistent identifier `("storage", type, key, location, count[, view])`.
     private mutating func storage(_ identifier: PickleValue) throws(FileDamage) -> PickleValue {
         let parts = try tuple(identifier)
         guard parts.count >= 5, case .string("storage") = parts[0], case .node(let type) = parts[1],

@@ -1,9 +1,9 @@
 /// The entries of a zip archive in memory: stored ones only, as `torch.save` writes them.
 ///
-/// Entries are ranges of the mapped file, so nothing is unpacked: a compressed entry is refused, and no archive can
-/// expand beyond its own size. Names serve as keys only; no file is ever made from them.
+/// Entries are ranges of the mapped file, so nothing is unpacked: a compressed entry is an error, and no archive can
+/// expand beyond its own size. Names serve as keys only; no file is ever created from them.
 struct ZipArchive {
-    /// Where each entry's content lies in the file.
+    /// The range of each entry's content in the file.
     let entries: [String: Range<Int>]
     private let checksums: [String: UInt32]
 
@@ -16,7 +16,7 @@ struct ZipArchive {
     /// Reads the directory.
     ///
     /// - Parameter file: The whole archive.
-    /// - Throws: `FileDamage` for an archive that is not whole, or that holds what we do not read.
+    /// - Throws: `FileDamage` for an archive that is incomplete or uses unsupported features.
     init(_ file: UnsafeRawBufferPointer) throws(FileDamage) {
         let directory = try Self.directory(file)
         var reader = try ByteReader(file, at: directory.offset, "the zip directory")
@@ -33,7 +33,7 @@ struct ZipArchive {
         self.checksums = checksums
     }
 
-    /// Whether an entry's content has the checksum that the directory gives.
+    /// Returns whether an entry's content has the checksum of the directory.
     func isIntact(_ name: String, in file: UnsafeRawBufferPointer) -> Bool {
         guard let range = entries[name], let expected = checksums[name] else { return false }
         var checksum = CRC32()
@@ -41,9 +41,9 @@ struct ZipArchive {
         return checksum.value == expected
     }
 
-    /// Where the directory lies and how many entries it has.
+    /// Returns the directory's position and the number of its entries.
     private static func directory(_ file: UnsafeRawBufferPointer) throws(FileDamage) -> (offset: Int, count: Int) {
-        // The end record takes 22 bytes, and a comment of at most 65,535 may follow.
+        // The end record takes 22 bytes, and may be followed by a comment of at most 65,535 bytes.
         var start = file.count - 22
         let lowest = max(0, start - 65_535)
         while start >= lowest, file.loadUnaligned(fromByteOffset: start, as: UInt32.self).littleEndian != directoryEnd {
@@ -110,7 +110,7 @@ struct ZipArchive {
             let (identifier, length) = (try extra.integer(UInt16.self), Int(try extra.integer(UInt16.self)))
             var field = try ByteReader(try extra.take(length), "the extra field of \(name)")
             guard identifier == 1 else { continue }
-            // Zip64: only those that did not fit 32 bits, in this order.
+            // Zip64: only those that do not fit 32 bits, in this order.
             if size == 0xFFFF_FFFF { size = try field.integer(UInt64.self) }
             if packed == 0xFFFF_FFFF { packed = try field.integer(UInt64.self) }
             if offset == 0xFFFF_FFFF { offset = try field.integer(UInt64.self) }
@@ -119,7 +119,7 @@ struct ZipArchive {
         guard offset < file.count, size <= file.count, packed == size else {
             throw FileDamage("its entry \(name) claims \(size) bytes at byte \(offset) of \(file.count)")
         }
-        // The local header repeats name and extra field, the latter of another length where content is aligned.
+        // The local header repeats name and extra field, the latter with another length if content is aligned.
         var local = try ByteReader(file, at: Int(offset), "the header of \(name)")
         guard try local.integer(UInt32.self) == localHeader else {
             throw FileDamage("its entry \(name) has no header at byte \(offset)")

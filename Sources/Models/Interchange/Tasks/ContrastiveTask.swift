@@ -42,7 +42,7 @@ extension ObjectiveModel where Main == ContrastiveObjective {
 }
 
 extension Checkpoint {
-    /// The pre-training model with its weights.
+    /// Returns the pre-training model with its weights.
     public func pretrainingModel() throws -> PretrainingModel {
         try require(.pretraining)
         return try loaded(PretrainingModel(description, initializer: .empty))
@@ -50,10 +50,7 @@ extension Checkpoint {
 }
 
 extension ContrastiveObjective {
-    /// What the names of the objective's own parameters begin with, whatever parts a configuration has.
-    ///
-    /// - Returns: Beginnings with their dot.
-    /// - Throws: `TorchError.operation` if LibTorch refuses.
+    /// Returns the prefixes of the objective's own parameter names, for all configurations.
     static func headPrefixes() throws -> [String] {
         try ContrastiveObjective(
             ContrastiveConfiguration(), ObjectiveContext(ModelConfiguration(), initializer: .shapes)
@@ -92,7 +89,7 @@ extension HuggingFaceHead {
 }
 
 extension PyTorchHead {
-    /// What files have of pre-training; a fine-tuned model's have it too, for the model it started from.
+    /// The pre-training part of files; a fine-tuned model's have it too, for the model that it started from.
     static let contrastive: PyTorchHead = {
         var head = PyTorchHead(
             marker: "final_proj.weight", model: "wav2vec2", task: "audio_pretraining", criterion: "wav2vec",

@@ -1,7 +1,7 @@
 import W2VBackbone
 
 extension ModelTask {
-    /// No task: the part that all models share, without quantizer or output layer.
+    /// No task: only the backbone, without quantizer or output layer.
     public static let encoder: ModelTask = {
         var task = ModelTask("encoder", phrase: "an encoder without quantizer or output layer") {
             description, _, initializer in

@@ -1,21 +1,21 @@
 import W2VBackbone
 
-/// What Hugging Face's folders have of a task.
+/// The parts of Hugging Face's folders that depend on the task.
 public struct HuggingFaceHead: Sendable {
-    /// Transformers' class of a model by the family's `model_type`; those of other families are in
-    /// ``ModelFamily/architectures``.
+    /// Transformers' class of a model by the family's `model_type`; ``ModelFamily/architectures`` has those of other
+    /// families.
     public var architectures: [String: String] = [:]
-    /// What files call the head's parameters, unless a family calls them otherwise.
+    /// The names of the head's parameters in files, unless a family has others.
     public var names: [ParameterName] = []
-    /// What keys of `config.json` stand for.
+    /// The keys of `config.json` for the task.
     public var fields: [HuggingFaceField] = []
-    /// Sets what Transformers takes where `config.json` lacks a key.
+    /// Sets Transformers' defaults for keys that `config.json` lacks.
     public var setDefaults: @Sendable (inout ModelDescription) -> Void = { _ in }
-    /// Whether a tokenizer's files beside the weights hold the labels.
+    /// Whether a tokenizer's files beside the weights contain the labels.
     public var hasTokenizer = false
-    /// What is noted of a file without the head, which is then read as the backbone; nil where it is refused.
+    /// The note on a file without the head, which is then read as the backbone; nil if it is rejected.
     public var noteWithoutHead: String?
-    /// What an architecture has and the classes have no place for, a phrase each.
+    /// Returns options of an architecture that the classes do not support, one phrase each.
     public var refusals: @Sendable (ModelConfiguration) -> [String] = { _ in [] }
 
     /// Makes a head that Transformers does not know.

@@ -1,16 +1,18 @@
 import W2VBackbone
+import W2VBase
 import W2VObjectives
 import W2VTorch
 
-/// A kind of model by what it was trained for: its head, and all of a checkpoint that depends on it.
+/// A task that models are trained for: its head, and everything in a checkpoint that depends on it.
 ///
-/// A task is data, as a ``ModelFamily`` is. A new one is one file, which makes a value and registers it
+/// A task is data, like a ``ModelFamily``. A new one is one file, which makes a value and registers it
 /// (``register(_:)``); ``Checkpoint/read(_:architectureFrom:)`` then knows its models.
 public struct ModelTask: Sendable {
-    /// Makes a model from its description, the size of its output layer, and where parameters come from.
+    /// A closure that makes a model from its description, the size of its output layer, and the source of parameters.
     public typealias Maker =
         @Sendable (_ description: ModelDescription, _ labels: Int, _ initializer: Initializer) throws -> Module
-    /// Computes what a comparison of two checkpoints is about, from the samples of recordings end to end and their lengths.
+    /// A closure that computes the outputs to compare between two checkpoints, from concatenated recordings and their
+    /// lengths.
     public typealias Outputs =
         @Sendable (_ checkpoint: Checkpoint, _ samples: Tensor, _ lengths: [Int]) throws -> [(
             name: String, tensor: Tensor
@@ -18,9 +20,9 @@ public struct ModelTask: Sendable {
 
     /// The name in `config.json`.
     public let name: String
-    /// What people call a model, with its article: "a ctc model".
+    /// A model's name for people, with its article: "a ctc model".
     public let phrase: String
-    /// What its models are used for, as in "which recognition does not use".
+    /// The use of its models, as in "which recognition does not use".
     public var purpose = "the model"
     /// Makes a model.
     public let makeModel: Maker
@@ -29,39 +31,51 @@ public struct ModelTask: Sendable {
 
     /// Whether the model has more than the backbone.
     public var hasHead = true
-    /// What stands before the backbone's names in a checkpoint, with its dot.
+    /// The prefix of the backbone's names in a checkpoint, with its dot.
     public var backbonePrefix = ""
-    /// Whether it is learned on top of a pre-trained model, whose objective is left behind.
+    /// Whether it is trained on top of a pre-trained model, whose objective is dropped.
     public var isFinetuned = false
-    /// The layer with one row a label, as checkpoints name it; nil for models without labels.
+    /// The layer with one row per label, as checkpoints name it; nil for models without labels.
     public var outputLayer: String?
-    /// Whether the head has a quantizer, where the architecture has one.
+    /// Whether the head has a quantizer, if the architecture has one.
     public var hasQuantizer = false
-    /// What a checkpoint of another task cannot do and what to do about it, from its path, after "holds …"; nil for the
-    /// sentence that a model of this task is needed.
-    public var remedy: (@Sendable (_ path: String) -> String)?
+    /// What is to be done about a checkpoint of another task; nil where there is only to say that this task is needed.
+    public var remedy: Remedy?
 
-    /// What the settings that its models have a use for are part of.
+    /// What a checkpoint of another task lacks, and what to do about it.
+    public struct Remedy: Sendable {
+        /// What such a model cannot do, as "cannot transcribe".
+        public var lack: String
+        /// What to do, from the checkpoint's path.
+        public var advice: @Sendable (_ path: String) -> Advice
+
+        /// Makes a remedy.
+        public init(_ lack: String, advice: @escaping @Sendable (_ path: String) -> Advice) {
+            self.lack = lack
+            self.advice = advice
+        }
+    }
+
+    /// The parts whose settings apply to its models.
     public var parts: Set<SettingScope.Part> = [.backbone]
     /// The section of its settings in `config.json`, if it has any.
     public var section: TaskSection?
     /// Whether the section is in every `config.json`, whatever the model's task.
     var describesEveryModel = false
-    /// The keys of the section that mean nothing beside the other values of a description.
+    /// Returns the keys of the section that are meaningless with the other values of a description.
     public var meaninglessKeys: @Sendable (ModelDescription) -> Set<String> = { _ in [] }
 
-    /// What Hugging Face's folders have of it.
+    /// The parts of Hugging Face's folders that depend on it.
     public var huggingFace = HuggingFaceHead()
-    /// What fairseq's and NVIDIA's files have of it; nil where they have no place for its models.
+    /// The parts of fairseq's and NVIDIA's files that depend on it; nil if they cannot represent its models.
     var pyTorch: PyTorchHead?
 
     /// Makes a task without labels, settings and foreign names.
     ///
     /// - Parameters:
     ///   - name: The name in `config.json`.
-    ///   - phrase: What people call a model, with its article.
-    ///   - makeModel: Makes a model.
-    ///   - outputs: The outputs that a comparison computes.
+    ///   - phrase: A model's name for people, with its article.
+    ///   - outputs: Computes the outputs to compare.
     public init(
         _ name: String, phrase: String, makeModel: @escaping Maker, outputs: @escaping Outputs
     ) {
@@ -74,7 +88,7 @@ public struct ModelTask: Sendable {
     /// Whether its models have labels.
     public var hasLabels: Bool { outputLayer != nil }
 
-    /// The number of labels that weights, by fairseq's names, have; 0 without an output layer.
+    /// Returns the number of labels of weights with fairseq's names; 0 without an output layer.
     func labelCount(_ state: [String: Tensor]) -> Int {
         outputLayer.flatMap { state[$0 + ".weight"]?.shape.first } ?? 0
     }
@@ -84,7 +98,7 @@ public struct ModelTask: Sendable {
 }
 
 extension ModelTask: Hashable, CustomStringConvertible {
-    /// Whether two tasks have one name.
+    /// Returns whether two tasks have the same name.
     public static func == (first: ModelTask, second: ModelTask) -> Bool { first.name == second.name }
 
     /// Hashes the name.

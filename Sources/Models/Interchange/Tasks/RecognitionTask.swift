@@ -1,4 +1,5 @@
 import W2VBackbone
+import W2VBase
 import W2VObjectives
 import W2VTorch
 
@@ -14,7 +15,7 @@ extension ModelTask {
         task.backbonePrefix = CTCModel.backboneKey + "."
         task.isFinetuned = true
         task.outputLayer = CTCModel.outputKey
-        task.remedy = { path in "which cannot transcribe: fine-tune it first with wav2vec2 finetune --from \(path)" }
+        task.remedy = ModelTask.Remedy("cannot transcribe") { path in "\(.fineTune(path))" }
         task.parts = [.backbone, .masking, .recognition]
         task.section = TaskSection(CTCObjective.name, \.ctc)
         task.describesEveryModel = true
@@ -40,13 +41,13 @@ extension ObjectiveModel where Main == CTCObjective {
 }
 
 extension Checkpoint {
-    /// The recognizer's model with its weights.
+    /// Returns the recognizer's model with its weights.
     public func ctcModel() throws -> CTCModel {
         try requireRecognizer()
         return try loaded(CTCModel(description, labels: labelCount, initializer: .empty))
     }
 
-    /// Refuses models of other tasks.
+    /// Throws for models of other tasks.
     func requireRecognizer() throws { try require(.ctc) }
 }
 
@@ -73,7 +74,7 @@ extension PyTorchHead {
             marker: CTCModel.outputKey + ".weight", model: "wav2vec_ctc", task: "audio_finetuning", criterion: "ctc",
             criterionClass: "CtcCriterion", labels: "ltr"
         ) { description, options in
-            // The pre-trained model's options stand inside.
+            // The pre-trained model's options are nested inside.
             let started: PickledValue = .dictionary(FairseqWriter.sections(.contrastive, description, options))
             let own = options.options(
                 PyTorchOptions.masking.union(onlyRecognition).union([

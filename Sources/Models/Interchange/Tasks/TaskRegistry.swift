@@ -5,9 +5,7 @@ extension ModelTask {
 
     /// Adds a task, or replaces the one of the same name.
     ///
-    /// May be called from any thread; checkpoints that are read afterwards know the task.
-    ///
-    /// - Parameter task: The task.
+    /// May be called from any thread; checkpoints that are read afterward know the task.
     public static func register(_ task: ModelTask) {
         registry.withLock { tasks in
             tasks.removeAll { $0 == task }
@@ -15,16 +13,13 @@ extension ModelTask {
         }
     }
 
-    /// All tasks, in the order in which they were registered.
+    /// All tasks, in order of registration.
     public static var registered: [ModelTask] { registry.withLock { $0 } }
 
-    /// The task of a name.
-    ///
-    /// - Parameter name: As `config.json` has it.
-    /// - Returns: The task; nil if there is none.
+    /// Returns the task of a name, as in `config.json`; nil if there is none.
     public static func named(_ name: String) -> ModelTask? { registered.first { $0.name == name } }
 
-    /// The tasks whose settings the description of a model has.
+    /// Returns the tasks whose settings the description of a model has.
     static func describing(_ task: ModelTask) -> [ModelTask] {
         registered.filter { $0.describesEveryModel || $0 == task }
     }

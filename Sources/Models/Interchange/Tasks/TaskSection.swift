@@ -11,10 +11,6 @@ public struct TaskSection: Sendable {
     let qualified: [Setting<ModelDescription>]
 
     /// Makes a section of an objective's configuration.
-    ///
-    /// - Parameters:
-    ///   - name: The section's name.
-    ///   - path: Where descriptions have the configuration.
     public init<Configuration: ObjectiveConfiguration>(
         _ name: String, _ path: any WritableKeyPath<ModelDescription, Configuration> & Sendable
     ) {
@@ -24,7 +20,7 @@ public struct TaskSection: Sendable {
     }
 }
 
-/// The configurations of objectives by their types; one that was not set has its defaults.
+/// The configurations of objectives by type; one that was not set has its defaults.
 struct TaskConfigurations: Sendable, Equatable {
     private var values: [ObjectIdentifier: any ObjectiveConfiguration] = [:]
 

@@ -2,10 +2,10 @@ import W2VBackbone
 import W2VKernels
 import W2VTorch
 
-/// Log-probabilities of batches, again and again with one model.
+/// Repeated computation of log-probabilities with one model.
 ///
-/// On a GPU a short batch is a few hundred small pieces of work, each of which takes longer to ask for than to do: where the
-/// lengths of a batch are those of an earlier one, its work is recorded, and is a single launch from then on.
+/// On a GPU a short batch is a few hundred small kernels, each of which takes longer to launch than to run: where a
+/// batch has the lengths of an earlier one, its work is recorded, and from then on it is a single launch.
 public final class CTCInference {
     private struct Batch: RecordableInput {
         let samples: Tensor
@@ -19,20 +19,17 @@ public final class CTCInference {
         }
     }
 
-    /// Longer batches keep a GPU busy as they are, and recorded work keeps its memory: 20 s.
+    /// The longest recorded batch, 20 s: longer ones keep a GPU busy without recording, and recordings keep their
+    /// memory.
     private static let mostSamples = 320_000
-    /// How many lengths are remembered.
+    /// The number of recorded shapes.
     private static let capacity = 8
 
     private let model: CTCModel
     private let device: Device
     private var recorder: WorkRecorder<Batch>?
 
-    /// Prepares for batches.
-    ///
-    /// - Parameters:
-    ///   - model: A model that no longer changes.
-    ///   - device: Where it lies.
+    /// Makes the inference of a model that no longer changes.
     public init(_ model: CTCModel, on device: Device) {
         self.model = model
         self.device = device
@@ -43,21 +40,21 @@ public final class CTCInference {
         }
     }
 
-    /// The log-probabilities of a batch.
+    /// Returns the log-probabilities of a batch.
     ///
     /// - Parameters:
     ///   - samples: All utterances' samples end to end, [Σ lengths], FP32.
     ///   - lengths: The samples of each utterance.
-    /// - Returns: [frames, labels] in FP32, and where utterances lie; the next call may overwrite it.
-    /// - Throws: `ConfigurationError` naming an utterance that is shorter than one frame; `TorchError.operation` if
-    ///   LibTorch refuses.
+    /// - Returns: [frames, labels] in FP32, which the next call may overwrite, and the layout of the utterances'
+    ///   frames.
+    /// - Throws: `ConfigurationError` naming an utterance that is shorter than one frame.
     public func callAsFunction(_ samples: Tensor, lengths: [Int]) throws -> (scores: Tensor, layout: RaggedLayout) {
         let layout = try model.backbone.featureExtractor.layout(samples: lengths)
         if let recorder, samples.count <= Self.mostSamples {
             do {
                 return (try recorder(Batch(samples: samples, lengths: lengths)), layout)
             } catch TorchError.recording {
-                // As when memory is short: the results are the same without it, only later.
+                // Recording may fail when memory is short: without it the results are the same, only later.
                 self.recorder = nil
             }
         }

@@ -1,4 +1,4 @@
-/// What recognition by CTC reports, in validation.
+/// The validation metrics of recognition by CTC.
 public enum CTCMetrics {
     /// The word error rate.
     public static let wordErrors = Metric(
@@ -13,6 +13,6 @@ public enum CTCMetrics {
     public static let unitErrors = Metric(
         "uer", .mean, title: "Unit error rate", format: .percent, better: .lower)
 
-    /// All of them, in the order in which they are shown.
+    /// All metrics, in display order.
     public static let all = [wordErrors, characterErrors, rawWordErrors, unitErrors]
 }

@@ -13,13 +13,13 @@ public final class CTCObjective: Module, LeadingObjective {
     public static let name = "ctc"
     /// Error rates, in validation.
     public static let metrics = CTCMetrics.all
-    /// What the names of the pre-trained part's parameters begin with.
+    /// The prefix of the backbone's parameter names.
     public static let backboneKey = "w2v_encoder.w2v_model"
-    /// What the names of the objective's parameters begin with.
+    /// The prefix of the objective's parameter names.
     public static let ownKey = "w2v_encoder"
-    /// All frames have labels.
+    /// All frames: each has label scores.
     public static let reads = EncodedFrames.all
-    /// Masked frames are known by their context alone.
+    /// False: masked frames are represented by their context only.
     public static let readsMaskedFeatures = false
 
     @Child("proj") var projection: Linear
@@ -29,10 +29,7 @@ public final class CTCObjective: Module, LeadingObjective {
 
     /// Makes the output layer.
     ///
-    /// - Parameters:
-    ///   - configuration: Blank weight and freezing.
-    ///   - context: The architecture, the number of labels, and where parameters come from.
-    /// - Throws: `TorchError.operation` if LibTorch refuses.
+    /// - Parameter context: The architecture, the number of labels, and where parameters come from.
     public init(_ configuration: CTCConfiguration, _ context: ObjectiveContext) throws {
         self.configuration = configuration
         dropout = context.backbone.finalDropout
@@ -41,16 +38,16 @@ public final class CTCObjective: Module, LeadingObjective {
             context.backbone.encoderEmbedDim, context.labels, start: .xavier, initializer: context.initializer)
     }
 
-    /// The utterances.
+    /// Returns the number of utterances of each segment.
     public static func lossUnits(_ batch: UtteranceBatch) -> [Int] { batch.segments.map(\.count) }
 
-    /// The loss of a batch, summed over its utterances.
+    /// Returns the loss of a batch, summed over its utterances.
     public func callAsFunction(_ encoding: Encoding, _ draws: NoDraws, _ pass: ForwardPass) throws -> LossTerms {
         let logits = try logits(encoding.context(), pass)
         return LossTerms(try losses(logits, encoding.batch.layout, targets: encoding.batch.labels).sum())
     }
 
-    /// The product to the few labels stays FP32.
+    /// Replaces no layer: the product with the few labels stays FP32.
     public func replaceLayers(for conversion: Conversion) throws {
         projection = conversion.exactProduct(projection)
     }
@@ -58,13 +55,10 @@ public final class CTCObjective: Module, LeadingObjective {
     /// The number of labels, the blank included.
     public var labelCount: Int { projection.weight.size(0) }
 
-    /// Logits of each frame.
+    /// Returns the logits of each frame.
     ///
-    /// - Parameters:
-    ///   - context: The encoder's output, [frames, channels].
-    ///   - pass: Dropouts and probe.
+    /// - Parameter context: The encoder's output, [frames, channels].
     /// - Returns: [frames, labels].
-    /// - Throws: `TorchError.operation` if LibTorch refuses.
     public func logits(_ context: Tensor, _ pass: ForwardPass) throws -> Tensor {
         try profiled(.labels) {
             let logits = try projection(context.dropout(dropout, pass.mode))
@@ -82,16 +76,14 @@ public final class CTCObjective: Module, LeadingObjective {
         }
     }
 
-    /// The CTC loss of each utterance.
+    /// Returns the CTC loss of each utterance: −log Σ Πₜ p(πₜ | t) over all paths π that collapse to its labels.
     ///
     /// The recursion runs in FP64: in FP32 its gradient loses accuracy with length.
     ///
     /// - Parameters:
     ///   - logits: [frames, labels].
-    ///   - layout: Where utterances lie.
     ///   - targets: The labels of each utterance, without blanks.
     /// - Returns: [utterances], FP64.
-    /// - Throws: `TorchError.operation` if LibTorch refuses, as for a label that the logits lack.
     public func losses(_ logits: Tensor, _ layout: RaggedLayout, targets: [[Int]]) throws -> Tensor {
         try profiled(.labels) {
             try ctcLosses(logits, layout, targets: targets, zeroInfinity: configuration.zeroInfinity)
@@ -100,21 +92,18 @@ public final class CTCObjective: Module, LeadingObjective {
 }
 
 extension ObjectiveModel where Main == CTCObjective {
-    /// What the names of the pre-trained part's parameters begin with.
+    /// The prefix of the backbone's parameter names.
     public static var backboneKey: String { CTCObjective.backboneKey }
-    /// What the names of the output layer's parameters begin with.
+    /// The prefix of the output layer's parameter names.
     public static var outputKey: String { CTCObjective.ownKey + ".proj" }
 
     /// Makes a model.
     ///
     /// - Parameters:
-    ///   - configuration: The architecture.
     ///   - labels: The size of the dictionary, the blank included.
-    ///   - options: Blank weight and freezing.
     ///   - maskChannelBefore: Whether channels are masked before frames.
-    ///   - others: Makes the objectives beside the CTC loss.
-    ///   - initializer: Where parameters come from.
-    /// - Throws: `ConfigurationError` naming the setting that no model can have; `TorchError.operation` if LibTorch refuses.
+    ///   - others: Creates the objectives beside the CTC loss.
+    /// - Throws: `ConfigurationError` naming an invalid setting.
     public convenience init(
         _ configuration: ModelConfiguration, labels: Int, options: CTCConfiguration = .init(),
         maskChannelBefore: Bool = false, others: (ObjectiveContext) throws -> [any Objective] = { _ in [] },
@@ -130,17 +119,14 @@ extension ObjectiveModel where Main == CTCObjective {
     /// The number of labels, the blank included.
     public var labelCount: Int { main.labelCount }
 
-    /// Logits of each frame.
+    /// Returns the logits of each frame.
     ///
     /// - Parameters:
     ///   - samples: All utterances' samples end to end, [Σ lengths].
     ///   - lengths: The samples of each utterance.
-    ///   - mask: What to mask, if anything.
     ///   - channelsFirst: Whether channels are masked before frames.
-    ///   - pass: Dropouts, LayerDrop, plan and probe.
-    /// - Returns: [frames, labels] and where utterances lie.
-    /// - Throws: `ConfigurationError` naming an utterance that is shorter than one frame; `TorchError.operation` if LibTorch
-    ///   refuses.
+    /// - Returns: [frames, labels] and the layout of the utterances' frames.
+    /// - Throws: `ConfigurationError` naming an utterance that is shorter than one frame.
     public func callAsFunction(
         _ samples: Tensor, lengths: [Int], mask: Mask? = nil, channelsFirst: Bool = false,
         _ pass: ForwardPass = .inference
@@ -150,15 +136,16 @@ extension ObjectiveModel where Main == CTCObjective {
         return (try main.logits(context, pass), layout)
     }
 
-    /// The CTC loss of each utterance: see ``CTCObjective/losses(_:_:targets:)``.
+    /// Returns the CTC loss of each utterance: see ``CTCObjective/losses(_:_:targets:)``.
     public func losses(_ logits: Tensor, _ layout: RaggedLayout, targets: [[Int]]) throws -> Tensor {
         try main.losses(logits, layout, targets: targets)
     }
 }
 
-/// The CTC loss of each utterance, in FP64; see ``CTCObjective/losses(_:_:targets:)``.
+/// Returns the CTC loss of each utterance, in FP64; see ``CTCObjective/losses(_:_:targets:)``.
 ///
-/// On a GPU all utterances are one call: their rows, a few labels wide, are laid out side by side for it.
+/// On a GPU all utterances are one call: their rows, a few labels wide, are padded to [frames, utterances, labels] for
+/// it.
 package func ctcLosses(
     _ logits: Tensor, _ layout: RaggedLayout, targets: [[Int]], zeroInfinity: Bool
 ) throws -> Tensor {
@@ -175,7 +162,7 @@ package func ctcLosses(
         })
 }
 
-/// The CTC losses [utterances], in FP64, by one call.
+/// Returns the CTC losses [utterances], in FP64, by one call.
 func batchedCTCLosses(
     _ logits: Tensor, _ layout: RaggedLayout, targets: [[Int]], zeroInfinity: Bool
 ) throws -> Tensor {

@@ -2,12 +2,11 @@ import W2VBackbone
 import W2VKernels
 
 extension ObjectiveModel where Main == CTCObjective {
-    /// The operations of recognition or of its training.
+    /// Returns the operations of recognition or of its training.
     ///
     /// - Parameters:
     ///   - samples: The samples of each utterance.
     ///   - masked: For each utterance the sorted positions of masked frames; empty in inference.
-    /// - Returns: The count.
     public func operations(samples: [Int], masked: [[Int]] = []) -> OperationCount {
         var count = backbone.operations(samples: samples, maskedFrames: masked)
         let frames = samples.map(backbone.featureExtractor.layers.frames(samples:))

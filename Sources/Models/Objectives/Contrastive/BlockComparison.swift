@@ -2,19 +2,20 @@ import W2VBackbone
 import W2VKernels
 import W2VTorch
 
-/// Frames that are compared with some of the candidates of their own block: an utterance, or a whole segment.
+/// A comparison of frames with some of the candidates of their own block: an utterance, or a whole segment.
 ///
-/// A product gives all similarities of a block, of which the chosen ones are read. Neighbouring blocks of about equal sizes
-/// are one batched product, in which the smaller ones are padded:
+/// One product gives all similarities of a block, of which the chosen ones are read. Neighboring blocks of similar
+/// sizes are one batched product, in which the smaller ones are padded:
 ///
 ///     block   frames    candidates
 ///     0       f f f     c c c ·
 ///     1       f f ·     c c c c
 ///     2       f f f     c c c c
 ///
-/// Frames and candidates lie end to end without padding outside of the product; blocks that are all equal need none.
+/// Frames and candidates are stored consecutively, without padding, outside of the product; blocks of equal size need
+/// none.
 struct BlockComparison {
-    /// What decides the shapes of what is computed.
+    /// The numbers that determine the shapes of all results.
     struct Shape: Hashable {
         private let batches: [[Int]]
 
@@ -28,16 +29,16 @@ struct BlockComparison {
         }
     }
 
-    /// The frames or the candidates of neighbouring blocks.
+    /// The frames or the candidates of neighboring blocks.
     private struct Side {
-        /// Where they lie among those of all blocks.
+        /// Their rows among those of all blocks.
         let rows: Range<Int>
-        /// The number of the largest block, to which the others are padded.
+        /// The size of the largest block, to which the others are padded.
         let size: Int
-        /// The place of each row among the padded ones: int64 [rows]; nil where nothing is padded.
+        /// The padded row of each row: int64 [rows]; nil where nothing is padded.
         let places: Tensor?
 
-        /// Rows of blocks of these counts, of which the first begins at `start`.
+        /// Makes the rows of blocks with these counts, the first of which begins at `start`.
         init(from start: Int, _ counts: [Int], on device: Device) throws {
             let size = counts.max() ?? 0
             rows = start..<start + counts.reduce(0, +)
@@ -46,48 +47,47 @@ struct BlockComparison {
             places = try padded.count < counts.count * size ? Tensor(padded).to(device: device) : nil
         }
 
-        /// The rows by block, zeros where they are padded: [blocks, size, …].
+        /// Returns the rows by block, zeros where they are padded: [blocks, size, …].
         func blocks(_ all: Tensor, _ count: Int) throws -> Tensor {
             let own = try rows.count == all.size(0) ? all : all.rows(rows)
             let padded = try places.map { try own.placingRows(at: $0, in: count * size) } ?? own
             return try padded.viewed([count, size] + all.shape.dropFirst())
         }
 
-        /// The rows themselves of [blocks · size, …].
+        /// Returns the rows of [blocks · size, …] without padding.
         func unpadded(_ padded: Tensor) throws -> Tensor { try places.map { try padded.takingRows($0) } ?? padded }
     }
 
-    /// Neighbouring blocks that are one batched product.
+    /// Neighboring blocks that are one batched product.
     private struct Batch {
         /// The number of blocks.
         let count: Int
         let frames: Side
         let candidates: Side
-        /// Candidates of the block, the true one first: int32 [blocks, frames of a block, 1 + distractors].
+        /// The candidates of each frame within its block, the true one first: int32 [blocks, frames of a block, 1 +
+        /// distractors].
         let indices: Tensor
 
-        /// All similarities, [blocks, frames, candidates].
+        /// Returns all similarities, [blocks, frames, candidates].
         func product(_ directions: Tensor, _ targets: Tensor) throws -> Tensor {
             try frames.blocks(directions, count).matmul(candidates.blocks(targets, count).transposed())
         }
     }
 
     private let batches: [Batch]
-    /// What decides the shapes of what is computed.
+    /// The numbers that determine the shapes of all results.
     var shape: Shape { Shape(self) }
     /// All tensors, always in the same order.
     var tensors: [Tensor] {
         batches.flatMap { [$0.indices] + [$0.frames.places, $0.candidates.places].compactMap { $0 } }
     }
 
-    /// Brings choices to a device.
+    /// Copies choices to a device.
     ///
     /// - Parameters:
     ///   - truths: For each block the candidates that are its frames' true vectors.
-    ///   - distractors: For each block the candidates that each frame is compared with as well, frame by frame.
+    ///   - distractors: For each block the other candidates that each frame is compared with, frame by frame.
     ///   - candidateCounts: The number of candidates of each block.
-    ///   - device: Where the vectors are.
-    /// - Throws: `TorchError.operation` if memory runs out.
     init(truths: [[Int]], distractors: [[Int]], candidateCounts: [Int], on device: Device) throws {
         let frames = RaggedLayout(truths.map(\.count)).offsets
         let candidates = RaggedLayout(candidateCounts).offsets
@@ -102,7 +102,7 @@ struct BlockComparison {
                     indices.append(Int32(truth))
                     for other in distractors[block][row * drawn..<(row + 1) * drawn] { indices.append(Int32(other)) }
                 }
-                // Any candidate will do for frames that are not read.
+                // Padding frames are never read: any candidate will do.
                 indices.append(contentsOf: repeatElement(0, count: (size - truths[block].count) * (1 + drawn)))
             }
             return Batch(
@@ -113,10 +113,10 @@ struct BlockComparison {
         }
     }
 
-    /// Neighbours whose padded product is at most twice as large as their own products.
+    /// Groups neighbors whose padded product is at most twice as large as their own products.
     ///
-    /// Beside an encoder these are small, and a launch saved is worth more than what padding adds. Blocks without frames are
-    /// left out where they have candidates.
+    /// Compared with the encoder these products are small, and a launch saved is worth more than the padding costs.
+    /// Blocks that have candidates but no frames are omitted.
     private static func alike(_ frames: [Int], _ candidates: [Int]) -> [Range<Int>] {
         var found: [Range<Int>] = []
         var (mostFrames, mostCandidates, products) = (0, 0, 0)
@@ -137,14 +137,14 @@ struct BlockComparison {
         return found
     }
 
-    /// Similarities to the frames' true vectors and to the distractors; −∞ where a distractor is the true vector.
+    /// Returns similarities to the frames' true vectors and to the distractors; −∞ where a distractor is the true
+    /// vector.
     ///
     /// - Parameters:
     ///   - directions: Unit vectors of predictions, [frames, channels].
     ///   - targets: Unit vectors of candidates, [candidates, channels].
-    ///   - identities: What makes two candidates the same vector: int64 [candidates], or `nil` if none ever are.
+    ///   - identities: Numbers that are equal for equal candidates: int64 [candidates], or `nil` if all differ.
     /// - Returns: [frames, 1 + distractors], the true vector first.
-    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
     func similarities(_ directions: Tensor, _ targets: Tensor, identities: Tensor?) throws -> Tensor {
         try .concatenate(
             batches.map { batch in
@@ -155,7 +155,7 @@ struct BlockComparison {
                     let known = try batch.candidates.blocks(identities, count).unsqueezed(1)
                         .expanded(count, own, pool).gathered(2, indices)
                     let repeated = try known.equals(known.narrowed(2, 0..<1))
-                    // The true vector itself is no repetition.
+                    // The first column is the true vector itself, not a repetition of it.
                     try repeated.narrowed(2, 0..<1).zeroInPlace()
                     chosen = try chosen.filled(where: repeated, with: -Double.infinity)
                 }
@@ -163,15 +163,7 @@ struct BlockComparison {
             })
     }
 
-    /// The contrastive loss by a kernel in place of similarities; nil where there is none.
-    ///
-    /// - Parameters:
-    ///   - directions: As of ``similarities(_:_:identities:)``.
-    ///   - targets: As there.
-    ///   - identities: As there.
-    ///   - temperature: What similarities are divided by.
-    /// - Returns: The loss of each frame.
-    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
+    /// Returns each frame's contrastive loss by a kernel that needs no similarities; nil where there is no such kernel.
     func contrast(
         _ directions: Tensor, _ targets: Tensor, identities: Tensor?, temperature: Double
     ) throws -> Contrast? {

@@ -2,33 +2,35 @@ import W2VBackbone
 import W2VKernels
 import W2VTorch
 
-/// The candidates with which each masked frame is compared, where the model is.
+/// The candidates that each masked frame is compared with, on the model's device.
 package struct ContrastiveChoices {
     /// The number of masked frames.
     let frames: Int
-    /// The true vectors and the distractors of the frame's own utterance.
+    /// The true vectors, and the distractors from the frame's own utterance.
     private let withinUtterances: BlockComparison
-    /// The true vectors and distractors from anywhere in the frame's segment; nil without such distractors.
+    /// The true vectors, and the distractors from anywhere in the frame's segment; nil without such distractors.
     private let withinSegments: BlockComparison?
-    /// Entries of made-up code vectors: int64 [frames · vectors, groups]; nil if there are none.
+    /// The entries of random code vectors: int64 [frames · vectors, groups]; nil if there are none.
     let codes: Tensor?
-    /// Each frame's true candidate: int64 [frames]; nil where no made-up vectors are compared.
+    /// Each frame's true candidate: int64 [frames]; nil without random code vectors.
     private let own: Tensor?
 
-    /// Brings choices to a device.
+    /// Copies choices to a device.
     ///
     /// - Parameters:
-    ///   - masked: For each utterance which of its candidates are the masked frames' true vectors.
-    ///   - candidateCounts: How many candidates each utterance has.
-    ///   - negatives: The distractors of all utterances; those from anywhere count the candidates of their segment.
+    ///   - masked: For each utterance the candidates that are its masked frames' true vectors.
+    ///   - candidateCounts: The number of candidates of each utterance.
+    ///   - negatives: The distractors of all utterances; those from anywhere are numbered within their segment's
+    ///     candidates.
     ///   - segments: The utterances of each segment; nil for a single one.
-    ///   - groups: The groups of the code book, of which made-up vectors have an entry each.
-    ///   - device: Where the vectors are.
-    /// - Throws: `TorchError.operation` if memory runs out.
+    ///   - groups: The number of code books; a random code vector has one entry of each.
     package init(
         masked: [[Int]], candidateCounts: [Int], negatives: Negatives, segments: [Range<Int>]? = nil, groups: Int = 1,
         on device: Device
     ) throws {
+        // Three numberings of candidates: within the utterance (`masked`, `negatives.sameUtterance`), within the
+        // segment (`negatives.anywhere`), and within the batch (`truths`). An utterance's candidates begin at its
+        // `candidateOffsets` in the batch, a segment's at that of its first utterance.
         let frames = RaggedLayout(masked.map(\.count))
         let candidateOffsets = RaggedLayout(candidateCounts).offsets
         self.frames = frames.total
@@ -61,27 +63,28 @@ package struct ContrastiveChoices {
 
     private var comparisons: [BlockComparison] { [withinUtterances] + (withinSegments.map { [$0] } ?? []) }
 
-    /// What decides the shapes of what is computed.
+    /// The numbers that determine the shapes of all results.
     var shapes: [BlockComparison.Shape] { comparisons.map(\.shape) }
 
     /// All tensors, always in the same order.
     var tensors: [Tensor] { comparisons.flatMap(\.tensors) + [codes, own].compactMap { $0 } }
 
-    /// Similarities to the frames' true vectors and to the distractors; −∞ where a distractor is the true vector.
+    /// Returns similarities to the frames' true vectors and to the distractors; −∞ where a distractor is the true
+    /// vector.
     ///
     /// - Parameters:
     ///   - directions: Unit vectors of predictions, [frames, channels].
     ///   - targets: Unit vectors of candidates, [candidates, channels].
-    ///   - identities: What makes two candidates the same vector: int64 [candidates], or `nil` if none ever are.
-    ///   - codeVectors: Unit vectors of made-up codes, [frames, count, channels], with their identities [frames, count].
+    ///   - identities: Numbers that are equal for equal candidates: int64 [candidates], or `nil` if all differ.
+    ///   - codeVectors: Unit vectors of random codes, [frames, count, channels], with their identities [frames, count].
     /// - Returns: [frames, 1 + negatives], the true vector first.
-    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
     func similarities(
         _ directions: Tensor, _ targets: Tensor, identities: Tensor?,
         codeVectors: (vectors: Tensor, identities: Tensor)?
     ) throws -> Tensor {
         var parts = [try withinUtterances.similarities(directions, targets, identities: identities)]
         if let withinSegments {
+            // The true vector is the first column of both comparisons.
             let all = try withinSegments.similarities(directions, targets, identities: identities)
             parts.append(try all.narrowed(1, 1..<all.size(1)))
         }
@@ -97,15 +100,8 @@ package struct ContrastiveChoices {
         return try .concatenate(parts, 1)
     }
 
-    /// The loss by a kernel in place of similarities; nil where there is none, as for distractors from elsewhere.
-    ///
-    /// - Parameters:
-    ///   - directions: As of ``similarities(_:_:identities:codeVectors:)``.
-    ///   - targets: As there.
-    ///   - identities: As there.
-    ///   - temperature: What similarities are divided by.
-    /// - Returns: The loss of each frame.
-    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
+    /// Returns each frame's loss by a kernel that needs no similarities; nil where there is none, as for distractors
+    /// from anywhere.
     func contrast(
         _ directions: Tensor, _ targets: Tensor, identities: Tensor?, temperature: Double
     ) throws -> Contrast? {

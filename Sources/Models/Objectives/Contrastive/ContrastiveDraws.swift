@@ -1,37 +1,34 @@
 import W2VBackbone
 import W2VTorch
 
-/// What the contrastive objective draws for a batch, where the model is.
+/// The random draws of the contrastive objective for a batch, on the model's device.
 public struct ContrastiveDraws: BatchDraws {
-    /// Where masked rows and candidates of each segment lie.
+    /// The numbering of each segment's masked rows and candidates.
     let numbering: SegmentNumbering
-    /// The segments of all frames.
+    /// The frames, by segment.
     let frames: RowSegments
-    /// The segments of masked rows.
+    /// The masked rows, by segment.
     let masked: RowSegments
     /// The sample size of each segment: FP32 [segments].
     let sizes: Tensor
-    /// The Gumbel softmax's temperature, a single number.
+    /// The Gumbel softmax's temperature, a scalar.
     let temperature: Tensor
-    /// The candidates with which each masked row is compared.
+    /// The candidates that each masked row is compared with.
     let choices: ContrastiveChoices
     /// The target quantizer's noise, FP32 [masked rows, groups, entries]; nil for none.
     let noise: Tensor?
     /// The input quantizer's noise, FP32 [frames, groups, entries]; nil for none.
     let inputNoise: Tensor?
 
-    /// Brings draws to the model's device.
+    /// Copies draws to the model's device.
     ///
     /// - Parameters:
     ///   - plans: The random choices of each segment; together they cover all utterances in order.
-    ///   - batch: The utterances.
-    ///   - temperature: The Gumbel softmax's temperature.
-    ///   - configuration: Which frames are candidates.
-    ///   - backbone: Groups and entries of the code books.
-    /// - Throws: `ConfigurationError` for a segment without a masked frame; `TorchError.shape` for noise in some segments
-    ///   alone; `TorchError.operation` if memory runs out.
+    ///   - backbone: The numbers of code books and entries.
+    /// - Throws: `ConfigurationError` for a segment without a masked frame; `TorchError.shape` if only some segments
+    ///   have noise.
     init(
-        _ plans: [SubBatchPlan], _ batch: UtteranceBatch, temperature: Double,
+        _ plans: [SegmentPlan], _ batch: UtteranceBatch, temperature: Double,
         _ configuration: ContrastiveConfiguration, _ backbone: ModelConfiguration
     ) throws {
         let device = batch.device
@@ -53,7 +50,7 @@ public struct ContrastiveDraws: BatchDraws {
             ? QuantizerNoise.numbers(plans.map(\.inputNoise), rows: numbering.frames, backbone, on: device) : nil
     }
 
-    /// The comparisons, whose indices' shapes do not say which utterances they are of.
+    /// The comparisons, whose tensors' shapes alone do not tell which utterances the indices refer to.
     public var shape: AnyHashable { AnyHashable(choices.shapes) }
 
     /// All tensors that ``shape`` does not decide, always in the same order.
@@ -64,18 +61,16 @@ public struct ContrastiveDraws: BatchDraws {
 public typealias PretrainingBatch = ObjectiveBatch<ContrastiveObjective>
 
 extension ObjectiveBatch where Main == ContrastiveObjective {
-    /// Gathers a batch for a model, with choices that were made already.
+    /// Makes a batch for a model, with draws that were made before.
     ///
     /// - Parameters:
     ///   - samples: All utterances' samples end to end, [Σ lengths], on the model's device.
     ///   - lengths: The samples of each utterance.
     ///   - plans: The random choices of each segment; together they cover all utterances in order.
-    ///   - temperature: The Gumbel softmax's temperature.
-    ///   - model: The model.
     /// - Throws: `ConfigurationError` for an utterance shorter than one frame or a segment without a masked frame;
-    ///   `TorchError.shape` for noise in some segments alone; `TorchError.operation` if memory runs out.
+    ///   `TorchError.shape` if only some segments have noise.
     public init(
-        _ samples: Tensor, lengths: [Int], plans: [SubBatchPlan], temperature: Double, for model: PretrainingModel
+        _ samples: Tensor, lengths: [Int], plans: [SegmentPlan], temperature: Double, for model: PretrainingModel
     ) throws {
         let utterances = try UtteranceBatch(
             lengths: lengths, layout: model.backbone.featureExtractor.layout(samples: lengths),

@@ -6,29 +6,30 @@ import W2VTorch
 package struct ContrastiveLoss {
     /// The loss of each frame: [frames].
     package let losses: Tensor
-    /// 1 for each frame to which the true vector was the most similar one, else 0: FP32 [frames].
+    /// 1 for each frame whose most similar candidate is the true vector, else 0: FP32 [frames].
     let correct: Tensor
-    /// The scaled similarities, [frames, 1 + negatives], the true vector first; −∞ where a negative is the true vector.
+    /// The similarities divided by κ, [frames, 1 + negatives], the true vector first; −∞ where a negative is the true
+    /// vector.
     ///
     /// Absent where a kernel has computed the loss without them.
     let logits: Tensor?
 }
 
-/// Similarities of predictions to candidates, picked out of one product an utterance instead of gathered vectors.
+/// Returns similarities of predictions to candidates, read from one product per utterance instead of gathered vectors.
 ///
-/// Nothing of size [frames, negatives, channels] is ever built: normalised predictions times normalised candidates give
-/// all similarities of an utterance at once, of which the sampled ones are read.
+/// No tensor of size [frames, negatives, channels] is ever built: normalized predictions times normalized candidates
+/// give all similarities of an utterance at once, of which the sampled ones are read:
+///
+///     logits[t, j] = cos(cₜ, qⱼ) / κ
 ///
 /// - Parameters:
 ///   - predictions: [frames, channels], the masked frames, utterance by utterance.
 ///   - candidates: [candidates, channels], utterance by utterance.
-///   - identities: What makes two candidates the same vector: int64 [candidates], or `nil` if none ever are.
-///   - choices: Which candidates are whose true vectors and distractors.
-///   - codeVectors: Made-up code vectors, [frames, count, channels], with their identities [frames, count].
-///   - temperature: What similarities are divided by.
+///   - identities: Numbers that are equal for equal candidates: int64 [candidates], or `nil` if all differ.
+///   - choices: The true vector and the distractors of each frame.
+///   - codeVectors: Random code vectors, [frames, count, channels], with their identities [frames, count].
 ///   - inFP32: Whether similarities of half-precision vectors are FP32 products.
 /// - Returns: [frames, 1 + negatives], FP32 for half-precision vectors.
-/// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
 func contrastiveLogits(
     predictions: Tensor, candidates: Tensor, identities: Tensor?, choices: ContrastiveChoices,
     codeVectors: (vectors: Tensor, identities: Tensor)?, temperature: Double, inFP32: Bool = false
@@ -39,28 +40,17 @@ func contrastiveLogits(
     return try (logits.dtype.isHalfPrecision ? logits.to(dtype: .float32) : logits) / temperature
 }
 
-/// Vectors of length 1.
+/// Returns vectors scaled to length 1.
 private func directions(_ vectors: Tensor, _ inFP32: Bool) throws -> Tensor {
-    // The small bound and the quotient would be lost in half precision.
+    // The lower bound of the norm, and the quotient, would be lost in half precision.
     let exact = try vectors.dtype.isHalfPrecision ? vectors.to(dtype: .float32) : vectors
     let unit = try exact / exact.norm(-1, keepingDimensions: true).clamped(below: 1e-8)
     return try inFP32 ? unit : unit.to(dtype: vectors.dtype)
 }
 
-/// The contrastive loss, by a kernel without logits where there is one.
+/// Computes the contrastive loss, by a kernel without logits if there is one.
 ///
-/// - Parameters:
-///   - predictions: As of ``contrastiveLogits(predictions:candidates:identities:choices:codeVectors:temperature:inFP32:)``.
-///   - candidates: As there.
-///   - identities: As there.
-///   - choices: As there.
-///   - codeVectors: As there.
-///   - temperature: As there.
-///   - infonce: As of ``contrastiveLoss(_:infonce:)``.
-///   - inFP32: As of the logits.
-///   - needsLogits: Whether somebody wants to see the logits.
-/// - Returns: Each frame's loss, and which frames chose the true vector.
-/// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
+/// - Parameter needsLogits: Whether the logits are needed.
 package func contrastiveLoss(
     predictions: Tensor, candidates: Tensor, identities: Tensor?, choices: ContrastiveChoices,
     codeVectors: (vectors: Tensor, identities: Tensor)?, temperature: Double, infonce: Bool, inFP32: Bool = false,
@@ -79,24 +69,25 @@ package func contrastiveLoss(
             codeVectors: codeVectors, temperature: temperature, inFP32: inFP32), infonce: infonce)
 }
 
-/// The loss of contrastive logits (paper, equation 3, or its binary form).
+/// Computes the loss of contrastive logits (paper, equation 3, or its binary form).
 ///
 /// - Parameters:
 ///   - logits: [frames, 1 + negatives], the true vector first.
-///   - infonce: Whether the loss is a choice among candidates; else each candidate is judged for itself.
+///   - infonce: Whether the loss is a choice among candidates; otherwise each candidate is classified by itself.
 /// - Returns: Each frame's loss, which frames chose the true vector, and the logits.
-/// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
 package func contrastiveLoss(_ logits: Tensor, infonce: Bool) throws -> ContrastiveLoss {
     let losses: Tensor
     if infonce {
         losses = try -logits.logSoftmax(1, dtype: .float32).selected(1, 0)
     } else {
-        // softplus(−∞) is 0 and has no gradient, so a negative equal to the true vector does not count.
+        // −log σ(x) = softplus(−x) for the true vector, −log(1 − σ(x)) = softplus(x) for the others. softplus(−∞) is 0
+        // without gradient, so a negative equal to the true vector does not count.
         let truth = try (-logits.selected(1, 0)).softplus()
         losses = try truth + logits.narrowed(1, 1..<logits.size(1)).softplus().sum(1)
     }
     let correct = try withoutGradient {
-        // A row whose smallest logit is the true one as well has nothing to choose from, and does not count.
+        // A row whose smallest logit is also the true one has only equal logits: nothing was chosen, and it does not
+        // count.
         let largest = try logits.argmax(-1).equals(0)
         let smallest = try (-logits).argmax(-1).equals(0)
         return try largest.and(smallest.not()).to(dtype: .float32)

@@ -5,18 +5,18 @@ import W2VTorch
 /// wav2vec 2.0 with its pre-training objective (paper, section 3).
 public typealias PretrainingModel = ObjectiveModel<ContrastiveObjective>
 
-/// The objective of pre-training (paper, section 3): masked frames' context vectors must tell the frames' own quantized
-/// features from distractors.
+/// The objective of pre-training (paper, section 3): from its context vector, a masked frame's own quantized features
+/// must be told from distractors.
 public final class ContrastiveObjective: Module, LeadingObjective {
     /// The section of recipes.
     public static let name = "objective"
-    /// The three terms of the loss, how often the true vector is found, and how code books are used.
+    /// The three terms of the loss, the accuracy, and the use of code books.
     public static let metrics = ContrastiveMetrics.all
-    /// The backbone's parameters have no prefix.
+    /// Empty: the backbone's parameters have no prefix.
     public static let backboneKey = ""
-    /// Nor have the objective's own.
+    /// Empty: the objective's own parameters have no prefix.
     public static let ownKey = ""
-    /// Masked frames' features are the targets.
+    /// True: masked frames' features are the targets.
     public static let readsMaskedFeatures = true
 
     /// The quantizer of the targets; absent when targets are continuous.
@@ -26,7 +26,7 @@ public final class ContrastiveObjective: Module, LeadingObjective {
     @Child("project_inp") var inputProjection: Linear?
     @Child("target_glu.0") var targetGate: Linear?
     @Child("final_proj") var finalProjection: Linear
-    /// How negatives are chosen and losses weighted.
+    /// The choice of negatives and the weights of the losses.
     public let configuration: ContrastiveConfiguration
     private let backbone: ModelConfiguration
     private let temperature: TemperatureSchedule
@@ -34,11 +34,6 @@ public final class ContrastiveObjective: Module, LeadingObjective {
     private var cosineInFP32 = false
 
     /// Makes quantizer and projections.
-    ///
-    /// - Parameters:
-    ///   - configuration: How negatives are chosen and losses weighted.
-    ///   - context: The architecture, and where parameters come from.
-    /// - Throws: `TorchError.operation` if LibTorch refuses.
     public init(_ configuration: ContrastiveConfiguration, _ context: ObjectiveContext) throws {
         let (backbone, initializer) = (context.backbone, context.initializer)
         self.configuration = configuration
@@ -63,10 +58,10 @@ public final class ContrastiveObjective: Module, LeadingObjective {
         finalProjection = try Linear(backbone.encoderEmbedDim, target, initializer: initializer)
     }
 
-    /// The masked frames.
+    /// Returns the number of masked frames of each segment.
     public static func lossUnits(_ batch: UtteranceBatch) -> [Int] { batch.maskedFrames }
 
-    /// The Gumbel softmax's temperature.
+    /// Returns the Gumbel softmax's temperature.
     public func scheduledMetrics(update: Int) -> MetricSums {
         var metrics = MetricSums()
         metrics.add(ContrastiveMetrics.temperature, temperature.temperature(update: update))
@@ -85,12 +80,12 @@ public final class ContrastiveObjective: Module, LeadingObjective {
                 entries: (backbone.latentVars, backbone.latentGroups), stream: source.stream(.negatives, segment: index)
             )
             guard source.trains else {
-                return SubBatchPlan(utterances: utterances, mask: mask, negatives: negatives, noise: .none)
+                return SegmentPlan(utterances: utterances, mask: mask, negatives: negatives, noise: .none)
             }
             var stream = source.stream(.gumbelNoise, segment: index)
             let noise = try Generator(seed: stream.seed(), device: batch.device)
             let inputNoise = try Generator(seed: stream.seed(), device: batch.device)
-            return SubBatchPlan(
+            return SegmentPlan(
                 utterances: utterances, mask: mask, negatives: negatives, noise: .drawn(noise),
                 inputNoise: .drawn(inputNoise))
         }
@@ -98,32 +93,26 @@ public final class ContrastiveObjective: Module, LeadingObjective {
             plans, batch, temperature: temperature.temperature(update: max(1, source.update)), configuration, backbone)
     }
 
-    /// The loss of a batch, and the metrics of its segments.
+    /// Returns the loss of a batch, and the metrics of its segments.
     public func callAsFunction(
         _ encoding: Encoding, _ draws: ContrastiveDraws, _ pass: ForwardPass
     ) throws -> LossTerms {
         try losses(encoding, draws, pass).reported()
     }
 
-    /// Cosine similarities are FP32 where the precision wants it; what only the objective uses stays as it is.
+    /// Makes cosine similarities FP32 if the precision requires it; the objective's own layers stay as they are.
     public func replaceLayers(for conversion: Conversion) throws {
         cosineInFP32 = conversion.precision.fp32CosineSim
     }
 
-    /// The losses of a batch (paper, section 3).
+    /// Returns the losses of a batch (paper, section 3).
     ///
-    /// All segments go through quantizer and losses together, as one ragged batch. Negatives, noise, quantizer statistics and
-    /// penalties are each segment's own (``SegmentNumbering``), so that the sum equals that of separate passes.
+    /// All segments go through quantizer and losses together, as one ragged batch. Negatives, noise, quantizer
+    /// statistics and penalties belong to each segment (``SegmentNumbering``), so that the sum equals that of separate
+    /// passes.
     ///
-    /// The probe sees `quantized`, `predictions`, `targets` and, where the plan keeps them, `logits` of all masked frames,
+    /// The probe sees `quantized`, `predictions`, `targets` and, if the plan keeps them, `logits` of all masked frames,
     /// segment by segment.
-    ///
-    /// - Parameters:
-    ///   - encoding: What the backbone makes of the batch.
-    ///   - draws: What was drawn for it.
-    ///   - pass: Dropouts, plan and probe.
-    /// - Returns: The losses of each segment, and their sum.
-    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
     func losses(_ encoding: Encoding, _ draws: ContrastiveDraws, _ pass: ForwardPass) throws -> ContrastiveTerms {
         try profiled(.contrastive) {
             try losses(
@@ -133,6 +122,10 @@ public final class ContrastiveObjective: Module, LeadingObjective {
     }
 
     /// Quantizes targets, projects both sides, contrasts them, and adds penalty and diversity (equations 2 to 4).
+    ///
+    /// `truth` is the paper's qₜ of every masked frame, `predictions` its projected cₜ, `candidates` the vectors among
+    /// which `draws.choices` names the distractors q̃. `draws.masked` and `draws.frames` are the segments of masked and of
+    /// all frames, `draws.sizes` their numbers of masked frames, by which terms that are means are weighted.
     private func losses(
         _ encoding: Encoding, targets: Tensor, context: Tensor, _ draws: ContrastiveDraws, _ pass: ForwardPass
     ) throws -> ContrastiveTerms {
@@ -148,6 +141,7 @@ public final class ContrastiveObjective: Module, LeadingObjective {
             choices: draws.choices, codeVectors: codeVectors(draws.choices), temperature: configuration.logitTemp,
             infonce: configuration.infonce, inFP32: cosineInFP32, needsLogits: pass.plan.keepsLogits)
         if let logits = contrastive.logits { pass.probe?("logits", logits) }
+        // The feature penalty is the mean square of the extractor's output, before its LayerNorm.
         let energy = try draws.frames.means(encoding.features.raw.to(dtype: .float32).squared().mean(-1))
         let statistics = quantized ?? encoding.quantizedInput
         return try ContrastiveTerms(
@@ -155,7 +149,8 @@ public final class ContrastiveObjective: Module, LeadingObjective {
             penalty: energy * draws.sizes * configuration.lossWeights[1], featurePenalty: energy, quantized: statistics)
     }
 
-    /// The weighted diversity loss of each segment (equation 4 in fairseq's form: the share of entries that are not in use).
+    /// Returns the weighted diversity loss of each segment, equation 4 in fairseq's form: (GV − Σ perplexities) / GV,
+    /// the share of unused entries.
     private func diversity(_ quantized: Quantized, _ draws: ContrastiveDraws) throws -> Tensor {
         let entries = Double(quantized.entryCount)
         return try (entries - quantized.probabilityPerplexity) * draws.sizes * (configuration.lossWeights[0] / entries)
@@ -163,15 +158,15 @@ public final class ContrastiveObjective: Module, LeadingObjective {
 
     // MARK: Quantization (section 2)
 
-    /// Normalised features, some of them dropped.
+    /// Returns the normalized features after dropout.
     public func targets(_ features: Wav2Vec2Model.Features, _ pass: ForwardPass) throws -> Tensor? {
         try profiled(.quantizer) { try features.normalized.dropout(backbone.dropoutFeatures, pass.mode) }
     }
 
-    /// Vectors of the targets' space, and what makes two of them the same: int64 [rows], nil if none ever are.
+    /// Vectors in the space of targets, and numbers that are equal for equal vectors: int64 [rows], nil if all differ.
     private typealias Representations = (vectors: Tensor, identities: Tensor?)
 
-    /// The encoder's input, quantized where the model does so.
+    /// Returns the encoder's input, quantized if the model does so.
     public func encoderInput(
         _ projected: Tensor, _ draws: ContrastiveDraws
     ) throws -> (input: Tensor, quantized: Quantized?) {
@@ -184,7 +179,7 @@ public final class ContrastiveObjective: Module, LeadingObjective {
         return (try inputProjection(quantized.vectors), quantized)
     }
 
-    /// The representations of features: quantized, where the model does so, and projected.
+    /// Returns the representations of features: quantized, if the model does so, and projected.
     private func represent(
         _ features: Tensor, _ draws: ContrastiveDraws, noise: Tensor?, segments: RowSegments?
     ) throws -> (Representations, Quantized?) {
@@ -198,7 +193,7 @@ public final class ContrastiveObjective: Module, LeadingObjective {
         }
     }
 
-    /// All candidates: the masked frames' true vectors, or those of all frames.
+    /// Returns all candidates: the masked frames' true vectors, or those of all frames.
     private func candidates(
         for truth: Representations, _ features: Tensor, at maskedRows: Tensor, _ draws: ContrastiveDraws
     ) throws -> Representations {
@@ -217,8 +212,9 @@ public final class ContrastiveObjective: Module, LeadingObjective {
         try targetGate.map { try $0(vectors).glu() } ?? vectors
     }
 
-    /// One number for each choice of entries: two vectors are the same if and only if these are.
+    /// Returns one number per combination of entries: equal if and only if the vectors are.
     private func codeIdentities(_ codes: Tensor, _ quantizer: GumbelVectorQuantizer) throws -> Tensor {
+        // The codes are the digits of a number to base V.
         var identity = try codes.selected(-1, 0)
         for group in 1..<max(1, quantizer.groups) {
             identity = try identity.multiplied(by: quantizer.entriesPerGroup) + codes.selected(-1, group)

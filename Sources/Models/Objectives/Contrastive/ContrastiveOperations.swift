@@ -2,19 +2,18 @@ import W2VBackbone
 import W2VKernels
 
 extension GumbelVectorQuantizer: OperationCounting {
-    /// The projection to logits; looking entries up is left out.
+    /// Counts the projection to logits; looking up entries is excluded.
     public func operations(_ lengths: [Int], readRows rows: Int?) -> Double {
         projection.layers.reduce(0) { $0 + $1.operations(lengths, readRows: rows) }
     }
 }
 
 extension ObjectiveModel where Main == ContrastiveObjective {
-    /// The operations of the contrastive objective.
+    /// Returns the operations of the contrastive objective.
     ///
     /// - Parameters:
     ///   - samples: The samples of each utterance.
-    ///   - masked: How many frames of each utterance are masked.
-    /// - Returns: The count.
+    ///   - masked: The number of masked frames of each utterance.
     public func operations(samples: [Int], masked: [Int]) -> OperationCount {
         var count = backbone.operations(samples: samples, readRows: masked.reduce(0, +))
         if let inputProjection = main.inputProjection {

@@ -1,17 +1,17 @@
 import W2VBackbone
 import W2VTorch
 
-/// The losses of a batch's sub-batches, each summed over its masked frames, and what is worth watching.
+/// The losses of a batch's sub-batches, each summed over its masked frames, and related statistics.
 ///
-/// All but ``total`` have a number for each sub-batch: [sub-batches].
+/// All but ``total`` have one number per sub-batch: [sub-batches].
 public struct ContrastiveTerms {
-    /// What is minimized, all terms of all sub-batches together: a single number.
+    /// The loss to minimize: all terms of all sub-batches, a scalar.
     public let total: Tensor
     /// All terms together.
     public let totals: Tensor
     /// The contrastive term (paper, equation 3).
     public let contrastive: Tensor
-    /// How many masked frames chose the true vector, FP32.
+    /// The number of masked frames that chose the true vector, FP32.
     public let correct: Tensor
     /// The weighted diversity term (equation 4); absent without a quantizer.
     public let diversity: Tensor?
@@ -21,11 +21,12 @@ public struct ContrastiveTerms {
     public let featurePenalty: Tensor
     /// The quantizer's result, if there is one.
     public let quantized: Quantized?
-    /// The scaled similarities, [masked frames, 1 + negatives], the true vector first; −∞ where a negative is the true vector.
+    /// The similarities divided by κ, [masked frames, 1 + negatives], the true vector first; −∞ where a negative is the
+    /// true vector.
     ///
     /// Absent where a kernel has computed the loss without them.
     public let logits: Tensor?
-    /// How many frames were masked: fairseq's sample size.
+    /// The number of masked frames: fairseq's sample size.
     public let sampleSizes: [Int]
 
     /// Adds the terms up (paper, equation 2).
@@ -38,12 +39,13 @@ public struct ContrastiveTerms {
         logits = contrastive.logits
         (self.diversity, self.penalty, self.featurePenalty) = (diversity, penalty, featurePenalty)
         (self.quantized, sampleSizes) = (quantized, draws.numbering.masked)
+        // L = L_contrastive + α L_diversity + penalty; the weights are in the terms already.
         let weighted = try self.contrastive + penalty
         totals = try diversity.map { try weighted + $0 } ?? weighted
         total = try totals.sum()
     }
 
-    /// The loss with the metrics of each segment.
+    /// Returns the loss with the metrics of each segment.
     func reported() throws -> LossTerms {
         var terms = LossTerms(total)
         try terms.report(ContrastiveMetrics.contrastive, sums: contrastive, weights: sampleSizes)

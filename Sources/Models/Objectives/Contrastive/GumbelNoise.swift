@@ -2,34 +2,30 @@ import Foundation
 import W2VBackbone
 import W2VTorch
 
-/// Where the Gumbel noise of one quantizer call comes from.
+/// The source of the Gumbel noise of one quantizer call.
 public enum QuantizerNoise: Sendable {
-    /// None: the most probable entries are chosen, and no gradient passes through the choice (evaluation).
+    /// No noise: the most probable entries are chosen, and no gradient passes through the choice (evaluation).
     case none
     /// Drawn from a generator.
     case drawn(Generator)
     /// Given numbers, [rows · groups, entries].
     case given(Tensor)
 
-    /// The noise of one call of a quantizer.
+    /// Returns the noise of one call of a quantizer.
     ///
-    /// - Parameters:
-    ///   - rows: How many vectors are quantized.
-    ///   - configuration: Groups and entries.
-    ///   - device: Where they are quantized, and a generator draws.
+    /// - Parameter device: The device of the input and of a generator.
     /// - Returns: FP32 [rows, groups, entries]; nil for none.
     /// - Throws: `TorchError.shape` for given numbers of another shape.
     package func numbers(rows: Int, _ configuration: ModelConfiguration, on device: Device) throws -> Tensor? {
         try Self.numbers([self], rows: [rows], configuration, on: device)
     }
 
-    /// The noise of one call of a quantizer for several segments: to each, what it would have alone.
+    /// Returns the noise of one call of a quantizer for several segments: to each, the noise that it would have alone.
     ///
     /// - Parameters:
     ///   - noises: The noise of each segment.
-    ///   - rows: How many of its vectors are quantized.
-    ///   - configuration: Groups and entries.
-    ///   - device: Where they are quantized, and generators draw.
+    ///   - rows: The number of quantized vectors of each segment.
+    ///   - device: The device of the input and of generators.
     /// - Returns: FP32 [rows, groups, entries]; nil for none.
     /// - Throws: `TorchError.shape` for given numbers of another shape, or noise that not all segments have.
     static func numbers(
@@ -59,9 +55,9 @@ public enum QuantizerNoise: Sendable {
 
 /// The Gumbel temperature as a function of the update number alone.
 public struct TemperatureSchedule: Sendable, Equatable {
-    /// At the first update.
+    /// The temperature at the first update.
     public let start: Double
-    /// The least.
+    /// The lowest temperature.
     public let end: Double
     /// The factor from one update to the next.
     public let decay: Double
@@ -73,7 +69,7 @@ public struct TemperatureSchedule: Sendable, Equatable {
         decay = latentTemp[2]
     }
 
-    /// The temperature at an update, counted from 1: start · decayᵘ, as in NVIDIA's version.
+    /// Returns the temperature at an update, counted from 1: max(end, start · decayᵘ), as in NVIDIA's version.
     public func temperature(update: Int) -> Double {
         max(start * pow(decay, Double(update)), end)
     }

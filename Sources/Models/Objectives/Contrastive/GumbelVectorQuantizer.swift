@@ -2,17 +2,17 @@ import W2VBackbone
 import W2VKernels
 import W2VTorch
 
-/// What a quantizer makes of its input.
+/// The result of a quantizer.
 public struct Quantized {
     /// The chosen entries, concatenated over groups: [rows, channels].
     public let vectors: Tensor
     /// The chosen entry of each group: int64 [rows, groups].
     public let codes: Tensor
-    /// e to the entropy of a segment's mean choice, summed over groups: how many entries are in use, [segments].
+    /// The number of entries in use: e to the entropy of a segment's mean choice, summed over groups, [segments].
     public let codePerplexity: Tensor
-    /// The same of the mean probabilities, [segments]; differentiable, the diversity loss's quantity.
+    /// The same for the mean probabilities, [segments]; differentiable, the quantity of the diversity loss.
     public let probabilityPerplexity: Tensor
-    /// All entries of all groups.
+    /// The number of entries of all groups.
     public let entryCount: Int
 }
 
@@ -61,20 +61,15 @@ final class LogitProjection: Module {
 public final class GumbelVectorQuantizer: Module {
     @Parameter("vars") var entries: Tensor
     @Child("weight_proj") var projection: LogitProjection
-    /// How many code books, each choosing a part of the vector.
+    /// The number of code books, each of which chooses a part of the vector.
     public let groups: Int
-    /// Entries of a code book.
+    /// The number of entries of a code book.
     public let entriesPerGroup: Int
     private let combineGroups: Bool
 
     /// Makes the quantizer.
     ///
-    /// - Parameters:
-    ///   - inputs: Input channels.
-    ///   - outputs: Output channels, a multiple of the groups.
-    ///   - configuration: Entries, groups, depth and factor.
-    ///   - initializer: Where the numbers come from.
-    /// - Throws: `TorchError.operation` if LibTorch cannot make the tensors.
+    /// - Parameter outputs: Output channels, a multiple of the groups.
     init(inputs: Int, outputs: Int, _ configuration: ModelConfiguration, initializer: Initializer) throws {
         groups = configuration.latentGroups
         entriesPerGroup = configuration.latentVars
@@ -87,26 +82,26 @@ public final class GumbelVectorQuantizer: Module {
             factor: configuration.quantizerFactor, initializer: initializer)
     }
 
-    /// The entries of one group, [entries, channels of a group].
+    /// Returns the entries of one group, [entries, channels of a group].
     private func book(_ group: Int) throws -> Tensor {
         let start = combineGroups ? 0 : group * entriesPerGroup
         return try entries.selected(0, 0).rows(start..<start + entriesPerGroup)
     }
 
     private func perplexity(_ probabilities: Tensor) throws -> Tensor {
-        // [segments, groups, entries]; the small number keeps log defined, as in fairseq.
+        // exp(−Σ p log p) per group, summed; probabilities are [segments, groups, entries]. 1e-7 keeps log finite, as
+        // in fairseq.
         try (-(probabilities * (probabilities + 1e-7).log()).sum(-1)).exp().sum(-1)
     }
 
     /// Quantizes [rows, inputs].
     ///
     /// - Parameters:
-    ///   - input: What is quantized.
-    ///   - temperature: The Gumbel softmax's temperature, a single number.
-    ///   - noise: Its noise, [rows, groups, entries]; `nil` chooses the most probable entries, and lets no gradient pass.
-    ///   - segments: The rows that have perplexities of their own; `nil` for all together.
-    /// - Returns: The quantized vectors, the codes and how evenly the entries are used.
-    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
+    ///   - temperature: The Gumbel softmax's temperature τ, a scalar.
+    ///   - noise: Its noise n, [rows, groups, entries]; `nil` chooses the most probable entries, and passes no
+    ///     gradient.
+    ///   - segments: The segments of rows that have perplexities of their own; `nil` for one segment.
+    /// - Returns: The quantized vectors, the codes, and the perplexities.
     public func callAsFunction(
         _ input: Tensor, temperature: Tensor, noise: Tensor?, segments: RowSegments? = nil
     ) throws -> Quantized {
@@ -127,11 +122,11 @@ public final class GumbelVectorQuantizer: Module {
             probabilityPerplexity: try perplexity(chosen.meanProbabilities), entryCount: groups * entriesPerGroup)
     }
 
-    /// The choice by LibTorch's operators, which defines what the kernels compute.
+    /// Chooses entries with LibTorch's operators, which define what the kernels compute.
     private func choose(
         by projected: Tensor, noise: Tensor?, temperature: Tensor, segments: RowSegments
     ) throws -> EntryChoice {
-        // The choice and its statistics are FP32 in half precision too.
+        // The choice and its statistics are FP32 even in half precision.
         let logits = try projected.dtype.isHalfPrecision ? projected.to(dtype: .float32) : projected
         func means(_ choices: Tensor) throws -> Tensor {
             try segments.means(ofVectors: choices.viewed(choices.size(0), -1)).viewed(-1, groups, entriesPerGroup)
@@ -143,7 +138,8 @@ public final class GumbelVectorQuantizer: Module {
         if let noise {
             let soft = try ((logits + noise) / temperature).softmax(-1)
             codes = try soft.detached().argmax(-1)
-            // The forward value is one-hot, the gradient the soft choice's (straight through).
+            // With p = softmax((logits + n) / τ): the forward value is one-hot(argmax p), the gradient that of p
+            // (straight through).
             choice = try oneHot(codes) - soft.detached() + soft
         } else {
             choice = hard
@@ -153,12 +149,12 @@ public final class GumbelVectorQuantizer: Module {
             choice: choice, codes: codes, meanProbabilities: average, meanChoices: try means(hard))
     }
 
-    /// The most probable entry of each group for [rows, inputs]: int64 [rows, groups].
+    /// Returns the most probable entry of each group for [rows, inputs]: int64 [rows, groups].
     public func codes(_ input: Tensor) throws -> Tensor {
         try projection(input).viewed(input.size(0), groups, entriesPerGroup).argmax(-1)
     }
 
-    /// The vectors of chosen entries.
+    /// Returns the vectors of chosen entries.
     ///
     /// - Parameter codes: int64 [rows, groups].
     /// - Returns: [rows, outputs].

@@ -3,14 +3,14 @@ import Synchronization
 import W2VBackbone
 import W2VBase
 
-/// Distractors for each masked frame of a sub-batch, as positions among its candidates.
+/// The distractors of each masked frame of a sub-batch, as positions among its candidates.
 public struct Negatives: Sendable {
-    /// For each utterance [masked frames × same-utterance negatives], row by row: numbers of candidates within the
+    /// For each utterance [masked frames × same-utterance negatives], row by row: candidates, numbered within the
     /// utterance.
     public var sameUtterance: [[Int]]
-    /// For each masked frame of the sub-batch the candidates anywhere in the sub-batch, row by row.
+    /// For each masked frame of the sub-batch, candidates from the whole sub-batch, row by row.
     public var anywhere: [Int]
-    /// For each masked frame the entries of made-up code vectors, frame by frame: [frames × count × groups].
+    /// For each masked frame the entries of random code vectors, frame by frame: [frames × count × groups].
     public var codes: [Int]
 
     /// Makes distractors from positions.
@@ -20,7 +20,7 @@ public struct Negatives: Sendable {
         self.codes = codes
     }
 
-    /// Several segments' distractors one after the other.
+    /// Joins several segments' distractors.
     static func joined(_ all: [Negatives]) -> Negatives {
         Negatives(
             sameUtterance: all.flatMap(\.sameUtterance), anywhere: all.flatMap(\.anywhere), codes: all.flatMap(\.codes))
@@ -28,22 +28,22 @@ public struct Negatives: Sendable {
 
     /// Draws the distractors of a sub-batch.
     ///
-    /// A frame is never its own distractor: one number fewer is drawn, and numbers from the frame's own on move up.
+    /// A frame is never its own distractor: one candidate fewer is available, and numbers from the frame's own on move
+    /// up by one.
     ///
     /// - Parameters:
-    ///   - objective: How many of each kind.
+    ///   - objective: The number of distractors of each kind.
     ///   - masked: For each utterance the candidates' positions of its masked frames: `0..<count` when only masked
     ///     frames are candidates, the frames' positions when all frames are.
-    ///   - candidates: How many candidates each utterance has.
-    ///   - entries: Entries and groups of the code book.
-    ///   - stream: The sub-batch's random numbers.
+    ///   - candidates: The number of candidates of each utterance.
+    ///   - entries: The numbers of entries and code books.
     /// - Returns: The distractors of every masked frame, by kind.
     public static func draw(
         _ objective: ContrastiveConfiguration, masked: [[Int]], candidates: [Int], entries: (count: Int, groups: Int),
         stream: RandomStream
     ) -> Negatives {
         var stream = stream
-        // Most of the numbers by far: a stream for each utterance, so that they are drawn at the same time.
+        // By far the most numbers: with a stream for each utterance they can be drawn in parallel.
         let seeds = masked.map { _ in stream.next() }
         let drawn = Mutex([[Int]](repeating: [], count: masked.count))
         DispatchQueue.concurrentPerform(iterations: masked.count) { utterance in
@@ -81,7 +81,7 @@ public struct Negatives: Sendable {
     }
 }
 
-/// Adds numbers below `high` that are not `own`, which is added where there is no other.
+/// Appends numbers below `high` other than `own`; `own` itself if there is no other.
 private func append(
     _ count: Int, otherThan own: Int, below high: Int, _ stream: inout RandomStream, to all: inout [Int]
 ) {

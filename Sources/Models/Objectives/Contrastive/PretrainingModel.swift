@@ -5,12 +5,10 @@ extension ObjectiveModel where Main == ContrastiveObjective {
     /// Makes a model.
     ///
     /// - Parameters:
-    ///   - configuration: The architecture.
-    ///   - objective: How negatives are chosen and losses weighted.
+    ///   - objective: The choice of negatives and the weights of the losses.
     ///   - maskChannelBefore: Whether channels are masked before frames.
-    ///   - others: Makes the objectives beside the contrastive one.
-    ///   - initializer: Where parameters come from.
-    /// - Throws: `ConfigurationError` naming the setting that no model can have; `TorchError.operation` if LibTorch refuses.
+    ///   - others: Creates the objectives beside the contrastive one.
+    /// - Throws: `ConfigurationError` naming an invalid setting.
     public convenience init(
         _ configuration: ModelConfiguration, objective: ContrastiveConfiguration = .init(),
         maskChannelBefore: Bool = false, others: (ObjectiveContext) throws -> [any Objective] = { _ in [] },
@@ -26,13 +24,7 @@ extension ObjectiveModel where Main == ContrastiveObjective {
     /// The quantizer of the targets; absent when targets are continuous.
     public var quantizer: GumbelVectorQuantizer? { main.quantizer }
 
-    /// The losses of each segment of a batch.
-    ///
-    /// - Parameters:
-    ///   - batch: The batch.
-    ///   - pass: Dropouts, LayerDrop, plan and probe.
-    /// - Returns: The losses of each segment, and their sum.
-    /// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
+    /// Returns the losses of each segment of a batch, and their sum.
     public func losses(_ batch: PretrainingBatch, _ pass: ForwardPass) throws -> ContrastiveTerms {
         try main.losses(encode(batch, pass), batch.draws, pass)
     }

@@ -1,9 +1,9 @@
 import W2VBackbone
 
-/// How the segments of a micro-batch number frames, masked rows and candidates.
+/// The numbering of frames, masked rows and candidates in the segments of a micro-batch.
 ///
 /// A segment is a sub-batch: what fairseq calls a batch, with masks, distractors, noise and statistics of its own. All
-/// segments of a micro-batch lie end to end and are computed together:
+/// segments of a micro-batch are concatenated and computed together:
 ///
 ///     segment       0                 1
 ///     utterance     0         1       2
@@ -12,7 +12,7 @@ import W2VBackbone
 ///     masked row      0 1       2       3   4     a row of predictions, true vectors and losses
 ///     candidate       0 1       2       3   4     as the masked rows, or as the frames where all are candidates
 ///
-/// Only what is summed or averaged needs to know where a segment ends.
+/// Only sums and means need to know where a segment ends.
 struct SegmentNumbering {
     /// The utterances of each segment.
     let utterances: [Range<Int>]
@@ -24,22 +24,21 @@ struct SegmentNumbering {
     let maskedFrames: [Int]
     /// The number of candidates of each utterance.
     let candidates: [Int]
-    /// For each utterance which of its candidates are the true vectors of its masked frames.
+    /// For each utterance the candidates that are the true vectors of its masked frames.
     let truths: [[Int]]
 
     /// Numbers the rows of a micro-batch.
     ///
     /// - Parameters:
     ///   - plans: The segments; together they cover all utterances in order.
-    ///   - layout: The frames of all utterances.
     ///   - comparesAllFrames: Whether all frames are candidates, not only the masked ones.
     /// - Throws: ``ConfigurationError`` for a segment without a masked frame.
-    init(_ plans: [SubBatchPlan], _ layout: RaggedLayout, comparesAllFrames: Bool) throws {
+    init(_ plans: [SegmentPlan], _ layout: RaggedLayout, comparesAllFrames: Bool) throws {
         utterances = plans.map(\.utterances)
         frames = utterances.map { layout.offsets[$0.upperBound] - layout.offsets[$0.lowerBound] }
         masked = plans.map { plan in plan.mask.frames.reduce(0) { $0 + $1.count } }
         guard !masked.contains(0) else {
-            throw ConfigurationError("no frame is masked: raise masking.mask_prob or lower masking.mask_length")
+            throw ConfigurationError("no frame is masked", "raise masking.mask_prob or lower masking.mask_length")
         }
         let mask = Mask.joined(plans.map(\.mask))
         maskedFrames = mask.rows(in: layout)

@@ -1,9 +1,10 @@
-/// A number that an objective reports, and how the numbers of batches, processes and updates become one.
+/// A number that an objective reports, and the way in which values of batches, processes and updates are combined.
 ///
-/// What is declared here reaches the sum over processes, `metrics.jsonl` and TensorBoard, in training and in validation; with
-/// a label also the lines on the console, the report and the learning curves. Nothing else has to know of it.
+/// A declared metric is summed over processes and written to `metrics.jsonl` and TensorBoard, in training and
+/// validation; with a label it also appears in the console's lines, the report and the learning curves. Nothing else
+/// has to be changed.
 public struct Metric: Sendable, Hashable, Codable {
-    /// How reported values are put together.
+    /// The way in which values are combined.
     public enum Reduction: String, Sendable, Codable {
         /// The sum of all values.
         case sum
@@ -13,21 +14,21 @@ public struct Metric: Sendable, Hashable, Codable {
         case minimum
         /// The largest value.
         case maximum
-        /// The newest value, as of a schedule.
+        /// The newest value, such as that of a schedule.
         case latest
-        /// Counts of bins, added bin by bin; as one number, the bins that are not empty.
+        /// Counts of bins, added bin by bin; as a single number, the number of nonempty bins.
         case histogram
     }
 
-    /// How a value is written for people.
+    /// The way in which a value is shown.
     public enum Format: String, Sendable, Codable {
-        /// As it is.
+        /// As a plain number.
         case number
-        /// In percent of 1.
+        /// As a percentage.
         case percent
     }
 
-    /// Which values are better.
+    /// The direction in which values improve.
     public enum Direction: String, Sendable, Codable {
         case lower
         case higher
@@ -37,27 +38,26 @@ public struct Metric: Sendable, Hashable, Codable {
     public let name: String
     /// The heading of its chart.
     public let title: String
-    /// How values are put together.
+    /// The way in which values are combined.
     public let reduction: Reduction
-    /// How a value is written for people.
+    /// The way in which a value is shown.
     public let format: Format
-    /// Which values are better, where there is a better.
+    /// The direction in which values improve, if there is one.
     public let better: Direction?
-    /// The metric's name in the console's lines; `nil` to leave it out of them, and out of reports' charts.
+    /// The metric's name in the console's lines; `nil` omits it from them and from reports' charts.
     public let label: String?
-    /// The tag of a histogram's parts in TensorBoard, before the part's number; `nil` for other metrics.
+    /// The TensorBoard tag of a histogram's parts, before the part's number; `nil` for other metrics.
     public let tag: String?
 
     /// Declares a metric.
     ///
     /// - Parameters:
-    ///   - name: The key in `metrics.jsonl`, in snake case and no other metric's.
-    ///   - reduction: How values are put together.
+    ///   - name: The key in `metrics.jsonl`, in snake case, unique among metrics.
     ///   - title: The heading of its chart; the name in words if absent.
-    ///   - format: How a value is written for people.
-    ///   - better: Which values are better, where there is a better.
-    ///   - label: The metric's name in the console's lines; `nil` to leave it out of them.
-    ///   - tag: The tag of a histogram's parts in TensorBoard, before the part's number.
+    ///   - format: The way in which a value is shown.
+    ///   - better: The direction in which values improve, if there is one.
+    ///   - label: The metric's name in the console's lines; `nil` omits it from them.
+    ///   - tag: The TensorBoard tag of a histogram's parts, before the part's number.
     public init(
         _ name: String, _ reduction: Reduction, title: String? = nil, format: Format = .number,
         better: Direction? = nil, label: String? = nil, tag: String? = nil

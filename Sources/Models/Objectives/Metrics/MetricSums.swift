@@ -1,6 +1,6 @@
-/// The values of named metrics, put together over batches, processes and updates.
+/// The values of named metrics, combined over batches, processes and updates.
 public struct MetricSums: Sendable, Equatable, Codable {
-    /// What has come together of one metric.
+    /// The combined value of one metric.
     private struct Entry: Sendable, Equatable, Codable {
         var reduction: Metric.Reduction
         /// The sum of values, or the chosen one.
@@ -10,7 +10,7 @@ public struct MetricSums: Sendable, Equatable, Codable {
         /// The bins of each part of a histogram.
         var bins: [[Int]]?
 
-        /// Takes another's values in; they are the newer ones.
+        /// Merges another's values, which are the newer ones.
         mutating func merge(_ other: Entry) {
             switch reduction {
             case .sum, .mean: total += other.total
@@ -36,7 +36,7 @@ public struct MetricSums: Sendable, Equatable, Codable {
 
     private var entries: [String: Entry] = [:]
 
-    /// Makes sums of nothing.
+    /// Makes empty sums.
     public init() {}
 
     /// The names of the metrics that have values, sorted.
@@ -45,18 +45,15 @@ public struct MetricSums: Sendable, Equatable, Codable {
     /// Adds a value.
     ///
     /// - Parameters:
-    ///   - metric: The metric.
     ///   - total: The value, or the sum of several.
-    ///   - weight: What a mean divides by: the weight of the value, or the sum of those of several.
+    ///   - weight: The divisor of a mean: the weight of the value, or the sum of the weights of several.
     public mutating func add(_ metric: Metric, _ total: Double, weight: Double = 1) {
         merge(metric.name, Entry(reduction: metric.reduction, total: total, weight: weight))
     }
 
     /// Adds counts of bins.
     ///
-    /// - Parameters:
-    ///   - metric: A histogram.
-    ///   - bins: The counts of each of its parts, as many each time.
+    /// - Parameter bins: The counts of each part, with as many bins each time.
     public mutating func add(_ metric: Metric, bins: [[Int]]) {
         merge(metric.name, Entry(reduction: .histogram, bins: bins))
     }
@@ -65,15 +62,12 @@ public struct MetricSums: Sendable, Equatable, Codable {
         entries[name, default: Entry(reduction: entry.reduction, total: entry.reduction.start)].merge(entry)
     }
 
-    /// Takes other sums in; they are the newer ones.
+    /// Merges other sums, which are the newer ones.
     public static func += (left: inout MetricSums, right: MetricSums) {
         for (name, entry) in right.entries { left.merge(name, entry) }
     }
 
-    /// A metric's value.
-    ///
-    /// - Parameter name: The metric's name.
-    /// - Returns: The value; `nil` where nothing was added, or a mean has no weight.
+    /// Returns a metric's value; `nil` if nothing was added, or a mean has no weight.
     public func value(_ name: String) -> Double? {
         guard let entry = entries[name] else { return nil }
         switch entry.reduction {
@@ -83,15 +77,12 @@ public struct MetricSums: Sendable, Equatable, Codable {
         }
     }
 
-    /// The bins of a histogram.
-    ///
-    /// - Parameter name: The metric's name.
-    /// - Returns: The counts of each of its parts; empty for other metrics.
+    /// Returns the bins of each part of a histogram; empty for other metrics.
     public func bins(_ name: String) -> [[Int]] { entries[name]?.bins ?? [] }
 }
 
 extension Metric.Reduction {
-    /// The value that merging leaves as it finds the other.
+    /// The neutral element of merging.
     fileprivate var start: Double {
         switch self {
         case .minimum: .infinity

@@ -1,2 +1,2 @@
-// What happens before the program's libraries are initialised; there is nothing to call.
+// What happens before the program's libraries are initialized; there is nothing to call.
 #pragma once

@@ -1,9 +1,11 @@
 import Foundation
 import W2VBackbone
+import W2VBase
+import W2VObjectives
 
 /// The recipe of a resumed run: the one that it began with, except for keys that are given another value now.
 ///
-/// A value is given by `--set` and its like (``TrainingJob/assigned``), or by an edit of the recipe's file: then the file has
+/// A value is given by an assignment (``TrainingJob/assigned``), or by an edit of the recipe's file: then the file has
 /// another value than it had. What is merely left out of the command line keeps the run's value.
 struct ResumedRecipe {
     /// A key whose value is another from now on.
@@ -42,9 +44,10 @@ struct ResumedRecipe {
     /// - Parameters:
     ///   - state: The run's state.
     ///   - job: What is asked for now.
-    /// - Throws: ``/Wav2Vec2/ConfigurationError`` for a value in the state that this version does not understand.
+    /// - Throws: ``/W2VBackbone/ConfigurationError`` for a value in the state that this version does not understand.
     init(_ state: TrainingState, _ job: TrainingJob) throws {
         recipe = job.recipe
+        try Self.requireObjectives(of: state, in: job.output)
         let (now, written) = (job.recipe.values, (job.writtenRecipe ?? job.recipe).values)
         // A key that the state does not have is younger than the run, which has computed with its default.
         let defaults = Recipe().values
@@ -63,6 +66,16 @@ struct ResumedRecipe {
                 if !isAdopted { kept.append(change) }
                 try Recipe.table.set(key, to: then, in: &recipe)
             }
+        }
+    }
+
+    /// Refuses a run with objectives that are not registered here.
+    private static func requireObjectives(of state: TrainingState, in folder: URL) throws {
+        guard let text = state.recipe["objectives"] else { return }
+        let missing = try NameList(settingText: text).names.filter { ObjectiveRegistry.find($0) == nil }
+        guard missing.isEmpty else {
+            throw TrainingError.missingObjectives(
+                folder: folder.path, names: missing, known: ObjectiveRegistry.all.map(\.name))
         }
     }
 
@@ -114,7 +127,7 @@ struct ResumedRecipe {
             let list = kept.map { "\($0.key)=\($0.then) (not \($0.now))" }
             lines.append(
                 "this run keeps values that it began with and this command does not set: \(list.joined(separator: ", ")); "
-                    + "--set changes a key")
+                    + "\(Phrase.changeKey)")
         }
         return lines
     }

@@ -1,5 +1,6 @@
 import CW2VFiles
 import Foundation
+import W2VBase
 import W2VInterchange
 import W2VTorch
 
@@ -46,13 +47,11 @@ struct RunFolder {
             return (try Checkpoint.read(place), try TrainingState.read(place))
         } catch {
             guard let older = kept().last(where: { (try? Checkpoint.read($0.url)) != nil }) else { throw error }
-            var reason = "\(error)"
-            if case TrainingError.damagedState(_, let known) = error { reason = known }
+            var reason = (error as? any ExplainedError)?.problem ?? "\(error)"
+            if case TrainingError.damagedState(_, let known, _) = error { reason = known }
             throw TrainingError.damagedState(
-                path: place.path,
-                reason:
-                    "\(reason); \(older.url.lastPathComponent) was kept: remove \(place.lastPathComponent) and rename "
-                    + "it to last to resume from there")
+                path: place.path, reason: "\(reason); \(older.url.lastPathComponent) was kept",
+                advice: "remove \(place.lastPathComponent) and rename it to last to resume from there")
         }
     }
 
@@ -302,7 +301,7 @@ struct RunFolder {
 ///   - folder: The training folder.
 ///   - count: How many.
 /// - Returns: The states' folders; `last/` is left out where it is kept under its update's name too.
-/// - Throws: ``TrainingError/usage(_:)`` if there are fewer.
+/// - Throws: ``TrainingError/tooFewStates(folder:found:wanted:)``.
 public func newestStates(of folder: URL, count: Int) throws -> [URL] {
     let run = RunFolder(url: folder)
     var states = run.kept().map { (update: $0.update, url: $0.url) }
@@ -310,10 +309,8 @@ public func newestStates(of folder: URL, count: Int) throws -> [URL] {
         states.append((last.update, run.last))
     }
     guard states.count >= count else {
-        let kept = states.map(\.url.lastPathComponent).joined(separator: ", ")
-        throw TrainingError.usage(
-            "\(folder.path) holds \(states.count) states (\(kept.isEmpty ? "none" : kept)), and \(count) are wanted: set "
-                + "checkpoint.keep_last_checkpoints or checkpoint.keep_milestones while training")
+        throw TrainingError.tooFewStates(
+            folder: folder.path, found: states.map(\.url.lastPathComponent), wanted: count)
     }
     return states.sorted { $0.update > $1.update }.prefix(count).map(\.url)
 }

@@ -1,4 +1,5 @@
 import Foundation
+import W2VBase
 import W2VTorch
 
 /// Where a run is: with the weights and the optimizer's moments, all that resuming needs.
@@ -46,7 +47,7 @@ struct TrainingState: Codable {
     var recipe: [String: String]
     /// What was asked for where ``recipe`` has another value, a checkpoint's; `nil` in states of older versions.
     var overridden: [String: String]?
-    /// What the recipe's file has where another value was given beside it, as by `--set`; `nil` in states of older versions.
+    /// What the recipe's file has where another value was given beside it, by an assignment; `nil` in states of older versions.
     var replaced: [String: String]?
     /// The checkpoint that the weights were taken from; `nil` for random ones, and in states of older versions.
     var from: String?
@@ -89,7 +90,7 @@ struct TrainingState: Codable {
                 throw TrainingError.damagedState(
                     path: url.path,
                     reason: "a newer version of this program wrote it (format \(version), and this one reads format "
-                        + "\(newestFormat)): continue with that version")
+                        + "\(newestFormat))", advice: "continue with that version")
             }
             let state = try decoder.decode(TrainingState.self, from: data)
             for (key, value, least) in [
@@ -97,18 +98,18 @@ struct TrainingState: Codable {
                 ("effective_batch", state.effectiveBatch, 1),
             ] where value < least {
                 throw TrainingError.damagedState(
-                    path: url.path, reason: "\(key) is \(value), and at least \(least) was expected: \(advice)")
+                    path: url.path, reason: "\(key) is \(value), and at least \(least) was expected", advice: advice)
             }
             return state
-        } catch let error as Swift.DecodingError {
-            throw TrainingError.damagedState(path: url.path, reason: "\(words(error)): \(advice)")
+        } catch let error as DecodingError {
+            throw TrainingError.damagedState(path: url.path, reason: words(error), advice: advice)
         }
     }
 
-    private static let advice = "put it back from a copy, or begin again in another --output"
+    private static let advice: Advice = "put it back from a copy, or start again in \(.otherOutput)"
 
     /// What is wrong with a state's JSON.
-    private static func words(_ error: Swift.DecodingError) -> String {
+    private static func words(_ error: DecodingError) -> String {
         func name(_ path: [any CodingKey]) -> String {
             path.map(\.stringValue).joined(separator: ".").replacing(/[A-Z]/) { "_" + $0.output.lowercased() }
         }
@@ -129,13 +130,13 @@ extension TrainingState {
     func rounding(threads now: Int?) -> String? {
         switch (threads, now) {
         case (let then?, let now?) where then != now:
-            "the run has computed with \(then) threads until now and does with \(now) from now on: sums are rounded in another "
-                + "way; --threads \(then) gives the same bytes"
+            "the run used \(then) threads until now and uses \(now) from now on, so sums are rounded differently; "
+                + "\(Phrase.threads(then)) gives identical bytes"
         case (.some, nil):
-            "the run has computed on a CPU until now and does on a GPU from now on: sums are rounded in another way"
+            "the run used a CPU until now and uses a GPU from now on, so sums are rounded differently"
         // States of older versions do not say where they come from.
         case (nil, .some) where train != nil:
-            "the run has computed on a GPU until now and does on a CPU from now on: sums are rounded in another way"
+            "the run used a GPU until now and uses a CPU from now on, so sums are rounded differently"
         default: nil
         }
     }

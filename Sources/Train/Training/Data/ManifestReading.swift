@@ -11,8 +11,7 @@ extension Manifest {
     /// - Throws: `CorpusError`, or ``TrainingError`` for a weight that is no positive number.
     static func training(_ sources: [WeightedManifest], labels: String?) throws -> Manifest {
         if let bad = sources.first(where: { !($0.weight > 0 && $0.weight <= 1000) }) {
-            throw TrainingError.usage(
-                "--train \(bad.url.path): the weight must be above 0 and at most 1000, and is \(bad.weight)")
+            throw TrainingError.badWeight(list: bad.url.path, weight: bad.weight)
         }
         let manifests = try sources.map { source in
             let manifest = try read(source.url, labels: labels)
@@ -31,9 +30,7 @@ extension Manifest {
     /// - Throws: `CorpusError`, or ``TrainingError`` for a weight.
     static func validation(_ source: WeightedManifest, labels: String?) throws -> Manifest {
         guard source.weight == 1 else {
-            throw TrainingError.usage(
-                "--valid \(source.url.path): has the weight \(source.weight), but every held-out utterance counts once: "
-                    + "weights are for --train")
+            throw TrainingError.weightedValidation(list: source.url.path, weight: source.weight)
         }
         return try training([source], labels: labels)
     }

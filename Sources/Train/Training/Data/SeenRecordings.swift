@@ -18,7 +18,7 @@ extension SeenRecordings {
     /// - Parameters:
     ///   - manifest: The recordings.
     ///   - run: The run's folder.
-    /// - Throws: ``TrainingError/badData(_:)``, saying why the run's lists are not known; `CorpusError` where one of them cannot
+    /// - Throws: ``TrainingError/unknownLists(run:)``, since the run's lists are not known; `CorpusError` where one of them cannot
     ///   be read any more.
     public init(_ manifest: Manifest, in run: URL) throws {
         let folder = RunFolder(url: run)
@@ -27,7 +27,7 @@ extension SeenRecordings {
                 ? try TrainingState.read(place) : nil
         }.first
         guard let train = state?.train, let first = state?.valid?.first else {
-            throw TrainingError.badData("\(run.path) does not say which lists it was trained on")
+            throw TrainingError.unknownLists(run: run.path)
         }
         let recordings = Recordings(manifest)
         trained = try recordings.shared(with: train)

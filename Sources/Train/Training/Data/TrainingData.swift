@@ -64,7 +64,7 @@ final class TrainingData {
     /// Whether the epoch has no more batches.
     var isEpochFinished: Bool { position >= plan.count }
 
-    /// Goes on to the next epoch.
+    /// Moves to the next epoch.
     func beginNextEpoch() throws {
         earlierWaits = waitSeconds
         loader = nil
@@ -109,7 +109,7 @@ final class TrainingData {
 
     /// A micro-batch of the update with these sub-batches.
     private func take(_ number: Int, of update: Range<Int>) throws -> MicroBatch {
-        guard let loader else { throw TrainingError.usage("a micro-batch was asked for before an update began") }
+        guard let loader else { throw TrainingError.noUpdateBegun }
         let first = number * recipe.batching.numConcatBatches
         let count = min(recipe.batching.numConcatBatches, update.count - first)
         let parts = try (0..<count).compactMap { _ in try loader.next() }

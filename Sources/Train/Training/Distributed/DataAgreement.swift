@@ -1,4 +1,5 @@
 import Foundation
+import W2VBase
 import W2VCluster
 import W2VCorpus
 
@@ -6,7 +7,7 @@ import W2VCorpus
 struct DataAgreement: Codable {
     /// A list of utterances, or a dictionary.
     struct Item: Codable, Equatable {
-        /// What it is for: `--train`, `--valid` or the dictionary.
+        /// Its role in the run: a list or the dictionary.
         var role: String
         /// Its name in this process.
         var name: String
@@ -28,7 +29,7 @@ struct DataAgreement: Codable {
     ///   - validation: What is held out.
     ///   - dictionary: The dictionary's file, where it decides; `nil` elsewhere.
     init(_ manifest: Manifest, validation: [Manifest], dictionary: LabelDictionary?) {
-        items = [Item("--train", manifest)] + validation.map { Item("--valid", $0) }
+        items = [Item(.trainingList, manifest)] + validation.map { Item(.validationList, $0) }
         if let dictionary {
             items.append(
                 Item(
@@ -40,28 +41,28 @@ struct DataAgreement: Codable {
     /// Compares the data of all processes.
     ///
     /// - Parameter cluster: The processes; each must call this at the same place.
-    /// - Throws: ``TrainingError/badData(_:)``, the same in all, where one process has other data than rank 0;
+    /// - Throws: ``TrainingError``, the same in all, where one process has other data than rank 0;
     ///   `TorchError.communication`.
     func compare(among cluster: Cluster) throws {
         let all = try cluster.exchange(self)
         for (rank, other) in all.enumerated().dropFirst() {
             for (first, second) in zip(all[0].items, other.items) where first.identity != second.identity {
                 let isLonger = first.size != second.size
-                throw TrainingError.badData(
-                    "\(first.role) \(first.name) of rank \(rank) (\(other.machine)) is not that of rank 0 (\(all[0].machine)): "
-                        + (isLonger
-                            ? "it has \(second.size) there and \(first.size) on rank 0"
-                            : "both have \(first.size), but other ones, or in another order")
-                        + "; give every machine the same files")
+                throw TrainingError.otherData(
+                    role: first.role, name: first.name, rank: rank, machine: other.machine, leader: all[0].machine,
+                    difference: isLonger
+                        ? "it has \(second.size) there and \(first.size) on rank 0"
+                        : "both have \(first.size), but other ones, or in another order")
             }
         }
     }
 }
 
 extension DataAgreement.Item {
-    fileprivate init(_ role: String, _ manifest: Manifest) {
+    fileprivate init(_ role: Phrase, _ manifest: Manifest) {
         self.init(
-            role: role, name: manifest.name, size: "\(manifest.count) utterances of \(manifest.totalSamples) samples",
+            role: role.description, name: manifest.name,
+            size: "\(manifest.count) utterances of \(manifest.totalSamples) samples",
             identity: DataIdentity(manifest).text)
     }
 }

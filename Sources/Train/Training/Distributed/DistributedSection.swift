@@ -48,24 +48,26 @@ extension Recipe {
 
     static let distributedSettings: [Setting<Recipe>] = [
         Setting(
-            "distributed.timeout", \.distributed.timeout, "longest wait for another process, in seconds", in: .upTo(1e6)
+            "distributed.timeout", \.distributed.timeout, "maximum wait for another process, in seconds", in: .upTo(1e6)
         ),
         Setting(
             "distributed.join_timeout", \.distributed.joinTimeout,
-            "longest wait for the other processes at the start, in seconds", in: .upTo(1e6)),
+            "maximum wait for the other processes at the start, in seconds", in: .upTo(1e6)),
         Setting(
-            "distributed.bucket_cap_mb", \.distributed.bucketCapMb, "gradients that are sent at once, in MB",
+            "distributed.bucket_cap_mb", \.distributed.bucketCapMb, "size of a gradient bucket, in MB",
             in: .upTo(1e6)),
-        Setting("distributed.backend", \.distributed.backend, "by what tensors travel"),
+        Setting(
+            "distributed.backend", \.distributed.backend,
+            "library that sends tensors: auto (NCCL between GPUs, Gloo between CPUs) or gloo"),
         Setting(
             "distributed.reduce_precision", \.distributed.reducePrecision,
-            "number format in which gradients are summed over processes"),
+            "number format for summing gradients over processes"),
         Setting(
             "distributed.zero_sharding", \.distributed.zeroSharding,
-            "whether each process keeps only its share of the optimizer's state"),
+            "whether to shard the optimizer's state over the processes"),
         Setting(
             "distributed.check_every", \.distributed.checkEvery,
-            "updates after which the processes compare their parameters", in: .atLeast(1)),
+            "number of updates between checks that all processes have the same parameters", in: .atLeast(1)),
     ]
 }
 

@@ -15,7 +15,7 @@ final class Replicas {
     ///   - groups: The parameters, in the precision that the model computes in.
     ///   - group: By which the parameters' tensors travel.
     ///   - options: How gradients are sent, and how often parameters are compared.
-    ///   - overlaps: Whether gradients are sent while the backward pass goes on.
+    ///   - overlaps: Whether gradients are sent during the backward pass.
     /// - Throws: `TorchError`; ``TrainingError`` if the copies differ to begin with, or gradients cannot be summed as
     ///   wanted.
     init(
@@ -33,9 +33,7 @@ final class Replicas {
             )
             .wait()
         } catch TorchError.communication(let reason) where type != .float32 {
-            throw TrainingError.usage(
-                "distributed.reduce_precision is \(options.reducePrecision.rawValue), and this LibTorch cannot sum such "
-                    + "numbers over processes (\(reason)): set it to fp32")
+            throw TrainingError.unsummable(precision: options.reducePrecision.rawValue, reason: reason)
         }
         reducers = try groups.map {
             try GradientReducer($0.parameters, over: group, bucketBytes: bytes, sentAs: type, watches: overlaps)

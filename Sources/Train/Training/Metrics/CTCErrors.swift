@@ -2,14 +2,14 @@ import W2VCorpus
 import W2VDecoding
 import W2VObjectives
 
-/// The error rates that a fine-tuning's validation tells, from reference and recognised labels.
+/// The error rates that a fine-tuning's validation tells, from reference and recognized labels.
 ///
 /// fairseq's and NVIDIA's `uer` and `raw_wer` are counted here as their CTC criterion counts them; their `wer` is the
 /// same as `raw_wer` as long as no language model decodes. Ours is that of the text that `transcribe` would write.
 struct CTCErrors {
     /// Words and characters of the text: specials other than `<unk>` leave no trace.
     private(set) var text = RecognitionErrors()
-    /// Words in which every recognised symbol but `</s>` is spelled out, `<pad>` and `<unk>` too.
+    /// Words in which every recognized symbol but `</s>` is spelled out, `<pad>` and `<unk>` too.
     private(set) var rawWords = ErrorRate()
     /// The dictionary's symbols: letters, and the word boundaries between and after the words.
     private(set) var units = ErrorRate()

@@ -12,7 +12,7 @@ func progressLine(_ record: TrainRecord, _ metrics: [Metric], _ sums: MetricSums
     if let skipped = fields.skippedUpdates, skipped > 0 { parts.append("skipped \(skipped)") }
     parts.append("lr \(String(format: "%.2e", fields.lr))")
     parts.append("\(short(fields.audioSecondsPerSecond)) s of audio/s")
-    if let utilisation = fields.utilisation { parts.append("utilisation \(short(utilisation * 100)) %") }
+    if let utilisation = fields.utilisation { parts.append("utilization \(short(utilisation * 100)) %") }
     if fields.dataWaitShare > 0.05 { parts.append("waiting for data \(short(fields.dataWaitShare * 100)) %") }
     parts.append("ETA \(spoken(seconds: fields.etaSeconds ?? .infinity))")
     return parts.joined(separator: " · ")

@@ -14,12 +14,12 @@ final class RunLog {
     private let encoder = JSONEncoder()
     private var files: [String: EventFile] = [:]
 
-    /// Opens the logs; what they tell of updates after the one that is resumed from will be told again.
+    /// Opens the logs; their records of updates after the one that is resumed from will be written again.
     ///
     /// - Parameters:
     ///   - folder: The run's folder.
-    ///   - update: The update to go on after; 0 starts empty logs.
-    ///   - repeatsValidation: Whether what they tell of validation after that very update will be told again as well.
+    ///   - update: The update to continue after; 0 starts empty logs.
+    ///   - repeatsValidation: Whether their records of the validation after that update will be written again too.
     ///   - recipe: The resolved recipe, shown as text.
     ///   - metrics: The metrics that the objectives report.
     ///   - writesEvents: Whether there are event files.

@@ -23,7 +23,7 @@ final class TrainingLog {
     ///
     /// - Parameters:
     ///   - folder: The run's folder.
-    ///   - update: The update to go on after; 0 starts an empty log.
+    ///   - update: The update to continue after; 0 starts an empty log.
     ///   - repeatsValidation: Whether the lines about validation after that very update are taken out too.
     /// - Throws: ``TrainingError/cannotWrite(file:reason:)``.
     init(_ folder: URL, after update: Int, repeatsValidation: Bool = false) throws {

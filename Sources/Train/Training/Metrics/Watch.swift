@@ -3,7 +3,7 @@ import W2VObjectives
 /// Notices training that goes wrong in ways that no error tells of.
 ///
 /// It is asked after every update and speaks once in each spell of trouble. Nothing it knows is saved: a resumed run
-/// watches anew.
+/// starts over.
 struct Watch {
     /// What looks wrong.
     enum Warning: Equatable, CustomStringConvertible {

@@ -22,7 +22,7 @@ struct LossScaler: Sendable {
     private let threshold: Double?
     private let minimum: Double
 
-    /// Starts at the initial scale, or goes on from a state.
+    /// Starts at the initial scale, or continues from a state.
     init(_ options: Recipe.PrecisionSection, updateFreq: Int, state: State? = nil) {
         self.state = state ?? State(scale: options.fp16InitScale)
         window = max(1, options.fp16ScaleWindow ?? (1 << 14) / max(1, updateFreq))
@@ -45,7 +45,7 @@ struct LossScaler: Sendable {
 
     /// After gradients that are not finite.
     ///
-    /// - Returns: Whether training can go on; otherwise the minimum is reached, and the scale stays as it was.
+    /// - Returns: Whether training can continue; otherwise the minimum is reached, and the scale stays as it was.
     mutating func overflow() -> Bool {
         let before = state.scale
         state.lastOverflow = state.updates

@@ -52,7 +52,7 @@ extension Recipe {
         public var fp32CosineSim = FP32Override.auto
         /// Whether the positional convolution is FP32.
         public var fp32PosConv = FP32Override.auto
-        /// Whether the feature extractor's normalisations are FP32.
+        /// Whether the feature extractor's normalizations are FP32.
         public var fp32ConvNorms = FP32Override.auto
 
         /// The formats in which the model computes on a device.
@@ -139,15 +139,17 @@ extension Recipe.PrecisionSection.Format: SettingValue {
 extension Recipe.PrecisionSection {
     static let settings: [Setting<Self>] = [
         Setting(
-            "mode", \.mode, "in which number format the model computes; auto for tf32 on GPUs that have it, else fp32"),
-        Setting("fp16_init_scale", \.fp16InitScale, "loss scale to start from"),
+            "mode", \.mode, "number format of the model; auto is tf32 on GPUs that support it, else fp32"),
+        Setting("fp16_init_scale", \.fp16InitScale, "initial loss scale"),
         Setting(
             "fp16_scale_window", \.fp16ScaleWindow,
-            "updates without overflow that double the loss scale; off for 16384 / update_freq"),
-        Setting("fp16_scale_tolerance", \.fp16ScaleTolerance, "share of overflowing updates that keeps the loss scale"),
-        Setting("threshold_loss_scale", \.thresholdLossScale, "the loss scale is never lowered below this"),
-        Setting("min_loss_scale", \.minLossScale, "training stops when the loss scale would fall to this"),
-        Setting("bf16_loss_scaler", \.bf16LossScaler, "whether the loss is scaled in bf16 too"),
+            "updates without overflow after which the loss scale doubles; off for 16384 / update_freq"),
+        Setting(
+            "fp16_scale_tolerance", \.fp16ScaleTolerance,
+            "share of overflowing updates to tolerate before the loss scale is lowered"),
+        Setting("threshold_loss_scale", \.thresholdLossScale, "lower bound of the loss scale"),
+        Setting("min_loss_scale", \.minLossScale, "loss scale at which training stops"),
+        Setting("bf16_loss_scaler", \.bf16LossScaler, "whether to scale the loss in bf16 too"),
         Setting(
             "fp32_transformer_layernorm", \.fp32TransformerLayernorm,
             "whether transformer LayerNorms stay FP32 in half precision; auto for no"),
@@ -162,6 +164,6 @@ extension Recipe.PrecisionSection {
             "whether the positional convolution stays FP32 in half precision; auto for yes"),
         Setting(
             "fp32_conv_norms", \.fp32ConvNorms,
-            "whether the extractor's normalisations stay FP32 in half precision; auto for fp16 only"),
+            "whether the extractor's normalizations stay FP32 in half precision; auto for fp16 only"),
     ]
 }

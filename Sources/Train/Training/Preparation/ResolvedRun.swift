@@ -1,3 +1,4 @@
+import W2VBase
 import W2VInterchange
 
 /// What a run goes by, once the command, the run so far and the checkpoint that it starts from have been taken together.
@@ -42,7 +43,7 @@ struct ResolvedRun {
         if let other = job.intendedTask, other != job.task {
             lines.append(
                 "WARNING: the recipe seems to be one for \(other.rawValue), and this is \(job.task.rawValue): check "
-                    + "--recipe")
+                    + "\(Phrase.recipeFile)")
         }
         if recipe.optimization.recordSteps, !job.task.recordsSteps {
             lines.append("WARNING: optimization.record_steps applies to pre-training only")
@@ -66,14 +67,14 @@ private struct UpdateDivision {
     ///   - wanted: The sub-batches that an update is to have; `nil` if the command does not say.
     ///   - saved: The run so far; `nil` for a new one.
     ///   - processes: The number of processes that train together.
-    /// - Throws: ``TrainingError/usage(_:)`` if the processes cannot share what is wanted.
+    /// - Throws: ``TrainingError/indivisibleUpdate(subBatches:processes:)`` if the processes cannot share what is wanted.
     init(_ recipe: Recipe, wanted: Int?, resuming saved: SavedRun?, processes: Int) throws {
         self.recipe = recipe
         effectiveBatch = wanted
         let own = EffectiveBatch(recipe, processes: processes)
         if let saved, !saved.recipe.divides, wanted == nil, let kept = own.keeping(saved.state.effectiveBatch) {
             effectiveBatch = kept
-            lines.append("an update keeps its \(kept) sub-batches; --effective-batch gives it another number")
+            lines.append("an update keeps its \(kept) sub-batches; \(Phrase.effectiveBatch) gives it another number")
         }
         guard let effectiveBatch else { return }
         let batch = try own.making(effectiveBatch)

@@ -15,7 +15,7 @@ struct RunManifests {
     ///   - run: The run.
     ///   - isResumed: Whether the run has its dictionary from its own checkpoint.
     ///   - cluster: The processes that train together, if there are others.
-    /// - Throws: `CorpusError`; ``TrainingError/badData(_:)`` where one process has other data than rank 0.
+    /// - Throws: `CorpusError`; ``TrainingError`` where one process has other data than rank 0.
     init(for run: ResolvedRun, isResumed: Bool, among cluster: Cluster?) throws {
         let labels = run.job.task.readsLabels ? run.recipe.data.labels : nil
         training = try Manifest.training(run.job.train, labels: labels)

@@ -22,10 +22,10 @@ extension RunPreparation {
         for manifest in manifests.validation {
             do {
                 if let sentence = try task.validationPlan(manifest).exclusionSummary(manifest) {
-                    report("WARNING: \(sentence.dropLast())\(run.job.task.exclusion)")
+                    report("WARNING: \(sentence)\(run.job.task.exclusion)")
                 }
             } catch CorpusError.nothingLeft(let reason) {
-                throw TrainingError.badData("\(manifest.name): there is nothing to validate on: \(reason)")
+                throw TrainingError.nothingToValidate(list: manifest.name, reason: reason)
             }
         }
         return task
@@ -37,7 +37,7 @@ extension RunPreparation {
     ///   - task: The task.
     ///   - share: This process's share; `nil` for all.
     /// - Returns: The data.
-    /// - Throws: `CorpusError`; ``TrainingError/damagedState(path:reason:)`` if there is no such place.
+    /// - Throws: `CorpusError`; ``TrainingError/damagedState(path:reason:advice:)`` if there is no such place.
     func makeData(for task: any TrainingTask, share: ProcessShare?) throws -> TrainingData {
         try TrainingData(
             manifests.training, recipe: run.recipe, receptiveField: run.recipe.model.convFeatureLayers.receptiveField,

@@ -27,7 +27,7 @@ struct RunPreparation {
     /// - Throws: ``TrainingError``, `CorpusError`, `CheckpointError`, `ConfigurationError`.
     init(_ job: TrainingJob, among cluster: Cluster?, report: (String) -> Void) throws {
         guard !job.train.isEmpty, !job.valid.isEmpty else {
-            throw TrainingError.usage("training needs at least one --train and one --valid manifest")
+            throw TrainingError.noLists
         }
         try job.device.prepare()
         place = try RunPlace.claim(for: job, among: cluster)

@@ -31,13 +31,11 @@ extension TrainingJob {
     /// Refuses to continue a run of another task.
     ///
     /// - Parameter description: The model in the run's checkpoint.
-    /// - Throws: ``TrainingError/usage(_:)``.
+    /// - Throws: ``TrainingError/otherTask(folder:task:command:)``.
     fileprivate func requireSameTask(as description: ModelDescription) throws {
         guard description.task != task.model, let found = Task.all.first(where: { $0.model == description.task }) else {
             return
         }
-        throw TrainingError.usage(
-            "\(output.path) holds a \(found.phrase) run: continue it with wav2vec2 \(found.command), or choose another --output"
-        )
+        throw TrainingError.otherTask(folder: output.path, task: found.phrase, command: found.command)
     }
 }

@@ -7,7 +7,7 @@ extension TrainingJob {
     /// The checkpoint whose weights a new run starts from.
     ///
     /// - Returns: The checkpoint; `nil` for random weights.
-    /// - Throws: ``TrainingError/usage(_:)`` for a run's folder, which holds several; `CheckpointError`.
+    /// - Throws: ``TrainingError/startsFromRun(folder:checkpoints:)`` for a run's folder, which holds several; `CheckpointError`.
     func startingCheckpoint() throws -> Checkpoint? {
         guard let from else { return nil }
         let run = RunFolder(url: from)
@@ -15,9 +15,7 @@ extension TrainingJob {
         let isCheckpoint = manager.fileExists(atPath: from.appendingPathComponent(Checkpoint.configurationName).path)
         let choices = [run.best, run.last].filter { manager.fileExists(atPath: $0.path) }.map(\.path)
         guard isCheckpoint || choices.isEmpty else {
-            throw TrainingError.usage(
-                "--from \(from.path) is the folder of a whole run: name a checkpoint in it, "
-                    + choices.joined(separator: " or "))
+            throw TrainingError.startsFromRun(folder: from.path, checkpoints: choices)
         }
         return try Checkpoint.read(from)
     }
@@ -48,11 +46,9 @@ extension Checkpoint {
                 ? TrainingError.damagedState(
                     path: url.path,
                     reason:
-                        "its \(name) has values that are infinite or not numbers, since the run had diverged: rename "
-                        + "an earlier state to last to continue from there, or begin again")
-                : TrainingError.badData(
-                    "\(url.path): its \(name) has values that are infinite or not numbers, since it is damaged or "
-                        + "had diverged: begin with another checkpoint")
+                        "its \(name) has values that are infinite or not numbers, since the run had diverged",
+                    advice: "rename an earlier state to last to continue from there, or start again")
+                : TrainingError.notFiniteWeights(path: url.path, name: name)
         }
     }
 }

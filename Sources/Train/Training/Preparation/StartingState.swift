@@ -1,4 +1,5 @@
 import Foundation
+import W2VBase
 import W2VCorpus
 import W2VTorch
 
@@ -29,7 +30,7 @@ struct StartingState {
             if state.effectiveBatch != run.batch.count {
                 lines.append(
                     "WARNING: an update had \(state.effectiveBatch) sub-batches until now and has \(run.batch.count) from "
-                        + "now on; --effective-batch \(state.effectiveBatch) keeps the former number")
+                        + "now on; \(Phrase.effectiveBatch(of: state.effectiveBatch)) keeps the former number")
             }
             if let sentence = state.rounding(threads: threads) { lines.append("WARNING: \(sentence)") }
         }
@@ -69,7 +70,7 @@ extension TrainingJob {
         state.newHead = task.readsLabels ? newHead : nil
     }
 
-    /// Lines about options given beside `--resume` that have an effect only when a run starts.
+    /// Lines about options of a resumed run that have an effect only when a run starts.
     ///
     /// - Parameter state: The run's state.
     /// - Returns: A line for each.
@@ -77,13 +78,13 @@ extension TrainingJob {
         var lines: [String] = []
         if let from, state.train != nil, from.path != state.from {
             lines.append(
-                "WARNING: --from \(from.path) has no effect: this run has begun, "
+                "WARNING: \(Phrase.startingCheckpoint) \(from.path) has no effect: this run has begun, "
                     + (state.from.map { "with the weights of \($0)" } ?? "with random weights"))
         }
         if newHead, state.newHead == false {
             lines.append(
-                "WARNING: --new-head has no effect: this run began without it, and continues with its own output layer; "
-                    + "start in another --output")
+                "WARNING: \(Phrase.newHead) has no effect: this run began without it, and continues with its own output layer; "
+                    + "start in \(Phrase.otherOutput)")
         }
         return lines
     }

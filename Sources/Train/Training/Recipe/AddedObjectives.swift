@@ -17,7 +17,7 @@ public struct AddedObjectives: Sendable, Equatable {
 
     /// Checks names and values.
     ///
-    /// - Throws: ``/Wav2Vec2/ConfigurationError`` for a name that is not registered, a name that is listed twice, a value
+    /// - Throws: ``/W2VBackbone/ConfigurationError`` for a name that is not registered, a name that is listed twice, a value
     ///   out of its bounds, or a metric that two objectives report.
     func validate() throws {
         guard !names.isEmpty else { return }
@@ -40,13 +40,13 @@ public struct AddedObjectives: Sendable, Equatable {
             guard isSnakeCase, !sections.contains(name) else {
                 throw ConfigurationError(
                     "an objective cannot be called '\(name)': it is "
-                        + (isSnakeCase ? "a section of every recipe" : "not in snake case") + "; rename its type's name"
-                )
+                        + (isSnakeCase ? "a section of every recipe" : "not in snake case"), "rename its type's name")
             }
             try objective.validate(self.sections[name] ?? [:])
             for metric in objective.metrics where !metrics.insert(metric.name).inserted {
                 throw ConfigurationError(
-                    "objective \(name) reports '\(metric.name)', which the log has already: give the metric another name"
+                    "objective \(name) reports '\(metric.name)', which the log has already",
+                    "give the metric another name"
                 )
             }
         }
@@ -56,7 +56,7 @@ public struct AddedObjectives: Sendable, Equatable {
     ///
     /// - Parameter context: The architecture, and where parameters come from.
     /// - Returns: The objectives, in their order.
-    /// - Throws: ``/Wav2Vec2/ConfigurationError``, `TorchError.operation`.
+    /// - Throws: ``/W2VBackbone/ConfigurationError``, `TorchError.operation`.
     func make(_ context: ObjectiveContext) throws -> [any Objective] {
         try names.map { name in
             guard let objective = ObjectiveRegistry.find(name) else {

@@ -1,4 +1,5 @@
 import Foundation
+import W2VBase
 
 /// How many sub-batches make an update, and how that comes about.
 struct EffectiveBatch: Equatable {
@@ -28,7 +29,7 @@ struct EffectiveBatch: Equatable {
     func description(samplesPerSubBatch: Double) -> String {
         let hours = samplesPerSubBatch * Double(count) / 16_000 / 3600
         let audio = String(format: hours < 0.095 ? "%.4f" : "%.2f", hours)
-        let own = intended.map { $0 == count ? ", as the recipe means it" : " (the recipe means \($0))" } ?? ""
+        let own = intended.map { $0 == count ? ", as the recipe intends" : " (the recipe intends \($0))" } ?? ""
         return
             "an update takes \(processes) \(processes == 1 ? "process" : "processes") × \(concatenated) concatenated "
             + "× \(accumulated) accumulated = \(count) sub-batches, about \(audio) h of audio\(own)"
@@ -39,7 +40,7 @@ struct EffectiveBatch: Equatable {
         guard let intended, intended != count else { return nil }
         let way =
             intended % processes == 0
-            ? "--effective-batch \(intended) gives the recipe's"
+            ? "\(Phrase.effectiveBatch(of: intended)) gives the recipe's"
             : "choose processes whose number \(intended) is a multiple of"
         return "an update takes \(count) sub-batches, and the recipe's learning rate is meant for \(intended): \(way)"
     }
@@ -54,13 +55,10 @@ struct EffectiveBatch: Equatable {
     ///
     /// - Parameter wanted: Sub-batches of an update.
     /// - Returns: How it comes about.
-    /// - Throws: ``TrainingError/usage(_:)`` if the processes cannot share it equally.
+    /// - Throws: ``TrainingError/indivisibleUpdate(subBatches:processes:)`` if the processes cannot share it equally.
     func making(_ wanted: Int) throws -> EffectiveBatch {
         guard wanted > 0, wanted % processes == 0 else {
-            let multiples = [wanted / processes * processes, (wanted / processes + 1) * processes].filter { $0 > 0 }
-            throw TrainingError.usage(
-                "an effective batch of \(wanted) sub-batches cannot be shared by \(processes) processes: choose "
-                    + multiples.map(String.init).joined(separator: " or "))
+            throw TrainingError.indivisibleUpdate(subBatches: wanted, processes: processes)
         }
         let share = wanted / processes
         var made = self

@@ -2,26 +2,26 @@ import W2VBackbone
 
 /// How often something happens during training.
 public enum Interval: Sendable, Equatable {
-    /// After every so many updates.
+    /// Every N updates.
     case updates(Int)
-    /// At the end of every so many epochs.
+    /// At the end of every N epochs.
     case epochs(Int)
-    /// After every so many minutes.
+    /// Every N minutes.
     case minutes(Double)
 }
 
 extension Interval: SettingValue {
     /// Reads `500`, `500 updates`, `2 epochs` or `10 minutes`.
     ///
-    /// - Throws: ``/Wav2Vec2/ConfigurationError`` for anything else and for numbers that are not positive.
+    /// - Throws: ``/W2VBackbone/ConfigurationError`` for anything else and for numbers that are not positive.
     public init(settingText: String) throws {
         let words = settingText.split(separator: " ")
-        guard let first = words.first, words.count <= 2 else { throw ConfigurationError("") }
+        guard let first = words.first, words.count <= 2 else { throw ConfigurationError.malformed }
         switch words.count == 2 ? words[1] : "updates" {
         case "updates", "update": self = .updates(try Int(settingText: String(first)))
         case "epochs", "epoch": self = .epochs(try Int(settingText: String(first)))
         case "minutes", "minute": self = .minutes(try Double(settingText: String(first)))
-        default: throw ConfigurationError("")
+        default: throw ConfigurationError.malformed
         }
         guard isPositive else { throw ConfigurationError("the interval '\(settingText)' must be more than 0") }
     }

@@ -11,7 +11,7 @@ public enum Milestones: Sendable, Equatable {
 extension Milestones: SettingValue {
     /// Reads `[100000, 200000]`, `50000 updates` or `10 epochs`; a lone number is one update.
     ///
-    /// - Throws: ``/Wav2Vec2/ConfigurationError`` for anything else, for minutes and for numbers that are not positive.
+    /// - Throws: ``/W2VBackbone/ConfigurationError`` for anything else, for minutes and for numbers that are not positive.
     public init(settingText: String) throws {
         if settingText.hasSuffix("s") || settingText.hasSuffix("e") || settingText.hasSuffix("h") {
             let interval = try Interval(settingText: settingText)
@@ -23,11 +23,11 @@ extension Milestones: SettingValue {
             return
         }
         let numbers = try [Double](settingText: settingText).map { number in
-            guard let whole = Int(exactly: number) else { throw ConfigurationError("") }
+            guard let whole = Int(exactly: number) else { throw ConfigurationError.malformed }
             guard whole > 0 else { throw ConfigurationError("the milestone \(whole) must be at least 1") }
             return whole
         }
-        guard !numbers.isEmpty else { throw ConfigurationError("") }
+        guard !numbers.isEmpty else { throw ConfigurationError.malformed }
         self = .updates(numbers)
     }
 

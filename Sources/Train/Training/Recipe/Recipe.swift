@@ -70,7 +70,7 @@ public struct Recipe: Sendable, Equatable {
         public var batchSizeValid: Int?
         /// Whether utterances too short or too long to learn from are left out and named; otherwise they are an error.
         public var skipInvalidSizeInputs = true
-        /// What the number of utterances is a multiple of, as far as `maxTokens` allows.
+        /// The multiple to round the number of utterances down to, if there are enough within `maxTokens`.
         public var requiredBatchSizeMultiple = 8
         /// What the length of cropped utterances is a multiple of, in frames.
         public var requiredSeqLenMultiple = 2

@@ -28,7 +28,7 @@ extension Recipe {
     ///
     /// - Parameter nameOrPath: A built-in recipe's name, or a path.
     /// - Returns: The recipe.
-    /// - Throws: ``/Wav2Vec2/ConfigurationError`` naming file, line and key.
+    /// - Throws: ``/W2VBackbone/ConfigurationError`` naming file, line and key.
     public static func load(_ nameOrPath: String) throws -> Recipe {
         if let found = builtIns.first(where: { $0.name == nameOrPath }) {
             return try Recipe(yaml: String(decoding: found.bytes, as: UTF8.self), path: "recipe \(nameOrPath)")
@@ -41,7 +41,7 @@ extension Recipe {
         do {
             return try Recipe(yaml: UTF8Text.decode(data), path: nameOrPath)
         } catch let error as UTF8Text.Invalid {
-            throw ConfigurationError("\(nameOrPath): \(error)")
+            throw ConfigurationError("\(nameOrPath): \(error.problem)", error.advice)
         }
     }
 
@@ -62,7 +62,7 @@ extension Recipe {
     /// - Parameters:
     ///   - yaml: Nested sections in snake case.
     ///   - path: What errors call the text.
-    /// - Throws: ``/Wav2Vec2/ConfigurationError`` naming file, line and key.
+    /// - Throws: ``/W2VBackbone/ConfigurationError`` naming file, line and key.
     public init(yaml: String, path: String) throws {
         self.init()
         let root: Node?
@@ -75,8 +75,8 @@ extension Recipe {
         try set(root, at: "", path: path)
         do {
             try validate()
-        } catch {
-            throw ConfigurationError("\(path): \(error)")
+        } catch let error as ConfigurationError {
+            throw error.at("\(path): ")
         }
     }
 
@@ -101,7 +101,7 @@ extension Recipe {
             }
             try set(key, to: "[" + items.joined(separator: ", ") + "]", place: place)
         case .alias:
-            throw ConfigurationError("\(place): aliases are not supported; write \(key)'s value out")
+            throw ConfigurationError("\(place): aliases are not supported", "write \(key)'s value out")
         }
     }
 
@@ -110,24 +110,26 @@ extension Recipe {
             let section = String(key.prefix { $0 != "." })
             guard section == key || !objectives.names.contains(section) || ObjectiveRegistry.find(section) != nil else {
                 throw ConfigurationError(
-                    "\(key) configures objective \(section), which this program does not have: use the one that has it")
+                    "\(key) configures objective \(section), which this program does not have",
+                    "use the program that registers it")
             }
             try Self.table.set(key, to: text, in: &self)
-        } catch {
-            throw ConfigurationError("\(place): \(error)")
+        } catch let error as ConfigurationError {
+            throw error.at("\(place): ")
         }
     }
 
     /// Sets keys from `key=value` texts, as the command line gives them.
     ///
-    /// - Throws: ``/Wav2Vec2/ConfigurationError`` naming the key, and the nearest one where there is no such key.
+    /// - Throws: ``/W2VBackbone/ConfigurationError`` naming the key, and the nearest one where there is no such key.
     public mutating func apply(_ assignments: [String]) throws {
         for assignment in assignments {
             guard let equals = assignment.firstIndex(of: "=") else {
-                throw ConfigurationError("--set \(assignment): expected key=value, such as optimization.lr=0.0005")
+                throw ConfigurationError(
+                    "\(Phrase.assignment(assignment)): expected key=value, such as optimization.lr=0.0005")
             }
             let value = String(assignment[assignment.index(after: equals)...])
-            try set(String(assignment[..<equals]), to: value, place: "--set \(assignment)")
+            try set(String(assignment[..<equals]), to: value, place: "\(Phrase.assignment(assignment))")
         }
         try validate()
     }

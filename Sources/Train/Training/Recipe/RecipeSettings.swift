@@ -26,11 +26,11 @@ extension Recipe {
         settings += OptimizationSection.settings.map { $0.lifted("optimization", \.optimization) }
         settings += PrecisionSection.settings.map { $0.lifted("precision", \.precision) }
         settings += distributedSettings + runSettings
-        settings.append(Setting("seed", \.seed, "what all random choices derive from"))
+        settings.append(Setting("seed", \.seed, "random seed"))
         settings.append(
             Setting(
                 "objectives", \.objectives.list,
-                "objectives that a program has registered, to train by beside the recipe's own"))
+                "registered objectives to train with, in addition to the recipe's own"))
         return SettingTable(settings)
     }()
 }
@@ -38,46 +38,52 @@ extension Recipe {
 extension Recipe.DataSection {
     static let settings: [Setting<Self>] = [
         Setting("labels", \.labels, "extension of the label files beside the manifests"),
-        Setting("normalize", \.normalize, "whether every utterance is brought to zero mean and unit variance"),
+        Setting("normalize", \.normalize, "whether to normalize every utterance to zero mean and unit variance"),
         Setting(
             "normalize_epsilon", \.normalizeEpsilon,
-            "added to the variance in normalising: 1e-5 as in fairseq, 1e-7 as in Transformers", in: .moreThan(0)),
-        Setting("min_sample_size", \.minSampleSize, "shorter utterances are left out, in samples", in: .atLeast(0)),
+            "added to the variance when normalizing: 1e-5 as in fairseq, 1e-7 as in Transformers", in: .moreThan(0)),
         Setting(
-            "max_sample_size", \.maxSampleSize, "longer utterances are cropped or left out, in samples", in: .atLeast(1)
+            "min_sample_size", \.minSampleSize, "minimum length in samples; shorter utterances are left out",
+            in: .atLeast(0)),
+        Setting(
+            "max_sample_size", \.maxSampleSize, "maximum length in samples; longer utterances are cropped or left out",
+            in: .atLeast(1)
         ),
-        Setting("workers", \.workers, "threads that decode audio", in: .atLeast(1)),
+        Setting("workers", \.workers, "number of threads that decode audio", in: .atLeast(1)),
         Setting(
-            "prefetch", \.prefetch, "sub-batches that are decoded ahead, never fewer than those of two micro-batches",
+            "prefetch", \.prefetch, "number of sub-batches to decode ahead; at least two micro-batches",
             in: .atLeast(1)),
     ]
 }
 
 extension Recipe.BatchingSection {
     static let settings: [Setting<Self>] = [
-        Setting("max_tokens", \.maxTokens, "most samples of a sub-batch", in: .atLeast(1)),
+        Setting("max_tokens", \.maxTokens, "maximum number of samples in a sub-batch", in: .atLeast(1)),
         Setting(
             "max_tokens_valid", \.maxTokensValid, "the same in validation; off for the same number", in: .atLeast(1)),
-        Setting("batch_size", \.batchSize, "most utterances of a sub-batch", in: .atLeast(1)),
+        Setting("batch_size", \.batchSize, "maximum number of utterances in a sub-batch", in: .atLeast(1)),
         Setting(
             "batch_size_valid", \.batchSizeValid, "the same in validation; off for the same number", in: .atLeast(1)),
         Setting(
             "skip_invalid_size_inputs", \.skipInvalidSizeInputs,
-            "whether utterances too short or too long are left out and named, or are an error"),
+            "whether utterances that are too short or too long are left out and named, or are an error"),
         Setting(
-            "required_batch_size_multiple", \.requiredBatchSizeMultiple, "what utterances' number is a multiple of",
+            "required_batch_size_multiple", \.requiredBatchSizeMultiple,
+            "multiple to round the number of utterances down to",
             in: .atLeast(1)),
         Setting(
-            "required_seq_len_multiple", \.requiredSeqLenMultiple, "what crops' length is a multiple of, in frames",
+            "required_seq_len_multiple", \.requiredSeqLenMultiple,
+            "multiple to round the length of crops down to, in frames",
             in: .atLeast(1)),
         Setting(
-            "num_concat_batches", \.numConcatBatches, "sub-batches that go through the model at once", in: .atLeast(1)),
+            "num_concat_batches", \.numConcatBatches,
+            "number of sub-batches in a micro-batch, which goes through the model at once", in: .atLeast(1)),
         Setting(
-            "effective_batch", \.effectiveBatch, "sub-batches that an update is meant to have, over all processes",
+            "effective_batch", \.effectiveBatch, "intended number of sub-batches per update, over all processes",
             in: .atLeast(1)),
-        Setting("crop", \.crop, "whether utterances are cropped to the shortest of their crop group"),
+        Setting("crop", \.crop, "whether to crop utterances to the shortest one in their crop group"),
         Setting(
-            "crop_group", \.cropGroup, "sub-batches that are cropped to one length, and follow each other by length",
+            "crop_group", \.cropGroup, "number of sub-batches, neighbors in length, to crop to the same length",
             in: .atLeast(1)),
     ]
 }
@@ -85,20 +91,20 @@ extension Recipe.BatchingSection {
 extension Recipe.OptimizationSection {
     static let settings: [Setting<Self>] =
         [
-            Setting("max_update", \.maxUpdate, "training ends after this update", in: .atLeast(1)),
-            Setting("max_epoch", \.maxEpoch, "training ends after this epoch, if it comes first", in: .atLeast(1)),
-            Setting("update_freq", \.updateFreq, "micro-batches whose gradients make an update", in: .atLeast(1)),
+            Setting("max_update", \.maxUpdate, "last update of the training", in: .atLeast(1)),
+            Setting("max_epoch", \.maxEpoch, "last epoch of the training, if it comes first", in: .atLeast(1)),
+            Setting("update_freq", \.updateFreq, "number of micro-batches to accumulate per update", in: .atLeast(1)),
             Setting(
                 "record_steps", \.recordSteps,
-                "whether passes of pre-training are recorded where shapes repeat, as CUDA graphs on a GPU"),
-            Setting("clip_norm", \.clipNorm, "largest norm of the gradient; 0 for any", in: .atLeast(0)),
-            Setting("optimizer", \.optimizer, "how gradients become steps"),
+                "whether to record pre-training passes of repeated shapes, as CUDA graphs on a GPU"),
+            Setting("clip_norm", \.clipNorm, "maximum norm of the gradient; 0 for no limit", in: .atLeast(0)),
+            Setting("optimizer", \.optimizer, "optimizer: adam or lamb"),
             Setting("adam_betas", \.adamBetas, "decays of Adam's two moments"),
             Setting("adam_eps", \.adamEps, "Adam's epsilon", in: .moreThan(0)),
             Setting("lamb_betas", \.lambBetas, "decays of LAMB's two moments"),
             Setting("lamb_eps", \.lambEps, "LAMB's epsilon", in: .moreThan(0)),
             Setting(
-                "ema", \.ema, "what remains of the averaged weights at each update, such as 0.999; 0 for none",
+                "ema", \.ema, "decay of the averaged weights, such as 0.999; 0 for no averaging",
                 in: .shareBelowOne),
             Setting("weight_decay", \.weightDecay, "decoupled weight decay", in: .atLeast(0)),
         ] + LearningRateSchedule.settings.map { $0.lifted("", \.learningRate) }
@@ -106,14 +112,15 @@ extension Recipe.OptimizationSection {
 
 extension LearningRateSchedule {
     static let settings: [Setting<Self>] = [
-        Setting("lr", \.peak, "highest learning rate", in: .atLeast(0)),
+        Setting("lr", \.peak, "peak learning rate", in: .atLeast(0)),
         Setting("schedule", \.policy, "how the learning rate falls after warm-up and hold"),
-        Setting("warmup_updates", \.warmupUpdates, "updates in which the learning rate rises", in: .atLeast(0)),
-        Setting("hold_updates", \.holdUpdates, "updates at the highest learning rate", in: .atLeast(0)),
-        Setting("initial_lr_scale", \.initialScale, "first learning rate as a part of the highest", in: .share),
-        Setting("final_lr_scale", \.finalScale, "last learning rate as a part of the highest", in: .share),
+        Setting(
+            "warmup_updates", \.warmupUpdates, "number of updates in which the learning rate rises", in: .atLeast(0)),
+        Setting("hold_updates", \.holdUpdates, "number of updates at the peak learning rate", in: .atLeast(0)),
+        Setting("initial_lr_scale", \.initialScale, "first learning rate, relative to the peak", in: .share),
+        Setting("final_lr_scale", \.finalScale, "last learning rate, relative to the peak", in: .share),
         Setting("lr_poly_power", \.polynomialPower, "power of the polynomial schedule", in: .atLeast(0)),
-        Setting("lr_exp_decay", \.exponentialDecay, "factor an update; off to end at final_lr_scale"),
+        Setting("lr_exp_decay", \.exponentialDecay, "decay per update; off to end at final_lr_scale"),
     ]
 }
 
@@ -125,9 +132,11 @@ extension BatchOptions.Crop: SettingValue {
 
     /// Reads `to_shortest` or `none`.
     ///
-    /// - Throws: ``/Wav2Vec2/ConfigurationError`` for anything else.
+    /// - Throws: ``/W2VBackbone/ConfigurationError`` for anything else.
     public init(settingText: String) throws {
-        guard let found = Self.names.first(where: { $0.name == settingText }) else { throw ConfigurationError("") }
+        guard let found = Self.names.first(where: { $0.name == settingText }) else {
+            throw ConfigurationError.malformed
+        }
         self = found.value
     }
 

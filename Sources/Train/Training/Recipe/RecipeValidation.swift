@@ -4,7 +4,7 @@ import W2VObjectives
 extension Recipe {
     /// Checks that the values make sense, each by itself and together.
     ///
-    /// - Throws: ``/Wav2Vec2/ConfigurationError`` naming the first key that does not.
+    /// - Throws: ``/W2VBackbone/ConfigurationError`` naming the first key that does not.
     public func validate() throws {
         try model.validate()
         try precision.validate()

@@ -13,7 +13,7 @@ extension Recipe {
         public var keepLastCheckpoints = 1
         /// After which updates a state is saved and kept for good.
         public var keepMilestones: Milestones?
-        /// Whether training goes on while a checkpoint is being written, from a copy.
+        /// Whether training continues while a checkpoint is being written, from a copy.
         public var writeCheckpointsAsynchronously = true
         /// Whether nothing at all is saved.
         public var noSave = false
@@ -43,7 +43,7 @@ extension Recipe {
     public struct WatchSection: Sendable, Equatable {
         /// Code books count as collapsed when fewer than this share of their entries are in use; 0 for never.
         public var codePerplexity = 0.025
-        /// The loss counts as diverging when it is so many times its best; `nil` for never.
+        /// The multiple of its best value above which the loss counts as diverging; `nil` for never.
         public var divergence: Double? = 1.5
         /// How many updates in a row must look wrong before anything is said.
         public var patience = 500
@@ -52,38 +52,41 @@ extension Recipe {
 
 extension Recipe {
     static let runSettings: [Setting<Recipe>] = [
-        Setting("checkpoint.save_every", \.checkpoint.saveEvery, "when the state is saved, besides at the end"),
-        Setting("checkpoint.keep_best", \.checkpoint.keepBest, "whether the best weights are kept too"),
+        Setting("checkpoint.save_every", \.checkpoint.saveEvery, "how often to save last, in addition to the end"),
+        Setting("checkpoint.keep_best", \.checkpoint.keepBest, "whether to keep the best weights too"),
         Setting(
             "checkpoint.keep_last_checkpoints", \.checkpoint.keepLastCheckpoints,
-            "how many of the newest states stay, last among them", in: .atLeast(1)),
+            "number of newest checkpoints to keep, including last", in: .atLeast(1)),
         Setting(
             "checkpoint.keep_milestones", \.checkpoint.keepMilestones,
-            "updates after which a state is saved and kept for good"),
+            "updates after which to save a checkpoint that is never deleted"),
         Setting(
             "checkpoint.write_checkpoints_asynchronously", \.checkpoint.writeCheckpointsAsynchronously,
-            "whether training goes on while a checkpoint is being written, from a copy in memory"),
-        Setting("checkpoint.no_save", \.checkpoint.noSave, "whether nothing at all is saved, only logged"),
-        Setting("logging.log_every", \.logging.logEvery, "updates that a line of the log sums up", in: .atLeast(1)),
-        Setting("logging.tensorboard", \.logging.tensorboard, "whether event files for TensorBoard are written"),
+            "whether to write checkpoints in the background, from a copy in memory"),
+        Setting("checkpoint.no_save", \.checkpoint.noSave, "whether to save no checkpoints, only logs"),
         Setting(
-            "logging.histogram_every", \.logging.histogramEvery, "updates between histograms in them; off for none",
+            "logging.log_every", \.logging.logEvery, "number of updates that a line of the log summarizes",
+            in: .atLeast(1)),
+        Setting("logging.tensorboard", \.logging.tensorboard, "whether to write event files for TensorBoard"),
+        Setting(
+            "logging.histogram_every", \.logging.histogramEvery,
+            "number of updates between histograms in TensorBoard; off for no histograms",
             in: .atLeast(1)),
         Setting(
             "logging.utilisation", \.logging.utilisation,
-            "whether the share of a matrix-product peak, measured at the start, is logged"),
+            "whether to log the utilization, relative to a matrix-product peak measured at the start"),
         Setting(
             "logging.benchmark_epochs_num", \.logging.benchmarkEpochsNum,
-            "last epochs over which the speed at the end is averaged", in: .atLeast(1)),
-        Setting("validation.every", \.validation.every, "when validation runs, besides at the end"),
+            "number of last epochs to average the reported speed over", in: .atLeast(1)),
+        Setting("validation.every", \.validation.every, "how often to run validation, in addition to the end"),
         Setting(
             "watch.code_perplexity", \.watch.codePerplexity,
-            "share of code-book entries below whose use a collapse is reported; 0 for never", in: .shareBelowOne),
+            "share of code book entries in use below which a collapse is reported; 0 for never", in: .shareBelowOne),
         Setting(
             "watch.divergence", \.watch.divergence,
-            "how many times its best the loss must be to be reported as diverging; off for never", in: .moreThan(1)),
+            "multiple of its best value above which the loss is reported as diverging; off for never", in: .moreThan(1)),
         Setting(
-            "watch.patience", \.watch.patience, "updates in a row that must look wrong before it is reported",
+            "watch.patience", \.watch.patience, "number of consecutive updates before a problem is reported",
             in: .atLeast(1)),
     ]
 }

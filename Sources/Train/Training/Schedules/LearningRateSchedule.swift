@@ -35,7 +35,7 @@ public struct LearningRateSchedule: Sendable, Equatable {
 
     /// Checks that the values make sense together.
     ///
-    /// - Throws: ``/Wav2Vec2/ConfigurationError`` naming the key.
+    /// - Throws: ``/W2VBackbone/ConfigurationError`` naming the key.
     func validate(maxUpdate: Int) throws {
         guard peak >= 0, initialScale >= 0, finalScale >= 0, warmupUpdates >= 0, holdUpdates >= 0 else {
             throw ConfigurationError("optimization: learning rate, its scales, warm-up and hold must be at least 0")

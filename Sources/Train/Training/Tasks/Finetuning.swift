@@ -1,5 +1,6 @@
 import Foundation
 import W2VBackbone
+import W2VBase
 import W2VCorpus
 import W2VInterchange
 import W2VObjectives
@@ -9,7 +10,7 @@ extension TrainingJob.Task {
     /// Recognition from recordings and transcripts, by the CTC loss.
     public static let finetuning = TrainingJob.Task(
         rawValue: "finetuning", phrase: "fine-tuning", command: "finetune", model: .ctc, readsLabels: true,
-        recordsSteps: false, exclusion: "; they count as if nothing were recognised in them.",
+        recordsSteps: false, exclusion: "; they count as empty transcripts",
         // The model has the settings of its code books, but no use for them.
         codeBooks: { _ in (0, 0) }, isMeant: { $0.ctc != CTCConfiguration() }, unreached: { $0.frozenEncoder($1, $2) },
         make: { try $0.finetuning(shardedOver: $1, report: $2) })
@@ -39,7 +40,7 @@ extension RunPreparation {
         if let sentence = task.tooShortForMasks(manifest) { report("WARNING: \(sentence)") }
         if let sentence = try task.labelsThatDoNotFit(manifest) {
             guard recipe.ctc.zeroInfinity else {
-                throw TrainingError.badData(sentence + "; leave them out, or set ctc.zero_infinity=true")
+                throw TrainingError.labelsExceedFrames(sentence)
             }
             report("WARNING: \(sentence); they cost nothing and teach nothing")
         }
@@ -52,25 +53,27 @@ extension RunPreparation {
     ) throws -> FinetuningTask.Weights {
         let (job, recipe, manifest) = (run.job, run.recipe, manifests.training)
         guard let origin = run.origin else {
-            report("WARNING: no --from: the model starts from random weights, and nothing pre-trained is used")
+            report(
+                "WARNING: there is no checkpoint to start from (\(Phrase.startingCheckpoint)): the model starts from random weights, and nothing pre-trained is used"
+            )
             return .random
         }
         if saved != nil { return .all(origin) }
         let path = origin.url.path
         guard origin.description.task == job.task.model else {
-            if job.newHead { report("--new-head has no effect: \(path) has no output layer to leave out") }
+            if job.newHead { report("\(Phrase.newHead) has no effect: \(path) has no output layer to leave out") }
             return .shared(origin)
         }
         if job.newHead {
-            report("the output layer is new, as --new-head asks: the one of \(path) is left out")
+            report("the output layer is new, as asked for (\(Phrase.newHead)): the one of \(path) is left out")
             return .shared(origin)
         }
         let labels = origin.description.labels
         guard !labels.isEmpty else {
             report(
                 "WARNING: the output layer is new: \(path) has one of \(origin.labelCount) labels, but no dictionary that "
-                    + "says which symbols they are; to keep it, give the checkpoint its dictionary first: wav2vec2 "
-                    + "checkpoint convert \(path) FOLDER --to native --dictionary FILE")
+                    + "says which symbols they are; to keep it, give the checkpoint its dictionary first: "
+                    + "\(Phrase.addDictionary(to: path))")
             return .shared(origin)
         }
         var used = Set<Int>()
@@ -84,7 +87,7 @@ extension RunPreparation {
                     + "\(OutputLayer.list(layer.dropped)), and the dictionary has \(OutputLayer.list(layer.new)))")
             return .shared(origin)
         }
-        report(layer.summary(of: path) + "; --new-head starts a new one")
+        report(layer.summary(of: path) + "; \(Phrase.newHead) starts a new one")
         let (own, here) = (origin.description.ctc, recipe.ctc)
         if own.blankWeight != here.blankWeight || (own.blankWeight != 0 && own.blankMode != here.blankMode) {
             report(
@@ -104,9 +107,7 @@ extension RunPreparation {
         }
         guard let first = empty.first else { return }
         guard empty.count < manifest.count else {
-            throw TrainingError.badData(
-                "\(manifest.name): all \(manifest.count) transcripts are empty, so that there is nothing to learn: make "
-                    + "the labels anew, with wav2vec2 data labels")
+            throw TrainingError.emptyTranscripts(list: manifest.name, count: manifest.count)
         }
         report(
             "WARNING: \(manifest.name): \(empty.count) of \(manifest.count) transcripts are empty, the first that of "
@@ -120,16 +121,14 @@ extension RunPreparation {
         let exists = FileManager.default.fileExists(atPath: file.path)
         guard saved != nil, let origin = run.origin else {
             guard exists else {
-                throw TrainingError.badData(
-                    "\(file.path): the dictionary beside the training manifest is missing; make it with wav2vec2 data "
-                        + "dictionary")
+                throw TrainingError.noDictionary(file: file.path)
             }
             return try LabelDictionary(contentsOf: file)
         }
         let saved = try LabelDictionary(symbols: origin.description.labels)
         if exists, try LabelDictionary(contentsOf: file).symbols != saved.symbols {
             report(
-                "WARNING: \(file.path) is not the dictionary that this run began with; the run goes on with its own, "
+                "WARNING: \(file.path) is not the dictionary that this run began with; the run continues with its own, "
                     + "which \(origin.url.path) holds")
         }
         return saved

@@ -203,7 +203,7 @@ final class FinetuningTask: TrainingTask {
                 }
             }
         }
-        // Too short for a frame: nothing is recognised in them, and they count.
+        // Too short for a frame: nothing is recognized in them, and they count.
         for excluded in share.positions(of: plan.excluded.count).map({ plan.excluded[$0] }) {
             result.utterances += 1
             errors.add(reference: try labels.encode(manifest, at: excluded.utterance), hypothesis: [])
@@ -236,7 +236,7 @@ final class FinetuningTask: TrainingTask {
 }
 
 extension Array {
-    /// The elements that fulfil a condition, and the others.
+    /// The elements that fulfill a condition, and the others.
     fileprivate func separated(_ isFirst: (Element) -> Bool) -> (first: [Element], others: [Element]) {
         (filter(isFirst), filter { !isFirst($0) })
     }

@@ -7,7 +7,7 @@ extension TrainingJob.Task {
     /// Representations from recordings alone, by the contrastive objective.
     public static let pretraining = TrainingJob.Task(
         rawValue: "pretraining", phrase: "pre-training", command: "pretrain", model: .pretraining, readsLabels: false,
-        recordsSteps: true, exclusion: ".",
+        recordsSteps: true, exclusion: "",
         codeBooks: { recipe in
             let model = recipe.model
             return model.quantizeTargets ? (model.latentGroups * model.latentVars, model.latentGroups) : (0, 0)

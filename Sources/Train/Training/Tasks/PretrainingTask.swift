@@ -53,7 +53,7 @@ final class PretrainingTask: TrainingTask {
     ///   - manifest: The utterances.
     ///   - isLearnedFrom: Whether some of them have to be long enough.
     /// - Returns: The sentence.
-    /// - Throws: ``/Wav2Vec2/ConfigurationError`` if none is.
+    /// - Throws: ``/W2VBackbone/ConfigurationError`` if none is.
     func tooShortForMasks(_ manifest: Manifest, isLearnedFrom: Bool) throws -> String? {
         let masking = recipe.masking.time
         let found = recipe.utterancesTooShortForMasks(

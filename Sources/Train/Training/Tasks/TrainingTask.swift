@@ -1,4 +1,5 @@
 import W2VBackbone
+import W2VBase
 import W2VCluster
 import W2VCorpus
 import W2VDecoding
@@ -107,14 +108,14 @@ extension TrainingTask {
         guard let cluster else { return try tally(manifest, share: .everything) }
         let own = Result { try tally(manifest, share: ProcessShare(rank: cluster.rank, size: cluster.size)) }
         var share = ValidationShare()
-        do { share.tally = try own.get() } catch { share.isTheModels = error is DecodingError }
+        do { share.tally = try own.get() } catch { share.isTheModels = error is DecoderError }
         // What goes wrong in one process is heard by all, and they save together before they end.
         let all = try cluster.exchange(share)
         let tallies = all.compactMap(\.tally)
         guard tallies.count == all.count else {
             var cause: any Error = TorchError.communication("another process failed in validation")
             if case .failure(let error) = own { cause = error }
-            throw ValidationFailure(cause: cause, isTheModels: all.contains(where: \.isTheModels))
+            throw ValidationFailure(failure: cause, isTheModels: all.contains(where: \.isTheModels))
         }
         return tallies.reduce(into: ValidationTally()) { $0 += $1 }
     }
@@ -129,9 +130,12 @@ private struct ValidationShare: Codable {
 }
 
 /// A failure in validation that every process has heard of, so that all do the same about it.
-struct ValidationFailure: Error {
+struct ValidationFailure: ExplainedError {
     /// This process's own error, or that another one has failed.
-    let cause: any Error
+    let failure: any Error
     /// Whether the model is to blame, and not the data.
     let isTheModels: Bool
+
+    var kind: ErrorKind { (failure as? any ExplainedError)?.kind ?? .failure }
+    var explanation: Explanation { Explanation("validation failed", cause: failure) }
 }

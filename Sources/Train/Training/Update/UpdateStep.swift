@@ -2,6 +2,7 @@ import Foundation
 import W2VBackbone
 import W2VCluster
 import W2VInterchange
+import W2VObjectives
 import W2VTorch
 
 /// Makes updates of the model: accumulate, measure, clip, step, average.
@@ -14,6 +15,8 @@ final class UpdateStep {
     private let data: any MicroBatchSource
     private let options: Recipe.OptimizationSection
     private let precision: Recipe.PrecisionSection
+    /// The objectives beside the leading one.
+    private let objectives: [String]
     private let report: (String) -> Void
     private let cluster: Cluster?
     private var replicas: Replicas?
@@ -46,6 +49,7 @@ final class UpdateStep {
         self.report = report
         options = recipe.optimization
         precision = recipe.precision
+        objectives = recipe.objectives.names
         if precision.scalesLoss { scaler = LossScaler(precision, updateFreq: microBatchesPerUpdate) }
         try lower()
         if let cluster, let group {
@@ -175,11 +179,12 @@ final class UpdateStep {
     /// Lowers the loss scale, or gives up.
     private func skip(_ update: Int, _ sums: Statistics, _ utterances: [Int]) throws -> Statistics {
         guard let before = scaler?.scale else {
-            throw TrainingError.notFinite(update: update, what: try culprit(), utterances: names(utterances))
+            throw TrainingError.notFinite(
+                update: update, what: try culprit(sums), utterances: names(utterances))
         }
         guard scaler?.overflow() == true, let now = scaler?.scale else {
             throw TrainingError.minimumLossScale(
-                update: update, scale: precision.minLossScale, what: try culprit(), utterances: names(utterances))
+                update: update, scale: precision.minLossScale, what: try culprit(sums), utterances: names(utterances))
         }
         report(
             "update \(update): overflow at loss scale \(before.settingText), the update is skipped"
@@ -194,8 +199,9 @@ final class UpdateStep {
         return kept
     }
 
-    /// The first thing found that is not finite.
-    private func culprit() throws -> String {
+    /// The first thing found that is not finite: the loss of an added objective, or a gradient.
+    private func culprit(_ sums: Statistics) throws -> String {
+        if !sums.loss.isFinite, let added = addedCulprit(sums.metrics) { return "the loss of objective \(added)" }
         for group in task.groups {
             try group.parameters.gatherGradients()
             for index in group.parameters.names.indices
@@ -204,6 +210,19 @@ final class UpdateStep {
             }
         }
         return "the loss"
+    }
+
+    /// The added objectives whose loss is not finite, where the leading one's is.
+    private func addedCulprit(_ metrics: MetricSums) -> String? {
+        func isBroken(_ metric: String) -> Bool { metrics.value(metric)?.isFinite == false }
+        let added = objectives.map { (name: $0, metrics: ObjectiveRegistry.find($0)?.metrics.map(\.name) ?? []) }
+        let theirs = Set(added.flatMap(\.metrics))
+        guard !metrics.names.contains(where: { isBroken($0) && !theirs.contains($0) }) else { return nil }
+        var broken = added.filter { $0.metrics.contains(where: isBroken) }
+        // An objective may report nothing that shows its loss; the leading one of pre-training does.
+        let isLeadingFinite = metrics.value(ContrastiveMetrics.contrastive.name)?.isFinite == true
+        if broken.isEmpty, isLeadingFinite { broken = added }
+        return broken.isEmpty ? nil : broken.map(\.name).joined(separator: ", ")
     }
 
     private func names(_ utterances: [Int]) -> [String] {

@@ -1,11 +1,12 @@
 extension TimedTranscript {
-    /// Below this confidence a word is hardly what is said where it was found.
+    /// The confidence below which a word was probably not said where it was found.
     static let leastConfidence = 0.01
 
-    /// One sentence about an alignment whose text is hardly what the recording says; nil where text and recording fit.
+    /// A sentence about an alignment whose text is probably not what the recording says; nil if text and recording
+    /// match.
     ///
-    /// Every text can be aligned with every recording that is long enough, and the times look right. What tells is the
-    /// confidence: of text that is not said, most words have next to none.
+    /// Every text can be aligned with every recording that is long enough, and the times look plausible. The confidence
+    /// reveals a mismatch: most words of a text that was not said have hardly any.
     public var doubt: String? {
         let unlikely = words.count { $0.confidence < Self.leastConfidence }
         guard !words.isEmpty, 2 * unlikely >= words.count else { return nil }

@@ -1,10 +1,10 @@
 import Foundation
 
-/// One label of a transcript, with the frames that it was found in.
+/// One label of a transcript, with the frames in which it was found.
 public struct AlignedLabel: Sendable, Equatable {
     /// The label's index in the dictionary.
     public var label: Int
-    /// The frames that belong to it, without blanks around it.
+    /// Its frames, without the blanks around it.
     public var frames: Range<Int>
     /// The mean of its log-probabilities over these frames.
     public var score: Double
@@ -13,7 +13,6 @@ public struct AlignedLabel: Sendable, Equatable {
     ///
     /// - Parameters:
     ///   - label: Its index in the dictionary.
-    ///   - frames: Its frames.
     ///   - score: The mean of its log-probabilities over them.
     public init(label: Int, frames: Range<Int>, score: Double) {
         self.label = label
@@ -22,34 +21,34 @@ public struct AlignedLabel: Sendable, Equatable {
     }
 }
 
-/// Where each label of a transcript was said: a path through the frames.
+/// The alignment of a transcript with a recording: a path through the frames.
 public struct Alignment: Sendable, Equatable {
-    /// The transcript's labels with their frames; of optional ends, those that were not heard are left out.
+    /// The transcript's labels with their frames, without optional ends that are missing from the recording.
     public var labels: [AlignedLabel]
-    /// The label of every frame, blanks included.
+    /// The label of every frame, including blanks.
     public var path: [Int]
     /// The natural logarithm of the path's probability.
     public var score: Double
 }
 
-/// Finds the most probable path of a CTC model through a known transcript.
+/// A forced aligner: finds the most probable path of a CTC model through a known transcript.
 ///
-/// The Viterbi recursion is exact, in double precision. States that cannot be on the best path are left out: a first
-/// guess bounds its score from below, and what is still to come from above. Memory stays bounded however long the
-/// recording is: the recursion's state is kept at a few frames only, and when the path is traced back each stretch
-/// between two of them is computed again, in the narrow band that can lead to the stretch's end.
-/// Source: Graves et al. 2006; Kürzinger et al. 2020, "CTC-segmentation"; the band of a stretch of n frames is 2n + 1
-/// states wide, since a path never moves on by more than two states a frame.
+/// The Viterbi recursion is exact, in double precision. States that cannot be on the best path are pruned: an initial
+/// guess bounds the path's score from below, and the remaining frames bound it from above. Memory is bounded for any
+/// length: the recursion's state is stored at a few frames only, and the traceback recomputes the stretch between two
+/// of them in the narrow band that can lead to its end. Source: Graves et al. 2006; Kürzinger et al. 2020,
+/// "CTC-segmentation". The band of a stretch of n frames is 2n + 1 states wide, since a path advances by at most two
+/// states per frame.
 public struct ForcedAligner: Sendable {
     /// The CTC blank's index.
     public var blank: Int
-    /// Whether the transcript's first and last labels may be missing from the recording, as word boundaries may.
+    /// Whether the transcript's first and last labels may be missing from the recording, like word boundaries.
     ///
-    /// Of a transcript of less than three labels all must be there.
+    /// In a transcript of fewer than three labels, all of them must occur.
     public var optionalEnds: Bool
-    /// About how many bytes the recursion may take.
+    /// The approximate memory of the recursion, in bytes.
     public var memory: Int
-    /// How many states the first guess follows in transcripts of more.
+    /// The number of states that the initial guess follows, in transcripts with more.
     var width = 4096
 
     /// Makes an aligner.
@@ -57,7 +56,7 @@ public struct ForcedAligner: Sendable {
     /// - Parameters:
     ///   - blank: The CTC blank's index.
     ///   - optionalEnds: Whether the first and last labels may be missing from the recording.
-    ///   - memory: About how many bytes the recursion may take.
+    ///   - memory: The approximate memory of the recursion, in bytes.
     public init(blank: Int = 0, optionalEnds: Bool = false, memory: Int = 128 << 20) {
         self.blank = blank
         self.optionalEnds = optionalEnds
@@ -66,14 +65,11 @@ public struct ForcedAligner: Sendable {
 
     /// Aligns a transcript.
     ///
-    /// - Parameters:
-    ///   - logProbabilities: Natural logarithms [frames, labels], contiguous: after log-softmax.
-    ///   - labels: The number of labels.
-    ///   - transcript: What is said, as labels.
+    /// - Parameter logProbabilities: Natural logarithms [frames, labels], contiguous: after log-softmax.
     /// - Returns: The most probable path.
-    /// - Throws: `DecodingError` when the shape is wrong, a score is not a number, the transcript is empty, has labels
+    /// - Throws: `DecoderError` when the shape is wrong, a score is NaN, or the transcript is empty, contains labels
     ///   that the model lacks, or is too long for the frames.
-    public func align(_ logProbabilities: [Float], labels: Int, transcript: [Int]) throws(DecodingError) -> Alignment {
+    public func align(_ logProbabilities: [Float], labels: Int, transcript: [Int]) throws(DecoderError) -> Alignment {
         guard labels > 0, logProbabilities.count.isMultiple(of: labels) else {
             throw .wrongCount(count: logProbabilities.count, labels: labels)
         }
@@ -91,7 +87,7 @@ public struct ForcedAligner: Sendable {
         let needed = certain.count + zip(certain, certain.dropFirst()).count { $0 == $1 }
         guard frames >= needed else { throw .tooLong(labels: certain.count, needed: needed, frames: frames) }
         let result = logProbabilities.withUnsafeBufferPointer { scores in
-            Result { () throws(DecodingError) in
+            Result { () throws(DecoderError) in
                 var trellis = Trellis(scores: scores, labels: labels, aligner: self, transcript: transcript)
                 return try trellis.bestPath()
             }

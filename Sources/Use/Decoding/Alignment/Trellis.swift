@@ -1,10 +1,13 @@
 import Foundation
 
-/// The trellis of a transcript: states are blank, first label, blank, second label, and so on to a last blank.
+/// The trellis of a transcript: its states are blank, first label, blank, second label, …, last label, blank.
 ///
-/// A frame stays in its state, goes on to the next, or leaves out the blank between two different labels.
+/// From one frame to the next a path stays in its state, advances by one, or skips the blank between two different
+/// labels:
+///
+///     score[t, s] = logProbability[t, label(s)] + max(score[t−1, s], score[t−1, s−1], score[t−1, s−2])
 struct Trellis {
-    /// The scores of a frame's states; those outside of `states` cannot be on the best path.
+    /// The scores of one frame's states; those outside of `states` cannot be on the best path.
     private struct Row {
         var frame: Int
         var states: Range<Int>
@@ -17,15 +20,15 @@ struct Trellis {
     private let states: Int
     /// The label of each state.
     private let labels: [Int]
-    /// Whether a state can be reached from two states before: those of a label that differs from the label before.
+    /// Whether a state can be reached from two states before: true for a label that differs from the previous label.
     private let skips: [Bool]
-    /// The first states that a path may begin in, and how many of the last ones it may end in.
+    /// The number of states at the beginning in which a path may start, and at the end in which it may end.
     private let ends: Int
-    /// How many bytes rows and steps may take, and how many states a first guess follows.
+    /// The maximum bytes of rows and steps, and the number of states that the initial guess follows.
     private let (memory, width): (Int, Int)
-    /// The most that the frames behind each can add to a path's score.
+    /// For each frame, an upper bound on the score that the frames after it can add.
     private let rest: [Double]
-    /// No path that scores less is the best one.
+    /// A lower bound on the score of the best path.
     private var least = -Double.infinity
 
     init(scores: UnsafeBufferPointer<Float>, labels labelCount: Int, aligner: ForcedAligner, transcript: [Int]) {
@@ -51,13 +54,13 @@ struct Trellis {
         self.rest = rest
     }
 
-    /// The state of every frame on the best path.
+    /// Returns the state of every frame on the best path.
     ///
-    /// First a few states around the best of each frame are followed. What they reach bounds the best path's score from
-    /// below; from above it is bounded in each state by the score up to there and the best labels of all later frames.
-    /// States whose upper bound is less than the lower one are left out: where transcript and recording go together,
-    /// nearly all.
-    mutating func bestPath() throws(DecodingError) -> [Int32] {
+    /// First a few states around the best one of each frame are followed (beam search). The result is a lower bound of
+    /// the best path's score; an upper bound in each state is its own score plus the best labels of all later frames.
+    /// States whose upper bound is below the lower bound are pruned: if transcript and recording match, nearly all of
+    /// them.
+    mutating func bestPath() throws(DecoderError) -> [Int32] {
         let beginning = (0..<min(ends, states)).map { Double(scores[labels[$0]]) }
         let first = Row(frame: 0, states: 0..<beginning.count, values: beginning)
         let goal = states - ends
@@ -75,10 +78,10 @@ struct Trellis {
         return path
     }
 
-    /// A little less than a score, beyond what rounding in another order can make of it.
+    /// Returns slightly less than a score, to allow for rounding in another order.
     private func bound(_ score: Double) -> Double { score - 1e-9 * abs(score) - 1e-9 * Double(frames) }
 
-    /// The best of the states that a path may end in; of equals the last.
+    /// Returns the best of the states in which a path may end; of equal ones the last.
     private func best(_ row: Row) -> (state: Int, score: Double) {
         var best = (state: row.states.upperBound - 1, score: -Double.infinity)
         for state in row.states.reversed() where state >= states - ends {
@@ -88,18 +91,16 @@ struct Trellis {
         return best
     }
 
-    /// Goes from a row to a later frame.
+    /// Advances from a row to a later frame.
     ///
     /// - Parameters:
-    ///   - row: The scores to begin with.
-    ///   - end: The frame to reach.
-    ///   - goal: The least state to be in then.
-    ///   - limit: Behind the largest state to be in then.
-    ///   - bytes: What rows in between may take; the first and last are kept in any case.
-    ///   - width: Only so many states around the best one are followed.
-    ///   - steps: How each state was reached is noted here, `limit - row.states.lowerBound` a frame: from 0, 1 or 2
-    ///     states before.
-    /// - Returns: The row, some in between at equal distances, and the last; nothing when the end cannot be reached.
+    ///   - goal: The lowest state allowed there.
+    ///   - limit: One more than the highest state allowed there.
+    ///   - bytes: The maximum size of stored rows in between; the first and last are always stored.
+    ///   - width: The maximum number of states that are followed, around the best one.
+    ///   - steps: Receives how each state was reached, `limit - row.states.lowerBound` numbers per frame: from 0, 1 or
+    ///     2 states before.
+    /// - Returns: The row, some in between at equal distances, and the last; nothing if the end cannot be reached.
     private func advance(
         _ row: Row, to end: Int, goal: Int, below limit: Int, keeping bytes: Int = 0, width: Int? = nil,
         steps: UnsafeMutablePointer<UInt8>? = nil
@@ -108,7 +109,7 @@ struct Trellis {
         let capacity = limit - base
         let count = max(1, min(end - row.frame, bytes / (capacity * MemoryLayout<Double>.stride)))
         let distance = (end - row.frame + count - 1) / max(count, 1)
-        // Two states on each side that nothing is in.
+        // Two unreachable states of padding on each side.
         let work = UnsafeMutablePointer<Double>.allocate(capacity: 2 * (capacity + 4))
         defer { work.deallocate() }
         work.initialize(repeating: -.infinity, count: 2 * (capacity + 4))
@@ -118,10 +119,12 @@ struct Trellis {
         var rows = [row]
         for frame in stride(from: row.frame + 1, through: end, by: 1) {
             (old[low - 2], old[low - 1], old[high], old[high + 1]) = (-.infinity, -.infinity, -.infinity, -.infinity)
+            // Two states per frame: from a lower state the goal cannot be reached any more.
             low = max(low, goal - 2 * (end - frame) - base)
             high = min(high + 2, capacity)
             guard low < high else { return [] }
             step(old, new, frame, low..<high, base, steps.map { $0 + (frame - row.frame - 1) * capacity })
+            // A state is pruned if its score plus the most that can follow is below the lower bound.
             let worst = least - rest[frame]
             while low < high, new[low] < worst { low += 1 }
             while low < high, new[high - 1] < worst { high -= 1 }
@@ -143,7 +146,8 @@ struct Trellis {
         return rows
     }
 
-    /// The scores of a frame's states in `range`, from those of the frame before; both count from state `base`.
+    /// Computes the scores of a frame's states in `range`, from those of the frame before; both are counted from state
+    /// `base`.
     @inline(__always) private func step(
         _ old: UnsafeMutablePointer<Double>, _ new: UnsafeMutablePointer<Double>, _ frame: Int, _ range: Range<Int>,
         _ base: Int, _ steps: UnsafeMutablePointer<UInt8>?
@@ -152,6 +156,7 @@ struct Trellis {
         labels.withUnsafeBufferPointer { labels in
             skips.withUnsafeBufferPointer { skips in
                 guard let steps else {
+                    // new[s] = ln p(label(s)) + max(old[s], old[s−1], old[s−2] if the step may skip a blank).
                     for state in range {
                         var best = max(old[state], old[state - 1])
                         if skips[base + state] { best = max(best, old[state - 2]) }
@@ -171,18 +176,18 @@ struct Trellis {
         }
     }
 
-    /// Goes back from the last row, whose state the path already has, to the first, computing anew what lies between.
+    /// Traces the path from the last row, whose state is known, back to the first, recomputing what lies between.
     ///
     /// - Parameters:
     ///   - rows: Rows in order of their frames.
-    ///   - path: Gets the states of all frames before the last row's.
-    ///   - bytes: What rows between two of these may take.
+    ///   - path: Receives the states of all frames before the last row's.
+    ///   - bytes: The maximum size of stored rows between two of these.
     private func trace(_ rows: [Row], _ path: inout [Int32], _ bytes: Int) {
         for (row, next) in zip(rows, rows.dropFirst()).reversed() {
             let end = next.frame
             let state = Int(path[end])
             let length = end - row.frame
-            // A path never moves on by more than two states a frame.
+            // A path advances by at most two states per frame.
             var start = row
             let first = max(row.states.lowerBound, state - 2 * length)
             start.states = first..<max(first, min(row.states.upperBound, state + 1))
@@ -200,7 +205,7 @@ struct Trellis {
                 }
                 continue
             }
-            // Two parts at least, or it would never end.
+            // Two parts at least, or the recursion would not end.
             let halfway = 2 * band * MemoryLayout<Double>.stride
             trace(
                 advance(start, to: end, goal: state, below: state + 1, keeping: max(bytes / 2, halfway)), &path,
@@ -208,7 +213,7 @@ struct Trellis {
         }
     }
 
-    /// The first frame in which every label of the transcript has probability zero, or the last frame.
+    /// Returns the first frame in which every label of the transcript has probability zero, or the last frame.
     private func firstImpossible() -> Int {
         let used = Set(labels)
         return (0..<frames).first { frame in used.allSatisfy { scores[frame * labelCount + $0] == -.infinity } }

@@ -1,23 +1,23 @@
 import W2VBase
 
-/// The beginnings of words that a search has come across: a trie over labels, with what scoring needs at each node.
+/// The prefixes of words that a search has visited: a trie over labels, with the data for scoring at each node.
 struct PartArena {
     struct Node {
         var parent: Int32
         var label: Int32
-        /// Code points so far.
+        /// The number of code points so far.
         var length: Int32
         var lexicon: Int32
         var hot: Int32
-        /// What an unfinished word adds to a hypothesis's score.
+        /// The contribution of an unfinished word to a hypothesis's score.
         var score: Double
-        /// The number of the word in the language model, −1 while it was not looked up.
-        var word: Int32 = -1
-        /// The node that stands for all beginnings that read the same; see ``PartArena/key(_:)``.
+        /// The word's number in the language model, ``SearchCode/none`` until it has been looked up.
+        var word = SearchCode.none
+        /// The representative of all prefixes with the same text; see ``PartArena/key(_:)``.
         var key: Int32 = 0
     }
 
-    /// What makes two beginnings the same, however they are spelled.
+    /// The text of a prefix, independent of its spelling.
     private struct Reading: Hashable {
         var text: ExactText
         var lexicon: Int32
@@ -25,20 +25,25 @@ struct PartArena {
 
     private(set) var nodes: [Node]
     private var children = PairTable(minimumCapacity: 4096)
-    /// The nodes that stand for others, where a text can be spelled in several ways.
+    /// The representatives of texts, if a text can be spelled in several ways.
     private var keys: [Reading: Int32] = [:]
     private let decoder: BeamSearchDecoder
     private let scoresUnknown: Bool
     private let isAmbiguous: Bool
 
-    /// pyctcdecode's idea of a word's usual length, beyond which unknown beginnings cost more.
+    /// pyctcdecode's average word length, beyond which unknown prefixes cost more.
     private static let averageLength: Int32 = 6
 
     init(_ decoder: BeamSearchDecoder) {
         self.decoder = decoder
         scoresUnknown = decoder.model != nil
         isAmbiguous = decoder.alphabet.isAmbiguous
-        nodes = [Node(parent: -1, label: -1, length: 0, lexicon: decoder.lexicon == nil ? -1 : 0, hot: 0, score: 0)]
+        let lexicon = decoder.lexicon == nil ? SearchCode.none : SearchCode.root
+        nodes = [
+            Node(
+                parent: SearchCode.none, label: SearchCode.none, length: 0, lexicon: lexicon, hot: SearchCode.root,
+                score: 0)
+        ]
     }
 
     mutating func child(_ node: Int32, _ label: Int32) -> Int32 {
@@ -47,9 +52,9 @@ struct PartArena {
         let parent = nodes[Int(node)]
         var made = Node(
             parent: node, label: label, length: parent.length + Int32(decoder.alphabet.lengths[Int(label)]),
-            lexicon: decoder.lexicon?.child(parent.lexicon, label) ?? -1,
+            lexicon: decoder.lexicon?.child(parent.lexicon, label) ?? SearchCode.none,
             hot: decoder.hotWords.child(parent.hot, label), score: 0)
-        if made.hot > 0 {
+        if made.hot > SearchCode.root {
             made.score = decoder.hotWords.partialScore(made.hot, length: Int(made.length))
         } else if scoresUnknown, decoder.lexicon?.isKnown(made.lexicon) != true {
             made.score = decoder.options.unknownScoreOffset
@@ -64,9 +69,9 @@ struct PartArena {
         return index
     }
 
-    /// The node that stands for all beginnings which read as this one does and lead to the same words.
+    /// Returns the representative of all prefixes that have the same text and lead to the same words.
     ///
-    /// With the label `nj` beside `n` and `j`, "nj" is one text whichever of them were heard.
+    /// With a label `nj` beside `n` and `j`, "nj" is one text, however it was spelled.
     @inline(__always) func key(_ node: Int32) -> Int32 { isAmbiguous ? nodes[Int(node)].key : node }
 
     private mutating func elected(_ node: Int32) -> Int32 {
@@ -77,7 +82,7 @@ struct PartArena {
         return node
     }
 
-    /// Forgets all beginnings that lead to none of these.
+    /// Drops all prefixes that do not lead to one of these.
     mutating func keep(_ used: some Sequence<Int32>) -> Survivors {
         let survivors = Survivors(of: used, among: nodes.count, keepsFirst: true) { nodes[$0].parent }
         nodes = survivors.kept(of: nodes)
@@ -97,7 +102,7 @@ struct PartArena {
     func labels(_ node: Int32) -> [Int] {
         var labels: [Int] = []
         var node = node
-        while node > 0 {
+        while node > SearchCode.root {
             labels.append(Int(nodes[Int(node)].label))
             node = nodes[Int(node)].parent
         }
@@ -106,11 +111,11 @@ struct PartArena {
 
     func text(_ node: Int32) -> String { labels(node).map { decoder.alphabet.symbols[$0] }.joined() }
 
-    /// The word's number in the language model, and whether it counts as known.
+    /// Returns the word's number in the language model, and whether it counts as known.
     mutating func word(_ node: Int32) -> (number: UInt32, isKnown: Bool) {
-        let listed = decoder.lexicon?.word(at: nodes[Int(node)].lexicon) ?? -1
+        let listed = decoder.lexicon?.word(at: nodes[Int(node)].lexicon) ?? SearchCode.none
         if listed > 0 { return (UInt32(listed), true) }
-        // A word that the lexicon lacks can be in the language model all the same.
+        // A word that the lexicon lacks may still be in the language model.
         if nodes[Int(node)].word < 0 {
             nodes[Int(node)].word = Int32(truncatingIfNeeded: decoder.model?.index(of: text(node)) ?? 0)
         }
@@ -118,25 +123,28 @@ struct PartArena {
         return (number, decoder.lexicon == nil && number > 0)
     }
 
-    /// The words of the lexicon that end here, where one of them is not what the letters are: see ``Lexicon``.
+    /// Returns the words of the lexicon that end here, if one of them differs from its letters: see ``Lexicon``.
     func respelled(_ node: Int32) -> [Int32]? { decoder.lexicon?.respelled(at: nodes[Int(node)].lexicon) }
 
-    /// Whether a whole word of the lexicon ends here.
-    func isWord(_ node: Int32) -> Bool { (decoder.lexicon?.word(at: nodes[Int(node)].lexicon) ?? -1) >= 0 }
+    /// Returns whether a whole word of the lexicon ends here.
+    func isWord(_ node: Int32) -> Bool {
+        guard let lexicon = decoder.lexicon else { return false }
+        return lexicon.word(at: nodes[Int(node)].lexicon) > SearchCode.none
+    }
 }
 
-/// The texts that a search has come across: a trie over words, with the language model's state at each node.
+/// The texts that a search has visited: a trie over words, with the language model's state at each node.
 struct TextArena {
     struct Node {
         var parent: Int32
-        /// The last word: the key of its letters in the part arena, or −2 less its place among the respelled words.
+        /// The last word: the key of its letters in the part arena, or ``SearchCode/word(respelled:)``.
         var word: Int32
         var hotWords: Int32
-        /// The last words, as many as the language model can see: equal numbers mean equal words.
+        /// The last words, up to the language model's context: equal numbers mean equal words.
         var history: Int32
-        /// What the language model has added up so far, weighted.
+        /// The weighted sum of the language model's scores.
         var raw: Double
-        /// `raw` and the bonuses of hot words.
+        /// `raw` plus the bonuses of hot words.
         var score: Double
         var state: NGramState
     }
@@ -153,23 +161,24 @@ struct TextArena {
         historyLength = max(1, (decoder.model?.order ?? 1) - 1)
         let start = decoder.options.scoresBoundary ? decoder.model?.sentenceBeginning : nil
         nodes = [
-            Node(parent: -1, word: -1, hotWords: 0, history: 0, raw: 0, score: 0, state: start ?? NGramState())
+            Node(
+                parent: SearchCode.none, word: SearchCode.none, hotWords: 0, history: 0, raw: 0, score: 0,
+                state: start ?? NGramState())
         ]
     }
 
-    /// A language model's score as it counts in a hypothesis: weighted, as a natural logarithm, with the word's bonus.
+    /// Returns a language model's score as part of a hypothesis's: α · ln 10 · log₁₀ p, a natural logarithm.
     private func weighted(_ log10: Double) -> Double { decoder.options.alpha * log10 * BeamSearch.ln10 }
 
-    /// The text that a word leads to.
+    /// Returns the text that results from appending a word.
     ///
     /// - Parameters:
-    ///   - node: The text before it.
-    ///   - part: The word's letters.
-    ///   - respelled: The word's place among those that are not what their letters are; −1 for one that is.
-    ///   - parts: The letters.
-    /// - Returns: Its node.
-    mutating func child(_ node: Int32, _ part: Int32, respelled: Int32 = -1, _ parts: inout PartArena) -> Int32 {
-        let word = respelled < 0 ? parts.key(part) : -2 - respelled
+    ///   - node: The text before the word.
+    ///   - respelled: The word's index among those that differ from their letters; ``SearchCode/none`` for others.
+    mutating func child(
+        _ node: Int32, _ part: Int32, respelled: Int32 = SearchCode.none, _ parts: inout PartArena
+    ) -> Int32 {
+        let word = respelled < 0 ? parts.key(part) : SearchCode.word(respelled: respelled)
         let known = children.find(node, word)
         if known >= 0 { return known }
         let parent = nodes[Int(node)]
@@ -196,7 +205,7 @@ struct TextArena {
     private mutating func history(_ node: Int32, _ word: Int32) -> Int32 {
         var words = [word]
         var node = node
-        while words.count < historyLength, node > 0 {
+        while words.count < historyLength, node > SearchCode.root {
             words.append(nodes[Int(node)].word)
             node = nodes[Int(node)].parent
         }
@@ -206,7 +215,7 @@ struct TextArena {
         return nextHistory
     }
 
-    /// Forgets all texts that lead to none of these.
+    /// Drops all texts that do not lead to one of these.
     mutating func keep(_ used: some Sequence<Int32>) -> Survivors {
         let survivors = Survivors(of: used, among: nodes.count, keepsFirst: true) { nodes[$0].parent }
         nodes = survivors.kept(of: nodes)
@@ -216,10 +225,10 @@ struct TextArena {
         return survivors
     }
 
-    /// The words that texts and histories consist of; those that are not numbers of parts are negative.
+    /// The words of texts and histories, as numbers of parts; respelled words are negative.
     var usedParts: [Int32] { nodes.map(\.word) + histories.keys.joined() }
 
-    /// Follows the beginnings of words to their new numbers, after ``keep(_:)``.
+    /// Updates the numbers of words' prefixes after ``keep(_:)``.
     mutating func renumber(_ parts: Survivors) {
         children = PairTable(minimumCapacity: max(1024, nodes.count))
         for index in nodes.indices.dropFirst() {
@@ -229,13 +238,11 @@ struct TextArena {
         histories = Dictionary(uniqueKeysWithValues: histories.map { ($0.key.map { parts[$0] }, $0.value) })
     }
 
-    /// The score of a whole utterance.
+    /// Returns the score of a whole utterance: the language model's weighted score with all bonuses.
     ///
-    /// - Parameters:
-    ///   - node: Its text.
-    ///   - endsInWord: Whether its last word was still open at the last frame. After a word boundary pyctcdecode scores
-    ///     an empty, and so unknown, word before the sentence's end; we do the same, so that ranks are equal.
-    /// - Returns: The weighted score of the language model with all bonuses.
+    /// - Parameter endsInWord: Whether its last word was still open at the last frame. After a word boundary
+    ///   pyctcdecode scores an empty, thus unknown, word before the sentence's end; we do the same, so that ranks are
+    ///   equal.
     func finalScore(_ node: Int32, endsInWord: Bool) -> Double {
         let text = nodes[Int(node)]
         guard let model = decoder.model else { return text.score }
@@ -252,13 +259,17 @@ struct TextArena {
         return text.score + weighted(score) + extra
     }
 
-    /// The words of a text.
+    /// Returns the words of a text.
     func words(_ node: Int32, _ parts: PartArena) -> [String] {
         var words: [String] = []
         var node = node
-        while node > 0 {
+        while node > SearchCode.root {
             let word = nodes[Int(node)].word
-            words.append(word >= 0 ? parts.text(word) : decoder.lexicon?.respelled[Int(-2 - word)].text ?? "")
+            if let respelled = SearchCode.respelled(word) {
+                words.append(decoder.lexicon?.respelled[Int(respelled)].text ?? "")
+            } else {
+                words.append(parts.text(word))
+            }
             node = nodes[Int(node)].parent
         }
         return words.reversed()

@@ -2,76 +2,87 @@ import Foundation
 
 /// The state of a search through one utterance.
 ///
-/// Texts and beginnings of words are nodes of two tries, so that a hypothesis is a few numbers and two hypotheses are
-/// the same when their numbers are: no text is built or compared until the end.
+/// Texts and prefixes of words are nodes of two tries, so that a hypothesis is a few numbers, and two hypotheses are
+/// equal if their numbers are: no text is built or compared until the end.
 struct BeamSearch {
     static let ln10 = 2.302585092994046
-    /// No label's probability counts as less.
+    /// The lower bound of label scores: ln 10⁻¹⁵.
     private static let lowest = Float(-34.538776394910684)
 
     private struct Beam {
-        /// The finished words.
+        /// The finished words, as a node of the text trie.
         var text: Int32
-        /// The beginning of the next word; 0 where there is none.
+        /// The prefix of the next word, as a node of the part trie; the root for none.
         var part: Int32
-        /// The label of the last frame; −1 before the first.
+        /// The label of the last frame; none before the first.
         var last: Int32
-        /// The times of the finished words, as a list that ends at −1.
+        /// The times of the finished words, as a linked list that ends at ``SearchCode/none``.
         var times: Int32
-        /// The frames of the word that is open, and its letters where every label is a word.
+        /// The first frame of the open word; none outside of a word.
         var start: Int32
+        /// The frame after the open word's last; none outside of a word.
         var end: Int32
-        var letters: Int32 = 0
-        /// A hash of all letters and ends of words: the same text may be spelled in several ways.
+        /// The open word, as a node of the part trie, if every label is a word.
+        var letters = SearchCode.root
+        /// A hash of all letters and word ends: the same text may be spelled in several ways.
         var spelling: UInt32 = 0
         var logit: Double
 
-        /// Adds a letter, or the end of a word as 0, to the spelling.
-        @inline(__always) mutating func spell(_ letter: Int32) {
-            spelling = (spelling &+ UInt32(bitPattern: letter) &+ 1) &* 0x9E37_79B1
+        /// Adds a label to the spelling.
+        @inline(__always) mutating func spell(_ label: Int32) {
+            spelling = (spelling &+ UInt32(bitPattern: label &+ 1) &+ 1) &* 0x9E37_79B1
         }
+
+        /// Adds the end of a word to the spelling.
+        @inline(__always) mutating func spellWordEnd() { spell(SearchCode.none) }
     }
 
     private let decoder: BeamSearchDecoder
     private let options: BeamSearchOptions
     private let blank: Int32
     private let boundary: Int32
+    private let labelsAreWords: Bool
     private let mustKnow: Bool
-    /// Whether letters may be a word that is written otherwise.
+    /// Whether letters may stand for a word that is written differently.
     private let hasRespelled: Bool
-    /// The labels that are never written, but for the blank.
+    /// The labels that are never written, except the blank.
     private let silent: [Int]
     private let isSilent: [Bool]
     private var parts: PartArena
     private var texts: TextArena
     /// The frames and letters of finished words.
     private var times: [(previous: Int32, start: Int32, end: Int32, part: Int32)] = []
-    private var beams = [Beam(text: 0, part: 0, last: -1, times: -1, start: -1, end: -1, logit: 0)]
+    private var beams = [
+        Beam(
+            text: SearchCode.root, part: SearchCode.root, last: SearchCode.none, times: SearchCode.none,
+            start: SearchCode.none, end: SearchCode.none, logit: 0)
+    ]
     private var candidates: [Beam] = []
-    /// The candidates' scores: acoustic, the language model's, and all bonuses.
+    /// The candidates' scores: acoustic score, language model score, and all bonuses.
     private var scores: [Double] = []
     private var chosen: [Int] = []
-    // A hash table from (text, part) to the candidate of the label at hand; a slot is taken when its stamp is current.
+    // A hash table from (text, part) to the candidate of the current label; a slot is occupied if its stamp is current.
     private var slots: [Int32] = []
     private var stamps: [UInt32] = []
     private var stamp: UInt32 = 0
-    /// How many nodes there may be before those are forgotten that no hypothesis leads to.
+    /// The number of nodes at which unreachable ones are dropped.
     private var room: Int
     private let leastRoom: Int
 
     /// Starts before the first frame.
     ///
-    /// - Parameters:
-    ///   - decoder: What to search for.
-    ///   - room: How many texts, beginnings of words and times are kept before the first are forgotten.
+    /// - Parameter room: The number of texts, prefixes of words and times that are kept before unreachable ones are
+    ///   dropped.
     init(_ decoder: BeamSearchDecoder, room: Int = 1 << 19) {
         self.room = room
         leastRoom = room
         self.decoder = decoder
         options = decoder.options
         blank = Int32(decoder.alphabet.blank)
-        // A label that never comes: everything is one word. A negative one: every label is a word of its own.
-        boundary = Int32(decoder.alphabet.wordBoundary ?? (decoder.alphabet.isSpelled ? Int(Int32.max) : -2))
+        boundary =
+            decoder.alphabet.wordBoundary.map { Int32($0) }
+            ?? (decoder.alphabet.isSpelled ? SearchCode.endlessWord : SearchCode.labelsAreWords)
+        labelsAreWords = boundary == SearchCode.labelsAreWords
         mustKnow = !decoder.options.allowsUnknownWords && decoder.lexicon != nil
         silent = decoder.alphabet.otherSilentLabels
         isSilent = decoder.alphabet.symbols.indices.map(Set(silent).contains)
@@ -86,7 +97,7 @@ struct BeamSearch {
 
     // MARK: - A frame
 
-    mutating func step(_ row: UnsafeBufferPointer<Float>, frame: Int) throws(DecodingError) {
+    mutating func step(_ row: UnsafeBufferPointer<Float>, frame: Int) throws(DecoderError) {
         var best = 0
         for (label, score) in row.enumerated() {
             if score.isNaN { throw .notANumber(frame: frame, label: label) }
@@ -94,7 +105,7 @@ struct BeamSearch {
         }
         candidates.removeAll(keepingCapacity: true)
         let least = Float(options.tokenMinLogp)
-        // A label that is never written ends a letter as the blank does: they count as one label.
+        // A label that is never written ends a letter like the blank: together they count as one label.
         let quiet = silent.isEmpty ? row[Int(blank)] : decoder.alphabet.silence(in: row, silent)
         for label in row.indices {
             if label == Int(blank) {
@@ -104,7 +115,7 @@ struct BeamSearch {
                 extend(by: Int32(label), Self.clamped(row[label]), frame: Int32(frame))
             }
         }
-        // Every candidate may be gone: all labels of this frame lead out of the lexicon.
+        // There may be no candidate: all labels of this frame lead out of the lexicon.
         if candidates.isEmpty { extend(by: blank, Self.clamped(quiet), frame: Int32(frame)) }
         scores.removeAll(keepingCapacity: true)
         for beam in candidates {
@@ -116,7 +127,7 @@ struct BeamSearch {
 
     private static func clamped(_ logp: Float) -> Double { Double(min(max(logp, lowest), 0)) }
 
-    /// Forgets what no hypothesis leads to: of recordings of hours all hypotheses share all but the last words.
+    /// Drops nodes that no hypothesis leads to: in long recordings all hypotheses share all but their last words.
     private mutating func forget() {
         let keptTimes = Survivors(of: beams.map(\.times), among: times.count, keepsFirst: false) { times[$0].previous }
         times = keptTimes.kept(of: times)
@@ -142,34 +153,34 @@ struct BeamSearch {
             next.logit += logp
             next.last = label
             if label == blank {
-                // Time passes.
+                // The blank ends a label, but adds nothing to the text.
             } else if beam.last == label {
+                // A repeated label without a blank in between is one label (the CTC collapse).
                 next.end = frame + 1
             } else if label == boundary {
-                if beam.part > 0 {
+                if beam.part > SearchCode.root {
                     if mustKnow, !parts.isWord(beam.part) { continue }
                     close(&next, beam.part)
-                    next.spell(0)
-                    next.part = 0
-                    (next.start, next.end) = (-1, -1)
+                    next.spellWordEnd()
+                    next.part = SearchCode.root
+                    (next.start, next.end) = (SearchCode.none, SearchCode.none)
                     add(beam.part, to: next)
                     continue
                 }
-                (next.start, next.end) = (-1, -1)
-            } else if boundary < 0 {
-                // Every label is a word of its own.
-                let part = parts.child(0, label)
+                (next.start, next.end) = (SearchCode.none, SearchCode.none)
+            } else if labelsAreWords {
+                let part = parts.child(SearchCode.root, label)
                 if mustKnow, !parts.isWord(part) { continue }
-                if beam.start >= 0 { close(&next, beam.letters) }
-                next.spell(label + 1)
+                if beam.start > SearchCode.none { close(&next, beam.letters) }
+                next.spell(label)
                 (next.start, next.end, next.letters) = (frame, frame + 1, part)
                 add(part, to: next)
                 continue
             } else {
                 next.part = parts.child(beam.part, label)
-                next.spell(label + 1)
-                if mustKnow, parts.nodes[Int(next.part)].lexicon < 0 { continue }
-                if beam.start < 0 { next.start = frame }
+                next.spell(label)
+                if mustKnow, parts.nodes[Int(next.part)].lexicon == SearchCode.none { continue }
+                if beam.start == SearchCode.none { next.start = frame }
                 next.end = frame + 1
             }
             merge(next)
@@ -196,10 +207,10 @@ struct BeamSearch {
         beam.times = Int32(times.count - 1)
     }
 
-    /// Adds a candidate, or its probability to the one of the same label that reads the same.
+    /// Adds a candidate, or adds its probability to an equal candidate of the same label.
     ///
-    /// - Returns: The candidate's place. As in pyctcdecode, the times are those of the beam that came last; where a text
-    ///   can be spelled in several ways, times and letters are those of the more probable one.
+    /// - Returns: The candidate's index. As in pyctcdecode, the times are those of the latest beam; if a text can be
+    ///   spelled in several ways, times and letters are those of the more probable one.
     @discardableResult private mutating func merge(_ beam: Beam) -> Int {
         let mask = slots.count - 1
         let part = parts.key(beam.part)
@@ -222,7 +233,7 @@ struct BeamSearch {
         return candidates.count - 1
     }
 
-    /// log(exp a + exp b).
+    /// Returns log(exp a + exp b).
     private static func sum(_ first: Double, _ second: Double) -> Double {
         max(first, second) + log(1 + exp(-abs(first - second)))
     }
@@ -244,7 +255,7 @@ struct BeamSearch {
         }
     }
 
-    /// Lists the best candidates, the best first; of equals the one that came first.
+    /// Sorts the best candidates, best first; of equal ones the earlier comes first.
     private mutating func rank() {
         var highest = -Double.infinity
         for score in scores { highest = max(highest, score) }
@@ -262,31 +273,32 @@ struct BeamSearch {
 
     // MARK: - The end
 
-    /// The best hypotheses, at most so many.
+    /// Returns the best hypotheses, at most `count`.
     mutating func finish(atMost count: Int) -> [Hypothesis] {
         candidates.removeAll(keepingCapacity: true)
         stamp &+= 1
-        // A lexicon holds whole words only; where no hypothesis ends in one, the unfinished words are dropped.
-        let anyWhole = !mustKnow || beams.contains { $0.part == 0 || parts.isWord($0.part) }
+        // A lexicon contains whole words only; if no hypothesis ends in one, the unfinished words are dropped.
+        let anyWhole = !mustKnow || beams.contains { $0.part == SearchCode.root || parts.isWord($0.part) }
         var endsInWord: [Bool] = []
         for beam in beams {
             var next = beam
-            next.part = 0
+            next.part = SearchCode.root
             let isWhole = !mustKnow || parts.isWord(beam.part)
-            if beam.part > 0, !isWhole, anyWhole { continue }
-            let isOpen = beam.part > 0 && isWhole || boundary < 0 && beam.text > 0
+            let hasPart = beam.part > SearchCode.root
+            if hasPart, !isWhole, anyWhole { continue }
+            let isOpen = hasPart && isWhole || labelsAreWords && beam.text > SearchCode.root
             func end(_ text: Int32) {
                 next.text = text
                 let place = merge(next)
                 if place < endsInWord.count { endsInWord[place] = isOpen } else { endsInWord.append(isOpen) }
             }
-            guard beam.part > 0, isWhole else {
-                if boundary < 0, beam.start >= 0 { close(&next, beam.letters) }
+            guard hasPart, isWhole else {
+                if labelsAreWords, beam.start > SearchCode.none { close(&next, beam.letters) }
                 end(beam.text)
                 continue
             }
             close(&next, beam.part)
-            next.spell(0)
+            next.spellWordEnd()
             if let words = parts.respelled(beam.part) {
                 for word in words { end(texts.child(beam.text, beam.part, respelled: word, &parts)) }
             } else {
@@ -304,14 +316,14 @@ struct BeamSearch {
         var spans: [Range<Int>] = []
         var letters: [[Int]] = []
         var time = beam.times
-        while time >= 0 {
+        while time > SearchCode.none {
             let entry = times[Int(time)]
             spans.append(Int(entry.start)..<Int(entry.end))
             letters.append(parts.labels(entry.part))
             time = entry.previous
         }
         let words = texts.words(beam.text, parts)
-        let separator = boundary >= 0 ? [Int(boundary)] : []
+        let separator = labelsAreWords ? [] : [Int(boundary)]
         return Hypothesis(
             text: words.joined(separator: " "),
             words: zip(words, spans.reversed()).map { WordSpan(word: $0, frames: $1) },

@@ -1,35 +1,38 @@
 import Foundation
 import W2VBase
 
-/// CTC prefix beam search, with n-best hypotheses, an n-gram language model, a lexicon and hot words as options.
+/// CTC prefix beam search, with n-best hypotheses and optional n-gram language model, lexicon and hot words.
 ///
 ///     let model = try LanguageModel(contentsOf: URL(filePath: "3-gram.arpa"))
 ///     let decoder = try BeamSearchDecoder(alphabet: recognizer.alphabet, model: model)
 ///     print(try decoder.decode(logProbabilities).first?.text ?? "")
 ///
-/// Hypotheses, their scores and their word times are those of pyctcdecode 0.5.0. Words are scored by the language model
-/// when their boundary is read, and added to the acoustic score with a weight (shallow fusion).
+/// Hypotheses, their scores and their word times are those of pyctcdecode 0.5.0. The language model scores a word when
+/// its boundary is read; the score is added to the acoustic one with a weight (shallow fusion):
+///
+///     score = ln p(frames) + α · ln p(words) + β · |words|
+///
 /// Source: Graves and Jaitly 2014, algorithm 1; Hannun et al. 2014; pyctcdecode.
 public struct BeamSearchDecoder: Sendable {
-    /// What the columns of scores stand for.
+    /// The labels of the columns of scores.
     public let alphabet: DecodingAlphabet
     /// The language model.
     public let model: LanguageModel?
-    /// How the search goes about it.
+    /// The options of the search.
     public let options: BeamSearchOptions
-    /// The words that count as known: those given, or else the language model's.
+    /// The words that count as known: the given ones, otherwise the language model's.
     public let lexicon: Lexicon?
     let hotWords: HotWords
 
     /// Makes a decoder.
     ///
     /// - Parameters:
-    ///   - alphabet: What the columns of scores stand for.
-    ///   - model: A language model over words.
-    ///   - lexicon: The words that are known; those of the language model where this is nil.
-    ///   - options: How the search goes about it.
-    /// - Throws: `LanguageModelError.unusable` when the dictionary can spell less than half of the model's words, for
-    ///   then the two do not go together; `DecodingError` for options out of range and hot words that cannot be spelled.
+    ///   - alphabet: The labels of the columns of scores.
+    ///   - lexicon: The known words; nil for those of the language model.
+    ///   - options: The options of the search.
+    /// - Throws: `LanguageModelError.unusable` when the dictionary can spell less than half of the model's words, which
+    ///   shows that the two do not match; `DecoderError` for options out of range and hot words that cannot be
+    ///   spelled.
     public init(
         alphabet: DecodingAlphabet, model: LanguageModel? = nil, lexicon: Lexicon? = nil,
         options: BeamSearchOptions = BeamSearchOptions()
@@ -41,7 +44,7 @@ public struct BeamSearchDecoder: Sendable {
         var known = lexicon
         if let model, let words = model.words {
             let own = Lexicon(words, alphabet: alphabet, model: model)
-            // Words that only the given lexicon can spell are as good.
+            // Words that only the given lexicon can spell count too.
             let isRespelled = lexicon?.respelled.isEmpty == false
             guard isRespelled || own.count > 0 && own.count >= own.unspellable.count else {
                 throw LanguageModelError.unusable(path: model.path, reason: Self.mismatch(own, alphabet))
@@ -53,15 +56,12 @@ public struct BeamSearchDecoder: Sendable {
             options.hotWords, weight: options.hotWordWeight, alphabet: alphabet, lexicon: known)
     }
 
-    /// Whether some words are written otherwise than the labels that spell them.
+    /// Whether some words are written differently from the labels that spell them.
     public var respellsWords: Bool { lexicon?.respelled.isEmpty == false }
 
-    /// The same decoder with other weights, which shares the lexicon.
+    /// Returns the same decoder with other weights, which shares the lexicon.
     ///
-    /// - Parameters:
-    ///   - alpha: The language model's weight.
-    ///   - beta: The bonus for each word.
-    /// - Returns: A decoder.
+    /// - Parameter beta: The bonus for each word.
     public func with(alpha: Double, beta: Double) -> BeamSearchDecoder {
         var options = options
         options.alpha = alpha
@@ -77,7 +77,7 @@ public struct BeamSearchDecoder: Sendable {
         self.options = options
     }
 
-    private static func check(_ options: BeamSearchOptions) throws(DecodingError) {
+    private static func check(_ options: BeamSearchOptions) throws(DecoderError) {
         let checks: [(String, Double, Bool, String)] = [
             ("beam_width", Double(options.beamWidth), options.beamWidth >= 1, "at least 1"),
             ("beam_prune_logp", options.beamPruneLogp, options.beamPruneLogp <= 0, "at most 0"),
@@ -107,14 +107,14 @@ public struct BeamSearchDecoder: Sendable {
     ///
     /// - Parameters:
     ///   - logProbabilities: Natural logarithms [frames, labels], contiguous: after log-softmax.
-    ///   - count: How many hypotheses are given at most; each of an hour takes a megabyte.
-    /// - Returns: Hypotheses, the best first; at least one, which is empty when there are no frames.
-    /// - Throws: `DecodingError` when the shape is wrong or a score is not a number.
+    ///   - count: The maximum number of hypotheses; each of an hour takes a megabyte.
+    /// - Returns: Hypotheses, the best first; at least one, which is empty if there are no frames.
+    /// - Throws: `DecoderError` when the shape is wrong or a score is NaN.
     public func decode(
         _ logProbabilities: [Float], atMost count: Int = .max
-    ) throws(DecodingError) -> [Hypothesis] {
+    ) throws(DecoderError) -> [Hypothesis] {
         let result = logProbabilities.withUnsafeBufferPointer { buffer in
-            Result { () throws(DecodingError) in try decode(buffer, atMost: count) }
+            Result { () throws(DecoderError) in try decode(buffer, atMost: count) }
         }
         return try result.get()
     }
@@ -123,19 +123,19 @@ public struct BeamSearchDecoder: Sendable {
     ///
     /// - Parameters:
     ///   - logProbabilities: Natural logarithms [frames, labels], contiguous: after log-softmax.
-    ///   - count: How many hypotheses are given at most.
-    /// - Returns: Hypotheses, the best first; at least one, which is empty when there are no frames.
-    /// - Throws: `DecodingError` when the shape is wrong or a score is not a number.
+    ///   - count: The maximum number of hypotheses.
+    /// - Returns: Hypotheses, the best first; at least one, which is empty if there are no frames.
+    /// - Throws: `DecoderError` when the shape is wrong or a score is NaN.
     public func decode(
         _ logProbabilities: UnsafeBufferPointer<Float>, atMost count: Int = .max
-    ) throws(DecodingError) -> [Hypothesis] {
+    ) throws(DecoderError) -> [Hypothesis] {
         try decode(logProbabilities, BeamSearch(self), atMost: count)
     }
 
-    /// The same from the start of a search.
+    /// Decodes one utterance with a new search.
     func decode(
         _ logProbabilities: UnsafeBufferPointer<Float>, _ start: BeamSearch, atMost count: Int
-    ) throws(DecodingError) -> [Hypothesis] {
+    ) throws(DecoderError) -> [Hypothesis] {
         let labels = alphabet.symbols.count
         guard logProbabilities.count.isMultiple(of: labels) else {
             throw .wrongCount(count: logProbabilities.count, labels: labels)
@@ -148,13 +148,13 @@ public struct BeamSearchDecoder: Sendable {
         return search.finish(atMost: count)
     }
 
-    /// Decodes many utterances at once, on all cores.
+    /// Decodes many utterances in parallel.
     ///
     /// - Parameters:
-    ///   - utterances: For each, log-probabilities [frames, labels].
-    ///   - threads: How many run at the same time; all cores where this is nil.
-    /// - Returns: The hypotheses of each, in the order given.
-    /// - Throws: `DecodingError`, and `CancellationError` when the task is cancelled.
+    ///   - utterances: The log-probabilities [frames, labels] of each.
+    ///   - threads: The number of threads; nil for all cores.
+    /// - Returns: The hypotheses of each, in the given order.
+    /// - Throws: `DecoderError`, and `CancellationError` when the task is cancelled.
     public func decode(_ utterances: [[Float]], threads: Int? = nil) async throws -> [[Hypothesis]] {
         try await concurrentMap(utterances, threads: threads) { try decode($0) }
     }

@@ -1,25 +1,25 @@
 import W2VBase
 
-/// What the columns of a model's scores stand for.
+/// The labels of a model's output, for decoding.
 public struct DecodingAlphabet: Sendable, Equatable {
     /// The symbol of each label.
     public let symbols: [String]
     /// The CTC blank's index.
     public let blank: Int
-    /// The index of the symbol between words; nil where every symbol is a word of its own, as with phonemes.
+    /// The index of the word boundary; nil where every symbol is a word of its own, as with phonemes.
     public let wordBoundary: Int?
-    /// Whether labels are letters of words; with no symbol between words all of them make one word.
+    /// Whether labels are letters of words; without a word boundary all of them make one word.
     public let isSpelled: Bool
     /// Labels that are never written, such as `<pad>`.
     public let silent: Set<Int>
     /// The code points of each symbol.
     let lengths: [Int]
-    /// Whether the same text may be written by different labels, as "nj" by `nj` or by `n` and `j`.
+    /// Whether different labels can write the same text, such as "nj" by `nj` or by `n` and `j`.
     let isAmbiguous: Bool
-    /// Whether ς is written where a word ends in the label σ, as in Greek in small letters.
+    /// Whether the label σ is written as ς at a word's end, as in lower-case Greek.
     private let hasFinalSigma: Bool
     private let bySymbol: [ExactText: Int]
-    /// The symbols that words are written with, by their first code point, the longest first.
+    /// The symbols of words by their first code point, the longest first.
     private let byFirst: [Unicode.Scalar: [Spelled]]
 
     private struct Spelled: Sendable, Equatable {
@@ -32,32 +32,30 @@ public struct DecodingAlphabet: Sendable, Equatable {
     /// - Parameters:
     ///   - symbols: The symbol of each label.
     ///   - blank: The CTC blank's index.
-    ///   - wordBoundary: The symbol between words.
-    ///   - silent: Labels that are never written; the blank need not be among them.
-    /// - Throws: `DecodingError.blankOutOfRange`.
+    ///   - silent: Labels that are never written; the blank may be missing.
+    /// - Throws: `DecoderError.blankOutOfRange`.
     public init(
         symbols: [String], blank: Int = 0, wordBoundary: String = LetterText.wordBoundary, silent: Set<Int> = []
-    ) throws(DecodingError) {
+    ) throws(DecoderError) {
         let boundary = symbols.firstIndex { $0.hasSameCodePoints(as: wordBoundary) }
         try self.init(
             texts: symbols, blank: blank, wordBoundary: boundary, isSpelled: boundary != nil, silent: silent)
     }
 
-    /// Makes an alphabet of what is written for labels.
+    /// Makes an alphabet from the written texts of labels.
     ///
     /// - Parameters:
-    ///   - texts: What is written for each label; of equal texts the first label is the one that spells it.
+    ///   - texts: The written text of each label; of equal texts the first label spells it.
     ///   - blank: The CTC blank's index.
-    ///   - wordBoundary: The label between words.
     ///   - isSpelled: Whether labels are letters of words; otherwise each is a word of its own.
-    ///   - silent: Labels that are never written; the blank need not be among them.
-    ///   - hasFinalSigma: Whether texts are turned into small letters in the end, so that a σ at a word's end is written
-    ///     as ς; a label of its own for ς goes before.
-    /// - Throws: `DecodingError.blankOutOfRange`.
+    ///   - silent: Labels that are never written; the blank may be missing.
+    ///   - hasFinalSigma: Whether texts are finally converted to lower case, so that a σ at a word's end is written as
+    ///     ς; a label of its own for ς takes precedence.
+    /// - Throws: `DecoderError.blankOutOfRange`.
     public init(
         texts: [String], blank: Int = 0, wordBoundary: Int?, isSpelled: Bool, silent: Set<Int> = [],
         hasFinalSigma: Bool = false
-    ) throws(DecodingError) {
+    ) throws(DecoderError) {
         guard texts.indices.contains(blank) else { throw .blankOutOfRange(blank: blank, labels: texts.count) }
         symbols = texts
         self.blank = blank
@@ -82,10 +80,10 @@ public struct DecodingAlphabet: Sendable, Equatable {
             isSpelled && (bySymbol.count < written.count || written.contains { texts[$0].unicodeScalars.count != 1 })
     }
 
-    /// The label of a symbol that words are written with.
+    /// Returns the label of a symbol of words.
     ///
     /// - Parameter symbol: The symbol, compared by code points.
-    /// - Returns: Its label; nil where the alphabet lacks it, and for the blank, the word boundary and silent labels.
+    /// - Returns: Its label; nil if the alphabet lacks it, and for the blank, the word boundary and silent labels.
     public func label(of symbol: some StringProtocol) -> Int? {
         guard hasFinalSigma, symbol.unicodeScalars.contains("\u{3C2}") else { return bySymbol[ExactText(symbol)] }
         var text = String.UnicodeScalarView()
@@ -93,19 +91,19 @@ public struct DecodingAlphabet: Sendable, Equatable {
         return bySymbol[ExactText(String(text))]
     }
 
-    /// The code points of a word as the labels have them: σ for a ς that only stands for its place in the word.
+    /// Returns the code points of a word as the labels have them: σ for a final ς.
     func scalars(of word: some StringProtocol) -> [Unicode.Scalar] {
         let scalars = Array(word.unicodeScalars)
         return hasFinalSigma ? scalars.map { $0 == "\u{3C2}" ? "\u{3C3}" : $0 } : scalars
     }
 
-    /// Spells a word by the longest symbols that fit.
+    /// Spells a word with the longest symbols that match.
     ///
-    /// Where the longest symbol leads to a rest that cannot be spelled, the next shorter one is taken: a word is spelled
-    /// if there is any way to do it.
-    /// - Parameter word: Without spaces.
-    /// - Returns: Its labels, or the label whose symbol the whole word is where there is no word boundary; nil where the
-    ///   alphabet cannot spell it.
+    /// If the rest after the longest symbol cannot be spelled, the next shorter one is used: a word is spelled if there
+    /// is any way to do it.
+    ///
+    /// - Returns: Its labels; without a word boundary the label whose symbol is the whole word; nil if the alphabet
+    ///   cannot spell it.
     public func labels(of word: String) -> [Int]? {
         guard isSpelled else { return label(of: word).map { [$0] } }
         let scalars = scalars(of: word)
@@ -120,15 +118,14 @@ public struct DecodingAlphabet: Sendable, Equatable {
         return labels
     }
 
-    /// The code points of a word that no spelling covers, as few as possible.
+    /// Returns the code points of a word that no spelling covers, as few as possible.
     ///
-    /// - Parameter word: Without spaces.
-    /// - Returns: The code points in order, or the whole word where there is no word boundary; none for a word that can
-    ///   be spelled.
+    /// - Returns: The code points in order; without a word boundary the whole word; nothing for a word that can be
+    ///   spelled.
     public func unspellable(in word: String) -> [String] {
         guard isSpelled else { return label(of: word) == nil ? [word] : [] }
         let scalars = scalars(of: word)
-        // From the end: how many code points are left out at least, and where the next symbol or code point begins.
+        // From the end: the minimum number of uncovered code points, and where the next symbol or code point begins.
         var missing = [Int](repeating: 0, count: scalars.count + 1)
         var ends = [Int](repeating: 0, count: scalars.count)
         for position in scalars.indices.reversed() {
@@ -147,11 +144,10 @@ public struct DecodingAlphabet: Sendable, Equatable {
         return result
     }
 
-    /// All ways to spell a word.
+    /// Returns all ways to spell a word.
     ///
-    /// - Parameter scalars: The word's code points.
-    /// - Returns: For each place in the word the labels that may stand there and where they end, the longest first; only
-    ///   such as the rest of the word can follow.
+    /// - Returns: For each position in the word the labels that may start there and their ends, the longest first; only
+    ///   those that the rest of the word can follow.
     func spellings(of scalars: [Unicode.Scalar]) -> [[(label: Int, end: Int)]] {
         var steps = [[(label: Int, end: Int)]](repeating: [], count: scalars.count)
         for position in scalars.indices.reversed() {
@@ -168,7 +164,7 @@ public struct DecodingAlphabet: Sendable, Equatable {
         return candidates.filter { scalars[position...].starts(with: $0.scalars) }
     }
 
-    /// The symbols that words are written with, in the order of their code points, for messages.
+    /// The symbols of words, in the order of their code points, for messages.
     var letters: String {
         let letters = bySymbol.keys.sorted().map(\.text)
         return letters.joined(separator: letters.allSatisfy { $0.unicodeScalars.count == 1 } ? "" : " ")

@@ -1,6 +1,6 @@
 import W2VBase
 
-/// Words that are to be preferred, as a trie over labels.
+/// Preferred words, as a trie over labels.
 struct HotWords: Sendable {
     private var trie = SpellingTrie()
     private var ends: [Bool] = [false]
@@ -9,17 +9,16 @@ struct HotWords: Sendable {
     private var words: Set<ExactText> = []
     let weight: Double
 
-    /// Takes the words of phrases.
+    /// Makes the trie of all words of the phrases.
     ///
     /// - Parameters:
     ///   - phrases: Words, with white space between those of a phrase.
     ///   - weight: The bonus for each word.
-    ///   - alphabet: What spells them.
     ///   - lexicon: Words with spellings of their own.
-    /// - Throws: `DecodingError.unspellable`.
+    /// - Throws: `DecoderError.unspellable`.
     init(
         _ phrases: [String], weight: Double, alphabet: DecodingAlphabet, lexicon: Lexicon?
-    ) throws(DecodingError) {
+    ) throws(DecoderError) {
         self.weight = weight
         let all = phrases.flatMap { LetterText.words(in: $0) }
         words = Set(all.map { ExactText($0) })
@@ -33,7 +32,7 @@ struct HotWords: Sendable {
                 throw .unspellable(word: word, symbols: alphabet.letters)
             }
         }
-        // Texts come before spellings: see the trie.
+        // Texts are inserted before spellings: see the trie.
         for labels in spellings {
             mark(trie.insert(labels), length: labels.reduce(0) { $0 + alphabet.lengths[$1] })
         }
@@ -53,10 +52,10 @@ struct HotWords: Sendable {
 
     func isWord(_ node: Int32) -> Bool { node > 0 && ends[Int(node)] }
 
-    /// Whether a word is among them, however it is spelled.
+    /// Returns whether a word is a hot word, however it is spelled.
     func contains(_ word: String) -> Bool { !words.isEmpty && words.contains(ExactText(word)) }
 
-    /// The part of the weight that the first `length` code points of a word have earned.
+    /// Returns the part of the weight that the first `length` code points of a word have earned.
     func partialScore(_ node: Int32, length: Int) -> Double {
         node > 0 ? weight * Double(length) / Double(shortest[Int(node)]) : 0
     }

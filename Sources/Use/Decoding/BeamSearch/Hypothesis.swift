@@ -1,12 +1,12 @@
-/// What a beam search makes of an utterance.
+/// A hypothesis of a beam search for an utterance.
 public struct Hypothesis: Sendable, Equatable {
     /// The words with single spaces between them.
     public var text: String
-    /// The words with the frames that they were read from.
+    /// The words with their frames.
     public var words: [WordSpan]
     /// The labels of all words, with the word boundary between words.
     public var labels: [Int]
-    /// The natural logarithm of the probability that the acoustic model gives to it, over all paths that were kept.
+    /// The natural logarithm of its probability under the acoustic model, summed over all paths that were kept.
     public var acousticScore: Double
     /// The acoustic score, the weighted score of the language model and all bonuses together.
     public var score: Double

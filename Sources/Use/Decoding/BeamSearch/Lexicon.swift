@@ -3,41 +3,38 @@ import W2VBase
 
 /// The words that a decoder knows, as a trie over labels.
 ///
-/// A word is spelled by its letters (by the longest symbols that fit, or in any other way that the alphabet allows), or
-/// as a flashlight lexicon says, which may give a word several spellings, and a spelling several words.
+/// A word is spelled by its letters (with the longest symbols that match, or in any other way that the alphabet
+/// allows), or by a flashlight lexicon, which may give a word several spellings, and a spelling several words.
 public final class Lexicon: Sendable {
     /// A line of a lexicon.
     public struct Entry: Sendable, Equatable {
-        /// The word as it is written.
+        /// The word in its written form.
         public var word: String
-        /// The symbols that stand for it; empty where its letters do.
+        /// Its symbols; empty to spell it by its letters.
         public var spelling: [String]
 
         /// Makes an entry.
         ///
         /// - Parameters:
-        ///   - word: The word as it is written.
-        ///   - spelling: The symbols that stand for it; empty where its letters do.
+        ///   - word: The word in its written form.
+        ///   - spelling: Its symbols; empty to spell it by its letters.
         public init(word: String, spelling: [String] = []) {
             self.word = word
             self.spelling = spelling
         }
     }
 
-    /// How many words it holds.
+    /// The number of words.
     public var count: Int { content.count }
-    /// Words that the alphabet cannot spell, and words of spellings that it cannot write, which are left out.
+    /// Words that the alphabet cannot spell, and words whose spellings it cannot write; they are left out.
     public var unspellable: [String] { content.unspellable }
-    /// The special words that were left out, such as `<unk>`: toolkits list them, and they stand for no speech.
+    /// The special words that were left out, such as `<unk>`: toolkits list them, but they are not speech.
     public var specials: [String] { content.specials }
     private let content: Content
 
     /// Makes a lexicon of words.
     ///
-    /// - Parameters:
-    ///   - words: Each once or more often.
-    ///   - alphabet: What spells them.
-    ///   - model: The language model, of whose words the lexicon remembers the numbers.
+    /// - Parameter model: The language model, whose word numbers the lexicon stores.
     public convenience init(_ words: some Sequence<String>, alphabet: DecodingAlphabet, model: LanguageModel? = nil) {
         self.init(entries: words.lazy.map { Entry(word: $0) }, alphabet: alphabet, model: model)
     }
@@ -46,48 +43,48 @@ public final class Lexicon: Sendable {
     ///
     /// - Parameters:
     ///   - entries: Words with their spellings. Special words are left out: `<s>`, `</s>`, `<unk>`, `<pad>`, `<eps>`.
-    ///   - alphabet: What the spellings are written in.
-    ///   - model: The language model, of whose words the lexicon remembers the numbers.
+    ///   - alphabet: The alphabet of the spellings.
+    ///   - model: The language model, whose word numbers the lexicon stores.
     public init(
         entries: some Sequence<Entry>, alphabet: DecodingAlphabet, model: LanguageModel? = nil
     ) {
         content = Content(entries, alphabet, model)
     }
 
-    /// Words that stand for no speech; KenLM and SRILM read `<UNK>` as `<unk>`.
+    /// Returns whether a word is not speech; KenLM and SRILM read `<UNK>` as `<unk>`.
     static func isSpecial(_ word: String) -> Bool {
         ["<s>", "</s>", "<unk>", "<UNK>", "<pad>", "<eps>"].contains { $0.hasSameCodePoints(as: word) }
     }
     /// Words that have a spelling other than their letters, and their numbers in the language model.
     var respelled: [(text: String, number: UInt32)] { content.respelled }
 
-    /// The node that a label leads to, −1 where no word continues with it.
+    /// Returns the node that a label leads to, −1 if no word continues with it.
     @inline(__always) func child(_ node: Int32, _ label: Int32) -> Int32 { content.trie.child(node, label) }
 
-    /// Whether a word of the language model begins like this.
+    /// Returns whether a word of the language model starts with this prefix.
     @inline(__always) func isKnown(_ node: Int32) -> Bool { node >= 0 && content.known[Int(node)] }
 
-    /// The number of the word that ends at a node, −1 where none does.
+    /// Returns the number of the word that ends at a node, −1 if none does.
     @inline(__always) func word(at node: Int32) -> Int32 { node < 0 ? -1 : content.ends[Int(node)] }
 
-    /// The words that end at a node, where one of them has a spelling other than its letters: places in `respelled`, −1
-    /// for the word that the letters are; nil at all other nodes.
+    /// Returns the words that end at a node, if one of them has a spelling other than its letters: indices in
+    /// `respelled`, −1 for the word that the letters are; nil at all other nodes.
     @inline(__always) func respelled(at node: Int32) -> [Int32]? {
         content.respelled.isEmpty ? nil : content.respelledEnds[node]
     }
 
-    /// The spellings of a word that has others than its letters.
+    /// Returns the spellings of a word that has others than its letters.
     func spellings(of word: String) -> [[Int]] { content.labels[ExactText(word)] ?? [] }
 }
 
-/// What a lexicon holds.
+/// The content of a lexicon.
 private struct Content: Sendable {
     private(set) var count = 0
     private(set) var unspellable: [String] = []
     private(set) var specials: [String] = []
     private(set) var trie = SpellingTrie()
-    /// For each node, the language model's number of the word that its letters are, 0 for words that the model lacks or
-    /// that other letters spell, −1 where no word ends.
+    /// For each node, the language model's number of the word that its letters are: 0 for a word that the model lacks
+    /// or that is spelled differently, −1 if no word ends there.
     private(set) var ends: [Int32] = [-1]
     /// For each node, whether a word of the language model passes through it; without a model, any word.
     private(set) var known: [Bool] = [false]
@@ -95,7 +92,7 @@ private struct Content: Sendable {
     private(set) var respelled: [(text: String, number: UInt32)] = []
     /// The spellings of each of these words.
     private(set) var labels: [ExactText: [[Int]]] = [:]
-    /// For nodes where such words end, their places in `respelled`; −1 for the word that the letters are.
+    /// For nodes where such words end, their indices in `respelled`; −1 for the word that the letters are.
     private(set) var respelledEnds: [Int32: [Int32]] = [:]
 
     init(_ entries: some Sequence<Lexicon.Entry>, _ alphabet: DecodingAlphabet, _ model: LanguageModel?) {
@@ -121,7 +118,7 @@ private struct Content: Sendable {
             respelled.append((word, model?.index(of: word) ?? 0))
         }
         count = respelled.count
-        // Texts come before spellings: see the trie.
+        // Texts are inserted before spellings: see the trie.
         for word in written {
             guard !word.isEmpty, let nodes = trie.insert(word, alphabet) else {
                 unspellable.append(word)
@@ -153,7 +150,7 @@ private struct Content: Sendable {
             ends[Int(end)] = Int32(truncatingIfNeeded: number)
             if isNew { respelledEnds[end]?.append(-1) }
         } else if let place {
-            // A word may stand here already whose letters these are.
+            // There may already be a word here with these letters.
             let others = respelledEnds[end] ?? (ends[Int(end)] < 0 ? [] : [-1])
             if !others.contains(place) { respelledEnds[end] = others + [place] }
             ends[Int(end)] = max(ends[Int(end)], 0)
@@ -169,13 +166,10 @@ private struct Content: Sendable {
 }
 
 extension Lexicon {
-    /// Reads a list of words: one a line, alone or followed by its spelling as in flashlight's lexicons.
+    /// Reads a list of words: one per line, alone or followed by its spelling as in flashlight's lexicons.
     ///
-    /// - Parameters:
-    ///   - url: The file, UTF-8, plain or compressed by gzip: words, each alone or with symbols of the dictionary after it,
-    ///     separated by spaces or tabs.
-    ///   - alphabet: What spells the words.
-    ///   - model: The language model.
+    /// - Parameter url: The file, UTF-8, plain or compressed by gzip: words, each alone or followed by symbols of the
+    ///   dictionary, separated by spaces or tabs.
     /// - Throws: `LanguageModelError`, naming a line that is not UTF-8, or a file without usable words.
     public convenience init(
         contentsOf url: URL, alphabet: DecodingAlphabet, model: LanguageModel? = nil

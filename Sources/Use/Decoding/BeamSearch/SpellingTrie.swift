@@ -1,20 +1,17 @@
-/// The beginnings of words, joined by labels.
+/// The prefixes of words, connected by labels.
 ///
-/// Where a text can be spelled by different labels, all of them lead to the same node: a node is a text. Spellings that
-/// are given label by label are inserted last, and then follow their own path where no text has made one.
+/// If a text can be spelled by different labels, all spellings lead to the same node: a node is a text. Spellings that
+/// are given label by label are inserted last, and then follow their own path if no text has made one.
 struct SpellingTrie: Sendable {
     private var edges = PairTable()
-    /// From a text and its next code point to the longer text; empty where each code point is a label of its own.
+    /// Maps a text and its next code point to the longer text; empty if each code point is a label of its own.
     private var texts = PairTable(minimumCapacity: 1)
-    /// How many nodes there are; 0 is the empty beginning.
+    /// The number of nodes; node 0 is the empty prefix.
     private(set) var count = 1
 
-    /// Inserts a word in every spelling.
+    /// Inserts a word with all its spellings.
     ///
-    /// - Parameters:
-    ///   - word: The word.
-    ///   - alphabet: What spells it.
-    /// - Returns: The nodes of its beginnings, the last that of the whole word; nil where it cannot be spelled.
+    /// - Returns: The nodes of its prefixes, the last that of the whole word; nil if it cannot be spelled.
     mutating func insert(_ word: String, _ alphabet: DecodingAlphabet) -> [Int32]? {
         guard alphabet.isAmbiguous else { return alphabet.labels(of: word).map { insert($0) } }
         let scalars = alphabet.scalars(of: word)
@@ -37,8 +34,7 @@ struct SpellingTrie: Sendable {
 
     /// Inserts a spelling.
     ///
-    /// - Parameter labels: The labels of a word.
-    /// - Returns: The nodes of its beginnings, the last that of the whole spelling.
+    /// - Returns: The nodes of its prefixes, the last that of the whole spelling.
     mutating func insert(_ labels: [Int]) -> [Int32] {
         var node: Int32 = 0
         return labels.map { label in
@@ -65,7 +61,7 @@ struct SpellingTrie: Sendable {
         return Int32(truncatingIfNeeded: count)
     }
 
-    /// The node that a label leads to, −1 where no word continues with it.
+    /// Returns the node that a label leads to, −1 if no word continues with it.
     @inline(__always) func child(_ node: Int32, _ label: Int32) -> Int32 {
         node < 0 ? -1 : edges.find(node, label)
     }

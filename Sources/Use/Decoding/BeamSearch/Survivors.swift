@@ -1,18 +1,18 @@
-/// Which nodes of a tree, whose parents come before their children, can still be reached, and their numbers when only
-/// those are kept.
+/// The nodes of a tree that can still be reached, with their numbers after all others are dropped.
+///
+/// Parents come before their children.
 struct Survivors {
-    /// The new number of each node; −1 of one that is gone.
+    /// The new number of each node; −1 if it is dropped.
     let numbers: [Int32]
-    /// How many are kept.
+    /// The number of nodes that are kept.
     let count: Int
 
     /// Follows nodes to the tree's root.
     ///
     /// - Parameters:
-    ///   - roots: The nodes that are in use; negative numbers stand for none.
-    ///   - count: All nodes.
-    ///   - keepsFirst: Whether node 0 stays in any case.
-    ///   - parent: A node's parent; negative where there is none.
+    ///   - roots: The nodes in use; negative numbers are ignored.
+    ///   - keepsFirst: Whether node 0 is always kept.
+    ///   - parent: Returns a node's parent; negative if there is none.
     init(of roots: some Sequence<Int32>, among count: Int, keepsFirst: Bool, parent: (Int) -> Int32) {
         var isUsed = [Bool](repeating: false, count: count)
         if keepsFirst { isUsed[0] = true }
@@ -21,7 +21,7 @@ struct Survivors {
             let parent = parent(node)
             if parent >= 0 { isUsed[Int(parent)] = true }
         }
-        var numbers = [Int32](repeating: -1, count: count)
+        var numbers = [Int32](repeating: SearchCode.none, count: count)
         var next: Int32 = 0
         for node in 0..<count where isUsed[node] {
             numbers[node] = next
@@ -34,7 +34,7 @@ struct Survivors {
     /// The new number of a node that is kept; negative numbers stay.
     subscript(node: Int32) -> Int32 { node < 0 ? node : numbers[Int(node)] }
 
-    /// The nodes that are kept, in order.
+    /// Returns the nodes that are kept, in order.
     func kept<Node>(of nodes: [Node]) -> [Node] {
         var kept: [Node] = []
         kept.reserveCapacity(count)

@@ -1,8 +1,8 @@
 import W2VBase
 
-/// NIST's time-marked conversations (`.ctm`), which scoring tools such as sclite read; empty where nothing is said.
+/// NIST's time-marked conversations (`.ctm`), for scoring tools such as sclite; empty if nothing is said.
 public enum CTM: TimedTextFormat {
-    /// Writes a line a word: recording, channel, start, duration, word, confidence.
+    /// Writes one line per word: recording, channel, start, duration, word, confidence.
     public static func write(_ transcript: TimedTranscript, to body: (String) throws -> Void) rethrows {
         let name = transcript.name.split(whereSeparator: \.isWhitespace).joined(separator: "_").printable
         for word in transcript.words {

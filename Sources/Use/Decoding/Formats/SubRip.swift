@@ -1,4 +1,4 @@
-/// SubRip subtitles (`.srt`); empty where nothing is said.
+/// SubRip subtitles (`.srt`); empty if nothing is said.
 public enum SubRip: TimedTextFormat {
     /// Writes captions.
     public static func write(_ transcript: TimedTranscript, to body: (String) throws -> Void) rethrows {

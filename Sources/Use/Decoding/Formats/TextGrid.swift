@@ -1,9 +1,9 @@
-/// Praat's annotations (`.TextGrid`), in the long text form: a tier of words, and one of characters where they are known.
+/// Praat's annotations (`.TextGrid`), in the long text form: a tier of words, and one of characters if they are known.
 public enum TextGrid: TimedTextFormat {
-    /// Writes tiers, whose gaps are empty intervals, as Praat demands.
+    /// Writes tiers, with empty intervals in the gaps, as Praat requires.
     public static func write(_ transcript: TimedTranscript, to body: (String) throws -> Void) rethrows {
         var tiers = [("words", transcript.words)]
-        // Where nothing is said, that is known of characters too.
+        // If nothing is said, there are no characters either, which is known too.
         if transcript.words.isEmpty || !transcript.characters.isEmpty {
             tiers.append(("characters", transcript.characters))
         }
@@ -49,7 +49,7 @@ public enum TextGrid: TimedTextFormat {
         }
     }
 
-    /// Calls `body` with the text, start and end of each interval, gaps included.
+    /// Calls `body` with the text, start and end of each interval, including gaps.
     private static func forEachInterval(
         of texts: [TimedText], end: Double, _ body: (String, Double, Double) throws -> Void
     ) rethrows {

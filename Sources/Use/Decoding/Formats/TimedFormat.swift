@@ -1,11 +1,11 @@
-/// The formats that say when words are said, as other programs read them.
+/// The output formats with word times, for other programs.
 package enum TimedFormat: String, CaseIterable {
     case srt, vtt, ctm, textgrid
 
-    /// How their files' names end; Praat looks for its own spelling.
+    /// The file name extension; Praat requires its own spelling.
     package var fileExtension: String { self == .textgrid ? "TextGrid" : rawValue }
 
-    /// What writes the format.
+    /// The writer of the format.
     package var writer: any TimedTextFormat.Type {
         switch self {
         case .srt: SubRip.self

@@ -1,19 +1,13 @@
-/// A format of files that say what is said when.
+/// A file format for text with times.
 public protocol TimedTextFormat {
-    /// Writes a transcript piece by piece: of hours the whole text need not be in memory.
+    /// Writes a transcript piece by piece, so that the text of hours need not be in memory.
     ///
-    /// - Parameters:
-    ///   - transcript: What is said.
-    ///   - body: Gets the file's text in pieces of any length; none where the format has nothing to say.
-    /// - Throws: What `body` throws.
+    /// - Parameter body: Receives the file's text in pieces of any length; nothing for an empty file.
     static func write(_ transcript: TimedTranscript, to body: (String) throws -> Void) rethrows
 }
 
 extension TimedTextFormat {
-    /// Writes a transcript.
-    ///
-    /// - Parameter transcript: What is said.
-    /// - Returns: The file's text.
+    /// Returns a transcript's text.
     public static func text(_ transcript: TimedTranscript) -> String {
         var text = ""
         write(transcript) { text += $0 }

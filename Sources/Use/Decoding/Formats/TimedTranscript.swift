@@ -1,18 +1,17 @@
-/// A stretch of text with its place in a recording.
+/// A piece of text with its place in a recording.
 public struct TimedText: Sendable, Equatable, Codable {
     /// The text.
     public var text: String
-    /// Where it begins, in seconds from the recording's start.
+    /// Its start, in seconds from the recording's beginning.
     public var start: Double
-    /// Where it ends, in seconds.
+    /// Its end, in seconds.
     public var end: Double
-    /// How sure the model is of it, from 0 to 1.
+    /// The model's confidence in it, from 0 to 1.
     public var confidence: Double
 
-    /// Makes a stretch.
+    /// Makes a piece of text.
     ///
     /// - Parameters:
-    ///   - text: The text.
     ///   - start: Its beginning in seconds.
     ///   - end: Its end in seconds.
     ///   - confidence: From 0 to 1.
@@ -24,9 +23,9 @@ public struct TimedText: Sendable, Equatable, Codable {
     }
 }
 
-/// What is said in a recording, word by word: what the time-stamped formats are written from.
+/// The words of a recording with their times, the input of the time-stamped formats.
 public struct TimedTranscript: Sendable, Equatable, Codable {
-    /// What the formats call the recording.
+    /// The recording's name in the formats.
     public var name: String
     /// The recording's length in seconds.
     public var duration: Double
@@ -34,13 +33,13 @@ public struct TimedTranscript: Sendable, Equatable, Codable {
     public var words: [TimedText]
     /// The characters in order of time; empty where they are not known.
     public var characters: [TimedText]
-    /// What captions have between words.
+    /// The text between words in captions.
     public var wordSeparator = " "
 
     /// Makes a transcript.
     ///
     /// - Parameters:
-    ///   - name: What the formats call the recording.
+    ///   - name: The recording's name in the formats.
     ///   - duration: The recording's length in seconds.
     ///   - words: The words in order of time.
     ///   - characters: The characters in order of time, if they are known.
@@ -51,15 +50,15 @@ public struct TimedTranscript: Sendable, Equatable, Codable {
         self.characters = characters
     }
 
-    /// Groups words into the captions that subtitle formats show one after another.
+    /// Groups words into captions for subtitle formats.
     ///
-    /// A caption ends where the next word would make it longer than `width` characters or `seconds`, and before a pause.
+    /// A caption ends where the next word would make it longer than `width` characters or `seconds`, and before a
+    /// pause.
     ///
     /// - Parameters:
-    ///   - width: The most characters; two lines of a television screen.
-    ///   - seconds: The most seconds.
-    ///   - pause: Seconds of silence that end a caption.
-    /// - Returns: Captions in order of time.
+    ///   - width: The maximum number of characters; two lines of a television screen.
+    ///   - seconds: The maximum duration.
+    ///   - pause: The seconds of silence that end a caption.
     public func captions(width: Int = 84, seconds: Double = 6, pause: Double = 1) -> [TimedText] {
         var captions: [TimedText] = []
         var counts: [Double] = []
@@ -83,13 +82,13 @@ public struct TimedTranscript: Sendable, Equatable, Codable {
     }
 }
 
-/// A time in seconds without the noise of floating-point products and sums: 0.7 for 35 × 0.02, which is 0.7000000000000001.
+/// Returns a time in seconds without floating-point noise: 0.7 for 35 × 0.02, which is 0.7000000000000001.
 ///
-/// Rounds to a ten-millionth of a second, which the times of samples at 16 kHz are whole multiples of: nothing is lost,
-/// and what is written is the frame's time.
+/// It rounds to a ten-millionth of a second, of which the times of samples at 16 kHz are multiples: nothing is lost,
+/// and the output is the frame's exact time.
 package func exactSeconds(_ seconds: Double) -> Double { (seconds * 1e7).rounded() / 1e7 }
 
-/// Hours, minutes, seconds and thousandths, as subtitle formats write them.
+/// Returns hours, minutes, seconds and thousandths, as in subtitle formats.
 func clock(_ seconds: Double, separator: String) -> String {
     let total = Int((max(seconds, 0) * 1000).rounded())
     func padded(_ number: Int, _ width: Int) -> String {
@@ -101,7 +100,7 @@ func clock(_ seconds: Double, separator: String) -> String {
         + padded(rest % 1000, 3)
 }
 
-/// A number with a fixed count of decimals.
+/// Returns a number with a fixed count of decimals.
 func fixed(_ number: Double, _ places: Int) -> String {
     var scale = 1
     for _ in 0..<places { scale *= 10 }

@@ -2,21 +2,19 @@ import Foundation
 
 /// Reads language models in the ARPA format, plain or compressed by gzip.
 ///
-/// Strict where another reading could change scores: every count, every field and every word is checked, and what is
-/// wrong is named with its line. White space is as free as in KenLM's reader: SRILM and IRSTLM print counts in columns,
-/// and blank lines may be more or fewer. A probability of zero, `-inf` in some programs, is read as −99, as SRILM writes
-/// it. Source: Doug Paul's ARPA format, as SRILM, IRSTLM and KenLM write it.
+/// It is strict where a lenient reading could change scores: every count, field and word is checked, and errors name
+/// the line. White space is as free as in KenLM's reader: SRILM and IRSTLM print counts in columns, and the number of
+/// blank lines varies. A probability of zero, `-inf` in some programs, is read as −99, as SRILM writes it. Source: Doug
+/// Paul's ARPA format, as written by SRILM, IRSTLM and KenLM.
 struct ARPAReader {
     private let reader: LineReader
-    /// A line that was read too early.
+    /// A line that was read ahead.
     private var pending: UnsafeRawBufferPointer?
     private var words: [String] = []
     private var numbers: [Data: UInt32] = [:]
 
     /// Reads a model.
     ///
-    /// - Parameter path: The file.
-    /// - Returns: The n-grams.
     /// - Throws: `LanguageModelError`, naming the line.
     static func read(_ path: String) throws(LanguageModelError) -> NGramModel {
         var reader = ARPAReader(reader: try LineReader(path: path))
@@ -66,7 +64,7 @@ struct ARPAReader {
         return try reader.next()
     }
 
-    /// The next line that is not blank.
+    /// Returns the next line that is not blank.
     private mutating func line(_ expected: String) throws(LanguageModelError) -> UnsafeRawBufferPointer {
         while let line = try next() {
             if !Self.isBlank(line) { return line }
@@ -147,14 +145,14 @@ struct ARPAReader {
         try expect("\\\(order)-grams:")
         var list = NGramList(order: order)
         if order == 1 {
-            // The unknown word comes first, whether the file lists it or not; its weights follow when it does.
+            // The unknown word comes first, even if the file does not list it; its weights follow when it does.
             words = ["<unk>"]
             numbers = [Data("<unk>".utf8): 0, Data("<UNK>".utf8): 0]
             list.words = [0]
             list.probabilities = [-100]
             list.backoffs = [0]
         }
-        // What the file announces is believed up to a limit: it may be damaged.
+        // The announced count is trusted up to a limit: the file may be damaged.
         list.words.reserveCapacity(min(count, 1 << 22) * order)
         var hasUnknown = false
         for index in 0..<count {
@@ -219,7 +217,7 @@ struct ARPAReader {
         guard !isLast || backoff == 0 || order == 1 else {
             throw problem("no backoff weight, since there are no longer n-grams", line)
         }
-        // Zero begins as −0; it becomes +0 where the n-gram turns out to be a context.
+        // Zero starts as −0; it becomes +0 if the n-gram turns out to be a context.
         let weight: Float = backoff == 0 ? -0.0 : backoff
         if isUnknownUnigram {
             guard !hasUnknown else { throw problem("the unknown word once", line) }
@@ -232,14 +230,14 @@ struct ARPAReader {
         }
     }
 
-    /// The most bytes of a number: scripts may write all digits that they have.
+    /// The maximum bytes of a number: scripts may write all digits.
     private static let longestNumber = 4096
 
-    /// A decimal number, the nearest one in single precision; −99 for minus infinity.
+    /// Returns a decimal number, the nearest one in single precision; −99 for minus infinity.
     private static func number(_ field: UnsafeRawBufferPointer) -> Float? {
         guard field.count <= longestNumber, !field.isEmpty else { return nil }
         if isMinusInfinity(field) { return -99 }
-        // C's reader would take hexadecimal numbers and "nan" as well.
+        // C's parser would accept hexadecimal numbers and "nan" as well.
         let isDecimal = field.allSatisfy { byte in
             switch byte {
             case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "+"), UInt8(ascii: "-"), UInt8(ascii: "."),

@@ -1,31 +1,31 @@
 /// The weights of an n-gram: logarithms to base 10.
 struct NGramWeights {
     var probability: Float
-    /// −0 where no longer n-gram begins with these words, so that a state need not remember them.
+    /// The backoff weight, −0 if no longer n-gram begins with these words, so that a state need not remember them.
     var backoff: Float
 }
 
-/// Whether a longer n-gram may begin with an n-gram of this backoff weight.
+/// Returns whether a longer n-gram may begin with an n-gram of this backoff weight.
 ///
-/// A weight of zero says no as −0 and yes as +0, which is how KenLM marks it too.
+/// A weight of zero means no as −0 and yes as +0, as in KenLM.
 @inline(__always) func canExtend(_ backoff: Float) -> Bool { backoff.bitPattern != 0x8000_0000 }
 
-/// Where a model keeps its n-grams.
+/// The n-grams of a model.
 ///
-/// Nodes are reached from the newest word towards older ones.
+/// Nodes are reached from the newest word to older ones.
 protocol NGramTables: Sendable {
     associatedtype Node
     /// The length of the longest n-grams.
     var order: Int { get }
-    /// A word's own weights; the node leads to n-grams that end in the word, of which a leaf has none.
+    /// Returns a word's own weights; the node leads to n-grams that end in the word, of which a leaf has none.
     func unigram(_ word: UInt32) -> (weights: NGramWeights, node: Node, isLeaf: Bool)
-    /// Goes one word further back to an n-gram of order `level + 2`, shorter than the longest.
+    /// Goes one word further back, to an n-gram of order `level + 2`, shorter than the longest.
     func middle(_ level: Int, _ word: UInt32, _ node: inout Node) -> (weights: NGramWeights, isLeaf: Bool)?
-    /// Goes the last word back.
+    /// Goes back to the last word of a longest n-gram.
     func longest(_ word: UInt32, _ node: Node) -> Float?
 }
 
-/// Scores words: what a language model's file formats have in common.
+/// The scoring of words that all of a language model's file formats share.
 protocol WordScorer: Sendable {
     func score(_ word: UInt32, after state: NGramState, _ next: inout NGramState) -> Float
     func backoff(_ word: UInt32) -> Float
@@ -33,9 +33,13 @@ protocol WordScorer: Sendable {
 
 /// Backoff scoring over any tables.
 ///
-/// The probability of the longest known n-gram, plus the backoff weights of the contexts that were given up, added in
-/// single precision from the shortest on: the order of additions is KenLM's, so the sums are the same bit for bit.
-/// Source: Katz 1987; Heafield 2011, "KenLM: faster and smaller language model queries", section 4.
+/// The score is log p of the longest known n-gram, plus the backoff weights of the contexts that were not found:
+///
+///     log p(w | c) = log p(longest) + Σ backoff(longer contexts)
+///
+/// The sum is computed in single precision from the shortest on: this is KenLM's order of additions, so the sums are
+/// the same bit for bit. Source: Katz 1987; Heafield 2011, "KenLM: faster and smaller language model queries", section
+/// 4.
 struct BackoffScorer<Tables: NGramTables>: WordScorer {
     let tables: Tables
 

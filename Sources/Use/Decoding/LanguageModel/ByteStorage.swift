@@ -1,10 +1,10 @@
 import Foundation
 import W2VBase
 
-/// Bytes that a language model is read from: a file mapped into memory, or memory of our own.
+/// The bytes of a language model: a mapped file, or memory of our own.
 ///
-/// `@unchecked Sendable` is safe: the code that fills the memory hands it over when it is complete, and it is never written
-/// afterwards.
+/// `@unchecked Sendable` is safe: the code that fills the memory passes it on when it is complete, and it is never
+/// written to afterward.
 final class ByteStorage: @unchecked Sendable {
     let bytes: UnsafeRawBufferPointer
     private let isMapped: Bool
@@ -31,7 +31,7 @@ final class ByteStorage: @unchecked Sendable {
         bytes = UnsafeRawBufferPointer(start: start, count: size)
     }
 
-    /// Takes memory over, to be freed at the end.
+    /// Takes ownership of memory, which is freed at the end.
     init(adopting memory: UnsafeMutableRawBufferPointer) {
         bytes = UnsafeRawBufferPointer(memory)
         isMapped = false
@@ -45,7 +45,7 @@ final class ByteStorage: @unchecked Sendable {
         }
     }
 
-    /// The words for the system's last error.
+    /// Returns the words for the system's last error.
     static func lastError() -> String {
         errno == ENOENT ? "there is no such file" : SystemReason.of(code: errno)
     }

@@ -1,7 +1,4 @@
-/// Austin Appleby's MurmurHash64A with seed 0, by which KenLM's files find words, and ours too.
-///
-/// - Parameter bytes: What to hash.
-/// - Returns: 64 bits.
+/// Returns Austin Appleby's MurmurHash64A with seed 0, by which KenLM's files and ours look up words.
 func murmurHash(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
     let multiplier: UInt64 = 0xC6A4_A793_5BD1_E995
     var hash = UInt64(bytes.count) &* multiplier
@@ -22,15 +19,15 @@ func murmurHash(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
     return hash ^ (hash >> 47)
 }
 
-/// From pairs of small numbers to small numbers: open addressing in two flat arrays.
+/// A map from pairs of small numbers to small numbers: open addressing in two flat arrays.
 ///
-/// Tries are kept in it: (node, label) leads to the child.
+/// It stores tries: (node, label) leads to the child.
 struct PairTable: Sendable {
     private static let empty = UInt64.max
     private var keys: [UInt64]
     private var values: [Int32]
     private var mask: Int
-    /// How far a product is shifted so that its highest bits number the slots: those that all of the key has a part in.
+    /// The shift of a product so that its highest bits, which depend on the whole key, number the slots.
     private var shift: UInt64
     private(set) var count = 0
 
@@ -49,14 +46,14 @@ struct PairTable: Sendable {
         UInt64(UInt32(bitPattern: first)) << 32 | UInt64(UInt32(bitPattern: second))
     }
 
-    /// The slot of a key, or the free slot where it belongs.
+    /// Returns the slot of a key, or the free slot where it belongs.
     @inline(__always) private func slot(_ key: UInt64) -> Int {
         var index = Int(truncatingIfNeeded: (key &* 0x9E37_79B9_7F4A_7C15) &>> shift)
         while keys[index] != key, keys[index] != Self.empty { index = (index + 1) & mask }
         return index
     }
 
-    /// The value of a pair, or −1.
+    /// Returns the value of a pair, or −1.
     @inline(__always) func find(_ first: Int32, _ second: Int32) -> Int32 { values[slot(Self.key(first, second))] }
 
     /// Sets the value of a pair that has none.

@@ -1,6 +1,6 @@
 import W2VBase
 
-/// How a binary file of KenLM begins, and which data structure follows.
+/// The header of a KenLM binary file, and its data structure.
 ///
 /// Source: KenLM's `lm/binary_format.cc`, format version 5.
 struct KenLMHeader {
@@ -30,13 +30,13 @@ struct KenLMHeader {
 
     let kind: Kind
     let counts: [Int]
-    /// Buckets of a hash table for each entry.
+    /// The buckets of a hash table per entry.
     let multiplier: Float
     let hasWords: Bool
-    /// Where the vocabulary begins.
+    /// The offset of the vocabulary.
     let size: Int
 
-    /// Whether bytes are a binary file of KenLM, of whatever version.
+    /// Returns whether bytes are a KenLM binary file, of any version.
     static func recognizes(_ bytes: UnsafeRawBufferPointer) -> Bool { bytes.starts(with: family) }
 
     init(_ bytes: UnsafeRawBufferPointer, path: String) throws(LanguageModelError) {
@@ -87,7 +87,7 @@ struct KenLMHeader {
         var counts: [Int] = []
         for index in 0..<order {
             let count = bytes.loadUnaligned(fromByteOffset: Self.sanitySize + 20 + 8 * index, as: UInt64.self)
-            // No n-gram takes less than a bit.
+            // An n-gram takes at least one bit.
             guard count <= bytes.count * 8 else {
                 throw .unusable(path: path, reason: "is damaged: its header makes no sense; make it again")
             }
@@ -98,16 +98,11 @@ struct KenLMHeader {
     }
 }
 
-/// The words at the end of a KenLM file, each ended by a zero byte.
+/// The words at the end of a KenLM file, each terminated by a zero byte.
 struct KenLMWords {
-    /// Reads them.
+    /// Reads the words.
     ///
-    /// - Parameters:
-    ///   - bytes: The file.
-    ///   - offset: Where the words begin.
-    ///   - count: How many there must be.
-    ///   - path: What errors call the file.
-    /// - Returns: The words by number.
+    /// - Parameter count: The expected number of words.
     /// - Throws: `LanguageModelError.unusable` when there are more or fewer, or one is not UTF-8.
     static func read(
         _ bytes: UnsafeRawBufferPointer, offset: Int, count: Int, path: String

@@ -1,13 +1,13 @@
 /// KenLM's hash tables with linear probing, used in place from a mapped file.
 ///
-/// An n-gram's key is a hash of its words from the newest to the oldest, so the words of an n-gram cannot be told from
-/// the file.
+/// An n-gram's key is a hash of its words from the newest to the oldest, so the file does not reveal the words of an
+/// n-gram.
 ///
-/// `@unchecked Sendable` is safe: the pointers lead into `storage`, never written and alive as long as this is.
-/// Source: KenLM's `lm/search_hashed.hh`, `util/probing_hash_table.hh`.
+/// `@unchecked Sendable` is safe: the pointers lead into `storage`, which is never written to and lives as long as this
+/// does. Source: KenLM's `lm/search_hashed.hh`, `util/probing_hash_table.hh`.
 struct KenLMProbing: NGramTables, @unchecked Sendable {
 
-    /// A hash table: entries of `stride` bytes that begin with a 64-bit key, 0 where there is none.
+    /// A hash table: entries of `stride` bytes that begin with a 64-bit key, 0 for a free one.
     struct Table {
         var start: UnsafeRawPointer
         var buckets: Int
@@ -17,10 +17,10 @@ struct KenLMProbing: NGramTables, @unchecked Sendable {
             max(entries + 1, Int(multiplier * Float(entries)))
         }
 
-        /// The bytes after the key.
+        /// Returns the bytes after the key.
         func find(_ key: UInt64) -> UnsafeRawPointer? {
             var bucket = Int(key % UInt64(buckets))
-            // A sound table has a free bucket; a damaged one must not keep us here for ever.
+            // A valid table has a free bucket; a damaged one must not cause an endless loop.
             for _ in 0..<buckets {
                 let entry = start + bucket * stride
                 let found = entry.loadUnaligned(as: UInt64.self)
@@ -35,7 +35,8 @@ struct KenLMProbing: NGramTables, @unchecked Sendable {
 
     /// The words by hash.
     ///
-    /// `@unchecked Sendable` is safe: the table's pointer leads into `storage`, never written and alive as long as this is.
+    /// `@unchecked Sendable` is safe: the table's pointer leads into `storage`, which is never written to and lives as
+    /// long as this does.
     struct Vocabulary: WordTable, @unchecked Sendable {
         let storage: ByteStorage
         let table: Table
@@ -55,7 +56,7 @@ struct KenLMProbing: NGramTables, @unchecked Sendable {
     private let storage: ByteStorage
     private let unigrams: UnsafeRawPointer
     private let unigramCount: Int
-    /// Bytes of an n-gram's weights: the probability, the backoff weight, and with rest costs a third number.
+    /// The bytes of an n-gram's weights: the probability, the backoff weight, and with rest costs a third number.
     private let weightBytes: Int
     private let middles: [Table]
     private let longests: Table
@@ -101,7 +102,7 @@ struct KenLMProbing: NGramTables, @unchecked Sendable {
 
     @inline(__always) private static func weights(_ entry: UnsafeRawPointer) -> (weights: NGramWeights, isLeaf: Bool) {
         let probability = entry.loadUnaligned(as: UInt32.self)
-        // The sign of a probability, which is never positive, says whether older words can be looked up.
+        // The sign of a probability, which is never positive, tells whether older words can be looked up.
         return (
             NGramWeights(
                 probability: Float(bitPattern: probability | 0x8000_0000),

@@ -1,10 +1,10 @@
 /// KenLM's tries of packed bits, used in place from a mapped file: plain, quantized, with compressed pointers, or both.
 ///
-/// `@unchecked Sendable` is safe: the pointers lead into `storage`, never written and alive as long as this is.
-/// Source: KenLM's `lm/trie.cc`, `lm/quantize.hh`, `lm/bhiksha.hh`, `util/bit_packing.hh`.
+/// `@unchecked Sendable` is safe: the pointers lead into `storage`, which is never written to and lives as long as this
+/// does. Source: KenLM's `lm/trie.cc`, `lm/quantize.hh`, `lm/bhiksha.hh`, `util/bit_packing.hh`.
 struct KenLMTrie: NGramTables, @unchecked Sendable {
 
-    /// Which n-grams of the next order extend one.
+    /// The n-grams of the next order that extend one.
     struct Node {
         var start: Int
         var end: Int
@@ -17,13 +17,13 @@ struct KenLMTrie: NGramTables, @unchecked Sendable {
         var wordBits: Int
         var weightBits: Int
         var pointerBits: Int
-        /// The upper bits of pointers, which are i for the entries from `array[i]` on; nil where pointers are whole.
+        /// The upper bits of pointers, which are i for the entries from `array[i]` on; nil if pointers are complete.
         var array: UnsafeBufferPointer<UInt64>?
         var next = 0
 
         var bits: Int { wordBits + weightBits + pointerBits }
 
-        /// Up to 57 bits.
+        /// Reads up to 57 bits.
         @inline(__always) func read(_ offset: Int, _ length: Int) -> UInt64 {
             let word = (start + offset >> 3).loadUnaligned(as: UInt64.self)
             return (word >> UInt64(offset & 7)) & (1 << UInt64(length) - 1)
@@ -38,7 +38,7 @@ struct KenLMTrie: NGramTables, @unchecked Sendable {
             return low < node.end && read(low * bits, wordBits) == UInt64(word) ? low : nil
         }
 
-        /// The n-grams that extend entry `index`, kept within bounds should the file be damaged.
+        /// Returns the n-grams that extend entry `index`, within bounds even if the file is damaged.
         func children(_ index: Int) -> Node {
             let (first, last) = (pointer(index), pointer(index + 1))
             let end = min(last, next)
@@ -57,7 +57,7 @@ struct KenLMTrie: NGramTables, @unchecked Sendable {
         }
     }
 
-    /// Values that quantized weights stand for.
+    /// The values that quantized weights stand for.
     private struct Bins {
         var values: UnsafePointer<Float>
         var bits: Int
@@ -65,7 +65,8 @@ struct KenLMTrie: NGramTables, @unchecked Sendable {
 
     /// The words by sorted hash.
     ///
-    /// `@unchecked Sendable` is safe: `hashes` leads into `storage`, never written and alive as long as this is.
+    /// `@unchecked Sendable` is safe: `hashes` leads into `storage`, which is never written to and lives as long as
+    /// this does.
     struct Vocabulary: WordTable, @unchecked Sendable {
         let storage: ByteStorage
         let hashes: UnsafeBufferPointer<UInt64>
@@ -89,7 +90,8 @@ struct KenLMTrie: NGramTables, @unchecked Sendable {
     private let unigrams: UnsafeRawPointer
     private let unigramCount: Int
     private var levels: [Level] = []
-    /// Probabilities and backoff weights of each order, of the last probabilities alone; empty without quantization.
+    /// The bins of probabilities and backoff weights of each order, only probabilities of the last; empty without
+    /// quantization.
     private var bins: [(probability: Bins, backoff: Bins)] = []
 
     init(_ storage: ByteStorage, _ header: KenLMHeader, path: String) throws(LanguageModelError) {
@@ -170,10 +172,11 @@ struct KenLMTrie: NGramTables, @unchecked Sendable {
                 ? try KenLMWords.read(bytes, offset: next, count: hashCount + 1, path: path) : nil)
     }
 
-    /// The bits that hold numbers up to a largest one.
+    /// Returns the number of bits for numbers up to a largest one.
     private static func bits(_ largest: Int) -> Int { Int.bitWidth - largest.leadingZeroBitCount }
 
-    /// How many upper bits of the pointers lie in an array: as many as make the file smallest.
+    /// Returns the number of upper bits of the pointers that are stored in an array: the number that makes the file
+    /// smallest.
     private static func choppedBits(entries: Int, largest: Int, limit: Int) -> Int {
         let required = bits(largest)
         var best = (chop: 0, change: Int.max)

@@ -1,23 +1,23 @@
 import Foundation
 
-/// An n-gram language model with backoff: how probable a word is after others.
+/// An n-gram language model with backoff, which gives the probability of a word after others.
 ///
-/// Read from an ARPA file (plain or compressed by gzip), from our own binary form, which is mapped into memory and used
-/// in place, or from a binary file of KenLM. Scores are KenLM's, bit for bit.
+/// It is read from an ARPA file (plain or compressed by gzip), from our own binary form, which is mapped into memory
+/// and used in place, or from a KenLM binary file. Scores are KenLM's, bit for bit.
 ///
 ///     let model = try LanguageModel(contentsOf: URL(filePath: "3-gram.arpa.gz"))
 ///     print(model.score(["THE", "CAT"]).map(\.log10))
 public final class LanguageModel: Sendable {
-    /// The forms that a model can have on disk.
+    /// The file formats of a model.
     public enum Format: Equatable, Sendable, CustomStringConvertible {
-        /// Text: the ARPA format, perhaps compressed.
+        /// Text: the ARPA format, optionally compressed.
         case arpa
         /// Our own binary form.
         case binary
-        /// A binary file of KenLM; the text is its name for the data structure.
+        /// A KenLM binary file; the text is KenLM's name for the data structure.
         case kenLM(String)
 
-        /// What people read.
+        /// The format's name for people.
         public var description: String {
             switch self {
             case .arpa: "ARPA"
@@ -31,17 +31,17 @@ public final class LanguageModel: Sendable {
     public struct WordScore: Sendable, Equatable {
         /// The logarithm to base 10 of its probability after the words before it.
         public var log10: Float
-        /// Whether the model does not know the word.
+        /// Whether the word is unknown to the model.
         public var isUnknown: Bool
     }
 
     /// The file.
     public let path: String
-    /// Its form.
+    /// Its format.
     public let format: Format
     /// The length of the longest n-grams.
     public let order: Int
-    /// How many n-grams there are of order 1, 2, and so on.
+    /// The number of n-grams of order 1, 2, and so on.
     public let counts: [Int]
 
     private let vocabulary: any WordTable
@@ -53,7 +53,7 @@ public final class LanguageModel: Sendable {
 
     /// Reads a model.
     ///
-    /// - Parameter url: An ARPA file, a model of `lm convert`, or a binary file of KenLM.
+    /// - Parameter url: An ARPA file, a model of `lm convert`, or a KenLM binary file.
     /// - Throws: `LanguageModelError`.
     public convenience init(contentsOf url: URL) throws(LanguageModelError) {
         let path = url.path
@@ -117,23 +117,21 @@ public final class LanguageModel: Sendable {
 
     // MARK: - Words
 
-    /// A word's number in the model; 0 stands for words that it does not know.
+    /// Returns a word's number in the model; 0 for unknown words.
     public func index(of word: String) -> UInt32 { vocabulary.index(of: word) }
 
-    /// Whether the model knows a word.
+    /// Returns whether the model knows a word.
     public func contains(_ word: String) -> Bool { index(of: word) != 0 }
 
-    /// All words by number, the first being `<unk>`; nil for a KenLM file that was made without its words.
+    /// All words by number, the first being `<unk>`; nil for a KenLM file without its words.
     public var words: [String]? { vocabulary.words }
 
     // MARK: - Scores
 
     /// Scores a word.
     ///
-    /// - Parameters:
-    ///   - word: Its number.
-    ///   - state: What came before; `NGramState()` for nothing, not even a sentence's beginning.
-    ///   - next: The state after it.
+    /// - Parameter state: The state after the previous words; `NGramState()` for an empty context, without even a
+    ///   sentence's beginning.
     /// - Returns: The logarithm to base 10 of its probability.
     public func score(_ word: UInt32, after state: NGramState, next: inout NGramState) -> Float {
         scorer.score(word, after: state, &next)
@@ -141,7 +139,7 @@ public final class LanguageModel: Sendable {
 
     /// Scores a sentence's end.
     ///
-    /// - Parameter state: What came before.
+    /// - Parameter state: The state after the previous words.
     /// - Returns: The logarithm to base 10 of the probability that the sentence ends here.
     public func scoreEnd(after state: NGramState) -> Float {
         var next = NGramState()
@@ -151,8 +149,7 @@ public final class LanguageModel: Sendable {
     /// Scores a sentence.
     ///
     /// - Parameters:
-    ///   - words: The sentence.
-    ///   - beginning: Whether it begins here, so that its first words follow `<s>`.
+    ///   - beginning: Whether a sentence begins here, so that its first words follow `<s>`.
     ///   - end: Whether it ends here; its end then has a score of its own, which comes last.
     /// - Returns: A score for each word, and one for the end.
     public func score(_ words: [String], beginning: Bool = true, end: Bool = true) -> [WordScore] {
@@ -170,10 +167,10 @@ public final class LanguageModel: Sendable {
 
     // MARK: - Writing
 
-    /// Writes the model in our own binary form, under a temporary name until it is whole.
+    /// Writes the model in our own binary form, under a temporary name until it is complete.
     ///
-    /// - Parameter url: The file; one of that name is replaced.
-    /// - Throws: `LanguageModelError.unusable` for a KenLM file, which is as quick to open as ours, and `.unwritable`.
+    /// - Parameter url: The file, which replaces an existing one.
+    /// - Throws: `LanguageModelError.unusable` for a KenLM file, which opens as fast as ours, and `.unwritable`.
     public func writeBinary(to url: URL) throws(LanguageModelError) {
         guard let storage else {
             throw .unusable(
@@ -205,14 +202,14 @@ public final class LanguageModel: Sendable {
         guard fsync(descriptor) == 0, rename(temporary, url.path) == 0 else { throw failure() }
     }
 
-    /// The name of a file while it is written.
+    /// Returns the name of a file while it is written.
     static func temporaryName(for url: URL) -> String {
         url.deletingLastPathComponent().appendingPathComponent(
             ".\(url.lastPathComponent).\(UUID().uuidString).partial"
         ).path
     }
 
-    /// The file that a model is written to: where a link leads, if it is one.
+    /// Returns the file that a model is written to: the target of a link, if it is one.
     ///
     /// - Throws: `LanguageModelError.unwritable` for a device or a pipe, which must not be replaced by a file, and for a
     ///   folder that is not there.
@@ -229,11 +226,11 @@ public final class LanguageModel: Sendable {
     }
 }
 
-/// How a model finds words.
+/// A model's lookup of words.
 protocol WordTable: Sendable {
-    /// A word's number, 0 for unknown words.
+    /// Returns a word's number, 0 for unknown words.
     func index(of word: UnsafeRawBufferPointer) -> UInt32
-    /// All words by number, if they are kept.
+    /// All words by number, if they are stored.
     var words: [String]? { get }
 }
 

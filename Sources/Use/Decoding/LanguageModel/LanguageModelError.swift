@@ -1,7 +1,7 @@
 import W2VBase
 
-/// What can be wrong with a language model, one sentence each.
-public enum LanguageModelError: Error, Equatable, Sendable, CustomStringConvertible {
+/// An error of a language model file.
+public enum LanguageModelError: ExplainedError, Equatable {
     /// A file cannot be opened or read.
     case unreadable(path: String, reason: String)
     /// A file cannot be written.
@@ -13,17 +13,22 @@ public enum LanguageModelError: Error, Equatable, Sendable, CustomStringConverti
     /// A file as a whole is not a language model that can be used; the reason says what to do.
     case unusable(path: String, reason: String)
 
-    /// The sentence.
-    public var description: String {
+    /// Failure where nothing can be written, else input.
+    public var kind: ErrorKind { if case .unwritable = self { .failure } else { .input } }
+
+    /// What is wrong with which file and line, and what to do.
+    public var explanation: Explanation {
         switch self {
-        case .unreadable(let path, let reason): "\(path): cannot be read (\(reason))."
-        case .unwritable(let path, let reason): "\(path): cannot be written (\(reason))."
+        case .unreadable(let path, let reason): Explanation("\(path): cannot be read (\(reason))")
+        case .unwritable(let path, let reason):
+            Explanation("\(path): cannot be written (\(reason))", "make room, or choose another folder")
         case .badLine(let path, let line, let expected, let found):
-            "\(path), line \(line): expected \(expected), found \(Self.quoted(found))."
+            Explanation("\(path), line \(line): expected \(expected), found \(Self.quoted(found))")
         case .notUTF8(let path, let line, let found):
-            "\(path), line \(line): expected UTF-8, found \(Self.quoted(found)): "
-                + "\(UTF8Text.remedy(for: found, line: line))."
-        case .unusable(let path, let reason): "\(path): \(reason)."
+            Explanation(
+                "\(path), line \(line): expected UTF-8, found \(Self.quoted(found))",
+                "\(UTF8Text.remedy(for: found, line: line))")
+        case .unusable(let path, let reason): Explanation("\(path): \(reason)")
         }
     }
 
@@ -32,4 +37,11 @@ public enum LanguageModelError: Error, Equatable, Sendable, CustomStringConverti
         let beginning = text.prefix(80)
         return "\"\(beginning.printable)\(beginning.endIndex < text.endIndex ? "…" : "")\""
     }
+}
+
+extension Phrase {
+    /// How to make our binary form of a language model.
+    public static let convertLanguageModel = Phrase("convert the ARPA file again")
+    /// How to have a model's discounts chosen for it.
+    public static let fixedDiscounts = Phrase("allow fixed discounts")
 }

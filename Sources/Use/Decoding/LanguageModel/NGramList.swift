@@ -5,12 +5,12 @@ struct NGramList {
     var words: [UInt32] = []
     /// Logarithms to base 10.
     var probabilities: [Float] = []
-    /// Backoff weights: logarithms to base 10, none for the longest n-grams.
+    /// Backoff weights: logarithms to base 10; the longest n-grams have no weights.
     var backoffs: [Float] = []
 
     var count: Int { probabilities.count }
 
-    /// The word that stands `back` words before the n-gram's last.
+    /// Returns the word that is `back` words before the n-gram's last.
     @inline(__always) func word(_ index: Int, back: Int) -> UInt32 { words[(index + 1) * order - 1 - back] }
 }
 
@@ -18,7 +18,7 @@ struct NGramList {
 struct NGramModel {
     /// The words by number; the first is `<unk>`.
     var words: [String]
-    /// The n-grams of order 1, 2, and so on; the unigrams stand by their words' numbers.
+    /// The n-grams of order 1, 2, and so on; the unigrams are in the order of their words' numbers.
     var lists: [NGramList]
 
     func text(_ list: NGramList, _ index: Int) -> String {

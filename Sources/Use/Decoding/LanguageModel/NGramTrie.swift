@@ -1,8 +1,10 @@
-/// Our own form of a language model, which is used in place from a mapped file.
+import W2VBase
+
+/// Our own binary form of a language model, which is used in place from a mapped file.
 ///
-/// Words are numbered, `<unk>` being 0. N-grams form a trie from the newest word backwards: level n lists its n-grams
-/// ordered by (parent on level n − 1, oldest word), so that the children of a node lie side by side and are found by
-/// binary search. All numbers are little-endian, and every section begins at a multiple of 64 bytes:
+/// Words are numbered, with `<unk>` as 0. N-grams form a trie from the newest word to the oldest: level n lists its
+/// n-grams ordered by (parent on level n − 1, oldest word), so that the children of a node are adjacent and can be
+/// found by binary search. All numbers are little-endian, and every section begins at a multiple of 64 bytes:
 ///
 ///     header      "wav2vec2 n-gram\n", version, order, words, slots, bytes of text, n-grams of each order up to 8
 ///     text        offsets [words + 1] as 64-bit numbers, then the words in UTF-8 without separators
@@ -11,7 +13,8 @@
 ///     level n     oldest word [count], weights [count, 2], first child [count + 1]
 ///     last level  oldest word [count], probability [count]
 ///
-/// `@unchecked Sendable` is safe: the pointers lead into `storage`, never written and alive as long as this is.
+/// `@unchecked Sendable` is safe: the pointers lead into `storage`, which is never written to and lives as long as this
+/// does.
 struct NGramTrie: NGramTables, @unchecked Sendable {
     static let magic = Array("wav2vec2 n-gram\n".utf8)
     static let version: UInt32 = 1
@@ -22,7 +25,7 @@ struct NGramTrie: NGramTables, @unchecked Sendable {
     struct Level {
         var count: Int
         var words: UnsafePointer<UInt32>
-        /// Probability and backoff weight by turns; on the last level, probabilities alone.
+        /// Probability and backoff weight alternate; on the last level, probabilities only.
         var weights: UnsafePointer<Float>
         var firstChild: UnsafePointer<UInt32>
     }
@@ -33,7 +36,7 @@ struct NGramTrie: NGramTables, @unchecked Sendable {
         var end: Int
     }
 
-    /// Where the sections begin, given the sizes.
+    /// The offsets of the sections, for given sizes.
     struct Layout {
         var order: Int
         var counts: [Int]
@@ -84,9 +87,7 @@ struct NGramTrie: NGramTables, @unchecked Sendable {
 
     /// Opens a model.
     ///
-    /// - Parameters:
-    ///   - storage: The file's bytes.
-    ///   - path: What errors call it.
+    /// - Parameter storage: The file's bytes.
     /// - Throws: `LanguageModelError.unusable` for a file that is damaged or of another version.
     init(_ storage: ByteStorage, path: String) throws(LanguageModelError) {
         let bytes = storage.bytes
@@ -100,8 +101,8 @@ struct NGramTrie: NGramTables, @unchecked Sendable {
         guard version == Self.version else {
             throw .unusable(
                 path: path,
-                reason: "has version \(version) of the format and this program reads version \(Self.version); convert "
-                    + "the ARPA file again with wav2vec2 lm convert")
+                reason: "has version \(version) of the format and this program reads version \(Self.version); "
+                    + "\(Phrase.convertLanguageModel)")
         }
         let order = Int(number(16) >> 32)
         let counts = (0..<min(max(order, 0), NGramState.maximumOrder)).map { number(40 + $0 * 8) }
@@ -137,7 +138,7 @@ struct NGramTrie: NGramTables, @unchecked Sendable {
 
     var wordCount: Int { counts[0] }
 
-    /// A word's text; damaged offsets give an empty one.
+    /// Returns a word's text; empty if its offsets are damaged.
     func word(_ index: Int) -> UnsafeRawBufferPointer {
         let start = Int(clamping: textOffsets[index])
         let end = Int(clamping: textOffsets[index + 1])
@@ -145,10 +146,10 @@ struct NGramTrie: NGramTables, @unchecked Sendable {
         return UnsafeRawBufferPointer(rebasing: text[start..<end])
     }
 
-    /// A word's number, 0 for unknown words.
+    /// Returns a word's number, 0 for unknown words.
     func index(of word: UnsafeRawBufferPointer) -> UInt32 {
         var slot = Int(truncatingIfNeeded: murmurHash(word)) & slotMask
-        // A sound file always has a free slot; a damaged one must not keep us here for ever.
+        // A valid file always has a free slot; a damaged one must not cause an endless loop.
         for _ in 0...slotMask {
             let found = slots[slot]
             if found == Self.free { return 0 }

@@ -1,4 +1,4 @@
-/// Orders the n-grams of an ARPA file into the trie that ``NGramTrie`` reads.
+/// Sorts the n-grams of an ARPA file into the trie that ``NGramTrie`` reads.
 ///
 /// Memory: about 20 bytes for each n-gram and 4 more for each of its words.
 struct NGramTrieBuilder {
@@ -6,7 +6,7 @@ struct NGramTrieBuilder {
     private let path: String
     private var levels: [Level] = []
 
-    /// A level while it is built: n-grams by key, which is (parent, oldest word).
+    /// A level under construction: n-grams by key, which is (parent, oldest word).
     private struct Level {
         var keys: [UInt64] = []
         var weights: [NGramWeights] = []
@@ -36,11 +36,9 @@ struct NGramTrieBuilder {
 
     /// Builds a trie in memory.
     ///
-    /// - Parameters:
-    ///   - model: The n-grams.
-    ///   - path: What errors call the file that they come from.
+    /// - Parameter path: The file's name in errors.
     /// - Returns: The trie's bytes.
-    /// - Throws: `LanguageModelError.unusable` for an n-gram that stands twice, or whose context is missing.
+    /// - Throws: `LanguageModelError.unusable` for a repeated n-gram, or one whose context is missing.
     static func build(_ model: NGramModel, path: String) throws(LanguageModelError) -> ByteStorage {
         var builder = NGramTrieBuilder(model: model, path: path)
         try builder.order()
@@ -60,14 +58,14 @@ struct NGramTrieBuilder {
                     NGramWeights(probability: unigrams.probabilities[unigram], backoff: unigrams.backoffs[unigram])
                 })
         ]
-        // Where each longer n-gram's suffix lies on the level that was built last.
+        // The place of each longer n-gram's suffix on the level that was built last.
         var suffixes = model.lists.dropFirst().map { list in (0..<list.count).map { list.word($0, back: 0) } }
         for order in model.lists.indices.dropFirst().map({ $0 + 1 }) {
             let list = model.lists[order - 1]
             var level = try sorted(list, suffixes[order - 2])
             level.link(parents: levels[order - 2].weights.count)
-            // Pruned models may hold an n-gram without its suffix: the suffix is put in with the weights it would get
-            // by backing off, so that no score changes.
+            // Pruned models may contain an n-gram without its suffix: the suffix is added with the weights that it
+            // would get by backing off, so that no score changes.
             let missing = missingSuffixes(order, level, suffixes)
             levels.append(level)
             if !missing.isEmpty { insert(missing, order) }
@@ -102,7 +100,8 @@ struct NGramTrieBuilder {
             })
     }
 
-    /// N-grams of this order that end longer ones and are not in the model: by key, with a longer one each.
+    /// Returns n-grams of this order that end longer ones and are missing from the model: by key, with a longer one
+    /// each.
     private func missingSuffixes(
         _ order: Int, _ level: Level, _ suffixes: [[UInt32]]
     ) -> [UInt64: (list: Int, index: Int)] {
@@ -140,7 +139,7 @@ struct NGramTrieBuilder {
         levels[order - 1].link(parents: levels[order - 2].weights.count)
     }
 
-    /// The place of an n-gram, given newest word first, on its level.
+    /// Returns the index of an n-gram, given newest word first, on its level.
     private func find(_ words: [UInt32]) -> Int? {
         var node = words[0]
         for (back, word) in words.enumerated().dropFirst() {
@@ -150,11 +149,11 @@ struct NGramTrieBuilder {
         return Int(node)
     }
 
-    /// Marks the contexts of all n-grams as such, and makes sure that they are there.
+    /// Marks the contexts of all n-grams as such, and checks that they exist.
     private mutating func markContexts(_ list: NGramList) throws(LanguageModelError) {
         var last: [UInt32] = []
         for index in 0..<list.count {
-            // N-grams mostly stand together by their contexts.
+            // N-grams are mostly grouped by their contexts.
             let context = list.words[index * list.order..<(index + 1) * list.order - 1]
             if context.elementsEqual(last) { continue }
             last = Array(context)

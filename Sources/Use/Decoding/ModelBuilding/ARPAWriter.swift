@@ -15,7 +15,7 @@ final class ARPAWriter {
         self.url = url
         self.words = words.map { Array($0.utf8) }
         temporary = LanguageModel.temporaryName(for: url)
-        // T writes through without compression.
+        // T means no compression.
         guard let file = gzopen(temporary, url.pathExtension == "gz" ? "wb" : "wbT") else {
             throw .unwritable(path: url.path, reason: ByteStorage.lastError())
         }
@@ -45,7 +45,7 @@ final class ARPAWriter {
 
     func beginSection(_ order: Int) throws(LanguageModelError) { try text("\n\\\(order)-grams:\n") }
 
-    /// Writes an n-gram, whose words come newest first.
+    /// Writes an n-gram; its words are given newest first.
     func entry(
         _ newestFirst: UnsafeBufferPointer<UInt32>, _ probability: Float, _ backoff: Float?
     ) throws(LanguageModelError) {
@@ -59,7 +59,7 @@ final class ARPAWriter {
         try text(backoff.map { "\t\(Self.number($0))\n" } ?? "\n")
     }
 
-    /// The shortest text that reads back as the same number.
+    /// Returns the shortest text from which the same number can be read.
     private static func number(_ number: Float) -> String { number == 0 ? "0" : "\(number)" }
 
     func finish() throws(LanguageModelError) {

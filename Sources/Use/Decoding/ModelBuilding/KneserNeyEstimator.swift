@@ -1,8 +1,14 @@
 import Foundation
+import W2VBase
 
-/// From counts of n-grams to probabilities: adjusted counts, discounts, and interpolation with lower orders.
+/// Estimates probabilities from counts of n-grams: adjusted counts, discounts, and interpolation with lower orders.
 ///
-/// Records hold words newest first, so that sorted records are in suffix order: an n-gram follows its own suffix.
+///     p(w | c) = (a(c w) − D(a)) / Σ a(c ·) + γ(c) · p(w | c′)
+///     γ(c) = (Σ D(a) over the n-grams c · that are kept + Σ a over those that are pruned) / Σ a(c ·)
+///
+/// a are the adjusted counts, and c′ is the context without its oldest word.
+///
+/// Records store words newest first, so that sorted records are in suffix order: an n-gram follows its own suffix.
 final class KneserNeyEstimator {
     private let order: Int
     private let thresholds: [UInt64]
@@ -12,10 +18,11 @@ final class KneserNeyEstimator {
     private let wordCount: Int
     private let path: String
 
-    /// For each order, sorted by context: words, adjusted count, and in its topmost bit whether the n-gram is pruned.
+    /// For each order, sorted by context: words, adjusted count, with its highest bit telling whether the n-gram is
+    /// pruned.
     private var adjusted: [SortedRecords] = []
     private var statistics: [[UInt64]]
-    /// For each order the discounts of counts 0, 1, 2, and 3 or more.
+    /// For each order the discounts D of counts 0, 1, 2, and 3 or more.
     private(set) var discounts: [[Float]] = []
     /// For each order: words, probability, backoff weight; in suffix order.
     private var entries: [RecordFile] = []
@@ -37,10 +44,10 @@ final class KneserNeyEstimator {
 
     // MARK: - Adjusted counts
 
-    /// Turns counts of the longest n-grams into adjusted counts of all orders.
+    /// Converts counts of the longest n-grams to adjusted counts of all orders.
     ///
-    /// The longest n-grams, and those that begin a sentence, keep their counts; of every other n-gram the words that
-    /// stand before it are counted instead, each once.
+    /// The longest n-grams, and those that begin a sentence, keep their counts; for every other n-gram the distinct
+    /// words before it are counted instead.
     func adjust(_ full: SortedRecords) throws(LanguageModelError) {
         // Contexts first: words before the last, newest first, then the last.
         adjusted = (1...order).map { order in
@@ -50,7 +57,7 @@ final class KneserNeyEstimator {
         try emit(1, [LanguageModelBuilder.unknown], count: 0, actual: .max)
         try emit(1, [LanguageModelBuilder.begin], count: 0, actual: .max)
         var last = [UInt32](repeating: .max, count: order)
-        // The suffixes of the record at hand, by order.
+        // The suffixes of the current record, by order.
         var isOpen = [Bool](repeating: false, count: order + 1)
         var counts = [UInt64](repeating: 0, count: order + 1)
         var actual = counts
@@ -77,7 +84,8 @@ final class KneserNeyEstimator {
             if length == order { try emit(order, last[...], count: count, actual: count) }
         }
         for length in 1..<max(order, 1) where isOpen[length] {
-            // lmplz gives the statistics of these very last n-grams their actual counts; with others, ours would differ.
+            // lmplz uses the actual counts of these very last n-grams in its statistics; with others, ours would
+            // differ.
             try emit(
                 length, last[0..<length], count: counts[length], actual: actual[length], statistic: actual[length])
         }
@@ -92,14 +100,14 @@ final class KneserNeyEstimator {
         if known < 5 { statistics[length - 1][Int(known)] += 1 }
         let mark = actual <= thresholds[length - 1] ? Self.pruned : 0
         try adjusted[length - 1].append { record in
-            // Contexts sort by their words newest first, and within one by the word that follows.
+            // Contexts are sorted by their words newest first, and within one by the word that follows.
             for (index, word) in words.dropFirst().enumerated() { record[index] = word }
             record[length - 1] = words[words.startIndex]
             SortedRecords.store(count | mark, record + length)
         }
     }
 
-    /// Chen and Goodman's equation 26.
+    /// Returns the discounts of an order, Chen and Goodman's equation 26.
     private func discount(_ order: Int) throws(LanguageModelError) -> [Float] {
         let counts = statistics[order - 1]
         var discounts: [Float] = [0]
@@ -121,7 +129,7 @@ final class KneserNeyEstimator {
             throw .unusable(
                 path: path,
                 reason: "cannot be made: \(problem), so the discounts cannot be estimated; take more text, leave out "
-                    + "sentences that repeat, or allow fixed discounts with --discount-fallback")
+                    + "sentences that repeat, or \(Phrase.fixedDiscounts)")
         }
         return [0] + (0..<3).map { $0 < fallback.count ? fallback[$0] : last }
     }
@@ -130,7 +138,7 @@ final class KneserNeyEstimator {
 
     /// Estimates all orders.
     ///
-    /// - Returns: For each order, the n-grams that are left.
+    /// - Returns: For each order, the number of remaining n-grams.
     func estimate() throws(LanguageModelError) -> [Int] {
         var probabilities: [SortedRecords.SortedStream] = []
         var gammas: [ContextWeights] = []
@@ -148,7 +156,7 @@ final class KneserNeyEstimator {
         return join.counts
     }
 
-    /// The weights that contexts give to the order below, in suffix order.
+    /// The weights γ of contexts for the order below, in suffix order.
     fileprivate struct ContextWeights {
         let length: Int
         let file: RecordFile
@@ -166,7 +174,7 @@ final class KneserNeyEstimator {
             left = read?.1 ?? 0
         }
 
-        /// The weight of a context, 1 for an n-gram that is none; contexts must be asked for in order.
+        /// Returns the weight of a context, 1 for an n-gram that is not a context; contexts must be requested in order.
         mutating func weight(_ words: UnsafeMutablePointer<UInt32>) throws(LanguageModelError) -> Float {
             while let place {
                 var index = 0
@@ -188,7 +196,8 @@ final class KneserNeyEstimator {
         }
     }
 
-    /// Probabilities before interpolation and the weight of what is interpolated, for n-grams of one order.
+    /// Computes probabilities before interpolation, and the weight γ of the interpolated part, for n-grams of one
+    /// order.
     private func initial(
         _ length: Int
     ) throws(LanguageModelError) -> (SortedRecords.SortedStream, ContextWeights) {
@@ -275,7 +284,7 @@ final class KneserNeyEstimator {
 
     // MARK: - Interpolation
 
-    /// Goes through all orders at once in suffix order, so that an n-gram finds the probability of its suffix at hand.
+    /// Visits all orders at once in suffix order, so that the probability of an n-gram's suffix is already known.
     private struct Interpolation {
         let streams: [SortedRecords.SortedStream]
         var gammas: [ContextWeights]
@@ -303,7 +312,7 @@ final class KneserNeyEstimator {
             while heads[0] != nil { try visit(1) }
         }
 
-        /// Writes the n-gram of this order that is next, and those that end in it.
+        /// Writes the next n-gram of this order, and those that end in it.
         private mutating func visit(_ length: Int) throws(LanguageModelError) {
             guard let record = heads[length - 1] else { return }
             let probability =

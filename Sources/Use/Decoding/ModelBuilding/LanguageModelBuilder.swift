@@ -1,38 +1,38 @@
 import Foundation
 
-/// Makes an n-gram language model from text: interpolated modified Kneser-Ney smoothing, written as an ARPA file.
+/// Builds an n-gram language model from text: interpolated modified Kneser-Ney smoothing, written as an ARPA file.
 ///
-/// The model is the one that KenLM's `lmplz` makes. Text is counted in memory up to a limit and on disk beyond it, so a
-/// corpus may be much larger than the memory; only the distinct words must fit.
-/// Source: Chen and Goodman 1998, sections 3 and 4.1.6; Heafield et al. 2013, "Scalable modified Kneser-Ney language
-/// model estimation".
+/// The model is the same as that of KenLM's `lmplz`. Text is counted in memory up to a limit and on disk beyond it, so
+/// a corpus may be much larger than the memory; only the distinct words must fit. Source: Chen and Goodman 1998,
+/// sections 3 and 4.1.6; Heafield et al. 2013, "Scalable modified Kneser-Ney language model estimation".
 ///
 ///     let builder = try LanguageModelBuilder(options: .init(order: 3))
 ///     try builder.add(URL(filePath: "text.txt"))
 ///     try builder.write(to: URL(filePath: "3-gram.arpa.gz"))
 public final class LanguageModelBuilder {
-    /// What is made.
+    /// The options of a model.
     public struct Options: Sendable {
         /// The length of the longest n-grams.
         public var order: Int
-        /// For each order, n-grams that occur at most so often are left out; the last value holds for longer ones too.
+        /// For each order, the number of occurrences up to which n-grams are pruned; the last value applies to longer
+        /// ones too.
         public var prune: [Int]
-        /// Discounts for n-grams that occur once, twice, and three times or more, where the text is too small or too
-        /// strange to estimate them; nil makes that an error.
+        /// Discounts for n-grams that occur once, twice, and three times or more, if the text is too small or unusual
+        /// to estimate them; nil makes that an error.
         public var fallback: [Float]?
-        /// Bytes of memory for sorting.
+        /// The memory for sorting, in bytes.
         public var memory: Int
-        /// Where what does not fit into memory is kept while the model is made.
+        /// The folder for data that exceeds the memory while the model is built.
         public var temporaryFolder: URL
 
         /// Makes options.
         ///
         /// - Parameters:
         ///   - order: The length of the longest n-grams.
-        ///   - prune: For each order, n-grams that occur at most so often are left out.
-        ///   - fallback: Discounts to use where none can be estimated.
-        ///   - memory: Bytes of memory for sorting.
-        ///   - temporaryFolder: Where sorted runs are kept.
+        ///   - prune: For each order, the number of occurrences up to which n-grams are pruned.
+        ///   - fallback: Discounts to use if they cannot be estimated.
+        ///   - memory: The memory for sorting, in bytes.
+        ///   - temporaryFolder: The folder for sorted runs.
         public init(
             order: Int, prune: [Int] = [], fallback: [Float]? = nil, memory: Int = 1 << 30,
             temporaryFolder: URL = FileManager.default.temporaryDirectory
@@ -45,11 +45,11 @@ public final class LanguageModelBuilder {
         }
     }
 
-    /// What was made.
+    /// Statistics of a model.
     public struct Summary: Sendable, Equatable {
         /// Words of text, without sentence ends.
         public var tokens: Int
-        /// For each order, the n-grams of the model.
+        /// For each order, the number of the model's n-grams.
         public var counts: [Int]
         /// For each order, the discounts of n-grams that occur once, twice, and more often.
         public var discounts: [[Float]]
@@ -67,11 +67,10 @@ public final class LanguageModelBuilder {
     private var tokens = 0
     private var lines = 0
 
-    /// Begins a model.
+    /// Starts a model.
     ///
-    /// - Parameter options: What is to be made.
-    /// - Throws: `DecodingError.badOption`.
-    public init(options: Options) throws(DecodingError) {
+    /// - Throws: `DecoderError.badOption`.
+    public init(options: Options) throws(DecoderError) {
         guard 1...NGramState.maximumOrder ~= options.order else {
             throw .badOption(name: "order", value: "\(options.order)", expected: "from 1 to \(NGramState.maximumOrder)")
         }
@@ -94,26 +93,26 @@ public final class LanguageModelBuilder {
         self.options = options
         thresholds = (0..<options.order).map { UInt64($0 < prune.count ? prune[$0] : prune.last ?? 0) }
         for (number, word) in words.enumerated() { numbers[Data(word.utf8)] = UInt32(number) }
-        // What reads the model takes both for the unknown word.
+        // Programs that read the model treat both as the unknown word.
         numbers[Data("<UNK>".utf8)] = Self.unknown
         full = SortedRecords(
             width: options.order + 2, keyLength: options.order, memory: options.memory / 2,
             folder: options.temporaryFolder, combines: true)
     }
 
-    /// Counts a text: one sentence a line, words separated by spaces or tabs.
+    /// Counts a text: one sentence per line, words separated by spaces or tabs.
     ///
     /// - Parameters:
     ///   - url: The file, UTF-8, plain or compressed by gzip.
-    ///   - progress: Called now and then with the number of lines so far.
-    /// - Throws: `LanguageModelError`, naming a line that is not UTF-8, or has `<s>`, `</s>`, `<unk>` or `<UNK>`, which the
-    ///   model needs for itself.
+    ///   - progress: Called occasionally with the number of lines so far.
+    /// - Throws: `LanguageModelError`, naming a line that is not UTF-8, or contains `<s>`, `</s>`, `<unk>` or `<UNK>`,
+    ///   which are reserved.
     public func add(_ url: URL, progress: ((Int) -> Void)? = nil) throws(LanguageModelError) {
         let reader = try LineReader(path: url.path)
         let order = options.order
         var history = [UInt32](repeating: Self.begin, count: order)
         func count(_ word: UInt32) throws(LanguageModelError) {
-            // Newest first: sorted so, n-grams with equal ends stand together.
+            // Newest first: sorted in this way, n-grams with equal ends are adjacent.
             for index in stride(from: order - 1, to: 0, by: -1) { history[index] = history[index - 1] }
             history[0] = word
             try full.append { record in
@@ -147,11 +146,12 @@ public final class LanguageModelBuilder {
         }
     }
 
-    /// Estimates the model and writes it, under a temporary name until it is whole; the builder is then used up.
+    /// Estimates the model and writes it, under a temporary name until it is complete; the builder cannot be used
+    /// afterward.
     ///
-    /// - Parameter url: The ARPA file, compressed if its name ends in `.gz`; one of that name is replaced.
-    /// - Returns: What was made.
-    /// - Throws: `LanguageModelError`: when there was no text, when the discounts cannot be estimated, when the disk is full.
+    /// - Parameter url: The ARPA file, compressed if its name ends in `.gz`; it replaces an existing one.
+    /// - Throws: `LanguageModelError`: when there was no text, when the discounts cannot be estimated, when the disk is
+    ///   full.
     @discardableResult public func write(to url: URL) throws(LanguageModelError) -> Summary {
         guard tokens > 0 else {
             throw .unusable(path: url.path, reason: "cannot be made: the text has no words; give sentences, one a line")

@@ -1,10 +1,10 @@
 import Foundation
 
-/// Fixed-size records sorted by their first numbers: in memory while they fit, else on disk.
+/// Fixed-size records sorted by their first numbers: in memory while they fit, otherwise on disk.
 ///
-/// Records are rows of 32-bit numbers, the first `keyLength` of which are compared one after another. What does not fit
-/// into memory is written as sorted runs to a file that has no name, so that nothing is left behind after a crash; the
-/// runs are merged while they are read.
+/// Records are rows of 32-bit numbers, the first `keyLength` of which are compared in order. Records that exceed the
+/// memory are written as sorted runs to an unlinked file, so that nothing is left behind after a crash; the runs are
+/// merged while they are read.
 final class SortedRecords {
     let width: Int
     let keyLength: Int
@@ -19,10 +19,8 @@ final class SortedRecords {
     /// Makes an empty collection.
     ///
     /// - Parameters:
-    ///   - width: Numbers in a record.
-    ///   - keyLength: How many of them are compared.
-    ///   - memory: Bytes to use at most.
-    ///   - folder: Where runs are kept.
+    ///   - keyLength: The number of numbers that are compared.
+    ///   - memory: The maximum memory in bytes.
     ///   - combines: Whether records with equal keys are added up.
     init(width: Int, keyLength: Int, memory: Int, folder: URL, combines: Bool = false) {
         self.width = width
@@ -52,7 +50,7 @@ final class SortedRecords {
         count = 0
     }
 
-    /// Sorts what is in memory, and adds up equal records.
+    /// Sorts the records in memory, and adds up equal ones.
     private func sort() {
         let (width, keyLength, buffer) = (width, keyLength, buffer)
         var order = (0..<UInt32(count)).map { $0 }
@@ -93,24 +91,24 @@ final class SortedRecords {
         store(total, sum + width - 2)
     }
 
-    /// A 64-bit number from two places of a record.
+    /// Reads a 64-bit number from two numbers of a record.
     @inline(__always) static func number(_ place: UnsafeMutablePointer<UInt32>) -> UInt64 {
         UInt64(place[0]) | UInt64(place[1]) << 32
     }
 
-    /// Puts a 64-bit number into two places of a record.
+    /// Stores a 64-bit number in two numbers of a record.
     @inline(__always) static func store(_ number: UInt64, _ place: UnsafeMutablePointer<UInt32>) {
         place[0] = UInt32(truncatingIfNeeded: number)
         place[1] = UInt32(truncatingIfNeeded: number >> 32)
     }
 
-    /// Calls `body` with every record in order; afterwards the collection is empty.
+    /// Calls `body` with every record in order; afterward the collection is empty.
     func drain(_ body: (UnsafeMutablePointer<UInt32>) throws(LanguageModelError) -> Void) throws(LanguageModelError) {
         let stream = try SortedStream(self)
         while let record = try stream.next() { try body(record) }
     }
 
-    /// What the stream of the records reads from: sorted memory, and the runs.
+    /// Returns the sources of the stream of records: sorted memory, and the runs.
     fileprivate func seal() -> (memory: UnsafeMutablePointer<UInt32>, count: Int, runs: [RecordFile]) {
         sort()
         defer { count = 0 }
@@ -146,7 +144,7 @@ final class SortedRecords {
 
         deinit { current.deallocate() }
 
-        /// The next record, valid until the next call; nil after the last one.
+        /// Returns the next record, valid until the next call; nil after the last one.
         func next() throws(LanguageModelError) -> UnsafeMutablePointer<UInt32>? {
             guard var best = sources.indices.first else { return nil }
             for index in sources.indices.dropFirst() where isLess(sources[index].next, sources[best].next) {
@@ -186,7 +184,7 @@ final class SortedRecords {
     }
 }
 
-/// A file without a name that is written once and then read from its beginning.
+/// An unlinked file that is written once and then read from its beginning.
 final class RecordFile {
     private let descriptor: Int32
     private let path: String
@@ -195,13 +193,13 @@ final class RecordFile {
 
     init(folder: URL) throws(LanguageModelError) {
         path = folder.path
-        // The X are mkstemp's: it puts a free name in their place.
+        // mkstemp replaces the X with a free name.
         var template = Array((folder.path + "/wav2vec2-lm-XXXXXX").utf8CString)
         descriptor = mkstemp(&template)
         guard descriptor >= 0 else {
             throw .unwritable(path: folder.path, reason: ByteStorage.lastError())
         }
-        // The file lives on until it is closed.
+        // The file exists until it is closed.
         unlink(template)
     }
 
@@ -221,7 +219,7 @@ final class RecordFile {
         }
     }
 
-    /// Appends numbers, a few at a time.
+    /// Appends numbers, some at a time.
     func append(_ numbers: UnsafeBufferPointer<UInt32>) throws(LanguageModelError) {
         pending.append(contentsOf: UnsafeRawBufferPointer(numbers))
         if pending.count > 1 << 20 { try flush() }
@@ -236,7 +234,7 @@ final class RecordFile {
         try result.get()
     }
 
-    /// Goes back to the beginning, to read with a buffer of so many bytes.
+    /// Goes back to the beginning, to read with a buffer of this many bytes.
     func rewind(buffer size: Int) throws(LanguageModelError) {
         try flush()
         lseek(descriptor, 0, SEEK_SET)

@@ -4,10 +4,10 @@ import W2VTorch
 
 /// k-means clusters of vectors.
 public struct KMeans: Sendable {
-    /// The clusters' centres, [clusters, dimension], FP32 in host memory.
+    /// The clusters' centers, [clusters, dimension], FP32 in host memory.
     public let centroids: Tensor
 
-    /// Makes clusters from their centres.
+    /// Makes clusters from their centers.
     ///
     /// - Parameter centroids: [clusters, dimension], FP32 in host memory.
     public init(centroids: Tensor) { self.centroids = centroids }
@@ -17,7 +17,7 @@ public struct KMeans: Sendable {
     /// Numbers a vector.
     public var dimension: Int { centroids.size(1) }
 
-    /// The nearest centre of each vector; of equally near ones the first.
+    /// The nearest center of each vector; of equally near ones the first.
     ///
     /// - Parameters:
     ///   - vectors: [vectors, dimension].
@@ -35,7 +35,7 @@ public struct KMeans: Sendable {
     }
 }
 
-/// Finds the nearest of some centres.
+/// Finds the nearest of some centers.
 struct NearestCentroid {
     let centroids: Tensor
     private let halfNorms: Tensor
@@ -45,7 +45,7 @@ struct NearestCentroid {
         halfNorms = try centroids.squared().sum(1) * 0.5
     }
 
-    /// Parts of a matrix, small enough that the distances to all centres fit into 64 MB.
+    /// Parts of a matrix, small enough that the distances to all centers fit into 64 MB.
     func chunks(of vectors: Tensor) throws -> [Tensor] {
         let size = max(1, (1 << 24) / centroids.size(0))
         return try stride(from: 0, to: vectors.size(0), by: size).map {
@@ -53,14 +53,14 @@ struct NearestCentroid {
         }
     }
 
-    /// For [vectors, dimension] on the centres' device: int64 [vectors].
+    /// For [vectors, dimension] on the centers' device: int64 [vectors].
     ///
     /// ‖x − c‖² is least where x·c − ‖c‖²/2 is greatest.
     func callAsFunction(_ vectors: Tensor) throws -> Tensor {
         try (vectors.matmul(centroids.transposed()) - halfNorms).argmax(1)
     }
 
-    /// For [vectors, dimension] and their clusters: the squared distance of each to its own centre.
+    /// For [vectors, dimension] and their clusters: the squared distance of each to its own center.
     func squaredDistances(_ vectors: Tensor, _ clusters: Tensor) throws -> Tensor {
         try (vectors - centroids.taking(clusters)).squared().sum(1)
     }

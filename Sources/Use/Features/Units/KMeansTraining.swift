@@ -31,7 +31,7 @@ public struct KMeansOptions: Sendable, Equatable {
 public struct KMeansResult: Sendable {
     /// The clusters.
     public let clusters: KMeans
-    /// The mean squared distance of a vector to its centre.
+    /// The mean squared distance of a vector to its center.
     public let inertia: Double
     /// How many vectors each cluster has.
     public let sizes: [Int]
@@ -40,9 +40,9 @@ public struct KMeansResult: Sendable {
 }
 
 extension KMeans {
-    /// Finds clusters by mini-batch k-means (Sculley 2010) from k-means++ centres (Arthur and Vassilvitskii 2007).
+    /// Finds clusters by mini-batch k-means (Sculley 2010) from k-means++ centers (Arthur and Vassilvitskii 2007).
     ///
-    /// Clusters that stay empty move to vectors that are far from their centres. The vectors stay in host memory; one
+    /// Clusters that stay empty move to vectors that are far from their centers. The vectors stay in host memory; one
     /// batch at a time is on the device.
     ///
     /// - Parameters:
@@ -83,7 +83,7 @@ extension KMeans {
     }
 }
 
-/// One run from random centres to clusters.
+/// One run from random centers to clusters.
 private struct Run {
     let vectors: Tensor
     let count: Int
@@ -96,7 +96,7 @@ private struct Run {
     var inertia = Double.infinity
     /// The vectors of each cluster, once trained.
     var sizes: [Int] = []
-    /// The squared distance of each vector to its centre, at the last pass over all.
+    /// The squared distance of each vector to its center, at the last pass over all.
     private var distances: [Double] = []
 
     init(_ vectors: Tensor, count: Int, options: KMeansOptions, device: Device, number: Int) {
@@ -119,7 +119,7 @@ private struct Run {
                 progress(step, inertia)
             }
         }
-        // A last pass always measures; the ones before move the centres to the means.
+        // A last pass always measures; the ones before move the centers to the means.
         var previous = Double.infinity
         for pass in 0...options.polishingPasses {
             try Task.checkCancellation()
@@ -148,22 +148,22 @@ private struct Run {
         return try vectors.taking(Tensor(chosen.sorted())).to(device: device)
     }
 
-    /// k-means++: each further centre is drawn by its squared distance to the nearest one so far, as the best of several.
+    /// k-means++: each further center is drawn by its squared distance to the nearest one so far, as the best of several.
     private mutating func start() throws -> Tensor {
         let candidates = try sample(max(3 * options.batchSize, 3 * count))
         let size = candidates.size(0)
         let trials = 2 + Int(log(Double(count)))
         let norms = try candidates.squared().sum(1)
         func distances(_ rows: [Int]) throws -> [[Double]] {
-            let centres = try candidates.taking(Tensor(rows).to(device: device))
-            let products = try centres.matmul(candidates.transposed())
-            let own = try centres.squared().sum(1, keepingDimensions: true)
+            let centers = try candidates.taking(Tensor(rows).to(device: device))
+            let products = try centers.matmul(candidates.transposed())
+            let own = try centers.squared().sum(1, keepingDimensions: true)
             return try (norms - products * 2 + own).clamped(below: 0).split(Array(repeating: 1, count: rows.count))
                 .map { try $0.elements(Double.self) }
         }
         var chosen = [stream.integer(below: size)]
         var nearest = try distances(chosen)[0]
-        // Rounding must not let a centre be chosen twice.
+        // Rounding must not let a center be chosen twice.
         nearest[chosen[0]] = 0
         while chosen.count < count {
             let sum = nearest.reduce(0, +)
@@ -201,7 +201,7 @@ private struct Run {
 
     private mutating func learn(progress: (Double) -> Void) throws {
         let steps = (options.passes * total + options.batchSize - 1) / options.batchSize
-        // How many vectors each centre is the mean of so far.
+        // How many vectors each center is the mean of so far.
         var weights = try Tensor.zeros([count], device: device)
         // Whose clusters nobody joins in so many batches are empty.
         let watched = max(10, (total + options.batchSize - 1) / options.batchSize)
@@ -217,7 +217,7 @@ private struct Run {
             let (sums, counts) = try search.sums(batch, clusters)
             weights = try weights + counts
             joined = try joined + counts
-            // c ← c + (Σx − n·c) / N: the mean of all that has been assigned to the centre.
+            // c ← c + (Σx − n·c) / N: the mean of all that has been assigned to the center.
             let change = try (sums - centroids * counts.unsqueezed(1)) / weights.clamped(below: 1).unsqueezed(1)
             centroids = try centroids + change
 
@@ -233,7 +233,7 @@ private struct Run {
             let empty = counted.indices.filter { counted[$0] == 0 }
             if !empty.isEmpty {
                 try move(empty, to: far(batch, distances.elements(Double.self), count: empty.count))
-                // A moved centre learns as quickly as a new one.
+                // A moved center learns as quickly as a new one.
                 let fresh = try Tensor(counted.map { Float($0 == 0 ? 0 : 1) }).to(device: device)
                 weights = try weights * fresh
             }
@@ -241,7 +241,7 @@ private struct Run {
         }
     }
 
-    /// Some of the vectors, drawn by their squared distance to their own centres.
+    /// Some of the vectors, drawn by their squared distance to their own centers.
     private mutating func far(_ vectors: Tensor, _ distances: [Double], count: Int) throws -> Tensor {
         var weights = distances
         var rows: [Int] = []
@@ -287,7 +287,7 @@ private struct Run {
         return try Tensor.choose(isEmpty, centroids, else: means)
     }
 
-    /// Puts empty clusters where vectors are far from their centres.
+    /// Puts empty clusters where vectors are far from their centers.
     private mutating func moveEmpty() throws {
         let empty = sizes.indices.filter { sizes[$0] == 0 }
         try move(empty, to: far(vectors, distances, count: empty.count))

@@ -18,7 +18,7 @@ public struct UnitModel: Sendable {
     public let checkpoint: String
     /// Tells the model from others.
     public let fingerprint: String
-    /// The mean squared distance of the training's frames to their centres.
+    /// The mean squared distance of the training's frames to their centers.
     public let inertia: Double
     /// The seed that the clusters were found with.
     public let seed: UInt64
@@ -57,7 +57,7 @@ public struct UnitModel: Sendable {
         let file = try SafetensorsFile(url)
         let metadata = file.metadata
         guard metadata["format"] == Self.format else {
-            throw damaged("it is not a file of wav2vec2 units train")
+            throw damaged("it is not a file of clusters")
         }
         let tensors = try TensorFile.read(url)
         guard let centroids = tensors["centroids"], centroids.rank == 2, centroids.dtype == .float32,

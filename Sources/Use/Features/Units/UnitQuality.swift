@@ -69,7 +69,7 @@ public struct UnitQuality: Sendable, Equatable {
         }
     }
 
-    /// Phone-normalised mutual information I(y; z) / H(y): the share of a phone's uncertainty that its unit takes away.
+    /// Phone-normalized mutual information I(y; z) / H(y): the share of a phone's uncertainty that its unit takes away.
     public var phoneNormalizedMutualInformation: Double? {
         guard frames > 0, phoneEntropy > 0 else { return nil }
         let terms = joint.map { pair, count in

@@ -19,7 +19,7 @@ final class EventFile {
     ///
     /// - Parameters:
     ///   - folder: The folder, made if it is not there.
-    ///   - update: The update that training goes on after: what older files say of later ones is hidden.
+    ///   - update: The update after which training continues: records of later updates in older files are hidden.
     ///   - time: When the job began, in seconds since 1970.
     /// - Throws: ``TrainingError/cannotWrite(file:reason:)``.
     init(_ folder: URL, after update: Int, time: Double = Date().timeIntervalSince1970) throws {

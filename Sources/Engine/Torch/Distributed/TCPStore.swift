@@ -2,25 +2,24 @@ import CW2VLibTorch
 import Foundation
 import Synchronization
 
-/// A small key-value store that processes meet at, served by one of them over TCP (c10d's `TCPStore`).
+/// A small key-value store where processes meet, served by one of them over TCP (c10d's `TCPStore`).
 ///
-/// A store that does not answer counts as gone from then on: c10d itself waits for as long as TCP does, which takes a
-/// cut cable for a slow one. `@unchecked Sendable` is safe: c10d guards each store with a lock of its own.
-public final class Store: @unchecked Sendable {
+/// A store that once failed to answer counts as gone: c10d itself waits for as long as TCP does, which cannot tell a
+/// cut cable from a slow one. `@unchecked Sendable` is safe: c10d guards each store with a lock of its own.
+public final class TCPStore: @unchecked Sendable {
     let handle: ct_store
     /// The port that the store listens on.
     public let port: Int
     private let patience: Double
     private let isGone = Atomic<Bool>(false)
 
-    /// Connects to a store, and serves it where asked to.
+    /// Connects to a store, and serves it if asked to.
     ///
     /// - Parameters:
-    ///   - host: A name or an address.
     ///   - port: A port; 0 takes a free one where this process serves.
-    ///   - serves: Whether this process holds the store.
-    ///   - timeout: How long connecting and waiting may take, in seconds.
-    ///   - patience: How long an answer may take, in seconds.
+    ///   - serves: Whether this process serves the store.
+    ///   - timeout: The maximum duration of connecting and waiting, in seconds.
+    ///   - patience: The maximum duration of an answer, in seconds.
     /// - Throws: `TorchError.communication` if the port is in use, or nobody answers in time.
     public init(host: String, port: Int, serves: Bool, timeout: Double, patience: Double = 30) throws {
         let connect = { @Sendable () throws -> Connection in
@@ -31,29 +30,29 @@ public final class Store: @unchecked Sendable {
             guard let made else { throw TorchError.runtime("LibTorch made no store") }
             return Connection(handle: made, port: Int(bound))
         }
-        // c10d waits without end for the first words of whatever accepts a connection.
+        // c10d waits forever for the greeting of anything that accepts a connection.
         let connection = try serves ? connect() : Self.within(timeout + 0.5, connect) { ct_store_release($0.handle) }
         handle = connection.handle
         self.port = connection.port
         self.patience = patience
     }
 
-    /// A store as c10d has it.
+    /// A c10d store.
     ///
-    /// `@unchecked Sendable` is safe: the thread that has made it hands it on and keeps nothing.
+    /// `@unchecked Sendable` is safe: the thread that creates it passes it on and keeps no reference.
     private struct Connection: @unchecked Sendable {
         let handle: ct_store
         let port: Int
     }
 
-    /// Returns what `body` returns on a thread of its own, which is left behind when time runs out.
+    /// Runs `body` on a thread of its own, which is abandoned when time runs out.
     ///
     /// - Parameters:
     ///   - seconds: The longest wait.
-    ///   - body: What may take for ever.
-    ///   - discard: Gets a value that comes too late.
-    /// - Returns: What `body` returned.
-    /// - Throws: What `body` threw; `TorchError.communication` when time ran out.
+    ///   - body: A call that may block forever.
+    ///   - discard: Receives a value that arrives too late.
+    /// - Returns: The result of `body`.
+    /// - Throws: Any error of `body`; `TorchError.communication` when time runs out.
     private static func within<Value: Sendable>(
         _ seconds: Double, _ body: @escaping @Sendable () throws -> Value, discard: @escaping @Sendable (Value) -> Void
     ) throws -> Value {
@@ -73,7 +72,7 @@ public final class Store: @unchecked Sendable {
         {
             return try result.get()
         }
-        // It may have come in this moment.
+        // It may have arrived at this very moment.
         let late = answer.result.withLock { stored in
             answer.isAbandoned.store(true, ordering: .relaxed)
             return stored
@@ -84,7 +83,7 @@ public final class Store: @unchecked Sendable {
 
     deinit { ct_store_release(handle) }
 
-    /// Puts bytes under a key.
+    /// Stores bytes under a key.
     ///
     /// - Throws: `TorchError.communication` if the store is gone.
     public func set(_ key: String, to value: Data) throws {
@@ -95,12 +94,9 @@ public final class Store: @unchecked Sendable {
         }
     }
 
-    /// The bytes under a key, waiting until another process has put them there.
+    /// Returns the bytes under a key, waiting until another process has stored them.
     ///
-    /// - Parameters:
-    ///   - key: The key.
-    ///   - timeout: The longest wait, in seconds.
-    /// - Returns: The bytes.
+    /// - Parameter timeout: The longest wait, in seconds.
     /// - Throws: `TorchError.communication` if time runs out or the store is gone.
     public func value(of key: String, timeout: Double) throws -> Data {
         try answer(waiting: timeout) { store in
@@ -113,7 +109,7 @@ public final class Store: @unchecked Sendable {
         }
     }
 
-    /// Whether something stands under a key.
+    /// Returns whether the store holds a key.
     ///
     /// - Throws: `TorchError.communication` if the store is gone.
     public func has(_ key: String) throws -> Bool {
@@ -124,9 +120,8 @@ public final class Store: @unchecked Sendable {
         }
     }
 
-    /// Adds to the number under a key, which begins at 0.
+    /// Adds to the number under a key, which starts at 0, and returns the sum.
     ///
-    /// - Returns: The sum.
     /// - Throws: `TorchError.communication` if the store is gone.
     @discardableResult
     public func add(_ key: String, _ amount: Int) throws -> Int {
@@ -137,17 +132,17 @@ public final class Store: @unchecked Sendable {
         }
     }
 
-    /// What a thread of an operation leaves for the one that waits for it.
+    /// The result of an operation, left by its thread for the one that waits for it.
     private final class Answer<Value: Sendable>: Sendable {
         let result = Mutex<Result<Value, any Error>?>(nil)
-        /// Whether nobody waits any more; changed under the lock of ``result``.
+        /// Whether the waiting thread has given up; changed under the lock of ``result``.
         let isAbandoned = Atomic<Bool>(false)
         let arrived = DispatchSemaphore(value: 0)
     }
 
-    /// Asks the store on a thread that can be left behind when no answer comes.
+    /// Asks the store on a thread that can be abandoned when no answer comes.
     private func answer<Value: Sendable>(
-        waiting seconds: Double = 0, _ body: @escaping @Sendable (Store) throws -> Value
+        waiting seconds: Double = 0, _ body: @escaping @Sendable (TCPStore) throws -> Value
     ) throws -> Value {
         guard !isGone.load(ordering: .relaxed) else { throw TorchError.communication("the store is gone") }
         let answer = Answer<Value>()

@@ -1,10 +1,10 @@
 import W2VBackbone
 
-/// The random choices of one sub-batch.
-public struct SubBatchPlan: Sendable {
+/// The random choices of one segment.
+public struct SegmentPlan: Sendable {
     /// The utterances of the batch that belong to it.
     public var utterances: Range<Int>
-    /// What is masked in them.
+    /// Their masked frames and channels.
     public var mask: Mask
     /// The distractors of their masked frames.
     public var negatives: Negatives
@@ -13,7 +13,7 @@ public struct SubBatchPlan: Sendable {
     /// The input quantizer's noise, where the model has one.
     public var inputNoise: QuantizerNoise
 
-    /// Gathers the choices.
+    /// Makes a plan.
     public init(
         utterances: Range<Int>, mask: Mask, negatives: Negatives, noise: QuantizerNoise,
         inputNoise: QuantizerNoise = .none

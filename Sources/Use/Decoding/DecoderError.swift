@@ -1,7 +1,7 @@
 import W2VBase
 
-/// What can be wrong with what is handed to a decoder or an aligner, one sentence each.
-public enum DecodingError: Error, Equatable, CustomStringConvertible {
+/// An error of the input of a decoder or an aligner.
+public enum DecoderError: ExplainedError, Equatable {
     /// The number of scores is no multiple of the number of labels.
     case wrongCount(count: Int, labels: Int)
     /// The blank is not one of the labels.
@@ -22,36 +22,41 @@ public enum DecodingError: Error, Equatable, CustomStringConvertible {
     /// No path with a probability above zero leads through the transcript.
     case impossible(frame: Int)
 
-    /// One sentence: what was expected, what was found, what to do.
-    public var description: String { description { _ in nil } }
+    /// Input: scores, options or a text.
+    public var kind: ErrorKind { .input }
 
-    /// The sentence, with what a program offers against the letters that a dictionary lacks.
-    ///
-    /// - Parameter option: What to type for one of the reasons, such as an option's name; nil for nothing.
-    /// - Returns: The sentence, without a full stop.
-    public func description(offering option: (MissingLetters.Reason) -> String?) -> String {
+    /// What was expected, what was found, and what to do.
+    public var explanation: Explanation {
         switch self {
         case .wrongCount(let count, let labels):
-            "expected scores for whole frames of \(labels) labels, found \(count) scores: "
-                + "hand over a contiguous [frames, labels] matrix"
+            Explanation(
+                "expected scores for whole frames of \(labels) labels, found \(count) scores",
+                "hand over a contiguous [frames, labels] matrix")
         case .blankOutOfRange(let blank, let labels):
-            "the blank has index \(blank) but the scores have \(labels) labels: "
-                + "use the dictionary that the model was fine-tuned with"
+            Explanation(
+                "the blank has index \(blank) but the scores have \(labels) labels",
+                "use the dictionary that the model was fine-tuned with")
         case .notANumber(let frame, let label):
-            "the score of label \(label) at frame \(frame) is not a number: "
-                + "check the checkpoint and the recording for NaN values"
+            Explanation(
+                "the score of label \(label) at frame \(frame) is not a number",
+                "check the checkpoint and the recording for NaN values")
         case .badOption(let name, let value, let expected):
-            "the decoding option \(name) is \(value), and it must be \(expected)"
-        case .unspellable(let word, let symbols):
-            Self.unspellable(word, symbols, missing, option)
-        case .emptyTranscript: "the transcript has no words: write down what is said in the recording"
+            Explanation("the decoding option \(name) is \(value), and it must be \(expected)")
+        case .unspellable(let word, let symbols): unspellable(word, symbols)
+        case .emptyTranscript:
+            Explanation("the transcript has no words", "write down what is said in the recording")
         case .tooLong(let labels, let needed, let frames):
-            "the transcript has \(labels) letters and needs at least \(needed) frames, but the recording has "
-                + "\(frames): check that the transcript belongs to the recording"
+            Explanation(
+                "the transcript has \(labels) letters and needs at least \(needed) frames, but the recording has "
+                    + "\(frames)", "check that the transcript belongs to the recording")
         case .badLabel(let label, let labels):
-            "the transcript has label \(label), and of \(labels) labels only those other than the blank can be aligned"
+            Explanation(
+                "the transcript has label \(label), and of \(labels) labels only those other than the blank can be aligned"
+            )
         case .impossible(let frame):
-            "no path leads through the transcript: all labels that could stand at frame \(frame) have probability zero"
+            Explanation(
+                "no path leads through the transcript: all labels that could be at frame \(frame) have probability zero"
+            )
         }
     }
 
@@ -64,15 +69,13 @@ public enum DecodingError: Error, Equatable, CustomStringConvertible {
             : MissingLetters(in: word, symbols: symbols.unicodeScalars.map { String($0) })
     }
 
-    private static func unspellable(
-        _ word: String, _ symbols: String, _ missing: MissingLetters?, _ option: (MissingLetters.Reason) -> String?
-    ) -> String {
+    private func unspellable(_ word: String, _ symbols: String) -> Explanation {
         let letters = (missing?.letters ?? []).prefix(12).map(\.quotedWithCodePoints).joined(separator: ", ")
         let beginning = "\"\(word.excerpt())\" has \(letters.isEmpty ? "letters" : letters) that the dictionary lacks"
         guard let reasons = missing?.reasons, !reasons.isEmpty else {
-            return beginning + "; it has \(symbols.excerpt(120)): write the word in the dictionary's letters"
+            return Explanation(
+                beginning + " (it has \(symbols.excerpt(120)))", "write the word in the dictionary's letters")
         }
-        let advice = reasons.prefix(3).map { reason in reason.advice + (option(reason).map { " (\($0))" } ?? "") }
-        return beginning + ": " + advice.joined(separator: "; ")
+        return Explanation(beginning, "\(reasons.prefix(3).map(\.advice).joined(separator: "; "))")
     }
 }

@@ -1,56 +1,9 @@
 import CW2VLibTorch
 
-/// One argument of an operator call.
-public enum Argument {
-    case none
-    case tensor(Tensor)
-    case int(Int)
-    case double(Double)
-    case bool(Bool)
-    case string(String)
-    case ints([Int])
-    case doubles([Double])
-    case bools([Bool])
-    case tensors([Tensor])
-    case optionalTensors([Tensor?])
-    case dtype(DType)
-    case device(Device)
-    case memoryFormat(MemoryFormat)
-    case generator(Generator)
-    case object(TorchObject)
-
-    /// A tensor, or nothing.
-    public static func optional(_ tensor: Tensor?) -> Argument {
-        tensor.map(Argument.tensor) ?? .none
-    }
-
-    /// A generator, or the default one.
-    public static func optional(_ generator: Generator?) -> Argument {
-        generator.map(Argument.generator) ?? .none
-    }
-}
-
-/// How a tensor's elements follow each other in memory.
+/// The order of a tensor's elements in memory.
 public enum MemoryFormat: Int, Sendable {
     case contiguous = 0
     case preserve = 1
-}
-
-/// One result of an operator call.
-public enum Value: Sendable {
-    case none
-    case tensor(Tensor)
-    case int(Int)
-    case double(Double)
-    case bool(Bool)
-    case string(String)
-    case ints([Int])
-    case doubles([Double])
-    case bools([Bool])
-    case tensors([Tensor?])
-    case device(Device)
-    case generator(Generator)
-    case object(TorchObject)
 }
 
 /// An instance of one of LibTorch's custom classes, passed from operator to operator unopened.
@@ -70,17 +23,64 @@ public final class TorchObject: @unchecked Sendable {
 
 /// A LibTorch operator, found once by name and overload and called with tagged values.
 ///
-///     static let add = Operator("aten::add", "Tensor")
+///     static let add = TorchOperator("aten::add", "Tensor")
 ///     let sum = try add(.tensor(a), .tensor(b))
 ///
 /// `@unchecked Sendable` is safe: the handle is immutable and LibTorch's dispatcher may be used from any thread.
-public final class Operator: @unchecked Sendable {
+public final class TorchOperator: @unchecked Sendable {
+    /// One argument of an operator call.
+    public enum Argument {
+        case none
+        case tensor(Tensor)
+        case int(Int)
+        case double(Double)
+        case bool(Bool)
+        case string(String)
+        case ints([Int])
+        case doubles([Double])
+        case bools([Bool])
+        case tensors([Tensor])
+        case optionalTensors([Tensor?])
+        case dtype(DType)
+        case device(Device)
+        case memoryFormat(MemoryFormat)
+        case generator(Generator)
+        case object(TorchObject)
+
+        /// A tensor, or nothing.
+        public static func optional(_ tensor: Tensor?) -> Argument {
+            tensor.map(Argument.tensor) ?? .none
+        }
+
+        /// A generator, or the default one.
+        public static func optional(_ generator: Generator?) -> Argument {
+            generator.map(Argument.generator) ?? .none
+        }
+    }
+
+    /// One result of an operator call.
+    public enum Value: Sendable {
+        case none
+        case tensor(Tensor)
+        case int(Int)
+        case double(Double)
+        case bool(Bool)
+        case string(String)
+        case ints([Int])
+        case doubles([Double])
+        case bools([Bool])
+        case tensors([Tensor?])
+        case device(Device)
+        case generator(Generator)
+        case object(TorchObject)
+    }
+
     /// The operator's name with its overload.
     public let name: String
     private let handle: ct_operator?
     private let problem: String?
 
-    /// Looks the operator up; a missing one is reported by the first call.
+    /// Looks the operator up; the first call reports a missing one.
     public init(_ name: String, _ overload: String = "") {
         self.name = overload.isEmpty ? name : "\(name).\(overload)"
         var found: ct_operator?
@@ -97,7 +97,7 @@ public final class Operator: @unchecked Sendable {
     @discardableResult
     public func callAsFunction(_ arguments: Argument...) throws -> Tensor {
         try withResults(of: arguments) { results in
-            // All results are adopted first, or the others' handles would never be given back.
+            // All results are adopted first; otherwise an error would leak the remaining handles.
             let values = results.map { Value(adopting: $0) }
             guard values.count == 1, case .tensor(let tensor) = values[0] else {
                 throw TorchError.operation("\(name): expected one tensor as the result, got \(values)")
@@ -123,7 +123,7 @@ public final class Operator: @unchecked Sendable {
         }
     }
 
-    /// Calls the operator and returns all its results, whatever they are.
+    /// Calls the operator and returns all its results, of any type.
     public func values(_ arguments: Argument...) throws -> [Value] {
         try withResults(of: arguments) { $0.map { Value(adopting: $0) } }
     }
@@ -149,7 +149,7 @@ public final class Operator: @unchecked Sendable {
     }
 }
 
-/// Memory that list arguments occupy during one call.
+/// The memory of list arguments during one call.
 private struct Scratch {
     private var blocks: [UnsafeMutableRawPointer] = []
 
@@ -172,7 +172,7 @@ private struct Scratch {
         return value
     }
 
-    mutating func value(_ argument: Argument) -> ct_value {
+    mutating func value(_ argument: TorchOperator.Argument) -> ct_value {
         var value = ct_value()
         func set(_ tag: ct_tag) { value.tag = Int32(tag.rawValue) }
         switch argument {
@@ -215,8 +215,8 @@ private struct Scratch {
     }
 }
 
-extension Value {
-    /// Takes over what the bridge handed out.
+extension TorchOperator.Value {
+    /// Takes ownership of a value from the bridge.
     init(adopting value: ct_value) {
         let count = Int(value.count)
         func list<Stored, Element>(_ type: Stored.Type, _ convert: (Stored) -> Element) -> [Element] {
