@@ -7,9 +7,11 @@ import W2VTorch
 @testable import W2VCluster
 
 /// Runs `body` as several processes would, on a thread each; gives what each returned or threw, by rank.
+///
+/// `ended` is called with the rank of each that has.
 func asRanks<Result: Sendable>(
     _ size: Int, handshake: @escaping @Sendable (Int) -> [String: String] = { _ in [:] }, timeout: Double = 20,
-    _ body: @escaping @Sendable (Cluster) throws -> Result
+    ended: @escaping @Sendable (Int) -> Void = { _ in }, _ body: @escaping @Sendable (Cluster) throws -> Result
 ) async throws -> [Swift.Result<Result, any Error>] {
     // Rank 0 serves on a port that was free a moment ago.
     let port = try TCPStore(host: "127.0.0.1", port: 0, serves: true, timeout: 5).port
@@ -27,6 +29,7 @@ func asRanks<Result: Sendable>(
                             defer { cluster.leave() }
                             return try cluster.reportingFailure { try body(cluster) }
                         }
+                        ended(rank)
                         continuation.resume(returning: (rank, result))
                     }
                     thread.start()
@@ -157,17 +160,16 @@ func asRanks<Result: Sendable>(
     }
 
     @Test func aSilentProcessIsNamed() async throws {
-        let isNamed = DispatchSemaphore(value: 0)
-        let results = try await asRanks(2, timeout: 3) { cluster in
+        let hasEnded = DispatchSemaphore(value: 0)
+        let results = try await asRanks(2, timeout: 3, ended: { if $0 == 0 { hasEnded.signal() } }) { cluster in
             guard cluster.rank == 0 else {
                 cluster.noteProgress(update: 7)
                 Thread.sleep(forTimeInterval: 1.5)
                 // As a stopped process would: no more signs, and no collective.
                 cluster.leave()
-                _ = isNamed.wait(timeout: .now() + 60)
+                _ = hasEnded.wait(timeout: .now() + 60)
                 return
             }
-            defer { isNamed.signal() }
             _ = try cluster.sum([1])
         }
         #expect(throws: ClusterError.silent(.rank(0, of: 2), names: "rank 1 (last seen at update 7)")) {
@@ -176,16 +178,15 @@ func asRanks<Result: Sendable>(
     }
 
     @Test func aProcessThatHangsIsNamed() async throws {
-        let isNamed = DispatchSemaphore(value: 0)
-        let results = try await asRanks(3, timeout: 2) { cluster in
+        let hasEnded = DispatchSemaphore(value: 0)
+        let results = try await asRanks(3, timeout: 2, ended: { if $0 != 1 { hasEnded.signal() } }) { cluster in
             cluster.noteProgress(update: 7)
             _ = try cluster.sum([1])
             cluster.noteProgress(update: 8)
             // It stays alive, as one that waits for a disk or a device does, until the others have given it up.
             if cluster.rank == 1 {
-                for _ in 0..<2 { _ = isNamed.wait(timeout: .now() + 60) }
+                for _ in 0..<2 { _ = hasEnded.wait(timeout: .now() + 60) }
             }
-            defer { isNamed.signal() }
             _ = try cluster.sum([1])
         }
         for rank in [0, 2] {
