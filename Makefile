@@ -18,17 +18,18 @@ DEMO_BATCH := 4x4
 LESSER_INSTRUCTIONS := avx2 plain
 KERNEL_TESTS := ^KernelsTests\.|PairedConvolution|PackedModel|BatchInvariance|GoldenTests/equalsTheReference\(
 
-# Tests with deadlines run separately: other tests keep Swift's few threads busy for seconds.
-TIMED_TESTS := ^ServingTests\.
+# The tests that measure time.
+TIMED_TESTS := BenchmarkTests/profilesAreOfTheStep
 
 # OpenMP's threads spin only briefly, so that other work on the machine is not slowed down.
 export GOMP_SPINCOUNT ?= 10000
 
-.PHONY: help setup demo test build lint examples bench compare curves docs install clean
+.PHONY: help setup demo test timed-tests build lint examples bench compare curves docs install clean
 
 help:
 	@echo 'make demo              prepare real speech, pre-train, fine-tune, evaluate and transcribe: about 7 minutes'
 	@echo 'make test              run every test'
+	@echo 'make timed-tests       run the tests that measure time, which need a machine without other work'
 	@echo 'make build             build the release program $(PROGRAM)'
 	@echo 'make lint              check the formatting and the coding rules'
 	@echo 'make examples          build and run the packages in Examples/, which extend the libraries from outside'
@@ -54,12 +55,11 @@ test: setup
 	        { cat .build/test-$$instructions.log; echo "the tests above fail with instructions of $$instructions"; exit 1; }; \
 	    echo "$$instructions: $$(grep -o 'Test run with.*' .build/test-$$instructions.log)"; \
 	done
-ifeq ($(strip $(ARGS)),)
-	swift test --filter '$(TIMED_TESTS)'
-	swift test --parallel --skip '$(TIMED_TESTS)'
-else
 	swift test --parallel $(ARGS)
-endif
+
+# What measures time, on a machine without other work.
+timed-tests: setup
+	WAV2VEC2_TIMED_TESTS=1 swift test --no-parallel --filter '$(TIMED_TESTS)'
 
 # The Swift runtime goes into the program, so that an installed program needs no Swift.
 build: setup
