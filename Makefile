@@ -31,7 +31,7 @@ help:
 	@echo 'make test              run every test'
 	@echo 'make build             build the release program $(PROGRAM)'
 	@echo 'make lint              check the formatting and the rules of the house'
-	@echo 'make examples          build and run the packages under Examples/, which extend the libraries from outside'
+	@echo 'make examples          build and run the packages under Examples/, which depend on a version of this one'
 	@echo 'make bench             time training steps, recognition, data, kernels, and a model that has learned'
 	@echo 'make compare           the same beside other programs, into Benchmarks/results'
 	@echo 'make curves SPEECH=…   learning curves on a folder of speech, checked against the committed ones: about 15 minutes'
@@ -69,13 +69,8 @@ build: setup
 lint: setup
 	@Scripts/lint
 
-# One scratch folder for all, so that the libraries are built once.
-# The packages share what they build of this one; SwiftPM's description of a build is of one package alone.
 examples: setup
-	@for example in Examples/*/; do \
-	    rm -f .build/examples/*/debug/description.json; \
-	    swift run --package-path "$$example" --scratch-path .build/examples "$$(basename "$$example")" || exit; \
-	done
+	@Scripts/examples
 
 bench: build
 	$(PROGRAM) benchmark pretrain --profile --trace .build/pretrain.trace.json $(ARGS)
