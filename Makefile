@@ -32,7 +32,7 @@ help:
 	@echo 'make timed-tests       run the tests that measure time, which need a machine without other work'
 	@echo 'make build             build the release program $(PROGRAM)'
 	@echo 'make lint              check the formatting and the coding rules'
-	@echo 'make examples          build and run the packages in Examples/, which extend the libraries from outside'
+	@echo 'make examples          build and run the packages in Examples/, which depend on a version of this one'
 	@echo 'make bench             time training steps, recognition, data, kernels, and a trained model'
 	@echo 'make compare           time this program and others on the same audio, into Benchmarks/results'
 	@echo 'make curves SPEECH=…   train on a folder of speech and check the learning curves: about 15 minutes'
@@ -69,13 +69,8 @@ build: setup
 lint: setup
 	@Scripts/lint
 
-# One scratch folder for all, so that the libraries are built once.
-# The packages share this package's build products; SwiftPM's build description is for one package only.
 examples: setup
-	@for example in Examples/*/; do \
-	    rm -f .build/examples/*/debug/description.json; \
-	    swift run --package-path "$$example" --scratch-path .build/examples "$$(basename "$$example")" || exit; \
-	done
+	@Scripts/examples
 
 bench: build
 	$(PROGRAM) benchmark pretrain --profile --trace .build/pretrain.trace.json $(ARGS)

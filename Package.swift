@@ -139,6 +139,14 @@ let use: [Target] = [
         ], resources: [.embedInCode("Page")]),
 ]
 
+// What most apps need, in one import. Not `Wav2Vec2`: where case is ignored, its products and the program's are one.
+let umbrella = library(
+    "", in: "W2V",
+    [
+        "W2VAudio", "W2VBackbone", "W2VCorpus", "W2VDecoding", "W2VFeatures", "W2VInterchange", "W2VRecognition",
+        "W2VTorch",
+    ])
+
 let libraries = (floor + engine + data + models + use + train).map(\.name).filter { $0.hasPrefix("W2V") }
 
 let program: [Target] = [
@@ -190,7 +198,7 @@ let testing: [Target] = [
     tests(
         "Recognition",
         [
-            "TestSupport", "W2VAudio", "W2VBackbone", "W2VBase", "W2VCorpus", "W2VDecoding", "W2VFeatures",
+            "TestSupport", "W2V", "W2VAudio", "W2VBackbone", "W2VBase", "W2VCorpus", "W2VDecoding", "W2VFeatures",
             "W2VInterchange", "W2VObjectives", "W2VRecognition", "W2VServing", "W2VTorch",
         ]),
     tests(
@@ -217,13 +225,13 @@ let testing: [Target] = [
 let package = Package(
     name: "wav2vec2",
     products: [.executable(name: "wav2vec2", targets: ["W2VProgram"])]
-        + libraries.map { .library(name: $0, targets: [$0]) },
+        + (libraries + [umbrella.name]).map { .library(name: $0, targets: [$0]) },
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(url: "https://github.com/swhitty/FlyingFox", from: "0.27.1"),
     ],
-    targets: floor + engine + data + models + train + use + program + testing,
+    targets: floor + engine + data + models + train + use + [umbrella] + program + testing,
     cxxLanguageStandard: .cxx20
 )
