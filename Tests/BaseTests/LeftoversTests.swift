@@ -1,18 +1,12 @@
 import Foundation
+import TestSupport
 import Testing
 import W2VBase
 
-@Suite("Leftovers and locks")
+@Suite("Leftovers and locks", .onTestThreads)
 struct LeftoversTests {
-    private func withFolder(_ body: (URL) throws -> Void) throws {
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("leftovers-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
-        try body(folder)
-    }
-
     @Test func onlyWhatNobodyWritesIsRemoved() throws {
-        try withFolder { folder in
+        try withTemporaryFolder { folder in
             let path = { (name: String) in folder.appendingPathComponent(name).path }
             let written = Leftovers.create(path("a.partial"))
             #expect(written >= 0)
@@ -34,7 +28,7 @@ struct LeftoversTests {
     }
 
     @Test func aFolderIsLockedOnce() throws {
-        try withFolder { folder in
+        try withTemporaryFolder { folder in
             do {
                 let lock = try FolderLock(folder)
                 #expect(throws: FolderLock.Failure.inUse) { try FolderLock(folder) }

@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import W2VBase
 
-@Suite("Random streams")
+@Suite("Random streams", .onTestThreads)
 struct RandomStreamTests {
     /// The known answers of the Random123 distribution (`kat_vectors`, philox4x32, 10 rounds).
     @Test func blocksAreThePublishedOnes() {

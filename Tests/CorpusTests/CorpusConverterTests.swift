@@ -1,27 +1,24 @@
 import Foundation
 import Synchronization
+import TestSupport
 import Testing
 import W2VAudio
 
 @testable import W2VCorpus
 
-@Suite("Converting recordings")
+@Suite("Converting recordings", .onTestThreads)
 struct CorpusConverterTests {
     let corpus: TestCorpus
 
     init() throws { corpus = try TestCorpus() }
 
-    private static func tone(_ frequency: Double, _ count: Int, rate: Int = 16_000) -> [Float] {
-        (0..<count).map { Float(0.4 * sin(2 * .pi * frequency * Double($0) / Double(rate))) }
-    }
-
     /// How often the signal crosses zero upwards: its frequency times its duration.
     private func crossings(_ samples: [Float]) -> Int { zip(samples, samples.dropFirst()).count { $0 < 0 && $1 >= 0 } }
 
     private func source() throws -> Manifest {
-        try AudioFile.write(Self.tone(400, 16_000), to: corpus.file("a.wav"))
+        try AudioFile.write(tone(400, count: 16_000), to: corpus.file("a.wav"))
         try FileManager.default.createDirectory(at: corpus.file("d"), withIntermediateDirectories: true)
-        try AudioFile.write(Self.tone(400, 22_050, rate: 44_100), sampleRate: 44_100, to: corpus.file("d/b.wav"))
+        try AudioFile.write(tone(400, rate: 44_100, count: 22_050), sampleRate: 44_100, to: corpus.file("d/b.wav"))
         let url = try corpus.write("m.tsv", corpus.folder.path + "\na.wav\t16000\nd/b.wav\t8000\n")
         try corpus.write("m.ltr", "A |\nB |\n")
         return try Manifest.read(url, labels: "ltr")
@@ -114,10 +111,10 @@ struct CorpusConverterTests {
 
     /// Floating-point samples far beyond full scale would be cut off, and LAME ends the program over them.
     @Test(arguments: AudioFileFormat.allCases) func samplesBeyondFullScaleAreNotCutOff(format: AudioFileFormat) throws {
-        var loud = Self.tone(400, 16_000)
+        var loud = tone(400, count: 16_000)
         loud[5000] = 1e30
         try AudioFile.write(loud, to: corpus.file("loud.wav"), format: .wavFloat)
-        try AudioFile.write(Self.tone(400, 16_000).map { $0 * 3.5 }, to: corpus.file("over.wav"), format: .wavFloat)
+        try AudioFile.write(tone(400, count: 16_000).map { $0 * 3.5 }, to: corpus.file("over.wav"), format: .wavFloat)
         let url = try corpus.write("m.tsv", corpus.folder.path + "\nloud.wav\t16000\nover.wav\t16000\n")
         let report = try CorpusConverter(format: format).convert(Manifest.read(url), to: corpus.file("out"))
         #expect(report.converted == (format == .wavFloat ? 2 : 1) && report.failures.count == 2 - report.converted)

@@ -1,10 +1,11 @@
 import Foundation
+import TestSupport
 import Testing
 import W2VAudio
 
 @testable import W2VCorpus
 
-@Suite("Formats of manifests")
+@Suite("Formats of manifests", .onTestThreads)
 struct FormatTests {
     let corpus: TestCorpus
 

@@ -1,12 +1,12 @@
 import Foundation
-import TestServer
+import TestSupport
 import Testing
 import W2VBase
 import W2VFetching
 
 @testable import W2VCorpus
 
-@Suite struct LibriSpeechTests {
+@Suite(.onTestThreads) struct LibriSpeechTests {
     private let corpus: TestCorpus
     private var output: URL { corpus.file("output") }
     private var mirror: URL { corpus.file("mirror") }

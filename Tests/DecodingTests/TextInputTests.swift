@@ -1,10 +1,11 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import W2VDecoding
 
 /// What other programs write, and what editors do to it.
-@Suite struct TextInputTests {
+@Suite(.onTestThreads) struct TextInputTests {
     private static let plain = """
         \\data\\
         ngram 1=4

@@ -1,16 +1,15 @@
 import Foundation
 import Synchronization
-import TestServer
 import TestSupport
 import Testing
 
 @testable import W2VFetching
 
-@Suite struct DownloaderTests {
-    private let scratch: Scratch
+@Suite(.onTestThreads) struct DownloaderTests {
+    private let scratch: TemporaryFolder
     private let body = content(300_000)
 
-    init() throws { scratch = try Scratch() }
+    init() throws { scratch = try TemporaryFolder() }
 
     private func download(_ addresses: String..., checked: Bool = true, size: Int? = nil) throws -> Download {
         Download(

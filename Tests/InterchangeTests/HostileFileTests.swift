@@ -1,11 +1,12 @@
 import Foundation
+import TestSupport
 import Testing
 import W2VTorch
 
 @testable import W2VInterchange
 
 /// Files that are broken on purpose.
-@Suite struct HostileFileTests {
+@Suite(.onTestThreads) struct HostileFileTests {
     /// The sentence that a pickle is refused with; nil when it is read.
     private func refusal(_ pickle: [UInt8]) -> String? {
         do throws(FileDamage) {

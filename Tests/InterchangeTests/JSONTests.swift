@@ -1,9 +1,10 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import W2VInterchange
 
-@Suite struct JSONTests {
+@Suite(.onTestThreads) struct JSONTests {
     private func value(_ text: String) throws -> JSONValue { try JSONParser.value(Data(text.utf8)) }
 
     @Test func everyKindOfValueIsRead() throws {

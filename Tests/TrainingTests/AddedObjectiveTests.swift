@@ -96,7 +96,7 @@ private final class LosingItself: UnfitObjective {
 }
 
 /// Objectives from outside beside a run's own.
-@Suite(.serialized) struct AddedObjectiveTests {
+@Suite(.onTestThreads, .serialized) struct AddedObjectiveTests {
     init() {
         LibTorch.threads = 1
         ObjectiveRegistry.register(DrawnRegression.self)

@@ -8,7 +8,7 @@ import W2VTorch
 
 @testable import W2VTraining
 
-@Suite(.serialized) struct CheckpointKeepingTests {
+@Suite(.onTestThreads, .serialized) struct CheckpointKeepingTests {
     init() {
         // What is computed is tiny, and test machines are busy.
         LibTorch.threads = 1

@@ -10,7 +10,7 @@ import W2VTorch
 @testable import W2VTraining
 
 /// Several processes, each on a thread of its own, against one that does the same alone.
-@Suite(.serialized) struct DistributedTests {
+@Suite(.onTestThreads, .serialized) struct DistributedTests {
     let corpus: SyntheticCorpus
 
     init() throws {

@@ -8,7 +8,7 @@ import W2VTorch
 @testable import W2VTraining
 
 /// What fine-tuning does to the model, beyond learning something.
-@Suite(.serialized) struct FinetuningTests {
+@Suite(.onTestThreads, .serialized) struct FinetuningTests {
     init() {
         // What is computed is tiny, and test machines are busy.
         LibTorch.threads = 1
@@ -166,7 +166,7 @@ import W2VTorch
     }
 }
 
-@Suite struct CTCErrorsTests {
+@Suite(.onTestThreads) struct CTCErrorsTests {
     @Test func unitsAndWordsAreCountedAsInFairseqsCriterion() throws {
         // Indices: 1 <pad>, 2 </s>, 3 <unk>, 4 |, 5 a, 6 b.
         let dictionary = try LabelDictionary(symbols: LabelDictionary.specials + ["|", "a", "b"])

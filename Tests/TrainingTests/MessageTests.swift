@@ -10,7 +10,7 @@ import W2VTorch
 @testable import W2VTraining
 
 /// What a run says about its files, data and recipe.
-@Suite(.serialized) struct MessageTests {
+@Suite(.onTestThreads, .serialized) struct MessageTests {
     init() {
         // What is computed is tiny, and test machines are busy.
         LibTorch.threads = 1

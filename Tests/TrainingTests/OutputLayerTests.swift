@@ -8,7 +8,7 @@ import W2VTorch
 @testable import W2VTraining
 
 /// What fine-tuning keeps of a recognizer's output layer.
-@Suite struct OutputLayerTests {
+@Suite(.onTestThreads) struct OutputLayerTests {
     private func layer(_ labels: [String], _ symbols: [String], used: Set<Int> = []) throws -> OutputLayer {
         OutputLayer(
             labels: labels, dictionary: try LabelDictionary(symbols: LabelDictionary.specials + symbols), used: used)
@@ -50,7 +50,7 @@ import W2VTorch
 }
 
 /// Fine-tuning that begins with a recognizer.
-@Suite(.serialized) struct RecognizerOriginTests {
+@Suite(.onTestThreads, .serialized) struct RecognizerOriginTests {
     private let corpus: SyntheticCorpus
 
     init() throws {

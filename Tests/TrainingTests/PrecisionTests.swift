@@ -7,7 +7,7 @@ import W2VTorch
 
 @testable import W2VTraining
 
-@Suite(.serialized) struct PrecisionTests {
+@Suite(.onTestThreads, .serialized) struct PrecisionTests {
     init() {
         LibTorch.threads = 1
     }

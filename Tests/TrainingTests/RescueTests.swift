@@ -7,7 +7,7 @@ import W2VTorch
 @testable import W2VTraining
 
 /// What is left of a run that ends by something that is not the model's fault.
-@Suite(.serialized) struct RescueTests {
+@Suite(.onTestThreads, .serialized) struct RescueTests {
     init() {
         // What is computed is tiny, and test machines are busy.
         LibTorch.threads = 1

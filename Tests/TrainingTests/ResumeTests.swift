@@ -8,7 +8,7 @@ import W2VTorch
 @testable import W2VTraining
 
 /// What a run may be gone on with, and what is told or refused.
-@Suite(.serialized) struct ResumeTests {
+@Suite(.onTestThreads, .serialized) struct ResumeTests {
     private let corpus: SyntheticCorpus
 
     init() throws {

@@ -7,7 +7,7 @@ import W2VTorch
 @testable import W2VTraining
 
 /// What a resumed run keeps of the recipe that it was begun with, and what it says of the rest.
-@Suite(.serialized) struct ResumedRecipeTests {
+@Suite(.onTestThreads, .serialized) struct ResumedRecipeTests {
     private let corpus: SyntheticCorpus
     private let file: Recipe
 

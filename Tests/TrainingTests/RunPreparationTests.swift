@@ -5,7 +5,7 @@ import Testing
 @testable import W2VTraining
 
 /// The steps before a model is built, each by itself.
-@Suite struct RunPreparationTests {
+@Suite(.onTestThreads) struct RunPreparationTests {
     @Test func anEffectiveBatchChoosesTheDivisionOfUpdates() throws {
         let corpus = try SyntheticCorpus()
         var job = try corpus.job(.pretraining, "run", ["batching.num_concat_batches=4"])

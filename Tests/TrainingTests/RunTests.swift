@@ -7,7 +7,7 @@ import W2VTorch
 @testable import W2VTraining
 
 /// What a run does besides computing: pausing, trying, dividing its updates, refusing.
-@Suite(.serialized) struct RunTests {
+@Suite(.onTestThreads, .serialized) struct RunTests {
     init() {
         // What is computed is tiny, and test machines are busy.
         LibTorch.threads = 1

@@ -9,7 +9,7 @@ import W2VTorch
 @testable import W2VTraining
 
 /// What a benchmark times.
-@Suite struct StandaloneUpdatesTests {
+@Suite(.onTestThreads) struct StandaloneUpdatesTests {
     /// The weights after three updates are those of a run, bit for bit: divisor, clipping, random choices and precision
     /// are the trainer's.
     @Test(arguments: [TrainingJob.Task.pretraining, .finetuning], ["fp32", "bf16"])

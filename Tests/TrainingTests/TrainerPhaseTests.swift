@@ -4,7 +4,7 @@ import Testing
 
 @testable import W2VTraining
 
-@Suite struct TrainerPhaseTests {
+@Suite(.onTestThreads) struct TrainerPhaseTests {
     private var state: TrainingState {
         var state = TrainingState(recipe: [:], data: "")
         state.update = 6

@@ -7,7 +7,7 @@ import W2VTorch
 
 @testable import W2VTraining
 
-@Suite(.serialized) struct TrainerTests {
+@Suite(.onTestThreads, .serialized) struct TrainerTests {
     init() {
         // What is computed is tiny, and test machines are busy.
         LibTorch.threads = 1

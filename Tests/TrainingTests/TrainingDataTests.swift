@@ -7,7 +7,7 @@ import W2VTorch
 @testable import W2VTraining
 
 /// What a run reads, in which order; among it what NVIDIA's program does wrong.
-@Suite(.serialized) struct TrainingDataTests {
+@Suite(.onTestThreads, .serialized) struct TrainingDataTests {
     init() { LibTorch.threads = 1 }
 
     private func data(_ manifest: Manifest, _ recipe: Recipe, epoch: Int = 0, position: Int = 0) throws -> TrainingData

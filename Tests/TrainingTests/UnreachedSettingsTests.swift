@@ -6,7 +6,7 @@ import W2VTorch
 @testable import W2VTraining
 
 /// Phases and events that a run never comes to.
-@Suite(.serialized) struct UnreachedSettingsTests {
+@Suite(.onTestThreads, .serialized) struct UnreachedSettingsTests {
     private func told(_ task: TrainingJob.Task, updates: Int, epochs: Int = 100, _ set: [String]) throws -> [String] {
         var recipe = Recipe()
         try recipe.apply(

@@ -1,19 +1,57 @@
 import Foundation
+import Synchronization
 
-/// How a run of the built program ended.
-struct Outcome {
-    var code: Int32
-    var output: String
-    var errors: String
+/// How a run of a program ended.
+public struct Outcome: Sendable {
+    /// The exit code.
+    public var code: Int32
+    /// What it wrote to standard output.
+    public var output: String
+    /// What it wrote to standard error.
+    public var errors: String
 
     /// The one JSON object of the output.
-    func json() throws -> [String: Any] {
+    public func json() throws -> [String: Any] {
         try JSONSerialization.jsonObject(with: Data(output.utf8)) as? [String: Any] ?? [:]
     }
 }
 
+/// The program `wav2vec2` that was built beside the test bundle.
+public enum BuiltProgram {
+    /// Where it is.
+    ///
+    /// - Throws: ``Missing``.
+    public static var url: URL {
+        get throws {
+            let bundle = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+            let url = URL(fileURLWithPath: bundle).deletingLastPathComponent().appendingPathComponent("wav2vec2")
+            guard FileManager.default.isExecutableFile(atPath: url.path) else { throw Missing(path: url.path) }
+            return url
+        }
+    }
+
+    /// The program is not built.
+    public struct Missing: Error, CustomStringConvertible {
+        /// Where it would be.
+        public let path: String
+        /// One sentence.
+        public var description: String { "\(path) is missing: swift build --build-tests builds it" }
+    }
+}
+
+/// Runs another program to its end, without its output, and gives the exit code.
+public func runTool(_ tool: URL, _ arguments: [String], in folder: URL? = nil) throws -> Int32 {
+    let process = Process()
+    process.executableURL = tool
+    process.arguments = arguments
+    process.currentDirectoryURL = folder
+    try process.run()
+    process.waitUntilExit()
+    return process.terminationStatus
+}
+
 /// Runs the program that was built beside the test bundle.
-func run(_ arguments: String..., in folder: URL? = nil) throws -> Outcome {
+public func run(_ arguments: String..., in folder: URL? = nil) throws -> Outcome {
     try run(arguments, in: folder)
 }
 
@@ -21,15 +59,14 @@ func run(_ arguments: String..., in folder: URL? = nil) throws -> Outcome {
 ///
 /// With `isOrdinaryUser` root may read no more than others, so that access rights are tested as root too. Without
 /// `closesInput` the pipe stays open until the program has ended. Its input may be a file, and its output a device.
-/// With `fileSizeLimit` no file may become larger, in bytes.
-func run(
+/// With `fileSizeLimit` no file may become larger, in bytes. A program that still runs after `seconds` is killed.
+public func run(
     _ arguments: [String], in folder: URL? = nil, environment: [String: String] = [:], input: Data? = nil,
     closesInput: Bool = true, inputFile: URL? = nil, output: String? = nil, isOrdinaryUser: Bool = false,
-    fileSizeLimit: Int? = nil, meanwhile: (Process) -> Void = { _ in }
+    fileSizeLimit: Int? = nil, seconds: Double = 600, meanwhile: (Process) -> Void = { _ in }
 ) throws -> Outcome {
-    let bundle = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
     let process = Process()
-    process.executableURL = URL(fileURLWithPath: bundle).deletingLastPathComponent().appendingPathComponent("wav2vec2")
+    process.executableURL = try BuiltProgram.url
     process.arguments = arguments
     if isOrdinaryUser, geteuid() == 0, let program = process.executableURL {
         process.executableURL = URL(fileURLWithPath: "/usr/bin/setpriv")
@@ -49,13 +86,10 @@ func run(
         process.standardInput = try inputFile.map { try FileHandle(forReadingFrom: $0) } ?? FileHandle.nullDevice
     }
     // Files, unlike pipes, cannot fill up while the other one is read.
-    let scratch = FileManager.default.temporaryDirectory.appendingPathComponent("wav2vec2-run-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: scratch, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(at: scratch) }
+    let scratch = try TemporaryFolder()
+    defer { withExtendedLifetime(scratch) {} }
     let files = try ["output", "errors"].map { name in
-        let file = scratch.appendingPathComponent(name)
-        try Data().write(to: file)
-        return (file, try FileHandle(forWritingTo: file))
+        (try scratch.write("", to: name), try FileHandle(forWritingTo: scratch.file(name)))
     }
     process.standardOutput = try output.map { try FileHandle(forWritingTo: URL(fileURLWithPath: $0)) } ?? files[0].1
     process.standardError = files[1].1
@@ -66,18 +100,22 @@ func run(
         try? pipe.fileHandleForWriting.write(contentsOf: input)
         if closesInput { try pipe.fileHandleForWriting.close() }
     }
+    let isLate = Mutex(false)
+    let watch = DispatchSource.makeTimerSource()
+    watch.schedule(deadline: .now() + seconds)
+    watch.setEventHandler { [id = process.processIdentifier] in
+        isLate.withLock { $0 = true }
+        kill(id, SIGKILL)
+    }
+    watch.resume()
     meanwhile(process)
     process.waitUntilExit()
+    watch.cancel()
+    guard !isLate.withLock({ $0 }) else {
+        throw Late("wav2vec2 \(arguments.joined(separator: " ")) was killed: it ran for more than \(seconds) s")
+    }
     if !closesInput { try pipe?.fileHandleForWriting.close() }
     return Outcome(
         code: process.terminationStatus, output: try String(contentsOf: files[0].0, encoding: .utf8),
         errors: try String(contentsOf: files[1].0, encoding: .utf8))
-}
-
-/// Calls `body` with a new folder, which is removed afterwards.
-func withTemporaryFolder<Result>(_ body: (URL) throws -> Result) throws -> Result {
-    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("wav2vec2-cli-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(at: folder) }
-    return try body(folder)
 }

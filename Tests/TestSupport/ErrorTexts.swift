@@ -15,7 +15,7 @@ public func faults(
     let folder = URL(fileURLWithPath: test).deletingLastPathComponent()
     let file = folder.appendingPathComponent("Errors.txt")
     let text = examples.map { "\(name(of: $0)), \(word(for: $0.kind))\n    \($0)\n" }.joined()
-    if ProcessInfo.processInfo.environment["UPDATE_SNAPSHOTS"] == "1" { try Data(text.utf8).write(to: file) }
+    if Repository.updatesSnapshots { try Data(text.utf8).write(to: file) }
     let recorded = (try? String(contentsOf: file, encoding: .utf8)) ?? ""
     var faults = zip(text.split(separator: "\n"), recorded.split(separator: "\n")).filter { $0 != $1 }.map {
         "recorded: \($1), now: \($0)"

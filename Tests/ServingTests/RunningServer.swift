@@ -121,20 +121,14 @@ func form(file: Data?, named name: String = "talk.wav", fields: [String: String]
 
 /// A recording's bytes.
 func wave(_ count: Int, seed: UInt64) throws -> Data {
-    try wave(SmallModels.samples(count, seed: seed))
+    try wave(tonesInNoise(count, seed: seed))
 }
 
 /// The bytes of a recording of these samples.
 func wave(_ samples: [Float], as format: AudioFileFormat = .wav16) throws -> Data {
-    let file = FileManager.default.temporaryDirectory.appendingPathComponent("wav2vec2-\(UUID().uuidString).wav")
-    defer { try? FileManager.default.removeItem(at: file) }
+    let folder = try TemporaryFolder()
+    defer { withExtendedLifetime(folder) {} }
+    let file = folder.file("recording.wav")
     try AudioFile.write(samples, to: file, format: format)
     return try Data(contentsOf: file)
-}
-
-/// Waits until something is so, on a busy machine too.
-func eventually(_ isSo: () throws -> Bool) async throws {
-    let end = ContinuousClock.now + .seconds(60)
-    while try !isSo(), ContinuousClock.now < end { try await Task.sleep(for: .milliseconds(5)) }
-    #expect(try isSo())
 }
