@@ -2,13 +2,14 @@ import ArgumentParser
 import Foundation
 import Logging
 import Synchronization
+import TestSupport
 import Testing
 import W2VAudio
 
 @testable import W2VProgram
 
 /// What commands say on standard error: levels, forms, and what a terminal shows.
-@Suite struct LogTests {
+@Suite(.onTestThreads) struct LogTests {
     /// The lines of standard error as JSON objects; a line that is none fails.
     private func objects(_ outcome: Outcome) throws -> [[String: Any]] {
         try outcome.errors.split(separator: "\n").map { line in
