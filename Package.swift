@@ -190,8 +190,7 @@ let testing: [Target] = [
         "Training",
         [
             "TestSupport", "W2VAudio", "W2VBackbone", "W2VBase", "W2VCluster", "W2VCorpus", "W2VInterchange",
-            "W2VKernels",
-            "W2VObjectives", "W2VProgram", "W2VTorch", "W2VTraining", logging,
+            "W2VKernels", "W2VObjectives", "W2VProgram", "W2VTorch", "W2VTraining",
         ]),
     tests("Decoding", ["TestSupport", "W2VDecoding"]),
     tests("Reporting", ["TestSupport", "W2VReporting"]),
