@@ -65,7 +65,8 @@ let floor: [Target] = [
     system("Sndfile", "sndfile", debian: "libsndfile1-dev"),
     system("Soxr", "soxr", debian: "libsoxr-dev"),
     system("Zlib", "zlib", debian: "zlib1g-dev"),
-    library("Base", in: "Base"),
+    library(
+        "Base", in: "Base", ["CW2VFiles", "CW2VZlib", .product(name: "SystemPackage", package: "swift-system")]),
 ]
 
 let engine: [Target] = [
@@ -88,7 +89,9 @@ let engine: [Target] = [
 
 let data: [Target] = [
     library("Audio", in: "Data/Audio", ["CW2VQuietMP3", "CW2VSndfile", "CW2VSoxr", "CW2VSpawn", "W2VBase"]),
-    library("Fetching", in: "Data/Fetching", ["CW2VFetching"]),
+    library(
+        "Fetching", in: "Data/Fetching",
+        ["CW2VFetching", "W2VBase", .product(name: "SystemPackage", package: "swift-system")]),
     library("Corpus", in: "Data/Corpus", ["W2VAudio", "W2VBase", "W2VFetching"]),
 ]
 
@@ -99,11 +102,11 @@ let models: [Target] = [
 ]
 
 let train: [Target] = [
-    library("Cluster", in: "Train/Cluster", ["CW2VLibTorch", "W2VTorch"]),
+    library("Cluster", in: "Train/Cluster", ["CW2VLibTorch", "W2VBase", "W2VTorch"]),
     library(
         "Training", in: "Train/Training",
         [
-            "CW2VFiles", "W2VBackbone", "W2VBase", "W2VCluster", "W2VCorpus", "W2VDecoding", "W2VInterchange",
+            "W2VAudio", "W2VBackbone", "W2VBase", "W2VCluster", "W2VCorpus", "W2VDecoding", "W2VInterchange",
             "W2VKernels", "W2VObjectives", "W2VTorch", "Yams",
         ], resources: [.embedInCode("Recipes")]),
 ]
@@ -121,12 +124,12 @@ let use: [Target] = [
         "Features", in: "Use/Features",
         [
             "W2VAudio", "W2VBackbone", "W2VBase", "W2VCorpus", "W2VInterchange", "W2VObjectives", "W2VRecognition",
-            "W2VTorch",
+            "W2VTorch", .product(name: "SystemPackage", package: "swift-system"),
         ]),
     library(
         "Serving", in: "Use/Serving",
         [
-            "W2VAudio", "W2VBase", "W2VDecoding", "W2VRecognition", .product(name: "FlyingFox", package: "FlyingFox"),
+            "W2VAudio", "W2VBase", "W2VRecognition", .product(name: "FlyingFox", package: "FlyingFox"),
             .product(name: "FlyingSocks", package: "FlyingFox"),
         ], resources: [.embedInCode("Page")]),
 ]
@@ -152,7 +155,7 @@ let testing: [Target] = [
         ], path: "Tests/TestSupport", swiftSettings: strict),
     .target(
         name: "TestServer", dependencies: ["W2VAudio", "W2VFetching"], path: "Tests/TestServer", swiftSettings: strict),
-    tests("Base", ["W2VBase"]),
+    tests("Base", ["W2VBase", .product(name: "SystemPackage", package: "swift-system")]),
     tests("Torch", ["TestSupport", "W2VBase", "W2VKernels", "W2VTorch"]),
     tests("Kernels", ["KernelEmulator", "TestSupport", "W2VBase", "W2VKernels", "W2VTorch"]),
     tests("Audio", ["W2VAudio"]),
@@ -162,7 +165,7 @@ let testing: [Target] = [
         "Wav2Vec2",
         ["TestSupport", "W2VBackbone", "W2VBase", "W2VInterchange", "W2VKernels", "W2VObjectives", "W2VTorch"]),
     tests("Objectives", ["W2VObjectives", "W2VTorch"]),
-    tests("Interchange", ["W2VBackbone", "W2VCorpus", "W2VInterchange", "W2VObjectives", "W2VTorch"]),
+    tests("Interchange", ["W2VBackbone", "W2VBase", "W2VCorpus", "W2VInterchange", "W2VObjectives", "W2VTorch"]),
     tests("Cluster", ["W2VCluster", "W2VTorch"]),
     tests(
         "Training",
@@ -170,7 +173,7 @@ let testing: [Target] = [
             "TestSupport", "W2VAudio", "W2VBackbone", "W2VBase", "W2VCluster", "W2VCorpus", "W2VDecoding",
             "W2VInterchange", "W2VKernels", "W2VObjectives", "W2VRecognition", "W2VTorch", "W2VTraining",
         ]),
-    tests("Decoding", ["W2VDecoding"]),
+    tests("Decoding", ["W2VBase", "W2VDecoding"]),
     tests("Reporting", ["W2VReporting"]),
     tests(
         "Recognition",
@@ -205,6 +208,7 @@ let package = Package(
         + libraries.map { .library(name: $0, targets: [$0]) },
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.6.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(url: "https://github.com/swhitty/FlyingFox", from: "0.27.1"),
     ],

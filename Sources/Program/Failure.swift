@@ -1,6 +1,7 @@
 import Foundation
 import W2VAudio
 import W2VBackbone
+import W2VBase
 import W2VCluster
 import W2VCorpus
 import W2VDecoding

@@ -1,5 +1,6 @@
 import Foundation
 import Testing
+import W2VBase
 import W2VDecoding
 
 @testable import W2VProgram

@@ -1,6 +1,7 @@
 import Foundation
 import Testing
 import W2VAudio
+import W2VBase
 
 @testable import W2VCorpus
 

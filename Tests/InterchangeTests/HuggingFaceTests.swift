@@ -1,5 +1,6 @@
 import Foundation
 import Testing
+import W2VBase
 import W2VTorch
 
 @testable import W2VBackbone

@@ -1,5 +1,6 @@
 import Foundation
 import Testing
+import W2VBase
 
 @testable import W2VTorch
 

@@ -1,5 +1,6 @@
 import Foundation
 import Testing
+import W2VBase
 import W2VCluster
 
 @testable import W2VTraining
@@ -142,7 +143,7 @@ struct KillTests {
             try await Task.sleep(for: .milliseconds(50))
         }
         for _ in 0..<20 {
-            kill(process.processIdentifier, launcherEndedSignal)
+            kill(process.processIdentifier, StopSignal.launcherEnded)
             usleep(UInt32(repetition) * 500)
         }
         process.waitUntilExit()

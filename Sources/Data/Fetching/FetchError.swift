@@ -1,4 +1,5 @@
 import Foundation
+import W2VBase
 
 /// What can go wrong while something is fetched or unpacked, one sentence each.
 public enum FetchError: Error, Equatable, Sendable, CustomStringConvertible {
@@ -44,7 +45,7 @@ public enum FetchError: Error, Equatable, Sendable, CustomStringConvertible {
             "\(file): what came is not \(expected); it was set aside as \(kept): look at it, and check the address and "
                 + "the proxy."
         case .noSpace(let folder, let needed, let free):
-            "\(folder): \(ByteText.size(needed)) are needed and \(ByteText.size(free)) are free; make room, or choose a "
+            "\(folder): \(ReadableText.size(needed)) are needed and \(ReadableText.size(free)) are free; make room, or choose a "
                 + "folder on another disk."
         case .unwritable(let file, let reason): "\(file): cannot be written (\(reason))."
         case .busy(let file): "\(file): another process is fetching this file; wait for it, or end it."

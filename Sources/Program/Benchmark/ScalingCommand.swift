@@ -1,9 +1,8 @@
 import ArgumentParser
 import Foundation
+import W2VBase
 import W2VCluster
-import W2VDecoding
 import W2VTorch
-import W2VTraining
 
 /// `wav2vec2 benchmark scaling`: what summing gradients over processes costs here, and what that means for many GPUs.
 struct ScalingCommand: AsyncParsableCommand {
@@ -79,7 +78,7 @@ struct ScalingCommand: AsyncParsableCommand {
                     cluster: cluster, bucketBytes: Int(bucketCapMb * 1_048_576), zeroSharding: zeroSharding,
                     comparesReducer: c10dReducer))
             guard cluster?.isLeader ?? true else { return }
-            try JSONEncoder().encode(measurement).write(to: fileURL(measureInto), options: .atomic)
+            try writeResult(jsonLine(measurement), to: fileURL(measureInto))
         }
     }
 
@@ -103,7 +102,9 @@ struct ScalingCommand: AsyncParsableCommand {
                 Console.error("wav2vec2 benchmark: with \(count) processes, \(reason)")
                 throw ExitCode(code)
             }
-            measurements.append(try JSONDecoder().decode(ScalingMeasurement.self, from: Data(contentsOf: file)))
+            let decoder = JSONDecoder()
+            decoder.keyDecodingStrategy = .convertFromSnakeCase
+            measurements.append(try decoder.decode(ScalingMeasurement.self, from: Data(contentsOf: file)))
         }
         try write(measurements)
     }
@@ -127,7 +128,7 @@ struct ScalingCommand: AsyncParsableCommand {
                     most.traces,
                     subtitle: "pre-training, utterances \(shape.utterances.text) a process, buckets of "
                         + "\(decimal(bucketCapMb, 0)) MB\(hidden)")
-                try Data(picture.svg().utf8).write(to: fileURL(timeline), options: .atomic)
+                try writeResult(picture.svg(), to: fileURL(timeline))
             }
         }
         var report = ScalingReport(

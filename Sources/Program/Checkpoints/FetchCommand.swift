@@ -1,8 +1,7 @@
 import ArgumentParser
 import Foundation
-import W2VDecoding
+import W2VBase
 import W2VFetching
-import W2VTraining
 
 /// `wav2vec2 checkpoint fetch`: public models from their publishers.
 struct FetchCommand: ParsableCommand {
@@ -76,7 +75,7 @@ struct FetchCommand: ParsableCommand {
                 file.verified
                 ? "as its publisher describes it"
                 : "no checksum is published, its SHA-256 is \(file.sha256.value ?? "")"
-            Console.error("\(file.path): \(ByteText.size(file.bytes)), \(proof)")
+            Console.error("\(file.path): \(ReadableText.size(file.bytes)), \(proof)")
         }
         try Console.output(json ? try jsonLine(summary) : summary.path)
     }

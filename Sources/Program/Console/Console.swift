@@ -46,7 +46,7 @@ enum Console {
         if let columns = ProcessInfo.processInfo.environment["COLUMNS"].flatMap(Int.init), columns > 0 {
             return columns
         }
-        return width(of: STDOUT_FILENO)
+        return TerminalText.columns(of: STDOUT_FILENO)
     }
 
     /// Whether results may be coloured: on a terminal, unless `NO_COLOR` says otherwise.
@@ -82,7 +82,7 @@ enum Console {
         // Speech that is recognised has invisible characters of its own, such as joiners: they stay.
         let isHarmless = line.unicodeScalars.allSatisfy { $0.properties.generalCategory != .control }
         let shown = isHarmless ? line : line.printable
-        writeMessage(isTerminal ? clearedLine + fitting(shown) : shown + "\n")
+        writeMessage(isTerminal ? clearedLine + TerminalText.beginning(of: shown, columns: width - 1) : shown + "\n")
     }
 
     /// Nobody may be reading any more: that must not keep a run from saving.
@@ -93,20 +93,11 @@ enum Console {
     /// What begins a terminal's line anew; one that knows no such thing gets spaces.
     private static var clearedLine: String {
         guard ProcessInfo.processInfo.environment["TERM"] == "dumb" else { return "\r\u{1B}[K" }
-        return "\r" + String(repeating: " ", count: width(of: STDERR_FILENO) - 1) + "\r"
+        return "\r" + String(repeating: " ", count: width - 1) + "\r"
     }
 
-    /// A line that ends in an ellipsis where it would not fit: what wraps cannot be overwritten.
-    private static func fitting(_ text: String) -> String {
-        let most = width(of: STDERR_FILENO) - 1
-        return text.count <= most ? text : text.prefix(max(0, most - 1)) + "…"
-    }
-
-    private static func width(of descriptor: Int32) -> Int {
-        var size = winsize()
-        let isKnown = ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0
-        return isKnown ? Int(size.ws_col) : 80
-    }
+    /// The number of columns of the terminal that progress is shown on; a line that wraps cannot be overwritten.
+    static var width: Int { TerminalText.columns(of: STDERR_FILENO) }
 
     private static func clear() {
         let wasShown = state.withLock { state in

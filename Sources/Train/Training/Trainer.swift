@@ -1,5 +1,6 @@
 import Foundation
 import W2VBackbone
+import W2VBase
 import W2VCluster
 import W2VCorpus
 import W2VInterchange
@@ -109,7 +110,7 @@ public final class Trainer {
             report("this job's epochs are done, and update \(state.update) was its last; \(advice)")
         case .finished:
             try writeBenchmark()
-            report("finished after update \(state.update) in \(spoken(seconds: meter.totalSeconds))")
+            report("finished after update \(state.update) in \(ReadableText.duration(meter.totalSeconds))")
         }
         return outcome
     }

@@ -1,5 +1,7 @@
 import Foundation
+import W2VAudio
 import W2VBackbone
+import W2VBase
 import W2VCorpus
 import W2VObjectives
 
@@ -16,11 +18,11 @@ extension Trainer {
         if let sentence = data.exclusions { report("WARNING: \(sentence)") }
         let count = task.module.parameters().reduce(0) { $0 + $1.tensor.count }
         let (used, all, drawn) = (data.utterances, data.manifest.count, data.utterancesPerEpoch)
-        let seconds = data.samplesPerSubBatch * Double(data.subBatchesPerEpoch) / 16_000
+        let seconds = data.samplesPerSubBatch * Double(data.subBatchesPerEpoch) / Double(AudioFile.modelSampleRate)
         report(
             "\(job.task.rawValue): \(count) parameters, \(used == all ? "" : "\(used) of ")\(all) utterances of "
                 + "\(data.manifest.name), \(drawn == used ? "" : "by their weights \(drawn) in this epoch, ")"
-                + "\(spoken(seconds: seconds)) of audio and \(data.subBatchesPerEpoch) sub-batches an epoch")
+                + "\(ReadableText.duration(seconds)) of audio and \(data.subBatchesPerEpoch) sub-batches an epoch")
         report(batch.description(samplesPerSubBatch: data.samplesPerSubBatch))
         if let sentence = batch.mismatch, job.effectiveBatch == nil { report("WARNING: \(sentence)") }
         if !isFinished {

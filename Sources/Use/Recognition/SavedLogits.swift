@@ -1,4 +1,5 @@
 import Foundation
+import W2VBase
 import W2VDecoding
 import W2VInterchange
 import W2VTorch

@@ -2,7 +2,7 @@ import FlyingFox
 import FlyingSocks
 import Foundation
 import W2VAudio
-import W2VDecoding
+import W2VBase
 import W2VRecognition
 
 /// Why a request is refused: one sentence with a status.

@@ -1,4 +1,5 @@
 import Foundation
+import W2VBase
 import W2VTorch
 
 /// Where a run is: with the weights and the optimizer's moments, all that resuming needs.
