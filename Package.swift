@@ -61,6 +61,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 
 /// Levels and metadata for what libraries have to say; the program that uses them decides where it goes.
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 
 // Floor by floor: a library imports those above it in this list, and no other.
@@ -77,7 +78,8 @@ let floor: [Target] = [
     system("Sndfile", "sndfile", debian: "libsndfile1-dev"),
     system("Soxr", "soxr", debian: "libsoxr-dev"),
     system("Zlib", "zlib", debian: "zlib1g-dev"),
-    library("Base", in: "Base"),
+    library(
+        "Base", in: "Base", ["CW2VFiles", "CW2VZlib", .product(name: "SystemPackage", package: "swift-system")]),
 ]
 
 let engine: [Target] = [
@@ -96,7 +98,7 @@ let engine: [Target] = [
 
 let data: [Target] = [
     library("Audio", in: "Data/Audio", ["CW2VQuietMP3", "CW2VSndfile", "CW2VSoxr", "CW2VSpawn", "W2VBase"]),
-    library("Fetching", in: "Data/Fetching", ["CW2VFetching", "W2VBase", logging]),
+    library("Fetching", in: "Data/Fetching", ["CW2VFetching", "W2VBase", logging, systemPackage]),
     library("Corpus", in: "Data/Corpus", ["W2VAudio", "W2VBase", "W2VFetching"]),
 ]
 
@@ -111,7 +113,7 @@ let train: [Target] = [
     library(
         "Training", in: "Train/Training",
         [
-            "CW2VFiles", "W2VBackbone", "W2VBase", "W2VCluster", "W2VCorpus", "W2VDecoding", "W2VInterchange",
+            "W2VAudio", "W2VBackbone", "W2VBase", "W2VCluster", "W2VCorpus", "W2VDecoding", "W2VInterchange",
             "W2VKernels", "W2VObjectives", "W2VTorch", "Yams", logging,
         ], resources: [.embedInCode("Recipes")]),
 ]
@@ -129,12 +131,12 @@ let use: [Target] = [
         "Features", in: "Use/Features",
         [
             "W2VAudio", "W2VBackbone", "W2VBase", "W2VCorpus", "W2VInterchange", "W2VObjectives", "W2VRecognition",
-            "W2VTorch",
+            "W2VTorch", .product(name: "SystemPackage", package: "swift-system"),
         ]),
     library(
         "Serving", in: "Use/Serving",
         [
-            "W2VAudio", "W2VBase", "W2VDecoding", "W2VRecognition", .product(name: "FlyingFox", package: "FlyingFox"),
+            "W2VAudio", "W2VBase", "W2VRecognition", .product(name: "FlyingFox", package: "FlyingFox"),
             .product(name: "FlyingSocks", package: "FlyingFox"),
         ], resources: [.embedInCode("Page")]),
 ]
@@ -168,7 +170,7 @@ let testing: [Target] = [
             "W2VObjectives", "W2VTorch", logging,
             .product(name: "InMemoryLogging", package: "swift-log"),
         ], path: "Tests/TestSupport", swiftSettings: strict),
-    tests("Base", ["TestSupport", "W2VBase"]),
+    tests("Base", ["TestSupport", "W2VBase", systemPackage]),
     tests("Torch", ["TestSupport", "W2VBase", "W2VKernels", "W2VTorch"]),
     tests("Kernels", ["KernelEmulator", "TestSupport", "W2VBase", "W2VKernels", "W2VTorch"]),
     tests("Audio", ["TestSupport", "W2VAudio"]),
@@ -192,7 +194,7 @@ let testing: [Target] = [
             "TestSupport", "W2VAudio", "W2VBackbone", "W2VBase", "W2VCluster", "W2VCorpus", "W2VInterchange",
             "W2VKernels", "W2VObjectives", "W2VProgram", "W2VTorch", "W2VTraining",
         ]),
-    tests("Decoding", ["TestSupport", "W2VDecoding"]),
+    tests("Decoding", ["TestSupport", "W2VBase", "W2VDecoding"]),
     tests("Reporting", ["TestSupport", "W2VReporting"]),
     tests(
         "Recognition",
@@ -228,6 +230,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.6.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(url: "https://github.com/swhitty/FlyingFox", from: "0.27.1"),
     ],

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Foundation
 import W2VAudio
-import W2VDecoding
+import W2VBase
 import W2VFetching
 import W2VKernels
 import W2VTorch

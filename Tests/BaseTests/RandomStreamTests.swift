@@ -3,6 +3,11 @@ import Testing
 
 @testable import W2VBase
 
+extension RandomPurpose {
+    fileprivate static let crop = RandomPurpose(rawValue: 3)
+    fileprivate static let shuffle = RandomPurpose(rawValue: 2)
+}
+
 @Suite("Random streams", .onTestThreads)
 struct RandomStreamTests {
     /// The known answers of the Random123 distribution (`kat_vectors`, philox4x32, 10 rounds).

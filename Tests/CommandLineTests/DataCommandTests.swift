@@ -277,7 +277,7 @@ import W2VAudio
             #expect(errors.contains("File too large") && !errors.contains("left out"), "\(errors)")
             #expect(!FileManager.default.fileExists(atPath: folder.path + "/b/b.tsv"))
             let left = try FileManager.default.subpathsOfDirectory(atPath: folder.path + "/b")
-            #expect(!left.contains { $0.contains(".partial-") }, "\(left)")
+            #expect(!left.contains { $0.hasSuffix(".partial") }, "\(left)")
         }
     }
 

@@ -1,6 +1,7 @@
 import Foundation
 import TestSupport
 import Testing
+import W2VBase
 import W2VDecoding
 
 @testable import W2VProgram

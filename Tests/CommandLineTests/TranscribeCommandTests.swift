@@ -308,13 +308,4 @@ import W2VAudio
             #expect((object as? [String: Any])?["file"] as? String == "odd/a\nb\t\u{1B}[31m.wav")
         }
     }
-
-    @Test func liveLinesFitTheTerminal() {
-        #expect(terminalEnding(of: "a tidy house", columns: 12) == "a tidy house")
-        #expect(terminalEnding(of: "a tidy house", columns: 11) == "…tidy house")
-        #expect(terminalEnding(of: "整理房屋", columns: 8) == "整理房屋")
-        #expect(terminalEnding(of: "整理房屋", columns: 7) == "…理房屋")
-        #expect(terminalEnding(of: "整理房屋", columns: 6) == "…房屋")
-        #expect(terminalEnding(of: "", columns: 0) == "")
-    }
 }

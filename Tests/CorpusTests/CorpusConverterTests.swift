@@ -3,6 +3,7 @@ import Synchronization
 import TestSupport
 import Testing
 import W2VAudio
+import W2VBase
 
 @testable import W2VCorpus
 
@@ -159,24 +160,18 @@ struct CorpusConverterTests {
         let manifest = try source()
         let id = "6F9619FF-8B86-D011-B42D-00CF4FC964FF"
         let (gone, kept) = (
-            ["out/a.wav.partial-\(id)", "out/d/b.wav.partial-\(id)"],
-            ["out/c.wav.partial-\(id)", "out/a.wav.partial-x"]
+            ["out/.a.wav.\(id).partial", "out/d/.b.wav.\(id).partial"],
+            ["out/.c.wav.\(id).partial", "out/.a.wav.x.partial"]
         )
-        for name in gone + kept {
-            try corpus.write(name, "x")
-            try FileManager.default.setAttributes(
-                [.modificationDate: Date(timeIntervalSinceNow: -60)], ofItemAtPath: corpus.file(name).path)
-        }
-        // Another conversion may still be at work on it.
-        let busy = try corpus.write("out/a.wav.partial-\(UUID().uuidString)", "x")
-        try FileManager.default.setAttributes(
-            [.modificationDate: Date(timeIntervalSinceNow: 60)], ofItemAtPath: busy.path)
+        for name in gone + kept { try corpus.write(name, "x") }
+        // Another conversion is still at work on it.
+        let busy = try AtomicFile(corpus.file("out/a.wav"))
         let converter = CorpusConverter(format: .wav16)
         _ = try converter.convert(manifest, to: corpus.file("out"), stop: { true })
         #expect(gone.allSatisfy { FileManager.default.fileExists(atPath: corpus.file($0).path) })
         _ = try converter.convert(manifest, to: corpus.file("out"))
         #expect(!gone.contains { FileManager.default.fileExists(atPath: corpus.file($0).path) })
         #expect(kept.allSatisfy { FileManager.default.fileExists(atPath: corpus.file($0).path) })
-        #expect(FileManager.default.fileExists(atPath: busy.path))
+        #expect(busy.temporaryPath.map { FileManager.default.fileExists(atPath: $0) } == true)
     }
 }

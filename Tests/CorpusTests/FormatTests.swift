@@ -2,6 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 import W2VAudio
+import W2VBase
 
 @testable import W2VCorpus
 

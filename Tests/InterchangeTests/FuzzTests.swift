@@ -1,6 +1,7 @@
 import Foundation
 import TestSupport
 import Testing
+import W2VBase
 import W2VCorpus
 import W2VTorch
 
@@ -144,11 +145,11 @@ import W2VTorch
                 try? FileManager.default.removeItem(at: file)
                 try AtomicFile.write(to: file) { output in
                     var zip = ZipWriter()
-                    try zip.add("archive/data.pkl", data, &output)
+                    try zip.add("archive/data.pkl", data, output)
                     for (name, range) in entries where name != "archive/data.pkl" {
-                        try zip.add(name, Data(whole[range]), &output)
+                        try zip.add(name, Data(whole[range]), output)
                     }
-                    try zip.finish(&output)
+                    try zip.finish(output)
                 }
                 _ = try Checkpoint.read(file)
             }

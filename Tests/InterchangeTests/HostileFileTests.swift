@@ -1,6 +1,7 @@
 import Foundation
 import TestSupport
 import Testing
+import W2VBase
 import W2VTorch
 
 @testable import W2VInterchange
@@ -74,9 +75,9 @@ import W2VTorch
             let file = folder.appendingPathComponent("archive.pt")
             try AtomicFile.write(to: file) { output in
                 var zip = ZipWriter()
-                try zip.add("archive/data.pkl", Data(pickle), &output)
-                for (name, content) in others { try zip.add(name, Data(content), &output) }
-                try zip.finish(&output)
+                try zip.add("archive/data.pkl", Data(pickle), output)
+                for (name, content) in others { try zip.add(name, Data(content), output) }
+                try zip.finish(output)
             }
             return try Data(contentsOf: file)
         }

@@ -1,6 +1,7 @@
 import Foundation
 import TestSupport
 import Testing
+import W2VBase
 
 @testable import W2VTorch
 

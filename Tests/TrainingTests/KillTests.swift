@@ -1,6 +1,7 @@
 import Foundation
 import TestSupport
 import Testing
+import W2VBase
 import W2VCluster
 
 @testable import W2VTraining
@@ -141,7 +142,7 @@ import W2VCluster
         let last = corpus.file("orphan/last")
         try wait(for: "the first checkpoint") { FileManager.default.fileExists(atPath: last.path) }
         for _ in 0..<20 {
-            kill(process.processIdentifier, launcherEndedSignal)
+            kill(process.processIdentifier, StopSignal.launcherEnded)
             usleep(UInt32(repetition) * 500)
         }
         process.waitUntilExit()

@@ -2,8 +2,8 @@ import ArgumentParser
 import Foundation
 import W2VAudio
 import W2VBackbone
+import W2VBase
 import W2VCorpus
-import W2VDecoding
 import W2VInterchange
 import W2VTorch
 import W2VTraining

@@ -4,7 +4,6 @@ import W2VAudio
 import W2VBackbone
 import W2VBase
 import W2VCorpus
-import W2VDecoding
 import W2VObjectives
 import W2VTorch
 

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Foundation
 import W2VBackbone
-import W2VDecoding
+import W2VBase
 import W2VTorch
 
 /// `wav2vec2 benchmark kernels`: each stage's kernel by itself.

@@ -1,9 +1,8 @@
 import ArgumentParser
 import Foundation
+import W2VBase
 import W2VCluster
-import W2VDecoding
 import W2VTorch
-import W2VTraining
 
 /// `wav2vec2 benchmark scaling`: what summing gradients over processes costs here, and what that means for many GPUs.
 struct ScalingCommand: AsyncParsableCommand, LoggingCommand {
@@ -82,7 +81,7 @@ struct ScalingCommand: AsyncParsableCommand, LoggingCommand {
                     cluster: cluster, bucketBytes: Int(bucketCapMb * 1_048_576), zeroSharding: zeroSharding,
                     comparesReducer: c10dReducer))
             guard cluster?.isLeader ?? true else { return }
-            try JSONEncoder().encode(measurement).write(to: fileURL(measureInto), options: .atomic)
+            try writeResult(jsonLine(measurement), to: fileURL(measureInto))
         }
     }
 
@@ -109,7 +108,9 @@ struct ScalingCommand: AsyncParsableCommand, LoggingCommand {
                     "with \(count) processes, \(reason)", metadata: ["exit_code": .stringConvertible(code)])
                 throw ExitCode(code)
             }
-            measurements.append(try JSONDecoder().decode(ScalingMeasurement.self, from: Data(contentsOf: file)))
+            let decoder = JSONDecoder()
+            decoder.keyDecodingStrategy = .convertFromSnakeCase
+            measurements.append(try decoder.decode(ScalingMeasurement.self, from: Data(contentsOf: file)))
         }
         try write(measurements)
     }
@@ -133,7 +134,7 @@ struct ScalingCommand: AsyncParsableCommand, LoggingCommand {
                     most.traces,
                     subtitle: "pre-training, utterances \(shape.utterances.text) a process, buckets of "
                         + "\(decimal(bucketCapMb, 0)) MB\(hidden)")
-                try Data(picture.svg().utf8).write(to: fileURL(timeline), options: .atomic)
+                try writeResult(picture.svg(), to: fileURL(timeline))
             }
         }
         var report = ScalingReport(

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Foundation
+import W2VBase
 import W2VCorpus
-import W2VDecoding
 import W2VInterchange
 
 /// `wav2vec2 checkpoint convert`: a checkpoint in another program's format.

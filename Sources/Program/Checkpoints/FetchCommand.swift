@@ -1,8 +1,7 @@
 import ArgumentParser
 import Foundation
-import W2VDecoding
+import W2VBase
 import W2VFetching
-import W2VTraining
 
 /// `wav2vec2 checkpoint fetch`: public models from their publishers.
 struct FetchCommand: ParsableCommand, LoggingCommand {
@@ -81,7 +80,7 @@ struct FetchCommand: ParsableCommand, LoggingCommand {
                 ? "as its publisher describes it"
                 : "no checksum is published, its SHA-256 is \(file.sha256.value ?? "")"
             Console.log.info(
-                "\(file.path): \(ByteText.size(file.bytes)), \(proof)",
+                "\(file.path): \(ReadableText.size(file.bytes)), \(proof)",
                 metadata: ["file": "\(file.path)", "bytes": .stringConvertible(file.bytes)])
         }
         try Console.output(json ? try jsonLine(summary) : summary.path)

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Foundation
+import W2VBase
 import W2VFetching
-import W2VTraining
 
 /// How patiently files are fetched.
 struct FetchingOptions: ParsableArguments {

@@ -2,7 +2,6 @@ import ArgumentParser
 import Foundation
 import W2VBackbone
 import W2VBase
-import W2VDecoding
 import W2VInterchange
 import W2VTorch
 

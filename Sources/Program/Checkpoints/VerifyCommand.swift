@@ -1,7 +1,6 @@
 import ArgumentParser
 import Foundation
 import W2VBase
-import W2VDecoding
 import W2VInterchange
 
 /// `wav2vec2 checkpoint verify`: whether two checkpoints are the same model.

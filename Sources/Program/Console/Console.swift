@@ -72,7 +72,7 @@ enum Console {
         if let columns = ProcessInfo.processInfo.environment["COLUMNS"].flatMap(Int.init), columns > 0 {
             return columns
         }
-        return width(of: STDOUT_FILENO)
+        return TerminalText.columns(of: STDOUT_FILENO)
     }
 
     /// Whether results may be colored: on a terminal, unless `NO_COLOR` says otherwise.
@@ -97,13 +97,6 @@ enum Console {
         guard settings.level <= .info else { return }
         let line = settings.format == .json ? { (text: String) in log.info("\(text)") } : nil
         MessageStream.standardError.progress(pace, line: line, text)
-    }
-
-    /// The characters that fit in a line of a terminal, or 80 elsewhere.
-    static func width(of descriptor: Int32) -> Int {
-        var size = winsize()
-        let isKnown = ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0
-        return isKnown ? Int(size.ws_col) : 80
     }
 }
 

@@ -50,7 +50,7 @@ final class MessageStream: Sendable {
     /// The process's standard error.
     static let standardError = MessageStream(
         isTerminal: isatty(STDERR_FILENO) == 1, isDumb: ProcessInfo.processInfo.environment["TERM"] == "dumb",
-        width: { Console.width(of: STDERR_FILENO) },
+        width: { TerminalText.columns(of: STDERR_FILENO) },
         // Nobody may be reading any more: that must not keep a run from saving.
         write: { try? FileHandle.standardError.write(contentsOf: Data($0.utf8)) })
 

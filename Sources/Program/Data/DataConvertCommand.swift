@@ -1,8 +1,8 @@
 import ArgumentParser
 import Foundation
 import W2VAudio
+import W2VBase
 import W2VCorpus
-import W2VTraining
 
 extension AudioFileFormat: ExpressibleByArgument {}
 

@@ -1,9 +1,8 @@
 import ArgumentParser
 import Foundation
+import W2VBase
 import W2VCorpus
-import W2VDecoding
 import W2VFetching
-import W2VTraining
 
 /// `wav2vec2 data librispeech`: the corpus that the recipes are made for, ready to train on.
 struct LibriSpeechCommand: ParsableCommand, LoggingCommand {

@@ -2,8 +2,8 @@ import ArgumentParser
 import Foundation
 import Synchronization
 import W2VAudio
+import W2VBase
 import W2VCorpus
-import W2VFetching
 import W2VRecognition
 
 /// Takes a list of recordings through a model group by group, with progress, and names those that cannot be used.
@@ -109,7 +109,7 @@ struct RecordingRun {
             let left = count == total ? 0 : max(0, seconds - audio) / max(rate, 1e-9)
             Console.progress(
                 "\(command): \(count) of \(total) recordings · \(decimal(rate, 1)) times real time · ETA "
-                    + ByteText.duration(left))
+                    + ReadableText.duration(left))
         }
     }
 }

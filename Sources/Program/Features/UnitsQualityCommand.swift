@@ -1,7 +1,7 @@
 import ArgumentParser
 import Foundation
+import W2VBase
 import W2VCorpus
-import W2VDecoding
 import W2VFeatures
 
 /// `wav2vec2 units quality`: how well units go with phones.

@@ -1,6 +1,6 @@
 import ArgumentParser
 import Foundation
-import W2VDecoding
+import W2VBase
 import W2VFeatures
 import W2VTorch
 

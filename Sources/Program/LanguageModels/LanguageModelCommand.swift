@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import W2VBase
 import W2VDecoding
 
 /// `wav2vec2 lm`: language models.

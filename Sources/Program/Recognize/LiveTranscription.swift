@@ -1,9 +1,8 @@
 import ArgumentParser
 import Foundation
 import W2VAudio
-import W2VDecoding
+import W2VBase
 import W2VRecognition
-import W2VTraining
 
 /// How live input is read and written.
 struct LiveInputOptions: ParsableArguments {
@@ -77,9 +76,7 @@ struct LiveInputOptions: ParsableArguments {
 
     /// The end of a text that fits into the terminal's line, where it can be redrawn.
     private func ending(_ text: String) -> String {
-        var size = winsize()
-        let width = ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0 ? Int(size.ws_col) : 80
         // A full line would wrap, and only its last row be redrawn; the terminal may add a ^C.
-        return terminalEnding(of: text, columns: max(1, width - 3))
+        TerminalText.ending(of: text, columns: max(1, Console.width - 3))
     }
 }

@@ -4,7 +4,6 @@ import Synchronization
 import W2VAudio
 import W2VBase
 import W2VCluster
-import W2VFetching
 import W2VRecognition
 
 /// `wav2vec2 transcribe`: text from recordings.
@@ -173,7 +172,7 @@ struct TranscribeCommand: AsyncParsableCommand, LoggingCommand {
                         "transcribe: \(finished.withLock { $0 }) of \(total) files · "
                             + "\(decimal(before + seconds, 0)) s of audio · "
                             + "\(decimal((before + seconds) / elapsed, 1)) s of audio/s · "
-                            + "ETA \(ByteText.duration(elapsed * (1 / done - 1)))")
+                            + "ETA \(ReadableText.duration(elapsed * (1 / done - 1)))")
                 }
             ).makeIterator()
             guard isLeader else { continue }

@@ -1,12 +1,11 @@
 import ArgumentParser
 import Foundation
 import W2VAudio
+import W2VBase
 import W2VCorpus
-import W2VDecoding
 import W2VRecognition
 import W2VReporting
 import W2VTorch
-import W2VTraining
 
 /// `wav2vec2 report`: the story of a model as one HTML page.
 struct ReportCommand: AsyncParsableCommand, LoggingCommand {

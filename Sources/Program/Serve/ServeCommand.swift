@@ -1,9 +1,6 @@
 import ArgumentParser
-import Dispatch
 import Foundation
-import Synchronization
 import W2VBase
-import W2VDecoding
 import W2VRecognition
 import W2VServing
 
@@ -144,8 +141,8 @@ struct ServeCommand: AsyncParsableCommand, LoggingCommand {
             precision: model.reading.precision.precision.rawValue, decoder: decoding.summary, version: Program.version)
         let server = Server(options, facts: facts) { [json] event in Self.show(event, asJSON: json) }
         // Before the model is loaded, which takes a while.
-        let sources = Self.endOnSignals(server)
-        defer { for source in sources { source.cancel() } }
+        let signals = Self.endOnSignals(server)
+        defer { withExtendedLifetime(signals) {} }
         let url: String
         do {
             url = try await server.start()
@@ -167,34 +164,20 @@ struct ServeCommand: AsyncParsableCommand, LoggingCommand {
     }
 
     /// Ends the program after a signal: a first one lets it finish what is in flight, for 30 s; a second one does not.
-    ///
-    /// The handlers and the limit are Dispatch's: all threads of Swift's tasks may be busy.
-    private static func endOnSignals(_ server: Server) -> [any DispatchSourceSignal] {
-        let isStopping = Mutex(false)
+    private static func endOnSignals(_ server: Server) -> StopSignal {
         let end: @Sendable (Int32) -> Void = { signal in
             server.removeUploads()
             Foundation.exit(128 + signal)
         }
-        let queue = DispatchQueue(label: "signals")
-        return [SIGINT, SIGTERM].map { number in
-            Foundation.signal(number, SIG_IGN)
-            let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
-            source.setEventHandler {
-                let isSecond = isStopping.withLock { isStopping in
-                    defer { isStopping = true }
-                    return isStopping
-                }
-                if isSecond { end(number) }
+        return StopSignal(
+            { number in
                 Console.log.notice("serve: finishing requests in flight; a second signal stops the server immediately")
-                queue.asyncAfter(deadline: .now() + 30) { end(number) }
+                DispatchQueue(label: "limit").asyncAfter(deadline: .now() + 30) { end(number) }
                 Task {
                     await server.stop(within: .seconds(28))
                     Foundation.exit(128 + number)
                 }
-            }
-            source.resume()
-            return source
-        }
+            }, again: end)
     }
 
     private static func show(_ event: ServerEvent, asJSON: Bool) {

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Foundation
+import W2VBase
 import W2VCluster
-import W2VTraining
 
 /// `wav2vec2 launch`: several processes that train together, on one machine or on many.
 struct LaunchCommand: ParsableCommand, LoggingCommand {

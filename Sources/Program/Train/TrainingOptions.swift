@@ -1,8 +1,8 @@
 import ArgumentParser
 import Foundation
 import W2VBackbone
+import W2VBase
 import W2VCluster
-import W2VDecoding
 import W2VTorch
 import W2VTraining
 

@@ -1,4 +1,6 @@
 import Foundation
+import W2VAudio
+import W2VBase
 import W2VCorpus
 
 /// The needs of a run, as a dry run finds them.
@@ -38,9 +40,9 @@ public struct DryRunReport: Encodable, Sendable {
             megabytes < 1024 ? String(format: "%.1f MB", megabytes) : String(format: "%.1f GB", megabytes / 1024)
         }
         let lines = [
-            "dry run: one update of \(effectiveBatch) sub-batches (\(spoken(seconds: audioSecondsPerUpdate)) of audio) "
+            "dry run: one update of \(effectiveBatch) sub-batches (\(ReadableText.duration(audioSecondsPerUpdate)) of audio) "
                 + "with a loss of \(short(loss)); nothing is written",
-            "  time     \(short(secondsPerUpdate)) s an update, \(spoken(seconds: secondsToFinish)) for the remaining "
+            "  time     \(short(secondsPerUpdate)) s an update, \(ReadableText.duration(secondsToFinish)) for the remaining "
                 + "\(remainingUpdates) updates, validation and saving left out",
             "  memory   \(size(peakRssMb)) at the peak, of \(size(memoryMb))",
             "  disk     \(size(checkpointMb)) a checkpoint, \(size(weightsMb)) its weights alone; at most "
@@ -72,7 +74,8 @@ extension Trainer {
             parameters: task.module.parameters().reduce(0) { $0 + $1.tensor.count },
             utterances: data.manifest.count,
             effectiveBatch: EffectiveBatch(recipe, processes: cluster?.size ?? 1).count,
-            audioSecondsPerUpdate: Double(sums.samples) / 16_000, loss: sums.meanLoss, secondsPerUpdate: seconds,
+            audioSecondsPerUpdate: Double(sums.samples) / Double(AudioFile.modelSampleRate), loss: sums.meanLoss,
+            secondsPerUpdate: seconds,
             remainingUpdates: remainingUpdates, secondsToFinish: seconds * Double(remainingUpdates),
             peakRssMb: peakResidentMegabytes(), memoryMb: Double(ProcessInfo.processInfo.physicalMemory) / megabyte,
             checkpointMb: Double(whole) / megabyte, weightsMb: Double(weights) / megabyte,

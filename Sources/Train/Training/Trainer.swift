@@ -114,7 +114,8 @@ public final class Trainer {
         case .finished:
             try writeBenchmark()
             logger.notice(
-                "finished after update \(state.update) in \(spoken(seconds: meter.totalSeconds))", metadata: update)
+                "finished after update \(state.update) in \(ReadableText.duration(meter.totalSeconds))",
+                metadata: update)
         }
         return outcome
     }

@@ -1,6 +1,8 @@
 import Foundation
 import Logging
+import W2VAudio
 import W2VBackbone
+import W2VBase
 import W2VCorpus
 import W2VObjectives
 
@@ -17,12 +19,12 @@ extension Trainer {
         if let sentence = data.exclusions { logger.warning("\(sentence)", metadata: ["file": "\(data.manifest.name)"]) }
         let count = task.module.parameters().reduce(0) { $0 + $1.tensor.count }
         let (used, all, drawn) = (data.utterances, data.manifest.count, data.utterancesPerEpoch)
-        let seconds = data.samplesPerSubBatch * Double(data.subBatchesPerEpoch) / 16_000
+        let seconds = data.samplesPerSubBatch * Double(data.subBatchesPerEpoch) / Double(AudioFile.modelSampleRate)
         logger.info(
             """
             \(job.task.rawValue): \(count) parameters, \(used == all ? "" : "\(used) of ")\(all) utterances of \
             \(data.manifest.name), \(drawn == used ? "" : "by their weights \(drawn) in this epoch, ")\
-            \(spoken(seconds: seconds)) of audio and \(data.subBatchesPerEpoch) sub-batches an epoch
+            \(ReadableText.duration(seconds)) of audio and \(data.subBatchesPerEpoch) sub-batches an epoch
             """,
             metadata: [
                 "task": "\(job.task.rawValue)", "parameters": .stringConvertible(count),

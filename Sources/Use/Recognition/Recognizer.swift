@@ -1,6 +1,7 @@
 import Foundation
 import W2VAudio
 import W2VBackbone
+import W2VBase
 import W2VCorpus
 import W2VDecoding
 import W2VInterchange
@@ -186,7 +187,7 @@ public actor Recognizer {
             }
             // Decoded side by side: a beam search takes longer than the model on a GPU.
             let transcriber = transcriber
-            let read = try await concurrentMap(group.map(\.result)) { result in
+            let read = try await ParallelMap.map(group.map(\.result)) { result in
                 result.flatMap { heard in
                     Result {
                         let duration = Double(heard.samples) / Double(AudioFile.modelSampleRate)

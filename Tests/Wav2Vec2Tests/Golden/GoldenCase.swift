@@ -1,6 +1,7 @@
 import Foundation
 import TestSupport
 import Testing
+import W2VBase
 import W2VTorch
 
 @testable import W2VBackbone

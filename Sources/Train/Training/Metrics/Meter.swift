@@ -1,4 +1,5 @@
 import Foundation
+import W2VAudio
 
 /// Measures how fast training goes, validation and saving left out.
 ///
@@ -40,7 +41,7 @@ struct Meter {
 
         init(_ counts: Counts, peak: Double?) {
             let seconds = max(1e-9, counts.seconds)
-            audioSecondsPerSecond = Double(counts.samples) / 16_000 / seconds
+            audioSecondsPerSecond = Double(counts.samples) / Double(AudioFile.modelSampleRate) / seconds
             framesPerSecond = Double(counts.frames) / seconds
             maskedFramesPerSecond = Double(counts.maskedFrames) / seconds
             utilisation = peak.map { counts.operations / seconds / $0 }

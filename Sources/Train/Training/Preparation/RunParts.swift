@@ -1,6 +1,7 @@
 import Foundation
 import Logging
 import W2VBackbone
+import W2VBase
 import W2VCluster
 import W2VCorpus
 import W2VInterchange

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@testable import W2VInterchange
+@testable import W2VBase
 
 @Suite(.onTestThreads) struct JSONTests {
     private func value(_ text: String) throws -> JSONValue { try JSONParser.value(Data(text.utf8)) }
@@ -56,5 +56,23 @@ import Testing
         let long = JSONValue.array(Array(repeating: .object(["a\n": .string("\u{1B}[31m")]), count: 1000))
         #expect(long.excerpt.count == 81 && !long.excerpt.contains("\n") && !long.excerpt.contains("\u{1B}"))
         #expect(JSONValue.array([.integer(1), .null]).excerpt == "[1, null]")
+    }
+
+    @Test func textsAreQuotedAsJSONWrites() throws {
+        let text = "a\"b\\c\n\r\t\u{8}\u{C}\u{1F}é/🎙"
+        #expect(text.jsonQuoted == #""a\"b\\c\n\r\t\b\f\u001fé/🎙""#)
+        #expect(try value(text.jsonQuoted).string == text)
+    }
+
+    @Test func linesReadBack() throws {
+        struct Record: Encodable {
+            var audioSeconds = 1.5
+            var name = "x/y"
+            var counts = [1, 2]
+            var isBest = true
+        }
+        let record = try JSONValue(encoding: Record())
+        #expect(record.line == #"{"audio_seconds":1.5,"counts":[1,2],"is_best":true,"name":"x/y"}"#)
+        #expect(try jsonLine(Record()) == record.line && value(record.line) == record && value(record.text) == record)
     }
 }

@@ -1,20 +1,21 @@
 import Foundation
-import W2VBase
 
 /// Reads JSON as Python's `json` does, which wrote most of these files.
 ///
 /// Keys are compared by their code points, the last of several equal ones counts, and `NaN` and `Infinity` are numbers.
 /// A byte-order mark is dropped.
-struct JSONParser {
+public struct JSONParser {
     /// Where a text stops being JSON.
-    struct Failure: ExplainedError, Equatable {
+    public struct Failure: ExplainedError, Equatable {
         /// The line, from 1.
-        let line: Int
+        public let line: Int
         /// What should stand there.
-        let expected: String
+        public let expected: String
 
-        var kind: ErrorKind { .input }
-        var explanation: Explanation { Explanation("line \(line): expected \(expected)") }
+        /// Input: the text is at fault.
+        public var kind: ErrorKind { .input }
+        /// The line, and what should stand there.
+        public var explanation: Explanation { Explanation("line \(line): expected \(expected)") }
     }
 
     /// How deep values may be nested: far more than any honest file has, far less than the stack holds.
@@ -33,15 +34,26 @@ struct JSONParser {
     private var position = 0
     private var depth = 0
 
-    private init(_ text: String) { bytes = Array(text.utf8) }
+    private init(_ bytes: [UInt8]) { self.bytes = bytes }
 
     /// Reads a whole file.
     ///
     /// - Parameter data: The file's bytes.
     /// - Returns: The value.
     /// - Throws: `UTF8Text.Invalid` or ``Failure``, with the line.
-    static func value(_ data: Data) throws -> JSONValue {
-        var parser = JSONParser(try UTF8Text.decode(data))
+    public static func value(_ data: Data) throws -> JSONValue { try value(Array(UTF8Text.decode(data).utf8)) }
+
+    /// Reads a line that was found to be UTF-8.
+    ///
+    /// - Parameter line: The line's bytes.
+    /// - Returns: The value.
+    /// - Throws: ``Failure``.
+    public static func value(ofLine line: UnsafeRawBufferPointer) throws(Failure) -> JSONValue {
+        try value(Array(line))
+    }
+
+    private static func value(_ bytes: [UInt8]) throws(Failure) -> JSONValue {
+        var parser = JSONParser(bytes)
         let value = try parser.value()
         parser.skipSpace()
         guard parser.position == parser.bytes.count else { throw parser.failure("nothing after the value") }

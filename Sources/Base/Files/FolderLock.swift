@@ -1,4 +1,5 @@
 import Foundation
+import SystemPackage
 
 /// Keeps a second process out of a folder that only one may fill.
 ///
@@ -23,23 +24,23 @@ public final class FolderLock: Sendable {
         }
     }
 
-    private let handle: Int32
+    private let folder: FileDescriptor
 
     /// Takes the lock.
     ///
     /// - Parameter folder: The folder, which is there.
     /// - Throws: `Failure`.
     public init(_ folder: URL) throws(Failure) {
-        handle = open(folder.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard handle >= 0 else { throw .unopened(reason: String(cString: strerror(errno))) }
+        self.folder = FileDescriptor(rawValue: open(folder.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC))
+        guard self.folder.rawValue >= 0 else { throw .unopened(reason: String(cString: strerror(errno))) }
         // Some network file systems know no locks: then there is none, and nothing else is worse.
-        // The handle is closed with this object, also where its initializer throws: twice would close another's.
-        if flock(handle, LOCK_EX | LOCK_NB) != 0, errno == EWOULDBLOCK { throw .inUse }
+        // The descriptor is closed with this object, also where its initializer throws: twice would close another's.
+        if flock(self.folder.rawValue, LOCK_EX | LOCK_NB) != 0, errno == EWOULDBLOCK { throw .inUse }
     }
 
     deinit {
-        // A process being started at this moment still has the handle, and would keep the lock until it runs.
-        flock(handle, LOCK_UN)
-        close(handle)
+        // A process being started at this moment still has the descriptor, and would keep the lock until it runs.
+        flock(folder.rawValue, LOCK_UN)
+        try? folder.close()
     }
 }
