@@ -18,20 +18,21 @@ DEMO_BATCH := 4x4
 LESSER_INSTRUCTIONS := avx2 plain
 KERNEL_TESTS := ^KernelsTests\.|PairedConvolution|PackedModel|BatchInvariance|GoldenTests/equalsTheReference\(
 
-# Tests with deadlines run separately: other tests keep Swift's few threads busy for seconds.
-TIMED_TESTS := ^ServingTests\.
+# The tests that measure time.
+TIMED_TESTS := BenchmarkTests/profilesAreOfTheStep
 
 # OpenMP's threads spin only briefly, so that other work on the machine is not slowed down.
 export GOMP_SPINCOUNT ?= 10000
 
-.PHONY: help setup demo test build lint examples bench compare curves docs install clean
+.PHONY: help setup demo test timed-tests build lint examples bench compare curves docs install clean
 
 help:
 	@echo 'make demo              prepare real speech, pre-train, fine-tune, evaluate and transcribe: about 7 minutes'
 	@echo 'make test              run every test'
+	@echo 'make timed-tests       run the tests that measure time, which need a machine without other work'
 	@echo 'make build             build the release program $(PROGRAM)'
 	@echo 'make lint              check the formatting and the coding rules'
-	@echo 'make examples          build and run the packages in Examples/, which extend the libraries from outside'
+	@echo 'make examples          build and run the packages in Examples/, which depend on a version of this one'
 	@echo 'make bench             time training steps, recognition, data, kernels, and a trained model'
 	@echo 'make compare           time this program and others on the same audio, into Benchmarks/results'
 	@echo 'make curves SPEECH=…   train on a folder of speech and check the learning curves: about 15 minutes'
@@ -54,12 +55,11 @@ test: setup
 	        { cat .build/test-$$instructions.log; echo "the tests above fail with instructions of $$instructions"; exit 1; }; \
 	    echo "$$instructions: $$(grep -o 'Test run with.*' .build/test-$$instructions.log)"; \
 	done
-ifeq ($(strip $(ARGS)),)
-	swift test --filter '$(TIMED_TESTS)'
-	swift test --parallel --skip '$(TIMED_TESTS)'
-else
 	swift test --parallel $(ARGS)
-endif
+
+# What measures time, on a machine without other work.
+timed-tests: setup
+	WAV2VEC2_TIMED_TESTS=1 swift test --no-parallel --filter '$(TIMED_TESTS)'
 
 # The Swift runtime goes into the program, so that an installed program needs no Swift.
 build: setup
@@ -69,13 +69,8 @@ build: setup
 lint: setup
 	@Scripts/lint
 
-# One scratch folder for all, so that the libraries are built once.
-# The packages share this package's build products; SwiftPM's build description is for one package only.
 examples: setup
-	@for example in Examples/*/; do \
-	    rm -f .build/examples/*/debug/description.json; \
-	    swift run --package-path "$$example" --scratch-path .build/examples "$$(basename "$$example")" || exit; \
-	done
+	@Scripts/examples
 
 bench: build
 	$(PROGRAM) benchmark pretrain --profile --trace .build/pretrain.trace.json $(ARGS)

@@ -2,23 +2,19 @@ import Foundation
 
 /// What a random stream is drawn for; streams of different purposes are independent of each other.
 ///
-/// The raw values are part of a run's reproducibility: never renumber them.
-public enum RandomPurpose: UInt32, Sendable, CaseIterable {
-    case initialization = 1
-    case shuffle = 2
-    case crop = 3
-    case timeMask = 4
-    case channelMask = 5
-    case negatives = 6
-    case gumbelNoise = 7
-    case dropout = 8
-    case layerDrop = 9
-    case synthesis = 10
-    case bootstrap = 11
-    case split = 12
-    case clustering = 13
-    /// What an objective from outside draws, by its name.
-    case objective = 14
+/// Each library declares its own beside what draws: `extension RandomPurpose { static let crop = RandomPurpose(rawValue: 3) }`.
+/// The raw values are part of a run's reproducibility: never renumber them. 1 to 14 are taken.
+public struct RandomPurpose: RawRepresentable, Hashable, Sendable {
+    /// The number that the stream's counter holds, below 2⁸.
+    public let rawValue: UInt32
+
+    /// Makes a purpose.
+    ///
+    /// - Parameter rawValue: A number that no other purpose has, below 2⁸.
+    public init(rawValue: UInt32) { self.rawValue = rawValue }
+
+    /// Made-up data for tests and benchmarks.
+    public static let synthesis = RandomPurpose(rawValue: 10)
 }
 
 /// A stream of random numbers that is a pure function of (seed, purpose, step, index).

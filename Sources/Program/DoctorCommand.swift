@@ -1,13 +1,13 @@
 import ArgumentParser
 import Foundation
 import W2VAudio
-import W2VDecoding
+import W2VBase
 import W2VFetching
 import W2VKernels
 import W2VTorch
 
 /// `wav2vec2 doctor`: what this machine offers, and what is wrong with it.
-struct DoctorCommand: ParsableCommand {
+struct DoctorCommand: ParsableCommand, LoggingCommand {
     static let configuration = CommandConfiguration(
         commandName: "doctor",
         abstract: "Check LibTorch, the processor, GPUs and audio codecs, and explain how to fix problems.",
@@ -21,6 +21,8 @@ struct DoctorCommand: ParsableCommand {
 
     @Flag(help: "Print one JSON object.")
     var json = false
+
+    @OptionGroup var logging: LogOptions
 
     func run() throws {
         let report = DoctorReport()

@@ -33,6 +33,9 @@ struct ComputeOptions: ParsableArguments {
         if let threads { LibTorch.threads = threads }
         LibTorch.reuseHostMemory()
         try device.prepare()
+        Console.log.debug(
+            "wav2vec2 \(Program.version) with LibTorch \(LibTorch.version) on \(device), \(LibTorch.threads) threads",
+            metadata: ["device": "\(device)", "threads": .stringConvertible(LibTorch.threads)])
     }
 }
 
@@ -130,12 +133,17 @@ struct CheckpointReadingOptions: ParsableArguments {
     func recognizer(
         _ checkpoint: String, device: Device, decoding: DecodingOptions? = nil
     ) async throws -> Recognizer {
+        let began = ContinuousClock.now
         let recognizer = try await Recognizer(
             checkpoint: fileURL(checkpoint), dictionary: dictionary.map(fileURL),
             architectureFrom: architectureFrom.map(fileURL), device: device,
             batchSeconds: passes.batchSeconds, windows: passes.windows,
             precision: ModelPrecision(precision.precision)
         ) { try decoding?.recognitionDecoder(alphabet: $0) ?? .greedy }
+        let seconds = (ContinuousClock.now - began) / .seconds(1)
+        Console.log.debug(
+            "loaded \(checkpoint) in \(decimal(seconds, 2)) s",
+            metadata: ["file": "\(checkpoint)", "seconds": .stringConvertible(seconds)])
         Console.notes(recognizer.notes, of: checkpoint, usesLanguageModel: decoding?.lm != nil)
         return recognizer
     }

@@ -46,6 +46,7 @@ struct Program: AsyncParsableCommand {
             endWithLauncher()
             Phrase.use(commandLinePhrases)
             var command = try parseAsRoot()
+            if let logging = (command as? any LoggingCommand)?.logging { Console.configure(logging) }
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()
             } else {
@@ -53,7 +54,9 @@ struct Program: AsyncParsableCommand {
             }
         } catch {
             guard let code = failureCode(error) else { exit(withError: error) }
-            Console.error("wav2vec2: \((error as? CocoaError).map(SystemReason.sentence) ?? "\(error)")")
+            Console.log.error(
+                "\((error as? CocoaError).map(SystemReason.sentence) ?? "\(error)")",
+                metadata: ["exit_code": .stringConvertible(code)])
             Foundation.exit(code)
         }
     }

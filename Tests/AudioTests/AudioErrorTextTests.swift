@@ -1,10 +1,10 @@
-import ErrorTexts
 import Foundation
+import TestSupport
 import Testing
 import W2VAudio
 
 /// `UPDATE_SNAPSHOTS=1` renews `Errors.txt`.
-@Suite struct AudioErrorTextTests {
+@Suite(.onTestThreads) struct AudioErrorTextTests {
     @Test func textsAreAsRecorded() throws {
         let faults = try faults(
             in: [

@@ -1,9 +1,10 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import W2VAudio
 
-@Suite("Reading and writing recordings")
+@Suite("Reading and writing recordings", .onTestThreads)
 struct AudioFileTests {
     let folder: TemporaryFolder
 
@@ -12,7 +13,7 @@ struct AudioFileTests {
     @Test(arguments: [AudioFileFormat.wav16, .wavFloat, .flac])
     func losslessFormatsRoundTrip(format: AudioFileFormat) throws {
         let file = folder.file("tone.\(format.rawValue)")
-        let samples = tone(count: 70_001).map { format == .wavFloat ? $0 : ($0 * 32768).rounded() / 32768 }
+        let samples = fadingTone(count: 70_001).map { format == .wavFloat ? $0 : ($0 * 32768).rounded() / 32768 }
         try AudioFile.write(samples, to: file, format: format)
         #expect(try AudioFile.read(file) == samples)
         let info = try AudioFile.info(file)
@@ -23,7 +24,7 @@ struct AudioFileTests {
     @Test func writingTwiceGivesTheSameBytes() throws {
         for format in [AudioFileFormat.wav16, .wavFloat, .flac] {
             let files = ["a", "b"].map { folder.file($0 + format.rawValue) }
-            for file in files { try AudioFile.write(tone(count: 5000), to: file, format: format) }
+            for file in files { try AudioFile.write(fadingTone(count: 5000), to: file, format: format) }
             #expect(try Data(contentsOf: files[0]) == Data(contentsOf: files[1]))
         }
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder.url.path).count == 6)
@@ -37,7 +38,7 @@ struct AudioFileTests {
 
     /// LAME crashes the program on such numbers.
     @Test(arguments: [AudioFileFormat.vorbis, .opus, .mp3]) func lossyFormatsClipToo(format: AudioFileFormat) throws {
-        var loud = tone(count: 16_000)
+        var loud = fadingTone(count: 16_000)
         loud[5000] = 1e30
         let file = folder.file("loud.\(format.pathExtension)")
         try AudioFile.write(loud, to: file, format: format)
@@ -47,7 +48,7 @@ struct AudioFileTests {
     @Test(arguments: [AudioFileFormat.vorbis, .opus, .mp3])
     func lossyFormatsSoundTheSame(format: AudioFileFormat) throws {
         let file = folder.file("tone.\(format.rawValue)")
-        let samples = tone(count: 48_000)
+        let samples = fadingTone(count: 48_000)
         try AudioFile.write(samples, to: file, format: format)
         let read = try AudioFile.read(file)
         let info = try AudioFile.info(file)
@@ -62,12 +63,12 @@ struct AudioFileTests {
 
     @Test func channelsAreAveragedAndRatesConverted() throws {
         let file = folder.file("stereo8k.wav")
-        let left = tone(300, rate: 8000, count: 8000)
-        let right = tone(700, rate: 8000, count: 8000)
+        let left = fadingTone(300, rate: 8000, count: 8000)
+        let right = fadingTone(700, rate: 8000, count: 8000)
         try AudioFile.write(
             zip(left, right).flatMap { [$0, $1] }, sampleRate: 8000, channels: 2, to: file, format: .wavFloat)
         #expect(try AudioFile.info(file) == AudioInfo(frames: 8000, sampleRate: 8000, channels: 2, format: "WAV"))
-        let expected = zip(tone(300, count: 16_000), tone(700, count: 16_000)).map { ($0 + $1) / 2 }
+        let expected = zip(fadingTone(300, count: 16_000), fadingTone(700, count: 16_000)).map { ($0 + $1) / 2 }
         let read = try AudioFile.read(file)
         #expect(read.count == 16_000)
         #expect(rootMeanSquare(read, expected) < 1e-4)
@@ -77,10 +78,10 @@ struct AudioFileTests {
     func resamplingKeepsLengthAndShape(rate: Int) throws {
         for count in [rate, rate + 1, rate + 7, 3 * rate - 5, 401] {
             let file = folder.file("tone\(count).wav")
-            try AudioFile.write(tone(rate: rate, count: count), sampleRate: rate, to: file, format: .wavFloat)
+            try AudioFile.write(fadingTone(rate: rate, count: count), sampleRate: rate, to: file, format: .wavFloat)
             let read = try AudioFile.read(file)
             #expect(read.count == (try AudioFile.info(file).sampleCount(at: 16_000)), "\(count) at \(rate) Hz")
-            if count == rate { #expect(rootMeanSquare(read, tone(count: 16_000)) < 1e-3) }
+            if count == rate { #expect(rootMeanSquare(read, fadingTone(count: 16_000)) < 1e-3) }
         }
     }
 
@@ -88,7 +89,7 @@ struct AudioFileTests {
     func aPartEqualsThatPartOfTheWhole(format: AudioFileFormat) throws {
         for rate in [16_000, 8000] {
             let file = folder.file("part\(rate).\(format.rawValue)")
-            try AudioFile.write(tone(rate: rate, count: 100_000), sampleRate: rate, to: file, format: format)
+            try AudioFile.write(fadingTone(rate: rate, count: 100_000), sampleRate: rate, to: file, format: format)
             let whole = try AudioFile.read(file)
             for range in [0..<1, 5..<4000, 70_000..<80_123, (whole.count - 3)..<(whole.count + 9)] {
                 let part = try AudioFile.read(file, frames: range)
@@ -108,7 +109,7 @@ struct AudioFileTests {
     @Test func opusSeeksToTheRequestedPart() throws {
         for (rate, count) in [(48_000, 480_123), (16_000, 131_072)] {
             let file = folder.file("long\(rate).opus")
-            try AudioFile.write(tone(rate: rate, count: count), sampleRate: rate, to: file, format: .opus)
+            try AudioFile.write(fadingTone(rate: rate, count: count), sampleRate: rate, to: file, format: .opus)
             let whole = try AudioFile.read(file, sampleRate: rate)
             for start in Array(stride(from: 1, to: count - 200, by: count / 23)) + [count - 700, count - 3] {
                 let part = try AudioFile.read(file, sampleRate: rate, frames: start..<(start + 500))
@@ -122,7 +123,7 @@ struct AudioFileTests {
     @Test(arguments: [AudioFileFormat.wav16, .flac, .opus])
     func memoryReadsAsTheFileDoes(format: AudioFileFormat) throws {
         let file = folder.file("memory.\(format.rawValue)")
-        try AudioFile.write(tone(count: 30_000), to: file, format: format)
+        try AudioFile.write(fadingTone(count: 30_000), to: file, format: format)
         let data = try Data(contentsOf: file)
         #expect(try AudioFile.read(data) == AudioFile.read(file))
         #expect(try AudioFile.info(data) == AudioFile.info(file))
@@ -131,7 +132,7 @@ struct AudioFileTests {
     @Test func othersGoThroughFFmpeg() throws {
         let file = folder.file("tone.g722")
         let wave = folder.file("tone.wav")
-        try AudioFile.write(tone(count: 32_000), to: wave)
+        try AudioFile.write(fadingTone(count: 32_000), to: wave)
         guard let program = AudioFile.externalDecoder else {
             try Data(repeating: 7, count: 4000).write(to: file)
             let error = try #require(throws: AudioError.self) { try AudioFile.read(file) }
@@ -140,12 +141,7 @@ struct AudioFileTests {
         }
         for name in ["tone.g722", "tone.m4a"] {
             let made = folder.file(name)
-            let process = Process()
-            process.executableURL = program
-            process.arguments = ["-nostdin", "-v", "error", "-y", "-i", wave.path, made.path]
-            try process.run()
-            process.waitUntilExit()
-            #expect(process.terminationStatus == 0)
+            #expect(try runTool(program, ["-nostdin", "-v", "error", "-y", "-i", wave.path, made.path]) == 0)
             let samples = try AudioFile.read(made)
             #expect(abs(samples.count - 32_000) < 3000)
             let energy = samples.reduce(0.0) { $0 + Double($1) * Double($1) }
@@ -156,10 +152,10 @@ struct AudioFileTests {
     }
 }
 
-@Suite("Normalization")
+@Suite("Normalization", .onTestThreads)
 struct NormalizationTests {
     @Test func hasZeroMeanAndUnitVariance() {
-        let samples = normalized(tone(count: 9999).map { $0 * 0.01 + 0.3 })
+        let samples = normalized(fadingTone(count: 9999).map { $0 * 0.01 + 0.3 })
         let mean = samples.reduce(0.0) { $0 + Double($1) } / 9999
         let variance = samples.reduce(0.0) { $0 + Double($1) * Double($1) } / 9999
         // amplitude 0.005 under the envelope: a variance of 6.25e-6 (sin² sin², both 1/2), beside epsilon's 1e-5
@@ -189,7 +185,8 @@ struct NormalizationTests {
         for (format, rate) in [(AudioFileFormat.opus, 44_100), (.mp3, 96_000), (.flac, 5_000_000)] {
             let reason = try #require(AudioFile.refusal(of: format, sampleRate: rate), "\(format)")
             #expect(!reason.contains("No Error") && !reason.contains("System error"), "\(reason)")
-            let file = FileManager.default.temporaryDirectory.appendingPathComponent("\(UUID().uuidString).x")
+            let folder = try TemporaryFolder()
+            let file = folder.file("recording.x")
             let error = try #require(throws: AudioError.self) {
                 try AudioFile.write([0.5, 0.25], sampleRate: rate, to: file, format: format)
             }

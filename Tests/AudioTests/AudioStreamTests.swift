@@ -1,12 +1,16 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import W2VAudio
 
-@Suite struct AudioStreamTests {
+@Suite(.onTestThreads) struct AudioStreamTests {
+    private let folder: TemporaryFolder
+
+    init() throws { folder = try TemporaryFolder() }
+
     @Test(arguments: [16_000, 44_100, 8_000]) func piecesAreTheWhole(rate: Int) throws {
-        let url = FileManager.default.temporaryDirectory.appendingPathComponent("stream-\(UUID().uuidString).wav")
-        defer { try? FileManager.default.removeItem(at: url) }
+        let url = folder.file("stream.wav")
         let signal = (0..<150_000).map { Float(0.5 * sin(Double($0 * $0 % 10_007))) }
         try AudioFile.write(signal, sampleRate: rate, to: url)
         let whole = try AudioFile.read(url)
@@ -29,8 +33,7 @@ import Testing
     }
 
     @Test func nothingIsAnError() throws {
-        let url = FileManager.default.temporaryDirectory.appendingPathComponent("stream-\(UUID().uuidString).wav")
-        defer { try? FileManager.default.removeItem(at: url) }
+        let url = folder.file("stream.wav")
         try AudioFile.write([], to: url)
         #expect(throws: AudioError.empty(file: url.path)) { try AudioStream(url).read(1) }
         #expect(throws: AudioError.self) { try AudioStream(Data(), name: "nothing") }

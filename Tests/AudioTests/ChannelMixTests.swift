@@ -1,10 +1,11 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import W2VAudio
 
 /// Channels that would cancel each other out.
-@Suite("Mixing channels")
+@Suite("Mixing channels", .onTestThreads)
 struct ChannelMixTests {
     let folder: TemporaryFolder
 
@@ -22,8 +23,8 @@ struct ChannelMixTests {
         return file
     }
 
-    private let speech = tone(440, count: 40_000)
-    private let other = tone(1234, count: 40_000, amplitude: 0.3)
+    private let speech = fadingTone(440, count: 40_000)
+    private let other = fadingTone(1234, count: 40_000, amplitude: 0.3)
 
     @Test func invertedChannelsDoNotCancelOut() throws {
         let minus = speech.map { -$0 }

@@ -1,10 +1,11 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import W2VAudio
 
 /// Headers that promise more audio than there is, in every format that states a length.
-@Suite("Promised lengths")
+@Suite("Promised lengths", .onTestThreads)
 struct PromisedLengthTests {
     private static func big(_ number: Int, _ count: Int = 4) -> [UInt8] {
         (0..<count).map { UInt8(truncatingIfNeeded: number >> (8 * (count - 1 - $0))) }
@@ -16,7 +17,7 @@ struct PromisedLengthTests {
 
     /// A tone of 2000 frames of 16 bits.
     private static func samples(channels: Int, bigEndian: Bool) -> [UInt8] {
-        tone(count: 2000).flatMap { sample in
+        fadingTone(count: 2000).flatMap { sample in
             [[UInt8]](
                 repeating: bigEndian ? big(Int(sample * 9000), 2) : little(Int(sample * 9000), 2), count: channels
             )

@@ -1,11 +1,11 @@
-import ErrorTexts
 import Foundation
+import TestSupport
 import Testing
 
 @testable import W2VBase
 
 /// `UPDATE_SNAPSHOTS=1` renews `Errors.txt`.
-@Suite struct BaseErrorTextTests {
+@Suite(.onTestThreads) struct BaseErrorTextTests {
     @Test func textsAreAsRecorded() throws {
         let faults = try faults(
             in: [

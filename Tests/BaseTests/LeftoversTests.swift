@@ -1,21 +1,16 @@
 import Foundation
+import SystemPackage
+import TestSupport
 import Testing
 import W2VBase
 
-@Suite("Leftovers and locks")
+@Suite("Leftovers and locks", .onTestThreads)
 struct LeftoversTests {
-    private func withFolder(_ body: (URL) throws -> Void) throws {
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("leftovers-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
-        try body(folder)
-    }
-
     @Test func onlyWhatNobodyWritesIsRemoved() throws {
-        try withFolder { folder in
+        try withTemporaryFolder { folder in
             let path = { (name: String) in folder.appendingPathComponent(name).path }
-            let written = Leftovers.create(path("a.partial"))
-            #expect(written >= 0)
+            let written = try Leftovers.create(path("a.partial"))
+            let filled = try Leftovers.createFolder(path("f.partial"))
             try Data("x".utf8).write(to: folder.appendingPathComponent("b.partial"))
             try Data("x".utf8).write(to: folder.appendingPathComponent("c"))
             try FileManager.default.createDirectory(
@@ -23,18 +18,22 @@ struct LeftoversTests {
             try FileManager.default.createSymbolicLink(atPath: path("e.partial"), withDestinationPath: path("c"))
             Leftovers.remove(in: folder) { $0.hasSuffix(".partial") }
             var left = try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
-            #expect(left == ["a.partial", "c", "d.partial", "e.partial"])
-            close(written)
+            #expect(left == ["a.partial", "c", "d.partial", "e.partial", "f.partial"])
+            try written.close()
             Leftovers.remove(in: folder) { $0.hasSuffix(".partial") }
             left = try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
-            #expect(left == ["c", "d.partial", "e.partial"])
+            #expect(left == ["c", "d.partial", "e.partial", "f.partial"])
+            Leftovers.remove(.folders, in: folder) { $0.hasSuffix(".partial") }
+            left = try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
+            #expect(left == ["c", "e.partial", "f.partial"])
+            try filled.close()
             Leftovers.remove(in: folder.appendingPathComponent("none")) { _ in true }
-            #expect(Leftovers.create(path("c")) == -1 && errno == EEXIST)
+            #expect(throws: Errno.fileExists) { try Leftovers.create(path("c")) }
         }
     }
 
     @Test func aFolderIsLockedOnce() throws {
-        try withFolder { folder in
+        try withTemporaryFolder { folder in
             do {
                 let lock = try FolderLock(folder)
                 #expect(throws: FolderLock.Failure.inUse) { try FolderLock(folder) }

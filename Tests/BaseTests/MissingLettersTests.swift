@@ -1,7 +1,8 @@
+import TestSupport
 import Testing
 import W2VBase
 
-@Suite struct MissingLettersTests {
+@Suite(.onTestThreads) struct MissingLettersTests {
     private let capitals = "ABCDEFGHIJKLMNOPQRSTUVWXYZ'".unicodeScalars.map { String($0) }
 
     @Test func lettersAreNamedOnce() {

@@ -1,8 +1,14 @@
+import TestSupport
 import Testing
 
 @testable import W2VBase
 
-@Suite("Random streams")
+extension RandomPurpose {
+    fileprivate static let crop = RandomPurpose(rawValue: 3)
+    fileprivate static let shuffle = RandomPurpose(rawValue: 2)
+}
+
+@Suite("Random streams", .onTestThreads)
 struct RandomStreamTests {
     /// The known answers of the Random123 distribution (`kat_vectors`, philox4x32, 10 rounds).
     @Test func blocksAreThePublishedOnes() {

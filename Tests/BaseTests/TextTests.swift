@@ -1,8 +1,9 @@
 import Foundation
+import TestSupport
 import Testing
 import W2VBase
 
-@Suite struct TextTests {
+@Suite(.onTestThreads) struct TextTests {
     @Test func identityIsThatOfCodePoints() {
         let kelvin = ExactText("\u{212A}")
         #expect("K" == "\u{212A}")

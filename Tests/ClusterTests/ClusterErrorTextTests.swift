@@ -1,10 +1,10 @@
-import ErrorTexts
 import Foundation
+import TestSupport
 import Testing
 import W2VCluster
 
 /// `UPDATE_SNAPSHOTS=1` renews `Errors.txt`.
-@Suite struct ClusterErrorTextTests {
+@Suite(.onTestThreads) struct ClusterErrorTextTests {
     @Test func textsAreAsRecorded() throws {
         let faults = try faults(
             in: [

@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import W2VCluster
 
-@Suite struct ProcessLayoutTests {
+@Suite(.onTestThreads) struct ProcessLayoutTests {
     @Test func aProcessOnItsOwnHasNoLayout() throws {
         #expect(try ProcessLayout.current(environment: [:]) == nil)
         #expect(try ProcessLayout.current(environment: ["RANK": "0", "WORLD_SIZE": "1"]) == nil)

@@ -1,8 +1,9 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// What a checkpoint holds and is not used, told by every command that opens one.
-@Suite struct CheckpointNotesTests {
+@Suite(.onTestThreads) struct CheckpointNotesTests {
     /// A Hugging Face folder with a language model and without its preprocessor's configuration.
     private func theirs(_ fixture: Fixture) throws -> String {
         let place = fixture.folder.appendingPathComponent("theirs")

@@ -1,14 +1,15 @@
 import Foundation
+import TestSupport
 import Testing
 import W2VAudio
 
-@Suite struct DataCommandTests {
+@Suite(.onTestThreads) struct DataCommandTests {
     /// A folder with recordings; `transcripts` of them have a text beside.
     private func recordings(_ folder: URL, count: Int = 4, transcripts: Int = 4) throws -> URL {
         let audio = folder.appendingPathComponent("audio/deep")
         try FileManager.default.createDirectory(at: audio, withIntermediateDirectories: true)
         for index in 0..<count {
-            let samples = (0..<(8000 + 400 * index)).map { Float(0.4 * sin(Double($0) * 0.01 * Double(index + 3))) }
+            let samples = tone(25 * Double(index + 3), count: 8000 + 400 * index)
             try AudioFile.write(samples, to: audio.appendingPathComponent("r\(index).wav"))
             guard index < transcripts else { continue }
             try Data("word \(index)\n".utf8).write(to: audio.appendingPathComponent("r\(index).txt"))
@@ -177,13 +178,9 @@ import W2VAudio
     @Test(.enabled(if: AudioFile.externalDecoder != nil)) func noRoomIsAFailure() throws {
         try withTemporaryFolder { folder in
             let audio = try recordings(folder, transcripts: 0)
-            let process = Process()
-            process.executableURL = AudioFile.externalDecoder
-            process.arguments = [
-                "-nostdin", "-v", "quiet", "-i", audio.path + "/deep/r0.wav", audio.path + "/deep/m.m4a",
-            ]
-            try process.run()
-            process.waitUntilExit()
+            let decoder = try #require(AudioFile.externalDecoder)
+            _ = try runTool(
+                decoder, ["-nostdin", "-v", "quiet", "-i", audio.path + "/deep/r0.wav", audio.path + "/deep/m.m4a"])
             let list = ["data", "manifest", audio.path, "--extensions", "wav", "m4a", "--output", "all.tsv"]
             let none = try run(list, in: folder, environment: ["TMPDIR": "/dev/full"])
             #expect(
@@ -267,25 +264,20 @@ import W2VAudio
         try withTemporaryFolder { folder in
             let audio = try recordings(folder)
             #expect(try run(["data", "manifest", audio.path, "--output", "a.tsv"], in: folder).code == 0)
-            let bundle = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
-            let program = URL(fileURLWithPath: bundle).deletingLastPathComponent().appendingPathComponent("wav2vec2")
-            let process = Process()
-            process.executableURL = URL(fileURLWithPath: "/bin/bash")
             // No file may grow beyond 1024 bytes.
-            process.arguments = [
-                "-c", "trap '' XFSZ; ulimit -f 1; \"$0\" \"$@\" 2>errors", program.path, "data", "convert", "a.tsv",
-                "--output", "b/b.tsv", "--encoding", format.rawValue,
-            ]
-            process.currentDirectoryURL = folder
-            try process.run()
-            process.waitUntilExit()
+            let code = try runTool(
+                URL(fileURLWithPath: "/bin/bash"),
+                [
+                    "-c", "trap '' XFSZ; ulimit -f 1; \"$0\" \"$@\" 2>errors", BuiltProgram.url.path, "data", "convert",
+                    "a.tsv", "--output", "b/b.tsv", "--encoding", format.rawValue,
+                ], in: folder)
             let errors = try text(folder, "errors")
-            #expect(process.terminationStatus == 1, "\(errors)")
+            #expect(code == 1, "\(errors)")
             #expect(errors.contains(".\(format.pathExtension): the recording cannot be written ("), "\(errors)")
             #expect(errors.contains("File too large") && !errors.contains("left out"), "\(errors)")
             #expect(!FileManager.default.fileExists(atPath: folder.path + "/b/b.tsv"))
             let left = try FileManager.default.subpathsOfDirectory(atPath: folder.path + "/b")
-            #expect(!left.contains { $0.contains(".partial-") }, "\(left)")
+            #expect(!left.contains { $0.hasSuffix(".partial") }, "\(left)")
         }
     }
 

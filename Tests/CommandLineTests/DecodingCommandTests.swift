@@ -1,8 +1,9 @@
 import Foundation
+import TestSupport
 import Testing
 import W2VAudio
 
-@Suite struct DecodingCommandTests {
+@Suite(.onTestThreads) struct DecodingCommandTests {
     /// Sentences in the fixture's letters, and the ARPA file that `lm build` makes of them.
     private static func model(_ fixture: Fixture) throws -> String {
         let words = ["TEA", "EAT", "A", "TAT", "ATE", "TEAT"]

@@ -1,10 +1,11 @@
 import Foundation
+import TestSupport
 import Testing
 import W2VDecoding
 
 @testable import W2VProgram
 
-@Suite struct EvaluateTests {
+@Suite(.onTestThreads) struct EvaluateTests {
     /// JSON lines of the fixture's recordings, with speakers and characters that its dictionary lacks.
     private static func list(_ fixture: Fixture) throws -> String {
         let texts = [("TEA", "ann"), ("A", "bob"), ("TE A tée", "ann")]

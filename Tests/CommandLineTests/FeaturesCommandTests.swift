@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 import W2VBackbone
 import W2VInterchange
@@ -6,25 +7,15 @@ import W2VObjectives
 import W2VTorch
 
 /// `features` and `units` as scripts use them.
-@Suite struct FeaturesCommandTests {
+@Suite(.onTestThreads) struct FeaturesCommandTests {
     /// The fixture's recordings and a pre-trained model of two layers.
     private static func pretrained(_ fixture: Fixture) throws -> String {
-        var configuration = ModelConfiguration()
-        configuration.convFeatureLayers = try ConvolutionLayers(parsing: "[(8,10,5)]+[(8,3,2)]*4+[(8,2,2)]*2")
-        configuration.encoderLayers = 2
-        configuration.encoderEmbedDim = 16
-        configuration.encoderFfnEmbedDim = 32
-        configuration.encoderAttentionHeads = 2
-        configuration.convPos = 8
-        configuration.convPosGroups = 2
-        configuration.finalDim = 8
-        configuration.latentVars = 4
-        let url = fixture.folder.appendingPathComponent("pretrained")
-        try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
-        let model = try PretrainingModel(configuration, initializer: .random(seed: 5))
-        let description = ModelDescription(task: .pretraining, model: configuration)
-        try Checkpoint.write(description, state: model.state(), to: url)
-        return url.path
+        try SmallModels.checkpoint(
+            in: fixture.folder, named: "pretrained",
+            .small(channels: 8, width: 16, inner: 32, heads: 2, positions: (8, 2)) {
+                ($0.finalDim, $0.latentVars) = (8, 4)
+            }, seed: 5, normalizes: false
+        ).path
     }
 
     private func lines(_ text: String) -> [String] { text.split(separator: "\n").map(String.init) }

@@ -1,5 +1,5 @@
 import Foundation
-import TestServer
+import TestSupport
 import Testing
 import W2VFetching
 
@@ -38,7 +38,7 @@ private struct Hub {
     }
 }
 
-@Suite struct FetchingCommandTests {
+@Suite(.onTestThreads) struct FetchingCommandTests {
     @Test func wrongUsageIsSixtyFour() throws {
         for arguments in [
             ["data", "librispeech"], ["data", "librispeech", "--output", "x", "--parts", "dev"],
@@ -173,11 +173,10 @@ private struct Hub {
                 "checkpoint", "fetch", "wav2vec_small", "--output", folder.path, "--mirror", server.address,
             ]
             let outcome = try run(arguments) { process in
-                let end = ContinuousClock.now + .seconds(20)
                 func size() -> Int {
                     (try? FileManager.default.attributesOfItem(atPath: part))?[.size] as? Int ?? 0
                 }
-                while size() < 60_000 && ContinuousClock.now < end { Thread.sleep(forTimeInterval: 0.01) }
+                try? wait(for: "60,000 bytes") { size() >= 60_000 }
                 kill(process.processIdentifier, signal)
             }
             #expect(outcome.code == code && outcome.errors.contains("run the same command again"), "\(outcome.errors)")

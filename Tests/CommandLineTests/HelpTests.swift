@@ -1,14 +1,27 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// Help texts are snapshots in `Tests/Fixtures/help`; `UPDATE_SNAPSHOTS=1 swift test --filter HelpTests` renews them.
-@Suite struct HelpTests {
-    private static let snapshots = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-        .deletingLastPathComponent().appendingPathComponent("Fixtures/help")
+@Suite(.onTestThreads) struct HelpTests {
+    private static let snapshots = Repository.fixtures.appendingPathComponent("help")
+
+    /// A command as the program describes it.
+    private struct Command: Decodable {
+        var commandName: String
+        var subcommands: [Command]?
+
+        /// The words of this command and of all below it, without the program's name.
+        func all(after words: [String] = []) -> [[String]] {
+            [words] + (subcommands ?? []).flatMap { $0.all(after: words + [$0.commandName]) }
+        }
+    }
+
+    private struct Description: Decodable { var command: Command }
 
     private static func compare(_ name: String, _ text: String) throws {
         let file = snapshots.appendingPathComponent(name + ".txt")
-        if ProcessInfo.processInfo.environment["UPDATE_SNAPSHOTS"] == "1" {
+        if Repository.updatesSnapshots {
             try FileManager.default.createDirectory(at: snapshots, withIntermediateDirectories: true)
             try Data(text.utf8).write(to: file)
         }
@@ -16,24 +29,22 @@ import Testing
         #expect(text == expected, "the help of \(name) changed: look at it, and renew the snapshot")
     }
 
-    @Test(arguments: [
-        "", "pretrain", "finetune", "launch", "evaluate", "transcribe", "serve", "data", "data manifest",
-        "data combine",
-        "data convert", "data labels", "data dictionary", "data librispeech", "checkpoint", "checkpoint inspect",
-        "checkpoint convert", "checkpoint verify", "checkpoint average", "checkpoint fetch", "benchmark",
-        "benchmark pretrain", "benchmark inference", "benchmark data", "benchmark kernels", "benchmark scaling",
-        "benchmark decoding", "report",
-        "curves", "doctor", "align", "lm", "lm build", "lm tune", "lm convert", "lm inspect",
-        "features", "units", "units codes", "units train", "units apply", "units quality",
-    ])
-    func helpIsAsRecorded(command: String) throws {
-        let words = command.split(separator: " ").map(String.init)
-        let outcome = try run(words + ["--help"])
-        #expect(outcome.code == 0)
-        #expect(outcome.errors == "")
-        for line in outcome.output.split(separator: "\n") where !line.hasPrefix("USAGE:") {
-            #expect(line.count <= 80)
+    @Test func theHelpOfEveryCommandIsAsRecorded() throws {
+        let description = try JSONDecoder().decode(
+            Description.self, from: Data(run("--experimental-dump-help").output.utf8))
+        // The parser's own command prints the others' help.
+        let commands = description.command.all().filter { $0 != ["help"] }
+        #expect(commands.count > 40)
+        for words in commands {
+            let outcome = try run(words + ["--help"])
+            #expect(outcome.code == 0)
+            #expect(outcome.errors == "")
+            for line in outcome.output.split(separator: "\n") where !line.hasPrefix("USAGE:") {
+                #expect(line.count <= 80, "\(words)")
+            }
+            try Self.compare((["wav2vec2"] + words).joined(separator: "-"), outcome.output)
         }
-        try Self.compare((["wav2vec2"] + words).joined(separator: "-"), outcome.output)
+        let names = Set(commands.map { (["wav2vec2"] + $0).joined(separator: "-") + ".txt" })
+        #expect(try Set(FileManager.default.contentsOfDirectory(atPath: Self.snapshots.path)) == names)
     }
 }

@@ -1,35 +1,26 @@
 import Foundation
+import TestSupport
 import W2VAudio
 
 /// A folder with tones to learn from and a recipe whose updates take moments.
 final class LaunchFixture: Sendable {
-    let folder: URL
+    private let temporary: TemporaryFolder
+    var folder: URL { temporary.url }
 
     init() throws {
-        folder = FileManager.default.temporaryDirectory.appendingPathComponent("wav2vec2-launch-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        temporary = try TemporaryFolder()
         for (name, range) in [("train", 0..<12), ("valid", 12..<15)] {
             var manifest = folder.path + "\n"
             for index in range {
                 let count = 16_000 + index % 4 * 1_600
-                let samples = (0..<count).map { Float(0.3 * sin(Double($0) * 0.02 * Double(index + 1))) }
+                let samples = tone(50 * Double(index + 1), count: count, amplitude: 0.3)
                 try AudioFile.write(samples, to: file("\(name)\(index).wav"))
                 manifest += "\(name)\(index).wav\t\(count)\n"
             }
             try Data(manifest.utf8).write(to: file("\(name).tsv"))
         }
         let recipe = """
-            model:
-              conv_feature_layers: "[(16,10,5)]+[(16,3,2)]*4+[(16,2,2)]*2"
-              encoder_layers: 2
-              encoder_embed_dim: 32
-              encoder_ffn_embed_dim: 48
-              encoder_attention_heads: 2
-              final_dim: 16
-              latent_vars: 8
-              conv_pos: 16
-              conv_pos_groups: 4
-              encoder_layerdrop: 0.2
+            model: {\(SmallModels.recipe.map { "\($0.key): \($0.value)" }.joined(separator: ", ")), encoder_layerdrop: 0.2}
             objective: {num_negatives: 10}
             masking: {mask_prob: 0.4, mask_length: 4}
             batching: {max_tokens: 24000, required_batch_size_multiple: 1, num_concat_batches: 1}
@@ -42,9 +33,7 @@ final class LaunchFixture: Sendable {
         try Data(recipe.utf8).write(to: file("recipe.yaml"))
     }
 
-    deinit { try? FileManager.default.removeItem(at: folder) }
-
-    func file(_ name: String) -> URL { folder.appendingPathComponent(name) }
+    func file(_ name: String) -> URL { temporary.file(name) }
 
     /// The arguments of a pre-training into a folder.
     func pretrain(_ output: String, _ settings: String...) -> [String] {
@@ -93,18 +82,6 @@ final class LaunchFixture: Sendable {
         (try? Data(contentsOf: file(output + "/metrics.jsonl")))?.isEmpty == false
     }
 
-    /// What has not come in time.
-    struct Late: Error, CustomStringConvertible { let description: String }
-
-    /// Waits until something is so.
-    func wait(for what: String, seconds: Double = 60, _ isSo: () -> Bool) throws {
-        let deadline = ContinuousClock.now + .seconds(seconds)
-        while !isSo() {
-            guard ContinuousClock.now < deadline else { throw Late(description: "waited \(seconds) s for \(what)") }
-            Thread.sleep(forTimeInterval: 0.01)
-        }
-    }
-
     /// The processes that a launcher has started, by rank.
     func ranks(of launcher: Process) -> [Int: Int32] {
         var ranks: [Int: Int32] = [:]
@@ -126,7 +103,7 @@ final class LaunchFixture: Sendable {
         _ signal: Int32, rank: Int, of launcher: Process, after update: Int, _ output: String
     ) throws {
         try wait(for: "update \(update) of \(output)") { savedUpdate(output) >= update || !launcher.isRunning }
-        guard let process = ranks(of: launcher)[rank] else { throw Late(description: "rank \(rank) is not there") }
+        guard let process = ranks(of: launcher)[rank] else { throw Late("rank \(rank) is not there") }
         kill(process, signal)
     }
 }

@@ -5,7 +5,7 @@ import W2VCluster
 import W2VTorch
 
 /// Processes that `wav2vec2 launch` starts, and what becomes of them when something goes wrong.
-@Suite(.serialized, .timeLimit(.minutes(5))) struct LaunchTests {
+@Suite(.onTestThreads, .serialized) struct LaunchTests {
     private let fixture: LaunchFixture
 
     init() throws { fixture = try LaunchFixture() }
@@ -52,7 +52,7 @@ import W2VTorch
         }
         #expect(outcome.code == 137)
         let cause = "rank 1 ended with signal 9 (killed)"
-        #expect(lines(outcome).last == "wav2vec2 launch: \(cause)")
+        #expect(lines(outcome).last == "wav2vec2: \(cause)")
         #expect(lines(outcome).contains("wav2vec2: rank 0 ends because rank 1 failed: it ended with signal 9 (killed)"))
     }
 
@@ -69,7 +69,7 @@ import W2VTorch
             #expect(killed.code == 0, "\(killed.errors)")
             #expect(
                 killed.errors.contains(
-                    "launch: rank \(rank) ended with signal 9 (killed); starting again (1 of 1 restarts)"))
+                    "WARNING: rank \(rank) ended with signal 9 (killed); starting again (1 of 1 restarts)"))
             #expect(killed.errors.contains("continuing after update"))
             #expect(try fixture.weights("killed\(rank)") == fixture.weights("straight"))
         }
@@ -96,13 +96,10 @@ import W2VTorch
 
     @Test func aProcessThatStandsStillIsNamed() throws {
         let settings = fixture.pretrain("run", "optimization.max_update=100000", "distributed.timeout=2")
-        var stopped = ContinuousClock.now
         let outcome = try launch("--grace", "1", command: settings) {
             try fixture.signal(SIGSTOP, rank: 1, of: $0, after: 3, "run")
-            stopped = .now
         }
         #expect(outcome.code == 1)
-        #expect(ContinuousClock.now - stopped < .seconds(30))
         #expect(outcome.errors.contains("rank 0 of 2 lost rank 1 (last seen at update "))
         #expect(outcome.errors.contains("gives no sign of life"))
     }
@@ -111,7 +108,7 @@ import W2VTorch
     func aSignalSavesEverything(_ signal: Int32, _ code: Int32) throws {
         let command = fixture.pretrain("run", "optimization.max_update=100000", "checkpoint.save_every=100000")
         let outcome = try launch(command: command) { launcher in
-            try fixture.wait(for: "the first line") { fixture.hasLogged("run") }
+            try wait(for: "the first line") { fixture.hasLogged("run") }
             kill(launcher.processIdentifier, signal)
         }
         #expect(outcome.code == code)
@@ -125,12 +122,12 @@ import W2VTorch
         var ranks: [Int32] = []
         let command = fixture.pretrain("run", "optimization.max_update=100000", "checkpoint.save_every=100000")
         let outcome = try launch(command: command) { launcher in
-            try fixture.wait(for: "the first line") { fixture.hasLogged("run") }
+            try wait(for: "the first line") { fixture.hasLogged("run") }
             ranks = Array(fixture.ranks(of: launcher).values)
             kill(launcher.processIdentifier, SIGKILL)
         }
         #expect(outcome.code == SIGKILL && ranks.count == 2)
-        try fixture.wait(for: "the end of all processes", seconds: 30) { ranks.allSatisfy { kill($0, 0) != 0 } }
+        try wait(for: "the end of all processes", seconds: 30) { ranks.allSatisfy { kill($0, 0) != 0 } }
         // They had their time to save.
         #expect(fixture.savedUpdate("run") > 0)
     }

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 import W2VBase
 import W2VCluster
@@ -6,11 +7,10 @@ import W2VTraining
 
 @testable import W2VProgram
 
-@Suite struct PhraseTests {
+@Suite(.onTestThreads) struct PhraseTests {
     /// The names of the phrases that the libraries declare.
     private static func declaredNames() throws -> Set<String> {
-        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent().appendingPathComponent("Sources")
+        let root = Repository.root.appendingPathComponent("Sources")
         let files = try #require(FileManager.default.enumerator(at: root, includingPropertiesForKeys: nil))
         var names: Set<String> = []
         for case let file as URL in files where file.pathExtension == "swift" {

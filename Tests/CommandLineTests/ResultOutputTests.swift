@@ -1,11 +1,13 @@
 import Foundation
+import TestSupport
 import Testing
+import W2VBase
 import W2VDecoding
 
 @testable import W2VProgram
 
 /// Results of hours are written in pieces.
-@Suite struct ResultOutputTests {
+@Suite(.onTestThreads) struct ResultOutputTests {
     private struct Report: Encodable {
         var file: String
         var confidence: Double

@@ -1,9 +1,10 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import W2VProgram
 
-@Suite struct ScalingTests {
+@Suite(.onTestThreads) struct ScalingTests {
     @Test func stepsAreMeasuredAndPredicted() throws {
         try withTemporaryFolder { folder in
             let trace = folder.appendingPathComponent("step.json")

@@ -1,23 +1,22 @@
 import Foundation
-import TestServer
 import TestSupport
 import Testing
 
-@Suite struct ServeCommandTests {
+@Suite(.onTestThreads) struct ServeCommandTests {
     /// Waits for the line that says where the program listens.
     private func port(of process: Process) -> UInt16? {
-        let end = ContinuousClock.now + .seconds(20)
-        while ContinuousClock.now < end, process.isRunning {
+        var port: UInt16?
+        try? wait(for: "the address") {
             let output = try? String(contentsOfFile: "/proc/\(process.processIdentifier)/fd/1", encoding: .utf8)
             if let line = output?.split(separator: "\n").first,
                 let ready = try? JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any],
                 let url = (ready["url"] as? String).flatMap({ URL(string: $0) })
             {
-                return url.port.flatMap { UInt16(exactly: $0) }
+                port = url.port.flatMap { UInt16(exactly: $0) }
             }
-            Thread.sleep(forTimeInterval: 0.01)
+            return port != nil || !process.isRunning
         }
-        return nil
+        return port
     }
 
     @Test(arguments: [(SIGTERM, Int32(143)), (SIGINT, Int32(130))])
@@ -41,10 +40,9 @@ import Testing
                 if let reply = try? client.response() { replies.append(reply) }
                 // A request that has begun is answered; the rest of it comes after the signal.
                 late.send(Data(head.utf8) + audio.prefix(10_000))
-                let end = ContinuousClock.now + .seconds(10)
-                while (try? FileManager.default.subpathsOfDirectory(atPath: uploads.path))?.count != 2,
-                    ContinuousClock.now < end
-                { Thread.sleep(forTimeInterval: 0.01) }
+                try? wait(for: "the second upload") {
+                    (try? FileManager.default.subpathsOfDirectory(atPath: uploads.path))?.count == 2
+                }
                 kill(process.processIdentifier, signal)
                 Thread.sleep(forTimeInterval: 0.1)
                 late.send(audio.dropFirst(10_000))
@@ -140,22 +138,18 @@ import Testing
                 environment: ["TMPDIR": folder.path, "PATH": programs.path]
             ) { process in
                 defer { process.terminate() }
-                func wait(_ isSo: () -> Bool) {
-                    let end = ContinuousClock.now + .seconds(20)
-                    while !isSo(), ContinuousClock.now < end { Thread.sleep(forTimeInterval: 0.02) }
-                }
                 guard let port = port(of: process) else { return }
                 var client = try? TestClient(port: port)
                 client?.send(
                     "POST /v1/transcribe HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 14\r\n\r\nno known audio")
-                wait {
+                try? wait(for: "ffmpeg") {
                     decoder = (try? String(contentsOfFile: mark, encoding: .utf8)).flatMap {
                         Int32($0.trimmingCharacters(in: .newlines))
                     }
                     return decoder != nil
                 }
                 client = nil
-                wait { decoder.map { kill($0, 0) != 0 } ?? true }
+                try? wait(for: "ffmpeg's end") { decoder.map { kill($0, 0) != 0 } ?? true }
                 isGone = decoder.map { kill($0, 0) != 0 } ?? false
             }
             #expect(decoder != nil && isGone)

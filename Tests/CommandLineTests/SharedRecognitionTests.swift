@@ -1,8 +1,9 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// `evaluate` and `transcribe` in several processes say what they say in one.
-@Suite struct SharedRecognitionTests {
+@Suite(.onTestThreads) struct SharedRecognitionTests {
     private func launch(_ processes: Int, _ command: [String]) throws -> Outcome {
         try run(["launch", "--processes", "\(processes)", "--"] + command, environment: ["OMP_NUM_THREADS": "1"])
     }

@@ -1,20 +1,12 @@
 import Foundation
+import TestSupport
 import Testing
 import W2VAudio
 
 /// `pretrain` and `checkpoint average` as scripts use them.
-@Suite struct TrainingCommandTests {
+@Suite(.onTestThreads) struct TrainingCommandTests {
     private static let recipe = """
-        model:
-          conv_feature_layers: "[(8,10,5)]+[(8,3,2)]*4+[(8,2,2)]*2"
-          encoder_layers: 1
-          encoder_embed_dim: 16
-          encoder_ffn_embed_dim: 32
-          encoder_attention_heads: 2
-          final_dim: 8
-          latent_vars: 4
-          conv_pos: 8
-          conv_pos_groups: 2
+        model: {\(SmallModels.recipe.map { "\($0.key): \($0.value)" }.joined(separator: ", "))}
         objective:
           num_negatives: 5
         masking:
@@ -36,7 +28,7 @@ import W2VAudio
     private static func prepare(_ folder: URL) throws -> [String] {
         var lines = [folder.path]
         for index in 0..<6 {
-            let samples = (0..<16_000).map { Float(0.4 * sin(Double($0) * 0.01 * Double(index + 3))) }
+            let samples = tone(25 * Double(index + 3), count: 16_000)
             try AudioFile.write(samples, to: folder.appendingPathComponent("\(index).wav"))
             lines.append("\(index).wav\t16000")
         }

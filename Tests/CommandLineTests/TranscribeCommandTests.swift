@@ -1,10 +1,11 @@
 import Foundation
+import TestSupport
 import Testing
 import W2VAudio
 
 @testable import W2VProgram
 
-@Suite struct TranscribeCommandTests {
+@Suite(.onTestThreads) struct TranscribeCommandTests {
     private func transcribe(
         _ fixture: Fixture, _ more: [String], in folder: URL? = nil, input: Data? = nil, inputFile: URL? = nil
     ) throws -> Outcome {
@@ -37,7 +38,7 @@ import W2VAudio
             let fixture = try Fixture(folder)
             var names: [String] = []
             let whole = folder.appendingPathComponent("whole.mp3")
-            let samples = (0..<64_000).map { Float(0.4 * sin(Double($0) * 0.05)) }
+            let samples = tone(125, count: 64_000)
             try AudioFile.write(samples, to: whole, format: .mp3)
             let bytes = try Data(contentsOf: whole)
             for step in [13, 37, 101] {
@@ -272,11 +273,10 @@ import W2VAudio
             let arguments = ["transcribe", "--checkpoint", fixture.checkpoint, "--live", "--json"]
             let outcome = try run(arguments, input: samples.withUnsafeBytes { Data($0) }, closesInput: false) {
                 process in
-                let end = ContinuousClock.now + .seconds(20)
                 let output = "/proc/\(process.processIdentifier)/fd/1"
-                while (try? String(contentsOfFile: output, encoding: .utf8))?.contains("partial") != true,
-                    ContinuousClock.now < end
-                { Thread.sleep(forTimeInterval: 0.01) }
+                try? wait(for: "a partial text") {
+                    (try? String(contentsOfFile: output, encoding: .utf8))?.contains("partial") == true
+                }
                 kill(process.processIdentifier, signal)
             }
             #expect(outcome.code == code && outcome.errors.contains("s of audio"), "\(outcome.errors)")
@@ -307,14 +307,5 @@ import W2VAudio
             let object = try JSONSerialization.jsonObject(with: Data(json.output.split(separator: "\n")[0].utf8))
             #expect((object as? [String: Any])?["file"] as? String == "odd/a\nb\t\u{1B}[31m.wav")
         }
-    }
-
-    @Test func liveLinesFitTheTerminal() {
-        #expect(terminalEnding(of: "a tidy house", columns: 12) == "a tidy house")
-        #expect(terminalEnding(of: "a tidy house", columns: 11) == "…tidy house")
-        #expect(terminalEnding(of: "整理房屋", columns: 8) == "整理房屋")
-        #expect(terminalEnding(of: "整理房屋", columns: 7) == "…理房屋")
-        #expect(terminalEnding(of: "整理房屋", columns: 6) == "…房屋")
-        #expect(terminalEnding(of: "", columns: 0) == "")
     }
 }

@@ -1,10 +1,11 @@
 import Foundation
+import TestSupport
 import Testing
 import W2VAudio
 
 @testable import W2VCorpus
 
-@Suite("Loading batches")
+@Suite("Loading batches", .onTestThreads)
 struct BatchLoaderTests {
     let corpus: TestCorpus
     private let lengths = (0..<24).map { 2000 + 137 * $0 }
@@ -89,9 +90,8 @@ struct BatchLoaderTests {
         let manifest = try corpus.manifest(lengths: lengths)
         let plan = try BatchPlan.sequential(manifest, options: .init(requiredBatchSizeMultiple: 1, batchSize: 1))
         let loader = try BatchLoader(manifest: manifest, plan: plan, prefetch: 3, workers: 8)
-        // While nobody takes anything, exactly three batches are prepared, however long it takes.
-        Thread.sleep(forTimeInterval: 0.3)
-        #expect(loader.peakInFlight == 3)
+        // While nobody takes anything, three batches are prepared, and never more.
+        try wait(for: "three batches") { loader.peakInFlight == 3 }
         #expect(try all(loader).count == 24)
         #expect(loader.peakInFlight == 3)
         #expect(try loader.next() == nil)
@@ -105,9 +105,11 @@ struct BatchLoaderTests {
         _ = try loader.next()
         let waited = loader.waitSeconds
         #expect(waited > 0)
-        Thread.sleep(forTimeInterval: 0.2)
+        // What passes between two calls is no waiting.
+        Thread.sleep(forTimeInterval: 0.05)
+        let asked = ContinuousClock.now
         _ = try loader.next()
-        #expect(loader.waitSeconds < waited + 0.2)
+        #expect(.seconds(loader.waitSeconds - waited) <= ContinuousClock.now - asked + .microseconds(1))
     }
 
     @Test func errorsComeInTheirPlace() throws {

@@ -1,27 +1,25 @@
 import Foundation
 import Synchronization
+import TestSupport
 import Testing
 import W2VAudio
+import W2VBase
 
 @testable import W2VCorpus
 
-@Suite("Converting recordings")
+@Suite("Converting recordings", .onTestThreads)
 struct CorpusConverterTests {
     let corpus: TestCorpus
 
     init() throws { corpus = try TestCorpus() }
 
-    private static func tone(_ frequency: Double, _ count: Int, rate: Int = 16_000) -> [Float] {
-        (0..<count).map { Float(0.4 * sin(2 * .pi * frequency * Double($0) / Double(rate))) }
-    }
-
     /// How often the signal crosses zero upwards: its frequency times its duration.
     private func crossings(_ samples: [Float]) -> Int { zip(samples, samples.dropFirst()).count { $0 < 0 && $1 >= 0 } }
 
     private func source() throws -> Manifest {
-        try AudioFile.write(Self.tone(400, 16_000), to: corpus.file("a.wav"))
+        try AudioFile.write(tone(400, count: 16_000), to: corpus.file("a.wav"))
         try FileManager.default.createDirectory(at: corpus.file("d"), withIntermediateDirectories: true)
-        try AudioFile.write(Self.tone(400, 22_050, rate: 44_100), sampleRate: 44_100, to: corpus.file("d/b.wav"))
+        try AudioFile.write(tone(400, rate: 44_100, count: 22_050), sampleRate: 44_100, to: corpus.file("d/b.wav"))
         let url = try corpus.write("m.tsv", corpus.folder.path + "\na.wav\t16000\nd/b.wav\t8000\n")
         try corpus.write("m.ltr", "A |\nB |\n")
         return try Manifest.read(url, labels: "ltr")
@@ -114,10 +112,10 @@ struct CorpusConverterTests {
 
     /// Floating-point samples far beyond full scale would be cut off, and LAME ends the program over them.
     @Test(arguments: AudioFileFormat.allCases) func samplesBeyondFullScaleAreNotCutOff(format: AudioFileFormat) throws {
-        var loud = Self.tone(400, 16_000)
+        var loud = tone(400, count: 16_000)
         loud[5000] = 1e30
         try AudioFile.write(loud, to: corpus.file("loud.wav"), format: .wavFloat)
-        try AudioFile.write(Self.tone(400, 16_000).map { $0 * 3.5 }, to: corpus.file("over.wav"), format: .wavFloat)
+        try AudioFile.write(tone(400, count: 16_000).map { $0 * 3.5 }, to: corpus.file("over.wav"), format: .wavFloat)
         let url = try corpus.write("m.tsv", corpus.folder.path + "\nloud.wav\t16000\nover.wav\t16000\n")
         let report = try CorpusConverter(format: format).convert(Manifest.read(url), to: corpus.file("out"))
         #expect(report.converted == (format == .wavFloat ? 2 : 1) && report.failures.count == 2 - report.converted)
@@ -162,24 +160,18 @@ struct CorpusConverterTests {
         let manifest = try source()
         let id = "6F9619FF-8B86-D011-B42D-00CF4FC964FF"
         let (gone, kept) = (
-            ["out/a.wav.partial-\(id)", "out/d/b.wav.partial-\(id)"],
-            ["out/c.wav.partial-\(id)", "out/a.wav.partial-x"]
+            ["out/.a.wav.\(id).partial", "out/d/.b.wav.\(id).partial"],
+            ["out/.c.wav.\(id).partial", "out/.a.wav.x.partial"]
         )
-        for name in gone + kept {
-            try corpus.write(name, "x")
-            try FileManager.default.setAttributes(
-                [.modificationDate: Date(timeIntervalSinceNow: -60)], ofItemAtPath: corpus.file(name).path)
-        }
-        // Another conversion may still be at work on it.
-        let busy = try corpus.write("out/a.wav.partial-\(UUID().uuidString)", "x")
-        try FileManager.default.setAttributes(
-            [.modificationDate: Date(timeIntervalSinceNow: 60)], ofItemAtPath: busy.path)
+        for name in gone + kept { try corpus.write(name, "x") }
+        // Another conversion is still at work on it.
+        let busy = try AtomicFile(corpus.file("out/a.wav"))
         let converter = CorpusConverter(format: .wav16)
         _ = try converter.convert(manifest, to: corpus.file("out"), stop: { true })
         #expect(gone.allSatisfy { FileManager.default.fileExists(atPath: corpus.file($0).path) })
         _ = try converter.convert(manifest, to: corpus.file("out"))
         #expect(!gone.contains { FileManager.default.fileExists(atPath: corpus.file($0).path) })
         #expect(kept.allSatisfy { FileManager.default.fileExists(atPath: corpus.file($0).path) })
-        #expect(FileManager.default.fileExists(atPath: busy.path))
+        #expect(busy.temporaryPath.map { FileManager.default.fileExists(atPath: $0) } == true)
     }
 }

@@ -1,11 +1,11 @@
-import ErrorTexts
 import Foundation
+import TestSupport
 import Testing
 import W2VCorpus
 import W2VLibriSpeech
 
 /// `UPDATE_SNAPSHOTS=1` renews `Errors.txt`.
-@Suite struct CorpusErrorTextTests {
+@Suite(.onTestThreads) struct CorpusErrorTextTests {
     @Test func textsAreAsRecorded() throws {
         let faults = try faults(
             in: [

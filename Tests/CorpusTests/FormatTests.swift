@@ -1,10 +1,12 @@
 import Foundation
+import TestSupport
 import Testing
 import W2VAudio
+import W2VBase
 
 @testable import W2VCorpus
 
-@Suite("Formats of manifests")
+@Suite("Formats of manifests", .onTestThreads)
 struct FormatTests {
     let corpus: TestCorpus
 

@@ -1,10 +1,11 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import W2VCorpus
 
 /// Batches beside NVIDIA's: which utterances go together, how many batches are group, and what weights do.
-@Suite("Groups and weights of batch plans")
+@Suite("Groups and weights of batch plans", .onTestThreads)
 struct GroupedPlanTests {
     private static func lengths(_ count: Int, _ shortest: Int, _ spread: Int) -> [Int] {
         (0..<count).map { $0 * 7919 * ($0 + 3) % spread + shortest }.sorted(by: >)
@@ -103,7 +104,7 @@ struct GroupedPlanTests {
                 lengths: lengths, options: .init(maxTokens: 9000, requiredBatchSizeMultiple: 1, crop: .toShortest),
                 seed: 4, epoch: epoch, weights: weights)
             let used = Self.batches(plan).flatMap { $0 }
-            #expect(used.count == plan.utteranceCount && used.count == 50 + 45 + 6)
+            #expect(used.count == 50 + 45 + 6)
             for utterance in used { seen[utterance] += 1 }
             // The same epoch has the same utterances in the same order, whoever asks.
             let again = try BatchPlan(

@@ -1,9 +1,10 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import W2VCorpus
 
-@Suite("Labels and dictionaries")
+@Suite("Labels and dictionaries", .onTestThreads)
 struct LabelTests {
     let corpus: TestCorpus
 
@@ -133,7 +134,7 @@ struct LabelTests {
     }
 }
 
-@Suite("Advice about dictionaries")
+@Suite("Advice about dictionaries", .onTestThreads)
 struct LabelAdviceTests {
     private func advice(dictionary: [String], labels: [String]) throws -> String {
         let manifest = try Manifest(

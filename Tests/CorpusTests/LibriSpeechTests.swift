@@ -1,5 +1,5 @@
 import Foundation
-import TestServer
+import TestSupport
 import Testing
 import W2VBase
 import W2VFetching
@@ -7,7 +7,7 @@ import W2VFetching
 @testable import W2VCorpus
 @testable import W2VLibriSpeech
 
-@Suite struct LibriSpeechTests {
+@Suite(.onTestThreads) struct LibriSpeechTests {
     private let corpus: TestCorpus
     private var output: URL { corpus.file("output") }
     private var mirror: URL { corpus.file("mirror") }
@@ -19,7 +19,7 @@ import W2VFetching
 
     private func prepare(
         _ names: String, limited: Bool = false, _ miniature: MiniatureLibriSpeech, server: TestServer? = nil,
-        source: URL? = nil, notice: @escaping (String) -> Void = { _ in }
+        source: URL? = nil
     ) throws -> LibriSpeechPreparation.Report {
         let sums = try corpus.write("md5sum.txt", miniature.checksums(in: mirror))
         let parts = try LibriSpeech.replacingChecksums(of: LibriSpeech.parts(named: names, limited: limited), by: sums)
@@ -28,7 +28,6 @@ import W2VFetching
         preparation.source = source
         preparation.downloader.options.pause = .milliseconds(5)
         preparation.downloader.options.rounds = 2
-        preparation.monitor = FetchMonitor(notice: notice)
         return try preparation.run()
     }
 

@@ -1,10 +1,11 @@
 import Foundation
+import TestSupport
 import Testing
 import W2VAudio
 
 @testable import W2VCorpus
 
-@Suite("Manifests")
+@Suite("Manifests", .onTestThreads)
 struct ManifestTests {
     let corpus: TestCorpus
 
@@ -130,7 +131,7 @@ struct ManifestTests {
     }
 }
 
-@Suite("Making manifests")
+@Suite("Making manifests", .onTestThreads)
 struct ManifestBuilderTests {
     let corpus: TestCorpus
 

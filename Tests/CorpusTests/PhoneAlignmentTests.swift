@@ -1,9 +1,10 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import W2VCorpus
 
-@Suite("Phone alignments")
+@Suite("Phone alignments", .onTestThreads)
 struct PhoneAlignmentTests {
     let corpus: TestCorpus
     let manifest: Manifest

@@ -1,28 +1,20 @@
 import Foundation
+import TestSupport
 import W2VAudio
 
 @testable import W2VCorpus
 
 /// A folder of synthetic recordings that is removed when its owner goes.
 final class TestCorpus {
-    let folder: URL
+    private let temporary: TemporaryFolder
+    var folder: URL { temporary.url }
 
-    init() throws {
-        folder = FileManager.default.temporaryDirectory.appendingPathComponent("wav2vec2-tests-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    }
+    init() throws { temporary = try TemporaryFolder() }
 
-    deinit { try? FileManager.default.removeItem(at: folder) }
-
-    func file(_ name: String) -> URL { folder.appendingPathComponent(name) }
+    func file(_ name: String) -> URL { temporary.file(name) }
 
     @discardableResult
-    func write(_ name: String, _ text: String) throws -> URL {
-        try FileManager.default.createDirectory(
-            at: file(name).deletingLastPathComponent(), withIntermediateDirectories: true)
-        try Data(text.utf8).write(to: file(name))
-        return file(name)
-    }
+    func write(_ name: String, _ text: String) throws -> URL { try temporary.write(text, to: name) }
 
     /// Every sample of every utterance is another multiple of 1/32768, so that a crop shows where it was taken.
     static func signal(_ index: Int, count: Int) -> [Float] {

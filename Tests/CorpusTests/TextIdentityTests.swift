@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 import W2VAudio
 import W2VBase
@@ -6,7 +7,7 @@ import W2VBase
 @testable import W2VCorpus
 
 /// Texts are the same where their code points are: K and the Kelvin sign look alike, and are canonically equivalent.
-@Suite struct TextIdentityTests {
+@Suite(.onTestThreads) struct TextIdentityTests {
     let corpus: TestCorpus
     private let kelvin = "\u{212A}"
 

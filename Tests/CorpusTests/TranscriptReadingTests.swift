@@ -1,10 +1,11 @@
 import Foundation
+import TestSupport
 import Testing
 import W2VAudio
 
 @testable import W2VCorpus
 
-@Suite struct TranscriptReadingTests {
+@Suite(.onTestThreads) struct TranscriptReadingTests {
     let corpus: TestCorpus
 
     init() throws { corpus = try TestCorpus() }
@@ -151,7 +152,7 @@ import W2VAudio
 }
 
 /// JSON lines as NeMo's tools and others' scripts leave them.
-@Suite struct JSONLinesTests {
+@Suite(.onTestThreads) struct JSONLinesTests {
     let corpus: TestCorpus
 
     init() throws {

@@ -1,9 +1,10 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import W2VCorpus
 
-@Suite struct UtteranceTagsTests {
+@Suite(.onTestThreads) struct UtteranceTagsTests {
     private static func text(_ error: any Error) -> String { "\(error)" }
 
     @Test func objectsHaveThemByKey() throws {

@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import W2VDecoding
 
-@Suite struct AlignmentMessageTests {
+@Suite(.onTestThreads) struct AlignmentMessageTests {
     private func transcript(_ confidences: [Double]) -> TimedTranscript {
         TimedTranscript(
             name: "a", duration: 1,

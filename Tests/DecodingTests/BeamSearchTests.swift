@@ -1,9 +1,10 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import W2VDecoding
 
-@Suite struct BeamSearchTests {
+@Suite(.onTestThreads) struct BeamSearchTests {
     private struct Golden: Decodable {
         var labels: [String]
         var cases: [Case]
@@ -110,6 +111,7 @@ import Testing
             (["-", "</s>", "|", "A", "B"], [1]), (["A", "AB", "-", "|", "<pad>"], [4]),
         ] as [([String], Set<Int>)])
     func acousticScoresAreProbabilities(symbols: [String], silent: Set<Int>) throws {
+        var choices = Choices(seed: 41)
         let (count, frames) = (symbols.count, 5)
         let blank = try #require(symbols.firstIndex(of: "-"))
         let alphabet = try DecodingAlphabet(symbols: symbols, blank: blank, silent: silent)
@@ -118,7 +120,7 @@ import Testing
         let decoder = try BeamSearchDecoder(alphabet: alphabet, options: options)
         let greedy = GreedyDecoder(blank: blank, ignored: silent)
         for _ in 0..<4 {
-            let logits = (0..<frames * count).map { _ in Float.random(in: -3...3) }
+            let logits = (0..<frames * count).map { _ in Float.random(in: -3...3, using: &choices) }
             let scores = stride(from: 0, to: logits.count, by: count).flatMap { start in
                 let row = logits[start..<start + count]
                 let total = log(row.reduce(0) { $0 + exp($1) })

@@ -1,10 +1,10 @@
-import ErrorTexts
 import Foundation
+import TestSupport
 import Testing
 import W2VDecoding
 
 /// `UPDATE_SNAPSHOTS=1` renews `Errors.txt`.
-@Suite struct DecodingErrorTextTests {
+@Suite(.onTestThreads) struct DecodingErrorTextTests {
     @Test func textsAreAsRecorded() throws {
         let faults = try faults(
             in: [

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import W2VDecoding
@@ -27,13 +28,17 @@ private func counts<Element>(_ pairs: [AlignedPair<Element>]) -> EditCounts {
     }
 }
 
-@Suite struct EditDistanceTests {
+@Suite(.onTestThreads) struct EditDistanceTests {
     @Test func equalsTheExhaustiveSearch() {
-        var generator = SystemRandomNumberGenerator()
+        var choices = Choices(seed: 11)
         for _ in 0..<600 {
-            let symbols = Int.random(in: 1...4, using: &generator)
-            let reference = (0..<Int.random(in: 0...6, using: &generator)).map { _ in Int.random(in: 0..<symbols) }
-            let hypothesis = (0..<Int.random(in: 0...6, using: &generator)).map { _ in Int.random(in: 0..<symbols) }
+            let symbols = Int.random(in: 1...4, using: &choices)
+            let reference = (0..<Int.random(in: 0...6, using: &choices)).map { _ in
+                Int.random(in: 0..<symbols, using: &choices)
+            }
+            let hypothesis = (0..<Int.random(in: 0...6, using: &choices)).map { _ in
+                Int.random(in: 0..<symbols, using: &choices)
+            }
             let expected = oracle(reference[...], hypothesis[...])
             #expect(EditDistance.counts(reference: reference, hypothesis: hypothesis) == expected)
             let pairs = EditDistance.align(reference: reference, hypothesis: hypothesis)
@@ -44,8 +49,9 @@ private func counts<Element>(_ pairs: [AlignedPair<Element>]) -> EditCounts {
     }
 
     @Test func dividesWhatNoTableHolds() {
+        var choices = Choices(seed: 12)
         // 3000 × 2900 elements exceed the largest table, so the division runs; the counts come from another path.
-        let reference = (0..<3000).map { _ in Int.random(in: 0..<30) }
+        let reference = (0..<3000).map { _ in Int.random(in: 0..<30, using: &choices) }
         let hypothesis = reference.enumerated().compactMap { index, element -> Int? in
             index % 17 == 3 ? nil : index % 11 == 5 ? element + 1 : element
         }
@@ -75,7 +81,7 @@ private func counts<Element>(_ pairs: [AlignedPair<Element>]) -> EditCounts {
     }
 }
 
-@Suite struct ErrorRateTests {
+@Suite(.onTestThreads) struct ErrorRateTests {
     /// Texts are compared and counted by code points, as jiwer does.
     @Test func charactersAreCodePoints() {
         func counts(_ said: String, _ heard: String, _ unit: CharacterUnit = .codePoints) -> [EditCounts] {

@@ -1,9 +1,10 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import W2VDecoding
 
-@Suite struct ForcedAlignerTests {
+@Suite(.onTestThreads) struct ForcedAlignerTests {
     private struct Case: Decodable {
         var labels: Int
         var transcript: [Int]
@@ -28,9 +29,9 @@ import Testing
         }
     }
 
-    private static func random(_ frames: Int, _ labels: Int) -> [Float] {
+    private static func random(_ frames: Int, _ labels: Int, _ choices: inout Choices) -> [Float] {
         (0..<frames).flatMap { _ in
-            let row = (0..<labels).map { _ in Float.random(in: -4...4) }
+            let row = (0..<labels).map { _ in Float.random(in: -4...4, using: &choices) }
             let total = log(row.reduce(0) { $0 + exp($1) })
             return row.map { $0 - total }
         }
@@ -38,11 +39,14 @@ import Testing
 
     /// All paths of a small trellis, one by one.
     @Test func noOtherPathIsBetter() throws {
+        var choices = Choices(seed: 22)
         for round in 0..<60 {
-            let frames = Int.random(in: 1...7)
-            let transcript = (0..<Int.random(in: 1...3)).map { _ in Int.random(in: 1...2) }
+            let frames = Int.random(in: 1...7, using: &choices)
+            let transcript = (0..<Int.random(in: 1...3, using: &choices)).map { _ in
+                Int.random(in: 1...2, using: &choices)
+            }
             let optional = round.isMultiple(of: 2)
-            let scores = Self.random(frames, 3)
+            let scores = Self.random(frames, 3, &choices)
             var best = -Double.infinity
             for number in 0..<Int(pow(3, Double(frames))) {
                 let path = (0..<frames).map { number / Int(pow(3, Double($0))) % 3 }
@@ -55,7 +59,7 @@ import Testing
                 guard wanted.contains(labels) else { continue }
                 best = max(best, path.enumerated().reduce(0.0) { $0 + Double(scores[$1.offset * 3 + $1.element]) })
             }
-            let aligner = ForcedAligner(optionalEnds: optional, memory: Int.random(in: 0...500))
+            let aligner = ForcedAligner(optionalEnds: optional, memory: Int.random(in: 0...500, using: &choices))
             let found = try? aligner.align(scores, labels: 3, transcript: transcript)
             if best == -.infinity {
                 #expect(found == nil)
@@ -66,8 +70,9 @@ import Testing
     }
 
     @Test func littleMemoryGivesTheSamePath() throws {
-        let scores = Self.random(700, 12)
-        let transcript = (0..<180).map { _ in Int.random(in: 1...11) }
+        var choices = Choices(seed: 23)
+        let scores = Self.random(700, 12, &choices)
+        let transcript = (0..<180).map { _ in Int.random(in: 1...11, using: &choices) }
         let whole = try ForcedAligner().align(scores, labels: 12, transcript: transcript)
         for memory in [0, 20_000, 100_000] {
             #expect(try ForcedAligner(memory: memory).align(scores, labels: 12, transcript: transcript) == whole)
@@ -79,10 +84,11 @@ import Testing
 
     /// States are left out only where no best path can be, however wrong the first guess is.
     @Test func whatIsLeftOutChangesNothing() throws {
+        var choices = Choices(seed: 24)
         for round in 0..<20 {
             // Speech that goes with its transcript in three rounds of four, the last with a part of it missing.
-            let spoken = (0..<120).map { _ in Int.random(in: 1...11) }
-            var scores = Self.random(600, 12)
+            let spoken = (0..<120).map { _ in Int.random(in: 1...11, using: &choices) }
+            var scores = Self.random(600, 12, &choices)
             if !round.isMultiple(of: 4) {
                 for (index, label) in spoken.enumerated() {
                     for frame in [5 * index, 5 * index + 1] {
@@ -102,7 +108,8 @@ import Testing
 
     @Test func badInputIsNamed() throws {
         let aligner = ForcedAligner()
-        let scores = Self.random(4, 3)
+        var choices = Choices(seed: 21)
+        let scores = Self.random(4, 3, &choices)
         func problem(_ transcript: [Int], _ scores: [Float]) -> DecoderError? {
             do {
                 _ = try aligner.align(scores, labels: 3, transcript: transcript)

@@ -1,9 +1,10 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import W2VDecoding
 
-@Suite struct FormatTests {
+@Suite(.onTestThreads) struct FormatTests {
     private static let transcript = TimedTranscript(
         name: "a talk", duration: 3601.5,
         words: [

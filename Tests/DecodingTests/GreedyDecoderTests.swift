@@ -1,12 +1,14 @@
+import TestSupport
 import Testing
 
 @testable import W2VDecoding
 
 private func oneHot(_ path: [Int], labels: Int) -> [Float] {
-    path.flatMap { best in (0..<labels).map { $0 == best ? 1 : Float.random(in: -1..<0.9) } }
+    var choices = Choices(seed: path.reduce(50) { $0 &* 31 &+ UInt64($1) })
+    return path.flatMap { best in (0..<labels).map { $0 == best ? 1 : Float.random(in: -1..<0.9, using: &choices) } }
 }
 
-@Suite struct GreedyDecoderTests {
+@Suite(.onTestThreads) struct GreedyDecoderTests {
     @Test func collapsesAndDropsBlanks() throws {
         let spans = try GreedyDecoder().decode(oneHot([0, 3, 3, 0, 3, 2, 2, 0], labels: 4), labels: 4)
         #expect(
@@ -18,11 +20,14 @@ private func oneHot(_ path: [Int], labels: Int) -> [Float] {
 
     /// A path decodes to the labels that differ from their predecessor and from the blank, checked frame by frame.
     @Test func agreesWithTheDefinition() throws {
+        var choices = Choices(seed: 51)
         for _ in 0..<500 {
-            let labels = Int.random(in: 1...5)
-            let blank = Int.random(in: 0..<labels)
-            let ignored: Set<Int> = Bool.random() ? [Int.random(in: 0..<labels)] : []
-            let path = (0..<Int.random(in: 0...20)).map { _ in Int.random(in: 0..<labels) }
+            let labels = Int.random(in: 1...5, using: &choices)
+            let blank = Int.random(in: 0..<labels, using: &choices)
+            let ignored: Set<Int> = Bool.random(using: &choices) ? [Int.random(in: 0..<labels, using: &choices)] : []
+            let path = (0..<Int.random(in: 0...20, using: &choices)).map { _ in
+                Int.random(in: 0..<labels, using: &choices)
+            }
             let spans = try GreedyDecoder(blank: blank, ignored: ignored)
                 .decode(oneHot(path, labels: labels), labels: labels)
             let starts = path.indices.filter { frame in
@@ -38,15 +43,16 @@ private func oneHot(_ path: [Int], labels: Int) -> [Float] {
 
     /// However an utterance is cut, labels, frames and mean scores are those of the whole.
     @Test func aStreamEqualsTheWhole() throws {
+        var choices = Choices(seed: 52)
         for seed in 0..<100 {
             let labels = 1 + seed % 5
             let decoder = GreedyDecoder(blank: seed % labels, ignored: seed % 3 == 0 ? [0] : [])
-            let scores = oneHot((0..<20).map { _ in Int.random(in: 0..<labels) }, labels: labels)
+            let scores = oneHot((0..<20).map { _ in Int.random(in: 0..<labels, using: &choices) }, labels: labels)
             var stream = GreedyStream(decoder, labels: labels)
             var found: [AlignedLabel] = []
             var frame = 0
             while frame < 20 {
-                let next = min(20, frame + Int.random(in: 0...6))
+                let next = min(20, frame + Int.random(in: 0...6, using: &choices))
                 found += try stream.append(Array(scores[frame * labels..<next * labels]))
                 // All labels except the one that may continue have been returned.
                 let whole = try decoder.decode(Array(scores[..<(next * labels)]), labels: labels)
@@ -99,11 +105,15 @@ private func oneHot(_ path: [Int], labels: Int) -> [Float] {
     }
 
     @Test func lettersAndWordsRoundTrip() {
+        var choices = Choices(seed: 53)
         #expect(LetterText.letters(transcript: " AB  C ") == ["A", "B", "|", "C", "|"])
         #expect(LetterText.letters(transcript: "  ").isEmpty)
         for _ in 0..<100 {
-            let words = (0..<Int.random(in: 0...5)).map { _ in
-                String((0..<Int.random(in: 1...6)).compactMap { _ in "ABC'É".randomElement() })
+            let words = (0..<Int.random(in: 0...5, using: &choices)).map { _ in
+                String(
+                    (0..<Int.random(in: 1...6, using: &choices)).compactMap { _ in
+                        "ABC'É".randomElement(using: &choices)
+                    })
             }
             let transcript = words.joined(separator: " ")
             #expect(LetterText.transcript(letters: LetterText.letters(transcript: transcript)) == transcript)

@@ -1,9 +1,10 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import W2VDecoding
 
-@Suite struct LanguageModelBuilderTests {
+@Suite(.onTestThreads) struct LanguageModelBuilderTests {
     /// The n-grams of an ARPA file with their weights.
     private static func entries(_ url: URL) throws -> [String: (probability: Float, backoff: Float)] {
         let model = try ARPAReader.read(url.path)

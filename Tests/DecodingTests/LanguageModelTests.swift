@@ -1,9 +1,10 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import W2VDecoding
 
-@Suite struct LanguageModelTests {
+@Suite(.onTestThreads) struct LanguageModelTests {
     private struct Case: Decodable {
         var model: String
         var sentence: String
@@ -33,6 +34,7 @@ import Testing
     }
 
     @Test func binaryFormIsTheSameModel() throws {
+        var choices = Choices(seed: 31)
         try withTemporaryFolder { folder in
             for name in ["trigram", "suffixes", "unigram"] {
                 let text = try LanguageModel(contentsOf: DecodingFixtures.url("\(name).arpa.gz"))
@@ -44,7 +46,8 @@ import Testing
                 for _ in 0..<50 {
                     let known = try #require(text.words)
                     let sentence = (0..<8).map { _ in
-                        Int.random(in: 0..<9) == 0 ? "NO SUCH" : known.randomElement() ?? ""
+                        Int.random(in: 0..<9, using: &choices) == 0
+                            ? "NO SUCH" : known.randomElement(using: &choices) ?? ""
                     }
                     #expect(binary.score(sentence) == text.score(sentence))
                 }
@@ -158,6 +161,7 @@ import Testing
     /// A damaged binary file is rejected, or gives wrong scores at worst: it never crashes the program.
     @Test(arguments: ["ours", "fallback.probing.kenlm", "fallback.trie.kenlm", "fallback.quantized-array.kenlm"])
     func damagedBinaryFilesDoNoHarm(name: String) throws {
+        var choices = Choices(seed: 32)
         try withTemporaryFolder { folder in
             let url = folder.appendingPathComponent("model")
             if name == "ours" {
@@ -170,11 +174,13 @@ import Testing
             for round in 0..<300 {
                 var data = whole
                 if round < 100 {
-                    data = data.prefix(Int.random(in: 1..<data.count))
+                    data = data.prefix(Int.random(in: 1..<data.count, using: &choices))
                 } else {
                     // The header first, where damage has the largest effect.
                     let limit = round < 200 ? min(200, data.count) : data.count
-                    for _ in 0..<3 { data[Int.random(in: 0..<limit)] = UInt8.random(in: 0...255) }
+                    for _ in 0..<3 {
+                        data[Int.random(in: 0..<limit, using: &choices)] = UInt8.random(in: 0...255, using: &choices)
+                    }
                 }
                 try Data(data).write(to: url)
                 guard let model = try? LanguageModel(contentsOf: url) else {

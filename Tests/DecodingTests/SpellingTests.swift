@@ -1,10 +1,11 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import W2VDecoding
 
 /// How words are spelled: by symbols of several code points, and as lexicons say.
-@Suite struct SpellingTests {
+@Suite(.onTestThreads) struct SpellingTests {
     /// Log-probabilities of frames in which one label is by far the most probable.
     private static func frames(_ symbols: [String], _ alphabet: DecodingAlphabet) -> [Float] {
         symbols.flatMap { symbol in alphabet.symbols.map { $0 == symbol ? Float(-0.01) : -7 } }

@@ -1,10 +1,12 @@
 import Foundation
+import TestSupport
 import Testing
+import W2VBase
 
 @testable import W2VDecoding
 
 /// What other programs write, and what editors do to it.
-@Suite struct TextInputTests {
+@Suite(.onTestThreads) struct TextInputTests {
     private static let plain = """
         \\data\\
         ngram 1=4
@@ -153,7 +155,7 @@ import Testing
         try withTemporaryFolder { folder in
             let url = folder.appendingPathComponent("text")
             try Data(("AB\n" + String(repeating: "A", count: 3 << 20) + "\nB\n").utf8).write(to: url)
-            let reader = try LineReader(path: url.path, longestLine: 1 << 20)
+            var reader = try LineReader(url, unpacks: true, longestLine: 1 << 20)
             #expect(try reader.next()?.text == "AB")
             do {
                 _ = try reader.next()
@@ -161,7 +163,7 @@ import Testing
             } catch {
                 #expect("\(error)".contains("has more than 1 MiB in line 2"))
             }
-            let whole = try LineReader(path: url.path)
+            var whole = try LineReader(url, unpacks: true)
             var lengths: [Int] = []
             while let line = try whole.next() { lengths.append(line.count) }
             #expect(lengths == [2, 3 << 20, 1])

@@ -6,7 +6,7 @@ import W2VTorch
 
 @testable import W2VFeatures
 
-@Suite struct FeatureWriterTests {
+@Suite(.onTestThreads) struct FeatureWriterTests {
     /// A featurizer, three recordings and what layers 1 and 2 make of them.
     private struct Setting {
         let featurizer: Featurizer
@@ -20,7 +20,7 @@ import W2VTorch
             sources = ["a/one.flac", "two.wav", "a/one.flac@1.5"].map {
                 FeatureSource(identifier: $0, audio: "/audio/" + $0)
             }
-            let recordings = [4_000, 6_000, 5_000].map { Recording(samples: SmallModels.samples($0, seed: 1)) }
+            let recordings = [4_000, 6_000, 5_000].map { Recording(samples: tonesInNoise($0, seed: 1)) }
             let request = FeatureRequest([.transformer(1), .transformer(2)], pooling: pooling)
             features = try await featurizer.features(recordings, request).map { try $0.get() }
         }
@@ -44,8 +44,8 @@ import W2VTorch
     private let both = FeatureRequest([.transformer(1), .transformer(2)])
     private let one = FeatureRequest([.transformer(2)])
 
-    @Test func arraysAreNumPys() async throws {
-        try await withTemporaryFolder { folder in
+    @Test func arraysAreNumPys() throws {
+        try withTemporaryFolder { folder in
             // As numpy.save writes numpy.array([[1, 2], [3, 4.5]], dtype="<f4").
             let file = folder.appendingPathComponent("x.npy")
             try NumPyFile.write(Tensor([Float(1), 2, 3, 4.5], shape: [2, 2]), to: file)

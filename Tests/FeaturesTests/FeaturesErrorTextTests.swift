@@ -1,10 +1,10 @@
-import ErrorTexts
 import Foundation
+import TestSupport
 import Testing
 import W2VFeatures
 
 /// `UPDATE_SNAPSHOTS=1` renews `Errors.txt`.
-@Suite struct FeaturesErrorTextTests {
+@Suite(.onTestThreads) struct FeaturesErrorTextTests {
     @Test func textsAreAsRecorded() throws {
         let faults = try faults(
             in: [

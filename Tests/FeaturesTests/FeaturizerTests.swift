@@ -9,14 +9,14 @@ import W2VTorch
 
 @testable import W2VFeatures
 
-@Suite struct FeaturizerTests {
+@Suite(.onTestThreads) struct FeaturizerTests {
     /// One bad sample makes NaN of a whole recording: nothing is made of it, whichever way its features would be used, and
     /// the others in its batch are as they were.
     @Test func outputThatIsNotFiniteIsRefused() async throws {
         try await withTemporaryFolder { folder in
-            var loud = SmallModels.samples(16_000, seed: 2)
+            var loud = tonesInNoise(16_000, seed: 2)
             loud[7000] = .infinity
-            let good = SmallModels.samples(12_000, seed: 1)
+            let good = tonesInNoise(12_000, seed: 1)
             let recordings = [Recording(samples: good, name: "good"), Recording(samples: loud, name: "loud")]
             let checkpoint = try SmallModels.checkpoint(in: folder, normalizes: false)
             let featurizer = try await Featurizer(checkpoint: checkpoint)
@@ -44,7 +44,7 @@ import W2VTorch
             let checkpoint = try SmallModels.checkpoint(
                 in: folder, SmallModels.configuration(hourglass: "[1,(1,4),1]"))
             let recordings = [16_000, 401, 7_777, 12_345, 400, 9_999, 31_000].enumerated().map {
-                Recording(samples: SmallModels.samples($1, seed: UInt64($0)), name: "\($0)")
+                Recording(samples: tonesInNoise($1, seed: UInt64($0)), name: "\($0)")
             }
             let request = FeatureRequest([.extractor, .transformer(0), .transformer(2), .context])
             let alone = try await Featurizer(checkpoint: checkpoint, batchSeconds: 0)
@@ -77,7 +77,7 @@ import W2VTorch
                     checkpoint: SmallModels.checkpoint(in: folder, named: hourglass ?? "plain", configuration))
                 let layers =
                     try LayerSelection("all").layers(of: configuration) + [.context, .extractor, .normalized]
-                let recording = Recording(samples: SmallModels.samples(10_000, seed: 1))
+                let recording = Recording(samples: tonesInNoise(10_000, seed: 1))
                 let together = try await featurizer.features([recording], FeatureRequest(layers))[0].get()
                 for (layer, expected) in zip(layers, together) {
                     let found = try await featurizer.features([recording], FeatureRequest([layer]))[0].get()[0]
@@ -93,7 +93,7 @@ import W2VTorch
         try await withTemporaryFolder { folder in
             let configuration = try SmallModels.configuration(hourglass: "[1,(1,4),1]")
             let featurizer = try await Featurizer(checkpoint: SmallModels.checkpoint(in: folder, configuration))
-            let recording = Recording(samples: SmallModels.samples(10_000, seed: 1))
+            let recording = Recording(samples: tonesInNoise(10_000, seed: 1))
             func features(_ pooling: Pooling, upsamples: Bool) async throws -> LayerFeatures {
                 let request = FeatureRequest([.transformer(2)], pooling: pooling, upsamples: upsamples)
                 return try await featurizer.features([recording], request)[0].get()[0]
@@ -127,7 +127,7 @@ import W2VTorch
             // Without group norm the extractor sees 25 ms, and windows make no difference to it.
             let configuration = try SmallModels.configuration(hourglass: "[1,(1,4),1]", mode: .layerNorm)
             let checkpoint = try SmallModels.checkpoint(in: folder, configuration)
-            let recording = Recording(samples: SmallModels.samples(16_000 * 27 + 99, seed: 1))
+            let recording = Recording(samples: tonesInNoise(16_000 * 27 + 99, seed: 1))
             let request = FeatureRequest([.extractor, .transformer(2), .context])
             let whole = try await Featurizer(checkpoint: checkpoint).features([recording], request)[0].get()
             let cut = try await Featurizer(checkpoint: checkpoint, windows: WindowOptions(seconds: 12.2, overlap: 6))
@@ -149,8 +149,8 @@ import W2VTorch
             struct Broken: Error {}
             let results = try await featurizer.features(
                 [
-                    Recording(samples: SmallModels.samples(399, seed: 1), name: "short"),
-                    Recording(samples: SmallModels.samples(800, seed: 1)),
+                    Recording(samples: tonesInNoise(399, seed: 1), name: "short"),
+                    Recording(samples: tonesInNoise(800, seed: 1)),
                     Recording(name: "broken", sampleCount: 9_000) { throw Broken() },
                 ], FeatureRequest([.context]))
             #expect(throws: InferenceError.tooShort(recording: "short", samples: 399, needed: 400)) {
@@ -184,7 +184,7 @@ import W2VTorch
     @Test func codesAreTheQuantizersChoice() async throws {
         try await withTemporaryFolder { folder in
             let checkpoint = try SmallModels.checkpoint(in: folder, normalizes: false)
-            let samples = SmallModels.samples(20_000, seed: 4)
+            let samples = tonesInNoise(20_000, seed: 4)
             let codes = try await Featurizer(checkpoint: checkpoint).codes([Recording(samples: samples)])[0].get()
             let model = try Checkpoint.read(checkpoint).pretrainingModel()
             let features = try model.backbone.features(Tensor(samples), lengths: [samples.count])
@@ -217,8 +217,8 @@ import W2VTorch
         }
     }
 
-    @Test func fingerprintsTellWeightsApart() async throws {
-        try await withTemporaryFolder { folder in
+    @Test func fingerprintsTellWeightsApart() throws {
+        try withTemporaryFolder { folder in
             let one = try Checkpoint.read(SmallModels.checkpoint(in: folder, named: "one", seed: 1))
             let other = try Checkpoint.read(SmallModels.checkpoint(in: folder, named: "other", seed: 2))
             #expect(try one.fingerprint() != other.fingerprint() && one.fingerprint().count == 16)

@@ -8,9 +8,8 @@ import W2VTorch
 @testable import W2VFeatures
 
 /// Layers are those that fairseq, NVIDIA's version and Hugging Face call so, with their numbers.
-@Suite struct GoldenFeaturesTests {
-    private static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-        .deletingLastPathComponent().appendingPathComponent("Fixtures/golden")
+@Suite(.onTestThreads) struct GoldenFeaturesTests {
+    private static let folder = Repository.golden
 
     private func tensors(_ name: String) throws -> [String: Tensor] {
         try TensorFile.read(Self.folder.appendingPathComponent(name + ".safetensors"))

@@ -7,7 +7,7 @@ import W2VTorch
 
 @testable import W2VFeatures
 
-@Suite struct KMeansTests {
+@Suite(.onTestThreads) struct KMeansTests {
     private func vectors(_ points: [[Double]]) throws -> Tensor {
         try Tensor(points.flatMap { $0.map { Float($0) } }, shape: [points.count, points[0].count])
     }
@@ -135,7 +135,7 @@ import W2VTorch
         try await withTemporaryFolder { folder in
             let featurizer = try await Featurizer(checkpoint: SmallModels.checkpoint(in: folder))
             let request = FeatureRequest([.transformer(2)])
-            let recording = Recording(samples: SmallModels.samples(30_000, seed: 1))
+            let recording = Recording(samples: tonesInNoise(30_000, seed: 1))
             let features = try await featurizer.features([recording], request)[0].get()[0]
             let result = try KMeans.train(features.values, count: 4)
             let file = folder.appendingPathComponent("units.safetensors")

@@ -5,7 +5,7 @@ import W2VBase
 
 @testable import W2VFeatures
 
-@Suite struct UnitTests {
+@Suite(.onTestThreads) struct UnitTests {
     @Test func runsCollapse() throws {
         let sequence = UnitSequence(name: "a", units: [5, 5, 2, 2, 2, 5, 7])
         #expect(sequence.collapsed.symbols == ["5", "2", "5", "7"])
@@ -16,8 +16,8 @@ import W2VBase
         #expect(sequence.collapsed.line(.km) == "5 2 5 7")
     }
 
-    @Test func filesAreReadBack() async throws {
-        try await withTemporaryFolder { folder in
+    @Test func filesAreReadBack() throws {
+        try withTemporaryFolder { folder in
             let sequences = [
                 UnitSequence(name: "a b", units: [1, 2]), UnitSequence(name: "c", units: []),
                 UnitSequence(name: "d", symbols: ["3-14", "0-0"]),

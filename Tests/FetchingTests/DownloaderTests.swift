@@ -1,15 +1,15 @@
 import Foundation
 import Synchronization
-import TestServer
+import TestSupport
 import Testing
 
 @testable import W2VFetching
 
-@Suite struct DownloaderTests {
-    private let scratch: Scratch
+@Suite(.onTestThreads) struct DownloaderTests {
+    private let scratch: TemporaryFolder
     private let body = content(300_000)
 
-    init() throws { scratch = try Scratch() }
+    init() throws { scratch = try TemporaryFolder() }
 
     private func download(_ addresses: String..., checked: Bool = true, size: Int? = nil) throws -> Download {
         Download(
@@ -58,14 +58,14 @@ import Testing
             return response
         }
         defer { server.stop() }
-        let notices = Notices()
+        let log = CapturedLog()
         let fetched = try Downloader.quick.fetch(
-            download(server.address + "/file", checked: checked), monitor: notices.monitor)
+            download(server.address + "/file", checked: checked), monitor: log.monitor)
         #expect(fetched.received == body.count && fetched.isVerified == checked)
         let ranges = server.requests.map(\.rangeStart)
         #expect(ranges == [nil, 70_000, 140_000, 210_000])
         #expect(server.requests.dropFirst().allSatisfy { $0.headers["if-range"] == "\"1\"" })
-        #expect(notices.all.count == 3 && notices.all[0].contains("going on"))
+        #expect(log.lines.count == 3 && log.lines[0].contains("going on"))
         try expectWhole()
     }
 
@@ -98,9 +98,9 @@ import Testing
         defer { server.stop() }
         let address = server.address + "/file"
         try Data("\(address)\n\"old\"\n".utf8).write(to: scratch.file("file.part.source"))
-        let notices = Notices()
-        _ = try Downloader.quick.fetch(download(address, checked: false), monitor: notices.monitor)
-        #expect(notices.all.contains { $0.contains("from the beginning") })
+        let log = CapturedLog()
+        _ = try Downloader.quick.fetch(download(address, checked: false), monitor: log.monitor)
+        #expect(log.lines.contains { $0.contains("from the beginning") })
         try expectWhole()
     }
 
@@ -108,10 +108,10 @@ import Testing
         try content(120_000, seed: 2).write(to: scratch.file("file.part"))
         let server = try TestServer(files: ["/file": body])
         defer { server.stop() }
-        let notices = Notices()
-        _ = try Downloader.quick.fetch(download(server.address + "/file"), monitor: notices.monitor)
+        let log = CapturedLog()
+        _ = try Downloader.quick.fetch(download(server.address + "/file"), monitor: log.monitor)
         #expect(server.requests.map(\.rangeStart) == [120_000, nil])
-        #expect(notices.all.contains { $0.contains("once more from the beginning") })
+        #expect(log.lines.contains { $0.contains("once more from the beginning") })
         try expectWhole()
     }
 
@@ -158,13 +158,13 @@ import Testing
             bad.stop()
             good.stop()
         }
-        let notices = Notices()
+        let log = CapturedLog()
         let fetched = try Downloader.quick.fetch(
             download(
                 bad.address + "/none", "http://127.0.0.1:1/closed", bad.address + "/short", bad.address + "/damaged",
-                good.address + "/file", size: body.count), monitor: notices.monitor)
+                good.address + "/file", size: body.count), monitor: log.monitor)
         #expect(fetched.isVerified && bad.requests.map(\.target) == ["/none", "/short", "/damaged"])
-        #expect(notices.all.contains { $0.contains("404") } && notices.all.contains { $0.contains("1000 bytes") })
+        #expect(log.lines.contains { $0.contains("404") } && log.lines.contains { $0.contains("1000 bytes") })
         #expect(try Data(contentsOf: scratch.file("file")) == body)
     }
 
@@ -264,9 +264,9 @@ import Testing
         try content(300_000, seed: 5).write(to: scratch.file("file"))
         let server = try TestServer(files: ["/file": body])
         defer { server.stop() }
-        let notices = Notices()
-        _ = try Downloader.quick.fetch(download(server.address + "/file"), monitor: notices.monitor)
-        #expect(try scratch.names() == ["file", "file.damaged"] && notices.all.count == 1)
+        let log = CapturedLog()
+        _ = try Downloader.quick.fetch(download(server.address + "/file"), monitor: log.monitor)
+        #expect(try scratch.names() == ["file", "file.damaged"] && log.lines.count == 1)
     }
 
     @Test func twoProcessesDoNotMixOneFile() throws {
@@ -296,11 +296,7 @@ import Testing
         #expect(needed == 1 << 60)
     }
 
-    @Test func sizesAndTimesReadWell() {
-        #expect(ByteText.size(999) == "999 bytes" && ByteText.size(6_387_309_499) == "6.4 GB")
-        #expect(ByteText.size(337_926_286) == "338 MB" && ByteText.size(999_600) == "1.0 MB")
-        #expect(ByteText.duration(59) == "59 s" && ByteText.duration(7_500) == "2 h 05 min")
-        #expect(ByteText.duration(.infinity) == "unknown")
+    @Test func progressReadsWell() {
         let progress = FetchProgress(name: "a", phase: .fetching, done: 250, total: 1000, rate: 50)
         #expect(progress.description == "fetching a: 250 bytes of 1.0 kB (25 %), 50 bytes/s, 15 s left")
     }

@@ -1,10 +1,10 @@
-import ErrorTexts
 import Foundation
+import TestSupport
 import Testing
 import W2VFetching
 
 /// `UPDATE_SNAPSHOTS=1` renews `Errors.txt`.
-@Suite struct FetchingErrorTextTests {
+@Suite(.onTestThreads) struct FetchingErrorTextTests {
     @Test func textsAreAsRecorded() throws {
         let faults = try faults(
             in: [

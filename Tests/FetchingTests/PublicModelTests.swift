@@ -1,10 +1,10 @@
 import Foundation
-import TestServer
+import TestSupport
 import Testing
 
 @testable import W2VFetching
 
-@Suite struct PublicModelTests {
+@Suite(.onTestThreads) struct PublicModelTests {
     @Test func namesLeadToModels() {
         #expect(PublicModel.named("wav2vec_small")?.form == .fairseq)
         #expect(PublicModel.named("wav2vec_small.pt") == PublicModel.named("wav2vec_small"))

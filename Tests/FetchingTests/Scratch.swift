@@ -1,22 +1,10 @@
 import Foundation
 import Synchronization
-import TestServer
+import TestSupport
 
 @testable import W2VFetching
 
-/// A folder that is removed when its owner goes.
-final class Scratch: Sendable {
-    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("wav2vec2-fetch-\(UUID().uuidString)")
-
-    init() throws { try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true) }
-
-    deinit { try? FileManager.default.removeItem(at: folder) }
-
-    func file(_ name: String) -> URL { folder.appendingPathComponent(name) }
-
-    /// The names in the folder, sorted.
-    func names() throws -> [String] { try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted() }
-
+extension TemporaryFolder {
     func sha256(_ data: Data) throws -> Checksum {
         let file = file(UUID().uuidString)
         try data.write(to: file)
@@ -37,12 +25,9 @@ extension Downloader {
     }
 }
 
-/// A monitor's notices.
-final class Notices: Sendable {
-    private let lines = Mutex<[String]>([])
-    var all: [String] { lines.withLock { $0 } }
-    func add(_ line: String) { lines.withLock { $0.append(line) } }
-    var monitor: FetchMonitor { FetchMonitor(notice: { self.add($0) }) }
+extension CapturedLog {
+    /// A monitor that logs here.
+    var monitor: FetchMonitor { FetchMonitor(logger: logger()) }
 }
 
 /// Bytes that differ from place to place.

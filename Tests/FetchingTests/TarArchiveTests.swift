@@ -1,13 +1,13 @@
 import Foundation
-import TestServer
+import TestSupport
 import Testing
 
 @testable import W2VFetching
 
-@Suite struct TarArchiveTests {
-    private let scratch: Scratch
+@Suite(.onTestThreads) struct TarArchiveTests {
+    private let scratch: TemporaryFolder
 
-    init() throws { scratch = try Scratch() }
+    init() throws { scratch = try TemporaryFolder() }
 
     private func unpack(_ data: Data, limit: Int = 1 << 20) throws -> Int {
         try data.write(to: scratch.file("archive"))
@@ -57,7 +57,7 @@ import Testing
 
     @Test func aFileThroughALinkStaysInside() throws {
         var archive = TestArchive()
-        archive.add("link", type: "2", link: scratch.folder.path)
+        archive.add("link", type: "2", link: scratch.url.path)
         archive.add("link/escaped", Data("x".utf8))
         #expect(throws: FetchError.self) { try unpack(archive.tar) }
         #expect(try scratch.names() == ["archive"])

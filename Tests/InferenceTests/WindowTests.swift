@@ -8,7 +8,7 @@ import W2VBase
 
 @testable import W2VInference
 
-@Suite struct WindowTests {
+@Suite(.onTestThreads) struct WindowTests {
     /// Windows of 40 frames, 5 of them context on each side.
     private func windows() throws -> Windows {
         Windows(layers: try SmallModels.configuration().convFeatureLayers, longest: 40, context: 5)

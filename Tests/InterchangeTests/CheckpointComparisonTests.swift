@@ -1,11 +1,12 @@
 import Foundation
+import TestSupport
 import Testing
 import W2VTorch
 
 @testable import W2VBackbone
 @testable import W2VInterchange
 
-@Suite struct CheckpointComparisonTests {
+@Suite(.onTestThreads) struct CheckpointComparisonTests {
     /// A model written with changes.
     private func write(
         _ folder: URL, _ model: SmallModel, _ change: (inout ModelDescription, inout [String: Tensor]) throws -> Void

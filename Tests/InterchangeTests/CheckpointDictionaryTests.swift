@@ -1,11 +1,12 @@
 import Foundation
+import TestSupport
 import Testing
 import W2VTorch
 
 @testable import W2VBackbone
 @testable import W2VInterchange
 
-@Suite struct CheckpointDictionaryTests {
+@Suite(.onTestThreads) struct CheckpointDictionaryTests {
     private let name = "w2v_encoder.proj.weight"
     private let own = SmallModel.labels
 

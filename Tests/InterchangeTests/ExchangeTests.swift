@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 import W2VTorch
 
@@ -9,7 +10,7 @@ import W2VTorch
 /// The two halves of `Scripts/check-transformers`: files for Transformers to read, and files that it wrote.
 ///
 /// The folder named by `WAV2VEC2_EXCHANGE_DIR` holds Transformers' models in `theirs` and receives ours in `ours`.
-@Suite struct ExchangeTests {
+@Suite(.onTestThreads) struct ExchangeTests {
     private static let folder = ProcessInfo.processInfo.environment["WAV2VEC2_EXCHANGE_DIR"].map {
         URL(fileURLWithPath: $0, isDirectory: true)
     }

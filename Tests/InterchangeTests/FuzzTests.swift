@@ -1,5 +1,7 @@
 import Foundation
+import TestSupport
 import Testing
+import W2VBase
 import W2VCorpus
 import W2VTorch
 
@@ -8,20 +10,7 @@ import W2VTorch
 @testable import W2VObjectives
 
 /// Twenty thousand damaged files: each gives a clear error or a checkpoint, at once, and in little memory.
-@Suite struct FuzzTests {
-    /// A reproducible source of choices (SplitMix64).
-    struct Choices: RandomNumberGenerator {
-        var state: UInt64
-
-        mutating func next() -> UInt64 {
-            state &+= 0x9E37_79B9_7F4A_7C15
-            var mixed = state
-            mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-            mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-            return mixed ^ (mixed >> 31)
-        }
-    }
-
+@Suite(.onTestThreads) struct FuzzTests {
     /// Sizes and offsets at the limits of their types.
     private static let limits: [UInt64] = [.max, 1 << 63, 1 << 62, 1 << 40, 0xFFFF_FFFF, 0x7FFF_FFFF, 0]
     /// Content of other files of the kind, at another place: digits, brackets, opcodes.
@@ -64,7 +53,7 @@ import W2VTorch
 
     /// Runs mutations until the count is reached, and checks each against the limits.
     private func fuzz(_ target: Target, count: Int, seed: UInt64) throws {
-        var choices = Choices(state: seed)
+        var choices = Choices(seed: seed)
         let original = Array(target.original)
         var (read, refused) = (0, 0)
         for index in 0..<count {
@@ -156,11 +145,11 @@ import W2VTorch
                 try? FileManager.default.removeItem(at: file)
                 try AtomicFile.write(to: file) { output in
                     var zip = ZipWriter()
-                    try zip.add("archive/data.pkl", data, &output)
+                    try zip.add("archive/data.pkl", data, output)
                     for (name, range) in entries where name != "archive/data.pkl" {
-                        try zip.add(name, Data(whole[range]), &output)
+                        try zip.add(name, Data(whole[range]), output)
                     }
-                    try zip.finish(&output)
+                    try zip.finish(output)
                 }
                 _ = try Checkpoint.read(file)
             }

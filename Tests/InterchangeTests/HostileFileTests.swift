@@ -1,11 +1,13 @@
 import Foundation
+import TestSupport
 import Testing
+import W2VBase
 import W2VTorch
 
 @testable import W2VInterchange
 
 /// Files that are broken on purpose.
-@Suite struct HostileFileTests {
+@Suite(.onTestThreads) struct HostileFileTests {
     /// The sentence that a pickle is refused with; nil when it is read.
     private func refusal(_ pickle: [UInt8]) -> String? {
         do throws(FileDamage) {
@@ -73,9 +75,9 @@ import W2VTorch
             let file = folder.appendingPathComponent("archive.pt")
             try AtomicFile.write(to: file) { output in
                 var zip = ZipWriter()
-                try zip.add("archive/data.pkl", Data(pickle), &output)
-                for (name, content) in others { try zip.add(name, Data(content), &output) }
-                try zip.finish(&output)
+                try zip.add("archive/data.pkl", Data(pickle), output)
+                for (name, content) in others { try zip.add(name, Data(content), output) }
+                try zip.finish(output)
             }
             return try Data(contentsOf: file)
         }

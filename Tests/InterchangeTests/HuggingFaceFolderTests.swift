@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 import W2VTorch
 
@@ -6,7 +7,7 @@ import W2VTorch
 @testable import W2VInterchange
 
 /// The files of a folder beside the weights: input normalization, other content, and mismatches.
-@Suite struct HuggingFaceFolderTests {
+@Suite(.onTestThreads) struct HuggingFaceFolderTests {
     private func write(_ text: String, _ folder: URL, _ name: String) throws {
         let file = folder.appendingPathComponent(name)
         try FileManager.default.createDirectory(
@@ -32,7 +33,7 @@ import W2VTorch
 
     @Test func whatIsAddedToTheVarianceFollowsTheOrigin() throws {
         try withTemporaryFolder { folder in
-            let theirs = try Checkpoint.read(golden.appendingPathComponent("hf_large_ctc"))
+            let theirs = try Checkpoint.read(Repository.golden.appendingPathComponent("hf_large_ctc"))
             #expect(theirs.description.normalize && theirs.description.normalizeEpsilon == 1e-7)
             for format in CheckpointFormat.allCases {
                 let place = folder.appendingPathComponent("theirs-\(format.rawValue)\(format.isFolder ? "" : ".pt")")

@@ -1,12 +1,14 @@
 import Foundation
+import TestSupport
 import Testing
+import W2VBase
 import W2VTorch
 
 @testable import W2VBackbone
 @testable import W2VInterchange
 @testable import W2VObjectives
 
-@Suite struct HuggingFaceTests {
+@Suite(.onTestThreads) struct HuggingFaceTests {
     // MARK: There and back
 
     @Test(arguments: SmallModel.all)
@@ -30,7 +32,7 @@ import W2VTorch
             ("hf_base_ctc", ModelTask.ctc), ("hf_large_ctc", .ctc), ("hf_base_pretrain", .pretraining),
             ("hf_large_pretrain", .pretraining),
         ] {
-            let file = golden.appendingPathComponent(name).appendingPathComponent("model.safetensors")
+            let file = Repository.golden.appendingPathComponent(name).appendingPathComponent("model.safetensors")
             let names = FamilyNames(
                 .wav2vec2, task: task, extractorMode: name.contains("large") ? .layerNorm : .groupNorm)
             for entry in try SafetensorsFile(file).entries {
@@ -46,8 +48,7 @@ import W2VTorch
     }
 
     @Test func theGuideListsEveryName() throws {
-        let guide = golden.deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-            .appendingPathComponent("Documentation/wav2vec2.docc/BringingYourModel.md")
+        let guide = Repository.root.appendingPathComponent("Documentation/wav2vec2.docc/BringingYourModel.md")
         let rows = try String(contentsOf: guide, encoding: .utf8).split(separator: "\n").filter { $0.hasPrefix("|") }
         for pair in ModelFamily.wav2vec2.names {
             #expect(rows.contains { $0.contains("`\(pair.native)`") && $0.contains("`\(pair.foreign)`") }, "\(pair)")
@@ -56,13 +57,14 @@ import W2VTorch
 
     @Test(arguments: [("base", "hf_base"), ("large", "hf_large")])
     func theGoldenFoldersHoldFairseqsWeights(_ model: (fairseq: String, theirs: String)) throws {
-        let shared = try TensorFile.read(golden.appendingPathComponent("fairseq_\(model.fairseq).weights.safetensors"))
-        let pretrained = try Checkpoint.read(golden.appendingPathComponent("\(model.theirs)_pretrain"))
+        let shared = try TensorFile.read(
+            Repository.golden.appendingPathComponent("fairseq_\(model.fairseq).weights.safetensors"))
+        let pretrained = try Checkpoint.read(Repository.golden.appendingPathComponent("\(model.theirs)_pretrain"))
         #expect(try differences(pretrained.state, shared) == [])
         #expect(pretrained.description.task == .pretraining && pretrained.description.normalize)
-        let tuned = try Checkpoint.read(golden.appendingPathComponent("\(model.theirs)_ctc"))
+        let tuned = try Checkpoint.read(Repository.golden.appendingPathComponent("\(model.theirs)_ctc"))
         let head = try TensorFile.read(
-            golden.appendingPathComponent("fairseq_\(model.fairseq)_ctc.weights.safetensors"))
+            Repository.golden.appendingPathComponent("fairseq_\(model.fairseq)_ctc.weights.safetensors"))
         let encoder = shared.filter { name, _ in
             !["quantizer.", "project_q.", "final_proj."].contains(where: name.hasPrefix)
         }
@@ -108,7 +110,7 @@ import W2VTorch
 
     @Test func hubertIsTheSameArchitecture() throws {
         try withCopy(of: "hf_large_ctc") { folder in
-            let original = try Checkpoint.read(golden.appendingPathComponent("hf_large_ctc"))
+            let original = try Checkpoint.read(Repository.golden.appendingPathComponent("hf_large_ctc"))
             let file = folder.appendingPathComponent("model.safetensors")
             let renamed = try TensorFile.read(file).map { ($0.key.replacing("wav2vec2.", with: "hubert."), $0.value) }
             try TensorFile.write(Dictionary(uniqueKeysWithValues: renamed), to: file)
@@ -131,7 +133,7 @@ import W2VTorch
 
     @Test func shardsAreReadTogether() throws {
         try withCopy(of: "hf_base_ctc") { folder in
-            let original = try Checkpoint.read(golden.appendingPathComponent("hf_base_ctc"))
+            let original = try Checkpoint.read(Repository.golden.appendingPathComponent("hf_base_ctc"))
             let file = folder.appendingPathComponent("model.safetensors")
             let tensors = try TensorFile.read(file).sorted { $0.key < $1.key }
             let shards = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"]

@@ -1,11 +1,12 @@
 import Foundation
+import TestSupport
 import Testing
 import W2VBase
 import W2VTorch
 
 @testable import W2VInterchange
 
-@Suite struct HuggingFaceVocabularyTests {
+@Suite(.onTestThreads) struct HuggingFaceVocabularyTests {
     /// Reads a vocabulary from files that are written for it.
     private func read(
         _ vocabulary: String, rows: Int, padding: Int? = 0, tokenizer: String? = nil, specials: String? = nil,

@@ -1,11 +1,11 @@
-import ErrorTexts
 import Foundation
+import TestSupport
 import Testing
 
 @testable import W2VInterchange
 
 /// `UPDATE_SNAPSHOTS=1` renews `Errors.txt`.
-@Suite struct InterchangeErrorTextTests {
+@Suite(.onTestThreads) struct InterchangeErrorTextTests {
     @Test func textsAreAsRecorded() throws {
         let faults = try faults(
             in: [

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 import W2VTorch
 
@@ -6,7 +7,7 @@ import W2VTorch
 @testable import W2VInterchange
 @testable import W2VObjectives
 
-@Suite struct ModelFamilyTests {
+@Suite(.onTestThreads) struct ModelFamilyTests {
     /// Blocks with other names, another key for their number, and no key for where they normalize.
     private func family(_ name: String) -> ModelFamily {
         ModelFamily.wav2vec2.variant(

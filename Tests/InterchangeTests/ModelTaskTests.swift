@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 import W2VKernels
 import W2VTorch
@@ -64,7 +65,7 @@ extension ModelTask {
 }
 
 /// A task is one value and one line of registration: everything that opens, writes and compares checkpoints asks it.
-@Suite struct ModelTaskTests {
+@Suite(.onTestThreads) struct ModelTaskTests {
     private static let species = ["wren", "rook", "kite"]
 
     init() { ModelTask.register(.birds) }

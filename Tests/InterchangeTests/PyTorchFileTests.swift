@@ -1,13 +1,13 @@
 import Foundation
+import TestSupport
 import Testing
 import W2VTorch
 
 @testable import W2VInterchange
 
 /// Files that PyTorch itself wrote; `Tests/Fixtures/pytorch/make.py` says what is in them.
-@Suite struct PyTorchFileTests {
-    static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-        .appendingPathComponent("Fixtures/pytorch")
+@Suite(.onTestThreads) struct PyTorchFileTests {
+    static let folder = Repository.fixtures.appendingPathComponent("pytorch")
 
     private func open(_ name: String) throws -> PyTorchFile {
         try PyTorchFile(Self.folder.appendingPathComponent(name))

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 import W2VTorch
 
@@ -7,7 +8,7 @@ import W2VTorch
 @testable import W2VObjectives
 
 /// Models written as fairseq's and NVIDIA's files, and read back.
-@Suite struct PyTorchRoundTripTests {
+@Suite(.onTestThreads) struct PyTorchRoundTripTests {
     static let small = SmallModel.all.filter { $0.task != .encoder }
 
     private func config(_ folder: URL) throws -> String {
@@ -144,9 +145,9 @@ import W2VTorch
 
     @Test(arguments: ["fairseq_base.new_style_omegaconf.pt", "nvidia_hg24_naive.pt", "fairseq_base_ctc.new_style.pt"])
     func whatFilesLeaveBehindIsNamed(_ name: String) throws {
-        let checkpoint = try Checkpoint.read(golden.appendingPathComponent(name))
+        let checkpoint = try Checkpoint.read(Repository.golden.appendingPathComponent(name))
         #expect(checkpoint.update == 1000)
-        let root = try PyTorchFile(golden.appendingPathComponent(name)).root
+        let root = try PyTorchFile(Repository.golden.appendingPathComponent(name)).root
         let empty: Set = ["task_state", "model", "args", "cfg", "output_labels"]
         for (key, value) in try #require(root.members) where !value.isNone && !empty.contains(key) {
             #expect(checkpoint.notCarriedOver.contains { $0.hasPrefix(key + ":") }, "\(key) is dropped in silence")
@@ -161,14 +162,14 @@ import W2VTorch
     }
 
     @Test func aRecognizerWithoutDictionaryAsksForIt() throws {
-        let checkpoint = try Checkpoint.read(golden.appendingPathComponent("fairseq_base_ctc.old_style.pt"))
+        let checkpoint = try Checkpoint.read(Repository.golden.appendingPathComponent("fairseq_base_ctc.old_style.pt"))
         #expect(throws: CheckpointError.noDictionary(path: checkpoint.url.path, labels: 32)) {
             try checkpoint.requireLabels()
         }
         let symbols = (0..<32).map(String.init)
         #expect(try checkpoint.labeled(symbols, from: "here").requireLabels() == symbols)
         #expect(throws: CheckpointError.self) { try checkpoint.labeled(["a"], from: "here") }
-        let nvidia = try Checkpoint.read(golden.appendingPathComponent("nvidia_base_ctc.pt"))
+        let nvidia = try Checkpoint.read(Repository.golden.appendingPathComponent("nvidia_base_ctc.pt"))
         #expect(try nvidia.requireLabels().prefix(6) == ["<s>", "<pad>", "</s>", "<unk>", "|", "E"])
     }
 
@@ -187,7 +188,7 @@ import W2VTorch
     @Test func otherSpellingsOfNames() throws {
         try withTemporaryFolder { folder in
             let name = "nvidia_base_ctc.pt"
-            let source = try Checkpoint.read(golden.appendingPathComponent(name))
+            let source = try Checkpoint.read(Repository.golden.appendingPathComponent(name))
             let file = folder.appendingPathComponent(name)
             try Checkpoint.write(source.description, state: source.state, to: file, format: .nvidia)
             var data: [Tensor] = []
@@ -218,8 +219,8 @@ import W2VTorch
 
     @Test func theArchitectureMayComeFromAnotherCheckpoint() throws {
         try withTemporaryFolder { folder in
-            let pretrained = golden.appendingPathComponent("fairseq_base.new_style_omegaconf.pt")
-            let source = try Checkpoint.read(golden.appendingPathComponent("fairseq_base_ctc.old_style.pt"))
+            let pretrained = Repository.golden.appendingPathComponent("fairseq_base.new_style_omegaconf.pt")
+            let source = try Checkpoint.read(Repository.golden.appendingPathComponent("fairseq_base_ctc.old_style.pt"))
             let file = folder.appendingPathComponent("old.pt")
             let args: PickledValue = .object(
                 module: "argparse", name: "Namespace",
@@ -257,7 +258,8 @@ import W2VTorch
     ])
     func unsupportedOptionsAreRejected(_ key: String, _ value: PickledValue, _ sentence: String) throws {
         try withTemporaryFolder { folder in
-            let source = try Checkpoint.read(golden.appendingPathComponent("fairseq_base.new_style_omegaconf.pt"))
+            let source = try Checkpoint.read(
+                Repository.golden.appendingPathComponent("fairseq_base.new_style_omegaconf.pt"))
             let file = folder.appendingPathComponent("model.pt")
             let sizes = [
                 ("encoder_layers", 2), ("encoder_embed_dim", 64), ("encoder_ffn_embed_dim", 80),

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 import W2VTorch
 
@@ -25,23 +26,9 @@ struct SmallModel: Sendable, CustomTestStringConvertible {
     var differsInHuggingFace: [String] { isLarge ? ["normalize_epsilon: 1e-05, where theirs is always 1e-07"] : [] }
 
     func description() throws -> ModelDescription {
-        var model = ModelConfiguration()
-        let channels = isSquare ? 32 : 16
-        model.convFeatureLayers = try ConvolutionLayers(
-            parsing: "[(\(channels),10,5)]+[(\(channels),3,2)]*4+[(\(channels),2,2)]*2")
-        model.encoderLayers = 2
-        model.encoderEmbedDim = 32
-        model.encoderFfnEmbedDim = 48
-        model.encoderAttentionHeads = 4
-        model.convPos = 16
-        model.convPosGroups = 4
-        model.finalDim = 16
-        model.latentDim = 16
-        model.latentVars = 8
-        if isLarge {
-            model.extractorMode = .layerNorm
-            model.layerNormFirst = true
-            model.convBias = true
+        let model = try ModelConfiguration.small(channels: isSquare ? 32 : 16) {
+            $0.latentDim = 16
+            if isLarge { $0.becomeLarge() }
         }
         var description = ModelDescription(task: task, model: model)
         description.normalize = isLarge
@@ -76,23 +63,11 @@ struct SmallModel: Sendable, CustomTestStringConvertible {
     }
 }
 
-/// The fixtures made by the reference implementations.
-let golden = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-    .appendingPathComponent("Fixtures/golden")
-
-/// Calls `body` with a new folder, which is removed afterwards.
-func withTemporaryFolder<Result>(_ body: (URL) throws -> Result) throws -> Result {
-    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("wav2vec2-tests-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(at: folder) }
-    return try body(folder)
-}
-
 /// Calls `body` with a copy of a golden folder.
 func withCopy<Result>(of name: String, _ body: (URL) throws -> Result) throws -> Result {
     try withTemporaryFolder { folder in
         let copy = folder.appendingPathComponent(name)
-        try FileManager.default.copyItem(at: golden.appendingPathComponent(name), to: copy)
+        try FileManager.default.copyItem(at: Repository.golden.appendingPathComponent(name), to: copy)
         return try body(copy)
     }
 }

@@ -4,7 +4,7 @@ import Testing
 @testable import W2VKernels
 @testable import W2VTorch
 
-@Suite struct AttentionWeightsTests {
+@Suite(.onTestThreads) struct AttentionWeightsTests {
     private let seed = DropoutSeed(offset: 7)
 
     private func random(_ shape: [Int], seed: Int64, scale: Double = 4) throws -> Tensor {

@@ -6,7 +6,7 @@ import W2VBase
 @testable import W2VTorch
 
 /// The kernels for GPUs, run thread by thread on the CPU, beside those for host memory.
-@Suite struct DeviceKernelTests {
+@Suite(.onTestThreads) struct DeviceKernelTests {
     private func training() -> Module.Mode { .training(DropoutSource(RandomStream(seed: 7, purpose: .dropout))) }
 
     private func normal(_ shape: [Int], seed: Int64) throws -> Tensor {

@@ -4,7 +4,7 @@ import Testing
 @testable import W2VKernels
 @testable import W2VTorch
 
-@Suite struct Float8WeightTests {
+@Suite(.onTestThreads) struct Float8WeightTests {
     private func random(_ shape: [Int], seed: Int64) throws -> Tensor {
         try Tensor.normal(shape, generator: Generator(seed: seed))
     }

@@ -5,7 +5,7 @@ import Testing
 @testable import W2VTorch
 
 /// The kernel for attention within utterances, beside the same arithmetic by operators in FP64.
-@Suite struct HostAttentionTests {
+@Suite(.onTestThreads) struct HostAttentionTests {
     private struct Case {
         let projected: Tensor
         let gradient: Tensor

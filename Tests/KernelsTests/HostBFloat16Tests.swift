@@ -6,7 +6,7 @@ import W2VBase
 @testable import W2VTorch
 
 /// The host kernels on BF16: what they give for the same numbers in FP32, rounded once.
-@Suite struct HostBFloat16Tests {
+@Suite(.onTestThreads) struct HostBFloat16Tests {
     private func training() -> Module.Mode { .training(DropoutSource(RandomStream(seed: 42, purpose: .dropout))) }
 
     /// Numbers that BF16 can represent.

@@ -1,8 +1,9 @@
 import Foundation
+import TestSupport
 import Testing
 import W2VKernels
 
-@Suite struct HostInstructionsTests {
+@Suite(.onTestThreads) struct HostInstructionsTests {
     @Test func areWhatWasAskedFor() {
         #expect(["plain", "avx2", "avx512", "avx512_vnni"].contains(HostInstructions.inUse))
         #if arch(x86_64)

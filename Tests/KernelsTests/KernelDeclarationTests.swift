@@ -7,9 +7,8 @@ import W2VTorch
 @testable import W2VKernels
 
 /// What Swift declares of the kernels for GPUs is what their source text has.
-@Suite struct KernelDeclarationTests {
-    private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-        .deletingLastPathComponent()
+@Suite(.onTestThreads) struct KernelDeclarationTests {
+    private static let root = Repository.root
 
     private let text = KernelText(DeviceKernels.source)
 

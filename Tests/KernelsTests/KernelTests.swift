@@ -7,7 +7,7 @@ import W2VBase
 @testable import W2VTorch
 
 /// The host kernels beside LibTorch's operators.
-@Suite struct KernelTests {
+@Suite(.onTestThreads) struct KernelTests {
     private func training(_ step: Int = 0) -> Module.Mode {
         .training(DropoutSource(RandomStream(seed: 42, purpose: .dropout, step: step)))
     }
@@ -154,7 +154,7 @@ import W2VBase
 }
 
 /// The quality of the dropout masks.
-@Suite struct MaskTests {
+@Suite(.onTestThreads) struct MaskTests {
     private func kept(seed: Int64, rate: Double, count: Int) throws -> [Bool] {
         try Tensor.ones([count]).droppingOut(rate, DropoutSeed(offset: UInt64(seed))).elements(Float.self).map {
             $0 != 0

@@ -6,7 +6,7 @@ import Testing
 @testable import W2VTorch
 
 /// Products with packed weights beside LibTorch's in FP64, at sizes that fill no whole tile, panel or block.
-@Suite struct PackedWeightTests {
+@Suite(.onTestThreads) struct PackedWeightTests {
     private static let sizes = [[1, 5, 1], [7, 64, 33], [97, 1537, 48], [10, 3, 100], [9, 130, 64]]
 
     private func operands(_ size: [Int]) throws -> (input: Tensor, weight: Tensor, bias: Tensor) {

@@ -4,7 +4,7 @@ import Testing
 @testable import W2VKernels
 @testable import W2VTorch
 
-@Suite struct SegmentConvolutionTests {
+@Suite(.onTestThreads) struct SegmentConvolutionTests {
     /// Rows, weight [channels, channels / groups, kernel] and bias in FP64.
     private func operands(_ rows: Int, groups: Int, width: Int, kernel: Int) throws -> [Tensor] {
         let generator = try Generator(seed: 3)
@@ -78,7 +78,7 @@ import Testing
 }
 
 /// The same convolution by LibTorch's transforms, as GPUs have it.
-@Suite struct FrequencyConvolutionTests {
+@Suite(.onTestThreads) struct FrequencyConvolutionTests {
     /// Lengths of one row and of several blocks; kernels even and odd, one that wants longer blocks.
     @Test(arguments: [
         ([9], 2, 3, 4), ([700, 1, 30, 1200], 3, 5, 8), ([40, 3], 1, 5, 7), ([5, 5], 2, 2, 1), ([300, 200], 1, 2, 150),

@@ -5,7 +5,7 @@ import Testing
 @testable import W2VTorch
 
 /// Numbers below the normal range, which some processors compute with tens of times more slowly, never arise.
-@Suite struct SubnormalTests {
+@Suite(.onTestThreads) struct SubnormalTests {
     /// Enough elements that all threads take part.
     private static let count = 1 << 20
 

@@ -1,10 +1,11 @@
 import Foundation
+import TestSupport
 import Testing
 import W2VObjectives
 import W2VTorch
 
 /// Metrics: one value from those of batches, processes and updates.
-@Suite struct MetricTests {
+@Suite(.onTestThreads) struct MetricTests {
     private static let sum = Metric("clipped", .sum)
     private static let mean = Metric("energy_error", .mean)
     private static let least = Metric("least", .minimum)

@@ -9,7 +9,7 @@ import W2VInterchange
 
 @testable import W2VRecognition
 
-@Suite struct EvaluationTests {
+@Suite(.onTestThreads) struct EvaluationTests {
     private static func utterance(
         _ name: String, _ reference: String, _ hypothesis: String, speaker: String? = nil
     ) -> EvaluatedUtterance {
@@ -144,7 +144,7 @@ import W2VInterchange
             var manifest = folder.path + "\n"
             for (index, count) in [9_000, 300, 20_000].enumerated() {
                 try AudioFile.write(
-                    SmallModels.samples(count, seed: UInt64(index)), to: folder.appendingPathComponent("\(index).wav"))
+                    tonesInNoise(count, seed: UInt64(index)), to: folder.appendingPathComponent("\(index).wav"))
                 manifest += "\(index).wav\t\(count)\n"
             }
             let list = folder.appendingPathComponent("test.tsv")

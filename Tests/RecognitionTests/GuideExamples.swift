@@ -1,10 +1,7 @@
 import Foundation
+import W2V
 import W2VBackbone
-import W2VDecoding
-import W2VFeatures
-import W2VInference
 import W2VObjectives
-import W2VRecognition
 import W2VServing
 import W2VTorch
 

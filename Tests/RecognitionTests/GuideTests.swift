@@ -1,11 +1,11 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// Swift in the README, the guides and the comments of the libraries that use a model stands in `GuideExamples.swift` or in a
 /// package under `Examples/` too, and so compiles.
-@Suite struct GuideTests {
-    private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-        .deletingLastPathComponent()
+@Suite(.onTestThreads) struct GuideTests {
+    private static let root = Repository.root
 
     private static func lines(_ file: URL) throws -> [String] {
         try String(contentsOf: file, encoding: .utf8).components(separatedBy: "\n")
@@ -65,8 +65,8 @@ import Testing
     }
 
     @Test func examplesAreCompiled() throws {
-        let here = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-        let files = try [here.appendingPathComponent("GuideExamples.swift")] + Self.sources(below: "Examples")
+        let own = Self.root.appendingPathComponent("Tests/RecognitionTests/GuideExamples.swift")
+        let files = try [own] + Self.sources(below: "Examples")
         let examples = try files.flatMap(Self.lines)
         let compiled = "\n" + Self.bare(examples).joined(separator: "\n") + "\n"
         let pages =

@@ -10,7 +10,7 @@ import W2VTorch
 @testable import W2VRecognition
 
 /// How labels become text, for tokenizers that write it otherwise than fairseq does.
-@Suite struct LabelWritingTests {
+@Suite(.onTestThreads) struct LabelWritingTests {
     private let specials = ["<s>", "<pad>", "</s>", "<unk>"]
 
     private func style(_ change: (inout TextStyle) -> Void) -> TextStyle {
@@ -106,8 +106,8 @@ import W2VTorch
         #expect(hard.words(in: "a\u{A0}a a") == ["a", "a", "a"])
     }
 
-    @Test func savedLogitsKeepHowTextIsWritten() async throws {
-        try await withTemporaryFolder { folder in
+    @Test func savedLogitsKeepHowTextIsWritten() throws {
+        try withTemporaryFolder { folder in
             let symbols = specials + ["|", "A", "a"]
             let style = style {
                 $0.wordSeparator = "-"
@@ -124,7 +124,7 @@ import W2VTorch
     }
 
     @Test func quietRecordingsAreNormalizedAsTheOriginDoes() async throws {
-        let quiet = SmallModels.samples(16_000, seed: 5).map { $0 * 0.003 }
+        let quiet = tonesInNoise(16_000, seed: 5).map { $0 * 0.003 }
         func logits(epsilon: Double, _ samples: [Float], normalizes: Bool = true) async throws -> [Float] {
             let recognizer = try await Recognizer(
                 model: SmallModels.ctcModel(), symbols: SmallModels.symbols, normalizes: normalizes, epsilon: epsilon)

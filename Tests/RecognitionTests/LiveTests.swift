@@ -5,7 +5,7 @@ import W2VInterchange
 
 @testable import W2VRecognition
 
-@Suite struct LiveSegmenterTests {
+@Suite(.onTestThreads) struct LiveSegmenterTests {
     private static let labels = SmallModels.symbols.count
 
     /// Log-probabilities of a path of labels, one a frame: `.` is the blank.
@@ -79,7 +79,7 @@ import W2VInterchange
     }
 }
 
-@Suite struct LiveRecognizerTests {
+@Suite(.onTestThreads) struct LiveRecognizerTests {
     private static var options: LiveOptions {
         var options = LiveOptions()
         (options.step, options.delay, options.context) = (0.25, 0.4, 0.5)
@@ -105,7 +105,7 @@ import W2VInterchange
 
     @Test func whatIsFinalDoesNotDependOnPiecesAndNeverChanges() async throws {
         let recognizer = try await SmallModels.recognizer()
-        let samples = SmallModels.samples(16_000 * 6, seed: 6)
+        let samples = tonesInNoise(16_000 * 6, seed: 6)
         let events = try await Self.events(recognizer, samples, pieces: [4000])
         let finals = events.filter { $0.event == .final }
         #expect(finals.count > 2 && events.count > finals.count)
@@ -121,7 +121,7 @@ import W2VInterchange
 
     @Test func finalsComeInTime() async throws {
         let recognizer = try await SmallModels.recognizer()
-        let samples = SmallModels.samples(16_000 * 6, seed: 6)
+        let samples = tonesInNoise(16_000 * 6, seed: 6)
         var live = try LiveRecognizer(recognizer, options: Self.options)
         var open: Double?
         for start in stride(from: 0, to: samples.count, by: 1600) {
@@ -136,7 +136,7 @@ import W2VInterchange
 
     @Test func otherRatesAreConverted() async throws {
         let recognizer = try await SmallModels.recognizer()
-        let samples = SmallModels.samples(16_000 * 2, seed: 3)
+        let samples = tonesInNoise(16_000 * 2, seed: 3)
         let doubled = samples.flatMap { [$0, $0] }
         let events = try await Self.events(recognizer, doubled, pieces: [3000], rate: 32_000)
         let end = try #require(events.last?.end)

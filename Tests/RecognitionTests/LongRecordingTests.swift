@@ -8,7 +8,7 @@ import W2VInference
 @testable import W2VRecognition
 
 /// What a recording of hours costs in memory.
-@Suite struct LongRecordingTests {
+@Suite(.onTestThreads) struct LongRecordingTests {
     #if canImport(Glibc)
     /// Of the past only the text is kept.
     ///
@@ -18,7 +18,7 @@ import W2VInference
             let recognizer = try await SmallModels.recognizer(
                 batchSeconds: 20, windows: WindowOptions(seconds: 10, overlap: 2), normalizes: false)
             let minutes = 5
-            let beep = SmallModels.samples(16_000, seed: 2)
+            let beep = tonesInNoise(16_000, seed: 2)
             let recording = Recording(named: "long", sampleCount: minutes * 60 * beep.count) {
                 var position = 0
                 return { count in
@@ -61,7 +61,7 @@ import W2VInference
     /// However much is kept, what is kept is the same.
     @Test func lessDetailChangesNothingElse() async throws {
         let recognizer = try await SmallModels.recognizer(windows: WindowOptions(seconds: 2, overlap: 0.5))
-        let recording = Recording(samples: SmallModels.samples(67_890, seed: 4))
+        let recording = Recording(samples: tonesInNoise(67_890, seed: 4))
         let whole = try await recognizer.transcribe([recording])[0].get()
         #expect(whole.words.count > 2 && whole.text == whole.words.map(\.text).joined(separator: " "))
         for detail in [TranscriptionDetail.text, .words] {

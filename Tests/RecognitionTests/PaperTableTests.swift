@@ -1,12 +1,12 @@
 import Foundation
+import TestSupport
 import Testing
 import W2VBackbone
 import W2VObjectives
 
 /// The pages that lead from papers and words to the code name files and symbols that exist, and every key of a recipe.
-@Suite struct PaperTableTests {
-    private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-        .deletingLastPathComponent()
+@Suite(.onTestThreads) struct PaperTableTests {
+    private static let root = Repository.root
 
     private static func text(_ path: String) throws -> String {
         try String(contentsOf: root.appendingPathComponent(path), encoding: .utf8)

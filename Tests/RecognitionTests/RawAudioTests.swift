@@ -1,9 +1,10 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import W2VRecognition
 
-@Suite struct RawAudioTests {
+@Suite(.onTestThreads) struct RawAudioTests {
     private let bytes = (0..<4_000).map { UInt8(truncatingIfNeeded: $0 &* 37 &+ $0 / 256) }
 
     /// Gives the samples of pieces, and whether half of one is left over.

@@ -1,11 +1,11 @@
-import ErrorTexts
 import Foundation
+import TestSupport
 import Testing
 
 @testable import W2VRecognition
 
 /// `UPDATE_SNAPSHOTS=1` renews `Errors.txt`.
-@Suite struct RecognitionErrorTextTests {
+@Suite(.onTestThreads) struct RecognitionErrorTextTests {
     @Test func textsAreAsRecorded() throws {
         let faults = try faults(
             in: [

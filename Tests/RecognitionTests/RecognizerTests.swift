@@ -11,13 +11,13 @@ import W2VTorch
 
 @testable import W2VRecognition
 
-@Suite struct RecognizerTests {
+@Suite(.onTestThreads) struct RecognizerTests {
     /// One check for greedy and beam search, saved scores and alignment: a recording whose scores are not numbers fails
     /// by its name, and the others are as they were.
     @Test func outputThatIsNotFiniteIsRefused() async throws {
-        var loud = SmallModels.samples(40_000, seed: 2)
+        var loud = tonesInNoise(40_000, seed: 2)
         loud[30_000] = .nan
-        let good = Recording(samples: SmallModels.samples(12_000, seed: 1), name: "good")
+        let good = Recording(samples: tonesInNoise(12_000, seed: 1), name: "good")
         let bad = Recording(samples: loud, name: "loud")
         let error = InferenceError.notFinite(recording: "loud")
         for windows in [WindowOptions(), WindowOptions(seconds: 1, overlap: 0.2)] {
@@ -48,7 +48,7 @@ import W2VTorch
         let lengths = [16_000, 401, 7_777, 24_000, 12_345, 400, 9_999, 5_000, 41_000, 67_890]
         let windows = WindowOptions(seconds: 2, overlap: 0.5)
         let recordings = lengths.enumerated().map { index, length in
-            Recording(samples: SmallModels.samples(length, seed: UInt64(index)), name: "\(index)")
+            Recording(samples: tonesInNoise(length, seed: UInt64(index)), name: "\(index)")
         }
         let alone = try await SmallModels.recognizer(batchSeconds: 0, windows: windows)
         let expected = try await alone.logProbabilities(recordings).map { try $0.get() }
@@ -80,7 +80,7 @@ import W2VTorch
 
     @Test(arguments: [ModelPrecision.Mode.fp16, .bf16, .int8, .fp8])
     func lowerPrecisionRecognizesTheSame(_ mode: ModelPrecision.Mode) async throws {
-        let recordings = (0..<4).map { Recording(samples: SmallModels.samples(9_000 + 2_000 * $0, seed: UInt64($0))) }
+        let recordings = (0..<4).map { Recording(samples: tonesInNoise(9_000 + 2_000 * $0, seed: UInt64($0))) }
         let exact = try await SmallModels.recognizer().logProbabilities(recordings).map { try $0.get() }
         let half = try await SmallModels.recognizer(precision: ModelPrecision(mode))
         let band: Float = mode == .fp16 ? 0.02 : 0.1
@@ -96,11 +96,11 @@ import W2VTorch
         let recognizer = try await SmallModels.recognizer()
         struct Broken: Error {}
         let results = try await recognizer.transcribe([
-            Recording(samples: SmallModels.samples(399, seed: 1), name: "short"),
-            Recording(samples: SmallModels.samples(8_000, seed: 2)),
+            Recording(samples: tonesInNoise(399, seed: 1), name: "short"),
+            Recording(samples: tonesInNoise(8_000, seed: 2)),
             Recording(name: "broken", sampleCount: 9_000) { throw Broken() },
             Recording(samples: [], name: "nothing"),
-            Recording(samples: SmallModels.samples(400, seed: 3)),
+            Recording(samples: tonesInNoise(400, seed: 3)),
         ])
         #expect(throws: InferenceError.tooShort(recording: "short", samples: 399, needed: 400)) {
             try results[0].get()
@@ -110,7 +110,7 @@ import W2VTorch
             try results[3].get()
         }
         let good = try results[1].get()
-        let lone = try await recognizer.transcribe(samples: SmallModels.samples(8_000, seed: 2))
+        let lone = try await recognizer.transcribe(samples: tonesInNoise(8_000, seed: 2))
         #expect(good.text == lone.text && good.duration == 0.5)
         #expect(try results[4].get().duration == 0.025)
         #expect(try await recognizer.transcribe([]).isEmpty)
@@ -118,7 +118,7 @@ import W2VTorch
 
     @Test func cancellingStopsBetweenBatches() async throws {
         let recognizer = try await SmallModels.recognizer(batchSeconds: 0)
-        let recordings = (0..<400).map { Recording(samples: SmallModels.samples(16_000, seed: UInt64($0))) }
+        let recordings = (0..<400).map { Recording(samples: tonesInNoise(16_000, seed: UInt64($0))) }
         let task = Task { try await recognizer.transcribe(recordings) }
         task.cancel()
         await #expect(throws: CancellationError.self) { try await task.value }
@@ -157,7 +157,7 @@ import W2VTorch
         try await withTemporaryFolder { folder in
             let checkpoint = try SmallModels.ctcCheckpoint(in: folder)
             let recognizer = try await Recognizer(checkpoint: checkpoint)
-            let samples = SmallModels.samples(20_000, seed: 5)
+            let samples = tonesInNoise(20_000, seed: 5)
             let same = try await SmallModels.recognizer().transcribe(samples: samples)
             #expect(try await recognizer.transcribe(samples: samples) == same)
             let dictionary = folder.appendingPathComponent("dict.ltr.txt")
@@ -177,14 +177,14 @@ import W2VTorch
     }
 }
 
-@Suite struct EvaluatorTests {
+@Suite(.onTestThreads) struct EvaluatorTests {
     @Test func ratesAreThoseOfTheTexts() async throws {
         try await withTemporaryFolder { folder in
             let recognizer = try await SmallModels.recognizer()
             var lines = [folder.path]
             var labels: [String] = []
             for index in 0..<3 {
-                let samples = SmallModels.samples(12_000 + 4_000 * index, seed: UInt64(index))
+                let samples = tonesInNoise(12_000 + 4_000 * index, seed: UInt64(index))
                 let name = "\(index).wav"
                 try AudioFile.write(samples, to: folder.appendingPathComponent(name))
                 let heard = try await recognizer.transcribe(folder.appendingPathComponent(name)).text
@@ -192,7 +192,7 @@ import W2VTorch
                 // The first is right, the second lacks a word at the end, the third is right.
                 labels.append(Transcript.letters(index == 1 ? heard + " MORE" : heard))
             }
-            try AudioFile.write(SmallModels.samples(300, seed: 8), to: folder.appendingPathComponent("short.wav"))
+            try AudioFile.write(tonesInNoise(300, seed: 8), to: folder.appendingPathComponent("short.wav"))
             lines.append("short.wav\t300")
             labels.append("T E |")
             let manifest = folder.appendingPathComponent("test.tsv")
@@ -212,7 +212,7 @@ import W2VTorch
 
     @Test func aWrongLengthIsNamed() async throws {
         try await withTemporaryFolder { folder in
-            try AudioFile.write(SmallModels.samples(5_000, seed: 1), to: folder.appendingPathComponent("a.wav"))
+            try AudioFile.write(tonesInNoise(5_000, seed: 1), to: folder.appendingPathComponent("a.wav"))
             let manifest = try Manifest(root: folder, paths: ["a.wav"], sampleCounts: [9_000], labels: ["T |"])
             await #expect(throws: CorpusError.self) {
                 try await Evaluator(SmallModels.recognizer()).evaluate(manifest)

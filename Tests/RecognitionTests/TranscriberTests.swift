@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 import W2VDecoding
 import W2VInterchange
@@ -6,7 +7,7 @@ import W2VInterchange
 @testable import W2VRecognition
 
 /// From log-probabilities to words, without a model.
-@Suite struct TranscriberTests {
+@Suite(.onTestThreads) struct TranscriberTests {
     private static let symbols = ["<s>", "<pad>", "</s>", "<unk>", "|", "T", "H", "E", "D", "O", "G"]
 
     private static var writing: LabelWriting { get throws { try LabelWriting(symbols: symbols, style: TextStyle()) } }

@@ -6,7 +6,7 @@ import W2VRecognition
 @Suite struct WindowedRecognitionTests {
     @Test func joinedWindowsAreCloseToTheWhole() async throws {
         // Half a minute, cut into windows of 6 s of which neighbors share 3 s.
-        let recording = Recording(samples: SmallModels.samples(16_000 * 30, seed: 9))
+        let recording = Recording(samples: tonesInNoise(16_000 * 30, seed: 9))
         let whole = try await SmallModels.recognizer().logProbabilities([recording])[0].get()
         let recognizer = try await SmallModels.recognizer(windows: WindowOptions(seconds: 6, overlap: 3))
         let cut = try await recognizer.logProbabilities([recording])[0].get()
@@ -31,7 +31,7 @@ import W2VRecognition
     }
 
     @Test func alignmentUsesWindowsToo() async throws {
-        let samples = SmallModels.samples(16_000 * 12, seed: 4)
+        let samples = tonesInNoise(16_000 * 12, seed: 4)
         let recognizer = try await SmallModels.recognizer(windows: WindowOptions(seconds: 3, overlap: 1))
         let aligned = try await recognizer.align(Recording(samples: samples), transcript: "TEA EAT")
         #expect(aligned.words.map(\.text) == ["TEA", "EAT"] && aligned.characters.count == 6)

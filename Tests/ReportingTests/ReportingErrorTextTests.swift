@@ -1,10 +1,10 @@
-import ErrorTexts
 import Foundation
+import TestSupport
 import Testing
 import W2VReporting
 
 /// `UPDATE_SNAPSHOTS=1` renews `Errors.txt`.
-@Suite struct ReportingErrorTextTests {
+@Suite(.onTestThreads) struct ReportingErrorTextTests {
     @Test func textsAreAsRecorded() throws {
         let faults = try faults(
             in: [

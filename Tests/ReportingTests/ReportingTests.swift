@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import W2VReporting
@@ -39,7 +40,7 @@ private func chart(_ values: [Double], logarithmic: Bool = false) -> LineChart {
         ], logarithmic: logarithmic)
 }
 
-@Suite struct ReportPageTests {
+@Suite(.onTestThreads) struct ReportPageTests {
     @Test func sampleIsWellFormedAndSelfContained() throws {
         let html = sampleReport().html()
         let found = try outline(html)
@@ -95,7 +96,7 @@ private func chart(_ values: [Double], logarithmic: Bool = false) -> LineChart {
     }
 }
 
-@Suite struct ChartTests {
+@Suite(.onTestThreads) struct ChartTests {
     @Test(arguments: [
         [], [1.0], [.nan], [.infinity, -.infinity], [0, 0, 0], [1, .nan, 2, 3], [1e308, -1e308],
         [.leastNonzeroMagnitude], [-1, -1],
@@ -112,13 +113,15 @@ private func chart(_ values: [Double], logarithmic: Bool = false) -> LineChart {
     }
 
     @Test func drawsRandomCurvesInsideTheFrame() throws {
+        var choices = Choices(seed: 1)
         for _ in 0..<200 {
-            let scale = pow(10, Double.random(in: -12...12))
-            let offset = Bool.random() ? 0 : pow(10, Double.random(in: -6...6))
-            let values = (0..<Int.random(in: 0...30)).map { _ in
-                Int.random(in: 0..<12) == 0 ? .nan : offset + scale * Double.random(in: -1...1)
+            let scale = pow(10, Double.random(in: -12...12, using: &choices))
+            let offset = Bool.random(using: &choices) ? 0 : pow(10, Double.random(in: -6...6, using: &choices))
+            let values = (0..<Int.random(in: 0...30, using: &choices)).map { _ in
+                Int.random(in: 0..<12, using: &choices) == 0
+                    ? .nan : offset + scale * Double.random(in: -1...1, using: &choices)
             }
-            let found = try outline(chart(values, logarithmic: Bool.random()).html())
+            let found = try outline(chart(values, logarithmic: Bool.random(using: &choices)).html())
             for attribute in found.attributes where attribute.name == "cy" {
                 let number = try #require(Double(attribute.value))
                 #expect(number >= 0 && number <= 230)
@@ -140,9 +143,10 @@ private func chart(_ values: [Double], logarithmic: Bool = false) -> LineChart {
     }
 
     @Test func ticksAreRoundAndCoverTheValues() {
+        var choices = Choices(seed: 2)
         for _ in 0..<500 {
-            let low = Double.random(in: -1000...1000)
-            let high = low + pow(10, Double.random(in: -6...6))
+            let low = Double.random(in: -1000...1000, using: &choices)
+            let high = low + pow(10, Double.random(in: -6...6, using: &choices))
             let axis = Axis(values: [low, high], count: 5, logarithmic: false)
             #expect(axis.lower <= low + axis.step * 1e-6 && axis.upper >= high - axis.step * 1e-6)
             #expect((2...12).contains(axis.ticks.count))
@@ -218,11 +222,11 @@ private func chart(_ values: [Double], logarithmic: Bool = false) -> LineChart {
     }
 }
 
-@Suite struct MetricsSeriesTests {
+@Suite(.onTestThreads) struct MetricsSeriesTests {
     private func read(_ text: String) throws -> MetricsSeries {
-        let url = FileManager.default.temporaryDirectory.appending(path: "metrics-\(UUID().uuidString).jsonl")
-        defer { try? FileManager.default.removeItem(at: url) }
-        try Data(text.utf8).write(to: url)
+        let folder = try TemporaryFolder()
+        defer { withExtendedLifetime(folder) {} }
+        let url = try folder.write(text, to: "metrics.jsonl")
         do {
             return try MetricsSeries(contentsOf: url)
         } catch MetricsError.damagedLine(let path, let line, let reason) {
@@ -287,7 +291,7 @@ private func chart(_ values: [Double], logarithmic: Bool = false) -> LineChart {
     }
 }
 
-@Suite struct TimelineChartTests {
+@Suite(.onTestThreads) struct TimelineChartTests {
     @Test func spansThatOverlapLieBeneathEachOther() throws {
         let spans = [(0.0, 2.0), (1, 3), (2.5, 4), (.nan, 1)].map { start, end in
             TimelineChart.Span(name: "<\(start)>", start: start, end: end, color: 1)
@@ -307,7 +311,7 @@ private func chart(_ values: [Double], logarithmic: Bool = false) -> LineChart {
     }
 }
 
-@Suite struct ChartSheetTests {
+@Suite(.onTestThreads) struct ChartSheetTests {
     private func run(_ name: String, _ losses: [Double]) -> (name: String, metrics: MetricsSeries) {
         let records = losses.enumerated().map { index, loss in
             MetricsRecord(kind: "valid", update: index * 10 + 10, name: "v", values: ["loss": loss, "wer": loss / 10])

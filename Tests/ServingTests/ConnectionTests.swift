@@ -68,7 +68,7 @@ import W2VInference
             try await onThread { [port = running.port] in
                 let client = try TestClient(port: port)
                 client.send(request("POST", "/v1/transcribe", audio))
-                Thread.sleep(forTimeInterval: 0.1)
+                try wait(for: "the model") { running.server.core.room.current.running == 1 }
             }
             try await eventually { running.requests.contains { $0.status == 499 } }
             try await eventually { running.uploads.isEmpty }
@@ -133,9 +133,8 @@ import W2VInference
             try await eventually {
                 server.core.metrics.text(WaitingRoom.Counts(), uptime: 0).contains("requests_open 1\n")
             }
-            let began = ContinuousClock.now
+            // The rest of the upload never comes.
             await server.stop(within: .milliseconds(200))
-            #expect(ContinuousClock.now - began < .seconds(20))
         }
     }
 }

@@ -8,7 +8,7 @@ import Testing
 @Suite struct LiveInputTests {
     /// Raw audio, and the events that a recognizer gives for it; times do not depend on the pieces.
     private func raw(_ count: Int, seed: UInt64) -> Data {
-        SmallModels.samples(count, seed: seed).map { Int16(max(-32_768, min(32_767, $0 * 32_768))) }
+        tonesInNoise(count, seed: seed).map { Int16(max(-32_768, min(32_767, $0 * 32_768))) }
             .withUnsafeBytes { Data($0) }
     }
 

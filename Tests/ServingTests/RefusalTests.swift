@@ -99,10 +99,10 @@ import Testing
     @Test(arguments: [1e30 as Float, -1e25, 3e38])
     func samplesBeyondAllScalesAreTheUploadsFault(sample: Float) async throws {
         try await withServer(mode: .layerNorm) { running in
-            var samples = SmallModels.samples(16_000, seed: 1)
+            var samples = tonesInNoise(16_000, seed: 1)
             samples[8_000] = sample
             let audio = try wave(samples, as: .wavFloat)
-            for file in [audio, try wave(samples + SmallModels.samples(16_000 * 60, seed: 2), as: .wavFloat)] {
+            for file in [audio, try wave(samples + tonesInNoise(16_000 * 60, seed: 2), as: .wavFloat)] {
                 let reply = try await running.send("/v1/transcribe", file: file, named: "loud.wav")
                 #expect(reply.status == 422 && reply.text.contains("loud.wav"), "\(reply.text)")
             }

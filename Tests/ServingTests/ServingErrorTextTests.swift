@@ -1,5 +1,5 @@
-import ErrorTexts
 import Foundation
+import TestSupport
 import Testing
 
 @testable import W2VServing

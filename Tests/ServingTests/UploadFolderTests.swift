@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import W2VServing
@@ -58,7 +59,8 @@ import Testing
     }
 
     @Test func aMissingTemporaryFolderIsNamedAndNotMade() async throws {
-        let missing = FileManager.default.temporaryDirectory.appendingPathComponent("none-\(UUID().uuidString)/deeper")
+        let folder = try TemporaryFolder()
+        let missing = folder.file("none/deeper")
         var options = ServerOptions()
         options.port = 0
         options.temporaryFolder = missing

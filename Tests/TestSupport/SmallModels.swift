@@ -5,25 +5,66 @@ import W2VInterchange
 import W2VObjectives
 import W2VTorch
 
-/// Small models with random weights, and recordings of noise and tones for them.
+extension ModelConfiguration {
+    /// A model that computes in moments: the paper's seven convolutions and few blocks, all narrow.
+    ///
+    /// `channels` are the extractor's, `width` is the encoder's and `inner` the feed-forward layers'; `positions` are of
+    /// the positional convolution.
+    public static func small(
+        channels: Int = 16, width: Int = 32, inner: Int = 48, heads: Int = 4, layers: Int = 2,
+        positions: (kernel: Int, groups: Int) = (16, 4), _ change: (inout ModelConfiguration) throws -> Void = { _ in }
+    ) throws -> ModelConfiguration {
+        var configuration = ModelConfiguration()
+        configuration.convFeatureLayers = try ConvolutionLayers(
+            parsing: "[(\(channels),10,5)]+[(\(channels),3,2)]*4+[(\(channels),2,2)]*2")
+        (configuration.encoderEmbedDim, configuration.encoderFfnEmbedDim) = (width, inner)
+        (configuration.encoderAttentionHeads, configuration.encoderLayers) = (heads, layers)
+        (configuration.convPos, configuration.convPosGroups) = positions
+        (configuration.finalDim, configuration.latentVars) = (16, 8)
+        try change(&configuration)
+        return configuration
+    }
+
+    /// An even smaller one, for tests that make many passes.
+    public static func tiny(
+        layers: Int = 2, _ change: (inout ModelConfiguration) throws -> Void = { _ in }
+    ) throws -> ModelConfiguration {
+        try small(channels: 12, width: 16, inner: 24, heads: 2, layers: layers, positions: (8, 4)) {
+            ($0.finalDim, $0.latentVars) = (8, 6)
+            try change(&$0)
+        }
+    }
+
+    /// Layer norm in the extractor and before blocks, and biases, as LARGE has them.
+    public mutating func becomeLarge() {
+        extractorMode = .layerNorm
+        layerNormFirst = true
+        convBias = true
+    }
+}
+
+/// Small models with random weights, in memory and in files.
 public enum SmallModels {
     /// An architecture of three blocks.
     public static func configuration(
         hourglass: String? = nil, mode: ModelConfiguration.ExtractorMode = .groupNorm
     ) throws -> ModelConfiguration {
-        var configuration = ModelConfiguration()
-        configuration.convFeatureLayers = try ConvolutionLayers(parsing: "[(16,10,5)]+[(16,3,2)]*4+[(16,2,2)]*2")
-        configuration.extractorMode = mode
-        configuration.encoderLayers = 3
-        configuration.encoderEmbedDim = 32
-        configuration.encoderFfnEmbedDim = 64
-        configuration.encoderAttentionHeads = 4
-        configuration.convPos = 16
-        configuration.convPosGroups = 4
-        configuration.finalDim = 16
-        configuration.latentVars = 8
-        configuration.hourglass = try hourglass.map { try HourglassLayout(parsing: $0) }
-        return configuration
+        try .small(inner: 64, layers: 3) {
+            $0.extractorMode = mode
+            $0.hourglass = try hourglass.map { try HourglassLayout(parsing: $0) }
+        }
+    }
+
+    /// The architecture of a recipe that trains in moments, as its section `model` has it.
+    public static let recipe: [(key: String, value: String)] = [
+        ("conv_feature_layers", "\"[(16,10,5)]+[(16,3,2)]*4+[(16,2,2)]*2\""), ("encoder_layers", "2"),
+        ("encoder_embed_dim", "32"), ("encoder_ffn_embed_dim", "48"), ("encoder_attention_heads", "2"),
+        ("final_dim", "16"), ("latent_vars", "8"), ("conv_pos", "16"), ("conv_pos_groups", "4"),
+    ]
+
+    /// ``recipe`` as assignments to a recipe's keys.
+    public static var assignments: [String] {
+        recipe.map { "model.\($0.key)=\($0.value.filter { $0 != "\"" })" }
     }
 
     /// Writes a pre-trained model and gives its folder.
@@ -67,22 +108,4 @@ public enum SmallModels {
         try Checkpoint.write(description, state: state, to: folder)
         return folder
     }
-
-    /// A tone that comes and goes, in noise.
-    public static func samples(_ count: Int, seed: UInt64) -> [Float] {
-        var stream = RandomStream(seed: seed, purpose: .synthesis)
-        let pitch = 100 + 400 * stream.uniform()
-        return (0..<count).map { index in
-            let beat = sin(Double(index) / 3000)
-            return Float(0.3 * beat * sin(2 * .pi * pitch * Double(index) / 16_000) + 0.02 * stream.normal())
-        }
-    }
-}
-
-/// Calls `body` with a new folder, which is removed afterwards.
-public func withTemporaryFolder<Result>(_ body: (URL) async throws -> Result) async throws -> Result {
-    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("wav2vec2-tests-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(at: folder) }
-    return try await body(folder)
 }

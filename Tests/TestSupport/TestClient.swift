@@ -166,10 +166,3 @@ extension TestClient {
         }
     }
 }
-
-/// Does what blocks, on a thread of its own: Swift's pool has as many threads as there are cores, and the server needs them.
-public func onThread<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
-    try await withCheckedThrowingContinuation { continuation in
-        Thread { continuation.resume(with: Result { try body() }) }.start()
-    }
-}

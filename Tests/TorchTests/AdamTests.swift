@@ -9,8 +9,7 @@ private struct GoldenFile {
     private let body: Data
 
     init(_ name: String) throws {
-        let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-        let data = try Data(contentsOf: folder.appendingPathComponent("Fixtures/golden/\(name).safetensors"))
+        let data = try Data(contentsOf: Repository.golden.appendingPathComponent("\(name).safetensors"))
         let length = (0..<8).reduce(0) { $0 | Int(data[$1]) << (8 * $1) }
         header = try #require(try JSONSerialization.jsonObject(with: data[8..<8 + length]) as? [String: Any])
         body = Data(data[(8 + length)...])
@@ -37,7 +36,7 @@ private final class Single: Module {
     }
 }
 
-@Suite struct AdamTests {
+@Suite(.onTestThreads) struct AdamTests {
     private func run(gradientFactor: Double = 1, scale: Double = 1, resumingAt resume: Int? = nil) throws -> Double {
         let file = try GoldenFile("optim_fairseq")
         let module = Single(try file.tensor("adam.p0").cloned())

@@ -6,7 +6,7 @@ private struct Refusal: Error, CustomStringConvertible {
     let description = "utterance 7 is refused"
 }
 
-@Suite struct AutogradTests {
+@Suite(.onTestThreads) struct AutogradTests {
     private func cube(_ input: Tensor) throws -> Tensor {
         try differentiable("cube", [input]) {
             let output = try input.power(3)

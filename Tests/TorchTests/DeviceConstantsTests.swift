@@ -1,11 +1,12 @@
 import Foundation
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import W2VTorch
 
 /// One after the other: what is noted is noted of all constants.
-@Suite(.serialized) struct DeviceConstantsTests {
+@Suite(.onTestThreads, .serialized) struct DeviceConstantsTests {
     private func numbers(_ constants: DeviceConstants, _ shape: [Int], made: inout Int) throws -> Tensor {
         try constants.tensor("numbers", shape, .int64, on: .cpu) {
             made += 1

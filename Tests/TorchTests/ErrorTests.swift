@@ -1,9 +1,10 @@
+import TestSupport
 import Testing
 import W2VKernels
 import W2VTorch
 
 /// What people read when something does not fit.
-@Suite struct ErrorTests {
+@Suite(.onTestThreads) struct ErrorTests {
     private func message(_ body: () throws -> Void) -> String {
         do {
             try body()

@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
 import W2VTorch
 
 /// Memory shared between Swift and tensors.
-@Suite struct HostMemoryTests {
+@Suite(.onTestThreads) struct HostMemoryTests {
     private final class Buffer {
         let memory = UnsafeMutablePointer<Float>.allocate(capacity: 6)
         let onRelease: () -> Void

@@ -15,7 +15,7 @@ private final class Pair: Module {
     }
 }
 
-@Suite struct LambTests {
+@Suite(.onTestThreads) struct LambTests {
     /// apex's update of one parameter, written out in FP64.
     private struct Reference {
         var values: [Double]

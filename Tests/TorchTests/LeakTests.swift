@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 import W2VKernels
 import W2VTorch
@@ -6,7 +7,7 @@ import W2VTorch
 ///
 /// Other tests run in the same process and hold handles of their own, a few hundred at most at a time. So every check
 /// repeats its body often enough that one handle lost an iteration grows far beyond that.
-@Suite(.serialized) struct LeakTests {
+@Suite(.onTestThreads, .serialized) struct LeakTests {
     private final class Token {}
 
     private func expectNoGrowth(

@@ -23,7 +23,7 @@ private final class Layers: Module {
     }
 }
 
-@Suite struct LoweredParametersTests {
+@Suite(.onTestThreads) struct LoweredParametersTests {
     @Test(arguments: [DType.float16, .bfloat16])
     func theBuffersStayExact(type: DType) throws {
         let module = try Layers.make()

@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
 import W2VKernels
 import W2VTorch
 
-@Suite struct MetaDeviceTests {
+@Suite(.onTestThreads) struct MetaDeviceTests {
     @Test func tensorsHaveAShapeAndNoElements() throws {
         // A petabyte.
         let tensor = try Tensor.empty([1 << 24, 1 << 24], device: .meta)

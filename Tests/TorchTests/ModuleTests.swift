@@ -29,7 +29,7 @@ private final class TopBlock: Block {
     }
 }
 
-@Suite struct ModuleTests {
+@Suite(.onTestThreads) struct ModuleTests {
     @Test func namesInOrderOfDeclaration() throws {
         let expected = [
             "fc.weight", "fc.bias", "norms.0.weight", "norms.0.bias", "norms.1.weight", "norms.1.bias", "mask_emb",
@@ -103,8 +103,9 @@ private final class TopBlock: Block {
 
     /// A model that has adopted weights of a mapped file can still be trained.
     @Test func changesDoNotReachTheFile() throws {
-        let url = FileManager.default.temporaryDirectory.appending(path: "adopted-\(UUID().uuidString).safetensors")
-        defer { try? FileManager.default.removeItem(at: url) }
+        let folder = try TemporaryFolder()
+        defer { withExtendedLifetime(folder) {} }
+        let url = folder.file("adopted.safetensors")
         let module = try Linear(512, 512, initializer: .random(seed: 1))
         try TensorFile.write(module.state(), to: url)
         let before = try Data(contentsOf: url)

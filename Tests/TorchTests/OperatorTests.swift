@@ -3,7 +3,7 @@ import Testing
 import W2VTorch
 
 /// Every kind of argument and result that crosses the bridge.
-@Suite struct OperatorTests {
+@Suite(.onTestThreads) struct OperatorTests {
     let matrix: Tensor
 
     init() throws {

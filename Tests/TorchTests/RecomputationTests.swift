@@ -4,7 +4,7 @@ import W2VBase
 import W2VKernels
 import W2VTorch
 
-@Suite struct RecomputationTests {
+@Suite(.onTestThreads) struct RecomputationTests {
     @Test func gradientsAreBitEqual() throws {
         let weight = try Tensor.normal([16, 16], generator: Generator(seed: 1)).requiringGradient()
         let frozen = try Tensor.normal([16, 16], generator: Generator(seed: 2))

@@ -3,7 +3,7 @@ import Testing
 import W2VTorch
 
 /// Sums and means of segments are those of each segment by itself.
-@Suite struct RowSegmentsTests {
+@Suite(.onTestThreads) struct RowSegmentsTests {
     @Test(arguments: [[7], [3, 3, 3], [1, 4, 2]])
     func equalThoseOfEachSegmentAlone(_ lengths: [Int]) throws {
         let segments = try RowSegments(lengths, on: .cpu)

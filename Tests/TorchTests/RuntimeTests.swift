@@ -1,8 +1,9 @@
 import Foundation
+import TestSupport
 import Testing
 import W2VTorch
 
-@Suite struct GeneratorTests {
+@Suite(.onTestThreads) struct GeneratorTests {
     @Test func savesAndRestores() throws {
         let generator = try Generator(seed: 11)
         _ = try Tensor.normal([5], generator: generator)
@@ -28,7 +29,7 @@ import W2VTorch
     }
 }
 
-@Suite(.serialized) struct RuntimeTests {
+@Suite(.onTestThreads, .serialized) struct RuntimeTests {
     /// MKL must ask the program, not itself, whether to use its AVX-512 kernels; the linker could drop the answer unseen.
     @Test func theProgramAnswersForMKL() throws {
         let name = "mkl_serv_intel_cpu_true"

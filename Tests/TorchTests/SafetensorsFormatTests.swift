@@ -1,18 +1,9 @@
 import Foundation
+import TestSupport
 import Testing
+import W2VBase
 
 @testable import W2VTorch
-
-/// A folder of its own for one test, removed with the object.
-private final class Scratch {
-    let url = FileManager.default.temporaryDirectory.appending(path: "safetensors-\(UUID().uuidString)")
-
-    init() throws { try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true) }
-    deinit { try? FileManager.default.removeItem(at: url) }
-
-    func file(_ name: String = "model.safetensors") -> URL { url.appending(path: name) }
-    var names: [String] { get throws { try FileManager.default.contentsOfDirectory(atPath: url.path).sorted() } }
-}
 
 /// The bytes of a file with a header as written and data of zeros.
 private func image(_ header: String, data: Int = 0) -> Data { image(Data(header.utf8), data: data) }
@@ -36,9 +27,9 @@ private func floats(_ count: Int) -> Data {
     (0..<count).map { Float($0) + 0.5 }.withUnsafeBytes { Data($0) }
 }
 
-@Suite struct SafetensorsFormatTests {
+@Suite(.onTestThreads) struct SafetensorsFormatTests {
     @Test func roundTrip() throws {
-        let scratch = try Scratch()
+        let scratch = try TemporaryFolder()
         let odd = "quote \" backslash \\ tab \t bell \u{7} umlaut ä emoji 🎙"
         let tensors = [
             SafetensorsTensor(name: "weight", type: .float32, shape: [2, 3], bytes: floats(6)),
@@ -47,8 +38,9 @@ private func floats(_ count: Int) -> Data {
             SafetensorsTensor(name: "empty", type: .float16, shape: [4, 0], bytes: Data()),
             SafetensorsTensor(name: odd, type: .bfloat16, shape: [1], bytes: Data([0x80, 0x3F])),
         ]
-        try SafetensorsWriter.write(tensors, metadata: ["format": "pt", odd: odd], to: scratch.file())
-        let file = try SafetensorsFile(scratch.file())
+        try SafetensorsWriter.write(
+            tensors, metadata: ["format": "pt", odd: odd], to: scratch.file("model.safetensors"))
+        let file = try SafetensorsFile(scratch.file("model.safetensors"))
         #expect(file.metadata == ["format": "pt", odd: odd])
         #expect(file.entries.map(\.name) == ["step", "weight", "empty", odd, "flags"])
         for tensor in tensors {
@@ -65,7 +57,7 @@ private func floats(_ count: Int) -> Data {
         #expect(throws: SafetensorsError.missingTensor(path: file.path, name: "bias")) {
             try file.requiredEntry("bias")
         }
-        #expect(try scratch.names == ["model.safetensors"])
+        #expect(try scratch.names() == ["model.safetensors"])
     }
 
     @Test func aFloodOfEmptyTensorsIsRefused() {
@@ -78,7 +70,7 @@ private func floats(_ count: Int) -> Data {
     }
 
     @Test func sameTensorsGiveSameBytes() throws {
-        let scratch = try Scratch()
+        let scratch = try TemporaryFolder()
         let tensors = ["b", "a", "B", "ä", "c.1", "c.10", "c.2"].enumerated().map { index, name in
             SafetensorsTensor(
                 name: name, type: index.isMultiple(of: 2) ? .float32 : .uint8, shape: [1],
@@ -204,48 +196,54 @@ private func floats(_ count: Int) -> Data {
     }
 
     @Test func errorsNameTheFile() throws {
-        let scratch = try Scratch()
-        #expect(throws: SafetensorsError.unreadable(path: scratch.file().path, reason: "there is no such file")) {
-            try SafetensorsFile(scratch.file())
+        let scratch = try TemporaryFolder()
+        #expect(
+            throws: SafetensorsError.unreadable(
+                path: scratch.file("model.safetensors").path, reason: "there is no such file")
+        ) {
+            try SafetensorsFile(scratch.file("model.safetensors"))
         }
         #expect(throws: SafetensorsError.self) { try SafetensorsFile(scratch.url) }
         #expect(throws: SafetensorsError.self) { try SafetensorsFile(URL(filePath: "/dev/zero")) }
-        try Data().write(to: scratch.file())
-        let expected = SafetensorsError.damaged(path: scratch.file().path, .tooShort(bytes: 0))
-        #expect(throws: expected) { try SafetensorsFile(scratch.file()) }
-        #expect(expected.description.contains(scratch.file().path))
+        try Data().write(to: scratch.file("model.safetensors"))
+        let expected = SafetensorsError.damaged(path: scratch.file("model.safetensors").path, .tooShort(bytes: 0))
+        #expect(throws: expected) { try SafetensorsFile(scratch.file("model.safetensors")) }
+        #expect(expected.description.contains(scratch.file("model.safetensors").path))
     }
 
     @Test func everyTruncationIsRefused() throws {
-        let scratch = try Scratch()
+        let scratch = try TemporaryFolder()
         let tensors = [
             SafetensorsTensor(name: "a", type: .float32, shape: [3], bytes: floats(3)),
             SafetensorsTensor(name: "b", type: .uint8, shape: [5], bytes: Data(count: 5)),
         ]
-        try SafetensorsWriter.write(tensors, metadata: ["format": "pt"], to: scratch.file())
-        let whole = try Data(contentsOf: scratch.file())
+        try SafetensorsWriter.write(tensors, metadata: ["format": "pt"], to: scratch.file("model.safetensors"))
+        let whole = try Data(contentsOf: scratch.file("model.safetensors"))
         #expect(damage(whole) == nil)
         for count in 0..<whole.count { #expect(damage(whole.prefix(count)) != nil) }
     }
 
     @Test func survivesMutations() throws {
-        let scratch = try Scratch()
+        var choices = Choices(seed: 61)
+        let scratch = try TemporaryFolder()
         let tensors = (0..<4).map { index in
             SafetensorsTensor(name: "t\(index)", type: .float32, shape: [index, 2], bytes: floats(index * 2))
         }
-        try SafetensorsWriter.write(tensors, metadata: ["k": "v\n"], to: scratch.file())
-        let original = try Data(contentsOf: scratch.file())
+        try SafetensorsWriter.write(tensors, metadata: ["k": "v\n"], to: scratch.file("model.safetensors"))
+        let original = try Data(contentsOf: scratch.file("model.safetensors"))
         let tokens = ["{", "}", "[", "]", ",", ":", "\"", "\\u", "-1", "99999999999999999999", "\"F64\"", "\u{FFFF}"]
         var accepted = 0
         for _ in 0..<4000 {
             var file = original
-            for _ in 0..<Int.random(in: 1...3) {
-                let place = Int.random(in: 0..<max(1, file.count))
-                switch Int.random(in: 0..<5) {
-                case 0 where !file.isEmpty: file[place] = UInt8.random(in: 0...255)
-                case 1 where !file.isEmpty: file[place] ^= 1 << UInt8.random(in: 0..<8)
-                case 2: file.insert(contentsOf: Data(tokens.randomElement()!.utf8), at: min(place, file.count))
-                case 3: file.removeSubrange(place..<min(file.count, place + Int.random(in: 0...4)))
+            for _ in 0..<Int.random(in: 1...3, using: &choices) {
+                let place = Int.random(in: 0..<max(1, file.count), using: &choices)
+                switch Int.random(in: 0..<5, using: &choices) {
+                case 0 where !file.isEmpty: file[place] = UInt8.random(in: 0...255, using: &choices)
+                case 1 where !file.isEmpty: file[place] ^= 1 << UInt8.random(in: 0..<8, using: &choices)
+                case 2:
+                    file.insert(
+                        contentsOf: Data(tokens.randomElement(using: &choices)!.utf8), at: min(place, file.count))
+                case 3: file.removeSubrange(place..<min(file.count, place + Int.random(in: 0...4, using: &choices)))
                 default: file = file.prefix(place)
                 }
                 file = Data(file)
@@ -265,11 +263,13 @@ private func floats(_ count: Int) -> Data {
     }
 
     @Test func refusesToWriteWhatCannotBeRead() throws {
-        let scratch = try Scratch()
-        func write(_ tensors: SafetensorsTensor...) throws { try SafetensorsWriter.write(tensors, to: scratch.file()) }
+        let scratch = try TemporaryFolder()
+        func write(_ tensors: SafetensorsTensor...) throws {
+            try SafetensorsWriter.write(tensors, to: scratch.file("model.safetensors"))
+        }
         let good = SafetensorsTensor(name: "a", type: .float32, shape: [1], bytes: floats(1))
         try write(good)
-        let before = try Data(contentsOf: scratch.file())
+        let before = try Data(contentsOf: scratch.file("model.safetensors"))
         #expect(throws: SafetensorsError.self) { try write(good, good) }
         #expect(throws: SafetensorsError.self) {
             try write(SafetensorsTensor(name: "__metadata__", type: .uint8, shape: [0], bytes: Data()))
@@ -286,8 +286,8 @@ private func floats(_ count: Int) -> Data {
         #expect(throws: CancellationError.self) {
             try write(SafetensorsTensor(name: "a", type: .uint8, shape: [1]) { _ in throw CancellationError() })
         }
-        #expect(try Data(contentsOf: scratch.file()) == before)
-        #expect(try scratch.names == ["model.safetensors"])
+        #expect(try Data(contentsOf: scratch.file("model.safetensors")) == before)
+        #expect(try scratch.names() == ["model.safetensors"])
         let missing = scratch.url.appending(path: "none/model.safetensors")
         #expect(throws: FileWriteError.failed(path: missing.path, step: "create", reason: "its folder does not exist"))
         {
@@ -296,40 +296,43 @@ private func floats(_ count: Int) -> Data {
     }
 
     @Test func replacingLeavesOpenFilesWhole() throws {
-        let scratch = try Scratch()
+        let scratch = try TemporaryFolder()
         let old = floats(1000)
         let name = "a"
         try SafetensorsWriter.write(
-            [SafetensorsTensor(name: name, type: .float32, shape: [1000], bytes: old)], to: scratch.file())
-        let file = try SafetensorsFile(scratch.file())
+            [SafetensorsTensor(name: name, type: .float32, shape: [1000], bytes: old)],
+            to: scratch.file("model.safetensors"))
+        let file = try SafetensorsFile(scratch.file("model.safetensors"))
         try SafetensorsWriter.write(
-            [SafetensorsTensor(name: name, type: .uint8, shape: [1], bytes: Data([9]))], to: scratch.file())
+            [SafetensorsTensor(name: name, type: .uint8, shape: [1], bytes: Data([9]))],
+            to: scratch.file("model.safetensors"))
         #expect(file.withBytes(of: try file.requiredEntry(name)) { Data($0) } == old)
-        #expect(try SafetensorsFile(scratch.file()).requiredEntry(name).shape == [1])
+        #expect(try SafetensorsFile(scratch.file("model.safetensors")).requiredEntry(name).shape == [1])
     }
 
     /// In a process of its own, because the limit on file sizes holds for the whole process.
     @Test func fullDiskLeavesTheOldFile() async {
         await #expect(processExitsWith: .success) {
-            let scratch = try Scratch()
+            let scratch = try TemporaryFolder()
             let small = SafetensorsTensor(name: "a", type: .float32, shape: [4], bytes: floats(4))
-            try SafetensorsWriter.write([small], to: scratch.file())
-            let before = try Data(contentsOf: scratch.file())
+            try SafetensorsWriter.write([small], to: scratch.file("model.safetensors"))
+            let before = try Data(contentsOf: scratch.file("model.safetensors"))
             signal(SIGXFSZ, SIG_IGN)
             var limit = rlimit(rlim_cur: 100_000, rlim_max: 100_000)
             try #require(setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0)
             let large = SafetensorsTensor(name: "a", type: .float32, shape: [40_000], bytes: floats(40_000))
             let error = try #require(throws: FileWriteError.self) {
-                try SafetensorsWriter.write([large], to: scratch.file())
+                try SafetensorsWriter.write([large], to: scratch.file("model.safetensors"))
             }
             // The write that crosses the limit is cut short, the next one fails.
             #expect(
                 error
                     == .noSpace(
-                        path: scratch.file().path, reason: "the process's file size limit is reached", written: 100_000)
+                        path: scratch.file("model.safetensors").path,
+                        reason: "the process's file size limit is reached", written: 100_000)
             )
-            #expect(try Data(contentsOf: scratch.file()) == before)
-            #expect(try scratch.names == ["model.safetensors"])
+            #expect(try Data(contentsOf: scratch.file("model.safetensors")) == before)
+            #expect(try scratch.names() == ["model.safetensors"])
         }
     }
 }

@@ -1,11 +1,11 @@
-import ErrorTexts
 import Foundation
+import TestSupport
 import Testing
 
 @testable import W2VTorch
 
 /// `UPDATE_SNAPSHOTS=1` renews `Errors.txt`.
-@Suite struct TorchErrorTextTests {
+@Suite(.onTestThreads) struct TorchErrorTextTests {
     @Test func textsAreAsRecorded() throws {
         let faults = try faults(
             in: [

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 import W2VTorch
 
@@ -8,10 +9,9 @@ private final class OneParameter: Module {
     @Parameter("weight") var weight: Tensor
 }
 
-@Suite struct AdamTests {
+@Suite(.onTestThreads) struct AdamTests {
     @Test func sixUpdatesEqualFairseqs() throws {
-        let url = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-            .appendingPathComponent("../Fixtures/golden/optim_fairseq.safetensors")
+        let url = Repository.golden.appendingPathComponent("optim_fairseq.safetensors")
         let golden = try TensorFile.read(url)
         let gradients = try #require(golden["adam.grads"])
         let expected = try #require(golden["adam.fairseq"])

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 import W2VBackbone
 import W2VInterchange
@@ -95,7 +96,7 @@ private final class LosingItself: UnfitObjective {
 }
 
 /// Objectives from outside beside a run's own.
-@Suite(.serialized) struct AddedObjectiveTests {
+@Suite(.onTestThreads, .serialized) struct AddedObjectiveTests {
     init() {
         LibTorch.threads = 1
         ObjectiveRegistry.register(DrawnRegression.self)
@@ -106,8 +107,8 @@ private final class LosingItself: UnfitObjective {
     @Test(arguments: [TrainingJob.Task.pretraining, .finetuning])
     func trainsReportsAndResumesExactly(_ task: TrainingJob.Task) throws {
         let corpus = try SyntheticCorpus()
-        var lines: [String] = []
-        _ = try Trainer(corpus.job(task, "straight", Self.added)) { lines.append($0) }.run()
+        let log = CapturedLog()
+        _ = try Trainer(corpus.job(task, "straight", Self.added), logger: log.logger()).run()
         var job = try corpus.job(task, "broken", Self.added)
         var asked = 0
         _ = try Trainer(job).run {
@@ -118,15 +119,15 @@ private final class LosingItself: UnfitObjective {
         #expect(try Trainer(job).run() == .finished)
         #expect(try corpus.bytes("broken") == corpus.bytes("straight"))
 
-        #expect(lines.contains { $0.hasPrefix("update ") && $0.contains(" · drawn ") })
+        #expect(log.lines.contains { $0.hasPrefix("update ") && $0.contains(" · drawn ") })
         for kind in ["train", "valid"] {
             let values = try corpus.metrics("straight").filter { $0["kind"] as? String == kind }
             #expect(
                 values.allSatisfy { ($0["drawn_error"] as? Double ?? 0) > 0 && $0["drawn_most"] is Double }, "\(kind)")
             #expect(!values.isEmpty && values.allSatisfy { $0["drawn_infinite"] == nil })
         }
-        let log = try String(contentsOf: corpus.file("straight/metrics.jsonl"), encoding: .utf8)
-        let declaration = try #require(log.split(separator: "\n").first)
+        let metrics = try String(contentsOf: corpus.file("straight/metrics.jsonl"), encoding: .utf8)
+        let declaration = try #require(metrics.split(separator: "\n").first)
         #expect(declaration.contains("\"kind\":\"metrics\"") && declaration.contains("Error of drawn vectors"))
 
         // The recipe that a run writes has its sections, and only those.

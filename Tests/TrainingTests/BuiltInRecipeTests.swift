@@ -1,11 +1,12 @@
 import Foundation
+import TestSupport
 import Testing
 import W2VTorch
 
 @testable import W2VTraining
 
 /// Every recipe that the program brings along trains: two updates at reduced width, with all that it sets otherwise.
-@Suite(.serialized) struct BuiltInRecipeTests {
+@Suite(.onTestThreads, .serialized) struct BuiltInRecipeTests {
     init() {
         // What is computed is tiny, and test machines are busy.
         LibTorch.threads = 1
@@ -14,16 +15,15 @@ import W2VTorch
     /// Smaller in every size, and no longer than the recordings; schedules, masks, dropouts and Hourglass stay.
     private static func reduced(_ name: String) throws -> Recipe {
         var recipe = try Recipe.load(name)
-        try recipe.apply([
-            "model.conv_feature_layers=[(16,10,5)]+[(16,3,2)]*4+[(16,2,2)]*2", "model.encoder_embed_dim=32",
-            "model.encoder_ffn_embed_dim=48", "model.encoder_attention_heads=2", "model.conv_pos=16",
-            "model.conv_pos_groups=4", "model.latent_vars=8", "model.final_dim=16", "objective.num_negatives=10",
-            "model.encoder_layers=2", "masking.mask_length=3", "masking.mask_channel_length=4",
-            "data.min_sample_size=0", "batching.max_tokens=48000",
-            "batching.required_batch_size_multiple=1", "batching.num_concat_batches=2", "optimization.update_freq=2",
-            "optimization.max_update=2", "optimization.warmup_updates=1", "optimization.hold_updates=0",
-            "ctc.freeze_finetune_updates=\(min(1, recipe.ctc.freezeFinetuneUpdates))", "logging.log_every=1",
-        ])
+        try recipe.apply(
+            SmallModels.assignments + [
+                "objective.num_negatives=10", "masking.mask_length=3", "masking.mask_channel_length=4",
+                "data.min_sample_size=0", "batching.max_tokens=48000",
+                "batching.required_batch_size_multiple=1", "batching.num_concat_batches=2",
+                "optimization.update_freq=2",
+                "optimization.max_update=2", "optimization.warmup_updates=1", "optimization.hold_updates=0",
+                "ctc.freeze_finetune_updates=\(min(1, recipe.ctc.freezeFinetuneUpdates))", "logging.log_every=1",
+            ])
         if recipe.model.hourglass != nil { try recipe.apply(["model.hourglass=[1,(2,4),1]"]) }
         if recipe.data.maxSampleSize != nil { recipe.data.maxSampleSize = 12_000 }
         return recipe

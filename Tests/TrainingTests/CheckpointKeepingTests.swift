@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import TestSupport
 import Testing
 import W2VBackbone
 import W2VInterchange
@@ -7,7 +8,7 @@ import W2VTorch
 
 @testable import W2VTraining
 
-@Suite(.serialized) struct CheckpointKeepingTests {
+@Suite(.onTestThreads, .serialized) struct CheckpointKeepingTests {
     init() {
         // What is computed is tiny, and test machines are busy.
         LibTorch.threads = 1
@@ -151,9 +152,9 @@ import W2VTorch
     @Test func withNoSaveNothingIsSaved() throws {
         let corpus = try SyntheticCorpus(utterances: 5)
         let job = try corpus.job(.pretraining, "run", ["checkpoint.no_save=true", "checkpoint.keep_milestones=[2]"])
-        var lines: [String] = []
-        #expect(try Trainer(job) { lines.append($0) }.run { SIGINT } == .stopped(signal: SIGINT))
-        #expect(lines.contains { $0.contains("nothing is saved") })
+        let log = CapturedLog()
+        #expect(try Trainer(job, logger: log.logger()).run { SIGINT } == .stopped(signal: SIGINT))
+        #expect(log.lines.contains { $0.contains("nothing is saved") })
         #expect(
             try FileManager.default.contentsOfDirectory(atPath: corpus.file("run").path).sorted()
                 == [".begun", "metrics.jsonl", "recipe.yaml", "tensorboard"])

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 import W2VInterchange
 import W2VTorch
@@ -6,7 +7,7 @@ import W2VTorch
 @testable import W2VTraining
 
 /// `pretrain --from`: another run's weights, and schedules from the start.
-@Suite(.serialized) struct ContinuedPretrainingTests {
+@Suite(.onTestThreads, .serialized) struct ContinuedPretrainingTests {
     init() {
         // What is computed is tiny, and test machines are busy.
         LibTorch.threads = 1

@@ -10,7 +10,7 @@ import W2VTorch
 @testable import W2VTraining
 
 /// Several processes, each on a thread of its own, against one that does the same alone.
-@Suite(.serialized) struct DistributedTests {
+@Suite(.onTestThreads, .serialized) struct DistributedTests {
     let corpus: SyntheticCorpus
 
     init() throws {
@@ -39,15 +39,15 @@ import W2VTorch
                                 let cluster = try Cluster.join(layout, handshake: job.handshake, options: options)
                                 defer { cluster.leave() }
                                 return try cluster.reportingFailure {
-                                    var lines: [String] = []
+                                    let log = CapturedLog()
                                     let own = rank == 0 ? job : others ?? job
-                                    let trainer = try Trainer(own, among: cluster) { lines.append($0) }
+                                    let trainer = try Trainer(own, among: cluster, logger: log.logger())
                                     // One process gets the signal; all stop after the same update.
                                     _ = try trainer.run {
                                         rank == size - 1 && trainer.state.update + 1 == updates ? SIGTERM : nil
                                     }
                                     inspect(trainer)
-                                    return lines
+                                    return log.lines
                                 }
                             }
                             continuation.resume(returning: (rank, result))

@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import W2VTraining
 
-@Suite struct EffectiveBatchTests {
+@Suite(.onTestThreads) struct EffectiveBatchTests {
     @Test(arguments: [
         ("base", 64), ("large", 128), ("finetune-base-1h", 8), ("finetune-base-10h", 8), ("finetune-base-100h", 8),
         ("finetune-base-960h", 8), ("finetune-vox-100h", 16), ("finetune-vox-960h", 24),

@@ -1,9 +1,10 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import W2VTraining
 
-@Suite struct EventFileTests {
+@Suite(.onTestThreads) struct EventFileTests {
     /// The numbers of RFC 3720, appendix B.4, and the usual check value.
     @Test func checksumsAreThoseOfTheStandard() {
         #expect(RecordFraming.checksum([UInt8](repeating: 0, count: 32)) == 0x8A91_36AA)
@@ -14,8 +15,9 @@ import Testing
 
     /// The fixture was read by the `tensorboard` package 2.21, which showed these values.
     @Test func aFileIsByteForByteWhatTensorBoardHasRead() throws {
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("wav2vec2-\(UUID().uuidString)")
-        defer { try? FileManager.default.removeItem(at: folder) }
+        let temporary = try TemporaryFolder()
+        defer { withExtendedLifetime(temporary) {} }
+        let folder = temporary.file("tensorboard")
         let file = try EventFile(folder, after: 2, time: 1_700_000_000)
         try file.write([("loss", .scalar(1.5)), ("accuracy", .scalar(0.25))], update: 3, time: 1_700_000_001)
         let numbers = try #require(Histogram([0, 1, 1, 2, .nan, 3], bins: 3))
@@ -27,9 +29,8 @@ import Testing
         let names = try FileManager.default.contentsOfDirectory(atPath: folder.path)
         #expect(names.count == 1 && names[0].hasPrefix("events.out.tfevents.1700000000."))
         let bytes = try Data(contentsOf: folder.appendingPathComponent(names[0]))
-        let fixture = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-            .appendingPathComponent("../Fixtures/tensorboard/events.out.tfevents.fixture")
-        if ProcessInfo.processInfo.environment["UPDATE_SNAPSHOTS"] == "1" {
+        let fixture = Repository.fixtures.appendingPathComponent("tensorboard/events.out.tfevents.fixture")
+        if Repository.updatesSnapshots {
             try FileManager.default.createDirectory(
                 at: fixture.deletingLastPathComponent(), withIntermediateDirectories: true)
             try bytes.write(to: fixture)

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 import W2VCorpus
 import W2VInterchange
@@ -7,7 +8,7 @@ import W2VTorch
 @testable import W2VTraining
 
 /// What fine-tuning does to the model, beyond learning something.
-@Suite(.serialized) struct FinetuningTests {
+@Suite(.onTestThreads, .serialized) struct FinetuningTests {
     init() {
         // What is computed is tiny, and test machines are busy.
         LibTorch.threads = 1
@@ -61,9 +62,9 @@ import W2VTorch
         let corpus = try SyntheticCorpus(utterances: 4)
         let assignments = ["optimization.max_update=3", "optimization.warmup_updates=0", "watch.patience=1"]
         func warnings(_ task: TrainingJob.Task, _ name: String, _ more: [String]) throws -> [String] {
-            var lines: [String] = []
-            _ = try Trainer(corpus.job(task, name, assignments + more), report: { lines.append($0) }).run()
-            return lines.filter { $0.contains("code books are collapsing") }
+            let log = CapturedLog()
+            _ = try Trainer(corpus.job(task, name, assignments + more), logger: log.logger()).run()
+            return log.lines.filter { $0.contains("code books are collapsing") }
         }
         // All entries would have to be in use.
         let strict = ["watch.code_perplexity=0.999"]
@@ -75,10 +76,10 @@ import W2VTorch
     @Test(arguments: [("fp16", 1), ("fp32", 0)])
     func aFormatThatIsSlowHereIsNamed(_ mode: String, _ expected: Int) throws {
         let corpus = try SyntheticCorpus(utterances: 4)
-        var lines: [String] = []
+        let log = CapturedLog()
         let job = try corpus.job(.finetuning, "fine", ["optimization.max_update=1", "precision.mode=\(mode)"])
-        _ = try Trainer(job, report: { lines.append($0) }).run()
-        #expect(lines.filter { $0.contains("no products in \(mode)") }.count == expected)
+        _ = try Trainer(job, logger: log.logger()).run()
+        #expect(log.lines.filter { $0.contains("no products in \(mode)") }.count == expected)
     }
 
     /// The parameters of a saved model, in an order of their names.
@@ -144,7 +145,7 @@ import W2VTorch
     @Test func aResumedRunUsesTheDictionaryOfItsCheckpoint() throws {
         let corpus = try SyntheticCorpus()
         _ = try Trainer(corpus.job(.finetuning, "straight")).run()
-        var lines: [String] = []
+        let log = CapturedLog()
         for (output, dictionary) in [("gone", nil), ("other", "c 1\nb 1\na 1\n| 1\nd 1\n")] as [(String, String?)] {
             var job = try corpus.job(.finetuning, output)
             let file = corpus.file("dict.ltr.txt")
@@ -158,14 +159,14 @@ import W2VTorch
             try FileManager.default.removeItem(at: file)
             if let dictionary { try Data(dictionary.utf8).write(to: file) }
             job.resume = true
-            _ = try Trainer(job) { lines.append($0) }.run()
+            _ = try Trainer(job, logger: log.logger()).run()
             #expect(try corpus.bytes(output) == corpus.bytes("straight"))
         }
-        #expect(lines.count { $0.contains("WARNING") && $0.contains("dict.ltr.txt") } == 1)
+        #expect(log.warnings.count { $0.contains("dict.ltr.txt") } == 1)
     }
 }
 
-@Suite struct CTCErrorsTests {
+@Suite(.onTestThreads) struct CTCErrorsTests {
     @Test func unitsAndWordsAreCountedAsInFairseqsCriterion() throws {
         // Indices: 1 <pad>, 2 </s>, 3 <unk>, 4 |, 5 a, 6 b.
         let dictionary = try LabelDictionary(symbols: LabelDictionary.specials + ["|", "a", "b"])

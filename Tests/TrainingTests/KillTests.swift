@@ -1,17 +1,12 @@
 import Foundation
+import TestSupport
 import Testing
+import W2VBase
 import W2VCluster
 
 @testable import W2VTraining
 
-/// The program that was built beside these tests.
-private let program = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
-    .appendingPathComponent("wav2vec2")
-
-@Suite(
-    .serialized,
-    .enabled(if: FileManager.default.isExecutableFile(atPath: program.path), "the program is not built"))
-struct KillTests {
+@Suite(.onTestThreads, .serialized) struct KillTests {
     private let corpus: SyntheticCorpus
 
     init() throws {
@@ -30,8 +25,8 @@ struct KillTests {
         // One thread: what is computed is tiny, and test machines are busy.
         process.environment = ProcessInfo.processInfo.environment.merging(["OMP_NUM_THREADS": "1"]) { $1 }
         process.arguments =
-            [
-                "-c", limit + "exec \"$0\" \"$@\"", program.path, "pretrain", "--recipe",
+            try [
+                "-c", limit + "exec \"$0\" \"$@\"", BuiltProgram.url.path, "pretrain", "--recipe",
                 corpus.file("recipe.yaml").path, "--train", corpus.file("train.tsv").path,
                 "--valid", corpus.file("valid.tsv").path, "--output", corpus.file(output).path, "--resume",
             ] + options
@@ -56,20 +51,26 @@ struct KillTests {
         let whole = (ContinuousClock.now - began) / .seconds(1)
         var kills = 0
         var updates: Set<Int> = []
+        var choices = Choices(seed: 71)
+        // Where a kill has broken something, these say which.
+        var moments: [String] = []
         for attempt in 0..<200 where kills < 20 {
             let process = try start("killed", options)
             // At any moment between the start of the process and some updates later. Every fourth lives longer, so that a
             // slow machine gets on too; what is finished begins again, for all twenty to happen.
-            let share = Double.random(in: 0.05...(attempt % 4 == 3 ? 0.9 : 0.5))
+            let share = Double.random(in: 0.05...(attempt % 4 == 3 ? 0.9 : 0.5), using: &choices)
             Thread.sleep(forTimeInterval: whole * share)
             kill(process.processIdentifier, SIGKILL)
             process.waitUntilExit()
             if process.terminationReason == .uncaughtSignal {
                 kills += 1
-                if let state = try? TrainingState.read(corpus.file("killed/last")) { updates.insert(state.update) }
+                let update = (try? TrainingState.read(corpus.file("killed/last")))?.update
+                if let update { updates.insert(update) }
+                moments.append("\(Int(whole * share * 1000)) ms, update \(update ?? 0)")
             } else {
                 #expect(process.terminationStatus == 0)
-                try expectSame()
+                try expectSame(after: moments)
+                moments = []
                 try FileManager.default.removeItem(at: corpus.file("killed"))
             }
         }
@@ -78,16 +79,19 @@ struct KillTests {
         let rest = try start("killed", options)
         rest.waitUntilExit()
         #expect(rest.terminationStatus == 0)
-        try expectSame()
+        try expectSame(after: moments)
     }
 
-    private func expectSame() throws {
+    private func expectSame(after moments: [String]) throws {
+        let kills = "killed after \(moments.joined(separator: "; "))"
         let names = ["best", "last", "update-28", "update-29", "update-30", "update-7", "update-14", "update-21"]
-        for name in names { #expect(try corpus.bytes("killed", name) == corpus.bytes("straight", name), "\(name)") }
+        for name in names {
+            #expect(try corpus.bytes("killed", name) == corpus.bytes("straight", name), "\(name), \(kills)")
+        }
         // No half-written file is left over either.
         let found = try FileManager.default.contentsOfDirectory(atPath: corpus.file("killed").path).sorted()
-        #expect(found == (names + ["metrics.jsonl", "recipe.yaml", "tensorboard"]).sorted())
-        #expect(try lines("killed") == lines("straight"))
+        #expect(found == (names + ["metrics.jsonl", "recipe.yaml", "tensorboard"]).sorted(), "\(kills)")
+        #expect(try lines("killed") == lines("straight"), "\(kills)")
     }
 
     /// What the log says apart from time: every update once, in order.
@@ -119,15 +123,13 @@ struct KillTests {
         #expect(try TrainingState.read(corpus.file("full/update-4")).update == 4)
     }
 
-    @Test func aClosedPipeAndATerminalThatNohupKeepsAwayEndNothing() async throws {
+    @Test func aClosedPipeAndATerminalThatNohupKeepsAwayEndNothing() throws {
         let pipe = Pipe()
         let process = try start("piped", before: "trap '' HUP; ", errors: pipe)
         try pipe.fileHandleForWriting.close()
         #expect(try pipe.fileHandleForReading.read(upToCount: 1)?.count == 1)
         try pipe.fileHandleForReading.close()
-        for _ in 0..<600 where !FileManager.default.fileExists(atPath: corpus.file("piped/last").path) {
-            try await Task.sleep(for: .milliseconds(20))
-        }
+        try wait(for: "the first checkpoint") { FileManager.default.fileExists(atPath: corpus.file("piped/last").path) }
         kill(process.processIdentifier, SIGHUP)
         process.waitUntilExit()
         #expect(process.terminationReason == .exit && process.terminationStatus == 0)
@@ -135,14 +137,12 @@ struct KillTests {
     }
 
     /// The system tells of a launcher's end once for each of its threads.
-    @Test(arguments: 0..<4) func theEndOfTheLauncherMayBeToldSeveralTimes(_ repetition: Int) async throws {
+    @Test(arguments: 0..<4) func theEndOfTheLauncherMayBeToldSeveralTimes(_ repetition: Int) throws {
         let process = try start("orphan", ["--set", "optimization.max_update=1000000"])
         let last = corpus.file("orphan/last")
-        for _ in 0..<600 where !FileManager.default.fileExists(atPath: last.path) {
-            try await Task.sleep(for: .milliseconds(50))
-        }
+        try wait(for: "the first checkpoint") { FileManager.default.fileExists(atPath: last.path) }
         for _ in 0..<20 {
-            kill(process.processIdentifier, launcherEndedSignal)
+            kill(process.processIdentifier, StopSignal.launcherEnded)
             usleep(UInt32(repetition) * 500)
         }
         process.waitUntilExit()
@@ -150,13 +150,11 @@ struct KillTests {
     }
 
     @Test(arguments: [(SIGINT, Int32(130)), (SIGTERM, Int32(143)), (SIGHUP, Int32(129))] as [(Int32, Int32)])
-    func signalsSaveAndLeaveWithTheirCode(_ signal: Int32, _ code: Int32) async throws {
+    func signalsSaveAndLeaveWithTheirCode(_ signal: Int32, _ code: Int32) throws {
         // More updates than it can make before the signal, however late that comes.
         let process = try start("stopped", ["--set", "optimization.max_update=1000000"])
         let last = corpus.file("stopped/last")
-        for _ in 0..<600 where !FileManager.default.fileExists(atPath: last.path) {
-            try await Task.sleep(for: .milliseconds(50))
-        }
+        try wait(for: "the first checkpoint") { FileManager.default.fileExists(atPath: last.path) }
         kill(process.processIdentifier, signal)
         process.waitUntilExit()
         #expect(process.terminationReason == .exit && process.terminationStatus == code)

@@ -1,12 +1,12 @@
 import Foundation
+import TestSupport
 import Testing
 import W2VTorch
 
 @testable import W2VTraining
 
-@Suite struct LearningRateTests {
-    private static let golden = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-        .appendingPathComponent("../Fixtures/golden")
+@Suite(.onTestThreads) struct LearningRateTests {
+    private static let golden = Repository.golden
 
     @Test func policiesEqualNVIDIAs() throws {
         let tensors = try TensorFile.read(Self.golden.appendingPathComponent("optim_nvidia.safetensors"))

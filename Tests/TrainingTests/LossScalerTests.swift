@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import W2VTraining
 
-@Suite struct LossScalerTests {
+@Suite(.onTestThreads) struct LossScalerTests {
     private func scaler(_ change: (inout Recipe.PrecisionSection) -> Void = { _ in }) -> LossScaler {
         var options = Recipe.PrecisionSection()
         change(&options)

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 import W2VAudio
 import W2VBackbone
@@ -9,16 +10,16 @@ import W2VTorch
 @testable import W2VTraining
 
 /// What a run says about its files, data and recipe.
-@Suite(.serialized) struct MessageTests {
+@Suite(.onTestThreads, .serialized) struct MessageTests {
     init() {
         // What is computed is tiny, and test machines are busy.
         LibTorch.threads = 1
     }
 
     private func lines(_ job: TrainingJob) throws -> [String] {
-        var lines: [String] = []
-        _ = try Trainer(job) { lines.append($0) }
-        return lines
+        let log = CapturedLog()
+        _ = try Trainer(job, logger: log.logger())
+        return log.lines
     }
 
     @Test func theSystemsReasonsAreInWords() throws {
@@ -163,12 +164,12 @@ import W2VTorch
                 "masking.mask_other=\(selection == .uniform ? 9 : 3)", "batching.crop=none", "ctc.zero_infinity=true",
                 "optimization.max_update=12", "validation.every=1000", "checkpoint.save_every=1000",
             ])
-        var lines: [String] = []
-        _ = try Trainer(job) { lines.append($0) }.run()
-        let spans = try #require(lines.first { $0.contains("too short for their masked spans") })
+        let log = CapturedLog()
+        _ = try Trainer(job, logger: log.logger()).run()
+        let spans = try #require(log.lines.first { $0.contains("too short for their masked spans") })
         #expect(spans.contains("masking.mask_length 10"))
         #expect(spans.contains("train0.wav (9 frames); train1.wav (3 frames)"))
-        let excluded = lines.contains { $0.contains("are left out: train2.wav (720 samples, at least 1040") }
+        let excluded = log.lines.contains { $0.contains("are left out: train2.wav (720 samples, at least 1040") }
         #expect(excluded == (task == .pretraining) && spans.contains("train2") == (task == .finetuning))
     }
 

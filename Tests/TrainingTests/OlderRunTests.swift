@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 import W2VBackbone
 import W2VTorch
@@ -8,9 +9,8 @@ import W2VTorch
 /// Runs of version 0.1, interrupted between two lines of the log: they resume, and end as that version ended them.
 ///
 /// With `WAV2VEC2_WRITE_OLDER_RUNS=1` a checkout of that version rewrites `Tests/Fixtures/runs`.
-@Suite(.serialized) struct OlderRunTests {
-    private static let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-        .appendingPathComponent("../Fixtures/runs")
+@Suite(.onTestThreads, .serialized) struct OlderRunTests {
+    private static let fixtures = Repository.fixtures.appendingPathComponent("runs")
     private static let writes = ProcessInfo.processInfo.environment["WAV2VEC2_WRITE_OLDER_RUNS"] != nil
     private static let assignments = [
         "model.encoder_embed_dim=16", "model.encoder_ffn_embed_dim=24", "model.conv_pos=8", "logging.log_every=3",

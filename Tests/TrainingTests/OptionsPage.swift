@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 
 @testable import W2VTraining
 
@@ -11,8 +12,7 @@ struct OptionsPage {
         var nvidia: [String]
     }
 
-    private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-        .appendingPathComponent("../..").standardized
+    private static let root = Repository.root
     /// Keys that change how fast something happens or is told, not what: they have defaults of their own.
     static let free: Set<String> = ["data.workers", "logging.log_every"]
 

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 import W2VBackbone
 
@@ -7,7 +8,7 @@ import W2VBackbone
 /// Recipes, the documentation's table of options, and what NVIDIA's scripts pass must say the same.
 ///
 /// `UPDATE_SNAPSHOTS=1 swift test --filter OptionsTests` renews the table of the recipes' values.
-@Suite struct OptionsTests {
+@Suite(.onTestThreads) struct OptionsTests {
     private static let pretraining = [("base", "pretrain_base"), ("large", "pretrain_large")]
     private static let finetuning = [
         ("finetune-base-1h", "finetune_base_1h"), ("finetune-base-10h", "finetune_base_10h"),

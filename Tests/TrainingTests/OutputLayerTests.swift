@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 import W2VCorpus
 import W2VInterchange
@@ -7,7 +8,7 @@ import W2VTorch
 @testable import W2VTraining
 
 /// What fine-tuning keeps of a recognizer's output layer.
-@Suite struct OutputLayerTests {
+@Suite(.onTestThreads) struct OutputLayerTests {
     private func layer(_ labels: [String], _ symbols: [String], used: Set<Int> = []) throws -> OutputLayer {
         OutputLayer(
             labels: labels, dictionary: try LabelDictionary(symbols: LabelDictionary.specials + symbols), used: used)
@@ -49,7 +50,7 @@ import W2VTorch
 }
 
 /// Fine-tuning that begins with a recognizer.
-@Suite(.serialized) struct RecognizerOriginTests {
+@Suite(.onTestThreads, .serialized) struct RecognizerOriginTests {
     private let corpus: SyntheticCorpus
 
     init() throws {
@@ -80,15 +81,15 @@ import W2VTorch
     /// What validation measures after an update of next to nothing, and what was said before it.
     private func begin(
         _ output: String, from: URL, _ assignments: [String] = [], newHead: Bool = false
-    ) throws -> (rates: [Double], lines: [String]) {
+    ) throws -> (rates: [Double], log: CapturedLog) {
         var job = try corpus.job(
             .finetuning, output, ["optimization.max_update=1", "optimization.lr=1e-12"] + assignments)
         job.from = from
         job.valid = job.train
         job.newHead = newHead
-        var lines: [String] = []
-        _ = try Trainer(job) { lines.append($0) }.run()
-        return (try rates(output), lines)
+        let log = CapturedLog()
+        _ = try Trainer(job, logger: log.logger()).run()
+        return (try rates(output), log)
     }
 
     private func rates(_ output: String) throws -> [Double] {
@@ -107,17 +108,20 @@ import W2VTorch
         #expect(expected.count == 3 && expected[2] < 0.5, "it has learned something: \(expected)")
         let same = try begin("same", from: old)
         #expect(same.rates == expected)
-        #expect(same.lines.contains { $0.contains("that of \(old.path), with all 8 symbols") })
+        #expect(same.log.lines.contains { $0.contains("that of \(old.path), with all 8 symbols") })
         #expect(try begin("seed", from: old, ["seed=7"]).rates == expected)
         try setDictionary("cb|a")
         #expect(try begin("permuted", from: old).rates == expected)
         try setDictionary("|xcbay")
         let extended = try begin("extended", from: old, ["seed=5"])
-        #expect(extended.lines.contains { $0.contains("for 8 of 10 symbols; new \"x\", \"y\"") }, "\(extended.lines)")
+        #expect(
+            extended.log.lines.contains { $0.contains("for 8 of 10 symbols; new \"x\", \"y\"") },
+            "\(extended.log.lines)")
         #expect(extended.rates == expected)
         // The new rows are those of a new output layer of the same seed.
         let fresh = try begin("fresh", from: old, ["seed=5"], newHead: true)
-        #expect(fresh.lines.contains { $0.contains("as asked for (a new output layer)") } && fresh.rates != expected)
+        #expect(
+            fresh.log.lines.contains { $0.contains("as asked for (a new output layer)") } && fresh.rates != expected)
         let rows = try ["extended", "fresh"].map { output in
             let weight = try #require(
                 try Checkpoint.read(corpus.file("\(output)/last")).state["w2v_encoder.proj.weight"])
@@ -139,7 +143,7 @@ import W2VTorch
         try Checkpoint.write(checkpoint.description, state: checkpoint.weights(), to: place, format: format)
         try setDictionary("a|bc")
         let found = try begin("\(format)", from: place)
-        #expect(found.lines.contains { $0.contains("with all 8 symbols") }, "\(found.lines)")
+        #expect(found.log.lines.contains { $0.contains("with all 8 symbols") }, "\(found.log.lines)")
         #expect(found.rates == expected, "\(format)")
     }
 
@@ -152,9 +156,9 @@ import W2VTorch
         try Checkpoint.write(description, state: checkpoint.weights(), to: place, format: .fairseq)
         let unlabeled = try begin("unlabeled", from: place)
         #expect(
-            unlabeled.lines.contains {
-                $0.hasPrefix("WARNING: the output layer is new: \(place.path)") && $0.contains("its dictionary first")
-            }, "\(unlabeled.lines)")
+            unlabeled.log.warnings.contains {
+                $0.hasPrefix("the output layer is new: \(place.path)") && $0.contains("its dictionary first")
+            }, "\(unlabeled.log.lines)")
         try setDictionary("|ABC")
         for name in ["train", "valid"] {
             let labels = try String(contentsOf: corpus.file("\(name).ltr"), encoding: .utf8)
@@ -162,10 +166,10 @@ import W2VTorch
         }
         let capitals = try begin("capitals", from: old)
         #expect(
-            capitals.lines.contains {
+            capitals.log.lines.contains {
                 $0.contains("does not write any of the dictionary's letters (it writes \"a\", \"b\", \"c\"")
                     && $0.contains("has \"A\", \"B\", \"C\"")
-            }, "\(capitals.lines)")
+            }, "\(capitals.log.lines)")
     }
 
     /// A resumed run continues with its own output layer, whatever is given beside `--resume`.
@@ -178,9 +182,9 @@ import W2VTorch
         func told() throws -> [String] {
             job.resume = true
             job.recipe.optimization.maxUpdate += 1
-            var lines: [String] = []
-            _ = try Trainer(job) { lines.append($0) }.run()
-            return lines.filter { $0.contains("has no effect") }
+            let log = CapturedLog()
+            _ = try Trainer(job, logger: log.logger()).run()
+            return log.lines.filter { $0.contains("has no effect") }
         }
         #expect(try told().isEmpty, "the same command once more")
         job.newHead = false

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 import W2VBackbone
 import W2VInterchange
@@ -6,7 +7,7 @@ import W2VTorch
 
 @testable import W2VTraining
 
-@Suite(.serialized) struct PrecisionTests {
+@Suite(.onTestThreads, .serialized) struct PrecisionTests {
     init() {
         LibTorch.threads = 1
     }
@@ -49,7 +50,7 @@ import W2VTorch
 
     @Test func anOverflowHalvesTheScaleAndRecovers() throws {
         let corpus = try SyntheticCorpus(utterances: 6, seconds: 0.6)
-        var lines: [String] = []
+        let log = CapturedLog()
         let job = try corpus.job(
             .pretraining, "run",
             [
@@ -57,7 +58,7 @@ import W2VTorch
                 "optimization.max_update=30", "logging.log_every=1", "validation.every=off",
                 "checkpoint.save_every=1000",
             ])
-        _ = try Trainer(job) { lines.append($0) }.run()
+        _ = try Trainer(job, logger: log.logger()).run()
         let train = try corpus.metrics("run").filter { $0["kind"] as? String == "train" }
         let scales = train.compactMap { $0["loss_scale"] as? Double }
         let skipped = train.compactMap { $0["skipped_updates"] as? Int }
@@ -66,7 +67,7 @@ import W2VTorch
         let first = try #require(skipped.firstIndex(of: 0))
         #expect(zip(scales[..<first], scales[1..<first]).allSatisfy { $0 == 2 * $1 })
         #expect(zip(scales, scales.dropFirst()).contains { $1 == 2 * $0 }, "the scale never rose: \(scales)")
-        #expect(lines.contains { $0.contains("update 1: overflow at loss scale 16777216, the update is skipped") })
+        #expect(log.lines.contains { $0.contains("update 1: overflow at loss scale 16777216, the update is skipped") })
         let state = try TrainingState.read(corpus.file("run/last"))
         #expect(state.update == 30 && state.optimizerUpdates["model"] == 30 - skipped.reduce(0, +))
         let losses = train.compactMap { $0["loss"] as? Double }
@@ -177,13 +178,13 @@ import W2VTorch
 
     @Test func autoIsQuietAndExactOnACPU() throws {
         let corpus = try SyntheticCorpus(utterances: 4)
-        var said: [String: [String]] = [:]
+        let log = CapturedLog()
         for mode in ["auto", "fp32"] {
             let job = try corpus.job(
                 .pretraining, mode, ["optimization.max_update=2", "precision.mode=\(mode)"])
-            _ = try Trainer(job) { said[mode, default: []].append($0) }.run()
+            _ = try Trainer(job, logger: log.logger()).run()
         }
-        #expect(said.values.joined().allSatisfy { !$0.contains("precision") && !$0.contains("tf32") })
+        #expect(log.lines.allSatisfy { !$0.contains("precision") && !$0.contains("tf32") })
         let weights = "model.safetensors"
         #expect(try corpus.bytes("auto")[weights] == corpus.bytes("fp32")[weights])
         #expect(try corpus.bytes("auto")[weights] != nil)

@@ -1,10 +1,11 @@
 import Foundation
+import TestSupport
 import Testing
 import W2VBackbone
 
 @testable import W2VTraining
 
-@Suite struct RecipeTests {
+@Suite(.onTestThreads) struct RecipeTests {
     @Test(arguments: Recipe.builtInNames)
     func builtInRecipesLoadAndSurviveWriting(_ name: String) throws {
         let recipe = try Recipe.load(name)
@@ -13,16 +14,14 @@ import W2VBackbone
     }
 
     @Test func everyRecipeFileIsBuiltIn() throws {
-        let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-            .appendingPathComponent("../../Recipes")
+        let folder = Repository.root.appendingPathComponent("Recipes")
         let files = try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.hasSuffix(".yaml") }
         #expect(Set(files) == Set(Recipe.builtInNames.map { $0 + ".yaml" }))
     }
 
     /// The learning curves' recipes are files beside their script, and are the base recipe's kind of model.
     @Test func theLearningCurvesRecipesLoad() throws {
-        let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-            .appendingPathComponent("../../Benchmarks/curves")
+        let folder = Repository.root.appendingPathComponent("Benchmarks/curves")
         for name in ["pretrain.yaml", "finetune.yaml"] {
             let recipe = try Recipe.load(folder.appendingPathComponent(name).path)
             #expect(recipe.optimization.maxUpdate <= 2000, "\(name) takes minutes")
@@ -96,8 +95,9 @@ import W2VBackbone
     }
 
     @Test func filesAreUTF8WithOrWithoutAByteOrderMark() throws {
-        let file = FileManager.default.temporaryDirectory.appendingPathComponent("wav2vec2-\(UUID().uuidString).yaml")
-        defer { try? FileManager.default.removeItem(at: file) }
+        let folder = try TemporaryFolder()
+        defer { withExtendedLifetime(folder) {} }
+        let file = folder.file("recipe.yaml")
         try Data([0xEF, 0xBB, 0xBF] + Array("seed: 7\n".utf8)).write(to: file)
         #expect(try Recipe.load(file.path).seed == 7)
         try Data(Array("seed: 7\n# caf".utf8) + [0xE9, 0x0A]).write(to: file)

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 import W2VInterchange
 import W2VTorch
@@ -6,7 +7,7 @@ import W2VTorch
 @testable import W2VTraining
 
 /// What is left of a run that ends by something that is not the model's fault.
-@Suite(.serialized) struct RescueTests {
+@Suite(.onTestThreads, .serialized) struct RescueTests {
     init() {
         // What is computed is tiny, and test machines are busy.
         LibTorch.threads = 1
@@ -51,12 +52,12 @@ import W2VTorch
         var broken = try job("broken")
         // The first set is measured and may be the best so far; the second one cannot be read.
         let mend = try damage(corpus.file("other.wav"))
-        var lines: [String] = []
+        let log = CapturedLog()
         for _ in 0..<2 {
-            #expect { try Trainer(broken) { lines.append($0) }.run() } throws: { "\($0)".contains("other.wav") }
+            #expect { try Trainer(broken, logger: log.logger()).run() } throws: { "\($0)".contains("other.wav") }
             broken.resume = true
         }
-        #expect(lines.contains { $0.contains("saved after update \(every)") && $0.contains("resume the run") })
+        #expect(log.lines.contains { $0.contains("saved after update \(every)") && $0.contains("resume the run") })
         let state = try TrainingState.read(corpus.file("broken/last"))
         #expect(state.update == every && state.pendingValidation != nil && !state.finished)
         try mend()

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 import W2VBackbone
 import W2VCorpus
@@ -7,7 +8,7 @@ import W2VTorch
 @testable import W2VTraining
 
 /// What a run may be gone on with, and what is told or refused.
-@Suite(.serialized) struct ResumeTests {
+@Suite(.onTestThreads, .serialized) struct ResumeTests {
     private let corpus: SyntheticCorpus
 
     init() throws {
@@ -16,11 +17,13 @@ import W2VTorch
         corpus = try SyntheticCorpus(utterances: 5)
     }
 
-    private func lines(_ job: TrainingJob) throws -> [String] {
-        var lines: [String] = []
-        _ = try Trainer(job) { lines.append($0) }.run()
-        return lines
+    private func log(_ job: TrainingJob) throws -> CapturedLog {
+        let log = CapturedLog()
+        _ = try Trainer(job, logger: log.logger()).run()
+        return log
     }
+
+    private func lines(_ job: TrainingJob) throws -> [String] { try log(job).lines }
 
     /// A finished run of two updates, to be gone on with.
     private func begin(
@@ -62,7 +65,7 @@ import W2VTorch
         var job = try corpus.job(.pretraining, "more", ["optimization.max_update=1", "model.encoder_layers=9"])
         job.from = corpus.file("run/last")
         job.assigned = ["model.encoder_layers", "optimization.max_update"]
-        let warnings = try lines(job).filter { $0.hasPrefix("WARNING: model.encoder_layers=9 has no effect") }
+        let warnings = try log(job).warnings.filter { $0.hasPrefix("model.encoder_layers=9 has no effect") }
         #expect(warnings.count == 1 && warnings[0].contains("run/last, where it is 2"))
     }
 
@@ -147,7 +150,7 @@ import W2VTorch
         job.recipe.optimization.maxUpdate = 4
         LibTorch.threads = 2
         defer { LibTorch.threads = 1 }
-        #expect(try lines(job).contains { $0.hasPrefix("WARNING: the run used 1 threads") })
+        #expect(try log(job).warnings.contains { $0.hasPrefix("the run used 1 threads") })
     }
 
     @Test func aRunOfTheOtherKindIsNamedAsSuch() throws {

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 import W2VBackbone
 import W2VTorch
@@ -6,7 +7,7 @@ import W2VTorch
 @testable import W2VTraining
 
 /// What a resumed run keeps of the recipe that it was begun with, and what it says of the rest.
-@Suite(.serialized) struct ResumedRecipeTests {
+@Suite(.onTestThreads, .serialized) struct ResumedRecipeTests {
     private let corpus: SyntheticCorpus
     private let file: Recipe
 
@@ -28,11 +29,13 @@ import W2VTorch
         return job
     }
 
-    private func lines(_ job: TrainingJob) throws -> [String] {
-        var lines: [String] = []
-        _ = try Trainer(job) { lines.append($0) }.run()
-        return lines
+    private func log(_ job: TrainingJob) throws -> CapturedLog {
+        let log = CapturedLog()
+        _ = try Trainer(job, logger: log.logger()).run()
+        return log
     }
+
+    private func lines(_ job: TrainingJob) throws -> [String] { try log(job).lines }
 
     private var saved: TrainingState { get throws { try TrainingState.read(corpus.file("run/last")) } }
 
@@ -57,13 +60,12 @@ import W2VTorch
 
     @Test func moreUpdatesAreToldWithTheRateThatTheyChange() throws {
         _ = try lines(command(["optimization.max_update=3"]))
-        let told = try lines(command(["optimization.max_update=5"], resume: true))
+        let told = try log(command(["optimization.max_update=5"], resume: true))
         let line = try #require(
-            told.first { $0.contains("optimization.max_update is 5 from now on; until now it was 3") })
+            told.warnings.first { $0.contains("optimization.max_update is 5 from now on; until now it was 3") })
         // Updates 3 and 4 have the policy's values at 2 and 3, with a warm-up of 2: the peak, and 2/3 of it.
         #expect(
-            line.hasPrefix("WARNING: ") && line.contains("was 0.001 in update 3 and is 0.0006667 in update 4"),
-            "\(line)")
+            line.contains("was 0.001 in update 3 and is 0.0006667 in update 4"), "\(line)")
         #expect(try saved.update == 5)
         let fewer = refusal(try command(["optimization.max_update=4"], resume: true))
         #expect(fewer.kind == .usage && fewer.differences == ["optimization.max_update: 5 → 4"])

@@ -1,15 +1,17 @@
 import Foundation
 import Synchronization
+import TestSupport
 import Testing
 import W2VTorch
 
 @testable import W2VTraining
 
-@Suite struct RunFolderTests {
-    private func makeFolder() throws -> RunFolder {
-        RunFolder(
-            url: FileManager.default.temporaryDirectory.appendingPathComponent("wav2vec2-run-\(UUID().uuidString)"))
-    }
+@Suite(.onTestThreads) struct RunFolderTests {
+    private let temporary: TemporaryFolder
+
+    init() throws { temporary = try TemporaryFolder() }
+
+    private func makeFolder() -> RunFolder { RunFolder(url: temporary.file("run")) }
 
     private func write(_ text: String) -> (URL) throws -> Void {
         { folder in try Data(text.utf8).write(to: folder.appendingPathComponent("state")) }
@@ -20,8 +22,7 @@ import W2VTorch
     }
 
     @Test func anInterruptedSaveLeavesAWholeCheckpoint() throws {
-        let folder = try makeFolder()
-        defer { try? FileManager.default.removeItem(at: folder.url) }
+        let folder = makeFolder()
         #expect(try !folder.prepare(resumes: false))
         try folder.replace("last", write("one"))
         let (new, old) = (
@@ -46,8 +47,7 @@ import W2VTorch
 
     /// With a sharded state the others send their parts: one that is gone is the cause, and not the disk.
     @Test func aLostProcessIsNotTheDisksFault() throws {
-        let folder = try makeFolder()
-        defer { try? FileManager.default.removeItem(at: folder.url) }
+        let folder = makeFolder()
         _ = try folder.prepare(resumes: false)
         try folder.replace("last", write("one"))
         #expect {
@@ -66,8 +66,7 @@ import W2VTorch
 
     /// A reader that looks for `last/` while it is replaced always finds a whole one.
     @Test func theCheckpointIsNeverMissing() throws {
-        let folder = try makeFolder()
-        defer { try? FileManager.default.removeItem(at: folder.url) }
+        let folder = makeFolder()
         _ = try folder.prepare(resumes: false)
         try folder.replace("last", write("0"))
         let looks = Atomic<Int>(0)
@@ -92,8 +91,7 @@ import W2VTorch
 
     /// Not every file system exchanges two folders in one step.
     @Test func twoStepsServeWhereOneIsImpossible() throws {
-        var folder = try makeFolder()
-        defer { try? FileManager.default.removeItem(at: folder.url) }
+        var folder = makeFolder()
         folder.exchange = { _, _ in false }
         _ = try folder.prepare(resumes: false)
         for text in ["one", "two", "three"] { #expect(try folder.replace("last", write(text)).isEmpty) }
@@ -103,8 +101,7 @@ import W2VTorch
 
     /// Killed between the exchange and the removal of the old state.
     @Test func theStateBeforeIsRemovedAfterAKill() throws {
-        let folder = try makeFolder()
-        defer { try? FileManager.default.removeItem(at: folder.url) }
+        let folder = makeFolder()
         _ = try folder.prepare(resumes: false)
         try folder.replace("last", write("new"))
         let new = folder.url.appendingPathComponent(".last.new")
@@ -117,7 +114,7 @@ import W2VTorch
 
     /// The superuser may write everywhere.
     @Test(.enabled(if: geteuid() != 0)) func aStateThatCannotBeRemovedIsTheReason() throws {
-        let folder = try makeFolder()
+        let folder = makeFolder()
         let manager = FileManager.default
         defer {
             for name in ["last", ".last.new", ".last.old"] {
@@ -138,8 +135,7 @@ import W2VTorch
     }
 
     @Test func aFailedSaveLeavesTheOldCheckpoint() throws {
-        let folder = try makeFolder()
-        defer { try? FileManager.default.removeItem(at: folder.url) }
+        let folder = makeFolder()
         _ = try folder.prepare(resumes: false)
         try folder.replace("last", write("one"))
         #expect(throws: TrainingError.self) {
@@ -161,8 +157,7 @@ import W2VTorch
     }
 
     @Test func keptCheckpointsOutliveLastAndInterruptions() throws {
-        let folder = try makeFolder()
-        defer { try? FileManager.default.removeItem(at: folder.url) }
+        let folder = makeFolder()
         _ = try folder.prepare(resumes: false)
         for update in 1...3 {
             try folder.replace("last", state(update))
@@ -189,8 +184,7 @@ import W2VTorch
     }
 
     @Test func aDryRunFindsTheStateOfAnInterruptedSave() throws {
-        let folder = try makeFolder()
-        defer { try? FileManager.default.removeItem(at: folder.url) }
+        let folder = makeFolder()
         #expect(folder.newestState == nil)
         _ = try folder.prepare(resumes: false)
         let (new, old) = (

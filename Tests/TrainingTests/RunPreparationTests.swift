@@ -1,32 +1,37 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import W2VTraining
 
 /// The steps before a model is built, each by itself.
-@Suite struct RunPreparationTests {
+@Suite(.onTestThreads) struct RunPreparationTests {
     @Test func anEffectiveBatchChoosesTheDivisionOfUpdates() throws {
         let corpus = try SyntheticCorpus()
         var job = try corpus.job(.pretraining, "run", ["batching.num_concat_batches=4"])
         job.effectiveBatch = 12
-        let run = try ResolvedRun(job, resuming: nil, processes: 2)
+        let log = CapturedLog()
+        let run = try ResolvedRun(job, resuming: nil, processes: 2, logger: log.logger())
         #expect(run.recipe.batching.numConcatBatches == 3 && run.recipe.optimization.updateFreq == 2)
         #expect(run.batch.count == 12 && run.origin == nil)
         #expect(
-            run.lines.count == 1 && run.lines.first?.hasPrefix("batching.num_concat_batches is 3 in place of 4") == true
+            log.lines.count == 1 && log.lines.first?.hasPrefix("batching.num_concat_batches is 3 in place of 4") == true
         )
         #expect(run.job.recipe == job.recipe, "what is asked for stays")
         job.effectiveBatch = 7
-        #expect(throws: TrainingError.self) { try ResolvedRun(job, resuming: nil, processes: 2) }
+        #expect(throws: TrainingError.self) {
+            try ResolvedRun(job, resuming: nil, processes: 2, logger: log.logger())
+        }
     }
 
     @Test func anotherTasksRecipeIsNoticed() throws {
         let corpus = try SyntheticCorpus()
         var job = try corpus.job(.finetuning, "run", ["optimization.record_steps=true"])
         job.intendedTask = .pretraining
-        let lines = try ResolvedRun(job, resuming: nil, processes: 1).lines
-        #expect(lines.count == 2 && lines.allSatisfy { $0.hasPrefix("WARNING: ") })
-        #expect(lines.first?.contains("seems to be one for pretraining") == true)
+        let log = CapturedLog()
+        _ = try ResolvedRun(job, resuming: nil, processes: 1, logger: log.logger())
+        #expect(log.lines.count == 2 && log.warnings == log.lines)
+        #expect(log.lines.first?.contains("seems to be one for pretraining") == true)
     }
 
     /// A folder that was not there stays away; a second process is kept out of one that is in use.
@@ -57,12 +62,13 @@ import Testing
         let place = try RunPlace.claim(for: job, among: nil)
         #expect(place.lastState == corpus.file("run/last"))
         let saved = try #require(try SavedRun.read(from: place, for: job))
-        let run = try ResolvedRun(job, resuming: saved, processes: 1)
+        let log = CapturedLog()
+        let run = try ResolvedRun(job, resuming: saved, processes: 1, logger: log.logger())
         #expect(run.recipe.optimization.updateFreq == 2, "it was not assigned")
         let manifests = try RunManifests(for: run, isResumed: true, among: nil)
-        let start = try StartingState(of: run, resuming: saved, on: manifests)
+        let start = try StartingState(of: run, resuming: saved, on: manifests, logger: log.logger())
         #expect(start.state.update == 1 && start.state.effectiveBatch == 4)
-        #expect(start.lines.contains { $0.hasPrefix("this run keeps") && $0.contains("optimization.update_freq=2") })
+        #expect(log.lines.contains { $0.hasPrefix("this run keeps") && $0.contains("optimization.update_freq=2") })
         job.task = .finetuning
         #expect(throws: TrainingError.self) { try SavedRun.read(from: place, for: job) }
     }

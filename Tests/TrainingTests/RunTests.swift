@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 import W2VBackbone
 import W2VTorch
@@ -6,7 +7,7 @@ import W2VTorch
 @testable import W2VTraining
 
 /// What a run does besides computing: pausing, trying, dividing its updates, refusing.
-@Suite(.serialized) struct RunTests {
+@Suite(.onTestThreads, .serialized) struct RunTests {
     init() {
         // What is computed is tiny, and test machines are busy.
         LibTorch.threads = 1
@@ -31,10 +32,10 @@ import W2VTorch
         job.resume = true
         job.recipe.batching.numConcatBatches = 1
         job.recipe.optimization.updateFreq = 4
-        var lines: [String] = []
-        #expect(try Trainer(job) { lines.append($0) }.run() == .finished)
-        #expect(!lines.contains { $0.contains("an update had") })
-        #expect(lines.contains("optimization.update_freq is 4 from now on; until now it was 2"), "\(lines)")
+        let log = CapturedLog()
+        #expect(try Trainer(job, logger: log.logger()).run() == .finished)
+        #expect(!log.lines.contains { $0.contains("an update had") })
+        #expect(log.lines.contains("optimization.update_freq is 4 from now on; until now it was 2"), "\(log.lines)")
         let (one, two) = (
             try TrainingState.read(corpus.file("straight/last")), try TrainingState.read(corpus.file("moved/last"))
         )
@@ -51,8 +52,8 @@ import W2VTorch
         // A smaller update is another training: allowed, and said.
         job.recipe.optimization.updateFreq = 2
         job.recipe.optimization.maxUpdate = 7
-        #expect(try Trainer(job) { lines.append($0) }.run() == .finished)
-        #expect(lines.contains { $0.contains("had 4 sub-batches until now and has 2") })
+        #expect(try Trainer(job, logger: log.logger()).run() == .finished)
+        #expect(log.lines.contains { $0.contains("had 4 sub-batches until now and has 2") })
         job.effectiveBatch = 4
         job.recipe.optimization.maxUpdate = 8
         #expect(try Trainer(job).recipe.optimization.updateFreq == 4)
@@ -160,12 +161,13 @@ import W2VTorch
                 "watch.code_perplexity=0.99",
                 "optimization.warmup_updates=1",
             ])
-        var lines: [String] = []
+        let log = CapturedLog()
         var live: [String] = []
-        _ = try Trainer(job, report: { lines.append($0) }, progress: { live.append($0) }).run()
+        _ = try Trainer(job, logger: log.logger(), progress: { live.append($0) }).run()
         #expect(live.count == 6 && live[5].contains("update 6/6") && live[0].contains("ETA"))
         #expect(
-            lines.contains { $0.contains("GFLOP/s") } && lines.contains { $0.contains("an update takes 1 process") })
+            log.lines.contains { $0.contains("GFLOP/s") }
+                && log.lines.contains { $0.contains("an update takes 1 process") })
         let metrics = try corpus.metrics("run")
         let train = metrics.filter { $0["kind"] as? String == "train" }
         for record in train {
@@ -178,7 +180,15 @@ import W2VTorch
         #expect(try valid.allSatisfy { (1...16).contains(try #require($0["codes_used"] as? Int)) })
         let warnings = metrics.filter { $0["kind"] as? String == "warning" }
         #expect(warnings.first?["topic"] as? String == "collapsed_code_books")
-        #expect(lines.contains { $0.hasPrefix("WARNING: update") && $0.contains("collapsing") })
+        // A program reads in the log what the file has.
+        let logged = log.entries.filter { "\($0.message)".hasPrefix("update ") && $0.metadata["kind"] == "train" }
+        #expect(logged.count == train.count)
+        for (entry, record) in zip(logged, train) {
+            #expect(entry.level == .info && Set(entry.metadata.keys) == Set(record.keys))
+            #expect(entry.metadata["loss"]?.description == (record["loss"] as? Double)?.description)
+        }
+        #expect(log.entries.contains { $0.level == .warning && $0.metadata["topic"] == "collapsed_code_books" })
+        #expect(log.warnings.contains { $0.hasPrefix("update") && $0.contains("collapsing") })
         let benchmark = try #require(metrics.last)
         #expect(benchmark["kind"] as? String == "benchmark")
         #expect(try #require(benchmark["updates"] as? Int) > 0)
@@ -196,10 +206,10 @@ import W2VTorch
     @Test(arguments: [TrainingJob.Task.pretraining, .finetuning])
     func averagedWeightsAreValidatedBesideTheRawOnes(_ task: TrainingJob.Task) throws {
         let corpus = try SyntheticCorpus()
-        var lines: [String] = []
+        let log = CapturedLog()
         var job = try corpus.job(task, "run", ["optimization.ema=0.5"])
         job.valid.append(WeightedManifest(corpus.file("train.tsv")))
-        _ = try Trainer(job) { lines.append($0) }.run()
+        _ = try Trainer(job, logger: log.logger()).run()
         let records = try corpus.metrics("run").filter { ($0["kind"] as? String)?.hasPrefix("valid") == true }
         #expect(
             records.compactMap { $0["kind"] as? String }
@@ -209,7 +219,7 @@ import W2VTorch
             #expect(records[pair + 1]["best"] as? Bool == false)
             #expect((records[pair + 1]["uer"] is NSNumber) == (task == .finetuning))
         }
-        #expect(lines.contains { $0.contains("of averaged weights") })
+        #expect(log.lines.contains { $0.contains("of averaged weights") })
         #expect(
             try FileManager.default.contentsOfDirectory(atPath: corpus.file("run/tensorboard").path).sorted()
                 == ["ema", "ema-train", "train", "valid", "valid-train"])
@@ -222,10 +232,10 @@ import W2VTorch
         try Data("|\n".utf8).write(to: corpus.file("empty.ltr"))
         var job = try corpus.job(.finetuning, "run", ["optimization.max_update=1"])
         job.valid = [WeightedManifest(corpus.file("empty.tsv"))]
-        var lines: [String] = []
-        _ = try Trainer(job) { lines.append($0) }.run()
-        #expect(lines.contains { $0.hasPrefix("WARNING") && $0.contains("cannot choose the best checkpoint") })
-        let validation = try #require(lines.first { $0.hasPrefix("validation") })
+        let log = CapturedLog()
+        _ = try Trainer(job, logger: log.logger()).run()
+        #expect(log.warnings.contains { $0.contains("cannot choose the best checkpoint") })
+        let validation = try #require(log.lines.first { $0.hasPrefix("validation") })
         #expect(validation.contains("no words") && !validation.contains("accuracy"))
         #expect(!FileManager.default.fileExists(atPath: corpus.file("run/best").path))
     }

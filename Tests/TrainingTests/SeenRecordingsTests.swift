@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 import W2VCorpus
 import W2VTorch
@@ -6,7 +7,7 @@ import W2VTorch
 @testable import W2VTraining
 
 /// Whether recordings were among those that a run learned from.
-@Suite(.serialized) struct SeenRecordingsTests {
+@Suite(.onTestThreads, .serialized) struct SeenRecordingsTests {
     private let corpus: SyntheticCorpus
 
     init() throws {

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 import W2VBackbone
 import W2VCorpus
@@ -8,7 +9,7 @@ import W2VTorch
 @testable import W2VTraining
 
 /// What a benchmark times.
-@Suite struct StandaloneUpdatesTests {
+@Suite(.onTestThreads) struct StandaloneUpdatesTests {
     /// The weights after three updates are those of a run, bit for bit: divisor, clipping, random choices and precision
     /// are the trainer's.
     @Test(arguments: [TrainingJob.Task.pretraining, .finetuning], ["fp32", "bf16"])
@@ -36,8 +37,11 @@ import W2VTorch
         let updates =
             try dictionary.map {
                 try StandaloneUpdates(
-                    finetuning: recipe, labels: $0, weights: nil, on: data, device: .cpu, report: { _ in })
-            } ?? StandaloneUpdates(pretraining: recipe, weights: nil, on: data, device: .cpu, report: { _ in })
+                    finetuning: recipe, labels: $0, weights: nil, on: data, device: .cpu, logger: CapturedLog().logger()
+                )
+            }
+            ?? StandaloneUpdates(
+                pretraining: recipe, weights: nil, on: data, device: .cpu, logger: CapturedLog().logger())
         for _ in 0..<3 {
             if data.isEpochFinished { try data.beginNextEpoch() }
             let counts = try updates.next()

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import W2VAudio
 import W2VBackbone
 import W2VBase
@@ -7,11 +8,11 @@ import W2VBase
 
 /// A folder with short synthetic recordings: letters are tones, so that there is something to learn.
 final class SyntheticCorpus {
-    let folder: URL
+    private let temporary: TemporaryFolder
+    var folder: URL { temporary.url }
 
     init(utterances: Int = 10, seconds: Double = 1) throws {
-        folder = FileManager.default.temporaryDirectory.appendingPathComponent("wav2vec2-training-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        temporary = try TemporaryFolder()
         for (name, range) in [("train", 0..<utterances), ("valid", utterances..<utterances + 3)] {
             var manifest = folder.path + "\n"
             var labels = ""
@@ -33,18 +34,13 @@ final class SyntheticCorpus {
         try Data("| 10\na 10\nb 10\nc 10\n".utf8).write(to: file("dict.ltr.txt"))
     }
 
-    deinit { try? FileManager.default.removeItem(at: folder) }
-
-    func file(_ name: String) -> URL { folder.appendingPathComponent(name) }
+    func file(_ name: String) -> URL { temporary.file(name) }
 
     /// A model that trains in moments, with every dropout on.
     static func recipe(_ assignments: [String] = []) throws -> Recipe {
         var recipe = Recipe()
         try recipe.apply(
-            [
-                "model.conv_feature_layers=[(16,10,5)]+[(16,3,2)]*4+[(16,2,2)]*2", "model.encoder_layers=2",
-                "model.encoder_embed_dim=32", "model.encoder_ffn_embed_dim=48", "model.encoder_attention_heads=2",
-                "model.final_dim=16", "model.latent_vars=8", "model.conv_pos=16", "model.conv_pos_groups=4",
+            SmallModels.assignments + [
                 "model.encoder_layerdrop=0.2", "objective.num_negatives=10", "masking.mask_prob=0.4",
                 "masking.mask_length=4", "batching.max_tokens=48000", "batching.required_batch_size_multiple=1",
                 "batching.num_concat_batches=2", "optimization.update_freq=2", "optimization.max_update=6",

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 import W2VCorpus
 import W2VTorch
@@ -6,7 +7,7 @@ import W2VTorch
 @testable import W2VTraining
 
 /// What a run reads, in which order; among it what NVIDIA's program does wrong.
-@Suite(.serialized) struct TrainingDataTests {
+@Suite(.onTestThreads, .serialized) struct TrainingDataTests {
     init() { LibTorch.threads = 1 }
 
     private func data(_ manifest: Manifest, _ recipe: Recipe, epoch: Int = 0, position: Int = 0) throws -> TrainingData
@@ -105,14 +106,14 @@ import W2VTorch
     @Test func whatIsLeftOutIsNamedOrRefused() throws {
         let corpus = try SyntheticCorpus()
         let assignments = ["data.min_sample_size=17000", "optimization.max_update=1"]
-        var lines: [String] = []
-        _ = try Trainer(corpus.job(.pretraining, "named", assignments)) { lines.append($0) }
+        let log = CapturedLog()
+        _ = try Trainer(corpus.job(.pretraining, "named", assignments), logger: log.logger())
         #expect(
-            lines.contains {
-                $0.hasPrefix("WARNING: \(corpus.file("train.tsv").path): 3 of 10 utterances are left out")
+            log.warnings.contains {
+                $0.hasPrefix("\(corpus.file("train.tsv").path): 3 of 10 utterances are left out")
             })
         #expect(
-            lines.contains { $0.hasPrefix("WARNING: \(corpus.file("valid.tsv").path): 1 of 3 utterances are left out") }
+            log.warnings.contains { $0.hasPrefix("\(corpus.file("valid.tsv").path): 1 of 3 utterances are left out") }
         )
         let strict = try corpus.job(
             .pretraining, "refused", assignments + ["batching.skip_invalid_size_inputs=false"])

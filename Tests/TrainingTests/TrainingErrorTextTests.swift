@@ -1,11 +1,11 @@
-import ErrorTexts
 import Foundation
+import TestSupport
 import Testing
 
 @testable import W2VTraining
 
 /// `UPDATE_SNAPSHOTS=1` renews `Errors.txt`.
-@Suite struct TrainingErrorTextTests {
+@Suite(.onTestThreads) struct TrainingErrorTextTests {
     @Test func textsAreAsRecorded() throws {
         let faults = try faults(
             in: [

@@ -1,11 +1,12 @@
 import Foundation
+import TestSupport
 import Testing
 import W2VTorch
 
 @testable import W2VTraining
 
 /// Phases and events that a run never comes to.
-@Suite(.serialized) struct UnreachedSettingsTests {
+@Suite(.onTestThreads, .serialized) struct UnreachedSettingsTests {
     private func told(_ task: TrainingJob.Task, updates: Int, epochs: Int = 100, _ set: [String]) throws -> [String] {
         var recipe = Recipe()
         try recipe.apply(
@@ -98,13 +99,14 @@ import W2VTorch
     @Test func aRunSaysThemBeforeItsFirstUpdate() throws {
         LibTorch.threads = 1
         let corpus = try SyntheticCorpus(utterances: 4)
-        var lines: [String] = []
+        let log = CapturedLog()
         let job = try corpus.job(.finetuning, "run", ["ctc.freeze_finetune_updates=9", "optimization.max_epoch=1"])
-        _ = try Trainer(job) { lines.append($0) }.run()
+        _ = try Trainer(job, logger: log.logger()).run()
         let told = try #require(
-            lines.firstIndex {
-                $0.hasPrefix("WARNING: ctc.freeze_finetune_updates is 9, and the run ends after update 1:")
+            log.lines.firstIndex {
+                $0.hasPrefix("ctc.freeze_finetune_updates is 9, and the run ends after update 1:")
             })
-        #expect(told < lines.firstIndex { $0.hasPrefix("update ") } ?? lines.count)
+        #expect(log.entries[told].level == .warning)
+        #expect(told < log.lines.firstIndex { $0.hasPrefix("update ") } ?? log.lines.count)
     }
 }

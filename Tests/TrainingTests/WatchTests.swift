@@ -1,9 +1,10 @@
+import TestSupport
 import Testing
 import W2VObjectives
 
 @testable import W2VTraining
 
-@Suite struct WatchTests {
+@Suite(.onTestThreads) struct WatchTests {
     private func sums(loss: Double = 1, perplexity: Double = 100) -> Statistics {
         var sums = Statistics()
         sums.sampleSize = 10

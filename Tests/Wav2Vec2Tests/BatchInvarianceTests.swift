@@ -6,23 +6,14 @@ import W2VTorch
 @testable import W2VObjectives
 
 /// An utterance's results are the same alone and in any company.
-@Suite("Batch invariance")
+@Suite("Batch invariance", .onTestThreads)
 struct BatchInvarianceTests {
     private static func configuration(_ variant: String) throws -> ModelConfiguration {
-        var configuration = ModelConfiguration()
-        configuration.convFeatureLayers = try ConvolutionLayers(
-            parsing: "[(24,10,5)]+[(24,3,2)]*4+[(24,2,2)]*2")
-        configuration.encoderEmbedDim = 32
-        configuration.encoderFfnEmbedDim = 48
-        configuration.encoderAttentionHeads = 4
-        configuration.encoderLayers = 2
-        (configuration.convPos, configuration.convPosGroups) = (15, 4)
+        var configuration = try ModelConfiguration.small(channels: 24, positions: (15, 4))
         configuration.featureGradMult = 1
         switch variant {
         case "large":
-            configuration.extractorMode = .layerNorm
-            configuration.convBias = true
-            configuration.layerNormFirst = true
+            configuration.becomeLarge()
             configuration.convPos = 16
         case "hourglass": configuration.hourglass = try HourglassLayout(pre: 1, middle: 1, factor: 3, post: 1)
         default: break

@@ -5,7 +5,7 @@ import W2VTorch
 @testable import W2VBackbone
 @testable import W2VObjectives
 
-@Suite struct CTCLossTests {
+@Suite(.onTestThreads) struct CTCLossTests {
     /// One call for all utterances gives what a call for each gives, also for labels that cannot fit.
     @Test func batchedEqualsOneByOne() throws {
         let layout = RaggedLayout([12, 3, 30, 7])

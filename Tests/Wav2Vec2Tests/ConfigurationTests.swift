@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import W2VBackbone
 
-@Suite("Configuration")
+@Suite("Configuration", .onTestThreads)
 struct ConfigurationTests {
     @Test func convolutionsReadFairseqsExpressions() throws {
         let base = try ConvolutionLayers(parsing: "[(512, 10, 5)] + [(512, 3, 2)] * 4 + [(512,2,2)] + [(512,2,2)]")

@@ -19,14 +19,10 @@ extension FeatureExtractor {
 }
 
 /// Which layers take the places of the paper's.
-@Suite struct ConversionTests {
+@Suite(.onTestThreads) struct ConversionTests {
     private func model(_ change: (inout ModelConfiguration) -> Void = { _ in }) throws -> CTCModel {
-        var configuration = ModelConfiguration()
-        configuration.convFeatureLayers = try ConvolutionLayers(parsing: "[(32,10,5)]+[(32,3,2)]*4+[(32,2,2)]*2")
-        (configuration.encoderEmbedDim, configuration.encoderFfnEmbedDim) = (48, 64)
-        (configuration.encoderAttentionHeads, configuration.encoderLayers) = (2, 1)
-        (configuration.convPos, configuration.convPosGroups) = (16, 4)
-        change(&configuration)
+        let configuration = try ModelConfiguration.small(
+            channels: 32, width: 48, inner: 64, heads: 2, layers: 1, change)
         return try CTCModel(configuration, labels: 8, initializer: .random(seed: 6))
     }
 

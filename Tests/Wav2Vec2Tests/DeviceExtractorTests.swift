@@ -6,7 +6,7 @@ import W2VTorch
 @testable import W2VBackbone
 
 /// The extractor's first layer by the kernels for GPUs, run on the CPU.
-@Suite struct DeviceExtractorTests {
+@Suite(.onTestThreads) struct DeviceExtractorTests {
     private static let lengths = [1200, 400, 3721]
 
     private func layer(_ channels: Int) throws -> ModelConfiguration {

@@ -9,7 +9,7 @@ import W2VTorch
 
 /// Masks, the choice of code book entries and the contrastive loss by the kernels for GPUs, run thread by thread on the CPU,
 /// beside LibTorch's operators.
-@Suite struct DeviceObjectiveTests {
+@Suite(.onTestThreads) struct DeviceObjectiveTests {
     /// Rounding to 8 or 11 bits, a few times.
     private static let formats: [(DType, Double)] = [(.float32, 3e-6), (.float16, 4e-3), (.bfloat16, 3e-2)]
 

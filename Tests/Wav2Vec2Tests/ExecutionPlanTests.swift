@@ -5,7 +5,7 @@ import W2VTorch
 @testable import W2VBackbone
 
 /// A plan and a probe change what is computed of a pass, or seen of it, and nothing that is read.
-@Suite struct ExecutionPlanTests {
+@Suite(.onTestThreads) struct ExecutionPlanTests {
     @Test func utterancesShareAPassUpToALimit() {
         func groups(_ lengths: [Int], atOnce limit: Int) -> [Range<Int>] {
             var plan = ExecutionPlan.lean
@@ -28,10 +28,7 @@ import W2VTorch
     }
 
     private func encoder(_ kind: Kind, layerDrop: Double) throws -> TransformerEncoder {
-        var configuration = ModelConfiguration()
-        (configuration.encoderEmbedDim, configuration.encoderFfnEmbedDim) = (32, 48)
-        (configuration.encoderAttentionHeads, configuration.encoderLayers) = (4, 3)
-        (configuration.convPos, configuration.convPosGroups) = (8, 4)
+        var configuration = try ModelConfiguration.small(layers: 3, positions: (8, 4))
         (configuration.dropout, configuration.attentionDropout, configuration.activationDropout) = (0, 0, 0)
         configuration.encoderLayerdrop = layerDrop
         switch kind {

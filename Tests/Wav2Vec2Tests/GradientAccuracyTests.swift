@@ -8,7 +8,7 @@ import W2VTorch
 @testable import W2VObjectives
 
 /// How far gradients in FP32 are from those in FP64: no farther than those of LibTorch's own operators.
-@Suite struct GradientAccuracyTests {
+@Suite(.onTestThreads) struct GradientAccuracyTests {
     /// What rounding in the layers before and after may cost either, as a share of a gradient's largest element.
     private static let floor = 5e-6
 
@@ -21,7 +21,7 @@ import W2VTorch
         let longest = number.isMultiple(of: 2) ? 480_000 : 40_000
         let lengths = (0..<2).map { _ in 4_000 + stream.integer(below: longest) }
         let samples = try Tensor(
-            lengths.enumerated().flatMap { SmallModels.samples($1, seed: UInt64(10 * number + $0)) })
+            lengths.enumerated().flatMap { tonesInNoise($1, seed: UInt64(10 * number + $0)) })
         let targets = lengths.map { _ in (0..<5).map { _ in 4 + stream.integer(below: 8) } }
 
         func gradients(_ type: DType) throws -> [String: Tensor] {

@@ -8,7 +8,7 @@ import W2VTorch
 @testable import W2VObjectives
 
 /// Differentiable functions of our own against finite differences in FP64.
-@Suite("Gradients of the model's own functions")
+@Suite("Gradients of the model's own functions", .onTestThreads)
 struct GradientTests {
     private func normal(_ shape: Int..., seed: Int64) throws -> Tensor {
         try Tensor.normal(shape, dtype: .float64, generator: Generator(seed: seed))

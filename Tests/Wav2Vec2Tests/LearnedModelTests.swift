@@ -7,7 +7,7 @@ import W2VTorch
 @testable import W2VObjectives
 
 /// A model that has learned has what random weights lack: inputs far in the tails of GELU and softmax.
-@Suite struct LearnedModelTests {
+@Suite(.onTestThreads) struct LearnedModelTests {
     private static let lengths = [16_000, 12_000]
 
     private struct Counts: Sendable {
@@ -21,7 +21,7 @@ import W2VTorch
     }
 
     private static func batch(_ model: PretrainingModel, update: Int) throws -> PretrainingBatch {
-        let samples = lengths.enumerated().flatMap { SmallModels.samples($1, seed: UInt64($0 + 2 * (update % 4))) }
+        let samples = lengths.enumerated().flatMap { tonesInNoise($1, seed: UInt64($0 + 2 * (update % 4))) }
         let layout = try model.backbone.featureExtractor.layout(samples: lengths)
         var masking = MaskingConfiguration()
         (masking.time.probability, masking.time.length) = (0.5, 4)
@@ -86,7 +86,7 @@ import W2VTorch
     /// Returns the output of each of the extractor's layers: the outputs of extractors that end with it.
     private static func extractorOutputs(_ model: PretrainingModel) throws -> [Tensor] {
         let extractor = model.backbone.featureExtractor
-        let samples = try Tensor(SmallModels.samples(lengths[0], seed: 0))
+        let samples = try Tensor(tonesInNoise(lengths[0], seed: 0))
         return try extractor.layers.layers.indices.map { last in
             var configuration = model.backbone.configuration
             configuration.convFeatureLayers = try ConvolutionLayers(Array(extractor.layers.layers[...last]))

@@ -6,21 +6,14 @@ import W2VTorch
 @testable import W2VObjectives
 
 /// Frozen convolutions leave out the frames that a mask hides: nothing that is read changes.
-@Suite struct MaskedFeatureTests {
+@Suite(.onTestThreads) struct MaskedFeatureTests {
     private static let lengths = [21_417, 400, 9_999, 16_000]
 
     private static func configuration(_ variant: String) throws -> ModelConfiguration {
-        var configuration = ModelConfiguration()
-        configuration.convFeatureLayers = try ConvolutionLayers(parsing: "[(24,10,5)]+[(24,3,2)]*4+[(24,2,2)]*2")
-        (configuration.encoderEmbedDim, configuration.encoderFfnEmbedDim) = (32, 48)
-        (configuration.encoderAttentionHeads, configuration.encoderLayers) = (4, 2)
-        (configuration.convPos, configuration.convPosGroups) = (16, 4)
-        configuration.featureGradMult = 0
-        if variant == "large" {
-            (configuration.extractorMode, configuration.convBias) = (.layerNorm, true)
-            configuration.layerNormFirst = true
+        try .small(channels: 24) {
+            $0.featureGradMult = 0
+            if variant == "large" { $0.becomeLarge() }
         }
-        return configuration
     }
 
     private func samples() throws -> Tensor {

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 import W2VBase
 import W2VTorch
@@ -7,7 +8,7 @@ import W2VTorch
 @testable import W2VInterchange
 @testable import W2VObjectives
 
-@Suite("Masking")
+@Suite("Masking", .onTestThreads)
 struct MaskingTests {
     private func draw(_ masking: SpanMasking, _ lengths: [Int], index: Int) throws -> [[Int]] {
         masking.draw(
@@ -241,7 +242,7 @@ struct MaskingTests {
     }
 }
 
-@Suite("Negatives")
+@Suite("Negatives", .onTestThreads)
 struct NegativeTests {
     @Test func areNeverTheFrameItselfAndCoverAllOthers() {
         var objective = ContrastiveConfiguration()

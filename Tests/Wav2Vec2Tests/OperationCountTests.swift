@@ -1,9 +1,10 @@
+import TestSupport
 import Testing
 import W2VBackbone
 import W2VObjectives
 import W2VTorch
 
-@Suite struct OperationCountTests {
+@Suite(.onTestThreads) struct OperationCountTests {
     /// A recognizer that takes no memory.
     private func recognizer(_ configuration: ModelConfiguration, labels: Int = 5) throws -> CTCModel {
         try CTCModel(configuration, labels: labels, initializer: .shapes)
@@ -82,9 +83,7 @@ import W2VTorch
         var configuration = ModelConfiguration()
         switch name {
         case "large":
-            configuration.extractorMode = .layerNorm
-            configuration.convBias = true
-            configuration.layerNormFirst = true
+            configuration.becomeLarge()
             configuration.encoderLayers = 24
             configuration.encoderEmbedDim = 1024
             configuration.encoderFfnEmbedDim = 4096

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 import W2VBase
 import W2VTorch
@@ -25,12 +26,7 @@ extension ProfileTests {
 
     /// The operators of one micro-batch of eight utterances.
     private func operators(subBatches: Int, _ raggedness: Raggedness) throws -> OperatorCounts {
-        var configuration = ModelConfiguration()
-        configuration.convFeatureLayers = try ConvolutionLayers(parsing: "[(12,10,5)]+[(12,3,2)]*4+[(12,2,2)]*2")
-        (configuration.encoderEmbedDim, configuration.encoderFfnEmbedDim) = (16, 24)
-        (configuration.encoderAttentionHeads, configuration.encoderLayers) = (2, 1)
-        (configuration.convPos, configuration.convPosGroups) = (8, 4)
-        (configuration.finalDim, configuration.latentVars) = (8, 6)
+        let configuration = try ModelConfiguration.tiny(layers: 1)
         var objective = ContrastiveConfiguration()
         objective.numNegatives = 5
         let everywhere = raggedness == .allKinds

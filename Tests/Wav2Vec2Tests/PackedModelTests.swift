@@ -6,7 +6,7 @@ import W2VTorch
 @testable import W2VObjectives
 
 /// Models packed for inference beside the same models as they train.
-@Suite struct PackedModelTests {
+@Suite(.onTestThreads) struct PackedModelTests {
     private static let lengths = [6_000, 400, 4_321, 4_321]
 
     private enum Kind: CaseIterable {
@@ -16,18 +16,10 @@ import W2VTorch
     }
 
     private func model(_ kind: Kind) throws -> CTCModel {
-        var configuration = ModelConfiguration()
-        configuration.convFeatureLayers = try ConvolutionLayers(parsing: "[(40,10,5)]+[(40,3,2)]*4+[(40,2,2)]*2")
-        configuration.encoderEmbedDim = 52
-        configuration.encoderFfnEmbedDim = 100
-        configuration.encoderAttentionHeads = 2
-        configuration.encoderLayers = 2
-        (configuration.convPos, configuration.convPosGroups) = (16, 4)
+        var configuration = try ModelConfiguration.small(channels: 40, width: 52, inner: 100, heads: 2)
         switch kind {
         case .base: break
-        case .large:
-            configuration.extractorMode = .layerNorm
-            (configuration.layerNormFirst, configuration.convBias) = (true, true)
+        case .large: configuration.becomeLarge()
         case .hourglass:
             configuration.hourglass = try HourglassLayout(parsing: "[1,(1,2),1]")
             configuration.hourglassResample = .linear
@@ -87,11 +79,7 @@ import W2VTorch
 
     /// Sizes that products of 8-bit floating-point numbers support.
     @Test func eightBitFloatsStayClose() throws {
-        var configuration = ModelConfiguration()
-        configuration.convFeatureLayers = try ConvolutionLayers(parsing: "[(32,10,5)]+[(32,3,2)]*4+[(32,2,2)]*2")
-        (configuration.encoderEmbedDim, configuration.encoderFfnEmbedDim) = (64, 128)
-        (configuration.encoderAttentionHeads, configuration.encoderLayers) = (2, 2)
-        (configuration.convPos, configuration.convPosGroups) = (16, 4)
+        let configuration = try ModelConfiguration.small(channels: 32, width: 64, inner: 128, heads: 2)
         func model(_ mode: ModelPrecision.Mode?) throws -> Tensor {
             let model = try CTCModel(configuration, labels: 9, initializer: .random(seed: 11))
             if let mode { try model.convert(for: .inference, on: .cpu, precision: ModelPrecision(mode)) }

@@ -6,7 +6,7 @@ import W2VTorch
 @testable import W2VBackbone
 
 /// Convolutions that compute two outputs at a time, beside the plain products in FP64.
-@Suite struct PairedConvolutionTests {
+@Suite(.onTestThreads) struct PairedConvolutionTests {
     private func normal(_ shape: [Int], seed: Int64) throws -> Tensor {
         try Tensor.normal(shape, generator: Generator(seed: seed))
     }

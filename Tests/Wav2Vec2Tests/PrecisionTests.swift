@@ -7,22 +7,8 @@ import W2VTorch
 @testable import W2VBackbone
 @testable import W2VObjectives
 
-@Suite("Half precision and recomputed layers")
+@Suite("Half precision and recomputed layers", .onTestThreads)
 struct PrecisionTests {
-    private func tiny(_ change: (inout ModelConfiguration) -> Void = { _ in }) throws -> ModelConfiguration {
-        var configuration = ModelConfiguration()
-        configuration.convFeatureLayers = try ConvolutionLayers(parsing: "[(12,10,5)]+[(12,3,2)]*4+[(12,2,2)]*2")
-        configuration.encoderEmbedDim = 16
-        configuration.encoderFfnEmbedDim = 24
-        configuration.encoderAttentionHeads = 2
-        configuration.encoderLayers = 2
-        configuration.encoderLayerdrop = 0
-        (configuration.convPos, configuration.convPosGroups) = (8, 4)
-        (configuration.finalDim, configuration.latentVars) = (8, 6)
-        change(&configuration)
-        return configuration
-    }
-
     private static let lengths = [8_000, 5_000, 6_400]
 
     /// The losses and gradients of one step in a precision, gradients by parameter in FP32.
@@ -61,7 +47,7 @@ struct PrecisionTests {
 
     @Test(arguments: [ModelPrecision.Mode.fp16, .bf16], [false, true])
     func halfPrecisionIsCloseToSingle(_ mode: ModelPrecision.Mode, isLarge: Bool) throws {
-        let configuration = try tiny {
+        let configuration = try ModelConfiguration.tiny {
             guard isLarge else { return }
             ($0.extractorMode, $0.layerNormFirst, $0.convBias) = (.layerNorm, true, true)
         }
@@ -100,7 +86,7 @@ struct PrecisionTests {
         case "fp32_pos_conv": with.fp32PosConv = true
         default: with.fp32ConvNorms = true
         }
-        let configuration = try tiny()
+        let configuration = try ModelConfiguration.tiny()
         let (plain, better) = (try step(configuration, bare), try step(configuration, with))
         let changed = try plain.gradients.contains { name, gradient in
             try relativeError(gradient, try #require(better.gradients[name])) > 0
@@ -111,7 +97,7 @@ struct PrecisionTests {
     @Test(arguments: [ModelPrecision.Mode.fp16, .bf16])
     func convertedModelsRecognizeTheSame(_ mode: ModelPrecision.Mode) throws {
         func logits(_ precision: ModelPrecision) throws -> Tensor {
-            let model = try CTCModel(tiny(), labels: 5, initializer: .random(seed: 7))
+            let model = try CTCModel(ModelConfiguration.tiny(), labels: 5, initializer: .random(seed: 7))
             try model.convert(for: .inference, on: .cpu, precision: precision)
             return try withoutGradient {
                 try model(Tensor.normal([8_000], generator: Generator(seed: 1)), lengths: [8_000]).logits
@@ -125,7 +111,7 @@ struct PrecisionTests {
     @Test(arguments: [ModelPrecision.Mode.fp32, .bf16], [false, true])
     func recomputedLayersHaveBitEqualGradients(_ mode: ModelPrecision.Mode, hourglass: Bool) throws {
         func configuration(_ recomputes: Bool) throws -> ModelConfiguration {
-            try tiny {
+            try ModelConfiguration.tiny {
                 $0.checkpointActivations = recomputes
                 ($0.activationDropout, $0.encoderLayerdrop) = (0.1, 0.2)
                 if hourglass { $0.hourglass = try? HourglassLayout(pre: 1, middle: 2, factor: 3, post: 1) }
@@ -147,7 +133,8 @@ struct PrecisionTests {
         #expect(try relativeError(input.geluApproximated(), input.gelu()) > 1e-5)
         var outputs: [[Float]] = []
         for activation in ModelConfiguration.Activation.allCases {
-            let model = try Wav2Vec2Model(tiny { $0.activationFn = activation }, initializer: .random(seed: 1))
+            let model = try Wav2Vec2Model(
+                ModelConfiguration.tiny { $0.activationFn = activation }, initializer: .random(seed: 1))
             let signal = try Tensor.normal([4_000], generator: Generator(seed: 1))
             outputs.append(try model(signal, lengths: [4_000]).context.elements())
         }

@@ -1,19 +1,29 @@
-import Foundation
+import Synchronization
+import TestSupport
 import Testing
-import W2VTorch
 
 @testable import W2VBackbone
+@testable import W2VTorch
 
-@Suite("Profiles", .serialized)
-struct ProfileTests {
-    /// A function whose passes take at least as long as asked for.
+@Suite("Profiles", .onTestThreads, .serialized)
+final class ProfileTests: Sendable {
+    /// A clock that moves only when work says how long it took.
+    private let seconds = Mutex(0.0)
+
+    private func pass(_ seconds: Double) { self.seconds.withLock { $0 += seconds } }
+
+    private func record(_ body: () throws -> Void) throws -> Profile {
+        try Profile.record(clock: { self.seconds.withLock { $0 } }, body)
+    }
+
+    /// A function whose passes take as long as asked for.
     private func slow(_ input: Tensor, forward: Double, backward: Double) throws -> Tensor {
         try differentiable("slow", [input]) {
-            Thread.sleep(forTimeInterval: forward)
+            self.pass(forward)
             return (
                 [try input * 2],
                 { gradients, _ in
-                    Thread.sleep(forTimeInterval: backward)
+                    self.pass(backward)
                     return [try gradients[0].map { try $0 * 2 }]
                 }
             )
@@ -23,25 +33,21 @@ struct ProfileTests {
     @Test func backwardPassesCountForTheStagesThatRecordedThem() throws {
         let (outer, inner, late) = (Profile.Stage("outer"), Profile.Stage("inner"), Profile.Stage("late"))
         let leaf = try Tensor([1, 2] as [Double]).requiringGradient()
-        let profile = try Profile.record {
+        let profile = try record {
             let hidden = try profiled(outer) {
-                let first = try slow(leaf, forward: 0.02, backward: 0.03)
-                let second = try profiled(inner) { try slow(first, forward: 0.03, backward: 0.01) }
-                return try slow(second, forward: 0, backward: 0.02)
+                let first = try slow(leaf, forward: 2, backward: 3)
+                let second = try profiled(inner) { try slow(first, forward: 4, backward: 1) }
+                return try slow(second, forward: 0, backward: 5)
             }
-            Thread.sleep(forTimeInterval: 0.01)
-            try profiled(late) { try slow(hidden, forward: 0.01, backward: 0.02).sum() }.backward()
+            pass(6)
+            try profiled(late) { try slow(hidden, forward: 7, backward: 8).sum() }.backward()
         }
-        let expected: [(Profile.Stage, Double, Double)] = [
-            (outer, 0.02, 0.05), (inner, 0.03, 0.01), (late, 0.01, 0.02), (.other, 0.01, 0),
-        ]
+        let expected: [(Profile.Stage, Double, Double)] = [(outer, 2, 8), (inner, 4, 1), (late, 7, 8), (.other, 6, 0)]
         for (stage, forward, backward) in expected {
             let times = try #require(profile.times[stage])
-            // A busy machine may add to a sleep, but no more than another stage's whole sleep for this test to mean much.
-            #expect(times.forward >= forward && times.backward >= backward, "\(stage.name): \(times)")
+            #expect(times.forward == forward && times.backward == backward, "\(stage.name): \(times)")
         }
-        let sum = profile.times.values.reduce(0) { $0 + $1.total }
-        #expect(abs(sum - profile.seconds) < 1e-9 && profile.seconds >= 0.15)
+        #expect(profile.times.values.reduce(0) { $0 + $1.total } == 36 && profile.seconds == 36)
         #expect(try leaf.gradient()?.elements(Double.self) == [16, 16])
         let slowSpans = profile.spans.filter { $0.kind == .backward && $0.name == "slow" }
         #expect(slowSpans.map(\.stage) == [late, outer, inner, outer])
@@ -64,13 +70,13 @@ struct ProfileTests {
     @Test func recomputationIsTheBackwardPasss() throws {
         let stage = Profile.Stage("recomputed stage")
         let leaf = try Tensor([3.0]).requiringGradient()
-        let profile = try Profile.record {
+        let profile = try record {
             try recomputing(leaf, parameters: [], .inference) { input, _ in
-                try profiled(stage) { try slow(input, forward: 0.02, backward: 0.03) }
+                try profiled(stage) { try self.slow(input, forward: 2, backward: 3) }
             }.sum().backward()
         }
         let times = try #require(profile.times[stage])
-        #expect(times.forward >= 0.02 && times.backward >= 0.05)
+        #expect(times.forward == 2 && times.backward == 5)
         #expect(try leaf.gradient()?.item() == 2)
     }
 }

@@ -7,20 +7,16 @@ import W2VTorch
 @testable import W2VObjectives
 
 /// Recorded passes read everything from tensors: done again with other numbers, they give what passes of their own give.
-@Suite struct RecordedPretrainingTests {
+@Suite(.onTestThreads) struct RecordedPretrainingTests {
     private static let lengths = [16_000, 16_000, 16_000]
 
     private struct Recipe {
-        var configuration = ModelConfiguration()
+        var configuration: ModelConfiguration
         var objective = ContrastiveConfiguration()
         var masking = MaskingConfiguration()
 
         init(_ option: String) throws {
-            configuration.convFeatureLayers = try ConvolutionLayers(parsing: "[(12,10,5)]+[(12,3,2)]*4+[(12,2,2)]*2")
-            (configuration.encoderEmbedDim, configuration.encoderFfnEmbedDim) = (16, 24)
-            (configuration.encoderAttentionHeads, configuration.encoderLayers) = (2, 3)
-            (configuration.convPos, configuration.convPosGroups) = (8, 4)
-            (configuration.finalDim, configuration.latentVars) = (8, 6)
+            configuration = try .tiny(layers: 3)
             (configuration.dropoutFeatures, configuration.activationDropout) = (0.1, 0.1)
             configuration.encoderLayerdrop = 0.4
             objective.numNegatives = 5

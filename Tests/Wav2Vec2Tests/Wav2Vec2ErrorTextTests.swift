@@ -1,10 +1,10 @@
-import ErrorTexts
 import Foundation
+import TestSupport
 import Testing
 import W2VBackbone
 
 /// `UPDATE_SNAPSHOTS=1` renews `Errors.txt`.
-@Suite struct Wav2Vec2ErrorTextTests {
+@Suite(.onTestThreads) struct Wav2Vec2ErrorTextTests {
     @Test func textsAreAsRecorded() throws {
         let faults = try faults(
             in: [

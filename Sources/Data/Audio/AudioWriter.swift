@@ -1,5 +1,6 @@
 import CW2VSndfile
 import Foundation
+import W2VBase
 
 /// The format of a written recording.
 public enum AudioFileFormat: String, CaseIterable, Sendable {
@@ -40,7 +41,7 @@ public enum AudioFileFormat: String, CaseIterable, Sendable {
 }
 
 extension AudioFile {
-    /// Writes a recording under a temporary name and renames it when it is whole.
+    /// Writes a recording, which appears when it is whole.
     ///
     /// 16-bit formats round to the nearest step of 1/32768, so that reading and writing again changes nothing. All
     /// except `wavFloat` clip at full scale, which decoders and resamplers overshoot a little; an encoder may crash the
@@ -63,27 +64,21 @@ extension AudioFile {
         if format != .wavFloat, let bad = samples.firstIndex(where: { !$0.isFinite }) {
             throw AudioError.nonFinite(file: path, position: bad)
         }
-        let partial = path + ".partial-\(UUID().uuidString)"
-        var written = false
-        defer { if !written { unlink(partial) } }
-        try encode(samples, rate: sampleRate, channels: channels, path: path, partial: partial, format: format)
-        guard rename(partial, path) == 0 else {
-            throw AudioError.unwritable(file: path, reason: String(cString: strerror(errno)))
+        do {
+            let file = try AtomicFile(url)
+            try encode(samples, rate: sampleRate, channels: channels, to: file, path: path, format: format)
+            try file.commit()
+        } catch let error as FileWriteError {
+            throw AudioError.unwritable(file: path, reason: error.reason)
         }
-        written = true
     }
 
     private static func encode(
-        _ samples: [Float], rate: Int, channels: Int, path: String, partial: String, format: AudioFileFormat
+        _ samples: [Float], rate: Int, channels: Int, to file: AtomicFile, path: String, format: AudioFileFormat
     ) throws {
-        let descriptor = Foundation.open(partial, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
-        guard descriptor >= 0 else {
-            throw AudioError.unwritable(file: path, reason: String(cString: strerror(errno)))
-        }
         var header = header(format, rate: rate, channels: channels)
         errno = 0
-        guard let handle = sf_open_fd(descriptor, Int32(SFM_WRITE), &header, 1) else {
-            // libsndfile takes the descriptor over, also when it cannot begin.
+        guard let handle = sf_open_fd(file.descriptor.rawValue, Int32(SFM_WRITE), &header, 0) else {
             throw AudioError.unwritable(file: path, reason: reason(nil))
         }
         // The peak chunk contains the time of day: the same samples would give another file.

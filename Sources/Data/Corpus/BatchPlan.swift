@@ -126,9 +126,6 @@ public struct BatchPlan: Sendable, Equatable {
     /// How many batches there are.
     public var count: Int { batches.count }
 
-    /// How many utterances are in batches, copies counted.
-    public var utteranceCount: Int { order.count }
-
     /// A batch's utterances, as indices in the manifest; one may stand in it twice if its weight is above 1.
     public subscript(batch: Int) -> [Int] { draws(batch).map { $0 % manifestCount } }
 

@@ -74,7 +74,6 @@ public struct CorpusConverter: Sendable {
         let targets = try targets(manifest)
         try protectRecordings(manifest, from: targets, in: folder)
         try claim(folder)
-        let start = Date()
         let done = Atomic<Int>(0)
         let unwritable = Mutex<(any Error)?>(nil)
         let results = ParallelMap.map(
@@ -90,7 +89,7 @@ public struct CorpusConverter: Sendable {
             }
         }
         if let error = unwritable.withLock({ $0 }) { throw error }
-        if results.count == targets.count { removeLeftovers(targets, in: folder, before: start) }
+        if results.count == targets.count { removeLeftovers(targets, in: folder) }
         var report = Report()
         report.isStopped = results.count < targets.count
         var finished: [(target: Target, count: Int)] = []
@@ -142,18 +141,13 @@ public struct CorpusConverter: Sendable {
         }
     }
 
-    /// Removes what conversions that were killed left of these files; what began after `start` may still be written.
-    private func removeLeftovers(_ targets: [Target], in folder: URL, before start: Date) {
+    /// Removes what conversions that were killed left of these files.
+    private func removeLeftovers(_ targets: [Target], in folder: URL) {
         let places = Dictionary(grouping: targets.map { $0.path as NSString }, by: \.deletingLastPathComponent)
         for (place, paths) in places {
             let own = Set(paths.map(\.lastPathComponent))
-            let place = folder.appendingPathComponent(place)
-            for name in (try? FileManager.default.contentsOfDirectory(atPath: place.path)) ?? [] {
-                let parts = name.components(separatedBy: ".partial-")
-                guard parts.count == 2, own.contains(parts[0]), UUID(uuidString: parts[1]) != nil else { continue }
-                let file = place.appendingPathComponent(name)
-                let changed = try? FileManager.default.attributesOfItem(atPath: file.path)[.modificationDate] as? Date
-                if let changed, changed < start { unlink(file.path) }
+            Leftovers.remove(in: folder.appendingPathComponent(place)) { name in
+                AtomicFile.writtenName(ofTemporary: name).map { own.contains(String($0)) } ?? false
             }
         }
     }

@@ -128,7 +128,7 @@ struct JSONManifest {
     }
 
     private func parse(_ line: UnsafeRawBufferPointer, number: Int, into entry: inout Entry) throws {
-        guard let object = try? JSONSerialization.jsonObject(with: Data(line)) as? [String: Any] else {
+        guard let object = try? JSONParser.value(ofLine: line).object else {
             throw CorpusError.badLine(
                 file: url.path, line: number, expected: "one JSON object",
                 found: String(decoding: line.prefix(200), as: UTF8.self))
@@ -136,35 +136,31 @@ struct JSONManifest {
         take(object, into: &entry)
     }
 
-    private func take(_ object: [String: Any], into entry: inout Entry) {
-        if let path = object["audio_filepath"] as? String {
+    private func take(_ object: JSONObject, into entry: inout Entry) {
+        if let path = object["audio_filepath"]?.string {
             entry.path = Array(path.utf8)
             entry.hasPath = true
         }
         (entry.duration, entry.hasBadDuration) = Self.number(object["duration"])
         (entry.offset, entry.hasBadOffset) = Self.number(object["offset"])
-        if let labelKey, let text = object[labelKey] as? String {
+        if let labelKey, let text = object[labelKey]?.string {
             entry.text = Array(text.utf8)
             entry.hasText = true
         }
-        takeTags(object.filter { !ownKeys.contains(ExactText($0.key)) }, into: &entry)
+        takeTags(object.sorted.filter { !ownKeys.contains(ExactText($0.key)) }, into: &entry)
     }
 
     /// A number that may be absent or `null`, and whether it is something else.
-    private static func number(_ value: Any?) -> (Double?, isBad: Bool) {
-        guard let value, !(value is NSNull) else { return (nil, false) }
-        let number = value as? Double
-        return (number, number == nil)
+    private static func number(_ value: JSONValue?) -> (Double?, isBad: Bool) {
+        guard let value, value != .null else { return (nil, false) }
+        return (value.double, value.double == nil)
     }
 
-    private func takeTags(_ members: [String: Any], into entry: inout Entry) {
+    private func takeTags(_ members: [(key: String, value: JSONValue)], into entry: inout Entry) {
         guard tags != nil else { return }
-        for (name, value) in members.sorted(by: { $0.key < $1.key }) {
-            let options: JSONSerialization.WritingOptions = [.fragmentsAllowed, .sortedKeys, .withoutEscapingSlashes]
-            guard let text = try? JSONSerialization.data(withJSONObject: value, options: options) else { continue }
+        for (name, value) in members {
             entry.names.insert(ExactText(name))
-            entry.members.append(contentsOf: ", \(CarriedTags.quoted(name)): ".utf8)
-            entry.members.append(contentsOf: text)
+            entry.members.append(contentsOf: ", \(name.jsonQuoted): \(value.line)".utf8)
         }
     }
 
@@ -249,7 +245,7 @@ struct JSONManifest {
         let objects = try Self.objects(url)
         lines = []
         for (index, object) in objects.enumerated() {
-            let found = { "object \(index + 1): \(object)".replacingOccurrences(of: "\n", with: " ").prefix(200) }
+            let found = { "object \(index + 1): \(JSONValue.object(object).line)".prefix(200) }
             for entry in try entries(object, number: index + 1, found: { String(found()) }) {
                 try append(entry, number: index + 1) { String(found()) }
             }
@@ -257,37 +253,40 @@ struct JSONManifest {
         return try manifest(.jsonList)
     }
 
-    private func entries(_ object: [String: Any], number: Int, found: () -> String) throws -> [Entry] {
+    private func entries(_ object: JSONObject, number: Int, found: () -> String) throws -> [Entry] {
         guard let files = object["files"] else {
             var entry = Entry()
             take(object, into: &entry)
             return [entry]
         }
-        guard let files = files as? [[String: Any]], !files.isEmpty else {
+        guard let files = files.array, !files.isEmpty, files.allSatisfy({ $0.object != nil }) else {
             throw CorpusError.badLine(
                 file: url.path, line: number, expected: "\"files\" with a list of objects", found: found())
         }
         let textKey = labels.map { Transcript.isSpelled($0) ? "transcript" : $0 }
-        return files.map { file in
+        return files.compactMap(\.object).map { file in
             var entry = Entry()
-            if let name = file["fname"] as? String {
+            if let name = file["fname"]?.string {
                 entry.path = Array(name.utf8)
                 entry.hasPath = true
             }
-            if let samples = file["num_samples"] as? Double, let rate = file["sample_rate"] as? Double, rate > 0 {
+            if let samples = file["num_samples"]?.double, let rate = file["sample_rate"]?.double, rate > 0 {
                 entry.duration = samples / rate
             } else {
                 (entry.duration, entry.hasBadDuration) = Self.number(file["duration"])
             }
-            if let textKey, let text = object[textKey] as? String {
+            if let textKey, let text = object[textKey]?.string {
                 entry.text = Array(text.utf8)
                 entry.hasText = true
             }
             let own = file.filter { !["fname", "duration", "num_samples", "sample_rate"].contains($0.key) }
-            let shared = object.filter {
-                $0.key != "files" && $0.key != "transcript" && !ownKeys.contains(ExactText($0.key))
+            // What the object says of all its files counts more than what a file says of itself.
+            var tags = JSONObject(inOrder: own)
+            for (key, value) in object
+            where key != "files" && key != "transcript" && !ownKeys.contains(ExactText(key)) {
+                tags[key] = value
             }
-            takeTags(shared.merging(own) { shared, _ in shared }, into: &entry)
+            takeTags(tags.sorted, into: &entry)
             return entry
         }
     }

@@ -12,7 +12,7 @@ extension JSONManifest {
     /// - Throws: `CorpusError`, if the file cannot be read.
     static func hasLabels(_ url: URL, labels: String, isList: Bool) throws -> Bool {
         let keys = Transcript.isSpelled(labels) ? ["text"] + (isList ? ["transcript"] : []) : [labels]
-        func has(_ object: [String: Any]) -> Bool { keys.contains { object[$0].map { !($0 is NSNull) } ?? false } }
+        func has(_ object: JSONObject) -> Bool { keys.contains { (object[$0] ?? .null) != .null } }
         if isList { return try objects(url).contains(where: has) }
         let bytes = keys.map { Array($0.utf8) }
         var reader = try LineReader(url)
@@ -23,7 +23,7 @@ extension JSONManifest {
                     if case .null = value { found = false } else { found = true }
                 }
             }
-            if !isUnderstood, let object = try? JSONSerialization.jsonObject(with: Data(line)) as? [String: Any] {
+            if !isUnderstood, let object = try? JSONParser.value(ofLine: line).object {
                 found = has(object)
             }
             if found { return true }
@@ -32,21 +32,22 @@ extension JSONManifest {
     }
 
     /// The objects of a list.
-    static func objects(_ url: URL) throws -> [[String: Any]] {
-        var data: Data
+    static func objects(_ url: URL) throws -> [JSONObject] {
+        let data: Data
         do {
             data = try Data(contentsOf: url, options: .mappedIfSafe)
         } catch {
             throw CorpusError.unreadable(file: url.path, reason: error.localizedDescription)
         }
-        data = UTF8Text.withoutMark(data)
-        guard let objects = try? JSONSerialization.jsonObject(with: data) as? [[String: Any]] else {
+        guard let values = try? JSONParser.value(data).array, case let objects = values.compactMap(\.object),
+            objects.count == values.count
+        else {
             // Says so where the text is not UTF-8.
             var reader = try LineReader(url)
             while try reader.next() != nil {}
             throw CorpusError.badLine(
                 file: url.path, line: 1, expected: "a JSON list of objects",
-                found: String(decoding: data.prefix(200), as: UTF8.self))
+                found: String(decoding: UTF8Text.withoutMark(data).prefix(200), as: UTF8.self))
         }
         return objects
     }

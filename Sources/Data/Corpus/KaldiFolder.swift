@@ -76,10 +76,10 @@ struct KaldiFolder {
         var tags = CarriedTags()
         tags.names = Set(columns.map { ExactText($0.name) }).union(["id"])
         for index in 0..<manifest.count {
-            var members = ", \"id\": \(CarriedTags.quoted(manifest.identifier(index)))"
+            var members = ", \"id\": \(manifest.identifier(index).jsonQuoted)"
             for (name, values) in columns {
                 guard let value = values[index] else { continue }
-                members += ", \(CarriedTags.quoted(name)): \(CarriedTags.quoted(value))"
+                members += ", \(name.jsonQuoted): \(value.jsonQuoted)"
             }
             tags.members.append(members.utf8)
         }

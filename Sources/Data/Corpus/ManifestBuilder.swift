@@ -119,12 +119,11 @@ extension Manifest {
         guard validShare > 0, count > 1 else { return (self, nil) }
         let wanted = min(max(1, Int((Double(count) * validShare).rounded())), count - 1)
         let draws = (0..<count).map { index -> (draw: UInt64, index: Int) in
-            // FNV-1a, folded to the 56 bits that a stream's index may have.
-            let hash = paths.utf8(index).reduce(0xCBF2_9CE4_8422_2325 as UInt64) {
-                ($0 ^ UInt64($1)) &* 0x100_0000_01B3
-            }
-            var stream = RandomStream(
-                seed: seed, purpose: .split, index: Int((hash ^ hash >> 56) & 0xFF_FFFF_FFFF_FFFF))
+            var hash = FNV1a()
+            hash.add(paths.utf8(index))
+            // Folded to the 56 bits that a stream's index may have.
+            let folded = (hash.value ^ hash.value >> 56) & 0xFF_FFFF_FFFF_FFFF
+            var stream = RandomStream(seed: seed, purpose: .split, index: Int(folded))
             return (stream.next(), index)
         }
         let valid = Set(draws.sorted { ($0.draw, $0.index) < ($1.draw, $1.index) }.prefix(wanted).map(\.index))

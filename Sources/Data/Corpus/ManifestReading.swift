@@ -1,5 +1,6 @@
 import Foundation
 import W2VAudio
+import W2VBase
 
 extension Manifest {
     /// Reads a list of utterances, whose content tells its format.

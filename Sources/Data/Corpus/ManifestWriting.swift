@@ -85,12 +85,12 @@ extension Manifest {
         let labels = sources[0].labels
         let key = labels.map { Transcript.isSpelled($0) ? "text" : $0 }
         let lines = (0..<count).lazy.map { index in
-            var line = "{\"audio_filepath\": \(CarriedTags.quoted(audio(index).standardizedFileURL.path)), "
+            var line = "{\"audio_filepath\": \(audio(index).standardizedFileURL.path.jsonQuoted), "
             line += "\"duration\": \(seconds(sampleCounts[index]))"
             if let offset = offset(index) { line += ", \"offset\": \(seconds(offset))" }
             if let labelLines, let key {
                 let text = labels == "ltr" ? Transcript.text(fromLetters: labelLines[index]) : labelLines[index]
-                line += ", \(CarriedTags.quoted(key)): \(CarriedTags.quoted(text))"
+                line += ", \(key.jsonQuoted): \(text.jsonQuoted)"
             }
             return line + (tags?.members[index] ?? "") + "}"
         }

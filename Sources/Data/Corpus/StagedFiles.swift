@@ -1,24 +1,34 @@
 import Foundation
+import W2VBase
 
 /// Files that belong together: they are written under temporary names, and get their own when all of them are whole.
 ///
 /// What was not committed is removed with this object.
 public final class StagedFiles {
-    private var files: [(partial: String, descriptor: Int32, url: URL)] = []
+    private var files: [(file: AtomicFile, url: URL)] = []
 
     /// Begins with none.
     public init() {}
 
-    deinit {
-        for file in files {
-            unlink(file.partial)
-            close(file.descriptor)
-        }
-    }
-
+    /// Writes lines a block at a time.
     func write(_ lines: some Sequence<String>, to url: URL) throws {
-        let (partial, descriptor) = try Lines.writePartial(lines, of: url)
-        files.append((partial, descriptor, url))
+        AtomicFile.removeLeftovers(of: url)
+        do {
+            let file = try AtomicFile(url)
+            var block: [UInt8] = []
+            for line in lines {
+                block.append(contentsOf: line.utf8)
+                block.append(0x0A)
+                guard block.count >= 1 << 20 else { continue }
+                try file.append(block)
+                block.removeAll(keepingCapacity: true)
+            }
+            try file.append(block)
+            try file.synchronize()
+            files.append((file, url))
+        } catch let error as FileWriteError {
+            throw CorpusError.unwritable(file: url.path, reason: error.reason)
+        }
     }
 
     /// Whether a file that was staged is there already with the same content.
@@ -27,7 +37,8 @@ public final class StagedFiles {
     /// - Returns: Whether nothing will change.
     public func isUnchanged(_ url: URL) -> Bool {
         guard let staged = files.first(where: { $0.url == url }) else { return true }
-        return FileManager.default.contentsEqual(atPath: staged.partial, andPath: url.path)
+        guard let temporary = staged.file.temporaryPath else { return false }
+        return FileManager.default.contentsEqual(atPath: temporary, andPath: url.path)
     }
 
     /// Refuses to write manifests beside labels of other lists, which would be taken for their own.
@@ -60,12 +71,13 @@ public final class StagedFiles {
     ///
     /// - Throws: `CorpusError.unwritable`.
     public func commit() throws {
-        while let file = files.first {
-            guard rename(file.partial, file.url.path) == 0 else {
-                throw CorpusError.unwritable(file: file.url.path, reason: String(cString: strerror(errno)))
+        for (file, url) in files {
+            do throws(FileWriteError) {
+                try file.commit()
+            } catch {
+                throw CorpusError.unwritable(file: url.path, reason: error.reason)
             }
-            close(file.descriptor)
-            files.removeFirst()
         }
+        files = []
     }
 }

@@ -46,13 +46,13 @@ public enum UtteranceTags {
         _ tag: String, of source: Manifest.Source, in manifest: Manifest, _ range: Range<Int>
     ) throws -> [String?] {
         let url = URL(fileURLWithPath: source.name)
-        var found: [[String: Any]] = []
+        var found: [JSONObject] = []
         if source.format == .jsonList {
             found = try JSONManifest.objects(url)
         } else {
             var reader = try LineReader(url)
             while let line = try reader.next() {
-                found.append((try? JSONSerialization.jsonObject(with: Data(line)) as? [String: Any]) ?? [:])
+                found.append((try? JSONParser.value(ofLine: line).object) ?? [:])
             }
         }
         return try range.map { index in
@@ -61,15 +61,16 @@ public enum UtteranceTags {
                 throw CorpusError.noLine(
                     name: manifest.identifier(index), file: source.name, list: source.name, line: line)
             }
-            return text(found[line - 1].first { $0.key.hasSameCodePoints(as: tag) }?.value)
+            return text(found[line - 1][tag])
         }
     }
 
     /// A value as people write it; nil for `null`, lists and objects.
-    private static func text(_ value: Any?) -> String? {
+    private static func text(_ value: JSONValue?) -> String? {
         switch value {
-        case let text as String: text
-        case let number as NSNumber: number.description
+        case .string(let text): text
+        case .number(let number): Int(exactly: number).map(String.init) ?? String(number)
+        case .integer, .bool: value?.text
         default: nil
         }
     }

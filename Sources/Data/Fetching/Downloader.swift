@@ -1,4 +1,5 @@
 import Foundation
+import Logging
 
 /// Fetches files over HTTP and HTTPS: from the first of several addresses that has them, going on where an earlier
 /// attempt ended, and never giving a file its name before it is whole and what its publisher says.
@@ -97,9 +98,11 @@ public struct Downloader: Sendable {
         guard rename(download.destination.path, aside.path) == 0 else {
             throw FetchError.unwritable(file: download.destination.path, reason: String(cString: strerror(errno)))
         }
-        monitor.notice(
-            "\(download.destination.path): is not what its publisher describes; it is set aside as "
-                + "\(aside.lastPathComponent) and fetched anew")
+        monitor.logger.warning(
+            """
+            \(download.destination.path): is not what its publisher describes; it is set aside as \
+            \(aside.lastPathComponent) and fetched again
+            """, metadata: ["file": "\(download.destination.path)"])
         return nil
     }
 
@@ -138,6 +141,8 @@ private struct Attempt {
         while true {
             try monitor.stopIfAsked(at: download.name)
             let before = part.size
+            monitor.logger.debug(
+                "\(download.name): asking \(address) for what comes after \(before) bytes", metadata: metadata(address))
             let transfer = Transfer(address, download, into: part, monitor: monitor)
             let outcome = try transfer.run(options)
             received += transfer.received
@@ -155,15 +160,20 @@ private struct Attempt {
                 return .complete
             case .refused(let reason):
                 reasons[address] = reason
-                monitor.notice("\(download.name): \(address): \(reason)")
+                monitor.logger.warning("\(download.name): \(address): \(reason)", metadata: metadata(address))
                 return outcome
             case .broken(let reason, let wait):
                 reasons[address] = reason
                 guard part.size > before else { return outcome }
-                monitor.notice("\(download.name): \(address): \(reason); going on from there")
+                monitor.logger.notice(
+                    "\(download.name): \(address): \(reason); going on from there", metadata: metadata(address))
                 try Self.sleep(wait.map { .seconds($0) } ?? options.pause, file: download.name, monitor)
             }
         }
+    }
+
+    private func metadata(_ address: String) -> Logger.Metadata {
+        ["file": "\(download.destination.path)", "address": "\(address)"]
     }
 
     /// Compares the whole file with its publisher's checksum and gives it its name.
@@ -175,7 +185,9 @@ private struct Attempt {
                 reasons[address] = reason
                 if origin != address {
                     // The beginning is an earlier run's or another address's: perhaps it is what is wrong.
-                    monitor.notice("\(download.name): \(reason); fetching it once more from the beginning")
+                    monitor.logger.warning(
+                        "\(download.name): \(reason); fetching it once more from the beginning",
+                        metadata: metadata(address))
                     try part.discard()
                     return .broken(reason, wait: nil)
                 }

@@ -59,7 +59,7 @@ public enum FetchError: ExplainedError, Equatable {
                 "look at it, and check the address and the proxy")
         case .noSpace(let folder, let needed, let free):
             Explanation(
-                "\(folder): \(ByteText.size(needed)) are needed and \(ByteText.size(free)) are free",
+                "\(folder): \(ReadableText.size(needed)) are needed and \(ReadableText.size(free)) are free",
                 "make room, or choose a folder on another disk")
         case .unwritable(let file, let reason):
             Explanation("\(file): cannot be written (\(reason))")

@@ -1,4 +1,6 @@
 import Foundation
+import Logging
+import W2VBase
 
 /// How far a fetching, checking or unpacking is.
 public struct FetchProgress: Equatable, Sendable, CustomStringConvertible {
@@ -53,12 +55,12 @@ public struct FetchProgress: Equatable, Sendable, CustomStringConvertible {
         if phase == .listing { return text + "\(done) of \(total ?? done) folders" }
         if let total {
             let share = total > 0 ? Int(100 * Double(done) / Double(total)) : 100
-            text += "\(ByteText.size(done)) of \(ByteText.size(total)) (\(share) %)"
+            text += "\(ReadableText.size(done)) of \(ReadableText.size(total)) (\(share) %)"
         } else {
-            text += ByteText.size(done)
+            text += ReadableText.size(done)
         }
-        if let rate { text += ", \(ByteText.size(Int(rate)))/s" }
-        if let secondsLeft { text += ", \(ByteText.duration(secondsLeft)) left" }
+        if let rate { text += ", \(ReadableText.size(Int(rate)))/s" }
+        if let secondsLeft { text += ", \(ReadableText.duration(secondsLeft)) left" }
         return text
     }
 }
@@ -96,8 +98,8 @@ struct RateMeter {
 public struct FetchMonitor {
     /// Is told how far it is, many times a second.
     public var report: (FetchProgress) -> Void
-    /// Is told what people should know: a connection that broke, a mirror that failed.
-    public var notice: (String) -> Void
+    /// Gets what people should know, as a connection that broke or a mirror that failed, and details at `debug`.
+    public var logger: Logger
     /// Is asked many times a second whether a signal wants the work to stop.
     public var stop: () -> Int32?
 
@@ -105,14 +107,15 @@ public struct FetchMonitor {
     ///
     /// - Parameters:
     ///   - report: Is told how far it is.
-    ///   - notice: Is told what people should know.
+    ///   - logger: Gets what people should know.
     ///   - stop: Is asked for a signal that came.
     public init(
-        report: @escaping (FetchProgress) -> Void = { _ in }, notice: @escaping (String) -> Void = { _ in },
+        report: @escaping (FetchProgress) -> Void = { _ in },
+        logger: Logger = Logger(label: "wav2vec2.fetching") { _ in SwiftLogNoOpLogHandler() },
         stop: @escaping () -> Int32? = { nil }
     ) {
         self.report = report
-        self.notice = notice
+        self.logger = logger
         self.stop = stop
     }
 
@@ -122,35 +125,5 @@ public struct FetchMonitor {
     /// - Throws: `FetchError.stopped`.
     public func stopIfAsked(at file: String) throws {
         if let signal = stop() { throw FetchError.stopped(signal: signal, file: file) }
-    }
-}
-
-/// Sizes and times as people read them.
-public enum ByteText {
-    /// A size with a decimal unit, as `6.4 GB`.
-    ///
-    /// - Parameter bytes: The size.
-    /// - Returns: The text.
-    public static func size(_ bytes: Int) -> String {
-        let units = ["bytes", "kB", "MB", "GB", "TB"]
-        var value = Double(bytes)
-        var unit = 0
-        while value >= 999.5 && unit < units.count - 1 {
-            value /= 1000
-            unit += 1
-        }
-        return String(format: unit == 0 || value >= 99.95 ? "%.0f %@" : "%.1f %@", value, units[unit])
-    }
-
-    /// A time in its two largest units, as `2 h 05 min`.
-    ///
-    /// - Parameter seconds: The time.
-    /// - Returns: The text; `unknown` for one that is not finite.
-    public static func duration(_ seconds: Double) -> String {
-        guard seconds.isFinite, abs(seconds) < 1e12 else { return "unknown" }
-        let whole = Int(seconds.rounded(.up))
-        if whole < 60 { return "\(whole) s" }
-        if whole < 3600 { return String(format: "%d min %02d s", whole / 60, whole % 60) }
-        return String(format: "%d h %02d min", whole / 3600, whole / 60 % 60)
     }
 }

@@ -1,4 +1,6 @@
 import Foundation
+import SystemPackage
+import W2VBase
 
 /// A file that is being fetched: `NAME.part`, and beside it `NAME.part.source`, which says what it is a part of.
 ///
@@ -6,7 +8,7 @@ import Foundation
 final class PartialFile {
     let url: URL
     private let destination: URL
-    private let descriptor: Int32
+    private let descriptor: FileDescriptor
     private(set) var size: Int
     /// Whether this process holds the lock: what another one is fetching is its own to remove.
     private var isOwned = false
@@ -24,14 +26,16 @@ final class PartialFile {
             throw FetchError.unwritable(
                 file: destination.deletingLastPathComponent().path, reason: "the folder cannot be made")
         }
-        descriptor = open(url.path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0o666)
-        var status = stat()
-        guard descriptor >= 0, fstat(descriptor, &status) == 0 else {
-            throw FetchError.unwritable(file: url.path, reason: String(cString: strerror(errno)))
+        do {
+            descriptor = try .open(
+                url.path, .readWrite, options: [.create, .append, .closeOnExec],
+                permissions: FilePermissions(rawValue: 0o666))
+            size = Int(try descriptor.status().st_size)
+        } catch let error as Errno {
+            throw FetchError.unwritable(file: url.path, reason: String(cString: strerror(error.rawValue)))
         }
-        size = Int(status.st_size)
         // From here on this object closes the descriptor, also where its initializer throws.
-        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else { throw FetchError.busy(file: destination.path) }
+        guard flock(descriptor.rawValue, LOCK_EX | LOCK_NB) == 0 else { throw FetchError.busy(file: destination.path) }
         isOwned = true
     }
 
@@ -42,24 +46,21 @@ final class PartialFile {
             unlink(sourceURL.path)
         }
         // A process being started at this moment still has the descriptor, and would keep the lock until it runs.
-        flock(descriptor, LOCK_UN)
-        close(descriptor)
+        flock(descriptor.rawValue, LOCK_UN)
+        try? descriptor.close()
     }
 
     func append(_ bytes: UnsafeBufferPointer<UInt8>) throws(FetchError) {
-        var rest = bytes[...]
-        while !rest.isEmpty {
-            let count = write(descriptor, UnsafeBufferPointer(rebasing: rest).baseAddress, rest.count)
-            if count < 0 && errno == EINTR { continue }
-            guard count > 0 else { throw failure() }
-            rest = rest.dropFirst(count)
-            size += count
+        do throws(Errno) {
+            try descriptor.write(all: UnsafeRawBufferPointer(bytes), counting: &size)
+        } catch {
+            throw failure(error)
         }
     }
 
     /// Drops what has come.
     func discard() throws(FetchError) {
-        guard ftruncate(descriptor, 0) == 0 else { throw failure() }
+        guard ftruncate(descriptor.rawValue, 0) == 0 else { throw failure(Errno(rawValue: errno)) }
         unlink(sourceURL.path)
         size = 0
     }
@@ -73,7 +74,10 @@ final class PartialFile {
         }
         set {
             if let newValue {
-                try? Data("\(newValue.address)\n\(newValue.validator)\n".utf8).write(to: sourceURL, options: .atomic)
+                // Without it the next attempt starts over, which is no reason to fail.
+                try? AtomicFile.write(to: sourceURL) {
+                    try $0.append(Data("\(newValue.address)\n\(newValue.validator)\n".utf8))
+                }
             } else {
                 unlink(sourceURL.path)
             }
@@ -82,7 +86,12 @@ final class PartialFile {
 
     /// Gives the whole file its name.
     func finish() throws(FetchError) {
-        guard fsync(descriptor) == 0, rename(url.path, destination.path) == 0 else { throw failure() }
+        do throws(Errno) {
+            try descriptor.synchronize()
+        } catch {
+            throw failure(error)
+        }
+        try move(to: destination)
         unlink(sourceURL.path)
         size = -1
     }
@@ -92,18 +101,25 @@ final class PartialFile {
     /// Copies nothing: the name moves, and the next attempt finds no partial file.
     func setAside() throws(FetchError) -> URL {
         let damaged = destination.appendingPathExtension("damaged")
-        guard rename(url.path, damaged.path) == 0 else { throw failure() }
+        try move(to: damaged)
         unlink(sourceURL.path)
         size = -1
         return damaged
     }
 
-    private func failure() -> FetchError {
-        let code = errno
-        if code == ENOSPC || code == EDQUOT {
+    private func move(to place: URL) throws(FetchError) {
+        do throws(FileWriteError) {
+            try AtomicFolder.move(url, to: place)
+        } catch {
+            throw .unwritable(file: place.path, reason: error.reason)
+        }
+    }
+
+    private func failure(_ code: Errno) -> FetchError {
+        if code == .noSpace || code == .diskQuotaExceeded {
             let folder = destination.deletingLastPathComponent()
             return .noSpace(folder: folder.path, needed: 1 << 20, free: DiskSpace.free(folder) ?? 0)
         }
-        return .unwritable(file: url.path, reason: String(cString: strerror(code)))
+        return .unwritable(file: url.path, reason: String(cString: strerror(code.rawValue)))
     }
 }

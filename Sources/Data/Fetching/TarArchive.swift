@@ -1,5 +1,7 @@
 import CW2VFetching
 import Foundation
+import SystemPackage
+import W2VBase
 
 /// Unpacks tar archives that come from elsewhere.
 public enum TarArchive {
@@ -20,30 +22,26 @@ public enum TarArchive {
         _ archive: URL, into folder: URL, maximumBytes: Int, monitor: FetchMonitor = FetchMonitor()
     ) throws -> Int {
         try SystemLibrary.archive.load()
-        let staging = folder.deletingLastPathComponent()
-            .appendingPathComponent(".\(folder.lastPathComponent).unpacking")
-        // What an earlier run left, when it was killed.
-        try? FileManager.default.removeItem(at: staging)
-        var isDone = false
-        defer { if !isDone { try? FileManager.default.removeItem(at: staging) } }
         do {
-            try FileManager.default.createDirectory(at: staging, withIntermediateDirectories: true)
-        } catch {
-            throw FetchError.unwritable(file: staging.path, reason: error.localizedDescription)
+            try FileManager.default.createDirectory(
+                at: folder.deletingLastPathComponent(), withIntermediateDirectories: true)
+            return try AtomicFolder.write(to: folder) { staging in
+                let unpacker = try Unpacker(archive, into: staging, maximumBytes: maximumBytes, monitor: monitor)
+                let count = try unpacker.run()
+                // All files at once: one by one takes much longer for the thousands of an archive.
+                if let descriptor = try? FileDescriptor.open(
+                    staging.path, .readOnly, options: [.directory, .closeOnExec])
+                {
+                    cfetching_sync(descriptor.rawValue)
+                    try? descriptor.close()
+                }
+                return count
+            }
+        } catch let error as FileWriteError {
+            throw FetchError.unwritable(file: error.path, reason: error.reason)
+        } catch let error as CocoaError {
+            throw FetchError.unwritable(file: folder.path, reason: error.localizedDescription)
         }
-        let unpacker = try Unpacker(archive, into: staging, maximumBytes: maximumBytes, monitor: monitor)
-        let count = try unpacker.run()
-        // The name is what later runs trust, so the content must be on the disk before it.
-        let descriptor = open(staging.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        if descriptor >= 0 {
-            cfetching_sync(descriptor)
-            close(descriptor)
-        }
-        guard rename(staging.path, folder.path) == 0 else {
-            throw FetchError.unwritable(file: folder.path, reason: String(cString: strerror(errno)))
-        }
-        isDone = true
-        return count
     }
 }
 
@@ -138,26 +136,26 @@ private final class Unpacker {
 
     private func extract(_ path: String) throws {
         let target = folder.appendingPathComponent(path).path
-        let descriptor = open(target, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o666)
-        guard descriptor >= 0 else {
+        let descriptor = FileDescriptor(
+            rawValue: open(target, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o666))
+        guard descriptor.rawValue >= 0 else {
             if errno == EEXIST || errno == EISDIR { throw refused(path, "it stands in the archive twice") }
             throw FetchError.unwritable(file: target, reason: String(cString: strerror(errno)))
         }
-        defer { close(descriptor) }
+        defer { try? descriptor.close() }
         while true {
             let count = Int(cfetching_archive_read(handle, buffer.baseAddress, buffer.count))
             guard count >= 0 else { throw damaged() }
             if count == 0 { return }
             written += count
             guard written <= maximumBytes else {
-                throw refused(path, "the files together are larger than \(ByteText.size(maximumBytes))")
+                throw refused(path, "the files together are larger than \(ReadableText.size(maximumBytes))")
             }
-            var rest = buffer[..<count]
-            while !rest.isEmpty {
-                let done = write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
-                if done < 0 && errno == EINTR { continue }
-                guard done > 0 else { throw failure(target) }
-                rest = rest.dropFirst(done)
+            var done = 0
+            do throws(Errno) {
+                try descriptor.write(all: UnsafeRawBufferPointer(rebasing: buffer[..<count]), counting: &done)
+            } catch {
+                throw failure(target, error)
             }
             report()
         }
@@ -177,10 +175,9 @@ private final class Unpacker {
         .damagedArchive(file: archive.path, reason: String(cString: cfetching_archive_message(handle)))
     }
 
-    private func failure(_ target: String) -> FetchError {
-        let code = errno
-        guard code == ENOSPC || code == EDQUOT else {
-            return .unwritable(file: target, reason: String(cString: strerror(code)))
+    private func failure(_ target: String, _ code: Errno) -> FetchError {
+        guard code == .noSpace || code == .diskQuotaExceeded else {
+            return .unwritable(file: target, reason: String(cString: strerror(code.rawValue)))
         }
         return .noSpace(folder: folder.path, needed: 1 << 20, free: DiskSpace.free(folder) ?? 0)
     }

@@ -134,7 +134,7 @@ final class Transfer {
         case 200:
             // The file changed, or the server knows no ranges: this is the whole of it, from its first byte.
             if part.size > 0 {
-                monitor.notice("\(download.name): \(address) sends it from the beginning again")
+                monitor.logger.notice("\(download.name): \(address) sends it from the beginning again")
                 try part.discard()
             }
             total = head.contentLength

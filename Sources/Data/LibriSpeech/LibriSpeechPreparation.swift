@@ -222,10 +222,14 @@ public struct LibriSpeechPreparation {
             try FileManager.default.createDirectory(at: parent, withIntermediateDirectories: true)
             if !part.isLimitedSupervision { try moveTexts(from: inside.deletingLastPathComponent(), to: parent) }
         } catch {
-            throw CorpusError.unwritable(file: parent.path, reason: error.localizedDescription)
+            let reason = (error as? FileWriteError)?.reason ?? error.localizedDescription
+            throw CorpusError.unwritable(file: parent.path, reason: reason)
         }
-        guard rename(inside.path, folder.path) == 0 else {
-            throw CorpusError.unwritable(file: folder.path, reason: String(cString: strerror(errno)))
+        do throws(FileWriteError) {
+            try AtomicFolder.synchronize(inside.path)
+            try AtomicFolder.move(inside, to: folder)
+        } catch {
+            throw CorpusError.unwritable(file: folder.path, reason: error.reason)
         }
         return folder
     }
@@ -263,7 +267,7 @@ public struct LibriSpeechPreparation {
         for name in try FileManager.default.contentsOfDirectory(atPath: folder.path) where name.hasSuffix(".TXT") {
             let old = folder.appendingPathComponent(name)
             let new = target.appendingPathComponent(name)
-            if rename(old.path, new.path) != 0 { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
+            try AtomicFolder.move(old, to: new)
         }
     }
 

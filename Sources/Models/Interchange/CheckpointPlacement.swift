@@ -27,24 +27,7 @@ enum CheckpointPlacement {
         if exists { try checkRoom(url, isDirectory: isDirectory.boolValue, isFolder: isFolder, replaces: replaces) }
         try manager.createDirectory(at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
         guard isFolder else { return try write(url) }
-
-        let parent = url.deletingLastPathComponent()
-        let mark = UUID().uuidString
-        let new = parent.appendingPathComponent(".\(url.lastPathComponent).\(mark).partial", isDirectory: true)
-        let old = parent.appendingPathComponent(".\(url.lastPathComponent).\(mark).old", isDirectory: true)
-        try manager.createDirectory(at: new, withIntermediateDirectories: false)
-        let result: Result
-        do {
-            result = try write(new)
-            if exists { try manager.moveItem(at: url, to: old) }
-            try manager.moveItem(at: new, to: url)
-        } catch {
-            if exists, !manager.fileExists(atPath: url.path) { try? manager.moveItem(at: old, to: url) }
-            try? manager.removeItem(at: new)
-            throw error
-        }
-        if exists { try? manager.removeItem(at: old) }
-        return result
+        return try AtomicFolder.write(to: url, write)
     }
 
     private static func checkRoom(_ url: URL, isDirectory: Bool, isFolder: Bool, replaces: Bool) throws {

@@ -1,5 +1,6 @@
 import Foundation
 import W2VBackbone
+import W2VBase
 
 /// One key of Hugging Face's `config.json` and the property that it corresponds to.
 public struct HuggingFaceField: Sendable {

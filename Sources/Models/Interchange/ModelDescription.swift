@@ -78,9 +78,7 @@ public struct ModelDescription: Sendable, Equatable {
             section[path[1]] = value
             root[path[0]] = .object(section)
         }
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        return try encoder.encode(root)
+        return Data((JSONValue.object(root).text + "\n").utf8)
     }
 
     /// Reads a description.

@@ -1,4 +1,5 @@
 import Foundation
+import W2VBase
 import W2VObjectives
 import W2VTorch
 

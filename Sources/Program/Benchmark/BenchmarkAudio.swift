@@ -55,7 +55,7 @@ final class BenchmarkAudio: MicroBatchSource {
             requiredBatchSizeMultiple: 1)
         options.crop = crops ? .toShortest : .none
         let plan = try BatchPlan(manifest, options: options, seed: 1, epoch: 0)
-        if let summary = plan.exclusionSummary(manifest, naming: 3) { Console.error("wav2vec2: \(summary)") }
+        if let summary = plan.exclusionSummary(manifest, naming: 3) { Console.log.warning("\(summary)") }
         let loader = try BatchLoader(
             manifest: manifest, plan: plan, positions: (0..<steps).map { $0 % plan.count },
             normalize: epsilon != nil, epsilon: epsilon ?? 1e-5, workers: workers)

@@ -2,8 +2,8 @@ import ArgumentParser
 import Foundation
 import W2VAudio
 import W2VBackbone
+import W2VBase
 import W2VCorpus
-import W2VDecoding
 import W2VInterchange
 import W2VTorch
 import W2VTraining
@@ -37,7 +37,7 @@ struct BenchmarkCommand: ParsableCommand {
 }
 
 /// `wav2vec2 benchmark pretrain`.
-struct PretrainBenchmarkCommand: ParsableCommand {
+struct PretrainBenchmarkCommand: ParsableCommand, LoggingCommand {
     static let configuration = CommandConfiguration(commandName: "pretrain", abstract: "Time a pre-training step.")
     @OptionGroup var options: TrainingBenchmarkOptions
 
@@ -47,6 +47,8 @@ struct PretrainBenchmarkCommand: ParsableCommand {
     )
     var recordSteps = false
 
+    @OptionGroup var logging: LogOptions
+
     func run() throws {
         try options.run(.pretrain) { model, audio, device, mode in
             try model.pretrainingBenchmark(on: audio, device: device, precision: mode, recordsSteps: recordSteps)
@@ -55,9 +57,11 @@ struct PretrainBenchmarkCommand: ParsableCommand {
 }
 
 /// `wav2vec2 benchmark finetune`.
-struct FinetuneBenchmarkCommand: ParsableCommand {
+struct FinetuneBenchmarkCommand: ParsableCommand, LoggingCommand {
     static let configuration = CommandConfiguration(commandName: "finetune", abstract: "Time a fine-tuning step.")
     @OptionGroup var options: TrainingBenchmarkOptions
+
+    @OptionGroup var logging: LogOptions
 
     func run() throws {
         try options.run(.finetune) { model, audio, device, mode in
@@ -67,7 +71,7 @@ struct FinetuneBenchmarkCommand: ParsableCommand {
 }
 
 /// `wav2vec2 benchmark inference`.
-struct InferenceBenchmarkCommand: ParsableCommand {
+struct InferenceBenchmarkCommand: ParsableCommand, LoggingCommand {
     static let configuration = CommandConfiguration(
         commandName: "inference", abstract: "Time a forward pass to log-probabilities.",
         discussion: """
@@ -91,6 +95,8 @@ struct InferenceBenchmarkCommand: ParsableCommand {
     @OptionGroup(title: "Latency") var latency: LatencyOptions
 
     @OptionGroup(title: "Profile") var profile: ProfileOptions
+
+    @OptionGroup var logging: LogOptions
 
     func validate() throws {
         guard latency.manifest != nil else { return }

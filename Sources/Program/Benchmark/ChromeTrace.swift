@@ -1,12 +1,16 @@
 import Foundation
+import W2VBase
 
 /// A timeline in the format of Chrome's tracing, which chrome://tracing and ui.perfetto.dev open.
 struct ChromeTrace {
-    private var events: [[String: Any]] = []
+    private var events: [JSONObject] = []
 
     /// Names a process of the timeline.
     mutating func name(process: Int, _ name: String) {
-        events.append(["name": "process_name", "ph": "M", "pid": process, "args": ["name": name]])
+        events.append([
+            "name": .string("process_name"), "ph": .string("M"), "pid": .integer(process),
+            "args": .object(["name": .string(name)]),
+        ])
     }
 
     /// Adds something with a beginning and an end, in microseconds; on one thread spans lie within each other or apart.
@@ -14,10 +18,11 @@ struct ChromeTrace {
         _ name: String, category: String, process: Int, thread: Int = 0, start: Double, end: Double,
         arguments: [String: String] = [:]
     ) {
-        var event: [String: Any] = [
-            "name": name, "cat": category, "ph": "X", "pid": process, "tid": thread, "ts": start, "dur": end - start,
+        var event: JSONObject = [
+            "name": .string(name), "cat": .string(category), "ph": .string("X"), "pid": .integer(process),
+            "tid": .integer(thread), "ts": .number(start), "dur": .number(end - start),
         ]
-        if !arguments.isEmpty { event["args"] = arguments }
+        if !arguments.isEmpty { event["args"] = .object(JSONObject(arguments.mapValues { .string($0) })) }
         events.append(event)
     }
 
@@ -27,7 +32,8 @@ struct ChromeTrace {
     ) {
         for (phase, time) in [("b", start), ("e", end)] {
             events.append([
-                "name": name, "cat": category, "ph": phase, "pid": process, "tid": 0, "ts": time, "id": identifier,
+                "name": .string(name), "cat": .string(category), "ph": .string(phase), "pid": .integer(process),
+                "tid": .integer(0), "ts": .number(time), "id": .string(identifier),
             ])
         }
     }
@@ -35,10 +41,11 @@ struct ChromeTrace {
     /// Writes the timeline.
     ///
     /// - Parameter file: Its name; a file that is there is replaced.
-    /// - Throws: An error of Foundation's if the file cannot be written.
+    /// - Throws: `FileWriteError` if the file cannot be written.
     func write(to file: URL) throws {
-        try JSONSerialization.data(
-            withJSONObject: ["traceEvents": events, "displayTimeUnit": "ms"], options: [.sortedKeys]
-        ).write(to: file, options: .atomic)
+        let timeline = JSONValue.object([
+            "traceEvents": .array(events.map(JSONValue.object)), "displayTimeUnit": .string("ms"),
+        ])
+        try AtomicFile.write(to: file) { try $0.append(Data(timeline.line.utf8)) }
     }
 }

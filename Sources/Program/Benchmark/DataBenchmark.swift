@@ -4,12 +4,11 @@ import W2VAudio
 import W2VBackbone
 import W2VBase
 import W2VCorpus
-import W2VDecoding
 import W2VObjectives
 import W2VTorch
 
 /// `wav2vec2 benchmark data`: how fast audio is decoded and batched, and what that means for training.
-struct DataBenchmarkCommand: ParsableCommand {
+struct DataBenchmarkCommand: ParsableCommand, LoggingCommand {
     static let configuration = CommandConfiguration(
         commandName: "data",
         abstract: "Time the decoding and batching of audio, and how long training waits for data.",
@@ -51,6 +50,8 @@ struct DataBenchmarkCommand: ParsableCommand {
 
     @Flag(help: "Print one JSON object.")
     var json = false
+
+    @OptionGroup var logging: LogOptions
 
     /// What an H100 SXM multiplies in BF16 without sparsity, by its data sheet.
     private static let h100OperationsPerS = 989.4e12
@@ -105,7 +106,7 @@ struct DataBenchmarkCommand: ParsableCommand {
     private func decode(_ manifest: Manifest, threads: Int) throws -> DataReport.Threads {
         let plan = try BatchPlan.sequential(
             manifest, options: BatchOptions(maxTokens: 960_000, requiredBatchSizeMultiple: 1))
-        if let summary = plan.exclusionSummary(manifest, naming: 3) { Console.error("wav2vec2: \(summary)") }
+        if let summary = plan.exclusionSummary(manifest, naming: 3) { Console.log.warning("\(summary)") }
         var (wall, processor): ([Double], [Double]) = ([], [])
         // The first pass reads the files from the disk.
         for repetition in 0...repetitions {

@@ -4,7 +4,7 @@ import W2VBase
 import W2VDecoding
 
 /// `wav2vec2 benchmark decoding`.
-struct DecodingBenchmarkCommand: AsyncParsableCommand {
+struct DecodingBenchmarkCommand: AsyncParsableCommand, LoggingCommand {
     static let configuration = CommandConfiguration(
         commandName: "decoding",
         abstract: "Time beam search with a 3-gram model.",
@@ -38,6 +38,8 @@ struct DecodingBenchmarkCommand: AsyncParsableCommand {
 
     @Flag(help: "Print one JSON object.")
     var json = false
+
+    @OptionGroup var logging: LogOptions
 
     func validate() throws {
         for (name, value) in [

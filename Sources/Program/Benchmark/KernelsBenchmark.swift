@@ -1,11 +1,11 @@
 import ArgumentParser
 import Foundation
 import W2VBackbone
-import W2VDecoding
+import W2VBase
 import W2VTorch
 
 /// `wav2vec2 benchmark kernels`: each stage's kernel by itself.
-struct KernelsBenchmarkCommand: ParsableCommand {
+struct KernelsBenchmarkCommand: ParsableCommand, LoggingCommand {
     static let configuration = CommandConfiguration(
         commandName: "kernels",
         abstract: "Time each kernel of a BASE model separately, forward and backward.",
@@ -35,6 +35,8 @@ struct KernelsBenchmarkCommand: ParsableCommand {
 
     @Flag(help: "Print one JSON object.")
     var json = false
+
+    @OptionGroup var logging: LogOptions
 
     func validate() throws {
         guard repetitions >= 1 else {

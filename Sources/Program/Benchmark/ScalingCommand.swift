@@ -1,12 +1,11 @@
 import ArgumentParser
 import Foundation
+import W2VBase
 import W2VCluster
-import W2VDecoding
 import W2VTorch
-import W2VTraining
 
 /// `wav2vec2 benchmark scaling`: what summing gradients over processes costs here, and what that means for many GPUs.
-struct ScalingCommand: AsyncParsableCommand {
+struct ScalingCommand: AsyncParsableCommand, LoggingCommand {
     static let configuration = CommandConfiguration(
         commandName: "scaling",
         abstract: "Time pre-training steps of several processes, and predict the speed of many GPUs.",
@@ -56,6 +55,8 @@ struct ScalingCommand: AsyncParsableCommand {
     @Option(help: .hidden)
     var measureInto: String?
 
+    @OptionGroup var logging: LogOptions
+
     func validate() throws {
         guard bucketCapMb > 0, bucketCapMb <= 1e6 else {
             throw ValidationError("--bucket-cap-mb is \(bucketCapMb); it must be above 0 and at most 1000000.")
@@ -80,7 +81,7 @@ struct ScalingCommand: AsyncParsableCommand {
                     cluster: cluster, bucketBytes: Int(bucketCapMb * 1_048_576), zeroSharding: zeroSharding,
                     comparesReducer: c10dReducer))
             guard cluster?.isLeader ?? true else { return }
-            try JSONEncoder().encode(measurement).write(to: fileURL(measureInto), options: .atomic)
+            try writeResult(jsonLine(measurement), to: fileURL(measureInto))
         }
     }
 
@@ -94,17 +95,22 @@ struct ScalingCommand: AsyncParsableCommand {
         var measurements: [ScalingMeasurement] = []
         for count in processes.values {
             let file = folder.appendingPathComponent("\(count).json")
-            let plan = LaunchPlan(
-                executable: LaunchCommand.program, arguments: arguments + ["--measure-into", file.path],
+            var plan = LaunchPlan(
+                executable: LaunchCommand.program,
+                arguments: arguments + ["--measure-into", file.path] + logging.passedOn(to: arguments),
                 processes: count)
-            switch try Launcher(plan, report: { Console.error("benchmark: \($0)") }).run(stop: { signals.received }) {
+            plan.namesRanks = logging.logFormat == .text
+            switch try Launcher(plan, logger: Console.logger("launch")).run(stop: { signals.received }) {
             case .finished: break
             case .stopped(let signal): throw ExitCode(128 + signal)
             case .failed(let code, let reason):
-                Console.error("wav2vec2 benchmark: with \(count) processes, \(reason)")
+                Console.log.error(
+                    "with \(count) processes, \(reason)", metadata: ["exit_code": .stringConvertible(code)])
                 throw ExitCode(code)
             }
-            measurements.append(try JSONDecoder().decode(ScalingMeasurement.self, from: Data(contentsOf: file)))
+            let decoder = JSONDecoder()
+            decoder.keyDecodingStrategy = .convertFromSnakeCase
+            measurements.append(try decoder.decode(ScalingMeasurement.self, from: Data(contentsOf: file)))
         }
         try write(measurements)
     }
@@ -128,7 +134,7 @@ struct ScalingCommand: AsyncParsableCommand {
                     most.traces,
                     subtitle: "pre-training, utterances \(shape.utterances.text) a process, buckets of "
                         + "\(decimal(bucketCapMb, 0)) MB\(hidden)")
-                try Data(picture.svg().utf8).write(to: fileURL(timeline), options: .atomic)
+                try writeResult(picture.svg(), to: fileURL(timeline))
             }
         }
         var report = ScalingReport(

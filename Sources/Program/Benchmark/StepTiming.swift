@@ -1,6 +1,6 @@
 import Foundation
 import W2VBackbone
-import W2VDecoding
+import W2VBase
 import W2VKernels
 import W2VTorch
 

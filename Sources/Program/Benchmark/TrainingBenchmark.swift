@@ -43,7 +43,7 @@ extension BenchmarkedModel {
         return TrainingBenchmark(
             updates: try StandaloneUpdates(
                 pretraining: recipe, weights: checkpoint, on: audio, device: device, shardedOver: group,
-                summation: summation, report: Self.report))
+                summation: summation, logger: Console.logger("training")))
     }
 
     /// Fine-tuning as the recipe `finetune-base-100h` has it, with every layer.
@@ -72,12 +72,8 @@ extension BenchmarkedModel {
         return TrainingBenchmark(
             updates: try StandaloneUpdates(
                 finetuning: recipe, labels: LabelDictionary(symbols: symbols), weights: checkpoint, on: audio,
-                device: device, report: Self.report))
+                device: device, logger: Console.logger("training")))
     }
-}
-
-extension BenchmarkedModel {
-    fileprivate static func report(_ line: String) { Console.error("wav2vec2: \(line)") }
 }
 
 extension Recipe {

@@ -1,11 +1,11 @@
 import ArgumentParser
 import Foundation
+import W2VBase
 import W2VInterchange
-import W2VTorch
 import W2VTraining
 
 /// `wav2vec2 checkpoint average`: one model from several checkpoints.
-struct AverageCommand: ParsableCommand {
+struct AverageCommand: ParsableCommand, LoggingCommand {
     static let configuration = CommandConfiguration(
         commandName: "average",
         abstract: "Average the weights of several checkpoints.",
@@ -31,6 +31,8 @@ struct AverageCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Average the newest N checkpoints in a run's folder.", valueName: "n"))
     var last: Int?
 
+    @OptionGroup var logging: LogOptions
+
     func validate() throws {
         if path.isEmpty { throw ValidationError("Name the checkpoints, or a training folder with --last.") }
         guard let last else { return }
@@ -47,26 +49,16 @@ struct AverageCommand: ParsableCommand {
             return checkpoint
         }
         let state = try Checkpoint.average(checkpoints)
-        try writeFolder(fileURL(output)) { try Checkpoint.write(checkpoints[0].description, state: state, to: $0) }
-        Console.error("\(output): the mean of \(folders.map(\.relativePath).joined(separator: ", "))")
-    }
-}
-
-/// Writes a new folder; it gets its name when all of it is there.
-private func writeFolder(_ url: URL, _ fill: (URL) throws -> Void) throws {
-    let manager = FileManager.default
-    guard !manager.fileExists(atPath: url.path) else {
-        throw CommandError(.usage, "\(url.path) exists already, and nothing is overwritten", "choose another --output")
-    }
-    let parent = url.deletingLastPathComponent()
-    let new = parent.appendingPathComponent(".\(url.lastPathComponent).new", isDirectory: true)
-    try? manager.removeItem(at: new)
-    do {
-        try manager.createDirectory(at: new, withIntermediateDirectories: true)
-        try fill(new)
-        try manager.moveItem(at: new, to: url)
-    } catch {
-        try? manager.removeItem(at: new)
-        throw error
+        let folder = fileURL(output)
+        guard !FileManager.default.fileExists(atPath: folder.path) else {
+            throw CommandError(
+                .usage, "\(folder.path) exists already, and nothing is overwritten", "choose another --output")
+        }
+        try FileManager.default.createDirectory(
+            at: folder.deletingLastPathComponent(), withIntermediateDirectories: true)
+        _ = try AtomicFolder.write(to: folder) {
+            try Checkpoint.write(checkpoints[0].description, state: state, to: $0)
+        }
+        Console.log.info("\(output): the mean of \(folders.map(\.relativePath).joined(separator: ", "))")
     }
 }

@@ -18,8 +18,10 @@ extension Console {
         let layout = try? ProcessLayout.current(environment: ProcessInfo.processInfo.environment)
         guard (layout?.rank ?? 0) == 0 else { return }
         for note in notes where !(usesLanguageModel && note.subject == .languageModel) {
-            let line = "wav2vec2: \(path): \(note.phrase)."
-            if told.withLock({ $0.insert(line).inserted }) { error(line) }
+            let line = "\(path): \(note.phrase)."
+            guard told.withLock({ $0.insert(line).inserted }) else { continue }
+            log.log(
+                level: note.subject == .languageModel ? .notice : .warning, "\(line)", metadata: ["file": "\(path)"])
         }
     }
 }

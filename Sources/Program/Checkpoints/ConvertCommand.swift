@@ -1,11 +1,11 @@
 import ArgumentParser
 import Foundation
+import W2VBase
 import W2VCorpus
-import W2VDecoding
 import W2VInterchange
 
 /// `wav2vec2 checkpoint convert`: a checkpoint in another program's format.
-struct ConvertCommand: ParsableCommand {
+struct ConvertCommand: ParsableCommand, LoggingCommand {
     static let configuration = CommandConfiguration(
         commandName: "convert",
         abstract: "Convert a checkpoint to the format of this program, fairseq, NVIDIA or Hugging Face.",
@@ -48,6 +48,8 @@ struct ConvertCommand: ParsableCommand {
 
     @Flag(help: "Print one JSON object.")
     var json = false
+
+    @OptionGroup var logging: LogOptions
 
     func run() throws {
         let url = fileURL(output)

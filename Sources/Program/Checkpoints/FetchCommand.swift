@@ -1,11 +1,10 @@
 import ArgumentParser
 import Foundation
-import W2VDecoding
+import W2VBase
 import W2VFetching
-import W2VTraining
 
 /// `wav2vec2 checkpoint fetch`: public models from their publishers.
-struct FetchCommand: ParsableCommand {
+struct FetchCommand: ParsableCommand, LoggingCommand {
     static let configuration = CommandConfiguration(
         commandName: "fetch",
         abstract: "Download a public model from its publisher.",
@@ -56,6 +55,8 @@ struct FetchCommand: ParsableCommand {
 
     @OptionGroup var fetching: FetchingOptions
 
+    @OptionGroup var logging: LogOptions
+
     func validate() throws {
         guard !list else { return }
         guard let name else { throw ValidationError("Name a model; --list shows the well-known ones.") }
@@ -78,7 +79,9 @@ struct FetchCommand: ParsableCommand {
                 file.verified
                 ? "as its publisher describes it"
                 : "no checksum is published, its SHA-256 is \(file.sha256.value ?? "")"
-            Console.error("\(file.path): \(ByteText.size(file.bytes)), \(proof)")
+            Console.log.info(
+                "\(file.path): \(ReadableText.size(file.bytes)), \(proof)",
+                metadata: ["file": "\(file.path)", "bytes": .stringConvertible(file.bytes)])
         }
         try Console.output(json ? try jsonLine(summary) : summary.path)
     }
@@ -111,9 +114,11 @@ struct FetchCommand: ParsableCommand {
             token: environment["HF_TOKEN"])
         let downloader = fetching.downloader()
         let listing = try repository.list(into: folder, with: downloader, monitor: monitor)
-        Console.error(
-            "\(model.name) at \(listing.commit.prefix(12)): \(listing.files.count) files"
-                + (listing.leftOut.isEmpty ? "" : "; left out: \(listing.leftOut.joined(separator: ", "))"))
+        Console.log.info(
+            """
+            \(model.name) at \(listing.commit.prefix(12)): \(listing.files.count) files\
+            \(listing.leftOut.isEmpty ? "" : "; left out: \(listing.leftOut.joined(separator: ", "))")
+            """)
         let missing = listing.files.filter { !FileManager.default.fileExists(atPath: $0.destination.path) }
         try DiskSpace.require(missing.reduce(0) { $0 + ($1.size ?? 0) }, in: folder)
         let files = try listing.files.map { download in

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Foundation
+import W2VBase
 import W2VFetching
-import W2VTraining
 
 /// How patiently files are fetched.
 struct FetchingOptions: ParsableArguments {
@@ -29,7 +29,7 @@ struct FetchingOptions: ParsableArguments {
     /// Shows progress on standard error, and stops on Ctrl-C and SIGTERM; what has come is kept then.
     static func monitor(_ signal: StopSignal) -> FetchMonitor {
         FetchMonitor(
-            report: { progress in Console.progress("\(progress)") }, notice: { Console.error($0) },
+            report: { progress in Console.progress("\(progress)") }, logger: Console.logger("fetching"),
             stop: { signal.received })
     }
 

@@ -2,12 +2,11 @@ import ArgumentParser
 import Foundation
 import W2VBackbone
 import W2VBase
-import W2VDecoding
 import W2VInterchange
 import W2VTorch
 
 /// `wav2vec2 checkpoint inspect`: architecture, task and size of a model on disk.
-struct InspectCommand: ParsableCommand {
+struct InspectCommand: ParsableCommand, LoggingCommand {
     static let configuration = CommandConfiguration(
         commandName: "inspect",
         abstract: "Show what a checkpoint contains, without loading its weights.",
@@ -34,6 +33,8 @@ struct InspectCommand: ParsableCommand {
 
     @Flag(help: "Print one JSON object.")
     var json = false
+
+    @OptionGroup var logging: LogOptions
 
     func run() throws {
         let checkpoint = try Checkpoint.read(

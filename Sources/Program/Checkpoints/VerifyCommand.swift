@@ -1,11 +1,10 @@
 import ArgumentParser
 import Foundation
 import W2VBase
-import W2VDecoding
 import W2VInterchange
 
 /// `wav2vec2 checkpoint verify`: whether two checkpoints are the same model.
-struct VerifyCommand: ParsableCommand {
+struct VerifyCommand: ParsableCommand, LoggingCommand {
     static let configuration = CommandConfiguration(
         commandName: "verify",
         abstract: "Compare two checkpoints, in any formats.",
@@ -28,6 +27,8 @@ struct VerifyCommand: ParsableCommand {
 
     @Flag(help: "Print one JSON object.")
     var json = false
+
+    @OptionGroup var logging: LogOptions
 
     func validate() throws {
         guard tolerance >= 0, tolerance.isFinite else {

@@ -1,17 +1,42 @@
 import Foundation
+import Logging
 import Synchronization
 import W2VBase
+import W2VCluster
 
-/// What people read goes to standard error; results go to standard output.
+/// What people read goes to standard error, through a logger; results go to standard output.
 enum Console {
-    /// Writes a line to standard error.
-    ///
-    /// Names of files and requests come from others: what a terminal would obey, or take for another line, appears as code
-    /// points.
-    static func error(_ line: String) {
-        clear()
-        writeMessage(line.printable + "\n")
+    private struct Settings {
+        var level = Logger.Level.info
+        var format = LogFormat.text
+        /// This process's number among several.
+        var rank: Int?
     }
+
+    private static let settings = Mutex(Settings())
+
+    /// Sets how much is printed, and in which form, before a command runs.
+    static func configure(_ options: LogOptions) {
+        let layout = try? ProcessLayout.current(environment: ProcessInfo.processInfo.environment)
+        settings.withLock { $0 = Settings(level: options.level, format: options.logFormat, rank: layout?.rank) }
+    }
+
+    /// A logger whose lines go to standard error.
+    ///
+    /// - Parameter part: The part of the program that logs; `nil` for its commands.
+    /// - Returns: The logger.
+    static func logger(_ part: String? = nil) -> Logger {
+        let settings = settings.withLock { $0 }
+        var logger = Logger(label: part.map { "wav2vec2.\($0)" } ?? "wav2vec2") {
+            ConsoleLogHandler(label: $0, format: settings.format, stream: .standardError)
+        }
+        logger.logLevel = settings.level
+        if let rank = settings.rank { logger[metadataKey: "rank"] = .stringConvertible(rank) }
+        return logger
+    }
+
+    /// The logger of commands.
+    static var log: Logger { logger() }
 
     /// Writes a line to standard output.
     ///
@@ -24,7 +49,7 @@ enum Console {
     ///
     /// - Throws: `CommandError` when it cannot be written, as on a full disk.
     static func output(_ text: Data) throws {
-        clear()
+        MessageStream.standardError.clear()
         var rest = text[...]
         while !rest.isEmpty {
             let written = rest.withUnsafeBytes { write(STDOUT_FILENO, $0.baseAddress, $0.count) }
@@ -47,7 +72,7 @@ enum Console {
         if let columns = ProcessInfo.processInfo.environment["COLUMNS"].flatMap(Int.init), columns > 0 {
             return columns
         }
-        return width(of: STDOUT_FILENO)
+        return TerminalText.columns(of: STDOUT_FILENO)
     }
 
     /// Whether results may be colored: on a terminal, unless `NO_COLOR` says otherwise.
@@ -56,65 +81,22 @@ enum Console {
         return isatty(STDOUT_FILENO) == 1 && (environment["NO_COLOR"] ?? "").isEmpty && environment["TERM"] != "dumb"
     }
 
-    private static let state = Mutex((shown: false, last: ContinuousClock.now - .seconds(60)))
-
-    /// Shows how far a command is, in place on a terminal, and every ten seconds elsewhere.
+    /// Shows how far a command is, in place on a terminal, and as a line every ten seconds elsewhere.
     static func progress(_ text: @autoclosure () -> String) {
-        show(text, elsewhere: .seconds(10))
+        show(.everywhere, text)
     }
 
     /// Shows how far a command is in place on a terminal, and nothing elsewhere: for commands that write lines of their
     /// own.
     static func live(_ text: @autoclosure () -> String) {
-        show(text, elsewhere: nil)
+        show(.onTerminals, text)
     }
 
-    private static func show(_ text: () -> String, elsewhere: Duration?) {
-        let isTerminal = isatty(STDERR_FILENO) == 1
-        guard let pause = isTerminal ? .milliseconds(100) : elsewhere else { return }
-        let now = ContinuousClock.now
-        let isDue = state.withLock { state in
-            guard now - state.last >= pause else { return false }
-            state = (isTerminal, now)
-            return true
-        }
-        guard isDue else { return }
-        let line = text()
-        // Speech that is recognized has invisible characters of its own, such as joiners: they stay.
-        let isHarmless = line.unicodeScalars.allSatisfy { $0.properties.generalCategory != .control }
-        let shown = isHarmless ? line : line.printable
-        writeMessage(isTerminal ? clearedLine + fitting(shown) : shown + "\n")
-    }
-
-    /// Nobody may be reading any more: that must not keep a run from saving.
-    private static func writeMessage(_ text: String) {
-        try? FileHandle.standardError.write(contentsOf: Data(text.utf8))
-    }
-
-    /// The sequence that clears a terminal's line, or spaces if the terminal has none.
-    private static var clearedLine: String {
-        guard ProcessInfo.processInfo.environment["TERM"] == "dumb" else { return "\r\u{1B}[K" }
-        return "\r" + String(repeating: " ", count: width(of: STDERR_FILENO) - 1) + "\r"
-    }
-
-    /// A line that ends in an ellipsis where it would not fit: what wraps cannot be overwritten.
-    private static func fitting(_ text: String) -> String {
-        let most = width(of: STDERR_FILENO) - 1
-        return text.count <= most ? text : text.prefix(max(0, most - 1)) + "…"
-    }
-
-    private static func width(of descriptor: Int32) -> Int {
-        var size = winsize()
-        let isKnown = ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0
-        return isKnown ? Int(size.ws_col) : 80
-    }
-
-    private static func clear() {
-        let wasShown = state.withLock { state in
-            defer { state.shown = false }
-            return state.shown
-        }
-        if wasShown { writeMessage(clearedLine) }
+    private static func show(_ pace: MessageStream.Pace, _ text: () -> String) {
+        let settings = settings.withLock { $0 }
+        guard settings.level <= .info else { return }
+        let line = settings.format == .json ? { (text: String) in log.info("\(text)") } : nil
+        MessageStream.standardError.progress(pace, line: line, text)
     }
 }
 

@@ -1,5 +1,5 @@
 import Foundation
-import W2VFetching
+import W2VBase
 
 /// Shows how far work on counted things is, how fast it goes, and when it will be done.
 struct CountProgress: Sendable {
@@ -28,6 +28,7 @@ struct CountProgress: Sendable {
         guard done > 0, seconds > 0 else { return counts }
         let rate = Double(done) / seconds
         let digits = rate < 1 ? 2 : rate < 100 ? 1 : 0
-        return counts + " · \(decimal(rate, digits)) a second · ETA \(ByteText.duration(Double(total - done) / rate))"
+        return counts
+            + " · \(decimal(rate, digits)) a second · ETA \(ReadableText.duration(Double(total - done) / rate))"
     }
 }

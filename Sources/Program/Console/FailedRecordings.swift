@@ -15,6 +15,6 @@ struct FailedRecordings {
     mutating func add(_ error: any Error, at place: String = "") {
         count += 1
         if code != EXIT_FAILURE { code = failureCode(error) ?? EX_DATAERR }
-        Console.error("wav2vec2: \(place)\(error)")
+        Console.log.error("\(place)\(error)")
     }
 }

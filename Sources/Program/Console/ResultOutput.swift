@@ -1,6 +1,5 @@
 import Foundation
 import W2VBase
-import W2VTorch
 
 /// Makes the folder that a file is to be written to.
 func makeFolder(of file: URL) throws {
@@ -14,7 +13,7 @@ func makeFolder(of file: URL) throws {
 
 /// Writes a result's file whole or not at all, and makes its folder where it is not there.
 func writeResult(_ text: String, to file: URL) throws {
-    AtomicFile.removeLeftovers(in: file.deletingLastPathComponent(), of: file.lastPathComponent)
+    AtomicFile.removeLeftovers(of: file)
     try writeResult(to: file) { try $0(text) }
 }
 

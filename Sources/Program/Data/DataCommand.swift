@@ -31,7 +31,7 @@ func endingOnWriteErrors<Result>(_ body: () throws -> Result) throws -> Result {
 }
 
 /// `wav2vec2 data dictionary`: the symbols of labels.
-struct DictionaryCommand: ParsableCommand {
+struct DictionaryCommand: ParsableCommand, LoggingCommand {
     static let configuration = CommandConfiguration(
         commandName: "dictionary",
         abstract: "Write a fairseq dictionary of all symbols in the labels of manifests.",
@@ -49,17 +49,18 @@ struct DictionaryCommand: ParsableCommand {
     @Option(help: "Extension of the label files.")
     var labels = "ltr"
 
+    @OptionGroup var logging: LogOptions
+
     func run() throws {
         let manifest = try Manifest.joined(
             manifests.map { (try Manifest.read(fileURL($0), labels: labels), 1) })
         let dictionary = try LabelDictionary(counting: manifest)
         let empty = manifest.emptyLabelCount
-        if empty > 0 { Console.error("wav2vec2: \(empty) of \(manifest.count) utterances have empty labels") }
+        if empty > 0 { Console.log.warning("\(empty) of \(manifest.count) utterances have empty labels") }
         let file = fileURL(output)
         try makeFolder(of: file)
         try dictionary.write(to: file)
-        Console.error(
-            "\(file.relativePath): \(dictionary.count - LabelDictionary.specials.count) symbols of \(manifest.count) utterances"
-        )
+        let symbols = dictionary.count - LabelDictionary.specials.count
+        Console.log.info("\(file.relativePath): \(symbols) symbols of \(manifest.count) utterances")
     }
 }

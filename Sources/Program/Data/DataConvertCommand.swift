@@ -1,13 +1,13 @@
 import ArgumentParser
 import Foundation
 import W2VAudio
+import W2VBase
 import W2VCorpus
-import W2VTraining
 
 extension AudioFileFormat: ExpressibleByArgument {}
 
 /// `wav2vec2 data convert`: recordings in another format, sampling rate and speed.
-struct DataConvertCommand: ParsableCommand {
+struct DataConvertCommand: ParsableCommand, LoggingCommand {
     static let configuration = CommandConfiguration(
         commandName: "convert",
         abstract: "Convert the recordings of a manifest to another format, sampling rate or speed.",
@@ -46,6 +46,8 @@ struct DataConvertCommand: ParsableCommand {
 
     @Flag(help: "Exit with 0 even if some recordings cannot be converted and are left out.")
     var allowUnreadable = false
+
+    @OptionGroup var logging: LogOptions
 
     /// Where the new recordings go.
     private var folder: URL { audioFolder.map(fileURL) ?? fileURL(output.output).deletingPathExtension() }
@@ -87,11 +89,13 @@ struct DataConvertCommand: ParsableCommand {
                 progress.show(done, of: total)
             }
         }
-        for (utterance, reason) in report.failures { Console.error("wav2vec2: left out \(utterance): \(reason)") }
-        Console.error(
+        for (utterance, reason) in report.failures {
+            Console.log.warning("left out \(utterance): \(reason)", metadata: ["file": "\(utterance)"])
+        }
+        Console.log.info(
             "convert: \(report.converted) files written, \(report.kept) kept, \(report.failures.count) left out")
         if report.isStopped, let signal = signal() {
-            Console.error("stopped by signal \(signal): run the command again to continue")
+            Console.log.notice("stopped by signal \(signal): run the command again to continue")
             throw ExitCode(128 + signal)
         }
         guard let converted = report.manifest else {

@@ -4,7 +4,7 @@ import W2VBase
 import W2VCorpus
 
 /// `wav2vec2 data labels`: transcripts as letters and words.
-struct LabelsCommand: ParsableCommand {
+struct LabelsCommand: ParsableCommand, LoggingCommand {
     static let configuration = CommandConfiguration(
         commandName: "labels",
         abstract: "Write .ltr and .wrd label files beside manifests from transcripts.",
@@ -41,6 +41,8 @@ struct LabelsCommand: ParsableCommand {
     @Flag(help: "Replace .ltr and .wrd files with other content.")
     var force = false
 
+    @OptionGroup var logging: LogOptions
+
     func run() throws {
         // Nothing is written before all transcripts are found.
         let lists = try manifest.map { name in
@@ -63,11 +65,13 @@ struct LabelsCommand: ParsableCommand {
     private func summarize(_ list: Manifest, _ texts: [String], beside url: URL) {
         let base = url.deletingPathExtension()
         let empty = texts.count { Transcript.words($0).isEmpty }
-        Console.error(
-            "\(base.relativePath).ltr and \(base.lastPathComponent).wrd: \(texts.count) transcripts"
-                + (empty > 0 ? ", \(empty) of them empty" : ""))
+        Console.log.info(
+            """
+            \(base.relativePath).ltr and \(base.lastPathComponent).wrd: \(texts.count) transcripts\
+            \(empty > 0 ? ", \(empty) of them empty" : "")
+            """)
         for index in Set([0, list.count - 1]).sorted() {
-            Console.error("  \(list.path(index).excerpt(200)) ⇒ \(Transcript.words(texts[index]).excerpt(80))")
+            Console.log.info("  \(list.path(index).excerpt(200)) ⇒ \(Transcript.words(texts[index]).excerpt(80))")
         }
     }
 

@@ -3,7 +3,7 @@ import Foundation
 import W2VCorpus
 
 /// `wav2vec2 data manifest`: a list of recordings.
-struct ManifestCommand: ParsableCommand {
+struct ManifestCommand: ParsableCommand, LoggingCommand {
     static let configuration = CommandConfiguration(
         commandName: "manifest",
         abstract: "Write a manifest of recordings, or convert a manifest to another format.",
@@ -46,6 +46,8 @@ struct ManifestCommand: ParsableCommand {
     @Flag(help: "Exit with 0 even if some recordings cannot be read and are left out.")
     var allowUnreadable = false
 
+    @OptionGroup var logging: LogOptions
+
     func validate() throws {
         guard (0..<100).contains(validPercent) else {
             throw ValidationError("--valid-percent is \(validPercent); it must be at least 0 and below 100.")
@@ -66,14 +68,18 @@ struct ManifestCommand: ParsableCommand {
         let wanted = extensions.flatMap { $0.split(whereSeparator: { $0 == "," || $0 == " " }) }
             .map { $0.hasPrefix(".") ? String($0.dropFirst()) : String($0) }
         let report = try ManifestBuilder(extensions: wanted, decodes: decode).build(url)
-        for (path, reason) in report.unreadable { Console.error("wav2vec2: left out \(path): \(reason)") }
+        for (path, reason) in report.unreadable {
+            Console.log.warning("left out \(path): \(reason)", metadata: ["file": "\(path)"])
+        }
         let all = report.train
         let found = try output.labelsToRead { labels in
             let count = try all.countTranscriptsBeside(labels)
             if (1..<all.count).contains(count) && labels == "ltr" {
-                Console.error(
-                    "wav2vec2: only \(count) of \(all.count) recordings have a .txt beside them, or a line in a "
-                        + "*.trans.txt of their folder: no labels are written")
+                Console.log.warning(
+                    """
+                    only \(count) of \(all.count) recordings have a .txt beside them, or a line in a *.trans.txt of \
+                    their folder: no labels are written
+                    """)
             }
             return count == all.count
         }
@@ -91,7 +97,7 @@ struct ManifestCommand: ParsableCommand {
 }
 
 /// `wav2vec2 data combine`: several lists as one.
-struct CombineCommand: ParsableCommand {
+struct CombineCommand: ParsableCommand, LoggingCommand {
     static let configuration = CommandConfiguration(
         commandName: "combine",
         abstract: "Combine manifests of any formats, with their labels, into one.",
@@ -109,6 +115,8 @@ struct CombineCommand: ParsableCommand {
 
     @OptionGroup var output: ManifestOutput
 
+    @OptionGroup var logging: LogOptions
+
     func run() throws {
         try output.prepare()
         let urls = manifests.map(fileURL)
@@ -125,10 +133,11 @@ struct CombineCommand: ParsableCommand {
 /// Says how many recordings a list lacks, and ends the command with the exit code of bad data unless that is accepted.
 func reportLeftOut(_ count: Int, of total: Int, allowed: Bool) throws {
     guard count > 0 else { return }
-    Console.error(
-        "wav2vec2: \(count) of \(total) recordings were left out (named above)"
-            + (allowed ? "" : "; --allow-unreadable accepts that"))
-    if !allowed { throw ExitCode(EX_DATAERR) }
+    let sentence = "\(count) of \(total) recordings were left out (named above)"
+    if allowed { return Console.log.warning("\(sentence)") }
+    Console.log.error(
+        "\(sentence); --allow-unreadable accepts that", metadata: ["exit_code": .stringConvertible(EX_DATAERR)])
+    throw ExitCode(EX_DATAERR)
 }
 
 extension Manifest.OutputFormat: ExpressibleByArgument {}
@@ -247,9 +256,11 @@ struct ManifestOutput: ParsableArguments {
             var manifest = try read(kind)
             if uppercase { manifest = manifest.mappingLabels { $0.uppercased() } }
             if number == 0, writtenFormat == .tsv, !manifest.tagNames.isEmpty {
-                Console.error(
-                    "wav2vec2: a .tsv cannot hold \(manifest.tagNames.joined(separator: ", ")): left out; JSON lines "
-                        + "(--output FILE.jsonl) keep them")
+                Console.log.warning(
+                    """
+                    a .tsv cannot hold \(manifest.tagNames.joined(separator: ", ")): left out; JSON lines (--output \
+                    FILE.jsonl) keep them
+                    """)
             }
             let parts = try parts(manifest)
             for (part, url) in [(parts.train, train)] + (parts.valid.map { [($0, file)] } ?? []) {
@@ -262,7 +273,7 @@ struct ManifestOutput: ParsableArguments {
         }
         if writtenFormat == .tsv { try files.refuseStaleLabels(beside: written.map(\.url), besides: labels) }
         try files.commit()
-        for (_, summary) in written { Console.error(summary) }
+        for (_, summary) in written { Console.log.info("\(summary)") }
     }
 
     private func summary(_ manifest: Manifest, _ file: URL, _ labels: [String]) -> String {

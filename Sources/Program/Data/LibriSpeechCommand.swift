@@ -1,13 +1,12 @@
 import ArgumentParser
 import Foundation
+import W2VBase
 import W2VCorpus
-import W2VDecoding
 import W2VFetching
 import W2VLibriSpeech
-import W2VTraining
 
 /// `wav2vec2 data librispeech`: the corpus that the recipes are made for, ready to train on.
-struct LibriSpeechCommand: ParsableCommand {
+struct LibriSpeechCommand: ParsableCommand, LoggingCommand {
     static let configuration = CommandConfiguration(
         commandName: "librispeech",
         abstract: "Download LibriSpeech and write manifests for training.",
@@ -59,6 +58,8 @@ struct LibriSpeechCommand: ParsableCommand {
 
     @OptionGroup var fetching: FetchingOptions
 
+    @OptionGroup var logging: LogOptions
+
     func validate() throws {
         do {
             if try LibriSpeech.parts(named: parts, limited: libriLight).isEmpty {
@@ -84,7 +85,7 @@ struct LibriSpeechCommand: ParsableCommand {
         let report = try preparation.run()
         for list in report.lists {
             let hours = decimal(Double(list.samples) / 16_000 / 3600, 2)
-            Console.error("\(list.manifest.relativePath): \(list.utterances) recordings, \(hours) hours")
+            Console.log.info("\(list.manifest.relativePath): \(list.utterances) recordings, \(hours) hours")
         }
         if json {
             try Console.output(try jsonLine(Summary(report, (ContinuousClock.now - start) / .seconds(1))))

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import W2VBase
 import W2VCluster
 import W2VCorpus
 import W2VDecoding
@@ -10,7 +11,7 @@ import W2VTorch
 extension CharacterUnit: ExpressibleByArgument {}
 
 /// `wav2vec2 evaluate`: error rates of a fine-tuned model.
-struct EvaluateCommand: AsyncParsableCommand {
+struct EvaluateCommand: AsyncParsableCommand, LoggingCommand {
     static let configuration = CommandConfiguration(
         commandName: "evaluate",
         abstract: "Measure the word and character error rates of a fine-tuned model on a manifest.",
@@ -76,6 +77,8 @@ struct EvaluateCommand: AsyncParsableCommand {
     @Flag(help: "Print one JSON object; rates are fractions.")
     var json = false
 
+    @OptionGroup var logging: LogOptions
+
     func validate() throws {
         for (name, value) in [("bootstrap", bootstrap), ("worst", worst ?? 0)] where value < 0 {
             throw ValidationError("--\(name) is \(value); it must be at least 0.")
@@ -132,10 +135,11 @@ struct EvaluateCommand: AsyncParsableCommand {
 
     private func show(_ evaluation: Evaluation) throws {
         for utterance in evaluation.utterances where utterance.isTooShort {
-            Console.error(
-                "wav2vec2: \(utterance.identifier): is too short for a frame and counts as an empty transcript.")
+            Console.log.warning(
+                "\(utterance.identifier): is too short for a frame and counts as an empty transcript.",
+                metadata: ["file": "\(utterance.identifier)"])
         }
-        if let warning = evaluation.unwritable.warning { Console.error("wav2vec2: \(warning)") }
+        if let warning = evaluation.unwritable.warning { Console.log.warning("\(warning)") }
         let bootstrap = Bootstrap(sets: bootstrap)
         let shown = worst ?? 0
         // First what cannot get lost with a file.

@@ -54,7 +54,7 @@ func layerSelection(_ text: String) throws -> LayerSelection {
 }
 
 /// `wav2vec2 features`: hidden states of recordings.
-struct FeaturesCommand: AsyncParsableCommand {
+struct FeaturesCommand: AsyncParsableCommand, LoggingCommand {
     static let configuration = CommandConfiguration(
         commandName: "features",
         abstract: "Extract a model's hidden states: any layer, per frame or pooled.",
@@ -105,6 +105,8 @@ struct FeaturesCommand: AsyncParsableCommand {
     @Flag(help: "Continue the folder of an interrupted run.")
     var resume = false
 
+    @OptionGroup var logging: LogOptions
+
     func validate() throws {
         _ = try layerSelection(layer)
         if let format, let named = FeatureWriter.Format(rawValue: fileURL(output).pathExtension), named != format {
@@ -133,7 +135,7 @@ struct FeaturesCommand: AsyncParsableCommand {
             }
         }
         try writer.finish()
-        Console.error("features: \(tally.summary): \(output)")
+        Console.log.info("features: \(tally.summary): \(output)")
         try tally.end()
     }
 }

@@ -1,8 +1,7 @@
 import ArgumentParser
 import Foundation
-import W2VAudio
+import W2VBase
 import W2VCorpus
-import W2VFetching
 import W2VInference
 
 /// Recordings that a command takes through a model: which are to be done, how far it is, and which could not be used.
@@ -59,7 +58,7 @@ struct RecordingTally {
         let left = progress.recordings == numbers.count ? 0 : max(0, seconds - progress.seconds) / max(rate, 1e-9)
         Console.progress(
             "\(command): \(progress.recordings) of \(numbers.count) recordings · \(decimal(rate, 1)) times real time · ETA "
-                + ByteText.duration(left))
+                + ReadableText.duration(left))
     }
 
     /// What has been done, for the last line.

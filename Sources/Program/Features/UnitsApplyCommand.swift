@@ -3,7 +3,7 @@ import Foundation
 import W2VFeatures
 
 /// `wav2vec2 units apply`: the cluster of each frame.
-struct UnitsApplyCommand: AsyncParsableCommand {
+struct UnitsApplyCommand: AsyncParsableCommand, LoggingCommand {
     static let configuration = CommandConfiguration(
         commandName: "apply",
         abstract: "Write the nearest cluster of each frame.",
@@ -27,6 +27,8 @@ struct UnitsApplyCommand: AsyncParsableCommand {
     @OptionGroup var model: FeatureModelOptions
 
     @OptionGroup var output: UnitOutput
+
+    @OptionGroup var logging: LogOptions
 
     func run() async throws {
         let recordings = try audio.recordings()

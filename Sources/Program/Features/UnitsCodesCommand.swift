@@ -3,7 +3,7 @@ import Foundation
 import W2VFeatures
 
 /// `wav2vec2 units codes`: what the quantizer chooses.
-struct UnitsCodesCommand: AsyncParsableCommand {
+struct UnitsCodesCommand: AsyncParsableCommand, LoggingCommand {
     /// How the choices of several groups are written.
     enum Groups: String, CaseIterable, ExpressibleByArgument {
         case joined, separate
@@ -30,6 +30,8 @@ struct UnitsCodesCommand: AsyncParsableCommand {
     var groups = Groups.joined
 
     @OptionGroup var output: UnitOutput
+
+    @OptionGroup var logging: LogOptions
 
     func run() async throws {
         let recordings = try audio.recordings()

@@ -61,7 +61,7 @@ struct UnitOutput: ParsableArguments {
             }
         }
         try writer?.finish()
-        Console.error("\(tally.command): \(tally.summary), \(count) units" + (output.map { ": \($0)" } ?? ""))
+        Console.log.info("\(tally.command): \(tally.summary), \(count) units\(output.map { ": \($0)" } ?? "")")
         try tally.end()
     }
 }

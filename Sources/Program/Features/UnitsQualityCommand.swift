@@ -1,11 +1,11 @@
 import ArgumentParser
 import Foundation
+import W2VBase
 import W2VCorpus
-import W2VDecoding
 import W2VFeatures
 
 /// `wav2vec2 units quality`: how well units go with phones.
-struct UnitsQualityCommand: ParsableCommand {
+struct UnitsQualityCommand: ParsableCommand, LoggingCommand {
     static let configuration = CommandConfiguration(
         commandName: "quality",
         abstract: "Compare units with phones by HuBERT's three measures.",
@@ -41,6 +41,8 @@ struct UnitsQualityCommand: ParsableCommand {
 
     @Flag(help: "Print one JSON object; purities are fractions.")
     var json = false
+
+    @OptionGroup var logging: LogOptions
 
     func validate() throws {
         guard hop > 0, receptiveField > 0 else {

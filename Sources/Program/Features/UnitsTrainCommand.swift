@@ -1,11 +1,11 @@
 import ArgumentParser
 import Foundation
-import W2VDecoding
+import W2VBase
 import W2VFeatures
 import W2VTorch
 
 /// `wav2vec2 units train`: clusters of a layer's features.
-struct UnitsTrainCommand: AsyncParsableCommand {
+struct UnitsTrainCommand: AsyncParsableCommand, LoggingCommand {
     static let configuration = CommandConfiguration(
         commandName: "train",
         abstract: "Cluster a layer's features by k-means.",
@@ -53,6 +53,8 @@ struct UnitsTrainCommand: AsyncParsableCommand {
     @Flag(help: "Print one JSON object.")
     var json = false
 
+    @OptionGroup var logging: LogOptions
+
     func validate() throws {
         _ = try layerSelection(layer)
         for (name, value) in [
@@ -82,7 +84,7 @@ struct UnitsTrainCommand: AsyncParsableCommand {
                 if let values = features?.first?.values { parts.append(try sample(values, recording: number)) }
             }
         }
-        Console.error("units train: \(tally.summary)")
+        Console.log.info("units train: \(tally.summary)")
         guard !parts.isEmpty else { return try tally.end() }
         let vectors = try Tensor.concatenate(parts)
         parts = []

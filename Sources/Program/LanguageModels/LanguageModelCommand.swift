@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import W2VBase
 import W2VDecoding
 
 /// `wav2vec2 lm`: language models.
@@ -14,7 +15,7 @@ struct LanguageModelCommand: AsyncParsableCommand {
 }
 
 /// `wav2vec2 lm build`: an ARPA model from text.
-struct LanguageModelBuildCommand: ParsableCommand {
+struct LanguageModelBuildCommand: ParsableCommand, LoggingCommand {
     static let configuration = CommandConfiguration(
         commandName: "build",
         abstract: "Build an n-gram language model from text.",
@@ -56,6 +57,8 @@ struct LanguageModelBuildCommand: ParsableCommand {
     @Flag(help: "Print one JSON object.")
     var json = false
 
+    @OptionGroup var logging: LogOptions
+
     func validate() throws {
         guard (0.001...100_000).contains(memory) else {
             throw ValidationError("--memory is \(memory); it must be a number of gigabytes.")
@@ -88,7 +91,7 @@ struct LanguageModelBuildCommand: ParsableCommand {
                         output: output, tokens: summary.tokens, counts: summary.counts, discounts: summary.discounts)))
         } else {
             let counts = summary.counts.enumerated().map { "\($1) \($0 + 1)-grams" }.joined(separator: ", ")
-            Console.error("lm build: \(output): \(counts) from \(summary.tokens) words")
+            Console.log.info("lm build: \(output): \(counts) from \(summary.tokens) words")
         }
     }
 }
@@ -102,7 +105,7 @@ private struct BuildReport: Encodable {
 }
 
 /// `wav2vec2 lm convert`: the binary form.
-struct LanguageModelConvertCommand: ParsableCommand {
+struct LanguageModelConvertCommand: ParsableCommand, LoggingCommand {
     static let configuration = CommandConfiguration(
         commandName: "convert",
         abstract: "Convert an ARPA file to a binary file, which opens instantly and is shared by processes.",
@@ -119,18 +122,20 @@ struct LanguageModelConvertCommand: ParsableCommand {
     @Argument(help: "File to write.", completion: .file())
     var output: String
 
+    @OptionGroup var logging: LogOptions
+
     func run() throws {
         guard fileURL(input).resolvingSymlinksInPath() != fileURL(output).resolvingSymlinksInPath() else {
             throw ValidationError("\(output) is the ARPA file itself: name another file.")
         }
         let model = try LanguageModel(contentsOf: fileURL(input))
         try model.writeBinary(to: fileURL(output))
-        Console.error("lm convert: \(output): \(model.counts.reduce(0, +)) n-grams of order \(model.order)")
+        Console.log.info("lm convert: \(output): \(model.counts.reduce(0, +)) n-grams of order \(model.order)")
     }
 }
 
 /// `wav2vec2 lm inspect`: what a model holds, and how it scores a sentence.
-struct LanguageModelInspectCommand: ParsableCommand {
+struct LanguageModelInspectCommand: ParsableCommand, LoggingCommand {
     static let configuration = CommandConfiguration(
         commandName: "inspect",
         abstract: "Show what a language model contains and how it scores sentences.",
@@ -147,6 +152,8 @@ struct LanguageModelInspectCommand: ParsableCommand {
 
     @Flag(help: "Print one JSON object.")
     var json = false
+
+    @OptionGroup var logging: LogOptions
 
     func run() throws {
         let model = try LanguageModel(contentsOf: fileURL(path))

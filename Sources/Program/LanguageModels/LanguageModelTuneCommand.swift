@@ -1,10 +1,11 @@
 import ArgumentParser
 import Foundation
+import W2VBase
 import W2VDecoding
 import W2VRecognition
 
 /// `wav2vec2 lm tune`: the weights that suit a development set.
-struct LanguageModelTuneCommand: AsyncParsableCommand {
+struct LanguageModelTuneCommand: AsyncParsableCommand, LoggingCommand {
     static let configuration = CommandConfiguration(
         commandName: "tune",
         abstract: "Find the decoding weights with the fewest errors on a development set.",
@@ -36,6 +37,8 @@ struct LanguageModelTuneCommand: AsyncParsableCommand {
 
     @Flag(help: "Print one JSON object; rates are fractions.")
     var json = false
+
+    @OptionGroup var logging: LogOptions
 
     func validate() throws {
         if decoding.lm == nil {

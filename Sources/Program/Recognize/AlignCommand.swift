@@ -7,7 +7,7 @@ import W2VInference
 import W2VRecognition
 
 /// `wav2vec2 align`: where the words of a transcript are said.
-struct AlignCommand: AsyncParsableCommand {
+struct AlignCommand: AsyncParsableCommand, LoggingCommand {
     /// What is written.
     enum Format: String, CaseIterable, ExpressibleByArgument {
         case text, json, srt, vtt, ctm, textgrid
@@ -51,6 +51,8 @@ struct AlignCommand: AsyncParsableCommand {
 
     @OptionGroup var compute: ComputeOptions
 
+    @OptionGroup var logging: LogOptions
+
     func validate() throws {
         guard (transcript == nil) != (text == nil) else {
             throw ValidationError("Give the transcript either as a file or by --text.")
@@ -77,7 +79,7 @@ struct AlignCommand: AsyncParsableCommand {
                 hasSmallLetters ? error.advice.map { $0 + " (--uppercase)" } : error.advice)
         }
         aligned.name = url.deletingPathExtension().lastPathComponent
-        if let warning = aligned.doubt { Console.error("wav2vec2: \(audio): \(warning)".printable) }
+        if let warning = aligned.doubt { Console.log.warning("\(audio): \(warning)", metadata: ["file": "\(audio)"]) }
         try writeResult(to: output.map(fileURL)) { try write(aligned, to: $0) }
     }
 

@@ -136,14 +136,17 @@ struct DecodingOptions: ParsableArguments {
         let decoder = try BeamSearchDecoder(alphabet: alphabet, model: model, lexicon: words, options: search)
         guard let name = lexicon ?? lm, let listed = decoder.lexicon else { return decoder }
         if lexicon != nil, !listed.specials.isEmpty {
-            Console.error(
-                "wav2vec2: \(name): left out the special words \(listed.specials.joined(separator: " ")), which stand for "
-                    + "no speech.")
+            Console.log.warning(
+                """
+                \(name): left out the special words \(listed.specials.joined(separator: " ")), which stand for no speech.
+                """, metadata: ["file": "\(name)"])
         }
         if let first = listed.unspellable.first {
-            Console.error(
-                "wav2vec2: \(name): \(listed.unspellable.count) of \(listed.unspellable.count + listed.count) words have "
-                    + "letters that the dictionary lacks and cannot be written, such as \(first.quotedWithCodePoints).")
+            Console.log.warning(
+                """
+                \(name): \(listed.unspellable.count) of \(listed.unspellable.count + listed.count) words have letters \
+                that the dictionary lacks and cannot be written, such as \(first.quotedWithCodePoints).
+                """, metadata: ["file": "\(name)"])
         }
         return decoder
     }

@@ -1,9 +1,8 @@
 import ArgumentParser
 import Foundation
 import W2VAudio
-import W2VDecoding
+import W2VBase
 import W2VRecognition
-import W2VTraining
 
 /// How live input is read and written.
 struct LiveInputOptions: ParsableArguments {
@@ -58,12 +57,11 @@ struct LiveInputOptions: ParsableArguments {
         }
         // After a signal it may still wait for the pipe.
         if signal.received == nil, try await reading.value {
-            Console.error("wav2vec2: standard input ends in the middle of a sample; the last byte is ignored")
+            Console.log.warning("standard input ends in the middle of a sample; the last byte is ignored")
         }
         let seconds = Double(heard) / Double(rate)
-        Console.error(
-            "transcribe: "
-                + TimedWork(audioSeconds: seconds, seconds: busy / .seconds(1), kind: ", busy for").description)
+        let work = TimedWork(audioSeconds: seconds, seconds: busy / .seconds(1), kind: ", busy for")
+        Console.log.info("transcribe: \(work)", metadata: ["audio_seconds": .stringConvertible(seconds)])
         if let number = signal.received { throw ExitCode(128 + number) }
     }
 
@@ -77,9 +75,7 @@ struct LiveInputOptions: ParsableArguments {
 
     /// The end of a text that fits into the terminal's line, where it can be redrawn.
     private func ending(_ text: String) -> String {
-        var size = winsize()
-        let width = ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0 ? Int(size.ws_col) : 80
         // A full line would wrap, and only its last row be redrawn; the terminal may add a ^C.
-        return terminalEnding(of: text, columns: max(1, width - 3))
+        TerminalText.ending(of: text, columns: max(1, TerminalText.columns(of: STDERR_FILENO) - 3))
     }
 }

@@ -1,12 +1,12 @@
 import ArgumentParser
 import Foundation
+import W2VBase
 import W2VCluster
-import W2VFetching
 import W2VInference
 import W2VRecognition
 
 /// `wav2vec2 transcribe`: text from recordings.
-struct TranscribeCommand: AsyncParsableCommand {
+struct TranscribeCommand: AsyncParsableCommand, LoggingCommand {
     static let configuration = CommandConfiguration(
         commandName: "transcribe",
         abstract: "Transcribe recordings or live speech.",
@@ -73,6 +73,8 @@ struct TranscribeCommand: AsyncParsableCommand {
         completion: .file())
     var files: [String] = []
 
+    @OptionGroup var logging: LogOptions
+
     /// How much audio is dealt out to several processes at once, in seconds and for each of them.
     private static let groupSeconds = 600.0
 
@@ -128,7 +130,7 @@ struct TranscribeCommand: AsyncParsableCommand {
             inputs, format: chosenFormat, output: output.map(fileURL), replaces: force || resume)
         let entries = inputs.entries.enumerated().filter { !resume || !writer.hasWritten($0.offset) }
         if entries.count < inputs.entries.count, isLeader {
-            Console.error(
+            Console.log.info(
                 "transcribe: \(inputs.entries.count - entries.count) of \(inputs.entries.count) files are already there"
             )
         }
@@ -155,9 +157,13 @@ struct TranscribeCommand: AsyncParsableCommand {
             progress.show(pass.progress)
         }
         guard isLeader else { return EXIT_SUCCESS }
-        Console.error(
-            "transcribe: \(entries.count - failed.count) of \(entries.count) files, "
-                + TimedWork(audioSeconds: audioSeconds, seconds: progress.seconds).description)
+        let seconds = progress.seconds
+        Console.log.info(
+            "transcribe: \(entries.count - failed.count) of \(entries.count) files, \(TimedWork(audioSeconds: audioSeconds, seconds: seconds))",
+            metadata: [
+                "files": .stringConvertible(entries.count), "failures": .stringConvertible(failed.count),
+                "audio_seconds": .stringConvertible(audioSeconds), "seconds": .stringConvertible(seconds),
+            ])
         return failed.code
     }
 }
@@ -178,6 +184,6 @@ private struct TranscriptionProgress {
         let left = elapsed * (Double(total) / max(progress.position, 1e-9) - 1)
         Console.progress(
             "transcribe: \(progress.recordings) of \(total) files · \(decimal(progress.seconds, 0)) s of audio · "
-                + "\(decimal(progress.seconds / elapsed, 1)) s of audio/s · ETA \(ByteText.duration(left))")
+                + "\(decimal(progress.seconds / elapsed, 1)) s of audio/s · ETA \(ReadableText.duration(left))")
     }
 }

@@ -2,7 +2,6 @@ import ArgumentParser
 import Foundation
 import W2VBase
 import W2VRecognition
-import W2VTorch
 
 extension TranscriptFormat: ExpressibleByArgument {}
 

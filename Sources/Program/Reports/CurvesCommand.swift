@@ -3,7 +3,7 @@ import Foundation
 import W2VReporting
 
 /// `wav2vec2 curves`: learning curves of runs side by side.
-struct CurvesCommand: ParsableCommand {
+struct CurvesCommand: ParsableCommand, LoggingCommand {
     static let configuration = CommandConfiguration(
         commandName: "curves",
         abstract: "Plot the learning curves of several runs in one SVG file.",
@@ -30,6 +30,8 @@ struct CurvesCommand: ParsableCommand {
 
     @Option(help: "SVG file to write.", completion: .file(extensions: ["svg"]))
     var output: String
+
+    @OptionGroup var logging: LogOptions
 
     func validate() throws {
         for run in runs where !run.contains("=") {

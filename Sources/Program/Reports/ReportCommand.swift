@@ -1,15 +1,14 @@
 import ArgumentParser
 import Foundation
 import W2VAudio
+import W2VBase
 import W2VCorpus
-import W2VDecoding
 import W2VRecognition
 import W2VReporting
 import W2VTorch
-import W2VTraining
 
 /// `wav2vec2 report`: the story of a model as one HTML page.
-struct ReportCommand: AsyncParsableCommand {
+struct ReportCommand: AsyncParsableCommand, LoggingCommand {
     static let configuration = CommandConfiguration(
         commandName: "report",
         abstract: "Write an HTML report on training runs and on what the model recognizes.",
@@ -59,6 +58,8 @@ struct ReportCommand: AsyncParsableCommand {
     @Flag(help: "Print the error rates as one JSON object.")
     var json = false
 
+    @OptionGroup var logging: LogOptions
+
     /// How many of the examples are shown with their waveforms.
     private static let waveforms = 2
 
@@ -80,7 +81,7 @@ struct ReportCommand: AsyncParsableCommand {
         let test = try Manifest.read(fileURL(manifest), labels: labels)
         let seen = SeenTestRecordings(
             test, pretrain: pretrain, finetune: finetune, scratch: scratch, choosesBest: evaluated == .best)
-        for warning in seen.warnings { Console.error("WARNING: \(warning)") }
+        for warning in seen.warnings { Console.log.warning("\(warning)") }
         report.introduction =
             [
                 "The model was first pre-trained on recordings alone: it learned to pick the true content of masked speech "

@@ -1,14 +1,11 @@
 import ArgumentParser
-import Dispatch
 import Foundation
-import Synchronization
 import W2VBase
-import W2VDecoding
 import W2VRecognition
 import W2VServing
 
 /// `wav2vec2 serve`: recognition over HTTP.
-struct ServeCommand: AsyncParsableCommand {
+struct ServeCommand: AsyncParsableCommand, LoggingCommand {
     static let configuration = CommandConfiguration(
         commandName: "serve",
         abstract: "Serve speech recognition over HTTP.",
@@ -70,6 +67,8 @@ struct ServeCommand: AsyncParsableCommand {
     @OptionGroup(title: "Decoding") var decoding: DecodingOptions
 
     @OptionGroup var compute: ComputeOptions
+
+    @OptionGroup var logging: LogOptions
 
     private struct Ready: Encodable {
         var event = "ready"
@@ -142,8 +141,8 @@ struct ServeCommand: AsyncParsableCommand {
             precision: model.reading.precision.precision.rawValue, decoder: decoding.summary, version: Program.version)
         let server = Server(options, facts: facts) { [json] event in Self.show(event, asJSON: json) }
         // Before the model is loaded, which takes a while.
-        let sources = Self.endOnSignals(server)
-        defer { for source in sources { source.cancel() } }
+        let signals = Self.endOnSignals(server)
+        defer { withExtendedLifetime(signals) {} }
         let url: String
         do {
             url = try await server.start()
@@ -156,55 +155,49 @@ struct ServeCommand: AsyncParsableCommand {
             await server.stop(within: .zero)
             throw error
         }
-        Console.error(
-            "serve: \(url), model \(facts.model), device \(facts.device), precision \(facts.precision), \(facts.decoder)"
-        )
+        Console.log.info(
+            "serve: \(url), model \(facts.model), device \(facts.device), precision \(facts.precision), \(facts.decoder)",
+            metadata: ["url": "\(url)"])
         if json { try Console.output(jsonLine(Ready(url: url, facts: facts))) }
         // A signal ends the program.
         while true { try await Task.sleep(for: .seconds(3600)) }
     }
 
     /// Ends the program after a signal: a first one lets it finish what is in flight, for 30 s; a second one does not.
-    ///
-    /// The handlers and the limit are Dispatch's: all threads of Swift's tasks may be busy.
-    private static func endOnSignals(_ server: Server) -> [any DispatchSourceSignal] {
-        let isStopping = Mutex(false)
+    private static func endOnSignals(_ server: Server) -> StopSignal {
         let end: @Sendable (Int32) -> Void = { signal in
             server.removeUploads()
             Foundation.exit(128 + signal)
         }
-        let queue = DispatchQueue(label: "signals")
-        return [SIGINT, SIGTERM].map { number in
-            Foundation.signal(number, SIG_IGN)
-            let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
-            source.setEventHandler {
-                let isSecond = isStopping.withLock { isStopping in
-                    defer { isStopping = true }
-                    return isStopping
-                }
-                if isSecond { end(number) }
-                Console.error("serve: finishing requests in flight; a second signal stops the server immediately")
-                queue.asyncAfter(deadline: .now() + 30) { end(number) }
+        return StopSignal(
+            { number in
+                Console.log.notice("serve: finishing requests in flight; a second signal stops the server immediately")
+                DispatchQueue(label: "limit").asyncAfter(deadline: .now() + 30) { end(number) }
                 Task {
                     await server.stop(within: .seconds(28))
                     Foundation.exit(128 + number)
                 }
-            }
-            source.resume()
-            return source
-        }
+            }, again: end)
     }
 
     private static func show(_ event: ServerEvent, asJSON: Bool) {
         switch event {
-        case .trouble(let sentence): Console.error("wav2vec2: \(sentence)")
+        case .trouble(let sentence): Console.log.error("\(sentence)")
         case .served(let request):
-            Console.error(
-                "\(request.method.printable) \(request.path.printable) \(request.status) \(decimal(request.audioSeconds, 2)) s of audio in "
-                    + "\(decimal(request.seconds, 3)) s")
+            Console.log.info(
+                """
+                \(request.method) \(request.path) \(request.status) \
+                \(decimal(request.audioSeconds, 2)) s of audio in \(decimal(request.seconds, 3)) s
+                """,
+                metadata: [
+                    "method": "\(request.method)", "path": "\(request.path)",
+                    "status": .stringConvertible(request.status),
+                    "audio_seconds": .stringConvertible(request.audioSeconds),
+                    "seconds": .stringConvertible(request.seconds),
+                ])
             guard asJSON else { return }
             // A full log must not affect clients.
-            do { try Console.output(jsonLine(Request(request: request))) } catch { Console.error("wav2vec2: \(error)") }
+            do { try Console.output(jsonLine(Request(request: request))) } catch { Console.log.error("\(error)") }
         }
     }
 }

@@ -1,7 +1,7 @@
 import ArgumentParser
 
 /// `wav2vec2 finetune`: learning to transcribe from recordings and transcripts.
-struct FinetuneCommand: ParsableCommand {
+struct FinetuneCommand: ParsableCommand, LoggingCommand {
     static let configuration = CommandConfiguration(
         commandName: "finetune",
         abstract: "Fine-tune a pre-trained model on recordings with transcripts.",
@@ -25,6 +25,8 @@ struct FinetuneCommand: ParsableCommand {
 
     @Flag(help: "Start with a new output layer, even if --from is a recognizer.")
     var newHead = false
+
+    @OptionGroup var logging: LogOptions
 
     func run() throws { try options.run(.finetuning, labels: labels, newHead: newHead) }
 }

@@ -1,10 +1,10 @@
 import ArgumentParser
 import Foundation
+import W2VBase
 import W2VCluster
-import W2VTraining
 
 /// `wav2vec2 launch`: several processes that train together, on one machine or on many.
-struct LaunchCommand: ParsableCommand {
+struct LaunchCommand: ParsableCommand, LoggingCommand {
     static let configuration = CommandConfiguration(
         commandName: "launch",
         abstract: "Start and supervise a group of processes that work together.",
@@ -48,6 +48,8 @@ struct LaunchCommand: ParsableCommand {
     @Argument(parsing: .postTerminator, help: "Command for every process to run, with its options.")
     var command: [String] = []
 
+    @OptionGroup var logging: LogOptions
+
     func validate() throws {
         if processes < 1 { throw ValidationError("--processes is \(processes); it must be at least 1.") }
         if nodes < 1 || !(0..<nodes).contains(nodeRank) {
@@ -65,20 +67,22 @@ struct LaunchCommand: ParsableCommand {
     }
 
     func run() throws {
-        var plan = LaunchPlan(executable: Self.program, arguments: command, processes: processes)
+        var plan = LaunchPlan(
+            executable: Self.program, arguments: command + logging.passedOn(to: command), processes: processes)
         (plan.nodes, plan.nodeRank, plan.restarts) = (nodes, nodeRank, restarts)
         (plan.grace, plan.joinTimeout) = (grace, joinTimeout)
+        plan.namesRanks = logging.logFormat == .text
         plan.logFolder = logs.map(fileURL)
         if let rendezvous { (plan.host, plan.port) = try Self.address(rendezvous) }
         if ["pretrain", "finetune"].contains(command[0]) { plan.resumeArguments = ["--resume"] }
         // The processes keep running, even if nobody reads their lines.
         signal(SIGPIPE, SIG_IGN)
         let signals = StopSignal()
-        switch try Launcher(plan, report: { Console.error("launch: \($0)") }).run(stop: { signals.received }) {
+        switch try Launcher(plan, logger: Console.logger("launch")).run(stop: { signals.received }) {
         case .finished: return
         case .stopped(let signal): throw ExitCode(128 + signal)
         case .failed(let code, let reason):
-            Console.error("wav2vec2 launch: \(reason)")
+            Console.logger("launch").error("\(reason)", metadata: ["exit_code": .stringConvertible(code)])
             throw ExitCode(code)
         }
     }

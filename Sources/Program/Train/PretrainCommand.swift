@@ -1,7 +1,7 @@
 import ArgumentParser
 
 /// `wav2vec2 pretrain`: learning representations from recordings alone.
-struct PretrainCommand: ParsableCommand {
+struct PretrainCommand: ParsableCommand, LoggingCommand {
     static let configuration = CommandConfiguration(
         commandName: "pretrain",
         abstract: "Pre-train a model on recordings without transcripts.",
@@ -22,6 +22,8 @@ struct PretrainCommand: ParsableCommand {
             """)
 
     @OptionGroup var options: TrainingOptions
+
+    @OptionGroup var logging: LogOptions
 
     func run() throws { try options.run(.pretraining) }
 }

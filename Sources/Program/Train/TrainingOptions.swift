@@ -1,8 +1,8 @@
 import ArgumentParser
 import Foundation
 import W2VBackbone
+import W2VBase
 import W2VCluster
-import W2VDecoding
 import W2VTorch
 import W2VTraining
 
@@ -76,7 +76,7 @@ struct TrainingOptions: ParsableArguments {
         }
     }
 
-    /// Trains, reporting on standard error; a signal saves and leaves with its exit code.
+    /// Trains, and logs it; a signal saves and leaves with its exit code.
     ///
     /// - Parameters:
     ///   - task: What is learned.
@@ -125,7 +125,8 @@ struct TrainingOptions: ParsableArguments {
         var options = Cluster.Options()
         (options.timeout, options.joinTimeout) = (recipe.distributed.timeout, recipe.distributed.joinTimeout)
         let handshake = job.handshake.merging(["program version": Program.version]) { $1 }
-        let cluster = try Cluster.join(layout, handshake: handshake, options: options)
+        let cluster = try Cluster.join(
+            layout, handshake: handshake, options: options, logger: Console.logger("cluster"))
         defer { cluster.leave() }
         // A signal is no failure of a process, and is not told to the others as one.
         try leave(cluster.reportingFailure { try run(job, among: cluster) })
@@ -136,7 +137,8 @@ struct TrainingOptions: ParsableArguments {
     }
 
     private func run(_ job: TrainingJob, among cluster: Cluster?) throws -> TrainingOutcome {
-        let trainer = try Trainer(job, among: cluster, report: Console.error, progress: { Console.live($0) })
+        let trainer = try Trainer(
+            job, among: cluster, logger: Console.logger("training"), progress: { Console.live($0) })
         if dryRun {
             let found = try trainer.dryRun()
             if cluster?.isLeader ?? true { try Console.output(json ? try jsonLine(found) : found.text) }

@@ -20,7 +20,7 @@ func withCluster<Result>(
     let handshake = [
         "program version": Program.version, "command": CommandLine.arguments.dropFirst().joined(separator: " "),
     ]
-    let cluster = try Cluster.join(layout, handshake: handshake)
+    let cluster = try Cluster.join(layout, handshake: handshake, logger: Console.logger("cluster"))
     defer { cluster.leave() }
     return try await cluster.reportingFailure { try await body(cluster) }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import Logging
 import Synchronization
 import W2VTorch
 
@@ -38,14 +39,14 @@ public final class Cluster: Sendable {
     public var isLeader: Bool { layout.rank == 0 }
 
     private init(
-        layout: ProcessLayout, group: ProcessGroup, rendezvous: Rendezvous,
+        layout: ProcessLayout, group: ProcessGroup, rendezvous: Rendezvous, logger: Logger,
         connect: @escaping @Sendable (String) throws -> ProcessGroup
     ) {
         self.layout = layout
         self.group = group
         self.rendezvous = rendezvous
         self.connect = connect
-        watch = FailureWatch(rendezvous, group)
+        watch = FailureWatch(rendezvous, group, logger: logger)
     }
 
     /// The group for tensors of a device: NCCL's on a GPU.
@@ -85,10 +86,12 @@ public final class Cluster: Sendable {
     ///   - layout: This process's place.
     ///   - handshake: What must be equal in all processes, by name: the program's version, the recipe's keys, ….
     ///   - options: How long things may take.
+    ///   - logger: Gets the last words of a process that cannot end in order after another one has failed.
     /// - Returns: The processes, ready to compute together.
     /// - Throws: ``ClusterError`` if the others do not come, or differ from this one.
     public static func join(
-        _ layout: ProcessLayout, handshake: [String: String], options: Options = Options()
+        _ layout: ProcessLayout, handshake: [String: String], options: Options = Options(),
+        logger: Logger = Logger(label: "wav2vec2.cluster")
     ) throws -> Cluster {
         let rendezvous = try Rendezvous(layout, timeout: options.joinTimeout, patience: min(30, options.timeout))
         try rendezvous.requireSameHandshake(handshake, timeout: options.joinTimeout)
@@ -107,7 +110,10 @@ public final class Cluster: Sendable {
                 rendezvous.member, host: layout.host, port: layout.port,
                 source: interface ?? address ?? "its own address", reason: "\(error)")
         }
-        return Cluster(layout: layout, group: group, rendezvous: rendezvous, connect: connect)
+        logger.debug(
+            "met the other processes at \(layout.host):\(layout.port)",
+            metadata: ["rank": .stringConvertible(layout.rank), "processes": .stringConvertible(layout.size)])
+        return Cluster(layout: layout, group: group, rendezvous: rendezvous, logger: logger, connect: connect)
     }
 
     /// The interface that users of c10d name by its own variable.

@@ -1,4 +1,5 @@
 import Foundation
+import Logging
 import Synchronization
 import W2VTorch
 
@@ -11,6 +12,7 @@ import W2VTorch
 /// has begun fewer than the others, who wait for it, hangs in what it computes or reads.
 final class FailureWatch: Sendable {
     private let rendezvous: Rendezvous
+    private let logger: Logger
     private let groups: Mutex<[ProcessGroup]>
     private let isStopped = Atomic<Bool>(false)
     private let update = Atomic<Int>(0)
@@ -21,8 +23,9 @@ final class FailureWatch: Sendable {
     /// How long this process may take to end by itself after another one has failed.
     private static let grace = 30.0
 
-    init(_ rendezvous: Rendezvous, _ group: ProcessGroup) {
+    init(_ rendezvous: Rendezvous, _ group: ProcessGroup, logger: Logger) {
         self.rendezvous = rendezvous
+        self.logger = logger
         groups = Mutex([group])
         let thread = Thread { [self] in run() }
         thread.name = "failure watch"
@@ -78,7 +81,7 @@ final class FailureWatch: Sendable {
             if isStopped.load(ordering: .relaxed) { return }
             Thread.sleep(forTimeInterval: 0.1)
         }
-        try? FileHandle.standardError.write(contentsOf: Data("wav2vec2: \(cause)\n".utf8))
+        logger.critical("\(cause)", metadata: ["exit_code": .stringConvertible(EXIT_FAILURE)])
         // Other threads may be inside a library that never returns: no orderly exit is possible.
         _exit(EXIT_FAILURE)
     }

@@ -1,5 +1,6 @@
 import CW2VLibTorch
 import Foundation
+import W2VBase
 
 /// Which processes to start on this machine, and how they find each other.
 public struct LaunchPlan: Sendable {
@@ -21,6 +22,8 @@ public struct LaunchPlan: Sendable {
     public var restarts = 0
     /// The arguments that a restart adds, so that the run continues from its last checkpoint.
     public var resumeArguments: [String] = []
+    /// Whether the lines of ranks above 0 begin with their rank: not those that say it themselves, as JSON does.
+    public var namesRanks = true
     /// Where every process's output goes to, as `rank-N.log`; `nil` for the terminal alone.
     public var logFolder: URL?
     /// How long processes may take to end after one has failed, in seconds.
@@ -63,13 +66,6 @@ public struct LaunchPlan: Sendable {
     }
 }
 
-/// What the system sends a process whose launcher has ended.
-///
-/// It may come several times: a killed launcher's threads end one after the other, and in between its processes are the
-/// children of the next one. A second SIGTERM would end a process that is saving. Without a handler this one ends a
-/// process too.
-public let launcherEndedSignal = SIGPWR
-
 /// Ends this process when its launcher is gone, whatever ended that one: no process is left behind.
 ///
 /// The process has its time to save, as after a signal. Does nothing for one that no ``Launcher`` started.
@@ -80,8 +76,8 @@ public func endWithLauncher() {
     // What reads this process's lines may be gone before it has saved.
     signal(SIGPIPE, SIG_IGN)
     // A launcher ignores it for itself, and passes that on; training has a handler of its own.
-    signal(launcherEndedSignal, SIG_DFL)
-    ct_end_with_parent(launcherEndedSignal)
+    signal(StopSignal.launcherEnded, SIG_DFL)
+    ct_end_with_parent(StopSignal.launcherEnded)
     // It may have ended before the line above.
     if getppid() != launcher { exit(EXIT_FAILURE) }
 }

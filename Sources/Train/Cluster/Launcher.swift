@@ -1,4 +1,5 @@
 import Foundation
+import Logging
 import Synchronization
 import W2VBase
 import W2VTorch
@@ -20,18 +21,18 @@ public enum LaunchOutcome: Sendable, Equatable {
 /// for as long as they need.
 public final class Launcher {
     private let plan: LaunchPlan
-    private let report: (String) -> Void
+    private let logger: Logger
     private let store: TCPStore
 
     /// Prepares a launch.
     ///
     /// - Parameters:
     ///   - plan: What to start.
-    ///   - report: Gets lines for people.
+    ///   - logger: Gets a warning before each restart, and at `debug` what is started.
     /// - Throws: ``ClusterError`` if the rendezvous cannot be served or reached.
-    public init(_ plan: LaunchPlan, report: @escaping (String) -> Void) throws {
+    public init(_ plan: LaunchPlan, logger: Logger = Logger(label: "wav2vec2.cluster")) throws {
         self.plan = plan
-        self.report = report
+        self.logger = logger
         do {
             store = try TCPStore(
                 host: plan.host, port: plan.port, serves: plan.nodeRank == 0, timeout: plan.joinTimeout,
@@ -109,7 +110,9 @@ public final class Launcher {
                 return outcome
             }
             attempt += 1
-            report("\(reason); starting again (\(attempt) of \(plan.restarts) restarts)")
+            logger.warning(
+                "\(reason); starting again (\(attempt) of \(plan.restarts) restarts)",
+                metadata: ["restart": .stringConvertible(attempt), "exit_code": .stringConvertible(code)])
         }
     }
 
@@ -118,7 +121,9 @@ public final class Launcher {
         defer { for worker in workers { worker.closeOutput() } }
         do {
             for localRank in 0..<plan.processes {
-                workers.append(try Worker(plan, localRank: localRank, port: store.port, attempt: attempt))
+                let worker = try Worker(plan, localRank: localRank, port: store.port, attempt: attempt)
+                logger.debug("started rank \(worker.rank)", metadata: ["rank": .stringConvertible(worker.rank)])
+                workers.append(worker)
             }
         } catch {
             end(workers, with: SIGKILL)

@@ -52,7 +52,7 @@ final class Worker {
         process.arguments = plan.arguments(attempt: attempt)
         process.environment = plan.environment(of: localRank, port: port, attempt: attempt)
         // The leader speaks to people as if it were alone; the others say who they are.
-        let prefix = rank == 0 ? "" : "[rank \(rank)] "
+        let prefix = rank == 0 || !plan.namesRanks ? "" : "[rank \(rank)] "
         copies = [
             OutputCopy(to: .standardOutput, prefix: prefix, log: log),
             OutputCopy(to: .standardError, prefix: prefix, log: log),

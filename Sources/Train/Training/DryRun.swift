@@ -1,4 +1,6 @@
 import Foundation
+import W2VAudio
+import W2VBase
 import W2VCorpus
 
 /// The needs of a run, as a dry run finds them.
@@ -37,18 +39,15 @@ public struct DryRunReport: Encodable, Sendable {
         func size(_ megabytes: Double) -> String {
             megabytes < 1024 ? String(format: "%.1f MB", megabytes) : String(format: "%.1f GB", megabytes / 1024)
         }
-        var lines = [
-            "dry run: one update of \(effectiveBatch) sub-batches (\(spoken(seconds: audioSecondsPerUpdate)) of audio) "
+        let lines = [
+            "dry run: one update of \(effectiveBatch) sub-batches (\(ReadableText.duration(audioSecondsPerUpdate)) of audio) "
                 + "with a loss of \(short(loss)); nothing is written",
-            "  time     \(short(secondsPerUpdate)) s an update, \(spoken(seconds: secondsToFinish)) for the remaining "
+            "  time     \(short(secondsPerUpdate)) s an update, \(ReadableText.duration(secondsToFinish)) for the remaining "
                 + "\(remainingUpdates) updates, validation and saving left out",
             "  memory   \(size(peakRssMb)) at the peak, of \(size(memoryMb))",
             "  disk     \(size(checkpointMb)) a checkpoint, \(size(weightsMb)) its weights alone; at most "
                 + "\(size(diskNeededMb)) for all checkpoints" + (diskFreeMb.map { ", \(size($0)) are free" } ?? ""),
         ]
-        if let diskFreeMb, diskNeededMb > diskFreeMb {
-            lines.append("WARNING: the disk will be full before the run is finished")
-        }
         return lines.joined(separator: "\n")
     }
 }
@@ -71,16 +70,21 @@ extension Trainer {
         let seconds = (ContinuousClock.now - began).inSeconds
         let (whole, weights) = try keeper.sizeOnDisk(state)
         let megabyte = Double(1 << 20)
-        return DryRunReport(
+        let report = DryRunReport(
             parameters: task.module.parameters().reduce(0) { $0 + $1.tensor.count },
             utterances: data.manifest.count,
             effectiveBatch: EffectiveBatch(recipe, processes: cluster?.size ?? 1).count,
-            audioSecondsPerUpdate: Double(sums.samples) / 16_000, loss: sums.meanLoss, secondsPerUpdate: seconds,
+            audioSecondsPerUpdate: Double(sums.samples) / Double(AudioFile.modelSampleRate), loss: sums.meanLoss,
+            secondsPerUpdate: seconds,
             remainingUpdates: remainingUpdates, secondsToFinish: seconds * Double(remainingUpdates),
             peakRssMb: peakResidentMegabytes(), memoryMb: Double(ProcessInfo.processInfo.physicalMemory) / megabyte,
             checkpointMb: Double(whole) / megabyte, weightsMb: Double(weights) / megabyte,
             diskNeededMb: Double(diskNeeded(whole: whole, weights: weights)) / megabyte,
             diskFreeMb: keeper.folder.url.freeBytes().map { Double($0) / megabyte })
+        if let free = report.diskFreeMb, report.diskNeededMb > free {
+            logger.warning("the disk will be full before the run is finished")
+        }
+        return report
     }
 
     /// The most that a run's checkpoints take at once: a new one is written before the old one goes.

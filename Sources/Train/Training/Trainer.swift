@@ -1,4 +1,5 @@
 import Foundation
+import Logging
 import W2VBackbone
 import W2VBase
 import W2VCluster
@@ -28,7 +29,7 @@ public final class Trainer {
     let keeper: CheckpointKeeper
     let log: RunLog?
     let cluster: Cluster?
-    let report: (String) -> Void
+    let logger: Logger
     var meter: Meter
     private(set) var state: TrainingState
     private(set) var phase: TrainerPhase
@@ -101,16 +102,20 @@ public final class Trainer {
         let advice =
             recipe.checkpoint.noSave
             ? "checkpoint.no_save is set, and nothing is saved" : Phrase.resume.description
+        let update: Logger.Metadata = ["update": .stringConvertible(state.update)]
         switch outcome {
         case .stopped(let signal):
             // A scheduler may end the whole job as soon as one process has left with a signal's code.
             try cluster?.group.barrier()
-            report("stopped by signal \(signal) after update \(state.update); \(advice)")
+            logger.notice("stopped by signal \(signal) after update \(state.update); \(advice)", metadata: update)
         case .paused:
-            report("this job's epochs are done, and update \(state.update) was its last; \(advice)")
+            logger.notice(
+                "this job's epochs are done, and update \(state.update) was its last; \(advice)", metadata: update)
         case .finished:
             try writeBenchmark()
-            report("finished after update \(state.update) in \(spoken(seconds: meter.totalSeconds))")
+            logger.notice(
+                "finished after update \(state.update) in \(ReadableText.duration(meter.totalSeconds))",
+                metadata: update)
         }
         return outcome
     }
@@ -213,31 +218,33 @@ public final class Trainer {
     /// - Parameters:
     ///   - job: The run.
     ///   - cluster: The processes that train together, if there are others; each makes a trainer of the same job.
-    ///   - report: Gets lines for people, of one process only.
+    ///   - logger: Gets what one of the processes has to say: update lines at `info`, with what was measured as metadata by
+    ///     the names of `metrics.jsonl`; warnings; details at `debug`.
     ///   - progress: Gets a line about the progress after every update, for one place on a terminal.
     /// - Throws: ``TrainingError``, `CorpusError`, `CheckpointError`, `ConfigurationError`.
     public init(
-        _ job: TrainingJob, among cluster: Cluster? = nil, report: @escaping (String) -> Void = { _ in },
+        _ job: TrainingJob, among cluster: Cluster? = nil,
+        logger: Logger = Logger(label: "wav2vec2.training") { _ in SwiftLogNoOpLogHandler() },
         progress: @escaping (String) -> Void = { _ in }
     ) throws {
         let isLeader = cluster?.isLeader ?? true
-        let report = isLeader ? report : { _ in }
-        let prepared = try RunPreparation(job, among: cluster, report: report)
+        let logger = isLeader ? logger : Logger(label: logger.label) { _ in SwiftLogNoOpLogHandler() }
+        let prepared = try RunPreparation(job, among: cluster, logger: logger)
         let recipe = prepared.run.recipe
         let state = prepared.start.state
         let tensors = try cluster.map { try $0.group(on: recipe.distributed.backend == .gloo ? .cpu : job.device) }
         let sharding = recipe.distributed.zeroSharding ? cluster.flatMap { $0.size > 1 ? $0 : nil } : nil
-        task = try prepared.makeTask(shardedOver: sharding == nil ? nil : tensors, report: report)
+        task = try prepared.makeTask(shardedOver: sharding == nil ? nil : tensors, logger: logger)
         data = try prepared.makeData(for: task, share: cluster.map { ProcessShare(rank: $0.rank, size: $0.size) })
-        trainStep = try UpdateStep(task, data, recipe, cluster: cluster, over: tensors, report: report)
+        trainStep = try UpdateStep(task, data, recipe, cluster: cluster, over: tensors, logger: logger)
         if let saved = prepared.saved { try trainStep.restore(saved.state, from: saved.folder) }
         keeper = CheckpointKeeper(
             prepared.place.folder, recipe.checkpoint, trainStep,
             try sharding.map { .shares(try $0.makeGroup("checkpoints")) } ?? (isLeader ? .writes : .none),
-            lastSaved: prepared.saved?.state.update, report: report)
+            lastSaved: prepared.saved?.state.update, logger: logger)
         heldOut = HeldOutSets(manifests: prepared.manifests.validation, identity: prepared.start.heldOutIdentity)
         watch = Watch(recipe, job.task)
-        log = job.isDryRun || !isLeader ? nil : try prepared.openLog(task.metrics, report: report)
+        log = job.isDryRun || !isLeader ? nil : try prepared.openLog(task.metrics, logger: logger)
         let peak = try recipe.logging.utilisation ? job.device.sustainedSpeed(recipe.precision) : nil
         meter = Meter(
             earlierSeconds: log?.earlierSeconds ?? 0, peak: peak.map { $0 * Double(cluster?.size ?? 1) },
@@ -248,7 +255,7 @@ public final class Trainer {
         (self.recipe, self.state, self.cluster) = (recipe, state, cluster)
         // From now on the phase says it.
         self.state.pendingValidation = nil
-        (self.report, self.progress) = (report, isLeader ? progress : { _ in })
+        (self.logger, self.progress) = (logger, isLeader ? progress : { _ in })
         // A kill may have come between saving the last state and keeping it.
         if prepared.saved != nil, phase.isComplete, isLeader, !job.isDryRun { try keeper.prune(state) }
         introduce(prepared.run, peak: peak)

@@ -1,5 +1,8 @@
 import Foundation
+import Logging
+import W2VAudio
 import W2VBackbone
+import W2VBase
 import W2VCorpus
 import W2VObjectives
 
@@ -13,27 +16,40 @@ extension Trainer {
     ///   - peak: Operations a second of a large matrix product, if measured.
     func introduce(_ run: ResolvedRun, peak: Double?) {
         let (job, batch) = (run.job, run.batch)
-        if let sentence = data.exclusions { report("WARNING: \(sentence)") }
+        if let sentence = data.exclusions { logger.warning("\(sentence)", metadata: ["file": "\(data.manifest.name)"]) }
         let count = task.module.parameters().reduce(0) { $0 + $1.tensor.count }
         let (used, all, drawn) = (data.utterances, data.manifest.count, data.utterancesPerEpoch)
-        let seconds = data.samplesPerSubBatch * Double(data.subBatchesPerEpoch) / 16_000
-        report(
-            "\(job.task.rawValue): \(count) parameters, \(used == all ? "" : "\(used) of ")\(all) utterances of "
-                + "\(data.manifest.name), \(drawn == used ? "" : "by their weights \(drawn) in this epoch, ")"
-                + "\(spoken(seconds: seconds)) of audio and \(data.subBatchesPerEpoch) sub-batches an epoch")
-        report(batch.description(samplesPerSubBatch: data.samplesPerSubBatch))
-        if let sentence = batch.mismatch, job.effectiveBatch == nil { report("WARNING: \(sentence)") }
+        let seconds = data.samplesPerSubBatch * Double(data.subBatchesPerEpoch) / Double(AudioFile.modelSampleRate)
+        logger.info(
+            """
+            \(job.task.rawValue): \(count) parameters, \(used == all ? "" : "\(used) of ")\(all) utterances of \
+            \(data.manifest.name), \(drawn == used ? "" : "by their weights \(drawn) in this epoch, ")\
+            \(ReadableText.duration(seconds)) of audio and \(data.subBatchesPerEpoch) sub-batches an epoch
+            """,
+            metadata: [
+                "task": "\(job.task.rawValue)", "parameters": .stringConvertible(count),
+                "utterances": .stringConvertible(used),
+                "file": "\(data.manifest.name)",
+            ])
+        logger.info(
+            "\(batch.description(samplesPerSubBatch: data.samplesPerSubBatch))",
+            metadata: ["effective_batch": .stringConvertible(batch.count)])
+        if let sentence = batch.mismatch, job.effectiveBatch == nil { logger.warning("\(sentence)") }
         if !isFinished {
             let updates = state.update + remainingUpdates
             let epochs = Int((Double(updates) / updatesPerEpoch).rounded(.up))
             for sentence in recipe.unreached(job.task, updates: updates, epochs: epochs) {
-                report("WARNING: \(sentence)")
+                logger.warning("\(sentence)")
             }
         }
         if let peak {
-            report("matrix products reach \(short(peak / 1e9)) GFLOP/s here; utilization is relative to that")
+            logger.info("matrix products reach \(short(peak / 1e9)) GFLOP/s here; utilization is relative to that")
         }
-        if state.update > 0 { report("continuing after update \(state.update) (epoch \(state.epoch + 1))") }
+        if state.update > 0 {
+            logger.info(
+                "continuing after update \(state.update) (epoch \(state.epoch + 1))",
+                metadata: ["update": .stringConvertible(state.update), "epoch": .stringConvertible(state.epoch)])
+        }
     }
 
     /// Writes a warning of ``Watch``.
@@ -41,7 +57,8 @@ extension Trainer {
     /// - Parameter warning: The warning.
     /// - Throws: ``TrainingError/cannotWrite(file:reason:)``.
     func warn(_ warning: Watch.Warning) throws {
-        report("WARNING: \(warning)")
+        logger.warning(
+            "\(warning)", metadata: ["update": .stringConvertible(state.update), "topic": "\(warning.topic)"])
         try log?.write(
             WarningRecord(update: state.update, topic: warning.topic, message: "\(warning)"), series: nil,
             update: state.update)
@@ -68,7 +85,9 @@ extension Trainer {
             lossScale: trainStep.lossScale, etaSeconds: meter.secondsPerUpdate.map { $0 * Double(remainingUpdates) },
             seconds: meter.totalSeconds)
         try log?.write(record, series: "train", update: state.update)
-        report(progressLine(record, task.metrics, state.statistics.metrics, of: recipe.optimization.maxUpdate))
+        logger.info(
+            "\(progressLine(record, task.metrics, state.statistics.metrics, of: recipe.optimization.maxUpdate))",
+            metadata: record.logMetadata)
     }
 
     /// Writes the speed of the last epochs, if this job has made updates.
@@ -79,10 +98,12 @@ extension Trainer {
         let record = BenchmarkRecord(counts, rates, update: state.update)
         try log?.write(record, series: nil, update: state.update)
         let share = rates.utilisation.map { ", utilization \(short($0 * 100)) %" } ?? ""
-        report(
-            "speed over the last \(counts.updates) updates: \(short(record.secondsPerUpdate)) s an update, "
-                + "\(short(rates.audioSecondsPerSecond)) s of audio, \(short(rates.framesPerSecond)) frames and "
-                + "\(short(rates.maskedFramesPerSecond)) masked frames a second\(share)")
+        logger.info(
+            """
+            speed over the last \(counts.updates) updates: \(short(record.secondsPerUpdate)) s an update, \
+            \(short(rates.audioSecondsPerSecond)) s of audio, \(short(rates.framesPerSecond)) frames and \
+            \(short(rates.maskedFramesPerSecond)) masked frames a second\(share)
+            """, metadata: record.logMetadata)
     }
 
     /// Writes the line about a held-out set's result.
@@ -104,17 +125,17 @@ extension Trainer {
             ofAverage
             ? []
             : self.histograms(of: result.statistics.metrics)
+        let record = ValidRecord(
+            result, kind: ofAverage ? "valid_ema" : "valid", name: name, update: state.update, epoch: epoch,
+            best: isBest, seconds: meter.totalSeconds)
         try log?.write(
-            ValidRecord(
-                result, kind: ofAverage ? "valid_ema" : "valid", name: name, update: state.update, epoch: epoch,
-                best: isBest, seconds: meter.totalSeconds),
-            series: heldOut.series(index, of: ofAverage ? "ema" : "valid"), update: state.update,
+            record, series: heldOut.series(index, of: ofAverage ? "ema" : "valid"), update: state.update,
             histograms: histograms)
-        report(
-            validationLine(
-                result, of: ofAverage ? "averaged weights" : nil, task.metrics, chosenBy: task.metric,
-                manifest: heldOut.manifests[index], update: state.update, isBest: isBest,
-                seconds: (ContinuousClock.now - began).inSeconds))
+        let line = validationLine(
+            result, of: ofAverage ? "averaged weights" : nil, task.metrics, chosenBy: task.metric,
+            manifest: heldOut.manifests[index], update: state.update, isBest: isBest,
+            seconds: (ContinuousClock.now - began).inSeconds)
+        logger.info("\(line)", metadata: record.logMetadata)
     }
 
     /// The histograms among metrics, the most frequent bin of each first.

@@ -49,10 +49,11 @@ extension Trainer {
         do {
             if keeper.lastSaved != state.update { try save() }
             try finishSaving()
-            report(
-                "saved after update \(state.update), before the failure; fix its cause, then \(Phrase.resume)")
+            logger.notice(
+                "saved after update \(state.update), before the failure; fix its cause, then \(Phrase.resume)",
+                metadata: ["update": .stringConvertible(state.update)])
         } catch {
-            report("WARNING: \(error)")
+            logger.error("\(error)")
             keeper.waitForPendingWrite()
         }
     }

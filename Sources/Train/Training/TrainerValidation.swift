@@ -83,9 +83,11 @@ extension Trainer {
     /// Whether a result is better than any before; then it is remembered.
     private func isBest(_ result: ValidationTally, _ manifest: Manifest) -> Bool {
         guard let value = result.value(task.metric), value.isFinite else {
-            report(
-                "WARNING: \(manifest.name): the \(task.metric) is not a number after update \(state.update), so it cannot "
-                    + "choose the best checkpoint; look at the set's transcripts and recordings")
+            logger.warning(
+                """
+                \(manifest.name): the \(task.metric) is not a number after update \(state.update), so it cannot choose \
+                the best checkpoint; look at the set's transcripts and recordings
+                """, metadata: ["update": .stringConvertible(state.update), "file": "\(manifest.name)"])
             return false
         }
         guard value < state.best?.value ?? .infinity else { return false }

@@ -1,3 +1,4 @@
+import Foundation
 import W2VBackbone
 import W2VBase
 import W2VTorch
@@ -94,5 +95,5 @@ public enum TrainingError: ExplainedError, Equatable {
 /// - Parameter error: What a file operation threw.
 /// - Returns: Such as "the disk is full".
 func systemReason(_ error: any Error) -> String {
-    (error as? FileWriteError)?.reason ?? SystemReason.of(error)
+    (error as? FileWriteError)?.summary ?? SystemReason.of(error)
 }

@@ -166,7 +166,7 @@ public final class FeatureWriter {
     private func checkFiles() throws {
         let files = [output, manifestURL] + (format == .npy && !isPooled ? [lengthsURL] : [])
         for file in files {
-            AtomicFile.removeLeftovers(in: file.deletingLastPathComponent(), of: file.lastPathComponent)
+            AtomicFile.removeLeftovers(of: file)
         }
         if let there = files.first(where: { FileManager.default.fileExists(atPath: $0.path) }) {
             throw FeatureError.occupied(

@@ -1,4 +1,5 @@
 import Foundation
+import W2VBase
 import W2VTorch
 
 /// NumPy's `.npy` files: one array, little-endian, row by row.

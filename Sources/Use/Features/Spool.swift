@@ -1,9 +1,10 @@
 import Foundation
-import W2VTorch
+import SystemPackage
+import W2VBase
 
 /// Bytes kept on disk until it is known what stands before them; nothing is left of them after a crash.
 final class Spool {
-    private let descriptor: Int32
+    private let descriptor: FileDescriptor
     private let path: String
     private(set) var count = 0
 
@@ -11,21 +12,20 @@ final class Spool {
     init(beside url: URL) throws {
         path = url.path
         let name = url.deletingLastPathComponent().path + "/.\(url.lastPathComponent).\(UUID().uuidString).spool"
-        descriptor = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { throw Self.failure(path, "create", written: 0) }
+        descriptor = FileDescriptor(rawValue: open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600))
+        guard descriptor.rawValue >= 0 else {
+            throw FileWriteError(Errno(rawValue: errno), path: path, step: "create")
+        }
         unlink(name)
     }
 
-    deinit { close(descriptor) }
+    deinit { if descriptor.rawValue >= 0 { try? descriptor.close() } }
 
     func append(_ bytes: UnsafeRawBufferPointer) throws {
-        var rest = bytes[...]
-        while !rest.isEmpty {
-            let written = Foundation.write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
-            if written < 0 && errno == EINTR { continue }
-            guard written > 0 else { throw Self.failure(path, "write", written: count) }
-            rest = rest.dropFirst(written)
-            count += written
+        do throws(Errno) {
+            try descriptor.write(all: bytes, counting: &count)
+        } catch {
+            throw FileWriteError(error, path: path, step: "write", written: count)
         }
     }
 
@@ -35,17 +35,20 @@ final class Spool {
         defer { piece.deallocate() }
         var place = range.lowerBound
         while place < range.upperBound {
-            let read = pread(descriptor, piece.baseAddress, min(piece.count, range.upperBound - place), off_t(place))
-            if read < 0 && errno == EINTR { continue }
-            guard read > 0 else { throw Self.failure(path, "read back what belongs into", written: place) }
-            try body(UnsafeRawBufferPointer(rebasing: piece[..<read]))
-            place += read
+            let room = UnsafeMutableRawBufferPointer(rebasing: piece[..<min(piece.count, range.upperBound - place)])
+            let count = try read(into: room, at: place)
+            try body(UnsafeRawBufferPointer(rebasing: piece[..<count]))
+            place += count
         }
     }
 
-    private static func failure(_ path: String, _ step: String, written: Int) -> FileWriteError {
-        errno == ENOSPC
-            ? .noSpace(path: path, reason: "the disk is full", written: written)
-            : .failed(path: path, step: step, reason: String(cString: strerror(errno)))
+    private func read(into room: UnsafeMutableRawBufferPointer, at place: Int) throws(FileWriteError) -> Int {
+        do throws(Errno) {
+            let count = try descriptor.read(some: room, at: place)
+            guard count > 0 else { throw .ioError }
+            return count
+        } catch {
+            throw FileWriteError(error, path: path, step: "read back what belongs into", written: place)
+        }
     }
 }

@@ -133,7 +133,7 @@ public struct Evaluator: Sendable {
         let transcriber = CTCTranscriber(
             writing, frameSeconds: logits.frameSeconds, decoder: try decoder(writing.alphabet))
         let total = logits.entries.count
-        let utterances = try await concurrentMap(Array(0..<total), finished: { progress?($0, total) }) { index in
+        let utterances = try await ParallelMap.map(Array(0..<total), finished: { progress?($0, total) }) { index in
             let entry = logits.entries[index]
             let transcription = try transcriber.transcribe(logits.logProbabilities(index), duration: entry.seconds)
             var utterance = EvaluatedUtterance(

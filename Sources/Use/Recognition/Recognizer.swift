@@ -1,6 +1,7 @@
 import Foundation
 import W2VAudio
 import W2VBackbone
+import W2VBase
 import W2VCorpus
 import W2VDecoding
 import W2VInference
@@ -204,7 +205,7 @@ public final class Recognizer: Sendable {
         recognized(recordings, stream: transcriber.stream(detail), as: kind, begins: begins)
             .mapResults { [transcriber] finished in
                 // Decoded side by side: a beam search takes longer than the model on a GPU.
-                try await concurrentMap(finished.map(\.result)) { result in
+                try await ParallelMap.map(finished.map(\.result)) { result in
                     result.flatMap { scores in Result { try scores.transcription(by: transcriber, detail) } }
                 }
             }
@@ -235,7 +236,7 @@ public final class Recognizer: Sendable {
         of recordings: Recordings
     ) -> InferenceResults<Recognition> {
         recognized(recordings, stream: nil).mapResults { [transcriber] finished in
-            try await concurrentMap(finished.map(\.result)) { result in
+            try await ParallelMap.map(finished.map(\.result)) { result in
                 result.flatMap { scores in
                     Result {
                         Recognition(

@@ -1,3 +1,4 @@
+import W2VBase
 import W2VDecoding
 
 /// What is written of a recording's transcription.

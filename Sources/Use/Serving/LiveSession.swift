@@ -2,7 +2,7 @@ import FlyingFox
 import FlyingSocks
 import Foundation
 import W2VAudio
-import W2VDecoding
+import W2VBase
 import W2VRecognition
 
 /// One live input: reads frames, recognizes, and sends events, each as fast as it can.

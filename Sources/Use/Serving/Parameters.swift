@@ -1,4 +1,4 @@
-import W2VDecoding
+import W2VBase
 
 /// What a client asks for beside its recording: the query's parameters and the form's fields.
 ///
@@ -45,17 +45,14 @@ struct Parameters: Sendable {
 
         /// The name that was probably meant; nil where none is like it.
         private static func nearest(to name: String, among names: [String]) -> String? {
-            let letters = Array(name.lowercased().prefix(80))
+            let letters = name.lowercased().prefix(80)
             guard !letters.isEmpty else { return nil }
             func distance(_ other: String) -> Int {
                 // A name within the other one, such as rate and sample_rate, is nearer than any change of letters.
                 if name.lowercased().contains(other) || name.count > 2 && other.contains(name.lowercased()) { return 0 }
                 // fromat is response_format, not stream.
                 let parts = other.split(separator: "_").map(String.init) + [other]
-                return parts.map { part in
-                    let counts = EditDistance.counts(reference: Array(part), hypothesis: letters)
-                    return counts.substitutions + counts.deletions + counts.insertions
-                }.min() ?? 0
+                return parts.map { $0.editDistance(to: letters) }.min() ?? 0
             }
             let nearest = names.min { distance($0) < distance($1) }
             return nearest.flatMap { 2 * distance($0) <= max(letters.count, $0.count) ? $0 : nil }

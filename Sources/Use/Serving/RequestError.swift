@@ -3,7 +3,6 @@ import FlyingSocks
 import Foundation
 import W2VAudio
 import W2VBase
-import W2VDecoding
 import W2VInference
 
 /// Why a request is refused, with a status.

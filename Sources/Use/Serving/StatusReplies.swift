@@ -1,6 +1,7 @@
 import FlyingFox
 import Foundation
-import W2VDecoding
+import W2VAudio
+import W2VBase
 
 /// The answers that need no model.
 extension Reply {
@@ -10,7 +11,7 @@ extension Reply {
         var waiting: Int
         var inFlight: Int
         var liveInputs: Int
-        var sampleRate = 16_000
+        var sampleRate = AudioFile.modelSampleRate
         var labels: Int?
         var model: String
         var device: String

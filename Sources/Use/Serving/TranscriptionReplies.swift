@@ -1,6 +1,6 @@
 import FlyingFox
 import Foundation
-import W2VDecoding
+import W2VBase
 import W2VRecognition
 
 /// The answers that recognize an upload.

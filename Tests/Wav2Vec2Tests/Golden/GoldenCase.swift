@@ -1,5 +1,7 @@
 import Foundation
+import TestSupport
 import Testing
+import W2VBase
 import W2VTorch
 
 @testable import W2VBackbone
@@ -8,23 +10,34 @@ import W2VTorch
 
 /// One run of a reference implementation: configuration, weights, inputs, outputs.
 struct GoldenCase: Sendable, CustomTestStringConvertible {
+    /// What of a run a ragged implementation can equal (golden README, first table).
+    enum Extent: String {
+        case everything = "equal"
+        case validFrames = "valid-frames"
+        case activationsAndContrastiveLoss = "activations-and-contrastive"
+        case utterancesAlone = "alone-only"
+        case nothing = "none"
+    }
+
     let folder: URL
     let name: String
     let facts: JSONValue
+    let extent: Extent
     /// The `.pt` file that the model comes from, if it is not the weights that the facts name.
     var checkpoint: String?
 
     var testDescription: String { checkpoint.map { "\(name) from \($0)" } ?? name }
 
-    /// What a ragged implementation can equal (golden README, first table).
-    var ragged: String { facts["ragged"]?.string ?? "none" }
+    /// What it is a run of; nil if the table does not know it.
+    var task: GoldenTask? { GoldenTask.table[name] }
+
+    /// Whether the model has a head for letters.
+    var isRecognizer: Bool { task == .recognition || task == .inference }
 
     /// The fixtures, and the folder named by `WAV2VEC2_GOLDEN_DIR`.
     static let folders: [URL] = {
-        let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent().appendingPathComponent("Fixtures/golden")
         let extra = ProcessInfo.processInfo.environment["WAV2VEC2_GOLDEN_DIR"]
-        return [fixtures] + (extra.map { [URL(fileURLWithPath: $0)] } ?? [])
+        return [Repository.golden] + (extra.map { [URL(fileURLWithPath: $0)] } ?? [])
     }()
 
     /// All cases that a ragged implementation can equal, at least in part.
@@ -33,20 +46,20 @@ struct GoldenCase: Sendable, CustomTestStringConvertible {
     static let all: [GoldenCase] = folders.flatMap { folder -> [GoldenCase] in
         let files = (try? FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)) ?? []
         let saved = files.filter { $0.pathExtension == "pt" }.map(\.lastPathComponent).sorted()
-        let cases: [GoldenCase] = files.filter { $0.pathExtension == "json" }.sorted { $0.path < $1.path }.compactMap {
-            file in
-            guard let data = try? Data(contentsOf: file),
-                let facts = try? JSONParser.value(data),
-                let ragged = facts["ragged"]?.string, ragged != "none"
-            else { return nil }
-            return GoldenCase(folder: folder, name: file.deletingPathExtension().lastPathComponent, facts: facts)
-        }
-        return cases.flatMap { golden in
-            let model = golden.name.prefix { $0 != "." } + "."
-            return [golden]
-                + saved.filter { $0.hasPrefix(model) }.map {
-                    GoldenCase(folder: folder, name: golden.name, facts: golden.facts, checkpoint: $0)
-                }
+        return files.filter { $0.pathExtension == "json" }.sorted { $0.path < $1.path }.flatMap { file in
+            let name = file.deletingPathExtension().lastPathComponent
+            // Weights, seeds and optimizers have their facts in such files too.
+            guard let data = try? Data(contentsOf: file), let facts = try? JSONParser.value(data),
+                let ragged = facts["ragged"]?.string
+            else { return [GoldenCase]() }
+            guard let extent = Extent(rawValue: ragged) else {
+                fatalError("\(file.path): \"ragged\" is \(ragged), which these tests do not know")
+            }
+            if extent == .nothing { return [] }
+            let model = name.prefix { $0 != "." } + "."
+            return ([nil] + saved.filter { $0.hasPrefix(model) }).map {
+                GoldenCase(folder: folder, name: name, facts: facts, extent: extent, checkpoint: $0)
+            }
         }
     }
 
@@ -64,12 +77,6 @@ struct GoldenCase: Sendable, CustomTestStringConvertible {
         return (try .concatenate(parts), lengths)
     }
 
-    /// Whether the case is about recognition.
-    var isCTC: Bool {
-        let directory = facts["directory"]?.string ?? ""
-        return name.contains("_ctc") || directory.hasSuffix("_ctc")
-    }
-
     /// Description and parameters, by the model's own names.
     func model() throws -> (description: ModelDescription, state: [String: Tensor]) {
         if let directory = facts["directory"]?.string {
@@ -79,10 +86,10 @@ struct GoldenCase: Sendable, CustomTestStringConvertible {
         if let name = checkpoint {
             let checkpoint = try Checkpoint.read(folder.appendingPathComponent(name))
             var description = checkpoint.description
-            if isCTC { description.model.featureGradMult = facts["feature_grad_mult"]?.double ?? 1 }
+            if isRecognizer { description.model.featureGradMult = facts["feature_grad_mult"]?.double ?? 1 }
             return (description, try FusedParameters.join(checkpoint.state))
         }
-        var description = ModelDescription(task: isCTC ? .ctc : .pretraining, model: ModelConfiguration())
+        var description = ModelDescription(task: isRecognizer ? .ctc : .pretraining, model: ModelConfiguration())
         let table = SettingTable<ModelDescription>(
             ModelConfiguration.settings.map { $0.lifted("", \.model) }
                 + MaskingConfiguration.settings.map { $0.lifted("", \.masking) }
@@ -95,14 +102,14 @@ struct GoldenCase: Sendable, CustomTestStringConvertible {
             if known.contains(key) { try table.set(key, to: text(value), in: &description) }
         }
         if let multiplier = facts["feature_grad_mult"]?.double { description.model.featureGradMult = multiplier }
-        if isCTC && facts["feature_grad_mult"] == nil { description.model.featureGradMult = 1 }
+        if isRecognizer && facts["feature_grad_mult"] == nil { description.model.featureGradMult = 1 }
         if let weights = facts["loss_weights"]?.array?.compactMap(\.double) {
             description.objective.lossWeights = weights.count == 2 ? weights : [weights[0], 0]
         }
         let files = try facts["weights"]?.array?.compactMap(\.string) ?? [#require(facts["weights"]?.string)]
         var state: [String: Tensor] = [:]
         for file in files { state.merge(try tensors(file)) { _, new in new } }
-        if isCTC {
+        if isRecognizer {
             if files.count == 1 {
                 // The file holds the projection only; the rest is the pre-trained model's.
                 state.merge(try tensors(files[0].replacing("_ctc", with: ""))) { first, _ in first }

@@ -8,13 +8,14 @@ import W2VTorch
 @testable import W2VObjectives
 
 /// Parity with fairseq, NVIDIA's version and Hugging Face's, stage by stage, losses and gradients.
-@Suite("GoldenTests")
+@Suite("GoldenTests", .onTestThreads)
 struct GoldenTests {
     @Test(arguments: GoldenCase.all)
     func equalsTheReference(_ golden: GoldenCase) throws {
-        if golden.isCTC {
-            try golden.name.hasSuffix(".infer") ? checkInference(golden) : checkRecognition(golden)
-        } else {
+        switch try #require(golden.task, "\(golden.name) has no row in GoldenTask.table") {
+        case .inference: try checkInference(golden)
+        case .recognition: try checkRecognition(golden)
+        case .pretraining, .evenPretraining:
             // The paper's layers on all frames, and a training run's on those that are read.
             try checkPretraining(golden, .full, converts: false)
             try checkPretraining(golden, .lean, converts: true)
@@ -22,7 +23,7 @@ struct GoldenTests {
     }
 
     /// The kernels for GPUs, emulated, in place of those for host memory.
-    @Test(arguments: GoldenCase.all.filter { !$0.isCTC && $0.name.contains("unpadded") })
+    @Test(arguments: GoldenCase.all.filter { $0.task == .evenPretraining })
     func equalsTheReferenceWithDeviceKernels(_ golden: GoldenCase) throws {
         try withEmulatedDeviceKernels {
             try checkPretraining(golden, .full, converts: true)
@@ -32,84 +33,18 @@ struct GoldenTests {
 
     @Test func casesAreThere() {
         print("golden: \(GoldenCase.all.count) cases")
-        #expect(GoldenCase.all.count >= 23)
-    }
-
-    // MARK: Comparison
-
-    private func expect(
-        _ found: Tensor?, _ expected: Tensor?, _ what: String, tolerance: Double = 1e-5
-    ) throws {
-        guard let expected else { return }
-        let error = try relativeError(#require(found, "\(what) is missing"), expected)
-        #expect(error <= tolerance, "\(what) differs by \(error)")
-    }
-
-    /// Gradients within 1e-5 of each parameter's largest.
-    ///
-    /// Softmax does not see what it adds to all keys, so that a key bias has no gradient but rounding: it is held to 1e-5 of
-    /// the query bias's.
-    private func expectGradients(
-        _ module: Module, _ reference: [String: Tensor], tolerance: Double = 1e-5
-    ) throws {
-        let expected = reference.filter { $0.key.hasPrefix("grad.") }
-        guard !expected.isEmpty else { return }
-        var found: [String: Tensor] = [:]
-        for parameter in module.parameters() { found[parameter.name] = try parameter.tensor.gradient() }
-        found = try FusedParameters.split(found)
-        for (key, gradient) in expected {
-            let own = found[String(key.dropFirst(5))]
-            guard let query = expected[key.replacing("k_proj.bias", with: "q_proj.bias")], key.hasSuffix("k_proj.bias")
-            else {
-                try expect(own, gradient, key, tolerance: tolerance)
-                continue
-            }
-            let bound = 1e-5 * (try query.elements(Double.self).map(\.magnitude).max() ?? 0)
-            for (one, other) in try zip(#require(own).elements(Double.self), gradient.elements(Double.self)) {
-                #expect(abs(one - other) <= bound, "\(key) differs by \(abs(one - other)), more than \(bound)")
-            }
+        for folder in GoldenCase.folders {
+            let names = Set(GoldenCase.all.filter { $0.folder == folder }.map(\.name))
+            #expect(names == Set(GoldenTask.table.keys), "\(folder.path)")
         }
-        let names = Set(expected.keys.map { String($0.dropFirst(5)) })
-        for (name, gradient) in found where !names.contains(name) {
-            #expect(try gradient.magnitude().sum().item() == 0, "\(name) has a gradient that the reference has not")
-        }
-    }
-
-    private func expectStages(
-        _ stages: [String: Tensor], _ reference: [String: Tensor], _ layout: RaggedLayout, factor: Int,
-        masked: [Int] = []
-    ) throws {
-        for (key, expected) in reference where key.hasPrefix("out.") {
-            let stage = String(key.dropFirst(4))
-            guard let found = stages[stage] else { continue }
-            let lengths: [Int]
-            switch stage {
-            case "conv_features":
-                try expect(found, validRows(expected.transposed(1, 2), layout.lengths), key)
-                continue
-            case "encoder_input", "features_ln", "pos_conv", "encoder_out": lengths = layout.lengths
-            case "downsample_layer": lengths = layout.roundedUp(toMultipleOf: factor).lengths.map { $0 / factor }
-            case "upsample_layer": lengths = layout.roundedUp(toMultipleOf: factor).lengths
-            case let name where name.hasPrefix("hourglass_layers."):
-                lengths = layout.roundedUp(toMultipleOf: factor).lengths.map { $0 / factor }
-            case let name where name.hasPrefix("layers.") || name.hasPrefix("post_layers."): lengths = layout.lengths
-            default: continue
-            }
-            try expectFrames(found, validRows(expected, lengths), masked, key)
-        }
-    }
-
-    /// Compares all frames, or the masked ones where only those have been computed.
-    private func expectFrames(_ found: Tensor?, _ expected: Tensor, _ masked: [Int], _ what: String) throws {
-        let isPart = found.map { $0.size(0) != expected.size(0) && $0.size(0) == masked.count } ?? false
-        try expect(found, isPart ? expected.taking(Tensor(masked)) : expected, what)
     }
 
     // MARK: Pre-training
 
     /// Checks the paper's layers, or those of a training run, as computed with a plan.
     private func checkPretraining(_ golden: GoldenCase, _ plan: ExecutionPlan, converts: Bool) throws {
-        let reference = try golden.tensors(golden.name)
+        let comparison = try GoldenComparison(golden)
+        let reference = comparison.reference
         let (description, state) = try golden.model()
         let model = try PretrainingModel(
             description.model, objective: description.objective,
@@ -128,67 +63,71 @@ struct GoldenTests {
             PretrainingBatch(
                 samples, lengths: lengths, plans: plans, temperature: golden.facts["temperature"]?.double ?? 2,
                 for: model), pass)
-        try expectStages(
-            stages.mapValues { $0[0] }, reference, layout, factor: description.model.hourglass?.factor ?? 1,
-            masked: Mask.joined(plans.map(\.mask)).rows(in: layout))
-        // Logits come as [1 + negatives, utterances, frames].
-        if plan.keepsLogits, let logits = reference["out.logits"] {
-            let expected = try logits.reshaped(logits.size(0), -1).transposed()
-            try expect(stages["logits"]?[0], expected, "out.logits")
+        let masked = Mask.joined(plans.map(\.mask)).rows(in: layout)
+        try comparison.expectStages(
+            stages.mapValues { $0[0] }, layout, factor: description.model.hourglass?.factor ?? 1, masked: masked)
+        // Logits come as [1 + negatives, utterances, frames]; a lean plan needs none.
+        if plan.keepsLogits {
+            try comparison.expect(stages["logits"]?[0], "out.logits") { try $0.reshaped($0.size(0), -1).transposed() }
         }
         for (index, quantized) in try (stages["quantized"]?[0].split(losses.sampleSizes) ?? []).enumerated() {
-            let expected = reference[index == 0 ? "out.quantized" : "out.quantized.\(index)"]
-            try expect(quantized, expected?.reshaped(-1, quantized.size(1)), "out.quantized.\(index)")
+            try comparison.expect(quantized, index == 0 ? "out.quantized" : "out.quantized.\(index)") {
+                try $0.reshaped(-1, quantized.size(1))
+            }
         }
-        try expect(
-            losses.contrastive.sum(), reference["out.loss_contrastive"] ?? reference["out.contrastive_loss"], "loss")
+        for key in ["out.loss_contrastive", "out.contrastive_loss"] {
+            try comparison.expect(losses.contrastive.sum(), key)
+        }
         if let correct = golden.facts["correct"]?.integer {
             #expect(try Int(losses.correct.sum().item()) == correct)
         }
         if let size = golden.facts["sample_size"]?.integer {
             #expect(losses.sampleSizes.reduce(0, +) == size)
         }
-        try expectHuggingFaceStates(golden, reference, stages, plans, layout)
+        try expectHuggingFaceStates(comparison, stages, masked, layout)
         // For each sub-batch, the perplexities of probabilities and of codes.
         if let expected = golden.facts["quantizer_perplexities"]?.array {
             let perplexities = expected.map { $0.array?.compactMap(\.double) ?? [] }
             for (index, found) in [losses.quantized?.probabilityPerplexity, losses.quantized?.codePerplexity]
                 .enumerated()
             {
-                try expect(
+                try expectEqual(
                     found, Tensor(perplexities.map { Float($0[index]) }), "quantizer_perplexities, number \(index)")
             }
         }
-        guard golden.ragged != "activations-and-contrastive" else { return }
-        func single(_ numbers: Tensor?) throws -> Tensor? { try numbers?.viewed([]) }
-        let quantized = losses.quantized
-        try expect(single(losses.diversity), reference["out.loss_diversity"], "out.loss_diversity")
-        try expect(single(quantized?.probabilityPerplexity), reference["out.prob_perplexity"], "out.prob_perplexity")
-        try expect(single(quantized?.codePerplexity), reference["out.code_perplexity"], "out.code_perplexity")
-        if golden.ragged == "equal" {
-            try expect(single(losses.penalty), reference["out.loss_penalty"], "out.loss_penalty")
-            try expect(single(losses.featurePenalty), reference["out.features_pen"], "out.features_pen")
+        if golden.extent != .activationsAndContrastiveLoss {
+            func single(_ numbers: Tensor?) throws -> Tensor? { try numbers?.viewed([]) }
+            let quantized = losses.quantized
+            try comparison.expect(single(losses.diversity), "out.loss_diversity")
+            // Hugging Face's is without its weight.
+            try comparison.expect(
+                single(losses.diversity.map { try $0 / description.objective.lossWeights[0] }), "out.diversity_loss")
+            try comparison.expect(single(quantized?.probabilityPerplexity), "out.prob_perplexity")
+            try comparison.expect(single(quantized?.probabilityPerplexity), "out.codevector_perplexity")
+            try comparison.expect(single(quantized?.codePerplexity), "out.code_perplexity")
+            if golden.extent == .everything {
+                try comparison.expect(single(losses.penalty), "out.loss_penalty")
+                try comparison.expect(single(losses.featurePenalty), "out.features_pen")
+            }
+            try comparison.expect(losses.total, "out.loss")
+            try losses.total.backward()
+            try comparison.expectGradients(model)
         }
-        try expect(losses.total, reference["out.loss"], "out.loss")
-        try losses.total.backward()
-        try expectGradients(model, reference)
+        comparison.expectAllCompared(but: plan.keepsLogits ? [] : ["out.logits"])
     }
 
     private func expectHuggingFaceStates(
-        _ golden: GoldenCase, _ reference: [String: Tensor], _ stages: [String: [Tensor]], _ plans: [SegmentPlan],
-        _ layout: RaggedLayout
+        _ comparison: GoldenComparison, _ stages: [String: [Tensor]], _ masked: [Int], _ layout: RaggedLayout
     ) throws {
-        guard golden.facts["peer"]?.string == "hf" else { return }
-        let masked = try Tensor(plans[0].mask.rows(in: layout))
         for (key, name) in [("out.projected_states", "predictions"), ("out.projected_quantized_states", "targets")] {
-            if let states = reference[key] {
-                try expect(stages[name]?[0], validRows(states, layout.lengths).taking(masked), key)
+            try comparison.expect(stages[name]?[0], key) {
+                try validRows($0, layout.lengths).taking(Tensor(masked))
             }
         }
-        for (key, expected) in reference where key.hasPrefix("out.hidden_states.") {
+        for key in comparison.reference.keys where key.hasPrefix("out.hidden_states.") {
             let index = try #require(Int(key.dropFirst("out.hidden_states.".count)))
             let found = stages[index == 0 ? "layers_input" : "layers.\(index - 1)"]?[0]
-            try expectFrames(found, validRows(expected, layout.lengths), plans[0].mask.rows(in: layout), key)
+            try comparison.expectFrames(found, key, masked: masked) { try validRows($0, layout.lengths) }
         }
     }
 
@@ -252,7 +191,8 @@ struct GoldenTests {
     // MARK: Recognition
 
     private func checkRecognition(_ golden: GoldenCase) throws {
-        let reference = try golden.tensors(golden.name)
+        let comparison = try GoldenComparison(golden)
+        let reference = comparison.reference
         let (description, state) = try golden.model()
         let labelCount = try #require(state["w2v_encoder.proj.weight"]).size(0)
         let model = try CTCModel(description.model, labels: labelCount, initializer: .empty)
@@ -271,31 +211,31 @@ struct GoldenTests {
         var pass = ForwardPass.inference
         (pass.plan, pass.probe) = (.full, { stages[$0] = $1 })
         let (logits, _) = try model(samples, lengths: lengths, mask: mask, pass)
-        try expectStages(stages, reference, layout, factor: description.model.hourglass?.factor ?? 1)
+        let factor = description.model.hourglass?.factor ?? 1
+        try comparison.expectStages(stages, layout, factor: factor)
 
         let isHuggingFace = golden.facts["peer"]?.string == "hf"
         func byUtterance(_ tensor: Tensor) throws -> Tensor {
             try validRows(isHuggingFace ? tensor : tensor.transposed(0, 1), layout.lengths)
         }
-        try expect(logits, byUtterance(#require(reference["out.logits"])), "out.logits")
-        if let expected = reference["out.lprobs"] {
-            try expect(logits.logSoftmax(-1), byUtterance(expected), "out.lprobs")
-        }
+        try comparison.expect(logits, "out.logits", byUtterance)
+        try comparison.expect(logits.logSoftmax(-1), "out.lprobs", byUtterance)
         let targets = try targets(reference)
-        let total = try model.losses(logits, layout, targets: targets).sum()
-        try expect(total, reference["out.loss"], "out.loss")
+        try comparison.expect(model.losses(logits, layout, targets: targets).sum(), "out.loss")
         try model.convertForTraining()
         let exact = try CTCModel(description.model, labels: labelCount, initializer: .empty)
         try exact.load(state)
-        try checkGradients(model, exact, samples, lengths, mask, targets, reference)
+        try checkGradients(model, exact, samples, lengths, mask, targets, comparison)
         try withoutGradient {
             try model.convert(for: .inference, on: .cpu, precision: ModelPrecision())
+            stages = [:]
             let (logits, _) = try model(samples, lengths: lengths, mask: mask, pass)
-            try expectStages(stages, reference, layout, factor: description.model.hourglass?.factor ?? 1)
-            try expect(logits, byUtterance(#require(reference["out.logits"])), "out.logits of packed weights")
+            try comparison.expectStages(stages, layout, factor: factor)
+            try comparison.expect(logits, "out.logits", as: "out.logits of packed weights", byUtterance)
             let (lean, _) = try model(samples, lengths: lengths, mask: mask)
-            try expect(lean, byUtterance(#require(reference["out.logits"])), "out.logits without masked frames")
+            try comparison.expect(lean, "out.logits", as: "out.logits without masked frames", byUtterance)
         }
+        comparison.expectAllCompared()
     }
 
     /// Checks a training run's gradients with the references' recursion and with ours, and compares them with the
@@ -306,9 +246,9 @@ struct GoldenTests {
     /// references' as much as those do.
     private func checkGradients(
         _ model: CTCModel, _ exact: CTCModel, _ samples: Tensor, _ lengths: [Int], _ mask: Mask?, _ targets: [[Int]],
-        _ reference: [String: Tensor]
+        _ comparison: GoldenComparison
     ) throws {
-        guard reference.keys.contains(where: { $0.hasPrefix("grad.") }) else { return }
+        guard comparison.reference.keys.contains(where: { $0.hasPrefix("grad.") }) else { return }
         func run(_ model: CTCModel, _ samples: Tensor, _ loss: (Tensor, RaggedLayout) throws -> Tensor) throws {
             for parameter in model.parameters() {
                 parameter.tensor = try parameter.tensor.detached().requiringGradient()
@@ -325,17 +265,26 @@ struct GoldenTests {
             }.reduce(Tensor.scalar(0)) { try $0 + $1 }
         }
         // Two FP32 programs, with a recursion in each that amplifies what they round: 1.5e-5 is seen.
-        try expectGradients(model, reference, tolerance: 3e-5)
+        try comparison.expectGradients(model, tolerance: 3e-5)
         try run(model, samples) { try model.losses($0, $1, targets: targets).sum() }
-        try expectGradients(model, reference, tolerance: 5e-5)
-        var own: [String: Tensor] = [:]
-        for parameter in model.parameters() { own[parameter.name] = try parameter.tensor.gradient() }
+        try comparison.expectGradients(model, tolerance: 5e-5)
+        let own = try gradients(of: model)
         for parameter in exact.parameters() { parameter.tensor = try parameter.tensor.to(dtype: .float64) }
         try run(exact, samples.to(dtype: .float64)) { try exact.losses($0, $1, targets: targets).sum() }
-        for parameter in exact.parameters() {
-            if let exact = try parameter.tensor.gradient(), !parameter.name.hasSuffix("k_proj.bias") {
-                try expect(own[parameter.name]?.to(dtype: .float64), exact, "\(parameter.name) in FP64")
+        let doubled = try gradients(of: exact)
+        #expect(Set(own.keys) == Set(doubled.keys))
+        for (name, gradient) in doubled {
+            guard name.hasSuffix("k_proj.bias") else {
+                try expectEqual(own[name]?.to(dtype: .float64), gradient, "\(name) in FP64")
+                continue
             }
+            // It has no gradient, in either precision, but rounding.
+            let query = try #require(doubled[name.replacing("k_proj.bias", with: "q_proj.bias")])
+            func largest(_ tensor: Tensor?) throws -> Double {
+                try #require(tensor, "\(name)").elements(Double.self).map(\.magnitude).max() ?? 0
+            }
+            #expect(try largest(gradient) <= 1e-12 * largest(query), "\(name) in FP64")
+            #expect(try largest(own[name]) <= 1e-5 * largest(query), "\(name)")
         }
     }
 
@@ -351,24 +300,33 @@ struct GoldenTests {
     }
 
     private func checkInference(_ golden: GoldenCase) throws {
-        let reference = try golden.tensors(golden.name)
+        let comparison = try GoldenComparison(golden)
         let (description, state) = try golden.model()
         let labelCount = try #require(state["w2v_encoder.proj.weight"]).size(0)
         let model = try CTCModel(description.model, labels: labelCount, initializer: .empty)
         try model.load(state)
         let (samples, lengths) = try golden.input()
         func check() throws {
-            let (logits, layout) = try model(samples, lengths: lengths)
-            if golden.ragged == "equal" {
-                let expected = try #require(reference["out.logits"]).transposed(0, 1)
-                try expect(logits, validRows(expected, layout.lengths), "out.logits")
+            var stages: [String: Tensor] = [:]
+            var pass = ForwardPass.inference
+            (pass.plan, pass.probe) = (.full, { stages[$0] = $1 })
+            let (logits, layout) = try model(samples, lengths: lengths, pass)
+            try comparison.expectStages(stages, layout, factor: description.model.hourglass?.factor ?? 1)
+            if golden.extent == .everything {
+                func byUtterance(_ tensor: Tensor) throws -> Tensor {
+                    try validRows(tensor.transposed(0, 1), layout.lengths)
+                }
+                try comparison.expect(logits, "out.logits", byUtterance)
+                try comparison.expect(logits.logSoftmax(-1), "out.lprobs", byUtterance)
             }
             let source = RaggedLayout(lengths)
             for utterance in 0..<lengths.count {
-                let alone = try #require(reference["out.alone.\(utterance).logits"]).squeezed(1)
+                let key = "out.alone.\(utterance).logits"
                 let (own, _) = try model(samples.rows(source.rows(utterance)), lengths: [lengths[utterance]])
-                try expect(own, alone, "out.alone.\(utterance).logits")
-                try expect(logits.rows(layout.rows(utterance)), alone, "out.alone.\(utterance).logits in the batch")
+                try comparison.expect(own, key) { try $0.squeezed(1) }
+                try comparison.expect(logits.rows(layout.rows(utterance)), key, as: "\(key) in the batch") {
+                    try $0.squeezed(1)
+                }
             }
         }
         try withoutGradient {
@@ -376,5 +334,6 @@ struct GoldenTests {
             try model.convert(for: .inference, on: .cpu, precision: ModelPrecision())
             try check()
         }
+        comparison.expectAllCompared()
     }
 }

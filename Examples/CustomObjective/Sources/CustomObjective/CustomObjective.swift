@@ -1,4 +1,5 @@
 import Foundation
+import Logging
 import W2VAudio
 import W2VBackbone
 import W2VKernels
@@ -64,7 +65,8 @@ final class LoudnessRegression: Module, Objective {
             train: [WeightedManifest(try recordings("train", 8, in: folder))],
             valid: [WeightedManifest(try recordings("valid", 2, in: folder))],
             output: folder.appendingPathComponent("run"))
-        guard try Trainer(job, report: { print($0) }).run() == .finished else { throw CocoaError(.userCancelled) }
+        let trainer = try Trainer(job, logger: Logger(label: "custom-objective"))
+        guard try trainer.run() == .finished else { throw CocoaError(.userCancelled) }
 
         let metrics = try MetricsSeries(contentsOf: job.output.appendingPathComponent("metrics.jsonl"))
         let errors = metrics.points(kind: "train", field: "loudness_error").map(\.y)

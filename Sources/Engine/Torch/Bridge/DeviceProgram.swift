@@ -1,6 +1,7 @@
 import CW2VLibTorch
 import Foundation
 import Synchronization
+import W2VBase
 
 /// Kernels in CUDA's C++, compiled for one GPU and loaded into it.
 ///
@@ -40,10 +41,11 @@ package final class DeviceProgram: @unchecked Sendable {
         return made == nil ? "" : folder
     }
 
-    /// Returns the FNV-1a hash of the source (Fowler, Noll and Vo), which names its version in the cache.
+    /// Returns the hash of the source, which names its version in the cache.
     private static func fingerprint(_ text: String) -> String {
-        let hash = text.utf8.reduce(0xCBF2_9CE4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
-        return String(hash, radix: 16)
+        var hash = FNV1a()
+        hash.add(text.utf8)
+        return String(hash.value, radix: 16)
     }
 
     private func kernel(_ name: String) throws -> ct_kernel {

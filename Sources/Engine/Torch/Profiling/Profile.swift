@@ -61,9 +61,17 @@ public struct Profile: Sendable {
     /// - Parameter body: The work of one thread, with the backward passes that it starts.
     /// - Throws: `TorchError.runtime` when a recording is already in progress.
     public static func record(on device: Device = .cpu, _ body: () throws -> Void) throws -> Profile {
+        let start = ContinuousClock.now
+        return try record(on: device, clock: { (ContinuousClock.now - start) / .seconds(1) }, body)
+    }
+
+    /// Records as ``record(on:_:)`` does, by a clock that counts seconds from 0.
+    static func record(
+        on device: Device = .cpu, clock: @escaping @Sendable () -> Double, _ body: () throws -> Void
+    ) throws -> Profile {
         let began = current.withLock { recording in
             guard recording == nil else { return false }
-            recording = Recording(device)
+            recording = Recording(device, clock)
             return true
         }
         guard began else { throw TorchError.runtime("a profile is being recorded already") }
@@ -123,7 +131,7 @@ private struct Recording {
 
     private(set) var profile = Profile(times: [:], seconds: 0, spans: [])
     private let device: Device
-    private let start = ContinuousClock.now
+    private let clock: @Sendable () -> Double
     /// The thread that records, and those that run its backward functions; all others are ignored.
     private var threads: Set<UInt64>
     /// The stages and functions in progress, each nested in the one before it.
@@ -134,12 +142,11 @@ private struct Recording {
     private var positions: [UInt64: [(sequence: Int64, stage: Profile.Stage)]] = [:]
     private var lastFunction = Profile.Stage.other
 
-    init(_ device: Device) {
+    init(_ device: Device, _ clock: @escaping @Sendable () -> Double) {
         self.device = device
+        self.clock = clock
         threads = [Self.position.thread]
     }
-
-    private var now: Double { (ContinuousClock.now - start) / .seconds(1) }
 
     private var running: Profile.Stage { open.last?.span.stage ?? .other }
 
@@ -148,7 +155,7 @@ private struct Recording {
     mutating func charge() -> Double {
         // A failed device reports to the work itself, and recorded work has not run yet.
         if !DeviceGraph.isRecording { try? device.synchronize() }
-        let now = now
+        let now = clock()
         let elapsed = now - profile.seconds
         profile.seconds = now
         let direction = open.last?.isBackward ?? false ? \Profile.Times.backward : \Profile.Times.forward
@@ -203,14 +210,14 @@ private struct Recording {
     mutating func enterOperator(_ name: String) {
         let thread = Self.position.thread
         guard threads.contains(thread) else { return }
-        let now = now
+        let now = clock()
         operators[thread, default: []].append(
             .init(name: name, kind: .operator, stage: running, thread: thread, start: now, end: now))
     }
 
     mutating func leaveOperator() {
         guard var ended = operators[Self.position.thread]?.popLast() else { return }
-        ended.end = now
+        ended.end = clock()
         profile.spans.append(ended)
     }
 

@@ -1,4 +1,5 @@
 import Foundation
+import W2VBase
 
 /// A tensor to be written, whose bytes are provided on demand.
 public struct SafetensorsTensor {
@@ -83,7 +84,7 @@ public enum SafetensorsWriter {
         var members: [String] = []
         if !metadata.isEmpty {
             let pairs = metadata.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
-                .map { "\(quoted($0.key)):\(quoted($0.value))" }
+                .map { "\($0.key.jsonQuoted):\($0.value.jsonQuoted)" }
             members.append("\"__metadata__\":{\(pairs.joined(separator: ","))}")
         }
         var offset = 0
@@ -100,7 +101,7 @@ public enum SafetensorsWriter {
             }
             let shape = tensor.shape.map(String.init).joined(separator: ",")
             members.append(
-                "\(quoted(tensor.name)):{\"dtype\":\"\(tensor.type.rawValue)\",\"shape\":[\(shape)],"
+                "\(tensor.name.jsonQuoted):{\"dtype\":\"\(tensor.type.rawValue)\",\"shape\":[\(shape)],"
                     + "\"data_offsets\":[\(offset),\(end)]}")
             offset = end
         }
@@ -112,20 +113,5 @@ public enum SafetensorsWriter {
                 reason: "the header would take \(header.count) bytes where \(SafetensorsHeader.largest) is the most")
         }
         return header
-    }
-
-    private static func quoted(_ text: String) -> String {
-        var result = "\""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"": result += "\\\""
-            case "\\": result += "\\\\"
-            case "\u{0}"..<" ":
-                let code = String(scalar.value, radix: 16)
-                result += "\\u" + String(repeating: "0", count: 4 - code.count) + code
-            default: result.unicodeScalars.append(scalar)
-            }
-        }
-        return result + "\""
     }
 }

@@ -1,3 +1,5 @@
+import W2VBase
+
 /// A value with a textual form for recipes, the command line and checkpoints' configurations.
 public protocol SettingValue: Sendable {
     /// Reads the text.
@@ -134,29 +136,13 @@ public struct SettingTable<Root>: Sendable {
             func distance(_ key: String) -> Int {
                 let last = key.split(separator: ".").last.map(String.init) ?? key
                 return name.contains(".")
-                    ? editDistance(name, key) : min(editDistance(name, last), editDistance(name, key))
+                    ? name.editDistance(to: key) : min(name.editDistance(to: last), name.editDistance(to: key))
             }
             let nearest = settings.map(\.name).min { distance($0) < distance($1) } ?? ""
             throw ConfigurationError("there is no key '\(name)'", "the nearest is '\(nearest)'")
         }
         try setting.set(text, in: &root)
     }
-}
-
-/// Returns the Levenshtein distance, to suggest the intended key.
-private func editDistance(_ first: String, _ second: String) -> Int {
-    let (left, right) = (Array(first), Array(second))
-    var row = Array(0...right.count)
-    for (i, a) in left.enumerated() {
-        var diagonal = row[0]
-        row[0] = i + 1
-        for (j, b) in right.enumerated() {
-            let substituted = diagonal + (a == b ? 0 : 1)
-            diagonal = row[j + 1]
-            row[j + 1] = min(substituted, row[j] + 1, diagonal + 1)
-        }
-    }
-    return row[right.count]
 }
 
 extension Int: SettingValue {

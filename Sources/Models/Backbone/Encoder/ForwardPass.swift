@@ -21,12 +21,11 @@ public struct ForwardPass {
 
     /// Makes a training pass.
     ///
-    /// Dropout masks depend on (seed, update, rank, micro-batch), LayerDrop on (seed, update) only, so that all ranks
-    /// and accumulation steps skip the same layers.
-    public static func training(seed: UInt64, update: Int, rank: Int = 0, microBatch: Int = 0) -> ForwardPass {
+    /// Dropout masks depend on (seed, update, micro-batch), LayerDrop on (seed, update) only, so that all micro-batches of
+    /// an update skip the same layers.
+    public static func training(seed: UInt64, update: Int, microBatch: Int = 0) -> ForwardPass {
         ForwardPass(
-            mode: .training(
-                DropoutSource(dropoutStream(seed, update, rank: rank, microBatch))),
+            mode: .training(DropoutSource(dropoutStream(seed, update, microBatch))),
             layerDrop: RandomStream(seed: seed, purpose: .layerDrop, step: update), probe: nil)
     }
 
@@ -36,7 +35,7 @@ public struct ForwardPass {
     /// - Parameters:
     ///   - dropoutBase: The value of ``dropoutBase(seed:update:microBatch:)``, an int64 scalar.
     ///   - keptLayers: The value of ``TransformerEncoder/keptLayers(_:)``, bool [layers]; `nil` without LayerDrop.
-    /// - Returns: A pass that computes the same as ``training(seed:update:rank:microBatch:)``.
+    /// - Returns: A pass that computes the same as ``training(seed:update:microBatch:)``.
     public static func recorded(dropoutBase: Tensor, keptLayers: Tensor?) -> ForwardPass {
         ForwardPass(
             mode: .training(DropoutSource(base: dropoutBase)), layerDrop: nil, keptLayers: keptLayers, probe: nil)
@@ -44,10 +43,10 @@ public struct ForwardPass {
 
     /// Returns the number that a recorded pass's dropout masks depend on.
     public static func dropoutBase(seed: UInt64, update: Int, microBatch: Int) -> Int64 {
-        DropoutSource.base(dropoutStream(seed, update, rank: 0, microBatch))
+        DropoutSource.base(dropoutStream(seed, update, microBatch))
     }
 
-    private static func dropoutStream(_ seed: UInt64, _ update: Int, rank: Int, _ microBatch: Int) -> RandomStream {
-        RandomStream(seed: seed, purpose: .dropout, step: update, index: rank << 24 | microBatch)
+    private static func dropoutStream(_ seed: UInt64, _ update: Int, _ microBatch: Int) -> RandomStream {
+        RandomStream(seed: seed, purpose: .dropout, step: update, index: microBatch)
     }
 }

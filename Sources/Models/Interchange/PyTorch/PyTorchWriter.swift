@@ -1,4 +1,5 @@
 import Foundation
+import W2VBase
 import W2VTorch
 
 /// Writes files that `torch.load` reads: a zip archive of stored entries, with tensors aligned to 64 bytes.
@@ -15,16 +16,16 @@ enum PyTorchWriter {
     static func write(_ object: PickledValue, tensors: [Tensor], to url: URL) throws {
         try AtomicFile.write(to: url) { file in
             var zip = ZipWriter()
-            try zip.add("archive/data.pkl", PickleWriter.data(object), &file)
-            try zip.add("archive/byteorder", Data("little".utf8), &file)
+            try zip.add("archive/data.pkl", PickleWriter.data(object), file)
+            try zip.add("archive/byteorder", Data("little".utf8), file)
             for (index, tensor) in tensors.enumerated() {
                 // One tensor at a time is copied to the host, and only if it is not contiguous there.
                 try tensor.detached().to(device: .cpu).contiguous().withUnsafeMutableBytes {
-                    try zip.add("archive/data/\(index)", UnsafeRawBufferPointer($0), &file)
+                    try zip.add("archive/data/\(index)", UnsafeRawBufferPointer($0), file)
                 }
             }
-            try zip.add("archive/version", Data("3\n".utf8), &file)
-            try zip.finish(&file)
+            try zip.add("archive/version", Data("3\n".utf8), file)
+            try zip.finish(file)
         }
     }
 
@@ -63,15 +64,15 @@ struct ZipWriter {
     ///
     /// - Parameter file: Where the archive is being written.
     /// - Throws: `FileWriteError` when the disk is full or the system fails.
-    mutating func add(_ name: String, _ content: some ContiguousBytes, _ file: inout AtomicFile) throws {
-        try content.withUnsafeBytes { bytes in try add(name, bytes, &file) }
+    mutating func add(_ name: String, _ content: some ContiguousBytes, _ file: AtomicFile) throws {
+        try content.withUnsafeBytes { bytes in try add(name, bytes, file) }
     }
 
     /// Appends an entry.
     ///
     /// - Parameter file: Where the archive is being written.
     /// - Throws: `FileWriteError` when the disk is full or the system fails.
-    mutating func add(_ name: String, _ content: UnsafeRawBufferPointer, _ file: inout AtomicFile) throws {
+    mutating func add(_ name: String, _ content: UnsafeRawBufferPointer, _ file: AtomicFile) throws {
         var checksum = CRC32()
         checksum.add(content)
         let entry = Entry(name: name, checksum: checksum.value, size: content.count, offset: file.written)
@@ -97,7 +98,7 @@ struct ZipWriter {
     ///
     /// - Parameter file: Where the archive is being written.
     /// - Throws: `FileWriteError` when the disk is full or the system fails.
-    func finish(_ file: inout AtomicFile) throws {
+    func finish(_ file: AtomicFile) throws {
         let start = file.written
         for entry in entries {
             var large: [Int] = []

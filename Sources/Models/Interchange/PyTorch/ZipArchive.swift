@@ -1,3 +1,5 @@
+import W2VBase
+
 /// The entries of a zip archive in memory: stored ones only, as `torch.save` writes them.
 ///
 /// Entries are ranges of the mapped file, so nothing is unpacked: a compressed entry is an error, and no archive can

@@ -125,17 +125,14 @@ extension ObjectiveModel where Main == CTCObjective {
     ///   - samples: All utterances' samples end to end, [Σ lengths].
     ///   - lengths: The samples of each utterance.
     ///   - channelsFirst: Whether channels are masked before frames.
-    ///   - freezesEncoder: Whether only the output layer gets gradients.
     /// - Returns: [frames, labels] and the layout of the utterances' frames.
     /// - Throws: `ConfigurationError` naming an utterance that is shorter than one frame.
     public func callAsFunction(
-        _ samples: Tensor, lengths: [Int], mask: Mask? = nil, channelsFirst: Bool = false, freezesEncoder: Bool = false,
+        _ samples: Tensor, lengths: [Int], mask: Mask? = nil, channelsFirst: Bool = false,
         _ pass: ForwardPass = .inference
     ) throws -> (logits: Tensor, layout: RaggedLayout) {
-        func encode() throws -> (context: Tensor, layout: RaggedLayout) {
-            try backbone(samples, lengths: lengths, mask: mask, channelsFirst: channelsFirst, pass)
-        }
-        let (context, layout) = try freezesEncoder ? withoutGradient(encode) : encode()
+        let (context, layout) = try backbone(
+            samples, lengths: lengths, mask: mask, channelsFirst: channelsFirst, pass)
         return (try main.logits(context, pass), layout)
     }
 

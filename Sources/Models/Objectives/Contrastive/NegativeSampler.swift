@@ -1,5 +1,3 @@
-import Dispatch
-import Synchronization
 import W2VBackbone
 import W2VBase
 
@@ -45,8 +43,7 @@ public struct Negatives: Sendable {
         var stream = stream
         // By far the most numbers: with a stream for each utterance they can be drawn in parallel.
         let seeds = masked.map { _ in stream.next() }
-        let drawn = Mutex([[Int]](repeating: [], count: masked.count))
-        DispatchQueue.concurrentPerform(iterations: masked.count) { utterance in
+        let same = ParallelMap.map(count: masked.count, block: 1) { utterance in
             var stream = RandomStream(seed: seeds[utterance], purpose: .negatives)
             var own: [Int] = []
             own.reserveCapacity(masked[utterance].count * objective.numNegatives)
@@ -54,9 +51,8 @@ public struct Negatives: Sendable {
                 append(
                     objective.numNegatives, otherThan: position, below: candidates[utterance], &stream, to: &own)
             }
-            drawn.withLock { $0[utterance] = own }
-        }
-        let same = drawn.withLock { $0 }
+            return own
+        }.map { $0.get() }
         var anywhere: [Int] = []
         if objective.crossSampleNegatives > 0 {
             let total = candidates.reduce(0, +)

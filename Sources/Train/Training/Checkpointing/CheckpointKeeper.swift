@@ -1,4 +1,5 @@
 import Foundation
+import Logging
 import W2VTorch
 
 /// Saves a run's checkpoints, and removes those that are no longer wanted.
@@ -10,7 +11,7 @@ final class CheckpointKeeper {
     private let options: Recipe.CheckpointSection
     private let trainStep: UpdateStep
     private let role: Role
-    private let report: (String) -> Void
+    private let logger: Logger
     private let writer = BackgroundWriter()
     private var copied: (update: Int, copy: Copy)?
     /// The update whose state `last/` holds, or will as soon as it is written; `nil` if none was ever saved.
@@ -40,17 +41,17 @@ final class CheckpointKeeper {
     ///   - trainStep: The owner of weights and optimizer.
     ///   - role: This process's part in it.
     ///   - lastSaved: The update whose state `last/` holds, if there is one.
-    ///   - report: Gets lines for people.
+    ///   - logger: Gets warnings, and at `debug` which checkpoint is written when.
     init(
         _ folder: RunFolder, _ options: Recipe.CheckpointSection, _ trainStep: UpdateStep, _ role: Role,
-        lastSaved: Int? = nil, report: @escaping (String) -> Void
+        lastSaved: Int? = nil, logger: Logger
     ) {
         self.folder = folder
         self.options = options
         self.trainStep = trainStep
         self.role = role
         self.lastSaved = lastSaved
-        self.report = report
+        self.logger = logger
     }
 
     /// The processes that hold a part each, if they do.
@@ -91,12 +92,19 @@ final class CheckpointKeeper {
         if case .none = role { return }
         guard !options.noSave else { return }
         let snapshot = try snapshot(state, withOptimizer: withOptimizer)
-        writer.write { [folder, options, writes] in
+        logger.debug(
+            "writing \(name)/ of update \(state.update)", metadata: ["update": .stringConvertible(state.update)])
+        writer.write { [folder, options, writes, logger] in
             guard writes else {
                 try snapshot.send()
                 return []
             }
+            let began = ContinuousClock.now
             let warnings = try folder.replace(name) { try snapshot.write(to: $0) }
+            let seconds = (ContinuousClock.now - began).inSeconds
+            logger.debug(
+                "wrote \(name)/ of update \(snapshot.state.update) in \(short(seconds)) s",
+                metadata: ["update": .stringConvertible(snapshot.state.update), "seconds": .stringConvertible(seconds)])
             return warnings + (keeps ? try folder.prune(snapshot.state, options) : [])
         }
         if !options.writeCheckpointsAsynchronously { try finish() }
@@ -129,7 +137,7 @@ final class CheckpointKeeper {
     ///
     /// - Throws: ``TrainingError/cannotSave(folder:reason:intact:)``; what was saved before stays.
     func checkForFailure() throws {
-        for warning in try writer.takeWarnings() { report("WARNING: \(warning)") }
+        for warning in try writer.takeWarnings() { logger.warning("\(warning)") }
     }
 
     /// Waits for a checkpoint that is being written, unless other processes take part in it: the run has failed.
@@ -142,7 +150,7 @@ final class CheckpointKeeper {
     /// - Parameter state: The state in `last/`.
     /// - Throws: ``TrainingError/cannotSave(folder:reason:intact:)``.
     func prune(_ state: TrainingState) throws {
-        for warning in try folder.prune(state, options) { report("WARNING: \(warning)") }
+        for warning in try folder.prune(state, options) { logger.warning("\(warning)") }
     }
 
     /// The size of a checkpoint on disk, found by writing one.

@@ -1,4 +1,5 @@
 import Foundation
+import Logging
 import W2VBackbone
 import W2VBase
 import W2VObjectives
@@ -108,28 +109,31 @@ struct ResumedRecipe {
         }
     }
 
-    /// Lines about values that differ from those that the run began with, and about those that it keeps.
+    /// Logs which values differ from those that the run began with, and which of those it keeps.
     ///
-    /// - Parameter update: The update after which the run continues.
-    /// - Returns: The lines; empty if nothing differs.
-    func changeLines(after update: Int) -> [String] {
-        var lines: [String] = []
+    /// - Parameters:
+    ///   - update: The update after which the run continues.
+    ///   - logger: Gets a line for each change; none if nothing differs.
+    func logChanges(after update: Int, to logger: Logger) {
         for change in changes {
             guard change.key == "optimization.max_update", let then = Int(change.then) else {
-                lines.append("\(change.key) is \(change.now) from now on; until now it was \(change.then)")
+                logger.info("\(change.key) is \(change.now) from now on; until now it was \(change.then)")
                 continue
             }
-            lines.append(
-                "WARNING: optimization.max_update is \(change.now) from now on; until now it was \(then)"
-                    + rateChange(after: update, then: then))
+            logger.warning(
+                """
+                optimization.max_update is \(change.now) from now on; until now it was \(then)\
+                \(rateChange(after: update, then: then))
+                """)
         }
         if !kept.isEmpty {
             let list = kept.map { "\($0.key)=\($0.then) (not \($0.now))" }
-            lines.append(
-                "this run keeps values that it began with and this command does not set: \(list.joined(separator: ", ")); "
-                    + "\(Phrase.changeKey)")
+            logger.info(
+                """
+                this run keeps values that it began with and this command does not set: \(list.joined(separator: ", ")); \
+                \(Phrase.changeKey)
+                """)
         }
-        return lines
     }
 
     /// What more updates do to the learning rate, which is a function of the update and of their number.

@@ -1,4 +1,3 @@
-import CW2VFiles
 import Foundation
 import W2VBase
 import W2VInterchange
@@ -14,7 +13,7 @@ struct RunFolder {
     /// Where the run lives.
     let url: URL
     /// Exchanges two folders in one step, and says whether it could.
-    var exchange: @Sendable (URL, URL) throws -> Bool = exchangeFolders
+    var exchange: @Sendable (URL, URL) throws -> Bool = AtomicFolder.exchange
 
     var last: URL { url.appendingPathComponent("last", isDirectory: true) }
     var best: URL { url.appendingPathComponent("best", isDirectory: true) }
@@ -114,10 +113,8 @@ struct RunFolder {
     func recover() throws {
         let manager = FileManager.default
         let hidden = try manager.contentsOfDirectory(atPath: url.path)
-        // What `AtomicFile` was writing: recipe and log.
-        for file in hidden where file.hasPrefix(".") && file.hasSuffix(".partial") {
-            try manager.removeItem(at: url.appendingPathComponent(file))
-        }
+        // Recipe and log.
+        AtomicFile.removeLeftovers(in: url)
         let names = Set(
             hidden.compactMap { file -> String? in
                 guard file.hasPrefix("."), file.hasSuffix(".new") || file.hasSuffix(".old") else { return nil }
@@ -132,7 +129,7 @@ struct RunFolder {
             let isReplaced = name == "last" || name == "best"
             if isReplaced, manager.fileExists(atPath: old.path), !manager.fileExists(atPath: place.path) {
                 let whole = manager.fileExists(atPath: new.path) ? new : old
-                try manager.moveItem(at: whole, to: place)
+                try AtomicFolder.move(whole, to: place)
             }
             for leftover in [new, old] { try clear(leftover) }
         }
@@ -156,8 +153,8 @@ struct RunFolder {
             if manager.fileExists(atPath: place.path) { try clear(old) }
             try manager.createDirectory(at: new, withIntermediateDirectories: false)
             try write(new)
-            let replaced = try put(new, in: place, aside: old)
-            try sync()
+            // Where this takes two steps, no folder has that name for a moment: `recover()` repairs what a kill leaves then.
+            let replaced = try AtomicFolder.put(new, in: place, aside: old, exchange: exchange)
             if name == "last" { try? manager.removeItem(at: begun) }
             guard let replaced else { return [] }
             do {
@@ -171,7 +168,6 @@ struct RunFolder {
             }
         } catch {
             try? manager.removeItem(at: new)
-            if !manager.fileExists(atPath: place.path) { try? manager.moveItem(at: old, to: place) }
             // The disk is not to blame for a process that is gone while it should send its part.
             if case TorchError.communication = error { throw error }
             let intact = [place, last].first { manager.fileExists(atPath: $0.path) }?.path
@@ -189,23 +185,6 @@ struct RunFolder {
         } catch {
             throw FileWriteError.failed(path: leftover.path, step: "remove", reason: systemReason(error))
         }
-    }
-
-    /// Gives a new folder its place.
-    ///
-    /// - Returns: Where the folder is that had the place before; `nil` if none had.
-    /// - Throws: What the system said.
-    private func put(_ new: URL, in place: URL, aside old: URL) throws -> URL? {
-        let manager = FileManager.default
-        guard manager.fileExists(atPath: place.path) else {
-            try manager.moveItem(at: new, to: place)
-            return nil
-        }
-        if try exchange(new, place) { return new }
-        // For a moment no folder has that name; `recover()` repairs what a kill leaves then.
-        try manager.moveItem(at: place, to: old)
-        try manager.moveItem(at: new, to: place)
-        return old
     }
 
     // MARK: Kept checkpoints
@@ -242,8 +221,8 @@ struct RunFolder {
                     try manager.copyItem(at: source, to: target)
                 }
             }
-            try manager.moveItem(at: new, to: place)
-            try sync()
+            try AtomicFolder.synchronize(new.path)
+            try AtomicFolder.move(new, to: place)
         } catch {
             try? manager.removeItem(at: new)
             throw TrainingError.cannotSave(folder: place.path, reason: systemReason(error), intact: last.path)
@@ -260,7 +239,7 @@ struct RunFolder {
             let aside = old("update-\(checkpoint.update)")
             do {
                 try clear(aside)
-                try FileManager.default.moveItem(at: checkpoint.url, to: aside)
+                try AtomicFolder.move(checkpoint.url, to: aside)
                 try FileManager.default.removeItem(at: aside)
                 return nil
             } catch {
@@ -273,25 +252,6 @@ struct RunFolder {
     private static func update(of name: String) -> Int? {
         guard name.hasPrefix("update-") else { return nil }
         return Int(name.dropFirst("update-".count))
-    }
-
-    private func sync() throws {
-        let handle = open(url.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard handle >= 0 else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
-        defer { close(handle) }
-        guard fsync(handle) == 0 else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
-    }
-}
-
-/// Exchanges two folders in one step.
-///
-/// - Returns: Whether that was done; false where the file system cannot.
-/// - Throws: `POSIXError`.
-@Sendable func exchangeFolders(_ first: URL, _ second: URL) throws -> Bool {
-    if cf_exchange(first.path, second.path) == 0 { return true }
-    switch errno {
-    case EINVAL, ENOSYS, ENOTSUP: return false
-    default: throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO)
     }
 }
 

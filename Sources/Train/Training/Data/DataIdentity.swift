@@ -1,3 +1,4 @@
+import W2VBase
 import W2VCorpus
 
 /// Tells a list of utterances from others: sixteen digits that are the same on every machine and day.
@@ -13,16 +14,16 @@ struct DataIdentity {
     ///
     /// - Parameter manifest: The utterances.
     init(_ manifest: Manifest) {
-        // FNV-1a.
-        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-        func mix(_ byte: UInt8) { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01B3 }
+        var hash = FNV1a()
         func mixText(_ text: String) {
-            for byte in text.utf8 { mix(byte) }
+            hash.add(text.utf8)
             // No text has this byte: two texts are not one.
-            mix(0xFF)
+            hash.add(0xFF as UInt8)
         }
         func mixNumber(_ number: UInt64) {
-            for shift in stride(from: 0 as UInt64, to: 64, by: 8) { mix(UInt8(truncatingIfNeeded: number >> shift)) }
+            for shift in stride(from: 0 as UInt64, to: 64, by: 8) {
+                hash.add(UInt8(truncatingIfNeeded: number >> shift))
+            }
         }
         for (number, source) in manifest.sources.enumerated() {
             mixNumber(source.weight.bitPattern)
@@ -37,7 +38,6 @@ struct DataIdentity {
                 if let labels = utterance.labels { mixText(labels) }
             }
         }
-        let digits = String(hash, radix: 16)
-        text = String(repeating: "0", count: 16 - digits.count) + digits
+        text = hash.hexadecimal
     }
 }

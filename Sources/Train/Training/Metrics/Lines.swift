@@ -1,4 +1,5 @@
 import Foundation
+import W2VBase
 import W2VCorpus
 import W2VObjectives
 
@@ -14,7 +15,7 @@ func progressLine(_ record: TrainRecord, _ metrics: [Metric], _ sums: MetricSums
     parts.append("\(short(fields.audioSecondsPerSecond)) s of audio/s")
     if let utilisation = fields.utilisation { parts.append("utilization \(short(utilisation * 100)) %") }
     if fields.dataWaitShare > 0.05 { parts.append("waiting for data \(short(fields.dataWaitShare * 100)) %") }
-    parts.append("ETA \(spoken(seconds: fields.etaSeconds ?? .infinity))")
+    parts.append("ETA \(ReadableText.duration(fields.etaSeconds ?? .infinity))")
     return parts.joined(separator: " · ")
 }
 
@@ -31,7 +32,7 @@ extension Metric {
 
 /// How far training is, for one place on a terminal.
 func liveLine(update: Int, of total: Int, secondsPerUpdate: Double, remaining: Double) -> String {
-    "update \(update)/\(total) · \(short(secondsPerUpdate)) s an update · ETA \(spoken(seconds: remaining))"
+    "update \(update)/\(total) · \(short(secondsPerUpdate)) s an update · ETA \(ReadableText.duration(remaining))"
 }
 
 /// A validation result as a line for people.
@@ -60,7 +61,7 @@ func validationLine(
         parts.append("no \(metric.label ?? chooser): its transcripts have no words")
     }
     if isBest { parts.append("best so far") }
-    parts.append("in \(spoken(seconds: seconds))")
+    parts.append("in \(ReadableText.duration(seconds))")
     return parts.joined(separator: " · ")
 }
 

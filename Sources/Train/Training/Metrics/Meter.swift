@@ -1,4 +1,5 @@
 import Foundation
+import W2VAudio
 
 /// Measures how fast training goes, validation and saving left out.
 ///
@@ -40,7 +41,7 @@ struct Meter {
 
         init(_ counts: Counts, peak: Double?) {
             let seconds = max(1e-9, counts.seconds)
-            audioSecondsPerSecond = Double(counts.samples) / 16_000 / seconds
+            audioSecondsPerSecond = Double(counts.samples) / Double(AudioFile.modelSampleRate) / seconds
             framesPerSecond = Double(counts.frames) / seconds
             maskedFramesPerSecond = Double(counts.maskedFrames) / seconds
             utilisation = peak.map { counts.operations / seconds / $0 }
@@ -49,14 +50,14 @@ struct Meter {
     }
 
     /// When the state was last saved.
-    var lastSave = ContinuousClock.now
+    var lastSave: ContinuousClock.Instant
     /// When validation last ended.
-    var lastValidation = ContinuousClock.now
+    var lastValidation: ContinuousClock.Instant
     private let earlierSeconds: Double
     private let peak: Double?
     private let benchmarkEpochs: Int
-    private let began = ContinuousClock.now
-    private var lastCount = ContinuousClock.now
+    private let began: ContinuousClock.Instant
+    private var lastCount: ContinuousClock.Instant
     private var lastWait = 0.0
     private var lap = Counts()
     private var epoch = Counts()
@@ -69,7 +70,11 @@ struct Meter {
     ///   - earlierSeconds: What runs before this one took.
     ///   - peak: Operations a second of a large matrix product; `nil` if not measured.
     ///   - benchmarkEpochs: How many of the last epochs ``benchmark`` averages.
-    init(earlierSeconds: Double = 0, peak: Double? = nil, benchmarkEpochs: Int = 3) {
+    ///   - now: When training begins.
+    init(
+        earlierSeconds: Double = 0, peak: Double? = nil, benchmarkEpochs: Int = 3, now: ContinuousClock.Instant = .now
+    ) {
+        (began, lastCount, lastSave, lastValidation) = (now, now, now, now)
         self.earlierSeconds = earlierSeconds
         self.peak = peak
         self.benchmarkEpochs = benchmarkEpochs
@@ -121,7 +126,7 @@ struct Meter {
     }
 
     /// Leaves time out: validation and saving are not training.
-    mutating func exclude(since start: ContinuousClock.Instant) {
-        lastCount += ContinuousClock.now - start
+    mutating func exclude(since start: ContinuousClock.Instant, until end: ContinuousClock.Instant = .now) {
+        lastCount += end - start
     }
 }

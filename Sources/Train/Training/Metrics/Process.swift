@@ -12,13 +12,3 @@ extension Duration {
     /// The duration in seconds.
     var inSeconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
 }
-
-/// A number of seconds as people say it: `45 s`, `12 min 30 s`, `3 h 05 min`.
-func spoken(seconds: Double) -> String {
-    guard seconds.isFinite, seconds < 1e9 else { return "unknown" }
-    let whole = Int(seconds.rounded())
-    func two(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
-    if whole < 60 { return "\(whole) s" }
-    if whole < 3600 { return "\(whole / 60) min \(two(whole % 60)) s" }
-    return "\(whole / 3600) h \(two(whole % 3600 / 60)) min"
-}

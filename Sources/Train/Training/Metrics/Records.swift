@@ -1,4 +1,5 @@
 import Foundation
+import W2VBase
 import W2VObjectives
 
 /// The values of metrics among the other fields of a record.
@@ -111,10 +112,7 @@ extension MeasuredRecord<TrainFields> {
 
 /// The keys of a record in the log.
 private func names(_ fields: some Encodable) -> Set<String> {
-    let encoder = JSONEncoder()
-    encoder.keyEncodingStrategy = .convertToSnakeCase
-    let object = (try? encoder.encode(fields)).flatMap { try? JSONSerialization.jsonObject(with: $0) }
-    return Set((object as? [String: Any] ?? [:]).keys)
+    Set((try? JSONValue(encoding: fields))?.object?.keys ?? [])
 }
 
 /// A line of `metrics.jsonl` about a validation set.

@@ -1,4 +1,5 @@
 import Foundation
+import W2VBase
 import W2VObjectives
 
 /// What a run writes down: `metrics.jsonl`, and the same as TensorBoard's event files.
@@ -11,7 +12,6 @@ final class RunLog {
     private let update: Int
     private let repeatsValidation: Bool
     private let writesEvents: Bool
-    private let encoder = JSONEncoder()
     private var files: [String: EventFile] = [:]
 
     /// Opens the logs; their records of updates after the one that is resumed from will be written again.
@@ -33,7 +33,6 @@ final class RunLog {
         self.update = update
         self.repeatsValidation = repeatsValidation
         self.writesEvents = writesEvents
-        encoder.keyEncodingStrategy = .convertToSnakeCase
         if lines.declaredMetrics ?? [] != metrics { try lines.write(MetricsRecord(update: update, metrics: metrics)) }
         try events("train", [("recipe", .text("```yaml\n\(recipe)```"))], update: update)
     }
@@ -83,13 +82,11 @@ final class RunLog {
 
     /// A record's numbers; those that tell of speed are put under a heading of their own.
     private func scalars(_ record: some Encodable) throws -> [(key: String, value: Double)] {
-        let object = try JSONSerialization.jsonObject(with: encoder.encode(record)) as? [String: Any] ?? [:]
-        return object.compactMap { key, value -> (String, Double)? in
-            guard key != "update", key != "best", key != "utterances", let number = value as? NSNumber else {
-                return nil
-            }
+        let members = try JSONValue(encoding: record).object ?? [:]
+        return members.compactMap { key, value -> (String, Double)? in
+            guard key != "update", key != "utterances", let number = value.double else { return nil }
             let isSpeed = Self.speeds.contains { key.contains($0) }
-            return (isSpeed ? "speed/\(key)" : key, number.doubleValue)
+            return (isSpeed ? "speed/\(key)" : key, number)
         }.sorted { $0.0 < $1.0 }
     }
 

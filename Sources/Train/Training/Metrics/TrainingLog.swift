@@ -1,4 +1,5 @@
 import Foundation
+import W2VBase
 import W2VObjectives
 import W2VTorch
 
@@ -9,7 +10,6 @@ final class TrainingLog {
 
     private let url: URL
     private let handle: FileHandle
-    private let encoder = JSONEncoder()
     /// The seconds of training that the kept lines tell of.
     let earlierSeconds: Double
     /// The newest declaration of metrics among the kept lines.
@@ -33,8 +33,6 @@ final class TrainingLog {
             var seconds: Double?
         }
         url = folder.appendingPathComponent(Self.name)
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        encoder.keyEncodingStrategy = .convertToSnakeCase
         var kept = Data()
         var seconds = 0.0
         var damaged = 0
@@ -72,7 +70,7 @@ final class TrainingLog {
     /// Appends a line.
     func write(_ record: some Encodable) throws {
         do {
-            try handle.write(contentsOf: encoder.encode(record) + [UInt8(ascii: "\n")])
+            try handle.write(contentsOf: Data((jsonLine(record) + "\n").utf8))
         } catch {
             throw TrainingError.cannotWrite(file: url.path, reason: systemReason(error))
         }

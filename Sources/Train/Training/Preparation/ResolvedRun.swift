@@ -1,3 +1,4 @@
+import Logging
 import W2VBase
 import W2VInterchange
 
@@ -11,8 +12,6 @@ struct ResolvedRun {
     let origin: Checkpoint?
     /// The make-up of an update.
     let batch: EffectiveBatch
-    /// Lines for people about all this.
-    private(set) var lines: [String] = []
 
     /// Resolves a run.
     ///
@@ -20,8 +19,9 @@ struct ResolvedRun {
     ///   - asked: The run as it is asked for.
     ///   - saved: The run so far; `nil` for a new one.
     ///   - processes: The number of processes that train together.
+    ///   - logger: Gets what people should know about all this.
     /// - Throws: ``TrainingError``, `CheckpointError`, `ConfigurationError`.
-    init(_ asked: TrainingJob, resuming saved: SavedRun?, processes: Int) throws {
+    init(_ asked: TrainingJob, resuming saved: SavedRun?, processes: Int, logger: Logger) throws {
         job = asked
         if let saved { job.recipe = saved.recipe.recipe }
         recipe = job.recipe
@@ -30,23 +30,30 @@ struct ResolvedRun {
             try origin.requireFinite(isResumed: saved != nil)
             recipe = recipe.adoptingArchitecture(of: origin.description)
             if saved == nil {
-                lines += origin.notes.map { "\(origin.url.relativePath): \($0.phrase)" }
-                lines += job.overriddenAssignments(by: recipe, of: origin).map { "WARNING: \($0)" }
+                let path = origin.url.relativePath
+                for note in origin.notes {
+                    logger.log(
+                        level: note.subject == .use ? .warning : .notice, "\(path): \(note.phrase)",
+                        metadata: ["file": "\(path)"])
+                }
+                for sentence in job.overriddenAssignments(by: recipe, of: origin) { logger.warning("\(sentence)") }
             }
         }
-        let division = try UpdateDivision(recipe, wanted: job.effectiveBatch, resuming: saved, processes: processes)
+        let division = try UpdateDivision(
+            recipe, wanted: job.effectiveBatch, resuming: saved, processes: processes, logger: logger)
         job.effectiveBatch = division.effectiveBatch
         recipe = division.recipe
-        lines += division.lines
         batch = EffectiveBatch(recipe, processes: processes)
         try recipe.validate()
         if let other = job.intendedTask, other != job.task {
-            lines.append(
-                "WARNING: the recipe seems to be one for \(other.rawValue), and this is \(job.task.rawValue): check "
-                    + "\(Phrase.recipeFile)")
+            logger.warning(
+                """
+                the recipe seems to be one for \(other.rawValue), and this is \(job.task.rawValue): check \
+                \(Phrase.recipeFile)
+                """)
         }
         if recipe.optimization.recordSteps, !job.task.recordsSteps {
-            lines.append("WARNING: optimization.record_steps applies to pre-training only")
+            logger.warning("optimization.record_steps applies to pre-training only")
         }
     }
 }
@@ -57,8 +64,6 @@ private struct UpdateDivision {
     var effectiveBatch: Int?
     /// The recipe with the division.
     var recipe: Recipe
-    /// Lines for people.
-    var lines: [String] = []
 
     /// Divides updates so that they have as many sub-batches as is wanted, or as a resumed run has had.
     ///
@@ -67,22 +72,25 @@ private struct UpdateDivision {
     ///   - wanted: The sub-batches that an update is to have; `nil` if the command does not say.
     ///   - saved: The run so far; `nil` for a new one.
     ///   - processes: The number of processes that train together.
+    ///   - logger: Gets how the division differs from the recipe's.
     /// - Throws: ``TrainingError/indivisibleUpdate(subBatches:processes:)`` if the processes cannot share what is wanted.
-    init(_ recipe: Recipe, wanted: Int?, resuming saved: SavedRun?, processes: Int) throws {
+    init(_ recipe: Recipe, wanted: Int?, resuming saved: SavedRun?, processes: Int, logger: Logger) throws {
         self.recipe = recipe
         effectiveBatch = wanted
         let own = EffectiveBatch(recipe, processes: processes)
         if let saved, !saved.recipe.divides, wanted == nil, let kept = own.keeping(saved.state.effectiveBatch) {
             effectiveBatch = kept
-            lines.append("an update keeps its \(kept) sub-batches; \(Phrase.effectiveBatch) gives it another number")
+            logger.info("an update keeps its \(kept) sub-batches; \(Phrase.effectiveBatch) gives it another number")
         }
         guard let effectiveBatch else { return }
         let batch = try own.making(effectiveBatch)
         if batch.concatenated != recipe.batching.numConcatBatches {
-            lines.append(
-                "batching.num_concat_batches is \(batch.concatenated) in place of \(recipe.batching.numConcatBatches), so that "
-                    + "\(processes) \(processes == 1 ? "process makes" : "processes make") an update of \(effectiveBatch) "
-                    + "sub-batches")
+            logger.info(
+                """
+                batching.num_concat_batches is \(batch.concatenated) in place of \(recipe.batching.numConcatBatches), so \
+                that \(processes) \(processes == 1 ? "process makes" : "processes make") an update of \(effectiveBatch) \
+                sub-batches
+                """)
         }
         self.recipe.batching.numConcatBatches = batch.concatenated
         self.recipe.optimization.updateFreq = batch.accumulated

@@ -1,5 +1,7 @@
 import Foundation
+import Logging
 import W2VBackbone
+import W2VBase
 import W2VCluster
 import W2VCorpus
 import W2VInterchange
@@ -13,16 +15,16 @@ extension RunPreparation {
     ///
     /// - Parameters:
     ///   - shards: The processes that the optimizer's state is sharded over, if it is.
-    ///   - report: Gets lines for people.
+    ///   - logger: Gets what people should know.
     /// - Returns: The task, on the job's device.
     /// - Throws: ``TrainingError``, `CorpusError`, `CheckpointError`.
-    func makeTask(shardedOver shards: ProcessGroup?, report: (String) -> Void) throws -> any TrainingTask {
+    func makeTask(shardedOver shards: ProcessGroup?, logger: Logger) throws -> any TrainingTask {
         try run.recipe.masking.validate(channels: run.recipe.model.encoderEmbedDim)
-        let task = try run.job.task.make(self, shards, report)
+        let task = try run.job.task.make(self, shards, logger)
         for manifest in manifests.validation {
             do {
                 if let sentence = try task.validationPlan(manifest).exclusionSummary(manifest) {
-                    report("WARNING: \(sentence)\(run.job.task.exclusion)")
+                    logger.warning("\(sentence)\(run.job.task.exclusion)", metadata: ["file": "\(manifest.name)"])
                 }
             } catch CorpusError.nothingLeft(let reason) {
                 throw TrainingError.nothingToValidate(list: manifest.name, reason: reason)
@@ -50,19 +52,22 @@ extension RunPreparation {
     ///
     /// - Parameters:
     ///   - metrics: The metrics that the objectives report.
-    ///   - report: Gets lines for people.
+    ///   - logger: Gets what people should know.
     /// - Returns: The logs.
     /// - Throws: ``TrainingError/cannotWrite(file:reason:)``.
-    func openLog(_ metrics: [Metric], report: (String) -> Void) throws -> RunLog {
+    func openLog(_ metrics: [Metric], logger: Logger) throws -> RunLog {
         let text = run.recipe.yaml
         try AtomicFile.write(to: place.folder.recipe) { try $0.append(Data(text.utf8)) }
         let log = try RunLog(
             place.folder.url, after: start.state.update, repeatsValidation: start.state.pendingValidation != nil,
             recipe: text, metrics: metrics, writesEvents: run.recipe.logging.tensorboard)
         if log.damagedLines > 0 {
-            report(
-                "WARNING: \(place.folder.url.appendingPathComponent(TrainingLog.name).path): \(log.damagedLines) damaged lines "
-                    + "before its end are left out from now on; training itself is not affected")
+            let file = place.folder.url.appendingPathComponent(TrainingLog.name).path
+            logger.warning(
+                """
+                \(file): \(log.damagedLines) damaged lines before its end are left out from now on; training itself is not \
+                affected
+                """, metadata: ["file": "\(file)"])
         }
         return log
     }

@@ -1,3 +1,4 @@
+import Logging
 import W2VCluster
 import W2VKernels
 import W2VTorch
@@ -23,19 +24,17 @@ struct RunPreparation {
     /// - Parameters:
     ///   - job: The run as it is asked for.
     ///   - cluster: The processes that train together, if there are others.
-    ///   - report: Gets lines for people.
+    ///   - logger: Gets what people should know about all this.
     /// - Throws: ``TrainingError``, `CorpusError`, `CheckpointError`, `ConfigurationError`.
-    init(_ job: TrainingJob, among cluster: Cluster?, report: (String) -> Void) throws {
+    init(_ job: TrainingJob, among cluster: Cluster?, logger: Logger) throws {
         guard !job.train.isEmpty, !job.valid.isEmpty else {
             throw TrainingError.noLists
         }
         try job.device.prepare()
         place = try RunPlace.claim(for: job, among: cluster)
         saved = try SavedRun.read(from: place, for: job)
-        run = try ResolvedRun(job, resuming: saved, processes: cluster?.size ?? 1)
-        run.lines.forEach(report)
+        run = try ResolvedRun(job, resuming: saved, processes: cluster?.size ?? 1, logger: logger)
         manifests = try RunManifests(for: run, isResumed: saved != nil, among: cluster)
-        start = try StartingState(of: run, resuming: saved, on: manifests)
-        start.lines.forEach(report)
+        start = try StartingState(of: run, resuming: saved, on: manifests, logger: logger)
     }
 }

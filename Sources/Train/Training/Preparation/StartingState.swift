@@ -1,16 +1,15 @@
 import Foundation
+import Logging
 import W2VBase
 import W2VCorpus
 import W2VTorch
 
-/// The state that a run starts or continues from, and what is to be said about it.
+/// The state that a run starts or continues from.
 struct StartingState {
     /// The state: that of the last saved update, with what this job changes.
     private(set) var state: TrainingState
     /// ``DataIdentity`` of the held-out set that chooses the best checkpoint.
     let heldOutIdentity: String
-    /// Lines for people about changes since the run was last saved.
-    private(set) var lines: [String] = []
 
     /// Brings the state of a run up to what this job trains with.
     ///
@@ -18,36 +17,41 @@ struct StartingState {
     ///   - run: The run.
     ///   - saved: The run so far; `nil` for a new one.
     ///   - manifests: The run's recordings.
+    ///   - logger: Gets what has changed since the run was last saved.
     /// - Throws: ``TrainingError/recipeChanged(folder:differences:)``, ``TrainingError/dataChanged(folder:then:now:)``.
-    init(of run: ResolvedRun, resuming saved: SavedRun?, on manifests: RunManifests) throws {
+    init(of run: ResolvedRun, resuming saved: SavedRun?, on manifests: RunManifests, logger: Logger) throws {
         let (summary, identity) = (manifests.summary, DataIdentity(manifests.training).text)
         heldOutIdentity = DataIdentity(manifests.validation[0]).text
         state = saved?.state ?? TrainingState(recipe: [:], data: summary)
         let threads = run.job.device == .cpu ? LibTorch.threads : nil
         if let saved {
             try saved.recipe.requireSameRun(state, data: summary, identity: identity, folder: run.job.output)
-            lines += saved.recipe.changeLines(after: state.update) + run.job.ineffectiveOptions(for: state)
+            saved.recipe.logChanges(after: state.update, to: logger)
+            run.job.warnOfIneffectiveOptions(for: state, logger)
             if state.effectiveBatch != run.batch.count {
-                lines.append(
-                    "WARNING: an update had \(state.effectiveBatch) sub-batches until now and has \(run.batch.count) from "
-                        + "now on; \(Phrase.effectiveBatch(of: state.effectiveBatch)) keeps the former number")
+                logger.warning(
+                    """
+                    an update had \(state.effectiveBatch) sub-batches until now and has \(run.batch.count) from now on; \
+                    \(Phrase.effectiveBatch(of: state.effectiveBatch)) keeps the former number
+                    """)
             }
-            if let sentence = state.rounding(threads: threads) { lines.append("WARNING: \(sentence)") }
+            if let sentence = state.rounding(threads: threads) { logger.warning("\(sentence)") }
         }
         state.threads = threads
-        forgetBestOfAnotherSet(manifests.validation[0])
+        forgetBestOfAnotherSet(manifests.validation[0], logger)
         run.job.record(into: &state, resolved: run.recipe, isNew: saved == nil)
         (state.data, state.dataIdentity) = (summary, identity)
         state.effectiveBatch = run.batch.count
     }
 
     /// Results of different held-out sets cannot be compared.
-    private mutating func forgetBestOfAnotherSet(_ heldOut: Manifest) {
+    private mutating func forgetBestOfAnotherSet(_ heldOut: Manifest, _ logger: Logger) {
         guard let best = state.best, let then = best.identity, then != heldOutIdentity else { return }
-        lines.append(
-            "WARNING: until now \(best.name ?? "another set") chose the best checkpoint (\(best.metric) "
-                + "\(short(best.value)) after update \(best.update)); from now on \(heldOut.name) does, and earlier "
-                + "results no longer count")
+        logger.warning(
+            """
+            until now \(best.name ?? "another set") chose the best checkpoint (\(best.metric) \(short(best.value)) after \
+            update \(best.update)); from now on \(heldOut.name) does, and earlier results no longer count
+            """)
         state.best = nil
     }
 }
@@ -70,22 +74,19 @@ extension TrainingJob {
         state.newHead = task.readsLabels ? newHead : nil
     }
 
-    /// Lines about options of a resumed run that have an effect only when a run starts.
-    ///
-    /// - Parameter state: The run's state.
-    /// - Returns: A line for each.
-    fileprivate func ineffectiveOptions(for state: TrainingState) -> [String] {
-        var lines: [String] = []
+    /// Warns of options of a resumed run that have an effect only when a run starts.
+    fileprivate func warnOfIneffectiveOptions(for state: TrainingState, _ logger: Logger) {
         if let from, state.train != nil, from.path != state.from {
-            lines.append(
-                "WARNING: \(Phrase.startingCheckpoint) \(from.path) has no effect: this run has begun, "
-                    + (state.from.map { "with the weights of \($0)" } ?? "with random weights"))
+            let weights = state.from.map { "the weights of \($0)" } ?? "random weights"
+            logger.warning(
+                "\(Phrase.startingCheckpoint) \(from.path) has no effect: this run has begun, with \(weights)")
         }
         if newHead, state.newHead == false {
-            lines.append(
-                "WARNING: \(Phrase.newHead) has no effect: this run began without it, and continues with its own output layer; "
-                    + "start in \(Phrase.otherOutput)")
+            logger.warning(
+                """
+                \(Phrase.newHead) has no effect: this run began without it, and continues with its own output layer; \
+                start in \(Phrase.otherOutput)
+                """)
         }
-        return lines
     }
 }

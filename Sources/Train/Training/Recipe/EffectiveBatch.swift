@@ -1,4 +1,5 @@
 import Foundation
+import W2VAudio
 import W2VBase
 
 /// How many sub-batches make an update, and how that comes about.
@@ -27,7 +28,7 @@ struct EffectiveBatch: Equatable {
     /// - Parameter samplesPerSubBatch: The mean length of a sub-batch in samples.
     /// - Returns: A clause without an end.
     func description(samplesPerSubBatch: Double) -> String {
-        let hours = samplesPerSubBatch * Double(count) / 16_000 / 3600
+        let hours = samplesPerSubBatch * Double(count) / Double(AudioFile.modelSampleRate) / 3600
         let audio = String(format: hours < 0.095 ? "%.4f" : "%.2f", hours)
         let own = intended.map { $0 == count ? ", as the recipe intends" : " (the recipe intends \($0))" } ?? ""
         return

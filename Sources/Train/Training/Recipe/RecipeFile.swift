@@ -165,7 +165,8 @@ extension Recipe {
             !text.isEmpty && text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "._- ".contains($0)) }
         let isNumberList = text.hasPrefix("[") && text.allSatisfy { $0.isNumber || "[], .-e".contains($0) }
         if isPlain && text.first != "-" || Double(text) != nil || isNumberList { return text }
-        return "\"" + text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") + "\""
+        // What JSON writes, YAML reads.
+        return text.jsonQuoted
     }
 }
 

@@ -1,4 +1,5 @@
 import Foundation
+import Logging
 import W2VBackbone
 import W2VBase
 import W2VCorpus
@@ -13,7 +14,7 @@ extension TrainingJob.Task {
         recordsSteps: false, exclusion: "; they count as empty transcripts",
         // The model has the settings of its code books, but no use for them.
         codeBooks: { _ in (0, 0) }, isMeant: { $0.ctc != CTCConfiguration() }, unreached: { $0.frozenEncoder($1, $2) },
-        make: { try $0.finetuning(shardedOver: $1, report: $2) })
+        make: { try $0.finetuning(shardedOver: $1, logger: $2) })
 }
 
 extension Recipe {
@@ -29,51 +30,60 @@ extension Recipe {
 
 extension RunPreparation {
     /// Builds a recognizer, and looks for utterances that it cannot learn from.
-    fileprivate func finetuning(shardedOver shards: ProcessGroup?, report: (String) -> Void) throws -> FinetuningTask {
+    fileprivate func finetuning(shardedOver shards: ProcessGroup?, logger: Logger) throws -> FinetuningTask {
         let (job, recipe, manifest) = (run.job, run.recipe, manifests.training)
-        let dictionary = try dictionary(report)
+        let dictionary = try dictionary(logger)
         for manifest in [manifest] + manifests.validation { try dictionary.validate(manifest) }
-        try lookForEmptyTranscripts(dictionary, report)
-        let weights = try weights(dictionary, report)
+        try lookForEmptyTranscripts(dictionary, logger)
+        let weights = try weights(dictionary, logger)
         let task = try FinetuningTask(
             recipe, dictionary: dictionary, weights: weights, device: job.device, shardedOver: shards)
-        if let sentence = task.tooShortForMasks(manifest) { report("WARNING: \(sentence)") }
+        if let sentence = task.tooShortForMasks(manifest) {
+            logger.warning("\(sentence)", metadata: ["file": "\(manifest.name)"])
+        }
         if let sentence = try task.labelsThatDoNotFit(manifest) {
             guard recipe.ctc.zeroInfinity else {
                 throw TrainingError.labelsExceedFrames(sentence)
             }
-            report("WARNING: \(sentence); they cost nothing and teach nothing")
+            logger.warning(
+                "\(sentence); they cost nothing and teach nothing", metadata: ["file": "\(manifest.name)"])
         }
         return task
     }
 
-    /// Where the weights come from; what becomes of a recognizer's output layer is reported.
+    /// Where the weights come from; what becomes of a recognizer's output layer is logged.
     private func weights(
-        _ dictionary: LabelDictionary, _ report: (String) -> Void
+        _ dictionary: LabelDictionary, _ logger: Logger
     ) throws -> FinetuningTask.Weights {
         let (job, recipe, manifest) = (run.job, run.recipe, manifests.training)
         guard let origin = run.origin else {
-            report(
-                "WARNING: there is no checkpoint to start from (\(Phrase.startingCheckpoint)): the model starts from random weights, and nothing pre-trained is used"
-            )
+            logger.warning(
+                """
+                there is no checkpoint to start from (\(Phrase.startingCheckpoint)): the model starts from random weights, \
+                and nothing pre-trained is used
+                """)
             return .random
         }
         if saved != nil { return .all(origin) }
         let path = origin.url.path
         guard origin.description.task == job.task.model else {
-            if job.newHead { report("\(Phrase.newHead) has no effect: \(path) has no output layer to leave out") }
+            if job.newHead {
+                logger.warning("\(Phrase.newHead) has no effect: \(path) has no output layer to leave out")
+            }
             return .shared(origin)
         }
         if job.newHead {
-            report("the output layer is new, as asked for (\(Phrase.newHead)): the one of \(path) is left out")
+            logger.info("the output layer is new, as asked for (\(Phrase.newHead)): the one of \(path) is left out")
             return .shared(origin)
         }
         let labels = origin.description.labels
         guard !labels.isEmpty else {
-            report(
-                "WARNING: the output layer is new: \(path) has one of \(origin.labelCount) labels, but no dictionary that "
-                    + "says which symbols they are; to keep it, give the checkpoint its dictionary first: "
-                    + "\(Phrase.addDictionary(to: path))")
+            logger.warning(
+                """
+                the output layer is new: \(path) has one of \(origin.labelCount) labels, but no dictionary that says \
+                which symbols they are; to keep it, give the checkpoint its dictionary first: \
+                \(Phrase.addDictionary(to: path))
+                """)
             return .shared(origin)
         }
         var used = Set<Int>()
@@ -82,24 +92,28 @@ extension RunPreparation {
         }
         let layer = OutputLayer(labels: labels, dictionary: dictionary, used: used)
         guard layer.keepsLetters else {
-            report(
-                "WARNING: the output layer is new: \(path) does not write any of the dictionary's letters (it writes "
-                    + "\(OutputLayer.list(layer.dropped)), and the dictionary has \(OutputLayer.list(layer.new)))")
+            logger.warning(
+                """
+                the output layer is new: \(path) does not write any of the dictionary's letters (it writes \
+                \(OutputLayer.list(layer.dropped)), and the dictionary has \(OutputLayer.list(layer.new)))
+                """)
             return .shared(origin)
         }
-        report(layer.summary(of: path) + "; \(Phrase.newHead) starts a new one")
+        logger.info("\(layer.summary(of: path)); \(Phrase.newHead) starts a new one")
         let (own, here) = (origin.description.ctc, recipe.ctc)
         if own.blankWeight != here.blankWeight || (own.blankWeight != 0 && own.blankMode != here.blankMode) {
-            report(
-                "WARNING: ctc.blank_weight is \(short(here.blankWeight)) (\(here.blankMode.rawValue)), and that of \(path) is "
-                    + "\(short(own.blankWeight)) (\(own.blankMode.rawValue)): the model begins with another output than "
-                    + "that of \(path)")
+            logger.warning(
+                """
+                ctc.blank_weight is \(short(here.blankWeight)) (\(here.blankMode.rawValue)), and that of \(path) is \
+                \(short(own.blankWeight)) (\(own.blankMode.rawValue)): the model begins with another output than that \
+                of \(path)
+                """)
         }
         return .recognizer(origin, layer)
     }
 
     /// Tells how many training utterances have nothing to learn from, and refuses lists of nothing else.
-    private func lookForEmptyTranscripts(_ dictionary: LabelDictionary, _ report: (String) -> Void) throws {
+    private func lookForEmptyTranscripts(_ dictionary: LabelDictionary, _ logger: Logger) throws {
         let manifest = manifests.training
         let boundary = dictionary.index(of: LabelDictionary.wordBoundary)
         let empty = try (0..<manifest.count).filter {
@@ -109,13 +123,15 @@ extension RunPreparation {
         guard empty.count < manifest.count else {
             throw TrainingError.emptyTranscripts(list: manifest.name, count: manifest.count)
         }
-        report(
-            "WARNING: \(manifest.name): \(empty.count) of \(manifest.count) transcripts are empty, the first that of "
-                + "\(manifest.identifier(first)); they teach that nothing is said")
+        logger.warning(
+            """
+            \(manifest.name): \(empty.count) of \(manifest.count) transcripts are empty, the first that of \
+            \(manifest.identifier(first)); they teach that nothing is said
+            """, metadata: ["file": "\(manifest.name)"])
     }
 
     /// The labels that are learned: a resumed run's own, else those of the file beside the first training manifest.
-    private func dictionary(_ report: (String) -> Void) throws -> LabelDictionary {
+    private func dictionary(_ logger: Logger) throws -> LabelDictionary {
         let (job, recipe) = (run.job, run.recipe)
         let file = LabelDictionary.file(for: job.train[0].url, labels: recipe.data.labels)
         let exists = FileManager.default.fileExists(atPath: file.path)
@@ -127,9 +143,11 @@ extension RunPreparation {
         }
         let saved = try LabelDictionary(symbols: origin.description.labels)
         if exists, try LabelDictionary(contentsOf: file).symbols != saved.symbols {
-            report(
-                "WARNING: \(file.path) is not the dictionary that this run began with; the run continues with its own, "
-                    + "which \(origin.url.path) holds")
+            logger.warning(
+                """
+                \(file.path) is not the dictionary that this run began with; the run continues with its own, which \
+                \(origin.url.path) holds
+                """, metadata: ["file": "\(file.path)"])
         }
         return saved
     }

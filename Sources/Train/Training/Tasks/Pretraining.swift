@@ -1,3 +1,4 @@
+import Logging
 import W2VBackbone
 import W2VCorpus
 import W2VObjectives
@@ -13,23 +14,22 @@ extension TrainingJob.Task {
             return model.quantizeTargets ? (model.latentGroups * model.latentVars, model.latentGroups) : (0, 0)
         },
         isMeant: { $0.objective != ContrastiveConfiguration() }, unreached: { $0.slowTemperature($1, $2) },
-        make: { try $0.pretraining(shardedOver: $1, report: $2) })
+        make: { try $0.pretraining(shardedOver: $1, logger: $2) })
 }
 
 extension RunPreparation {
     /// Builds a pre-training model, and looks for utterances that are too short for it.
-    fileprivate func pretraining(shardedOver shards: ProcessGroup?, report: (String) -> Void) throws -> PretrainingTask
-    {
+    fileprivate func pretraining(shardedOver shards: ProcessGroup?, logger: Logger) throws -> PretrainingTask {
         let recipe = run.recipe
         guard recipe.masking.time.probability > 0 else {
             throw ConfigurationError("masking.mask_prob is 0, and pre-training predicts masked frames: raise it")
         }
-        if run.origin == nil { report("the model starts from random weights (seed \(recipe.seed))") }
+        if run.origin == nil { logger.info("the model starts from random weights (seed \(recipe.seed))") }
         let task = try PretrainingTask(
             recipe, weights: run.origin, device: run.job.device, shardedOver: shards)
         for (index, manifest) in ([manifests.training] + manifests.validation).enumerated() {
             if let sentence = try task.tooShortForMasks(manifest, isLearnedFrom: index == 0) {
-                report("WARNING: \(sentence)")
+                logger.warning("\(sentence)", metadata: ["file": "\(manifest.name)"])
             }
         }
         return task

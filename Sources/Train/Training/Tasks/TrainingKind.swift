@@ -1,3 +1,4 @@
+import Logging
 import W2VInterchange
 import W2VObjectives
 import W2VTorch
@@ -28,7 +29,7 @@ extension TrainingJob {
         /// Sentences about what a run of this many updates will not reach.
         let unreached: @Sendable (Recipe, _ updates: Int, _ end: String) -> [String]
         /// Builds the model and what it learns.
-        let make: @Sendable (RunPreparation, ProcessGroup?, (String) -> Void) throws -> any TrainingTask
+        let make: @Sendable (RunPreparation, ProcessGroup?, Logger) throws -> any TrainingTask
 
         /// All kinds.
         static let all = [pretraining, finetuning]

@@ -1,3 +1,4 @@
+import Logging
 import W2VBackbone
 import W2VCorpus
 import W2VInterchange
@@ -36,17 +37,17 @@ package final class StandaloneUpdates {
     ///   - device: The device that the model runs on.
     ///   - group: The processes that the optimizer's state is sharded over, if it is.
     ///   - summation: Makes the summation of gradients over processes, if there is one.
-    ///   - report: Gets lines for people.
+    ///   - logger: Gets what people should know.
     /// - Throws: `CheckpointError` for a checkpoint of another task; `ConfigurationError`, `TorchError`.
     package convenience init(
         pretraining recipe: Recipe, weights: Checkpoint?, on data: any MicroBatchSource, device: Device,
         shardedOver group: ProcessGroup? = nil,
         summation: ((FlatParameters) throws -> any GradientSummation)? = nil,
-        report: @escaping (String) -> Void
+        logger: Logger
     ) throws {
         try device.prepare()
         let task = try PretrainingTask(recipe, weights: weights, device: device, shardedOver: group)
-        try self.init(task, recipe, data, device, summation, report)
+        try self.init(task, recipe, data, device, summation, logger)
     }
 
     /// Prepares fine-tuning.
@@ -58,28 +59,28 @@ package final class StandaloneUpdates {
     ///     `nil` for random ones.
     ///   - data: The audio, with labels.
     ///   - device: The device that the model runs on.
-    ///   - report: Gets lines for people.
+    ///   - logger: Gets what people should know.
     /// - Throws: `CheckpointError`, `ConfigurationError`, `TorchError`.
     package convenience init(
         finetuning recipe: Recipe, labels: LabelDictionary, weights: Checkpoint?, on data: any MicroBatchSource,
-        device: Device, report: @escaping (String) -> Void
+        device: Device, logger: Logger
     ) throws {
         let origin: FinetuningTask.Weights =
             weights.map { $0.description.task.hasLabels ? .all($0) : .shared($0) } ?? .random
         try device.prepare()
         let task = try FinetuningTask(recipe, dictionary: labels, weights: origin, device: device)
-        try self.init(task, recipe, data, device, nil, report)
+        try self.init(task, recipe, data, device, nil, logger)
     }
 
     private init(
         _ task: any TrainingTask, _ recipe: Recipe, _ data: any MicroBatchSource, _ device: Device,
-        _ summation: ((FlatParameters) throws -> any GradientSummation)?, _ report: @escaping (String) -> Void
+        _ summation: ((FlatParameters) throws -> any GradientSummation)?, _ logger: Logger
     ) throws {
         self.task = task
         self.device = device
         optimization = recipe.optimization
         step = try UpdateStep(
-            task, data, recipe, summation: summation.map { make in { try make($0.parameters) } }, report: report)
+            task, data, recipe, summation: summation.map { make in { try make($0.parameters) } }, logger: logger)
     }
 
     /// Makes the next update, and waits until the device has done it.

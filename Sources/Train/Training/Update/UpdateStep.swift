@@ -1,4 +1,5 @@
 import Foundation
+import Logging
 import W2VBackbone
 import W2VCluster
 import W2VInterchange
@@ -17,7 +18,7 @@ final class UpdateStep {
     private let precision: Recipe.PrecisionSection
     /// The objectives beside the leading one.
     private let objectives: [String]
-    private let report: (String) -> Void
+    private let logger: Logger
     private let cluster: Cluster?
     private var replicas: Replicas?
     private var summation: (any GradientSummation)?
@@ -36,17 +37,17 @@ final class UpdateStep {
     ///   - cluster: The processes that make every update together, if there are others.
     ///   - group: By which the parameters' tensors travel between them.
     ///   - summation: Makes another summation of gradients than that over `cluster`, as a benchmark measures.
-    ///   - report: Gets lines for people.
+    ///   - logger: Gets skipped updates, and what the precision comes to.
     /// - Throws: `TorchError.operation` if LibTorch cannot make the tensors.
     init(
         _ task: any TrainingTask, _ data: any MicroBatchSource, _ recipe: Recipe, cluster: Cluster? = nil,
         over group: ProcessGroup? = nil, summation: ((ParameterGroup) throws -> any GradientSummation)? = nil,
-        report: @escaping (String) -> Void
+        logger: Logger
     ) throws {
         self.task = task
         self.data = data
         self.cluster = cluster
-        self.report = report
+        self.logger = logger
         options = recipe.optimization
         precision = recipe.precision
         objectives = recipe.objectives.names
@@ -66,11 +67,11 @@ final class UpdateStep {
         let choice = precision.mode
         let precision = precision.model(generation: try device.generation())
         if choice == .auto, precision.mode == .tf32 {
-            report("precision auto is tf32 on \(device); precision.mode=fp32 keeps products exact, and is slower")
+            logger.info("precision auto is tf32 on \(device); precision.mode=fp32 keeps products exact, and is slower")
         }
-        if precision.mode == .tf32, device == .cpu { report("precision tf32 is fp32 on a CPU") }
+        if precision.mode == .tf32, device == .cpu { logger.info("precision tf32 is fp32 on a CPU") }
         if precision.mode.isMakeshift(on: device) {
-            report("WARNING: this processor has no products in \(precision.mode.rawValue); fp32 is faster on it")
+            logger.warning("this processor has no products in \(precision.mode.rawValue); fp32 is faster on it")
         }
         try task.module.convert(for: .training, on: device, precision: precision)
         guard precision.mode.isHalf else { return }
@@ -186,9 +187,11 @@ final class UpdateStep {
             throw TrainingError.minimumLossScale(
                 update: update, scale: precision.minLossScale, what: try culprit(sums), utterances: names(utterances))
         }
-        report(
-            "update \(update): overflow at loss scale \(before.settingText), the update is skipped"
-                + (now == before ? "" : "; the loss scale is now \(now.settingText)"))
+        logger.notice(
+            """
+            update \(update): overflow at loss scale \(before.settingText), the update is skipped\
+            \(now == before ? "" : "; the loss scale is now \(now.settingText)")
+            """, metadata: ["update": .stringConvertible(update), "loss_scale": .stringConvertible(now)])
         var kept = sums
         kept.skippedUpdates = 1
         guard !sums.loss.isFinite else { return kept }

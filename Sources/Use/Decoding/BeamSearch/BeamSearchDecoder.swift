@@ -156,6 +156,6 @@ public struct BeamSearchDecoder: Sendable {
     /// - Returns: The hypotheses of each, in the given order.
     /// - Throws: `DecoderError`, and `CancellationError` when the task is cancelled.
     public func decode(_ utterances: [[Float]], threads: Int? = nil) async throws -> [[Hypothesis]] {
-        try await concurrentMap(utterances, threads: threads) { try decode($0) }
+        try await ParallelMap.map(utterances, threads: threads) { try decode($0) }
     }
 }

@@ -174,7 +174,7 @@ extension Lexicon {
     public convenience init(
         contentsOf url: URL, alphabet: DecodingAlphabet, model: LanguageModel? = nil
     ) throws(LanguageModelError) {
-        let reader = try LineReader(path: url.path)
+        var reader = try LineReader(url, unpacks: true)
         var entries: [Entry] = []
         var foreign: (line: Int, symbol: String)?
         let boundary = alphabet.wordBoundary.map { ExactText(alphabet.symbols[$0]) }

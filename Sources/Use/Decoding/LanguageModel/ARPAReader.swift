@@ -1,4 +1,5 @@
 import Foundation
+import W2VBase
 
 /// Reads language models in the ARPA format, plain or compressed by gzip.
 ///
@@ -6,8 +7,8 @@ import Foundation
 /// the line. White space is as free as in KenLM's reader: SRILM and IRSTLM print counts in columns, and the number of
 /// blank lines varies. A probability of zero, `-inf` in some programs, is read as −99, as SRILM writes it. Source: Doug
 /// Paul's ARPA format, as written by SRILM, IRSTLM and KenLM.
-struct ARPAReader {
-    private let reader: LineReader
+struct ARPAReader: ~Copyable {
+    private var reader: LineReader
     /// A line that was read ahead.
     private var pending: UnsafeRawBufferPointer?
     private var words: [String] = []
@@ -17,11 +18,11 @@ struct ARPAReader {
     ///
     /// - Throws: `LanguageModelError`, naming the line.
     static func read(_ path: String) throws(LanguageModelError) -> NGramModel {
-        var reader = ARPAReader(reader: try LineReader(path: path))
+        var reader = ARPAReader(reader: try LineReader(path: path, unpacks: true))
         return try reader.read()
     }
 
-    private init(reader: LineReader) { self.reader = reader }
+    private init(reader: consuming LineReader) { self.reader = reader }
 
     private mutating func read() throws(LanguageModelError) -> NGramModel {
         let counts = try readCounts()

@@ -1,4 +1,5 @@
 import Foundation
+import W2VBase
 
 /// An n-gram language model with backoff, which gives the probability of a word after others.
 ///
@@ -177,52 +178,38 @@ public final class LanguageModel: Sendable {
                 path: path,
                 reason: "is a binary file of KenLM, which can be used as it is; convert the ARPA file instead")
         }
-        try Self.write(storage.bytes, to: Self.replaceable(url))
-    }
-
-    /// Writes a file under a temporary name, and gives it its own when all of it is on the disk.
-    private static func write(_ bytes: UnsafeRawBufferPointer, to url: URL) throws(LanguageModelError) {
-        let temporary = temporaryName(for: url)
-        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
-        guard descriptor >= 0 else { throw .unwritable(path: url.path, reason: ByteStorage.lastError()) }
-        defer { close(descriptor) }
-        func failure() -> LanguageModelError {
-            let reason = ByteStorage.lastError()
-            unlink(temporary)
-            return .unwritable(path: url.path, reason: reason)
+        let file = try Self.file(url)
+        try Self.rewording { () throws(FileWriteError) in
+            try file.append(storage.bytes)
+            try file.commit()
         }
-        var rest = bytes[...]
-        while !rest.isEmpty {
-            // Linux writes at most 2 GiB less a page in one call.
-            let count = Foundation.write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else { throw failure() }
-            rest = rest.dropFirst(count)
-        }
-        guard fsync(descriptor) == 0, rename(temporary, url.path) == 0 else { throw failure() }
     }
 
-    /// Returns the name of a file while it is written.
-    static func temporaryName(for url: URL) -> String {
-        url.deletingLastPathComponent().appendingPathComponent(
-            ".\(url.lastPathComponent).\(UUID().uuidString).partial"
-        ).path
-    }
-
-    /// Returns the file that a model is written to: the target of a link, if it is one.
+    /// Begins the file of a model.
     ///
     /// - Throws: `LanguageModelError.unwritable` for a device or a pipe, which must not be replaced by a file, and for a
     ///   folder that is not there.
-    static func replaceable(_ url: URL) throws(LanguageModelError) -> URL {
-        let resolved = url.resolvingSymlinksInPath()
+    static func file(_ url: URL) throws(LanguageModelError) -> AtomicFile {
         var status = stat()
-        if stat(url.path, &status) == 0, status.st_mode & S_IFMT != S_IFREG {
+        if stat(url.path, &status) == 0, !status.isFile {
             throw .unwritable(path: url.path, reason: "it is no file; name one")
         }
-        guard stat(resolved.deletingLastPathComponent().path, &status) == 0 else {
+        guard stat(url.resolvingSymlinksInPath().deletingLastPathComponent().path, &status) == 0 else {
             throw .unwritable(path: url.path, reason: "its folder is not there; make it first")
         }
-        return resolved
+        AtomicFile.removeLeftovers(of: url)
+        return try rewording { () throws(FileWriteError) in try AtomicFile(url) }
+    }
+
+    /// Turns errors of files into those of language models.
+    static func rewording<Result>(
+        _ body: () throws(FileWriteError) -> Result
+    ) throws(LanguageModelError) -> Result {
+        do throws(FileWriteError) {
+            return try body()
+        } catch {
+            throw .unwritable(path: error.path, reason: error.reason)
+        }
     }
 }
 

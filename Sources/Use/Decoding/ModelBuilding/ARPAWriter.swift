@@ -1,33 +1,30 @@
 import CW2VZlib
 import Foundation
+import W2VBase
 
 /// Writes a language model in the ARPA format, plain or compressed by gzip.
 final class ARPAWriter {
-    private let url: URL
-    private let temporary: String
+    private let output: AtomicFile
     private let file: gzFile
     private let words: [[UInt8]]
     private var isOpen = true
     private var buffer: [UInt8] = []
 
     init(_ target: URL, words: [String], counts: [Int]) throws(LanguageModelError) {
-        let url = try LanguageModel.replaceable(target)
-        self.url = url
+        let output = try LanguageModel.file(target)
+        self.output = output
         self.words = words.map { Array($0.utf8) }
-        temporary = LanguageModel.temporaryName(for: url)
         // T means no compression.
-        guard let file = gzopen(temporary, url.pathExtension == "gz" ? "wb" : "wbT") else {
-            throw .unwritable(path: url.path, reason: ByteStorage.lastError())
+        let mode = (output.path as NSString).pathExtension == "gz" ? "wb" : "wbT"
+        guard let file = gzdopen(dup(output.descriptor.rawValue), mode) else {
+            throw .unwritable(path: output.path, reason: ByteStorage.lastError())
         }
         self.file = file
         try text("\\data\\\n" + counts.enumerated().map { "ngram \($0 + 1)=\($1)\n" }.joined())
     }
 
     deinit {
-        if isOpen {
-            gzclose(file)
-            unlink(temporary)
-        }
+        if isOpen { gzclose(file) }
     }
 
     private func text(_ text: String) throws(LanguageModelError) {
@@ -38,7 +35,7 @@ final class ARPAWriter {
     private func flush() throws(LanguageModelError) {
         let written = gzwrite(file, buffer, UInt32(buffer.count))
         guard Int(written) == buffer.count else {
-            throw .unwritable(path: url.path, reason: ByteStorage.lastError())
+            throw .unwritable(path: output.path, reason: ByteStorage.lastError())
         }
         buffer.removeAll(keepingCapacity: true)
     }
@@ -66,10 +63,9 @@ final class ARPAWriter {
         try text("\n\\end\\\n")
         try flush()
         isOpen = false
-        guard gzclose(file) == Z_OK, rename(temporary, url.path) == 0 else {
-            let reason = ByteStorage.lastError()
-            unlink(temporary)
-            throw .unwritable(path: url.path, reason: reason)
+        guard gzclose(file) == Z_OK else {
+            throw .unwritable(path: output.path, reason: ByteStorage.lastError())
         }
+        try LanguageModel.rewording { () throws(FileWriteError) in try output.commit() }
     }
 }

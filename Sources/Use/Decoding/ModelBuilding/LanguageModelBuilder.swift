@@ -1,4 +1,5 @@
 import Foundation
+import W2VBase
 
 /// Builds an n-gram language model from text: interpolated modified Kneser-Ney smoothing, written as an ARPA file.
 ///
@@ -108,7 +109,7 @@ public final class LanguageModelBuilder {
     /// - Throws: `LanguageModelError`, naming a line that is not UTF-8, or contains `<s>`, `</s>`, `<unk>` or `<UNK>`,
     ///   which are reserved.
     public func add(_ url: URL, progress: ((Int) -> Void)? = nil) throws(LanguageModelError) {
-        let reader = try LineReader(path: url.path)
+        var reader = try LineReader(url, unpacks: true)
         let order = options.order
         var history = [UInt32](repeating: Self.begin, count: order)
         func count(_ word: UInt32) throws(LanguageModelError) {
@@ -121,13 +122,14 @@ public final class LanguageModelBuilder {
             }
         }
         while let line = try reader.next() {
+            let lineNumber = reader.number
             for index in 0..<order { history[index] = Self.begin }
             try line.forEachField { field throws(LanguageModelError) in
                 let key = Data(field)
                 if let known = numbers[key] {
                     guard known > Self.end else {
                         throw .badLine(
-                            path: url.path, line: reader.number,
+                            path: url.path, line: lineNumber,
                             expected: "words other than <s>, </s>, <unk> and <UNK>, which the model adds by itself",
                             found: field.text)
                     }

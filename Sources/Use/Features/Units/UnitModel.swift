@@ -1,4 +1,5 @@
 import Foundation
+import W2VBase
 import W2VTorch
 
 /// Clusters of a model's features, whose numbers serve as pseudo-phonemes.
@@ -82,7 +83,7 @@ public struct UnitModel: Sendable {
     /// - Parameter url: The file.
     /// - Throws: `FileWriteError` when the disk is full or the system fails.
     public func write(to url: URL) throws {
-        AtomicFile.removeLeftovers(in: url.deletingLastPathComponent(), of: url.lastPathComponent)
+        AtomicFile.removeLeftovers(of: url)
         try TensorFile.write(
             ["centroids": clusters.centroids, "sizes": Tensor(sizes)],
             metadata: [

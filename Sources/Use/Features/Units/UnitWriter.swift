@@ -1,4 +1,5 @@
 import Foundation
+import W2VBase
 import W2VTorch
 
 /// Writes units of utterances into a file, which appears when it is whole.
@@ -17,7 +18,7 @@ public final class UnitWriter {
         guard !FileManager.default.fileExists(atPath: url.path) else {
             throw FeatureError.occupied(path: url.path, advice: "remove it, or name another file")
         }
-        AtomicFile.removeLeftovers(in: url.deletingLastPathComponent(), of: url.lastPathComponent)
+        AtomicFile.removeLeftovers(of: url)
         self.url = url
         self.format = format
         spool = try Spool(beside: url)
@@ -48,7 +49,7 @@ public final class UnitWriter {
         guard !FileManager.default.fileExists(atPath: url.path) else {
             throw FeatureError.occupied(path: url.path, advice: "remove it, or name another file")
         }
-        AtomicFile.removeLeftovers(in: url.deletingLastPathComponent(), of: url.lastPathComponent)
+        AtomicFile.removeLeftovers(of: url)
         let text = symbols.map { $0 + " 1\n" }.joined()
         try AtomicFile.write(to: url) { try $0.append(Data(text.utf8)) }
     }

@@ -1,0 +1,65 @@
+import Foundation
+import SystemPackage
+
+/// What can go wrong while a file or a folder is written.
+public enum FileWriteError: ExplainedError, Equatable {
+    /// There is no room: on the disk, in the user's quota, or under the process's limit.
+    case noSpace(path: String, reason: String, written: Int)
+    /// Any other failure of the system.
+    case failed(path: String, step: String, reason: String)
+
+    /// Says what failed.
+    ///
+    /// - Parameters:
+    ///   - code: The system's error.
+    ///   - path: The file's final name.
+    ///   - step: What was being done, as a verb.
+    ///   - written: The number of bytes written before.
+    public init(_ code: Errno, path: String, step: String, written: Int = 0) {
+        let reason = SystemReason.of(code: code.rawValue)
+        self =
+            switch code {
+            case .noSpace, .diskQuotaExceeded, .fileTooLarge: .noSpace(path: path, reason: reason, written: written)
+            case .noSuchFileOrDirectory: .failed(path: path, step: step, reason: "its folder does not exist")
+            default: .failed(path: path, step: step, reason: reason)
+            }
+    }
+
+    /// Failure: the content may be in order.
+    public var kind: ErrorKind { .failure }
+
+    /// The file, what happened to it, and what to do.
+    public var explanation: Explanation {
+        switch self {
+        case .noSpace(let path, let reason, let written):
+            Explanation(
+                "cannot write \(path): \(reason) after \(written) bytes; the file's former content is untouched",
+                "make room and save again")
+        case .failed(let path, let step, let reason):
+            Explanation("cannot \(step) \(path): \(reason); the file's former content is untouched")
+        }
+    }
+
+    /// The failure without the folder's name: "model.safetensors: the disk is full after 12 bytes".
+    public var summary: String {
+        let name = URL(fileURLWithPath: path).lastPathComponent
+        return switch self {
+        case .noSpace(_, let reason, let written): "\(name): \(reason) after \(written) bytes"
+        case .failed(_, let step, let reason): "cannot \(step) \(name): \(reason)"
+        }
+    }
+
+    /// The file's final name.
+    public var path: String {
+        switch self {
+        case .noSpace(let path, _, _), .failed(let path, _, _): path
+        }
+    }
+
+    /// The system's reason alone, such as "the disk is full", for errors that name the file themselves.
+    public var reason: String {
+        switch self {
+        case .noSpace(_, let reason, _), .failed(_, _, let reason): reason
+        }
+    }
+}

@@ -1,0 +1,64 @@
+import Foundation
+import SystemPackage
+
+/// Temporary files and folders that killed processes have left, told apart from those that are being written.
+///
+/// The process that writes one holds a lock on it, which the system drops with the process, however it ends. Where a file
+/// system knows no locks, nothing is taken for left over.
+public enum Leftovers {
+    /// Makes a temporary file that `remove` leaves alone for as long as its descriptor is open.
+    ///
+    /// - Parameter path: Its name, which nothing has yet.
+    /// - Returns: The descriptor, for reading and writing.
+    /// - Throws: The system's error.
+    public static func create(_ path: String) throws(Errno) -> FileDescriptor {
+        try locked(path) { open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o666) }
+    }
+
+    /// Makes a temporary folder that `remove` leaves alone for as long as its descriptor is open.
+    ///
+    /// - Parameter path: Its name, which nothing has yet.
+    /// - Returns: The descriptor.
+    /// - Throws: The system's error.
+    public static func createFolder(_ path: String) throws(Errno) -> FileDescriptor {
+        try locked(path) { mkdir(path, 0o777) == 0 ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1 }
+    }
+
+    private static func locked(_ path: String, _ make: () -> Int32) throws(Errno) -> FileDescriptor {
+        while true {
+            let made = FileDescriptor(rawValue: make())
+            guard made.rawValue >= 0 else { throw Errno(rawValue: errno) }
+            flock(made.rawValue, LOCK_EX)
+            // Between the two calls it may have been taken for left over, and removed.
+            if (try? made.status().st_nlink) != 0 { return made }
+            try? made.close()
+        }
+    }
+
+    /// The kinds of leftovers.
+    public enum Kind: Sendable {
+        /// Files.
+        case files
+        /// Folders, which are removed with all that is in them.
+        case folders
+    }
+
+    /// Removes what nobody writes any more.
+    ///
+    /// - Parameters:
+    ///   - kind: What is removed.
+    ///   - folder: Where to look; its subfolders are left alone.
+    ///   - isTemporary: Whether a name is that of a temporary file or folder.
+    public static func remove(_ kind: Kind = .files, in folder: URL, where isTemporary: (String) -> Bool) {
+        for name in (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? [] where isTemporary(name) {
+            let url = folder.appendingPathComponent(name)
+            let found = FileDescriptor(rawValue: open(url.path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK))
+            guard found.rawValue >= 0 else { continue }
+            defer { try? found.close() }
+            guard let status = try? found.status(), kind == .files ? status.isFile : status.isFolder,
+                flock(found.rawValue, LOCK_EX | LOCK_NB) == 0
+            else { continue }
+            if kind == .files { unlink(url.path) } else { try? FileManager.default.removeItem(at: url) }
+        }
+    }
+}

@@ -1,0 +1,22 @@
+extension StringProtocol {
+    /// Returns Levenshtein's distance to a text, to suggest the name that was meant.
+    ///
+    /// Error rates need more than the number of edits: see `W2VDecoding`.
+    ///
+    /// - Parameter other: The text.
+    /// - Returns: The fewest characters to insert, delete or replace.
+    public func editDistance(to other: some StringProtocol) -> Int {
+        let letters = Array(other)
+        var row = Array(0...letters.count)
+        for (index, own) in enumerated() {
+            var diagonal = row[0]
+            row[0] = index + 1
+            for (place, letter) in letters.enumerated() {
+                let replaced = diagonal + (own == letter ? 0 : 1)
+                diagonal = row[place + 1]
+                row[place + 1] = Swift.min(replaced, row[place] + 1, diagonal + 1)
+            }
+        }
+        return row[letters.count]
+    }
+}

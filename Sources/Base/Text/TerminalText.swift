@@ -1,0 +1,59 @@
+import Foundation
+
+/// What fits into a line of a terminal.
+public enum TerminalText {
+    /// The number of columns of a terminal; 80 for what is not a terminal, or does not say.
+    ///
+    /// - Parameter descriptor: Where the terminal is written to.
+    /// - Returns: At least 1.
+    public static func columns(of descriptor: Int32) -> Int {
+        var size = winsize()
+        let isKnown = ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0
+        return isKnown ? Int(size.ws_col) : 80
+    }
+
+    /// The beginning of a text that fits; what was cut off is an ellipsis.
+    ///
+    /// - Parameters:
+    ///   - text: One line.
+    ///   - columns: The number of columns.
+    /// - Returns: The text, or its beginning.
+    public static func beginning(of text: String, columns: Int) -> String {
+        fits(text, columns) ? text : String(fitting(text, columns)) + "…"
+    }
+
+    /// The end of a text that fits; what was cut off is an ellipsis.
+    ///
+    /// - Parameters:
+    ///   - text: One line.
+    ///   - columns: The number of columns.
+    /// - Returns: The text, or its end.
+    public static func ending(of text: String, columns: Int) -> String {
+        fits(text, columns) ? text : "…" + String(fitting(text.reversed(), columns).reversed())
+    }
+
+    private static func fits(_ text: String, _ columns: Int) -> Bool {
+        text.reduce(0) { $0 + width(of: $1) } <= columns
+    }
+
+    /// The first characters that fit beside an ellipsis.
+    private static func fitting(_ characters: some Sequence<Character>, _ columns: Int) -> [Character] {
+        var used = 1
+        return characters.prefix { character in
+            used += width(of: character)
+            return used <= columns
+        }
+    }
+
+    /// The number of columns of a character: two for Chinese, Japanese and Korean writing and for pictures.
+    ///
+    /// Source: Unicode Standard Annex 11, East Asian Width, its wide and full-width blocks.
+    private static func width(of character: Character) -> Int {
+        switch character.unicodeScalars.first?.value ?? 0 {
+        case 0x1100...0x115F, 0x2E80...0x303E, 0x3041...0x4DBF, 0x4E00...0xA4CF, 0xA960...0xA97F, 0xAC00...0xD7A3,
+            0xF900...0xFAFF, 0xFE30...0xFE6F, 0xFF01...0xFF60, 0xFFE0...0xFFE6, 0x1F300...0x1FAFF, 0x20000...0x3FFFD:
+            2
+        default: 1
+        }
+    }
+}

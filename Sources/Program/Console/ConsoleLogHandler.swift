@@ -1,0 +1,85 @@
+import Foundation
+import Logging
+import W2VBase
+import W2VDecoding
+
+/// Where all log lines of the program end: standard error, as lines for people or as JSON.
+struct ConsoleLogHandler: LogHandler {
+    /// The name of what logs.
+    let label: String
+    /// The form of the lines.
+    let format: LogFormat
+    /// Where they go.
+    let stream: MessageStream
+
+    var logLevel = Logger.Level.info
+    var metadata = Logger.Metadata()
+    var metadataProvider: Logger.MetadataProvider?
+
+    init(label: String, format: LogFormat, stream: MessageStream) {
+        self.label = label
+        self.format = format
+        self.stream = stream
+    }
+
+    subscript(metadataKey key: String) -> Logger.MetadataValue? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) {
+        switch format {
+        case .text: stream.line(Self.mark(event.level) + event.message.description.printable)
+        case .json:
+            let all = metadata.merging(metadataProvider?.get() ?? [:]) { $1 }.merging(event.metadata ?? [:]) { $1 }
+            let line = JSONLogLine(
+                time: Date.now.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true)),
+                level: event.level, message: event.message.description, label: label,
+                metadata: all.mapValues(JSONMetadata.init))
+            // Texts, numbers and lists of them can always be encoded.
+            if let text = try? jsonLine(line) { stream.line(text) }
+        }
+    }
+
+    /// What a line for people begins with.
+    ///
+    /// Names of files and requests come from others: what a terminal would obey, or take for another line, appears as code
+    /// points.
+    private static func mark(_ level: Logger.Level) -> String {
+        switch level {
+        case .trace, .debug, .info, .notice: ""
+        case .warning: "WARNING: "
+        case .error, .critical: "wav2vec2: "
+        }
+    }
+}
+
+/// A log line for programs.
+private struct JSONLogLine: Encodable {
+    var time: String
+    var level: Logger.Level
+    var message: String
+    var label: String
+    var metadata: [String: JSONMetadata]
+}
+
+/// A value of metadata: numbers and truth values as themselves, everything else as text.
+private struct JSONMetadata: Encodable {
+    let value: Logger.MetadataValue
+
+    func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        switch value {
+        case .string(let text): try container.encode(text)
+        case .array(let values): try container.encode(values.map(JSONMetadata.init))
+        case .dictionary(let values): try container.encode(values.mapValues(JSONMetadata.init))
+        case .stringConvertible(let value):
+            switch value {
+            case let truth as Bool: try container.encode(truth)
+            case let count as any BinaryInteger & Sendable: try container.encode(Int(clamping: count))
+            case let number as Double where number.isFinite: try container.encode(number)
+            default: try container.encode("\(value)")
+            }
+        }
+    }
+}
