@@ -4,7 +4,7 @@ import Testing
 import W2VCorpus
 import W2VLibriSpeech
 
-/// `UPDATE_SNAPSHOTS=1` renews `Errors.txt`.
+/// `UPDATE_SNAPSHOTS=1` renews the texts in `Tests/Fixtures/errors`.
 @Suite(.onTestThreads) struct CorpusErrorTextTests {
     @Test func textsAreAsRecorded() throws {
         let faults = try faults(
