@@ -1,9 +1,9 @@
-import ErrorTexts
 import Foundation
+import TestSupport
 import Testing
 import W2VInference
 
-/// `UPDATE_SNAPSHOTS=1` renews `Errors.txt`.
+/// `UPDATE_SNAPSHOTS=1` renews the texts in `Tests/Fixtures/errors`.
 @Suite struct InferenceErrorTextTests {
     @Test func textsAreAsRecorded() throws {
         let faults = try faults(
