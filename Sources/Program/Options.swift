@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import W2VBackbone
+import W2VInference
 import W2VKernels
 import W2VRecognition
 import W2VTorch
@@ -100,8 +101,8 @@ struct CheckpointOptions: ParsableArguments {
     ///   - decoding: How log-probabilities become text; nil for the best letter of every frame.
     /// - Returns: The recognizer.
     /// - Throws: What is wrong with the checkpoint, the dictionary or the language model.
-    func recognizer(device: Device, decoding: DecodingOptions? = nil) throws -> Recognizer {
-        try reading.recognizer(checkpoint, device: device, decoding: decoding)
+    func recognizer(device: Device, decoding: DecodingOptions? = nil) async throws -> Recognizer {
+        try await reading.recognizer(checkpoint, device: device, decoding: decoding)
     }
 }
 
@@ -129,9 +130,11 @@ struct CheckpointReadingOptions: ParsableArguments {
     ///   - decoding: How log-probabilities become text; nil for the best letter of every frame.
     /// - Returns: The recognizer.
     /// - Throws: What is wrong with the checkpoint, the dictionary or the language model.
-    func recognizer(_ checkpoint: String, device: Device, decoding: DecodingOptions? = nil) throws -> Recognizer {
+    func recognizer(
+        _ checkpoint: String, device: Device, decoding: DecodingOptions? = nil
+    ) async throws -> Recognizer {
         let began = ContinuousClock.now
-        let recognizer = try Recognizer(
+        let recognizer = try await Recognizer(
             checkpoint: fileURL(checkpoint), dictionary: dictionary.map(fileURL),
             architectureFrom: architectureFrom.map(fileURL), device: device,
             batchSeconds: passes.batchSeconds, windows: passes.windows,

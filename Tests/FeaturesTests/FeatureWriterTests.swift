@@ -1,7 +1,7 @@
 import Foundation
 import TestSupport
 import Testing
-import W2VRecognition
+import W2VInference
 import W2VTorch
 
 @testable import W2VFeatures
@@ -16,7 +16,7 @@ import W2VTorch
 
         init(_ folder: URL, pooling: Pooling = .none) async throws {
             self.folder = folder
-            featurizer = try Featurizer(checkpoint: SmallModels.checkpoint(in: folder))
+            featurizer = try await Featurizer(checkpoint: SmallModels.checkpoint(in: folder))
             sources = ["a/one.flac", "two.wav", "a/one.flac@1.5"].map {
                 FeatureSource(identifier: $0, audio: "/audio/" + $0)
             }

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 import W2VBase
-import W2VRecognition
+import W2VInference
 import W2VTorch
 
 @testable import W2VFeatures
@@ -133,7 +133,7 @@ import W2VTorch
 
     @Test func unitsKnowTheirModel() async throws {
         try await withTemporaryFolder { folder in
-            let featurizer = try Featurizer(checkpoint: SmallModels.checkpoint(in: folder))
+            let featurizer = try await Featurizer(checkpoint: SmallModels.checkpoint(in: folder))
             let request = FeatureRequest([.transformer(2)])
             let recording = Recording(samples: tonesInNoise(30_000, seed: 1))
             let features = try await featurizer.features([recording], request)[0].get()[0]
@@ -145,7 +145,7 @@ import W2VTorch
             try units.require(featurizer, path: "units")
             #expect(try units.units(features) == result.clusters.assign(features.values))
 
-            let other = try Featurizer(checkpoint: SmallModels.checkpoint(in: folder, named: "other", seed: 8))
+            let other = try await Featurizer(checkpoint: SmallModels.checkpoint(in: folder, named: "other", seed: 8))
             #expect {
                 try units.require(other, path: "units")
             } throws: {
@@ -153,7 +153,7 @@ import W2VTorch
             }
             var wide = try SmallModels.configuration()
             wide.encoderEmbedDim = 48
-            let third = try Featurizer(checkpoint: SmallModels.checkpoint(in: folder, named: "wide", wide))
+            let third = try await Featurizer(checkpoint: SmallModels.checkpoint(in: folder, named: "wide", wide))
             #expect(throws: FeatureError.dimension(found: 48, expected: 32)) {
                 try units.require(third, path: "units")
             }

@@ -4,6 +4,7 @@ import Testing
 import W2VAudio
 import W2VCorpus
 import W2VDecoding
+import W2VInference
 import W2VInterchange
 
 @testable import W2VRecognition
@@ -150,7 +151,7 @@ import W2VInterchange
             try Data(manifest.utf8).write(to: list)
             try Data("T E A |\nA |\nE | T |\n".utf8).write(to: folder.appendingPathComponent("test.ltr"))
             let logits = folder.appendingPathComponent("logits")
-            let recognizer = try SmallModels.recognizer()
+            let recognizer = try await SmallModels.recognizer()
             let read = try Manifest.readForEvaluation(list, labels: "ltr")
             let evaluation = try await Evaluator(recognizer).evaluate(
                 read, tags: ["speaker": ["x", nil, "y"]], savingLogits: logits)

@@ -72,7 +72,9 @@ import Testing
         let pages =
             try [Self.root.appendingPathComponent("README.md")] + Self.files("Documentation/wav2vec2.docc", ".md")
         let fenced = try pages.flatMap { page in try Self.fenced(page).map { (page, $0) } }
-        let sources = try ["Recognition", "Features", "Serving", "Decoding"].flatMap { try Self.sources(of: $0) }
+        let sources = try ["Inference", "Recognition", "Features", "Serving", "Decoding"].flatMap {
+            try Self.sources(of: $0)
+        }
         let commented = try sources.flatMap { file in try Self.commented(file).map { (file, $0) } }
         #expect(fenced.count >= 8 && commented.count >= 6, "\(fenced.count) in pages, \(commented.count) in comments")
         for (file, block) in fenced + commented {

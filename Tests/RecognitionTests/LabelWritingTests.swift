@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 import W2VBase
 import W2VDecoding
+import W2VInference
 import W2VInterchange
 import W2VTorch
 
@@ -125,7 +126,7 @@ import W2VTorch
     @Test func quietRecordingsAreNormalizedAsTheOriginDoes() async throws {
         let quiet = tonesInNoise(16_000, seed: 5).map { $0 * 0.003 }
         func logits(epsilon: Double, _ samples: [Float], normalizes: Bool = true) async throws -> [Float] {
-            let recognizer = try Recognizer(
+            let recognizer = try await Recognizer(
                 model: SmallModels.ctcModel(), symbols: SmallModels.symbols, normalizes: normalizes, epsilon: epsilon)
             return try await recognizer.logProbabilities([Recording(samples: samples)])[0].get()
         }

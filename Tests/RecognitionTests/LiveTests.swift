@@ -104,7 +104,7 @@ import W2VInterchange
     }
 
     @Test func whatIsFinalDoesNotDependOnPiecesAndNeverChanges() async throws {
-        let recognizer = try SmallModels.recognizer()
+        let recognizer = try await SmallModels.recognizer()
         let samples = tonesInNoise(16_000 * 6, seed: 6)
         let events = try await Self.events(recognizer, samples, pieces: [4000])
         let finals = events.filter { $0.event == .final }
@@ -120,7 +120,7 @@ import W2VInterchange
     }
 
     @Test func finalsComeInTime() async throws {
-        let recognizer = try SmallModels.recognizer()
+        let recognizer = try await SmallModels.recognizer()
         let samples = tonesInNoise(16_000 * 6, seed: 6)
         var live = try LiveRecognizer(recognizer, options: Self.options)
         var open: Double?
@@ -135,7 +135,7 @@ import W2VInterchange
     }
 
     @Test func otherRatesAreConverted() async throws {
-        let recognizer = try SmallModels.recognizer()
+        let recognizer = try await SmallModels.recognizer()
         let samples = tonesInNoise(16_000 * 2, seed: 3)
         let doubled = samples.flatMap { [$0, $0] }
         let events = try await Self.events(recognizer, doubled, pieces: [3000], rate: 32_000)

@@ -2,6 +2,7 @@ import Foundation
 import Synchronization
 import TestSupport
 import Testing
+import W2VInference
 
 @testable import W2VDecoding
 @testable import W2VRecognition
@@ -14,7 +15,7 @@ import Testing
     /// In a process of its own: memory that other tests use would be counted too.
     @Test func moreMinutesCostTheirTextOnly() async {
         await #expect(processExitsWith: .success) {
-            let recognizer = try SmallModels.recognizer(
+            let recognizer = try await SmallModels.recognizer(
                 batchSeconds: 20, windows: WindowOptions(seconds: 10, overlap: 2), normalizes: false)
             let minutes = 5
             let beep = tonesInNoise(16_000, seed: 2)
@@ -26,12 +27,11 @@ import Testing
                     return range.map { beep[$0 % beep.count] }
                 }
             }
-            let inUse = Mutex<[Int]>([])
-            let results = try await recognizer.transcribe(
-                [recording], detail: .text,
-                heard: { _ in inUse.withLock { $0.append(Self.heapInUse()) } })
+            var measured: [Int] = []
+            let results = try await recognizer.transcriptions(of: Recordings([recording]), detail: .text).all { _ in
+                measured.append(Self.heapInUse())
+            }
             let transcription = try results[0].get()
-            let measured = inUse.withLock { $0 }
             // The first and last passes read and write less than the others.
             let (early, late) = (measured.dropFirst(5).prefix(5).min()!, measured.dropLast(5).suffix(5).min()!)
             precondition(measured.count > 30 && early > 0 && transcription.text.count > 5000)
@@ -60,7 +60,7 @@ import Testing
 
     /// However much is kept, what is kept is the same.
     @Test func lessDetailChangesNothingElse() async throws {
-        let recognizer = try SmallModels.recognizer(windows: WindowOptions(seconds: 2, overlap: 0.5))
+        let recognizer = try await SmallModels.recognizer(windows: WindowOptions(seconds: 2, overlap: 0.5))
         let recording = Recording(samples: tonesInNoise(67_890, seed: 4))
         let whole = try await recognizer.transcribe([recording])[0].get()
         #expect(whole.words.count > 2 && whole.text == whole.words.map(\.text).joined(separator: " "))

@@ -1,7 +1,7 @@
 import Foundation
 import TestSupport
 import Testing
-import W2VRecognition
+import W2VInference
 
 @testable import W2VServing
 

@@ -1,8 +1,8 @@
 import Foundation
 import TestSupport
 import Testing
-import W2VRecognition
 
+@testable import W2VRecognition
 @testable import W2VServing
 
 @Suite struct LiveInputTests {
@@ -124,7 +124,7 @@ import W2VRecognition
 
     /// Half a sample, and a byte that may begin a file, give no samples yet.
     @Test func nothingNewIsNotTheEnd() async throws {
-        let inbox = LiveInbox(most: 100)
+        let inbox = LiveBuffer(most: 100)
         let reading = Task { [await inbox.next(), await inbox.next()] }
         try await Task.sleep(for: .milliseconds(100))
         await inbox.add([])

@@ -4,6 +4,7 @@ import TestSupport
 import Testing
 import W2VAudio
 import W2VBackbone
+import W2VInference
 import W2VRecognition
 
 @testable import W2VServing
@@ -46,7 +47,7 @@ final class RunningServer: Sendable {
         server = Server(options, facts: Self.facts) { event in
             if case .served(let request) = event { log.requests.withLock { $0.append(request) } }
         }
-        recognizer = try Recognizer(
+        recognizer = try await Recognizer(
             model: SmallModels.ctcModel(mode: mode), symbols: SmallModels.symbols, normalizes: mode == .groupNorm,
             batchSeconds: batchSeconds,
             windows: windows)

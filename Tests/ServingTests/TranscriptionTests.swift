@@ -2,6 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 import W2VAudio
+import W2VInference
 import W2VRecognition
 
 @testable import W2VServing

@@ -1,5 +1,6 @@
 import Foundation
 import W2VBase
+import W2VCorpus
 import W2VFetching
 
 /// Brings LibriSpeech to a folder in the form that training reads: from the network, or from a copy on disk.

@@ -1,4 +1,5 @@
 import Foundation
+import W2VCorpus
 import W2VFetching
 
 /// What LibriSpeech consists of, and Libri-light's limited supervision.
