@@ -19,8 +19,8 @@ public struct Phrase: Sendable, Hashable, CustomStringConvertible {
     /// - Parameters:
     ///   - neutral: The words where the program has none of its own.
     ///   - values: What the program's words may take up.
-    ///   - name: The name; that of the member of this type that holds the phrase.
-    public init(_ neutral: String, values: [String] = [], name: String = #function) {
+    ///   - name: The name, that of the member of this type that holds the phrase.
+    public init(_ neutral: String, values: [String] = [], name: String) {
         self.name = name
         self.neutral = neutral
         self.values = values
@@ -46,9 +46,9 @@ public struct Phrase: Sendable, Hashable, CustomStringConvertible {
 
 extension Phrase {
     /// Where else to write.
-    public static let otherOutput = Phrase("another output")
+    public static let otherOutput = Phrase("another output", name: "otherOutput")
     /// How to have files replaced, with the files as its object.
-    public static let replace = Phrase("allow replacing")
+    public static let replace = Phrase("allow replacing", name: "replace")
     /// How to continue what was interrupted.
-    public static let resume = Phrase("resume the run")
+    public static let resume = Phrase("resume the run", name: "resume")
 }

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 import W2VCorpus
 
-/// `UPDATE_SNAPSHOTS=1` renews `Errors.txt`.
+/// `UPDATE_SNAPSHOTS=1` renews the texts in `Tests/Fixtures/errors`.
 @Suite(.onTestThreads) struct CorpusErrorTextTests {
     @Test func textsAreAsRecorded() throws {
         let faults = try faults(

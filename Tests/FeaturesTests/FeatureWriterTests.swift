@@ -112,7 +112,7 @@ import W2VTorch
                 #expect(try setting.entries(name + "-whole/manifest.jsonl") == resumed)
                 #expect(
                     throws: FeatureError.otherSettings(
-                        folder: folder.appendingPathComponent(name).path, key: "--layer", begun: "1,2", now: "2")
+                        folder: folder.appendingPathComponent(name).path, key: "the layers", begun: "1,2", now: "2")
                 ) { try setting.writer(name, one) { ($0.format, $0.resumes) = (format, true) } }
             }
             // A kill before the settings were written, or between files, leaves temporary files.

@@ -4,7 +4,7 @@ import Testing
 
 @testable import W2VServing
 
-/// `UPDATE_SNAPSHOTS=1` renews `Errors.txt`.
+/// `UPDATE_SNAPSHOTS=1` renews the texts in `Tests/Fixtures/errors`.
 @Suite struct ServingErrorTextTests {
     @Test func textsAreAsRecorded() throws {
         let faults = try faults(

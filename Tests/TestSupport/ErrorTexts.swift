@@ -1,7 +1,7 @@
 import Foundation
 import W2VBase
 
-/// Compares the texts of errors with `Errors.txt` beside the calling test; `UPDATE_SNAPSHOTS=1` renews the file.
+/// Compares the texts of errors with the suite's file in `Tests/Fixtures/errors`; `UPDATE_SNAPSHOTS=1` renews the file.
 ///
 /// - Parameters:
 ///   - examples: Errors with example values: every case of each of their types at least once.
@@ -13,7 +13,8 @@ public func faults(
     in examples: [any ExplainedError], declaredIn sources: [String], test: String = #filePath
 ) throws -> [String] {
     let folder = URL(fileURLWithPath: test).deletingLastPathComponent()
-    let file = folder.appendingPathComponent("Errors.txt")
+    let suite = folder.lastPathComponent.replacing("Tests", with: "")
+    let file = folder.deletingLastPathComponent().appendingPathComponent("Fixtures/errors/\(suite).txt")
     let text = examples.map { "\(name(of: $0)), \(word(for: $0.kind))\n    \($0)\n" }.joined()
     if Repository.updatesSnapshots { try Data(text.utf8).write(to: file) }
     let recorded = (try? String(contentsOf: file, encoding: .utf8)) ?? ""
@@ -21,7 +22,7 @@ public func faults(
         "recorded: \($1), now: \($0)"
     }
     if faults.isEmpty, text != recorded { faults.append("\(file.path) has another number of lines") }
-    let shown = Set(examples.map(name))
+    let shown = Set(examples.map { name(of: $0) })
     let root = folder.deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("Sources")
     for source in sources {
         let code = try String(contentsOf: root.appendingPathComponent(source), encoding: .utf8)
@@ -59,9 +60,10 @@ private func cases(in code: String) -> [String] {
     }
 }
 
-private func name<Failure: ExplainedError>(of error: Failure) -> String {
-    let type = String(describing: Failure.self)
-    guard Mirror(reflecting: error).displayStyle == .enum, let name = enumCaseName(error) else { return type }
+private func name(of error: any ExplainedError) -> String {
+    func caseName(_ error: some ExplainedError) -> UnsafePointer<CChar>? { enumCaseName(error) }
+    let type = String(describing: type(of: error))
+    guard Mirror(reflecting: error).displayStyle == .enum, let name = caseName(error) else { return type }
     return "\(type).\(String(cString: name))"
 }
 

@@ -236,19 +236,19 @@ public enum CorpusError: ExplainedError, Equatable {
 
 extension Phrase {
     /// How to make label files from transcripts.
-    public static let spellTranscripts = Phrase("spell the transcripts as labels")
+    public static let spellTranscripts = Phrase("spell the transcripts as labels", name: "spellTranscripts")
     /// How to make a dictionary of the labels at hand.
-    public static let makeDictionary = Phrase("make a dictionary of these labels")
+    public static let makeDictionary = Phrase("make a dictionary of these labels", name: "makeDictionary")
     /// How to read labels that hold letters.
-    public static let readSpelledLabels = Phrase("read the spelled labels (extension ltr)")
+    public static let readSpelledLabels = Phrase("read the spelled labels (extension ltr)", name: "readSpelledLabels")
     /// How to make labels of capitals.
-    public static let capitalLabels = Phrase("write the transcripts in capitals")
+    public static let capitalLabels = Phrase("write the transcripts in capitals", name: "capitalLabels")
     /// How to make a list of a folder without the recordings that cannot be read.
-    public static let listReadable = Phrase("make a manifest, which leaves them out")
+    public static let listReadable = Phrase("make a manifest, which leaves them out", name: "listReadable")
     /// Where else to put recordings that are converted.
-    public static let otherAudioFolder = Phrase("another folder for the new recordings")
+    public static let otherAudioFolder = Phrase("another folder for the new recordings", name: "otherAudioFolder")
     /// How to have a part of LibriSpeech downloaded rather than copied.
-    public static let leaveSourceOut = Phrase("name no source folder")
+    public static let leaveSourceOut = Phrase("name no source folder", name: "leaveSourceOut")
     /// How to prepare a corpus once more.
-    public static let prepareAgain = Phrase("prepare the corpus again")
+    public static let prepareAgain = Phrase("prepare the corpus again", name: "prepareAgain")
 }

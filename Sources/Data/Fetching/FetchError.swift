@@ -80,5 +80,5 @@ public enum FetchError: ExplainedError, Equatable {
 
 extension Phrase {
     /// How to continue a transfer that stopped.
-    public static let fetchAgain = Phrase("fetch it again to continue where it stopped")
+    public static let fetchAgain = Phrase("fetch it again to continue where it stopped", name: "fetchAgain")
 }

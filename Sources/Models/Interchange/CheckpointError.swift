@@ -79,13 +79,13 @@ public enum CheckpointError: ExplainedError, Equatable {
 
 extension Phrase {
     /// How to give a recognizer its dictionary.
-    public static let giveDictionary = Phrase("give the dictionary")
+    public static let giveDictionary = Phrase("give the dictionary", name: "giveDictionary")
     /// How to write another dictionary with a checkpoint.
-    public static let otherDictionary = Phrase("give another dictionary")
+    public static let otherDictionary = Phrase("give another dictionary", name: "otherDictionary")
     /// How to say which architecture weights belong to.
-    public static let nameArchitecture = Phrase("name a checkpoint of the same architecture")
+    public static let nameArchitecture = Phrase("name a checkpoint of the same architecture", name: "nameArchitecture")
     /// How to decode with a language model that is at hand.
-    public static let giveLanguageModel = Phrase("give the model to the decoder")
+    public static let giveLanguageModel = Phrase("give the model to the decoder", name: "giveLanguageModel")
 
     /// How to fine-tune a model.
     public static func fineTune(_ path: String) -> Phrase {

@@ -165,13 +165,14 @@ extension ClusterError.Member {
 
 extension Phrase {
     /// What starts processes that belong together.
-    public static let launchers = Phrase("a launcher such as torchrun, srun or mpirun")
+    public static let launchers = Phrase("a launcher such as torchrun, srun or mpirun", name: "launchers")
     /// Where launchers and processes meet.
-    public static let rendezvousAddress = Phrase("the address of the rendezvous")
+    public static let rendezvousAddress = Phrase("the address of the rendezvous", name: "rendezvousAddress")
     /// The number of machines, and each one's.
-    public static let machineNumbers = Phrase("the number of machines and this machine's own number")
+    public static let machineNumbers = Phrase(
+        "the number of machines and this machine's own number", name: "machineNumbers")
     /// The number of one machine.
-    public static let ownMachineNumber = Phrase("a number of its own")
+    public static let ownMachineNumber = Phrase("a number of its own", name: "ownMachineNumber")
 
     /// The numbers that all launchers must have in common.
     public static func launch(machines: Int, processes: Int, restarts: Int) -> Phrase {

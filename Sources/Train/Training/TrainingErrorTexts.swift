@@ -87,7 +87,7 @@ extension TrainingError {
         case .dataChanged(let folder, let then, let now):
             Explanation(
                 "\(folder) was begun on \(then), and this is \(now)",
-                "resume with the same \(.trainingList), or start in \(.otherOutput)")
+                "resume with \(.trainingList) as it was, or start in \(.otherOutput)")
         case .damagedState(let path, let reason, let advice):
             Explanation("\(path) cannot be resumed: \(reason)", advice)
         case .cannotSave(let folder, let reason, let intact?):

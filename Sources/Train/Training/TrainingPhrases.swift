@@ -2,29 +2,29 @@ import W2VBase
 
 extension Phrase {
     /// A list of recordings to learn from.
-    public static let trainingList = Phrase("the training list")
+    public static let trainingList = Phrase("the training list", name: "trainingList")
     /// A list of held-out recordings.
-    public static let validationList = Phrase("the validation list")
+    public static let validationList = Phrase("the validation list", name: "validationList")
     /// How to say what to learn from and what to validate on.
-    public static let giveLists = Phrase("give a training list and a validation list")
+    public static let giveLists = Phrase("give a training list and a validation list", name: "giveLists")
     /// The checkpoint whose weights a run starts from.
-    public static let startingCheckpoint = Phrase("the checkpoint to start from")
+    public static let startingCheckpoint = Phrase("the checkpoint to start from", name: "startingCheckpoint")
     /// Where a run is saved.
-    public static let outputFolder = Phrase("the output folder")
+    public static let outputFolder = Phrase("the output folder", name: "outputFolder")
     /// Whether a recognizer starts with another output layer.
-    public static let newHead = Phrase("a new output layer")
+    public static let newHead = Phrase("a new output layer", name: "newHead")
     /// Whether a run is resumed.
-    public static let resuming = Phrase("resuming")
+    public static let resuming = Phrase("resuming", name: "resuming")
     /// Where the model is.
-    public static let device = Phrase("the device")
+    public static let device = Phrase("the device", name: "device")
     /// The sub-batches of an update.
-    public static let effectiveBatch = Phrase("the effective batch")
+    public static let effectiveBatch = Phrase("the effective batch", name: "effectiveBatch")
     /// The epochs after which a job pauses.
-    public static let epochsThisJob = Phrase("the epochs of this job")
+    public static let epochsThisJob = Phrase("the epochs of this job", name: "epochsThisJob")
     /// Where the recipe comes from.
-    public static let recipeFile = Phrase("the recipe")
+    public static let recipeFile = Phrase("the recipe", name: "recipeFile")
     /// How to change a key of the recipe.
-    public static let changeKey = Phrase("assign a key to change it")
+    public static let changeKey = Phrase("assign a key to change it", name: "changeKey")
 
     /// A key of the recipe with the value that it is given.
     public static func assignment(_ text: String) -> Phrase {

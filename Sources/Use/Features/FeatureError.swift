@@ -101,21 +101,21 @@ public enum FeatureError: ExplainedError, Equatable {
 
 extension Phrase {
     /// How to make units of a layer, without a quantizer.
-    public static let unitsOfLayer = Phrase("make units of a layer by clustering")
+    public static let unitsOfLayer = Phrase("make units of a layer by clustering", name: "unitsOfLayer")
     /// Which layers are written.
-    public static let layers = Phrase("the layers")
+    public static let layers = Phrase("the layers", name: "layers")
     /// How frames are pooled.
-    public static let pooling = Phrase("the pooling")
+    public static let pooling = Phrase("the pooling", name: "pooling")
     /// Whether shortened layers are brought to the frames' rate.
-    public static let upsampling = Phrase("the upsampling")
+    public static let upsampling = Phrase("the upsampling", name: "upsampling")
     /// How to bring layers to one rate.
-    public static let bringToOneRate = Phrase("bring them to one rate")
+    public static let bringToOneRate = Phrase("bring them to one rate", name: "bringToOneRate")
     /// What the model computes in.
-    public static let precision = Phrase("the precision")
+    public static let precision = Phrase("the precision", name: "precision")
     /// In which numbers features are written.
-    public static let elementType = Phrase("the element type")
+    public static let elementType = Phrase("the element type", name: "elementType")
     /// The form of the files.
-    public static let fileFormat = Phrase("the format")
+    public static let fileFormat = Phrase("the format", name: "fileFormat")
     /// How to write files that hold arrays of different sizes.
-    public static let writeSafetensors = Phrase("write .safetensors files")
+    public static let writeSafetensors = Phrase("write .safetensors files", name: "writeSafetensors")
 }

@@ -75,5 +75,5 @@ package struct RawAudioInput: Sendable {
 
 extension Phrase {
     /// How to transcribe a file in place of live input.
-    public static let transcribeFile = Phrase("transcribe the file as it is")
+    public static let transcribeFile = Phrase("transcribe the file as it is", name: "transcribeFile")
 }

@@ -48,7 +48,7 @@ public enum RecognitionError: ExplainedError, Equatable {
 
 extension Phrase {
     /// How to save log-probabilities.
-    public static let saveLogits = Phrase("save the logits again")
+    public static let saveLogits = Phrase("save the logits again", name: "saveLogits")
     /// What saves log-probabilities.
-    public static let logitsFolder = Phrase("a folder of logits that was saved to its end")
+    public static let logitsFolder = Phrase("a folder of logits that was saved to its end", name: "logitsFolder")
 }

@@ -40,17 +40,17 @@ public enum ServerError: ExplainedError, Equatable {
 
 extension Phrase {
     /// The address that a server listens at.
-    public static let host = Phrase("the host")
+    public static let host = Phrase("the host", name: "host")
     /// Where else a server may listen.
-    public static let otherPort = Phrase("another port")
+    public static let otherPort = Phrase("another port", name: "otherPort")
     /// The most bytes of an upload.
-    public static let uploadLimit = Phrase("the server's limit of uploads")
+    public static let uploadLimit = Phrase("the server's limit of uploads", name: "uploadLimit")
     /// The most seconds of a recording.
-    public static let durationLimit = Phrase("the server's limit of durations")
+    public static let durationLimit = Phrase("the server's limit of durations", name: "durationLimit")
     /// The most requests that wait.
-    public static let waitingLimit = Phrase("the server's limit of waiting requests")
+    public static let waitingLimit = Phrase("the server's limit of waiting requests", name: "waitingLimit")
     /// How a server is given another name.
-    public static let allowHost = Phrase("have the server allow the name")
+    public static let allowHost = Phrase("have the server allow the name", name: "allowHost")
     /// How pages of other sites may use a server.
-    public static let allowOrigin = Phrase("have the server allow them")
+    public static let allowOrigin = Phrase("have the server allow them", name: "allowOrigin")
 }

@@ -60,7 +60,7 @@ public enum TorchError: ExplainedError {
 
 extension Phrase {
     /// How to get LibTorch's CUDA half.
-    public static let installCUDA = Phrase("install LibTorch's CUDA libraries")
+    public static let installCUDA = Phrase("install LibTorch's CUDA libraries", name: "installCUDA")
     /// How to do without a GPU.
-    public static let useCPU = Phrase("use the CPU")
+    public static let useCPU = Phrase("use the CPU", name: "useCPU")
 }

@@ -41,7 +41,7 @@ public enum LanguageModelError: ExplainedError, Equatable {
 
 extension Phrase {
     /// How to make our binary form of a language model.
-    public static let convertLanguageModel = Phrase("convert the ARPA file again")
+    public static let convertLanguageModel = Phrase("convert the ARPA file again", name: "convertLanguageModel")
     /// How to have a model's discounts chosen for it.
-    public static let fixedDiscounts = Phrase("allow fixed discounts")
+    public static let fixedDiscounts = Phrase("allow fixed discounts", name: "fixedDiscounts")
 }
