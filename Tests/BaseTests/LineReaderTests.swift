@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 import W2VBase
 
@@ -10,13 +11,14 @@ private struct Problem: LineReadingError, Equatable {
 }
 
 /// Reads with either source; what lists and language models make of it their own tests hold.
-@Suite("Line reader")
+@Suite("Line reader", .onTestThreads)
 struct LineReaderTests {
     private func withFile(_ bytes: Data, _ body: (URL) throws -> Void) throws {
-        let file = FileManager.default.temporaryDirectory.appendingPathComponent("lines-\(UUID().uuidString)")
-        try bytes.write(to: file)
-        defer { try? FileManager.default.removeItem(at: file) }
-        try body(file)
+        try withTemporaryFolder { folder in
+            let file = folder.appendingPathComponent("lines")
+            try bytes.write(to: file)
+            try body(file)
+        }
     }
 
     private func lines(_ file: URL, unpacks: Bool, block: Int = 1 << 20) throws -> [String] {
