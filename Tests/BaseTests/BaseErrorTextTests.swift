@@ -13,8 +13,10 @@ import Testing
                 UTF8Text.Invalid(line: 1, found: "\u{1F}\u{FFFD}"),
                 FolderLock.Failure.inUse,
                 FolderLock.Failure.unopened(reason: "Permission denied"),
+                FileWriteError.noSpace(path: "m.safetensors", reason: "the disk is full", written: 4096),
+                FileWriteError.failed(path: "m.safetensors", step: "create", reason: "its folder does not exist"),
             ],
-            declaredIn: ["Base/FolderLock.swift"])
+            declaredIn: ["Base/Files/FolderLock.swift", "Base/Files/FileWriteError.swift"])
         #expect(faults.isEmpty, "\(faults.joined(separator: "\n"))")
     }
 }
