@@ -15,6 +15,7 @@ import Testing
                 FolderLock.Failure.unopened(reason: "Permission denied"),
                 FileWriteError.noSpace(path: "m.safetensors", reason: "the disk is full", written: 4096),
                 FileWriteError.failed(path: "m.safetensors", step: "create", reason: "its folder does not exist"),
+                JSONParser.Failure(line: 3, expected: "a comma or }"),
             ],
             declaredIn: ["Base/Files/FolderLock.swift", "Base/Files/FileWriteError.swift"])
         #expect(faults.isEmpty, "\(faults.joined(separator: "\n"))")

@@ -27,7 +27,7 @@ private final class HeldModel: Sendable {
     }
 }
 
-@Suite struct PassQueueTests {
+@Suite(.onTestThreads) struct PassQueueTests {
     private let model = HeldModel()
     private let queue: PassQueue<Int>
 
