@@ -2,6 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
+@testable import W2VBase
 @testable import W2VInterchange
 
 /// `UPDATE_SNAPSHOTS=1` renews the texts in `Tests/Fixtures/errors`.
