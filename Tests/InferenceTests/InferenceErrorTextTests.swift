@@ -4,7 +4,7 @@ import Testing
 import W2VInference
 
 /// `UPDATE_SNAPSHOTS=1` renews the texts in `Tests/Fixtures/errors`.
-@Suite struct InferenceErrorTextTests {
+@Suite(.onTestThreads) struct InferenceErrorTextTests {
     @Test func textsAreAsRecorded() throws {
         let faults = try faults(
             in: [

@@ -28,7 +28,7 @@ private final class Counter: Sendable {
     func add(_ count: Int) { sum.withLock { $0 += count } }
 }
 
-@Suite struct InferenceResultsTests {
+@Suite(.onTestThreads) struct InferenceResultsTests {
     /// A session whose model is the number of frames that windows keep; windows are 40 frames long.
     private func session(batchSeconds: Double = 2) async throws -> InferenceSession<Void> {
         let layers = try SmallModels.configuration().convFeatureLayers

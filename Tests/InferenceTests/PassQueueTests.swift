@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import W2VInference
@@ -27,7 +28,7 @@ private final class HeldModel: Sendable {
     }
 }
 
-@Suite struct PassQueueTests {
+@Suite(.onTestThreads) struct PassQueueTests {
     private let model = HeldModel()
     private let queue: PassQueue<Int>
 

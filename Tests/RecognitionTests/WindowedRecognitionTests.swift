@@ -3,7 +3,7 @@ import Testing
 import W2VInference
 import W2VRecognition
 
-@Suite struct WindowedRecognitionTests {
+@Suite(.onTestThreads) struct WindowedRecognitionTests {
     @Test func joinedWindowsAreCloseToTheWhole() async throws {
         // Half a minute, cut into windows of 6 s of which neighbors share 3 s.
         let recording = Recording(samples: tonesInNoise(16_000 * 30, seed: 9))
