@@ -9,7 +9,7 @@ import W2VRecognition
 actor LivePipe {
     private let executor = BlockingExecutor("live input")
 
-    /// Reading blocks while the pipe is empty.
+    /// An executor of its own, since reading blocks while the pipe is empty.
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
     /// Reads to the end, and then ends the buffer.

@@ -28,7 +28,7 @@ actor WindowReader {
     private var current: Reading?
     private var held: Piece?
 
-    /// Reading and decoding files takes long.
+    /// An executor of its own, since reading and decoding files takes long.
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
     /// Prepares to read.

@@ -26,7 +26,7 @@ struct DecodedUpload: Sendable {
     /// - Parameters:
     ///   - upload: The upload.
     ///   - folder: The folder of temporary files.
-    ///   - window: The number of samples from which on a recording takes more than one pass.
+    ///   - window: The length in samples below which a recording takes a single pass.
     ///   - maximumSeconds: The longest recording accepted, in seconds.
     ///   - isCancelled: Whether the recording is no longer wanted; checked regularly.
     /// - Throws: `RequestError` for audio that is too long or cannot be read; `CancellationError`.
