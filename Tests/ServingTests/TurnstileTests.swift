@@ -1,4 +1,5 @@
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import W2VServing
@@ -20,7 +21,7 @@ private final class HeldWork: Sendable {
     }
 }
 
-@Suite struct TurnstileTests {
+@Suite(.onTestThreads) struct TurnstileTests {
     private let turnstile = Turnstile()
     private let held = HeldWork()
 
