@@ -10,15 +10,24 @@ public struct Advice: Sendable, Hashable, CustomStringConvertible, ExpressibleBy
         public init(literalCapacity: Int, interpolationCount: Int) {}
 
         /// Appends words.
-        public mutating func appendLiteral(_ literal: String) { pieces.append(.text(literal)) }
+        public mutating func appendLiteral(_ literal: String) { append(literal) }
 
         /// Appends a value.
         public mutating func appendInterpolation(_ value: some CustomStringConvertible) {
-            pieces.append(.text("\(value)"))
+            append("\(value)")
         }
 
         /// Appends words that a program may replace by its own.
         public mutating func appendInterpolation(_ phrase: Phrase) { pieces.append(.phrase(phrase)) }
+
+        /// Appends to the text before, so that equal clauses have equal pieces.
+        private mutating func append(_ words: String) {
+            if case .text(let before)? = pieces.last {
+                pieces[pieces.count - 1] = .text(before + words)
+            } else if !words.isEmpty {
+                pieces.append(.text(words))
+            }
+        }
     }
 
     fileprivate enum Piece: Sendable, Hashable {

@@ -78,7 +78,7 @@ import Testing
             defer { other.stop() }
             let port = try #require(other.address.split(separator: ":").last.map(String.init))
             try expect(1, "127.0.0.1 port \(port): another program listens there", "--port", port)
-            try expect(64, "--host nowhere.invalid: is no address", "--host", "nowhere.invalid", "--port", "0")
+            try expect(64, "--host nowhere.invalid is not an address", "--host", "nowhere.invalid", "--port", "0")
             let missing = try run(
                 ["serve", "--checkpoint", fixture.checkpoint, "--port", "0"],
                 environment: ["TMPDIR": folder.path + "/missing"])

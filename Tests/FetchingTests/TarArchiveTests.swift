@@ -87,7 +87,7 @@ import Testing
     }
 
     @Test func whatAKilledRunLeftIsCleared() throws {
-        let stale = scratch.file(".folder.unpacking/top")
+        let stale = scratch.file(".folder.\(UUID().uuidString).partial/top")
         try FileManager.default.createDirectory(at: stale, withIntermediateDirectories: true)
         try Data("old".utf8).write(to: stale.appendingPathComponent("one.txt"))
         #expect(try unpack(Self.sample.tar) == 3)

@@ -18,7 +18,7 @@ public struct TestReply: Sendable {
     /// The type of the error, if its message is a sentence.
     public var error: String? {
         guard let error = try? json()["error"] as? [String: Any], let type = error["type"] as? String,
-            (error["message"] as? String)?.hasSuffix(".") == true
+            (error["message"] as? String)?.hasSuffix(".") == false
         else { return nil }
         return type
     }

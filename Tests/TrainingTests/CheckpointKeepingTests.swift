@@ -175,7 +175,7 @@ import W2VTorch
             try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
         }
         for (removed, expected) in [
-            (["last"], "update-3 was kept: rename it to last"),
+            (["last"], "update-3 was kept; rename it to last"),
             (["update-1", "update-2", "update-3"], "best and metrics.jsonl of an earlier run"),
             (["best"], "no last/ to resume from, but metrics.jsonl"),
         ] {

@@ -47,7 +47,7 @@ struct ConfigurationTests {
     @Test func wrongKeysAndTypesAreExplained() throws {
         let table = SettingTable(ModelConfiguration.settings)
         var configuration = ModelConfiguration()
-        #expect(throws: ConfigurationError("there is no key 'encoder_layer'; the nearest is 'encoder_layers'")) {
+        #expect(throws: ConfigurationError("there is no key 'encoder_layer'", "the nearest is 'encoder_layers'")) {
             try table.set("encoder_layer", to: "3", in: &configuration)
         }
         #expect(throws: ConfigurationError("encoder_layers is 'three', where a whole number is expected")) {

@@ -37,7 +37,7 @@ public final class AtomicFile {
     /// - Throws: `FileWriteError`.
     public init(_ url: URL) throws(FileWriteError) {
         let given = url.path
-        let path = URL(fileURLWithPath: given).resolvingSymlinksInPath().path
+        let path = PathParts.resolvingLink(given)
         self.path = path
         var status = stat()
         if stat(given, &status) == 0, !status.isFile, !status.isFolder {
@@ -125,7 +125,7 @@ extension AtomicFile {
     public static func removeLeftovers(in folder: URL, of name: String? = nil) {
         Leftovers.remove(in: folder) { file in
             guard let written = writtenName(ofTemporary: file) else { return false }
-            return name.map { written == $0[...] } ?? true
+            return name.map { written.hasSameCodePoints(as: $0) } ?? true
         }
     }
 
@@ -141,15 +141,18 @@ extension AtomicFile {
     /// - Parameter path: The final name.
     /// - Returns: The path.
     static func temporaryName(for path: String) -> String {
-        let name = ".\((path as NSString).lastPathComponent).\(UUID().uuidString)\(ending)"
-        return ((path as NSString).deletingLastPathComponent as NSString).appendingPathComponent(name)
+        let parts = PathParts(path)
+        return parts.sibling(".\(parts.name).\(UUID().uuidString)\(ending)")
     }
 
     /// The name of the file that is written under a temporary one; nil for any other name.
     public static func writtenName(ofTemporary name: String) -> Substring? {
-        guard name.hasPrefix("."), name.hasSuffix(ending), name.count > 1 + mark + ending.count else { return nil }
-        let written = name.dropFirst().dropLast(mark + ending.count)
+        // By code points: a full stop and a combining mark behind it are one character.
+        let (name, ending) = (name.unicodeScalars, ending.unicodeScalars)
+        guard name.first == ".", name.suffix(ending.count).elementsEqual(ending), name.count > 1 + mark + ending.count
+        else { return nil }
         let identifier = name.dropLast(ending.count).suffix(mark)
-        return identifier.hasPrefix(".") && UUID(uuidString: String(identifier.dropFirst())) != nil ? written : nil
+        guard identifier.first == ".", UUID(uuidString: String(identifier.dropFirst())) != nil else { return nil }
+        return Substring(name.dropFirst().dropLast(mark + ending.count))
     }
 }

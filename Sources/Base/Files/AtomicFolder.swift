@@ -20,7 +20,7 @@ public enum AtomicFolder {
     public static func write<Result>(to url: URL, _ fill: (URL) throws -> Result) throws -> Result {
         let name = url.lastPathComponent
         Leftovers.remove(.folders, in: url.deletingLastPathComponent()) {
-            AtomicFile.writtenName(ofTemporary: $0) == name[...]
+            AtomicFile.writtenName(ofTemporary: $0)?.hasSameCodePoints(as: name) ?? false
         }
         let new = URL(fileURLWithPath: AtomicFile.temporaryName(for: url.path), isDirectory: true)
         let lock: FileDescriptor
@@ -118,7 +118,6 @@ public enum AtomicFolder {
     /// - Parameter path: The file.
     /// - Throws: `FileWriteError`.
     static func synchronizeFolder(of path: String) throws(FileWriteError) {
-        let folder = (path as NSString).deletingLastPathComponent
-        try synchronize(folder.isEmpty ? "." : folder)
+        try synchronize(PathParts(path).folder)
     }
 }
