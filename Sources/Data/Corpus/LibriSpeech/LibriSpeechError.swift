@@ -1,24 +1,24 @@
 import W2VBase
 
-/// What can be wrong with a copy of LibriSpeech.
+/// Errors of preparing LibriSpeech.
 public enum LibriSpeechError: ExplainedError, Equatable {
-    /// There is no such part.
+    /// The part does not exist.
     case unknownPart(String)
-    /// A folder holds none of the parts asked for.
+    /// A folder holds no requested part.
     case nothingInSource(folder: String, parts: [String])
     /// An archive does not hold the folder that it is named after.
     case otherContent(archive: String, expected: String)
-    /// Another process fills the output folder.
+    /// Another process is filling the output folder.
     case folderInUse(folder: String)
-    /// A part has another number of recordings than it should.
+    /// A part has an unexpected number of recordings.
     case wrongCount(folder: String, found: Int, expected: Int, isOwn: Bool)
-    /// A folder has a part's name, and nothing says that it was unpacked to its end.
+    /// A folder has a part's name, but may not be unpacked completely.
     case unfinished(folder: String, archive: String)
-    /// Recordings that cannot be read; `first` is one's reason.
+    /// Recordings cannot be read; `first` is the first one's reason.
     case unreadable(part: String, count: Int, total: Int, first: String)
-    /// A recording without a transcript.
+    /// A recording has no transcript.
     case noTranscript(recording: String, file: String)
-    /// A transcript without a recording.
+    /// A transcript has no recording.
     case noRecording(identifier: String, file: String, line: Int)
     /// A line of transcripts cannot be understood.
     case badTranscript(file: String, line: Int, reason: String, found: String)
@@ -30,7 +30,7 @@ public enum LibriSpeechError: ExplainedError, Equatable {
     /// Failure while another process works in the folder, else input.
     public var kind: ErrorKind { if case .folderInUse = self { .failure } else { .input } }
 
-    /// What is wrong with which folder, archive or file, and what to do.
+    /// The problem with its folder, archive or file, and what to do about it.
     public var explanation: Explanation {
         switch self {
         case .unknownPart(let name):
