@@ -22,7 +22,7 @@ struct LabelTests {
         #expect(try Data(contentsOf: corpus.file("again.txt")) == Data(contentsOf: url))
     }
 
-    /// fairseq parts symbols at any white space; a no-break space is left a symbol, for it is one in other dictionaries.
+    /// fairseq splits symbols at any white space; a no-break space remains a symbol, as in other dictionaries.
     @Test func tabsPartSymbolsToo() throws {
         let manifest = try corpus.manifest(lengths: [500, 600], labels: ["a\tb\t|", "c \u{B} a \u{A0} |"])
         #expect(
@@ -111,7 +111,7 @@ struct LabelTests {
             let ambiguous = CorpusError.ambiguousKey(
                 key: key, file: url.path, line: 2, utterances: ["en/up.wav", "fr/up.wav"])
             #expect(throws: ambiguous) { try Transcript.read(url, for: manifest) }
-            // Also where one of them has a line of its own, it may well be the other's.
+            // If one of them has its own line, that line may still belong to the other.
             let half = try corpus.write("texts", "one\tx\n\(key)\tup\nen/up.wav\tup\n")
             #expect(throws: CorpusError.self) { try Transcript.read(half, for: manifest) }
             let table = try corpus.write("tags.tsv", "path\tlanguage\n\(key)\ten\n")
@@ -149,7 +149,8 @@ struct LabelAdviceTests {
     @Test func saysWhatIsProbablyWrong() throws {
         let letters = ["H E L L O | Y O U |"]
         let words = try advice(dictionary: letters, labels: ["HELLO YOU", "YOU"])
-        #expect(words.contains("whole words") && words.contains("read the spelled labels") && words.hasPrefix("m.tsv:2: "))
+        #expect(
+            words.contains("whole words") && words.contains("read the spelled labels") && words.hasPrefix("m.tsv:2: "))
         #expect(words.contains("\"YOU\", \"HELLO\" (3 of 3"))
         #expect(try advice(dictionary: letters, labels: ["H |", "h e l l o | y o u |"]).contains("lower case and"))
         #expect(try advice(dictionary: ["h e l l o |"], labels: ["H E L |"]).contains("are capitals and"))

@@ -7,7 +7,7 @@ import W2VTorch
 @testable import W2VFeatures
 
 @Suite(.onTestThreads) struct FeatureWriterTests {
-    /// A featurizer, three recordings and what layers 1 and 2 make of them.
+    /// A featurizer, three recordings and their features in layers 1 and 2.
     private struct Setting {
         let featurizer: Featurizer
         let sources: [FeatureSource]
@@ -70,7 +70,7 @@ import W2VTorch
         try await withTemporaryFolder { folder in
             let setting = try await Setting(folder)
             let writer = try setting.writer("out", both)
-            // The order of writing is not that of the manifest.
+            // The order of writing differs from the manifest's.
             for index in [2, 0, 1] { try writer.write(setting.features[index], of: index) }
             #expect(try writer.finish() == 3)
             let entries = try setting.entries("out/manifest.jsonl")

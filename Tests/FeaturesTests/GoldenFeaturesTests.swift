@@ -7,7 +7,7 @@ import W2VTorch
 
 @testable import W2VFeatures
 
-/// Layers are those that fairseq, NVIDIA's version and Hugging Face call so, with their numbers.
+/// Layers have the same names and numbers as in fairseq, NVIDIA's version and Hugging Face's.
 @Suite(.onTestThreads) struct GoldenFeaturesTests {
     private static let folder = Repository.golden
 
@@ -80,7 +80,7 @@ import W2VTorch
             ])
     }
 
-    /// A fine-tuned model on recordings, without masks: through the whole interface.
+    /// A fine-tuned model on recordings, without masks, through the public interface.
     @Test func recordingsGiveTheSame() async throws {
         let featurizer = try featurizer("fairseq_base_ctc.new_style.pt")
         let reference = try tensors("fairseq_base_ctc.unpadded")

@@ -12,7 +12,7 @@ import W2VTorch
         try Tensor(points.flatMap { $0.map { Float($0) } }, shape: [points.count, points[0].count])
     }
 
-    /// Points around some centers, and which one each is around.
+    /// Points around some centers, and the center of each.
     private func blobs(_ count: Int, of centers: [[Double]], spread: Double, seed: UInt64) -> ([[Double]], [Int]) {
         var stream = RandomStream(seed: seed, purpose: .synthesis)
         let labels = (0..<count).map { $0 % centers.count }
@@ -96,7 +96,8 @@ import W2VTorch
     }
 
     @Test func emptyClustersAreMoved() throws {
-        // 995 points in one place and five far away: starting points of a batch of ten hardly ever have them all.
+        // 995 points in one place and five far away: the starting points of a batch of ten hardly ever include all of
+        // them.
         var points: [[Double]] = Array(repeating: [0, 0], count: 995)
         for number in 1...5 { points.append([100 * Double(number), 50]) }
         var options = KMeansOptions()

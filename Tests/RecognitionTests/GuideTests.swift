@@ -2,8 +2,8 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Swift in the README, the guides and the comments of the libraries that use a model stands in `GuideExamples.swift` or in a
-/// package under `Examples/` too, and so compiles.
+/// Swift code in the README, the guides and the comments of the libraries that use a model is repeated in
+/// `GuideExamples.swift` or in a package under `Examples/`, and so compiles.
 @Suite(.onTestThreads) struct GuideTests {
     private static let root = Repository.root
 
@@ -17,7 +17,7 @@ import Testing
             .map(url.appendingPathComponent)
     }
 
-    /// The files of a library, those in its folders too.
+    /// Lists the files of a library, including subfolders.
     private static func sources(of library: String) throws -> [URL] { try sources(below: "Sources/Use/\(library)") }
 
     private static func sources(below folder: String) throws -> [URL] {
@@ -59,7 +59,7 @@ import Testing
         }
     }
 
-    /// Lines as they are compared: without indentation, empty ones and imports.
+    /// Returns lines for comparison: without indentation, empty lines and imports.
     private static func bare(_ lines: [String]) -> [String] {
         lines.map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty && !$0.hasPrefix("import ") }
     }

@@ -6,12 +6,12 @@ import Testing
 @testable import W2VDecoding
 @testable import W2VRecognition
 
-/// What a recording of hours costs in memory.
+/// The memory that recordings of hours need.
 @Suite(.onTestThreads) struct LongRecordingTests {
     #if canImport(Glibc)
-    /// Of the past only the text is kept.
+    /// Only the text of the past is kept.
     ///
-    /// In a process of its own: memory that other tests use would be counted too.
+    /// In a separate process, because memory of other tests would be counted too.
     @Test func moreMinutesCostTheirTextOnly() async {
         await #expect(processExitsWith: .success) {
             let recognizer = try SmallModels.recognizer(
@@ -36,19 +36,19 @@ import Testing
             let (early, late) = (measured.dropFirst(5).prefix(5).min()!, measured.dropLast(5).suffix(5).min()!)
             precondition(measured.count > 30 && early > 0 && transcription.text.count > 5000)
             precondition(transcription.words.isEmpty && transcription.characters.isEmpty)
-            // Log-probabilities of the time between are 320 kB, characters with times 500 kB.
+            // The log-probabilities of the time in between take 320 kB, characters with times 500 kB.
             precondition(late - early < 200_000, "\(late - early) bytes more")
         }
     }
 
-    /// Bytes that are allocated and not freed, as the C library's `malloc_info` tells.
+    /// Number of bytes that are allocated and not freed, according to the C library's `malloc_info`.
     private static func heapInUse() -> Int {
         typealias Report = @convention(c) (Int32, UnsafeMutablePointer<FILE>) -> Int32
         var (text, size): (UnsafeMutablePointer<CChar>?, Int) = (nil, 0)
         guard let stream = open_memstream(&text, &size), let function = dlsym(nil, "malloc_info") else { return 0 }
         precondition(unsafeBitCast(function, to: Report.self)(0, stream) == 0 && fclose(stream) == 0)
         defer { free(text) }
-        // Behind the arenas come the sums of all: what is free in two kinds of lists, what is mapped, and the whole.
+        // After the arenas come the totals: free bytes in two kinds of lists, mapped bytes, and the sum.
         let sums = text.flatMap { String(cString: $0).components(separatedBy: "</heap>").last } ?? ""
         func sum(_ kind: String) -> Int {
             let value = sums.components(separatedBy: "type=\"\(kind)\"")[1].components(separatedBy: "size=\"")[1]
@@ -58,7 +58,7 @@ import Testing
     }
     #endif
 
-    /// However much is kept, what is kept is the same.
+    /// Keeping less detail does not change the rest.
     @Test func lessDetailChangesNothingElse() async throws {
         let recognizer = try SmallModels.recognizer(windows: WindowOptions(seconds: 2, overlap: 0.5))
         let recording = Recording(samples: tonesInNoise(67_890, seed: 4))

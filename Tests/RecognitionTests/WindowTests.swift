@@ -30,7 +30,8 @@ import W2VBase
             while let window = try cutter.next() {
                 let made = windows.layers.frames(samples: window.samples.count)
                 #expect(made <= 40 && window.kept.upperBound <= made && !window.kept.isEmpty)
-                // The frames kept are those that follow: the window's samples lie where they should in the recording.
+                // The kept frames follow the previous ones: the window's samples are at the right place in the
+                // recording.
                 let first = (next - window.kept.lowerBound) * 320
                 #expect(window.samples == Array(samples[first..<first + window.samples.count]))
                 #expect(number == 0 || window.kept.lowerBound == 5)
@@ -51,7 +52,7 @@ import W2VBase
         var cutter = WindowCutter(windows, read: Recording.reader(of: Self.noise(30_000, pauses: [quiet])))
         let window = try #require(try cutter.next())
         #expect((28...30).contains(window.kept.upperBound), "cut at \(window.kept.upperBound)")
-        // Where nothing is quieter than the rest, windows are as long as they may be.
+        // If the volume is constant, windows have maximum length.
         cutter = WindowCutter(windows, read: Recording.reader(of: [Float](repeating: 0, count: 30_000)))
         #expect(try cutter.next()?.kept == 0..<35)
     }
@@ -109,7 +110,7 @@ import W2VBase
         let recognizer = try SmallModels.recognizer(windows: WindowOptions(seconds: 6, overlap: 3))
         let cut = try await recognizer.logProbabilities([recording])[0].get()
         #expect(cut.count == whole.count)
-        // Attention and norms see less of the recording: the numbers differ, what they say hardly does.
+        // Attention and norms see less of the recording: the numbers differ, the recognized text hardly does.
         let labels = SmallModels.symbols.count
         func best(_ scores: [Float]) -> [Int] {
             stride(from: 0, to: scores.count, by: labels).map { frame in

@@ -6,12 +6,12 @@ import W2VRecognition
 
 @testable import W2VServing
 
-/// A model that gives an answer only when it is told to, so that what has come meanwhile is known.
+/// A model that answers only when a test allows it, so that the test knows which requests have arrived meanwhile.
 private final class HeldModel: Sendable {
     private let passes = Mutex<[[Int]]>([])
     private let isOpen = Mutex(false)
 
-    /// The lengths in samples of the recordings of every pass that has begun.
+    /// The lengths in samples of the recordings of each pass that has started.
     var begun: [[Int]] { passes.withLock { $0 } }
 
     func open() { isOpen.withLock { $0 = true } }
@@ -37,7 +37,7 @@ private final class HeldModel: Sendable {
         }
     }
 
-    /// A request for a recording of so many samples.
+    /// Makes a request for a recording of this many samples.
     private func request(_ count: Int, isLong: Bool = false) throws -> Task<String, any Error> {
         let upload = DecodedUpload(recording: Recording(samples: [Float](repeating: 0, count: count)), isLong: isLong)
         let place = try room.enter()
@@ -47,7 +47,7 @@ private final class HeldModel: Sendable {
         }
     }
 
-    /// Requests that have come, one after another, while the model was at the first of them.
+    /// Makes requests that arrive in turn while the model works on the first of them.
     private func requests(_ counts: [Int], isLong: Bool = false) async throws -> [Task<String, any Error>] {
         let before = model.begun.count
         var tasks = [try request(counts[0], isLong: isLong)]
@@ -70,7 +70,7 @@ private final class HeldModel: Sendable {
         for (task, count) in zip(short, counts) { #expect(try await task.value == String(count)) }
         #expect(try await [long[0].value, long[1].value] == ["50000", "60000"])
         #expect(room.current == WaitingRoom.Counts())
-        // As many as fit into a second, in the order in which they came; what does not fit alone goes alone.
+        // As many as fit into a second, in the order of arrival; a request that does not fit goes alone.
         let passes = model.begun
         #expect(passes.filter { $0[0] < 50_000 } == [[4_000], [6_000, 6_000, 3_999], [5_000, 400], [17_000], [401]])
         #expect(passes.filter { $0[0] >= 50_000 } == [[50_000], [60_000]])
