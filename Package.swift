@@ -99,7 +99,8 @@ let engine: [Target] = [
 let data: [Target] = [
     library("Audio", in: "Data/Audio", ["CW2VQuietMP3", "CW2VSndfile", "CW2VSoxr", "CW2VSpawn", "W2VBase"]),
     library("Fetching", in: "Data/Fetching", ["CW2VFetching", "W2VBase", logging, systemPackage]),
-    library("Corpus", in: "Data/Corpus", ["W2VAudio", "W2VBase", "W2VFetching"]),
+    library("Corpus", in: "Data/Corpus", ["W2VAudio", "W2VBase"]),
+    library("LibriSpeech", in: "Data/LibriSpeech", ["W2VBase", "W2VCorpus", "W2VFetching"]),
 ]
 
 let models: [Target] = [
@@ -121,22 +122,24 @@ let train: [Target] = [
 let use: [Target] = [
     library("Decoding", in: "Use/Decoding", ["CW2VZlib", "W2VBase"]),
     library("Reporting", in: "Use/Reporting", ["W2VBase"]),
+    library("Inference", in: "Use/Inference", ["W2VAudio", "W2VBackbone", "W2VBase", "W2VCorpus", "W2VTorch"]),
     library(
         "Recognition", in: "Use/Recognition",
         [
-            "W2VAudio", "W2VBackbone", "W2VBase", "W2VCluster", "W2VCorpus", "W2VDecoding", "W2VInterchange",
+            "W2VAudio", "W2VBackbone", "W2VBase", "W2VCorpus", "W2VDecoding", "W2VInference", "W2VInterchange",
             "W2VObjectives", "W2VTorch",
         ]),
     library(
         "Features", in: "Use/Features",
         [
-            "W2VAudio", "W2VBackbone", "W2VBase", "W2VCorpus", "W2VInterchange", "W2VObjectives", "W2VRecognition",
+            "W2VAudio", "W2VBackbone", "W2VBase", "W2VCorpus", "W2VInference", "W2VInterchange", "W2VObjectives",
             "W2VTorch", .product(name: "SystemPackage", package: "swift-system"),
         ]),
     library(
         "Serving", in: "Use/Serving",
         [
-            "W2VAudio", "W2VBase", "W2VRecognition", .product(name: "FlyingFox", package: "FlyingFox"),
+            "W2VAudio", "W2VBase", "W2VInference", "W2VRecognition",
+            .product(name: "FlyingFox", package: "FlyingFox"),
             .product(name: "FlyingSocks", package: "FlyingFox"),
         ], resources: [.embedInCode("Page")]),
 ]
@@ -145,7 +148,8 @@ let use: [Target] = [
 let umbrella = library(
     "", in: "W2V",
     [
-        "W2VAudio", "W2VBackbone", "W2VCorpus", "W2VDecoding", "W2VFeatures", "W2VInterchange", "W2VRecognition",
+        "W2VAudio", "W2VBackbone", "W2VCorpus", "W2VDecoding", "W2VFeatures", "W2VInference", "W2VInterchange",
+        "W2VRecognition",
         "W2VTorch",
     ])
 
@@ -175,7 +179,7 @@ let testing: [Target] = [
     tests("Kernels", ["KernelEmulator", "TestSupport", "W2VBase", "W2VKernels", "W2VTorch"]),
     tests("Audio", ["TestSupport", "W2VAudio"]),
     tests("Fetching", ["TestSupport", "W2VFetching"]),
-    tests("Corpus", ["TestSupport", "W2VAudio", "W2VBase", "W2VCorpus", "W2VFetching"]),
+    tests("Corpus", ["TestSupport", "W2VAudio", "W2VBase", "W2VCorpus", "W2VFetching", "W2VLibriSpeech"]),
     tests(
         "Wav2Vec2",
         ["TestSupport", "W2VBackbone", "W2VBase", "W2VInterchange", "W2VKernels", "W2VObjectives", "W2VTorch"]),
@@ -196,22 +200,23 @@ let testing: [Target] = [
         ]),
     tests("Decoding", ["TestSupport", "W2VBase", "W2VDecoding"]),
     tests("Reporting", ["TestSupport", "W2VReporting"]),
+    tests("Inference", ["TestSupport", "W2VAudio", "W2VBackbone", "W2VBase", "W2VInference"]),
     tests(
         "Recognition",
         [
             "TestSupport", "W2V", "W2VAudio", "W2VBackbone", "W2VBase", "W2VCorpus", "W2VDecoding", "W2VFeatures",
-            "W2VInterchange", "W2VObjectives", "W2VRecognition", "W2VServing", "W2VTorch",
+            "W2VInference", "W2VInterchange", "W2VObjectives", "W2VRecognition", "W2VServing", "W2VTorch",
         ]),
     tests(
         "Features",
         [
-            "TestSupport", "W2VBackbone", "W2VBase", "W2VFeatures", "W2VInterchange", "W2VObjectives",
-            "W2VRecognition", "W2VTorch",
+            "TestSupport", "W2VBackbone", "W2VBase", "W2VFeatures", "W2VInference", "W2VInterchange", "W2VObjectives",
+            "W2VTorch",
         ]),
     tests(
         "Serving",
         [
-            "TestSupport", "W2VAudio", "W2VBackbone", "W2VRecognition", "W2VServing",
+            "TestSupport", "W2VAudio", "W2VBackbone", "W2VInference", "W2VRecognition", "W2VServing",
             .product(name: "FlyingFox", package: "FlyingFox"),
         ]),
     tests(

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import W2VBackbone
+import W2VInference
 import W2VKernels
 import W2VRecognition
 import W2VTorch
@@ -99,8 +100,8 @@ struct CheckpointOptions: ParsableArguments {
     ///   - device: The model's device.
     ///   - decoding: The decoding of log-probabilities; nil for greedy decoding.
     /// - Throws: An error of the checkpoint, the dictionary or the language model.
-    func recognizer(device: Device, decoding: DecodingOptions? = nil) throws -> Recognizer {
-        try reading.recognizer(checkpoint, device: device, decoding: decoding)
+    func recognizer(device: Device, decoding: DecodingOptions? = nil) async throws -> Recognizer {
+        try await reading.recognizer(checkpoint, device: device, decoding: decoding)
     }
 }
 
@@ -127,9 +128,11 @@ struct CheckpointReadingOptions: ParsableArguments {
     ///   - device: The model's device.
     ///   - decoding: The decoding of log-probabilities; nil for greedy decoding.
     /// - Throws: An error of the checkpoint, the dictionary or the language model.
-    func recognizer(_ checkpoint: String, device: Device, decoding: DecodingOptions? = nil) throws -> Recognizer {
+    func recognizer(
+        _ checkpoint: String, device: Device, decoding: DecodingOptions? = nil
+    ) async throws -> Recognizer {
         let began = ContinuousClock.now
-        let recognizer = try Recognizer(
+        let recognizer = try await Recognizer(
             checkpoint: fileURL(checkpoint), dictionary: dictionary.map(fileURL),
             architectureFrom: architectureFrom.map(fileURL), device: device,
             batchSeconds: passes.batchSeconds, windows: passes.windows,

@@ -1,6 +1,7 @@
 // What most apps need, in one import: recognizing, aligning, decoding, and features of speech.
 @_exported import W2VDecoding
 @_exported import W2VFeatures
+@_exported import W2VInference
 @_exported import W2VRecognition
 
 // Of the libraries below these, only the types that they show. Names such as `Module` and `Linear` stay free for the app,

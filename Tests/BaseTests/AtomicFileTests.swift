@@ -1,24 +1,18 @@
 import Foundation
+import TestSupport
 import Testing
 import W2VBase
 
-@Suite("Atomic files and folders")
+@Suite("Atomic files and folders", .onTestThreads)
 struct AtomicFileTests {
     private struct Failure: Error {}
-
-    private func withFolder(_ body: (URL) throws -> Void) throws {
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("atomic-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
-        try body(folder)
-    }
 
     private func names(_ folder: URL) throws -> [String] {
         try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
     }
 
     @Test func aFileAppearsWhenItIsWhole() throws {
-        try withFolder { folder in
+        try withTemporaryFolder { folder in
             let place = folder.appendingPathComponent("a")
             try Data("old".utf8).write(to: place)
             let file = try AtomicFile(place)
@@ -38,7 +32,7 @@ struct AtomicFileTests {
     }
 
     @Test func aLinkStaysOne() throws {
-        try withFolder { folder in
+        try withTemporaryFolder { folder in
             let link = folder.appendingPathComponent("link")
             try FileManager.default.createSymbolicLink(
                 atPath: link.path, withDestinationPath: folder.appendingPathComponent("a").path)
@@ -52,7 +46,7 @@ struct AtomicFileTests {
     }
 
     @Test func onlyLeftoversOfTheSameFileAreRemoved() throws {
-        try withFolder { folder in
+        try withTemporaryFolder { folder in
             let id = UUID().uuidString
             for name in [".a.\(id).partial", ".b.\(id).partial", ".a.partial"] {
                 try Data().write(to: folder.appendingPathComponent(name))
@@ -65,7 +59,7 @@ struct AtomicFileTests {
     }
 
     @Test func aFolderIsReplacedAsAWhole() throws {
-        try withFolder { folder in
+        try withTemporaryFolder { folder in
             let place = folder.appendingPathComponent("run", isDirectory: true)
             func write(_ text: String) throws {
                 try AtomicFolder.write(to: place) { new in
@@ -84,7 +78,7 @@ struct AtomicFileTests {
 
     @Test(arguments: [true, false])
     func foldersChangePlaces(inOneStep: Bool) throws {
-        try withFolder { folder in
+        try withTemporaryFolder { folder in
             let (new, place) = (folder.appendingPathComponent("new"), folder.appendingPathComponent("place"))
             for url in [new, place] {
                 try FileManager.default.createDirectory(

@@ -13,8 +13,11 @@ import Testing
                 UTF8Text.Invalid(line: 1, found: "\u{1F}\u{FFFD}"),
                 FolderLock.Failure.inUse,
                 FolderLock.Failure.unopened(reason: "Permission denied"),
+                FileWriteError.noSpace(path: "m.safetensors", reason: "the disk is full", written: 4096),
+                FileWriteError.failed(path: "m.safetensors", step: "create", reason: "its folder does not exist"),
+                JSONParser.Failure(line: 3, expected: "a comma or }"),
             ],
-            declaredIn: ["Base/FolderLock.swift"])
+            declaredIn: ["Base/Files/FolderLock.swift", "Base/Files/FileWriteError.swift"])
         #expect(faults.isEmpty, "\(faults.joined(separator: "\n"))")
     }
 }

@@ -1,8 +1,9 @@
 import Foundation
+import TestSupport
 import Testing
 import W2VBase
 
-@Suite("Hashes and checksums")
+@Suite("Hashes and checksums", .onTestThreads)
 struct HashTests {
     /// The published answers of Fowler, Noll and Vo for 64 bits.
     @Test func hashesAreThePublishedOnes() {

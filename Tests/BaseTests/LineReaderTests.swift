@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 import W2VBase
 
@@ -10,13 +11,14 @@ private struct Problem: LineReadingError, Equatable {
 }
 
 /// Reads from both sources; lists' and language models' own tests cover their use of lines.
-@Suite("Line reader")
+@Suite("Line reader", .onTestThreads)
 struct LineReaderTests {
     private func withFile(_ bytes: Data, _ body: (URL) throws -> Void) throws {
-        let file = FileManager.default.temporaryDirectory.appendingPathComponent("lines-\(UUID().uuidString)")
-        try bytes.write(to: file)
-        defer { try? FileManager.default.removeItem(at: file) }
-        try body(file)
+        try withTemporaryFolder { folder in
+            let file = folder.appendingPathComponent("lines")
+            try bytes.write(to: file)
+            try body(file)
+        }
     }
 
     private func lines(_ file: URL, unpacks: Bool, block: Int = 1 << 20) throws -> [String] {
@@ -37,10 +39,14 @@ struct LineReaderTests {
     func plainTextIsRead(unpacks: Bool) throws {
         try withFile(Data("\u{FEFF}a\r\n\nlong line\nend".utf8)) { file in
             for block in [1, 3, 1 << 20] {
-                #expect(try lines(file, unpacks: unpacks, block: block) == ["a", "", "long line", "end"])
+                let found = try lines(file, unpacks: unpacks, block: block)
+                #expect(found == ["a", "", "long line", "end"])
             }
         }
-        try withFile(Data()) { #expect(try lines($0, unpacks: unpacks) == []) }
+        try withFile(Data()) { file in
+            let found = try lines(file, unpacks: unpacks)
+            #expect(found == [])
+        }
         #expect(throws: Problem(.notFound, in: "/no/such/file")) {
             try lines(URL(fileURLWithPath: "/no/such/file"), unpacks: unpacks)
         }
@@ -51,7 +57,8 @@ struct LineReaderTests {
 
     @Test func compressedTextIsReadWhereItMayBe() throws {
         try withFile(compressed) { file in
-            #expect(try lines(file, unpacks: true) == ["a", "b"])
+            let found = try lines(file, unpacks: true)
+            #expect(found == ["a", "b"])
             let error = try #require(throws: Problem.self) { try lines(file, unpacks: false) }
             guard case .notUTF8(1, _) = error.problem else { throw error }
         }

@@ -1,8 +1,9 @@
 import Synchronization
+import TestSupport
 import Testing
 import W2VBase
 
-@Suite("Parallel maps")
+@Suite("Parallel maps", .onTestThreads)
 struct ParallelMapTests {
     private struct Odd: Error {}
 

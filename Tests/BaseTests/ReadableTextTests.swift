@@ -1,7 +1,8 @@
+import TestSupport
 import Testing
 import W2VBase
 
-@Suite("Text for people")
+@Suite("Text for people", .onTestThreads)
 struct ReadableTextTests {
     @Test func sizesAndTimesReadWell() {
         #expect(ReadableText.size(999) == "999 bytes" && ReadableText.size(6_387_309_499) == "6.4 GB")

@@ -148,7 +148,7 @@ import W2VTorch
 
     @Test func machinesEndTogether() async throws {
         // A port that was free a moment ago.
-        let port = try Store(host: "127.0.0.1", port: 0, serves: true, timeout: 5).port
+        let port = try TCPStore(host: "127.0.0.1", port: 0, serves: true, timeout: 5).port
         let script = "if [ $RANK = 1 ]; then sleep 0.5; exit 9; fi; exec sleep 60"
         let outcomes = await withTaskGroup(of: (Int, LaunchOutcome?).self) { tasks in
             for node in 0..<2 {

@@ -26,7 +26,7 @@ import W2VDecoding
             try writeJSONLine(
                 [
                     "file": .value(report.file), "confidence": .value(report.confidence), "words": .list(report.words),
-                    "empty": .list([]),
+                    "empty": .list(report.empty),
                 ], to: { pieces.append($0) })
             #expect(try pieces.joined() == jsonLine(report) + "\n")
             #expect(pieces.allSatisfy { $0.utf8.count < 20_000 })

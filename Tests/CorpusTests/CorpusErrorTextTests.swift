@@ -2,6 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 import W2VCorpus
+import W2VLibriSpeech
 
 /// `UPDATE_SNAPSHOTS=1` renews the texts in `Tests/Fixtures/errors`.
 @Suite(.onTestThreads) struct CorpusErrorTextTests {
@@ -66,7 +67,7 @@ import W2VCorpus
                 LibriSpeechError.noChecksum(archive: "dev-clean.tar.gz", file: "md5sum.txt"),
                 LibriSpeechError.badChecksums(file: "md5sum.txt", line: 2, found: "x"),
             ],
-            declaredIn: ["Data/Corpus/CorpusError.swift", "Data/Corpus/LibriSpeech/LibriSpeechError.swift"])
+            declaredIn: ["Data/Corpus/CorpusError.swift", "Data/LibriSpeech/LibriSpeechError.swift"])
         #expect(faults.isEmpty, "\(faults.joined(separator: "\n"))")
     }
 }

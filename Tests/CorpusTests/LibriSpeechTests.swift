@@ -5,6 +5,7 @@ import W2VBase
 import W2VFetching
 
 @testable import W2VCorpus
+@testable import W2VLibriSpeech
 
 @Suite(.onTestThreads) struct LibriSpeechTests {
     private let corpus: TestCorpus

@@ -1,13 +1,13 @@
 import Foundation
 import TestSupport
 import Testing
-import W2VRecognition
+import W2VInference
 import W2VTorch
 
 @testable import W2VFeatures
 
 @Suite(.onTestThreads) struct FeatureWriterTests {
-    /// A featurizer, three recordings and their features in layers 1 and 2.
+    /// A featurizer, three recordings and what layers 1 and 2 make of them.
     private struct Setting {
         let featurizer: Featurizer
         let sources: [FeatureSource]
@@ -16,7 +16,7 @@ import W2VTorch
 
         init(_ folder: URL, pooling: Pooling = .none) async throws {
             self.folder = folder
-            featurizer = try Featurizer(checkpoint: SmallModels.checkpoint(in: folder))
+            featurizer = try await Featurizer(checkpoint: SmallModels.checkpoint(in: folder))
             sources = ["a/one.flac", "two.wav", "a/one.flac@1.5"].map {
                 FeatureSource(identifier: $0, audio: "/audio/" + $0)
             }
@@ -70,7 +70,7 @@ import W2VTorch
         try await withTemporaryFolder { folder in
             let setting = try await Setting(folder)
             let writer = try setting.writer("out", both)
-            // The order of writing differs from the manifest's.
+            // The order of writing is not that of the manifest.
             for index in [2, 0, 1] { try writer.write(setting.features[index], of: index) }
             #expect(try writer.finish() == 3)
             let entries = try setting.entries("out/manifest.jsonl")

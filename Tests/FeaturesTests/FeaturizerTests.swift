@@ -2,16 +2,16 @@ import Foundation
 import TestSupport
 import Testing
 import W2VBackbone
+import W2VInference
 import W2VInterchange
 import W2VObjectives
-import W2VRecognition
 import W2VTorch
 
 @testable import W2VFeatures
 
 @Suite(.onTestThreads) struct FeaturizerTests {
-    /// One bad sample makes a whole recording NaN: it is refused, however its features would be used, and the others in
-    /// its batch are unchanged.
+    /// One bad sample makes NaN of a whole recording: nothing is made of it, whichever way its features would be used, and
+    /// the others in its batch are as they were.
     @Test func outputThatIsNotFiniteIsRefused() async throws {
         try await withTemporaryFolder { folder in
             var loud = tonesInNoise(16_000, seed: 2)
@@ -19,13 +19,13 @@ import W2VTorch
             let good = tonesInNoise(12_000, seed: 1)
             let recordings = [Recording(samples: good, name: "good"), Recording(samples: loud, name: "loud")]
             let checkpoint = try SmallModels.checkpoint(in: folder, normalizes: false)
-            let featurizer = try Featurizer(checkpoint: checkpoint)
+            let featurizer = try await Featurizer(checkpoint: checkpoint)
             let alone = try await featurizer.features([recordings[0]], FeatureRequest([.context]))
             for pooling in [Pooling.none, .mean, .meanStd] {
                 for layer in [FeatureLayer.extractor, .transformer(1), .context] {
                     let request = FeatureRequest([layer], pooling: pooling)
                     let results = try await featurizer.features(recordings, request)
-                    #expect(throws: RecognitionError.notFinite(recording: "loud")) { try results[1].get() }
+                    #expect(throws: InferenceError.notFinite(recording: "loud")) { try results[1].get() }
                     let found = try results[0].get()[0].values
                     #expect(try found.isFinite())
                     if layer == .context, pooling == .none {
@@ -34,7 +34,7 @@ import W2VTorch
                 }
             }
             let codes = try await featurizer.codes(recordings)
-            #expect(throws: RecognitionError.notFinite(recording: "loud")) { try codes[1].get() }
+            #expect(throws: InferenceError.notFinite(recording: "loud")) { try codes[1].get() }
             #expect(try !codes[0].get().entries.isEmpty)
         }
     }
@@ -47,7 +47,7 @@ import W2VTorch
                 Recording(samples: tonesInNoise($1, seed: UInt64($0)), name: "\($0)")
             }
             let request = FeatureRequest([.extractor, .transformer(0), .transformer(2), .context])
-            let alone = try Featurizer(checkpoint: checkpoint, batchSeconds: 0)
+            let alone = try await Featurizer(checkpoint: checkpoint, batchSeconds: 0)
             let expected = try await alone.features(recordings, request).map { try $0.get() }
             for (recording, features) in zip(recordings, expected) {
                 let frames = (recording.sampleCount - 400) / 320 + 1
@@ -56,7 +56,7 @@ import W2VTorch
                 #expect(features.map(\.rate) == [50, 50, 12.5, 50])
             }
             for batchSeconds in [1.2, 100] {
-                let featurizer = try Featurizer(checkpoint: checkpoint, batchSeconds: batchSeconds)
+                let featurizer = try await Featurizer(checkpoint: checkpoint, batchSeconds: batchSeconds)
                 for order in [Array(0..<7), [3, 1, 4, 0, 5, 6, 2]] {
                     let found = try await featurizer.features(order.map { recordings[$0] }, request)
                     for (position, index) in order.enumerated() {
@@ -73,7 +73,7 @@ import W2VTorch
         try await withTemporaryFolder { folder in
             for hourglass in [nil, "[1,(2,2),1]"] {
                 let configuration = try SmallModels.configuration(hourglass: hourglass)
-                let featurizer = try Featurizer(
+                let featurizer = try await Featurizer(
                     checkpoint: SmallModels.checkpoint(in: folder, named: hourglass ?? "plain", configuration))
                 let layers =
                     try LayerSelection("all").layers(of: configuration) + [.context, .extractor, .normalized]
@@ -83,7 +83,7 @@ import W2VTorch
                     let found = try await featurizer.features([recording], FeatureRequest([layer]))[0].get()[0]
                     #expect(try relativeError(found.values, expected.values) == 0 && found.layer == layer)
                 }
-                // Adjacent layers differ.
+                // Neighboring layers are not the same thing.
                 #expect(try relativeError(together[1].values, together[0].values) > 0.01)
             }
         }
@@ -92,7 +92,7 @@ import W2VTorch
     @Test func poolingAndUpsamplingAreOfTheFrames() async throws {
         try await withTemporaryFolder { folder in
             let configuration = try SmallModels.configuration(hourglass: "[1,(1,4),1]")
-            let featurizer = try Featurizer(checkpoint: SmallModels.checkpoint(in: folder, configuration))
+            let featurizer = try await Featurizer(checkpoint: SmallModels.checkpoint(in: folder, configuration))
             let recording = Recording(samples: tonesInNoise(10_000, seed: 1))
             func features(_ pooling: Pooling, upsamples: Bool) async throws -> LayerFeatures {
                 let request = FeatureRequest([.transformer(2)], pooling: pooling, upsamples: upsamples)
@@ -135,17 +135,17 @@ import W2VTorch
             #expect(cut.map(\.frames) == [1350, 338, 1350] && whole.map(\.frames) == cut.map(\.frames))
             let errors = try zip(cut, whole).map { try relativeError($0.values, $1.values) }
             #expect(errors[0] < 1e-5)
-            // Attention reaches all of a recording: windows give different, but still similar features.
+            // Attention reaches all of a recording: what is cut differs, and is the same place's all the same.
             #expect(errors[1] > 0 && errors[1] < 0.3 && errors[2] < 0.3, "\(errors)")
-            #expect(throws: RecognitionError.self) {
-                try Featurizer(checkpoint: checkpoint, windows: WindowOptions(seconds: 10, overlap: 7))
+            await #expect(throws: InferenceError.self) {
+                try await Featurizer(checkpoint: checkpoint, windows: WindowOptions(seconds: 10, overlap: 7))
             }
         }
     }
 
     @Test func badRecordingsFailAloneAndByName() async throws {
         try await withTemporaryFolder { folder in
-            let featurizer = try Featurizer(checkpoint: SmallModels.checkpoint(in: folder))
+            let featurizer = try await Featurizer(checkpoint: SmallModels.checkpoint(in: folder))
             struct Broken: Error {}
             let results = try await featurizer.features(
                 [
@@ -153,7 +153,7 @@ import W2VTorch
                     Recording(samples: tonesInNoise(800, seed: 1)),
                     Recording(name: "broken", sampleCount: 9_000) { throw Broken() },
                 ], FeatureRequest([.context]))
-            #expect(throws: RecognitionError.tooShort(recording: "short", samples: 399, needed: 400)) {
+            #expect(throws: InferenceError.tooShort(recording: "short", samples: 399, needed: 400)) {
                 try results[0].get()
             }
             #expect(try results[1].get()[0].frames == 2)
@@ -210,7 +210,7 @@ import W2VTorch
             configuration.quantizeTargets = false
             let continuous = try SmallModels.checkpoint(in: folder, configuration)
             for (checkpoint, reason) in [(tuned, "holds a ctc model"), (continuous, "without a quantizer")] {
-                let featurizer = try Featurizer(checkpoint: checkpoint)
+                let featurizer = try await Featurizer(checkpoint: checkpoint)
                 let error = await #expect(throws: FeatureError.self) { try await featurizer.codes([]) }
                 #expect("\(try #require(error))".contains(reason))
             }

@@ -2,12 +2,12 @@ import Foundation
 import TestSupport
 import Testing
 import W2VBackbone
-import W2VRecognition
+import W2VInference
 import W2VTorch
 
 @testable import W2VFeatures
 
-/// Layers have the same names and numbers as in fairseq, NVIDIA's version and Hugging Face's.
+/// Layers are those that fairseq, NVIDIA's version and Hugging Face call so, with their numbers.
 @Suite(.onTestThreads) struct GoldenFeaturesTests {
     private static let folder = Repository.golden
 
@@ -15,8 +15,8 @@ import W2VTorch
         try TensorFile.read(Self.folder.appendingPathComponent(name + ".safetensors"))
     }
 
-    private func featurizer(_ name: String) throws -> Featurizer {
-        try Featurizer(checkpoint: Self.folder.appendingPathComponent(name))
+    private func featurizer(_ name: String) async throws -> Featurizer {
+        try await Featurizer(checkpoint: Self.folder.appendingPathComponent(name))
     }
 
     /// Two utterances of 31 frames.
@@ -37,17 +37,19 @@ import W2VTorch
     private func compare(
         _ checkpoint: String, _ reference: String, input name: String, _ pairs: [(FeatureLayer, String)]
     ) async throws {
-        let featurizer = try featurizer(checkpoint)
+        let featurizer = try await featurizer(checkpoint)
         let expected = try tensors(reference)
         let (samples, lengths) = try input(name)
         let mask = try mask(expected)
         for chosen in [pairs] + pairs.map({ [$0] }) {
             let stages = try chosen.map { try LayerStage($0.0, in: featurizer.configuration) }
-            let rows = try await featurizer.hiddenStates(samples, lengths: lengths, stages, mask: mask).rows
+            let rows = try await featurizer.session.run {
+                try $0.hiddenStates(samples, lengths: lengths, stages, mask: mask).rows.map(\.0)
+            }
             for ((layer, key), row) in zip(chosen, rows) {
                 var tensor = try #require(expected[key])
                 if key == "out.conv_features" { tensor = try tensor.transposed(1, 2) }
-                let error = try relativeError(row.0, tensor.reshaped(-1, tensor.size(2)))
+                let error = try relativeError(row, tensor.reshaped(-1, tensor.size(2)))
                 #expect(error <= 1e-5, "layer \(layer) of \(reference) differs by \(error)")
             }
         }
@@ -80,9 +82,9 @@ import W2VTorch
             ])
     }
 
-    /// A fine-tuned model on recordings, without masks, through the public interface.
+    /// A fine-tuned model on recordings, without masks: through the whole interface.
     @Test func recordingsGiveTheSame() async throws {
-        let featurizer = try featurizer("fairseq_base_ctc.new_style.pt")
+        let featurizer = try await featurizer("fairseq_base_ctc.new_style.pt")
         let reference = try tensors("fairseq_base_ctc.unpadded")
         let (samples, lengths) = try input("unpadded")
         let recordings = try samples.split(lengths).map { Recording(samples: try $0.elements(Float.self)) }

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 import W2VBase
-import W2VRecognition
+import W2VInference
 import W2VTorch
 
 @testable import W2VFeatures
@@ -12,7 +12,7 @@ import W2VTorch
         try Tensor(points.flatMap { $0.map { Float($0) } }, shape: [points.count, points[0].count])
     }
 
-    /// Points around some centers, and the center of each.
+    /// Points around some centers, and which one each is around.
     private func blobs(_ count: Int, of centers: [[Double]], spread: Double, seed: UInt64) -> ([[Double]], [Int]) {
         var stream = RandomStream(seed: seed, purpose: .synthesis)
         let labels = (0..<count).map { $0 % centers.count }
@@ -96,8 +96,7 @@ import W2VTorch
     }
 
     @Test func emptyClustersAreMoved() throws {
-        // 995 points in one place and five far away: the starting points of a batch of ten hardly ever include all of
-        // them.
+        // 995 points in one place and five far away: starting points of a batch of ten hardly ever have them all.
         var points: [[Double]] = Array(repeating: [0, 0], count: 995)
         for number in 1...5 { points.append([100 * Double(number), 50]) }
         var options = KMeansOptions()
@@ -134,7 +133,7 @@ import W2VTorch
 
     @Test func unitsKnowTheirModel() async throws {
         try await withTemporaryFolder { folder in
-            let featurizer = try Featurizer(checkpoint: SmallModels.checkpoint(in: folder))
+            let featurizer = try await Featurizer(checkpoint: SmallModels.checkpoint(in: folder))
             let request = FeatureRequest([.transformer(2)])
             let recording = Recording(samples: tonesInNoise(30_000, seed: 1))
             let features = try await featurizer.features([recording], request)[0].get()[0]
@@ -146,7 +145,7 @@ import W2VTorch
             try units.require(featurizer, path: "units")
             #expect(try units.units(features) == result.clusters.assign(features.values))
 
-            let other = try Featurizer(checkpoint: SmallModels.checkpoint(in: folder, named: "other", seed: 8))
+            let other = try await Featurizer(checkpoint: SmallModels.checkpoint(in: folder, named: "other", seed: 8))
             #expect {
                 try units.require(other, path: "units")
             } throws: {
@@ -154,7 +153,7 @@ import W2VTorch
             }
             var wide = try SmallModels.configuration()
             wide.encoderEmbedDim = 48
-            let third = try Featurizer(checkpoint: SmallModels.checkpoint(in: folder, named: "wide", wide))
+            let third = try await Featurizer(checkpoint: SmallModels.checkpoint(in: folder, named: "wide", wide))
             #expect(throws: FeatureError.dimension(found: 48, expected: 32)) {
                 try units.require(third, path: "units")
             }

@@ -2,6 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
+@testable import W2VBase
 @testable import W2VInterchange
 
 /// `UPDATE_SNAPSHOTS=1` renews the texts in `Tests/Fixtures/errors`.
@@ -25,7 +26,6 @@ import Testing
                 CheckpointError.occupied(path: "x", reason: "it exists", advice: "\(.replace) it"),
                 CheckpointError.occupied(path: "x", reason: "it is a file, not a folder"),
                 FileDamage("the zip directory names a twice"),
-                JSONParser.Failure(line: 3, expected: "a comma or }"),
             ],
             declaredIn: ["Models/Interchange/CheckpointError.swift"])
         #expect(faults.isEmpty, "\(faults.joined(separator: "\n"))")

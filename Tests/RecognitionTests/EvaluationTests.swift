@@ -4,6 +4,7 @@ import Testing
 import W2VAudio
 import W2VCorpus
 import W2VDecoding
+import W2VInference
 import W2VInterchange
 
 @testable import W2VRecognition
@@ -40,7 +41,7 @@ import W2VInterchange
         #expect(confusions.map(\.count) == [2, 1])
     }
 
-    /// A text that only looks the same counts as an error, reported as one, and in a group of its own.
+    /// What only looks the same is an error, told as one, and a group of its own.
     @Test func textsAreCodePoints() {
         let evaluation = Evaluation(
             utterances: [
@@ -63,7 +64,7 @@ import W2VInterchange
     }
 
     @Test func intervalsAreRepeatableAndAsWideAsTheoryHasIt() throws {
-        // A quarter of 400 one-word utterances is wrong: the binomial's standard deviation is 2.17 %.
+        // Of 400 utterances of one word a quarter is wrong: the binomial's standard deviation is 2.17 %.
         let utterances = (0..<400).map { number in
             let counts = EditCounts(matches: number % 4 == 0 ? 0 : 1, substitutions: number % 4 == 0 ? 1 : 0)
             return (words: counts, characters: EditCounts(matches: 3))
@@ -95,7 +96,7 @@ import W2VInterchange
         #expect(UnwritableText([], alphabet: try Recognizer.alphabet(symbols: SmallModels.symbols)).warning == nil)
     }
 
-    /// A model that outputs exactly its labels has no errors, in fine-tuning's validation and here.
+    /// A model that writes exactly its labels has no errors, in fine-tuning's validation and here.
     @Test(arguments: [
         ("ltr", ["T E A | E A T |", "A |"]), ("ltr", ["T E A | E A T", "A"]), ("char", ["T E A | E A T |", "A |"]),
         ("ltr", ["sil ah t", "ah"]), ("phn", ["sil ah t", "ah"]), ("wrd", ["TEA EAT", "A"]),
@@ -121,7 +122,7 @@ import W2VInterchange
         }
     }
 
-    /// A model that outputs phonemes with spaces between them never outputs the boundary that its dictionary may have.
+    /// A model that writes phonemes with spaces between them never writes the boundary that its dictionary may have.
     @Test(arguments: ["ltr", "phn"], [true, false])
     func phonemesAreWordsInReferencesToo(labels: String, hasBoundary: Bool) throws {
         let symbols = ["<pad>", "h", "ə", "l", "oʊ"] + (hasBoundary ? ["|"] : [])
@@ -150,7 +151,7 @@ import W2VInterchange
             try Data(manifest.utf8).write(to: list)
             try Data("T E A |\nA |\nE | T |\n".utf8).write(to: folder.appendingPathComponent("test.ltr"))
             let logits = folder.appendingPathComponent("logits")
-            let recognizer = try SmallModels.recognizer()
+            let recognizer = try await SmallModels.recognizer()
             let read = try Manifest.readForEvaluation(list, labels: "ltr")
             let evaluation = try await Evaluator(recognizer).evaluate(
                 read, tags: ["speaker": ["x", nil, "y"]], savingLogits: logits)
@@ -172,7 +173,7 @@ import W2VInterchange
             #expect(again.utterances.map(\.isTooShort) == [false, true, false])
             #expect(again.utterances.map(\.tags) == evaluation.utterances.map(\.tags))
 
-            // An incomplete file is named.
+            // What is not whole is named.
             let file = logits.appendingPathComponent("00000002.safetensors")
             try Data(contentsOf: file).prefix(200).write(to: file)
             await #expect(throws: (any Error).self) { try await Evaluator.evaluate(saved) }

@@ -10,7 +10,7 @@ import W2VTorch
 /// `GuideTests` compares. An example that changes there changes here.
 private enum GuideExamples {
     static func recognizing() async throws {
-        let recognizer = try Recognizer(checkpoint: URL(filePath: "tuned/best"))
+        let recognizer = try await Recognizer(checkpoint: URL(filePath: "tuned/best"))
         let transcription = try await recognizer.transcribe(URL(filePath: "interview.flac"))
         print(transcription.text)
     }
@@ -27,12 +27,18 @@ private enum GuideExamples {
         }
     }
 
+    static func resultsAsTheyCome(recognizer: Recognizer, recordings: Recordings) async throws {
+        for try await pass in recognizer.transcriptions(of: recordings) {
+            for finished in pass.finished { print(try finished.result.get().text) }
+        }
+    }
+
     static func options(folder: URL, talk: URL, subtitles: URL) async throws {
-        let recognizer = try Recognizer(
+        let recognizer = try await Recognizer(
             checkpoint: folder, device: .cuda(0), batchSeconds: 300, windows: WindowOptions(seconds: 30, overlap: 6),
             precision: ModelPrecision(.bf16))
         let task = Task { try await recognizer.transcribe(talk) }
-        // task.cancel() ends it after the pass that the model is in.
+        // task.cancel() ends it at once; the model finishes the pass that it is in.
         let transcription = try await task.value
         try SubRip.text(transcription.timed(as: "talk")).write(to: subtitles, atomically: true, encoding: .utf8)
     }
@@ -40,7 +46,7 @@ private enum GuideExamples {
     static func serving(facts: ModelFacts, checkpoint: URL) async throws {
         let server = Server(ServerOptions(), facts: facts)
         let address = try await server.start()
-        server.serve(try Recognizer(checkpoint: checkpoint))
+        server.serve(try await Recognizer(checkpoint: checkpoint))
         print("listening on \(address)")
         // Until it is to end:
         await server.stop(within: .seconds(30))
@@ -56,7 +62,7 @@ private enum GuideExamples {
 
     static func languageModel(checkpoint: URL, url: URL) async throws {
         let model = try LanguageModel(contentsOf: URL(filePath: "3-gram.bin"))
-        let recognizer = try Recognizer(checkpoint: checkpoint) { alphabet in
+        let recognizer = try await Recognizer(checkpoint: checkpoint) { alphabet in
             .beam(try BeamSearchDecoder(alphabet: alphabet, model: model))
         }
         print(try await recognizer.transcribe(url).text)
@@ -80,20 +86,20 @@ private enum GuideExamples {
     }
 
     static func evaluating() async throws {
-        let recognizer = try Recognizer(checkpoint: URL(filePath: "tuned/best"))
+        let recognizer = try await Recognizer(checkpoint: URL(filePath: "tuned/best"))
         let evaluation = try await Evaluator(recognizer).evaluate(URL(filePath: "data/test.tsv"))
         print(evaluation.wer ?? 0, evaluation.intervals().wer as Any)
         for utterance in evaluation.worst(10) { print(utterance.identifier, utterance.transcription.text) }
     }
 
     static func features() async throws {
-        let featurizer = try Featurizer(checkpoint: URL(filePath: "pretrained/best"))
+        let featurizer = try await Featurizer(checkpoint: URL(filePath: "pretrained/best"))
         let features = try await featurizer.features(of: URL(filePath: "speech.flac"), layer: .transformer(6))
         print(features.frames, features.dimension, features.rate)
     }
 
     static func units() async throws {
-        let featurizer = try Featurizer(checkpoint: URL(filePath: "pretrained/best"))
+        let featurizer = try await Featurizer(checkpoint: URL(filePath: "pretrained/best"))
         let features = try await featurizer.features(of: URL(filePath: "speech.flac"), layer: .transformer(6))
 
         let result = try KMeans.train(features.values, count: 50)

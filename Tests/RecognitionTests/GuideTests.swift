@@ -2,8 +2,8 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Swift code in the README, the guides and the comments of the libraries that use a model is repeated in
-/// `GuideExamples.swift` or in a package under `Examples/`, and so compiles.
+/// Swift in the README, the guides and the comments of the libraries that use a model stands in `GuideExamples.swift` or in a
+/// package under `Examples/` too, and so compiles.
 @Suite(.onTestThreads) struct GuideTests {
     private static let root = Repository.root
 
@@ -17,7 +17,7 @@ import Testing
             .map(url.appendingPathComponent)
     }
 
-    /// Lists the files of a library, including subfolders.
+    /// The files of a library, those in its folders too.
     private static func sources(of library: String) throws -> [URL] { try sources(below: "Sources/Use/\(library)") }
 
     private static func sources(below folder: String) throws -> [URL] {
@@ -59,7 +59,7 @@ import Testing
         }
     }
 
-    /// Returns lines for comparison: without indentation, empty lines and imports.
+    /// Lines as they are compared: without indentation, empty ones and imports.
     private static func bare(_ lines: [String]) -> [String] {
         lines.map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty && !$0.hasPrefix("import ") }
     }
@@ -72,7 +72,9 @@ import Testing
         let pages =
             try [Self.root.appendingPathComponent("README.md")] + Self.files("Documentation/wav2vec2.docc", ".md")
         let fenced = try pages.flatMap { page in try Self.fenced(page).map { (page, $0) } }
-        let sources = try ["Recognition", "Features", "Serving", "Decoding"].flatMap { try Self.sources(of: $0) }
+        let sources = try ["Inference", "Recognition", "Features", "Serving", "Decoding"].flatMap {
+            try Self.sources(of: $0)
+        }
         let commented = try sources.flatMap { file in try Self.commented(file).map { (file, $0) } }
         #expect(fenced.count >= 8 && commented.count >= 6, "\(fenced.count) in pages, \(commented.count) in comments")
         for (file, block) in fenced + commented {

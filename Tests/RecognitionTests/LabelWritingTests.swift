@@ -3,12 +3,13 @@ import TestSupport
 import Testing
 import W2VBase
 import W2VDecoding
+import W2VInference
 import W2VInterchange
 import W2VTorch
 
 @testable import W2VRecognition
 
-/// The conversion of labels to text, for tokenizers that differ from fairseq's.
+/// How labels become text, for tokenizers that write it otherwise than fairseq does.
 @Suite(.onTestThreads) struct LabelWritingTests {
     private let specials = ["<s>", "<pad>", "</s>", "<unk>"]
 
@@ -18,7 +19,7 @@ import W2VTorch
         return style
     }
 
-    /// The recognized text if each symbol is the best for one frame, with blanks in between.
+    /// What is recognized where each symbol is heard for a frame, with blanks between them.
     private func heard(
         _ path: [String], _ symbols: [String], _ style: TextStyle, beam: Bool = false
     ) throws -> Transcription {
@@ -45,7 +46,7 @@ import W2VTorch
     @Test(arguments: [false, true]) func textIsLoweredAsAWhole(beam: Bool) throws {
         let symbols = specials + ["|", "A", "a", "Σ", "İ"]
         let found = try heard(["A", "a", "Σ", "|", "İ", "Σ", "A"], symbols, style { $0.lowercases = true }, beam: beam)
-        // A final sigma is written differently from one inside a word.
+        // A sigma at the end of a word is written otherwise than one in its middle.
         #expect(Array(found.text.unicodeScalars) == Array("aaς i\u{307}σa".unicodeScalars))
         #expect(found.words.count == 2 && found.words[0].text == "aaς")
         let alphabet = try LabelWriting(symbols: symbols, style: style { $0.lowercases = true }).alphabet
@@ -58,7 +59,7 @@ import W2VTorch
         let found = try heard(path, symbols, style { ($0.cleansUp, $0.lowercases) = (true, true) }, beam: beam)
         #expect(found.text == "it's it." && found.words.map(\.text) == ["it", "'s", "it", "."])
         #expect(try heard(path, symbols, TextStyle(), beam: beam).text == "IT 'S IT .")
-        // Only lower-case contractions are known.
+        // Only contractions that are written in small letters are known.
         #expect(try heard(path, symbols, style { $0.cleansUp = true }, beam: beam).text == "IT 'S IT.")
     }
 
@@ -82,7 +83,7 @@ import W2VTorch
         #expect(found.text == "a| a" && found.words.map(\.text) == ["a|", "a"])
     }
 
-    /// Only ASCII white space: other white space is a letter, as in language models and error rates.
+    /// ASCII white space, that is: others are letters, in language models and error rates as here.
     @Test func whiteSpaceAmongLettersPartsWords() throws {
         let symbols = specials + ["|", "a", " ", "\u{3000}"]
         let found = try heard(["a", " ", "a", "|", "a", "\u{3000}", " ", "a"], symbols, TextStyle())
@@ -125,7 +126,7 @@ import W2VTorch
     @Test func quietRecordingsAreNormalizedAsTheOriginDoes() async throws {
         let quiet = tonesInNoise(16_000, seed: 5).map { $0 * 0.003 }
         func logits(epsilon: Double, _ samples: [Float], normalizes: Bool = true) async throws -> [Float] {
-            let recognizer = try Recognizer(
+            let recognizer = try await Recognizer(
                 model: SmallModels.ctcModel(), symbols: SmallModels.symbols, normalizes: normalizes, epsilon: epsilon)
             return try await recognizer.logProbabilities([Recording(samples: samples)])[0].get()
         }

@@ -8,7 +8,7 @@ import W2VInterchange
 @Suite(.onTestThreads) struct LiveSegmenterTests {
     private static let labels = SmallModels.symbols.count
 
-    /// Log-probabilities of a path with one label per frame: `.` is the blank.
+    /// Log-probabilities of a path of labels, one a frame: `.` is the blank.
     private static func scores(_ path: String) -> [Float] {
         path.flatMap { letter in
             let label = letter == "." ? 0 : SmallModels.symbols.firstIndex(of: String(letter)) ?? 0
@@ -16,7 +16,7 @@ import W2VInterchange
         }
     }
 
-    /// Ten frames of silence end a stretch, and so do sixty frames of speech.
+    /// Ten frames of silence end a stretch, and so do sixty frames.
     private static func segmenter() throws -> LiveSegmenter {
         LiveSegmenter(
             CTCTranscriber(
@@ -30,7 +30,7 @@ import W2VInterchange
             try segmenter.add(Self.scores("...............TE.A|"), tentative: Self.scores("EA")).map(\.text) == [
                 "TEA EA"
             ])
-        // Repeating the same text is not an event, more text is; tentative text may change.
+        // The same again is no news, more is; what was tentative may change.
         #expect(try segmenter.add(Self.scores("E"), tentative: Self.scores("A")).isEmpty)
         let partial = try segmenter.add(Self.scores("T|"), tentative: Self.scores("...."))
         #expect(partial.map(\.text) == ["TEA ET"] && partial[0].event == .partial)
@@ -104,23 +104,23 @@ import W2VInterchange
     }
 
     @Test func whatIsFinalDoesNotDependOnPiecesAndNeverChanges() async throws {
-        let recognizer = try SmallModels.recognizer()
+        let recognizer = try await SmallModels.recognizer()
         let samples = tonesInNoise(16_000 * 6, seed: 6)
         let events = try await Self.events(recognizer, samples, pieces: [4000])
         let finals = events.filter { $0.event == .final }
         #expect(finals.count > 2 && events.count > finals.count)
         #expect(try await Self.events(recognizer, samples, pieces: [1, 799, 160, 3333, 40]) == events)
-        // For half of the input, the same events until its end.
+        // Of half of the input: the same, as far as it goes.
         let half = try await Self.events(recognizer, Array(samples.prefix(48_000)), pieces: [1000], finishes: false)
             .filter { $0.event == .final }
         #expect(!half.isEmpty && half == Array(finals.prefix(half.count)))
-        // In order, and without overlap.
+        // In order, and one after another.
         for (event, next) in zip(finals, finals.dropFirst()) { #expect(event.end <= next.start + 1e-9) }
         for event in finals { #expect(event.words.map(\.text).joined(separator: " ") == event.text) }
     }
 
     @Test func finalsComeInTime() async throws {
-        let recognizer = try SmallModels.recognizer()
+        let recognizer = try await SmallModels.recognizer()
         let samples = tonesInNoise(16_000 * 6, seed: 6)
         var live = try LiveRecognizer(recognizer, options: Self.options)
         var open: Double?
@@ -135,7 +135,7 @@ import W2VInterchange
     }
 
     @Test func otherRatesAreConverted() async throws {
-        let recognizer = try SmallModels.recognizer()
+        let recognizer = try await SmallModels.recognizer()
         let samples = tonesInNoise(16_000 * 2, seed: 3)
         let doubled = samples.flatMap { [$0, $0] }
         let events = try await Self.events(recognizer, doubled, pieces: [3000], rate: 32_000)

@@ -2,19 +2,20 @@ import Foundation
 import Synchronization
 import TestSupport
 import Testing
+import W2VInference
 
 @testable import W2VDecoding
 @testable import W2VRecognition
 
-/// The memory that recordings of hours need.
+/// What a recording of hours costs in memory.
 @Suite(.onTestThreads) struct LongRecordingTests {
     #if canImport(Glibc)
-    /// Only the text of the past is kept.
+    /// Of the past only the text is kept.
     ///
-    /// In a separate process, because memory of other tests would be counted too.
+    /// In a process of its own: memory that other tests use would be counted too.
     @Test func moreMinutesCostTheirTextOnly() async {
         await #expect(processExitsWith: .success) {
-            let recognizer = try SmallModels.recognizer(
+            let recognizer = try await SmallModels.recognizer(
                 batchSeconds: 20, windows: WindowOptions(seconds: 10, overlap: 2), normalizes: false)
             let minutes = 5
             let beep = tonesInNoise(16_000, seed: 2)
@@ -26,29 +27,28 @@ import Testing
                     return range.map { beep[$0 % beep.count] }
                 }
             }
-            let inUse = Mutex<[Int]>([])
-            let results = try await recognizer.transcribe(
-                [recording], detail: .text,
-                heard: { _ in inUse.withLock { $0.append(Self.heapInUse()) } })
+            var measured: [Int] = []
+            let results = try await recognizer.transcriptions(of: Recordings([recording]), detail: .text).all { _ in
+                measured.append(Self.heapInUse())
+            }
             let transcription = try results[0].get()
-            let measured = inUse.withLock { $0 }
             // The first and last passes read and write less than the others.
             let (early, late) = (measured.dropFirst(5).prefix(5).min()!, measured.dropLast(5).suffix(5).min()!)
             precondition(measured.count > 30 && early > 0 && transcription.text.count > 5000)
             precondition(transcription.words.isEmpty && transcription.characters.isEmpty)
-            // The log-probabilities of the time in between take 320 kB, characters with times 500 kB.
+            // Log-probabilities of the time between are 320 kB, characters with times 500 kB.
             precondition(late - early < 200_000, "\(late - early) bytes more")
         }
     }
 
-    /// Number of bytes that are allocated and not freed, according to the C library's `malloc_info`.
+    /// Bytes that are allocated and not freed, as the C library's `malloc_info` tells.
     private static func heapInUse() -> Int {
         typealias Report = @convention(c) (Int32, UnsafeMutablePointer<FILE>) -> Int32
         var (text, size): (UnsafeMutablePointer<CChar>?, Int) = (nil, 0)
         guard let stream = open_memstream(&text, &size), let function = dlsym(nil, "malloc_info") else { return 0 }
         precondition(unsafeBitCast(function, to: Report.self)(0, stream) == 0 && fclose(stream) == 0)
         defer { free(text) }
-        // After the arenas come the totals: free bytes in two kinds of lists, mapped bytes, and the sum.
+        // Behind the arenas come the sums of all: what is free in two kinds of lists, what is mapped, and the whole.
         let sums = text.flatMap { String(cString: $0).components(separatedBy: "</heap>").last } ?? ""
         func sum(_ kind: String) -> Int {
             let value = sums.components(separatedBy: "type=\"\(kind)\"")[1].components(separatedBy: "size=\"")[1]
@@ -58,9 +58,9 @@ import Testing
     }
     #endif
 
-    /// Keeping less detail does not change the rest.
+    /// However much is kept, what is kept is the same.
     @Test func lessDetailChangesNothingElse() async throws {
-        let recognizer = try SmallModels.recognizer(windows: WindowOptions(seconds: 2, overlap: 0.5))
+        let recognizer = try await SmallModels.recognizer(windows: WindowOptions(seconds: 2, overlap: 0.5))
         let recording = Recording(samples: tonesInNoise(67_890, seed: 4))
         let whole = try await recognizer.transcribe([recording])[0].get()
         #expect(whole.words.count > 2 && whole.text == whole.words.map(\.text).joined(separator: " "))

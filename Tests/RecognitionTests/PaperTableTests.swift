@@ -4,7 +4,7 @@ import Testing
 import W2VBackbone
 import W2VObjectives
 
-/// The pages that map papers and terms to code name existing files and symbols, and every key of a recipe.
+/// The pages that lead from papers and words to the code name files and symbols that exist, and every key of a recipe.
 @Suite(.onTestThreads) struct PaperTableTests {
     private static let root = Repository.root
 
@@ -44,7 +44,7 @@ import W2VObjectives
         return rows
     }
 
-    /// Returns the texts between backticks, single ones or those of a link.
+    /// What stands between backticks, single ones or those of a link.
     private static func spans(_ cell: String) -> [String] {
         cell.replacing("``", with: "`").split(separator: "`", omittingEmptySubsequences: false).enumerated()
             .filter { $0.offset % 2 == 1 }.map { String($0.element) }
@@ -87,7 +87,7 @@ import W2VObjectives
             var module = ""
             for span in Self.spans(row.code) {
                 if span.hasSuffix(".swift") {
-                    // The module W2VTorch is in Engine/Torch, W2VBase in Base.
+                    // The module W2VTorch lies in Engine/Torch, W2VBase in Base.
                     let folders = span.split(separator: "/").dropLast()
                     module = "W2V" + (folders.dropFirst().first ?? folders[0])
                 } else if span.contains("/"), !span.hasSuffix(".yaml") {
@@ -123,7 +123,7 @@ import W2VObjectives
         }
     }
 
-    /// Paths from the package's root in README, CONTRIBUTING and the guides exist.
+    /// Paths from the package's root in README, CONTRIBUTING and the guides lead somewhere.
     @Test func pathsInGuidesExist() throws {
         let guides = try FileManager.default
             .contentsOfDirectory(atPath: Self.root.appendingPathComponent("Documentation/wav2vec2.docc").path)

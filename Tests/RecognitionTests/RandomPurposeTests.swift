@@ -7,7 +7,7 @@ import W2VObjectives
 import W2VRecognition
 import W2VTorch
 
-/// Libraries declare their own purposes; two with the same number would draw the same random numbers.
+/// Libraries declare their own purposes; two with one number would draw the same random numbers.
 @Test func randomPurposesAreDifferent() {
     let all: [RandomPurpose] = [
         .initialization, .shuffle, .crop, .timeMask, .channelMask, .negatives, .gumbelNoise, .dropout, .layerDrop,

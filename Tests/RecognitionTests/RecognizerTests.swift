@@ -5,30 +5,30 @@ import W2VAudio
 import W2VBackbone
 import W2VBase
 import W2VCorpus
+import W2VInference
 import W2VInterchange
 import W2VTorch
 
 @testable import W2VRecognition
 
 @Suite(.onTestThreads) struct RecognizerTests {
-    /// One check for greedy and beam search, saved scores and alignment: a recording with NaN scores fails by its name,
-    /// and the others are unchanged.
+    /// One check for greedy and beam search, saved scores and alignment: a recording whose scores are not numbers fails
+    /// by its name, and the others are as they were.
     @Test func outputThatIsNotFiniteIsRefused() async throws {
         var loud = tonesInNoise(40_000, seed: 2)
         loud[30_000] = .nan
         let good = Recording(samples: tonesInNoise(12_000, seed: 1), name: "good")
         let bad = Recording(samples: loud, name: "loud")
-        let error = RecognitionError.notFinite(recording: "loud")
+        let error = InferenceError.notFinite(recording: "loud")
         for windows in [WindowOptions(), WindowOptions(seconds: 1, overlap: 0.2)] {
-            let recognizer = try SmallModels.recognizer(windows: windows, normalizes: false)
+            let recognizer = try await SmallModels.recognizer(windows: windows, normalizes: false)
             let alone = try await recognizer.transcribe([good])[0].get()
             let plain = try await recognizer.transcribe([good, bad])
             #expect(try plain[0].get() == alone)
             #expect(throws: error) { try plain[1].get() }
-            var saved: [Int] = []
-            let kept = try await recognizer.transcribe([bad, good], scores: { index, _ in saved.append(index) })
+            let kept = try await recognizer.recognitions(of: Recordings([bad, good])).all()
             #expect(throws: error) { try kept[0].get() }
-            #expect(saved == [1])
+            #expect(try kept[1].get().transcription.text == alone.text)
             let scores = try await recognizer.logProbabilities([bad, good])
             #expect(throws: error) { try scores[0].get() }
             #expect(try Recognizer.isFinite(scores[1].get()))
@@ -36,8 +36,8 @@ import W2VTorch
         }
         #expect(Recognizer.isFinite([-.infinity, 0]))
         #expect(!Recognizer.isFinite([0, .infinity]) && !Recognizer.isFinite([.nan]))
-        var live = try LiveRecognizer(SmallModels.recognizer(normalizes: false))
-        await #expect(throws: RecognitionError.notFinite(recording: "live input")) {
+        var live = try await LiveRecognizer(SmallModels.recognizer(normalizes: false))
+        await #expect(throws: InferenceError.notFinite(recording: "live input")) {
             _ = try await live.append(loud)
             _ = try await live.finish()
         }
@@ -50,7 +50,7 @@ import W2VTorch
         let recordings = lengths.enumerated().map { index, length in
             Recording(samples: tonesInNoise(length, seed: UInt64(index)), name: "\(index)")
         }
-        let alone = try SmallModels.recognizer(batchSeconds: 0, windows: windows)
+        let alone = try await SmallModels.recognizer(batchSeconds: 0, windows: windows)
         let expected = try await alone.logProbabilities(recordings).map { try $0.get() }
         let texts = try await alone.transcribe(recordings).map { try $0.get() }
         #expect(Set(texts.map(\.text)).count > 4, "the model must not write the same everywhere")
@@ -61,7 +61,8 @@ import W2VTorch
         }
         var stream = RandomStream(seed: 7, purpose: .synthesis)
         for _ in 0..<10 {
-            let recognizer = try SmallModels.recognizer(batchSeconds: 0.5 + 8 * stream.uniform(), windows: windows)
+            let recognizer = try await SmallModels.recognizer(
+                batchSeconds: 0.5 + 8 * stream.uniform(), windows: windows)
             let order = lengths.indices.map { ($0, stream.uniform()) }.sorted { $0.1 < $1.1 }.map(\.0)
             let shuffled = order.map { recordings[$0] }
             let scores = try await recognizer.logProbabilities(shuffled).map { try $0.get() }
@@ -81,7 +82,7 @@ import W2VTorch
     func lowerPrecisionRecognizesTheSame(_ mode: ModelPrecision.Mode) async throws {
         let recordings = (0..<4).map { Recording(samples: tonesInNoise(9_000 + 2_000 * $0, seed: UInt64($0))) }
         let exact = try await SmallModels.recognizer().logProbabilities(recordings).map { try $0.get() }
-        let half = try SmallModels.recognizer(precision: ModelPrecision(mode))
+        let half = try await SmallModels.recognizer(precision: ModelPrecision(mode))
         let band: Float = mode == .fp16 ? 0.02 : 0.1
         for (found, expected) in zip(try await half.logProbabilities(recordings), exact) {
             let differences = zip(try found.get(), expected).map { abs($0 - $1) }
@@ -92,7 +93,7 @@ import W2VTorch
     }
 
     @Test func badRecordingsFailAloneAndByName() async throws {
-        let recognizer = try SmallModels.recognizer()
+        let recognizer = try await SmallModels.recognizer()
         struct Broken: Error {}
         let results = try await recognizer.transcribe([
             Recording(samples: tonesInNoise(399, seed: 1), name: "short"),
@@ -101,11 +102,11 @@ import W2VTorch
             Recording(samples: [], name: "nothing"),
             Recording(samples: tonesInNoise(400, seed: 3)),
         ])
-        #expect(throws: RecognitionError.tooShort(recording: "short", samples: 399, needed: 400)) {
+        #expect(throws: InferenceError.tooShort(recording: "short", samples: 399, needed: 400)) {
             try results[0].get()
         }
         #expect(throws: Broken.self) { try results[2].get() }
-        #expect(throws: RecognitionError.tooShort(recording: "nothing", samples: 0, needed: 400)) {
+        #expect(throws: InferenceError.tooShort(recording: "nothing", samples: 0, needed: 400)) {
             try results[3].get()
         }
         let good = try results[1].get()
@@ -116,7 +117,7 @@ import W2VTorch
     }
 
     @Test func cancellingStopsBetweenBatches() async throws {
-        let recognizer = try SmallModels.recognizer(batchSeconds: 0)
+        let recognizer = try await SmallModels.recognizer(batchSeconds: 0)
         let recordings = (0..<400).map { Recording(samples: tonesInNoise(16_000, seed: UInt64($0))) }
         let task = Task { try await recognizer.transcribe(recordings) }
         task.cancel()
@@ -155,7 +156,7 @@ import W2VTorch
     @Test func checkpointsAndDictionariesAreChecked() async throws {
         try await withTemporaryFolder { folder in
             let checkpoint = try SmallModels.ctcCheckpoint(in: folder)
-            let recognizer = try Recognizer(checkpoint: checkpoint)
+            let recognizer = try await Recognizer(checkpoint: checkpoint)
             let samples = tonesInNoise(20_000, seed: 5)
             let same = try await SmallModels.recognizer().transcribe(samples: samples)
             #expect(try await recognizer.transcribe(samples: samples) == same)
@@ -165,13 +166,13 @@ import W2VTorch
                 .transcribe(samples: samples)
             #expect(other.text.count == same.text.count && other.text != same.text)
             try Data("| 3\nX 2\n".utf8).write(to: dictionary)
-            #expect {
-                try Recognizer(checkpoint: checkpoint, dictionary: dictionary)
+            await #expect {
+                try await Recognizer(checkpoint: checkpoint, dictionary: dictionary)
             } throws: {
                 guard case CheckpointError.dictionarySize(_, dictionary.path, symbols: 6, _) = $0 else { return false }
                 return true
             }
-            #expect(throws: CheckpointError.self) { try Recognizer(checkpoint: folder) }
+            await #expect(throws: CheckpointError.self) { try await Recognizer(checkpoint: folder) }
         }
     }
 }
@@ -179,7 +180,7 @@ import W2VTorch
 @Suite(.onTestThreads) struct EvaluatorTests {
     @Test func ratesAreThoseOfTheTexts() async throws {
         try await withTemporaryFolder { folder in
-            let recognizer = try SmallModels.recognizer()
+            let recognizer = try await SmallModels.recognizer()
             var lines = [folder.path]
             var labels: [String] = []
             for index in 0..<3 {

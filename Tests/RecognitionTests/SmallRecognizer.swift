@@ -1,5 +1,6 @@
 import TestSupport
 import W2VBackbone
+import W2VInference
 import W2VRecognition
 
 extension SmallModels {
@@ -7,8 +8,8 @@ extension SmallModels {
     static func recognizer(
         batchSeconds: Double = 60, windows: WindowOptions = WindowOptions(), normalizes: Bool = true,
         precision: ModelPrecision = ModelPrecision()
-    ) throws -> Recognizer {
-        try Recognizer(
+    ) async throws -> Recognizer {
+        try await Recognizer(
             model: ctcModel(), symbols: symbols, normalizes: normalizes, batchSeconds: batchSeconds, windows: windows,
             precision: precision)
     }

@@ -5,7 +5,7 @@ import Testing
 
 @testable import W2VServing
 
-/// Access to a server through a browser.
+/// Who may use a server through a browser.
 @Suite struct AccessTests {
     private func outcome(
         _ headers: [HTTPHeader: String], isLocal: Bool = true, _ change: (inout ServerOptions) -> Void = { _ in }
@@ -27,7 +27,7 @@ import Testing
     ])
     func namesThatAreNotTheServersAreRefused(host: String, isAllowed: Bool) {
         #expect(outcome([.host: host]) == (isAllowed ? "allowed" : "forbidden_host"))
-        // Other machines reach a server by names that it does not know.
+        // Others than this machine reach a server by names that it does not know.
         #expect(outcome([.host: host], isLocal: false) == "allowed")
     }
 

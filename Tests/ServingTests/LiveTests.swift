@@ -1,18 +1,18 @@
 import Foundation
 import TestSupport
 import Testing
-import W2VRecognition
 
+@testable import W2VRecognition
 @testable import W2VServing
 
 @Suite struct LiveInputTests {
-    /// Raw audio; the times of its events do not depend on its pieces.
+    /// Raw audio, and the events that a recognizer gives for it; times do not depend on the pieces.
     private func raw(_ count: Int, seed: UInt64) -> Data {
         tonesInNoise(count, seed: seed).map { Int16(max(-32_768, min(32_767, $0 * 32_768))) }
             .withUnsafeBytes { Data($0) }
     }
 
-    /// Returns a recognizer's events for successive pieces.
+    /// What a recognizer makes of pieces that come one after another.
     private func events(_ recognizer: Recognizer, _ pieces: [Data], rate: Int = 16_000) async throws -> [LiveEvent] {
         var live = try LiveRecognizer(recognizer, sampleRate: rate)
         var events: [LiveEvent] = []
@@ -45,7 +45,7 @@ import W2VRecognition
                         client.sendFrame(9, Data("hello".utf8))
                         client.sendFrame(0, piece.dropFirst(7))
                     }
-                    // Audio that arrives while the model is busy is processed in one pass, rather than piece by piece.
+                    // What comes while the model is behind is heard at once, which is another pass than piece by piece.
                     seconds += Double(piece.count / 2) / Double(rate)
                     while metrics.audioSeconds < seconds - 1e-6 { Thread.sleep(forTimeInterval: 0.002) }
                 }
@@ -102,7 +102,7 @@ import W2VRecognition
     @Test(arguments: [[333], [1_999, 2_001], [1], [3, 4]])
     func messagesOfOddLengthAreOneStream(sizes: [Int]) async throws {
         try await withServer { running in
-            // Less than the model waits for: it is processed at once, however it was sent.
+            // Fewer than the model waits for: it hears all at once, however it came.
             let bytes = raw(7_000, seed: 6)
             let (texts, code) = try await onThread { [port = running.port] in
                 let client = try TestClient(port: port)
@@ -124,7 +124,7 @@ import W2VRecognition
 
     /// Half a sample, and a byte that may begin a file, give no samples yet.
     @Test func nothingNewIsNotTheEnd() async throws {
-        let inbox = LiveInbox(most: 100)
+        let inbox = LiveBuffer(most: 100)
         let reading = Task { [await inbox.next(), await inbox.next()] }
         try await Task.sleep(for: .milliseconds(100))
         await inbox.add([])
@@ -171,7 +171,7 @@ import W2VRecognition
         }
     }
 
-    /// The events before an invalid message are sent first.
+    /// What was heard before a message that cannot be used is given first.
     @Test(arguments: [(1 as UInt8, 5, 1008), (2, (4 << 20) + 2, 1009), (0, 2, 1002), (5, 2, 1002)])
     func whatWasHeardIsNotLost(opcode: UInt8, size: Int, code: Int) async throws {
         try await withServer { running in
@@ -215,7 +215,7 @@ import W2VRecognition
                 client.sendFrame(2, bytes)
                 return try client.messages()
             }
-            // Some audio is processed, and then the server stops.
+            // Something is heard, and then the server stops.
             try await eventually { running.server.core.metrics.audioSeconds == 1.5 }
             await running.server.stop(within: .seconds(60))
             let (texts, code) = try await heard

@@ -4,7 +4,7 @@ import Testing
 
 @testable import W2VServing
 
-/// Unknown parameters are refused, and parameters without effect are reported.
+/// What a server does not know it refuses, and what it does not do it reports.
 @Suite struct ParameterTests {
     @Test(arguments: [
         ("GET", "/health?verbose=1", "has no parameters"), ("GET", "/metrics?x", "has no parameters"),

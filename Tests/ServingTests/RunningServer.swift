@@ -4,6 +4,7 @@ import TestSupport
 import Testing
 import W2VAudio
 import W2VBackbone
+import W2VInference
 import W2VRecognition
 
 @testable import W2VServing
@@ -22,10 +23,10 @@ final class RunningServer: Sendable {
         let requests = Mutex<[ServedRequest]>([])
     }
 
-    /// The answered requests.
+    /// The requests that were answered.
     var requests: [ServedRequest] { log.requests.withLock { $0 } }
 
-    /// The existing files of uploads.
+    /// The files of uploads that are there.
     var uploads: [String] {
         (try? FileManager.default.subpathsOfDirectory(atPath: folder.path))?.filter { $0.contains("/") } ?? []
     }
@@ -46,7 +47,7 @@ final class RunningServer: Sendable {
         server = Server(options, facts: Self.facts) { event in
             if case .served(let request) = event { log.requests.withLock { $0.append(request) } }
         }
-        recognizer = try Recognizer(
+        recognizer = try await Recognizer(
             model: SmallModels.ctcModel(mode: mode), symbols: SmallModels.symbols, normalizes: mode == .groupNorm,
             batchSeconds: batchSeconds,
             windows: windows)
@@ -55,7 +56,7 @@ final class RunningServer: Sendable {
         if isReady { server.serve(recognizer) }
     }
 
-    /// Sends a request on its own connection and returns the response.
+    /// Sends a request on a connection of its own and gives the answer.
     func send(
         _ method: String = "POST", _ target: String, headers: [String: String] = [:], _ body: Data? = nil
     ) async throws -> TestReply {

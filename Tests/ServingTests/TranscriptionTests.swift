@@ -2,12 +2,13 @@ import Foundation
 import TestSupport
 import Testing
 import W2VAudio
+import W2VInference
 import W2VRecognition
 
 @testable import W2VServing
 
 @Suite struct ServingTests {
-    /// The output of `transcribe` for a recording.
+    /// What `transcribe` writes of a recording.
     private func written(
         _ audio: Data, as format: TranscriptFormat, by recognizer: Recognizer, path: String
     ) async throws -> String {

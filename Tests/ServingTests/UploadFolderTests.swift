@@ -5,7 +5,7 @@ import Testing
 
 @testable import W2VServing
 
-/// The place of uploads, and the lifetime of their folder.
+/// Where uploads lie, and what becomes of the folder.
 @Suite struct UploadFolderTests {
     private func names(in folder: URL) throws -> [String] {
         try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
@@ -22,7 +22,7 @@ import Testing
             let own = running.server.core.uploads.url.lastPathComponent
             let next = UploadFolder(in: running.folder)
             try next.open()
-            // Folders of live servers stay, and so do folders that do not belong to a server.
+            // Those of servers that live stay, and so does what is not a server's.
             #expect(try names(in: running.folder) == ["other-folder", own, next.url.lastPathComponent].sorted())
             next.remove()
             #expect(try await running.send("POST", "/v1/transcribe", wave(16_000, seed: 1)).status == 200)
@@ -88,7 +88,7 @@ import Testing
                 begin.finish()
                 while !job.isCancelled { usleep(1_000) }
                 state.withLock { $0.hasSeen = true }
-                // Work that does not check whether it is still needed.
+                // Something that does not ask whether it is wanted.
                 while !state.withLock({ $0.mayEnd }) { usleep(1_000) }
                 state.withLock { $0.hasEnded = true }
             }

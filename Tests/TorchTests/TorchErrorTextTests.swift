@@ -28,8 +28,6 @@ import Testing
                 SafetensorsError.Damage.wrongSize(tensor: "w", expected: 8, found: 4),
                 SafetensorsError.Damage.notContiguous(tensor: "w", expected: 8, found: 4),
                 SafetensorsError.Damage.wrongEnd(expected: 8, found: 4),
-                FileWriteError.noSpace(path: "m.safetensors", reason: "the disk is full", written: 4096),
-                FileWriteError.failed(path: "m.safetensors", step: "create", reason: "its folder does not exist"),
                 TorchError.operation("aten::mm: shapes differ"),
                 TorchError.shape("2 rows and 3"),
                 TorchError.state("no parameter w"),
@@ -40,7 +38,7 @@ import Testing
                 TorchError.unusable(.cuda(9), reason: "this machine shows 1 CUDA devices", needsInstallation: false),
             ],
             declaredIn: [
-                "Engine/Torch/Safetensors/SafetensorsError.swift", "Engine/Torch/Safetensors/AtomicFile.swift",
+                "Engine/Torch/Safetensors/SafetensorsError.swift",
                 "Engine/Torch/Bridge/TorchError.swift",
             ])
         #expect(faults.isEmpty, "\(faults.joined(separator: "\n"))")

@@ -23,7 +23,8 @@ public struct LabelDictionary: Equatable, Sendable {
     /// The indices of symbols of one ASCII character, −1 for others: a fast path for nearly all labels.
     private let letters: [Int]
 
-    init(entries: [(symbol: String, count: Int)]) {
+    /// Makes a dictionary of symbols and their counts, to which the four specials are added.
+    public init(entries: [(symbol: String, count: Int)]) {
         symbols = Self.specials + entries.map(\.symbol)
         counts = Self.specials.map { _ in 0 } + entries.map(\.count)
         let indices = Dictionary(zip(symbols.lazy.map { ExactText($0) }, 0...), uniquingKeysWith: { first, _ in first })

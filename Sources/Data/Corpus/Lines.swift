@@ -18,12 +18,12 @@ extension CorpusError: LineReadingError {
 }
 
 /// Reads and writes text files as lines.
-enum Lines {
+package enum Lines {
     /// Returns whether a byte is white space: a line of only white space is blank.
     static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }
 
     /// Reads all lines as strings.
-    static func read(_ url: URL) throws -> [String] {
+    package static func read(_ url: URL) throws -> [String] {
         var lines: [String] = []
         var reader = try LineReader(url)
         while let line = try reader.next() { lines.append(String(decoding: line, as: UTF8.self)) }
@@ -31,7 +31,7 @@ enum Lines {
     }
 
     /// Writes a file of lines, which appears only when it is complete.
-    static func write(_ lines: some Sequence<String>, to url: URL) throws {
+    package static func write(_ lines: some Sequence<String>, to url: URL) throws {
         let files = StagedFiles()
         try files.write(lines, to: url)
         try files.commit()

@@ -3,6 +3,7 @@ import Foundation
 import W2VBase
 import W2VCorpus
 import W2VFetching
+import W2VLibriSpeech
 
 /// `wav2vec2 data librispeech`: the corpus that the recipes are made for, ready to train on.
 struct LibriSpeechCommand: ParsableCommand, LoggingCommand {

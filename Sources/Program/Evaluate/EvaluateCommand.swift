@@ -4,6 +4,7 @@ import W2VBase
 import W2VCluster
 import W2VCorpus
 import W2VDecoding
+import W2VInference
 import W2VRecognition
 import W2VTorch
 
@@ -102,13 +103,22 @@ struct EvaluateCommand: AsyncParsableCommand, LoggingCommand {
         let evaluation: Evaluation
         switch try source.source {
         case .model(let checkpoint, let manifest):
-            let recognizer = try source.reading.recognizer(
+            let recognizer = try await source.reading.recognizer(
                 checkpoint, device: compute.device(among: cluster), decoding: decoding)
             let list = try Manifest.readForEvaluation(fileURL(manifest), labels: source.labels)
             var values: [String: [String?]] = [:]
             for tag in tags { values[tag] = try UtteranceTags.read(tag, of: list, from: table.map(fileURL)) }
-            evaluation = try await Evaluator(recognizer, among: cluster, characters: characters).evaluate(
-                list, labels: source.labels, tags: values, savingLogits: saveLogits.map(fileURL), progress: progress)
+            let evaluator = Evaluator(recognizer, characters: characters)
+            let folder = saveLogits.map(fileURL)
+            if let folder, isLeader { try SavedLogits.begin(folder) }
+            // The others may write into the folder only when it is there.
+            _ = try cluster?.exchange([0])
+            let results = SharedRecordings(recordings: Recordings(list), cluster: cluster).results { share, number in
+                evaluator.transcriptions(of: share, savingLogits: folder, number: number)
+            }
+            evaluation = try await evaluator.evaluation(
+                of: list, labels: source.labels, tags: values, results, progress: progress)
+            if let folder, isLeader { try SavedLogits.finish(folder, evaluation, by: recognizer) }
         case .logits(let folder):
             // Decoding takes all cores of one process.
             guard isLeader else { return }

@@ -1,8 +1,9 @@
 import ArgumentParser
 import Foundation
+import W2VAudio
 import W2VCorpus
 import W2VFeatures
-import W2VRecognition
+import W2VInference
 
 /// The recordings that a command works on: a manifest's utterances, or files and folders.
 struct AudioSelection: ParsableArguments {
@@ -60,4 +61,9 @@ struct SelectedRecording {
     var place: String
     /// The recording, unless its header cannot be read.
     var recording: Result<Recording, any Error>
+
+    /// Its length, as far as it is known.
+    var seconds: Double {
+        Double((try? recording.get())?.sampleCount ?? 0) / Double(AudioFile.modelSampleRate)
+    }
 }

@@ -29,13 +29,13 @@ struct FeatureModelOptions: ParsableArguments {
     @OptionGroup var compute: ComputeOptions
 
     /// The model put to use.
-    func featurizer() throws -> Featurizer {
+    func featurizer() async throws -> Featurizer {
         // Every process would write the same.
         if let layout = try ProcessLayout.current(environment: ProcessInfo.processInfo.environment), layout.size > 1 {
             throw ValidationError("This command runs in one process; give each process a manifest of its own.")
         }
         try compute.apply()
-        let featurizer = try Featurizer(
+        let featurizer = try await Featurizer(
             checkpoint: fileURL(checkpoint), architectureFrom: architectureFrom.map(fileURL), device: compute.device,
             batchSeconds: passes.batchSeconds, windows: passes.windows,
             precision: ModelPrecision(precision.precision))
@@ -116,7 +116,7 @@ struct FeaturesCommand: AsyncParsableCommand, LoggingCommand {
 
     func run() async throws {
         let recordings = try audio.recordings()
-        let featurizer = try model.featurizer()
+        let featurizer = try await model.featurizer()
         let request = FeatureRequest(
             try layerSelection(layer).layers(of: featurizer.configuration), pooling: pool, upsamples: upsample)
         var options = FeatureWriter.Options()
@@ -127,14 +127,15 @@ struct FeaturesCommand: AsyncParsableCommand, LoggingCommand {
         options.precision = model.precision.precision.rawValue
         let writer = try FeatureWriter(
             fileURL(output), sources: recordings.map(\.source), request, of: featurizer, options: options)
-        var run = RecordingRun("features", recordings)
-        try await run.forEach(skipping: Set(recordings.indices.filter(writer.isWritten))) { group, progress in
-            try await featurizer.features(group, request, progress: progress)
-        } _: { index, features in
-            if let features { try writer.write(features, of: index) }
+        var tally = try RecordingTally(
+            "features", recordings, skipping: Set(recordings.indices.filter(writer.isWritten)))
+        for try await pass in try featurizer.features(of: tally.recordings, request) {
+            for (number, features) in tally.take(pass) {
+                if let features { try writer.write(features, of: number) }
+            }
         }
         try writer.finish()
-        Console.log.info("features: \(run.summary): \(output)")
-        try run.end()
+        Console.log.info("features: \(tally.summary): \(output)")
+        try tally.end()
     }
 }

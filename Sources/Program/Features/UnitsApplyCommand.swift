@@ -33,16 +33,13 @@ struct UnitsApplyCommand: AsyncParsableCommand, LoggingCommand {
     func run() async throws {
         let recordings = try audio.recordings()
         let units = try UnitModel(contentsOf: fileURL(units))
-        let featurizer = try model.featurizer()
+        let featurizer = try await model.featurizer()
         try units.require(featurizer, path: self.units)
         let device = model.compute.device
-        var run = RecordingRun("units apply", recordings)
-        try await output.write(&run, symbols: (0..<units.clusters.count).map(String.init)) { group, progress in
-            try await featurizer.features(group, units.request, progress: progress).map { result in
-                result.flatMap { features in
-                    Result { try units.units(features[0], on: device).map(String.init) }
-                }
-            }
+        let tally = RecordingTally("units apply", recordings)
+        let results = try featurizer.features(of: tally.recordings, units.request).mapValues { _, features in
+            try units.units(features[0], on: device).map(String.init)
         }
+        try await output.write(results, tally, symbols: (0..<units.clusters.count).map(String.init))
     }
 }

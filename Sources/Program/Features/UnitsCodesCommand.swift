@@ -35,18 +35,15 @@ struct UnitsCodesCommand: AsyncParsableCommand, LoggingCommand {
 
     func run() async throws {
         let recordings = try audio.recordings()
-        let featurizer = try model.featurizer()
+        let featurizer = try await model.featurizer()
         let (count, entries) = try featurizer.requireQuantizer()
-        var run = RecordingRun("units codes", recordings)
-        try await output.write(&run, symbols: symbols(groups: count, entries: entries)) { group, progress in
-            try await featurizer.codes(group, progress: progress).map { result in
-                result.map { codes in
-                    groups == .joined
-                        ? codes.joined.map(String.init)
-                        : codes.entries.map { $0.map(String.init).joined(separator: "-") }
-                }
-            }
+        let tally = RecordingTally("units codes", recordings)
+        let results = try featurizer.codes(of: tally.recordings).mapValues { [groups] _, codes in
+            groups == .joined
+                ? codes.joined.map(String.init)
+                : codes.entries.map { $0.map(String.init).joined(separator: "-") }
         }
+        try await output.write(results, tally, symbols: symbols(groups: count, entries: entries))
     }
 
     /// Every symbol that there can be.

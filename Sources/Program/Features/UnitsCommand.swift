@@ -1,7 +1,7 @@
 import ArgumentParser
 import Foundation
 import W2VFeatures
-import W2VRecognition
+import W2VInference
 
 /// `wav2vec2 units`: pseudo-phonemes.
 struct UnitsCommand: AsyncParsableCommand {
@@ -41,28 +41,27 @@ struct UnitOutput: ParsableArguments {
     /// In a .km file one that could not be used gets an empty line, so that lines and manifest go together.
     ///
     /// - Parameters:
-    ///   - run: The recordings.
+    ///   - results: The units of each recording.
+    ///   - recordings: The recordings.
     ///   - symbols: Every unit that there can be.
-    ///   - isolation: The caller's actor.
-    ///   - work: Gives the units of a group.
     /// - Throws: What goes wrong.
     func write(
-        _ run: inout RecordingRun, symbols: some Sequence<String>, isolation: isolated (any Actor)? = #isolation,
-        _ work: ([Recording], @escaping @Sendable (Int, Double) -> Void) async throws -> [Result<[String], any Error>]
+        _ results: InferenceResults<[String]>, _ recordings: RecordingTally, symbols: some Sequence<String>
     ) async throws {
         let writer = try output.map { try UnitWriter(fileURL($0), format: format) }
         if let dictionary { try UnitWriter.write(dictionary: symbols, to: fileURL(dictionary)) }
-        let sources = run.recordings.map(\.source)
+        var tally = recordings
         var count = 0
-        try await run.forEach(work) { index, symbols in
-            guard symbols != nil || format == .km else { return }
-            var sequence = UnitSequence(name: sources[index].identifier, symbols: symbols ?? [])
-            if collapse { sequence = sequence.collapsed }
-            count += sequence.symbols.count
-            try writer?.append(sequence) ?? Console.output(sequence.line(format))
+        for try await pass in results {
+            for (number, symbols) in tally.take(pass) where symbols != nil || format == .km {
+                var sequence = UnitSequence(name: tally.all[number].source.identifier, symbols: symbols ?? [])
+                if collapse { sequence = sequence.collapsed }
+                count += sequence.symbols.count
+                try writer?.append(sequence) ?? Console.output(sequence.line(format))
+            }
         }
         try writer?.finish()
-        Console.log.info("\(run.command): \(run.summary), \(count) units\(output.map { ": \($0)" } ?? "")")
-        try run.end()
+        Console.log.info("\(tally.command): \(tally.summary), \(count) units\(output.map { ": \($0)" } ?? "")")
+        try tally.end()
     }
 }

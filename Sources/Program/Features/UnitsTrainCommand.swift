@@ -69,7 +69,7 @@ struct UnitsTrainCommand: AsyncParsableCommand, LoggingCommand {
             throw FeatureError.occupied(path: output, advice: "remove it, or name another file")
         }
         let recordings = try audio.recordings()
-        let featurizer = try model.featurizer()
+        let featurizer = try await model.featurizer()
         let layers = try layerSelection(layer).layers(of: featurizer.configuration)
         guard layers.count == 1 else { throw ValidationError("--layer \(layer) names several layers; name one.") }
         let request = FeatureRequest(layers, upsamples: upsample)
@@ -77,15 +77,15 @@ struct UnitsTrainCommand: AsyncParsableCommand, LoggingCommand {
             sum + featurizer.frames(samples: (try? selected.recording.get())?.sampleCount ?? 0, request)
         }
         let sample = FrameSample(frames, of: total, seed: seed)
-        var run = RecordingRun("units train", recordings)
+        var tally = RecordingTally("units train", recordings)
         var parts: [Tensor] = []
-        try await run.forEach { group, progress in
-            try await featurizer.features(group, request, progress: progress)
-        } _: { index, features in
-            if let values = features?.first?.values { parts.append(try sample(values, recording: index)) }
+        for try await pass in try featurizer.features(of: tally.recordings, request) {
+            for (number, features) in tally.take(pass) {
+                if let values = features?.first?.values { parts.append(try sample(values, recording: number)) }
+            }
         }
-        Console.log.info("units train: \(run.summary)")
-        guard !parts.isEmpty else { return try run.end() }
+        Console.log.info("units train: \(tally.summary)")
+        guard !parts.isEmpty else { return try tally.end() }
         let vectors = try Tensor.concatenate(parts)
         parts = []
         var options = KMeansOptions()
@@ -98,7 +98,7 @@ struct UnitsTrainCommand: AsyncParsableCommand, LoggingCommand {
         let units = try UnitModel(result, request, of: featurizer, seed: seed)
         try units.write(to: fileURL(output))
         try report(result, frames: vectors.size(0), layer: layers[0])
-        try run.end()
+        try tally.end()
     }
 
     private func report(_ result: KMeansResult, frames: Int, layer: FeatureLayer) throws {

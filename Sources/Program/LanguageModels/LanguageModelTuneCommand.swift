@@ -53,7 +53,7 @@ struct LanguageModelTuneCommand: AsyncParsableCommand, LoggingCommand {
         let decoder: BeamSearchDecoder
         switch try source.source {
         case .model(let checkpoint, let manifest):
-            let recognizer = try source.reading.recognizer(checkpoint, device: compute.device)
+            let recognizer = try await source.reading.recognizer(checkpoint, device: compute.device)
             decoder = try decoding.beamSearch(recognizer.alphabet)
             let progress = CountProgress("lm tune", "utterances")
             tuner = try await DecodingTuner(

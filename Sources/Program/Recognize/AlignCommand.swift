@@ -3,6 +3,7 @@ import Foundation
 import W2VAudio
 import W2VBase
 import W2VDecoding
+import W2VInference
 import W2VRecognition
 
 /// `wav2vec2 align`: where the words of a transcript are said.
@@ -61,7 +62,7 @@ struct AlignCommand: AsyncParsableCommand, LoggingCommand {
     func run() async throws {
         try compute.apply()
         let words = try readTranscript()
-        let recognizer = try model.recognizer(device: compute.device)
+        let recognizer = try await model.recognizer(device: compute.device)
         let url = fileURL(audio)
         var aligned: TimedTranscript
         do {

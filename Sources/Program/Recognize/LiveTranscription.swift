@@ -28,36 +28,35 @@ struct LiveInputOptions: ParsableArguments {
     ///   - asJSON: Whether every event is a line of JSON, the partial ones too.
     ///   - load: Loads the model, while the first audio is already waiting.
     /// - Throws: `CommandError` when the input is no raw audio; what loading and recognition throw; `ExitCode` after a signal.
-    func run(asJSON: Bool, load: () throws -> Recognizer) async throws {
-        let signal = StopSignal()
+    func run(asJSON: Bool, load: () async throws -> Recognizer) async throws {
+        // Safe: another task only asks for the number, which is atomic.
+        nonisolated(unsafe) let signal = StopSignal()
         // Half a minute may wait: a model that is slower than speech holds the source up rather than lose audio.
-        let input = LiveInput(STDIN_FILENO, most: 60 * rate)
+        let buffer = LiveBuffer(most: 30 * rate)
+        let reading = Task { try await LivePipe().read(STDIN_FILENO, into: buffer) }
+        let stopping = Task {
+            while signal.received == nil { try await Task.sleep(for: .milliseconds(100)) }
+            await buffer.end(droppingRest: true)
+        }
+        defer { stopping.cancel() }
         var options = LiveOptions()
         options.delay = delay
-        var live = try LiveRecognizer(load(), sampleRate: rate, options: options)
+        var live = try LiveRecognizer(await load(), sampleRate: rate, options: options)
         var heard = 0
         var busy = Duration.zero
         let clock = ContinuousClock()
         var hasEnded = false
-        var failure: (any Error)?
         while !hasEnded {
-            var samples: [Float]?
-            // What was heard before is written all the same.
-            do { samples = try input.next { signal.received != nil } } catch { failure = error }
+            let samples = await buffer.next()
             let began = clock.now
-            let events: [LiveEvent]
-            if let samples {
-                heard += samples.count
-                events = try await live.append(samples)
-            } else {
-                events = try await live.finish()
-                hasEnded = true
-            }
+            heard += samples?.count ?? 0
+            let events = if let samples { try await live.append(samples) } else { try await live.finish() }
+            hasEnded = samples == nil
             for event in events { try show(event, asJSON: asJSON) }
             busy += clock.now - began
         }
-        if let failure { throw failure }
-        if input.hasHalfSample {
+        // After a signal it may still wait for the pipe.
+        if signal.received == nil, try await reading.value {
             Console.log.warning("standard input ends in the middle of a sample; the last byte is ignored")
         }
         let seconds = Double(heard) / Double(rate)
@@ -77,6 +76,6 @@ struct LiveInputOptions: ParsableArguments {
     /// The end of a text that fits into the terminal's line, where it can be redrawn.
     private func ending(_ text: String) -> String {
         // A full line would wrap, and only its last row be redrawn; the terminal may add a ^C.
-        TerminalText.ending(of: text, columns: max(1, Console.width - 3))
+        TerminalText.ending(of: text, columns: max(1, TerminalText.columns(of: STDERR_FILENO) - 3))
     }
 }

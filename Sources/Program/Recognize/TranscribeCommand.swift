@@ -1,9 +1,8 @@
 import ArgumentParser
 import Foundation
-import Synchronization
-import W2VAudio
 import W2VBase
 import W2VCluster
+import W2VInference
 import W2VRecognition
 
 /// `wav2vec2 transcribe`: text from recordings.
@@ -76,7 +75,7 @@ struct TranscribeCommand: AsyncParsableCommand, LoggingCommand {
 
     @OptionGroup var logging: LogOptions
 
-    /// How much audio is recognized before its results are written, in seconds and for each process.
+    /// How much audio is dealt out to several processes at once, in seconds and for each of them.
     private static let groupSeconds = 600.0
 
     private static let launched = ValidationError(
@@ -120,7 +119,7 @@ struct TranscribeCommand: AsyncParsableCommand, LoggingCommand {
         if liveInput.live {
             guard cluster == nil else { throw Self.launched }
             try await liveInput.run(asJSON: chosenFormat == .json) {
-                try model.recognizer(device: compute.device, decoding: decoding)
+                try await model.recognizer(device: compute.device, decoding: decoding)
             }
             return EXIT_SUCCESS
         }
@@ -135,71 +134,56 @@ struct TranscribeCommand: AsyncParsableCommand, LoggingCommand {
                 "transcribe: \(inputs.entries.count - entries.count) of \(inputs.entries.count) files are already there"
             )
         }
-        let recognizer = try model.recognizer(
+        let recognizer = try await model.recognizer(
             device: compute.device(among: cluster), decoding: decoding)
-        let began = ContinuousClock.now
-        let total = entries.count
-        var failures = 0
-        var code = EXIT_SUCCESS
+        let run = SharedRecordings(
+            recordings: Recordings(count: entries.count) { try entries[$0].element.recording() }, cluster: cluster,
+            group: BatchBudget(seconds: Self.groupSeconds * Double(cluster?.size ?? 1), count: 256))
+        let progress = TranscriptionProgress(total: entries.count)
+        var failed = FailedRecordings()
         var audioSeconds = 0.0
-        var start = 0
-        // Results appear in order while later recordings still wait; within a group the longest goes first.
-        while start < total {
-            var opened: [Result<Recording, any Error>] = []
-            var groupSeconds = 0.0
-            while start + opened.count < total, opened.count < 256,
-                groupSeconds < Self.groupSeconds * Double(cluster?.size ?? 1)
-            {
-                let recording = Result { try entries[start + opened.count].element.recording() }
-                opened.append(recording)
-                groupSeconds += Double((try? recording.get())?.sampleCount ?? 0) / Double(AudioFile.modelSampleRate)
-            }
-            let group = entries[start..<start + opened.count]
-            let recordings = opened.compactMap { try? $0.get() }
-            let finished = Mutex(start)
-            let (first, before, ahead) = (start, audioSeconds, max(groupSeconds, 1e-9))
-            start += opened.count
-            var recognized = try await recognizer.transcribe(
-                recordings, among: cluster, detail: chosenFormat.detail,
-                progress: { done in finished.withLock { $0 = first + done } },
-                heard: { seconds in
-                    guard isLeader else { return }
-                    let elapsed = (ContinuousClock.now - began) / .seconds(1)
-                    // What later groups have is not known before they are opened: as much as this one, file by file.
-                    let share = min(1, seconds / ahead)
-                    let done = (Double(first) + share * Double(group.count)) / Double(total)
-                    Console.progress(
-                        "transcribe: \(finished.withLock { $0 }) of \(total) files · "
-                            + "\(decimal(before + seconds, 0)) s of audio · "
-                            + "\(decimal((before + seconds) / elapsed, 1)) s of audio/s · "
-                            + "ETA \(ReadableText.duration(elapsed * (1 / done - 1)))")
-                }
-            ).makeIterator()
+        let detail = chosenFormat.detail
+        for try await pass in run.results({ share, _ in recognizer.transcriptions(of: share, detail: detail) }) {
             guard isLeader else { continue }
-            for ((index, entry), recording) in zip(group, opened) {
-                let transcription: Transcription
-                do {
-                    _ = try recording.get()
-                    guard let result = try recognized.next()?.get() else { continue }
-                    transcription = result
-                } catch {
-                    failures += 1
-                    if code != EXIT_FAILURE { code = failureCode(error) ?? EX_DATAERR }
-                    Console.log.error("\(error)", metadata: ["file": "\(entry.path)"])
-                    continue
+            for finished in pass.finished {
+                let (index, entry) = entries[finished.index]
+                switch finished.result {
+                case .success(let transcription):
+                    audioSeconds += transcription.duration
+                    try writer.write(transcription, index: index, path: entry.path)
+                case .failure(let error): failed.add(error)
                 }
-                audioSeconds += transcription.duration
-                try writer.write(transcription, index: index, path: entry.path)
             }
+            progress.show(pass.progress)
         }
         guard isLeader else { return EXIT_SUCCESS }
-        let seconds = (ContinuousClock.now - began) / .seconds(1)
+        let seconds = progress.seconds
         Console.log.info(
-            "transcribe: \(total - failures) of \(total) files, \(TimedWork(audioSeconds: audioSeconds, seconds: seconds))",
+            "transcribe: \(entries.count - failed.count) of \(entries.count) files, \(TimedWork(audioSeconds: audioSeconds, seconds: seconds))",
             metadata: [
-                "files": .stringConvertible(total), "failures": .stringConvertible(failures),
+                "files": .stringConvertible(entries.count), "failures": .stringConvertible(failed.count),
                 "audio_seconds": .stringConvertible(audioSeconds), "seconds": .stringConvertible(seconds),
             ])
-        return code
+        return failed.code
+    }
+}
+
+/// Shows how far a transcription is.
+private struct TranscriptionProgress {
+    let total: Int
+    private let began = ContinuousClock.now
+
+    init(total: Int) { self.total = total }
+
+    /// How long it has taken.
+    var seconds: Double { (ContinuousClock.now - began) / .seconds(1) }
+
+    func show(_ progress: InferenceProgress) {
+        let elapsed = seconds
+        // What later files have is not known before they are opened: as much as these, file by file.
+        let left = elapsed * (Double(total) / max(progress.position, 1e-9) - 1)
+        Console.progress(
+            "transcribe: \(progress.recordings) of \(total) files · \(decimal(progress.seconds, 0)) s of audio · "
+                + "\(decimal(progress.seconds / elapsed, 1)) s of audio/s · ETA \(ReadableText.duration(left))")
     }
 }

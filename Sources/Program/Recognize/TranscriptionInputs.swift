@@ -2,7 +2,7 @@ import Foundation
 import W2VAudio
 import W2VBase
 import W2VCorpus
-import W2VRecognition
+import W2VInference
 
 /// What is to be transcribed, and what of it cannot be found, in the order given.
 struct TranscriptionInputs {

@@ -120,7 +120,7 @@ struct ReportCommand: AsyncParsableCommand, LoggingCommand {
     }
 
     private func evaluate(_ path: String) async throws -> Evaluation {
-        let recognizer = try Recognizer(checkpoint: fileURL(path), device: compute.device)
+        let recognizer = try await Recognizer(checkpoint: fileURL(path), device: compute.device)
         Console.notes(recognizer.notes, of: path)
         let progress = CountProgress("report: \(path)", "utterances")
         return try await Evaluator(recognizer).evaluate(fileURL(manifest), labels: labels) { done, total in

@@ -150,7 +150,7 @@ struct ServeCommand: AsyncParsableCommand, LoggingCommand {
             throw ValidationError(error.description)
         }
         do {
-            server.serve(try model.recognizer(device: compute.device, decoding: decoding))
+            server.serve(try await model.recognizer(device: compute.device, decoding: decoding))
         } catch {
             await server.stop(within: .zero)
             throw error

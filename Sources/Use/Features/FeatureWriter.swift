@@ -1,7 +1,7 @@
 import Foundation
 import W2VBase
 import W2VCorpus
-import W2VRecognition
+import W2VInference
 import W2VTorch
 
 /// A recording whose features are written.

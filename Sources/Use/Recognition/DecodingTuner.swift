@@ -1,6 +1,7 @@
 import Foundation
 import W2VCorpus
 import W2VDecoding
+import W2VInference
 
 /// Finds the language model's weight and the bonus for words that make the fewest word errors on a development set.
 public struct DecodingTuner: Sendable {
@@ -34,16 +35,18 @@ public struct DecodingTuner: Sendable {
     ///   - url: A manifest with labels.
     ///   - labels: `ltr` where the labels spell letters.
     ///   - progress: Called now and then with the number of utterances done and of all.
-    /// - Throws: `CorpusError`, `AudioError` or `RecognitionError` about the data.
+    /// - Throws: `CorpusError`, `AudioError` or `InferenceError` about the data.
     public init(
         recognizer: Recognizer, manifest url: URL, labels: String = "ltr",
-        progress: (@Sendable (Int, Int) -> Void)? = nil
+        progress: ((Int, Int) -> Void)? = nil
     ) async throws {
         let manifest = try Manifest.readForEvaluation(url, labels: labels)
         let total = manifest.count
-        let results = try await recognizer.logProbabilities(manifest.recordings) { progress?($0, total) }
+        let results = try await recognizer.logProbabilities(of: Recordings(manifest)).all {
+            progress?($0.recordings, total)
+        }
         scores = try results.map { result in
-            do { return try result.get() } catch RecognitionError.tooShort { return [] }
+            do { return try result.get() } catch InferenceError.tooShort { return [] }
         }
         references = manifest.references(labels: labels, alphabet: recognizer.alphabet)
     }

@@ -1,9 +1,9 @@
 import Foundation
 import W2VAudio
 import W2VBase
-import W2VCluster
 import W2VCorpus
 import W2VDecoding
+import W2VInference
 
 /// Recognizes a manifest's utterances and counts the errors.
 ///
@@ -12,8 +12,6 @@ import W2VDecoding
 public struct Evaluator: Sendable {
     /// What recognizes.
     public let recognizer: Recognizer
-    /// The processes that share the work, if there are others.
-    public let cluster: Cluster?
     /// What counts as one character.
     public let characters: CharacterUnit
 
@@ -21,11 +19,9 @@ public struct Evaluator: Sendable {
     ///
     /// - Parameters:
     ///   - recognizer: What recognizes.
-    ///   - cluster: The processes that share the work, each with an evaluator of the same manifest; all get the results.
     ///   - characters: What counts as one character.
-    public init(_ recognizer: Recognizer, among cluster: Cluster? = nil, characters: CharacterUnit = .codePoints) {
+    public init(_ recognizer: Recognizer, characters: CharacterUnit = .codePoints) {
         self.recognizer = recognizer
-        self.cluster = cluster
         self.characters = characters
     }
 
@@ -34,11 +30,11 @@ public struct Evaluator: Sendable {
     /// - Parameters:
     ///   - url: A fairseq manifest with labels beside it, or JSON lines.
     ///   - labels: The extension of the labels: `ltr` spells letters, of any other the symbols are words.
-    ///   - progress: Called now and then with the number of utterances done and of all.
+    ///   - progress: Called after every pass with the number of utterances done and of all.
     /// - Returns: Rates and results.
-    /// - Throws: `CorpusError`, `AudioError` or `RecognitionError` about the data, at the first utterance that is bad.
+    /// - Throws: `CorpusError`, `AudioError` or `InferenceError` about the data, at the first utterance that is bad.
     public func evaluate(
-        _ url: URL, labels: String = "ltr", progress: (@Sendable (Int, Int) -> Void)? = nil
+        _ url: URL, labels: String = "ltr", progress: ((Int, Int) -> Void)? = nil
     ) async throws -> Evaluation {
         try await evaluate(
             Manifest.readForEvaluation(url, labels: labels), labels: labels, progress: progress)
@@ -51,43 +47,67 @@ public struct Evaluator: Sendable {
     ///   - labels: `ltr` where the labels spell letters.
     ///   - tags: What utterances can be grouped by: for each tag's name the values in the manifest's order.
     ///   - folder: Where the log-probabilities are kept, as ``SavedLogits`` reads them.
-    ///   - progress: Called now and then with the number of utterances done and of all.
+    ///   - progress: Called after every pass with the number of utterances done and of all.
     /// - Returns: Rates and results.
-    /// - Throws: `CorpusError`, `AudioError` or `RecognitionError` about the data, at the first utterance that is bad;
+    /// - Throws: `CorpusError`, `AudioError` or `InferenceError` about the data, at the first utterance that is bad;
     ///   `FileWriteError` and what the file system says about the folder.
     public func evaluate(
         _ manifest: Manifest, labels: String = "ltr", tags: [String: [String?]] = [:], savingLogits folder: URL? = nil,
-        progress: (@Sendable (Int, Int) -> Void)? = nil
+        progress: ((Int, Int) -> Void)? = nil
+    ) async throws -> Evaluation {
+        if let folder { try SavedLogits.begin(folder) }
+        let results = transcriptions(of: Recordings(manifest), savingLogits: folder)
+        let evaluation = try await evaluation(of: manifest, labels: labels, tags: tags, results, progress: progress)
+        if let folder { try SavedLogits.finish(folder, evaluation, by: recognizer) }
+        return evaluation
+    }
+
+    /// Recognizes utterances while the results are iterated, and keeps their log-probabilities.
+    ///
+    /// - Parameters:
+    ///   - recordings: The utterances.
+    ///   - folder: Where log-probabilities are kept, after `SavedLogits.begin`; nil for nowhere.
+    ///   - number: Gives an utterance's place in the whole manifest, where these are a part of it.
+    /// - Returns: What is said in each.
+    public func transcriptions(
+        of recordings: Recordings, savingLogits folder: URL?, number: @escaping @Sendable (Int) -> Int = { $0 }
+    ) -> InferenceResults<Transcription> {
+        guard let folder else { return recognizer.transcriptions(of: recordings) }
+        let labels = recognizer.symbols.count
+        return recognizer.recognitions(of: recordings).mapResults { finished in
+            try finished.map { one in
+                guard let recognition = try? one.result.get() else { return one.result.map(\.transcription) }
+                // A file that cannot be written is not the recording's fault, and ends the run.
+                try SavedLogits.write(
+                    recognition.logProbabilities, labels: labels, index: number(one.index), to: folder)
+                return .success(recognition.transcription)
+            }
+        }
+    }
+
+    /// Counts the errors in what was recognized.
+    ///
+    /// - Parameters:
+    ///   - manifest: Read with labels.
+    ///   - labels: `ltr` where the labels spell letters.
+    ///   - tags: What utterances can be grouped by.
+    ///   - results: What was recognized in all of the manifest's utterances, in their order.
+    ///   - progress: Called after every pass with the number of utterances done and of all.
+    /// - Returns: Rates and results.
+    /// - Throws: The first error of an utterance that is not merely too short; what the results throw.
+    public func evaluation(
+        of manifest: Manifest, labels: String = "ltr", tags: [String: [String?]] = [:],
+        _ results: InferenceResults<Transcription>, progress: ((Int, Int) -> Void)? = nil
     ) async throws -> Evaluation {
         guard manifest.hasLabels else { throw CorpusError.noLabels(manifest: manifest.name) }
         let began = ContinuousClock.now
-        let total = manifest.count
-        let isLeader = cluster?.isLeader ?? true
-        if let folder, isLeader { try SavedLogits.begin(folder) }
-        // The others may write into the folder only when it is there.
-        _ = try cluster?.exchange([0])
-        let labelCount = recognizer.symbols.count
-        let results = try await recognizer.transcribe(
-            manifest.recordings, among: cluster, progress: { progress?($0, total) },
-            scores: folder.map { folder in
-                { try SavedLogits.write($1, labels: labelCount, index: $0, to: folder) }
-            })
+        let transcriptions = try await results.all { progress?($0.recordings, manifest.count) }
         let references = manifest.references(labels: labels, alphabet: recognizer.alphabet)
-        var utterances = try results.enumerated().map { index, result in
+        var utterances = try transcriptions.enumerated().map { index, result in
             try evaluated(manifest[index], reference: references[index], result)
         }
         for (name, values) in tags {
             for (index, value) in values.enumerated() { utterances[index].tags[name] = value }
-        }
-        if let folder, isLeader {
-            try SavedLogits.finish(
-                folder, symbols: recognizer.symbols, style: recognizer.style, frameSeconds: recognizer.frameSeconds,
-                entries: utterances.enumerated().map { index, utterance in
-                    SavedLogits.Entry(
-                        utterance: utterance.identifier, audio: utterance.audio, reference: utterance.reference,
-                        seconds: utterance.transcription.duration,
-                        file: utterance.isTooShort ? nil : SavedLogits.fileName(index), tags: utterance.tags)
-                })
         }
         return Evaluation(
             utterances: utterances, unwritable: Self.unwritable(utterances, recognizer.transcriber.writing),
@@ -139,7 +159,7 @@ public struct Evaluator: Sendable {
         var isTooShort = false
         do {
             transcription = try result.get()
-        } catch RecognitionError.tooShort(_, let samples, _) {
+        } catch InferenceError.tooShort(_, let samples, _) {
             isTooShort = true
             transcription = Transcription(
                 text: "", words: [], confidence: 1, duration: Double(samples) / Double(AudioFile.modelSampleRate))
@@ -163,11 +183,6 @@ extension Manifest {
         try manifest.validate()
         guard manifest.hasLabels else { throw CorpusError.noLabels(manifest: manifest.name) }
         return manifest
-    }
-
-    /// All utterances, to be recognized.
-    var recordings: [Recording] {
-        (0..<count).map { Recording(self, $0) }
     }
 
     /// What is said in each utterance, read as a fine-tuning's validation reads it.

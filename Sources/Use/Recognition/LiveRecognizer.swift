@@ -1,5 +1,6 @@
 import Foundation
 import W2VAudio
+import W2VInference
 
 /// How live input is recognized; all values are seconds.
 public struct LiveOptions: Sendable, Equatable {
@@ -19,12 +20,12 @@ public struct LiveOptions: Sendable, Equatable {
 
     /// Checks that every value is a time that live input can wait for: at most an hour.
     ///
-    /// - Throws: ``RecognitionError/badOption(name:value:expected:)``.
+    /// - Throws: `InferenceError.badOption`.
     func validate() throws {
         for (name, value) in [
             ("step", step), ("delay", delay), ("context", context), ("pause", pause), ("longest", longest),
         ] where !(0...3600).contains(value) {
-            throw RecognitionError.badOption(name: name, value: value, expected: "from 0 to 3600 seconds")
+            throw InferenceError.badOption(name: name, value: value, expected: "from 0 to 3600 seconds")
         }
     }
 }
@@ -63,7 +64,7 @@ public struct LiveRecognizer {
     ///   - recognizer: The model, which others may use at the same time.
     ///   - sampleRate: Samples per second of the input.
     ///   - options: How it is recognized.
-    /// - Throws: `AudioError` when the sampling rate cannot be converted; ``RecognitionError`` for options that are no times.
+    /// - Throws: `AudioError` when the sampling rate cannot be converted; `InferenceError` for options that are no times.
     public init(
         _ recognizer: Recognizer, sampleRate: Int = AudioFile.modelSampleRate, options: LiveOptions = LiveOptions()
     ) throws {
@@ -121,22 +122,22 @@ public struct LiveRecognizer {
     private mutating func hear(_ count: Int) {
         let heard = Array(pending.prefix(count))
         pending.removeFirst(count)
-        if recognizer.normalizesInput { moments.add(heard) }
+        if recognizer.session.input.normalizes { moments.add(heard) }
         buffer += heard
     }
 
     private mutating func pass(
         isLast: Bool, isolation: isolated (any Actor)? = #isolation
     ) async throws -> [LiveEvent] {
-        let layers = recognizer.windows.layers
+        let layers = recognizer.session.input.layers
         let end = bufferStart + layers.frames(samples: buffer.count)
         var scores: [Float] = []
         if end > settledEnd {
             let window = Window(
-                samples: moments.normalize(buffer, epsilon: recognizer.normalizationEpsilon),
+                samples: moments.normalize(buffer, epsilon: recognizer.session.input.epsilon),
                 kept: settledEnd - bufferStart..<end - bufferStart)
-            scores = try await recognizer.forward([window]).first ?? []
-            guard Recognizer.isFinite(scores) else { throw RecognitionError.notFinite(recording: "live input") }
+            scores = try await recognizer.passes.outputs(of: [window], as: .live).first ?? []
+            guard Recognizer.isFinite(scores) else { throw InferenceError.notFinite(recording: "live input") }
         }
         let delay = isLast ? 0 : Int(options.delay / recognizer.frameSeconds)
         let horizon = max(settledEnd, end - delay)

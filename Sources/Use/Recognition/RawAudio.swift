@@ -4,7 +4,7 @@ import W2VBase
 ///
 /// - Parameter bytes: Two for each sample; a last byte alone is left out.
 /// - Returns: Samples, full scale at ±1.
-package func rawSamples(_ bytes: some RandomAccessCollection<UInt8>) -> [Float] {
+func rawSamples(_ bytes: some RandomAccessCollection<UInt8>) -> [Float] {
     var samples: [Float] = []
     samples.reserveCapacity(bytes.count / 2)
     var rest = bytes.makeIterator()
@@ -17,17 +17,17 @@ package func rawSamples(_ bytes: some RandomAccessCollection<UInt8>) -> [Float] 
 /// One stream of raw audio that comes in pieces of any length: signed 16-bit samples, the low byte first, one channel.
 ///
 /// Half a sample waits for the next piece, and the first bytes wait until they show that this is no audio file.
-package struct RawAudioInput: Sendable {
+public struct RawAudioInput: Sendable {
     /// The input begins as an audio file does, so that its bytes are not samples.
-    package struct NotRaw: ExplainedError, Equatable {
+    public struct NotRaw: ExplainedError, Equatable {
         /// What it begins like, such as "a WAV file".
-        package let likeness: String
+        public let likeness: String
 
         /// Input: a file in place of samples.
-        package var kind: ErrorKind { .input }
+        public var kind: ErrorKind { .input }
 
         /// What the input begins like, and what to do.
-        package var explanation: Explanation {
+        public var explanation: Explanation {
             Explanation(
                 "the audio begins like \(likeness), but live input is raw 16-bit samples",
                 "\(.transcribeFile), or decode it first (ffmpeg -i FILE -ac 1 -ar 16000 -f s16le -)")
@@ -38,14 +38,14 @@ package struct RawAudioInput: Sendable {
     private var isKnownToBeRaw = false
 
     /// Begins.
-    package init() {}
+    public init() {}
 
     /// Takes the next piece.
     ///
     /// - Parameter bytes: Any number of bytes.
     /// - Returns: The samples that are complete; none while the first bytes may still turn out to be a file's header.
     /// - Throws: ``NotRaw``.
-    package mutating func append(_ bytes: some Sequence<UInt8>) throws(NotRaw) -> [Float] {
+    public mutating func append(_ bytes: some Sequence<UInt8>) throws(NotRaw) -> [Float] {
         waiting.append(contentsOf: bytes)
         return try take(isWhole: false)
     }
@@ -54,7 +54,7 @@ package struct RawAudioInput: Sendable {
     ///
     /// - Returns: The samples that were held back, and whether half a sample is left over.
     /// - Throws: ``NotRaw``.
-    package mutating func finish() throws(NotRaw) -> (samples: [Float], hasHalfSample: Bool) {
+    public mutating func finish() throws(NotRaw) -> (samples: [Float], hasHalfSample: Bool) {
         let samples = try take(isWhole: true)
         return (samples, !waiting.isEmpty)
     }

@@ -1,6 +1,7 @@
 import Foundation
 import W2VBase
 import W2VDecoding
+import W2VInference
 import W2VInterchange
 
 extension Recognizer {
@@ -26,13 +27,13 @@ extension Recognizer {
     /// - Parameters:
     ///   - recording: The recording; of hours, if need be.
     ///   - transcript: What is said, in the dictionary's letters, with whitespace between words.
-    ///   - heard: Called after every batch with the seconds of audio that have gone through the model; finding the path
+    ///   - heard: Called after every pass with the seconds of audio that have gone through the model; finding the path
     ///     then takes about as long again in recordings of hours.
     /// - Returns: Words and characters with times and confidences.
     /// - Throws: `DecoderError` when the transcript is empty, has characters that the dictionary lacks, or is too long
     ///   for the recording; what recognition throws.
-    public nonisolated func align(
-        _ recording: Recording, transcript: String, heard: (@Sendable (Double) -> Void)? = nil
+    public func align(
+        _ recording: Recording, transcript: String, heard: ((Double) -> Void)? = nil
     ) async throws -> TimedTranscript {
         let words = transcriber.writing.words(in: transcript)
         guard !words.isEmpty else { throw DecoderError.emptyTranscript }
@@ -43,7 +44,7 @@ extension Recognizer {
             return labels
         }
         let separator = alphabet.wordBoundary.map { [$0] } ?? []
-        let results = try await logProbabilities([recording], heard: heard)
+        let results = try await logProbabilities(of: Recordings([recording])).all { heard?($0.seconds) }
         let scores = try results[0].get()
         let alignment = try transcriber.align(Array(spelled.joined(separator: separator)), scores)
         return transcriber.transcription(

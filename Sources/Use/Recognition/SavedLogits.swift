@@ -149,7 +149,7 @@ public struct SavedLogits: Sendable {
     ///
     /// - Parameter folder: Made where it is not there.
     /// - Throws: What the file system says.
-    static func begin(_ folder: URL) throws {
+    public static func begin(_ folder: URL) throws {
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         AtomicFile.removeLeftovers(in: folder)
         let index = folder.appendingPathComponent(indexName)
@@ -174,6 +174,24 @@ public struct SavedLogits: Sendable {
     }
 
     /// Writes the dictionary and the index, which make the folder whole.
+    ///
+    /// - Parameters:
+    ///   - folder: The folder, which has the log-probabilities of all utterances.
+    ///   - evaluation: What was made of them.
+    ///   - recognizer: What recognized.
+    /// - Throws: `FileWriteError`.
+    public static func finish(_ folder: URL, _ evaluation: Evaluation, by recognizer: Recognizer) throws {
+        let entries = evaluation.utterances.enumerated().map { index, utterance in
+            Entry(
+                utterance: utterance.identifier, audio: utterance.audio, reference: utterance.reference,
+                seconds: utterance.transcription.duration, file: utterance.isTooShort ? nil : fileName(index),
+                tags: utterance.tags)
+        }
+        try finish(
+            folder, symbols: recognizer.symbols, style: recognizer.style, frameSeconds: recognizer.frameSeconds,
+            entries: entries)
+    }
+
     static func finish(
         _ folder: URL, symbols: [String], style: TextStyle, frameSeconds: Double, entries: [Entry]
     ) throws {

@@ -62,3 +62,11 @@ public struct Transcription: Sendable, Equatable, Codable {
         return timed
     }
 }
+
+/// A transcription with the log-probabilities that it was read from.
+public struct Recognition: Sendable {
+    /// What was recognized.
+    public var transcription: Transcription
+    /// Natural logarithms [frames, labels], row by row.
+    public var logProbabilities: [Float]
+}

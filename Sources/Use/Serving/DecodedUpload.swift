@@ -1,6 +1,6 @@
 import Foundation
 import W2VAudio
-import W2VRecognition
+import W2VInference
 
 /// An upload decoded: once, so that what is wrong with it is known before it waits for the model.
 struct DecodedUpload: Sendable {

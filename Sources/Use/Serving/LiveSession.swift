@@ -65,7 +65,7 @@ struct LiveSession: Sendable {
             await waitForClose(client)
             return 0
         }
-        let inbox = LiveInbox(most: 30 * samplesPerSecond)
+        let inbox = LiveBuffer(most: 30 * samplesPerSecond)
         let reading = Task {
             let end = await read(client, into: inbox)
             await inbox.end()
@@ -128,7 +128,7 @@ struct LiveSession: Sendable {
         timer.cancel()
     }
 
-    private func read(_ client: AsyncThrowingStream<WSFrame, any Error>, into inbox: LiveInbox) async -> End {
+    private func read(_ client: AsyncThrowingStream<WSFrame, any Error>, into inbox: LiveBuffer) async -> End {
         var audio = RawAudioInput()
         do {
             let end = try await read(client, &audio, into: inbox)
@@ -157,7 +157,7 @@ struct LiveSession: Sendable {
     }
 
     private func read(
-        _ client: AsyncThrowingStream<WSFrame, any Error>, _ audio: inout RawAudioInput, into inbox: LiveInbox
+        _ client: AsyncThrowingStream<WSFrame, any Error>, _ audio: inout RawAudioInput, into inbox: LiveBuffer
     ) async throws -> End {
         var message: (opcode: WSFrame.Opcode, payload: Data)?
         for try await frame in client {

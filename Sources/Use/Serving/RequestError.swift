@@ -3,7 +3,7 @@ import FlyingSocks
 import Foundation
 import W2VAudio
 import W2VBase
-import W2VRecognition
+import W2VInference
 
 /// Why a request is refused, with a status.
 struct RequestError: ExplainedError {
@@ -128,7 +128,7 @@ struct RequestError: ExplainedError {
                 "The server could not decode the recording: its disk or memory may be full", "try again later")
             hidden = "\(error)"
         case is AudioError: self = said(.unprocessableContent, "unreadable_audio")
-        case RecognitionError.tooShort:
+        case InferenceError.tooShort:
             self = said(.unprocessableContent, "audio_too_short")
         case SocketError.timeout:
             self.init(

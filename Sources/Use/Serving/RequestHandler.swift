@@ -61,7 +61,7 @@ struct RequestHandler: HTTPHandler {
         Route(method: .GET, path: "/metrics") { .reply(.metrics($0.core)) },
         Route(method: .GET, path: "/v1/models") { .reply(try .models($0.core)) },
         Route(method: .GET, path: "/v1/models/{id}") { .reply(try .model($0.core, named: $0.identifier)) },
-        Route(method: .GET, path: LiveInput.path, names: LiveInput.names) { try await .live(LiveInput.begin($0)) },
+        Route(method: .GET, path: LiveSocket.path, names: LiveSocket.names) { try await .live(LiveSocket.begin($0)) },
         Route(method: .POST, path: "/v1/transcribe", names: Reply.transcriptionNames) {
             .reply(try await Reply.transcription($0))
         },
@@ -139,7 +139,7 @@ struct RequestHandler: HTTPHandler {
             core: core, request: request, path: target.path, identifier: route.identifier(in: target.path) ?? "",
             names: route.names, body: body, query: target.query)
         // Before an upload has come; live input reports what is wrong over its WebSocket, where browsers can see it.
-        if route.path != LiveInput.path { _ = try call.parameters() }
+        if route.path != LiveSocket.path { _ = try call.parameters() }
         return try await route.answer(call)
     }
 

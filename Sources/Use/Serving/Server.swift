@@ -8,7 +8,7 @@ import W2VRecognition
 ///
 ///     let server = Server(ServerOptions(), facts: facts)
 ///     let address = try await server.start()
-///     server.serve(try Recognizer(checkpoint: checkpoint))
+///     server.serve(try await Recognizer(checkpoint: checkpoint))
 ///     print("listening on \(address)")
 ///     // Until it is to end:
 ///     await server.stop(within: .seconds(30))

@@ -1,6 +1,7 @@
 import FlyingFox
 import Foundation
 import Synchronization
+import W2VInference
 import W2VRecognition
 
 /// What all requests to a server share.
@@ -8,7 +9,8 @@ final class ServerCore: Sendable {
     /// A model that is ready.
     struct Model: Sendable {
         var recognizer: Recognizer
-        var scheduler: Scheduler
+        /// Long recordings go through it one after another, beside the short ones.
+        let long = Turnstile()
     }
 
     private struct State {
@@ -57,10 +59,7 @@ final class ServerCore: Sendable {
     }
 
     func use(_ recognizer: Recognizer) {
-        let scheduler = Scheduler(batchSeconds: recognizer.batchSeconds, metrics: metrics) {
-            try await recognizer.transcribe($0, detail: $1)
-        }
-        let model = Model(recognizer: recognizer, scheduler: scheduler)
+        let model = Model(recognizer: recognizer)
         state.withLock { $0.model = model }
     }
 
@@ -120,11 +119,28 @@ final class ServerCore: Sendable {
             }
             try Task.checkCancellation()
             do {
-                return try await model.scheduler.recognize(decoded, detail: detail, place: place)
+                guard decoded.isLong else {
+                    return try await transcribe(decoded, by: model, detail: detail, as: .short, place: place)
+                }
+                return try await model.long.take { [self] in
+                    try await transcribe(decoded, by: model, detail: detail, as: .long, place: place)
+                }
             } catch  where decoded.peak > Self.loudest && !(error is CancellationError) {
                 throw RequestError.tooLoud(upload.name, peak: decoded.peak)
             }
         }
+    }
+
+    private func transcribe(
+        _ upload: DecodedUpload, by model: Model, detail: TranscriptionDetail, as kind: PassKind,
+        place: WaitingRoom.Place
+    ) async throws -> Transcription {
+        let results = model.recognizer.transcriptions(of: Recordings([upload.recording]), detail: detail, as: kind) {
+            [metrics] start in
+            place.begin()
+            if kind == .short, start.position == 0 { metrics.passes(recordings: start.requests) }
+        }
+        return try await results.all()[0].get()
     }
 
     /// The multiple of full scale beyond which the recording is to blame for NaN or infinite outputs.

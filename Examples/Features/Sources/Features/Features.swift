@@ -5,7 +5,7 @@ import W2V
 @main enum Features {
     static func main() async throws {
         guard CommandLine.arguments.count == 3 else { throw CocoaError(.fileNoSuchFile) }
-        let featurizer = try Featurizer(checkpoint: URL(filePath: CommandLine.arguments[1]))
+        let featurizer = try await Featurizer(checkpoint: URL(filePath: CommandLine.arguments[1]))
         let speech = URL(filePath: CommandLine.arguments[2])
         let features = try await featurizer.features(of: speech, layer: .transformer(1))
         print("\(features.frames) frames of \(features.dimension) numbers, \(features.rate) a second")

@@ -6,7 +6,7 @@ import W2V
 @main enum Transcribe {
     static func main() async throws {
         guard !recordings.isEmpty else { throw CocoaError(.fileNoSuchFile) }
-        let recognizer = try Recognizer(checkpoint: URL(filePath: CommandLine.arguments[1]))
+        let recognizer = try await Recognizer(checkpoint: URL(filePath: CommandLine.arguments[1]))
         for recording in recordings {
             let transcription = try await recognizer.transcribe(recording)
             print("\(recording.lastPathComponent): \(transcription.text)")

@@ -2,11 +2,11 @@ import Foundation
 import W2VAudio
 import W2VCorpus
 
-/// Something to recognize: a name, an expected length, and how to get its samples when their turn comes.
+/// What goes through a model: a name, an expected length, and how to get its samples when their turn comes.
 public struct Recording: Sendable {
     /// What errors call it.
     public let name: String
-    /// The expected length in samples at 16 kHz, by which batches are made; what is decoded may differ.
+    /// The expected length in samples at 16 kHz, by which progress is told; what is decoded may differ.
     public let sampleCount: Int
     /// Begins to read; may be called again.
     let open: @Sendable () throws -> SampleReader
@@ -17,7 +17,7 @@ public struct Recording: Sendable {
     ///   - name: What errors call it.
     ///   - sampleCount: The expected samples at 16 kHz.
     ///   - open: Begins to read; may be called again.
-    package init(named name: String, sampleCount: Int, open: @escaping @Sendable () throws -> SampleReader) {
+    public init(named name: String, sampleCount: Int, open: @escaping @Sendable () throws -> SampleReader) {
         self.name = name
         self.sampleCount = sampleCount
         self.open = open

@@ -1,4 +1,5 @@
 import Foundation
+import W2VCorpus
 import W2VFetching
 
 /// Recordings and transcripts in LibriSpeech's layout: `SPEAKER/CHAPTER/SPEAKER-CHAPTER-NUMBER.flac` with

@@ -22,12 +22,13 @@ public struct WindowOptions: Sendable, Equatable {
     }
 
     /// Whether windows can be cut so.
-    package var isValid: Bool { seconds > 0 && overlap >= 0 && overlap <= seconds / 2 }
+    var isValid: Bool { seconds > 0 && overlap >= 0 && overlap <= seconds / 2 }
 }
 
 /// The windows' measures in frames and samples of a model.
-package struct Windows: Sendable {
-    let layers: ConvolutionLayers
+public struct Windows: Sendable {
+    /// The convolutions that make frames of samples.
+    public let layers: ConvolutionLayers
     /// Recordings up to this many frames stay whole.
     let longest: Int
     /// Frames on each side of a cut that only give context to the other side.
@@ -49,7 +50,7 @@ package struct Windows: Sendable {
     ///   - options: Valid ones.
     ///   - layers: The convolutions that make frames of samples.
     ///   - unit: Of how many frames windows shall begin and be cut at multiples.
-    package init(_ options: WindowOptions, layers: ConvolutionLayers, unit: Int = 1) {
+    public init(_ options: WindowOptions, layers: ConvolutionLayers, unit: Int = 1) {
         // Far beyond any recording, and far from overflow.
         let most = 1e12
         let rate = Double(AudioFile.modelSampleRate) / Double(layers.hop)
@@ -60,20 +61,34 @@ package struct Windows: Sendable {
         context = min(longest / 4 / unit * unit, frames(options.overlap / 2))
     }
 
-    /// The fewest samples that do not fit into one window.
-    var limit: Int { longest * layers.hop + layers.receptiveField }
+    /// The fewest samples at 16 kHz that do not fit into one window.
+    public var limit: Int { longest * layers.hop + layers.receptiveField }
 }
 
 /// A piece of a recording for one pass of the model.
-package struct Window: Sendable {
+public struct Window: Sendable {
     /// The samples that the model gets.
-    package var samples: [Float]
+    public var samples: [Float]
     /// Which of the frames it makes of them are kept.
-    package var kept: Range<Int>
+    public var kept: Range<Int>
+
+    /// Makes a window.
+    public init(samples: [Float], kept: Range<Int>) {
+        self.samples = samples
+        self.kept = kept
+    }
+
+    /// The samples of several windows end to end, as a model takes them.
+    public static func joined(_ windows: [Window]) -> [Float] {
+        var samples: [Float] = []
+        samples.reserveCapacity(windows.reduce(0) { $0 + $1.samples.count })
+        for window in windows { samples.append(contentsOf: window.samples) }
+        return samples
+    }
 }
 
 /// Gives a recording's next samples: so many as are asked for, fewer only at the end.
-package typealias SampleReader = (Int) throws -> [Float]
+public typealias SampleReader = (Int) throws -> [Float]
 
 /// Cuts a recording into windows while it is read: never more than one of them is held.
 struct WindowCutter {

@@ -1,4 +1,5 @@
 import Foundation
+import W2VCorpus
 import W2VFetching
 
 /// The parts of LibriSpeech, and Libri-light's limited supervision.

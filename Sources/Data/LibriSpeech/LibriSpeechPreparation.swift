@@ -1,5 +1,6 @@
 import Foundation
 import W2VBase
+import W2VCorpus
 import W2VFetching
 
 /// Prepares LibriSpeech for training in a folder, from the network or from a copy on disk.

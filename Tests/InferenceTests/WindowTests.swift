@@ -3,9 +3,10 @@ import Synchronization
 import TestSupport
 import Testing
 import W2VAudio
+import W2VBackbone
 import W2VBase
 
-@testable import W2VRecognition
+@testable import W2VInference
 
 @Suite(.onTestThreads) struct WindowTests {
     /// Windows of 40 frames, 5 of them context on each side.
@@ -30,8 +31,7 @@ import W2VBase
             while let window = try cutter.next() {
                 let made = windows.layers.frames(samples: window.samples.count)
                 #expect(made <= 40 && window.kept.upperBound <= made && !window.kept.isEmpty)
-                // The kept frames follow the previous ones: the window's samples are at the right place in the
-                // recording.
+                // The frames kept are those that follow: the window's samples lie where they should in the recording.
                 let first = (next - window.kept.lowerBound) * 320
                 #expect(window.samples == Array(samples[first..<first + window.samples.count]))
                 #expect(number == 0 || window.kept.lowerBound == 5)
@@ -52,7 +52,7 @@ import W2VBase
         var cutter = WindowCutter(windows, read: Recording.reader(of: Self.noise(30_000, pauses: [quiet])))
         let window = try #require(try cutter.next())
         #expect((28...30).contains(window.kept.upperBound), "cut at \(window.kept.upperBound)")
-        // If the volume is constant, windows have maximum length.
+        // Where nothing is quieter than the rest, windows are as long as they may be.
         cutter = WindowCutter(windows, read: Recording.reader(of: [Float](repeating: 0, count: 30_000)))
         #expect(try cutter.next()?.kept == 0..<35)
     }
@@ -72,12 +72,15 @@ import W2VBase
                 return range.map { Float($0 % 161) / 161 - 0.5 }
             }
         }
+        let windows = try windows()
         let reader = WindowReader(
-            [recording], windows: try windows(), normalizes: normalizes, budget: 40_000)
+            Recordings([recording]), windows: windows,
+            input: ModelInput(layers: windows.layers, normalizes: normalizes, epsilon: 1e-5),
+            budget: BatchBudget(seconds: 2.5))
         var frames = 0
-        while case let group = await reader.nextGroup(), !group.isEmpty {
+        while case let batch = await reader.nextBatch(), !batch.isEmpty {
             var alive = 0
-            for case .window(_, let window) in group {
+            for case .window(_, let window) in batch {
                 alive += window.samples.count
                 frames += window.kept.count
             }
@@ -91,49 +94,18 @@ import W2VBase
     @Test func aLongRecordingIsNormalizedAsAWhole() async throws {
         var samples = Self.noise(40_000)
         for index in samples.indices { samples[index] = samples[index] * Float(index) / 20_000 + 0.25 }
-        let reader = WindowReader([Recording(samples: samples)], windows: try windows(), normalizes: true, budget: 1)
+        let windows = try windows()
+        let reader = WindowReader(
+            Recordings([Recording(samples: samples)]), windows: windows,
+            input: ModelInput(layers: windows.layers, normalizes: true, epsilon: 1e-5), budget: BatchBudget(seconds: 0))
         var joined: [Float] = []
-        while case let group = await reader.nextGroup(), !group.isEmpty {
-            for case .window(_, let window) in group {
+        while case let batch = await reader.nextBatch(), !batch.isEmpty {
+            for case .window(_, let window) in batch {
                 joined += window.samples[(window.kept.lowerBound * 320)..<(window.kept.upperBound * 320)]
             }
         }
         let expected = normalized(samples)
         #expect(joined.count == 124 * 320)
         #expect(zip(joined, expected).allSatisfy { abs($0 - $1) < 1e-5 })
-    }
-
-    @Test func joinedWindowsAreCloseToTheWhole() async throws {
-        // Half a minute, cut into windows of 6 s of which neighbors share 3 s.
-        let recording = Recording(samples: tonesInNoise(16_000 * 30, seed: 9))
-        let whole = try await SmallModels.recognizer().logProbabilities([recording])[0].get()
-        let recognizer = try SmallModels.recognizer(windows: WindowOptions(seconds: 6, overlap: 3))
-        let cut = try await recognizer.logProbabilities([recording])[0].get()
-        #expect(cut.count == whole.count)
-        // Attention and norms see less of the recording: the numbers differ, the recognized text hardly does.
-        let labels = SmallModels.symbols.count
-        func best(_ scores: [Float]) -> [Int] {
-            stride(from: 0, to: scores.count, by: labels).map { frame in
-                (0..<labels).max { scores[frame + $0] < scores[frame + $1] } ?? 0
-            }
-        }
-        let equal = zip(best(cut), best(whole)).filter { $0 == $1 }.count
-        #expect(Double(equal) > 0.9 * Double(whole.count / labels), "\(equal) of \(whole.count / labels) frames")
-    }
-
-    @Test func impossibleWindowsAreRefused() {
-        for (seconds, overlap) in [(0.0, 0.0), (40, 21), (40, -1), (.nan, 1)] {
-            #expect(throws: RecognitionError.self) {
-                try SmallModels.recognizer(windows: WindowOptions(seconds: seconds, overlap: overlap))
-            }
-        }
-    }
-
-    @Test func alignmentUsesWindowsToo() async throws {
-        let samples = tonesInNoise(16_000 * 12, seed: 4)
-        let recognizer = try SmallModels.recognizer(windows: WindowOptions(seconds: 3, overlap: 1))
-        let aligned = try await recognizer.align(Recording(samples: samples), transcript: "TEA EAT")
-        #expect(aligned.words.map(\.text) == ["TEA", "EAT"] && aligned.characters.count == 6)
-        #expect(abs(aligned.duration - 11.98) < 0.011)
     }
 }

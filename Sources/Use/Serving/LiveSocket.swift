@@ -4,7 +4,7 @@ import W2VAudio
 import W2VRecognition
 
 /// `GET /v1/live`: raw audio in, events out, over a WebSocket.
-struct LiveInput: WSHandler {
+struct LiveSocket: WSHandler {
     /// The route.
     static let path = "/v1/live"
     /// What it knows.
@@ -30,7 +30,7 @@ struct LiveInput: WSHandler {
                 "\(call.path) is a WebSocket", "open it with ws:// or wss://",
                 headers: [.upgrade: "websocket", .connection: "upgrade"])
         }
-        let input = LiveInput(core: core, recognizer: model.recognizer, rate: rate(of: call), request: request)
+        let input = LiveSocket(core: core, recognizer: model.recognizer, rate: rate(of: call), request: request)
         let response = try await WebSocketHTTPHandler(handler: input).handleRequest(request)
         guard response.statusCode == .switchingProtocols else {
             let reason = String(decoding: try await response.bodyData, as: UTF8.self)
@@ -69,56 +69,5 @@ struct LiveInput: WSHandler {
         // The connection was closed while there was something to send.
         output.onTermination = { if case .cancelled = $0 { session.cancel() } }
         return frames
-    }
-}
-
-/// Raw audio that has come and that the model has not heard: as much as it is behind, up to a limit.
-actor LiveInbox {
-    private var samples: [Float] = []
-    private var hasEnded = false
-    private var reader: CheckedContinuation<Void, Never>?
-    private var writer: CheckedContinuation<Void, Never>?
-    private let most: Int
-
-    /// Makes an inbox.
-    ///
-    /// - Parameter most: How many samples may wait before the client has to.
-    init(most: Int) { self.most = most }
-
-    /// Takes samples; returns when more may come.
-    func add(_ more: [Float]) async {
-        // Half a sample, or a first byte that may begin a file, gives none yet: that is not the end.
-        guard !more.isEmpty else { return }
-        samples += more
-        wakeReader()
-        guard samples.count > most, !hasEnded else { return }
-        await withCheckedContinuation { writer = $0 }
-    }
-
-    /// Nothing more comes.
-    func end() {
-        hasEnded = true
-        wakeReader()
-        wakeWriter()
-    }
-
-    /// All that has come; waits where that is nothing, and gives nil at the end.
-    func next() async -> [Float]? {
-        while samples.isEmpty, !hasEnded { await withCheckedContinuation { reader = $0 } }
-        defer {
-            samples.removeAll()
-            wakeWriter()
-        }
-        return samples.isEmpty ? nil : samples
-    }
-
-    private func wakeReader() {
-        reader?.resume()
-        reader = nil
-    }
-
-    private func wakeWriter() {
-        writer?.resume()
-        writer = nil
     }
 }

@@ -1,0 +1,151 @@
+import Foundation
+import W2VBase
+import W2VCluster
+import W2VInference
+
+/// Recordings of which each of several processes does a share.
+///
+/// All processes get every result, in the recordings' order. What communicates waits for the others: every process must
+/// iterate the results to their end.
+struct SharedRecordings: Sendable {
+    /// All recordings, the same in every process.
+    let recordings: Recordings
+    /// The processes; nil for this one alone.
+    let cluster: Cluster?
+    /// What is dealt out at once: its results come together.
+    var group = BatchBudget(seconds: .infinity)
+
+    /// The results of all processes.
+    ///
+    /// - Parameter work: What this process does with its share; its second argument gives the place of a recording of the
+    ///   share among all.
+    /// - Returns: The results of all recordings, in every process.
+    func results<Value: Codable & Sendable>(
+        _ work: @escaping @Sendable (Recordings, @escaping @Sendable (Int) -> Int) -> InferenceResults<Value>
+    ) -> InferenceResults<Value> {
+        guard let cluster else { return work(recordings) { $0 } }
+        let run = SharedRun(recordings, among: cluster, group: group, work)
+        return InferenceResults { try await run.next() }
+    }
+}
+
+/// One run over recordings of which each process does a share.
+private actor SharedRun<Value: Codable & Sendable> {
+    typealias Work = @Sendable (Recordings, @escaping @Sendable (Int) -> Int) -> InferenceResults<Value>
+
+    /// What is dealt out at once.
+    private struct Group {
+        /// The place of its first recording.
+        var first: Int
+        /// The recordings, or what is wrong with them, which every process finds for itself.
+        var opened: [Result<Recording, any Error>]
+        /// The share of each process, as places in the group.
+        var shares: [[Int]]
+    }
+
+    private let recordings: Recordings
+    private let cluster: Cluster
+    private let budget: BatchBudget
+    private let work: Work
+    private var following = 0
+    private var current: (group: Group, passes: InferenceResults<Value>.AsyncIterator)?
+    private var own: [Result<Value, any Error>] = []
+    /// How far this process was before the group.
+    private var before = InferenceProgress()
+    private var progress = InferenceProgress()
+
+    init(_ recordings: Recordings, among cluster: Cluster, group: BatchBudget, _ work: @escaping Work) {
+        self.recordings = recordings
+        self.cluster = cluster
+        budget = group
+        self.work = work
+    }
+
+    /// The next pass of this process, without results; those of all processes when the group is done.
+    func next() async throws -> InferencePass<Value>? {
+        if current == nil {
+            guard following < recordings.count else { return nil }
+            begin(openGroup())
+        }
+        guard let group = current?.group, var passes = current?.passes else { return nil }
+        if let pass = try await passes.next() {
+            current = (group, passes)
+            own += pass.finished.map(\.result)
+            // The others are about as far.
+            let share = pass.progress.position / Double(max(1, group.shares[cluster.rank].count))
+            progress.position = before.position + share * Double(group.opened.count)
+            progress.recordings = Int(progress.position)
+            progress.seconds = before.seconds + pass.progress.seconds
+            return InferencePass(finished: [], progress: progress)
+        }
+        current = nil
+        progress.recordings = before.recordings + group.opened.count
+        progress.position = Double(progress.recordings)
+        return InferencePass(finished: try merged(group), progress: progress)
+    }
+
+    private func openGroup() -> Group {
+        var (opened, lengths): ([Result<Recording, any Error>], [Int]) = ([], [])
+        let first = following
+        var room = budget
+        while following < recordings.count {
+            let recording = Result { try recordings.open(following) }
+            let length = (try? recording.get())?.sampleCount ?? 0
+            guard room.take(length) else { break }
+            opened.append(recording)
+            lengths.append(length)
+            following += 1
+        }
+        let usable = opened.indices.filter { (try? opened[$0].get()) != nil }
+        // Fewer recordings than processes leave some with nothing to do.
+        let shares = balancedShares(usable.map { lengths[$0] }, among: cluster.size)
+        return Group(first: first, opened: opened, shares: shares.map { share in share.map { usable[$0] } })
+    }
+
+    private func begin(_ group: Group) {
+        let share = group.shares[cluster.rank]
+        let recordings = Recordings(count: share.count) { try group.opened[share[$0]].get() }
+        current = (group, work(recordings) { group.first + share[$0] }.makeAsyncIterator())
+        own = []
+        before = progress
+    }
+
+    private func merged(_ group: Group) throws -> [InferencePass<Value>.Finished] {
+        var results =
+            group.opened.map { opened in opened.flatMap { _ in .failure(CancellationError()) } }
+            as [Result<Value, any Error>]
+        for (share, outcomes) in zip(group.shares, try cluster.exchange(own.map(SentResult.init))) {
+            for (number, outcome) in zip(share, outcomes) { results[number] = outcome.result }
+        }
+        return results.enumerated().map { .init(index: group.first + $0, result: $1) }
+    }
+}
+
+/// A result on its way to another process.
+private enum SentResult<Value: Codable & Sendable>: Codable, Sendable {
+    case done(Value)
+    case tooShort(recording: String, samples: Int, needed: Int)
+    case failed(String)
+    /// By no fault of the recording.
+    case brokeDown(String)
+
+    init(_ result: Result<Value, any Error>) {
+        switch result {
+        case .success(let value): self = .done(value)
+        case .failure(InferenceError.tooShort(let recording, let samples, let needed)):
+            self = .tooShort(recording: recording, samples: samples, needed: needed)
+        case .failure(let error as any ExplainedError) where error.kind == .failure: self = .brokeDown("\(error)")
+        case .failure(let error): self = .failed("\(error)")
+        }
+    }
+
+    var result: Result<Value, any Error> {
+        switch self {
+        case .done(let value): .success(value)
+        case .tooShort(let recording, let samples, let needed):
+            .failure(InferenceError.tooShort(recording: recording, samples: samples, needed: needed))
+        case .failed(let sentence): .failure(CommandError(.input, sentence))
+        case .brokeDown(let sentence): .failure(CommandError(.failure, sentence))
+        }
+    }
+}

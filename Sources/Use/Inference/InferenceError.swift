@@ -1,0 +1,35 @@
+import W2VBase
+
+/// What can be wrong with running a model over recordings.
+public enum InferenceError: ExplainedError, Equatable {
+    /// A recording is too short for a single frame; counts are samples at 16 kHz.
+    case tooShort(recording: String, samples: Int, needed: Int)
+    /// The model's output for a recording is NaN or infinite.
+    case notFinite(recording: String)
+    /// Recordings cannot be cut into windows of this length, in seconds, with this overlap.
+    case badWindows(seconds: Double, overlap: Double)
+    /// An option has a value that it cannot have.
+    case badOption(name: String, value: Double, expected: String)
+
+    /// Input.
+    public var kind: ErrorKind { .input }
+
+    /// What is wrong with which recording or option, and what to do.
+    public var explanation: Explanation {
+        switch self {
+        case .tooShort(let recording, let samples, let needed):
+            Explanation(
+                "\(recording): has \(samples) samples at 16 kHz, and the model needs at least \(needed)", "leave it out"
+            )
+        case .notFinite(let recording):
+            Explanation(
+                "\(recording): the model's output is NaN or infinite",
+                "look for samples far beyond full scale in the recording, and for NaN in the checkpoint")
+        case .badWindows(let seconds, let overlap):
+            Explanation(
+                "windows of \(seconds) s that share \(overlap) s cannot be cut",
+                "give windows a length, and let neighbors share at most half of it")
+        case .badOption(let name, let value, let expected): Explanation("\(name) is \(value); it must be \(expected)")
+        }
+    }
+}
