@@ -2,38 +2,38 @@ import Foundation
 import W2VCorpus
 import W2VFetching
 
-/// The parts of LibriSpeech, and Libri-light's limited supervision.
+/// What LibriSpeech consists of, and Libri-light's limited supervision.
 ///
-/// Panayotov et al. 2015; Kahn et al. 2020.
+/// Panayotov and others 2015; Kahn and others 2020.
 public enum LibriSpeech {
     /// A part of the corpus: one archive with one folder of recordings.
     public struct Part: Equatable, Sendable {
-        /// The part's name; also its folder's name.
+        /// What it is called; also its folder's name.
         public var name: String
         /// The archive's name on a mirror.
         public var archive: String
-        /// The archive's published checksum; nil if unpublished.
+        /// The archive's published checksum; nil where nothing is published.
         public var checksum: Checksum?
-        /// The archive's size in bytes; nil if unpublished.
+        /// The archive's size in bytes; nil where nothing is published.
         public var size: Int?
-        /// Approximate size of the archive and of its contents in bytes, to check the disk's space; 0 if unknown.
+        /// How many bytes archive and content have about, for the disk; 0 where that is not known.
         public var approximateSize: Int
-        /// Number of recordings; nil if unknown.
+        /// How many recordings it has; nil where that is not known.
         public var utterances: Int?
 
-        /// Whether this is Libri-light's selection of a few hours, which has its own layout.
+        /// Whether this is Libri-light's selection of a few hours, which is laid out in its own way.
         public var isLimitedSupervision: Bool { name == LibriSpeech.limitedName }
     }
 
     static let limitedName = "librispeech_finetuning"
 
-    /// The combined training list's name, as in NVIDIA's recipes.
+    /// The combined training list's name, as NVIDIA's recipes have it.
     public static let combinedName = "train-full-960"
 
-    /// The parts that make up the 960 hours, in the combined list's order.
+    /// The parts that make the 960 hours, in the combined list's order.
     public static let trainingNames = ["train-clean-100", "train-clean-360", "train-other-500"]
 
-    /// The seven parts with speech and transcripts, as openslr.org describes them as resource 12: MD5 and size of the
+    /// The seven parts with speech and transcripts, as openslr.org describes them under number 12: MD5 and size of the
     /// archives, and the numbers of recordings.
     public static let parts: [Part] = [
         part("dev-clean", "42e2234ba48799c1f50f24a7926300a1", 337_926_286, 2703),
@@ -45,27 +45,26 @@ public enum LibriSpeech {
         part("train-other-500", "d1a0fd59409feb2c614ce4d30c387708", 30_593_501_606, 148_688),
     ]
 
-    /// Libri-light's ten hours: six folds of ten minutes, and nine more hours.
+    /// Libri-light's ten hours: six folds of ten minutes, and nine hours more.
     ///
-    /// The publisher gives no checksum; this SHA-256 is the one that torchaudio checks.
+    /// The publisher gives no checksum; this is the SHA-256 that torchaudio compares with.
     public static let limitedSupervision = Part(
         name: limitedName, archive: "librispeech_finetuning.tgz",
         checksum: Checksum(.sha256, "5d1efdc777b548194d7e09ba89126e2188026df9fd57aa57eb14408d2b2342af"), size: nil,
         approximateSize: 650_000_000, utterances: nil)
 
-    /// The servers of openslr's archives: the publisher, then its mirrors.
+    /// Where openslr's archives are to be had: the publisher, then its mirrors.
     public static let mirrors = [
         "https://www.openslr.org/resources/12", "https://us.openslr.org/resources/12",
         "https://openslr.elda.org/resources/12", "https://openslr.magicdatatech.com/resources/12",
     ]
 
-    /// The servers of Libri-light's archive.
+    /// Where Libri-light's archive is to be had.
     public static let limitedMirrors = ["https://dl.fbaipublicfiles.com/librilight/data"]
 
-    /// The letters of the public models, in the order and with the counts of fairseq's published dictionary.
+    /// The letters of the public models, in the order and with the counts of the dictionary that fairseq publishes.
     ///
-    /// The order assigns letters to a model's outputs, so a dictionary counted from other text does not fit these
-    /// models.
+    /// The order decides which output of a model is which letter, so that dictionaries counted anew do not fit them.
     public static let dictionary: [(symbol: String, count: Int)] = [
         ("|", 94802), ("E", 51860), ("T", 38431), ("A", 33152), ("O", 31495), ("N", 28855), ("I", 28794), ("H", 27187),
         ("S", 26071), ("R", 23546), ("D", 18289), ("L", 16308), ("U", 12400), ("M", 10685), ("W", 10317), ("C", 9844),
@@ -73,12 +72,12 @@ public enum LibriSpeech {
         ("X", 636), ("J", 598), ("Q", 437), ("Z", 213),
     ]
 
-    /// Parses a list of part names.
+    /// Finds the parts of a list of names.
     ///
     /// - Parameters:
     ///   - names: Names separated by commas; `all` for all seven, `none` for none.
-    ///   - limited: Whether Libri-light's limited supervision is included.
-    /// - Returns: The parts, without duplicates.
+    ///   - limited: Whether Libri-light's limited supervision comes too.
+    /// - Returns: The parts, each once.
     /// - Throws: `LibriSpeechError.unknownPart`.
     public static func parts(named names: String, limited: Bool = false) throws -> [Part] {
         let words = names.split(whereSeparator: { $0 == "," || $0 == " " }).map(String.init)
@@ -89,11 +88,11 @@ public enum LibriSpeech {
         return chosen + (limited ? [limitedSupervision] : [])
     }
 
-    /// Replaces the published checksums by those of a list, for a mirror that has repacked the archives.
+    /// Replaces the published checksums by a list's, for a mirror that has packed the parts anew.
     ///
     /// - Parameters:
     ///   - parts: The parts.
-    ///   - file: Lines of an MD5 and a file name, as `md5sum` writes them; it must name every part of openslr's.
+    ///   - file: Lines of an MD5 and a file name, as `md5sum` writes them; it names every part of openslr's.
     /// - Returns: The same parts with the list's checksums.
     /// - Throws: `LibriSpeechError`, `CorpusError`.
     public static func replacingChecksums(of parts: [Part], by file: URL) throws -> [Part] {

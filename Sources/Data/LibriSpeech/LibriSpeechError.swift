@@ -1,24 +1,24 @@
 import W2VBase
 
-/// Errors of preparing LibriSpeech.
+/// What can be wrong with a copy of LibriSpeech.
 public enum LibriSpeechError: ExplainedError, Equatable {
-    /// The part does not exist.
+    /// There is no such part.
     case unknownPart(String)
-    /// A folder holds no requested part.
+    /// A folder holds none of the parts asked for.
     case nothingInSource(folder: String, parts: [String])
     /// An archive does not hold the folder that it is named after.
     case otherContent(archive: String, expected: String)
-    /// Another process is filling the output folder.
+    /// Another process fills the output folder.
     case folderInUse(folder: String)
-    /// A part has an unexpected number of recordings.
+    /// A part has another number of recordings than it should.
     case wrongCount(folder: String, found: Int, expected: Int, isOwn: Bool)
-    /// A folder has a part's name, but may not be unpacked completely.
+    /// A folder has a part's name, and nothing says that it was unpacked to its end.
     case unfinished(folder: String, archive: String)
-    /// Recordings cannot be read; `first` is the first one's reason.
+    /// Recordings that cannot be read; `first` is one's reason.
     case unreadable(part: String, count: Int, total: Int, first: String)
-    /// A recording has no transcript.
+    /// A recording without a transcript.
     case noTranscript(recording: String, file: String)
-    /// A transcript has no recording.
+    /// A transcript without a recording.
     case noRecording(identifier: String, file: String, line: Int)
     /// A line of transcripts cannot be understood.
     case badTranscript(file: String, line: Int, reason: String, found: String)
@@ -30,7 +30,7 @@ public enum LibriSpeechError: ExplainedError, Equatable {
     /// Failure while another process works in the folder, else input.
     public var kind: ErrorKind { if case .folderInUse = self { .failure } else { .input } }
 
-    /// The problem with its folder, archive or file, and what to do about it.
+    /// What is wrong with which folder, archive or file, and what to do.
     public var explanation: Explanation {
         switch self {
         case .unknownPart(let name):

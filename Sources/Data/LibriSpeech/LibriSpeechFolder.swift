@@ -2,21 +2,21 @@ import Foundation
 import W2VCorpus
 import W2VFetching
 
-/// Recordings and transcripts in LibriSpeech's layout: `SPEAKER/CHAPTER/SPEAKER-CHAPTER-NUMBER.flac` with
-/// `SPEAKER-CHAPTER.trans.txt` beside them, which has a line `SPEAKER-CHAPTER-NUMBER WORDS` for each.
+/// Recordings and transcripts in LibriSpeech's layout: `SPEAKER/CHAPTER/SPEAKER-CHAPTER-NUMBER.flac`, beside them
+/// `SPEAKER-CHAPTER.trans.txt` with a line `SPEAKER-CHAPTER-NUMBER WORDS` for each.
 struct LibriSpeechFolder {
     /// The recordings, ordered by path.
     let manifest: Manifest
-    /// One transcript per recording.
+    /// One transcript a recording.
     let transcripts: [String]
 
     /// Reads a folder.
     ///
     /// - Parameters:
     ///   - folder: The manifest's root.
-    ///   - part: The part's name for messages.
-    ///   - subfolders: The subfolders to search; nil for all.
-    ///   - monitor: Receives progress, and may stop the reading.
+    ///   - part: What people call it.
+    ///   - subfolders: Which of its folders to search; nil for all.
+    ///   - monitor: Is told how far it is, and may stop it.
     /// - Throws: `LibriSpeechError`, `CorpusError`, `FetchError.stopped`.
     init(_ folder: URL, part: String, subfolders: [String]? = nil, monitor: FetchMonitor) throws {
         manifest = try Self.list(folder, part: part, subfolders: subfolders, monitor: monitor)
@@ -41,7 +41,7 @@ struct LibriSpeechFolder {
         self.transcripts = transcripts
     }
 
-    /// Returns the recordings whose paths pass a test.
+    /// The recordings whose paths a test accepts.
     func filter(name: String, _ isIncluded: (String) -> Bool) -> LibriSpeechFolder {
         let indices = (0..<manifest.count).filter { isIncluded(manifest.path($0)) }
         return LibriSpeechFolder(
@@ -89,7 +89,7 @@ struct LibriSpeechFolder {
 
     private static func chapter(_ path: String) -> String { (path as NSString).deletingLastPathComponent }
 
-    /// Reads the transcripts of all recordings in a chapter's folder.
+    /// The transcripts of all recordings in a chapter's folder.
     private static func read(_ identifiers: [String], chapter: URL) throws -> [String] {
         let speaker = chapter.deletingLastPathComponent().lastPathComponent
         let file = chapter.appendingPathComponent("\(speaker)-\(chapter.lastPathComponent).trans.txt")
@@ -128,14 +128,14 @@ struct LabeledList {
 
     /// Writes the three files.
     ///
-    /// The manifest comes last, so that it exists only when the other files are complete.
+    /// The manifest comes last, so that it is there only when all of it is.
     func write(_ list: Manifest, _ transcripts: [String]) throws {
         unlink(manifest.path)
         try Transcript.writeLabels(transcripts, beside: manifest)
         try list.write(to: manifest)
     }
 
-    /// Returns the list and its words if an earlier run wrote them completely for this folder.
+    /// The list and its words, if an earlier run wrote all of it for this folder.
     func complete(root: URL) -> (manifest: Manifest, transcripts: [String])? {
         guard let list = try? Manifest.read(manifest, labels: "wrd"),
             list.sources[0].root.path == root.standardizedFileURL.path,

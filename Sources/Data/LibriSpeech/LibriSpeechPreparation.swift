@@ -3,55 +3,60 @@ import W2VBase
 import W2VCorpus
 import W2VFetching
 
-/// Prepares LibriSpeech for training in a folder, from the network or from a copy on disk.
+/// Brings LibriSpeech to a folder in the form that training reads: from the network, or from a copy on disk.
 ///
-/// Everything that is complete is kept, so an interrupted preparation continues where it stopped.
+/// Everything that is complete stays as it is, so that a run that was stopped goes on where it was.
 public struct LibriSpeechPreparation {
-    /// The folder for recordings and lists.
+    /// Where everything goes.
     public var output: URL
-    /// The parts to prepare.
+    /// Which parts.
     public var parts: [LibriSpeech.Part]
     /// A folder with parts already on disk, unpacked or as archives; it is only read.
     public var source: URL?
-    /// Servers in place of the usual ones, in the order of attempts.
+    /// Servers in place of the usual ones, in the order in which to try.
     public var mirrors: [String] = []
-    /// Whether archives are kept after unpacking.
+    /// Whether archives stay after they were unpacked.
     public var keepsArchives = false
-    /// The downloader of archives.
+    /// What fetches.
     public var downloader = Downloader()
-    /// Receives progress, and may stop the preparation.
+    /// Is told how far it is, and may stop it.
     public var monitor = FetchMonitor()
 
-    /// Describes a preparation of parts in the folder `output`.
+    /// Describes a preparation.
+    ///
+    /// - Parameters:
+    ///   - parts: Which parts.
+    ///   - output: Where everything goes.
     public init(_ parts: [LibriSpeech.Part], output: URL) {
         self.parts = parts
         self.output = output
     }
 
-    /// A list that was made, or existed already.
+    /// A list that was made, or was there already.
     public struct List: Equatable, Sendable {
         /// Its name.
         public var name: String
         /// Its manifest.
         public var manifest: URL
-        /// Number of recordings.
+        /// How many recordings it has.
         public var utterances: Int
-        /// Total length of the recordings, in samples at 16 kHz.
+        /// Their length together, in samples at 16 kHz.
         public var samples: Int
     }
 
-    /// The result of a preparation.
+    /// What there is now.
     public struct Report: Equatable, Sendable {
         /// The lists, in the order in which they were made.
         public var lists: [List] = []
         /// The dictionary.
         public var dictionary: URL
-        /// Number of bytes received over the network.
+        /// How many bytes came over the network.
         public var received = 0
     }
 
-    /// Does the remaining work.
+    /// Does what is left to do.
     ///
+    /// - Returns: What there is now.
     /// - Throws: `FetchError`, `LibriSpeechError`, `CorpusError`.
     public func run() throws -> Report {
         do {
@@ -59,7 +64,7 @@ public struct LibriSpeechPreparation {
         } catch {
             throw CorpusError.unwritable(file: output.path, reason: error.localizedDescription)
         }
-        // Two preparations that unpack the same part would remove each other's files.
+        // Two that unpack the same part would remove each other's files.
         let lock: FolderLock
         do {
             lock = try FolderLock(output)
@@ -100,13 +105,13 @@ public struct LibriSpeechPreparation {
 
     // MARK: - Getting the recordings
 
-    /// The source of a part.
+    /// Where a part comes from.
     private enum Supply {
-        /// A folder of recordings, which is left in place.
+        /// A folder of recordings, which stays where it is.
         case folder(URL)
-        /// An archive on disk, which is kept.
+        /// An archive on disk, which stays.
         case archive(URL)
-        /// The network; the archive is kept until it is no longer needed.
+        /// The network; the archive is kept for as long as it is needed.
         case network(archive: URL)
 
         var isLocal: Bool { if case .network = self { false } else { true } }
@@ -126,7 +131,7 @@ public struct LibriSpeechPreparation {
         return .network(archive: output.appendingPathComponent("archives/" + part.archive))
     }
 
-    /// Returns the folder of an unpacked part: below `LibriSpeech`, as in the archives.
+    /// Where our own copy of a part lies: beside the others below `LibriSpeech`, as the archives have it.
     private func unpackedFolder(_ part: LibriSpeech.Part) -> URL {
         let path = part.isLimitedSupervision ? part.name : "LibriSpeech/" + part.name
         return output.appendingPathComponent(path).standardizedFileURL
@@ -137,9 +142,9 @@ public struct LibriSpeechPreparation {
         return FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder) && isFolder.boolValue
     }
 
-    /// Checks that the disk has space for everything, before hours of work.
+    /// Makes sure of room for everything, before hours go by.
     private func checkSpace(_ supplies: [(LibriSpeech.Part, Supply)]) throws {
-        // FLAC does not compress: the contents are as large as the archive, and slightly larger for whole blocks.
+        // FLAC does not shrink: what is unpacked is as large as the archive, and a little more for whole blocks.
         var unpacked = 0
         var archives = 0
         var largest = 0
@@ -177,7 +182,7 @@ public struct LibriSpeechPreparation {
             let folder = try unpack(part, archive)
             if !keepsArchives {
                 unlink(archive.path)
-                // Fails, as intended, while other archives are in it.
+                // Fails, as it should, while other archives are in it.
                 rmdir(archive.deletingLastPathComponent().path)
             }
             return folder
@@ -194,13 +199,13 @@ public struct LibriSpeechPreparation {
             monitor: monitor)
     }
 
-    /// Unpacks an archive into a temporary folder and moves the recordings to their place in one step.
+    /// Unpacks an archive beside its place and moves the recordings there in one step.
     private func unpack(_ part: LibriSpeech.Part, _ archive: URL) throws -> URL {
         let staging = output.appendingPathComponent(".\(part.name)")
         try? FileManager.default.removeItem(at: staging)
         defer { try? FileManager.default.removeItem(at: staging) }
         let size = (try? FileManager.default.attributesOfItem(atPath: archive.path))?[.size] as? Int ?? 0
-        // Recordings in FLAC do not compress further; the transcripts do.
+        // Recordings in FLAC do not shrink further; the transcripts do.
         let limit = size * 4 + 64 << 20
         try TarArchive.unpack(archive, into: staging, maximumBytes: limit, monitor: monitor)
         let folder = unpackedFolder(part)
@@ -229,7 +234,7 @@ public struct LibriSpeechPreparation {
         return folder
     }
 
-    /// The file in a completely unpacked part's folder that records its number of recordings.
+    /// In a part's folder, since it was unpacked to its end: how many recordings it has.
     private static let recordName = ".unpacked"
 
     private func recordings(in folder: URL) -> Int {
@@ -237,16 +242,15 @@ public struct LibriSpeechPreparation {
         return (files?.lazy.compactMap { $0 as? String }.filter { $0.hasSuffix(".flac") }.count) ?? 0
     }
 
-    /// Returns the number of recordings a folder should have: as unpacked, or as the publisher gives it.
+    /// How many recordings a folder should have: as many as were unpacked, or as the publisher gives.
     private func expectedCount(_ part: LibriSpeech.Part, _ folder: URL) -> Int? {
         let record = try? Lines.read(folder.appendingPathComponent(Self.recordName)).first
         return record?.split(separator: " ").first.flatMap { Int($0) } ?? part.utterances
     }
 
-    /// Refuses a folder of our own that may be incomplete.
+    /// Refuses a folder of our own that may be half of a part.
     ///
-    /// A folder in `source` is compared with the published count after it has been listed, which shows what is wrong
-    /// with it.
+    /// One in `source` is compared with the published count when it has been listed, which shows what is wrong with it.
     private func requireFinished(_ part: LibriSpeech.Part, _ folder: URL) throws {
         guard folder == unpackedFolder(part) else { return }
         guard let expected = expectedCount(part, folder) else {
@@ -258,7 +262,7 @@ public struct LibriSpeechPreparation {
         }
     }
 
-    /// Moves the license and the lists of speakers, chapters and books, which are the same in every archive.
+    /// The license and the lists of speakers, chapters and books, which every archive holds alike.
     private func moveTexts(from folder: URL, to target: URL) throws {
         for name in try FileManager.default.contentsOfDirectory(atPath: folder.path) where name.hasSuffix(".TXT") {
             let old = folder.appendingPathComponent(name)
@@ -287,7 +291,7 @@ public struct LibriSpeechPreparation {
         return (content.manifest, content.transcripts)
     }
 
-    /// Combines the 960 hours into one list, as NVIDIA's recipes read them.
+    /// The 960 hours in one list, as NVIDIA's recipes read them.
     private func combine(_ parts: [(name: String, list: (manifest: Manifest, transcripts: [String]))]) throws -> List {
         let parents = Set(parts.map { $0.list.manifest.sources[0].root.deletingLastPathComponent().path })
         let isTogether =
@@ -311,7 +315,7 @@ public struct LibriSpeechPreparation {
         return entry(name, manifest)
     }
 
-    /// Makes Libri-light's lists: six of ten minutes, their union of one hour, and one of ten hours.
+    /// Libri-light's lists: six of ten minutes, one of one hour, which is these together, and one of ten hours.
     private func limitedLists(_ folder: URL) throws -> [List] {
         let splits: [(name: String, prefixes: [String])] =
             (0..<6).map { ("train-10min-\($0)", ["1h/\($0)/"]) } + [

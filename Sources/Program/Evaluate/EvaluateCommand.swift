@@ -111,7 +111,7 @@ struct EvaluateCommand: AsyncParsableCommand, LoggingCommand {
             let evaluator = Evaluator(recognizer, characters: characters)
             let folder = saveLogits.map(fileURL)
             if let folder, isLeader { try SavedLogits.begin(folder) }
-            // The others may write into the folder only when it is there.
+            // The others may write into the folder only once it exists.
             _ = try cluster?.exchange([0])
             let results = SharedRecordings(recordings: Recordings(list), cluster: cluster).results { share, number in
                 evaluator.transcriptions(of: share, savingLogits: folder, number: number)

@@ -8,7 +8,7 @@ import W2VObjectives
 public struct Recipe: Sendable, Equatable {
     /// The architecture and its dropouts.
     public var model = ModelConfiguration()
-    /// How frames and channels are masked.
+    /// The masking of frames and channels.
     public var masking = MaskingConfiguration()
     /// The pre-training objective.
     public var objective = ContrastiveConfiguration()
@@ -16,17 +16,17 @@ public struct Recipe: Sendable, Equatable {
     public var ctc = CTCConfiguration()
     /// The objectives in addition to the leading one.
     public var objectives = AddedObjectives()
-    /// How audio and labels are read.
+    /// The reading of audio and labels.
     public var data = DataSection()
-    /// How utterances are grouped into batches.
+    /// The grouping of utterances into batches.
     public var batching = BatchingSection()
-    /// How the parameters are updated.
+    /// The optimizer, the learning rate and the number of updates.
     public var optimization = OptimizationSection()
     /// Number formats.
     public var precision = PrecisionSection()
     /// When checkpoints are saved, and which are kept.
     public var checkpoint = CheckpointSection()
-    /// How processes communicate.
+    /// The communication between processes.
     public var distributed = DistributedSection()
     /// When records are logged.
     public var logging = LoggingSection()
