@@ -58,7 +58,7 @@ public final class TestClient {
     /// Sends text.
     public func send(_ text: String) { send(Data(text.utf8)) }
 
-    /// Sends data as far as the server accepts it.
+    /// Sends as much of the data as the server accepts.
     public func send(_ data: Data) {
         data.withUnsafeBytes { bytes in
             var rest = bytes[...]
